@@ -1,0 +1,111 @@
+"""Every error that Pinrelay raises on purpose.
+
+    PinrelayError
+    ├── ConfigurationError        the operator must mend something; start-up stops
+    │   ├── SettingsError         an environment variable
+    │   ├── CatalogError          presets or mappings, every fault of every file at once
+    │   ├── TriggerError          one `subscribe` text, with the column
+    │   └── MappingError          one mapping, every fault at once, each with its path
+    ├── EventError                the sender of the event must mend something
+    │   ├── EventRefused          it could not be read as a Segment event
+    │   └── EventInvalid          it was mapped, but Pinterest would refuse the result
+    └── OutboxError               wait, or look at the store
+        ├── OutboxUnavailable     cannot commit now: the sender is asked to come again
+        └── OutboxVersionError    the store was written by a newer Pinrelay
+
+The docstring of a class is its default message: a sentence and a remedy.
+No message ever holds personal data or a token: values are shown by kind and length.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong in a file or a text, and what to do about it."""
+
+    #: Where inside the file, as a JSON pointer (`/mapping/user_data/email/@if/then`); "" is the whole file.
+    path: str
+    #: A sentence, with the remedy.
+    message: str
+    #: The file it stands in; None where the text did not come from a file.
+    file: str | None = None
+
+    def __str__(self) -> str:
+        """Read as `presets/checkout.yaml: /subscribe: message`."""
+        return ": ".join(part for part in (self.file, self.path, self.message) if part)
+
+
+class PinrelayError(Exception):
+    """Something went wrong in Pinrelay."""
+
+    def __init__(self, message: str | None = None) -> None:
+        """Take `message`, or the class docstring where there is none."""
+        super().__init__(message or (self.__doc__ or "").strip())
+
+
+class ConfigurationError(PinrelayError):
+    """The configuration cannot be used. Mend what is named and start again."""
+
+
+class SettingsError(ConfigurationError):
+    """A setting cannot be used. Mend the environment variable that is named."""
+
+
+class _FaultsError(ConfigurationError):
+    """Several faults, listed one a line."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+class CatalogError(_FaultsError):
+    """The presets or mappings cannot be used. Mend every line that is named."""
+
+
+class MappingError(_FaultsError):
+    """The mapping cannot be compiled, or cannot be resolved for this event."""
+
+
+class TriggerError(ConfigurationError):
+    """The `subscribe` text cannot be compiled. Mend it at the column that is named."""
+
+    def __init__(self, message: str, column: int) -> None:
+        #: Counted in characters from 1.
+        self.column = column
+        super().__init__(f"column {column}: {message}")
+
+
+class EventError(PinrelayError):
+    """The event cannot be used."""
+
+    def __init__(self, reason: str) -> None:
+        #: Safe to show and to store: no personal data.
+        self.reason = reason
+        super().__init__(reason)
+
+
+class EventRefused(EventError):
+    """The body is not a Segment event."""
+
+
+class EventInvalid(EventError):
+    """Pinterest would refuse the event."""
+
+
+class OutboxError(PinrelayError):
+    """The outbox cannot be used."""
+
+
+class OutboxUnavailable(OutboxError):
+    """The outbox cannot commit now. Send the events again later."""
+
+    def __init__(self, message: str | None = None, *, retry_after_s: int = 5) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class OutboxVersionError(OutboxError):
+    """The outbox was written by a newer Pinrelay. Start that version, or point OUTBOX_URL elsewhere."""
