@@ -1,0 +1,197 @@
+"""All settings, read once from the environment into a frozen model. Only `main` and `cli` see the model.
+
+A setting is the environment variable of the field's name in upper case.
+Lists are separated by commas.
+A secret may come from a file instead: `NAME_FILE=/run/secrets/name`.
+The README's table of settings is compared with this file by a test.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.errors import SettingsError
+
+
+def _split(value: Any) -> Any:
+    """Read a comma-separated text as a tuple; anything else is left to pydantic."""
+    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
+def _normalised(change: Callable[[str], str]) -> AfterValidator:
+    return AfterValidator(lambda values: tuple(map(change, values)))
+
+
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+UpperTexts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _normalised(str.upper)]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
+Country = Annotated[str, Field(pattern="^[A-Za-z]{2}$"), AfterValidator(str.upper)]
+Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$"), AfterValidator(str.upper)]
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. `description` is what the README says of it."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
+
+    # Pinterest
+    pinterest_ad_account_id: str | None = Field(None, pattern=r"^\d{1,18}$", description="digits; with the token: live")
+    pinterest_conversion_token: SecretStr | None = Field(None, description="from Ads Manager > Conversions")
+    pinterest_api_url: str = Field("https://api.pinterest.com/v5", description="where Pinterest is")
+
+    # Serving
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on")
+    published_on_loopback: bool = Field(default=False, description="the port is reachable from this machine only")
+    trusted_proxies: Texts = Field((), description="addresses or networks whose X-Forwarded-For is believed")
+    log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, else json")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+
+    # Files
+    presets_dir: Folders = Field(
+        (Path("presets"),), description="folders of presets; a later one replaces by file name"
+    )
+    mappings_dir: Folders = Field((Path("mappings"),), description="folders of mappings, likewise")
+
+    # Who may send
+    webhook_shared_secrets: Secrets = Field((), max_length=2, description="Segment's X-Signature; two while rotating")
+    webhook_header: SecretStr | None = Field(None, description="`Name: value` that each webhook request must carry")
+    write_keys: Secrets = Field((), description="`name:key` of each SDK source; remove one to revoke it")
+
+    # Bounds of requests
+    max_body_bytes: int = Field(8_000_000, ge=1, description="of one request as sent")
+    max_unpacked_bytes: int = Field(32_000_000, ge=1, description="of one request, gzip undone")
+    max_events: int = Field(4_000, ge=1, description="in one webhook request")
+    max_json_depth: int = Field(64, ge=8, le=500, description="nesting of one event")
+    tracking_max_event_bytes: int = Field(32_768, ge=1, description="of one event by the Tracking API")
+    tracking_max_batch_bytes: int = Field(512_000, ge=1, description="of one batch by the Tracking API")
+    tracking_max_events: int = Field(2_500, ge=1, description="in one batch by the Tracking API")
+    request_timeout_s: float = Field(10, gt=0, description="to receive one request whole")
+
+    # Consent and routing
+    consent_categories: Texts = Field((), description="categories that must all be granted")
+    rudder_consent_ids: Texts = Field((), description="RudderStack consent ids of this destination")
+    honour_integrations: bool = Field(default=True, description="obey the event's `integrations`")
+    integration_names: Texts = Field(
+        ("Pinterest Conversions API", "Actions Pinterest Conversions API", "PINTEREST_TAG"),
+        description="names of this destination in `integrations`",
+    )
+    switched_off: Literal["hold", "refuse"] = Field(
+        "hold", description="events while a switch is off: keep or withhold"
+    )
+
+    # What is sent
+    default_country: Country | None = Field(None, description="for national phone numbers without a country")
+    default_currency: Currency | None = Field(None, description="where neither event nor products name one")
+    zip_digits_only: bool = Field(default=False, description="Pinterest's literal text; breaks UK and Canadian codes")
+    external_id_keep_case: bool = Field(default=False, description="for shops that send `_pin_unauth`")
+    custom_event_names: Texts = Field((), max_length=15, description="advertiser-defined event names")
+    partner_name: str | None = Field(None, pattern="^ss-[a-z0-9-]+$", description="sent as `partner_name`")
+    ldp_states: UpperTexts = Field((), description="US states whose events always get LDP, e.g. CA,CO")
+    redacted_parameters: Texts = Field(
+        ("email", "e", "mail", "phone", "tel", "token", "password", "first_name", "last_name"),
+        description="URL parameters whose values are never sent",
+    )
+    max_event_age_days: float = Field(7, gt=0, description="older events are invalid, as at Pinterest")
+
+    # Outbox
+    outbox_url: str = Field("sqlite:///data/pinrelay.db", description="`sqlite:///FILE` or `nats://HOST,HOST`")
+    outbox_max_backlog: int = Field(5_000_000, ge=1, description="unsettled deliveries; beyond: 503")
+    outbox_replicas: int = Field(1, ge=1, le=5, description="JetStream copies; 3 in a cluster")
+    dedup_window_hours: float = Field(24, gt=0, description="how long a key is remembered")
+    dedup_orders: bool = Field(default=True, description="one `checkout` an order_id, from any preset")
+    ledger_days: float = Field(30, gt=0, description="how long outcomes are kept")
+    payload_days: float = Field(0, ge=0, description="how long settled payloads are kept, without IP and user agent")
+
+    # Delivery
+    batch_max_events: int = Field(1_000, ge=1, le=1_000, description="in one call")
+    batch_max_bytes: int = Field(1_000_000, ge=1_000, description="in one call")
+    batch_max_wait_s: float = Field(1, ge=0, description="how long a batch waits to fill")
+    max_calls_in_flight: int = Field(4, ge=1, le=64, description="by one process")
+    max_calls_per_minute: int = Field(4_500, ge=1, le=5_000, description="by all processes together")
+    send_timeout_s: float = Field(30, gt=0, description="for one call to Pinterest")
+    retry_max_attempts: int = Field(20, ge=1, description="then the delivery is dead")
+    retry_max_age_hours: float = Field(72, gt=0, description="since it was received; then dead")
+    retry_base_s: float = Field(1, gt=0, description="first pause at most; doubles")
+    retry_max_pause_s: float = Field(600, gt=0, description="longest pause, also for Retry-After")
+    retry_offline_ambiguous: bool = Field(default=False, description="resend `offline` events that may have arrived")
+    shutdown_timeout_s: float = Field(20, ge=0, description="to finish what is in flight")
+
+    # People
+    console_password: SecretStr | None = Field(None, description="of `/console`; without: loopback only")
+    alert_webhook_url: SecretStr | None = Field(None, description="Slack-compatible; alerts go there")
+
+    @property
+    def live(self) -> bool:
+        """Whether deliveries go to Pinterest (else to the built-in sandbox)."""
+        return self.pinterest_conversion_token is not None
+
+    @property
+    def reachable(self) -> bool:
+        """Whether other machines may reach this process."""
+        return self.host not in LOOPBACK and not self.published_on_loopback
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether senders of events must prove who they are."""
+        return bool(self.webhook_shared_secrets or self.webhook_header or self.write_keys)
+
+    @model_validator(mode="after")
+    def _credentials_come_together(self) -> Self:
+        if (self.pinterest_ad_account_id is None) != (self.pinterest_conversion_token is None):
+            message = (
+                "PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN go together: "
+                "set both, or neither for the sandbox"
+            )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _safe_by_default(self) -> Self:
+        if self.live and self.reachable and not self.authenticated:
+            message = (
+                f"HOST={self.host} lets anybody send events: set WEBHOOK_SHARED_SECRETS, WEBHOOK_HEADER or WRITE_KEYS, "
+                "or HOST=127.0.0.1, or PUBLISHED_ON_LOOPBACK=true where the port is published on loopback only"
+            )
+            raise ValueError(message)
+        return self
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102 - pydantic-settings' hook: arguments, then environment, then files
+        cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return sources["init_settings"], sources["env_settings"], _SecretFiles(settings_cls)
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Reads `NAME_FILE` for every secret setting."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{field_name.upper()}_FILE") if "SecretStr" in str(field.annotation) else None
+        return (Path(path).read_text(encoding="utf-8").strip() if path else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value}
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment; `overrides` win.
+
+    Raises SettingsError with one line a fault: the variable, what is wrong. Values are never shown.
+    """
+    try:
+        return Settings(**overrides)
+    except OSError as exc:
+        message = f"a *_FILE setting cannot be read: {exc.filename}: {exc.strerror}"
+        raise SettingsError(message) from exc
+    except ValidationError as exc:
+        lines = (": ".join([*(str(part).upper() for part in fault["loc"][:1]), fault["msg"]]) for fault in exc.errors())
+        raise SettingsError("\n".join(lines)) from None

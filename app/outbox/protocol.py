@@ -1,0 +1,90 @@
+"""The outbox as the rest of Pinrelay sees it: one Protocol, several engines."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from app.types import (
+    Backlog,
+    Claimed,
+    Delivery,
+    Enqueued,
+    Message,
+    NewDelivery,
+    Note,
+    Page,
+    Query,
+    Settlement,
+    Shared,
+    Tally,
+)
+
+
+class Outbox(Protocol):
+    """The durable store between the request and Pinterest. Every method may raise OutboxUnavailable."""
+
+    async def enqueue(
+        self, deliveries: Sequence[NewDelivery], notes: Sequence[Note], tallies: Sequence[Tally], *, now: float
+    ) -> list[Enqueued]:
+        """Commit, then answer one Enqueued a delivery, in order. Nothing is kept where it raises.
+
+        Duplicates (key seen within the window, also earlier in the same call) are not stored again;
+        the ledger notes them.
+        """
+
+    async def claim(
+        self, ad_account_id: str, *, limit: int, max_bytes: int, max_wait_s: float, lease_s: float, now: float
+    ) -> list[Claimed]:
+        """Take up to `limit` due deliveries of at most `max_bytes` in all (but at least one), counting an attempt.
+
+        Answers [] unless `limit` or `max_bytes` is reached,
+        or the oldest due one has waited `max_wait_s` since it was due.
+        Fair: fresh deliveries and retries share a claim half and half where both are due.
+        """
+
+    async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
+        """Lengthen leases that are still ours."""
+
+    async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None:
+        """Record outcomes. A claim that is no longer ours changes nothing. Delivered and dead are final here."""
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return when something may be due, or after `timeout_s` at most."""
+
+    async def redrive(self, query: Query, *, now: float) -> int:
+        """Make matching dead deliveries pending again, attempts from 0, history kept. Answers how many. Idempotent."""
+
+    async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
+        """Look for deliveries, newest first."""
+
+    async def delivery(self, delivery_id: str) -> Delivery | None:
+        """Show one delivery with its history and, while kept, its payload; None where there is none."""
+
+    async def message(self, message_id: str) -> Message:
+        """Show what became of one message id."""
+
+    async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:
+        """Count what waits."""
+
+    async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
+        """Sum counts since then into steps: (start of the step, tally). `step_s` 0 sums all into one."""
+
+    async def get_shared(self, key: str) -> Shared | None:
+        """Read one shared value; None where it was never written."""
+
+    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
+        """Write a JSON value; None where `revision` was given (0: must not exist) and somebody else wrote first."""
+
+    async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
+        """Read all shared values whose key starts so."""
+
+    async def retain(self, *, now: float, limit: int) -> int:
+        """Take one small step of retention: payloads, old ledger rows, keys past their window.
+
+        Answers how many rows it touched: 0 means that nothing is left to do.
+        """
+
+    async def check(self) -> None:
+        """Raise OutboxUnavailable unless a commit would succeed now."""
+
+    async def close(self) -> None:
+        """Finish what is being written and release the store."""

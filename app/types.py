@@ -1,0 +1,316 @@
+"""The records that pass between the rooms.
+
+    source -> Event -> pipeline -> NewDelivery -> outbox
+    outbox -> Claimed -> worker -> Outcome -> Settlement -> outbox -> Delivery (what people look at)
+
+Times are Unix seconds (`float`, UTC) and end in `_at`; durations end in `_s`; sizes in `_bytes`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, TypeAlias
+
+#: One Segment event, as parsed from JSON.
+Event: TypeAlias = dict[str, Any]
+
+
+class Exit(StrEnum):
+    """How an event, or its delivery for one preset, leaves a stage. The list is closed; each is counted."""
+
+    # received
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    # matched
+    MATCHED = "matched"
+    UNMATCHED = "unmatched"
+    WITHHELD = "withheld"
+    # mapped
+    ENQUEUED = "enqueued"
+    DUPLICATE = "duplicate"
+    INVALID = "invalid"
+    # sent
+    DELIVERED = "delivered"
+    RETRY = "retry"
+    REJECTED = "rejected"
+    BLOCKED = "blocked"
+
+
+class State(StrEnum):
+    """Where a delivery stands: `pending -> claimed -> delivered | dead`. A retry is pending with a later `due_at`."""
+
+    PENDING = "pending"
+    CLAIMED = "claimed"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDelivery:
+    """One event for one preset, finished and hashed: what the outbox takes."""
+
+    ad_account_id: str
+    preset: str
+    message_id: str
+    event_name: str
+    event_id: str
+    action_source: str
+    #: Of a `checkout`: its order, the second key of de-duplication. None elsewhere.
+    order_id: str | None
+    event_time: int
+    #: The finished ConversionEvent as JSON, UTF-8.
+    payload: bytes
+    warnings: tuple[str, ...]
+    #: Which of Pinterest's eleven quality components the event carries.
+    quality: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What the ledger keeps of an event that made no delivery: refused, withheld or invalid, and why."""
+
+    message_id: str
+    #: None where the event reached no preset.
+    preset: str | None
+    exit: Exit
+    reason: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """A count of one thing that happened, kept by minute for the console and the metrics."""
+
+    #: What is counted: an `Exit`, `warning`, `quality` or `calls`.
+    name: str
+    #: "" where no preset was involved.
+    preset: str = ""
+    #: A reason, a warning's kind, a quality component or a status; "" where there is none.
+    label: str = ""
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enqueued:
+    """The outbox's answer for one NewDelivery."""
+
+    exit: Literal[Exit.ENQUEUED, Exit.DUPLICATE]
+    #: Which key was seen before; "" where enqueued.
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A delivery that this process may send until its lease ends."""
+
+    #: Unique in the outbox; opaque.
+    delivery_id: str
+    #: Proves that the claim is still ours; changes with every claim.
+    claim: str
+    ad_account_id: str
+    preset: str
+    message_id: str
+    event_name: str
+    event_id: str
+    action_source: str
+    payload: bytes
+    #: Of this claim, counted from 1.
+    attempt: int
+    enqueued_at: float
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Outcomes of a send: a closed union, each with its reason.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """Pinterest processed the event. Final."""
+
+    #: Pinterest's warning_message; "" where there was none.
+    warning: str = ""
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """The same event may succeed later."""
+
+    reason: str
+    #: The HTTP status; None where no answer came.
+    status: int | None = None
+    #: What Pinterest asked for; None where it said nothing.
+    retry_after_s: float | None = None
+    #: The request may have been processed (time-out, reset, half an answer): matters for `offline` events.
+    ambiguous: bool = False
+    #: False gives the attempt back: nothing was tried (shutdown, no call made).
+    tried: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """Pinterest will never take this event. It becomes a dead letter with Pinterest's words."""
+
+    reason: str
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """The destination is refused (401, 403): the event waits, its attempt is given back."""
+
+    reason: str
+    status: int
+
+
+Outcome: TypeAlias = Delivered | Retry | Rejected | Blocked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What becomes of one claimed delivery."""
+
+    claimed: Claimed
+    outcome: Outcome
+    #: `pending` again (then `due_at` is set), `delivered` or `dead`.
+    state: Literal[State.PENDING, State.DELIVERED, State.DEAD]
+    #: When it may be claimed again; None where settled.
+    due_at: float | None = None
+    #: The attempt is given back: it does not count towards the limit.
+    give_back: bool = False
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What the outbox shows.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try at sending one delivery."""
+
+    #: Counted from 1.
+    number: int
+    at: float
+    exit: Exit
+    status: int | None
+    #: Pinterest's words or ours; "" where delivered without a warning.
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A delivery as people see it: its state and its history."""
+
+    delivery_id: str
+    ad_account_id: str
+    preset: str
+    message_id: str
+    event_name: str
+    event_id: str
+    action_source: str
+    order_id: str | None
+    event_time: int
+    state: State
+    #: Why it is dead, or waits; "" where there is nothing to say.
+    reason: str
+    #: Attempts that count towards the limit.
+    attempts: int
+    enqueued_at: float
+    #: When it may be claimed (pending) or its lease ends (claimed); None when settled.
+    due_at: float | None
+    #: None until delivered or dead.
+    settled_at: float | None
+    warnings: tuple[str, ...]
+    #: Filled by `Outbox.delivery` and `Outbox.message`, empty in lists.
+    history: tuple[Attempt, ...] = ()
+    #: The finished event; None once erased.
+    payload: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What became of one message id: the ledger's answer."""
+
+    message_id: str
+    notes: tuple[tuple[float, Note], ...]
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which deliveries are asked for; None means any. All given conditions must hold."""
+
+    delivery_id: str | None = None
+    message_id: str | None = None
+    event_id: str | None = None
+    preset: str | None = None
+    state: State | None = None
+    #: A part of the reason, ignoring case.
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some deliveries, newest first."""
+
+    deliveries: tuple[Delivery, ...]
+    #: Give it to `search` for the next page; None where this was the last.
+    next_cursor: str | None = None
+    #: Set where the engine looked at the newest N only: N.
+    scanned: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """How much waits."""
+
+    pending: int = 0
+    claimed: int = 0
+    dead: int = 0
+    #: When the oldest unsettled delivery was enqueued; None where none waits.
+    oldest_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """A small JSON value that every process must know (switches, generation, blocked state, rate)."""
+
+    value: Any
+    #: Grows with every write; give it to `put_shared` to write only if nobody else did.
+    revision: int
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What the sender of events is told.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What became of one event for one preset."""
+
+    #: None where the event reached no preset.
+    preset: str | None
+    exit: Exit
+    #: "" where there is nothing to explain.
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+    #: The finished Pinterest event, shown by previews only.
+    event: Event | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventReceipt:
+    """What became of one received event."""
+
+    #: None where the event was refused and carried none.
+    message_id: str | None
+    deliveries: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What became of every event of one request."""
+
+    events: tuple[EventReceipt, ...]
+    #: By exit; exits that did not occur are left out.
+    counts: Mapping[Exit, int] = field(default_factory=dict)
