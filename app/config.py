@@ -164,10 +164,16 @@ class Settings(BaseSettings):
         return self
 
     @classmethod
-    def settings_customise_sources(  # noqa: D102 - pydantic-settings' hook: arguments, then environment, then files
-        cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' hook passes it
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' hook passes it
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return sources["init_settings"], sources["env_settings"], _SecretFiles(settings_cls)
+        """Take arguments first, then the environment, then `NAME_FILE` of secrets."""
+        return init_settings, env_settings, _SecretFiles(settings_cls)
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
