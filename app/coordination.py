@@ -1,0 +1,122 @@
+"""What every process must know, kept in the outbox: switches, the catalog's generation, which processes live.
+
+switch/destination, switch/preset/NAME    {"on": false} stops the destination, or one preset
+catalog/generation                        {"generation": "..."}; the catalog that every process should run
+process/ID                                {"role", "generation", "seen_at", "faults"}; written by each process itself
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from app.errors import CatalogError, Fault
+from app.types import Shared
+
+#: Every process looks this often, so a switch or a reload is known everywhere within 2 s.
+REFRESH_S = 1.0
+#: A process that was not seen for so long is gone.
+PROCESS_GONE_S = 10.0
+
+DESTINATION = "switch/destination"
+PRESET = "switch/preset/"
+GENERATION = "catalog/generation"
+PROCESS = "process/"
+
+#: Loads the files anew and answers the generation that runs now, or raises CatalogError and keeps the old one.
+Reload: TypeAlias = Callable[[], str]
+
+
+class _SharedValues(Protocol):
+    async def get_shared(self, key: str) -> Shared | None: ...
+
+    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None: ...
+
+    async def list_shared(self, prefix: str) -> Mapping[str, Shared]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process that shares the outbox."""
+
+    process_id: str
+    role: str
+    #: Of the catalog it runs.
+    generation: str
+    seen_at: float
+
+
+class Coordination:
+    """Takes up what other processes decided, and tells them what this one runs."""
+
+    def __init__(self, shared: _SharedValues, reload: Reload, *, generation: str, process_id: str, role: str) -> None:
+        self._shared = shared
+        self._reload = reload
+        self._process_id = process_id
+        self._role = role
+        self._switches: Mapping[str, Shared] = {}
+        #: Of the catalog that runs here.
+        self.generation = generation
+        #: Why the files on disk are not taken up; empty where they are.
+        self.faults: tuple[Fault, ...] = ()
+
+    async def refresh(self, *, now: float) -> None:
+        """Read switches and generation, reload where another process did, and say that this one lives."""
+        self._switches = await self._shared.list_shared("switch/")
+        wanted = await self._shared.get_shared(GENERATION)
+        if wanted and wanted.value["generation"] != self.generation:
+            self._take_up()
+        seen = {"role": self._role, "generation": self.generation, "seen_at": now}
+        await self._shared.put_shared(PROCESS + self._process_id, seen)
+
+    async def reload(self, *, now: float) -> bool:
+        """Load the files anew for all processes; False where they are faulty and the running catalog stays."""
+        if not self._take_up():
+            return False
+        await self._shared.put_shared(GENERATION, {"generation": self.generation})
+        await self.refresh(now=now)
+        return True
+
+    def _take_up(self) -> bool:
+        try:
+            self.generation = self._reload()
+        except CatalogError as exc:
+            self.faults = exc.faults
+            return False
+        self.faults = ()
+        return True
+
+    async def processes(self, *, now: float) -> list[Process]:
+        """List the processes that live."""
+        found = await self._shared.list_shared(PROCESS)
+        return [
+            Process(process_id=key.removeprefix(PROCESS), **shared.value)
+            for key, shared in sorted(found.items())
+            if now - shared.value["seen_at"] < PROCESS_GONE_S
+        ]
+
+    async def switch(self, key: str, *, on: bool) -> None:
+        """Switch the destination (`DESTINATION`) or a preset (`PRESET + name`) for all processes."""
+        await self._shared.put_shared(key, {"on": on})
+        self._switches = await self._shared.list_shared("switch/")
+
+    def _off(self, key: str) -> bool:
+        shared = self._switches.get(key)
+        return shared is not None and not shared.value["on"]
+
+    @property
+    def destination_off(self) -> bool:
+        """Whether the destination is switched off."""
+        return self._off(DESTINATION)
+
+    @property
+    def presets_off(self) -> frozenset[str]:
+        """The presets that are switched off by hand."""
+        return frozenset(
+            key.removeprefix(PRESET) for key in self._switches if key.startswith(PRESET) and self._off(key)
+        )
+
+    def why_off(self, preset: str) -> str | None:
+        """Say why the preset sends nothing now; None where it does."""
+        if self.destination_off:
+            return "the destination is switched off"
+        return "the preset is switched off" if self._off(PRESET + preset) else None

@@ -1,0 +1,62 @@
+"""Logs: one line a fact, JSON for machines, text on a terminal; no personal data and no secrets in either.
+
+An exception is logged by its type and the places it passed, never by its message: messages may quote data.
+"""
+
+import logging
+import sys
+import traceback
+from typing import Any, Literal
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+Format = Literal["auto", "json", "text"]
+
+
+def configure_logging(style: Format, level: str) -> None:
+    """Send the logs of Pinrelay and of its libraries to standard error, in one style."""
+    as_text = style == "text" or (style == "auto" and sys.stderr.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _without_messages_of_exceptions,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    renderer: Processor = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer()
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    for name in ("httpx", "httpcore", "uvicorn.access"):  # they would log addresses of every call
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def logger() -> structlog.stdlib.BoundLogger:
+    """Give the logger of Pinrelay: `logger().info("what happened", fact=value)`."""
+    return structlog.stdlib.get_logger("pinrelay")
+
+
+def _without_messages_of_exceptions(_: Any, __: str, entry: EventDict) -> EventDict:
+    """Replace an exception by its type and its places."""
+    error = entry.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()
+    if isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        entry["error"] = type(error).__name__
+        entry["places"] = [
+            f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-12:]
+        ]
+    return entry

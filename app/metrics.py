@@ -1,0 +1,110 @@
+"""Metrics for Prometheus, right under several worker processes.
+
+Counters live in each process and are summed over all of one `pinrelay serve` (PROMETHEUS_MULTIPROC_DIR);
+what waits in the outbox is read when it is asked for.
+Names follow Prometheus' rules: a unit as suffix, `_total` for counters.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from app.types import Backlog, Tally
+
+#: Seconds; from a quick commit to the slowest call.
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """All counters of one process."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._events = self._counter("pinrelay_events", "Received events by exit.", "exit")
+        self._deliveries = self._counter("pinrelay_deliveries", "Deliveries by preset and exit.", "preset", "exit")
+        self._warnings = self._counter("pinrelay_warnings", "Repairs and warnings by field.", "preset", "field")
+        self._quality = self._counter("pinrelay_quality", "Enqueued events with a component.", "preset", "component")
+        self._calls = self._counter("pinrelay_pinterest_calls", "Calls to Pinterest by status.", "status")
+        self._refusals = self._counter("pinrelay_outbox_unavailable", "Requests that could not be committed.")
+        self._call_s = Histogram(
+            "pinrelay_pinterest_call_seconds", "Time of one call.", buckets=_BUCKETS, registry=self._registry
+        )
+        self._request_s = Histogram(
+            "pinrelay_request_seconds",
+            "Time from request to answer.",
+            ["route", "status"],
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self._registry)
+
+    def count(self, tallies: Iterable[Tally]) -> None:
+        """Count what happened, as the outbox does."""
+        for tally in tallies:
+            if tally.name in {"accepted", "refused"}:
+                self._events.labels(tally.name).inc(tally.count)
+            elif tally.name == "warning":
+                self._warnings.labels(tally.preset, tally.label).inc(tally.count)
+            elif tally.name == "quality":
+                self._quality.labels(tally.preset, tally.label).inc(tally.count)
+            elif tally.name == "calls":
+                self._calls.labels(tally.label).inc(tally.count)
+            else:
+                self._deliveries.labels(tally.preset, tally.name).inc(tally.count)
+
+    def observe_call(self, duration_s: float) -> None:
+        """Note how long one call to Pinterest took."""
+        self._call_s.observe(duration_s)
+
+    def observe_request(self, route: str, status: int, duration_s: float) -> None:
+        """Note how long one request took; `route` is the pattern, not the path."""
+        self._request_s.labels(route, str(status)).observe(duration_s)
+
+    def refused_for_outbox(self) -> None:
+        """Count a request that the outbox could not commit."""
+        self._refusals.inc()
+
+    def render(self, backlog: Backlog | None, blocked: str, *, now: float) -> bytes:
+        """Write all in Prometheus' text format. `backlog` is None where the outbox cannot be read."""
+        registry = CollectorRegistry()
+        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            text = generate_latest(registry)
+        else:
+            text = generate_latest(self._registry)
+        gauges = CollectorRegistry()
+        gauges.register(_Gauges(list(_gauges(backlog, blocked, now))))
+        return text + generate_latest(gauges)
+
+
+class _Gauges:
+    """Hands ready-made metrics to prometheus-client."""
+
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def _gauges(backlog: Backlog | None, blocked: str, now: float) -> Iterator[Metric]:
+    up = GaugeMetricFamily("pinrelay_outbox_up", "1 where the outbox can be read.")
+    up.add_metric([], 0 if backlog is None else 1)
+    yield up
+    stopped = GaugeMetricFamily("pinrelay_destination_blocked", "1 while Pinterest refuses us.", labels=["reason"])
+    stopped.add_metric([blocked], 1 if blocked else 0)
+    yield stopped
+    if backlog is None:
+        return
+    waiting = GaugeMetricFamily("pinrelay_backlog_deliveries", "Deliveries in the outbox by state.", labels=["state"])
+    for state, count in (("pending", backlog.pending), ("claimed", backlog.claimed), ("dead", backlog.dead)):
+        waiting.add_metric([state], count)
+    yield waiting
+    age = GaugeMetricFamily("pinrelay_backlog_oldest_age_seconds", "Age of the oldest delivery that waits.")
+    age.add_metric([], 0 if backlog.oldest_at is None else max(0.0, now - backlog.oldest_at))
+    yield age

@@ -1,0 +1,187 @@
+"""The request's half of the flow: match, map, normalise + hash, enqueue. It answers after the commit.
+
+accept(events) -> Receipt          what the server does with received events
+preview(event) -> list[Line]       the same up to the outbox; stores nothing
+map_event(raw) -> [(preset, JSON)] the same for one raw event, for programs
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import orjson
+
+from app.catalog import Catalog, Preset
+from app.destination import components, report_conversion_event
+from app.errors import EventInvalid, EventRefused, MappingError
+from app.source import read_raw_event
+from app.types import Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, Note, Receipt, Tally
+
+#: After so many events the other requests of this process get their turn.
+EVENTS_A_TURN = 50
+
+#: Answers why an event must not be sent for a preset; None where it may be.
+Gate: TypeAlias = Callable[[Event], str | None]
+PresetGate: TypeAlias = Callable[[str], str | None]
+
+
+class _Action(Protocol):
+    """Builds the Pinterest event from resolved fields, or raises EventInvalid."""
+
+    def __call__(self, fields: dict[str, Any], *, now: float | None) -> tuple[dict[str, Any], list[str]]: ...
+
+
+class _Enqueues(Protocol):
+    """The one thing the pipeline asks of the outbox."""
+
+    async def enqueue(
+        self, deliveries: Sequence[NewDelivery], notes: Sequence[Note], tallies: Sequence[Tally], *, now: float
+    ) -> list[Enqueued]: ...
+
+
+def _open(_: Any) -> None:
+    """Let everything through: the gate where none is given."""
+
+
+class Pipeline:
+    """Turns events into deliveries. The catalog may be replaced while it runs."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        action: _Action = report_conversion_event,
+        withheld: Gate = _open,
+        switched_off: PresetGate = _open,
+        outbox: _Enqueues | None = None,
+        ad_account_id: str = "",
+    ) -> None:
+        self.catalog = catalog
+        self._action = action
+        self._withheld = withheld
+        self._switched_off = switched_off
+        self._outbox = outbox
+        self._ad_account_id = ad_account_id
+
+    def map_event(self, raw: bytes, now: float) -> list[tuple[str, bytes]]:
+        """Answer (preset, finished Pinterest JSON) for each preset that takes this raw JSON event.
+
+        Raises EventRefused where `raw` is not a Segment event. Invalid and withheld deliveries are left out.
+        """
+        lines = self.preview(read_raw_event(raw, now=now), now=now)
+        return [(line.preset or "", orjson.dumps(line.event)) for line in lines if line.event is not None]
+
+    def preview(self, event: Event, *, now: float) -> list[Line]:
+        """Answer one line for each preset that takes the event, or one that says why there is none.
+
+        A line that would be enqueued carries the finished event.
+        """
+        reason = self._withheld(event)
+        if reason is not None:
+            return [Line(preset=None, exit=Exit.WITHHELD, reason=reason)]
+        lines = [self._map(preset, event, now) for preset in self.catalog.enabled if preset.trigger.matches(event)]
+        return lines or [Line(preset=None, exit=Exit.UNMATCHED, reason="no preset's trigger holds for this event")]
+
+    def _map(self, preset: Preset, event: Event, now: float) -> Line:
+        reason = self._switched_off(preset.name)
+        if reason is not None:
+            return Line(preset=preset.name, exit=Exit.WITHHELD, reason=reason)
+        try:
+            built, warnings = self._action(preset.mapping.resolve(event) or {}, now=now)
+        except EventInvalid as exc:
+            return Line(preset=preset.name, exit=Exit.INVALID, reason=exc.reason)
+        except MappingError as exc:
+            return Line(preset=preset.name, exit=Exit.INVALID, reason=str(exc))
+        return Line(preset=preset.name, exit=Exit.ENQUEUED, warnings=tuple(warnings), event=built)
+
+    async def accept(self, events: Sequence[Event | EventRefused], *, now: float) -> Receipt:
+        """Commit what the events give, then say what became of each; what could not be read is told in its place.
+
+        Raises OutboxUnavailable where nothing could be committed.
+        """
+        if self._outbox is None:
+            message = "this pipeline has no outbox: it only previews"
+            raise RuntimeError(message)
+        drafts = []
+        for number, event in enumerate(events, start=1):
+            drafts.append(self._draft(event, now))
+            if number % EVENTS_A_TURN == 0:
+                await asyncio.sleep(0)
+        deliveries = [self._delivery(*item) for item in _lines(drafts, Exit.ENQUEUED)]
+        answers = await self._outbox.enqueue(deliveries, list(_notes(drafts)), _tallies(drafts), now=now)
+        return _receipt(drafts, iter(answers))
+
+    def _draft(self, event: Event | EventRefused, now: float) -> EventReceipt:
+        if isinstance(event, EventRefused):
+            line = Line(preset=None, exit=Exit.REFUSED, reason=event.reason)
+            return EventReceipt(message_id=None, deliveries=(line,))
+        return EventReceipt(message_id=event["messageId"], deliveries=tuple(self.preview(event, now=now)))
+
+    def _delivery(self, message_id: str, line: Line) -> NewDelivery:
+        built = line.event or {}
+        is_checkout = built["event_name"] == "checkout"
+        return NewDelivery(
+            ad_account_id=self._ad_account_id,
+            preset=line.preset or "",
+            message_id=message_id,
+            event_name=built["event_name"],
+            event_id=built["event_id"],
+            action_source=built["action_source"],
+            order_id=built.get("custom_data", {}).get("order_id") if is_checkout else None,
+            event_time=built["event_time"],
+            payload=orjson.dumps(built),
+            warnings=line.warnings,
+            quality=components(built),
+        )
+
+
+def _lines(drafts: Sequence[EventReceipt], *exits: Exit) -> Iterator[tuple[str, Line]]:
+    """Yield the lines that left by one of these exits, each with its message id."""
+    for draft in drafts:
+        for line in draft.deliveries:
+            if line.exit in exits:
+                yield draft.message_id or "", line
+
+
+def _notes(drafts: Sequence[EventReceipt]) -> Iterator[Note]:
+    """Yield what the ledger keeps of events that made no delivery; unmatched ones are only counted."""
+    for message_id, line in _lines(drafts, Exit.REFUSED, Exit.WITHHELD, Exit.INVALID):
+        yield Note(message_id=message_id, preset=line.preset, exit=line.exit, reason=line.reason)
+
+
+def _tallies(drafts: Sequence[EventReceipt]) -> list[Tally]:
+    """Count every exit but those that the outbox decides (enqueued, duplicate), and every warning by its field."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for draft in drafts:
+        refused = draft.deliveries[0].exit is Exit.REFUSED
+        counts[Exit.REFUSED if refused else Exit.ACCEPTED, "", ""] += 1
+        for line in draft.deliveries:
+            preset = line.preset or ""
+            if line.preset:
+                counts[Exit.MATCHED, preset, ""] += 1
+            if line.exit in {Exit.UNMATCHED, Exit.WITHHELD, Exit.INVALID}:
+                counts[line.exit, preset, line.reason[:100]] += 1
+            for warning in line.warnings:
+                counts["warning", preset, warning.partition(":")[0][:100]] += 1
+    return [Tally(name=str(n), preset=p, label=label, count=count) for (n, p, label), count in counts.items()]
+
+
+def _receipt(drafts: Sequence[EventReceipt], answers: Iterator[Enqueued]) -> Receipt:
+    """Fill in what the outbox answered, and count."""
+    events = tuple(
+        EventReceipt(
+            message_id=draft.message_id, deliveries=tuple(_settled(line, answers) for line in draft.deliveries)
+        )
+        for draft in drafts
+    )
+    counts = Counter(line.exit for event in events for line in event.deliveries)
+    refused = counts[Exit.REFUSED]
+    return Receipt(events=events, counts={Exit.ACCEPTED: len(events) - refused, **counts})
+
+
+def _settled(line: Line, answers: Iterator[Enqueued]) -> Line:
+    if line.exit is not Exit.ENQUEUED:
+        return line
+    answer = next(answers)
+    return Line(preset=line.preset, exit=answer.exit, reason=answer.reason, warnings=line.warnings)
