@@ -1,0 +1,41 @@
+"""A compiled trigger: what the rest of Pinrelay sees of a `subscribe` text."""
+
+from dataclasses import dataclass, field
+
+from app.trigger.bound import texts_of
+from app.trigger.build import Predicate, build
+from app.trigger.explain import Finding, explain
+from app.trigger.parse import parse
+from app.trigger.syntax import Term
+from app.types import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """A condition on events, compiled."""
+
+    #: As written.
+    text: str
+    #: matches(event) tells whether the trigger fires. It takes any JSON object, never raises and parses nothing.
+    matches: Predicate = field(repr=False, compare=False)
+    #: The only texts of `type`, and of `event`, that can match; None where that is not bounded.
+    types: frozenset[str] | None = field(repr=False)
+    events: frozenset[str] | None = field(repr=False)
+    #: What the text says.
+    term: Term = field(repr=False)
+
+    def explain(self, event: Event) -> Finding:
+        """Return every condition with the value it found; `.held` is what `matches` answers."""
+        return explain(self.term, event)
+
+
+def compile_trigger(text: str) -> Trigger:
+    """Compile a `subscribe` text; raise TriggerError with the column of the leftmost mistake and its remedy."""
+    term = parse(text)
+    return Trigger(
+        text=text,
+        matches=build(term),
+        types=texts_of(term, "type"),
+        events=texts_of(term, "event"),
+        term=term,
+    )
