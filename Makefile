@@ -1,0 +1,86 @@
+# Two commands do all the set-up: `make run` and `make test`. `make help` lists the rest.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+
+# Debian keeps servers where only root looks.
+export PATH := $(PATH):/usr/sbin:/sbin
+# A cap that this machine puts on versions has no say here: constraints.txt names every one of them.
+export PIP_CONSTRAINT := /dev/null
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --require-hashes
+
+# Stamps: what is installed already is not installed again.
+RUN_READY := .venv/ready-to-run
+DEV_READY := .venv/ready-to-develop
+NODE_READY := tests/node/node_modules/.ready
+BENCH_NODE_READY := bench/node/node_modules/.ready
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Use
+
+.PHONY: help
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+.PHONY: run
+run: $(RUN_READY) ## serve on port 8080, in sandbox mode where there are no credentials
+	@exec $(BIN)/pinrelay serve
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Develop
+
+.PHONY: check
+check: $(DEV_READY) ## format, lint and types: changes nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(DEV_READY) ## format, and mend what the linter can mend
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+.PHONY: test
+test: $(DEV_READY) $(NODE_READY) ## every test, under the coverage floor of pyproject.toml
+	$(BIN)/pytest -n auto --cov --cov-report=term
+
+.PHONY: bench
+bench: $(DEV_READY) ## every measurement, each beside its baseline (see bench/README.md)
+	@for program in bench/*.py; do echo "== $$program"; $(BIN)/python "$$program" || exit; done
+
+.PHONY: bench-node
+bench-node: $(BENCH_NODE_READY) ## Segment's own engine on the same events, for comparison
+	node bench/node/segment.cjs
+
+.PHONY: lock
+lock: $(DEV_READY) ## take up new versions: constraints.txt and both package-lock.json
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lock
+
+.PHONY: clean
+clean: ## remove everything that can be made again; data/ stays
+	rm -rf .venv .cache build dist tests/node/node_modules bench/node/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Set up
+
+$(BIN)/python:
+	"$$(scripts/find-python)" -m venv .venv
+
+$(RUN_READY): constraints.txt pyproject.toml | $(BIN)/python
+	sed '/^# == To develop/,$$d' constraints.txt >.venv/to-run.txt
+	$(PIP_INSTALL) -r .venv/to-run.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV_READY): $(RUN_READY)
+	$(PIP_INSTALL) -r constraints.txt
+	@touch $@
+
+%/node_modules/.ready: %/package-lock.json
+	scripts/install-test-tools
+	cd $* && npm ci --no-progress
+	@touch $@
