@@ -1,0 +1,49 @@
+"""What browsers send: forms, bounded, and only from our own pages."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+
+from app.console.access import sent_from_console
+
+#: One event and one YAML file, three bytes each for most characters.
+MAX_FORM_BYTES = 1_000_000
+
+#: The first value of each name.
+Form: TypeAlias = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormRefused:
+    """The form is not even read."""
+
+    status: int
+    title: str
+    text: str
+
+
+def check_form(request: Request) -> FormRefused | None:
+    """Decide by its headers whether a form is read; None is yes."""
+    if not sent_from_console(request.headers):
+        return FormRefused(
+            status=403,
+            title="Not sent from the console",
+            text="This form did not come from a page of the console. Open the console and try again; "
+            "if a proxy stands before it, let it pass the Host header on.",
+        )
+    length = request.headers.get("content-length", "")
+    if not length.isdigit() or int(length) > MAX_FORM_BYTES:
+        return FormRefused(
+            status=413,
+            title="Too long",
+            text=f"Up to {MAX_FORM_BYTES:,} bytes can be sent at once. Paste a single event.",
+        )
+    return None
+
+
+async def read_form(request: Request) -> Form:
+    """Read an URL-encoded form; line ends become single line feeds."""
+    fields = parse_qs((await request.body()).decode(errors="replace"), keep_blank_values=True, errors="replace")
+    return {name: values[0].replace("\r\n", "\n") for name, values in fields.items()}

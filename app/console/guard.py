@@ -1,0 +1,87 @@
+"""What stands before every page: who asks, from where, and what to show where the outbox does not answer."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from app.console.access import Admission, Visitor
+from app.console.forms import check_form
+from app.console.pages import SECURITY_HEADERS, Pages, base_of
+from app.console.services import ConsoleServices
+from app.errors import OutboxUnavailable
+
+Page: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+COOKIE = "pinrelay_console"
+_FORWARDING = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+
+
+class Guard:
+    """Wraps pages."""
+
+    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
+        self._services = services
+        self._pages = pages
+
+    def __call__(self, page: Page, *, public: bool = False) -> Page:
+        """Return the page with the guard before it; a `public` page is shown to anybody."""
+
+        async def guarded(request: Request) -> Response:
+            response = (None if public else self._refuse_visitor(request)) or self._refuse_form(request)
+            if response is None:
+                response = await self._show(page, request)
+            response.headers.update(SECURITY_HEADERS)
+            return response
+
+        return guarded
+
+    def _refuse_visitor(self, request: Request) -> Response | None:
+        admission = self._services.access.judge(visitor_of(request), now=self._services.clock())
+        if admission is Admission.ADMITTED:
+            return None
+        if admission is Admission.LOGIN_NEEDED:
+            here = request.url.path if request.method == "GET" else base_of(request)
+            wanted = f"{here}?{request.url.query}" if request.method == "GET" and request.url.query else here
+            return RedirectResponse(f"{base_of(request)}/login?{urlencode({'next': wanted})}", status_code=303)
+        return self._pages.problem(
+            request,
+            403,
+            "The console is closed to other machines",
+            "No password is set, so it opens in a browser on the machine that runs Pinrelay only, "
+            "at a localhost address. To open it from elsewhere set CONSOLE_PASSWORD and start again. "
+            "Where the port of a container is published on loopback only, set PUBLISHED_ON_LOOPBACK=true.",
+        )
+
+    def _refuse_form(self, request: Request) -> Response | None:
+        refused = check_form(request) if request.method == "POST" else None
+        return self._pages.problem(request, refused.status, refused.title, refused.text) if refused else None
+
+    async def _show(self, page: Page, request: Request) -> Response:
+        try:
+            return await page(request)
+        except OutboxUnavailable:
+            return self._pages.problem(
+                request,
+                503,
+                "The store does not answer",
+                "Events cannot be kept now, so their senders are asked to come again. "
+                "Look at the disk (or the NATS servers) behind OUTBOX_URL and at the log; then load this page again.",
+            )
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Read what the rules of access need to know."""
+    return Visitor(
+        peer=request.client.host if request.client else None,
+        host=request.headers.get("host", ""),
+        forwarded=any(name in request.headers for name in _FORWARDING),
+        session=request.cookies.get(COOKIE, ""),
+    )
+
+
+def is_secure(request: Request) -> bool:
+    """Tell whether the browser speaks TLS, to us or to a proxy; who lies about it spoils his own cookie only."""
+    return "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))

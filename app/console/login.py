@@ -1,0 +1,74 @@
+"""Log in and out."""
+
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from app.console.access import LoggedIn, TooManyTries
+from app.console.forms import read_form
+from app.console.guard import COOKIE, is_secure, visitor_of
+from app.console.pages import Pages, base_of
+from app.console.services import ConsoleServices
+from app.console.sessions import SESSION_S
+from app.console.wording import count_of
+
+
+class LoginPages:
+    """The one page that is shown to strangers."""
+
+    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
+        self._services = services
+        self._pages = pages
+
+    async def show(self, request: Request) -> Response:
+        """Ask for the password."""
+        if not self._services.access.has_password:
+            return RedirectResponse(base_of(request), status_code=303)
+        return self._ask(request, request.query_params.get("next", ""))
+
+    async def log_in(self, request: Request) -> Response:
+        """Compare the password; right: a cookie and the page that was wanted."""
+        form = await read_form(request)
+        peer = visitor_of(request).peer
+        login = self._services.access.login(form.get("password", ""), peer=peer, now=self._services.clock())
+        if isinstance(login, TooManyTries):
+            wait = count_of(login.retry_after_s, "second")
+            response = self._ask(request, form.get("next", ""), f"Too many wrong passwords. Try again in {wait}.", 429)
+            response.headers["Retry-After"] = str(login.retry_after_s)
+            return response
+        if isinstance(login, LoggedIn):
+            return self._enter(request, form.get("next", ""), login.session)
+        return self._ask(request, form.get("next", ""), "That is not the password.", 401)
+
+    async def log_out(self, request: Request) -> Response:
+        """Take the cookie back."""
+        response = RedirectResponse(f"{base_of(request)}/login", status_code=303)
+        response.delete_cookie(COOKIE, path=base_of(request))
+        return response
+
+    def _ask(self, request: Request, wanted: str, fault: str = "", status: int = 200) -> Response:
+        return self._pages.render(request, "login.html", status=status, wanted=wanted, fault=fault)
+
+    def _enter(self, request: Request, wanted: str, session: str) -> Response:
+        base = base_of(request)
+        response = RedirectResponse(wanted if _is_ours(wanted, base) else base, status_code=303)
+        response.set_cookie(
+            COOKIE,
+            session,
+            max_age=SESSION_S,
+            path=base,
+            secure=is_secure(request),
+            httponly=True,
+            samesite="strict",
+        )
+        return response
+
+
+def _is_ours(wanted: str, base: str) -> bool:
+    """Tell whether an address that came with the form stays within the console."""
+    try:
+        parts = urlsplit(wanted)
+    except ValueError:
+        return False
+    return not parts.scheme and not parts.netloc and parts.path.startswith(f"{base}/") and "\\" not in wanted

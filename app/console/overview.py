@@ -1,0 +1,114 @@
+"""The first page: is it healthy, what was sent, what was not and why."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.console import health
+from app.console.chart import draw
+from app.console.examples import fresh
+from app.console.pages import Pages
+from app.console.services import ConsoleServices
+from app.console.summary import SERIES, WINDOWS, Summary, Window, summarise
+from app.console.switches import Switches
+from app.types import Backlog, Exit, Tally
+
+#: "Pinterest's last answers" are those of the last hour.
+ANSWERS_S = 3_600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastAnswers:
+    """How often Pinterest gave one status lately."""
+
+    #: The HTTP status, or what stands for the lack of one.
+    status: str
+    count: int
+    #: The minute in which it came last.
+    last_at: float
+
+
+class OverviewPages:
+    """The overview and the part of it that refreshes itself."""
+
+    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
+        self._services = services
+        self._pages = pages
+
+    async def show(self, request: Request) -> Response:
+        """Show everything; `?part=live` only what changes, for the script."""
+        wanted = request.query_params.get("window")
+        window = next((each for each in WINDOWS if each.name == wanted), WINDOWS[1])
+        template = "overview_live.html" if request.query_params.get("part") == "live" else "overview.html"
+        facts = await self._facts(window)
+        return self._pages.render(
+            request, template, nav="overview", window=window, windows=WINDOWS, curl=self._curl(request), **facts
+        )
+
+    async def _facts(self, window: Window) -> dict[str, Any]:
+        """Read the outbox once and work everything out."""
+        services, now = self._services, self._services.clock()
+        names = [preset.name for preset in services.catalog.presets()]
+        tallies = await services.outbox.tallies(since=window.starts(now)[0], step_s=window.step_s)
+        minutes = await services.outbox.tallies(since=now - ANSWERS_S, step_s=60)
+        backlog = await services.outbox.backlog(services.destination.ad_account_id, now=now)
+        blocked = await services.outbox.get_shared(f"blocked/{services.destination.ad_account_id}")
+        switches = await Switches.read(services.outbox)
+        summary = summarise(tallies, window, names, now=now)
+        refusal = blocked.value if blocked else None
+        return {
+            "summary": summary,
+            "charts": {name: draw(summary.series[name]) for name in SERIES},
+            "backlog": backlog,
+            "answers": last_answers(minutes),
+            "blocked": refusal,
+            "switches": switches,
+            "empty": not summary.totals and backlog == Backlog(),
+            "health": health.judge(self._signs(summary, window, backlog, switches, refusal)),
+            "components": services.quality_components,
+        }
+
+    def _signs(
+        self, summary: Summary, window: Window, backlog: Backlog, switches: Switches, blocked: dict[str, Any] | None
+    ) -> health.Signs:
+        destination = self._services.destination
+        return health.Signs(
+            now=self._services.clock(),
+            live=destination.live,
+            switched_on=switches.destination_on,
+            kept_while_off=destination.switched_off == "hold",
+            blocked=blocked,
+            backlog=backlog,
+            received=summary.total("received"),
+            delivered=summary.total("delivered"),
+            matched=summary.totals[Exit.MATCHED],
+            invalid=summary.total("invalid"),
+            window_label=window.label,
+        )
+
+    def _curl(self, request: Request) -> str:
+        """Write the command that sends a first event here: the first preset's example, as of now."""
+        services = self._services
+        examples = [preset.example for preset in services.catalog.presets() if preset.enabled and preset.example]
+        event = fresh(examples[0] if examples else {"type": "page", "messageId": "first-event"}, services.clock())
+        headers = "".join(f" -H {shlex.quote(line)}" for line in services.destination.sender_headers)
+        url = shlex.quote(f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}/webhook")
+        body = shlex.quote(orjson.dumps(event).decode())
+        return f"curl {url} -H 'Content-Type: application/json'{headers} \\\n  -d {body}"
+
+
+def last_answers(tallies: Sequence[tuple[float, Tally]]) -> tuple[LastAnswers, ...]:
+    """Sum the calls by status, the latest first."""
+    found: dict[str, LastAnswers] = {}
+    for at, tally in tallies:
+        if tally.name == "calls":
+            before = found.get(tally.label, LastAnswers(status=tally.label, count=0, last_at=at))
+            found[tally.label] = LastAnswers(
+                status=tally.label, count=before.count + tally.count, last_at=max(before.last_at, at)
+            )
+    return tuple(sorted(found.values(), key=lambda answers: (-answers.last_at, answers.status)))

@@ -1,0 +1,98 @@
+"""Templates -> HTML answers. Everything that a page shows is escaped; scripts and styles come from our own files."""
+
+import hashlib
+import mimetypes
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from app.console import wording
+from app.console.services import ConsoleServices
+
+ROOM = Path(__file__).parent
+
+#: No page of ours loads, sends or is framed anywhere else.
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    # Not `no-referrer`: browsers then send forms with `Origin: null`.
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Pages:
+    """Renders templates and serves the files they use."""
+
+    def __init__(self, services: ConsoleServices) -> None:
+        self._services = services
+        self._files = {file.name: file.read_bytes() for file in sorted((ROOM / "static").iterdir())}
+        self._environment = _environment(services)
+        # Files may be cached for ever: their address changes with their content.
+        self._environment.globals["version"] = hashlib.sha256(b"".join(self._files.values())).hexdigest()[:12]
+
+    def render(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+        """Fill a template; `base` is where the console begins, as the browser sees it."""
+        text = self._environment.get_template(template).render(
+            base=base_of(request), now=self._services.clock(), **values
+        )
+        return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})
+
+    def problem(self, request: Request, status: int, title: str, text: str) -> HTMLResponse:
+        """Show a page that says why there is no page."""
+        return self.render(request, "problem.html", status=status, title=title, text=text)
+
+    async def file(self, request: Request) -> Response:
+        """Serve a style sheet, a script or the icon."""
+        name = request.path_params["name"]
+        if name not in self._files:
+            raise HTTPException(404)
+        kind = mimetypes.guess_type(name)[0]
+        return Response(
+            self._files[name], media_type=kind, headers={"Cache-Control": "public, max-age=31536000, immutable"}
+        )
+
+
+def base_of(request: Request) -> str:
+    """Return the path of the console as the browser sees it, without a slash at the end."""
+    return f"{request.scope.get('root_path', '')}/console"
+
+
+def _environment(services: ConsoleServices) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(ROOM / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        answer=wording.answer_label,
+        component=wording.component_label,
+        number=wording.number,
+        pretty=wording.pretty,
+        span=wording.span,
+        time=_time,
+    )
+    environment.globals.update(
+        count_of=wording.count_of,
+        destination=services.destination,
+        has_password=services.access.has_password,
+        percent=wording.percent,
+        states=wording.STATES,
+        exits=wording.EXITS,
+    )
+    return environment
+
+
+def _time(at: float) -> Markup:
+    """Show a time in UTC; the script puts it into the reader's time zone."""
+    return Markup('<time datetime="{}" data-time>{}</time>').format(wording.iso(at), wording.utc(at))

@@ -1,0 +1,43 @@
+"""All addresses of the console, at a glance."""
+
+from fastapi import APIRouter
+
+from app.console.deliveries import DeliveryPages
+from app.console.guard import Guard
+from app.console.login import LoginPages
+from app.console.mappings import MappingPages
+from app.console.overview import OverviewPages
+from app.console.pages import Pages
+from app.console.services import ConsoleServices
+from app.console.tester import TesterPages
+
+
+def create_console(services: ConsoleServices) -> APIRouter:
+    """Build the console: everything under `/console`, guarded, out of the OpenAPI description."""
+    pages = Pages(services)
+    overview, tester = OverviewPages(services, pages), TesterPages(services, pages)
+    deliveries, mappings = DeliveryPages(services, pages), MappingPages(services, pages)
+    login, guard = LoginPages(services, pages), Guard(services, pages)
+    router = APIRouter()
+    for method, path, page in (
+        ("GET", "/console", overview.show),
+        ("GET", "/console/tester", tester.show),
+        ("POST", "/console/tester", tester.run),
+        ("GET", "/console/deliveries", deliveries.search),
+        ("GET", "/console/delivery", deliveries.delivery),
+        ("GET", "/console/message", deliveries.message),
+        ("GET", "/console/redrive", deliveries.confirm_redrive),
+        ("POST", "/console/redrive", deliveries.redrive),
+        ("GET", "/console/mappings", mappings.show),
+        ("POST", "/console/mappings/switch", mappings.switch),
+        ("POST", "/console/mappings/reload", mappings.reload),
+        ("POST", "/console/logout", login.log_out),
+    ):
+        router.add_route(path, guard(page), methods=[method], include_in_schema=False)
+    for method, path, page in (
+        ("GET", "/console/login", login.show),
+        ("POST", "/console/login", login.log_in),
+        ("GET", "/console/static/{name}", pages.file),
+    ):
+        router.add_route(path, guard(page, public=True), methods=[method], include_in_schema=False)
+    return router

@@ -1,0 +1,235 @@
+"""What the console needs of the rest of Pinrelay: nothing else reaches it.
+
+`main` makes one `ConsoleServices`; tests make one of small classes of their own.
+Personal data appears in `EventReport` only, made of what a person has just pasted; nothing of it is kept.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from app.console.access import Access
+from app.errors import Fault
+from app.types import Backlog, Delivery, Event, Exit, Message, Page, Query, Shared, Tally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresetView:
+    """One preset of the running catalog."""
+
+    name: str
+    #: As found, e.g. `presets/checkout.yaml`.
+    file: str
+    #: One sentence; "" where the file gives none.
+    description: str
+    #: The trigger, as written.
+    subscribe: str
+    action: str
+    #: As written in the mapping; a directive is shown as its JSON.
+    event_name: str
+    action_source: str
+    #: What the file says. A switch of the outbox can switch an enabled preset off, not a disabled one on.
+    enabled: bool
+    #: Field and where its value comes from, in the action's order; fields without a mapping are left out.
+    sends: tuple[tuple[str, str], ...]
+    #: A Segment event that this preset takes; None where the file gives none.
+    example: Event | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """One YAML file of the running catalog, for drafts."""
+
+    #: As found, e.g. `mappings/report_conversion_event.yaml`.
+    file: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessView:
+    """A process that shares the outbox, by what it wrote there last."""
+
+    process_id: str
+    #: What it does, e.g. `serve`.
+    role: str
+    #: Of the catalog it runs.
+    generation: str
+    seen_at: float
+
+
+class ConsoleOutbox(Protocol):
+    """The part of the outbox that people look at. Every method may raise OutboxUnavailable."""
+
+    async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
+        """Look for deliveries, newest first."""
+
+    async def delivery(self, delivery_id: str) -> Delivery | None:
+        """Show one delivery with its history."""
+
+    async def message(self, message_id: str) -> Message:
+        """Show what became of one message id."""
+
+    async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:
+        """Count what waits."""
+
+    async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
+        """Sum counts since then into steps."""
+
+    async def redrive(self, query: Query, *, now: float) -> int:
+        """Make matching dead deliveries pending again; answer how many."""
+
+    async def get_shared(self, key: str) -> Shared | None:
+        """Read one shared value."""
+
+    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
+        """Write one shared value."""
+
+    async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
+        """Read all shared values whose key starts so."""
+
+
+class ConsoleCatalog(Protocol):
+    """The running catalog, and how to change it."""
+
+    def presets(self) -> Sequence[PresetView]:
+        """Show all presets, switched-off ones too, in the order of their files."""
+
+    def files(self) -> Sequence[SourceFile]:
+        """Show the texts that the catalog was made of: presets, then mappings."""
+
+    def faults(self) -> Sequence[Fault]:
+        """Tell what was wrong with the files at the last reload; empty where they are the running catalog."""
+
+    def generation(self) -> str:
+        """Name the catalog that this process runs."""
+
+    async def processes(self) -> Sequence[ProcessView]:
+        """List the processes that share the outbox; may raise OutboxUnavailable."""
+
+    async def reload(self) -> Sequence[Fault]:
+        """Read the files again, all or nothing; empty where they are the running catalog now."""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The event tester.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """One file's text as somebody is trying it: it stands for the file of that name and is never written."""
+
+    #: A `SourceFile.file`.
+    file: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionReport:
+    """One condition of a trigger and what the event holds there."""
+
+    #: As written in the trigger.
+    text: str
+    held: bool
+    #: The value found, as JSON; None where the event has none.
+    found: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldReport:
+    """What became of one field of the mapping."""
+
+    #: `user_data/email`.
+    field: str
+    #: Where the value was looked for, e.g. `$.context.traits.email`; empty for a fixed value.
+    paths: tuple[str, ...]
+    #: What was found, as JSON; None where nothing was.
+    value: str | None
+    #: The form it has before hashing, as text; "" where it is sent as it is.
+    normalised: str
+    #: What Pinterest gets, as JSON (a digest where hashed); None where it is not sent.
+    sent: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresetReport:
+    """What one preset makes of the event."""
+
+    preset: str
+    #: False where the file, or a switch, takes the preset out.
+    enabled: bool
+    matched: bool
+    conditions: tuple[ConditionReport, ...]
+    #: The rest is empty where it did not match.
+    exit: Exit
+    #: Why there is no delivery; "" where there is one.
+    reason: str = ""
+    fields: tuple[FieldReport, ...] = ()
+    warnings: tuple[str, ...] = ()
+    #: The finished Pinterest event as JSON; None where invalid.
+    payload: bytes | None = None
+    #: What Pinterest's schema says against it, one sentence each; empty where it agrees.
+    schema_problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventReport:
+    """What would become of one event."""
+
+    #: One a preset, in the catalog's order; empty where the event was refused or the draft has faults.
+    presets: tuple[PresetReport, ...] = ()
+    #: Why it is no Segment event; "" where it is one.
+    refusal: str = ""
+    #: What is wrong with the draft; then the presets say nothing.
+    draft_faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Pinterest's answer to a test event."""
+
+    #: The HTTP status; None where no answer came.
+    status: int | None
+    #: What it said, or why no answer came. Holds no token.
+    body: str
+
+
+class EventTester(Protocol):
+    """Shows what would become of an event. Keeps and logs nothing of it."""
+
+    def test_event(self, event: Event, draft: Draft | None, now: float) -> EventReport:
+        """Map the event by every preset, with the draft in place of its file."""
+
+    async def send_test(self, payload: bytes) -> Answer:
+        """Send one finished event with `?test=true`: Pinterest checks it and drops it."""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationView:
+    """Where deliveries go."""
+
+    ad_account_id: str
+    #: False: to the built-in sandbox.
+    live: bool
+    #: What becomes of events while a switch is off: kept and sent later, or withheld for good.
+    switched_off: Literal["hold", "refuse"]
+    #: `Name: value` lines that a sender must add, with placeholders for secrets; shown in the first curl command.
+    sender_headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleServices:
+    """All that the console works with."""
+
+    outbox: ConsoleOutbox
+    catalog: ConsoleCatalog
+    tester: EventTester
+    access: Access
+    destination: DestinationView
+    #: Names of Pinterest's quality components, in the order they are shown.
+    quality_components: Sequence[str]
+    #: Unix seconds.
+    clock: Callable[[], float]
+    max_presets: int = 50

@@ -1,0 +1,134 @@
+"""Tallies of the outbox -> what the overview shows. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from app.types import Exit, Tally
+
+#: Series of the chart and the tallies they count. An event that Pinterest rejects for good is dead.
+SERIES: Mapping[str, frozenset[str]] = {
+    "received": frozenset({Exit.ACCEPTED, Exit.REFUSED}),
+    "delivered": frozenset({Exit.DELIVERED}),
+    "invalid": frozenset({Exit.INVALID}),
+    "withheld": frozenset({Exit.WITHHELD}),
+    "dead": frozenset({Exit.REJECTED}),
+}
+#: Tallies whose label is the reason why something was not sent, or not yet.
+REASONED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED})
+_Key = TypeVar("_Key")
+#: So many reasons and warnings are listed.
+TOP = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """How far back one looks, and how finely."""
+
+    name: str
+    label: str
+    length_s: int
+    step_s: int
+
+    def starts(self, now: float) -> tuple[int, ...]:
+        """List the starts of all steps, the one that is running now as the last."""
+        last = int(now) // self.step_s * self.step_s
+        return tuple(range(last - self.length_s + self.step_s, last + 1, self.step_s))
+
+
+WINDOWS = (
+    Window(name="hour", label="hour", length_s=3_600, step_s=60),
+    Window(name="day", label="24 hours", length_s=86_400, step_s=1_800),
+    Window(name="week", label="7 days", length_s=604_800, step_s=10_800),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """A reason or a warning and how often it occurred."""
+
+    #: The tally's name, e.g. `invalid`.
+    name: str
+    preset: str
+    label: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresetCounts:
+    """What became of one preset's events, and how many carried each quality component."""
+
+    name: str
+    #: By tally name; a name that did not occur counts 0.
+    counts: Counter[str]
+    #: By component; of `counts["enqueued"]`.
+    quality: Counter[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """All figures of one window."""
+
+    starts: tuple[int, ...]
+    #: By name of `SERIES`, one count a start.
+    series: Mapping[str, tuple[int, ...]]
+    #: By tally name.
+    totals: Counter[str]
+    presets: tuple[PresetCounts, ...]
+    reasons: tuple[Counted, ...]
+    warnings: tuple[Counted, ...]
+
+    def total(self, series: str) -> int:
+        """Sum one series."""
+        return sum(self.series[series])
+
+
+def summarise(tallies: Iterable[tuple[float, Tally]], window: Window, presets: Sequence[str], *, now: float) -> Summary:
+    """Sum the tallies of the window; `presets` come first and in this order, others that were counted follow."""
+    starts = window.starts(now)
+    counted = [(int(at), tally) for at, tally in tallies if at >= starts[0]]
+    return Summary(
+        starts=starts,
+        series={name: _series(counted, names, starts) for name, names in SERIES.items()},
+        totals=_count((tally.name, tally.count) for _, tally in counted),
+        presets=_presets(counted, presets),
+        reasons=_top(tally for _, tally in counted if tally.name in REASONED and tally.label),
+        warnings=_top(tally for _, tally in counted if tally.name == "warning"),
+    )
+
+
+def _series(counted: Iterable[tuple[int, Tally]], names: frozenset[str], starts: tuple[int, ...]) -> tuple[int, ...]:
+    step_s = starts[1] - starts[0]
+    sums = _count((at // step_s * step_s, tally.count) for at, tally in counted if tally.name in names)
+    return tuple(sums[start] for start in starts)
+
+
+def _presets(counted: Iterable[tuple[int, Tally]], known: Sequence[str]) -> tuple[PresetCounts, ...]:
+    tallies = [tally for _, tally in counted if tally.preset]
+    names = dict.fromkeys([*known, *sorted(tally.preset for tally in tallies)])
+    return tuple(
+        PresetCounts(
+            name=name,
+            counts=_count((tally.name, tally.count) for tally in tallies if tally.preset == name),
+            quality=_count(
+                (tally.label, tally.count) for tally in tallies if tally.preset == name and tally.name == "quality"
+            ),
+        )
+        for name in names
+    )
+
+
+def _top(tallies: Iterable[Tally]) -> tuple[Counted, ...]:
+    sums = _count(((tally.name, tally.preset, tally.label), tally.count) for tally in tallies)
+    return tuple(
+        Counted(name=name, preset=preset, label=label, count=count)
+        for (name, preset, label), count in sums.most_common(TOP)
+    )
+
+
+def _count(pairs: Iterable[tuple[_Key, int]]) -> Counter[_Key]:
+    sums: Counter[_Key] = Counter()
+    for key, count in pairs:
+        sums[key] += count
+    return sums

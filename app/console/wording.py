@@ -1,0 +1,115 @@
+"""How the console says things: labels of closed lists, numbers, ages. Pure functions and tables."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from app.types import Exit, State
+
+STATES: Mapping[State, str] = {
+    State.PENDING: "waits to be sent",
+    State.CLAIMED: "is being sent",
+    State.DELIVERED: "Pinterest took it",
+    State.DEAD: "given up; can be redriven",
+}
+
+#: Pinterest's quality components by the names of its API (`conversion_eqs`), in words.
+COMPONENTS: Mapping[str, str] = {
+    "external_event_id": "Event id",
+    "hashed_email": "Email",
+    "hashed_maid": "Mobile ad id",
+    "ip_address": "IP address",
+    "user_agent": "User agent",
+    "advertiser_external_id": "External id",
+    "click_id_epik": "Click id",
+    "order_id": "Order id",
+    "order_value": "Order value",
+    "product_id": "Product id",
+    "source_url": "Page URL",
+}
+
+#: Exits of `PresetReport` and of notes, as the end of a sentence.
+EXITS: Mapping[Exit, str] = {
+    Exit.REFUSED: "not a Segment event",
+    Exit.UNMATCHED: "did not match",
+    Exit.WITHHELD: "withheld",
+    Exit.ENQUEUED: "would be sent",
+    Exit.DUPLICATE: "a duplicate",
+    Exit.INVALID: "invalid",
+}
+
+_ANSWERS = {
+    "200": "processed",
+    "400": "request refused",
+    "401": "token refused",
+    "403": "no access to the ad account",
+    "404": "ad account not found",
+    "422": "some events refused",
+    "429": "too many calls",
+}
+_SERVER_ERROR = "5"
+
+#: (seconds, one, many), largest first.
+_UNITS = ((86_400, "day", "days"), (3_600, "hour", "hours"), (60, "minute", "minutes"), (1, "second", "seconds"))
+
+
+def component_label(name: str) -> str:
+    """Say a quality component; an unknown one as it is."""
+    return COMPONENTS.get(name, name.replace("_", " "))
+
+
+def answer_label(status: str) -> str:
+    """Say what an HTTP status of Pinterest, or the lack of one, means."""
+    if status.startswith(_SERVER_ERROR):
+        return "trouble at Pinterest"
+    return _ANSWERS.get(status, "unexpected" if status.isdigit() else "no answer")
+
+
+def number(value: float) -> str:
+    """12034 -> 12,034."""
+    return f"{value:,}"
+
+
+def percent(part: int, whole: int) -> str:
+    """(1, 3) -> 33 %; never rounds up to all or down to none; (0, 0) -> nothing."""
+    if not whole:
+        return ""
+    share = round(100 * part / whole)
+    if part and not share:
+        return "<1 %"
+    return "99 %" if share == 100 and part < whole else f"{share} %"  # noqa: PLR2004 - a hundred per cent
+
+
+def span(seconds: float) -> str:
+    """Say 5400 as `1 hour`, 95 as `1 minute`: the largest unit, rounded down."""
+    for size, one, many in _UNITS:
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {one if count == 1 else many}"
+    return "a moment"
+
+
+def utc(at: float) -> str:
+    """1764068785.0 -> 2025-11-25 11:06:25 UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def clock(at: float) -> str:
+    """1764068785.0 -> 11:06."""
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M")
+
+
+def iso(at: float) -> str:
+    """1764068785.0 -> 2025-11-25T11:06:25Z."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def pretty(value: Any) -> str:
+    """Lay JSON out for reading."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def count_of(count: int, one: str, many: str | None = None) -> str:
+    """(1, "event") -> 1 event; (12034, "event") -> 12,034 events."""
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
