@@ -1,0 +1,143 @@
+"""From the JSON of a mapping to nodes, collecting every fault on the way."""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any, Final, TypeAlias
+
+from app.errors import Fault
+from app.mapping.nodes import NOTHING, Constant, List, Node, Object
+
+#: Levels of objects, lists and directives.
+MAX_DEPTH: Final = 40
+#: Values of the whole mapping, all levels together.
+MAX_VALUES: Final = 5_000
+
+#: Makes the node of one directive from its options; `at` is the JSON pointer of the options.
+Builder: TypeAlias = Callable[["Compiler", Any, str], Node]
+
+
+class Compiler:
+    """Holds what is shared while one mapping is compiled: the directives and the faults found so far."""
+
+    def __init__(self, directives: Mapping[str, Builder]) -> None:
+        self.faults: list[Fault] = []
+        self._directives = directives
+        self._depth = 0
+        self._values = 0
+
+    def compile(self, value: Any, at: str) -> Node:
+        """Compile any value of a mapping: a directive, an object, a list or a plain value."""
+        self._values += 1
+        if self._values == MAX_VALUES:
+            self.fault("", f"has more than {MAX_VALUES} values; split it")
+        if self._values >= MAX_VALUES:
+            return NOTHING
+        if self._depth == MAX_DEPTH:
+            return self.fault(at, f"is nested deeper than {MAX_DEPTH} levels")
+        self._depth += 1
+        try:
+            return self._compile(value, at)
+        finally:
+            self._depth -= 1
+
+    def _compile(self, value: Any, at: str) -> Node:
+        if isinstance(value, dict):
+            return self._directive(value, at) if is_directive(value) else self._object(value, at)
+        if isinstance(value, list):
+            return List(items=tuple(self.compile(item, f"{at}/{index}") for index, item in enumerate(value)))
+        if value is None or isinstance(value, str | bool | int | float):
+            return Constant(value=value)
+        return self.fault(at, f"should be a JSON value but it is a {type(value).__name__}")
+
+    def _object(self, value: dict[Any, Any], at: str) -> Node:
+        members = []
+        for key, member in value.items():
+            if isinstance(key, str):
+                members.append((key, self.compile(member, pointer(at, key))))
+            else:
+                self.fault(at, f"has the key {key!r}, which should be text: quote it")
+        return Object(members=tuple(members))
+
+    def _directive(self, value: dict[str, Any], at: str) -> Node:
+        names = [key for key in value if key != "_metadata"]
+        if len(names) > 1:
+            return self.fault(at, f"should hold one directive and nothing else but it has {listed(names)}")
+        name = names[0]
+        builder = self._directives.get(name)
+        if builder is None:
+            return self.fault(at, f"has an unknown directive {name!r}{suggestion(name, self._directives)}")
+        return builder(self, value[name], pointer(at, name))
+
+    def fault(self, at: str, message: str) -> Node:
+        """Note a fault and go on with a node that gives nothing."""
+        self.faults.append(Fault(at, message))
+        return NOTHING
+
+    def options(self, value: Any, at: str, known: tuple[str, ...]) -> dict[str, Any] | None:
+        """Give a directive's options, None where they are no plain object. That and strange keys are faults."""
+        if not isinstance(value, dict) or is_directive(value):
+            self.fault(at, f"should be an object with {listed(known)} but it is {kind(value)}")
+            return None
+        for key in value:
+            if key not in known:
+                self.fault(at, f"has an unknown key {key!r}{suggestion(key, known)}; it takes {listed(known)}")
+        return value
+
+    def required(self, options: dict[str, Any], at: str, key: str) -> bool:
+        """Say whether the key is there, with a fault where it is not."""
+        if key not in options:
+            self.fault(at, f"should have the key {key!r}")
+        return key in options
+
+    def text_or_directive(self, value: Any, at: str) -> Node:
+        """Compile what should be a text or give one."""
+        if isinstance(value, str) or is_directive(value):
+            return self.compile(value, at)
+        return self.fault(at, f"should be a text or a directive but it is {kind(value)}")
+
+    def text(self, value: Any, at: str) -> str | None:
+        """Give a text that must stand there literally, or None with a fault."""
+        if isinstance(value, str):
+            return value
+        self.fault(at, f"should be a text but it is {kind(value)}")
+        return None
+
+    def one_of(self, value: Any, at: str, allowed: tuple[str, ...]) -> str | None:
+        """Give a word of `allowed`, or None with a fault that names the nearest."""
+        if value in allowed:
+            return str(value)
+        near = suggestion(value, allowed) if isinstance(value, str) else ""
+        self.fault(at, f"should be one of {listed(allowed)} but it is {value!r}{near}")
+        return None
+
+
+def is_directive(value: Any) -> bool:
+    """Say whether a value is meant as a directive: an object with a key that starts with `@`."""
+    return isinstance(value, dict) and any(isinstance(key, str) and key.startswith("@") for key in value)
+
+
+def pointer(at: str, key: str) -> str:
+    """Extend a JSON pointer (RFC 6901)."""
+    return f"{at}/{key.replace('~', '~0').replace('/', '~1')}"
+
+
+def kind(value: Any) -> str:
+    """Name the kind of a mapping's value: "a number", "an object"."""
+    if value is None:
+        return "null"
+    if is_directive(value):
+        return "a directive"
+    kinds = {bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
+    return kinds.get(type(value), f"a {type(value).__name__}")
+
+
+def suggestion(name: Any, known: Mapping[str, Any] | tuple[str, ...]) -> str:
+    """Give `; did you mean '@path'?` where a known name is near, else nothing."""
+    by_lower = {word.lower(): word for word in known}
+    near = get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
+    return f"; did you mean {by_lower[near[0]]!r}?" if near else ""
+
+
+def listed(words: tuple[str, ...] | list[str]) -> str:
+    """Write words as `'a', 'b', 'c'`."""
+    return ", ".join(map(repr, words))

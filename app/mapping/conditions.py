@@ -1,0 +1,64 @@
+"""Directives that choose: `@if`, and our own `@coalesce` and `@ifEquals`."""
+
+from functools import partial
+from typing import Any, Final
+
+from app.mapping.compiler import Compiler, kind
+from app.mapping.javascript import text_of
+from app.mapping.nodes import MISSING, NOTHING, Choice, If, Node
+
+MAX_OPTIONS: Final = 50
+
+
+def build_if(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@if`: `exists` asks for anything but null, `blank` (Segment's word) for anything but empty and false."""
+    options = compiler.options(value, at, ("exists", "blank", "then", "else"))
+    if options is None:
+        return NOTHING
+    if all(options.get(key) in (None, "", 0, False) for key in ("exists", "blank")):
+        compiler.fault(at, "should have the key 'exists' or 'blank' with something to look at")
+    nodes = {key: compiler.compile(option, f"{at}/{key}") for key, option in options.items()}
+    asks_existence = "exists" in options
+    return If(
+        value=nodes.get("exists" if asks_existence else "blank", NOTHING),
+        test=None if asks_existence else _is_filled,
+        then=nodes.get("then", NOTHING),
+        otherwise=nodes.get("else", NOTHING),
+    )
+
+
+def _is_filled(value: Any) -> bool:
+    """Say whether JavaScript finds `value != ''`: false, 0 and [] equal the empty text, {} does not."""
+    if value is MISSING or value is None or value is False or value == 0:
+        return False
+    return not isinstance(value, str | list) or text_of(value) != ""
+
+
+def build_coalesce(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@coalesce`: the first of a list that is not missing, null, "" or []."""
+    if not isinstance(value, list):
+        return compiler.fault(at, f"should be a list of values but it is {kind(value)}")
+    if len(value) > MAX_OPTIONS:
+        return compiler.fault(at, f"has more than {MAX_OPTIONS} values")
+    return Choice(options=tuple(compiler.compile(option, f"{at}/{index}") for index, option in enumerate(value)))
+
+
+def build_if_equals(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@ifEquals`: compares as text, so that true and "true" are equal."""
+    options = compiler.options(value, at, ("value", "equals", "then", "else"))
+    if options is None or not compiler.required(options, at, "value") or not compiler.required(options, at, "equals"):
+        return NOTHING
+    expected = options["equals"]
+    if not isinstance(expected, str | bool | int | float) or expected == "":
+        return compiler.fault(f"{at}/equals", f"should be a text, number or boolean but it is {kind(expected)}")
+    nodes = {key: compiler.compile(option, f"{at}/{key}") for key, option in options.items()}
+    return If(
+        value=nodes["value"],
+        test=partial(_has_text, text_of(expected)),
+        then=nodes.get("then", NOTHING),
+        otherwise=nodes.get("else", NOTHING),
+    )
+
+
+def _has_text(expected: str, value: Any) -> bool:
+    return text_of(value) == expected

@@ -1,0 +1,118 @@
+"""How JavaScript reads members and writes values as text, since Segment's mappings are used to it.
+
+Source of the rules: ECMAScript, sections Number::toString and Array.prototype.toString.
+"""
+
+import math
+from typing import Any, Final
+
+from app.mapping.nodes import MISSING
+
+_EXACT_BELOW: Final = 10**21
+_DECIMALS_FROM: Final = -7
+_DECIMALS_BELOW: Final = 21
+
+
+class NotAnObject:
+    """Lets generated code ask anything for a member with `.get`, as if it were a dict."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Give the member, `default` where there is none."""
+        found = member(self._value, key)
+        return default if found is MISSING else found
+
+
+def member(value: Any, key: str) -> Any:
+    """Give `value[key]` as Segment's paths do: a falsy value is handed on, lists and texts have items and a length.
+
+    >>> member([7, 8], "1"), member("abc", "length"), member(0, "anything")
+    (8, 3, 0)
+    """
+    if isinstance(value, dict):
+        return value.get(key, MISSING)
+    if isinstance(value, list):
+        return len(value) if key == "length" else _item(value, key)
+    if not value:
+        return value
+    if isinstance(value, str):
+        return text_length(value) if key == "length" else _item(value, key)
+    return MISSING
+
+
+def _item(value: list[Any] | str, key: str) -> Any:
+    """Give the item at a canonical index: "0" and "12" are, "00" and "-1" are not."""
+    if not (key.isascii() and key.isdigit()) or (key[0] == "0" and key != "0") or len(key) > len(str(len(value))):
+        return MISSING
+    index = int(key)
+    return value[index] if index < len(value) else MISSING
+
+
+def text_length(text: str) -> int:
+    """Count UTF-16 units, as JavaScript does: an emoji is two."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def text_of(value: Any) -> str:
+    """Write a value as `String(value)` does inside a text; null and missing are empty.
+
+    >>> text_of(275.0), text_of(True), text_of([1, [2, None]]), text_of({})
+    ('275', 'true', '1,2,', '[object Object]')
+    """
+    if isinstance(value, str):
+        return value
+    if value is None or value is MISSING:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return number_text(value)
+    if isinstance(value, list):
+        return ",".join(map(text_of, value))
+    return "[object Object]"
+
+
+def number_text(number: float) -> str:
+    """Write a number in JavaScript's way: `275.0` is "275", `1e21` is "1e+21".
+
+    Whole numbers stay exact where JavaScript would already have rounded them: they are order numbers.
+    """
+    if isinstance(number, int) and abs(number) < _EXACT_BELOW:
+        return str(number)
+    try:
+        number = float(number)
+    except OverflowError:
+        number = math.inf if number > 0 else -math.inf
+    if not math.isfinite(number):
+        return "NaN" if math.isnan(number) else ("Infinity" if number > 0 else "-Infinity")
+    return _shortest(number)
+
+
+def _shortest(number: float) -> str:
+    """Lay out the shortest digits that read back as `number`; Python and JavaScript choose the same digits."""
+    mantissa, _, exponent_text = f"{repr(abs(number)).removesuffix('.0')}e0".partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    exponent = int(exponent_text.removesuffix("e0")) + len(whole)
+    digits = (whole + fraction).lstrip("0")
+    exponent -= len(whole + fraction) - len(digits)
+    digits = digits.rstrip("0") or "0"
+    sign = "-" if number < 0 else ""
+    return sign + _laid_out(digits, exponent)
+
+
+def _laid_out(digits: str, exponent: int) -> str:
+    """Write 0.`digits` x 10^`exponent`."""
+    if digits == "0":
+        return "0"
+    if len(digits) <= exponent <= _DECIMALS_BELOW:
+        return digits.ljust(exponent, "0")
+    if 0 < exponent <= _DECIMALS_BELOW:
+        return f"{digits[:exponent]}.{digits[exponent:]}"
+    if _DECIMALS_FROM < exponent - 1 <= 0:
+        return f"0.{'0' * -exponent}{digits}"
+    rest = f".{digits[1:]}" if len(digits) > 1 else ""
+    return f"{digits[0]}{rest}e{exponent - 1:+d}"

@@ -1,0 +1,42 @@
+"""`@arrayPath`: a list of the event, each item in a new shape."""
+
+from functools import partial
+from typing import Any
+
+from app.mapping.bounds import is_within
+from app.mapping.compiler import Compiler, kind
+from app.mapping.generate import generate
+from app.mapping.nodes import MISSING, Call, Node, Path, Query, Resolver
+from app.mapping.paths import path_node, without_prefix
+
+
+def build_array_path(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@arrayPath: [path or directive, shape]`; paths in the shape start at the item.
+
+    Like Segment it takes one object for a list of one, hands on what is neither, and looks at no shape but an object.
+    """
+    if not isinstance(value, list) or not value:
+        return compiler.fault(at, f"should be a list of a path and a shape but it is {kind(value)}")
+    first, shape = value[0], value[1] if len(value) > 1 else None
+    if isinstance(first, str):
+        root = path_node(compiler, without_prefix(first), f"{at}/0")
+    else:
+        root = compiler.text_or_directive(first, f"{at}/0")
+    if not isinstance(shape, dict) or not shape:
+        return root
+    resolve = generate(compiler.compile(shape, f"{at}/1"))
+    function = _shaped if isinstance(root, Path | Query) else _shaped_within_bounds
+    return Call(function=partial(function, resolve), operands=(root,))
+
+
+def _shaped(resolve: Resolver, root: Any) -> Any:
+    if isinstance(root, dict):
+        root = [root]
+    elif not isinstance(root, list):
+        return root
+    return [None if (value := resolve(item)) is MISSING else value for item in root]
+
+
+def _shaped_within_bounds(resolve: Resolver, root: Any) -> Any:
+    """Shape what another directive made, which can be larger than the event: nested shapes multiply."""
+    return _shaped(resolve, root) if is_within(root) else MISSING

@@ -1,0 +1,81 @@
+"""A mapping, compiled once and resolved for each event."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.errors import Fault, MappingError
+from app.mapping.compiler import Compiler, kind
+from app.mapping.directives import DIRECTIVES
+from app.mapping.explain import Explanation, explain
+from app.mapping.generate import generate
+from app.mapping.nodes import MISSING, Constant, List, Node, Object
+
+
+def compile_mapping(mapping: Any, *, prefix: str = "") -> "Mapping":
+    """Compile a mapping, a JSON object with directives.
+
+    Raises `MappingError` with every fault at once, each with its JSON pointer below `prefix`
+    (`compile_mapping(m, prefix="/mapping")` gives `/mapping/user_data/email/@if/then`).
+    """
+    if not isinstance(mapping, dict):
+        raise MappingError([Fault(prefix, f"should be an object but it is {kind(mapping)}")])
+    compiler = Compiler(DIRECTIVES)
+    node = compiler.compile(mapping, prefix)
+    if compiler.faults:
+        raise MappingError(compiler.faults)
+    return Mapping(node, at=prefix)
+
+
+class Mapping:
+    """A compiled mapping; make it with `compile_mapping`. Immutable, so threads may share it."""
+
+    def __init__(self, node: Node, *, at: str) -> None:
+        self._node = node
+        self._at = at
+        self._resolve = generate(node)
+
+    def resolve(self, event: dict[str, Any]) -> Any:
+        """Give what the mapping makes of an event, usually an object; None where nothing results.
+
+        Parts of the event are handed on, not copied: neither may be changed afterwards.
+        Raises `MappingError` where Segment's engine would refuse too: a path or template that the event
+        should name but does not; and where the event is nested too deeply to be read.
+        """
+        if not isinstance(event, dict):
+            raise MappingError([Fault(self._at, f"is for events, which are objects, but this is {kind(event)}")])
+        try:
+            value = self._resolve(event)
+        except RecursionError:
+            raise self._too_deep() from None
+        return None if value is MISSING else value
+
+    def explain(self, event: dict[str, Any]) -> Sequence[Explanation]:
+        """Say for each leaf of the output which paths of the event it was made from. Slow: for people."""
+        try:
+            return explain(self._node, event)
+        except RecursionError:
+            raise self._too_deep() from None
+
+    def literal(self, *keys: str) -> Any:
+        """Give the value that the mapping holds at `keys` whatever the event, MISSING where it depends on the event.
+
+        >>> compile_mapping({"event_name": "checkout"}).literal("event_name")
+        'checkout'
+        """
+        node = self._node
+        for key in keys:
+            members = dict(node.members) if isinstance(node, Object) else {}
+            node = members.get(key, Constant(value=MISSING))
+        return _literal(node)
+
+    def _too_deep(self) -> MappingError:
+        return MappingError([Fault(self._at, "cannot be resolved: the event is nested too deeply")])
+
+
+def _literal(node: Node) -> Any:
+    if isinstance(node, Constant):
+        return node.value
+    if isinstance(node, List):
+        items = [_literal(item) for item in node.items]
+        return MISSING if MISSING in items else items
+    return MISSING

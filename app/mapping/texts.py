@@ -1,0 +1,143 @@
+"""Directives that make text: `@template`, `@case`, `@replace`."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from app.mapping.compiler import Compiler, kind
+from app.mapping.javascript import text_length, text_of
+from app.mapping.nodes import EVENT, MISSING, NOTHING, Call, Constant, Node
+from app.mapping.paths import dotted_keys, not_a_text, path_node, read
+
+MAX_TEMPLATE_CHARACTERS: Final = 5_000
+#: Longer results are left out: no field of Pinterest's takes more.
+MAX_RESULT_CHARACTERS: Final = 100_000
+#: Segment's own bound on `pattern` and `replacement`.
+MAX_PATTERN_LENGTH: Final = 10
+
+#: `{{{a}}}` or `{{a}}`: Segment looks for the longer form first.
+_TRIPLE: Final = re.compile(r"\{\{\{([^}]+)\}\}\}")
+_DOUBLE: Final = re.compile(r"\{\{([^}]+)\}\}")
+
+
+def build_template(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@template`; a directive in place of the text gives the template for each event."""
+    given = compiler.text_or_directive(value, at)
+    if not isinstance(given, Constant):
+        return Call(function=partial(_render_dynamic, at), operands=(EVENT, given))
+    if not isinstance(given.value, str):
+        return given
+    if len(given.value) > MAX_TEMPLATE_CHARACTERS:
+        return compiler.fault(at, f"is longer than {MAX_TEMPLATE_CHARACTERS} characters")
+    nodes = tuple(
+        path_node(compiler, part, at) if is_path else Constant(value=part) for part, is_path in _parts(given.value)
+    )
+    return Call(function=_joined, operands=nodes)
+
+
+def _parts(template: str) -> list[tuple[str, bool]]:
+    """Split into plain text and (with True) paths."""
+    parts: list[tuple[str, bool]] = []
+    for position, outer in enumerate(_TRIPLE.split(template)):
+        if position % 2:
+            parts.append((outer.strip(), True))
+            continue
+        for inner_position, inner in enumerate(_DOUBLE.split(outer)):
+            is_path = inner_position % 2 == 1
+            parts.append((inner.strip() if is_path else inner, is_path))
+    return [part for part in parts if part != ("", False)]
+
+
+def _joined(*values: Any) -> Any:
+    result = "".join(map(text_of, values))
+    return result if len(result) <= MAX_RESULT_CHARACTERS else MISSING
+
+
+def _render_dynamic(at: str, event: Any, template: Any) -> Any:
+    if not isinstance(template, str):
+        raise not_a_text(at, template)
+    if len(template) > MAX_TEMPLATE_CHARACTERS:
+        return MISSING
+    return _joined(*(_read(event, part) if is_path else part for part, is_path in _parts(template)))
+
+
+def _read(event: Any, path: str) -> Any:
+    try:
+        keys = dotted_keys(path)
+    except ValueError:
+        keys = None
+    return MISSING if keys is None else read(event, keys)
+
+
+def build_case(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@case`: what is no text passes unchanged."""
+    options = compiler.options(value, at, ("operator", "value"))
+    if options is None or not compiler.required(options, at, "operator"):
+        return NOTHING
+    operator = compiler.one_of(options["operator"], f"{at}/operator", ("lower", "upper"))
+    given = compiler.text_or_directive(options.get("value", ""), f"{at}/value")
+    if given == Constant(value=""):
+        return NOTHING
+    return Call(function=_lower if operator == "lower" else _upper, operands=(given,))
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+_REPLACE_KEYS: Final = ("value", "pattern", "replacement", "pattern2", "replacement2", "ignorecase", "global")
+
+
+def build_replace(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@replace`: patterns and replacements are plain texts; numbers and booleans are taken as text."""
+    options = compiler.options(value, at, _REPLACE_KEYS)
+    if options is None or not compiler.required(options, at, "value") or not compiler.required(options, at, "pattern"):
+        return NOTHING
+    given = compiler.text_or_directive(options["value"], f"{at}/value")
+    texts = {key: _short_text(compiler, options.get(key, ""), f"{at}/{key}") for key in _REPLACE_KEYS[1:5]}
+    if texts["pattern"] == "":
+        compiler.fault(f"{at}/pattern", "should not be empty")
+    flags = {key: _flag(compiler, options, at, key) for key in _REPLACE_KEYS[5:]}
+    if given == Constant(value=""):
+        return NOTHING
+    case = re.IGNORECASE if flags["ignorecase"] else re.NOFLAG
+    count = 0 if flags.get("global") is not False else 1
+    replacers = [
+        _replacer(re.compile(re.escape(texts[pattern]), case), texts[replacement], count)
+        for pattern, replacement in (("pattern", "replacement"), ("pattern2", "replacement2"))
+        if texts[pattern]
+    ]
+    return Call(function=partial(_replace, replacers), operands=(given,))
+
+
+def _short_text(compiler: Compiler, value: Any, at: str) -> str:
+    text = compiler.text(value, at)
+    if text is not None and text_length(text) > MAX_PATTERN_LENGTH:
+        compiler.fault(at, f"is longer than {MAX_PATTERN_LENGTH} characters")
+    return text or ""
+
+
+def _flag(compiler: Compiler, options: dict[str, Any], at: str, key: str) -> bool | None:
+    flag = options.get(key)
+    if key in options and not isinstance(flag, bool):
+        compiler.fault(f"{at}/{key}", f"should be true or false but it is {kind(flag)}")
+    return flag
+
+
+def _replacer(pattern: re.Pattern[str], replacement: str, count: int) -> Callable[[str], str]:
+    """Give a replacer for an escaped pattern: one without alternatives or repetition cannot backtrack."""
+    return lambda text: pattern.sub(lambda _match: replacement, text, count=count)
+
+
+def _replace(replacers: list[Callable[[str], str]], value: Any) -> Any:
+    if not isinstance(value, str | bool | int | float):
+        return ""
+    text = text_of(value)
+    for replacer in replacers:
+        text = replacer(text)
+    return text if len(text) <= MAX_RESULT_CHARACTERS else MISSING
