@@ -1,0 +1,98 @@
+"""How the sandbox misbehaves when told to: a list of steps, the first that applies to a call decides it.
+
+[{"status": 429, "retry_after": 1, "times": 2},         the first two calls; then as usual
+ {"reset": true, "probability": 0.1, "times": null},    a tenth of all calls, for ever
+ {"reject": "^bad-", "times": null},                    events whose event_id matches fail (422)
+ {"poison": "^worse-", "times": null}]                  a call with such an event is refused whole (400)
+"""
+
+import re
+from collections.abc import Sequence
+from random import Random
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as exc:
+        message = f"is no regular expression: {exc}"
+        raise ValueError(message) from exc
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+
+
+class Step(BaseModel):
+    """One kind of misbehaviour, and to which calls it applies."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    # What happens
+    status: int | None = Field(
+        default=None, ge=100, le=599, description="answer this, with Pinterest's code and message"
+    )
+    retry_after: int | str | None = Field(default=None, description="header of that answer: seconds or an HTTP date")
+    body: str | None = Field(
+        default=None, description="answer this text, of no matter what type (status 200 unless given)"
+    )
+    half: bool = Field(default=False, description="answer the half and cut the connection")
+    reset: bool = Field(default=False, description="cut the connection without an answer")
+    record: bool = Field(default=False, description="process the events all the same")
+    delay_s: float = Field(default=0, ge=0, description="wait before anything else")
+    reject: Pattern | None = Field(
+        default=None, description="events whose event_id matches fail, the others are processed"
+    )
+    poison: Pattern | None = Field(
+        default=None, description="a call with an event whose event_id matches is refused whole"
+    )
+
+    # To which calls
+    probability: float = Field(default=1, ge=0, le=1, description="of applying to a call")
+    times: int | None = Field(default=1, ge=1, description="how often it applies; null is for ever")
+
+    @property
+    def matches(self) -> str | None:
+        """The pattern without which the step does not concern a call."""
+        return self.reject or self.poison
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> Self:
+        answers = (self.status is not None or self.body is not None, self.half, self.reset, self.reject, self.poison)
+        if sum(map(bool, answers)) > 1:
+            message = "status or body, half, reset, reject and poison exclude each other: make several steps"
+            raise ValueError(message)
+        return self
+
+
+class Orders(BaseModel):
+    """What is posted to `/script`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    steps: list[Step]
+    seed: int = Field(default=0, description="of the dice for `probability`")
+
+
+class Script:
+    """Plays the orders, call by call."""
+
+    def __init__(self, orders: Orders) -> None:
+        self._rng = Random(orders.seed)  # noqa: S311 - dice of a test double
+        self._left = [(step, step.times) for step in orders.steps]
+
+    def next(self, event_ids: Sequence[str]) -> Step | None:
+        """Say which step applies to a call with these events, and use it up; None where it goes as usual."""
+        for place, (step, times) in enumerate(self._left):
+            if times == 0 or not _concerns(step, event_ids) or self._rng.random() >= step.probability:
+                continue
+            self._left[place] = (step, None if times is None else times - 1)
+            return step
+        return None
+
+
+def _concerns(step: Step, event_ids: Sequence[str]) -> bool:
+    return step.matches is None or any(re.search(step.matches, event_id) for event_id in event_ids)
