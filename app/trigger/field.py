@@ -15,7 +15,7 @@ def finder(field: Field) -> Find:
     if not field.path:
         return _flat(field.root)
     first, *others = field.path
-    if not others and first.key is not None:
+    if not others and first.key is not None and first.index is None:
         return _member(field.root, first.key)
     return _walk(field)
 
