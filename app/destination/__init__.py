@@ -1,1 +1,19 @@
-"""Placeholder."""
+"""Everything that knows Pinterest: fields -> ConversionEvent, the client, answers -> outcomes."""
+
+from app.destination.conversion_event import ReportConversionEvent, report_conversion_event
+from app.destination.event_name import ACTION_SOURCES, EVENT_NAMES, nearest_event_name
+from app.destination.quality import COMPONENTS, components
+from app.destination.redaction import redact
+from app.destination.rules import ConversionRules
+
+__all__ = [
+    "ACTION_SOURCES",
+    "COMPONENTS",
+    "EVENT_NAMES",
+    "ConversionRules",
+    "ReportConversionEvent",
+    "components",
+    "nearest_event_name",
+    "redact",
+    "report_conversion_event",
+]

@@ -1,0 +1,109 @@
+"""What Pinterest's answer to a call means for each event in it.
+
+    200, 422           read event by event, in order: Delivered or Rejected
+    400, 413           somebody in the call is refused, nobody is named: Halve; alone: Rejected
+    401, 403           Blocked: the destination is refused, not the event
+    429, 503           Retry, when Pinterest asks for it
+    everything else    Retry; ambiguous where the call may have been processed
+
+Source: the OpenAPI description of the endpoint (5.23), and messages quoted in issues of its users:
+https://github.com/segmentio/action-destinations/pull/2465, https://github.com/woocommerce/pinterest-for-woocommerce/issues/967
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeAlias
+
+from app.destination.client import Answer, Failure
+from app.types import Blocked, Delivered, Outcome, Rejected, Retry
+
+#: Takes personal data out of a text that will be stored.
+Redact: TypeAlias = Callable[[str], str]
+
+#: Pinterest's words are kept up to here.
+MAX_MESSAGE_CHARACTERS = 500
+
+_NOT_TAKEN_NOW = (429, 503)
+_OK, _SERVER_ERROR = 200, 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halve:
+    """At least one event of the call is refused, and Pinterest does not say which."""
+
+    #: Pinterest's words.
+    reason: str
+    status: int
+
+
+def outcomes(answer: Answer | Failure, count: int, *, now: float, redact: Redact) -> list[Outcome] | Halve:
+    """Decide what becomes of the `count` events of a call: one outcome each, in order, or Halve (never for one)."""
+    if isinstance(answer, Failure):
+        return [_no_answer(answer)] * count
+    status = answer.status
+    if status in (200, 422):
+        return _each(answer, count, redact)
+    reason = _message(answer, redact)
+    if status in (400, 413):
+        return Halve(reason=reason, status=status) if count > 1 else [Rejected(reason=reason, status=status)]
+    if status in (401, 403):
+        return [Blocked(reason=reason, status=status)] * count
+    return [
+        Retry(
+            reason=reason,
+            status=status,
+            retry_after_s=_seconds(answer.retry_after, now),
+            ambiguous=(status < _SERVER_ERROR and status // 100 == _OK // 100)
+            or (status >= _SERVER_ERROR and status not in _NOT_TAKEN_NOW),
+        )
+    ] * count
+
+
+def _no_answer(failure: Failure) -> Outcome:
+    if failure.token:
+        return Blocked(reason=failure.reason, status=401)
+    return Retry(reason=failure.reason, ambiguous=failure.ambiguous)
+
+
+def _each(answer: Answer, count: int, redact: Redact) -> list[Outcome]:
+    """Read the results of 200 (in the body) and 422 (in its `details`)."""
+    body = answer.body if isinstance(answer.body, dict) else {}
+    summary = body if answer.status == _OK else body.get("details")
+    results = summary.get("events") if isinstance(summary, dict) else None
+    if not isinstance(results, list) or len(results) != count:
+        reason = "Pinterest's answer does not tell what became of each event"
+        return [Retry(reason=reason, status=answer.status, ambiguous=True)] * count
+    return [_one(result, answer.status, redact) for result in results]
+
+
+def _one(result: Any, status: int, redact: Redact) -> Outcome:
+    verdict = result.get("status") if isinstance(result, dict) else None
+    if verdict == "processed":
+        return Delivered(warning=_text(result.get("warning_message"), redact), status=status)
+    if verdict == "failed":  # the schema allows it under 200, too
+        reason = _text(result.get("error_message"), redact) or "Pinterest gave no reason"
+        return Rejected(reason=reason, status=status)
+    return Retry(reason="Pinterest's answer has no status for this event", status=status, ambiguous=True)
+
+
+def _message(answer: Answer, redact: Redact) -> str:
+    """Give Pinterest's words, with the status where it had none."""
+    message = answer.body.get("message") if isinstance(answer.body, dict) else None
+    return _text(message, redact) or f"Pinterest answered {answer.status} without a message"
+
+
+def _text(message: Any, redact: Redact) -> str:
+    return redact(message)[:MAX_MESSAGE_CHARACTERS] if isinstance(message, str) else ""
+
+
+def _seconds(retry_after: str | None, now: float) -> float | None:
+    """Read Retry-After (RFC 9110, 10.2.3): seconds or a date; None where it is missing or neither."""
+    if retry_after is None:
+        return None
+    if retry_after.isascii() and retry_after.isdecimal():
+        return float(retry_after)
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None

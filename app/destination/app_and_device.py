@@ -1,0 +1,107 @@
+"""The objects `app_info` and `device_info`, with the bounds of Pinterest's schema, and the language."""
+
+from functools import cache
+from typing import Any
+
+import pycountry
+
+from app.destination.event_time import read_install_time
+from app.destination.money import integer_between
+from app.destination.reading import NO_NOTES, Reading, choice_of, flattened, read_members, single, text_of, text_up_to
+from app.destination.wording import left_out
+
+_PIXELS = integer_between(0, 30_720)
+_GIGABYTES = integer_between(0, 1_048_576)
+_MAX_LANGUAGES = 100
+
+read_app_info = read_members(
+    {
+        "app_id": text_up_to(200),
+        "app_name": text_up_to(200),
+        "app_package_name": text_up_to(200),
+        "app_store": text_up_to(100),
+        "app_version": text_up_to(100),
+        "install_time": read_install_time,
+        "user_agent": text_up_to(16_384),
+        "window_height": _PIXELS,
+        "window_width": _PIXELS,
+    }
+)
+
+
+@cache
+def _languages() -> frozenset[str]:
+    """Return the ISO 639-1 codes."""
+    return frozenset(language.alpha_2 for language in pycountry.languages if hasattr(language, "alpha_2"))
+
+
+def _language_code(value: Any) -> str | None:
+    """Return the two letters of `en`, `EN`, `en-US` or `en_US`; None where that is no language."""
+    text = text_of(value) or ""
+    code = text.strip().replace("_", "-").partition("-")[0].lower()
+    return code if code in _languages() else None
+
+
+def read_language(value: Any) -> Reading:
+    """Read a language or locale as ISO 639-1. That `en-US` becomes `en` is the rule, and not worth a note."""
+    code = _language_code(single(value))
+    return code, NO_NOTES if code else (left_out(value, "it is no ISO 639-1 language"),)
+
+
+def _read_languages(value: Any) -> Reading:
+    """Read a list of languages, of which Pinterest takes 100."""
+    codes: list[str] = []
+    notes: list[str] = []
+    for item in flattened(value):
+        code = _language_code(item)
+        if code is None:
+            notes.append(left_out(item, "it is no ISO 639-1 language"))
+        elif code != item:
+            notes.append(f': a language sent as "{code}"')
+        if code is not None:
+            codes.append(code)
+    if len(codes) > _MAX_LANGUAGES:
+        notes.append(f": {len(codes)} languages cut to {_MAX_LANGUAGES}")
+    return codes[:_MAX_LANGUAGES] or None, tuple(notes)
+
+
+read_device_info = read_members(
+    {
+        "battery_level": integer_between(0, 100),
+        "brand": text_up_to(100),
+        "carrier": text_up_to(100),
+        "cpu_cores": integer_between(0, 1152),
+        "external_storage_free_space": _GIGABYTES,
+        "external_storage_size": _GIGABYTES,
+        "form_factor": choice_of(
+            "desktop", "laptop", "cellphone", "tablet", "smartwatch", "tv", "vr", "console", "other"
+        ),
+        "kernel_version": text_up_to(100),
+        "languages": _read_languages,
+        "locale": text_up_to(35),
+        "model": text_up_to(100),
+        "network_type": choice_of(
+            "wifi",
+            "cellular_2g",
+            "cellular_3g",
+            "cellular_4g",
+            "cellular_5g",
+            "cellular_6g",
+            "ethernet",
+            "unknown",
+            also={f"{n}g": f"cellular_{n}g" for n in range(2, 7)},
+        ),
+        "os_family": choice_of("ios", "android", "macos", "windows", "linux", "bsd", "other"),
+        "os_name": text_up_to(100),
+        "os_release_name": text_up_to(100),
+        "os_version": text_up_to(100),
+        "screen_density": integer_between(0, 100_000),
+        "screen_height": _PIXELS,
+        "screen_width": _PIXELS,
+        "storage_free_space": _GIGABYTES,
+        "storage_size": _GIGABYTES,
+        "timezone": text_up_to(40),
+        "timezone_abbr": text_up_to(5),
+        "type": text_up_to(100),
+    }
+)

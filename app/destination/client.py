@@ -1,0 +1,137 @@
+"""The call to Pinterest: `POST /v5/ad_accounts/{ad_account_id}/events`.
+
+It sends finished JSON and brings back what was answered; what that means is decided in `answers.py`.
+The token is in no repr, reason or error of this module.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, TypeAlias
+
+import httpx
+import orjson
+from pydantic import SecretStr
+
+#: The token, or how to read the one that holds now (a changed one is taken up by the next call).
+Token: TypeAlias = SecretStr | Callable[[], SecretStr]
+
+#: Of the whole time; what is left is for sending and for Pinterest.
+_CONNECT_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What Pinterest answered."""
+
+    status: int
+    #: The header Retry-After as it came; None without.
+    retry_after: str | None
+    #: The JSON; None where it was none.
+    body: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """No answer came."""
+
+    #: Safe to show.
+    reason: str
+    #: The request may have been processed.
+    ambiguous: bool
+    #: The token cannot be used: nothing was sent, nor would a repetition help.
+    token: bool = False
+
+
+class PinterestClient:
+    """One ad account at Pinterest."""
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        ad_account_id: str,
+        token: Token,
+        timeout_s: float,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._url = f"{api_url.rstrip('/')}/ad_accounts/{ad_account_id}/events"
+        self._token = token
+        self._timeout_s = timeout_s
+        connect_s = timeout_s * _CONNECT_SHARE
+        timeout = httpx.Timeout(timeout_s, connect=connect_s, pool=connect_s)
+        self._http = httpx.AsyncClient(transport=transport, timeout=timeout, trust_env=True)
+
+    async def send(self, payloads: Sequence[bytes], *, test: bool = False) -> Answer | Failure:
+        """Send finished events in one call, within `timeout_s` in all. `test` events are judged, not recorded."""
+        try:
+            headers = {"Authorization": f"Bearer {_usable(self._read_token())}", "Content-Type": "application/json"}
+        except (OSError, ValueError):
+            return Failure(reason="the conversion token cannot be read or used", ambiguous=False, token=True)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._http.post(
+                    self._url,
+                    content=b'{"data":[' + b",".join(payloads) + b"]}",
+                    headers=headers,
+                    params={"test": "true"} if test else None,
+                )
+        except Exception as exc:
+            return _failure(exc)
+        return Answer(
+            status=response.status_code, retry_after=response.headers.get("Retry-After"), body=_json(response.content)
+        )
+
+    def fingerprint(self) -> str:
+        """Tell one token from another without showing it; "" where it cannot be read."""
+        try:
+            return sha256(self._read_token().get_secret_value().encode()).hexdigest()[:12]
+        except OSError:
+            return ""
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    def _read_token(self) -> SecretStr:
+        return self._token() if callable(self._token) else self._token
+
+
+def _usable(token: SecretStr) -> str:
+    """Check before a library quotes the token in its complaint. Raises ValueError."""
+    text = token.get_secret_value()
+    if not (text and text.isascii() and text.isprintable() and " " not in text):
+        raise ValueError
+    return text
+
+
+#: httpx error -> what happened, whether the request may have been processed; the first that fits holds.
+#: https://www.python-httpx.org/exceptions/
+_FAILURES: tuple[tuple[type[Exception], str, bool], ...] = (
+    (httpx.ConnectTimeout, "Pinterest could not be reached in time", False),
+    (httpx.ConnectError, "Pinterest could not be reached", False),
+    (httpx.PoolTimeout, "no connection was free in time", False),
+    (httpx.ProxyError, "the proxy refused the connection", False),
+    (httpx.UnsupportedProtocol, "PINTEREST_API_URL must begin with http:// or https://", False),
+    (httpx.LocalProtocolError, "the request could not be made", False),
+    (httpx.TimeoutException, "Pinterest did not answer in time", True),
+    (TimeoutError, "Pinterest did not answer in time", True),
+    (httpx.RequestError, "the connection broke before the answer was complete", True),
+    (OSError, "the connection broke before the answer was complete", True),  # transports within the process
+)
+
+
+def _failure(error: Exception) -> Failure:
+    """Translate what httpx raises; anything else is a mistake of ours and is raised again."""
+    for kind, reason, ambiguous in _FAILURES:
+        if isinstance(error, kind):
+            return Failure(reason=reason, ambiguous=ambiguous)
+    raise error
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None

@@ -1,0 +1,226 @@
+"""Fields of the action in, one Pinterest ConversionEvent out."""
+
+from hashlib import sha256
+from typing import Any
+
+from app.destination.app_and_device import read_app_info, read_device_info, read_language
+from app.destination.custom_data import LDP, read_custom_data
+from app.destination.event_name import ACTION_SOURCES, EVENT_NAMES, nearest_event_name
+from app.destination.event_time import read_time, settled_time
+from app.destination.reading import (
+    NO_NOTES,
+    Reader,
+    Reading,
+    boolean_or,
+    flattened,
+    read_address,
+    read_boolean,
+    read_members,
+    read_text,
+    single,
+    text_of,
+)
+from app.destination.redaction import Redactor
+from app.destination.rules import ConversionRules
+from app.destination.user_data import UserDataReader, missing_identifiers
+from app.destination.wording import kind, shown
+from app.errors import EventInvalid
+
+_NEEDS_IDENTIFIER = (
+    "user_data needs at least one of em (email), hashed_maids, or client_ip_address together with client_user_agent"
+)
+_MISSING = ": missing"
+_AMOUNTS = ("value", "predicted_ltv", "contents")
+_US_DIGEST = sha256(b"us").hexdigest()
+
+_OPTIONAL: dict[str, Reader] = {
+    "event_source_url": read_address,
+    "opt_out": boolean_or(True),  # noqa: FBT003 - the value itself: an unreadable opt-out is an opt-out
+    "advertiser_tracking_enabled": boolean_or(False),  # noqa: FBT003 - the value itself: unreadable permission is none
+    "wifi": read_boolean,
+    "language": read_language,
+    "partner_name": read_text,
+    "custom_data": read_custom_data,
+    "app_info": read_app_info,
+    "device_info": read_device_info,
+} | dict.fromkeys(
+    (
+        "app_id",
+        "app_name",
+        "app_version",
+        "device_brand",
+        "device_carrier",
+        "device_model",
+        "device_type",
+        "os_version",
+    ),
+    read_text,
+)
+
+
+class ReportConversionEvent:
+    """Builds Pinterest events from the resolved fields of the action, under one set of rules. Called once an event."""
+
+    def __init__(self, rules: ConversionRules) -> None:
+        self._rules = rules
+        self._event_names = frozenset(EVENT_NAMES) | rules.custom_event_names
+        self._required: dict[str, Reader] = {
+            "event_name": self._read_event_name,
+            "action_source": _read_action_source,
+            "event_time": read_time,
+            "event_id": _read_event_id,
+        }
+        self._read_user_data = UserDataReader(rules)
+        self._read = read_members(_OPTIONAL | dict.fromkeys((*self._required, "user_data"), _elsewhere))
+        self._redact = Redactor(rules.redacted_parameters)
+        self._ldp_states = frozenset(sha256(state[-2:].lower().encode()).hexdigest() for state in rules.ldp_states)
+
+    def __call__(self, fields: dict[str, Any], *, now: float | None) -> tuple[dict[str, Any], list[str]]:
+        """Return the event and its warnings; EventInvalid where a required thing is missing or cannot be read.
+
+        `now` is Unix seconds; None switches the rules about age and future off. No default is added here.
+        """
+        event, faults = self._required_members(fields)
+        user_data, user_notes = self._read_user_data(fields.get("user_data"))
+        if user_data is None or missing_identifiers(user_data):
+            faults.append("; ".join((_NEEDS_IDENTIFIER, *(f"user_data{note}" for note in user_notes))))
+        if faults:
+            raise EventInvalid("; ".join(faults))
+        warnings = [f"user_data{note}" for note in user_notes]
+        if now is not None:
+            event["event_time"], about_time = settled_time(
+                event["event_time"],
+                now=now,
+                max_age_s=self._rules.max_event_age_s,
+                offline=event["action_source"] == "offline",
+            )
+            warnings += about_time
+        optional, notes = self._read(fields)
+        warnings += [note.removeprefix(".").removeprefix(": ") for note in notes]
+        event |= optional or {}
+        event["user_data"] = user_data
+        self._finish(event, fields, warnings)
+        return event, warnings
+
+    def _required_members(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """Read what every event must have; all faults at once."""
+        event: dict[str, Any] = {}
+        faults = []
+        for name, read in self._required.items():
+            given = fields.get(name)
+            value, notes = (None, (_MISSING,)) if given is None or given == "" else read(given)
+            if value is None:
+                faults += [f"{name}{note}" for note in notes]
+            event[name] = value
+        return event, faults
+
+    def _finish(self, event: dict[str, Any], fields: dict[str, Any], warnings: list[str]) -> None:
+        """Apply the rules that look at more than one field."""
+        custom_data: dict[str, Any] = event.get("custom_data", {})
+        self._take_personal_data_out(event, custom_data, fields["user_data"].get("phone"), warnings)
+        self._complete_currency(custom_data, fields.get("custom_data"))
+        self._apply_ldp(event, custom_data, warnings)
+        if custom_data:
+            event["custom_data"] = custom_data
+        else:
+            event.pop("custom_data", None)
+        if self._rules.partner_name and "partner_name" not in event:
+            event["partner_name"] = self._rules.partner_name
+        if event["action_source"].startswith("app_") and not _app_name(event):
+            warnings.append("app_name: missing, Pinterest asks for it with app events")
+
+    def _take_personal_data_out(
+        self, event: dict[str, Any], custom_data: dict[str, Any], phone: Any, warnings: list[str]
+    ) -> None:
+        """Remove personal data from the address and the search."""
+        phones: list[str] | None = None
+        for holder, name, path in (
+            (event, "event_source_url", "event_source_url"),
+            (custom_data, "search_string", "custom_data.search_string"),
+        ):
+            given = holder.get(name)
+            if given is None:
+                continue
+            if phones is None:
+                phones = _digits_of(phone)
+            clean = self._redact(given, phones=phones)
+            if clean == given:
+                continue
+            warnings.append(f"{path}: personal data taken out")
+            if clean.strip():
+                holder[name] = clean
+            else:
+                del holder[name]
+
+    def _complete_currency(self, custom_data: dict[str, Any], given: Any) -> None:
+        """Add the default currency to amounts of which the event does not name any."""
+        default = self._rules.default_currency
+        if default is None or "currency" in custom_data or not any(key in custom_data for key in _AMOUNTS):
+            return
+        if given.get("currency") in (None, ""):
+            custom_data["currency"] = default.upper()
+
+    def _apply_ldp(self, event: dict[str, Any], custom_data: dict[str, Any], warnings: list[str]) -> None:
+        """Set Limited Data Processing for the states of the rules; say where Pinterest would ignore it.
+
+        Pinterest: effective only where opt_out_type, st and country are all present.
+        """
+        user_data = event["user_data"]
+        states = user_data.get("st", ())
+        countries = user_data.get("country", ())
+        flags = custom_data.get("opt_out_type", "").split(",")
+        in_us = not countries or _US_DIGEST in countries
+        if LDP not in flags and in_us and not self._ldp_states.isdisjoint(states):
+            flags = [*filter(None, flags), LDP]
+            custom_data["opt_out_type"] = ",".join(flags)
+        if LDP in flags and not (states and countries):
+            missing = " and ".join(name for name, given in (("state", states), ("country", countries)) if not given)
+            warnings.append(f"custom_data.opt_out_type: LDP will be ignored by Pinterest, user_data lacks {missing}")
+
+    def _read_event_name(self, value: Any) -> Reading:
+        """Read one of the names that Pinterest or the operator knows."""
+        name = single(value)
+        if type(name) is str and name in self._event_names:
+            return name, NO_NOTES
+        nearest = nearest_event_name(str(name), self._event_names)
+        return None, (f': {shown(value)} is no event name of Pinterest, the nearest is "{nearest}"',)
+
+
+def _read_action_source(value: Any) -> Reading:
+    """Read one of the closed list."""
+    source = single(value)
+    if type(source) is str and source in ACTION_SOURCES:
+        return source, NO_NOTES
+    return None, (f": {shown(value)} is none of {', '.join(ACTION_SOURCES)}",)
+
+
+def _read_event_id(value: Any) -> Reading:
+    """Read a text or number that says something: equal ids are one event to Pinterest."""
+    text = text_of(single(value))
+    if text is None or not text.strip():
+        return None, (f": {kind(value)} is no id",)
+    return text, NO_NOTES
+
+
+def _elsewhere(_value: Any) -> Reading:
+    """Pass over what is read apart from the optional fields."""
+    return None, NO_NOTES
+
+
+def _app_name(event: dict[str, Any]) -> bool:
+    """Tell whether the event names its app, in either form."""
+    return "app_name" in event or "app_name" in event.get("app_info", {})
+
+
+def _digits_of(phone: Any) -> list[str]:
+    """Return the digits of the event's phone numbers, to find them elsewhere."""
+    numbers = ("".join(filter(str.isdecimal, str(item))).lstrip("0") for item in flattened(phone))
+    return [digits for digits in numbers if len(digits) >= 7]  # noqa: PLR2004 - shorter ones are anything
+
+
+_by_default = ReportConversionEvent(ConversionRules())
+
+
+def report_conversion_event(fields: dict[str, Any], *, now: float | None) -> tuple[dict[str, Any], list[str]]:
+    """Build a Pinterest event from the resolved fields, under the default rules (see ReportConversionEvent)."""
+    return _by_default(fields, now=now)

@@ -1,0 +1,151 @@
+"""How one value about a person is normalised before SHA-256; which rule is whose stands in `user_field`."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import date
+from typing import TypeAlias
+
+import phonenumbers
+
+from app.destination.place_names import country_code, state_code
+
+#: The normalised text (None: nothing is sent) and what to say about it ("" where there is nothing to say).
+Normalised: TypeAlias = tuple[str | None, str]
+#: Takes the trimmed text and the country of the same event (alpha-2, upper case; None where unknown).
+Normaliser: TypeAlias = Callable[[str, str | None], Normalised]
+
+#: White space as JavaScript knows it, and characters of no width.
+_UNSEEN = re.compile(r"[\s\ufeff\u200b-\u200d\u2060\u180e]+")
+_BLANKS = re.compile(r"[\s\ufeff]+")
+_EMAIL = re.compile(r"[^@<>]+@[^@<>.]+(?:\.[^@<>.]+)+")
+_OLD_DIGEST = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}")
+_EXTENSION = re.compile(r"(?:;?\s*ext(?:ension|\.|n\.?|=)?|[x#])\s*\.?:?\s*\d{1,7}\s*$", re.IGNORECASE)
+_DATE = re.compile(r"(\d{4})(?:([-/])(\d{1,2})\2(\d{1,2})|(\d{2})(\d{2}))(?:[Tt\s].*)?", re.ASCII)
+_US_ZIP = re.compile(r"\d{5}(?:[-\s]?\d{4})?", re.ASCII)
+_ZIP_DIGITS = 5
+_ZIP_PADDED_FROM = 4
+_GENDERS = {
+    "f": "f",
+    "female": "f",
+    "woman": "f",
+    "m": "m",
+    "male": "m",
+    "man": "m",
+    "n": "n",
+    "nonbinary": "n",
+    "x": "n",
+}
+
+
+def normalise_email(text: str, _country: str | None) -> Normalised:
+    """Take all white space out and lower the case; `local@domain.tld` or nothing."""
+    if _OLD_DIGEST.fullmatch(text):
+        return None, "it is an MD5 or SHA-1 digest, which Pinterest cannot match; send the address or its SHA-256"
+    address = _UNSEEN.sub("", text).lower()
+    return (address, "") if _EMAIL.fullmatch(address) else (None, "it is no address of the form local@domain.tld")
+
+
+def phone_normaliser(default_country: str | None) -> Normaliser:
+    """Make a normaliser of phones that completes national numbers."""
+
+    def normalise(text: str, country: str | None) -> Normalised:
+        if _OLD_DIGEST.fullmatch(text):
+            return None, "it is an MD5 or SHA-1 digest, which Pinterest cannot match; send the number or its SHA-256"
+        number = _EXTENSION.sub("", text)
+        number = f"+{number[2:]}" if number.startswith("00") else number
+        where = country or (default_country or "").upper() or None
+        parsed = _e164(number, where)
+        if parsed:
+            return parsed, ""
+        if where:
+            return None, f"it is no phone number of {where}"
+        digits = "".join(str(unicodedata.digit(c)) for c in number if c.isdigit()).lstrip("0")
+        if not digits:
+            return None, "no digit is left of it"
+        return digits, "sent without a country code: neither the event nor DEFAULT_COUNTRY names a country"
+
+    return normalise
+
+
+def normalise_gender(text: str, _country: str | None) -> Normalised:
+    """Reduce the words in use to f, m or n."""
+    letter = _GENDERS.get(re.sub(r"[\s-]", "", text).lower())
+    return letter, "" if letter else "it is none of f, female, woman, m, male, man, n, non-binary, x"
+
+
+def normalise_date_of_birth(text: str, _country: str | None) -> Normalised:
+    """Write a year-first date as YYYYMMDD; day-first and month-first are not guessed."""
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return None, "it is no date that begins with the year (YYYY-MM-DD)"
+    year, _, *parts = match.groups()
+    month, day = (int(part) for part in parts if part)
+    try:
+        return f"{date(int(year), month, day):%Y%m%d}".rjust(8, "0"), ""
+    except ValueError:
+        return None, "there is no such day"
+
+
+def normalise_name(text: str, _country: str | None) -> Normalised:
+    """Keep single blanks, punctuation and accents; lower the case."""
+    return _BLANKS.sub(" ", text).lower(), ""
+
+
+def normalise_city(text: str, _country: str | None) -> Normalised:
+    """Keep letters, digits and accents; lower the case."""
+    city = "".join(c for c in text.lower() if c.isalnum() or unicodedata.category(c)[0] == "M")
+    return city or None, "" if city else "no letter is left of it"
+
+
+def normalise_state(text: str, country: str | None) -> Normalised:
+    """Find the code of a state of the event's country, else of the US."""
+    code = state_code(text, country)
+    return (code.lower(), "") if code else (None, f"no state of {country or 'US'} bears this name or code")
+
+
+def zip_normaliser(*, digits_only: bool) -> Normaliser:
+    """Make a normaliser of postal codes."""
+
+    def normalise(text: str, country: str | None) -> Normalised:
+        letters = "".join(filter(str.isalnum, text)).lower()
+        digits = "".join(filter(str.isdecimal, text))
+        if digits_only:
+            return digits or None, "" if digits else "no digit is left of it"
+        if country == "US" or (country is None and _US_ZIP.fullmatch(text)):
+            if len(digits) < _ZIP_PADDED_FROM or digits != letters:
+                return None, "it is no US zip code"
+            return digits[:_ZIP_DIGITS].zfill(_ZIP_DIGITS), ""
+        return letters or None, "" if letters else "no letter or digit is left of it"
+
+    return normalise
+
+
+def normalise_country(text: str, _country: str | None) -> Normalised:
+    """Find the alpha-2 code of a country."""
+    code = country_code(text)
+    return (code.lower(), "") if code else (None, "no country, or more than one, bears this name")
+
+
+def external_id_normaliser(*, keep_case: bool) -> Normaliser:
+    """Make a normaliser of user ids: no white space."""
+
+    def normalise(text: str, _country: str | None) -> Normalised:
+        user_id = _BLANKS.sub("", text)
+        return user_id if keep_case else user_id.lower(), ""
+
+    return normalise
+
+
+def normalise_maid(text: str, _country: str | None) -> Normalised:
+    """Lower the case of an advertising id; only zeros mean that the person limits tracking."""
+    return (text.lower(), "") if text.strip("0-") else (None, "it is all zeros, which means that tracking is limited")
+
+
+def _e164(number: str, country: str | None) -> str | None:
+    """Return country code and number as digits; None where libphonenumber cannot parse it."""
+    try:
+        parsed = phonenumbers.parse(number, country)
+    except phonenumbers.NumberParseException:
+        return None
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164).lstrip("+0") or None

@@ -1,0 +1,178 @@
+"""Countries and states by any name in use, as their ISO 3166 codes."""
+
+import gettext
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from hashlib import sha256
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pycountry
+
+#: Names in use that ISO does not list, by their key (see `_key`).
+_COUNTRY_NAMES_IN_USE = MappingProxyType(
+    {
+        "uk": "GB",
+        "greatbritain": "GB",
+        "england": "GB",
+        "scotland": "GB",
+        "wales": "GB",
+        "northernireland": "GB",
+        "america": "US",
+        "unitedstatesofamericausa": "US",
+        "russia": "RU",
+        "turkey": "TR",
+        "korea": "KR",
+        "southkorea": "KR",
+        "northkorea": "KP",
+        "ivorycoast": "CI",
+        "holland": "NL",
+        "thenetherlands": "NL",
+        "czechrepublic": "CZ",
+        "macedonia": "MK",
+        "swaziland": "SZ",
+        "burma": "MM",
+        "capeverde": "CV",
+        "easttimor": "TL",
+        "vatican": "VA",
+        "vaticancity": "VA",
+        "brunei": "BN",
+        "macau": "MO",
+        "hongkongsar": "HK",
+        "uae": "AE",
+        "drcongo": "CD",
+        "drc": "CD",
+        "congokinshasa": "CD",
+        "democraticrepublicofthecongo": "CD",
+        "republicofthecongo": "CG",
+        "congobrazzaville": "CG",
+        "palestine": "PS",
+        "reunion": "RE",
+        "falklandislands": "FK",
+        "usvirginislands": "VI",
+        "britishvirginislands": "VG",
+    }
+)
+_STATE_NAMES_IN_USE = MappingProxyType({"US": {"washingtondc": "DC"}})
+_ISO_3166_2 = re.compile(r"[A-Za-z]{2}-[A-Za-z0-9]{1,3}", re.ASCII)
+
+
+@lru_cache(maxsize=4096)
+def country_code(name: str) -> str | None:
+    """Return the alpha-2 code, upper case, of a country; None where no country, or more than one, bears the name.
+
+    Knows codes of two and three letters, the SHA-256 of a code, the names of ISO 3166, names in use, and the names in
+    all languages whose catalogues pycountry ships.
+    """
+    key = _key(name)
+    return _codes().get(key) or _english_names().get(key) or _translated_names().get(key)
+
+
+@lru_cache(maxsize=4096)
+def state_code(name: str, country: str | None) -> str | None:
+    """Return the part behind the hyphen of an ISO 3166-2 code, upper case; None where there is no such state.
+
+    `US-CA` says its country; anything else is looked up in `country` (alpha-2), in the US where that is None.
+    """
+    text = name.strip()
+    if _ISO_3166_2.fullmatch(text):
+        where, _, code = text.upper().partition("-")
+        return code if code in _state_codes(where) else None
+    where = country or "US"
+    code = _key(text).upper()
+    return code if code in _state_codes(where) else _state_names(where).get(_key(text))
+
+
+def _key(name: str) -> str:
+    """Reduce a name to what is compared: no case, accents, blanks or punctuation; `&` is `and`."""
+    spread = unicodedata.normalize("NFKD", name.replace("&", " and ").casefold())
+    return "".join(
+        c for c in spread if c.isalnum() or (unicodedata.category(c)[0] == "M" and not "\u0300" <= c <= "\u036f")
+    )
+
+
+@cache
+def _codes() -> dict[str, str]:
+    """Map alpha-2, alpha-3 and the digest of the lower-case alpha-2 to alpha-2."""
+    codes = {}
+    for country in pycountry.countries:
+        for key in (
+            country.alpha_2.lower(),
+            country.alpha_3.lower(),
+            sha256(country.alpha_2.lower().encode()).hexdigest(),
+        ):
+            codes[key] = country.alpha_2
+    return codes
+
+
+@cache
+def _english_names() -> dict[str, str]:
+    """Map the keys of ISO's names and of the names in use to alpha-2."""
+    names = defaultdict(set)
+    for country in pycountry.countries:
+        for name in _names_of(country):
+            for spelling in _spellings(name):
+                names[_key(spelling)].add(country.alpha_2)
+    return _borne_by_one(names) | dict(_COUNTRY_NAMES_IN_USE)
+
+
+@cache
+def _translated_names() -> dict[str, str]:
+    """Map the keys of all names in other languages to alpha-2 (47,000 names; read when first needed, in 0.3 s)."""
+    code_of = {name: country.alpha_2 for country in pycountry.countries for name in _names_of(country)}
+    names = defaultdict(set)
+    for path in Path(pycountry.LOCALES_DIR).glob("*/LC_MESSAGES/iso3166-1.mo"):
+        with path.open("rb") as file:
+            catalogue = gettext.GNUTranslations(file)
+        for name, code in code_of.items():
+            names[_key(catalogue.gettext(name))].add(code)
+    return _borne_by_one(names)
+
+
+def _names_of(country: object) -> Iterator[str]:
+    """Yield the names that ISO gives a country."""
+    for attribute in ("name", "official_name", "common_name"):
+        name = getattr(country, attribute, None)
+        if name:
+            yield name
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """Yield `Iran, Islamic Republic of` also as `Iran` and `Islamic Republic of Iran`; `Saint` also as `St`."""
+    first, _, rest = name.partition(", ")
+    for spelling in (name, first, f"{rest} {first}"):
+        yield spelling
+        yield spelling.removeprefix("The ")
+        yield spelling.replace("Saint ", "St ")
+
+
+def _borne_by_one(names: dict[str, set[str]]) -> dict[str, str]:
+    """Keep the names that lead to exactly one code."""
+    return {key: next(iter(codes)) for key, codes in names.items() if len(codes) == 1}
+
+
+def _states_of(country: str) -> list[Any]:
+    """Return the subdivisions of a country; none for a code that is no country's."""
+    return list(pycountry.subdivisions.get(country_code=country) or ())  # type: ignore[no-untyped-call]  # its gap
+
+
+@lru_cache(maxsize=256)
+def _state_codes(country: str) -> frozenset[str]:
+    """Return the codes of a country's subdivisions, without the country."""
+    return frozenset(state.code.partition("-")[2] for state in _states_of(country))
+
+
+@lru_cache(maxsize=256)
+def _state_names(country: str) -> dict[str, str]:
+    """Map the keys of a country's subdivisions to their codes; of equal names the upper level wins."""
+    names: dict[str, str] = {}
+    states = sorted(_states_of(country), key=lambda state: (state.parent_code is not None, state.code))
+    for split in (False, True):
+        for state in states:
+            for part in re.split(r"[\[\]/,(]", state.name) if split else [state.name]:
+                names.setdefault(_key(part), state.code.partition("-")[2])
+    return names | _STATE_NAMES_IN_USE.get(country, {})

@@ -1,0 +1,162 @@
+"""How one given value becomes one that Pinterest accepts.
+
+A reader takes what the mapping resolved and returns a Reading: the value to send (None: nothing) and notes about it.
+A note begins with its path below the value, so that a parent only puts a name in front:
+
+    read_text(5)              -> ("5", ())
+    read_text({"a": 1})       -> (None, (": an object of 1 members left out, a text is expected",))
+    custom_data's reader      -> ({...}, (".order_id: an object of 1 members left out, a text is expected",))
+
+Missing, null and empty text mean "not given": `read_members` never shows them to a reader.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from app.destination.wording import kind, left_out, left_out_personal, shown, unknown_members
+
+Notes: TypeAlias = tuple[str, ...]
+Reading: TypeAlias = tuple[Any, Notes]
+Reader: TypeAlias = Callable[[Any], Reading]
+
+NO_NOTES: Notes = ()
+#: Whole floats beyond this are no longer exact; JavaScript writes them with an exponent.
+_EXACT_LIMIT = 1e21
+
+
+def single(value: Any) -> Any:
+    """Take the one item out of a list of one, as Segment does: `[20]` is 20."""
+    while type(value) is list and len(value) == 1:
+        value = value[0]
+    return value
+
+
+def flattened(value: Any) -> Iterator[Any]:
+    """Yield what a value, or a list of lists of values, holds; null and empty texts are nothing."""
+    if type(value) is list:
+        for item in value:
+            yield from flattened(item)
+    elif value is not None and value != "":
+        yield value
+
+
+def number_text(number: float) -> str:
+    """Write a finite number as JavaScript does (189.0 is `189`), but never with an exponent."""
+    if isinstance(number, int) or (number.is_integer() and abs(number) < _EXACT_LIMIT):
+        return str(int(number))
+    return format(Decimal(repr(number)), "f")
+
+
+def text_of(value: Any) -> str | None:
+    """Return a text, or a number as text; None for what has no obvious text (true, objects, lists)."""
+    if type(value) is str:
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
+        return number_text(value)
+    return None
+
+
+def read_text(value: Any) -> Reading:
+    """Read any text that is not blank; a number becomes text."""
+    text = text_of(single(value))
+    if text is None:
+        return None, (left_out(value, "a text is expected"),)
+    if text.isspace() or not text:
+        return None, (left_out(value, "it is blank"),)
+    return text, NO_NOTES
+
+
+def read_address(value: Any) -> Reading:
+    """Read a URL: a text, never a number. What is left out may hold personal data and is not shown."""
+    text = single(value)
+    if type(text) is not str:
+        return None, (left_out_personal(value, "an address is expected"),)
+    return read_text(text)
+
+
+def text_up_to(max_length: int) -> Reader:
+    """Make a reader of texts that cuts what is longer than `max_length` characters."""
+
+    def read(value: Any) -> Reading:
+        text, notes = read_text(value)
+        if text is None or len(text) <= max_length:
+            return text, notes
+        return text[:max_length], (f": {kind(value)} cut to {max_length} characters",)
+
+    return read
+
+
+def read_boolean(value: Any) -> Reading:
+    """Read true, false, 1, 0 and their texts; anything else is nothing."""
+    plain = single(value)
+    if type(plain) is bool:
+        return plain, NO_NOTES
+    read = {"true": True, "1": True, "false": False, "0": False}.get(str(text_of(plain)).lower())
+    return read, NO_NOTES if read is not None else (left_out(value, "true or false is expected"),)
+
+
+def boolean_or(fallback: bool) -> Reader:  # noqa: FBT001 - it is the value that is sent, not a switch
+    """Make a reader of a privacy flag: what was given but cannot be read counts as `fallback`, the careful side."""
+
+    def read(value: Any) -> Reading:
+        flag, notes = read_boolean(value)
+        if flag is None:
+            return fallback, (f": {shown(value)} cannot be read, {str(fallback).lower()} is sent to be careful",)
+        return flag, notes
+
+    return read
+
+
+def choice_of(*choices: str, also: Mapping[str, str] | None = None) -> Reader:
+    """Make a reader of one of `choices`, in any case; `also` names other spellings in use."""
+    known = {choice: choice for choice in choices} | dict(also or {})
+
+    def read(value: Any) -> Reading:
+        text = text_of(single(value))
+        choice = known.get(text.strip().lower()) if text else None
+        if choice is None:
+            return None, (left_out(value, f"it must be one of {', '.join(choices)}"),)
+        return choice, NO_NOTES if choice == text else (f': {shown(value)} sent as "{choice}"',)
+
+    return read
+
+
+def texts(value: Any) -> Reading:
+    """Read a list of texts; a single one is a list of one, null and empty items are nothing."""
+    kept: list[str] = []
+    notes: list[str] = []
+    for item in flattened(value):
+        text, problem = read_text(item)
+        notes.extend(problem)
+        if text is not None:
+            kept.append(text)
+    return kept or None, tuple(notes)
+
+
+def read_members(readers: Mapping[str, Reader]) -> Reader:
+    """Make a reader of a closed object: known members by their reader, others left out with a note."""
+
+    def read(value: Any) -> Reading:
+        if type(value) is not dict:
+            return None, (left_out_personal(value, "an object is expected"),)
+        sent: dict[str, Any] = {}
+        notes: list[str] = []
+        unknown = []
+        for name, given in value.items():
+            if given is None or given == "":
+                continue
+            reader = readers.get(name)
+            if reader is None:
+                unknown.append(name)
+                continue
+            member, problems = reader(given)
+            if member is not None:
+                sent[name] = member
+            notes.extend(f".{name}{problem}" for problem in problems)
+        if unknown:
+            notes.append(unknown_members(unknown))
+        return sent or None, tuple(notes)
+
+    return read

@@ -1,0 +1,40 @@
+"""What the operator may set about the events that are sent."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+_DAY_S = 24 * 60 * 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversionRules:
+    """The settings that change how a Pinterest event is built. Never changes while the process runs."""
+
+    #: ISO 3166 alpha-2: completes national phone numbers of events that name no country. None: they stay as they are.
+    default_country: str | None = None
+    #: ISO 4217: sent where an event has an amount and names no currency. None: Pinterest takes the ad account's.
+    default_currency: str | None = None
+    #: Follow Pinterest's literal text for `zip` (digits only), which empties British and Canadian codes.
+    zip_digits_only: bool = False
+    #: Hash `external_id` in the case it came in, for shops that send the Pinterest cookie `_pin_unauth`.
+    external_id_keep_case: bool = False
+    #: Advertiser-defined event names, sent beside Pinterest's own.
+    custom_event_names: frozenset[str] = frozenset()
+    #: Sent as `partner_name` where the mapping gives none.
+    partner_name: str | None = None
+    #: Older events are invalid, as at Pinterest.
+    max_event_age_s: float = 7 * _DAY_S
+    #: Codes of US states (`CA`) whose events always get Limited Data Processing.
+    ldp_states: frozenset[str] = frozenset()
+    #: URL parameters whose values are taken out of addresses, in any case.
+    redacted_parameters: Collection[str] = (
+        "email",
+        "e",
+        "mail",
+        "phone",
+        "tel",
+        "token",
+        "password",
+        "first_name",
+        "last_name",
+    )

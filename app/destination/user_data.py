@@ -1,0 +1,148 @@
+"""The object `user_data`: who the person is, hashed wherever Pinterest takes digests."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, TypeAlias
+
+from app.destination.normalise import Normaliser
+from app.destination.place_names import country_code
+from app.destination.reading import NO_NOTES, Reading, flattened, text_of
+from app.destination.rules import ConversionRules
+from app.destination.user_field import user_fields
+from app.destination.wording import kind, left_out_personal, unknown_members
+
+#: A digest (None: nothing is sent) and what to say about it.
+Digest: TypeAlias = tuple[str | None, str]
+
+#: Trimmed everywhere: white space as JavaScript knows it, and characters of no width.
+_TRIMMED = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + "\ufeff\u200b\u200c\u200d\u2060\u180e"
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+#: What programs write where they have nothing.
+_PLACEHOLDERS = frozenset({"null", "undefined", "none", "nan", "n/a", "(not set)"})
+_CACHED = 8192
+
+
+class UserDataReader:
+    """Reads the resolved `user_data` of one event after the other, under one set of rules."""
+
+    def __init__(self, rules: ConversionRules) -> None:
+        self._hashed = {field.name: (field.wire, _hashing(field.normalise)) for field in user_fields(rules)}
+        self._plain: dict[str, Callable[[str], Digest]] = {
+            "client_ip_address": _ip_address,
+            "client_user_agent": _as_it_is,
+            "click_id": _as_it_is,
+            "partner_id": _as_it_is,
+        }
+
+    def __call__(self, given: Any) -> Reading:
+        """Return what Pinterest takes of it; lists are flattened, equal digests sent once."""
+        if type(given) is not dict:
+            return None, (left_out_personal(given, "an object is expected"),)
+        country = _country_of(given.get("country"))
+        sent: dict[str, Any] = {}
+        notes: list[str] = []
+        unknown = []
+        for name, value in given.items():
+            if value is None or value == "":
+                continue
+            if name in self._hashed:
+                wire, digest = self._hashed[name]
+                digests = _digests(name, value, country, digest, notes)
+                if digests:
+                    sent[wire] = digests
+            elif name in self._plain:
+                text = _first(name, value, self._plain[name], notes)
+                if text is not None:
+                    sent[name] = text
+            else:
+                unknown.append(name)
+        if unknown:
+            notes.append(unknown_members(unknown))
+        return sent or None, tuple(notes) if notes else NO_NOTES
+
+
+def missing_identifiers(user_data: dict[str, Any]) -> bool:
+    """Tell whether Pinterest would refuse the event for want of an identifier (`anyOf` of its schema)."""
+    return not (
+        "em" in user_data
+        or "hashed_maids" in user_data
+        or ("client_ip_address" in user_data and "client_user_agent" in user_data)
+    )
+
+
+def _hashing(normalise: Normaliser) -> Callable[[str, str | None], Digest]:
+    """Make the whole way from a text to its digest; what was met before is remembered."""
+
+    @lru_cache(maxsize=_CACHED)
+    def digest(given: str, country: str | None) -> Digest:
+        text = given.strip(_TRIMMED)
+        if not text or text.lower() in _PLACEHOLDERS:
+            return None, "it is blank or a placeholder"
+        if _SHA256.fullmatch(text):
+            return text.lower(), ""
+        normalised, note = normalise(text, country)
+        return sha256(normalised.encode()).hexdigest() if normalised else None, note
+
+    return digest
+
+
+def _digests(
+    name: str, value: Any, country: str | None, digest: Callable[[str, str | None], Digest], notes: list[str]
+) -> list[str]:
+    """Return the digests of all values of one field, each once, in order."""
+    digests: dict[str, None] = {}
+    for item in flattened(value):
+        text = text_of(item)
+        if text is None:
+            notes.append(f".{name}{left_out_personal(item, 'a text is expected')}")
+            continue
+        hashed, note = digest(text, country)
+        if hashed is None:
+            notes.append(f".{name}{left_out_personal(item, note)}")
+            continue
+        digests[hashed] = None
+        if note:
+            notes.append(f".{name}: {kind(item)} {note}")
+    return list(digests)
+
+
+def _first(name: str, value: Any, read: Callable[[str], Digest], notes: list[str]) -> str | None:
+    """Return the first usable value of a field that takes only one; the others are left out with a note."""
+    first = None
+    for item in flattened(value):
+        text = text_of(item)
+        plain, note = (None, "a text is expected") if text is None else read(text.strip(_TRIMMED))
+        if first is None and plain is not None:
+            first = plain
+        else:
+            notes.append(f".{name}{left_out_personal(item, note or 'Pinterest takes only one')}")
+    return first
+
+
+def _as_it_is(text: str) -> Digest:
+    """Take any text that says something."""
+    return (None, "it is blank or a placeholder") if not text or text.lower() in _PLACEHOLDERS else (text, "")
+
+
+@lru_cache(maxsize=_CACHED)
+def _ip_address(text: str) -> Digest:
+    """Take an IPv4 or IPv6 address, without a zone."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None, "it is no IPv4 or IPv6 address"
+    if getattr(address, "scope_id", None):
+        return None, "it is an address of a local network"
+    return text, ""
+
+
+def _country_of(given: Any) -> str | None:
+    """Return the first country that the event names, as upper-case alpha-2; a digest of a code counts."""
+    for item in flattened(given):
+        code = country_code(item) if type(item) is str else None
+        if code:
+            return code
+    return None

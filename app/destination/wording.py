@@ -1,0 +1,55 @@
+"""How a warning speaks of what was received: never so that a person could be told from it."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+#: Short, without an `@` and without so many digits that it could be a phone number.
+_MAX_SHOWN = 24
+_MAX_DIGITS = 6
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
+_MAX_NAMES = 5
+
+
+def kind(value: Any) -> str:
+    """Name the kind and length of a value and nothing of its content: `a text of 12 characters`."""
+    match value:
+        case bool():
+            return "a true/false"
+        case int() | float():
+            return "a number"
+        case str():
+            return f"a text of {len(value)} characters"
+        case list():
+            return f"a list of {len(value)}"
+        case dict():
+            return f"an object of {len(value)} members"
+    return "nothing"
+
+
+def shown(value: Any) -> str:
+    """Show a value that is not personal by nature, and its kind where it still could be."""
+    if isinstance(value, dict | list) or value is None:
+        return kind(value)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if len(text) > _MAX_SHOWN or "@" in text or sum(map(str.isdigit, text)) > _MAX_DIGITS or not text.isprintable():
+        return kind(value)
+    return f'"{text}"' if isinstance(value, str) else text
+
+
+def left_out(value: Any, why: str) -> str:
+    """Say that a value which may be shown is not sent."""
+    return f": {shown(value)} left out, {why}"
+
+
+def left_out_personal(value: Any, why: str) -> str:
+    """Say that a personal value is not sent."""
+    return f": {kind(value)} left out, {why}"
+
+
+def unknown_members(names: Iterable[object]) -> str:
+    """Say that members which Pinterest does not know are not sent. A name that could be personal is not shown."""
+    known = list(names)
+    plain = [str(name) if _PLAIN_NAME.fullmatch(str(name)) else "(a name not shown)" for name in known[:_MAX_NAMES]]
+    more = f" and {len(known) - _MAX_NAMES} more" if len(known) > _MAX_NAMES else ""
+    return f": {', '.join(plain)}{more} left out, Pinterest does not know it"
