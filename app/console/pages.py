@@ -5,6 +5,7 @@ import mimetypes
 from pathlib import Path
 from typing import Any
 
+import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
@@ -76,6 +77,7 @@ def _environment(services: ConsoleServices) -> Environment:
     )
     environment.filters.update(
         answer=wording.answer_label,
+        from_json=orjson.loads,
         component=wording.component_label,
         number=wording.number,
         pretty=wording.pretty,

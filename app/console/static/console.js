@@ -1,0 +1,188 @@
+// Everything here is a convenience: each page works without it.
+"use strict";
+
+const REFRESH_MS = 10_000;
+const TYPING_MS = 400;
+
+// Times: from UTC into the reader's time zone. -------------------------------------------------------------------
+
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const short = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+
+function localise(root) {
+  for (const time of root.querySelectorAll("time[data-time]")) {
+    time.title = time.textContent;
+    time.textContent = (time.closest(".axis") ? short : full).format(new Date(time.dateTime));
+    time.removeAttribute("data-time");
+  }
+}
+
+// Copying. ---------------------------------------------------------------------------------------------------------
+
+async function copy(button) {
+  const source = document.getElementById(button.dataset.copy);
+  const text = source.value ?? source.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    // No clipboard without TLS: select the text instead, so that a key press copies it.
+    if (source.select) source.select();
+    else getSelection().selectAllChildren(source);
+    button.textContent = "Selected: press Ctrl+C";
+  }
+  setTimeout(() => { button.textContent = "Copy"; }, 2_000);
+}
+
+function reveal(root) {
+  for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (button) copy(button);
+});
+
+// Replacing a part of the page: only what changed, keeping focus, open details and scroll. -------------------------
+
+function replacePart(old, fresh) {
+  const open = [...old.querySelectorAll("details")].map((each) => each.open);
+  [...fresh.querySelectorAll("details")].forEach((each, place) => { if (place in open) each.open = open[place]; });
+  if (old.matches("details")) fresh.open = old.open;
+  const scrolls = [...old.querySelectorAll(".scroller")].map((each) => [each.scrollLeft, each.scrollTop]);
+  const focused = old.contains(document.activeElement) ? placeOf(document.activeElement, old) : -1;
+  old.replaceWith(fresh);
+  [...fresh.querySelectorAll(".scroller")].forEach((each, place) => each.scrollTo(...(scrolls[place] ?? [0, 0])));
+  if (focused >= 0) focusable(fresh)[focused]?.focus({ preventScroll: true });
+}
+
+function focusable(root) {
+  return [root, ...root.querySelectorAll("a, button, summary, input, select, textarea, [tabindex]")];
+}
+
+function placeOf(element, root) {
+  return focusable(root).indexOf(element);
+}
+
+function prepare(root) {
+  localise(root);
+  reveal(root);
+}
+
+// The overview refreshes itself. -----------------------------------------------------------------------------------
+
+function startRefreshing(live, button) {
+  let on = true;
+  const seen = new Map();
+
+  async function refresh() {
+    if (!on || document.hidden || String(getSelection())) return;
+    const answer = await fetch(live.dataset.live, { credentials: "same-origin" }).catch(() => null);
+    if (answer?.redirected) return location.reload();
+    live.classList.toggle("stale", !answer?.ok);
+    if (!answer?.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const parts = [...page.querySelectorAll("[id^=part-]")];
+    // A part that came or went changes the whole arrangement: then the page is loaded anew.
+    if (parts.map((part) => part.id).join() !== [...live.querySelectorAll("[id^=part-]")].map((part) => part.id).join()) {
+      return location.reload();
+    }
+    for (const part of parts) update(part);
+  }
+
+  function update(part) {
+    const text = part.innerHTML;
+    if (seen.get(part.id) === text) return;
+    seen.set(part.id, text);
+    prepare(part);
+    replacePart(document.getElementById(part.id), document.adoptNode(part));
+  }
+
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    on = !on;
+    button.setAttribute("aria-pressed", String(on));
+    button.textContent = on ? "Refreshes by itself" : "Paused";
+  });
+  setInterval(refresh, REFRESH_MS);
+  live.addEventListener("refresh", refresh);
+}
+
+// Charts tell the count under the pointer. -------------------------------------------------------------------------
+
+document.addEventListener("pointermove", (event) => {
+  const chart = event.target.closest?.("svg[data-counts]");
+  if (!chart) return;
+  const counts = chart.dataset.counts.split(" ").map(Number);
+  const box = chart.getBoundingClientRect();
+  const place = Math.min(Math.floor(((event.clientX - box.left) / box.width) * counts.length), counts.length - 1);
+  const from = new Date((Number(chart.dataset.first) + place * Number(chart.dataset.step)) * 1_000);
+  const axis = chart.parentElement.querySelector(".axis span:last-child");
+  axis.textContent = `${counts[place].toLocaleString()} from ${short.format(from)}`;
+  chart.addEventListener("pointerleave", () => { axis.textContent = "now"; }, { once: true });
+});
+
+// The tester shows the effect of a change at once. ---------------------------------------------------------------
+
+function startTesting(form) {
+  let timer = 0;
+  let latest = 0;
+
+  async function run(submitter) {
+    const mine = ++latest;
+    const fields = new URLSearchParams(new FormData(form));
+    if (submitter?.name) fields.set(submitter.name, submitter.value);
+    const old = document.getElementById("result");
+    old.classList.add("stale");
+    const answer = await fetch(form.action, { method: "POST", body: fields }).catch(() => null);
+    if (mine !== latest) return;
+    if (!answer || answer.redirected) return form.submit();
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById("result");
+    if (!fresh) return form.submit();
+    prepare(fresh);
+    // Which presets stand where may have changed: details open as the page says.
+    document.getElementById("result").replaceWith(document.adoptNode(fresh));
+    document.getElementById("answer")?.scrollIntoView({ block: "nearest" });
+    if (submitter?.name === "send") document.querySelector(`[name=send][value="${CSS.escape(submitter.value)}"]`)?.focus();
+  }
+
+  form.addEventListener("input", (event) => {
+    clearTimeout(timer);
+    if (event.target.matches("textarea")) timer = setTimeout(run, TYPING_MS);
+  });
+  form.elements.draft_file.addEventListener("change", () => form.requestSubmit());
+  form.addEventListener("submit", (event) => {
+    const submitter = event.submitter;
+    clearTimeout(timer);
+    if (submitter?.matches(".main, [name=send]")) {
+      event.preventDefault();
+      run(submitter);
+    }
+  });
+}
+
+// The theme: system, light, dark. ----------------------------------------------------------------------------------
+
+function startTheme(button) {
+  const themes = ["system", "light", "dark"];
+  const show = () => { button.querySelector("span").textContent = document.documentElement.dataset.theme ?? "system"; };
+  button.addEventListener("click", () => {
+    const now = document.documentElement.dataset.theme ?? "system";
+    const next = themes[(themes.indexOf(now) + 1) % themes.length];
+    if (next === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = next;
+    localStorage.setItem("pinrelay-theme", next);
+    show();
+  });
+  button.hidden = false;
+  show();
+}
+
+prepare(document);
+document.getElementById("zone").textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
+startTheme(document.getElementById("theme"));
+const live = document.getElementById("live");
+if (live) startRefreshing(live, document.getElementById("refresh"));
+const tester = document.getElementById("tester");
+if (tester) startTesting(tester);
