@@ -14,6 +14,8 @@ from app.types import Shared
 
 #: Every process looks this often, so a switch or a reload is known everywhere within 2 s.
 REFRESH_S = 1.0
+#: Files that could not be taken up are tried again after so long.
+TRY_AGAIN_S = 10.0
 #: A process that was not seen for so long is gone.
 PROCESS_GONE_S = 10.0
 
@@ -54,6 +56,7 @@ class Coordination:
         self._process_id = process_id
         self._role = role
         self._switches: Mapping[str, Shared] = {}
+        self._tried = (0, 0.0)  # revision of the wanted generation, and when it was tried
         #: Of the catalog that runs here.
         self.generation = generation
         #: Why the files on disk are not taken up; empty where they are.
@@ -63,16 +66,28 @@ class Coordination:
         """Read switches and generation, reload where another process did, and say that this one lives."""
         self._switches = await self._shared.list_shared("switch/")
         wanted = await self._shared.get_shared(GENERATION)
-        if wanted and wanted.value["generation"] != self.generation:
+        if wanted and wanted.value["generation"] != self.generation and self._is_due(wanted.revision, now):
             self._take_up()
         seen = {"role": self._role, "generation": self.generation, "seen_at": now}
         await self._shared.put_shared(PROCESS + self._process_id, seen)
+
+    def _is_due(self, revision: int, now: float) -> bool:
+        """Whether this wish is new, or was tried long enough ago."""
+        tried_revision, tried_at = self._tried
+        if revision == tried_revision and now - tried_at < TRY_AGAIN_S:
+            return False
+        self._tried = revision, now
+        return True
+
+    async def announce(self) -> None:
+        """Make this process' catalog the one that every process should run."""
+        await self._shared.put_shared(GENERATION, {"generation": self.generation})
 
     async def reload(self, *, now: float) -> bool:
         """Load the files anew for all processes; False where they are faulty and the running catalog stays."""
         if not self._take_up():
             return False
-        await self._shared.put_shared(GENERATION, {"generation": self.generation})
+        await self.announce()
         await self.refresh(now=now)
         return True
 
