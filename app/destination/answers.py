@@ -24,8 +24,7 @@ Redact: TypeAlias = Callable[[str], str]
 #: Pinterest's words are kept up to here.
 MAX_MESSAGE_CHARACTERS = 500
 
-_NOT_TAKEN_NOW = (429, 503)
-_OK, _SERVER_ERROR = 200, 500
+_OK = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +48,13 @@ def outcomes(answer: Answer | Failure, count: int, *, now: float, redact: Redact
         return Halve(reason=reason, status=status) if count > 1 else [Rejected(reason=reason, status=status)]
     if status in (401, 403):
         return [Blocked(reason=reason, status=status)] * count
-    return [
-        Retry(
-            reason=reason,
-            status=status,
-            retry_after_s=_seconds(answer.retry_after, now),
-            ambiguous=(status < _SERVER_ERROR and status // 100 == _OK // 100)
-            or (status >= _SERVER_ERROR and status not in _NOT_TAKEN_NOW),
-        )
-    ] * count
+    retry_after_s = _seconds(answer.retry_after, now)
+    return [Retry(reason=reason, status=status, retry_after_s=retry_after_s, ambiguous=_perhaps_taken(status))] * count
+
+
+def _perhaps_taken(status: int) -> bool:
+    """Whether the events may have been processed: success without words, or a server that broke on the way."""
+    return status // 100 in (2, 5) and status != 503  # noqa: PLR2004 - HTTP's own numbers
 
 
 def _no_answer(failure: Failure) -> Outcome:
@@ -67,14 +64,23 @@ def _no_answer(failure: Failure) -> Outcome:
 
 
 def _each(answer: Answer, count: int, redact: Redact) -> list[Outcome]:
-    """Read the results of 200 (in the body) and 422 (in its `details`)."""
-    body = answer.body if isinstance(answer.body, dict) else {}
-    summary = body if answer.status == _OK else body.get("details")
-    results = summary.get("events") if isinstance(summary, dict) else None
-    if not isinstance(results, list) or len(results) != count:
+    results = _results(answer)
+    if results is None or len(results) != count:
         reason = "Pinterest's answer does not tell what became of each event"
         return [Retry(reason=reason, status=answer.status, ambiguous=True)] * count
     return [_one(result, answer.status, redact) for result in results]
+
+
+def _results(answer: Answer) -> list[Any] | None:
+    """Find the results in the body of 200 or in the `details` of 422; None where they are missing or miscounted."""
+    body = answer.body if isinstance(answer.body, dict) else {}
+    summary = body if answer.status == _OK else body.get("details")
+    if not isinstance(summary, dict):
+        return None
+    results = summary.get("events")
+    if not isinstance(results, list) or summary.get("num_events_received", len(results)) != len(results):
+        return None
+    return results
 
 
 def _one(result: Any, status: int, redact: Redact) -> Outcome:

@@ -61,7 +61,7 @@ class PinterestClient:
         self._timeout_s = timeout_s
         connect_s = timeout_s * _CONNECT_SHARE
         timeout = httpx.Timeout(timeout_s, connect=connect_s, pool=connect_s)
-        self._http = httpx.AsyncClient(transport=transport, timeout=timeout, trust_env=True)
+        self._http = httpx.AsyncClient(transport=transport, timeout=timeout)
 
     async def send(self, payloads: Sequence[bytes], *, test: bool = False) -> Answer | Failure:
         """Send finished events in one call, within `timeout_s` in all. `test` events are judged, not recorded."""
@@ -77,7 +77,7 @@ class PinterestClient:
                     headers=headers,
                     params={"test": "true"} if test else None,
                 )
-        except Exception as exc:
+        except (httpx.RequestError, OSError) as exc:
             return _failure(exc)
         return Answer(
             status=response.status_code, retry_after=response.headers.get("Retry-After"), body=_json(response.content)
@@ -123,11 +123,9 @@ _FAILURES: tuple[tuple[type[Exception], str, bool], ...] = (
 
 
 def _failure(error: Exception) -> Failure:
-    """Translate what httpx raises; anything else is a mistake of ours and is raised again."""
-    for kind, reason, ambiguous in _FAILURES:
-        if isinstance(error, kind):
-            return Failure(reason=reason, ambiguous=ambiguous)
-    raise error
+    """Translate what httpx raises."""
+    reason, ambiguous = next((reason, ambiguous) for kind, reason, ambiguous in _FAILURES if isinstance(error, kind))
+    return Failure(reason=reason, ambiguous=ambiguous)
 
 
 def _json(content: bytes) -> Any:
