@@ -1,0 +1,19 @@
+"""What the operator decides about the outbox."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRules:
+    """Windows and limits. There are no defaults here: `app.config.Settings` has them."""
+
+    #: How long a key of de-duplication is remembered, from the moment its delivery was enqueued or redriven.
+    dedup_window_s: float
+    #: Whether a second `checkout` of one order is a duplicate, from any preset.
+    dedup_orders: bool
+    #: How long settled deliveries, their attempts, notes and counts are kept.
+    ledger_s: float
+    #: How long the payload of a delivered event is kept, without IP address and user agent; 0 erases it at once.
+    payload_s: float
+    #: How many deliveries may wait (pending or claimed) before new ones are turned away.
+    max_backlog: int

@@ -1,0 +1,69 @@
+"""Claim and renew: who may send what, and until when."""
+
+import secrets
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from app.errors import OutboxVersionError
+from app.outbox.sqlite.database import PAYLOAD_VERSION, as_rows, one_json
+from app.outbox.sqlite.sql import SQL
+from app.types import Claimed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimCall:
+    """The arguments of one `Outbox.claim`."""
+
+    ad_account_id: str
+    limit: int
+    max_bytes: int
+    max_wait_s: float
+    lease_s: float
+    now: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenewCall:
+    """The arguments of one `Outbox.renew`."""
+
+    claimed: Sequence[Claimed]
+    until: float
+
+
+def claim(connection: sqlite3.Connection, call: ClaimCall) -> list[Claimed]:
+    """Do `Outbox.claim`: one statement takes, a second reads what it took as one row (see queries.sql)."""
+    token = secrets.token_hex(8)
+    if connection.execute(SQL["claim"], {**asdict(call), "claim": token}).rowcount == 0:
+        return []
+    return [_claimed(row, token) for row in one_json(connection, "claimed", claim=token)]
+
+
+def _claimed(row: Sequence[Any], token: str) -> Claimed:
+    delivery_id, ad_account_id, preset, message_id, event_name, event_id, source, attempt, at, version, body = row
+    if version > PAYLOAD_VERSION:
+        message = (
+            f"The outbox holds payloads of version {version}, and this Pinrelay knows {PAYLOAD_VERSION}: "
+            "a newer one wrote them. Start that version."
+        )
+        raise OutboxVersionError(message)
+    return Claimed(
+        delivery_id=str(delivery_id),
+        claim=token,
+        ad_account_id=ad_account_id,
+        preset=preset,
+        message_id=message_id,
+        event_name=event_name,
+        event_id=event_id,
+        action_source=source,
+        payload=body.encode(),
+        attempt=attempt,
+        enqueued_at=float(at),
+    )
+
+
+def renew(connection: sqlite3.Connection, call: RenewCall) -> None:
+    """Do `Outbox.renew`."""
+    rows = as_rows([(int(claimed.delivery_id), claimed.claim) for claimed in call.claimed])
+    connection.execute(SQL["renew"], {"rows": rows, "until": call.until})

@@ -1,0 +1,166 @@
+"""The file: opening it, bringing its schema up to date, and saying what is wrong with it."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from app.errors import OutboxUnavailable, OutboxVersionError
+from app.outbox.sqlite.sql import SQL, schema, statements
+
+SCHEMA_VERSION: Final = 1
+#: Of the JSON in `payload.body`: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
+PAYLOAD_VERSION: Final = 1
+BUSY_TIMEOUT_S: Final = 5.0
+_OWNER_ONLY = 0o600
+
+#: secure_delete: what is erased leaves the file. synchronous=FULL: a commit is on the disk before it is answered.
+#: wal_autocheckpoint: 16 MB, since busy pages are then copied into the file once for many commits.
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "secure_delete=ON",
+    "wal_autocheckpoint=4000",
+    "journal_size_limit=67108864",
+    "cache_size=-65536",
+    "temp_store=MEMORY",
+)
+
+_REMEDIES = {
+    "SQLITE_FULL": "no space is left: free some",
+    "SQLITE_BUSY": "another process holds it locked",
+    "SQLITE_LOCKED": "another process holds it locked",
+    "SQLITE_IOERR": "the disk does not take what is written: look at its space, limits and health",
+    "SQLITE_READONLY": "the file or its folder cannot be written: look at its owner",
+    "SQLITE_CANTOPEN": "the file cannot be opened: look at its folder",
+    "SQLITE_CORRUPT": "the file is damaged: restore a backup",
+    "SQLITE_NOTADB": "the file is not an outbox: point OUTBOX_URL elsewhere",
+}
+
+
+def unavailable(exc: sqlite3.Error) -> OutboxUnavailable:
+    """Say what an error of SQLite means and what helps. Every such error leaves the engine this way."""
+    name = getattr(exc, "sqlite_errorname", type(exc).__name__)
+    remedy = next((text for prefix, text in _REMEDIES.items() if name.startswith(prefix)), "see the log")
+    return OutboxUnavailable(f"The outbox cannot be used now ({name}): {remedy}. Send the events again later.")
+
+
+@contextmanager
+def border() -> Iterator[None]:
+    """Translate the errors of SQLite inside."""
+    try:
+        yield
+    except sqlite3.Error as exc:
+        raise unavailable(exc) from exc
+
+
+def as_rows(rows: Sequence[Any]) -> str:
+    """Write rows as the JSON array that statements take as `:rows`."""
+    return orjson.dumps(rows).decode()
+
+
+def one_json(connection: sqlite3.Connection, query: str, **parameters: Any) -> Any:
+    """Run the named query, whose answer is one JSON value."""
+    return orjson.loads(connection.execute(SQL[query], parameters).fetchone()[0])
+
+
+def open_writable(path: Path) -> sqlite3.Connection:
+    """Open the file for the one thread that writes, made where there is none, its schema up to date.
+
+    The file can be read by its owner only. Raises OutboxVersionError, OutboxUnavailable.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, _OWNER_ONLY))
+    except OSError as exc:
+        message = f"The outbox {path} cannot be opened: {exc.strerror}. Look at the file, its folder and their owner."
+        raise OutboxUnavailable(message) from exc
+    with border():
+        connection = _connect(path)
+        try:
+            _prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def open_readable(path: Path) -> sqlite3.Connection:
+    """Open the file for reading only."""
+    with border():
+        connection = _connect(path)
+        connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    for pragma in _PRAGMAS:
+        _patiently(connection, f"PRAGMA {pragma}")
+    migrate(connection)
+
+
+def _patiently(connection: sqlite3.Connection, statement: str) -> None:
+    """Run a statement for which SQLite does not wait by itself while several processes start on a new file."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def migrate(connection: sqlite3.Connection, *, to: int = SCHEMA_VERSION) -> None:
+    """Bring the schema to version `to`, all steps in one transaction. Raises OutboxVersionError where it is newer."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection, newest=to)
+        for step in range(version + 1, to + 1):
+            for statement in statements(schema(step)):
+                connection.execute(statement)
+        if version < to:
+            connection.execute(f"PRAGMA user_version={to:d}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection, *, newest: int) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > newest:
+        message = (
+            f"The outbox has schema version {version}, and this Pinrelay knows {newest}: a newer one wrote it. "
+            "Start that version, or point OUTBOX_URL elsewhere."
+        )
+        raise OutboxVersionError(message)
+    return version
+
+
+def checkpoint(path: Path) -> None:
+    """Copy the write-ahead log into the file and cut it to nothing, so that what was erased is not left in it.
+
+    Does as much as it can without waiting for others.
+    """
+    with border():
+        connection = _connect(path)
+        try:
+            connection.execute("PRAGMA busy_timeout=0")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            connection.close()

@@ -1,0 +1,155 @@
+# ruff: noqa: D102 - app/outbox/protocol.py says what the methods promise
+"""The outbox in one SQLite file, which several processes may share."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from app.outbox.rules import OutboxRules
+from app.outbox.sqlite import ledger, shared
+from app.outbox.sqlite.claim import ClaimCall, RenewCall, claim, renew
+from app.outbox.sqlite.database import checkpoint, open_writable
+from app.outbox.sqlite.enqueue import EnqueueCall, backlog_full, enqueue
+from app.outbox.sqlite.readers import Readers
+from app.outbox.sqlite.redrive import RedriveCall, redrive
+from app.outbox.sqlite.retention import RetainCall, retain
+from app.outbox.sqlite.settle import SettleCall, settle
+from app.outbox.sqlite.sql import SQL
+from app.outbox.sqlite.watch import Watch
+from app.outbox.sqlite.writer import Writer, each
+from app.types import (
+    Backlog,
+    Claimed,
+    Delivery,
+    Enqueued,
+    Message,
+    NewDelivery,
+    Note,
+    Page,
+    Query,
+    Settlement,
+    Shared,
+    State,
+    Tally,
+)
+
+
+class SqliteOutbox:
+    """The `Outbox` of app/outbox/protocol.py: what each method promises is said there.
+
+    Writes go to one thread and share commits (writer.py); reads have connections of their own (readers.py).
+    """
+
+    def __init__(self, path: Path, rules: OutboxRules, *, clock: Callable[[], float]) -> None:
+        self._path = path
+        self._writer = Writer(open_writable(path))
+        self._readers = Readers(path)
+        self._watch = Watch(path, clock)
+        self._enqueue = partial(enqueue, rules=rules)
+        self._claim = each(claim)
+        self._renew = each(renew)
+        self._settle = each(partial(settle, rules=rules))
+        self._redrive = each(partial(redrive, rules=rules))
+        self._retain = each(partial(retain, rules=rules))
+        self._check = each(partial(_probe, rules=rules))
+        self._put = each(shared.put)
+
+    async def enqueue(
+        self, deliveries: Sequence[NewDelivery], notes: Sequence[Note], tallies: Sequence[Tally], *, now: float
+    ) -> list[Enqueued]:
+        call = EnqueueCall(deliveries=deliveries, notes=notes, tallies=tallies, now=now)
+        answer = await self._writer.do(self._enqueue, call, rows=1 + len(deliveries))
+        self._watch.wake()
+        return answer
+
+    async def claim(
+        self, ad_account_id: str, *, limit: int, max_bytes: int, max_wait_s: float, lease_s: float, now: float
+    ) -> list[Claimed]:
+        call = ClaimCall(
+            ad_account_id=ad_account_id,
+            limit=limit,
+            max_bytes=max_bytes,
+            max_wait_s=max_wait_s,
+            lease_s=lease_s,
+            now=now,
+        )
+        claimed = await self._writer.do(self._claim, call, rows=limit)
+        self._watch.looked_at = float("-inf") if claimed else now
+        return claimed
+
+    async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
+        call = RenewCall(claimed=claimed, until=now + lease_s)
+        await self._writer.do(self._renew, call, rows=len(claimed))
+
+    async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None:
+        call = SettleCall(settlements=settlements, tallies=tallies, now=now)
+        await self._writer.do(self._settle, call, rows=len(settlements))
+        if any(settlement.state is State.PENDING for settlement in settlements):
+            self._watch.wake()
+
+    async def wait(self, timeout_s: float) -> None:
+        await self._watch.wait(timeout_s)
+
+    async def redrive(self, query: Query, *, now: float) -> int:
+        count = 0
+        before: int | None = ledger.END
+        while before is not None:
+            call = RedriveCall(query=query, before=before, now=now)
+            step = await self._writer.do(self._redrive, call, rows=1_000)
+            count, before = count + step.count, step.before
+        self._watch.wake()
+        return count
+
+    async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
+        return await self._readers.read(ledger.search, query, limit, cursor)
+
+    async def delivery(self, delivery_id: str) -> Delivery | None:
+        return await self._readers.read(ledger.delivery, delivery_id)
+
+    async def message(self, message_id: str) -> Message:
+        return await self._readers.read(ledger.message, message_id)
+
+    async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:  # noqa: ARG002 - this engine counts states
+        return await self._readers.read(ledger.backlog, ad_account_id)
+
+    async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
+        return await self._readers.read(ledger.tallies, since, step_s)
+
+    async def get_shared(self, key: str) -> Shared | None:
+        return await self._readers.read(shared.get, key)
+
+    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
+        call = shared.PutCall(key=key, value=orjson.dumps(value).decode(), revision=revision)
+        return await self._writer.do(self._put, call)
+
+    async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
+        return await self._readers.read(shared.list_by_prefix, prefix)
+
+    async def retain(self, *, now: float, limit: int) -> int:
+        touched = await self._writer.do(self._retain, RetainCall(now=now, limit=limit), rows=limit)
+        if touched == 0:
+            await asyncio.to_thread(checkpoint, self._path)
+        return touched
+
+    async def check(self) -> None:
+        await self._writer.do(self._check, None)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._writer.close()
+        self._watch.close()
+        self._readers.close()
+
+
+def _probe(connection: sqlite3.Connection, _call: None, *, rules: OutboxRules) -> None:
+    connection.execute(SQL["probe"])
+    (waiting,) = connection.execute(SQL["waiting"]).fetchone()
+    if waiting >= rules.max_backlog:
+        raise backlog_full(rules)

@@ -1,0 +1,33 @@
+"""The keys of de-duplication."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+
+import orjson
+
+_DIGEST_BYTES = 15  # 120 bits, which base64 writes as 20 characters without padding
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One thing that must not be sent twice within the window."""
+
+    #: What was the same, for the reason: `event_id` or `order_id`.
+    kind: str
+    digest: str
+
+
+def keys_of(
+    *, ad_account_id: str, preset: str, event_name: str, event_id: str, order_id: str | None, dedup_orders: bool
+) -> tuple[Key, ...]:
+    """Answer the key of the event, and that of the order where a checkout names one and orders are compared."""
+    event = Key("event_id", _digest("event", ad_account_id, preset, event_name, event_id))
+    if order_id is None or not dedup_orders:
+        return (event,)
+    return event, Key("order_id", _digest("checkout", ad_account_id, order_id))
+
+
+def _digest(*parts: str) -> str:
+    """Hash the parts; as JSON, since a separator could stand in any of them."""
+    return base64.b64encode(hashlib.blake2b(orjson.dumps(parts), digest_size=_DIGEST_BYTES).digest()).decode()

@@ -1,0 +1,117 @@
+"""What the ledger shows: deliveries, messages, counts. Reading only."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from app.outbox.sqlite.filters import conditions, narrow
+from app.outbox.sqlite.sql import SQL
+from app.types import Attempt, Backlog, Delivery, Exit, Message, Note, Page, Query, State, Tally
+
+#: Deliveries looked at for one page, where no index leads to what is asked for.
+SCAN_ROWS = 100_000
+#: Beyond every id.
+END = 2**62
+
+
+def search(connection: sqlite3.Connection, query: Query, limit: int, cursor: str | None) -> Page:
+    """Do `Outbox.search`. The cursor is the id below which the next page begins.
+
+    Where no index leads to what is asked for, one page looks at SCAN_ROWS deliveries and says so in `scanned`;
+    its cursor leads on to older ones.
+    """
+    lowest, highest = connection.execute(SQL["delivery_range"]).fetchone()
+    if lowest is None:
+        return Page(deliveries=())
+    before = min(int(cursor) if cursor else END, highest + 1)
+    floor = lowest if narrow(query) else max(lowest, before - SCAN_ROWS)
+    found = _deliveries(connection, query, limit=limit + 1, before=before, floor=floor)
+    if len(found) > limit:
+        return Page(deliveries=tuple(found[:limit]), next_cursor=found[limit - 1].delivery_id)
+    if floor > lowest:
+        return Page(deliveries=tuple(found), next_cursor=str(floor), scanned=SCAN_ROWS)
+    return Page(deliveries=tuple(found))
+
+
+def delivery(connection: sqlite3.Connection, delivery_id: str) -> Delivery | None:
+    """Do `Outbox.delivery`."""
+    found = _deliveries(connection, Query(delivery_id=delivery_id))
+    return _whole(connection, found[0]) if found else None
+
+
+def message(connection: sqlite3.Connection, message_id: str) -> Message:
+    """Do `Outbox.message`, oldest first."""
+    found = _deliveries(connection, Query(message_id=message_id))
+    return Message(
+        message_id=message_id,
+        notes=tuple(
+            (at, Note(message_id=message_id, preset=preset, exit=Exit(exit_), reason=reason, warnings=_texts(warnings)))
+            for at, preset, exit_, reason, warnings in connection.execute(SQL["notes"], {"message_id": message_id})
+        ),
+        deliveries=tuple(_whole(connection, each) for each in reversed(found)),
+    )
+
+
+def backlog(connection: sqlite3.Connection, ad_account_id: str) -> Backlog:
+    """Do `Outbox.backlog`."""
+    parameters = {"ad_account_id": ad_account_id}
+    counts = dict(connection.execute(SQL["backlog"], parameters).fetchall())
+    (oldest_at,) = connection.execute(SQL["oldest_unsettled"], parameters).fetchone()
+    return Backlog(**counts, oldest_at=oldest_at)
+
+
+def tallies(connection: sqlite3.Connection, since: float, step_s: int) -> list[tuple[float, Tally]]:
+    """Do `Outbox.tallies`."""
+    rows = connection.execute(SQL["tallies"], {"since": since, "step_s": step_s})
+    return [(step, Tally(name=name, preset=preset, label=label, count=n)) for step, name, preset, label, n in rows]
+
+
+def _deliveries(
+    connection: sqlite3.Connection, query: Query, *, limit: int = -1, before: int = END, floor: int = 0
+) -> list[Delivery]:
+    """Look for deliveries with ids from `floor` to below `before`, newest first; limit -1 means all."""
+    sql, parameters = conditions(SQL["search"], query)
+    rows = connection.execute(sql, {**parameters, "limit": limit, "before": before, "floor": floor})
+    return [_delivery(row) for row in rows]
+
+
+def _delivery(row: Sequence[Any]) -> Delivery:
+    """Read a row of the query `search`."""
+    id_, account, preset, message_id, name, event_id, source, order_id, event_time, state, reason, *rest = row
+    attempts, enqueued_at, due_at, settled_at, warnings = rest
+    return Delivery(
+        delivery_id=str(id_),
+        ad_account_id=account,
+        preset=preset,
+        message_id=message_id,
+        event_name=name,
+        event_id=event_id,
+        action_source=source,
+        order_id=order_id,
+        event_time=event_time,
+        state=State(state),
+        reason=reason,
+        attempts=attempts,
+        enqueued_at=enqueued_at,
+        due_at=due_at,
+        settled_at=settled_at,
+        warnings=_texts(warnings),
+    )
+
+
+def _whole(connection: sqlite3.Connection, delivery: Delivery) -> Delivery:
+    """Add history and payload."""
+    parameters = {"delivery_id": int(delivery.delivery_id)}
+    history = tuple(
+        Attempt(number=number, at=at, exit=Exit(exit_), status=status, message=message)
+        for number, at, exit_, status, message in connection.execute(SQL["history"], parameters)
+    )
+    payload = connection.execute(SQL["payload"], parameters).fetchone()
+    return replace(delivery, history=history, payload=payload[0] if payload else None)
+
+
+def _texts(array: str) -> tuple[str, ...]:
+    return tuple(orjson.loads(array))

@@ -1,0 +1,256 @@
+-- Every statement of the SQLite engine. A name, one sentence, the statement.
+--
+-- A set of rows travels as one JSON array (`:rows`), so that a thousand rows are one step of SQLite:
+-- Python's sqlite3 gives up its lock at every step, and gets it back only after the busy event loop has had its turn.
+
+-- keys_taken --
+-- Which of these keys are remembered, for which delivery, until when.
+SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at))
+FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value;
+
+-- last_delivery_id --
+-- The highest id ever given to a delivery.
+SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery';
+
+-- waiting --
+-- How many deliveries wait, for the limit of the backlog.
+SELECT coalesce(sum(count), 0) FROM backlog WHERE state IN ('pending', 'claimed');
+
+-- add_deliveries --
+-- Store deliveries, due at once.
+INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
+                      event_time, warnings, payload_bytes, enqueued_at, due_at)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+       value ->> 8, value -> 9, value ->> 10, value ->> 11, value ->> 11
+FROM json_each(:rows);
+
+-- add_payloads --
+-- Store the payloads of deliveries whose ids follow `:first_id`.
+INSERT INTO payload (delivery_id, version, body)
+SELECT :first_id + key, :version, CAST(value AS BLOB) FROM json_each(:rows);
+
+-- take_keys --
+-- Remember keys; where one is there already, its window is over.
+INSERT INTO dedup_key (digest, delivery_id, expires_at)
+SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(:rows) WHERE true
+ON CONFLICT (digest) DO UPDATE SET delivery_id = excluded.delivery_id, expires_at = excluded.expires_at;
+
+-- release_keys --
+-- Forget the keys of deliveries that are dead, unless another delivery holds them.
+DELETE FROM dedup_key
+WHERE digest IN (SELECT value ->> 0 FROM json_each(:rows))
+  AND delivery_id IN (SELECT value ->> 1 FROM json_each(:rows));
+
+-- add_notes --
+-- Keep what made no delivery.
+INSERT INTO note (message_id, preset, exit, reason, warnings, at)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value -> 4, value ->> 5 FROM json_each(:rows);
+
+-- add_tallies --
+-- Add counts to their minute or hour.
+INSERT INTO tally (span_s, start_at, name, preset, label, count)
+SELECT :span_s, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows) WHERE true
+ON CONFLICT DO UPDATE SET count = count + excluded.count;
+
+-- claim --
+-- Take what is due, fresh deliveries and retries by turns, unless the batch is neither full nor old enough.
+WITH
+  due AS (
+    SELECT * FROM (
+      SELECT id, due_at, payload_bytes, retried FROM delivery
+      WHERE ad_account_id = :ad_account_id AND retried = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit
+    )
+    UNION ALL
+    SELECT * FROM (
+      SELECT id, due_at, payload_bytes, retried FROM delivery
+      WHERE ad_account_id = :ad_account_id AND retried = 1 AND due_at <= :now ORDER BY due_at LIMIT :limit
+    )
+  ),
+  turn AS (
+    SELECT *, row_number() OVER (PARTITION BY retried ORDER BY due_at, id) AS turn FROM due
+  ),
+  line AS MATERIALIZED (
+    SELECT id, due_at, row_number() OVER turns AS place, sum(payload_bytes) OVER turns AS bytes
+    FROM turn WINDOW turns AS (ORDER BY turn, retried ROWS UNBOUNDED PRECEDING)
+  )
+UPDATE delivery
+SET state = 'claimed', claim = :claim, attempts = attempts + 1, due_at = :now + :lease_s
+WHERE id IN (SELECT id FROM line WHERE place = 1 OR (place <= :limit AND bytes <= :max_bytes))
+  AND (SELECT count(*) >= :limit OR max(bytes) >= :max_bytes OR min(due_at) <= :now - :max_wait_s FROM line);
+
+-- claimed --
+-- What a claim holds, as one row.
+SELECT json_group_array(json_array(id, ad_account_id, preset, message_id, event_name, event_id, action_source, attempts,
+                                   printf('%!.17g', enqueued_at), version, CAST(body AS TEXT)))
+FROM (SELECT * FROM delivery JOIN payload ON delivery_id = id WHERE claim = :claim ORDER BY id);
+
+-- renew --
+-- Lengthen the leases that are still ours.
+UPDATE delivery SET due_at = :until
+FROM json_each(:rows) AS ours
+WHERE delivery.id = ours.value ->> 0 AND delivery.claim = ours.value ->> 1;
+
+-- still_ours --
+-- Which of these claims still hold, with what is needed to settle them.
+SELECT json_group_array(json_array(ours.key, attempts, order_id))
+FROM json_each(:rows) AS ours
+JOIN delivery ON delivery.id = ours.value ->> 0 AND delivery.claim = ours.value ->> 1;
+
+-- settle --
+-- Give deliveries their next state.
+UPDATE delivery
+SET claim = NULL, state = settled.value ->> 1, due_at = settled.value ->> 2, settled_at = settled.value ->> 3,
+    attempts = attempts - (settled.value ->> 4), reason = settled.value ->> 5
+FROM json_each(:rows) AS settled
+WHERE delivery.id = settled.value ->> 0;
+
+-- add_attempts --
+-- Put attempts behind the history of their deliveries.
+INSERT INTO attempt (delivery_id, place, number, at, exit, status, message)
+SELECT value ->> 0,
+       1 + coalesce((SELECT max(place) FROM attempt WHERE delivery_id = tried.value ->> 0), 0),
+       value ->> 1, :at, value ->> 2, value ->> 3, value ->> 4
+FROM json_each(:rows) AS tried;
+
+-- erase_payloads --
+-- Erase the payloads of deliveries.
+DELETE FROM payload WHERE delivery_id IN (SELECT value FROM json_each(:rows));
+
+-- strip_payloads --
+-- Keep payloads for a while, without what stands in them unhashed.
+UPDATE payload
+SET erase_at = :erase_at,
+    body = CAST(json_remove(CAST(body AS TEXT),
+                            '$.user_data.client_ip_address', '$.user_data.client_user_agent') AS BLOB)
+WHERE delivery_id IN (SELECT value FROM json_each(:rows));
+
+-- dead --
+-- Dead deliveries, newest first, with what their keys are made of.
+WITH RECURSIVE shelf (n) AS (
+  SELECT min(id) >> 13 FROM delivery
+  UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 13 FROM delivery)
+)
+SELECT id, ad_account_id, preset, event_name, event_id, order_id, reason FROM delivery
+WHERE state = 'dead' AND id < :before /* conditions */ ORDER BY id DESC LIMIT :limit;
+
+-- redrive --
+-- Make dead deliveries pending again.
+UPDATE delivery SET state = 'pending', attempts = 0, reason = '', settled_at = NULL, enqueued_at = :now, due_at = :now
+WHERE id IN (SELECT value FROM json_each(:rows));
+
+-- explain_dead --
+-- Say why dead deliveries stay dead.
+UPDATE delivery SET reason = staying.value ->> 1 FROM json_each(:rows) AS staying
+WHERE delivery.id = staying.value ->> 0;
+
+-- search --
+-- Deliveries, newest first.
+WITH RECURSIVE shelf (n) AS (
+  SELECT min(id) >> 13 FROM delivery
+  UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 13 FROM delivery)
+)
+SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
+       attempts, enqueued_at, due_at, settled_at, warnings
+FROM delivery
+WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :limit;
+
+-- delivery_range --
+-- The lowest and the highest delivery.
+SELECT (SELECT min(id) FROM delivery), (SELECT max(id) FROM delivery);
+
+-- history --
+-- The attempts of one delivery, in order.
+SELECT number, at, exit, status, message FROM attempt WHERE delivery_id = :delivery_id ORDER BY place;
+
+-- payload --
+-- The payload of one delivery, while it is kept.
+SELECT body FROM payload WHERE delivery_id = :delivery_id;
+
+-- notes --
+-- What the ledger notes of one message.
+WITH RECURSIVE shelf (n) AS (
+  SELECT min(id) >> 13 FROM note
+  UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 13 FROM note)
+)
+SELECT note.at, preset, exit, reason, warnings FROM shelf CROSS JOIN note
+WHERE note.shelf = n AND message_id = :message_id ORDER BY note.id;
+
+-- backlog --
+-- How many deliveries of an ad account stand where.
+SELECT state, count FROM backlog WHERE ad_account_id = :ad_account_id AND state <> 'delivered';
+
+-- oldest_unsettled --
+-- When the oldest delivery that still waits was enqueued.
+SELECT min(enqueued_at) FROM delivery WHERE ad_account_id = :ad_account_id AND settled_at IS NULL;
+
+-- next_due --
+-- The first moment after `:after` at which something is due.
+SELECT min((SELECT min(due_at) FROM delivery
+            WHERE delivery.ad_account_id = account.ad_account_id AND retried = kind.column1 AND due_at > :after))
+FROM (SELECT DISTINCT ad_account_id FROM backlog) AS account, (VALUES (0), (1)) AS kind;
+
+-- tallies --
+-- Sums of counts by step; all in one where the step is 0.
+SELECT CASE :step_s WHEN 0 THEN :since ELSE start_at / :step_s * :step_s END AS step, name, preset, label, sum(count)
+FROM (
+  SELECT * FROM tally WHERE span_s = 60 AND start_at > :since - 60
+  UNION ALL SELECT * FROM tally WHERE span_s = 3600 AND start_at > :since - 3600
+)
+GROUP BY step, name, preset, label ORDER BY step, name, preset, label;
+
+-- get_shared --
+-- One shared value.
+SELECT value, revision FROM shared WHERE key = :key;
+
+-- list_shared --
+-- All shared values whose key starts so.
+SELECT key, value, revision FROM shared WHERE substr(key, 1, length(:prefix)) = :prefix ORDER BY key;
+
+-- put_shared --
+-- Write a shared value, unless somebody else has written since `:revision`.
+INSERT INTO shared (key, value, revision)
+SELECT :key, :value, 1
+WHERE coalesce(:revision, 0) = 0 OR EXISTS (SELECT 1 FROM shared WHERE key = :key)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = revision + 1
+WHERE :revision IS NULL OR revision = :revision
+RETURNING revision;
+
+-- retain_payloads --
+-- Erase payloads that were kept long enough.
+DELETE FROM payload
+WHERE delivery_id IN (SELECT delivery_id FROM payload WHERE erase_at <= :now ORDER BY erase_at LIMIT :limit);
+
+-- retain_deliveries --
+-- Forget settled deliveries with all that belongs to them.
+DELETE FROM delivery
+WHERE id IN (SELECT id FROM delivery WHERE settled_at <= :ledger_start ORDER BY settled_at LIMIT :limit);
+
+-- retain_notes --
+-- Forget notes.
+DELETE FROM note WHERE id IN (SELECT id FROM note WHERE at <= :ledger_start ORDER BY at LIMIT :limit);
+
+-- retain_keys --
+-- Forget keys past their window.
+DELETE FROM dedup_key
+WHERE digest IN (SELECT digest FROM dedup_key WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit);
+
+-- retain_hours --
+-- Forget the counts of old hours.
+DELETE FROM tally
+WHERE (span_s, start_at, name, preset, label) IN (
+  SELECT span_s, start_at, name, preset, label FROM tally
+  WHERE span_s = 3600 AND start_at <= :ledger_start - 3600 ORDER BY start_at LIMIT :limit
+);
+
+-- take_minutes --
+-- Take the counts of old minutes out, to be added to their hours.
+DELETE FROM tally
+WHERE (span_s, start_at, name, preset, label) IN (
+  SELECT span_s, start_at, name, preset, label FROM tally
+  WHERE span_s = 60 AND start_at <= :minutes_start ORDER BY start_at LIMIT :limit
+)
+RETURNING start_at, name, preset, label, count;
+
+-- probe --
+-- Change one row, to prove that a commit succeeds.
+UPDATE probe SET count = count + 1;

@@ -1,0 +1,40 @@
+"""Retention: forget what is old, in small steps."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from app.outbox.rules import OutboxRules
+from app.outbox.sqlite.sql import SQL
+from app.outbox.sqlite.tally import HOUR_S, add_tallies
+from app.types import Tally
+
+#: Counts are kept by the minute for so long, then by the hour.
+MINUTES_KEPT_S = 2 * 86_400
+_STEPS = ("retain_payloads", "retain_deliveries", "retain_notes", "retain_keys", "retain_hours")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetainCall:
+    """The arguments of one `Outbox.retain`."""
+
+    now: float
+    limit: int
+
+
+def retain(connection: sqlite3.Connection, call: RetainCall, rules: OutboxRules) -> int:
+    """Do `Outbox.retain`: touch at most `limit` rows."""
+    parameters = {"now": call.now, "ledger_start": call.now - rules.ledger_s}
+    left = call.limit
+    for name in _STEPS:
+        left -= connection.execute(SQL[name], {**parameters, "limit": left}).rowcount
+    left -= _roll_up(connection, call.now, left)
+    return call.limit - left
+
+
+def _roll_up(connection: sqlite3.Connection, now: float, limit: int) -> int:
+    """Turn the counts of old minutes into counts of their hours. Answers how many rows it took."""
+    parameters = {"minutes_start": now - MINUTES_KEPT_S, "limit": limit}
+    rows = connection.execute(SQL["take_minutes"], parameters).fetchall()
+    tallies = ((at, Tally(name=name, preset=preset, label=label, count=n)) for at, name, preset, label, n in rows)
+    add_tallies(connection, tallies, span_s=HOUR_S)
+    return len(rows)

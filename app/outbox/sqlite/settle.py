@@ -1,0 +1,116 @@
+"""Settle: what became of what was claimed."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.outbox.rules import OutboxRules
+from app.outbox.sqlite.database import as_rows, one_json
+from app.outbox.sqlite.keys import keys_of
+from app.outbox.sqlite.sql import SQL
+from app.outbox.sqlite.tally import add_tallies
+from app.types import Blocked, Delivered, Exit, Outcome, Rejected, Retry, Settlement, State, Tally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleCall:
+    """The arguments of one `Outbox.settle`."""
+
+    settlements: Sequence[Settlement]
+    tallies: Sequence[Tally]
+    now: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """A settlement whose claim still holds, with what the store knows of its delivery."""
+
+    settlement: Settlement
+    attempts: int
+    order_id: str | None
+
+    @property
+    def delivery_id(self) -> int:
+        return int(self.settlement.claimed.delivery_id)
+
+
+def settle(connection: sqlite3.Connection, call: SettleCall, rules: OutboxRules) -> None:
+    """Do `Outbox.settle`.
+
+    A delivered payload is erased, or stripped of IP address and user agent where it is kept for a while.
+    A dead one is kept whole: it is not settled with Pinterest until it is redriven or forgotten, and an event whose
+    only identifiers are IP address and user agent could not be sent again without them.
+    """
+    held = _still_ours(connection, call.settlements)
+    if held:
+        rows = as_rows([_state_row(each, call.now) for each in held])
+        connection.execute(SQL["settle"], {"rows": rows})
+        tried = as_rows([_attempt_row(each) for each in held if _was_tried(each.settlement.outcome)])
+        connection.execute(SQL["add_attempts"], {"rows": tried, "at": call.now})
+        _erase(connection, _ids(held, State.DELIVERED), rules, call.now)
+        _release(connection, [each for each in held if each.settlement.state is State.DEAD])
+    add_tallies(connection, ((call.now, tally) for tally in call.tallies))
+
+
+def _still_ours(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> list[_Held]:
+    """Answer the settlements whose claims still hold; of two for one delivery the last."""
+    last = list({(each.claimed.delivery_id, each.claimed.claim): each for each in settlements}.values())
+    rows = as_rows([(int(each.claimed.delivery_id), each.claimed.claim) for each in last])
+    return [
+        _Held(settlement=last[place], attempts=attempts, order_id=order_id)
+        for place, attempts, order_id in one_json(connection, "still_ours", rows=rows)
+    ]
+
+
+def _state_row(held: _Held, now: float) -> list[Any]:
+    settlement = held.settlement
+    settled_at = None if settlement.state is State.PENDING else now
+    reason = "" if isinstance(settlement.outcome, Delivered) else settlement.outcome.reason
+    return [held.delivery_id, settlement.state, settlement.due_at, settled_at, int(settlement.give_back), reason]
+
+
+def _was_tried(outcome: Outcome) -> bool:
+    return not isinstance(outcome, Retry) or outcome.tried
+
+
+def _attempt_row(held: _Held) -> list[Any]:
+    outcome = held.settlement.outcome
+    message = outcome.warning if isinstance(outcome, Delivered) else outcome.reason
+    return [held.delivery_id, held.attempts, _exit(outcome), outcome.status, message]
+
+
+def _exit(outcome: Outcome) -> Exit:
+    exits: dict[type[Outcome], Exit] = {
+        Delivered: Exit.DELIVERED, Retry: Exit.RETRY, Rejected: Exit.REJECTED, Blocked: Exit.BLOCKED,
+    }  # fmt: skip
+    return exits[type(outcome)]
+
+
+def _ids(held: Sequence[_Held], state: State) -> list[int]:
+    return [each.delivery_id for each in held if each.settlement.state is state]
+
+
+def _erase(connection: sqlite3.Connection, ids: Sequence[int], rules: OutboxRules, now: float) -> None:
+    if rules.payload_s > 0:
+        connection.execute(SQL["strip_payloads"], {"rows": as_rows(ids), "erase_at": now + rules.payload_s})
+    else:
+        connection.execute(SQL["erase_payloads"], {"rows": as_rows(ids)})
+
+
+def _release(connection: sqlite3.Connection, dead: Sequence[_Held]) -> None:
+    """Forget the keys of dead deliveries, so that a replay is sent."""
+    rows = [
+        (key.digest, each.delivery_id)
+        for each in dead
+        for key in keys_of(
+            ad_account_id=each.settlement.claimed.ad_account_id,
+            preset=each.settlement.claimed.preset,
+            event_name=each.settlement.claimed.event_name,
+            event_id=each.settlement.claimed.event_id,
+            order_id=each.order_id,
+            dedup_orders=True,  # it may have been so when the key was taken
+        )
+    ]
+    if rows:
+        connection.execute(SQL["release_keys"], {"rows": as_rows(rows)})

@@ -1,0 +1,151 @@
+"""Group commit: one thread writes, and everything that waits for it shares a commit."""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, TypeAlias, TypeVar
+
+from app.errors import OutboxUnavailable
+from app.outbox.sqlite.database import border, unavailable
+
+Call = TypeVar("Call")
+Answer = TypeVar("Answer")
+
+#: Does many calls of one kind together: one answer a call, in order. An answer that is an exception fails that call
+#: only, and must have changed nothing.
+Work: TypeAlias = Callable[[sqlite3.Connection, Sequence[Call]], Sequence[Answer | Exception]]
+
+#: A group is closed when its calls carry so many rows, so that nobody waits long for a stranger's commit.
+MAX_ROWS = 4_000
+
+
+def each(work: Callable[[sqlite3.Connection, Call], Answer]) -> Work[Call, Answer]:
+    """Make Work of a function that does one call."""
+    return lambda connection, calls: [work(connection, call) for call in calls]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    work: Work[Any, Any]
+    call: Any
+    rows: int
+    answer: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+
+
+class Writer:
+    """Owns the connection that writes. Calls are answered after the commit that they share."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="outbox-writer", daemon=True)
+        self._thread.start()
+
+    async def do(self, work: Work[Call, Answer], call: Call, *, rows: int = 1) -> Answer:
+        """Do one call in the next group; `rows` is about how many rows it writes.
+
+        Raises what the work raised or answered for it, or OutboxUnavailable where the commit failed.
+        """
+        if self._closed:
+            raise OutboxUnavailable("The outbox is closed. Send the events again later.")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._jobs.put(_Job(work=work, call=call, rows=rows, answer=answer, loop=loop))
+        return await answer
+
+    def close(self) -> None:
+        """Commit what is queued, then release the file. Blocks; may be called again."""
+        if not self._closed:
+            self._closed = True
+            self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while group := self._next_group():
+            _resolve(group, self._commit(group))
+        self._connection.close()
+
+    def _next_group(self) -> list[_Job]:
+        """Wait for a job and take with it what else is queued; empty at the end."""
+        job = self._jobs.get()
+        group: list[_Job] = []
+        rows = 0
+        while job is not None:
+            group.append(job)
+            rows += job.rows
+            if rows >= MAX_ROWS:
+                return group
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return group
+        if group:
+            self._jobs.put(None)  # the end has to be seen again, after this group
+        return group
+
+    def _commit(self, group: Sequence[_Job]) -> list[Any]:
+        """Answer for every job of the group; exceptions are answers."""
+        try:
+            with border():
+                self._connection.execute("BEGIN IMMEDIATE")
+                answers = self._do_all(group)
+                self._connection.execute("COMMIT")
+        except Exception as exc:  # noqa: BLE001 - whatever it is, it is the answer to every call that shared the commit
+            self._roll_back()
+            return [exc] * len(group)
+        return answers
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):  # SQLite has rolled back by itself after the worst errors
+            self._connection.execute("ROLLBACK")
+
+    def _do_all(self, group: Sequence[_Job]) -> list[Any]:
+        """Do calls of one kind together, in the order in which the kinds came first."""
+        answers: dict[int, Any] = {}
+        kinds: dict[Work[Any, Any], list[int]] = {}
+        for place, job in enumerate(group):
+            kinds.setdefault(job.work, []).append(place)
+        for work, places in kinds.items():
+            answers.update(zip(places, self._do(work, [group[place].call for place in places]), strict=True))
+        return [answers[place] for place in range(len(group))]
+
+    def _do(self, work: Work[Any, Any], calls: Sequence[Any]) -> Sequence[Any]:
+        """Do calls together; if that fails, one by one, so that each fails for itself."""
+        self._connection.execute("SAVEPOINT work")
+        try:
+            answers = work(self._connection, calls)
+        except Exception as exc:
+            if not self._connection.in_transaction:
+                raise  # SQLite has given up the whole transaction: full disk, failed write
+            self._connection.execute("ROLLBACK TO work")
+            if len(calls) > 1:
+                return [answer for call in calls for answer in self._do(work, [call])]
+            return [unavailable(exc) if isinstance(exc, sqlite3.Error) else exc]
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("RELEASE work")
+        return answers
+
+
+def _resolve(group: Sequence[_Job], answers: Sequence[Any]) -> None:
+    """Hand the answers to the event loops that wait for them, waking each once."""
+    for loop, pairs in groupby(zip(group, answers, strict=True), key=lambda pair: pair[0].loop):
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_answer, list(pairs))
+
+
+def _answer(pairs: Iterable[tuple[_Job, Any]]) -> None:
+    for job, answer in pairs:
+        if job.answer.done():  # whoever waited was cancelled
+            continue
+        if isinstance(answer, Exception):
+            job.answer.set_exception(answer)
+        else:
+            job.answer.set_result(answer)
