@@ -90,6 +90,11 @@ class EventError(PinrelayError):
 class EventRefused(EventError):
     """The body is not a Segment event."""
 
+    def __init__(self, reason: str, *, message_id: str | None = None) -> None:
+        #: None where what was sent carries none.
+        self.message_id = message_id
+        super().__init__(reason)
+
 
 class EventInvalid(EventError):
     """Pinterest would refuse the event."""

@@ -1,0 +1,63 @@
+"""What the sender of a request is answered: always JSON, never a part of what was sent."""
+
+from typing import Any
+
+import orjson
+from fastapi import Response
+
+from app.errors import OutboxUnavailable
+from app.source.refusal import NO_ROOM, Refusal
+from app.types import EventReceipt, Exit, Line, Receipt
+
+_UNUSABLE = frozenset({Exit.REFUSED, Exit.INVALID})
+
+
+def answer(content: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Answer JSON that is written already."""
+    return Response(content, status_code=status, headers=headers, media_type="application/json")
+
+
+def answer_refusal(refusal: Refusal) -> Response:
+    """Say why the request is turned away; SDKs read `code`, `message` or `error` of the object."""
+    return answer(refusal_json(refusal.code, refusal.message), refusal.status, _closing(refusal))
+
+
+def answer_unavailable(exc: OutboxUnavailable) -> Response:
+    """Ask the sender to come again."""
+    content = refusal_json(NO_ROOM.code, NO_ROOM.message)
+    return answer(content, NO_ROOM.status, {"Retry-After": str(exc.retry_after_s)})
+
+
+def _closing(refusal: Refusal) -> dict[str, str] | None:
+    return {"Connection": "close"} if refusal.closes else None
+
+
+def refusal_json(code: str, message: str) -> bytes:
+    """Write an error as Segment's SDKs read it: Ruby's asks for `error`, Python's for `code` and `message`."""
+    return orjson.dumps({"code": code, "message": message, "error": message})
+
+
+def is_unusable(receipt: Receipt) -> bool:
+    """Say whether nothing of the request can ever be used: every line is refused or invalid."""
+    lines = [line for event in receipt.events for line in event.deliveries]
+    return bool(lines) and all(line.exit in _UNUSABLE for line in lines)
+
+
+def receipt_json(receipt: Receipt) -> bytes:
+    """Write a receipt.
+
+    {"counts": {"accepted": 1, ...}, "events": [{"message_id": ..., "deliveries": [{"preset": ..., "exit": ...,
+    "reason": ..., "warnings": [...]}]}]}; a preview's lines also have the finished "event".
+    """
+    counts = {exit_.value: count for exit_, count in receipt.counts.items()}
+    return orjson.dumps({"counts": counts, "events": [event_json(event) for event in receipt.events]})
+
+
+def event_json(event: EventReceipt) -> dict[str, Any]:
+    """Prepare one event of a receipt for JSON."""
+    return {"message_id": event.message_id, "deliveries": [_line(line) for line in event.deliveries]}
+
+
+def _line(line: Line) -> dict[str, Any]:
+    told = {"preset": line.preset, "exit": line.exit, "reason": line.reason, "warnings": line.warnings}
+    return told if line.event is None else told | {"event": line.event}

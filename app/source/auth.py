@@ -1,0 +1,77 @@
+"""Who sends: a shared secret's signature and a secret header at the webhook, a write key at the Tracking API.
+
+All comparisons take the same time for every wrong value of the same length.
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from app.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretHeader:
+    """A header that every webhook request must carry."""
+
+    name: str
+    value: bytes = field(repr=False)
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read `Name: value`. Raises SettingsError."""
+        name, colon, value = text.partition(":")
+        if not colon or not name.strip() or not value.strip():
+            raise SettingsError("WEBHOOK_HEADER: write it as `Name: value`")
+        return cls(name=name.strip().lower(), value=value.strip().encode())
+
+    def is_in(self, headers: Mapping[str, str]) -> bool:
+        """Say whether the request carries it."""
+        return hmac.compare_digest(headers.get(self.name, "").encode("latin-1"), self.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteKeys:
+    """The write keys that are valid, by the name of the source that has them."""
+
+    keys: Mapping[str, bytes] = field(repr=False)
+
+    @classmethod
+    def read(cls, texts: Iterable[str]) -> Self:
+        """Read several `name:key`. Raises SettingsError."""
+        keys: dict[str, bytes] = {}
+        for text in texts:
+            name, colon, key = text.partition(":")
+            if not colon or not name.strip() or not key.strip():
+                raise SettingsError("WRITE_KEYS: write each as `name:key`, separated by commas")
+            if name.strip() in keys:
+                raise SettingsError(f"WRITE_KEYS: two keys are named {name.strip()}; give each its own name")
+            keys[name.strip()] = key.strip().encode()
+        return cls(keys=keys)
+
+    def source(self, *offered: Any) -> str | None:
+        """Answer the name of the source that has one of the offered keys; None where none has."""
+        found = None
+        for text in offered:
+            if isinstance(text, str) and text:
+                for name, key in self.keys.items():  # to the end: the time must not tell which key was near
+                    if hmac.compare_digest(text.encode("utf-8", "replace"), key):
+                        found = name
+        return found
+
+
+def basic_user(authorization: str | None) -> str | None:
+    """Answer the user name of Basic authentication, which is the write key: `base64("key:")` or `base64("key")`.
+
+    None where the header is missing or is something else.
+    """
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(encoded.strip(), validate=True).decode().partition(":")[0]
+    except (binascii.Error, ValueError):
+        return None

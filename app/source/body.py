@@ -1,0 +1,194 @@
+"""From the bytes of one request to its events. A bad member is refused in its place; only unreadable bytes fail whole.
+
+One event, an array of events, or a Tracking API batch {"batch": [...], "context": {...}, "sentAt": ...};
+each event bare or, as Segment's Extensible Webhook sends it in arrays, wrapped as {"json": event}.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from app.errors import EventRefused
+from app.source.event import Arrival, given_message_id, read_event
+from app.source.refusal import BROKEN_JSON, TOO_DEEP, TOO_LARGE, TOO_MANY, RequestRefused
+from app.types import Event
+
+_GZIP = b"\x1f\x8b"
+_CONTAINERS = frozenset({dict, list})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one request may hold."""
+
+    #: As sent.
+    max_body_bytes: int
+    #: With gzip undone.
+    max_unpacked_bytes: int
+    max_events: int
+    #: Of one event, in levels; {"a": 1} has one.
+    max_depth: int
+    #: Of one event as compact JSON; None where only the body's bound counts.
+    max_event_bytes: int | None
+    #: To receive the body whole.
+    request_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """One request's JSON, taken apart."""
+
+    members: list[Any]
+    #: Sent as an array or a batch, even one of a single event.
+    several: bool
+    #: Of all of it, unpacked.
+    size_bytes: int
+    #: The object at the top: the event itself or the batch around the events; empty for an array.
+    top: Mapping[str, Any]
+
+
+def unpack(raw: bytes, max_bytes: int) -> bytes:
+    """Undo gzip, which is known by its first bytes (no JSON begins so): proxies forget or keep the header wrongly."""
+    unpacked = bytearray()
+    while raw.startswith(_GZIP):  # a gzip file may have several members
+        stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            unpacked += stream.decompress(raw, max_bytes - len(unpacked) + 1)
+        except zlib.error:
+            raise RequestRefused(BROKEN_JSON) from None
+        if len(unpacked) > max_bytes:
+            raise RequestRefused(TOO_LARGE)
+        if not stream.eof:
+            raise RequestRefused(BROKEN_JSON)
+        raw = stream.unused_data
+        if not raw.startswith(_GZIP):
+            return bytes(unpacked)
+    if len(raw) > max_bytes:
+        raise RequestRefused(TOO_LARGE)
+    return raw
+
+
+def parse(raw: bytes) -> Any:
+    """Read JSON; half of a surrogate pair, which JSON allows and UTF-8 cannot hold, becomes U+FFFD."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return _parse_leniently(raw)
+
+
+def _parse_leniently(raw: bytes) -> Any:
+    """Read what orjson refuses but JSON allows: lone surrogates and a byte order mark."""
+    try:
+        text = json.dumps(json.loads(raw.decode("utf-8-sig")), ensure_ascii=False, allow_nan=False)
+        return orjson.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+    except ValueError:
+        raise RequestRefused(BROKEN_JSON) from None
+    except RecursionError:
+        raise RequestRefused(TOO_DEEP) from None
+
+
+def read_body(raw: bytes) -> Body:
+    """Parse an unpacked body and find its events; each is given what its batch says of all."""
+    value = parse(raw)
+    size_bytes = len(raw)
+    if isinstance(value, list):
+        return Body(members=[_bare(member) for member in value], several=True, size_bytes=size_bytes, top={})
+    if isinstance(value, dict) and isinstance(value.get("batch"), list) and "type" not in value:
+        members = [_share(_bare(member), value) for member in value["batch"]]
+        return Body(members=members, several=True, size_bytes=size_bytes, top=value)
+    event = _bare(value)
+    top = event if isinstance(event, dict) else {}
+    return Body(members=[event], several=False, size_bytes=size_bytes, top=top)
+
+
+def _bare(member: Any) -> Any:
+    """Unwrap {"json": event}."""
+    if isinstance(member, dict) and isinstance(member.get("json"), dict) and "type" not in member:
+        return member["json"]
+    return member
+
+
+def _share(member: Any, batch: Mapping[str, Any]) -> Any:
+    """Merge the batch's `context` and `integrations` into a member, whose own entries win; `sentAt` where it has none.
+
+    Source: https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/#batch
+    """
+    if not isinstance(member, dict):
+        return member
+    for name in ("context", "integrations"):
+        common, own = batch.get(name), member.get(name)
+        if common is not None and own in (None, {}, []):  # PHP writes an empty object as []
+            member[name] = common
+        elif isinstance(common, dict) and isinstance(own, dict):
+            member[name] = {**common, **own}
+    if batch.get("sentAt") and not member.get("sentAt"):
+        member["sentAt"] = batch["sentAt"]
+    return member
+
+
+def read_events(body: Body, limits: Limits, arrival: Arrival) -> list[Event | EventRefused]:
+    """Read every member; one that is no event stands as EventRefused in its place.
+
+    Raises RequestRefused where there are too many.
+    """
+    if len(body.members) > limits.max_events:
+        raise RequestRefused(TOO_MANY)
+    may_be_large = limits.max_event_bytes is not None and body.size_bytes > limits.max_event_bytes
+    if may_be_large or nested_deeper(body.members, limits.max_depth):
+        return [_excess(member, limits) or _read(member, arrival) for member in body.members]
+    return [_read(member, arrival) for member in body.members]
+
+
+def read_raw_event(raw: bytes, *, now: float, max_depth: int = 64) -> Event:
+    """Read one event that comes from no request (a file, a program) as the webhook reads it.
+
+    Raises EventRefused where it is no event.
+    """
+    try:
+        value = parse(raw)
+    except RequestRefused as exc:
+        raise EventRefused(exc.reason) from None
+    if nested_deeper([value], max_depth):
+        raise EventRefused(f"the event is nested deeper than {max_depth} levels")
+    return read_event(value, Arrival.at(now))
+
+
+def _read(member: Any, arrival: Arrival) -> Event | EventRefused:
+    try:
+        return read_event(member, arrival)
+    except EventRefused as refused:
+        return refused
+
+
+def _excess(member: Any, limits: Limits) -> EventRefused | None:
+    """Refuse a member that is deeper or larger than the limits; None where it keeps to them."""
+    known_id = given_message_id(member) if isinstance(member, dict) else None
+    if nested_deeper([member], limits.max_depth):
+        return EventRefused(f"the event is nested deeper than {limits.max_depth} levels", message_id=known_id)
+    if limits.max_event_bytes is not None and _size_bytes(member) > limits.max_event_bytes:
+        return EventRefused(f"the event is larger than {limits.max_event_bytes} bytes", message_id=known_id)
+    return None
+
+
+def nested_deeper(values: list[Any], max_depth: int) -> bool:
+    """Say whether any value has more levels of objects and arrays than `max_depth`; all are walked level by level."""
+    level = [value for value in values if value.__class__ in _CONTAINERS]
+    for _ in range(max_depth):
+        level = [
+            child
+            for container in level
+            for child in (container.values() if container.__class__ is dict else container)
+            if child.__class__ in _CONTAINERS
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _size_bytes(member: Any) -> int:
+    # the json module, since orjson does not write more than 254 levels, which MAX_JSON_DEPTH may allow
+    return len(json.dumps(member, ensure_ascii=False, separators=(",", ":")).encode())

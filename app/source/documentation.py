@@ -1,0 +1,78 @@
+"""What the OpenAPI document says of the front door's bodies and answers: the handlers read raw bytes themselves."""
+
+from typing import Any
+
+from app.source.refusal import REFUSALS
+from app.types import Exit
+
+_TEXT = {"type": "string"}
+_EVENT = {
+    "type": "object",
+    "required": ["type"],
+    "properties": {"type": {"type": "string", "minLength": 1}},
+    "example": {
+        "type": "track",
+        "event": "Order Completed",
+        "messageId": "m-1",
+        "timestamp": "2026-03-04T16:12:52.244Z",
+        "properties": {"order_id": "1001", "revenue": 22.5, "currency": "EUR"},
+        "context": {"ip": "203.0.113.41", "userAgent": "Mozilla/5.0", "traits": {"email": "eva@example.com"}},
+    },
+}
+_LINE = {
+    "type": "object",
+    "required": ["preset", "exit", "reason", "warnings"],
+    "properties": {
+        "preset": {"type": ["string", "null"], "description": "null where the event reached no preset"},
+        "exit": {"type": "string", "enum": [exit_.value for exit_ in Exit]},
+        "reason": _TEXT,
+        "warnings": {"type": "array", "items": _TEXT},
+    },
+}
+_RECEIPT = {
+    "type": "object",
+    "required": ["counts", "events"],
+    "properties": {
+        "counts": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "events": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["message_id", "deliveries"],
+                "properties": {
+                    "message_id": {"type": ["string", "null"]},
+                    "deliveries": {"type": "array", "items": _LINE},
+                },
+            },
+        },
+    },
+}
+_ERROR = {
+    "type": "object",
+    "required": ["code", "message", "error"],
+    "properties": {"code": _TEXT, "message": _TEXT, "error": _TEXT},
+}
+
+
+def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _refused(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the refusals that have one of these statuses."""
+    return {
+        status: _json(" / ".join(refusal.message for refusal in REFUSALS if refusal.status == status), _ERROR)
+        for status in statuses
+    }
+
+
+def _body(*schemas: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": {"oneOf": list(schemas)}}}}
+
+
+WEBHOOK_BODY = _body(_EVENT, {"type": "array", "items": {}})
+WEBHOOK_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: _json("What became of each event, after the commit.", _RECEIPT),
+    422: _json("The single event is refused, or invalid for every preset that it matches.", _RECEIPT),
+    **_refused(400, 401, 408, 413, 503),
+}

@@ -1,0 +1,130 @@
+"""A Segment event: what it must be, and what Segment's server would have filled in.
+
+    read_event({"type": "track", "event": "Order Completed"}, arrival)
+    -> the same object, now also with messageId, timestamp and receivedAt
+
+Segment's spec of the common fields: https://segment.com/docs/connections/spec/common/
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, Self
+from uuid import uuid4
+
+import orjson
+
+from app.errors import EventRefused
+from app.types import Event
+
+#: What a sender stamps anew when it sends the same event again.
+_VOLATILE = frozenset({"sentAt", "receivedAt", "_metadata"})
+
+
+def random_id() -> str:
+    """Make a message id that nobody else makes."""
+    return uuid4().hex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """When and how the events of one request arrived."""
+
+    #: By our clock, Unix seconds.
+    received_at: float
+    #: The same as ISO 8601 text.
+    received: str
+    #: They come straight from an SDK, so their times are the device's; else Segment or RudderStack corrected them.
+    from_device: bool
+    #: Makes the message id of an event that has neither an id nor a time.
+    new_id: Callable[[], str]
+
+    @classmethod
+    def at(cls, now: float, *, from_device: bool = False, new_id: Callable[[], str] = random_id) -> Self:
+        """Describe a request that arrived at `now`."""
+        return cls(received_at=now, received=_iso(now), from_device=from_device, new_id=new_id)
+
+
+def read_event(value: Any, arrival: Arrival) -> Event:
+    """Take one parsed JSON value as an event and complete it in place.
+
+    Any `type` is taken: one that no preset asks for is simply unmatched.
+    Raises EventRefused where the value is no event.
+    """
+    if not isinstance(value, dict):
+        raise EventRefused("the event is not a JSON object")
+    kind = value.get("type")
+    if not isinstance(kind, str) or not kind:
+        reason = "`type` is missing or is not a text: track, page, screen, identify, group or alias"
+        raise EventRefused(reason, message_id=given_message_id(value))
+    value["messageId"] = given_message_id(value) or _made_message_id(value, arrival)
+    if arrival.from_device:
+        _correct_clock(value, arrival)
+    else:
+        value["receivedAt"] = value.get("receivedAt") or arrival.received
+        value["timestamp"] = _told_time(value) or value["receivedAt"]
+    return value
+
+
+def _told_time(event: Event) -> Any:
+    """Answer when the sender says it happened; RudderStack's SDKs say it as `originalTimestamp`."""
+    return event.get("timestamp") or event.get("originalTimestamp")
+
+
+def given_message_id(event: Event) -> str | None:
+    """Answer the id that the sender gave the event; None where it gave none."""
+    given = event.get("messageId")
+    if isinstance(given, str):
+        return given or None
+    return str(given) if type(given) is int else None
+
+
+def _made_message_id(event: Event, arrival: Arrival) -> str:
+    """Make the id that is missing: the same one when the same event is sent again.
+
+    Without a time two equal events may be two things that happened (two views of a page), so their ids are random.
+    """
+    if not _told_time(event):
+        return arrival.new_id()
+    lasting = {name: value for name, value in event.items() if name not in _VOLATILE}
+    try:
+        return sha256(orjson.dumps(lasting, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+    except orjson.JSONEncodeError:  # nested deeper than orjson writes (254), though MAX_JSON_DEPTH allows it
+        return arrival.new_id()
+
+
+def _correct_clock(event: Event, arrival: Arrival) -> None:
+    """Replace the device's time by ours: timestamp = receivedAt - (sentAt - timestamp).
+
+    Source: https://segment.com/docs/connections/spec/common/#timestamps
+    """
+    told = _told_time(event)
+    event["receivedAt"] = arrival.received
+    event["originalTimestamp"] = told or arrival.received
+    event["timestamp"] = _corrected(told, event.get("sentAt"), arrival.received_at) or told or arrival.received
+
+
+def _corrected(told: Any, sent: Any, received_at: float) -> str | None:
+    """Answer the corrected time as ISO 8601; None where one of the two cannot be read."""
+    told_at, sent_at = _unix(told), _unix(sent)
+    if told_at is None or sent_at is None:
+        return None
+    try:
+        return _iso(received_at - (sent_at - told_at))
+    except (OverflowError, ValueError, OSError):  # before year 1 or after year 9999
+        return None
+
+
+def _unix(text: Any) -> float | None:
+    """Read ISO 8601 (UTC where it names no offset) as Unix seconds."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _iso(at: float) -> str:
+    """Write Unix seconds as `2026-03-04T16:12:52.244Z`."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

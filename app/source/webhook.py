@@ -1,0 +1,83 @@
+"""POST /webhook: what Segment's and RudderStack's webhook destinations send.
+
+The answer comes after the commit and is a receipt. An array is always answered 200, since one bad event must not make
+the sender repeat a thousand; a single event is answered 422 where nothing of it can ever be used.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fastapi import APIRouter, Request, Response
+
+from app.errors import OutboxUnavailable
+from app.source.accepts import Accepts
+from app.source.answer import answer, answer_refusal, answer_unavailable, is_unusable, receipt_json
+from app.source.auth import SecretHeader
+from app.source.body import Limits, read_body, read_events, unpack
+from app.source.documentation import WEBHOOK_ANSWERS, WEBHOOK_BODY
+from app.source.event import Arrival, random_id
+from app.source.receive import receive
+from app.source.refusal import UNAUTHENTICATED, RequestRefused
+from app.source.signature import is_signed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookRules:
+    """Who may use the webhook, and how much one request may hold."""
+
+    limits: Limits
+    #: One of them must have signed the request; () asks for no signature.
+    shared_secrets: tuple[bytes, ...] = field(repr=False)
+    #: None asks for no header.
+    header: SecretHeader | None
+    #: Taken where neither of the two is asked for: True only while nothing at all has to be proven.
+    is_open: bool
+
+
+def webhook_router(
+    accepts: Accepts, rules: WebhookRules, *, clock: Callable[[], float], new_id: Callable[[], str] = random_id
+) -> APIRouter:
+    """Build the route. Segment's webhook may be set to POST, PUT or PATCH: they do the same."""
+
+    async def receive_events(request: Request) -> Response:
+        try:
+            return await _receive_events(request, accepts, rules, clock, new_id)
+        except RequestRefused as exc:
+            return answer_refusal(exc.refusal)
+        except OutboxUnavailable as exc:
+            return answer_unavailable(exc)
+
+    router = APIRouter(tags=["webhook"])
+    for method in ("POST", "PUT", "PATCH"):
+        router.add_api_route(
+            "/webhook",
+            receive_events,
+            methods=[method],
+            summary="Receive one Segment event, or an array of them",
+            openapi_extra={"requestBody": WEBHOOK_BODY},
+            responses=WEBHOOK_ANSWERS,
+        )
+    router.add_api_route("/webhook/", receive_events, methods=["POST", "PUT", "PATCH"], include_in_schema=False)
+    return router
+
+
+async def _receive_events(
+    request: Request, accepts: Accepts, rules: WebhookRules, clock: Callable[[], float], new_id: Callable[[], str]
+) -> Response:
+    if not _may_send(request, rules):
+        raise RequestRefused(UNAUTHENTICATED)
+    raw = unpack(await receive(request, rules.limits), rules.limits.max_unpacked_bytes)
+    if rules.shared_secrets and not is_signed(raw, request.headers.get("x-signature"), rules.shared_secrets):
+        raise RequestRefused(UNAUTHENTICATED)
+    now = clock()
+    body = read_body(raw)
+    receipt = await accepts.accept(read_events(body, rules.limits, Arrival.at(now, new_id=new_id)), now=now)
+    unusable = not body.several and is_unusable(receipt)
+    return answer(receipt_json(receipt), 422 if unusable else 200)
+
+
+def _may_send(request: Request, rules: WebhookRules) -> bool:
+    """Judge what can be judged before the body is read."""
+    if rules.header is not None:
+        return rules.header.is_in(request.headers)
+    return rules.is_open or bool(rules.shared_secrets)
