@@ -103,7 +103,7 @@ def user_fields(rules: ConversionRules) -> tuple[UserField, ...]:
             name="state",
             wire="st",
             normalise=normalise_state,
-            rule="the ISO 3166-2 code behind the hyphen, lower case, from code or name, in the event's country or the US",
+            rule="the part of its ISO 3166-2 code behind the hyphen; names of the event's country, else the US",
             source=f"{_SCHEMA}; ISO 3166-2",
             example=("California", "ca"),
         ),
