@@ -1,0 +1,108 @@
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.console.chart import HEIGHT, draw
+from app.console.overview import LastAnswers, last_answers
+from app.console.summary import SERIES, WINDOWS, Counted, Window, summarise
+from app.types import Tally
+from tests.console.world import NOW
+
+HOUR, DAY, WEEK = WINDOWS
+LAST = 1_795_000_000 // 60 * 60  # the minute that NOW is in
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=lambda window: window.name)
+def test_a_window_ends_with_the_step_that_is_running(window: Window) -> None:
+    starts = window.starts(NOW)
+    assert len(starts) == window.length_s / window.step_s
+    assert starts[-1] <= NOW < starts[-1] + window.step_s
+
+
+def test_counts_stand_in_their_minute_and_older_ones_are_left_out() -> None:
+    tallies = [
+        (LAST, Tally(name="accepted", count=3)),
+        (LAST, Tally(name="refused", label="not JSON", count=1)),
+        (LAST - 60.0, Tally(name="delivered", preset="Checkout", count=2)),
+        (LAST - 3_600.0, Tally(name="accepted", count=99)),
+    ]
+    summary = summarise(tallies, HOUR, [], now=NOW)
+    assert summary.series["received"][-2:] == (0, 4)
+    assert summary.series["delivered"][-2:] == (2, 0)
+    assert summary.total("received") == 4
+    assert summary.totals == Counter(accepted=3, refused=1, delivered=2)
+
+
+def test_presets_stand_in_the_catalogs_order_and_removed_ones_follow() -> None:
+    tallies = [
+        (LAST, Tally(name="matched", preset="Gone", count=1)),
+        (LAST, Tally(name="enqueued", preset="Checkout", count=4)),
+        (LAST, Tally(name="quality", preset="Checkout", label="hashed_email", count=3)),
+    ]
+    summary = summarise(tallies, HOUR, ["Lead", "Checkout"], now=NOW)
+    assert [preset.name for preset in summary.presets] == ["Lead", "Checkout", "Gone"]
+    lead, checkout, _ = summary.presets
+    assert lead.counts["enqueued"] == 0
+    assert checkout.counts["enqueued"] == 4
+    assert checkout.quality == Counter(hashed_email=3)
+
+
+def test_reasons_are_summed_over_time_and_the_most_frequent_stand_first() -> None:
+    tallies = [
+        (LAST, Tally(name="invalid", preset="Checkout", label="no identifier", count=2)),
+        (LAST - 60, Tally(name="invalid", preset="Checkout", label="no identifier", count=2)),
+        (LAST, Tally(name="withheld", label="consent", count=3)),
+        (LAST, Tally(name="delivered", preset="Checkout", label="fine", count=50)),
+        (LAST, Tally(name="retry", preset="Checkout", count=50)),
+        (LAST, Tally(name="warning", preset="Checkout", label="user_data/phone", count=7)),
+    ]
+    summary = summarise(tallies, HOUR, [], now=NOW)
+    assert summary.reasons == (
+        Counted(name="invalid", preset="Checkout", label="no identifier", count=4),
+        Counted(name="withheld", preset="", label="consent", count=3),
+    )
+    assert [warning.count for warning in summary.warnings] == [7]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(LAST - 3_540, LAST + 59),
+            st.builds(
+                Tally,
+                name=st.sampled_from(["accepted", "refused", "invalid", "rejected", "matched"]),
+                count=st.integers(1, 1_000),
+            ),
+        )
+    )
+)
+def test_no_count_is_lost_between_the_steps(tallies: list[tuple[float, Tally]]) -> None:
+    summary = summarise(tallies, HOUR, [], now=NOW)
+    for name, counted in SERIES.items():
+        assert summary.total(name) == sum(tally.count for _, tally in tallies if tally.name in counted)
+
+
+def test_last_answers_are_summed_by_status_and_the_latest_stands_first() -> None:
+    tallies = [
+        (60.0, Tally(name="calls", label="200", count=5)),
+        (120.0, Tally(name="calls", label="429", count=1)),
+        (60.0, Tally(name="calls", label="429", count=2)),
+        (180.0, Tally(name="delivered", label="", count=9)),
+    ]
+    assert last_answers(tallies) == (
+        LastAnswers(status="429", count=3, last_at=120),
+        LastAnswers(status="200", count=5, last_at=60),
+    )
+
+
+def test_the_largest_bar_has_the_full_height_and_none_is_invisible() -> None:
+    bars = draw([0, 1, 1_000])
+    assert bars.outline == "M11 100V97h8V100zM21 100V0h8V100z"
+    assert (bars.width, bars.height, bars.most) == (30, HEIGHT, 1_000)
+
+
+@pytest.mark.parametrize("counts", [[], [0, 0]])
+def test_nothing_is_drawn_of_nothing(counts: list[int]) -> None:
+    assert draw(counts).outline == ""
