@@ -1,1 +1,93 @@
 """What every test may use."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from hypothesis import configuration
+
+from tests.process import ROOT, Server, clean_environment, free_port
+
+FIGURE = "figure"
+
+configuration.set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The folder of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_folder() -> Path:
+    """The folder of vectors and outside schemas that lies beside the repository (or at SHARED_DIR)."""
+    folder = Path(os.environ.get("SHARED_DIR", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"there is no {folder}: set SHARED_DIR")
+    return folder
+
+
+@pytest.fixture
+def ephemeral_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    return free_port()
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """`start_server(setting=value, ...)` starts `pinrelay serve` with these settings only, and returns it.
+
+    Without settings: sandbox mode, a free port, the outbox in the test's own folder.
+    Whatever still runs when the test ends is stopped.
+    """
+    with ExitStack() as cleanup:
+        counter = itertools.count()
+
+        def start(*, arguments: tuple[str, ...] = ("serve",), **settings: object) -> Server:
+            standard = {"port": free_port(), "outbox_url": f"sqlite:///{tmp_path}/pinrelay.db", "log_format": "json"}
+            environment = clean_environment(**(standard | settings))
+            log_path = tmp_path / f"server-{next(counter)}.log"
+            server = Server(
+                port=int(environment["PORT"]), environment=environment, log_path=log_path, arguments=arguments
+            )
+            cleanup.callback(server.end)
+            server.start()
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def server(start_server: Callable[..., Server]) -> Server:
+    """A server in sandbox mode."""
+    return start_server()
+
+
+@pytest.fixture
+def record_figure(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
+    """`record_figure("trigger vectors", "712 of 712 hold")` is printed when all tests have run."""
+
+    def record(name: str, text: object) -> None:
+        request.node.user_properties.append((FIGURE, f"{name}: {text}"))
+
+    return record
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests recorded, in whichever process they ran."""
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    figures = {
+        text
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, text in report.user_properties
+        if name == FIGURE
+    }
+    if figures:
+        terminalreporter.section("figures")
+        for text in sorted(figures):
+            terminalreporter.write_line(text)

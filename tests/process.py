@@ -1,0 +1,104 @@
+"""The real `pinrelay serve`, in a process of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.waiting import until
+
+ROOT = Path(__file__).parent.parent
+COMMAND = Path(sys.executable).parent / "pinrelay"
+
+START_S = 30
+STOP_S = 40
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def clean_environment(**settings: object) -> dict[str, str]:
+    """Return `settings` (a name in lower case is a variable in upper case) and nothing of whoever runs the tests.
+
+    What coverage needs to measure a process that a test starts is kept.
+    """
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"} or "COVERAGE" in name}
+    return kept | {name.upper(): str(value) for name, value in settings.items()}
+
+
+@dataclass(kw_only=True)
+class Server:
+    """A server that can be stopped, killed and started again over the same outbox and port."""
+
+    port: int
+    environment: dict[str, str]
+    log_path: Path
+    arguments: tuple[str, ...] = ("serve",)
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The process that was started last."""
+        assert self._process, "the server was not started"
+        return self._process
+
+    @property
+    def log(self) -> str:
+        """All that it has printed, over all its starts."""
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def start(self) -> None:
+        """Start it, and wait until it answers. Fails with its log where it does not."""
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [COMMAND, *self.arguments],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            until(self._answers, START_S, "/healthz answers")
+        except AssertionError:
+            self.kill()
+            raise AssertionError(f"the server did not start:\n{self.log}") from None
+
+    def stop(self) -> int:
+        """Ask it to end (SIGTERM), wait, and return its exit code."""
+        self.process.terminate()
+        try:
+            return self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the server did not stop within {STOP_S} s:\n{self.log}") from None
+
+    def kill(self) -> None:
+        """End it as a crash would (SIGKILL)."""
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> None:
+        """Stop it where it still runs."""
+        if self._process and self._process.poll() is None:
+            self.stop()
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, "it ended"
+        try:
+            return httpx.get(f"{self.url}/healthz", timeout=2, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
