@@ -5,6 +5,7 @@ from app.destination.event_name import ACTION_SOURCES, EVENT_NAMES, nearest_even
 from app.destination.quality import COMPONENTS, components
 from app.destination.redaction import redact
 from app.destination.rules import ConversionRules
+from app.destination.user_data import normalised_forms
 
 __all__ = [
     "ACTION_SOURCES",
@@ -14,6 +15,7 @@ __all__ = [
     "ReportConversionEvent",
     "components",
     "nearest_event_name",
+    "normalised_forms",
     "redact",
     "report_conversion_event",
 ]

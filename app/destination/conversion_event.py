@@ -30,6 +30,10 @@ _NEEDS_IDENTIFIER = (
     "user_data needs at least one of em (email), hashed_maids, or client_ip_address together with client_user_agent"
 )
 _MISSING = ": missing"
+#: Of an event name that is compared with the known ones.
+_MAX_NAME = 64
+#: A report of more says how many more.
+_MAX_WARNINGS = 50
 _AMOUNTS = ("value", "predicted_ltv", "contents")
 _US_DIGEST = sha256(b"us").hexdigest()
 
@@ -100,6 +104,8 @@ class ReportConversionEvent:
         event |= optional or {}
         event["user_data"] = user_data
         self._finish(event, fields, warnings)
+        if len(warnings) > _MAX_WARNINGS:
+            warnings[_MAX_WARNINGS:] = [f"and {len(warnings) - _MAX_WARNINGS} warnings more"]
         return event, warnings
 
     def _required_members(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -182,7 +188,7 @@ class ReportConversionEvent:
         name = single(value)
         if type(name) is str and name in self._event_names:
             return name, NO_NOTES
-        nearest = nearest_event_name(str(name), self._event_names)
+        nearest = nearest_event_name(str(name)[:_MAX_NAME], self._event_names)
         return None, (f': {shown(value)} is no event name of Pinterest, the nearest is "{nearest}"',)
 
 
@@ -214,7 +220,7 @@ def _app_name(event: dict[str, Any]) -> bool:
 
 def _digits_of(phone: Any) -> list[str]:
     """Return the digits of the event's phone numbers, to find them elsewhere."""
-    numbers = ("".join(filter(str.isdecimal, str(item))).lstrip("0") for item in flattened(phone))
+    numbers = ("".join(filter(str.isdecimal, text_of(item) or "")).lstrip("0") for item in flattened(phone))
     return [digits for digits in numbers if len(digits) >= 7]  # noqa: PLR2004 - shorter ones are anything
 
 

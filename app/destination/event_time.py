@@ -14,6 +14,8 @@ from app.errors import EventInvalid
 #: Larger numbers are milliseconds (as seconds they would lie beyond the year 5138).
 _MILLISECONDS_FROM = 1e11
 _FUTURE_TOLERANCE_S = 60
+#: Of the text of a time; longer ones are not looked at.
+_MAX_LENGTH = 80
 #: Pinterest reports what arrives later as offline (facts of Segment's and Tealium's documentation).
 _REPORTED_AS_SENT_S = 60 * 60
 _DAY_S = 24 * 60 * 60
@@ -33,7 +35,7 @@ def read_time(value: Any) -> Reading:
     given = single(value)
     seconds: float | None = None
     if type(given) is str:
-        seconds = _from_text(given.strip())
+        seconds = _from_text(given.strip()) if len(given) <= _MAX_LENGTH else None
     elif type(given) in (int, float):
         seconds = _from_number(given)
     if seconds is None:

@@ -13,6 +13,8 @@ from app.destination.wording import left_out, shown
 
 #: Beyond it an amount is no amount (and a count no 64-bit integer).
 _MAX_INT64 = 2**63 - 1
+#: Of the text of a number; longer ones are not looked at.
+_MAX_LENGTH = 40
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _DRESSED = re.compile(
     r"(?P<before>[^\d.,+-]*)(?P<number>[+-]?[\d.,' \u00a0\u2009\u202f\u2019]*\d)(?P<after>\D*)", re.ASCII
@@ -104,6 +106,8 @@ def _number(value: Any) -> tuple[float | None, bool]:
     if type(value) is not str:
         return None, False
     text = value.strip()
+    if len(text) > _MAX_LENGTH:
+        return None, False
     if _PLAIN.fullmatch(text):
         number = int(text) if text.isdecimal() and len(text) < len(str(_MAX_INT64)) else float(text)
         return (number if math.isfinite(number) else None), False

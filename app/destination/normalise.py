@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date
+from hashlib import sha256
 from typing import TypeAlias
 
 import phonenumbers
@@ -15,6 +16,13 @@ Normalised: TypeAlias = tuple[str | None, str]
 #: Takes the trimmed text and the country of the same event (alpha-2, upper case; None where unknown).
 Normaliser: TypeAlias = Callable[[str, str | None], Normalised]
 
+#: Trimmed everywhere: white space as JavaScript knows it, and characters of no width.
+_TRIMMED = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + "\ufeff\u200b\u200c\u200d\u2060\u180e"
+#: What programs write where they have nothing.
+_PLACEHOLDERS = frozenset({"null", "undefined", "none", "nan", "n/a", "(not set)"})
+#: No value about a person is longer; what is, is not looked at.
+_MAX_LENGTH = 1000
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 #: White space as JavaScript knows it, and characters of no width.
 _UNSEEN = re.compile(r"[\s\ufeff\u200b-\u200d\u2060\u180e]+")
 _BLANKS = re.compile(r"[\s\ufeff]+")
@@ -36,6 +44,29 @@ _GENDERS = {
     "nonbinary": "n",
     "x": "n",
 }
+
+
+def trimmed(given: str) -> Normalised:
+    """Take what stands around a text off; blanks and placeholders are nothing."""
+    text = given.strip(_TRIMMED)
+    if not text or text.lower() in _PLACEHOLDERS:
+        return None, "it is blank or a placeholder"
+    return text, ""
+
+
+def normalised(given: str, country: str | None, normalise: Normaliser) -> Normalised:
+    """Apply what holds for every field (placeholders are nothing, digests pass), then the field's own rule."""
+    if len(given) > _MAX_LENGTH:
+        return None, f"it is longer than {_MAX_LENGTH} characters"
+    text, note = trimmed(given)
+    if text is None or _SHA256.fullmatch(text):
+        return text and text.lower(), note
+    return normalise(text, country)
+
+
+def hashed(text: str) -> str:
+    """Return the SHA-256 of a normalised text, in lower-case hex; a digest stays what it is."""
+    return text.lower() if _SHA256.fullmatch(text) else sha256(text.encode()).hexdigest()
 
 
 def normalise_email(text: str, _country: str | None) -> Normalised:

@@ -31,7 +31,7 @@ _COUNTRY_NAMES_IN_USE = MappingProxyType(
         "northkorea": "KP",
         "ivorycoast": "CI",
         "holland": "NL",
-        "thenetherlands": "NL",
+        "republicofireland": "IE",
         "czechrepublic": "CZ",
         "macedonia": "MK",
         "swaziland": "SZ",
@@ -69,7 +69,8 @@ def country_code(name: str) -> str | None:
     all languages whose catalogues pycountry ships.
     """
     key = _key(name)
-    return _codes().get(key) or _english_names().get(key) or _translated_names().get(key)
+    english = _english_names()
+    return _codes().get(key) or english.get(key) or english.get(key.removeprefix("the")) or _translated_names().get(key)
 
 
 @lru_cache(maxsize=4096)

@@ -154,7 +154,8 @@ def read_members(readers: Mapping[str, Reader]) -> Reader:
             member, problems = reader(given)
             if member is not None:
                 sent[name] = member
-            notes.extend(f".{name}{problem}" for problem in problems)
+            if problems:
+                notes.extend(f".{name}{problem}" for problem in problems)
         if unknown:
             notes.append(unknown_members(unknown))
         return sent or None, tuple(notes)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterable
 from app.destination.rules import ConversionRules
 
 _AT = r"(?:@|%(?:25)*40)"
-_EMAIL = re.compile(rf"[\w.+%'-]+{_AT}[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
+#: It begins where a run of its characters begins, so that a long text is read once.
+_EMAIL = re.compile(rf"(?<![\w.+%'-])[\w.+%'-]+{_AT}[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 _LOGIN = re.compile(r"(?<=://)[^/?#@\s]+@")
 _BETWEEN = r"(?:[\s().-]|%20|%28|%29)*"
 _PHONES = re.compile(

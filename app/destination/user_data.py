@@ -1,13 +1,11 @@
 """The object `user_data`: who the person is, hashed wherever Pinterest takes digests."""
 
 import ipaddress
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any, TypeAlias
 
-from app.destination.normalise import Normaliser
+from app.destination.normalise import Normaliser, hashed, normalised, trimmed
 from app.destination.place_names import country_code
 from app.destination.reading import NO_NOTES, Reading, flattened, text_of
 from app.destination.rules import ConversionRules
@@ -17,12 +15,9 @@ from app.destination.wording import kind, left_out_personal, unknown_members
 #: A digest (None: nothing is sent) and what to say about it.
 Digest: TypeAlias = tuple[str | None, str]
 
-#: Trimmed everywhere: white space as JavaScript knows it, and characters of no width.
-_TRIMMED = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + "\ufeff\u200b\u200c\u200d\u2060\u180e"
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-#: What programs write where they have nothing.
-_PLACEHOLDERS = frozenset({"null", "undefined", "none", "nan", "n/a", "(not set)"})
 _CACHED = 8192
+#: Of an IPv6 address that ends in an IPv4 one.
+_MAX_IP_LENGTH = 45
 
 
 class UserDataReader:
@@ -64,6 +59,23 @@ class UserDataReader:
         return sent or None, tuple(notes) if notes else NO_NOTES
 
 
+def normalised_forms(fields: Mapping[str, Any], rules: ConversionRules) -> dict[str, str]:
+    """Return what is hashed of each field, by path (`user_data.email`): for who tests a mapping, never to be stored.
+
+    Several values are separated by commas; what is not sent is not there.
+    """
+    given = fields.get("user_data")
+    if type(given) is not dict:
+        return {}
+    country = _country_of(given.get("country"))
+    forms = {}
+    for field in user_fields(rules):
+        texts = (text_of(item) or "" for item in flattened(given.get(field.name)))
+        kept = filter(None, (normalised(text, country, field.normalise)[0] for text in texts))
+        forms[f"user_data.{field.name}"] = ", ".join(dict.fromkeys(kept))
+    return {path: form for path, form in forms.items() if form}
+
+
 def missing_identifiers(user_data: dict[str, Any]) -> bool:
     """Tell whether Pinterest would refuse the event for want of an identifier (`anyOf` of its schema)."""
     return not (
@@ -78,13 +90,8 @@ def _hashing(normalise: Normaliser) -> Callable[[str, str | None], Digest]:
 
     @lru_cache(maxsize=_CACHED)
     def digest(given: str, country: str | None) -> Digest:
-        text = given.strip(_TRIMMED)
-        if not text or text.lower() in _PLACEHOLDERS:
-            return None, "it is blank or a placeholder"
-        if _SHA256.fullmatch(text):
-            return text.lower(), ""
-        normalised, note = normalise(text, country)
-        return sha256(normalised.encode()).hexdigest() if normalised else None, note
+        text, note = normalised(given, country, normalise)
+        return text and hashed(text), note
 
     return digest
 
@@ -114,7 +121,7 @@ def _first(name: str, value: Any, read: Callable[[str], Digest], notes: list[str
     first = None
     for item in flattened(value):
         text = text_of(item)
-        plain, note = (None, "a text is expected") if text is None else read(text.strip(_TRIMMED))
+        plain, note = (None, "a text is expected") if text is None else _usable(text, read)
         if first is None and plain is not None:
             first = plain
         else:
@@ -122,21 +129,31 @@ def _first(name: str, value: Any, read: Callable[[str], Digest], notes: list[str
     return first
 
 
+def _usable(given: str, read: Callable[[str], Digest]) -> Digest:
+    """Apply a plain field's rule to what is neither blank nor a placeholder."""
+    text, note = trimmed(given)
+    return (None, note) if text is None else read(text)
+
+
 def _as_it_is(text: str) -> Digest:
-    """Take any text that says something."""
-    return (None, "it is blank or a placeholder") if not text or text.lower() in _PLACEHOLDERS else (text, "")
+    """Take any text."""
+    return text, ""
+
+
+def _ip_address(text: str) -> Digest:
+    """Take an IPv4 or IPv6 address, without a zone."""
+    return (
+        (text, "") if len(text) <= _MAX_IP_LENGTH and _is_ip_address(text) else (None, "it is no IPv4 or IPv6 address")
+    )
 
 
 @lru_cache(maxsize=_CACHED)
-def _ip_address(text: str) -> Digest:
-    """Take an IPv4 or IPv6 address, without a zone."""
+def _is_ip_address(text: str) -> bool:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        return None, "it is no IPv4 or IPv6 address"
-    if getattr(address, "scope_id", None):
-        return None, "it is an address of a local network"
-    return text, ""
+        return False
+    return not getattr(address, "scope_id", None)
 
 
 def _country_of(given: Any) -> str | None:
