@@ -11,7 +11,7 @@ STATES: Mapping[State, str] = {
     State.PENDING: "waits to be sent",
     State.CLAIMED: "is being sent",
     State.DELIVERED: "Pinterest took it",
-    State.DEAD: "given up; can be redriven",
+    State.DEAD: "given up",
 }
 
 #: Pinterest's quality components by the names of its API (`conversion_eqs`), in words.

@@ -73,7 +73,7 @@ function prepare(root) {
 
 function startRefreshing(live, button) {
   let on = true;
-  const seen = new Map();
+  const seen = new Map([...live.querySelectorAll("[id^=part-]")].map((part) => [part.id, part.innerHTML]));
 
   async function refresh() {
     if (!on || document.hidden || String(getSelection())) return;
@@ -101,11 +101,9 @@ function startRefreshing(live, button) {
   button.hidden = false;
   button.addEventListener("click", () => {
     on = !on;
-    button.setAttribute("aria-pressed", String(on));
-    button.textContent = on ? "Refreshes by itself" : "Paused";
+    button.textContent = `Auto-refresh: ${on ? "on" : "off"}`;
   });
   setInterval(refresh, REFRESH_MS);
-  live.addEventListener("refresh", refresh);
 }
 
 // Charts tell the count under the pointer. -------------------------------------------------------------------------
@@ -179,10 +177,11 @@ function startTheme(button) {
   show();
 }
 
-prepare(document);
 document.getElementById("zone").textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
 startTheme(document.getElementById("theme"));
 const live = document.getElementById("live");
 if (live) startRefreshing(live, document.getElementById("refresh"));
 const tester = document.getElementById("tester");
 if (tester) startTesting(tester);
+// Last: what refreshes is compared with what the server sent, before it was prepared.
+prepare(document);
