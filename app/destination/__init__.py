@@ -2,10 +2,10 @@
 
 from app.destination.conversion_event import ReportConversionEvent, report_conversion_event
 from app.destination.event_name import ACTION_SOURCES, EVENT_NAMES, nearest_event_name
+from app.destination.forms import normalised_forms
 from app.destination.quality import COMPONENTS, components
 from app.destination.redaction import redact
 from app.destination.rules import ConversionRules
-from app.destination.user_data import normalised_forms
 
 __all__ = [
     "ACTION_SOURCES",

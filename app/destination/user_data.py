@@ -1,7 +1,7 @@
 """The object `user_data`: who the person is, hashed wherever Pinterest takes digests."""
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -36,7 +36,7 @@ class UserDataReader:
         """Return what Pinterest takes of it; lists are flattened, equal digests sent once."""
         if type(given) is not dict:
             return None, (left_out_personal(given, "an object is expected"),)
-        country = _country_of(given.get("country"))
+        country = country_of(given.get("country"))
         sent: dict[str, Any] = {}
         notes: list[str] = []
         unknown = []
@@ -57,23 +57,6 @@ class UserDataReader:
         if unknown:
             notes.append(unknown_members(unknown))
         return sent or None, tuple(notes) if notes else NO_NOTES
-
-
-def normalised_forms(fields: Mapping[str, Any], rules: ConversionRules) -> dict[str, str]:
-    """Return what is hashed of each field, by path (`user_data.email`): for who tests a mapping, never to be stored.
-
-    Several values are separated by commas; what is not sent is not there.
-    """
-    given = fields.get("user_data")
-    if type(given) is not dict:
-        return {}
-    country = _country_of(given.get("country"))
-    forms = {}
-    for field in user_fields(rules):
-        texts = (text_of(item) or "" for item in flattened(given.get(field.name)))
-        kept = filter(None, (normalised(text, country, field.normalise)[0] for text in texts))
-        forms[f"user_data.{field.name}"] = ", ".join(dict.fromkeys(kept))
-    return {path: form for path, form in forms.items() if form}
 
 
 def missing_identifiers(user_data: dict[str, Any]) -> bool:
@@ -156,7 +139,7 @@ def _is_ip_address(text: str) -> bool:
     return not getattr(address, "scope_id", None)
 
 
-def _country_of(given: Any) -> str | None:
+def country_of(given: Any) -> str | None:
     """Return the first country that the event names, as upper-case alpha-2; a digest of a code counts."""
     for item in flattened(given):
         code = country_code(item) if type(item) is str else None
