@@ -18,7 +18,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY app app
 RUN /opt/builder/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheels . && \
     /opt/pinrelay/bin/pip install --no-cache-dir --no-deps --no-index wheels/*.whl && \
-    /opt/pinrelay/bin/pip uninstall --yes pip
+    /opt/pinrelay/bin/pip uninstall --yes pip setuptools
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Run: that environment, the presets and mappings, a user without rights, and a volume for the outbox.

@@ -45,7 +45,7 @@ format: $(DEV_READY) ## format, and mend what the linter can mend
 
 .PHONY: test
 test: $(DEV_READY) $(NODE_READY) ## every test, under the coverage floor of pyproject.toml
-	$(BIN)/pytest -n auto --cov --cov-report=term
+	$(BIN)/pytest -n auto --dist loadgroup --cov --cov-report=term
 
 .PHONY: bench
 bench: $(DEV_READY) ## every measurement, each beside its baseline (see bench/README.md)

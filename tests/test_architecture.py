@@ -123,5 +123,6 @@ def readings(path: Path) -> Iterator[str]:
             if name in CLOCKS or (name.startswith("random.") and name != "random.Random"):
                 yield f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
         elif isinstance(node, ast.ImportFrom) and node.module in {"time", "random"}:
-            # Their names stay in sight: `time.time`, not `time`.
-            yield from (f"{path.relative_to(ROOT)}:{node.lineno}: {alias.name}" for alias in node.names)
+            # What reads them stays in sight: `time.time()`, not `time()`.
+            names = {alias.name for alias in node.names} - {"Random"}
+            yield from (f"{path.relative_to(ROOT)}:{node.lineno}: {name}" for name in sorted(names))

@@ -1,0 +1,121 @@
+"""The image: small, without rights, healthy. No container engine is needed: the steps are done in a folder."""
+
+import shlex
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.dockerfile import Image, Stage, read_stages
+from tests.process import ROOT, free_port
+from tests.waiting import until
+
+BUILD, FINAL = read_stages(ROOT / "Dockerfile")
+
+# The image is built once, by one worker.
+pytestmark = pytest.mark.xdist_group("image")
+
+
+def only(stage: Stage, name: str) -> str:
+    (value,) = (instruction.value for instruction in stage if instruction.name == name)
+    return value
+
+
+def test_the_process_has_no_rights() -> None:
+    assert only(FINAL, "USER") == "pinrelay"
+    assert [item.value.startswith("useradd --system") for item in FINAL if item.name == "RUN"] == [True]
+
+
+def test_the_outbox_outlives_the_container() -> None:
+    assert only(FINAL, "VOLUME") == "/data"
+    assert "OUTBOX_URL=sqlite:////data/" in only(FINAL, "ENV")
+
+
+def test_signals_reach_the_server_itself() -> None:
+    (command,) = (item.command for item in FINAL if item.name == "CMD")
+    assert command == ["pinrelay", "serve"]
+
+
+def test_everything_is_installed_by_hash() -> None:
+    installs = [
+        line for item in BUILD if item.name == "RUN" for line in item.value.split("&&") if "pip install" in line
+    ]
+    assert installs
+    for line in installs:
+        assert "--require-hashes" in line or "--no-index" in line
+
+
+def test_every_copied_file_is_sent_to_the_engine() -> None:
+    sent = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
+    copied = {
+        source
+        for item in BUILD + FINAL
+        if item.name == "COPY" and not item.value.startswith("--from")
+        for source in item.words[:-1]
+    }
+    assert copied == sent
+    assert all((ROOT / source).exists() for source in copied)
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    image = Image(tmp_path_factory.mktemp("image"), ROOT)
+    image.build(BUILD)
+    (image.folder / "data").mkdir()
+    return image
+
+
+@pytest.fixture
+def container(image: Image) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """CMD, in the image's own environment and nothing else, on a free port."""
+    workdir = image.build(FINAL)
+    environment = image.environment(FINAL) | {"PORT": str(free_port())}
+    (command,) = (item.command for item in FINAL if item.name == "CMD")
+    executable = Path(environment["PATH"].split(":")[0]) / command[0]
+    process = subprocess.Popen(
+        [executable, *command[1:]],
+        cwd=workdir,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        yield process, environment
+        process.kill()
+
+
+def test_the_steps_give_a_server_that_is_healthy_and_stops_when_asked(
+    image: Image, container: tuple[subprocess.Popen[str], dict[str, str]]
+) -> None:
+    process, environment = container
+
+    def healthy() -> bool:
+        assert process.poll() is None, process.stdout and process.stdout.read()
+        try:
+            return httpx.get(f"http://127.0.0.1:{environment['PORT']}/healthz", trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    until(healthy, 60, "/healthz answers")
+
+    check = next(item.command for item in FINAL if item.name == "HEALTHCHECK")
+    python = image.folder / "opt/pinrelay/bin" / check[0]
+    subprocess.run([python, *check[1:]], env=environment, check=True, timeout=10)
+
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(40) in {0, -signal.SIGTERM}
+    assert list((image.folder / "data").glob("pinrelay.db*"))
+
+
+def test_no_build_tool_is_shipped(image: Image) -> None:
+    shipped = {path.name.split("-")[0] for path in (image.folder / "opt/pinrelay").rglob("*.dist-info")}
+    assert "pinrelay" in shipped
+    assert not shipped & {"pip", "hatchling", "setuptools", "wheel", "pytest", "ruff", "mypy", "uv"}
+
+
+def test_the_health_check_is_the_same_question_as_ours() -> None:
+    assert "/healthz" in shlex.join(next(item.command for item in FINAL if item.name == "HEALTHCHECK"))

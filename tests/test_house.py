@@ -1,0 +1,163 @@
+"""What the repository promises to whoever installs, deploys or builds it."""
+
+import json
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from app.config import Settings, load_settings
+from app.errors import SettingsError
+from tests.process import ROOT
+
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+CONSTRAINTS = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+LOCKS = [ROOT / "tests/node/package-lock.json", ROOT / "bench/node/package-lock.json"]
+LIVE = {"PINTEREST_AD_ACCOUNT_ID": "549755885175", "PINTEREST_CONVERSION_TOKEN": "pina_example"}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Pinned versions
+
+
+def pinned(text: str) -> dict[str, str]:
+    """Read `name -> the rest of its lines` from constraints."""
+    entries = re.findall(r"^([\w.-]+)==(\S+(?:.*\n)(?:    .*\n?)*)", text, re.MULTILINE)
+    return {canonicalize_name(name): rest for name, rest in entries}
+
+
+def test_every_package_is_pinned_by_version_and_hash() -> None:
+    asked = [
+        *PYPROJECT["build-system"]["requires"],
+        *PYPROJECT["project"]["dependencies"],
+        *(item for extra in PYPROJECT["project"]["optional-dependencies"].values() for item in extra),
+    ]
+    entries = pinned(CONSTRAINTS)
+    assert {canonicalize_name(Requirement(item).name) for item in asked} <= entries.keys()
+    assert not [name for name, rest in entries.items() if "--hash=sha256:" not in rest]
+
+
+def test_what_runs_needs_nothing_of_what_builds_or_develops() -> None:
+    run = pinned(CONSTRAINTS.split("# == To build")[0])
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    asked = [*PYPROJECT["project"]["dependencies"], *extras["cluster"], *extras["tracing"]]
+    assert {canonicalize_name(Requirement(item).name) for item in asked} <= run.keys()
+    assert not {"hatchling", "pytest", "ruff", "mypy", "uv"} & run.keys()
+
+
+def test_the_constraints_name_no_host_and_no_folder() -> None:
+    for line in CONSTRAINTS.splitlines():
+        assert re.fullmatch(r"#[^/:]*|[\w.-]+==[^/:]+|    --hash=sha256:[0-9a-f]{64}( \\)?", line), line
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.parent.parent.name)
+def test_the_locks_of_npm_name_no_host(lock: Path) -> None:
+    text = lock.read_text(encoding="utf-8")
+    packages = json.loads(text)["packages"]
+    assert "://" not in text
+    assert all(entry.get("integrity") or name == "" or entry.get("inBundle") for name, entry in packages.items())
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One command
+
+
+def test_ci_does_what_anybody_does() -> None:
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
+    assert [line for line in script if line.startswith("make")] == ["make check", "make test"]
+
+
+def test_every_target_explains_itself() -> None:
+    targets = re.findall(r"^\.PHONY: (\S+)\n\1:.*## .+$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {"help", "run", "check", "format", "test", "bench", "lock", "clean"} <= set(targets)
+    assert [line.split()[0] for line in listed.splitlines()] == targets
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Containers
+
+
+def compose(*profiles: str, **environment: str) -> dict[str, Any]:
+    """Read the compose file as docker-compose does, by its own check."""
+    arguments = [word for profile in profiles for word in ("--profile", profile)]
+    done = subprocess.run(
+        ["docker-compose", *arguments, "config"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    services: dict[str, Any] = yaml.safe_load(done.stdout)["services"]
+    return services
+
+
+def container_settings(service: dict[str, Any], tmp_path: Path) -> dict[str, str]:
+    """Run a service's command with a `pinrelay` that prints its environment, and read that."""
+    stand_in = tmp_path / "pinrelay"
+    stand_in.write_text("#!/bin/sh\nexec env\n")
+    stand_in.chmod(0o755)
+    given = {name: str(value) for name, value in service["environment"].items() if value is not None}
+    command = [word.replace("$$", "$") for word in service["command"]]
+    environment = given | {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    return dict(line.split("=", 1) for line in printed.splitlines())
+
+
+def settings_of(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
+
+
+def test_without_a_profile_the_port_is_for_this_machine_only() -> None:
+    services = compose()
+    assert services.keys() == {"pinrelay"}
+    (port,) = services["pinrelay"]["ports"]
+    assert (port["host_ip"], str(port["published"]), port["target"]) == ("127.0.0.1", "8080", 8080)
+
+
+def test_live_on_loopback_needs_no_authentication(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_of(container_settings(compose(**LIVE)["pinrelay"], tmp_path), monkeypatch)
+    assert (settings.live, settings.host, settings.reachable) == (True, "0.0.0.0", False)
+
+
+def test_with_tls_senders_must_prove_who_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    services = compose("tls", DOMAIN="events.example.com", **LIVE)
+    assert services.keys() == {"pinrelay", "caddy"}
+    assert services["caddy"]["environment"]["DOMAIN"] == "events.example.com"
+    environment = container_settings(services["pinrelay"], tmp_path)
+    with pytest.raises(SettingsError, match="WEBHOOK_SHARED_SECRETS"):
+        settings_of(environment, monkeypatch)
+    assert settings_of(environment | {"WRITE_KEYS": "shop:k3y"}, monkeypatch).reachable
+
+
+def test_caddy_asks_for_the_domain_where_it_has_none() -> None:
+    command = [word.replace("$$", "$") for word in compose("tls")["caddy"]["command"]]
+    done = subprocess.run(command, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "name the domain" in done.stderr
+
+
+def test_every_setting_reaches_the_container() -> None:
+    inside_the_image = {"PRESETS_DIR", "MAPPINGS_DIR"}
+    expected = {name.upper() for name in Settings.model_fields} - inside_the_image
+    passed = compose()["pinrelay"]["environment"].keys()
+    assert expected - passed == set(), "missing in docker-compose.yml"
+    assert passed - expected == {"DOMAIN"}, "no longer a setting"
+
+
+def test_the_container_is_given_time_to_finish() -> None:
+    grace_s = int(compose()["pinrelay"]["stop_grace_period"].removesuffix("s"))
+    assert grace_s > Settings.model_fields["shutdown_timeout_s"].default
