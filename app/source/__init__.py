@@ -1,6 +1,33 @@
 """What senders of events speak: the event model, the webhook, Segment's Tracking API, authentication, consent."""
 
-from app.source.body import read_raw_event
+from app.source.accepts import Accepts
+from app.source.answer import event_json, receipt_json
+from app.source.auth import SecretHeader, WriteKeys
+from app.source.body import Limits, read_raw_event
+from app.source.consent import ConsentRules, withheld
+from app.source.event import Arrival, read_event
+from app.source.proxy import client_ip, read_networks
+from app.source.sdk_settings import sdk_settings_router
+from app.source.tracking import TrackingRules, tracking_router
 from app.source.webhook import WebhookRules, webhook_router
 
-__all__ = ["WebhookRules", "read_raw_event", "webhook_router"]
+__all__ = [
+    "Accepts",
+    "Arrival",
+    "ConsentRules",
+    "Limits",
+    "SecretHeader",
+    "TrackingRules",
+    "WebhookRules",
+    "WriteKeys",
+    "client_ip",
+    "event_json",
+    "read_event",
+    "read_networks",
+    "read_raw_event",
+    "receipt_json",
+    "sdk_settings_router",
+    "tracking_router",
+    "webhook_router",
+    "withheld",
+]

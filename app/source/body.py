@@ -53,23 +53,19 @@ class Body:
 
 def unpack(raw: bytes, max_bytes: int) -> bytes:
     """Undo gzip, which is known by its first bytes (no JSON begins so): proxies forget or keep the header wrongly."""
-    unpacked = bytearray()
-    while raw.startswith(_GZIP):  # a gzip file may have several members
+    if not raw.startswith(_GZIP):
+        unpacked = raw
+    else:
         stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
         try:
-            unpacked += stream.decompress(raw, max_bytes - len(unpacked) + 1)
+            unpacked = stream.decompress(raw, max_bytes + 1)
         except zlib.error:
             raise RequestRefused(BROKEN_JSON) from None
-        if len(unpacked) > max_bytes:
-            raise RequestRefused(TOO_LARGE)
-        if not stream.eof:
+        if len(unpacked) <= max_bytes and (not stream.eof or stream.unused_data):
             raise RequestRefused(BROKEN_JSON)
-        raw = stream.unused_data
-        if not raw.startswith(_GZIP):
-            return bytes(unpacked)
-    if len(raw) > max_bytes:
+    if len(unpacked) > max_bytes:
         raise RequestRefused(TOO_LARGE)
-    return raw
+    return unpacked
 
 
 def parse(raw: bytes) -> Any:

@@ -76,3 +76,15 @@ WEBHOOK_ANSWERS: dict[int | str, dict[str, Any]] = {
     422: _json("The single event is refused, or invalid for every preset that it matches.", _RECEIPT),
     **_refused(400, 401, 408, 413, 503),
 }
+
+CALL_BODY = _body({"type": "object", "properties": {"type": {"type": "string", "minLength": 1}}})
+BATCH_BODY = _body({"type": "object", "required": ["batch"], "properties": {"batch": {"type": "array", "items": {}}}})
+TRACKING_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: _json("The events are committed.", {"type": "object", "required": ["success"], "properties": {"success": {}}}),
+    **_refused(400, 401, 408, 413, 503),
+}
+SETTINGS_PARAMETERS = [{"name": "key", "in": "path", "required": True, "schema": _TEXT}]
+SETTINGS_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: _json("What Segment's CDN tells an SDK.", {"type": "object", "required": ["integrations"]}),
+    **_refused(404),
+}

@@ -78,6 +78,8 @@ async def _receive_events(
 
 def _may_send(request: Request, rules: WebhookRules) -> bool:
     """Judge what can be judged before the body is read."""
+    if rules.shared_secrets and "x-signature" not in request.headers:
+        return False
     if rules.header is not None:
         return rules.header.is_in(request.headers)
     return rules.is_open or bool(rules.shared_secrets)

@@ -1,0 +1,111 @@
+"""Whether an event may be sent at all: consent given to Segment or RudderStack, and the event's `integrations`.
+
+What says yes or no but cannot be read counts as no. "Not given" is: absent, or null; PHP writes an empty object as [].
+
+Sources: Segment, "Consent in Segment Connections"
+https://segment.com/docs/privacy/consent-management/consent-in-segment-connections/ and "Filtering data"
+https://segment.com/docs/guides/filtering-data/; RudderStack, processor/consent.go in rudderlabs/rudder-server.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.types import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRules:
+    """What must be granted before an event is sent."""
+
+    #: Segment's consent categories of this destination, all of which must be granted; () asks for none.
+    categories: tuple[str, ...] = ()
+    #: RudderStack's consent ids of this destination; () asks for none.
+    rudder_ids: tuple[str, ...] = ()
+    #: Obey the event's `integrations`. Off where Segment has obeyed them already, for its webhook destination.
+    honour_integrations: bool = True
+    #: What this destination is called in `integrations`, in the order in which reasons name them.
+    names: tuple[str, ...] = ()
+
+
+def withheld(event: Event, rules: ConsentRules) -> str | None:
+    """Answer why the event must not be sent; None where it may be."""
+    return (
+        (_segment_denies(event, rules.categories) if rules.categories else None)
+        or (_rudder_denies(event, rules.rudder_ids) if rules.rudder_ids else None)
+        or (_integrations_deny(event, rules.names) if rules.honour_integrations else None)
+    )
+
+
+def _segment_denies(event: Event, categories: tuple[str, ...]) -> str | None:
+    """Judge `context.consent.categoryPreferences`: every category must be true, one that is not named is not granted.
+
+    An empty `consent` object flows alone, but not beside an `integrations` object: so Segment does it.
+    """
+    consent = _member(event.get("context"), "consent")
+    if consent is None:
+        return None
+    if consent == {}:
+        beside_integrations = event.get("integrations") is not None
+        return "consent: none is given beside `integrations`" if beside_integrations else None
+    preferences = _object(_member(consent, "categoryPreferences"))
+    if preferences is None:
+        return "consent: `context.consent` cannot be read"
+    denied = next((category for category in categories if preferences.get(category) is not True), None)
+    return None if denied is None else f"consent: category {denied} is not granted"
+
+
+def _rudder_denies(event: Event, ids: tuple[str, ...]) -> str | None:
+    """Judge `context.consentManagement`: one denied id is enough, unless its strategy "or" asks for all of ours."""
+    management = _member(event.get("context"), "consentManagement")
+    if management is None:
+        return None
+    if not isinstance(management, dict):
+        return "consent: `context.consentManagement` cannot be read"
+    denied = management.get("deniedConsentIds")
+    if denied is None:
+        return None
+    if not isinstance(denied, list) or not all(isinstance(name, str) for name in denied):
+        return "consent: `deniedConsentIds` cannot be read"
+    ours = [name for name in ids if name in denied]
+    enough = len(ids) if management.get("resolutionStrategy") == "or" else 1
+    return f"consent: {ours[0]} is denied" if len(ours) >= enough else None
+
+
+def _integrations_deny(event: Event, names: tuple[str, ...]) -> str | None:
+    """Judge `integrations`: what names us counts, else `All`; an object counts as true, a name is case sensitive."""
+    given = event.get("integrations")
+    if given is None:
+        return None
+    integrations = _object(given)
+    if integrations is None:
+        return "integrations: cannot be read"
+    named = [name for name in names if integrations.get(name) is not None]
+    denied = next((name for name in named if not _allows(integrations[name])), None)
+    if denied is not None:
+        return f"integrations: {denied} is off"
+    if not named and not _allows(integrations.get("All", True)):
+        return "integrations: All is off"
+    return None
+
+
+def _allows(value: Any) -> bool:
+    return value is True or isinstance(value, dict)
+
+
+def _object(value: Any) -> Mapping[str, Any] | None:
+    """Answer an object, also one that PHP wrote as []; None where it is anything else."""
+    if value == []:
+        return {}
+    return value if isinstance(value, dict) else None
+
+
+def _member(value: Any, name: str) -> Any:
+    """Answer a member; None where it is not given, the text "unreadable" where `value` is no object to have it."""
+    if value is None:
+        return None
+    known = _object(value)
+    if known is None:
+        return "unreadable"
+    member = known.get(name)
+    return {} if member == [] else member
