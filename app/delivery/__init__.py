@@ -2,25 +2,29 @@
 
 from app.delivery.gate import Closed, Gate, Open, Passage, Probe, blocked_key
 from app.delivery.halving import halving
+from app.delivery.leases import Leases
 from app.delivery.limiter import Limiter
+from app.delivery.outage import Outage, after_failure
 from app.delivery.policy import DeliveryPolicy
 from app.delivery.retention import Retention
-from app.delivery.retry import clamped, pause_s
 from app.delivery.settle import settle, status_label, tallies
+from app.delivery.shutdown import Shutdown
 
 __all__ = [
     "Closed",
     "DeliveryPolicy",
     "Gate",
+    "Leases",
     "Limiter",
     "Open",
+    "Outage",
     "Passage",
     "Probe",
     "Retention",
+    "Shutdown",
+    "after_failure",
     "blocked_key",
-    "clamped",
     "halving",
-    "pause_s",
     "settle",
     "status_label",
     "tallies",

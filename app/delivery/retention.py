@@ -1,10 +1,9 @@
 """Runs the outbox's retention in small steps, so that delivery is never stalled by it."""
 
-import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Protocol
 
+from app.delivery.shutdown import Shutdown
 from app.errors import OutboxUnavailable
 
 #: Rows a step, the pause after a step that found some, and after one that found none.
@@ -24,17 +23,16 @@ class Retention:
         self._outbox = outbox
         self._clock = clock
         self._on_error = on_error
-        self._stopping = asyncio.Event()
+        self._shutdown = Shutdown()
 
     async def run(self) -> None:
-        """Take steps until `stop`. Errors are reported and survived."""
-        while not self._stopping.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), await self._step())
+        """Take steps until `stop`. An outbox that is unavailable is reported and asked again later."""
+        while not self._shutdown.requested:
+            await self._shutdown.rest(await self._step())
 
     def stop(self) -> None:
         """End `run` after the step under way."""
-        self._stopping.set()
+        self._shutdown.request()
 
     async def _step(self) -> float:
         """Take one step and say how long to pause."""

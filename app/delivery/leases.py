@@ -1,0 +1,52 @@
+"""Keeps claims ours while they are worked on, however long that takes."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from app.errors import OutboxUnavailable
+from app.types import Claimed
+
+#: A lease is renewed so many times before it would end.
+_RENEWALS_PER_LEASE = 3
+
+
+class _Renews(Protocol):
+    async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None: ...
+
+
+class Leases:
+    """The claims of this process that are not recorded yet."""
+
+    def __init__(
+        self,
+        outbox: _Renews,
+        *,
+        lease_s: float,
+        clock: Callable[[], float],
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self._outbox = outbox
+        self._lease_s = lease_s
+        self._clock = clock
+        self._on_error = on_error
+        self._held: dict[str, Claimed] = {}
+
+    def hold(self, claimed: Iterable[Claimed]) -> None:
+        """Renew these from now on."""
+        self._held |= {each.delivery_id: each for each in claimed}
+
+    def release(self, claimed: Iterable[Claimed]) -> None:
+        """Renew these no longer: they are recorded, or left to whoever claims them when the lease ends."""
+        for each in claimed:
+            self._held.pop(each.delivery_id, None)
+
+    async def run(self) -> None:
+        """Renew until cancelled. Errors are reported and survived."""
+        while True:
+            await asyncio.sleep(self._lease_s / _RENEWALS_PER_LEASE)
+            try:
+                if self._held:
+                    await self._outbox.renew(list(self._held.values()), lease_s=self._lease_s, now=self._clock())
+            except OutboxUnavailable as exc:
+                self._on_error(exc)

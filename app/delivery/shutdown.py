@@ -1,0 +1,68 @@
+"""How background work is asked to end, and made to."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Shutdown:
+    """First requested (finish what is begun), then forced (leave it)."""
+
+    def __init__(self) -> None:
+        self._requested = asyncio.Event()
+        self._forced = asyncio.Event()
+
+    @property
+    def requested(self) -> bool:
+        """Whether nothing new may begin."""
+        return self._requested.is_set()
+
+    @property
+    def forced(self) -> bool:
+        """Whether nothing more may be waited for."""
+        return self._forced.is_set()
+
+    def request(self) -> None:
+        """Ask for the end."""
+        self._requested.set()
+
+    def force(self) -> None:
+        """Make an end."""
+        self._requested.set()
+        self._forced.set()
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep, but not on when the end is requested."""
+        await _within(seconds, self._requested)
+
+    async def rest_while_finishing(self, seconds: float) -> None:
+        """Sleep, but not on when the end is forced."""
+        await _within(seconds, self._forced)
+
+    async def unless_requested(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Do `work`; None, and the work cancelled, where the end is requested first."""
+        return await _race(work, self._requested)
+
+    async def unless_forced(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Do `work`; None, and the work cancelled, where the end is forced first."""
+        return await _race(work, self._forced)
+
+
+async def _within(seconds: float, event: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+
+
+async def _race(work: Coroutine[Any, Any, T], event: asyncio.Event) -> T | None:
+    task = asyncio.create_task(work)
+    end = asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait({task, end}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        for each in (task, end):
+            each.cancel()
+        await asyncio.gather(task, end, return_exceptions=True)
