@@ -134,7 +134,7 @@ def kind(value: Any) -> str:
 def suggestion(name: Any, known: Mapping[str, Any] | tuple[str, ...]) -> str:
     """Give `; did you mean '@path'?` where a known name is near, else nothing."""
     by_lower = {word.lower(): word for word in known}
-    near = get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
+    near = get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.7)
     return f"; did you mean {by_lower[near[0]]!r}?" if near else ""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from app.mapping import conditions, lists, paths, texts
+from app.mapping import addresses, arithmetic, conditions, json_text, liquid, lists, objects, paths, texts
 from app.mapping.compiler import Builder, Compiler
 
 DIRECTIVES: Final[Mapping[str, Builder]] = MappingProxyType(
@@ -16,8 +16,18 @@ DIRECTIVES: Final[Mapping[str, Builder]] = MappingProxyType(
         "@arrayPath": lists.build_array_path,
         "@case": texts.build_case,
         "@replace": texts.build_replace,
+        "@merge": objects.build_merge,
+        "@transform": objects.build_transform,
+        "@flatten": objects.build_flatten,
+        "@json": json_text.build_json,
+        "@excludeWhenNull": objects.build_exclude_when_null,
+        "@liquid": liquid.build_liquid,
         # Pinrelay's own.
         "@coalesce": conditions.build_coalesce,
         "@ifEquals": conditions.build_if_equals,
+        "@sum": arithmetic.build_sum,
+        "@subtract": arithmetic.build_subtract,
+        "@multiply": arithmetic.build_multiply,
+        "@queryParameter": addresses.build_query_parameter,
     }
 )

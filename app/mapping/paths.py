@@ -16,7 +16,7 @@ from app.mapping.nodes import EVENT, MISSING, Call, Constant, Node, Path
 MAX_PATH_CHARACTERS: Final = 500
 
 _QUOTED_KEY: Final = re.compile(r"""\[\s*(?:"([^"]*)"|'([^']*)')\s*\]""")
-_BEYOND_DOTS: Final = re.compile(r"\.\.|(?:^|\.)\*(?=$|[.\[])|\[\s*(?:[*?:-]|\d+\s*[:,])")
+_BEYOND_DOTS: Final = re.compile(r"^\$?\.\.|(?:^|\.)\*(?=$|[.\[])|\[\s*(?:[*?:-]|\d+\s*[:,])")
 #: Segment splits at dots and around `[0]`; any other bracket is part of the key.
 _SPLIT: Final = re.compile(r"""\.|\[(?=["'\d])|(?<=["'\d])\]+""")
 
@@ -59,8 +59,6 @@ def dotted_keys(text: str) -> tuple[str, ...] | None:
             keys += [] if part is None else [part]
         elif _BEYOND_DOTS.search(part):
             return None
-        elif part.count("[") > part.count("]"):
-            raise ValueError("has a bracket that is not closed")
         else:
             keys += [re.sub("[\"']", "", key) for key in _SPLIT.split(part) if key]
     return tuple(keys)

@@ -1,7 +1,7 @@
 """Directives that make text: `@template`, `@case`, `@replace`."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -108,7 +108,7 @@ def build_replace(compiler: Compiler, value: Any, at: str) -> Node:
     case = re.IGNORECASE if flags["ignorecase"] else re.NOFLAG
     count = 0 if flags.get("global") is not False else 1
     replacers = [
-        _replacer(re.compile(re.escape(texts[pattern]), case), texts[replacement], count)
+        partial(_replaced, re.compile(re.escape(texts[pattern]), case), texts[replacement], count)
         for pattern, replacement in (("pattern", "replacement"), ("pattern2", "replacement2"))
         if texts[pattern]
     ]
@@ -129,15 +129,36 @@ def _flag(compiler: Compiler, options: dict[str, Any], at: str, key: str) -> boo
     return flag
 
 
-def _replacer(pattern: re.Pattern[str], replacement: str, count: int) -> Callable[[str], str]:
-    """Give a replacer for an escaped pattern: one without alternatives or repetition cannot backtrack."""
-    return lambda text: pattern.sub(lambda _match: replacement, text, count=count)
-
-
-def _replace(replacers: list[Callable[[str], str]], value: Any) -> Any:
+def _replace(replacers: Sequence[Callable[[str], str]], value: Any) -> Any:
     if not isinstance(value, str | bool | int | float):
         return ""
     text = text_of(value)
     for replacer in replacers:
         text = replacer(text)
-    return text if len(text) <= MAX_RESULT_CHARACTERS else MISSING
+        if len(text) > MAX_RESULT_CHARACTERS:
+            return MISSING
+    return text
+
+
+def _replaced(pattern: re.Pattern[str], replacement: str, count: int, text: str) -> str:
+    """Replace an escaped pattern: one without alternatives or repetition cannot backtrack.
+
+    Stops soon after the bound is passed: `$'` can make the text grow with its square.
+    """
+    pieces: list[str] = []
+    position = length = 0
+    for found in pattern.finditer(text):
+        pieces += [text[position : found.start()], _expanded(replacement, found)]
+        position = found.end()
+        length += len(pieces[-1])
+        if len(pieces) == 2 * count or length > MAX_RESULT_CHARACTERS:
+            break
+    return "".join([*pieces, text[position:]])
+
+
+def _expanded(replacement: str, found: re.Match[str]) -> str:
+    """Fill in JavaScript's `$$`, `$&` (the match), $` (what comes before) and $' (what comes after)."""
+    if "$" not in replacement:
+        return replacement
+    parts = {"$": "$", "&": found[0], "`": found.string[: found.start()], "'": found.string[found.end() :]}
+    return re.sub("\\$([$&`'])", lambda special: parts[special[1]], replacement)

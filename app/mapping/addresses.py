@@ -1,0 +1,32 @@
+"""Our own `@queryParameter`: one parameter of a web address, such as Pinterest's click id `epik`."""
+
+from functools import partial
+from typing import Any, Final
+from urllib.parse import unquote_plus
+
+from app.mapping.compiler import Compiler
+from app.mapping.nodes import MISSING, NOTHING, Call, Node
+
+MAX_ADDRESS_CHARACTERS: Final = 8_000
+
+
+def build_query_parameter(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@queryParameter`: `url` may be a whole address or only its query ("?a=b", "a=b")."""
+    options = compiler.options(value, at, ("url", "name"))
+    if options is None or not compiler.required(options, at, "url") or not compiler.required(options, at, "name"):
+        return NOTHING
+    url = compiler.text_or_directive(options["url"], f"{at}/url")
+    name = compiler.text(options["name"], f"{at}/name")
+    return Call(function=partial(_parameter, name or ""), operands=(url,))
+
+
+def _parameter(name: str, url: Any) -> Any:
+    """Give the first value of the parameter that is not empty, decoded as forms are (`+` is a blank)."""
+    if not isinstance(url, str) or len(url) > MAX_ADDRESS_CHARACTERS:
+        return MISSING
+    before, _, query = url.partition("#")[0].partition("?")
+    for pair in (query or before).split("&"):
+        key, _, value = pair.partition("=")
+        if value and unquote_plus(key) == name:
+            return unquote_plus(value)
+    return MISSING

@@ -1,0 +1,152 @@
+"""Liquid's filters on dates. Times without an offset are UTC, and so is what is written.
+
+"now" is no date here: what a mapping gives depends on the event alone.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from email.utils import parsedate_to_datetime
+from operator import methodcaller
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from app.mapping.liquid.values import TooLargeError, liquid_text
+from app.mapping.nodes import MISSING
+
+_DEFAULT_FORMAT: Final = "%A, %B %-e, %Y at %-l:%M %P %z"
+_MAX_WIDTH: Final = 100
+_MAX_MINUTES: Final = 24 * 60
+
+_DIRECTIVE: Final = re.compile(r"%([-_0^#:]+)?(\d+)?[EO]?(.)", re.DOTALL)
+_WIDTHS: Final = {**dict.fromkeys("CdeHIklmMSUWy", 2), "j": 3, "L": 3, "Y": 4}
+_PADDED_BY_BLANKS: Final = frozenset("aAbBceklpP")
+
+
+def _twelve(moment: datetime) -> int:
+    return moment.hour % 12 or 12
+
+
+def _ordinal(day: int) -> str:
+    return "th" if day in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+
+
+def _clock(moment: datetime) -> str:
+    return f"{_twelve(moment)}:{moment:%M:%S} {moment:%p}"
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.month}/{moment.day}/{moment.year}"
+
+
+_WRITERS: Final[Mapping[str, Callable[[datetime], Any]]] = {
+    **{letter: methodcaller("strftime", f"%{letter}") for letter in "aAbBpUWZ"},
+    "h": methodcaller("strftime", "%b"),
+    "c": lambda moment: f"{_day(moment)}, {_clock(moment)}",
+    "C": lambda moment: moment.year // 100,
+    "d": lambda moment: moment.day,
+    "e": lambda moment: moment.day,
+    "H": lambda moment: moment.hour,
+    "I": _twelve,
+    "j": lambda moment: moment.timetuple().tm_yday,
+    "k": lambda moment: moment.hour,
+    "l": _twelve,
+    "L": lambda moment: moment.microsecond // 1000,
+    "m": lambda moment: moment.month,
+    "M": lambda moment: moment.minute,
+    "N": lambda moment: f"{moment.microsecond // 1000:03d}000000",
+    "P": lambda moment: moment.strftime("%p").lower(),
+    "q": lambda moment: _ordinal(moment.day),
+    "s": lambda moment: int(moment.timestamp() // 1),
+    "S": lambda moment: moment.second,
+    "u": lambda moment: moment.isoweekday(),
+    "w": lambda moment: moment.isoweekday() % 7,
+    "x": _day,
+    "X": _clock,
+    "y": lambda moment: moment.year % 100,
+    "Y": lambda moment: moment.year,
+    "t": lambda _moment: "\t",
+    "n": lambda _moment: "\n",
+    "%": lambda _moment: "%",
+}
+
+
+def written(moment: datetime, how: str) -> str:
+    """Write a moment in Ruby's manner: `%Y-%m-%d`, `%-d`, `%^a`, `%5Y`."""
+    return _DIRECTIVE.sub(lambda match: _directive(moment, match), how)
+
+
+def _directive(moment: datetime, match: re.Match[str]) -> str:
+    flags, width, letter = match[1] or "", int(match[2] or 0), match[3]
+    if width > _MAX_WIDTH:
+        raise TooLargeError
+    if letter == "z":
+        offset = moment.strftime("%z")
+        text = f"{offset[:3]}:{offset[3:]}" if ":" in flags else offset
+    elif letter in _WRITERS:
+        text = str(_WRITERS[letter](moment))
+    else:
+        return match[0]
+    if letter == "N" and width:
+        return text[:width].ljust(width, "0")
+    text = text.upper() if "^" in flags else text.swapcase() if "#" in flags else text
+    filler = " " if "_" in flags or ("0" not in flags and letter in _PADDED_BY_BLANKS) else "0"
+    return text if "-" in flags else text.rjust(width or _WIDTHS.get(letter, 0), filler)
+
+
+def moment_of(value: Any, zone: Any = MISSING) -> datetime | None:
+    """Read a number or text of digits as Unix seconds, other texts as ISO 8601 or RFC 2822; None for all else."""
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            moment = datetime.fromtimestamp(value, UTC)
+        elif isinstance(value, str):
+            moment = datetime.fromtimestamp(int(value), UTC) if value.isdigit() and value.isascii() else _parsed(value)
+        else:
+            return None
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(_zone(zone))
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _parsed(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        return parsedate_to_datetime(text)
+
+
+def _zone(zone: Any) -> tzinfo:
+    """Read minutes west of UTC, as JavaScript counts them, or the name of a time zone; UTC for all else."""
+    if isinstance(zone, int | float) and abs(zone) < _MAX_MINUTES:
+        return timezone(timedelta(minutes=-zone))
+    return ZoneInfo(zone) if isinstance(zone, str) and zone else UTC
+
+
+def date(value: Any, how: Any = MISSING, zone: Any = MISSING) -> Any:
+    """Write a date; what is none passes unchanged."""
+    moment = moment_of(value, zone)
+    if moment is None:
+        return value
+    return written(moment, _DEFAULT_FORMAT if how is MISSING or how is None else liquid_text(how))
+
+
+def _fixed(how: str) -> Callable[[Any], Any]:
+    return lambda value: date(value, how)
+
+
+def _in_words(month: str) -> Callable[..., Any]:
+    def in_words(value: Any, kind: Any = MISSING, style: Any = MISSING) -> Any:
+        if kind != "ordinal":
+            return date(value, f"%d {month} %Y")
+        return date(value, f"{month} %-d%q, %Y" if style == "US" else f"%-d%q {month} %Y")
+
+    return in_words
+
+
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
+    "date": date,
+    "date_to_xmlschema": _fixed("%Y-%m-%dT%H:%M:%S%:z"),
+    "date_to_rfc822": _fixed("%a, %d %b %Y %H:%M:%S %z"),
+    "date_to_string": _in_words("%b"),
+    "date_to_long_string": _in_words("%B"),
+}

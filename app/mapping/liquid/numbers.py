@@ -1,0 +1,61 @@
+"""Liquid's filters on numbers, in JavaScript's floating point."""
+
+import math
+from collections.abc import Callable, Mapping
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Final
+
+from app.mapping.liquid.values import number, number_or_nan
+from app.mapping.nodes import MISSING
+
+_MAX_SAFE: Final = 2**53 - 1
+_MAX_PLACES: Final = 20
+
+
+def _divided(dividend: float, divisor: float) -> float:
+    if divisor:
+        return dividend / divisor
+    return math.copysign(math.inf, dividend) if dividend else math.nan
+
+
+def divided_by(value: Any, by: Any, integer: Any = MISSING) -> float:
+    """Divide; with a true third argument, down to a whole number."""
+    result = _divided(number(value), number(by))
+    return _whole(math.floor, result) if integer is not MISSING and integer else result
+
+
+def modulo(value: Any, by: Any) -> float:
+    """Give the remainder, with the sign of the divisor."""
+    left, right = number(value), number(by)
+    return left % right if right and math.isfinite(left) else math.nan
+
+
+def _whole(step: Callable[[float], int], value: float) -> float:
+    return step(value) if math.isfinite(value) else value
+
+
+def round_half_up(value: Any, places: Any = 0) -> float:
+    """Round, halves away from zero."""
+    found, shift = number(value), int(max(-_MAX_PLACES, min(_MAX_PLACES, number(places))))
+    if not math.isfinite(found):
+        return found
+    scaled = Decimal(repr(abs(found))).scaleb(shift)
+    if scaled > _MAX_SAFE:
+        return found
+    return math.copysign(float(scaled.to_integral_value(ROUND_HALF_UP).scaleb(-shift)), found)
+
+
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
+    "abs": lambda value: abs(number(value)),
+    "at_least": lambda value, least: max(number(value), number(least)),
+    "at_most": lambda value, most: min(number(value), number(most)),
+    "ceil": lambda value: _whole(math.ceil, number(value)),
+    "divided_by": divided_by,
+    "floor": lambda value: _whole(math.floor, number(value)),
+    "minus": lambda value, other: number(value) - number(other),
+    "modulo": modulo,
+    "plus": lambda value, other: number(value) + number(other),
+    "round": round_half_up,
+    "times": lambda value, other: number(value) * number(other),
+    "to_integer": lambda value: math.nan if value is MISSING else number_or_nan(value),
+}

@@ -1,0 +1,157 @@
+"""Where LiquidJS reads templates otherwise than python-liquid.
+
+Expressions with operators are allowed in output and assignments, comparisons coerce as JavaScript does, `break` ends
+the template, and Segment disables the tags that loop or load.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NoReturn, TextIO
+
+from liquid import Node, RenderContext, Tag, TokenStream
+from liquid.builtin.expressions import FilteredExpression, Identifier, Nil, parse_identifier, tokenize
+from liquid.builtin.expressions.filtered import Filter
+from liquid.builtin.expressions.logical import (
+    ContainsExpression,
+    GeExpression,
+    GtExpression,
+    LeExpression,
+    LtExpression,
+    parse_boolean_primitive,
+)
+from liquid.builtin.output import OutputNode
+from liquid.builtin.tags.assign_tag import AssignNode
+from liquid.exceptions import LiquidSyntaxError, StopRender
+from liquid.expression import Expression
+from liquid.token import TOKEN_ASSIGN, TOKEN_EOF, TOKEN_EXPRESSION, TOKEN_OUTPUT, TOKEN_PIPE, TOKEN_TAG, Token
+
+from app.mapping.liquid.values import liquid_text, number_or_nan, plain
+
+
+def parse_value(env: Any, tokens: TokenStream) -> FilteredExpression:
+    """Parse `a == b | filter`: an expression with operators, then filters."""
+    left = parse_boolean_primitive(env, tokens)
+    filters = Filter.parse(env, tokens, delim=(TOKEN_PIPE,))
+    tokens.eat(TOKEN_EOF)
+    return FilteredExpression(left.token, left, filters)
+
+
+class _JavaScriptOutput(OutputNode):
+    """Output that writes values as JavaScript does."""
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        return buffer.write(liquid_text(plain(self.expression.evaluate(context))))
+
+
+class Output(Tag):
+    """`{{ ... }}`."""
+
+    name = TOKEN_OUTPUT
+    block = False
+
+    def parse(self, stream: TokenStream) -> Node:
+        """Parse the tokens of one output."""
+        token = stream.eat(TOKEN_OUTPUT)
+        inner = stream.expect(TOKEN_EXPRESSION)
+        return _JavaScriptOutput(token, parse_value(self.env, TokenStream(tokenize(inner.value, inner))))
+
+
+class Echo(Tag):
+    """`{% echo ... %}`."""
+
+    name = "echo"
+    block = False
+
+    def parse(self, stream: TokenStream) -> Node:
+        """Parse the tokens of one tag."""
+        token = stream.eat(TOKEN_TAG)
+        if stream.current.kind == TOKEN_EOF:
+            return _JavaScriptOutput(token, Nil(stream.current))
+        return _JavaScriptOutput(token, parse_value(self.env, stream.into_inner(tag=token, eat=False)))
+
+
+class Assign(Tag):
+    """`{% assign name = ... %}`."""
+
+    name = "assign"
+    block = False
+
+    def parse(self, stream: TokenStream) -> Node:
+        """Parse the tokens of one tag."""
+        token = stream.eat(TOKEN_TAG)
+        tokens = stream.into_inner(tag=token, eat=False)
+        name: Identifier = parse_identifier(self.env, tokens, allow_trailing_question_mark=False)
+        tokens.eat(TOKEN_ASSIGN)
+        return AssignNode(token, name=name, expression=parse_value(self.env, tokens))
+
+
+class _StopNode(Node):
+    def render_to_output(self, _context: RenderContext, _buffer: TextIO) -> NoReturn:
+        raise StopRender
+
+
+class Break(Tag):
+    """`{% break %}`: there are no loops to leave, so it ends the template."""
+
+    name = "break"
+    block = False
+
+    def parse(self, stream: TokenStream) -> Node:
+        """Parse the tokens of one tag."""
+        return _StopNode(stream.eat(TOKEN_TAG))
+
+
+class Continue(Break):
+    """`{% continue %}`, which ends the template too."""
+
+    name = "continue"
+
+
+def disabled(tag: str) -> type[Tag]:
+    """Make a tag that cannot be used, as Segment disables it."""
+
+    class Disabled(Tag):
+        name = tag
+
+        def parse(self, stream: TokenStream) -> Node:
+            raise LiquidSyntaxError(f"the tag {tag!r} cannot be used in mappings", token=stream.current)
+
+    return Disabled
+
+
+class _Side(Expression):
+    """One side of a comparison, prepared with an eye on the other."""
+
+    def __init__(self, token: Token, own: Expression, prepare: Callable[[RenderContext], Any]) -> None:
+        super().__init__(token)
+        self._own = own
+        self._prepare = prepare
+
+    def evaluate(self, context: RenderContext) -> Any:
+        return self._prepare(context)
+
+    def children(self) -> list[Expression]:
+        return [self._own]
+
+
+def coerce_comparisons(expression: Any) -> None:
+    """Let `"42" > 5` compare numbers, and `5 contains 1` be false, in the expression itself but not those within it."""
+    if isinstance(expression, GtExpression | GeExpression | LtExpression | LeExpression):
+        left, right = expression.left, expression.right
+        expression.left = _Side(left.token, left, lambda context: _comparable(left, right, context))
+        expression.right = _Side(right.token, right, lambda context: _comparable(right, left, context))
+    elif isinstance(expression, ContainsExpression):
+        within = expression.left
+        expression.left = _Side(within.token, within, lambda context: _searchable(within.evaluate(context)))
+
+
+def _comparable(own: Expression, other: Expression, context: RenderContext) -> Any:
+    value, against = own.evaluate(context), other.evaluate(context)
+    if value is None or (isinstance(value, str) and isinstance(against, str)):
+        return value
+    found = number_or_nan(plain(value))
+    return None if math.isnan(found) else found
+
+
+def _searchable(value: Any) -> Any:
+    return value if isinstance(value, str | list) else None

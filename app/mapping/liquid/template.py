@@ -1,0 +1,115 @@
+"""Compile and render the templates of `@liquid`."""
+
+import inspect
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Final
+
+from liquid import BoundTemplate, Environment, Node, RenderContext
+from liquid.builtin.expressions import FilteredExpression
+from liquid.exceptions import LiquidError
+from liquid.expression import Expression
+
+from app.mapping.compiler import Compiler, suggestion
+from app.mapping.liquid import syntax
+from app.mapping.liquid.filters import DISABLED_FILTERS, FILTERS
+from app.mapping.liquid.values import MAX_SIZE
+from app.mapping.nodes import EVENT, MISSING, NOTHING, Call, Constant
+from app.mapping.nodes import Node as MappingNode
+
+#: Segment's own bound.
+MAX_TEMPLATE_CHARACTERS: Final = 1_000
+
+#: As Segment disables them, and those of python-liquid that LiquidJS does not know.
+_DISABLED_TAGS: Final = ("case", "for", "include", "layout", "render", "tablerow", "ifchanged", "doc", "block")
+
+
+class _LiquidJs(Environment):
+    string_sequences = True
+    string_first_and_last = True
+    logical_not_operator = True
+    suppress_blank_control_flow_blocks = False
+    output_stream_limit = MAX_SIZE
+    local_namespace_limit = 10 * MAX_SIZE
+    block_nesting_limit = 30
+
+    def setup_tags_and_filters(self, *, extra: bool = False) -> None:
+        super().setup_tags_and_filters(extra=extra)
+        for tag in (syntax.Output, syntax.Echo, syntax.Assign, syntax.Break, syntax.Continue):
+            self.add_tag(tag)
+        for name in _DISABLED_TAGS:
+            self.add_tag(syntax.disabled(name))
+        self.filters.clear()
+        self.filters.update(FILTERS)
+
+
+_LIQUID: Final = _LiquidJs()
+
+
+def build_liquid(compiler: Compiler, value: Any, at: str) -> MappingNode:
+    """Build `@liquid`. Unknown tags and filters, and the ones that Segment disables, are faults."""
+    text = compiler.text(value, at)
+    if text is None:
+        return NOTHING
+    if len(text) > MAX_TEMPLATE_CHARACTERS:
+        return compiler.fault(at, f"is longer than {MAX_TEMPLATE_CHARACTERS} characters")
+    try:
+        template = _LIQUID.from_string(text)
+    except (LiquidError, RecursionError) as error:
+        return compiler.fault(at, f"is no Liquid template: {_words(error)}")
+    for expression in _expressions(template):
+        syntax.coerce_comparisons(expression)
+        if isinstance(expression, FilteredExpression):
+            _check_filters(compiler, expression, at)
+    return Call(function=partial(_rendered, template), operands=(EVENT,)) if text else Constant(value="")
+
+
+def _words(error: Exception) -> str:
+    """Give the first line of an error; the rest draws the template."""
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _expressions(template: BoundTemplate) -> list[Expression]:
+    """Give every expression of a template, outer ones first."""
+    context = RenderContext(template)
+    return [inner for node in template.nodes for outer in _of_node(node, context) for inner in _nested(outer)]
+
+
+def _of_node(node: Node, context: RenderContext) -> Iterator[Expression]:
+    yield from node.expressions()
+    for child in node.children(context):
+        yield from _of_node(child, context)
+
+
+def _nested(expression: Expression) -> Iterator[Expression]:
+    yield expression
+    for child in expression.children():
+        yield from _nested(child)
+
+
+def _check_filters(compiler: Compiler, expression: FilteredExpression, at: str) -> None:
+    for used in expression.filters or ():
+        if used.name in DISABLED_FILTERS:
+            compiler.fault(at, f"uses the filter {used.name!r}, which cannot be used in mappings")
+        elif used.name not in FILTERS:
+            compiler.fault(at, f"uses an unknown filter {used.name!r}{suggestion(used.name, FILTERS)}")
+        else:
+            _check_arguments(compiler, used, at)
+
+
+def _check_arguments(compiler: Compiler, used: Any, at: str) -> None:
+    names = [getattr(argument, "name", None) for argument in used.args]
+    try:
+        inspect.signature(FILTERS[used.name]).bind(
+            "", *[None for name in names if not name], **{name: None for name in names if name}
+        )
+    except TypeError as error:
+        compiler.fault(at, f"gives the filter {used.name!r} the wrong arguments: {error}")
+
+
+def _rendered(template: BoundTemplate, event: Any) -> Any:
+    """Render; where that fails or grows beyond bounds the field is left out, not the event."""
+    try:
+        return template.render(event if isinstance(event, dict) else {})
+    except LiquidError:
+        return MISSING
