@@ -134,6 +134,21 @@ class Settings(BaseSettings):
         return self.pinterest_conversion_token is not None
 
     @property
+    def sandboxed(self) -> bool:
+        """Whether the built-in sandbox stands for Pinterest: no credentials, and no other address given."""
+        return not self.live and self.pinterest_api_url == type(self).model_fields["pinterest_api_url"].default
+
+    def current_token(self) -> SecretStr:
+        """Read the token that holds now: a changed PINTEREST_CONVERSION_TOKEN_FILE is taken up without a restart.
+
+        Raises OSError where the file cannot be read.
+        """
+        path = os.environ.get("PINTEREST_CONVERSION_TOKEN_FILE")
+        if path and not os.environ.get("PINTEREST_CONVERSION_TOKEN"):
+            return SecretStr(Path(path).read_text(encoding="utf-8").strip())
+        return self.pinterest_conversion_token or SecretStr("")
+
+    @property
     def reachable(self) -> bool:
         """Whether other machines may reach this process."""
         return self.host not in LOOPBACK and not self.published_on_loopback

@@ -6,10 +6,13 @@ An exception is logged by its type and the places it passed, never by its messag
 import logging
 import sys
 import traceback
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import structlog
 from structlog.typing import EventDict, Processor
+
+from app.types import Settlement
 
 Format = Literal["auto", "json", "text"]
 
@@ -45,6 +48,33 @@ def configure_logging(style: Format, level: str) -> None:
 def logger() -> structlog.stdlib.BoundLogger:
     """Give the logger of Pinrelay: `logger().info("what happened", fact=value)`."""
     return structlog.stdlib.get_logger("pinrelay")
+
+
+def log_error(error: Exception) -> None:
+    """Log an error that was survived."""
+    logger().error("error survived", exc_info=error)
+
+
+def log_attempts(settlements: Iterable[Settlement], *, status: int | None, duration_s: float) -> None:
+    """Log one line an attempt, with all that is known of it and may be shown."""
+    log = logger()
+    for settlement in settlements:
+        claimed, outcome = settlement.claimed, settlement.outcome
+        log.info(
+            "delivery attempted",
+            preset=claimed.preset,
+            message_id=claimed.message_id,
+            event_name=claimed.event_name,
+            event_id=claimed.event_id,
+            ad_account_id=claimed.ad_account_id,
+            attempt=claimed.attempt,
+            outcome=type(outcome).__name__.lower(),
+            state=settlement.state.value,
+            reason=getattr(outcome, "reason", "") or getattr(outcome, "warning", ""),
+            status=status,
+            due_at=settlement.due_at,
+            duration_ms=round(duration_s * 1000),
+        )
 
 
 def _without_messages_of_exceptions(_: Any, __: str, entry: EventDict) -> EventDict:

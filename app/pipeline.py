@@ -56,6 +56,7 @@ class Pipeline:
         switched_off: PresetGate = _open,
         outbox: _Enqueues | None = None,
         ad_account_id: str = "",
+        on_count: Callable[[Sequence[Tally]], None] = _open,
     ) -> None:
         self.catalog = catalog
         self._action = action
@@ -63,11 +64,16 @@ class Pipeline:
         self._switched_off = switched_off
         self._outbox = outbox
         self._ad_account_id = ad_account_id
+        self._on_count = on_count
+
+    def use(self, catalog: Catalog) -> None:
+        """Map by this catalog from the next event on."""
+        self.catalog = catalog
 
     def map_event(self, raw: bytes, now: float) -> list[tuple[str, bytes]]:
         """Answer (preset, finished Pinterest JSON) for each preset that takes this raw JSON event.
 
-        Raises EventRefused where `raw` is not a Segment event. Invalid and withheld deliveries are left out.
+        Raises EventError where `raw` is not a Segment event. Invalid and withheld deliveries are left out.
         """
         lines = self.preview(read_raw_event(raw, now=now), now=now)
         return [(line.preset or "", orjson.dumps(line.event)) for line in lines if line.event is not None]
@@ -109,13 +115,15 @@ class Pipeline:
             if number % EVENTS_A_TURN == 0:
                 await asyncio.sleep(0)
         deliveries = [self._delivery(*item) for item in _lines(drafts, Exit.ENQUEUED)]
-        answers = await self._outbox.enqueue(deliveries, list(_notes(drafts)), _tallies(drafts), now=now)
+        tallies = _tallies(drafts)
+        answers = await self._outbox.enqueue(deliveries, list(_notes(drafts)), tallies, now=now)
+        self._on_count([*tallies, *_outbox_tallies(deliveries, answers)])
         return _receipt(drafts, iter(answers))
 
     def _draft(self, event: Event | EventRefused, now: float) -> EventReceipt:
         if isinstance(event, EventRefused):
             line = Line(preset=None, exit=Exit.REFUSED, reason=event.reason)
-            return EventReceipt(message_id=None, deliveries=(line,))
+            return EventReceipt(message_id=event.message_id, deliveries=(line,))
         return EventReceipt(message_id=event["messageId"], deliveries=tuple(self.preview(event, now=now)))
 
     def _delivery(self, message_id: str, line: Line) -> NewDelivery:
@@ -164,6 +172,16 @@ def _tallies(drafts: Sequence[EventReceipt]) -> list[Tally]:
                 counts[line.exit, preset, line.reason[:100]] += 1
             for warning in line.warnings:
                 counts["warning", preset, warning.partition(":")[0][:100]] += 1
+    return [Tally(name=str(n), preset=p, label=label, count=count) for (n, p, label), count in counts.items()]
+
+
+def _outbox_tallies(deliveries: Sequence[NewDelivery], answers: Sequence[Enqueued]) -> list[Tally]:
+    """Count what the outbox counts for itself."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for delivery, answer in zip(deliveries, answers, strict=True):
+        counts[answer.exit, delivery.preset, ""] += 1
+        if answer.exit is Exit.ENQUEUED:
+            counts.update(("quality", delivery.preset, component) for component in delivery.quality)
     return [Tally(name=str(n), preset=p, label=label, count=count) for (n, p, label), count in counts.items()]
 
 

@@ -7,11 +7,11 @@ from app.destination.normalise import normalised
 from app.destination.reading import flattened, text_of
 from app.destination.rules import ConversionRules
 from app.destination.user_data import country_of
-from app.destination.user_field import user_fields
+from app.destination.user_field import USER_FIELDS
 
 
 def normalised_forms(fields: Mapping[str, Any], rules: ConversionRules) -> dict[str, str]:
-    """Return the normalised text by path (`user_data.email`), several separated by commas; what sends nothing is absent.
+    """Return the normalised text by path (`user_data.email`), several joined by commas; what sends nothing is absent.
 
     `fields` is what the mapping resolved. Personal data: show it to whoever gave it, keep it nowhere.
     """
@@ -20,8 +20,9 @@ def normalised_forms(fields: Mapping[str, Any], rules: ConversionRules) -> dict[
         return {}
     country = country_of(given.get("country"))
     forms = {}
-    for field in user_fields(rules):
+    for field in USER_FIELDS:
+        normalise = field.normaliser(rules)
         texts = (text_of(item) or "" for item in flattened(given.get(field.name)))
-        kept = filter(None, (normalised(text, country, field.normalise)[0] for text in texts))
+        kept = filter(None, (normalised(text, country, normalise)[0] for text in texts))
         forms[f"user_data.{field.name}"] = ", ".join(dict.fromkeys(kept))
     return {path: form for path, form in forms.items() if form}

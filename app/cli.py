@@ -1,0 +1,35 @@
+"""The command `pinrelay`.
+
+Exit codes: 0 done; 1 something is wrong and was named; 2 the command line cannot be used; 3 the outbox cannot be used.
+"""
+
+import sys
+
+import typer
+
+from app.commands import catalog, serve
+from app.errors import OutboxError, PinrelayError
+
+cli = typer.Typer(
+    name="pinrelay",
+    help="Pinrelay brings Segment events to Pinterest's Conversions API: once, well matched, and explained.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for commands in (serve, catalog):
+    commands.register(cli)
+
+
+def main() -> None:
+    """Run the command line; known errors become one clear text and an exit code."""
+    try:
+        cli()
+    except PinrelayError as exc:
+        sys.stderr.write(f"pinrelay: {exc}\n")
+        sys.exit(3 if isinstance(exc, OutboxError) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""`pinrelay check` and `pinrelay preview`: what the presets and mappings are, and what they make of events."""
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.catalog import MAX_ENABLED_PRESETS, Catalog, Preset, load_catalog
+from app.config import Settings, load_settings
+from app.destination import ReportConversionEvent
+from app.errors import EventRefused
+from app.pipeline import Pipeline
+from app.rules import consent_rules, conversion_rules
+from app.source import Arrival, event_json, read_event, withheld
+from app.source.body import read_body
+from app.types import Event, EventReceipt, Exit, Line
+
+Presets = Annotated[list[Path] | None, typer.Option("--presets", help="Folder of presets, instead of PRESETS_DIR.")]
+Mappings = Annotated[list[Path] | None, typer.Option("--mappings", help="Folder of mappings, not MAPPINGS_DIR.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the commands."""
+    cli.command()(check)
+    cli.command()(preview)
+
+
+def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson = False) -> None:
+    """Check presets and mappings, and print the table of presets.
+
+    Lists every fault with file, place and remedy, and exits with 1 where there is one.
+
+    Example: pinrelay check --presets presets
+    """
+    catalog = _load(load_settings(), presets, mappings)
+    if as_json:
+        sys.stdout.write(orjson.dumps([_row(preset) for preset in catalog.presets]).decode() + "\n")
+        return
+    table = Table("preset", "sends", "on", "trigger", title=f"{len(catalog.enabled)} of {MAX_ENABLED_PRESETS} presets")
+    for row in map(_row, catalog.presets):
+        table.add_row(row["preset"], row["event_name"], "yes" if row["enabled"] else "no", row["subscribe"])
+    Console().print(table)
+
+
+def _row(preset: Preset) -> dict[str, Any]:
+    name = preset.fields["event_name"]
+    return {
+        "preset": preset.name,
+        "event_name": name if isinstance(name, str) else "(computed)",
+        "enabled": preset.enabled,
+        "subscribe": preset.trigger.text,
+        "file": preset.file,
+    }
+
+
+def preview(
+    file: Annotated[Path, typer.Argument(help="Events as JSON, a JSON array or NDJSON; - is standard input.")] = Path(
+        "-"
+    ),
+    presets: Presets = None,
+    mappings: Mappings = None,
+    *,
+    explain: Annotated[bool, typer.Option("--explain", help="Print fields, paths and values as a table.")] = False,
+) -> None:
+    """Show what would become of events; sends and stores nothing.
+
+    Prints one JSON line an event: its message id and, for each preset that takes it, exit, reason, warnings, event.
+
+    Example: pinrelay preview order.json --explain
+    """
+    settings = load_settings()
+    catalog = _load(settings, presets, mappings)
+    rules = consent_rules(settings)
+    pipeline = Pipeline(
+        catalog,
+        action=ReportConversionEvent(conversion_rules(settings)),
+        withheld=lambda event: withheld(event, rules),
+    )
+    raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    for event in _events(raw):
+        if explain:
+            _explain(catalog, event)
+        else:
+            sys.stdout.write(_preview_line(pipeline, event) + "\n")
+
+
+def _load(settings: Settings, presets: list[Path] | None, mappings: list[Path] | None) -> Catalog:
+    return load_catalog(
+        presets or settings.presets_dir,
+        mappings or settings.mappings_dir,
+        custom_event_names=settings.custom_event_names,
+    )
+
+
+def _events(raw: bytes) -> Iterator[Event | EventRefused]:
+    """Read one event, an array, a batch, or a line each."""
+    lines = raw.splitlines()
+    whole = len(lines) < 2 or not _is_json(lines[0])  # noqa: PLR2004 - one line is never NDJSON of several
+    arrival = Arrival.at(time.time())
+    for text in [raw] if whole else filter(None, map(bytes.strip, lines)):
+        for member in read_body(text).members:
+            try:
+                yield read_event(member, arrival)
+            except EventRefused as exc:
+                yield exc
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _preview_line(pipeline: Pipeline, event: Event | EventRefused) -> str:
+    if isinstance(event, EventRefused):
+        lines, message_id = [Line(preset=None, exit=Exit.REFUSED, reason=event.reason)], event.message_id
+    else:
+        lines, message_id = pipeline.preview(event, now=time.time()), event["messageId"]
+    return orjson.dumps(event_json(EventReceipt(message_id=message_id, deliveries=tuple(lines)))).decode()
+
+
+def _explain(catalog: Catalog, event: Event | EventRefused) -> None:
+    """Print, for each preset that takes the event, each field with the paths it came from."""
+    out = Console()
+    if isinstance(event, EventRefused):
+        out.print(f"refused: {event.reason}")
+        return
+    for preset in catalog.enabled:
+        if not preset.trigger.matches(event):
+            continue
+        table = Table("field", "from", "value", title=f"{event['messageId']}: {preset.name}")
+        for row in preset.mapping.explain(event):
+            came_from = ", ".join(read.path for read in row.reads) or "(the mapping itself)"
+            table.add_row(row.path, came_from, orjson.dumps(row.value).decode())
+        out.print(table)

@@ -1,0 +1,102 @@
+"""`pinrelay serve`: the server."""
+
+import os
+import shutil
+import sys
+import tempfile
+from types import FrameType
+from typing import Annotated
+
+import typer
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from app.config import Settings, load_settings
+from app.log import configure_logging
+from app.main import Role, create_app
+
+#: Environment variables by which the parent tells its workers what they are.
+_ROLE = "PINRELAY_ROLE"
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command."""
+    cli.command()(serve)
+
+
+def serve(
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
+    role: Annotated[Role, typer.Option(help="receive events, send them, or do all.")] = Role.ALL,
+) -> None:
+    """Start the server; settings come from the environment (see the README).
+
+    Without Pinterest's credentials it delivers to the built-in sandbox.
+    SIGTERM finishes what is under way; a second SIGTERM ends at once. SIGHUP takes up changed presets and mappings.
+
+    Example: PORT=9000 pinrelay serve --workers 2
+    """
+    settings = load_settings()
+    configure_logging(settings.log_format, settings.log_level)
+    _banner(settings)
+    os.environ[_ROLE] = role.value
+    if workers == 1:
+        _Server(_config(settings, create_app(settings, role=role))).run()
+        return
+    create_app(settings, role=role)  # faults are told once, here, and not by every worker
+    folder = tempfile.mkdtemp(prefix="pinrelay-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    try:
+        config = _config(settings, "app.commands.serve:worker", workers=workers)
+        Multiprocess(config, [config.bind_socket()]).run()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def worker() -> object:
+    """Build the application in a worker process."""
+    settings = load_settings()
+    configure_logging(settings.log_format, settings.log_level)
+    return create_app(settings, role=Role(os.environ[_ROLE]))
+
+
+def _config(settings: Settings, app: object, *, workers: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        factory=workers > 1,
+        workers=workers,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=max(1, int(settings.shutdown_timeout_s)),
+        timeout_keep_alive=30,
+        h11_max_incomplete_event_size=64_000,
+    )
+
+
+class _Server(uvicorn.Server):
+    """A server that a second signal of any kind ends at once."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain on the first signal, leave on the second."""
+        if self.should_exit:
+            os._exit(128 + sig)
+        super().handle_exit(sig, frame)
+
+
+def _banner(settings: Settings) -> None:
+    """Say on standard error where events go, before anything is served."""
+    if settings.live:
+        goes = f"ad account {settings.pinterest_ad_account_id} at Pinterest"
+    else:
+        goes = (
+            "the built-in SANDBOX, because PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN are not set;\n"
+            "          nothing reaches Pinterest"
+        )
+    address = f"http://{settings.host}:{settings.port}"
+    sys.stderr.write(
+        f"\n  Pinrelay\n  events    POST {address}/webhook\n  console   {address}/console\n  delivers  to {goes}\n\n"
+    )
+    sys.stderr.flush()

@@ -1,0 +1,238 @@
+"""Build the server: the only place where objects are made and joined."""
+
+import asyncio
+import os
+import random
+import secrets
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+
+import httpx
+from fastapi import FastAPI
+from pydantic import SecretStr
+from starlette.types import ASGIApp
+
+from app import __version__
+from app.config import Settings, load_settings
+from app.console import Access, ConsoleServices, DestinationView, create_console
+from app.coordination import REFRESH_S, Coordination
+from app.delivery import Retention
+from app.destination import COMPONENTS, ReportConversionEvent, redact
+from app.destination.client import PinterestClient
+from app.errors import OutboxUnavailable
+from app.log import log_attempts, log_error, logger
+from app.metrics import Metrics
+from app.outbox import Outbox, open_outbox
+from app.pipeline import Pipeline
+from app.rules import consent_rules, conversion_rules, delivery_policy, outbox_rules, tracking_rules, webhook_rules
+from app.running import CatalogForPeople, RunningCatalog
+from app.sandbox import create_sandbox
+from app.sending import CallReport, Surroundings
+from app.source import sdk_settings_router, tracking_router, webhook_router, withheld
+from app.status import RequestLog, Status, status_router
+from app.tester import Tester
+from app.worker import Worker
+
+#: Stands for the ad account where there are no credentials.
+SANDBOX_AD_ACCOUNT_ID = "1000000000001"
+
+
+class Role(StrEnum):
+    """What this process does."""
+
+    RECEIVE = "receive"
+    SEND = "send"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The joined objects that live as long as the process."""
+
+    outbox: Outbox
+    running: RunningCatalog
+    coordination: Coordination
+    client: PinterestClient
+    metrics: Metrics
+    ad_account_id: str
+    clock: Callable[[], float]
+    #: None where there are credentials, or PINTEREST_API_URL points elsewhere.
+    sandbox: ASGIApp | None
+
+
+def create_app(
+    settings: Settings | None = None, *, role: Role = Role.ALL, clock: Callable[[], float] = time.time
+) -> FastAPI:
+    """Build the application; `settings` None reads the environment.
+
+    Raises ConfigurationError or OutboxError where it cannot start.
+    """
+    settings = settings or load_settings()
+    parts = _join(settings, role, clock)
+    app = FastAPI(
+        title="Pinrelay",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan(parts, _senders(settings, parts) if role is not Role.RECEIVE else ()),
+    )
+    app.add_middleware(RequestLog, metrics=parts.metrics)
+    app.include_router(status_router(_status(settings, parts, role)))
+    if role is not Role.SEND:
+        pipeline = _pipeline(settings, parts)
+        app.include_router(webhook_router(pipeline, webhook_rules(settings), clock=clock))
+        tracking = tracking_rules(settings)
+        app.include_router(tracking_router(pipeline, tracking, clock=clock))
+        app.include_router(sdk_settings_router(tracking.write_keys, is_open=tracking.is_open))
+    app.include_router(create_console(_console(settings, parts)))
+    if parts.sandbox is not None:
+        app.mount("/sandbox", parts.sandbox)
+    return app
+
+
+def _join(settings: Settings, role: Role, clock: Callable[[], float]) -> Parts:
+    running = RunningCatalog(settings)
+    outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=clock)
+    sandbox = create_sandbox(clock=clock) if settings.sandboxed else None
+    return Parts(
+        outbox=outbox,
+        running=running,
+        coordination=Coordination(
+            outbox,
+            running.reload,
+            generation=running.catalog.generation,
+            process_id=f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(2)}",
+            role=role.value,
+        ),
+        client=_client(settings, sandbox),
+        metrics=Metrics(),
+        ad_account_id=settings.pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID,
+        clock=clock,
+        sandbox=sandbox,
+    )
+
+
+def _client(settings: Settings, sandbox: ASGIApp | None) -> PinterestClient:
+    """Make the client of Pinterest, or of the sandbox in this process."""
+    return PinterestClient(
+        api_url="http://sandbox/v5" if sandbox else settings.pinterest_api_url,
+        ad_account_id=settings.pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID,
+        token=settings.current_token if settings.live else SecretStr("sandbox"),
+        timeout_s=settings.send_timeout_s,
+        transport=httpx.ASGITransport(app=sandbox) if sandbox else None,
+    )
+
+
+def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
+    consent = consent_rules(settings)
+    pipeline = Pipeline(
+        parts.running.catalog,
+        action=ReportConversionEvent(conversion_rules(settings)),
+        withheld=lambda event: withheld(event, consent),
+        switched_off=parts.coordination.why_off if settings.switched_off == "refuse" else lambda _: None,
+        outbox=parts.outbox,
+        ad_account_id=parts.ad_account_id,
+        on_count=parts.metrics.count,
+    )
+    parts.running.on_change = pipeline.use
+    return pipeline
+
+
+def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention, ...]:
+    """Make what runs in the background of a process that sends."""
+
+    def on_call(report: CallReport) -> None:
+        parts.metrics.observe_call(report.duration_s)
+        parts.metrics.count(report.tallies)
+        log_attempts(report.settlements, status=report.status, duration_s=report.duration_s)
+
+    worker = Worker(
+        parts.outbox,
+        parts.client,
+        delivery_policy(settings),
+        ad_account_id=parts.ad_account_id,
+        surroundings=Surroundings(
+            clock=parts.clock,
+            rng=random.Random(),  # noqa: S311 - jitter, no secret
+            switches=parts.coordination,
+            redact=redact,
+            on_call=on_call,
+            on_error=log_error,
+        ),
+    )
+    return worker, Retention(parts.outbox, clock=parts.clock, on_error=log_error)
+
+
+def _lifespan(
+    parts: Parts, senders: tuple[Worker | Retention, ...]
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Run the background of the process beside its requests; at the end let it drain, then close the store."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await parts.coordination.announce()
+        await parts.coordination.refresh(now=parts.clock())
+        tasks = [asyncio.create_task(sender.run()) for sender in senders]
+        keeping_up = asyncio.create_task(_keep_up(parts))
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, lambda: tasks.append(asyncio.create_task(_reload(parts))))
+        try:
+            yield
+        finally:
+            for sender in senders:
+                sender.stop()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            keeping_up.cancel()
+            await asyncio.gather(keeping_up, return_exceptions=True)
+            await parts.client.close()
+            await parts.outbox.close()
+
+    return lifespan
+
+
+async def _keep_up(parts: Parts) -> None:
+    """Take up every second what other processes decided."""
+    while True:
+        await asyncio.sleep(REFRESH_S)
+        try:
+            await parts.coordination.refresh(now=parts.clock())
+        except OutboxUnavailable as exc:
+            log_error(exc)
+
+
+async def _reload(parts: Parts) -> None:
+    """Take up changed files, as SIGHUP asks."""
+    if await parts.coordination.reload(now=parts.clock()):
+        logger().info("catalog reloaded", generation=parts.coordination.generation)
+    else:
+        logger().error("catalog kept", faults=[str(fault) for fault in parts.coordination.faults])
+
+
+def _status(settings: Settings, parts: Parts, role: Role) -> Status:
+    return Status(
+        outbox=parts.outbox,
+        coordination=parts.coordination,
+        metrics=parts.metrics,
+        ad_account_id=parts.ad_account_id,
+        mode="live" if settings.live else "sandbox",
+        role=role.value,
+        clock=parts.clock,
+    )
+
+
+def _console(settings: Settings, parts: Parts) -> ConsoleServices:
+    return ConsoleServices(
+        outbox=parts.outbox,
+        catalog=CatalogForPeople(parts.running, parts.coordination, parts.clock),
+        tester=Tester(parts.running, conversion_rules(settings), parts.client),
+        access=Access(password=settings.console_password, published_on_loopback=settings.published_on_loopback),
+        destination=DestinationView(
+            ad_account_id=parts.ad_account_id, live=settings.live, switched_off=settings.switched_off
+        ),
+        quality_components=COMPONENTS,
+        clock=parts.clock,
+    )

@@ -1,0 +1,111 @@
+"""Settings -> the small records of rules that each room takes; rooms never see the settings."""
+
+from app.config import Settings
+from app.delivery import DeliveryPolicy
+from app.destination import ConversionRules
+from app.outbox import OutboxRules
+from app.source import (
+    ConsentRules,
+    Limits,
+    SecretHeader,
+    TrackingRules,
+    WebhookRules,
+    WriteKeys,
+    read_networks,
+)
+
+_HOUR_S = 3_600
+_DAY_S = 24 * _HOUR_S
+
+
+def conversion_rules(settings: Settings) -> ConversionRules:
+    """Collect how a Pinterest event is built."""
+    return ConversionRules(
+        default_country=settings.default_country,
+        default_currency=settings.default_currency,
+        zip_digits_only=settings.zip_digits_only,
+        external_id_keep_case=settings.external_id_keep_case,
+        custom_event_names=frozenset(settings.custom_event_names),
+        partner_name=settings.partner_name,
+        max_event_age_s=settings.max_event_age_days * _DAY_S,
+        ldp_states=frozenset(settings.ldp_states),
+        redacted_parameters=settings.redacted_parameters,
+    )
+
+
+def outbox_rules(settings: Settings) -> OutboxRules:
+    """Collect windows and limits of the store."""
+    return OutboxRules(
+        dedup_window_s=settings.dedup_window_hours * _HOUR_S,
+        dedup_orders=settings.dedup_orders,
+        ledger_s=settings.ledger_days * _DAY_S,
+        payload_s=settings.payload_days * _DAY_S,
+        max_backlog=settings.outbox_max_backlog,
+    )
+
+
+def delivery_policy(settings: Settings) -> DeliveryPolicy:
+    """Collect sizes, limits and pauses of sending."""
+    return DeliveryPolicy(
+        batch_max_events=settings.batch_max_events,
+        batch_max_bytes=settings.batch_max_bytes,
+        batch_max_wait_s=settings.batch_max_wait_s,
+        max_calls_in_flight=settings.max_calls_in_flight,
+        max_calls_per_minute=settings.max_calls_per_minute,
+        send_timeout_s=settings.send_timeout_s,
+        retry_max_attempts=settings.retry_max_attempts,
+        retry_max_age_s=settings.retry_max_age_hours * _HOUR_S,
+        retry_base_s=settings.retry_base_s,
+        retry_max_pause_s=settings.retry_max_pause_s,
+        retry_offline_ambiguous=settings.retry_offline_ambiguous,
+        shutdown_timeout_s=settings.shutdown_timeout_s,
+    )
+
+
+def consent_rules(settings: Settings) -> ConsentRules:
+    """Collect what must be granted before an event is sent."""
+    return ConsentRules(
+        categories=settings.consent_categories,
+        rudder_ids=settings.rudder_consent_ids,
+        honour_integrations=settings.honour_integrations,
+        names=settings.integration_names,
+    )
+
+
+def webhook_rules(settings: Settings) -> WebhookRules:
+    """Collect who may use the webhook, and how much a request may hold. Raises SettingsError."""
+    header = settings.webhook_header
+    return WebhookRules(
+        limits=_limits(settings, max_events=settings.max_events, max_event_bytes=None),
+        shared_secrets=tuple(secret.get_secret_value().encode() for secret in settings.webhook_shared_secrets),
+        header=SecretHeader.read(header.get_secret_value()) if header else None,
+        is_open=not settings.authenticated,
+    )
+
+
+def tracking_rules(settings: Settings) -> TrackingRules:
+    """Collect who may use the Tracking API, and how much a request may hold. Raises SettingsError."""
+    return TrackingRules(
+        limits=_limits(
+            settings,
+            max_events=settings.tracking_max_events,
+            max_event_bytes=settings.tracking_max_event_bytes,
+            max_unpacked_bytes=settings.tracking_max_batch_bytes,
+        ),
+        write_keys=WriteKeys.read(key.get_secret_value() for key in settings.write_keys),
+        is_open=not settings.authenticated,
+        trusted_proxies=read_networks(settings.trusted_proxies),
+    )
+
+
+def _limits(
+    settings: Settings, *, max_events: int, max_event_bytes: int | None, max_unpacked_bytes: int | None = None
+) -> Limits:
+    return Limits(
+        max_body_bytes=settings.max_body_bytes,
+        max_unpacked_bytes=max_unpacked_bytes or settings.max_unpacked_bytes,
+        max_events=max_events,
+        max_depth=settings.max_json_depth,
+        max_event_bytes=max_event_bytes,
+        request_timeout_s=settings.request_timeout_s,
+    )

@@ -1,0 +1,125 @@
+"""What machines ask of a process: is it alive, can it keep events, how is delivery. And each request's log line."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.coordination import Coordination
+from app.delivery import blocked_key
+from app.errors import OutboxUnavailable
+from app.log import logger
+from app.metrics import Metrics
+from app.types import Backlog, Shared
+
+
+class _StatusOutbox(Protocol):
+    async def check(self) -> None: ...
+
+    async def backlog(self, ad_account_id: str, *, now: float) -> Backlog: ...
+
+    async def get_shared(self, key: str) -> Shared | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """All that the answers are made of."""
+
+    outbox: _StatusOutbox
+    coordination: Coordination
+    metrics: Metrics
+    ad_account_id: str
+    #: `live` or `sandbox`.
+    mode: str
+    role: str
+    clock: Callable[[], float]
+
+    async def delivery(self) -> dict[str, Any]:
+        """Describe how sending goes. Raises OutboxUnavailable."""
+        now = self.clock()
+        backlog = await self.outbox.backlog(self.ad_account_id, now=now)
+        blocked = await self.blocked()
+        state = "blocked" if blocked else "switched off" if self.coordination.destination_off else "sending"
+        return {
+            "state": state,
+            "reason": blocked,
+            "pending": backlog.pending,
+            "claimed": backlog.claimed,
+            "dead": backlog.dead,
+            "oldest_age_s": 0 if backlog.oldest_at is None else round(max(0.0, now - backlog.oldest_at), 1),
+        }
+
+    async def blocked(self) -> str:
+        """Say why Pinterest refuses us; "" where it does not."""
+        shared = await self.outbox.get_shared(blocked_key(self.ad_account_id))
+        return str(shared.value["reason"]) if shared and shared.value else ""
+
+
+def status_router(status: Status) -> APIRouter:
+    """Build /healthz, /readyz and /metrics."""
+    router = APIRouter(tags=["status"])
+
+    @router.get("/healthz", summary="Is the process alive?")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz", summary="Can events be kept?", responses={503: {"description": "They cannot."}})
+    async def readyz() -> JSONResponse:
+        known = {"mode": status.mode, "role": status.role, "generation": status.coordination.generation}
+        try:
+            await status.outbox.check()
+            delivery = await status.delivery()
+        except OutboxUnavailable as exc:
+            return JSONResponse({"ready": False, "reason": str(exc), **known}, 503, {"Retry-After": "5"})
+        return JSONResponse({"ready": True, **known, "delivery": delivery})
+
+    @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+    async def metrics() -> Response:
+        now = status.clock()
+        try:
+            backlog = await status.outbox.backlog(status.ad_account_id, now=now)
+            blocked = await status.blocked()
+        except OutboxUnavailable:
+            backlog, blocked = None, ""
+        text = status.metrics.render(backlog, blocked, now=now)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return router
+
+
+class RequestLog:
+    """Middleware: one log line and one observation a request. Paths are logged by their pattern, never with a query."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and note what was answered."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 500
+        begun = time.perf_counter()
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            duration_s = time.perf_counter() - begun
+            route = getattr(scope.get("route"), "path", "other")
+            self._metrics.observe_request(route, status, duration_s)
+            if status == 503:  # noqa: PLR2004 - Service Unavailable
+                self._metrics.refused_for_outbox()
+            level = "debug" if route in {"/healthz", "/readyz", "/metrics"} else "info"
+            facts = {"method": scope["method"], "route": route, "status": status}
+            getattr(logger(), level)("request", **facts, duration_ms=round(duration_s * 1000, 1))
