@@ -9,7 +9,7 @@ from app.destination.normalise import Normaliser, hashed, normalised, trimmed
 from app.destination.place_names import country_code
 from app.destination.reading import NO_NOTES, Reading, flattened, text_of
 from app.destination.rules import ConversionRules
-from app.destination.user_field import user_fields
+from app.destination.user_field import USER_FIELDS
 from app.destination.wording import kind, left_out_personal, unknown_members
 
 #: A digest (None: nothing is sent) and what to say about it.
@@ -24,7 +24,7 @@ class UserDataReader:
     """Reads the resolved `user_data` of one event after the other, under one set of rules."""
 
     def __init__(self, rules: ConversionRules) -> None:
-        self._hashed = {field.name: (field.wire, _hashing(field.normalise)) for field in user_fields(rules)}
+        self._hashed = {field.name: (field.wire, _hashing(field.normaliser(rules))) for field in USER_FIELDS}
         self._plain: dict[str, Callable[[str], Digest]] = {
             "client_ip_address": _ip_address,
             "client_user_agent": _as_it_is,

@@ -1,5 +1,6 @@
 """What is hashed of a person: one table, one row a field, each with its rule and source."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.destination.normalise import (
@@ -27,7 +28,8 @@ class UserField:
     name: str
     #: Pinterest's name of it.
     wire: str
-    normalise: Normaliser
+    #: Gives the normaliser under the operator's rules.
+    normaliser: Callable[[ConversionRules], Normaliser]
     #: The rule in words, for the documentation.
     rule: str
     #: Where the rule comes from.
@@ -36,107 +38,109 @@ class UserField:
     example: tuple[str, str]
 
 
+def _always(normalise: Normaliser) -> Callable[[ConversionRules], Normaliser]:
+    """Say that no rule of the operator changes a normaliser."""
+    return lambda _rules: normalise
+
+
 _SCHEMA = "Pinterest's schema of events/create (5.23)"
 _SILENT = "our choice, where Pinterest's text is silent"
 
-
-def user_fields(rules: ConversionRules) -> tuple[UserField, ...]:
-    """Return the table under the operator's rules."""
-    return (
-        UserField(
-            name="email",
-            wire="em",
-            normalise=normalise_email,
-            rule="all white space and characters of no width out, lower case; `local@domain.tld` or nothing",
-            source=_SCHEMA,
-            example=(" Jane.Doe@Example.com", "jane.doe@example.com"),
-        ),
-        UserField(
-            name="phone",
-            wire="ph",
-            normalise=phone_normaliser(rules.default_country),
-            rule="digits with country code, which the event's country or DEFAULT_COUNTRY completes; no extension",
-            source=f"{_SCHEMA}; libphonenumber, E.164",
-            example=("(415) 555-1234", "14155551234"),
-        ),
-        UserField(
-            name="gender",
-            wire="ge",
-            normalise=normalise_gender,
-            rule="f, female, woman: f; m, male, man: m; n, non-binary, x: n; all else nothing",
-            source=_SCHEMA,
-            example=("Female", "f"),
-        ),
-        UserField(
-            name="date_of_birth",
-            wire="db",
-            normalise=normalise_date_of_birth,
-            rule="YYYYMMDD, from dates that begin with the year",
-            source=f"{_SCHEMA} (year, month, and day)",
-            example=("1997-2-6", "19970206"),
-        ),
-        UserField(
-            name="last_name",
-            wire="ln",
-            normalise=normalise_name,
-            rule="trimmed, white space to one blank, lower case",
-            source=_SCHEMA,
-            example=("Van  der Berg", "van der berg"),
-        ),
-        UserField(
-            name="first_name",
-            wire="fn",
-            normalise=normalise_name,
-            rule="trimmed, white space to one blank, lower case",
-            source=_SCHEMA,
-            example=("Mary Ann ", "mary ann"),
-        ),
-        UserField(
-            name="city",
-            wire="ct",
-            normalise=normalise_city,
-            rule="lower case, no white space, no punctuation; accents stay",
-            source=_SCHEMA,
-            example=("St. Paul", "stpaul"),
-        ),
-        UserField(
-            name="state",
-            wire="st",
-            normalise=normalise_state,
-            rule="the part of its ISO 3166-2 code behind the hyphen; names of the event's country, else the US",
-            source=f"{_SCHEMA}; ISO 3166-2",
-            example=("California", "ca"),
-        ),
-        UserField(
-            name="zip",
-            wire="zp",
-            normalise=zip_normaliser(digits_only=rules.zip_digits_only),
-            rule="US: five digits; elsewhere letters and digits, lower case; ZIP_DIGITS_ONLY: digits",
-            source=f"{_SCHEMA} for the US; {_SILENT} elsewhere",
-            example=("94107-1234", "94107"),
-        ),
-        UserField(
-            name="country",
-            wire="country",
-            normalise=normalise_country,
-            rule="ISO 3166 alpha-2, lower case, from codes and names in any language",
-            source=f"{_SCHEMA}; ISO 3166-1",
-            example=("United States", "us"),
-        ),
-        UserField(
-            name="external_id",
-            wire="external_id",
-            normalise=external_id_normaliser(keep_case=rules.external_id_keep_case),
-            rule="no white space, lower case; EXTERNAL_ID_KEEP_CASE: the case it came in",
-            source="as Segment's destination",
-            example=(" User-42", "user-42"),
-        ),
-        UserField(
-            name="hashed_maids",
-            wire="hashed_maids",
-            normalise=normalise_maid,
-            rule="trimmed, lower case; all zeros: nothing",
-            source=f"{_SILENT}; all zeros by Apple's and Google's documentation",
-            example=("7A3CBEA0-BDF5-11E4-8DFC-AA07A5B093DB", "7a3cbea0-bdf5-11e4-8dfc-aa07a5b093db"),
-        ),
-    )
+USER_FIELDS = (
+    UserField(
+        name="email",
+        wire="em",
+        normaliser=_always(normalise_email),
+        rule="all white space and characters of no width out, lower case; `local@domain.tld` or nothing",
+        source=_SCHEMA,
+        example=(" Jane.Doe@Example.com", "jane.doe@example.com"),
+    ),
+    UserField(
+        name="phone",
+        wire="ph",
+        normaliser=lambda rules: phone_normaliser(rules.default_country),
+        rule="digits with country code, which the event's country or DEFAULT_COUNTRY completes; no extension",
+        source=f"{_SCHEMA}; libphonenumber, E.164",
+        example=("(415) 555-1234", "14155551234"),
+    ),
+    UserField(
+        name="gender",
+        wire="ge",
+        normaliser=_always(normalise_gender),
+        rule="f, female, woman: f; m, male, man: m; n, non-binary, x: n; all else nothing",
+        source=_SCHEMA,
+        example=("Female", "f"),
+    ),
+    UserField(
+        name="date_of_birth",
+        wire="db",
+        normaliser=_always(normalise_date_of_birth),
+        rule="YYYYMMDD, from dates that begin with the year",
+        source=f"{_SCHEMA} (year, month, and day)",
+        example=("1997-2-6", "19970206"),
+    ),
+    UserField(
+        name="last_name",
+        wire="ln",
+        normaliser=_always(normalise_name),
+        rule="trimmed, white space to one blank, lower case",
+        source=_SCHEMA,
+        example=("Van  der Berg", "van der berg"),
+    ),
+    UserField(
+        name="first_name",
+        wire="fn",
+        normaliser=_always(normalise_name),
+        rule="trimmed, white space to one blank, lower case",
+        source=_SCHEMA,
+        example=("Mary Ann ", "mary ann"),
+    ),
+    UserField(
+        name="city",
+        wire="ct",
+        normaliser=_always(normalise_city),
+        rule="lower case, no white space, no punctuation; accents stay",
+        source=_SCHEMA,
+        example=("St. Paul", "stpaul"),
+    ),
+    UserField(
+        name="state",
+        wire="st",
+        normaliser=_always(normalise_state),
+        rule="the part of its ISO 3166-2 code behind the hyphen; names of the event's country, else the US",
+        source=f"{_SCHEMA}; ISO 3166-2",
+        example=("California", "ca"),
+    ),
+    UserField(
+        name="zip",
+        wire="zp",
+        normaliser=lambda rules: zip_normaliser(digits_only=rules.zip_digits_only),
+        rule="US: five digits; elsewhere letters and digits, lower case; ZIP_DIGITS_ONLY: digits",
+        source=f"{_SCHEMA} for the US; {_SILENT} elsewhere",
+        example=("94107-1234", "94107"),
+    ),
+    UserField(
+        name="country",
+        wire="country",
+        normaliser=_always(normalise_country),
+        rule="ISO 3166 alpha-2, lower case, from codes and names in any language",
+        source=f"{_SCHEMA}; ISO 3166-1",
+        example=("United States", "us"),
+    ),
+    UserField(
+        name="external_id",
+        wire="external_id",
+        normaliser=lambda rules: external_id_normaliser(keep_case=rules.external_id_keep_case),
+        rule="no white space, lower case; EXTERNAL_ID_KEEP_CASE: the case it came in",
+        source="as Segment's destination",
+        example=(" User-42", "user-42"),
+    ),
+    UserField(
+        name="hashed_maids",
+        wire="hashed_maids",
+        normaliser=_always(normalise_maid),
+        rule="trimmed, lower case; all zeros: nothing",
+        source=f"{_SILENT}; all zeros by Apple's and Google's documentation",
+        example=("7A3CBEA0-BDF5-11E4-8DFC-AA07A5B093DB", "7a3cbea0-bdf5-11e4-8dfc-aa07a5b093db"),
+    ),
+)

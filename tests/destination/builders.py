@@ -1,0 +1,22 @@
+"""A complete, valid set of fields; a test says only what differs."""
+
+from typing import Any
+
+NOW = 1_772_604_428.0  # 2026-03-04T06:07:08Z
+
+
+def a_checkout(**fields: Any) -> dict[str, Any]:
+    """The resolved fields of an order on the web; None takes a field away."""
+    complete = {
+        "event_name": "checkout",
+        "action_source": "web",
+        "event_time": "2026-03-04T06:07:08Z",
+        "event_id": "order-1",
+        "user_data": {"email": "jane.doe@example.com"},
+    }
+    return complete | fields
+
+
+def of_user(**user_data: Any) -> dict[str, Any]:
+    """An order of a person who is known by an advertising id, and by what is given."""
+    return a_checkout(user_data={"hashed_maids": "7a3cbea0-bdf5-11e4-8dfc-aa07a5b093db"} | user_data)

@@ -1,0 +1,51 @@
+"""Pinterest's own schema of the endpoint, as a judge of finished events."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+#: Sent by Segment and RudderStack and taken by Pinterest, though its schema (5.23) does not list them.
+UNLISTED_OF_EVENT = "advertiser_tracking_enabled"
+UNLISTED_OF_CONTENT = "item_brand_id"
+
+
+def event_judge(shared_folder: Path) -> Callable[[dict[str, Any]], list[str]]:
+    """Return a function that lists what Pinterest's schema has against an event."""
+    openapi = json.loads((shared_folder / "pinterest" / "conversions.openapi.json").read_text("utf-8"))
+    validator = Draft202012Validator(
+        _as_json_schema({"$ref": "#/components/schemas/ConversionEvents", "components": openapi["components"]})
+    )
+
+    def judge(event: dict[str, Any]) -> list[str]:
+        listed = json.loads(json.dumps(event))
+        listed.pop(UNLISTED_OF_EVENT, None)
+        for content in listed.get("custom_data", {}).get("contents", ()):
+            content.pop(UNLISTED_OF_CONTENT, None)
+        faults = [error.message for error in validator.iter_errors({"data": [listed]})]
+        return faults + [f"{path} is null" for path in _nulls(event, "event")]
+
+    return judge
+
+
+def _as_json_schema(node: Any) -> Any:
+    """Translate OpenAPI 3.0's `nullable` into JSON Schema."""
+    if isinstance(node, list):
+        return [_as_json_schema(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    schema = {key: _as_json_schema(value) for key, value in node.items() if key != "nullable"}
+    if node.get("nullable") is True:
+        schema["type"] = [node["type"], "null"]
+    return schema
+
+
+def _nulls(node: Any, path: str) -> list[str]:
+    """List the paths where null stands."""
+    if isinstance(node, dict):
+        return [found for key, value in node.items() for found in _nulls(value, f"{path}.{key}")]
+    if isinstance(node, list):
+        return [found for index, value in enumerate(node) for found in _nulls(value, f"{path}[{index}]")]
+    return [path] if node is None else []

@@ -1,0 +1,201 @@
+"""user_data: every vector, and what holds for all fields."""
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.destination import ConversionRules, ReportConversionEvent, normalised_forms, report_conversion_event
+from app.destination.user_field import USER_FIELDS
+from app.errors import EventInvalid
+from tests.destination.builders import a_checkout, of_user
+
+VECTORS = Path(__file__).parent.parent / "conformance" / "user_data.ndjson"
+WIRE = {field.name: field.wire for field in USER_FIELDS}
+EMAIL = sha256(b"jane.doe@example.com").hexdigest()
+
+
+def digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def sent(fields: dict[str, Any], **rules: Any) -> tuple[dict[str, Any], list[str]]:
+    event, warnings = ReportConversionEvent(ConversionRules(**rules))(fields, now=None)
+    return event["user_data"], warnings
+
+
+def test_every_vector_holds(record_figure: Callable[[str, object], None]) -> None:
+    rows = [json.loads(line) for line in VECTORS.read_text("utf-8").splitlines()]
+    failed = {}
+    for row in rows:
+        given = {"country": row.get("country"), row["field"]: row["raw"], "client_ip_address": "203.0.113.1"}
+        user_data, _ = sent(a_checkout(user_data=given | {"client_user_agent": "UA"}))
+        expected = [row["sha256"]] if row["sha256"] else None
+        if user_data.get(WIRE[row["field"]]) != expected:
+            failed[row["id"]] = user_data
+    record_figure("user_data vectors", f"{len(rows) - len(failed)} of {len(rows)} hold")
+    assert failed == {}
+
+
+@pytest.mark.parametrize(
+    ("user_data", "wire", "texts"),
+    [
+        pytest.param({"email": ["a@b.co", ["c@d.co"], None, ""]}, "em", ["a@b.co", "c@d.co"], id="lists are flattened"),
+        pytest.param({"email": ["A@b.co", "a@b.co", digest("a@b.co")]}, "em", ["a@b.co"], id="equal digests go once"),
+        pytest.param({"external_id": [7, 8.0]}, "external_id", ["7", "8"], id="numbers are texts, written as in JSON"),
+        pytest.param({"gender": ["F", "what"]}, "ge", ["f"], id="one bad value does not spoil the others"),
+        pytest.param({"phone": "011 49 30 123456", "country": "US"}, "ph", ["4930123456"], id="dialled from abroad"),
+        pytest.param({"phone": "0049 30 123456", "country": "US"}, "ph", ["4930123456"], id="00 is international"),
+        pytest.param({"phone": "1-800-FLOWERS", "country": "US"}, "ph", ["18003569377"], id="letters of a US number"),
+        pytest.param({"phone": "415 555 1234 x12", "country": "US"}, "ph", ["14155551234"], id="an extension goes"),
+        pytest.param(
+            {"phone": "030/123456", "country": digest("de")}, "ph", ["4930123456"], id="the country is hashed"
+        ),
+        pytest.param({"phone": "٠٩٨٧ ١٢٣٤"}, "ph", ["9871234"], id="digits of other scripts are digits"),
+        pytest.param({"state": "Catalunya", "country": "Spain"}, "st", ["ct"], id="a state of the event's country"),
+        pytest.param({"state": "AU-NSW"}, "st", ["nsw"], id="a state that says its country"),
+        pytest.param({"state": "Washington, D.C."}, "st", ["dc"], id="a state as people call it"),
+        pytest.param({"zip": 2138, "country": "US"}, "zp", ["02138"], id="a US zip that lost its zero as a number"),
+        pytest.param({"zip": "00-950", "country": "PL"}, "zp", ["00950"], id="a zip of elsewhere loses its hyphen"),
+        pytest.param({"city": "L'Aquila"}, "ct", ["laquila"], id="a city loses punctuation"),
+        pytest.param({"city": "जयपुर"}, "ct", ["जयपुर"], id="vowel signs of a city are no punctuation"),
+        pytest.param({"country": "Deutschland"}, "country", ["de"], id="a country in another language"),
+        pytest.param({"country": "The Gambia"}, "country", ["gm"], id="a country with its article"),
+        pytest.param({"date_of_birth": 19970206}, "db", ["19970206"], id="a date as a number"),
+        pytest.param({"date_of_birth": "1997-02-06T00:00:00Z"}, "db", ["19970206"], id="a date loses its time"),
+    ],
+)
+def test_values_become_digests(user_data: dict[str, Any], wire: str, texts: list[str]) -> None:
+    got, _ = sent(of_user(**user_data))
+
+    assert [digest(text) for text in texts] == got[wire]
+
+
+@pytest.mark.parametrize(
+    ("user_data", "about"),
+    [
+        ({"email": {"a": 1}}, "user_data.email: an object of 1 members left out, a text is expected"),
+        ({"email": True}, "user_data.email: a true/false left out, a text is expected"),
+        ({"email": "null"}, "user_data.email: a text of 4 characters left out, it is blank or a placeholder"),
+        ({"email": "a" * 32}, "MD5 or SHA-1"),
+        ({"phone": "a" * 40}, "MD5 or SHA-1"),
+        ({"email": "x" * 2000}, "longer than 1000"),
+        ({"phone": "12", "country": "Atlantis"}, "user_data.country: a text of 8 characters left out, no country"),
+        ({"phone": "nothing", "country": "US"}, "it is no phone number of US"),
+        ({"phone": "1" * 99, "country": "US"}, "it is no phone number of US"),
+        ({"phone": "000"}, "no digit is left of it"),
+        ({"phone": "5551234"}, "sent without a country code: neither the event nor DEFAULT_COUNTRY"),
+        ({"date_of_birth": "26.12.1997"}, "no date that begins with the year"),
+        ({"date_of_birth": "1997-02-30"}, "there is no such day"),
+        ({"gender": "u"}, "it is none of f, female"),
+        ({"city": "---"}, "no letter is left of it"),
+        ({"state": "NSW"}, "no state of US bears this name or code"),
+        ({"state": "ZZ-99"}, "no state of US bears this name or code"),
+        ({"zip": "123", "country": "US"}, "it is no US zip code"),
+        ({"zip": "SW1A 1AA", "country": "US"}, "it is no US zip code"),
+        ({"zip": "---"}, "no letter or digit is left of it"),
+        ({"hashed_maids": "0000-0000"}, "all zeros"),
+        ({"client_ip_address": "localhost"}, "it is no IPv4 or IPv6 address"),
+        ({"client_ip_address": "fe80::1%eth0"}, "it is no IPv4 or IPv6 address"),
+        ({"client_ip_address": ["203.0.113.1", "203.0.113.2"]}, "Pinterest takes only one"),
+        ({"client_user_agent": "undefined"}, "blank or a placeholder"),
+        ({"click_id": {"a": 1}}, "user_data.click_id: an object of 1 members left out, a text is expected"),
+        ({"shoe_size": 42, "jane@example.com": 1}, "user_data: shoe_size, (a name not shown) left out"),
+    ],
+)
+def test_what_is_left_out_is_said_without_its_value(user_data: dict[str, Any], about: str) -> None:
+    _, warnings = sent(a_checkout(user_data={"email": "a@b.co", "hashed_maids": "m"} | user_data))
+
+    assert [warning for warning in warnings if about in warning], warnings
+
+
+@pytest.mark.parametrize(
+    ("rules", "user_data", "wire", "text"),
+    [
+        ({"default_country": "de"}, {"phone": "030 123456"}, "ph", "4930123456"),
+        ({"default_country": "DE"}, {"phone": "(415) 555-1234", "country": "US"}, "ph", "14155551234"),
+        ({"zip_digits_only": True}, {"zip": "K1A 0B1", "country": "CA"}, "zp", "101"),
+        ({"external_id_keep_case": True}, {"external_id": "dWlkPU a"}, "external_id", "dWlkPUa"),
+    ],
+    ids=["DEFAULT_COUNTRY completes phones", "the event's country wins", "ZIP_DIGITS_ONLY", "EXTERNAL_ID_KEEP_CASE"],
+)
+def test_settings_change_the_rule(rules: dict[str, Any], user_data: dict[str, Any], wire: str, text: str) -> None:
+    got, _ = sent(of_user(**user_data), **rules)
+
+    assert [digest(text)] == got[wire]
+
+
+def test_zip_digits_only_leaves_nothing_of_letters() -> None:
+    got, warnings = sent(of_user(zip="ABC"), zip_digits_only=True)
+
+    assert "zp" not in got
+    assert warnings == ["user_data.zip: a text of 3 characters left out, no digit is left of it"]
+
+
+@pytest.mark.parametrize("address", ["203.0.113.1", "2001:db8::1", "::ffff:203.0.113.1", " 203.0.113.1 "])
+def test_addresses_stay_plain(address: str) -> None:
+    got, warnings = sent(of_user(client_ip_address=address))
+
+    assert address.strip() == got["client_ip_address"]
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    "user_data",
+    [
+        {"phone": "+14155551234", "external_id": "1"},
+        {"client_ip_address": "203.0.113.1"},
+        {"client_user_agent": "UA"},
+        {"email": "no address"},
+        {"hashed_maids": "00000000-0000-0000-0000-000000000000"},
+        {},
+        "a@example.com",
+        [{"email": "a@example.com"}],
+        None,
+    ],
+)
+def test_without_an_identifier_the_event_is_invalid(user_data: Any) -> None:
+    with pytest.raises(EventInvalid, match=r"at least one of em .* hashed_maids, or client_ip_address together with"):
+        report_conversion_event(a_checkout(user_data=user_data), now=None)
+
+
+def test_the_reason_says_why_the_identifier_was_no_use() -> None:
+    with pytest.raises(EventInvalid, match=r"user_data\.email: a text of 10 characters left out, it is no address"):
+        report_conversion_event(a_checkout(user_data={"email": "no address"}), now=None)
+
+
+def test_testers_see_the_form_that_is_hashed() -> None:
+    fields = of_user(email=[" A@b.co", "a@b.co", "x"], phone="(415) 555-1234", country="usa", state="null")
+
+    forms = normalised_forms(fields, ConversionRules())
+
+    assert forms == {
+        "user_data.email": "a@b.co",
+        "user_data.phone": "14155551234",
+        "user_data.country": "us",
+        "user_data.hashed_maids": "7a3cbea0-bdf5-11e4-8dfc-aa07a5b093db",
+    }
+    assert normalised_forms({"user_data": "text"}, ConversionRules()) == {}
+
+
+def test_the_documentation_shows_the_table(root: Path) -> None:
+    rows = [
+        f"| `{field.name}` | `{field.wire}` | {field.rule} "
+        f"| `{field.example[0]}` | `{field.example[1]}` | {field.source} |"
+        for field in USER_FIELDS
+    ]
+    documented = (root / "docs" / "normalising.md").read_text("utf-8").splitlines()
+
+    assert [row for row in rows if row not in documented] == []
+
+
+@pytest.mark.parametrize("field", USER_FIELDS, ids=lambda field: field.name)
+def test_examples_of_the_documentation_run(field: Any) -> None:
+    given, normalised = field.example
+
+    got, _ = sent(of_user(**{"country": "US", field.name: given}))
+
+    assert [digest(normalised)] == got[field.wire]
