@@ -15,7 +15,7 @@ from app.console.wording import pretty
 from app.types import Event
 
 
-class NoEvent(ValueError):
+class NoEvent(Exception):
     """The pasted text holds no event; the message says why and where."""
 
 

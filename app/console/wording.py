@@ -95,11 +95,6 @@ def utc(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def clock(at: float) -> str:
-    """1764068785.0 -> 11:06."""
-    return datetime.fromtimestamp(at, UTC).strftime("%H:%M")
-
-
 def iso(at: float) -> str:
     """1764068785.0 -> 2025-11-25T11:06:25Z."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,185 @@
+import re
+from html import unescape
+
+import pytest
+
+from app.types import Delivered, Exit, Note, Query, Rejected, Retry, State
+from tests.console.world import NOW, World, new_delivery
+
+
+async def page_of(world: World, path: str, status: int = 200) -> str:
+    answer = await world.browser.get(path)
+    assert answer.status_code == status
+    return unescape(re.sub(r"\s+", " ", answer.text))
+
+
+async def one_dead_one_delivered(world: World) -> str:
+    """Make `m-1` dead and `m-2` delivered; return the dead one's id."""
+    await world.enqueue(new_delivery("m-1"))
+    await world.settle(Rejected(reason="bad currency", status=422), State.DEAD)
+    await world.enqueue(new_delivery("m-2", preset="Page Visit", event_id="m-2"))
+    await world.settle(Delivered(warning="low match"), State.DELIVERED)
+    page = await world.outbox.search(Query(message_id="m-1"), limit=1)
+    return page.deliveries[0].delivery_id
+
+
+class TestSearch:
+    async def test_while_empty_it_says_what_will_stand_here(self, world: World) -> None:
+        assert "There are none yet." in await page_of(world, "/console/deliveries")
+
+    @pytest.mark.parametrize(
+        ("query", "found"),
+        [
+            ("", {"m-1", "m-2"}),
+            ("?message_id=m-1", {"m-1"}),
+            ("?message_id=+m-1+", {"m-1"}),
+            ("?event_id=event-m-1", {"m-1"}),
+            ("?preset=Page+Visit", {"m-2"}),
+            ("?state=dead", {"m-1"}),
+            ("?reason=CURRENCY", {"m-1"}),
+            ("?state=nonsense", {"m-1", "m-2"}),
+            ("?state=dead&preset=Page+Visit", set()),
+            ("?message_id=&event_id=&preset=&state=&reason=", {"m-1", "m-2"}),
+        ],
+    )
+    async def test_each_field_narrows_it(self, query: str, found: set[str], world: World) -> None:
+        await one_dead_one_delivered(world)
+        page = await page_of(world, f"/console/deliveries{query}")
+        assert set(re.findall(r'message\?id=(m-\d)"', page)) == found
+        if not found:
+            assert "Nothing is found." in page
+
+    async def test_an_event_that_made_no_delivery_is_found_by_its_message_id(self, world: World) -> None:
+        await world.enqueue(notes=[Note(message_id="m-9", preset="Lead", exit=Exit.INVALID, reason="no identifier")])
+        page = await page_of(world, "/console/deliveries?message_id=m-9")
+        assert "Noted for this message" in page
+        assert "no identifier" in page
+
+    async def test_it_is_paged(self, world: World) -> None:
+        await world.enqueue(*(new_delivery(f"m-{number}") for number in range(120)))
+        seen: set[str] = set()
+        path: str | None = "/console/deliveries?state=pending"
+        pages = 0
+        while path:
+            page = await page_of(world, path)
+            seen.update(re.findall(r'message\?id=(m-\d+)"', page))
+            older = re.search(r'href="([^"]+)" rel="next"', page)
+            path = older and older[1]
+            pages += 1
+        assert pages == 3
+        assert len(seen) == 120
+        assert "older ones" in page
+        assert "Newest</a>" in page
+
+    async def test_dead_ones_are_offered_to_be_redriven(self, world: World) -> None:
+        assert "Redrive" not in await page_of(world, "/console/deliveries")
+        await one_dead_one_delivered(world)
+        assert "Redrive all dead ones…" in await page_of(world, "/console/deliveries?state=dead")
+        assert "Redrive the dead ones found…" in await page_of(world, "/console/deliveries?preset=Checkout")
+        assert "Redrive" not in await page_of(world, "/console/deliveries?state=delivered")
+
+    async def test_a_preset_that_is_gone_can_still_be_looked_for(self, world: World) -> None:
+        assert "<option selected>Gone</option>" in await page_of(world, "/console/deliveries?preset=Gone")
+
+    async def test_what_was_typed_is_escaped(self, world: World) -> None:
+        answer = await world.browser.get('/console/deliveries?message_id="><script>')
+        assert "<script>" not in answer.text.replace("<script src", "")
+
+
+class TestDelivery:
+    async def test_it_shows_all_attempts_and_answers(self, world: World) -> None:
+        await world.enqueue(new_delivery("m-1", warnings=("currency: taken from the first product",)))
+        await world.settle(Retry(reason="HTTP 503", status=503), State.PENDING, due_at=NOW)
+        await world.settle(Retry(reason="timed out after 30 s"), State.PENDING, due_at=NOW)
+        await world.settle(Rejected(reason="bad currency", status=422), State.DEAD)
+        found = await world.outbox.search(Query(), limit=1)
+        page = await page_of(world, f"/console/delivery?id={found.deliveries[0].delivery_id}")
+        for said in ("HTTP 503", "timed out after 30 s", "bad currency", "currency: taken from the first product"):
+            assert said in page
+        assert "<dt>Attempts that count</dt><dd>3</dd>" in page
+        assert "order-m-1" in page
+
+    async def test_what_is_sent_is_shown_without_ip_address(self, world: World) -> None:
+        page = await page_of(world, f"/console/delivery?id={await one_dead_one_delivered(world)}")
+        assert '"em"' in page
+        assert '"client_ip_address": "(masked)"' in page
+        assert "203.0.113.7" not in page
+
+    async def test_what_was_delivered_is_erased(self, world: World) -> None:
+        await one_dead_one_delivered(world)
+        found = await world.outbox.search(Query(message_id="m-2"), limit=1)
+        page = await page_of(world, f"/console/delivery?id={found.deliveries[0].delivery_id}")
+        assert "No longer kept" in page
+        assert "low match" in page
+        assert "Redrive" not in page
+
+    async def test_one_that_waits_says_until_when(self, world: World) -> None:
+        await world.enqueue(new_delivery("m-1"))
+        found = await world.outbox.search(Query(), limit=1)
+        page = await page_of(world, f"/console/delivery?id={found.deliveries[0].delivery_id}")
+        assert "Next attempt" in page
+        assert "None yet." in page
+
+    @pytest.mark.parametrize("delivery_id", ["", "999", "no-number", "%00"])
+    async def test_an_unknown_one_is_told(self, delivery_id: str, world: World) -> None:
+        assert "No such delivery" in await page_of(world, f"/console/delivery?id={delivery_id}", status=404)
+
+
+class TestMessage:
+    async def test_it_shows_deliveries_and_notes(self, world: World) -> None:
+        note = Note(
+            message_id="a/b?c", preset="Lead", exit=Exit.WITHHELD, reason="consent", warnings=("phone: no country",)
+        )
+        await world.enqueue(new_delivery("a/b?c"), notes=[note])
+        page = await page_of(world, "/console/message?id=a%2Fb%3Fc")
+        assert "Deliveries</h2>" in page
+        assert "Not delivered, and why" in page
+        assert "phone: no country" in page
+
+    async def test_one_that_left_no_trace_is_explained(self, world: World) -> None:
+        assert "Nothing is known of it." in await page_of(world, "/console/message?id=unknown")
+
+
+class TestRedrive:
+    async def test_one(self, world: World) -> None:
+        delivery_id = await one_dead_one_delivered(world)
+        answer = await world.browser.post("/console/redrive", data={"delivery_id": delivery_id})
+        assert answer.status_code == 303
+        assert "It will be sent again." in await page_of(world, answer.headers["location"])
+        again = await world.browser.post("/console/redrive", data={"delivery_id": delivery_id})
+        assert "it is not dead" in await page_of(world, again.headers["location"])
+
+    @pytest.mark.parametrize(
+        ("filters", "redriven"),
+        [({}, 3), ({"reason": "currency"}, 2), ({"preset": "Lead"}, 1), ({"reason": "nothing like it"}, 0)],
+    )
+    async def test_by_filter_or_all(self, filters: dict[str, str], redriven: int, world: World) -> None:
+        for message_id, preset, reason in (
+            ("m-1", "Checkout", "bad currency"),
+            ("m-2", "Lead", "bad currency"),
+            ("m-3", "Checkout", "too old"),
+        ):
+            await world.enqueue(new_delivery(message_id, preset=preset))
+            await world.settle(Rejected(reason=reason), State.DEAD)
+        answer = await world.browser.post("/console/redrive", data=filters)
+        page = await page_of(world, answer.headers["location"])
+        assert f"{redriven} dead deliver" in page
+        waiting = await world.outbox.search(Query(state=State.PENDING), limit=10)
+        assert len(waiting.deliveries) == redriven
+
+    async def test_many_are_asked_about_first(self, world: World) -> None:
+        await one_dead_one_delivered(world)
+        page = await page_of(world, "/console/redrive?reason=currency&preset=Checkout&state=delivered")
+        assert "preset “Checkout”" in page
+        assert "reason contains “currency”" in page
+        assert 'name="reason" value="currency"' in page
+        assert "m-1" in page
+        assert "All <strong>1 dead delivery</strong>" in await page_of(world, "/console/redrive")
+
+    async def test_where_none_is_dead_there_is_nothing_to_ask(self, world: World) -> None:
+        page = await page_of(world, "/console/redrive?reason=currency")
+        assert "There is no dead delivery with reason contains “currency”." in page
+        assert "<button" not in page.split("<main")[1]
+
+    async def test_a_count_in_the_address_is_a_number_or_nothing(self, world: World) -> None:
+        assert "will be sent again" not in await page_of(world, "/console/deliveries?redriven=many")

@@ -1,0 +1,201 @@
+"""Who sees a page, by HTTP: what stands before every page of the console."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.console.pages import ROOM
+from tests.console.world import PASSWORD, World, open_world
+
+PAGES = (
+    "/console",
+    "/console?part=live",
+    "/console/tester",
+    "/console/deliveries",
+    "/console/delivery?id=1",
+    "/console/message?id=m-1",
+    "/console/redrive",
+    "/console/mappings",
+)
+FORMS = (
+    "/console/tester",
+    "/console/redrive",
+    "/console/mappings/switch",
+    "/console/mappings/reload",
+    "/console/logout",
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_every_page_needs_the_password_that_is_set(page: str, locked: World) -> None:
+    answer = await locked.browser.get(page)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/console/login?next=%2Fconsole")
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_every_form_needs_the_password_that_is_set(form: str, locked: World) -> None:
+    answer = await locked.browser.post(form, data={"on": "no"})
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/console/login?next=%2Fconsole"
+    assert not await locked.outbox.list_shared("switch/")
+    assert locked.catalog.reloads == 0
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_without_a_password_other_machines_are_told_what_to_set(page: str, world: World) -> None:
+    async with world.from_elsewhere("192.0.2.7") as browser:
+        answer = await browser.get(page)
+    assert answer.status_code == 403
+    assert "CONSOLE_PASSWORD" in answer.text
+
+
+async def test_a_proxy_on_this_machine_does_not_open_the_console(world: World) -> None:
+    answer = await world.browser.get("/console", headers={"X-Forwarded-For": "192.0.2.7"})
+    assert answer.status_code == 403
+
+
+async def test_where_the_port_is_published_on_loopback_the_gateway_is_admitted(tmp_path: Path) -> None:
+    async with open_world(tmp_path, published_on_loopback=True) as world, world.from_elsewhere("172.17.0.1") as browser:
+        assert (await browser.get("/console")).status_code == 200
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
+async def test_no_form_of_another_site_is_taken(form: str, headers: dict[str, str], world: World) -> None:
+    answer = await world.browser.post(form, data={"on": "no"}, headers=headers)
+    assert answer.status_code == 403
+    assert "did not come from a page of the console" in answer.text
+    assert not await world.outbox.list_shared("switch/")
+
+
+async def test_a_form_that_is_too_long_is_not_read(world: World) -> None:
+    answer = await world.browser.post("/console/tester", data={"event": "x" * 1_000_001})
+    assert answer.status_code == 413
+    assert not world.tester.asked
+
+
+async def test_a_form_of_unknown_length_is_not_read(world: World) -> None:
+    async def parts() -> object:
+        yield b"event=1"
+
+    answer = await world.browser.post("/console/tester", content=parts())  # type: ignore[arg-type] # any stream will do
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("page", [*PAGES, "/console/login", "/console/static/console.css"])
+async def test_every_answer_forbids_what_it_does_not_need(page: str, world: World) -> None:
+    headers = (await world.browser.get(page)).headers
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("template", sorted((ROOM / "templates").iterdir()), ids=lambda path: path.name)
+def test_no_template_needs_what_the_policy_forbids(template: Path) -> None:
+    text = template.read_text(encoding="utf-8")
+    for forbidden in ("style=", "<style", "onclick", "javascript:", "http://", "https://", "|safe", "| safe"):
+        assert forbidden not in text
+
+
+async def test_pages_are_kept_in_no_cache_and_files_in_every(world: World) -> None:
+    page = await world.browser.get("/console")
+    assert page.headers["cache-control"] == "no-store"
+    file = await world.browser.get("/console/static/console.js")
+    assert "immutable" in file.headers["cache-control"]
+    assert file.headers["content-type"].startswith("text/javascript")
+
+
+async def test_there_are_no_other_files(world: World) -> None:
+    assert (await world.browser.get("/console/static/nothing.css")).status_code == 404
+
+
+@pytest.mark.parametrize("page", ["/console", "/console/deliveries", "/console/mappings"])
+async def test_where_the_outbox_does_not_answer_the_page_says_so(page: str, world: World) -> None:
+    await world.outbox.close()
+    answer = await world.browser.get(page)
+    assert answer.status_code == 503
+    assert "The store does not answer" in answer.text
+
+
+async def test_the_console_is_no_part_of_the_described_api(world: World) -> None:
+    assert world.app.openapi()["paths"] == {}
+
+
+class TestLogin:
+    async def test_the_password_opens_the_page_that_was_wanted(self, locked: World) -> None:
+        asked = await locked.browser.get("/console/deliveries?state=dead&reason=a+b")
+        form = await locked.browser.get(asked.headers["location"])
+        assert 'value="/console/deliveries?state=dead&amp;reason=a+b"' in form.text
+        wanted = {"password": PASSWORD, "next": "/console/deliveries?state=dead&reason=a+b"}
+        entered = await locked.browser.post("/console/login", data=wanted)
+        assert entered.headers["location"] == wanted["next"]
+        assert (await locked.browser.get("/console")).status_code == 200
+
+    @pytest.mark.parametrize(
+        "wanted",
+        [
+            "",
+            "//evil.example/console/",
+            "https://evil.example/console/x",
+            "/elsewhere",
+            "/console/\\evil.example",
+            "/console/..//evil.example"[:9] + "evil",
+            "http://[::1/console/",
+            "javascript:alert(1)",
+        ],
+    )
+    async def test_it_leads_nowhere_else(self, wanted: str, locked: World) -> None:
+        entered = await locked.browser.post("/console/login", data={"password": PASSWORD, "next": wanted})
+        assert entered.headers["location"].startswith("/console")
+        assert "\\" not in entered.headers["location"]
+
+    @pytest.mark.parametrize(
+        ("headers", "secure"),
+        [({}, False), ({"X-Forwarded-Proto": "https"}, True)],
+        ids=["plain", "behind a proxy with TLS"],
+    )
+    async def test_the_cookie_is_for_this_site_only(
+        self, *, headers: dict[str, str], secure: bool, locked: World
+    ) -> None:
+        entered = await locked.browser.post("/console/login", data={"password": PASSWORD}, headers=headers)
+        cookie = entered.headers["set-cookie"]
+        assert all(part in cookie for part in ("HttpOnly", "SameSite=strict", "Path=/console", "Max-Age=43200"))
+        assert ("Secure" in cookie) is secure
+
+    async def test_a_wrong_password_is_told_and_not_repeated(self, locked: World) -> None:
+        answer = await locked.browser.post("/console/login", data={"password": "tr0ub4dor", "next": "/console/tester"})
+        assert answer.status_code == 401
+        assert "That is not the password." in answer.text
+        assert "tr0ub4dor" not in answer.text
+        assert 'value="/console/tester"' in answer.text
+
+    async def test_after_too_many_it_is_not_even_compared(self, locked: World) -> None:
+        for _ in range(5):
+            await locked.browser.post("/console/login", data={"password": "wrong"})
+        answer = await locked.browser.post("/console/login", data={"password": PASSWORD})
+        assert answer.status_code == 429
+        assert answer.headers["retry-after"] == "61"
+        assert "Try again in 61 seconds" in answer.text
+
+    async def test_logging_out_takes_the_cookie_back(self, locked: World) -> None:
+        await locked.browser.post("/console/login", data={"password": PASSWORD})
+        assert "Log out" in (await locked.browser.get("/console")).text
+        answer = await locked.browser.post("/console/logout")
+        assert answer.headers["location"] == "/console/login"
+        assert (await locked.browser.get("/console")).status_code == 303
+
+    async def test_where_no_password_is_set_there_is_nothing_to_log_in_to(self, world: World) -> None:
+        answer = await world.browser.get("/console/login")
+        assert answer.headers["location"] == "/console"
+        assert "Log out" not in (await world.browser.get("/console")).text
+
+    async def test_behind_a_prefix_all_addresses_carry_it(self, locked: World) -> None:
+        transport = httpx.ASGITransport(app=locked.app, root_path="/pins")
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as browser:
+            answer = await browser.get("/pins/console")
+            assert answer.headers["location"].startswith("/pins/console/login?next=%2Fpins%2Fconsole")
+            assert 'href="/pins/console/static/console.css' in (await browser.get("/pins/console/login")).text

@@ -1,0 +1,127 @@
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from app.console import ProcessView
+from app.console.masking import masked
+from app.console.switches import Switches
+from app.errors import Fault
+from tests.console.world import NOW, World, open_world
+
+
+async def page_of(world: World, path: str = "/console/mappings") -> str:
+    answer = await world.browser.get(path)
+    assert answer.status_code == 200
+    return unescape(re.sub(r"\s+", " ", answer.text))
+
+
+async def test_it_lists_the_presets_and_what_each_sends(world: World) -> None:
+    page = await page_of(world)
+    for said in (
+        "<strong>2 of 50</strong>",
+        'type = "track" AND event = "Checkout"',
+        "A customer completes an order.",
+        "presets/checkout.yaml",
+        "user_data/email",
+        "$.properties.email",
+        '<a href="/console/tester?example=Checkout">',
+        "off in its file",
+    ):
+        assert said in page
+
+
+async def test_without_presets_it_says_where_they_come_from(world: World) -> None:
+    world.catalog.shown = []
+    assert "Put YAML files into PRESETS_DIR" in await page_of(world)
+
+
+async def test_a_process_that_runs_another_catalog_shows(world: World) -> None:
+    assert "No process has reported yet." in await page_of(world)
+    world.catalog.living = [
+        ProcessView(process_id="host-1", role="all", generation="generation-now", seen_at=NOW - 1),
+        ProcessView(process_id="host-2", role="send", generation="before", seen_at=NOW + 1),
+    ]
+    page = await page_of(world)
+    assert "this catalog</td><td>1 second ago" in page
+    assert '<span class="badge dead">another</span> <code>before</code></td><td>a moment ago' in page
+
+
+class TestSwitches:
+    async def switch(self, world: World, **form: str) -> str:
+        answer = await world.browser.post("/console/mappings/switch", data=form)
+        assert answer.status_code == 303
+        return await page_of(world, answer.headers["location"])
+
+    async def test_a_preset_off_and_on(self, world: World) -> None:
+        page = await self.switch(world, preset="Checkout", on="no")
+        assert "Switched off." in page
+        assert "switched off</span>" in page
+        assert await Switches.read(world.outbox) == Switches(destination_on=True, presets_off=frozenset({"Checkout"}))
+        assert "Switched on." in await self.switch(world, preset="Checkout", on="yes")
+        assert await Switches.read(world.outbox) == Switches(destination_on=True, presets_off=frozenset())
+
+    async def test_the_destination_off_and_on(self, world: World) -> None:
+        page = await self.switch(world, on="no")
+        assert "Switch sending on" in page
+        assert "sending is off</span>" in page
+        shared = await world.outbox.get_shared("switch/destination")
+        assert shared
+        assert shared.value == {"on": False}
+        assert "Switch sending off…" in await self.switch(world, on="yes")
+
+    async def test_an_unknown_preset_is_not_switched(self, world: World) -> None:
+        answer = await world.browser.post("/console/mappings/switch", data={"preset": "Unknown", "on": "no"})
+        assert answer.status_code == 404
+        assert not await world.outbox.list_shared("switch/")
+
+    @pytest.mark.parametrize(
+        ("switched_off", "said"),
+        [("hold", "are kept and sent when it is switched on again"), ("refuse", "are withheld: counted")],
+    )
+    async def test_what_becomes_of_events_meanwhile_is_said_before(
+        self, switched_off: str, said: str, tmp_path: Path
+    ) -> None:
+        async with open_world(tmp_path, switched_off=switched_off) as world:
+            assert said in await page_of(world)
+
+    async def test_a_value_that_is_no_switch_switches_nothing_off(self, world: World) -> None:
+        await world.outbox.put_shared("switch/destination", "nonsense")
+        await world.outbox.put_shared("switch/preset/Checkout", {})
+        assert await Switches.read(world.outbox) == Switches(destination_on=True, presets_off=frozenset())
+
+
+class TestReload:
+    async def test_files_that_are_taken_up(self, world: World) -> None:
+        answer = await world.browser.post("/console/mappings/reload")
+        assert world.catalog.reloads == 1
+        assert "The files were read again and are in use." in await page_of(world, answer.headers["location"])
+
+    async def test_files_with_faults_change_nothing_and_every_fault_is_listed(self, world: World) -> None:
+        world.catalog.found = [
+            Fault(file="presets/a.yaml", path="/subscribe", message="column 7: text is quoted"),
+            Fault(path="", message="51 presets are enabled"),
+        ]
+        answer = await world.browser.post("/console/mappings/reload")
+        page = await page_of(world, answer.headers["location"])
+        for said in ("nothing was changed", "2 faults", "presets/a.yaml", "/subscribe", "text is quoted", "51 presets"):
+            assert said in page
+
+
+async def test_nothing_else_from_the_address_is_said(world: World) -> None:
+    assert "pwned" not in await page_of(world, "/console/mappings?done=pwned")
+
+
+def test_masking_reaches_wherever_they_stand_and_nothing_else() -> None:
+    event = {
+        "user_data": {"client_ip_address": "203.0.113.7", "client_user_agent": "Mozilla", "em": ["b7e9"]},
+        "list": [{"client_ip_address": "203.0.113.8"}],
+        "event_time": 1,
+    }
+    assert masked(event) == {
+        "user_data": {"client_ip_address": "(masked)", "client_user_agent": "(masked)", "em": ["b7e9"]},
+        "list": [{"client_ip_address": "(masked)"}],
+        "event_time": 1,
+    }
+    assert event["event_time"] == 1

@@ -1,0 +1,137 @@
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from app.types import Delivered, Exit, Rejected, State, Tally
+from tests.console.world import ACCOUNT, CHECKOUT, NOW, World, new_delivery, open_world
+
+
+async def page_of(world: World, query: str = "") -> str:
+    answer = await world.browser.get(f"/console{query}")
+    assert answer.status_code == 200
+    return unescape(re.sub(r"\s+", " ", answer.text))
+
+
+async def test_while_empty_it_shows_how_to_send_a_first_event(world: World) -> None:
+    page = await page_of(world)
+    assert "Nothing was received in the last 24 hours." in page
+    assert "curl http://localhost:8080/webhook -H 'Content-Type: application/json'" in page
+    assert "Send the first event" in page
+    assert '"timestamp":"2026-11-18T11:05:40Z"' in page, "the example is as of now"
+
+
+async def test_the_command_quotes_for_the_shell(world: World) -> None:
+    assert """it'"'"'s <b>""" in await page_of(world)
+
+
+async def test_the_command_names_the_headers_that_a_sender_must_add(tmp_path: Path) -> None:
+    async with open_world(tmp_path, sender_headers=("X-Secret: YOUR SECRET",)) as world:
+        assert "-H 'X-Secret: YOUR SECRET'" in await page_of(world)
+
+
+async def test_without_an_example_the_command_sends_a_page(world: World) -> None:
+    world.catalog.shown = []
+    page = await page_of(world)
+    assert '"type":"page"' in page
+    assert "There are no presets." in page
+
+
+async def test_the_sandbox_is_named(tmp_path: Path) -> None:
+    async with open_world(tmp_path, live=False) as world:
+        assert "Nothing goes to Pinterest" in await page_of(world)
+
+
+async def test_with_traffic_it_says_what_was_sent_and_what_was_not(world: World) -> None:
+    tallies = [
+        Tally(name="accepted", count=1_200),
+        Tally(name="matched", preset="Checkout", count=3),
+        Tally(name="invalid", preset="Checkout", label="no identifier of a user", count=1),
+        Tally(name="withheld", label="consent: advertising not granted", count=2),
+        Tally(name="warning", preset="Checkout", label="user_data/phone", count=5),
+    ]
+    await world.enqueue(new_delivery("m-1"), new_delivery("m-2"), tallies=tallies)
+    calls = Tally(name="calls", label="200")
+    await world.settle(Delivered(), State.DELIVERED, Tally(name="delivered", preset="Checkout"), calls)
+    await world.settle(
+        Rejected(reason="bad currency", status=422),
+        State.DEAD,
+        Tally(name="rejected", preset="Checkout", label="bad currency"),
+    )
+    page = await page_of(world)
+    for said in (
+        "1 delivery could not be delivered",
+        "Received: 1,200 in the last 24 hours, at most 1,200 in 30 minutes",
+        "Delivered: 1 in the last 24 hours",
+        "Dead: 1 in the last 24 hours",
+        "no identifier of a user",
+        "consent: advertising not granted",
+        "user_data/phone",
+        "<code>200</code> processed",
+        '<a href="/console/deliveries?state=dead&reason=bad+currency">show</a>',
+        '<a href="/console/deliveries?state=dead">1</a>',
+    ):
+        assert said in page
+    assert "Send the first event" not in page
+
+
+async def test_coverage_is_the_share_of_enqueued_events(world: World) -> None:
+    deliveries = [new_delivery("m-1"), new_delivery("m-2"), new_delivery("m-3", quality=("hashed_email",))]
+    await world.enqueue(*deliveries)
+    page = await page_of(world)
+    coverage = page[page.index("Match keys") : page.index("Top reasons")]
+    assert '<td class="n share-10">100 %</td>' in coverage, "all three carry an email"
+    assert '<td class="n share-6">67 %</td>' in coverage, "two of three carry an IP address"
+    assert coverage.count('<td class="n share-0">0 %</td>') == 9, "of eleven components"
+
+
+async def test_a_blocked_destination_is_told_with_pinterests_reason(world: World) -> None:
+    refusal = {"reason": "Authentication failed", "status": 401, "since": NOW - 60, "next_probe_at": NOW + 240}
+    await world.outbox.put_shared(f"blocked/{ACCOUNT}", refusal)
+    page = await page_of(world)
+    assert "Pinterest refuses our calls: Authentication failed." in page
+    assert "The next try is in 4 minutes." in page
+    assert "<strong>Blocked</strong> (401): Authentication failed" in page
+
+
+@pytest.mark.parametrize("value", [None, {}])
+async def test_a_destination_that_is_no_longer_blocked_is_well(value: object, world: World) -> None:
+    await world.outbox.put_shared(f"blocked/{ACCOUNT}", value)
+    assert "Blocked" not in await page_of(world)
+
+
+async def test_switches_show(world: World) -> None:
+    await world.outbox.put_shared("switch/destination", {"on": False})
+    await world.outbox.put_shared(f"switch/preset/{CHECKOUT.name}", {"on": False})
+    page = await page_of(world)
+    assert "Sending is switched off." in page
+    assert 'Checkout <span class="badge">off</span>' in page
+
+
+@pytest.mark.parametrize(
+    ("query", "label"), [("?window=hour", "hour"), ("?window=week", "7 days"), ("?window=nonsense", "24 hours")]
+)
+async def test_the_time_range_can_be_chosen(query: str, label: str, world: World) -> None:
+    assert f"Nothing was received in the last {label}." in await page_of(world, query)
+
+
+async def test_the_part_that_refreshes_is_the_same_without_its_frame(world: World) -> None:
+    whole = (await world.browser.get("/console")).text
+    part = (await world.browser.get("/console?part=live&window=day")).text
+    assert part.strip() in whole
+    assert "<html" not in part
+
+
+async def test_every_count_of_the_chart_stands_in_the_table_too(world: World) -> None:
+    await world.enqueue(tallies=[Tally(name=str(Exit.ACCEPTED), count=17)])
+    page = await page_of(world)
+    table = page[page.index('id="part-table"') :]
+    first_row = table[table.index("<tbody>") : table.index("</tr>", table.index("<tbody>"))]
+    assert "2026-11-18 11:00:00 UTC" in first_row
+    assert '<td class="n">17</td>' in first_row
+
+
+async def test_what_others_wrote_is_escaped(world: World) -> None:
+    await world.enqueue(tallies=[Tally(name="invalid", preset="<i>", label="<script>alert(1)</script>")])
+    assert "<script>alert" not in (await world.browser.get("/console")).text
