@@ -1,6 +1,8 @@
 """The JSON Schemas beside the presets and mappings are current, and true of every shipped file."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +78,7 @@ def test_the_schemas_are_written_where_they_are_asked_for(tmp_path: Path) -> Non
     text = (MAPPINGS / "report_conversion_event.yaml").read_text(encoding="utf-8")
     (tmp_path / "report_conversion_event.yaml").write_text(text, encoding="utf-8")
 
-    main(str(tmp_path), str(tmp_path))
+    subprocess.run([sys.executable, "-m", "app.file_schemas", tmp_path, tmp_path], cwd=ROOT, check=True)
 
     for name, folder in (("preset.schema.json", PRESETS), ("mapping.schema.json", MAPPINGS)):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
