@@ -7,8 +7,9 @@ import sys
 
 import typer
 
-from app.commands import catalog, serve
+from app.commands import catalog, deliveries, demo, sandbox, serve, verify
 from app.errors import OutboxError, PinrelayError
+from app.log import configure_logging
 
 cli = typer.Typer(
     name="pinrelay",
@@ -18,12 +19,13 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for commands in (serve, catalog):
+for commands in (serve, catalog, deliveries, verify, sandbox, demo):
     commands.register(cli)
 
 
 def main() -> None:
     """Run the command line; known errors become one clear text and an exit code."""
+    configure_logging("auto", "warning")
     try:
         cli()
     except PinrelayError as exc:

@@ -11,7 +11,7 @@ from app.destination import ConversionRules, ReportConversionEvent
 from app.destination.client import Answer as PinterestAnswer
 from app.destination.client import Failure
 from app.destination.forms import normalised_forms
-from app.destination.user_field import user_fields
+from app.destination.user_field import USER_FIELDS
 from app.errors import CatalogError, EventError, EventInvalid, MappingError
 from app.running import RunningCatalog
 from app.sandbox import judge
@@ -32,7 +32,7 @@ class Tester:
         self._rules = rules
         self._action = ReportConversionEvent(rules)
         self._client = client
-        self._wire_names = {f"user_data.{field.name}": f"user_data.{field.wire}" for field in user_fields(rules)}
+        self._wire_names = {f"user_data.{field.name}": f"user_data.{field.wire}" for field in USER_FIELDS}
 
     def test_event(self, event: Event, draft: Draft | None, now: float) -> EventReport:
         """Map the event by every preset."""

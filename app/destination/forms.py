@@ -1,28 +1,27 @@
-"""What each hashed value looks like before SHA-256: for people who try a mapping on an event they pasted."""
+"""The readable form that each hashed value has before SHA-256: for people who look at an event they pasted."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from app.destination.normalise import normalised
 from app.destination.reading import flattened, text_of
 from app.destination.rules import ConversionRules
 from app.destination.user_data import country_of
 from app.destination.user_field import USER_FIELDS
 
 
-def normalised_forms(fields: Mapping[str, Any], rules: ConversionRules) -> dict[str, str]:
-    """Return the normalised text by path (`user_data.email`), several joined by commas; what sends nothing is absent.
+def normalised_forms(user_data: Any, rules: ConversionRules) -> Mapping[str, str]:
+    """Answer field name -> normalised text, several joined by a comma; fields that send nothing are left out.
 
-    `fields` is what the mapping resolved. Personal data: show it to whoever gave it, keep it nowhere.
+    Personal data: show it to whoever gave it, keep it nowhere.
     """
-    given = fields.get("user_data")
-    if type(given) is not dict:
+    if not isinstance(user_data, dict):
         return {}
-    country = country_of(given.get("country"))
+    country = country_of(user_data.get("country"))
     forms = {}
     for field in USER_FIELDS:
         normalise = field.normaliser(rules)
-        texts = (text_of(item) or "" for item in flattened(given.get(field.name)))
-        kept = filter(None, (normalised(text, country, normalise)[0] for text in texts))
-        forms[f"user_data.{field.name}"] = ", ".join(dict.fromkeys(kept))
-    return {path: form for path, form in forms.items() if form}
+        texts = (text_of(item) for item in flattened(user_data.get(field.name)))
+        found = [form for text in texts if text and (form := normalise(text.strip(), country)[0])]
+        if found:
+            forms[field.name] = ", ".join(found)
+    return forms

@@ -1,0 +1,35 @@
+"""`pinrelay sandbox`: the stand-in for Pinterest's endpoint, alone."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from app.sandbox import Account, create_sandbox
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command."""
+    cli.command()(sandbox)
+
+
+def sandbox(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1 to listen on.")] = 8081,
+    token: Annotated[str | None, typer.Option(help="The only token that is taken; none takes any.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Keeps what is received across restarts.")] = None,
+) -> None:
+    """Stand in for Pinterest: judge as strictly as its schema, keep what arrives, misbehave when told.
+
+    Point a server at it with PINTEREST_API_URL=http://127.0.0.1:8081/sandbox/v5.
+    GET /sandbox/ shows counts, PUT /sandbox/script sets misbehaviour.
+
+    Example: pinrelay sandbox --port 8081
+    """
+    inner = create_sandbox(account=Account(token=SecretStr(token) if token else None), path=file)
+    app = Starlette(routes=[Mount("/sandbox", inner)])
+    typer.echo(f"sandbox: http://127.0.0.1:{port}/sandbox/ (PINTEREST_API_URL=http://127.0.0.1:{port}/sandbox/v5)")
+    uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=5)

@@ -1,0 +1,86 @@
+"""`pinrelay verify`: are the credentials good? Said in words that need no API documentation."""
+
+import asyncio
+import secrets
+import sys
+import time
+from hashlib import sha256
+
+import orjson
+import typer
+
+from app.config import Settings, load_settings
+from app.destination.client import Answer, Failure, PinterestClient
+
+#: What each status means for whoever has to mend it (facts of Pinterest's OpenAPI, `events/create`).
+_REMEDIES = {
+    401: "Pinterest does not know this token. Make a new one in Ads Manager > Conversions > Conversion access token, "
+    "and set PINTEREST_CONVERSION_TOKEN.",
+    403: "The token is good, but its owner may not send for this ad account. Check PINTEREST_AD_ACCOUNT_ID; the owner "
+    "needs the role Admin, Analyst, Audience or Campaign there.",
+    404: "There is no such ad account. Check PINTEREST_AD_ACCOUNT_ID.",
+    429: "Pinterest takes no more calls just now. Try again in a minute.",
+    503: "Pinterest's endpoint takes no traffic at the moment. Try again later; events are kept meanwhile.",
+}
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command."""
+    cli.command()(verify)
+
+
+def verify() -> None:
+    """Send one fresh test event with ?test=true, which Pinterest checks and drops, and say what is wrong.
+
+    Exits with 0 where Pinterest takes events, else 1.
+
+    Example: pinrelay verify
+    """
+    settings = load_settings()
+    if not settings.live:
+        sys.stderr.write(
+            "pinrelay: there are no credentials: set PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN\n"
+        )
+        raise typer.Exit(1)
+    good, text = asyncio.run(_verify(settings))
+    typer.echo(text)
+    raise typer.Exit(0 if good else 1)
+
+
+async def _verify(settings: Settings) -> tuple[bool, str]:
+    client = PinterestClient(
+        api_url=settings.pinterest_api_url,
+        ad_account_id=settings.pinterest_ad_account_id or "",
+        token=settings.current_token,
+        timeout_s=settings.send_timeout_s,
+    )
+    try:
+        return judge_answer(await client.send([_test_event(time.time())], test=True))
+    finally:
+        await client.close()
+
+
+def _test_event(now: float) -> bytes:
+    return orjson.dumps(
+        {
+            "event_name": "custom",
+            "action_source": "web",
+            "event_time": int(now),
+            "event_id": f"pinrelay-verify-{secrets.token_hex(8)}",
+            "user_data": {"em": [sha256(b"pinrelay-verify@example.com").hexdigest()]},
+        }
+    )
+
+
+def judge_answer(answer: Answer | Failure) -> tuple[bool, str]:
+    """Say whether the credentials are good, and what to do where they are not."""
+    if isinstance(answer, Failure):
+        return False, (
+            f"Pinterest could not be reached: {answer.reason}. "
+            "Check that this machine may open https connections to PINTEREST_API_URL."
+        )
+    if answer.status == 200:  # noqa: PLR2004 - OK
+        return True, "Pinterest takes events with these credentials."
+    said = answer.body.get("message", "") if isinstance(answer.body, dict) else ""
+    remedy = _REMEDIES.get(answer.status, "Pinterest answered something unexpected; nothing is wrong with the token.")
+    return False, f"{remedy} (status {answer.status}: {said})"
