@@ -24,6 +24,8 @@ def _parameter(name: str, url: Any) -> Any:
     """Give the first value of the parameter that is not empty, decoded as forms are (`+` is a blank)."""
     if not isinstance(url, str) or len(url) > MAX_ADDRESS_CHARACTERS:
         return MISSING
+    if name not in url and "%" not in url:  # the common case, without taking the address apart
+        return MISSING
     before, _, query = url.partition("#")[0].partition("?")
     for pair in (query or before).split("&"):
         key, _, value = pair.partition("=")

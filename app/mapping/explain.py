@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.mapping.generate import generate
 from app.mapping.nodes import MISSING, Call, Choice, Constant, If, List, Node, Object, Path, Query, is_empty
+from app.mapping.paths import read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def _evaluate(node: Node, event: Any, reads: list[Read]) -> Any:  # noqa: PLR091
     """Resolve a node as the generated function does, and note what is read."""
     match node:
         case Path(text=text) | Query(text=text):
-            value = generate(node)(event)
+            value = read(event, node.keys) if isinstance(node, Path) else node.find(event)
             if value is not MISSING:
                 reads.append(Read(path=text, value=value))
             return value

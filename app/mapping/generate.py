@@ -25,6 +25,8 @@ from app.mapping.nodes import MISSING, Call, Choice, Constant, If, List, Node, O
 
 _EMPTY: Final[dict[str, Any]] = {}
 _SMALL: Final = 2**53
+#: Deeper expressions become functions of their own: Python's parser has a limit.
+_MAX_NESTING: Final = 8
 
 
 def generate(node: Node) -> Resolver:
@@ -41,6 +43,7 @@ class _Function:
         self._parents: dict[tuple[str, ...], str] = {}
         self._head: list[str] = []
         self._body: list[str] = []
+        self._nesting = 0
 
     def build(self, node: Node) -> Resolver:
         result = self._object(node) if isinstance(node, Object) else self._expression(node)
@@ -88,7 +91,16 @@ class _Function:
                 self._body.append(f" if ({result} := {self._expression(value)}) is not MISSING: {put} {result}")
         return name
 
-    def _expression(self, node: Node) -> str:  # noqa: PLR0911 - one line a kind of node
+    def _expression(self, node: Node) -> str:
+        if self._nesting == _MAX_NESTING:
+            return f"{self._bound(generate(node))}(event)"
+        self._nesting += 1
+        try:
+            return self._shallow(node)
+        finally:
+            self._nesting -= 1
+
+    def _shallow(self, node: Node) -> str:  # noqa: PLR0911 - one line a kind of node
         match node:
             case Constant(value=value):
                 return self._constant(value)

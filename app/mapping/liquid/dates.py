@@ -5,8 +5,10 @@
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from email.utils import parsedate_to_datetime
+from functools import partial
 from operator import methodcaller
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -21,6 +23,17 @@ _MAX_MINUTES: Final = 24 * 60
 _DIRECTIVE: Final = re.compile(r"%([-_0^#:]+)?(\d+)?[EO]?(.)", re.DOTALL)
 _WIDTHS: Final = {**dict.fromkeys("CdeHIklmMSUWy", 2), "j": 3, "L": 3, "Y": 4}
 _PADDED_BY_BLANKS: Final = frozenset("aAbBceklpP")
+
+
+def _strptime(form: str, text: str) -> datetime:
+    return datetime.strptime(text, form).replace(tzinfo=UTC)
+
+
+#: What JavaScript's Date reads besides ISO 8601 and is often met.
+_OTHER_FORMS: Final[tuple[Callable[[str], datetime], ...]] = tuple(
+    partial(_strptime, form)
+    for form in ("%Y-%m", "%Y/%m/%d", "%m/%d/%Y", "%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y")
+)
 
 
 def _twelve(moment: datetime) -> int:
@@ -109,10 +122,12 @@ def moment_of(value: Any, zone: Any = MISSING) -> datetime | None:
 
 
 def _parsed(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text.strip())
-    except ValueError:
-        return parsedate_to_datetime(text)
+    text = text.strip()
+    readers: tuple[Callable[[str], datetime], ...] = (datetime.fromisoformat, *_OTHER_FORMS, parsedate_to_datetime)
+    for read in readers:
+        with suppress(ValueError):
+            return read(text)
+    raise ValueError
 
 
 def _zone(zone: Any) -> tzinfo:

@@ -13,17 +13,21 @@ from liquid.builtin.expressions import FilteredExpression, Identifier, Nil, pars
 from liquid.builtin.expressions.filtered import Filter
 from liquid.builtin.expressions.logical import (
     ContainsExpression,
+    EqExpression,
     GeExpression,
     GtExpression,
     LeExpression,
     LtExpression,
+    NeExpression,
     parse_boolean_primitive,
 )
+from liquid.builtin.expressions.primitive import Blank
 from liquid.builtin.output import OutputNode
 from liquid.builtin.tags.assign_tag import AssignNode
 from liquid.exceptions import LiquidSyntaxError, StopRender
 from liquid.expression import Expression
 from liquid.token import TOKEN_ASSIGN, TOKEN_EOF, TOKEN_EXPRESSION, TOKEN_OUTPUT, TOKEN_PIPE, TOKEN_TAG, Token
+from liquid.undefined import Undefined
 
 from app.mapping.liquid.values import liquid_text, number_or_nan, plain
 
@@ -140,17 +144,26 @@ def coerce_comparisons(expression: Any) -> None:
         left, right = expression.left, expression.right
         expression.left = _Side(left.token, left, lambda context: _comparable(left, right, context))
         expression.right = _Side(right.token, right, lambda context: _comparable(right, left, context))
+    elif isinstance(expression, EqExpression | NeExpression) and isinstance(expression.right, Blank):
+        compared = expression.left
+        expression.left = _Side(compared.token, compared, lambda context: _or_blank(compared.evaluate(context)))
     elif isinstance(expression, ContainsExpression):
         within = expression.left
         expression.left = _Side(within.token, within, lambda context: _searchable(within.evaluate(context)))
 
 
 def _comparable(own: Expression, other: Expression, context: RenderContext) -> Any:
+    """Give a text beside a text, else a number, else None, which no comparison holds for."""
     value, against = own.evaluate(context), other.evaluate(context)
-    if value is None or (isinstance(value, str) and isinstance(against, str)):
+    if isinstance(own, Nil) or (isinstance(value, str) and isinstance(against, str)):
         return value
     found = number_or_nan(plain(value))
     return None if math.isnan(found) else found
+
+
+def _or_blank(value: Any) -> Any:
+    """Let null and false equal `blank`, as they do in LiquidJS."""
+    return "" if value is None or value is False or isinstance(value, Undefined) else value
 
 
 def _searchable(value: Any) -> Any:
