@@ -17,6 +17,8 @@ SCHEMA_VERSION: Final = 1
 #: Of the JSON in `payload.body`: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
 PAYLOAD_VERSION: Final = 1
 BUSY_TIMEOUT_S: Final = 5.0
+#: Brought the operator `->>` (STRICT tables and UPDATE FROM are older).
+OLDEST_SQLITE: Final = (3, 38)
 _OWNER_ONLY = 0o600
 
 #: secure_delete: what is erased leaves the file. synchronous=FULL: a commit is on the disk before it is answered.
@@ -48,7 +50,9 @@ def unavailable(exc: sqlite3.Error) -> OutboxUnavailable:
     """Say what an error of SQLite means and what helps. Every such error leaves the engine this way."""
     name = getattr(exc, "sqlite_errorname", type(exc).__name__)
     remedy = next((text for prefix, text in _REMEDIES.items() if name.startswith(prefix)), "see the log")
-    return OutboxUnavailable(f"The outbox cannot be used now ({name}): {remedy}. Send the events again later.")
+    error = OutboxUnavailable(f"The outbox cannot be used now ({name}): {remedy}. Send the events again later.")
+    error.__cause__ = exc
+    return error
 
 
 @contextmanager
@@ -75,6 +79,8 @@ def open_writable(path: Path) -> sqlite3.Connection:
 
     The file can be read by its owner only. Raises OutboxVersionError, OutboxUnavailable.
     """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise OutboxUnavailable(f"SQLite {sqlite3.sqlite_version} is too old: 3.38 or newer is needed beside Python.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, _OWNER_ONLY))

@@ -16,7 +16,7 @@ from app.outbox.sqlite.claim import ClaimCall, RenewCall, claim, renew
 from app.outbox.sqlite.database import checkpoint, open_writable
 from app.outbox.sqlite.enqueue import EnqueueCall, backlog_full, enqueue
 from app.outbox.sqlite.readers import Readers
-from app.outbox.sqlite.redrive import RedriveCall, redrive
+from app.outbox.sqlite.redrive import STEP_ROWS, RedriveCall, redrive
 from app.outbox.sqlite.retention import RetainCall, retain
 from app.outbox.sqlite.settle import SettleCall, settle
 from app.outbox.sqlite.sql import SQL
@@ -100,7 +100,7 @@ class SqliteOutbox:
         before: int | None = ledger.END
         while before is not None:
             call = RedriveCall(query=query, before=before, now=now)
-            step = await self._writer.do(self._redrive, call, rows=1_000)
+            step = await self._writer.do(self._redrive, call, rows=STEP_ROWS)
             count, before = count + step.count, step.before
         self._watch.wake()
         return count

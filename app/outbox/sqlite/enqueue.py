@@ -1,9 +1,9 @@
 """Enqueue: judge duplicates, then store what is new."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from app.errors import OutboxUnavailable
 from app.outbox.rules import OutboxRules
@@ -24,6 +24,10 @@ class EnqueueCall:
     now: float
 
 
+#: digest -> (the delivery that holds the key, when its window ends)
+Held: TypeAlias = dict[str, tuple[int, float]]
+
+
 @dataclass(slots=True)
 class _Rows:
     """What is to be written."""
@@ -32,8 +36,13 @@ class _Rows:
     bodies: list[str] = field(default_factory=list)
     notes: list[Any] = field(default_factory=list)
     tallies: list[tuple[float, Tally]] = field(default_factory=list)
-    #: digest -> (delivery id, end of its window)
-    keys: dict[str, tuple[int, float]] = field(default_factory=dict)
+    keys: Held = field(default_factory=dict)
+
+    def add_note(self, note: Note, now: float) -> None:
+        self.notes.append([note.message_id, note.preset, note.exit, note.reason, note.warnings, now])
+
+    def add_tally(self, name: str, preset: str, now: float, label: str = "") -> None:
+        self.tallies.append((now, Tally(name=name, preset=preset, label=label)))
 
     def add(self, other: "_Rows") -> None:
         self.deliveries += other.deliveries
@@ -85,50 +94,34 @@ def _keys(delivery: NewDelivery, rules: OutboxRules) -> tuple[Key, ...]:
     )
 
 
-def _taken(connection: sqlite3.Connection, keys: Iterable[Key]) -> dict[str, tuple[int, float]]:
-    """Look up which keys are remembered: digest -> (delivery id, end of its window)."""
+def _taken(connection: sqlite3.Connection, keys: Iterable[Key]) -> Held:
+    """Look up which keys are remembered."""
     rows = as_rows([key.digest for key in keys])
     return {digest: (holder, until) for digest, holder, until in one_json(connection, "keys_taken", rows=rows)}
 
 
 def _judge(
-    call: EnqueueCall,
-    keys: Sequence[tuple[Key, ...]],
-    taken: Mapping[str, tuple[int, float]],
-    first_id: int,
-    rules: OutboxRules,
+    call: EnqueueCall, keys: Sequence[tuple[Key, ...]], taken: Held, first_id: int, rules: OutboxRules
 ) -> tuple[_Rows, list[Enqueued]]:
     """Decide for each delivery of one call whether it is new, and write down what is to be stored."""
-    rows = _Rows(
-        notes=[_note_row(note, call.now) for note in call.notes],
-        tallies=[(call.now, tally) for tally in call.tallies],
-    )
+    rows = _Rows(tallies=[(call.now, tally) for tally in call.tallies])
+    for note in call.notes:
+        rows.add_note(note, call.now)
     answers = []
     for delivery, of_delivery in zip(call.deliveries, keys, strict=True):
-        if reason := _seen(of_delivery, rows.keys, taken, call.now):
-            note = Note(
-                message_id=delivery.message_id, preset=delivery.preset, exit=Exit.DUPLICATE, reason=reason,
-                warnings=delivery.warnings,
-            )  # fmt: skip
-            rows.notes.append(_note_row(note, call.now))
-            rows.tallies.append((call.now, Tally(name=Exit.DUPLICATE, preset=delivery.preset)))
+        reason = _seen(of_delivery, rows.keys, taken, call.now)
+        if reason:
             answers.append(Enqueued(exit=Exit.DUPLICATE, reason=reason))
-            continue
-        delivery_id = first_id + len(rows.deliveries)
-        rows.keys.update((key.digest, (delivery_id, call.now + rules.dedup_window_s)) for key in of_delivery)
-        rows.deliveries.append(_delivery_row(delivery, delivery_id, call.now))
-        rows.bodies.append(delivery.payload.decode())
-        rows.tallies.append((call.now, Tally(name=Exit.ENQUEUED, preset=delivery.preset)))
-        rows.tallies += (
-            (call.now, Tally(name="quality", preset=delivery.preset, label=part)) for part in delivery.quality
-        )
-        answers.append(Enqueued(exit=Exit.ENQUEUED))
+            _write_duplicate(rows, delivery, reason, call.now)
+        else:
+            answers.append(Enqueued(exit=Exit.ENQUEUED))
+            delivery_id = first_id + len(rows.deliveries)
+            rows.keys.update((key.digest, (delivery_id, call.now + rules.dedup_window_s)) for key in of_delivery)
+            _write_new(rows, delivery, delivery_id, call.now)
     return rows, answers
 
 
-def _seen(
-    keys: Iterable[Key], own: Mapping[str, tuple[int, float]], taken: Mapping[str, tuple[int, float]], now: float
-) -> str:
+def _seen(keys: Iterable[Key], own: Held, taken: Held, now: float) -> str:
     """Say which key was seen before, and where; "" where none was."""
     for key in keys:
         holder, until = own.get(key.digest) or taken.get(key.digest) or (0, now)
@@ -137,8 +130,20 @@ def _seen(
     return ""
 
 
-def _delivery_row(delivery: NewDelivery, delivery_id: int, now: float) -> list[Any]:
-    return [
+def _write_duplicate(rows: _Rows, delivery: NewDelivery, reason: str, now: float) -> None:
+    note = Note(
+        message_id=delivery.message_id,
+        preset=delivery.preset,
+        exit=Exit.DUPLICATE,
+        reason=reason,
+        warnings=delivery.warnings,
+    )
+    rows.add_note(note, now)
+    rows.add_tally(Exit.DUPLICATE, delivery.preset, now)
+
+
+def _write_new(rows: _Rows, delivery: NewDelivery, delivery_id: int, now: float) -> None:
+    row = [
         delivery_id,
         delivery.ad_account_id,
         delivery.preset,
@@ -152,10 +157,11 @@ def _delivery_row(delivery: NewDelivery, delivery_id: int, now: float) -> list[A
         len(delivery.payload),
         now,
     ]
-
-
-def _note_row(note: Note, now: float) -> list[Any]:
-    return [note.message_id, note.preset, note.exit, note.reason, note.warnings, now]
+    rows.deliveries.append(row)
+    rows.bodies.append(delivery.payload.decode())
+    rows.add_tally(Exit.ENQUEUED, delivery.preset, now)
+    for component in delivery.quality:
+        rows.add_tally("quality", delivery.preset, now, component)
 
 
 def _store(connection: sqlite3.Connection, rows: _Rows, first_id: int) -> None:

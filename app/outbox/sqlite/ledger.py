@@ -21,12 +21,12 @@ def search(connection: sqlite3.Connection, query: Query, limit: int, cursor: str
     """Do `Outbox.search`. The cursor is the id below which the next page begins.
 
     Where no index leads to what is asked for, one page looks at SCAN_ROWS deliveries and says so in `scanned`;
-    its cursor leads on to older ones.
+    its cursor leads on to older ones. A cursor that is none begins at the newest.
     """
     lowest, highest = connection.execute(SQL["delivery_range"]).fetchone()
     if lowest is None:
         return Page(deliveries=())
-    before = min(int(cursor) if cursor else END, highest + 1)
+    before = min(int(cursor) if cursor and cursor.isdecimal() else END, highest + 1)
     floor = lowest if narrow(query) else max(lowest, before - SCAN_ROWS)
     found = _deliveries(connection, query, limit=limit + 1, before=before, floor=floor)
     if len(found) > limit:

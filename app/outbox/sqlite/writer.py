@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any, TypeAlias, TypeVar
 
 from app.errors import OutboxUnavailable
-from app.outbox.sqlite.database import border, unavailable
+from app.outbox.sqlite.database import unavailable
 
 Call = TypeVar("Call")
 Answer = TypeVar("Answer")
@@ -93,13 +93,15 @@ class Writer:
     def _commit(self, group: Sequence[_Job]) -> list[Any]:
         """Answer for every job of the group; exceptions are answers."""
         try:
-            with border():
-                self._connection.execute("BEGIN IMMEDIATE")
-                answers = self._do_all(group)
-                self._connection.execute("COMMIT")
-        except Exception as exc:  # noqa: BLE001 - whatever it is, it is the answer to every call that shared the commit
+            self._connection.execute("BEGIN IMMEDIATE")
+            answers = self._do_all(group)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as exc:
             self._roll_back()
-            return [exc] * len(group)
+            return [unavailable(exc) for _ in group]
+        except Exception as exc:  # noqa: BLE001 - a fault of ours must not end the thread: all who shared it are told
+            self._roll_back()
+            return [exc for _ in group]
         return answers
 
     def _roll_back(self) -> None:
