@@ -21,8 +21,7 @@ class CutAnswer(Response):
             half = bytes(self._answer.body)[: len(self._answer.body) // 2]
             await send({"type": "http.response.body", "body": half, "more_body": True})
         _transport(receive).close()
-        while (await receive())["type"] != "http.disconnect":
-            """The server takes the connection for lost from here on, and adds nothing of its own."""
+        await receive()  # http.disconnect: from here on the server takes the connection for lost and adds nothing
 
 
 def _transport(receive: Receive) -> Any:
