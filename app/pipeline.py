@@ -111,7 +111,7 @@ class Pipeline:
             raise RuntimeError(message)
         drafts = []
         for number, event in enumerate(events, start=1):
-            drafts.append(self._draft(event, now))
+            drafts.append(self.draft(event, now=now))
             if number % EVENTS_A_TURN == 0:
                 await asyncio.sleep(0)
         deliveries = [self._delivery(*item) for item in _lines(drafts, Exit.ENQUEUED)]
@@ -120,7 +120,8 @@ class Pipeline:
         self._on_count([*tallies, *_outbox_tallies(deliveries, answers)])
         return _receipt(drafts, iter(answers))
 
-    def _draft(self, event: Event | EventRefused, now: float) -> EventReceipt:
+    def draft(self, event: Event | EventRefused, *, now: float) -> EventReceipt:
+        """Preview one received event, or tell why it was refused."""
         if isinstance(event, EventRefused):
             line = Line(preset=None, exit=Exit.REFUSED, reason=event.reason)
             return EventReceipt(message_id=event.message_id, deliveries=(line,))
