@@ -87,7 +87,7 @@ class PinterestClient:
         """Tell one token from another without showing it; "" where it cannot be read."""
         try:
             return sha256(self._read_token().get_secret_value().encode()).hexdigest()[:12]
-        except OSError:
+        except (OSError, ValueError):
             return ""
 
     async def close(self) -> None:

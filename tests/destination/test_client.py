@@ -1,0 +1,182 @@
+"""The call to Pinterest, against the real sandbox and against transports that fail."""
+
+import asyncio
+import inspect
+import traceback
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import httpx
+import orjson
+import pytest
+from pydantic import SecretStr
+
+from app.destination.client import Answer, Failure, PinterestClient, Token
+from app.sandbox import Account, create_sandbox
+from tests.sandbox.events import numbered
+
+TOKEN = "pina_very_secret_token"
+PAYLOADS = [orjson.dumps(event) for event in numbered(3)]
+
+
+def client(
+    transport: httpx.AsyncBaseTransport, *, token: Token | None = None, timeout_s: float = 5, api_url: str = ""
+) -> PinterestClient:
+    return PinterestClient(
+        api_url=api_url or "http://pinterest.test/v5/",
+        ad_account_id="42",
+        token=SecretStr(TOKEN) if token is None else token,
+        timeout_s=timeout_s,
+        transport=transport,
+    )
+
+
+async def send(to: PinterestClient, payloads: list[bytes] = PAYLOADS, *, test: bool = False) -> Answer | Failure:
+    try:
+        return await to.send(payloads, test=test)
+    finally:
+        await to.close()
+
+
+@pytest.fixture
+def sandbox() -> httpx.ASGITransport:
+    return httpx.ASGITransport(create_sandbox(account=Account(ad_account_id="42", token=SecretStr(TOKEN))))
+
+
+def failing(error: Exception) -> httpx.MockTransport:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    return httpx.MockTransport(fail)
+
+
+async def test_finished_events_are_joined_into_one_call_and_judged_in_order(sandbox: httpx.ASGITransport) -> None:
+    answer = await send(client(sandbox))
+
+    assert isinstance(answer, Answer)
+    assert (answer.status, answer.retry_after, answer.body["num_events_processed"]) == (200, None, 3)
+
+
+async def test_the_bytes_are_sent_as_they_are() -> None:
+    seen: list[httpx.Request] = []
+
+    def keep(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(429, text="<html>", headers={"Retry-After": "7"})
+
+    answer = await send(client(httpx.MockTransport(keep)), [b'{"a":1.0}', b'{ "b" : 2 }'], test=True)
+
+    assert answer == Answer(status=429, retry_after="7", body=None)
+    assert seen[0].content == b'{"data":[{"a":1.0},{ "b" : 2 }]}'
+    assert str(seen[0].url) == "http://pinterest.test/v5/ad_accounts/42/events?test=true"
+    assert seen[0].headers["Authorization"] == f"Bearer {TOKEN}"
+    assert seen[0].headers["Content-Type"] == "application/json"
+
+
+async def test_test_events_are_not_recorded(sandbox: httpx.ASGITransport) -> None:
+    await send(client(sandbox), test=True)
+
+    async with httpx.AsyncClient(transport=sandbox, base_url="http://sandbox") as people:
+        assert (await people.get("/")).json()["received"] == 0
+
+
+UNSENT = {
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+}
+ERRORS = sorted(
+    (each for each in vars(httpx).values() if inspect.isclass(each) and issubclass(each, httpx.RequestError)),
+    key=lambda each: each.__name__,
+)
+
+
+@pytest.mark.parametrize("error", [*ERRORS, ConnectionResetError, OSError], ids=lambda error: error.__name__)
+async def test_every_error_of_the_network_is_a_failure_that_says_whether_the_call_may_have_arrived(
+    error: type[Exception],
+) -> None:
+    failure = await send(client(failing(error(f"quotes Bearer {TOKEN}"))))
+
+    assert isinstance(failure, Failure)
+    assert failure.ambiguous == (error not in UNSENT)
+    assert not failure.token
+    assert failure.reason
+    assert TOKEN not in failure.reason
+
+
+async def test_an_answer_that_trickles_in_for_ever_is_cut_off_by_the_time_limit() -> None:
+    async def trickle() -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(0.01)
+            yield b" "
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=trickle()))
+
+    assert await send(client(transport, timeout_s=0.1)) == Failure(
+        reason="Pinterest did not answer in time", ambiguous=True
+    )
+
+
+async def test_a_changed_token_is_taken_up_by_the_next_call(sandbox: httpx.ASGITransport, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("old")
+    pinterest = client(sandbox, token=lambda: SecretStr(path.read_text()))
+
+    before, first = pinterest.fingerprint(), await pinterest.send(PAYLOADS)
+    path.write_text(TOKEN)
+    after, second = pinterest.fingerprint(), await send(pinterest)
+
+    assert [answer.status for answer in (first, second) if isinstance(answer, Answer)] == [401, 200]
+    assert before != after
+    assert len(after) == 12
+
+
+def _missing() -> SecretStr:
+    raise FileNotFoundError
+
+
+@pytest.mark.parametrize(
+    "token",
+    [SecretStr(""), SecretStr("two words"), SecretStr("line\nbreak"), SecretStr("käse"), _missing],
+    ids=["empty", "two words", "line break", "not ASCII", "unreadable file"],
+)
+async def test_a_token_that_no_header_can_carry_is_not_sent_nor_shown(
+    token: Token, sandbox: httpx.ASGITransport
+) -> None:
+    failure = await send(client(sandbox, token=token))
+
+    assert failure == Failure(reason="the conversion token cannot be read or used", ambiguous=False, token=True)
+
+
+async def test_an_unreadable_token_has_no_fingerprint(sandbox: httpx.ASGITransport) -> None:
+    pinterest = client(sandbox, token=_missing)
+
+    assert pinterest.fingerprint() == ""
+    await pinterest.close()
+
+
+async def test_an_address_that_is_none_is_a_failure() -> None:
+    failure = await send(client(httpx.AsyncHTTPTransport(), api_url="ftp://pinterest.test"))
+
+    assert failure == Failure(reason="PINTEREST_API_URL must begin with http:// or https://", ambiguous=False)
+
+
+@pytest.mark.parametrize("show", [repr, str, lambda value: repr(vars(value))], ids=["repr", "str", "vars"])
+async def test_the_token_is_never_shown(show: Callable[[object], str], sandbox: httpx.ASGITransport) -> None:
+    pinterest = client(sandbox)
+    answer = await send(pinterest)
+
+    assert TOKEN not in show(pinterest)
+    assert TOKEN not in repr(answer)
+
+
+async def test_the_token_is_in_no_traceback() -> None:
+    pinterest = client(failing(RuntimeError("a mistake of ours")))
+
+    with pytest.raises(RuntimeError) as caught:
+        await send(pinterest)
+
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))
