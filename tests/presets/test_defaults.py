@@ -1,0 +1,299 @@
+"""What the default mapping finds in an event: its order of choices, as tables."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from app.catalog import Catalog
+from app.catalog_files import FieldSpec
+from app.destination import report_conversion_event
+from tests.presets.conftest import Make
+
+STOOL = {"product_id": "OA-1", "name": "Stool", "brand": "Oak", "category": "Seats", "price": 189.5, "quantity": 2}
+CUSHION = {"id": 7, "price": "40.10"}
+TWO = [STOOL, CUSHION]  # 2 x 189.5 + 1 x 40.1 = 419.1
+SENT_STOOL = {
+    "id": "OA-1",
+    "item_name": "Stool",
+    "item_category": "Seats",
+    "item_brand": "Oak",
+    "item_price": "189.5",
+    "quantity": 2,
+}
+
+
+def only(name: str, value: Any) -> dict[str, Any]:
+    """Nest the value: `only("a.b", 1)` is {"a": {"b": 1}}."""
+    for key in reversed(name.split(".")):
+        value = {key: value}
+    nested: dict[str, Any] = value
+    return nested
+
+
+@pytest.mark.parametrize(
+    ("preset", "properties", "value"),
+    [
+        ("Order Completed", {"revenue": 399, "subtotal": 1, "total": 2, "products": TWO, "value": 3}, "399"),
+        ("Order Completed", {"revenue": 0, "total": 2}, "0"),
+        ("Order Completed", {"revenue": "", "subtotal": 419.6, "total": 2, "value": 3}, "419.6"),
+        ("Order Completed", {"total": 448.1, "tax": 36.6, "shipping": 12.5, "products": TWO}, "399"),
+        ("Order Completed", {"total": 0.3, "tax": 0.1, "shipping": 0.1}, "0.1"),
+        ("Order Completed", {"total": 448.1, "tax": 36.6, "products": TWO}, "419.1"),
+        ("Order Completed", {"products": TWO, "total": 500}, "419.1"),
+        ("Order Completed", {"products": [STOOL, {"id": "no price"}], "total": 500}, "500"),
+        ("Order Completed", {"products": [], "total": 500}, "500"),
+        ("Order Completed", {"total": 500, "value": 3}, "500"),
+        ("Order Completed", {"value": 3}, "3"),
+        ("Order Completed", {"revenue": "1,299.00"}, "1299"),
+        ("Order Completed", {}, None),
+        ("Checkout", {"revenue": 399, "value": 3}, "399"),
+        ("Checkout Started", {"value": 3, "revenue": 399}, "3"),
+        ("Checkout Started", {"revenue": 399, "products": TWO}, "399"),
+        ("Checkout Started", {"products": TWO, "total": 500}, "419.1"),
+        ("Checkout Started", {"total": 500}, "500"),
+        ("Product Added", STOOL | {"value": 350}, "350"),
+        ("Product Added", STOOL, "379"),
+        ("Product Added", {"price": 0.1, "quantity": 3}, "0.3"),
+        ("Product Added", {"price": "19.99"}, "19.99"),
+        ("Product Added", {"quantity": 3}, None),
+        ("Product List Viewed", {"products": TWO}, None),
+        ("View Category", {"products": TWO, "value": 3}, "3"),
+    ],
+    ids=str,
+)
+def test_the_value(preset: str, properties: dict[str, Any], value: str | None, sent_of: Make) -> None:
+    preset = {"Product Added": "Add to Cart"}.get(preset, preset)
+
+    assert sent_of(preset, properties=properties).get("custom_data", {}).get("value") == value
+
+
+@pytest.mark.parametrize(
+    ("properties", "custom_data"),
+    [
+        ({"currency": "eur", "products": [{"id": "1", "currency": "USD"}]}, {"currency": "EUR"}),
+        ({"products": [{"id": "1", "currency": "USD"}]}, {"currency": "USD"}),
+        ({"revenue": 5}, {"currency": None}),
+        ({"products": TWO}, {"content_ids": ["OA-1", "7"], "num_items": 3}),
+        ({"products": TWO}, {"contents": [SENT_STOOL, {"id": "7", "item_price": "40.1"}]}),
+        ({"products": [{"productId": "a"}, {"sku": "b"}]}, {"content_ids": ["a", "b"], "num_items": 2}),
+        ({"products": [{"product_id": "a", "productId": "b", "id": "c", "sku": "d"}]}, {"content_ids": ["a"]}),
+        ({"content_ids": ["x"], "products": TWO}, {"content_ids": ["x"]}),
+        ({"num_items": 9, "products": TWO}, {"num_items": 9}),
+        (STOOL, {"content_ids": ["OA-1"], "contents": [SENT_STOOL], "num_items": 2}),
+        ({"sku": "S-1", "price": 5}, {"content_ids": ["S-1"], "contents": [{"id": "S-1", "item_price": "5"}]}),
+        ({"name": "no product"}, {"content_ids": None, "contents": None, "num_items": None}),
+        ({"order_id": 10021}, {"order_id": "10021"}),
+        ({"orderId": "SO-1"}, {"order_id": "SO-1"}),
+        ({"query": "walnut stool"}, {"search_string": "walnut stool"}),
+        ({"search_string": "oak"}, {"search_string": "oak"}),
+        ({"opt_out_type": "LDP"}, {"opt_out_type": "LDP"}),
+        (STOOL, {"content_name": "Stool", "content_category": "Seats", "content_brand": "Oak"}),
+        ({"content_name": "A", "name": "B"}, {"content_name": "A"}),
+        ({"predicted_ltv": 120}, {"predicted_ltv": "120"}),
+    ],
+    ids=str,
+)
+def test_what_was_bought(properties: dict[str, Any], custom_data: dict[str, Any], sent_of: Make) -> None:
+    sent = sent_of(properties=properties).get("custom_data", {})
+
+    assert {name: sent.get(name) for name in custom_data} == custom_data
+
+
+#: field -> wire name, what is hashed, what is given, and where it is found.
+SPELLINGS: dict[str, tuple[str, str, Any, str]] = {
+    "email": ("em", "a@b.co", "A@b.co", "P.email C.email T.email P.customer.email P.customer_email"),
+    "phone": ("ph", "14155551234", "+1 415 555 1234", "P.phone C.phone T.phone P.phone_number"),
+    "gender": ("ge", "f", "Female", "P.gender C.gender T.gender"),
+    "date_of_birth": (
+        "db",
+        "19960314",
+        "1996-03-14",
+        "P.date_of_birth P.dateOfBirth P.birthday C.date_of_birth C.dateOfBirth C.birthday T.birthday",
+    ),
+    "last_name": (
+        "ln",
+        "lovelace",
+        "Lovelace",
+        "P.last_name P.lastName C.last_name C.lastName T.last_name T.lastName P.shipping_address.last_name",
+    ),
+    "first_name": (
+        "fn",
+        "ada",
+        "Ada",
+        "P.first_name P.firstName C.first_name C.firstName T.first_name T.firstName P.billing_address.first_name",
+    ),
+    "city": (
+        "ct",
+        "stpaul",
+        "St. Paul",
+        "P.address.city P.shipping_address.city P.billingAddress.city C.address.city T.address.city P.city C.city",
+    ),
+    "state": (
+        "st",
+        "ca",
+        "California",
+        "P.address.state P.shipping_address.region C.address.state C.address.region T.address.state P.state C.state",
+    ),
+    "zip": (
+        "zp",
+        "94107",
+        "94107",
+        "P.address.postalCode P.address.zip P.shippingAddress.postal_code C.address.postalCode T.address.zip P.zip C.zip",
+    ),
+    "country": (
+        "country",
+        "us",
+        "USA",
+        "P.address.country P.shipping_address.country_code C.address.countryCode T.address.country P.country C.country",
+    ),
+}
+PLACES = {"P": "properties", "C": "context.traits", "T": "traits"}
+SPELLING_ROWS = [
+    (wire, hashed, given, PLACES[place[0]] + place[1:])
+    for wire, hashed, given, places in SPELLINGS.values()
+    for place in places.split()
+]
+
+
+@pytest.mark.parametrize(("wire", "hashed", "given", "place"), SPELLING_ROWS, ids=[row[3] for row in SPELLING_ROWS])
+def test_who_it_was_is_found_in_the_spellings_in_use(
+    wire: str, hashed: str, given: Any, place: str, sent_of: Make
+) -> None:
+    assert sent_of(**only(place, given))["user_data"][wire] == [sha256(hashed.encode()).hexdigest()]
+
+
+@pytest.mark.parametrize(("field", "row"), SPELLINGS.items(), ids=SPELLINGS)
+def test_properties_user_data_is_read_first_for_every_key(
+    field: str, row: tuple[str, str, Any, str], sent_of: Make
+) -> None:
+    wire, hashed, given, places = row
+    elsewhere = "P.phone" if field == "phone" else places.split()[0]
+    other = only(elsewhere.removeprefix("P."), "another value")
+    expected = [sha256(hashed.encode()).hexdigest()]
+
+    for user_data in ({field: given}, [{field: given}], [{"other": 1}, {field: [given, given]}]):
+        assert sent_of(properties=other | {"user_data": user_data})["user_data"][wire] == expected
+
+
+def test_several_people_of_one_event_are_all_sent(sent_of: Make) -> None:
+    people = [{"email": "a@b.co", "country": "US"}, {"email": ["c@d.co", "a@b.co"]}]
+
+    sent = sent_of(properties={"user_data": people})["user_data"]
+
+    assert sent["em"] == [sha256(email.encode()).hexdigest() for email in ("a@b.co", "c@d.co")]
+    assert len(sent["country"]) == 1
+
+
+def test_an_empty_value_gives_way_to_the_next(sent_of: Make) -> None:
+    sent = sent_of(properties={"email": ""}, context={"traits": {"email": None}}, traits={"email": "a@b.co"})
+
+    assert sent["user_data"]["em"] == [sha256(b"a@b.co").hexdigest()]
+
+
+def test_the_plain_ones(sent_of: Make) -> None:
+    sent = sent_of(userId="Cust 1042", properties={"partner_id": "p-1"})["user_data"]
+
+    assert sent["client_ip_address"] == "203.0.113.7"
+    assert sent["client_user_agent"] == "Mozilla/5.0"
+    assert sent["partner_id"] == "p-1"
+    assert sent["external_id"] == [sha256(b"cust1042").hexdigest()]
+
+
+MAID = "7A3CBEA0-BDF5-11E4-8DFC-AA07A5B093DB"
+MISSING = object()
+
+
+@pytest.mark.parametrize("action_source", ["web", "app"])
+@pytest.mark.parametrize(
+    ("given", "opt_out", "allowed", "has_maid"),
+    [
+        (True, False, True, True),
+        ("true", False, True, True),
+        ("True", False, True, False),
+        (1, False, True, False),
+        (False, True, False, False),
+        ("false", True, False, False),
+        (0, True, False, False),
+        ("no", True, False, False),
+        (2, True, False, False),
+        ({"x": 1}, True, False, False),
+        ("", None, None, False),
+        (None, None, None, False),
+        (MISSING, None, None, False),
+    ],
+    ids=str,
+)
+def test_tracking_is_opted_out_of_wherever_permission_is_not_plain(
+    given: Any, opt_out: Any, allowed: Any, has_maid: Any, action_source: str, sent_of: Make
+) -> None:
+    device = {"advertisingId": MAID} | ({} if given is MISSING else {"adTrackingEnabled": given})
+    preset = "Order Completed" if action_source == "web" else "Application Opened (iOS)"
+
+    sent = sent_of(preset, context={"device": device})
+
+    assert sent.get("opt_out") is opt_out
+    assert sent.get("advertiser_tracking_enabled") is allowed
+    assert ("hashed_maids" in sent["user_data"]) is has_maid
+
+
+@pytest.mark.parametrize(
+    ("event", "click_id"),
+    [
+        ({"context": {"page": {"url": "https://a.example/?epik=dj0a"}}, "properties": {"epik": "no"}}, "dj0a"),
+        ({"context": {"page": {"url": "https://a.example/?x=1&epik=dj0%2Ba#part"}}}, "dj0+a"),
+        ({"context": {"page": {"url": "https://a.example/#epik=no", "search": "?epik=dj0b"}}}, "dj0b"),
+        ({"context": {"page": {"url": "https://a.example/?epik="}}, "properties": {"epik": "dj0c"}}, "dj0c"),
+        ({"properties": {"click_id": "dj0d"}}, "dj0d"),
+        ({"properties": {"epik": "dj0e", "click_id": "no"}}, "dj0e"),
+        ({"properties": {"_epik": "dj0f"}}, "dj0f"),
+        ({"context": {"page": {"url": 5}}}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_the_click_id(event: dict[str, Any], click_id: str | None, sent_of: Make) -> None:
+    assert sent_of(**event)["user_data"].get("click_id") == click_id
+
+
+@pytest.mark.parametrize(
+    ("event", "field", "value"),
+    [
+        ({"properties": {"event_id": "a", "eventID": "b"}}, "event_id", "a"),
+        ({"properties": {"eventID": "b"}}, "event_id", "b"),
+        ({}, "event_id", "m-1"),
+        ({"timestamp": "2026-01-02T03:04:05Z", "receivedAt": "2026-01-03T00:00:00Z"}, "event_time", 1767323045),
+        ({"timestamp": None, "receivedAt": "2026-01-02T04:04:05+01:00"}, "event_time", 1767323045),
+        ({"context": {"page": {"url": "https://a.example/"}}}, "event_source_url", "https://a.example/"),
+        ({"properties": {"url": "https://b.example/"}}, "event_source_url", "https://b.example/"),
+        ({"context": {"locale": "en-US"}}, "language", "en"),
+        ({"context": {"network": {"wifi": False}}}, "wifi", False),
+        ({}, "opt_out", None),
+        ({}, "partner_name", None),
+        ({"context": {"device": {"manufacturer": "Apple"}}}, "device_brand", "Apple"),
+        ({"context": {"network": {"carrier": "C"}}}, "device_carrier", "C"),
+        ({"context": {"app": {"namespace": "a.b"}}}, "app_info", {"app_package_name": "a.b"}),
+        (
+            {"context": {"os": {"name": "iOS", "version": "19"}, "screen": {"width": 390, "height": 844}}},
+            "device_info",
+            {"os_family": "ios", "os_name": "iOS", "os_version": "19", "screen_height": 844, "screen_width": 390},
+        ),
+        ({"context": {"network": {"wifi": True}}}, "device_info", {"network_type": "wifi"}),
+    ],
+    ids=str,
+)
+def test_the_rest_of_the_event(event: dict[str, Any], field: str, value: Any, sent_of: Make) -> None:
+    assert sent_of(**event).get(field) == value
+
+
+def test_every_field_that_a_preset_may_map_is_known_where_events_are_built(catalog: Catalog) -> None:
+    def given(fields: Mapping[str, FieldSpec]) -> dict[str, Any]:
+        return {name: given(spec.properties) if spec.properties else "1" for name, spec in fields.items()}
+
+    known = {"event_name": "custom", "action_source": "web", "event_time": 1767323045}
+
+    fields = given(catalog.action.fields) | known
+    _, warnings = report_conversion_event(fields | {"user_data": fields["user_data"] | {"email": "a@b.co"}}, now=None)
+
+    assert [warning for warning in warnings if "does not know it" in warning] == []

@@ -1,0 +1,141 @@
+"""Every shipped preset takes its own example, sends what Pinterest's schema allows, and doubles no other preset."""
+
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from app.catalog import Catalog, Preset, load_catalog
+from app.pipeline import Pipeline
+from app.types import Exit
+from tests.destination.pinterest_schema import event_judge
+
+ROOT = Path(__file__).parents[2]
+PRESETS = {preset.name: preset for preset in load_catalog(ROOT / "presets", ROOT / "mappings").presets}
+EVENTS = [orjson.loads(line) for line in (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()]
+
+#: The eight that a Segment user expects, with their triggers to the letter.
+EIGHT = {
+    "View Category": 'type = "track" AND event = "Product Category Viewed"',
+    "Add to Cart": 'type = "track" AND event = "Product Added"',
+    "Page Visit": 'type = "page"',
+    "Checkout": 'type = "track" AND event = "Checkout"',
+    "Lead": 'type = "track" AND event = "Generate Lead"',
+    "Watch Video": 'type = "track" AND event = "Product Video Watched"',
+    "Sign Up": 'type = "track" AND event = "Signed Up"',
+    "Search": 'type = "track" AND event = "Products Searched"',
+}
+
+#: preset -> event_name, action_source
+SENT_AS = {
+    "View Category": ("view_category", "web"),
+    "Add to Cart": ("add_to_cart", "web"),
+    "Page Visit": ("page_visit", "web"),
+    "Checkout": ("checkout", "web"),
+    "Lead": ("lead", "web"),
+    "Watch Video": ("watch_video", "web"),
+    "Sign Up": ("signup", "web"),
+    "Search": ("search", "web"),
+    "Order Completed": ("checkout", "web"),
+    "Product List Viewed": ("view_category", "web"),
+    "Product Viewed": ("view_content", "web"),
+    "Checkout Started": ("initiate_checkout", "web"),
+    "Payment Info Entered": ("add_payment_info", "web"),
+    "Product Added to Wishlist": ("add_to_wishlist", "web"),
+    "Trial Started": ("start_trial", "web"),
+    "Subscription Created": ("subscribe", "web"),
+    "Application Installed (iOS)": ("app_install", "app_ios"),
+    "Application Installed (Android)": ("app_install", "app_android"),
+    "Application Opened (iOS)": ("app_open", "app_ios"),
+    "Application Opened (Android)": ("app_open", "app_android"),
+    "Video Playback Completed": ("watch_video", "web"),
+}
+
+every_preset = pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+
+
+def example(preset: Preset) -> dict[str, Any]:
+    assert preset.example is not None, "a shipped preset shows an event that it takes"
+    return orjson.loads(orjson.dumps(preset.example))  # type: ignore[no-any-return]
+
+
+def time_of(event: dict[str, Any]) -> float:
+    return datetime.fromisoformat(event["timestamp"]).timestamp()
+
+
+@pytest.mark.parametrize(("name", "trigger"), EIGHT.items(), ids=EIGHT)
+def test_the_eight_have_exactly_their_triggers(name: str, trigger: str) -> None:
+    subscribe = f"subscribe: {trigger}\n"
+
+    assert subscribe in (ROOT / PRESETS[name].file).read_text(encoding="utf-8")
+
+
+def test_all_presets_are_there_and_on() -> None:
+    assert set(PRESETS) == set(SENT_AS)
+    assert all(preset.enabled for preset in PRESETS.values())
+
+
+@every_preset
+def test_the_example_is_taken_by_its_preset_alone_and_sent_without_a_warning(preset: Preset, catalog: Catalog) -> None:
+    event = example(preset)
+
+    (line,) = Pipeline(catalog).preview(event, now=time_of(event))
+
+    assert (line.preset, line.exit, line.warnings) == (preset.name, Exit.ENQUEUED, ())
+    assert line.event is not None
+    assert (line.event["event_name"], line.event["action_source"]) == SENT_AS[preset.name]
+
+
+@every_preset
+def test_the_example_is_sent_as_pinterests_schema_wants_it(
+    preset: Preset, catalog: Catalog, shared_folder: Path
+) -> None:
+    event = example(preset)
+    ((_, sent),) = Pipeline(catalog).map_event(orjson.dumps(event), time_of(event))
+
+    assert event_judge(shared_folder)(orjson.loads(sent)) == []
+
+
+def test_realistic_events_are_sent_as_pinterests_schema_wants_them(catalog: Catalog, shared_folder: Path) -> None:
+    judge, pipeline = event_judge(shared_folder), Pipeline(catalog)
+
+    lines = [line for event in EVENTS for line in pipeline.preview(event, now=time_of(event))]
+    sent = [line.event for line in lines if line.event is not None]
+
+    assert Counter(line.exit for line in lines) == {Exit.ENQUEUED: 1877, Exit.UNMATCHED: 123}
+    assert [fault for event in sent for fault in judge(event)] == []
+
+
+def test_no_event_is_sent_twice_under_one_name(catalog: Catalog) -> None:
+    examples = [example(preset) for preset in PRESETS.values()]
+    on_a_phone = [
+        event | {"context": event.get("context", {}) | {"device": {"type": kind}, "os": {"name": system}}}
+        for event in examples
+        for kind, system in (("ios", "iOS"), ("ios", "iPadOS"), ("android", "Android"))
+    ]
+    for event in [*examples, *on_a_phone, *EVENTS]:
+        names = [preset.fields["event_name"] for preset in catalog.enabled if preset.trigger.matches(event)]
+        assert len(names) == len(set(names)), event["messageId"]
+
+
+@pytest.mark.parametrize(
+    ("context", "presets"),
+    [
+        ({"device": {"type": "ios"}}, ["Application Opened (iOS)"]),
+        ({"os": {"name": "iPadOS"}}, ["Application Opened (iOS)"]),
+        ({"os": {"name": "Android"}}, ["Application Opened (Android)"]),
+        ({"device": {"type": "android"}}, ["Application Opened (Android)"]),
+        ({"os": {"name": "Windows"}}, []),
+        ({}, []),
+    ],
+    ids=str,
+)
+def test_an_app_is_known_by_its_device_or_its_system(
+    context: dict[str, Any], presets: list[str], catalog: Catalog
+) -> None:
+    event = {"type": "track", "event": "Application Opened", "context": context}
+
+    assert [preset.name for preset in catalog.enabled if preset.trigger.matches(event)] == presets
