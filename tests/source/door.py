@@ -1,0 +1,124 @@
+"""A real application around the routers, and the smallest thing that keeps events."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from app.errors import EventRefused, OutboxUnavailable
+from app.source import (
+    Limits,
+    SecretHeader,
+    TrackingRules,
+    WebhookRules,
+    WriteKeys,
+    read_networks,
+    sdk_settings_router,
+    tracking_router,
+    webhook_router,
+)
+from app.types import Event, EventReceipt, Exit, Line, Receipt
+
+#: 2026-03-04T16:12:52.244Z
+NOW = 1772640772.244
+NOW_TEXT = "2026-03-04T16:12:52.244Z"
+
+
+class Ledger:
+    """Keeps events in lists. Events named "Broken" are invalid; nothing can be kept while it is full."""
+
+    def __init__(self) -> None:
+        self.kept: list[Event] = []
+        self.refused: list[EventRefused] = []
+        self.is_full = False
+
+    async def accept(self, events: Sequence[Event | EventRefused], *, now: float) -> Receipt:
+        assert now == NOW
+        if self.is_full:
+            raise OutboxUnavailable(retry_after_s=7)
+        receipts = tuple(map(self._keep, events))
+        accepted = sum(1 for event in events if not isinstance(event, EventRefused))
+        return Receipt(events=receipts, counts={Exit.ACCEPTED: accepted, Exit.REFUSED: len(events) - accepted})
+
+    def _keep(self, event: Event | EventRefused) -> EventReceipt:
+        if isinstance(event, EventRefused):
+            self.refused.append(event)
+            line = Line(preset=None, exit=Exit.REFUSED, reason=event.reason)
+            return EventReceipt(message_id=event.message_id, deliveries=(line,))
+        self.kept.append(event)
+        return EventReceipt(message_id=event["messageId"], deliveries=_LINES.get(str(event.get("event")), ()))
+
+
+_INVALID = Line(preset="Checkout", exit=Exit.INVALID, reason="no user", warnings=())
+_ENQUEUED = Line(preset="Page Visit", exit=Exit.ENQUEUED, warnings=("currency: left out",))
+_LINES: dict[str, tuple[Line, ...]] = {
+    "Broken": (_INVALID, _INVALID),
+    "Half Broken": (_INVALID, _ENQUEUED),
+    "Order Completed": (_ENQUEUED,),
+    "Unknown": (Line(preset=None, exit=Exit.UNMATCHED, reason="no trigger"),),
+    "Again": (Line(preset="Checkout", exit=Exit.DUPLICATE, reason="event id"),),
+    "Private": (Line(preset=None, exit=Exit.WITHHELD, reason="consent"),),
+}
+
+
+def limits(**changes: Any) -> Limits:
+    """Answer the bounds of the webhook's settings, changed."""
+    defaults: dict[str, Any] = {
+        "max_body_bytes": 8_000_000,
+        "max_unpacked_bytes": 32_000_000,
+        "max_events": 4_000,
+        "max_depth": 64,
+        "max_event_bytes": None,
+        "request_timeout_s": 10,
+    }
+    return Limits(**{**defaults, **changes})
+
+
+def webhook(
+    ledger: Ledger, *, secrets: tuple[bytes, ...] = (), header: str | None = None, is_open: bool = True, **bounds: Any
+) -> FastAPI:
+    """Build an application with the webhook only."""
+    rules = WebhookRules(
+        limits=limits(**bounds),
+        shared_secrets=secrets,
+        header=None if header is None else SecretHeader.read(header),
+        is_open=is_open,
+    )
+    app = FastAPI()
+    app.include_router(webhook_router(ledger, rules, clock=lambda: NOW, new_id=lambda: "made"))
+    return app
+
+
+def tracking(
+    ledger: Ledger,
+    *,
+    keys: tuple[str, ...] = ("shop:k1",),
+    is_open: bool = False,
+    proxies: tuple[str, ...] = (),
+    **bounds: Any,
+) -> FastAPI:
+    """Build an application with the Tracking API and the SDKs' settings."""
+    write_keys = WriteKeys.read(keys)
+    segments = {
+        "max_body_bytes": 512_000,
+        "max_unpacked_bytes": 512_000,
+        "max_events": 2_500,
+        "max_event_bytes": 32_768,
+    }
+    rules = TrackingRules(
+        limits=limits(**{**segments, **bounds}),
+        write_keys=write_keys,
+        is_open=is_open,
+        trusted_proxies=read_networks(proxies),
+    )
+    app = FastAPI()
+    app.include_router(tracking_router(ledger, rules, clock=lambda: NOW, new_id=lambda: "made"))
+    app.include_router(sdk_settings_router(write_keys, is_open=is_open))
+    return app
+
+
+def client(app: FastAPI, peer: str = "198.51.100.7") -> httpx.AsyncClient:
+    """Call an application as if from the address `peer`."""
+    transport = httpx.ASGITransport(app, client=(peer, 4711))
+    return httpx.AsyncClient(transport=transport, base_url="http://pinrelay.example")

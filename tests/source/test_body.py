@@ -1,0 +1,229 @@
+"""From bytes to events."""
+
+import gzip
+import json
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import EventRefused
+from app.source import Arrival, read_raw_event
+from app.source.body import nested_deeper, parse, read_body, read_events, unpack
+from app.source.refusal import BROKEN_JSON, TOO_DEEP, TOO_LARGE, TOO_MANY, Refusal, RequestRefused
+from tests.source.door import NOW, limits
+
+ARRIVAL = Arrival.at(NOW, from_device=True, new_id=lambda: "made")
+
+
+def refusal_of(caught: pytest.ExceptionInfo[RequestRefused]) -> Refusal:
+    return caught.value.refusal
+
+
+class TestUnpack:
+    def test_plain_bytes_pass(self) -> None:
+        assert unpack(b"{}", 2) == b"{}"
+
+    def test_gzip_is_undone_whatever_the_headers_say(self) -> None:
+        assert unpack(gzip.compress(b"[1,2]"), 5) == b"[1,2]"
+
+    @pytest.mark.parametrize("raw", [b"[1,2]", gzip.compress(b"[1,2]")], ids=["plain", "gzip"])
+    def test_a_body_that_unpacks_to_more_than_the_bound_is_refused(self, raw: bytes) -> None:
+        with pytest.raises(RequestRefused) as caught:
+            unpack(raw, 4)
+
+        assert refusal_of(caught) is TOO_LARGE
+
+    def test_a_bomb_is_not_unpacked(self) -> None:
+        bomb = gzip.compress(gzip.compress(bytes(200_000_000)))
+
+        with pytest.raises(RequestRefused) as caught:
+            unpack(unpack(bomb, 1_000_000), 1_000_000)
+
+        assert refusal_of(caught) is TOO_LARGE
+
+    @pytest.mark.parametrize(
+        "raw",
+        [gzip.compress(b"{}")[:-3], gzip.compress(b"{}") + b"more", b"\x1f\x8bnothing of the kind"],
+        ids=["cut off", "with a tail", "not gzip"],
+    )
+    def test_broken_gzip_is_broken(self, raw: bytes) -> None:
+        with pytest.raises(RequestRefused) as caught:
+            unpack(raw, 100)
+
+        assert refusal_of(caught) is BROKEN_JSON
+
+
+class TestParse:
+    @pytest.mark.parametrize(
+        ("raw", "value"),
+        [
+            (b'{"a": 1}', {"a": 1}),
+            (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+            (rb'"\ud83d\ude00"', "\N{GRINNING FACE}"),
+            (rb'"a\ud800b"', "a\ufffdb"),
+            (rb'{"\udc00": ["\ud83d", "\ud83d\ude00"]}', {"\ufffd": ["\ufffd", "\N{GRINNING FACE}"]}),
+            (rb'["\ud800", 123456789012345678901234567890]', ["\ufffd", 1.2345678901234568e29]),
+        ],
+    )
+    def test_json_is_read(self, raw: bytes, value: Any) -> None:
+        assert parse(raw) == value
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b"",
+            b"{",
+            b"{'a': 1}",
+            b"NaN",
+            b"[Infinity]",
+            b"1e999",
+            b'"\xff"',
+            b"\xff\xfe{}",
+            b"a=b",
+            b"9" * 5_000 + b"x",
+        ],
+    )
+    def test_what_is_not_json_is_broken(self, raw: bytes) -> None:
+        with pytest.raises(RequestRefused) as caught:
+            parse(raw)
+
+        assert refusal_of(caught) is BROKEN_JSON
+
+    def test_json_deeper_than_any_parser_goes_is_too_deep(self) -> None:
+        with pytest.raises(RequestRefused) as caught:
+            parse(b"[" * 100_000 + b"]" * 100_000)
+
+        assert refusal_of(caught) is TOO_DEEP
+
+    @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=10))
+    def test_what_is_written_is_read(self, value: Any) -> None:
+        assert parse(b"\xef\xbb\xbf" + json.dumps(value).encode()) == orjson.loads(json.dumps(value))
+
+
+class TestReadBody:
+    @pytest.mark.parametrize(
+        ("raw", "members", "several"),
+        [
+            (b'{"type":"page"}', [{"type": "page"}], False),
+            (b'[{"type":"page"},5]', [{"type": "page"}, 5], True),
+            (b"[]", [], True),
+            (b"5", [5], False),
+            (b'{"batch":[{"type":"page"},null]}', [{"type": "page"}, None], True),
+            (b'{"batch":[]}', [], True),
+            (b'{"batch":5}', [{"batch": 5}], False),
+            # an event's own member called batch
+            (b'{"type":"track","batch":[1]}', [{"type": "track", "batch": [1]}], False),
+            # Extensible Webhook
+            (b'{"json":{"type":"page"}}', [{"type": "page"}], False),
+            (b'[{"json":{"type":"page"}},{"json":5}]', [{"type": "page"}, {"json": 5}], True),
+            (b'{"type":"track","json":{}}', [{"type": "track", "json": {}}], False),
+        ],
+    )
+    def test_events_are_found_in_every_shape(self, raw: bytes, members: list[Any], several: bool) -> None:  # noqa: FBT001 - a column
+        body = read_body(raw)
+
+        assert body.members == members
+        assert body.several is several
+        assert body.size_bytes == len(raw)
+
+    @pytest.mark.parametrize(
+        ("common", "own", "merged"),
+        [
+            ({"ip": "a", "os": 1}, {"ip": "b"}, {"ip": "b", "os": 1}),
+            ({"ip": "a"}, None, {"ip": "a"}),
+            ({"ip": "a"}, [], {"ip": "a"}),
+            ({"ip": "a"}, "no object", "no object"),
+            ([], {"ip": "b"}, {"ip": "b"}),
+            (None, {"ip": "b"}, {"ip": "b"}),
+            (None, None, None),
+        ],
+    )
+    @pytest.mark.parametrize("name", ["context", "integrations"])
+    def test_a_batch_lends_its_members_context_and_integrations(
+        self, name: str, common: Any, own: Any, merged: Any
+    ) -> None:
+        body = read_body(orjson.dumps({"batch": [{"type": "page", name: own}], name: common}))
+
+        assert body.members[0][name] == merged
+
+    def test_a_batch_tells_when_it_was_sent(self) -> None:
+        body = read_body(b'{"batch":[{"type":"page"},{"type":"page","sentAt":"own"}],"sentAt":"now"}')
+
+        assert [member["sentAt"] for member in body.members] == ["now", "own"]
+
+    def test_the_top_is_the_object_that_may_hold_the_write_key(self) -> None:
+        assert read_body(b'{"batch":[],"writeKey":"k"}').top["writeKey"] == "k"
+        assert read_body(b'{"type":"page","writeKey":"k"}').top["writeKey"] == "k"
+        assert read_body(b"[]").top == {}
+        assert read_body(b"5").top == {}
+
+
+class TestReadEvents:
+    def test_bad_members_are_refused_in_their_place(self) -> None:
+        events = read_events(read_body(b'[{"type":"page"},5,{"messageId":"m-3"},{"type":"track"}]'), limits(), ARRIVAL)
+
+        assert [isinstance(event, EventRefused) for event in events] == [False, True, True, False]
+        assert [event.message_id for event in events if isinstance(event, EventRefused)] == [None, "m-3"]
+
+    def test_a_member_as_large_as_the_bound_passes_and_one_larger_is_refused(self) -> None:
+        fits = {"type": "page", "messageId": "m-1", "name": ""}
+        fits["name"] = "é" * ((100 - len(json.dumps(fits, separators=(",", ":")))) // 2)
+        exceeds = {**fits, "messageId": "m-22222222"}
+        bounds = limits(max_event_bytes=len(json.dumps(fits, ensure_ascii=False, separators=(",", ":")).encode()))
+
+        kept, refused = read_events(read_body(orjson.dumps([fits, exceeds])), bounds, ARRIVAL)
+
+        assert isinstance(kept, dict)
+        assert isinstance(refused, EventRefused)
+        assert refused.reason == f"the event is larger than {bounds.max_event_bytes} bytes"
+        assert refused.message_id == "m-22222222"
+
+    def test_a_member_deeper_than_the_bound_is_refused_and_its_neighbours_are_not(self) -> None:
+        raw = b'[{"type":"page","a":{"b":[]}},{"type":"page","a":{"b":[{}]}},5]'
+
+        kept, refused, number = read_events(read_body(raw), limits(max_depth=3), ARRIVAL)
+
+        assert isinstance(kept, dict)
+        assert isinstance(refused, EventRefused)
+        assert refused.reason == "the event is nested deeper than 3 levels"
+        assert isinstance(number, EventRefused)
+
+    def test_too_many_members_are_refused_as_a_whole(self) -> None:
+        body = read_body(b'[{"type":"page"},{"type":"page"}]')
+
+        assert len(read_events(body, limits(max_events=2), ARRIVAL)) == 2
+        with pytest.raises(RequestRefused) as caught:
+            read_events(body, limits(max_events=1), ARRIVAL)
+        assert refusal_of(caught) is TOO_MANY
+
+
+class TestReadRawEvent:
+    def test_a_raw_event_is_read_as_a_webhooks(self) -> None:
+        event = read_raw_event(b'{"type":"page","messageId":"m","timestamp":"t","sentAt":"s"}', now=NOW)
+
+        assert event["timestamp"] == "t"
+
+    @pytest.mark.parametrize("raw", [b"{", b"5", b'{"type":"page","a":' + b"[" * 100 + b"]" * 100 + b"}"])
+    def test_a_raw_event_that_is_none_is_refused(self, raw: bytes) -> None:
+        with pytest.raises(EventRefused):
+            read_raw_event(raw, now=NOW)
+
+
+def depth(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(depth, value.values()), default=0)
+    return 1 + max(map(depth, value), default=0) if isinstance(value, list) else 0
+
+
+@given(
+    st.recursive(
+        st.none() | st.text(max_size=2),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=1), inner, max_size=3),
+    ),
+    st.integers(1, 6),
+)
+def test_depth_counts_levels_of_objects_and_arrays(value: Any, max_depth: int) -> None:
+    assert nested_deeper([value], max_depth) is (depth(value) > max_depth)

@@ -1,0 +1,68 @@
+"""Segment's signatures, by its own vectors (secret `abc123`)."""
+
+import hmac
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.source.signature import is_signed
+
+E1 = '{"type":"track","event":"Order Completed","messageId":"m-1","properties":{"revenue":22.5,"name":"Café"}}'.encode()
+E2 = b'{"type":"track","event":"Product Added","messageId":"m-2","properties":{"price":19}}'
+BATCH = b"[" + E1 + b"," + E2 + b"]"
+#: Of E1 alone, which today is that of the batch as well.
+FIRST = "0468559edc9ed4f4aaf1035a830f3aa3a19ae655"
+#: Of the whole batch, if Segment's pull request 3989 comes.
+WHOLE = "0b7df2e5f1a4538503fcd1a5afe4679f114c7299"
+SECRET = b"abc123"
+
+
+@pytest.mark.parametrize(
+    ("raw", "signature"),
+    [
+        pytest.param(E1, FIRST, id="a single event"),
+        pytest.param(BATCH, FIRST, id="a batch by its first element"),
+        pytest.param(BATCH, WHOLE, id="a batch as a whole"),
+        pytest.param(b" [\r\n\t" + E1 + b" , 1]", FIRST, id="a batch with white space"),
+        pytest.param(b"[" + E1 + b"]", FIRST, id="a batch of one"),
+        pytest.param(b'[{"json":' + E1 + b'},{"json":' + E2 + b"}]", FIRST, id="an Extensible Webhook's batch"),
+        pytest.param(b'[ { "json" : ' + E1 + b" } ]", FIRST, id="the same with white space"),
+        pytest.param(E1, FIRST.upper(), id="in upper case"),
+        pytest.param(E1, f" {FIRST} ", id="with white space around it"),
+    ],
+)
+def test_signatures_that_are_right(raw: bytes, signature: str) -> None:
+    assert is_signed(raw, signature, [SECRET])
+    assert is_signed(raw, signature, [b"the next one", SECRET])
+    assert not is_signed(raw, signature, [b"the next one"])
+
+
+@pytest.mark.parametrize(
+    ("raw", "signature"),
+    [
+        pytest.param(E2, FIRST, id="another event"),
+        pytest.param(b"[" + E2 + b"," + E1 + b"]", FIRST, id="the signed element is not the first"),
+        pytest.param(b'[{"x":1,"json":' + E1 + b"}]", FIRST, id="something beside json"),
+        pytest.param(b'{"json":' + E1 + b"}", FIRST, id="wrapped without an array"),
+        pytest.param(E1.replace(b":", b": "), FIRST, id="written anew"),
+        pytest.param(BATCH, WHOLE[:-1], id="cut off"),
+        pytest.param(E1, "", id="empty"),
+        pytest.param(E1, None, id="missing"),
+        pytest.param(E1, "é" * 40, id="not ASCII"),
+        pytest.param(b"[", FIRST, id="broken JSON"),
+        pytest.param(b"[\xff", FIRST, id="not UTF-8"),
+        pytest.param(b"[" * 100_000, FIRST, id="endlessly deep"),
+    ],
+)
+def test_signatures_that_are_wrong(raw: bytes, signature: str | None) -> None:
+    assert not is_signed(raw, signature, [SECRET])
+
+
+def test_without_a_secret_nothing_is_signed() -> None:
+    assert not is_signed(E1, FIRST, [])
+
+
+@given(st.binary(), st.binary(min_size=1))
+def test_any_bytes_signed_as_a_whole_are_signed(raw: bytes, secret: bytes) -> None:
+    assert is_signed(raw, hmac.new(secret, raw, "sha1").hexdigest(), [secret])

@@ -1,0 +1,293 @@
+"""Segment's HTTP Tracking API, as SDKs use it."""
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import orjson
+import pytest
+from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.source.door import NOW_TEXT, Ledger, client, tracking
+
+SUCCESS = b'{"success": true}'
+CALLS = ["track", "page", "screen", "identify", "group", "alias"]
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+@pytest.fixture
+def app(ledger: Ledger) -> FastAPI:
+    return tracking(ledger)
+
+
+def basic(text: str) -> dict[str, str]:
+    return {"authorization": "Basic " + base64.b64encode(text.encode()).decode()}
+
+
+def batch(*events: Any, **members: Any) -> dict[str, Any]:
+    return {"batch": list(events), "writeKey": "k1", **members}
+
+
+def page(**members: Any) -> dict[str, Any]:
+    return {"type": "page", "messageId": "m-1", "writeKey": "k1", **members}
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize("path", CALLS + [call[0] for call in CALLS])
+async def test_a_call_is_of_the_type_of_its_path(path: str, slash: str, ledger: Ledger) -> None:
+    async with client(tracking(ledger)) as http:
+        answer = await http.post(f"/v1/{path}{slash}", json={"writeKey": "k1", "userId": "u"})
+
+    assert (answer.status_code, answer.content) == (200, SUCCESS)
+    assert answer.headers["content-type"] == "application/json"
+    assert ledger.kept[0]["type"] == next(call for call in CALLS if call.startswith(path))
+
+
+async def test_an_event_that_names_its_type_keeps_it(ledger: Ledger) -> None:
+    async with client(tracking(ledger)) as http:
+        await http.post("/v1/t", json=page())
+
+    assert ledger.kept[0]["type"] == "page"
+
+
+@pytest.mark.parametrize("path", ["/v1/batch", "/v1/batch/", "/v1/import", "/v1/import/", "/v1/b", "/v1/b/"])
+async def test_a_batch_lends_its_events_what_it_says_of_all(path: str, ledger: Ledger) -> None:
+    body = batch(
+        {"type": "page", "timestamp": "2026-03-04T10:00:00Z", "context": {"os": 1}},
+        {"type": "track", "event": "Broken", "integrations": {"All": True}},
+        sentAt="2026-03-04T10:00:05Z",
+        context={"ip": "203.0.113.41", "os": 2},
+        integrations={"All": False},
+    )
+    async with client(tracking(ledger)) as http:
+        answer = await http.post(path, json=body)
+
+    assert (answer.status_code, answer.content) == (200, SUCCESS)
+    first, second = ledger.kept
+    assert first["timestamp"] == "2026-03-04T16:12:47.244Z"
+    assert first["context"] == {"ip": "203.0.113.41", "os": 1}
+    assert [first["integrations"], second["integrations"]] == [{"All": False}, {"All": True}]
+
+
+@pytest.mark.parametrize(
+    ("headers", "content"),
+    [
+        ({"content-type": "text/plain"}, orjson.dumps(batch(page()))),
+        ({"content-type": "text/plain", "content-encoding": "gzip"}, gzip.compress(orjson.dumps(batch(page())))),
+        ({}, orjson.dumps(batch(page()))),
+        ({"content-type": "application/json"}, orjson.dumps([page()])),
+    ],
+    ids=["browser", "Kotlin", "no content type", "bare array"],
+)
+async def test_any_content_type_and_gzip_are_read(headers: dict[str, str], content: bytes, ledger: Ledger) -> None:
+    async with client(tracking(ledger)) as http:
+        answer = await http.post("/v1/b", content=content, headers=headers | basic("k1:"))
+
+    assert answer.status_code == 200
+    assert ledger.kept[0]["messageId"] == "m-1"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "query", "status"),
+    [
+        pytest.param(basic("k1:"), {}, "", 200, id="Basic with a colon"),
+        pytest.param(basic("k1"), {}, "", 200, id="Basic without"),
+        pytest.param({}, {"writeKey": "k1"}, "", 200, id="in the body"),
+        pytest.param({"authorization": "Bearer token"}, {"writeKey": "k1"}, "", 200, id="OAuth and in the body"),
+        pytest.param({}, {}, "?writeKey=k1", 200, id="in the query"),
+        pytest.param(basic("k2:"), {}, "", 200, id="another source's"),
+        pytest.param(basic("k3:"), {"writeKey": "k3"}, "", 401, id="nobody's"),
+        pytest.param({}, {}, "", 401, id="none"),
+        pytest.param({}, {"writeKey": ["k1"]}, "", 401, id="not a text"),
+    ],
+)
+async def test_who_may_send(
+    headers: dict[str, str], body: dict[str, Any], query: str, status: int, ledger: Ledger
+) -> None:
+    async with client(tracking(ledger, keys=("shop:k1", "app:k2"))) as http:
+        answer = await http.post(f"/v1/track{query}", json={"event": "e", **body}, headers=headers)
+
+    assert answer.status_code == status
+    assert len(ledger.kept) == (status == 200)
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+async def test_without_any_authentication_anybody_may_send(ledger: Ledger) -> None:
+    async with client(tracking(ledger, keys=(), is_open=True)) as http:
+        assert (await http.post("/v1/track", json={"event": "e"})).status_code == 200
+
+
+async def test_without_write_keys_nobody_may_send_where_other_doors_are_locked(ledger: Ledger) -> None:
+    async with client(tracking(ledger, keys=())) as http:
+        assert (await http.post("/v1/track", json={"event": "e", "writeKey": ""})).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code"),
+    [
+        ("/v1/track", 5, 400, "event_refused"),
+        ("/v1/batch", {"type": 5}, 400, "event_refused"),
+        ("/v1/track", {"event": "secret" * 10_000}, 400, "event_refused"),
+        ("/v1/batch", batch(*[page()] * 2_501), 413, "too_many_events"),
+        ("/v1/batch", batch(page(name="secret" * 100_000)), 413, "too_large"),
+    ],
+    ids=["no object", "no type", "large event", "many events", "large batch"],
+)
+async def test_what_cannot_be_read_is_turned_away(path: str, body: Any, status: int, code: str, ledger: Ledger) -> None:
+    async with client(tracking(ledger)) as http:
+        answer = await http.post(path, json=body, headers=basic("k1:"))
+
+    assert answer.status_code == status
+    assert answer.json().keys() == {"code", "message", "error"}
+    assert answer.json()["code"] == code
+    assert "secret" not in answer.text
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+async def test_bad_members_do_not_cost_the_batch(ledger: Ledger) -> None:
+    body = batch(page(), 5, {"messageId": "m-3"}, page(messageId="m-4", name="x" * 33_000), page(messageId="m-5"))
+    async with client(tracking(ledger)) as http:
+        answer = await http.post("/v1/batch", json=body)
+
+    assert (answer.status_code, answer.content) == (200, SUCCESS)
+    assert [event["messageId"] for event in ledger.kept] == ["m-1", "m-5"]
+    assert [refused.message_id for refused in ledger.refused] == [None, "m-3", "m-4"]
+
+
+async def test_a_store_that_cannot_commit_asks_to_come_again(ledger: Ledger) -> None:
+    ledger.is_full = True
+    async with client(tracking(ledger)) as http:
+        answer = await http.post("/v1/batch", json=batch(page()))
+
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "7"
+    assert answer.headers["access-control-expose-headers"] == "retry-after"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "ip"),
+    [((), "198.51.100.7"), (("198.51.100.0/24",), "203.0.113.41")],
+    ids=["from the peer", "from a trusted proxy"],
+)
+async def test_a_browsers_event_gets_the_address_it_came_from(
+    proxies: tuple[str, ...], ip: str, ledger: Ledger
+) -> None:
+    body = batch(page(channel="client"), page(channel="server"), page(channel="web", context={"ip": "known"}))
+    async with client(tracking(ledger, proxies=proxies)) as http:
+        await http.post("/v1/b", json=body, headers={"x-forwarded-for": "203.0.113.41"})
+
+    assert [event.get("context", {}).get("ip") for event in ledger.kept] == [ip, None, "known"]
+
+
+@pytest.mark.parametrize("path", ["/v1/t", "/v1/batch/", "/v1/m", "/beacon/v1/batch", "/v1/projects/k1/settings"])
+async def test_a_browser_that_asks_first_is_told_what_it_may_send(path: str, ledger: Ledger) -> None:
+    asked = {
+        "origin": "https://shop.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type",
+    }
+    async with client(tracking(ledger)) as http:
+        answer = await http.options(path, headers=asked)
+
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "POST" in answer.headers["access-control-allow-methods"]
+    allowed = answer.headers["access-control-allow-headers"].split(", ")
+    assert {"authorization", "content-type", "x-retry-count"} <= set(allowed)
+
+
+async def test_an_sdks_report_on_itself_is_thanked_for(ledger: Ledger) -> None:
+    async with client(tracking(ledger)) as http:
+        answer = await http.post("/v1/m", json={"series": []})
+
+    assert (answer.status_code, answer.content) == (200, SUCCESS)
+    assert ledger.kept == []
+
+
+async def test_rudderstacks_browser_sdk_sends_its_last_batch_with_the_key_in_the_query(ledger: Ledger) -> None:
+    async with client(tracking(ledger)) as http:
+        answer = await http.post("/beacon/v1/batch?writeKey=k1", json={"batch": [page()]})
+
+    assert answer.status_code == 200
+    assert len(ledger.kept) == 1
+
+
+@pytest.mark.parametrize("path", ["/v1/projects/k1/settings", "/projects/k1/settings"])
+@pytest.mark.parametrize(
+    ("headers", "protocol"),
+    [({}, "http"), ({"x-forwarded-proto": "https"}, "https"), ({"x-forwarded-proto": "?"}, "http")],
+)
+async def test_the_settings_name_the_host_that_was_asked(
+    path: str, headers: dict[str, str], protocol: str, ledger: Ledger
+) -> None:
+    async with client(tracking(ledger)) as http:
+        answer = await http.get(path, headers=headers)
+
+    assert answer.status_code == 200
+    assert answer.json()["integrations"] == {
+        "Segment.io": {"apiKey": "k1", "apiHost": "pinrelay.example/v1", "protocol": protocol}
+    }
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+@pytest.mark.parametrize(("is_open", "status"), [(True, 200), (False, 404)])
+async def test_the_settings_of_an_unknown_key(is_open: bool, status: int, ledger: Ledger) -> None:  # noqa: FBT001 - a column
+    async with client(tracking(ledger, is_open=is_open)) as http:
+        answer = await http.get("/v1/projects/k9/settings")
+
+    assert answer.status_code == status
+    assert "k9" not in answer.text or status == 200
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["type", "batch", "context", "library", "channel", "writeKey", "timestamp", "sentAt"])
+            | st.text(),
+            inner,
+            max_size=6,
+        )
+    ),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.sampled_from(["/v1/track", "/v1/batch"]),
+    st.binary() | st.builds(lambda value: json.dumps(value).encode(), _JSON),
+)
+async def test_no_body_of_any_shape_is_our_fault(app: FastAPI, path: str, content: bytes) -> None:
+    async with client(app) as http:
+        answer = await http.post(path, content=content, headers=basic("k1:"))
+
+    assert answer.status_code in {200, 400}
+
+
+async def test_times_are_set_by_our_clock_where_the_device_tells_none(ledger: Ledger) -> None:
+    async with client(tracking(ledger)) as http:
+        await http.post("/v1/page", json={"writeKey": "k1"})
+
+    assert ledger.kept[0]["timestamp"] == ledger.kept[0]["receivedAt"] == NOW_TEXT
+    assert ledger.kept[0]["messageId"] == "made"
+
+
+def test_the_openapi_document_names_every_answer(ledger: Ledger) -> None:
+    paths = tracking(ledger).openapi()["paths"]
+
+    assert paths.keys() == {
+        "/v1/batch",
+        "/v1/import",
+        *(f"/v1/{call}" for call in CALLS),
+        "/v1/projects/{key}/settings",
+    }
+    assert paths["/v1/track"]["post"]["responses"].keys() == {"200", "400", "401", "408", "413", "503"}
+    assert paths["/v1/projects/{key}/settings"]["get"]["responses"].keys() == {"200", "404"}
