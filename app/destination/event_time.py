@@ -24,6 +24,8 @@ _NUMBER = re.compile(r"-?\d{9,13}(?:\.\d+)?|0", re.ASCII)
 _YEAR_FIRST = re.compile(
     r"(\d{4})[-/]?(\d{1,2})?[-/]?(\d{1,2})?[Tt\s]*(\d{1,2})?:?(\d{1,2})?:?(\d{1,2})?(?:[.:]\d+)?", re.ASCII
 )
+#: Without marks between them, year, month, day and time of day have all their digits.
+_COMPACT_LENGTHS = {4, 6, 8, 14}
 #: What `String(new Date())` gives in a browser.
 _BROWSER = re.compile(
     r"[A-Z][a-z]{2} ([A-Z][a-z]{2} \d{2} \d{4} \d{2}:\d{2}:\d{2}) GMT([+-]\d{4})(?: \(.*\))?", re.ASCII
@@ -83,7 +85,7 @@ def _from_text(text: str) -> float | None:
     """Try the ways to write a time, the most frequent first."""
     if _NUMBER.fullmatch(text):
         return _from_number(float(text))
-    for parse in (datetime.fromisoformat, _year_first, parsedate_to_datetime, _browser):
+    for parse in (datetime.fromisoformat, _year_first, _browser, parsedate_to_datetime):
         try:
             moment = parse(text)
         except (ValueError, TypeError, OverflowError):
@@ -95,7 +97,7 @@ def _from_text(text: str) -> float | None:
 def _year_first(text: str) -> datetime:
     """Read a date with parts missing at its end."""
     match = _YEAR_FIRST.fullmatch(text)
-    if match is None:
+    if match is None or (text.isdecimal() and len(text) not in _COMPACT_LENGTHS):
         raise ValueError(text)
     year, month, day, hour, minute, second = (int(part) if part else None for part in match.groups())
     return datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, second or 0, tzinfo=UTC)

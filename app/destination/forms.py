@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.destination.normalise import normalised
 from app.destination.reading import flattened, text_of
 from app.destination.rules import ConversionRules
 from app.destination.user_data import country_of
@@ -21,7 +22,7 @@ def normalised_forms(user_data: Any, rules: ConversionRules) -> Mapping[str, str
     for field in USER_FIELDS:
         normalise = field.normaliser(rules)
         texts = (text_of(item) for item in flattened(user_data.get(field.name)))
-        found = [form for text in texts if text and (form := normalise(text.strip(), country)[0])]
+        found = [form for text in texts if text and (form := normalised(text, country, normalise)[0])]
         if found:
-            forms[field.name] = ", ".join(found)
+            forms[field.name] = ", ".join(dict.fromkeys(found))
     return forms

@@ -13,7 +13,7 @@ _BETWEEN = r"(?:[\s().-]|%20|%28|%29)*"
 _PHONES = re.compile(
     rf"(?<![\w+])(?:\+|%2B){_BETWEEN}(?:\d{_BETWEEN}){{7,14}}\d"  # international
     r"|(?<!\d)(?<!\d[-.])\(?[2-9]\d{2}(?:\)\s?|[\s.-]|%20)[2-9]\d{2}(?:[\s.-]|%20)\d{4}(?!\d|[-.]\d)"  # North America
-    r"|(?<![\d.,/-])0\d{1,4}(?:\s|%20)(?:\d(?:\s|%20)?){4,9}\d(?!\d)",  # national, in groups
+    r"|(?<![\d.,/-])(?=(?:\d(?:\s|%20)?){9})0\d{1,4}(?:\s|%20)(?:\d(?:\s|%20)?){4,9}\d(?!\d)",  # national, in groups
     re.IGNORECASE,
 )
 _RUN = re.compile(rf"\d(?:{_BETWEEN}\d){{6,}}")

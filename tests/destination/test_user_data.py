@@ -170,15 +170,15 @@ def test_the_reason_says_why_the_identifier_was_no_use() -> None:
 def test_testers_see_the_form_that_is_hashed() -> None:
     fields = of_user(email=[" A@b.co", "a@b.co", "x"], phone="(415) 555-1234", country="usa", state="null")
 
-    forms = normalised_forms(fields, ConversionRules())
+    forms = normalised_forms(fields["user_data"], ConversionRules())
 
     assert forms == {
-        "user_data.email": "a@b.co",
-        "user_data.phone": "14155551234",
-        "user_data.country": "us",
-        "user_data.hashed_maids": "7a3cbea0-bdf5-11e4-8dfc-aa07a5b093db",
+        "email": "a@b.co",
+        "phone": "14155551234",
+        "country": "us",
+        "hashed_maids": "7a3cbea0-bdf5-11e4-8dfc-aa07a5b093db",
     }
-    assert normalised_forms({"user_data": "text"}, ConversionRules()) == {}
+    assert normalised_forms("text", ConversionRules()) == {}
 
 
 def test_the_documentation_shows_the_table(root: Path) -> None:
