@@ -7,7 +7,8 @@ import typer
 import uvicorn
 from pydantic import SecretStr
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.responses import Response
+from starlette.routing import Mount, Route
 
 from app.sandbox import Account, create_sandbox
 
@@ -30,6 +31,6 @@ def sandbox(
     Example: pinrelay sandbox --port 8081
     """
     inner = create_sandbox(account=Account(token=SecretStr(token) if token else None), path=file)
-    app = Starlette(routes=[Mount("/sandbox", inner)])
+    app = Starlette(routes=[Route("/healthz", lambda _: Response("alive")), Mount("/sandbox", inner)])
     typer.echo(f"sandbox: http://127.0.0.1:{port}/sandbox/ (PINTEREST_API_URL=http://127.0.0.1:{port}/sandbox/v5)")
     uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=5)

@@ -1,0 +1,80 @@
+"""Real processes: a sandbox alone, and servers that deliver to it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.process import ROOT, Server, free_port
+from tests.waiting import until
+
+TOKEN = "whole-process-token-5f0d"
+AD_ACCOUNT_ID = "549755885175"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pinterest:
+    """A sandbox in a process of its own, standing for Pinterest."""
+
+    server: Server
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """The settings that make a server deliver to it."""
+        return {
+            "pinterest_ad_account_id": AD_ACCOUNT_ID,
+            "pinterest_conversion_token": TOKEN,
+            "pinterest_api_url": f"{self.server.url}/sandbox/v5",
+            "batch_max_wait_s": 0.2,
+        }
+
+    def counts(self) -> dict[str, Any]:
+        answer: dict[str, Any] = httpx.get(f"{self.server.url}/sandbox/", trust_env=False).json()
+        return answer
+
+    def event_ids(self) -> list[str]:
+        """The ids it received, once for each time (those that it still remembers)."""
+        events = httpx.get(f"{self.server.url}/sandbox/events?limit=100000", trust_env=False).json()
+        return [event["event_id"] for event in events]
+
+    def misbehave(self, *steps: dict[str, Any]) -> None:
+        httpx.put(f"{self.server.url}/sandbox/script", json={"steps": steps}, trust_env=False).raise_for_status()
+
+
+@pytest.fixture
+def pinterest(start_server: Callable[..., Server], tmp_path: Path) -> Pinterest:
+    port = free_port()
+    arguments = ("sandbox", "--port", str(port), "--token", TOKEN, "--file", str(tmp_path / "sandbox.ndjson"))
+    return Pinterest(server=start_server(arguments=arguments, port=port))
+
+
+@pytest.fixture(scope="session")
+def events() -> list[dict[str, Any]]:
+    """The 2,000 events of the workload, as if they happened now."""
+    lines = (ROOT / "tests/conformance/events.ndjson").read_text(encoding="utf-8").splitlines()
+    now = datetime.now(UTC).isoformat()
+    return [{**json.loads(line), "timestamp": now} for line in lines]
+
+
+def post(server: Server, events: list[dict[str, Any]]) -> dict[str, Any]:
+    """Post an array to the webhook and return the receipt."""
+    answer = httpx.post(f"{server.url}/webhook", json=events, timeout=30, trust_env=False)
+    assert answer.status_code == 200, answer.text
+    receipt: dict[str, Any] = answer.json()
+    return receipt
+
+
+def delivery(server: Server) -> dict[str, Any]:
+    """Return how delivery stands."""
+    state: dict[str, Any] = httpx.get(f"{server.url}/readyz", trust_env=False).json()["delivery"]
+    return state
+
+
+def until_settled(server: Server, deadline_s: float = 60) -> None:
+    """Wait until nothing is on its way any more."""
+    until(lambda: delivery(server)["pending"] + delivery(server)["claimed"] == 0, deadline_s, "everything is delivered")
