@@ -80,7 +80,8 @@ class Compiler:
             return None
         for key in value:
             if key not in known:
-                self.fault(at, f"has an unknown key {key!r}{suggestion(key, known)}; it takes {listed(known)}")
+                hint = suggestion(key, known) or f"; it takes {listed(known)}"
+                self.fault(at, f"has an unknown key {key!r}{hint}")
         return value
 
     def required(self, options: dict[str, Any], at: str, key: str) -> bool:

@@ -9,13 +9,15 @@ from app.mapping.nodes import MISSING, NOTHING, Choice, If, Node
 
 MAX_OPTIONS: Final = 50
 
+_IF_KEYS: Final = ("exists", "blank", "then", "else")
+
 
 def build_if(compiler: Compiler, value: Any, at: str) -> Node:
     """Build `@if`: `exists` asks for anything but null, `blank` (Segment's word) for anything but empty and false."""
-    options = compiler.options(value, at, ("exists", "blank", "then", "else"))
+    options = compiler.options(value, at, _IF_KEYS)
     if options is None:
         return NOTHING
-    if all(options.get(key) in (None, "", 0, False) for key in ("exists", "blank")):
+    if options.keys() <= set(_IF_KEYS) and all(options.get(key) in (None, "", 0, False) for key in ("exists", "blank")):
         compiler.fault(at, "should have the key 'exists' or 'blank' with something to look at")
     nodes = {key: compiler.compile(option, f"{at}/{key}") for key, option in options.items()}
     asks_existence = "exists" in options

@@ -13,7 +13,7 @@ becomes
         if e2.__class__ is not dict: e2 = EMPTY if e2 is MISSING else NotAnObject(e2)
         e3 = (the same for 'traits')
         o4 = {}
-        if (v5 := v6 if (v6 := e2.get('email')) or (v6 is not None and v6 != "" and v6 != []) else ...) is not MISSING:
+        if (v5 := (v6 if e2 is not EMPTY and ((v6 := e2.get('email')) or ...) else v7 if ...)) is not MISSING:
             o4['email'] = v5
         return o4
 """
@@ -108,8 +108,8 @@ class _Function:
                 return "event"
             case Path(keys=keys):
                 return f"{self._parent(keys[:-1])}.get({keys[-1]!r}, MISSING)"
-            case Query(find=find):
-                return f"{self._bound(find)}(event)"
+            case Query(find=find, under=under):
+                return f"(MISSING if {self._parent(under)} is EMPTY else {self._bound(find)}(event))"
             case Choice(options=options):
                 return self._choice(options)
             case If():
@@ -130,14 +130,18 @@ class _Function:
         return f"None if ({name} := {self._expression(node)}) is MISSING else {name}"
 
     def _choice(self, options: tuple[Node, ...]) -> str:
-        """Write `a if <a is not empty> else b if ... else MISSING`; see `nodes.is_empty`."""
+        """Write `a if <a is not empty> else b if ... else MISSING`; see `nodes.is_empty`.
+
+        A parent that is not there is asked for nothing: most of a default mapping's spellings are absent.
+        """
         parts = []
         for option in options:
             name = self._name("v")
             falsy = f'{name} is not None and {name} != "" and {name} != []'
             if isinstance(option, Path) and option.keys:
-                got = f"({name} := {self._parent(option.keys[:-1])}.get({option.keys[-1]!r}))"
-                parts.append(f"{name} if {got} or ({falsy})")
+                parent = self._parent(option.keys[:-1])
+                got = f"({name} := {parent}.get({option.keys[-1]!r}))"
+                parts.append(f"{name} if {parent} is not EMPTY and ({got} or ({falsy}))")
             else:
                 got = f"({name} := {self._expression(option)})"
                 parts.append(f"{name} if {got} is not MISSING and ({name} or ({falsy}))")

@@ -7,6 +7,7 @@ backtrack without end), no arithmetic, sorting or text functions, one recursive 
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import takewhile
 from typing import Any, Final, TypeAlias
 
 from jsonpath_ng import Child, Descendants, Fields, Index, JSONPath, Root, Slice, This, Wildcard
@@ -30,7 +31,8 @@ def compile_query(text: str) -> Query:
     steps = _steps(expression)
     if steps is None:
         return Query(text=text, find=partial(_find_all, expression.find))
-    return Query(text=text, find=partial(_walk, tuple(steps), None in steps))
+    under = tuple(str(step) for step in takewhile(lambda step: isinstance(step, str), steps))
+    return Query(text=text, find=partial(_walk, tuple(steps), None in steps), under=under)
 
 
 def _parse(text: str) -> JSONPath:

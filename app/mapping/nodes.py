@@ -46,6 +46,8 @@ class Query:
 
     text: str
     find: Resolver
+    #: The plain keys it starts with: where they lead nowhere, there is nothing to look for.
+    under: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
