@@ -1,0 +1,75 @@
+"""The README is true: its commands run, its payload is what they give, its settings are the code's."""
+
+import json
+import re
+import subprocess
+from typing import Any
+
+import httpx
+
+from app.config import Settings
+from tests.process import ROOT, Server
+from tests.waiting import until
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def block(kind: str, containing: str) -> str:
+    return next(text for language, text in BLOCKS if language == kind and containing in text)
+
+
+def test_it_has_at_most_150_lines_and_the_first_command_by_line_15() -> None:
+    lines = README.splitlines()
+    assert len(lines) <= 150
+    assert lines.index("make run") < 15
+
+
+def test_its_curl_commands_run_as_printed_and_give_the_printed_payload(server: Server) -> None:
+    until(lambda: httpx.get(f"{server.url}/readyz", trust_env=False).is_success)
+    script = block("sh", "/webhook").replace("http://127.0.0.1:8080", server.url)
+    post, show = script.rsplit("curl", 1)
+
+    receipt = json.loads(_run(post))
+    arrived = until(lambda: _arrived(f"curl{show}"), what="both events are at the sandbox")
+
+    assert [line["deliveries"][0]["exit"] for line in receipt["events"]] == ["enqueued", "enqueued"]
+    order = next(event for event in arrived if event["event_name"] == "checkout")
+    printed = json.loads(block("json", "checkout"))
+    assert _shortened(order, printed) == printed
+
+
+def _run(script: str) -> str:
+    return subprocess.run(["sh", "-ec", script], check=True, capture_output=True, text=True, timeout=20).stdout
+
+
+def _arrived(command: str) -> list[dict[str, Any]] | None:
+    events: list[dict[str, Any]] = json.loads(_run(command))
+    return events if len(events) == 2 else None
+
+
+def _shortened(value: Any, printed: Any) -> Any:
+    """Shorten digests as the README prints them, and take its time of the event."""
+    if isinstance(value, dict):
+        assert value.keys() == printed.keys()
+        return {key: printed[key] if key == "event_time" else _shortened(value[key], printed[key]) for key in value}
+    if isinstance(value, list):
+        return [_shortened(item, shown) for item, shown in zip(value, printed, strict=True)]
+    if isinstance(printed, str) and printed.endswith("..."):
+        return value[: len(printed) - 3] + "..."
+    return value
+
+
+def test_its_preset_is_the_shipped_one() -> None:
+    shipped = (ROOT / "presets/order_completed.yaml").read_text(encoding="utf-8")
+    assert all(line in shipped for line in block("yaml", "subscribe").splitlines())
+
+
+def test_its_table_of_settings_is_that_of_the_code() -> None:
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| [^|]* \| (.*) \|$", README, flags=re.MULTILINE))
+    assert rows == {name.upper(): field.description for name, field in Settings.model_fields.items()}
+
+
+def test_its_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)", README):
+        assert (ROOT / target).exists(), target
