@@ -25,7 +25,7 @@ def settle(claimed: Claimed, outcome: Outcome, policy: DeliveryPolicy, *, now: f
         case Retry(tried=False):
             due_at = now + clamped(outcome.retry_after_s or 0, policy)
             return Settlement(claimed=claimed, outcome=outcome, state=State.PENDING, due_at=due_at, give_back=True)
-        case Retry():
+        case _:  # a Retry that was tried
             decision = decide(claimed, outcome, policy, now=now, chance=chance)
             if isinstance(decision, Dead):
                 dead = Rejected(reason=decision.reason, status=outcome.status)

@@ -1,0 +1,48 @@
+"""Builders of claimed deliveries and of policies: complete and valid; a test says only what differs."""
+
+from dataclasses import replace
+from typing import Any
+
+from app.delivery import DeliveryPolicy
+from app.types import Claimed
+
+NOW = 1_790_000_000.0
+
+_CLAIMED = Claimed(
+    delivery_id="1",
+    claim="c1",
+    ad_account_id="42",
+    preset="Checkout",
+    message_id="m1",
+    event_name="checkout",
+    event_id="order-1",
+    action_source="web",
+    payload=b"{}",
+    attempt=1,
+    enqueued_at=NOW,
+)
+
+_POLICY = DeliveryPolicy(
+    batch_max_events=1_000,
+    batch_max_bytes=1_000_000,
+    batch_max_wait_s=1,
+    max_calls_in_flight=4,
+    max_calls_per_minute=4_500,
+    send_timeout_s=30,
+    retry_max_attempts=20,
+    retry_max_age_s=72 * 3_600,
+    retry_base_s=1,
+    retry_max_pause_s=600,
+    retry_offline_ambiguous=False,
+    shutdown_timeout_s=20,
+)
+
+
+def a_claim(**changes: Any) -> Claimed:
+    """Return the first attempt at a web checkout, enqueued at NOW."""
+    return replace(_CLAIMED, **changes)
+
+
+def a_policy(**changes: Any) -> DeliveryPolicy:
+    """Return the policy of the default settings."""
+    return replace(_POLICY, **changes)

@@ -1,0 +1,55 @@
+"""Leases are renewed while the work goes on."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from app.delivery import Leases
+from app.errors import OutboxUnavailable
+from app.types import Claimed
+from tests.delivery.claims import NOW, a_claim
+from tests.waiting import until_async
+
+
+class Renewals:
+    """An outbox that notes what is renewed, and is unavailable at first."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[list[str], float, float]] = []
+
+    async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
+        self.calls.append(([each.delivery_id for each in claimed], lease_s, now))
+        if len(self.calls) == 1:
+            raise OutboxUnavailable
+
+
+async def test_what_is_held_is_renewed_and_an_unavailable_outbox_is_survived(errors: list[Exception]) -> None:
+    outbox = Renewals()
+    leases = Leases(outbox, lease_s=0.06, clock=lambda: NOW, on_error=errors.append)
+    running = asyncio.create_task(leases.run())
+
+    async def renewed_since(count: int) -> bool:
+        return len(outbox.calls) > count
+
+    leases.hold([a_claim(delivery_id="1"), a_claim(delivery_id="2")])
+    await until_async(lambda: renewed_since(1))
+    leases.release([a_claim(delivery_id="1"), a_claim(delivery_id="unknown")])
+    seen = len(outbox.calls)
+    await until_async(lambda: renewed_since(seen))
+    leases.release([a_claim(delivery_id="2")])
+    running.cancel()
+
+    assert outbox.calls[1] == (["1", "2"], 0.06, NOW)
+    assert outbox.calls[-1] == (["2"], 0.06, NOW)
+    assert [type(error) for error in errors] == [OutboxUnavailable]
+
+
+async def test_nothing_is_asked_of_the_outbox_while_nothing_is_held(errors: list[Exception]) -> None:
+    outbox = Renewals()
+    leases = Leases(outbox, lease_s=0.003, clock=lambda: NOW, on_error=errors.append)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(leases.run(), 0.05)
+
+    assert outbox.calls == []

@@ -1,0 +1,57 @@
+"""The token bucket: each row shows its arithmetic; and the limit holds within any minute."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.delivery.rate import Bucket, take
+
+
+@pytest.mark.parametrize(
+    ("bucket", "wanted", "now", "granted", "left"),
+    [
+        (None, 8, 100.0, 8, 2.0),  # a full one of 600 / 60 * 1 s = 10
+        (None, 99, 100.0, 10, 0.0),
+        (Bucket(calls=0, at=100.0), 8, 100.0, 0, 0.0),
+        (Bucket(calls=0, at=100.0), 8, 100.5, 4, 0.9166667),  # 0.5 s * 590 / 60 = 4.9166667
+        (Bucket(calls=1, at=100.0), 1, 100.0, 1, 0.0),
+        (Bucket(calls=5, at=100.0), 99, 999.0, 10, 0.0),  # never more than it holds
+        (Bucket(calls=5, at=100.0), 1, 99.0, 1, 4.0),  # another machine's clock is behind: nothing flows in
+        (Bucket(calls=5, at=500.0), 1, 100.0, 0, 0.0),  # the clock was set back: begin anew, empty
+    ],
+)
+def test_calls_flow_in_evenly(bucket: Bucket | None, wanted: int, now: float, granted: int, left: float) -> None:
+    grant = take(bucket, wanted, max_calls_per_minute=600, now=now)
+
+    assert grant.calls == granted
+    assert grant.bucket.calls == pytest.approx(left)
+    assert (grant.wait_s > 0) == (granted == 0)
+
+
+def test_the_wait_is_until_the_next_call_has_flowed_in() -> None:
+    grant = take(Bucket(calls=0.5, at=100.0), 8, max_calls_per_minute=120, now=100.0)
+
+    assert grant.wait_s == pytest.approx(0.5 / (118 / 60))
+    assert take(grant.bucket, 8, max_calls_per_minute=120, now=100.0 + grant.wait_s + 1e-6).calls == 1
+
+
+def test_one_call_a_minute_is_possible() -> None:
+    assert take(Bucket(calls=0, at=0.0), 1, max_calls_per_minute=1, now=120.0).calls == 1
+
+
+@given(
+    limit=st.integers(2, 5_000),
+    pauses=st.lists(st.floats(0, 3), min_size=1, max_size=200),
+    wanted=st.integers(1, 100),
+)
+def test_within_any_minute_no_more_is_granted_than_allowed(limit: int, pauses: list[float], wanted: int) -> None:
+    bucket, now = None, 0.0
+    granted: list[tuple[float, int]] = []
+    for pause in pauses:
+        now += pause
+        grant = take(bucket, wanted, max_calls_per_minute=limit, now=now)
+        bucket = grant.bucket
+        granted.append((now, grant.calls))
+
+    for start, _ in granted:
+        assert sum(calls for at, calls in granted if start <= at < start + 60) <= limit + 1e-6

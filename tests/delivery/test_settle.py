@@ -1,0 +1,67 @@
+"""From outcomes to settlements and counts."""
+
+import pytest
+
+from app.delivery import settle, status_label, tallies
+from app.types import Blocked, Delivered, Outcome, Rejected, Retry, Settlement, State, Tally
+from tests.delivery.claims import NOW, a_claim, a_policy
+
+
+def settled(outcome: Outcome, *, preset: str = "Checkout", attempt: int = 1) -> Settlement:
+    return settle(a_claim(preset=preset, attempt=attempt), outcome, a_policy(), now=NOW, chance=0.5)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "due_at", "give_back"),
+    [
+        (Delivered(), State.DELIVERED, None, False),
+        (Rejected(reason="bad", status=422), State.DEAD, None, False),
+        (Blocked(reason="no", status=401), State.PENDING, NOW, True),
+        (Retry(reason="busy", status=503), State.PENDING, NOW + 0.5, False),  # 0.5 * 1 * 2^0
+        (Retry(reason="stop", tried=False), State.PENDING, NOW, True),
+        (Retry(reason="off", tried=False, retry_after_s=60), State.PENDING, NOW + 60, True),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_each_outcome_has_its_state(outcome: Outcome, state: State, due_at: float | None, *, give_back: bool) -> None:
+    settlement = settled(outcome)
+
+    assert settlement.outcome is outcome
+    assert (settlement.state, settlement.due_at, settlement.give_back) == (state, due_at, give_back)
+
+
+def test_what_is_not_worth_another_attempt_is_dead_and_says_why() -> None:
+    settlement = settled(Retry(reason="busy", status=503), attempt=20)
+
+    assert settlement.state is State.DEAD
+    assert settlement.outcome == Rejected(reason="given up after 20 attempts: busy", status=503)
+
+
+def test_what_was_not_tried_has_no_limit() -> None:
+    assert settled(Retry(reason="stop", tried=False), attempt=20).state is State.PENDING
+
+
+def test_exits_are_counted_by_preset_and_status_and_warnings_by_their_first_words() -> None:
+    warning = "w" * 120
+    settlements = [
+        settled(Delivered()),
+        settled(Delivered(warning=warning)),
+        settled(Delivered(), preset="Lead"),
+        settled(Rejected(reason="bad", status=422)),
+        settled(Retry(reason="broke")),
+        settled(Retry(reason="stop", tried=False)),
+        settled(Blocked(reason="no", status=401)),
+    ]
+
+    assert tallies(settlements) == [
+        Tally(name="delivered", preset="Checkout", label="200", count=2),
+        Tally(name="warning", preset="Checkout", label="w" * 100, count=1),
+        Tally(name="delivered", preset="Lead", label="200", count=1),
+        Tally(name="rejected", preset="Checkout", label="422", count=1),
+        Tally(name="retry", preset="Checkout", label="failure", count=1),
+        Tally(name="blocked", preset="Checkout", label="401", count=1),
+    ]
+
+
+def test_a_call_without_an_answer_is_a_failure() -> None:
+    assert (status_label(None), status_label(429)) == ("failure", "429")
