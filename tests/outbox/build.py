@@ -1,0 +1,135 @@
+"""Builders of complete, valid records: a test says only what differs."""
+
+import itertools
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from app.outbox import Outbox, OutboxRules
+from app.types import (
+    Blocked,
+    Claimed,
+    Delivered,
+    Enqueued,
+    NewDelivery,
+    Note,
+    Outcome,
+    Rejected,
+    Retry,
+    Settlement,
+    State,
+    Tally,
+)
+
+#: A moment at the start of an hour, from which the tests count.
+NOW = 1_800_000_000.0
+ACCOUNT = "549764106778"
+HOUR_S = 3_600.0
+DAY_S = 86_400.0
+
+_counter = itertools.count(1)
+
+
+def rules(**changes: Any) -> OutboxRules:
+    """The rules of the default settings."""
+    standard: dict[str, Any] = {
+        "dedup_window_s": DAY_S,
+        "dedup_orders": True,
+        "ledger_s": 30 * DAY_S,
+        "payload_s": 0,
+        "max_backlog": 1_000_000,
+    }
+    return OutboxRules(**(standard | changes))
+
+
+def new(**changes: Any) -> NewDelivery:
+    """A delivery that no other is like; a change of `order_id` makes it a checkout of that order."""
+    number = next(_counter)
+    standard: dict[str, Any] = {
+        "ad_account_id": ACCOUNT,
+        "preset": "checkout",
+        "message_id": f"message-{number}",
+        "event_name": "checkout",
+        "event_id": f"event-{number}",
+        "action_source": "web",
+        "order_id": None,
+        "event_time": int(NOW) - 10,
+        "payload": payload(),
+        "warnings": (),
+        "quality": (),
+    }
+    return NewDelivery(**(standard | changes))
+
+
+def payload(**user_data: str) -> bytes:
+    """A finished event whose `user_data` has these fields beside a hashed e-mail."""
+    return json.dumps({"event_name": "checkout", "user_data": {"em": ["0" * 64], **user_data}}).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """An outbox at a moment: the everyday calls, with the arguments that a test does not care about filled in."""
+
+    outbox: Outbox
+    now: float = NOW
+
+    def later(self, seconds: float) -> "At":
+        """The same outbox, `seconds` later."""
+        return At(self.outbox, self.now + seconds)
+
+    async def enqueue(
+        self, *deliveries: NewDelivery, notes: tuple[Note, ...] = (), tallies: tuple[Tally, ...] = ()
+    ) -> list[Enqueued]:
+        return await self.outbox.enqueue(deliveries, notes, tallies, now=self.now)
+
+    async def claim(self, limit: int = 1_000, **changes: Any) -> list[Claimed]:
+        standard = {"max_bytes": 10**9, "max_wait_s": 0, "lease_s": 60}
+        return await self.outbox.claim(ACCOUNT, limit=limit, now=self.now, **(standard | changes))
+
+    async def settle(self, *settlements: Settlement, tallies: tuple[Tally, ...] = ()) -> None:
+        await self.outbox.settle(settlements, tallies, now=self.now)
+
+    async def deliver(self, *claimed: Claimed) -> None:
+        await self.settle(*map(delivered, claimed))
+
+    async def kill(self, *claimed: Claimed, reason: str = "em is malformed") -> None:
+        await self.settle(*(dead(each, reason) for each in claimed))
+
+    async def dead_letter(self, delivery: NewDelivery, reason: str = "em is malformed") -> str:
+        """Enqueue a delivery and let it die; its id."""
+        await self.enqueue(delivery)
+        (claimed,) = [each for each in await self.claim() if each.message_id == delivery.message_id]
+        await self.kill(claimed, reason=reason)
+        return claimed.delivery_id
+
+
+def settlement(claimed: Claimed, outcome: Outcome, state: State, **changes: Any) -> Settlement:
+    """A settlement of any kind."""
+    return Settlement(claimed=claimed, outcome=outcome, state=state, **changes)  # type: ignore[arg-type] # CLAIMED fits not
+
+
+def delivered(claimed: Claimed, warning: str = "") -> Settlement:
+    """Pinterest took it."""
+    return settlement(claimed, Delivered(warning=warning), State.DELIVERED)
+
+
+def dead(claimed: Claimed, reason: str = "em is malformed") -> Settlement:
+    """Pinterest will never take it."""
+    return settlement(claimed, Rejected(reason=reason, status=422), State.DEAD)
+
+
+def retry(claimed: Claimed, due_at: float, reason: str = "503") -> Settlement:
+    """It is tried again at `due_at`."""
+    return settlement(claimed, Retry(reason=reason, status=503), State.PENDING, due_at=due_at)
+
+
+def given_back(claimed: Claimed, due_at: float) -> Settlement:
+    """Nothing was tried."""
+    return settlement(claimed, Retry(reason="shutdown", tried=False), State.PENDING, due_at=due_at, give_back=True)
+
+
+def blocked(claimed: Claimed, due_at: float) -> Settlement:
+    """The destination is refused; the attempt does not count."""
+    return settlement(
+        claimed, Blocked(reason="token expired", status=401), State.PENDING, due_at=due_at, give_back=True
+    )

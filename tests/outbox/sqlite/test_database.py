@@ -1,0 +1,154 @@
+"""The file: made, migrated, refused, and what is said where it cannot be used."""
+
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.errors import OutboxUnavailable, OutboxVersionError
+from app.outbox import open_outbox
+from app.outbox.sqlite import database
+from app.outbox.sqlite.database import SCHEMA_VERSION, migrate, open_writable, unavailable
+from app.outbox.sqlite.sql import SQL, named_queries, schema, statements
+from tests.outbox.build import At, new, rules
+from tests.process import ROOT
+
+
+def _version(path: Path) -> int:
+    connection = sqlite3.connect(path)
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.close()
+    return int(version)
+
+
+def test_a_new_file_has_the_newest_schema_and_is_its_owners(path: Path) -> None:
+    open_writable(path).close()
+    assert _version(path) == SCHEMA_VERSION
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_a_file_of_the_same_version_is_opened_as_it_is(at: At, path: Path) -> None:
+    await at.enqueue(new(message_id="m"))
+    open_writable(path).close()
+    assert len((await at.outbox.message("m")).deliveries) == 1
+
+
+def test_an_older_file_is_migrated_step_by_step(path: Path) -> None:
+    """A file without a version is version 0: every step is made from there."""
+    sqlite3.connect(path).close()
+    connection = open_writable(path)
+    made = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    connection.close()
+    assert {"delivery", "payload", "attempt", "note", "dedup_key"} <= made
+
+
+def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("CREATE TABLE tally (x)")  # stands in the way, after many tables of the script
+    with pytest.raises(sqlite3.OperationalError, match="tally"):
+        migrate(connection)
+    assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [("tally",)]
+    connection.close()
+    assert _version(path) == 0
+
+
+def test_a_newer_file_is_refused_and_left_alone(path: Path) -> None:
+    connection = open_writable(path)
+    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+    connection.close()
+    with pytest.raises(OutboxVersionError, match=f"version {SCHEMA_VERSION + 1}"):
+        open_outbox(f"sqlite:///{path}", rules())
+    assert _version(path) == SCHEMA_VERSION + 1
+
+
+async def test_a_newer_payload_is_not_claimed_by_an_older_process(at: At, path: Path) -> None:
+    await at.enqueue(new())
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE payload SET version = 2")
+    connection.commit()
+    with pytest.raises(OutboxVersionError, match="payloads of version 2"):
+        await at.claim()
+    connection.execute("UPDATE payload SET version = 1")
+    connection.commit()
+    connection.close()
+    (claimed,) = await at.claim()
+    assert claimed.attempt == 1
+
+
+def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
+    path.write_bytes(b"no database" * 1_000)
+    with pytest.raises(OutboxUnavailable, match="not an outbox"):
+        open_outbox(f"sqlite:///{path}", rules())
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutboxUnavailable, match="cannot be opened"):
+        open_outbox(f"sqlite:///{tmp_path}/file/outbox.db", rules())
+
+
+def test_an_sqlite_that_is_too_old_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 37, 2))
+    with pytest.raises(OutboxUnavailable, match="too old"):
+        open_writable(path)
+    assert not path.exists()
+
+
+def test_a_file_that_stays_locked_while_it_is_opened_is_given_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(OutboxUnavailable, match="locked"):
+        open_writable(path)
+    holder.close()
+
+
+def test_processes_that_start_together_on_a_new_file_agree(path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from app.outbox.sqlite.database import open_writable;"
+        "open_writable(Path(sys.argv[1])).close()"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    processes = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(4)]
+    errors = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, errors
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("SQLITE_FULL", "no space"),
+        ("SQLITE_BUSY_SNAPSHOT", "locked"),
+        ("SQLITE_IOERR_WRITE", "disk"),
+        ("SQLITE_READONLY_DBMOVED", "owner"),
+        ("SQLITE_CORRUPT", "damaged"),
+        ("SQLITE_MISMATCH", "see the log"),
+    ],
+)
+def test_every_error_of_sqlite_is_told_with_its_remedy(name: str, words: str) -> None:
+    error = sqlite3.OperationalError("secret")
+    error.sqlite_errorname = name
+    told = unavailable(error)
+    assert words in str(told)
+    assert "secret" not in str(told)
+    assert told.__cause__ is error
+
+
+def test_every_query_has_one_name_one_sentence_and_one_statement() -> None:
+    for text in SQL.values():
+        sentence, sql = text.strip().split("\n", 1)
+        assert sentence.startswith("-- ")
+        assert sentence.endswith(".")
+        assert len(list(statements(sql))) == 1
+
+
+def test_a_script_is_split_into_statements_and_a_trigger_is_one() -> None:
+    made = list(statements(schema(1)))
+    assert len([statement for statement in made if "CREATE TRIGGER" in statement]) == 3
+    assert named_queries("-- a --\n-- A.\nSELECT 1;\n-- b --\n-- B.\nSELECT 2;\n") == {
+        "a": "\n-- A.\nSELECT 1;\n",
+        "b": "\n-- B.\nSELECT 2;\n",
+    }

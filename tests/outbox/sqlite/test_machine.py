@@ -1,0 +1,155 @@
+"""Any sequence of calls leaves the outbox as a few dictionaries say."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from app.outbox import open_outbox
+from app.types import Backlog, Claimed, Exit, Query, Settlement, State
+from tests.outbox.build import ACCOUNT, At, dead, delivered, given_back, new, retry, rules
+
+WINDOW_S = 100
+LEASE_S = 30
+SETTLE: dict[str, Callable[[Claimed, float], Settlement]] = {
+    "delivered": lambda claimed, _: delivered(claimed),
+    "dead": lambda claimed, _: dead(claimed),
+    "retry": retry,
+    "given back": given_back,
+}
+
+
+@dataclass
+class Expected:
+    """One delivery as the model knows it."""
+
+    keys: list[str]
+    due_at: float
+    state: State = State.PENDING
+    attempts: int = 0
+    claim: str | None = None
+    exits: list[Exit] = field(default_factory=list)
+
+    def claimable(self, now: float) -> bool:
+        return self.state in {State.PENDING, State.CLAIMED} and self.due_at <= now
+
+
+class OutboxMachine(RuleBasedStateMachine):
+    """The model: deliveries by message id, and until when each key is held by which of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.folder = Path(tempfile.mkdtemp())
+        self.at = self.run(self.open())
+        self.expected: dict[str, Expected] = {}
+        self.keys: dict[str, tuple[str, float]] = {}
+        self.claims: list[Claimed] = []
+
+    async def open(self) -> At:
+        return At(open_outbox(f"sqlite:///{self.folder}/outbox.db", rules(dedup_window_s=WINDOW_S)))
+
+    def run(self, call: Any) -> Any:
+        return self.runner.run(call)
+
+    def held(self, key: str) -> bool:
+        return key in self.keys and self.keys[key][1] > self.at.now
+
+    def take(self, message_id: str) -> None:
+        for key in self.expected[message_id].keys:
+            self.keys[key] = (message_id, self.at.now + WINDOW_S)
+
+    @rule(event_id=st.sampled_from("abc"), order_id=st.sampled_from(["x", "y", None]))
+    def enqueue(self, event_id: str, order_id: str | None) -> None:
+        delivery = new(event_id=event_id, order_id=order_id)
+        keys = [f"event {event_id}"] + ([f"order {order_id}"] if order_id else [])
+        duplicate = any(map(self.held, keys))
+        (answer,) = self.run(self.at.enqueue(delivery))
+        assert answer.exit is (Exit.DUPLICATE if duplicate else Exit.ENQUEUED)
+        if not duplicate:
+            self.expected[delivery.message_id] = Expected(keys=keys, due_at=self.at.now)
+            self.take(delivery.message_id)
+
+    @rule(limit=st.integers(1, 4))
+    def claim(self, limit: int) -> None:
+        claimed = self.run(self.at.claim(limit, lease_s=LEASE_S))
+        due = [each for each in self.expected.values() if each.claimable(self.at.now)]
+        assert len(claimed) == min(limit, len(due))
+        for each in claimed:
+            expected = self.expected[each.message_id]
+            assert expected in due
+            expected.state, expected.claim = State.CLAIMED, each.claim
+            expected.attempts += 1
+            expected.due_at = self.at.now + LEASE_S
+            assert each.attempt == expected.attempts
+        self.claims += claimed
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), how=st.sampled_from(sorted(SETTLE)))
+    def settle(self, data: st.DataObject, how: str) -> None:
+        """Settle any claim that was ever made: only those that still hold may change something."""
+        claimed = data.draw(st.sampled_from(self.claims))
+        due_at = self.at.now + 5
+        settlement = SETTLE[how](claimed, due_at)
+        self.run(self.at.settle(settlement))
+        expected = self.expected[claimed.message_id]
+        if expected.claim != claimed.claim:
+            return
+        expected.claim, expected.state, expected.due_at = None, settlement.state, due_at
+        expected.attempts -= settlement.give_back
+        expected.exits += {"delivered": [Exit.DELIVERED], "dead": [Exit.REJECTED], "retry": [Exit.RETRY]}.get(how, [])
+        if how == "dead":
+            self.keys = {key: held for key, held in self.keys.items() if held[0] != claimed.message_id}
+
+    @rule()
+    def redrive(self) -> None:
+        count = self.run(self.at.outbox.redrive(Query(), now=self.at.now))
+        redriven = 0
+        for message_id, expected in reversed(self.expected.items()):
+            if expected.state is State.DEAD and not any(map(self.held, expected.keys)):
+                expected.state, expected.attempts, expected.due_at = State.PENDING, 0, self.at.now
+                self.take(message_id)
+                redriven += 1
+        assert count == redriven
+
+    @rule(seconds=st.sampled_from([1, 10, LEASE_S, WINDOW_S]))
+    def time_passes(self, seconds: int) -> None:
+        self.at = self.at.later(seconds)
+
+    @rule()
+    def open_again(self) -> None:
+        self.run(self.at.outbox.close())
+        self.at = At(self.run(self.open()).outbox, self.at.now)
+
+    @invariant()
+    def every_delivery_is_as_expected(self) -> None:
+        page = self.run(self.at.outbox.search(Query(), limit=1_000))
+        shown = {each.message_id: (each.state, each.attempts) for each in page.deliveries}
+        assert shown == {name: (each.state, each.attempts) for name, each in self.expected.items()}
+
+    @invariant()
+    def the_backlog_counts_them(self) -> None:
+        backlog: Backlog = self.run(self.at.outbox.backlog(ACCOUNT, now=self.at.now))
+        states = [each.state for each in self.expected.values()]
+        counted = (backlog.pending, backlog.claimed, backlog.dead)
+        assert counted == tuple(states.count(state) for state in (State.PENDING, State.CLAIMED, State.DEAD))
+
+    def teardown(self) -> None:
+        for message_id, expected in self.expected.items():
+            (delivery,) = self.run(self.at.outbox.message(message_id)).deliveries
+            assert [attempt.exit for attempt in delivery.history] == expected.exits
+            assert (delivery.payload is None) == (expected.state is State.DELIVERED)
+        self.run(self.at.outbox.close())
+        self.runner.close()
+        shutil.rmtree(self.folder)
+
+
+def test_any_sequence_of_calls_leaves_the_outbox_as_the_model_says() -> None:
+    run_state_machine_as_test(OutboxMachine, settings=settings(max_examples=30, stateful_step_count=30, deadline=None))

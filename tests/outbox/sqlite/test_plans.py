@@ -1,0 +1,70 @@
+"""No statement looks at every row of a table that grows."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.outbox.sqlite.database import open_writable
+from app.outbox.sqlite.filters import conditions
+from app.outbox.sqlite.sql import SQL
+from app.types import Query, State
+
+QUERIES = {
+    "any": Query(),
+    "id": Query(delivery_id="1"),
+    "message": Query(message_id="m"),
+    "event": Query(event_id="e"),
+    "preset": Query(preset="p", state=State.PENDING, reason="r"),
+    "dead": Query(state=State.DEAD, preset="p", reason="r"),
+}
+FILLED = {
+    f"{name} by {kind}": conditions(SQL[name], query)[0]
+    for name in ("search", "dead")
+    for kind, query in QUERIES.items()
+}
+STATEMENTS = {name: sql for name, sql in SQL.items() if name not in {"search", "dead"}} | FILLED
+FULL_SCAN = re.compile(r"^SCAN (d|delivery|payload|attempt|note|dedup_key|tally)\b")
+
+
+@pytest.fixture(scope="module")
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
+    connection = open_writable(Path(tmp_path_factory.mktemp("plans")) / "outbox.db")
+    yield connection
+    connection.close()
+
+
+def _plan(connection: sqlite3.Connection, sql: str) -> list[str]:
+    parameters = {name: "[]" if name == "rows" else 1 for name in re.findall(r":(\w+)", sql)}
+    return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection, name: str) -> None:
+    assert [step for step in _plan(connection, STATEMENTS[name]) if FULL_SCAN.match(step)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("claim", "delivery_due (ad_account_id=? AND retried=? AND due_at<?)"),
+        ("claimed", "delivery_claim (claim=?)"),
+        ("oldest_unsettled", "delivery_unsettled (ad_account_id=?)"),
+        ("next_due", "delivery_due (ad_account_id=? AND retried=? AND due_at>?)"),
+        ("retain_deliveries", "delivery_settled (settled_at<?)"),
+        ("retain_keys", "dedup_key_expires (expires_at<?)"),
+        ("keys_taken", "PRIMARY KEY (digest=?)"),
+        ("search by message", "delivery_message (shelf=? AND message_id=?)"),
+        ("search by event", "delivery_event (shelf=? AND event_id=?)"),
+        ("search by dead", "delivery_dead (id>? AND id<?)"),
+        ("dead by any", "delivery_dead (id<?)"),
+    ],
+)
+def test_an_index_leads_to_what_is_looked_for(connection: sqlite3.Connection, name: str, index: str) -> None:
+    assert any(index in step for step in _plan(connection, STATEMENTS[name]))
+
+
+def test_the_scan_of_a_whole_table_would_be_seen(connection: sqlite3.Connection) -> None:
+    assert any(FULL_SCAN.match(step) for step in _plan(connection, "SELECT count(*) FROM delivery WHERE reason = 'x';"))

@@ -1,0 +1,76 @@
+"""Full disks, locks and limits: told at once, and over as soon as their cause is."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.errors import OutboxUnavailable
+from app.outbox import open_outbox
+from tests.outbox.build import ACCOUNT, NOW, At, new, rules
+from tests.process import ROOT
+
+Execute = Callable[[str], Awaitable[list[Any]]]
+
+
+async def _fill(at: At) -> int:
+    """Enqueue by 20 until the outbox refuses; how many it took."""
+    taken = 0
+    while True:
+        answers = await asyncio.gather(*(at.enqueue(new()) for _ in range(20)), return_exceptions=True)
+        failed = [answer for answer in answers if isinstance(answer, BaseException)]
+        taken += len(answers) - len(failed)
+        if failed:
+            assert all(isinstance(answer, OutboxUnavailable) for answer in failed), failed
+            return taken
+
+
+async def test_at_the_page_limit_calls_fail_and_nothing_answered_is_lost(at: At, execute: Execute) -> None:
+    ((pages,),) = await execute("PRAGMA page_count")
+    await execute(f"PRAGMA max_page_count={pages + 60}")
+    taken = await _fill(at)
+    with pytest.raises(OutboxUnavailable, match="no space is left"):
+        await at.enqueue(*(new() for _ in range(200)))
+    await execute(f"PRAGMA max_page_count={pages + 10_000}")
+    await at.enqueue(new())
+    await at.outbox.check()
+    assert len(await at.claim(limit=100_000)) == taken + 1
+
+
+async def test_a_lock_of_another_process_is_waited_for_then_told_then_over(
+    at: At, path: Path, execute: Execute
+) -> None:
+    await execute("PRAGMA busy_timeout=100")
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OutboxUnavailable, match="locked"):
+        await at.enqueue(new(event_id="e"))
+    with pytest.raises(OutboxUnavailable, match="locked"):
+        await at.outbox.check()
+    assert (await at.outbox.backlog(ACCOUNT, now=NOW)).pending == 0  # reading goes on
+    holder.execute("ROLLBACK")
+    holder.close()
+    await at.enqueue(new(event_id="e"))
+
+
+def test_a_process_whose_files_may_not_grow_resumes_when_they_may(path: Path) -> None:
+    script = ROOT / "tests" / "outbox" / "sqlite" / "limited_process.py"
+    done = subprocess.run(
+        [sys.executable, script, path], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    taken, after = map(int, done.stdout.split())
+    assert (taken > 0, after) == (True, 1)
+    assert asyncio.run(_waiting(path)) == taken + after
+
+
+async def _waiting(path: Path) -> int:
+    at = At(open_outbox(f"sqlite:///{path}", rules()))
+    claimed = await at.claim(limit=100_000)
+    await at.outbox.close()
+    return len(claimed)

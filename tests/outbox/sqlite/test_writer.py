@@ -1,0 +1,171 @@
+"""Group commit: shared, answered after it, and failing only for those it concerns."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.errors import OutboxUnavailable
+from app.outbox.sqlite.writer import MAX_ROWS, Writer, each
+
+
+@pytest.fixture
+def writer(path: Path) -> Iterator[Writer]:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("CREATE TABLE t (x INTEGER NOT NULL, y TEXT CHECK (y <> 'never')) STRICT")
+    writer = Writer(connection)
+    yield writer
+    writer.close()
+
+
+def _insert(connection: sqlite3.Connection, value: Any) -> int:
+    connection.execute("INSERT INTO t (x) VALUES (?)", (value,))
+    if value == 13:
+        raise ValueError("13")
+    return int(value)
+
+
+INSERT = each(_insert)
+
+
+def _stored(path: Path) -> list[int]:
+    connection = sqlite3.connect(path)
+    rows = [x for (x,) in connection.execute("SELECT x FROM t ORDER BY x")]
+    connection.close()
+    return rows
+
+
+class Gate:
+    """Work that keeps the writer busy until it is opened, so that what comes meanwhile shares a commit."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.opened = threading.Event()
+
+    def __call__(self, connection: sqlite3.Connection, calls: Sequence[None]) -> list[None]:
+        self.entered.set()
+        assert self.opened.wait(10)
+        return [None for _ in calls]
+
+
+async def _together(writer: Writer, *jobs: tuple[Any, Any, int]) -> list[Any]:
+    """Do jobs (work, call, rows) so that they are queued before the writer takes the first of them."""
+    gate = Gate()
+    blocker = asyncio.create_task(writer.do(gate, None))
+    await asyncio.to_thread(gate.entered.wait, 10)
+    tasks = [asyncio.create_task(writer.do(work, call, rows=rows)) for work, call, rows in jobs]
+    await asyncio.sleep(0)
+    gate.opened.set()
+    await blocker
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_calls_of_one_kind_are_done_together(writer: Writer) -> None:
+    seen = []
+
+    def note(_connection: sqlite3.Connection, calls: Sequence[int]) -> Sequence[int]:
+        seen.append(list(calls))
+        return calls
+
+    assert await _together(writer, (note, 1, 1), (INSERT, 5, 1), (note, 2, 1)) == [1, 5, 2]
+    assert seen == [[1, 2]]
+
+
+async def test_a_group_is_closed_when_it_is_large(writer: Writer) -> None:
+    seen = []
+
+    def note(_connection: sqlite3.Connection, calls: Sequence[int]) -> Sequence[int]:
+        seen.append(list(calls))
+        return calls
+
+    half = MAX_ROWS // 2
+    await _together(writer, (note, 1, half), (note, 2, half), (note, 3, half))
+    assert seen == [[1, 2], [3]]
+
+
+async def test_a_call_that_fails_takes_back_its_own_rows_only(writer: Writer, path: Path) -> None:
+    answers = await _together(writer, (INSERT, 1, 1), (INSERT, 13, 1), (INSERT, "no number", 1), (INSERT, 2, 1))
+    assert [type(answer) for answer in answers] == [int, ValueError, OutboxUnavailable, int]
+    assert _stored(path) == [1, 2]
+
+
+async def test_an_answer_that_is_an_exception_fails_its_call(writer: Writer) -> None:
+    def judge(_connection: sqlite3.Connection, calls: Sequence[int]) -> list[int | Exception]:
+        return [ValueError(call) if call == 2 else call for call in calls]
+
+    one, two, three = await _together(writer, (judge, 1, 1), (judge, 2, 1), (judge, 3, 1))
+    assert (one, type(two), three) == (1, ValueError, 3)
+
+
+async def test_a_failed_commit_fails_everyone_who_shared_it(writer: Writer, path: Path) -> None:
+    def end_the_transaction(connection: sqlite3.Connection, calls: Sequence[int]) -> Sequence[int]:
+        connection.execute("ROLLBACK")
+        return calls
+
+    first, second = await _together(writer, (INSERT, 1, 1), (end_the_transaction, 2, 1))
+    assert (type(first), type(second)) == (OutboxUnavailable, OutboxUnavailable)
+    assert first is not second
+    assert _stored(path) == []
+    assert await writer.do(INSERT, 3) == 3
+
+
+async def test_an_error_that_ended_the_transaction_fails_everyone_who_shared_it(writer: Writer, path: Path) -> None:
+    def fail(connection: sqlite3.Connection, _calls: Sequence[int]) -> Sequence[int]:
+        connection.execute("ROLLBACK")
+        raise sqlite3.OperationalError("disk I/O error")
+
+    answers = await _together(writer, (INSERT, 1, 1), (fail, 2, 1))
+    assert [type(answer) for answer in answers] == [OutboxUnavailable, OutboxUnavailable]
+    assert _stored(path) == []
+
+
+async def test_a_fault_of_ours_is_told_and_does_not_end_the_writer(writer: Writer, path: Path) -> None:
+    def too_few(_connection: sqlite3.Connection, _calls: Sequence[int]) -> Sequence[int]:
+        return []
+
+    first, second = await _together(writer, (INSERT, 1, 1), (too_few, 2, 1))
+    assert (type(first), type(second)) == (ValueError, ValueError)
+    assert _stored(path) == []
+    assert await writer.do(INSERT, 3) == 3
+
+
+async def test_a_call_whose_caller_has_gone_is_done_all_the_same(writer: Writer, path: Path) -> None:
+    gate = Gate()
+    blocker = asyncio.create_task(writer.do(gate, None))
+    await asyncio.to_thread(gate.entered.wait, 10)
+    cancelled = asyncio.create_task(writer.do(INSERT, 1))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    gate.opened.set()
+    await blocker
+    assert await writer.do(INSERT, 2) == 2
+    assert _stored(path) == [1, 2]
+
+
+def test_a_call_whose_loop_is_closed_does_not_end_the_writer(writer: Writer, path: Path) -> None:
+    gate = Gate()
+
+    async def leave() -> None:
+        task = asyncio.create_task(writer.do(gate, None))
+        await asyncio.to_thread(gate.entered.wait, 10)
+        task.cancel()
+
+    asyncio.run(leave())
+    gate.opened.set()
+    assert asyncio.run(writer.do(INSERT, 1)) == 1
+    assert _stored(path) == [1]
+
+
+async def test_what_is_queued_at_closing_is_committed(writer: Writer, path: Path) -> None:
+    tasks = [asyncio.create_task(writer.do(INSERT, value)) for value in (1, 2)]
+    await asyncio.sleep(0)
+    await asyncio.to_thread(writer.close)
+    assert await asyncio.gather(*tasks) == [1, 2]
+    assert _stored(path) == [1, 2]
+    with pytest.raises(OutboxUnavailable, match="closed"):
+        await writer.do(INSERT, 3)

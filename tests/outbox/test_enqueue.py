@@ -1,0 +1,181 @@
+"""Enqueue: committed before it is answered, once for each key."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.errors import OutboxUnavailable
+from app.outbox import open_outbox
+from app.types import Exit, Note, Query, State
+from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new, rules
+
+
+async def test_every_delivery_is_answered_in_order(at: At) -> None:
+    twice = new()
+    answers = await at.enqueue(new(), twice, twice, new())
+    assert [answer.exit for answer in answers] == [Exit.ENQUEUED, Exit.ENQUEUED, Exit.DUPLICATE, Exit.ENQUEUED]
+
+
+async def test_what_is_enqueued_can_be_claimed_as_it_was_given(at: At) -> None:
+    given_ = new(action_source="app_ios", payload='{"é": "\\u0000 😀"}'.encode())
+    await at.enqueue(given_)
+    (claimed,) = await at.claim()
+    kept = ("ad_account_id", "preset", "message_id", "event_name", "event_id", "action_source", "payload")
+    assert {name: getattr(claimed, name) for name in kept} == {name: getattr(given_, name) for name in kept}
+    assert (claimed.attempt, claimed.enqueued_at) == (1, NOW)
+
+
+async def test_nothing_at_all_can_be_enqueued(at: At) -> None:
+    assert await at.enqueue() == []
+
+
+async def test_what_was_answered_is_there_after_opening_again(at: At, open_at: Callable[..., At]) -> None:
+    await at.enqueue(new(message_id="m"))
+    await at.outbox.close()
+    assert [delivery.message_id for delivery in (await open_at().outbox.message("m")).deliveries] == ["m"]
+
+
+async def test_the_same_event_for_the_same_preset_is_a_duplicate_within_the_window(at: At) -> None:
+    await at.enqueue(new(event_id="e"))
+    (answer,) = await at.later(DAY_S - 1).enqueue(new(event_id="e"))
+    assert answer.exit is Exit.DUPLICATE
+    assert "same event_id" in answer.reason
+
+
+async def test_the_same_event_is_new_after_the_window(at: At) -> None:
+    await at.enqueue(new(event_id="e"))
+    (answer,) = await at.later(DAY_S).enqueue(new(event_id="e"))
+    assert answer.exit is Exit.ENQUEUED
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"preset": "other"}, {"event_name": "lead"}, {"event_id": "other"}, {"ad_account_id": "1"}],
+    ids=lambda change: next(iter(change)),
+)
+async def test_a_delivery_that_differs_in_one_part_of_the_key_is_new(at: At, change: dict[str, str]) -> None:
+    await at.enqueue(new(event_id="e"))
+    (answer,) = await at.enqueue(new(**({"event_id": "e"} | change)))
+    assert answer.exit is Exit.ENQUEUED
+
+
+async def test_parts_of_the_key_do_not_run_into_each_other(at: At) -> None:
+    await at.enqueue(new(event_name="ab", event_id="c"))
+    (answer,) = await at.enqueue(new(event_name="a", event_id="bc"))
+    assert answer.exit is Exit.ENQUEUED
+
+
+async def test_a_second_checkout_of_an_order_is_a_duplicate_from_any_preset(at: At) -> None:
+    await at.enqueue(new(order_id="o"))
+    (answer,) = await at.enqueue(new(order_id="o", preset="order_completed"))
+    assert answer.exit is Exit.DUPLICATE
+    assert "same order_id" in answer.reason
+
+
+async def test_a_duplicate_by_order_takes_no_key_of_its_own(at: At) -> None:
+    await at.enqueue(new(order_id="o"))
+    await at.enqueue(new(order_id="o", event_id="e"))
+    (answer,) = await at.enqueue(new(order_id="other", event_id="e"))
+    assert answer.exit is Exit.ENQUEUED
+
+
+async def test_orders_are_not_compared_where_the_rules_say_so(open_at: Callable[..., At]) -> None:
+    at = open_at(dedup_orders=False)
+    answers = await at.enqueue(new(order_id="o"), new(order_id="o"))
+    assert [answer.exit for answer in answers] == [Exit.ENQUEUED, Exit.ENQUEUED]
+
+
+async def test_duplicates_are_seen_across_processes_and_restarts(at: At, open_at: Callable[..., At]) -> None:
+    other = open_at()
+    await at.enqueue(new(event_id="e"))
+    (in_other,) = await other.enqueue(new(event_id="e"))
+    await at.outbox.close()
+    (after_restart,) = await open_at().enqueue(new(event_id="e"))
+    assert {in_other.exit, after_restart.exit} == {Exit.DUPLICATE}
+
+
+async def test_the_ledger_notes_duplicates(at: At) -> None:
+    await at.enqueue(new(event_id="e"))
+    (answer,) = await at.later(5).enqueue(new(event_id="e", message_id="again", warnings=("w",)))
+    (note,) = (await at.outbox.message("again")).notes
+    expected = Note(
+        message_id="again", preset="checkout", exit=Exit.DUPLICATE, reason=answer.reason, warnings=("w",)
+    )  # fmt: skip
+    assert note == (NOW + 5, expected)
+
+
+async def test_simultaneous_calls_agree_on_which_is_the_duplicate(at: At) -> None:
+    answers = await asyncio.gather(*(at.enqueue(new(event_id="e")) for _ in range(50)))
+    exits = [answer.exit for (answer,) in answers]
+    assert exits.count(Exit.ENQUEUED) == 1
+    assert exits.count(Exit.DUPLICATE) == 49
+
+
+async def test_a_call_that_cannot_be_stored_fails_alone(at: At) -> None:
+    not_text = new(message_id="\ud800")
+    answers = await asyncio.gather(
+        *(at.enqueue(new(), new()) for _ in range(10)),
+        at.enqueue(new(), not_text),
+        *(at.enqueue(new()) for _ in range(10)),
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers].count(list) == 20
+    assert isinstance(answers[10], Exception)
+    assert (await at.outbox.backlog(ACCOUNT, now=NOW)).pending == 30
+
+
+async def test_beyond_the_backlog_nothing_is_kept_of_a_call(open_at: Callable[..., At]) -> None:
+    at = open_at(max_backlog=3)
+    await at.enqueue(new(), new())
+    note = Note(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
+    with pytest.raises(OutboxUnavailable, match="3 deliveries wait"):
+        await at.enqueue(new(event_id="e"), new(), notes=(note,))
+    assert (await at.outbox.message("noted")).notes == ()
+    (answer,) = await at.enqueue(new(event_id="e"))
+    assert answer.exit is Exit.ENQUEUED
+
+
+async def test_a_full_backlog_fails_the_check_until_deliveries_leave(open_at: Callable[..., At]) -> None:
+    at = open_at(max_backlog=1)
+    await at.enqueue(new())
+    with pytest.raises(OutboxUnavailable, match="full"):
+        await at.outbox.check()
+    await at.deliver(*await at.claim())
+    await at.outbox.check()
+
+
+async def test_notes_and_duplicates_pass_a_full_backlog(open_at: Callable[..., At]) -> None:
+    at = open_at(max_backlog=1)
+    await at.enqueue(new(event_id="e"))
+    note = Note(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
+    (answer,) = await at.enqueue(new(event_id="e"), notes=(note,))
+    assert answer.exit is Exit.DUPLICATE
+    assert len((await at.outbox.message("noted")).notes) == 1
+
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ids=st.lists(st.tuples(text, text), min_size=1, max_size=5))
+def test_any_text_comes_back_as_it_was(outbox_url: str, ids: list[tuple[str, str]]) -> None:
+    async def go_round() -> None:
+        at = At(open_outbox(outbox_url, rules(dedup_window_s=1e-9)))
+        for message_id, order_id in ids:
+            await at.enqueue(new(message_id=message_id, order_id=order_id, warnings=(message_id,)))
+            found = (await at.outbox.message(message_id)).deliveries[-1]
+            assert (found.message_id, found.order_id, found.warnings) == (message_id, order_id, (message_id,))
+        await at.outbox.close()
+
+    asyncio.run(go_round())
+
+
+async def test_a_fresh_delivery_is_pending_and_due_at_once(at: At) -> None:
+    await at.enqueue(new(message_id="m", order_id="o", warnings=("w1", "w2")))
+    (delivery,) = (await at.outbox.search(Query(message_id="m"), limit=10)).deliveries
+    assert (delivery.state, delivery.attempts, delivery.reason) == (State.PENDING, 0, "")
+    assert (delivery.enqueued_at, delivery.due_at, delivery.settled_at) == (NOW, NOW, None)
+    assert (delivery.order_id, delivery.warnings, delivery.event_time) == ("o", ("w1", "w2"), int(NOW) - 10)

@@ -1,0 +1,116 @@
+"""What people look at: search, one delivery, one message, the backlog."""
+
+import pytest
+
+from app.types import Backlog, Exit, Message, Note, Page, Query, State
+from tests.outbox.build import ACCOUNT, NOW, At, new, retry
+
+
+async def _message_ids(at: At, query: Query) -> list[str]:
+    page = await at.outbox.search(query, limit=100)
+    return [delivery.message_id for delivery in page.deliveries]
+
+
+async def test_deliveries_are_found_newest_first(at: At) -> None:
+    await at.enqueue(new(message_id="a"), new(message_id="b"))
+    await at.later(1).enqueue(new(message_id="c"))
+    assert await _message_ids(at, Query()) == ["c", "b", "a"]
+
+
+async def test_pages_follow_each_other_without_gap_or_overlap(at: At) -> None:
+    await at.enqueue(*(new(message_id=f"{n}") for n in range(5)))
+    first = await at.outbox.search(Query(), limit=2)
+    second = await at.outbox.search(Query(), limit=2, cursor=first.next_cursor)
+    third = await at.outbox.search(Query(), limit=2, cursor=second.next_cursor)
+    pages = [[delivery.message_id for delivery in page.deliveries] for page in (first, second, third)]
+    assert pages == [["4", "3"], ["2", "1"], ["0"]]
+    assert third.next_cursor is None
+
+
+async def test_a_last_page_that_is_full_has_no_successor(at: At) -> None:
+    await at.enqueue(new(), new())
+    assert (await at.outbox.search(Query(), limit=2)).next_cursor is None
+
+
+async def test_an_empty_outbox_shows_an_empty_page(at: At) -> None:
+    assert await at.outbox.search(Query(), limit=10) == Page(deliveries=())
+
+
+async def test_a_cursor_that_is_none_begins_at_the_newest(at: At) -> None:
+    await at.enqueue(new(message_id="m"))
+    page = await at.outbox.search(Query(), limit=10, cursor="no cursor")
+    assert [delivery.message_id for delivery in page.deliveries] == ["m"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        (Query(message_id="m1"), ["m1"]),
+        (Query(event_id="e2"), ["m2"]),
+        (Query(preset="p1"), ["m1"]),
+        (Query(state=State.PENDING), ["m3"]),
+        (Query(state=State.DEAD), ["m2"]),
+        (Query(state=State.DELIVERED), ["m1"]),
+        (Query(reason="Malformed"), ["m2"]),
+        (Query(reason="503"), ["m3"]),
+        (Query(reason="%"), []),
+        (Query(reason="malformed", state=State.DEAD, preset="p2"), ["m2"]),
+        (Query(reason="malformed", state=State.DELIVERED), []),
+        (Query(message_id="m1", event_id="e2"), []),
+        (Query(delivery_id="no id"), []),
+        (Query(delivery_id="99999999999999999999"), []),
+    ],
+)
+async def test_all_conditions_of_a_query_hold(at: At, query: Query, found: list[str]) -> None:
+    names = ("1", "2", "3")
+    await at.enqueue(*(new(message_id=f"m{n}", event_id=f"e{n}", preset=f"p{n}") for n in names))
+    first, second, third = await at.claim()
+    await at.deliver(first)
+    await at.kill(second, reason="em is malformed")
+    await at.settle(retry(third, NOW + 5, "503 busy"))
+    assert await _message_ids(at, query) == found
+
+
+async def test_one_delivery_is_found_by_its_id(at: At) -> None:
+    await at.enqueue(new(message_id="m"))
+    (listed,) = (await at.outbox.search(Query(), limit=1)).deliveries
+    delivery = await at.outbox.delivery(listed.delivery_id)
+    assert delivery is not None
+    assert (delivery.message_id, delivery.history) == ("m", ())
+    assert delivery.payload == new().payload
+    assert listed.payload is None
+
+
+async def test_there_is_no_delivery_of_an_unknown_id(at: At) -> None:
+    assert await at.outbox.delivery("1") is None
+
+
+async def test_a_message_shows_its_notes_and_its_deliveries_oldest_first(at: At) -> None:
+    refused = Note(message_id="m", preset=None, exit=Exit.REFUSED, reason="no type")
+    invalid = Note(message_id="m", preset="lead", exit=Exit.INVALID, reason="no id", warnings=("w",))
+    other = Note(message_id="other", preset=None, exit=Exit.REFUSED, reason="no type")
+    await at.enqueue(new(message_id="m", preset="a"), new(message_id="m", preset="b"), notes=(refused, other))
+    await at.later(1).enqueue(new(), notes=(invalid,))
+    message = await at.outbox.message("m")
+    assert message.notes == ((NOW, refused), (NOW + 1, invalid))
+    assert [delivery.preset for delivery in message.deliveries] == ["a", "b"]
+
+
+async def test_nothing_became_of_an_unknown_message(at: At) -> None:
+    assert await at.outbox.message("m") == Message(message_id="m", notes=(), deliveries=())
+
+
+async def test_an_empty_backlog_has_no_oldest(at: At) -> None:
+    assert await at.outbox.backlog(ACCOUNT, now=NOW) == Backlog()
+
+
+async def test_the_backlog_counts_what_waits_and_what_is_dead(at: At) -> None:
+    await at.enqueue(*(new() for _ in range(6)), new(ad_account_id="other"))
+    first, second, third = await at.claim(limit=3)
+    await at.deliver(first)
+    await at.kill(second)
+    await at.later(1).enqueue(new())
+    backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
+    assert backlog == Backlog(pending=4, claimed=1, dead=1, oldest_at=NOW)
+    await at.deliver(third, *await at.claim(limit=3))
+    assert (await at.outbox.backlog(ACCOUNT, now=NOW)).oldest_at == NOW + 1

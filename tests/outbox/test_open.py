@@ -1,0 +1,46 @@
+"""OUTBOX_URL names the engine and its store."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.errors import OutboxUnavailable, SettingsError
+from app.outbox import open_outbox
+from tests.outbox.build import At, rules
+
+
+@pytest.mark.parametrize("url", ["", "sqlite://", "sqlite:///", "sqlite:file.db", "postgres://host", "file.db"])
+def test_a_url_of_no_engine_is_refused_with_the_forms_that_are_known(url: str) -> None:
+    with pytest.raises(SettingsError, match="sqlite:///FILE"):
+        open_outbox(url, rules())
+
+
+def test_a_cluster_is_refused_until_its_engine_exists() -> None:
+    with pytest.raises(SettingsError, match="JetStream"):
+        open_outbox("nats://a,b", rules())
+
+
+async def test_a_relative_file_is_made_with_its_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    await open_outbox("sqlite:///data/pinrelay.db", rules()).close()
+    assert (tmp_path / "data" / "pinrelay.db").is_file()
+
+
+def test_an_engine_is_imported_only_when_it_is_opened() -> None:
+    code = "import app.outbox, sys; sys.exit('app.outbox.sqlite' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_a_closed_outbox_says_so_and_may_be_closed_again(at: At) -> None:
+    await at.outbox.close()
+    await at.outbox.close()
+    with pytest.raises(OutboxUnavailable, match="closed"):
+        await at.enqueue()
+    with pytest.raises(OutboxUnavailable, match="closed"):
+        await at.outbox.delivery("1")
+
+
+async def test_a_healthy_outbox_passes_its_check(at: At) -> None:
+    await at.outbox.check()

@@ -1,0 +1,114 @@
+"""Wait: back at once when there is something to do."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from app.types import Query
+from tests.outbox.build import NOW, At, dead, given_back, new, retry
+from tests.outbox.conftest import Clock
+
+#: Far longer than any of this takes, and far shorter than a test may last.
+LONG_S = 30
+
+
+async def _idle(at: At) -> None:
+    """Look at everything that has happened so far."""
+    while await at.claim():
+        pass
+    await at.outbox.wait(0)
+    await at.outbox.wait(0)
+
+
+async def _seconds_of_wait(at: At, timeout_s: float) -> float:
+    started = time.monotonic()
+    await at.outbox.wait(timeout_s)
+    return time.monotonic() - started
+
+
+async def test_an_idle_outbox_waits_for_the_whole_timeout(at: At) -> None:
+    await _idle(at)
+    assert 0.2 <= await _seconds_of_wait(at, 0.2) < LONG_S / 2
+
+
+async def test_an_enqueue_of_this_process_wakes(at: At) -> None:
+    await _idle(at)
+    waiting = asyncio.create_task(_seconds_of_wait(at, LONG_S))
+    await asyncio.sleep(0)
+    await at.enqueue(new())
+    assert await waiting < LONG_S / 2
+    assert len(await at.claim()) == 1
+
+
+async def test_an_enqueue_of_another_process_wakes(at: At, open_at: Callable[..., At]) -> None:
+    other = open_at()
+    await _idle(at)
+    waiting = asyncio.create_task(_seconds_of_wait(at, LONG_S))
+    await asyncio.sleep(0)
+    await other.enqueue(new())
+    assert await waiting < LONG_S / 2
+
+
+async def test_what_was_enqueued_between_claim_and_wait_is_not_missed(at: At) -> None:
+    await _idle(at)
+    assert await at.claim() == []
+    await at.enqueue(new())
+    assert await _seconds_of_wait(at, LONG_S) < LONG_S / 2
+
+
+async def test_a_retry_wakes_when_it_falls_due(at: At, clock: Clock) -> None:
+    await at.enqueue(new())
+    (claimed,) = await at.claim()
+    await at.settle(retry(claimed, NOW + 60))
+    await _idle(at)
+    waiting = asyncio.create_task(_seconds_of_wait(at, LONG_S))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    clock.now = NOW + 60
+    assert await waiting < LONG_S / 2
+
+
+async def test_a_lease_wakes_when_it_ends(at: At, clock: Clock) -> None:
+    await at.enqueue(new())
+    await at.claim(lease_s=60)
+    await _idle(at)
+    clock.now = NOW + 60
+    assert await _seconds_of_wait(at, LONG_S) < LONG_S / 2
+
+
+async def test_what_is_given_back_wakes(at: At) -> None:
+    await at.enqueue(new())
+    (claimed,) = await at.claim()
+    await _idle(at)
+    waiting = asyncio.create_task(_seconds_of_wait(at, LONG_S))
+    await asyncio.sleep(0)
+    await at.settle(given_back(claimed, NOW))
+    assert await waiting < LONG_S / 2
+
+
+async def test_a_redrive_wakes(at: At) -> None:
+    await at.enqueue(new())
+    (claimed,) = await at.claim()
+    await at.settle(dead(claimed))
+    await _idle(at)
+    waiting = asyncio.create_task(_seconds_of_wait(at, LONG_S))
+    await asyncio.sleep(0)
+    await at.outbox.redrive(Query(), now=NOW)
+    assert await waiting < LONG_S / 2
+
+
+async def test_what_a_full_claim_left_behind_is_due_still(at: At) -> None:
+    await at.enqueue(new(), new())
+    await _idle(at)
+    await at.settle(*(given_back(each, NOW) for each in await at.later(60).claim()))
+    assert len(await at.later(60).claim(limit=1)) == 1
+    await at.outbox.wait(0)
+    assert await _seconds_of_wait(at, LONG_S) < LONG_S / 2
+
+
+async def test_closing_wakes(at: At) -> None:
+    await _idle(at)
+    waiting = asyncio.create_task(_seconds_of_wait(at, LONG_S))
+    await asyncio.sleep(0)
+    await at.outbox.close()
+    assert await waiting < LONG_S / 2
