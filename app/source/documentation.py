@@ -70,15 +70,18 @@ def _body(*schemas: dict[str, Any]) -> dict[str, Any]:
     return {"required": True, "content": {"application/json": {"schema": {"oneOf": list(schemas)}}}}
 
 
-WEBHOOK_BODY = _body(_EVENT, {"type": "array", "items": {}})
+#: Of events; a member that is none is refused in its place.
+_ARRAY = {"type": "array", "items": {}}
+
+WEBHOOK_BODY = _body(_EVENT, _ARRAY)
 WEBHOOK_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: _json("What became of each event, after the commit.", _RECEIPT),
     422: _json("The single event is refused, or invalid for every preset that it matches.", _RECEIPT),
     **_refused(400, 401, 408, 413, 503),
 }
 
-CALL_BODY = _body({"type": "object", "properties": {"type": {"type": "string", "minLength": 1}}})
-BATCH_BODY = _body({"type": "object", "required": ["batch"], "properties": {"batch": {"type": "array", "items": {}}}})
+CALL_BODY = _body({"type": "object", "properties": {"type": {"type": "string", "minLength": 1}}}, _ARRAY)
+BATCH_BODY = _body({"type": "object", "required": ["batch"], "properties": {"batch": _ARRAY}}, _ARRAY)
 TRACKING_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: _json("The events are committed.", {"type": "object", "required": ["success"], "properties": {"success": {}}}),
     **_refused(400, 401, 408, 413, 503),

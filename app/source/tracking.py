@@ -7,7 +7,7 @@ Source: https://segment.com/docs/connections/sources/catalog/libraries/server/ht
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from fastapi import APIRouter, Request, Response
 
@@ -127,8 +127,8 @@ class _TrackingApi:
         limits = self._rules.limits
         body = read_body(unpack(await receive(request, limits), limits.max_unpacked_bytes))
         request.state.source = self._source(request, body)
-        if call is not None and not body.several and body.top and not isinstance(body.top.get("type"), str):
-            body.members[0]["type"] = call
+        if call is not None and not body.several:
+            _name_type(body.members[0], call)
         now = self._clock()
         events = read_events(body, limits, Arrival.at(now, from_device=True, new_id=self._new_id))
         self._fill_client_ips(events, request)
@@ -152,6 +152,12 @@ class _TrackingApi:
         for event in events:
             if not isinstance(event, EventRefused):
                 fill_client_ip(event, ip)
+
+
+def _name_type(event: Any, call: str) -> None:
+    """Give an event that names no type the one that its path means."""
+    if isinstance(event, dict) and not event.get("type"):
+        event["type"] = call
 
 
 def _answer_events(events: Sequence[Event | EventRefused], body: Body) -> Response:

@@ -37,7 +37,7 @@ class WebhookRules:
 def webhook_router(
     accepts: Accepts, rules: WebhookRules, *, clock: Callable[[], float], new_id: Callable[[], str] = random_id
 ) -> APIRouter:
-    """Build the route. Segment's webhook may be set to POST, PUT or PATCH: they do the same."""
+    """Build the route."""
 
     async def receive_events(request: Request) -> Response:
         try:
@@ -48,16 +48,15 @@ def webhook_router(
             return answer_unavailable(exc)
 
     router = APIRouter(tags=["webhook"])
-    for method in ("POST", "PUT", "PATCH"):
-        router.add_api_route(
-            "/webhook",
-            receive_events,
-            methods=[method],
-            summary="Receive one Segment event, or an array of them",
-            openapi_extra={"requestBody": WEBHOOK_BODY},
-            responses=WEBHOOK_ANSWERS,
-        )
-    router.add_api_route("/webhook/", receive_events, methods=["POST", "PUT", "PATCH"], include_in_schema=False)
+    router.add_api_route(
+        "/webhook",
+        receive_events,
+        methods=["POST"],
+        summary="Receive one Segment event, or an array of them",
+        openapi_extra={"requestBody": WEBHOOK_BODY},
+        responses=WEBHOOK_ANSWERS,
+    )
+    router.add_api_route("/webhook/", receive_events, methods=["POST"], include_in_schema=False)
     return router
 
 

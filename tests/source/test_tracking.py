@@ -50,6 +50,14 @@ async def test_a_call_is_of_the_type_of_its_path(path: str, slash: str, ledger: 
     assert ledger.kept[0]["type"] == next(call for call in CALLS if call.startswith(path))
 
 
+async def test_an_empty_object_is_an_event_of_the_type_of_its_path(ledger: Ledger) -> None:
+    async with client(tracking(ledger)) as http:
+        answer = await http.post("/v1/page", json={}, headers=basic("k1:"))
+
+    assert answer.status_code == 200
+    assert ledger.kept[0]["type"] == "page"
+
+
 async def test_an_event_that_names_its_type_keeps_it(ledger: Ledger) -> None:
     async with client(tracking(ledger)) as http:
         await http.post("/v1/t", json=page())
