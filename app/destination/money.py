@@ -9,7 +9,7 @@ from typing import Any
 import pycountry
 
 from app.destination.reading import NO_NOTES, Reader, Reading, number_text, single
-from app.destination.wording import left_out, shown
+from app.destination.wording import left_out_number, shown_number
 
 #: Beyond it an amount is no amount (and a count no 64-bit integer).
 _MAX_INT64 = 2**63 - 1
@@ -62,7 +62,7 @@ def read_currency(value: Any) -> Reading:
     code = single(value)
     if type(code) is str and code.strip().upper() in _currencies():
         return code.strip().upper(), NO_NOTES
-    return None, (left_out(value, "it is no ISO 4217 currency"),)
+    return None, (left_out_number(value, "it is no ISO 4217 currency"),)
 
 
 def read_money(value: Any) -> Reading:
@@ -72,11 +72,11 @@ def read_money(value: Any) -> Reading:
     """
     amount, dressed = _number(single(value))
     if amount is None:
-        return None, (left_out(value, "no amount can be read from it without guessing"),)
+        return None, (left_out_number(value, "no amount can be read from it without guessing"),)
     if amount < 0:
-        return None, (left_out(value, "an amount cannot be negative"),)
+        return None, (left_out_number(value, "an amount cannot be negative"),)
     text = number_text(amount)
-    return text, (f": {shown(value)} read as {text}",) if dressed or "e-" in str(amount) else NO_NOTES
+    return text, (f": {shown_number(value)} read as {text}",) if dressed or "e-" in str(amount) else NO_NOTES
 
 
 def integer_between(minimum: int = 0, maximum: int = _MAX_INT64, *, clamp: bool = True) -> Reader:
@@ -88,11 +88,13 @@ def integer_between(minimum: int = 0, maximum: int = _MAX_INT64, *, clamp: bool 
     def read(value: Any) -> Reading:
         number, dressed = _number(single(value))
         if number is None:
-            return None, (left_out(value, "an integer is expected"),)
+            return None, (left_out_number(value, "an integer is expected"),)
         if number < minimum and not clamp:
-            return None, (left_out(value, f"it is below {minimum}"),)
+            return None, (left_out_number(value, f"it is below {minimum}"),)
         integer = min(max(math.floor(number + 0.5) if isinstance(number, float) else number, minimum), maximum)
-        return integer, NO_NOTES if integer == number and not dressed else (f": {shown(value)} sent as {integer}",)
+        return integer, NO_NOTES if integer == number and not dressed else (
+            f": {shown_number(value)} sent as {integer}",
+        )
 
     return read
 

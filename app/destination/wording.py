@@ -37,9 +37,19 @@ def shown(value: Any) -> str:
     return f'"{text}"' if isinstance(value, str) else text
 
 
+def shown_number(value: Any) -> str:
+    """Show what stands where a number is expected, and its kind where it has no digit: that may be a word or a name."""
+    return shown(value) if not isinstance(value, str) or any(map(str.isdigit, value)) else kind(value)
+
+
 def left_out(value: Any, why: str) -> str:
     """Say that a value which may be shown is not sent."""
     return f": {shown(value)} left out, {why}"
+
+
+def left_out_number(value: Any, why: str) -> str:
+    """Say that what stands where a number is expected is not sent."""
+    return f": {shown_number(value)} left out, {why}"
 
 
 def left_out_personal(value: Any, why: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from app.errors import EventInvalid
 from app.mapping import compile_mapping
 
 FOLDER = Path(__file__).parent.parent / "conformance"
-ROWS = [json.loads(line) for line in (FOLDER / "action.ndjson").read_text("utf-8").splitlines()]
+ROWS = {row["id"]: row for row in map(json.loads, (FOLDER / "action.ndjson").read_text("utf-8").splitlines())}
 #: Of the rows, how many may stand in differences.yaml.
 MOST_DIFFERENCES = 0.04
 
@@ -53,8 +54,10 @@ def comparable(event: dict[str, Any], presence_only: list[str]) -> dict[str, Any
     return kept
 
 
-def built(row: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None, list[str]]:
+@cache
+def built(row_id: str) -> tuple[dict[str, Any], dict[str, Any] | None, list[str]]:
     """Return the resolved fields, the event (None: invalid) and its warnings."""
+    row = ROWS[row_id]
     fields = compile_mapping(row["mapping"]).resolve(row["event"])
     try:
         event, warnings = report_conversion_event(fields, now=None)
@@ -91,7 +94,7 @@ def unsaid(fields: dict[str, Any], event: dict[str, Any], warnings: list[str]) -
 def fault(row: dict[str, Any], judge: Judge) -> str:
     """Say what is wrong with a row; "" where it holds."""
     expected = row["expected"]
-    fields, event, warnings = built(row)
+    fields, event, warnings = built(row["id"])
     if event is None:
         return "" if expected == "invalid" else "it was refused"
     if expected == "invalid":
@@ -106,7 +109,7 @@ def fault(row: dict[str, Any], judge: Judge) -> str:
 def test_the_vectors_hold(judged_by_pinterest: Judge, record_figure: Callable[[str, object], None]) -> None:
     differences = accepted_differences()
 
-    failed = {row["id"]: why for row in ROWS if (why := fault(row, judged_by_pinterest))}
+    failed = {row["id"]: why for row in ROWS.values() if (why := fault(row, judged_by_pinterest))}
 
     record_figure("action vectors", f"{len(ROWS) - len(failed)} of {len(ROWS)} hold")
     assert {id_: why for id_, why in failed.items() if id_ not in differences} == {}
@@ -117,15 +120,15 @@ def test_the_vectors_hold(judged_by_pinterest: Judge, record_figure: Callable[[s
 @pytest.mark.parametrize(("flag", "careful"), [("opt_out", True), ("advertiser_tracking_enabled", False)])
 def test_privacy_flags_of_the_vectors_fail_closed(flag: str, careful: bool) -> None:  # noqa: FBT001 - a table's column
     readable = {"true": True, "false": False, "1": True, "0": False}
-    for row in ROWS:
-        fields, event, _ = built(row)
+    for row_id in ROWS:
+        fields, event, _ = built(row_id)
         given = fields.get(flag)
         if event and given not in (None, ""):
-            assert event[flag] is readable.get(str(given).lower(), careful), row["id"]
+            assert event[flag] is readable.get(str(given).lower(), careful), row_id
 
 
 def test_every_event_of_the_vectors_is_valid_at_pinterest(judged_by_pinterest: Judge) -> None:
-    events = {row["id"]: event for row in ROWS if (event := built(row)[1])}
+    events = {row_id: event for row_id in ROWS if (event := built(row_id)[1])}
 
     assert len(events) > len(ROWS) / 2
     assert {id_: faults for id_, event in events.items() if (faults := judged_by_pinterest(event))} == {}

@@ -1,0 +1,73 @@
+"""The tables of fields against Pinterest's schema: names, lengths, bounds and choices."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.destination import report_conversion_event
+from tests.destination.builders import a_checkout
+
+#: The action does not offer them: Pinterest asks not to use them unless it says so.
+NOT_OFFERED = {"np", "external_measurement_id", "external_measurement_vendor_id"}
+PLAIN = ("string", "boolean")
+REQUIRED = {"event_name", "action_source", "event_time", "event_id", "user_data"}
+
+
+@pytest.fixture(scope="module")
+def schemas(shared_folder: Path) -> dict[str, Any]:
+    openapi = json.loads((shared_folder / "pinterest" / "conversions.openapi.json").read_text("utf-8"))
+    schemas: dict[str, Any] = openapi["components"]["schemas"]
+    return schemas
+
+
+def sent(name: str, member: str, value: Any) -> Any:
+    event, _ = report_conversion_event(a_checkout(**{name: {member: value}}), now=None)
+    return event.get(name, {}).get(member)
+
+
+def a_value_for(schema: dict[str, Any]) -> Any:
+    if "enum" in schema:
+        return schema["enum"][0]
+    if schema["type"] == "array":
+        return ["en"] if schema["items"]["type"] == "string" else [{"id": "x"}]
+    return {"string": "5", "integer": 5, "boolean": True}[schema["type"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "schema"), [("app_info", "ConversionEventAppInfo"), ("device_info", "ConversionEventDeviceInfo")]
+)
+def test_every_member_keeps_pinterests_bounds(schemas: dict[str, Any], name: str, schema: str) -> None:
+    for member, rule in schemas[schema]["properties"].items():
+        assert sent(name, member, a_value_for(rule)) == a_value_for(rule), member
+        if "maxLength" in rule:
+            assert sent(name, member, "x" * 20_000) == "x" * rule["maxLength"], member
+        if "maximum" in rule:
+            assert (sent(name, member, 10**9), sent(name, member, -1)) == (rule["maximum"], rule["minimum"]), member
+        for choice in rule.get("enum", ()):
+            assert sent(name, member, choice) == choice, member
+
+
+def test_every_member_of_the_event_is_offered(schemas: dict[str, Any]) -> None:
+    event = schemas["ConversionEvents"]["properties"]["data"]["items"]["properties"]
+    plain = {name: rule for name, rule in event.items() if name not in REQUIRED and rule.get("type") in PLAIN}
+    given = {name: a_value_for(rule) for name, rule in plain.items()} | {"language": "en"}
+
+    built, warnings = report_conversion_event(a_checkout(**given), now=None)
+
+    assert {name: built[name] for name in given} == given
+    assert warnings == []
+
+
+def test_every_member_of_custom_data_is_offered(schemas: dict[str, Any]) -> None:
+    event = schemas["ConversionEvents"]["properties"]["data"]["items"]["properties"]
+    members = event["custom_data"]["properties"]
+    given = {name: a_value_for(rule) for name, rule in members.items() if name not in NOT_OFFERED} | {"currency": "EUR"}
+    of_content = {name: a_value_for(rule) for name, rule in members["contents"]["items"]["properties"].items()}
+    given["contents"] = [of_content | {"item_brand_id": "b"}]
+
+    built, warnings = report_conversion_event(a_checkout(custom_data=given), now=None)
+
+    assert built["custom_data"] == given
+    assert warnings == []

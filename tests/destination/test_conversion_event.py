@@ -1,0 +1,297 @@
+"""Fields in, one Pinterest event and its warnings out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.destination import ConversionRules, ReportConversionEvent, report_conversion_event
+from app.errors import EventInvalid
+from tests.destination.builders import NOW, a_checkout
+
+LDP = {"opt_out_type": "LDP"}
+
+
+def build(fields: dict[str, Any], **rules: Any) -> tuple[dict[str, Any], list[str]]:
+    return ReportConversionEvent(ConversionRules(**rules))(fields, now=NOW)
+
+
+def test_nothing_is_added_that_was_not_given() -> None:
+    event, warnings = report_conversion_event(a_checkout(), now=NOW)
+
+    assert set(event) == {"event_name", "action_source", "event_time", "event_id", "user_data"}
+    assert warnings == []
+
+
+def test_missing_null_and_empty_mean_not_given() -> None:
+    nothing: dict[str, Any] = {
+        "opt_out": "",
+        "language": None,
+        "wifi": None,
+        "custom_data": {"value": "", "order_id": None},
+    }
+
+    event, warnings = report_conversion_event(a_checkout(**nothing, app_info={}), now=NOW)
+
+    assert event.keys().isdisjoint(nothing | {"app_info": 1})
+    assert warnings == []
+
+
+def test_all_that_is_missing_is_named_at_once() -> None:
+    fields = {"event_name": "purchase", "action_source": "WEB", "event_id": " ", "user_data": {"phone": "+14155551234"}}
+
+    with pytest.raises(EventInvalid) as invalid:
+        report_conversion_event(fields, now=NOW)
+
+    for part in (
+        'the nearest is "checkout"',
+        "action_source: ",
+        "event_time: missing",
+        "event_id: ",
+        "at least one of em",
+    ):
+        assert part in invalid.value.reason
+
+
+@pytest.mark.parametrize("given", [{"id": 1}, ["a", "b"], True, " ", []])
+def test_what_is_no_id_makes_the_event_invalid(given: Any) -> None:
+    with pytest.raises(EventInvalid, match=r"event_id: .* is no id"):
+        report_conversion_event(a_checkout(event_id=given), now=NOW)
+
+
+@pytest.mark.parametrize("given", ["WEB", "ios", 5, ["web", "offline"]])
+def test_the_action_source_is_one_of_four(given: Any) -> None:
+    with pytest.raises(EventInvalid, match=r"action_source: .* is none of app_android, app_ios, web, offline"):
+        report_conversion_event(a_checkout(action_source=given), now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sent"),
+    [
+        ({"event_id": 42}, {"event_id": "42"}),
+        ({"event_id": ["evt-2"]}, {"event_id": "evt-2"}),
+        ({"opt_out": "False"}, {"opt_out": False}),
+        ({"opt_out": 1}, {"opt_out": True}),
+        ({"advertiser_tracking_enabled": "true"}, {"advertiser_tracking_enabled": True}),
+        ({"wifi": "0"}, {"wifi": False}),
+        ({"language": "en-US"}, {"language": "en"}),
+        ({"language": "pt_BR"}, {"language": "pt"}),
+        ({"app_version": 5.3}, {"app_version": "5.3"}),
+        ({"app_id": ["x"]}, {"app_id": "x"}),
+        ({"partner_name": "ss-other"}, {"partner_name": "ss-other"}),
+        ({"device_info": {"languages": ["en", "de"]}}, {"device_info": {"languages": ["en", "de"]}}),
+        ({"custom_data": {"content_ids": [[1, "b"], None]}}, {"custom_data": {"content_ids": ["1", "b"]}}),
+        ({"custom_data": {"contents": [{"id": 5}, None]}}, {"custom_data": {"contents": [{"id": "5"}]}}),
+        ({"custom_data": {"opt_out_type": ""}}, {}),
+        ({"custom_data": {"search_string": " Tisch 🪑 "}}, {"custom_data": {"search_string": " Tisch 🪑 "}}),
+        ({"event_source_url": "https://shop.example/tür"}, {"event_source_url": "https://shop.example/tür"}),
+    ],
+)
+def test_what_can_be_read_is_sent_without_a_warning(fields: dict[str, Any], sent: dict[str, Any]) -> None:
+    event, warnings = report_conversion_event(a_checkout(**fields), now=NOW)
+
+    assert event == report_conversion_event(a_checkout(), now=NOW)[0] | sent
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "sent", "about"),
+    [
+        ({"opt_out": "maybe"}, {"opt_out": True}, 'opt_out: "maybe" cannot be read, true is sent'),
+        ({"opt_out": []}, {"opt_out": True}, "opt_out: a list of 0 cannot be read, true is sent"),
+        (
+            {"advertiser_tracking_enabled": "authorized"},
+            {"advertiser_tracking_enabled": False},
+            'advertiser_tracking_enabled: "authorized" cannot be read, false is sent',
+        ),
+        ({"wifi": "on"}, {}, 'wifi: "on" left out, true or false is expected'),
+        ({"language": "english"}, {}, 'language: "english" left out'),
+        ({"event_source_url": 5}, {}, "event_source_url: a number left out, an address is expected"),
+        ({"app_name": " "}, {}, 'app_name: " " left out, it is blank'),
+        ({"device_brand": {"a": 1}}, {}, "device_brand: an object of 1 members left out, a text is expected"),
+        ({"app_info": "Shop"}, {}, "app_info: a text of 4 characters left out, an object is expected"),
+        ({"colour": "red", "a b": 1}, {}, "colour, (a name not shown) left out, Pinterest does not know it"),
+        ({f"x{n}": 1 for n in range(7)}, {}, "x0, x1, x2, x3, x4 and 2 more left out"),
+        (
+            {"device_info": {"form_factor": "watch"}},
+            {},
+            'device_info.form_factor: "watch" left out, it must be one of desktop',
+        ),
+        ({"device_info": {"form_factor": 5}}, {}, "device_info.form_factor: 5 left out"),
+        ({"device_info": {"form_factor": True}}, {}, "device_info.form_factor: true left out"),
+        (
+            {"device_info": {"network_type": "5G"}},
+            {"device_info": {"network_type": "cellular_5g"}},
+            'device_info.network_type: "5G" sent as "cellular_5g"',
+        ),
+        (
+            {"device_info": {"languages": ["EN", "fr-CA", "日本", ""]}},
+            {"device_info": {"languages": ["en", "fr"]}},
+            'device_info.languages: "日本" left out',
+        ),
+        (
+            {"device_info": {"languages": ["en"] * 101}},
+            {"device_info": {"languages": ["en"] * 100}},
+            "device_info.languages: 101 languages cut to 100",
+        ),
+        (
+            {"device_info": {"os_name": "x" * 101}},
+            {"device_info": {"os_name": "x" * 100}},
+            "device_info.os_name: a text of 101 characters cut to 100 characters",
+        ),
+        (
+            {"custom_data": {"contents": {"id": "x", "price": 1}}},
+            {"custom_data": {"contents": [{"id": "x"}]}},
+            "custom_data.contents[0]: price left out",
+        ),
+        (
+            {"custom_data": {"contents": ["stool", {"id": "x"}]}},
+            {"custom_data": {"contents": [{"id": "x"}]}},
+            "custom_data.contents[0]: a text of 5 characters left out, an object is expected",
+        ),
+        (
+            {"custom_data": {"contents": [{"id": "x", "item_brand_id": "b" * 65}]}},
+            {"custom_data": {"contents": [{"id": "x", "item_brand_id": "b" * 64}]}},
+            "custom_data.contents[0].item_brand_id: a text of 65 characters cut to 64",
+        ),
+        (
+            {"custom_data": {"content_ids": ["a", {"id": 1}]}},
+            {"custom_data": {"content_ids": ["a"]}},
+            "custom_data.content_ids: an object of 1 members left out, a text is expected",
+        ),
+        (
+            {"custom_data": {"opt_out_type": {"a": 1}}},
+            {},
+            "custom_data.opt_out_type: an object of 1 members left out, a text is expected",
+        ),
+    ],
+)
+def test_what_is_repaired_or_left_out_is_said(fields: dict[str, Any], sent: dict[str, Any], about: str) -> None:
+    event, warnings = report_conversion_event(a_checkout(**fields), now=NOW)
+
+    assert event == report_conversion_event(a_checkout(), now=NOW)[0] | sent
+    assert [warning for warning in warnings if about in warning], warnings
+
+
+@pytest.mark.parametrize("source", ["app_ios", "app_android"])
+def test_app_events_without_app_name_get_a_warning(source: str) -> None:
+    about = "app_name: missing, Pinterest asks for it with app events"
+
+    assert build(a_checkout(action_source=source))[1] == [about]
+    assert build(a_checkout(action_source=source, app_name="Shop"))[1] == []
+    assert build(a_checkout(action_source=source, app_info={"app_name": "Shop"}))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("custom_data", "currency"),
+    [
+        ({"value": 5}, "EUR"),
+        ({"contents": [{"item_price": 5}]}, "EUR"),
+        ({"value": 5, "currency": "usd"}, "USD"),
+        ({"value": 5, "currency": "nonsense"}, None),
+        ({"search_string": "lamp"}, None),
+    ],
+    ids=["an amount", "a price", "the event names one", "the event names an unknown one", "no amount"],
+)
+def test_the_default_currency_is_for_amounts_of_events_that_name_none(custom_data: Any, currency: str | None) -> None:
+    event, _ = build(a_checkout(custom_data=custom_data), default_currency="eur")
+
+    assert event["custom_data"].get("currency") == currency
+
+
+def test_the_partner_name_of_the_settings_is_for_mappings_without_one() -> None:
+    assert build(a_checkout(), partner_name="ss-x")[0]["partner_name"] == "ss-x"
+    assert build(a_checkout(partner_name="ss-y"), partner_name="ss-x")[0]["partner_name"] == "ss-y"
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [("ldp", "LDP"), (["LDP", "X"], "LDP,X"), ("X, ldp", "X,LDP"), (["LDP"], "LDP")],
+)
+def test_privacy_flags_are_separated_with_commas(given: Any, sent: str) -> None:
+    event, _ = build(a_checkout(custom_data={"opt_out_type": given}))
+
+    assert event["custom_data"]["opt_out_type"] == sent
+
+
+@pytest.mark.parametrize(
+    ("place", "missing"),
+    [({}, "state and country"), ({"state": "CA"}, "country"), ({"country": "US"}, "state")],
+)
+def test_ldp_that_pinterest_would_ignore_gets_a_warning(place: dict[str, str], missing: str) -> None:
+    fields = a_checkout(user_data={"email": "a@b.co"} | place, custom_data=LDP)
+
+    assert build(fields)[1] == [
+        f"custom_data.opt_out_type: LDP will be ignored by Pinterest, user_data lacks {missing}"
+    ]
+
+
+def test_ldp_with_state_and_country_is_effective() -> None:
+    fields = a_checkout(user_data={"email": "a@b.co", "state": "CA", "country": "US"}, custom_data=LDP)
+
+    assert build(fields)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("place", "opt_out_type"),
+    [
+        ({"state": "California", "country": "US"}, "LDP"),
+        ({"state": "CA"}, "LDP"),
+        ({"state": "6959097001d10501ac7d54c0bdb8db61420f658f2922cc26e46d536119a31126", "country": "US"}, "LDP"),
+        ({"state": "NV", "country": "US"}, None),
+        ({"state": "CA", "country": "IT"}, None),
+        ({}, None),
+    ],
+    ids=["by name", "no country is the US", "already hashed", "another state", "a state of Italy", "no state"],
+)
+def test_ldp_is_set_for_the_states_of_the_settings(place: dict[str, str], opt_out_type: str | None) -> None:
+    event, _ = build(a_checkout(user_data={"email": "a@b.co"} | place), ldp_states=frozenset({"CA", "US-CO"}))
+
+    assert event.get("custom_data", {}).get("opt_out_type") == opt_out_type
+
+
+def test_ldp_joins_other_flags() -> None:
+    fields = a_checkout(
+        user_data={"email": "a@b.co", "state": "CO", "country": "US"}, custom_data={"opt_out_type": "X"}
+    )
+
+    assert build(fields, ldp_states=frozenset({"CO"}))[0]["custom_data"]["opt_out_type"] == "X,LDP"
+
+
+def test_personal_data_is_taken_out_of_address_and_search() -> None:
+    fields = a_checkout(
+        user_data={"email": "jane@example.com", "phone": ["+1 415 555 1234", "12"]},
+        event_source_url="https://shop.example/?q=jane@example.com&n=4155551234",
+        custom_data={"search_string": "jane@example.com"},
+    )
+
+    event, warnings = build(fields)
+
+    assert event["event_source_url"] == "https://shop.example/?q=&n="
+    assert "custom_data" not in event
+    assert "event_source_url: personal data taken out" in warnings
+    assert "custom_data.search_string: personal data taken out" in warnings
+
+
+def test_parameters_of_the_settings_are_emptied() -> None:
+    fields = a_checkout(event_source_url="https://shop.example/?kunde=7&email=x")
+
+    assert build(fields, redacted_parameters=["kunde"])[0]["event_source_url"] == "https://shop.example/?kunde=&email=x"
+
+
+def test_many_warnings_are_counted_rather_than_listed() -> None:
+    _, warnings = build(a_checkout(custom_data={"content_ids": [True] * 60}))
+
+    assert len(warnings) == 51
+    assert warnings[-1] == "and 10 warnings more"
+
+
+def test_a_text_that_is_no_unicode_is_sent_with_question_marks(
+    judged_by_pinterest: Callable[[dict[str, Any]], list[str]],
+) -> None:
+    event, _ = build(
+        a_checkout(event_id="\ud800", user_data={"email": "a@b.co", "city": "\udfff Bonn"}, app_name="\ud800")
+    )
+
+    assert (event["event_id"], event["app_name"]) == ("?", "?")
+    assert judged_by_pinterest(event) == []

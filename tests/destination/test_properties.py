@@ -1,0 +1,164 @@
+"""What holds for any input: valid or refused, never in between, and never personal in the clear."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.destination import ConversionRules, ReportConversionEvent, report_conversion_event
+from app.destination.app_and_device import read_app_info
+from app.destination.normalise import normalised
+from app.destination.user_field import USER_FIELDS
+from app.errors import EventInvalid
+from tests.destination.builders import NOW, a_checkout, of_user
+
+EMAIL = "planted.person@mail.example"
+PHONE = "+14155550177"
+NAME = "Plantedname"
+USER_FIELD_NAMES = [field.name for field in USER_FIELDS]
+PLAIN_USER_FIELDS = ["client_ip_address", "client_user_agent", "click_id", "partner_id"]
+TOP = ["event_name", "action_source", "event_time", "event_id", "event_source_url", "opt_out", "wifi", "language"]
+TOP += ["advertiser_tracking_enabled", "app_id", "app_name", "device_type", "os_version", "partner_name"]
+CUSTOM = ["currency", "value", "content_ids", "contents", "num_items", "order_id", "search_string", "opt_out_type"]
+INFO = ["app_id", "install_time", "window_height", "battery_level", "languages", "locale", "network_type", "type"]
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=40)
+    | st.sampled_from(
+        ["1,299.00", "€5", "-5", "2026-03-04T06:07:08Z", "en-US", "LDP", "203.0.113.1", "USD", "US", "CA", "null"]
+    )
+    | st.sampled_from([EMAIL, PHONE, "x" * 20_000, "9" * 400, "1e999"])
+)
+json_values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def objects(names: list[str], values: st.SearchStrategy[Any] = json_values) -> st.SearchStrategy[Any]:
+    return st.dictionaries(st.sampled_from(names) | st.text(max_size=10), values, max_size=8) | json_values
+
+
+contents = st.lists(objects(["id", "item_price", "quantity", "item_name", "item_brand_id"]), max_size=3)
+any_fields = st.builds(
+    lambda top, nested, valid: (a_checkout() if valid else {}) | top | nested,
+    st.dictionaries(st.sampled_from(TOP) | st.text(max_size=10), json_values, max_size=6),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "user_data": objects([*USER_FIELD_NAMES, *PLAIN_USER_FIELDS]),
+            "custom_data": objects(CUSTOM, json_values | contents),
+            "app_info": objects(INFO),
+            "device_info": objects(INFO),
+        },
+    ),
+    st.booleans(),
+)
+CAREFUL = ReportConversionEvent(
+    ConversionRules(
+        default_country="US",
+        default_currency="EUR",
+        zip_digits_only=True,
+        ldp_states=frozenset({"CA"}),
+        partner_name="ss-x",
+    )
+)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(fields=any_fields, now=st.none() | st.just(NOW), build=st.sampled_from([report_conversion_event, CAREFUL]))
+def test_any_fields_give_a_reason_or_a_valid_event(
+    judged_by_pinterest: Callable[[dict[str, Any]], list[str]],
+    fields: dict[str, Any],
+    now: float | None,
+    build: Callable[..., tuple[dict[str, Any], list[str]]],
+) -> None:
+    before = json.dumps(fields)
+    try:
+        event, warnings = build(fields, now=now)
+    except EventInvalid:
+        return
+    assert judged_by_pinterest(event) == []
+    assert all(isinstance(warning, str) for warning in warnings)
+    assert json.dumps(fields) == before, "the fields are left alone"
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    user_data=st.dictionaries(st.sampled_from(USER_FIELD_NAMES), st.text(max_size=30) | st.lists(st.text(max_size=30)))
+)
+def test_normalising_twice_is_normalising_once(user_data: dict[str, Any]) -> None:
+    """The digests of an event, given as the values of another, are sent as they are."""
+    wire = {field.name: field.wire for field in USER_FIELDS}
+    once, _ = report_conversion_event(of_user(**user_data, client_ip_address="::1", client_user_agent="UA"), now=None)
+    digests = {name: once["user_data"].get(wire[name]) for name in USER_FIELD_NAMES}
+
+    twice, warnings = report_conversion_event(
+        a_checkout(user_data=digests | {"client_ip_address": "::1", "client_user_agent": "UA"}), now=None
+    )
+
+    assert twice["user_data"] == once["user_data"]
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    "field", [field for field in USER_FIELDS if field.name not in ("phone", "zip")], ids=lambda field: field.name
+)
+@given(text=st.text(max_size=30))
+def test_a_normal_form_is_its_own_normal_form(field: Any, text: str) -> None:
+    normalise = field.normaliser(ConversionRules())
+    form, _ = normalised(text, "US", normalise)
+
+    if form and normalised(form, "US", normalise)[1] != "it is blank or a placeholder":
+        assert normalised(form, "US", normalise) == (form, "")
+
+
+between = st.sampled_from(["", " ", "/", "?q=", "&tel=", "&email=", "; ", "\n", "%20", "#", "(", "a ", " 5 "])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    nest=st.sampled_from(
+        [lambda v: v, lambda v: [v], lambda v: [[v, None]], lambda v: {"value": v}, lambda v: [v, v.upper()]]
+    ),
+    fields=st.lists(st.sampled_from([*USER_FIELD_NAMES]), max_size=12),
+    seams=st.tuples(between, between, between),
+    rest=st.dictionaries(st.sampled_from(["colour", EMAIL, PHONE]), scalars.filter(lambda v: v not in (EMAIL, PHONE))),
+)
+def test_no_planted_personal_value_is_in_event_or_warnings(
+    nest: Callable[[str], Any], fields: list[str], seams: tuple[str, str, str], rest: dict[str, Any]
+) -> None:
+    planted = [EMAIL, PHONE, NAME]
+    user_data = {name: nest(planted[index % 3]) for index, name in enumerate(fields)} | {"phone": PHONE}
+    text = EMAIL.join(seams[:2]) + PHONE.join((seams[2], " "))
+    event, warnings = report_conversion_event(
+        of_user(**user_data)
+        | rest
+        | {
+            "event_source_url": f"https://shop.example/{text}",
+            "custom_data": {"search_string": text, "value": EMAIL, "num_items": NAME, "currency": EMAIL},
+            "wifi": EMAIL,
+            "language": PHONE,
+            "user_data": {"client_ip_address": "::1", "client_user_agent": "UA"} | user_data,
+        },
+        now=None,
+    )
+    told = json.dumps([event, warnings]).lower()
+
+    for value in (EMAIL, PHONE.removeprefix("+"), "4155550177", NAME.lower()):
+        assert value not in told
+
+
+@given(value=st.floats(allow_nan=False) | st.integers())
+def test_numbers_of_app_info_stay_within_bounds(value: float) -> None:
+    sent, _ = read_app_info({"window_height": value})
+
+    assert sent is None or 0 <= sent["window_height"] <= 30_720
