@@ -10,14 +10,14 @@ COPY constraints.txt ./
 RUN sed '/^# == To build/,$d' constraints.txt >to-run.txt && \
     sed '1,/^# == To build/d; /^# == To develop/,$d' constraints.txt >to-build.txt
 RUN python -m venv /opt/pinrelay && \
-    /opt/pinrelay/bin/pip install --no-cache-dir --require-hashes -r to-run.txt
+    /opt/pinrelay/bin/pip install --require-hashes -r to-run.txt
 RUN python -m venv /opt/builder && \
-    /opt/builder/bin/pip install --no-cache-dir --require-hashes -r to-build.txt
+    /opt/builder/bin/pip install --require-hashes -r to-build.txt
 
 COPY pyproject.toml README.md LICENSE ./
 COPY app app
 RUN /opt/builder/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheels . && \
-    /opt/pinrelay/bin/pip install --no-cache-dir --no-deps --no-index wheels/*.whl && \
+    /opt/pinrelay/bin/pip install --no-deps --no-index wheels/*.whl && \
     /opt/pinrelay/bin/pip uninstall --yes pip setuptools
 
 # ---------------------------------------------------------------------------------------------------------------------

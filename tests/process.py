@@ -14,7 +14,7 @@ from tests.waiting import until
 ROOT = Path(__file__).parent.parent
 COMMAND = Path(sys.executable).parent / "pinrelay"
 
-START_S = 30
+START_S = 60
 STOP_S = 40
 
 
