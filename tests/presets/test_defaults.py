@@ -140,7 +140,7 @@ SPELLINGS: dict[str, tuple[str, str, Any, str]] = {
         "zp",
         "94107",
         "94107",
-        "P.address.postalCode P.address.zip P.shippingAddress.postal_code C.address.postalCode T.address.zip P.zip C.zip",
+        "P.address.postalCode P.address.zip P.shippingAddress.postal_code C.address.postalCode T.address.zip P.zip",
     ),
     "country": (
         "country",
