@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from app import __version__
+from app.api import Operations, api_router
 from app.config import Settings, load_settings
 from app.console import Access, ConsoleServices, DestinationView, create_console
 from app.coordination import REFRESH_S, Coordination
@@ -81,14 +82,20 @@ def create_app(
         lifespan=_lifespan(parts, _senders(settings, parts) if role is not Role.RECEIVE else ()),
     )
     app.add_middleware(RequestLog, metrics=parts.metrics)
-    app.include_router(status_router(_status(settings, parts, role)))
+    status = _status(settings, parts, role)
+    access = Access(password=settings.console_password, published_on_loopback=settings.published_on_loopback)
+    app.include_router(status_router(status))
     if role is not Role.SEND:
         pipeline = _pipeline(settings, parts)
         app.include_router(webhook_router(pipeline, webhook_rules(settings), clock=clock))
         tracking = tracking_rules(settings)
         app.include_router(tracking_router(pipeline, tracking, clock=clock))
         app.include_router(sdk_settings_router(tracking.write_keys, is_open=tracking.is_open))
-    app.include_router(create_console(_console(settings, parts)))
+    app.include_router(create_console(_console(settings, parts, access)))
+    operations = Operations(
+        outbox=parts.outbox, coordination=parts.coordination, access=access, status=status.delivery, clock=clock
+    )
+    app.include_router(api_router(operations))
     if parts.sandbox is not None:
         app.mount("/sandbox", parts.sandbox)
     return app
@@ -224,12 +231,12 @@ def _status(settings: Settings, parts: Parts, role: Role) -> Status:
     )
 
 
-def _console(settings: Settings, parts: Parts) -> ConsoleServices:
+def _console(settings: Settings, parts: Parts, access: Access) -> ConsoleServices:
     return ConsoleServices(
         outbox=parts.outbox,
         catalog=CatalogForPeople(parts.running, parts.coordination, parts.clock),
         tester=Tester(parts.running, conversion_rules(settings), parts.client),
-        access=Access(password=settings.console_password, published_on_loopback=settings.published_on_loopback),
+        access=access,
         destination=DestinationView(
             ad_account_id=parts.ad_account_id, live=settings.live, switched_off=settings.switched_off
         ),

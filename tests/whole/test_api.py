@@ -1,0 +1,91 @@
+"""The HTTP interface for operators: who may use it, and what it does to a real server's outbox."""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from tests.process import Server
+from tests.waiting import until
+from tests.whole.conftest import Pinterest, delivery, post, until_settled
+
+PASSWORD = "console-password-9b1c"
+EVENT = {"type": "page", "messageId": "api-1", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
+
+
+def test_a_dead_letter_is_listed_shown_and_redriven_once(
+    pinterest: Pinterest, start_server: Callable[..., Server]
+) -> None:
+    pinterest.misbehave({"reject": "api-1", "times": 1})
+    server = start_server(**pinterest.settings, console_password=PASSWORD)
+    post(server, [EVENT])
+    until(lambda: delivery(server)["dead"] == 1)
+
+    with httpx.Client(
+        base_url=server.url, headers={"Authorization": f"Bearer {PASSWORD}"}, trust_env=False
+    ) as operator:
+        (dead,) = operator.get("/api/deliveries?state=dead").json()["deliveries"]
+        shown = operator.get(f"/api/deliveries/{dead['delivery_id']}").json()
+        first = operator.post("/api/redrive", json={"delivery_id": dead["delivery_id"]}).json()
+        until_settled(server)
+        second = operator.post("/api/redrive", json={"delivery_id": dead["delivery_id"]}).json()
+        message = operator.get("/api/messages/api-1").json()
+
+    assert shown["reason"]
+    assert (first, second) == ({"redriven": 1}, {"redriven": 0})
+    assert [attempt["exit"] for attempt in message["deliveries"][0]["history"]] == ["rejected", "delivered"]
+    assert pinterest.counts()["received"] == 1
+
+
+def test_a_switch_holds_what_is_received_until_it_is_on_again(
+    pinterest: Pinterest, start_server: Callable[..., Server]
+) -> None:
+    server = start_server(**pinterest.settings)
+    with httpx.Client(base_url=server.url, trust_env=False) as operator:
+        operator.post("/api/switch", json={"on": False}).raise_for_status()
+        until(lambda: delivery(server)["state"] == "switched off")
+        post(server, [EVENT])
+        assert delivery(server)["pending"] == 1
+        operator.post("/api/switch", json={"on": True}).raise_for_status()
+
+    until_settled(server)
+    assert pinterest.counts()["received"] == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": "Basic abc"}, 401),
+        ({"Authorization": "Bearer wrong"}, 401),
+        ({"Authorization": f"Bearer {PASSWORD}"}, 200),
+    ],
+)
+def test_with_a_password_only_its_bearer_gets_in(
+    start_server: Callable[..., Server], headers: dict[str, str], status: int
+) -> None:
+    server = start_server(console_password=PASSWORD)
+    assert httpx.get(f"{server.url}/api/status", headers=headers, trust_env=False).status_code == status
+
+
+def test_without_a_password_this_machine_gets_in_and_a_forwarded_request_does_not(server: Server) -> None:
+    assert httpx.get(f"{server.url}/api/status", trust_env=False).status_code == 200
+    forwarded = httpx.get(f"{server.url}/api/status", headers={"X-Forwarded-For": "198.51.100.1"}, trust_env=False)
+    assert forwarded.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/api/redrive", {}, 400),
+        ("/api/redrive", {"al": True}, 422),
+        ("/api/switch", {"on": "yes"}, 422),
+    ],
+)
+def test_a_change_that_is_not_clear_is_refused(server: Server, path: str, body: dict[str, object], status: int) -> None:
+    assert httpx.post(f"{server.url}{path}", json=body, trust_env=False).status_code == status
+
+
+def test_a_form_of_a_foreign_page_changes_nothing(server: Server) -> None:
+    answer = httpx.post(f"{server.url}/api/redrive", data={"all": "true"}, trust_env=False)
+    assert answer.status_code == 415
