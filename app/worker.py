@@ -70,8 +70,9 @@ class Worker:
             await asyncio.wait(self._sends, timeout=REST_S, return_when=asyncio.FIRST_COMPLETED)
             return
         now = self._by.clock()
-        if self._by.switches.destination_off or now < self._sending.outage.resume_at:
-            await self._shutdown.rest(REST_S)
+        paused_s = REST_S if self._by.switches.destination_off else self._sending.outage.resume_at - now
+        if paused_s > 0:
+            await self._shutdown.rest(min(paused_s, REST_S))
             return
         passage = await self._gate.ask(now=now)
         if isinstance(passage, Closed):

@@ -1,18 +1,24 @@
 """Broken connections, over a real socket."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 
 from app.sandbox import create_sandbox
 from tests.sandbox.conftest import TOKEN
 from tests.sandbox.events import numbered
+from tests.sandbox.serving import serving
 
-Serve = Callable[[Starlette], Awaitable[str]]
 EVENTS = "/v5/ad_accounts/1/events"
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with serving(create_sandbox()) as url, httpx.AsyncClient(base_url=url, headers=headers) as client:
+        yield client
 
 
 @pytest.mark.parametrize(
@@ -25,28 +31,25 @@ EVENTS = "/v5/ad_accounts/1/events"
     ids=str,
 )
 async def test_a_cut_connection_leaves_the_client_without_a_whole_answer(
-    step: dict[str, Any], received: int, serve: Serve
+    step: dict[str, Any], received: int, client: httpx.AsyncClient
 ) -> None:
-    url = await serve(create_sandbox())
-    async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
-        await client.put("/script", json={"steps": [step]})
+    await client.put("/script", json={"steps": [step]})
 
-        with pytest.raises(httpx.TransportError):
-            await client.post(EVENTS, json={"data": numbered(2)})
+    with pytest.raises(httpx.TransportError):
+        await client.post(EVENTS, json={"data": numbered(2)})
 
-        state = (await client.get("/")).json()
-        assert (state["received"], state["by_status"]) == (received, {"cut": 1})
-        assert (await client.post(EVENTS, json={"data": numbered(2)})).status_code == 200
+    state = (await client.get("/")).json()
+    assert (state["received"], state["by_status"]) == (received, {"cut": 1})
+    assert (await client.post(EVENTS, json={"data": numbered(2)})).status_code == 200
 
 
-async def test_half_an_answer_begins_like_a_whole_one(serve: Serve) -> None:
-    url = await serve(create_sandbox())
-    async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
-        await client.put("/script", json={"steps": [{"half": True}]})
-        async with client.stream("POST", EVENTS, json={"data": numbered(1)}) as answer:
-            assert answer.status_code == 200
-            with pytest.raises(httpx.RemoteProtocolError):
-                await answer.aread()
+async def test_half_an_answer_begins_like_a_whole_one(client: httpx.AsyncClient) -> None:
+    await client.put("/script", json={"steps": [{"half": True}]})
+
+    async with client.stream("POST", EVENTS, json={"data": numbered(1)}) as answer:
+        assert answer.status_code == 200
+        with pytest.raises(httpx.RemoteProtocolError):
+            await answer.aread()
 
 
 async def test_within_the_process_there_is_no_connection_to_cut_but_an_error(sandbox: httpx.AsyncClient) -> None:

@@ -1,0 +1,29 @@
+"""A real outbox whose methods fail when a test says so."""
+
+from typing import Any
+
+from app.errors import OutboxUnavailable
+from app.outbox import Outbox
+
+
+class Faulty:
+    """Hands everything to `outbox`, but raises what `faults[method]` lists first."""
+
+    def __init__(self, outbox: Outbox, **faults: list[Exception]) -> None:
+        self._outbox = outbox
+        self.faults = faults
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._outbox, name)
+
+        async def call(*arguments: Any, **named: Any) -> Any:
+            if self.faults.get(name):
+                raise self.faults[name].pop(0)
+            return await method(*arguments, **named)
+
+        return call
+
+
+def unavailable(times: int) -> list[Exception]:
+    """Return so many failures of an outbox that cannot commit."""
+    return [OutboxUnavailable() for _ in range(times)]

@@ -1,0 +1,52 @@
+"""Everything goes wrong at once: nothing is lost, nothing arrives twice, every bad event is dead with its reason."""
+
+from collections.abc import Callable
+from math import log2
+from pathlib import Path
+from random import Random
+
+from app.types import State
+from tests.delivery.stage import a_stage, ids
+
+GOOD, FAILING, POISONED = 9_490, 500, 10
+BATCH = 1_000
+
+
+async def test_a_storm_of_faults(tmp_path: Path, record_figure: Callable[[str, object], None]) -> None:
+    events = [*ids("good", GOOD), *ids("failing", FAILING), *ids("poison", POISONED)]
+    mixed = Random(7).sample(events, len(events))
+
+    async with a_stage(tmp_path) as stage:
+        await stage.script(
+            {"status": 429, "probability": 0.1, "times": None},
+            {"status": 429, "retry_after": 0, "probability": 0.05, "times": None},
+            {"status": 503, "probability": 0.05, "times": None},
+            {"status": 500, "delay_s": 4, "probability": 0.05, "times": 2},  # longer than a call may take
+            {"reset": True, "probability": 0.1, "times": None},
+            {"poison": "^poison-", "times": None},
+            {"reject": "^failing-", "times": None},
+        )
+        for start in range(0, len(mixed), 500):
+            await stage.enqueue(*mixed[start : start + 500])
+
+        async with stage.worker(batch_max_events=BATCH, send_timeout_s=3):
+            await stage.settled(deadline_s=120)
+
+        state = await stage.state()
+        dead = await stage.deliveries(State.DEAD)
+
+    reasons = {(delivery.event_id.split("-")[0], delivery.reason) for delivery in dead}
+    assert (state["received"], state["duplicates"]) == (GOOD, 0)
+    assert len(dead) == FAILING + POISONED
+    assert reasons == {
+        ("failing", "The sandbox was told to fail this event"),
+        ("poison", "Invalid request: The sandbox was told to refuse a call with this event"),
+    }
+    assert stage.errors == []
+    judged = sum(state["by_status"][status] for status in ("200", "400", "422"))
+    optimum = len(events) / BATCH + POISONED * 2 * log2(BATCH)
+    record_figure(
+        "fault storm",
+        f"{len(events)} events: {judged} calls judged and {state['calls'] - judged} broken, {optimum:.0f} at best",
+    )
+    assert judged <= 3 * optimum  # broken calls tear halves apart, which then meet again
