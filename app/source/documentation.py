@@ -80,7 +80,7 @@ WEBHOOK_ANSWERS: dict[int | str, dict[str, Any]] = {
     **_refused(400, 401, 408, 413, 503),
 }
 
-CALL_BODY = _body({"type": "object", "properties": {"type": {"type": "string", "minLength": 1}}}, _ARRAY)
+CALL_BODY = _body({"type": "object", "properties": {"type": {"type": ["string", "null"]}}}, _ARRAY)
 BATCH_BODY = _body({"type": "object", "required": ["batch"], "properties": {"batch": _ARRAY}}, _ARRAY)
 TRACKING_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: _json("The events are committed.", {"type": "object", "required": ["success"], "properties": {"success": {}}}),

@@ -156,7 +156,7 @@ class _TrackingApi:
 
 def _name_type(event: Any, call: str) -> None:
     """Give an event that names no type the one that its path means."""
-    if isinstance(event, dict) and not event.get("type"):
+    if isinstance(event, dict) and event.get("type") in (None, ""):
         event["type"] = call
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import EventRefused
@@ -98,6 +98,7 @@ class TestParse:
 
         assert refusal_of(caught) is TOO_DEEP
 
+    @settings(deadline=None)  # a busy machine is no fault
     @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=10))
     def test_what_is_written_is_read(self, value: Any) -> None:
         assert parse(b"\xef\xbb\xbf" + json.dumps(value).encode()) == orjson.loads(json.dumps(value))
@@ -218,6 +219,7 @@ def depth(value: Any) -> int:
     return 1 + max(map(depth, value), default=0) if isinstance(value, list) else 0
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(
     st.recursive(
         st.none() | st.text(max_size=2),

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.source import ConsentRules, withheld
@@ -160,6 +160,7 @@ _JSON = st.recursive(
 )
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(_JSON, _JSON)
 def test_every_shape_is_judged(context: Any, integrations: Any) -> None:
     rules = ConsentRules(categories=("ads",), rudder_ids=("A",), names=(X,))
