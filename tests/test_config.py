@@ -1,0 +1,101 @@
+"""Settings: read once, strict, and safe by default."""
+
+from pathlib import Path
+
+import pytest
+
+from app.config import load_settings
+from app.errors import SettingsError
+
+LIVE = {"PINTEREST_AD_ACCOUNT_ID": "549755885175", "PINTEREST_CONVERSION_TOKEN": "token-5f0d"}
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*LIVE, "HOST", "PORT", "WRITE_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def set_all(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_without_credentials_it_is_the_sandbox_on_loopback() -> None:
+    settings = load_settings()
+    assert (settings.live, settings.sandboxed, settings.host, settings.reachable) == (False, True, "127.0.0.1", False)
+
+
+def test_both_credentials_make_it_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, **LIVE)
+    settings = load_settings()
+    assert settings.live
+    assert settings.current_token().get_secret_value() == "token-5f0d"
+
+
+@pytest.mark.parametrize("missing", LIVE)
+def test_one_credential_without_the_other_stops_start_up(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    set_all(monkeypatch, **{name: value for name, value in LIVE.items() if name != missing})
+    with pytest.raises(SettingsError, match="go together"):
+        load_settings()
+
+
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, LDP_STATES="ca, co", PRESETS_DIR="presets,/etc/presets")
+    settings = load_settings()
+    assert settings.ldp_states == ("CA", "CO")
+    assert settings.presets_dir == (Path("presets"), Path("/etc/presets"))
+
+
+def test_every_fault_is_told_with_its_variable_and_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, PORT="eighty", DEDUP_WINDOW_HOURS="-1", WEBHOOK_SHARED_SECRETS="first,second,third")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    text = str(caught.value)
+    assert all(name in text for name in ("PORT", "DEDUP_WINDOW_HOURS", "WEBHOOK_SHARED_SECRETS"))
+    assert not any(value in text for value in ("eighty", "first", "third"))
+
+
+def test_a_secret_comes_from_a_file_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("from-file\n", encoding="utf-8")
+    set_all(monkeypatch, PINTEREST_AD_ACCOUNT_ID="1", PINTEREST_CONVERSION_TOKEN_FILE=str(file))
+    settings = load_settings()
+    assert settings.current_token().get_secret_value() == "from-file"
+
+    file.write_text("changed\n", encoding="utf-8")
+
+    assert settings.current_token().get_secret_value() == "changed"
+
+
+def test_a_secret_file_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CONSOLE_PASSWORD_FILE", str(tmp_path / "nothing"))
+    with pytest.raises(SettingsError, match="nothing"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "ends_it",
+    [
+        {"WRITE_KEYS": "shop:key"},
+        {"WEBHOOK_HEADER": "X-Key: value"},
+        {"WEBHOOK_SHARED_SECRETS": "secret"},
+        {"PUBLISHED_ON_LOOPBACK": "true"},
+        {"HOST": "127.0.0.1"},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_live_and_reachable_without_authentication_is_refused_unless(
+    monkeypatch: pytest.MonkeyPatch, ends_it: dict[str, str]
+) -> None:
+    set_all(monkeypatch, **LIVE, HOST="0.0.0.0")
+    with pytest.raises(SettingsError, match="WRITE_KEYS"):
+        load_settings()
+    set_all(monkeypatch, **ends_it)
+    assert load_settings().live
+
+
+def test_secrets_mask_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, **LIVE, WRITE_KEYS="shop:write-key-1")
+    assert "token-5f0d" not in repr(load_settings())
+    assert "write-key-1" not in repr(load_settings())

@@ -1,0 +1,100 @@
+"""What every process must know: switches, generation and who lives, over a real outbox. Time is an argument."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from app.coordination import DESTINATION, PRESET, Coordination
+from app.errors import CatalogError, Fault
+from app.outbox import Outbox, OutboxRules, open_outbox
+
+FAULT = Fault(path="/name", message="missing", file="presets/a.yaml")
+
+
+class Files:
+    """Stands for the files on disk: what a reload finds there."""
+
+    def __init__(self, generation: str = "old") -> None:
+        self.generation = generation
+        self.faulty = False
+        self.reads = 0
+
+    def reload(self) -> str:
+        self.reads += 1
+        if self.faulty:
+            raise CatalogError([FAULT])
+        return self.generation
+
+
+@pytest.fixture
+async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
+    rules = OutboxRules(dedup_window_s=1, dedup_orders=True, ledger_s=1, payload_s=0, max_backlog=10)
+    store = open_outbox(f"sqlite:///{tmp_path}/o.db", rules)
+    yield store
+    await store.close()
+
+
+def process(outbox: Outbox, name: str, files: Files) -> Coordination:
+    return Coordination(outbox, files.reload, generation="old", process_id=name, role="all")
+
+
+async def test_a_switch_is_known_to_other_processes_at_their_next_refresh(outbox: Outbox) -> None:
+    here, there = process(outbox, "a", Files()), process(outbox, "b", Files())
+    await here.switch(DESTINATION, on=False)
+    await here.switch(PRESET + "Checkout", on=False)
+
+    assert there.why_off("Checkout") is None
+    await there.refresh(now=1.0)
+
+    assert there.destination_off
+    assert there.presets_off == {"Checkout"}
+    assert there.why_off("Lead") == "the destination is switched off"
+    await there.switch(DESTINATION, on=True)
+    assert (there.why_off("Lead"), there.why_off("Checkout")) == (None, "the preset is switched off")
+
+
+async def test_a_reload_reaches_every_process(outbox: Outbox) -> None:
+    files = Files()
+    here, there = process(outbox, "a", files), process(outbox, "b", files)
+    files.generation = "new"
+
+    assert await here.reload(now=1.0)
+    await there.refresh(now=2.0)
+
+    assert (here.generation, there.generation) == ("new", "new")
+    assert [each.generation for each in await there.processes(now=2.0)] == ["new", "new"]
+
+
+async def test_a_faulty_file_keeps_the_running_catalog_and_says_so(outbox: Outbox) -> None:
+    files = Files()
+    here = process(outbox, "a", files)
+    files.faulty = True
+
+    assert not await here.reload(now=1.0)
+    assert (here.generation, here.faults) == ("old", (FAULT,))
+
+    files.faulty = False
+    assert await here.reload(now=2.0)
+    assert here.faults == ()
+
+
+async def test_a_process_whose_files_lag_tries_again_only_now_and_then(outbox: Outbox) -> None:
+    ahead, behind_files = Files("new"), Files("old")
+    await process(outbox, "a", ahead).reload(now=0.0)
+    behind = process(outbox, "b", behind_files)
+
+    for now in (1.0, 2.0, 10.9, 11.0):
+        await behind.refresh(now=now)
+
+    assert behind_files.reads == 2
+    assert {each.process_id: each.generation for each in await behind.processes(now=11.0)} == {"b": "old"}
+
+
+async def test_a_starting_process_announces_its_catalog(outbox: Outbox) -> None:
+    other = process(outbox, "b", files := Files("new"))
+    starting = process(outbox, "a", Files())
+    starting.generation = "new"
+    await starting.announce()
+    await other.refresh(now=1.0)
+    assert (other.generation, files.reads) == ("new", 1)

@@ -1,0 +1,77 @@
+"""Logs: one JSON line a fact; an exception by type and places, never by its words."""
+
+import json
+import logging
+
+import pytest
+
+from app.log import configure_logging, log_attempts, log_error, logger
+from app.types import Claimed, Rejected, Settlement, State
+
+
+@pytest.fixture(autouse=True)
+def restored() -> object:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_a_fact_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json", "info")
+    logger().info("catalog reloaded", generation="abc")
+    (line,) = lines(capsys)
+    assert (line["event"], line["generation"], line["level"]) == ("catalog reloaded", "abc", "info")
+
+
+def test_less_than_the_level_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json", "warning")
+    logger().info("quiet")
+    assert lines(capsys) == []
+
+
+def test_the_words_of_an_exception_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json", "info")
+    try:
+        raise KeyError("jane@example.com")  # noqa: TRY301 - the exception is what is logged
+    except KeyError as exc:
+        log_error(exc)
+        logger().exception("again")
+        logging.getLogger("some.library").exception("a library's")
+    output = capsys.readouterr().err
+    assert "jane@example.com" not in output
+    assert output.count("KeyError") == 3
+
+
+def test_text_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("text", "info")
+    logger().info("hello")
+    assert "hello" in capsys.readouterr().err
+
+
+def test_an_attempt_is_logged_with_all_its_facts(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json", "info")
+    claimed = Claimed(
+        delivery_id="7",
+        claim="c",
+        ad_account_id="1",
+        preset="Checkout",
+        message_id="m-1",
+        event_name="checkout",
+        event_id="e-1",
+        action_source="web",
+        payload=b'{"user_data":{"client_ip_address":"203.0.113.9"}}',
+        attempt=2,
+        enqueued_at=0.0,
+    )
+    settlement = Settlement(claimed=claimed, outcome=Rejected(reason="too old", status=422), state=State.DEAD)
+    log_attempts([settlement], status=422, duration_s=0.25)
+    (line,) = lines(capsys)
+    expected = {"preset": "Checkout", "message_id": "m-1", "attempt": 2, "outcome": "rejected", "duration_ms": 250}
+    assert expected.items() <= line.items()
+    assert "203.0.113.9" not in json.dumps(line)

@@ -1,0 +1,70 @@
+"""Metrics: what is counted, under Prometheus' naming rules."""
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.metrics import Metrics
+from app.types import Backlog, Tally
+
+
+def samples(text: bytes) -> dict[str, float]:
+    return {
+        f"{sample.name}{sorted(sample.labels.items())}": sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
+
+
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("tally", "sample"),
+    [
+        (Tally(name="accepted", count=3), "pinrelay_events_total[('exit', 'accepted')]"),
+        (
+            Tally(name="delivered", preset="Lead", label="200", count=3),
+            "pinrelay_deliveries_total[('exit', 'delivered'), ('preset', 'Lead')]",
+        ),
+        (
+            Tally(name="warning", preset="Lead", label="phone", count=3),
+            "pinrelay_warnings_total[('field', 'phone'), ('preset', 'Lead')]",
+        ),
+        (
+            Tally(name="quality", preset="Lead", label="hashed_email", count=3),
+            "pinrelay_quality_total[('component', 'hashed_email'), ('preset', 'Lead')]",
+        ),
+        (Tally(name="calls", label="429", count=3), "pinrelay_pinterest_calls_total[('status', '429')]"),
+    ],
+    ids=lambda value: value.name if isinstance(value, Tally) else "",
+)
+def test_a_tally_is_counted_under_its_name(tally: Tally, sample: str) -> None:
+    metrics = Metrics()
+    metrics.count([tally])
+    assert samples(metrics.render(None, "", now=0))[sample] == 3
+
+
+def test_requests_calls_and_refusals_are_observed() -> None:
+    metrics = Metrics()
+    metrics.observe_call(0.2)
+    metrics.observe_request("/webhook", 200, 0.01)
+    metrics.refused_for_outbox()
+    found = samples(metrics.render(None, "", now=0))
+    assert found["pinrelay_pinterest_call_seconds_count[]"] == 1
+    assert found["pinrelay_request_seconds_count[('route', '/webhook'), ('status', '200')]"] == 1
+    assert found["pinrelay_outbox_unavailable_total[]"] == 1
+
+
+def test_the_backlog_and_the_blocked_state_are_read_when_asked_for() -> None:
+    found = samples(Metrics().render(Backlog(pending=2, dead=1, oldest_at=40.0), "refused", now=100.0))
+    assert found["pinrelay_outbox_up[]"] == 1
+    assert found["pinrelay_backlog_deliveries[('state', 'pending')]"] == 2
+    assert found["pinrelay_backlog_oldest_age_seconds[]"] == 60
+    assert found["pinrelay_destination_blocked[('reason', 'refused')]"] == 1
+
+
+def test_an_outbox_that_cannot_be_read_is_down_and_an_empty_one_has_no_age() -> None:
+    assert samples(Metrics().render(None, "", now=0))["pinrelay_outbox_up[]"] == 0
+    assert samples(Metrics().render(Backlog(), "", now=9.0))["pinrelay_backlog_oldest_age_seconds[]"] == 0
