@@ -35,8 +35,7 @@ class RenewCall:
 def claim(connection: sqlite3.Connection, call: ClaimCall) -> list[Claimed]:
     """Do `Outbox.claim`: one statement takes, a second reads what it took as one row (see queries.sql)."""
     token = secrets.token_hex(8)
-    if connection.execute(SQL["claim"], {**asdict(call), "claim": token}).rowcount == 0:
-        return []
+    connection.execute(SQL["claim"], {**asdict(call), "claim": token})
     return [_claimed(row, token) for row in one_json(connection, "claimed", claim=token)]
 
 

@@ -97,10 +97,14 @@ def test_an_sqlite_that_is_too_old_is_refused(path: Path, monkeypatch: pytest.Mo
     assert not path.exists()
 
 
-def test_a_file_that_stays_locked_while_it_is_opened_is_given_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("lock", ["IMMEDIATE", "EXCLUSIVE"])
+def test_a_file_that_stays_locked_while_it_is_opened_is_given_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch, lock: str
+) -> None:
+    """SQLite waits for an exclusive lock by itself; while another process only prepares to write, it does not."""
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
     holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("BEGIN EXCLUSIVE")
+    holder.execute(f"BEGIN {lock}")
     with pytest.raises(OutboxUnavailable, match="locked"):
         open_writable(path)
     holder.close()

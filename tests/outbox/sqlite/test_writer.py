@@ -11,6 +11,7 @@ import pytest
 
 from app.errors import OutboxUnavailable
 from app.outbox.sqlite.writer import MAX_ROWS, Writer, each
+from tests.waiting import until_async
 
 
 @pytest.fixture
@@ -31,6 +32,10 @@ def _insert(connection: sqlite3.Connection, value: Any) -> int:
 
 
 INSERT = each(_insert)
+
+
+async def _closed(writer: Writer) -> bool:
+    return writer._closed
 
 
 def _stored(path: Path) -> list[int]:
@@ -162,9 +167,16 @@ def test_a_call_whose_loop_is_closed_does_not_end_the_writer(writer: Writer, pat
 
 
 async def test_what_is_queued_at_closing_is_committed(writer: Writer, path: Path) -> None:
+    gate = Gate()
+    blocker = asyncio.create_task(writer.do(gate, None))
+    await asyncio.to_thread(gate.entered.wait, 10)
     tasks = [asyncio.create_task(writer.do(INSERT, value)) for value in (1, 2)]
     await asyncio.sleep(0)
-    await asyncio.to_thread(writer.close)
+    closing = asyncio.create_task(asyncio.to_thread(writer.close))
+    await until_async(lambda: _closed(writer))
+    gate.opened.set()
+    await closing
+    await blocker
     assert await asyncio.gather(*tasks) == [1, 2]
     assert _stored(path) == [1, 2]
     with pytest.raises(OutboxUnavailable, match="closed"):
