@@ -85,24 +85,17 @@ class ReportConversionEvent:
         `now` is Unix seconds; None switches the rules about age and future off. No default is added here.
         """
         event, faults = self._required_members(fields)
-        user_data, user_notes = self._read_user_data(fields.get("user_data"))
-        if user_data is None or missing_identifiers(user_data):
-            faults.append("; ".join((_NEEDS_IDENTIFIER, *(f"user_data{note}" for note in user_notes))))
+        event["user_data"], notes = self._read_user_data(fields.get("user_data"))
+        warnings = [f"user_data{note}" for note in notes]
+        if missing_identifiers(event["user_data"] or {}):
+            faults += [_NEEDS_IDENTIFIER, *warnings]
         if faults:
-            raise EventInvalid("; ".join(faults))
-        warnings = [f"user_data{note}" for note in user_notes]
+            raise EventInvalid("; ".join(faults[:_MAX_WARNINGS]))
         if now is not None:
-            event["event_time"], about_time = settled_time(
-                event["event_time"],
-                now=now,
-                max_age_s=self._rules.max_event_age_s,
-                offline=event["action_source"] == "offline",
-            )
-            warnings += about_time
+            warnings += self._settle_time(event, now)
         optional, notes = self._read(fields)
         warnings += [note.removeprefix(".").removeprefix(": ") for note in notes]
         event |= optional or {}
-        event["user_data"] = user_data
         self._finish(event, fields, warnings)
         if len(warnings) > _MAX_WARNINGS:
             warnings[_MAX_WARNINGS:] = [f"and {len(warnings) - _MAX_WARNINGS} warnings more"]
@@ -119,6 +112,16 @@ class ReportConversionEvent:
                 faults += [f"{name}{note}" for note in notes]
             event[name] = value
         return event, faults
+
+    def _settle_time(self, event: dict[str, Any], now: float) -> list[str]:
+        """Hold the event's time against the clock; return the warnings."""
+        event["event_time"], warnings = settled_time(
+            event["event_time"],
+            now=now,
+            max_age_s=self._rules.max_event_age_s,
+            offline=event["action_source"] == "offline",
+        )
+        return warnings
 
     def _finish(self, event: dict[str, Any], fields: dict[str, Any], warnings: list[str]) -> None:
         """Apply the rules that look at more than one field."""

@@ -89,11 +89,11 @@ def _digests(
         if text is None:
             notes.append(f".{name}{left_out_personal(item, 'a text is expected')}")
             continue
-        hashed, note = digest(text, country)
-        if hashed is None:
+        sent, note = digest(text, country)
+        if sent is None:
             notes.append(f".{name}{left_out_personal(item, note)}")
             continue
-        digests[hashed] = None
+        digests[sent] = None
         if note:
             notes.append(f".{name}: {kind(item)} {note}")
     return list(digests)
@@ -125,13 +125,14 @@ def _as_it_is(text: str) -> Digest:
 
 def _ip_address(text: str) -> Digest:
     """Take an IPv4 or IPv6 address, without a zone."""
-    return (
-        (text, "") if len(text) <= _MAX_IP_LENGTH and _is_ip_address(text) else (None, "it is no IPv4 or IPv6 address")
-    )
+    if len(text) > _MAX_IP_LENGTH or not _is_ip_address(text):
+        return None, "it is no IPv4 or IPv6 address"
+    return text, ""
 
 
 @lru_cache(maxsize=_CACHED)
 def _is_ip_address(text: str) -> bool:
+    """Ask the standard library, once an address."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
