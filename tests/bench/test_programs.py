@@ -1,0 +1,50 @@
+"""The programs of bench/ compare like with like, and what they show holds."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from app.catalog import load_catalog
+from app.destination import COMPONENTS
+from app.pipeline import Pipeline
+from bench import coverage, engine
+
+ROOT = Path(__file__).parents[2]
+LINES = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
+CATALOG = load_catalog(ROOT / "presets", ROOT / "mappings")
+
+
+def unpacked(made: list[tuple[str, bytes]]) -> list[tuple[str, Any]]:
+    return [(preset, orjson.loads(sent)) for preset, sent in made]
+
+
+def test_the_work_by_hand_gives_the_same_as_the_engine() -> None:
+    pipeline = Pipeline(CATALOG)
+
+    for line in LINES:
+        assert unpacked(engine.by_hand(line)) == unpacked(pipeline.map_event(line, engine.NOW))
+
+
+@pytest.fixture(scope="module")
+def measured() -> tuple[Any, Any, Any]:
+    return coverage.measure(CATALOG, [orjson.loads(line) for line in LINES])
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_our_defaults_carry_every_component_at_least_as_often_as_segments(
+    component: str, measured: tuple[Any, Any, Any]
+) -> None:
+    count, ours, segment = measured
+
+    assert all(ours[name][component] >= segment[name][component] for name in count)
+    assert 0 < ours[coverage.ALL][component] <= count[coverage.ALL]
+
+
+def test_our_defaults_carry_more_in_all(measured: tuple[Any, Any, Any], record_figure: Any) -> None:
+    count, ours, segment = measured
+    mean, segments_mean = (carried[coverage.ALL].total() / count[coverage.ALL] for carried in (ours, segment))
+
+    assert mean > segments_mean
+    record_figure("quality components an event", f"{mean:.2f}, by Segment's defaults {segments_mean:.2f}")
