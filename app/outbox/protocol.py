@@ -45,16 +45,30 @@ class Outbox(Protocol):
         """Lengthen leases that are still ours."""
 
     async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None:
-        """Record outcomes. A claim that is no longer ours changes nothing. Delivered and dead are final here."""
+        """Record outcomes. A claim that is no longer ours changes nothing. Delivered and dead are final here.
+
+        The payload is erased with `delivered`, or stripped of IP address and user agent where it is kept for a while.
+        A dead delivery keeps it whole, for a redrive, and releases its keys of de-duplication, for a replay.
+        """
 
     async def wait(self, timeout_s: float) -> None:
-        """Return when something may be due, or after `timeout_s` at most."""
+        """Return when something may be due, or after `timeout_s` at most.
+
+        Returns at once where anything was written since the last `wait`, else when that happens,
+        or when a pause or a lease ends that the last empty `claim` found running.
+        What is due already but too young for a batch does not wake: give `max_wait_s` as the timeout.
+        One task a process should wait.
+        """
 
     async def redrive(self, query: Query, *, now: float) -> int:
-        """Make matching dead deliveries pending again, attempts from 0, history kept. Answers how many. Idempotent."""
+        """Make matching dead deliveries pending again, attempts from 0, history kept. Answers how many. Idempotent.
+
+        `enqueued_at` begins again too, and with it the age that ends retries. Keys of de-duplication are taken again;
+        where a replay holds one, the delivery stays dead and its reason says so.
+        """
 
     async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
-        """Look for deliveries, newest first."""
+        """Look for deliveries, newest first. A page with `scanned` may hold fewer than `limit` and still lead on."""
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
         """Show one delivery with its history and, while kept, its payload; None where there is none."""
