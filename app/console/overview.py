@@ -16,10 +16,12 @@ from app.console.pages import Pages
 from app.console.services import ConsoleServices
 from app.console.summary import SERIES, WINDOWS, Summary, Window, summarise
 from app.console.switches import Switches
-from app.types import Backlog, Exit, Tally
+from app.types import Backlog, Event, Exit, Tally
 
 #: "Pinterest's last answers" are those of the last hour.
 ANSWERS_S = 3_600
+#: Where no preset has an example.
+FIRST_EVENT: Event = {"type": "page", "messageId": "first-event"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +94,11 @@ class OverviewPages:
         )
 
     def _curl(self, request: Request) -> str:
-        """Write the command that sends a first event here: the first preset's example, as of now."""
+        """Write the command that sends a first event here: the shortest example of a preset, as of now."""
         services = self._services
         examples = [preset.example for preset in services.catalog.presets() if preset.enabled and preset.example]
-        event = fresh(examples[0] if examples else {"type": "page", "messageId": "first-event"}, services.clock())
+        shortest = min(examples, key=lambda example: len(orjson.dumps(example)), default=FIRST_EVENT)
+        event = fresh(shortest, services.clock())
         headers = "".join(f" -H {shlex.quote(line)}" for line in services.destination.sender_headers)
         url = shlex.quote(f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}/webhook")
         body = shlex.quote(orjson.dumps(event).decode())

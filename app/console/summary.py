@@ -1,6 +1,6 @@
 """Tallies of the outbox -> what the overview shows. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,7 +15,7 @@ SERIES: Mapping[str, frozenset[str]] = {
     "withheld": frozenset({Exit.WITHHELD}),
     "dead": frozenset({Exit.REJECTED}),
 }
-#: Tallies whose label is the reason why something was not sent, or not yet.
+#: Tallies whose label is the reason why something was not sent, or not yet; of what was sent, Pinterest's status.
 REASONED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED})
 _Key = TypeVar("_Key")
 #: So many reasons and warnings are listed.
@@ -50,9 +50,11 @@ class Counted:
 
     #: The tally's name, e.g. `invalid`.
     name: str
-    preset: str
     label: str
+    #: Over all presets.
     count: int
+    #: Where it occurred, the most frequent first; empty where no preset was involved.
+    presets: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +122,19 @@ def _presets(counted: Iterable[tuple[int, Tally]], known: Sequence[str]) -> tupl
 
 
 def _top(tallies: Iterable[Tally]) -> tuple[Counted, ...]:
-    sums = _count(((tally.name, tally.preset, tally.label), tally.count) for tally in tallies)
-    return tuple(
-        Counted(name=name, preset=preset, label=label, count=count)
-        for (name, preset, label), count in sums.most_common(TOP)
+    by_preset: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for tally in tallies:
+        by_preset[tally.name, tally.label][tally.preset] += tally.count
+    found = (
+        Counted(
+            name=name,
+            label=label,
+            count=presets.total(),
+            presets=tuple(preset for preset, _ in presets.most_common() if preset),
+        )
+        for (name, label), presets in by_preset.items()
     )
+    return tuple(sorted(found, key=lambda counted: -counted.count)[:TOP])
 
 
 def _count(pairs: Iterable[tuple[_Key, int]]) -> Counter[_Key]:

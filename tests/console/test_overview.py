@@ -46,6 +46,7 @@ async def test_the_sandbox_is_named(tmp_path: Path) -> None:
 async def test_with_traffic_it_says_what_was_sent_and_what_was_not(world: World) -> None:
     tallies = [
         Tally(name="accepted", count=1_200),
+        Tally(name="unmatched", label="no preset's trigger holds for this event", count=40),
         Tally(name="matched", preset="Checkout", count=3),
         Tally(name="invalid", preset="Checkout", label="no identifier of a user", count=1),
         Tally(name="withheld", label="consent: advertising not granted", count=2),
@@ -57,7 +58,7 @@ async def test_with_traffic_it_says_what_was_sent_and_what_was_not(world: World)
     await world.settle(
         Rejected(reason="bad currency", status=422),
         State.DEAD,
-        Tally(name="rejected", preset="Checkout", label="bad currency"),
+        Tally(name="rejected", preset="Checkout", label="422"),
     )
     page = await page_of(world)
     for said in (
@@ -69,7 +70,9 @@ async def test_with_traffic_it_says_what_was_sent_and_what_was_not(world: World)
         "consent: advertising not granted",
         "user_data/phone",
         "<code>200</code> processed",
-        '<a href="/console/deliveries?state=dead&reason=bad+currency">show</a>',
+        "Pinterest: 422 some events refused",
+        '<a href="/console/deliveries?state=dead">show</a>',
+        "40 events matched no preset",
         '<a href="/console/deliveries?state=dead">1</a>',
     ):
         assert said in page
@@ -102,10 +105,12 @@ async def test_a_destination_that_is_no_longer_blocked_is_well(value: object, wo
 
 
 async def test_switches_show(world: World) -> None:
+    await world.enqueue(tallies=[Tally(name="matched", preset=CHECKOUT.name)])
     await world.outbox.put_shared("switch/destination", {"on": False})
     await world.outbox.put_shared(f"switch/preset/{CHECKOUT.name}", {"on": False})
     page = await page_of(world)
     assert "Sending is switched off." in page
+    assert "No events: Page Visit, Lead." in page
     assert 'Checkout <span class="badge">off</span>' in page
 
 

@@ -49,10 +49,11 @@ def test_presets_stand_in_the_catalogs_order_and_removed_ones_follow() -> None:
     assert checkout.quality == Counter(hashed_email=3)
 
 
-def test_reasons_are_summed_over_time_and_the_most_frequent_stand_first() -> None:
+def test_reasons_are_summed_over_time_and_presets_and_the_most_frequent_stand_first() -> None:
     tallies = [
         (LAST, Tally(name="invalid", preset="Checkout", label="no identifier", count=2)),
         (LAST - 60, Tally(name="invalid", preset="Checkout", label="no identifier", count=2)),
+        (LAST, Tally(name="invalid", preset="Lead", label="no identifier", count=1)),
         (LAST, Tally(name="withheld", label="consent", count=3)),
         (LAST, Tally(name="delivered", preset="Checkout", label="fine", count=50)),
         (LAST, Tally(name="retry", preset="Checkout", count=50)),
@@ -60,8 +61,8 @@ def test_reasons_are_summed_over_time_and_the_most_frequent_stand_first() -> Non
     ]
     summary = summarise(tallies, HOUR, [], now=NOW)
     assert summary.reasons == (
-        Counted(name="invalid", preset="Checkout", label="no identifier", count=4),
-        Counted(name="withheld", preset="", label="consent", count=3),
+        Counted(name="invalid", label="no identifier", count=5, presets=("Checkout", "Lead")),
+        Counted(name="withheld", label="consent", count=3, presets=()),
     )
     assert [warning.count for warning in summary.warnings] == [7]
 

@@ -1,0 +1,106 @@
+"""The real server, over a day of traffic, and the distribution's Chromium before it."""
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.history import write_history
+from tests.process import ROOT, Server, clean_environment, free_port
+
+CHROMIUM = shutil.which("chromium")
+#: No sandbox where tests run as root; nothing that calls home.
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+PASSWORD = "correct horse"
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go: a folder of the test run, or the repository's own where SCREENSHOTS_DIR says so."""
+    folder = Path(ROOT, os.environ["SCREENSHOTS_DIR"]) if "SCREENSHOTS_DIR" in os.environ else None
+    return folder or tmp_path_factory.mktemp("screenshots")
+
+
+@contextmanager
+def running(folder: Path, **settings: object) -> Iterator[Server]:
+    """Run `pinrelay serve` in sandbox mode."""
+    standard = {"port": free_port(), "outbox_url": f"sqlite:///{folder}/pinrelay.db", "log_format": "json"}
+    environment = clean_environment(**(standard | settings))
+    server = Server(port=int(environment["PORT"]), environment=environment, log_path=folder / "server.log")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.end()
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with a day of traffic behind it."""
+    folder = tmp_path_factory.mktemp("busy")
+    asyncio.run(write_history(f"sqlite:///{folder}/pinrelay.db", now=time.time()))
+    with running(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that has not seen an event yet."""
+    with running(tmp_path_factory.mktemp("fresh")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose console has a password."""
+    with running(tmp_path_factory.mktemp("locked"), console_password=PASSWORD) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium: install Debian's package chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """`open_page(url, **context)` opens a page in a context of its own.
+
+    When the test ends it must not have complained on its console, nor asked any other host for anything.
+    """
+    complaints: list[str] = []
+    with ExitStack() as cleanup:
+
+        def open_one(url: str, **context: Any) -> Page:
+            standard = {"timezone_id": "UTC", "locale": "en-GB", "viewport": {"width": 1_280, "height": 800}}
+            page = chromium.new_context(**(standard | context)).new_page()
+            cleanup.callback(page.context.close)
+            host = "/".join(url.split("/")[:3])
+            page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("request", lambda asked: None if asked.url.startswith(host) else complaints.append(asked.url))
+            page.goto(url)
+            return page
+
+        yield open_one
+    assert complaints == []

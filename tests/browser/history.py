@@ -1,0 +1,83 @@
+"""A day of traffic in an outbox, as the real pipeline and the rules of delivery write it, with times of its own."""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from app.catalog import load_catalog
+from app.config import Settings, load_settings
+from app.delivery import settle, tallies
+from app.main import SANDBOX_AD_ACCOUNT_ID
+from app.outbox import Outbox, open_outbox
+from app.pipeline import Pipeline
+from app.rules import consent_rules, delivery_policy, outbox_rules
+from app.source import Arrival, read_event, withheld
+from app.types import Claimed, Delivered, Outcome, Rejected, Tally
+from tests.process import ROOT
+
+STEP_S = 1_800
+STEPS = 47
+#: In these steps some deliveries are rejected.
+BAD_STEPS = (17, 18, 33)
+
+
+async def write_history(url: str, *, now: float) -> None:
+    """Write the 23 hours before `now`."""
+    settings = load_settings()
+    outbox = open_outbox(url, outbox_rules(settings))
+    consent = consent_rules(settings)
+    pipeline = Pipeline(
+        load_catalog(ROOT / "presets", ROOT / "mappings"),
+        withheld=lambda event: withheld(event, consent),
+        outbox=outbox,
+        ad_account_id=SANDBOX_AD_ACCOUNT_ID,
+    )
+    events = _events()
+    for step in range(STEPS):
+        at = now - (STEPS - step) * STEP_S
+        batch = [_as_of(next(events), at, number) for number in range(_volume(step))]
+        await pipeline.accept([read_event(event, Arrival.at(at)) for event in batch], now=at)
+        await _send(outbox, settings, step, now=at + 1)
+    await outbox.close()
+
+
+def _events() -> Iterator[dict[str, Any]]:
+    lines = (ROOT / "tests" / "conformance" / "events.ndjson").read_text(encoding="utf-8").splitlines()
+    yield from map(json.loads, lines)
+
+
+def _volume(step: int) -> int:
+    """More by day than by night."""
+    return 24 + round(18 * math.sin(step / STEPS * 2 * math.pi))
+
+
+def _as_of(event: dict[str, Any], at: float, number: int) -> dict[str, Any]:
+    """Move an event to a time, and spoil some: by routing, by identifiers that lack, by a phone of no country."""
+    event["timestamp"] = event["originalTimestamp"] = Arrival.at(at - 60).received
+    if number % 23 == 5:
+        event["integrations"] = {"All": False}
+    elif number % 17 == 3:
+        event["context"] = {"page": event.get("context", {}).get("page", {})}
+        event["traits"] = event["properties"] = {}
+    elif number % 9 == 1:
+        event.setdefault("context", {})["traits"] = {"email": "eva@example.com", "phone": "030 901820"}
+    return event
+
+
+async def _send(outbox: Outbox, settings: Settings, step: int, *, now: float) -> None:
+    claimed = await outbox.claim(
+        SANDBOX_AD_ACCOUNT_ID, limit=1_000, max_bytes=1_000_000, max_wait_s=0, lease_s=60, now=now
+    )
+    policy = delivery_policy(settings)
+    settlements = [
+        settle(one, _outcome(one, place, step), policy, now=now, chance=0.5) for place, one in enumerate(claimed)
+    ]
+    calls = Tally(name="calls", label="422" if step in BAD_STEPS else "200")
+    await outbox.settle(settlements, [*tallies(settlements), calls], now=now)
+
+
+def _outcome(claimed: Claimed, place: int, step: int) -> Outcome:
+    if step in BAD_STEPS and place % 7 == 0:
+        return Rejected(reason="'currency' is not one of the supported ISO 4217 codes", status=422)
+    return Delivered(warning="'click_id' is not present" if claimed.event_name == "checkout" else "")

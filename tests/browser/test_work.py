@@ -1,0 +1,218 @@
+"""What people do in the console, in a real browser before the real server."""
+
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.process import Server
+from tests.waiting import until
+
+pytestmark = pytest.mark.xdist_group("console-work")
+
+OpenPage = Callable[..., Page]
+
+
+def post_page_view(server: Server, message_id: str) -> None:
+    event = {
+        "type": "page",
+        "messageId": message_id,
+        "timestamp": datetime.now(UTC).isoformat(),
+        "properties": {"url": "https://shop.example/"},
+        "context": {"traits": {"email": "eva@example.com"}},
+    }
+    httpx.post(f"{server.url}/webhook", json=event, trust_env=False).raise_for_status()
+
+
+def sandbox(server: Server, path: str) -> httpx.Response:
+    return httpx.get(f"{server.url}/sandbox{path}", trust_env=False).raise_for_status()
+
+
+class TestTester:
+    def test_round_trip(self, busy: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{busy.url}/console/tester")
+        page.get_by_role("button", name="Checkout", exact=True).click()
+        expect(page.get_by_role("status")).to_contain_text("1 delivery to Pinterest: Checkout.")
+
+        event = page.get_by_label("Segment event")
+        event.fill(event.input_value().replace('"Checkout"', '"Basket Emptied"'))
+        expect(page.get_by_role("status"), "the effect shows without a click").to_contain_text("No preset matches")
+        expect(page.locator("details", has_text='event = "Checkout"').first).to_contain_text('"Basket Emptied"')
+
+        event.fill("{")
+        expect(page.get_by_role("alert")).to_contain_text("This is not JSON: line 1, column 2")
+
+    def test_each_field_shows_its_path_its_value_and_its_digest(self, busy: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{busy.url}/console/tester?example=Checkout")
+        row = page.get_by_role("row", name="user_data/email")
+        expect(row).to_contain_text("context.traits.email")
+        expect(row).to_contain_text("ada.miller@example.com")
+        expect(row).to_contain_text(re.compile("[0-9a-f]{64}"))
+
+    def test_a_draft_shows_its_effect_and_its_faults_and_changes_nothing(
+        self, busy: Server, open_page: OpenPage
+    ) -> None:
+        page = open_page(f"{busy.url}/console/tester?example=Checkout")
+        page.get_by_label("Try a change").select_option(label="presets/lead.yaml")
+        draft = page.get_by_label("Draft of presets/lead.yaml")
+        text = draft.input_value()
+
+        draft.fill(text.replace('event = "Generate Lead"', 'event = "Checkout"'))
+        expect(page.get_by_role("status")).to_contain_text("2 deliveries to Pinterest: Checkout, Lead.")
+
+        draft.fill(text.replace('event = "Generate Lead"', "event = Checkout"))
+        expect(page.get_by_role("alert")).to_contain_text("The draft cannot be used. 1 fault:")
+        expect(page.get_by_role("alert")).to_contain_text("/subscribe")
+
+        page.get_by_role("button", name="Start over").click()
+        expect(draft).to_have_value(text)
+        expect(page.get_by_role("status")).to_contain_text("1 delivery to Pinterest: Checkout.")
+
+    def test_a_test_event_is_checked_and_not_recorded(self, busy: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{busy.url}/console/tester?example=Checkout")
+        page.get_by_role("button", name="Send as a test").click()
+        expect(page.locator("#answer")).to_contain_text("Answer 200")
+        expect(page.get_by_role("button", name="Send as a test")).to_be_focused()
+        newest = sandbox(busy, "/calls").json()[0]
+        assert newest["test"]
+        assert newest["recorded"] == 0
+
+    def test_nothing_of_the_event_is_logged(self, fresh: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{fresh.url}/console/tester?example=Checkout")
+        page.get_by_label("Segment event").fill('{"type": "track", "event": "unmistakable"}')
+        expect(page.get_by_role("status")).to_contain_text("No preset matches")
+        assert '"event": "request"' in fresh.log
+        assert "unmistakable" not in fresh.log
+
+    def test_it_works_without_scripts(self, busy: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{busy.url}/console/tester", java_script_enabled=False)
+        page.get_by_role("button", name="Sign Up").click()
+        page.get_by_role("button", name="Test this event").click()
+        expect(page.get_by_role("status")).to_contain_text("1 delivery to Pinterest: Sign Up.")
+        page.get_by_label("Try a change").select_option(label="presets/lead.yaml")
+        page.get_by_role("button", name="Open", exact=True).click()
+        expect(page.get_by_label("Draft of presets/lead.yaml")).to_have_value(re.compile("name: Lead"))
+
+
+class TestRedrive:
+    def test_one_then_by_filter(self, busy: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{busy.url}/console/deliveries?state=dead")
+        page.locator("tbody a").first.click()
+        page.get_by_role("button", name="Redrive").click()
+        expect(page.get_by_role("status")).to_contain_text("It will be sent again.")
+        until(lambda: self._reloaded(page, "Pinterest took it."), what="it is delivered")
+        rows = page.get_by_role("region", name="Attempts").get_by_role("row")
+        expect(rows).to_have_count(3)  # its head, the rejection, the delivery
+
+        page.goto(f"{busy.url}/console/deliveries?reason=currency")
+        page.get_by_role("link", name="Redrive the dead ones found…").click()
+        expect(page.get_by_text("reason contains “currency”")).to_be_visible()
+        page.get_by_role("button", name="Redrive them").click()
+        expect(page.get_by_role("status")).to_contain_text(
+            re.compile(r"^\s*\d+ dead deliver(y|ies) will be sent again")
+        )
+        page.goto(f"{busy.url}/console/redrive")
+        expect(page.get_by_text("There is no dead delivery.")).to_be_visible()
+
+    def _reloaded(self, page: Page, text: str) -> bool:
+        page.goto(page.url)
+        return page.get_by_text(text).is_visible()
+
+
+class TestMappings:
+    def test_a_switch_stops_a_preset_within_two_seconds(self, fresh: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{fresh.url}/console/mappings")
+        page.get_by_role("button", name="Switch off Lead").press("Enter")
+        expect(page.get_by_role("status")).to_contain_text("Switched off.")
+        page.get_by_role("button", name="Switch on Lead").press("Enter")
+        expect(page.get_by_role("button", name="Switch off Lead")).to_be_visible()
+
+    def test_sending_is_switched_off_in_two_steps(self, fresh: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{fresh.url}/console/mappings")
+        page.get_by_text("Switch sending off…").click()
+        page.get_by_role("button", name="Switch all sending off").click()
+        expect(page.get_by_role("button", name="Switch sending on")).to_be_visible()
+        page.get_by_role("link", name="Overview").click()
+        expect(page.get_by_role("heading", name="Sending is switched off.")).to_be_visible()
+        page.get_by_role("link", name="Mappings").click()
+        page.get_by_role("button", name="Switch sending on").click()
+
+    def test_the_files_are_read_again(self, fresh: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{fresh.url}/console/mappings")
+        page.get_by_role("button", name="Reload the files").click()
+        expect(page.get_by_role("status")).to_contain_text("The files were read again and are in use.")
+        expect(page.get_by_role("cell", name="this catalog")).to_be_visible()
+
+
+class TestOverview:
+    def test_it_refreshes_itself_and_keeps_focus_and_what_is_open(self, busy: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{busy.url}/console/mappings")
+        page.clock.install()
+        page.goto(f"{busy.url}/console")
+        figure = page.locator(".chart.received .figure")
+        before = figure.inner_text()
+        table = page.get_by_text("The same as a table")
+        table.press("Enter")
+        post_page_view(busy, f"refresh-{time.time()}")
+        page.clock.fast_forward(11_000)
+        expect(figure).not_to_have_text(before)
+        expect(table).to_be_focused()
+        expect(page.get_by_role("region", name="Counts over time")).to_be_visible()
+
+        page.get_by_role("button", name="Auto-refresh: on").click()
+        now = figure.inner_text()
+        post_page_view(busy, f"paused-{time.time()}")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.clock.fast_forward(30_000)
+        assert (asked, figure.inner_text()) == ([], now)
+
+    def test_the_first_command_works_as_it_stands(self, fresh: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{fresh.url}/console")
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.get_by_role("button", name="Copy").click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        command = page.evaluate("navigator.clipboard.readText()")
+        assert command.startswith("curl ")
+
+    def test_a_chart_tells_the_count_under_the_pointer(self, busy: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{busy.url}/console")
+        chart = page.locator(".chart.received svg")
+        chart.hover()
+        expect(page.locator(".chart.received .axis")).to_contain_text(re.compile(r"\d+ from "))
+        page.locator("h1").hover()
+        expect(page.locator(".chart.received .axis")).to_contain_text("now")
+
+
+def test_the_theme_that_was_chosen_is_kept(busy: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{busy.url}/console", color_scheme="light")
+    background = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(background)
+    page.get_by_role("button", name="Theme: system").click()
+    page.get_by_role("button", name="Theme: light").click()
+    dark = page.evaluate(background)
+    assert dark != light
+    page.goto(f"{busy.url}/console/mappings")
+    assert page.evaluate(background) == dark
+    page.get_by_role("button", name="Theme: dark").click()
+    assert page.evaluate(background) == light
+
+
+def test_the_keyboard_reaches_the_content_first(busy: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{busy.url}/console")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
+def test_times_are_those_of_the_reader(busy: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{busy.url}/console/deliveries", timezone_id="America/New_York")
+    expect(page.locator("footer")).to_contain_text("America/New_York")
+    time_shown = page.locator("tbody time").first
+    expect(time_shown).to_have_attribute("title", re.compile("UTC$"))
+    expect(time_shown).not_to_contain_text("UTC")
