@@ -17,11 +17,11 @@ from app.mapping.nodes import MISSING, Call, List, Node
 _EXACT: Final = Context(prec=60)
 _MAX_OPERAND_DIGITS: Final = 25
 
-_PLAIN: Final = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_PLAIN: Final = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 #: "1,299.00" and "1,299,000": a comma that can only part thousands.
-_COMMA_THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(?:(?:,\d{3})+\.\d+|(?:,\d{3}){2,})")
+_COMMA_THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(?:(?:,\d{3})+\.\d+|(?:,\d{3}){2,})", re.ASCII)
 #: "1.299,00", "1.299.000" and "12,50": a comma that can only be the decimal one.
-_DOT_THOUSANDS: Final = re.compile(r"[+-]?(?:\d{1,3}(?:(?:\.\d{3})+,\d+|(?:\.\d{3}){2,})|\d+,\d{1,2})")
+_DOT_THOUSANDS: Final = re.compile(r"[+-]?(?:\d{1,3}(?:(?:\.\d{3})+,\d+|(?:\.\d{3}){2,})|\d+,\d{1,2})", re.ASCII)
 
 
 def build_sum(compiler: Compiler, value: Any, at: str) -> Node:
@@ -58,10 +58,13 @@ def _of_list(combine: Callable[[list[Decimal]], Decimal], values: Any) -> Any:
 
 
 def _combined(combine: Callable[[list[Decimal]], Decimal], values: list[Any]) -> Any:
-    numbers = [number_of(value) for value in values]
-    if None in numbers:
-        return MISSING
-    return plain_text(combine([number for number in numbers if number is not None]))
+    numbers = []
+    for value in values:
+        number = number_of(value)
+        if number is None:
+            return MISSING
+        numbers.append(number)
+    return plain_text(combine(numbers))
 
 
 def _sum(numbers: list[Decimal]) -> Decimal:

@@ -16,9 +16,9 @@ from app.mapping.nodes import EVENT, MISSING, Call, Constant, Node, Path
 MAX_PATH_CHARACTERS: Final = 500
 
 _QUOTED_KEY: Final = re.compile(r"""\[\s*(?:"([^"]*)"|'([^']*)')\s*\]""")
-_BEYOND_DOTS: Final = re.compile(r"^\$?\.\.|(?:^|\.)\*(?=$|[.\[])|\[\s*(?:[*?:-]|\d+\s*[:,])")
+_BEYOND_DOTS: Final = re.compile(r"^\$?\.\.|(?:^|\.)\*(?=$|[.\[])|\[\s*(?:[*?:-]|\d+\s*[:,])", re.ASCII)
 #: Segment splits at dots and around `[0]`; any other bracket is part of the key.
-_SPLIT: Final = re.compile(r"""\.|\[(?=["'\d])|(?<=["'\d])\]+""")
+_SPLIT: Final = re.compile(r"""\.|\[(?=["'\d])|(?<=["'\d])\]+""", re.ASCII)
 
 
 def build_path(compiler: Compiler, value: Any, at: str) -> Node:

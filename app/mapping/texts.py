@@ -100,7 +100,7 @@ def build_replace(compiler: Compiler, value: Any, at: str) -> Node:
         return NOTHING
     given = compiler.text_or_directive(options["value"], f"{at}/value")
     texts = {key: _short_text(compiler, options.get(key, ""), f"{at}/{key}") for key in _REPLACE_KEYS[1:5]}
-    if texts["pattern"] == "":
+    if options["pattern"] == "":
         compiler.fault(f"{at}/pattern", "should not be empty")
     flags = {key: _flag(compiler, options, at, key) for key in _REPLACE_KEYS[5:]}
     if given == Constant(value=""):

@@ -1,4 +1,4 @@
-"""Every row of the conformance vectors gives what Segment's engine gives, or stands in differences.yaml with why not."""
+"""Every row of the vectors gives what Segment's engine gives, or stands in differences.yaml with the reason."""
 
 import json
 from pathlib import Path

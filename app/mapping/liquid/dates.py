@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from operator import methodcaller
 from typing import Any, Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.mapping.liquid.values import TooLargeError, liquid_text
 from app.mapping.nodes import MISSING
@@ -20,7 +20,7 @@ _DEFAULT_FORMAT: Final = "%A, %B %-e, %Y at %-l:%M %P %z"
 _MAX_WIDTH: Final = 100
 _MAX_MINUTES: Final = 24 * 60
 
-_DIRECTIVE: Final = re.compile(r"%([-_0^#:]+)?(\d+)?[EO]?(.)", re.DOTALL)
+_DIRECTIVE: Final = re.compile(r"%([-_0^#:]+)?(\d+)?[EO]?(.)", re.DOTALL | re.ASCII)
 _WIDTHS: Final = {**dict.fromkeys("CdeHIklmMSUWy", 2), "j": 3, "L": 3, "Y": 4}
 _PADDED_BY_BLANKS: Final = frozenset("aAbBceklpP")
 
@@ -117,7 +117,7 @@ def moment_of(value: Any, zone: Any = MISSING) -> datetime | None:
         else:
             return None
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(_zone(zone))
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, OverflowError, OSError, ZoneInfoNotFoundError):
         return None
 
 

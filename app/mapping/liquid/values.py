@@ -16,7 +16,7 @@ MAX_SIZE: Final = 100_000
 #: Items of a range such as `(1..9)`.
 MAX_RANGE: Final = 10_000
 
-_NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 class TooLargeError(LiquidError):

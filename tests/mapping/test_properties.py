@@ -1,0 +1,64 @@
+"""What holds for any mapping and any event."""
+
+import copy
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonpath_ng.ext.parser import parse
+
+from app.errors import Fault, MappingError
+from app.mapping import compile_mapping
+from app.mapping.directives import DIRECTIVES
+from tests.mapping.strategies import EVENTS, JSON, MAPPED
+
+
+@given(value=MAPPED, event=EVENTS)
+def test_the_explanation_shows_what_resolves(value: Any, event: dict[str, Any]) -> None:
+    mapping = compile_mapping({"out": [value]})
+
+    explained = {explanation.path: explanation.value for explanation in mapping.explain(event)}
+
+    assert repr(explained) == repr(mapping.resolve(event))
+
+
+@given(value=MAPPED, event=EVENTS)
+def test_resolving_changes_neither_mapping_nor_event_and_repeats_itself(value: Any, event: dict[str, Any]) -> None:
+    given_mapping, given_event = copy.deepcopy(value), copy.deepcopy(event)
+    mapping = compile_mapping({"out": value})
+
+    first, second = mapping.resolve(event), mapping.resolve(event)
+
+    assert repr(first) == repr(second)
+    assert (value, event) == (given_mapping, given_event)
+
+
+@given(event=EVENTS, value=MAPPED)
+def test_what_comes_out_is_json(event: dict[str, Any], value: Any) -> None:
+    resolved = compile_mapping({"out": value}).resolve(event)
+
+    assert json.loads(json.dumps(resolved)) == resolved
+
+
+@given(name=st.sampled_from([*DIRECTIVES, "@unknown"]), options=JSON, event=EVENTS)
+def test_any_options_compile_or_are_faults(name: str, options: Any, event: dict[str, Any]) -> None:
+    faults: tuple[Fault, ...] = ()
+    try:
+        compile_mapping({"out": {name: options}}).resolve(event)
+    except MappingError as error:
+        faults = error.faults
+
+    assert all(fault.path.startswith("/out") and fault.message for fault in faults)
+
+
+CHAINS = st.lists(st.sampled_from([".a", ".b", ".c", "[*]", "[0]", "[-1]", ".*", '["a.b"]']), min_size=1, max_size=4)
+
+
+@given(chain=CHAINS, event=EVENTS)
+def test_a_chain_with_wildcards_gives_what_jsonpath_gives(chain: list[str], event: dict[str, Any]) -> None:
+    path = "$" + "".join([*chain, "[*]"])
+
+    resolved = compile_mapping({"out": {"@path": path}}).resolve(event).get("out", [])
+
+    assert resolved == [match.value for match in parse(path).find(event)]

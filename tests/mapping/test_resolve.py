@@ -1,0 +1,306 @@
+"""What resolves to what, where the vectors say nothing: our own directives, edges and bounds."""
+
+from typing import Any
+
+import pytest
+
+from app.errors import MappingError
+from app.mapping import MISSING, compile_mapping
+
+
+def path(text: str) -> dict[str, str]:
+    return {"@path": text}
+
+
+def resolve(value: Any, event: dict[str, Any] | None = None) -> Any:
+    """Resolve one value of a mapping; MISSING where it leaves its key out."""
+    return compile_mapping({"out": value}).resolve(event or {}).get("out", MISSING)
+
+
+COALESCE = [
+    # options as they are found in the event, the choice
+    ([None, "", [], "a"], "a"),
+    ([0, "a"], 0),
+    ([False, "a"], False),
+    ([{}, "a"], {}),
+    ([" ", "a"], " "),
+    ([None, "", []], MISSING),
+    ([], MISSING),
+]
+
+
+@pytest.mark.parametrize(("options", "chosen"), COALESCE)
+def test_coalesce_chooses_the_first_that_is_not_empty(options: list[Any], chosen: Any) -> None:
+    paths = [path(f"$.o.{index}") for index in range(len(options))]
+    calls = [{"@case": {"operator": "lower", "value": option}} for option in paths]
+
+    assert resolve({"@coalesce": [path("$.gone"), *paths]}, {"o": options}) == chosen
+    assert resolve({"@coalesce": [path("$.gone"), *calls]}, {"o": options}) == chosen
+    assert resolve({"@coalesce": options}) == chosen
+
+
+@pytest.mark.parametrize(
+    ("value", "equals", "is_equal"),
+    [
+        (True, True, True),
+        ("true", True, True),
+        (1, True, False),
+        (275.0, "275", True),
+        (None, "null", False),
+        (MISSING, "a", False),
+        ("", "a", False),
+    ],
+)
+def test_equals_compares_as_text(value: Any, equals: Any, is_equal: bool) -> None:  # noqa: FBT001 - a row of the table
+    event = {} if value is MISSING else {"a": value}
+    options = {"value": path("$.a"), "equals": equals}
+
+    assert resolve({"@ifEquals": {**options, "then": 1, "else": 2}}, event) == (1 if is_equal else 2)
+    assert resolve({"@ifEquals": {**options, "then": 1}}, event) == (1 if is_equal else MISSING)
+    assert resolve({"@ifEquals": {**options, "else": 2}}, event) == (MISSING if is_equal else 2)
+
+
+NUMBERS = [
+    # operand, its half of a sum with 0
+    (19.98, "19.98"),
+    (5, "5"),
+    ("19.980", "19.98"),
+    (" 7 ", "7"),
+    ("-0.5", "-0.5"),
+    ("1,299.00", "1299"),
+    ("1,299,000", "1299000"),
+    ("1.299,50", "1299.5"),
+    ("1.299.000", "1299000"),
+    ("12,5", "12.5"),
+    (1e20, "100000000000000000000"),
+    (1e-7, "0.0000001"),
+    # not to be read as a number, or not in one way only
+    ("1,299", MISSING),
+    ("€5", MISSING),
+    ("five", MISSING),
+    ("", MISSING),
+    ("1e5", MISSING),
+    ("٣", MISSING),
+    ("1" * 26, MISSING),
+    (1e300, MISSING),
+    (float("inf"), MISSING),
+    (True, MISSING),
+    (None, MISSING),
+    ([1], MISSING),
+]
+
+
+@pytest.mark.parametrize(("operand", "expected"), NUMBERS)
+def test_arithmetic_reads_what_can_only_be_one_number(operand: Any, expected: Any) -> None:
+    assert resolve({"@sum": [path("$.a"), 0]}, {"a": operand}) == expected
+
+
+SUMS = [
+    # 0.1 + 0.2, without the dust of floating point
+    ({"@sum": [0.1, 0.2]}, "0.3"),
+    # 59.94 - 5 - 4.95
+    ({"@subtract": [59.94, 5, "4.95"]}, "49.99"),
+    # 19.98 * 3
+    ({"@multiply": [19.98, 3]}, "59.94"),
+    # 5 - 5
+    ({"@subtract": [5, 5]}, "0"),
+    ({"@subtract": [5]}, "5"),
+    ({"@subtract": [5, {"@path": "$.gone"}]}, MISSING),
+    ({"@sum": {"@literal": [1, 2, "3"]}}, "6"),
+    ({"@sum": {"@literal": []}}, MISSING),
+    ({"@sum": {"@path": "$.gone"}}, MISSING),
+    ({"@sum": {"@literal": "12"}}, MISSING),
+    # one price is missing: a sum without it would be wrong
+    ({"@sum": {"@arrayPath": [{"@literal": [{"p": 1}, {}]}, {"@path": "$.p"}]}}, MISSING),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), SUMS)
+def test_arithmetic_is_exact_and_never_partial(value: Any, expected: Any) -> None:
+    assert resolve(value) == expected
+
+
+ADDRESSES = [
+    ("https://shop.example/?a=1&epik=x", "x"),
+    ("?epik=x", "x"),
+    ("epik=x", "x"),
+    ("https://shop.example/#?epik=x", MISSING),
+    ("https://shop.example/?epik=&epik=y", "y"),
+    ("?%65pik=a%20b+c", "a b c"),
+    ("?xepik=x", MISSING),
+    ("https://shop.example/epik", MISSING),
+    ("?epik", MISSING),
+    ("", MISSING),
+    (5, MISSING),
+    ("?epik=" + "x" * 8_000, MISSING),
+]
+
+
+@pytest.mark.parametrize(("address", "expected"), ADDRESSES, ids=[str(address)[:40] for address, _ in ADDRESSES])
+def test_a_query_parameter_is_the_first_that_is_not_empty(address: Any, expected: Any) -> None:
+    assert resolve({"@queryParameter": {"url": path("$.u"), "name": "epik"}}, {"u": address}) == expected
+
+
+READS = [
+    # path, event, what is found
+    ("a[0]", {"a": [7]}, 7),
+    ("a.00", {"a": [7]}, MISSING),
+    ("a.1", {"a": [7]}, MISSING),
+    ("a.٣", {"a": [7, 7, 7, 7]}, MISSING),
+    ("a.1234567890123456789012", {"a": [7]}, MISSING),
+    ("a.length", {"a": {"length": 3}}, 3),
+    ("a.length", {"a": "e🎯"}, 3),
+    ("a.b.c", {"a": {"b": None}}, None),
+    ("a.b.c", {"a": 5}, MISSING),
+    ("a.b", {"a": 0}, 0),
+    ('["a.b"][0]', {"a.b": ["x"]}, "x"),
+    ("$..b", {"a": {"b": 1}}, [1]),
+    ("..b", {"a": {"b": 1}}, [1]),
+    ("a..b", {"a": {"b": 1}}, 1),
+    ("*", {"a": 1, "b": [2]}, [1, [2]]),
+    ("a[*].b[*]", {"a": [{"b": [1]}, {"b": [2, 3]}, 5]}, [1, 2, 3]),
+    ("a[0,1]", {"a": [1, 2, 3]}, [1, 2]),
+    ("a[-1]", {"a": []}, MISSING),
+    ("a[*]", {"a": []}, MISSING),
+    ("a[*]", {"a": "text"}, MISSING),
+    ("[*]", {"a": 1}, [1]),
+]
+
+
+@pytest.mark.parametrize(("text", "event", "expected"), READS, ids=[f"{row[0]} of {row[1]}" for row in READS])
+def test_a_path_finds(text: str, event: dict[str, Any], expected: Any) -> None:
+    assert resolve(path(text), event) == expected
+    assert resolve({"@path": {"@literal": {"@coalesce": [text]}}}, event) in (expected, MISSING)
+
+
+@pytest.mark.parametrize("text", ["$.a[*].b", "x" * 501])
+def test_a_path_that_an_event_names_is_never_more_than_dotted(text: str) -> None:
+    assert resolve({"@path": path("$.p")}, {"p": text, "a": [{"b": 1}]}) is MISSING
+
+
+@pytest.mark.parametrize("directive", ["@path", "@template"])
+@pytest.mark.parametrize(("given", "words"), [({}, "gives nothing"), ({"p": 5}, "gives a number")])
+def test_a_path_or_template_that_the_event_does_not_name_is_an_error(
+    directive: str, given: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(MappingError, match=f"/out/{directive}: should give a text but it {words}"):
+        resolve({directive: path("$.p")}, given)
+
+
+TEMPLATES = [
+    ("{{a}}", "1"),
+    ("{{ b.c }}", "x"),
+    ("{{{a}}}{{a}}", "11"),
+    ("{{a[*}}-{{l[*]}}", "-"),
+    ("{{" + "a" * 501 + "}}", ""),
+    ("y" * 5_001, MISSING),
+]
+
+
+@pytest.mark.parametrize(("template", "expected"), TEMPLATES, ids=[row[0][:20] for row in TEMPLATES])
+def test_a_template_that_an_event_names_reads_dotted_paths(template: str, expected: Any) -> None:
+    event = {"t": template, "a": 1, "b": {"c": "x"}, "l": [1]}
+
+    assert resolve({"@template": path("$.t")}, event) == expected
+
+
+LONG = "a" * 60_000
+MANY = [1] * 10_001
+
+TOO_LARGE = [
+    {"@template": "{{t}}{{t}}"},
+    {"@replace": {"value": path("$.t"), "pattern": "a", "replacement": "$'"}},
+    {"@replace": {"value": path("$.t"), "pattern": "a", "replacement": "bb"}},
+    {"@transform": {"apply": path("$.l"), "mapping": {"x": path("$.0")}}},
+    {"@flatten": {"value": path("$.l"), "separator": "."}},
+    {"@json": {"mode": "encode", "value": path("$.l")}},
+    {"@excludeWhenNull": path("$.l")},
+    {"@arrayPath": [{"@case": {"operator": "upper", "value": path("$.l")}}, {"x": 1}]},
+    {"@liquid": "{{ t | append: t }}"},
+    {"@liquid": "{{ t | replace: 'a', t }}"},
+    {"@liquid": "{{ t }}{{ t }}"},
+    {"@liquid": "{% assign a = t | split: '' %}{{ a | join: t }}"},
+    {"@liquid": "{{ (1..99999999) | join }}"},
+    {"@liquid": "{{ 0 | date: '%999Y' }}"},
+    {"@liquid": "{{ l | json }}"},
+    {"@liquid": "{{ q" + " | json" * 50 + " }}"},
+    {"@liquid": "{% assign a = t %}" + "{% capture a %}{{ a }}{{ a }}{% endcapture %}" * 18},
+]
+
+
+@pytest.mark.parametrize("value", TOO_LARGE, ids=str)
+def test_what_grows_beyond_bounds_is_left_out(value: Any) -> None:
+    assert resolve(value, {"t": LONG, "l": MANY, "q": '"\\'}) is MISSING
+
+
+def test_a_list_beyond_bounds_is_not_shaped_by_nested_directives() -> None:
+    shaped = {"@arrayPath": [{"@arrayPath": ["$.l", {"a": path("$.")}]}, {"b": path("$.a")}]}
+
+    assert resolve(shaped, {"l": [{"x": 1}]}) == [{"b": {"x": 1}}]
+    assert resolve(shaped, {"l": MANY}) is MISSING
+
+
+def test_an_event_that_is_too_deep_is_an_error_and_no_crash() -> None:
+    deep: Any = 1
+    for _ in range(100_000):
+        deep = [deep]
+    mapping = compile_mapping({"out": {"@template": "{{a}}"}})
+
+    with pytest.raises(MappingError, match="nested too deeply"):
+        mapping.resolve({"a": deep})
+    with pytest.raises(MappingError, match="nested too deeply"):
+        mapping.explain({"a": deep})
+
+
+@pytest.mark.parametrize(("event", "words"), [("x", "a text"), (None, "null"), ([], "a list")])
+def test_an_event_is_an_object(event: Any, words: str) -> None:
+    with pytest.raises(MappingError, match=f"this is {words}"):
+        compile_mapping({"a": 1}).resolve(event)
+
+
+def test_each_result_is_new() -> None:
+    mapping = compile_mapping({"list": [1, {"a": []}], "object": {"a": {"b": 1}}})
+
+    first = mapping.resolve({})
+    first["list"][1]["a"].append("changed")
+    first["object"]["a"]["b"] = 2
+
+    assert mapping.resolve({}) == {"list": [1, {"a": []}], "object": {"a": {"b": 1}}}
+
+
+def test_deep_and_wide_choices_compile() -> None:
+    value: Any = path("$.x")
+    for _ in range(18):
+        value = {"@coalesce": [*(path(f"$.q{index}") for index in range(49)), value]}
+
+    assert resolve(value, {"x": 1}) == 1
+
+
+def test_numbers_of_any_size_stand_in_a_mapping() -> None:
+    assert resolve([2**70, 1.5, float("inf")]) == [2**70, 1.5, float("inf")]
+
+
+def test_a_mapping_that_is_one_directive_gives_its_value_or_none() -> None:
+    assert compile_mapping(path("$.a")).resolve({"a": 1}) == 1
+    assert compile_mapping(path("$.a")).resolve({}) is None
+
+
+LITERALS = [
+    ({"event_name": "checkout"}, ("event_name",), "checkout"),
+    ({"event_name": {"@literal": "checkout"}}, ("event_name",), "checkout"),
+    ({"event_name": path("$.event")}, ("event_name",), MISSING),
+    ({"a": {"b": [1, {"@literal": 2}]}}, ("a", "b"), [1, 2]),
+    ({"a": [path("$.b")]}, ("a",), MISSING),
+    ({"a": {"b": 1}}, ("a",), MISSING),
+    ({"a": 1}, ("b",), MISSING),
+    ({"a": 1}, ("a", "b"), MISSING),
+]
+
+
+@pytest.mark.parametrize(("mapping", "keys", "expected"), LITERALS)
+def test_a_literal_is_known_without_an_event(mapping: Any, keys: tuple[str, ...], expected: Any) -> None:
+    assert compile_mapping(mapping).literal(*keys) == expected
+
+
+def test_missing_says_so() -> None:
+    assert repr(MISSING) == "MISSING"
