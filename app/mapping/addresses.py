@@ -29,6 +29,6 @@ def _parameter(name: str, url: Any) -> Any:
     before, _, query = url.partition("#")[0].partition("?")
     for pair in (query or before).split("&"):
         key, _, value = pair.partition("=")
-        if value and unquote_plus(key) == name:
+        if value and (key if key.isalnum() else unquote_plus(key)) == name:
             return unquote_plus(value)
     return MISSING

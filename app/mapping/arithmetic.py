@@ -16,6 +16,8 @@ from app.mapping.nodes import MISSING, Call, List, Node
 #: Digits that results are exact to; operands of more are no numbers to us.
 _EXACT: Final = Context(prec=60)
 _MAX_OPERAND_DIGITS: Final = 25
+#: Integers below are taken without a look at their digits.
+_SMALL: Final = 10**9
 
 _PLAIN: Final = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 #: "1,299.00" and "1,299,000": a comma that can only part thousands.
@@ -91,7 +93,9 @@ def number_of(value: Any) -> Decimal | None:
     >>> number_of(19.98), number_of("1,299.00"), number_of("1,299")
     (Decimal('19.98'), Decimal('1299.00'), None)
     """
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if type(value) is int and -_SMALL < value < _SMALL:
+        return Decimal(value)
+    if type(value) is int or type(value) is float:
         number = Decimal(repr(value))
         return number if number.is_finite() and abs(number.adjusted()) < _MAX_OPERAND_DIGITS else None
     return _read(value.strip()) if isinstance(value, str) and len(value) <= _MAX_OPERAND_DIGITS else None
