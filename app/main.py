@@ -31,7 +31,7 @@ from app.outbox import Outbox, open_outbox
 from app.pipeline import Pipeline
 from app.rules import consent_rules, conversion_rules, delivery_policy, outbox_rules, tracking_rules, webhook_rules
 from app.running import CatalogForPeople, RunningCatalog
-from app.sandbox import create_sandbox
+from app.sandbox import Account, create_sandbox
 from app.sending import CallReport, Surroundings
 from app.source import sdk_settings_router, tracking_router, webhook_router, withheld
 from app.status import RequestLog, Status, status_router
@@ -104,7 +104,7 @@ def create_app(
 def _join(settings: Settings, role: Role, clock: Callable[[], float]) -> Parts:
     running = RunningCatalog(settings)
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=clock)
-    sandbox = create_sandbox(clock=clock) if settings.sandboxed else None
+    sandbox = _sandbox(settings, clock) if settings.sandboxed else None
     return Parts(
         outbox=outbox,
         running=running,
@@ -121,6 +121,10 @@ def _join(settings: Settings, role: Role, clock: Callable[[], float]) -> Parts:
         clock=clock,
         sandbox=sandbox,
     )
+
+
+def _sandbox(settings: Settings, clock: Callable[[], float]) -> ASGIApp:
+    return create_sandbox(account=Account(event_names=settings.custom_event_names), clock=clock)
 
 
 def _client(settings: Settings, sandbox: ASGIApp | None) -> PinterestClient:

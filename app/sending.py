@@ -27,7 +27,7 @@ from app.types import Blocked, Claimed, Outcome, Retry, Settlement, Tally
 #: Before the outbox is asked again to record, and before what was not sent may be claimed again.
 PAUSE_S = 1.0
 #: A delivery whose preset is switched off is put back for so long.
-HELD_S = 60.0
+HELD_S = 5.0
 
 _CUT_OFF = Failure(reason="shut down while waiting for Pinterest's answer", ambiguous=True)
 

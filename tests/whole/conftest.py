@@ -75,6 +75,12 @@ def delivery(server: Server) -> dict[str, Any]:
     return state
 
 
+def is_settled(server: Server) -> bool:
+    """Tell whether nothing is on its way any more (asked once: between two answers a delivery may change its state)."""
+    state = delivery(server)
+    return bool(state["pending"] + state["claimed"] == 0)
+
+
 def until_settled(server: Server, deadline_s: float = 60) -> None:
     """Wait until nothing is on its way any more."""
-    until(lambda: delivery(server)["pending"] + delivery(server)["claimed"] == 0, deadline_s, "everything is delivered")
+    until(lambda: is_settled(server), deadline_s, "everything is delivered")
