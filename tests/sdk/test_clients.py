@@ -1,0 +1,135 @@
+"""Every kind of SDK, as its maker publishes it: pointed at the server by one URL, its events reach the sandbox."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+import rudderstack.analytics
+import segment.analytics
+from playwright.sync_api import sync_playwright
+
+from tests.sdk.conftest import NODE_PROGRAMS, WRITE_KEY, Door
+
+pytestmark = pytest.mark.xdist_group("sdk")
+
+USER_ID = "cust-1042"
+CONTEXT: dict[str, Any] = {
+    "ip": "203.0.113.10",
+    "userAgent": "Mozilla/5.0 (Macintosh; Intel Mac OS X 15_0) Version/18.0 Safari/605.1.15",
+    "traits": {"email": "ada.miller@example.com"},
+    "page": {"url": "https://shop.example/checkout/done"},
+}
+PAGE = {"name": "Home", "properties": {"title": "Oak & Ash"}}
+
+
+def order(order_id: str) -> dict[str, Any]:
+    """Properties of an order; an order_id counts once, so each client has its own."""
+    return {"order_id": order_id, "revenue": 399, "currency": "USD", "products": [{"product_id": "OA-1971"}]}
+
+
+@pytest.mark.parametrize(
+    "make_client",
+    [
+        pytest.param(segment.analytics.Client, id="segment-analytics-python"),
+        pytest.param(partial(segment.analytics.Client, gzip=True), id="segment-analytics-python, gzip"),
+        pytest.param(rudderstack.analytics.Client, id="rudder-sdk-python"),
+    ],
+)
+def test_python(make_client: Callable[..., Any], door: Door, new_id: Callable[[], str]) -> None:
+    track_id, page_id = new_id(), new_id()
+    failures: list[object] = []
+    client = make_client(WRITE_KEY, host=door.url, on_error=lambda error, _: failures.append(error), max_retries=0)
+
+    client.track(USER_ID, "Order Completed", order(track_id), context=CONTEXT, message_id=track_id)
+    client.page(USER_ID, "Shop", "Home", PAGE["properties"], context=CONTEXT, message_id=page_id)
+    client.shutdown()
+
+    assert failures == []
+    _both_arrive(door, track_id, page_id)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param("segment.mjs", id="@segment/analytics-node"),
+        pytest.param("rudder.mjs", id="@rudderstack/rudder-sdk-node"),
+    ],
+)
+def test_node(program: str, door: Door, new_id: Callable[[], str], run_node: Callable[..., str]) -> None:
+    track_id, page_id = new_id(), new_id()
+    event = {
+        "userId": USER_ID,
+        "event": "Order Completed",
+        "properties": order(track_id),
+        "context": CONTEXT,
+        "page": PAGE,
+    }
+
+    run_node(program, door.url, WRITE_KEY, track_id, page_id, json.dumps(event))
+
+    _both_arrive(door, track_id, page_id)
+
+
+def test_analytics_next_in_a_browser(door: Door, shop_url: str) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(f"{shop_url}/page.html?cdn={door.url}&key={WRITE_KEY}")
+        sent = page.evaluate("window.sent")
+        user_agent = page.evaluate("navigator.userAgent")
+        browser.close()
+
+    added = door.arrives(sent["track"], "add_to_cart")
+    visit = door.arrives(sent["page"], "page_visit")
+
+    assert added["custom_data"]["content_ids"] == ["OA-1971"]
+    for event in (added, visit):
+        assert event["event_source_url"].startswith(f"{shop_url}/page.html")
+        assert event["user_data"]["client_user_agent"] == user_agent
+        # The browser does not know its address: the server fills it in.
+        assert event["user_data"]["client_ip_address"] == "127.0.0.1"
+
+
+def test_a_client_with_a_revoked_write_key_is_refused(door: Door, new_id: Callable[[], str]) -> None:
+    failures: list[Exception] = []
+    client = segment.analytics.Client(
+        "revoked", host=door.url, on_error=lambda error, _: failures.append(error), max_retries=0
+    )
+    client.track(USER_ID, "Order Completed", {}, context=CONTEXT, message_id=new_id())
+    client.shutdown()
+
+    assert [getattr(failure, "status", failure) for failure in failures] == [401]
+
+
+def _both_arrive(door: Door, track_id: str, page_id: str) -> None:
+    checkout = door.arrives(track_id, "checkout")
+    visit = door.arrives(page_id, "page_visit")
+
+    assert checkout["custom_data"]["order_id"] == track_id
+    assert checkout["custom_data"]["value"] == "399"
+    for event in (checkout, visit):
+        assert event["event_source_url"] == CONTEXT["page"]["url"]
+        assert event["user_data"]["client_ip_address"] == CONTEXT["ip"]
+        assert len(event["user_data"]["em"][0]) == 64
+
+
+@pytest.fixture
+def shop_url(node_packages: None) -> Iterator[str]:
+    """A web site on another origin than the server, with the SDK on its page."""
+    if shutil.which("chromium") is None:
+        pytest.skip("there is no Chromium: install Debian's package chromium")
+    handler = partial(_Quiet, directory=str(NODE_PROGRAMS))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as site:
+        Thread(target=site.serve_forever, daemon=True).start()
+        yield f"http://localhost:{site.server_port}"
+        site.shutdown()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
