@@ -202,7 +202,7 @@ def test_the_plain_ones(sent_of: Make) -> None:
 
 
 MAID = "7A3CBEA0-BDF5-11E4-8DFC-AA07A5B093DB"
-MISSING = object()
+MISSING = "(missing)"
 
 
 @pytest.mark.parametrize("action_source", ["web", "app"])
