@@ -13,6 +13,8 @@ from app.destination.wording import left_out_number, shown_number
 
 #: Beyond it an amount is no amount (and a count no 64-bit integer).
 _MAX_INT64 = 2**63 - 1
+#: Smaller amounts are written with an exponent by Python and JavaScript, so what is sent looks different.
+_PLAIN_FROM = 1e-4
 #: Of the text of a number; longer ones are not looked at.
 _MAX_LENGTH = 40
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -76,7 +78,7 @@ def read_money(value: Any) -> Reading:
     if amount < 0:
         return None, (left_out_number(value, "an amount cannot be negative"),)
     text = number_text(amount)
-    return text, (f": {shown_number(value)} read as {text}",) if dressed or "e-" in str(amount) else NO_NOTES
+    return text, (f": {shown_number(value)} read as {text}",) if dressed or 0 < amount < _PLAIN_FROM else NO_NOTES
 
 
 def integer_between(minimum: int = 0, maximum: int = _MAX_INT64, *, clamp: bool = True) -> Reader:
@@ -86,6 +88,8 @@ def integer_between(minimum: int = 0, maximum: int = _MAX_INT64, *, clamp: bool 
     """
 
     def read(value: Any) -> Reading:
+        if type(value) is int and minimum <= value <= maximum:  # nearly every count
+            return value, NO_NOTES
         number, dressed = _number(single(value))
         if number is None:
             return None, (left_out_number(value, "an integer is expected"),)

@@ -20,6 +20,7 @@ Normaliser: TypeAlias = Callable[[str, str | None], Normalised]
 _TRIMMED = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + "\ufeff\u200b\u200c\u200d\u2060\u180e"
 #: What programs write where they have nothing.
 _PLACEHOLDERS = frozenset({"null", "undefined", "none", "nan", "n/a", "(not set)"})
+_PLACEHOLDER_LENGTH = max(map(len, _PLACEHOLDERS))
 #: No value about a person is longer; what is, is not looked at.
 _MAX_LENGTH = 1000
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -49,7 +50,7 @@ _GENDERS = {
 def trimmed(given: str) -> Normalised:
     """Take what stands around a text off; blanks and placeholders are nothing."""
     text = given.strip(_TRIMMED)
-    if not text or text.lower() in _PLACEHOLDERS:
+    if not text or (len(text) <= _PLACEHOLDER_LENGTH and text.lower() in _PLACEHOLDERS):
         return None, "it is blank or a placeholder"
     return text, ""
 

@@ -46,7 +46,8 @@ def number_text(number: float) -> str:
     """Write a finite number as JavaScript does (189.0 is `189`), but never with an exponent."""
     if isinstance(number, int) or (number.is_integer() and abs(number) < _EXACT_LIMIT):
         return str(int(number))
-    return format(Decimal(repr(number)), "f")
+    text = repr(number)
+    return format(Decimal(text), "f") if "e" in text else text
 
 
 def text_of(value: Any) -> str | None:
@@ -60,6 +61,8 @@ def text_of(value: Any) -> str | None:
 
 def read_text(value: Any) -> Reading:
     """Read any text that is not blank; a number becomes text."""
+    if type(value) is str and value.isascii() and value and not value.isspace():  # nearly every text
+        return value, NO_NOTES
     text = text_of(single(value))
     if text is None:
         return None, (left_out(value, "a text is expected"),)

@@ -16,6 +16,8 @@ _PHONES = re.compile(
     r"|(?<![\d.,/-])(?=(?:\d(?:\s|%20)?){9})0\d{1,4}(?:\s|%20)(?:\d(?:\s|%20)?){4,9}\d(?!\d)",  # national, in groups
     re.IGNORECASE,
 )
+#: Every number that `_PHONES` finds has a plus sign, or digits before a mark that parts them; few addresses have.
+_MAY_HOLD_PHONE = re.compile(r"\+|%2B|\d\d(?:[\s).-]|%20)", re.IGNORECASE)
 _RUN = re.compile(rf"\d(?:{_BETWEEN}\d){{6,}}")
 _MIN_PHONE_DIGITS = 7
 
@@ -33,7 +35,8 @@ class Redactor:
             text = _EMAIL.sub(mark, _LOGIN.sub(mark and f"{mark}@", text))
         if "=" in text and self._parameters:
             text = self._parameters.sub(rf"\g<1>{mark}", text)
-        text = _PHONES.sub(mark, text)
+        if _MAY_HOLD_PHONE.search(text):
+            text = _PHONES.sub(mark, text)
         for digits in phones:
             text = _RUN.sub(_unless_phone(digits, mark), text)
         return text
