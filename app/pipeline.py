@@ -18,6 +18,8 @@ from app.errors import EventInvalid, EventRefused, MappingError
 from app.source import read_raw_event
 from app.types import Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, Note, Receipt, Tally
 
+#: Reasons are counted by their first characters.
+MAX_LABEL_CHARACTERS = 160
 #: After so many events the other requests of this process get their turn.
 EVENTS_A_TURN = 50
 
@@ -170,9 +172,9 @@ def _tallies(drafts: Sequence[EventReceipt]) -> list[Tally]:
             if line.preset:
                 counts[Exit.MATCHED, preset, ""] += 1
             if line.exit in {Exit.UNMATCHED, Exit.WITHHELD, Exit.INVALID}:
-                counts[line.exit, preset, line.reason[:100]] += 1
+                counts[line.exit, preset, line.reason[:MAX_LABEL_CHARACTERS]] += 1
             for warning in line.warnings:
-                counts["warning", preset, warning.partition(":")[0][:100]] += 1
+                counts["warning", preset, warning.partition(":")[0][:MAX_LABEL_CHARACTERS]] += 1
     return [Tally(name=str(n), preset=p, label=label, count=count) for (n, p, label), count in counts.items()]
 
 
