@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.mapping.nodes import MISSING, Call, Choice, Constant, If, List, Node, Object, Path, Query, is_empty
+from app.mapping.nodes import MISSING, Call, Choice, If, List, Node, Object, Path, Query, is_empty
 from app.mapping.paths import read
 
 
@@ -65,8 +65,7 @@ def _evaluate(node: Node, event: Any, reads: list[Read]) -> Any:  # noqa: PLR091
         case Object(members=members):
             pairs = [(key, _evaluate(member, event, reads)) for key, member in members]
             return {key: value for key, value in pairs if value is not MISSING}
-        case Constant(value=value):
-            return value
+    return node.value
 
 
 def _first(options: tuple[Node, ...], event: Any, reads: list[Read]) -> Any:

@@ -118,8 +118,7 @@ class _Function:
                 return f"[{', '.join(map(self._item, items))}]"
             case Call(function=function, operands=operands):
                 return f"{self._bound(function)}({', '.join(map(self._expression, operands))})"
-            case Object():
-                return f"{self._bound(generate(node))}(event)"
+        return f"{self._bound(generate(node))}(event)"
 
     def _constant(self, value: Any) -> str:
         is_plain = value is None or isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < _SMALL)

@@ -2,7 +2,11 @@
 
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
+
+#: A busy machine is no fault.
+unhurried = settings(deadline=None)
 
 KEYS = st.sampled_from(["a", "b", "c", "0", "1", "a.b", "length", ""])
 SCALARS: st.SearchStrategy[Any] = st.one_of(

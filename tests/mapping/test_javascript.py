@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.mapping.javascript import number_text, text_of
+from tests.mapping.strategies import unhurried
 
 NUMBERS = [
     (275.0, "275"),
@@ -44,6 +45,7 @@ def test_a_number_is_written_as_in_javascript(number: float, text: str) -> None:
     assert number_text(number) == text
 
 
+@unhurried
 @given(number=st.floats(allow_nan=False, allow_infinity=False))
 def test_the_text_of_a_number_reads_back_as_it(number: float) -> None:
     assert float(number_text(number)) == number

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.errors import MappingError
 from app.mapping import MISSING, compile_mapping
 from app.mapping.liquid.filters import DISABLED_FILTERS, FILTERS
-from tests.mapping.strategies import JSON
+from tests.mapping.strategies import JSON, unhurried
 
 #: Templates of ours; the results were recorded by running Segment's engine with the time zone UTC.
 RECORDED = json.loads((Path(__file__).parent / "liquid_results.json").read_text(encoding="utf-8"))
@@ -32,9 +32,10 @@ DIFFERENT = [
     ("{{ 'now' | date: '%Y' }}", "now"),  # a result depends on the event alone
     ("{{ 1767225600000 | date: '%Y' }}", "1767225600000"),  # the year 57971 is no date to Python
     ("{{ true | date: '%Y' }}", "true"),
-    ("{{ '####' | base64_decode }}", ""),  # LiquidJS loses the event
+    ("{{ 'a' | base64_decode }}", ""),  # LiquidJS loses the event
     ("{{ 0 | date: '%Y', 'Nowhere/Land' }}", "0"),
     ("{{ 0 | date: '%H:%M %z', 90 }}", "22:30 -0130"),
+    ("{{ 'a b' | truncate: nope }}", "a b"),
     ("{{ huge | floor }}", "Infinity"),
     ("{{ huge | round }}", "Infinity"),
     ("{{ huge | modulo: 2 }}", "NaN"),
@@ -49,6 +50,7 @@ def test_where_we_differ_from_liquidjs(template: str, expected: str) -> None:
     assert render(template, {"huge": 10**400, "low": -(10**400)}) == expected
 
 
+@unhurried
 @given(
     name=st.sampled_from(sorted(FILTERS)),
     value=JSON,
@@ -67,6 +69,7 @@ def test_no_value_makes_a_filter_raise(name: str, value: Any, arguments: list[An
     assert isinstance(out, str)
 
 
+@unhurried
 @given(operator=st.sampled_from(["<", "<=", ">", ">=", "==", "!=", "contains"]), left=JSON, right=JSON)
 def test_no_values_make_a_comparison_raise(operator: str, left: Any, right: Any) -> None:
     template = f"{{% if l {operator} r %}}yes{{% else %}}no{{% endif %}}"

@@ -11,9 +11,10 @@ from jsonpath_ng.ext.parser import parse
 from app.errors import Fault, MappingError
 from app.mapping import compile_mapping
 from app.mapping.directives import DIRECTIVES
-from tests.mapping.strategies import EVENTS, JSON, MAPPED
+from tests.mapping.strategies import EVENTS, JSON, MAPPED, unhurried
 
 
+@unhurried
 @given(value=MAPPED, event=EVENTS)
 def test_the_explanation_shows_what_resolves(value: Any, event: dict[str, Any]) -> None:
     mapping = compile_mapping({"out": [value]})
@@ -23,6 +24,7 @@ def test_the_explanation_shows_what_resolves(value: Any, event: dict[str, Any]) 
     assert repr(explained) == repr(mapping.resolve(event))
 
 
+@unhurried
 @given(value=MAPPED, event=EVENTS)
 def test_resolving_changes_neither_mapping_nor_event_and_repeats_itself(value: Any, event: dict[str, Any]) -> None:
     given_mapping, given_event = copy.deepcopy(value), copy.deepcopy(event)
@@ -34,6 +36,7 @@ def test_resolving_changes_neither_mapping_nor_event_and_repeats_itself(value: A
     assert (value, event) == (given_mapping, given_event)
 
 
+@unhurried
 @given(event=EVENTS, value=MAPPED)
 def test_what_comes_out_is_json(event: dict[str, Any], value: Any) -> None:
     resolved = compile_mapping({"out": value}).resolve(event)
@@ -41,6 +44,7 @@ def test_what_comes_out_is_json(event: dict[str, Any], value: Any) -> None:
     assert json.loads(json.dumps(resolved)) == resolved
 
 
+@unhurried
 @given(name=st.sampled_from([*DIRECTIVES, "@unknown"]), options=JSON, event=EVENTS)
 def test_any_options_compile_or_are_faults(name: str, options: Any, event: dict[str, Any]) -> None:
     faults: tuple[Fault, ...] = ()
@@ -55,6 +59,7 @@ def test_any_options_compile_or_are_faults(name: str, options: Any, event: dict[
 CHAINS = st.lists(st.sampled_from([".a", ".b", ".c", "[*]", "[0]", "[-1]", ".*", '["a.b"]']), min_size=1, max_size=4)
 
 
+@unhurried
 @given(chain=CHAINS, event=EVENTS)
 def test_a_chain_with_wildcards_gives_what_jsonpath_gives(chain: list[str], event: dict[str, Any]) -> None:
     path = "$" + "".join([*chain, "[*]"])

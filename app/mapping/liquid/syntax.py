@@ -69,8 +69,6 @@ class Echo(Tag):
     def parse(self, stream: TokenStream) -> Node:
         """Parse the tokens of one tag."""
         token = stream.eat(TOKEN_TAG)
-        if stream.current.kind == TOKEN_EOF:
-            return _JavaScriptOutput(token, Nil(stream.current))
         return _JavaScriptOutput(token, parse_value(self.env, stream.into_inner(tag=token, eat=False)))
 
 

@@ -69,10 +69,12 @@ def _words(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
-def _expressions(template: BoundTemplate) -> list[Expression]:
-    """Give every expression of a template, outer ones first."""
+def _expressions(template: BoundTemplate) -> Iterator[Expression]:
+    """Give every expression of a template, each before those within it, which it may still change."""
     context = RenderContext(template)
-    return [inner for node in template.nodes for outer in _of_node(node, context) for inner in _nested(outer)]
+    for node in template.nodes:
+        for expression in _of_node(node, context):
+            yield from _nested(expression)
 
 
 def _of_node(node: Node, context: RenderContext) -> Iterator[Expression]:
