@@ -21,12 +21,22 @@ from app.outbox import Outbox
 from app.types import Query, State
 
 _JSON = "application/json"
+_FILTERS = ("delivery_id", "message_id", "event_id", "preset", "reason")
+#: How the OpenAPI document says that a request without any filter is refused.
+_ONE_AT_LEAST: dict[str, Any] = {
+    "anyOf": [
+        *({"required": [name], "properties": {name: {"type": "string"}}} for name in _FILTERS),
+        {"required": ["all"], "properties": {"all": {"const": True}}},
+    ]
+}
+#: Nothing of it is read; only its type counts.
+_ANY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {_JSON: {"schema": {}}}}}
 
 
 class Redrive(BaseModel):
     """Which dead letters are sent again: one filter at least, or `all`."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_ONE_AT_LEAST)
 
     delivery_id: str | None = None
     message_id: str | None = None
@@ -87,6 +97,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     429: {"description": "Too many tries."},
     503: {"description": "The outbox does not answer."},
 }
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such delivery."}}
 
 
 def api_router(operations: Operations) -> APIRouter:
@@ -117,7 +128,7 @@ def _add_reads(router: APIRouter, operations: Operations) -> None:
         query = Query(state=state, message_id=message_id, event_id=event_id, preset=preset, reason=reason)
         return await _answer(outbox.search(query, limit=limit, cursor=cursor))
 
-    @router.get("/deliveries/{delivery_id}", summary="One delivery with its attempts", responses={404: {}})
+    @router.get("/deliveries/{delivery_id}", summary="One delivery with its attempts", responses=_NOT_FOUND)
     async def delivery(delivery_id: str) -> Response:
         return await _answer(outbox.delivery(delivery_id))
 
@@ -140,7 +151,7 @@ def _add_changes(router: APIRouter, operations: Operations) -> None:
         key = DESTINATION if wanted.preset is None else PRESET + wanted.preset
         return await _answer(operations.coordination.switch(key, on=wanted.on), "switched")
 
-    @router.post("/reload", summary="Take up changed presets and mappings")
+    @router.post("/reload", summary="Take up changed presets and mappings", openapi_extra=_ANY_BODY)
     async def reload() -> Response:
         answer = await _answer(operations.coordination.reload(now=operations.clock()), "reloaded")
         if faults := operations.coordination.faults:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.coordination import Coordination
@@ -77,7 +77,7 @@ def status_router(status: Status) -> APIRouter:
             return JSONResponse({"ready": False, "reason": str(exc), **known}, 503, {"Retry-After": "5"})
         return JSONResponse({"ready": True, **known, "delivery": delivery})
 
-    @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+    @router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
     async def metrics() -> Response:
         now = status.clock()
         try:

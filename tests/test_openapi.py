@@ -1,0 +1,56 @@
+"""The OpenAPI document tells all: whatever is asked of any operation is answered as documented, and never by a 5xx."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given
+from hypothesis.strategies import one_of
+from schemathesis import GenerationMode
+
+from tests.process import Server, clean_environment, free_port
+
+PASSWORD = "console-password-9b1c"
+EXAMPLES_AN_OPERATION = 15
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("openapi")
+    port = free_port()
+    environment = clean_environment(
+        port=port, outbox_url=f"sqlite:///{folder}/pinrelay.db", log_format="json", console_password=PASSWORD
+    )
+    server = Server(port=port, environment=environment, log_path=folder / "server.log")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.end()
+
+
+@pytest.fixture(scope="module")
+def described(served: Server) -> Any:
+    return schemathesis.openapi.from_url(f"{served.url}/openapi.json")
+
+
+def test_every_answer_is_documented_and_none_is_a_server_error(described: Any, subtests: pytest.Subtests) -> None:
+    for found in described.get_all_operations():
+        operation = found.ok()
+        with subtests.test(operation.label):
+            _ask(operation)
+
+
+def _ask(operation: Any) -> None:
+    """Ask one operation for all sorts of things, good and bad, with the checks of schemathesis on."""
+
+    @given(case=one_of(operation.as_strategy(generation_mode=mode) for mode in GenerationMode))
+    @hypothesis.settings(
+        max_examples=EXAMPLES_AN_OPERATION, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    def ask(case: Any) -> None:
+        case.call_and_validate(headers={"Authorization": f"Bearer {PASSWORD}"})
+
+    ask()
