@@ -46,7 +46,7 @@ def test_every_answer_is_documented_and_none_is_a_server_error(described: Any, s
 def _ask(operation: Any) -> None:
     """Ask one operation for all sorts of things, good and bad, with the checks of schemathesis on."""
 
-    @given(case=one_of(operation.as_strategy(generation_mode=mode) for mode in GenerationMode))
+    @given(case=one_of(*(operation.as_strategy(generation_mode=mode) for mode in GenerationMode)))
     @hypothesis.settings(
         max_examples=EXAMPLES_AN_OPERATION, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
