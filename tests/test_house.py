@@ -76,7 +76,9 @@ def test_ci_does_what_anybody_does() -> None:
 
 def test_every_target_explains_itself() -> None:
     targets = re.findall(r"^\.PHONY: (\S+)\n\1:.*## .+$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert {"help", "run", "check", "format", "test", "bench", "lock", "clean"} <= set(targets)
     assert [line.split()[0] for line in listed.splitlines()] == targets
 
