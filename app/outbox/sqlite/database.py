@@ -19,7 +19,10 @@ PAYLOAD_VERSION: Final = 1
 BUSY_TIMEOUT_S: Final = 5.0
 #: Brought the operator `->>` (STRICT tables and UPDATE FROM are older).
 OLDEST_SQLITE: Final = (3, 38)
+_BUSY_PAUSE_S = 0.002
 _OWNER_ONLY = 0o600
+#: The low byte of an error code of SQLite; the rest refines it.
+_PRIMARY_CODE = 0xFF
 
 #: secure_delete: what is erased leaves the file. synchronous=FULL: a commit is on the disk before it is answered.
 #: wal_autocheckpoint: 16 MB, since busy pages are then copied into the file once for many commits.
@@ -88,7 +91,7 @@ def open_writable(path: Path) -> sqlite3.Connection:
         message = f"The outbox {path} cannot be opened: {exc.strerror}. Look at the file, its folder and their owner."
         raise OutboxUnavailable(message) from exc
     with border():
-        connection = _connect(path)
+        connection = _connect(path, timeout_s=0)  # `patiently` waits instead
         try:
             _prepare(connection)
         except BaseException:
@@ -100,40 +103,46 @@ def open_writable(path: Path) -> sqlite3.Connection:
 def open_readable(path: Path) -> sqlite3.Connection:
     """Open the file for reading only."""
     with border():
-        connection = _connect(path)
+        connection = _connect(path, timeout_s=BUSY_TIMEOUT_S)
         connection.execute("PRAGMA query_only=ON")
     return connection
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, *, timeout_s: float) -> sqlite3.Connection:
+    """Connect without the transactions that Python would begin by itself."""
     return sqlite3.connect(
-        path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
+        path, timeout=timeout_s, isolation_level=None, check_same_thread=False, cached_statements=256
     )
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
     for pragma in _PRAGMAS:
-        _patiently(connection, f"PRAGMA {pragma}")
+        patiently(connection, f"PRAGMA {pragma}")
     migrate(connection)
 
 
-def _patiently(connection: sqlite3.Connection, statement: str) -> None:
-    """Run a statement for which SQLite does not wait by itself while several processes start on a new file."""
+def patiently(connection: sqlite3.Connection, statement: str) -> None:
+    """Run a statement, asking again every few milliseconds for BUSY_TIMEOUT_S while another process holds the lock.
+
+    SQLite's own waiting sleeps longer and longer, up to 0.1 s, so that one busy process starves the others;
+    and for some locks it does not wait at all.
+    """
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
             connection.execute(statement)
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
+        except sqlite3.OperationalError as exc:
+            busy = exc.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
                 raise
-            time.sleep(0.02)
+            time.sleep(_BUSY_PAUSE_S)
         else:
             return
 
 
 def migrate(connection: sqlite3.Connection, *, to: int = SCHEMA_VERSION) -> None:
     """Bring the schema to version `to`, all steps in one transaction. Raises OutboxVersionError where it is newer."""
-    connection.execute("BEGIN IMMEDIATE")
+    patiently(connection, "BEGIN IMMEDIATE")
     try:
         version = _version(connection, newest=to)
         for step in range(version + 1, to + 1):
@@ -164,9 +173,8 @@ def checkpoint(path: Path) -> None:
     Does as much as it can without waiting for others.
     """
     with border():
-        connection = _connect(path)
+        connection = _connect(path, timeout_s=0)
         try:
-            connection.execute("PRAGMA busy_timeout=0")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
             connection.close()

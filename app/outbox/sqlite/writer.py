@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any, TypeAlias, TypeVar
 
 from app.errors import OutboxUnavailable
-from app.outbox.sqlite.database import unavailable
+from app.outbox.sqlite.database import patiently, unavailable
 
 Call = TypeVar("Call")
 Answer = TypeVar("Answer")
@@ -93,7 +93,7 @@ class Writer:
     def _commit(self, group: Sequence[_Job]) -> list[Any]:
         """Answer for every job of the group; exceptions are answers."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            patiently(self._connection, "BEGIN IMMEDIATE")
             answers = self._do_all(group)
             self._connection.execute("COMMIT")
         except sqlite3.Error as exc:

@@ -101,7 +101,6 @@ def test_an_sqlite_that_is_too_old_is_refused(path: Path, monkeypatch: pytest.Mo
 def test_a_file_that_stays_locked_while_it_is_opened_is_given_up(
     path: Path, monkeypatch: pytest.MonkeyPatch, lock: str
 ) -> None:
-    """SQLite waits for an exclusive lock by itself; while another process only prepares to write, it does not."""
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute(f"BEGIN {lock}")

@@ -12,6 +12,7 @@ import pytest
 
 from app.errors import OutboxUnavailable
 from app.outbox import open_outbox
+from app.outbox.sqlite import database
 from tests.outbox.build import ACCOUNT, NOW, At, new, rules
 from tests.process import ROOT
 
@@ -43,9 +44,9 @@ async def test_at_the_page_limit_calls_fail_and_nothing_answered_is_lost(at: At,
 
 
 async def test_a_lock_of_another_process_is_waited_for_then_told_then_over(
-    at: At, path: Path, execute: Execute
+    at: At, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await execute("PRAGMA busy_timeout=100")
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(OutboxUnavailable, match="locked"):
