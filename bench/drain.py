@@ -1,0 +1,307 @@
+"""How fast a backlog drains: the real worker from a real SQLite outbox, to a Pinterest that only says yes.
+
+    python bench/drain.py [--deliveries 100000] [--latency-ms 0] [--log-level info] [--profile]
+
+Beside it, in the same run: the same bodies in the same batches, as many calls in flight, posted by a bare httpx loop
+that neither reads answers nor remembers anything. Pinterest is an endpoint in a process of its own; `--latency-ms` is
+how long it thinks about a call. Printed are deliveries a second of both and their ratio (goal: 60 %), the rate of the
+first and of the last tenth (goal: within 20 %), and the memory (RSS) of the draining process at each tenth.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import cProfile
+import itertools
+import os
+import pstats
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from pydantic import SecretStr
+
+from app.catalog import load_catalog
+from app.config import Settings, load_settings
+from app.delivery import DeliveryPolicy
+from app.destination import ReportConversionEvent, redact
+from app.destination.client import PinterestClient
+from app.log import configure_logging, log_attempts, log_error
+from app.metrics import Metrics
+from app.outbox import Outbox, open_outbox
+from app.pipeline import Pipeline
+from app.rules import conversion_rules, delivery_policy, outbox_rules
+from app.sending import CallReport, Surroundings
+from app.source import read_raw_event
+from app.types import Enqueued, Exit, NewDelivery, Note, Tally
+from app.worker import Worker
+
+ROOT = Path(__file__).parents[1]
+AD_ACCOUNT_ID = "549755885175"
+#: The events are of 4 March 2026.
+MAPPED_AT = datetime.fromisoformat("2026-03-05T01:00:00Z").timestamp()
+ENQUEUED_TOGETHER = 2_000
+#: The bare loop posts these bodies again and again, so that making them costs it nothing.
+BARE_BODIES = 20
+TENTHS = 10
+LATENCY = "DRAIN_LATENCY_S"
+
+
+async def pinterest(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Answer every call as Pinterest does where all is well (an ASGI application)."""
+    if scope["type"] != "http":
+        return
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message["body"], message["more_body"]
+    await asyncio.sleep(float(os.environ[LATENCY]))
+    count = body.count(b'"event_name":')
+    one = b'{"status":"processed","error_message":null,"warning_message":null}'
+    answer = b'{"num_events_received":%d,"num_events_processed":%d,"events":[%s]}' % (
+        count,
+        count,
+        b",".join([one] * count),
+    )
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": answer})
+
+
+@contextlib.contextmanager
+def serving(latency_ms: float) -> Iterator[str]:
+    """Run that endpoint in a process of its own and yield its address."""
+    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(Path(__file__).parent), "drain:pinterest"]
+    process = subprocess.Popen(
+        [*command, "--port", "0", "--no-access-log", "--lifespan", "off"],
+        env=os.environ | {LATENCY: str(latency_ms / 1000)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr
+    try:
+        found = (re.search(r"http://[\d.]+:\d+", line) for line in process.stderr)
+        yield next(match.group() for match in found if match)
+    finally:
+        process.terminate()
+        process.wait()
+        process.stderr.close()
+
+
+@dataclass(kw_only=True)
+class Kept:
+    """Stands where the pipeline expects the outbox, and keeps what it is given."""
+
+    deliveries: list[NewDelivery] = field(default_factory=list)
+
+    async def enqueue(
+        self, deliveries: Sequence[NewDelivery], _notes: Sequence[Note], _tallies: Sequence[Tally], *, now: float
+    ) -> list[Enqueued]:
+        """Keep deliveries."""
+        assert now
+        self.deliveries.extend(deliveries)
+        return [Enqueued(exit=Exit.ENQUEUED)] * len(deliveries)
+
+
+async def mapped() -> list[NewDelivery]:
+    """Map the events of the conformance suite by the presets of the project."""
+    kept = Kept()
+    pipeline = Pipeline(
+        load_catalog([ROOT / "presets"], [ROOT / "mappings"]),
+        action=ReportConversionEvent(conversion_rules(load_settings())),
+        outbox=kept,
+        ad_account_id=AD_ACCOUNT_ID,
+    )
+    lines = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
+    await pipeline.accept([read_raw_event(line, now=MAPPED_AT) for line in lines], now=MAPPED_AT)
+    return kept.deliveries
+
+
+def different(originals: Sequence[NewDelivery]) -> Iterator[NewDelivery]:
+    """Yield them again and again, without end, each with ids of its own."""
+    for number, original in enumerate(itertools.cycle(originals)):
+        event_id = f"{original.event_id}-{number}"
+        yield replace(
+            original,
+            message_id=event_id,
+            event_id=event_id,
+            order_id=original.order_id and f"{original.order_id}-{number}",
+            payload=original.payload.replace(original.event_id.encode(), event_id.encode()),
+        )
+
+
+async def fill(outbox: Outbox, originals: Sequence[NewDelivery], count: int) -> None:
+    """Enqueue `count` deliveries."""
+    source = itertools.islice(different(originals), count)
+    while chunk := list(itertools.islice(source, ENQUEUED_TOGETHER)):
+        answers = await outbox.enqueue(chunk, [], [], now=time.time())
+        assert all(answer.exit is Exit.ENQUEUED for answer in answers)
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """When each tenth was delivered, and how much memory the process held then."""
+
+    deliveries: int
+    delivered: int = 0
+    started_at: float = field(default_factory=time.perf_counter)
+    times: list[float] = field(default_factory=list)
+    rss_bytes: list[int] = field(default_factory=list)
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add(self, count: int) -> None:
+        """Count what was delivered just now."""
+        self.delivered += count
+        while self.delivered * TENTHS >= self.deliveries * (len(self.times) + 1):
+            self.times.append(time.perf_counter() - self.started_at)
+            self.rss_bytes.append(psutil.Process().memory_info().rss)
+            if len(self.times) == TENTHS:
+                self.finished.set()
+                return
+
+    @property
+    def rates(self) -> list[float]:
+        """Deliveries a second in each tenth."""
+        return [self.deliveries / TENTHS / (end - begin) for begin, end in itertools.pairwise([0.0, *self.times])]
+
+
+class NothingIsOff:
+    """The switches that people have, all on."""
+
+    destination_off = False
+    presets_off: frozenset[str] = frozenset()
+
+
+async def drain(outbox: Outbox, url: str, policy: DeliveryPolicy, deliveries: int) -> Progress:
+    """Let the worker deliver everything, with the logs and metrics of the real server."""
+    progress = Progress(deliveries=deliveries)
+    metrics = Metrics()
+
+    def on_call(report: CallReport) -> None:
+        metrics.observe_call(report.duration_s)
+        metrics.count(report.tallies)
+        log_attempts(report.settlements, status=report.status, duration_s=report.duration_s)
+        progress.add(len(report.settlements))
+
+    client = PinterestClient(
+        api_url=url, ad_account_id=AD_ACCOUNT_ID, token=SecretStr("drain"), timeout_s=policy.send_timeout_s
+    )
+    surroundings = Surroundings(
+        clock=time.time,
+        rng=random.Random(),
+        switches=NothingIsOff(),
+        redact=redact,
+        on_call=on_call,
+        on_error=log_error,
+    )
+    worker = Worker(outbox, client, policy, ad_account_id=AD_ACCOUNT_ID, surroundings=surroundings)
+    running = asyncio.create_task(worker.run())
+    await progress.finished.wait()
+    worker.stop()
+    await running
+    await client.close()
+    return progress
+
+
+def batches(originals: Sequence[NewDelivery], policy: DeliveryPolicy) -> Iterator[list[bytes]]:
+    """Yield payloads, without end, in the batches that the worker makes of them."""
+    batch: list[bytes] = []
+    size = 0
+    for delivery in different(originals):
+        if batch and (len(batch) == policy.batch_max_events or size + len(delivery.payload) > policy.batch_max_bytes):
+            yield batch
+            batch, size = [], 0
+        batch.append(delivery.payload)
+        size += len(delivery.payload)
+
+
+async def bare(url: str, policy: DeliveryPolicy, originals: Sequence[NewDelivery], deliveries: int) -> float:
+    """Post as many deliveries by httpx alone; answer deliveries a second."""
+    some = list(itertools.islice(batches(originals, policy), BARE_BODIES))
+    bodies = itertools.cycle([(b'{"data":[' + b",".join(batch) + b"]}", len(batch)) for batch in some])
+    left = deliveries
+    headers = {"Authorization": "Bearer drain", "Content-Type": "application/json"}
+
+    async def post_until_done(client: httpx.AsyncClient) -> None:
+        nonlocal left
+        while left > 0:
+            body, count = next(bodies)
+            left -= count
+            (await client.post(f"{url}/ad_accounts/{AD_ACCOUNT_ID}/events", content=body)).raise_for_status()
+
+    async with httpx.AsyncClient(headers=headers, timeout=policy.send_timeout_s, trust_env=False) as client:
+        began = time.perf_counter()
+        await asyncio.gather(*(post_until_done(client) for _ in range(policy.max_calls_in_flight)))
+        return (deliveries - left) / (time.perf_counter() - began)
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Outbox]:
+    """Open the outbox and close it."""
+    outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
+    try:
+        yield outbox
+    finally:
+        await outbox.close()
+
+
+async def measure(url: str, settings: Settings, deliveries: int, profile: cProfile.Profile | None) -> None:
+    """Fill, drain, compare, print."""
+    policy = delivery_policy(settings)
+    originals = await mapped()
+    async with opened(settings) as outbox:
+        began = time.perf_counter()
+        await fill(outbox, originals, deliveries)
+        print(f"fill           {deliveries / (time.perf_counter() - began):10,.0f} deliveries a second", flush=True)
+        before = await bare(url, policy, originals, deliveries)
+        cpu_began = time.process_time()
+        with profile or contextlib.nullcontext():
+            progress = await drain(outbox, url, policy, deliveries)
+        cpu_s = time.process_time() - cpu_began
+        after = await bare(url, policy, originals, deliveries)
+    report(progress, bare_rate=(before + after) / 2, cpu_s=cpu_s)
+
+
+def report(progress: Progress, *, bare_rate: float, cpu_s: float) -> None:
+    """Print what was measured."""
+    rate, rates = progress.deliveries / progress.times[-1], progress.rates
+    print(f"bare httpx     {bare_rate:10,.0f} deliveries a second (before and after, their mean)")
+    print(f"worker         {rate:10,.0f} deliveries a second, {rate / bare_rate:.0%} of it (goal: 60 %)")
+    print(f"CPU time       {cpu_s / progress.deliveries * 1e6:10,.0f} microseconds a delivery (worker and outbox)")
+    print(f"first tenth    {rates[0]:10,.0f} deliveries a second")
+    print(f"last tenth     {rates[-1]:10,.0f} deliveries a second, {rates[-1] / rates[0] - 1:+.0%} (goal: within 20 %)")
+    print("tenths         " + " ".join(f"{each:,.0f}" for each in rates))
+    print("RSS in MB      " + " ".join(f"{each / 1e6:.0f}" for each in progress.rss_bytes))
+
+
+def main() -> None:
+    """Read the arguments and measure; what is logged goes to a file that is thrown away."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--deliveries", type=int, default=100_000)
+    parser.add_argument("--latency-ms", type=float, default=0, help="how long Pinterest thinks about a call")
+    parser.add_argument("--log-level", choices=("info", "warning"), default="info")
+    parser.add_argument("--profile", action="store_true", help="say what the event loop's time is spent on")
+    arguments = parser.parse_args()
+    profile = cProfile.Profile() if arguments.profile else None
+    with tempfile.TemporaryDirectory() as folder, serving(arguments.latency_ms) as url:
+        settings = load_settings(
+            outbox_url=f"sqlite:///{folder}/pinrelay.db", outbox_max_backlog=arguments.deliveries + 1
+        )
+        with (Path(folder) / "log").open("w", encoding="utf-8") as log, contextlib.redirect_stderr(log):
+            configure_logging("json", arguments.log_level)
+            asyncio.run(measure(url, settings, arguments.deliveries, profile))
+    if profile:
+        pstats.Stats(profile).sort_stats("tottime").print_stats(25)
+
+
+if __name__ == "__main__":
+    main()
