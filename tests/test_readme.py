@@ -31,7 +31,7 @@ def test_its_curl_commands_run_as_printed_and_give_the_printed_payload(server: S
     post, show = script.rsplit("curl", 1)
 
     receipt = json.loads(_run(post))
-    arrived = until(lambda: _arrived(f"curl{show}"), what="both events are at the sandbox")
+    arrived = until(lambda: _arrived(f"curl{show}"), what="both events are at the sandbox") or []
 
     assert [line["deliveries"][0]["exit"] for line in receipt["events"]] == ["enqueued", "enqueued"]
     order = next(event for event in arrived if event["event_name"] == "checkout")

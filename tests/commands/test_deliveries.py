@@ -1,0 +1,96 @@
+"""`pinrelay dead-letters`, `redrive`, `message` and `status`, over a real outbox."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from app.main import SANDBOX_AD_ACCOUNT_ID
+from app.outbox import OutboxRules, open_outbox
+from app.types import NewDelivery, Rejected, Settlement, State, Tally
+
+Run = Callable[..., Result]
+NOW = 1_772_640_800.0
+
+
+@pytest.fixture(autouse=True)
+def one_dead_letter(tmp_path: Path) -> None:
+    """An outbox with the message `m-1`: refused by Pinterest."""
+    rules = OutboxRules(dedup_window_s=86_400, dedup_orders=True, ledger_s=86_400, payload_s=0, max_backlog=10)
+    new = NewDelivery(
+        ad_account_id=SANDBOX_AD_ACCOUNT_ID,
+        preset="Checkout",
+        message_id="m-1",
+        event_name="checkout",
+        event_id="e-1",
+        action_source="web",
+        order_id=None,
+        event_time=int(NOW),
+        payload=b"{}",
+        warnings=(),
+        quality=(),
+    )
+
+    async def fill() -> None:
+        outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules)
+        await outbox.enqueue([new], [], [Tally(name="accepted")], now=NOW)
+        claimed = await outbox.claim(SANDBOX_AD_ACCOUNT_ID, limit=1, max_bytes=1_000, max_wait_s=0, lease_s=60, now=NOW)
+        dead = Settlement(
+            claimed=claimed[0], outcome=Rejected(reason="currency is unknown", status=422), state=State.DEAD
+        )
+        await outbox.settle([dead], [Tally(name="calls", label="422")], now=NOW)
+        await outbox.close()
+
+    asyncio.run(fill())
+
+
+def test_dead_letters_are_listed_with_their_reason(run: Run) -> None:
+    result = run("dead-letters")
+    assert result.exit_code == 0
+    assert "m-1" in result.stdout
+    assert "currency is unknown" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (("--preset", "Checkout"), 1),
+        (("--reason", "CURRENCY"), 1),
+        (("--message-id", "m-1"), 1),
+        (("--event-id", "e-1"), 1),
+        (("--preset", "Lead"), 0),
+    ],
+    ids=str,
+)
+def test_dead_letters_are_filtered(run: Run, arguments: tuple[str, ...], found: int) -> None:
+    assert len(run("dead-letters", "--json", *arguments).stdout.splitlines()) == found
+
+
+def test_one_dead_letter_is_shown_whole(run: Run) -> None:
+    number = json.loads(run("dead-letters", "--json").stdout)["delivery_id"]
+    shown = json.loads(run("dead-letters", number).stdout)
+    assert shown["history"][0]["status"] == 422
+    assert run("dead-letters", "999").exit_code == 1
+
+
+def test_redriving_twice_is_as_good_as_once(run: Run) -> None:
+    assert "1 redriven" in run("redrive", "--reason", "currency").stdout
+    assert json.loads(run("redrive", "--all", "--json").stdout) == {"redriven": 0}
+
+
+def test_redriving_everything_has_to_be_said(run: Run) -> None:
+    assert run("redrive").exit_code == 2
+
+
+def test_a_message_is_shown_with_what_became_of_it(run: Run) -> None:
+    assert json.loads(run("message", "m-1").stdout)["deliveries"][0]["state"] == "dead"
+    assert run("message", "nobody").exit_code == 1
+
+
+def test_the_status_counts_what_waits_and_what_is_dead(run: Run) -> None:
+    facts = json.loads(run("status", "--json").stdout)
+    assert (facts["pending"], facts["dead"], facts["blocked"]) == (0, 1, "")
+    assert "dead" in run("status").stdout

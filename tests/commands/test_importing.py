@@ -1,0 +1,105 @@
+"""`pinrelay import`: every format, resumable, nothing twice."""
+
+import gzip
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+Run = Callable[..., Result]
+WHO = {"ip": "203.0.113.9", "userAgent": "x"}
+
+
+def page(message_id: str, days_ago: float = 0) -> dict[str, Any]:
+    happened = datetime.now(UTC) - timedelta(days=days_ago)
+    return {"type": "page", "messageId": message_id, "timestamp": happened.isoformat(), "context": WHO}
+
+
+def ndjson(*events: dict[str, Any]) -> bytes:
+    return b"".join(json.dumps(event).encode() + b"\n" for event in events)
+
+
+def summary(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.output
+    facts: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return facts
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ndjson(page("a"), page("b")),
+        b"\n" + ndjson(page("a"), page("b")),
+        json.dumps([page("a"), page("b")], indent=1).encode(),
+        gzip.compress(ndjson(page("a"), page("b"))),
+    ],
+    ids=["NDJSON", "blank line first", "array", "gzip"],
+)
+def test_it_reads(run: Run, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "events"
+    file.write_bytes(content)
+    assert summary(run("import", file, "--json"))["exits"] == {"enqueued": 2}
+
+
+def test_a_line_that_cannot_be_read_is_refused_and_the_others_are_taken(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "events"
+    file.write_bytes(ndjson(page("a")) + b"{broken\n" + b"3\n" + ndjson(page("b")))
+    assert summary(run("import", file, "--json"))["exits"] == {"enqueued": 2, "refused": 2}
+
+
+def test_again_it_goes_on_where_it_stopped(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "events"
+    file.write_bytes(ndjson(page("a"), page("b")))
+    run("import", file)
+    assert summary(run("import", file, "--json"))["exits"] == {}
+
+
+def test_the_same_event_in_another_file_is_a_duplicate(run: Run, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_bytes(ndjson(page("a")))
+    second.write_bytes(ndjson(page("a"), page("b")))
+    assert summary(run("import", first, second, "--json"))["exits"] == {"enqueued": 2, "duplicate": 1}
+
+
+def test_a_dry_run_stores_nothing(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "events"
+    file.write_bytes(ndjson(page("a")))
+    assert summary(run("import", file, "--dry-run", "--json"))["exits"] == {"enqueued": 1}
+    assert summary(run("import", file, "--json"))["exits"] == {"enqueued": 1}
+
+
+@pytest.mark.parametrize("since", ["2d", "48h", (datetime.now(UTC) - timedelta(days=2)).date().isoformat()])
+def test_older_events_are_skipped(run: Run, tmp_path: Path, since: str) -> None:
+    file = tmp_path / "events"
+    file.write_bytes(ndjson(page("new"), page("old", days_ago=4), {**page("odd"), "timestamp": "last week"}))
+    facts = summary(run("import", file, "--since", since, "--json"))
+    assert facts["skipped"] == 1
+    assert sum(facts["exits"].values()) == 2
+
+
+def test_all_may_be_sent_as_offline(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "events"
+    file.write_bytes(ndjson(page("a")))
+    run("import", file, "--as", "offline")
+    assert '"action_source":"offline"' in run("message", "a").stdout
+
+
+@pytest.mark.parametrize("option", [("--as", "shop"), ("--since", "yesterday")])
+def test_an_option_that_cannot_be_read_is_named(run: Run, tmp_path: Path, option: tuple[str, str]) -> None:
+    file = tmp_path / "events"
+    file.write_bytes(ndjson(page("a")))
+    result = run("import", file, *option)
+    assert result.exit_code == 2
+    assert option[0] in result.output
+
+
+def test_the_summary_names_exits_and_reasons(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "events"
+    file.write_bytes(ndjson(page("a"), {"type": "screen", "messageId": "s"}))
+    result = run("import", file)
+    assert "enqueued" in result.stdout
+    assert "no preset" in result.stdout
