@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from app import __version__
+from app.alerts import Alerts, alerts_to
 from app.api import Operations, api_router
 from app.config import Settings, load_settings
 from app.console import Access, ConsoleServices, DestinationView, create_console
@@ -104,7 +105,8 @@ def create_app(
 def _join(settings: Settings, role: Role, clock: Callable[[], float]) -> Parts:
     running = RunningCatalog(settings)
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=clock)
-    sandbox = _sandbox(settings, clock) if settings.sandboxed else None
+    account = Account(event_names=settings.custom_event_names)
+    sandbox = create_sandbox(account=account, clock=clock) if settings.sandboxed else None
     return Parts(
         outbox=outbox,
         running=running,
@@ -121,10 +123,6 @@ def _join(settings: Settings, role: Role, clock: Callable[[], float]) -> Parts:
         clock=clock,
         sandbox=sandbox,
     )
-
-
-def _sandbox(settings: Settings, clock: Callable[[], float]) -> ASGIApp:
-    return create_sandbox(account=Account(event_names=settings.custom_event_names), clock=clock)
 
 
 def _client(settings: Settings, sandbox: ASGIApp | None) -> PinterestClient:
@@ -153,7 +151,7 @@ def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
     return pipeline
 
 
-def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention, ...]:
+def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Alerts, ...]:
     """Make what runs in the background of a process that sends."""
 
     def on_call(report: CallReport) -> None:
@@ -175,11 +173,13 @@ def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention, ...]
             on_error=log_error,
         ),
     )
-    return worker, Retention(parts.outbox, clock=parts.clock, on_error=log_error)
+    retention = Retention(parts.outbox, clock=parts.clock, on_error=log_error)
+    alerts = alerts_to(settings.alert_webhook_url, parts.outbox, ad_account_id=parts.ad_account_id, clock=parts.clock)
+    return worker, retention, *alerts
 
 
 def _lifespan(
-    parts: Parts, senders: tuple[Worker | Retention, ...]
+    parts: Parts, senders: tuple[Worker | Retention | Alerts, ...]
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Run the background of the process beside its requests; at the end let it drain, then close the store."""
 

@@ -1,0 +1,226 @@
+"""Alerts for those who run no Prometheus: ALERT_WEBHOOK_URL is told once when a condition begins, once when it clears.
+
+The conditions are those of docs/prometheus-alerts.yaml, read from the outbox instead.
+Which alerts are open is the outbox' shared value `alerts`: {key: text}. Whoever writes a change of it first tells it,
+so that several processes tell once. A crash between the two loses that message.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Protocol
+
+import httpx
+from pydantic import SecretStr
+
+from app.delivery import Shutdown, blocked_key
+from app.errors import OutboxUnavailable
+from app.log import logger
+from app.types import Backlog, Exit, Shared, Tally
+
+PERIOD_S = 60.0
+SHARED_KEY = "alerts"
+#: So many looks in a row must fail before an unreadable outbox is told.
+OUTBOX_DOWN_LOOKS = 2
+
+LATE_S = 3_600
+#: The accepted events of the last full hour are a drop below this part of the median of the same hour of other days,
+#: of which there must be some; less than so many events are too few to judge.
+DROP_BELOW = 0.5
+LEAST_DAYS, MOST_DAYS = 3, 7
+LEAST_EVENTS = 20
+#: Warnings for each enqueued event of the last full hour grow above this, and above so many times the day before.
+WARNINGS_SHARE = 0.05
+WARNINGS_TIMES = 2
+
+_HOUR_S = 3_600
+_DAY_S = 24 * _HOUR_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One condition that holds."""
+
+    #: Names the condition, and stays the same while it holds.
+    key: str
+    #: For people: what it is and what to do. No personal data.
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that the conditions are judged by."""
+
+    now: float
+    backlog: Backlog
+    #: Why Pinterest refuses us; "" where it does not.
+    blocked: str
+    #: Counts by name of each hour, keyed by its start in Unix seconds; an hour without any is left out.
+    hours: Mapping[int, Mapping[str, int]]
+
+    @property
+    def hour_at(self) -> int:
+        """When the last full hour began."""
+        return int(self.now // _HOUR_S - 1) * _HOUR_S
+
+    def count(self, name: str, hour_at: int) -> int:
+        """Count one name in one hour."""
+        return self.hours.get(hour_at, {}).get(name, 0)
+
+
+def conditions(facts: Facts) -> list[Alert]:
+    """Name every condition that holds."""
+    found = (_blocked(facts), _late(facts), _dead(facts), _drop(facts), _warnings(facts))
+    return [alert for alert in found if alert]
+
+
+def _blocked(facts: Facts) -> Alert | None:
+    if not facts.blocked:
+        return None
+    text = f"Pinterest refuses our calls: {facts.blocked}. Events wait; `pinrelay verify` says what to mend."
+    return Alert(key="blocked", text=text)
+
+
+def _late(facts: Facts) -> Alert | None:
+    oldest_at = facts.backlog.oldest_at
+    if oldest_at is None or facts.now - oldest_at <= LATE_S:
+        return None
+    hours = (facts.now - oldest_at) / _HOUR_S
+    return Alert(key="backlog", text=f"Deliveries are late: the oldest has waited for {hours:.1f} hours.")
+
+
+def _dead(facts: Facts) -> Alert | None:
+    """Judge the last full hour and the one that runs: whoever redrives them all clears it at once."""
+    new = facts.count(Exit.REJECTED, facts.hour_at) + facts.count(Exit.REJECTED, facts.hour_at + _HOUR_S)
+    if not new or not facts.backlog.dead:
+        return None
+    return Alert(
+        key="dead", text=f"Dead letters grow: {new} within the last hours. `pinrelay dead-letters` has reasons."
+    )
+
+
+def _drop(facts: Facts) -> Alert | None:
+    first_at = min(facts.hours, default=facts.hour_at)
+    earlier = [facts.hour_at - day * _DAY_S for day in range(1, MOST_DAYS + 1)]
+    counts = [facts.count(Exit.ACCEPTED, hour_at) for hour_at in earlier if hour_at >= first_at]
+    if len(counts) < LEAST_DAYS or (usual := median(counts)) < LEAST_EVENTS:
+        return None
+    count = facts.count(Exit.ACCEPTED, facts.hour_at)
+    if count >= DROP_BELOW * usual:
+        return None
+    return Alert(key="volume", text=f"Few events arrive: {count} in the last full hour, usual are {usual:g}.")
+
+
+def _warnings(facts: Facts) -> Alert | None:
+    count, before = facts.count("warning", facts.hour_at), [facts.hour_at - n * _HOUR_S for n in range(1, 25)]
+    enqueued_before = sum(facts.count(Exit.ENQUEUED, hour_at) for hour_at in before)
+    if count < LEAST_EVENTS or not enqueued_before:
+        return None
+    share = count / max(1, facts.count(Exit.ENQUEUED, facts.hour_at))
+    usual = sum(facts.count("warning", hour_at) for hour_at in before) / enqueued_before
+    if share <= max(WARNINGS_SHARE, WARNINGS_TIMES * usual):
+        return None
+    text = f"Warnings grow: {share:.2f} an event in the last full hour, {usual:.2f} the day before. See the console."
+    return Alert(key="warnings", text=text)
+
+
+class _AlertsOutbox(Protocol):
+    async def backlog(self, ad_account_id: str, *, now: float) -> Backlog: ...
+
+    async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]: ...
+
+    async def get_shared(self, key: str) -> Shared | None: ...
+
+    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None: ...
+
+
+def alerts_to(
+    url: SecretStr | None, outbox: _AlertsOutbox, *, ad_account_id: str, clock: Callable[[], float]
+) -> tuple["Alerts", ...]:
+    """Make the background task that tells `url`; none where there is no URL."""
+    return (Alerts(outbox, ad_account_id=ad_account_id, url=url, clock=clock),) if url else ()
+
+
+class Alerts:
+    """A background task: `run` until `stop`."""
+
+    def __init__(
+        self,
+        outbox: _AlertsOutbox,
+        *,
+        ad_account_id: str,
+        url: SecretStr,
+        clock: Callable[[], float],
+        client: httpx.AsyncClient | None = None,
+    ) -> None:
+        self._outbox = outbox
+        self._ad_account_id = ad_account_id
+        self._url = url
+        self._clock = clock
+        self._client = client or httpx.AsyncClient(timeout=10)
+        self._shutdown = Shutdown()
+        self._failed_looks = 0
+
+    async def run(self) -> None:
+        """Look every minute until `stop`. No trouble ends it: neither the outbox' nor the webhook's."""
+        async with self._client:
+            while not self._shutdown.requested:
+                await self.look()
+                await self._shutdown.rest(PERIOD_S)
+
+    def stop(self) -> None:
+        """End `run` after the look under way."""
+        self._shutdown.request()
+
+    async def look(self) -> None:
+        """Judge the conditions once, and tell what began or cleared since."""
+        try:
+            await self._tell_changes({alert.key: alert.text for alert in conditions(await self._facts())})
+        except OutboxUnavailable:
+            self._failed_looks += 1
+            if self._failed_looks == OUTBOX_DOWN_LOOKS:
+                await self._post(["The outbox cannot be used: events are turned away with 503 until it can."])
+            return
+        if self._failed_looks >= OUTBOX_DOWN_LOOKS:
+            await self._post(["Cleared: the outbox can be used again."])
+        self._failed_looks = 0
+
+    async def _facts(self) -> Facts:
+        now = self._clock()
+        blocked = await self._outbox.get_shared(blocked_key(self._ad_account_id))
+        hours: dict[int, dict[str, int]] = {}
+        since = (now // _HOUR_S) * _HOUR_S - (MOST_DAYS + 1) * _DAY_S
+        for at, tally in await self._outbox.tallies(since=since, step_s=_HOUR_S):
+            hour = hours.setdefault(int(at), {})
+            hour[tally.name] = hour.get(tally.name, 0) + tally.count
+        return Facts(
+            now=now,
+            backlog=await self._outbox.backlog(self._ad_account_id, now=now),
+            blocked=str(blocked.value["reason"]) if blocked and blocked.value else "",
+            hours=hours,
+        )
+
+    async def _tell_changes(self, holding: dict[str, str]) -> None:
+        shared = await self._outbox.get_shared(SHARED_KEY)
+        told: dict[str, str] = (shared.value if shared else None) or {}
+        lines = [text for key, text in holding.items() if key not in told]
+        lines += [f"Cleared: {text}" for key, text in told.items() if key not in holding]
+        if not lines:
+            return
+        # A condition that goes on keeps its first text, so that what clears is what was told.
+        now_open = {key: told.get(key, text) for key, text in holding.items()}
+        written = await self._outbox.put_shared(SHARED_KEY, now_open, revision=shared.revision if shared else 0)
+        if written and not await self._post(lines):  # take it back, so that the next look tries again
+            await self._outbox.put_shared(SHARED_KEY, told, revision=written.revision)
+
+    async def _post(self, lines: list[str]) -> bool:
+        """Answer whether the webhook took the message. Its URL is a secret: errors are logged without it."""
+        try:
+            body = {"text": "\n".join(f"Pinrelay: {line}" for line in lines)}
+            answer = await self._client.post(self._url.get_secret_value(), json=body)
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+            logger().error("alert not told", error=type(exc).__name__)
+            return False
+        if not answer.is_success:
+            logger().error("alert not told", status=answer.status_code)
+        return answer.is_success

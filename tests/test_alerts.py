@@ -1,0 +1,242 @@
+"""Alerts without Prometheus: what holds is told once, and once when it clears, whatever goes wrong on the way."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from app.alerts import Alert, Alerts, Facts, alerts_to, conditions
+from app.errors import OutboxUnavailable
+from app.outbox import Outbox, open_outbox
+from app.types import Backlog, Tally
+from tests.outbox.build import rules
+from tests.waiting import until_async
+
+HOUR_S = 3_600
+DAY_S = 24 * HOUR_S
+#: A quarter past an hour.
+NOW = 1_800_000_000.0 + 900
+LAST_HOUR = 1_800_000_000 - HOUR_S
+ACCOUNT = "549764106778"
+BLOCKED = f"blocked/{ACCOUNT}"
+SECRET_PATH = "/services/s3cret"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The conditions
+
+
+def facts(**changes: Any) -> Facts:
+    standard: dict[str, Any] = {"now": NOW, "backlog": Backlog(), "blocked": "", "hours": {}}
+    return Facts(**(standard | changes))
+
+
+def daily(counts: list[int], *, now: int) -> dict[int, dict[str, int]]:
+    """Say how many were accepted in the last full hour, and in the same hour of each earlier day."""
+    return {LAST_HOUR - day * DAY_S: {"accepted": count} for day, count in enumerate([now, *counts]) if count}
+
+
+def warned(last: int, before: int, *, enqueued: int = 100, enqueued_before: int = 100) -> dict[int, dict[str, int]]:
+    return {
+        LAST_HOUR: {"warning": last, "enqueued": enqueued},
+        LAST_HOUR - 5 * HOUR_S: {"warning": before, "enqueued": enqueued_before},
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param(facts(), [], id="nothing happened yet"),
+        pytest.param(facts(blocked="bad token"), ["blocked"], id="Pinterest refuses us"),
+        pytest.param(facts(backlog=Backlog(pending=1, oldest_at=NOW - 3_600)), [], id="an hour is not late"),
+        pytest.param(facts(backlog=Backlog(pending=1, oldest_at=NOW - 3_601)), ["backlog"], id="over an hour is late"),
+        pytest.param(
+            facts(backlog=Backlog(dead=9), hours={LAST_HOUR: {"rejected": 1}}), ["dead"], id="a new dead letter"
+        ),
+        pytest.param(
+            facts(backlog=Backlog(dead=9), hours={LAST_HOUR + HOUR_S: {"rejected": 1}}),
+            ["dead"],
+            id="a new dead letter in the hour that runs",
+        ),
+        pytest.param(
+            facts(backlog=Backlog(dead=9), hours={LAST_HOUR - HOUR_S: {"rejected": 1}}), [], id="old dead letters"
+        ),
+        pytest.param(facts(hours={LAST_HOUR: {"rejected": 1}}), [], id="dead letters that were redriven"),
+        pytest.param(facts(hours=daily([100, 100, 100], now=49)), ["volume"], id="below half of what is usual"),
+        pytest.param(facts(hours=daily([100, 100, 100], now=50)), [], id="half of what is usual"),
+        pytest.param(facts(hours=daily([100, 100, 100], now=0)), ["volume"], id="nothing at all"),
+        pytest.param(facts(hours=daily([100, 100], now=0)), [], id="two days are too few to say what is usual"),
+        pytest.param(facts(hours=daily([19, 19, 19], now=0)), [], id="too few events to judge"),
+        pytest.param(facts(hours=daily([9_000, 100, 100], now=60)), [], id="one odd day does not change what is usual"),
+        pytest.param(facts(hours=daily([0, 0, 100], now=0)), [], id="days without events count as such"),
+        pytest.param(facts(hours=warned(20, 9)), ["warnings"], id="over twice the warnings of the day before"),
+        pytest.param(facts(hours=warned(20, 10)), [], id="twice the warnings of the day before"),
+        pytest.param(facts(hours=warned(19, 0)), [], id="too few warnings to judge"),
+        pytest.param(facts(hours=warned(20, 0, enqueued=400)), [], id="one warning in twenty events"),
+        pytest.param(facts(hours=warned(20, 0, enqueued_before=0)), [], id="no day before to compare with"),
+    ],
+)
+def test_a_condition_holds(given: Facts, expected: list[str]) -> None:
+    assert [alert.key for alert in conditions(given)] == expected
+
+
+def test_a_text_says_what_it_is_and_what_to_do() -> None:
+    assert conditions(facts(blocked="bad token")) == [
+        Alert(
+            key="blocked",
+            text="Pinterest refuses our calls: bad token. Events wait; `pinrelay verify` says what to mend.",
+        )
+    ]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Telling them
+
+
+class Receiver:
+    """A tiny HTTP server that keeps what it is told, and answers `status`."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.status = 200
+        self.port = 0
+
+    @property
+    def url(self) -> SecretStr:
+        return SecretStr(f"http://127.0.0.1:{self.port}{SECRET_PATH}")
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = int(head.split("content-length: ")[1].split("\r\n")[0])
+        self.texts.append(json.loads(await reader.readexactly(length))["text"])
+        writer.write(f"HTTP/1.1 {self.status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    server = await asyncio.start_server(receiver.answer, "127.0.0.1", 0)
+    receiver.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield receiver
+
+
+@pytest.fixture
+async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
+    opened = open_outbox(f"sqlite:///{tmp_path}/outbox.db", rules())
+    yield opened
+    await opened.close()
+
+
+def alerts(outbox: Any, url: SecretStr) -> Alerts:
+    client = httpx.AsyncClient(trust_env=False)
+    return Alerts(outbox, ad_account_id=ACCOUNT, url=url, clock=lambda: NOW, client=client)
+
+
+async def test_it_is_told_once_when_it_begins_and_once_when_it_clears(outbox: Outbox, receiver: Receiver) -> None:
+    task = alerts(outbox, receiver.url)
+    await task.look()
+    assert receiver.texts == []
+
+    await outbox.put_shared(BLOCKED, {"reason": "bad token"})
+    await task.look()
+    await outbox.put_shared(BLOCKED, {"reason": "bad token, still"})
+    await task.look()
+    assert len(receiver.texts) == 1
+    assert receiver.texts[0].startswith("Pinrelay: Pinterest refuses our calls: bad token. ")
+
+    await outbox.put_shared(BLOCKED, None)
+    await task.look()
+    await task.look()
+    assert len(receiver.texts) == 2
+    assert receiver.texts[1].startswith("Pinrelay: Cleared: Pinterest refuses our calls: bad token. ")
+
+
+async def test_only_one_of_several_processes_tells(outbox: Outbox, receiver: Receiver) -> None:
+    await outbox.put_shared(BLOCKED, {"reason": "bad token"})
+    await asyncio.gather(*(alerts(outbox, receiver.url).look() for _ in range(5)))
+    assert len(receiver.texts) == 1
+
+
+async def test_counts_of_the_outbox_are_read(outbox: Outbox, receiver: Receiver) -> None:
+    for day, count in enumerate([1, 50, 50, 50]):
+        at = LAST_HOUR - day * DAY_S + 60.0
+        await outbox.enqueue([], [], [Tally(name="accepted", count=count)] * 2, now=at)
+    await alerts(outbox, receiver.url).look()
+    assert receiver.texts == ["Pinrelay: Few events arrive: 2 in the last full hour, usual are 100."]
+
+
+async def test_what_the_webhook_did_not_take_is_told_again(
+    outbox: Outbox, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    await outbox.put_shared(BLOCKED, {"reason": "bad token"})
+    task = alerts(outbox, receiver.url)
+    receiver.status = 500
+    await task.look()
+    receiver.status = 200
+    await task.look()
+    await task.look()
+    assert len(receiver.texts) == 2
+    assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1", "http://["], ids=["nobody listens", "no URL"])
+async def test_a_webhook_that_cannot_be_reached_is_survived_and_its_url_never_printed(
+    outbox: Outbox, address: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    await outbox.put_shared(BLOCKED, {"reason": "bad token"})
+    await alerts(outbox, SecretStr(address + SECRET_PATH)).look()
+    printed = "".join(capsys.readouterr()) + caplog.text
+    assert "alert not told" in printed
+    assert "s3cret" not in printed
+
+
+class Disk:
+    """An outbox on a disk that goes away and comes back."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self.readable = True
+
+    def __getattr__(self, name: str) -> Any:
+        if not self.readable:
+            raise OutboxUnavailable
+        return getattr(self._outbox, name)
+
+
+async def test_an_unreadable_outbox_is_told_at_the_second_look_and_once_when_it_is_back(
+    outbox: Outbox, receiver: Receiver
+) -> None:
+    disk = Disk(outbox)
+    task = alerts(disk, receiver.url)
+    for readable in (False, True, False, False, False, True, True):
+        disk.readable = readable
+        await task.look()
+    assert receiver.texts == [
+        "Pinrelay: The outbox cannot be used: events are turned away with 503 until it can.",
+        "Pinrelay: Cleared: the outbox can be used again.",
+    ]
+
+
+async def test_it_runs_until_it_is_stopped(outbox: Outbox, receiver: Receiver) -> None:
+    await outbox.put_shared(BLOCKED, {"reason": "bad token"})
+    (task,) = alerts_to(receiver.url, outbox, ad_account_id=ACCOUNT, clock=lambda: NOW)
+    running = asyncio.create_task(task.run())
+
+    async def told() -> bool:
+        return bool(receiver.texts)
+
+    await until_async(told)
+    task.stop()
+    await asyncio.wait_for(running, 5)
+
+
+def test_without_a_url_there_is_nothing_to_run(outbox: Outbox) -> None:
+    assert alerts_to(None, outbox, ad_account_id=ACCOUNT, clock=lambda: NOW) == ()
