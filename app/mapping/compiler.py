@@ -29,7 +29,7 @@ class Compiler:
         """Compile any value of a mapping: a directive, an object, a list or a plain value."""
         self._values += 1
         if self._values == MAX_VALUES:
-            self.fault(at, f"brings the mapping to more than {MAX_VALUES} values; split it")
+            self.fault("", f"has more than {MAX_VALUES} values; split it")
         if self._values >= MAX_VALUES:
             return NOTHING
         if self._depth == MAX_DEPTH:
