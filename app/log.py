@@ -57,7 +57,9 @@ def log_error(error: Exception) -> None:
 
 def log_attempts(settlements: Iterable[Settlement], *, status: int | None, duration_s: float) -> None:
     """Log one line an attempt, with all that is known of it and may be shown."""
-    log = logger()
+    if not logging.getLogger().isEnabledFor(logging.INFO):
+        return  # making the lines would cost most of what logging them costs
+    log = logger().bind(status=status, duration_ms=round(duration_s * 1000))
     for settlement in settlements:
         claimed, outcome = settlement.claimed, settlement.outcome
         log.info(
@@ -71,9 +73,7 @@ def log_attempts(settlements: Iterable[Settlement], *, status: int | None, durat
             outcome=type(outcome).__name__.lower(),
             state=settlement.state.value,
             reason=getattr(outcome, "reason", "") or getattr(outcome, "warning", ""),
-            status=status,
             due_at=settlement.due_at,
-            duration_ms=round(duration_s * 1000),
         )
 
 

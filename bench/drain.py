@@ -149,13 +149,12 @@ async def fill(outbox: Outbox, originals: Sequence[NewDelivery], count: int) -> 
 
 @dataclass(kw_only=True)
 class Progress:
-    """When each tenth was delivered, and how much memory the process held then."""
+    """When each tenth was delivered; says at each how fast it went and how much memory the process holds."""
 
     deliveries: int
     delivered: int = 0
     started_at: float = field(default_factory=time.perf_counter)
     times: list[float] = field(default_factory=list)
-    rss_bytes: list[int] = field(default_factory=list)
     finished: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, count: int) -> None:
@@ -163,7 +162,9 @@ class Progress:
         self.delivered += count
         while self.delivered * TENTHS >= self.deliveries * (len(self.times) + 1):
             self.times.append(time.perf_counter() - self.started_at)
-            self.rss_bytes.append(psutil.Process().memory_info().rss)
+            rss_mb = psutil.Process().memory_info().rss / 1e6
+            rate = self.rates[-1]
+            print(f"tenth {len(self.times):2} {rate:16,.0f} deliveries a second, RSS {rss_mb:.0f} MB", flush=True)
             if len(self.times) == TENTHS:
                 self.finished.set()
                 return
@@ -279,8 +280,6 @@ def report(progress: Progress, *, bare_rate: float, cpu_s: float) -> None:
     print(f"CPU time       {cpu_s / progress.deliveries * 1e6:10,.0f} microseconds a delivery (worker and outbox)")
     print(f"first tenth    {rates[0]:10,.0f} deliveries a second")
     print(f"last tenth     {rates[-1]:10,.0f} deliveries a second, {rates[-1] / rates[0] - 1:+.0%} (goal: within 20 %)")
-    print("tenths         " + " ".join(f"{each:,.0f}" for each in rates))
-    print("RSS in MB      " + " ".join(f"{each / 1e6:.0f}" for each in progress.rss_bytes))
 
 
 def main() -> None:

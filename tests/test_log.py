@@ -22,6 +22,23 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
 
+def rejected() -> Settlement:
+    claimed = Claimed(
+        delivery_id="7",
+        claim="c",
+        ad_account_id="1",
+        preset="Checkout",
+        message_id="m-1",
+        event_name="checkout",
+        event_id="e-1",
+        action_source="web",
+        payload=b'{"user_data":{"client_ip_address":"203.0.113.9"}}',
+        attempt=2,
+        enqueued_at=0.0,
+    )
+    return Settlement(claimed=claimed, outcome=Rejected(reason="too old", status=422), state=State.DEAD)
+
+
 def test_a_fact_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("json", "info")
     logger().info("catalog reloaded", generation="abc")
@@ -54,23 +71,16 @@ def test_text_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert "hello" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("level", "attempts"), [("debug", 1), ("info", 1), ("warning", 0), ("error", 0)])
+def test_attempts_are_logged_as_information(capsys: pytest.CaptureFixture[str], level: str, attempts: int) -> None:
+    configure_logging("json", level)
+    log_attempts([rejected()], status=422, duration_s=0.25)
+    assert len(lines(capsys)) == attempts
+
+
 def test_an_attempt_is_logged_with_all_its_facts(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("json", "info")
-    claimed = Claimed(
-        delivery_id="7",
-        claim="c",
-        ad_account_id="1",
-        preset="Checkout",
-        message_id="m-1",
-        event_name="checkout",
-        event_id="e-1",
-        action_source="web",
-        payload=b'{"user_data":{"client_ip_address":"203.0.113.9"}}',
-        attempt=2,
-        enqueued_at=0.0,
-    )
-    settlement = Settlement(claimed=claimed, outcome=Rejected(reason="too old", status=422), state=State.DEAD)
-    log_attempts([settlement], status=422, duration_s=0.25)
+    log_attempts([rejected()], status=422, duration_s=0.25)
     (line,) = lines(capsys)
     expected = {"preset": "Checkout", "message_id": "m-1", "attempt": 2, "outcome": "rejected", "duration_ms": 250}
     assert expected.items() <= line.items()
