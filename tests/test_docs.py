@@ -1,0 +1,100 @@
+"""The documentation is true: links lead somewhere, settings exist, the cookbook's presets do what they are said to."""
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from app.catalog import load_catalog
+from app.cli import cli
+from app.config import Settings, load_settings
+from app.destination import ReportConversionEvent
+from app.pipeline import Pipeline
+from app.rules import conversion_rules
+from tests.process import ROOT
+
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+SETTINGS = {name.upper() for name in Settings.model_fields}
+#: Written like settings, but they are something else.
+NO_SETTINGS: set[str] = set()
+
+COOKBOOK = (ROOT / "docs/cookbook.md").read_text(encoding="utf-8")
+RECIPES = re.findall(
+    r"^```yaml preset\n(.*?)^```\n\n```json event\n(.*?)^```\n\n```json result\n(.*?)^```$",
+    COOKBOOK,
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def _name(text: str) -> str:
+    """Name a case by the first line of its preset."""
+    return text.splitlines()[0].removeprefix("name: ") if text.startswith("name:") else ""
+
+
+@every_page
+def test_its_links_lead_somewhere(page: Path) -> None:
+    for target, fragment in re.findall(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text(encoding="utf-8")):
+        linked = (page.parent / target).resolve() if target else page
+        assert linked.exists(), target
+        if fragment:
+            assert fragment in anchors(linked), f"{target}#{fragment}"
+
+
+@every_page
+def test_the_settings_it_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    quoted = " ".join(re.findall(r"`[^`\n]+`|^```sh\n.*?^```$", text, re.MULTILINE | re.DOTALL))
+    named = {name.removesuffix("_FILE") for name in re.findall(r"(?<![\w$])[A-Z]+(?:_[A-Z]+)+(?!\w)", quoted)}
+    assert named - NO_SETTINGS <= SETTINGS
+
+
+@every_page
+def test_the_commands_it_names_exist(page: Path) -> None:
+    commands = set(
+        re.findall(r"`pinrelay ([a-z-]+)|^pinrelay ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    known = {one.name or getattr(one.callback, "__name__", "") for one in cli.registered_commands}
+    assert {name for pair in commands for name in pair if name} <= known
+
+
+def test_every_preset_of_the_cookbook_has_an_event_and_a_result() -> None:
+    assert len(RECIPES) == COOKBOOK.count("```yaml preset") > 5
+
+
+@pytest.mark.parametrize(("preset", "event", "result"), RECIPES, ids=_name)
+def test_a_preset_of_the_cookbook_gives_what_it_says(
+    preset: str, event: str, result: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "mine.yaml").write_text(preset, encoding="utf-8")
+    pipeline = Pipeline(
+        load_catalog([tmp_path], [ROOT / "mappings"], custom_event_names=()),
+        action=ReportConversionEvent(conversion_rules(load_settings())),
+        withheld=lambda _: None,
+    )
+    now = time.time()
+    given = json.loads(event) | {"timestamp": int(now)}
+    ((_, sent),) = pipeline.map_event(orjson.dumps(given), now)
+    assert_within(json.loads(result), json.loads(sent))
+
+
+def assert_within(shown: Any, sent: Any) -> None:
+    """Check that everything that is shown is sent; more may be."""
+    if isinstance(shown, dict):
+        assert shown.keys() <= sent.keys()
+        for key, value in shown.items():
+            assert_within(value, sent[key])
+    else:
+        assert shown == sent
+
+
+def anchors(page: Path) -> set[str]:
+    """Name the headings as GitHub does."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
