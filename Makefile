@@ -44,11 +44,11 @@ format: $(DEV_READY) ## format, and mend what the linter can mend
 	$(BIN)/ruff format .
 
 .PHONY: test
-test: $(DEV_READY) $(NODE_READY) ## every test, under the coverage floor of pyproject.toml
+test: $(DEV_READY) $(NODE_READY) | test-tools ## every test, under the coverage floor of pyproject.toml
 	$(BIN)/pytest -n auto --dist loadgroup --cov --cov-report=term
 
 .PHONY: bench
-bench: $(DEV_READY) ## every measurement, each beside its baseline (see bench/README.md)
+bench: $(DEV_READY) $(BENCH_NODE_READY) ## every measurement, each beside its baseline (see bench/README.md)
 	@for program in bench/*.py; do echo "== $$program"; $(BIN)/python "$$program" || exit; done
 
 .PHONY: bench-node
@@ -80,7 +80,10 @@ $(DEV_READY): $(RUN_READY)
 	$(PIP_INSTALL) -r constraints.txt
 	@touch $@
 
-%/node_modules/.ready: %/package-lock.json
-	scripts/install-test-tools
+.PHONY: test-tools
+test-tools:
+	@scripts/install-test-tools
+
+%/node_modules/.ready: %/package-lock.json | test-tools
 	cd $* && npm ci --no-progress
 	@touch $@

@@ -83,6 +83,11 @@ def test_every_target_explains_itself() -> None:
     assert [line.split()[0] for line in listed.splitlines()] == targets
 
 
+def test_every_measurement_is_listed() -> None:
+    listed = (ROOT / "bench/README.md").read_text(encoding="utf-8")
+    assert [path.name for path in sorted((ROOT / "bench").glob("*.py")) if f"| `{path.name}` |" not in listed] == []
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Containers
 
