@@ -9,7 +9,7 @@ A preset's mapping is laid over the action's defaults: an object member by membe
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.catalog_fields import check_fields, default_fields, lay_over, place_of_default
 from app.catalog_files import ActionFile, PresetFile
+from app.catalog_texts import Folders, read_texts
 from app.destination import EVENT_NAMES
 from app.errors import CatalogError, Fault, MappingError, TriggerError
 from app.mapping import Mapping as CompiledMapping
@@ -30,7 +31,6 @@ MAX_ENABLED_PRESETS = 50
 #: The one action there is: its file is named after it.
 ACTION = "report_conversion_event"
 
-Folders: TypeAlias = str | Path | Sequence[str | Path]
 #: File name -> text.
 Texts: TypeAlias = Mapping[str, str]
 _File = TypeVar("_File", bound=BaseModel)
@@ -64,6 +64,16 @@ class Catalog:
     enabled: tuple[Preset, ...]
     #: Changes whenever a file does; the same in every process that has the same files.
     generation: str
+    #: The enabled presets that an event of this `type` and `event` can meet at all; None stands for every other text.
+    _index: Mapping[tuple[str | None, str | None], tuple[Preset, ...]] = field(repr=False)
+
+    def matching(self, event: Event) -> list[Preset]:
+        """Answer the enabled presets whose trigger holds for the event, in the catalog's order."""
+        kind, name = event.get("type"), event.get("event")
+        index = self._index
+        kind = kind if isinstance(kind, str) and (kind, None) in index else None
+        name = name if isinstance(name, str) and (kind, name) in index else None
+        return [preset for preset in index[kind, name] if preset.trigger.matches(event)]
 
 
 def load_catalog(presets_dir: Folders, mappings_dir: Folders, *, custom_event_names: Collection[str] = ()) -> Catalog:
@@ -72,10 +82,7 @@ def load_catalog(presets_dir: Folders, mappings_dir: Folders, *, custom_event_na
     `custom_event_names`: advertiser-defined names that may be sent besides Pinterest's own.
     Raises CatalogError with every fault of every file.
     """
-    faults: list[Fault] = []
-    presets, mappings = _read_folders(presets_dir, faults), _read_folders(mappings_dir, faults)
-    if faults:
-        raise CatalogError(faults)
+    presets, mappings = read_texts(presets_dir, mappings_dir)
     return compile_catalog(presets, mappings, custom_event_names=custom_event_names)
 
 
@@ -91,7 +98,29 @@ def compile_catalog(presets: Texts, mappings: Texts, *, custom_event_names: Coll
         raise CatalogError(faults)
     found = tuple(preset for preset in compiled if preset)
     enabled = tuple(preset for preset in found if preset.enabled)
-    return Catalog(action=action, presets=found, enabled=enabled, generation=_generation(presets, mappings))
+    return Catalog(
+        action=action,
+        presets=found,
+        enabled=enabled,
+        generation=_generation(presets, mappings),
+        _index=_index(enabled),
+    )
+
+
+def _index(presets: Sequence[Preset]) -> dict[tuple[str | None, str | None], tuple[Preset, ...]]:
+    """Sort presets by the texts of `type` and `event` that their triggers can hold for (None: any)."""
+    kinds = {None, *(kind for preset in presets for kind in preset.trigger.types or ())}
+    names = {None, *(name for preset in presets for name in preset.trigger.events or ())}
+    return {
+        (kind, name): tuple(
+            preset
+            for preset in presets
+            if (preset.trigger.types is None or kind in preset.trigger.types)
+            and (preset.trigger.events is None or name in preset.trigger.events)
+        )
+        for kind in kinds
+        for name in names
+    }
 
 
 def _action(mappings: Texts, faults: list[Fault]) -> ActionFile | None:
@@ -116,38 +145,6 @@ def _defaults_compile(file: str, action: ActionFile, faults: list[Fault]) -> boo
         )
         return False
     return True
-
-
-def read_texts(folders: Folders) -> dict[str, str]:
-    """Read the YAML files of the folders, by name as shown to people.
-
-    Raises CatalogError where a folder or a file cannot be read.
-    """
-    faults: list[Fault] = []
-    texts = _read_folders(folders, faults)
-    if faults:
-        raise CatalogError(faults)
-    return texts
-
-
-def _read_folders(folders: Folders, faults: list[Fault]) -> dict[str, str]:
-    """Answer the text of each file by its shown path; of files of one name the last folder's."""
-    chosen: dict[str, Path] = {}
-    for folder in map(Path, [folders] if isinstance(folders, str | Path) else folders):
-        if not folder.is_dir():
-            faults.append(Fault(path="", message="there is no such folder", file=str(folder)))
-            continue
-        chosen |= {path.name: path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}}
-    return {str(path): text for _, path in sorted(chosen.items()) if (text := _read_file(path, faults)) is not None}
-
-
-def _read_file(path: Path, faults: list[Fault]) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8"
-        faults.append(Fault(path="", message=f"cannot be read: {reason}", file=str(path)))
-        return None
 
 
 def _parse(kind: type[_File], file: str, text: str, faults: list[Fault]) -> _File | None:
@@ -220,6 +217,6 @@ def _faults_between(files: Mapping[str, PresetFile]) -> list[Fault]:
 
 def _generation(*files: Texts) -> str:
     digest = hashlib.sha256()
-    for name, text in sorted(item for texts in files for item in texts.items()):
-        digest.update(f"{Path(name).name}\0{text}\0".encode())
+    for name, text in sorted((Path(file).name, text) for texts in files for file, text in texts.items()):
+        digest.update(f"{name}\0{text}\0".encode())
     return digest.hexdigest()[:12]

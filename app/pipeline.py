@@ -88,7 +88,7 @@ class Pipeline:
         reason = self._withheld(event)
         if reason is not None:
             return [Line(preset=None, exit=Exit.WITHHELD, reason=reason)]
-        lines = [self._map(preset, event, now) for preset in self.catalog.enabled if preset.trigger.matches(event)]
+        lines = [self._map(preset, event, now) for preset in self.catalog.matching(event)]
         return lines or [Line(preset=None, exit=Exit.UNMATCHED, reason="no preset's trigger holds for this event")]
 
     def _map(self, preset: Preset, event: Event, now: float) -> Line:

@@ -5,7 +5,8 @@ from typing import Any
 
 import orjson
 
-from app.catalog import ACTION, Catalog, Preset, compile_catalog, read_texts
+from app.catalog import ACTION, Catalog, Preset, compile_catalog
+from app.catalog_texts import read_texts
 from app.config import Settings
 from app.console import PresetView, ProcessView, SourceFile
 from app.coordination import Coordination
@@ -24,7 +25,7 @@ class RunningCatalog:
         self.catalog = self._load()
 
     def _load(self) -> Catalog:
-        presets, mappings = read_texts(self._settings.presets_dir), read_texts(self._settings.mappings_dir)
+        presets, mappings = read_texts(self._settings.presets_dir, self._settings.mappings_dir)
         catalog = self.compile(presets, mappings)
         self.preset_texts, self.mapping_texts = presets, mappings
         return catalog

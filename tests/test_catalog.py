@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.catalog import MAX_ENABLED_PRESETS, Catalog, compile_catalog, load_catalog, read_texts
+from app.catalog import MAX_ENABLED_PRESETS, Catalog, compile_catalog, load_catalog
+from app.catalog_texts import read_texts
 from app.errors import CatalogError
 
 ROOT = Path(__file__).parents[1]
@@ -275,7 +276,7 @@ def test_what_cannot_be_read_is_told_and_nothing_else_is(tmp_path: Path) -> None
 def test_the_texts_of_a_folder_make_the_same_catalog_as_the_folder() -> None:
     presets, mappings = ROOT / "presets", ROOT / "mappings"
 
-    from_texts = compile_catalog(read_texts(presets), read_texts(mappings))
+    from_texts = compile_catalog(*read_texts(presets, mappings))
 
     assert from_texts.generation == load_catalog(presets, mappings).generation
 

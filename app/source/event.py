@@ -33,8 +33,6 @@ class Arrival:
 
     #: By our clock, Unix seconds.
     received_at: float
-    #: The same as ISO 8601 text.
-    received: str
     #: They come straight from an SDK, so their times are the device's; else Segment or RudderStack corrected them.
     from_device: bool
     #: Makes the message id of an event that has neither an id nor a time.
@@ -43,7 +41,12 @@ class Arrival:
     @classmethod
     def at(cls, now: float, *, from_device: bool = False, new_id: Callable[[], str] = random_id) -> Self:
         """Describe a request that arrived at `now`."""
-        return cls(received_at=now, received=_iso(now), from_device=from_device, new_id=new_id)
+        return cls(received_at=now, from_device=from_device, new_id=new_id)
+
+    @property
+    def received(self) -> str:
+        """When they arrived, as ISO 8601; most events bring their own time, so it is written only when asked for."""
+        return _iso(self.received_at)
 
 
 def read_event(value: Any, arrival: Arrival) -> Event:

@@ -1,0 +1,42 @@
+"""The YAML files of the catalog's folders, as texts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from app.errors import CatalogError, Fault
+
+#: One folder, or several of which a later one replaces files of the same name.
+Folders: TypeAlias = str | Path | Sequence[str | Path]
+
+
+def read_texts(*kinds: Folders) -> list[dict[str, str]]:
+    """Read the files of each kind: a dict of text by path, as shown to people, in the order of file names.
+
+    Raises CatalogError with every folder and file that cannot be read.
+    """
+    faults: list[Fault] = []
+    texts = [_read_folders(folders, faults) for folders in kinds]
+    if faults:
+        raise CatalogError(faults)
+    return texts
+
+
+def _read_folders(folders: Folders, faults: list[Fault]) -> dict[str, str]:
+    """Answer the text of each file by its shown path; of files of one name the last folder's."""
+    chosen: dict[str, Path] = {}
+    for folder in map(Path, [folders] if isinstance(folders, str | Path) else folders):
+        if not folder.is_dir():
+            faults.append(Fault(path="", message="there is no such folder", file=str(folder)))
+            continue
+        chosen |= {path.name: path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}}
+    return {str(path): text for _, path in sorted(chosen.items()) if (text := _read_file(path, faults)) is not None}
+
+
+def _read_file(path: Path, faults: list[Fault]) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8"
+        faults.append(Fault(path="", message=f"cannot be read: {reason}", file=str(path)))
+        return None
