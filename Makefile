@@ -57,7 +57,15 @@ bench-node: $(BENCH_NODE_READY) ## Segment's own engine on the same events, for 
 
 .PHONY: lock
 lock: $(DEV_READY) ## take up new versions: constraints.txt and both package-lock.json
-	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lock
+	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/lock
+
+.PHONY: schemas
+schemas: $(DEV_READY) ## write the JSON Schemas of presets and mappings anew
+	$(BIN)/python -m app.file_schemas
+
+.PHONY: screenshots
+screenshots: $(DEV_READY) $(NODE_READY) ## take the console's pictures in docs/images anew
+	SCREENSHOTS_DIR=docs/images $(BIN)/pytest -q -n 0 tests/browser/test_look.py
 
 .PHONY: clean
 clean: ## remove everything that can be made again; data/ stays
@@ -68,7 +76,7 @@ clean: ## remove everything that can be made again; data/ stays
 # Set up
 
 $(BIN)/python:
-	"$$(scripts/find-python)" -m venv .venv
+	"$$(.ci/find-python)" -m venv .venv
 
 $(RUN_READY): constraints.txt pyproject.toml | $(BIN)/python
 	sed '/^# == To develop/,$$d' constraints.txt >.venv/to-run.txt
@@ -82,7 +90,7 @@ $(DEV_READY): $(RUN_READY)
 
 .PHONY: test-tools
 test-tools:
-	@scripts/install-test-tools
+	@.ci/install-test-tools
 
 %/node_modules/.ready: %/package-lock.json | test-tools
 	cd $* && npm ci --no-progress

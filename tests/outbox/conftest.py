@@ -4,7 +4,9 @@ Every `test_*.py` of this folder holds for every engine. To add one: its name in
 What only one engine promises is tested in a folder of its name.
 """
 
-from collections.abc import AsyncIterator, Callable
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ import pytest
 
 from app.outbox import Outbox, open_outbox
 from tests.outbox.build import NOW, At, rules
+from tests.outbox.nats_server import NatsServer
 
-ENGINES = ("sqlite",)
+ENGINES = ("sqlite", "nats")
 
 
 class Clock:
@@ -26,9 +29,35 @@ class Clock:
 
 
 @pytest.fixture(params=ENGINES)
-def outbox_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def engine(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    if name == "nats" and shutil.which("nats-server", path=NatsServer.PATH) is None:
+        pytest.skip("there is no nats-server: .ci/install-test-tools installs it")
+    return name
+
+
+@pytest.fixture
+def outbox_url(engine: str, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty store of each engine."""
-    return {"sqlite": f"sqlite:///{tmp_path}/outbox.db"}[request.param]
+    with ExitStack() as cleanup:
+        if engine == "nats":
+            yield cleanup.enter_context(NatsServer(tmp_path)).url
+        else:
+            yield f"sqlite:///{tmp_path}/outbox.db"
+
+
+@pytest.fixture
+def by_our_clock(engine: str) -> None:
+    """For what a test can see only if the store takes `now` for the time."""
+    if engine == "nats":
+        pytest.skip("leases, pauses and ages run by the servers' clock: tests/outbox/jetstream has them in real time")
+
+
+@pytest.fixture
+def exact_turns(engine: str) -> None:
+    """For shares of a claim that need a look at all that is due."""
+    if engine == "nats":
+        pytest.skip("JetStream hands retries out first; turns are taken among what is at hand (docs/cluster.md)")
 
 
 @pytest.fixture
