@@ -1,0 +1,41 @@
+"""The programs of bench/ that measure delivery do their work, in short."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+from tests.process import ROOT, clean_environment
+
+
+def run(program: str, *arguments: str) -> str:
+    """Run it as a person would, and return what it printed. Fails where it fails."""
+    done = subprocess.run(
+        [sys.executable, f"bench/{program}.py", *arguments],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_backlog_drains_in_memory_that_does_not_grow(record_figure: Callable[[str, object], None]) -> None:
+    printed = run("drain", "--deliveries", "10000", "--log-level", "warning")
+
+    rss_mb = [int(number) for number in re.findall(r"RSS (\d+) MB", printed)]
+    assert len(rss_mb) == 10
+    assert rss_mb[-1] <= rss_mb[0] * 1.2
+    (rate,) = re.findall(r"^worker +(.+) \(goal", printed, re.MULTILINE)
+    record_figure("drain of 10,000", rate)
+
+
+def test_a_crash_loses_nothing(record_figure: Callable[[str, object], None]) -> None:
+    printed = run("crash", "--rounds", "1")
+
+    (line,) = (line for line in printed.splitlines() if "SIGKILL" in line)
+    assert ", 0 lost, " in line
+    record_figure("crash", line)
