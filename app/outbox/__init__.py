@@ -16,6 +16,7 @@ def open_outbox(url: str, rules: OutboxRules, *, clock: Callable[[], float] = ti
 
         sqlite:///data/pinrelay.db       a file, relative to the working directory
         sqlite:////var/lib/pinrelay.db   a file, absolute
+        nats://one,two:4222,three        a cluster of NATS servers with JetStream
 
     `clock` (Unix seconds) is read by `wait` only, which compares it with the `now` that the other methods are given.
     An engine is imported only when it is asked for: each needs its own libraries.
@@ -27,6 +28,16 @@ def open_outbox(url: str, rules: OutboxRules, *, clock: Callable[[], float] = ti
         from app.outbox.sqlite import SqliteOutbox  # noqa: PLC0415 - engines are imported on demand
 
         return SqliteOutbox(Path(rest[1:]), rules, clock=clock)
-    if scheme == "nats":
-        raise SettingsError("OUTBOX_URL: the NATS JetStream engine is not part of this version; use sqlite:///FILE")
+    if scheme == "nats" and rest.strip(","):
+        return _open_cluster([f"nats://{each}" for each in rest.split(",") if each], rules, clock)
     raise SettingsError("OUTBOX_URL: must be sqlite:///FILE (relative), sqlite:////FILE (absolute) or nats://HOST,HOST")
+
+
+def _open_cluster(servers: list[str], rules: OutboxRules, clock: Callable[[], float]) -> Outbox:
+    try:
+        from app.outbox.jetstream import JetStreamOutbox  # noqa: PLC0415 - engines are imported on demand
+    except ModuleNotFoundError as exc:
+        raise SettingsError(
+            "OUTBOX_URL: a NATS cluster needs the extra `cluster`: pip install pinrelay[cluster]"
+        ) from exc
+    return JetStreamOutbox(servers, rules, clock=clock)

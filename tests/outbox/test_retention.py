@@ -28,6 +28,7 @@ async def test_an_outbox_with_nothing_old_is_left_alone(at: At) -> None:
 
 
 @pytest.mark.parametrize("settle", [At.deliver, At.kill], ids=["delivered", "dead"])
+@pytest.mark.usefixtures("by_our_clock")
 async def test_settled_deliveries_go_when_the_ledger_ends(at: At, settle: Callable[..., object]) -> None:
     await at.enqueue(new())
     await settle(at, *await at.claim())  # type: ignore[misc] # both are async
@@ -37,6 +38,7 @@ async def test_settled_deliveries_go_when_the_ledger_ends(at: At, settle: Callab
     assert await _all(at) == 0
 
 
+@pytest.mark.usefixtures("by_our_clock")
 async def test_unsettled_deliveries_never_go(at: At) -> None:
     await at.enqueue(new(), new())
     await at.claim(limit=1, lease_s=1)
@@ -44,6 +46,7 @@ async def test_unsettled_deliveries_never_go(at: At) -> None:
     assert len(await at.later(1_000 * DAY_S).claim()) == 2
 
 
+@pytest.mark.usefixtures("by_our_clock")
 async def test_notes_go_when_the_ledger_ends(at: At) -> None:
     await at.enqueue(notes=(NOTE,))
     await _retain_all(at.later(30 * DAY_S - 1))
@@ -52,6 +55,7 @@ async def test_notes_go_when_the_ledger_ends(at: At) -> None:
     assert (await at.outbox.message("noted")).notes == ()
 
 
+@pytest.mark.usefixtures("by_our_clock")
 async def test_a_key_outlives_a_ledger_that_is_shorter_than_its_window(open_at: Callable[..., At]) -> None:
     at = open_at(ledger_s=HOUR_S)
     await at.enqueue(new(event_id="e"))
@@ -75,6 +79,7 @@ async def test_the_id_of_a_forgotten_delivery_is_not_given_again(open_at: Callab
     assert fresh.delivery_id != old.delivery_id
 
 
+@pytest.mark.usefixtures("by_our_clock")
 async def test_payloads_kept_longer_go_when_their_time_is_over(open_at: Callable[..., At]) -> None:
     at = open_at(payload_s=DAY_S)
     await at.enqueue(new())
@@ -89,6 +94,7 @@ async def test_payloads_kept_longer_go_when_their_time_is_over(open_at: Callable
     assert kept == [True, False]
 
 
+@pytest.mark.usefixtures("by_our_clock")
 async def test_minutes_become_hours_after_two_days_and_keep_their_sums(at: At) -> None:
     for minute in (0, 1, 59, 60):
         await at.later(minute * 60).enqueue(tallies=(Tally(name="accepted", count=minute + 1),))
@@ -99,6 +105,7 @@ async def test_minutes_become_hours_after_two_days_and_keep_their_sums(at: At) -
     ]
 
 
+@pytest.mark.usefixtures("by_our_clock")
 async def test_hours_go_when_the_ledger_ends(at: At) -> None:
     await at.enqueue(tallies=(Tally(name="accepted"),))
     await _retain_all(at.later(3 * DAY_S))
@@ -108,6 +115,7 @@ async def test_hours_go_when_the_ledger_ends(at: At) -> None:
     assert await at.outbox.tallies(since=NOW, step_s=0) == []
 
 
+@pytest.mark.usefixtures("by_our_clock")
 async def test_a_step_touches_no_more_than_it_may(at: At) -> None:
     await at.enqueue(*(new() for _ in range(25)), notes=(NOTE,) * 5)
     await at.deliver(*await at.claim())

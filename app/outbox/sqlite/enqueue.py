@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from app.errors import OutboxUnavailable
+from app.outbox.keys import Key, keys_of
 from app.outbox.rules import OutboxRules
 from app.outbox.sqlite.database import PAYLOAD_VERSION, as_rows, one_json
-from app.outbox.sqlite.keys import Key, keys_of
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import add_tallies
 from app.types import Enqueued, Exit, NewDelivery, Note, Tally

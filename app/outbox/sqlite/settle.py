@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.outbox.keys import keys_of
 from app.outbox.rules import OutboxRules
 from app.outbox.sqlite.database import as_rows, one_json
-from app.outbox.sqlite.keys import keys_of
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import add_tallies
 from app.types import Blocked, Delivered, Exit, Outcome, Rejected, Retry, Settlement, State, Tally

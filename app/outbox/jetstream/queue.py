@@ -1,0 +1,176 @@
+"""The work queue as this process sees it: what it has at hand for the next batch, and what it holds claimed."""
+
+import asyncio
+import json
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from nats.aio.msg import Msg
+from nats.js.api import ConsumerConfig
+
+from app.outbox.jetstream.batch import ClaimCall, batch
+from app.outbox.jetstream.broker import Broker, together
+from app.outbox.jetstream.record import Record, decode, encode
+from app.outbox.jetstream.streams import LEDGER, QUEUE, address, token
+from app.types import Claimed, Delivery, State
+
+ACK: Final = b"+ACK"
+IN_PROGRESS: Final = b"+WPI"
+_FINAL = (State.DELIVERED, State.DEAD)
+
+
+def nak(delay_s: float) -> bytes:
+    """Write that a message is to be handed out again, after a pause."""
+    return b"-NAK " + json.dumps({"delay": int(delay_s * 1e9)}).encode() if delay_s > 0 else b"-NAK"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Taken:
+    """A message that the server has handed to this process."""
+
+    message: Msg
+    record: Record
+    #: When the server last heard of it, by the clock of the event loop.
+    heard_at: float
+    #: Of the claim: "", 0, 0.0 while it waits at hand for a batch.
+    claim: str = ""
+    attempt: int = 0
+    until: float = 0.0
+
+    @property
+    def delivery(self) -> Delivery:
+        """The delivery as people see it now."""
+        if not self.claim:
+            return self.record.delivery
+        return replace(self.record.delivery, state=State.CLAIMED, due_at=self.until, attempts=self.attempt)
+
+
+class Queue:
+    """Pulls, keeps a partial batch at hand, and knows the claims of this process."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._leases: dict[str, float] = {}
+        self._at_hand: dict[str, list[Taken]] = defaultdict(list)
+        self._claimed: dict[str, Taken] = {}
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def claim(self, call: ClaimCall) -> list[Claimed]:
+        """Do `Outbox.claim`."""
+        async with self._locks[call.ad_account_id]:
+            await self.subscribe(call.ad_account_id, call.lease_s)
+            at_hand = await self._still_at_hand(call)
+            at_hand += await self._fetch(call, call.limit - len(at_hand))
+            self._at_hand[call.ad_account_id] = at_hand
+            chosen = {id(record) for record in batch([each.record for each in at_hand], call)}
+            self._at_hand[call.ad_account_id] = [each for each in at_hand if id(each.record) not in chosen]
+            return [self._take(each, call) for each in at_hand if id(each.record) in chosen]
+
+    async def subscribe(self, ad_account_id: str, lease_s: float | None = None) -> str:
+        """Make the consumer of an ad account, which all processes share, with this lease; answer its name."""
+        name = f"senders-{token(ad_account_id)}"
+        known = self._leases.get(ad_account_id)
+        if known is None or lease_s not in (None, known):
+            config = ConsumerConfig(
+                durable_name=name,
+                filter_subject=f"pinrelay.queue.{token(ad_account_id)}.>",
+                ack_wait=lease_s or 60,
+                max_ack_pending=-1,  # what waits for its retry counts here
+                max_deliver=-1,
+            )
+            await self._broker.consumer(QUEUE, config)
+            self._leases[ad_account_id] = lease_s or 60
+        return name
+
+    async def _still_at_hand(self, call: ClaimCall) -> list[Taken]:
+        """Answer what is ours still of what waits for a batch, and tell the server so before it gives it away."""
+        time = asyncio.get_running_loop().time()
+        kept = [each for each in self._at_hand[call.ad_account_id] if time - each.heard_at < call.lease_s]
+        await self._hear(each for each in kept if time - each.heard_at > call.lease_s / 3)
+        return kept
+
+    async def _hear(self, all_taken: Iterable[Taken]) -> None:
+        async def hear(taken: Taken) -> None:
+            await self._broker.acknowledge(taken.message, IN_PROGRESS)
+            taken.heard_at = asyncio.get_running_loop().time()
+
+        await together(map(hear, all_taken))
+
+    async def _fetch(self, call: ClaimCall, count: int) -> list[Taken]:
+        consumer = await self.subscribe(call.ad_account_id)
+        messages = await self._broker.pull(QUEUE, consumer, max(0, count))
+        return [taken for taken in await together(map(self._open, messages)) if taken]
+
+    async def _open(self, message: Msg) -> Taken | None:
+        """Read a message; None where it was settled already, by a process that ended before it could say so."""
+        record = decode(message.data)
+        if message.metadata.num_delivered > 1:
+            newest = await self._broker.last(LEDGER, f"pinrelay.ledger.{address(record.delivery)}")
+            if newest is not None:
+                payload, record = record.delivery.payload, decode(newest.body)
+                if record.delivery.state in _FINAL:
+                    await self._broker.acknowledge(message, ACK)
+                    return None
+                record = replace(record, delivery=replace(record.delivery, payload=payload))
+        return Taken(message=message, record=record, heard_at=asyncio.get_running_loop().time())
+
+    def _take(self, taken: Taken, call: ClaimCall) -> Claimed:
+        delivery = taken.record.delivery
+        taken.claim = secrets.token_hex(8)
+        taken.attempt = max(1, taken.message.metadata.num_delivered - taken.record.uncounted)
+        taken.until = call.now + call.lease_s
+        self._claimed[delivery.delivery_id] = taken
+        return Claimed(
+            delivery_id=delivery.delivery_id,
+            claim=taken.claim,
+            ad_account_id=delivery.ad_account_id,
+            preset=delivery.preset,
+            message_id=delivery.message_id,
+            event_name=delivery.event_name,
+            event_id=delivery.event_id,
+            action_source=delivery.action_source,
+            payload=delivery.payload or b"",
+            attempt=taken.attempt,
+            enqueued_at=delivery.enqueued_at,
+        )
+
+    def held(self, claimed: Claimed) -> Taken | None:
+        """Answer what a claim holds; None where this process does not hold it (any more)."""
+        taken = self._claimed.get(claimed.delivery_id)
+        return taken if taken is not None and taken.claim == claimed.claim else None
+
+    async def renew(self, claimed: Sequence[Claimed], until: float) -> None:
+        """Do `Outbox.renew`."""
+        ours = [taken for taken in map(self.held, claimed) if taken]
+        await self._hear(ours)
+        for taken in ours:
+            taken.until = until
+
+    async def finish(self, taken: Taken, verb: bytes) -> None:
+        """Let go of a claim, telling the server what becomes of the message."""
+        await self._broker.acknowledge(taken.message, verb)
+        if self._claimed.get(taken.record.delivery.delivery_id) is taken:
+            del self._claimed[taken.record.delivery.delivery_id]
+
+    def shown(self, delivery: Delivery) -> Delivery:
+        """Show a delivery as claimed where this process holds it."""
+        taken = self._claimed.get(delivery.delivery_id)
+        return taken.delivery if taken is not None else delivery
+
+    def claimed_of(self, ad_account_id: str) -> int:
+        """Count what this process holds of an ad account."""
+        return sum(taken.record.delivery.ad_account_id == ad_account_id for taken in self._claimed.values())
+
+    async def close(self) -> None:
+        """Give back what waits at hand, uncounted."""
+
+        async def give_back(taken: Taken) -> None:
+            record = replace(taken.record, uncounted=taken.record.uncounted + 1)
+            await self._broker.publish(f"pinrelay.ledger.{address(record.delivery)}", encode(record))
+            await self._broker.acknowledge(taken.message, nak(0))
+
+        await together(give_back(taken) for at_hand in self._at_hand.values() for taken in at_hand)
+        self._at_hand.clear()

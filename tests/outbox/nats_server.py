@@ -1,0 +1,66 @@
+"""A nats-server with JetStream for one test: a free port, its store in the test's folder, every write synced."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Self
+
+from tests.process import free_port
+
+
+class NatsServer:
+    """Started on entry, stopped on exit; `kill` and `start` in between lose nothing that it acknowledged."""
+
+    #: Debian keeps servers where only root looks.
+    PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.port = free_port()
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self._config = folder / f"nats-{self.port}.conf"
+        self._log = folder / f"nats-{self.port}.log"
+        jetstream = {"store_dir": str(folder / f"nats-{self.port}"), "sync_interval": "always"}
+        # The format of nats-server takes JSON.
+        self._config.write_text(json.dumps({"listen": f"127.0.0.1:{self.port}", "jetstream": jetstream} | settings))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end(signal.SIGTERM)
+
+    def start(self) -> None:
+        """Start it, and return when it listens."""
+        environment = {"PATH": self.PATH}
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                ["nats-server", "-c", str(self._config)], stdout=log, stderr=log, env=environment
+            )
+        deadline = time.monotonic() + 20
+        while not self._listens():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"nats-server does not listen:\n{self._log.read_text()}")
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(20)
+            self._process = None
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=0.05).close()
+        except OSError:
+            time.sleep(0.01)
+            return False
+        return True
