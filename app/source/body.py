@@ -80,10 +80,13 @@ def _parse_leniently(raw: bytes) -> Any:
     """Read what orjson refuses but JSON allows: lone surrogates and a byte order mark."""
     try:
         text = json.dumps(json.loads(raw.decode("utf-8-sig")), ensure_ascii=False, allow_nan=False)
-        return orjson.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
     except ValueError:
         raise RequestRefused(BROKEN_JSON) from None
     except RecursionError:
+        raise RequestRefused(TOO_DEEP) from None
+    try:
+        return orjson.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+    except orjson.JSONDecodeError:  # it is JSON, so what orjson minds is its depth
         raise RequestRefused(TOO_DEEP) from None
 
 
