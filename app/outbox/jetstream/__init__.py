@@ -2,7 +2,8 @@
 
 engine      the methods of `Outbox`
 streams     names, subjects and limits of what is stored
-broker      the connection; every call of NATS and every error of it
+connection  one connection; every error of NATS leaves through it
+broker      the calls of NATS
 record      what is stored of a delivery, as JSON
 keys        de-duplication
 enqueue, queue, batch, settle, redrive      the life of a delivery

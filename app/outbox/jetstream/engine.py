@@ -8,6 +8,7 @@ from typing import Any
 from app.errors import OutboxUnavailable
 from app.outbox.jetstream.batch import ClaimCall
 from app.outbox.jetstream.broker import Broker
+from app.outbox.jetstream.connection import Connection
 from app.outbox.jetstream.enqueue import Enqueue
 from app.outbox.jetstream.keys import Keys
 from app.outbox.jetstream.ledger import Ledger
@@ -43,7 +44,7 @@ class JetStreamOutbox:
 
     def __init__(self, servers: Sequence[str], rules: OutboxRules, *, clock: Callable[[], float]) -> None:
         self._watch = Watch(clock)
-        self._broker = Broker(servers, configurations(rules), self._watch.woken)
+        self._broker = Broker(Connection(servers, configurations(rules), self._watch.woken))
         self._keys = Keys(self._broker)
         self._queue = Queue(self._broker)
         self._tallies = Tallies(self._broker)

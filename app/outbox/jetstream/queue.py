@@ -107,15 +107,19 @@ class Queue:
     async def _open(self, message: Msg) -> Taken | None:
         """Read a message; None where it was settled already, by a process that ended before it could say so."""
         record = decode(message.data)
-        if message.metadata.num_delivered > 1:
-            newest = await self._broker.last(LEDGER, f"pinrelay.ledger.{address(record.delivery)}")
-            if newest is not None:
-                payload, record = record.delivery.payload, decode(newest.body)
-                if record.delivery.state in _FINAL:
-                    await self._broker.acknowledge(message, ACK)
-                    return None
-                record = replace(record, delivery=replace(record.delivery, payload=payload))
+        handed = message.metadata.num_delivered
+        if handed > 1:
+            payload, record = record.delivery.payload, await self._newest(record) or record
+            if record.delivery.state in _FINAL:
+                await self._broker.acknowledge(message, ACK)
+                return None
+            record = replace(record, handed=handed, delivery=replace(record.delivery, payload=payload))
+            await self._broker.publish(f"pinrelay.ledger.{address(record.delivery)}", encode(record))
         return Taken(message=message, record=record, heard_at=asyncio.get_running_loop().time())
+
+    async def _newest(self, record: Record) -> Record | None:
+        stored = await self._broker.last(LEDGER, f"pinrelay.ledger.{address(record.delivery)}")
+        return decode(stored.body) if stored else None
 
     def _take(self, taken: Taken, call: ClaimCall) -> Claimed:
         delivery = taken.record.delivery
@@ -141,6 +145,17 @@ class Queue:
         """Answer what a claim holds; None where this process does not hold it (any more)."""
         taken = self._claimed.get(claimed.delivery_id)
         return taken if taken is not None and taken.claim == claimed.claim else None
+
+    async def still_held(self, claimed: Claimed, now: float) -> Taken | None:
+        """Answer what a claim holds; where its lease has ended, unless another process has claimed it since."""
+        taken = self.held(claimed)
+        if taken is None or now < taken.until:
+            return taken
+        newest = await self._newest(taken.record)
+        if newest is None or newest.handed <= taken.record.handed:
+            return taken
+        self._claimed.pop(claimed.delivery_id, None)
+        return None
 
     async def renew(self, claimed: Sequence[Claimed], until: float) -> None:
         """Do `Outbox.renew`."""

@@ -19,6 +19,8 @@ class Record:
     delivery: Delivery
     #: How often the queue handed it out without a try that counts.
     uncounted: int = 0
+    #: How often the queue has handed it out, by the last claim after the first. A claim with less is lost.
+    handed: int = 1
 
 
 def encode(record: Record, *, with_payload: bool = False) -> bytes:
@@ -27,6 +29,7 @@ def encode(record: Record, *, with_payload: bool = False) -> bytes:
     content = {
         "version": VERSION,
         "uncounted": record.uncounted,
+        "handed": record.handed,
         "delivery": replace(record.delivery, payload=None),
         "payload": payload.decode() if with_payload and payload is not None else None,
     }
@@ -47,7 +50,7 @@ def decode(body: bytes) -> Record:
     raw["warnings"] = tuple(raw["warnings"])
     raw["history"] = tuple(Attempt(**{**each, "exit": Exit(each["exit"])}) for each in raw["history"])
     raw["payload"] = None if content["payload"] is None else content["payload"].encode()
-    return Record(delivery=Delivery(**raw), uncounted=content["uncounted"])
+    return Record(delivery=Delivery(**raw), uncounted=content["uncounted"], handed=content["handed"])
 
 
 def begun(new: NewDelivery, delivery_id: str, now: float) -> Record:

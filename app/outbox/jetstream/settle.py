@@ -30,8 +30,9 @@ class Settle:
     async def __call__(self, settlements: Sequence[Settlement], *, now: float) -> None:
         """Settle what is still ours; of two settlements of one claim the last."""
         last = {(each.claimed.delivery_id, each.claimed.claim): each for each in settlements}
-        held = [(self._queue.held(each.claimed), each) for each in last.values()]
-        await together(self._settle(taken, each, now) for taken, each in held if taken)
+        held = await together(self._queue.still_held(each.claimed, now) for each in last.values())
+        pairs = zip(held, last.values(), strict=True)
+        await together(self._settle(taken, each, now) for taken, each in pairs if taken)
 
     async def _settle(self, taken: Taken, settlement: Settlement, now: float) -> None:
         """Write first, acknowledge last: a crash in between sends again or finds the record settled."""
@@ -61,7 +62,7 @@ def settled(taken: Taken, settlement: Settlement, now: float) -> Record:
         settled_at=None if settlement.state is State.PENDING else now,
         history=(*delivery.history, _attempt(taken.attempt, outcome, now)) if was_tried else delivery.history,
     )
-    return Record(delivery=delivery, uncounted=taken.record.uncounted + settlement.give_back)
+    return replace(taken.record, delivery=delivery, uncounted=taken.record.uncounted + settlement.give_back)
 
 
 def _attempt(number: int, outcome: Outcome, now: float) -> Attempt:
