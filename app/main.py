@@ -1,14 +1,10 @@
 """Build the server: the only place where objects are made and joined."""
 
-import asyncio
-import gc
 import os
 import random
 import secrets
-import signal
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,14 +16,14 @@ from starlette.types import ASGIApp
 from app import __version__
 from app.alerts import Alerts, alerts_to
 from app.api import Operations, api_router
+from app.background import lifespan
 from app.config import Settings, load_settings
 from app.console import Access, ConsoleServices, DestinationView, create_console
-from app.coordination import REFRESH_S, Coordination
+from app.coordination import Coordination
 from app.delivery import Retention
 from app.destination import COMPONENTS, ReportConversionEvent, redact
 from app.destination.client import PinterestClient
-from app.errors import OutboxUnavailable
-from app.log import log_attempts, log_error, logger
+from app.log import log_attempts, log_error
 from app.metrics import Metrics
 from app.outbox import Outbox, open_outbox
 from app.pipeline import Pipeline
@@ -81,18 +77,23 @@ def create_app(
         version=__version__,
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(parts, _senders(settings, parts) if role is not Role.RECEIVE else ()),
+        lifespan=lifespan(
+            parts.coordination,
+            _senders(settings, parts) if role is not Role.RECEIVE else (),
+            closing=(parts.client, parts.outbox),
+            clock=clock,
+        ),
     )
     app.add_middleware(RequestLog, metrics=parts.metrics)
     status = _status(settings, parts, role)
     access = Access(password=settings.console_password, published_on_loopback=settings.published_on_loopback)
-    app.include_router(status_router(status))
     if role is not Role.SEND:
         pipeline = _pipeline(settings, parts)
         app.include_router(webhook_router(pipeline, webhook_rules(settings), clock=clock))
         tracking = tracking_rules(settings)
         app.include_router(tracking_router(pipeline, tracking, clock=clock))
         app.include_router(sdk_settings_router(tracking.write_keys, is_open=tracking.is_open))
+    app.include_router(status_router(status))
     app.include_router(create_console(_console(settings, parts, access)))
     operations = Operations(
         outbox=parts.outbox, coordination=parts.coordination, access=access, status=status.delivery, clock=clock
@@ -177,63 +178,6 @@ def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Ale
     retention = Retention(parts.outbox, clock=parts.clock, on_error=log_error)
     alerts = alerts_to(settings.alert_webhook_url, parts.outbox, ad_account_id=parts.ad_account_id, clock=parts.clock)
     return worker, retention, *alerts
-
-
-def _lifespan(
-    parts: Parts, senders: tuple[Worker | Retention | Alerts, ...]
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Run the background of the process beside its requests; at the end let it drain, then close the store."""
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        _spare_the_collector()
-        await parts.coordination.announce()
-        await parts.coordination.refresh(now=parts.clock())
-        tasks = [asyncio.create_task(sender.run()) for sender in senders]
-        keeping_up = asyncio.create_task(_keep_up(parts))
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, lambda: tasks.append(asyncio.create_task(_reload(parts))))
-        try:
-            yield
-        finally:
-            for sender in senders:
-                sender.stop()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            keeping_up.cancel()
-            await asyncio.gather(keeping_up, return_exceptions=True)
-            await parts.client.close()
-            await parts.outbox.close()
-
-    return lifespan
-
-
-def _spare_the_collector() -> None:
-    """Let the garbage collector pass over what lives as long as the process, and come less often.
-
-    Each array makes many thousand objects, nearly all of which go by reference count: looking for cycles among them,
-    and among all that start-up made, takes a fifth of the CPU time of receiving (bench/receive.py).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-
-
-async def _keep_up(parts: Parts) -> None:
-    """Take up every second what other processes decided."""
-    while True:
-        await asyncio.sleep(REFRESH_S)
-        try:
-            await parts.coordination.refresh(now=parts.clock())
-        except OutboxUnavailable as exc:
-            log_error(exc)
-
-
-async def _reload(parts: Parts) -> None:
-    """Take up changed files, as SIGHUP asks."""
-    if await parts.coordination.reload(now=parts.clock()):
-        logger().info("catalog reloaded", generation=parts.coordination.generation)
-    else:
-        logger().error("catalog kept", faults=[str(fault) for fault in parts.coordination.faults])
 
 
 def _status(settings: Settings, parts: Parts, role: Role) -> Status:

@@ -97,6 +97,7 @@ class RequestLog:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._log = logger().bind()  # once: finding it anew costs more than a route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and note what was answered."""
@@ -122,4 +123,4 @@ class RequestLog:
                 self._metrics.refused_for_outbox()
             level = "debug" if route in {"/healthz", "/readyz", "/metrics"} else "info"
             facts = {"method": scope["method"], "route": route, "status": status}
-            getattr(logger(), level)("request", **facts, duration_ms=round(duration_s * 1000, 1))
+            getattr(self._log, level)("request", **facts, duration_ms=round(duration_s * 1000, 1))

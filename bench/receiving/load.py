@@ -97,6 +97,7 @@ class Run:
         self._waiting: deque[float] = deque()
         self._again = False
         self._connections = 0
+        self._last = asyncio.Event()
         self.taken_s: list[float] = []
 
     async def open(self, port: int, connections: int) -> None:
@@ -128,8 +129,13 @@ class Run:
         await self._all_answered()
 
     async def _all_answered(self) -> None:
-        while self._waiting or len(self._idle) < self._connections:
-            await asyncio.sleep(0.001)
+        self._last.clear()
+        self._tell_if_last()
+        await self._last.wait()
+
+    def _tell_if_last(self) -> None:
+        if not self._waiting and len(self._idle) == self._connections:
+            self._last.set()
 
     def _send(self) -> None:
         while self._waiting and self._idle:
@@ -142,6 +148,7 @@ class Run:
         if self._again:
             self._waiting.append(0.0)
         self._send()
+        self._tell_if_last()
 
 
 async def main() -> None:
