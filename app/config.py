@@ -158,6 +158,12 @@ class Settings(BaseSettings):
         """Whether senders of events must prove who they are."""
         return bool(self.webhook_shared_secrets or self.webhook_header or self.write_keys)
 
+    @property
+    def sender_headers(self) -> tuple[str, ...]:
+        """The header lines that a webhook request must carry, with a placeholder for the secret."""
+        name, _, _ = self.webhook_header.get_secret_value().partition(":") if self.webhook_header else ("", "", "")
+        return (f"{name.strip()}: YOUR-SECRET",) if name else ()
+
     @model_validator(mode="after")
     def _credentials_come_together(self) -> Self:
         if (self.pinterest_ad_account_id is None) != (self.pinterest_conversion_token is None):

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from types import FrameType
@@ -47,9 +48,26 @@ def serve(
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     try:
         config = _config(settings, "app.commands.serve:worker", workers=workers)
-        Multiprocess(config, [config.bind_socket()]).run()
+        _run_workers(Multiprocess(config, [config.bind_socket()]))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run_workers(supervisor: Multiprocess) -> None:
+    """Run the workers until a signal; a second one ends them at once."""
+    signals: list[int] = []
+
+    def on_signal(sig: int, _: FrameType | None) -> None:
+        signals.append(sig)
+        if len(signals) > 1:
+            for process in supervisor.processes:
+                process.process.kill()
+            os._exit(128 + sig)
+        supervisor.signal_queue.append(sig)
+
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sig, on_signal)
+    supervisor.run()
 
 
 def worker() -> object:
