@@ -24,9 +24,27 @@ class NatsServer:
         self._config = folder / f"nats-{self.port}.conf"
         self._log = folder / f"nats-{self.port}.log"
         jetstream = {"store_dir": str(folder / f"nats-{self.port}"), "sync_interval": "always"}
+        standard = {"listen": f"127.0.0.1:{self.port}", "server_name": self.name, "jetstream": jetstream}
         # The format of nats-server takes JSON.
-        self._config.write_text(json.dumps({"listen": f"127.0.0.1:{self.port}", "jetstream": jetstream} | settings))
+        self._config.write_text(json.dumps(standard | settings))
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in its cluster."""
+        return f"n{self.port}"
+
+    @classmethod
+    def cluster(cls, folder: Path, count: int) -> "list[NatsServer]":
+        """Start several that form a cluster; the caller ends them."""
+        ports = [free_port() for _ in range(count)]
+        routes = [f"nats://127.0.0.1:{port}" for port in ports]
+        servers = []
+        for port in ports:
+            cluster = {"name": "test", "listen": f"127.0.0.1:{port}", "routes": routes}
+            servers.append(cls(folder, cluster=cluster))
+            servers[-1].start()
+        return servers
 
     def __enter__(self) -> Self:
         self.start()

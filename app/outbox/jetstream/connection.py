@@ -19,6 +19,8 @@ from app.outbox.jetstream.streams import WAKE
 
 CONNECT_S: Final = 5.0
 REQUEST_S: Final = 5.0
+#: A new cluster chooses a leader for each stream.
+ENSURE_S: Final = 15.0
 _NAME_IN_USE = 10058
 
 
@@ -59,28 +61,31 @@ class Connection:
     async def _opened(self) -> Lent:
         async with self._opening:
             if self._lent is None:
-                self._lent = await asyncio.wait_for(self._connect(), CONNECT_S)
+                self._lent = await self._connect()
             return self._lent
 
     async def _connect(self) -> Lent:
         client = Client()
         try:
-            await client.connect(
-                self._servers,
-                no_echo=True,  # what this process tells the others, it knows
-                connect_timeout=2,
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=0.25,  # type: ignore[arg-type] # seconds, given to asyncio.sleep
-                error_cb=_quietly,
-            )
-            stream = client.jetstream(timeout=REQUEST_S)
-            await asyncio.gather(*(_ensure(stream, config) for config in self._streams))
+            await asyncio.wait_for(self._reach(client), CONNECT_S)
+            patient = client.jetstream(timeout=ENSURE_S)
+            await asyncio.gather(*(_ensure(patient, config) for config in self._streams))
             await client.subscribe(WAKE, cb=self._woken)
             await client.flush()
         except BaseException:
             await client.close()
             raise
-        return Lent(client=client, stream=stream)
+        return Lent(client=client, stream=client.jetstream(timeout=REQUEST_S))
+
+    async def _reach(self, client: Client) -> None:
+        await client.connect(
+            self._servers,
+            no_echo=True,  # what this process tells the others, it knows
+            connect_timeout=2,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.25,  # type: ignore[arg-type] # seconds, given to asyncio.sleep
+            error_cb=_quietly,
+        )
 
     async def _woken(self, message: Msg) -> None:
         self._on_wake(message.data)
