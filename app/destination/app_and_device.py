@@ -37,6 +37,8 @@ def _languages() -> frozenset[str]:
 
 def _language_code(value: Any) -> str | None:
     """Return the two letters of `en`, `EN`, `en-US` or `en_US`; None where that is no language."""
+    if type(value) is str and value[2:3] in ("", "-", "_") and value[:2] in _languages():  # nearly every locale
+        return value[:2]
     text = text_of(value) or ""
     code = text.strip().replace("_", "-").partition("-")[0].lower()
     return code if code in _languages() else None

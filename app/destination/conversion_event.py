@@ -1,5 +1,6 @@
 """Fields of the action in, one Pinterest ConversionEvent out."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -75,7 +76,7 @@ class ReportConversionEvent:
             "event_id": _read_event_id,
         }
         self._read_user_data = UserDataReader(rules)
-        self._read = read_members(_OPTIONAL | dict.fromkeys((*self._required, "user_data"), _elsewhere))
+        self._read = read_members(_OPTIONAL, elsewhere=frozenset((*self._required, "user_data")))
         self._redact = Redactor(rules.redacted_parameters)
         self._ldp_states = frozenset(sha256(state[-2:].lower().encode()).hexdigest() for state in rules.ldp_states)
 
@@ -128,7 +129,8 @@ class ReportConversionEvent:
         custom_data: dict[str, Any] = event.get("custom_data", {})
         self._take_personal_data_out(event, custom_data, fields["user_data"].get("phone"), warnings)
         self._complete_currency(custom_data, fields.get("custom_data"))
-        self._apply_ldp(event, custom_data, warnings)
+        if self._ldp_states or "opt_out_type" in custom_data:
+            self._apply_ldp(event, custom_data, warnings)
         if custom_data:
             event["custom_data"] = custom_data
         else:
@@ -142,24 +144,21 @@ class ReportConversionEvent:
         self, event: dict[str, Any], custom_data: dict[str, Any], phone: Any, warnings: list[str]
     ) -> None:
         """Remove personal data from the address and the search."""
-        phones: list[str] | None = None
-        for holder, name, path in (
-            (event, "event_source_url", "event_source_url"),
-            (custom_data, "search_string", "custom_data.search_string"),
-        ):
-            given = holder.get(name)
-            if given is None:
-                continue
-            if phones is None:
-                phones = _digits_of(phone)
-            clean = self._redact(given, phones=phones)
-            if clean == given:
-                continue
-            warnings.append(f"{path}: personal data taken out")
-            if clean.strip():
-                holder[name] = clean
-            else:
-                del holder[name]
+        phones = _digits_of(phone) if phone else ()
+        if "event_source_url" in event and self._clean(event, "event_source_url", phones):
+            warnings.append("event_source_url: personal data taken out")
+        if "search_string" in custom_data and self._clean(custom_data, "search_string", phones):
+            warnings.append("custom_data.search_string: personal data taken out")
+
+    def _clean(self, holder: dict[str, Any], name: str, phones: Sequence[str]) -> bool:
+        """Redact one text in place, out with it where nothing is left; tell whether there was anything to redact."""
+        given: str = holder[name]
+        clean = self._redact(given, phones=phones)
+        if clean.strip():
+            holder[name] = clean
+        else:
+            del holder[name]
+        return clean != given
 
     def _complete_currency(self, custom_data: dict[str, Any], given: Any) -> None:
         """Add the default currency to amounts of which the event does not name any."""
@@ -209,11 +208,6 @@ def _read_event_id(value: Any) -> Reading:
     if text is None or not text.strip():
         return None, (f": {kind(value)} is no id",)
     return text, NO_NOTES
-
-
-def _elsewhere(_value: Any) -> Reading:
-    """Pass over what is read apart from the optional fields."""
-    return None, NO_NOTES
 
 
 def _app_name(event: dict[str, Any]) -> bool:

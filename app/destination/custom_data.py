@@ -55,7 +55,8 @@ def _read_contents(value: Any) -> Reading:
         content, problems = _read_content(item)
         if content:
             contents.append(content)
-        notes.extend(f"[{index}]{problem}" for problem in problems)
+        if problems:
+            notes += [f"[{index}]{problem}" for problem in problems]
     return contents or None, tuple(notes)
 
 

@@ -83,7 +83,7 @@ def _from_number(number: float) -> float | None:
 @lru_cache(maxsize=1024)
 def _from_text(text: str) -> float | None:
     """Try the ways to write a time, the most frequent first."""
-    if _NUMBER.fullmatch(text):
+    if text[4:5] != "-" and _NUMBER.fullmatch(text):  # ISO 8601 has the hyphen there
         return _from_number(float(text))
     for parse in (datetime.fromisoformat, _year_first, _browser, parsedate_to_datetime):
         try:

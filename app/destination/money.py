@@ -15,6 +15,8 @@ from app.destination.wording import left_out_number, shown_number
 _MAX_INT64 = 2**63 - 1
 #: Smaller amounts are written with an exponent by Python and JavaScript, so what is sent looks different.
 _PLAIN_FROM = 1e-4
+#: Larger ones are written with an exponent by Python.
+_PLAIN_BELOW = 1e16
 #: Of the text of a number; longer ones are not looked at.
 _MAX_LENGTH = 40
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -72,6 +74,8 @@ def read_money(value: Any) -> Reading:
 
     `1,234` is left out, since it may be 1234 or 1.234. So is a negative amount: Pinterest documents no meaning of it.
     """
+    if type(value) is float and _PLAIN_FROM <= value < _PLAIN_BELOW:  # nearly every amount
+        return repr(value).removesuffix(".0"), NO_NOTES
     amount, dressed = _number(single(value))
     if amount is None:
         return None, (left_out_number(value, "no amount can be read from it without guessing"),)

@@ -11,7 +11,8 @@ Missing, null and empty text mean "not given": `read_members` never shows them t
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -59,36 +60,46 @@ def text_of(value: Any) -> str | None:
     return None
 
 
-def read_text(value: Any) -> Reading:
-    """Read any text that is not blank; a number becomes text."""
-    if type(value) is str and value.isascii() and value and not value.isspace():  # nearly every text
-        return value, NO_NOTES
-    text = text_of(single(value))
-    if text is None:
-        return None, (left_out(value, "a text is expected"),)
-    if text.isspace() or not text:
-        return None, (left_out(value, "it is blank"),)
-    return text, NO_NOTES
+class TextReader:
+    """Reads any text that is not blank and cuts what is longer than `max_length` characters; a number becomes text.
+
+    `read_members` takes plain texts without asking it.
+    """
+
+    def __init__(self, max_length: int) -> None:
+        self.max_length = max_length
+
+    def __call__(self, value: Any) -> Reading:
+        """Read one value."""
+        text = text_of(single(value))
+        if text is None:
+            return None, (left_out(value, "a text is expected"),)
+        if text.isspace() or not text:
+            return None, (left_out(value, "it is blank"),)
+        if len(text) > self.max_length:
+            return text[: self.max_length], (f": {kind(value)} cut to {self.max_length} characters",)
+        return text, NO_NOTES
 
 
-def read_address(value: Any) -> Reading:
-    """Read a URL: a text, never a number. What is left out may hold personal data and is not shown."""
-    text = single(value)
-    if type(text) is not str:
-        return None, (left_out_personal(value, "an address is expected"),)
-    return read_text(text)
-
-
-def text_up_to(max_length: int) -> Reader:
+def text_up_to(max_length: int) -> TextReader:
     """Make a reader of texts that cuts what is longer than `max_length` characters."""
+    return TextReader(max_length)
 
-    def read(value: Any) -> Reading:
-        text, notes = read_text(value)
-        if text is None or len(text) <= max_length:
-            return text, notes
-        return text[:max_length], (f": {kind(value)} cut to {max_length} characters",)
 
-    return read
+read_text: Reader = TextReader(sys.maxsize)
+
+
+class _AddressReader(TextReader):
+    """Reads a URL: a text, never a number. What is left out may hold personal data and is not shown."""
+
+    def __call__(self, value: Any) -> Reading:
+        text = single(value)
+        if type(text) is not str:
+            return None, (left_out_personal(value, "an address is expected"),)
+        return super().__call__(text)
+
+
+read_address: Reader = _AddressReader(sys.maxsize)
 
 
 def read_boolean(value: Any) -> Reading:
@@ -131,15 +142,19 @@ def texts(value: Any) -> Reading:
     kept: list[str] = []
     notes: list[str] = []
     for item in flattened(value):
-        text, problem = read_text(item)
-        notes.extend(problem)
+        text, problems = read_text(item)
+        notes += problems
         if text is not None:
             kept.append(text)
     return kept or None, tuple(notes)
 
 
-def read_members(readers: Mapping[str, Reader]) -> Reader:
-    """Make a reader of a closed object: known members by their reader, others left out with a note."""
+def read_members(readers: Mapping[str, Reader], *, elsewhere: Collection[str] = ()) -> Reader:
+    """Make a reader of a closed object: known members by their reader, others left out with a note.
+
+    Members `elsewhere` are passed over: somebody else reads them.
+    """
+    max_lengths = {name: reader.max_length for name, reader in readers.items() if isinstance(reader, TextReader)}
 
     def read(value: Any) -> Reading:
         if type(value) is not dict:
@@ -148,17 +163,19 @@ def read_members(readers: Mapping[str, Reader]) -> Reader:
         notes: list[str] = []
         unknown = []
         for name, given in value.items():
-            if given is None or given == "":
+            # Nearly every text: ASCII, and more than blanks, since all blanks sort before "!".
+            if type(given) is str and given >= "!" and given.isascii() and len(given) <= max_lengths.get(name, -1):
+                sent[name] = given
+            elif given is None or given == "" or name in elsewhere:
                 continue
-            reader = readers.get(name)
-            if reader is None:
+            elif (reader := readers.get(name)) is None:
                 unknown.append(name)
-                continue
-            member, problems = reader(given)
-            if member is not None:
-                sent[name] = member
-            if problems:
-                notes.extend(f".{name}{problem}" for problem in problems)
+            else:
+                member, problems = reader(given)
+                if member is not None:
+                    sent[name] = member
+                if problems:
+                    notes += [f".{name}{problem}" for problem in problems]
         if unknown:
             notes.append(unknown_members(unknown))
         return sent or None, tuple(notes)

@@ -84,7 +84,7 @@ def _digests(
 ) -> list[str]:
     """Return the digests of all values of one field, each once, in order."""
     digests: dict[str, None] = {}
-    for item in flattened(value):
+    for item in (value,) if type(value) is str else flattened(value):
         text = text_of(item)
         if text is None:
             notes.append(f".{name}{left_out_personal(item, 'a text is expected')}")
@@ -102,7 +102,7 @@ def _digests(
 def _first(name: str, value: Any, read: Callable[[str], Digest], notes: list[str]) -> str | None:
     """Return the first usable value of a field that takes only one; the others are left out with a note."""
     first = None
-    for item in flattened(value):
+    for item in (value,) if type(value) is str else flattened(value):
         text = text_of(item)
         plain, note = (None, "a text is expected") if text is None else _usable(text, read)
         if first is None and plain is not None:
@@ -142,7 +142,7 @@ def _is_ip_address(text: str) -> bool:
 
 def country_of(given: Any) -> str | None:
     """Return the first country that the event names, as upper-case alpha-2; a digest of a code counts."""
-    for item in flattened(given):
+    for item in () if given is None else flattened(given):
         code = country_code(item) if type(item) is str else None
         if code:
             return code

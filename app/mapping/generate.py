@@ -18,6 +18,7 @@ becomes
         return o4
 """
 
+from itertools import groupby
 from typing import Any, Final
 
 from app.mapping.javascript import NotAnObject
@@ -131,19 +132,21 @@ class _Function:
     def _choice(self, options: tuple[Node, ...]) -> str:
         """Write `a if <a is not empty> else b if ... else MISSING`; see `nodes.is_empty`.
 
-        A parent that is not there is asked for nothing: most of a default mapping's spellings are absent.
+        Neighbours with one parent are asked together, and none where the parent is not there: most of a default
+        mapping's spellings are absent.
         """
         parts = []
-        for option in options:
+        for parent, group in groupby(options, key=_parent_keys):
             name = self._name("v")
-            falsy = f'{name} is not None and {name} != "" and {name} != []'
-            if isinstance(option, Path) and option.keys:
-                parent = self._parent(option.keys[:-1])
-                got = f"({name} := {parent}.get({option.keys[-1]!r}))"
-                parts.append(f"{name} if {parent} is not EMPTY and ({got} or ({falsy}))")
-            else:
-                got = f"({name} := {self._expression(option)})"
-                parts.append(f"{name} if {got} is not MISSING and ({name} or ({falsy}))")
+            falsy = f'({name} is not None and {name} != "" and {name} != [])'
+            if parent is None:
+                gots = [f"({name} := {self._expression(option)})" for option in group]
+                parts += [f"{name} if {got} is not MISSING and ({name} or {falsy})" for got in gots]
+                continue
+            holder = self._parent(parent)
+            keys = [option.keys[-1] for option in group if isinstance(option, Path)]
+            gots = [f"({name} := {holder}.get({key!r})) or {falsy}" for key in keys]
+            parts.append(f"{name} if {holder} is not EMPTY and ({' or '.join(gots)})")
         return f"({' else '.join([*parts, 'MISSING'])})"
 
     def _if(self, node: If) -> str:
@@ -154,3 +157,8 @@ class _Function:
         else:
             condition = f"{self._bound(node.test)}({value})"
         return f"({self._expression(node.then)} if {condition} else {self._expression(node.otherwise)})"
+
+
+def _parent_keys(node: Node) -> tuple[str, ...] | None:
+    """Give the keys of the object that a path asks; None for what is no path."""
+    return node.keys[:-1] if isinstance(node, Path) and node.keys else None
