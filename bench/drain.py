@@ -5,7 +5,12 @@
 Beside it, in the same run: the same bodies in the same batches, as many calls in flight, posted by a bare httpx loop
 that neither reads answers nor remembers anything. Pinterest is an endpoint in a process of its own; `--latency-ms` is
 how long it thinks about a call. Printed are deliveries a second of both and their ratio (goal: 60 %), the rate of the
-first and of the last tenth (goal: within 20 %), and the memory (RSS) of the draining process at each tenth.
+first and of the last tenth (goal: within 20 %), and the CPU time and the memory (RSS) of the draining process at each
+tenth.
+
+At 0 ms the bare loop only copies memory, and no durable queue comes near it; with the 200 ms of a call over the
+Internet it shows what the queue itself costs. Tenths are worth reading from 100,000 deliveries on (ten calls each);
+on a busy machine read their CPU time.
 """
 
 import argparse
