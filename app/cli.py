@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from app.commands import catalog, deliveries, demo, importing, sandbox, serve, verify
+from app.commands import catalog, deliveries, demo, importing, moving, sandbox, serve, verify
 from app.errors import OutboxError, PinrelayError
 from app.log import configure_logging
 
@@ -19,7 +19,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for commands in (serve, catalog, importing, deliveries, verify, sandbox, demo):
+for commands in (serve, catalog, importing, deliveries, verify, moving, sandbox, demo):
     commands.register(cli)
 
 

@@ -31,6 +31,7 @@ class Pinterest:
             "pinterest_conversion_token": TOKEN,
             "pinterest_api_url": f"{self.server.url}/sandbox/v5",
             "batch_max_wait_s": 0.2,
+            "send_timeout_s": 5,  # a lease holds for three times as long, also that of a killed process
         }
 
     def counts(self) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def test_nothing_that_was_answered_200_is_missing_after_a_crash(
 
 
 def test_a_second_sigterm_ends_at_once(pinterest: Pinterest, start_server: Callable[..., Server]) -> None:
-    server = start_server(**pinterest.settings, send_timeout_s=30, shutdown_timeout_s=25)
+    server = start_server(**(pinterest.settings | {"send_timeout_s": 30}), shutdown_timeout_s=25)
     pinterest.misbehave({"delay_s": 20, "times": 1})
     event = {"type": "page", "messageId": "slow", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
     post(server, [event])
