@@ -22,6 +22,14 @@ def test_a_cluster_without_servers_is_refused() -> None:
         open_outbox("nats://", rules())
 
 
+def test_a_cluster_without_its_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("app.outbox.jetstream")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "app.outbox.jetstream", None)
+    with pytest.raises(SettingsError, match=r"pinrelay\[cluster\]"):
+        open_outbox("nats://one,two", rules())
+
+
 async def test_a_relative_file_is_made_with_its_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     await open_outbox("sqlite:///data/pinrelay.db", rules()).close()

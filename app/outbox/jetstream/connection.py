@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import nats
@@ -95,9 +96,9 @@ class Connection:
         self._closed = True
         lent, self._lent = self._lent, None
         if lent is not None:
-            with suppress(nats.errors.Error, OSError, asyncio.TimeoutError):
-                await lent.client.flush(1)
-            await lent.client.close()
+            for leave in (partial(lent.client.flush, 1), lent.client.close):
+                with suppress(nats.errors.Error, OSError, asyncio.TimeoutError):  # a server that is gone is left too
+                    await leave()
 
 
 async def _quietly(_: Exception) -> None:

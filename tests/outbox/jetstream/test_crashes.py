@@ -13,7 +13,7 @@ import pytest
 from app.errors import OutboxUnavailable, OutboxVersionError
 from app.outbox.jetstream import JetStreamOutbox, ledger
 from app.outbox.jetstream.record import decode, encode
-from app.outbox.jetstream.streams import LEDGER, address
+from app.outbox.jetstream.streams import LEDGER, QUEUE, address
 from app.types import Exit, Query, State
 from tests.outbox.build import ACCOUNT, new
 from tests.outbox.jetstream.conftest import claim_one, now, until
@@ -158,17 +158,12 @@ async def test_a_cluster_whose_leader_is_killed_again_and_again_loses_nothing(
         await until(lambda: _is_ready(outbox))
 
         leaders: list[str] = []
-
-        async def find_leader() -> None:
-            async with outbox._broker._connection.lend() as lent:
-                info = await lent.stream.stream_info("pinrelay_queue")
-            leaders.append(info.cluster.leader or "" if info.cluster else "")
-
         loop = asyncio.get_running_loop()
 
         def crash(_: random.Random) -> None:
-            asyncio.run_coroutine_threadsafe(find_leader(), loop).result(10)
-            (leader,) = [each for each in servers if each.name == leaders[-1]]
+            name = asyncio.run_coroutine_threadsafe(until(lambda: _leader(outbox)), loop).result()
+            leaders.append(name)
+            (leader,) = [each for each in servers if each.name == name]
             leader.kill()
             leader.start()
 
@@ -178,6 +173,15 @@ async def test_a_cluster_whose_leader_is_killed_again_and_again_loses_nothing(
     finally:
         for each in servers:
             each.kill()
+
+
+async def _leader(outbox: JetStreamOutbox) -> str | None:
+    """Name the server that leads the queue; None while one is chosen."""
+    with suppress(OutboxUnavailable):
+        async with outbox._broker._connection.lend() as lent:
+            info = await lent.stream.stream_info(QUEUE)
+            return info.cluster.leader if info.cluster else None
+    return None
 
 
 async def _is_ready(outbox: JetStreamOutbox) -> bool:
