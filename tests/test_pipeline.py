@@ -50,6 +50,22 @@ def test_a_raw_event_becomes_finished_json_for_each_preset_that_takes_it(catalog
     assert orjson.loads(found[1])["event_name"] == "page_visit"
 
 
+@pytest.mark.parametrize(
+    ("members", "settings"),
+    [
+        ({"type": "screen"}, {}),
+        ({"context": {}}, {}),
+        ({}, {"withheld": lambda _: "consent: not granted"}),
+        ({}, {"switched_off": lambda name: f"{name} is off"}),
+    ],
+    ids=["unmatched", "invalid", "withheld", "switched off"],
+)
+def test_a_raw_event_that_is_not_sent_becomes_nothing(
+    catalog: Catalog, members: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    assert Pipeline(catalog, **settings).map_event(orjson.dumps(event(**members)), NOW) == []
+
+
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"3", b"{}"])
 def test_what_is_no_event_is_refused(catalog: Catalog, raw: bytes) -> None:
     with pytest.raises(EventError):

@@ -83,8 +83,12 @@ def _digests(
     name: str, value: Any, country: str | None, digest: Callable[[str, str | None], Digest], notes: list[str]
 ) -> list[str]:
     """Return the digests of all values of one field, each once, in order."""
+    if type(value) is str and value.isascii():  # nearly every value
+        sent, note = digest(value, country)
+        if sent is not None and not note:
+            return [sent]
     digests: dict[str, None] = {}
-    for item in (value,) if type(value) is str else flattened(value):
+    for item in flattened(value):
         text = text_of(item)
         if text is None:
             notes.append(f".{name}{left_out_personal(item, 'a text is expected')}")
@@ -102,7 +106,11 @@ def _digests(
 def _first(name: str, value: Any, read: Callable[[str], Digest], notes: list[str]) -> str | None:
     """Return the first usable value of a field that takes only one; the others are left out with a note."""
     first = None
-    for item in (value,) if type(value) is str else flattened(value):
+    if type(value) is str and value.isascii():  # nearly every value
+        first, _ = _usable(value, read)
+        if first is not None:
+            return first
+    for item in flattened(value):
         text = text_of(item)
         plain, note = (None, "a text is expected") if text is None else _usable(text, read)
         if first is None and plain is not None:

@@ -151,11 +151,12 @@ class _Function:
 
     def _if(self, node: If) -> str:
         value = self._expression(node.value)
+        name = self._name("v")
+        is_there = f"({name} := {value}) is not MISSING"
         if node.test is None:
-            name = self._name("v")
-            condition = f"({name} := {value}) is not MISSING and {name} is not None"
-        else:
-            condition = f"{self._bound(node.test)}({value})"
+            condition = f"{is_there} and {name} is not None"
+        else:  # most values are missing: what the test says of that is asked once, here
+            condition = f"({self._bound(node.test)}({name}) if {is_there} else {bool(node.test(MISSING))})"
         return f"({self._expression(node.then)} if {condition} else {self._expression(node.otherwise)})"
 
 
