@@ -8,9 +8,10 @@ The text holds only names made here and `repr` of the mapping's keys and values,
 becomes
 
     def resolve(event):
-        e1 = event if event.__class__ is dict else NotAnObject(event)
-        e2 = e1.get('properties', MISSING)
-        if e2.__class__ is not dict: e2 = EMPTY if e2 is MISSING else NotAnObject(e2)
+        e1 = EMPTY if event is MISSING else event
+        if e1.__class__ is not dict: e1 = NotAnObject(e1)
+        e2 = e1.get('properties', EMPTY)
+        if e2.__class__ is not dict: e2 = NotAnObject(e2)
         e3 = (the same for 'traits')
         o4 = {}
         if (v5 := (v6 if e2 is not EMPTY and ((v6 := e2.get('email')) or ...) else v7 if ...)) is not MISSING:
@@ -68,12 +69,11 @@ class _Function:
         if keys not in self._parents:
             if keys:
                 above, name = self._parent(keys[:-1]), self._name("e")
-                self._head.append(f" {name} = {above}.get({keys[-1]!r}, MISSING)")
+                self._head.append(f" {name} = {above}.get({keys[-1]!r}, EMPTY)")
             else:
                 name = self._name("e")
-                self._head.append(f" {name} = event")
-            wrapped = f"EMPTY if {name} is MISSING else NotAnObject({name})"
-            self._head.append(f" if {name}.__class__ is not dict: {name} = {wrapped}")
+                self._head.append(f" {name} = EMPTY if event is MISSING else event")
+            self._head.append(f" if {name}.__class__ is not dict: {name} = NotAnObject({name})")
             self._parents[keys] = name
         return self._parents[keys]
 
