@@ -138,16 +138,22 @@ class _Function:
         parts = []
         for parent, group in groupby(options, key=_parent_keys):
             name = self._name("v")
-            falsy = f'({name} is not None and {name} != "" and {name} != [])'
+            tests = [self._is_filled(option, name) for option in group]
             if parent is None:
-                gots = [f"({name} := {self._expression(option)})" for option in group]
-                parts += [f"{name} if {got} is not MISSING and ({name} or {falsy})" for got in gots]
-                continue
-            holder = self._parent(parent)
-            keys = [option.keys[-1] for option in group if isinstance(option, Path)]
-            gots = [f"({name} := {holder}.get({key!r})) or {falsy}" for key in keys]
-            parts.append(f"{name} if {holder} is not EMPTY and ({' or '.join(gots)})")
+                parts += [f"{name} if {test}" for test in tests]
+            else:
+                parts.append(f"{name} if {self._parent(parent)} is not EMPTY and ({' or '.join(tests)})")
         return f"({' else '.join([*parts, 'MISSING'])})"
+
+    def _is_filled(self, option: Node, name: str) -> str:
+        """Write the question whether an option, whose parent is there, gives something; `name` holds what it gives."""
+        falsy = f'({name} is not None and {name} != "" and {name} != [])'
+        match option:
+            case Path(keys=(*above, key)):
+                return f"({name} := {self._parent(tuple(above))}.get({key!r})) or {falsy}"
+            case Query(find=find):
+                return f"({name} := {self._bound(find)}(event)) is not MISSING and ({name} or {falsy})"
+        return f"({name} := {self._expression(option)}) is not MISSING and ({name} or {falsy})"
 
     def _if(self, node: If) -> str:
         value = self._expression(node.value)
@@ -161,5 +167,10 @@ class _Function:
 
 
 def _parent_keys(node: Node) -> tuple[str, ...] | None:
-    """Give the keys of the object that a path asks; None for what is no path."""
-    return node.keys[:-1] if isinstance(node, Path) and node.keys else None
+    """Give the keys of the object that a path or query asks; None for all else."""
+    match node:
+        case Path(keys=(*above, _)):
+            return tuple(above)
+        case Query(under=under):
+            return under
+    return None
