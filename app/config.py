@@ -176,7 +176,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _safe_by_default(self) -> Self:
-        if self.live and self.reachable and not self.authenticated:
+        if not self.sandboxed and self.reachable and not self.authenticated:
             message = (
                 f"HOST={self.host} lets anybody send events: set WEBHOOK_SHARED_SECRETS, WEBHOOK_HEADER or WRITE_KEYS, "
                 "or HOST=127.0.0.1, or PUBLISHED_ON_LOOPBACK=true where the port is published on loopback only"
@@ -220,5 +220,8 @@ def load_settings(**overrides: Any) -> Settings:
         message = f"a *_FILE setting cannot be read: {exc.filename}: {exc.strerror}"
         raise SettingsError(message) from exc
     except ValidationError as exc:
-        lines = (": ".join([*(str(part).upper() for part in fault["loc"][:1]), fault["msg"]]) for fault in exc.errors())
+        lines = (
+            ": ".join([*(str(part).upper() for part in fault["loc"][:1]), fault["msg"].removeprefix("Value error, ")])
+            for fault in exc.errors()
+        )
         raise SettingsError("\n".join(lines)) from None

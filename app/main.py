@@ -186,7 +186,7 @@ def _status(settings: Settings, parts: Parts, role: Role) -> Status:
         coordination=parts.coordination,
         metrics=parts.metrics,
         ad_account_id=parts.ad_account_id,
-        mode="live" if settings.live else "sandbox",
+        mode="sandbox" if settings.sandboxed else "live",
         role=role.value,
         clock=parts.clock,
     )
@@ -200,7 +200,7 @@ def _console(settings: Settings, parts: Parts, access: Access) -> ConsoleService
         access=access,
         destination=DestinationView(
             ad_account_id=parts.ad_account_id,
-            live=settings.live,
+            live=not settings.sandboxed,
             switched_off=settings.switched_off,
             sender_headers=settings.sender_headers,
         ),

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.coordination import Coordination
@@ -62,6 +63,10 @@ class Status:
 def status_router(status: Status) -> APIRouter:
     """Build /healthz, /readyz and /metrics."""
     router = APIRouter(tags=["status"])
+
+    @router.get("/", include_in_schema=False)
+    async def root() -> RedirectResponse:
+        return RedirectResponse("/console", 303)
 
     @router.get("/healthz", summary="Is the process alive?")
     async def healthz() -> dict[str, str]:

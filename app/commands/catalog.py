@@ -14,7 +14,7 @@ from rich.table import Table
 from app.catalog import MAX_ENABLED_PRESETS, Catalog, Preset, load_catalog
 from app.config import Settings, load_settings
 from app.destination import ReportConversionEvent
-from app.errors import EventRefused
+from app.errors import EventError, EventRefused
 from app.pipeline import Pipeline
 from app.rules import consent_rules, conversion_rules
 from app.source import Arrival, event_json, read_event, withheld
@@ -83,7 +83,11 @@ def preview(
         action=ReportConversionEvent(conversion_rules(settings)),
         withheld=lambda event: withheld(event, rules),
     )
-    raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    try:
+        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as exc:
+        message = f"{file} cannot be read: {exc.strerror}"
+        raise typer.BadParameter(message) from exc
     for event in _events(raw):
         if explain:
             _explain(catalog, event)
@@ -101,11 +105,15 @@ def _load(settings: Settings, presets: list[Path] | None, mappings: list[Path] |
 
 def _events(raw: bytes) -> Iterator[Event | EventRefused]:
     """Read one event, an array, a batch, or a line each."""
-    lines = raw.splitlines()
-    whole = len(lines) < 2 or not _is_json(lines[0])  # noqa: PLR2004 - one line is never NDJSON of several
+    lines = [line for line in raw.splitlines() if line.strip()]
     arrival = Arrival.at(time.time())
-    for text in [raw] if whole else filter(None, map(bytes.strip, lines)):
-        for member in read_body(text).members:
+    for number, text in enumerate([raw] if _is_json(raw) else lines, start=1):
+        try:
+            members = read_body(text).members
+        except EventError:
+            yield EventRefused(f"line {number} is not JSON")
+            continue
+        for member in members:
             try:
                 yield read_event(member, arrival)
             except EventRefused as exc:

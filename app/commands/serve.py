@@ -106,8 +106,8 @@ class _Server(uvicorn.Server):
 
 def _banner(settings: Settings) -> None:
     """Say on standard error where events go, before anything is served."""
-    if settings.live:
-        goes = f"ad account {settings.pinterest_ad_account_id} at Pinterest"
+    if not settings.sandboxed:
+        goes = f"{settings.pinterest_api_url} for ad account {settings.pinterest_ad_account_id or '(none)'}"
     else:
         goes = (
             "the built-in SANDBOX, because PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN are not set;\n"

@@ -66,13 +66,15 @@ def read_event(value: Any, arrival: Arrival) -> Event:
         _correct_clock(value, arrival)
     else:
         value["receivedAt"] = value.get("receivedAt") or arrival.received
-        value["timestamp"] = _told_time(value) or value["receivedAt"]
+        told = _told_time(value)
+        value["timestamp"] = value["receivedAt"] if told is None or told == "" else told
     return value
 
 
 def _told_time(event: Event) -> Any:
     """Answer when the sender says it happened; RudderStack's SDKs say it as `originalTimestamp`."""
-    return event.get("timestamp") or event.get("originalTimestamp")
+    told = event.get("timestamp")
+    return event.get("originalTimestamp") if told is None or told == "" else told
 
 
 def given_message_id(event: Event) -> str | None:
