@@ -37,7 +37,7 @@ def _is_filled(value: Any) -> bool:
 
 
 def build_coalesce(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@coalesce`: the first of a list that is not missing, null, "" or []."""
+    """Build `@coalesce`: the first of a list that is not missing, null, "", [] or a placeholder ("undefined")."""
     if not isinstance(value, list):
         return compiler.fault(at, f"should be a list of values but it is {kind(value)}")
     if len(value) > MAX_OPTIONS:

@@ -23,7 +23,20 @@ from itertools import groupby
 from typing import Any, Final
 
 from app.mapping.javascript import NotAnObject
-from app.mapping.nodes import MISSING, Call, Choice, Constant, If, List, Node, Object, Path, Query, Resolver
+from app.mapping.nodes import (
+    MISSING,
+    PLACEHOLDERS,
+    Call,
+    Choice,
+    Constant,
+    If,
+    List,
+    Node,
+    Object,
+    Path,
+    Query,
+    Resolver,
+)
 
 _EMPTY: Final[dict[str, Any]] = {}
 _SMALL: Final = 2**53
@@ -40,7 +53,12 @@ class _Function:
     """The text of one function in the making."""
 
     def __init__(self) -> None:
-        self._names: dict[str, Any] = {"MISSING": MISSING, "NotAnObject": NotAnObject, "EMPTY": _EMPTY}
+        self._names: dict[str, Any] = {
+            "MISSING": MISSING,
+            "NotAnObject": NotAnObject,
+            "EMPTY": _EMPTY,
+            "PLACEHOLDERS": PLACEHOLDERS,
+        }
         #: Parent objects are fetched once, before all else: path of the parent -> its name.
         self._parents: dict[tuple[str, ...], str] = {}
         self._head: list[str] = []
@@ -147,13 +165,14 @@ class _Function:
 
     def _is_filled(self, option: Node, name: str) -> str:
         """Write the question whether an option, whose parent is there, gives something; `name` holds what it gives."""
-        falsy = f'({name} is not None and {name} != "" and {name} != [])'
+        said = f"({name}.__class__ is not str or {name} not in PLACEHOLDERS)"
+        falsy = f'(not {name} and {name} is not None and {name} != "" and {name} != [])'
         match option:
             case Path(keys=(*above, key)):
-                return f"({name} := {self._parent(tuple(above))}.get({key!r})) or {falsy}"
+                return f"(({name} := {self._parent(tuple(above))}.get({key!r})) and {said}) or {falsy}"
             case Query(find=find):
-                return f"({name} := {self._bound(find)}(event)) is not MISSING and ({name} or {falsy})"
-        return f"({name} := {self._expression(option)}) is not MISSING and ({name} or {falsy})"
+                return f"({name} := {self._bound(find)}(event)) is not MISSING and (({name} and {said}) or {falsy})"
+        return f"({name} := {self._expression(option)}) is not MISSING and (({name} and {said}) or {falsy})"
 
     def _if(self, node: If) -> str:
         value = self._expression(node.value)

@@ -96,6 +96,16 @@ NOTHING: Final = Constant(value=MISSING)
 EVENT: Final = Path(text="$", keys=())
 
 
+#: What programs write where they have nothing: a choice goes on to the next value.
+PLACEHOLDERS: Final = frozenset(
+    spelling
+    for word in (" ", "null", "undefined", "none", "nan", "n/a", "(not set)")
+    for spelling in (word, word.upper(), word.capitalize())
+) | {"NaN"}
+
+
 def is_empty(value: Any) -> bool:
     """Say whether a `Choice` passes this value over. Zero and false are values."""
-    return value is MISSING or value is None or value in ("", [])
+    if isinstance(value, str):
+        return not value or value in PLACEHOLDERS
+    return value is MISSING or value is None or value == []

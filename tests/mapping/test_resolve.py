@@ -23,7 +23,7 @@ COALESCE = [
     ([0, "a"], 0),
     ([False, "a"], False),
     ([{}, "a"], {}),
-    ([" ", "a"], " "),
+    ([" ", "undefined", "NaN", "(not set)", "a"], "a"),
     ([None, "", []], MISSING),
     ([], MISSING),
 ]

@@ -297,3 +297,10 @@ def test_every_field_that_a_preset_may_map_is_known_where_events_are_built(catal
     _, warnings = report_conversion_event(fields | {"user_data": fields["user_data"] | {"email": "a@b.co"}}, now=None)
 
     assert [warning for warning in warnings if "does not know it" in warning] == []
+
+
+@pytest.mark.parametrize("placeholder", ["undefined", "null", "None", "N/A", "(not set)", " "])
+def test_a_placeholder_does_not_hide_a_value_that_follows(sent_of: Make, placeholder: str) -> None:
+    context = {"traits": {"email": "jane.doe@example.com"}}
+    sent = sent_of("Page Visit", properties={"email": placeholder}, context=context)
+    assert sent["user_data"]["em"] == ["86e0b9e56c17cc4d12387e1949b85053fbe73bc3ce5a1188713a9d300cc6133d"]
