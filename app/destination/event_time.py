@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from app.destination.reading import NO_NOTES, Reading, single
-from app.destination.wording import left_out, shown
+from app.destination.wording import left_out, left_out_number, shown
 from app.errors import EventInvalid
 
 #: Larger numbers are milliseconds (as seconds they would lie beyond the year 5138).
@@ -41,7 +41,7 @@ def read_time(value: Any) -> Reading:
     elif type(given) in (int, float):
         seconds = _from_number(given)
     if seconds is None:
-        return None, (left_out(value, "no time can be read from it"),)
+        return None, (left_out_number(value, "no time can be read from it"),)
     return math.floor(seconds), NO_NOTES
 
 
