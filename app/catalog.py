@@ -92,7 +92,9 @@ def compile_catalog(presets: Texts, mappings: Texts, *, custom_event_names: Coll
     action = _action(mappings, faults)
     files = {file: _parse(PresetFile, file, text, faults) for file, text in presets.items()}
     event_names = {*EVENT_NAMES, *custom_event_names}
-    compiled = [_compile(file, spec, action, event_names, faults) for file, spec in files.items() if spec]
+    compiled = [
+        _compile(file, spec or _salvaged(presets[file]), action, event_names, faults) for file, spec in files.items()
+    ]
     faults.extend(_faults_between({file: spec for file, spec in files.items() if spec}))
     if faults or action is None:
         raise CatalogError(faults)
@@ -163,6 +165,22 @@ def _parse(kind: type[_File], file: str, text: str, faults: list[Fault]) -> _Fil
         return None
 
 
+def _salvaged(text: str) -> PresetFile:
+    """Take the trigger and mapping of a file that is faulty elsewhere, so that their faults are told as well."""
+    value = parse(text)
+    given = value if isinstance(value, dict) else {}
+    subscribe, mapping = given.get("subscribe"), given.get("mapping", {})
+    return PresetFile.model_construct(
+        name="",
+        description="",
+        subscribe=subscribe if isinstance(subscribe, str) else 'type = "track"',
+        action=ACTION,
+        mapping=mapping if isinstance(mapping, dict) and given else {"event_name": "custom"},
+        enabled=False,
+        example=None,
+    )
+
+
 def _compile(
     file: str, spec: PresetFile, action: ActionFile | None, event_names: Collection[str], faults: list[Fault]
 ) -> Preset | None:
@@ -173,7 +191,7 @@ def _compile(
         trigger = compile_trigger(spec.subscribe)
     except TriggerError as exc:
         found.append(Fault(path="/subscribe", message=str(exc)))
-    fields = lay_over(default_fields(action), spec.mapping) if action else {}
+    fields = lay_over(default_fields(action), spec.mapping) if action else spec.mapping
     if action:
         found.extend(check_fields(spec.mapping, fields, action, event_names))
     try:

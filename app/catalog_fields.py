@@ -44,9 +44,9 @@ def check_fields(
     yield from _names(own, action.fields, "/mapping")
     for name, spec in action.fields.items():
         choices = event_names if name == "event_name" else spec.choices
-        value = _literal(merged.get(name))
-        if choices and value is not None and value not in choices:
-            yield Fault(path=f"/mapping/{name}", message=f"{value!r} is not known{nearest(value, choices)}")
+        for value in _literals(merged.get(name)) if choices else ():
+            if value not in choices:
+                yield Fault(path=f"/mapping/{name}", message=f"{value!r} is not known{nearest(value, choices)}")
         if spec.required and merged.get(name) is None:
             yield Fault(path=f"/mapping/{name}", message="is required and has no default: give it here")
 
@@ -73,10 +73,20 @@ def _shapes(value: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield from _shapes(pair[1], f"{path}/@arrayPath/1")
 
 
-def _literal(value: Any) -> str | None:
-    """Answer the text that this value always is; None where it is computed, or no text."""
-    inner = value.get("@literal") if isinstance(value, dict) else value
-    return inner if isinstance(inner, str) else None
+def _literals(value: Any) -> Iterator[str]:
+    """Yield the texts that the mapping itself gives as this value, also in the branches of a choice."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "@literal":
+                yield from _literals(inner)
+            elif key == "@coalesce" and isinstance(inner, list):
+                for option in inner:
+                    yield from _literals(option)
+            elif key in {"@if", "@ifEquals"} and isinstance(inner, dict):
+                yield from _literals(inner.get("then"))
+                yield from _literals(inner.get("else"))
 
 
 def place_of_default(action: ActionFile, pointer: str) -> str:

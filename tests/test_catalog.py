@@ -299,3 +299,24 @@ def test_the_same_files_elsewhere_are_the_same_generation() -> None:
     )
 
     assert here.generation == there.generation
+
+
+def test_a_file_that_is_faulty_in_its_frame_has_its_trigger_and_mapping_checked_too() -> None:
+    text = "name: A\nsubscribe: type ==\naction: nothing\nmapping: {event_name: chekout, lable: 1}\n"
+    found = faults(text)
+    for place in ("/action: ", "/subscribe: ", "/mapping/event_name: ", "/mapping/lable: "):
+        assert sum(f"presets/0.yaml: {place}" in fault for fault in found) == 1, place
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"@literal": chekout}',
+        '{"@coalesce": [{"@path": $.event}, chekout]}',
+        '{"@if": {exists: {"@path": $.event}, then: checkout, else: chekout}}',
+        '{"@ifEquals": {value: {"@path": $.event}, equals: x, then: chekout}}',
+    ],
+)
+def test_a_wrong_event_name_is_found_in_every_branch_of_a_choice(value: str) -> None:
+    (fault,) = faults(preset(f"{{event_name: {value}}}"))
+    assert "'chekout' is not known: did you mean 'checkout'?" in fault
