@@ -97,7 +97,8 @@ class Connection:
         lent, self._lent = self._lent, None
         if lent is not None:
             for leave in (partial(lent.client.flush, 1), lent.client.close):
-                with suppress(nats.errors.Error, OSError, asyncio.TimeoutError):  # a server that is gone is left too
+                # A server that is gone is left too; asyncio answers a write to a dead transport with TypeError.
+                with suppress(nats.errors.Error, OSError, asyncio.TimeoutError, TypeError, RuntimeError):
                     await leave()
 
 
