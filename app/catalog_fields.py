@@ -43,7 +43,7 @@ def check_fields(
     """Yield unknown names of a preset's own mapping, and of the whole wrong literals and missing fields."""
     yield from _names(own, action.fields, "/mapping")
     for name, spec in action.fields.items():
-        choices = event_names if name == "event_name" else spec.choices
+        choices = event_names if name == "event_name" else spec.choices or ()
         for value in _literals(merged.get(name)) if choices else ():
             if value not in choices:
                 yield Fault(path=f"/mapping/{name}", message=f"{value!r} is not known{nearest(value, choices)}")
