@@ -7,13 +7,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from hypothesis import configuration
+from hypothesis import HealthCheck, configuration, settings
 
 from tests.process import ROOT, Server, clean_environment, free_port
 
 FIGURE = "figure"
 
 configuration.set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")  # a busy machine is no fault of the code
 
 
 @pytest.fixture(scope="session")

@@ -182,7 +182,10 @@ def _is_number(found: Any) -> bool:
 
 
 def _double(number: float) -> float:
-    return math.copysign(math.inf, number) if abs(number) > 10**309 else float(number)
+    try:
+        return float(number)
+    except OverflowError:
+        return math.copysign(math.inf, number)
 
 
 @settings(deadline=None, max_examples=400)  # a busy machine is no fault
