@@ -185,7 +185,7 @@ def _double(number: float) -> float:
     try:
         return float(number)
     except OverflowError:
-        return math.copysign(math.inf, number)
+        return math.inf if number > 0 else -math.inf
 
 
 @settings(deadline=None, max_examples=400)  # a busy machine is no fault
