@@ -77,19 +77,8 @@ class Pipeline:
 
         Raises EventError where `raw` is not a Segment event. Invalid and withheld deliveries are left out.
         """
-        event = read_raw_event(raw, now=now)
-        if self._withheld(event) is not None:
-            return []
-        made = []
-        for preset in self.catalog.matching(event):
-            if self._switched_off(preset.name) is not None:
-                continue
-            try:
-                built, _ = self._action(preset.mapping.resolve(event) or {}, now=now)
-            except (EventInvalid, MappingError):
-                continue
-            made.append((preset.name, orjson.dumps(built)))
-        return made
+        lines = self.preview(read_raw_event(raw, now=now), now=now)
+        return [(line.preset or "", orjson.dumps(line.event)) for line in lines if line.event is not None]
 
     def preview(self, event: Event, *, now: float) -> list[Line]:
         """Answer one line for each preset that takes the event, or one that says why there is none.

@@ -10,8 +10,8 @@ Beside it, in the same run:
 CPU time of the process, so that others on the machine do not count; the best of ROUNDS. What the rules remember
 (digests, addresses, times) is forgotten before each round.
 
-Of 65 us of ours (hot, in microseconds): parse 8, depth 4, clock and ids 3, triggers 4, mapping 13, action 22
-(optional fields 9, finishing 4, user_data 4, required 2), write 5, records 3. By hand, less parse and write: 15.
+Of about 46 us of ours (hot, in microseconds, each part timed alone): raw JSON and its checks 11, triggers 3, mapping 13,
+action 16 to 20, write 4 to 5.
 """
 
 import functools
