@@ -10,8 +10,8 @@ Beside it, in the same run:
 CPU time of the process, so that others on the machine do not count; the best of ROUNDS. What the rules remember
 (digests, addresses, times) is forgotten before each round.
 
-Of about 46 us of ours (hot, in microseconds, each part timed alone): raw JSON and its checks 11, triggers 3, mapping 13,
-action 16 to 20, write 4 to 5.
+Of about 46 us of ours (hot, in microseconds, each part timed alone): raw JSON and its checks 11, triggers 3,
+mapping 13, action 16 to 20, write 4 to 5.
 """
 
 import functools
