@@ -15,6 +15,7 @@ import orjson
 from app.catalog import Catalog, Preset
 from app.destination import components, report_conversion_event
 from app.errors import EventInvalid, EventRefused, MappingError
+from app.outbox import enqueue_tallies
 from app.source import read_raw_event
 from app.types import Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, Note, Receipt, Tally
 
@@ -67,6 +68,7 @@ class Pipeline:
         self._outbox = outbox
         self._ad_account_id = ad_account_id
         self._on_count = on_count
+        self._arrays = asyncio.Lock()
 
     def use(self, catalog: Catalog) -> None:
         """Map by this catalog from the next event on."""
@@ -111,16 +113,23 @@ class Pipeline:
         if self._outbox is None:
             message = "this pipeline has no outbox: it only previews"
             raise RuntimeError(message)
-        drafts = []
-        for number, event in enumerate(events, start=1):
-            drafts.append(self.draft(event, now=now))
-            if number % EVENTS_A_TURN == 0:
-                await asyncio.sleep(0)
+        drafts = await self._draft_all(events, now)
         deliveries = [self._delivery(*item) for item in _lines(drafts, Exit.ENQUEUED)]
         tallies = _tallies(drafts)
         answers = await self._outbox.enqueue(deliveries, list(_notes(drafts)), tallies, now=now)
-        self._on_count([*tallies, *_outbox_tallies(deliveries, answers)])
+        self._on_count([*tallies, *enqueue_tallies(deliveries, answers)])
         return _receipt(drafts, iter(answers))
+
+    async def _draft_all(self, events: Sequence[Event | EventRefused], now: float) -> list[EventReceipt]:
+        """Draft one array after the other, so that the first commits while the next is mapped; a few events at once."""
+        if len(events) <= EVENTS_A_TURN:
+            return [self.draft(event, now=now) for event in events]
+        drafts = []
+        async with self._arrays:
+            for first in range(0, len(events), EVENTS_A_TURN):
+                drafts += [self.draft(event, now=now) for event in events[first : first + EVENTS_A_TURN]]
+                await asyncio.sleep(0)
+        return drafts
 
     def draft(self, event: Event | EventRefused, *, now: float) -> EventReceipt:
         """Preview one received event, or tell why it was refused."""
@@ -175,16 +184,6 @@ def _tallies(drafts: Sequence[EventReceipt]) -> list[Tally]:
                 counts[line.exit, preset, line.reason[:MAX_LABEL_CHARACTERS]] += 1
             for warning in line.warnings:
                 counts["warning", preset, warning.partition(":")[0][:MAX_LABEL_CHARACTERS]] += 1
-    return [Tally(name=str(n), preset=p, label=label, count=count) for (n, p, label), count in counts.items()]
-
-
-def _outbox_tallies(deliveries: Sequence[NewDelivery], answers: Sequence[Enqueued]) -> list[Tally]:
-    """Count what the outbox counts for itself."""
-    counts: Counter[tuple[str, str, str]] = Counter()
-    for delivery, answer in zip(deliveries, answers, strict=True):
-        counts[answer.exit, delivery.preset, ""] += 1
-        if answer.exit is Exit.ENQUEUED:
-            counts.update(("quality", delivery.preset, component) for component in delivery.quality)
     return [Tally(name=str(n), preset=p, label=label, count=count) for (n, p, label), count in counts.items()]
 
 

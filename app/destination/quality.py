@@ -3,41 +3,36 @@
 The eleven are those of its score, `GET /ad_accounts/{id}/conversion_eqs` (API description 5.22 and later).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+#: The component, the part of the event that shows it, and the member there; a product has several places.
+_SHOWN = (
+    ("external_event_id", 0, "event_id"),
+    ("hashed_email", 1, "em"),
+    ("hashed_maid", 1, "hashed_maids"),
+    ("ip_address", 1, "client_ip_address"),
+    ("user_agent", 1, "client_user_agent"),
+    ("advertiser_external_id", 1, "external_id"),
+    ("click_id_epik", 1, "click_id"),
+    ("order_id", 2, "order_id"),
+    ("order_value", 2, "value"),
+    ("product_id", 3, "id"),
+    ("source_url", 0, "event_source_url"),
+)
 #: In Pinterest's order and words.
-COMPONENTS = (
-    "external_event_id",
-    "hashed_email",
-    "hashed_maid",
-    "ip_address",
-    "user_agent",
-    "advertiser_external_id",
-    "click_id_epik",
-    "order_id",
-    "order_value",
-    "product_id",
-    "source_url",
-)
-
-_OF_EVENT = (("event_id", "external_event_id"), ("event_source_url", "source_url"))
-_OF_USER_DATA = (
-    ("em", "hashed_email"),
-    ("hashed_maids", "hashed_maid"),
-    ("client_ip_address", "ip_address"),
-    ("client_user_agent", "user_agent"),
-    ("external_id", "advertiser_external_id"),
-    ("click_id", "click_id_epik"),
-)
-_OF_CUSTOM_DATA = (("order_id", "order_id"), ("value", "order_value"), ("content_ids", "product_id"))
+COMPONENTS = tuple(name for name, _, _ in _SHOWN)
 
 
 def components(event: dict[str, Any]) -> tuple[str, ...]:
     """Return which of COMPONENTS a finished event carries, in their order."""
     custom_data = event.get("custom_data", {})
-    carried = {name for key, name in _OF_EVENT if key in event}
-    carried.update(name for key, name in _OF_USER_DATA if key in event["user_data"])
-    carried.update(name for key, name in _OF_CUSTOM_DATA if key in custom_data)
-    if any("id" in content for content in custom_data.get("contents", ())):
-        carried.add("product_id")
-    return tuple(name for name in COMPONENTS if name in carried)
+    parts = (event, event["user_data"], custom_data, _product(custom_data))
+    return tuple([name for name, part, member in _SHOWN if member in parts[part]])
+
+
+def _product(custom_data: dict[str, Any]) -> Mapping[str, Any]:
+    """Find a product that is named by its id."""
+    if "content_ids" in custom_data:
+        return {"id": custom_data["content_ids"]}
+    return next((content for content in custom_data.get("contents", ()) if "id" in content), {})

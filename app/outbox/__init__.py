@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.errors import SettingsError
+from app.outbox.counts import enqueue_tallies
 from app.outbox.protocol import Outbox
 from app.outbox.rules import OutboxRules
 
-__all__ = ["Outbox", "OutboxRules", "open_outbox"]
+__all__ = ["Outbox", "OutboxRules", "enqueue_tallies", "open_outbox"]
 
 
 def open_outbox(url: str, rules: OutboxRules, *, clock: Callable[[], float] = time.time) -> Outbox:

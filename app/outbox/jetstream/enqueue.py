@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import orjson
 
 from app.errors import OutboxUnavailable
+from app.outbox.counts import enqueue_tallies
 from app.outbox.jetstream.broker import Broker, together
 from app.outbox.jetstream.keys import Held, Keys, keys_under
 from app.outbox.jetstream.record import Record, begun, decode, encode
@@ -84,7 +85,7 @@ class Enqueue:
         ]
         for note in (*notes, *duplicates):  # one by one: their order is their order in the ledger
             await self._broker.publish(f"pinrelay.note.{token(note.message_id)}", orjson.dumps([now, note]))
-        return judged.answers, _counted(deliveries, judged.answers)
+        return judged.answers, enqueue_tallies(deliveries, judged.answers)
 
     async def refuse_beyond_the_backlog(self, count: int) -> None:
         """Raise OutboxUnavailable where `count` more deliveries would be too many."""
@@ -123,12 +124,3 @@ class Enqueue:
             f"pinrelay.ledger.{address(delivery)}", encode(Record(delivery=delivery)), after=0
         )  # fmt: skip
         await self._keys.take(keys, delivery.delivery_id, now + self._rules.dedup_window_s, seen)
-
-
-def _counted(deliveries: Sequence[NewDelivery], answers: Sequence[Enqueued]) -> list[Tally]:
-    tallies = []
-    for delivery, answer in zip(deliveries, answers, strict=True):
-        tallies.append(Tally(name=answer.exit, preset=delivery.preset))
-        if answer.exit is Exit.ENQUEUED:
-            tallies += [Tally(name="quality", preset=delivery.preset, label=each) for each in delivery.quality]
-    return tallies

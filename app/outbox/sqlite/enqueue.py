@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from app.errors import OutboxUnavailable
+from app.outbox.counts import enqueue_tallies
 from app.outbox.keys import Key, keys_of
 from app.outbox.rules import OutboxRules
 from app.outbox.sqlite.database import PAYLOAD_VERSION, as_rows, one_json
@@ -40,9 +41,6 @@ class _Rows:
 
     def add_note(self, note: Note, now: float) -> None:
         self.notes.append([note.message_id, note.preset, note.exit, note.reason, note.warnings, now])
-
-    def add_tally(self, name: str, preset: str, now: float, label: str = "") -> None:
-        self.tallies.append((now, Tally(name=name, preset=preset, label=label)))
 
     def add(self, other: "_Rows") -> None:
         self.deliveries += other.deliveries
@@ -118,6 +116,7 @@ def _judge(
             delivery_id = first_id + len(rows.deliveries)
             rows.keys.update((key.digest, (delivery_id, call.now + rules.dedup_window_s)) for key in of_delivery)
             _write_new(rows, delivery, delivery_id, call.now)
+    rows.tallies += [(call.now, tally) for tally in enqueue_tallies(call.deliveries, answers)]
     return rows, answers
 
 
@@ -139,7 +138,6 @@ def _write_duplicate(rows: _Rows, delivery: NewDelivery, reason: str, now: float
         warnings=delivery.warnings,
     )
     rows.add_note(note, now)
-    rows.add_tally(Exit.DUPLICATE, delivery.preset, now)
 
 
 def _write_new(rows: _Rows, delivery: NewDelivery, delivery_id: int, now: float) -> None:
@@ -159,9 +157,6 @@ def _write_new(rows: _Rows, delivery: NewDelivery, delivery_id: int, now: float)
     ]
     rows.deliveries.append(row)
     rows.bodies.append(delivery.payload.decode())
-    rows.add_tally(Exit.ENQUEUED, delivery.preset, now)
-    for component in delivery.quality:
-        rows.add_tally("quality", delivery.preset, now, component)
 
 
 def _store(connection: sqlite3.Connection, rows: _Rows, first_id: int) -> None:
