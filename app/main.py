@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import httpx
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from pydantic import SecretStr
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import __version__
 from app.alerts import Alerts, alerts_to
@@ -23,6 +24,7 @@ from app.coordination import Coordination
 from app.delivery import Retention
 from app.destination import COMPONENTS, ReportConversionEvent, redact
 from app.destination.client import PinterestClient
+from app.direct import DirectRoutes
 from app.log import log_attempts, log_error
 from app.metrics import Metrics
 from app.outbox import Outbox, open_outbox
@@ -63,6 +65,24 @@ class Parts:
     sandbox: ASGIApp | None
 
 
+class _Application(FastAPI):
+    """FastAPI with every request logged, and the shortest way to the busiest routes."""
+
+    def __init__(self, metrics: Metrics, **options: Any) -> None:
+        super().__init__(**options)
+        self._direct = DirectRoutes(super().__call__)
+        self._entrance = RequestLog(self._direct, metrics)
+
+    def include_busy_router(self, router: APIRouter) -> None:
+        """Include a router whose endpoints take a Request only (see app/direct.py)."""
+        self.include_router(router)
+        self._direct.add(router)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self._entrance(scope, receive, send)
+
+
 def create_app(
     settings: Settings | None = None, *, role: Role = Role.ALL, clock: Callable[[], float] = time.time
 ) -> FastAPI:
@@ -72,7 +92,8 @@ def create_app(
     """
     settings = settings or load_settings()
     parts = _join(settings, role, clock)
-    app = FastAPI(
+    app = _Application(
+        parts.metrics,
         title="Pinrelay",
         version=__version__,
         docs_url=None,
@@ -84,14 +105,13 @@ def create_app(
             clock=clock,
         ),
     )
-    app.add_middleware(RequestLog, metrics=parts.metrics)
     status = _status(settings, parts, role)
     access = Access(password=settings.console_password, published_on_loopback=settings.published_on_loopback)
     if role is not Role.SEND:
-        pipeline = _pipeline(settings, parts)
-        app.include_router(webhook_router(pipeline, webhook_rules(settings), clock=clock))
         tracking = tracking_rules(settings)
-        app.include_router(tracking_router(pipeline, tracking, clock=clock))
+        pipeline = _pipeline(settings, parts)
+        app.include_busy_router(webhook_router(pipeline, webhook_rules(settings), clock=clock))
+        app.include_busy_router(tracking_router(pipeline, tracking, clock=clock))
         app.include_router(sdk_settings_router(tracking.write_keys, is_open=tracking.is_open))
     app.include_router(status_router(status))
     app.include_router(create_console(_console(settings, parts, access)))

@@ -7,6 +7,7 @@ Names follow Prometheus' rules: a unit as suffix, `_total` for counters.
 
 import os
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -16,6 +17,8 @@ from app.types import Backlog, Tally
 
 #: Seconds; from a quick commit to the slowest call.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+_CACHED_CHILDREN = 4_096
 
 
 class Metrics:
@@ -39,6 +42,9 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self._registry,
         )
+        # prometheus-client looks a child up under a lock, at every count: more than all else that counting costs
+        self._child = lru_cache(_CACHED_CHILDREN)(self._find_child)
+        self._request_child = lru_cache(_CACHED_CHILDREN)(self._request_s.labels)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self._registry)
@@ -46,16 +52,21 @@ class Metrics:
     def count(self, tallies: Iterable[Tally]) -> None:
         """Count what happened, as the outbox does."""
         for tally in tallies:
-            if tally.name in {"accepted", "refused"}:
-                self._events.labels(tally.name).inc(tally.count)
-            elif tally.name == "warning":
-                self._warnings.labels(tally.preset, tally.label).inc(tally.count)
-            elif tally.name == "quality":
-                self._quality.labels(tally.preset, tally.label).inc(tally.count)
-            elif tally.name == "calls":
-                self._calls.labels(tally.label).inc(tally.count)
-            else:
-                self._deliveries.labels(tally.preset, tally.name).inc(tally.count)
+            self._child(tally.name, tally.preset, tally.label).inc(tally.count)
+
+    def _find_child(self, name: str, preset: str, label: str) -> Counter:
+        """Find what counts a tally of this name."""
+        match name:
+            case "accepted" | "refused":
+                return self._events.labels(name)
+            case "warning":
+                return self._warnings.labels(preset, label)
+            case "quality":
+                return self._quality.labels(preset, label)
+            case "calls":
+                return self._calls.labels(label)
+            case _:
+                return self._deliveries.labels(preset, name)
 
     def observe_call(self, duration_s: float) -> None:
         """Note how long one call to Pinterest took."""
@@ -63,7 +74,7 @@ class Metrics:
 
     def observe_request(self, route: str, status: int, duration_s: float) -> None:
         """Note how long one request took; `route` is the pattern, not the path."""
-        self._request_s.labels(route, str(status)).observe(duration_s)
+        self._request_child(route, str(status)).observe(duration_s)
 
     def refused_for_outbox(self) -> None:
         """Count a request that the outbox could not commit."""

@@ -6,8 +6,9 @@ map_event(raw) -> [(preset, JSON)] the same for one raw event, for programs
 """
 
 import asyncio
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Protocol, TypeAlias
 
 import orjson
@@ -23,6 +24,8 @@ from app.types import Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, No
 MAX_LABEL_CHARACTERS = 160
 #: After so many events the other requests of this process get their turn.
 EVENTS_A_TURN = 50
+
+_COUNTED_BY_REASON = frozenset({Exit.UNMATCHED, Exit.WITHHELD, Exit.INVALID})
 
 #: Answers why an event must not be sent for a preset; None where it may be.
 Gate: TypeAlias = Callable[[Event], str | None]
@@ -172,19 +175,24 @@ def _notes(drafts: Sequence[EventReceipt]) -> Iterator[Note]:
 
 def _tallies(drafts: Sequence[EventReceipt]) -> list[Tally]:
     """Count every exit but those that the outbox decides (enqueued, duplicate), and every warning by its field."""
-    counts: Counter[tuple[str, str, str]] = Counter()
+    counts: defaultdict[tuple[str, str, str], int] = defaultdict(int)
     for draft in drafts:
         refused = draft.deliveries[0].exit is Exit.REFUSED
-        counts[Exit.REFUSED if refused else Exit.ACCEPTED, "", ""] += 1
+        counts[Exit.REFUSED.value if refused else Exit.ACCEPTED.value, "", ""] += 1
         for line in draft.deliveries:
             preset = line.preset or ""
             if line.preset:
-                counts[Exit.MATCHED, preset, ""] += 1
-            if line.exit in {Exit.UNMATCHED, Exit.WITHHELD, Exit.INVALID}:
-                counts[line.exit, preset, line.reason[:MAX_LABEL_CHARACTERS]] += 1
+                counts[Exit.MATCHED.value, preset, ""] += 1
+            if line.exit in _COUNTED_BY_REASON:
+                counts[line.exit.value, preset, line.reason[:MAX_LABEL_CHARACTERS]] += 1
             for warning in line.warnings:
                 counts["warning", preset, warning.partition(":")[0][:MAX_LABEL_CHARACTERS]] += 1
-    return [Tally(name=str(n), preset=p, label=label, count=count) for (n, p, label), count in counts.items()]
+    return [_tally(*key, count) for key, count in counts.items()]
+
+
+@lru_cache(4_096)
+def _tally(name: str, preset: str, label: str, count: int) -> Tally:
+    return Tally(name=name, preset=preset, label=label, count=count)
 
 
 def _receipt(drafts: Sequence[EventReceipt], answers: Iterator[Enqueued]) -> Receipt:
@@ -195,13 +203,20 @@ def _receipt(drafts: Sequence[EventReceipt], answers: Iterator[Enqueued]) -> Rec
         )
         for draft in drafts
     )
-    counts = Counter(line.exit for event in events for line in event.deliveries)
-    refused = counts[Exit.REFUSED]
-    return Receipt(events=events, counts={Exit.ACCEPTED: len(events) - refused, **counts})
+    counts: defaultdict[Exit, int] = defaultdict(int)
+    for event in events:
+        for line in event.deliveries:
+            counts[line.exit] += 1
+    return Receipt(events=events, counts={Exit.ACCEPTED: len(events) - counts.get(Exit.REFUSED, 0), **counts})
 
 
 def _settled(line: Line, answers: Iterator[Enqueued]) -> Line:
     if line.exit is not Exit.ENQUEUED:
         return line
     answer = next(answers)
-    return Line(preset=line.preset, exit=answer.exit, reason=answer.reason, warnings=line.warnings)
+    return _line(line.preset, answer.exit, answer.reason, line.warnings)
+
+
+@lru_cache(4_096)
+def _line(preset: str | None, exit_: Exit, reason: str, warnings: tuple[str, ...]) -> Line:
+    return Line(preset=preset, exit=exit_, reason=reason, warnings=warnings)

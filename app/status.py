@@ -1,5 +1,6 @@
 """What machines ask of a process: is it alive, can it keep events, how is delivery. And each request's log line."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.coordination import Coordination
 from app.delivery import blocked_key
 from app.errors import OutboxUnavailable
-from app.log import logger
+from app.log import log_request
 from app.metrics import Metrics
 from app.types import Backlog, Shared
 
@@ -102,7 +103,6 @@ class RequestLog:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
-        self._log = logger().bind()  # once: finding it anew costs more than a route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and note what was answered."""
@@ -126,6 +126,5 @@ class RequestLog:
             self._metrics.observe_request(route, status, duration_s)
             if status == 503:  # noqa: PLR2004 - Service Unavailable
                 self._metrics.refused_for_outbox()
-            level = "debug" if route in {"/healthz", "/readyz", "/metrics"} else "info"
-            facts = {"method": scope["method"], "route": route, "status": status}
-            getattr(self._log, level)("request", **facts, duration_ms=round(duration_s * 1000, 1))
+            level = logging.DEBUG if route in {"/healthz", "/readyz", "/metrics"} else logging.INFO
+            log_request(level, method=scope["method"], route=route, status=status, duration_s=duration_s)

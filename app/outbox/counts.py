@@ -1,21 +1,27 @@
 """What the outbox alone can count of a request: what became of its deliveries, and their quality."""
 
-from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from app.types import Enqueued, Exit, NewDelivery, Tally
 
 
 def enqueue_tallies(deliveries: Sequence[NewDelivery], answers: Sequence[Enqueued]) -> list[Tally]:
-    """Count by preset: enqueued and duplicate ones, and each quality component of those that were enqueued."""
-    alike = Counter(
-        (answer.exit, delivery.preset, delivery.quality) for delivery, answer in zip(deliveries, answers, strict=True)
-    )  # of a thousand deliveries few differ in all three
-    counts: Counter[tuple[str, str, str]] = Counter()
-    for (exit_, preset, quality), count in alike.items():
-        counts[exit_.value, preset, ""] += count
-        for component in quality if exit_ is Exit.ENQUEUED else ():
-            counts["quality", preset, component] += count
-    return [
-        Tally(name=name, preset=preset, label=label, count=count) for (name, preset, label), count in counts.items()
-    ]
+    """Count by preset: enqueued and duplicate ones, and each quality component of those that were enqueued.
+
+    A count may be told in several parts.
+    """
+    alike: dict[tuple[Exit, str, tuple[str, ...]], int] = {}  # of a thousand deliveries few differ in all three
+    for delivery, answer in zip(deliveries, answers, strict=True):
+        key = answer.exit, delivery.preset, delivery.quality
+        alike[key] = alike.get(key, 0) + 1
+    return [tally for key, count in alike.items() for tally in _tallies(*key, count)]
+
+
+@lru_cache(4_096)
+def _tallies(exit_: Exit, preset: str, quality: tuple[str, ...], count: int) -> tuple[Tally, ...]:
+    shown = quality if exit_ is Exit.ENQUEUED else ()
+    return (
+        Tally(name=exit_.value, preset=preset, count=count),
+        *(Tally(name="quality", preset=preset, label=component, count=count) for component in shown),
+    )

@@ -47,6 +47,8 @@ class Body:
     several: bool
     #: Of all of it, unpacked.
     size_bytes: int
+    #: Nothing in it is nested deeper than so many levels, and probably far less deep.
+    levels_at_most: int
     #: The object at the top: the event itself or the batch around the events; empty for an array.
     top: Mapping[str, Any]
 
@@ -92,16 +94,23 @@ def _parse_leniently(raw: bytes) -> Any:
 
 def read_body(raw: bytes) -> Body:
     """Parse an unpacked body and find its events; each is given what its batch says of all."""
-    value = parse(raw)
-    size_bytes = len(raw)
+    members, several, top = _take_apart(parse(raw))
+    return Body(members=members, several=several, size_bytes=len(raw), levels_at_most=_brackets(raw), top=top)
+
+
+def _take_apart(value: Any) -> tuple[list[Any], bool, Mapping[str, Any]]:
+    """Answer the members, whether they were sent as several, and the object at the top."""
     if isinstance(value, list):
-        return Body(members=[_bare(member) for member in value], several=True, size_bytes=size_bytes, top={})
+        return [_bare(member) for member in value], True, {}
     if isinstance(value, dict) and isinstance(value.get("batch"), list) and "type" not in value:
-        members = [_share(_bare(member), value) for member in value["batch"]]
-        return Body(members=members, several=True, size_bytes=size_bytes, top=value)
+        return [_share(_bare(member), value) for member in value["batch"]], True, value
     event = _bare(value)
-    top = event if isinstance(event, dict) else {}
-    return Body(members=[event], several=False, size_bytes=size_bytes, top=top)
+    return [event], False, event if isinstance(event, dict) else {}
+
+
+def _brackets(raw: bytes) -> int:
+    """Count what may open a level, whether or not it stands in a text: JSON cannot be nested deeper than that."""
+    return raw.count(b"{") + raw.count(b"[")
 
 
 def _bare(member: Any) -> Any:
@@ -137,7 +146,8 @@ def read_events(body: Body, limits: Limits, arrival: Arrival) -> list[Event | Ev
     if len(body.members) > limits.max_events:
         raise RequestRefused(TOO_MANY)
     may_be_large = limits.max_event_bytes is not None and body.size_bytes > limits.max_event_bytes
-    if may_be_large or nested_deeper(body.members, limits.max_depth):
+    may_be_deep = body.levels_at_most > limits.max_depth  # most single events are judged by this alone
+    if may_be_large or (may_be_deep and nested_deeper(body.members, limits.max_depth)):
         return [_excess(member, limits) or _read(member, arrival) for member in body.members]
     return [_read(member, arrival) for member in body.members]
 
@@ -151,8 +161,7 @@ def read_raw_event(raw: bytes, *, now: float, max_depth: int = 64) -> Event:
         value = parse(raw)
     except RequestRefused as exc:
         raise EventRefused(exc.reason) from None
-    # So few brackets cannot nest deeper, whether or not they stand in texts: most events need no walk.
-    if raw.count(b"{") + raw.count(b"[") > max_depth and nested_deeper([value], max_depth):
+    if _brackets(raw) > max_depth and nested_deeper([value], max_depth):
         raise EventRefused(f"the event is nested deeper than {max_depth} levels")
     return read_event(value, Arrival.at(now))
 

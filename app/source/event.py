@@ -9,6 +9,7 @@ Segment's spec of the common fields: https://segment.com/docs/connections/spec/c
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Self
 from uuid import uuid4
@@ -27,7 +28,7 @@ def random_id() -> str:
     return uuid4().hex
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Arrival:
     """When and how the events of one request arrived."""
 
@@ -43,9 +44,9 @@ class Arrival:
         """Describe a request that arrived at `now`."""
         return cls(received_at=now, from_device=from_device, new_id=new_id)
 
-    @property
+    @cached_property
     def received(self) -> str:
-        """When they arrived, as ISO 8601; most events bring their own time, so it is written only when asked for."""
+        """When they arrived, as ISO 8601; written when first asked for, since most events bring their own time."""
         return _iso(self.received_at)
 
 

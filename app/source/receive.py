@@ -28,12 +28,16 @@ async def receive(request: Request, limits: Limits) -> bytes:
 async def _collect(request: Request, max_bytes: int) -> bytes:
     chunks = []
     size_bytes = 0
-    async for chunk in request.stream():
+    more = True
+    while more and size_bytes <= _READ_OUT * max_bytes:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
+        more = message.get("more_body", False)
         size_bytes += len(chunk)
         if size_bytes <= max_bytes:
             chunks.append(chunk)
-        elif size_bytes > _READ_OUT * max_bytes:
-            break
     if size_bytes > max_bytes:
         raise RequestRefused(TOO_LARGE)
     return b"".join(chunks)

@@ -44,6 +44,8 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        #: Asked for in the current turn of an event loop.
+        self._asked: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="outbox-writer", daemon=True)
         self._thread.start()
@@ -54,11 +56,25 @@ class Writer:
         Raises what the work raised or answered for it, or OutboxUnavailable where the commit failed.
         """
         if self._closed:
-            raise OutboxUnavailable("The outbox is closed. Send the events again later.")
+            raise _closed()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
-        self._jobs.put(_Job(work=work, call=call, rows=rows, answer=answer, loop=loop))
+        job = _Job(work=work, call=call, rows=rows, answer=answer, loop=loop)
+        if loop in self._asked:
+            self._asked[loop].append(job)
+        else:  # the first of this turn does not go alone: that would be a commit for one, with all others behind it
+            self._asked[loop] = [job]
+            loop.call_soon(self._hand_over, loop)
         return await answer
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Queue what was asked for in one turn of the event loop."""
+        jobs = self._asked.pop(loop)
+        if self._closed:
+            _answer((job, _closed()) for job in jobs)
+            return
+        for job in jobs:
+            self._jobs.put(job)
 
     def close(self) -> None:
         """Commit what is queued, then release the file. Blocks; may be called again."""
@@ -134,6 +150,10 @@ class Writer:
             if self._connection.in_transaction:
                 self._connection.execute("RELEASE work")
         return answers
+
+
+def _closed() -> OutboxUnavailable:
+    return OutboxUnavailable("The outbox is closed. Send the events again later.")
 
 
 def _resolve(group: Sequence[_Job], answers: Sequence[Any]) -> None:
