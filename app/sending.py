@@ -1,5 +1,6 @@
 """One claimed batch: send it, halve it where it is refused whole, record every answer as it comes."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -97,26 +98,34 @@ class Sending:
         self._policy = policy
         self._controls = controls
         self._by = surroundings
+        #: A batch holds one while it waits for Pinterest, and neither before nor while its answer is recorded.
+        self._calls = asyncio.Semaphore(policy.max_calls_in_flight)
         #: How Pinterest has failed us of late.
         self.outage = Outage()
+        #: How often Pinterest has refused us.
+        self.refusals = 0
 
-    async def deliver(self, batch: Sequence[Claimed], *, probe: bool) -> None:
-        """Bring every delivery of the batch to a Settlement, or leave it to the end of its lease where this raises."""
+    async def deliver(self, batch: Sequence[Claimed], *, probe: bool, refusals: int) -> None:
+        """Bring every delivery of the batch to a Settlement, or leave it to the end of its lease where this raises.
+
+        `refusals` is what `self.refusals` was before the gate was asked: nothing is sent after a later one.
+        """
         try:
             off = self._by.switches.presets_off
             held = [claimed for claimed in batch if claimed.preset in off]
             await self._give_back(held, "its preset is switched off", HELD_S)
-            left = await self._send_all([claimed for claimed in batch if claimed.preset not in off], probe=probe)
+            wanted = [claimed for claimed in batch if claimed.preset not in off]
+            left = await self._send_all(wanted, probe=probe, refusals=refusals)
             await self._give_back(left, "not sent yet", PAUSE_S)
         finally:
             self._controls.leases.release(batch)
 
-    async def _send_all(self, batch: Sequence[Claimed], *, probe: bool) -> Sequence[Claimed]:
+    async def _send_all(self, batch: Sequence[Claimed], *, probe: bool, refusals: int) -> Sequence[Claimed]:
         """Send what can be sent now, and answer what is left."""
         left = {claimed.delivery_id: claimed for claimed in batch}
         parts = halving(batch)
         part = next(parts)
-        while part and await self._may_call():
+        while part and await self._may_call(refusals):
             result = await self._send(part, probe=probe)
             if not isinstance(result, Halve):
                 for claimed in part:
@@ -129,22 +138,38 @@ class Sending:
                 break
         return list(left.values())
 
-    async def _may_call(self) -> bool:
-        """Wait for the rate limit; False where the end is requested meanwhile."""
-        while not self._controls.shutdown.requested:
+    async def _may_call(self, refusals: int) -> bool:
+        """Wait for a free call and for the rate limit, and take the call.
+
+        False, and nothing taken, where the end is requested meanwhile or calls have become pointless.
+        """
+        shutdown = self._controls.shutdown
+        if not await shutdown.unless_requested(self._calls.acquire()):
+            return False
+        while not (shutdown.requested or self._is_pointless(refusals)):
             wait_s = await self._controls.limiter.take(now=self._by.clock())
             if wait_s == 0:
                 return True
-            await self._controls.shutdown.rest(wait_s)
+            await shutdown.rest(wait_s)
+        self._calls.release()
         return False
 
+    def _is_pointless(self, refusals: int) -> bool:
+        """Say whether what was claimed before must wait: refused since, in an outage, or switched off."""
+        in_outage = self.outage.resume_at > self._by.clock()
+        return self.refusals > refusals or in_outage or self._by.switches.destination_off
+
     async def _send(self, part: Sequence[Claimed], *, probe: bool) -> list[Outcome] | Halve:
-        """Make one call, record what it settles and draw the conclusions for the destination as a whole."""
+        """Make the call that was taken, record what it settles and draw the conclusions for the destination."""
         at = self._by.clock()
-        call = self._client.send([claimed.payload for claimed in part])
-        answer = await self._controls.shutdown.unless_forced(call) or _CUT_OFF
-        now = self._by.clock()
-        result = outcomes(answer, len(part), now=now, redact=self._by.redact)
+        try:
+            call = self._client.send([claimed.payload for claimed in part])
+            answer = await self._controls.shutdown.unless_forced(call) or _CUT_OFF
+            now = self._by.clock()
+            result = outcomes(answer, len(part), now=now, redact=self._by.redact)
+            await self._conclude(result, now, probe=probe)  # before the call is free for a batch that waits
+        finally:
+            self._calls.release()
         settlements = [] if isinstance(result, Halve) else self._settlements(part, result, now)
         status = answer.status if isinstance(answer, Answer) else None
         counts = [*tallies(settlements), Tally(name="calls", label=status_label(status))]
@@ -160,7 +185,8 @@ class Sending:
                 tallies=tuple(counts),
             )
         )
-        await self._conclude(result, now, probe=probe)
+        if probe and not _without_verdict(result):
+            await self._controls.gate.open()
         return result
 
     def _settlements(self, part: Sequence[Claimed], result: Sequence[Outcome], now: float) -> list[Settlement]:
@@ -171,15 +197,18 @@ class Sending:
         ]
 
     async def _conclude(self, result: list[Outcome] | Halve, now: float, *, probe: bool) -> None:
+        """Note for the batches to come how Pinterest fares."""
         first = None if isinstance(result, Halve) else result[0]
         if isinstance(first, Blocked):
-            await self._controls.gate.refuse(first, now=now, probe=probe)
+            try:
+                await self._controls.gate.refuse(first, now=now, probe=probe)
+            except OutboxUnavailable as exc:
+                self._by.on_error(exc)
+            self.refusals += 1  # after the gate: whoever read this first has asked the gate in vain
         elif isinstance(first, Retry) and _without_verdict(result):
             self.outage = after_failure(self.outage, first, self._policy, now=now)
         else:
             self.outage = Outage()
-            if probe:
-                await self._controls.gate.open()
 
     async def _give_back(self, claimed: Sequence[Claimed], reason: str, after_s: float) -> None:
         """Make deliveries pending again whose attempt was none."""

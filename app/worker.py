@@ -5,7 +5,7 @@ A claim is a lease: whatever goes wrong, the lease ends and the delivery is clai
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import Any
 
 from app.delivery import Closed, DeliveryPolicy, Gate, Leases, Limiter, Probe, Shutdown
@@ -18,6 +18,8 @@ from app.types import Claimed
 REST_S = 1.0
 #: Between two claims that found too little for a batch, so that every small commit does not cause one.
 CLAIM_PACE_S = 0.05
+#: For each call in flight a second batch is claimed ahead or being recorded, so that no call waits for the outbox.
+BATCHES_PER_CALL = 2
 #: Of `shutdown_timeout_s`: then calls under way are cut off, and the rest of the time is for recording that.
 FINISH_SHARE = 0.8
 
@@ -66,7 +68,7 @@ class Worker:
 
     async def _step(self) -> None:
         """Claim one batch and begin to send it, or wait until that may be possible."""
-        if len(self._sends) >= self._policy.max_calls_in_flight:
+        if len(self._sends) >= BATCHES_PER_CALL * self._policy.max_calls_in_flight:
             await asyncio.wait(self._sends, timeout=REST_S, return_when=asyncio.FIRST_COMPLETED)
             return
         now = self._by.clock()
@@ -74,6 +76,7 @@ class Worker:
         if paused_s > 0:
             await self._shutdown.rest(min(paused_s, REST_S))
             return
+        refusals = self._sending.refusals
         passage = await self._gate.ask(now=now)
         if isinstance(passage, Closed):
             await self._shutdown.rest(min(passage.wait_s, REST_S))
@@ -81,7 +84,7 @@ class Worker:
         probe = isinstance(passage, Probe)
         batch = await self._claim(probe=probe)
         if batch:
-            self._begin(batch, probe=probe)
+            self._begin(self._sending.deliver(batch, probe=probe, refusals=refusals))
         else:
             await self._wait_for_more()
 
@@ -98,8 +101,8 @@ class Worker:
         self._leases.hold(batch)
         return batch
 
-    def _begin(self, batch: Sequence[Claimed], *, probe: bool) -> None:
-        send = asyncio.create_task(self._survived(self._sending.deliver(batch, probe=probe)))
+    def _begin(self, delivery: Coroutine[Any, Any, None]) -> None:
+        send = asyncio.create_task(self._survived(delivery))
         self._sends.add(send)
         send.add_done_callback(self._sends.discard)
 
