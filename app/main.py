@@ -101,6 +101,8 @@ def create_app(
         version=__version__,
         docs_url=None,
         redoc_url=None,
+        # It would export paths, queries and the words of exceptions, which hold personal data: `app.tracing` does not.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         lifespan=lifespan(
             parts.coordination,
             _senders(settings, parts) if role is not Role.RECEIVE else (),

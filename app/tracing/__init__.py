@@ -4,7 +4,7 @@
                                      || POST /v5/ad_accounts/{ad_account_id}/events     one a call, linked to them
 
 The bar in the middle is the outbox: what is sampled stores the context of `enqueue` with its deliveries.
-OpenTelemetry's own variables switch it on. Without them none of its modules is imported, and all passes untraced.
+OpenTelemetry's own variables switch it on. Without them its SDK is not imported, and all passes untraced.
 """
 
 from collections.abc import Mapping, Sequence
@@ -93,7 +93,7 @@ def open_tracing(environ: Mapping[str, str]) -> Tracing:
             "usually to port 4318; leave OTEL_TRACES_EXPORTER and OTEL_EXPORTER_OTLP_PROTOCOL unset"
         )
     try:
-        from app.tracing.otel import exporting  # noqa: PLC0415 - OpenTelemetry is imported on demand
+        from app.tracing.otel import exporting  # noqa: PLC0415 - the SDK is imported on demand
     except ModuleNotFoundError as exc:
         raise SettingsError(
             "OTEL_EXPORTER_OTLP_ENDPOINT: traces need the extra `otel`: pip install 'pinrelay[otel]'"
