@@ -166,6 +166,15 @@ def test_every_setting_reaches_the_container() -> None:
     assert others == {"DOMAIN"}, "no longer a setting"
 
 
+def test_the_collector_of_the_documentation_can_be_laid_over_it(tmp_path: Path) -> None:
+    page = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```yaml traces\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "traces.yml").write_text(shown, encoding="utf-8")
+    services = compose(COMPOSE_FILE=f"docker-compose.yml:{tmp_path}/traces.yml")
+    assert services.keys() == {"pinrelay", "jaeger"}
+    assert services["pinrelay"]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://jaeger:4318"
+
+
 def test_the_container_is_given_time_to_finish() -> None:
     grace_s = int(compose()["pinrelay"]["stop_grace_period"].removesuffix("s"))
     assert grace_s > Settings.model_fields["shutdown_timeout_s"].default
