@@ -1,11 +1,14 @@
 """The span of a request: the caller's trace, the route's pattern, no path, no words of an exception."""
 
+from typing import Any
+
 import httpx
 import pytest
 from fastapi import FastAPI, Response
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
+from starlette.types import Scope
 
 from app.tracing.otel import OpenTelemetry
 
@@ -25,12 +28,10 @@ async def ask(tracing: OpenTelemetry, path: str, **headers: str) -> None:
     @app.get("/healthz")
     async def healthz() -> None: ...
 
-    tracing.requests(app)
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    traced = tracing.requests(app)
+    transport = httpx.ASGITransport(app=traced, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         await http.get(path, headers=headers)
-    async with app.router.lifespan_context(app):
-        """What is no request passes."""
 
 
 def only(spans: InMemorySpanExporter) -> ReadableSpan:
@@ -85,4 +86,17 @@ async def test_a_failure_is_told_by_its_kind_only(
 
 async def test_what_looks_after_the_process_is_not_traced(tracing: OpenTelemetry, spans: InMemorySpanExporter) -> None:
     await ask(tracing, "/healthz")
+    assert spans.get_finished_spans() == ()
+
+
+async def test_what_is_no_request_passes(tracing: OpenTelemetry, spans: InMemorySpanExporter) -> None:
+    seen: list[str] = []
+
+    async def app(scope: Scope, *_: Any) -> None:
+        seen.append(scope["type"])
+
+    async def nothing(*_: Any) -> Any: ...
+
+    await tracing.requests(app)({"type": "lifespan"}, nothing, nothing)
+    assert seen == ["lifespan"]
     assert spans.get_finished_spans() == ()
