@@ -36,6 +36,7 @@ from app.sending import CallReport, Surroundings
 from app.source import sdk_settings_router, tracking_router, webhook_router, withheld
 from app.status import RequestLog, Status, status_router
 from app.tester import Tester
+from app.tracing import Tracing, open_tracing
 from app.worker import Worker
 
 #: Stands for the ad account where there are no credentials.
@@ -59,6 +60,7 @@ class Parts:
     coordination: Coordination
     client: PinterestClient
     metrics: Metrics
+    tracing: Tracing
     ad_account_id: str
     clock: Callable[[], float]
     #: None where there are credentials, or PINTEREST_API_URL points elsewhere.
@@ -66,12 +68,12 @@ class Parts:
 
 
 class _Application(FastAPI):
-    """FastAPI with every request logged, and the shortest way to the busiest routes."""
+    """FastAPI with every request logged and traced, and the shortest way to the busiest routes."""
 
-    def __init__(self, metrics: Metrics, **options: Any) -> None:
+    def __init__(self, metrics: Metrics, tracing: Tracing, **options: Any) -> None:
         super().__init__(**options)
         self._direct = DirectRoutes(super().__call__)
-        self._entrance = RequestLog(self._direct, metrics)
+        self._entrance = tracing.requests(RequestLog(self._direct, metrics))
 
     def include_busy_router(self, router: APIRouter) -> None:
         """Include a router whose endpoints take a Request only (see app/direct.py)."""
@@ -94,14 +96,17 @@ def create_app(
     parts = _join(settings, role, clock)
     app = _Application(
         parts.metrics,
+        parts.tracing,
         title="Pinrelay",
         version=__version__,
         docs_url=None,
         redoc_url=None,
+        # It would export paths, queries and the words of exceptions, which hold personal data: `app.tracing` does not.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         lifespan=lifespan(
             parts.coordination,
             _senders(settings, parts) if role is not Role.RECEIVE else (),
-            closing=(parts.client, parts.outbox),
+            closing=(parts.client, parts.outbox, parts.tracing),
             clock=clock,
         ),
     )
@@ -109,9 +114,9 @@ def create_app(
     access = Access(password=settings.console_password, published_on_loopback=settings.published_on_loopback)
     if role is not Role.SEND:
         tracking = tracking_rules(settings)
-        pipeline = _pipeline(settings, parts)
-        app.include_busy_router(webhook_router(pipeline, webhook_rules(settings), clock=clock))
-        app.include_busy_router(tracking_router(pipeline, tracking, clock=clock))
+        accepts = parts.tracing.accepts(_pipeline(settings, parts))
+        app.include_busy_router(webhook_router(accepts, webhook_rules(settings), clock=clock))
+        app.include_busy_router(tracking_router(accepts, tracking, clock=clock))
         app.include_router(sdk_settings_router(tracking.write_keys, is_open=tracking.is_open))
     app.include_router(status_router(status))
     app.include_router(create_console(_console(settings, parts, access)))
@@ -125,6 +130,7 @@ def create_app(
 
 
 def _join(settings: Settings, role: Role, clock: Callable[[], float]) -> Parts:
+    tracing = open_tracing(os.environ)
     running = RunningCatalog(settings)
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=clock)
     account = Account(event_names=settings.custom_event_names)
@@ -141,6 +147,7 @@ def _join(settings: Settings, role: Role, clock: Callable[[], float]) -> Parts:
         ),
         client=_client(settings, sandbox),
         metrics=Metrics(),
+        tracing=tracing,
         ad_account_id=settings.pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID,
         clock=clock,
         sandbox=sandbox,
@@ -165,7 +172,7 @@ def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
         action=ReportConversionEvent(conversion_rules(settings)),
         withheld=lambda event: withheld(event, consent),
         switched_off=parts.coordination.why_off if settings.switched_off == "refuse" else lambda _: None,
-        outbox=parts.outbox,
+        outbox=parts.tracing.enqueues(parts.outbox),
         ad_account_id=parts.ad_account_id,
         on_count=parts.metrics.count,
     )
@@ -180,6 +187,7 @@ def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Ale
         parts.metrics.observe_call(report.duration_s)
         parts.metrics.count(report.tallies)
         log_attempts(report.settlements, status=report.status, duration_s=report.duration_s)
+        parts.tracing.on_call(report)
 
     worker = Worker(
         parts.outbox,

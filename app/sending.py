@@ -53,6 +53,8 @@ class CallReport:
     #: None where no answer came.
     status: int | None
     deliveries: int
+    #: What it carried.
+    claimed: Sequence[Claimed]
     #: Empty where the call was refused whole and its halves are sent next.
     settlements: tuple[Settlement, ...]
     #: The counts that were recorded in the outbox with it.
@@ -181,6 +183,7 @@ class Sending:
                 duration_s=now - at,
                 status=status,
                 deliveries=len(part),
+                claimed=part,
                 settlements=tuple(settlements),
                 tallies=tuple(counts),
             )

@@ -63,6 +63,8 @@ class NewDelivery:
     warnings: tuple[str, ...]
     #: Which of Pinterest's eleven quality components the event carries.
     quality: tuple[str, ...]
+    #: The trace that goes on with its delivery, as W3C writes it; None where it is not traced.
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,8 @@ class Claimed:
     #: Of this claim, counted from 1.
     attempt: int
     enqueued_at: float
+    #: As it was enqueued.
+    traceparent: str | None = None
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -20,8 +20,17 @@ from tests.process import ROOT
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 SETTINGS = {name.upper() for name in Settings.model_fields}
-#: Written like settings, but they are something else.
-NO_SETTINGS: set[str] = set()
+#: Written like settings, but they are something else: OpenTelemetry's.
+NO_SETTINGS = {
+    "OTEL_BSP_MAX_QUEUE_SIZE",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_SERVICE_NAME",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+}
 
 COOKBOOK = (ROOT / "docs/cookbook.md").read_text(encoding="utf-8")
 RECIPES = re.findall(

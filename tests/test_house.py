@@ -47,7 +47,7 @@ def test_every_package_is_pinned_by_version_and_hash() -> None:
 def test_what_runs_needs_nothing_of_what_builds_or_develops() -> None:
     run = pinned(CONSTRAINTS.split("# == To build")[0])
     extras = PYPROJECT["project"]["optional-dependencies"]
-    asked = [*PYPROJECT["project"]["dependencies"], *extras["cluster"]]
+    asked = [*PYPROJECT["project"]["dependencies"], *extras["cluster"], *extras["otel"]]
     assert {canonicalize_name(Requirement(item).name) for item in asked} <= run.keys()
     assert not {"hatchling", "pytest", "ruff", "mypy", "uv"} & run.keys()
 
@@ -162,7 +162,17 @@ def test_every_setting_reaches_the_container() -> None:
     expected = {name.upper() for name in Settings.model_fields} - inside_the_image
     passed = compose()["pinrelay"]["environment"].keys()
     assert expected - passed == set(), "missing in docker-compose.yml"
-    assert passed - expected == {"DOMAIN"}, "no longer a setting"
+    others = {name for name in passed - expected if not name.startswith("OTEL_")}
+    assert others == {"DOMAIN"}, "no longer a setting"
+
+
+def test_the_collector_of_the_documentation_can_be_laid_over_it(tmp_path: Path) -> None:
+    page = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```yaml traces\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "traces.yml").write_text(shown, encoding="utf-8")
+    services = compose(COMPOSE_FILE=f"docker-compose.yml:{tmp_path}/traces.yml")
+    assert services.keys() == {"pinrelay", "jaeger"}
+    assert services["pinrelay"]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://jaeger:4318"
 
 
 def test_the_container_is_given_time_to_finish() -> None:

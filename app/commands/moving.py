@@ -77,6 +77,7 @@ async def _as_new(old: Outbox, claimed: Claimed) -> NewDelivery:
         payload=claimed.payload,
         warnings=shown.warnings if shown else (),
         quality=components(event),
+        traceparent=claimed.traceparent,
     )
 
 

@@ -109,11 +109,12 @@ class Queue:
         record = decode(message.data)
         handed = message.metadata.num_delivered
         if handed > 1:
-            payload, record = record.delivery.payload, await self._newest(record) or record
+            first, record = record, await self._newest(record) or record
             if record.delivery.state in _FINAL:
                 await self._broker.acknowledge(message, ACK)
                 return None
-            record = replace(record, handed=handed, delivery=replace(record.delivery, payload=payload))
+            delivery = replace(record.delivery, payload=first.delivery.payload)
+            record = replace(record, handed=handed, delivery=delivery, traceparent=first.traceparent)
             await self._broker.publish(f"pinrelay.ledger.{address(record.delivery)}", encode(record))
         return Taken(message=message, record=record, heard_at=asyncio.get_running_loop().time())
 
@@ -139,6 +140,7 @@ class Queue:
             payload=delivery.payload or b"",
             attempt=taken.attempt,
             enqueued_at=delivery.enqueued_at,
+            traceparent=taken.record.traceparent,
         )
 
     def held(self, claimed: Claimed) -> Taken | None:

@@ -21,6 +21,8 @@ class Record:
     uncounted: int = 0
     #: How often the queue has handed it out, by the last claim after the first. A claim with less is lost.
     handed: int = 1
+    #: Of the delivery, as it was enqueued. The ledger may be without.
+    traceparent: str | None = None
 
 
 def encode(record: Record, *, with_payload: bool = False) -> bytes:
@@ -30,6 +32,7 @@ def encode(record: Record, *, with_payload: bool = False) -> bytes:
         "version": VERSION,
         "uncounted": record.uncounted,
         "handed": record.handed,
+        "traceparent": record.traceparent,
         "delivery": replace(record.delivery, payload=None),
         "payload": payload.decode() if with_payload and payload is not None else None,
     }
@@ -50,7 +53,12 @@ def decode(body: bytes) -> Record:
     raw["warnings"] = tuple(raw["warnings"])
     raw["history"] = tuple(Attempt(**{**each, "exit": Exit(each["exit"])}) for each in raw["history"])
     raw["payload"] = None if content["payload"] is None else content["payload"].encode()
-    return Record(delivery=Delivery(**raw), uncounted=content["uncounted"], handed=content["handed"])
+    return Record(
+        delivery=Delivery(**raw),
+        uncounted=content["uncounted"],
+        handed=content["handed"],
+        traceparent=content.get("traceparent"),  # older records have none
+    )
 
 
 def begun(new: NewDelivery, delivery_id: str, now: float) -> Record:
@@ -74,7 +82,7 @@ def begun(new: NewDelivery, delivery_id: str, now: float) -> Record:
         warnings=new.warnings,
         payload=new.payload,
     )
-    return Record(delivery=delivery)
+    return Record(delivery=delivery, traceparent=new.traceparent)
 
 
 def begun_again(record: Record, now: float) -> Record:
@@ -82,4 +90,4 @@ def begun_again(record: Record, now: float) -> Record:
     delivery = replace(
         record.delivery, state=State.PENDING, reason="", attempts=0, enqueued_at=now, due_at=now, settled_at=None
     )
-    return Record(delivery=delivery)
+    return Record(delivery=delivery, traceparent=record.traceparent)

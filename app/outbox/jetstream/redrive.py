@@ -84,4 +84,5 @@ class Redrive:
 
 
 def _whole(dead: Delivery, stored: Stored) -> Record:
-    return Record(delivery=replace(dead, payload=decode(stored.body).delivery.payload))
+    kept = decode(stored.body)
+    return Record(delivery=replace(dead, payload=kept.delivery.payload), traceparent=kept.traceparent)

@@ -40,7 +40,8 @@ def claim(connection: sqlite3.Connection, call: ClaimCall) -> list[Claimed]:
 
 
 def _claimed(row: Sequence[Any], token: str) -> Claimed:
-    delivery_id, ad_account_id, preset, message_id, event_name, event_id, source, attempt, at, version, body = row
+    delivery_id, ad_account_id, preset, message_id, event_name, event_id, source, attempt, at, *rest = row
+    version, body, traceparent = rest
     if version > PAYLOAD_VERSION:
         message = (
             f"The outbox holds payloads of version {version}, and this Pinrelay knows {PAYLOAD_VERSION}: "
@@ -59,6 +60,7 @@ def _claimed(row: Sequence[Any], token: str) -> Claimed:
         payload=body.encode(),
         attempt=attempt,
         enqueued_at=float(at),
+        traceparent=traceparent,
     )
 
 

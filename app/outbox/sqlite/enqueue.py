@@ -154,6 +154,7 @@ def _write_new(rows: _Rows, delivery: NewDelivery, delivery_id: int, now: float)
         delivery.warnings,
         len(delivery.payload),
         now,
+        delivery.traceparent,
     ]
     rows.deliveries.append(row)
     rows.bodies.append(delivery.payload.decode())

@@ -19,9 +19,9 @@ SELECT coalesce(sum(count), 0) FROM backlog WHERE state IN ('pending', 'claimed'
 -- add_deliveries --
 -- Store deliveries, due at once.
 INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-                      event_time, warnings, payload_bytes, enqueued_at, due_at)
+                      event_time, warnings, payload_bytes, enqueued_at, due_at, traceparent)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-       value ->> 8, value -> 9, value ->> 10, value ->> 11, value ->> 11
+       value ->> 8, value -> 9, value ->> 10, value ->> 11, value ->> 11, value ->> 12
 FROM json_each(:rows);
 
 -- add_payloads --
@@ -81,7 +81,7 @@ WHERE id IN (SELECT id FROM line WHERE place = 1 OR (place <= :limit AND bytes <
 -- claimed --
 -- What a claim holds, as one row.
 SELECT json_group_array(json_array(id, ad_account_id, preset, message_id, event_name, event_id, action_source, attempts,
-                                   printf('%!.17g', enqueued_at), version, CAST(body AS TEXT)))
+                                   printf('%!.17g', enqueued_at), version, CAST(body AS TEXT), traceparent))
 FROM (SELECT * FROM delivery JOIN payload ON delivery_id = id WHERE claim = :claim ORDER BY id);
 
 -- renew --

@@ -13,7 +13,7 @@ from app.outbox import open_outbox
 from app.outbox.sqlite import database
 from app.outbox.sqlite.database import SCHEMA_VERSION, migrate, open_writable, unavailable
 from app.outbox.sqlite.sql import SQL, named_queries, schema, statements
-from tests.outbox.build import At, new, rules
+from tests.outbox.build import ACCOUNT, NOW, At, new, rules
 from tests.process import ROOT
 
 
@@ -43,6 +43,26 @@ def test_an_older_file_is_migrated_step_by_step(path: Path) -> None:
     made = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     connection.close()
     assert {"delivery", "payload", "attempt", "note", "dedup_key"} <= made
+
+
+async def test_a_file_of_version_1_is_migrated_and_keeps_its_deliveries(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrate(connection, to=1)
+    connection.execute(
+        "INSERT INTO delivery (ad_account_id, preset, message_id, event_name, event_id, action_source, event_time,"
+        " warnings, payload_bytes, enqueued_at, due_at) VALUES (?, 'Lead', 'm', 'lead', 'e', 'web', 1, '[]', 2, ?, ?)",
+        (ACCOUNT, NOW, NOW),
+    )
+    connection.execute("INSERT INTO payload (delivery_id, version, body) VALUES (1, 1, x'7b7d')")
+    connection.close()
+    assert _version(path) == 1
+
+    outbox = open_outbox(f"sqlite:///{path}", rules(), clock=lambda: NOW)
+    (claimed,) = await At(outbox).claim()
+    await outbox.close()
+
+    assert _version(path) == SCHEMA_VERSION
+    assert (claimed.message_id, claimed.payload, claimed.traceparent) == ("m", b"{}", None)
 
 
 def test_a_migration_that_fails_changes_nothing(path: Path) -> None:

@@ -1,0 +1,125 @@
+"""Traces by OpenTelemetry's SDK. Imported only where they are switched on.
+
+No span holds personal data, a token or a payload: of an event its ids, as in the logs; of an exception its type;
+of a request its route's pattern, never the path or the query.
+Names follow https://opentelemetry.io/docs/specs/semconv/ (http, messaging); our own begin with `pinrelay.`.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
+from opentelemetry.trace import SpanKind, Tracer
+from opentelemetry.util.re import parse_env_headers
+from starlette.types import ASGIApp
+
+from app import __version__
+from app.errors import EventRefused, SettingsError
+from app.sending import CallReport
+from app.source import Accepts
+from app.tracing import Enqueues
+from app.tracing.calls import trace_call
+from app.tracing.requests import TracedRequests
+from app.tracing.spans import current, span
+from app.types import Enqueued, Event, NewDelivery, Note, Receipt, Tally
+
+#: A call of 1,000 deliveries makes as many spans at once, and several calls may end together.
+QUEUE_SPANS: Final = 16_384
+#: How long the end of the process waits for the last export.
+FLUSH_S: Final = 5.0
+
+
+def exporting(environ: Mapping[str, str]) -> "OpenTelemetry":
+    """Export in batches, from a thread, as the variables say. Raises SettingsError where they cannot be followed."""
+    _check_headers(environ)
+    try:
+        queue_spans = None if "OTEL_BSP_MAX_QUEUE_SIZE" in environ else QUEUE_SPANS
+        return OpenTelemetry(BatchSpanProcessor(OTLPSpanExporter(), max_queue_size=queue_spans))
+    except (ValueError, OSError) as exc:
+        raise SettingsError(f"OTEL_*: {exc}") from exc
+
+
+def _check_headers(environ: Mapping[str, str]) -> None:
+    """Judge headers before OpenTelemetry does, whose warning quotes what it cannot read, and with it a token."""
+    logging.getLogger(parse_env_headers.__module__).setLevel(logging.ERROR)
+    for name in ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"):
+        headers = list(filter(None, map(str.strip, environ.get(name, "").split(","))))
+        if not all(parse_env_headers(header, liberal=True) for header in headers):
+            raise SettingsError(f"{name}: must be NAME=VALUE,NAME=VALUE, each value URL-encoded")
+
+
+class OpenTelemetry:
+    """Makes spans of what passes; `app.tracing.Tracing` says where."""
+
+    def __init__(self, processor: SpanProcessor) -> None:
+        named = Resource.create({"service.name": "pinrelay", "service.version": __version__})
+        resource = named.merge(OTELResourceDetector().detect())  # the environment's wins
+        self._processor = processor
+        self._requests = _tracer(processor, resource)
+        # Whether a delivery is traced was decided at its request, also where that was another process.
+        self._deliveries = _tracer(processor, resource, ALWAYS_ON)
+
+    def requests(self, app: ASGIApp) -> ASGIApp:
+        """Open a span for each request, within the caller's trace where it names one."""
+        return TracedRequests(app, self._requests)
+
+    def accepts(self, accepts: Accepts) -> Accepts:
+        """Open a span around reading, matching, mapping and keeping, with how many events left by which exit."""
+        return _TracedAccepts(self._requests, accepts)
+
+    def enqueues(self, outbox: Enqueues) -> Enqueues:
+        """Open a span around the commit; it is the one that the deliveries' spans follow."""
+        return _TracedEnqueues(self._requests, outbox)
+
+    def on_call(self, report: CallReport) -> None:
+        """Make the spans of a call."""
+        trace_call(self._deliveries, report)
+
+    async def close(self) -> None:
+        """Export what is left; a collector that does not answer holds nothing up."""
+        flush = threading.Thread(target=self._processor.shutdown, daemon=True)
+        flush.start()
+        await asyncio.to_thread(flush.join, FLUSH_S)
+
+
+def _tracer(processor: SpanProcessor, resource: Resource, sampler: Sampler | None = None) -> Tracer:
+    """Make a tracer; without a sampler the one that the environment names."""
+    provider = TracerProvider(sampler=sampler, resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    return provider.get_tracer("pinrelay", __version__)
+
+
+class _TracedAccepts:
+    def __init__(self, tracer: Tracer, accepts: Accepts) -> None:
+        self._tracer = tracer
+        self._accepts = accepts
+
+    async def accept(self, events: Sequence[Event | EventRefused], *, now: float) -> Receipt:
+        with span(self._tracer, "accept") as open_span:
+            receipt = await self._accepts.accept(events, now=now)
+            open_span.set_attributes({f"pinrelay.{exit_}": count for exit_, count in receipt.counts.items()})
+            return receipt
+
+
+class _TracedEnqueues:
+    def __init__(self, tracer: Tracer, outbox: Enqueues) -> None:
+        self._tracer = tracer
+        self._outbox = outbox
+
+    async def enqueue(
+        self, deliveries: Sequence[NewDelivery], notes: Sequence[Note], tallies: Sequence[Tally], *, now: float
+    ) -> list[Enqueued]:
+        facts = {"messaging.batch.message_count": len(deliveries)}
+        with span(self._tracer, "enqueue", kind=SpanKind.PRODUCER, attributes=facts):
+            traceparent = current()
+            if traceparent is not None:
+                deliveries = [replace(delivery, traceparent=traceparent) for delivery in deliveries]
+            return await self._outbox.enqueue(deliveries, notes, tallies, now=now)
