@@ -80,8 +80,8 @@ def _write(entries: Iterable[dict[str, Any]], level: int) -> None:
     """Write lines as the logger does, in one piece and without its ceremony: a process logs thousands a second."""
     told = _stamped(None, "", {"level": logging.getLevelName(level).lower()})
     *_, render = structlog.get_config()["processors"]
-    sys.stderr.write("".join([f"{render(None, '', {**entry, **told})}\n" for entry in entries]))
-    sys.stderr.flush()
+    lines = [f"{render(None, '', {**entry, **told})}\n" for entry in entries]
+    sys.stderr.write("".join(lines))  # its line ends flush it
 
 
 def _attempt(settlement: Settlement) -> dict[str, Any]:
