@@ -1,15 +1,11 @@
 """Amounts and counts: what shops write, read as numbers where that is unambiguous."""
 
-import functools
 import math
-import re
-import unicodedata
 from typing import Any
-
-import pycountry
 
 from app.destination.reading import NO_NOTES, Reader, Reading, number_text, single
 from app.destination.wording import left_out_number, shown_number
+from app.money import currencies, plain_number
 
 #: Beyond it an amount is no amount (and a count no 64-bit integer).
 _MAX_INT64 = 2**63 - 1
@@ -17,54 +13,12 @@ _MAX_INT64 = 2**63 - 1
 _PLAIN_FROM = 1e-4
 #: Larger ones are written with an exponent by Python.
 _PLAIN_BELOW = 1e16
-#: Of the text of a number; longer ones are not looked at.
-_MAX_LENGTH = 40
-_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_DRESSED = re.compile(
-    r"(?P<before>[^\d.,+-]*)(?P<number>[+-]?[\d.,' \u00a0\u2009\u202f\u2019]*\d)(?P<after>\D*)", re.ASCII
-)
-_GROUPED = re.compile(
-    r"(?P<first>[1-9]\d{0,2})(?P<groups>(?P<mark>[.,'\u2019 ])\d{3}(?:(?P=mark)\d{3})*)"
-    r"(?:(?P<point>[.,])(?P<cents>\d+))?"
-)
-_DECIMAL = re.compile(r"(?P<whole>\d*)[.,](?P<cents>\d+)")
-#: Written beside amounts, though no ISO code: `R$ 5`, `5 kr`, `5 zł`.
-_SIGNS = frozenset(
-    {
-        "us$",
-        "a$",
-        "c$",
-        "ca$",
-        "au$",
-        "nz$",
-        "hk$",
-        "s$",
-        "r$",
-        "mx$",
-        "kr",
-        "kr.",
-        "zł",
-        "kč",
-        "ft",
-        "lei",
-        "rs",
-        "rs.",
-        "fr",
-        "fr.",
-    }
-)
-
-
-@functools.cache
-def _currencies() -> frozenset[str]:
-    """Return the ISO 4217 codes in use, upper case."""
-    return frozenset(currency.alpha_3 for currency in pycountry.currencies)
 
 
 def read_currency(value: Any) -> Reading:
     """Read an ISO 4217 code, in any case."""
     code = single(value)
-    if type(code) is str and code.strip().upper() in _currencies():
+    if type(code) is str and code.strip().upper() in currencies():
         return code.strip().upper(), NO_NOTES
     return None, (left_out_number(value, "it is no ISO 4217 currency"),)
 
@@ -115,48 +69,8 @@ def _number(value: Any) -> tuple[float | None, bool]:
         return (value if math.isfinite(value) else None), False
     if type(value) is not str:
         return None, False
-    text = value.strip()
-    if len(text) > _MAX_LENGTH:
-        return None, False
-    if _PLAIN.fullmatch(text):
-        number = int(text) if text.isdecimal() and len(text) < len(str(_MAX_INT64)) else float(text)
-        return (number if math.isfinite(number) else None), False
-    return _undressed(text), True
-
-
-def _undressed(text: str) -> float | None:
-    """Read `€5`, `1.299,00 EUR`, `1 299,00`; None where that would be a guess."""
-    match = _DRESSED.fullmatch(text)
-    if match is None or not (_is_currency(match["before"]) and _is_currency(match["after"])):
-        return None
-    number = re.sub(r"[\u00a0\u2009\u202f]", " ", match["number"])
-    sign = -1 if number.startswith("-") else 1
-    number = number.lstrip("+-").strip()
-    if number.isdecimal():
-        return sign * float(number)
-    grouped = _GROUPED.fullmatch(number)
-    if grouped:
-        return _sum_of_groups(grouped, sign)
-    decimal = _DECIMAL.fullmatch(number)
-    return sign * float(f"{decimal['whole'] or '0'}.{decimal['cents']}") if decimal else None
-
-
-def _sum_of_groups(match: re.Match[str], sign: int) -> float | None:
-    """Read thousands; a single group behind a comma or point could as well be a fraction."""
-    if match["mark"] == match["point"]:
-        return None
-    if match["mark"] in ".," and match["point"] is None and len(match["groups"]) == len(",000"):
-        return None
-    whole = match["first"] + re.sub(r"\D", "", match["groups"])
-    return sign * float(f"{whole}.{match['cents'] or '0'}")
-
-
-def _is_currency(text: str) -> bool:
-    """Tell whether the text beside a number only names its currency."""
-    name = text.strip()
-    return (
-        not name
-        or (len(name) == 1 and unicodedata.category(name) == "Sc")
-        or name.lower() in _SIGNS
-        or name.upper() in _currencies()
-    )
+    text, dressed = plain_number(value)
+    if text is None:
+        return None, dressed
+    number = int(text) if not dressed and text.isdecimal() and len(text) < len(str(_MAX_INT64)) else float(text)
+    return (number if math.isfinite(number) else None), dressed

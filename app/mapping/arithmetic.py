@@ -4,7 +4,6 @@ A result is plain text such as "19.98". Where an operand is missing or no number
 leaves something out would be a wrong value.
 """
 
-import re
 from collections.abc import Callable
 from decimal import Context, Decimal
 from functools import partial
@@ -12,18 +11,13 @@ from typing import Any, Final
 
 from app.mapping.compiler import Compiler, is_directive, kind
 from app.mapping.nodes import MISSING, Call, List, Node
+from app.money import plain_number
 
 #: Digits that results are exact to; operands of more are no numbers to us.
 _EXACT: Final = Context(prec=60)
 _MAX_OPERAND_DIGITS: Final = 25
 #: Integers below are taken without a look at their digits.
 _SMALL: Final = 10**9
-
-_PLAIN: Final = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
-#: "1,299.00" and "1,299,000": a comma that can only part thousands.
-_COMMA_THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(?:(?:,\d{3})+\.\d+|(?:,\d{3}){2,})", re.ASCII)
-#: "1.299,00", "1.299.000" and "12,50": a comma that can only be the decimal one.
-_DOT_THOUSANDS: Final = re.compile(r"[+-]?(?:\d{1,3}(?:(?:\.\d{3})+,\d+|(?:\.\d{3}){2,})|\d+,\d{1,2})", re.ASCII)
 
 
 def build_sum(compiler: Compiler, value: Any, at: str) -> Node:
@@ -88,27 +82,23 @@ def _multiply(numbers: list[Decimal]) -> Decimal:
 
 
 def number_of(value: Any) -> Decimal | None:
-    """Read a number, or a text that can only be read as one; None for all else.
+    """Read a number, or a text that can only be read as one (see `app.money`); None for all else.
 
-    >>> number_of(19.98), number_of("1,299.00"), number_of("1,299")
+    >>> number_of(19.98), number_of("€1,299.00"), number_of("1,299")
     (Decimal('19.98'), Decimal('1299.00'), None)
     """
     if type(value) is int and -_SMALL < value < _SMALL:
         return Decimal(value)
     if type(value) is int or type(value) is float:
-        number = Decimal(repr(value))
-        return number if number.is_finite() and abs(number.adjusted()) < _MAX_OPERAND_DIGITS else None
-    return _read(value.strip()) if isinstance(value, str) and len(value) <= _MAX_OPERAND_DIGITS else None
+        return _bounded(repr(value))
+    text = plain_number(value)[0] if isinstance(value, str) else None
+    return None if text is None or len(text) > _MAX_OPERAND_DIGITS else _bounded(text)
 
 
-def _read(text: str) -> Decimal | None:
-    if _PLAIN.fullmatch(text):
-        return Decimal(text)
-    if _COMMA_THOUSANDS.fullmatch(text):
-        return Decimal(text.replace(",", ""))
-    if _DOT_THOUSANDS.fullmatch(text):
-        return Decimal(text.replace(".", "").replace(",", "."))
-    return None
+def _bounded(text: str) -> Decimal | None:
+    """Take a number for one whose digits are few enough to be exact."""
+    number = Decimal(text)
+    return number if number.is_finite() and abs(number.adjusted()) < _MAX_OPERAND_DIGITS else None
 
 
 def plain_text(number: Decimal) -> str:
