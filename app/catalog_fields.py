@@ -84,7 +84,7 @@ def _literals(value: Any) -> Iterator[str]:
             elif key == "@coalesce" and isinstance(inner, list):
                 for option in inner:
                     yield from _literals(option)
-            elif key in {"@if", "@ifEquals"} and isinstance(inner, dict):
+            elif key in {"@if", "@ifEquals", "@ifAllowed"} and isinstance(inner, dict):
                 yield from _literals(inner.get("then"))
                 yield from _literals(inner.get("else"))
 

@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from app.destination.wording import kind, left_out, left_out_personal, shown, unknown_members
+from app.flags import read_flag
 
 Notes: TypeAlias = tuple[str, ...]
 Reading: TypeAlias = tuple[Any, Notes]
@@ -103,22 +104,19 @@ read_address: Reader = _AddressReader(sys.maxsize)
 
 
 def read_boolean(value: Any) -> Reading:
-    """Read true, false, 1, 0 and their texts; anything else is nothing."""
-    plain = single(value)
-    if type(plain) is bool:
-        return plain, NO_NOTES
-    read = {"true": True, "1": True, "false": False, "0": False}.get(str(text_of(plain)).lower())
-    return read, NO_NOTES if read is not None else (left_out(value, "true or false is expected"),)
+    """Read true and false in the spellings of `app.flags`; anything else is nothing."""
+    flag = read_flag(value)
+    return flag, NO_NOTES if flag is not None else (left_out(value, "true or false is expected"),)
 
 
 def boolean_or(fallback: bool) -> Reader:  # noqa: FBT001 - it is the value that is sent, not a switch
     """Make a reader of a privacy flag: what was given but cannot be read counts as `fallback`, the careful side."""
 
     def read(value: Any) -> Reading:
-        flag, notes = read_boolean(value)
+        flag = read_flag(value)
         if flag is None:
-            return fallback, (f": {shown(value)} cannot be read, {str(fallback).lower()} is sent to be careful",)
-        return flag, notes
+            return fallback, (f": {kind(value)} cannot be read, {str(fallback).lower()} is sent to be careful",)
+        return flag, NO_NOTES
 
     return read
 

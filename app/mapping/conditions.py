@@ -1,8 +1,9 @@
-"""Directives that choose: `@if`, and our own `@coalesce` and `@ifEquals`."""
+"""Directives that choose: `@if`, and our own `@coalesce`, `@ifEquals` and `@ifAllowed`."""
 
 from functools import partial
 from typing import Any, Final
 
+from app.flags import read_flag
 from app.mapping.compiler import Compiler, kind
 from app.mapping.javascript import text_of
 from app.mapping.nodes import MISSING, NOTHING, Choice, If, Node
@@ -64,3 +65,21 @@ def build_if_equals(compiler: Compiler, value: Any, at: str) -> Node:
 
 def _has_text(expected: str, value: Any) -> bool:
     return text_of(value) == expected
+
+
+def build_if_allowed(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@ifAllowed`: `then` for a plain yes, `else` for a no and for what cannot be read, else nothing."""
+    options = compiler.options(value, at, ("value", "then", "else"))
+    if options is None or not compiler.required(options, at, "value"):
+        return NOTHING
+    nodes = {key: compiler.compile(option, f"{at}/{key}") for key, option in options.items()}
+    refused = If(value=nodes["value"], test=_is_given, then=nodes.get("else", NOTHING), otherwise=NOTHING)
+    return If(value=nodes["value"], test=_is_allowed, then=nodes.get("then", NOTHING), otherwise=refused)
+
+
+def _is_allowed(value: Any) -> bool:
+    return read_flag(value) is True
+
+
+def _is_given(value: Any) -> bool:
+    return value is not MISSING and value is not None and value != ""

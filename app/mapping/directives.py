@@ -25,6 +25,7 @@ DIRECTIVES: Final[Mapping[str, Builder]] = MappingProxyType(
         # Pinrelay's own.
         "@coalesce": conditions.build_coalesce,
         "@ifEquals": conditions.build_if_equals,
+        "@ifAllowed": conditions.build_if_allowed,
         "@sum": arithmetic.build_sum,
         "@subtract": arithmetic.build_subtract,
         "@multiply": arithmetic.build_multiply,

@@ -19,6 +19,7 @@ MAX_LEVELS = 5
 #: The options of directives that take an object; words in a list are drawn from it, None is any value.
 SHAPES: dict[str, dict[str, Any]] = {
     "@if": {"exists": None, "blank": None, "then": None, "else": None},
+    "@ifAllowed": {"value": None, "then": None, "else": None},
     "@ifEquals": {"value": None, "equals": ["a", 1, True], "then": None, "else": None},
     "@case": {"operator": ["upper", "lower"], "value": None},
     "@replace": {

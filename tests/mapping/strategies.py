@@ -41,6 +41,7 @@ def _directives(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         "@ifEquals": st.fixed_dictionaries(
             {"value": inner, "equals": st.sampled_from(["a", 1, True])}, optional={"else": inner}
         ),
+        "@ifAllowed": st.fixed_dictionaries({"value": inner}, optional={"then": inner, "else": inner}),
         "@arrayPath": st.tuples(PATHS, shape).map(list),
         "@merge": _objects(direction=st.sampled_from(["left", "right"]), objects=st.lists(shape, max_size=2)),
         "@transform": _objects(apply=shape, mapping=shape),

@@ -53,6 +53,8 @@ FAULTS = [
     ({"@coalesce": P}, "/@coalesce", "should be a list of values but it is a directive"),
     ({"@coalesce": [1] * 51}, "/@coalesce", "more than 50 values"),
     ({"@coalesce": [1, {"@x": 1}]}, "/@coalesce/1", "unknown directive"),
+    ({"@ifAllowed": 5}, "/@ifAllowed", "should be an object"),
+    ({"@ifAllowed": {"then": 1}}, "/@ifAllowed", "should have the key 'value'"),
     ({"@ifEquals": 5}, "/@ifEquals", "should be an object"),
     ({"@ifEquals": {"equals": 1}}, "/@ifEquals", "should have the key 'value'"),
     ({"@ifEquals": {"value": 1}}, "/@ifEquals", "should have the key 'equals'"),

@@ -60,6 +60,46 @@ def test_equals_compares_as_text(value: Any, equals: Any, is_equal: bool) -> Non
     assert resolve({"@ifEquals": {**options, "else": 2}}, event) == (MISSING if is_equal else 2)
 
 
+@pytest.mark.parametrize(
+    ("value", "branch"),
+    [
+        (True, "then"),
+        ("true", "then"),
+        ("TRUE", "then"),
+        (1, "then"),
+        (1.0, "then"),
+        ("1", "then"),
+        ("yes", "then"),
+        ([True], "then"),
+        (False, "else"),
+        ("false", "else"),
+        (0, "else"),
+        ("no", "else"),
+        # cannot be read
+        ("authorized", "else"),
+        ("undefined", "else"),
+        (" ", "else"),
+        (2, "else"),
+        ([], "else"),
+        ([True, True], "else"),
+        ({}, "else"),
+        # not given
+        ("", MISSING),
+        (None, MISSING),
+        (MISSING, MISSING),
+    ],
+    ids=str,
+)
+def test_only_a_plain_yes_is_a_permission(value: Any, branch: Any) -> None:
+    event = {} if value is MISSING else {"a": value}
+    both = {"value": path("$.a"), "then": "then", "else": "else"}
+
+    assert resolve({"@ifAllowed": both}, event) == branch
+    assert resolve({"@ifAllowed": {"value": path("$.a"), "then": "then"}}, event) == (
+        "then" if branch == "then" else MISSING
+    )
+
+
 NUMBERS = [
     # operand, its half of a sum with 0
     (19.98, "19.98"),

@@ -1,0 +1,21 @@
+"""Yes or no, as sources write it: one rule for the mapping's questions and for what is sent."""
+
+from typing import Any
+
+_WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def read_flag(value: Any) -> bool | None:
+    """Read true, 1, "true", "1", "yes", and their opposites, in any case; None for all else.
+
+    A list of one is its item, as everywhere. Where privacy hangs on it, None is for the caller to take as the careful
+    side, and not as "not given".
+
+    >>> read_flag("Yes"), read_flag(0), read_flag([True]), read_flag("authorized"), read_flag([])
+    (True, False, True, None, None)
+    """
+    while type(value) is list and len(value) == 1:
+        value = value[0]
+    if type(value) is str:
+        return _WORDS.get(value.strip().lower())
+    return bool(value) if type(value) in (bool, int, float) and value in (0, 1) else None
