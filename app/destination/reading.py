@@ -106,7 +106,7 @@ read_address: Reader = _AddressReader(sys.maxsize)
 def read_boolean(value: Any) -> Reading:
     """Read true and false in the spellings of `app.flags`; anything else is nothing."""
     flag = read_flag(value)
-    return flag, NO_NOTES if flag is not None else (left_out(value, "true or false is expected"),)
+    return flag, (left_out(value, "true or false is expected"),) if flag is None else _about_flag(value, flag)
 
 
 def boolean_or(fallback: bool) -> Reader:  # noqa: FBT001 - it is the value that is sent, not a switch
@@ -116,9 +116,16 @@ def boolean_or(fallback: bool) -> Reader:  # noqa: FBT001 - it is the value that
         flag = read_flag(value)
         if flag is None:
             return fallback, (f": {kind(value)} cannot be read, {str(fallback).lower()} is sent to be careful",)
-        return flag, NO_NOTES
+        return flag, _about_flag(value, flag)
 
     return read
+
+
+def _about_flag(value: Any, flag: bool) -> Notes:  # noqa: FBT001 - the value itself
+    """Say what a word was read as; that 1 is true needs no saying, Segment reads it so too."""
+    word = single(value)
+    is_word = type(word) is str and word.strip().lower() in ("yes", "no")
+    return (f": {kind(value)} read as {str(flag).lower()}",) if is_word else NO_NOTES
 
 
 def choice_of(*choices: str, also: Mapping[str, str] | None = None) -> Reader:

@@ -72,8 +72,6 @@ def test_the_action_source_is_one_of_four(given: Any) -> None:
         ({"event_id": ["evt-2"]}, {"event_id": "evt-2"}),
         ({"opt_out": "False"}, {"opt_out": False}),
         ({"opt_out": 1}, {"opt_out": True}),
-        ({"opt_out": "No"}, {"opt_out": False}),
-        ({"advertiser_tracking_enabled": "yes"}, {"advertiser_tracking_enabled": True}),
         ({"advertiser_tracking_enabled": "true"}, {"advertiser_tracking_enabled": True}),
         ({"wifi": "0"}, {"wifi": False}),
         ({"language": "en-US"}, {"language": "en"}),
@@ -99,6 +97,8 @@ def test_what_can_be_read_is_sent_without_a_warning(fields: dict[str, Any], sent
 @pytest.mark.parametrize(
     ("fields", "sent", "about"),
     [
+        ({"opt_out": "No"}, {"opt_out": False}, "opt_out: a text of 2 characters read as false"),
+        ({"wifi": ["yes"]}, {"wifi": True}, "wifi: a list of 1 read as true"),
         ({"opt_out": "maybe"}, {"opt_out": True}, "opt_out: a text of 5 characters cannot be read, true is sent"),
         ({"opt_out": []}, {"opt_out": True}, "opt_out: a list of 0 cannot be read, true is sent"),
         (
