@@ -9,7 +9,7 @@ The README's table of settings is compared with this file by a test.
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -30,6 +30,14 @@ Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 UpperTexts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _normalised(str.upper)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
+#: URL parameters that hold personal data or secrets wherever they stand, compared in any case.
+REDACTED_PARAMETERS: Final = (
+    *("email", "e", "mail", "user_email", "email_address", "emailaddress"),
+    *("phone", "tel", "phone_number", "mobile", "telephone"),
+    *("first_name", "last_name", "firstname", "lastname", "dob"),
+    *("token", "password"),
+)
+
 Country = Annotated[str, Field(pattern="^[A-Za-z]{2}$"), AfterValidator(str.upper)]
 Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$"), AfterValidator(str.upper)]
 
@@ -95,10 +103,7 @@ class Settings(BaseSettings):
     custom_event_names: Texts = Field((), max_length=15, description="advertiser-defined event names")
     partner_name: str | None = Field(None, pattern="^ss-[a-z0-9-]+$", description="sent as `partner_name`")
     ldp_states: UpperTexts = Field((), description="US states whose events always get LDP, e.g. CA,CO")
-    redacted_parameters: Texts = Field(
-        ("email", "e", "mail", "phone", "tel", "token", "password", "first_name", "last_name"),
-        description="URL parameters whose values are never sent",
-    )
+    redacted_parameters: Texts = Field(REDACTED_PARAMETERS, description="URL parameters whose values are never sent")
     max_event_age_days: float = Field(7, gt=0, description="older events are invalid, as at Pinterest")
 
     # Outbox

@@ -9,6 +9,7 @@ _AT = r"(?:@|%(?:25)*40)"
 #: It begins where a run of its characters begins, so that a long text is read once.
 _EMAIL = re.compile(rf"(?<![\w.+%'-])[\w.+%'-]+{_AT}[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 _LOGIN = re.compile(r"(?<=://)[^/?#@\s]+@")
+_OPEN, _SHUT = r"(?:\[|%5B)", r"(?:\]|%5D)"
 _BETWEEN = r"(?:[\s().-]|%20|%28|%29)*"
 _PHONES = re.compile(
     rf"(?<![\w+])(?:\+|%2B){_BETWEEN}(?:\d{_BETWEEN}){{7,14}}\d"  # international
@@ -29,13 +30,20 @@ class Redactor:
     def __init__(self, parameters: Collection[str]) -> None:
         names = "|".join(re.escape(name) for name in sorted(parameters))
         self._parameters = re.compile(rf"(?i)([?&#;](?:{names})=)[^&#;\s]+") if names else None
+        # `customer[email]` and `email[0]`, as PHP and Rails write objects and lists; asked only where a bracket stands.
+        self._members = re.compile(
+            rf"(?i)([?&#;](?:[^?&#;=\s]*{_OPEN})?(?:{names}){_SHUT}?(?:{_OPEN}\d*{_SHUT})?=)[^&#;\s]+"
+        )
 
     def __call__(self, text: str, *, phones: Iterable[str] = (), mark: str = "") -> str:
         """Return the text with `mark` where personal data stood; `phones` are digits that are known to be one."""
         if "@" in text or ("40" in text and "%" in text):
             text = _EMAIL.sub(mark, _LOGIN.sub(mark and f"{mark}@", text))
         if "=" in text and self._parameters:
-            text = self._parameters.sub(rf"\g<1>{mark}", text)
+            if self._parameters.search(text):  # few addresses: looking is cheaper than replacing nothing
+                text = self._parameters.sub(rf"\g<1>{mark}", text)
+            if "[" in text or "%5" in text:
+                text = self._members.sub(rf"\g<1>{mark}", text)
         if _MAY_HOLD_PHONE.search(text):
             text = _PHONES.sub(mark, text)
         for digits in phones:

@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from app.config import REDACTED_PARAMETERS
+
 _DAY_S = 24 * 60 * 60
 
 
@@ -27,14 +29,4 @@ class ConversionRules:
     #: Codes of US states (`CA`) whose events always get Limited Data Processing.
     ldp_states: frozenset[str] = frozenset()
     #: URL parameters whose values are taken out of addresses, in any case.
-    redacted_parameters: Collection[str] = (
-        "email",
-        "e",
-        "mail",
-        "phone",
-        "tel",
-        "token",
-        "password",
-        "first_name",
-        "last_name",
-    )
+    redacted_parameters: Collection[str] = REDACTED_PARAMETERS

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.config import Settings
 from app.destination import ConversionRules, redact
 from app.destination.redaction import Redactor
 
@@ -17,6 +18,17 @@ TAKE_OUT = Redactor(ConversionRules().redacted_parameters)
         ("https://jane:secret@shop.example/a", "https://shop.example/a"),
         ("https://shop.example/#First_Name=Jane&x=1", "https://shop.example/#First_Name=&x=1"),
         ("https://shop.example/?token=abc&e=x", "https://shop.example/?token=&e="),
+        ("https://shop.example/?firstname=Jane&LastName=Doe", "https://shop.example/?firstname=&LastName="),
+        ("https://shop.example/?mobile=12&dob=1990-01-02", "https://shop.example/?mobile=&dob="),
+        ("https://shop.example/?customer[email]=jane&x[size]=4", "https://shop.example/?customer[email]=&x[size]=4"),
+        (
+            "https://shop.example/#a=1&billing_address%5Bphone%5D=0123&x=1",
+            "https://shop.example/#a=1&billing_address%5Bphone%5D=&x=1",
+        ),
+        (
+            "https://shop.example/?a[b][last_name]=Doe;email[]=j;tel%5b0%5d=1",
+            "https://shop.example/?a[b][last_name]=;email[]=;tel%5b0%5d=",
+        ),
         ("https://shop.example/?q=%2B49%2030%20123456&x=1", "https://shop.example/?q=&x=1"),
         ("https://shop.example/?q=+14155551234", "https://shop.example/?q="),
         ("shoes for jane.doe+news@example.co.uk", "shoes for "),
@@ -40,6 +52,7 @@ def test_personal_data_is_taken_out(given: str, left: str) -> None:
         "https://shop.example/?time=2026-03-04T06:07:08+00:00",
         "https://shop.example/@jane/a.b",
         "https://shop.example/?message=hello&name=stool",
+        "https://shop.example/?filter[size]=4&mobile_view[]=1&email_sent=1&x[emails]=2",
         "Tisch für 6 Personen, 180 x 90",
         "ean 4006381333931",
         "0.25 carat, 05 03 2026",
@@ -69,11 +82,15 @@ def test_answers_show_where_something_stood() -> None:
 
 
 def test_no_parameter_need_be_named() -> None:
-    assert Redactor(())("https://shop.example/?email=x") == "https://shop.example/?email=x"
+    assert Redactor(())("https://shop.example/?email[]=x") == "https://shop.example/?email[]=x"
+
+
+def test_the_setting_and_the_rules_have_one_list() -> None:
+    assert Settings.model_fields["redacted_parameters"].default == ConversionRules().redacted_parameters
 
 
 def test_a_long_text_takes_no_long_time() -> None:
     """A run that could be an address at each of its characters is read once: this would take minutes otherwise."""
-    text = "a" * 200_000 + "%4" + " @ 40"
+    text = "a" * 200_000 + "%4" + " @ 40" + "?[" * 100_000 + "="
 
     assert TAKE_OUT(text) == text
