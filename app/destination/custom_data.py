@@ -15,7 +15,7 @@ from app.destination.reading import (
     text_up_to,
     texts,
 )
-from app.destination.wording import left_out_personal
+from app.destination.wording import kind, left_out
 
 LDP = "LDP"
 
@@ -24,10 +24,10 @@ def _read_opt_out_type(value: Any) -> Reading:
     """Read flags for privacy laws, separated with commas; `ldp` in any case is LDP."""
     flags = [text_of(flag) for flag in flattened(value)]
     if None in flags:
-        return None, (left_out_personal(value, "a text is expected"),)
+        return None, (left_out(value, "a text is expected"),)
     given = ",".join(filter(None, flags))
     read = ",".join(LDP if flag.strip().upper() == LDP else flag.strip() for flag in given.split(","))
-    return read or None, NO_NOTES if read == single(value) else (f': read as "{read}"',)
+    return read or None, NO_NOTES if read == single(value) else (f": {kind(value)} read as flags of privacy laws",)
 
 
 _read_content = read_members(

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from app.destination.reading import NO_NOTES, Reading, single
-from app.destination.wording import left_out, left_out_number, shown
+from app.destination.wording import kind, left_out
 from app.errors import EventInvalid
 
 #: Larger numbers are milliseconds (as seconds they would lie beyond the year 5138).
@@ -41,7 +41,7 @@ def read_time(value: Any) -> Reading:
     elif type(given) in (int, float):
         seconds = _from_number(given)
     if seconds is None:
-        return None, (left_out_number(value, "no time can be read from it"),)
+        return None, (left_out(value, "no time can be read from it"),)
     return math.floor(seconds), NO_NOTES
 
 
@@ -52,7 +52,7 @@ def read_install_time(value: Any) -> Reading:
         return None, (left_out(value, "it lies before 1970"),)
     text = single(value)
     if seconds is not None and type(text) in (str, float) and str(text).partition(".")[2].isdecimal():
-        return seconds, (f": {shown(value)} sent as {seconds}",)
+        return seconds, (f": {kind(value)} cut to whole seconds",)
     return seconds, notes
 
 

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from app.destination.reading import NO_NOTES, Reader, Reading, number_text, single
-from app.destination.wording import left_out_number, shown_number
+from app.destination.wording import left_out, left_out_number, shown_number
 from app.money import currencies, plain_number
 
 #: Beyond it an amount is no amount (and a count no 64-bit integer).
@@ -20,7 +20,7 @@ def read_currency(value: Any) -> Reading:
     code = single(value)
     if type(code) is str and code.strip().upper() in currencies():
         return code.strip().upper(), NO_NOTES
-    return None, (left_out_number(value, "it is no ISO 4217 currency"),)
+    return None, (left_out(value, "it is no ISO 4217 currency"),)
 
 
 def read_money(value: Any) -> Reading:

@@ -91,7 +91,7 @@ def phone_normaliser(default_country: str | None) -> Normaliser:
         if parsed:
             return parsed, ""
         if where:
-            return None, f"it is no phone number of {where}"
+            return None, f"it is no phone number of {'its country' if country else 'DEFAULT_COUNTRY'}"
         digits = "".join(str(unicodedata.digit(c)) for c in number if c.isdigit()).lstrip("0")
         if not digits:
             return None, "no digit is left of it"
@@ -133,7 +133,11 @@ def normalise_city(text: str, _country: str | None) -> Normalised:
 def normalise_state(text: str, country: str | None) -> Normalised:
     """Find the code of a state of the event's country, else of the US."""
     code = state_code(text, country)
-    return (code.lower(), "") if code else (None, f"no state of {country or 'US'} bears this name or code")
+    return (
+        (code.lower(), "")
+        if code
+        else (None, f"no state of {'its country' if country else 'the US'} bears this name or code")
+    )
 
 
 def zip_normaliser(*, digits_only: bool) -> Normaliser:

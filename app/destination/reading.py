@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from app.destination.wording import kind, left_out, left_out_personal, shown, unknown_members
+from app.destination.wording import kind, left_out, unknown_members
 from app.flags import read_flag
 
 Notes: TypeAlias = tuple[str, ...]
@@ -91,12 +91,12 @@ read_text: Reader = TextReader(sys.maxsize)
 
 
 class _AddressReader(TextReader):
-    """Reads a URL: a text, never a number. What is left out may hold personal data and is not shown."""
+    """Reads a URL: a text, never a number."""
 
     def __call__(self, value: Any) -> Reading:
         text = single(value)
         if type(text) is not str:
-            return None, (left_out_personal(value, "an address is expected"),)
+            return None, (left_out(value, "an address is expected"),)
         return super().__call__(text)
 
 
@@ -137,7 +137,7 @@ def choice_of(*choices: str, also: Mapping[str, str] | None = None) -> Reader:
         choice = known.get(text.strip().lower()) if text else None
         if choice is None:
             return None, (left_out(value, f"it must be one of {', '.join(choices)}"),)
-        return choice, NO_NOTES if choice == text else (f': {shown(value)} sent as "{choice}"',)
+        return choice, NO_NOTES if choice == text else (f': {kind(value)} sent as "{choice}"',)
 
     return read
 
@@ -163,7 +163,7 @@ def read_members(readers: Mapping[str, Reader], *, elsewhere: Collection[str] = 
 
     def read(value: Any) -> Reading:
         if type(value) is not dict:
-            return None, (left_out_personal(value, "an object is expected"),)
+            return None, (left_out(value, "an object is expected"),)
         sent: dict[str, Any] = {}
         notes: list[str] = []
         unknown = []

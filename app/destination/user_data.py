@@ -10,7 +10,7 @@ from app.destination.place_names import country_code
 from app.destination.reading import NO_NOTES, Reading, flattened, text_of
 from app.destination.rules import ConversionRules
 from app.destination.user_field import USER_FIELDS
-from app.destination.wording import kind, left_out_personal, unknown_members
+from app.destination.wording import kind, left_out, unknown_members
 
 #: A digest (None: nothing is sent) and what to say about it.
 Digest: TypeAlias = tuple[str | None, str]
@@ -35,7 +35,7 @@ class UserDataReader:
     def __call__(self, given: Any) -> Reading:
         """Return what Pinterest takes of it; lists are flattened, equal digests sent once."""
         if type(given) is not dict:
-            return None, (left_out_personal(given, "an object is expected"),)
+            return None, (left_out(given, "an object is expected"),)
         country = country_of(given.get("country"))
         sent: dict[str, Any] = {}
         notes: list[str] = []
@@ -91,11 +91,11 @@ def _digests(
     for item in flattened(value):
         text = text_of(item)
         if text is None:
-            notes.append(f".{name}{left_out_personal(item, 'a text is expected')}")
+            notes.append(f".{name}{left_out(item, 'a text is expected')}")
             continue
         sent, note = digest(text, country)
         if sent is None:
-            notes.append(f".{name}{left_out_personal(item, note)}")
+            notes.append(f".{name}{left_out(item, note)}")
             continue
         digests[sent] = None
         if note:
@@ -116,7 +116,7 @@ def _first(name: str, value: Any, read: Callable[[str], Digest], notes: list[str
         if first is None and plain is not None:
             first = plain
         else:
-            notes.append(f".{name}{left_out_personal(item, note or 'Pinterest takes only one')}")
+            notes.append(f".{name}{left_out(item, note or 'Pinterest takes only one')}")
     return first
 
 

@@ -7,6 +7,8 @@ from typing import Any
 #: Short, without an `@` and without so many digits that it could be a phone number.
 _MAX_SHOWN = 24
 _MAX_DIGITS = 6
+#: Beside a number: `USD`, `kr`, `k`. More letters could be a word or a name.
+_MAX_LETTERS = 3
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
 _MAX_NAMES = 5
 
@@ -28,7 +30,7 @@ def kind(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Show a value that is not personal by nature, and its kind where it still could be."""
+    """Show a word or number that stands where none is personal, and its kind where it still could be."""
     if isinstance(value, dict | list) or value is None:
         return kind(value)
     text = str(value).lower() if isinstance(value, bool) else str(value)
@@ -38,23 +40,20 @@ def shown(value: Any) -> str:
 
 
 def shown_number(value: Any) -> str:
-    """Show what stands where a number is expected, and its kind where it has no digit: that may be a word or a name."""
-    return shown(value) if not isinstance(value, str) or any(map(str.isdigit, value)) else kind(value)
+    """Show what stands where a number is expected, and its kind where it could be a word or a name."""
+    if isinstance(value, str) and not (any(map(str.isdigit, value)) and sum(map(str.isalpha, value)) <= _MAX_LETTERS):
+        return kind(value)
+    return shown(value)
 
 
 def left_out(value: Any, why: str) -> str:
-    """Say that a value which may be shown is not sent."""
-    return f": {shown(value)} left out, {why}"
+    """Say that a value is not sent."""
+    return f": {kind(value)} left out, {why}"
 
 
 def left_out_number(value: Any, why: str) -> str:
     """Say that what stands where a number is expected is not sent."""
     return f": {shown_number(value)} left out, {why}"
-
-
-def left_out_personal(value: Any, why: str) -> str:
-    """Say that a personal value is not sent."""
-    return f": {kind(value)} left out, {why}"
 
 
 def unknown_members(names: Iterable[object]) -> str:

@@ -1,0 +1,132 @@
+"""No reason and no warning repeats what an event holds: both are stored for weeks and shown to whoever looks.
+
+docs/privacy.md lists what they may show.
+"""
+
+import re
+from functools import cache, partial
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.catalog import load_catalog
+from app.destination import report_conversion_event
+from app.errors import EventInvalid, EventRefused
+from app.pipeline import Pipeline
+from app.source import ConsentRules, withheld
+from app.source.event import Arrival, read_event
+from tests.destination.builders import a_checkout
+from tests.process import ROOT
+
+NOW = 1_772_640_800.0
+MAPPING = (ROOT / "mappings/report_conversion_event.yaml").read_text("utf-8")
+CONSENT = ConsentRules(categories=("ads",), rudder_ids=("pin",), names=("Pinterest Conversions API",))
+#: Where the default mapping looks, and what decides whether an event is sent.
+PATHS = [
+    *sorted(set(re.findall(r"\$\.([\w.]+)", MAPPING))),
+    *("type", "anonymousId", "sentAt", "context.page", "properties.products", "properties.user_data"),
+    *("integrations", "integrations.All", "integrations.Pinterest Conversions API"),
+    *("context.consent", "context.consent.categoryPreferences", "context.consent.categoryPreferences.ads"),
+    *("context.consentManagement", "context.consentManagement.deniedConsentIds"),
+]
+EVENTS = ("Order Completed", "Product Added", "Checkout Started", "Application Opened", "Products Searched")
+#: Fields of the action that are shown as they came: docs/privacy.md says so.
+SHOWN = {"event_name", "action_source"}
+FIELDS = [
+    "event_time",
+    "event_id",
+    "event_source_url",
+    "opt_out",
+    "advertiser_tracking_enabled",
+    "wifi",
+    "language",
+    "partner_name",
+    "app_id",
+    "user_data",
+    *(f"user_data.{name}" for name in ("email", "phone", "gender", "date_of_birth", "first_name", "city", "state")),
+    *(f"user_data.{name}" for name in ("zip", "country", "external_id", "hashed_maids", "client_ip_address")),
+    "custom_data",
+    *(f"custom_data.{name}" for name in ("currency", "value", "content_ids", "contents", "num_items", "order_id")),
+    *(f"custom_data.{name}" for name in ("search_string", "opt_out_type", "content_name", "predicted_ltv")),
+    *(f"app_info.{name}" for name in ("app_name", "install_time", "window_height")),
+    *(f"device_info.{name}" for name in ("form_factor", "network_type", "os_family", "languages", "battery_level")),
+]
+
+#: Told from any other text by its letters or its many digits.
+distinctive = (
+    st.from_regex(r"[a-z]{2}zq[a-z]{3,10}", fullmatch=True)
+    | st.from_regex(r"[A-Z][a-z]{2}zq [a-z]{3,10}", fullmatch=True)
+    | st.from_regex(r"(\+|€|-|)[1-9][0-9]{8,14}", fullmatch=True)
+    | st.from_regex(r"[a-z]{3}zq@[a-z]{3,8}\.example", fullmatch=True)
+    | st.from_regex(r"zq[0-9]{1,6}[,.][0-9]{2} ?kr", fullmatch=True)
+)
+shapes = st.sampled_from(
+    [
+        lambda text: text,
+        lambda text: [text],
+        lambda text: [text, text],
+        lambda text: {"x": text},
+        lambda text: {text: 1},
+    ]
+)
+
+
+def put(event: dict[str, Any], path: str, value: Any) -> None:
+    """Set a member, making or replacing what stands above it."""
+    *above, last = path.split(".")
+    for key in above:
+        if not isinstance(event.get(key), dict):
+            event[key] = {}
+        event = event[key]
+    event[last] = value
+
+
+@cache
+def pipeline() -> Pipeline:
+    catalog = load_catalog(ROOT / "presets", ROOT / "mappings")
+    return Pipeline(catalog, withheld=partial(withheld, rules=CONSENT))
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    name=st.sampled_from(EVENTS),
+    places=st.lists(st.tuples(st.sampled_from(PATHS), shapes), min_size=1, max_size=3),
+    text=distinctive,
+)
+def test_what_an_event_holds_is_in_no_reason_and_no_warning(name: str, places: list[Any], text: str) -> None:
+    event: dict[str, Any] = {"type": "track", "event": name, "timestamp": NOW, "messageId": "m-1"}
+    event["context"] = {"ip": "203.0.113.9", "userAgent": "x"}
+    for path, shape in places:
+        put(event, path, shape(text))
+    try:
+        lines = pipeline().preview(read_event(event, Arrival.at(NOW, from_device=len(places) > 1)), now=NOW)
+    except EventRefused as exc:
+        said = [exc.reason]
+    else:
+        said = [words for line in lines for words in (line.reason, *line.warnings)]
+
+    assert [words for words in said if text in words] == []
+
+
+@settings(max_examples=500, deadline=None)
+@given(field=st.sampled_from(FIELDS), shape=shapes, text=distinctive)
+def test_what_a_field_holds_is_in_no_reason_and_no_warning(field: str, shape: Any, text: str) -> None:
+    value = shape(text)
+    if isinstance(value, dict) and text in value:
+        value = [text]  # names of members are shown where they look like those of a program
+    fields = a_checkout()
+    put(fields, field, value)
+    try:
+        _, said = report_conversion_event(fields, now=None)
+    except EventInvalid as exc:
+        said = [exc.reason]
+
+    assert [words for words in said if text in words] == []
+
+
+@pytest.mark.parametrize("field", sorted(SHOWN))
+def test_what_is_said_to_be_shown_is_shown(field: str) -> None:
+    with pytest.raises(EventInvalid, match="purchased"):
+        report_conversion_event(a_checkout(**{field: "purchased"}), now=None)
