@@ -165,7 +165,7 @@ class ReportConversionEvent:
         default = self._rules.default_currency
         if default is None or "currency" in custom_data or not any(key in custom_data for key in _AMOUNTS):
             return
-        if given.get("currency") in (None, ""):
+        if next(flattened(given.get("currency")), None) is None:
             custom_data["currency"] = default.upper()
 
     def _apply_ldp(self, event: dict[str, Any], custom_data: dict[str, Any], warnings: list[str]) -> None:

@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
-from app.destination.reading import NO_NOTES, Reader, Reading, number_text, single
-from app.destination.wording import left_out, left_out_number, shown_number
+from app.destination.reading import NO_NOTES, Reader, Reading, flattened, number_text, single
+from app.destination.wording import kind, left_out, left_out_number, shown_number
 from app.money import currencies, plain_number
 
 #: Beyond it an amount is no amount (and a count no 64-bit integer).
@@ -16,11 +16,26 @@ _PLAIN_BELOW = 1e16
 
 
 def read_currency(value: Any) -> Reading:
-    """Read an ISO 4217 code, in any case."""
-    code = single(value)
-    if type(code) is str and code.strip().upper() in currencies():
-        return code.strip().upper(), NO_NOTES
-    return None, (left_out(value, "it is no ISO 4217 currency"),)
+    """Read an ISO 4217 code, in any case; of several (those of products) the first, with a note where they differ."""
+    if type(value) is str and value in currencies():  # nearly every currency
+        return value, NO_NOTES
+    codes = [_currency_code(item) for item in flattened(value)]
+    if not codes:  # products that name none
+        return None, NO_NOTES
+    known = list(dict.fromkeys(filter(None, codes)))
+    if not known:
+        return None, (left_out(value, "it is no ISO 4217 currency"),)
+    notes = []
+    if None in codes:
+        notes.append(f": {kind(value)} holds what is no ISO 4217 currency")
+    if len(known) > 1:
+        notes.append(f": {len(known)} currencies, {known[0]} is sent, which stands first")
+    return known[0], tuple(notes)
+
+
+def _currency_code(value: Any) -> str | None:
+    code = value.strip().upper() if type(value) is str else None
+    return code if code in currencies() else None
 
 
 def read_money(value: Any) -> Reading:

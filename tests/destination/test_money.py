@@ -114,14 +114,31 @@ def test_integers_are_rounded_and_clamped_with_a_warning(read: Any, given: Any, 
     assert bool(about) == bool(notes)
 
 
-@pytest.mark.parametrize(("given", "code"), [("gbp", "GBP"), (" EUR", "EUR"), (["usd"], "USD")])
+@pytest.mark.parametrize(
+    ("given", "code"), [("gbp", "GBP"), (" EUR", "EUR"), (["usd"], "USD"), (["EUR", "eur", None], "EUR")]
+)
 def test_a_currency_is_sent_in_upper_case(given: Any, code: str) -> None:
     assert read_currency(given) == (code, ())
 
 
-@pytest.mark.parametrize("given", ["XXX9", "€", 826, True, ["EUR", "USD"]])
+@pytest.mark.parametrize("given", ["XXX9", "€", 826, True, ["x", 5]])
 def test_what_is_no_currency_is_left_out(given: Any) -> None:
     code, notes = read_currency(given)
 
     assert code is None
     assert "it is no ISO 4217 currency" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "about"),
+    [
+        (["EUR", "USD"], "EUR", (": 2 currencies, EUR is sent, which stands first",)),
+        (["euro", "USD"], "USD", (": a list of 2 holds what is no ISO 4217 currency",)),
+    ],
+)
+def test_of_several_currencies_the_first_is_sent_with_a_warning(given: Any, code: str, about: tuple[str, ...]) -> None:
+    assert read_currency(given) == (code, about)
+
+
+def test_products_that_name_no_currency_are_no_fault() -> None:
+    assert read_currency([None, ""]) == (None, ())

@@ -77,6 +77,8 @@ def test_the_value(preset: str, properties: dict[str, Any], value: str | None, s
     [
         ({"currency": "eur", "products": [{"id": "1", "currency": "USD"}]}, {"currency": "EUR"}),
         ({"products": [{"id": "1", "currency": "USD"}]}, {"currency": "USD"}),
+        ({"products": [{"id": "1"}, {"id": "2", "currency": "USD"}]}, {"currency": "USD"}),
+        ({"products": [{"currency": ""}, {"currency": "SEK"}, {"currency": "USD"}]}, {"currency": "SEK"}),
         ({"revenue": 5}, {"currency": None}),
         ({"products": TWO}, {"content_ids": ["OA-1", "7"], "num_items": 3}),
         ({"products": TWO}, {"contents": [SENT_STOOL, {"id": "7", "item_price": "40.1"}]}),
