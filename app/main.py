@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -22,7 +23,7 @@ from app.config import Settings, load_settings
 from app.console import Access, ConsoleServices, DestinationView, create_console
 from app.coordination import Coordination
 from app.delivery import Retention
-from app.destination import COMPONENTS, ReportConversionEvent, redact
+from app.destination import COMPONENTS, ReportConversionEvent, load_place_names, redact
 from app.destination.client import PinterestClient
 from app.direct import DirectRoutes
 from app.log import log_attempts, log_error
@@ -166,6 +167,8 @@ def _client(settings: Settings, sandbox: ASGIApp | None) -> PinterestClient:
 
 
 def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
+    # Half a second that neither the first event nor the start shall wait for.
+    Thread(target=load_place_names, name="place-names", daemon=True).start()
     consent = consent_rules(settings)
     pipeline = Pipeline(
         parts.running.catalog,

@@ -3,6 +3,7 @@
 from app.destination.conversion_event import ReportConversionEvent, report_conversion_event
 from app.destination.event_name import ACTION_SOURCES, EVENT_NAMES, nearest_event_name
 from app.destination.forms import normalised_forms
+from app.destination.place_names import load_place_names
 from app.destination.quality import COMPONENTS, components
 from app.destination.redaction import redact
 from app.destination.rules import ConversionRules
@@ -14,6 +15,7 @@ __all__ = [
     "ConversionRules",
     "ReportConversionEvent",
     "components",
+    "load_place_names",
     "nearest_event_name",
     "normalised_forms",
     "redact",

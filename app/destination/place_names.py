@@ -4,60 +4,16 @@ import gettext
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pycountry
 
-#: Names in use that ISO does not list, by their key (see `_key`).
-_COUNTRY_NAMES_IN_USE = MappingProxyType(
-    {
-        "uk": "GB",
-        "greatbritain": "GB",
-        "england": "GB",
-        "scotland": "GB",
-        "wales": "GB",
-        "northernireland": "GB",
-        "america": "US",
-        "unitedstatesofamericausa": "US",
-        "russia": "RU",
-        "turkey": "TR",
-        "korea": "KR",
-        "southkorea": "KR",
-        "northkorea": "KP",
-        "ivorycoast": "CI",
-        "holland": "NL",
-        "republicofireland": "IE",
-        "czechrepublic": "CZ",
-        "macedonia": "MK",
-        "swaziland": "SZ",
-        "burma": "MM",
-        "capeverde": "CV",
-        "easttimor": "TL",
-        "vatican": "VA",
-        "vaticancity": "VA",
-        "brunei": "BN",
-        "macau": "MO",
-        "hongkongsar": "HK",
-        "uae": "AE",
-        "drcongo": "CD",
-        "drc": "CD",
-        "congokinshasa": "CD",
-        "democraticrepublicofthecongo": "CD",
-        "republicofthecongo": "CG",
-        "congobrazzaville": "CG",
-        "palestine": "PS",
-        "reunion": "RE",
-        "falklandislands": "FK",
-        "usvirginislands": "VI",
-        "britishvirginislands": "VG",
-    }
-)
-_STATE_NAMES_IN_USE = MappingProxyType({"US": {"washingtondc": "DC"}})
+from app.destination.names_in_use import COUNTRIES, STATES
+
 _ISO_3166_2 = re.compile(r"[A-Za-z]{2}-[A-Za-z0-9]{1,3}", re.ASCII)
 
 
@@ -86,6 +42,12 @@ def state_code(name: str, country: str | None) -> str | None:
     where = country or "US"
     code = _key(text).upper()
     return code if code in _state_codes(where) else _state_names(where).get(_key(text))
+
+
+def load_place_names() -> None:
+    """Read all names ahead, so that no event waits for them: for whoever starts to serve events."""
+    country_code("a name that no country bears")
+    state_code("a name that no state bears", None)
 
 
 def _key(name: str) -> str:
@@ -118,12 +80,12 @@ def _english_names() -> dict[str, str]:
         for name in _names_of(country):
             for spelling in _spellings(name):
                 names[_key(spelling)].add(country.alpha_2)
-    return _borne_by_one(names) | dict(_COUNTRY_NAMES_IN_USE)
+    return _borne_by_one(names) | _keys_to_codes(COUNTRIES)
 
 
 @cache
 def _translated_names() -> dict[str, str]:
-    """Map the keys of all names in other languages to alpha-2 (47,000 names; read when first needed, in 0.3 s)."""
+    """Map the keys of all names in other languages to alpha-2 (47,000 names, read in 0.3 s: see `load_place_names`)."""
     code_of = {name: country.alpha_2 for country in pycountry.countries for name in _names_of(country)}
     names = defaultdict(set)
     for path in Path(pycountry.LOCALES_DIR).glob("*/LC_MESSAGES/iso3166-1.mo"):
@@ -132,6 +94,11 @@ def _translated_names() -> dict[str, str]:
         for name, code in code_of.items():
             names[_key(catalogue.gettext(name))].add(code)
     return _borne_by_one(names)
+
+
+def _keys_to_codes(names: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Turn a table of names in use around."""
+    return {_key(name): code for code, spellings in names.items() for name in spellings}
 
 
 def _names_of(country: object) -> Iterator[str]:
@@ -176,4 +143,4 @@ def _state_names(country: str) -> dict[str, str]:
         for state in states:
             for part in re.split(r"[\[\]/,(]", state.name) if split else [state.name]:
                 names.setdefault(_key(part), state.code.partition("-")[2])
-    return names | _STATE_NAMES_IN_USE.get(country, {})
+    return names | _keys_to_codes(STATES.get(country, {}))

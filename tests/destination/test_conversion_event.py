@@ -191,9 +191,17 @@ def test_app_events_without_app_name_get_a_warning(source: str) -> None:
         ({"contents": [{"item_price": 5}]}, "EUR"),
         ({"value": 5, "currency": "usd"}, "USD"),
         ({"value": 5, "currency": "nonsense"}, None),
+        ({"value": 5, "currency": [None, ""]}, "EUR"),
         ({"search_string": "lamp"}, None),
     ],
-    ids=["an amount", "a price", "the event names one", "the event names an unknown one", "no amount"],
+    ids=[
+        "an amount",
+        "a price",
+        "the event names one",
+        "the event names an unknown one",
+        "products name none",
+        "no amount",
+    ],
 )
 def test_the_default_currency_is_for_amounts_of_events_that_name_none(custom_data: Any, currency: str | None) -> None:
     event, _ = build(a_checkout(custom_data=custom_data), default_currency="eur")
