@@ -16,8 +16,9 @@ Normalised: TypeAlias = tuple[str | None, str]
 #: Takes the trimmed text and the country of the same event (alpha-2, upper case; None where unknown).
 Normaliser: TypeAlias = Callable[[str, str | None], Normalised]
 
-#: Trimmed everywhere: white space as JavaScript knows it, and characters of no width.
-_TRIMMED = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + "\ufeff\u200b\u200c\u200d\u2060\u180e"
+#: Characters of no width (Unicode's category Cf, without its visible number signs): soft hyphen, zero-width space,
+#: marks of direction that phones and address books put around numbers, byte order mark.
+_NO_WIDTH = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
 #: What programs write where they have nothing.
 _PLACEHOLDERS = frozenset({"null", "undefined", "none", "nan", "n/a", "(not set)"})
 _PLACEHOLDER_LENGTH = max(map(len, _PLACEHOLDERS))
@@ -25,11 +26,15 @@ _PLACEHOLDER_LENGTH = max(map(len, _PLACEHOLDERS))
 _MAX_LENGTH = 1000
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 #: White space as JavaScript knows it, and characters of no width.
-_UNSEEN = re.compile(r"[\s\ufeff\u200b-\u200d\u2060\u180e]+")
+_UNSEEN = re.compile(rf"[\s{_NO_WIDTH}]+")
+#: Trimmed everywhere.
+_TRIMMED = "".join(c for c in map(chr, range(0x10000)) if _UNSEEN.match(c))
 _BLANKS = re.compile(r"[\s\ufeff]+")
 _EMAIL = re.compile(r"[^@<>]+@[^@<>.]+(?:\.[^@<>.]+)+")
 _OLD_DIGEST = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}")
 _EXTENSION = re.compile(r"(?:;?\s*ext(?:ension|\.|n\.?|=)?|[x#])\s*\.?:?\s*\d{1,7}\s*$", re.IGNORECASE)
+_EXPONENT = re.compile(r"(\d)[.,](\d+)[eE]\+?(\d{1,2})", re.ASCII)
+_MIN_PHONE_DIGITS = 7
 _DATE = re.compile(r"(\d{4})(?:([-/])(\d{1,2})\2(\d{1,2})|(\d{2})(\d{2}))(?:[Tt\s]\s*\d.*)?", re.ASCII)
 _US_ZIP = re.compile(r"\d{5}(?:[-\s]?\d{4})?", re.ASCII)
 _ZIP_DIGITS = 5
@@ -49,7 +54,7 @@ _GENDERS = {
 
 def trimmed(given: str) -> Normalised:
     """Take what stands around a text off; blanks and placeholders are nothing."""
-    text = given.strip(_TRIMMED)
+    text = given.strip() if given.isascii() else given.strip(_TRIMMED)  # nearly every text is ASCII
     if not text or (len(text) <= _PLACEHOLDER_LENGTH and text.lower() in _PLACEHOLDERS):
         return None, "it is blank or a placeholder"
     return text, ""
@@ -71,7 +76,7 @@ def hashed(text: str) -> str:
 
 
 def normalise_email(text: str, _country: str | None) -> Normalised:
-    """Take all white space out and lower the case; `local@domain.tld` or nothing."""
+    """Take out what is not seen and lower the case; `local@domain.tld` or nothing."""
     if _OLD_DIGEST.fullmatch(text):
         return None, "it is an MD5 or SHA-1 digest, which Pinterest cannot match; send the address or its SHA-256"
     address = _UNSEEN.sub("", text).lower()
@@ -84,12 +89,16 @@ def phone_normaliser(default_country: str | None) -> Normaliser:
     def normalise(text: str, country: str | None) -> Normalised:
         if _OLD_DIGEST.fullmatch(text):
             return None, "it is an MD5 or SHA-1 digest, which Pinterest cannot match; send the number or its SHA-256"
-        number = _EXTENSION.sub("", text)
+        number = _EXTENSION.sub("", _unrounded(text))
+        if not number:
+            return None, "it is a number that a spreadsheet has rounded"
         number = f"+{number[2:]}" if number.startswith("00") else number
         where = country or (default_country or "").upper() or None
         parsed = _e164(number, where)
         if parsed:
-            return parsed, ""
+            return parsed, "" if len(
+                parsed
+            ) >= _MIN_PHONE_DIGITS else "sent, though it is shorter than phone numbers are"
         if where:
             return None, f"it is no phone number of {'its country' if country else 'DEFAULT_COUNTRY'}"
         digits = "".join(str(unicodedata.digit(c)) for c in number if c.isdigit()).lstrip("0")
@@ -164,10 +173,10 @@ def normalise_country(text: str, _country: str | None) -> Normalised:
 
 
 def external_id_normaliser(*, keep_case: bool) -> Normaliser:
-    """Make a normaliser of user ids: no white space."""
+    """Make a normaliser of user ids: no white space, no characters of no width."""
 
     def normalise(text: str, _country: str | None) -> Normalised:
-        user_id = _BLANKS.sub("", text)
+        user_id = _UNSEEN.sub("", text)
         return user_id if keep_case else user_id.lower(), ""
 
     return normalise
@@ -176,6 +185,15 @@ def external_id_normaliser(*, keep_case: bool) -> Normaliser:
 def normalise_maid(text: str, _country: str | None) -> Normalised:
     """Lower the case of an advertising id; only zeros mean that the person limits tracking."""
     return (text.lower(), "") if text.strip("0-") else (None, "it is all zeros, which means that tracking is limited")
+
+
+def _unrounded(number: str) -> str:
+    """Write `4.155552671E9`, as spreadsheets do, with all its digits; "" where digits were lost on the way."""
+    match = _EXPONENT.fullmatch(number)
+    if match is None:
+        return number
+    first, decimals, exponent = match.groups()
+    return first + decimals if len(decimals) == int(exponent) else ""
 
 
 def _e164(number: str, country: str | None) -> str | None:

@@ -131,7 +131,7 @@ USER_FIELDS = (
         name="external_id",
         wire="external_id",
         normaliser=lambda rules: external_id_normaliser(keep_case=rules.external_id_keep_case),
-        rule="no white space, lower case; EXTERNAL_ID_KEEP_CASE: the case it came in",
+        rule="no white space, no characters of no width, lower case; EXTERNAL_ID_KEEP_CASE: the case it came in",
         source="as Segment's destination",
         example=(" User-42", "user-42"),
     ),

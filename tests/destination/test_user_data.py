@@ -1,6 +1,8 @@
 """user_data: every vector, and what holds for all fields."""
 
 import json
+import sys
+import unicodedata
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from app.destination import ConversionRules, ReportConversionEvent, normalised_forms, report_conversion_event
+from app.destination.normalise import trimmed
 from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid
 from tests.destination.builders import a_checkout, of_user
@@ -40,6 +43,13 @@ def test_every_vector_holds(record_figure: Callable[[str, object], None]) -> Non
     assert failed == {}
 
 
+def test_what_is_not_seen_is_of_unicodes_category_cf() -> None:
+    taken_out = {c for c in map(chr, range(sys.maxunicode + 1)) if not c.isspace() and trimmed(f"a{c}")[0] == "a"}
+
+    assert {unicodedata.category(c) for c in taken_out} <= {"Cf", "Cn"}
+    assert "\u00ad" in taken_out
+
+
 @pytest.mark.parametrize(
     ("user_data", "wire", "texts"),
     [
@@ -54,6 +64,13 @@ def test_every_vector_holds(record_figure: Callable[[str, object], None]) -> Non
         pytest.param(
             {"phone": "030/123456", "country": digest("de")}, "ph", ["4930123456"], id="the country is hashed"
         ),
+        pytest.param({"phone": "4.155552671E9", "country": "US"}, "ph", ["14155552671"], id="a spreadsheet's number"),
+        pytest.param({"phone": "4,930123456E+9"}, "ph", ["4930123456"], id="a German spreadsheet's number"),
+        pytest.param({"phone": "\u202a+49 30 123456\u202c"}, "ph", ["4930123456"], id="marks of direction around it"),
+        pytest.param(
+            {"email": "jane\u00ad.doe@exam\u200bple.com\u200e"}, "em", ["jane.doe@example.com"], id="unseen in it"
+        ),
+        pytest.param({"external_id": "U\u200b-\u00ad7"}, "external_id", ["u-7"], id="unseen in an id"),
         pytest.param({"phone": "٠٩٨٧ ١٢٣٤"}, "ph", ["9871234"], id="digits of other scripts are digits"),
         pytest.param({"state": "Catalunya", "country": "Spain"}, "st", ["ct"], id="a state of the event's country"),
         pytest.param({"state": "AU-NSW"}, "st", ["nsw"], id="a state that says its country"),
@@ -87,6 +104,8 @@ def test_values_become_digests(user_data: dict[str, Any], wire: str, texts: list
         ({"phone": "nothing", "country": "US"}, "it is no phone number of its country"),
         ({"phone": "1" * 99, "country": "US"}, "it is no phone number of its country"),
         ({"phone": "000"}, "no digit is left of it"),
+        ({"phone": "4.15555E+09", "country": "US"}, "it is a number that a spreadsheet has rounded"),
+        ({"phone": "12", "country": "US"}, "a text of 2 characters sent, though it is shorter than phone numbers are"),
         ({"phone": "5551234"}, "sent without a country code: neither the event nor DEFAULT_COUNTRY"),
         ({"date_of_birth": "26.12.1997"}, "no date that begins with the year"),
         ({"date_of_birth": "1997-02-30"}, "there is no such day"),
