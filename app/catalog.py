@@ -30,6 +30,8 @@ from app.types import Event
 MAX_ENABLED_PRESETS = 50
 #: The one action there is: its file is named after it.
 ACTION = "report_conversion_event"
+#: A directive may give a list of objects for it, one of each person.
+_OF_SEVERAL_PEOPLE = ("user_data",)
 
 #: File name -> text.
 Texts: TypeAlias = Mapping[str, str]
@@ -195,7 +197,7 @@ def _compile(
     if action:
         found.extend(check_fields(spec.mapping, fields, action, event_names))
     try:
-        mapping = compile_mapping(fields)
+        mapping = compile_mapping(fields, joined=_OF_SEVERAL_PEOPLE)
     except MappingError as exc:
         found.extend(Fault(path=f"/mapping{fault.path}", message=fault.message) for fault in exc.faults)
     faults.extend(Fault(path=fault.path, message=fault.message, file=file) for fault in found)

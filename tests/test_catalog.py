@@ -320,3 +320,30 @@ def test_a_file_that_is_faulty_in_its_frame_has_its_trigger_and_mapping_checked_
 def test_a_wrong_event_name_is_found_in_every_branch_of_a_choice(value: str) -> None:
     (fault,) = faults(preset(f"{{event_name: {value}}}"))
     assert "'chekout' is not known: did you mean 'checkout'?" in fault
+
+
+@pytest.mark.parametrize(
+    ("given", "user_data"),
+    [
+        ([{"email": "a@b.co", "phone": "1"}, {"email": "c@d.co"}], {"email": ["a@b.co", "c@d.co"], "phone": ["1"]}),
+        ({"email": "a@b.co"}, {"email": "a@b.co"}),
+        ([{"email": "a@b.co"}, "x", None], {"email": ["a@b.co"]}),
+        (["x"], ["x"]),
+        ([], []),
+        ("x", "x"),
+    ],
+    ids=str,
+)
+def test_a_list_of_people_is_joined_member_by_member(given: Any, user_data: Any) -> None:
+    found = catalog(preset('{event_name: checkout, user_data: {"@path": $.properties.people}}')).presets[0]
+
+    resolved = found.mapping.resolve({"messageId": "m", "properties": {"people": given}})
+
+    assert resolved["user_data"] == user_data
+
+
+def test_a_list_that_stands_in_the_preset_itself_is_left_alone() -> None:
+    """It is a fault of the preset, which the action tells: `user_data: [...]` is no object."""
+    found = catalog(preset("{event_name: checkout, user_data: [{email: a@b.co}]}")).presets[0]
+
+    assert found.mapping.resolve({"messageId": "m"})["user_data"] == [{"email": "a@b.co"}]

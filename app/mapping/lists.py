@@ -1,4 +1,4 @@
-"""`@arrayPath`: a list of the event, each item in a new shape."""
+"""Lists of the event: `@arrayPath` gives each item a new shape; `joined_members` makes one object of several."""
 
 from functools import partial
 from typing import Any
@@ -40,3 +40,18 @@ def _shaped(resolve: Resolver, root: Any) -> Any:
 def _shaped_within_bounds(resolve: Resolver, root: Any) -> Any:
     """Shape what another directive made, which can be larger than the event: nested shapes multiply."""
     return _shaped(resolve, root) if is_within(root) else MISSING
+
+
+def joined_members(value: Any) -> Any:
+    """Make one object of a list of objects, each member a list; anything else is handed on.
+
+    >>> joined_members([{"email": "a", "zip": 1}, {"email": "b"}])
+    {'email': ['a', 'b'], 'zip': [1]}
+    """
+    if not isinstance(value, list):
+        return value
+    joined: dict[str, list[Any]] = {}
+    for item in value:
+        for name, member in item.items() if isinstance(item, dict) else ():
+            joined.setdefault(name, []).append(member)
+    return joined or value

@@ -1,6 +1,6 @@
 """A mapping, compiled once and resolved for each event."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from app.errors import Fault, MappingError
@@ -8,11 +8,14 @@ from app.mapping.compiler import Compiler, kind
 from app.mapping.directives import DIRECTIVES
 from app.mapping.explain import Explanation, explain
 from app.mapping.generate import generate
-from app.mapping.nodes import MISSING, Constant, List, Node, Object
+from app.mapping.lists import joined_members
+from app.mapping.nodes import MISSING, Call, Constant, List, Node, Object
 
 
-def compile_mapping(mapping: Any, *, prefix: str = "") -> "Mapping":
+def compile_mapping(mapping: Any, *, prefix: str = "", joined: Collection[str] = ()) -> "Mapping":
     """Compile a mapping, a JSON object with directives.
+
+    Where a directive gives a list of objects for one of the members `joined`, they become one object of lists.
 
     Raises `MappingError` with every fault at once, each with its JSON pointer below `prefix`
     (`compile_mapping(m, prefix="/mapping")` gives `/mapping/user_data/email/@if/then`).
@@ -23,7 +26,26 @@ def compile_mapping(mapping: Any, *, prefix: str = "") -> "Mapping":
     node = compiler.compile(mapping, prefix)
     if compiler.faults:
         raise MappingError(compiler.faults)
-    return Mapping(node, at=prefix)
+    return Mapping(_with_joined(node, joined), at=prefix)
+
+
+def _with_joined(node: Node, names: Collection[str]) -> Node:
+    if not isinstance(node, Object):
+        return node
+    return Object(
+        members=tuple(
+            (
+                name,
+                Call(function=joined_members, operands=(member,)) if name in names and _may_be_list(member) else member,
+            )
+            for name, member in node.members
+        )
+    )
+
+
+def _may_be_list(node: Node) -> bool:
+    """Say whether the event decides what a member is, not the mapping itself."""
+    return not isinstance(node, Object | List | Constant)
 
 
 class Mapping:
