@@ -334,6 +334,24 @@ def test_a_mapping_that_is_one_directive_gives_its_value_or_none() -> None:
     assert compile_mapping(path("$.a")).resolve({}) is None
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([{"a": 1, "b": 2}, {"a": [3]}], {"a": [1, [3]], "b": [2]}),
+        ([{"a": 1}, "x", None], {"a": [1]}),
+        (["x"], ["x"]),
+        ([], []),
+        ({"a": 1}, {"a": 1}),
+    ],
+)
+def test_a_member_that_is_to_be_joined_is_one_object_of_a_list_of_objects(given: Any, expected: Any) -> None:
+    mapping = {"people": path("$.a"), "others": path("$.a")}
+
+    assert compile_mapping(mapping, joined=["people"]).resolve({"a": given}) == {"people": expected, "others": given}
+    assert compile_mapping(path("$"), joined=["people"]).resolve({"people": given}) == {"people": given}
+    assert compile_mapping(mapping, joined=["people"]).resolve({}) == {}
+
+
 LITERALS = [
     ({"event_name": "checkout"}, ("event_name",), "checkout"),
     ({"event_name": {"@literal": "checkout"}}, ("event_name",), "checkout"),
