@@ -30,6 +30,7 @@ Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 UpperTexts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _normalised(str.upper)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
+
 #: URL parameters that hold personal data or secrets wherever they stand, compared in any case.
 REDACTED_PARAMETERS: Final = (
     *("email", "e", "mail", "user_email", "email_address", "emailaddress"),

@@ -1,4 +1,4 @@
-"""Names of countries and states that shops and people write, though neither ISO 3166 nor its translations list them."""
+"""Names of countries and states that shops and people write, beside those of ISO 3166 and its translations."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

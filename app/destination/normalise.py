@@ -96,9 +96,7 @@ def phone_normaliser(default_country: str | None) -> Normaliser:
         where = country or (default_country or "").upper() or None
         parsed = _e164(number, where)
         if parsed:
-            return parsed, "" if len(
-                parsed
-            ) >= _MIN_PHONE_DIGITS else "sent, though it is shorter than phone numbers are"
+            return parsed, "" if len(parsed) >= _MIN_PHONE_DIGITS else "sent, though phone numbers are longer"
         if where:
             return None, f"it is no phone number of {'its country' if country else 'DEFAULT_COUNTRY'}"
         digits = "".join(str(unicodedata.digit(c)) for c in number if c.isdigit()).lstrip("0")
@@ -142,11 +140,8 @@ def normalise_city(text: str, _country: str | None) -> Normalised:
 def normalise_state(text: str, country: str | None) -> Normalised:
     """Find the code of a state of the event's country, else of the US."""
     code = state_code(text, country)
-    return (
-        (code.lower(), "")
-        if code
-        else (None, f"no state of {'its country' if country else 'the US'} bears this name or code")
-    )
+    where = "its country" if country else "the US"
+    return (code.lower(), "") if code else (None, f"no state of {where} bears this name or code")
 
 
 def zip_normaliser(*, digits_only: bool) -> Normaliser:

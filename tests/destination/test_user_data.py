@@ -105,7 +105,7 @@ def test_values_become_digests(user_data: dict[str, Any], wire: str, texts: list
         ({"phone": "1" * 99, "country": "US"}, "it is no phone number of its country"),
         ({"phone": "000"}, "no digit is left of it"),
         ({"phone": "4.15555E+09", "country": "US"}, "it is a number that a spreadsheet has rounded"),
-        ({"phone": "12", "country": "US"}, "a text of 2 characters sent, though it is shorter than phone numbers are"),
+        ({"phone": "12", "country": "US"}, "a text of 2 characters sent, though phone numbers are longer"),
         ({"phone": "5551234"}, "sent without a country code: neither the event nor DEFAULT_COUNTRY"),
         ({"date_of_birth": "26.12.1997"}, "no date that begins with the year"),
         ({"date_of_birth": "1997-02-30"}, "there is no such day"),
