@@ -55,9 +55,9 @@ def enqueue(
 ) -> list[list[Enqueued] | Exception]:
     """Do `Outbox.enqueue` for several calls at once; each is turned away alone where it exceeds the backlog."""
     keys = [[_keys(delivery, rules) for delivery in call.deliveries] for call in calls]
-    taken = _taken(connection, (key for of_call in keys for of_delivery in of_call for key in of_delivery))
-    (last_id,) = connection.execute(SQL["last_delivery_id"]).fetchone()
-    (waiting,) = connection.execute(SQL["waiting"]).fetchone()
+    taken, last_id, waiting = _look(
+        connection, [key for of_call in keys for of_delivery in of_call for key in of_delivery]
+    )
     rows = _Rows()
     answers: list[list[Enqueued] | Exception] = []
     for call, of_call in zip(calls, keys, strict=True):
@@ -92,10 +92,11 @@ def _keys(delivery: NewDelivery, rules: OutboxRules) -> tuple[Key, ...]:
     )
 
 
-def _taken(connection: sqlite3.Connection, keys: Iterable[Key]) -> Held:
-    """Look up which keys are remembered."""
+def _look(connection: sqlite3.Connection, keys: Iterable[Key]) -> tuple[Held, int, int]:
+    """Look up which keys are remembered, the highest id ever given to a delivery, and how many deliveries wait."""
     rows = as_rows([key.digest for key in keys])
-    return {digest: (holder, until) for digest, holder, until in one_json(connection, "keys_taken", rows=rows)}
+    taken, last_id, waiting = one_json(connection, "before_enqueue", rows=rows)
+    return {digest: (holder, until) for digest, holder, until in taken}, last_id, waiting
 
 
 def _judge(

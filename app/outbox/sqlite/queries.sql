@@ -3,14 +3,19 @@
 -- A set of rows travels as one JSON array (`:rows`), so that a thousand rows are one step of SQLite:
 -- Python's sqlite3 gives up its lock at every step, and gets it back only after the busy event loop has had its turn.
 
+-- before_enqueue --
+-- Which of these keys are remembered, the highest id ever given to a delivery, and how many deliveries wait.
+SELECT json_array(
+  (SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at))
+   FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value),
+  (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
+  (SELECT coalesce(sum(count), 0) FROM backlog WHERE state IN ('pending', 'claimed'))
+);
+
 -- keys_taken --
 -- Which of these keys are remembered, for which delivery, until when.
 SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at))
 FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value;
-
--- last_delivery_id --
--- The highest id ever given to a delivery.
-SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery';
 
 -- waiting --
 -- How many deliveries wait, for the limit of the backlog.

@@ -20,6 +20,8 @@ Answer = TypeVar("Answer")
 #: only, and must have changed nothing.
 Work: TypeAlias = Callable[[sqlite3.Connection, Sequence[Call]], Sequence[Answer | Exception]]
 
+_Do: TypeAlias = Callable[[Work[Any, Any], Sequence[Any]], Sequence[Any]]
+
 #: A group is closed when its calls carry so many rows, so that nobody waits long for a stranger's commit.
 MAX_ROWS = 4_000
 
@@ -36,6 +38,10 @@ class _Job:
     rows: int
     answer: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+
+
+class _CallFailed(Exception):
+    """One of several calls failed, and it is not known which."""
 
 
 class Writer:
@@ -107,11 +113,24 @@ class Writer:
         return group
 
     def _commit(self, group: Sequence[_Job]) -> list[Any]:
-        """Answer for every job of the group; exceptions are answers."""
+        """Answer for every job of the group; exceptions are answers.
+
+        Nearly always all goes well: to isolate calls from the beginning would cost two more statements for each kind.
+        """
+        try:
+            return self._transact(group, self._do)
+        except _CallFailed:
+            return self._transact(group, self._do_isolated)
+
+    def _transact(self, group: Sequence[_Job], do: _Do) -> list[Any]:
+        """Do all in one transaction. Raises _CallFailed, with nothing changed, where `do` does."""
         try:
             patiently(self._connection, "BEGIN IMMEDIATE")
-            answers = self._do_all(group)
+            answers = self._do_all(group, do)
             self._connection.execute("COMMIT")
+        except _CallFailed:
+            self._roll_back()
+            raise
         except sqlite3.Error as exc:
             self._roll_back()
             return [unavailable(exc) for _ in group]
@@ -124,17 +143,26 @@ class Writer:
         with suppress(sqlite3.Error):  # SQLite has rolled back by itself after the worst errors
             self._connection.execute("ROLLBACK")
 
-    def _do_all(self, group: Sequence[_Job]) -> list[Any]:
+    def _do_all(self, group: Sequence[_Job], do: _Do) -> list[Any]:
         """Do calls of one kind together, in the order in which the kinds came first."""
         answers: dict[int, Any] = {}
         kinds: dict[Work[Any, Any], list[int]] = {}
         for place, job in enumerate(group):
             kinds.setdefault(job.work, []).append(place)
         for work, places in kinds.items():
-            answers.update(zip(places, self._do(work, [group[place].call for place in places]), strict=True))
+            answers.update(zip(places, do(work, [group[place].call for place in places]), strict=True))
         return [answers[place] for place in range(len(group))]
 
     def _do(self, work: Work[Any, Any], calls: Sequence[Any]) -> Sequence[Any]:
+        """Do calls together. Raises _CallFailed where one fails and the transaction still stands."""
+        try:
+            return work(self._connection, calls)
+        except Exception as exc:
+            if self._connection.in_transaction:
+                raise _CallFailed from exc
+            raise  # SQLite has given up the whole transaction: full disk, failed write
+
+    def _do_isolated(self, work: Work[Any, Any], calls: Sequence[Any]) -> Sequence[Any]:
         """Do calls together; if that fails, one by one, so that each fails for itself."""
         self._connection.execute("SAVEPOINT work")
         try:
@@ -144,7 +172,7 @@ class Writer:
                 raise  # SQLite has given up the whole transaction: full disk, failed write
             self._connection.execute("ROLLBACK TO work")
             if len(calls) > 1:
-                return [answer for call in calls for answer in self._do(work, [call])]
+                return [answer for call in calls for answer in self._do_isolated(work, [call])]
             return [unavailable(exc) if isinstance(exc, sqlite3.Error) else exc]
         finally:
             if self._connection.in_transaction:

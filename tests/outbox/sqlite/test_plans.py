@@ -56,6 +56,7 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection, na
         ("retain_deliveries", "delivery_settled (settled_at<?)"),
         ("retain_keys", "dedup_key_expires (expires_at<?)"),
         ("keys_taken", "PRIMARY KEY (digest=?)"),
+        ("before_enqueue", "PRIMARY KEY (digest=?)"),
         ("search by message", "delivery_message (shelf=? AND message_id=?)"),
         ("search by event", "delivery_event (shelf=? AND event_id=?)"),
         ("search by dead", "delivery_dead (id>? AND id<?)"),
