@@ -38,6 +38,7 @@ from app.source import sdk_settings_router, tracking_router, webhook_router, wit
 from app.status import RequestLog, Status, status_router
 from app.tester import Tester
 from app.tracing import Tracing, open_tracing
+from app.unrouted import answer_unrouted
 from app.worker import Worker
 
 #: Stands for the ad account where there are no credentials.
@@ -127,6 +128,7 @@ def create_app(
     app.include_router(api_router(operations))
     if parts.sandbox is not None:
         app.mount("/sandbox", parts.sandbox)
+    answer_unrouted(app)
     return app
 
 

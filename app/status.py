@@ -127,4 +127,6 @@ class RequestLog:
             if status == 503:  # noqa: PLR2004 - Service Unavailable
                 self._metrics.refused_for_outbox()
             level = logging.DEBUG if route in {"/healthz", "/readyz", "/metrics"} else logging.INFO
-            log_request(level, method=scope["method"], route=route, status=status, duration_s=duration_s)
+            source = scope.get("state", {}).get("source")  # the name of a write key, never the key
+            named = {"source": source} if source else {}
+            log_request(level, method=scope["method"], route=route, status=status, duration_s=duration_s, **named)

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.console import wording
 from app.console.services import ConsoleServices
@@ -50,6 +50,13 @@ class Pages:
     def problem(self, request: Request, status: int, title: str, text: str) -> HTMLResponse:
         """Show a page that says why there is no page."""
         return self.render(request, "problem.html", status=status, title=title, text=text)
+
+    async def unknown(self, request: Request) -> Response:
+        """Say that there is no such page; an address with a slash at its end leads to the one without."""
+        if request.url.path.endswith("/"):
+            return RedirectResponse(request.url.replace(path=request.url.path.rstrip("/")))
+        title, text = "There is no such page", "Go on from the overview: its link is at the top of this page."
+        return self.problem(request, 404, title, text)
 
     async def file(self, request: Request) -> Response:
         """Serve a style sheet, a script or the icon."""

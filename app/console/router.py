@@ -40,4 +40,5 @@ def create_console(services: ConsoleServices) -> APIRouter:
         ("GET", "/console/static/{name}", pages.file),
     ):
         router.add_route(path, guard(page, public=True), methods=[method], include_in_schema=False)
+    router.add_route("/console/{rest:path}", guard(pages.unknown), methods=["GET"], include_in_schema=False)
     return router

@@ -1,7 +1,7 @@
 """What senders of events speak: the event model, the webhook, Segment's Tracking API, authentication, consent."""
 
 from app.source.accepts import Accepts
-from app.source.answer import event_json, receipt_json
+from app.source.answer import answer, event_json, receipt_json, refusal_json
 from app.source.auth import SecretHeader, WriteKeys
 from app.source.body import Limits, read_raw_event
 from app.source.consent import ConsentRules, withheld
@@ -20,12 +20,14 @@ __all__ = [
     "TrackingRules",
     "WebhookRules",
     "WriteKeys",
+    "answer",
     "client_ip",
     "event_json",
     "read_event",
     "read_networks",
     "read_raw_event",
     "receipt_json",
+    "refusal_json",
     "sdk_settings_router",
     "tracking_router",
     "webhook_router",

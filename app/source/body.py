@@ -158,7 +158,7 @@ def read_raw_event(raw: bytes, *, now: float, max_depth: int = 64) -> Event:
     Raises EventRefused where it is no event.
     """
     try:
-        value = parse(raw)
+        value = _bare(parse(raw))
     except RequestRefused as exc:
         raise EventRefused(exc.reason) from None
     if _brackets(raw) > max_depth and nested_deeper([value], max_depth):

@@ -135,8 +135,11 @@ class _TrackingApi:
         await self._accepts.accept(events, now=now)
         return _answer_events(events, body)
 
-    def _source(self, request: Request, body: Body) -> str:
-        """Name the source whose write key the request has. Raises RequestRefused where it has none of ours."""
+    def _source(self, request: Request, body: Body) -> str | None:
+        """Name the source whose write key the request has; None where anybody may send.
+
+        Raises RequestRefused where it has none of ours.
+        """
         source = self._rules.write_keys.source(
             basic_user(request.headers.get("authorization")),
             body.top.get("writeKey"),
@@ -144,7 +147,7 @@ class _TrackingApi:
         )
         if source is None and not self._rules.is_open:
             raise RequestRefused(UNAUTHENTICATED)
-        return source or "anybody"
+        return source
 
     def _fill_client_ips(self, events: Sequence[Event | EventRefused], request: Request) -> None:
         peer = request.client.host if request.client else None

@@ -1,4 +1,4 @@
-"""POST /webhook: what Segment's and RudderStack's webhook destinations send.
+"""/webhook: what the webhook destinations of Segment (by POST, PUT or PATCH) and RudderStack send.
 
 The answer comes after the commit and is a receipt. An array is always answered 200, since one bad event must not make
 the sender repeat a thousand; a single event is answered 422 where nothing of it can ever be used.
@@ -19,6 +19,9 @@ from app.source.event import Arrival, random_id
 from app.source.receive import receive
 from app.source.refusal import UNAUTHENTICATED, RequestRefused
 from app.source.signature import is_signed
+
+#: What Segment's webhook destination can be set to, mapping by mapping.
+_METHODS = ("POST", "PUT", "PATCH")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +51,16 @@ def webhook_router(
             return answer_unavailable(exc)
 
     router = APIRouter(tags=["webhook"])
-    router.add_api_route(
-        "/webhook",
-        receive_events,
-        methods=["POST"],
-        summary="Receive one Segment event, or an array of them",
-        openapi_extra={"requestBody": WEBHOOK_BODY},
-        responses=WEBHOOK_ANSWERS,
-    )
-    router.add_api_route("/webhook/", receive_events, methods=["POST"], include_in_schema=False)
+    for method in _METHODS:
+        router.add_api_route(
+            "/webhook",
+            receive_events,
+            methods=[method],
+            summary="Receive one Segment event, or an array of them",
+            openapi_extra={"requestBody": WEBHOOK_BODY},
+            responses=WEBHOOK_ANSWERS,
+        )
+    router.add_api_route("/webhook/", receive_events, methods=list(_METHODS), include_in_schema=False)
     return router
 
 

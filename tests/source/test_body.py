@@ -207,6 +207,16 @@ class TestReadRawEvent:
 
         assert event["timestamp"] == "t"
 
+    def test_a_wrapped_event_is_unwrapped(self) -> None:
+        assert read_raw_event(b'{"json":{"type":"page","messageId":"m"}}', now=NOW)["messageId"] == "m"
+
+    def test_the_wrapper_is_no_level_of_the_event(self) -> None:
+        raw = b'{"json":{"type":"page","a":{}}}'
+
+        assert read_raw_event(raw, now=NOW, max_depth=2)["type"] == "page"
+        with pytest.raises(EventRefused):
+            read_raw_event(raw, now=NOW, max_depth=1)
+
     @pytest.mark.parametrize("raw", [b"{", b"5", b'{"type":"page","a":' + b"[" * 100 + b"]" * 100 + b"}"])
     def test_a_raw_event_that_is_none_is_refused(self, raw: bytes) -> None:
         with pytest.raises(EventRefused):

@@ -91,9 +91,16 @@ async def test_an_array_keeps_its_order_and_its_good_events(ledger: Ledger) -> N
     ]
 
 
-async def test_a_slash_at_the_end_is_no_redirect(ledger: Ledger) -> None:
+@pytest.mark.parametrize("path", ["/webhook", "/webhook/"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+async def test_every_method_that_segment_can_be_set_to_is_taken_with_and_without_a_slash(
+    method: str, path: str, ledger: Ledger
+) -> None:
     async with client(webhook(ledger)) as http:
-        assert (await http.post("/webhook/", json=event("Order Completed"))).status_code == 200
+        answer = await http.request(method, path, json=event("Order Completed"))
+
+    assert answer.status_code == 200
+    assert [kept["event"] for kept in ledger.kept] == ["Order Completed"]
 
 
 async def test_any_content_type_and_gzip_are_read(ledger: Ledger) -> None:
@@ -212,7 +219,8 @@ def test_the_openapi_document_names_every_answer(ledger: Ledger) -> None:
     paths = webhook(ledger).openapi()["paths"]
 
     assert paths.keys() == {"/webhook"}
-    operation = paths["/webhook"]["post"]
-    assert operation["responses"].keys() == {"200", "400", "401", "408", "413", "422", "503"}
-    assert operation["requestBody"]["required"]
+    assert paths["/webhook"].keys() == {"post", "put", "patch"}
+    for operation in paths["/webhook"].values():
+        assert operation["responses"].keys() == {"200", "400", "401", "408", "413", "422", "503"}
+        assert operation["requestBody"]["required"]
     assert {refusal.status for refusal in REFUSALS} == {400, 401, 404, 408, 413, 503}
