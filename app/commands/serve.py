@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from functools import partial
 from types import FrameType
 from typing import Annotated
 
@@ -13,11 +14,15 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from app.config import Settings, load_settings
+from app.connection import BoundedConnection
 from app.log import configure_logging
 from app.main import Role, create_app
 
 #: Environment variables by which the parent tells its workers what they are.
 _ROLE = "PINRELAY_ROLE"
+
+#: A connection is cut after so many REQUEST_TIMEOUT_S: the door, which counts from the headers on, answers 408 before.
+_GRACE = 2
 
 
 def register(cli: typer.Typer) -> None:
@@ -90,7 +95,7 @@ def _config(settings: Settings, app: object, *, workers: int = 1) -> uvicorn.Con
         proxy_headers=False,
         timeout_graceful_shutdown=max(1, int(settings.shutdown_timeout_s)),
         timeout_keep_alive=30,
-        h11_max_incomplete_event_size=64_000,
+        http=partial(BoundedConnection, timeout_s=_GRACE * settings.request_timeout_s),  # type: ignore[arg-type]
     )
 
 

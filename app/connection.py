@@ -1,0 +1,80 @@
+"""One client's connection, with bounds on what is no request yet.
+
+uvicorn bounds how long a connection may idle between two requests. It waits for ever, though, for a request whose
+bytes come one by one, and keeps headers of any size: a few slow clients would hold all connections there are.
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+#: Of one request's line and headers; what one read of the socket brings beyond it (256 kB at most) is let pass.
+MAX_HEAD_BYTES = 65_536
+
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class BoundedConnection(HttpToolsProtocol):
+    """Closes where a request is not whole, headers and body, in time; how long it takes to answer is not its matter.
+
+    The time begins with the connection, and with the first byte after each answer.
+    """
+
+    def __init__(self, *arguments: Any, timeout_s: float, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._timeout_s = timeout_s
+        self._deadline: asyncio.TimerHandle | None = None
+        self._in_head = False
+        self._head_bytes = 0
+        #: A request has begun that has not ended.
+        self._is_arriving = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Give the first request its time."""
+        super().connection_made(transport)
+        self._keep_watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline."""
+        super().connection_lost(exc)
+        self._be_at_ease()
+
+    def data_received(self, data: bytes) -> None:
+        """Take the next bytes, and see whether they make a request whole."""
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        if is_answering and not self._is_arriving:
+            self._be_at_ease()
+        else:
+            self._keep_watch()
+
+    def on_message_begin(self) -> None:
+        """Note the first byte of a request."""
+        super().on_message_begin()
+        self._is_arriving = self._in_head = True
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        """Note that only the body may be missing."""
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Note that the request is whole."""
+        self._is_arriving = False
+        super().on_message_complete()
+
+    def _keep_watch(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self._timeout_s, self.transport.close)
+
+    def _be_at_ease(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
