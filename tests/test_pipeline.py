@@ -50,6 +50,18 @@ def test_a_raw_event_becomes_finished_json_for_each_preset_that_takes_it(catalog
     assert orjson.loads(found[1])["event_name"] == "page_visit"
 
 
+def test_a_wrapped_raw_event_is_unwrapped(catalog: Catalog) -> None:
+    pipeline = Pipeline(catalog)
+    assert pipeline.map_event(orjson.dumps({"json": PAGE}), NOW) == pipeline.map_event(orjson.dumps(PAGE), NOW)
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "null"])
+def test_a_conversion_is_not_lost_for_an_amount_that_is_no_number(catalog: Catalog, number: str) -> None:
+    raw = orjson.dumps(order("m", "Order Completed")).replace(b'"revenue":20', f'"revenue":{number}'.encode())
+    (found,) = Pipeline(catalog).map_event(raw, NOW)
+    assert orjson.loads(found[1])["custom_data"] == {"order_id": "SO-1"}
+
+
 @pytest.mark.parametrize(
     ("members", "settings"),
     [

@@ -5,6 +5,7 @@ each event bare or, as Segment's Extensible Webhook sends it in arrays, wrapped 
 """
 
 import json
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +14,15 @@ from typing import Any
 import orjson
 
 from app.errors import EventRefused
+from app.log import logger
 from app.source.event import Arrival, given_message_id, read_event
 from app.source.refusal import BROKEN_JSON, TOO_DEEP, TOO_LARGE, TOO_MANY, RequestRefused
 from app.types import Event
 
 _GZIP = b"\x1f\x8b"
 _CONTAINERS = frozenset({dict, list})
+#: Integers of so many digits are read as doubles, as orjson does.
+_LONG_INTEGER = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +75,11 @@ def unpack(raw: bytes, max_bytes: int) -> bytes:
 
 
 def parse(raw: bytes) -> Any:
-    """Read JSON; half of a surrogate pair, which JSON allows and UTF-8 cannot hold, becomes U+FFFD."""
+    """Read JSON; what stands in it that no double or UTF-8 can hold costs no more than itself.
+
+    Half of a surrogate pair becomes U+FFFD. A number that is none (NaN, Infinity, 1e999: pandas and Python's json
+    write them) becomes null, as JavaScript writes it: one such price must not cost a whole batch.
+    """
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -79,9 +87,9 @@ def parse(raw: bytes) -> Any:
 
 
 def _parse_leniently(raw: bytes) -> Any:
-    """Read what orjson refuses but JSON allows: lone surrogates and a byte order mark."""
+    """Read what orjson refuses: lone surrogates, a byte order mark, numbers that are none."""
     try:
-        text = json.dumps(json.loads(raw.decode("utf-8-sig")), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(_load(raw.decode("utf-8-sig")), ensure_ascii=False)
     except ValueError:
         raise RequestRefused(BROKEN_JSON) from None
     except RecursionError:
@@ -90,6 +98,25 @@ def _parse_leniently(raw: bytes) -> Any:
         return orjson.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
     except orjson.JSONDecodeError:  # it is JSON, so what orjson minds is its depth
         raise RequestRefused(TOO_DEEP) from None
+
+
+def _load(text: str) -> Any:
+    """Read JSON by Python's own parser; numbers that are none become null, and the log says how many."""
+    nulls = 0
+
+    def number(digits: str) -> float | None:
+        nonlocal nulls
+        value = float(digits)
+        nulls += not math.isfinite(value)
+        return value if math.isfinite(value) else None
+
+    def integer(digits: str) -> float | int | None:
+        return int(digits) if len(digits) < _LONG_INTEGER else number(digits)
+
+    value = json.loads(text, parse_constant=number, parse_float=number, parse_int=integer)
+    if nulls:
+        logger().warning("numbers read as null", count=nulls)
+    return value
 
 
 def read_body(raw: bytes) -> Body:

@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import math
 from typing import Any
 
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from app.errors import EventRefused
 from app.source import Arrival, read_raw_event
@@ -66,6 +68,16 @@ class TestParse:
             (rb'"a\ud800b"', "a\ufffdb"),
             (rb'{"\udc00": ["\ud83d", "\ud83d\ude00"]}', {"\ufffd": ["\ufffd", "\N{GRINNING FACE}"]}),
             (rb'["\ud800", 123456789012345678901234567890]', ["\ufffd", 1.2345678901234568e29]),
+            (
+                rb'["\ud800", 9999999999999999999, -999999999999999999]',
+                ["\ufffd", 9999999999999999999, -999999999999999999],
+            ),
+            (b"NaN", None),
+            (b'{"a": [NaN, -Infinity, 1]}', {"a": [None, None, 1]}),
+            (b"[Infinity, 1.50, -2e3]", [None, 1.5, -2000.0]),
+            (b"[1e999, -1E+999, 1e-999]", [None, None, 0.0]),
+            (b"[" + b"9" * 400 + b", -" + b"9" * 5_000 + b"]", [None, None]),
+            (b'["NaN", {"Infinity": "1e999"}]', ["NaN", {"Infinity": "1e999"}]),
         ],
     )
     def test_json_is_read(self, raw: bytes, value: Any) -> None:
@@ -77,9 +89,10 @@ class TestParse:
             b"",
             b"{",
             b"{'a': 1}",
-            b"NaN",
-            b"[Infinity]",
-            b"1e999",
+            b"nan",
+            b"[+Infinity]",
+            b"[1e999",
+            b"[01, NaN]",
             b'"\xff"',
             b"\xff\xfe{}",
             b"a=b",
@@ -102,6 +115,44 @@ class TestParse:
     @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=10))
     def test_what_is_written_is_read(self, value: Any) -> None:
         assert parse(b"\xef\xbb\xbf" + json.dumps(value).encode()) == orjson.loads(json.dumps(value))
+
+
+#: What Python's json writes and other parsers do not take.
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def finite(value: Any) -> Any:
+    """Replace every number that is none by null."""
+    if isinstance(value, dict):
+        return {name: finite(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return list(map(finite, value))
+    is_number = isinstance(value, float) or (type(value) is int and len(str(value)) >= 20)
+    return (float(value) if math.isfinite(value) else None) if is_number else value
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(st.lists(_VALUES, max_size=4))
+def test_a_number_that_is_none_costs_neither_its_neighbours_nor_the_rest_of_its_event(values: list[Any]) -> None:
+    members = [{"type": "page", "messageId": "m", "timestamp": "t", "value": value} for value in values]
+    raw = json.dumps([*members, {"type": "page", "worst": math.nan}]).encode()
+
+    *events, worst = read_events(read_body(raw), limits(), ARRIVAL)
+
+    assert [event["value"] for event in events if isinstance(event, dict)] == finite(values)
+    assert isinstance(worst, dict)
+    assert worst["worst"] is None
+
+
+def test_the_log_says_how_many_numbers_were_none_and_nothing_else_of_them() -> None:
+    with capture_logs() as logs:
+        parse(b'[NaN, {"secret": 1e999}]')
+
+    assert logs == [{"event": "numbers read as null", "count": 2, "log_level": "warning"}]
 
 
 class TestReadBody:
