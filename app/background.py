@@ -75,7 +75,12 @@ async def _keep_up(coordination: Coordination, clock: Callable[[], float]) -> No
 
 async def _reload(coordination: Coordination, clock: Callable[[], float]) -> None:
     """Take up changed files, as SIGHUP asks."""
-    if await coordination.reload(now=clock()):
+    try:
+        is_taken_up = await coordination.reload(now=clock())
+    except OutboxUnavailable as exc:
+        log_error(exc)
+        return
+    if is_taken_up:
         logger().info("catalog reloaded", generation=coordination.generation)
     else:
         logger().error("catalog kept", faults=[str(fault) for fault in coordination.faults])

@@ -2,11 +2,12 @@
 
 switch/destination, switch/preset/NAME    {"on": false} stops the destination, or one preset
 catalog/generation                        {"generation": "..."}; the catalog that every process should run
-process/ID                                {"role", "generation", "seen_at", "faults"}; written by each process itself
+catalog/faults                            {"faults": [{"path", "message", "file"}]}; [] where the last reload succeeded
+process/ID                                {"role", "generation", "seen_at"}; written by each process itself
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol, TypeAlias
 
 from app.errors import CatalogError, Fault
@@ -21,7 +22,9 @@ PROCESS_GONE_S = 10.0
 
 DESTINATION = "switch/destination"
 PRESET = "switch/preset/"
-GENERATION = "catalog/generation"
+CATALOG = "catalog/"
+GENERATION = CATALOG + "generation"
+FAULTS = CATALOG + "faults"
 PROCESS = "process/"
 
 #: Loads the files anew and answers the generation that runs now, or raises CatalogError and keeps the old one.
@@ -59,14 +62,24 @@ class Coordination:
         self._tried = (0, 0.0)  # revision of the wanted generation, and when it was tried
         #: Of the catalog that runs here.
         self.generation = generation
-        #: Why the files on disk are not taken up; empty where they are.
-        self.faults: tuple[Fault, ...] = ()
+        self._own_faults: tuple[Fault, ...] = ()
+        self._told_faults: tuple[Fault, ...] = ()
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """Why the files are not taken up, here or where a reload was asked for; empty where they are."""
+        return self._own_faults or self._told_faults
 
     async def refresh(self, *, now: float) -> None:
         """Read switches and generation, reload where another process did, and say that this one lives."""
         self._switches = await self._shared.list_shared("switch/")
-        wanted = await self._shared.get_shared(GENERATION)
-        if wanted and wanted.value["generation"] != self.generation and self._is_due(wanted.revision, now):
+        catalog = await self._shared.list_shared(CATALOG)
+        told = catalog.get(FAULTS)
+        self._told_faults = tuple(Fault(**fault) for fault in told.value["faults"]) if told else ()
+        wanted = catalog.get(GENERATION)
+        if not wanted or wanted.value["generation"] == self.generation:
+            self._own_faults = ()
+        elif self._is_due(wanted.revision, now):
             self._take_up()
         seen = {"role": self._role, "generation": self.generation, "seen_at": now}
         await self._shared.put_shared(PROCESS + self._process_id, seen)
@@ -80,24 +93,30 @@ class Coordination:
         return True
 
     async def announce(self) -> None:
-        """Make this process' catalog the one that every process should run."""
+        """Make this process' catalog the one that every process should run; faults that were told are mended."""
         await self._shared.put_shared(GENERATION, {"generation": self.generation})
+        await self._shared.put_shared(FAULTS, {"faults": []})
 
     async def reload(self, *, now: float) -> bool:
-        """Load the files anew for all processes; False where they are faulty and the running catalog stays."""
-        if not self._take_up():
-            return False
-        await self.announce()
+        """Load the files anew for all processes; False where they are faulty and the running catalog stays.
+
+        Either way every process knows the faults, so that the console shows them whichever process answers.
+        """
+        is_taken_up = self._take_up()
+        if is_taken_up:
+            await self.announce()
+        else:
+            await self._shared.put_shared(FAULTS, {"faults": [asdict(fault) for fault in self._own_faults]})
         await self.refresh(now=now)
-        return True
+        return is_taken_up
 
     def _take_up(self) -> bool:
         try:
             self.generation = self._reload()
         except CatalogError as exc:
-            self.faults = exc.faults
+            self._own_faults = exc.faults
             return False
-        self.faults = ()
+        self._own_faults = ()
         return True
 
     async def processes(self, *, now: float) -> list[Process]:

@@ -79,6 +79,48 @@ async def test_a_faulty_file_keeps_the_running_catalog_and_says_so(outbox: Outbo
     assert here.faults == ()
 
 
+async def test_the_faults_of_a_reload_are_known_to_every_process_until_any_process_takes_the_files_up(
+    outbox: Outbox,
+) -> None:
+    files = Files()
+    here, there = process(outbox, "a", files), process(outbox, "b", files)
+    files.faulty = True
+    await here.reload(now=1.0)
+    await there.refresh(now=2.0)
+    assert (here.faults, there.faults) == ((FAULT,), (FAULT,))
+
+    files.faulty = False  # as they were: the generation is no other
+    await there.reload(now=3.0)
+    await here.refresh(now=4.0)
+    assert (here.faults, there.faults) == ((), ())
+
+
+async def test_a_process_that_starts_with_good_files_ends_the_faults_that_were_told(outbox: Outbox) -> None:
+    files = Files()
+    files.faulty = True
+    running = process(outbox, "a", files)
+    await running.reload(now=1.0)
+
+    await process(outbox, "b", Files()).announce()
+    await running.refresh(now=2.0)
+
+    assert running.faults == ()
+
+
+async def test_a_process_that_cannot_take_up_what_others_run_tells_its_own_faults(outbox: Outbox) -> None:
+    await process(outbox, "a", Files("new")).reload(now=1.0)
+    files = Files()
+    files.faulty = True
+    behind, other = process(outbox, "b", files), process(outbox, "c", Files("new"))
+    await behind.refresh(now=2.0)
+    await other.refresh(now=2.0)
+    assert (behind.faults, other.faults) == ((FAULT,), ())
+
+    await process(outbox, "a", Files("old")).reload(now=3.0)  # back to what it runs
+    await behind.refresh(now=4.0)
+    assert behind.faults == ()
+
+
 async def test_a_process_whose_files_lag_tries_again_only_now_and_then(outbox: Outbox) -> None:
     ahead, behind_files = Files("new"), Files("old")
     await process(outbox, "a", ahead).reload(now=0.0)

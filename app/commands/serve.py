@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 from functools import partial
+from socket import socket
 from types import FrameType
 from typing import Annotated
 
@@ -43,6 +44,7 @@ def serve(
     """
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     _banner(settings)
     os.environ[_ROLE] = role.value
     if workers == 1:
@@ -53,26 +55,33 @@ def serve(
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     try:
         config = _config(settings, "app.commands.serve:worker", workers=workers)
-        _run_workers(Multiprocess(config, [config.bind_socket()]))
+        _Workers(config, [config.bind_socket()]).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run_workers(supervisor: Multiprocess) -> None:
-    """Run the workers until a signal; a second one ends them at once."""
-    signals: list[int] = []
+class _Workers(Multiprocess):
+    """Worker processes; a second signal to end them does so at once, and SIGHUP reloads files, not processes."""
 
-    def on_signal(sig: int, _: FrameType | None) -> None:
-        signals.append(sig)
-        if len(signals) > 1:
-            for process in supervisor.processes:
+    def __init__(self, config: uvicorn.Config, sockets: list[socket]) -> None:
+        super().__init__(config, sockets)
+        self._is_ending = False
+        for sig in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sig, self._end)
+
+    def _end(self, sig: int, _: FrameType | None) -> None:
+        if self._is_ending:
+            for process in self.processes:
                 process.process.kill()
             os._exit(128 + sig)
-        supervisor.signal_queue.append(sig)
+        self._is_ending = True
+        self.signal_queue.append(sig)
 
-    for sig in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sig, on_signal)
-    supervisor.run()
+    def handle_hup(self) -> None:
+        """Let every worker that serves take up changed files; one that still starts reads them anyhow."""
+        for process in self.processes:
+            if process.is_ready() and process.pid:
+                os.kill(process.pid, signal.SIGHUP)
 
 
 def worker() -> object:

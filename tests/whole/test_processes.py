@@ -1,9 +1,13 @@
 """Several processes on one SQLite file: workers, and receivers and senders apart."""
 
+import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
+import pytest
 
 from tests.process import Server
 from tests.waiting import until
@@ -42,28 +46,71 @@ def test_a_receiver_keeps_what_a_sender_sends(pinterest: Pinterest, start_server
     assert httpx.post(f"{sender.url}/webhook", json=EVENT, trust_env=False).status_code == 404
 
 
+PRESET = 'name: Only\nsubscribe: type = "{}"\naction: report_conversion_event\nmapping: {{event_name: custom}}\n'
+FAULTY = "name: Only\n"
+
+
+@pytest.fixture
+def preset(tmp_path: Path) -> Path:
+    """The only preset, in a folder of its own; it takes pages."""
+    file = tmp_path / "presets" / "only.yaml"
+    file.parent.mkdir()
+    file.write_text(PRESET.format("page"), encoding="utf-8")
+    return file
+
+
+def screen_exit(server: Server) -> str:
+    """Tell what the process that answers makes of a screen event."""
+    receipt = post(server, [{**EVENT, "type": "screen"}])
+    (line,) = receipt["events"][0]["deliveries"]
+    return str(line["exit"])
+
+
 def test_sighup_takes_up_changed_presets_in_every_process_and_keeps_the_old_ones_where_a_file_is_faulty(
-    pinterest: Pinterest, start_server: Callable[..., Server], tmp_path: Any
+    pinterest: Pinterest, start_server: Callable[..., Server], preset: Path
 ) -> None:
-    folder = tmp_path / "presets"
-    folder.mkdir()
-    preset = folder / "only.yaml"
-    text = 'name: Only\nsubscribe: type = "{}"\naction: report_conversion_event\nmapping: {{event_name: custom}}\n'
-    preset.write_text(text.format("page"), encoding="utf-8")
-    settings = {**pinterest.settings, "presets_dir": folder}
+    settings = {**pinterest.settings, "presets_dir": preset.parent}
     first, second = start_server(**settings), start_server(**settings)
 
-    preset.write_text(text.format("screen"), encoding="utf-8")
-    first.process.send_signal(1)
+    preset.write_text(PRESET.format("screen"), encoding="utf-8")
+    first.process.send_signal(signal.SIGHUP)
+    until(lambda: screen_exit(first) == "enqueued", 10, "the process that was told has the new preset")
+    until(lambda: screen_exit(second) == "enqueued", 10, "the other one, too")
 
-    def exits(server: Server) -> list[str]:
-        receipt = post(server, [{**EVENT, "type": "screen"}])
-        return [line["exit"] for event in receipt["events"] for line in event["deliveries"]]
-
-    until(lambda: exits(first) == ["enqueued"], 10, "the process that was told has the new preset")
-    until(lambda: exits(second) == ["enqueued"], 10, "the other one, too")
-
-    preset.write_text("name: Only\n", encoding="utf-8")
-    first.process.send_signal(1)
+    preset.write_text(FAULTY, encoding="utf-8")
+    first.process.send_signal(signal.SIGHUP)
     until(lambda: "catalog kept" in first.log)
-    assert exits(first) == ["enqueued"]
+    assert screen_exit(first) == "enqueued"
+    until(lambda: "only.yaml" in mappings_page(second), 10, "the console shows the faults, whichever process answers")
+
+
+def mappings_page(server: Server) -> str:
+    return httpx.get(f"{server.url}/console/mappings", trust_env=False).text
+
+
+def workers(server: Server) -> set[int]:
+    """Name the processes that serve: the parent's children but for the one that tracks its resources."""
+    children = psutil.Process(server.process.pid).children()
+    return {child.pid for child in children if "spawn_main" in " ".join(child.cmdline())}
+
+
+def test_sighup_under_workers_reloads_files_in_each_of_them_and_restarts_none(
+    pinterest: Pinterest, start_server: Callable[..., Server], preset: Path
+) -> None:
+    settings = {**pinterest.settings, "presets_dir": preset.parent}
+    server = start_server(arguments=("serve", "--workers", "2"), **settings)
+    until(lambda: server.log.count("Application startup complete") == 2, 30, "both serve")
+    before = workers(server)
+    assert len(before) == 2
+
+    preset.write_text(PRESET.format("screen"), encoding="utf-8")
+    server.process.send_signal(signal.SIGHUP)
+    until(lambda: server.log.count("catalog reloaded") == 2, 10, "both took the file up")
+    assert {screen_exit(server) for _ in range(20)} == {"enqueued"}
+
+    preset.write_text(FAULTY, encoding="utf-8")
+    server.process.send_signal(signal.SIGHUP)
+    until(lambda: server.log.count("catalog kept") == 2, 10, "both kept what they run")
+    assert {screen_exit(server) for _ in range(20)} == {"enqueued"}
+    assert all("only.yaml" in mappings_page(server) for _ in range(10))
+    assert workers(server) == before
