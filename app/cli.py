@@ -1,7 +1,4 @@
-"""The command `pinrelay`.
-
-Exit codes: 0 done; 1 something is wrong and was named; 2 the command line cannot be used; 3 the outbox cannot be used.
-"""
+"""The command `pinrelay`."""
 
 import sys
 
@@ -11,9 +8,17 @@ from app.commands import catalog, deliveries, demo, importing, moving, sandbox, 
 from app.errors import OutboxError, PinrelayError
 from app.log import configure_logging
 
+EXIT_CODES = {
+    0: "done",
+    1: "something is wrong and was named",
+    2: "the command line cannot be used",
+    3: "the outbox cannot be used",
+}
+
 cli = typer.Typer(
     name="pinrelay",
     help="Pinrelay brings Segment events to Pinterest's Conversions API: once, well matched, and explained.",
+    epilog="Exit codes: " + "; ".join(f"{code} {text}" for code, text in EXIT_CODES.items()) + ".",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

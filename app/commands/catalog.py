@@ -18,7 +18,7 @@ from app.errors import EventError, EventRefused
 from app.pipeline import Pipeline
 from app.rules import consent_rules, conversion_rules
 from app.source import Arrival, event_json, read_event, withheld
-from app.source.body import read_body
+from app.source.body import parse, read_body
 from app.types import Event, EventReceipt, Exit, Line
 
 Presets = Annotated[list[Path] | None, typer.Option("--presets", help="Folder of presets, instead of PRESETS_DIR.")]
@@ -68,10 +68,12 @@ def preview(
     mappings: Mappings = None,
     *,
     explain: Annotated[bool, typer.Option("--explain", help="Print fields, paths and values as a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: what --explain tells as well.")] = False,
 ) -> None:
     """Show what would become of events; sends and stores nothing.
 
     Prints one JSON line an event: its message id and, for each preset that takes it, exit, reason, warnings, event.
+    With --explain a table for each preset that takes it, or a JSON line: its fields, the paths they came from, values.
 
     Example: pinrelay preview order.json --explain
     """
@@ -90,7 +92,7 @@ def preview(
         raise typer.BadParameter(message) from exc
     for event in _events(raw):
         if explain:
-            _explain(catalog, event)
+            _explain(catalog, event, as_json=as_json)
         else:
             sys.stdout.write(_preview_line(pipeline, event) + "\n")
 
@@ -120,10 +122,10 @@ def _events(raw: bytes) -> Iterator[Event | EventRefused]:
                 yield exc
 
 
-def _is_json(line: bytes) -> bool:
+def _is_json(raw: bytes) -> bool:
     try:
-        orjson.loads(line)
-    except orjson.JSONDecodeError:
+        parse(raw)
+    except EventError:
         return False
     return True
 
@@ -136,17 +138,32 @@ def _preview_line(pipeline: Pipeline, event: Event | EventRefused) -> str:
     return orjson.dumps(event_json(EventReceipt(message_id=message_id, deliveries=tuple(lines)))).decode()
 
 
-def _explain(catalog: Catalog, event: Event | EventRefused) -> None:
+def _explain(catalog: Catalog, event: Event | EventRefused, *, as_json: bool) -> None:
     """Print, for each preset that takes the event, each field with the paths it came from."""
-    out = Console()
+    show = _show_json if as_json else _show_table
     if isinstance(event, EventRefused):
-        out.print(f"refused: {event.reason}")
+        show({"message_id": event.message_id, "refused": event.reason})
         return
     for preset in catalog.enabled:
-        if not preset.trigger.matches(event):
-            continue
-        table = Table("field", "from", "value", title=f"{event['messageId']}: {preset.name}")
-        for row in preset.mapping.explain(event):
-            came_from = ", ".join(read.path for read in row.reads) or "(the mapping itself)"
-            table.add_row(row.path, came_from, orjson.dumps(row.value).decode())
-        out.print(table)
+        if preset.trigger.matches(event):
+            fields = [
+                {"field": row.path, "from": [read.path for read in row.reads], "value": row.value}
+                for row in preset.mapping.explain(event)
+            ]
+            show({"message_id": event["messageId"], "preset": preset.name, "fields": fields})
+
+
+def _show_json(explained: dict[str, Any]) -> None:
+    sys.stdout.write(orjson.dumps(explained).decode() + "\n")
+
+
+def _show_table(explained: dict[str, Any]) -> None:
+    if "refused" in explained:
+        Console().print(f"refused: {explained['refused']}")
+        return
+    table = Table("field", "from", "value", title=f"{explained['message_id']}: {explained['preset']}")
+    for row in explained["fields"]:
+        table.add_row(
+            row["field"], ", ".join(row["from"]) or "(the mapping itself)", orjson.dumps(row["value"]).decode()
+        )
+    Console().print(table)

@@ -22,6 +22,7 @@ from app.rules import outbox_rules
 from app.types import Delivery, Exit, Query, State
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AlwaysJson = Annotated[bool, typer.Option("--json", help="Print JSON, as it does anyhow.")]
 Preset = Annotated[str | None, typer.Option(help="Only of this preset.")]
 Reason = Annotated[str | None, typer.Option(help="Only where the reason holds this text, in any case.")]
 MessageId = Annotated[str | None, typer.Option(help="Only of this message id.")]
@@ -111,7 +112,11 @@ def redrive(
     typer.echo(orjson.dumps({"redriven": count}).decode() if as_json else f"{count} redriven")
 
 
-def message(message_id: Annotated[str, typer.Argument(help="Of the event, as Segment names it.")]) -> None:
+def message(
+    message_id: Annotated[str, typer.Argument(help="Of the event, as Segment names it.")],
+    *,
+    as_json: AlwaysJson = True,  # noqa: ARG001 - taken so that scripts may say --json everywhere
+) -> None:
     """Show, as JSON, what became of one message id: every delivery with its attempts, and why there is none.
 
     Example: pinrelay message ajs-next-1772640772244
@@ -119,6 +124,7 @@ def message(message_id: Annotated[str, typer.Argument(help="Of the event, as Seg
     found = _with_outbox(lambda outbox: outbox.message(message_id))
     typer.echo(_json(asdict(found)))
     if not found.notes and not found.deliveries:
+        sys.stderr.write(f"pinrelay: nothing is known of message {message_id}\n")
         raise typer.Exit(1)
 
 
@@ -139,6 +145,11 @@ def status(
             Console().print(_facts_table(facts))
         return
 
+    async def print_lines(outbox: Outbox) -> None:
+        while True:
+            typer.echo(orjson.dumps(await _facts(outbox)).decode())
+            await asyncio.sleep(1)
+
     async def refresh(outbox: Outbox) -> None:
         with Live(_facts_table(await _facts(outbox)), refresh_per_second=2) as live:
             while True:
@@ -146,7 +157,7 @@ def status(
                 live.update(_facts_table(await _facts(outbox)))
 
     try:
-        _with_outbox(refresh)
+        _with_outbox(print_lines if as_json else refresh)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 

@@ -28,6 +28,8 @@ def register(cli: typer.Typer) -> None:
 def outbox_move(
     source: Annotated[str, typer.Argument(metavar="FROM", help="URL of the outbox that is left.")],
     target: Annotated[str, typer.Argument(metavar="TO", help="URL of the outbox that goes on.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Carry what is pending from one outbox to another; stop the servers first.
 
@@ -37,7 +39,10 @@ def outbox_move(
     Example: pinrelay outbox-move sqlite:///data/pinrelay.db nats://n1,n2,n3
     """
     moved, known = asyncio.run(_move(load_settings(), source, target))
-    typer.echo(f"{moved} moved, {known} were there already")
+    if as_json:
+        typer.echo(orjson.dumps({"moved": moved, "known": known}).decode())
+    else:
+        typer.echo(f"{moved} moved, {known} were there already")
 
 
 async def _move(settings: Settings, source: str, target: str) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from uvicorn.supervisors import Multiprocess
 
 from app.config import Settings, load_settings
 from app.connection import BoundedConnection
+from app.errors import SettingsError
 from app.log import configure_logging
 from app.main import Role, create_app
 
@@ -24,6 +25,8 @@ _ROLE = "PINRELAY_ROLE"
 
 #: A connection is cut after so many REQUEST_TIMEOUT_S: the door, which counts from the headers on, answers 408 before.
 _GRACE = 2
+
+_NOT_LISTENING = "HOST and PORT: this machine does not let it listen there; the line before says why"
 
 
 def register(cli: typer.Typer) -> None:
@@ -55,9 +58,16 @@ def serve(
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     try:
         config = _config(settings, "app.commands.serve:worker", workers=workers)
-        _Workers(config, [config.bind_socket()]).run()
+        _Workers(config, [_bind(config)]).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _bind(config: uvicorn.Config) -> socket:
+    try:
+        return config.bind_socket()
+    except SystemExit:  # so uvicorn ends, having logged why
+        raise SettingsError(_NOT_LISTENING) from None
 
 
 class _Workers(Multiprocess):
@@ -110,6 +120,15 @@ def _config(settings: Settings, app: object, *, workers: int = 1) -> uvicorn.Con
 
 class _Server(uvicorn.Server):
     """A server that a second signal of any kind ends at once."""
+
+    def run(self, sockets: list[socket] | None = None) -> None:
+        """Serve until a signal. Raises SettingsError where it cannot listen."""
+        try:
+            super().run(sockets)
+        except SystemExit:
+            if self.lifespan.should_exit:  # the application did not start: its outbox cannot be used
+                raise
+            raise SettingsError(_NOT_LISTENING) from None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain on the first signal, leave on the second."""

@@ -2,9 +2,9 @@
 
 import asyncio
 import secrets
-import sys
 import time
 from hashlib import sha256
+from typing import Annotated
 
 import orjson
 import typer
@@ -29,25 +29,24 @@ def register(cli: typer.Typer) -> None:
     cli.command()(verify)
 
 
-def verify() -> None:
+def verify(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Send one fresh test event with ?test=true, which Pinterest checks and drops, and say what is wrong.
 
     Exits with 0 where Pinterest takes events, else 1.
 
     Example: pinrelay verify
     """
-    settings = load_settings()
-    if not settings.live:
-        sys.stderr.write(
-            "pinrelay: there are no credentials: set PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN\n"
-        )
-        raise typer.Exit(1)
-    good, text = asyncio.run(_verify(settings))
-    typer.echo(text)
+    good, text = asyncio.run(_verify(load_settings()))
+    if as_json:
+        typer.echo(orjson.dumps({"good": good, "text": text}).decode())
+    else:
+        typer.echo(text if good else f"pinrelay: {text}", err=not good)
     raise typer.Exit(0 if good else 1)
 
 
 async def _verify(settings: Settings) -> tuple[bool, str]:
+    if not settings.live:
+        return False, "there are no credentials: set PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN"
     client = PinterestClient(
         api_url=settings.pinterest_api_url,
         ad_account_id=settings.pinterest_ad_account_id or "",

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from typer.testing import Result
 from app.main import SANDBOX_AD_ACCOUNT_ID
 from app.outbox import OutboxRules, open_outbox
 from app.types import NewDelivery, Rejected, Settlement, State, Tally
+from tests.process import ROOT
 
 Run = Callable[..., Result]
 NOW = 1_772_640_800.0
@@ -67,6 +69,13 @@ def test_dead_letters_are_listed_with_their_reason(run: Run) -> None:
 )
 def test_dead_letters_are_filtered(run: Run, arguments: tuple[str, ...], found: int) -> None:
     assert len(run("dead-letters", "--json", *arguments).stdout.splitlines()) == found
+
+
+def test_a_dead_letter_in_json_has_the_documented_names(run: Run) -> None:
+    (row,) = re.findall(
+        r"^\| `dead-letters` \| (.*) \|$", (ROOT / "docs/operating.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert json.loads(run("dead-letters", "--json").stdout).keys() >= set(re.findall(r"`(\w+)`", row))
 
 
 def test_one_dead_letter_is_shown_whole(run: Run) -> None:

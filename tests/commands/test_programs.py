@@ -1,0 +1,152 @@
+"""What programs rely on: every command that prints a result prints JSON of one shape, and ends with a known code."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import Result
+
+from app.cli import EXIT_CODES, cli
+from tests.process import COMMAND, ROOT, Server, clean_environment, free_port
+
+Run = Callable[..., Result]
+PAGE = {"type": "page", "messageId": "p-1", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
+SERVERS = {"serve", "sandbox"}
+OPERATING = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+COMMANDS: dict[str, Any] = typer.main.get_command(cli).commands  # type: ignore[attr-defined] # a group has them
+
+
+def documented(command: str) -> list[set[str]]:
+    """Read the names that docs/operating.md gives the JSON of a command: of each of its forms."""
+    (row,) = re.findall(rf"^\| `{command}` \| (.*) \|$", OPERATING, re.MULTILINE)
+    return [set(re.findall(r"`([a-z_]+)`", form)) for form in row.split("; with")]
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    """One page that is enqueued, and one event without an identifier, which is invalid."""
+    file = tmp_path / "events.ndjson"
+    lines = (PAGE, {**PAGE, "messageId": "p-2", "context": {}})
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS.keys() - SERVERS))
+def test_every_command_but_the_servers_takes_json_and_says_so(command: str) -> None:
+    assert "--json" in {option for parameter in COMMANDS[command].params for option in parameter.opts}
+    assert documented(command)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "form"),
+    [
+        ("check", (), 0),
+        ("preview", ("EVENTS",), 0),
+        ("preview", ("EVENTS", "--explain"), 1),
+        ("import", ("EVENTS",), 0),
+        ("redrive", ("--all",), 0),
+        ("message", ("p-2",), 0),
+        ("status", (), 0),
+        ("verify", (), 0),
+        ("outbox-move", ("OTHER", "OTHER-2"), 0),
+        ("demo", ("--rounds", "1"), 0),
+    ],
+    ids=lambda value: str(value) if isinstance(value, str) else "",
+)
+def test_the_names_in_the_json_are_those_of_the_documentation(
+    run: Run, events: Path, command: str, arguments: tuple[str, ...], form: int
+) -> None:
+    if command == "message":
+        run("import", events)
+    named = {"EVENTS": str(events), "OTHER": f"sqlite:///{events.parent}/2.db", "OTHER-2": f"sqlite:///{events}-3.db"}
+
+    result = run(command, *(named.get(word, word) for word in arguments), "--json")
+
+    printed = [json.loads(line) for line in result.stdout.splitlines() if line.startswith(("{", "["))]
+    assert printed
+    for value in printed:
+        rows = value if isinstance(value, list) else [value]
+        assert all(row.keys() == documented(command)[form] for row in rows)
+
+
+def test_explaining_in_json_names_the_paths(run: Run, events: Path) -> None:
+    first, _ = map(json.loads, run("preview", events, "--explain", "--json").stdout.splitlines())
+    (row,) = (row for row in first["fields"] if row["field"] == "user_data.client_ip_address")
+    assert row == {"field": "user_data.client_ip_address", "from": ["context.ip"], "value": "203.0.113.9"}
+
+    (refused,) = map(json.loads, run("preview", "-", "--explain", "--json", stdin="[3]").stdout.splitlines())
+    assert refused["refused"]
+
+
+def call(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, *arguments],
+        cwd=ROOT,
+        env=clean_environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments", "settings"),
+    [
+        pytest.param(0, ("check",), {}, id="presets are fine"),
+        pytest.param(1, ("check", "--presets", "nowhere"), {}, id="presets are not fine"),
+        pytest.param(1, ("status",), {"port": "eighty"}, id="a setting is wrong"),
+        pytest.param(1, ("verify",), {}, id="no credentials"),
+        pytest.param(1, ("message", "nobody"), {}, id="nothing found"),
+        pytest.param(2, ("redrive",), {}, id="not said what to redrive"),
+        pytest.param(2, ("nothing",), {}, id="no such command"),
+        pytest.param(3, ("status",), {"outbox_url": "sqlite:////dev/null/o.db"}, id="no outbox for a command"),
+        pytest.param(3, ("serve",), {"outbox_url": "sqlite:////dev/null/o.db"}, id="no outbox for a server"),
+    ],
+)
+def test_a_command_ends_with_the_code_that_says_why(
+    tmp_path: Path, code: int, arguments: tuple[str, ...], settings: dict[str, object]
+) -> None:
+    done = call(*arguments, **({"outbox_url": f"sqlite:///{tmp_path}/o.db", "port": free_port()} | settings))
+    assert done.returncode == code, done.stderr
+    assert (done.stderr == "") is (code == 0)
+    assert "Traceback" not in done.stderr
+
+
+def test_watching_prints_a_line_of_json_again_and_again_until_it_is_interrupted(tmp_path: Path) -> None:
+    environment = clean_environment(outbox_url=f"sqlite:///{tmp_path}/o.db", pythonunbuffered=1)
+    command = [COMMAND, "status", "--watch", "--json"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout
+        first, second = json.loads(watching.stdout.readline()), json.loads(watching.stdout.readline())
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(30) == 0
+    assert first.keys() == second.keys() == documented("status")[0]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_that_cannot_listen_ends_with_1(tmp_path: Path, workers: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = call("serve", "--workers", workers, outbox_url=f"sqlite:///{tmp_path}/o.db", port=port)
+    assert done.returncode == 1
+    assert "pinrelay: HOST and PORT" in done.stderr
+
+
+def test_a_server_that_was_asked_to_end_ends_by_that_signal(server: Server) -> None:
+    assert server.stop() == -signal.SIGTERM  # 143 in a shell
+    assert "| 143 |" in OPERATING
+
+
+def test_the_help_and_the_documentation_name_every_exit_code(run: Run) -> None:
+    help_text = " ".join(run("--help").stdout.split())
+    for code, meaning in EXIT_CODES.items():
+        assert f"{code} {meaning}" in help_text
+        assert re.search(rf"^\| {code} \| {meaning}", OPERATING, re.MULTILINE)
