@@ -254,6 +254,18 @@ def test_a_later_folder_replaces_files_of_the_same_name_and_adds_its_own(tmp_pat
     ]
 
 
+def test_a_folder_without_any_yaml_file_is_a_fault_even_beside_a_full_one(tmp_path: Path) -> None:
+    presets = write(tmp_path / "presets", a=preset(name="A"))
+    empty = write(tmp_path / "mount")
+    (empty / "preset.txt").write_text("not read", encoding="utf-8")
+
+    with pytest.raises(CatalogError) as caught:
+        load_catalog([presets, empty], empty)
+
+    assert [str(fault).partition(":")[0] for fault in caught.value.faults] == [str(empty), str(empty)]
+    assert "no YAML file" in str(caught.value)
+
+
 def test_what_cannot_be_read_is_told_and_nothing_else_is(tmp_path: Path) -> None:
     mappings = write(tmp_path / "mappings", report_conversion_event=ACTION)
     presets = write(tmp_path / "presets", a="a: [")

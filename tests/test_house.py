@@ -92,13 +92,16 @@ def test_every_measurement_is_listed() -> None:
 # Containers
 
 
-def compose(*profiles: str, **environment: str) -> dict[str, Any]:
+COMPOSE_FILES = ("docker-compose.yml", "docker-compose.cluster.yml")
+
+
+def compose(*profiles: str, file: str = COMPOSE_FILES[0], **environment: str) -> dict[str, Any]:
     """Read the compose file as docker-compose does, by its own check."""
     arguments = [word for profile in profiles for word in ("--profile", profile)]
     done = subprocess.run(
         ["docker-compose", *arguments, "config"],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **environment},
+        env={"PATH": os.environ["PATH"], "COMPOSE_FILE": file, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -157,15 +160,37 @@ def test_caddy_asks_for_the_domain_where_it_has_none() -> None:
     assert "name the domain" in done.stderr
 
 
-def test_every_setting_reaches_the_container() -> None:
-    inside_the_image = {"PRESETS_DIR", "MAPPINGS_DIR"}
-    expected = {name.upper() for name in Settings.model_fields} - inside_the_image
-    passed = compose()["pinrelay"]["environment"].keys()
-    assert expected - passed == set(), "missing in docker-compose.yml"
-    others = {name for name in passed - expected if not name.startswith("OTEL_")}
-    assert others == {"DOMAIN"}, "no longer a setting"
+SECRETS = {name.upper() for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
 
 
+def containers_of_ours(file: str, **environment: str) -> list[dict[str, Any]]:
+    return [service for service in compose(file=file, **environment).values() if service["image"] == "pinrelay"]
+
+
+@pytest.mark.parametrize("file", COMPOSE_FILES)
+def test_every_setting_reaches_the_container_and_every_secret_also_from_a_file(file: str) -> None:
+    expected = {name.upper() for name in Settings.model_fields} | {f"{name}_FILE" for name in SECRETS}
+    for container in containers_of_ours(file):
+        passed = {name for name in container["environment"] if name != "DOMAIN" and not name.startswith("OTEL_")}
+        assert expected - passed == set(), "missing"
+        assert passed - expected == set(), "no longer a setting"
+
+
+@pytest.mark.parametrize("file", COMPOSE_FILES)
+def test_presets_and_secrets_of_ones_own_need_no_change_of_the_compose_file(file: str) -> None:
+    own = {"PRESETS_DIR": "presets,/etc/pinrelay/presets", "CONSOLE_PASSWORD_FILE": "/etc/pinrelay/password"}
+    for container in containers_of_ours(file, FILES_DIR="/srv/pinrelay", **own):
+        assert own.items() <= container["environment"].items()
+        (mount,) = (volume for volume in container["volumes"] if volume["target"] == "/etc/pinrelay")
+        assert (mount["type"], mount["source"], mount["read_only"]) == ("bind", "/srv/pinrelay", True)
+
+
+@pytest.mark.parametrize("file", COMPOSE_FILES)
+def test_without_files_of_ones_own_what_is_mounted_exists(file: str) -> None:
+    for container in containers_of_ours(file):
+        (mount,) = (volume for volume in container["volumes"] if volume["target"] == "/etc/pinrelay")
+        assert Path(mount["source"]) == ROOT / "presets"
+        assert container["environment"]["PRESETS_DIR"] is None
 def test_the_collector_of_the_documentation_can_be_laid_over_it(tmp_path: Path) -> None:
     page = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"^```yaml traces\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
