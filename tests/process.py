@@ -4,6 +4,8 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,7 +100,21 @@ class Server:
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, "it ended"
-        try:
+        try:  # a connection first: to make a client again and again would take the time that the server needs
+            socket.create_connection(("127.0.0.1", self.port), timeout=2).close()
             return httpx.get(f"{self.url}/healthz", timeout=2, trust_env=False).is_success
-        except httpx.TransportError:
+        except (OSError, httpx.TransportError):
             return False
+
+
+@contextmanager
+def running(folder: Path, **settings: object) -> Iterator[Server]:
+    """Run `pinrelay serve` in sandbox mode, with its outbox and its log in `folder`: for tests that share a server."""
+    standard = {"port": free_port(), "outbox_url": f"sqlite:///{folder}/pinrelay.db", "log_format": "json"}
+    environment = clean_environment(**(standard | settings))
+    server = Server(port=int(environment["PORT"]), environment=environment, log_path=folder / "server.log")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.end()

@@ -4,6 +4,7 @@ import json
 import logging
 
 import pytest
+import structlog
 
 from app.log import configure_logging, log_attempts, log_error, logger
 from app.types import Claimed, Rejected, Settlement, State
@@ -16,6 +17,7 @@ def restored() -> object:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    structlog.reset_defaults()
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis.strategies import one_of
 from schemathesis import GenerationMode
 
-from tests.process import Server, clean_environment, free_port
+from tests.process import Server, running
 
 PASSWORD = "console-password-9b1c"
 EXAMPLES_AN_OPERATION = 15
@@ -18,17 +18,8 @@ EXAMPLES_AN_OPERATION = 15
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("openapi")
-    port = free_port()
-    environment = clean_environment(
-        port=port, outbox_url=f"sqlite:///{folder}/pinrelay.db", log_format="json", console_password=PASSWORD
-    )
-    server = Server(port=port, environment=environment, log_path=folder / "server.log")
-    try:
-        server.start()
+    with running(tmp_path_factory.mktemp("openapi"), console_password=PASSWORD) as server:
         yield server
-    finally:
-        server.end()
 
 
 @pytest.fixture(scope="module")

@@ -89,19 +89,22 @@ def parse(raw: bytes) -> Any:
 def _parse_leniently(raw: bytes) -> Any:
     """Read what orjson refuses: lone surrogates, a byte order mark, numbers that are none."""
     try:
-        text = json.dumps(_load(raw.decode("utf-8-sig")), ensure_ascii=False)
+        value, nulls = _load(raw.decode("utf-8-sig"))
+        text = json.dumps(value, ensure_ascii=False)
     except ValueError:
         raise RequestRefused(BROKEN_JSON) from None
     except RecursionError:
         raise RequestRefused(TOO_DEEP) from None
+    if nulls:
+        logger().warning("numbers read as null", count=nulls)
     try:
         return orjson.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
     except orjson.JSONDecodeError:  # it is JSON, so what orjson minds is its depth
         raise RequestRefused(TOO_DEEP) from None
 
 
-def _load(text: str) -> Any:
-    """Read JSON by Python's own parser; numbers that are none become null, and the log says how many."""
+def _load(text: str) -> tuple[Any, int]:
+    """Read JSON by Python's own parser; numbers that are none become null, and how many they were is answered too."""
     nulls = 0
 
     def number(digits: str) -> float | None:
@@ -114,9 +117,7 @@ def _load(text: str) -> Any:
         return int(digits) if len(digits) < _LONG_INTEGER else number(digits)
 
     value = json.loads(text, parse_constant=number, parse_float=number, parse_int=integer)
-    if nulls:
-        logger().warning("numbers read as null", count=nulls)
-    return value
+    return value, nulls
 
 
 def read_body(raw: bytes) -> Body:

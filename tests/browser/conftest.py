@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.history import write_history
-from tests.process import ROOT, Server, clean_environment, free_port
+from tests.process import ROOT, Server, running
 
 CHROMIUM = shutil.which("chromium")
 #: No sandbox where tests run as root; nothing that calls home.
@@ -34,19 +34,6 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where screenshots go: a folder of the test run, or the repository's own where SCREENSHOTS_DIR says so."""
     folder = Path(ROOT, os.environ["SCREENSHOTS_DIR"]) if "SCREENSHOTS_DIR" in os.environ else None
     return folder or tmp_path_factory.mktemp("screenshots")
-
-
-@contextmanager
-def running(folder: Path, **settings: object) -> Iterator[Server]:
-    """Run `pinrelay serve` in sandbox mode."""
-    standard = {"port": free_port(), "outbox_url": f"sqlite:///{folder}/pinrelay.db", "log_format": "json"}
-    environment = clean_environment(**(standard | settings))
-    server = Server(port=int(environment["PORT"]), environment=environment, log_path=folder / "server.log")
-    try:
-        server.start()
-        yield server
-    finally:
-        server.end()
 
 
 @pytest.fixture(scope="module")

@@ -122,7 +122,8 @@ def test_a_command_ends_with_the_code_that_says_why(
 
 def test_watching_prints_a_line_of_json_again_and_again_until_it_is_interrupted(tmp_path: Path) -> None:
     environment = clean_environment(outbox_url=f"sqlite:///{tmp_path}/o.db", pythonunbuffered=1)
-    command = [str(COMMAND), "status", "--watch", "--json"]
+    # A test run in the background ignores SIGINT, and so would what it starts.
+    command = ["env", "--default-signal=INT", str(COMMAND), "status", "--watch", "--json"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as watching:
         assert watching.stdout
         first, second = json.loads(watching.stdout.readline()), json.loads(watching.stdout.readline())

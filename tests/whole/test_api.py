@@ -1,11 +1,11 @@
 """The HTTP interface for operators: who may use it, and what it does to a real server's outbox."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 
-from tests.process import Server
+from tests.process import Server, running
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, post, until_settled
 
@@ -52,6 +52,20 @@ def test_a_switch_holds_what_is_received_until_it_is_on_again(
     assert pinterest.counts()["received"] == 1
 
 
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with a password."""
+    with running(tmp_path_factory.mktemp("locked"), console_password=PASSWORD) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def unlocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server without a password."""
+    with running(tmp_path_factory.mktemp("unlocked")) as server:
+        yield server
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -61,16 +75,13 @@ def test_a_switch_holds_what_is_received_until_it_is_on_again(
         ({"Authorization": f"Bearer {PASSWORD}"}, 200),
     ],
 )
-def test_with_a_password_only_its_bearer_gets_in(
-    start_server: Callable[..., Server], headers: dict[str, str], status: int
-) -> None:
-    server = start_server(console_password=PASSWORD)
-    assert httpx.get(f"{server.url}/api/status", headers=headers, trust_env=False).status_code == status
+def test_with_a_password_only_its_bearer_gets_in(locked: Server, headers: dict[str, str], status: int) -> None:
+    assert httpx.get(f"{locked.url}/api/status", headers=headers, trust_env=False).status_code == status
 
 
-def test_without_a_password_this_machine_gets_in_and_a_forwarded_request_does_not(server: Server) -> None:
-    assert httpx.get(f"{server.url}/api/status", trust_env=False).status_code == 200
-    forwarded = httpx.get(f"{server.url}/api/status", headers={"X-Forwarded-For": "198.51.100.1"}, trust_env=False)
+def test_without_a_password_this_machine_gets_in_and_a_forwarded_request_does_not(unlocked: Server) -> None:
+    assert httpx.get(f"{unlocked.url}/api/status", trust_env=False).status_code == 200
+    forwarded = httpx.get(f"{unlocked.url}/api/status", headers={"X-Forwarded-For": "198.51.100.1"}, trust_env=False)
     assert forwarded.status_code == 403
 
 
@@ -82,10 +93,12 @@ def test_without_a_password_this_machine_gets_in_and_a_forwarded_request_does_no
         ("/api/switch", {"on": "yes"}, 422),
     ],
 )
-def test_a_change_that_is_not_clear_is_refused(server: Server, path: str, body: dict[str, object], status: int) -> None:
-    assert httpx.post(f"{server.url}{path}", json=body, trust_env=False).status_code == status
+def test_a_change_that_is_not_clear_is_refused(
+    unlocked: Server, path: str, body: dict[str, object], status: int
+) -> None:
+    assert httpx.post(f"{unlocked.url}{path}", json=body, trust_env=False).status_code == status
 
 
-def test_a_form_of_a_foreign_page_changes_nothing(server: Server) -> None:
-    answer = httpx.post(f"{server.url}/api/redrive", data={"all": "true"}, trust_env=False)
+def test_a_form_of_a_foreign_page_changes_nothing(unlocked: Server) -> None:
+    answer = httpx.post(f"{unlocked.url}/api/redrive", data={"all": "true"}, trust_env=False)
     assert answer.status_code == 415
