@@ -27,6 +27,8 @@ PAGES = {
     "redrive": "/console/redrive?reason=currency",
     "mappings": "/console/mappings",
 }
+#: The presets but for the first three: the same template, of which axe-core would read thousands of cells.
+ALIKE = ".preset:nth-of-type(n + 4)"
 #: Screenshots for people; the other pages are only checked.
 SHOWN = {
     *((name, "light") for name in ("overview", "tester", "deliveries", "delivery", "mappings", "empty")),
@@ -39,22 +41,15 @@ def look(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def address(name: str, server: Server, page: Page) -> str:
-    """Find the address of a page; of a dead delivery and its message, by the list."""
-    if PAGES[name]:
-        return server.url + PAGES[name]
-    page.goto(f"{server.url}/console/deliveries?state=dead")
-    link = page.locator(f'tbody a[href*="/console/{name}?"]').first.get_attribute("href")
-    assert link
-    return server.url + link
-
-
-def check(page: Page) -> None:
-    """Nothing runs out of the page sideways, and axe-core finds no serious violation."""
+def check(page: Page, *, without: str = "") -> None:
+    """Nothing runs out of the page sideways, and axe-core finds no serious violation; it passes over `without`."""
     expect(page.locator("main")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run().then((results) => results.violations)")
+    run = (
+        "(without) => axe.run({exclude: without}, {resultTypes: ['violations']}).then((results) => results.violations)"
+    )
+    found = page.evaluate(run, [without] if without else [])
     serious = [
         f"{each['id']}: {node['html'][:200]}"
         for each in found
@@ -71,8 +66,9 @@ def keep(page: Page, folder: Path, name: str, look: str) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_busy_page(name: str, look: str, busy: Server, open_page: Callable[..., Page], screenshots: Path) -> None:
-    page = open_page(f"{busy.url}/console", **LOOKS[look])
-    page.goto(address(name, busy, page))
+    page = open_page(busy.url + (PAGES[name] or "/console/deliveries?state=dead"), **LOOKS[look])
+    if not PAGES[name]:  # a dead delivery and its message are found by the list
+        page.locator(f'tbody a[href*="/console/{name}?"]').first.click()
     check(page)
     keep(page, screenshots, name, look)
 
@@ -103,4 +99,4 @@ def test_what_stands_open_is_looked_at_too(look: str, busy: Server, open_page: C
     for path in ("/console", "/console/tester", "/console/mappings"):
         page = open_page(busy.url + path, **LOOKS[look])
         page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-        check(page)
+        check(page, without=ALIKE)
