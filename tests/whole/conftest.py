@@ -13,6 +13,9 @@ import pytest
 from tests.process import ROOT, Server, free_port
 from tests.waiting import until
 
+#: Of requests that are repeated until something holds: certificates, which no test uses, would cost most of their time.
+POLLED: dict[str, Any] = {"trust_env": False, "verify": False}
+
 TOKEN = "whole-process-token-5f0d"
 AD_ACCOUNT_ID = "549755885175"
 
@@ -35,7 +38,7 @@ class Pinterest:
         }
 
     def counts(self) -> dict[str, Any]:
-        answer: dict[str, Any] = httpx.get(f"{self.server.url}/sandbox/", trust_env=False).json()
+        answer: dict[str, Any] = httpx.get(f"{self.server.url}/sandbox/", **POLLED).json()
         return answer
 
     def event_ids(self) -> list[str]:
@@ -72,7 +75,7 @@ def post(server: Server, events: list[dict[str, Any]]) -> dict[str, Any]:
 
 def delivery(server: Server) -> dict[str, Any]:
     """Return how delivery stands."""
-    state: dict[str, Any] = httpx.get(f"{server.url}/readyz", trust_env=False).json()["delivery"]
+    state: dict[str, Any] = httpx.get(f"{server.url}/readyz", **POLLED).json()["delivery"]
     return state
 
 

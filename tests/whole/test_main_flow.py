@@ -113,3 +113,5 @@ def test_a_second_sigterm_ends_at_once(pinterest: Pinterest, start_server: Calla
     assert server.process.wait(5) != 0
     server.start()
     until(lambda: not is_settled(server))
+    server.kill()
+    pinterest.server.kill()  # either would wait for the slow call
