@@ -191,6 +191,8 @@ def test_without_files_of_ones_own_what_is_mounted_exists(file: str) -> None:
         (mount,) = (volume for volume in container["volumes"] if volume["target"] == "/etc/pinrelay")
         assert Path(mount["source"]) == ROOT / "presets"
         assert container["environment"]["PRESETS_DIR"] is None
+
+
 def test_the_collector_of_the_documentation_can_be_laid_over_it(tmp_path: Path) -> None:
     page = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"^```yaml traces\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
