@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from app.background import _reload
 from app.coordination import DESTINATION, PRESET, Coordination
 from app.errors import CatalogError, Fault
 from app.outbox import Outbox, OutboxRules, open_outbox
@@ -140,3 +142,10 @@ async def test_a_starting_process_announces_its_catalog(outbox: Outbox) -> None:
     await starting.announce()
     await other.refresh(now=1.0)
     assert (other.generation, files.reads) == ("new", 1)
+
+
+async def test_a_signal_to_reload_while_the_outbox_is_away_is_logged_and_survived(outbox: Outbox) -> None:
+    await outbox.close()
+    with capture_logs() as logs:
+        await _reload(process(outbox, "a", Files()), lambda: 1.0)
+    assert [line["event"] for line in logs] == ["error survived"]
