@@ -96,6 +96,7 @@ def test_the_value(preset: str, properties: dict[str, Any], value: str | None, s
         ({"opt_out_type": "LDP"}, {"opt_out_type": "LDP"}),
         (STOOL, {"content_name": "Stool", "content_category": "Seats", "content_brand": "Oak"}),
         ({"content_name": "A", "name": "B"}, {"content_name": "A"}),
+        ({"name": "Jane Doe", "email": "a@b.co"}, {"content_name": None}),
         ({"predicted_ltv": 120}, {"predicted_ltv": "120"}),
     ],
     ids=str,

@@ -1,7 +1,8 @@
 """Real processes: a sandbox alone, and servers that deliver to it."""
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.outbox.nats_server import NatsServer
 from tests.process import ROOT, Server, free_port
 from tests.waiting import until
 
@@ -55,6 +57,18 @@ def pinterest(start_server: Callable[..., Server], tmp_path: Path) -> Pinterest:
     port = free_port()
     arguments = ("sandbox", "--port", str(port), "--token", TOKEN, "--file", str(tmp_path / "sandbox.ndjson"))
     return Pinterest(server=start_server(arguments=arguments, port=port))
+
+
+@pytest.fixture(params=["sqlite", "nats"])
+def outbox_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty store of each engine. Ask for it first: its broker must outlive the servers."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/pinrelay.db"
+        return
+    if shutil.which("nats-server", path=NatsServer.PATH) is None:
+        pytest.skip("there is no nats-server: .ci/install-test-tools installs it")
+    with NatsServer(tmp_path) as broker:
+        yield broker.url
 
 
 @pytest.fixture(scope="session")

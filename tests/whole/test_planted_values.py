@@ -1,0 +1,150 @@
+"""No planted value of a person reaches a file, a log, a metric, a page or an answer, on both engines, at any stage."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.process import Server
+from tests.waiting import until
+from tests.whole.conftest import Pinterest, delivery, until_settled
+from tests.whole.planted import EMAIL, PHONE, PLANTED, events, forms
+
+#: What Pinterest takes hashed and what is too common to be searched for is looked at field by field.
+HASHED = ("em", "ph", "ge", "db", "ln", "fn", "ct", "st", "zp", "country", "external_id", "hashed_maids")
+DIGEST = re.compile(r"[0-9a-f]{64}")
+EMAIL_DIGEST = hashlib.sha256(EMAIL.lower().encode()).hexdigest()
+#: Every exit of an event must occur, or the test would prove less than it says.
+EXITS = {"accepted", "refused", "unmatched", "withheld", "enqueued", "duplicate", "invalid"}
+PAGES = (
+    "/console", "/console?part=live", "/console/deliveries", "/console/mappings", "/console/tester", "/console/redrive",
+    "/console/deliveries?state=pending", "/console/deliveries?state=claimed", "/console/deliveries?state=dead",
+    "/metrics", "/readyz", "/healthz", "/openapi.json", "/api/status", "/api/deliveries?limit=500",
+)  # fmt: skip
+
+
+class Haystack:
+    """All that a server shows or leaves behind, by where it was found."""
+
+    def __init__(self, client: httpx.Client, folder: Path) -> None:
+        self._client = client
+        self._folder = folder
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """Every delivery with its history and its payload."""
+        listed = self._client.get("/api/deliveries?limit=500").json()["deliveries"]
+        return [self._client.get(f"/api/deliveries/{each['delivery_id']}").json() for each in listed]
+
+    def look(self) -> dict[str, bytes]:
+        """Read everything there is now: pages and answers first, then the files that they may have changed."""
+        found = {address: self._page(address) for address in (*PAGES, *self._addresses())}
+        files = [path for path in self._folder.rglob("*") if path.is_file()]
+        return found | {str(path.relative_to(self._folder)): path.read_bytes() for path in files}
+
+    def _addresses(self) -> Iterator[str]:
+        for each in self.deliveries():
+            yield f"/console/delivery?id={each['delivery_id']}"
+            yield f"/api/deliveries/{each['delivery_id']}"
+        for event in events():
+            if isinstance(event, dict):
+                yield f"/console/message?id={event['messageId']}"
+                yield f"/api/messages/{event['messageId']}"
+
+    def _page(self, address: str) -> bytes:
+        answer = self._client.get(address)
+        assert answer.status_code == httpx.codes.OK, f"{address}: {answer.status_code}"
+        return answer.content
+
+
+def leaks(found: dict[str, bytes]) -> list[tuple[str, str]]:
+    """Every planted value in any of its forms, and where it stands."""
+    lowered = {where: content.lower() for where, content in found.items()}
+    return [
+        (where, value)
+        for value in PLANTED
+        for where, content in lowered.items()
+        if any(form in content for form in forms(value))
+    ]
+
+
+def post_everything(client: httpx.Client) -> dict[str, bytes]:
+    """Send the events by every door, broken requests and strange addresses too; answer all that senders are told."""
+    receipt = client.post("/webhook", params={"email": EMAIL}, json=events())
+    assert set(receipt.json()["counts"]) == EXITS, receipt.text
+    batch = {"batch": [event for event in events() if isinstance(event, dict)], "writeKey": EMAIL}
+    told = [
+        receipt,
+        client.post("/v1/batch", json=batch, auth=(EMAIL, PHONE)),
+        client.post("/webhook", content=f'{{"email": "{EMAIL}", "phone": {PHONE}'),
+        client.post("/webhook", content="[" * 200 + f'"{EMAIL}"' + "]" * 200),
+        client.get(f"/webhook/{EMAIL}", params={"phone": PHONE}),
+    ]
+    # What an operator mistypes is quoted to the operator; it must not stand anywhere else.
+    client.get("/api/deliveries", params={"limit": EMAIL})
+    client.post("/api/redrive", json={"reason": PHONE, EMAIL: True})
+    return {f"{place} ({answer.status_code})": answer.content for place, answer in enumerate(told)}
+
+
+def digests(deliveries: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Every value of a hashed field in the stored payloads."""
+    for each in deliveries:
+        user_data = json.loads(each["payload"])["user_data"]
+        yield from ((name, value) for name in HASHED for value in user_data.get(name, ()))
+
+
+def test_planted_values_are_nowhere(
+    outbox_url: str,
+    pinterest: Pinterest,
+    start_server: Callable[..., Server],
+    tmp_path: Path,
+    record_figure: Callable[[str, object], None],
+) -> None:
+    settings = {**pinterest.settings, "outbox_url": outbox_url, "log_level": "debug", "retry_base_s": 0.1}
+    server = start_server(**settings, consent_categories="Advertising", batch_max_events=4, max_calls_in_flight=1)
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
+        found = _everything_there_ever_was(server, client, Haystack(client, tmp_path), pinterest)
+    assert leaks(found) == []
+    looked_at = sum(map(len, found.values()))
+    record_figure(f"planted values, {outbox_url[:4]}", f"{len(PLANTED)} values, {looked_at / 1e6:.1f} MB, 0 hits")
+
+
+def _everything_there_ever_was(
+    server: Server, client: httpx.Client, haystack: Haystack, pinterest: Pinterest
+) -> dict[str, bytes]:
+    """Post everything and look while it waits, while it is sent and when it is settled."""
+    client.post("/api/switch", json={"on": False}).raise_for_status()
+    found = _named("answers", post_everything(client))
+    pending = haystack.look()
+    assert EMAIL_DIGEST.encode() in b"".join(pending[name] for name in pending if not name.startswith("/"))
+    sent = list(digests(haystack.deliveries()))
+    assert {name for name, _ in sent} == set(HASHED)
+    assert [(name, value) for name, value in sent if not DIGEST.fullmatch(value)] == []
+
+    pinterest.misbehave(
+        {"status": 503, "body": f'{{"code": 1, "message": "{EMAIL} and {PHONE} are busy"}}', "delay_s": 3},
+        {"reject": "^reject-", "times": None},
+    )
+    client.post("/api/switch", json={"on": True}).raise_for_status()
+    until(lambda: delivery(server)["claimed"], 30)
+    claimed = haystack.look()
+    until_settled(server)
+    settled = haystack.look()
+    states = [(each["state"], len(each["history"])) for each in haystack.deliveries()]
+    assert {state for state, _ in states} == {"delivered", "dead"}
+    assert max(attempts for _, attempts in states) > 1
+    return found | _named("pending", pending) | _named("claimed", claimed) | _named("settled", settled)
+
+
+def _named(stage: str, found: dict[str, bytes]) -> dict[str, bytes]:
+    return {f"{stage}: {where}": content for where, content in found.items()}
+
+
+@pytest.mark.parametrize("value", PLANTED)
+def test_a_value_that_stood_somewhere_would_be_found(value: str) -> None:
+    written = {"upper.json": f'"{value.upper()}"'.encode(), "log": httpx.URL("http://x", params={"q": value}).query}
+    assert set(leaks(written)) >= {("upper.json", value), ("log", value)}
