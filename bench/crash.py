@@ -1,11 +1,12 @@
 """What a crash costs: SIGKILL at random moments under load, with the real `pinrelay serve` and `pinrelay sandbox`.
 
-    python bench/crash.py [--rounds 20] [--seed 11]
+    python bench/crash.py [--outbox sqlite|nats] [--rounds 20] [--seed 11]
 
 In each round, senders post events, the server is killed at some moment within `MOMENT_S` after its first answer, and
-started again over the same outbox. At the end everything must have arrived that was answered 200. Printed are
-lost (answered, never arrived) and sent twice (arrived again, with the same event_id, since the answer of the first
-call was not recorded). Ends with 1 where something was lost, or more was sent twice than was in flight.
+started again over the same outbox (with `nats` a real nats-server, which lives on). At the end everything must have
+arrived that was answered 200. Printed are lost (answered, never arrived) and sent twice (arrived again, with the same
+event_id, since the answer of the first call was not recorded). Ends with 1 where something was lost, more was sent
+twice than was in flight, or something arrived under an id that nobody posted.
 """
 
 import argparse
@@ -16,6 +17,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from typing import Any
 import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
+from tests.outbox.nats_server import NatsServer
 from tests.process import Server, clean_environment, free_port
 from tests.waiting import until
 
@@ -42,7 +46,8 @@ class Load:
 
     url: str
     prefix: str
-    #: The message ids that were answered 200.
+    #: The message ids that were sent, and those that were answered 200.
+    posted: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -53,6 +58,7 @@ class Load:
             while not self.stop.is_set():
                 ids = [f"{self.prefix}-{sender}-{number + offset}" for offset in range(EVENTS_A_POST)]
                 number += len(ids)
+                self.posted.update(ids)
                 events = [{"type": "page", "messageId": message_id, "context": WHO} for message_id in ids]
                 try:
                     answer = client.post(f"{self.url}/webhook", json=events)
@@ -76,12 +82,22 @@ def start_sandbox(folder: Path) -> Server:
     return sandbox
 
 
-def make_server(folder: Path, sandbox: Server) -> Server:
+@contextmanager
+def started_outbox(folder: Path, engine: str) -> Iterator[str]:
+    """Make an empty outbox that outlives the server; give its URL."""
+    if engine == "sqlite":
+        yield f"sqlite:///{folder}/pinrelay.db"
+    else:
+        with NatsServer(folder) as broker:
+            yield broker.url
+
+
+def make_server(folder: Path, sandbox: Server, outbox_url: str) -> Server:
     """Make the server that will be killed."""
     port = free_port()
     environment = clean_environment(
         port=port,
-        outbox_url=f"sqlite:///{folder}/pinrelay.db",
+        outbox_url=outbox_url,
         log_format="json",
         pinterest_ad_account_id=AD_ACCOUNT_ID,
         pinterest_conversion_token=TOKEN,
@@ -94,8 +110,8 @@ def make_server(folder: Path, sandbox: Server) -> Server:
     return Server(port=port, environment=environment, log_path=folder / "server.log")
 
 
-def crash_once(server: Server, name: str, chance: random.Random) -> set[str]:
-    """Put the server under load, kill it at a random moment, start it again; answer what it had answered 200."""
+def crash_once(server: Server, name: str, chance: random.Random) -> Load:
+    """Put the server under load, kill it at a random moment, start it again; answer what was sent and answered."""
     load = Load(url=server.url, prefix=name)
     senders = [threading.Thread(target=load.send, args=(sender,)) for sender in range(SENDERS)]
     for thread in senders:
@@ -107,7 +123,7 @@ def crash_once(server: Server, name: str, chance: random.Random) -> set[str]:
     for thread in senders:
         thread.join()
     server.start()
-    return load.answered
+    return load
 
 
 def is_settled(server: Server) -> bool:
@@ -116,16 +132,19 @@ def is_settled(server: Server) -> bool:
     return bool(delivery["pending"] + delivery["claimed"] == 0)
 
 
-def crash(folder: Path, *, rounds: int, seed: int) -> int:
+def crash(folder: Path, outbox_url: str, *, rounds: int, seed: int) -> int:
     """Do all rounds, print both counts, answer the exit code."""
     chance = random.Random(seed)
     sandbox = start_sandbox(folder)
-    server = make_server(folder, sandbox)
+    server = make_server(folder, sandbox, outbox_url)
+    posted: set[str] = set()
     answered: set[str] = set()
     try:
         server.start()
         for number in range(rounds):
-            answered |= crash_once(server, f"round-{number}", chance)
+            load = crash_once(server, f"round-{number}", chance)
+            posted |= load.posted
+            answered |= load.answered
             print(f"round {number + 1}: {len(answered)} answered so far", flush=True)
         until(lambda: is_settled(server), 300, "everything is delivered")
     finally:
@@ -134,8 +153,12 @@ def crash(folder: Path, *, rounds: int, seed: int) -> int:
     arrived = Counter(map(event_id, (folder / "sandbox.ndjson").read_text(encoding="utf-8").splitlines()))
     lost = len(answered - arrived.keys())
     twice = arrived.total() - len(arrived)
-    print(f"{rounds} rounds of SIGKILL: {len(answered)} answered 200, {lost} lost, {twice} sent twice")
-    return int(lost > 0 or twice > rounds * CALLS_IN_FLIGHT * CALL_MAX_EVENTS)
+    strange = len(arrived.keys() - posted)
+    print(
+        f"{rounds} rounds of SIGKILL on {outbox_url.partition(':')[0]}: {len(answered)} answered 200, {lost} lost, "
+        f"{twice} sent twice, {strange} under an id that nobody posted"
+    )
+    return int(lost > 0 or strange > 0 or twice > rounds * CALLS_IN_FLIGHT * CALL_MAX_EVENTS)
 
 
 def event_id(line: str) -> str:
@@ -147,11 +170,12 @@ def event_id(line: str) -> str:
 def main() -> int:
     """Read the arguments and crash."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--outbox", choices=("sqlite", "nats"), default="sqlite")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=11, help="of the random moments")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        return crash(Path(folder), rounds=arguments.rounds, seed=arguments.seed)
+    with tempfile.TemporaryDirectory() as folder, started_outbox(Path(folder), arguments.outbox) as outbox_url:
+        return crash(Path(folder), outbox_url, rounds=arguments.rounds, seed=arguments.seed)
 
 
 if __name__ == "__main__":
