@@ -14,6 +14,7 @@ from app.delivery import (
     Outage,
     Shutdown,
     after_failure,
+    after_loss,
     halving,
     settle,
     status_label,
@@ -23,12 +24,10 @@ from app.destination.answers import Halve, outcomes
 from app.destination.client import Answer, Failure, PinterestClient
 from app.errors import OutboxUnavailable
 from app.outbox.protocol import Outbox
-from app.types import Blocked, Claimed, Outcome, Retry, Settlement, Tally
+from app.types import HELD, Blocked, Claimed, Outcome, Retry, Settlement, Tally
 
 #: Before the outbox is asked again to record, and before what was not sent may be claimed again.
 PAUSE_S = 1.0
-#: A delivery whose preset is switched off is put back for so long.
-HELD_S = 5.0
 
 _CUT_OFF = Failure(reason="shut down while waiting for Pinterest's answer", ambiguous=True)
 
@@ -113,14 +112,38 @@ class Sending:
         `refusals` is what `self.refusals` was before the gate was asked: nothing is sent after a later one.
         """
         try:
+            batch = await self._without_what_may_have_arrived(batch)
             off = self._by.switches.presets_off
             held = [claimed for claimed in batch if claimed.preset in off]
-            await self._give_back(held, "its preset is switched off", HELD_S)
+            await self._give_back(held, HELD, PAUSE_S)  # switched off since the claim, which leaves out the others
             wanted = [claimed for claimed in batch if claimed.preset not in off]
             left = await self._send_all(wanted, probe=probe, refusals=refusals)
             await self._give_back(left, "not sent yet", PAUSE_S)
         finally:
             self._controls.leases.release(batch)
+
+    async def _without_what_may_have_arrived(self, batch: Sequence[Claimed]) -> Sequence[Claimed]:
+        """Settle what the sender before may have sent and must not be sent again; answer the rest."""
+        now = self._by.clock()
+        lost = (after_loss(each, self._policy, now=now) for each in batch if each.lease_was_lost)
+        dead = [each for each in lost if each]
+        if not dead:
+            return batch
+        counts = tallies(dead)
+        await self._record(dead, counts)
+        self._by.on_call(  # no call, but logged and counted as one that had no answer
+            CallReport(
+                ad_account_id=dead[0].claimed.ad_account_id,
+                at=now,
+                duration_s=0,
+                status=None,
+                deliveries=len(dead),
+                settlements=tuple(dead),
+                tallies=tuple(counts),
+            )
+        )
+        settled = {each.claimed.delivery_id for each in dead}
+        return [each for each in batch if each.delivery_id not in settled]
 
     async def _send_all(self, batch: Sequence[Claimed], *, probe: bool, refusals: int) -> Sequence[Claimed]:
         """Send what can be sent now, and answer what is left."""

@@ -121,6 +121,14 @@ class Claimed:
     enqueued_at: float
     #: As it was enqueued.
     traceparent: str | None = None
+    #: The claim before ended with its lease, without a word: the delivery may have been sent.
+    lease_was_lost: bool
+
+
+#: What the history says of an attempt whose lease was lost.
+LEASE_LOST = "the sender stopped before it recorded an answer"
+#: Why a delivery waits whose preset is switched off.
+HELD = "its preset is switched off"
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -96,6 +96,7 @@ class Worker:
             max_bytes=self._policy.batch_max_bytes,
             max_wait_s=0 if probe else self._policy.batch_max_wait_s,
             lease_s=self._policy.lease_s,
+            without_presets=self._by.switches.presets_off,
             now=self._by.clock(),
         )
         self._leases.hold(batch)

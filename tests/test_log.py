@@ -37,6 +37,7 @@ def rejected() -> Settlement:
         payload=b'{"user_data":{"client_ip_address":"203.0.113.9"}}',
         attempt=2,
         enqueued_at=0.0,
+        lease_was_lost=False,
     )
     return Settlement(claimed=claimed, outcome=Rejected(reason="too old", status=422), state=State.DEAD)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.types import Exit, State, Tally
+from app.types import LEASE_LOST, Exit, State, Tally
 from tests.delivery.faulty import Faulty, unavailable
 from tests.delivery.stage import Stage, a_stage, ids
 from tests.waiting import until_async
@@ -286,6 +286,23 @@ async def test_a_mistake_of_ours_is_reported_and_the_lease_brings_the_delivery_b
 
     assert [type(error) for error in stage.errors] == [RuntimeError, RuntimeError]
     assert (await stage.one()).attempts == 2
+
+
+async def test_what_a_lost_sender_may_have_sent_is_sent_again_but_an_offline_event_is_dead(stage: Stage) -> None:
+    faulty = Faulty(stage.outbox, settle=[RuntimeError("of ours")])
+    await stage.enqueue("order-1")
+    await stage.enqueue("shop-1", action_source="offline")
+
+    async with stage.worker(faulty, send_timeout_s=0.2):
+        await stage.settled()
+
+    (dead,) = await stage.deliveries(State.DEAD)
+    assert dead.event_id == "shop-1"
+    assert "Pinterest cannot de-duplicate offline events" in dead.reason
+    assert dead.reason.endswith(LEASE_LOST)
+    assert [(call.deliveries, call.status) for call in stage.calls] == [(1, None), (1, 200)]
+    state = await stage.state()
+    assert (state["received"], state["duplicates"]) == (3, 1)  # the order twice, the event of the shop once
 
 
 async def test_two_processes_share_the_work(stage: Stage) -> None:

@@ -7,7 +7,7 @@ from app.delivery.limiter import Limiter
 from app.delivery.outage import Outage, after_failure
 from app.delivery.policy import DeliveryPolicy
 from app.delivery.retention import Retention
-from app.delivery.settle import settle, status_label, tallies
+from app.delivery.settle import after_loss, settle, status_label, tallies
 from app.delivery.shutdown import Shutdown
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Retention",
     "Shutdown",
     "after_failure",
+    "after_loss",
     "blocked_key",
     "halving",
     "settle",

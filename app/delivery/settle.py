@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from app.delivery.policy import DeliveryPolicy
 from app.delivery.retry import Dead, clamped, decide
-from app.types import Blocked, Claimed, Delivered, Exit, Outcome, Rejected, Retry, Settlement, State, Tally
+from app.types import LEASE_LOST, Blocked, Claimed, Delivered, Exit, Outcome, Rejected, Retry, Settlement, State, Tally
 
 #: A warning is counted by its first characters.
 MAX_LABEL_CHARACTERS = 100
@@ -31,6 +32,18 @@ def settle(claimed: Claimed, outcome: Outcome, policy: DeliveryPolicy, *, now: f
                 dead = Rejected(reason=decision.reason, status=outcome.status)
                 return Settlement(claimed=claimed, outcome=dead, state=State.DEAD)
             return Settlement(claimed=claimed, outcome=outcome, state=State.PENDING, due_at=decision.at)
+
+
+def after_loss(claimed: Claimed, policy: DeliveryPolicy, *, now: float) -> Settlement | None:
+    """Decide on a delivery that the sender before may have sent: dead, or None where it is sent again now.
+
+    The attempt that was lost is judged as any other that had no answer.
+    """
+    lost = Retry(reason=LEASE_LOST, ambiguous=True)
+    decision = decide(replace(claimed, attempt=claimed.attempt - 1), lost, policy, now=now, chance=0)
+    if not isinstance(decision, Dead):
+        return None
+    return Settlement(claimed=claimed, outcome=Rejected(reason=decision.reason), state=State.DEAD)
 
 
 def tallies(settlements: Iterable[Settlement]) -> list[Tally]:

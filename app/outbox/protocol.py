@@ -32,13 +32,23 @@ class Outbox(Protocol):
         """
 
     async def claim(
-        self, ad_account_id: str, *, limit: int, max_bytes: int, max_wait_s: float, lease_s: float, now: float
+        self,
+        ad_account_id: str,
+        *,
+        limit: int,
+        max_bytes: int,
+        max_wait_s: float,
+        lease_s: float,
+        now: float,
+        without_presets: frozenset[str] = frozenset(),
     ) -> list[Claimed]:
         """Take up to `limit` due deliveries of at most `max_bytes` in all (but at least one), counting an attempt.
 
         Answers [] unless `limit` or `max_bytes` is reached,
         or the oldest due one has waited `max_wait_s` since it was due.
         Fair: fresh deliveries and retries share a claim half and half where both are due.
+        Those of `without_presets`, which are switched off, are left out, and their number costs the others nothing;
+        only one whose lease was lost may be among the claimed, for what became of it must be settled first.
         """
 
     async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:

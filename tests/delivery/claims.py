@@ -20,6 +20,7 @@ _CLAIMED = Claimed(
     payload=b"{}",
     attempt=1,
     enqueued_at=NOW,
+    lease_was_lost=False,
 )
 
 _POLICY = DeliveryPolicy(

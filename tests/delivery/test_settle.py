@@ -1,9 +1,11 @@
 """From outcomes to settlements and counts."""
 
+from typing import Any
+
 import pytest
 
-from app.delivery import settle, status_label, tallies
-from app.types import Blocked, Delivered, Outcome, Rejected, Retry, Settlement, State, Tally
+from app.delivery import after_loss, settle, status_label, tallies
+from app.types import LEASE_LOST, Blocked, Delivered, Outcome, Rejected, Retry, Settlement, State, Tally
 from tests.delivery.claims import NOW, a_claim, a_policy
 
 
@@ -39,6 +41,31 @@ def test_what_is_not_worth_another_attempt_is_dead_and_says_why() -> None:
 
 def test_what_was_not_tried_has_no_limit() -> None:
     assert settled(Retry(reason="stop", tried=False), attempt=20).state is State.PENDING
+
+
+# the attempt that was lost is the one before the claim's
+@pytest.mark.parametrize(
+    ("changes", "resend", "reason"),
+    [
+        ({"action_source": "web", "attempt": 2}, False, None),
+        ({"action_source": "app_ios", "attempt": 20}, False, None),
+        ({"action_source": "web", "attempt": 21}, False, f"given up after 20 attempts: {LEASE_LOST}"),
+        ({"action_source": "web", "attempt": 2, "enqueued_at": NOW - 73 * 3_600}, False, "given up after 72 hours: "),
+        ({"action_source": "offline", "attempt": 2}, True, None),
+        ({"action_source": "offline", "attempt": 2}, False, "Pinterest cannot de-duplicate offline events"),
+    ],
+    ids=["web", "app, one try left", "no try left", "too old", "offline, as the setting says", "offline"],
+)
+def test_after_a_lost_lease_what_may_be_sent_again_is(
+    changes: dict[str, Any], *, resend: bool, reason: str | None
+) -> None:
+    settlement = after_loss(a_claim(**changes), a_policy(retry_offline_ambiguous=resend), now=NOW)
+
+    assert (settlement is None) is (reason is None)
+    if settlement is not None:
+        assert isinstance(settlement.outcome, Rejected)
+        assert (settlement.state, settlement.give_back) == (State.DEAD, False)
+        assert str(reason) in settlement.outcome.reason
 
 
 def test_exits_are_counted_by_preset_and_status_and_warnings_by_their_first_words() -> None:

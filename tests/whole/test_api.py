@@ -1,10 +1,12 @@
 """The HTTP interface for operators: who may use it, and what it does to a real server's outbox."""
 
+import time
 from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 
+from app.types import HELD
 from tests.process import Server, running
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, post, until_settled
@@ -50,6 +52,36 @@ def test_a_switch_holds_what_is_received_until_it_is_on_again(
 
     until_settled(server)
     assert pinterest.counts()["received"] == 1
+
+
+def test_a_preset_that_is_switched_off_hides_no_other_and_goes_out_within_two_seconds_when_it_is_on(
+    outbox_url: str, pinterest: Pinterest, start_server: Callable[..., Server]
+) -> None:
+    settings = {**pinterest.settings, "outbox_url": outbox_url, "batch_max_events": 50}
+    server = start_server(**settings)
+    held = [f"held-{number}" for number in range(300)]
+    sent = {**EVENT, "type": "track", "event": "Generate Lead", "messageId": "sent"}
+    with httpx.Client(base_url=server.url, trust_env=False) as operator:
+        operator.post("/api/switch", json={"preset": "Page Visit", "on": False}).raise_for_status()
+        start_server(arguments=("serve", "--role", "send"), **settings)  # another sender, which knows of the switch
+        post(server, [{**EVENT, "messageId": message_id} for message_id in held])
+        post(server, [sent])
+        until(lambda: pinterest.counts()["received"] == 1, 10, "the other event is sent")
+        until(lambda: _reason(server, "held-0") == HELD, 10, "it says why it waits")
+        assert delivery(server)["pending"] == len(held)
+        operator.post("/api/switch", json={"preset": "Page Visit", "on": True}).raise_for_status()
+        switched_on_at = time.monotonic()
+
+    until(lambda: pinterest.counts()["received"] > 1, 10)
+    assert time.monotonic() - switched_on_at < 2
+    until(lambda: pinterest.counts()["received"] > len(held), 30)
+    until_settled(server)
+    assert sorted(pinterest.event_ids()) == sorted(["sent", *held])
+
+
+def _reason(server: Server, message_id: str) -> str:
+    (found,) = httpx.get(f"{server.url}/api/messages/{message_id}", trust_env=False).json()["deliveries"]
+    return str(found["reason"])
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ connection  one connection; every error of NATS leaves through it
 broker      the calls of NATS
 record      what is stored of a delivery, as JSON
 keys        de-duplication
-enqueue, queue, batch, settle, redrive      the life of a delivery
+enqueue, queue, taken, holding, batch, settle, redrive      the life of a delivery
 ledger, tally, shared, watch                what is read, counted, shared and waited for
 """
 

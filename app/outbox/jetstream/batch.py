@@ -16,6 +16,7 @@ class ClaimCall:
     max_bytes: int
     max_wait_s: float
     lease_s: float
+    without_presets: frozenset[str]
     now: float
 
 

@@ -11,7 +11,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, PubAck, RawStreamMsg
-from nats.js.errors import APIError, BadRequestError, NotFoundError
+from nats.js.errors import APIError, NotFoundError
 
 from app.errors import OutboxUnavailable
 from app.outbox.jetstream.connection import REQUEST_S, Connection
@@ -22,6 +22,8 @@ PULL_S: Final = 0.02
 #: Requests under way at once, for one call of the outbox.
 TOGETHER: Final = 256
 _WRONG_LAST_SEQUENCE = 10071
+#: No message has this sequence; its deletion failed, for somebody was faster.
+_ALREADY_GONE = (10037, 10057)
 
 Answer = TypeVar("Answer")
 
@@ -100,8 +102,16 @@ class Broker:
     async def delete(self, stream_name: str, sequence: int) -> None:
         """Delete one message; no matter if it is gone."""
         async with self._connection.lend() as lent:
-            with suppress(NotFoundError, BadRequestError):
+            try:
                 await lent.stream.delete_msg(stream_name, sequence)
+            except APIError as exc:
+                if exc.err_code not in _ALREADY_GONE:
+                    raise
+
+    async def purge(self, stream_name: str, subject: str, *, up_to: int) -> None:
+        """Delete the messages of a subject, up to a sequence."""
+        async with self._connection.lend() as lent:
+            await lent.stream.purge_stream(stream_name, seq=up_to + 1, subject=subject)
 
     async def count(self, stream_name: str) -> tuple[int, int, int]:
         """Answer how many messages a stream holds, and its first and last sequence."""
@@ -115,8 +125,8 @@ class Broker:
             state = (await lent.stream.stream_info(stream_name, subjects_filter=pattern)).state
         return list(state.subjects or {})
 
-    async def read(self, stream_name: str, pattern: str, *, start: int = 1) -> list[Stored]:
-        """Read the messages of a pattern of subjects, from a sequence on, oldest first."""
+    async def read(self, stream_name: str, pattern: str, *, start: int = 1, limit: int | None = None) -> list[Stored]:
+        """Read the messages of a pattern of subjects, from a sequence on, oldest first, all or `limit` at most."""
         config = ConsumerConfig(
             ack_policy=AckPolicy.NONE,
             deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
@@ -129,7 +139,9 @@ class Broker:
         async with self._connection.lend() as lent:
             info = await lent.stream.add_consumer(stream_name, config)
             try:
-                found = await self._next(lent.client, stream_name, info.name, info.num_pending or 0)
+                pending = info.num_pending or 0
+                count = pending if limit is None else min(limit, pending)
+                found = await self._next(lent.client, stream_name, info.name, count)
             finally:
                 with suppress(NotFoundError):
                     await lent.stream.delete_consumer(stream_name, info.name)

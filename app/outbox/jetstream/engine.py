@@ -10,6 +10,7 @@ from app.outbox.jetstream.batch import ClaimCall
 from app.outbox.jetstream.broker import Broker
 from app.outbox.jetstream.connection import Connection
 from app.outbox.jetstream.enqueue import Enqueue
+from app.outbox.jetstream.holding import Holding
 from app.outbox.jetstream.keys import Keys
 from app.outbox.jetstream.ledger import Ledger
 from app.outbox.jetstream.queue import Queue
@@ -46,7 +47,7 @@ class JetStreamOutbox:
         self._watch = Watch(clock)
         self._broker = Broker(Connection(servers, configurations(rules), self._watch.woken))
         self._keys = Keys(self._broker)
-        self._queue = Queue(self._broker)
+        self._queue = Queue(self._broker, Holding(self._broker, self._watch.wake))
         self._tallies = Tallies(self._broker)
         self._ledger = Ledger(self._broker, self._queue)
         self._shared = SharedValues(self._broker)
@@ -65,7 +66,15 @@ class JetStreamOutbox:
         return answers
 
     async def claim(
-        self, ad_account_id: str, *, limit: int, max_bytes: int, max_wait_s: float, lease_s: float, now: float
+        self,
+        ad_account_id: str,
+        *,
+        limit: int,
+        max_bytes: int,
+        max_wait_s: float,
+        lease_s: float,
+        now: float,
+        without_presets: frozenset[str] = frozenset(),
     ) -> list[Claimed]:
         call = ClaimCall(
             ad_account_id=ad_account_id,
@@ -73,6 +82,7 @@ class JetStreamOutbox:
             max_bytes=max_bytes,
             max_wait_s=max_wait_s,
             lease_s=lease_s,
+            without_presets=without_presets,
             now=now,
         )
         claimed = await self._queue.claim(call)

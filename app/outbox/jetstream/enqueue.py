@@ -12,7 +12,7 @@ from app.outbox.counts import enqueue_tallies
 from app.outbox.jetstream.broker import Broker, together
 from app.outbox.jetstream.keys import Held, Keys, keys_under
 from app.outbox.jetstream.record import Record, begun, decode, encode
-from app.outbox.jetstream.streams import QUEUE, address, token
+from app.outbox.jetstream.streams import HELD, QUEUE, address, token
 from app.outbox.keys import Key
 from app.outbox.rules import OutboxRules
 from app.types import Enqueued, Exit, NewDelivery, Note, Tally
@@ -89,7 +89,8 @@ class Enqueue:
 
     async def refuse_beyond_the_backlog(self, count: int) -> None:
         """Raise OutboxUnavailable where `count` more deliveries would be too many."""
-        waiting = (await self._broker.count(QUEUE))[0] if count else 0
+        counts = await together(map(self._broker.count, (QUEUE, HELD))) if count else []
+        waiting = sum(messages for messages, _, _ in counts)
         if waiting + count > self._rules.max_backlog:
             message = (
                 f"The outbox is full: {self._rules.max_backlog:,} deliveries wait (OUTBOX_MAX_BACKLOG). "

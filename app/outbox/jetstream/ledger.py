@@ -9,7 +9,18 @@ import orjson
 from app.outbox.jetstream.broker import Broker, together
 from app.outbox.jetstream.queue import Queue
 from app.outbox.jetstream.record import decode
-from app.outbox.jetstream.streams import DEAD, KEPT, LEDGER, NOTES, QUEUE, address, addresses, is_delivery_id, token
+from app.outbox.jetstream.streams import (
+    DEAD,
+    HELD,
+    KEPT,
+    LEDGER,
+    NOTES,
+    QUEUE,
+    address,
+    addresses,
+    is_delivery_id,
+    token,
+)
 from app.types import Backlog, Delivery, Exit, Message, Note, Page, Query, State
 
 #: Records looked at, the last that changed, where no subject leads to what is asked for.
@@ -90,6 +101,8 @@ class Ledger:
             return replace(delivery, payload=kept.body if kept else None)
         stream, subject = (DEAD, "dead") if delivery.state is State.DEAD else (QUEUE, "queue")
         stored = await self._broker.last(stream, f"pinrelay.{subject}.{place}")
+        if stored is None:
+            stored = await self._broker.last(HELD, f"pinrelay.held.{place}")
         return replace(delivery, payload=decode(stored.body).delivery.payload if stored else None)
 
     async def message(self, message_id: str) -> Message:
@@ -103,17 +116,26 @@ class Ledger:
         )
 
     async def backlog(self, ad_account_id: str) -> Backlog:
-        """Do `Outbox.backlog`; `claimed` counts what this process holds, `dead` at most 100,000."""
+        """Do `Outbox.backlog`.
+
+        `claimed` counts what this process has claimed, `dead` at most 100,000; what is held of switched-off presets is
+        counted for all ad accounts together.
+        """
         account = token(ad_account_id)
+        held, _, _ = await self._broker.count(HELD)
         consumer = await self._queue.subscribe(ad_account_id)
         unsettled = await self._broker.waiting(QUEUE, consumer)
         claimed = self._queue.claimed_of(ad_account_id)
-        oldest = await self._broker.first(QUEUE, f"pinrelay.queue.{account}.>")
+        held = max(held, (await self._broker.count(HELD))[0])  # some may have moved to or from the queue meanwhile
+        oldest = [
+            await self._broker.first(QUEUE, f"pinrelay.queue.{account}.>"),
+            await self._broker.first(HELD, f"pinrelay.held.{account}.>") if held else None,
+        ]
         return Backlog(
-            pending=max(0, unsettled - claimed),
+            pending=max(0, unsettled - claimed) + held,
             claimed=claimed,
             dead=len(await self._broker.subjects(DEAD, f"pinrelay.dead.{account}.>")),
-            oldest_at=decode(oldest.body).delivery.enqueued_at if oldest else None,
+            oldest_at=min((decode(each.body).delivery.enqueued_at for each in oldest if each), default=None),
         )
 
 

@@ -1,11 +1,10 @@
 """The work queue as this process sees it: what it has at hand for the next batch, and what it holds claimed."""
 
 import asyncio
-import json
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from nats.aio.msg import Msg
@@ -13,46 +12,22 @@ from nats.js.api import ConsumerConfig
 
 from app.outbox.jetstream.batch import ClaimCall, batch
 from app.outbox.jetstream.broker import Broker, together
-from app.outbox.jetstream.record import Record, decode, encode
+from app.outbox.jetstream.holding import Holding
+from app.outbox.jetstream.record import FINAL, Record, decode, encode, handed_again
 from app.outbox.jetstream.streams import LEDGER, QUEUE, address, token
-from app.types import Claimed, Delivery, State
+from app.outbox.jetstream.taken import ACK, IN_PROGRESS, Taken, nak
+from app.types import Claimed, Delivery
 
-ACK: Final = b"+ACK"
-IN_PROGRESS: Final = b"+WPI"
-_FINAL = (State.DELIVERED, State.DEAD)
-
-
-def nak(delay_s: float) -> bytes:
-    """Write that a message is to be handed out again, after a pause."""
-    return b"-NAK " + json.dumps({"delay": int(delay_s * 1e9)}).encode() if delay_s > 0 else b"-NAK"
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Taken:
-    """A message that the server has handed to this process."""
-
-    message: Msg
-    record: Record
-    #: When the server last heard of it, by the clock of the event loop.
-    heard_at: float
-    #: Of the claim: "", 0, 0.0 while it waits at hand for a batch.
-    claim: str = ""
-    attempt: int = 0
-    until: float = 0.0
-
-    @property
-    def delivery(self) -> Delivery:
-        """The delivery as people see it now."""
-        if not self.claim:
-            return self.record.delivery
-        return replace(self.record.delivery, state=State.CLAIMED, due_at=self.until, attempts=self.attempt)
+#: So many pulls a claim where all that they bring is put aside.
+_PULLS: Final = 4
 
 
 class Queue:
     """Pulls, keeps a partial batch at hand, and knows the claims of this process."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, holding: Holding) -> None:
         self._broker = broker
+        self._holding = holding
         self._leases: dict[str, float] = {}
         self._at_hand: dict[str, list[Taken]] = defaultdict(list)
         self._claimed: dict[str, Taken] = {}
@@ -62,8 +37,14 @@ class Queue:
         """Do `Outbox.claim`."""
         async with self._locks[call.ad_account_id]:
             await self.subscribe(call.ad_account_id, call.lease_s)
-            at_hand = await self._still_at_hand(call)
-            at_hand += await self._fetch(call, call.limit - len(at_hand))
+            await self._holding.release(call)
+            at_hand = await self._holding.hold(await self._still_at_hand(call), call)
+            for _ in range(_PULLS):
+                pulled = await self._fetch(call, call.limit - len(at_hand))
+                kept = await self._holding.hold(pulled, call)
+                at_hand += kept
+                if len(kept) == len(pulled):
+                    break
             self._at_hand[call.ad_account_id] = at_hand
             chosen = {id(record) for record in batch([each.record for each in at_hand], call)}
             self._at_hand[call.ad_account_id] = [each for each in at_hand if id(each.record) not in chosen]
@@ -102,19 +83,20 @@ class Queue:
     async def _fetch(self, call: ClaimCall, count: int) -> list[Taken]:
         consumer = await self.subscribe(call.ad_account_id)
         messages = await self._broker.pull(QUEUE, consumer, max(0, count))
-        return [taken for taken in await together(map(self._open, messages)) if taken]
+        return [taken for taken in await together(self._open(each, call.now) for each in messages) if taken]
 
-    async def _open(self, message: Msg) -> Taken | None:
+    async def _open(self, message: Msg, now: float) -> Taken | None:
         """Read a message; None where it was settled already, by a process that ended before it could say so."""
         record = decode(message.data)
         handed = message.metadata.num_delivered
         if handed > 1:
             first, record = record, await self._newest(record) or record
-            if record.delivery.state in _FINAL:
+            if record.delivery.state in FINAL:
                 await self._broker.acknowledge(message, ACK)
                 return None
+            record = handed_again(record, handed, now)
             delivery = replace(record.delivery, payload=first.delivery.payload)
-            record = replace(record, handed=handed, delivery=delivery, traceparent=first.traceparent)
+            record = replace(record, delivery=delivery, traceparent=first.traceparent)
             await self._broker.publish(f"pinrelay.ledger.{address(record.delivery)}", encode(record))
         return Taken(message=message, record=record, heard_at=asyncio.get_running_loop().time())
 
@@ -141,6 +123,7 @@ class Queue:
             attempt=taken.attempt,
             enqueued_at=delivery.enqueued_at,
             traceparent=taken.record.traceparent,
+            lease_was_lost=taken.record.lease_was_lost,
         )
 
     def held(self, claimed: Claimed) -> Taken | None:

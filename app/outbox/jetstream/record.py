@@ -6,10 +6,12 @@ from typing import Any, Final
 import orjson
 
 from app.errors import OutboxVersionError
-from app.types import Attempt, Delivery, Exit, NewDelivery, State
+from app.types import LEASE_LOST, Attempt, Delivery, Exit, NewDelivery, State
 
 #: Of the JSON that `encode` writes.
 VERSION: Final = 1
+#: States that only a redrive leads out of.
+FINAL: Final = (State.DELIVERED, State.DEAD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,8 @@ class Record:
     handed: int = 1
     #: Of the delivery, as it was enqueued. The ledger may be without.
     traceparent: str | None = None
+    #: A claim before was lost, and nothing was recorded since.
+    lease_was_lost: bool = False
 
 
 def encode(record: Record, *, with_payload: bool = False) -> bytes:
@@ -33,6 +37,7 @@ def encode(record: Record, *, with_payload: bool = False) -> bytes:
         "uncounted": record.uncounted,
         "handed": record.handed,
         "traceparent": record.traceparent,
+        "lease_was_lost": record.lease_was_lost,
         "delivery": replace(record.delivery, payload=None),
         "payload": payload.decode() if with_payload and payload is not None else None,
     }
@@ -58,7 +63,21 @@ def decode(body: bytes) -> Record:
         uncounted=content["uncounted"],
         handed=content["handed"],
         traceparent=content.get("traceparent"),  # older records have none
+        lease_was_lost=content.get("lease_was_lost", False),
     )
+
+
+def handed_again(record: Record, handed: int, now: float) -> Record:
+    """Make the record of a delivery that the queue hands out for the `handed`th time.
+
+    Where less than the times before it was recorded as tried or given back, the last claim was lost.
+    """
+    delivery, tried = record.delivery, handed - 1 - record.uncounted
+    if delivery.attempts >= tried:
+        return replace(record, handed=handed)
+    lost = Attempt(number=tried, at=now, exit=Exit.RETRY, status=None, message=LEASE_LOST)
+    delivery = replace(delivery, attempts=tried, history=(*delivery.history, lost))
+    return replace(record, handed=handed, lease_was_lost=True, delivery=delivery)
 
 
 def begun(new: NewDelivery, delivery_id: str, now: float) -> Record:

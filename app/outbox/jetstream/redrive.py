@@ -71,7 +71,7 @@ class Redrive:
         await self._broker.replace(f"pinrelay.ledger.{place}", encode(record), after=after)
         keys = keys_under(self._rules, dead)
         await self._keys.take(keys, dead.delivery_id, now + self._rules.dedup_window_s, seen)
-        await self._broker.delete(DEAD, stored.sequence)
+        await self._broker.purge(DEAD, stored.subject, up_to=stored.sequence)
         return not is_queued
 
     async def _explain(self, dead: Delivery, replay: str) -> bool:

@@ -7,9 +7,10 @@ import orjson
 
 from app.outbox.jetstream.broker import Broker, together
 from app.outbox.jetstream.keys import Keys
-from app.outbox.jetstream.queue import ACK, Queue, Taken, nak
+from app.outbox.jetstream.queue import Queue
 from app.outbox.jetstream.record import Record, encode
 from app.outbox.jetstream.streams import address
+from app.outbox.jetstream.taken import ACK, Taken, nak
 from app.outbox.rules import OutboxRules
 from app.types import Attempt, Blocked, Delivered, Exit, Outcome, Rejected, Retry, Settlement, State
 
@@ -62,7 +63,8 @@ def settled(taken: Taken, settlement: Settlement, now: float) -> Record:
         settled_at=None if settlement.state is State.PENDING else now,
         history=(*delivery.history, _attempt(taken.attempt, outcome, now)) if was_tried else delivery.history,
     )
-    return replace(taken.record, delivery=delivery, uncounted=taken.record.uncounted + settlement.give_back)
+    uncounted = taken.record.uncounted + settlement.give_back
+    return replace(taken.record, delivery=delivery, uncounted=uncounted, lease_was_lost=False)
 
 
 def _attempt(number: int, outcome: Outcome, now: float) -> Attempt:

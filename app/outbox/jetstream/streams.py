@@ -1,6 +1,7 @@
 """The streams: their names, what their subjects mean, their limits.
 
     pinrelay.queue.<address>     payloads of unsettled deliveries; a work queue: gone when settled
+    pinrelay.held.<address>      payloads of pending deliveries of presets that are switched off
     pinrelay.dead.<address>      payloads of dead deliveries, whole, for a redrive
     pinrelay.kept.<address>      payloads of delivered events, stripped, where PAYLOAD_DAYS keeps them
     pinrelay.ledger.<address>    the newest record of every delivery
@@ -23,6 +24,7 @@ from app.outbox.rules import OutboxRules
 from app.types import Delivery, Query
 
 QUEUE: Final = "pinrelay_queue"
+HELD: Final = "pinrelay_held"
 DEAD: Final = "pinrelay_dead"
 KEPT: Final = "pinrelay_kept"
 LEDGER: Final = "pinrelay_ledger"
@@ -73,7 +75,10 @@ def configurations(rules: OutboxRules) -> list[StreamConfig]:
             max_msgs=2 * rules.max_backlog + 1_000,
             discard=DiscardPolicy.NEW,
         ),
-        _stream(DEAD, "pinrelay.dead.>", rules, max_age=rules.ledger_s, max_msgs_per_subject=1),
+        # No limit a subject where messages are deleted: nats-server 2.10 loses one that is stored, under a limit of 1,
+        # while the one before it on its subject is being deleted.
+        _stream(HELD, "pinrelay.held.>", rules),
+        _stream(DEAD, "pinrelay.dead.>", rules, max_age=rules.ledger_s),
         _stream(KEPT, "pinrelay.kept.>", rules, max_age=max(rules.payload_s, _SHORTEST_AGE_S), max_msgs_per_subject=1),
         _stream(LEDGER, "pinrelay.ledger.>", rules, max_age=rules.ledger_s, max_msgs_per_subject=1),
         _stream(NOTES, "pinrelay.note.>", rules, max_age=rules.ledger_s),

@@ -5,7 +5,7 @@ writer      one thread, group commit
 readers     connections that read
 watch       what `wait` waits for
 database    the file, its schema, its errors
-enqueue, claim, settle, redrive, retention, shared, tally    what is written, in one transaction each
+enqueue, claim, held, settle, redrive, retention, shared, tally    what is written, in one transaction each
 ledger      what is read
 """
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from app.errors import OutboxVersionError
 from app.outbox.sqlite.database import PAYLOAD_VERSION, as_rows, one_json
+from app.outbox.sqlite.held import hold, release
 from app.outbox.sqlite.sql import SQL
-from app.types import Claimed
+from app.types import LEASE_LOST, Claimed, Exit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class ClaimCall:
     max_bytes: int
     max_wait_s: float
     lease_s: float
+    without_presets: frozenset[str]
     now: float
 
 
@@ -34,14 +36,26 @@ class RenewCall:
 
 def claim(connection: sqlite3.Connection, call: ClaimCall) -> list[Claimed]:
     """Do `Outbox.claim`: one statement takes, a second reads what it took as one row (see queries.sql)."""
+    hold(connection, ad_account_id=call.ad_account_id, presets=call.without_presets, now=call.now)
+    release(connection, ad_account_id=call.ad_account_id, presets=call.without_presets, limit=call.limit)
     token = secrets.token_hex(8)
-    connection.execute(SQL["claim"], {**asdict(call), "claim": token})
-    return [_claimed(row, token) for row in one_json(connection, "claimed", claim=token)]
+    tokens = {"claim": token, "claim_after_loss": f"{token}-after-loss"}
+    without = {"without_presets": as_rows(sorted(call.without_presets))}
+    connection.execute(SQL["claim"], {**asdict(call), **without, **tokens})
+    claimed = [_claimed(row, token) for row in one_json(connection, "claimed", **tokens)]
+    lost = [
+        (int(each.delivery_id), each.attempt - 1, Exit.RETRY, None, LEASE_LOST)
+        for each in claimed
+        if each.lease_was_lost
+    ]
+    if lost:
+        connection.execute(SQL["add_attempts"], {"rows": as_rows(lost), "at": call.now})
+    return claimed
 
 
 def _claimed(row: Sequence[Any], token: str) -> Claimed:
     delivery_id, ad_account_id, preset, message_id, event_name, event_id, source, attempt, at, *rest = row
-    version, body, traceparent = rest
+    version, body, traceparent, claim = rest
     if version > PAYLOAD_VERSION:
         message = (
             f"The outbox holds payloads of version {version}, and this Pinrelay knows {PAYLOAD_VERSION}: "
@@ -50,7 +64,7 @@ def _claimed(row: Sequence[Any], token: str) -> Claimed:
         raise OutboxVersionError(message)
     return Claimed(
         delivery_id=str(delivery_id),
-        claim=token,
+        claim=claim,
         ad_account_id=ad_account_id,
         preset=preset,
         message_id=message_id,
@@ -61,6 +75,7 @@ def _claimed(row: Sequence[Any], token: str) -> Claimed:
         attempt=attempt,
         enqueued_at=float(at),
         traceparent=traceparent,
+        lease_was_lost=claim != token,
     )
 
 

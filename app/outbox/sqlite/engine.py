@@ -68,7 +68,15 @@ class SqliteOutbox:
         return answer
 
     async def claim(
-        self, ad_account_id: str, *, limit: int, max_bytes: int, max_wait_s: float, lease_s: float, now: float
+        self,
+        ad_account_id: str,
+        *,
+        limit: int,
+        max_bytes: int,
+        max_wait_s: float,
+        lease_s: float,
+        now: float,
+        without_presets: frozenset[str] = frozenset(),
     ) -> list[Claimed]:
         call = ClaimCall(
             ad_account_id=ad_account_id,
@@ -76,6 +84,7 @@ class SqliteOutbox:
             max_bytes=max_bytes,
             max_wait_s=max_wait_s,
             lease_s=lease_s,
+            without_presets=without_presets,
             now=now,
         )
         claimed = await self._writer.do(self._claim, call, rows=limit)

@@ -57,37 +57,77 @@ INSERT INTO tally (span_s, start_at, name, preset, label, count)
 SELECT :span_s, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows) WHERE true
 ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
+-- hold --
+-- Take out of the line, of what is due first, what is pending for presets that are switched off.
+UPDATE delivery SET held = 1, reason = :reason
+WHERE id IN (
+  SELECT id FROM (
+    SELECT * FROM (
+      SELECT id, preset, state FROM delivery
+      WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit
+    )
+    UNION ALL
+    SELECT * FROM (
+      SELECT id, preset, state FROM delivery
+      WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit
+    )
+  )
+  WHERE state = 'pending' AND preset IN (SELECT value FROM json_each(:without_presets))
+);
+
+-- held_presets --
+-- The presets of which something is held.
+WITH RECURSIVE kept (preset) AS (
+  SELECT (SELECT min(preset) FROM delivery WHERE ad_account_id = :ad_account_id AND held = 1)
+  UNION ALL
+  SELECT (SELECT min(preset) FROM delivery
+          WHERE ad_account_id = :ad_account_id AND held = 1 AND delivery.preset > kept.preset)
+  FROM kept WHERE kept.preset IS NOT NULL
+)
+SELECT json_group_array(preset) FILTER (WHERE preset IS NOT NULL) FROM kept;
+
+-- release --
+-- Put what is held of a preset back in the line, the longest due first.
+UPDATE delivery SET held = 0, reason = ''
+WHERE id IN (
+  SELECT id FROM delivery WHERE ad_account_id = :ad_account_id AND held = 1 AND preset = :preset
+  ORDER BY due_at LIMIT :limit
+);
+
 -- claim --
 -- Take what is due, fresh deliveries and retries by turns, unless the batch is neither full nor old enough.
 WITH
   due AS (
     SELECT * FROM (
-      SELECT id, due_at, payload_bytes, retried FROM delivery
-      WHERE ad_account_id = :ad_account_id AND retried = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit
+      SELECT id, due_at, payload_bytes, retried, state, preset FROM delivery
+      WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit
     )
     UNION ALL
     SELECT * FROM (
-      SELECT id, due_at, payload_bytes, retried FROM delivery
-      WHERE ad_account_id = :ad_account_id AND retried = 1 AND due_at <= :now ORDER BY due_at LIMIT :limit
+      SELECT id, due_at, payload_bytes, retried, state, preset FROM delivery
+      WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit
     )
   ),
   turn AS (
     SELECT *, row_number() OVER (PARTITION BY retried ORDER BY due_at, id) AS turn FROM due
+    WHERE state = 'claimed' OR preset NOT IN (SELECT value FROM json_each(:without_presets))
   ),
   line AS MATERIALIZED (
     SELECT id, due_at, row_number() OVER turns AS place, sum(payload_bytes) OVER turns AS bytes
     FROM turn WINDOW turns AS (ORDER BY turn, retried ROWS UNBOUNDED PRECEDING)
   )
 UPDATE delivery
-SET state = 'claimed', claim = :claim, attempts = attempts + 1, due_at = :now + :lease_s
+SET state = 'claimed', claim = CASE state WHEN 'claimed' THEN :claim_after_loss ELSE :claim END,
+    attempts = attempts + 1, due_at = :now + :lease_s
 WHERE id IN (SELECT id FROM line WHERE place = 1 OR (place <= :limit AND bytes <= :max_bytes))
   AND (SELECT count(*) >= :limit OR max(bytes) >= :max_bytes OR min(due_at) <= :now - :max_wait_s FROM line);
 
 -- claimed --
 -- What a claim holds, as one row.
 SELECT json_group_array(json_array(id, ad_account_id, preset, message_id, event_name, event_id, action_source, attempts,
-                                   printf('%!.17g', enqueued_at), version, CAST(body AS TEXT), traceparent))
-FROM (SELECT * FROM delivery JOIN payload ON delivery_id = id WHERE claim = :claim ORDER BY id);
+                                   printf('%!.17g', enqueued_at), version, CAST(body AS TEXT), traceparent, claim))
+FROM (SELECT * FROM delivery JOIN payload ON delivery_id = id
+      WHERE claim IN (:claim, :claim_after_loss) ORDER BY id);
 
 -- renew --
 -- Lengthen the leases that are still ours.
@@ -191,7 +231,8 @@ SELECT min(enqueued_at) FROM delivery WHERE ad_account_id = :ad_account_id AND s
 -- next_due --
 -- The first moment after `:after` at which something is due.
 SELECT min((SELECT min(due_at) FROM delivery
-            WHERE delivery.ad_account_id = account.ad_account_id AND retried = kind.column1 AND due_at > :after))
+            WHERE delivery.ad_account_id = account.ad_account_id AND retried = kind.column1 AND held = 0
+              AND due_at > :after))
 FROM (SELECT DISTINCT ad_account_id FROM backlog) AS account, (VALUES (0), (1)) AS kind;
 
 -- tallies --

@@ -1,11 +1,13 @@
 """Leases and pauses, which the servers count."""
 
 import time
+from collections.abc import Callable
 
 from app.outbox.jetstream import JetStreamOutbox
 from app.types import State
 from tests.outbox.build import ACCOUNT, new, retry
 from tests.outbox.jetstream.conftest import claim_one, now, until
+from tests.outbox.nats_server import NatsServer
 
 
 async def test_a_retry_comes_back_after_its_pause(outbox: JetStreamOutbox) -> None:
@@ -69,6 +71,23 @@ async def test_a_partial_batch_at_hand_is_kept_and_given_back_uncounted_on_closi
         assert await now(other).claim(limit=2, max_wait_s=60, lease_s=1) == []
     await outbox.close()
     assert (await claim_one(other, lease_s=1)).attempt == 1
+
+
+async def test_a_lost_lease_is_not_forgotten_where_it_is_given_back_before_it_was_claimed(
+    outbox: JetStreamOutbox, other: JetStreamOutbox, open_outbox_at: Callable[..., JetStreamOutbox], server: NatsServer
+) -> None:
+    await now(outbox).enqueue(new())
+    await claim_one(outbox, lease_s=0.5)
+    pulled = time.monotonic() + 1.5
+    while time.monotonic() < pulled:
+        assert await now(other).claim(limit=2, max_wait_s=60, lease_s=0.5) == []
+    await other.close()
+    third = open_outbox_at(server)
+    claimed = await claim_one(third, lease_s=0.5)
+    assert (claimed.attempt, claimed.lease_was_lost) == (2, True)
+    shown = await third.delivery(claimed.delivery_id)
+    assert shown is not None
+    assert [attempt.number for attempt in shown.history] == [1]
 
 
 async def test_what_another_process_put_off_wakes_when_it_falls_due(

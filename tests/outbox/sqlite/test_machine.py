@@ -85,6 +85,8 @@ class OutboxMachine(RuleBasedStateMachine):
         for each in claimed:
             expected = self.expected[each.message_id]
             assert expected in due
+            assert each.lease_was_lost is (expected.state is State.CLAIMED)
+            expected.exits += [Exit.RETRY] if each.lease_was_lost else []
             expected.state, expected.claim = State.CLAIMED, each.claim
             expected.attempts += 1
             expected.due_at = self.at.now + LEASE_S

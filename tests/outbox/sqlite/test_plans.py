@@ -50,6 +50,9 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection, na
     ("name", "index"),
     [
         ("claim", "delivery_due (ad_account_id=? AND retried=? AND due_at<?)"),
+        ("hold", "delivery_due (ad_account_id=? AND retried=? AND due_at<?)"),
+        ("held_presets", "COVERING INDEX delivery_held (ad_account_id=? AND preset>?)"),
+        ("release", "COVERING INDEX delivery_held (ad_account_id=? AND preset=?)"),
         ("claimed", "delivery_claim (claim=?)"),
         ("oldest_unsettled", "delivery_unsettled (ad_account_id=?)"),
         ("next_due", "delivery_due (ad_account_id=? AND retried=? AND due_at>?)"),

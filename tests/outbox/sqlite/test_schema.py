@@ -39,7 +39,7 @@ def _insert(connection: sqlite3.Connection, **changes: object) -> None:
     connection.execute(f"INSERT INTO delivery ({', '.join(row)}) VALUES ({marks})", list(row.values()))
 
 
-@pytest.mark.parametrize("row", [PENDING, CLAIMED, DELIVERED, DEAD], ids=lambda row: row["state"])
+@pytest.mark.parametrize("row", [PENDING, PENDING | {"held": 1}, CLAIMED, DELIVERED, DEAD], ids=str)
 def test_every_state_that_is_drawn_can_be_stored(connection: sqlite3.Connection, row: dict[str, object]) -> None:
     _insert(connection, **row)
 
@@ -59,6 +59,9 @@ def test_every_state_that_is_drawn_can_be_stored(connection: sqlite3.Connection,
         DELIVERED | {"settled_at": None},
         DELIVERED | {"due_at": 1.0},
         DELIVERED | {"claim": "c"},
+        CLAIMED | {"held": 1},
+        DELIVERED | {"held": 1},
+        PENDING | {"held": 2},
         DEAD | {"settled_at": None},
         DEAD | {"due_at": 1.0},
         PENDING | {"event_time": "soon"},
