@@ -4,7 +4,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Thread
@@ -38,6 +38,7 @@ from app.source import sdk_settings_router, tracking_router, webhook_router, wit
 from app.status import RequestLog, Status, status_router
 from app.tester import Tester
 from app.tracing import Tracing, open_tracing
+from app.types import Settlement, Tally
 from app.unrouted import answer_unrouted
 from app.worker import Worker
 
@@ -194,6 +195,10 @@ def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Ale
         log_attempts(report.settlements, status=report.status, duration_s=report.duration_s)
         parts.tracing.on_call(report)
 
+    def on_settled(settlements: Sequence[Settlement], tallies: Sequence[Tally]) -> None:
+        parts.metrics.count(tallies)
+        log_attempts(settlements, status=None, duration_s=0)
+
     worker = Worker(
         parts.outbox,
         parts.client,
@@ -205,6 +210,7 @@ def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Ale
             switches=parts.coordination,
             redact=redact,
             on_call=on_call,
+            on_settled=on_settled,
             on_error=log_error,
         ),
     )

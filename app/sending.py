@@ -70,6 +70,8 @@ class Surroundings:
     #: Takes personal data out of Pinterest's words before they are stored.
     redact: Callable[[str], str]
     on_call: Callable[[CallReport], None]
+    #: Told of what was settled without a call.
+    on_settled: Callable[[Sequence[Settlement], Sequence[Tally]], None]
     on_error: Callable[[Exception], None]
 
 
@@ -131,17 +133,7 @@ class Sending:
             return batch
         counts = tallies(dead)
         await self._record(dead, counts)
-        self._by.on_call(  # no call, but logged and counted as one that had no answer
-            CallReport(
-                ad_account_id=dead[0].claimed.ad_account_id,
-                at=now,
-                duration_s=0,
-                status=None,
-                deliveries=len(dead),
-                settlements=tuple(dead),
-                tallies=tuple(counts),
-            )
-        )
+        self._by.on_settled(dead, counts)
         settled = {each.claimed.delivery_id for each in dead}
         return [each for each in batch if each.delivery_id not in settled]
 

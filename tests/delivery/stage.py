@@ -18,7 +18,7 @@ from app.destination.client import PinterestClient
 from app.outbox import Outbox, OutboxRules, open_outbox
 from app.sandbox import Account, create_sandbox
 from app.sending import CallReport, Surroundings
-from app.types import Delivery, NewDelivery, Query, State
+from app.types import Delivery, NewDelivery, Query, Settlement, State
 from app.worker import Worker
 from tests.delivery.claims import a_policy
 from tests.sandbox.events import pinterest_event
@@ -52,6 +52,7 @@ class Stage:
     #: Read anew for every call.
     token: str = TOKEN
     calls: list[CallReport] = field(default_factory=list)
+    settled_without_a_call: list[Settlement] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
 
     async def enqueue(self, *event_ids: str, preset: str = "Checkout", action_source: str = "web") -> None:
@@ -79,6 +80,7 @@ class Stage:
                 switches=self.switches,
                 redact=redact,
                 on_call=self.calls.append,
+                on_settled=lambda settlements, _: self.settled_without_a_call.extend(settlements),
                 on_error=self.errors.append,
             ),
         )

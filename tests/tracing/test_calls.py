@@ -31,6 +31,7 @@ def claimed(event_id: str, traceparent: str | None) -> Claimed:
         payload=b'{"user_data":{"client_ip_address":"203.0.113.9"}}',
         attempt=2,
         enqueued_at=AT,
+        lease_was_lost=False,
         traceparent=traceparent,
     )
 
