@@ -6,11 +6,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import orjson
+
 from app.errors import OutboxVersionError
-from app.outbox.sqlite.database import PAYLOAD_VERSION, as_rows, one_json
+from app.outbox.sqlite.database import PAYLOAD_VERSION, as_rows
 from app.outbox.sqlite.held import hold, release
 from app.outbox.sqlite.sql import SQL
 from app.types import LEASE_LOST, Claimed, Exit
+
+#: Ends the token of a claim that took over from one whose lease was lost.
+_AFTER_LOSS = "-after-loss"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +40,13 @@ class RenewCall:
 
 
 def claim(connection: sqlite3.Connection, call: ClaimCall) -> list[Claimed]:
-    """Do `Outbox.claim`: one statement takes, a second reads what it took as one row (see queries.sql)."""
-    hold(connection, ad_account_id=call.ad_account_id, presets=call.without_presets, now=call.now)
-    release(connection, ad_account_id=call.ad_account_id, presets=call.without_presets, limit=call.limit)
-    token = secrets.token_hex(8)
-    tokens = {"claim": token, "claim_after_loss": f"{token}-after-loss"}
-    without = {"without_presets": as_rows(sorted(call.without_presets))}
-    connection.execute(SQL["claim"], {**asdict(call), **without, **tokens})
-    claimed = [_claimed(row, token) for row in one_json(connection, "claimed", **tokens)]
+    """Do `Outbox.claim`."""
+    if call.without_presets:
+        hold(connection, ad_account_id=call.ad_account_id, presets=call.without_presets, now=call.now)
+    claimed, held = _take(connection, call)
+    if again := held - call.without_presets:
+        release(connection, ad_account_id=call.ad_account_id, presets=again, limit=call.limit)
+        claimed = claimed or _take(connection, call)[0]
     lost = [
         (int(each.delivery_id), each.attempt - 1, Exit.RETRY, None, LEASE_LOST)
         for each in claimed
@@ -53,9 +57,23 @@ def claim(connection: sqlite3.Connection, call: ClaimCall) -> list[Claimed]:
     return claimed
 
 
+def _take(connection: sqlite3.Connection, call: ClaimCall) -> tuple[list[Claimed], frozenset[str]]:
+    """Claim, and answer what was taken and of which presets something is held.
+
+    One statement takes, a second reads what it took as one row (see queries.sql).
+    """
+    token = secrets.token_hex(8)
+    without = as_rows(sorted(call.without_presets))
+    tokens = {"claim": token, "claim_after_loss": token + _AFTER_LOSS}
+    parameters = {**asdict(call), "without_presets": without, **tokens}
+    connection.execute(SQL["claim"], parameters)
+    rows, held = map(orjson.loads, connection.execute(SQL["claimed"], parameters).fetchone())
+    return [_claimed(row, token) for row in rows], frozenset(held)
+
+
 def _claimed(row: Sequence[Any], token: str) -> Claimed:
     delivery_id, ad_account_id, preset, message_id, event_name, event_id, source, attempt, at, *rest = row
-    version, body, traceparent, claim = rest
+    version, body, traceparent, lease_was_lost = rest
     if version > PAYLOAD_VERSION:
         message = (
             f"The outbox holds payloads of version {version}, and this Pinrelay knows {PAYLOAD_VERSION}: "
@@ -64,7 +82,7 @@ def _claimed(row: Sequence[Any], token: str) -> Claimed:
         raise OutboxVersionError(message)
     return Claimed(
         delivery_id=str(delivery_id),
-        claim=claim,
+        claim=token + _AFTER_LOSS if lease_was_lost else token,
         ad_account_id=ad_account_id,
         preset=preset,
         message_id=message_id,
@@ -75,7 +93,7 @@ def _claimed(row: Sequence[Any], token: str) -> Claimed:
         attempt=attempt,
         enqueued_at=float(at),
         traceparent=traceparent,
-        lease_was_lost=claim != token,
+        lease_was_lost=bool(lease_was_lost),
     )
 
 

@@ -75,17 +75,6 @@ WHERE id IN (
   WHERE state = 'pending' AND preset IN (SELECT value FROM json_each(:without_presets))
 );
 
--- held_presets --
--- The presets of which something is held.
-WITH RECURSIVE kept (preset) AS (
-  SELECT (SELECT min(preset) FROM delivery WHERE ad_account_id = :ad_account_id AND held = 1)
-  UNION ALL
-  SELECT (SELECT min(preset) FROM delivery
-          WHERE ad_account_id = :ad_account_id AND held = 1 AND delivery.preset > kept.preset)
-  FROM kept WHERE kept.preset IS NOT NULL
-)
-SELECT json_group_array(preset) FILTER (WHERE preset IS NOT NULL) FROM kept;
-
 -- release --
 -- Put what is held of a preset back in the line, the longest due first.
 UPDATE delivery SET held = 0, reason = ''
@@ -98,19 +87,20 @@ WHERE id IN (
 -- Take what is due, fresh deliveries and retries by turns, unless the batch is neither full nor old enough.
 WITH
   due AS (
-    SELECT * FROM (
+    SELECT id, due_at, payload_bytes, retried FROM (
       SELECT id, due_at, payload_bytes, retried, state, preset FROM delivery
       WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit
     )
+    WHERE state = 'claimed' OR preset NOT IN (SELECT value FROM json_each(:without_presets))
     UNION ALL
-    SELECT * FROM (
+    SELECT id, due_at, payload_bytes, retried FROM (
       SELECT id, due_at, payload_bytes, retried, state, preset FROM delivery
       WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit
     )
+    WHERE state = 'claimed' OR preset NOT IN (SELECT value FROM json_each(:without_presets))
   ),
   turn AS (
     SELECT *, row_number() OVER (PARTITION BY retried ORDER BY due_at, id) AS turn FROM due
-    WHERE state = 'claimed' OR preset NOT IN (SELECT value FROM json_each(:without_presets))
   ),
   line AS MATERIALIZED (
     SELECT id, due_at, row_number() OVER turns AS place, sum(payload_bytes) OVER turns AS bytes
@@ -123,11 +113,20 @@ WHERE id IN (SELECT id FROM line WHERE place = 1 OR (place <= :limit AND bytes <
   AND (SELECT count(*) >= :limit OR max(bytes) >= :max_bytes OR min(due_at) <= :now - :max_wait_s FROM line);
 
 -- claimed --
--- What a claim holds, as one row.
-SELECT json_group_array(json_array(id, ad_account_id, preset, message_id, event_name, event_id, action_source, attempts,
-                                   printf('%!.17g', enqueued_at), version, CAST(body AS TEXT), traceparent, claim))
-FROM (SELECT * FROM delivery JOIN payload ON delivery_id = id
-      WHERE claim IN (:claim, :claim_after_loss) ORDER BY id);
+-- What a claim holds, and of which presets something is held, as one row.
+WITH RECURSIVE kept (preset) AS (
+  SELECT (SELECT min(preset) FROM delivery WHERE ad_account_id = :ad_account_id AND held = 1)
+  UNION ALL
+  SELECT (SELECT min(preset) FROM delivery
+          WHERE ad_account_id = :ad_account_id AND held = 1 AND delivery.preset > kept.preset)
+  FROM kept WHERE kept.preset IS NOT NULL
+)
+SELECT
+  (SELECT json_group_array(json_array(id, ad_account_id, preset, message_id, event_name, event_id, action_source,
+                                      attempts, printf('%!.17g', enqueued_at), version, CAST(body AS TEXT),
+                                      traceparent, claim <> :claim))
+   FROM delivery JOIN payload ON delivery_id = id WHERE claim IN (:claim, :claim_after_loss)),
+  (SELECT json_group_array(preset) FILTER (WHERE preset IS NOT NULL) FROM kept);
 
 -- renew --
 -- Lengthen the leases that are still ours.
