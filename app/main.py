@@ -195,7 +195,7 @@ def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Ale
         log_attempts(report.settlements, status=report.status, duration_s=report.duration_s)
         parts.tracing.on_call(report)
 
-    def on_settled(settlements: Sequence[Settlement], tallies: Sequence[Tally]) -> None:
+    def on_settled_unsent(settlements: Sequence[Settlement], tallies: Sequence[Tally]) -> None:
         parts.metrics.count(tallies)
         log_attempts(settlements, status=None, duration_s=0)
 
@@ -210,7 +210,7 @@ def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Ale
             switches=parts.coordination,
             redact=redact,
             on_call=on_call,
-            on_settled=on_settled,
+            on_settled_unsent=on_settled_unsent,
             on_error=log_error,
         ),
     )

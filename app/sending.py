@@ -70,8 +70,7 @@ class Surroundings:
     #: Takes personal data out of Pinterest's words before they are stored.
     redact: Callable[[str], str]
     on_call: Callable[[CallReport], None]
-    #: Told of what was settled without a call.
-    on_settled: Callable[[Sequence[Settlement], Sequence[Tally]], None]
+    on_settled_unsent: Callable[[Sequence[Settlement], Sequence[Tally]], None]
     on_error: Callable[[Exception], None]
 
 
@@ -126,14 +125,11 @@ class Sending:
 
     async def _without_what_may_have_arrived(self, batch: Sequence[Claimed]) -> Sequence[Claimed]:
         """Settle what the sender before may have sent and must not be sent again; answer the rest."""
-        now = self._by.clock()
-        lost = (after_loss(each, self._policy, now=now) for each in batch if each.lease_was_lost)
-        dead = [each for each in lost if each]
-        if not dead:
-            return batch
-        counts = tallies(dead)
-        await self._record(dead, counts)
-        self._by.on_settled(dead, counts)
+        judged = (after_loss(each, self._policy, now=self._by.clock()) for each in batch if each.lease_was_lost)
+        if dead := [each for each in judged if each]:
+            counts = tallies(dead)
+            await self._record(dead, counts)
+            self._by.on_settled_unsent(dead, counts)
         settled = {each.claimed.delivery_id for each in dead}
         return [each for each in batch if each.delivery_id not in settled]
 

@@ -219,7 +219,7 @@ async def drain(outbox: Outbox, url: str, policy: DeliveryPolicy, deliveries: in
         switches=NothingIsOff(),
         redact=redact,
         on_call=on_call,
-        on_settled=lambda settlements, _: progress.add(len(settlements)),
+        on_settled_unsent=lambda settlements, _: progress.add(len(settlements)),
         on_error=log_error,
     )
     worker = Worker(outbox, client, policy, ad_account_id=AD_ACCOUNT_ID, surroundings=surroundings)

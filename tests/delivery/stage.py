@@ -80,7 +80,7 @@ class Stage:
                 switches=self.switches,
                 redact=redact,
                 on_call=self.calls.append,
-                on_settled=lambda settlements, _: self.settled_without_a_call.extend(settlements),
+                on_settled_unsent=lambda settlements, _: self.settled_without_a_call.extend(settlements),
                 on_error=self.errors.append,
             ),
         )
