@@ -1,5 +1,8 @@
 """A crash while a delivery is put aside or back: it is in two places, and is sent once."""
 
+import pytest
+
+from app.errors import OutboxUnavailable
 from app.outbox.jetstream import JetStreamOutbox
 from app.outbox.jetstream.streams import HELD, QUEUE
 from app.types import State
@@ -61,3 +64,17 @@ async def test_two_processes_that_put_it_back_at_once_queue_it_once(
 
     assert await until(all_taken)
     assert await until(lambda: _nothing_is_left(other))
+
+
+async def test_what_is_deleted_by_another_process_too_is_no_error_and_a_stream_that_is_gone_is(
+    outbox: JetStreamOutbox,
+) -> None:
+    await now(outbox).enqueue(new(preset="off"))
+    assert await now(outbox).claim(without_presets=OFF) == []
+    stored = await outbox._broker.last(HELD, "pinrelay.held.>")
+    assert stored is not None
+    for _ in range(2):
+        await outbox._broker.delete(HELD, stored.sequence)
+    assert await outbox._broker.last(HELD, "pinrelay.held.>") is None
+    with pytest.raises(OutboxUnavailable):
+        await outbox._broker.delete("pinrelay_gone", 1)
