@@ -7,8 +7,9 @@ map_event(raw) -> [(preset, JSON)] the same for one raw event, for programs
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Protocol, TypeAlias
 
 import orjson
@@ -108,7 +109,7 @@ class Pipeline:
             return Line(preset=preset.name, exit=Exit.INVALID, reason=str(exc))
         return Line(preset=preset.name, exit=Exit.ENQUEUED, warnings=tuple(warnings), event=built)
 
-    async def accept(self, events: Sequence[Event | EventRefused], *, now: float) -> Receipt:
+    async def accept(self, events: Iterable[Event | EventRefused], *, now: float) -> Receipt:
         """Commit what the events give, then say what became of each; what could not be read is told in its place.
 
         Raises OutboxUnavailable where nothing could be committed.
@@ -116,23 +117,33 @@ class Pipeline:
         if self._outbox is None:
             message = "this pipeline has no outbox: it only previews"
             raise RuntimeError(message)
-        drafts = await self._draft_all(events, now)
-        deliveries = [self._delivery(*item) for item in _lines(drafts, Exit.ENQUEUED)]
+        drafts, deliveries = await self._draft_all(iter(events), now)
         tallies = _tallies(drafts)
         answers = await self._outbox.enqueue(deliveries, list(_notes(drafts)), tallies, now=now)
         self._on_count([*tallies, *enqueue_tallies(deliveries, answers)])
         return _receipt(drafts, iter(answers))
 
-    async def _draft_all(self, events: Sequence[Event | EventRefused], now: float) -> list[EventReceipt]:
+    async def _draft_all(
+        self, events: Iterator[Event | EventRefused], now: float
+    ) -> tuple[list[EventReceipt], list[NewDelivery]]:
         """Draft one array after the other, so that the first commits while the next is mapped; a few events at once."""
-        if len(events) <= EVENTS_A_TURN:
-            return [self.draft(event, now=now) for event in events]
-        drafts = []
-        async with self._arrays:
-            for first in range(0, len(events), EVENTS_A_TURN):
-                drafts += [self.draft(event, now=now) for event in events[first : first + EVENTS_A_TURN]]
-                await asyncio.sleep(0)
-        return drafts
+        drafts, deliveries = self._draft_some(events, now)
+        if len(drafts) == EVENTS_A_TURN:
+            async with self._arrays:
+                more = drafts
+                while more:
+                    await asyncio.sleep(0)
+                    more, of_more = self._draft_some(events, now)
+                    drafts += more
+                    deliveries += of_more
+        return drafts, deliveries
+
+    def _draft_some(
+        self, events: Iterator[Event | EventRefused], now: float
+    ) -> tuple[list[EventReceipt], list[NewDelivery]]:
+        """Draft the next events, and make the deliveries that they give."""
+        drafts = [self.draft(event, now=now) for event in islice(events, EVENTS_A_TURN)]
+        return drafts, [self._delivery(*item) for item in _lines(drafts, Exit.ENQUEUED)]
 
     def draft(self, event: Event | EventRefused, *, now: float) -> EventReceipt:
         """Preview one received event, or tell why it was refused."""

@@ -1,6 +1,6 @@
 """The one thing the front door asks of the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Protocol
 
 from app.errors import EventRefused
@@ -10,8 +10,8 @@ from app.types import Event, Receipt
 class Accepts(Protocol):
     """Keeps events for good."""
 
-    async def accept(self, events: Sequence[Event | EventRefused], *, now: float) -> Receipt:
-        """Commit the events, then say what became of each, in their order.
+    async def accept(self, events: Iterable[Event | EventRefused], *, now: float) -> Receipt:
+        """Commit the events, which may be read only when their turn comes, then say what became of each, in order.
 
         Raises OutboxUnavailable where nothing was committed.
         """

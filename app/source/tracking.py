@@ -130,7 +130,7 @@ class _TrackingApi:
         if call is not None and not body.several:
             _name_type(body.members[0], call)
         now = self._clock()
-        events = read_events(body, limits, Arrival.at(now, from_device=True, new_id=self._new_id))
+        events = list(read_events(body, limits, Arrival.at(now, from_device=True, new_id=self._new_id)))
         self._fill_client_ips(events, request)
         await self._accepts.accept(events, now=now)
         return _answer_events(events, body)

@@ -8,7 +8,7 @@ Names follow https://opentelemetry.io/docs/specs/semconv/ (http, messaging); our
 import asyncio
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -102,7 +102,7 @@ class _TracedAccepts:
         self._tracer = tracer
         self._accepts = accepts
 
-    async def accept(self, events: Sequence[Event | EventRefused], *, now: float) -> Receipt:
+    async def accept(self, events: Iterable[Event | EventRefused], *, now: float) -> Receipt:
         with span(self._tracer, "accept") as open_span:
             receipt = await self._accepts.accept(events, now=now)
             open_span.set_attributes({f"pinrelay.{exit_}": count for exit_, count in receipt.counts.items()})

@@ -1,6 +1,6 @@
 """A real application around the routers, and the smallest thing that keeps events."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import httpx
@@ -33,13 +33,14 @@ class Ledger:
         self.refused: list[EventRefused] = []
         self.is_full = False
 
-    async def accept(self, events: Sequence[Event | EventRefused], *, now: float) -> Receipt:
+    async def accept(self, events: Iterable[Event | EventRefused], *, now: float) -> Receipt:
         assert now == NOW
         if self.is_full:
             raise OutboxUnavailable(retry_after_s=7)
+        before = len(self.kept)
         receipts = tuple(map(self._keep, events))
-        accepted = sum(1 for event in events if not isinstance(event, EventRefused))
-        return Receipt(events=receipts, counts={Exit.ACCEPTED: accepted, Exit.REFUSED: len(events) - accepted})
+        accepted = len(self.kept) - before
+        return Receipt(events=receipts, counts={Exit.ACCEPTED: accepted, Exit.REFUSED: len(receipts) - accepted})
 
     def _keep(self, event: Event | EventRefused) -> EventReceipt:
         if isinstance(event, EventRefused):

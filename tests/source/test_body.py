@@ -215,7 +215,9 @@ class TestReadBody:
 
 class TestReadEvents:
     def test_bad_members_are_refused_in_their_place(self) -> None:
-        events = read_events(read_body(b'[{"type":"page"},5,{"messageId":"m-3"},{"type":"track"}]'), limits(), ARRIVAL)
+        events = list(
+            read_events(read_body(b'[{"type":"page"},5,{"messageId":"m-3"},{"type":"track"}]'), limits(), ARRIVAL)
+        )
 
         assert [isinstance(event, EventRefused) for event in events] == [False, True, True, False]
         assert [event.message_id for event in events if isinstance(event, EventRefused)] == [None, "m-3"]
@@ -246,7 +248,7 @@ class TestReadEvents:
     def test_too_many_members_are_refused_as_a_whole(self) -> None:
         body = read_body(b'[{"type":"page"},{"type":"page"}]')
 
-        assert len(read_events(body, limits(max_events=2), ARRIVAL)) == 2
+        assert len(list(read_events(body, limits(max_events=2), ARRIVAL))) == 2
         with pytest.raises(RequestRefused) as caught:
             read_events(body, limits(max_events=1), ARRIVAL)
         assert refusal_of(caught) is TOO_MANY
