@@ -1,6 +1,6 @@
 """How fast a backlog drains: the real worker from a real SQLite outbox, to a Pinterest that only says yes.
 
-    python bench/drain.py [--deliveries 100000] [--latency-ms 0] [--log-level info] [--profile]
+    python bench/drain.py [--deliveries 100000] [--latency-ms 200] [--log-level info] [--profile]
 
 Beside it, in the same run: the same bodies in the same batches, as many calls in flight, posted by a bare httpx loop
 that neither reads answers nor remembers anything. Pinterest is an endpoint in a process of its own; `--latency-ms` is
@@ -304,7 +304,7 @@ def main() -> None:
     """Read the arguments and measure; what is logged goes to a file that is thrown away."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--deliveries", type=int, default=100_000)
-    parser.add_argument("--latency-ms", type=float, default=0, help="how long Pinterest thinks about a call")
+    parser.add_argument("--latency-ms", type=float, default=200, help="how long Pinterest thinks about a call")
     parser.add_argument("--log-level", choices=("info", "warning"), default="info")
     parser.add_argument("--profile", action="store_true", help="say what the event loop's time is spent on")
     arguments = parser.parse_args()

@@ -1,16 +1,18 @@
 """How fast one process takes events: received, mapped, hashed and committed (SQLite, synchronous=FULL), then answered.
 
-    python bench/receive.py
+    python bench/receive.py [--workers 1]
 
 Beside it, in the same run: a FastAPI route that only parses the JSON (receiving/bare.py), under uvicorn as well.
 The load (receiving/load.py) comes from a process of its own and is the same for both: raw sockets, kept alive.
 
 Bodies are tests/conformance/events.ndjson as if they happened now; no message and no order comes twice.
 The server runs with `--role receive`: sending is another process's work, or the same one's when it has time.
+With several workers they share one outbox, and the CPU time is that of all. The goals are those of one process.
 Rounds alternate between the two; the best of ROUNDS counts. Where other programs want the same cores, read the CPU
 time: the share of the rate suffers from them, the share of CPU time much less.
 """
 
+import argparse
 import os
 import socket
 import subprocess
@@ -52,9 +54,12 @@ class Measured:
 
 def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workers", default="1", help="receiving processes (default: 1)")
+    workers = parser.parse_args().workers
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "OUTBOX_URL": f"sqlite:///{folder}/pinrelay.db", "LOG_FORMAT": "json"}
-        pinrelay = [str(Path(sys.executable).parent / "pinrelay"), "serve", "--role", "receive"]
+        pinrelay = [str(Path(sys.executable).parent / "pinrelay"), "serve", "--role", "receive", "--workers", workers]
         bare = [sys.executable, str(BENCH / "receiving" / "bare.py")]
         port = _free_port()
         with _served(pinrelay, port, environment) as ours, _served([*bare, str(port + 1)], port + 1) as baseline:
@@ -107,8 +112,8 @@ def _measure(server: psutil.Process, port: int, *more: str, connections: int = C
 
 
 def _cpu_s(server: psutil.Process) -> float:
-    times = server.cpu_times()
-    return float(times.user + times.system)
+    times = [process.cpu_times() for process in (server, *server.children(recursive=True))]
+    return float(sum(each.user + each.system for each in times))
 
 
 def _exits(port: int) -> dict[str, int]:
