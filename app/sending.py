@@ -1,16 +1,16 @@
 """One claimed batch: send it, halve it where it is refused whole, record every answer as it comes."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Protocol
 
 from app.delivery import (
+    Calls,
     DeliveryPolicy,
     Gate,
     Leases,
-    Limiter,
     Outage,
     Shutdown,
     after_failure,
@@ -79,7 +79,7 @@ class Controls:
     """What all sends of one ad account obey."""
 
     gate: Gate
-    limiter: Limiter
+    calls: Calls
     leases: Leases
     shutdown: Shutdown
 
@@ -100,8 +100,6 @@ class Sending:
         self._policy = policy
         self._controls = controls
         self._by = surroundings
-        #: A batch holds one while it waits for Pinterest, and neither before nor while its answer is recorded.
-        self._calls = asyncio.Semaphore(policy.max_calls_in_flight)
         #: How Pinterest has failed us of late.
         self.outage = Outage()
         #: How often Pinterest has refused us.
@@ -138,7 +136,7 @@ class Sending:
         left = {claimed.delivery_id: claimed for claimed in batch}
         parts = halving(batch)
         part = next(parts)
-        while part and await self._may_call(refusals):
+        while part and await self._controls.calls.take(is_pointless=partial(self._is_pointless, refusals)):
             result = await self._send(part, probe=probe)
             if not isinstance(result, Halve):
                 for claimed in part:
@@ -150,22 +148,6 @@ class Sending:
             except StopIteration:
                 break
         return list(left.values())
-
-    async def _may_call(self, refusals: int) -> bool:
-        """Wait for a free call and for the rate limit, and take the call.
-
-        False, and nothing taken, where the end is requested meanwhile or calls have become pointless.
-        """
-        shutdown = self._controls.shutdown
-        if not await shutdown.unless_requested(self._calls.acquire()):
-            return False
-        while not (shutdown.requested or self._is_pointless(refusals)):
-            wait_s = await self._controls.limiter.take(now=self._by.clock())
-            if wait_s == 0:
-                return True
-            await shutdown.rest(wait_s)
-        self._calls.release()
-        return False
 
     def _is_pointless(self, refusals: int) -> bool:
         """Say whether what was claimed before must wait: refused since, in an outage, or switched off."""
@@ -182,7 +164,7 @@ class Sending:
             result = outcomes(answer, len(part), now=now, redact=self._by.redact)
             await self._conclude(result, now, probe=probe)  # before the call is free for a batch that waits
         finally:
-            self._calls.release()
+            self._controls.calls.release()
         settlements = [] if isinstance(result, Halve) else self._settlements(part, result, now)
         status = answer.status if isinstance(answer, Answer) else None
         counts = [*tallies(settlements), Tally(name="calls", label=status_label(status))]

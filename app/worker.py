@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from app.delivery import Closed, DeliveryPolicy, Gate, Leases, Limiter, Probe, Shutdown
+from app.delivery import Calls, Closed, DeliveryPolicy, Gate, Leases, Limiter, Probe, Shutdown
 from app.destination.client import PinterestClient
 from app.outbox.protocol import Outbox
 from app.sending import Controls, Sending, Surroundings
@@ -44,7 +44,8 @@ class Worker:
         self._gate = Gate(outbox, ad_account_id=ad_account_id, fingerprint=client.fingerprint)
         self._leases = Leases(outbox, lease_s=policy.lease_s, clock=surroundings.clock, on_error=surroundings.on_error)
         limiter = Limiter(outbox, ad_account_id=ad_account_id, max_calls_per_minute=policy.max_calls_per_minute)
-        controls = Controls(gate=self._gate, limiter=limiter, leases=self._leases, shutdown=self._shutdown)
+        calls = Calls(limiter, self._shutdown, at_once=policy.max_calls_in_flight, clock=surroundings.clock)
+        controls = Controls(gate=self._gate, calls=calls, leases=self._leases, shutdown=self._shutdown)
         self._sending = Sending(outbox, client, policy, controls, surroundings)
         self._sends: set[asyncio.Task[bool]] = set()
 

@@ -1,5 +1,6 @@
 """Retry, rate, halving and blocking rules: pure functions, and the few that keep a value in the outbox."""
 
+from app.delivery.calls import Calls
 from app.delivery.gate import Closed, Gate, Open, Passage, Probe, blocked_key
 from app.delivery.halving import halving
 from app.delivery.leases import Leases
@@ -11,6 +12,7 @@ from app.delivery.settle import after_loss, settle, status_label, tallies
 from app.delivery.shutdown import Shutdown
 
 __all__ = [
+    "Calls",
     "Closed",
     "DeliveryPolicy",
     "Gate",
