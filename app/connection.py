@@ -27,8 +27,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._in_head = False
         self._head_bytes = 0
-        #: A request has begun that has not ended.
-        self._is_arriving = False
+        #: The last bytes brought a request to its end.
+        self._is_whole = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Give the first request its time."""
@@ -44,12 +44,13 @@ class BoundedConnection(HttpToolsProtocol):
         """Take the next bytes, and see whether they make a request whole."""
         if self._in_head:
             self._head_bytes += len(data)
+        self._is_whole = False
         super().data_received(data)
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
-            self.transport.write(_TOO_LARGE)
+            if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+                self.transport.write(_TOO_LARGE)
             self.transport.close()
-        is_answering = self.cycle is not None and not self.cycle.response_complete
-        if is_answering and not self._is_arriving:
+        if self._is_whole:
             self._be_at_ease()
         else:
             self._keep_watch()
@@ -57,7 +58,8 @@ class BoundedConnection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Note the first byte of a request."""
         super().on_message_begin()
-        self._is_arriving = self._in_head = True
+        self._is_whole = False
+        self._in_head = True
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
@@ -65,9 +67,20 @@ class BoundedConnection(HttpToolsProtocol):
         self._in_head = False
         super().on_headers_complete()
 
+    def on_chunk_header(self) -> None:
+        """Count what comes as headers, until it proves to be a chunk: behind the last chunk there may be trailers."""
+        self._in_head = True
+        self._head_bytes = 0
+
+    def on_body(self, body: bytes) -> None:
+        """Note that it is none."""
+        self._in_head = False
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """Note that the request is whole."""
-        self._is_arriving = False
+        self._in_head = False
+        self._is_whole = True
         super().on_message_complete()
 
     def _keep_watch(self) -> None:

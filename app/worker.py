@@ -44,7 +44,13 @@ class Worker:
         self._gate = Gate(outbox, ad_account_id=ad_account_id, fingerprint=client.fingerprint)
         self._leases = Leases(outbox, lease_s=policy.lease_s, clock=surroundings.clock, on_error=surroundings.on_error)
         limiter = Limiter(outbox, ad_account_id=ad_account_id, max_calls_per_minute=policy.max_calls_per_minute)
-        calls = Calls(limiter, self._shutdown, at_once=policy.max_calls_in_flight, clock=surroundings.clock)
+        calls = Calls(
+            limiter,
+            self._shutdown,
+            at_once=policy.max_calls_in_flight,
+            clock=surroundings.clock,
+            on_error=surroundings.on_error,
+        )
         controls = Controls(gate=self._gate, calls=calls, leases=self._leases, shutdown=self._shutdown)
         self._sending = Sending(outbox, client, policy, controls, surroundings)
         self._sends: set[asyncio.Task[bool]] = set()

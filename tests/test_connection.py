@@ -122,6 +122,27 @@ async def test_headers_that_are_too_large_are_refused_and_cut(client: Client) ->
     assert answer.startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.parametrize("trailer", [b"a: " + b"x" * 100 + b"\r\n", b"x" * 100], ids=["many", "one"])
+async def test_trailers_that_are_too_large_are_refused_and_cut(client: Client, trailer: bytes) -> None:
+    client.writer.write(HEAD.replace(b"Content-Length: 100", b"Transfer-Encoding: chunked") + b"1\r\na\r\n0\r\na: ")
+    client.writer.write(b"x\r\n" + trailer * 20_000)
+    answer = await asyncio.wait_for(client.reader.readline(), LONG_S)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+async def test_a_body_in_chunks_may_be_larger_than_headers(client: Client) -> None:
+    chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+    await client.ask(HEAD.replace(b"Content-Length: 100", b"Transfer-Encoding: chunked") + chunk * 20 + b"0\r\n\r\n")
+
+
+async def test_a_body_that_comes_after_its_answer_leaves_the_next_request_its_time(client: Client) -> None:
+    client.writer.write(HEAD.replace(b"/read", b"/"))
+    assert (await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), LONG_S)).startswith(b"HTTP/1.1 200 ")
+    client.writer.write(b"x" * 100)
+    assert not await client.is_cut(within_s=2 * TIMEOUT_S)
+    await client.ask()
+
+
 async def test_headers_as_large_as_the_bound_are_taken(client: Client) -> None:
     await client.ask(GET[:-2] + b"a: " + b"x" * (MAX_HEAD_BYTES - 100) + b"\r\n\r\n")
 

@@ -2,12 +2,16 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 import structlog
 
 from app.log import configure_logging, log_attempts, log_error, logger
 from app.types import Claimed, Rejected, Settlement, State
+from tests.process import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +92,33 @@ def test_an_attempt_is_logged_with_all_its_facts(capsys: pytest.CaptureFixture[s
     expected = {"preset": "Checkout", "message_id": "m-1", "attempt": 2, "outcome": "rejected", "duration_ms": 250}
     assert expected.items() <= line.items()
     assert "203.0.113.9" not in json.dumps(line)
+
+
+_WRITES = """
+import sys
+from app.log import configure_logging, log_attempts, log_error, log_request
+from tests.test_log import rejected
+configure_logging("json", "info")
+for _ in range(20):
+    log_attempts([rejected()] * 500, status=422, duration_s=0.1)
+    log_request(20, method="POST", route="/webhook", status=200, duration_s=0.1)
+    log_error(ValueError())
+"""
+
+
+def test_lines_of_processes_that_share_a_pipe_stay_whole() -> None:
+    reading, writing = os.pipe()
+    processes = [subprocess.Popen([sys.executable, "-c", _WRITES], stderr=writing, cwd=ROOT) for _ in range(2)]
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        entries = [json.loads(line) for line in pipe]
+    assert [process.wait(60) for process in processes] == [0, 0]
+    assert len(entries) == 2 * 20 * 502
+
+
+def test_a_log_that_nobody_reads_any_more_ends_nothing() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = subprocess.Popen([sys.executable, "-c", _WRITES], stderr=writing, cwd=ROOT)
+    os.close(writing)
+    assert process.wait(60) == 0

@@ -112,6 +112,7 @@ def _config(settings: Settings, app: object, *, workers: int = 1) -> uvicorn.Con
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        ws="none",  # nothing here speaks it, and uvicorn would log the addresses and queries of those who try
         timeout_graceful_shutdown=max(1, int(settings.shutdown_timeout_s)),
         timeout_keep_alive=30,
         http=partial(BoundedConnection, timeout_s=_GRACE * settings.request_timeout_s),  # type: ignore[arg-type]

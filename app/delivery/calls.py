@@ -5,22 +5,35 @@ from collections.abc import Callable
 
 from app.delivery.limiter import Limiter
 from app.delivery.shutdown import Shutdown
+from app.errors import OutboxUnavailable
+
+#: Before the outbox is asked again.
+PAUSE_S = 1.0
 
 
 class Calls:
     """Hands out calls: each is taken before it is made, and released as soon as its answer is in."""
 
-    def __init__(self, limiter: Limiter, shutdown: Shutdown, *, at_once: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        limiter: Limiter,
+        shutdown: Shutdown,
+        *,
+        at_once: int,
+        clock: Callable[[], float],
+        on_error: Callable[[Exception], None],
+    ) -> None:
         self._limiter = limiter
         self._shutdown = shutdown
         self._free = asyncio.Semaphore(at_once)
         self._clock = clock
+        self._on_error = on_error
 
     async def take(self, *, is_pointless: Callable[[], bool]) -> bool:
         """Wait for a free call and for the rate limit, and take the call.
 
-        False, and nothing taken, where the end is requested meanwhile or the call has become pointless.
-        Raises OutboxUnavailable, and takes nothing, where the rate cannot be read.
+        False, and nothing taken, where the end is requested meanwhile or the call has become pointless. An outbox that
+        is unavailable is reported and asked again: what waits for its call is not lost, and must not look so.
         """
         if not await self._shutdown.unless_requested(self._free.acquire()):
             return False
@@ -34,7 +47,11 @@ class Calls:
 
     async def _is_granted(self, is_pointless: Callable[[], bool]) -> bool:
         while not (self._shutdown.requested or is_pointless()):
-            wait_s = await self._limiter.take(now=self._clock())
+            try:
+                wait_s = await self._limiter.take(now=self._clock())
+            except OutboxUnavailable as exc:
+                self._on_error(exc)
+                wait_s = PAUSE_S
             if wait_s == 0:
                 return True
             await self._shutdown.rest(wait_s)

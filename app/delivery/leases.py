@@ -39,14 +39,15 @@ class Leases:
     def release(self, claimed: Iterable[Claimed]) -> None:
         """Renew these no longer: they are recorded, or left to whoever claims them when the lease ends."""
         for each in claimed:
-            self._held.pop(each.delivery_id, None)
+            held = self._held.get(each.delivery_id)
+            if held is not None and held.claim == each.claim:  # it may have been claimed anew meanwhile
+                del self._held[each.delivery_id]
 
     async def run(self) -> None:
-        """Renew until cancelled. Errors are reported and survived."""
+        """Renew until cancelled, also where nothing is claimed. Errors are reported and survived."""
         while True:
             await asyncio.sleep(self._lease_s / _RENEWALS_PER_LEASE)
             try:
-                if self._held:
-                    await self._outbox.renew(list(self._held.values()), lease_s=self._lease_s, now=self._clock())
+                await self._outbox.renew(list(self._held.values()), lease_s=self._lease_s, now=self._clock())
             except OutboxUnavailable as exc:
                 self._on_error(exc)

@@ -52,7 +52,10 @@ class Outbox(Protocol):
         """
 
     async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
-        """Lengthen leases that are still ours."""
+        """Lengthen leases that are still ours, and those of what the engine keeps at hand for the next claims.
+
+        Call it every third of a lease, also where nothing is claimed.
+        """
 
     async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None:
         """Record outcomes. A claim that is no longer ours changes nothing. Delivered and dead are final here.

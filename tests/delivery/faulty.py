@@ -3,13 +3,12 @@
 from typing import Any
 
 from app.errors import OutboxUnavailable
-from app.outbox import Outbox
 
 
 class Faulty:
-    """Hands everything to `outbox`, but raises what `faults[method]` lists first."""
+    """Hands everything to `outbox`, but raises what `faults[method]` lists for each call; None lets one through."""
 
-    def __init__(self, outbox: Outbox, **faults: list[Exception]) -> None:
+    def __init__(self, outbox: Any, **faults: list[Any]) -> None:
         self._outbox = outbox
         self.faults = faults
 
@@ -17,8 +16,8 @@ class Faulty:
         method = getattr(self._outbox, name)
 
         async def call(*arguments: Any, **named: Any) -> Any:
-            if self.faults.get(name):
-                raise self.faults[name].pop(0)
+            if self.faults.get(name) and (fault := self.faults[name].pop(0)):
+                raise fault
             return await method(*arguments, **named)
 
         return call

@@ -11,9 +11,17 @@ from app.outbox import Outbox
 from tests.delivery.faulty import Faulty, unavailable
 
 
-def calls(outbox: Any, shutdown: Shutdown | None = None, *, at_once: int = 1, per_minute: int = 600) -> Calls:
+def calls(
+    outbox: Any,
+    shutdown: Shutdown | None = None,
+    *,
+    at_once: int = 1,
+    per_minute: int = 600,
+    errors: list[Exception] | None = None,
+) -> Calls:
     limiter = Limiter(cast("Outbox", outbox), ad_account_id="42", max_calls_per_minute=per_minute)
-    return Calls(limiter, shutdown or Shutdown(), at_once=at_once, clock=lambda: 100.0)
+    on_error = ([] if errors is None else errors).append
+    return Calls(limiter, shutdown or Shutdown(), at_once=at_once, clock=lambda: 100.0, on_error=on_error)
 
 
 def worthwhile() -> bool:
@@ -38,11 +46,21 @@ async def test_a_call_that_became_pointless_is_not_taken(outbox: Outbox) -> None
     assert await some.take(is_pointless=worthwhile)
 
 
-async def test_a_failure_takes_nothing(outbox: Outbox) -> None:
-    some = calls(Faulty(outbox, get_shared=unavailable(1)))
-    with pytest.raises(OutboxUnavailable):
-        await some.take(is_pointless=worthwhile)
+async def test_an_outbox_that_is_unavailable_is_asked_again(outbox: Outbox, errors: list[Exception]) -> None:
+    some = calls(Faulty(outbox, get_shared=unavailable(1)), errors=errors)
     assert await asyncio.wait_for(some.take(is_pointless=worthwhile), 5)
+    assert [type(error) for error in errors] == [OutboxUnavailable]
+
+
+async def test_a_call_that_is_given_up_while_it_waits_for_the_rate_is_free(outbox: Outbox) -> None:
+    some = calls(outbox, per_minute=1)
+    assert await some.take(is_pointless=worthwhile)
+    some.release()
+    waiting = asyncio.create_task(some.take(is_pointless=worthwhile))
+    await asyncio.wait({waiting}, timeout=0.05)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert not await asyncio.wait_for(some.take(is_pointless=lambda: True), 5)
 
 
 @pytest.mark.parametrize("per_minute", [pytest.param(600, id="for a call"), pytest.param(1, id="for the rate")])

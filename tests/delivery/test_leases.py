@@ -45,11 +45,21 @@ async def test_what_is_held_is_renewed_and_an_unavailable_outbox_is_survived(err
     assert [type(error) for error in errors] == [OutboxUnavailable]
 
 
-async def test_nothing_is_asked_of_the_outbox_while_nothing_is_held(errors: list[Exception]) -> None:
+async def test_the_outbox_is_asked_also_while_nothing_is_held(errors: list[Exception]) -> None:
+    """It may keep something at hand for the next claim."""
     outbox = Renewals()
     leases = Leases(outbox, lease_s=0.003, clock=lambda: NOW, on_error=errors.append)
 
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(leases.run(), 0.05)
 
-    assert outbox.calls == []
+    assert outbox.calls[-1] == ([], 0.003, NOW)
+
+
+def test_a_release_does_not_let_go_of_a_newer_claim(errors: list[Exception]) -> None:
+    leases = Leases(Renewals(), lease_s=1, clock=lambda: NOW, on_error=errors.append)
+    old, new = a_claim(claim="old"), a_claim(claim="new")
+    leases.hold([old])
+    leases.hold([new])
+    leases.release([old])
+    assert leases._held == {"1": new}

@@ -28,18 +28,23 @@ class Holding:
         self._to_release: dict[str, set[str]] = defaultdict(set)
         self._noted: set[str] = set()
 
-    async def hold(self, all_taken: Sequence[Taken], call: ClaimCall) -> list[Taken]:
-        """Put aside what is of presets that are switched off; answer the rest."""
-        rest: list[Taken] = []
-        aside: list[Taken] = []
-        for each in all_taken:
-            is_off = each.record.delivery.preset in call.without_presets and not each.record.lease_was_lost
-            (aside if is_off else rest).append(each)
+    async def hold(self, at_hand: list[Taken], call: ClaimCall) -> int:
+        """Put aside, out of `at_hand`, what is of presets that are switched off; answer how many.
+
+        Raises OutboxUnavailable where one could not be put aside: it is at hand still, and the others are not.
+        """
+        aside = [
+            each
+            for each in at_hand
+            if each.record.delivery.preset in call.without_presets and not each.record.lease_was_lost
+        ]
         if aside:
             await self._note(aside)
-            await together(map(self._put_aside, aside))
-            self._on_move()  # behind them there may be others
-        return rest
+            try:
+                await together(self._put_aside(each, at_hand) for each in aside)
+            finally:
+                self._on_move()  # behind them there may be others
+        return len(aside)
 
     async def _note(self, aside: Sequence[Taken]) -> None:
         """Let every process know of which presets something is put aside, before it is."""
@@ -48,7 +53,7 @@ class Holding:
             await self._shared.put(key, value=True, revision=None)
             self._noted.add(key)
 
-    async def _put_aside(self, taken: Taken) -> None:
+    async def _put_aside(self, taken: Taken, at_hand: list[Taken]) -> None:
         """Write first, acknowledge last: after a crash in between it is in the queue too, and `_put_back` waits."""
         delivery = replace(taken.record.delivery, reason=WHY_HELD)
         # Handed out anew, its attempts so far are counted beside those that the queue counts.
@@ -58,6 +63,7 @@ class Holding:
         await self._broker.publish(f"pinrelay.held.{place}", encode(aside, with_payload=True))
         await self._broker.publish(f"pinrelay.ledger.{place}", encode(given_back))
         await self._broker.acknowledge(taken.message, ACK)
+        at_hand.remove(taken)
 
     async def release(self, call: ClaimCall) -> None:
         """Put up to `limit` deliveries of each preset that was switched on again back in the queue."""

@@ -10,6 +10,7 @@ from typing import Final
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig
 
+from app.errors import OutboxError
 from app.outbox.jetstream.batch import ClaimCall, batch
 from app.outbox.jetstream.broker import Broker, together
 from app.outbox.jetstream.holding import Holding
@@ -29,6 +30,7 @@ class Queue:
         self._broker = broker
         self._holding = holding
         self._leases: dict[str, float] = {}
+        self._pulled: dict[str, list[Msg]] = defaultdict(list)
         self._at_hand: dict[str, list[Taken]] = defaultdict(list)
         self._claimed: dict[str, Taken] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -38,14 +40,12 @@ class Queue:
         async with self._locks[call.ad_account_id]:
             await self.subscribe(call.ad_account_id, call.lease_s)
             await self._holding.release(call)
-            at_hand = await self._holding.hold(await self._still_at_hand(call), call)
+            at_hand = self._at_hand[call.ad_account_id] = await self._still_at_hand(call)
+            await self._holding.hold(at_hand, call)
             for _ in range(_PULLS):
-                pulled = await self._fetch(call, call.limit - len(at_hand))
-                kept = await self._holding.hold(pulled, call)
-                at_hand += kept
-                if len(kept) == len(pulled):
+                await self._fetch(call)
+                if not await self._holding.hold(at_hand, call):
                     break
-            self._at_hand[call.ad_account_id] = at_hand
             chosen = {id(record) for record in batch([each.record for each in at_hand], call)}
             self._at_hand[call.ad_account_id] = [each for each in at_hand if id(each.record) not in chosen]
             return [self._take(each, call) for each in at_hand if id(each.record) in chosen]
@@ -80,10 +80,26 @@ class Queue:
 
         await together(map(hear, all_taken))
 
-    async def _fetch(self, call: ClaimCall, count: int) -> list[Taken]:
+    async def _fetch(self, call: ClaimCall) -> None:
+        """Pull what is missing for a batch; what cannot be read now stays pulled, and is read first the next time."""
         consumer = await self.subscribe(call.ad_account_id)
-        messages = await self._broker.pull(QUEUE, consumer, max(0, count))
-        return [taken for taken in await together(self._open(each, call.now) for each in messages) if taken]
+        at_hand, pulled = self._at_hand[call.ad_account_id], self._pulled[call.ad_account_id]
+        pulled += await self._broker.pull(QUEUE, consumer, max(0, call.limit - len(at_hand) - len(pulled)))
+
+        async def read(message: Msg) -> Taken | OutboxError | None:
+            try:
+                return await self._open(message, call.now)
+            except OutboxError as exc:
+                return exc
+
+        opened = await together(map(read, pulled))
+        at_hand += [each for each in opened if isinstance(each, Taken)]
+        faults = [
+            (message, each) for message, each in zip(pulled, opened, strict=True) if isinstance(each, OutboxError)
+        ]
+        pulled[:] = [message for message, _ in faults]
+        if faults:
+            raise faults[0][1]
 
     async def _open(self, message: Msg, now: float) -> Taken | None:
         """Read a message; None where it was settled already, by a process that ended before it could say so."""
@@ -143,9 +159,12 @@ class Queue:
         return None
 
     async def renew(self, claimed: Sequence[Claimed], until: float) -> None:
-        """Do `Outbox.renew`."""
+        """Do `Outbox.renew`, also for what waits at hand for a claim: while sending pauses nobody claims."""
         ours = [taken for taken in map(self.held, claimed) if taken]
-        await self._hear(ours)
+        at_hand = [taken for of_account in self._at_hand.values() for taken in of_account]
+        pulled = [message for of_account in self._pulled.values() for message in of_account]
+        await self._hear([*ours, *at_hand])
+        await together(self._broker.acknowledge(message, IN_PROGRESS) for message in pulled)
         for taken in ours:
             taken.until = until
 

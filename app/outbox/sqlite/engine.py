@@ -92,8 +92,9 @@ class SqliteOutbox:
         return claimed
 
     async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
-        call = RenewCall(claimed=claimed, until=now + lease_s)
-        await self._writer.do(self._renew, call, rows=len(claimed))
+        if claimed:
+            call = RenewCall(claimed=claimed, until=now + lease_s)
+            await self._writer.do(self._renew, call, rows=len(claimed))
 
     async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None:
         call = SettleCall(settlements=settlements, tallies=tallies, now=now)
