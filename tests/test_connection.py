@@ -164,3 +164,18 @@ async def test_two_requests_in_one_go_are_both_answered(client: Client) -> None:
     client.writer.write(GET)
     await client.ask()
     await client.ask(b"")
+
+
+async def test_an_upgrade_to_websockets_is_a_request_like_any_other(start_server: Callable[..., Server]) -> None:
+    server = start_server()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    upgrade = (
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n\r\n"
+    )
+    writer.write(b"GET /nope?email=jane@example.com HTTP/1.1\r\nHost: x\r\n" + upgrade)
+    assert (await asyncio.wait_for(reader.readline(), LONG_S)).startswith(b"HTTP/1.1 404 ")
+    writer.close()
+    server.stop()
+    assert "request" in server.log
+    assert "jane" not in server.log
+    assert "127.0.0.1:" not in server.log.replace(f"127.0.0.1:{server.port}", "")
