@@ -13,17 +13,19 @@ import pycountry
 _MAX_LENGTH = 40
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _DRESSED = re.compile(
-    r"(?P<before>[^\d.,+-]*)(?P<number>[+-]?[\d.,' \u00a0\u2009\u202f\u2019]*\d)(?P<after>\D*)", re.ASCII
+    # The point right behind letters is the sign's: `Rs.500` is not 0.5.
+    r"(?P<before>[^\d.,+-]*(?:(?<=(?u:[^\W\d_]))\.\s*)?)"
+    r"(?P<number>[+-]?[\d.,' \u00a0\u2009\u202f\u2019]*\d)(?P<after>\D*)",
+    re.ASCII,
 )
 _GROUPED = re.compile(
     r"(?P<first>[1-9]\d{0,2})(?P<groups>(?P<mark>[.,'\u2019 ])\d{3}(?:(?P=mark)\d{3})*)"
     r"(?:(?P<point>[.,])(?P<cents>\d+))?"
 )
 _DECIMAL = re.compile(r"(?P<whole>\d*)[.,](?P<cents>\d+)")
-#: Written beside amounts, though no ISO code: `R$ 5`, `5 kr`, `5 zł`.
+#: Written beside amounts, though no ISO code: `R$ 5`, `5 kr`, `Rs.5`.
 _SIGNS = frozenset(
-    {"us$", "a$", "c$", "ca$", "au$", "nz$", "hk$", "s$", "r$", "mx$"}
-    | {"kr", "kr.", "zł", "kč", "ft", "lei", "rs", "rs.", "fr", "fr."}
+    {"us$", "a$", "c$", "ca$", "au$", "nz$", "hk$", "s$", "r$", "mx$"} | {"kr", "zł", "kč", "ft", "lei", "rs", "fr"}
 )
 
 
@@ -81,6 +83,6 @@ def _is_currency(text: str) -> bool:
     return (
         not name
         or (len(name) == 1 and unicodedata.category(name) == "Sc")
-        or name.lower() in _SIGNS
+        or name.lower().removesuffix(".") in _SIGNS
         or name.upper() in currencies()
     )

@@ -59,6 +59,7 @@ def only(name: str, value: Any) -> dict[str, Any]:
         ("Product Added", STOOL, "379"),
         ("Product Added", {"price": 0.1, "quantity": 3}, "0.3"),
         ("Product Added", {"price": "19.99"}, "19.99"),
+        ("Order Completed", {"products": [{"price": "Rs.500", "quantity": 2}]}, "1000"),
         ("Product Added", {"price": "€5", "quantity": 3}, "15"),
         ("Product Added", {"quantity": 3}, None),
         ("Product List Viewed", {"products": TWO}, None),
