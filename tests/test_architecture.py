@@ -8,7 +8,7 @@ import pytest
 
 from tests.process import ROOT
 
-BASE = {"errors", "types", "config", "log", "metrics", "money", "flags"}
+BASE = {"errors", "types", "config", "log", "metrics", "money", "flags", "placeholders"}
 STAGES = {"source", "trigger", "mapping", "destination", "outbox", "delivery", "console", "sandbox"}
 #: They build the objects and join them, so they may know everything.
 TOP = {"main", "cli", "commands"}

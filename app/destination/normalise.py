@@ -10,6 +10,7 @@ from typing import TypeAlias
 import phonenumbers
 
 from app.destination.place_names import country_code, state_code
+from app.placeholders import says_nothing
 
 #: The normalised text (None: nothing is sent) and what to say about it ("" where there is nothing to say).
 Normalised: TypeAlias = tuple[str | None, str]
@@ -19,9 +20,6 @@ Normaliser: TypeAlias = Callable[[str, str | None], Normalised]
 #: Characters of no width (Unicode's category Cf, without its visible number signs): soft hyphen, zero-width space,
 #: marks of direction that phones and address books put around numbers, byte order mark.
 _NO_WIDTH = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
-#: What programs write where they have nothing.
-_PLACEHOLDERS = frozenset({"null", "undefined", "none", "nan", "n/a", "(not set)"})
-_PLACEHOLDER_LENGTH = max(map(len, _PLACEHOLDERS))
 #: No value about a person is longer; what is, is not looked at.
 _MAX_LENGTH = 1000
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -55,7 +53,7 @@ _GENDERS = {
 def trimmed(given: str) -> Normalised:
     """Take what stands around a text off; blanks and placeholders are nothing."""
     text = given.strip() if given.isascii() else given.strip(_TRIMMED)  # nearly every text is ASCII
-    if not text or (len(text) <= _PLACEHOLDER_LENGTH and text.lower() in _PLACEHOLDERS):
+    if says_nothing(text):
         return None, "it is blank or a placeholder"
     return text, ""
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from app import placeholders
+
 
 class Missing:
     """The one value that means "nothing here": unlike None (JSON's null) it leaves a key out."""
@@ -98,9 +100,7 @@ EVENT: Final = Path(text="$", keys=())
 
 #: What programs write where they have nothing: a choice goes on to the next value.
 PLACEHOLDERS: Final = frozenset(
-    spelling
-    for word in (" ", "null", "undefined", "none", "nan", "n/a", "(not set)")
-    for spelling in (word, word.upper(), word.capitalize())
+    spelling for word in (" ", *placeholders.PLACEHOLDERS) for spelling in (word, word.upper(), word.capitalize())
 ) | {"NaN"}
 
 

@@ -17,6 +17,7 @@ from uuid import uuid4
 import orjson
 
 from app.errors import EventRefused
+from app.placeholders import says_nothing
 from app.types import Event
 
 #: What a sender stamps anew when it sends the same event again.
@@ -66,24 +67,28 @@ def read_event(value: Any, arrival: Arrival) -> Event:
     if arrival.from_device:
         _correct_clock(value, arrival)
     else:
-        value["receivedAt"] = value.get("receivedAt") or arrival.received
+        value["receivedAt"] = _given(value, "receivedAt") or arrival.received
         told = _told_time(value)
-        value["timestamp"] = value["receivedAt"] if told is None or told == "" else told
+        value["timestamp"] = value["receivedAt"] if told is None else told
     return value
 
 
 def _told_time(event: Event) -> Any:
-    """Answer when the sender says it happened; RudderStack's SDKs say it as `originalTimestamp`."""
-    told = event.get("timestamp")
-    return event.get("originalTimestamp") if told is None or told == "" else told
+    """Answer when the sender says it happened, or None; RudderStack's SDKs say it as `originalTimestamp`."""
+    told = _given(event, "timestamp")
+    return _given(event, "originalTimestamp") if told is None else told
 
 
 def given_message_id(event: Event) -> str | None:
-    """Answer the id that the sender gave the event; None where it gave none."""
-    given = event.get("messageId")
-    if isinstance(given, str):
-        return given or None
-    return str(given) if type(given) is int else None
+    """Answer the id that the sender gave the event; None where it gave none: one "undefined" would hide the next."""
+    given = _given(event, "messageId")
+    return str(given) if type(given) in (str, int) else None
+
+
+def _given(event: Event, name: str) -> Any:
+    """Answer a member; None where it is missing, null, blank or a placeholder."""
+    given = event.get(name)
+    return None if isinstance(given, str) and says_nothing(given) else given
 
 
 def _made_message_id(event: Event, arrival: Arrival) -> str:

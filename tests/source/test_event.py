@@ -100,8 +100,20 @@ def test_rudderstacks_sdks_tell_the_time_as_original_timestamp() -> None:
     assert read_event(told, FROM_SDK)["timestamp"] == "2026-03-04T16:12:47.244Z"
 
 
+@pytest.mark.parametrize("nothing", ["NaN", "undefined", " ", "Null", "n/a"])
+def test_a_placeholder_is_no_time(nothing: str) -> None:
+    times = {"timestamp": nothing, "originalTimestamp": nothing, "receivedAt": nothing, "sentAt": nothing}
+
+    for arrival in (FROM_WEBHOOK, FROM_SDK):
+        assert read_event(event(**times), arrival)["timestamp"] == NOW_TEXT
+
+
 @pytest.mark.parametrize(
-    ("given", "message_id"), [("m-1", "m-1"), (17, "17"), ("", "made"), (True, "made"), ({}, "made")]
+    ("given", "message_id"),
+    [
+        *[("m-1", "m-1"), (17, "17"), ("", "made"), (True, "made"), ({}, "made"), ("nanna", "nanna"), (" m ", " m ")],
+        *[(" ", "made"), ("NaN", "made"), ("undefined", "made"), ("NULL", "made"), ("(not set)", "made")],
+    ],
 )
 def test_a_message_id_is_a_text_or_a_whole_number_else_it_is_made(given: Any, message_id: str) -> None:
     assert read_event(event(messageId=given), FROM_WEBHOOK)["messageId"] == message_id
@@ -126,7 +138,8 @@ def test_events_without_id_that_differ_get_ids_that_differ(change: dict[str, Any
 
 
 def test_events_without_id_and_time_may_be_two_things_that_happened() -> None:
-    ids = {read_event({"type": "page"}, Arrival.at(NOW))["messageId"] for _ in range(2)}
+    untimed = {"type": "page", "messageId": "undefined", "timestamp": "NaN"}
+    ids = {read_event({**untimed}, Arrival.at(NOW))["messageId"] for _ in range(2)}
 
     assert len(ids) == 2
 

@@ -1,0 +1,15 @@
+"""What programs write where they have nothing: one list for the source, the mapping and what is sent."""
+
+#: In lower case; they stand in any.
+PLACEHOLDERS = frozenset({"null", "undefined", "none", "nan", "n/a", "(not set)"})
+_MAX_LENGTH = max(map(len, PLACEHOLDERS))
+
+
+def says_nothing(text: str) -> bool:
+    """Tell whether a text is empty, blank or a placeholder.
+
+    >>> says_nothing(" "), says_nothing("NaN"), says_nothing("Nancy")
+    (True, True, False)
+    """
+    word = text.strip()
+    return not word or (len(word) <= _MAX_LENGTH and word.lower() in PLACEHOLDERS)
