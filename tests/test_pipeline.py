@@ -62,6 +62,14 @@ def test_a_conversion_is_not_lost_for_an_amount_that_is_no_number(catalog: Catal
     assert orjson.loads(found[1])["custom_data"] == {"order_id": "SO-1"}
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_a_permission_that_is_no_number_is_none(catalog: Catalog, number: str) -> None:
+    raw = orjson.dumps(event(context={"ip": "203.0.113.9", "userAgent": "x", "device": {"adTrackingEnabled": 5}}))
+    (found,) = Pipeline(catalog).map_event(raw.replace(b'Enabled":5', f'Enabled":{number}'.encode()), NOW)
+    sent = orjson.loads(found[1])
+    assert (sent["advertiser_tracking_enabled"], sent["opt_out"]) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("members", "settings"),
     [

@@ -22,8 +22,10 @@ from app.types import Event
 _GZIP = b"\x1f\x8b"
 _CONTAINERS = frozenset({dict, list})
 _READ_TOGETHER = 50
-#: Integers of so many digits are read as doubles, as orjson does.
-_LONG_INTEGER = 20
+#: What orjson reads as integers; larger ones become doubles.
+_SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
+#: Longer ones are doubles for certain: Python refuses to read an integer of thousands of digits.
+_MAX_INTEGER_LENGTH = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,8 @@ def parse(raw: bytes) -> Any:
     """Read JSON; what stands in it that no double or UTF-8 can hold costs no more than itself.
 
     Half of a surrogate pair becomes U+FFFD. A number that is none (NaN, Infinity, 1e999: pandas and Python's json
-    write them) becomes null, as JavaScript writes it: one such price must not cost a whole batch.
+    write them) becomes the text "NaN": one such price must not cost a whole batch, and a flag or a consent must not
+    pass for one that was not given, as null would.
     """
     try:
         return orjson.loads(raw)
@@ -90,14 +93,14 @@ def parse(raw: bytes) -> Any:
 def _parse_leniently(raw: bytes) -> Any:
     """Read what orjson refuses: lone surrogates, a byte order mark, numbers that are none."""
     try:
-        value, nulls = _load(raw.decode("utf-8-sig"))
+        value, count = _load(raw.decode("utf-8-sig"))
         text = json.dumps(value, ensure_ascii=False)
     except ValueError:
         raise RequestRefused(BROKEN_JSON) from None
     except RecursionError:
         raise RequestRefused(TOO_DEEP) from None
-    if nulls:
-        logger().warning("numbers read as null", count=nulls)
+    if count:
+        logger().warning("numbers read as the text NaN", count=count)
     try:
         return orjson.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
     except orjson.JSONDecodeError:  # it is JSON, so what orjson minds is its depth
@@ -105,20 +108,22 @@ def _parse_leniently(raw: bytes) -> Any:
 
 
 def _load(text: str) -> tuple[Any, int]:
-    """Read JSON by Python's own parser; numbers that are none become null, and how many they were is answered too."""
-    nulls = 0
+    """Read JSON by Python's own parser; numbers that are none become "NaN", and how many they were is answered too."""
+    count = 0
 
-    def number(digits: str) -> float | None:
-        nonlocal nulls
+    def number(digits: str) -> float | str:
+        nonlocal count
         value = float(digits)
-        nulls += not math.isfinite(value)
-        return value if math.isfinite(value) else None
+        count += not math.isfinite(value)
+        return value if math.isfinite(value) else "NaN"
 
-    def integer(digits: str) -> float | int | None:
-        return int(digits) if len(digits) < _LONG_INTEGER else number(digits)
+    def integer(digits: str) -> float | str:
+        if len(digits) <= _MAX_INTEGER_LENGTH and _SMALLEST_INTEGER <= (value := int(digits)) <= _LARGEST_INTEGER:
+            return value
+        return number(digits)
 
     value = json.loads(text, parse_constant=number, parse_float=number, parse_int=integer)
-    return value, nulls
+    return value, count
 
 
 def read_body(raw: bytes) -> Body:

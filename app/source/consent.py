@@ -65,7 +65,8 @@ def _rudder_denies(event: Event, ids: tuple[str, ...]) -> str | None:
     denied = management.get("deniedConsentIds")
     if denied is None:
         return None
-    if not isinstance(denied, list) or not all(isinstance(name, str) for name in denied):
+    # "NaN" stands for a number that is none, see `body.parse`
+    if not isinstance(denied, list) or not all(isinstance(name, str) and name != "NaN" for name in denied):
         return "consent: `deniedConsentIds` cannot be read"
     ours = [name for name in ids if name in denied]
     enough = len(ids) if management.get("resolutionStrategy") == "or" else 1

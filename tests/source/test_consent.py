@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.source import ConsentRules, withheld
+from app.source.body import parse
 
 X = "Pinterest Conversions API"
 RULES = ConsentRules(categories=("ads", "analytics"), names=(X, "Actions " + X))
@@ -135,6 +136,7 @@ def test_integrations_that_segment_obeyed_already_need_not_be_obeyed_again() -> 
         ([1], "consent: `context.consentManagement` cannot be read"),
         ({"deniedConsentIds": "A"}, "consent: `deniedConsentIds` cannot be read"),
         ({"deniedConsentIds": [1]}, "consent: `deniedConsentIds` cannot be read"),
+        ({"deniedConsentIds": ["C", None]}, "consent: `deniedConsentIds` cannot be read"),
     ],
 )
 def test_rudderstacks_table(management: Any, reason: str | None) -> None:
@@ -143,6 +145,31 @@ def test_rudderstacks_table(management: Any, reason: str | None) -> None:
 
 def test_rudderstacks_consent_is_not_asked_for_without_ids() -> None:
     assert withheld(event(consentManagement={"deniedConsentIds": ["A"]}), ConsentRules()) is None
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ('"integrations": %s', "integrations: cannot be read"),
+        ('"integrations": {"All": %s}', "integrations: All is off"),
+        (f'"integrations": {{"{X}": %s}}', f"integrations: {X} is off"),
+        ('"context": %s', "consent: `context.consent` cannot be read"),
+        ('"context": {"consent": %s}', "consent: `context.consent` cannot be read"),
+        ('"context": {"consent": {"categoryPreferences": %s}}', "consent: `context.consent` cannot be read"),
+        ('"context": {"consentManagement": %s}', "consent: `context.consentManagement` cannot be read"),
+        ('"context": {"consentManagement": {"deniedConsentIds": %s}}', "consent: `deniedConsentIds` cannot be read"),
+        ('"context": {"consentManagement": {"deniedConsentIds": [%s]}}', "consent: `deniedConsentIds` cannot be read"),
+        (
+            '"context": {"consentManagement": {"deniedConsentIds": ["A"], "resolutionStrategy": %s}}',
+            "consent: A is denied",
+        ),
+    ],
+)
+def test_a_number_that_is_none_is_no_yes(members: str, reason: str, number: str) -> None:
+    sent = parse(f"{{{members % number}}}".encode())
+
+    assert withheld(sent, ConsentRules(categories=("ads",), rudder_ids=("A", "B"), names=(X,))) == reason
 
 
 _JSON = st.recursive(
