@@ -1,5 +1,6 @@
 """The object `custom_data`: what was bought, seen or searched for."""
 
+import re
 from types import MappingProxyType
 from typing import Any
 
@@ -16,18 +17,26 @@ from app.destination.reading import (
     texts,
 )
 from app.destination.wording import kind, left_out
+from app.placeholders import says_nothing
 
 LDP = "LDP"
+_SEPARATORS = re.compile(r"[,;\s]+")
 
 
 def _read_opt_out_type(value: Any) -> Reading:
-    """Read flags for privacy laws, separated with commas; `ldp` in any case is LDP."""
-    flags = [text_of(flag) for flag in flattened(value)]
-    if None in flags:
+    """Read flags for privacy laws and separate them with commas; `ldp` in any case is LDP.
+
+    What cannot be read beside them takes none away.
+    """
+    texts_given = [text_of(item) for item in flattened(value)]
+    readable = [text for text in texts_given if text is not None and not says_nothing(text)]
+    flags = [LDP if flag.upper() == LDP else flag for text in readable for flag in _SEPARATORS.split(text) if flag]
+    if not flags:
         return None, (left_out(value, "a text is expected"),)
-    given = ",".join(filter(None, flags))
-    read = ",".join(LDP if flag.strip().upper() == LDP else flag.strip() for flag in given.split(","))
-    return read or None, NO_NOTES if read == single(value) else (f": {kind(value)} read as flags of privacy laws",)
+    read = ",".join(dict.fromkeys(flags))
+    if len(readable) < len(texts_given):
+        return read, (f": {kind(value)} holds what is no flag of a privacy law",)
+    return read, NO_NOTES if read == single(value) else (f": {kind(value)} read as flags of privacy laws",)
 
 
 _read_content = read_members(

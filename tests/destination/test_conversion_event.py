@@ -216,12 +216,31 @@ def test_the_partner_name_of_the_settings_is_for_mappings_without_one() -> None:
 
 @pytest.mark.parametrize(
     ("given", "sent"),
-    [("ldp", "LDP"), (["LDP", "X"], "LDP,X"), ("X, ldp", "X,LDP"), (["LDP"], "LDP")],
+    [
+        *[("ldp", "LDP"), (["LDP", "X"], "LDP,X"), ("X, ldp", "X,LDP"), (["LDP"], "LDP"), (" LDP ", "LDP")],
+        *[("LDP LDP", "LDP"), ("LDP;x", "LDP,x"), ("x\nldp,", "x,LDP"), (["ldp; x", "LDP"], "LDP,x")],
+    ],
 )
 def test_privacy_flags_are_separated_with_commas(given: Any, sent: str) -> None:
     event, _ = build(a_checkout(custom_data={"opt_out_type": given}))
 
     assert event["custom_data"]["opt_out_type"] == sent
+
+
+@pytest.mark.parametrize("unreadable", [True, {"a": 1}, "NaN", "(not set)", " "])
+def test_a_privacy_flag_stays_beside_what_is_none(unreadable: Any) -> None:
+    event, warnings = build(a_checkout(custom_data={"opt_out_type": ["ldp", unreadable]}))
+
+    assert event["custom_data"]["opt_out_type"] == "LDP"
+    assert "custom_data.opt_out_type: a list of 2 holds what is no flag of a privacy law" in warnings
+
+
+@pytest.mark.parametrize("given", ["NaN", " ", ",;", [True, {}], False])
+def test_what_holds_no_privacy_flag_is_left_out_with_a_warning(given: Any) -> None:
+    event, warnings = build(a_checkout(custom_data={"opt_out_type": given}))
+
+    assert "custom_data" not in event
+    assert "left out, a text is expected" in warnings[0]
 
 
 @pytest.mark.parametrize(
