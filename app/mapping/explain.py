@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.mapping.javascript import may_have_members
 from app.mapping.nodes import MISSING, Call, Choice, If, List, Node, Object, Path, Query, is_empty
 from app.mapping.paths import read
 
@@ -73,7 +74,12 @@ def _first(options: tuple[Node, ...], event: Any, reads: list[Read]) -> Any:
     start = len(reads)
     for option in options:
         value = _evaluate(option, event, reads)
-        if not is_empty(value):
+        if not is_empty(value) and not _is_handed_on(option, event):
             return value
         del reads[start:]
     return MISSING
+
+
+def _is_handed_on(option: Node, event: Any) -> bool:
+    """Say whether a path gives the false or 0 of a parent instead of a member: no choice for `Choice`."""
+    return isinstance(option, Path) and bool(option.keys) and not may_have_members(read(event, option.keys[:-1]))

@@ -14,7 +14,7 @@ becomes
         if e2.__class__ is not dict: e2 = NotAnObject(e2)
         e3 = (the same for 'traits')
         o4 = {}
-        if (v5 := (v6 if e2 is not EMPTY and ((v6 := e2.get('email')) or ...) else v7 if ...)) is not MISSING:
+        if (v5 := (v6 if e2 and ((v6 := e2.get('email')) or ...) else v7 if ...)) is not MISSING:
             o4['email'] = v5
         return o4
 """
@@ -150,7 +150,7 @@ class _Function:
     def _choice(self, options: tuple[Node, ...]) -> str:
         """Write `a if <a is not empty> else b if ... else MISSING`; see `nodes.is_empty`.
 
-        Neighbours with one parent are asked together, and none where the parent is not there: most of a default
+        Neighbours with one parent are asked together, and none where the parent holds nothing: most of a default
         mapping's spellings are absent.
         """
         parts = []
@@ -160,7 +160,7 @@ class _Function:
             if parent is None:
                 parts += [f"{name} if {test}" for test in tests]
             else:
-                parts.append(f"{name} if {self._parent(parent)} is not EMPTY and ({' or '.join(tests)})")
+                parts.append(f"{name} if {self._parent(parent)} and ({' or '.join(tests)})")
         return f"({' else '.join([*parts, 'MISSING'])})"
 
     def _is_filled(self, option: Node, name: str) -> str:

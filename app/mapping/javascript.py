@@ -21,6 +21,10 @@ class NotAnObject:
     def __init__(self, value: Any) -> None:
         self._value = value
 
+    def __bool__(self) -> bool:
+        """Be true where it is worth asking for a member that somebody gave."""
+        return may_have_members(self._value)
+
     def get(self, key: str, default: Any = None) -> Any:
         """Give the member, `default` where there is none."""
         found = member(self._value, key)
@@ -42,6 +46,14 @@ def member(value: Any, key: str) -> Any:
     if isinstance(value, str):
         return text_length(value) if key == "length" else _item(value, key)
     return MISSING
+
+
+def may_have_members(value: Any) -> bool:
+    """Say whether a member of it can be one that somebody gave: false and 0, which PHP writes for nothing, have none.
+
+    An empty list has its length.
+    """
+    return isinstance(value, list) or bool(value)
 
 
 def _item(value: list[Any] | str, key: str) -> Any:

@@ -54,7 +54,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The first option that is not missing, null, "" or []."""
+    """The first option that is not missing, null, "", [] or a placeholder, nor a path into false or 0."""
 
     options: tuple["Node", ...]
 

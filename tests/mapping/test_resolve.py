@@ -40,6 +40,33 @@ def test_coalesce_chooses_the_first_that_is_not_empty(options: list[Any], chosen
 
 
 @pytest.mark.parametrize(
+    ("above", "option", "chosen"),
+    [
+        (False, "$.o.a", "next"),
+        (0, "$.o.a", "next"),
+        (False, "$.o.a.b.c", "next"),
+        ({"a": False}, "$.o.a.b", "next"),
+        ({}, "$.o.a", "next"),
+        ("", "$.o.length", "next"),
+        (True, "$.o.a", "next"),
+        ({"a": False}, "$.o.a", False),
+        ([0], "$.o[0]", 0),
+        ([], "$.o.length", 0),
+        ("ab", "$.o.length", 2),
+    ],
+)
+def test_coalesce_passes_over_a_path_into_false_or_zero(above: Any, option: str, chosen: Any) -> None:
+    value = {"@coalesce": [path(option), path("$.o[*].a"), "next"]}
+
+    assert resolve(value, {"o": above}) == chosen
+    assert [found.value for found in compile_mapping({"out": value}).explain({"o": above})] == [chosen]
+
+
+def test_a_plain_path_into_false_still_gives_it() -> None:
+    assert resolve(path("$.o.a.b"), {"o": False}) is False
+
+
+@pytest.mark.parametrize(
     ("value", "equals", "is_equal"),
     [
         (True, True, True),
