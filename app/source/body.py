@@ -22,6 +22,7 @@ from app.types import Event
 _GZIP = b"\x1f\x8b"
 _CONTAINERS = frozenset({dict, list})
 _READ_TOGETHER = 50
+_COUNTED_BYTES = 65_536
 #: What orjson reads as integers; larger ones become doubles.
 _SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
 #: Longer ones are doubles for certain: Python refuses to read an integer of thousands of digits.
@@ -143,8 +144,11 @@ def _take_apart(value: Any) -> tuple[list[Any], bool, Mapping[str, Any]]:
 
 
 def _brackets(raw: bytes) -> int:
-    """Count what may open a level, whether or not it stands in a text: JSON cannot be nested deeper than that."""
-    return raw.count(b"{") + raw.count(b"[")
+    """Count what may open a level, whether or not it stands in a text: JSON cannot be nested deeper than that.
+
+    A large body has so many that counting is in vain: its length is as true.
+    """
+    return raw.count(b"{") + raw.count(b"[") if len(raw) <= _COUNTED_BYTES else len(raw)
 
 
 def _bare(member: Any) -> Any:

@@ -88,7 +88,7 @@ def given_message_id(event: Event) -> str | None:
 def _given(event: Event, name: str) -> Any:
     """Answer a member; None where it is missing, null, blank or a placeholder."""
     given = event.get(name)
-    return None if isinstance(given, str) and says_nothing(given) else given
+    return None if type(given) is str and says_nothing(given) else given
 
 
 def _made_message_id(event: Event, arrival: Arrival) -> str:
