@@ -7,9 +7,8 @@ Segment's spec of the common fields: https://segment.com/docs/connections/spec/c
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from hashlib import sha256
 from typing import Any, Self
 from uuid import uuid4
@@ -29,7 +28,7 @@ def random_id() -> str:
     return uuid4().hex
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Arrival:
     """When and how the events of one request arrived."""
 
@@ -39,16 +38,19 @@ class Arrival:
     from_device: bool
     #: Makes the message id of an event that has neither an id nor a time.
     new_id: Callable[[], str]
+    _received: str | None = field(default=None, init=False)
 
     @classmethod
     def at(cls, now: float, *, from_device: bool = False, new_id: Callable[[], str] = random_id) -> Self:
         """Describe a request that arrived at `now`."""
         return cls(received_at=now, from_device=from_device, new_id=new_id)
 
-    @cached_property
+    @property
     def received(self) -> str:
         """When they arrived, as ISO 8601; written when first asked for, since most events bring their own time."""
-        return _iso(self.received_at)
+        if self._received is None:
+            self._received = _iso(self.received_at)
+        return self._received
 
 
 def read_event(value: Any, arrival: Arrival) -> Event:
