@@ -51,13 +51,17 @@ class CallReport:
     duration_s: float
     #: None where no answer came.
     status: int | None
-    deliveries: int
     #: What it carried.
     claimed: Sequence[Claimed]
     #: Empty where the call was refused whole and its halves are sent next.
     settlements: tuple[Settlement, ...]
     #: The counts that were recorded in the outbox with it.
     tallies: tuple[Tally, ...]
+
+    @property
+    def deliveries(self) -> int:
+        """How many it carried."""
+        return len(self.claimed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +179,6 @@ class Sending:
                 at=at,
                 duration_s=now - at,
                 status=status,
-                deliveries=len(part),
                 claimed=part,
                 settlements=tuple(settlements),
                 tallies=tuple(counts),

@@ -44,7 +44,6 @@ def report(*carried: Claimed, outcome: Outcome | None = None, status: int | None
         at=AT,
         duration_s=0.5,
         status=status,
-        deliveries=len(carried),
         claimed=carried,
         settlements=tuple(settled),
         tallies=(),

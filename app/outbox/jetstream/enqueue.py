@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
-from app.errors import OutboxUnavailable
 from app.outbox.counts import enqueue_tallies
 from app.outbox.jetstream.broker import Broker, together
 from app.outbox.jetstream.keys import Held, Keys, keys_under
 from app.outbox.jetstream.record import Record, begun, decode, encode
 from app.outbox.jetstream.streams import HELD, QUEUE, address, token
 from app.outbox.keys import Key
+from app.outbox.refusals import backlog_full, duplicate_note, seen_before
 from app.outbox.rules import OutboxRules
 from app.types import Enqueued, Exit, NewDelivery, Note, Tally
 
@@ -42,7 +42,7 @@ def judge(deliveries: Sequence[NewDelivery], seen: Mapping[str, Held], rules: Ou
         keys = keys_under(rules, delivery)
         held = next((key for key in keys if known[key.digest].until > now), None)
         if held is not None:
-            reason = f"the same {held.kind} was enqueued before, as delivery {known[held.digest].holder}"
+            reason = seen_before(held, known[held.digest].holder)
             judged.answers.append(Enqueued(exit=Exit.DUPLICATE, reason=reason))
             continue
         record = begun(delivery, new_delivery_id(now), now)
@@ -73,13 +73,7 @@ class Enqueue:
             await self.refuse_beyond_the_backlog(len(judged.new))
             await together(self._store(judged, place, body, seen, now) for place, body in bodies.items())
         duplicates = [
-            Note(
-                message_id=delivery.message_id,
-                preset=delivery.preset,
-                exit=Exit.DUPLICATE,
-                reason=answer.reason,
-                warnings=delivery.warnings,
-            )
+            duplicate_note(delivery, answer.reason)
             for delivery, answer in zip(deliveries, judged.answers, strict=True)
             if answer.exit is Exit.DUPLICATE
         ]
@@ -92,11 +86,7 @@ class Enqueue:
         counts = await together(map(self._broker.count, (QUEUE, HELD))) if count else []
         waiting = sum(messages for messages, _, _ in counts)
         if waiting + count > self._rules.max_backlog:
-            message = (
-                f"The outbox is full: {self._rules.max_backlog:,} deliveries wait (OUTBOX_MAX_BACKLOG). "
-                "See why they are not delivered, or raise the limit."
-            )
-            raise OutboxUnavailable(message, retry_after_s=60)
+            raise backlog_full(self._rules)
 
     async def _store(self, judged: Judged, place: int, body: bytes, seen: Mapping[str, Held], now: float) -> None:
         """Store one delivery; then, and never before, its keys.

@@ -10,11 +10,12 @@ from typing import Any
 
 import orjson
 
+from app.outbox.refusals import backlog_full
 from app.outbox.rules import OutboxRules
 from app.outbox.sqlite import ledger, shared
 from app.outbox.sqlite.claim import ClaimCall, RenewCall, claim, renew
 from app.outbox.sqlite.database import checkpoint, open_writable
-from app.outbox.sqlite.enqueue import EnqueueCall, backlog_full, enqueue
+from app.outbox.sqlite.enqueue import EnqueueCall, enqueue
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.redrive import STEP_ROWS, RedriveCall, redrive
 from app.outbox.sqlite.retention import RetainCall, retain

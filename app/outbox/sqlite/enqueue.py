@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from app.errors import OutboxUnavailable
 from app.outbox.counts import enqueue_tallies
 from app.outbox.keys import Key, keys_of
+from app.outbox.refusals import backlog_full, duplicate_note, seen_before
 from app.outbox.rules import OutboxRules
 from app.outbox.sqlite.database import PAYLOAD_VERSION, as_rows, one_json
 from app.outbox.sqlite.sql import SQL
@@ -72,15 +72,6 @@ def enqueue(
     return answers
 
 
-def backlog_full(rules: OutboxRules) -> OutboxUnavailable:
-    """Say that nothing more is taken in until deliveries leave."""
-    message = (
-        f"The outbox is full: {rules.max_backlog:,} deliveries wait (OUTBOX_MAX_BACKLOG). "
-        "See why they are not delivered, or raise the limit."
-    )
-    return OutboxUnavailable(message, retry_after_s=60)
-
-
 def _keys(delivery: NewDelivery, rules: OutboxRules) -> tuple[Key, ...]:
     return keys_of(
         ad_account_id=delivery.ad_account_id,
@@ -111,7 +102,7 @@ def _judge(
         reason = _seen(of_delivery, rows.keys, taken, call.now)
         if reason:
             answers.append(Enqueued(exit=Exit.DUPLICATE, reason=reason))
-            _write_duplicate(rows, delivery, reason, call.now)
+            rows.add_note(duplicate_note(delivery, reason), call.now)
         else:
             answers.append(Enqueued(exit=Exit.ENQUEUED))
             delivery_id = first_id + len(rows.deliveries)
@@ -126,19 +117,8 @@ def _seen(keys: Iterable[Key], own: Held, taken: Held, now: float) -> str:
     for key in keys:
         holder, until = own.get(key.digest) or taken.get(key.digest) or (0, now)
         if until > now:
-            return f"the same {key.kind} was enqueued before, as delivery {holder}"
+            return seen_before(key, holder)
     return ""
-
-
-def _write_duplicate(rows: _Rows, delivery: NewDelivery, reason: str, now: float) -> None:
-    note = Note(
-        message_id=delivery.message_id,
-        preset=delivery.preset,
-        exit=Exit.DUPLICATE,
-        reason=reason,
-        warnings=delivery.warnings,
-    )
-    rows.add_note(note, now)
 
 
 def _write_new(rows: _Rows, delivery: NewDelivery, delivery_id: int, now: float) -> None:
