@@ -3,11 +3,14 @@
 An exception is logged by its type and the places it passed, never by its message: messages may quote data.
 """
 
+import asyncio
 import logging
 import sys
 import traceback
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Literal
 
 import orjson
@@ -37,6 +40,8 @@ class _StandardError:
 
 
 _STDERR = _StandardError()
+#: Requests of this turn of the event loop, each with its level.
+_requests: list[tuple[int, dict[str, Any]]] = []
 _stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
@@ -83,10 +88,22 @@ def log_error(error: Exception) -> None:
 
 
 def log_request(level: int, *, method: str, route: str, status: int, duration_s: float, **more: Any) -> None:
-    """Log one line for a request that was answered; `route` is the pattern, never the path."""
-    if logging.getLogger().isEnabledFor(level):
-        facts = {"method": method, "route": route, "status": status, "duration_ms": round(duration_s * 1000, 1)}
-        _write([{"event": "request", **facts, **more}], level)
+    """Log one line for a request that was answered; `route` is the pattern, never the path.
+
+    Lines of one turn of the event loop are written at its end, together: a write costs more than making the line.
+    """
+    if not logging.getLogger().isEnabledFor(level):
+        return
+    facts = {"method": method, "route": route, "status": status, "duration_ms": round(duration_s * 1000, 1)}
+    if not _requests:
+        asyncio.get_running_loop().call_soon(_write_requests)
+    _requests.append((level, {"event": "request", **facts, **more}))
+
+
+def _write_requests() -> None:
+    for level, lines in groupby(_requests, key=itemgetter(0)):
+        _write([entry for _, entry in lines], level)
+    _requests.clear()
 
 
 def log_attempts(settlements: Iterable[Settlement], *, status: int | None, duration_s: float) -> None:

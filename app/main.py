@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Thread
-from typing import Any
 
 import httpx
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from pydantic import SecretStr
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from app import __version__
 from app.alerts import Alerts, alerts_to
 from app.api import Operations, api_router
+from app.application import Application
 from app.background import lifespan
 from app.config import Settings, load_settings
 from app.console import Access, ConsoleServices, DestinationView, create_console
@@ -25,7 +25,6 @@ from app.coordination import Coordination
 from app.delivery import Retention
 from app.destination import COMPONENTS, ReportConversionEvent, load_place_names, redact
 from app.destination.client import PinterestClient
-from app.direct import DirectRoutes
 from app.log import log_attempts, log_error
 from app.metrics import Metrics
 from app.outbox import Outbox, open_outbox
@@ -34,10 +33,11 @@ from app.rules import consent_rules, conversion_rules, delivery_policy, outbox_r
 from app.running import CatalogForPeople, RunningCatalog
 from app.sandbox import Account, create_sandbox
 from app.sending import CallReport, Surroundings
-from app.source import sdk_settings_router, tracking_router, webhook_router, withheld
-from app.status import RequestLog, Status, status_router
+from app.source import Accepts, sdk_settings_router, tracking_router, webhook_router, withheld
+from app.status import Status, status_router
 from app.tester import Tester
 from app.tracing import Tracing, open_tracing
+from app.turns import SharedTurns
 from app.types import Settlement, Tally
 from app.unrouted import answer_unrouted
 from app.worker import Worker
@@ -70,24 +70,6 @@ class Parts:
     sandbox: ASGIApp | None
 
 
-class _Application(FastAPI):
-    """FastAPI with every request logged and traced, and the shortest way to the busiest routes."""
-
-    def __init__(self, metrics: Metrics, tracing: Tracing, **options: Any) -> None:
-        super().__init__(**options)
-        self._direct = DirectRoutes(super().__call__)
-        self._entrance = tracing.requests(RequestLog(self._direct, metrics))
-
-    def include_busy_router(self, router: APIRouter) -> None:
-        """Include a router whose endpoints take a Request only (see app/direct.py)."""
-        self.include_router(router)
-        self._direct.add(router)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        await self._entrance(scope, receive, send)
-
-
 def create_app(
     settings: Settings | None = None, *, role: Role = Role.ALL, clock: Callable[[], float] = time.time
 ) -> FastAPI:
@@ -97,15 +79,11 @@ def create_app(
     """
     settings = settings or load_settings()
     parts = _join(settings, role, clock)
-    app = _Application(
+    app = Application(
         parts.metrics,
         parts.tracing,
         title="Pinrelay",
         version=__version__,
-        docs_url=None,
-        redoc_url=None,
-        # It would export paths, queries and the words of exceptions, which hold personal data: `app.tracing` does not.
-        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         lifespan=lifespan(
             parts.coordination,
             _senders(settings, parts) if role is not Role.RECEIVE else (),
@@ -117,7 +95,7 @@ def create_app(
     access = Access(password=settings.console_password, published_on_loopback=settings.published_on_loopback)
     if role is not Role.SEND:
         tracking = tracking_rules(settings)
-        accepts = parts.tracing.accepts(_pipeline(settings, parts))
+        accepts = _accepts(settings, parts)
         app.include_busy_router(webhook_router(accepts, webhook_rules(settings), clock=clock))
         app.include_busy_router(tracking_router(accepts, tracking, clock=clock))
         app.include_router(sdk_settings_router(tracking.write_keys, is_open=tracking.is_open))
@@ -184,6 +162,12 @@ def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
     )
     parts.running.on_change = pipeline.use
     return pipeline
+
+
+def _accepts(settings: Settings, parts: Parts) -> Accepts:
+    """Small requests share what they cost, unless each is to be traced by itself."""
+    pipeline = _pipeline(settings, parts)
+    return parts.tracing.accepts(pipeline) if parts.tracing.is_on else SharedTurns(pipeline)
 
 
 def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Alerts, ...]:

@@ -6,9 +6,7 @@ map_event(raw) -> [(preset, JSON)] the same for one raw event, for programs
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
 from itertools import islice
 from typing import Any, Protocol, TypeAlias
 
@@ -16,17 +14,14 @@ import orjson
 
 from app.catalog import Catalog, Preset
 from app.destination import components, report_conversion_event
+from app.drafts import Drafts
 from app.errors import EventInvalid, EventRefused, MappingError
 from app.outbox import enqueue_tallies
 from app.source import read_raw_event
 from app.types import Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, Note, Receipt, Tally
 
-#: Reasons are counted by their first characters.
-MAX_LABEL_CHARACTERS = 160
 #: After so many events the other requests of this process get their turn.
 EVENTS_A_TURN = 50
-
-_COUNTED_BY_REASON = frozenset({Exit.UNMATCHED, Exit.WITHHELD, Exit.INVALID})
 
 #: Answers why an event must not be sent for a preset; None where it may be.
 Gate: TypeAlias = Callable[[Event], str | None]
@@ -117,43 +112,45 @@ class Pipeline:
         if self._outbox is None:
             message = "this pipeline has no outbox: it only previews"
             raise RuntimeError(message)
-        drafts, deliveries = await self._draft_all(iter(events), now)
-        tallies = _tallies(drafts)
-        answers = await self._outbox.enqueue(deliveries, list(_notes(drafts)), tallies, now=now)
-        self._on_count([*tallies, *enqueue_tallies(deliveries, answers)])
-        return _receipt(drafts, iter(answers))
+        drafts = await self._draft_all(iter(events), now)
+        tallies = drafts.tallies()
+        answers = await self._outbox.enqueue(drafts.deliveries, drafts.notes, tallies, now=now)
+        self._on_count([*tallies, *enqueue_tallies(drafts.deliveries, answers)])
+        return drafts.receipt(answers)
 
-    async def _draft_all(
-        self, events: Iterator[Event | EventRefused], now: float
-    ) -> tuple[list[EventReceipt], list[NewDelivery]]:
+    async def _draft_all(self, events: Iterator[Event | EventRefused], now: float) -> Drafts:
         """Draft one array after the other, so that the first commits while the next is mapped; a few events at once."""
-        drafts, deliveries = self._draft_some(events, now)
-        if len(drafts) == EVENTS_A_TURN:
+        drafts = Drafts()
+        drafted = self._draft_some(events, now, drafts)
+        if drafted == EVENTS_A_TURN:
             async with self._arrays:
-                more = drafts
-                while more:
+                while drafted:
                     await asyncio.sleep(0)
-                    more, of_more = self._draft_some(events, now)
-                    drafts += more
-                    deliveries += of_more
-        return drafts, deliveries
+                    drafted = self._draft_some(events, now, drafts)
+        return drafts
 
-    def _draft_some(
-        self, events: Iterator[Event | EventRefused], now: float
-    ) -> tuple[list[EventReceipt], list[NewDelivery]]:
-        """Draft the next events, and make the deliveries that they give."""
-        drafts = [self.draft(event, now=now) for event in islice(events, EVENTS_A_TURN)]
-        return drafts, [self._delivery(*item) for item in _lines(drafts, Exit.ENQUEUED)]
+    def draft(self, events: Iterable[Event | EventRefused], *, now: float) -> tuple[EventReceipt, ...]:
+        """Say what would become of events that are all new to the outbox; stores nothing."""
+        drafts = Drafts()
+        left = iter(events)
+        while self._draft_some(left, now, drafts):
+            pass
+        return tuple(drafts.events)
 
-    def draft(self, event: Event | EventRefused, *, now: float) -> EventReceipt:
-        """Preview one received event, or tell why it was refused."""
-        if isinstance(event, EventRefused):
-            line = Line(preset=None, exit=Exit.REFUSED, reason=event.reason)
-            return EventReceipt(message_id=event.message_id, deliveries=(line,))
-        return EventReceipt(message_id=event["messageId"], deliveries=tuple(self.preview(event, now=now)))
+    def _draft_some(self, events: Iterator[Event | EventRefused], now: float, drafts: Drafts) -> int:
+        """Draft the next events, with the deliveries that they give; answer how many events they were."""
+        before = len(drafts.events)
+        for event in islice(events, EVENTS_A_TURN):
+            if isinstance(event, EventRefused):
+                drafts.refuse(event)
+                continue
+            message_id = event["messageId"]
+            lines = self.preview(event, now=now)
+            drafts.deliveries += [self._delivery(message_id, line, line.event) for line in lines if line.event]
+            drafts.add(message_id, lines)
+        return len(drafts.events) - before
 
-    def _delivery(self, message_id: str, line: Line) -> NewDelivery:
-        built = line.event or {}
+    def _delivery(self, message_id: str, line: Line, built: Event) -> NewDelivery:
         is_checkout = built["event_name"] == "checkout"
         return NewDelivery(
             ad_account_id=self._ad_account_id,
@@ -168,66 +165,3 @@ class Pipeline:
             warnings=line.warnings,
             quality=components(built),
         )
-
-
-def _lines(drafts: Sequence[EventReceipt], *exits: Exit) -> Iterator[tuple[str, Line]]:
-    """Yield the lines that left by one of these exits, each with its message id."""
-    for draft in drafts:
-        for line in draft.deliveries:
-            if line.exit in exits:
-                yield draft.message_id or "", line
-
-
-def _notes(drafts: Sequence[EventReceipt]) -> Iterator[Note]:
-    """Yield what the ledger keeps of events that made no delivery; unmatched ones are only counted."""
-    for message_id, line in _lines(drafts, Exit.REFUSED, Exit.WITHHELD, Exit.INVALID):
-        yield Note(message_id=message_id, preset=line.preset, exit=line.exit, reason=line.reason)
-
-
-def _tallies(drafts: Sequence[EventReceipt]) -> list[Tally]:
-    """Count every exit but those that the outbox decides (enqueued, duplicate), and every warning by its field."""
-    counts: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-    for draft in drafts:
-        refused = draft.deliveries[0].exit is Exit.REFUSED
-        counts[Exit.REFUSED.value if refused else Exit.ACCEPTED.value, "", ""] += 1
-        for line in draft.deliveries:
-            preset = line.preset or ""
-            if line.preset:
-                counts[Exit.MATCHED.value, preset, ""] += 1
-            if line.exit in _COUNTED_BY_REASON:
-                counts[line.exit.value, preset, line.reason[:MAX_LABEL_CHARACTERS]] += 1
-            for warning in line.warnings:
-                counts["warning", preset, warning.partition(":")[0][:MAX_LABEL_CHARACTERS]] += 1
-    return [_tally(*key, count) for key, count in counts.items()]
-
-
-@lru_cache(4_096)
-def _tally(name: str, preset: str, label: str, count: int) -> Tally:
-    return Tally(name=name, preset=preset, label=label, count=count)
-
-
-def _receipt(drafts: Sequence[EventReceipt], answers: Iterator[Enqueued]) -> Receipt:
-    """Fill in what the outbox answered, and count."""
-    events = tuple(
-        EventReceipt(
-            message_id=draft.message_id, deliveries=tuple(_settled(line, answers) for line in draft.deliveries)
-        )
-        for draft in drafts
-    )
-    counts: defaultdict[Exit, int] = defaultdict(int)
-    for event in events:
-        for line in event.deliveries:
-            counts[line.exit] += 1
-    return Receipt(events=events, counts={Exit.ACCEPTED: len(events) - counts.get(Exit.REFUSED, 0), **counts})
-
-
-def _settled(line: Line, answers: Iterator[Enqueued]) -> Line:
-    if line.exit is not Exit.ENQUEUED:
-        return line
-    answer = next(answers)
-    return _line(line.preset, answer.exit, answer.reason, line.warnings)
-
-
-@lru_cache(4_096)
-def _line(preset: str | None, exit_: Exit, reason: str, warnings: tuple[str, ...]) -> Line:
-    return Line(preset=preset, exit=exit_, reason=reason, warnings=warnings)

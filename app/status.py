@@ -1,7 +1,5 @@
-"""What machines ask of a process: is it alive, can it keep events, how is delivery. And each request's log line."""
+"""What machines ask of a process: is it alive, can it keep events, how is delivery."""
 
-import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,12 +7,10 @@ from typing import Any, Protocol
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.responses import RedirectResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.coordination import Coordination
 from app.delivery import blocked_key
 from app.errors import OutboxUnavailable
-from app.log import log_request
 from app.metrics import Metrics
 from app.types import Backlog, Shared
 
@@ -95,38 +91,3 @@ def status_router(status: Status) -> APIRouter:
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router
-
-
-class RequestLog:
-    """Middleware: one log line and one observation a request. Paths are logged by their pattern, never with a query."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and note what was answered."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        status = 500
-        begun = time.perf_counter()
-
-        async def watch(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watch)
-        finally:
-            duration_s = time.perf_counter() - begun
-            route = getattr(scope.get("route"), "path", "other")
-            self._metrics.observe_request(route, status, duration_s)
-            if status == 503:  # noqa: PLR2004 - Service Unavailable
-                self._metrics.refused_for_outbox()
-            level = logging.DEBUG if route in {"/healthz", "/readyz", "/metrics"} else logging.INFO
-            source = scope.get("state", {}).get("source")  # the name of a write key, never the key
-            named = {"source": source} if source else {}
-            log_request(level, method=scope["method"], route=route, status=status, duration_s=duration_s, **named)

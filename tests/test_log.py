@@ -95,14 +95,19 @@ def test_an_attempt_is_logged_with_all_its_facts(capsys: pytest.CaptureFixture[s
 
 
 _WRITES = """
-import sys
+import asyncio
 from app.log import configure_logging, log_attempts, log_error, log_request
 from tests.test_log import rejected
+
+async def write():
+    for _ in range(20):
+        log_attempts([rejected()] * 500, status=422, duration_s=0.1)
+        log_request(20, method="POST", route="/webhook", status=200, duration_s=0.1)
+        log_error(ValueError())
+        await asyncio.sleep(0)
+
 configure_logging("json", "info")
-for _ in range(20):
-    log_attempts([rejected()] * 500, status=422, duration_s=0.1)
-    log_request(20, method="POST", route="/webhook", status=200, duration_s=0.1)
-    log_error(ValueError())
+asyncio.run(write())
 """
 
 

@@ -160,7 +160,7 @@ async def _take(
 ) -> tuple[EventReceipt, ...]:
     if not dry_run:
         return (await pipeline.accept(events, now=now)).events
-    return tuple(pipeline.draft(event, now=now) for event in events)
+    return pipeline.draft(events, now=now)
 
 
 def _identity(file: Path, options: _Options) -> str:

@@ -1,16 +1,15 @@
 """The keys of de-duplication."""
 
-import base64
+import binascii
 import hashlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
 _DIGEST_BYTES = 15  # 120 bits, which base64 writes as 20 characters without padding
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One thing that must not be sent twice within the window."""
 
     #: What was the same, for the reason: `event_id` or `order_id`.
@@ -30,4 +29,5 @@ def keys_of(
 
 def _digest(*parts: str) -> str:
     """Hash the parts; as JSON, since a separator could stand in any of them."""
-    return base64.b64encode(hashlib.blake2b(orjson.dumps(parts), digest_size=_DIGEST_BYTES).digest()).decode()
+    digest = hashlib.blake2b(orjson.dumps(parts), digest_size=_DIGEST_BYTES).digest()
+    return binascii.b2a_base64(digest, newline=False).decode()

@@ -3,7 +3,6 @@
 import asyncio
 
 from fastapi import Request
-from starlette.requests import ClientDisconnect
 
 from app.source.body import Limits
 from app.source.refusal import TOO_LARGE, TOO_SLOW, RequestRefused
@@ -18,26 +17,36 @@ async def receive(request: Request, limits: Limits) -> bytes:
 
     Raises RequestRefused where it is too large, or does not arrive whole in time.
     """
-    try:
-        async with asyncio.timeout(limits.request_timeout_s):
-            return await _collect(request, limits.max_body_bytes)
-    except (TimeoutError, ClientDisconnect):
-        raise RequestRefused(TOO_SLOW) from None
+    body, more = await _piece(request)  # most bodies are whole by then; one that never begins, app/connection.py cuts
+    if more:
+        try:
+            async with asyncio.timeout(limits.request_timeout_s):
+                return await _collect(body, request, limits.max_body_bytes)
+        except TimeoutError:
+            raise RequestRefused(TOO_SLOW) from None
+    if len(body) > limits.max_body_bytes:
+        raise RequestRefused(TOO_LARGE)
+    return body
 
 
-async def _collect(request: Request, max_bytes: int) -> bytes:
-    chunks = []
-    size_bytes = 0
+async def _collect(piece: bytes, request: Request, max_bytes: int) -> bytes:
+    """Read the rest, and answer all of it; of a body that is too large only the beginning is kept."""
+    pieces = [piece]
+    size_bytes = len(piece)
     more = True
     while more and size_bytes <= _READ_OUT * max_bytes:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunk = message.get("body", b"")
-        more = message.get("more_body", False)
-        size_bytes += len(chunk)
+        piece, more = await _piece(request)
+        size_bytes += len(piece)
         if size_bytes <= max_bytes:
-            chunks.append(chunk)
+            pieces.append(piece)
     if size_bytes > max_bytes:
         raise RequestRefused(TOO_LARGE)
-    return b"".join(chunks)
+    return b"".join(pieces)
+
+
+async def _piece(request: Request) -> tuple[bytes, bool]:
+    """Answer what has arrived, and whether there is more. Raises RequestRefused where the client has gone."""
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise RequestRefused(TOO_SLOW)
+    return message.get("body", b""), message.get("more_body", False)

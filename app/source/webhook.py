@@ -44,11 +44,16 @@ def webhook_router(
 
     async def receive_events(request: Request) -> Response:
         try:
-            return await _receive_events(request, accepts, rules, clock, new_id)
+            raw = await _receive_proven(request, rules)
+            now = clock()
+            body = read_body(raw)
+            receipt = await accepts.accept(read_events(body, rules.limits, Arrival.at(now, new_id=new_id)), now=now)
         except RequestRefused as exc:
             return answer_refusal(exc.refusal)
         except OutboxUnavailable as exc:
             return answer_unavailable(exc)
+        unusable = not body.several and is_unusable(receipt)
+        return answer(receipt_json(receipt), 422 if unusable else 200)
 
     router = APIRouter(tags=["webhook"])
     for method in _METHODS:
@@ -64,19 +69,14 @@ def webhook_router(
     return router
 
 
-async def _receive_events(
-    request: Request, accepts: Accepts, rules: WebhookRules, clock: Callable[[], float], new_id: Callable[[], str]
-) -> Response:
+async def _receive_proven(request: Request, rules: WebhookRules) -> bytes:
+    """Answer the unpacked body of a request that proves who sent it. Raises RequestRefused."""
     if not _may_send(request, rules):
         raise RequestRefused(UNAUTHENTICATED)
     raw = unpack(await receive(request, rules.limits), rules.limits.max_unpacked_bytes)
     if rules.shared_secrets and not is_signed(raw, request.headers.get("x-signature"), rules.shared_secrets):
         raise RequestRefused(UNAUTHENTICATED)
-    now = clock()
-    body = read_body(raw)
-    receipt = await accepts.accept(read_events(body, rules.limits, Arrival.at(now, new_id=new_id)), now=now)
-    unusable = not body.several and is_unusable(receipt)
-    return answer(receipt_json(receipt), 422 if unusable else 200)
+    return raw
 
 
 def _may_send(request: Request, rules: WebhookRules) -> bool:

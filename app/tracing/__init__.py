@@ -34,6 +34,8 @@ class Enqueues(Protocol):
 class Tracing(Protocol):
     """What the flow is handed to, so that it is traced on the way."""
 
+    is_on: bool
+
     def requests(self, app: ASGIApp) -> ASGIApp:
         """Trace every request to the application, but those that look after the process."""
         ...
@@ -55,6 +57,8 @@ class Tracing(Protocol):
 
 class Untraced:
     """Passes everything through as it is."""
+
+    is_on = False
 
     def requests(self, app: ASGIApp) -> ASGIApp:
         """Answer the same."""

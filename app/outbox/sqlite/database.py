@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -121,7 +121,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     migrate(connection)
 
 
-def patiently(connection: sqlite3.Connection, statement: str) -> None:
+def patiently(connection: sqlite3.Connection, statement: str, parameters: Mapping[str, Any] | None = None) -> None:
     """Run a statement, asking again every few milliseconds for BUSY_TIMEOUT_S while another process holds the lock.
 
     SQLite's own waiting sleeps longer and longer, up to 0.1 s, so that one busy process starves the others;
@@ -130,7 +130,7 @@ def patiently(connection: sqlite3.Connection, statement: str) -> None:
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
-            connection.execute(statement)
+            connection.execute(statement, parameters or {})
         except sqlite3.OperationalError as exc:
             busy = exc.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
             if not busy or time.monotonic() > deadline:

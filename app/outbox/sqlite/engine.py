@@ -15,7 +15,7 @@ from app.outbox.rules import OutboxRules
 from app.outbox.sqlite import ledger, shared
 from app.outbox.sqlite.claim import ClaimCall, RenewCall, claim, renew
 from app.outbox.sqlite.database import checkpoint, open_writable
-from app.outbox.sqlite.enqueue import EnqueueCall, enqueue
+from app.outbox.sqlite.enqueue import enqueue, enqueue_new, prepare_call, prepare_connection
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.redrive import STEP_ROWS, RedriveCall, redrive
 from app.outbox.sqlite.retention import RetainCall, retain
@@ -48,10 +48,13 @@ class SqliteOutbox:
 
     def __init__(self, path: Path, rules: OutboxRules, *, clock: Callable[[], float]) -> None:
         self._path = path
-        self._writer = Writer(open_writable(path))
+        connection = open_writable(path)
+        prepare_connection(connection)
+        self._writer = Writer(connection)
         self._readers = Readers(path)
         self._watch = Watch(path, clock)
-        self._enqueue = partial(enqueue, rules=rules)
+        self._rules = rules
+        self._enqueue = each(partial(enqueue, rules=rules))
         self._claim = each(claim)
         self._renew = each(renew)
         self._settle = each(partial(settle, rules=rules))
@@ -63,8 +66,8 @@ class SqliteOutbox:
     async def enqueue(
         self, deliveries: Sequence[NewDelivery], notes: Sequence[Note], tallies: Sequence[Tally], *, now: float
     ) -> list[Enqueued]:
-        call = EnqueueCall(deliveries=deliveries, notes=notes, tallies=tallies, now=now)
-        answer = await self._writer.do(self._enqueue, call, rows=1 + len(deliveries))
+        call = await prepare_call(deliveries, notes, tallies, now=now, rules=self._rules)
+        answer = await self._writer.do(self._enqueue, call, rows=1 + len(deliveries), alone=enqueue_new)
         self._watch.wake()
         return answer
 

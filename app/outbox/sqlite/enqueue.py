@@ -1,7 +1,12 @@
-"""Enqueue: judge duplicates, then store what is new."""
+"""Enqueue: judge duplicates, then store what is new.
 
+Nearly always everything is new. So all is written down beforehand as if it were, by the event loop, whose thread holds
+Python's lock anyhow; the thread that commits looks whether it is true and stores it, with hardly a line of Python.
+"""
+
+import asyncio
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -9,67 +14,116 @@ from app.outbox.counts import enqueue_tallies
 from app.outbox.keys import Key, keys_of
 from app.outbox.refusals import backlog_full, duplicate_note, seen_before
 from app.outbox.rules import OutboxRules
-from app.outbox.sqlite.database import PAYLOAD_VERSION, as_rows, one_json
+from app.outbox.sqlite.database import PAYLOAD_VERSION, as_rows, one_json, patiently
 from app.outbox.sqlite.sql import SQL
-from app.outbox.sqlite.tally import add_tallies
+from app.outbox.sqlite.tally import MINUTE_S, summed
 from app.types import Enqueued, Exit, NewDelivery, Note, Tally
+
+#: After so many deliveries the other tasks of the event loop get their turn.
+_DELIVERIES_A_TURN = 100
+
+_ENQUEUED = Enqueued(exit=Exit.ENQUEUED)
+
+#: digest -> (the delivery that holds the key, when its window ends)
+_Held: TypeAlias = dict[str, tuple[int, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnqueueCall:
-    """The arguments of one `Outbox.enqueue`."""
+    """The arguments of one `Outbox.enqueue`, and what they come to where every delivery is new."""
 
     deliveries: Sequence[NewDelivery]
+    keys: Sequence[tuple[Key, ...]]
     notes: Sequence[Note]
     tallies: Sequence[Tally]
     now: float
-
-
-#: digest -> (the delivery that holds the key, when its window ends)
-Held: TypeAlias = dict[str, tuple[int, float]]
+    #: All digests, as the JSON array that `before_enqueue` asks for.
+    digests: str
+    #: The parameters of `store`; None where two deliveries of the call are alike.
+    all_new: Mapping[str, Any] | None
 
 
 @dataclass(slots=True)
 class _Rows:
-    """What is to be written."""
+    """What is to be written; deliveries are counted from 0, and get their ids when they are stored."""
 
     deliveries: list[Any] = field(default_factory=list)
     bodies: list[str] = field(default_factory=list)
     notes: list[Any] = field(default_factory=list)
-    tallies: list[tuple[float, Tally]] = field(default_factory=list)
-    keys: Held = field(default_factory=dict)
+    #: [digest, place of its delivery, when its window ends]
+    keys: list[Any] = field(default_factory=list)
+
+    def add(self, delivery: NewDelivery, keys: Iterable[Key], now: float, rules: OutboxRules) -> None:
+        place = len(self.deliveries)
+        self.keys += [[key.digest, place, now + rules.dedup_window_s] for key in keys]
+        self.bodies.append(delivery.payload.decode())
+        row = [
+            delivery.ad_account_id,
+            delivery.preset,
+            delivery.message_id,
+            delivery.event_name,
+            delivery.event_id,
+            delivery.action_source,
+            delivery.order_id,
+            delivery.event_time,
+            delivery.warnings,
+            len(delivery.payload),
+            now,
+            delivery.traceparent,
+        ]
+        self.deliveries.append(row)
 
     def add_note(self, note: Note, now: float) -> None:
         self.notes.append([note.message_id, note.preset, note.exit, note.reason, note.warnings, now])
 
-    def add(self, other: "_Rows") -> None:
-        self.deliveries += other.deliveries
-        self.bodies += other.bodies
-        self.notes += other.notes
-        self.tallies += other.tallies
-        self.keys |= other.keys
+    def parameters(self, tallies: Iterable[Tally], now: float, rules: OutboxRules) -> dict[str, Any]:
+        """Answer the parameters of `store` where all has still to prove that it is new."""
+        return {
+            "unseen": True,
+            "max_backlog": rules.max_backlog,
+            "deliveries": as_rows(self.deliveries),
+            "bodies": as_rows(self.bodies),
+            "version": PAYLOAD_VERSION,
+            "keys": as_rows(self.keys),
+            "notes": as_rows(self.notes),
+            "tallies": as_rows(summed([(now, tally) for tally in tallies], span_s=MINUTE_S)),
+            "span_s": MINUTE_S,
+        }
 
 
-def enqueue(
-    connection: sqlite3.Connection, calls: Sequence[EnqueueCall], rules: OutboxRules
-) -> list[list[Enqueued] | Exception]:
-    """Do `Outbox.enqueue` for several calls at once; each is turned away alone where it exceeds the backlog."""
-    keys = [[_keys(delivery, rules) for delivery in call.deliveries] for call in calls]
-    taken, last_id, waiting = _look(
-        connection, [key for of_call in keys for of_delivery in of_call for key in of_delivery]
-    )
+async def prepare_call(
+    deliveries: Sequence[NewDelivery],
+    notes: Sequence[Note],
+    tallies: Sequence[Tally],
+    *,
+    now: float,
+    rules: OutboxRules,
+) -> EnqueueCall:
+    """Write down one `Outbox.enqueue` for the thread that commits."""
     rows = _Rows()
-    answers: list[list[Enqueued] | Exception] = []
-    for call, of_call in zip(calls, keys, strict=True):
-        new, answer = _judge(call, of_call, taken, last_id + len(rows.deliveries) + 1, rules)
-        if new.deliveries and waiting + len(rows.deliveries) + len(new.deliveries) > rules.max_backlog:
-            answers.append(backlog_full(rules))
-            continue
-        rows.add(new)
-        taken |= new.keys
-        answers.append(answer)
-    _store(connection, rows, last_id + 1)
-    return answers
+    keys: list[tuple[Key, ...]] = []
+    for place, delivery in enumerate(deliveries, start=1):
+        of_delivery = _keys(delivery, rules)
+        keys.append(of_delivery)
+        rows.add(delivery, of_delivery, now, rules)
+        if place % _DELIVERIES_A_TURN == 0:
+            await asyncio.sleep(0)
+    for note in notes:
+        rows.add_note(note, now)
+    digests = [key.digest for of_delivery in keys for key in of_delivery]
+    all_new = None
+    if len(set(digests)) == len(digests):
+        answers = [_ENQUEUED] * len(deliveries)
+        all_new = rows.parameters([*tallies, *enqueue_tallies(deliveries, answers)], now, rules)
+    return EnqueueCall(
+        deliveries=deliveries,
+        keys=keys,
+        notes=notes,
+        tallies=tallies,
+        now=now,
+        digests=as_rows(digests),
+        all_new=all_new,
+    )
 
 
 def _keys(delivery: NewDelivery, rules: OutboxRules) -> tuple[Key, ...]:
@@ -83,71 +137,78 @@ def _keys(delivery: NewDelivery, rules: OutboxRules) -> tuple[Key, ...]:
     )
 
 
-def _look(connection: sqlite3.Connection, keys: Iterable[Key]) -> tuple[Held, int, int]:
-    """Look up which keys are remembered, the highest id ever given to a delivery, and how many deliveries wait."""
-    rows = as_rows([key.digest for key in keys])
-    taken, last_id, waiting = one_json(connection, "before_enqueue", rows=rows)
-    return {digest: (holder, until) for digest, holder, until in taken}, last_id, waiting
+def enqueue(connection: sqlite3.Connection, call: EnqueueCall, rules: OutboxRules) -> list[Enqueued]:
+    """Do `Outbox.enqueue` within a transaction. Raises OutboxUnavailable where it exceeds the backlog."""
+    answers = enqueue_new(connection, call)
+    if answers is not None:
+        return answers
+    taken, last_id, waiting = one_json(connection, "before_enqueue", rows=call.digests)
+    held = {digest: (holder, until) for digest, holder, until in taken}
+    parameters, answers = _without_duplicates(call, held, last_id + 1, rules)
+    new = sum(answer.exit is Exit.ENQUEUED for answer in answers)
+    if new and waiting + new > rules.max_backlog:
+        raise backlog_full(rules)
+    connection.execute(SQL["store"], {**parameters, "unseen": False})
+    return answers
 
 
-def _judge(
-    call: EnqueueCall, keys: Sequence[tuple[Key, ...]], taken: Held, first_id: int, rules: OutboxRules
-) -> tuple[_Rows, list[Enqueued]]:
-    """Decide for each delivery of one call whether it is new, and write down what is to be stored."""
-    rows = _Rows(tallies=[(call.now, tally) for tally in call.tallies])
+def enqueue_new(connection: sqlite3.Connection, call: EnqueueCall) -> list[Enqueued] | None:
+    """Do `Outbox.enqueue` in one statement, a transaction in itself; None, with nothing done, where not all is new."""
+    if call.all_new is None:
+        return None
+    try:
+        patiently(connection, SQL["store"], call.all_new)
+    except sqlite3.IntegrityError:
+        return None
+    return [_ENQUEUED] * len(call.deliveries)
+
+
+def _without_duplicates(
+    call: EnqueueCall, held: _Held, first_id: int, rules: OutboxRules
+) -> tuple[dict[str, Any], list[Enqueued]]:
+    """Decide for each delivery whether it is new, and write down what is to be stored."""
+    rows = _Rows()
     for note in call.notes:
         rows.add_note(note, call.now)
     answers = []
-    for delivery, of_delivery in zip(call.deliveries, keys, strict=True):
-        reason = _seen(of_delivery, rows.keys, taken, call.now)
+    for delivery, keys in zip(call.deliveries, call.keys, strict=True):
+        reason = _seen(keys, held, call.now)
         if reason:
             answers.append(Enqueued(exit=Exit.DUPLICATE, reason=reason))
             rows.add_note(duplicate_note(delivery, reason), call.now)
         else:
-            answers.append(Enqueued(exit=Exit.ENQUEUED))
-            delivery_id = first_id + len(rows.deliveries)
-            rows.keys.update((key.digest, (delivery_id, call.now + rules.dedup_window_s)) for key in of_delivery)
-            _write_new(rows, delivery, delivery_id, call.now)
-    rows.tallies += [(call.now, tally) for tally in enqueue_tallies(call.deliveries, answers)]
-    return rows, answers
+            answers.append(_ENQUEUED)
+            holder = first_id + len(rows.deliveries), call.now + rules.dedup_window_s
+            held |= {key.digest: holder for key in keys}
+            rows.add(delivery, keys, call.now, rules)
+    tallies = [*call.tallies, *enqueue_tallies(call.deliveries, answers)]
+    return rows.parameters(tallies, call.now, rules), answers
 
 
-def _seen(keys: Iterable[Key], own: Held, taken: Held, now: float) -> str:
+def _seen(keys: Iterable[Key], held: _Held, now: float) -> str:
     """Say which key was seen before, and where; "" where none was."""
     for key in keys:
-        holder, until = own.get(key.digest) or taken.get(key.digest) or (0, now)
+        holder, until = held.get(key.digest, (0, now))
         if until > now:
             return seen_before(key, holder)
     return ""
 
 
-def _write_new(rows: _Rows, delivery: NewDelivery, delivery_id: int, now: float) -> None:
-    row = [
-        delivery_id,
-        delivery.ad_account_id,
-        delivery.preset,
-        delivery.message_id,
-        delivery.event_name,
-        delivery.event_id,
-        delivery.action_source,
-        delivery.order_id,
-        delivery.event_time,
-        delivery.warnings,
-        len(delivery.payload),
-        now,
-        delivery.traceparent,
-    ]
-    rows.deliveries.append(row)
-    rows.bodies.append(delivery.payload.decode())
+def prepare_connection(connection: sqlite3.Connection) -> None:
+    """Teach a connection the statement `store` of queries.sql, which writes into a view with nothing but a trigger.
 
-
-def _store(connection: sqlite3.Connection, rows: _Rows, first_id: int) -> None:
-    if rows.deliveries:
-        connection.execute(SQL["add_deliveries"], {"rows": as_rows(rows.deliveries)})
-        parameters = {"rows": as_rows(rows.bodies), "first_id": first_id, "version": PAYLOAD_VERSION}
-        connection.execute(SQL["add_payloads"], parameters)
-        keys = [(digest, *held) for digest, held in rows.keys.items()]
-        connection.execute(SQL["take_keys"], {"rows": as_rows(keys)})
-    if rows.notes:
-        connection.execute(SQL["add_notes"], {"rows": as_rows(rows.notes)})
-    add_tallies(connection, rows.tallies)
+    SQLite runs the steps of a trigger without a word to Python, whose lock the event loop holds nearly always: to get
+    it after each step took longer than the steps.
+    """
+    names = SQL["store"].partition("storing (")[2].partition(")")[0].split(", ")
+    connection.execute(f"CREATE TEMP VIEW storing AS SELECT {', '.join(f'NULL AS {name}' for name in names)}")
+    rows = {
+        "add_deliveries": "deliveries",
+        "add_payloads": "bodies",
+        "take_keys": "keys",
+        "add_notes": "notes",
+        "add_tallies": "tallies",
+    }
+    steps = [SQL[name].replace(":rows", f"new.{given}").replace(":", "new.") for name, given in rows.items()]
+    body = "\n".join([SQL["refuse_to_store"], *steps])
+    connection.execute(f"CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN {body} END")

@@ -22,11 +22,11 @@ FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value;
 SELECT coalesce(sum(count), 0) FROM backlog WHERE state IN ('pending', 'claimed');
 
 -- add_deliveries --
--- Store deliveries, due at once.
+-- Store deliveries, due at once, whose ids follow `:first_id`.
 INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
                       event_time, warnings, payload_bytes, enqueued_at, due_at, traceparent)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-       value ->> 8, value -> 9, value ->> 10, value ->> 11, value ->> 11, value ->> 12
+SELECT :first_id + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+       value ->> 7, value -> 8, value ->> 9, value ->> 10, value ->> 10, value ->> 11
 FROM json_each(:rows);
 
 -- add_payloads --
@@ -35,10 +35,24 @@ INSERT INTO payload (delivery_id, version, body)
 SELECT :first_id + key, :version, CAST(value AS BLOB) FROM json_each(:rows);
 
 -- take_keys --
--- Remember keys; where one is there already, its window is over.
+-- Remember keys, deliveries counted from `:first_id`; where one is there already, its window is over.
 INSERT INTO dedup_key (digest, delivery_id, expires_at)
-SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(:rows) WHERE true
+SELECT value ->> 0, :first_id + (value ->> 1), value ->> 2 FROM json_each(:rows) WHERE true
 ON CONFLICT (digest) DO UPDATE SET delivery_id = excluded.delivery_id, expires_at = excluded.expires_at;
+
+-- refuse_to_store --
+-- Give up, with nothing changed, where what is to be stored has to be looked at first.
+SELECT RAISE(ABORT, 'not all new') WHERE new.unseen AND (
+  EXISTS (SELECT 1 FROM json_each(new.keys) JOIN dedup_key ON dedup_key.digest = value ->> 0)
+  OR json_array_length(new.deliveries) + (SELECT coalesce(sum(count), 0) FROM backlog
+                                          WHERE state IN ('pending', 'claimed')) > new.max_backlog
+);
+
+-- store --
+-- Store all that a call enqueues: each step above, and counts, by a trigger (see enqueue.py).
+INSERT INTO storing (unseen, max_backlog, first_id, deliveries, bodies, version, keys, notes, tallies, span_s)
+SELECT :unseen, :max_backlog, 1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
+       :deliveries, :bodies, :version, :keys, :notes, :tallies, :span_s;
 
 -- release_keys --
 -- Forget the keys of deliveries that are dead, unless another delivery holds them.

@@ -67,7 +67,7 @@ def redrive(connection: sqlite3.Connection, call: RedriveCall, rules: OutboxRule
     until = call.now + rules.dedup_window_s
     rows = [(key.digest, delivery_id, until) for delivery_id in redriven for key in keys[delivery_id]]
     connection.execute(SQL["redrive"], {"rows": as_rows(redriven), "now": call.now})
-    connection.execute(SQL["take_keys"], {"rows": as_rows(rows)})
+    connection.execute(SQL["take_keys"], {"rows": as_rows(rows), "first_id": 0})
     connection.execute(SQL["explain_dead"], {"rows": as_rows(staying)})
     return Redriven(count=len(redriven), before=dead[-1].delivery_id if len(dead) == STEP_ROWS else None)
 

@@ -1,7 +1,7 @@
 """Counts by minute and hour."""
 
 import sqlite3
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 
 from app.outbox.sqlite.database import as_rows
@@ -16,9 +16,14 @@ def add_tallies(
     connection: sqlite3.Connection, tallies: Iterable[tuple[float, Tally]], *, span_s: int = MINUTE_S
 ) -> None:
     """Add counts, each with the moment at which it happened, to the minutes or hours (`span_s`) that they fall in."""
-    counts: Counter[tuple[int, str, str, str]] = Counter()
+    rows = summed(tallies, span_s=span_s)
+    if rows:
+        connection.execute(SQL["add_tallies"], {"rows": as_rows(rows), "span_s": span_s})
+
+
+def summed(tallies: Iterable[tuple[float, Tally]], *, span_s: int) -> list[tuple[int, str, str, str, int]]:
+    """Sum counts by the minute or hour in which they happened: its start, name, preset, label and count."""
+    counts: defaultdict[tuple[int, str, str, str], int] = defaultdict(int)
     for at, tally in tallies:
         counts[int(at // span_s) * span_s, tally.name, tally.preset, tally.label] += tally.count
-    if counts:
-        rows = as_rows([(*key, count) for key, count in counts.items()])
-        connection.execute(SQL["add_tallies"], {"rows": rows, "span_s": span_s})
+    return [(*key, count) for key, count in counts.items()]

@@ -36,6 +36,7 @@ class _Job:
     work: Work[Any, Any]
     call: Any
     rows: int
+    alone: Callable[[sqlite3.Connection, Any], Any] | None
     answer: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
 
@@ -50,14 +51,22 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        #: Asked for in the current turn of an event loop.
-        self._asked: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="outbox-writer", daemon=True)
         self._thread.start()
 
-    async def do(self, work: Work[Call, Answer], call: Call, *, rows: int = 1) -> Answer:
+    async def do(
+        self,
+        work: Work[Call, Answer],
+        call: Call,
+        *,
+        rows: int = 1,
+        alone: Callable[[sqlite3.Connection, Call], Answer | None] | None = None,
+    ) -> Answer:
         """Do one call in the next group; `rows` is about how many rows it writes.
+
+        `alone` does a call that nobody shares a commit with, as a transaction of its own; it may answer None, with
+        nothing changed, to have `work` do it.
 
         Raises what the work raised or answered for it, or OutboxUnavailable where the commit failed.
         """
@@ -65,22 +74,9 @@ class Writer:
             raise _closed()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
-        job = _Job(work=work, call=call, rows=rows, answer=answer, loop=loop)
-        if loop in self._asked:
-            self._asked[loop].append(job)
-        else:  # the first of this turn does not go alone: that would be a commit for one, with all others behind it
-            self._asked[loop] = [job]
-            loop.call_soon(self._hand_over, loop)
+        job = _Job(work=work, call=call, rows=rows, alone=alone, answer=answer, loop=loop)
+        self._jobs.put(job)
         return await answer
-
-    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Queue what was asked for in one turn of the event loop."""
-        jobs = self._asked.pop(loop)
-        if self._closed:
-            _answer((job, _closed()) for job in jobs)
-            return
-        for job in jobs:
-            self._jobs.put(job)
 
     def close(self) -> None:
         """Commit what is queued, then release the file. Blocks; may be called again."""
@@ -117,6 +113,14 @@ class Writer:
 
         Nearly always all goes well: to isolate calls from the beginning would cost two more statements for each kind.
         """
+        (first, *others) = group
+        if not others and first.alone is not None:
+            try:
+                answer = first.alone(self._connection, first.call)
+            except Exception as exc:  # noqa: BLE001 - as in _transact
+                return [unavailable(exc) if isinstance(exc, sqlite3.Error) else exc]
+            if answer is not None:
+                return [answer]
         try:
             return self._transact(group, self._do)
         except _CallFailed:

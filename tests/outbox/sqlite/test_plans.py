@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.outbox.sqlite.database import open_writable
+from app.outbox.sqlite.enqueue import prepare_connection
 from app.outbox.sqlite.filters import conditions
 from app.outbox.sqlite.sql import SQL
 from app.types import Query, State
@@ -25,19 +26,24 @@ FILLED = {
     for name in ("search", "dead")
     for kind, query in QUERIES.items()
 }
-STATEMENTS = {name: sql for name, sql in SQL.items() if name not in {"search", "dead"}} | FILLED
+#: A step of a trigger: it stands alone where it names parameters and raises nothing.
+STEPS = {
+    name: SQL[name].replace("RAISE(ABORT, 'not all new')", "1").replace("new.", ":") for name in ("refuse_to_store",)
+}
+STATEMENTS = {name: sql for name, sql in SQL.items() if name not in {"search", "dead"}} | FILLED | STEPS
 FULL_SCAN = re.compile(r"^SCAN (d|delivery|payload|attempt|note|dedup_key|tally)\b")
 
 
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
     connection = open_writable(Path(tmp_path_factory.mktemp("plans")) / "outbox.db")
+    prepare_connection(connection)
     yield connection
     connection.close()
 
 
 def _plan(connection: sqlite3.Connection, sql: str) -> list[str]:
-    parameters = {name: "[]" if name == "rows" else 1 for name in re.findall(r":(\w+)", sql)}
+    parameters = {name: "[]" if name in {"rows", "keys", "deliveries"} else 1 for name in re.findall(r":(\w+)", sql)}
     return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
 
 
@@ -60,6 +66,7 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection, na
         ("retain_keys", "dedup_key_expires (expires_at<?)"),
         ("keys_taken", "PRIMARY KEY (digest=?)"),
         ("before_enqueue", "PRIMARY KEY (digest=?)"),
+        ("refuse_to_store", "PRIMARY KEY (digest=?)"),
         ("search by message", "delivery_message (shelf=? AND message_id=?)"),
         ("search by event", "delivery_event (shelf=? AND event_id=?)"),
         ("search by dead", "delivery_dead (id>? AND id<?)"),

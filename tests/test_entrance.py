@@ -6,7 +6,8 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from app.direct import DirectRoutes
+from app.entrance import Entrance
+from app.metrics import Metrics
 
 
 async def show(request: Request) -> Response:
@@ -21,9 +22,9 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     router.add_api_route("/named/{name}", show, methods=["POST"])
     app = FastAPI()
     app.include_router(router)
-    direct = DirectRoutes(app)
-    direct.add(router)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(direct), base_url="http://test") as client:
+    entrance = Entrance(app, Metrics())
+    entrance.add(router)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(entrance), base_url="http://test") as client:
         yield client
 
 

@@ -1,0 +1,34 @@
+"""FastAPI as Pinrelay uses it."""
+
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from starlette.types import Receive, Scope, Send
+
+from app.entrance import Entrance
+from app.metrics import Metrics
+from app.tracing import Tracing
+
+
+class Application(FastAPI):
+    """FastAPI behind our own entrance: requests are noted and traced, the busiest are answered by the shortest way."""
+
+    def __init__(self, metrics: Metrics, tracing: Tracing, **options: Any) -> None:
+        super().__init__(
+            docs_url=None,
+            redoc_url=None,
+            # It would export paths, queries and the words of exceptions, which hold personal data; ours does not.
+            telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+            **options,
+        )
+        self._entrance = Entrance(super().__call__, metrics)
+        self._traced = tracing.requests(self._entrance)
+
+    def include_busy_router(self, router: APIRouter) -> None:
+        """Include a router whose endpoints take a Request only (see app/entrance.py)."""
+        self.include_router(router)
+        self._entrance.add(router)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self._traced(scope, receive, send)

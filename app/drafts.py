@@ -1,0 +1,106 @@
+"""What the events of one request gave, until the outbox has answered: receipts, deliveries, notes and counts."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TypeAlias
+
+from app.errors import EventRefused
+from app.types import Enqueued, EventReceipt, Exit, Line, NewDelivery, Note, Receipt, Tally
+
+#: Reasons are counted by their first characters.
+MAX_LABEL_CHARACTERS = 160
+
+#: What the ledger keeps a note of; unmatched events are only counted.
+_NOTED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID})
+_COUNTED_BY_REASON = frozenset({Exit.UNMATCHED, Exit.WITHHELD, Exit.INVALID})
+
+#: All of a Line but the event: preset, exit, reason, warnings.
+_Told: TypeAlias = tuple[str | None, Exit, str, tuple[str, ...]]
+
+
+@dataclass(slots=True)
+class Drafts:
+    """Grows event by event. Of a thousand lines few differ, so they are counted as wholes and told apart at the end."""
+
+    #: Lines that are to be enqueued say so already.
+    events: list[EventReceipt] = field(default_factory=list)
+    #: One for each of these lines, in the same order: the caller's to add.
+    deliveries: list[NewDelivery] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    _alike: dict[_Told, int] = field(default_factory=dict)
+
+    def refuse(self, event: EventRefused) -> None:
+        """Add an event that could not be read."""
+        self.add(event.message_id, [Line(preset=None, exit=Exit.REFUSED, reason=event.reason)])
+
+    def add(self, message_id: str | None, lines: Sequence[Line]) -> None:
+        """Add what an event gives."""
+        told = []
+        for line in lines:
+            key = line.preset, line.exit, line.reason, line.warnings
+            self._alike[key] = self._alike.get(key, 0) + 1
+            told.append(_line(*key))
+            if line.exit in _NOTED:
+                note = Note(message_id=message_id or "", preset=line.preset, exit=line.exit, reason=line.reason)
+                self.notes.append(note)
+        self.events.append(EventReceipt(message_id=message_id, deliveries=tuple(told)))
+
+    def tallies(self) -> list[Tally]:
+        """Count every exit but those that the outbox decides (enqueued, duplicate), and every warning by its field."""
+        counts: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        refused = 0
+        for (preset, exit_, reason, warnings), count in self._alike.items():
+            if exit_ is Exit.REFUSED:
+                refused += count
+            if preset:
+                counts[Exit.MATCHED.value, preset, ""] += count
+            if exit_ in _COUNTED_BY_REASON:
+                counts[exit_.value, preset or "", reason[:MAX_LABEL_CHARACTERS]] += count
+            for warning in warnings:
+                counts["warning", preset or "", warning.partition(":")[0][:MAX_LABEL_CHARACTERS]] += count
+        counts[Exit.REFUSED.value, "", ""] = refused
+        counts[Exit.ACCEPTED.value, "", ""] = len(self.events) - refused
+        return [_tally(*key, count) for key, count in counts.items() if count]
+
+    def receipt(self, answers: Sequence[Enqueued]) -> Receipt:
+        """Say what became of every event, by the outbox's answers to `deliveries`."""
+        if all(answer.exit is Exit.ENQUEUED for answer in answers):
+            return receipt_of(self.events)
+        left = iter(answers)
+        return receipt_of(
+            [
+                EventReceipt(
+                    message_id=event.message_id,
+                    deliveries=tuple(
+                        _settled(line, next(left)) if line.exit is Exit.ENQUEUED else line for line in event.deliveries
+                    ),
+                )
+                for event in self.events
+            ]
+        )
+
+
+def receipt_of(events: Sequence[EventReceipt]) -> Receipt:
+    """Make a receipt, which counts the exits of its events."""
+    counts: defaultdict[Exit, int] = defaultdict(int)
+    for event in events:
+        for line in event.deliveries:
+            counts[line.exit] += 1
+    accepted = len(events) - counts.get(Exit.REFUSED, 0)
+    return Receipt(events=tuple(events), counts={Exit.ACCEPTED: accepted, **counts})
+
+
+def _settled(line: Line, answer: Enqueued) -> Line:
+    return _line(line.preset, answer.exit, answer.reason, line.warnings)
+
+
+@lru_cache(4_096)
+def _tally(name: str, preset: str, label: str, count: int) -> Tally:
+    return Tally(name=name, preset=preset, label=label, count=count)
+
+
+@lru_cache(4_096)
+def _line(preset: str | None, exit_: Exit, reason: str, warnings: tuple[str, ...]) -> Line:
+    return Line(preset=preset, exit=exit_, reason=reason, warnings=warnings)
