@@ -31,7 +31,7 @@ import psutil
 BENCH = Path(__file__).parent
 ROUNDS = 3
 ROUND_S = 4
-CONNECTIONS = 64
+CONNECTIONS = 128
 ARRAY = 1_000
 #: A sender of arrays has few under way.
 ARRAY_CONNECTIONS = 4

@@ -5,13 +5,17 @@ from typing import Any, Final
 
 from app.types import Query, State
 
-_BY_SHELF = "AND id IN (SELECT d.id FROM shelf CROSS JOIN delivery AS d WHERE d.shelf = n AND d.{0} = :{0})"
+#: The index over event ids leaves out those that are message ids too.
+_ON_A_SHELF = "SELECT d.id FROM shelf CROSS JOIN delivery AS d WHERE d.shelf = n AND"
+_BY_MESSAGE = f"{_ON_A_SHELF} d.message_id = :message_id"
+_BY_EVENT = f"{_ON_A_SHELF} d.event_id = :event_id AND d.event_id <> d.message_id"
+_BY_BOTH = f"{_ON_A_SHELF} d.message_id = :event_id AND d.event_id = d.message_id"
 
 #: Field of Query -> its condition. Only texts of this table become SQL; what is looked for is a parameter.
 _CONDITIONS: Final = {
     "delivery_id": "AND id = :delivery_id",
-    "message_id": _BY_SHELF.format("message_id"),
-    "event_id": _BY_SHELF.format("event_id"),
+    "message_id": f"AND id IN ({_BY_MESSAGE})",
+    "event_id": f"AND id IN ({_BY_EVENT} UNION ALL {_BY_BOTH})",
     "preset": "AND preset = :preset",
     "state": "AND state = :state",
     "reason": "AND instr(lower(reason), lower(:reason)) > 0",
