@@ -18,7 +18,8 @@ from app.errors import EventError, EventRefused
 from app.pipeline import Pipeline
 from app.rules import consent_rules, conversion_rules
 from app.source import Arrival, event_json, read_event, withheld
-from app.source.body import parse, read_body
+from app.source.body import read_body
+from app.source.parse import parse
 from app.types import Event, EventReceipt, Exit, Line
 
 Presets = Annotated[list[Path] | None, typer.Option("--presets", help="Folder of presets, instead of PRESETS_DIR.")]
@@ -111,7 +112,7 @@ def _events(raw: bytes) -> Iterator[Event | EventRefused]:
     arrival = Arrival.at(time.time())
     for number, text in enumerate([raw] if _is_json(raw) else lines, start=1):
         try:
-            members = read_body(text).members
+            members = list(read_body(text).members)
         except EventError:
             yield EventRefused(f"line {number} is not JSON")
             continue

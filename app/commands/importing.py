@@ -27,7 +27,7 @@ from app.outbox import Outbox, open_outbox
 from app.pipeline import Pipeline
 from app.rules import consent_rules, conversion_rules, outbox_rules
 from app.source import Arrival, read_event, withheld
-from app.source.body import parse
+from app.source.parse import parse
 from app.types import Event, EventReceipt, Exit
 
 #: So many events share one commit.

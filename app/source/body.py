@@ -5,28 +5,20 @@ each event bare or, as Segment's Extensible Webhook sends it in arrays, wrapped 
 """
 
 import json
-import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from app.errors import EventRefused
-from app.log import logger
 from app.source.event import Arrival, given_message_id, read_event
-from app.source.refusal import BROKEN_JSON, TOO_DEEP, TOO_LARGE, TOO_MANY, RequestRefused
+from app.source.parse import LARGE_BYTES, large_array, levels_at_most, nested_deeper, parse
+from app.source.refusal import BROKEN_JSON, TOO_LARGE, TOO_MANY, RequestRefused
 from app.types import Event
 
 _GZIP = b"\x1f\x8b"
-_CONTAINERS = frozenset({dict, list})
+#: Members that are read at once: so few are still in the processor's cache when they are mapped.
 _READ_TOGETHER = 50
-_COUNTED_BYTES = 65_536
-#: What orjson reads as integers; larger ones become doubles.
-_SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
-#: Longer ones are doubles for certain: Python refuses to read an integer of thousands of digits.
-_MAX_INTEGER_LENGTH = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +42,8 @@ class Limits:
 class Body:
     """One request's JSON, taken apart."""
 
-    members: list[Any]
+    #: Those of a large array are parsed when they are asked for, which may raise RequestRefused.
+    members: Sequence[Any]
     #: Sent as an array or a batch, even one of a single event.
     several: bool
     #: Of all of it, unpacked.
@@ -78,62 +71,29 @@ def unpack(raw: bytes, max_bytes: int) -> bytes:
     return unpacked
 
 
-def parse(raw: bytes) -> Any:
-    """Read JSON; what stands in it that no double or UTF-8 can hold costs no more than itself.
-
-    Half of a surrogate pair becomes U+FFFD. A number that is none (NaN, Infinity, 1e999: pandas and Python's json
-    write them) becomes the text "NaN": one such price must not cost a whole batch, and a flag or a consent must not
-    pass for one that was not given, as null would.
-    """
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return _parse_leniently(raw)
-
-
-def _parse_leniently(raw: bytes) -> Any:
-    """Read what orjson refuses: lone surrogates, a byte order mark, numbers that are none."""
-    try:
-        value, count = _load(raw.decode("utf-8-sig"))
-        text = json.dumps(value, ensure_ascii=False)
-    except ValueError:
-        raise RequestRefused(BROKEN_JSON) from None
-    except RecursionError:
-        raise RequestRefused(TOO_DEEP) from None
-    if count:
-        logger().warning("numbers read as the text NaN", count=count)
-    try:
-        return orjson.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
-    except orjson.JSONDecodeError:  # it is JSON, so what orjson minds is its depth
-        raise RequestRefused(TOO_DEEP) from None
-
-
-def _load(text: str) -> tuple[Any, int]:
-    """Read JSON by Python's own parser; numbers that are none become "NaN", and how many they were is answered too."""
-    count = 0
-
-    def number(digits: str) -> float | str:
-        nonlocal count
-        value = float(digits)
-        count += not math.isfinite(value)
-        return value if math.isfinite(value) else "NaN"
-
-    def integer(digits: str) -> float | str:
-        if len(digits) <= _MAX_INTEGER_LENGTH and _SMALLEST_INTEGER <= (value := int(digits)) <= _LARGEST_INTEGER:
-            return value
-        return number(digits)
-
-    value = json.loads(text, parse_constant=number, parse_float=number, parse_int=integer)
-    return value, count
-
-
 def read_body(raw: bytes) -> Body:
     """Parse an unpacked body and find its events; each is given what its batch says of all."""
-    members, several, top = _take_apart(parse(raw))
-    return Body(members=members, several=several, size_bytes=len(raw), levels_at_most=_brackets(raw), top=top)
+    slices = large_array(raw) if len(raw) > LARGE_BYTES and raw.startswith(b"[") else None
+    members, several, top = _take_apart(parse(raw)) if slices is None else (_Unread(slices), True, {})
+    return Body(members=members, several=several, size_bytes=len(raw), levels_at_most=levels_at_most(raw), top=top)
 
 
-def _take_apart(value: Any) -> tuple[list[Any], bool, Mapping[str, Any]]:
+class _Unread(Sequence[Any]):
+    """The members of a large array: parsed all at once, they would push each other out of the processor's cache."""
+
+    def __init__(self, slices: Sequence[bytes]) -> None:
+        self._slices = slices
+
+    def __len__(self) -> int:
+        return len(self._slices)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [_bare(member) for member in parse(b"[" + b",".join(self._slices[index]) + b"]")]
+        return _bare(parse(self._slices[index]))
+
+
+def _take_apart(value: Any) -> tuple[Sequence[Any], bool, Mapping[str, Any]]:
     """Answer the members, whether they were sent as several, and the object at the top."""
     if isinstance(value, list):
         return [_bare(member) for member in value], True, {}
@@ -141,14 +101,6 @@ def _take_apart(value: Any) -> tuple[list[Any], bool, Mapping[str, Any]]:
         return [_share(_bare(member), value) for member in value["batch"]], True, value
     event = _bare(value)
     return [event], False, event if isinstance(event, dict) else {}
-
-
-def _brackets(raw: bytes) -> int:
-    """Count what may open a level, whether or not it stands in a text: JSON cannot be nested deeper than that.
-
-    A large body has so many that counting is in vain: its length is as true.
-    """
-    return raw.count(b"{") + raw.count(b"[") if len(raw) <= _COUNTED_BYTES else len(raw)
 
 
 def _bare(member: Any) -> Any:
@@ -187,7 +139,6 @@ def read_events(body: Body, limits: Limits, arrival: Arrival) -> Iterator[Event 
 
 
 def _read_members(body: Body, limits: Limits, arrival: Arrival) -> Iterator[Event | EventRefused]:
-    """Read some at a time, so that they are still in the processor's cache when they are mapped."""
     may_be_large = limits.max_event_bytes is not None and body.size_bytes > limits.max_event_bytes
     may_be_deep = body.levels_at_most > limits.max_depth  # most single events are judged by this alone
     for first in range(0, len(body.members), _READ_TOGETHER):
@@ -207,7 +158,7 @@ def read_raw_event(raw: bytes, *, now: float, max_depth: int = 64) -> Event:
         value = _bare(parse(raw))
     except RequestRefused as exc:
         raise EventRefused(exc.reason) from None
-    if _brackets(raw) > max_depth and nested_deeper([value], max_depth):
+    if levels_at_most(raw) > max_depth and nested_deeper([value], max_depth):
         raise EventRefused(f"the event is nested deeper than {max_depth} levels")
     return read_event(value, Arrival.at(now))
 
@@ -227,21 +178,6 @@ def _excess(member: Any, limits: Limits) -> EventRefused | None:
     if limits.max_event_bytes is not None and _size_bytes(member) > limits.max_event_bytes:
         return EventRefused(f"the event is larger than {limits.max_event_bytes} bytes", message_id=known_id)
     return None
-
-
-def nested_deeper(values: list[Any], max_depth: int) -> bool:
-    """Say whether any value has more levels of objects and arrays than `max_depth`; all are walked level by level."""
-    level = [value for value in values if value.__class__ in _CONTAINERS]
-    for _ in range(max_depth):
-        level = [
-            child
-            for container in level
-            for child in (container.values() if container.__class__ is dict else container)
-            if child.__class__ in _CONTAINERS
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _size_bytes(member: Any) -> int:

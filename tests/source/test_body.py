@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 
 from app.errors import EventRefused
 from app.source import Arrival, read_raw_event
-from app.source.body import nested_deeper, parse, read_body, read_events, unpack
+from app.source.body import read_body, read_events, unpack
+from app.source.parse import nested_deeper, parse
 from app.source.refusal import BROKEN_JSON, TOO_DEEP, TOO_LARGE, TOO_MANY, Refusal, RequestRefused
 from tests.source.door import NOW, limits
 

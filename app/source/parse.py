@@ -1,0 +1,101 @@
+"""JSON as senders write it."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from app.log import logger
+from app.source.refusal import BROKEN_JSON, TOO_DEEP, RequestRefused
+
+#: Larger bodies are arrays of many events.
+LARGE_BYTES: Final = 65_536
+_CONTAINERS = frozenset({dict, list})
+_slices = msgspec.json.Decoder(list[msgspec.Raw])
+#: What orjson reads as integers; larger ones become doubles.
+_SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
+#: Longer ones are doubles for certain: Python refuses to read an integer of thousands of digits.
+_MAX_INTEGER_LENGTH = 20
+
+
+def parse(raw: bytes) -> Any:
+    """Read JSON; what stands in it that no double or UTF-8 can hold costs no more than itself.
+
+    Half of a surrogate pair becomes U+FFFD. A number that is none (NaN, Infinity, 1e999: pandas and Python's json
+    write them) becomes the text "NaN": one such price must not cost a whole batch, and a flag or a consent must not
+    pass for one that was not given, as null would.
+    """
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return _parse_leniently(raw)
+
+
+def _parse_leniently(raw: bytes) -> Any:
+    """Read what orjson refuses: lone surrogates, a byte order mark, numbers that are none."""
+    try:
+        value, count = _load(raw.decode("utf-8-sig"))
+        text = json.dumps(value, ensure_ascii=False)
+    except ValueError:
+        raise RequestRefused(BROKEN_JSON) from None
+    except RecursionError:
+        raise RequestRefused(TOO_DEEP) from None
+    if count:
+        logger().warning("numbers read as the text NaN", count=count)
+    try:
+        return orjson.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+    except orjson.JSONDecodeError:  # it is JSON, so what orjson minds is its depth
+        raise RequestRefused(TOO_DEEP) from None
+
+
+def _load(text: str) -> tuple[Any, int]:
+    """Read JSON by Python's own parser; numbers that are none become "NaN", and how many they were is answered too."""
+    count = 0
+
+    def number(digits: str) -> float | str:
+        nonlocal count
+        value = float(digits)
+        count += not math.isfinite(value)
+        return value if math.isfinite(value) else "NaN"
+
+    def integer(digits: str) -> float | str:
+        if len(digits) <= _MAX_INTEGER_LENGTH and _SMALLEST_INTEGER <= (value := int(digits)) <= _LARGEST_INTEGER:
+            return value
+        return number(digits)
+
+    value = json.loads(text, parse_constant=number, parse_float=number, parse_int=integer)
+    return value, count
+
+
+def large_array(raw: bytes) -> Sequence[bytes] | None:
+    """Cut an array into the JSON of its members, without reading them; None where only all of it can be read."""
+    try:
+        return _slices.decode(raw)
+    except msgspec.DecodeError:
+        return None
+
+
+def nested_deeper(values: Sequence[Any], max_depth: int) -> bool:
+    """Say whether any value has more levels of objects and arrays than `max_depth`; all are walked level by level."""
+    level = [value for value in values if value.__class__ in _CONTAINERS]
+    for _ in range(max_depth):
+        level = [
+            child
+            for container in level
+            for child in (container.values() if container.__class__ is dict else container)
+            if child.__class__ in _CONTAINERS
+        ]
+        if not level:
+            return False
+    return True
+
+
+def levels_at_most(raw: bytes) -> int:
+    """Count what may open a level, whether or not it stands in a text: JSON cannot be nested deeper than that.
+
+    A large body has so many that counting is in vain: its length is as true.
+    """
+    return raw.count(b"{") + raw.count(b"[") if len(raw) <= LARGE_BYTES else len(raw)
