@@ -74,7 +74,10 @@ def unpack(raw: bytes, max_bytes: int) -> bytes:
 def read_body(raw: bytes) -> Body:
     """Parse an unpacked body and find its events; each is given what its batch says of all."""
     slices = large_array(raw) if len(raw) > LARGE_BYTES and raw.startswith(b"[") else None
-    members, several, top = _take_apart(parse(raw)) if slices is None else (_Unread(slices), True, {})
+    if slices is not None:
+        levels = 1 + max(map(levels_at_most, slices), default=0)
+        return Body(members=_Unread(slices), several=True, size_bytes=len(raw), levels_at_most=levels, top={})
+    members, several, top = _take_apart(parse(raw))
     return Body(members=members, several=several, size_bytes=len(raw), levels_at_most=levels_at_most(raw), top=top)
 
 

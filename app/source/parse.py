@@ -73,7 +73,7 @@ def _load(text: str) -> tuple[Any, int]:
 def large_array(raw: bytes) -> Sequence[bytes] | None:
     """Cut an array into the JSON of its members, without reading them; None where only all of it can be read."""
     try:
-        return _slices.decode(raw)
+        return [bytes(member) for member in _slices.decode(raw)]
     except msgspec.DecodeError:
         return None
 
