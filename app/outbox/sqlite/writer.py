@@ -52,6 +52,8 @@ class Writer:
         self._connection = connection
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
+        #: Held while a job is queued, so that none comes behind the end of the queue.
+        self._queueing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="outbox-writer", daemon=True)
         self._thread.start()
 
@@ -70,19 +72,21 @@ class Writer:
 
         Raises what the work raised or answered for it, or OutboxUnavailable where the commit failed.
         """
-        if self._closed:
-            raise _closed()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         job = _Job(work=work, call=call, rows=rows, alone=alone, answer=answer, loop=loop)
-        self._jobs.put(job)
+        with self._queueing:
+            if self._closed:
+                raise OutboxUnavailable("The outbox is closed. Send the events again later.")
+            self._jobs.put(job)
         return await answer
 
     def close(self) -> None:
         """Commit what is queued, then release the file. Blocks; may be called again."""
-        if not self._closed:
-            self._closed = True
-            self._jobs.put(None)
+        with self._queueing:
+            if not self._closed:
+                self._closed = True
+                self._jobs.put(None)
         self._thread.join()
 
     def _run(self) -> None:
@@ -113,18 +117,22 @@ class Writer:
 
         Nearly always all goes well: to isolate calls from the beginning would cost two more statements for each kind.
         """
-        (first, *others) = group
-        if not others and first.alone is not None:
-            try:
-                answer = first.alone(self._connection, first.call)
-            except Exception as exc:  # noqa: BLE001 - as in _transact
-                return [unavailable(exc) if isinstance(exc, sqlite3.Error) else exc]
-            if answer is not None:
-                return [answer]
+        answer = self._do_alone(group[0]) if len(group) == 1 else None
+        if answer is not None:
+            return [answer]
         try:
             return self._transact(group, self._do)
         except _CallFailed:
             return self._transact(group, self._do_isolated)
+
+    def _do_alone(self, job: _Job) -> Any:
+        """Do a call outside a transaction, if it can be; None where that did nothing."""
+        try:
+            return job.alone and job.alone(self._connection, job.call)
+        except sqlite3.Error as exc:
+            return unavailable(exc)
+        except Exception as exc:  # noqa: BLE001 - as in _transact
+            return exc
 
     def _transact(self, group: Sequence[_Job], do: _Do) -> list[Any]:
         """Do all in one transaction. Raises _CallFailed, with nothing changed, where `do` does."""
@@ -182,10 +190,6 @@ class Writer:
             if self._connection.in_transaction:
                 self._connection.execute("RELEASE work")
         return answers
-
-
-def _closed() -> OutboxUnavailable:
-    return OutboxUnavailable("The outbox is closed. Send the events again later.")
 
 
 def _resolve(group: Sequence[_Job], answers: Sequence[Any]) -> None:

@@ -166,6 +166,43 @@ def test_a_call_whose_loop_is_closed_does_not_end_the_writer(writer: Writer, pat
     assert _stored(path) == [1]
 
 
+def _insert_alone(connection: sqlite3.Connection, value: Any) -> int | None:
+    """Refuse even numbers without a word, and do the others in a transaction of its own."""
+    if value % 2 == 0:
+        return None
+    assert not connection.in_transaction
+    return _insert(connection, value)
+
+
+@pytest.mark.parametrize(
+    ("value", "answered", "stored"),
+    [
+        pytest.param(1, 1, [1], id="done alone"),
+        pytest.param(2, 2, [2], id="left to the work, in a transaction"),
+        pytest.param(13, ValueError, [13], id="a fault of ours is told"),
+        pytest.param(1.5, OutboxUnavailable, [], id="an error of SQLite is translated"),
+    ],
+)
+async def test_a_call_that_shares_with_nobody_may_be_a_transaction_itself(
+    writer: Writer, path: Path, value: Any, answered: Any, stored: list[int]
+) -> None:
+    (answer,) = await asyncio.gather(writer.do(INSERT, value, alone=_insert_alone), return_exceptions=True)
+    assert answered in (answer, type(answer))
+    assert _stored(path) == stored
+
+
+async def test_calls_that_share_a_commit_are_not_done_alone(writer: Writer, path: Path) -> None:
+    gate = Gate()
+    blocker = asyncio.create_task(writer.do(gate, None))
+    await asyncio.to_thread(gate.entered.wait, 10)
+    tasks = [asyncio.create_task(writer.do(INSERT, value, alone=_insert_alone)) for value in (1, 3)]
+    await asyncio.sleep(0)
+    gate.opened.set()
+    await blocker
+    assert await asyncio.gather(*tasks) == [1, 3]
+    assert _stored(path) == [1, 3]
+
+
 async def test_what_is_queued_at_closing_is_committed(writer: Writer, path: Path) -> None:
     gate = Gate()
     blocker = asyncio.create_task(writer.do(gate, None))
