@@ -1,5 +1,6 @@
 """Logs: one JSON line a fact; an exception by type and places, never by its words."""
 
+import asyncio
 import json
 import logging
 import os
@@ -9,7 +10,7 @@ import sys
 import pytest
 import structlog
 
-from app.log import configure_logging, log_attempts, log_error, logger
+from app.log import configure_logging, log_attempts, log_error, log_request, logger
 from app.types import Claimed, Rejected, Settlement, State
 from tests.process import ROOT
 
@@ -92,6 +93,19 @@ def test_an_attempt_is_logged_with_all_its_facts(capsys: pytest.CaptureFixture[s
     expected = {"preset": "Checkout", "message_id": "m-1", "attempt": 2, "outcome": "rejected", "duration_ms": 250}
     assert expected.items() <= line.items()
     assert "203.0.113.9" not in json.dumps(line)
+
+
+async def test_the_requests_of_one_turn_of_the_event_loop_are_written_together(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging("json", "info")
+    for number, level in enumerate((logging.INFO, logging.INFO, logging.DEBUG, logging.WARNING)):
+        log_request(level, method="POST", route=f"/{number}", status=200, duration_s=0.0123)
+    assert lines(capsys) == []
+    await asyncio.sleep(0)
+    written = lines(capsys)
+    assert [(line["route"], line["level"]) for line in written] == [("/0", "info"), ("/1", "info"), ("/3", "warning")]
+    assert written[0]["duration_ms"] == 12.3
 
 
 _WRITES = """

@@ -74,7 +74,7 @@ def large_array(raw: bytes) -> Sequence[bytes] | None:
     """Cut an array into the JSON of its members, without reading them; None where only all of it can be read."""
     try:
         return [bytes(member) for member in _slices.decode(raw)]
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 

@@ -9,13 +9,12 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
 
 from app.errors import EventRefused
 from app.source import Arrival, read_raw_event
 from app.source.body import read_body, read_events, unpack
-from app.source.parse import nested_deeper, parse
-from app.source.refusal import BROKEN_JSON, TOO_DEEP, TOO_LARGE, TOO_MANY, Refusal, RequestRefused
+from app.source.parse import LARGE_BYTES
+from app.source.refusal import BROKEN_JSON, TOO_LARGE, TOO_MANY, Refusal, RequestRefused
 from tests.source.door import NOW, limits
 
 ARRIVAL = Arrival.at(NOW, from_device=True, new_id=lambda: "made")
@@ -59,71 +58,6 @@ class TestUnpack:
         assert refusal_of(caught) is BROKEN_JSON
 
 
-class TestParse:
-    @pytest.mark.parametrize(
-        ("raw", "value"),
-        [
-            (b'{"a": 1}', {"a": 1}),
-            (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
-            (rb'"\ud83d\ude00"', "\N{GRINNING FACE}"),
-            (rb'"a\ud800b"', "a\ufffdb"),
-            (rb'{"\udc00": ["\ud83d", "\ud83d\ude00"]}', {"\ufffd": ["\ufffd", "\N{GRINNING FACE}"]}),
-            (rb'["\ud800", 123456789012345678901234567890]', ["\ufffd", 1.2345678901234568e29]),
-            (b"[NaN, 18446744073709551615, -9223372036854775808]", ["NaN", 2**64 - 1, -(2**63)]),
-            (b"[NaN, 18446744073709551616, -9223372036854775809]", ["NaN", 2.0**64, -(2.0**63)]),
-            (
-                rb'["\ud800", 9999999999999999999, -999999999999999999]',
-                ["\ufffd", 9999999999999999999, -999999999999999999],
-            ),
-            (b"NaN", "NaN"),
-            (b'{"a": [NaN, -Infinity, 1]}', {"a": ["NaN", "NaN", 1]}),
-            (b"[Infinity, 1.50, -2e3]", ["NaN", 1.5, -2000.0]),
-            (b"[1e999, -1E+999, 1e-999]", ["NaN", "NaN", 0.0]),
-            (b"[" + b"9" * 400 + b", -" + b"9" * 5_000 + b"]", ["NaN", "NaN"]),
-            (b'["NaN", {"Infinity": "1e999"}]', ["NaN", {"Infinity": "1e999"}]),
-        ],
-    )
-    def test_json_is_read(self, raw: bytes, value: Any) -> None:
-        assert repr(parse(raw)) == repr(value)  # 1 is not 1.0
-
-    @given(st.integers(-(2**70), 2**70))
-    def test_a_number_that_is_none_changes_no_integer_beside_it(self, number: int) -> None:
-        assert repr(parse(b"[NaN, %d]" % number)) == repr(["NaN", orjson.loads(str(number))])
-
-    @pytest.mark.parametrize(
-        "raw",
-        [
-            b"",
-            b"{",
-            b"{'a': 1}",
-            b"nan",
-            b"[+Infinity]",
-            b"[1e999",
-            b"[01, NaN]",
-            b'"\xff"',
-            b"\xff\xfe{}",
-            b"a=b",
-            b"9" * 5_000 + b"x",
-        ],
-    )
-    def test_what_is_not_json_is_broken(self, raw: bytes) -> None:
-        with pytest.raises(RequestRefused) as caught:
-            parse(raw)
-
-        assert refusal_of(caught) is BROKEN_JSON
-
-    def test_json_deeper_than_any_parser_goes_is_too_deep(self) -> None:
-        with pytest.raises(RequestRefused) as caught:
-            parse(b"[" * 100_000 + b"]" * 100_000)
-
-        assert refusal_of(caught) is TOO_DEEP
-
-    @settings(deadline=None)  # a busy machine is no fault
-    @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=10))
-    def test_what_is_written_is_read(self, value: Any) -> None:
-        assert parse(b"\xef\xbb\xbf" + json.dumps(value).encode()) == orjson.loads(json.dumps(value))
-
-
 #: What Python's json writes and other parsers do not take.
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -154,13 +88,6 @@ def test_a_number_that_is_none_costs_neither_its_neighbours_nor_the_rest_of_its_
     assert [event["value"] for event in events if isinstance(event, dict)] == finite(values)
     assert isinstance(worst, dict)
     assert worst["worst"] == "NaN"
-
-
-def test_the_log_says_how_many_numbers_were_none_and_nothing_else_of_them() -> None:
-    with capture_logs() as logs:
-        parse(b'[NaN, {"secret": 1e999}]')
-
-    assert logs == [{"event": "numbers read as the text NaN", "count": 2, "log_level": "warning"}]
 
 
 class TestReadBody:
@@ -262,6 +189,47 @@ class TestReadEvents:
         assert refusal_of(caught) is TOO_MANY
 
 
+class TestLargeArray:
+    """It is parsed a few members at a time, and read as any other."""
+
+    PADDING = b'{"type":"page","messageId":"padding","name":"' + b"x" * LARGE_BYTES + b'"}'
+
+    @pytest.mark.parametrize(
+        "members",
+        [
+            pytest.param([b'{"type":"page","messageId":"m-%d"}' % n for n in range(120)], id="many"),
+            pytest.param([b'{"json":{"type":"page","messageId":"m"}}', b'{"json":5}'], id="wrapped ones"),
+            pytest.param([b"5", b"null", b"[]", b'"page"', b"{}", b'{"messageId":"m"}'], id="ones that are no event"),
+            pytest.param([b'{"type":"page","a":' + b"[" * 64 + b"]" * 64 + b"}"], id="one that is too deep"),
+            pytest.param([b'{"type":"page","messageId":"m","a":"\\ud800"}'], id="half of a surrogate pair"),
+            pytest.param([b'{"type":"page","messageId":"m","a":NaN}', b'{"type":"page","a":1e999}'], id="no numbers"),
+            pytest.param([b' { "type" : "page", "messageId" : "m", "type" : "track" } '], id="a name given twice"),
+        ],
+    )
+    def test_members_are_read_as_in_a_small_one(self, members: list[bytes]) -> None:
+        small = read_events(read_body(b"[" + b",".join(members) + b"]"), limits(), ARRIVAL)
+        *large, _ = read_events(read_body(b"[" + b",".join([*members, self.PADDING]) + b"]"), limits(), ARRIVAL)
+
+        for one, other in zip(small, large, strict=True):
+            assert repr(one) == repr(other)
+
+    @pytest.mark.parametrize("bad", [b'"\xff"', b"{", b"01", b"'a'"])
+    def test_what_is_not_json_breaks_all_of_it(self, bad: bytes) -> None:
+        with pytest.raises(RequestRefused) as caught:
+            list(read_events(read_body(b"[" + self.PADDING + b"," + bad + b"]"), limits(), ARRIVAL))
+
+        assert refusal_of(caught) is BROKEN_JSON
+
+    def test_too_many_members_are_refused_at_once(self) -> None:
+        with pytest.raises(RequestRefused) as caught:
+            read_events(read_body(b"[" + self.PADDING + b",{}]"), limits(max_events=1), ARRIVAL)
+
+        assert refusal_of(caught) is TOO_MANY
+
+    def test_one_member_can_be_asked_for(self) -> None:
+        assert read_body(b"[5," + self.PADDING + b"]").members[0] == 5
+
+
 class TestReadRawEvent:
     def test_a_raw_event_is_read_as_a_webhooks(self) -> None:
         event = read_raw_event(b'{"type":"page","messageId":"m","timestamp":"t","sentAt":"s"}', now=NOW)
@@ -282,21 +250,3 @@ class TestReadRawEvent:
     def test_a_raw_event_that_is_none_is_refused(self, raw: bytes) -> None:
         with pytest.raises(EventRefused):
             read_raw_event(raw, now=NOW)
-
-
-def depth(value: Any) -> int:
-    if isinstance(value, dict):
-        return 1 + max(map(depth, value.values()), default=0)
-    return 1 + max(map(depth, value), default=0) if isinstance(value, list) else 0
-
-
-@settings(deadline=None)  # a busy machine is no fault
-@given(
-    st.recursive(
-        st.none() | st.text(max_size=2),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=1), inner, max_size=3),
-    ),
-    st.integers(1, 6),
-)
-def test_depth_counts_levels_of_objects_and_arrays(value: Any, max_depth: int) -> None:
-    assert nested_deeper([value], max_depth) is (depth(value) > max_depth)

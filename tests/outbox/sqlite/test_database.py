@@ -13,6 +13,7 @@ from app.outbox import open_outbox
 from app.outbox.sqlite import database
 from app.outbox.sqlite.database import SCHEMA_VERSION, migrate, open_writable, unavailable
 from app.outbox.sqlite.sql import SQL, named_queries, schema, statements
+from app.types import Query
 from tests.outbox.build import ACCOUNT, NOW, At, new, rules
 from tests.process import ROOT
 
@@ -63,6 +64,25 @@ async def test_a_file_of_version_1_is_migrated_and_keeps_its_deliveries(path: Pa
 
     assert _version(path) == SCHEMA_VERSION
     assert (claimed.message_id, claimed.payload, claimed.traceparent) == ("m", b"{}", None)
+
+
+async def test_deliveries_of_version_3_are_found_after_the_migration(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrate(connection, to=3)
+    for number in range(3_000):  # on several shelves
+        connection.execute(
+            "INSERT INTO delivery (ad_account_id, preset, message_id, event_name, event_id, action_source, event_time,"
+            " warnings, payload_bytes, enqueued_at, due_at) VALUES (?, 'Lead', ?, 'lead', ?, 'web', 1, '[]', 2, ?, ?)",
+            (ACCOUNT, f"m-{number}", f"m-{number}" if number % 2 else f"e-{number}", NOW, NOW),
+        )
+    connection.close()
+
+    outbox = open_outbox(f"sqlite:///{path}", rules(), clock=lambda: NOW)
+    for query in (Query(message_id="m-2000"), Query(event_id="e-2000"), Query(event_id="m-2001")):
+        (found,) = (await outbox.search(query, limit=10)).deliveries
+        assert found.message_id in {query.message_id, "m-2000", "m-2001"}
+    assert (await outbox.search(Query(event_id="m-2000"), limit=10)).deliveries == ()
+    await outbox.close()
 
 
 def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
