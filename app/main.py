@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from threading import Thread
 
 import httpx
@@ -154,7 +155,7 @@ def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
     pipeline = Pipeline(
         parts.running.catalog,
         action=ReportConversionEvent(conversion_rules(settings)),
-        withheld=lambda event: withheld(event, consent),
+        withheld=partial(withheld, rules=consent),
         switched_off=parts.coordination.why_off if settings.switched_off == "refuse" else lambda _: None,
         outbox=parts.tracing.enqueues(parts.outbox),
         ad_account_id=parts.ad_account_id,

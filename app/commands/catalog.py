@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,7 +85,7 @@ def preview(
     pipeline = Pipeline(
         catalog,
         action=ReportConversionEvent(conversion_rules(settings)),
-        withheld=lambda event: withheld(event, rules),
+        withheld=partial(withheld, rules=rules),
     )
     try:
         raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()

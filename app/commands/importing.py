@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from itertools import chain, islice
 from pathlib import Path
@@ -130,7 +131,7 @@ def _pipeline(settings: Settings, outbox: Outbox, options: _Options) -> Pipeline
     return Pipeline(
         load_catalog(settings.presets_dir, settings.mappings_dir, custom_event_names=settings.custom_event_names),
         action=action,
-        withheld=lambda event: withheld(event, consent),
+        withheld=partial(withheld, rules=consent),
         outbox=outbox,
         ad_account_id=settings.pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID,
     )

@@ -1,9 +1,13 @@
 """What the outbox alone can count of a request: what became of its deliveries, and their quality."""
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import attrgetter
 
 from app.types import Enqueued, Exit, NewDelivery, Tally
+
+_EXIT, _PRESET, _QUALITY = map(attrgetter, ("exit", "preset", "quality"))
 
 
 def enqueue_tallies(deliveries: Sequence[NewDelivery], answers: Sequence[Enqueued]) -> list[Tally]:
@@ -11,10 +15,8 @@ def enqueue_tallies(deliveries: Sequence[NewDelivery], answers: Sequence[Enqueue
 
     A count may be told in several parts.
     """
-    alike: dict[tuple[Exit, str, tuple[str, ...]], int] = {}  # of a thousand deliveries few differ in all three
-    for delivery, answer in zip(deliveries, answers, strict=True):
-        key = answer.exit, delivery.preset, delivery.quality
-        alike[key] = alike.get(key, 0) + 1
+    # of a thousand deliveries few differ in all three
+    alike = Counter(zip(map(_EXIT, answers), map(_PRESET, deliveries), map(_QUALITY, deliveries), strict=True))
     return [tally for key, count in alike.items() for tally in _tallies(*key, count)]
 
 

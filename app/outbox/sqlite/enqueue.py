@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from app.outbox.counts import enqueue_tallies
@@ -21,6 +22,20 @@ from app.types import Enqueued, Exit, NewDelivery, Note, Tally
 
 #: After so many deliveries the other tasks of the event loop get their turn.
 _DELIVERIES_A_TURN = 100
+
+#: Of a delivery, in the order of the statement `add_deliveries`; what else it takes comes behind.
+_COLUMNS = attrgetter(
+    "ad_account_id",
+    "preset",
+    "message_id",
+    "event_name",
+    "event_id",
+    "action_source",
+    "order_id",
+    "event_time",
+    "warnings",
+    "traceparent",
+)
 
 _ENQUEUED = Enqueued(exit=Exit.ENQUEUED)
 
@@ -57,21 +72,7 @@ class _Rows:
         place = len(self.deliveries)
         self.keys += [[key.digest, place, now + rules.dedup_window_s] for key in keys]
         self.bodies.append(delivery.payload.decode())
-        row = [
-            delivery.ad_account_id,
-            delivery.preset,
-            delivery.message_id,
-            delivery.event_name,
-            delivery.event_id,
-            delivery.action_source,
-            delivery.order_id,
-            delivery.event_time,
-            delivery.warnings,
-            len(delivery.payload),
-            now,
-            delivery.traceparent,
-        ]
-        self.deliveries.append(row)
+        self.deliveries.append([*_COLUMNS(delivery), len(delivery.payload), now])
 
     def add_note(self, note: Note, now: float) -> None:
         self.notes.append([note.message_id, note.preset, note.exit, note.reason, note.warnings, now])

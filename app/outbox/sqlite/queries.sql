@@ -24,9 +24,9 @@ SELECT coalesce(sum(count), 0) FROM backlog WHERE state IN ('pending', 'claimed'
 -- add_deliveries --
 -- Store deliveries, due at once, whose ids follow `:first_id`.
 INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-                      event_time, warnings, payload_bytes, enqueued_at, due_at, traceparent)
+                      event_time, warnings, traceparent, payload_bytes, enqueued_at, due_at)
 SELECT :first_id + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-       value ->> 7, value -> 8, value ->> 9, value ->> 10, value ->> 10, value ->> 11
+       value ->> 7, value -> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 11
 FROM json_each(:rows);
 
 -- add_payloads --
