@@ -40,8 +40,8 @@ class _StandardError:
 
 
 _STDERR = _StandardError()
-#: Requests of this turn of the event loop, each with its level.
-_requests: list[tuple[int, dict[str, Any]]] = []
+#: What is to be logged of the requests of the current turn of an event loop, each line with its level.
+_requests: dict[asyncio.AbstractEventLoop, list[tuple[int, dict[str, Any]]]] = {}
 _stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
@@ -95,15 +95,16 @@ def log_request(level: int, *, method: str, route: str, status: int, duration_s:
     if not logging.getLogger().isEnabledFor(level):
         return
     facts = {"method": method, "route": route, "status": status, "duration_ms": round(duration_s * 1000, 1)}
-    if not _requests:
-        asyncio.get_running_loop().call_soon(_write_requests)
-    _requests.append((level, {"event": "request", **facts, **more}))
+    loop = asyncio.get_running_loop()
+    if loop not in _requests:
+        _requests[loop] = []
+        loop.call_soon(_write_requests, loop)
+    _requests[loop].append((level, {"event": "request", **facts, **more}))
 
 
-def _write_requests() -> None:
-    for level, lines in groupby(_requests, key=itemgetter(0)):
+def _write_requests(loop: asyncio.AbstractEventLoop) -> None:
+    for level, lines in groupby(_requests.pop(loop), key=itemgetter(0)):
         _write([entry for _, entry in lines], level)
-    _requests.clear()
 
 
 def log_attempts(settlements: Iterable[Settlement], *, status: int | None, duration_s: float) -> None:
