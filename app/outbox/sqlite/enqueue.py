@@ -52,8 +52,6 @@ class EnqueueCall:
     notes: Sequence[Note]
     tallies: Sequence[Tally]
     now: float
-    #: All digests, as the JSON array that `before_enqueue` asks for.
-    digests: str
     #: The parameters of `store`; None where two deliveries of the call are alike.
     all_new: Mapping[str, Any] | None
 
@@ -111,7 +109,7 @@ async def prepare_call(
             await asyncio.sleep(0)
     for note in notes:
         rows.add_note(note, now)
-    digests = [key.digest for of_delivery in keys for key in of_delivery]
+    digests = _digests(keys)
     all_new = None
     if len(set(digests)) == len(digests):
         answers = [_ENQUEUED] * len(deliveries)
@@ -122,7 +120,6 @@ async def prepare_call(
         notes=notes,
         tallies=tallies,
         now=now,
-        digests=as_rows(digests),
         all_new=all_new,
     )
 
@@ -138,12 +135,16 @@ def _keys(delivery: NewDelivery, rules: OutboxRules) -> tuple[Key, ...]:
     )
 
 
+def _digests(keys: Iterable[tuple[Key, ...]]) -> list[str]:
+    return [key.digest for of_delivery in keys for key in of_delivery]
+
+
 def enqueue(connection: sqlite3.Connection, call: EnqueueCall, rules: OutboxRules) -> list[Enqueued]:
     """Do `Outbox.enqueue` within a transaction. Raises OutboxUnavailable where it exceeds the backlog."""
     answers = enqueue_new(connection, call)
     if answers is not None:
         return answers
-    taken, last_id, waiting = one_json(connection, "before_enqueue", rows=call.digests)
+    taken, last_id, waiting = one_json(connection, "before_enqueue", rows=as_rows(_digests(call.keys)))
     held = {digest: (holder, until) for digest, holder, until in taken}
     parameters, answers = _without_duplicates(call, held, last_id + 1, rules)
     new = sum(answer.exit is Exit.ENQUEUED for answer in answers)
