@@ -9,9 +9,17 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.source import TOO_SLOW, refusal_json
+
 #: Of one request's line and headers; what one read of the socket brings beyond it (256 kB at most) is let pass.
 MAX_HEAD_BYTES = 65_536
 
+#: The body is as `app.source` writes it.
+_TOO_SLOW_BODY = refusal_json(TOO_SLOW.code, TOO_SLOW.message)
+_TOO_SLOW = (
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n"
+    b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(_TOO_SLOW_BODY), _TOO_SLOW_BODY)
+)
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -47,9 +55,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._is_whole = False
         super().data_received(data)
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
-            if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-                self.transport.write(_TOO_LARGE)
-            self.transport.close()
+            self._refuse(_TOO_LARGE)
         if self._is_whole:
             self._be_at_ease()
         else:
@@ -85,7 +91,21 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _keep_watch(self) -> None:
         if self._deadline is None:
-            self._deadline = self.loop.call_later(self._timeout_s, self.transport.close)
+            self._deadline = self.loop.call_later(self._timeout_s, self._cut)
+
+    def _cut(self) -> None:
+        """Say why, where a request has begun; a client that said nothing is told nothing."""
+        if self._in_head or (self.cycle is not None and not self.cycle.response_complete):
+            self._refuse(_TOO_SLOW)
+        else:
+            self.transport.close()
+
+    def _refuse(self, answer: bytes) -> None:
+        """Answer the request that is not whole, unless it, or one before it, is being answered; close."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started):
+            self.transport.write(answer)
+        self.transport.close()
 
     def _be_at_ease(self) -> None:
         if self._deadline is not None:

@@ -16,6 +16,7 @@ from app.catalog import Catalog, Preset
 from app.destination import components, report_conversion_event
 from app.drafts import Drafts
 from app.errors import EventInvalid, EventRefused, MappingError
+from app.log import log_error
 from app.outbox import enqueue_tallies
 from app.source import read_raw_event
 from app.types import Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, Note, Receipt, Tally
@@ -115,7 +116,10 @@ class Pipeline:
         drafts = await self._draft_all(iter(events), now)
         tallies = drafts.tallies()
         answers = await self._outbox.enqueue(drafts.deliveries, drafts.notes, tallies, now=now)
-        self._on_count([*tallies, *enqueue_tallies(drafts.deliveries, answers)])
+        try:
+            self._on_count([*tallies, *enqueue_tallies(drafts.deliveries, answers)])
+        except Exception as exc:  # noqa: BLE001 - what is committed must not look as if it were not
+            log_error(exc)
         return drafts.receipt(answers)
 
     async def _draft_all(self, events: Iterator[Event | EventRefused], now: float) -> Drafts:

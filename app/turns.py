@@ -7,10 +7,11 @@ commit, counts that are summed before they are counted.
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 
 from app.drafts import receipt_of
-from app.errors import EventRefused, OutboxUnavailable
+from app.errors import EventRefused
 from app.source import Accepts
 from app.types import Event, Receipt
 
@@ -37,7 +38,7 @@ class SharedTurns:
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def accept(self, events: Iterable[Event | EventRefused], *, now: float) -> Receipt:
-        """Do `Accepts.accept`; the outbox keeps, or cannot keep, the events of all that went together."""
+        """Do `Accepts.accept`."""
         left = iter(events)
         first = list(islice(left, EVENTS_TOGETHER + 1))
         if len(first) > EVENTS_TOGETHER:
@@ -54,26 +55,26 @@ class SharedTurns:
         for group in _groups(waiting):
             task = asyncio.create_task(self._accept_together(group))
             self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            task.add_done_callback(partial(self._leave, group))
+
+    def _leave(self, group: Iterable[_Waiting], task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        for each in group:
+            each.receipt.cancel()  # where the task was cancelled, nobody has answered
 
     async def _accept_together(self, group: Sequence[_Waiting]) -> None:
-        """Answer every request of a group. Where one of them is a fault of ours, the others must not suffer from it."""
+        """Answer every request of a group."""
         try:
             together = chain.from_iterable(each.events for each in group)
             receipt = await self._accepts.accept(together, now=group[0].now)
-        except OutboxUnavailable as exc:
-            _fail(group, exc)
-        except Exception as exc:  # noqa: BLE001 - it is handed to whoever asked
-            if len(group) == 1:
-                _fail(group, exc)
-            else:
-                await asyncio.gather(*[self._accept_together([each]) for each in group])
-        else:
             events = iter(receipt.events)
             for each in group:
-                own = receipt_of(list(islice(events, len(each.events))))
-                if not each.receipt.done():  # who asked has gone
-                    each.receipt.set_result(own)
+                _answer(each, receipt_of(list(islice(events, len(each.events)))))
+        except Exception as exc:  # noqa: BLE001 - it is handed to whoever asked
+            if len(group) == 1:
+                _answer(group[0], exc)
+            else:  # one of them may be the cause, and the others must not suffer from it
+                await asyncio.gather(*[self._accept_together([each]) for each in group])
 
 
 def _groups(waiting: Iterable[_Waiting]) -> Iterator[list[_Waiting]]:
@@ -81,16 +82,19 @@ def _groups(waiting: Iterable[_Waiting]) -> Iterator[list[_Waiting]]:
     group: list[_Waiting] = []
     count = 0
     for each in waiting:
-        group.append(each)
-        count += len(each.events)
-        if count >= EVENTS_TOGETHER:
+        if count + len(each.events) > EVENTS_TOGETHER:
             yield group
             group, count = [], 0
+        group.append(each)
+        count += len(each.events)
     if group:
         yield group
 
 
-def _fail(group: Iterable[_Waiting], exc: Exception) -> None:
-    for each in group:
-        if not each.receipt.done():
-            each.receipt.set_exception(exc)
+def _answer(waiting: _Waiting, answer: Receipt | Exception) -> None:
+    if waiting.receipt.done():  # who asked has gone
+        return
+    if isinstance(answer, Exception):
+        waiting.receipt.set_exception(answer)
+    else:
+        waiting.receipt.set_result(answer)

@@ -1,6 +1,7 @@
 """What a client may do with a connection, by real sockets, in the shortest times in which it shows."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -113,6 +114,29 @@ async def test_the_server_itself_cuts_after_twice_its_request_timeout(start_serv
     client = Client(*await asyncio.open_connection("127.0.0.1", server.port))
     assert await client.dribbles(b"G")
     client.writer.close()
+
+
+@pytest.mark.parametrize("begun", [b"G", GET[:-2], HEAD, HEAD + b"x"], ids=["line", "headers", "no body", "body"])
+async def test_a_request_that_is_not_whole_in_time_is_told_so(begun: bytes, client: Client) -> None:
+    client.writer.write(begun)
+    head, _, body = (await asyncio.wait_for(client.reader.read(), LONG_S)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(body)["code"] == "too_slow"
+
+
+@pytest.mark.parametrize("begun", [b"", GET], ids=["at first", "after an answer"])
+async def test_a_client_that_asks_nothing_is_told_nothing(begun: bytes, client: Client) -> None:
+    if begun:
+        await client.ask(begun)
+        client.writer.write(b"\r\n")
+    assert await asyncio.wait_for(client.reader.read(), LONG_S) == b""
+
+
+async def test_a_request_that_still_waits_for_its_answer_is_not_given_that_of_the_next(
+    client: Client, application: Application
+) -> None:
+    client.writer.write(GET.replace(b"/", b"/wait", 1) + b"GET / HT")
+    assert await asyncio.wait_for(client.reader.read(), LONG_S) == b""
 
 
 async def test_headers_that_are_too_large_are_refused_and_cut(client: Client) -> None:

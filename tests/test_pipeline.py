@@ -9,6 +9,7 @@ import pytest
 
 from app.catalog import Catalog, load_catalog
 from app.errors import EventError, EventRefused
+from app.log import configure_logging
 from app.outbox import Outbox, OutboxRules, open_outbox
 from app.pipeline import Pipeline
 from app.types import Exit, Query, Tally
@@ -138,6 +139,18 @@ async def test_a_receipt_tells_each_event_in_its_place(catalog: Catalog, outbox:
     }
     assert Tally(name="quality", preset="Page Visit", label="ip_address") in counted
     assert (await outbox.message("p-2")).notes[0][1].exit is Exit.INVALID
+
+
+async def test_counting_that_fails_does_not_hide_that_events_were_kept(
+    catalog: Catalog, outbox: Outbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> None:
+        raise OSError("no space is left")
+
+    configure_logging("json", "info")
+    receipt = await Pipeline(catalog, outbox=outbox, ad_account_id="1", on_count=fail).accept([event()], now=NOW)
+    assert receipt.counts[Exit.ENQUEUED] == 1
+    assert "OSError" in capsys.readouterr().err
 
 
 async def test_one_order_is_one_checkout_from_whatever_preset(catalog: Catalog, outbox: Outbox) -> None:

@@ -112,13 +112,35 @@ async def test_the_next_turn_is_another_group(turns: SharedTurns, watched: Watch
     assert watched.calls == [1, 1]
 
 
-async def test_what_cannot_be_kept_is_told_to_everyone(turns: SharedTurns) -> None:
-    backlog = [event(f"backlog-{number}") for number in range(MAX_BACKLOG)]
+async def test_a_full_outbox_turns_away_only_what_needs_room(turns: SharedTurns) -> None:
+    backlog = [event(f"backlog-{number}") for number in range(MAX_BACKLOG - 1)]
     await turns.accept(backlog, now=NOW)
-    answers = await asyncio.gather(
-        *[turns.accept([event(message_id)], now=NOW) for message_id in ("a", "b")], return_exceptions=True
-    )
-    assert [type(answer) for answer in answers] == [OutboxUnavailable, OutboxUnavailable]
+    requests: list[Any] = [event("a"), event("backlog-0"), event("c", type="screen"), EventRefused("none"), event("e")]
+    answers = await asyncio.gather(*[turns.accept([each], now=NOW) for each in requests], return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Receipt, Receipt, Receipt, Receipt, OutboxUnavailable]
+
+
+async def test_no_group_is_larger_than_what_goes_together(turns: SharedTurns, watched: Watched) -> None:
+    sizes = [1, EVENTS_TOGETHER - 2, EVENTS_TOGETHER - 1, 1, EVENTS_TOGETHER]
+    requests = [[event(f"{place}-{number}") for number in range(size)] for place, size in enumerate(sizes)]
+    receipts = await asyncio.gather(*[turns.accept(request, now=NOW) for request in requests], return_exceptions=True)
+    assert [type(receipt) for receipt in receipts[:2]] == [Receipt, Receipt]
+    assert max(watched.calls) <= EVENTS_TOGETHER
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2], ids=["before it begins", "while it maps", "while it commits"])
+async def test_whoever_waits_for_a_group_that_is_cut_off_does_not_wait_for_ever(turns: SharedTurns, steps: int) -> None:
+    waiting = asyncio.create_task(turns.accept([event("a")], now=NOW))
+    for _ in range(10):
+        await asyncio.sleep(0)
+        if turns._under_way:
+            break
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    for task in turns._under_way:
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 async def test_a_fault_of_ours_costs_its_own_request_only(turns: SharedTurns) -> None:

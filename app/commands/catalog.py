@@ -113,7 +113,7 @@ def _events(raw: bytes) -> Iterator[Event | EventRefused]:
     arrival = Arrival.at(time.time())
     for number, text in enumerate([raw] if _is_json(raw) else lines, start=1):
         try:
-            members = list(read_body(text).members)
+            members = read_body(text).members[:]
         except EventError:
             yield EventRefused(f"line {number} is not JSON")
             continue

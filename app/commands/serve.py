@@ -23,7 +23,7 @@ from app.main import Role, create_app
 #: Environment variables by which the parent tells its workers what they are.
 _ROLE = "PINRELAY_ROLE"
 
-#: A connection is cut after so many REQUEST_TIMEOUT_S: the door, which counts from the headers on, answers 408 before.
+#: A request that is not whole is cut after so many REQUEST_TIMEOUT_S; the door counts from the first piece of the body.
 _GRACE = 2
 
 _NOT_LISTENING = "HOST and PORT: this machine does not let it listen there; the line before says why"

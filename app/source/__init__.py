@@ -7,11 +7,13 @@ from app.source.body import Limits, read_raw_event
 from app.source.consent import ConsentRules, withheld
 from app.source.event import Arrival, read_event
 from app.source.proxy import client_ip, read_networks
+from app.source.refusal import TOO_SLOW
 from app.source.sdk_settings import sdk_settings_router
 from app.source.tracking import TrackingRules, tracking_router
 from app.source.webhook import WebhookRules, webhook_router
 
 __all__ = [
+    "TOO_SLOW",
     "Accepts",
     "Arrival",
     "ConsentRules",

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.errors import EventRefused
 from app.source.event import Arrival, given_message_id, read_event
-from app.source.parse import LARGE_BYTES, large_array, levels_at_most, nested_deeper, parse
+from app.source.parse import LARGE_BYTES, large_array, levels_at_most, log_numbers, nested_deeper, parse
 from app.source.refusal import BROKEN_JSON, TOO_LARGE, TOO_MANY, RequestRefused
 from app.types import Event
 
@@ -86,14 +86,22 @@ class _Unread(Sequence[Any]):
 
     def __init__(self, slices: Sequence[bytes]) -> None:
         self._slices = slices
+        self._has_told = False
 
     def __len__(self) -> int:
         return len(self._slices)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return [_bare(member) for member in parse(b"[" + b",".join(self._slices[index]) + b"]")]
-        return _bare(parse(self._slices[index]))
+            raw = b"[" + b",".join(self._slices[index]) + b"]"
+            return [_bare(member) for member in parse(raw, on_none=self._tell)]
+        return self[index : index + 1][0]
+
+    def _tell(self, count: int) -> None:
+        """Log numbers that are none once, of the first members that have any."""
+        if not self._has_told:
+            self._has_told = True
+            log_numbers(count)
 
 
 def _take_apart(value: Any) -> tuple[Sequence[Any], bool, Mapping[str, Any]]:

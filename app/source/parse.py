@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +13,8 @@ from app.source.refusal import BROKEN_JSON, TOO_DEEP, RequestRefused
 
 #: Larger bodies are arrays of many events.
 LARGE_BYTES: Final = 65_536
+#: An array that may have more members is none of events, and its slices would take many times its size.
+_MAX_CUTS = 1_000_000
 _CONTAINERS = frozenset({dict, list})
 _slices = msgspec.json.Decoder(list[msgspec.Raw])
 #: What orjson reads as integers; larger ones become doubles.
@@ -21,20 +23,26 @@ _SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
 _MAX_INTEGER_LENGTH = 20
 
 
-def parse(raw: bytes) -> Any:
+def parse(raw: bytes, *, on_none: Callable[[int], None] | None = None) -> Any:
     """Read JSON; what stands in it that no double or UTF-8 can hold costs no more than itself.
 
     Half of a surrogate pair becomes U+FFFD. A number that is none (NaN, Infinity, 1e999: pandas and Python's json
     write them) becomes the text "NaN": one such price must not cost a whole batch, and a flag or a consent must not
-    pass for one that was not given, as null would.
+    pass for one that was not given, as null would. `on_none` is told how many they were; without it the log is.
+    Raises RequestRefused where it is not JSON.
     """
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
-        return _parse_leniently(raw)
+        return _parse_leniently(raw, on_none or log_numbers)
 
 
-def _parse_leniently(raw: bytes) -> Any:
+def log_numbers(count: int) -> None:
+    """Log how many numbers were none."""
+    logger().warning("numbers read as the text NaN", count=count)
+
+
+def _parse_leniently(raw: bytes, on_none: Callable[[int], None]) -> Any:
     """Read what orjson refuses: lone surrogates, a byte order mark, numbers that are none."""
     try:
         value, count = _load(raw.decode("utf-8-sig"))
@@ -44,7 +52,7 @@ def _parse_leniently(raw: bytes) -> Any:
     except RecursionError:
         raise RequestRefused(TOO_DEEP) from None
     if count:
-        logger().warning("numbers read as the text NaN", count=count)
+        on_none(count)
     try:
         return orjson.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
     except orjson.JSONDecodeError:  # it is JSON, so what orjson minds is its depth
@@ -72,6 +80,8 @@ def _load(text: str) -> tuple[Any, int]:
 
 def large_array(raw: bytes) -> Sequence[bytes] | None:
     """Cut an array into the JSON of its members, without reading them; None where only all of it can be read."""
+    if raw.count(b",") > _MAX_CUTS:
+        return None
     try:
         return [bytes(member) for member in _slices.decode(raw)]
     except (msgspec.DecodeError, RecursionError):
