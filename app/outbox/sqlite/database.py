@@ -17,6 +17,8 @@ SCHEMA_VERSION: Final = 4
 #: Of the JSON in `payload.body`: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
 PAYLOAD_VERSION: Final = 1
 BUSY_TIMEOUT_S: Final = 5.0
+#: Another process may be migrating some million deliveries.
+_MIGRATION_S = 120.0
 #: Brought the operator `->>` (STRICT tables and UPDATE FROM are older).
 OLDEST_SQLITE: Final = (3, 38)
 _BUSY_PAUSE_S = 0.002
@@ -121,13 +123,19 @@ def _prepare(connection: sqlite3.Connection) -> None:
     migrate(connection)
 
 
-def patiently(connection: sqlite3.Connection, statement: str, parameters: Mapping[str, Any] | None = None) -> None:
-    """Run a statement, asking again every few milliseconds for BUSY_TIMEOUT_S while another process holds the lock.
+def patiently(
+    connection: sqlite3.Connection,
+    statement: str,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    timeout_s: float = BUSY_TIMEOUT_S,
+) -> None:
+    """Run a statement, asking again every few milliseconds while another process holds the lock.
 
     SQLite's own waiting sleeps longer and longer, up to 0.1 s, so that one busy process starves the others;
     and for some locks it does not wait at all.
     """
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    deadline = time.monotonic() + timeout_s
     while True:
         try:
             connection.execute(statement, parameters or {})
@@ -142,7 +150,7 @@ def patiently(connection: sqlite3.Connection, statement: str, parameters: Mappin
 
 def migrate(connection: sqlite3.Connection, *, to: int = SCHEMA_VERSION) -> None:
     """Bring the schema to version `to`, all steps in one transaction. Raises OutboxVersionError where it is newer."""
-    patiently(connection, "BEGIN IMMEDIATE")
+    patiently(connection, "BEGIN IMMEDIATE", timeout_s=_MIGRATION_S)
     try:
         version = _version(connection, newest=to)
         for step in range(version + 1, to + 1):

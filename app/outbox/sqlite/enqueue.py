@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, TypeAlias
 
+from app.errors import OutboxUnavailable
 from app.outbox.counts import enqueue_tallies
 from app.outbox.keys import Key, keys_of
 from app.outbox.refusals import backlog_full, duplicate_note, seen_before
@@ -43,7 +44,7 @@ _ENQUEUED = Enqueued(exit=Exit.ENQUEUED)
 _Held: TypeAlias = dict[str, tuple[int, float]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class EnqueueCall:
     """The arguments of one `Outbox.enqueue`, and what they come to where every delivery is new."""
 
@@ -52,7 +53,7 @@ class EnqueueCall:
     notes: Sequence[Note]
     tallies: Sequence[Tally]
     now: float
-    #: The parameters of `store`; None where two deliveries of the call are alike.
+    #: The parameters of `store`; None where not all is new, which the first try at storing may show.
     all_new: Mapping[str, Any] | None
 
 
@@ -139,8 +140,10 @@ def _digests(keys: Iterable[tuple[Key, ...]]) -> list[str]:
     return [key.digest for of_delivery in keys for key in of_delivery]
 
 
-def enqueue(connection: sqlite3.Connection, call: EnqueueCall, rules: OutboxRules) -> list[Enqueued]:
-    """Do `Outbox.enqueue` within a transaction. Raises OutboxUnavailable where it exceeds the backlog."""
+def enqueue(
+    connection: sqlite3.Connection, call: EnqueueCall, rules: OutboxRules
+) -> list[Enqueued] | OutboxUnavailable:
+    """Do `Outbox.enqueue` within a transaction; the answer is an error, and nothing done, where the backlog is full."""
     answers = enqueue_new(connection, call)
     if answers is not None:
         return answers
@@ -149,7 +152,7 @@ def enqueue(connection: sqlite3.Connection, call: EnqueueCall, rules: OutboxRule
     parameters, answers = _without_duplicates(call, held, last_id + 1, rules)
     new = sum(answer.exit is Exit.ENQUEUED for answer in answers)
     if new and waiting + new > rules.max_backlog:
-        raise backlog_full(rules)
+        return backlog_full(rules)
     connection.execute(SQL["store"], {**parameters, "unseen": False})
     return answers
 
@@ -161,6 +164,7 @@ def enqueue_new(connection: sqlite3.Connection, call: EnqueueCall) -> list[Enque
     try:
         patiently(connection, SQL["store"], call.all_new)
     except sqlite3.IntegrityError:
+        call.all_new = None
         return None
     return [_ENQUEUED] * len(call.deliveries)
 

@@ -185,8 +185,8 @@ WHERE delivery_id IN (SELECT value FROM json_each(:rows));
 -- dead --
 -- Dead deliveries, newest first, with what their keys are made of.
 WITH RECURSIVE shelf (n) AS (
-  SELECT min(id) >> 10 FROM delivery
-  UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 10 FROM delivery)
+  SELECT min(id) >> 11 FROM delivery
+  UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 11 FROM delivery)
 )
 SELECT id, ad_account_id, preset, event_name, event_id, order_id, reason FROM delivery
 WHERE state = 'dead' AND id < :before /* conditions */ ORDER BY id DESC LIMIT :limit;
@@ -204,8 +204,8 @@ WHERE delivery.id = staying.value ->> 0;
 -- search --
 -- Deliveries, newest first.
 WITH RECURSIVE shelf (n) AS (
-  SELECT min(id) >> 10 FROM delivery
-  UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 10 FROM delivery)
+  SELECT min(id) >> 11 FROM delivery
+  UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 11 FROM delivery)
 )
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
        attempts, enqueued_at, due_at, settled_at, warnings

@@ -26,7 +26,7 @@ _Do: TypeAlias = Callable[[Work[Any, Any], Sequence[Any]], Sequence[Any]]
 MAX_ROWS = 4_000
 
 
-def each(work: Callable[[sqlite3.Connection, Call], Answer]) -> Work[Call, Answer]:
+def each(work: Callable[[sqlite3.Connection, Call], Answer | Exception]) -> Work[Call, Answer]:
     """Make Work of a function that does one call."""
     return lambda connection, calls: [work(connection, call) for call in calls]
 

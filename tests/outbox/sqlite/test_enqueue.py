@@ -43,7 +43,6 @@ async def test_a_call_that_repeats_something_is_judged_in_a_transaction(at: At, 
     assert statements == [
         "INSERT INTO storing",
         "BEGIN IMMEDIATE",
-        "INSERT INTO storing",
         "SELECT json_array",
         "INSERT INTO storing",
         "COMMIT",
