@@ -95,6 +95,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     403: {"description": "Not from this machine."},
     415: {"description": "Not JSON."},
     429: {"description": "Too many tries."},
+    500: {"description": "Something failed that should not; the log says what."},
     503: {"description": "The outbox does not answer."},
 }
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such delivery."}}

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from app.entrance import Entrance
 from app.metrics import Metrics
+from app.source import answer_unforeseen
 from app.tracing import Tracing
 
 
@@ -21,6 +22,7 @@ class Application(FastAPI):
             telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
             **options,
         )
+        self.add_exception_handler(Exception, _unforeseen)
         self._entrance = Entrance(super().__call__, metrics)
         self._traced = tracing.requests(self._entrance)
 
@@ -32,3 +34,8 @@ class Application(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         await self._traced(scope, receive, send)
+
+
+async def _unforeseen(request: Request, _: Exception) -> Response:
+    """Answer what a route that is not busy fails with; Starlette raises it again, so that uvicorn logs it."""
+    return answer_unforeseen(request.scope)

@@ -13,8 +13,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.log import log_request
+from app.log import log_request, logger
 from app.metrics import Metrics
+from app.source import answer_unforeseen
 
 #: Asked all the time by whatever looks after the process.
 _QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -23,7 +24,8 @@ _QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 class Entrance:
     """Calls the handlers of the routers that are added itself, and passes everything else on to `app`.
 
-    Each request gives one log line and one observation; paths are logged by their pattern, never with a query.
+    Each request gives one log line and one observation; paths are logged by their pattern, never with a query. What a
+    handler raises is answered like other errors; what fails in `app` is `app`'s to answer.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -54,7 +56,11 @@ class Entrance:
                 await self._app(scope, receive, watched)
             else:
                 scope["route"], handle = found
-                response = await handle(Request(scope, receive, send))
+                try:
+                    response = await handle(Request(scope, receive, send))
+                except Exception as exc:  # noqa: BLE001 - whatever it is, its sender is told, and can come again
+                    logger().error("unforeseen error", route=found[0].path, exc_info=exc)
+                    response = answer_unforeseen(scope)
                 watched.status = response.status_code
                 await response(scope, receive, send)
         finally:

@@ -1,12 +1,14 @@
 """What every test may use."""
 
 import itertools
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, configuration, settings
 
 from tests.process import ROOT, Server, clean_environment, free_port
@@ -67,6 +69,17 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 def server(start_server: Callable[..., Server]) -> Server:
     """A server in sandbox mode."""
     return start_server()
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """Take back what the test makes of the logs by `configure_logging`."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -8,21 +8,12 @@ import subprocess
 import sys
 
 import pytest
-import structlog
 
 from app.log import configure_logging, log_attempts, log_error, log_request, logger
 from app.types import Claimed, Rejected, Settlement, State
 from tests.process import ROOT
 
-
-@pytest.fixture(autouse=True)
-def restored() -> object:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:

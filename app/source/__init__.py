@@ -5,6 +5,7 @@ from app.source.answer import answer, event_json, receipt_json, refusal_json
 from app.source.auth import SecretHeader, WriteKeys
 from app.source.body import Limits, read_raw_event
 from app.source.consent import ConsentRules, withheld
+from app.source.cors import answer_unforeseen
 from app.source.event import Arrival, read_event
 from app.source.proxy import client_ip, read_networks
 from app.source.refusal import TOO_SLOW
@@ -23,6 +24,7 @@ __all__ = [
     "WebhookRules",
     "WriteKeys",
     "answer",
+    "answer_unforeseen",
     "client_ip",
     "event_json",
     "read_event",

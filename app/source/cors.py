@@ -4,6 +4,13 @@ Since 2026 analytics-next sends `authorization`, for which a browser asks first 
 """
 
 from fastapi import Request, Response
+from starlette.types import Scope
+
+from app.source.answer import answer_refusal
+from app.source.refusal import INTERNAL_ERROR
+
+#: The tag of the routes that pages of any site may call.
+TRACKING = "tracking"
 
 #: On every answer. No cookie is ever used, so any page may call; the write key says whose events they are.
 ANY_ORIGIN = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "retry-after"}
@@ -20,3 +27,11 @@ _PREFLIGHT = {
 async def preflight(_: Request) -> Response:
     """Allow what SDKs send."""
     return Response(status_code=204, headers=_PREFLIGHT)
+
+
+def answer_unforeseen(scope: Scope) -> Response:
+    """Answer a request whose handler failed as no code foresees; a page may read it as it may all other answers."""
+    response = answer_refusal(INTERNAL_ERROR)
+    if TRACKING in getattr(scope.get("route"), "tags", ()):
+        response.headers.update(ANY_ORIGIN)
+    return response

@@ -77,17 +77,17 @@ WEBHOOK_BODY = _body(_EVENT, _ARRAY)
 WEBHOOK_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: _json("What became of each event, after the commit.", _RECEIPT),
     422: _json("The single event is refused, or invalid for every preset that it matches.", _RECEIPT),
-    **_refused(400, 401, 408, 413, 503),
+    **_refused(400, 401, 408, 413, 500, 503),
 }
 
 CALL_BODY = _body({"type": "object", "properties": {"type": {"type": ["string", "null"]}}}, _ARRAY)
 BATCH_BODY = _body({"type": "object", "required": ["batch"], "properties": {"batch": _ARRAY}}, _ARRAY)
 TRACKING_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: _json("The events are committed.", {"type": "object", "required": ["success"], "properties": {"success": {}}}),
-    **_refused(400, 401, 408, 413, 503),
+    **_refused(400, 401, 408, 413, 500, 503),
 }
 SETTINGS_PARAMETERS = [{"name": "key", "in": "path", "required": True, "schema": _TEXT}]
 SETTINGS_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: _json("What Segment's CDN tells an SDK.", {"type": "object", "required": ["integrations"]}),
-    **_refused(404),
+    **_refused(404, 500),
 }

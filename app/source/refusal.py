@@ -46,8 +46,13 @@ TOO_MANY = Refusal(
 NO_ROOM = Refusal(
     status=503, code="unavailable", message="The events cannot be kept now. Send the same request again later."
 )
+INTERNAL_ERROR = Refusal(
+    status=500,
+    code="internal_error",
+    message="Something failed here that should not; the log says what. Send the same request again later.",
+)
 
-REFUSALS = (BROKEN_JSON, TOO_DEEP, UNAUTHENTICATED, UNKNOWN_KEY, TOO_SLOW, TOO_LARGE, TOO_MANY, NO_ROOM)
+REFUSALS = (BROKEN_JSON, TOO_DEEP, UNAUTHENTICATED, UNKNOWN_KEY, TOO_SLOW, TOO_LARGE, TOO_MANY, INTERNAL_ERROR, NO_ROOM)
 
 
 class RequestRefused(EventError):

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.source.answer import answer, answer_refusal
 from app.source.auth import WriteKeys
-from app.source.cors import ANY_ORIGIN, preflight
+from app.source.cors import ANY_ORIGIN, TRACKING, preflight
 from app.source.documentation import SETTINGS_ANSWERS, SETTINGS_PARAMETERS
 from app.source.refusal import UNKNOWN_KEY
 
@@ -23,7 +23,7 @@ _PATHS = ("/v1/projects/{key}/settings", "/projects/{key}/settings")
 
 def sdk_settings_router(write_keys: WriteKeys, *, is_open: bool) -> APIRouter:
     """Build the routes; where nothing has to be proven any key is known."""
-    router = APIRouter(tags=["tracking"])
+    router = APIRouter(tags=[TRACKING])
     show = _settings_handler(write_keys, is_open=is_open)
     for path in _PATHS:
         router.add_api_route(

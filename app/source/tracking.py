@@ -16,7 +16,7 @@ from app.source.accepts import Accepts
 from app.source.answer import answer, answer_refusal, answer_unavailable, refusal_json
 from app.source.auth import WriteKeys, basic_user
 from app.source.body import Body, Limits, read_body, read_events, unpack
-from app.source.cors import ANY_ORIGIN, preflight
+from app.source.cors import ANY_ORIGIN, TRACKING, preflight
 from app.source.documentation import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
 from app.source.event import Arrival, random_id
 from app.source.proxy import Network, client_ip, fill_client_ip
@@ -53,7 +53,7 @@ def tracking_router(
 ) -> APIRouter:
     """Build the routes. The name of the source that sent a request is left in `request.state.source`."""
     api = _TrackingApi(accepts, rules, clock, new_id)
-    router = APIRouter(tags=["tracking"])
+    router = APIRouter(tags=[TRACKING])
     for path in _BATCHES:
         _add(router, path, api.events_handler(None), "Receive a batch of events", BATCH_BODY)
     for path in _OTHER_BATCHES:

@@ -300,5 +300,5 @@ def test_the_openapi_document_names_every_answer(ledger: Ledger) -> None:
         *(f"/v1/{call}" for call in CALLS),
         "/v1/projects/{key}/settings",
     }
-    assert paths["/v1/track"]["post"]["responses"].keys() == {"200", "400", "401", "408", "413", "503"}
-    assert paths["/v1/projects/{key}/settings"]["get"]["responses"].keys() == {"200", "404"}
+    assert paths["/v1/track"]["post"]["responses"].keys() == {"200", "400", "401", "408", "413", "500", "503"}
+    assert paths["/v1/projects/{key}/settings"]["get"]["responses"].keys() == {"200", "404", "500"}

@@ -221,6 +221,6 @@ def test_the_openapi_document_names_every_answer(ledger: Ledger) -> None:
     assert paths.keys() == {"/webhook"}
     assert paths["/webhook"].keys() == {"post", "put", "patch"}
     for operation in paths["/webhook"].values():
-        assert operation["responses"].keys() == {"200", "400", "401", "408", "413", "422", "503"}
+        assert operation["responses"].keys() == {"200", "400", "401", "408", "413", "422", "500", "503"}
         assert operation["requestBody"]["required"]
-    assert {refusal.status for refusal in REFUSALS} == {400, 401, 404, 408, 413, 503}
+    assert {refusal.status for refusal in REFUSALS} == {400, 401, 404, 408, 413, 500, 503}
