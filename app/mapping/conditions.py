@@ -1,12 +1,13 @@
 """Directives that choose: `@if`, and our own `@coalesce`, `@ifEquals` and `@ifAllowed`."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from app.flags import read_flag
 from app.mapping.compiler import Compiler, kind
 from app.mapping.javascript import text_of
-from app.mapping.nodes import MISSING, NOTHING, Choice, If, Node
+from app.mapping.nodes import MISSING, NOTHING, Choice, If, Node, Path
 
 MAX_OPTIONS: Final = 50
 
@@ -73,8 +74,11 @@ def build_if_allowed(compiler: Compiler, value: Any, at: str) -> Node:
     if options is None or not compiler.required(options, at, "value"):
         return NOTHING
     nodes = {key: compiler.compile(option, f"{at}/{key}") for key, option in options.items()}
-    refused = If(value=nodes["value"], test=_is_given, then=nodes.get("else", NOTHING), otherwise=NOTHING)
-    return If(value=nodes["value"], test=_is_allowed, then=nodes.get("then", NOTHING), otherwise=refused)
+    value = nodes["value"]
+    if isinstance(value, Path):  # `"device": false`, as PHP writes nothing, is nobody's refusal
+        value = replace(value, hands_on=False)
+    refused = If(value=value, test=_is_given, then=nodes.get("else", NOTHING), otherwise=NOTHING)
+    return If(value=value, test=_is_allowed, then=nodes.get("then", NOTHING), otherwise=refused)
 
 
 def _is_allowed(value: Any) -> bool:

@@ -48,7 +48,7 @@ def _evaluate(node: Node, event: Any, reads: list[Read]) -> Any:  # noqa: PLR091
     """Resolve a node as the generated function does, and note what is read."""
     match node:
         case Path(text=text) | Query(text=text):
-            value = read(event, node.keys) if isinstance(node, Path) else node.find(event)
+            value = _follow(node, event) if isinstance(node, Path) else node.find(event)
             if value is not MISSING:
                 reads.append(Read(path=text, value=value))
             return value
@@ -67,6 +67,10 @@ def _evaluate(node: Node, event: Any, reads: list[Read]) -> Any:  # noqa: PLR091
             pairs = [(key, _evaluate(member, event, reads)) for key, member in members]
             return {key: value for key, value in pairs if value is not MISSING}
     return node.value
+
+
+def _follow(path: Path, event: Any) -> Any:
+    return read(event, path.keys) if path.hands_on or not _is_handed_on(path, event) else MISSING
 
 
 def _first(options: tuple[Node, ...], event: Any, reads: list[Read]) -> Any:

@@ -125,6 +125,9 @@ class _Function:
                 return self._constant(value)
             case Path(keys=()):
                 return "event"
+            case Path(keys=(*above, key), hands_on=False):
+                parent = self._parent(tuple(above))
+                return f"({parent}.get({key!r}, MISSING) if {parent} else MISSING)"
             case Path(keys=keys):
                 return f"{self._parent(keys[:-1])}.get({keys[-1]!r}, MISSING)"
             case Query(find=find, under=under):

@@ -40,6 +40,8 @@ class Path:
     #: As written, for explanations.
     text: str
     keys: tuple[str, ...]
+    #: Whether a path into false or 0 gives that, as Segment's paths do; else it leads nowhere.
+    hands_on: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,6 +127,18 @@ def test_only_a_plain_yes_is_a_permission(value: Any, branch: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("above", "branch"),
+    [(False, MISSING), (0, MISSING), ("", MISSING), (None, MISSING), ({"a": False}, "else"), ({"a": True}, "then")],
+)
+def test_a_path_into_false_is_no_refusal(above: Any, branch: Any) -> None:
+    value = {"@ifAllowed": {"value": path("$.o.a"), "then": "then", "else": "else"}}
+
+    assert resolve(value, {"o": above}) == branch
+    explained = [found.value for found in compile_mapping({"out": value}).explain({"o": above})]
+    assert explained == ([] if branch is MISSING else [branch])
+
+
 NUMBERS = [
     # operand, its half of a sum with 0
     (19.98, "19.98"),
