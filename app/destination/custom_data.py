@@ -17,10 +17,14 @@ from app.destination.reading import (
     texts,
 )
 from app.destination.wording import kind, left_out
-from app.placeholders import says_nothing
+from app.placeholders import PLACEHOLDERS
 
 LDP = "LDP"
 _SEPARATORS = re.compile(r"[,;\s]+")
+#: Where it is a word of its own: "LDP,undefined", but not "undefined-law".
+_PLACEHOLDER = re.compile(
+    rf"(?<![^,;\s])(?:{'|'.join(map(re.escape, sorted(PLACEHOLDERS)))})(?![^,;\s])", re.IGNORECASE
+)
 
 
 def _read_opt_out_type(value: Any) -> Reading:
@@ -29,12 +33,12 @@ def _read_opt_out_type(value: Any) -> Reading:
     What cannot be read beside them takes none away.
     """
     texts_given = [text_of(item) for item in flattened(value)]
-    readable = [text for text in texts_given if text is not None and not says_nothing(text)]
+    readable = [_PLACEHOLDER.sub("", text) for text in texts_given if text is not None]
     flags = [LDP if flag.upper() == LDP else flag for text in readable for flag in _SEPARATORS.split(text) if flag]
     if not flags:
         return None, (left_out(value, "a text is expected"),)
     read = ",".join(dict.fromkeys(flags))
-    if len(readable) < len(texts_given):
+    if readable != texts_given or not all(map(str.strip, readable)):
         return read, (f": {kind(value)} holds what is no flag of a privacy law",)
     return read, NO_NOTES if read == single(value) else (f": {kind(value)} read as flags of privacy laws",)
 

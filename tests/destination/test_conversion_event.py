@@ -235,7 +235,28 @@ def test_a_privacy_flag_stays_beside_what_is_none(unreadable: Any) -> None:
     assert "custom_data.opt_out_type: a list of 2 holds what is no flag of a privacy law" in warnings
 
 
-@pytest.mark.parametrize("given", ["NaN", " ", ",;", [True, {}], False])
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        *[("LDP,undefined", "LDP"), ("undefined;ldp", "LDP"), ("null LDP\tNaN", "LDP"), ("LDP, (not set)", "LDP")],
+        *[("N/A,x,None,LDP", "x,LDP"), ("LDP,null,undefined,", "LDP"), (["undefined, X"], "X")],
+    ],
+)
+def test_a_privacy_flag_stays_beside_words_that_say_nothing(given: Any, sent: str) -> None:
+    event, warnings = build(a_checkout(custom_data={"opt_out_type": given}))
+
+    assert event["custom_data"]["opt_out_type"] == sent
+    assert any(" holds what is no flag of a privacy law" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("given", ["undefined-law", "x_null", "nano", "null.LDP", "(not set)LDP"])
+def test_a_privacy_flag_may_hold_such_a_word(given: str) -> None:
+    event, _ = build(a_checkout(custom_data={"opt_out_type": given}))
+
+    assert event["custom_data"]["opt_out_type"] == given.replace(" ", ",")
+
+
+@pytest.mark.parametrize("given", ["NaN", " ", ",;", "undefined,null", ["(not set); none"], [True, {}], False])
 def test_what_holds_no_privacy_flag_is_left_out_with_a_warning(given: Any) -> None:
     event, warnings = build(a_checkout(custom_data={"opt_out_type": given}))
 
