@@ -1,10 +1,14 @@
 """The programs of bench/ that measure delivery do their work, in short."""
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 
+import pytest
+
+from tests.outbox.nats_server import NatsServer
 from tests.process import ROOT, clean_environment
 
 
@@ -31,6 +35,15 @@ def test_a_backlog_drains_in_memory_that_does_not_grow(record_figure: Callable[[
     assert rss_mb[-1] <= rss_mb[0] * 1.2
     (rate,) = re.findall(r"^worker +(.+) \(goal", printed, re.MULTILINE)
     record_figure("drain of 10,000", rate)
+
+
+@pytest.mark.skipif(shutil.which("nats-server", path=NatsServer.PATH) is None, reason="there is no nats-server")
+def test_a_backlog_drains_from_jetstream(record_figure: Callable[[str, object], None]) -> None:
+    printed = run("drain", "--outbox", "nats", "--deliveries", "1000", "--latency-ms", "20", "--log-level", "warning")
+
+    assert printed.count("\ntenth ") == 10
+    (rate,) = re.findall(r"^worker +(.+) \(goal", printed, re.MULTILINE)
+    record_figure("drain of 1,000 from JetStream", rate)
 
 
 def test_a_crash_loses_nothing(record_figure: Callable[[str, object], None]) -> None:
