@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from functools import partial
 from socket import socket
 from types import FrameType
@@ -12,12 +13,14 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from app.config import Settings, load_settings
 from app.connection import BoundedConnection
-from app.errors import SettingsError
-from app.log import configure_logging
+from app.errors import PinrelayError, SettingsError
+from app.log import configure_logging, logger
 from app.main import Role, create_app
 
 #: Environment variables by which the parent tells its workers what they are.
@@ -25,6 +28,10 @@ _ROLE = "PINRELAY_ROLE"
 
 #: A request that is not whole is cut after so many REQUEST_TIMEOUT_S; the door counts from the first piece of the body.
 _GRACE = 2
+
+#: What a worker process exits with that has logged why it cannot start; and how long it is left at that.
+_CANNOT_START = 1
+_PAUSE_S = 10
 
 _NOT_LISTENING = "HOST and PORT: this machine does not let it listen there; the line before says why"
 
@@ -58,9 +65,12 @@ def serve(
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     try:
         config = _config(settings, "app.commands.serve:worker", workers=workers)
-        _Workers(config, [_bind(config)]).run()
+        processes = _Workers(config, [_bind(config)])
+        processes.run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    if processes.could_not_start:
+        raise SystemExit(STARTUP_FAILURE)
 
 
 def _bind(config: uvicorn.Config) -> socket:
@@ -76,6 +86,10 @@ class _Workers(Multiprocess):
     def __init__(self, config: uvicorn.Config, sockets: list[socket]) -> None:
         super().__init__(config, sockets)
         self._is_ending = False
+        #: Turns True where the application did not start in a worker and no other serves: its outbox cannot be used.
+        self.could_not_start = False
+        #: When, by the monotonic clock, others take the place of processes that could not start.
+        self._replaced_at: dict[int | None, float] = {}
         for sig in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sig, self._end)
 
@@ -87,18 +101,59 @@ class _Workers(Multiprocess):
         self._is_ending = True
         self.signal_queue.append(sig)
 
+    def keep_subprocess_alive(self) -> None:
+        """Start anew what died or hangs; what could not start, and has logged why, after a pause.
+
+        Where none of the others serves, an application that did not start ends all, as under one process.
+        """
+        for index, process in enumerate(self.processes):
+            if process.is_alive(timeout=self.config.timeout_worker_healthcheck) or self._is_left(process):
+                continue
+            if self.should_exit.is_set():
+                return
+            process.kill()
+            process.join()
+            self._replaced_at.pop(process.pid, None)
+            logger().info("worker died", pid=process.pid, exit_code=process.exitcode)
+            self.processes[index] = Process(self.config, self.sockets)
+            self.processes[index].start()
+
+    def _is_left(self, process: Process) -> bool:
+        """Tell whether a process is left dead for now: it could not start, and what kept it is likely still there."""
+        if process.exitcode not in (_CANNOT_START, STARTUP_FAILURE):
+            return False
+        if process.pid not in self._replaced_at:
+            self._replaced_at[process.pid] = time.monotonic() + _PAUSE_S
+            if process.exitcode == STARTUP_FAILURE and not any(map(_serves, self.processes)):
+                self.could_not_start = True
+                self.should_exit.set()
+        return time.monotonic() < self._replaced_at[process.pid]
+
     def handle_hup(self) -> None:
         """Let every worker that serves take up changed files; one that still starts reads them anyhow."""
+        self._replaced_at = dict.fromkeys(self._replaced_at, 0.0)  # what kept them from starting may be mended
         for process in self.processes:
-            if process.is_ready() and process.pid:
+            if _serves(process) and process.pid:
                 os.kill(process.pid, signal.SIGHUP)
 
 
+def _serves(process: Process) -> bool:
+    return process.process.is_alive() and process.is_ready()
+
+
 def worker() -> object:
-    """Build the application in a worker process."""
-    settings = load_settings()
-    configure_logging(settings.log_format, settings.log_level)
-    return create_app(settings, role=Role(os.environ[_ROLE]))
+    """Build the application in a worker process.
+
+    Faults may be new since the parent looked: a worker that died meets files as they are now. The others go on.
+    """
+    configure_logging("auto", "info")
+    try:
+        settings = load_settings()
+        configure_logging(settings.log_format, settings.log_level)
+        return create_app(settings, role=Role(os.environ[_ROLE]))
+    except PinrelayError as exc:
+        logger().error("worker cannot start", faults=str(exc).splitlines(), again_in_s=_PAUSE_S)
+        sys.exit(_CANNOT_START)
 
 
 def _config(settings: Settings, app: object, *, workers: int = 1) -> uvicorn.Config:

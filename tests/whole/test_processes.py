@@ -1,7 +1,11 @@
 """Several processes on one SQLite file: workers, and receivers and senders apart."""
 
+import json
+import shutil
 import signal
+import subprocess
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +13,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.process import Server
+from tests.outbox.nats_server import NatsServer
+from tests.process import COMMAND, ROOT, Server, clean_environment, free_port
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, post, until_settled
 
@@ -98,8 +103,7 @@ def test_sighup_under_workers_reloads_files_in_each_of_them_and_restarts_none(
     pinterest: Pinterest, start_server: Callable[..., Server], preset: Path
 ) -> None:
     settings = {**pinterest.settings, "presets_dir": preset.parent}
-    server = start_server(arguments=("serve", "--workers", "2"), **settings)
-    until(lambda: server.log.count("Application startup complete") == 2, 30, "both serve")
+    server = start_two(start_server, **settings)
     before = workers(server)
     assert len(before) == 2
 
@@ -114,3 +118,61 @@ def test_sighup_under_workers_reloads_files_in_each_of_them_and_restarts_none(
     assert {screen_exit(server) for _ in range(20)} == {"enqueued"}
     assert all("only.yaml" in mappings_page(server) for _ in range(10))
     assert workers(server) == before
+
+
+def lines(server: Server, event: str) -> list[dict[str, Any]]:
+    """Read what was logged so, in JSON."""
+    return [json.loads(line) for line in server.log.splitlines() if f'"event":"{event}"' in line]
+
+
+def start_two(start_server: Callable[..., Server], **settings: object) -> Server:
+    server = start_server(arguments=("serve", "--workers", "2"), **settings)
+    until(lambda: server.log.count("Application startup complete") == 2, 30, "both serve")
+    return server
+
+
+def kill_one(server: Server) -> None:
+    psutil.Process(min(workers(server))).kill()
+
+
+def test_a_worker_that_meets_a_faulty_file_says_so_now_and_then_until_it_is_mended_while_the_other_serves(
+    pinterest: Pinterest, start_server: Callable[..., Server], preset: Path
+) -> None:
+    server = start_two(start_server, **pinterest.settings, presets_dir=preset.parent)
+
+    preset.write_text(FAULTY, encoding="utf-8")
+    kill_one(server)
+    until(lambda: len(lines(server, "worker cannot start")) == 2, 60, "it is tried again")
+    first, second = lines(server, "worker cannot start")
+    assert all("only.yaml: /subscribe" in line["faults"][0] for line in (first, second))
+    assert datetime.fromisoformat(second["timestamp"]) - datetime.fromisoformat(first["timestamp"]) > timedelta(
+        seconds=first["again_in_s"]
+    )
+    assert post(server, [EVENT])["counts"]["enqueued"] == 1
+    assert "Traceback" not in server.log
+
+    preset.write_text(PRESET.format("screen"), encoding="utf-8")
+    server.process.send_signal(signal.SIGHUP)
+    until(lambda: server.log.count("Application startup complete") == 3, 30, "it serves again")
+    assert {screen_exit(server) for _ in range(20)} == {"enqueued"}
+
+
+@pytest.mark.skipif(shutil.which("nats-server", path=NatsServer.PATH) is None, reason="there is no nats-server")
+def test_a_worker_that_finds_no_outbox_does_not_end_the_other(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    with NatsServer(tmp_path) as broker:
+        server = start_two(start_server, outbox_url=broker.url)
+        broker.kill()
+        kill_one(server)
+        until(lambda: "Application startup failed" in server.log, 30, "another found no outbox")
+        broker.start()
+        until(lambda: server.log.count("Application startup complete") == 3, 60, "a third did")
+        assert len(workers(server)) == 2
+
+
+def test_workers_none_of_which_finds_the_outbox_end_as_one_process_does(tmp_path: Path) -> None:
+    environment = clean_environment(port=free_port(), outbox_url=f"nats://127.0.0.1:{free_port()}")
+    done = subprocess.run([COMMAND, "serve", "--workers", "2"], cwd=ROOT, env=environment, timeout=60, check=False)
+
+    assert done.returncode == 3
