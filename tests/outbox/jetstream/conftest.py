@@ -20,7 +20,7 @@ DEADLINE_S = 60.0
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[NatsServer]:
     if shutil.which("nats-server", path=NatsServer.PATH) is None:
-        pytest.skip("there is no nats-server: scripts/install-test-tools installs it")
+        pytest.skip("there is no nats-server: .ci/install-test-tools installs it")
     with NatsServer(tmp_path) as started:
         yield started
 
