@@ -17,11 +17,13 @@ from app.types import Event, Receipt
 
 #: A request of more events goes alone; and so many go together, so that they commit while the next are mapped.
 EVENTS_TOGETHER = 32
+#: While so many groups are under way, what arrives is gathered: it would only wait for their commits.
+GROUPS_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Waiting:
-    """A request whose events wait for the end of the turn."""
+    """A request whose events are not under way yet."""
 
     events: Sequence[Event | EventRefused]
     now: float
@@ -33,7 +35,6 @@ class SharedTurns:
 
     def __init__(self, accepts: Accepts) -> None:
         self._accepts = accepts
-        #: Of the current turn.
         self._waiting: list[_Waiting] = []
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -46,19 +47,31 @@ class SharedTurns:
         loop = asyncio.get_running_loop()
         receipt: asyncio.Future[Receipt] = loop.create_future()
         if not self._waiting:
-            loop.call_soon(self._end_turn)
+            loop.call_soon(self._send_off)
         self._waiting.append(_Waiting(events=first, now=now, receipt=receipt))
         return await receipt
 
-    def _end_turn(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for group in _groups(waiting):
-            task = asyncio.create_task(self._accept_together(group))
-            self._under_way.add(task)
-            task.add_done_callback(partial(self._leave, group))
+    def _send_off(self) -> None:
+        """Begin with what waits, in groups; the last of them may wait for more."""
+        if not self._waiting:
+            return
+        *full, last = _groups(self._waiting)
+        self._waiting = []
+        for group in full:
+            self._begin(group)
+        if len(self._under_way) < GROUPS_AT_ONCE:
+            self._begin(last)
+        else:
+            self._waiting = last
+
+    def _begin(self, group: list[_Waiting]) -> None:
+        task = asyncio.create_task(self._accept_together(group))
+        self._under_way.add(task)
+        task.add_done_callback(partial(self._leave, group))
 
     def _leave(self, group: Iterable[_Waiting], task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
+        self._send_off()
         for each in group:
             each.receipt.cancel()  # where the task was cancelled, nobody has answered
 

@@ -11,7 +11,7 @@ from app.catalog import Catalog, load_catalog
 from app.errors import EventRefused, OutboxUnavailable
 from app.outbox import Outbox, OutboxRules, open_outbox
 from app.pipeline import Pipeline
-from app.turns import EVENTS_TOGETHER, SharedTurns
+from app.turns import EVENTS_TOGETHER, GROUPS_AT_ONCE, SharedTurns
 from app.types import Event, Exit, Receipt
 from tests.process import ROOT
 
@@ -38,10 +38,13 @@ class Watched:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self.calls: list[int] = []
+        self.may_begin = asyncio.Event()
+        self.may_begin.set()
 
     async def accept(self, events: Iterable[Event | EventRefused], *, now: float) -> Receipt:
         given = list(events)
         self.calls.append(len(given))
+        await self.may_begin.wait()
         if any(isinstance(each, dict) and each.get("name") == "fault" for each in given):
             raise KeyError("a fault of ours")
         return await self._pipeline.accept(given, now=now)
@@ -97,6 +100,19 @@ async def test_so_many_go_together_and_the_rest_after_them(turns: SharedTurns, w
     receipts = await asyncio.gather(*[turns.accept([event(str(number))], now=NOW) for number in range(count)])
     assert [receipt.events[0].message_id for receipt in receipts] == [str(number) for number in range(count)]
     assert watched.calls == [EVENTS_TOGETHER, 5]
+
+
+async def test_what_arrives_while_groups_are_under_way_is_gathered(turns: SharedTurns, watched: Watched) -> None:
+    watched.may_begin.clear()
+    waiting = []
+    for number in range(GROUPS_AT_ONCE + 3):  # each in a turn of its own
+        waiting.append(asyncio.create_task(turns.accept([event(str(number))], now=NOW)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+    watched.may_begin.set()
+    receipts = await asyncio.gather(*waiting)
+    assert [exits(receipt) for receipt in receipts] == [[(str(n), [Exit.ENQUEUED])] for n in range(len(waiting))]
+    assert watched.calls == [1] * GROUPS_AT_ONCE + [3]
 
 
 async def test_a_large_request_goes_alone(turns: SharedTurns, watched: Watched) -> None:

@@ -30,18 +30,18 @@ _ID = b"@ID@"
 
 
 def requests(array: int) -> Iterator[bytes]:
-    """Yield HTTP requests without end: one event (0) or arrays of them; every message and order has its own id."""
-    templates = [_template(orjson.loads(line)) for line in _lines()]
+    """Make HTTP requests without end: one event (0) or arrays of them; every message and order has its own id."""
+    templates = [_template(orjson.loads(line)) for line in _lines()]  # before the time is taken
     run = os.urandom(4).hex()
     events = (
         template.replace(_ID, f"{run}-{number}".encode()) for number, template in enumerate(itertools.cycle(templates))
     )
-    while True:
-        body = b"[" + b",".join(itertools.islice(events, array)) + b"]" if array else next(events)
-        yield (
-            b"POST /webhook HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
-        )
+    bodies = iter(lambda: b"[" + b",".join(itertools.islice(events, array)) + b"]", b"") if array else events
+    return (
+        b"POST /webhook HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+        for body in bodies
+    )
 
 
 def _lines() -> list[bytes]:
