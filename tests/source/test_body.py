@@ -9,6 +9,7 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from app.errors import EventRefused
 from app.source import Arrival, read_raw_event
@@ -225,6 +226,14 @@ class TestLargeArray:
             read_events(read_body(b"[" + self.PADDING + b",{}]"), limits(max_events=1), ARRIVAL)
 
         assert refusal_of(caught) is TOO_MANY
+
+    def test_numbers_that_are_none_are_logged_once(self) -> None:
+        members = [b'{"type":"page","messageId":"m","a":1e999}'] * 120
+        with capture_logs() as logs:
+            *events, _ = read_events(read_body(b"[" + b",".join([*members, self.PADDING]) + b"]"), limits(), ARRIVAL)
+
+        assert [event["a"] for event in events if isinstance(event, dict)] == ["NaN"] * 120
+        assert [entry["event"] for entry in logs] == ["numbers read as the text NaN"]
 
     def test_one_member_can_be_asked_for(self) -> None:
         assert read_body(b"[5," + self.PADDING + b"]").members[0] == 5

@@ -122,6 +122,17 @@ def test_what_cannot_be_cut_is_left_whole(raw: bytes) -> None:
     assert large_array(raw) is None
 
 
+def test_what_may_hold_a_million_members_is_left_whole() -> None:
+    assert large_array(b"[" + b"1," * 1_000_001 + b"1]") is None
+
+
+def test_json_that_only_python_reads_and_that_is_too_deep_for_the_rest_is_too_deep() -> None:
+    with pytest.raises(RequestRefused) as caught:
+        parse(b"[NaN," * 500 + b"[" * 500 + b"]" * 1_000)
+
+    assert refusal_of(caught) is TOO_DEEP
+
+
 @settings(deadline=None)
 @given(_JSON, st.integers(1, 8))
 def test_nothing_is_deeper_than_its_brackets_allow(value: Any, max_depth: int) -> None:

@@ -44,6 +44,16 @@ async def test_pieces_become_one_body() -> None:
     assert await receive(Wire(b"[1,", b"", b"2]").request(), limits(max_body_bytes=5)) == b"[1,2]"
 
 
+async def test_a_body_in_one_piece_is_held_to_the_bound_too() -> None:
+    async def whole() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"123456", "more_body": False}
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, whole)
+
+    assert await receive(request, limits(max_body_bytes=6)) == b"123456"
+    assert await refusal_of(request, max_body_bytes=5) is TOO_LARGE
+
+
 async def test_a_body_that_grows_beyond_the_bound_is_refused_whatever_length_it_declares() -> None:
     assert await refusal_of(Wire(b"123", b"456").request(), max_body_bytes=5) is TOO_LARGE
 
