@@ -17,8 +17,6 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,7 @@ from typing import Any
 import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
-from tests.outbox.nats_server import NatsServer
+from tests.outbox.nats_server import empty_outbox
 from tests.process import Server, clean_environment, free_port
 from tests.waiting import until
 
@@ -80,16 +78,6 @@ def start_sandbox(folder: Path) -> Server:
     )
     sandbox.start()
     return sandbox
-
-
-@contextmanager
-def started_outbox(folder: Path, engine: str) -> Iterator[str]:
-    """Make an empty outbox that outlives the server; give its URL."""
-    if engine == "sqlite":
-        yield f"sqlite:///{folder}/pinrelay.db"
-    else:
-        with NatsServer(folder) as broker:
-            yield broker.url
 
 
 def make_server(folder: Path, sandbox: Server, outbox_url: str) -> Server:
@@ -174,7 +162,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=11, help="of the random moments")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, started_outbox(Path(folder), arguments.outbox) as outbox_url:
+    with tempfile.TemporaryDirectory() as folder, empty_outbox(Path(folder), arguments.outbox) as outbox_url:
         return crash(Path(folder), outbox_url, rounds=arguments.rounds, seed=arguments.seed)
 
 

@@ -54,7 +54,7 @@ from app.types import Enqueued, Exit, NewDelivery, Note, Tally
 from app.worker import Worker
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
-from tests.outbox.nats_server import NatsServer
+from tests.outbox.nats_server import empty_outbox
 
 ROOT = Path(__file__).parents[1]
 AD_ACCOUNT_ID = "549755885175"
@@ -268,16 +268,6 @@ async def bare(url: str, policy: DeliveryPolicy, originals: Sequence[NewDelivery
         began = time.perf_counter()
         await asyncio.gather(*(post_until_done(client) for _ in range(policy.max_calls_in_flight)))
         return (deliveries - left) / (time.perf_counter() - began)
-
-
-@contextlib.contextmanager
-def empty_outbox(folder: Path, engine: str) -> Iterator[str]:
-    """Make room for an outbox; give its URL."""
-    if engine == "sqlite":
-        yield f"sqlite:///{folder}/pinrelay.db"
-    else:
-        with NatsServer(folder) as broker:
-            yield broker.url
 
 
 @contextlib.asynccontextmanager

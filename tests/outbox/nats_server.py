@@ -6,6 +6,8 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -82,3 +84,13 @@ class NatsServer:
             time.sleep(0.01)
             return False
         return True
+
+
+@contextmanager
+def empty_outbox(folder: Path, engine: str) -> Iterator[str]:
+    """Make room for an outbox on `sqlite` or `nats`, which outlives the processes that use it; give its URL."""
+    if engine == "sqlite":
+        yield f"sqlite:///{folder}/pinrelay.db"
+    else:
+        with NatsServer(folder) as broker:
+            yield broker.url

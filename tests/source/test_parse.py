@@ -128,7 +128,7 @@ def test_what_may_hold_a_million_members_is_left_whole() -> None:
 
 def test_json_that_only_python_reads_and_that_is_too_deep_for_the_rest_is_too_deep() -> None:
     with pytest.raises(RequestRefused) as caught:
-        parse(b"[NaN," * 500 + b"[" * 500 + b"]" * 1_000)
+        parse(b"[NaN," * 2_000 + b"[" * 2_000 + b"]" * 4_000)
 
     assert refusal_of(caught) is TOO_DEEP
 
