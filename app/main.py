@@ -168,7 +168,7 @@ def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
 def _accepts(settings: Settings, parts: Parts) -> Accepts:
     """Small requests share what they cost, unless each is to be traced by itself."""
     pipeline = _pipeline(settings, parts)
-    return parts.tracing.accepts(pipeline) if parts.tracing.is_on else SharedTurns(pipeline)
+    return parts.tracing.accepts(pipeline if parts.tracing.is_on else SharedTurns(pipeline))
 
 
 def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Alerts, ...]:

@@ -22,7 +22,7 @@ FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value;
 SELECT coalesce(sum(count), 0) FROM backlog WHERE state IN ('pending', 'claimed');
 
 -- add_deliveries --
--- Store deliveries, due at once, whose ids follow `:first_id`.
+-- Store deliveries, due at once, their ids counted from `:first_id`.
 INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
                       event_time, warnings, traceparent, payload_bytes, enqueued_at, due_at)
 SELECT :first_id + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
@@ -30,7 +30,7 @@ SELECT :first_id + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, valu
 FROM json_each(:rows);
 
 -- add_payloads --
--- Store the payloads of deliveries whose ids follow `:first_id`.
+-- Store the payloads of deliveries, their ids counted from `:first_id`.
 INSERT INTO payload (delivery_id, version, body)
 SELECT :first_id + key, :version, CAST(value AS BLOB) FROM json_each(:rows);
 
