@@ -4,12 +4,15 @@
     outbox -> Claimed -> worker -> Outcome -> Settlement -> outbox -> Delivery (what people look at)
 
 Times are Unix seconds (`float`, UTC) and end in `_at`; durations end in `_s`; sizes in `_bytes`.
+What is made once an event is a Struct: as frozen as a dataclass, and made in a third to a tenth of its time.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
 
 #: One Segment event, as parsed from JSON.
 Event: TypeAlias = dict[str, Any]
@@ -45,8 +48,7 @@ class State(StrEnum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewDelivery:
+class NewDelivery(Struct, frozen=True, kw_only=True):
     """One event for one preset, finished and hashed: what the outbox takes."""
 
     ad_account_id: str
@@ -92,8 +94,7 @@ class Tally:
     count: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enqueued:
+class Enqueued(Struct, frozen=True, kw_only=True):
     """The outbox's answer for one NewDelivery."""
 
     exit: Literal[Exit.ENQUEUED, Exit.DUPLICATE]
@@ -101,8 +102,7 @@ class Enqueued:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
+class Claimed(Struct, frozen=True, kw_only=True):
     """A delivery that this process may send until its lease ends."""
 
     #: Unique in the outbox; opaque.
@@ -135,8 +135,7 @@ HELD = "its preset is switched off"
 # Outcomes of a send: a closed union, each with its reason.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
+class Delivered(Struct, frozen=True, kw_only=True):
     """Pinterest processed the event. Final."""
 
     #: Pinterest's warning_message; "" where there was none.
@@ -144,8 +143,7 @@ class Delivered:
     status: int = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
+class Retry(Struct, frozen=True, kw_only=True):
     """The same event may succeed later."""
 
     reason: str
@@ -159,16 +157,14 @@ class Retry:
     tried: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
+class Rejected(Struct, frozen=True, kw_only=True):
     """Pinterest will never take this event. It becomes a dead letter with Pinterest's words."""
 
     reason: str
     status: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blocked:
+class Blocked(Struct, frozen=True, kw_only=True):
     """The destination is refused (401, 403): the event waits, its attempt is given back."""
 
     reason: str
@@ -178,8 +174,7 @@ class Blocked:
 Outcome: TypeAlias = Delivered | Retry | Rejected | Blocked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(Struct, frozen=True, kw_only=True):
     """What becomes of one claimed delivery."""
 
     claimed: Claimed
@@ -296,8 +291,7 @@ class Shared:
 # What the sender of events is told.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Struct, frozen=True, kw_only=True):
     """What became of one event for one preset."""
 
     #: None where the event reached no preset.
@@ -310,8 +304,7 @@ class Line:
     event: Event | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventReceipt:
+class EventReceipt(Struct, frozen=True, kw_only=True):
     """What became of one received event."""
 
     #: None where the event was refused and carried none.

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from app.delivery.policy import DeliveryPolicy
 from app.delivery.retry import Dead, clamped, decide

@@ -10,13 +10,15 @@ becomes
     def resolve(event):
         e1 = EMPTY if event is MISSING else event
         if e1.__class__ is not dict: e1 = NotAnObject(e1)
-        e2 = e1.get('properties', EMPTY)
+        e2 = e1['properties'] if 'properties' in e1 else EMPTY
         if e2.__class__ is not dict: e2 = NotAnObject(e2)
         e3 = (the same for 'traits')
         o4 = {}
-        if (v5 := (v6 if e2 and ((v6 := e2.get('email')) or ...) else v7 if ...)) is not MISSING:
+        if (v5 := (v6 if e2 and ('email' in e2 and (... (v6 := e2['email']) ...)) else v7 if ...)) is not MISSING:
             o4['email'] = v5
         return o4
+
+Most members that a mapping asks for are not there, and `in` says so in a third of the time of `.get`.
 """
 
 from itertools import groupby
@@ -83,11 +85,11 @@ class _Function:
         return name
 
     def _parent(self, keys: tuple[str, ...]) -> str:
-        """Name the object at `keys`; what is no object is wrapped, so that `.get` can always be asked."""
+        """Name the object at `keys`; what is no object is wrapped, so that it can be asked like one."""
         if keys not in self._parents:
             if keys:
                 above, name = self._parent(keys[:-1]), self._name("e")
-                self._head.append(f" {name} = {above}.get({keys[-1]!r}, EMPTY)")
+                self._head.append(f" {name} = {above}[{keys[-1]!r}] if {keys[-1]!r} in {above} else EMPTY")
             else:
                 name = self._name("e")
                 self._head.append(f" {name} = EMPTY if event is MISSING else event")
@@ -105,6 +107,9 @@ class _Function:
                 self._body.append(f" {put} {self._object(value)}")
             elif isinstance(value, List) or (isinstance(value, Constant) and value.value is not MISSING):
                 self._body.append(f" {put} {self._expression(value)}")
+            elif isinstance(value, Path) and value.keys and value.hands_on:
+                parent = self._parent(value.keys[:-1])
+                self._body.append(f" if {value.keys[-1]!r} in {parent}: {put} {parent}[{value.keys[-1]!r}]")
             else:
                 result = self._name("v")
                 self._body.append(f" if ({result} := {self._expression(value)}) is not MISSING: {put} {result}")
@@ -127,9 +132,10 @@ class _Function:
                 return "event"
             case Path(keys=(*above, key), hands_on=False):
                 parent = self._parent(tuple(above))
-                return f"({parent}.get({key!r}, MISSING) if {parent} else MISSING)"
+                return f"({parent}[{key!r}] if {parent} and {key!r} in {parent} else MISSING)"
             case Path(keys=keys):
-                return f"{self._parent(keys[:-1])}.get({keys[-1]!r}, MISSING)"
+                parent = self._parent(keys[:-1])
+                return f"({parent}[{keys[-1]!r}] if {keys[-1]!r} in {parent} else MISSING)"
             case Query(find=find, under=under):
                 return f"(MISSING if {self._parent(under)} is EMPTY else {self._bound(find)}(event))"
             case Choice(options=options):
@@ -168,14 +174,19 @@ class _Function:
 
     def _is_filled(self, option: Node, name: str) -> str:
         """Write the question whether an option, whose parent is there, gives something; `name` holds what it gives."""
-        said = f"({name}.__class__ is not str or {name} not in PLACEHOLDERS)"
-        falsy = f'(not {name} and {name} is not None and {name} != "" and {name} != [])'
+        says_something = f"{name}.__class__ is not str or {name} not in PLACEHOLDERS"
+        is_zero_or_false = f'{name} is not None and {name} != "" and {name} != []'
         match option:
             case Path(keys=(*above, key)):
-                return f"(({name} := {self._parent(tuple(above))}.get({key!r})) and {said}) or {falsy}"
+                parent = self._parent(tuple(above))
+                given = f"{parent}[{key!r}]"
+                return f"({key!r} in {parent} and ({says_something} if ({name} := {given}) else {is_zero_or_false}))"
             case Query(find=find):
-                return f"({name} := {self._bound(find)}(event)) is not MISSING and (({name} and {said}) or {falsy})"
-        return f"({name} := {self._expression(option)}) is not MISSING and (({name} and {said}) or {falsy})"
+                given = f"{self._bound(find)}(event)"
+            case _:
+                given = self._expression(option)
+        is_filled = f"({says_something} if {name} else {is_zero_or_false})"
+        return f"(({name} := {given}) is not MISSING and {is_filled})"
 
     def _if(self, node: If) -> str:
         value = self._expression(node.value)

@@ -14,7 +14,7 @@ _DECIMALS_BELOW: Final = 21
 
 
 class NotAnObject:
-    """Lets generated code ask anything for a member with `.get`, as if it were a dict."""
+    """Lets generated code ask anything for a member, as if it were a dict."""
 
     __slots__ = ("_value",)
 
@@ -25,10 +25,13 @@ class NotAnObject:
         """Be true where it is worth asking for a member that somebody gave."""
         return may_have_members(self._value)
 
-    def get(self, key: str, default: Any = None) -> Any:
-        """Give the member, `default` where there is none."""
-        found = member(self._value, key)
-        return default if found is MISSING else found
+    def __contains__(self, key: str) -> bool:
+        """Say whether there is such a member."""
+        return member(self._value, key) is not MISSING
+
+    def __getitem__(self, key: str) -> Any:
+        """Give a member that is there."""
+        return member(self._value, key)
 
 
 def member(value: Any, key: str) -> Any:

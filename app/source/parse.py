@@ -80,7 +80,7 @@ def _load(text: str) -> tuple[Any, int]:
 
 def large_array(raw: bytes) -> Sequence[bytes] | None:
     """Cut an array into the JSON of its members, without reading them; None where only all of it can be read."""
-    if raw.count(b",") > _MAX_CUTS:
+    if len(raw) > 2 * _MAX_CUTS and raw.count(b",") > _MAX_CUTS:  # a member and its comma are two bytes at least
         return None
     try:
         return [bytes(member) for member in _slices.decode(raw)]

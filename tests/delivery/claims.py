@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from app.delivery import DeliveryPolicy
 from app.types import Claimed
 
@@ -41,7 +43,7 @@ _POLICY = DeliveryPolicy(
 
 def a_claim(**changes: Any) -> Claimed:
     """Return the first attempt at a web checkout, enqueued at NOW."""
-    return replace(_CLAIMED, **changes)
+    return structs.replace(_CLAIMED, **changes)
 
 
 def a_policy(**changes: Any) -> DeliveryPolicy:
