@@ -80,18 +80,32 @@ def _from_number(number: float) -> float | None:
     return seconds if abs(seconds) < _MILLISECONDS_FROM else None
 
 
-@lru_cache(maxsize=1024)
 def _from_text(text: str) -> float | None:
-    """Try the ways to write a time, the most frequent first."""
-    if text[4:5] != "-" and _NUMBER.fullmatch(text):  # ISO 8601 has the hyphen there
+    """Read ISO 8601 at once; what it is not may be costly to find out, and is remembered."""
+    if text[4:5] == "-":
+        try:
+            return _seconds(datetime.fromisoformat(text))
+        except ValueError:
+            pass
+    return _from_other_text(text)
+
+
+@lru_cache(maxsize=1024)
+def _from_other_text(text: str) -> float | None:
+    """Try the other ways to write a time, the most frequent first."""
+    if _NUMBER.fullmatch(text):
         return _from_number(float(text))
     for parse in (datetime.fromisoformat, _year_first, _browser, parsedate_to_datetime):
         try:
-            moment = parse(text)
+            return _seconds(parse(text))
         except (ValueError, TypeError, OverflowError):
             continue
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     return None
+
+
+def _seconds(moment: datetime) -> float:
+    """Answer Unix seconds; a time that names no offset is UTC."""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _year_first(text: str) -> datetime:

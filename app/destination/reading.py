@@ -144,6 +144,8 @@ def choice_of(*choices: str, also: Mapping[str, str] | None = None) -> Reader:
 
 def texts(value: Any) -> Reading:
     """Read a list of texts; a single one is a list of one, null and empty items are nothing."""
+    if type(value) is str and value >= "!" and value.isascii():  # nearly every value, see `read_members`
+        return [value], NO_NOTES
     kept: list[str] = []
     notes: list[str] = []
     for item in flattened(value):
@@ -168,8 +170,10 @@ def read_members(readers: Mapping[str, Reader], *, elsewhere: Collection[str] = 
         notes: list[str] = []
         unknown = []
         for name, given in value.items():
+            max_length = max_lengths.get(name)
             # Nearly every text: ASCII, and more than blanks, since all blanks sort before "!".
-            if type(given) is str and given >= "!" and given.isascii() and len(given) <= max_lengths.get(name, -1):
+            is_text = max_length is not None and type(given) is str and given >= "!" and given.isascii()
+            if is_text and len(given) <= max_length:
                 sent[name] = given
             elif given is None or given == "" or name in elsewhere:
                 continue

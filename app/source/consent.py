@@ -81,11 +81,14 @@ def _integrations_deny(event: Event, names: tuple[str, ...]) -> str | None:
     integrations = _object(given)
     if integrations is None:
         return "integrations: cannot be read"
-    named = [name for name in names if integrations.get(name) is not None]
-    denied = next((name for name in named if not _allows(integrations[name])), None)
-    if denied is not None:
-        return f"integrations: {denied} is off"
-    if not named and not _allows(integrations.get("All", True)):
+    is_named = False
+    for name in names:
+        answer = integrations.get(name)
+        if answer is not None:
+            is_named = True
+            if not _allows(answer):
+                return f"integrations: {name} is off"
+    if not is_named and not _allows(integrations.get("All", True)):
         return "integrations: All is off"
     return None
 
@@ -96,9 +99,9 @@ def _allows(value: Any) -> bool:
 
 def _object(value: Any) -> Mapping[str, Any] | None:
     """Answer an object, also one that PHP wrote as []; None where it is anything else."""
-    if value == []:
-        return {}
-    return value if isinstance(value, dict) else None
+    if isinstance(value, dict):
+        return value
+    return {} if value == [] else None
 
 
 def _member(value: Any, name: str) -> Any:

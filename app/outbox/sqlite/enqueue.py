@@ -62,16 +62,23 @@ class _Rows:
     """What is to be written; deliveries are counted from 0, and get their ids when they are stored."""
 
     deliveries: list[Any] = field(default_factory=list)
-    bodies: list[str] = field(default_factory=list)
+    #: They travel as one blob: in JSON they would be escaped here, and read again there.
+    payloads: list[bytes] = field(default_factory=list)
+    #: [place in the blob, length], in bytes
+    places: list[Any] = field(default_factory=list)
     notes: list[Any] = field(default_factory=list)
     #: [digest, place of its delivery, when its window ends]
     keys: list[Any] = field(default_factory=list)
+    _payloads_bytes: int = 0
 
     def add(self, delivery: NewDelivery, keys: Iterable[Key], now: float, rules: OutboxRules) -> None:
         place = len(self.deliveries)
         self.keys += [[key.digest, place, now + rules.dedup_window_s] for key in keys]
-        self.bodies.append(delivery.payload.decode())
-        self.deliveries.append([*_COLUMNS(delivery), len(delivery.payload), now])
+        size_bytes = len(delivery.payload)
+        self.payloads.append(delivery.payload)
+        self.places.append([self._payloads_bytes, size_bytes])
+        self._payloads_bytes += size_bytes
+        self.deliveries.append([*_COLUMNS(delivery), size_bytes, now])
 
     def add_note(self, note: Note, now: float) -> None:
         self.notes.append([note.message_id, note.preset, note.exit, note.reason, note.warnings, now])
@@ -82,7 +89,8 @@ class _Rows:
             "unseen": True,
             "max_backlog": rules.max_backlog,
             "deliveries": as_rows(self.deliveries),
-            "bodies": as_rows(self.bodies),
+            "payloads": b"".join(self.payloads),
+            "places": as_rows(self.places),
             "version": PAYLOAD_VERSION,
             "keys": as_rows(self.keys),
             "notes": as_rows(self.notes),
@@ -210,7 +218,7 @@ def prepare_connection(connection: sqlite3.Connection) -> None:
     connection.execute(f"CREATE TEMP VIEW storing AS SELECT {', '.join(f'NULL AS {name}' for name in names)}")
     rows = {
         "add_deliveries": "deliveries",
-        "add_payloads": "bodies",
+        "add_payloads": "places",
         "take_keys": "keys",
         "add_notes": "notes",
         "add_tallies": "tallies",

@@ -30,9 +30,9 @@ SELECT :first_id + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, valu
 FROM json_each(:rows);
 
 -- add_payloads --
--- Store the payloads of deliveries, their ids counted from `:first_id`.
+-- Store the payloads of deliveries, each cut out of one blob by place and length, their ids counted from `:first_id`.
 INSERT INTO payload (delivery_id, version, body)
-SELECT :first_id + key, :version, CAST(value AS BLOB) FROM json_each(:rows);
+SELECT :first_id + key, :version, substr(:payloads, 1 + (value ->> 0), value ->> 1) FROM json_each(:rows);
 
 -- take_keys --
 -- Remember keys, deliveries counted from `:first_id`; where one is there already, its window is over.
@@ -50,9 +50,9 @@ SELECT RAISE(ABORT, 'not all new') WHERE new.unseen AND (
 
 -- store --
 -- Store all that a call enqueues: each step above, and counts, by a trigger (see enqueue.py).
-INSERT INTO storing (unseen, max_backlog, first_id, deliveries, bodies, version, keys, notes, tallies, span_s)
+INSERT INTO storing (unseen, max_backlog, first_id, deliveries, payloads, places, version, keys, notes, tallies, span_s)
 SELECT :unseen, :max_backlog, 1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
-       :deliveries, :bodies, :version, :keys, :notes, :tallies, :span_s;
+       :deliveries, :payloads, :places, :version, :keys, :notes, :tallies, :span_s;
 
 -- release_keys --
 -- Forget the keys of deliveries that are dead, unless another delivery holds them.
