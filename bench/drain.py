@@ -29,13 +29,14 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from app.catalog import load_catalog

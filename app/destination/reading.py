@@ -170,10 +170,9 @@ def read_members(readers: Mapping[str, Reader], *, elsewhere: Collection[str] = 
         notes: list[str] = []
         unknown = []
         for name, given in value.items():
-            max_length = max_lengths.get(name)
+            max_length = max_lengths.get(name, 0)  # 0: no text is expected
             # Nearly every text: ASCII, and more than blanks, since all blanks sort before "!".
-            is_text = max_length is not None and type(given) is str and given >= "!" and given.isascii()
-            if is_text and len(given) <= max_length:
+            if max_length and type(given) is str and given >= "!" and given.isascii() and len(given) <= max_length:
                 sent[name] = given
             elif given is None or given == "" or name in elsewhere:
                 continue
