@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,9 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with a day of traffic behind it."""
     folder = tmp_path_factory.mktemp("busy")
-    asyncio.run(write_history(f"sqlite:///{folder}/pinrelay.db", now=time.time()))
+    history = write_history(f"sqlite:///{folder}/pinrelay.db", now=time.time())
+    with ThreadPoolExecutor(1) as apart:  # while Chromium is open, Playwright's event loop runs in this thread
+        apart.submit(asyncio.run, history).result()
     with running(folder) as server:
         yield server
 
