@@ -336,7 +336,7 @@ def best_of_rounds(lines: list[bytes], make: Callable[[], Callable[[bytes], Made
     best = math.inf
     for _ in range(ROUNDS):
         digest.cache_clear()
-        user_data._is_ip_address.cache_clear()  # noqa: SLF001 - what it remembers would flatter us
+        user_data._usable_remembered.cache_clear()  # noqa: SLF001 - what it remembers would flatter us
         event_time._from_other_text.cache_clear()  # noqa: SLF001 - the same
         run = make()
         gc.collect()

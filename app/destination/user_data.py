@@ -1,11 +1,11 @@
 """The object `user_data`: who the person is, hashed wherever Pinterest takes digests."""
 
-import ipaddress
 from collections.abc import Callable
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any, TypeAlias
 
-from app.destination.normalise import Normaliser, hashed, normalised, trimmed
+from app.destination.normalise import MAX_LENGTH, TOO_LONG, Normaliser, hashed, normalised, trimmed
 from app.destination.place_names import country_code
 from app.destination.reading import NO_NOTES, Reading, flattened, text_of
 from app.destination.rules import ConversionRules
@@ -69,7 +69,7 @@ def missing_identifiers(user_data: dict[str, Any]) -> bool:
 
 
 def _hashing(normalise: Normaliser) -> Callable[[str, str | None], Digest]:
-    """Make the whole way from a text to its digest; what was met before is remembered."""
+    """Make the whole way from a text, no longer than MAX_LENGTH, to its digest; what was met before is remembered."""
 
     @lru_cache(maxsize=_CACHED)
     def digest(given: str, country: str | None) -> Digest:
@@ -83,7 +83,7 @@ def _digests(
     name: str, value: Any, country: str | None, digest: Callable[[str, str | None], Digest], notes: list[str]
 ) -> list[str]:
     """Return the digests of all values of one field, each once, in order."""
-    if type(value) is str and value.isascii():  # nearly every value
+    if type(value) is str and value.isascii() and len(value) <= MAX_LENGTH:  # nearly every value
         sent, note = digest(value, country)
         if sent is not None and not note:
             return [sent]
@@ -93,7 +93,7 @@ def _digests(
         if text is None:
             notes.append(f".{name}{left_out(item, 'a text is expected')}")
             continue
-        sent, note = digest(text, country)
+        sent, note = digest(text, country) if len(text) <= MAX_LENGTH else (None, TOO_LONG)
         if sent is None:
             notes.append(f".{name}{left_out(item, note)}")
             continue
@@ -106,8 +106,8 @@ def _digests(
 def _first(name: str, value: Any, read: Callable[[str], Digest], notes: list[str]) -> str | None:
     """Return the first usable value of a field that takes only one; the others are left out with a note."""
     first = None
-    if type(value) is str and value.isascii():  # nearly every value
-        first, _ = _usable(value, read)
+    if type(value) is str and value.isascii() and len(value) <= MAX_LENGTH:  # nearly every value
+        first, _ = _usable_remembered(value, read)
         if first is not None:
             return first
     for item in flattened(value):
@@ -126,6 +126,10 @@ def _usable(given: str, read: Callable[[str], Digest]) -> Digest:
     return (None, note) if text is None else read(text)
 
 
+#: Few visitors come only once, and few user agents belong to one visitor.
+_usable_remembered = lru_cache(maxsize=_CACHED)(_usable)
+
+
 def _as_it_is(text: str) -> Digest:
     """Take any text."""
     return text, ""
@@ -133,25 +137,19 @@ def _as_it_is(text: str) -> Digest:
 
 def _ip_address(text: str) -> Digest:
     """Take an IPv4 or IPv6 address, without a zone."""
-    if len(text) > _MAX_IP_LENGTH or not _is_ip_address(text):
+    try:
+        address = ip_address(text) if len(text) <= _MAX_IP_LENGTH else None
+    except ValueError:
+        address = None
+    if address is None or getattr(address, "scope_id", None):
         return None, "it is no IPv4 or IPv6 address"
     return text, ""
-
-
-@lru_cache(maxsize=_CACHED)
-def _is_ip_address(text: str) -> bool:
-    """Ask the standard library, once an address."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return not getattr(address, "scope_id", None)
 
 
 def country_of(given: Any) -> str | None:
     """Return the first country that the event names, as upper-case alpha-2; a digest of a code counts."""
     for item in () if given is None else flattened(given):
-        code = country_code(item) if type(item) is str else None
+        code = country_code(item) if type(item) is str and len(item) <= MAX_LENGTH else None
         if code:
             return code
     return None

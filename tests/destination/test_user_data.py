@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tracemalloc
 import unicodedata
 from collections.abc import Callable
 from hashlib import sha256
@@ -48,6 +49,21 @@ def test_what_is_not_seen_is_of_unicodes_category_cf() -> None:
 
     assert {unicodedata.category(c) for c in taken_out} <= {"Cf", "Cn"}
     assert "\u00ad" in taken_out
+
+
+def test_long_texts_are_not_remembered() -> None:
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(50):
+            long = f"{number} " + "x" * 100_000
+            fields = dict.fromkeys((*WIRE, "client_ip_address", "client_user_agent"), long)
+            sent(a_checkout(user_data=fields | {"hashed_maids": f"maid-{number}"}))
+        kept_bytes = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+
+    assert kept_bytes < 2_000_000  # one of the fifty in each field would be 5,000,000
 
 
 @pytest.mark.parametrize(
