@@ -150,7 +150,9 @@ class Pipeline:
                 continue
             message_id = event["messageId"]
             lines = self.preview(event, now=now)
-            drafts.deliveries += [self._delivery(message_id, line, line.event) for line in lines if line.event]
+            for line in lines:
+                if line.event:
+                    drafts.deliveries.append(self._delivery(message_id, line, line.event))
             drafts.add(message_id, lines)
         return len(drafts.events) - before
 
