@@ -170,7 +170,7 @@ def read_members(readers: Mapping[str, Reader], *, elsewhere: Collection[str] = 
         notes: list[str] = []
         unknown = []
         for name, given in value.items():
-            max_length = max_lengths.get(name, 0)  # 0: no text is expected
+            max_length = max_lengths.get(name, 0)  # 0: another kind of reader
             # Nearly every text: ASCII, and more than blanks, since all blanks sort before "!".
             if max_length and type(given) is str and given >= "!" and given.isascii() and len(given) <= max_length:
                 sent[name] = given

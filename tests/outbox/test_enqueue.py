@@ -28,6 +28,27 @@ async def test_what_is_enqueued_can_be_claimed_as_it_was_given(at: At) -> None:
     assert (claimed.attempt, claimed.enqueued_at) == (1, NOW)
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["all are new", "one was seen before"])
+async def test_each_of_several_payloads_comes_back_as_it_was(at: At, again: bool) -> None:  # noqa: FBT001 - a case
+    payloads = [f'{{"text": "{text}"}}'.encode() for text in ("é", "😀" * 3, "plain", "ß" * 500, "x" * 70_000, "ü")]
+    given_ = [new(payload=payload) for payload in payloads]
+    if again:
+        await at.enqueue(given_[2])
+        (first,) = await at.claim()
+        assert first.payload == payloads[2]
+        del payloads[2]
+    await at.enqueue(*given_)
+    claimed = await at.claim()
+    assert sorted(each.payload for each in claimed) == sorted(payloads)
+
+
+async def test_a_payload_that_is_no_text_is_told_at_once_and_blocks_nobody(at: At) -> None:
+    with pytest.raises(UnicodeDecodeError):
+        await at.enqueue(new(), new(payload=b'{"\xff": 1}'))
+    await at.enqueue(new(message_id="good"))
+    assert [claimed.message_id for claimed in await at.claim()] == ["good"]
+
+
 async def test_nothing_at_all_can_be_enqueued(at: At) -> None:
     assert await at.enqueue() == []
 

@@ -64,20 +64,22 @@ class _Rows:
     deliveries: list[Any] = field(default_factory=list)
     #: They travel as one blob: in JSON they would be escaped here, and read again there.
     payloads: list[bytes] = field(default_factory=list)
-    #: [place in the blob, length], in bytes
-    places: list[Any] = field(default_factory=list)
+    #: [where it begins in the blob, its length], in bytes
+    spans: list[Any] = field(default_factory=list)
     notes: list[Any] = field(default_factory=list)
     #: [digest, place of its delivery, when its window ends]
     keys: list[Any] = field(default_factory=list)
-    _payloads_bytes: int = 0
+    _blob_bytes: int = field(default=0, init=False)
 
     def add(self, delivery: NewDelivery, keys: Iterable[Key], now: float, rules: OutboxRules) -> None:
         place = len(self.deliveries)
         self.keys += [[key.digest, place, now + rules.dedup_window_s] for key in keys]
         size_bytes = len(delivery.payload)
+        if not delivery.payload.isascii():
+            delivery.payload.decode()  # what is not UTF-8 could never be claimed, so it is told here
         self.payloads.append(delivery.payload)
-        self.places.append([self._payloads_bytes, size_bytes])
-        self._payloads_bytes += size_bytes
+        self.spans.append([self._blob_bytes, size_bytes])
+        self._blob_bytes += size_bytes
         self.deliveries.append([*_COLUMNS(delivery), size_bytes, now])
 
     def add_note(self, note: Note, now: float) -> None:
@@ -90,7 +92,7 @@ class _Rows:
             "max_backlog": rules.max_backlog,
             "deliveries": as_rows(self.deliveries),
             "payloads": b"".join(self.payloads),
-            "places": as_rows(self.places),
+            "spans": as_rows(self.spans),
             "version": PAYLOAD_VERSION,
             "keys": as_rows(self.keys),
             "notes": as_rows(self.notes),
@@ -218,7 +220,7 @@ def prepare_connection(connection: sqlite3.Connection) -> None:
     connection.execute(f"CREATE TEMP VIEW storing AS SELECT {', '.join(f'NULL AS {name}' for name in names)}")
     rows = {
         "add_deliveries": "deliveries",
-        "add_payloads": "places",
+        "add_payloads": "spans",
         "take_keys": "keys",
         "add_notes": "notes",
         "add_tallies": "tallies",

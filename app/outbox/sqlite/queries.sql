@@ -30,7 +30,7 @@ SELECT :first_id + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, valu
 FROM json_each(:rows);
 
 -- add_payloads --
--- Store the payloads of deliveries, each cut out of one blob by place and length, their ids counted from `:first_id`.
+-- Store the payloads of deliveries, each cut out of one blob by its span, their ids counted from `:first_id`.
 INSERT INTO payload (delivery_id, version, body)
 SELECT :first_id + key, :version, substr(:payloads, 1 + (value ->> 0), value ->> 1) FROM json_each(:rows);
 
@@ -50,9 +50,9 @@ SELECT RAISE(ABORT, 'not all new') WHERE new.unseen AND (
 
 -- store --
 -- Store all that a call enqueues: each step above, and counts, by a trigger (see enqueue.py).
-INSERT INTO storing (unseen, max_backlog, first_id, deliveries, payloads, places, version, keys, notes, tallies, span_s)
+INSERT INTO storing (unseen, max_backlog, first_id, deliveries, payloads, spans, version, keys, notes, tallies, span_s)
 SELECT :unseen, :max_backlog, 1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
-       :deliveries, :payloads, :places, :version, :keys, :notes, :tallies, :span_s;
+       :deliveries, :payloads, :spans, :version, :keys, :notes, :tallies, :span_s;
 
 -- release_keys --
 -- Forget the keys of deliveries that are dead, unless another delivery holds them.
