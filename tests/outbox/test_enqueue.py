@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.errors import OutboxUnavailable
 from app.outbox import open_outbox
+from app.outbox.sqlite.database import ends_texts_at_nul
 from app.types import Exit, Note, Query, State
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new, rules
 
@@ -185,10 +186,12 @@ text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 def test_any_text_comes_back_as_it_was(outbox_url: str, ids: list[tuple[str, str]]) -> None:
     async def go_round() -> None:
         at = At(open_outbox(outbox_url, rules(dedup_window_s=1e-9)))
+        nul = "\ufffd" if outbox_url.startswith("sqlite:") and ends_texts_at_nul() else "\0"
         for message_id, order_id in ids:
             await at.enqueue(new(message_id=message_id, order_id=order_id, warnings=(message_id,)))
-            found = (await at.outbox.message(message_id)).deliveries[-1]
-            assert (found.message_id, found.order_id, found.warnings) == (message_id, order_id, (message_id,))
+            kept = message_id.replace("\0", nul)
+            found = (await at.outbox.message(kept)).deliveries[-1]
+            assert (found.message_id, found.order_id, found.warnings) == (kept, order_id.replace("\0", nul), (kept,))
         await at.outbox.close()
 
     asyncio.run(go_round())

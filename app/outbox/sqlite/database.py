@@ -1,10 +1,12 @@
 """The file: opening it, bringing its schema up to date, and saying what is wrong with it."""
 
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +25,8 @@ _MIGRATION_S = 120.0
 OLDEST_SQLITE: Final = (3, 38)
 _BUSY_PAUSE_S = 0.002
 _OWNER_ONLY = 0o600
+#: Not where its backslash is itself one of a pair.
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 #: The low byte of an error code of SQLite; the rest refines it.
 _PRIMARY_CODE = 0xFF
 
@@ -70,8 +74,25 @@ def border() -> Iterator[None]:
 
 
 def as_rows(rows: Sequence[Any]) -> str:
-    """Write rows as the JSON array that statements take as `:rows`."""
-    return orjson.dumps(rows).decode()
+    """Write rows as the JSON array that statements take as `:rows`.
+
+    Where SQLite would end a text of JSON at its first U+0000, U+FFFD stands for each.
+    """
+    text = orjson.dumps(rows).decode()
+    return without_nul(text) if r"\u0000" in text and ends_texts_at_nul() else text
+
+
+def without_nul(text: str) -> str:
+    """Put U+FFFD in the place of each U+0000 of some JSON."""
+    return _NUL.sub(r"\1\\ufffd", text)
+
+
+@cache
+def ends_texts_at_nul() -> bool:
+    """Ask SQLite itself: 3.40 (Debian 12) does, 3.46 does not."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        size_bytes: int = connection.execute(r"""SELECT length(CAST('["\u0000"]' ->> 0 AS BLOB))""").fetchone()[0]
+    return size_bytes == 0
 
 
 def one_json(connection: sqlite3.Connection, query: str, **parameters: Any) -> Any:

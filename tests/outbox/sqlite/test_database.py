@@ -6,16 +6,25 @@ import subprocess
 import sys
 from pathlib import Path
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.errors import OutboxUnavailable, OutboxVersionError
 from app.outbox import open_outbox
 from app.outbox.sqlite import database
-from app.outbox.sqlite.database import SCHEMA_VERSION, migrate, open_writable, unavailable
+from app.outbox.sqlite.database import SCHEMA_VERSION, migrate, open_writable, unavailable, without_nul
 from app.outbox.sqlite.sql import SQL, named_queries, schema, statements
 from app.types import Query
 from tests.outbox.build import ACCOUNT, NOW, At, new, rules
 from tests.process import ROOT
+
+
+@given(st.lists(st.sampled_from(["\0", "\\", "u0000", '"', "x"])).map("".join))
+def test_u_0000_is_replaced_and_nothing_that_looks_like_it(text: str) -> None:
+    written = orjson.dumps([text]).decode()
+    assert orjson.loads(without_nul(written)) == [text.replace("\0", "\ufffd")]
 
 
 def _version(path: Path) -> int:
