@@ -4,11 +4,14 @@ An exception is logged by its type and the places it passed, never by its messag
 """
 
 import asyncio
+import atexit
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Literal
@@ -39,6 +42,21 @@ class _StandardError:
             sys.stderr.flush()
 
 
+@cache
+def _let_go_at_the_end() -> None:
+    """Turn a log that nobody reads any more to nowhere before Python's last flush: else Python 3.12 exits with 120."""
+
+    def let_go() -> None:
+        try:
+            sys.stderr.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        except ValueError:  # it is closed
+            pass
+
+    atexit.register(let_go)
+
+
 _STDERR = _StandardError()
 #: What is to be logged of the requests of the current turn of an event loop, each line with its level.
 _requests: dict[asyncio.AbstractEventLoop, list[tuple[int, dict[str, Any]]]] = {}
@@ -47,6 +65,7 @@ _stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 def configure_logging(style: Format, level: str) -> None:
     """Send the logs of Pinrelay and of its libraries to standard error, in one style."""
+    _let_go_at_the_end()
     as_text = style == "text" or (style == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.processors.add_log_level,

@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from app.config import Settings, load_settings
 from app.errors import SettingsError
 from tests.process import ROOT
+from tests.tools import docker_compose
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 CONSTRAINTS = (ROOT / "constraints.txt").read_text(encoding="utf-8")
@@ -99,7 +100,7 @@ def compose(*profiles: str, file: str = COMPOSE_FILES[0], **environment: str) ->
     """Read the compose file as docker-compose does, by its own check."""
     arguments = [word for profile in profiles for word in ("--profile", profile)]
     done = subprocess.run(
-        ["docker-compose", *arguments, "config"],
+        [docker_compose(), *arguments, "config"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "COMPOSE_FILE": file, **environment},
         capture_output=True,

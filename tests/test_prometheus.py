@@ -20,7 +20,7 @@ DASHBOARD = ROOT / "docs/grafana-dashboard.json"
 CASES = ROOT / "tests/cases/prometheus_alerts.yaml"
 
 with_promtool = pytest.mark.skipif(
-    not shutil.which("promtool"), reason="promtool is missing: sudo apt-get install prometheus"
+    not shutil.which("promtool"), reason="there is no promtool: .ci/install-test-tools installs it"
 )
 
 

@@ -1,15 +1,14 @@
 """The programs of bench/ that measure delivery do their work, in short."""
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 
 import pytest
 
-from tests.outbox.nats_server import NatsServer
 from tests.process import ROOT, clean_environment
+from tests.tools import nats_is_missing
 
 
 def run(program: str, *arguments: str) -> str:
@@ -37,7 +36,7 @@ def test_a_backlog_drains_in_memory_that_does_not_grow(record_figure: Callable[[
     record_figure("drain of 10,000", rate)
 
 
-@pytest.mark.skipif(shutil.which("nats-server", path=NatsServer.PATH) is None, reason="there is no nats-server")
+@pytest.mark.skipif(bool(nats_is_missing()), reason=nats_is_missing())
 def test_a_backlog_drains_from_jetstream(record_figure: Callable[[str, object], None]) -> None:
     printed = run("drain", "--outbox", "nats", "--deliveries", "1000", "--latency-ms", "20", "--log-level", "warning")
 

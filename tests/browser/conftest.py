@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +12,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests import tools
 from tests.browser.history import write_history
 from tests.process import ROOT, Server, running
 
-CHROMIUM = shutil.which("chromium")
 #: No sandbox where tests run as root; nothing that calls home.
 ARGUMENTS = (
     "--no-sandbox",
@@ -64,10 +63,8 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium: install Debian's package chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=tools.chromium(playwright), args=list(ARGUMENTS))
         yield browser
         browser.close()
 

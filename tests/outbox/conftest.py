@@ -4,7 +4,6 @@ Every `test_*.py` of this folder holds for every engine. To add one: its name in
 What only one engine promises is tested in a folder of its name.
 """
 
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from app.outbox import Outbox, open_outbox
 from tests.outbox.build import NOW, At, rules
 from tests.outbox.nats_server import NatsServer
+from tests.tools import need_nats
 
 ENGINES = ("sqlite", "nats")
 
@@ -31,8 +31,8 @@ class Clock:
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     name: str = request.param
-    if name == "nats" and shutil.which("nats-server", path=NatsServer.PATH) is None:
-        pytest.skip("there is no nats-server: .ci/install-test-tools installs it")
+    if name == "nats":
+        need_nats()
     return name
 
 

@@ -1,7 +1,6 @@
 """A nats-server with JetStream for one test: a free port, its store in the test's folder, every write synced."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -12,13 +11,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.process import free_port
+from tests.tools import PATH
 
 
 class NatsServer:
     """Started on entry, stopped on exit; `kill` and `start` in between lose nothing that it acknowledged."""
-
-    #: Debian keeps servers where only root looks.
-    PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.port = free_port()
@@ -57,7 +54,7 @@ class NatsServer:
 
     def start(self) -> None:
         """Start it, and return when it listens."""
-        environment = {"PATH": self.PATH}
+        environment = {"PATH": PATH}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 ["nats-server", "-c", str(self._config)], stdout=log, stderr=log, env=environment

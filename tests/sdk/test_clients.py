@@ -1,7 +1,6 @@
 """Every kind of SDK, as its maker publishes it: pointed at the server by one URL, its events reach the sandbox."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +12,7 @@ import rudderstack.analytics
 import segment.analytics
 from playwright.sync_api import sync_playwright
 
+from tests import tools
 from tests.sdk.conftest import NODE_PROGRAMS, WRITE_KEY, Door
 
 pytestmark = pytest.mark.xdist_group("sdk")
@@ -77,7 +77,7 @@ def test_node(program: str, door: Door, new_id: Callable[[], str], run_node: Cal
 
 def test_analytics_next_in_a_browser(door: Door, shop_url: str) -> None:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=tools.chromium(playwright), args=["--no-sandbox"])
         page = browser.new_page()
         page.goto(f"{shop_url}/page.html?cdn={door.url}&key={WRITE_KEY}")
         sent = page.evaluate("window.sent")
@@ -121,8 +121,6 @@ def _both_arrive(door: Door, track_id: str, page_id: str) -> None:
 @pytest.fixture
 def shop_url(node_packages: None) -> Iterator[str]:
     """A web site on another origin than the server, with the SDK on its page."""
-    if shutil.which("chromium") is None:
-        pytest.skip("there is no Chromium: install Debian's package chromium")
     handler = partial(_Quiet, directory=str(NODE_PROGRAMS))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as site:
         Thread(target=site.serve_forever, daemon=True).start()

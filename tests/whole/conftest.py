@@ -1,7 +1,6 @@
 """Real processes: a sandbox alone, and servers that deliver to it."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ import pytest
 
 from tests.outbox.nats_server import NatsServer
 from tests.process import ROOT, Server, free_port
+from tests.tools import need_nats
 from tests.waiting import until
 
 #: Of requests that are repeated until something holds: certificates, which no test uses, would cost most of their time.
@@ -65,8 +65,7 @@ def outbox_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/pinrelay.db"
         return
-    if shutil.which("nats-server", path=NatsServer.PATH) is None:
-        pytest.skip("there is no nats-server: .ci/install-test-tools installs it")
+    need_nats()
     with NatsServer(tmp_path) as broker:
         yield broker.url
 

@@ -1,7 +1,6 @@
 """Several processes on one SQLite file: workers, and receivers and senders apart."""
 
 import json
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import pytest
 
 from tests.outbox.nats_server import NatsServer
 from tests.process import COMMAND, ROOT, Server, clean_environment, free_port
+from tests.tools import nats_is_missing
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, post, until_settled
 
@@ -157,7 +157,7 @@ def test_a_worker_that_meets_a_faulty_file_says_so_now_and_then_until_it_is_mend
     assert {screen_exit(server) for _ in range(20)} == {"enqueued"}
 
 
-@pytest.mark.skipif(shutil.which("nats-server", path=NatsServer.PATH) is None, reason="there is no nats-server")
+@pytest.mark.skipif(bool(nats_is_missing()), reason=nats_is_missing())
 def test_a_worker_that_finds_no_outbox_does_not_end_the_other(
     start_server: Callable[..., Server], tmp_path: Path
 ) -> None:

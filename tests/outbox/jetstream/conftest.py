@@ -1,7 +1,6 @@
 """A server for each test, and outboxes on it: what the suite of the Protocol cannot see runs in real time here."""
 
 import asyncio
-import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -13,14 +12,14 @@ from app.outbox.jetstream import JetStreamOutbox
 from app.types import Claimed
 from tests.outbox.build import At, rules
 from tests.outbox.nats_server import NatsServer
+from tests.tools import need_nats
 
 DEADLINE_S = 60.0
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[NatsServer]:
-    if shutil.which("nats-server", path=NatsServer.PATH) is None:
-        pytest.skip("there is no nats-server: .ci/install-test-tools installs it")
+    need_nats()
     with NatsServer(tmp_path) as started:
         yield started
 

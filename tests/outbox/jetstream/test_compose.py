@@ -1,7 +1,6 @@
 """docker-compose.cluster.yml: three servers that sync every write, two receivers, two senders."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,16 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.outbox.nats_server import NatsServer
+from tests.tools import PATH, docker_compose, need_nats
 
 
 @pytest.fixture(scope="module")
 def compose(root: Path) -> dict[str, Any]:
     """The file as docker-compose reads it."""
-    if shutil.which("docker-compose") is None:
-        pytest.skip("there is no docker-compose: scripts/install-test-tools installs it")
     done = subprocess.run(
-        ["docker-compose", "-f", "docker-compose.cluster.yml", "config"],
+        [docker_compose(), "-f", "docker-compose.cluster.yml", "config"],
         cwd=root,
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
@@ -45,10 +42,9 @@ def test_two_receivers_and_two_senders_share_three_servers(compose: dict[str, An
 
 
 def test_the_servers_take_their_configuration_and_sync_every_write(compose: dict[str, Any], tmp_path: Path) -> None:
-    if shutil.which("nats-server", path=NatsServer.PATH) is None:
-        pytest.skip("there is no nats-server: scripts/install-test-tools installs it")
+    need_nats()
     content = compose["configs"]["nats"]["content"].replace("$$", "$")
     assert "sync_interval: always" in content
     (tmp_path / "cluster.conf").write_text(content)
-    environment = {"PATH": NatsServer.PATH, "SERVER_NAME": "nats-1"}
+    environment = {"PATH": PATH, "SERVER_NAME": "nats-1"}
     subprocess.run(["nats-server", "-t", "-c", str(tmp_path / "cluster.conf")], env=environment, check=True)

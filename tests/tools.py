@@ -1,0 +1,63 @@
+"""The programs of the distribution that tests start, and what to say where one is missing or too old.
+
+Debian 13 has all of them. Debian 12 has too old a nats-server and Docker Compose, Ubuntu has Chromium as a snap only.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Playwright
+
+#: Debian keeps servers where only root looks.
+PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+#: What docs/cluster.md asks for.
+OLDEST_NATS = (2, 10)
+#: Knows `configs` with their content in the file.
+OLDEST_COMPOSE = (2, 24)
+#: Where Ubuntu's package docker-compose-v2 has it.
+_PLUGIN = "/usr/libexec/docker/cli-plugins/docker-compose"
+
+
+@cache
+def _version(*command: str) -> tuple[int, ...]:
+    """Answer what a program says of its version; () where it is missing or does not run."""
+    if shutil.which(command[0], path=PATH) is None:
+        return ()
+    said = subprocess.run(command, env={"PATH": PATH}, capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\d+(?:\.\d+)+", said)
+    return tuple(map(int, found[0].split("."))) if found else ()
+
+
+def nats_is_missing() -> str:
+    """Say why no nats-server can be started; "" where one can."""
+    version = _version("nats-server", "--version")
+    if version >= OLDEST_NATS:
+        return ""
+    has = f"nats-server {'.'.join(map(str, version))} is too old" if version else "there is no nats-server"
+    return f"{has}: .ci/install-test-tools says how to get one"
+
+
+def need_nats() -> None:
+    """Skip a test that needs nats-server where there is none."""
+    if reason := nats_is_missing():
+        pytest.skip(reason)
+
+
+def docker_compose() -> str:
+    """Give the program that reads compose files; a test that needs it is skipped where there is none."""
+    for program in ("docker-compose", _PLUGIN):
+        if _version(program, "version", "--short") >= OLDEST_COMPOSE:
+            return program
+    pytest.skip("there is no Docker Compose 2.24 or newer: .ci/install-test-tools says how to get one")
+
+
+def chromium(playwright: Playwright) -> str:
+    """Give the distribution's Chromium, or Playwright's own; a test that needs it is skipped where there is none."""
+    own = playwright.chromium.executable_path
+    found = shutil.which("chromium") or (own if Path(own).exists() else None)
+    return found or pytest.skip("there is no Chromium: .ci/install-test-tools says how to get one")
