@@ -19,6 +19,7 @@ from app.types import Exit, Query, State
 from tests.outbox.build import ACCOUNT, new
 from tests.outbox.jetstream.conftest import claim_one, now, until
 from tests.outbox.nats_server import NatsServer
+from tests.tools import OLDEST_NATS_OF_A_CLUSTER, need_nats
 
 #: The long proof: CRASH_ROUNDS=20 LEADER_ROUNDS=5 pytest tests/outbox/jetstream/test_crashes.py -s
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "6"))
@@ -155,6 +156,7 @@ async def test_a_server_that_is_killed_again_and_again_under_load_loses_nothing(
 async def test_a_cluster_whose_leader_is_killed_again_and_again_loses_nothing(
     tmp_path: Path, server: NatsServer, open_outbox_at: Callable[..., JetStreamOutbox]
 ) -> None:
+    need_nats(OLDEST_NATS_OF_A_CLUSTER)
     servers = NatsServer.cluster(tmp_path, 3)
     try:
         outbox = open_outbox_at(*servers, replicas=3)
