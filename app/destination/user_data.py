@@ -5,7 +5,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, TypeAlias
 
-from app.destination.normalise import MAX_LENGTH, TOO_LONG, Normaliser, hashed, normalised, trimmed
+from app.destination.normalise import MAX_LENGTH, Normaliser, hashed, normalised, trimmed
 from app.destination.place_names import country_code
 from app.destination.reading import NO_NOTES, Reading, flattened, text_of
 from app.destination.rules import ConversionRules
@@ -14,6 +14,8 @@ from app.destination.wording import kind, left_out, unknown_members
 
 #: A digest (None: nothing is sent) and what to say about it.
 Digest: TypeAlias = tuple[str | None, str]
+#: From a text, and the country of the event where that matters, to what is sent of it.
+_Way: TypeAlias = Callable[[str, str | None], Digest]
 
 _CACHED = 8192
 #: Of an IPv6 address that ends in an IPv4 one.
@@ -25,11 +27,11 @@ class UserDataReader:
 
     def __init__(self, rules: ConversionRules) -> None:
         self._hashed = {field.name: (field.wire, _hashing(field.normaliser(rules))) for field in USER_FIELDS}
-        self._plain: dict[str, Callable[[str], Digest]] = {
-            "client_ip_address": _ip_address,
-            "client_user_agent": _as_it_is,
-            "click_id": _as_it_is,
-            "partner_id": _as_it_is,
+        self._plain = {
+            "client_ip_address": _plain(_ip_address),
+            "client_user_agent": _plain(_as_it_is),
+            "click_id": _plain(_as_it_is),
+            "partner_id": _plain(_as_it_is),
         }
 
     def __call__(self, given: Any) -> Reading:
@@ -68,22 +70,39 @@ def missing_identifiers(user_data: dict[str, Any]) -> bool:
     )
 
 
-def _hashing(normalise: Normaliser) -> Callable[[str, str | None], Digest]:
-    """Make the whole way from a text, no longer than MAX_LENGTH, to its digest; what was met before is remembered."""
+def _hashing(normalise: Normaliser) -> _Way:
+    """Make the whole way from a text to its digest; what was met before is remembered."""
 
-    @lru_cache(maxsize=_CACHED)
     def digest(given: str, country: str | None) -> Digest:
         text, note = normalised(given, country, normalise)
         return text and hashed(text), note
 
-    return digest
+    return _remembering(digest)
 
 
-def _digests(
-    name: str, value: Any, country: str | None, digest: Callable[[str, str | None], Digest], notes: list[str]
-) -> list[str]:
+def _plain(rule: Callable[[str], Digest]) -> _Way:
+    """Make the way of a field that is not hashed: its rule, for what is neither blank nor a placeholder."""
+
+    def usable(given: str, _country: str | None) -> Digest:
+        text, note = trimmed(given)
+        return (None, note) if text is None else rule(text)
+
+    return _remembering(usable)
+
+
+def _remembering(way: _Way) -> _Way:
+    """Remember where texts led, except long ones: a cache full of them would take gigabytes."""
+    remembered = lru_cache(maxsize=_CACHED)(way)
+
+    def go(given: str, country: str | None) -> Digest:
+        return remembered(given, country) if len(given) <= MAX_LENGTH else way(given, country)
+
+    return go
+
+
+def _digests(name: str, value: Any, country: str | None, digest: _Way, notes: list[str]) -> list[str]:
     """Return the digests of all values of one field, each once, in order."""
-    if type(value) is str and value.isascii() and len(value) <= MAX_LENGTH:  # nearly every value
+    if type(value) is str and value.isascii():  # nearly every value
         sent, note = digest(value, country)
         if sent is not None and not note:
             return [sent]
@@ -93,7 +112,7 @@ def _digests(
         if text is None:
             notes.append(f".{name}{left_out(item, 'a text is expected')}")
             continue
-        sent, note = digest(text, country) if len(text) <= MAX_LENGTH else (None, TOO_LONG)
+        sent, note = digest(text, country)
         if sent is None:
             notes.append(f".{name}{left_out(item, note)}")
             continue
@@ -103,31 +122,21 @@ def _digests(
     return list(digests)
 
 
-def _first(name: str, value: Any, read: Callable[[str], Digest], notes: list[str]) -> str | None:
+def _first(name: str, value: Any, read: _Way, notes: list[str]) -> str | None:
     """Return the first usable value of a field that takes only one; the others are left out with a note."""
     first = None
-    if type(value) is str and value.isascii() and len(value) <= MAX_LENGTH:  # nearly every value
-        first, _ = _usable_remembered(value, read)
+    if type(value) is str and value.isascii():  # nearly every value
+        first, _ = read(value, None)
         if first is not None:
             return first
     for item in flattened(value):
         text = text_of(item)
-        plain, note = (None, "a text is expected") if text is None else _usable(text, read)
+        plain, note = (None, "a text is expected") if text is None else read(text, None)
         if first is None and plain is not None:
             first = plain
         else:
             notes.append(f".{name}{left_out(item, note or 'Pinterest takes only one')}")
     return first
-
-
-def _usable(given: str, read: Callable[[str], Digest]) -> Digest:
-    """Apply a plain field's rule to what is neither blank nor a placeholder."""
-    text, note = trimmed(given)
-    return (None, note) if text is None else read(text)
-
-
-#: Few visitors come only once, and few user agents belong to one visitor.
-_usable_remembered = lru_cache(maxsize=_CACHED)(_usable)
 
 
 def _as_it_is(text: str) -> Digest:
