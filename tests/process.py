@@ -15,6 +15,8 @@ from tests.waiting import until
 
 ROOT = Path(__file__).parent.parent
 COMMAND = Path(sys.executable).parent / "pinrelay"
+#: Debian keeps servers where only root looks.
+PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
 START_S = 60
 STOP_S = 40

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tools import OLDEST_COMPOSE, OLDEST_NATS
+
 GOOD = {
     "curl": "curl 8.14.1",
     "node": "v20.19.2",
@@ -33,12 +35,18 @@ def test_where_all_is_there_nothing_is_said(tmp_path: Path, root: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+OLD_NATS, OLD_COMPOSE = (
+    f"This {program} is older than {'.'.join(map(str, oldest))}."
+    for program, oldest in (("nats-server", OLDEST_NATS), ("docker-compose", OLDEST_COMPOSE))
+)
+
+
 @pytest.mark.parametrize(
     ("said", "complaint"),
     [
-        ({"nats_server": "nats-server: v2.9.10"}, "This nats-server is older than 2.10."),
-        ({"docker_compose": "docker-compose version 1.29.2, build unknown"}, "This docker-compose is older than 2.24."),
-        ({"docker_compose": "Traceback (most recent call last):"}, "This docker-compose is older than 2.24."),
+        ({"nats_server": "nats-server: v2.9.10"}, OLD_NATS),
+        ({"docker_compose": "docker-compose version 1.29.2, build unknown"}, OLD_COMPOSE),
+        ({"docker_compose": "Traceback (most recent call last):"}, OLD_COMPOSE),
     ],
     ids=["nats-server of Debian 12", "docker-compose of Debian 12", "docker-compose that does not start"],
 )

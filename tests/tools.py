@@ -3,7 +3,6 @@
 Debian 13 has all of them. Debian 12 has too old a nats-server and Docker Compose, Ubuntu has Chromium as a snap only.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -13,8 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Playwright
 
-#: Debian keeps servers where only root looks.
-PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+from tests.process import PATH
+
 #: What docs/cluster.md asks for.
 OLDEST_NATS = (2, 10)
 #: An older one (2.10.7) may leave a queue without a leader that works when its leader is killed.

@@ -5,7 +5,6 @@ What only one engine promises is tested in a folder of its name.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 
 from app.outbox import Outbox, open_outbox
 from tests.outbox.build import NOW, At, rules
-from tests.outbox.nats_server import NatsServer
+from tests.outbox.nats_server import empty_outbox
 from tests.tools import need_nats
 
 ENGINES = ("sqlite", "nats")
@@ -39,11 +38,8 @@ def engine(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def outbox_url(engine: str, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty store of each engine."""
-    with ExitStack() as cleanup:
-        if engine == "nats":
-            yield cleanup.enter_context(NatsServer(tmp_path)).url
-        else:
-            yield f"sqlite:///{tmp_path}/outbox.db"
+    with empty_outbox(tmp_path, engine) as url:
+        yield url
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from tests.process import free_port
-from tests.tools import PATH
+from tests.process import PATH, free_port
 
 
 class NatsServer:

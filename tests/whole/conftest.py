@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.outbox.nats_server import NatsServer
+from tests.outbox.nats_server import empty_outbox
 from tests.process import ROOT, Server, free_port
 from tests.tools import need_nats
 from tests.waiting import until
@@ -62,12 +62,10 @@ def pinterest(start_server: Callable[..., Server], tmp_path: Path) -> Pinterest:
 @pytest.fixture(params=["sqlite", "nats"])
 def outbox_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty store of each engine. Ask for it first: its broker must outlive the servers."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/pinrelay.db"
-        return
-    need_nats()
-    with NatsServer(tmp_path) as broker:
-        yield broker.url
+    if request.param == "nats":
+        need_nats()
+    with empty_outbox(tmp_path, request.param) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

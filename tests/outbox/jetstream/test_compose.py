@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.tools import PATH, docker_compose, need_nats
+from tests.process import PATH
+from tests.tools import docker_compose, need_nats
 
 
 @pytest.fixture(scope="module")

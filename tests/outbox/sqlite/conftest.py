@@ -14,7 +14,7 @@ from tests.outbox.build import NOW, At, rules
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """The file of the outbox, not made yet."""
-    return tmp_path / "outbox.db"
+    return tmp_path / "pinrelay.db"
 
 
 @pytest.fixture
