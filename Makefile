@@ -61,7 +61,7 @@ lock: $(DEV_READY) ## take up new versions: constraints.txt and both package-loc
 
 .PHONY: schemas
 schemas: $(DEV_READY) ## write the JSON Schemas of presets and mappings anew
-	$(BIN)/python -m app.file_schemas
+	$(BIN)/python -m app.catalog.schemas
 
 .PHONY: screenshots
 screenshots: $(DEV_READY) $(NODE_READY) ## take the console's pictures in docs/images anew

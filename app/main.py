@@ -17,31 +17,32 @@ from starlette.types import ASGIApp
 
 from app import __version__
 from app.alerts import Alerts, alerts_to
-from app.api import Operations, api_router
-from app.application import Application
-from app.background import lifespan
+from app.catalog.running import RunningCatalog
 from app.config import Settings, load_settings
 from app.console import Access, ConsoleServices, DestinationView, create_console
+from app.console.catalog_view import CatalogForPeople
 from app.coordination import Coordination
-from app.delivery import Retention
 from app.destination import COMPONENTS, ReportConversionEvent, load_place_names, redact
 from app.destination.client import PinterestClient
 from app.log import log_attempts, log_error
 from app.metrics import Metrics
 from app.outbox import Outbox, open_outbox
-from app.pipeline import Pipeline
-from app.rules import consent_rules, conversion_rules, delivery_policy, outbox_rules, tracking_rules, webhook_rules
-from app.running import CatalogForPeople, RunningCatalog
+from app.policies import consent_rules, conversion_rules, delivery_policy, outbox_rules, tracking_rules, webhook_rules
+from app.receiving.explain import Tester
+from app.receiving.gathering import SharedTurns
+from app.receiving.pipeline import Pipeline
 from app.sandbox import Account, create_sandbox
-from app.sending import CallReport, Surroundings
+from app.sending.batch import CallReport, Surroundings
+from app.sending.retaining import Retention
+from app.sending.worker import Worker
+from app.server.application import Application
+from app.server.health import Status, status_router
+from app.server.lifespan import lifespan
+from app.server.operator_api import Operations, api_router
+from app.server.unrouted import answer_unrouted
 from app.source import Accepts, sdk_settings_router, tracking_router, webhook_router, withheld
-from app.status import Status, status_router
-from app.tester import Tester
 from app.tracing import Tracing, open_tracing
-from app.turns import SharedTurns
 from app.types import Settlement, Tally
-from app.unrouted import answer_unrouted
-from app.worker import Worker
 
 #: Stands for the ad account where there are no credentials.
 SANDBOX_AD_ACCOUNT_ID = "1000000000001"

@@ -47,12 +47,12 @@ from app.destination.client import PinterestClient
 from app.log import configure_logging, log_attempts, log_error
 from app.metrics import Metrics
 from app.outbox import Outbox, open_outbox
-from app.pipeline import Pipeline
-from app.rules import conversion_rules, delivery_policy, outbox_rules
-from app.sending import CallReport, Surroundings
+from app.policies import conversion_rules, delivery_policy, outbox_rules
+from app.receiving.pipeline import Pipeline
+from app.sending.batch import CallReport, Surroundings
+from app.sending.worker import Worker
 from app.source import read_raw_event
 from app.types import Enqueued, Exit, NewDelivery, Note, Tally
-from app.worker import Worker
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
 from tests.outbox.nats_server import empty_outbox

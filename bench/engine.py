@@ -41,7 +41,7 @@ from app.destination import (
     place_names,
     redaction,
 )
-from app.pipeline import Pipeline
+from app.receiving.pipeline import Pipeline
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 7

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from app.background import _reload
 from app.coordination import DESTINATION, PRESET, Coordination
 from app.errors import CatalogError, Fault
 from app.outbox import Outbox, OutboxRules, open_outbox
+from app.server.lifespan import _reload
 
 FAULT = Fault(path="/name", message="missing", file="presets/a.yaml")
 

@@ -13,8 +13,8 @@ from app.catalog import load_catalog
 from app.cli import cli
 from app.config import Settings, load_settings
 from app.destination import ReportConversionEvent
-from app.pipeline import Pipeline
-from app.rules import conversion_rules
+from app.policies import conversion_rules
+from app.receiving.pipeline import Pipeline
 from tests.process import ROOT
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))

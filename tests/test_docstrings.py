@@ -5,10 +5,10 @@ from types import ModuleType
 
 import pytest
 
-from app import flags, money
+from app.values import amounts, flags
 
 
-@pytest.mark.parametrize("module", [flags, money], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [flags, amounts], ids=lambda module: module.__name__)
 def test_the_examples_of_a_module_are_true(module: ModuleType) -> None:
     result = doctest.testmod(module)
 

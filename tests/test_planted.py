@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from app.catalog import load_catalog
 from app.destination import report_conversion_event
 from app.errors import EventInvalid, EventRefused
-from app.pipeline import Pipeline
+from app.receiving.pipeline import Pipeline
 from app.source import ConsentRules, withheld
 from app.source.event import Arrival, read_event
 from tests.destination.builders import a_checkout

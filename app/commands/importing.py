@@ -25,10 +25,10 @@ from app.destination import ReportConversionEvent
 from app.errors import EventError, EventRefused
 from app.main import SANDBOX_AD_ACCOUNT_ID
 from app.outbox import Outbox, open_outbox
-from app.pipeline import Pipeline
-from app.rules import consent_rules, conversion_rules, outbox_rules
+from app.policies import consent_rules, conversion_rules, outbox_rules
+from app.receiving.pipeline import Pipeline
 from app.source import Arrival, read_event, withheld
-from app.source.parse import parse
+from app.source.parse_json import parse
 from app.types import Event, EventReceipt, Exit
 
 #: So many events share one commit.

@@ -11,7 +11,7 @@ from app.config import Settings, load_settings
 from app.destination import components
 from app.main import SANDBOX_AD_ACCOUNT_ID
 from app.outbox import Outbox, open_outbox
-from app.rules import outbox_rules
+from app.policies import outbox_rules
 from app.types import Claimed, Delivered, Exit, NewDelivery, Settlement, State
 
 #: So many deliveries share one commit on either side, and this is how long one such step may take.

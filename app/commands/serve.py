@@ -18,10 +18,10 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from app.config import Settings, load_settings
-from app.connection import BoundedConnection
 from app.errors import PinrelayError, SettingsError
 from app.log import configure_logging, logger
 from app.main import Role, create_app
+from app.server.bounded_connection import BoundedConnection
 
 #: Environment variables by which the parent tells its workers what they are.
 _ROLE = "PINRELAY_ROLE"

@@ -1,19 +1,13 @@
 """The web page for people."""
 
-from app.console.access import Access
+from app.access.admission import Access
 from app.console.router import create_console
 from app.console.services import (
-    Answer,
-    ConditionReport,
     ConsoleCatalog,
     ConsoleOutbox,
     ConsoleServices,
     DestinationView,
-    Draft,
-    EventReport,
     EventTester,
-    FieldReport,
-    PresetReport,
     PresetView,
     ProcessView,
     SourceFile,
@@ -21,17 +15,11 @@ from app.console.services import (
 
 __all__ = [
     "Access",
-    "Answer",
-    "ConditionReport",
     "ConsoleCatalog",
     "ConsoleOutbox",
     "ConsoleServices",
     "DestinationView",
-    "Draft",
-    "EventReport",
     "EventTester",
-    "FieldReport",
-    "PresetReport",
     "PresetView",
     "ProcessView",
     "SourceFile",

@@ -1,6 +1,6 @@
 """Example events as of now: Pinterest refuses events older than seven days, so a fixed time would soon be wrong."""
 
-from app.console.wording import iso
+from app.console.labels import iso
 from app.types import Event
 
 #: The event happened a minute ago.

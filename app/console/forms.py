@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 from starlette.requests import Request
 
-from app.console.access import sent_from_console
+from app.access.admission import sent_from_console
 
 #: One event and one YAML file, three bytes each for most characters.
 MAX_FORM_BYTES = 1_000_000

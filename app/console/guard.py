@@ -7,16 +7,13 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.console.access import Admission, Visitor
+from app.access.admission import Admission, visitor_of
 from app.console.forms import check_form
 from app.console.pages import SECURITY_HEADERS, Pages, base_of
 from app.console.services import ConsoleServices
 from app.errors import OutboxUnavailable
 
 Page: TypeAlias = Callable[[Request], Awaitable[Response]]
-
-COOKIE = "pinrelay_console"
-_FORWARDING = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
 
 class Guard:
@@ -70,16 +67,6 @@ class Guard:
                 "Events cannot be kept now, so their senders are asked to come again. "
                 "Look at the disk (or the NATS servers) behind OUTBOX_URL and at the log; then load this page again.",
             )
-
-
-def visitor_of(request: Request) -> Visitor:
-    """Read what the rules of access need to know."""
-    return Visitor(
-        peer=request.client.host if request.client else None,
-        host=request.headers.get("host", ""),
-        forwarded=any(name in request.headers for name in _FORWARDING),
-        session=request.cookies.get(COOKIE, ""),
-    )
 
 
 def is_secure(request: Request) -> bool:

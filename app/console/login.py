@@ -5,13 +5,13 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.console.access import LoggedIn, TooManyTries
+from app.access.admission import COOKIE, LoggedIn, TooManyTries, visitor_of
+from app.access.sessions import SESSION_S
 from app.console.forms import read_form
-from app.console.guard import COOKIE, is_secure, visitor_of
+from app.console.guard import is_secure
+from app.console.labels import count_of
 from app.console.pages import Pages, base_of
 from app.console.services import ConsoleServices
-from app.console.sessions import SESSION_S
-from app.console.wording import count_of
 
 
 class LoginPages:

@@ -9,7 +9,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.console import health
+from app.console import verdict
 from app.console.chart import draw
 from app.console.examples import fresh
 from app.console.pages import Pages
@@ -71,15 +71,15 @@ class OverviewPages:
             "blocked": refusal,
             "switches": switches,
             "empty": not summary.totals and backlog == Backlog(),
-            "health": health.judge(self._signs(summary, window, backlog, switches, refusal)),
+            "health": verdict.judge(self._signs(summary, window, backlog, switches, refusal)),
             "components": services.quality_components,
         }
 
     def _signs(
         self, summary: Summary, window: Window, backlog: Backlog, switches: Switches, blocked: dict[str, Any] | None
-    ) -> health.Signs:
+    ) -> verdict.Signs:
         destination = self._services.destination
-        return health.Signs(
+        return verdict.Signs(
             now=self._services.clock(),
             live=destination.live,
             switched_on=switches.destination_on,

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from app.console import wording
+from app.console import labels
 from app.console.services import ConsoleServices
 
 ROOM = Path(__file__).parent
@@ -83,25 +83,25 @@ def _environment(services: ConsoleServices) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        answer=wording.answer_label,
+        answer=labels.answer_label,
         from_json=orjson.loads,
-        component=wording.component_label,
-        number=wording.number,
-        pretty=wording.pretty,
-        span=wording.span,
+        component=labels.component_label,
+        number=labels.number,
+        pretty=labels.pretty,
+        span=labels.span,
         time=_time,
     )
     environment.globals.update(
-        count_of=wording.count_of,
+        count_of=labels.count_of,
         destination=services.destination,
         has_password=services.access.has_password,
-        percent=wording.percent,
-        states=wording.STATES,
-        exits=wording.EXITS,
+        percent=labels.percent,
+        states=labels.STATES,
+        exits=labels.EXITS,
     )
     return environment
 
 
 def _time(at: float) -> Markup:
     """Show a time in UTC; the script puts it into the reader's time zone."""
-    return Markup('<time datetime="{}" data-time>{}</time>').format(wording.iso(at), wording.utc(at))
+    return Markup('<time datetime="{}" data-time>{}</time>').format(labels.iso(at), labels.utc(at))

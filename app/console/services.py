@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from app.console.access import Access
+from app.access.admission import Access
 from app.errors import Fault
-from app.types import Backlog, Delivery, Event, Exit, Message, Page, Query, Shared, Tally
+from app.receiving.reports import Draft, EventReport, PinterestReply
+from app.types import Backlog, Delivery, Event, Message, Page, Query, Shared, Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,92 +115,13 @@ class ConsoleCatalog(Protocol):
 # The event tester.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """One file's text as somebody is trying it: it stands for the file of that name and is never written."""
-
-    #: A `SourceFile.file`.
-    file: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConditionReport:
-    """One condition of a trigger and what the event holds there."""
-
-    #: As written in the trigger.
-    text: str
-    held: bool
-    #: The value found, as JSON; None where the event has none.
-    found: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldReport:
-    """What became of one field of the mapping."""
-
-    #: `user_data/email`.
-    field: str
-    #: Where the value was looked for, e.g. `$.context.traits.email`; empty for a fixed value.
-    paths: tuple[str, ...]
-    #: What was found, as JSON; None where nothing was.
-    value: str | None
-    #: The form it has before hashing, as text; "" where it is sent as it is.
-    normalised: str
-    #: What Pinterest gets, as JSON (a digest where hashed); None where it is not sent.
-    sent: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PresetReport:
-    """What one preset makes of the event."""
-
-    preset: str
-    #: False where the file, or a switch, takes the preset out.
-    enabled: bool
-    matched: bool
-    conditions: tuple[ConditionReport, ...]
-    #: The rest is empty where it did not match.
-    exit: Exit
-    #: Why there is no delivery; "" where there is one.
-    reason: str = ""
-    fields: tuple[FieldReport, ...] = ()
-    warnings: tuple[str, ...] = ()
-    #: The finished Pinterest event as JSON; None where invalid.
-    payload: bytes | None = None
-    #: What Pinterest's schema says against it, one sentence each; empty where it agrees.
-    schema_problems: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventReport:
-    """What would become of one event."""
-
-    #: One a preset, in the catalog's order; empty where the event was refused or the draft has faults.
-    presets: tuple[PresetReport, ...] = ()
-    #: Why it is no Segment event; "" where it is one.
-    refusal: str = ""
-    #: What is wrong with the draft; then the presets say nothing.
-    draft_faults: tuple[Fault, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Pinterest's answer to a test event."""
-
-    #: The HTTP status; None where no answer came.
-    status: int | None
-    #: What it said, or why no answer came. Holds no token.
-    body: str
-
-
 class EventTester(Protocol):
     """Shows what would become of an event. Keeps and logs nothing of it."""
 
     def test_event(self, event: Event, draft: Draft | None, now: float) -> EventReport:
         """Map the event by every preset, with the draft in place of its file."""
 
-    async def send_test(self, payload: bytes) -> Answer:
+    async def send_test(self, payload: bytes) -> PinterestReply:
         """Send one finished event with `?test=true`: Pinterest checks it and drops it."""
 
 

@@ -9,9 +9,10 @@ from starlette.responses import Response
 
 from app.console.examples import fresh
 from app.console.forms import Form, read_form
+from app.console.labels import pretty
 from app.console.pages import Pages
-from app.console.services import Answer, ConsoleServices, Draft, EventReport, PresetView
-from app.console.wording import pretty
+from app.console.services import ConsoleServices, PresetView
+from app.receiving.reports import Draft, EventReport, PinterestReply
 from app.types import Event
 
 
@@ -33,7 +34,7 @@ class Trial:
     remark: str = ""
     report: EventReport | None = None
     #: Pinterest's answers by preset, where the event was sent.
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, PinterestReply] = field(default_factory=dict)
 
 
 class TesterPages:
@@ -75,7 +76,7 @@ class TesterPages:
         begun = form.get("draft_of") == chosen and "reset" not in form
         return Draft(file=chosen, text=form.get("draft_text", "") if begun else texts[chosen])
 
-    async def _send(self, report: EventReport | None, preset: str) -> dict[str, Answer]:
+    async def _send(self, report: EventReport | None, preset: str) -> dict[str, PinterestReply]:
         """Send what the preset made of the event, if it made something."""
         made = {each.preset: each.payload for each in (report.presets if report else ())}
         payload = made.get(preset)

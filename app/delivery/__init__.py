@@ -1,14 +1,13 @@
 """Retry, rate, halving and blocking rules: pure functions, and the few that keep a value in the outbox."""
 
+from app.delivery.blocked import Closed, Gate, Open, Passage, Probe, blocked_key
 from app.delivery.calls import Calls
-from app.delivery.gate import Closed, Gate, Open, Passage, Probe, blocked_key
 from app.delivery.halving import halving
 from app.delivery.leases import Leases
-from app.delivery.limiter import Limiter
 from app.delivery.outage import Outage, after_failure
 from app.delivery.policy import DeliveryPolicy
-from app.delivery.retention import Retention
-from app.delivery.settle import after_loss, settle, status_label, tallies
+from app.delivery.rate import Limiter
+from app.delivery.settlements import after_loss, settle, status_label, tallies
 from app.delivery.shutdown import Shutdown
 
 __all__ = [
@@ -22,7 +21,6 @@ __all__ = [
     "Outage",
     "Passage",
     "Probe",
-    "Retention",
     "Shutdown",
     "after_failure",
     "after_loss",

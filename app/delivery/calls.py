@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from app.delivery.limiter import Limiter
+from app.delivery.rate import Limiter
 from app.delivery.shutdown import Shutdown
 from app.errors import OutboxUnavailable
 

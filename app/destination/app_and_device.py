@@ -8,7 +8,7 @@ import pycountry
 from app.destination.event_time import read_install_time
 from app.destination.money import integer_between
 from app.destination.reading import NO_NOTES, Reading, choice_of, flattened, read_members, single, text_of, text_up_to
-from app.destination.wording import left_out
+from app.destination.warnings import left_out
 
 _PIXELS = integer_between(0, 30_720)
 _GIGABYTES = integer_between(0, 1_048_576)

@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 from app.destination.app_and_device import read_app_info, read_device_info, read_language
+from app.destination.conversion_rules import ConversionRules
 from app.destination.custom_data import LDP, read_custom_data
 from app.destination.event_name import ACTION_SOURCES, EVENT_NAMES, nearest_event_name
 from app.destination.event_time import read_time, settled_time
@@ -22,9 +23,8 @@ from app.destination.reading import (
     text_of,
 )
 from app.destination.redaction import Redactor
-from app.destination.rules import ConversionRules
 from app.destination.user_data import UserDataReader, missing_identifiers
-from app.destination.wording import kind, shown
+from app.destination.warnings import kind, shown
 from app.errors import EventInvalid
 
 _NEEDS_IDENTIFIER = (

@@ -16,8 +16,8 @@ from app.destination.reading import (
     text_up_to,
     texts,
 )
-from app.destination.wording import kind, left_out
-from app.placeholders import PLACEHOLDERS
+from app.destination.warnings import kind, left_out
+from app.values.placeholders import PLACEHOLDERS
 
 LDP = "LDP"
 _SEPARATORS = re.compile(r"[,;\s]+")

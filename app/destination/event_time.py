@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from app.destination.reading import NO_NOTES, Reading, single
-from app.destination.wording import kind, left_out
+from app.destination.warnings import kind, left_out
 from app.errors import EventInvalid
 
 #: Larger numbers are milliseconds (as seconds they would lie beyond the year 5138).

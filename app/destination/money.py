@@ -4,8 +4,8 @@ import math
 from typing import Any
 
 from app.destination.reading import NO_NOTES, Reader, Reading, flattened, number_text, single
-from app.destination.wording import kind, left_out, left_out_number, shown_number
-from app.money import currencies, plain_number
+from app.destination.warnings import kind, left_out, left_out_number, shown_number
+from app.values.amounts import currencies, plain_number
 
 #: Beyond it an amount is no amount (and a count no 64-bit integer).
 _MAX_INT64 = 2**63 - 1

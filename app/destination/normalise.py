@@ -10,7 +10,7 @@ from typing import TypeAlias
 import phonenumbers
 
 from app.destination.place_names import country_code, state_code
-from app.placeholders import says_nothing
+from app.values.placeholders import says_nothing
 
 #: The normalised text (None: nothing is sent) and what to say about it ("" where there is nothing to say).
 Normalised: TypeAlias = tuple[str | None, str]

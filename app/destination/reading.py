@@ -16,8 +16,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from app.destination.wording import kind, left_out, unknown_members
-from app.flags import read_flag
+from app.destination.warnings import kind, left_out, unknown_members
+from app.values.flags import read_flag
 
 Notes: TypeAlias = tuple[str, ...]
 Reading: TypeAlias = tuple[Any, Notes]
@@ -104,7 +104,7 @@ read_address: Reader = _AddressReader(sys.maxsize)
 
 
 def read_boolean(value: Any) -> Reading:
-    """Read true and false in the spellings of `app.flags`; anything else is nothing."""
+    """Read true and false in the spellings of `app.values.flags`; anything else is nothing."""
     flag = read_flag(value)
     return flag, (left_out(value, "true or false is expected"),) if flag is None else _about_flag(value, flag)
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable
 
-from app.destination.rules import ConversionRules
+from app.destination.conversion_rules import ConversionRules
 
 _AT = r"(?:@|%(?:25)*40)"
 #: It begins where a run of its characters begins, so that a long text is read once.

@@ -5,12 +5,12 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, TypeAlias
 
+from app.destination.conversion_rules import ConversionRules
 from app.destination.normalise import MAX_LENGTH, Normaliser, hashed, normalised, trimmed
 from app.destination.place_names import country_code
 from app.destination.reading import NO_NOTES, Reading, flattened, text_of
-from app.destination.rules import ConversionRules
 from app.destination.user_field import USER_FIELDS
-from app.destination.wording import kind, left_out, unknown_members
+from app.destination.warnings import kind, left_out, unknown_members
 
 #: A digest (None: nothing is sent) and what to say about it.
 Digest: TypeAlias = tuple[str | None, str]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from app.mapping.compiler import Compiler, is_directive, kind
 from app.mapping.nodes import MISSING, Call, List, Node
-from app.money import plain_number
+from app.values.amounts import plain_number
 
 #: Digits that results are exact to; operands of more are no numbers to us.
 _EXACT: Final = Context(prec=60)
@@ -82,7 +82,7 @@ def _multiply(numbers: list[Decimal]) -> Decimal:
 
 
 def number_of(value: Any) -> Decimal | None:
-    """Read a number, or a text that can only be read as one (see `app.money`); None for all else.
+    """Read a number, or a text that can only be read as one (see `app.values.amounts`); None for all else.
 
     >>> number_of(19.98), number_of("€1,299.00"), number_of("1,299")
     (Decimal('19.98'), Decimal('1299.00'), None)

@@ -4,10 +4,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from app.flags import read_flag
 from app.mapping.compiler import Compiler, kind
 from app.mapping.javascript import text_of
 from app.mapping.nodes import MISSING, NOTHING, Choice, If, Node, Path
+from app.values.flags import read_flag
 
 MAX_OPTIONS: Final = 50
 

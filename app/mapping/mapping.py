@@ -6,10 +6,10 @@ from typing import Any
 from app.errors import Fault, MappingError
 from app.mapping.compiler import Compiler, kind
 from app.mapping.directives import DIRECTIVES
-from app.mapping.explain import Explanation, explain
 from app.mapping.generate import generate
 from app.mapping.lists import joined_members
 from app.mapping.nodes import MISSING, Call, Constant, List, Node, Object
+from app.mapping.readings import Explanation, explain
 
 
 def compile_mapping(mapping: Any, *, prefix: str = "", joined: Collection[str] = ()) -> "Mapping":

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from app import placeholders
+from app.values import placeholders
 
 
 class Missing:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from app.errors import SettingsError
 from app.outbox.counts import enqueue_tallies
+from app.outbox.outbox_rules import OutboxRules
 from app.outbox.protocol import Outbox
-from app.outbox.rules import OutboxRules
 
 __all__ = ["Outbox", "OutboxRules", "enqueue_tallies", "open_outbox"]
 

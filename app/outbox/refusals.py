@@ -2,7 +2,7 @@
 
 from app.errors import OutboxUnavailable
 from app.outbox.keys import Key
-from app.outbox.rules import OutboxRules
+from app.outbox.outbox_rules import OutboxRules
 from app.types import Exit, NewDelivery, Note
 
 

@@ -1,7 +1,6 @@
 """What senders of events speak: the event model, the webhook, Segment's Tracking API, authentication, consent."""
 
 from app.source.accepts import Accepts
-from app.source.answer import answer, event_json, receipt_json, refusal_json
 from app.source.auth import SecretHeader, WriteKeys
 from app.source.body import Limits, read_raw_event
 from app.source.consent import ConsentRules, withheld
@@ -9,6 +8,7 @@ from app.source.cors import answer_unforeseen
 from app.source.event import Arrival, read_event
 from app.source.proxy import client_ip, read_networks
 from app.source.refusal import TOO_SLOW
+from app.source.responses import answer, event_json, receipt_json, refusal_json
 from app.source.sdk_settings import sdk_settings_router
 from app.source.tracking import TrackingRules, tracking_router
 from app.source.webhook import WebhookRules, webhook_router

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.errors import EventRefused
 from app.source.event import Arrival, given_message_id, read_event
-from app.source.parse import LARGE_BYTES, large_array, levels_at_most, log_numbers, nested_deeper, parse
+from app.source.parse_json import LARGE_BYTES, large_array, levels_at_most, log_numbers, nested_deeper, parse
 from app.source.refusal import BROKEN_JSON, TOO_LARGE, TOO_MANY, RequestRefused
 from app.types import Event
 

@@ -6,8 +6,8 @@ Since 2026 analytics-next sends `authorization`, for which a browser asks first 
 from fastapi import Request, Response
 from starlette.types import Scope
 
-from app.source.answer import answer_refusal
 from app.source.refusal import INTERNAL_ERROR
+from app.source.responses import answer_refusal
 
 #: The tag of the routes that pages of any site may call.
 TRACKING = "tracking"

@@ -16,8 +16,8 @@ from uuid import uuid4
 import orjson
 
 from app.errors import EventRefused
-from app.placeholders import says_nothing
 from app.types import Event
+from app.values.placeholders import says_nothing
 
 #: What a sender stamps anew when it sends the same event again.
 _VOLATILE = frozenset({"sentAt", "receivedAt", "_metadata"})

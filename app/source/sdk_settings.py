@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from app.source.answer import answer, answer_refusal
 from app.source.auth import WriteKeys
 from app.source.cors import ANY_ORIGIN, TRACKING, preflight
 from app.source.documentation import SETTINGS_ANSWERS, SETTINGS_PARAMETERS
 from app.source.refusal import UNKNOWN_KEY
+from app.source.responses import answer, answer_refusal
 
 #: The second is asked where the CDN host is given without `/v1`.
 _PATHS = ("/v1/projects/{key}/settings", "/projects/{key}/settings")

@@ -13,7 +13,6 @@ from fastapi import APIRouter, Request, Response
 
 from app.errors import EventRefused, OutboxUnavailable
 from app.source.accepts import Accepts
-from app.source.answer import answer, answer_refusal, answer_unavailable, refusal_json
 from app.source.auth import WriteKeys, basic_user
 from app.source.body import Body, Limits, read_body, read_events, unpack
 from app.source.cors import ANY_ORIGIN, TRACKING, preflight
@@ -22,6 +21,7 @@ from app.source.event import Arrival, random_id
 from app.source.proxy import Network, client_ip, fill_client_ip
 from app.source.receive import receive
 from app.source.refusal import UNAUTHENTICATED, RequestRefused
+from app.source.responses import answer, answer_refusal, answer_unavailable, refusal_json
 from app.types import Event
 
 #: The call that a path means, where the event does not say it itself; browser and mobile SDKs use the letters.

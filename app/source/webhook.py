@@ -11,13 +11,13 @@ from fastapi import APIRouter, Request, Response
 
 from app.errors import OutboxUnavailable
 from app.source.accepts import Accepts
-from app.source.answer import answer, answer_refusal, answer_unavailable, is_unusable, receipt_json
 from app.source.auth import SecretHeader
 from app.source.body import Limits, read_body, read_events, unpack
 from app.source.documentation import WEBHOOK_ANSWERS, WEBHOOK_BODY
 from app.source.event import Arrival, random_id
 from app.source.receive import receive
 from app.source.refusal import UNAUTHENTICATED, RequestRefused
+from app.source.responses import answer, answer_refusal, answer_unavailable, is_unusable, receipt_json
 from app.source.signature import is_signed
 
 #: What Segment's webhook destination can be set to, mapping by mapping.

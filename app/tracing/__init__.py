@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from starlette.types import ASGIApp
 
 from app.errors import SettingsError
-from app.sending import CallReport
+from app.sending.batch import CallReport
 from app.source import Accepts
 from app.types import Enqueued, NewDelivery, Note, Tally
 

@@ -23,10 +23,10 @@ from starlette.types import ASGIApp
 
 from app import __version__
 from app.errors import EventRefused, SettingsError
-from app.sending import CallReport
+from app.sending.batch import CallReport
 from app.source import Accepts
 from app.tracing import Enqueues
-from app.tracing.calls import trace_call
+from app.tracing.call_spans import trace_call
 from app.tracing.requests import TracedRequests
 from app.tracing.spans import current, span
 from app.types import Enqueued, Event, NewDelivery, Note, Receipt, Tally

@@ -9,6 +9,7 @@ comparison = field ("=" | "!=" | "<" | "<=" | ">" | ">=") value
 from typing import NoReturn, get_args
 
 from app.errors import TriggerError
+from app.trigger.mistakes import did_you_mean, quote, unknown_field, unquoted
 from app.trigger.scan import Kind, Token, next_token, number_of
 from app.trigger.syntax import (
     FLAT_FIELDS,
@@ -24,7 +25,6 @@ from app.trigger.syntax import (
     Term,
     Value,
 )
-from app.trigger.wording import did_you_mean, quote, unknown_field, unquoted
 
 MAX_CHARACTERS = 65_536
 #: Parentheses within parentheses.

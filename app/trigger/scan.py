@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import NoReturn
 
 from app.errors import TriggerError
+from app.trigger.mistakes import instead_of, quote, stray_character
 from app.trigger.syntax import Step
-from app.trigger.wording import instead_of, quote, stray_character
 
 #: Unicode's property White_Space, which is neither Python's `\s` nor JavaScript's.
 #: https://www.unicode.org/Public/UCD/latest/ucd/PropList.txt

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from app.trigger.bound import texts_of
 from app.trigger.build import Predicate, build
-from app.trigger.explain import Finding, explain
+from app.trigger.findings import Finding, explain
 from app.trigger.parse import parse
 from app.trigger.syntax import Term
 from app.types import Event

@@ -8,7 +8,7 @@ import pytest
 
 from app.catalog import load_catalog
 from app.destination import COMPONENTS
-from app.pipeline import Pipeline
+from app.receiving.pipeline import Pipeline
 from bench import coverage, engine
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from app.config import Settings, load_settings
 from app.delivery import settle, tallies
 from app.main import SANDBOX_AD_ACCOUNT_ID
 from app.outbox import Outbox, open_outbox
-from app.pipeline import Pipeline
-from app.rules import consent_rules, delivery_policy, outbox_rules
+from app.policies import consent_rules, delivery_policy, outbox_rules
+from app.receiving.pipeline import Pipeline
 from app.source import Arrival, read_event, withheld
 from app.types import Claimed, Delivered, Outcome, Rejected, Tally
 from tests.process import ROOT

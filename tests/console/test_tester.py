@@ -5,9 +5,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app.console import Answer, Draft, EventReport
 from app.console.tester import NoEvent, read_event
 from app.errors import Fault
+from app.receiving.reports import Draft, EventReport, PinterestReply
 from app.types import Exit
 from tests.console.world import ENQUEUED, UNMATCHED, World, open_world
 
@@ -172,7 +172,7 @@ class TestSend:
         assert '{"num_events_received": 1}' in page
 
     async def test_no_answer_is_told_too(self, world: World) -> None:
-        world.tester.answer = Answer(status=None, body="timed out after 30 s")
+        world.tester.answer = PinterestReply(status=None, body="timed out after 30 s")
         page = await post(world, event=EVENT, send="Checkout")
         assert "No answer" in page
         assert "timed out after 30 s" in page

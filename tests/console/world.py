@@ -12,22 +12,17 @@ from pydantic import SecretStr
 
 from app.console import (
     Access,
-    Answer,
-    ConditionReport,
     ConsoleServices,
     DestinationView,
-    Draft,
-    EventReport,
-    FieldReport,
-    PresetReport,
     PresetView,
     ProcessView,
     SourceFile,
     create_console,
 )
-from app.console.wording import COMPONENTS
+from app.console.labels import COMPONENTS
 from app.errors import Fault
 from app.outbox import Outbox, OutboxRules, open_outbox
+from app.receiving.reports import ConditionReport, Draft, EventReport, FieldReport, PinterestReply, PresetReport
 from app.types import Event, Exit, NewDelivery, Note, Outcome, Settlement, State, Tally
 
 NOW = 1_795_000_000.0  # 2026-11-18 11:06:40 UTC
@@ -137,7 +132,9 @@ class Tester:
     """Reports what it was given, and remembers what it was asked."""
 
     report: EventReport = field(default_factory=lambda: EventReport(presets=(UNMATCHED, ENQUEUED)))
-    answer: Answer = field(default_factory=lambda: Answer(status=200, body='{"num_events_received": 1}'))
+    answer: PinterestReply = field(
+        default_factory=lambda: PinterestReply(status=200, body='{"num_events_received": 1}')
+    )
     asked: list[tuple[Event, Draft | None]] = field(default_factory=list)
     sent: list[bytes] = field(default_factory=list)
 
@@ -145,7 +142,7 @@ class Tester:
         self.asked.append((event, draft))
         return self.report
 
-    async def send_test(self, payload: bytes) -> Answer:
+    async def send_test(self, payload: bytes) -> PinterestReply:
         self.sent.append(payload)
         return self.answer
 

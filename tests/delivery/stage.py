@@ -17,9 +17,9 @@ from app.destination import redact
 from app.destination.client import PinterestClient
 from app.outbox import Outbox, OutboxRules, open_outbox
 from app.sandbox import Account, create_sandbox
-from app.sending import CallReport, Surroundings
+from app.sending.batch import CallReport, Surroundings
+from app.sending.worker import Worker
 from app.types import Delivery, NewDelivery, Query, Settlement, State
-from app.worker import Worker
 from tests.delivery.claims import a_policy
 from tests.sandbox.events import pinterest_event
 from tests.sandbox.serving import serving

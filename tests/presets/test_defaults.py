@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.catalog import Catalog
-from app.catalog_files import FieldSpec
+from app.catalog.files import FieldSpec
 from app.destination import report_conversion_event
 from tests.presets.conftest import Make
 

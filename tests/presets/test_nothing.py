@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from app.catalog import Catalog
-from app.pipeline import Pipeline
+from app.receiving.pipeline import Pipeline
 from tests.process import ROOT
 
 NOW = 1772640772.244

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from app.catalog import Catalog, Preset, load_catalog
-from app.pipeline import Pipeline
+from app.receiving.pipeline import Pipeline
 from app.types import Exit
 from tests.destination.pinterest_schema import event_judge
 

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from app.errors import EventRefused
 from app.source import Arrival, read_raw_event
 from app.source.body import read_body, read_events, unpack
-from app.source.parse import LARGE_BYTES
+from app.source.parse_json import LARGE_BYTES
 from app.source.refusal import BROKEN_JSON, TOO_LARGE, TOO_MANY, Refusal, RequestRefused
 from tests.source.door import NOW, limits
 

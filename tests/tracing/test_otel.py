@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from app.catalog import load_catalog
 from app.errors import OutboxUnavailable
 from app.outbox import open_outbox
-from app.pipeline import Pipeline
+from app.receiving.pipeline import Pipeline
 from app.tracing.otel import OpenTelemetry
 from app.types import NewDelivery, Receipt
 from tests.outbox.build import ACCOUNT, NOW, At, rules

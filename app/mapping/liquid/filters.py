@@ -5,7 +5,7 @@ from functools import wraps
 from types import MappingProxyType
 from typing import Any, Final
 
-from app.mapping.liquid import dates, lists, numbers, texts
+from app.mapping.liquid import date_filters, list_filters, number_filters, text_filters
 from app.mapping.liquid.values import plain, within_bounds
 from app.mapping.nodes import MISSING
 
@@ -50,7 +50,7 @@ def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
     {
         name: _guarded(function)
-        for room in (texts.FILTERS, numbers.FILTERS, lists.FILTERS, dates.FILTERS)
+        for room in (text_filters.FILTERS, number_filters.FILTERS, list_filters.FILTERS, date_filters.FILTERS)
         for name, function in room.items()
     }
 )

@@ -11,7 +11,7 @@ from liquid.exceptions import LiquidError
 from liquid.expression import Expression
 
 from app.mapping.compiler import Compiler, suggestion
-from app.mapping.liquid import syntax
+from app.mapping.liquid import liquid_syntax
 from app.mapping.liquid.filters import DISABLED_FILTERS, FILTERS
 from app.mapping.liquid.values import MAX_SIZE
 from app.mapping.nodes import EVENT, MISSING, NOTHING, Call, Constant
@@ -35,10 +35,16 @@ class _LiquidJs(Environment):
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
         super().setup_tags_and_filters(extra=extra)
-        for tag in (syntax.Output, syntax.Echo, syntax.Assign, syntax.Break, syntax.Continue):
+        for tag in (
+            liquid_syntax.Output,
+            liquid_syntax.Echo,
+            liquid_syntax.Assign,
+            liquid_syntax.Break,
+            liquid_syntax.Continue,
+        ):
             self.add_tag(tag)
         for name in _DISABLED_TAGS:
-            self.add_tag(syntax.disabled(name))
+            self.add_tag(liquid_syntax.disabled(name))
         self.filters.clear()
         self.filters.update(FILTERS)
 
@@ -58,7 +64,7 @@ def build_liquid(compiler: Compiler, value: Any, at: str) -> MappingNode:
     except (LiquidError, RecursionError) as error:
         return compiler.fault(at, f"is no Liquid template: {_words(error)}")
     for expression in _expressions(template):
-        syntax.coerce_comparisons(expression)
+        liquid_syntax.coerce_comparisons(expression)
         if isinstance(expression, FilteredExpression):
             _check_filters(compiler, expression, at)
     return Call(function=partial(_rendered, template), operands=(EVENT,)) if text else Constant(value="")

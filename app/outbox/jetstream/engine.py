@@ -20,7 +20,7 @@ from app.outbox.jetstream.shared import SharedValues
 from app.outbox.jetstream.streams import configurations
 from app.outbox.jetstream.tally import Tallies
 from app.outbox.jetstream.watch import Watch
-from app.outbox.rules import OutboxRules
+from app.outbox.outbox_rules import OutboxRules
 from app.types import (
     Backlog,
     Claimed,

@@ -13,8 +13,8 @@ from app.outbox.jetstream.keys import Held, Keys, keys_under
 from app.outbox.jetstream.record import Record, begun, decode, encode
 from app.outbox.jetstream.streams import HELD, QUEUE, address, token
 from app.outbox.keys import Key
+from app.outbox.outbox_rules import OutboxRules
 from app.outbox.refusals import backlog_full, duplicate_note, seen_before
-from app.outbox.rules import OutboxRules
 from app.types import Enqueued, Exit, NewDelivery, Note, Tally
 
 _counter = itertools.count()

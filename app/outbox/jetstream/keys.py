@@ -10,7 +10,7 @@ import orjson
 from app.outbox.jetstream.broker import Broker, together
 from app.outbox.jetstream.streams import KEYS, subject_of_bucket
 from app.outbox.keys import Key, keys_of
-from app.outbox.rules import OutboxRules
+from app.outbox.outbox_rules import OutboxRules
 from app.types import Delivery, NewDelivery
 
 

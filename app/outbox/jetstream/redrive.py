@@ -9,7 +9,7 @@ from app.outbox.jetstream.keys import Held, Keys, keys_under
 from app.outbox.jetstream.ledger import Ledger
 from app.outbox.jetstream.record import Record, begun_again, decode, encode
 from app.outbox.jetstream.streams import DEAD, LEDGER, QUEUE, address, is_delivery_id
-from app.outbox.rules import OutboxRules
+from app.outbox.outbox_rules import OutboxRules
 from app.types import Delivery, Query, State
 
 #: Dead deliveries looked at together.

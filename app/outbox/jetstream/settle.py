@@ -11,7 +11,7 @@ from app.outbox.jetstream.queue import Queue
 from app.outbox.jetstream.record import Record, encode
 from app.outbox.jetstream.streams import address
 from app.outbox.jetstream.taken import ACK, Taken, nak
-from app.outbox.rules import OutboxRules
+from app.outbox.outbox_rules import OutboxRules
 from app.types import Attempt, Blocked, Delivered, Exit, Outcome, Rejected, Retry, Settlement, State
 
 _EXITS: dict[type[Outcome], Exit] = {

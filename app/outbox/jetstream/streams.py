@@ -20,7 +20,7 @@ from typing import Final
 
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 
-from app.outbox.rules import OutboxRules
+from app.outbox.outbox_rules import OutboxRules
 from app.types import Delivery, Query
 
 QUEUE: Final = "pinrelay_queue"

@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
+from app.outbox.outbox_rules import OutboxRules
 from app.outbox.refusals import backlog_full
-from app.outbox.rules import OutboxRules
 from app.outbox.sqlite import ledger, shared
 from app.outbox.sqlite.claim import ClaimCall, RenewCall, claim, renew
 from app.outbox.sqlite.database import checkpoint, open_writable

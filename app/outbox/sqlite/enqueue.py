@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 from app.errors import OutboxUnavailable
 from app.outbox.counts import enqueue_tallies
 from app.outbox.keys import Key, keys_of
+from app.outbox.outbox_rules import OutboxRules
 from app.outbox.refusals import backlog_full, duplicate_note, seen_before
-from app.outbox.rules import OutboxRules
 from app.outbox.sqlite.database import PAYLOAD_VERSION, as_rows, one_json, patiently
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import MINUTE_S, summed

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from app.outbox.keys import Key, keys_of
-from app.outbox.rules import OutboxRules
+from app.outbox.outbox_rules import OutboxRules
 from app.outbox.sqlite.database import as_rows, one_json
-from app.outbox.sqlite.filters import conditions
+from app.outbox.sqlite.ledger import conditions
 from app.outbox.sqlite.sql import SQL
 from app.types import Query
 

@@ -3,7 +3,7 @@
 import sqlite3
 from dataclasses import dataclass
 
-from app.outbox.rules import OutboxRules
+from app.outbox.outbox_rules import OutboxRules
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import HOUR_S, add_tallies
 from app.types import Tally

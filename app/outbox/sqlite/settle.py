@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.outbox.keys import keys_of
-from app.outbox.rules import OutboxRules
+from app.outbox.outbox_rules import OutboxRules
 from app.outbox.sqlite.database import as_rows, one_json
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import add_tallies

@@ -9,7 +9,7 @@ import pytest
 
 from app.outbox.sqlite.database import open_writable
 from app.outbox.sqlite.enqueue import prepare_connection
-from app.outbox.sqlite.filters import conditions
+from app.outbox.sqlite.ledger import conditions
 from app.outbox.sqlite.sql import SQL
 from app.types import Query, State
 

@@ -1,0 +1,108 @@
+"""The action's fields and a preset's mapping: lay one over the other, find names and literals that are wrong."""
+
+import difflib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, TypeGuard
+
+from app.catalog.files import ActionFile, FieldSpec
+from app.errors import Fault
+
+
+def default_fields(action: ActionFile) -> dict[str, Any]:
+    """Collect the defaults of all fields; fields and members without one are left out."""
+    return _defaults(action.fields)
+
+
+def _defaults(fields: Mapping[str, FieldSpec]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, spec in fields.items():
+        if spec.default is not None:
+            found[name] = spec.default
+        elif spec.properties and (members := _defaults(spec.properties)):
+            found[name] = members
+    return found
+
+
+def lay_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two mappings: where both have a plain object its members are merged, else the upper value stands."""
+    merged = dict(below)
+    for name, value in above.items():
+        under = below.get(name)
+        merged[name] = lay_over(under, value) if is_plain(under) and is_plain(value) else value
+    return merged
+
+
+def is_plain(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether the value is an object without a directive."""
+    return isinstance(value, dict) and not any(key.startswith("@") for key in value)
+
+
+def check_fields(
+    own: Mapping[str, Any], merged: Mapping[str, Any], action: ActionFile, event_names: Collection[str]
+) -> Iterator[Fault]:
+    """Yield unknown names of a preset's own mapping, and of the whole wrong literals and missing fields."""
+    yield from _names(own, action.fields, "/mapping")
+    for name, spec in action.fields.items():
+        choices = event_names if name == "event_name" else spec.choices or ()
+        for value in _literals(merged.get(name)) if choices else ():
+            if value not in choices:
+                yield Fault(path=f"/mapping/{name}", message=f"{value!r} is not known{nearest(value, choices)}")
+        if spec.required and merged.get(name) is None:
+            yield Fault(path=f"/mapping/{name}", message="is required and has no default: give it here")
+
+
+def _names(own: Mapping[str, Any], fields: Mapping[str, FieldSpec], path: str) -> Iterator[Fault]:
+    """Yield unknown names, also inside objects and inside the shape of an `@arrayPath`."""
+    for name, value in own.items():
+        spec = fields.get(name)
+        if spec is None:
+            yield Fault(path=f"{path}/{name}", message=f"there is no such field{nearest(name, fields)}")
+        elif spec.properties:
+            for place, shape in _shapes(value, f"{path}/{name}"):
+                yield from _names(shape, spec.properties, place)
+
+
+def _shapes(value: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the plain objects that a value will become, each with its path."""
+    if is_plain(value):
+        yield path, value
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _shapes(item, f"{path}/{index}")
+    elif isinstance(value, dict) and isinstance(pair := value.get("@arrayPath"), list) and len(pair) > 1:
+        yield from _shapes(pair[1], f"{path}/@arrayPath/1")
+
+
+def _literals(value: Any) -> Iterator[str]:
+    """Yield the texts that the mapping itself gives as this value, also in the branches of a choice."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "@literal":
+                yield from _literals(inner)
+            elif key == "@coalesce" and isinstance(inner, list):
+                for option in inner:
+                    yield from _literals(option)
+            elif key in {"@if", "@ifEquals", "@ifAllowed"} and isinstance(inner, dict):
+                yield from _literals(inner.get("then"))
+                yield from _literals(inner.get("else"))
+
+
+def place_of_default(action: ActionFile, pointer: str) -> str:
+    """Translate a place in the defaults (`/user_data/email/@path`) to its place in the action's file."""
+    place, fields = "", action.fields
+    parts = pointer.split("/")[1:]
+    for depth, part in enumerate(parts):
+        spec = fields[part]
+        place += f"{'/properties' if place else '/fields'}/{part}"
+        if spec.default is not None or not spec.properties:
+            return "/".join([place, "default", *parts[depth + 1 :]])
+        fields = spec.properties
+    return place
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Suggest the nearest known name, or list nothing where none is near."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f": did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,35 @@
+"""The catalog that runs now: loaded at start-up, replaced as a whole by a reload."""
+
+from collections.abc import Callable  # noqa: TC003 - kept out of a type-checking block like everywhere else
+
+from app.catalog import Catalog, compile_catalog
+from app.catalog.folders import read_texts
+from app.config import Settings
+
+
+class RunningCatalog:
+    """Reads the files of the settings, and hands each new catalog to the pipeline."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.preset_texts: dict[str, str] = {}
+        self.mapping_texts: dict[str, str] = {}
+        #: Is told of every new catalog.
+        self.on_change: Callable[[Catalog], None] = lambda _: None
+        self.catalog = self._load()
+
+    def _load(self) -> Catalog:
+        presets, mappings = read_texts(self._settings.presets_dir, self._settings.mappings_dir)
+        catalog = self.compile(presets, mappings)
+        self.preset_texts, self.mapping_texts = presets, mappings
+        return catalog
+
+    def compile(self, presets: dict[str, str], mappings: dict[str, str]) -> Catalog:
+        """Compile texts by file name, with the advertiser's own event names. Raises CatalogError."""
+        return compile_catalog(presets, mappings, custom_event_names=self._settings.custom_event_names)
+
+    def reload(self) -> str:
+        """Read the files anew, all or nothing; answer the generation that runs now. Raises CatalogError."""
+        self.catalog = self._load()
+        self.on_change(self.catalog)
+        return self.catalog.generation

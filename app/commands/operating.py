@@ -1,0 +1,209 @@
+"""`pinrelay dead-letters`, `redrive`, `message` and `status`: look into the outbox, and send dead letters again."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from app.config import load_settings
+from app.delivery import blocked_key
+from app.main import SANDBOX_AD_ACCOUNT_ID
+from app.outbox import Outbox, open_outbox
+from app.policies import outbox_rules
+from app.types import Delivery, Exit, Query, State
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AlwaysJson = Annotated[bool, typer.Option("--json", help="Print JSON, as it does anyhow.")]
+Preset = Annotated[str | None, typer.Option(help="Only of this preset.")]
+Reason = Annotated[str | None, typer.Option(help="Only where the reason holds this text, in any case.")]
+MessageId = Annotated[str | None, typer.Option(help="Only of this message id.")]
+EventId = Annotated[str | None, typer.Option(help="Only of this event id.")]
+
+_Result = TypeVar("_Result")
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the commands."""
+    cli.command("dead-letters")(dead_letters)
+    cli.command()(redrive)
+    cli.command()(message)
+    cli.command()(status)
+
+
+def _with_outbox(use: Callable[[Outbox], Awaitable[_Result]]) -> _Result:
+    """Open the outbox of the settings, use it, close it."""
+    settings = load_settings()
+
+    async def run() -> _Result:
+        outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
+        try:
+            return await use(outbox)
+        finally:
+            await outbox.close()
+
+    return asyncio.run(run())
+
+
+def dead_letters(
+    delivery_id: Annotated[str | None, typer.Argument(help="Show this one whole; none lists all.")] = None,
+    preset: Preset = None,
+    reason: Reason = None,
+    message_id: MessageId = None,
+    event_id: EventId = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List deliveries that Pinterest will not get unless they are redriven, newest first, each with its reason.
+
+    Example: pinrelay dead-letters --preset "Order Completed" --reason currency
+    """
+    query = Query(state=State.DEAD, preset=preset, reason=reason, message_id=message_id, event_id=event_id)
+
+    async def find(outbox: Outbox) -> list[Delivery]:
+        if delivery_id is None:
+            return list((await outbox.search(query, limit=limit)).deliveries)
+        found = await outbox.delivery(delivery_id)
+        return [found] if found else []
+
+    found = _with_outbox(find)
+    if delivery_id is not None and not found:
+        sys.stderr.write(f"pinrelay: there is no delivery {delivery_id}\n")
+        raise typer.Exit(1)
+    _show(found, as_json=as_json or delivery_id is not None)
+
+
+def redrive(
+    delivery_id: Annotated[str | None, typer.Argument(help="This one alone.")] = None,
+    preset: Preset = None,
+    reason: Reason = None,
+    message_id: MessageId = None,
+    event_id: EventId = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send dead letters again: one, those that a filter finds, or all. Twice is as good as once; history is kept.
+
+    Example: pinrelay redrive --reason "Authentication failed"
+    """
+    filters = (delivery_id, preset, reason, message_id, event_id)
+    if not everything and not any(filters):
+        message = "name a delivery, give a filter, or say --all"
+        raise typer.BadParameter(message)
+    query = Query(
+        delivery_id=delivery_id,
+        preset=preset,
+        reason=reason,
+        message_id=message_id,
+        event_id=event_id,
+        state=State.DEAD,
+    )
+    count = _with_outbox(lambda outbox: outbox.redrive(query, now=time.time()))
+    typer.echo(orjson.dumps({"redriven": count}).decode() if as_json else f"{count} redriven")
+
+
+def message(
+    message_id: Annotated[str, typer.Argument(help="Of the event, as Segment names it.")],
+    *,
+    as_json: AlwaysJson = True,  # noqa: ARG001 - taken so that scripts may say --json everywhere
+) -> None:
+    """Show, as JSON, what became of one message id: every delivery with its attempts, and why there is none.
+
+    Example: pinrelay message ajs-next-1772640772244
+    """
+    found = _with_outbox(lambda outbox: outbox.message(message_id))
+    typer.echo(_json(asdict(found)))
+    if not found.notes and not found.deliveries:
+        sys.stderr.write(f"pinrelay: nothing is known of message {message_id}\n")
+        raise typer.Exit(1)
+
+
+def status(
+    *,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh every second until interrupted.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show backlog, blocked state, and what was received and sent in the last ten minutes.
+
+    Example: pinrelay status --watch
+    """
+    if not watch:
+        facts = _with_outbox(_facts)
+        if as_json:
+            typer.echo(orjson.dumps(facts).decode())
+        else:
+            Console().print(_facts_table(facts))
+        return
+
+    async def print_lines(outbox: Outbox) -> None:
+        while True:
+            typer.echo(orjson.dumps(await _facts(outbox)).decode())
+            await asyncio.sleep(1)
+
+    async def refresh(outbox: Outbox) -> None:
+        with Live(_facts_table(await _facts(outbox)), refresh_per_second=2) as live:
+            while True:
+                await asyncio.sleep(1)
+                live.update(_facts_table(await _facts(outbox)))
+
+    try:
+        _with_outbox(print_lines if as_json else refresh)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+async def _facts(outbox: Outbox) -> dict[str, Any]:
+    now = time.time()
+    account = load_settings().pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID
+    backlog = await outbox.backlog(account, now=now)
+    blocked = await outbox.get_shared(blocked_key(account))
+    counts: dict[str, int] = {}
+    answers: dict[str, int] = {}
+    for _, tally in await outbox.tallies(since=now - 600, step_s=0):
+        if tally.name in set(Exit):
+            counts[tally.name] = counts.get(tally.name, 0) + tally.count
+        elif tally.name == "calls":
+            answers[tally.label] = answers.get(tally.label, 0) + tally.count
+    return {
+        "pending": backlog.pending,
+        "claimed": backlog.claimed,
+        "dead": backlog.dead,
+        "oldest_age_s": 0 if backlog.oldest_at is None else round(max(0.0, now - backlog.oldest_at)),
+        "blocked": blocked.value["reason"] if blocked and blocked.value else "",
+        "last_ten_minutes": counts,
+        "answers": answers,
+    }
+
+
+def _facts_table(facts: dict[str, Any]) -> Table:
+    table = Table("", "", title="outbox", show_header=False)
+    for name, value in facts.items():
+        shown = ", ".join(f"{key} {count}" for key, count in value.items()) if isinstance(value, dict) else str(value)
+        table.add_row(name.replace("_", " "), shown or "-")
+    return table
+
+
+def _show(deliveries: list[Delivery], *, as_json: bool) -> None:
+    if as_json:
+        for delivery in deliveries:
+            typer.echo(_json(asdict(delivery)))
+        return
+    table = Table("delivery", "preset", "message id", "dead since", "attempts", "reason")
+    for each in deliveries:
+        since = datetime.fromtimestamp(each.settled_at or 0, UTC).isoformat(timespec="seconds")
+        table.add_row(each.delivery_id, each.preset, each.message_id, since, str(each.attempts), each.reason)
+    Console().print(table)
+
+
+def _json(value: dict[str, Any]) -> str:
+    return orjson.dumps(value, default=lambda other: bytes(other).decode()).decode()

@@ -1,0 +1,113 @@
+"""Small requests that arrive in one turn of the event loop are accepted together, as if one had brought all events.
+
+A thousand senders of one event each then cost little more than one sender of a thousand: one call of the outbox, one
+commit, counts that are summed before they are counted.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
+
+from app.errors import EventRefused
+from app.receiving.receipts import receipt_of
+from app.source import Accepts
+from app.types import Event, Receipt
+
+#: A request of more events goes alone; and so many go together, so that they commit while the next are mapped.
+EVENTS_TOGETHER = 32
+#: While so many groups are under way, what arrives is gathered: it would only wait for their commits.
+GROUPS_AT_ONCE = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Waiting:
+    """A request whose events are not under way yet."""
+
+    events: Sequence[Event | EventRefused]
+    now: float
+    receipt: asyncio.Future[Receipt]
+
+
+class SharedTurns:
+    """Hands small requests on together."""
+
+    def __init__(self, accepts: Accepts) -> None:
+        self._accepts = accepts
+        self._waiting: list[_Waiting] = []
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def accept(self, events: Iterable[Event | EventRefused], *, now: float) -> Receipt:
+        """Do `Accepts.accept`."""
+        left = iter(events)
+        first = list(islice(left, EVENTS_TOGETHER + 1))
+        if len(first) > EVENTS_TOGETHER:
+            return await self._accepts.accept(chain(first, left), now=now)
+        loop = asyncio.get_running_loop()
+        receipt: asyncio.Future[Receipt] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._send_off)
+        self._waiting.append(_Waiting(events=first, now=now, receipt=receipt))
+        return await receipt
+
+    def _send_off(self) -> None:
+        """Begin with what waits, in groups; the last of them may wait for more."""
+        if not self._waiting:
+            return
+        *full, last = _groups(self._waiting)
+        self._waiting = []
+        for group in full:
+            self._begin(group)
+        if len(self._under_way) < GROUPS_AT_ONCE:
+            self._begin(last)
+        else:
+            self._waiting = last
+
+    def _begin(self, group: list[_Waiting]) -> None:
+        task = asyncio.create_task(self._accept_together(group))
+        self._under_way.add(task)
+        task.add_done_callback(partial(self._leave, group))
+
+    def _leave(self, group: Iterable[_Waiting], task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._send_off()
+        for each in group:
+            each.receipt.cancel()  # where the task was cancelled, nobody has answered
+
+    async def _accept_together(self, group: Sequence[_Waiting]) -> None:
+        """Answer every request of a group."""
+        try:
+            together = chain.from_iterable(each.events for each in group)
+            receipt = await self._accepts.accept(together, now=group[0].now)
+            events = iter(receipt.events)
+            for each in group:
+                _answer(each, receipt_of(list(islice(events, len(each.events)))))
+        except Exception as exc:  # noqa: BLE001 - it is handed to whoever asked
+            if len(group) == 1:
+                _answer(group[0], exc)
+            else:  # one of them may be the cause, and the others must not suffer from it
+                await asyncio.gather(*[self._accept_together([each]) for each in group])
+
+
+def _groups(waiting: Iterable[_Waiting]) -> Iterator[list[_Waiting]]:
+    """Divide the requests of a turn, in their order."""
+    group: list[_Waiting] = []
+    count = 0
+    for each in waiting:
+        if count + len(each.events) > EVENTS_TOGETHER:
+            yield group
+            group, count = [], 0
+        group.append(each)
+        count += len(each.events)
+    if group:
+        yield group
+
+
+def _answer(waiting: _Waiting, answer: Receipt | Exception) -> None:
+    if waiting.receipt.done():  # who asked has gone
+        return
+    if isinstance(answer, Exception):
+        waiting.receipt.set_exception(answer)
+    else:
+        waiting.receipt.set_result(answer)

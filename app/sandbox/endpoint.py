@@ -1,0 +1,195 @@
+"""The sandbox as a web application: Pinterest's endpoint under `/v5`, what people look at and set beside it.
+
+POST /v5/ad_accounts/{ad_account_id}/events   Pinterest's endpoint
+GET  /                                        exact counts
+GET  /events  /duplicates  /calls             the newest, newest first (?limit=, /events also ?event_id=)
+PUT  /script                                  misbehave: see `script.py`; `{"steps": []}` ends it
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import SecretStr, ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.sandbox.cut import CutAnswer
+from app.sandbox.judge import Verdict, call_problem, verdict
+from app.sandbox.record import Call, Record
+from app.sandbox.replies import error, json_answer, results
+from app.sandbox.script import Orders, Script, Step
+
+_AS_USUAL = Step()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Whose events the sandbox takes."""
+
+    #: None takes any.
+    ad_account_id: str | None = None
+    #: None takes any that is not empty.
+    token: SecretStr | None = None
+    #: The advertiser's own, beside the standard ones.
+    event_names: Collection[str] = ()
+
+
+def create_sandbox(
+    *,
+    account: Account | None = None,
+    path: Path | None = None,
+    max_body_bytes: int = 16_000_000,
+    clock: Callable[[], float] = time.time,
+) -> Starlette:
+    """Make the application, to be served alone or mounted. `path` keeps what was received across restarts."""
+    sandbox = Sandbox(account or Account(), Record(path=path), max_body_bytes, clock)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        sandbox.record.close()
+
+    return Starlette(
+        lifespan=lifespan,
+        routes=[
+            Route("/v5/ad_accounts/{ad_account_id}/events", sandbox.receive, methods=["POST"]),
+            Route("/", sandbox.show_state),
+            Route("/events", sandbox.show_events),
+            Route("/duplicates", sandbox.show_duplicates),
+            Route("/calls", sandbox.show_calls),
+            Route("/script", sandbox.take_script, methods=["PUT", "POST"]),
+        ],
+    )
+
+
+class Sandbox:
+    """Pinterest, as far as a destination can tell."""
+
+    def __init__(self, account: Account, record: Record, max_body_bytes: int, clock: Callable[[], float]) -> None:
+        self.record = record
+        self._account = account
+        self._max_body_bytes = max_body_bytes
+        self._clock = clock
+        self._script = Script(Orders(steps=[]))
+
+    async def receive(self, request: Request) -> Response:
+        """Take a call of Pinterest's endpoint: misbehave as told, else judge it."""
+        raw = await request.body()
+        body = _parsed(raw)
+        step = self._script.next(_event_ids(body)) or _AS_USUAL
+        await asyncio.sleep(step.delay_s)
+        processed, answer = self._answer(request, raw, body, step)
+        test = request.query_params.get("test") == "true"
+        recorded = [] if test else processed
+        self.record.add(recorded)
+        status = None if isinstance(answer, CutAnswer) else answer.status_code
+        call = Call(at=self._clock(), status=status, events=len(_event_ids(body)), recorded=len(recorded), test=test)
+        self.record.called(call)
+        return answer
+
+    def _answer(self, request: Request, raw: bytes, body: Any, step: Step) -> tuple[list[dict[str, Any]], Response]:
+        """Decide which events are processed, and what is answered."""
+        processed, usual = self._usual(request, raw, body, step)
+        if step.reset or step.half:
+            return (processed if step.record or step.half else []), CutAnswer(usual if step.half else None)
+        if step.body is not None:
+            return (processed if step.record else []), Response(step.body, step.status or 200)
+        if step.status is not None:
+            return (processed if step.record else []), error(step.status, retry_after=step.retry_after)
+        return processed, usual
+
+    def _usual(self, request: Request, raw: bytes, body: Any, step: Step) -> tuple[list[dict[str, Any]], Response]:
+        refusal = self._refusal(request) or self._unreadable(raw, body, step)
+        if refusal:
+            return [], refusal
+        now = self._clock()
+        events = body["data"]
+        verdicts = [verdict(event, now, event_names=self._account.event_names) for event in events]
+        if step.reject:
+            failed = Verdict(error="The sandbox was told to fail this event", warning="")
+            matches = re.compile(step.reject).search
+            verdicts = [
+                failed if matches(event["event_id"]) else each for event, each in zip(events, verdicts, strict=True)
+            ]
+        return [event for event, each in zip(events, verdicts, strict=True) if not each.error], results(verdicts)
+
+    def _refusal(self, request: Request) -> Response | None:
+        """Check who asks: 401, 400 or 403."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        ad_account_id = request.path_params["ad_account_id"]
+        wanted = self._account.token.get_secret_value() if self._account.token else token
+        if scheme.lower() != "bearer" or not token or token != wanted:
+            return error(401)
+        if not re.fullmatch(r"[0-9]{1,18}", ad_account_id):
+            return error(400, "Invalid request: ad_account_id must be digits, at most 18")
+        if request.query_params.get("test", "true") not in ("true", "false"):
+            return error(400, "Invalid request: test is not of type 'boolean'")
+        return error(403) if self._account.ad_account_id not in (None, ad_account_id) else None
+
+    def _unreadable(self, raw: bytes, body: Any, step: Step) -> Response | None:
+        """Check what was sent: 413 or 400."""
+        if len(raw) > self._max_body_bytes:
+            return error(413, "The request body is too large.")
+        if body is None:
+            return error(400)
+        problem = call_problem(body)
+        if problem is None and step.poison:
+            problem = "The sandbox was told to refuse a call with this event"
+        return error(400, f"Invalid request: {problem}") if problem else None
+
+    async def show_state(self, _: Request) -> Response:
+        """Answer the counts."""
+        return json_answer(self.record.state())
+
+    async def show_events(self, request: Request) -> Response:
+        """Answer the newest events."""
+        event_id = request.query_params.get("event_id")
+        return json_answer(self.record.events(limit=_limit(request), event_id=event_id))
+
+    async def show_duplicates(self, request: Request) -> Response:
+        """Answer the newest events that had been received before."""
+        return json_answer(self.record.duplicates(limit=_limit(request)))
+
+    async def show_calls(self, request: Request) -> Response:
+        """Answer the newest calls."""
+        return json_answer(self.record.calls(limit=_limit(request)))
+
+    async def take_script(self, request: Request) -> Response:
+        """Follow new orders from now on."""
+        try:
+            orders = Orders.model_validate_json(await request.body())
+        except ValidationError as exc:
+            faults = [f"/{'/'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in exc.errors()]
+            return json_answer({"faults": faults}, status=400)
+        self._script = Script(orders)
+        return Response(status_code=204)
+
+
+def _parsed(raw: bytes) -> Any:
+    """Read JSON; None where it is none."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _event_ids(body: Any) -> list[str]:
+    """Answer one id an event, as far as the call can be read."""
+    events = body.get("data") if isinstance(body, dict) else None
+    members = events if isinstance(events, list) else []
+    return [str(event.get("event_id")) if isinstance(event, dict) else "" for event in members]
+
+
+def _limit(request: Request) -> int:
+    """Read `?limit=`; 100 where it is missing or no number."""
+    text = request.query_params.get("limit", "")
+    return int(text) if text.isdecimal() else 100

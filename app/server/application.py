@@ -1,0 +1,41 @@
+"""FastAPI as Pinrelay uses it."""
+
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.types import Receive, Scope, Send
+
+from app.metrics import Metrics
+from app.server.direct_routes import Entrance
+from app.source import answer_unforeseen
+from app.tracing import Tracing
+
+
+class Application(FastAPI):
+    """FastAPI behind our own entrance: requests are noted and traced, the busiest are answered by the shortest way."""
+
+    def __init__(self, metrics: Metrics, tracing: Tracing, **options: Any) -> None:
+        super().__init__(
+            docs_url=None,
+            redoc_url=None,
+            # It would export paths, queries and the words of exceptions, which hold personal data; ours does not.
+            telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+            **options,
+        )
+        self.add_exception_handler(Exception, _unforeseen)
+        self._entrance = Entrance(super().__call__, metrics)
+        self._traced = tracing.requests(self._entrance)
+
+    def include_busy_router(self, router: APIRouter) -> None:
+        """Include a router whose endpoints take a Request only (see app/server/direct_routes.py)."""
+        self.include_router(router)
+        self._entrance.add(router)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self._traced(scope, receive, send)
+
+
+async def _unforeseen(request: Request, _: Exception) -> Response:
+    """Answer what a route that is not busy fails with; Starlette raises it again, so that uvicorn logs it."""
+    return answer_unforeseen(request.scope)

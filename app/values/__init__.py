@@ -1,0 +1,1 @@
+"""How single values are read, wherever they stand: amounts, flags, placeholders, times."""

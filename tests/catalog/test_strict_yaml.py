@@ -1,0 +1,104 @@
+"""YAML files hold JSON's types: what looks like text is text, and what is read differently elsewhere is refused."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.catalog.strict_yaml import MAX_DEPTH, parse
+from app.errors import Fault
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("NO", "NO"),
+        ("yes", "yes"),
+        ("on", "on"),
+        ("True", "True"),
+        ("true", True),
+        ("false", False),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("Null", "Null"),
+        ("01234", "01234"),
+        ("0x1F", "0x1F"),
+        ("0o17", "0o17"),
+        ("1_000", "1_000"),
+        ("12:30", "12:30"),
+        ("+5", "+5"),
+        (".5", ".5"),
+        ("5.", "5."),
+        (".inf", ".inf"),
+        (".nan", ".nan"),
+        ("-0", 0),
+        ("42", 42),
+        ("-7", -7),
+        ("1.50", 1.5),
+        ("1e3", 1000.0),
+        ("2026-01-02", "2026-01-02"),
+        ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"),
+        ("=", "="),
+        ("<<", "<<"),
+        ("!!str 5", "5"),
+        ("{<<: 1, 2: a, true: b, null: c}", {"<<": 1, "2": "a", "true": "b", "null": "c"}),
+    ],
+)
+def test_only_json_types_are_recognised(text: str, value: Any) -> None:
+    assert repr(parse(text)) == repr(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\na: 2", "line 2, column 1: `a` stands twice"),
+        ("1: a\n'1': b", "line 2, column 1: `1` stands twice"),
+        ("a: &x 1\nb: *x", "line 2, column 4: aliases (*name) are not read"),
+        ("a: !!python/name:os.system", "line 1, column 4: the tag !!python/name:os.system is not read"),
+        ("a: !!set {b}", "line 1, column 4: the tag !!set is not read"),
+        ("a: !mine 1", "line 1, column 4: the tag !mine is not read"),
+        ("a: !!timestamp 2026-01-02", "line 1, column 4: the tag !!timestamp is not read"),
+        ("? [a]\n: b", "line 1, column 3: a key must be text"),
+        ("a: [", "line 1, column 5"),
+        ("a:\n\t- b", "line 2, column 1"),
+        ("--- 1\n--- 2", "line 2, column 1"),
+        ("a: \x00", "not readable YAML"),
+        ("!!int x", "not readable YAML"),
+        ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), f"nested deeper than {MAX_DEPTH} levels"),
+        ("[" * 100_000, f"nested deeper than {MAX_DEPTH} levels"),
+    ],
+    ids=lambda text: str(text)[:40].encode("unicode_escape").decode(),
+)
+def test_what_cannot_be_read_is_told_with_line_and_column(text: str, message: str) -> None:
+    fault = parse(text)
+
+    assert isinstance(fault, Fault)
+    assert fault.path == ""
+    assert message in fault.message
+
+
+def test_the_deepest_file_is_read() -> None:
+    assert parse("[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1)) is not None
+    assert not isinstance(parse("[" * MAX_DEPTH + "]" * MAX_DEPTH), Fault)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(codec="ascii", categories=["L", "N", "Zs", "P"])),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.text(st.characters(codec="ascii", categories=["L", "N"])), inner)
+    ),
+    max_leaves=20,
+)
+
+
+@given(JSON_VALUES)
+def test_json_is_read_as_json_does(value: Any) -> None:
+    assert parse(json.dumps(value)) == value
+
+
+@given(st.text())
+def test_any_text_is_read_or_told(text: str) -> None:
+    parse(text)

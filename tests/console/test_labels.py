@@ -1,0 +1,69 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.console import labels
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "expected"),
+    [
+        (0, 0, ""),
+        (0, 5, "0 %"),
+        (1, 3, "33 %"),
+        (1, 1_000, "<1 %"),  # 0.1 is not none
+        (999, 1_000, "99 %"),  # 99.9 is not all
+        (1_000, 1_000, "100 %"),
+    ],
+)
+def test_percentages_never_round_to_all_or_none(part: int, whole: int, expected: str) -> None:
+    assert labels.percent(part, whole) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.4, "a moment"),
+        (1, "1 second"),
+        (59.9, "59 seconds"),
+        (95, "1 minute"),
+        (5_400, "1 hour"),
+        (2 * 86_400 + 5, "2 days"),
+    ],
+)
+def test_spans_are_told_in_their_largest_unit(seconds: float, expected: str) -> None:
+    assert labels.span(seconds) == expected
+
+
+@given(st.floats(min_value=0, max_value=1e10))
+def test_any_span_can_be_told(seconds: float) -> None:
+    assert labels.span(seconds)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("200", "processed"),
+        ("401", "token refused"),
+        ("503", "trouble at Pinterest"),
+        ("302", "unexpected"),
+        ("", "no answer"),
+        ("timeout", "no answer"),
+    ],
+)
+def test_answers_are_told_in_words(status: str, expected: str) -> None:
+    assert labels.answer_label(status) == expected
+
+
+def test_an_unknown_component_is_shown_as_it_is() -> None:
+    assert labels.component_label("hashed_email") == "Email"
+    assert labels.component_label("new_thing") == "new thing"
+
+
+def test_times_and_numbers() -> None:
+    assert labels.utc(1_795_000_000) == "2026-11-18 11:06:40 UTC"
+    assert labels.iso(1_795_000_000.9) == "2026-11-18T11:06:40Z"
+    assert labels.number(12_034) == "12,034"
+    assert labels.count_of(1, "event") == "1 event"
+    assert labels.count_of(2_000, "delivery", "deliveries") == "2,000 deliveries"
+    assert labels.count_of(0, "event") == "0 events"

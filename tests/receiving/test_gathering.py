@@ -1,0 +1,185 @@
+"""Small requests go together, and nobody notices: over a real pipeline and a real outbox."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.catalog import Catalog, load_catalog
+from app.errors import EventRefused, OutboxUnavailable
+from app.outbox import Outbox, OutboxRules, open_outbox
+from app.receiving.gathering import EVENTS_TOGETHER, GROUPS_AT_ONCE, SharedTurns
+from app.receiving.pipeline import Pipeline
+from app.types import Event, Exit, Receipt
+from tests.process import ROOT
+
+NOW = 1_772_640_800.0
+MAX_BACKLOG = 2 * EVENTS_TOGETHER
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return load_catalog(ROOT / "presets", ROOT / "mappings")
+
+
+@pytest.fixture
+async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
+    rules = OutboxRules(dedup_window_s=86_400, dedup_orders=True, ledger_s=86_400, payload_s=0, max_backlog=MAX_BACKLOG)
+    store = open_outbox(f"sqlite:///{tmp_path}/o.db", rules, clock=lambda: NOW)
+    yield store
+    await store.close()
+
+
+class Watched:
+    """A pipeline, and how many events each of its calls brought; a fault of ours on an event named "fault"."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self.calls: list[int] = []
+        self.may_begin = asyncio.Event()
+        self.may_begin.set()
+
+    async def accept(self, events: Iterable[Event | EventRefused], *, now: float) -> Receipt:
+        given = list(events)
+        self.calls.append(len(given))
+        await self.may_begin.wait()
+        if any(isinstance(each, dict) and each.get("name") == "fault" for each in given):
+            raise KeyError("a fault of ours")
+        return await self._pipeline.accept(given, now=now)
+
+
+@pytest.fixture
+def watched(catalog: Catalog, outbox: Outbox) -> Watched:
+    return Watched(Pipeline(catalog, outbox=outbox, ad_account_id="1"))
+
+
+@pytest.fixture
+def turns(watched: Watched) -> SharedTurns:
+    return SharedTurns(watched)
+
+
+def event(message_id: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "type": "page",
+        "messageId": message_id,
+        "timestamp": "2026-03-04T16:12:52.244Z",
+        "context": {"ip": "203.0.113.9", "userAgent": "x"},
+        **changes,
+    }
+
+
+def exits(receipt: Receipt) -> list[tuple[str | None, list[Exit]]]:
+    return [(each.message_id, [line.exit for line in each.deliveries]) for each in receipt.events]
+
+
+async def test_each_request_gets_the_receipt_of_its_own_events(turns: SharedTurns, watched: Watched) -> None:
+    requests: list[list[Any]] = [
+        [event("a")],
+        [event("b", type="screen"), event("c")],
+        [],
+        [EventRefused("no object")],
+        [event("a")],
+    ]
+    receipts = await asyncio.gather(*[turns.accept(request, now=NOW) for request in requests])
+    assert [exits(receipt) for receipt in receipts] == [
+        [("a", [Exit.ENQUEUED])],
+        [("b", [Exit.UNMATCHED]), ("c", [Exit.ENQUEUED])],
+        [],
+        [(None, [Exit.REFUSED])],
+        [("a", [Exit.DUPLICATE])],
+    ]
+    assert receipts[1].counts == {Exit.ACCEPTED: 2, Exit.UNMATCHED: 1, Exit.ENQUEUED: 1}
+    assert receipts[3].counts == {Exit.ACCEPTED: 0, Exit.REFUSED: 1}
+    assert watched.calls == [5]
+
+
+async def test_so_many_go_together_and_the_rest_after_them(turns: SharedTurns, watched: Watched) -> None:
+    count = EVENTS_TOGETHER + 5
+    receipts = await asyncio.gather(*[turns.accept([event(str(number))], now=NOW) for number in range(count)])
+    assert [receipt.events[0].message_id for receipt in receipts] == [str(number) for number in range(count)]
+    assert watched.calls == [EVENTS_TOGETHER, 5]
+
+
+async def test_what_arrives_while_groups_are_under_way_is_gathered(turns: SharedTurns, watched: Watched) -> None:
+    watched.may_begin.clear()
+    waiting = []
+    for number in range(GROUPS_AT_ONCE + 3):  # each in a turn of its own
+        waiting.append(asyncio.create_task(turns.accept([event(str(number))], now=NOW)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+    watched.may_begin.set()
+    receipts = await asyncio.gather(*waiting)
+    assert [exits(receipt) for receipt in receipts] == [[(str(n), [Exit.ENQUEUED])] for n in range(len(waiting))]
+    assert watched.calls == [1] * GROUPS_AT_ONCE + [3]
+
+
+async def test_a_large_request_goes_alone(turns: SharedTurns, watched: Watched) -> None:
+    large = [event(f"large-{number}") for number in range(EVENTS_TOGETHER + 1)]
+    one, many = await asyncio.gather(turns.accept([event("small")], now=NOW), turns.accept(iter(large), now=NOW))
+    assert (len(one.events), len(many.events)) == (1, len(large))
+    assert sorted(watched.calls) == [1, len(large)]
+
+
+async def test_the_next_turn_is_another_group(turns: SharedTurns, watched: Watched) -> None:
+    for message_id in ("a", "b"):
+        await turns.accept([event(message_id)], now=NOW)
+    assert watched.calls == [1, 1]
+
+
+async def test_a_full_outbox_turns_away_only_what_needs_room(turns: SharedTurns) -> None:
+    backlog = [event(f"backlog-{number}") for number in range(MAX_BACKLOG - 1)]
+    await turns.accept(backlog, now=NOW)
+    requests: list[Any] = [event("a"), event("backlog-0"), event("c", type="screen"), EventRefused("none"), event("e")]
+    answers = await asyncio.gather(*[turns.accept([each], now=NOW) for each in requests], return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Receipt, Receipt, Receipt, Receipt, OutboxUnavailable]
+
+
+async def test_no_group_is_larger_than_what_goes_together(turns: SharedTurns, watched: Watched) -> None:
+    sizes = [1, EVENTS_TOGETHER - 2, EVENTS_TOGETHER - 1, 1, EVENTS_TOGETHER]
+    requests = [[event(f"{place}-{number}") for number in range(size)] for place, size in enumerate(sizes)]
+    receipts = await asyncio.gather(*[turns.accept(request, now=NOW) for request in requests], return_exceptions=True)
+    assert [type(receipt) for receipt in receipts[:2]] == [Receipt, Receipt]
+    assert max(watched.calls) <= EVENTS_TOGETHER
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2], ids=["before it begins", "while it maps", "while it commits"])
+async def test_whoever_waits_for_a_group_that_is_cut_off_does_not_wait_for_ever(turns: SharedTurns, steps: int) -> None:
+    waiting = asyncio.create_task(turns.accept([event("a")], now=NOW))
+    for _ in range(10):
+        await asyncio.sleep(0)
+        if turns._under_way:
+            break
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    for task in turns._under_way:
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_a_fault_of_ours_costs_its_own_request_only(turns: SharedTurns) -> None:
+    answers = await asyncio.gather(
+        *[turns.accept([each], now=NOW) for each in (event("a"), event("b", name="fault"), event("c"))],
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers] == [Receipt, KeyError, Receipt]
+
+
+async def test_a_client_that_has_gone_leaves_the_others_their_answer(turns: SharedTurns, outbox: Outbox) -> None:
+    gone, stays = (asyncio.create_task(turns.accept([event(message_id)], now=NOW)) for message_id in ("a", "b"))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert exits(await stays) == [("b", [Exit.ENQUEUED])]
+    assert len((await outbox.message("a")).deliveries) == 1
+
+
+async def test_clients_that_have_gone_are_told_nothing(turns: SharedTurns, watched: Watched) -> None:
+    tasks = [asyncio.create_task(turns.accept([event("a", name="fault")], now=NOW)) for _ in range(2)]
+    await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await turns.accept([event("b")], now=NOW)
+    assert sorted(watched.calls) == [1, 1, 1, 2]
