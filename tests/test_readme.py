@@ -65,9 +65,20 @@ def test_its_preset_is_the_shipped_one() -> None:
     assert all(line in shipped for line in block("yaml", "subscribe").splitlines())
 
 
-def test_its_table_of_settings_is_that_of_the_code() -> None:
-    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| [^|]* \| (.*) \|$", README, flags=re.MULTILINE))
+def table_of_settings(text: str) -> dict[str, str]:
+    """Return what the table says of each setting that it lists."""
+    return dict(re.findall(r"^\| `([A-Z_]+)` \| [^|]* \| (.*) \|$", text, flags=re.MULTILINE))
+
+
+def test_the_settings_page_lists_every_setting_as_the_code_has_it() -> None:
+    rows = table_of_settings((ROOT / "docs/settings.md").read_text(encoding="utf-8"))
     assert rows == {name.upper(): field.description for name, field in Settings.model_fields.items()}
+
+
+def test_its_settings_are_some_of_those_of_the_settings_page() -> None:
+    rows = table_of_settings(README)
+    assert 10 <= len(rows) <= 20
+    assert rows.items() <= table_of_settings((ROOT / "docs/settings.md").read_text(encoding="utf-8")).items()
 
 
 def test_its_links_lead_somewhere() -> None:
