@@ -61,6 +61,15 @@ class NewDelivery(Struct, frozen=True, kw_only=True):
     #: Of a `checkout`: its order, the second key of de-duplication. None elsewhere.
     order_id: str | None
     event_time: int
+    #: The name of the source that the event came from.
+    source: str = "default"
+    #: Value and currency as they are sent; None where the event carries none.
+    amount: str | None = None
+    currency: str | None = None
+    #: Of a `checkout`: what joins it with one that names its order. None elsewhere.
+    checkout_id: str | None = None
+    #: Of a `checkout`: the digests of its e-mail addresses, by which two buyers are told apart. Empty elsewhere.
+    buyer: tuple[str, ...] = ()
     #: The finished ConversionEvent as JSON, UTF-8; never empty.
     payload: bytes
     warnings: tuple[str, ...]
@@ -80,6 +89,13 @@ class Note:
     exit: Exit
     reason: str
     warnings: tuple[str, ...] = ()
+    #: Pinterest's name of the event; None where it was not mapped.
+    event_name: str | None = None
+    #: As a NewDelivery has them, as far as they are known.
+    order_id: str | None = None
+    amount: str | None = None
+    currency: str | None = None
+    source: str = "default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +245,11 @@ class Delivery:
     #: None until delivered or dead.
     settled_at: float | None
     warnings: tuple[str, ...]
+    #: As they were enqueued.
+    source: str = "default"
+    amount: str | None = None
+    currency: str | None = None
+    checkout_id: str | None = None
     #: Filled by `Outbox.delivery` and `Outbox.message`, empty in lists.
     history: tuple[Attempt, ...] = ()
     #: The finished event; None once erased.

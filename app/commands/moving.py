@@ -70,6 +70,7 @@ async def _as_new(old: Outbox, claimed: Claimed) -> NewDelivery:
     """Make of a claimed delivery what the other outbox takes."""
     event = orjson.loads(claimed.payload)
     shown = await old.delivery(claimed.delivery_id)
+    custom_data = event.get("custom_data", {})
     return NewDelivery(
         ad_account_id=claimed.ad_account_id,
         preset=claimed.preset,
@@ -79,6 +80,11 @@ async def _as_new(old: Outbox, claimed: Claimed) -> NewDelivery:
         action_source=claimed.action_source,
         order_id=shown.order_id if shown else None,
         event_time=event["event_time"],
+        source=shown.source if shown else "default",
+        amount=custom_data.get("value"),
+        currency=custom_data.get("currency"),
+        checkout_id=shown.checkout_id if shown else None,
+        buyer=tuple(event["user_data"].get("em", ())) if claimed.event_name == "checkout" else (),
         payload=claimed.payload,
         warnings=shown.warnings if shown else (),
         quality=components(event),

@@ -19,6 +19,11 @@ def duplicate_note(delivery: NewDelivery, reason: str) -> Note:
         exit=Exit.DUPLICATE,
         reason=reason,
         warnings=delivery.warnings,
+        event_name=delivery.event_name,
+        order_id=delivery.order_id,
+        amount=delivery.amount,
+        currency=delivery.currency,
+        source=delivery.source,
     )
 
 

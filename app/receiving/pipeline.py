@@ -158,6 +158,7 @@ class Pipeline:
 
     def _delivery(self, message_id: str, line: Line, built: Event) -> NewDelivery:
         is_checkout = built["event_name"] == "checkout"
+        custom_data = built.get("custom_data", {})
         return NewDelivery(
             ad_account_id=self._ad_account_id,
             preset=line.preset or "",
@@ -165,8 +166,11 @@ class Pipeline:
             event_name=built["event_name"],
             event_id=built["event_id"],
             action_source=built["action_source"],
-            order_id=built.get("custom_data", {}).get("order_id") if is_checkout else None,
+            order_id=custom_data.get("order_id") if is_checkout else None,
             event_time=built["event_time"],
+            amount=custom_data.get("value"),
+            currency=custom_data.get("currency"),
+            buyer=tuple(built["user_data"].get("em", ())) if is_checkout else (),
             payload=orjson.dumps(built),
             warnings=line.warnings,
             quality=components(built),

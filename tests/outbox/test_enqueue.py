@@ -124,8 +124,13 @@ async def test_the_ledger_notes_duplicates(at: At) -> None:
     (answer,) = await at.later(5).enqueue(new(event_id="e", message_id="again", warnings=("w",)))
     (note,) = (await at.outbox.message("again")).notes
     expected = Note(
-        message_id="again", preset="checkout", exit=Exit.DUPLICATE, reason=answer.reason, warnings=("w",)
-    )  # fmt: skip
+        message_id="again",
+        preset="checkout",
+        exit=Exit.DUPLICATE,
+        reason=answer.reason,
+        warnings=("w",),
+        event_name="checkout",
+    )
     assert note == (NOW + 5, expected)
 
 

@@ -114,3 +114,15 @@ async def test_the_backlog_counts_what_waits_and_what_is_dead(at: At) -> None:
     assert backlog == Backlog(pending=4, claimed=1, dead=1, oldest_at=NOW)
     await at.deliver(third, *await at.claim(limit=3))
     assert (await at.outbox.backlog(ACCOUNT, now=NOW)).oldest_at == NOW + 1
+
+
+async def test_what_an_order_is_known_by_is_kept_of_deliveries_and_of_duplicates(at: At) -> None:
+    known = {"source": "shop", "amount": "12.50", "currency": "EUR", "order_id": "o"}
+    first = new(message_id="first", checkout_id="c", buyer=("0" * 64,), **known)
+    await at.enqueue(first, new(message_id="second", **known))
+    (delivery,) = (await at.outbox.message("first")).deliveries
+    ((_, note),) = (await at.outbox.message("second")).notes
+    assert {name: getattr(delivery, name) for name in known} == known
+    assert delivery.checkout_id == "c"
+    assert {name: getattr(note, name) for name in known} == known
+    assert note.event_name == "checkout"

@@ -158,7 +158,8 @@ async def test_one_order_is_one_checkout_from_whatever_preset(catalog: Catalog, 
     receipt = await pipeline.accept([order("m-1", "Order Completed"), order("m-2", "Checkout")], now=NOW)
     assert [each.deliveries[0].exit for each in receipt.events] == [Exit.ENQUEUED, Exit.DUPLICATE]
     (delivery,) = (await outbox.search(Query(), limit=10)).deliveries
-    assert (delivery.event_name, delivery.order_id) == ("checkout", "SO-1")
+    assert (delivery.event_name, delivery.order_id, delivery.amount) == ("checkout", "SO-1", "20")
+    assert (delivery.currency, delivery.source) == (None, "default")
 
 
 async def test_a_long_array_lets_other_requests_have_their_turn(catalog: Catalog, outbox: Outbox) -> None:

@@ -15,7 +15,7 @@ import orjson
 from app.errors import OutboxUnavailable, OutboxVersionError
 from app.outbox.sqlite.sql import SQL, schema, statements
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 #: Of the JSON in `payload.body`: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
 PAYLOAD_VERSION: Final = 1
 BUSY_TIMEOUT_S: Final = 5.0

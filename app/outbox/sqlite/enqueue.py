@@ -36,6 +36,16 @@ _COLUMNS = attrgetter(
     "event_time",
     "warnings",
     "traceparent",
+    "source",
+    "amount",
+    "currency",
+    "checkout_id",
+    "buyer",
+)
+
+#: Of a note, in the order of the statement `add_notes`; its time comes behind.
+_NOTE_COLUMNS = attrgetter(
+    "message_id", "preset", "exit", "reason", "warnings", "event_name", "order_id", "amount", "currency", "source"
 )
 
 _ENQUEUED = Enqueued(exit=Exit.ENQUEUED)
@@ -83,7 +93,7 @@ class _Rows:
         self.deliveries.append([*_COLUMNS(delivery), size_bytes, now])
 
     def add_note(self, note: Note, now: float) -> None:
-        self.notes.append([note.message_id, note.preset, note.exit, note.reason, note.warnings, now])
+        self.notes.append([*_NOTE_COLUMNS(note), now])
 
     def parameters(self, tallies: Iterable[Tally], now: float, rules: OutboxRules) -> dict[str, Any]:
         """Answer the parameters of `store` where all has still to prove that it is new."""

@@ -79,10 +79,27 @@ def message(connection: sqlite3.Connection, message_id: str) -> Message:
     return Message(
         message_id=message_id,
         notes=tuple(
-            (at, Note(message_id=message_id, preset=preset, exit=Exit(exit_), reason=reason, warnings=_texts(warnings)))
-            for at, preset, exit_, reason, warnings in connection.execute(SQL["notes"], {"message_id": message_id})
+            (row[0], _note(message_id, *row[1:]))
+            for row in connection.execute(SQL["notes"], {"message_id": message_id})
         ),
         deliveries=tuple(_whole(connection, each) for each in reversed(found)),
+    )
+
+
+def _note(message_id: str, preset: str | None, exit_: str, reason: str, warnings: str, *rest: Any) -> Note:
+    """Read a row of the query `notes`, its time left out."""
+    event_name, order_id, amount, currency, source = rest
+    return Note(
+        message_id=message_id,
+        preset=preset,
+        exit=Exit(exit_),
+        reason=reason,
+        warnings=_texts(warnings),
+        event_name=event_name,
+        order_id=order_id,
+        amount=amount,
+        currency=currency,
+        source=source,
     )
 
 
@@ -112,7 +129,7 @@ def _deliveries(
 def _delivery(row: Sequence[Any]) -> Delivery:
     """Read a row of the query `search`."""
     id_, account, preset, message_id, name, event_id, source, order_id, event_time, state, reason, *rest = row
-    attempts, enqueued_at, due_at, settled_at, warnings = rest
+    attempts, enqueued_at, due_at, settled_at, warnings, origin, amount, currency, checkout_id = rest
     return Delivery(
         delivery_id=str(id_),
         ad_account_id=account,
@@ -130,6 +147,10 @@ def _delivery(row: Sequence[Any]) -> Delivery:
         due_at=due_at,
         settled_at=settled_at,
         warnings=_texts(warnings),
+        source=origin,
+        amount=amount,
+        currency=currency,
+        checkout_id=checkout_id,
     )
 
 

@@ -24,9 +24,11 @@ SELECT coalesce(sum(count), 0) FROM backlog WHERE state IN ('pending', 'claimed'
 -- add_deliveries --
 -- Store deliveries, due at once, their ids counted from `:first_id`.
 INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-                      event_time, warnings, traceparent, payload_bytes, enqueued_at, due_at)
+                      event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer,
+                      payload_bytes, enqueued_at, due_at)
 SELECT :first_id + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-       value ->> 7, value -> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 11
+       value ->> 7, value -> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value -> 14,
+       value ->> 15, value ->> 16, value ->> 16
 FROM json_each(:rows);
 
 -- add_payloads --
@@ -62,8 +64,10 @@ WHERE digest IN (SELECT value ->> 0 FROM json_each(:rows))
 
 -- add_notes --
 -- Keep what made no delivery.
-INSERT INTO note (message_id, preset, exit, reason, warnings, at)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value -> 4, value ->> 5 FROM json_each(:rows);
+INSERT INTO note (message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value -> 4, value ->> 5, value ->> 6, value ->> 7,
+       value ->> 8, value ->> 9, value ->> 10
+FROM json_each(:rows);
 
 -- add_tallies --
 -- Add counts to their minute or hour.
@@ -208,7 +212,7 @@ WITH RECURSIVE shelf (n) AS (
   UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 11 FROM delivery)
 )
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
-       attempts, enqueued_at, due_at, settled_at, warnings
+       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id
 FROM delivery
 WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :limit;
 
@@ -230,7 +234,8 @@ WITH RECURSIVE shelf (n) AS (
   SELECT min(id) >> 13 FROM note
   UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 13 FROM note)
 )
-SELECT note.at, preset, exit, reason, warnings FROM shelf CROSS JOIN note
+SELECT note.at, preset, exit, reason, warnings, event_name, order_id, amount, currency, source
+FROM shelf CROSS JOIN note
 WHERE note.shelf = n AND message_id = :message_id ORDER BY note.id;
 
 -- backlog --

@@ -1,0 +1,14 @@
+-- Version 5. What an order is known by: where it came from, its value and currency as sent, its checkout, its buyer.
+
+ALTER TABLE delivery ADD COLUMN source TEXT NOT NULL DEFAULT 'default';
+ALTER TABLE delivery ADD COLUMN amount TEXT;
+ALTER TABLE delivery ADD COLUMN currency TEXT;
+ALTER TABLE delivery ADD COLUMN checkout_id TEXT;
+-- A JSON array of digests of e-mail addresses; empty where it is no checkout.
+ALTER TABLE delivery ADD COLUMN buyer TEXT NOT NULL DEFAULT '[]';
+
+ALTER TABLE note ADD COLUMN event_name TEXT;
+ALTER TABLE note ADD COLUMN order_id TEXT;
+ALTER TABLE note ADD COLUMN amount TEXT;
+ALTER TABLE note ADD COLUMN currency TEXT;
+ALTER TABLE note ADD COLUMN source TEXT NOT NULL DEFAULT 'default';
