@@ -1,25 +1,25 @@
 """Alerts for those who run no Prometheus: ALERT_WEBHOOK_URL is told once when a condition begins, once when it clears.
 
 The conditions are those of docs/prometheus-alerts.yaml, read from the outbox instead.
-Which alerts are open is the outbox' shared value `alerts`: {key: text}. Whoever writes a change of it first tells it,
+Which alerts are open is a shared value of the outbox. Whoever writes a change of it first tells it,
 so that several processes tell once. A crash between the two loses that message.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, Protocol
+from typing import Protocol
 
 import httpx
 from pydantic import SecretStr
 
-from app.delivery import Shutdown, blocked_key
+from app.delivery import Shutdown
 from app.errors import OutboxUnavailable
 from app.log import logger
-from app.types import Backlog, Exit, Shared, Tally
+from app.shared_values import BLOCKED, OPEN_ALERTS, SharedValues
+from app.types import Backlog, Exit, Tally
 
 PERIOD_S = 60.0
-SHARED_KEY = "alerts"
 #: So many looks in a row must fail before an unreadable outbox is told.
 OUTBOX_DOWN_LOOKS = 2
 
@@ -124,14 +124,10 @@ def _warnings(facts: Facts) -> Alert | None:
     return Alert(key="warnings", text=text)
 
 
-class _AlertsOutbox(Protocol):
+class _AlertsOutbox(SharedValues, Protocol):
     async def backlog(self, ad_account_id: str, *, now: float) -> Backlog: ...
 
     async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]: ...
-
-    async def get_shared(self, key: str) -> Shared | None: ...
-
-    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None: ...
 
 
 def alerts_to(
@@ -187,7 +183,7 @@ class Alerts:
 
     async def _facts(self) -> Facts:
         now = self._clock()
-        blocked = await self._outbox.get_shared(blocked_key(self._ad_account_id))
+        block = await BLOCKED.read(self._outbox, self._ad_account_id)
         hours: dict[int, dict[str, int]] = {}
         since = (now // _HOUR_S) * _HOUR_S - (MOST_DAYS + 1) * _DAY_S
         for at, tally in await self._outbox.tallies(since=since, step_s=_HOUR_S):
@@ -196,25 +192,25 @@ class Alerts:
         return Facts(
             now=now,
             backlog=await self._outbox.backlog(self._ad_account_id, now=now),
-            blocked=str(blocked.value["reason"]) if blocked and blocked.value else "",
+            blocked=block.reason if block else "",
             hours=hours,
         )
 
     async def _tell_changes(self, holding: dict[str, str]) -> None:
-        shared = await self._outbox.get_shared(SHARED_KEY)
-        told: dict[str, str] = (shared.value if shared else None) or {}
+        stored = await OPEN_ALERTS.read_revised(self._outbox)
+        told = stored.value or {}
         lines = [text for key, text in holding.items() if key not in told]
         lines += [f"Cleared: {text}" for key, text in told.items() if key not in holding]
         if not lines:
             return
         # A condition that goes on keeps its first text, so that what clears is what was told.
         now_open = {key: told.get(key, text) for key, text in holding.items()}
-        written = await self._outbox.put_shared(SHARED_KEY, now_open, revision=shared.revision if shared else 0)
-        if written and not await self._post(lines):  # take it back, so that the next look tries again
-            await self._outbox.put_shared(SHARED_KEY, told, revision=written.revision)
+        revision = await OPEN_ALERTS.write(self._outbox, now_open, revision=stored.revision)
+        if revision and not await self._post(lines):  # take it back, so that the next look tries again
+            await OPEN_ALERTS.write(self._outbox, told, revision=revision)
 
     async def _post(self, lines: list[str]) -> bool:
-        """Answer whether the webhook took the message. Its URL is a secret: errors are logged without it."""
+        """Return whether the webhook took the message. Its URL is a secret: errors are logged without it."""
         try:
             body = {"text": "\n".join(f"Pinrelay: {line}" for line in lines)}
             answer = await self._client.post(self._url.get_secret_value(), json=body)

@@ -1,17 +1,25 @@
-"""What every process must know, kept in the outbox: switches, the catalog's generation, which processes live.
+"""What every process must know of the others: switches, the catalog that all should run, which processes live.
 
-switch/destination, switch/preset/NAME    {"on": false} stops the destination, or one preset
-catalog/generation                        {"generation": "..."}; the catalog that every process should run
-catalog/faults                            {"faults": [{"path", "message", "file"}]}; [] where the last reload succeeded
-process/ID                                {"role", "generation", "seen_at"}; written by each process itself
+It is kept in the outbox (`app.shared_values`). This is the only place that reads and writes switches.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from app.errors import CatalogError, Fault
-from app.types import Shared
+from app.errors import CatalogError, Fault, UnknownPreset
+from app.shared_values import (
+    CATALOG_FAULTS,
+    DESTINATION_SWITCH,
+    PRESET_SWITCH,
+    PROCESSES,
+    WANTED_CATALOG,
+    CatalogFaults,
+    Process,
+    SharedValues,
+    Switch,
+    WantedCatalog,
+)
 
 #: Every process looks this often, so a switch or a reload is known everywhere within 2 s.
 REFRESH_S = 1.0
@@ -20,46 +28,55 @@ TRY_AGAIN_S = 10.0
 #: A process that was not seen for so long is gone.
 PROCESS_GONE_S = 10.0
 
-DESTINATION = "switch/destination"
-PRESET = "switch/preset/"
-CATALOG = "catalog/"
-GENERATION = CATALOG + "generation"
-FAULTS = CATALOG + "faults"
-PROCESS = "process/"
-
-#: Loads the files anew and answers the generation that runs now, or raises CatalogError and keeps the old one.
+#: Loads the files anew and returns the generation that runs now, or raises CatalogError and keeps the old one.
 Reload: TypeAlias = Callable[[], str]
 
 
-class _SharedValues(Protocol):
-    async def get_shared(self, key: str) -> Shared | None: ...
-
-    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None: ...
-
-    async def list_shared(self, prefix: str) -> Mapping[str, Shared]: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
-    """One process that shares the outbox."""
+class Switches:
+    """What is switched off by hand; all else is on."""
 
-    process_id: str
-    role: str
-    #: Of the catalog it runs.
-    generation: str
-    seen_at: float
+    destination_off: bool = False
+    presets_off: frozenset[str] = frozenset()
+
+    @classmethod
+    async def read(cls, shared: SharedValues) -> "Switches":
+        """Return the switches as they are now. Raises OutboxUnavailable."""
+        destination = await DESTINATION_SWITCH.read(shared)
+        presets = await PRESET_SWITCH.read_all(shared)
+        return cls(
+            destination_off=destination is not None and not destination.on,
+            presets_off=frozenset(name for name, switch in presets.items() if not switch.on),
+        )
+
+    def why_off(self, preset: str) -> str | None:
+        """Return why the preset sends nothing now, in words; None where it does."""
+        if self.destination_off:
+            return "the destination is switched off"
+        return "the preset is switched off" if preset in self.presets_off else None
 
 
 class Coordination:
     """Takes up what other processes decided, and tells them what this one runs."""
 
-    def __init__(self, shared: _SharedValues, reload: Reload, *, generation: str, process_id: str, role: str) -> None:
+    def __init__(
+        self,
+        shared: SharedValues,
+        reload: Reload,
+        *,
+        presets: Callable[[], Collection[str]],
+        generation: str,
+        process_id: str,
+        role: str,
+    ) -> None:
         self._shared = shared
         self._reload = reload
+        self._presets = presets  # the names of the running catalog, those off in their files too
         self._process_id = process_id
         self._role = role
-        self._switches: Mapping[str, Shared] = {}
         self._tried = (0, 0.0)  # revision of the wanted generation, and when it was tried
+        #: As they were at the last refresh.
+        self.switches = Switches()
         #: Of the catalog that runs here.
         self.generation = generation
         self._own_faults: tuple[Fault, ...] = ()
@@ -70,19 +87,25 @@ class Coordination:
         """Why the files are not taken up, here or where a reload was asked for; empty where they are."""
         return self._own_faults or self._told_faults
 
+    def why_off(self, preset: str) -> str | None:
+        """Return why the preset sends nothing, as of the last refresh, in words; None where it sends."""
+        return self.switches.why_off(preset)
+
     async def refresh(self, *, now: float) -> None:
-        """Read switches and generation, reload where another process did, and say that this one lives."""
-        self._switches = await self._shared.list_shared("switch/")
-        catalog = await self._shared.list_shared(CATALOG)
-        told = catalog.get(FAULTS)
-        self._told_faults = tuple(Fault(**fault) for fault in told.value["faults"]) if told else ()
-        wanted = catalog.get(GENERATION)
-        if not wanted or wanted.value["generation"] == self.generation:
+        """Read switches and generation, reload where another process did, and say that this one lives.
+
+        Raises OutboxUnavailable.
+        """
+        self.switches = await Switches.read(self._shared)
+        told = await CATALOG_FAULTS.read(self._shared)
+        self._told_faults = told.faults if told else ()
+        wanted = await WANTED_CATALOG.read_revised(self._shared)
+        if wanted.value is None or wanted.value.generation == self.generation:
             self._own_faults = ()
         elif self._is_due(wanted.revision, now):
             self._take_up()
-        seen = {"role": self._role, "generation": self.generation, "seen_at": now}
-        await self._shared.put_shared(PROCESS + self._process_id, seen)
+        seen = Process(process_id=self._process_id, role=self._role, generation=self.generation, seen_at=now)
+        await PROCESSES.of(self._process_id).write(self._shared, seen)
 
     def _is_due(self, revision: int, now: float) -> bool:
         """Whether this wish is new, or was tried long enough ago."""
@@ -94,19 +117,20 @@ class Coordination:
 
     async def announce(self) -> None:
         """Make this process' catalog the one that every process should run; faults that were told are mended."""
-        await self._shared.put_shared(GENERATION, {"generation": self.generation})
-        await self._shared.put_shared(FAULTS, {"faults": []})
+        await WANTED_CATALOG.write(self._shared, WantedCatalog(generation=self.generation))
+        await CATALOG_FAULTS.write(self._shared, CatalogFaults())
 
     async def reload(self, *, now: float) -> bool:
         """Load the files anew for all processes; False where they are faulty and the running catalog stays.
 
         Either way every process knows the faults, so that the console shows them whichever process answers.
+        Raises OutboxUnavailable.
         """
         is_taken_up = self._take_up()
         if is_taken_up:
             await self.announce()
         else:
-            await self._shared.put_shared(FAULTS, {"faults": [asdict(fault) for fault in self._own_faults]})
+            await CATALOG_FAULTS.write(self._shared, CatalogFaults(faults=self._own_faults))
         await self.refresh(now=now)
         return is_taken_up
 
@@ -120,37 +144,19 @@ class Coordination:
         return True
 
     async def processes(self, *, now: float) -> list[Process]:
-        """List the processes that live."""
-        found = await self._shared.list_shared(PROCESS)
-        return [
-            Process(process_id=key.removeprefix(PROCESS), **shared.value)
-            for key, shared in sorted(found.items())
-            if now - shared.value["seen_at"] < PROCESS_GONE_S
-        ]
+        """Return the processes that live, by their ids. Raises OutboxUnavailable."""
+        found = await PROCESSES.read_all(self._shared)
+        return [process for process in found.values() if now - process.seen_at < PROCESS_GONE_S]
 
-    async def switch(self, key: str, *, on: bool) -> None:
-        """Switch the destination (`DESTINATION`) or a preset (`PRESET + name`) for all processes."""
-        await self._shared.put_shared(key, {"on": on})
-        self._switches = await self._shared.list_shared("switch/")
+    async def switch(self, preset: str | None, *, on: bool) -> None:
+        """Switch a preset, or the destination where it is None, for all processes: they know within 2 s.
 
-    def _off(self, key: str) -> bool:
-        shared = self._switches.get(key)
-        return shared is not None and not shared.value["on"]
-
-    @property
-    def destination_off(self) -> bool:
-        """Whether the destination is switched off."""
-        return self._off(DESTINATION)
-
-    @property
-    def presets_off(self) -> frozenset[str]:
-        """The presets that are switched off by hand."""
-        return frozenset(
-            key.removeprefix(PRESET) for key in self._switches if key.startswith(PRESET) and self._off(key)
-        )
-
-    def why_off(self, preset: str) -> str | None:
-        """Say why the preset sends nothing now; None where it does."""
-        if self.destination_off:
-            return "the destination is switched off"
-        return "the preset is switched off" if self._off(PRESET + preset) else None
+        Raises UnknownPreset where the running catalog has none of that name, and OutboxUnavailable.
+        """
+        if preset is None:
+            await DESTINATION_SWITCH.write(self._shared, Switch(on=on))
+        elif preset in (known := self._presets()):
+            await PRESET_SWITCH.of(preset).write(self._shared, Switch(on=on))
+        else:
+            raise UnknownPreset(preset, known)
+        self.switches = await Switches.read(self._shared)

@@ -9,6 +9,7 @@
     ├── EventError                the sender of the event must mend something
     │   ├── EventRefused          it could not be read as a Segment event
     │   └── EventInvalid          it was mapped, but Pinterest would refuse the result
+    ├── UnknownPreset             whoever named a preset that does not exist must name another
     └── OutboxError               wait, or look at the store
         ├── OutboxUnavailable     cannot commit now: the sender is asked to come again
         └── OutboxVersionError    the store was written by a newer Pinrelay
@@ -17,8 +18,9 @@ The docstring of a class is its default message: a sentence and a remedy.
 No message ever holds personal data or a token: values are shown by kind and length.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,15 @@ class EventRefused(EventError):
 
 class EventInvalid(EventError):
     """Pinterest would refuse the event."""
+
+
+class UnknownPreset(PinrelayError):
+    """There is no preset of this name."""
+
+    def __init__(self, name: str, known: Collection[str]) -> None:
+        nearest = get_close_matches(name, sorted(known), n=1, cutoff=0)
+        remedy = f'the nearest is "{nearest[0]}"' if nearest else "the catalog has none"
+        super().__init__(f"there is no preset of this name; {remedy}")
 
 
 class OutboxError(PinrelayError):

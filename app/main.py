@@ -125,6 +125,7 @@ def _join(settings: Settings, role: Role, clock: Callable[[], float]) -> Parts:
         coordination=Coordination(
             outbox,
             running.reload,
+            presets=running.preset_names,
             generation=running.catalog.generation,
             process_id=f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(2)}",
             role=role.value,
@@ -193,7 +194,7 @@ def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Ale
         surroundings=Surroundings(
             clock=parts.clock,
             rng=random.Random(),  # noqa: S311 - jitter, no secret
-            switches=parts.coordination,
+            switches=lambda: parts.coordination.switches,
             redact=redact,
             on_call=on_call,
             on_settled_unsent=on_settled_unsent,
@@ -220,7 +221,8 @@ def _status(settings: Settings, parts: Parts, role: Role) -> Status:
 def _console(settings: Settings, parts: Parts, access: Access) -> ConsoleServices:
     return ConsoleServices(
         outbox=parts.outbox,
-        catalog=CatalogForPeople(parts.running, parts.coordination, parts.clock),
+        catalog=CatalogForPeople(parts.running),
+        coordination=parts.coordination,
         tester=Tester(parts.running, conversion_rules(settings), parts.client),
         access=access,
         destination=DestinationView(

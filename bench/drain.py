@@ -41,6 +41,7 @@ from pydantic import SecretStr
 
 from app.catalog import load_catalog
 from app.config import Settings, load_settings
+from app.coordination import Switches
 from app.delivery import DeliveryPolicy
 from app.destination import ReportConversionEvent, redact
 from app.destination.client import PinterestClient
@@ -200,13 +201,6 @@ class Progress:
         return [(end - begin) / each for begin, end in itertools.pairwise(self.cpu_times)]
 
 
-class NothingIsOff:
-    """The switches that people have, all on."""
-
-    destination_off = False
-    presets_off: frozenset[str] = frozenset()
-
-
 async def drain(outbox: Outbox, url: str, policy: DeliveryPolicy, deliveries: int) -> Progress:
     """Let the worker deliver everything, with the logs and metrics of the real server."""
     progress = Progress(deliveries=deliveries)
@@ -224,7 +218,7 @@ async def drain(outbox: Outbox, url: str, policy: DeliveryPolicy, deliveries: in
     surroundings = Surroundings(
         clock=time.time,
         rng=random.Random(),
-        switches=NothingIsOff(),
+        switches=Switches,
         redact=redact,
         on_call=on_call,
         on_settled_unsent=lambda settlements, _: progress.add(len(settlements)),

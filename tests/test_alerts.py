@@ -13,7 +13,9 @@ from pydantic import SecretStr
 from app.alerts import Alert, Alerts, Facts, alerts_to, conditions
 from app.errors import OutboxUnavailable
 from app.outbox import Outbox, open_outbox
+from app.shared_values import BLOCKED
 from app.types import Backlog, Tally
+from tests.delivery.claims import a_block
 from tests.outbox.build import rules
 from tests.waiting import until_async
 
@@ -23,7 +25,7 @@ DAY_S = 24 * HOUR_S
 NOW = 1_800_000_000.0 + 900
 LAST_HOUR = 1_800_000_000 - HOUR_S
 ACCOUNT = "549764106778"
-BLOCKED = f"blocked/{ACCOUNT}"
+BLOCK = BLOCKED.of(ACCOUNT)
 SECRET_PATH = "/services/s3cret"
 
 
@@ -145,14 +147,14 @@ async def test_it_is_told_once_when_it_begins_and_once_when_it_clears(outbox: Ou
     await task.look()
     assert receiver.texts == []
 
-    await outbox.put_shared(BLOCKED, {"reason": "bad token"})
+    await BLOCK.write(outbox, a_block(reason="bad token"))
     await task.look()
-    await outbox.put_shared(BLOCKED, {"reason": "bad token, still"})
+    await BLOCK.write(outbox, a_block(reason="bad token, still"))
     await task.look()
     assert len(receiver.texts) == 1
     assert receiver.texts[0].startswith("Pinrelay: Pinterest refuses our calls: bad token. ")
 
-    await outbox.put_shared(BLOCKED, None)
+    await BLOCK.write(outbox, None)
     await task.look()
     await task.look()
     assert len(receiver.texts) == 2
@@ -160,7 +162,7 @@ async def test_it_is_told_once_when_it_begins_and_once_when_it_clears(outbox: Ou
 
 
 async def test_only_one_of_several_processes_tells(outbox: Outbox, receiver: Receiver) -> None:
-    await outbox.put_shared(BLOCKED, {"reason": "bad token"})
+    await BLOCK.write(outbox, a_block(reason="bad token"))
     await asyncio.gather(*(alerts(outbox, receiver.url).look() for _ in range(5)))
     assert len(receiver.texts) == 1
 
@@ -176,7 +178,7 @@ async def test_counts_of_the_outbox_are_read(outbox: Outbox, receiver: Receiver)
 async def test_what_the_webhook_did_not_take_is_told_again(
     outbox: Outbox, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await outbox.put_shared(BLOCKED, {"reason": "bad token"})
+    await BLOCK.write(outbox, a_block(reason="bad token"))
     task = alerts(outbox, receiver.url)
     receiver.status = 500
     await task.look()
@@ -191,7 +193,7 @@ async def test_what_the_webhook_did_not_take_is_told_again(
 async def test_a_webhook_that_cannot_be_reached_is_survived_and_its_url_never_printed(
     outbox: Outbox, address: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    await outbox.put_shared(BLOCKED, {"reason": "bad token"})
+    await BLOCK.write(outbox, a_block(reason="bad token"))
     await alerts(outbox, SecretStr(address + SECRET_PATH)).look()
     printed = "".join(capsys.readouterr()) + caplog.text
     assert "alert not told" in printed
@@ -226,7 +228,7 @@ async def test_an_unreadable_outbox_is_told_at_the_second_look_and_once_when_it_
 
 
 async def test_it_runs_until_it_is_stopped(outbox: Outbox, receiver: Receiver) -> None:
-    await outbox.put_shared(BLOCKED, {"reason": "bad token"})
+    await BLOCK.write(outbox, a_block(reason="bad token"))
     (task,) = alerts_to(receiver.url, outbox, ad_account_id=ACCOUNT, clock=lambda: NOW)
     running = asyncio.create_task(task.run())
 

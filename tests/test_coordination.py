@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from app.coordination import DESTINATION, PRESET, Coordination
-from app.errors import CatalogError, Fault
+from app.coordination import Coordination, Switches
+from app.errors import CatalogError, Fault, UnknownPreset
 from app.outbox import Outbox, OutboxRules, open_outbox
 from app.server.lifespan import _reload
 
+PRESETS = ("Checkout", "Lead")
 FAULT = Fault(path="/name", message="missing", file="presets/a.yaml")
 
 
@@ -38,22 +39,40 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
 
 
 def process(outbox: Outbox, name: str, files: Files) -> Coordination:
-    return Coordination(outbox, files.reload, generation="old", process_id=name, role="all")
+    return Coordination(outbox, files.reload, presets=lambda: PRESETS, generation="old", process_id=name, role="all")
 
 
 async def test_a_switch_is_known_to_other_processes_at_their_next_refresh(outbox: Outbox) -> None:
     here, there = process(outbox, "a", Files()), process(outbox, "b", Files())
-    await here.switch(DESTINATION, on=False)
-    await here.switch(PRESET + "Checkout", on=False)
+    await here.switch(None, on=False)
+    await here.switch("Checkout", on=False)
 
     assert there.why_off("Checkout") is None
     await there.refresh(now=1.0)
 
-    assert there.destination_off
-    assert there.presets_off == {"Checkout"}
+    assert there.switches == Switches(destination_off=True, presets_off=frozenset({"Checkout"}))
     assert there.why_off("Lead") == "the destination is switched off"
-    await there.switch(DESTINATION, on=True)
+    await there.switch(None, on=True)
     assert (there.why_off("Lead"), there.why_off("Checkout")) == (None, "the preset is switched off")
+
+
+@pytest.mark.parametrize(
+    ("presets", "said"),
+    [
+        (PRESETS, 'there is no preset of this name; the nearest is "Checkout"'),
+        ((), "there is no preset of this name; the catalog has none"),
+    ],
+)
+async def test_a_preset_that_is_unknown_is_not_switched_and_the_nearest_is_named(
+    outbox: Outbox, presets: tuple[str, ...], said: str
+) -> None:
+    here = Coordination(outbox, Files().reload, presets=lambda: presets, generation="old", process_id="a", role="all")
+
+    with pytest.raises(UnknownPreset) as refused:
+        await here.switch("checkuot", on=False)
+
+    assert str(refused.value) == said
+    assert await Switches.read(outbox) == Switches()
 
 
 async def test_a_reload_reaches_every_process(outbox: Outbox) -> None:

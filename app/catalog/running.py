@@ -28,8 +28,12 @@ class RunningCatalog:
         """Compile texts by file name, with the advertiser's own event names. Raises CatalogError."""
         return compile_catalog(presets, mappings, custom_event_names=self._settings.custom_event_names)
 
+    def preset_names(self) -> frozenset[str]:
+        """Return the names of all presets that run, those off in their files too."""
+        return frozenset(preset.name for preset in self.catalog.presets)
+
     def reload(self) -> str:
-        """Read the files anew, all or nothing; answer the generation that runs now. Raises CatalogError."""
+        """Read the files anew, all or nothing; return the generation that runs now. Raises CatalogError."""
         self.catalog = self._load()
         self.on_change(self.catalog)
         return self.catalog.generation

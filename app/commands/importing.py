@@ -27,14 +27,13 @@ from app.main import SANDBOX_AD_ACCOUNT_ID
 from app.outbox import Outbox, open_outbox
 from app.policies import consent_rules, conversion_rules, outbox_rules
 from app.receiving.pipeline import Pipeline
+from app.shared_values import IMPORTED
 from app.source import Arrival, read_event, withheld
 from app.source.parse_json import parse
 from app.types import Event, EventReceipt, Exit
 
 #: So many events share one commit.
 BATCH_EVENTS = 1_000
-#: Of the outbox' shared values: how many events of a file are committed.
-_PROGRESS = "import/"
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -141,8 +140,8 @@ async def _import_file(
     file: Path, pipeline: Pipeline, outbox: Outbox, options: _Options, summary: _Summary
 ) -> AsyncIterator[int]:
     """Yield how many records each step took; what an earlier run committed is stepped over at once."""
-    key = _PROGRESS + _identity(file, options)
-    done = 0 if options.dry_run else getattr(await outbox.get_shared(key), "value", 0)
+    progress = IMPORTED.of(_identity(file, options))
+    done = 0 if options.dry_run else await progress.read(outbox) or 0
     records = islice(_records(file), done, None)
     yield done
     while batch := list(islice(records, BATCH_EVENTS)):
@@ -152,7 +151,7 @@ async def _import_file(
         summary.add(await _take(pipeline, events, now=now, dry_run=options.dry_run))
         done += len(batch)
         if not options.dry_run:
-            await outbox.put_shared(key, done)
+            await progress.write(outbox, done)
         yield len(batch)
 
 

@@ -15,10 +15,10 @@ from rich.live import Live
 from rich.table import Table
 
 from app.config import load_settings
-from app.delivery import blocked_key
 from app.main import SANDBOX_AD_ACCOUNT_ID
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
+from app.shared_values import BLOCKED
 from app.types import Delivery, Exit, Query, State
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -166,7 +166,7 @@ async def _facts(outbox: Outbox) -> dict[str, Any]:
     now = time.time()
     account = load_settings().pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID
     backlog = await outbox.backlog(account, now=now)
-    blocked = await outbox.get_shared(blocked_key(account))
+    block = await BLOCKED.read(outbox, account)
     counts: dict[str, int] = {}
     answers: dict[str, int] = {}
     for _, tally in await outbox.tallies(since=now - 600, step_s=0):
@@ -179,7 +179,7 @@ async def _facts(outbox: Outbox) -> dict[str, Any]:
         "claimed": backlog.claimed,
         "dead": backlog.dead,
         "oldest_age_s": 0 if backlog.oldest_at is None else round(max(0.0, now - backlog.oldest_at)),
-        "blocked": blocked.value["reason"] if blocked and blocked.value else "",
+        "blocked": block.reason if block else "",
         "last_ten_minutes": counts,
         "answers": answers,
     }

@@ -9,7 +9,6 @@ from app.console.services import (
     DestinationView,
     EventTester,
     PresetView,
-    ProcessView,
     SourceFile,
 )
 
@@ -21,7 +20,6 @@ __all__ = [
     "DestinationView",
     "EventTester",
     "PresetView",
-    "ProcessView",
     "SourceFile",
     "create_console",
 ]

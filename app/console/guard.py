@@ -11,7 +11,7 @@ from app.access.admission import Admission, visitor_of
 from app.console.forms import check_form
 from app.console.pages import SECURITY_HEADERS, Pages, base_of
 from app.console.services import ConsoleServices
-from app.errors import OutboxUnavailable
+from app.errors import OutboxUnavailable, UnknownPreset
 
 Page: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -59,6 +59,9 @@ class Guard:
     async def _show(self, page: Page, request: Request) -> Response:
         try:
             return await page(request)
+        except UnknownPreset as exc:
+            text = f"{exc}. It may have been removed by a reload."
+            return self._pages.problem(request, 404, "No such preset", text[0].upper() + text[1:])
         except OutboxUnavailable:
             return self._pages.problem(
                 request,

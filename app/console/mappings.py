@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from app.console.forms import read_form
 from app.console.pages import Pages, base_of
 from app.console.services import ConsoleServices
-from app.console.switches import Switches, switch
+from app.coordination import Switches
 
 #: What was just done -> what the page says of it. Nothing else from the address is shown.
 DONE = {
@@ -28,17 +28,17 @@ class MappingPages:
 
     async def show(self, request: Request) -> Response:
         """Show all presets and which process runs which catalog."""
-        catalog = self._services.catalog
+        services, coordination = self._services, self._services.coordination
         return self._pages.render(
             request,
             "mappings.html",
             nav="mappings",
-            presets=catalog.presets(),
-            max_presets=self._services.max_presets,
-            faults=catalog.faults(),
-            generation=catalog.generation(),
-            processes=await catalog.processes(),
-            switches=await Switches.read(self._services.outbox),
+            presets=services.catalog.presets(),
+            max_presets=services.max_presets,
+            faults=coordination.faults,
+            generation=coordination.generation,
+            processes=await coordination.processes(now=services.clock()),
+            switches=await Switches.read(services.outbox),
             done=request.query_params.get("done", ""),
             said=DONE.get(request.query_params.get("done", ""), ""),
         )
@@ -46,16 +46,14 @@ class MappingPages:
     async def switch(self, request: Request) -> Response:
         """Switch one preset, or the destination where the form names none."""
         form = await read_form(request)
-        preset, on = form.get("preset") or None, form.get("on") == "yes"
-        if preset and preset not in {each.name for each in self._services.catalog.presets()}:
-            return self._pages.problem(request, 404, "No such preset", "It may have been removed by a reload.")
-        await switch(self._services.outbox, preset, on=on)
+        preset, on = form.get("preset"), form.get("on") == "yes"
+        await self._services.coordination.switch(preset, on=on)
         return self._back(request, "on" if on else "off")
 
     async def reload(self, request: Request) -> Response:
         """Read the files again, all or nothing."""
-        faults = await self._services.catalog.reload()
-        return self._back(request, "kept" if faults else "reloaded")
+        is_taken_up = await self._services.coordination.reload(now=self._services.clock())
+        return self._back(request, "reloaded" if is_taken_up else "kept")
 
     def _back(self, request: Request, done: str) -> Response:
         return RedirectResponse(f"{base_of(request)}/mappings?{urlencode({'done': done})}", status_code=303)

@@ -15,7 +15,8 @@ from app.console.examples import fresh
 from app.console.pages import Pages
 from app.console.services import ConsoleServices
 from app.console.summary import SERIES, WINDOWS, Summary, Window, summarise
-from app.console.switches import Switches
+from app.coordination import Switches
+from app.shared_values import BLOCKED, Block
 from app.types import Backlog, Event, Exit, Tally
 
 #: "Pinterest's last answers" are those of the last hour.
@@ -59,30 +60,29 @@ class OverviewPages:
         tallies = await services.outbox.tallies(since=window.starts(now)[0], step_s=window.step_s)
         minutes = await services.outbox.tallies(since=now - ANSWERS_S, step_s=60)
         backlog = await services.outbox.backlog(services.destination.ad_account_id, now=now)
-        blocked = await services.outbox.get_shared(f"blocked/{services.destination.ad_account_id}")
+        block = await BLOCKED.read(services.outbox, services.destination.ad_account_id)
         switches = await Switches.read(services.outbox)
         summary = summarise(tallies, window, names, now=now)
-        refusal = blocked.value if blocked else None
         return {
             "summary": summary,
             "charts": {name: draw(summary.series[name]) for name in SERIES},
             "backlog": backlog,
             "answers": last_answers(minutes),
-            "blocked": refusal,
+            "blocked": block,
             "switches": switches,
             "empty": not summary.totals and backlog == Backlog(),
-            "health": verdict.judge(self._signs(summary, window, backlog, switches, refusal)),
+            "health": verdict.judge(self._signs(summary, window, backlog, switches, block)),
             "components": services.quality_components,
         }
 
     def _signs(
-        self, summary: Summary, window: Window, backlog: Backlog, switches: Switches, blocked: dict[str, Any] | None
+        self, summary: Summary, window: Window, backlog: Backlog, switches: Switches, blocked: Block | None
     ) -> verdict.Signs:
         destination = self._services.destination
         return verdict.Signs(
             now=self._services.clock(),
             live=destination.live,
-            switched_on=switches.destination_on,
+            switched_on=not switches.destination_off,
             kept_while_off=destination.switched_off == "hold",
             blocked=blocked,
             backlog=backlog,

@@ -4,14 +4,15 @@
 Personal data appears in `EventReport` only, made of what a person has just pasted; nothing of it is kept.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from app.access.admission import Access
-from app.errors import Fault
+from app.coordination import Coordination
 from app.receiving.reports import Draft, EventReport, PinterestReply
-from app.types import Backlog, Delivery, Event, Message, Page, Query, Shared, Tally
+from app.shared_values import SharedValues
+from app.types import Backlog, Delivery, Event, Message, Page, Query, Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,19 +47,7 @@ class SourceFile:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessView:
-    """A process that shares the outbox, by what it wrote there last."""
-
-    process_id: str
-    #: What it does, e.g. `serve`.
-    role: str
-    #: Of the catalog it runs.
-    generation: str
-    seen_at: float
-
-
-class ConsoleOutbox(Protocol):
+class ConsoleOutbox(SharedValues, Protocol):
     """The part of the outbox that people look at. Every method may raise OutboxUnavailable."""
 
     async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
@@ -79,36 +68,15 @@ class ConsoleOutbox(Protocol):
     async def redrive(self, query: Query, *, now: float) -> int:
         """Make matching dead deliveries pending again; answer how many."""
 
-    async def get_shared(self, key: str) -> Shared | None:
-        """Read one shared value."""
-
-    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
-        """Write one shared value."""
-
-    async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
-        """Read all shared values whose key starts so."""
-
 
 class ConsoleCatalog(Protocol):
-    """The running catalog, and how to change it."""
+    """The running catalog."""
 
     def presets(self) -> Sequence[PresetView]:
         """Show all presets, switched-off ones too, in the order of their files."""
 
     def files(self) -> Sequence[SourceFile]:
         """Show the texts that the catalog was made of: presets, then mappings."""
-
-    def faults(self) -> Sequence[Fault]:
-        """Tell what was wrong with the files at the last reload; empty where they are the running catalog."""
-
-    def generation(self) -> str:
-        """Name the catalog that this process runs."""
-
-    async def processes(self) -> Sequence[ProcessView]:
-        """List the processes that share the outbox; may raise OutboxUnavailable."""
-
-    async def reload(self) -> Sequence[Fault]:
-        """Read the files again, all or nothing; empty where they are the running catalog now."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -147,6 +115,8 @@ class ConsoleServices:
 
     outbox: ConsoleOutbox
     catalog: ConsoleCatalog
+    #: Switches, reloads, and which processes run.
+    coordination: Coordination
     tester: EventTester
     access: Access
     destination: DestinationView

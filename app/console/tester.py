@@ -12,6 +12,7 @@ from app.console.forms import Form, read_form
 from app.console.labels import pretty
 from app.console.pages import Pages
 from app.console.services import ConsoleServices, PresetView
+from app.errors import UnknownPreset
 from app.receiving.reports import Draft, EventReport, PinterestReply
 from app.types import Event
 
@@ -83,8 +84,14 @@ class TesterPages:
         return {preset: await self._services.tester.send_test(payload)} if payload else {}
 
     def _example_text(self, preset: str | None) -> str:
-        """Write a preset's example; the first there is where the preset has none or is not known."""
-        examples = {each.name: each.example for each in _with_example(self._services.catalog.presets())}
+        """Return a preset's example; the first there is where the preset has none, "" where there are none.
+
+        Raises UnknownPreset.
+        """
+        presets = {each.name: each for each in self._services.catalog.presets()}
+        if preset and preset not in presets:
+            raise UnknownPreset(preset, presets)
+        examples = {each.name: each.example for each in _with_example(list(presets.values()))}
         event = examples.get(preset or "") or next(iter(examples.values()), None)
         return pretty(fresh(event, self._services.clock())) if event else ""
 

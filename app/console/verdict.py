@@ -1,9 +1,10 @@
 """One sentence: is it healthy, and what to do if not. Pure."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from app.console.labels import count_of, span
+from app.shared_values import Block
 from app.types import Backlog
 
 #: Deliveries that wait longer than this are late; the alert rules say the same.
@@ -22,8 +23,8 @@ class Signs:
     switched_on: bool
     #: Whether events are kept while it is off.
     kept_while_off: bool
-    #: The shared value `blocked/<ad_account_id>`; None where Pinterest takes our calls.
-    blocked: dict[str, Any] | None
+    #: None where Pinterest takes our calls.
+    blocked: Block | None
     backlog: Backlog
     #: Of the window that is shown.
     received: int
@@ -56,11 +57,11 @@ def judge(signs: Signs) -> Health:
 def _blocked(signs: Signs) -> Health | None:
     if not signs.blocked:
         return None
-    probe_at = signs.blocked.get("next_probe_at")
-    again = f" The next try is in {span(probe_at - signs.now)}." if probe_at and probe_at > signs.now else ""
+    probe_at = signs.blocked.next_probe_at
+    again = f" The next try is in {span(probe_at - signs.now)}." if probe_at > signs.now else ""
     return Health(
         level="bad",
-        sentence=f"Pinterest refuses our calls: {signs.blocked.get('reason') or 'it gave no reason'}.",
+        sentence=f"Pinterest refuses our calls: {signs.blocked.reason or 'it gave no reason'}.",
         advice="Events are kept and will be sent once this is mended. Check the conversion token and that its owner "
         f"may use the ad account; `pinrelay verify` names what is wrong.{again}",
     )

@@ -1,6 +1,6 @@
 """Retry, rate, halving and blocking rules: pure functions, and the few that keep a value in the outbox."""
 
-from app.delivery.blocked import Closed, Gate, Open, Passage, Probe, blocked_key
+from app.delivery.blocked import Closed, Gate, Open, Passage, Probe
 from app.delivery.calls import Calls
 from app.delivery.halving import halving
 from app.delivery.leases import Leases
@@ -24,7 +24,6 @@ __all__ = [
     "Shutdown",
     "after_failure",
     "after_loss",
-    "blocked_key",
     "halving",
     "settle",
     "status_label",

@@ -5,29 +5,14 @@ open --401, 403--> blocked --pause over, or another token--> one probe --taken--
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from app.delivery.shared import SharedValues
+from app.shared_values import BLOCKED, Block, SharedValues
 from app.types import Blocked
 
 MIN_PAUSE_S = 60.0
 MAX_PAUSE_S = 3_600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """Why nothing is sent, and when it is tried again."""
-
-    #: Pinterest's words.
-    reason: str
-    status: int
-    since: float
-    next_probe_at: float
-    #: Between the last probe and the next.
-    pause_s: float
-    #: Tells the refused token from others (a short digest).
-    token: str
 
 
 def block(before: Block | None, outcome: Blocked, *, token: str, now: float, probe: bool) -> Block:
@@ -84,46 +69,34 @@ class Closed:
 Passage: TypeAlias = Open | Probe | Closed
 
 
-def blocked_key(ad_account_id: str) -> str:
-    """Name the shared value that holds the Block, or null while the destination is open."""
-    return f"blocked/{ad_account_id}"
-
-
 class Gate:
     """Keeps the blocked state of one ad account in the outbox."""
 
     def __init__(self, shared: SharedValues, *, ad_account_id: str, fingerprint: Callable[[], str]) -> None:
         self._shared = shared
-        self._key = blocked_key(ad_account_id)
+        self._block = BLOCKED.of(ad_account_id)
         self._fingerprint = fingerprint
 
     async def ask(self, *, now: float) -> Passage:
         """Say what may be sent now."""
-        current, revision = await self._read()
-        if current is None:
+        stored = await self._block.read_revised(self._shared)
+        if stored.value is None:
             return Open()
         token = self._fingerprint()
-        pause_s = wait_s(current, token=token, now=now)
+        pause_s = wait_s(stored.value, token=token, now=now)
         if pause_s > 0:
             return Closed(pause_s)
-        taken = await self._shared.put_shared(
-            self._key, asdict(probing(current, token=token, now=now)), revision=revision
-        )
+        probe = probing(stored.value, token=token, now=now)
+        taken = await self._block.write(self._shared, probe, revision=stored.revision)
         return Probe() if taken else Closed(_NOT_MINE_S)
 
     async def refuse(self, outcome: Blocked, *, now: float, probe: bool) -> None:
         """Note that Pinterest refused. Where another process writes at the same time, its note is as good."""
-        current, revision = await self._read()
-        after = block(current, outcome, token=self._fingerprint(), now=now, probe=probe)
-        if after != current:
-            await self._shared.put_shared(self._key, asdict(after), revision=revision)
+        stored = await self._block.read_revised(self._shared)
+        after = block(stored.value, outcome, token=self._fingerprint(), now=now, probe=probe)
+        if after != stored.value:
+            await self._block.write(self._shared, after, revision=stored.revision)
 
     async def open(self) -> None:
         """Note that a probe was taken."""
-        await self._shared.put_shared(self._key, None)
-
-    async def _read(self) -> tuple[Block | None, int]:
-        stored = await self._shared.get_shared(self._key)
-        if stored is None or stored.value is None:
-            return None, stored.revision if stored else 0
-        return Block(**stored.value), stored.revision
+        await self._block.write(self._shared, None)

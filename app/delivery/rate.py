@@ -1,22 +1,13 @@
 """The calls to Pinterest that all processes together may make a minute: a token bucket in the outbox."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from app.delivery.shared import SharedValues
+from app.shared_values import RATE, Bucket, SharedValues
 
 #: The bucket holds what may be called within so long.
 BURST_S = 1.0
 #: A clock that ran ahead is believed up to here; beyond, the bucket starts anew and empty.
 _MAX_CLOCK_ERROR_S = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bucket:
-    """How many calls may be made."""
-
-    calls: float
-    #: When that was so.
-    at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,27 +47,25 @@ _CONTENTION_S = 0.02
 
 
 class Limiter:
-    """Grants calls to one ad account, out of a bucket in the outbox (`rate/AD_ACCOUNT`)."""
+    """Grants calls to one ad account, out of a bucket in the outbox."""
 
     def __init__(self, shared: SharedValues, *, ad_account_id: str, max_calls_per_minute: int) -> None:
         self._shared = shared
-        self._key = f"rate/{ad_account_id}"
+        self._bucket = RATE.of(ad_account_id)
         self._max_calls_per_minute = max_calls_per_minute
         self._reserved = 0
         self._reserved_until = 0.0
 
     async def take(self, *, now: float) -> float:
-        """Answer 0 where one call may be made now, else how many seconds to wait before asking again."""
+        """Return 0 where one call may be made now, else how many seconds to wait before asking again."""
         if self._reserved > 0 and now < self._reserved_until:
             self._reserved -= 1
             return 0.0
-        stored = await self._shared.get_shared(self._key)
-        bucket = Bucket(**stored.value) if stored else None
-        grant = take(bucket, _RESERVED_CALLS, max_calls_per_minute=self._max_calls_per_minute, now=now)
+        stored = await self._bucket.read_revised(self._shared)
+        grant = take(stored.value, _RESERVED_CALLS, max_calls_per_minute=self._max_calls_per_minute, now=now)
         if not grant.calls:
             return grant.wait_s
-        revision = stored.revision if stored else 0
-        if await self._shared.put_shared(self._key, asdict(grant.bucket), revision=revision) is None:
+        if await self._bucket.write(self._shared, grant.bucket, revision=stored.revision) is None:
             return _CONTENTION_S
         self._reserved, self._reserved_until = grant.calls - 1, now + _RESERVED_S
         return 0.0

@@ -1,8 +1,9 @@
 """The outbox as the rest of Pinrelay sees it: one Protocol, several engines."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
+from app.shared_values import SharedValues
 from app.types import (
     Backlog,
     Claimed,
@@ -14,12 +15,11 @@ from app.types import (
     Page,
     Query,
     Settlement,
-    Shared,
     Tally,
 )
 
 
-class Outbox(Protocol):
+class Outbox(SharedValues, Protocol):
     """The durable store between the request and Pinterest. Every method may raise OutboxUnavailable."""
 
     async def enqueue(
@@ -94,15 +94,6 @@ class Outbox(Protocol):
 
     async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
         """Sum counts since then into steps: (start of the step, tally). `step_s` 0 sums all into one."""
-
-    async def get_shared(self, key: str) -> Shared | None:
-        """Read one shared value; None where it was never written."""
-
-    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
-        """Write a JSON value; None where `revision` was given (0: must not exist) and somebody else wrote first."""
-
-    async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
-        """Read all shared values whose key starts so."""
 
     async def retain(self, *, now: float, limit: int) -> int:
         """Take one small step of retention: payloads, old ledger rows, keys past their window.

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import Protocol
 
+from app.coordination import Switches
 from app.delivery import (
     Calls,
     DeliveryPolicy,
@@ -30,16 +30,6 @@ from app.types import HELD, Blocked, Claimed, Outcome, Retry, Settlement, Tally
 PAUSE_S = 1.0
 
 _CUT_OFF = Failure(reason="shut down while waiting for Pinterest's answer", ambiguous=True)
-
-
-class Switches(Protocol):
-    """What is switched off by hand; `app.coordination.Coordination` knows."""
-
-    @property
-    def destination_off(self) -> bool: ...  # noqa: D102 - the name says it
-
-    @property
-    def presets_off(self) -> frozenset[str]: ...  # noqa: D102 - the name says it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +60,8 @@ class Surroundings:
 
     clock: Callable[[], float]
     rng: Random
-    switches: Switches
+    #: Returns what is switched off now.
+    switches: Callable[[], Switches]
     #: Takes personal data out of Pinterest's words before they are stored.
     redact: Callable[[str], str]
     on_call: Callable[[CallReport], None]
@@ -103,7 +94,7 @@ class Sending:
         self._client = client
         self._policy = policy
         self._controls = controls
-        self._by = surroundings
+        self._surroundings = surroundings
         #: How Pinterest has failed us of late.
         self.outage = Outage()
         #: How often Pinterest has refused us.
@@ -116,7 +107,7 @@ class Sending:
         """
         try:
             batch = await self._without_what_may_have_arrived(batch)
-            off = self._by.switches.presets_off
+            off = self._surroundings.switches().presets_off
             held = [claimed for claimed in batch if claimed.preset in off]
             await self._give_back(held, HELD, PAUSE_S)  # switched off since the claim, which leaves out the others
             wanted = [claimed for claimed in batch if claimed.preset not in off]
@@ -127,11 +118,12 @@ class Sending:
 
     async def _without_what_may_have_arrived(self, batch: Sequence[Claimed]) -> Sequence[Claimed]:
         """Settle what the sender before may have sent and must not be sent again; answer the rest."""
-        judged = (after_loss(each, self._policy, now=self._by.clock()) for each in batch if each.lease_was_lost)
+        now = self._surroundings.clock()
+        judged = (after_loss(each, self._policy, now=now) for each in batch if each.lease_was_lost)
         if dead := [each for each in judged if each]:
             counts = tallies(dead)
             await self._record(dead, counts)
-            self._by.on_settled_unsent(dead, counts)
+            self._surroundings.on_settled_unsent(dead, counts)
         settled = {each.claimed.delivery_id for each in dead}
         return [each for each in batch if each.delivery_id not in settled]
 
@@ -155,17 +147,17 @@ class Sending:
 
     def _is_pointless(self, refusals: int) -> bool:
         """Say whether what was claimed before must wait: refused since, in an outage, or switched off."""
-        in_outage = self.outage.resume_at > self._by.clock()
-        return self.refusals > refusals or in_outage or self._by.switches.destination_off
+        in_outage = self.outage.resume_at > self._surroundings.clock()
+        return self.refusals > refusals or in_outage or self._surroundings.switches().destination_off
 
     async def _send(self, part: Sequence[Claimed], *, probe: bool) -> list[Outcome] | Halve:
         """Make the call that was taken, record what it settles and draw the conclusions for the destination."""
-        at = self._by.clock()
+        at = self._surroundings.clock()
         try:
             call = self._client.send([claimed.payload for claimed in part])
             answer = await self._controls.shutdown.unless_forced(call) or _CUT_OFF
-            now = self._by.clock()
-            result = outcomes(answer, len(part), now=now, redact=self._by.redact)
+            now = self._surroundings.clock()
+            result = outcomes(answer, len(part), now=now, redact=self._surroundings.redact)
             await self._conclude(result, now, probe=probe)  # before the call is free for a batch that waits
         finally:
             self._controls.calls.release()
@@ -173,7 +165,7 @@ class Sending:
         status = answer.status if isinstance(answer, Answer) else None
         counts = [*tallies(settlements), Tally(name="calls", label=status_label(status))]
         await self._record(settlements, counts)
-        self._by.on_call(
+        self._surroundings.on_call(
             CallReport(
                 ad_account_id=part[0].ad_account_id,
                 at=at,
@@ -189,7 +181,7 @@ class Sending:
         return result
 
     def _settlements(self, part: Sequence[Claimed], result: Sequence[Outcome], now: float) -> list[Settlement]:
-        chance = self._by.rng.random()  # one for all, so that what failed together is sent together again
+        chance = self._surroundings.rng.random()  # one for all, so that what failed together is sent together again
         return [
             settle(claimed, outcome, self._policy, now=now, chance=chance)
             for claimed, outcome in zip(part, result, strict=True)
@@ -202,7 +194,7 @@ class Sending:
             try:
                 await self._controls.gate.refuse(first, now=now, probe=probe)
             except OutboxUnavailable as exc:
-                self._by.on_error(exc)
+                self._surroundings.on_error(exc)
             self.refusals += 1  # after the gate: whoever read this first has asked the gate in vain
         elif isinstance(first, Retry) and _without_verdict(result):
             self.outage = after_failure(self.outage, first, self._policy, now=now)
@@ -213,17 +205,17 @@ class Sending:
         """Make deliveries pending again whose attempt was none."""
         if claimed:
             untried = Retry(reason=reason, tried=False, retry_after_s=after_s)
-            await self._record(self._settlements(claimed, [untried] * len(claimed), self._by.clock()), [])
+            await self._record(self._settlements(claimed, [untried] * len(claimed), self._surroundings.clock()), [])
 
     async def _record(self, settlements: Sequence[Settlement], counts: Sequence[Tally]) -> None:
         """Record in the outbox, however long it cannot commit: what was sent must not be sent again."""
         while True:
             try:
-                await self._outbox.settle(settlements, counts, now=self._by.clock())
+                await self._outbox.settle(settlements, counts, now=self._surroundings.clock())
             except OutboxUnavailable as exc:
                 if self._controls.shutdown.forced:
                     raise
-                self._by.on_error(exc)
+                self._surroundings.on_error(exc)
                 await self._controls.shutdown.rest_while_finishing(PAUSE_S)
             else:
                 self._controls.leases.release(settlement.claimed for settlement in settlements)

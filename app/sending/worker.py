@@ -39,7 +39,7 @@ class Worker:
         self._outbox = outbox
         self._policy = policy
         self._ad_account_id = ad_account_id
-        self._by = surroundings
+        self._surroundings = surroundings
         self._shutdown = Shutdown()
         self._gate = Gate(outbox, ad_account_id=ad_account_id, fingerprint=client.fingerprint)
         self._leases = Leases(outbox, lease_s=policy.lease_s, clock=surroundings.clock, on_error=surroundings.on_error)
@@ -78,8 +78,8 @@ class Worker:
         if len(self._sends) >= BATCHES_PER_CALL * self._policy.max_calls_in_flight:
             await asyncio.wait(self._sends, timeout=REST_S, return_when=asyncio.FIRST_COMPLETED)
             return
-        now = self._by.clock()
-        paused_s = REST_S if self._by.switches.destination_off else self._sending.outage.resume_at - now
+        now = self._surroundings.clock()
+        paused_s = REST_S if self._surroundings.switches().destination_off else self._sending.outage.resume_at - now
         if paused_s > 0:
             await self._shutdown.rest(min(paused_s, REST_S))
             return
@@ -103,8 +103,8 @@ class Worker:
             max_bytes=self._policy.batch_max_bytes,
             max_wait_s=0 if probe else self._policy.batch_max_wait_s,
             lease_s=self._policy.lease_s,
-            without_presets=self._by.switches.presets_off,
-            now=self._by.clock(),
+            without_presets=self._surroundings.switches().presets_off,
+            now=self._surroundings.clock(),
         )
         self._leases.hold(batch)
         return batch
@@ -125,7 +125,7 @@ class Worker:
         try:
             await work
         except Exception as exc:  # noqa: BLE001 - whatever it is, the next batch may be sent
-            self._by.on_error(exc)
+            self._surroundings.on_error(exc)
             return False
         return True
 

@@ -9,18 +9,16 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.responses import RedirectResponse
 
 from app.coordination import Coordination
-from app.delivery import blocked_key
 from app.errors import OutboxUnavailable
 from app.metrics import Metrics
-from app.types import Backlog, Shared
+from app.shared_values import BLOCKED, SharedValues
+from app.types import Backlog
 
 
-class _StatusOutbox(Protocol):
+class _StatusOutbox(SharedValues, Protocol):
     async def check(self) -> None: ...
 
     async def backlog(self, ad_account_id: str, *, now: float) -> Backlog: ...
-
-    async def get_shared(self, key: str) -> Shared | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +39,7 @@ class Status:
         now = self.clock()
         backlog = await self.outbox.backlog(self.ad_account_id, now=now)
         blocked = await self.blocked()
-        state = "blocked" if blocked else "switched off" if self.coordination.destination_off else "sending"
+        state = "blocked" if blocked else "switched off" if self.coordination.switches.destination_off else "sending"
         return {
             "state": state,
             "reason": blocked,
@@ -52,9 +50,9 @@ class Status:
         }
 
     async def blocked(self) -> str:
-        """Say why Pinterest refuses us; "" where it does not."""
-        shared = await self.outbox.get_shared(blocked_key(self.ad_account_id))
-        return str(shared.value["reason"]) if shared and shared.value else ""
+        """Return why Pinterest refuses us, in its words; "" where it does not. Raises OutboxUnavailable."""
+        block = await BLOCKED.read(self.outbox, self.ad_account_id)
+        return block.reason if block else ""
 
 
 def status_router(status: Status) -> APIRouter:

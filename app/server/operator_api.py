@@ -13,8 +13,8 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.access.admission import Access, Admission, LoggedIn, TooManyTries, visitor_of
-from app.coordination import DESTINATION, PRESET, Coordination
-from app.errors import OutboxUnavailable
+from app.coordination import Coordination
+from app.errors import OutboxUnavailable, UnknownPreset
 from app.outbox import Outbox
 from app.types import Query, State
 
@@ -31,7 +31,7 @@ _ONE_AT_LEAST: dict[str, Any] = {
 _ANY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {_JSON: {"schema": {}}}}}
 
 
-class Redrive(BaseModel):
+class RedriveRequest(BaseModel):
     """Which dead letters are sent again: one filter at least, or `all`."""
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_ONE_AT_LEAST)
@@ -44,7 +44,7 @@ class Redrive(BaseModel):
     all: bool = Field(default=False, description="All dead letters.")
 
 
-class Switch(BaseModel):
+class SwitchRequest(BaseModel):
     """Whether the destination, or one preset, sends."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -98,6 +98,8 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such delivery."}}
 
+_NO_PRESET: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such preset; the nearest is named."}}
+
 
 def api_router(operations: Operations) -> APIRouter:
     """Build the routes."""
@@ -138,17 +140,16 @@ def _add_reads(router: APIRouter, operations: Operations) -> None:
 
 def _add_changes(router: APIRouter, operations: Operations) -> None:
     @router.post("/redrive", summary="Send dead letters again")
-    async def redrive(wanted: Redrive) -> Response:
+    async def redrive(wanted: RedriveRequest) -> Response:
         filters = wanted.model_dump(exclude={"all"}, exclude_none=True)
         if not filters and not wanted.all:
             raise HTTPException(400, 'give a filter, or {"all": true}')
         query = Query(state=State.DEAD, **filters)
         return await _answer(operations.outbox.redrive(query, now=operations.clock()), "redriven")
 
-    @router.post("/switch", summary="Switch the destination, or one preset, on or off")
-    async def switch(wanted: Switch) -> Response:
-        key = DESTINATION if wanted.preset is None else PRESET + wanted.preset
-        return await _answer(operations.coordination.switch(key, on=wanted.on), "switched")
+    @router.post("/switch", summary="Switch the destination, or one preset, on or off", responses=_NO_PRESET)
+    async def switch(wanted: SwitchRequest) -> Response:
+        return await _answer(operations.coordination.switch(wanted.preset, on=wanted.on), "switched")
 
     @router.post("/reload", summary="Take up changed presets and mappings", openapi_extra=_ANY_BODY)
     async def reload() -> Response:
@@ -164,6 +165,8 @@ async def _answer(work: Awaitable[Any], name: str = "") -> Response:
         result = await work
     except OutboxUnavailable as exc:
         raise HTTPException(503, str(exc), {"Retry-After": str(exc.retry_after_s)}) from exc
+    except UnknownPreset as exc:
+        raise HTTPException(404, str(exc)) from exc
     except ValueError as exc:
         raise HTTPException(400, "the cursor or id cannot be read") from exc
     if name:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from app.console import ProcessView
 from app.console.masking import masked
-from app.console.switches import Switches
+from app.coordination import Switches
 from app.errors import Fault
+from app.shared_values import PROCESSES, Process
 from tests.console.world import NOW, World, open_world
 
 
@@ -39,10 +39,11 @@ async def test_without_presets_it_says_where_they_come_from(world: World) -> Non
 
 async def test_a_process_that_runs_another_catalog_shows(world: World) -> None:
     assert "No process has reported yet." in await page_of(world)
-    world.catalog.living = [
-        ProcessView(process_id="host-1", role="all", generation="generation-now", seen_at=NOW - 1),
-        ProcessView(process_id="host-2", role="send", generation="before", seen_at=NOW + 1),
-    ]
+    for process in (
+        Process(process_id="host-1", role="all", generation="generation-now", seen_at=NOW - 1),
+        Process(process_id="host-2", role="send", generation="before", seen_at=NOW + 1),
+    ):
+        await PROCESSES.of(process.process_id).write(world.outbox, process)
     page = await page_of(world)
     assert "this catalog</td><td>1 second ago" in page
     assert '<span class="badge dead">another</span> <code>before</code></td><td>a moment ago' in page
@@ -58,22 +59,21 @@ class TestSwitches:
         page = await self.switch(world, preset="Checkout", on="no")
         assert "Switched off." in page
         assert "switched off</span>" in page
-        assert await Switches.read(world.outbox) == Switches(destination_on=True, presets_off=frozenset({"Checkout"}))
+        assert await Switches.read(world.outbox) == Switches(presets_off=frozenset({"Checkout"}))
         assert "Switched on." in await self.switch(world, preset="Checkout", on="yes")
-        assert await Switches.read(world.outbox) == Switches(destination_on=True, presets_off=frozenset())
+        assert await Switches.read(world.outbox) == Switches()
 
     async def test_the_destination_off_and_on(self, world: World) -> None:
         page = await self.switch(world, on="no")
         assert "Switch sending on" in page
         assert "sending is off</span>" in page
-        shared = await world.outbox.get_shared("switch/destination")
-        assert shared
-        assert shared.value == {"on": False}
+        assert await Switches.read(world.outbox) == Switches(destination_off=True)
         assert "Switch sending off…" in await self.switch(world, on="yes")
 
     async def test_an_unknown_preset_is_not_switched(self, world: World) -> None:
-        answer = await world.browser.post("/console/mappings/switch", data={"preset": "Unknown", "on": "no"})
+        answer = await world.browser.post("/console/mappings/switch", data={"preset": "Chekout", "on": "no"})
         assert answer.status_code == 404
+        assert "the nearest is &#34;Checkout&#34;" in answer.text
         assert not await world.outbox.list_shared("switch/")
 
     @pytest.mark.parametrize(
@@ -85,11 +85,6 @@ class TestSwitches:
     ) -> None:
         async with open_world(tmp_path, switched_off=switched_off) as world:
             assert said in await page_of(world)
-
-    async def test_a_value_that_is_no_switch_switches_nothing_off(self, world: World) -> None:
-        await world.outbox.put_shared("switch/destination", "nonsense")
-        await world.outbox.put_shared("switch/preset/Checkout", {})
-        assert await Switches.read(world.outbox) == Switches(destination_on=True, presets_off=frozenset())
 
 
 class TestReload:

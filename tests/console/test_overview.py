@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from app.shared_values import BLOCKED
 from app.types import Delivered, Exit, Rejected, State, Tally
 from tests.console.world import ACCOUNT, CHECKOUT, NOW, World, new_delivery, open_world
+from tests.delivery.claims import a_block
 
 
 async def page_of(world: World, query: str = "") -> str:
@@ -90,24 +92,22 @@ async def test_coverage_is_the_share_of_enqueued_events(world: World) -> None:
 
 
 async def test_a_blocked_destination_is_told_with_pinterests_reason(world: World) -> None:
-    refusal = {"reason": "Authentication failed", "status": 401, "since": NOW - 60, "next_probe_at": NOW + 240}
-    await world.outbox.put_shared(f"blocked/{ACCOUNT}", refusal)
+    await BLOCKED.of(ACCOUNT).write(world.outbox, a_block(reason="Authentication failed", next_probe_at=NOW + 240))
     page = await page_of(world)
     assert "Pinterest refuses our calls: Authentication failed." in page
     assert "The next try is in 4 minutes." in page
     assert "<strong>Blocked</strong> (401): Authentication failed" in page
 
 
-@pytest.mark.parametrize("value", [None, {}])
-async def test_a_destination_that_is_no_longer_blocked_is_well(value: object, world: World) -> None:
-    await world.outbox.put_shared(f"blocked/{ACCOUNT}", value)
+async def test_a_destination_that_is_no_longer_blocked_is_well(world: World) -> None:
+    await BLOCKED.of(ACCOUNT).write(world.outbox, None)
     assert "Blocked" not in await page_of(world)
 
 
 async def test_switches_show(world: World) -> None:
     await world.enqueue(tallies=[Tally(name="matched", preset=CHECKOUT.name)])
-    await world.outbox.put_shared("switch/destination", {"on": False})
-    await world.outbox.put_shared(f"switch/preset/{CHECKOUT.name}", {"on": False})
+    await world.coordination.switch(None, on=False)
+    await world.coordination.switch(CHECKOUT.name, on=False)
     page = await page_of(world)
     assert "Sending is switched off." in page
     assert "No events: Page Visit, Lead." in page

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from app.console.verdict import Signs, judge
 from app.types import Backlog
 from tests.console.world import NOW
+from tests.delivery.claims import a_block
 
 GOOD = {
     "now": NOW,
@@ -17,7 +20,7 @@ GOOD = {
     "invalid": 0,
     "window_label": "24 hours",
 }
-BLOCKED = {"reason": "the token is not valid", "status": 401, "since": NOW - 60, "next_probe_at": NOW + 125}
+BLOCKED = a_block(reason="the token is not valid", next_probe_at=NOW + 125)
 
 
 def signs(**different: object) -> Signs:
@@ -45,7 +48,7 @@ def signs(**different: object) -> Signs:
         ("more is late", {"backlog": Backlog(pending=1, oldest_at=NOW - 7_300)}, "bad", "waited for 2 hours"),
         ("switched off", {"switched_on": False}, "warn", "Sending is switched off"),
         ("blocked", {"blocked": BLOCKED}, "bad", "Pinterest refuses our calls: the token is not valid."),
-        ("blocked without a reason", {"blocked": {"status": 403}}, "bad", "it gave no reason"),
+        ("blocked without a reason", {"blocked": a_block(reason="")}, "bad", "it gave no reason"),
         (
             "blocked before all else",
             {"blocked": BLOCKED, "switched_on": False, "backlog": Backlog(dead=9)},
@@ -67,7 +70,7 @@ def test_the_most_pressing_thing_is_said(rule: str, different: dict[str, object]
         ({"switched_on": False}, "are kept and will be sent"),
         ({"switched_on": False, "kept_while_off": False}, "will not be sent later"),
         ({"blocked": BLOCKED}, "The next try is in 2 minutes."),
-        ({"blocked": BLOCKED | {"next_probe_at": NOW - 1}}, "names what is wrong."),
+        ({"blocked": replace(BLOCKED, next_probe_at=NOW - 1)}, "names what is wrong."),
     ],
 )
 def test_advice_says_what_follows(different: dict[str, object], said: str) -> None:

@@ -15,12 +15,12 @@ from app.console import (
     ConsoleServices,
     DestinationView,
     PresetView,
-    ProcessView,
     SourceFile,
     create_console,
 )
 from app.console.labels import COMPONENTS
-from app.errors import Fault
+from app.coordination import Coordination
+from app.errors import CatalogError, Fault
 from app.outbox import Outbox, OutboxRules, open_outbox
 from app.receiving.reports import ConditionReport, Draft, EventReport, FieldReport, PinterestReply, PresetReport
 from app.types import Event, Exit, NewDelivery, Note, Outcome, Settlement, State, Tally
@@ -104,7 +104,6 @@ class Catalog:
 
     shown: list[PresetView] = field(default_factory=lambda: [CHECKOUT, PAGE_VISIT, LEAD])
     found: list[Fault] = field(default_factory=list)
-    living: list[ProcessView] = field(default_factory=list)
     reloads: int = 0
 
     def presets(self) -> Sequence[PresetView]:
@@ -113,18 +112,14 @@ class Catalog:
     def files(self) -> Sequence[SourceFile]:
         return [SourceFile(file=preset.file, text=f"name: {preset.name}\n") for preset in self.shown]
 
-    def faults(self) -> Sequence[Fault]:
-        return self.found
+    def names(self) -> list[str]:
+        return [preset.name for preset in self.shown]
 
-    def generation(self) -> str:
-        return "generation-now"
-
-    async def processes(self) -> Sequence[ProcessView]:
-        return self.living
-
-    async def reload(self) -> Sequence[Fault]:
+    def reload(self) -> str:
         self.reloads += 1
-        return self.found
+        if self.found:
+            raise CatalogError(self.found)
+        return "generation-now"
 
 
 @dataclass
@@ -153,6 +148,7 @@ class World:
 
     outbox: Outbox
     catalog: Catalog
+    coordination: Coordination
     tester: Tester
     app: FastAPI
     browser: httpx.AsyncClient
@@ -192,15 +188,26 @@ async def open_world(
     """Build everything over an outbox in this folder."""
     outbox = open_outbox(f"sqlite:///{folder}/pinrelay.db", RULES, clock=lambda: NOW)
     catalog, tester = Catalog(), Tester()
+    coordination = Coordination(
+        outbox,
+        catalog.reload,
+        presets=catalog.names,
+        generation="generation-now",
+        process_id="console",
+        role="all",
+    )
     app = FastAPI()
     transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 40_000))
     headers = {"Origin": "http://localhost:8080"}
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8080", headers=headers) as browser:
-        world = World(outbox=outbox, catalog=catalog, tester=tester, app=app, browser=browser)
+        world = World(
+            outbox=outbox, catalog=catalog, coordination=coordination, tester=tester, app=app, browser=browser
+        )
         access = Access(password=SecretStr(password) if password else None, published_on_loopback=published_on_loopback)
         services = ConsoleServices(
             outbox=outbox,
             catalog=catalog,
+            coordination=coordination,
             tester=tester,
             access=access,
             destination=DestinationView(

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import structs
 
 from app.delivery import DeliveryPolicy
+from app.shared_values import Block
 from app.types import Claimed
 
 NOW = 1_790_000_000.0
@@ -23,6 +24,10 @@ _CLAIMED = Claimed(
     attempt=1,
     enqueued_at=NOW,
     lease_was_lost=False,
+)
+
+_BLOCK = Block(
+    reason="Authentication failed.", status=401, since=NOW, next_probe_at=NOW + 60, pause_s=60, token="a1b2c3"
 )
 
 _POLICY = DeliveryPolicy(
@@ -49,3 +54,8 @@ def a_claim(**changes: Any) -> Claimed:
 def a_policy(**changes: Any) -> DeliveryPolicy:
     """Return the policy of the default settings."""
     return replace(_POLICY, **changes)
+
+
+def a_block(**different: Any) -> Block:
+    """Return what the outbox says of an ad account that Pinterest refuses."""
+    return replace(_BLOCK, **different)

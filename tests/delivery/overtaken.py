@@ -1,5 +1,6 @@
 """A real outbox in which another process always writes first."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.outbox import Outbox
@@ -18,3 +19,6 @@ class Overtaken:
     async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
         await self._outbox.put_shared(key, value)
         return await self._outbox.put_shared(key, value, revision=revision)
+
+    async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
+        return await self._outbox.list_shared(prefix)

@@ -13,6 +13,7 @@ import httpx
 import orjson
 from pydantic import SecretStr
 
+from app.coordination import Switches
 from app.destination import redact
 from app.destination.client import PinterestClient
 from app.outbox import Outbox, OutboxRules, open_outbox
@@ -30,14 +31,6 @@ TOKEN = "pina_test_token"
 RULES = OutboxRules(dedup_window_s=86_400, dedup_orders=True, ledger_s=30 * 86_400, payload_s=0, max_backlog=1_000_000)
 #: The default policy, in a hurry.
 QUICK = {"batch_max_wait_s": 0, "retry_base_s": 0.01, "retry_max_pause_s": 0.1, "retry_max_attempts": 1_000}
-
-
-@dataclass
-class Switches:
-    """What is switched off by hand."""
-
-    destination_off: bool = False
-    presets_off: frozenset[str] = frozenset()
 
 
 @dataclass(kw_only=True)
@@ -77,7 +70,7 @@ class Stage:
             surroundings=Surroundings(
                 clock=self.clock,
                 rng=Random(7),
-                switches=self.switches,
+                switches=lambda: self.switches,
                 redact=redact,
                 on_call=self.calls.append,
                 on_settled_unsent=lambda settlements, _: self.settled_without_a_call.extend(settlements),

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from app.delivery import Closed, Gate, Open, Probe, blocked_key
-from app.delivery.blocked import MAX_PAUSE_S, MIN_PAUSE_S, Block, block, probing, wait_s
+from app.delivery import Closed, Gate, Open, Probe
+from app.delivery.blocked import MAX_PAUSE_S, MIN_PAUSE_S, block, probing, wait_s
 from app.outbox import Outbox
+from app.shared_values import BLOCKED, Block
 from app.types import Blocked
 from tests.delivery.overtaken import Overtaken
 
@@ -106,10 +107,10 @@ async def test_another_token_is_tried_at_once(outbox: Outbox) -> None:
 async def test_a_refusal_that_says_nothing_new_is_not_written(outbox: Outbox) -> None:
     one = gate(outbox)
     await one.refuse(REFUSED, now=1_000, probe=False)
-    first = await outbox.get_shared(blocked_key("42"))
+    first = await BLOCKED.of("42").read_revised(outbox)
     await one.refuse(REFUSED, now=1_001, probe=False)
 
-    assert await outbox.get_shared(blocked_key("42")) == first
+    assert await BLOCKED.of("42").read_revised(outbox) == first
 
 
 async def test_of_two_processes_that_ask_at_once_one_gets_the_probe(outbox: Outbox) -> None:

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.delivery import Limiter
-from app.delivery.rate import Bucket, take
+from app.delivery.rate import take
 from app.outbox import Outbox
+from app.shared_values import RATE, Bucket
 from tests.delivery.overtaken import Overtaken
 
 
@@ -84,16 +85,13 @@ async def test_several_calls_are_reserved_at_once_and_lapse(outbox: Outbox) -> N
     one = limiter(outbox)
 
     await one.take(now=100.0)
-    reserved = await outbox.get_shared("rate/42")
+    reserved = await RATE.of("42").read_revised(outbox)
     await one.take(now=100.5)
-    unchanged = await outbox.get_shared("rate/42")
+    unchanged = await RATE.of("42").read_revised(outbox)
     await one.take(now=101.5)
-    renewed = await outbox.get_shared("rate/42")
+    renewed = await RATE.of("42").read_revised(outbox)
 
-    assert reserved
-    assert unchanged
-    assert renewed
-    assert reserved.value["calls"] == 2  # 10 - 8
+    assert reserved.value == Bucket(calls=2, at=100.0)  # 10 - 8
     assert reserved.revision == unchanged.revision != renewed.revision
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from app.coordination import Switches
+from app.shared_values import BLOCKED, RATE, Revised
 from app.types import LEASE_LOST, Exit, State, Tally
 from tests.delivery.faulty import Faulty, unavailable
 from tests.delivery.stage import Stage, a_stage, ids
@@ -148,9 +150,7 @@ async def test_a_refused_token_blocks_everybody_and_a_changed_one_resumes(stage:
     assert [call.deliveries for call in stage.calls][:2] == [10, 1]  # the refused one, and the probe
     assert (await stage.state())["by_status"]["401"] == 1
     assert {(each.state, each.attempts) for each in await stage.deliveries()} == {(State.DELIVERED, 1)}
-    shared = await stage.outbox.get_shared("blocked/42")
-    assert shared is not None
-    assert shared.value is None
+    assert await BLOCKED.of("42").read_revised(stage.outbox) == Revised(None, 3)  # refused, probed, taken
 
 
 async def test_while_blocked_probes_of_one_are_sent_at_rising_pauses(stage: Stage) -> None:
@@ -173,19 +173,19 @@ async def test_while_blocked_probes_of_one_are_sent_at_rising_pauses(stage: Stag
 
 
 async def test_switched_off_nothing_is_sent(stage: Stage) -> None:
-    stage.switches.destination_off = True
+    stage.switches = Switches(destination_off=True)
     await stage.enqueue("order-1")
 
     async with stage.worker():
         await asyncio.sleep(0)
-        stage.switches.destination_off = False
+        stage.switches = Switches()
         await stage.settled()
 
     assert len(stage.calls) == 1
 
 
 async def test_a_preset_that_is_switched_off_waits_and_the_others_go(stage: Stage) -> None:
-    stage.switches.presets_off = frozenset({"Lead"})
+    stage.switches = Switches(presets_off=frozenset({"Lead"}))
     await stage.enqueue("order-1", "order-2")
     await stage.enqueue("lead-1", preset="Lead")
 
@@ -241,7 +241,7 @@ async def test_a_call_that_outlasts_the_shutdown_is_cut_off_and_recorded_as_such
 
 async def _may_call(stage: Stage) -> bool:
     """Whether the rate limit has granted a call: nothing is between that and the call."""
-    return await stage.outbox.get_shared("rate/42") is not None
+    return await RATE.read(stage.outbox, "42") is not None
 
 
 async def test_an_outbox_that_cannot_commit_is_waited_for_and_nothing_is_sent_twice(stage: Stage) -> None:

@@ -123,6 +123,7 @@ def test_without_a_password_this_machine_gets_in_and_a_forwarded_request_does_no
         ("/api/redrive", {}, 400),
         ("/api/redrive", {"al": True}, 422),
         ("/api/switch", {"on": "yes"}, 422),
+        ("/api/switch", {"on": False, "preset": "No such preset"}, 404),
     ],
 )
 def test_a_change_that_is_not_clear_is_refused(

@@ -1,0 +1,183 @@
+"""What every process must know: small typed values that the outbox keeps for all of them, each listed once.
+
+A value is read and written as the record named here, never as bare JSON, and each has its reader and writer:
+
+    block = await BLOCKED.read(outbox, ad_account_id)
+    await BLOCKED.of(ad_account_id).write(outbox, block, revision=revision)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from app.errors import Fault
+from app.types import Shared
+
+_Value = TypeVar("_Value")
+
+
+class SharedValues(Protocol):
+    """The part of the outbox that shares values. Every method may raise OutboxUnavailable."""
+
+    async def get_shared(self, key: str) -> Shared | None:
+        """Read one shared value; None where it was never written."""
+
+    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
+        """Write a JSON value; None where `revision` was given (0: must not exist) and somebody else wrote first."""
+
+    async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
+        """Read all shared values whose key starts so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revised(Generic[_Value]):
+    """A value as it was read."""
+
+    #: None where there is none.
+    value: _Value | None
+    #: Give it to `write` to write only if nobody else did; 0 where the value was never written.
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Key(Generic[_Value]):
+    """One value. JSON that does not read as its record, such as a newer Pinrelay's, counts as no value."""
+
+    #: As the outbox stores it.
+    name: str
+    record: type[_Value]
+
+    async def read(self, shared: SharedValues) -> _Value | None:
+        """Return the value; None where there is none."""
+        return (await self.read_revised(shared)).value
+
+    async def read_revised(self, shared: SharedValues) -> Revised[_Value]:
+        """Return the value with its revision."""
+        stored = await shared.get_shared(self.name)
+        return self.revised(stored) if stored else Revised(None, 0)
+
+    def revised(self, stored: Shared) -> Revised[_Value]:
+        """Return what was stored as its record; JSON null, and what does not read so, is no value."""
+        try:
+            return Revised(msgspec.convert(stored.value, self.record), stored.revision)
+        except msgspec.ValidationError:
+            return Revised(None, stored.revision)
+
+    async def write(self, shared: SharedValues, value: _Value | None, *, revision: int | None = None) -> int | None:
+        """Write the value, or None to take it away; return its new revision.
+
+        Returns None, and writes nothing, where `revision` was given and somebody else wrote since.
+        """
+        written = await shared.put_shared(self.name, msgspec.to_builtins(value), revision=revision)
+        return written.revision if written else None
+
+
+@dataclass(frozen=True, slots=True)
+class Keys(Generic[_Value]):
+    """The same value of each of several: ad accounts, presets, processes, files."""
+
+    #: Ends with a slash.
+    prefix: str
+    record: type[_Value]
+
+    def of(self, name: str) -> Key[_Value]:
+        """Return the key of one of them."""
+        return Key(self.prefix + name, self.record)
+
+    async def read(self, shared: SharedValues, name: str) -> _Value | None:
+        """Return the value of one of them; None where there is none."""
+        return await self.of(name).read(shared)
+
+    async def read_all(self, shared: SharedValues) -> dict[str, _Value]:
+        """Return every value by its name, in the names' order."""
+        found = sorted((await shared.list_shared(self.prefix)).items())
+        read = {key.removeprefix(self.prefix): self.of(key).revised(stored).value for key, stored in found}
+        return {name: value for name, value in read.items() if value is not None}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The records.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Why nothing is sent to an ad account, and when it is tried again."""
+
+    #: Pinterest's words.
+    reason: str
+    #: The HTTP status: 401 or 403.
+    status: int
+    since: float
+    next_probe_at: float
+    #: Between the last probe and the next.
+    pause_s: float
+    #: Tells the refused token from others (a short digest).
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """How many calls may be made."""
+
+    calls: float
+    #: When that was so.
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """Whether the destination, or a preset, sends."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedCatalog:
+    """The catalog that every process should run."""
+
+    generation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogFaults:
+    """Why the files were not taken up."""
+
+    #: Empty where the last reload succeeded.
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process that shares the outbox."""
+
+    process_id: str
+    #: What it does, e.g. `all`.
+    role: str
+    #: Of the catalog it runs.
+    generation: str
+    seen_at: float
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The values. No other key is written.
+
+#: By ad account, while Pinterest refuses it. `delivery.blocked` writes; health, console, alerts and `status` read.
+BLOCKED = Keys("blocked/", Block)
+#: By ad account: what may be sent now. `delivery.rate` writes and reads.
+RATE = Keys("rate/", Bucket)
+#: The switch of the destination; one that was never used is on. `coordination` writes and reads.
+DESTINATION_SWITCH = Key("switch/destination", Switch)
+#: By preset: its switch. `coordination` writes and reads.
+PRESET_SWITCH = Keys("switch/preset/", Switch)
+#: Written by the process that loaded the files last. `coordination` writes and reads.
+WANTED_CATALOG = Key("catalog/generation", WantedCatalog)
+#: Of the last reload that was asked for. `coordination` writes and reads.
+CATALOG_FAULTS = Key("catalog/faults", CatalogFaults)
+#: By process: each writes its own. `coordination` writes and reads.
+PROCESSES = Keys("process/", Process)
+#: The alerts that were told and not yet cleared: text by condition. `alerts` writes and reads.
+OPEN_ALERTS = Key("alerts", dict[str, str])
+#: By digest of a file: how many of its records are committed. `pinrelay import` writes and reads.
+IMPORTED = Keys("import/", int)

@@ -1,0 +1,96 @@
+"""The values that every process must know: read as their records, over a real outbox."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import shared_values
+from app.errors import Fault
+from app.outbox import Outbox, OutboxRules, open_outbox
+from app.shared_values import (
+    BLOCKED,
+    CATALOG_FAULTS,
+    DESTINATION_SWITCH,
+    IMPORTED,
+    OPEN_ALERTS,
+    PRESET_SWITCH,
+    PROCESSES,
+    RATE,
+    WANTED_CATALOG,
+    Bucket,
+    CatalogFaults,
+    Key,
+    Keys,
+    Process,
+    Revised,
+    Switch,
+    WantedCatalog,
+)
+from tests.delivery.claims import a_block
+
+#: Each value there is, with one that it may hold.
+VALUES: list[tuple[Key[Any], Any]] = [
+    (BLOCKED.of("42"), a_block()),
+    (RATE.of("42"), Bucket(calls=0.5, at=1_795_000_000.25)),
+    (DESTINATION_SWITCH, Switch(on=False)),
+    (PRESET_SWITCH.of("Order / Completed"), Switch(on=True)),
+    (WANTED_CATALOG, WantedCatalog(generation="abc")),
+    (CATALOG_FAULTS, CatalogFaults(faults=(Fault(path="/name", message="missing", file="presets/a.yaml"),))),
+    (PROCESSES.of("host-1"), Process(process_id="host-1", role="all", generation="abc", seen_at=1.5)),
+    (OPEN_ALERTS, {"dead": "Dead letters grow."}),
+    (IMPORTED.of("0a1b"), 1_000),
+]
+
+
+@pytest.fixture
+async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
+    rules = OutboxRules(dedup_window_s=1, dedup_orders=True, ledger_s=1, payload_s=0, max_backlog=10)
+    store = open_outbox(f"sqlite:///{tmp_path}/o.db", rules)
+    yield store
+    await store.close()
+
+
+def test_the_table_holds_every_value_and_no_key_stands_twice() -> None:
+    listed = [each for each in vars(shared_values).values() if isinstance(each, Key | Keys)]
+    prefixes = [each.name if isinstance(each, Key) else each.prefix for each in listed]
+    for key, _ in VALUES:
+        assert [prefix for prefix in prefixes if key.name.startswith(prefix)], key
+    assert len(VALUES) == len(listed)
+    assert [(one, other) for one in prefixes for other in prefixes if one != other and one.startswith(other)] == []
+
+
+@pytest.mark.parametrize(("key", "value"), VALUES, ids=lambda each: getattr(each, "name", None))
+async def test_what_is_written_is_read_and_taken_away(outbox: Outbox, key: Key[Any], value: Any) -> None:
+    assert await key.read_revised(outbox) == Revised(None, 0)
+    assert await key.write(outbox, value) == 1
+    assert await key.read_revised(outbox) == Revised(value, 1)
+    assert await key.write(outbox, None) == 2
+    assert await key.read(outbox) is None
+
+
+@pytest.mark.parametrize("stored", ["nonsense", {}, {"on": "no"}, [], None, 7])
+async def test_what_does_not_read_as_its_record_is_no_value_and_may_be_overwritten(outbox: Outbox, stored: Any) -> None:
+    await outbox.put_shared(DESTINATION_SWITCH.name, stored)
+    assert await DESTINATION_SWITCH.read_revised(outbox) == Revised(None, 1)
+    assert await DESTINATION_SWITCH.write(outbox, Switch(on=False), revision=1) == 2
+
+
+async def test_members_that_a_newer_version_added_are_passed_over(outbox: Outbox) -> None:
+    await outbox.put_shared(DESTINATION_SWITCH.name, {"on": False, "by": "somebody"})
+    assert await DESTINATION_SWITCH.read(outbox) == Switch(on=False)
+
+
+async def test_who_writes_second_writes_nothing(outbox: Outbox) -> None:
+    await IMPORTED.of("a").write(outbox, 1)
+    assert await IMPORTED.of("a").write(outbox, 2, revision=0) is None
+    assert await IMPORTED.read(outbox, "a") == 1
+
+
+async def test_all_of_one_kind_are_read_by_name_without_what_is_none(outbox: Outbox) -> None:
+    for name, on in (("b", True), ("a", False)):
+        await PRESET_SWITCH.of(name).write(outbox, Switch(on=on))
+    await PRESET_SWITCH.of("gone").write(outbox, None)
+    await DESTINATION_SWITCH.write(outbox, Switch(on=False))
+    assert list((await PRESET_SWITCH.read_all(outbox)).items()) == [("a", Switch(on=False)), ("b", Switch(on=True))]
