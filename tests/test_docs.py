@@ -1,5 +1,6 @@
 """The documentation is true: links lead somewhere, settings exist, the cookbook's presets do what they are said to."""
 
+import importlib
 import json
 import re
 import time
@@ -16,6 +17,7 @@ from app.destination import ReportConversionEvent
 from app.policies import conversion_rules
 from app.receiving.pipeline import Pipeline
 from tests.process import ROOT
+from tests.test_architecture import FLOORS
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
@@ -71,6 +73,34 @@ def test_the_commands_it_names_exist(page: Path) -> None:
     )
     known = {one.name or getattr(one.callback, "__name__", "") for one in cli.registered_commands}
     assert {name for pair in commands for name in pair if name} <= known
+
+
+def test_the_names_of_the_map_exist() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"`(app(?:\.\w+)+)`", page))
+    assert len(names) > 20
+    assert [name for name in sorted(names) if not exists(name)] == []
+
+
+def test_the_map_shows_every_room_on_its_floor() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+) \| ((?:`[\w/]+` ?)+) \|", page, re.MULTILINE)
+    shown = {floor: set(re.findall(r"`(\w+)/?`", rooms)) for floor, rooms in rows}
+    assert shown == FLOORS
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name is a module, or something in one."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[end:]:
+            found = getattr(found, part, None)
+        return found is not None
+    return False
 
 
 def test_every_preset_of_the_cookbook_has_an_event_and_a_result() -> None:

@@ -1,0 +1,72 @@
+"""The recipes of docs/CONTRIBUTING.md work: each is done in a copy of the repository, as it stands there."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.config import Settings
+from tests.process import PATH, ROOT
+
+PAGE = (ROOT / "docs/CONTRIBUTING.md").read_text(encoding="utf-8")
+RECIPES = {
+    title: re.findall(r"^```(\S+)(?: (\S+)(?: after \"([^\n]*)\")?)?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    for title, text in re.findall(r"^## (A new .*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+}
+
+
+def test_there_are_the_five_recipes_that_people_ask_for() -> None:
+    assert list(RECIPES) == ["A new preset", "A new directive", "A new field", "A new setting", "A new store"]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """What the recipes change, to be changed."""
+    for folder in ("app", "mappings", "presets"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("title", RECIPES)
+def test_a_recipe_does_what_it_says(title: str, copy: Path) -> None:
+    printed = ""
+    for language, file, anchor, text in RECIPES[title]:
+        if file:
+            write(copy / file, anchor, text)
+        elif language == "sh":
+            printed = run(text, copy)
+        elif language == "text":
+            assert text.strip() in printed
+
+
+def write(file: Path, anchor: str, text: str) -> None:
+    """Write a new file, or put the text behind the first line that holds the anchor."""
+    if anchor:
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        place = next(number for number, line in enumerate(lines, start=1) if anchor in line)
+        text = "".join([*lines[:place], text, *lines[place:]])
+    else:
+        assert not file.exists()
+    file.write_text(text, encoding="utf-8")
+
+
+def run(script: str, folder: Path) -> str:
+    """Run a shell script with the copy's program in place of the installed one."""
+    settings = {name.upper() for name in Settings.model_fields}
+    environment = {name: value for name, value in os.environ.items() if name not in settings and "COVERAGE" not in name}
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{PATH}"
+    script = re.sub(r"^pinrelay ", "python -m app.cli ", script, flags=re.MULTILINE)
+    done = subprocess.run(
+        ["sh", "-euc", script],
+        cwd=folder,
+        env=environment | {"PATH": programs, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
