@@ -6,13 +6,13 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from app.metrics import Metrics
-from app.server.direct_routes import Entrance
+from app.server.direct_routes import DirectRoutes
 from app.source import answer_unforeseen
 from app.tracing import Tracing
 
 
 class Application(FastAPI):
-    """FastAPI behind our own entrance: requests are noted and traced, the busiest are answered by the shortest way."""
+    """FastAPI behind direct routes: requests are noted and traced, the busiest are answered by the shortest way."""
 
     def __init__(self, metrics: Metrics, tracing: Tracing, **options: Any) -> None:
         super().__init__(
@@ -23,13 +23,13 @@ class Application(FastAPI):
             **options,
         )
         self.add_exception_handler(Exception, _unforeseen)
-        self._entrance = Entrance(super().__call__, metrics)
-        self._traced = tracing.requests(self._entrance)
+        self._direct_routes = DirectRoutes(super().__call__, metrics)
+        self._traced = tracing.requests(self._direct_routes)
 
     def include_busy_router(self, router: APIRouter) -> None:
         """Include a router whose endpoints take a Request only (see app/server/direct_routes.py)."""
         self.include_router(router)
-        self._entrance.add(router)
+        self._direct_routes.add(router)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

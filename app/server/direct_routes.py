@@ -21,7 +21,7 @@ from app.source import answer_unforeseen
 _QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
-class Entrance:
+class DirectRoutes:
     """Calls the handlers of the routers that are added itself, and passes everything else on to `app`.
 
     Each request gives one log line and one observation; paths are logged by their pattern, never with a query. What a

@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from app.log import configure_logging
 from app.metrics import Metrics
 from app.server.application import Application
-from app.server.direct_routes import Entrance
+from app.server.direct_routes import DirectRoutes
 from app.source import Limits, TrackingRules, WriteKeys, tracking_router
 from app.tracing import open_tracing
 from app.types import Receipt
@@ -29,9 +29,9 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     router.add_api_route("/named/{name}", show, methods=["POST"])
     app = FastAPI()
     app.include_router(router)
-    entrance = Entrance(app, Metrics())
-    entrance.add(router)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(entrance), base_url="http://test") as client:
+    routes = DirectRoutes(app, Metrics())
+    routes.add(router)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(routes), base_url="http://test") as client:
         yield client
 
 
