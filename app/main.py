@@ -1,4 +1,4 @@
-"""Build the server: the only place where objects are made and joined."""
+"""Build the server: what a process that serves is made of, and how it is joined."""
 
 import os
 import random
@@ -7,27 +7,24 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 from threading import Thread
 
-import httpx
 from fastapi import FastAPI
-from pydantic import SecretStr
 from starlette.types import ASGIApp
 
-from app import __version__
+from app import __version__, assemble
 from app.alerts import Alerts, alerts_to
 from app.catalog.running import RunningCatalog
 from app.config import Settings, load_settings
 from app.console import Access, ConsoleServices, DestinationView, create_console
 from app.console.catalog_view import CatalogForPeople
 from app.coordination import Coordination
-from app.destination import COMPONENTS, ReportConversionEvent, load_place_names, redact
+from app.destination import COMPONENTS, load_place_names, redact
 from app.destination.client import PinterestClient
 from app.log import log_attempts, log_error
 from app.metrics import Metrics
 from app.outbox import Outbox, open_outbox
-from app.policies import consent_rules, conversion_rules, delivery_policy, outbox_rules, tracking_rules, webhook_rules
+from app.policies import conversion_rules, delivery_policy, outbox_rules, tracking_rules, webhook_rules
 from app.receiving.explain import Tester
 from app.receiving.gathering import SharedTurns
 from app.receiving.pipeline import Pipeline
@@ -40,12 +37,9 @@ from app.server.health import Status, status_router
 from app.server.lifespan import lifespan
 from app.server.operator_api import Operations, api_router
 from app.server.unrouted import answer_unrouted
-from app.source import Accepts, sdk_settings_router, tracking_router, webhook_router, withheld
+from app.source import Accepts, sdk_settings_router, tracking_router, webhook_router
 from app.tracing import Tracing, open_tracing
 from app.types import Settlement, Tally
-
-#: Stands for the ad account where there are no credentials.
-SANDBOX_AD_ACCOUNT_ID = "1000000000001"
 
 
 class Role(StrEnum):
@@ -115,7 +109,7 @@ def create_app(
 
 def _join(settings: Settings, role: Role, clock: Callable[[], float]) -> Parts:
     tracing = open_tracing(os.environ)
-    running = RunningCatalog(settings)
+    running = assemble.running_catalog(settings)
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=clock)
     account = Account(event_names=settings.custom_event_names)
     sandbox = create_sandbox(account=account, clock=clock) if settings.sandboxed else None
@@ -130,37 +124,23 @@ def _join(settings: Settings, role: Role, clock: Callable[[], float]) -> Parts:
             process_id=f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(2)}",
             role=role.value,
         ),
-        client=_client(settings, sandbox),
+        client=assemble.pinterest_client(settings, sandbox),
         metrics=Metrics(),
         tracing=tracing,
-        ad_account_id=settings.pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID,
+        ad_account_id=assemble.ad_account_id(settings),
         clock=clock,
         sandbox=sandbox,
-    )
-
-
-def _client(settings: Settings, sandbox: ASGIApp | None) -> PinterestClient:
-    """Make the client of Pinterest, or of the sandbox in this process."""
-    return PinterestClient(
-        api_url="http://sandbox/v5" if sandbox else settings.pinterest_api_url,
-        ad_account_id=settings.pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID,
-        token=settings.current_token if settings.live else SecretStr("sandbox"),
-        timeout_s=settings.send_timeout_s,
-        transport=httpx.ASGITransport(app=sandbox) if sandbox else None,
     )
 
 
 def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
     # Half a second that neither the first event nor the start shall wait for.
     Thread(target=load_place_names, name="place-names", daemon=True).start()
-    consent = consent_rules(settings)
-    pipeline = Pipeline(
+    pipeline = assemble.pipeline(
+        settings,
         parts.running.catalog,
-        action=ReportConversionEvent(conversion_rules(settings)),
-        withheld=partial(withheld, rules=consent),
-        switched_off=parts.coordination.why_off if settings.switched_off == "refuse" else lambda _: None,
         outbox=parts.tracing.enqueues(parts.outbox),
-        ad_account_id=parts.ad_account_id,
+        why_off=parts.coordination.why_off,
         on_count=parts.metrics.count,
     )
     parts.running.on_change = pipeline.use

@@ -14,7 +14,9 @@ from typing import Any
 
 import orjson
 
-from app.catalog import Catalog, load_catalog
+from app import assemble
+from app.catalog import Catalog
+from app.config import load_settings
 from app.destination import COMPONENTS, components, report_conversion_event
 from app.errors import EventInvalid
 from app.mapping import compile_mapping
@@ -88,7 +90,8 @@ def _components(fields: dict[str, Any]) -> tuple[str, ...]:
 def main() -> None:
     """Print one table: a row a component, a column an event name, ours and Segment's in per cent."""
     lines = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
-    catalog = load_catalog(ROOT / "presets", ROOT / "mappings")
+    settings = load_settings(presets_dir=(ROOT / "presets",), mappings_dir=(ROOT / "mappings",))
+    catalog = assemble.running_catalog(settings).catalog
     count, ours, segment = measure(catalog, [orjson.loads(line) for line in lines])
     names = [name for name, _ in count.most_common()]
     print("Events that carry each quality component, in per cent: ours | Segment's defaults\n")

@@ -39,17 +39,16 @@ import psutil
 from msgspec.structs import replace
 from pydantic import SecretStr
 
-from app.catalog import load_catalog
+from app import assemble
 from app.config import Settings, load_settings
 from app.coordination import Switches
 from app.delivery import DeliveryPolicy
-from app.destination import ReportConversionEvent, redact
+from app.destination import redact
 from app.destination.client import PinterestClient
 from app.log import configure_logging, log_attempts, log_error
 from app.metrics import Metrics
 from app.outbox import Outbox, open_outbox
-from app.policies import conversion_rules, delivery_policy, outbox_rules
-from app.receiving.pipeline import Pipeline
+from app.policies import delivery_policy, outbox_rules
 from app.sending.batch import CallReport, Surroundings
 from app.sending.worker import Worker
 from app.source import read_raw_event
@@ -129,12 +128,13 @@ class Kept:
 async def mapped() -> list[NewDelivery]:
     """Map the events of the conformance suite by the presets of the project."""
     kept = Kept()
-    pipeline = Pipeline(
-        load_catalog([ROOT / "presets"], [ROOT / "mappings"]),
-        action=ReportConversionEvent(conversion_rules(load_settings())),
-        outbox=kept,
-        ad_account_id=AD_ACCOUNT_ID,
+    settings = load_settings(
+        presets_dir=(ROOT / "presets",),
+        mappings_dir=(ROOT / "mappings",),
+        pinterest_ad_account_id=AD_ACCOUNT_ID,
+        pinterest_conversion_token="token",
     )
+    pipeline = assemble.pipeline(settings, outbox=kept)
     lines = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
     await pipeline.accept([read_raw_event(line, now=MAPPED_AT) for line in lines], now=MAPPED_AT)
     return kept.deliveries

@@ -32,16 +32,15 @@ from urllib.parse import parse_qs
 import orjson
 import pycountry
 
-from app.catalog import load_catalog
+from app import assemble
+from app.config import load_settings
 from app.destination import (
     ConversionRules,
-    ReportConversionEvent,
     event_time,
     normalise,
     place_names,
     redaction,
 )
-from app.receiving.pipeline import Pipeline
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 7
@@ -360,10 +359,11 @@ def segment() -> list[Json]:
 def main() -> None:
     """Check that all results are equal, measure, print the ratios."""
     lines = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
-    catalog = load_catalog(ROOT / "presets", ROOT / "mappings")
+    settings = load_settings(presets_dir=(ROOT / "presets",), mappings_dir=(ROOT / "mappings",))
+    catalog = assemble.running_catalog(settings).catalog
 
     def ours() -> Callable[[bytes], Made]:
-        pipeline = Pipeline(catalog, action=ReportConversionEvent(ConversionRules()))
+        pipeline = assemble.pipeline(settings, catalog)
         return lambda line: pipeline.map_event(line, NOW)
 
     run, made, size = ours(), 0, 0

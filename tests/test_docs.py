@@ -10,12 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
-from app.catalog import load_catalog
+from app import assemble
 from app.cli import cli
-from app.config import Settings, load_settings
-from app.destination import ReportConversionEvent
-from app.policies import conversion_rules
-from app.receiving.pipeline import Pipeline
+from app.config import Settings
+from tests import assembled
 from tests.process import ROOT
 from tests.test_architecture import FLOORS
 
@@ -108,17 +106,9 @@ def test_every_preset_of_the_cookbook_has_an_event_and_a_result() -> None:
 
 
 @pytest.mark.parametrize(("preset", "event", "result"), RECIPES, ids=_name)
-def test_a_preset_of_the_cookbook_gives_what_it_says(
-    preset: str, event: str, result: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in SETTINGS:
-        monkeypatch.delenv(name, raising=False)
+def test_a_preset_of_the_cookbook_gives_what_it_says(preset: str, event: str, result: str, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(preset, encoding="utf-8")
-    pipeline = Pipeline(
-        load_catalog([tmp_path], [ROOT / "mappings"], custom_event_names=()),
-        action=ReportConversionEvent(conversion_rules(load_settings())),
-        withheld=lambda _: None,
-    )
+    pipeline = assemble.pipeline(assembled.settings(presets_dir=(tmp_path,)))
     now = time.time()
     given = json.loads(event) | {"timestamp": int(now)}
     ((_, sent),) = pipeline.map_event(orjson.dumps(given), now)

@@ -4,25 +4,23 @@ docs/privacy.md lists what they may show.
 """
 
 import re
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.catalog import load_catalog
 from app.destination import report_conversion_event
 from app.errors import EventInvalid, EventRefused
 from app.receiving.pipeline import Pipeline
-from app.source import ConsentRules, withheld
 from app.source.event import Arrival, read_event
+from tests import assembled
 from tests.destination.builders import a_checkout
 from tests.process import ROOT
 
 NOW = 1_772_640_800.0
 MAPPING = (ROOT / "mappings/report_conversion_event.yaml").read_text("utf-8")
-CONSENT = ConsentRules(categories=("ads",), rudder_ids=("pin",), names=("Pinterest Conversions API",))
 #: Where the default mapping looks, and what decides whether an event is sent.
 PATHS = [
     *sorted(set(re.findall(r"\$\.([\w.]+)", MAPPING))),
@@ -85,8 +83,7 @@ def put(event: dict[str, Any], path: str, value: Any) -> None:
 
 @cache
 def pipeline() -> Pipeline:
-    catalog = load_catalog(ROOT / "presets", ROOT / "mappings")
-    return Pipeline(catalog, withheld=partial(withheld, rules=CONSENT))
+    return assembled.pipeline(consent_categories=("ads",), rudder_consent_ids=("pin",))
 
 
 @settings(max_examples=500, deadline=None)

@@ -1,17 +1,19 @@
 """The catalog that runs now: loaded at start-up, replaced as a whole by a reload."""
 
-from collections.abc import Callable  # noqa: TC003 - kept out of a type-checking block like everywhere else
+from collections.abc import Callable, Collection
 
 from app.catalog import Catalog, compile_catalog
-from app.catalog.folders import read_texts
-from app.config import Settings
+from app.catalog.folders import Folders, read_texts
 
 
 class RunningCatalog:
-    """Reads the files of the settings, and hands each new catalog to the pipeline."""
+    """Reads the files of the folders, and hands each new catalog to the pipeline."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(
+        self, presets_dir: Folders, mappings_dir: Folders, *, custom_event_names: Collection[str] = ()
+    ) -> None:
+        self._folders = presets_dir, mappings_dir
+        self._custom_event_names = custom_event_names
         self.preset_texts: dict[str, str] = {}
         self.mapping_texts: dict[str, str] = {}
         #: Is told of every new catalog.
@@ -19,14 +21,14 @@ class RunningCatalog:
         self.catalog = self._load()
 
     def _load(self) -> Catalog:
-        presets, mappings = read_texts(self._settings.presets_dir, self._settings.mappings_dir)
+        presets, mappings = read_texts(*self._folders)
         catalog = self.compile(presets, mappings)
         self.preset_texts, self.mapping_texts = presets, mappings
         return catalog
 
     def compile(self, presets: dict[str, str], mappings: dict[str, str]) -> Catalog:
         """Compile texts by file name, with the advertiser's own event names. Raises CatalogError."""
-        return compile_catalog(presets, mappings, custom_event_names=self._settings.custom_event_names)
+        return compile_catalog(presets, mappings, custom_event_names=self._custom_event_names)
 
     def preset_names(self) -> frozenset[str]:
         """Return the names of all presets that run, those off in their files too."""

@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.catalog import Catalog, load_catalog
+from app import assemble
+from app.catalog import Catalog
 from app.config import Settings, load_settings
 from app.main import create_app
 from app.types import Event
@@ -43,7 +44,7 @@ def demo(
             pinterest_conversion_token=None,
             batch_max_wait_s=0.2,
         )
-        catalog = load_catalog(settings.presets_dir, settings.mappings_dir)
+        catalog = assemble.running_catalog(settings).catalog
         facts = asyncio.run(_run(settings, list(_traffic(catalog, rounds, time.time()))))
     if as_json:
         typer.echo(orjson.dumps(facts).decode())

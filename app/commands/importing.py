@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from hashlib import sha256
 from itertools import chain, islice
 from pathlib import Path
@@ -19,16 +18,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from app.catalog import load_catalog
+from app import assemble
 from app.config import Settings, load_settings
-from app.destination import ReportConversionEvent
 from app.errors import EventError, EventRefused
-from app.main import SANDBOX_AD_ACCOUNT_ID
 from app.outbox import Outbox, open_outbox
-from app.policies import consent_rules, conversion_rules, outbox_rules
+from app.policies import outbox_rules
 from app.receiving.pipeline import Pipeline
 from app.shared_values import IMPORTED
-from app.source import Arrival, read_event, withheld
+from app.source import Arrival, read_event
 from app.source.parse_json import parse
 from app.types import Event, EventReceipt, Exit
 
@@ -106,7 +103,7 @@ def _since(text: str, now: float) -> float:
 
 async def _import(settings: Settings, files: list[Path], options: _Options) -> _Summary:
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
-    pipeline = _pipeline(settings, outbox, options)
+    pipeline = assemble.pipeline(settings, outbox=outbox, action_source=options.action_source)
     summary = _Summary()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
@@ -118,22 +115,6 @@ async def _import(settings: Settings, files: list[Path], options: _Options) -> _
     finally:
         await outbox.close()
     return summary
-
-
-def _pipeline(settings: Settings, outbox: Outbox, options: _Options) -> Pipeline:
-    build = ReportConversionEvent(conversion_rules(settings))
-    consent = consent_rules(settings)
-
-    def action(fields: dict[str, Any], *, now: float | None) -> tuple[dict[str, Any], list[str]]:
-        return build(fields | {"action_source": options.action_source or fields.get("action_source")}, now=now)
-
-    return Pipeline(
-        load_catalog(settings.presets_dir, settings.mappings_dir, custom_event_names=settings.custom_event_names),
-        action=action,
-        withheld=partial(withheld, rules=consent),
-        outbox=outbox,
-        ad_account_id=settings.pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID,
-    )
 
 
 async def _import_file(

@@ -7,9 +7,9 @@ from typing import Annotated
 import orjson
 import typer
 
+from app import assemble
 from app.config import Settings, load_settings
 from app.destination import components
-from app.main import SANDBOX_AD_ACCOUNT_ID
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 from app.types import Claimed, Delivered, Exit, NewDelivery, Settlement, State
@@ -46,7 +46,7 @@ def outbox_move(
 
 
 async def _move(settings: Settings, source: str, target: str) -> tuple[int, int]:
-    account = settings.pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID
+    account = assemble.ad_account_id(settings)
     old, new = open_outbox(source, outbox_rules(settings)), open_outbox(target, outbox_rules(settings))
     moved = known = 0
     try:

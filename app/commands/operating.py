@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from app import assemble
 from app.config import load_settings
-from app.main import SANDBOX_AD_ACCOUNT_ID
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 from app.shared_values import BLOCKED
@@ -164,7 +164,7 @@ def status(
 
 async def _facts(outbox: Outbox) -> dict[str, Any]:
     now = time.time()
-    account = load_settings().pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID
+    account = assemble.ad_account_id(load_settings())
     backlog = await outbox.backlog(account, now=now)
     block = await BLOCKED.read(outbox, account)
     counts: dict[str, int] = {}

@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.catalog import MAX_ENABLED_PRESETS, Catalog, Preset, load_catalog
+from app import assemble
+from app.catalog import MAX_ENABLED_PRESETS, Catalog, Preset
 from app.config import Settings, load_settings
-from app.destination import ReportConversionEvent
 from app.errors import EventError, EventRefused
-from app.policies import consent_rules, conversion_rules
 from app.receiving.pipeline import Pipeline
-from app.source import Arrival, event_json, read_event, withheld
+from app.source import Arrival, event_json, read_event
 from app.source.body import read_body
 from app.source.parse_json import parse
 from app.types import Event, EventReceipt, Exit, Line
@@ -41,7 +39,7 @@ def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson
 
     Example: pinrelay check --presets presets
     """
-    catalog = _load(load_settings(), presets, mappings)
+    catalog = assemble.running_catalog(_settings(presets, mappings)).catalog
     if as_json:
         sys.stdout.write(orjson.dumps([_row(preset) for preset in catalog.presets]).decode() + "\n")
         return
@@ -79,14 +77,7 @@ def preview(
 
     Example: pinrelay preview order.json --explain
     """
-    settings = load_settings()
-    catalog = _load(settings, presets, mappings)
-    rules = consent_rules(settings)
-    pipeline = Pipeline(
-        catalog,
-        action=ReportConversionEvent(conversion_rules(settings)),
-        withheld=partial(withheld, rules=rules),
-    )
+    pipeline = assemble.pipeline(_settings(presets, mappings))
     try:
         raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as exc:
@@ -94,17 +85,15 @@ def preview(
         raise typer.BadParameter(message) from exc
     for event in _events(raw):
         if explain:
-            _explain(catalog, event, as_json=as_json)
+            _explain(pipeline.catalog, event, as_json=as_json)
         else:
             sys.stdout.write(_preview_line(pipeline, event) + "\n")
 
 
-def _load(settings: Settings, presets: list[Path] | None, mappings: list[Path] | None) -> Catalog:
-    return load_catalog(
-        presets or settings.presets_dir,
-        mappings or settings.mappings_dir,
-        custom_event_names=settings.custom_event_names,
-    )
+def _settings(presets: list[Path] | None, mappings: list[Path] | None) -> Settings:
+    """Read the settings, with folders of the command line in place of theirs."""
+    folders = {"presets_dir": presets, "mappings_dir": mappings}
+    return load_settings(**{name: tuple(given) for name, given in folders.items() if given})
 
 
 def _events(raw: bytes) -> Iterator[Event | EventRefused]:

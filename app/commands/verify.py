@@ -9,8 +9,9 @@ from typing import Annotated
 import orjson
 import typer
 
+from app import assemble
 from app.config import Settings, load_settings
-from app.destination.client import Answer, Failure, PinterestClient
+from app.destination.client import Answer, Failure
 
 #: What each status means for whoever has to mend it (facts of Pinterest's OpenAPI, `events/create`).
 _REMEDIES = {
@@ -47,12 +48,7 @@ def verify(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
 async def _verify(settings: Settings) -> tuple[bool, str]:
     if not settings.live:
         return False, "there are no credentials: set PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN"
-    client = PinterestClient(
-        api_url=settings.pinterest_api_url,
-        ad_account_id=settings.pinterest_ad_account_id or "",
-        token=settings.current_token,
-        timeout_s=settings.send_timeout_s,
-    )
+    client = assemble.pinterest_client(settings)
     try:
         return judge_answer(await client.send([_test_event(time.time())], test=True))
     finally:

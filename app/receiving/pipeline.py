@@ -24,27 +24,32 @@ from app.types import Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, No
 #: After so many events the other requests of this process get their turn.
 EVENTS_A_TURN = 50
 
-#: Answers why an event must not be sent for a preset; None where it may be.
-Gate: TypeAlias = Callable[[Event], str | None]
-PresetGate: TypeAlias = Callable[[str], str | None]
+#: Returns why an event must not be sent, None where it may be: the event's consent and routing.
+WhyWithheld: TypeAlias = Callable[[Event], str | None]
+#: Returns why the preset of this name sends nothing now, None where it does: the switches.
+WhyOff: TypeAlias = Callable[[str], str | None]
 
 
-class _Action(Protocol):
+class Action(Protocol):
     """Builds the Pinterest event from resolved fields, or raises EventInvalid."""
 
-    def __call__(self, fields: dict[str, Any], *, now: float | None) -> tuple[dict[str, Any], list[str]]: ...
+    def __call__(self, fields: dict[str, Any], *, now: float | None) -> tuple[dict[str, Any], list[str]]:
+        """Return the event and warnings; `now` (Unix seconds) judges its age."""
+        ...
 
 
-class _Enqueues(Protocol):
+class Enqueues(Protocol):
     """The one thing the pipeline asks of the outbox."""
 
     async def enqueue(
         self, deliveries: Sequence[NewDelivery], notes: Sequence[Note], tallies: Sequence[Tally], *, now: float
-    ) -> list[Enqueued]: ...
+    ) -> list[Enqueued]:
+        """Do `Outbox.enqueue`."""
+        ...
 
 
-def _open(_: Any) -> None:
-    """Let everything through: the gate where none is given."""
+def _nothing_against(_: object) -> None:
+    """Stand for a rule, or a listener, where none is given."""
 
 
 class Pipeline:
@@ -54,20 +59,20 @@ class Pipeline:
         self,
         catalog: Catalog,
         *,
-        action: _Action = report_conversion_event,
-        withheld: Gate = _open,
-        switched_off: PresetGate = _open,
-        outbox: _Enqueues | None = None,
+        action: Action = report_conversion_event,
+        withheld: WhyWithheld | None = None,
+        why_off: WhyOff | None = None,
+        outbox: Enqueues | None = None,
         ad_account_id: str = "",
-        on_count: Callable[[Sequence[Tally]], None] = _open,
+        on_count: Callable[[Sequence[Tally]], None] | None = None,
     ) -> None:
         self.catalog = catalog
         self._action = action
-        self._withheld = withheld
-        self._switched_off = switched_off
+        self._withheld = withheld or _nothing_against
+        self._why_off = why_off or _nothing_against
         self._outbox = outbox
         self._ad_account_id = ad_account_id
-        self._on_count = on_count
+        self._on_count = on_count or _nothing_against
         self._arrays = asyncio.Lock()
 
     def use(self, catalog: Catalog) -> None:
@@ -94,7 +99,7 @@ class Pipeline:
         return lines or [Line(preset=None, exit=Exit.UNMATCHED, reason="no preset's trigger holds for this event")]
 
     def _map(self, preset: Preset, event: Event, now: float) -> Line:
-        reason = self._switched_off(preset.name)
+        reason = self._why_off(preset.name)
         if reason is not None:
             return Line(preset=preset.name, exit=Exit.WITHHELD, reason=reason)
         try:

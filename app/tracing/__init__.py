@@ -7,28 +7,20 @@ The bar in the middle is the outbox: what is sampled stores the context of `enqu
 OpenTelemetry's own variables switch it on. Without them its SDK is not imported, and all passes untraced.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 from starlette.types import ASGIApp
 
 from app.errors import SettingsError
+from app.receiving.pipeline import Enqueues
 from app.sending.batch import CallReport
 from app.source import Accepts
-from app.types import Enqueued, NewDelivery, Note, Tally
 
 __all__ = ["Enqueues", "Tracing", "open_tracing"]
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-
-
-class Enqueues(Protocol):
-    """The one method of the outbox that is traced."""
-
-    async def enqueue(  # noqa: D102 - as Outbox.enqueue
-        self, deliveries: Sequence[NewDelivery], notes: Sequence[Note], tallies: Sequence[Tally], *, now: float
-    ) -> list[Enqueued]: ...
 
 
 class Tracing(Protocol):

@@ -6,14 +6,13 @@ from typing import Any
 import orjson
 import pytest
 
-from app.catalog import load_catalog
 from app.destination import COMPONENTS
-from app.receiving.pipeline import Pipeline
 from bench import coverage, engine
+from tests.assembled import pipeline, shipped_catalog
 
 ROOT = Path(__file__).parents[2]
 LINES = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
-CATALOG = load_catalog(ROOT / "presets", ROOT / "mappings")
+CATALOG = shipped_catalog()
 
 
 def unpacked(made: list[tuple[str, bytes]]) -> list[tuple[str, Any]]:
@@ -21,10 +20,10 @@ def unpacked(made: list[tuple[str, bytes]]) -> list[tuple[str, Any]]:
 
 
 def test_the_work_by_hand_gives_the_same_as_the_engine() -> None:
-    pipeline = Pipeline(CATALOG)
+    shipped = pipeline()
 
     for line in LINES:
-        assert unpacked(engine.by_hand(line)) == unpacked(pipeline.map_event(line, engine.NOW))
+        assert unpacked(engine.by_hand(line)) == unpacked(shipped.map_event(line, engine.NOW))
 
 
 @pytest.fixture(scope="module")

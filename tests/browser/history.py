@@ -5,15 +5,15 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from app.catalog import load_catalog
-from app.config import Settings, load_settings
+from app import assemble
+from app.assemble import SANDBOX_AD_ACCOUNT_ID
+from app.config import Settings
 from app.delivery import settle, tallies
-from app.main import SANDBOX_AD_ACCOUNT_ID
 from app.outbox import Outbox, open_outbox
-from app.policies import consent_rules, delivery_policy, outbox_rules
-from app.receiving.pipeline import Pipeline
-from app.source import Arrival, read_event, withheld
+from app.policies import delivery_policy, outbox_rules
+from app.source import Arrival, read_event
 from app.types import Claimed, Delivered, Outcome, Rejected, Tally
+from tests import assembled
 from tests.process import ROOT
 
 STEP_S = 1_800
@@ -24,15 +24,9 @@ BAD_STEPS = (17, 18, 33)
 
 async def write_history(url: str, *, now: float) -> None:
     """Write the 23 hours before `now`."""
-    settings = load_settings()
+    settings = assembled.settings()
     outbox = open_outbox(url, outbox_rules(settings))
-    consent = consent_rules(settings)
-    pipeline = Pipeline(
-        load_catalog(ROOT / "presets", ROOT / "mappings"),
-        withheld=lambda event: withheld(event, consent),
-        outbox=outbox,
-        ad_account_id=SANDBOX_AD_ACCOUNT_ID,
-    )
+    pipeline = assemble.pipeline(settings, outbox=outbox)
     events = _events()
     for step in range(STEPS):
         at = now - (STEPS - step) * STEP_S

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from typer.testing import Result
 
-from app.main import SANDBOX_AD_ACCOUNT_ID
+from app.assemble import SANDBOX_AD_ACCOUNT_ID
 from app.outbox import open_outbox
 from app.types import Claimed
 from tests.outbox.build import NOW, new, rules

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from app.main import SANDBOX_AD_ACCOUNT_ID
+from app.assemble import SANDBOX_AD_ACCOUNT_ID
 from app.outbox import OutboxRules, open_outbox
 from app.types import NewDelivery, Rejected, Settlement, State, Tally
 from tests.process import ROOT

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from app.catalog import load_catalog
 from app.destination import report_conversion_event
 from app.errors import EventInvalid
 from app.mapping import compile_mapping
+from tests.assembled import shipped_catalog
 
 FOLDER = Path(__file__).parent.parent / "conformance"
 ROWS = {row["id"]: row for row in map(json.loads, (FOLDER / "action.ndjson").read_text("utf-8").splitlines())}
@@ -135,10 +135,10 @@ def test_every_event_of_the_vectors_is_valid_at_pinterest(judged_by_pinterest: J
 
 
 def test_every_realistic_event_is_valid_at_pinterest(
-    root: Path, judged_by_pinterest: Judge, record_figure: Callable[[str, object], None]
+    judged_by_pinterest: Judge, record_figure: Callable[[str, object], None]
 ) -> None:
     """events.ndjson through the presets and mappings that the project brings."""
-    catalog = load_catalog(root / "presets", root / "mappings")
+    catalog = shipped_catalog()
     faults = {}
     count = 0
     for line in (FOLDER / "events.ndjson").read_text("utf-8").splitlines():

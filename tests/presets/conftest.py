@@ -1,22 +1,20 @@
 """The shipped catalog, and events that say only what differs."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.catalog import Catalog, load_catalog
+from app.catalog import Catalog
 from app.destination import report_conversion_event
-
-ROOT = Path(__file__).parents[2]
+from tests.assembled import shipped_catalog
 
 Make = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
-    return load_catalog(ROOT / "presets", ROOT / "mappings")
+    return shipped_catalog()
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,13 @@ from typing import Any
 import orjson
 import pytest
 
-from app.catalog import Catalog, Preset, load_catalog
-from app.receiving.pipeline import Pipeline
+from app.catalog import Catalog, Preset
 from app.types import Exit
+from tests.assembled import pipeline, shipped_catalog
 from tests.destination.pinterest_schema import event_judge
 
 ROOT = Path(__file__).parents[2]
-PRESETS = {preset.name: preset for preset in load_catalog(ROOT / "presets", ROOT / "mappings").presets}
+PRESETS = {preset.name: preset for preset in shipped_catalog().presets}
 EVENTS = [orjson.loads(line) for line in (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()]
 
 #: The eight that a Segment user expects, with their triggers to the letter.
@@ -70,7 +70,7 @@ def time_of(event: dict[str, Any]) -> float:
 def test_the_eight_have_exactly_their_triggers(name: str, trigger: str) -> None:
     subscribe = f"subscribe: {trigger}\n"
 
-    assert subscribe in (ROOT / PRESETS[name].file).read_text(encoding="utf-8")
+    assert subscribe in (Path(PRESETS[name].file)).read_text(encoding="utf-8")
 
 
 def test_all_presets_are_there_and_on() -> None:
@@ -82,7 +82,7 @@ def test_all_presets_are_there_and_on() -> None:
 def test_the_example_is_taken_by_its_preset_alone_and_sent_without_a_warning(preset: Preset, catalog: Catalog) -> None:
     event = example(preset)
 
-    (line,) = Pipeline(catalog).preview(event, now=time_of(event))
+    (line,) = pipeline(catalog).preview(event, now=time_of(event))
 
     assert (line.preset, line.exit, line.warnings) == (preset.name, Exit.ENQUEUED, ())
     assert line.event is not None
@@ -94,15 +94,15 @@ def test_the_example_is_sent_as_pinterests_schema_wants_it(
     preset: Preset, catalog: Catalog, shared_folder: Path
 ) -> None:
     event = example(preset)
-    ((_, sent),) = Pipeline(catalog).map_event(orjson.dumps(event), time_of(event))
+    ((_, sent),) = pipeline(catalog).map_event(orjson.dumps(event), time_of(event))
 
     assert event_judge(shared_folder)(orjson.loads(sent)) == []
 
 
 def test_realistic_events_are_sent_as_pinterests_schema_wants_them(catalog: Catalog, shared_folder: Path) -> None:
-    judge, pipeline = event_judge(shared_folder), Pipeline(catalog)
+    judge, shipped = event_judge(shared_folder), pipeline(catalog)
 
-    lines = [line for event in EVENTS for line in pipeline.preview(event, now=time_of(event))]
+    lines = [line for event in EVENTS for line in shipped.preview(event, now=time_of(event))]
     sent = [line.event for line in lines if line.event is not None]
 
     assert Counter(line.exit for line in lines) == {Exit.ENQUEUED: 1877, Exit.UNMATCHED: 123}

@@ -7,15 +7,15 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from app import assemble
 from app.catalog.running import RunningCatalog
-from app.config import load_settings
 from app.destination import ConversionRules
 from app.destination.client import PinterestClient
 from app.receiving import explain as tester
 from app.receiving.reports import Draft, EventReport, PresetReport
 from app.sandbox import create_sandbox
 from app.types import Exit
-from tests.process import ROOT
+from tests import assembled
 
 NOW = 1_772_640_800.0
 ORDER: dict[str, Any] = {
@@ -29,9 +29,8 @@ ORDER: dict[str, Any] = {
 
 
 @pytest.fixture
-def running(monkeypatch: pytest.MonkeyPatch) -> RunningCatalog:
-    monkeypatch.chdir(ROOT)
-    return RunningCatalog(load_settings())
+def running() -> RunningCatalog:
+    return assemble.running_catalog(assembled.settings())
 
 
 def make(running: RunningCatalog, url: str = "http://sandbox/v5") -> tester.Tester:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from app.catalog import Catalog, load_catalog
+from app.catalog import Catalog
 from app.errors import EventRefused, OutboxUnavailable
 from app.outbox import Outbox, OutboxRules, open_outbox
 from app.receiving.gathering import EVENTS_TOGETHER, GROUPS_AT_ONCE, SharedTurns
 from app.receiving.pipeline import Pipeline
 from app.types import Event, Exit, Receipt
-from tests.process import ROOT
+from tests.assembled import shipped_catalog
 
 NOW = 1_772_640_800.0
 MAX_BACKLOG = 2 * EVENTS_TOGETHER
@@ -21,7 +21,7 @@ MAX_BACKLOG = 2 * EVENTS_TOGETHER
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load_catalog(ROOT / "presets", ROOT / "mappings")
+    return shipped_catalog()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from app.log import configure_logging
 from app.outbox import Outbox, OutboxRules, open_outbox
 from app.receiving.pipeline import Pipeline
 from app.types import Exit, Query, Tally
+from tests.assembled import shipped_catalog
 from tests.process import ROOT
 
 NOW = 1_772_640_800.0
@@ -26,7 +27,7 @@ PAGE = {
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load_catalog(ROOT / "presets", ROOT / "mappings")
+    return shipped_catalog()
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_a_permission_that_is_no_number_is_none(catalog: Catalog, number: str) -
         ({"type": "screen"}, {}),
         ({"context": {}}, {}),
         ({}, {"withheld": lambda _: "consent: not granted"}),
-        ({}, {"switched_off": lambda name: f"{name} is off"}),
+        ({}, {"why_off": lambda name: f"{name} is off"}),
     ],
     ids=["unmatched", "invalid", "withheld", "switched off"],
 )
@@ -110,7 +111,7 @@ def test_an_event_without_consent_is_withheld_before_anything_is_mapped(catalog:
 
 
 def test_a_preset_that_is_switched_off_withholds(catalog: Catalog) -> None:
-    (line,) = Pipeline(catalog, switched_off=lambda name: f"{name} is off").preview(event(), now=NOW)
+    (line,) = Pipeline(catalog, why_off=lambda name: f"{name} is off").preview(event(), now=NOW)
     assert (line.preset, line.exit, line.reason) == ("Page Visit", Exit.WITHHELD, "Page Visit is off")
 
 

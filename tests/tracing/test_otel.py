@@ -9,15 +9,14 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from app.catalog import load_catalog
 from app.errors import OutboxUnavailable
 from app.outbox import open_outbox
-from app.receiving.pipeline import Pipeline
 from app.tracing.otel import OpenTelemetry
 from app.types import NewDelivery, Receipt
+from tests import assembled
 from tests.outbox.build import ACCOUNT, NOW, At, rules
-from tests.process import ROOT
 
+LIVE: dict[str, Any] = {"pinterest_ad_account_id": ACCOUNT, "pinterest_conversion_token": "token"}
 PAGE = {
     "type": "page",
     "messageId": "p-1",
@@ -34,8 +33,7 @@ class Refusing:
 
 
 async def accept(tracing: OpenTelemetry, outbox: Any) -> Receipt:
-    catalog = load_catalog(ROOT / "presets", ROOT / "mappings")
-    pipeline = Pipeline(catalog, outbox=tracing.enqueues(outbox), ad_account_id=ACCOUNT)
+    pipeline = assembled.pipeline(outbox=tracing.enqueues(outbox), **LIVE)
     return await tracing.accepts(pipeline).accept([PAGE, {**PAGE, "type": "screen"}], now=NOW)
 
 

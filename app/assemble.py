@@ -1,0 +1,89 @@
+"""Catalog, pipeline and ad account, joined as the settings say: once, for the server, the commands, benches and tests.
+
+assemble.pipeline(load_settings()).preview(event, now=...)     what would become of an event; nothing is stored
+assemble.pipeline(load_settings()).map_event(raw, now)         the same for one raw JSON event
+assemble.pipeline(load_settings(), outbox=...).accept(...)     what the server does
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+from starlette.types import ASGIApp
+
+from app.catalog import Catalog
+from app.catalog.running import RunningCatalog
+from app.config import Settings
+from app.destination import ReportConversionEvent
+from app.destination.client import PinterestClient
+from app.policies import consent_rules, conversion_rules
+from app.receiving.pipeline import Action, Enqueues, Pipeline, WhyOff
+from app.source import withheld
+from app.types import Tally
+
+#: Stands for the ad account where there are no credentials.
+SANDBOX_AD_ACCOUNT_ID = "1000000000001"
+#: Where a client that calls the sandbox in this process believes it to be.
+_SANDBOX_URL = "http://sandbox/v5"
+
+
+def ad_account_id(settings: Settings) -> str:
+    """Return the ad account that deliveries are for."""
+    return settings.pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID
+
+
+def running_catalog(settings: Settings) -> RunningCatalog:
+    """Return the presets and mappings of the settings' folders, ready to be read again. Raises CatalogError."""
+    return RunningCatalog(
+        settings.presets_dir, settings.mappings_dir, custom_event_names=frozenset(settings.custom_event_names)
+    )
+
+
+def pipeline(
+    settings: Settings,
+    catalog: Catalog | None = None,
+    *,
+    outbox: Enqueues | None = None,
+    why_off: WhyOff | None = None,
+    on_count: Callable[[Sequence[Tally]], None] | None = None,
+    action_source: str | None = None,
+) -> Pipeline:
+    """Return the pipeline of the settings.
+
+    `catalog` None loads that of the settings, which may raise CatalogError. Without an outbox it only previews.
+    `why_off` says why a preset is switched off, None where it is not; asked where the settings refuse such events.
+    `on_count` is told what was counted. `action_source` replaces what the presets say; None keeps it.
+    """
+    return Pipeline(
+        catalog or running_catalog(settings).catalog,
+        action=_action(settings, action_source),
+        withheld=partial(withheld, rules=consent_rules(settings)),
+        why_off=why_off if settings.switched_off == "refuse" else None,
+        outbox=outbox,
+        ad_account_id=ad_account_id(settings),
+        on_count=on_count,
+    )
+
+
+def pinterest_client(settings: Settings, sandbox: ASGIApp | None = None) -> PinterestClient:
+    """Return the client of Pinterest for the ad account; of `sandbox`, which is in this process, where it is given."""
+    return PinterestClient(
+        api_url=_SANDBOX_URL if sandbox else settings.pinterest_api_url,
+        ad_account_id=ad_account_id(settings),
+        token=settings.current_token if settings.live else SecretStr("sandbox"),
+        timeout_s=settings.send_timeout_s,
+        transport=httpx.ASGITransport(app=sandbox) if sandbox else None,
+    )
+
+
+def _action(settings: Settings, action_source: str | None) -> Action:
+    build = ReportConversionEvent(conversion_rules(settings))
+    if action_source is None:
+        return build
+
+    def from_there(fields: dict[str, Any], *, now: float | None) -> tuple[dict[str, Any], list[str]]:
+        return build(fields | {"action_source": action_source}, now=now)
+
+    return from_there

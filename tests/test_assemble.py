@@ -1,0 +1,130 @@
+"""What is joined here is the same for everyone, and the names that programs outside rely on stay."""
+
+import inspect
+from typing import Any
+
+import orjson
+import pytest
+
+from app import assemble
+from app.catalog import load_catalog
+from app.config import load_settings
+from app.destination import report_conversion_event
+from app.errors import EventError, EventRefused, MappingError, OutboxError, PinrelayError, TriggerError
+from app.mapping import compile_mapping
+from app.source import read_raw_event
+from app.trigger import compile_trigger
+from app.types import Exit
+from tests import assembled
+from tests.process import ROOT
+
+NOW = 1_772_640_800.0
+WHO = {"ip": "203.0.113.9", "userAgent": "x"}
+PAGE = orjson.dumps({"type": "page", "messageId": "p-1", "timestamp": NOW - 60, "context": WHO})
+ONLY = """
+name: Only
+subscribe: type = "page"
+action: report_conversion_event
+mapping: {event_name: tasting}
+"""
+
+
+def parameters(function: Any) -> list[str]:
+    """Return the names of the parameters that a caller must give, in order."""
+    found = inspect.signature(function).parameters.values()
+    return [each.name for each in found if each.default is inspect.Parameter.empty]
+
+
+@pytest.mark.parametrize(
+    ("function", "needed"),
+    [
+        (load_catalog, ["presets_dir", "mappings_dir"]),
+        (compile_trigger, ["text"]),
+        (compile_mapping, ["mapping"]),
+        (report_conversion_event, ["fields", "now"]),
+        (load_settings, ["overrides"]),
+        (read_raw_event, ["raw", "now"]),
+        (assemble.pipeline, ["settings"]),
+        (assemble.pipeline(assembled.settings()).preview, ["event", "now"]),
+        (assemble.pipeline(assembled.settings()).map_event, ["raw", "now"]),
+    ],
+    ids=lambda value: getattr(value, "__qualname__", ""),
+)
+def test_what_a_function_that_is_relied_on_from_outside_needs_stays(function: Any, needed: list[str]) -> None:
+    assert parameters(function) == needed
+
+
+def test_what_is_relied_on_from_outside_works_together() -> None:
+    catalog = load_catalog(ROOT / "presets", ROOT / "mappings")
+    pipeline = assemble.pipeline(assembled.settings())
+    event = read_raw_event(PAGE, now=NOW)
+
+    (line,) = pipeline.preview(event, now=NOW)
+    ((preset, sent),) = pipeline.map_event(PAGE, NOW)
+
+    assert [each.name for each in catalog.matching(event)] == [line.preset] == [preset]
+    assert (line.exit, line.event) == (Exit.ENQUEUED, orjson.loads(sent))
+    assert compile_trigger('type = "page"').matches(event)
+    fields = compile_mapping({"event_id": {"@path": "$.messageId"}}).resolve(event)
+    with pytest.raises(EventError):
+        report_conversion_event(fields, now=NOW)
+
+
+def test_errors_that_are_relied_on_from_outside_are_all_of_one_kind() -> None:
+    assert all(issubclass(each, PinrelayError) for each in (EventRefused, TriggerError, MappingError, OutboxError))
+
+
+@pytest.mark.parametrize(
+    ("settings", "event", "exits"),
+    [
+        ({}, {}, [Exit.ENQUEUED]),
+        ({"consent_categories": ("ads",)}, {"consent": {"categoryPreferences": {}}}, [Exit.WITHHELD]),
+        ({"max_event_age_days": 0.0001}, {}, [Exit.INVALID]),
+        ({"honour_integrations": False}, {"integrations": {"All": False}}, [Exit.ENQUEUED]),
+        ({}, {"integrations": {"All": False}}, [Exit.WITHHELD]),
+    ],
+    ids=str,
+)
+def test_the_pipeline_obeys_the_settings(settings: dict[str, Any], event: dict[str, Any], exits: list[Exit]) -> None:
+    given = orjson.loads(PAGE)
+    given |= {name: value for name, value in event.items() if name != "consent"}
+    given["context"] |= {name: value for name, value in event.items() if name == "consent"}
+    lines = assembled.pipeline(**settings).preview(given, now=NOW)
+    assert [line.exit for line in lines] == exits
+
+
+def test_event_names_of_the_advertisers_own_are_known_wherever_the_settings_are(tmp_path: Any) -> None:
+    (tmp_path / "only.yaml").write_text(ONLY, "utf-8")
+    settings = assembled.settings(presets_dir=(tmp_path,), custom_event_names=("tasting",))
+    ((_, sent),) = assemble.pipeline(settings).map_event(PAGE, NOW)
+    assert orjson.loads(sent)["event_name"] == "tasting"
+
+
+@pytest.mark.parametrize(("switched_off", "exits"), [("hold", [Exit.ENQUEUED]), ("refuse", [Exit.WITHHELD])])
+def test_switches_withhold_where_the_settings_refuse_what_is_switched_off(switched_off: str, exits: list[Exit]) -> None:
+    settings = assembled.settings(switched_off=switched_off)
+    pipeline = assemble.pipeline(settings, assembled.shipped_catalog(), why_off=lambda name: f"{name} is off")
+    assert [line.exit for line in pipeline.preview(orjson.loads(PAGE), now=NOW)] == exits
+
+
+def test_an_action_source_may_replace_what_the_presets_say() -> None:
+    pipeline = assemble.pipeline(assembled.settings(), assembled.shipped_catalog(), action_source="offline")
+    ((_, sent),) = pipeline.map_event(PAGE, NOW)
+    assert orjson.loads(sent)["action_source"] == "offline"
+
+
+@pytest.mark.parametrize(
+    ("settings", "account"),
+    [
+        ({}, assemble.SANDBOX_AD_ACCOUNT_ID),
+        ({"pinterest_ad_account_id": "549755885175", "pinterest_conversion_token": "t"}, "549755885175"),
+    ],
+    ids=str,
+)
+async def test_deliveries_are_for_the_ad_account_of_the_settings(settings: dict[str, Any], account: str) -> None:
+    assert assemble.ad_account_id(assembled.settings(**settings)) == account
+
+
+def test_the_settings_of_tests_are_not_those_of_whoever_runs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONSENT_CATEGORIES", "ads")
+    assert assembled.settings().consent_categories == ()
