@@ -29,7 +29,7 @@ def _normalised(change: Callable[[str], str]) -> AfterValidator:
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 UpperTexts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _normalised(str.upper)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
+FolderPaths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 
 #: URL parameters that hold personal data or secrets wherever they stand, compared in any case.
 REDACTED_PARAMETERS: Final = (
@@ -64,10 +64,10 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
     # Files
-    presets_dir: Folders = Field(
+    presets_dir: FolderPaths = Field(
         (Path("presets"),), description="folders of presets; a later one replaces by file name"
     )
-    mappings_dir: Folders = Field((Path("mappings"),), description="folders of mappings, likewise")
+    mappings_dir: FolderPaths = Field((Path("mappings"),), description="folders of mappings, likewise")
 
     # Who may send
     webhook_shared_secrets: Secrets = Field((), max_length=2, description="Segment's X-Signature; two while rotating")

@@ -42,7 +42,7 @@ class Revised(Generic[_Value]):
 
 
 @dataclass(frozen=True, slots=True)
-class Key(Generic[_Value]):
+class SharedKey(Generic[_Value]):
     """One value. JSON that does not read as its record, such as a newer Pinrelay's, counts as no value."""
 
     #: As the outbox stores it.
@@ -75,16 +75,16 @@ class Key(Generic[_Value]):
 
 
 @dataclass(frozen=True, slots=True)
-class Keys(Generic[_Value]):
+class SharedKeys(Generic[_Value]):
     """The same value of each of several: ad accounts, presets, processes, files."""
 
     #: Ends with a slash.
     prefix: str
     record: type[_Value]
 
-    def of(self, name: str) -> Key[_Value]:
+    def of(self, name: str) -> SharedKey[_Value]:
         """Return the key of one of them."""
-        return Key(self.prefix + name, self.record)
+        return SharedKey(self.prefix + name, self.record)
 
     async def read(self, shared: SharedValues, name: str) -> _Value | None:
         """Return the value of one of them; None where there is none."""
@@ -164,20 +164,20 @@ class Process:
 # The values. No other key is written.
 
 #: By ad account, while Pinterest refuses it. `delivery.blocked` writes; health, console, alerts and `status` read.
-BLOCKED = Keys("blocked/", Block)
+BLOCKED = SharedKeys("blocked/", Block)
 #: By ad account: what may be sent now. `delivery.rate` writes and reads.
-RATE = Keys("rate/", Bucket)
+RATE = SharedKeys("rate/", Bucket)
 #: The switch of the destination; one that was never used is on. `coordination` writes and reads.
-DESTINATION_SWITCH = Key("switch/destination", Switch)
+DESTINATION_SWITCH = SharedKey("switch/destination", Switch)
 #: By preset: its switch. `coordination` writes and reads.
-PRESET_SWITCH = Keys("switch/preset/", Switch)
+PRESET_SWITCH = SharedKeys("switch/preset/", Switch)
 #: Written by the process that loaded the files last. `coordination` writes and reads.
-WANTED_CATALOG = Key("catalog/generation", WantedCatalog)
+WANTED_CATALOG = SharedKey("catalog/generation", WantedCatalog)
 #: Of the last reload that was asked for. `coordination` writes and reads.
-CATALOG_FAULTS = Key("catalog/faults", CatalogFaults)
+CATALOG_FAULTS = SharedKey("catalog/faults", CatalogFaults)
 #: By process: each writes its own. `coordination` writes and reads.
-PROCESSES = Keys("process/", Process)
+PROCESSES = SharedKeys("process/", Process)
 #: The alerts that were told and not yet cleared: text by condition. `alerts` writes and reads.
-OPEN_ALERTS = Key("alerts", dict[str, str])
+OPEN_ALERTS = SharedKey("alerts", dict[str, str])
 #: By digest of a file: how many of its records are committed. `pinrelay import` writes and reads.
-IMPORTED = Keys("import/", int)
+IMPORTED = SharedKeys("import/", int)

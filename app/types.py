@@ -98,6 +98,10 @@ class Note:
     source: str = "default"
 
 
+#: A reason or a warning is counted by its first characters, of which a Tally's label takes so many.
+MAX_LABEL_CHARACTERS = 160
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
     """A count of one thing that happened, kept by minute for the console and the metrics."""

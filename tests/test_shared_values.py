@@ -21,17 +21,17 @@ from app.shared_values import (
     WANTED_CATALOG,
     Bucket,
     CatalogFaults,
-    Key,
-    Keys,
     Process,
     Revised,
+    SharedKey,
+    SharedKeys,
     Switch,
     WantedCatalog,
 )
 from tests.delivery.claims import a_block
 
 #: Each value there is, with one that it may hold.
-VALUES: list[tuple[Key[Any], Any]] = [
+VALUES: list[tuple[SharedKey[Any], Any]] = [
     (BLOCKED.of("42"), a_block()),
     (RATE.of("42"), Bucket(calls=0.5, at=1_795_000_000.25)),
     (DESTINATION_SWITCH, Switch(on=False)),
@@ -53,8 +53,8 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
 
 
 def test_the_table_holds_every_value_and_no_key_stands_twice() -> None:
-    listed = [each for each in vars(shared_values).values() if isinstance(each, Key | Keys)]
-    prefixes = [each.name if isinstance(each, Key) else each.prefix for each in listed]
+    listed = [each for each in vars(shared_values).values() if isinstance(each, SharedKey | SharedKeys)]
+    prefixes = [each.name if isinstance(each, SharedKey) else each.prefix for each in listed]
     for key, _ in VALUES:
         assert [prefix for prefix in prefixes if key.name.startswith(prefix)], key
     assert len(VALUES) == len(listed)
@@ -62,7 +62,7 @@ def test_the_table_holds_every_value_and_no_key_stands_twice() -> None:
 
 
 @pytest.mark.parametrize(("key", "value"), VALUES, ids=lambda each: getattr(each, "name", None))
-async def test_what_is_written_is_read_and_taken_away(outbox: Outbox, key: Key[Any], value: Any) -> None:
+async def test_what_is_written_is_read_and_taken_away(outbox: Outbox, key: SharedKey[Any], value: Any) -> None:
     assert await key.read_revised(outbox) == Revised(None, 0)
     assert await key.write(outbox, value) == 1
     assert await key.read_revised(outbox) == Revised(value, 1)

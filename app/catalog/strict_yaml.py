@@ -12,7 +12,7 @@ import yaml
 from app.errors import Fault
 
 #: Deeper files are refused before anything recurses over them.
-MAX_DEPTH = 60
+MAX_YAML_DEPTH = 60
 
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
 
@@ -34,8 +34,8 @@ class _JsonLoader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             raise _fault("aliases (*name) are not read", self._here())
         self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise _fault(f"nested deeper than {MAX_DEPTH} levels", self._here())
+        if self.depth > MAX_YAML_DEPTH:
+            raise _fault(f"nested deeper than {MAX_YAML_DEPTH} levels", self._here())
         node = super().compose_node(parent, index)
         if node is not None and node.tag not in _TAGS:
             raise _fault(f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not read", node.start_mark)

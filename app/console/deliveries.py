@@ -15,7 +15,7 @@ from app.types import Query, State
 
 PAGE_SIZE = 50
 #: Fields of the search form; each narrows the search.
-FILTERS = ("message_id", "event_id", "preset", "state", "reason")
+SEARCH_FIELDS = ("message_id", "event_id", "preset", "state", "reason")
 
 
 class DeliveryPages:
@@ -99,7 +99,7 @@ class DeliveryPages:
 
 def filters_of(values: Mapping[str, str]) -> dict[str, str]:
     """Keep the search fields that hold something; an unknown state is no filter."""
-    found = {name: values.get(name, "").strip() for name in FILTERS}
+    found = {name: values.get(name, "").strip() for name in SEARCH_FIELDS}
     if found["state"] not in tuple(State):
         found["state"] = ""
     return {name: value for name, value in found.items() if value}

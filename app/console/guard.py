@@ -13,7 +13,7 @@ from app.console.pages import SECURITY_HEADERS, Pages, base_of
 from app.console.services import ConsoleServices
 from app.errors import OutboxUnavailable, UnknownPreset
 
-Page: TypeAlias = Callable[[Request], Awaitable[Response]]
+PageHandler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 class Guard:
@@ -23,7 +23,7 @@ class Guard:
         self._services = services
         self._pages = pages
 
-    def __call__(self, page: Page, *, public: bool = False) -> Page:
+    def __call__(self, page: PageHandler, *, public: bool = False) -> PageHandler:
         """Return the page with the guard before it; a `public` page is shown to anybody."""
 
         async def guarded(request: Request) -> Response:
@@ -56,7 +56,7 @@ class Guard:
         refused = check_form(request) if request.method == "POST" else None
         return self._pages.problem(request, refused.status, refused.title, refused.text) if refused else None
 
-    async def _show(self, page: Page, request: Request) -> Response:
+    async def _show(self, page: PageHandler, request: Request) -> Response:
         try:
             return await page(request)
         except UnknownPreset as exc:

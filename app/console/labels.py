@@ -7,7 +7,7 @@ from typing import Any
 
 from app.types import Exit, State
 
-STATES: Mapping[State, str] = {
+STATE_LABELS: Mapping[State, str] = {
     State.PENDING: "waits to be sent",
     State.CLAIMED: "is being sent",
     State.DELIVERED: "Pinterest took it",
@@ -15,7 +15,7 @@ STATES: Mapping[State, str] = {
 }
 
 #: Pinterest's quality components by the names of its API (`conversion_eqs`), in words.
-COMPONENTS: Mapping[str, str] = {
+COMPONENT_LABELS: Mapping[str, str] = {
     "external_event_id": "Event id",
     "hashed_email": "Email",
     "hashed_maid": "Mobile ad id",
@@ -30,7 +30,7 @@ COMPONENTS: Mapping[str, str] = {
 }
 
 #: Exits of `PresetReport` and of notes, as the end of a sentence.
-EXITS: Mapping[Exit, str] = {
+EXIT_LABELS: Mapping[Exit, str] = {
     Exit.REFUSED: "not a Segment event",
     Exit.UNMATCHED: "did not match",
     Exit.WITHHELD: "withheld",
@@ -56,7 +56,7 @@ _UNITS = ((86_400, "day", "days"), (3_600, "hour", "hours"), (60, "minute", "min
 
 def component_label(name: str) -> str:
     """Say a quality component; an unknown one as it is."""
-    return COMPONENTS.get(name, name.replace("_", " "))
+    return COMPONENT_LABELS.get(name, name.replace("_", " "))
 
 
 def answer_label(status: str) -> str:

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.console import labels
 from app.console.services import ConsoleServices
+from app.types import MAX_LABEL_CHARACTERS
 
 ROOM = Path(__file__).parent
 
@@ -96,8 +97,9 @@ def _environment(services: ConsoleServices) -> Environment:
         destination=services.destination,
         has_password=services.access.has_password,
         percent=labels.percent,
-        states=labels.STATES,
-        exits=labels.EXITS,
+        max_label=MAX_LABEL_CHARACTERS,
+        states=labels.STATE_LABELS,
+        exits=labels.EXIT_LABELS,
     )
     return environment
 

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from app.alerts import LATE_S
 from app.console.labels import count_of, span
 from app.shared_values import Block
 from app.types import Backlog
 
-#: Deliveries that wait longer than this are late; the alert rules say the same.
-LATE_S = 3_600
 #: More than one in so many matched events being invalid is worth a look.
 INVALID_ONE_IN = 10
 

@@ -8,7 +8,7 @@ from app.delivery.shutdown import Shutdown
 from app.errors import OutboxUnavailable
 
 #: Before the outbox is asked again.
-PAUSE_S = 1.0
+ASK_AGAIN_S = 1.0
 
 
 class Calls:
@@ -51,7 +51,7 @@ class Calls:
                 wait_s = await self._limiter.take(now=self._clock())
             except OutboxUnavailable as exc:
                 self._on_error(exc)
-                wait_s = PAUSE_S
+                wait_s = ASK_AGAIN_S
             if wait_s == 0:
                 return True
             await self._shutdown.rest(wait_s)

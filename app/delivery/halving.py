@@ -3,10 +3,10 @@
 from collections.abc import Generator, Sequence
 from typing import TypeVar
 
-T = TypeVar("T")
+_Member = TypeVar("_Member")
 
 
-def halving(members: Sequence[T]) -> Generator[Sequence[T], bool, bool]:
+def halving(members: Sequence[_Member]) -> Generator[Sequence[_Member], bool, bool]:
     """Yield what to send next and be told whether that was refused whole, until every good member was sent.
 
     A refused part is halved until the refused member stands alone (then it has its answer).
@@ -19,7 +19,7 @@ def halving(members: Sequence[T]) -> Generator[Sequence[T], bool, bool]:
     return refused
 
 
-def _halves(members: Sequence[T]) -> Generator[Sequence[T], bool, None]:
+def _halves(members: Sequence[_Member]) -> Generator[Sequence[_Member], bool, None]:
     middle = len(members) // 2
     left, right = members[:middle], members[middle:]
     left_was_refused = yield from halving(left)

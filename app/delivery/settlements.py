@@ -7,10 +7,20 @@ from msgspec.structs import replace
 
 from app.delivery.policy import DeliveryPolicy
 from app.delivery.retry import Dead, clamped, decide
-from app.types import LEASE_LOST, Blocked, Claimed, Delivered, Exit, Outcome, Rejected, Retry, Settlement, State, Tally
-
-#: A warning is counted by its first characters.
-MAX_LABEL_CHARACTERS = 100
+from app.types import (
+    LEASE_LOST,
+    MAX_LABEL_CHARACTERS,
+    Blocked,
+    Claimed,
+    Delivered,
+    Exit,
+    Outcome,
+    Rejected,
+    Retry,
+    Settlement,
+    State,
+    Tally,
+)
 
 _EXITS = {Delivered: Exit.DELIVERED, Retry: Exit.RETRY, Rejected: Exit.REJECTED, Blocked: Exit.BLOCKED}
 

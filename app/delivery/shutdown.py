@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
-T = TypeVar("T")
+_Result = TypeVar("_Result")
 
 
 class Shutdown:
@@ -42,11 +42,11 @@ class Shutdown:
         """Sleep, but not on when the end is forced."""
         await _within(seconds, self._forced)
 
-    async def unless_requested(self, work: Coroutine[Any, Any, T]) -> T | None:
+    async def unless_requested(self, work: Coroutine[Any, Any, _Result]) -> _Result | None:
         """Do `work`; None, and the work cancelled, where the end is requested first."""
         return await _race(work, self._requested)
 
-    async def unless_forced(self, work: Coroutine[Any, Any, T]) -> T | None:
+    async def unless_forced(self, work: Coroutine[Any, Any, _Result]) -> _Result | None:
         """Do `work`; None, and the work cancelled, where the end is forced first."""
         return await _race(work, self._forced)
 
@@ -56,7 +56,7 @@ async def _within(seconds: float, event: asyncio.Event) -> None:
         await asyncio.wait_for(event.wait(), seconds)
 
 
-async def _race(work: Coroutine[Any, Any, T], event: asyncio.Event) -> T | None:
+async def _race(work: Coroutine[Any, Any, _Result], event: asyncio.Event) -> _Result | None:
     task = asyncio.create_task(work)
     end = asyncio.create_task(event.wait())
     try:

@@ -2,11 +2,12 @@
 
 from app.destination.conversion_event import ReportConversionEvent, report_conversion_event
 from app.destination.conversion_rules import ConversionRules
-from app.destination.event_name import ACTION_SOURCES, EVENT_NAMES, nearest_event_name
+from app.destination.event_name import nearest_event_name
 from app.destination.normalised_forms import normalised_forms
 from app.destination.place_names import load_place_names
 from app.destination.quality import COMPONENTS, components
 from app.destination.redaction import redact
+from app.values.closed_lists import ACTION_SOURCES, EVENT_NAMES
 
 __all__ = [
     "ACTION_SOURCES",

@@ -15,7 +15,7 @@ import orjson
 from pydantic import SecretStr
 
 #: The token, or how to read the one that holds now (a changed one is taken up by the next call).
-Token: TypeAlias = SecretStr | Callable[[], SecretStr]
+TokenSource: TypeAlias = SecretStr | Callable[[], SecretStr]
 
 #: Of the whole time; what is left is for sending and for Pinterest.
 _CONNECT_SHARE = 0.5
@@ -52,7 +52,7 @@ class PinterestClient:
         *,
         api_url: str,
         ad_account_id: str,
-        token: Token,
+        token: TokenSource,
         timeout_s: float,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from app.destination.app_and_device import read_app_info, read_device_info, read_language
 from app.destination.conversion_rules import ConversionRules
 from app.destination.custom_data import LDP, read_custom_data
-from app.destination.event_name import ACTION_SOURCES, EVENT_NAMES, nearest_event_name
+from app.destination.event_name import nearest_event_name
 from app.destination.event_time import read_time, settled_time
 from app.destination.reading import (
     NO_NOTES,
@@ -26,6 +26,7 @@ from app.destination.redaction import Redactor
 from app.destination.user_data import UserDataReader, missing_identifiers
 from app.destination.warnings import kind, shown
 from app.errors import EventInvalid
+from app.values.closed_lists import ACTION_SOURCES, EVENT_NAMES
 
 _NEEDS_IDENTIFIER = (
     "user_data needs at least one of em (email), hashed_maids, or client_ip_address together with client_user_agent"

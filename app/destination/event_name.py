@@ -1,36 +1,9 @@
-"""The names of events that Pinterest predefines."""
+"""The event name among those known that was probably meant."""
 
 import difflib
 from collections.abc import Collection
 
-#: 15 stand in Pinterest's schema (5.23), all 22 in its developer documentation and its own tag template.
-EVENT_NAMES = (
-    "add_payment_info",
-    "add_to_cart",
-    "add_to_wishlist",
-    "app_install",
-    "app_open",
-    "checkout",
-    "contact",
-    "custom",
-    "customize_product",
-    "find_location",
-    "initiate_checkout",
-    "lead",
-    "page_visit",
-    "schedule",
-    "search",
-    "signup",
-    "start_trial",
-    "submit_application",
-    "subscribe",
-    "view_category",
-    "view_content",
-    "watch_video",
-)
-
-#: `action_source` is a closed list.
-ACTION_SOURCES = ("app_android", "app_ios", "web", "offline")
+from app.values.closed_lists import EVENT_NAMES
 
 #: What other platforms call the same thing, where the spelling does not lead there.
 _SYNONYMS = {

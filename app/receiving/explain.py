@@ -16,7 +16,7 @@ from app.errors import CatalogError, EventError, EventInvalid, MappingError
 from app.receiving.reports import ConditionReport, Draft, EventReport, FieldReport, PinterestReply, PresetReport
 from app.sandbox import judge
 from app.source import Arrival, read_event
-from app.trigger import MISSING as NOT_THERE
+from app.trigger import ABSENT
 from app.types import Event, Exit
 
 
@@ -55,9 +55,7 @@ class Tester:
     def _preset(self, preset: Preset, event: Event, now: float) -> PresetReport:
         finding = preset.trigger.explain(event)
         conditions = tuple(
-            ConditionReport(
-                text=part.text, held=part.held, found=None if part.found is NOT_THERE else _json(part.found)
-            )
+            ConditionReport(text=part.text, held=part.held, found=None if part.found is ABSENT else _json(part.found))
             for part in finding.conditions()
         )
         if not finding.held:

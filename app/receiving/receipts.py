@@ -7,10 +7,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from app.errors import EventRefused
-from app.types import Enqueued, EventReceipt, Exit, Line, NewDelivery, Note, Receipt, Tally
-
-#: Reasons are counted by their first characters.
-MAX_LABEL_CHARACTERS = 160
+from app.types import MAX_LABEL_CHARACTERS, Enqueued, EventReceipt, Exit, Line, NewDelivery, Note, Receipt, Tally
 
 #: What the ledger keeps a note of; unmatched events are only counted.
 _NOTED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID})

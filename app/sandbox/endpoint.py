@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from app.sandbox.cut import CutAnswer
 from app.sandbox.judge import Verdict, call_problem, verdict
-from app.sandbox.record import Call, Record
+from app.sandbox.record import Record, RecordedCall
 from app.sandbox.replies import error, json_answer, results
 from app.sandbox.script import Orders, Script, Step
 
@@ -92,7 +92,9 @@ class Sandbox:
         recorded = [] if test else processed
         self.record.add(recorded)
         status = None if isinstance(answer, CutAnswer) else answer.status_code
-        call = Call(at=self._clock(), status=status, events=len(_event_ids(body)), recorded=len(recorded), test=test)
+        call = RecordedCall(
+            at=self._clock(), status=status, events=len(_event_ids(body)), recorded=len(recorded), test=test
+        )
         self.record.called(call)
         return answer
 

@@ -6,41 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.sandbox.checks import array, closed
-from app.sandbox.schema import EVENT, HASHED
+from app.sandbox.schema import CONVERSION_EVENT, HASHED
+from app.values.closed_lists import ACTION_SOURCES, EVENT_NAMES
 
 MAX_EVENTS = 1_000
 #: Pinterest refuses older events (seen as status 422).
 MAX_AGE_S = 7 * 86_400
 #: Ours: Pinterest does not say how far ahead a clock may be.
 MAX_AHEAD_S = 300
-
-ACTION_SOURCES = ("app_android", "app_ios", "web", "offline")
-EVENT_NAMES = frozenset(
-    {
-        "add_payment_info",
-        "add_to_cart",
-        "add_to_wishlist",
-        "app_install",
-        "app_open",
-        "checkout",
-        "contact",
-        "custom",
-        "customize_product",
-        "find_location",
-        "initiate_checkout",
-        "lead",
-        "page_visit",
-        "schedule",
-        "search",
-        "signup",
-        "start_trial",
-        "submit_application",
-        "subscribe",
-        "view_category",
-        "view_content",
-        "watch_video",
-    }
-)
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _CALL = closed({"data": array(lambda _event: (), max_items=MAX_EVENTS)}, required=("data",))
@@ -83,7 +56,7 @@ def call_problem(body: Any) -> str | None:
 
 def schema_problems(event: Any) -> list[str]:
     """List where an event breaks the schema: `custom_data.value: integer is not of type 'string'`."""
-    return _worded(EVENT(event))
+    return _worded(CONVERSION_EVENT(event))
 
 
 def verdict(event: dict[str, Any], now: float, *, event_names: Collection[str] = ()) -> Verdict:

@@ -12,7 +12,7 @@ import orjson
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class RecordedCall:
     """One request, and how it was answered."""
 
     at: float
@@ -34,7 +34,7 @@ class Record:
     def __init__(self, *, keep: int = 1_000, path: Path | None = None) -> None:
         self._events: deque[dict[str, Any]] = deque(maxlen=keep)
         self._duplicates: deque[dict[str, Any]] = deque(maxlen=keep)
-        self._calls: deque[Call] = deque(maxlen=keep)
+        self._calls: deque[RecordedCall] = deque(maxlen=keep)
         self._statuses: Counter[str] = Counter()
         self._names: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
@@ -51,7 +51,7 @@ class Record:
         for event in events:
             self._count(event)
 
-    def called(self, call: Call) -> None:
+    def called(self, call: RecordedCall) -> None:
         """Keep that a call was made and answered."""
         self._calls.append(call)
         self._statuses["cut" if call.status is None else str(call.status)] += 1

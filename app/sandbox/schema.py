@@ -118,7 +118,7 @@ def _user_data(value: Any) -> Sequence[Problem]:
     return problems or FINE
 
 
-EVENT = closed(
+CONVERSION_EVENT = closed(
     {
         "action_source": text(),
         "advertiser_tracking_enabled": boolean,

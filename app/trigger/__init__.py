@@ -8,7 +8,7 @@
 The language by example: docs/triggers.md.
 """
 
-from app.trigger.findings import MISSING, Finding
+from app.trigger.findings import ABSENT, Finding
 from app.trigger.trigger import Trigger, compile_trigger
 
-__all__ = ["MISSING", "Finding", "Trigger", "compile_trigger"]
+__all__ = ["ABSENT", "Finding", "Trigger", "compile_trigger"]

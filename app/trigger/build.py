@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from app.trigger.field import finder
-from app.trigger.syntax import Call, Comparison, Condition, Field, Group, Joiner, Negation, Term
+from app.trigger.syntax import Comparison, Condition, Field, FunctionCall, Group, Joiner, Negation, Term
 from app.types import Event
 
 Predicate: TypeAlias = Callable[[Event], bool]
@@ -36,7 +36,7 @@ def build(term: Term) -> Predicate:
 
 def build_condition(condition: Condition) -> Predicate:
     """Return the function of one comparison or function."""
-    if isinstance(condition, Call):
+    if isinstance(condition, FunctionCall):
         return _call(condition)
     value, equal = condition.value.value, condition.operator == "="
     if isinstance(value, bool) or value is None:
@@ -155,7 +155,7 @@ def _double(value: Any) -> float | None:
 # Functions
 
 
-def _call(call: Call) -> Predicate:
+def _call(call: FunctionCall) -> Predicate:
     find, negated = finder(call.field), call.negated
     test = _glob(call.argument) if call.function == "match" else _part(call.argument)
     return lambda event: isinstance(found := find(event), str) and test(found) is not negated

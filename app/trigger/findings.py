@@ -12,11 +12,11 @@ from app.types import Event
 
 
 class _Missing(Enum):
-    MISSING = "missing"
+    ABSENT = "missing"
 
 
 #: The event holds no value there. Null is a value: it is None.
-MISSING: Final = _Missing.MISSING
+ABSENT: Final = _Missing.ABSENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Finding:
     #: The event fulfils it.
     held: bool
     #: Of a condition: the event's value, which may be personal, or MISSING. MISSING for all other kinds.
-    found: Any = field(default=MISSING, repr=False)
+    found: Any = field(default=ABSENT, repr=False)
     #: Empty for a condition; one for `not`.
     parts: tuple["Finding", ...] = ()
 
@@ -69,5 +69,5 @@ def explain(term: Term, event: Event) -> Finding:
         text=term.text,
         column=term.column,
         held=build_condition(term)(event),
-        found=finder(term.field)(event, MISSING),
+        found=finder(term.field)(event, ABSENT),
     )

@@ -14,9 +14,9 @@ from app.trigger.scan import Kind, Token, next_token, number_of
 from app.trigger.syntax import (
     FLAT_FIELDS,
     NESTED_FIELDS,
-    Call,
     Comparison,
     Field,
+    FunctionCall,
     FunctionName,
     Group,
     Joiner,
@@ -28,7 +28,7 @@ from app.trigger.syntax import (
 
 MAX_CHARACTERS = 65_536
 #: Parentheses within parentheses.
-MAX_DEPTH = 50
+MAX_PARENTHESES_DEPTH = 50
 
 _FUNCTIONS: dict[str, FunctionName] = {name: name for name in get_args(FunctionName)}
 _OPERATORS: dict[str, Operator] = {operator: operator for operator in get_args(Operator)}
@@ -137,8 +137,8 @@ class _Parser:
     def _parenthesised(self) -> Term:
         opening = self._take()
         self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise TriggerError(f"at most {MAX_DEPTH} parentheses stand within one another.", opening.column)
+        if self._depth > MAX_PARENTHESES_DEPTH:
+            raise TriggerError(f"at most {MAX_PARENTHESES_DEPTH} parentheses stand within one another.", opening.column)
         if self._next_is(")"):
             raise TriggerError("these parentheses are empty: put a condition in them or remove them.", opening.column)
         term = self._trigger()
@@ -152,14 +152,14 @@ class _Parser:
 
     # Conditions
 
-    def _call(self, column: int, *, negated: bool) -> Call:
+    def _call(self, column: int, *, negated: bool) -> FunctionCall:
         name = self._take().text
         self._take_mark("(", of=name)
         field = self._field()
         self._take_mark(",", of=name)
         argument = self._argument(name)
         self._take_mark(")", of=name)
-        return Call(
+        return FunctionCall(
             function=_FUNCTIONS[name],
             field=field,
             argument=argument,

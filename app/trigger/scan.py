@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from app.errors import TriggerError
 from app.trigger.mistakes import instead_of, quote, stray_character
-from app.trigger.syntax import Step
+from app.trigger.syntax import PathStep
 
 #: Unicode's property White_Space, which is neither Python's `\s` nor JavaScript's.
 #: https://www.unicode.org/Public/UCD/latest/ucd/PropList.txt
@@ -51,7 +51,7 @@ class Token:
     #: What stands inside the quotes, escapes read; a number as an IEEE double; the first word of a field.
     value: str | float = ""
     #: What follows the first word of a field.
-    path: tuple[Step, ...] = ()
+    path: tuple[PathStep, ...] = ()
 
     @property
     def end(self) -> int:
@@ -141,21 +141,21 @@ def _word(text: str, at: int) -> Token:
     return Token(kind=Kind.WORD, text=text[at:end], column=at + 1, value=word, path=tuple(path))
 
 
-def _key_step(text: str, at: int) -> tuple[Step, int]:
+def _key_step(text: str, at: int) -> tuple[PathStep, int]:
     end = _end_of_key(text, at + 1)
     key = text[at + 1 : end]
     if not key:
         _refuse_key(text, at + 1)
     is_index = key.isascii() and key.isdigit()
-    return Step(key=key, index=_index(key) if is_index else None), end
+    return PathStep(key=key, index=_index(key) if is_index else None), end
 
 
-def _bracket_step(text: str, at: int) -> tuple[Step, int]:
+def _bracket_step(text: str, at: int) -> tuple[PathStep, int]:
     found = _BRACKETS.match(text, at)
     if found is None:
         raise TriggerError('brackets hold a position or a key in double quotes: [0] or ["unit price"].', at + 1)
     digits = found["index"]
-    return Step(key=found["key"], index=None if digits is None else _index(digits)), found.end()
+    return PathStep(key=found["key"], index=None if digits is None else _index(digits)), found.end()
 
 
 def _index(digits: str) -> int:

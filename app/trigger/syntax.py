@@ -14,7 +14,7 @@ FunctionName: TypeAlias = Literal["contains", "match"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PathStep:
     """One step of a path: `.a` has a key, `[0]` an index, `.0` both, `["a b"]` a key."""
 
     #: The member of an object; None where the step enters lists only.
@@ -29,7 +29,7 @@ class Field:
 
     root: str
     #: Empty for the flat fields, and only for them.
-    path: tuple[Step, ...]
+    path: tuple[PathStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Comparison(Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call(Part):
+class FunctionCall(Part):
     """`contains(field, text)` or `match(field, text)`, perhaps with a `!` before it."""
 
     function: FunctionName
@@ -86,5 +86,5 @@ class Negation(Part):
     term: "Term"
 
 
-Condition: TypeAlias = Comparison | Call
+Condition: TypeAlias = Comparison | FunctionCall
 Term: TypeAlias = Condition | Group | Negation

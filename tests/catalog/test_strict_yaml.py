@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.catalog.strict_yaml import MAX_DEPTH, parse
+from app.catalog.strict_yaml import MAX_YAML_DEPTH, parse
 from app.errors import Fault
 
 
@@ -67,8 +67,8 @@ def test_only_json_types_are_recognised(text: str, value: Any) -> None:
         ("--- 1\n--- 2", "line 2, column 1"),
         ("a: \x00", "not readable YAML"),
         ("!!int x", "not readable YAML"),
-        ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), f"nested deeper than {MAX_DEPTH} levels"),
-        ("[" * 100_000, f"nested deeper than {MAX_DEPTH} levels"),
+        ("[" * (MAX_YAML_DEPTH + 1) + "]" * (MAX_YAML_DEPTH + 1), f"nested deeper than {MAX_YAML_DEPTH} levels"),
+        ("[" * 100_000, f"nested deeper than {MAX_YAML_DEPTH} levels"),
     ],
     ids=lambda text: str(text)[:40].encode("unicode_escape").decode(),
 )
@@ -81,8 +81,8 @@ def test_what_cannot_be_read_is_told_with_line_and_column(text: str, message: st
 
 
 def test_the_deepest_file_is_read() -> None:
-    assert parse("[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1)) is not None
-    assert not isinstance(parse("[" * MAX_DEPTH + "]" * MAX_DEPTH), Fault)
+    assert parse("[" * (MAX_YAML_DEPTH - 1) + "]" * (MAX_YAML_DEPTH - 1)) is not None
+    assert not isinstance(parse("[" * MAX_YAML_DEPTH + "]" * MAX_YAML_DEPTH), Fault)
 
 
 JSON_VALUES = st.recursive(

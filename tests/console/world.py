@@ -18,7 +18,7 @@ from app.console import (
     SourceFile,
     create_console,
 )
-from app.console.labels import COMPONENTS
+from app.console.labels import COMPONENT_LABELS
 from app.coordination import Coordination
 from app.errors import CatalogError, Fault
 from app.outbox import Outbox, OutboxRules, open_outbox
@@ -216,7 +216,7 @@ async def open_world(
                 switched_off="hold" if switched_off == "hold" else "refuse",
                 sender_headers=sender_headers,
             ),
-            quality_components=tuple(COMPONENTS),
+            quality_components=tuple(COMPONENT_LABELS),
             clock=lambda: world.now,
         )
         app.include_router(create_console(services))

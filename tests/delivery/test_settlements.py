@@ -5,7 +5,18 @@ from typing import Any
 import pytest
 
 from app.delivery import after_loss, settle, status_label, tallies
-from app.types import LEASE_LOST, Blocked, Delivered, Outcome, Rejected, Retry, Settlement, State, Tally
+from app.types import (
+    LEASE_LOST,
+    MAX_LABEL_CHARACTERS,
+    Blocked,
+    Delivered,
+    Outcome,
+    Rejected,
+    Retry,
+    Settlement,
+    State,
+    Tally,
+)
 from tests.delivery.claims import NOW, a_claim, a_policy
 
 
@@ -69,7 +80,7 @@ def test_after_a_lost_lease_what_may_be_sent_again_is(
 
 
 def test_exits_are_counted_by_preset_and_status_and_warnings_by_their_first_words() -> None:
-    warning = "w" * 120
+    warning = "w" * (MAX_LABEL_CHARACTERS + 1)
     settlements = [
         settled(Delivered()),
         settled(Delivered(warning=warning)),
@@ -82,7 +93,7 @@ def test_exits_are_counted_by_preset_and_status_and_warnings_by_their_first_word
 
     assert tallies(settlements) == [
         Tally(name="delivered", preset="Checkout", label="200", count=2),
-        Tally(name="warning", preset="Checkout", label="w" * 100, count=1),
+        Tally(name="warning", preset="Checkout", label="w" * MAX_LABEL_CHARACTERS, count=1),
         Tally(name="delivered", preset="Lead", label="200", count=1),
         Tally(name="rejected", preset="Checkout", label="422", count=1),
         Tally(name="retry", preset="Checkout", label="failure", count=1),

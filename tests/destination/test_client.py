@@ -11,7 +11,7 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
-from app.destination.client import Answer, Failure, PinterestClient, Token
+from app.destination.client import Answer, Failure, PinterestClient, TokenSource
 from app.sandbox import Account, create_sandbox
 from tests.sandbox.events import numbered
 
@@ -20,7 +20,7 @@ PAYLOADS = [orjson.dumps(event) for event in numbered(3)]
 
 
 def client(
-    transport: httpx.AsyncBaseTransport, *, token: Token | None = None, timeout_s: float = 5, api_url: str = ""
+    transport: httpx.AsyncBaseTransport, *, token: TokenSource | None = None, timeout_s: float = 5, api_url: str = ""
 ) -> PinterestClient:
     return PinterestClient(
         api_url=api_url or "http://pinterest.test/v5/",
@@ -144,7 +144,7 @@ def _missing() -> SecretStr:
     ids=["empty", "two words", "line break", "not ASCII", "unreadable file"],
 )
 async def test_a_token_that_no_header_can_carry_is_not_sent_nor_shown(
-    token: Token, sandbox: httpx.ASGITransport
+    token: TokenSource, sandbox: httpx.ASGITransport
 ) -> None:
     failure = await send(client(sandbox, token=token))
 

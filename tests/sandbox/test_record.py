@@ -4,7 +4,7 @@ from pathlib import Path
 
 import orjson
 
-from app.sandbox.record import Call, Record
+from app.sandbox.record import Record, RecordedCall
 from tests.sandbox.events import numbered, pinterest_event
 
 
@@ -39,7 +39,7 @@ def test_the_newest_are_kept_and_all_are_counted() -> None:
 def test_calls_are_counted_by_status() -> None:
     record = Record()
     for status, test in ((200, False), (200, True), (None, False)):
-        record.called(Call(at=1.0, status=status, events=1, recorded=0, test=test))
+        record.called(RecordedCall(at=1.0, status=status, events=1, recorded=0, test=test))
 
     assert record.state()["by_status"] == {"200": 2, "cut": 1}
     assert (record.state()["calls"], record.state()["test_calls"]) == (3, 1)

@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import TriggerError
 from app.trigger import compile_trigger
-from app.trigger.parse import MAX_CHARACTERS, MAX_DEPTH
+from app.trigger.parse import MAX_CHARACTERS, MAX_PARENTHESES_DEPTH
 
 EVENT = {"type": "track", "event": "Order"}
 #: What takes longer grows faster than its input: all of these need some hundredths.
@@ -15,7 +15,7 @@ SOON_S = 5.0
 
 
 def test_the_deepest_nesting_works() -> None:
-    trigger = compile_trigger("!(" * MAX_DEPTH + 'type = "track"' + ")" * MAX_DEPTH)
+    trigger = compile_trigger("!(" * MAX_PARENTHESES_DEPTH + 'type = "track"' + ")" * MAX_PARENTHESES_DEPTH)
 
     assert trigger.matches(EVENT)
     assert trigger.explain(EVENT).held
@@ -24,16 +24,16 @@ def test_the_deepest_nesting_works() -> None:
 @pytest.mark.parametrize("opening", ["(", "!(", "not ( "])
 @pytest.mark.parametrize("closed", [True, False])
 def test_one_more_parenthesis_is_refused_where_it_opens(opening: str, *, closed: bool) -> None:
-    closing = ")" * (MAX_DEPTH + 1) if closed else ""
+    closing = ")" * (MAX_PARENTHESES_DEPTH + 1) if closed else ""
 
-    with pytest.raises(TriggerError, match=f"at most {MAX_DEPTH} parentheses") as caught:
-        compile_trigger(opening * (MAX_DEPTH + 1) + 'type = "track"' + closing)
+    with pytest.raises(TriggerError, match=f"at most {MAX_PARENTHESES_DEPTH} parentheses") as caught:
+        compile_trigger(opening * (MAX_PARENTHESES_DEPTH + 1) + 'type = "track"' + closing)
 
-    assert caught.value.column == len(opening) * MAX_DEPTH + opening.index("(") + 1
+    assert caught.value.column == len(opening) * MAX_PARENTHESES_DEPTH + opening.index("(") + 1
 
 
 def test_parentheses_beside_one_another_are_not_nested() -> None:
-    assert compile_trigger(" and ".join(['(type = "track")'] * 2 * MAX_DEPTH)).matches(EVENT)
+    assert compile_trigger(" and ".join(['(type = "track")'] * 2 * MAX_PARENTHESES_DEPTH)).matches(EVENT)
 
 
 def test_the_longest_text_works() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.trigger import MISSING, Finding, compile_trigger
+from app.trigger import ABSENT, Finding, compile_trigger
 
 ORDER: dict[str, Any] = {
     "type": "track",
@@ -54,7 +54,7 @@ def test_an_explanation_holds_every_condition_with_the_value_found() -> None:
 
     found = compile_trigger(text).explain(ORDER)
 
-    assert (found.kind, found.held, found.found) == ("and", False, MISSING)
+    assert (found.kind, found.held, found.found) == ("and", False, ABSENT)
     assert [(c.text, c.column, c.held, c.found) for c in found.conditions()] == [
         ('type = "track"', 1, True, "track"),
         ("properties.total > 100", 21, False, 12),
@@ -68,11 +68,11 @@ def test_an_explanation_holds_every_condition_with_the_value_found() -> None:
     ("text", "found"),
     [
         ("properties.coupon = null", None),
-        ("properties.code = null", MISSING),
-        ("properties.total.sub = null", MISSING),
-        ("properties.a[0].b = null", MISSING),
-        ("traits.a = null", MISSING),
-        ("userId = null", MISSING),
+        ("properties.code = null", ABSENT),
+        ("properties.total.sub = null", ABSENT),
+        ("properties.a[0].b = null", ABSENT),
+        ("traits.a = null", ABSENT),
+        ("userId = null", ABSENT),
     ],
 )
 def test_missing_is_told_from_null(text: str, found: Any) -> None:

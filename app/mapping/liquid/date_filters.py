@@ -158,7 +158,7 @@ def _in_words(month: str) -> Callable[..., Any]:
     return in_words
 
 
-FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
+DATE_FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "date": date,
     "date_to_xmlschema": _fixed("%Y-%m-%dT%H:%M:%S%:z"),
     "date_to_rfc822": _fixed("%a, %d %b %Y %H:%M:%S %z"),

@@ -5,7 +5,10 @@ from functools import wraps
 from types import MappingProxyType
 from typing import Any, Final
 
-from app.mapping.liquid import date_filters, list_filters, number_filters, text_filters
+from app.mapping.liquid.date_filters import DATE_FILTERS
+from app.mapping.liquid.list_filters import LIST_FILTERS
+from app.mapping.liquid.number_filters import NUMBER_FILTERS
+from app.mapping.liquid.text_filters import TEXT_FILTERS
 from app.mapping.liquid.values import plain, within_bounds
 from app.mapping.nodes import MISSING
 
@@ -50,7 +53,7 @@ def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
     {
         name: _guarded(function)
-        for room in (text_filters.FILTERS, number_filters.FILTERS, list_filters.FILTERS, date_filters.FILTERS)
+        for room in (TEXT_FILTERS, NUMBER_FILTERS, LIST_FILTERS, DATE_FILTERS)
         for name, function in room.items()
     }
 )

@@ -88,7 +88,7 @@ def json(value: Any) -> Any:
     return json_text(value)
 
 
-FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
+LIST_FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "join": join,
     "first": first,
     "last": last,

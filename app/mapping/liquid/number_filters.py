@@ -45,7 +45,7 @@ def round_half_up(value: Any, places: Any = 0) -> float:
     return math.copysign(float(scaled.to_integral_value(ROUND_HALF_UP).scaleb(-shift)), found)
 
 
-FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
+NUMBER_FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "abs": lambda value: abs(number(value)),
     "at_least": lambda value, least: max(number(value), number(least)),
     "at_most": lambda value, most: min(number(value), number(most)),

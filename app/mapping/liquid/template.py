@@ -18,7 +18,7 @@ from app.mapping.nodes import EVENT, MISSING, NOTHING, Call, Constant
 from app.mapping.nodes import Node as MappingNode
 
 #: Segment's own bound.
-MAX_TEMPLATE_CHARACTERS: Final = 1_000
+MAX_LIQUID_CHARACTERS: Final = 1_000
 
 #: As Segment disables them, and those of python-liquid that LiquidJS does not know.
 _DISABLED_TAGS: Final = ("case", "for", "include", "layout", "render", "tablerow", "ifchanged", "doc", "block")
@@ -57,8 +57,8 @@ def build_liquid(compiler: Compiler, value: Any, at: str) -> MappingNode:
     text = compiler.text(value, at)
     if text is None:
         return NOTHING
-    if len(text) > MAX_TEMPLATE_CHARACTERS:
-        return compiler.fault(at, f"is longer than {MAX_TEMPLATE_CHARACTERS} characters")
+    if len(text) > MAX_LIQUID_CHARACTERS:
+        return compiler.fault(at, f"is longer than {MAX_LIQUID_CHARACTERS} characters")
     try:
         template = _LIQUID.from_string(text)
     except (LiquidError, RecursionError) as error:

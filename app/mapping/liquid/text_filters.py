@@ -154,7 +154,7 @@ def base64_decode(text: str) -> Any:
         return MISSING
 
 
-FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
+TEXT_FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "append": _on_two(lambda text, other: text + other),
     "prepend": _on_two(lambda text, other: other + text),
     "upcase": _on_text(str.upper),
