@@ -123,6 +123,15 @@ class Enqueued(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Seen(Struct, frozen=True, kw_only=True):
+    """The earlier delivery that a new one would repeat."""
+
+    #: Which key was seen before, as `Enqueued.reason` says it.
+    reason: str
+    #: When the earlier one was enqueued, or redriven.
+    at: float
+
+
 class Claimed(Struct, frozen=True, kw_only=True):
     """A delivery that this process may send until its lease ends."""
 

@@ -14,6 +14,7 @@ from app.types import (
     Note,
     Page,
     Query,
+    Seen,
     Settlement,
     Tally,
 )
@@ -29,6 +30,13 @@ class Outbox(SharedValues, Protocol):
 
         Duplicates (key seen within the window, also earlier in the same call) are not stored again;
         the ledger notes them.
+        """
+
+    async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
+        """Return, for each delivery in order, the earlier one that it would repeat; None where it is new.
+
+        Judges as `enqueue` would at `now`, by keys within their window, and of the same call the earlier deliveries;
+        stores nothing and takes no key.
         """
 
     async def claim(

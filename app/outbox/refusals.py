@@ -6,8 +6,10 @@ from app.outbox.outbox_rules import OutboxRules
 from app.types import Exit, NewDelivery, Note
 
 
-def seen_before(key: Key, holder: object) -> str:
-    """Say which key was seen before, and which delivery holds it."""
+def seen_before(key: Key, holder: object | None) -> str:
+    """Return which key was seen before, and which delivery holds it; None is an earlier one of the same call."""
+    if holder is None:
+        return f"the same {key.kind} stands earlier in the same request"
     return f"the same {key.kind} was enqueued before, as delivery {holder}"
 
 

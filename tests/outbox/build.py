@@ -16,6 +16,7 @@ from app.types import (
     Outcome,
     Rejected,
     Retry,
+    Seen,
     Settlement,
     State,
     Tally,
@@ -81,6 +82,9 @@ class At:
         self, *deliveries: NewDelivery, notes: tuple[Note, ...] = (), tallies: tuple[Tally, ...] = ()
     ) -> list[Enqueued]:
         return await self.outbox.enqueue(deliveries, notes, tallies, now=self.now)
+
+    async def seen(self, *deliveries: NewDelivery) -> list[Seen | None]:
+        return await self.outbox.seen(deliveries, now=self.now)
 
     async def claim(self, limit: int = 1_000, **changes: Any) -> list[Claimed]:
         standard = {"max_bytes": 10**9, "max_wait_s": 0, "lease_s": 60}

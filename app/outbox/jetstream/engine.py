@@ -31,6 +31,7 @@ from app.types import (
     Note,
     Page,
     Query,
+    Seen,
     Settlement,
     Shared,
     Tally,
@@ -64,6 +65,10 @@ class JetStreamOutbox:
         self._tallies.add((*tallies, *counted), now)
         await self._wake(now)
         return answers
+
+    async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
+        await self._broker.open()
+        return await self._enqueue.seen(deliveries, now=now)
 
     async def claim(
         self,

@@ -15,7 +15,8 @@ from app.outbox.jetstream.streams import HELD, QUEUE, address, token
 from app.outbox.keys import Key
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.refusals import backlog_full, duplicate_note, seen_before
-from app.types import Enqueued, Exit, NewDelivery, Note, Tally
+from app.outbox.repeats import Holder, repeated
+from app.types import Enqueued, Exit, NewDelivery, Note, Seen, Tally
 
 _counter = itertools.count()
 
@@ -80,6 +81,16 @@ class Enqueue:
         for note in (*notes, *duplicates):  # one by one: their order is their order in the ledger
             await self._broker.publish(f"pinrelay.note.{token(note.message_id)}", orjson.dumps([now, note]))
         return judged.answers, enqueue_tallies(deliveries, judged.answers)
+
+    async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
+        """Do `Outbox.seen`."""
+        keys = [keys_under(self._rules, delivery) for delivery in deliveries]
+        found = await self._keys.look(key for of_delivery in keys for key in of_delivery)
+        window_s = self._rules.dedup_window_s
+        holders = {
+            digest: Holder(held.holder, held.until - window_s) for digest, held in found.items() if held.until > now
+        }
+        return repeated(keys, holders, now=now)
 
     async def refuse_beyond_the_backlog(self, count: int) -> None:
         """Raise OutboxUnavailable where `count` more deliveries would be too many."""

@@ -33,6 +33,7 @@ from app.types import (
     Note,
     Page,
     Query,
+    Seen,
     Settlement,
     Shared,
     State,
@@ -70,6 +71,9 @@ class SqliteOutbox:
         answer = await self._writer.do(self._enqueue, call, rows=1 + len(deliveries), alone=enqueue_new)
         self._watch.wake()
         return answer
+
+    async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
+        return await self._readers.read(ledger.seen, deliveries, now, self._rules)
 
     async def claim(
         self,

@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 
 from app.errors import OutboxUnavailable
 from app.outbox.counts import enqueue_tallies
-from app.outbox.keys import Key, keys_of
+from app.outbox.keys import Key
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.refusals import backlog_full, duplicate_note, seen_before
+from app.outbox.repeats import keys_under
 from app.outbox.sqlite.database import PAYLOAD_VERSION, as_rows, one_json, patiently
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import MINUTE_S, summed
@@ -123,7 +124,7 @@ async def prepare_call(
     rows = _Rows()
     keys: list[tuple[Key, ...]] = []
     for place, delivery in enumerate(deliveries, start=1):
-        of_delivery = _keys(delivery, rules)
+        of_delivery = keys_under(delivery, rules)
         keys.append(of_delivery)
         rows.add(delivery, of_delivery, now, rules)
         if place % _DELIVERIES_A_TURN == 0:
@@ -142,17 +143,6 @@ async def prepare_call(
         tallies=tallies,
         now=now,
         all_new=all_new,
-    )
-
-
-def _keys(delivery: NewDelivery, rules: OutboxRules) -> tuple[Key, ...]:
-    return keys_of(
-        ad_account_id=delivery.ad_account_id,
-        preset=delivery.preset,
-        event_name=delivery.event_name,
-        event_id=delivery.event_id,
-        order_id=delivery.order_id,
-        dedup_orders=rules.dedup_orders,
     )
 
 

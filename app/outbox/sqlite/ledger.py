@@ -7,8 +7,11 @@ from typing import Any, Final
 
 import orjson
 
+from app.outbox.outbox_rules import OutboxRules
+from app.outbox.repeats import Holder, keys_under, repeated
+from app.outbox.sqlite.database import as_rows
 from app.outbox.sqlite.sql import SQL
-from app.types import Attempt, Backlog, Delivery, Exit, Message, Note, Page, Query, State, Tally
+from app.types import Attempt, Backlog, Delivery, Exit, Message, NewDelivery, Note, Page, Query, Seen, State, Tally
 
 #: The index over event ids leaves out those that are message ids too.
 _ON_A_SHELF = "SELECT d.id FROM shelf CROSS JOIN delivery AS d WHERE d.shelf = n AND"
@@ -115,6 +118,17 @@ def tallies(connection: sqlite3.Connection, since: float, step_s: int) -> list[t
     """Do `Outbox.tallies`."""
     rows = connection.execute(SQL["tallies"], {"since": since, "step_s": step_s})
     return [(step, Tally(name=name, preset=preset, label=label, count=n)) for step, name, preset, label, n in rows]
+
+
+def seen(
+    connection: sqlite3.Connection, deliveries: Sequence[NewDelivery], now: float, rules: OutboxRules
+) -> list[Seen | None]:
+    """Do `Outbox.seen`."""
+    keys = [keys_under(delivery, rules) for delivery in deliveries]
+    digests = [key.digest for of_delivery in keys for key in of_delivery]
+    parameters = {"rows": as_rows(digests), "now": now, "window_s": rules.dedup_window_s}
+    held = {digest: Holder(*holder) for digest, *holder in connection.execute(SQL["seen"], parameters)}
+    return repeated(keys, held, now=now)
 
 
 def _deliveries(

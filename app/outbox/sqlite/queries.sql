@@ -17,6 +17,13 @@ SELECT json_array(
 SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at))
 FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value;
 
+-- seen --
+-- Which of these keys are held within their window, by which delivery, and since when.
+SELECT dedup_key.digest, delivery_id, coalesce(enqueued_at, expires_at - :window_s)
+FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value
+  LEFT JOIN delivery ON delivery.id = delivery_id
+WHERE expires_at > :now;
+
 -- waiting --
 -- How many deliveries wait, for the limit of the backlog.
 SELECT coalesce(sum(count), 0) FROM backlog WHERE state IN ('pending', 'claimed');

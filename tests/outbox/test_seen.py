@@ -1,0 +1,89 @@
+"""Seen: what enqueue would find to be a duplicate is told beforehand, and nothing is stored by asking."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.outbox import open_outbox
+from app.types import Exit, Query
+from tests.outbox.build import DAY_S, NOW, At, new, rules
+
+
+async def test_of_an_empty_outbox_nothing_is_seen(at: At) -> None:
+    assert await at.seen(new(), new()) == [None, None]
+    assert await at.seen() == []
+
+
+async def test_what_was_enqueued_is_seen_with_the_time_and_the_words_of_enqueue(at: At) -> None:
+    await at.enqueue(new(event_id="e"))
+    later = at.later(60)
+    fresh, seen = await later.seen(new(), new(event_id="e"))
+    (answer,) = await later.enqueue(new(event_id="e"))
+    assert fresh is None
+    assert seen is not None
+    assert (seen.at, seen.reason) == (NOW, answer.reason)
+
+
+async def test_it_is_seen_until_the_window_ends(at: At) -> None:
+    await at.enqueue(new(event_id="e"))
+    seen = [(await at.later(after_s).seen(new(event_id="e")))[0] for after_s in (DAY_S - 1, DAY_S)]
+    assert [each is not None for each in seen] == [True, False]
+
+
+async def test_the_order_of_a_checkout_is_seen_from_another_preset(at: At) -> None:
+    await at.enqueue(new(order_id="o"))
+    (seen,) = await at.seen(new(order_id="o", preset="other"))
+    assert seen is not None
+    assert "same order_id" in seen.reason
+
+
+async def test_what_stands_earlier_in_the_same_call_is_seen(at: At) -> None:
+    first, second, third = await at.seen(new(order_id="o"), new(order_id="o"), new(order_id="p"))
+    assert (first, third) == (None, None)
+    assert second is not None
+    assert (second.at, second.reason) == (NOW, "the same order_id stands earlier in the same request")
+
+
+async def test_what_is_dead_is_not_seen(at: At) -> None:
+    await at.dead_letter(new(event_id="e"))
+    assert await at.seen(new(event_id="e")) == [None]
+
+
+async def test_what_was_redriven_is_seen_since_then(at: At) -> None:
+    delivery_id = await at.dead_letter(new(event_id="e"))
+    await at.outbox.redrive(Query(delivery_id=delivery_id), now=NOW + 5)
+    (seen,) = await at.later(9).seen(new(event_id="e"))
+    assert seen is not None
+    assert seen.at == NOW + 5
+
+
+async def test_asking_stores_nothing(at: At) -> None:
+    await at.seen(new(event_id="e"))
+    assert (await at.outbox.search(Query(), limit=10)).deliveries == ()
+    assert [answer.exit for answer in await at.enqueue(new(event_id="e"))] == [Exit.ENQUEUED]
+
+
+deliveries = st.lists(
+    st.fixed_dictionaries(
+        {"event_id": st.sampled_from("abc"), "preset": st.sampled_from("xy")},
+        optional={"order_id": st.sampled_from(["1", "2"])},
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=deliveries, asked=deliveries, dedup_orders=st.booleans())
+async def test_it_tells_what_enqueue_will_answer(
+    tmp_path_factory: pytest.TempPathFactory, before: list[Any], asked: list[Any], *, dedup_orders: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("seen")
+    at = At(open_outbox(f"sqlite:///{folder}/o.db", rules(dedup_orders=dedup_orders), clock=lambda: NOW))
+    await at.enqueue(*(new(**each) for each in before))
+    wanted = [new(**each) for each in asked]
+    told = await at.seen(*wanted)
+    answers = await at.enqueue(*wanted)
+    await at.outbox.close()
+    assert [each is not None for each in told] == [answer.exit is Exit.DUPLICATE for answer in answers]
