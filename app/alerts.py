@@ -64,12 +64,12 @@ class Facts:
         return int(self.now // _HOUR_S - 1) * _HOUR_S
 
     def count(self, name: str, hour_at: int) -> int:
-        """Count one name in one hour."""
+        """Return the count of one name in the hour that begins at `hour_at`."""
         return self.hours.get(hour_at, {}).get(name, 0)
 
 
 def conditions(facts: Facts) -> list[Alert]:
-    """Name every condition that holds."""
+    """Return every condition that holds."""
     found = (_blocked(facts), _late(facts), _dead(facts), _drop(facts), _warnings(facts))
     return [alert for alert in found if alert]
 

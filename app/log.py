@@ -91,7 +91,7 @@ def _as_json(entry: EventDict, **_: Any) -> str:
 
 
 def logger() -> FilteringBoundLogger:
-    """Give the logger of Pinrelay: `logger().info("what happened", fact=value)`."""
+    """Return the logger of Pinrelay: `logger().info("what happened", fact=value)`."""
     log: FilteringBoundLogger = structlog.get_logger()
     return log
 

@@ -55,7 +55,7 @@ class Metrics:
             self._child(tally.name, tally.preset, tally.label).inc(tally.count)
 
     def _find_child(self, name: str, preset: str, label: str) -> Counter:
-        """Find what counts a tally of this name."""
+        """Return what counts a tally of this name."""
         match name:
             case "accepted" | "refused":
                 return self._events.labels(name)

@@ -1,11 +1,13 @@
-"""The examples in the docstrings of the base modules are true."""
+"""Docstrings: their examples are true, and what a function returns it "returns"."""
 
+import ast
 import doctest
 from types import ModuleType
 
 import pytest
 
 from app.values import amounts, flags
+from tests.process import ROOT
 
 
 @pytest.mark.parametrize("module", [flags, amounts], ids=lambda module: module.__name__)
@@ -13,3 +15,19 @@ def test_the_examples_of_a_module_are_true(module: ModuleType) -> None:
     result = doctest.testmod(module)
 
     assert (result.attempted > 0, result.failed) == (True, 0)
+
+
+def test_what_a_function_returns_it_returns() -> None:
+    """To answer is what is done to an HTTP request; to give is what the mapping's text does."""
+    said = [
+        f"{path.relative_to(ROOT)}: {docstring.splitlines()[0]}"
+        for path in sorted((ROOT / "app").rglob("*.py"))
+        if "jetstream" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module)
+        and (docstring := ast.get_docstring(node))
+    ]
+    about_returning = [
+        line for line in said if line.partition(": ")[2].startswith(("Answer", "Give", "Say whether", "Tell whether"))
+    ]
+    assert [line for line in about_returning if "HTTP" not in line] == []

@@ -118,7 +118,7 @@ def visitor_of(request: Request) -> Visitor:
 
 
 def sent_from_console(headers: Mapping[str, str]) -> bool:
-    """Tell whether a form was sent from a page of this origin; browsers set both headers and pages cannot.
+    """Return whether a form was sent from a page of this origin; browsers set both headers and pages cannot.
 
     `Sec-Fetch-Site` decides where it is given (https and localhost), else `Origin` must name our `Host`.
     """

@@ -31,7 +31,7 @@ class Sessions:
         return f"{text}.{self._signature(text)}"
 
     def valid(self, cookie: str, *, now: float) -> bool:
-        """Tell whether we signed the cookie and it has not run out."""
+        """Return whether we signed the cookie and it has not run out."""
         text, _, signature = cookie.rpartition(".")
         genuine = hmac.compare_digest(signature.encode(), self._signature(text).encode())
         return genuine and now < int(text.partition(".")[0])
@@ -47,7 +47,7 @@ class LoginLimiter:
         self._wrong: deque[tuple[float, str | None]] = deque()
 
     def wait_s(self, peer: str | None, *, now: float) -> int:
-        """Answer after how many whole seconds `peer` may try again; 0 is now."""
+        """Return after how many whole seconds `peer` may try again; 0 is now."""
         while self._wrong and self._wrong[0][0] <= now - WINDOW_S:
             self._wrong.popleft()
         of_peer = [at for at, who in self._wrong if who == peer]

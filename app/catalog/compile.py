@@ -70,7 +70,7 @@ class Catalog:
     _index: Mapping[tuple[str | None, str | None], tuple[Preset, ...]] = field(repr=False)
 
     def matching(self, event: Event) -> list[Preset]:
-        """Answer the enabled presets whose trigger holds for the event, in the catalog's order."""
+        """Return the enabled presets whose trigger holds for the event, in the catalog's order."""
         kind, name = event.get("type"), event.get("event")
         index = self._index
         kind = kind if isinstance(kind, str) and (kind, None) in index else None

@@ -23,7 +23,7 @@ def read_texts(*kinds: Folders) -> list[dict[str, str]]:
 
 
 def _read_folders(folders: Folders, faults: list[Fault]) -> dict[str, str]:
-    """Answer the text of each file by its shown path; of files of one name the last folder's."""
+    """Return the text of each file by its shown path; of files of one name the last folder's."""
     chosen: dict[str, Path] = {}
     for folder in map(Path, [folders] if isinstance(folders, str | Path) else folders):
         if not folder.is_dir():

@@ -28,12 +28,12 @@ Schema = dict[str, Any]
 
 
 def mapping_schema() -> Schema:
-    """Give the schema of a mapping file."""
+    """Return the JSON Schema of a mapping file."""
     return _of(ActionFile, "Mapping file of Pinrelay")
 
 
 def preset_schema(action: ActionFile) -> Schema:
-    """Give the schema of a preset file; its `mapping` knows the fields of the action."""
+    """Return the JSON Schema of a preset file; its `mapping` knows the fields of the action."""
     schema = _of(PresetFile, "Preset file of Pinrelay")
     schema["properties"]["mapping"] |= _object(action.fields)
     schema["$defs"] = {"Directive": _directive()}

@@ -187,7 +187,7 @@ def _read(record: Any, now: float, since: float | None) -> Event | EventRefused 
 
 
 def _time_of(event: Event, now: float) -> float:
-    """Answer when the event happened; now where that cannot be read, so that it is judged and not skipped."""
+    """Return when the event happened, in Unix seconds; `now` where that cannot be read, so that it is not skipped."""
     try:
         moment = datetime.fromisoformat(event["timestamp"])
     except (TypeError, ValueError):

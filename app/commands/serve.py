@@ -119,7 +119,7 @@ class _Workers(Multiprocess):
             self.processes[index].start()
 
     def _is_left(self, process: Process) -> bool:
-        """Tell whether a process is left dead for now: it could not start, and what kept it is likely still there."""
+        """Return whether a process is left dead for now: it could not start, and what kept it is likely still there."""
         if process.exitcode not in (_CANNOT_START, STARTUP_FAILURE):
             return False
         if process.pid not in self._replaced_at:

@@ -68,7 +68,7 @@ def _test_event(now: float) -> bytes:
 
 
 def judge_answer(answer: Answer | Failure) -> tuple[bool, str]:
-    """Say whether the credentials are good, and what to do where they are not."""
+    """Return whether the credentials are good, and what to do where they are not."""
     if isinstance(answer, Failure):
         return False, (
             f"Pinterest could not be reached: {answer.reason}. "

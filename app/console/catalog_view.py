@@ -17,11 +17,11 @@ class CatalogForPeople:
         self._running = running
 
     def presets(self) -> Sequence[PresetView]:
-        """Show all presets."""
+        """Return all presets."""
         return [_view(preset) for preset in self._running.catalog.presets]
 
     def files(self) -> Sequence[SourceFile]:
-        """Show the texts that the catalog was made of."""
+        """Return the texts that the catalog was made of."""
         texts = self._running.preset_texts | self._running.mapping_texts
         return [SourceFile(file=file, text=text) for file, text in texts.items()]
 

@@ -73,5 +73,5 @@ class Guard:
 
 
 def is_secure(request: Request) -> bool:
-    """Tell whether the browser speaks TLS, to us or to a proxy; who lies about it spoils his own cookie only."""
+    """Return whether the browser speaks TLS, to us or to a proxy; who lies about it spoils his own cookie only."""
     return "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))

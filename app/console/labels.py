@@ -55,12 +55,12 @@ _UNITS = ((86_400, "day", "days"), (3_600, "hour", "hours"), (60, "minute", "min
 
 
 def component_label(name: str) -> str:
-    """Say a quality component; an unknown one as it is."""
+    """Return a quality component in words; an unknown one as it is."""
     return COMPONENT_LABELS.get(name, name.replace("_", " "))
 
 
 def answer_label(status: str) -> str:
-    """Say what an HTTP status of Pinterest, or the lack of one, means."""
+    """Return what an HTTP status of Pinterest, or the lack of one, means."""
     if status.startswith(_SERVER_ERROR):
         return "trouble at Pinterest"
     return _ANSWERS.get(status, "unexpected" if status.isdigit() else "no answer")
@@ -82,7 +82,7 @@ def percent(part: int, whole: int) -> str:
 
 
 def span(seconds: float) -> str:
-    """Say 5400 as `1 hour`, 95 as `1 minute`: the largest unit, rounded down."""
+    """Return 5400 seconds as `1 hour`, 95 as `1 minute`: the largest unit, rounded down."""
     for size, one, many in _UNITS:
         if seconds >= size:
             count = int(seconds // size)

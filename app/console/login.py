@@ -66,7 +66,7 @@ class LoginPages:
 
 
 def _is_ours(wanted: str, base: str) -> bool:
-    """Tell whether an address that came with the form stays within the console."""
+    """Return whether an address that came with the form stays within the console."""
     try:
         parts = urlsplit(wanted)
     except ValueError:

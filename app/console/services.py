@@ -51,32 +51,32 @@ class ConsoleOutbox(SharedValues, Protocol):
     """The part of the outbox that people look at. Every method may raise OutboxUnavailable."""
 
     async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
-        """Look for deliveries, newest first."""
+        """Return deliveries, newest first."""
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
-        """Show one delivery with its history."""
+        """Return one delivery with its history; None where there is none."""
 
     async def message(self, message_id: str) -> Message:
-        """Show what became of one message id."""
+        """Return what became of one message id."""
 
     async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:
-        """Count what waits."""
+        """Return how much waits."""
 
     async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
-        """Sum counts since then into steps."""
+        """Return the counts since then by steps: (start of the step, tally)."""
 
     async def redrive(self, query: Query, *, now: float) -> int:
-        """Make matching dead deliveries pending again; answer how many."""
+        """Make matching dead deliveries pending again; return how many."""
 
 
 class ConsoleCatalog(Protocol):
     """The running catalog."""
 
     def presets(self) -> Sequence[PresetView]:
-        """Show all presets, switched-off ones too, in the order of their files."""
+        """Return all presets, switched-off ones too, in the order of their files."""
 
     def files(self) -> Sequence[SourceFile]:
-        """Show the texts that the catalog was made of: presets, then mappings."""
+        """Return the texts that the catalog was made of: presets, then mappings."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------

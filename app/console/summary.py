@@ -32,7 +32,7 @@ class Window:
     step_s: int
 
     def starts(self, now: float) -> tuple[int, ...]:
-        """List the starts of all steps, the one that is running now as the last."""
+        """Return the starts (Unix seconds) of all steps, the one that is running now as the last."""
         last = int(now) // self.step_s * self.step_s
         return tuple(range(last - self.length_s + self.step_s, last + 1, self.step_s))
 

@@ -35,7 +35,7 @@ def block(before: Block | None, outcome: Blocked, *, token: str, now: float, pro
 
 
 def wait_s(current: Block, *, token: str, now: float) -> float:
-    """Say how long no probe may be sent; 0 where one may: the pause is over, or the token is another."""
+    """Return how many seconds no probe may be sent; 0 where one may: the pause is over, or the token is another."""
     return 0.0 if token != current.token else max(0.0, current.next_probe_at - now)
 
 
@@ -78,7 +78,7 @@ class Gate:
         self._fingerprint = fingerprint
 
     async def ask(self, *, now: float) -> Passage:
-        """Say what may be sent now."""
+        """Return what may be sent now."""
         stored = await self._block.read_revised(self._shared)
         if stored.value is None:
             return Open()

@@ -49,7 +49,7 @@ def decide(claimed: Claimed, retry: Retry, policy: DeliveryPolicy, *, now: float
 
 
 def pause_s(attempt: int, policy: DeliveryPolicy, *, chance: float) -> float:
-    """Give the pause after this attempt, counted from 1."""
+    """Return the seconds to wait after this attempt, counted from 1."""
     ceiling = policy.retry_base_s * 2.0 ** min(attempt - 1, _MAX_DOUBLINGS)
     return chance * min(ceiling, policy.retry_max_pause_s)
 

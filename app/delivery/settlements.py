@@ -58,7 +58,10 @@ def after_loss(claimed: Claimed, policy: DeliveryPolicy, *, now: float) -> Settl
 
 
 def tallies(settlements: Iterable[Settlement]) -> list[Tally]:
-    """Count exits by preset and status, and Pinterest's warnings by their text. What was not tried is no exit."""
+    """Return the counts of exits by preset and status, and of Pinterest's warnings by their text.
+
+    What was not tried is no exit.
+    """
     counts: Counter[tuple[str, str, str]] = Counter()
     for settlement in settlements:
         outcome, preset = settlement.outcome, settlement.claimed.preset
@@ -72,5 +75,5 @@ def tallies(settlements: Iterable[Settlement]) -> list[Tally]:
 
 
 def status_label(status: int | None) -> str:
-    """Name an answer in counts: its status, or that none came."""
+    """Return what an answer is called in counts: its status, or that none came."""
     return "failure" if status is None else str(status)

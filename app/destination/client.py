@@ -1,6 +1,6 @@
 """The call to Pinterest: `POST /v5/ad_accounts/{ad_account_id}/events`.
 
-It sends finished JSON and brings back what was answered; what that means is decided in `answers.py`.
+It sends finished JSON and brings back what was answered; what that means is decided in `outcomes.py`.
 The token is in no repr, reason or error of this module.
 """
 
@@ -84,7 +84,7 @@ class PinterestClient:
         )
 
     def fingerprint(self) -> str:
-        """Tell one token from another without showing it; "" where it cannot be read."""
+        """Return a short digest that tells one token from another without showing it; "" where it cannot be read."""
         try:
             return sha256(self._read_token().get_secret_value().encode()).hexdigest()[:12]
         except (OSError, ValueError):

@@ -212,7 +212,7 @@ def _read_event_id(value: Any) -> Reading:
 
 
 def _app_name(event: dict[str, Any]) -> bool:
-    """Tell whether the event names its app, in either form."""
+    """Return whether the event names its app, in either form."""
     return "app_name" in event or "app_name" in event.get("app_info", {})
 
 

@@ -104,7 +104,7 @@ def _from_other_text(text: str) -> float | None:
 
 
 def _seconds(moment: datetime) -> float:
-    """Answer Unix seconds; a time that names no offset is UTC."""
+    """Return Unix seconds; a time that names no offset is UTC."""
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

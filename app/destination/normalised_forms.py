@@ -11,7 +11,7 @@ from app.destination.user_field import USER_FIELDS
 
 
 def normalised_forms(user_data: Any, rules: ConversionRules) -> Mapping[str, str]:
-    """Answer field name -> normalised text, several joined by a comma; fields that send nothing are left out.
+    """Return field name -> normalised text, several joined by a comma; fields that send nothing are left out.
 
     Personal data: show it to whoever gave it, keep it nowhere.
     """

@@ -94,7 +94,7 @@ def _one(result: Any, status: int, redact: Redact) -> Outcome:
 
 
 def _message(answer: Answer, redact: Redact) -> str:
-    """Give Pinterest's words, with the status where it had none."""
+    """Return Pinterest's words, with the status where it had none."""
     message = answer.body.get("message") if isinstance(answer.body, dict) else None
     return _text(message, redact) or f"Pinterest answered {answer.status} without a message"
 

@@ -122,7 +122,7 @@ def boolean_or(fallback: bool) -> Reader:  # noqa: FBT001 - it is the value that
 
 
 def _about_flag(value: Any, flag: bool) -> Notes:  # noqa: FBT001 - the value itself
-    """Say what a word was read as; that 1 is true needs no saying, Segment reads it so too."""
+    """Return what a word was read as; that 1 is true needs no saying, Segment reads it so too."""
     word = single(value)
     is_word = type(word) is str and word.strip().lower() in ("yes", "no")
     return (f": {kind(value)} read as {str(flag).lower()}",) if is_word else NO_NOTES

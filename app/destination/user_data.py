@@ -62,7 +62,7 @@ class UserDataReader:
 
 
 def missing_identifiers(user_data: dict[str, Any]) -> bool:
-    """Tell whether Pinterest would refuse the event for want of an identifier (`anyOf` of its schema)."""
+    """Return whether Pinterest would refuse the event for want of an identifier (`anyOf` of its schema)."""
     return not (
         "em" in user_data
         or "hashed_maids" in user_data

@@ -14,7 +14,7 @@ _MAX_NAMES = 5
 
 
 def kind(value: Any) -> str:
-    """Name the kind and length of a value and nothing of its content: `a text of 12 characters`."""
+    """Return the kind and length of a value and nothing of its content: `a text of 12 characters`."""
     match value:
         case bool():
             return "a true/false"
@@ -30,7 +30,7 @@ def kind(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Show a word or number that stands where none is personal, and its kind where it still could be."""
+    """Return a word or number that stands where none is personal, and its kind where it still could be."""
     if isinstance(value, dict | list) or value is None:
         return kind(value)
     text = str(value).lower() if isinstance(value, bool) else str(value)
@@ -40,7 +40,7 @@ def shown(value: Any) -> str:
 
 
 def shown_number(value: Any) -> str:
-    """Show what stands where a number is expected, and its kind where it could be a word or a name."""
+    """Return what stands where a number is expected, and its kind where it could be a word or a name."""
     if isinstance(value, str) and not (any(map(str.isdigit, value)) and sum(map(str.isalpha, value)) <= _MAX_LETTERS):
         return kind(value)
     return shown(value)

@@ -1,4 +1,4 @@
-"""Room 3, map: directives and paths, compiled once, turn a Segment event into the fields of an action."""
+"""Compile mappings: directives and paths, compiled once, turn a Segment event into the fields of an action."""
 
 from app.mapping.mapping import Mapping, compile_mapping
 from app.mapping.nodes import MISSING

@@ -21,7 +21,7 @@ def build_query_parameter(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def _parameter(name: str, url: Any) -> Any:
-    """Give the first value of the parameter that is not empty, decoded as forms are (`+` is a blank)."""
+    """Return the first value of the parameter that is not empty, decoded as forms are (`+` is a blank)."""
     if not isinstance(url, str) or len(url) > MAX_ADDRESS_CHARACTERS:
         return MISSING
     if name not in url and "%" not in url:  # the common case, without taking the address apart

@@ -7,7 +7,7 @@ MAX_VALUES: Final = 10_000
 
 
 def is_within(value: Any, limit: int = MAX_VALUES) -> bool:
-    """Say whether a value has at most `limit` values in it, counting no further than that."""
+    """Return whether a value has at most `limit` values in it, counting no further than that."""
     waiting = [value]
     count = 0
     while waiting:

@@ -74,7 +74,7 @@ class Compiler:
         return NOTHING
 
     def options(self, value: Any, at: str, known: tuple[str, ...]) -> dict[str, Any] | None:
-        """Give a directive's options, None where they are no plain object. That and strange keys are faults."""
+        """Return a directive's options, None where they are no plain object. That and strange keys are faults."""
         if not isinstance(value, dict) or is_directive(value):
             self.fault(at, f"should be an object with {listed(known)} but it is {kind(value)}")
             return None
@@ -85,7 +85,7 @@ class Compiler:
         return value
 
     def required(self, options: dict[str, Any], at: str, key: str) -> bool:
-        """Say whether the key is there, with a fault where it is not."""
+        """Return whether the key is there, with a fault where it is not."""
         if key not in options:
             self.fault(at, f"should have the key {key!r}")
         return key in options
@@ -97,14 +97,14 @@ class Compiler:
         return self.fault(at, f"should be a text or a directive but it is {kind(value)}")
 
     def text(self, value: Any, at: str) -> str | None:
-        """Give a text that must stand there literally, or None with a fault."""
+        """Return a text that must stand there literally, or None with a fault."""
         if isinstance(value, str):
             return value
         self.fault(at, f"should be a text but it is {kind(value)}")
         return None
 
     def one_of(self, value: Any, at: str, allowed: tuple[str, ...]) -> str | None:
-        """Give a word of `allowed`, or None with a fault that names the nearest."""
+        """Return a word of `allowed`, or None with a fault that names the nearest."""
         if value in allowed:
             return str(value)
         near = suggestion(value, allowed) if isinstance(value, str) else ""
@@ -113,7 +113,7 @@ class Compiler:
 
 
 def is_directive(value: Any) -> bool:
-    """Say whether a value is meant as a directive: an object with a key that starts with `@`."""
+    """Return whether a value is meant as a directive: an object with a key that starts with `@`."""
     return isinstance(value, dict) and any(isinstance(key, str) and key.startswith("@") for key in value)
 
 
@@ -123,7 +123,7 @@ def pointer(at: str, key: str) -> str:
 
 
 def kind(value: Any) -> str:
-    """Name the kind of a mapping's value: "a number", "an object"."""
+    """Return the kind of a mapping's value: "a number", "an object"."""
     if value is None:
         return "null"
     if is_directive(value):
@@ -133,7 +133,7 @@ def kind(value: Any) -> str:
 
 
 def suggestion(name: Any, known: Mapping[str, Any] | tuple[str, ...]) -> str:
-    """Give `; did you mean '@path'?` where a known name is near, else nothing."""
+    """Return `; did you mean '@path'?` where a known name is near, else nothing."""
     by_lower = {word.lower(): word for word in known}
     near = get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.7)
     return f"; did you mean {by_lower[near[0]]!r}?" if near else ""

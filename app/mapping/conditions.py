@@ -32,7 +32,7 @@ def build_if(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def _is_filled(value: Any) -> bool:
-    """Say whether JavaScript finds `value != ''`: false, 0 and [] equal the empty text, {} does not."""
+    """Return whether JavaScript finds `value != ''`: false, 0 and [] equal the empty text, {} does not."""
     if value is MISSING or value is None or value is False or value == 0:
         return False
     return not isinstance(value, str | list) or text_of(value) != ""

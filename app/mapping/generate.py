@@ -47,7 +47,7 @@ _MAX_NESTING: Final = 8
 
 
 def generate(node: Node) -> Resolver:
-    """Give the function that resolves `node` for an event."""
+    """Return the function that resolves `node` for an event."""
     return _Function().build(node)
 
 
@@ -98,7 +98,7 @@ class _Function:
         return self._parents[keys]
 
     def _object(self, node: Object) -> str:
-        """Write the statements that build an object, and give its name."""
+        """Write the statements that build an object, and return its name."""
         name = self._name("o")
         self._body.append(f" {name} = {{}}")
         for key, value in node.members:
@@ -200,7 +200,7 @@ class _Function:
 
 
 def _parent_keys(node: Node) -> tuple[str, ...] | None:
-    """Give the keys of the object that a path or query asks; None for all else."""
+    """Return the keys of the object that a path or query asks; None for all else."""
     match node:
         case Path(keys=(*above, _)):
             return tuple(above)

@@ -26,16 +26,16 @@ class NotAnObject:
         return may_have_members(self._value)
 
     def __contains__(self, key: str) -> bool:
-        """Say whether there is such a member."""
+        """Return whether there is such a member."""
         return member(self._value, key) is not MISSING
 
     def __getitem__(self, key: str) -> Any:
-        """Give a member that is there."""
+        """Return a member that is there."""
         return member(self._value, key)
 
 
 def member(value: Any, key: str) -> Any:
-    """Give `value[key]` as Segment's paths do: a falsy value is handed on, lists and texts have items and a length.
+    """Return `value[key]` as Segment's paths do: a falsy value is handed on, lists and texts have items and a length.
 
     >>> member([7, 8], "1"), member("abc", "length"), member(0, "anything")
     (8, 3, 0)
@@ -52,7 +52,7 @@ def member(value: Any, key: str) -> Any:
 
 
 def may_have_members(value: Any) -> bool:
-    """Say whether a member of it can be one that somebody gave: false and 0, which PHP writes for nothing, have none.
+    """Return whether a member of it can be one that somebody gave: false and 0, PHP's nothing, have none.
 
     An empty list has its length.
     """
@@ -60,7 +60,7 @@ def may_have_members(value: Any) -> bool:
 
 
 def _item(value: list[Any] | str, key: str) -> Any:
-    """Give the item at a canonical index: "0" and "12" are, "00" and "-1" are not."""
+    """Return the item at a canonical index: "0" and "12" are, "00" and "-1" are not."""
     if not (key.isascii() and key.isdigit()) or (key[0] == "0" and key != "0") or len(key) > len(str(len(value))):
         return MISSING
     index = int(key)

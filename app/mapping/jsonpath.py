@@ -71,7 +71,7 @@ def _refuse_what_could_hang(parts: list[Any]) -> None:
 
 
 def _steps(expression: Any) -> list[_Step] | None:
-    """Give the steps of a chain of single keys, single indexes and wildcards; None for anything richer."""
+    """Return the steps of a chain of single keys, single indexes and wildcards; None for anything richer."""
     match expression:
         case Root():
             return []

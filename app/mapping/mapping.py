@@ -44,7 +44,7 @@ def _with_joined(node: Node, names: Collection[str]) -> Node:
 
 
 def _may_be_list(node: Node) -> bool:
-    """Say whether the event decides what a member is, not the mapping itself."""
+    """Return whether the event decides what a member is, not the mapping itself."""
     return not isinstance(node, Object | List | Constant)
 
 
@@ -57,7 +57,7 @@ class Mapping:
         self._resolve = generate(node)
 
     def resolve(self, event: dict[str, Any]) -> Any:
-        """Give what the mapping makes of an event, usually an object; None where nothing results.
+        """Return what the mapping makes of an event, usually an object; None where nothing results.
 
         Parts of the event are handed on, not copied: neither may be changed afterwards.
         Raises `MappingError` where Segment's engine would refuse too: a path or template that the event
@@ -72,14 +72,14 @@ class Mapping:
         return None if value is MISSING else value
 
     def explain(self, event: dict[str, Any]) -> Sequence[Explanation]:
-        """Say for each leaf of the output which paths of the event it was made from. Slow: for people."""
+        """Return for each leaf of the output which paths of the event it was made from. Slow: for people."""
         try:
             return explain(self._node, event)
         except RecursionError:
             raise self._too_deep() from None
 
     def literal(self, *keys: str) -> Any:
-        """Give the value that the mapping holds at `keys` whatever the event, MISSING where it depends on the event.
+        """Return the value that the mapping holds at `keys` whatever the event, MISSING where it depends on the event.
 
         >>> compile_mapping({"event_name": "checkout"}).literal("event_name")
         'checkout'

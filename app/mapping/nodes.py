@@ -107,7 +107,7 @@ PLACEHOLDERS: Final = frozenset(
 
 
 def is_empty(value: Any) -> bool:
-    """Say whether a `Choice` passes this value over. Zero and false are values."""
+    """Return whether a `Choice` passes this value over. Zero and false are values."""
     if isinstance(value, str):
         return not value or value in PLACEHOLDERS
     return value is MISSING or value is None or value == []

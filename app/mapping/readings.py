@@ -85,5 +85,5 @@ def _first(options: tuple[Node, ...], event: Any, reads: list[Read]) -> Any:
 
 
 def _is_handed_on(option: Node, event: Any) -> bool:
-    """Say whether a path gives the false or 0 of a parent instead of a member: no choice for `Choice`."""
+    """Return whether a path gives the false or 0 of a parent instead of a member: no choice for `Choice`."""
     return isinstance(option, Path) and bool(option.keys) and not may_have_members(read(event, option.keys[:-1]))

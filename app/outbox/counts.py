@@ -11,7 +11,7 @@ _EXIT, _PRESET, _QUALITY = map(attrgetter, ("exit", "preset", "quality"))
 
 
 def enqueue_tallies(deliveries: Sequence[NewDelivery], answers: Sequence[Enqueued]) -> list[Tally]:
-    """Count by preset: enqueued and duplicate ones, and each quality component of those that were enqueued.
+    """Return counts by preset: enqueued and duplicate ones, and each quality component of those that were enqueued.
 
     A count may be told in several parts.
     """

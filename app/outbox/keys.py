@@ -20,7 +20,7 @@ class Key(NamedTuple):
 def keys_of(
     *, ad_account_id: str, preset: str, event_name: str, event_id: str, order_id: str | None, dedup_orders: bool
 ) -> tuple[Key, ...]:
-    """Answer the key of the event, and that of the order where a checkout names one and orders are compared."""
+    """Return the key of the event, and that of the order where a checkout names one and orders are compared."""
     event = Key("event_id", _digest("event", ad_account_id, preset, event_name, event_id))
     if order_id is None or not dedup_orders:
         return (event,)

@@ -26,7 +26,7 @@ class Outbox(SharedValues, Protocol):
     async def enqueue(
         self, deliveries: Sequence[NewDelivery], notes: Sequence[Note], tallies: Sequence[Tally], *, now: float
     ) -> list[Enqueued]:
-        """Commit, then answer one Enqueued a delivery, in order. Nothing is kept where it raises.
+        """Commit, then return one Enqueued a delivery, in order. Nothing is kept where it raises.
 
         Duplicates (key seen within the window, also earlier in the same call) are not stored again;
         the ledger notes them.
@@ -52,7 +52,7 @@ class Outbox(SharedValues, Protocol):
     ) -> list[Claimed]:
         """Take up to `limit` due deliveries of at most `max_bytes` in all (but at least one), counting an attempt.
 
-        Answers [] unless `limit` or `max_bytes` is reached,
+        Returns [] unless `limit` or `max_bytes` is reached,
         or the oldest due one has waited `max_wait_s` since it was due.
         Fair: fresh deliveries and retries share a claim half and half where both are due.
         Those of `without_presets`, which are switched off, are left out, and their number costs the others nothing;
@@ -82,31 +82,34 @@ class Outbox(SharedValues, Protocol):
         """
 
     async def redrive(self, query: Query, *, now: float) -> int:
-        """Make matching dead deliveries pending again, attempts from 0, history kept. Answers how many. Idempotent.
+        """Make matching dead deliveries pending again, attempts from 0, history kept. Returns how many. Idempotent.
 
         `enqueued_at` begins again too, and with it the age that ends retries. Keys of de-duplication are taken again;
         where a replay holds one, the delivery stays dead and its reason says so.
         """
 
     async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
-        """Look for deliveries, newest first. A page with `scanned` may hold fewer than `limit` and still lead on."""
+        """Return deliveries that the query means, newest first, without history.
+
+        A page with `scanned` may hold fewer than `limit` and still lead on.
+        """
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
-        """Show one delivery with its history and, while kept, its payload; None where there is none."""
+        """Return one delivery with its history and, while kept, its payload; None where there is none."""
 
     async def message(self, message_id: str) -> Message:
-        """Show what became of one message id."""
+        """Return what became of one message id: empty where it is not known."""
 
     async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:
-        """Count what waits."""
+        """Return how many deliveries of the ad account wait, are claimed and are dead."""
 
     async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
-        """Sum counts since then into steps: (start of the step, tally). `step_s` 0 sums all into one."""
+        """Return the counts since then, summed by steps: (start of the step, tally). `step_s` 0 sums all into one."""
 
     async def retain(self, *, now: float, limit: int) -> int:
         """Take one small step of retention: payloads, old ledger rows, keys past their window.
 
-        Answers how many rows it touched: 0 means that nothing is left to do.
+        Returns how many rows it touched: 0 means that nothing is left to do.
         """
 
     async def check(self) -> None:

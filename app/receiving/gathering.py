@@ -76,7 +76,7 @@ class SharedTurns:
             each.receipt.cancel()  # where the task was cancelled, nobody has answered
 
     async def _accept_together(self, group: Sequence[_Waiting]) -> None:
-        """Answer every request of a group."""
+        """Set the receipt, or the error, of every request of a group."""
         try:
             together = chain.from_iterable(each.events for each in group)
             receipt = await self._accepts.accept(together, now=group[0].now)

@@ -80,7 +80,7 @@ class Pipeline:
         self.catalog = catalog
 
     def map_event(self, raw: bytes, now: float) -> list[tuple[str, bytes]]:
-        """Answer (preset, finished Pinterest JSON) for each preset that takes this raw JSON event.
+        """Return (preset, finished Pinterest JSON) for each preset that takes this raw JSON event.
 
         Raises EventError where `raw` is not a Segment event. Invalid and withheld deliveries are left out.
         """
@@ -88,7 +88,7 @@ class Pipeline:
         return [(line.preset or "", orjson.dumps(line.event)) for line in lines if line.event is not None]
 
     def preview(self, event: Event, *, now: float) -> list[Line]:
-        """Answer one line for each preset that takes the event, or one that says why there is none.
+        """Return one line for each preset that takes the event, or one that says why there is none.
 
         A line that would be enqueued carries the finished event.
         """
@@ -139,7 +139,7 @@ class Pipeline:
         return drafts
 
     def draft(self, events: Iterable[Event | EventRefused], *, now: float) -> tuple[EventReceipt, ...]:
-        """Say what would become of events that are all new to the outbox; stores nothing."""
+        """Return what would become of events that are all new to the outbox; stores nothing."""
         drafts = Drafts()
         left = iter(events)
         while self._draft_some(left, now, drafts):
@@ -147,7 +147,7 @@ class Pipeline:
         return tuple(drafts.events)
 
     def _draft_some(self, events: Iterator[Event | EventRefused], now: float, drafts: Drafts) -> int:
-        """Draft the next events, with the deliveries that they give; answer how many events they were."""
+        """Draft the next events, with the deliveries that they make; return how many events they were."""
         before = len(drafts.events)
         for event in islice(events, EVENTS_A_TURN):
             if isinstance(event, EventRefused):

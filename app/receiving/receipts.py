@@ -45,7 +45,7 @@ class Drafts:
         self.events.append(EventReceipt(message_id=message_id, deliveries=tuple(told)))
 
     def tallies(self) -> list[Tally]:
-        """Count every exit but those that the outbox decides (enqueued, duplicate), and every warning by its field."""
+        """Return the counts of exits, but enqueued and duplicate, which the outbox decides, and of warnings by field."""
         counts: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         refused = 0
         for (preset, exit_, reason, warnings), count in self._alike.items():
@@ -62,7 +62,7 @@ class Drafts:
         return [_tally(*key, count) for key, count in counts.items() if count]
 
     def receipt(self, answers: Sequence[Enqueued]) -> Receipt:
-        """Say what became of every event, by the outbox's answers to `deliveries`."""
+        """Return what became of every event, by the outbox's answers to `deliveries`."""
         if all(answer.exit is Exit.ENQUEUED for answer in answers):
             return receipt_of(self.events)
         left = iter(answers)

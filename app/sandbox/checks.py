@@ -1,4 +1,4 @@
-"""The small checks that Pinterest's schema is built of: each takes a JSON value and answers what is wrong with it.
+"""The small checks that Pinterest's schema is built of: each takes a JSON value and returns what is wrong with it.
 
     text(5)("abcdef")                  -> [("", "string of 6 characters is too long, at most 5")]
     closed({"id": text()})({"id": 7})  -> [("id", "integer is not of type 'string'")]

@@ -149,20 +149,20 @@ class Sandbox:
         return error(400, f"Invalid request: {problem}") if problem else None
 
     async def show_state(self, _: Request) -> Response:
-        """Answer the counts."""
+        """Return the counts."""
         return json_answer(self.record.state())
 
     async def show_events(self, request: Request) -> Response:
-        """Answer the newest events."""
+        """Return the newest events."""
         event_id = request.query_params.get("event_id")
         return json_answer(self.record.events(limit=_limit(request), event_id=event_id))
 
     async def show_duplicates(self, request: Request) -> Response:
-        """Answer the newest events that had been received before."""
+        """Return the newest events that had been received before."""
         return json_answer(self.record.duplicates(limit=_limit(request)))
 
     async def show_calls(self, request: Request) -> Response:
-        """Answer the newest calls."""
+        """Return the newest calls."""
         return json_answer(self.record.calls(limit=_limit(request)))
 
     async def take_script(self, request: Request) -> Response:
@@ -185,7 +185,7 @@ def _parsed(raw: bytes) -> Any:
 
 
 def _event_ids(body: Any) -> list[str]:
-    """Answer one id an event, as far as the call can be read."""
+    """Return one id an event, as far as the call can be read."""
     events = body.get("data") if isinstance(body, dict) else None
     members = events if isinstance(events, list) else []
     return [str(event.get("event_id")) if isinstance(event, dict) else "" for event in members]

@@ -30,7 +30,7 @@ class Verdict:
 
 
 def judge(event: Any, now: float, *, event_names: Collection[str] = ()) -> list[str]:
-    """List everything for which Pinterest would refuse this event; [] is a good one.
+    """Return everything for which Pinterest would refuse this event; [] is a good one.
 
     `event_names` are the advertiser's own beside the 22 standard ones. Warnings are not problems: see `verdict`.
     """
@@ -42,7 +42,7 @@ def judge(event: Any, now: float, *, event_names: Collection[str] = ()) -> list[
 
 
 def call_problem(body: Any) -> str | None:
-    """Say why the whole call is refused (status 400): its shape, or the first faulty event; None where it is not.
+    """Return why the whole call is refused (status 400): its shape, or the first faulty event; None where it is not.
 
     Like Pinterest's, the answer does not tell which event it was.
     """
@@ -55,7 +55,7 @@ def call_problem(body: Any) -> str | None:
 
 
 def schema_problems(event: Any) -> list[str]:
-    """List where an event breaks the schema: `custom_data.value: integer is not of type 'string'`."""
+    """Return where an event breaks the schema: `custom_data.value: integer is not of type 'string'`."""
     return _worded(CONVERSION_EVENT(event))
 
 

@@ -59,22 +59,22 @@ class Record:
         self._counts["test_calls"] += call.test
 
     def state(self) -> dict[str, Any]:
-        """Answer the counts. A duplicate repeats (event_id, event_name); Pinterest counts an offline one twice."""
+        """Return the counts. A duplicate repeats (event_id, event_name); Pinterest counts an offline one twice."""
         counts = {name: self._counts[name] for name in ("received", "duplicates", "offline_duplicates")}
         calls = {name: self._counts[name] for name in ("calls", "test_calls")}
         return {**counts, **calls, "by_status": dict(self._statuses), "by_event_name": dict(self._names)}
 
     def events(self, *, limit: int, event_id: str | None = None) -> list[dict[str, Any]]:
-        """Answer the newest kept events, newest first."""
+        """Return the newest kept events, newest first."""
         found = (event for event in reversed(self._events) if event_id in (None, event["event_id"]))
         return [event for event, _ in zip(found, range(limit), strict=False)]
 
     def duplicates(self, *, limit: int) -> list[dict[str, Any]]:
-        """Answer the newest kept events that had been received before, newest first."""
+        """Return the newest kept events that had been received before, newest first."""
         return list(reversed(self._duplicates))[:limit]
 
     def calls(self, *, limit: int) -> list[dict[str, Any]]:
-        """Answer the newest kept calls, newest first."""
+        """Return the newest kept calls, newest first."""
         return [asdict(call) for call in list(reversed(self._calls))[:limit]]
 
     def close(self) -> None:

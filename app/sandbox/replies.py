@@ -21,14 +21,14 @@ _UNEXPECTED = (0, "Something unexpected happened.")
 
 
 def error(status: int, message: str | None = None, *, retry_after: int | str | None = None) -> Response:
-    """Answer that the call failed as a whole; `message` replaces Pinterest's usual one."""
+    """Return the answer that the call failed as a whole; `message` replaces Pinterest's usual one."""
     code, usual = _ERRORS.get(status, _UNEXPECTED)
     headers = None if retry_after is None else {"Retry-After": str(retry_after)}
     return json_answer({"code": code, "message": message or usual}, status=status, headers=headers)
 
 
 def results(verdicts: Sequence[Verdict]) -> Response:
-    """Answer event by event, in order: 200 where all were processed, else 422."""
+    """Return the answer event by event, in order: 200 where all were processed, else 422."""
     events = [
         {
             "status": "failed" if verdict.error else "processed",
@@ -45,5 +45,5 @@ def results(verdicts: Sequence[Verdict]) -> Response:
 
 
 def json_answer(body: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Answer JSON."""
+    """Return an answer of JSON."""
     return Response(orjson.dumps(body), status_code=status, headers=headers, media_type="application/json")

@@ -85,7 +85,7 @@ class Script:
         self._left = [(step, step.times) for step in orders.steps]
 
     def next(self, event_ids: Sequence[str]) -> Step | None:
-        """Say which step applies to a call with these events, and use it up; None where it goes as usual."""
+        """Return which step applies to a call with these events, and use it up; None where it goes as usual."""
         for place, (step, times) in enumerate(self._left):
             if times == 0 or not _concerns(step, event_ids) or self._rng.random() >= step.probability:
                 continue

@@ -117,7 +117,7 @@ class Sending:
             self._controls.leases.release(batch)
 
     async def _without_what_may_have_arrived(self, batch: Sequence[Claimed]) -> Sequence[Claimed]:
-        """Settle what the sender before may have sent and must not be sent again; answer the rest."""
+        """Settle what the sender before may have sent and must not be sent again; return the rest."""
         now = self._surroundings.clock()
         judged = (after_loss(each, self._policy, now=now) for each in batch if each.lease_was_lost)
         if dead := [each for each in judged if each]:
@@ -128,7 +128,7 @@ class Sending:
         return [each for each in batch if each.delivery_id not in settled]
 
     async def _send_all(self, batch: Sequence[Claimed], *, probe: bool, refusals: int) -> Sequence[Claimed]:
-        """Send what can be sent now, and answer what is left."""
+        """Send what can be sent now, and return what is left."""
         left = {claimed.delivery_id: claimed for claimed in batch}
         parts = halving(batch)
         part = next(parts)
@@ -146,7 +146,7 @@ class Sending:
         return list(left.values())
 
     def _is_pointless(self, refusals: int) -> bool:
-        """Say whether what was claimed before must wait: refused since, in an outage, or switched off."""
+        """Return whether what was claimed before must wait: refused since, in an outage, or switched off."""
         in_outage = self.outage.resume_at > self._surroundings.clock()
         return self.refusals > refusals or in_outage or self._surroundings.switches().destination_off
 

@@ -1,6 +1,6 @@
 """Background: claim -> batch -> send -> record, and nothing else.
 
-What becomes of each delivery is decided in `destination.answers` and `delivery`; here and in `sending` it is done.
+What becomes of each delivery is decided in `destination.outcomes` and `delivery`; here and in `batch` it is done.
 A claim is a lease: whatever goes wrong, the lease ends and the delivery is claimed again.
 """
 
@@ -121,7 +121,7 @@ class Worker:
         await self._shutdown.unless_requested(self._outbox.wait(max_wait_s or REST_S))
 
     async def _survived(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Do `work`; report what it raises and answer False."""
+        """Do `work`; report what it raises and return False."""
         try:
             await work
         except Exception as exc:  # noqa: BLE001 - whatever it is, the next batch may be sent

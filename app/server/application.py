@@ -32,10 +32,10 @@ class Application(FastAPI):
         self._direct_routes.add(router)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one HTTP request."""
         await self._traced(scope, receive, send)
 
 
 async def _unforeseen(request: Request, _: Exception) -> Response:
-    """Answer what a route that is not busy fails with; Starlette raises it again, so that uvicorn logs it."""
+    """Return the answer to what a route fails with that is not busy; Starlette raises it again, for uvicorn's log."""
     return answer_unforeseen(request.scope)

@@ -39,14 +39,14 @@ class BoundedConnection(HttpToolsProtocol):
         self._is_whole = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Give the first request its time."""
+        """Start the time that the first request has."""
         super().connection_made(transport)
         self._keep_watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadline."""
         super().connection_lost(exc)
-        self._be_at_ease()
+        self._cancel_deadline()
 
     def data_received(self, data: bytes) -> None:
         """Take the next bytes, and see whether they make a request whole."""
@@ -57,7 +57,7 @@ class BoundedConnection(HttpToolsProtocol):
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(_TOO_LARGE)
         if self._is_whole:
-            self._be_at_ease()
+            self._cancel_deadline()
         else:
             self._keep_watch()
 
@@ -101,13 +101,13 @@ class BoundedConnection(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, answer: bytes) -> None:
-        """Answer the request that is not whole, unless it, or one before it, is being answered; close."""
+        """Answer the HTTP request that is not whole, unless it, or one before it, is being answered; close."""
         cycle = self.cycle
         if cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started):
             self.transport.write(answer)
         self.transport.close()
 
-    def _be_at_ease(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

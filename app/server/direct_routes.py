@@ -2,7 +2,7 @@
 
 FastAPI knows and documents these routes like all others. But what it does around a handler (layers of middleware,
 matching the path against every route, dependencies, exit stacks) is a third of the time of receiving one event, and
-these handlers need none of it: they take a Request and give a Response. So their paths are looked up in a table first.
+these handlers need none of it: they take a Request and return a Response. So a table has their paths, asked first.
 """
 
 import logging
@@ -36,7 +36,7 @@ class DirectRoutes:
     def add(self, router: APIRouter) -> None:
         """Go straight to these routes.
 
-        Every endpoint must take a Request, and nothing else, and answer a Response. A path with a parameter is passed
+        Every endpoint must take a Request, and nothing else, and return a Response. A path with a parameter is passed
         on, as is a method that its path does not take.
         """
         for route in router.routes:

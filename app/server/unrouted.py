@@ -33,7 +33,7 @@ def answer_unrouted(app: FastAPI) -> None:
 
 
 def _allowed(app: FastAPI, scope: Scope) -> list[str]:
-    """List the methods that the path takes: each has a route of its own, of which Starlette names the first only."""
+    """Return the methods that the path takes: each has a route of its own, of which Starlette names the first only."""
     asked = {"type": "http", "path": scope["path"], "root_path": scope.get("root_path", ""), "headers": []}
     return [
         method

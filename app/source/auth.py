@@ -29,7 +29,7 @@ class SecretHeader:
         return cls(name=name.strip().lower(), value=value.strip().encode())
 
     def is_in(self, headers: Mapping[str, str]) -> bool:
-        """Say whether the request carries it."""
+        """Return whether the request carries it."""
         return hmac.compare_digest(headers.get(self.name, "").encode("latin-1"), self.value)
 
 
@@ -53,7 +53,7 @@ class WriteKeys:
         return cls(keys=keys)
 
     def source(self, *offered: Any) -> str | None:
-        """Answer the name of the source that has one of the offered keys; None where none has."""
+        """Return the name of the source that has one of the offered keys; None where none has."""
         found = None
         for text in offered:
             if isinstance(text, str) and text:
@@ -64,7 +64,7 @@ class WriteKeys:
 
 
 def basic_user(authorization: str | None) -> str | None:
-    """Answer the user name of Basic authentication, which is the write key: `base64("key:")` or `base64("key")`.
+    """Return the user name of Basic authentication, which is the write key: `base64("key:")` or `base64("key")`.
 
     None where the header is missing or is something else.
     """

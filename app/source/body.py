@@ -105,7 +105,7 @@ class _Unread(Sequence[Any]):
 
 
 def _take_apart(value: Any) -> tuple[Sequence[Any], bool, Mapping[str, Any]]:
-    """Answer the members, whether they were sent as several, and the object at the top."""
+    """Return the members, whether they were sent as several, and the object at the top."""
     if isinstance(value, list):
         return [_bare(member) for member in value], True, {}
     if isinstance(value, dict) and isinstance(value.get("batch"), list) and "type" not in value:

@@ -29,7 +29,7 @@ class ConsentRules:
 
 
 def withheld(event: Event, rules: ConsentRules) -> str | None:
-    """Answer why the event must not be sent; None where it may be."""
+    """Return why the event must not be sent; None where it may be."""
     return (
         (_segment_denies(event, rules.categories) if rules.categories else None)
         or (_rudder_denies(event, rules.rudder_ids) if rules.rudder_ids else None)
@@ -98,14 +98,14 @@ def _allows(value: Any) -> bool:
 
 
 def _object(value: Any) -> Mapping[str, Any] | None:
-    """Answer an object, also one that PHP wrote as []; None where it is anything else."""
+    """Return an object, also one that PHP wrote as []; None where it is anything else."""
     if isinstance(value, dict):
         return value
     return {} if value == [] else None
 
 
 def _member(value: Any, name: str) -> Any:
-    """Answer a member; None where it is not given, the text "unreadable" where `value` is no object to have it."""
+    """Return a member; None where it is not given, the text "unreadable" where `value` is no object to have it."""
     if value is None:
         return None
     known = _object(value)

@@ -30,7 +30,7 @@ async def preflight(_: Request) -> Response:
 
 
 def answer_unforeseen(scope: Scope) -> Response:
-    """Answer a request whose handler failed as no code foresees; a page may read it as it may all other answers."""
+    """Answer an HTTP request whose handler failed as no code foresees; a page may read it like all other answers."""
     response = answer_refusal(INTERNAL_ERROR)
     if TRACKING in getattr(scope.get("route"), "tags", ()):
         response.headers.update(ANY_ORIGIN)

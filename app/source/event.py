@@ -76,19 +76,19 @@ def read_event(value: Any, arrival: Arrival) -> Event:
 
 
 def _told_time(event: Event) -> Any:
-    """Answer when the sender says it happened, or None; RudderStack's SDKs say it as `originalTimestamp`."""
+    """Return when the sender says it happened, or None; RudderStack's SDKs say it as `originalTimestamp`."""
     told = _given(event, "timestamp")
     return _given(event, "originalTimestamp") if told is None else told
 
 
 def given_message_id(event: Event) -> str | None:
-    """Answer the id that the sender gave the event; None where it gave none: one "undefined" would hide the next."""
+    """Return the id that the sender gave the event; None where it gave none: one "undefined" would hide the next."""
     given = _given(event, "messageId")
     return str(given) if type(given) in (str, int) else None
 
 
 def _given(event: Event, name: str) -> Any:
-    """Answer a member; None where it is missing, null, blank or a placeholder."""
+    """Return a member; None where it is missing, null, blank or a placeholder."""
     given = event.get(name)
     return None if type(given) is str and says_nothing(given) else given
 
@@ -119,7 +119,7 @@ def _correct_clock(event: Event, arrival: Arrival) -> None:
 
 
 def _corrected(told: Any, sent: Any, received_at: float) -> str | None:
-    """Answer the corrected time as ISO 8601; None where one of the two cannot be read."""
+    """Return the corrected time as ISO 8601; None where one of the two cannot be read."""
     told_at, sent_at = _unix(told), _unix(sent)
     if told_at is None or sent_at is None:
         return None

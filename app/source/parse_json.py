@@ -89,7 +89,7 @@ def large_array(raw: bytes) -> Sequence[bytes] | None:
 
 
 def nested_deeper(values: Sequence[Any], max_depth: int) -> bool:
-    """Say whether any value has more levels of objects and arrays than `max_depth`; all are walked level by level."""
+    """Return whether any value has more levels of objects and arrays than `max_depth`; walks them level by level."""
     level = [value for value in values if value.__class__ in _CONTAINERS]
     for _ in range(max_depth):
         level = [
@@ -104,7 +104,7 @@ def nested_deeper(values: Sequence[Any], max_depth: int) -> bool:
 
 
 def levels_at_most(raw: bytes) -> int:
-    """Count what may open a level, whether or not it stands in a text: JSON cannot be nested deeper than that.
+    """Return how many signs may open a level, in texts too: JSON cannot be nested deeper than that.
 
     A large body has so many that counting is in vain: its length is as true.
     """

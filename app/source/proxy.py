@@ -43,7 +43,7 @@ def read_networks(texts: Iterable[str]) -> tuple[Network, ...]:
 
 
 def client_ip(peer: str | None, forwarded_for: str | None, trusted: tuple[Network, ...]) -> str | None:
-    """Answer who really called: the last address in X-Forwarded-For that no trusted proxy has.
+    """Return who really called: the last address in X-Forwarded-For that no trusted proxy has.
 
     Anybody can write that header, so it is read from its end and only as far as trusted proxies wrote it.
     None where the address cannot be known.
@@ -70,7 +70,7 @@ def fill_client_ip(event: Event, ip: str | None) -> None:
 
 
 def _is_client_side(event: Event, context: Mapping[str, Any]) -> bool:
-    """Say whether a browser or an app sent the event; `context.direct` says so for a library that is not known."""
+    """Return whether a browser or an app sent the event; `context.direct` says so for a library that is not known."""
     channel = event.get("channel") or context.get("channel")
     if channel is not None:
         return isinstance(channel, str) and channel in _CLIENT_CHANNELS

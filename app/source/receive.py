@@ -13,7 +13,7 @@ _READ_OUT = 4
 
 
 async def receive(request: Request, limits: Limits) -> bytes:
-    """Answer the body as sent.
+    """Return the body as sent.
 
     Raises RequestRefused where it is too large, or does not arrive whole in time.
     """
@@ -32,7 +32,7 @@ async def receive(request: Request, limits: Limits) -> bytes:
 
 
 async def _collect(piece: bytes, request: Request, max_bytes: int) -> bytes:
-    """Read the rest, and answer all of it; of a body that is too large only the beginning is kept."""
+    """Read the rest, and return all of it; of a body that is too large only the beginning is kept."""
     pieces = [piece]
     size_bytes = len(piece)
     more = True
@@ -47,7 +47,7 @@ async def _collect(piece: bytes, request: Request, max_bytes: int) -> bytes:
 
 
 async def _piece(request: Request) -> tuple[bytes, bool]:
-    """Answer what has arrived, and whether there is more. Raises RequestRefused where the client has gone."""
+    """Return what has arrived, and whether there is more. Raises RequestRefused where the client has gone."""
     message = await request.receive()
     if message["type"] == "http.disconnect":
         raise RequestRefused(TOO_SLOW)

@@ -13,12 +13,12 @@ _UNUSABLE = frozenset({Exit.REFUSED, Exit.INVALID})
 
 
 def answer(content: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Answer JSON that is written already."""
+    """Return an answer of JSON that is written already."""
     return Response(content, status_code=status, headers=headers, media_type="application/json")
 
 
 def answer_refusal(refusal: Refusal) -> Response:
-    """Say why the request is turned away; SDKs read `code`, `message` or `error` of the object."""
+    """Return why the request is turned away; SDKs read `code`, `message` or `error` of the object."""
     return answer(refusal_json(refusal.code, refusal.message), refusal.status, _closing(refusal))
 
 
@@ -38,7 +38,7 @@ def refusal_json(code: str, message: str) -> bytes:
 
 
 def is_unusable(receipt: Receipt) -> bool:
-    """Say whether nothing of the request can ever be used: every line is refused or invalid."""
+    """Return whether nothing of the request can ever be used: every line is refused or invalid."""
     lines = [line for event in receipt.events for line in event.deliveries]
     return bool(lines) and all(line.exit in _UNUSABLE for line in lines)
 

@@ -55,7 +55,7 @@ def _settings_handler(write_keys: WriteKeys, *, is_open: bool) -> Callable[[Requ
 
 
 def _settings(key: str, host: str, protocol: str) -> dict[str, Any]:
-    """Name the host that was asked; no destination runs on the device, and no metrics are wanted."""
+    """Return settings that name the host that was asked, no destination on the device and no metrics."""
     return {
         "integrations": {"Segment.io": {"apiKey": key, "apiHost": f"{host}/v1", "protocol": protocol}},
         "plan": {"track": {"__default": {"enabled": True, "integrations": {}}}},

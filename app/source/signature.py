@@ -18,7 +18,7 @@ _DECODER = json.JSONDecoder()
 
 
 def is_signed(raw: bytes, signature: str | None, secrets: Sequence[bytes]) -> bool:
-    """Say whether one of the secrets made the signature for this body. Compared in constant time."""
+    """Return whether one of the secrets made the signature for this body. Compared in constant time."""
     offered = (signature or "").strip().lower().encode()
     return any(
         hmac.compare_digest(hmac.new(secret, signed, "sha1").hexdigest().encode(), offered)

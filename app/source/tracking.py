@@ -136,7 +136,7 @@ class _TrackingApi:
         return _answer_events(events, body)
 
     def _source(self, request: Request, body: Body) -> str | None:
-        """Name the source whose write key the request has; None where anybody may send.
+        """Return the name of the source whose write key the request has; None where anybody may send.
 
         Raises RequestRefused where it has none of ours.
         """
@@ -158,13 +158,13 @@ class _TrackingApi:
 
 
 def _name_type(event: Any, call: str) -> None:
-    """Give an event that names no type the one that its path means."""
+    """Set the type that the path means, in an event that names none."""
     if isinstance(event, dict) and event.get("type") in (None, ""):
         event["type"] = call
 
 
 def _answer_events(events: Sequence[Event | EventRefused], body: Body) -> Response:
-    """Answer 200 whatever became of the events of a batch; 400 where the only event could not be read.
+    """Answer HTTP 200 whatever became of the events of a batch; 400 where the only event could not be read.
 
     SDKs drop what is answered 400: right for one event, but not for the rest of a batch.
     """

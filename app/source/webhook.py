@@ -70,7 +70,7 @@ def webhook_router(
 
 
 async def _receive_proven(request: Request, rules: WebhookRules) -> bytes:
-    """Answer the unpacked body of a request that proves who sent it. Raises RequestRefused."""
+    """Return the unpacked body of a request that proves who sent it. Raises RequestRefused."""
     if not _may_send(request, rules):
         raise RequestRefused(UNAUTHENTICATED)
     raw = unpack(await receive(request, rules.limits), rules.limits.max_unpacked_bytes)

@@ -53,15 +53,15 @@ class Untraced:
     is_on = False
 
     def requests(self, app: ASGIApp) -> ASGIApp:
-        """Answer the same."""
+        """Return the same."""
         return app
 
     def accepts(self, accepts: Accepts) -> Accepts:
-        """Answer the same."""
+        """Return the same."""
         return accepts
 
     def enqueues(self, outbox: Enqueues) -> Enqueues:
-        """Answer the same."""
+        """Return the same."""
         return outbox
 
     def on_call(self, report: CallReport) -> None:

@@ -36,7 +36,7 @@ class Finding:
     parts: tuple["Finding", ...] = ()
 
     def conditions(self) -> Iterator["Finding"]:
-        """Give every condition in it, as they stand in the text."""
+        """Yield every condition in it, as they stand in the text."""
         if self.kind == "condition":
             yield self
         for part in self.parts:
@@ -56,7 +56,7 @@ class Finding:
 
 
 def explain(term: Term, event: Event) -> Finding:
-    """Look at every condition, those too that `matches` would not need to look at."""
+    """Return what every condition found, those too that `matches` would not need to look at."""
     if isinstance(term, Negation):
         part = explain(term.term, event)
         return Finding(kind="not", text=term.text, column=term.column, held=not part.held, parts=(part,))

@@ -33,7 +33,7 @@ _STRAY = {
 
 
 def quote(written: str) -> str:
-    """Show a piece of the trigger, shortened, with what cannot be seen made visible."""
+    """Return a piece of the trigger, shortened, with what cannot be seen made visible."""
     if len(written) > _MAX_QUOTE_CHARACTERS:
         written = written[: _MAX_QUOTE_CHARACTERS - 3] + "..."
     return f"`{''.join(c if c.isprintable() else ascii(c)[1:-1] for c in written)}`"
@@ -47,7 +47,7 @@ def did_you_mean(word: str, *known: str) -> str:
 
 
 def instead_of(operator: str) -> str:
-    """Say what to write instead of a run of signs that is no operator."""
+    """Return what to write instead of a run of signs that is no operator."""
     if operator in _INSTEAD:
         return f"{quote(operator)} is not an operator: use {_INSTEAD[operator]}."
     if set(operator) == {"!"}:
@@ -56,7 +56,7 @@ def instead_of(operator: str) -> str:
 
 
 def stray_character(character: str) -> str:
-    """Say what to do about a character that begins no token."""
+    """Return what to do about a character that begins no token."""
     remedy = _STRAY.get(character)
     return f"{quote(character)} cannot stand here" + (
         f": {remedy}." if remedy else "; if it is text, put it in quotes."
@@ -64,7 +64,7 @@ def stray_character(character: str) -> str:
 
 
 def unknown_field(word: str) -> str:
-    """Say which fields there are."""
+    """Return which fields there are."""
     return (
         f"there is no field {quote(word)}.{did_you_mean(word, *FLAT_FIELDS, *NESTED_FIELDS)} "
         f"The fields are {', '.join(FLAT_FIELDS)}, and {', '.join(f'{root}.key' for root in NESTED_FIELDS)}."

@@ -59,7 +59,7 @@ class Token:
         return self.column - 1 + len(self.text)
 
     def is_word(self, *words: str) -> bool:
-        """Tell whether it is one of these lower-case words, written in any case."""
+        """Return whether it is one of these lower-case words, written in any case."""
         return self.kind is Kind.WORD and not self.path and self.text.lower() in words
 
 
@@ -91,7 +91,7 @@ def _end_of(pattern: re.Pattern[str], text: str, offset: int) -> int:
 
 
 def _in_key(character: str) -> bool:
-    """Tell whether a key may hold it: letters (with the marks that many scripts write them with), digits, _ $ -."""
+    """Return whether a key may hold it: letters (with the marks that many scripts write them with), digits, _ $ -."""
     return character.isalnum() or character in "_$-" or unicodedata.category(character).startswith("M")
 
 

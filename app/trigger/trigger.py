@@ -25,7 +25,7 @@ class Trigger:
     term: Term = field(repr=False)
 
     def explain(self, event: Event) -> Finding:
-        """Return every condition with the value it found; `.held` is what `matches` answers."""
+        """Return every condition with the value it found; `.held` is what `matches` returns."""
         return explain(self.term, event)
 
 

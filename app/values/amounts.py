@@ -78,7 +78,7 @@ def _digits_of_groups(match: re.Match[str]) -> str | None:
 
 
 def _is_currency(text: str) -> bool:
-    """Tell whether the text beside a number only names its currency."""
+    """Return whether the text beside a number only names its currency."""
     name = text.strip()
     return (
         not name

@@ -6,7 +6,7 @@ _MAX_LENGTH = max(map(len, PLACEHOLDERS))
 
 
 def says_nothing(text: str) -> bool:
-    """Tell whether a text is empty, blank or a placeholder.
+    """Return whether a text is empty, blank or a placeholder.
 
     >>> says_nothing(" "), says_nothing("NaN"), says_nothing("Nancy")
     (True, True, False)

@@ -40,7 +40,7 @@ DISABLED_FILTERS: Final = frozenset(
 
 
 def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a filter plain values, and hold its result within bounds."""
+    """Hand plain values to a filter, and hold its result within bounds."""
 
     @wraps(function)
     def guarded(*arguments: Any, **named: Any) -> Any:

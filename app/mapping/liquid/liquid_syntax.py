@@ -151,7 +151,7 @@ def coerce_comparisons(expression: Any) -> None:
 
 
 def _comparable(own: Expression, other: Expression, context: RenderContext) -> Any:
-    """Give a text beside a text, else a number, else None, which no comparison holds for."""
+    """Return a text beside a text, else a number, else None, which no comparison holds for."""
     value, against = own.evaluate(context), other.evaluate(context)
     if isinstance(own, Nil) or (isinstance(value, str) and isinstance(against, str)):
         return value

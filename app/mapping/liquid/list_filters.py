@@ -21,12 +21,12 @@ def join(value: Any, separator: Any = MISSING) -> str:
 
 
 def first(value: Any) -> Any:
-    """Give the first item or character."""
+    """Return the first item or character."""
     return value[0] if isinstance(value, list | str) and value else ""
 
 
 def last(value: Any) -> Any:
-    """Give the last item or character."""
+    """Return the last item or character."""
     return value[-1] if isinstance(value, list | str) and value else ""
 
 
@@ -38,7 +38,7 @@ def size(value: Any) -> int:
 
 
 def slice_(value: Any, begin: Any, length: Any = 1) -> Any:
-    """Give a part of a list or text; a negative begin counts from the end."""
+    """Return a part of a list or text; a negative begin counts from the end."""
     if value is MISSING or value is None:
         return []
     whole_value = value if isinstance(value, list) else liquid_text(value)
@@ -73,7 +73,7 @@ def _is_same(left: Any, right: Any) -> bool:
 
 
 def default(value: Any, instead: Any = MISSING, *, allow_false: Any = False) -> Any:
-    """Give `instead` for nothing, null, "", [] and (unless allowed) false."""
+    """Return `instead` for nothing, null, "", [] and (unless allowed) false."""
     if value is False and allow_false is True:
         return False
     return instead if value is MISSING or value is None or value is False or value in ("", []) else value

@@ -25,7 +25,7 @@ def divided_by(value: Any, by: Any, integer: Any = MISSING) -> float:
 
 
 def modulo(value: Any, by: Any) -> float:
-    """Give the remainder, with the sign of the divisor."""
+    """Return the remainder, with the sign of the divisor."""
     left, right = number(value), number(by)
     return left % right if right and math.isfinite(left) else math.nan
 

@@ -71,12 +71,12 @@ def build_liquid(compiler: Compiler, value: Any, at: str) -> MappingNode:
 
 
 def _words(error: Exception) -> str:
-    """Give the first line of an error; the rest draws the template."""
+    """Return the first line of an error; the rest draws the template."""
     return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _expressions(template: BoundTemplate) -> Iterator[Expression]:
-    """Give every expression of a template, each before those within it, which it may still change."""
+    """Yield every expression of a template, each before those within it, which it may still change."""
     context = RenderContext(template)
     for node in template.nodes:
         for expression in _of_node(node, context):

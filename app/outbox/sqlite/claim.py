@@ -74,7 +74,7 @@ def claim(connection: sqlite3.Connection, call: ClaimCall) -> list[Claimed]:
 
 
 def _take(connection: sqlite3.Connection, call: ClaimCall) -> tuple[list[Claimed], frozenset[str]]:
-    """Claim, and answer what was taken and of which presets something is held.
+    """Claim, and return what was taken and of which presets something is held.
 
     One statement takes, a second reads what it took as one row (see queries.sql).
     """

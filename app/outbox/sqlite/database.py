@@ -56,7 +56,7 @@ _REMEDIES = {
 
 
 def unavailable(exc: sqlite3.Error) -> OutboxUnavailable:
-    """Say what an error of SQLite means and what helps. Every such error leaves the engine this way."""
+    """Return what an error of SQLite means and what helps. Every such error leaves the engine this way."""
     name = getattr(exc, "sqlite_errorname", type(exc).__name__)
     remedy = next((text for prefix, text in _REMEDIES.items() if name.startswith(prefix)), "see the log")
     error = OutboxUnavailable(f"The outbox cannot be used now ({name}): {remedy}. Send the events again later.")

@@ -97,7 +97,7 @@ class _Rows:
         self.notes.append([*_NOTE_COLUMNS(note), now])
 
     def parameters(self, tallies: Iterable[Tally], now: float, rules: OutboxRules) -> dict[str, Any]:
-        """Answer the parameters of `store` where all has still to prove that it is new."""
+        """Return the parameters of `store` where all has still to prove that it is new."""
         return {
             "unseen": True,
             "max_backlog": rules.max_backlog,
@@ -202,7 +202,7 @@ def _without_duplicates(
 
 
 def _seen(keys: Iterable[Key], held: _Held, now: float) -> str:
-    """Say which key was seen before, and where; "" where none was."""
+    """Return which key was seen before, and where; "" where none was."""
     for key in keys:
         holder, until = held.get(key.digest, (0, now))
         if until > now:

@@ -31,7 +31,7 @@ _CONDITIONS: Final = {
 
 
 def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
-    """Fill the conditions of `query` into `sql`, and answer it with its parameters."""
+    """Fill the conditions of `query` into `sql`, and return it with its parameters."""
     asked = {each.name: getattr(query, each.name) for each in fields(query)}
     asked = {name: value for name, value in asked.items() if value is not None}
     texts = [_CONDITIONS[name] for name in asked]
@@ -41,7 +41,7 @@ def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
 
 
 def narrow(query: Query) -> bool:
-    """Tell whether an index leads to the deliveries that `query` means."""
+    """Return whether an index leads to the deliveries that `query` means."""
     return query.state is State.DEAD or any((query.delivery_id, query.message_id, query.event_id))
 
 

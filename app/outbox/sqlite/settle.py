@@ -54,7 +54,7 @@ def settle(connection: sqlite3.Connection, call: SettleCall, rules: OutboxRules)
 
 
 def _still_ours(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> list[_Held]:
-    """Answer the settlements whose claims still hold; of two for one delivery the last."""
+    """Return the settlements whose claims still hold; of two for one delivery the last."""
     last = list({(each.claimed.delivery_id, each.claimed.claim): each for each in settlements}.values())
     rows = as_rows([(int(each.claimed.delivery_id), each.claimed.claim) for each in last])
     return [

@@ -47,7 +47,7 @@ class Watch:
                 continue
 
     def _look(self) -> bool:
-        """Tell whether the file has changed since the last look, or something has fallen due."""
+        """Return whether the file has changed since the last look, or something has fallen due."""
         with self._lock, border():
             if self._closed:
                 return True

@@ -113,7 +113,7 @@ class Writer:
         return group
 
     def _commit(self, group: Sequence[_Job]) -> list[Any]:
-        """Answer for every job of the group; exceptions are answers.
+        """Return one result for every job of the group; exceptions are results.
 
         Nearly always all goes well: to isolate calls from the beginning would cost two more statements for each kind.
         """
