@@ -45,7 +45,7 @@ class Drafts:
         self.events.append(EventReceipt(message_id=message_id, deliveries=tuple(told)))
 
     def tallies(self) -> list[Tally]:
-        """Return the counts of exits, but enqueued and duplicate, which the outbox decides, and of warnings by field."""
+        """Return the counts of exits, save those that the outbox decides (see `counts`), and of warnings by field."""
         counts: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         refused = 0
         for (preset, exit_, reason, warnings), count in self._alike.items():
