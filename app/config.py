@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     # What is sent
     default_country: Country | None = Field(None, description="for national phone numbers without a country")
     default_currency: Currency | None = Field(None, description="where neither event nor products name one")
+    shop_money: Literal["shop", "presentment"] = Field("shop", description="of Shopify's two amounts, which is sent")
     zip_digits_only: bool = Field(default=False, description="Pinterest's literal text; breaks UK and Canadian codes")
     external_id_keep_case: bool = Field(default=False, description="for shops that send `_pin_unauth`")
     custom_event_names: Texts = Field((), max_length=15, description="advertiser-defined event names")

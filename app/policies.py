@@ -23,6 +23,7 @@ def conversion_rules(settings: Settings) -> ConversionRules:
     return ConversionRules(
         default_country=settings.default_country,
         default_currency=settings.default_currency,
+        presentment_money=settings.shop_money == "presentment",
         zip_digits_only=settings.zip_digits_only,
         external_id_keep_case=settings.external_id_keep_case,
         custom_event_names=frozenset(settings.custom_event_names),

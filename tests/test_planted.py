@@ -16,7 +16,7 @@ from app.errors import EventInvalid, EventRefused
 from app.receiving.pipeline import Pipeline
 from app.source.event import Arrival, read_event
 from tests import assembled
-from tests.destination.builders import a_checkout
+from tests.destination.builders import a_conversion
 from tests.process import ROOT
 
 NOW = 1_772_640_800.0
@@ -113,7 +113,7 @@ def test_what_a_field_holds_is_in_no_reason_and_no_warning(field: str, shape: An
     value = shape(text)
     if isinstance(value, dict) and text in value:
         value = [text]  # names of members are shown where they look like those of a program
-    fields = a_checkout()
+    fields = a_conversion()
     put(fields, field, value)
     try:
         _, said = report_conversion_event(fields, now=None)
@@ -126,4 +126,4 @@ def test_what_a_field_holds_is_in_no_reason_and_no_warning(field: str, shape: An
 @pytest.mark.parametrize("field", sorted(SHOWN))
 def test_what_is_said_to_be_shown_is_shown(field: str) -> None:
     with pytest.raises(EventInvalid, match="purchased"):
-        report_conversion_event(a_checkout(**{field: "purchased"}), now=None)
+        report_conversion_event(a_conversion(**{field: "purchased"}), now=None)

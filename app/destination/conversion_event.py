@@ -6,9 +6,10 @@ from typing import Any
 
 from app.destination.app_and_device import read_app_info, read_device_info, read_language
 from app.destination.conversion_rules import ConversionRules
-from app.destination.custom_data import LDP, read_custom_data
+from app.destination.custom_data import LDP, CustomDataReader
 from app.destination.event_name import nearest_event_name
 from app.destination.event_time import read_time, settled_time
+from app.destination.money import is_refund, read_currency
 from app.destination.reading import (
     NO_NOTES,
     Reader,
@@ -32,6 +33,13 @@ _NEEDS_IDENTIFIER = (
     "user_data needs at least one of em (email), hashed_maids, or client_ip_address together with client_user_agent"
 )
 _MISSING = ": missing"
+_REFUND = "a refund, not a purchase"
+#: What a checkout should tell, and what it is good for.
+_ASKED = {
+    "value": "Pinterest cannot tell what it was worth",
+    "currency": "Pinterest takes that of the ad account",
+    "order_id": "the same order from another source cannot be known again",
+}
 #: Of an event name that is compared with the known ones.
 _MAX_NAME = 64
 #: A report of more says how many more.
@@ -46,7 +54,6 @@ _OPTIONAL: dict[str, Reader] = {
     "wifi": read_boolean,
     "language": read_language,
     "partner_name": read_text,
-    "custom_data": read_custom_data,
     "app_info": read_app_info,
     "device_info": read_device_info,
 } | dict.fromkeys(
@@ -77,7 +84,9 @@ class ReportConversionEvent:
             "event_id": _read_event_id,
         }
         self._read_user_data = UserDataReader(rules)
-        self._read = read_members(_OPTIONAL, elsewhere=frozenset((*self._required, "user_data")))
+        self._read_custom_data = CustomDataReader(rules)
+        optional = _OPTIONAL | {"custom_data": self._read_custom_data}
+        self._read = read_members(optional, elsewhere=frozenset((*self._required, "user_data")))
         self._redact = Redactor(rules.redacted_parameters)
         self._ldp_states = frozenset(sha256(state[-2:].lower().encode()).hexdigest() for state in rules.ldp_states)
 
@@ -87,6 +96,8 @@ class ReportConversionEvent:
         `now` is Unix seconds; None switches the rules about age and future off. No default is added here.
         """
         event, faults = self._required_members(fields)
+        if event["event_name"] == "checkout" and self._is_refund(fields.get("custom_data")):
+            raise EventInvalid(_REFUND)
         event["user_data"], notes = self._read_user_data(fields.get("user_data"))
         warnings = [f"user_data{note}" for note in notes]
         if missing_identifiers(event["user_data"] or {}):
@@ -115,6 +126,12 @@ class ReportConversionEvent:
             event[name] = value
         return event, faults
 
+    def _is_refund(self, custom_data: Any) -> bool:
+        """Return whether the value of a checkout is negative as somebody wrote it."""
+        given = custom_data if type(custom_data) is dict else {}
+        currency, _ = read_currency(given.get("currency"))
+        return is_refund(given.get("value"), self._read_custom_data.context(currency))
+
     def _settle_time(self, event: dict[str, Any], now: float) -> list[str]:
         """Hold the event's time against the clock; return the warnings."""
         event["event_time"], warnings = settled_time(
@@ -132,6 +149,8 @@ class ReportConversionEvent:
         self._complete_currency(custom_data, fields.get("custom_data"))
         if self._ldp_states or "opt_out_type" in custom_data:
             self._apply_ldp(event, custom_data, warnings)
+        if event["event_name"] == "checkout":
+            warnings += [f"checkout without {name}: {why}" for name, why in _ASKED.items() if name not in custom_data]
         if custom_data:
             event["custom_data"] = custom_data
         else:

@@ -16,6 +16,8 @@ class ConversionRules:
     default_country: str | None = None
     #: ISO 4217: sent where an event has an amount and names no currency. None: Pinterest takes the ad account's.
     default_currency: str | None = None
+    #: Of Shopify's money, send what the customer was shown instead of what the shop books.
+    presentment_money: bool = False
     #: Follow Pinterest's literal text for `zip` (digits only), which empties British and Canadian codes.
     zip_digits_only: bool = False
     #: Hash `external_id` in the case it came in, for shops that send the Pinterest cookie `_pin_unauth`.

@@ -1,12 +1,16 @@
 """The object `custom_data`: what was bought, seen or searched for."""
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from app.destination.conversion_rules import ConversionRules
 from app.destination.money import integer_between, read_currency, read_money
 from app.destination.reading import (
     NO_NOTES,
+    Reader,
     Reading,
     flattened,
     read_members,
@@ -16,7 +20,8 @@ from app.destination.reading import (
     text_up_to,
     texts,
 )
-from app.destination.warnings import kind, left_out
+from app.destination.warnings import kind, left_out, left_out_number
+from app.values.amounts import Context
 from app.values.placeholders import PLACEHOLDERS
 
 LDP = "LDP"
@@ -43,44 +48,21 @@ def _read_opt_out_type(value: Any) -> Reading:
     return read, NO_NOTES if read == single(value) else (f": {kind(value)} read as flags of privacy laws",)
 
 
-_read_content = read_members(
-    {
-        "id": read_text,
-        "item_name": read_text,
-        "item_category": read_text,
-        "item_brand": read_text,
-        # Not in Pinterest's schema yet; Segment's and RudderStack's destinations send it, cut to 64 characters.
-        "item_brand_id": text_up_to(64),
-        "item_price": read_money,
-        "quantity": integer_between(clamp=False),
-    }
-)
-
-
-def _read_contents(value: Any) -> Reading:
-    """Read a list of products; a single one is a list of one."""
-    items = value if type(value) is list else [value]
-    contents: list[dict[str, Any]] = []
-    notes: list[str] = [] if items is value else [": a single product sent as a list of one"]
-    for index, item in enumerate(items):
-        if item is None or item == "":
-            continue
-        content, problems = _read_content(item)
-        if content:
-            contents.append(content)
-        if problems:
-            notes += [f"[{index}]{problem}" for problem in problems]
-    return contents or None, tuple(notes)
-
-
-read_custom_data = read_members(
+_CONTENT: dict[str, Reader] = {
+    "id": read_text,
+    "item_name": read_text,
+    "item_category": read_text,
+    "item_brand": read_text,
+    # Not in Pinterest's schema yet; Segment's and RudderStack's destinations send it, cut to 64 characters.
+    "item_brand_id": text_up_to(64),
+    "quantity": integer_between(clamp=False),
+}
+#: Read together, since one currency is sent for all amounts.
+_MONEY = frozenset({"currency", "value", "predicted_ltv", "contents"})
+_read_all_but_money = read_members(
     MappingProxyType(
         {
-            "currency": read_currency,
-            "value": read_money,
-            "predicted_ltv": read_money,
             "content_ids": texts,
-            "contents": _read_contents,
             "num_items": integer_between(clamp=False),
             "order_id": read_text,
             "search_string": read_text,
@@ -89,5 +71,98 @@ read_custom_data = read_members(
             "content_category": read_text,
             "content_brand": read_text,
         }
-    )
+    ),
+    elsewhere=_MONEY,
 )
+#: Currencies whose readers of contents are kept.
+_MAX_READERS = 256
+
+
+class CustomDataReader:
+    """Reads `custom_data` under one set of rules."""
+
+    def __init__(self, rules: ConversionRules) -> None:
+        self._default = Context(currency=rules.default_currency, presentment=rules.presentment_money)
+        self._readers = lru_cache(_MAX_READERS)(self._make_readers)
+
+    def context(self, currency: str | None) -> Context:
+        """Return how amounts are read beside a currency; None: the event names none."""
+        return self._default._replace(currency=currency) if currency else self._default
+
+    def __call__(self, value: Any) -> Reading:
+        """Read the object."""
+        sent, notes = _read_all_but_money(value)
+        if type(value) is not dict or _MONEY.isdisjoint(value):
+            return sent, notes
+        sent = sent or {}
+        about = self._read_amounts(value, sent)
+        return sent or None, (*notes, *about) if about else notes
+
+    def _read_amounts(self, given: dict[str, Any], sent: dict[str, Any]) -> list[str]:
+        """Add the amounts and their currency to what is sent; return the notes."""
+        currency, notes = self._read_value(given, sent)
+        others = {name: given[name] for name in ("predicted_ltv", "contents") if given.get(name) not in (None, "")}
+        if currency is None and others:
+            currency = self._currency_within(others)
+        if currency is not None:
+            sent["currency"] = currency
+        for name, value in others.items():
+            read_price, read_content = self._readers(currency)
+            read, about = read_price(value) if name == "predicted_ltv" else _read_contents(value, read_content)
+            if read is not None:
+                sent[name] = read
+            notes += [f".{name}{note}" for note in about]
+        return notes
+
+    def _read_value(self, given: dict[str, Any], sent: dict[str, Any]) -> tuple[str | None, list[str]]:
+        """Add `value` to what is sent; return the currency that holds, which is the one that `value` names itself."""
+        notes: list[str] = []
+        currency = None
+        if (code := given.get("currency")) is not None and code != "":
+            currency, about = read_currency(code)
+            notes += [f".currency{note}" for note in about]
+        if (value := given.get("value")) is not None and value != "":
+            money = read_money(value, self.context(currency))
+            notes += [f".value{note}" for note in money.notes]
+            if money.text is not None:
+                sent["value"] = money.text
+                if currency and money.currency and currency != money.currency:
+                    notes.append(f".currency: {currency} left out, the value is written in {money.currency}")
+                currency = money.currency or currency
+        return currency, notes
+
+    def _currency_within(self, others: Mapping[str, Any]) -> str | None:
+        """Return the currency that the first amount names which names one; None where none does."""
+        contents = others.get("contents")
+        items = contents if type(contents) is list else [contents]
+        prices = [others.get("predicted_ltv"), *(item.get("item_price") for item in items if type(item) is dict)]
+        named = (read_money(price, self._default).currency for price in prices if type(price) in (str, dict, list))
+        return next(filter(None, named), None)
+
+    def _make_readers(self, currency: str | None) -> tuple[Reader, Reader]:
+        """Make the readers of an amount and of a product that stand beside a currency that is sent."""
+        context = self.context(currency)
+
+        def read_price(value: Any) -> Reading:
+            money = read_money(value, context)
+            if money.text is not None and currency and money.currency not in (None, currency):
+                return None, (left_out_number(value, f"it is in {money.currency}, {currency} is sent"),)
+            return money.text, money.notes
+
+        return read_price, read_members(_CONTENT | {"item_price": read_price})
+
+
+def _read_contents(value: Any, read_content: Reader) -> Reading:
+    """Read a list of products; a single one is a list of one."""
+    items = value if type(value) is list else [value]
+    contents: list[dict[str, Any]] = []
+    notes: list[str] = [] if items is value else [": a single product sent as a list of one"]
+    for index, item in enumerate(items):
+        if item is None or item == "":
+            continue
+        content, problems = read_content(item)
+        if content:
+            contents.append(content)
+        if problems:
+            notes += [f"[{index}]{problem}" for problem in problems]
+    return contents or None, tuple(notes)

@@ -1,11 +1,11 @@
 """Amounts and counts: what shops write, read as numbers where that is unambiguous."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
-from app.destination.reading import NO_NOTES, Reader, Reading, flattened, number_text, single
+from app.destination.reading import NO_NOTES, Notes, Reader, Reading, flattened, number_text, single
 from app.destination.warnings import kind, left_out, left_out_number, shown_number
-from app.values.amounts import currencies, plain_number
+from app.values.amounts import COUNT, NO_CONTEXT, Amount, Computed, Context, currencies, currency_code, read_amount
 
 #: Beyond it an amount is no amount (and a count no 64-bit integer).
 _MAX_INT64 = 2**63 - 1
@@ -19,7 +19,7 @@ def read_currency(value: Any) -> Reading:
     """Read an ISO 4217 code, in any case; of several (those of products) the first, with a note where they differ."""
     if type(value) is str and value in currencies():  # nearly every currency
         return value, NO_NOTES
-    codes = [_currency_code(item) for item in flattened(value)]
+    codes = [currency_code(item) for item in flattened(value)]
     if not codes:  # products that name none
         return None, NO_NOTES
     known = list(dict.fromkeys(filter(None, codes)))
@@ -33,25 +33,43 @@ def read_currency(value: Any) -> Reading:
     return known[0], tuple(notes)
 
 
-def _currency_code(value: Any) -> str | None:
-    code = value.strip().upper() if type(value) is str else None
-    return code if code in currencies() else None
+class Money(NamedTuple):
+    """An amount as it is sent."""
+
+    #: None where nothing is sent.
+    text: str | None
+    #: ISO 4217, where the value itself names it.
+    currency: str | None = None
+    notes: Notes = NO_NOTES
 
 
-def read_money(value: Any) -> Reading:
-    """Read an amount and write it as text, which is what Pinterest takes: 19.99, `1,299.00`, `€5`.
+def read_money(value: Any, context: Context = NO_CONTEXT) -> Money:
+    """Read an amount and write it as text, which is what Pinterest takes: 19.99, `1,299.00`, `€5`, `{"amount": 5}`.
 
-    `1,234` is left out, since it may be 1234 or 1.234. So is a negative amount: Pinterest documents no meaning of it.
+    A negative amount is left out: Pinterest documents no meaning of it.
     """
     if type(value) is float and _PLAIN_FROM <= value < _PLAIN_BELOW:  # nearly every amount
-        return repr(value).removesuffix(".0"), NO_NOTES
-    amount, dressed = _number(single(value))
-    if amount is None:
-        return None, (left_out_number(value, "no amount can be read from it without guessing"),)
-    if amount < 0:
-        return None, (left_out_number(value, "an amount cannot be negative"),)
-    text = number_text(amount)
-    return text, (f": {shown_number(value)} read as {text}",) if dressed or 0 < amount < _PLAIN_FROM else NO_NOTES
+        return Money(repr(value).removesuffix(".0"))
+    given = single(value)
+    amount = read_amount(given, context)
+    number = None if amount is None else _number(amount)
+    if amount is None or number is None:
+        return Money(None, None, (left_out_number(value, "no amount can be read from it without guessing"),))
+    if number < 0:
+        return Money(None, amount.currency, (left_out_number(value, "an amount cannot be negative"),))
+    text = number_text(number)
+    if amount.dressed or 0 < number < _PLAIN_FROM:
+        named = f" {amount.currency}" if amount.currency else ""
+        return Money(text, amount.currency, (f": {shown_number(value)} read as {text}{named}",))
+    return Money(text, amount.currency)
+
+
+def is_refund(value: Any, context: Context) -> bool:
+    """Return whether an amount that somebody wrote is negative; one that was computed says nothing of it."""
+    given = single(value)
+    amount = None if type(given) is Computed else read_amount(given, context)
+    number = None if amount is None else _number(amount)
+    return number is not None and number < 0
 
 
 def integer_between(minimum: int = 0, maximum: int = _MAX_INT64, *, clamp: bool = True) -> Reader:
@@ -63,29 +81,24 @@ def integer_between(minimum: int = 0, maximum: int = _MAX_INT64, *, clamp: bool 
     def read(value: Any) -> Reading:
         if type(value) is int and minimum <= value <= maximum:  # nearly every count
             return value, NO_NOTES
-        number, dressed = _number(single(value))
-        if number is None:
+        count = read_amount(single(value), COUNT)
+        number = None if count is None else _number(count)
+        if count is None or number is None:
             return None, (left_out_number(value, "an integer is expected"),)
         if number < minimum and not clamp:
             return None, (left_out_number(value, f"it is below {minimum}"),)
         integer = min(max(math.floor(number + 0.5) if isinstance(number, float) else number, minimum), maximum)
-        return integer, NO_NOTES if integer == number and not dressed else (
+        return integer, NO_NOTES if integer == number and not count.dressed else (
             f": {shown_number(value)} sent as {integer}",
         )
 
     return read
 
 
-def _number(value: Any) -> tuple[float | None, bool]:
-    """Return the number that a value holds (None: no number), and whether it had to be undressed to be read."""
-    if type(value) is int:
-        return value, False
-    if type(value) is float:
-        return (value if math.isfinite(value) else None), False
-    if type(value) is not str:
-        return None, False
-    text, dressed = plain_number(value)
-    if text is None:
-        return None, dressed
-    number = int(text) if not dressed and text.isdecimal() and len(text) < len(str(_MAX_INT64)) else float(text)
-    return (number if math.isfinite(number) else None), dressed
+def _number(amount: Amount) -> float | None:
+    """Return the number of an amount; None where it is too large for one."""
+    text = amount.number
+    if text.lstrip("-").isdecimal() and (len(text) < len(str(_MAX_INT64)) or not amount.dressed):
+        return int(text)
+    number = float(text)
+    return number if math.isfinite(number) else None

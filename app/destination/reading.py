@@ -54,7 +54,7 @@ def number_text(number: float) -> str:
 
 def text_of(value: Any) -> str | None:
     """Return a text, or a number as text; None for what has no obvious text (true, objects, lists)."""
-    if type(value) is str:
+    if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if type(value) is int or (type(value) is float and math.isfinite(value)):
         return number_text(value)

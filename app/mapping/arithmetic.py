@@ -1,20 +1,24 @@
 """Our own `@sum`, `@subtract` and `@multiply`: exact decimal arithmetic for the value of an order.
 
-A result is plain text such as "19.98". Where an operand is missing or no number there is no result: a value that
-leaves something out would be a wrong value.
+A result is plain text such as "19.98", which remembers the currency that an operand named. Where an operand is missing
+or no number there is no result: a value that leaves something out would be a wrong value. The first operand of
+`@multiply` is the amount, the others are counts.
 """
 
-from collections.abc import Callable
-from decimal import Context, Decimal
+import decimal
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from app.mapping.compiler import Compiler, is_directive, kind
 from app.mapping.nodes import MISSING, Call, List, Node
-from app.values.amounts import plain_number
+from app.values.amounts import COUNT, NO_CONTEXT, Computed, Context, read_amount
+
+_Combine: TypeAlias = Callable[[list[Decimal]], Decimal]
 
 #: Digits that results are exact to; operands of more are no numbers to us.
-_EXACT: Final = Context(prec=60)
+_EXACT: Final = decimal.Context(prec=60)
 _MAX_OPERAND_DIGITS: Final = 25
 #: Integers below are taken without a look at their digits.
 _SMALL: Final = 10**9
@@ -35,7 +39,7 @@ def build_multiply(compiler: Compiler, value: Any, at: str) -> Node:
     return _build(compiler, value, at, _multiply)
 
 
-def _build(compiler: Compiler, value: Any, at: str, combine: Callable[[list[Decimal]], Decimal]) -> Node:
+def _build(compiler: Compiler, value: Any, at: str, combine: _Combine) -> Node:
     if isinstance(value, list) and value:
         node = compiler.compile(value, at)
         operands = node.items if isinstance(node, List) else (node,)
@@ -45,22 +49,51 @@ def _build(compiler: Compiler, value: Any, at: str, combine: Callable[[list[Deci
     return compiler.fault(at, f"should be a list of values or a directive that gives one but it is {kind(value)}")
 
 
-def _of_operands(combine: Callable[[list[Decimal]], Decimal], *values: Any) -> Any:
-    return _combined(combine, list(values))
+def _of_operands(combine: _Combine, *values: Any) -> Any:
+    return _combined(combine, values)
 
 
-def _of_list(combine: Callable[[list[Decimal]], Decimal], values: Any) -> Any:
+def _of_list(combine: _Combine, values: Any) -> Any:
     return _combined(combine, values) if isinstance(values, list) and values else MISSING
 
 
-def _combined(combine: Callable[[list[Decimal]], Decimal], values: list[Any]) -> Any:
-    numbers = []
+def _combined(combine: _Combine, values: Sequence[Any]) -> Any:
+    return MISSING if (result := _in_context(combine, values, NO_CONTEXT)) is None else result
+
+
+def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> Computed | None:
+    """Return the result; None where an operand is no number, or where they are of several currencies.
+
+    Where an operand depends on the context (`150.000` is 150000 in some currencies), so does the result.
+    """
+    numbers: list[Decimal] = []
+    names: set[str] = set()
+    depends = False
     for value in values:
-        number = number_of(value)
+        number = _plain(value)
         if number is None:
-            return MISSING
+            is_factor = combine is _multiply and numbers
+            operand = read_amount(value, COUNT if is_factor else context)
+            number = None if operand is None else _bounded(operand.number)
+            if operand is None or number is None:
+                return None
+            depends |= operand.depends
+            if operand.currency:
+                names.add(operand.currency)
         numbers.append(number)
-    return plain_text(combine(numbers))
+    if len(names) > 1:
+        return None
+    result = Computed(plain_text(combine(numbers)))
+    result.currency = next(iter(names), None)
+    result.in_context = partial(_in_context, combine, values) if depends else None
+    return result
+
+
+def _plain(value: Any) -> Decimal | None:
+    """Return what nearly every operand is, a number of JSON, as it is; None for all else."""
+    if type(value) is float:
+        return _bounded(repr(value))
+    return Decimal(value) if type(value) is int and -_SMALL < value < _SMALL else None
 
 
 def _sum(numbers: list[Decimal]) -> Decimal:
@@ -81,22 +114,10 @@ def _multiply(numbers: list[Decimal]) -> Decimal:
     return product
 
 
-def number_of(value: Any) -> Decimal | None:
-    """Read a number, or a text that can only be read as one (see `app.values.amounts`); None for all else.
-
-    >>> number_of(19.98), number_of("€1,299.00"), number_of("1,299")
-    (Decimal('19.98'), Decimal('1299.00'), None)
-    """
-    if type(value) is int and -_SMALL < value < _SMALL:
-        return Decimal(value)
-    if type(value) is int or type(value) is float:
-        return _bounded(repr(value))
-    text = plain_number(value)[0] if isinstance(value, str) else None
-    return None if text is None or len(text) > _MAX_OPERAND_DIGITS else _bounded(text)
-
-
 def _bounded(text: str) -> Decimal | None:
-    """Take a number for one whose digits are few enough to be exact."""
+    """Take a number for one whose digits are few enough to be exact; None for all others."""
+    if len(text) > _MAX_OPERAND_DIGITS:
+        return None
     number = Decimal(text)
     return number if number.is_finite() and abs(number.adjusted()) < _MAX_OPERAND_DIGITS else None
 

@@ -1,11 +1,16 @@
-"""Amounts as shops write them, `€5` or `1.299,00 EUR`: read where only one number can be meant.
+"""Amounts as shops write them, `€5`, `1.299,00 EUR` or `{"amount": "25.00", "currencyCode": "USD"}`, read as numbers.
 
-One rule for the mapping's arithmetic and for what is sent, so that both read the same texts.
+One rule for the mapping's arithmetic and for what is sent, so that both read the same values. A text is read where only
+one number can be meant; for a text with one separator, such as `150.000`, the currency decides which.
 """
 
 import functools
+import math
 import re
 import unicodedata
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import pycountry
 
@@ -13,34 +18,106 @@ import pycountry
 _MAX_LENGTH = 40
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _DRESSED = re.compile(
-    # The point right behind letters is the sign's: `Rs.500` is not 0.5.
+    r"(?P<sign>[+-]?)"
+    # The point right behind letters is the currency's: `Rs.500` is not 0.5.
     r"(?P<before>[^\d.,+-]*(?:(?<=(?u:[^\W\d_]))\.\s*)?)"
-    r"(?P<number>[+-]?[\d.,' \u00a0\u2009\u202f\u2019]*\d)(?P<after>\D*)",
+    r"(?P<number>[+-]?[\d.,' ]*\d)(?P<after>\D*)",
     re.ASCII,
 )
+#: Blanks between groups, the typographic apostrophe and the minus sign of Unicode.
+_OTHER_SPELLINGS = str.maketrans("\u00a0\u2009\u202f\u2019\u2212", "   '-")
+#: Several groups, or one and a fraction.
 _GROUPED = re.compile(
-    r"(?P<first>[1-9]\d{0,2})(?P<groups>(?P<mark>[.,'\u2019 ])\d{3}(?:(?P=mark)\d{3})*)"
+    r"(?P<first>[1-9]\d{0,2})(?P<groups>(?P<mark>[.,' ])\d{3}(?:(?P=mark)\d{3})*)"
     r"(?:(?P<point>[.,])(?P<cents>\d+))?"
 )
-_DECIMAL = re.compile(r"(?P<whole>\d*)[.,](?P<cents>\d+)")
-#: Written beside amounts, though no ISO code: `R$ 5`, `5 kr`, `Rs.5`.
-_SIGNS = frozenset(
-    {"us$", "a$", "c$", "ca$", "au$", "nz$", "hk$", "s$", "r$", "mx$"} | {"kr", "zł", "kč", "ft", "lei", "rs", "fr"}
+_ONE_SEPARATOR = re.compile(r"(?P<whole>\d*)(?P<mark>[.,' ])(?P<part>\d+)")
+_GROUP_DIGITS = 3
+
+#: Currencies without a minor unit (ISO 4217, list one), and IDR, whose minor unit nobody writes: 150.000 is 150000.
+WITHOUT_FRACTIONS: Final = frozenset(
+    {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV"}
+    | {"XAF", "XOF", "XPF", "IDR"}
+)
+#: Currencies with three decimals (ISO 4217, list one): 1,234 may be a fraction as well as thousands.
+WITH_THREE_DECIMALS: Final = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
+
+#: Written beside amounts, though no ISO code, and the currency that only they can mean; None where several could be.
+_SIGNS: Final[Mapping[str, str | None]] = MappingProxyType(
+    {"us$": "USD", "a$": "AUD", "au$": "AUD", "ca$": "CAD", "c$": None, "nz$": "NZD", "hk$": "HKD", "nt$": "TWD"}
+    | {"s$": "SGD", "r$": "BRL", "mx$": "MXN", "zł": "PLN", "kč": "CZK", "ft": "HUF"}
+    | {"kr": None, "lei": None, "rs": None, "fr": None}
+    | {"€": "EUR", "₹": "INR", "₩": "KRW", "₫": "VND", "₺": "TRY", "₽": "RUB", "₴": "UAH", "₪": "ILS", "฿": "THB"}
+    | {"₦": "NGN", "₱": "PHP", "₸": "KZT", "₡": "CRC", "₲": "PYG", "₾": "GEL", "₼": "AZN", "₵": "GHS", "₮": "MNT"}
 )
 
+#: What an object of money calls its currency, and the places of its minor unit.
+_CODES: Final = ("currency", "currencyCode", "currency_code")
+_PLACES: Final = ("currency_minor_unit", "exponent")
+_MAX_PLACES = 6
+#: Shopify's money in the currency of the shop's books, and in the customer's.
+_BOOKS: Final = ("shop_money", "presentment_money")
 
-def plain_number(text: str) -> tuple[str | None, bool]:
-    """Return the number in a text as `float` and `Decimal` read it, and whether it had to be undressed for that.
 
-    None where a text holds no number, or where it would be a guess: `1,234` may be 1234 or 1.234.
+class Context(NamedTuple):
+    """What decides how a value is read that could be read in several ways."""
 
-    >>> plain_number(" 19.98 "), plain_number("€5"), plain_number("1.299,00"), plain_number("1,299")
-    (('19.98', False), ('5', True), ('1299.00', True), (None, True))
+    #: ISO 4217, of the event; None where it names none.
+    currency: str | None = None
+    #: Take what Shopify showed the customer (`presentment_money`) instead of what its shop books.
+    presentment: bool = False
+    #: It is a count, which knows no thousands: `1,000` is one.
+    is_count: bool = False
+
+
+NO_CONTEXT: Final = Context()
+COUNT: Final = Context(is_count=True)
+
+
+class Amount(NamedTuple):
+    """A number that was read."""
+
+    #: As `float` and `Decimal` read it.
+    number: str
+    #: ISO 4217, where the value itself names it.
+    currency: str | None = None
+    #: Something had to be taken off, or understood, to read it.
+    dressed: bool = False
+    #: In another Context it may be another number, or none.
+    depends: bool = False
+
+
+class Computed(str):
+    """What arithmetic gave, as the text of its number: an amount that nobody wrote."""
+
+    __slots__ = ("currency", "in_context")
+
+    #: ISO 4217, where an operand named it.
+    currency: str | None
+    #: Returns it as computed in a Context, None where nothing can be; None itself where that changes nothing.
+    in_context: "Callable[[Context], Computed | None] | None"
+
+
+def read_amount(value: Any, context: Context = NO_CONTEXT) -> Amount | None:
+    """Read a number, a text that holds one, an object of money, or what was computed; None where there is none.
+
+    None, too, where it would be a guess which number is meant.
+
+    >>> read_amount(" 19.98 ").number, read_amount("1.299,00 EUR")[:2], read_amount("1,299").number
+    ('19.98', ('1299.00', 'EUR'), '1299')
+    >>> read_amount("150.000", Context(currency="IDR")).number, read_amount("1,299", Context(currency="KWD"))
+    ('150000', None)
+    >>> read_amount({"amount": 2550, "currency": "USD", "exponent": 2})[:2]
+    ('25.50', 'USD')
     """
-    text = text.strip()
-    if len(text) > _MAX_LENGTH:
-        return None, False
-    return (text, False) if _PLAIN.fullmatch(text) else (_undressed(text), True)
+    if type(value) is str:
+        return _read_text(value, context)
+    if type(value) is int or type(value) is float:
+        return Amount(repr(value)) if math.isfinite(value) else None
+    if type(value) is Computed:
+        again: Computed | None = value.in_context(context) if value.in_context else value
+        return None if again is None else Amount(str(again), again.currency, depends=value.in_context is not None)
+    return _read_object(value, context) if type(value) is dict else None
 
 
 @functools.cache
@@ -49,40 +126,101 @@ def currencies() -> frozenset[str]:
     return frozenset(currency.alpha_3 for currency in pycountry.currencies)
 
 
-def _undressed(text: str) -> str | None:
-    """Read `€5`, `1.299,00 EUR`, `1 299,00`."""
-    match = _DRESSED.fullmatch(text)
-    if match is None or not (_is_currency(match["before"]) and _is_currency(match["after"])):
+def currency_code(value: Any) -> str | None:
+    """Return the ISO 4217 code that a text is, in any case; None for all else."""
+    code = value.strip().upper() if type(value) is str else None
+    return code if code in currencies() else None
+
+
+def _read_text(text: str, context: Context) -> Amount | None:
+    text = text.strip()
+    if len(text) > _MAX_LENGTH:
         return None
-    number = re.sub(r"[\u00a0\u2009\u202f]", " ", match["number"])
+    if _PLAIN.fullmatch(text):
+        may_be_grouped = text[-4:-3] == "." and text[-3:].isdecimal()
+        return _in_context(text, None, context) if may_be_grouped else Amount(text)
+    match = _DRESSED.fullmatch(text.translate(_OTHER_SPELLINGS))
+    if match is None or (match["sign"] and match["number"][0] in "+-"):
+        return None
+    names = {_currency_named(match["before"]), _currency_named(match["after"])} - {""}
+    if None in names or len(names) > 1:  # `25 pieces`, `USD 25 EUR`
+        return None
+    return _in_context(match["sign"] + match["number"], next(iter(names), None), context, dressed=True)
+
+
+def _in_context(number: str, own: str | None, context: Context, *, dressed: bool = False) -> Amount | None:
+    """Read what stands between currencies; `own` is the currency that the text names."""
     sign = "-" if number.startswith("-") else ""
-    number = number.lstrip("+-").strip()
+    bare = number.lstrip("+-").strip()
+    digits, depends = _digits(bare, context._replace(currency=own) if own else context)
+    if digits is None:
+        return None
+    return Amount(sign + digits, own, dressed or digits != bare, depends and own is None)
+
+
+def _digits(number: str, context: Context) -> tuple[str | None, bool]:
+    """Return the number as `float` reads it (None: it would be a guess), and whether the context decided that."""
     if number.isdecimal():
-        return sign + number
+        return number, False
+    one = _ONE_SEPARATOR.fullmatch(number)
+    if one:
+        whole, mark, part = one.groups()
+        in_doubt = len(part) == _GROUP_DIGITS and 0 < len(whole) <= _GROUP_DIGITS and whole != "0"
+        return _one_separator(whole, mark, part, context if in_doubt else None), in_doubt
     grouped = _GROUPED.fullmatch(number)
-    if grouped:
-        digits = _digits_of_groups(grouped)
-        return digits and sign + digits
-    decimal = _DECIMAL.fullmatch(number)
-    return f"{sign}{decimal['whole'] or '0'}.{decimal['cents']}" if decimal else None
+    if not grouped or grouped["mark"] == grouped["point"] or context.is_count:
+        return None, False
+    whole = grouped["first"] + re.sub(r"\D", "", grouped["groups"])
+    return (f"{whole}.{grouped['cents']}" if grouped["cents"] else whole), False
 
 
-def _digits_of_groups(match: re.Match[str]) -> str | None:
-    """Read thousands; a single group behind a comma or point could as well be a fraction."""
-    if match["mark"] == match["point"]:
-        return None
-    if match["mark"] in ".," and match["point"] is None and len(match["groups"]) == len(",000"):
-        return None
-    whole = match["first"] + re.sub(r"\D", "", match["groups"])
-    return f"{whole}.{match['cents']}" if match["cents"] else whole
+def _one_separator(whole: str, mark: str, part: str, context: Context | None) -> str | None:
+    """Read a number with one separator; `context` is None where it can only stand before a fraction."""
+    fraction = f"{whole or '0'}.{part}" if mark in ".," else None
+    if context is None or (mark == "." and context.currency not in WITHOUT_FRACTIONS):
+        return fraction
+    if context.is_count:
+        return fraction if not part.strip("0") or mark == "." else None
+    return None if mark == "," and context.currency in WITH_THREE_DECIMALS else whole + part
 
 
-def _is_currency(text: str) -> bool:
-    """Return whether the text beside a number only names its currency."""
+def _currency_named(text: str) -> str | None:
+    """Return the currency that the text beside a number names, "" where it names none; None where it is something else.
+
+    `kr` names none, since several currencies are written so.
+    """
     name = text.strip()
-    return (
-        not name
-        or (len(name) == 1 and unicodedata.category(name) == "Sc")
-        or name.lower().removesuffix(".") in _SIGNS
-        or name.upper() in currencies()
-    )
+    sign = name.lower().removesuffix(".")
+    if not name or sign in _SIGNS:
+        return _SIGNS.get(sign) or ""
+    return currency_code(name) or ("" if len(name) == 1 and unicodedata.category(name) == "Sc" else None)
+
+
+def _read_object(value: Mapping[str, Any], context: Context) -> Amount | None:
+    """Read `{amount, currency}` and Shopify's `{shop_money, presentment_money}`."""
+    shown = [money for name in _BOOKS if type(money := value.get(name)) is dict]
+    if shown:
+        return _read_books(shown, context)
+    amount = value.get("amount")
+    own = next((code for name in _CODES if (code := currency_code(value.get(name)))), None)
+    read = None if type(amount) is dict else read_amount(amount, context._replace(currency=own) if own else context)
+    places = next((value[name] for name in _PLACES if value.get(name) is not None), 0)
+    if read is None or places == 0:
+        return read and read._replace(currency=read.currency or own, depends=read.depends and not own)
+    number = _in_minor_units(read.number, places)
+    return None if number is None else Amount(number, read.currency or own)
+
+
+def _read_books(shown: list[dict[str, Any]], context: Context) -> Amount | None:
+    read = (_read_object(money, context) for money in (shown[::-1] if context.presentment else shown))
+    first = next((amount for amount in read if amount), None)
+    return first and first._replace(depends=len(shown) > 1)
+
+
+def _in_minor_units(number: str, places: Any) -> str | None:
+    """Return an amount of cents in the currency's unit; None where it is no whole number, or the places are none."""
+    digits = number.lstrip("-")
+    if type(places) is not int or not 0 < places <= _MAX_PLACES or not digits.isdecimal():
+        return None
+    padded = digits.zfill(places + 1)
+    return f"{'-' if number.startswith('-') else ''}{padded[:-places]}.{padded[-places:]}"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.destination import report_conversion_event
-from tests.destination.builders import a_checkout
+from tests.destination.builders import a_conversion
 
 #: The action does not offer them: Pinterest asks not to use them unless it says so.
 NOT_OFFERED = {"np", "external_measurement_id", "external_measurement_vendor_id"}
@@ -23,7 +23,7 @@ def schemas(shared_folder: Path) -> dict[str, Any]:
 
 
 def sent(name: str, member: str, value: Any) -> Any:
-    event, _ = report_conversion_event(a_checkout(**{name: {member: value}}), now=None)
+    event, _ = report_conversion_event(a_conversion(**{name: {member: value}}), now=None)
     return event.get(name, {}).get(member)
 
 
@@ -54,7 +54,7 @@ def test_every_member_of_the_event_is_offered(schemas: dict[str, Any]) -> None:
     plain = {name: rule for name, rule in event.items() if name not in REQUIRED and rule.get("type") in PLAIN}
     given = {name: a_value_for(rule) for name, rule in plain.items()} | {"language": "en"}
 
-    built, warnings = report_conversion_event(a_checkout(**given), now=None)
+    built, warnings = report_conversion_event(a_conversion(**given), now=None)
 
     assert {name: built[name] for name in given} == given
     assert warnings == []
@@ -67,7 +67,7 @@ def test_every_member_of_custom_data_is_offered(schemas: dict[str, Any]) -> None
     of_content = {name: a_value_for(rule) for name, rule in members["contents"]["items"]["properties"].items()}
     given["contents"] = [of_content | {"item_brand_id": "b"}]
 
-    built, warnings = report_conversion_event(a_checkout(custom_data=given), now=None)
+    built, warnings = report_conversion_event(a_conversion(custom_data=given), now=None)
 
     assert built["custom_data"] == given
     assert warnings == []

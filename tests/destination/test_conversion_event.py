@@ -7,7 +7,8 @@ import pytest
 
 from app.destination import ConversionRules, ReportConversionEvent, report_conversion_event
 from app.errors import EventInvalid
-from tests.destination.builders import NOW, a_checkout
+from app.mapping import compile_mapping
+from tests.destination.builders import NOW, a_checkout, a_conversion
 
 LDP = {"opt_out_type": "LDP"}
 
@@ -17,7 +18,7 @@ def build(fields: dict[str, Any], **rules: Any) -> tuple[dict[str, Any], list[st
 
 
 def test_nothing_is_added_that_was_not_given() -> None:
-    event, warnings = report_conversion_event(a_checkout(), now=NOW)
+    event, warnings = report_conversion_event(a_conversion(), now=NOW)
 
     assert set(event) == {"event_name", "action_source", "event_time", "event_id", "user_data"}
     assert warnings == []
@@ -31,7 +32,7 @@ def test_missing_null_and_empty_mean_not_given() -> None:
         "custom_data": {"value": "", "order_id": None},
     }
 
-    event, warnings = report_conversion_event(a_checkout(**nothing, app_info={}), now=NOW)
+    event, warnings = report_conversion_event(a_conversion(**nothing, app_info={}), now=NOW)
 
     assert event.keys().isdisjoint(nothing | {"app_info": 1})
     assert warnings == []
@@ -56,13 +57,13 @@ def test_all_that_is_missing_is_named_at_once() -> None:
 @pytest.mark.parametrize("given", [{"id": 1}, ["a", "b"], True, " ", []])
 def test_what_is_no_id_makes_the_event_invalid(given: Any) -> None:
     with pytest.raises(EventInvalid, match=r"event_id: .* is no id"):
-        report_conversion_event(a_checkout(event_id=given), now=NOW)
+        report_conversion_event(a_conversion(event_id=given), now=NOW)
 
 
 @pytest.mark.parametrize("given", ["WEB", "ios", 5, ["web", "offline"]])
 def test_the_action_source_is_one_of_four(given: Any) -> None:
     with pytest.raises(EventInvalid, match=r"action_source: .* is none of app_android, app_ios, web, offline"):
-        report_conversion_event(a_checkout(action_source=given), now=NOW)
+        report_conversion_event(a_conversion(action_source=given), now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -88,9 +89,9 @@ def test_the_action_source_is_one_of_four(given: Any) -> None:
     ],
 )
 def test_what_can_be_read_is_sent_without_a_warning(fields: dict[str, Any], sent: dict[str, Any]) -> None:
-    event, warnings = report_conversion_event(a_checkout(**fields), now=NOW)
+    event, warnings = report_conversion_event(a_conversion(**fields), now=NOW)
 
-    assert event == report_conversion_event(a_checkout(), now=NOW)[0] | sent
+    assert event == report_conversion_event(a_conversion(), now=NOW)[0] | sent
     assert warnings == []
 
 
@@ -169,9 +170,9 @@ def test_what_can_be_read_is_sent_without_a_warning(fields: dict[str, Any], sent
     ],
 )
 def test_what_is_repaired_or_left_out_is_said(fields: dict[str, Any], sent: dict[str, Any], about: str) -> None:
-    event, warnings = report_conversion_event(a_checkout(**fields), now=NOW)
+    event, warnings = report_conversion_event(a_conversion(**fields), now=NOW)
 
-    assert event == report_conversion_event(a_checkout(), now=NOW)[0] | sent
+    assert event == report_conversion_event(a_conversion(), now=NOW)[0] | sent
     assert [warning for warning in warnings if about in warning], warnings
 
 
@@ -179,9 +180,9 @@ def test_what_is_repaired_or_left_out_is_said(fields: dict[str, Any], sent: dict
 def test_app_events_without_app_name_get_a_warning(source: str) -> None:
     about = "app_name: missing, Pinterest asks for it with app events"
 
-    assert build(a_checkout(action_source=source))[1] == [about]
-    assert build(a_checkout(action_source=source, app_name="Shop"))[1] == []
-    assert build(a_checkout(action_source=source, app_info={"app_name": "Shop"}))[1] == []
+    assert build(a_conversion(action_source=source))[1] == [about]
+    assert build(a_conversion(action_source=source, app_name="Shop"))[1] == []
+    assert build(a_conversion(action_source=source, app_info={"app_name": "Shop"}))[1] == []
 
 
 @pytest.mark.parametrize(
@@ -204,14 +205,14 @@ def test_app_events_without_app_name_get_a_warning(source: str) -> None:
     ],
 )
 def test_the_default_currency_is_for_amounts_of_events_that_name_none(custom_data: Any, currency: str | None) -> None:
-    event, _ = build(a_checkout(custom_data=custom_data), default_currency="eur")
+    event, _ = build(a_conversion(custom_data=custom_data), default_currency="eur")
 
     assert event["custom_data"].get("currency") == currency
 
 
 def test_the_partner_name_of_the_settings_is_for_mappings_without_one() -> None:
-    assert build(a_checkout(), partner_name="ss-x")[0]["partner_name"] == "ss-x"
-    assert build(a_checkout(partner_name="ss-y"), partner_name="ss-x")[0]["partner_name"] == "ss-y"
+    assert build(a_conversion(), partner_name="ss-x")[0]["partner_name"] == "ss-x"
+    assert build(a_conversion(partner_name="ss-y"), partner_name="ss-x")[0]["partner_name"] == "ss-y"
 
 
 @pytest.mark.parametrize(
@@ -222,14 +223,14 @@ def test_the_partner_name_of_the_settings_is_for_mappings_without_one() -> None:
     ],
 )
 def test_privacy_flags_are_separated_with_commas(given: Any, sent: str) -> None:
-    event, _ = build(a_checkout(custom_data={"opt_out_type": given}))
+    event, _ = build(a_conversion(custom_data={"opt_out_type": given}))
 
     assert event["custom_data"]["opt_out_type"] == sent
 
 
 @pytest.mark.parametrize("unreadable", [True, {"a": 1}, "NaN", "(not set)", " "])
 def test_a_privacy_flag_stays_beside_what_is_none(unreadable: Any) -> None:
-    event, warnings = build(a_checkout(custom_data={"opt_out_type": ["ldp", unreadable]}))
+    event, warnings = build(a_conversion(custom_data={"opt_out_type": ["ldp", unreadable]}))
 
     assert event["custom_data"]["opt_out_type"] == "LDP"
     assert "custom_data.opt_out_type: a list of 2 holds what is no flag of a privacy law" in warnings
@@ -243,7 +244,7 @@ def test_a_privacy_flag_stays_beside_what_is_none(unreadable: Any) -> None:
     ],
 )
 def test_a_privacy_flag_stays_beside_words_that_say_nothing(given: Any, sent: str) -> None:
-    event, warnings = build(a_checkout(custom_data={"opt_out_type": given}))
+    event, warnings = build(a_conversion(custom_data={"opt_out_type": given}))
 
     assert event["custom_data"]["opt_out_type"] == sent
     assert any(" holds what is no flag of a privacy law" in warning for warning in warnings)
@@ -251,14 +252,14 @@ def test_a_privacy_flag_stays_beside_words_that_say_nothing(given: Any, sent: st
 
 @pytest.mark.parametrize("given", ["undefined-law", "x_null", "nano", "null.LDP", "(not set)LDP"])
 def test_a_privacy_flag_may_hold_such_a_word(given: str) -> None:
-    event, _ = build(a_checkout(custom_data={"opt_out_type": given}))
+    event, _ = build(a_conversion(custom_data={"opt_out_type": given}))
 
     assert event["custom_data"]["opt_out_type"] == given.replace(" ", ",")
 
 
 @pytest.mark.parametrize("given", ["NaN", " ", ",;", "undefined,null", ["(not set); none"], [True, {}], False])
 def test_what_holds_no_privacy_flag_is_left_out_with_a_warning(given: Any) -> None:
-    event, warnings = build(a_checkout(custom_data={"opt_out_type": given}))
+    event, warnings = build(a_conversion(custom_data={"opt_out_type": given}))
 
     assert "custom_data" not in event
     assert "left out, a text is expected" in warnings[0]
@@ -269,7 +270,7 @@ def test_what_holds_no_privacy_flag_is_left_out_with_a_warning(given: Any) -> No
     [({}, "state and country"), ({"state": "CA"}, "country"), ({"country": "US"}, "state")],
 )
 def test_ldp_that_pinterest_would_ignore_gets_a_warning(place: dict[str, str], missing: str) -> None:
-    fields = a_checkout(user_data={"email": "a@b.co"} | place, custom_data=LDP)
+    fields = a_conversion(user_data={"email": "a@b.co"} | place, custom_data=LDP)
 
     assert build(fields)[1] == [
         f"custom_data.opt_out_type: LDP will be ignored by Pinterest, user_data lacks {missing}"
@@ -277,7 +278,7 @@ def test_ldp_that_pinterest_would_ignore_gets_a_warning(place: dict[str, str], m
 
 
 def test_ldp_with_state_and_country_is_effective() -> None:
-    fields = a_checkout(user_data={"email": "a@b.co", "state": "CA", "country": "US"}, custom_data=LDP)
+    fields = a_conversion(user_data={"email": "a@b.co", "state": "CA", "country": "US"}, custom_data=LDP)
 
     assert build(fields)[1] == []
 
@@ -295,13 +296,13 @@ def test_ldp_with_state_and_country_is_effective() -> None:
     ids=["by name", "no country is the US", "already hashed", "another state", "a state of Italy", "no state"],
 )
 def test_ldp_is_set_for_the_states_of_the_settings(place: dict[str, str], opt_out_type: str | None) -> None:
-    event, _ = build(a_checkout(user_data={"email": "a@b.co"} | place), ldp_states=frozenset({"CA", "US-CO"}))
+    event, _ = build(a_conversion(user_data={"email": "a@b.co"} | place), ldp_states=frozenset({"CA", "US-CO"}))
 
     assert event.get("custom_data", {}).get("opt_out_type") == opt_out_type
 
 
 def test_ldp_joins_other_flags() -> None:
-    fields = a_checkout(
+    fields = a_conversion(
         user_data={"email": "a@b.co", "state": "CO", "country": "US"}, custom_data={"opt_out_type": "X"}
     )
 
@@ -309,7 +310,7 @@ def test_ldp_joins_other_flags() -> None:
 
 
 def test_personal_data_is_taken_out_of_address_and_search() -> None:
-    fields = a_checkout(
+    fields = a_conversion(
         user_data={"email": "jane@example.com", "phone": ["+1 415 555 1234", "12"]},
         event_source_url="https://shop.example/?q=jane@example.com&n=4155551234",
         custom_data={"search_string": "jane@example.com"},
@@ -324,13 +325,13 @@ def test_personal_data_is_taken_out_of_address_and_search() -> None:
 
 
 def test_parameters_of_the_settings_are_emptied() -> None:
-    fields = a_checkout(event_source_url="https://shop.example/?kunde=7&email=x")
+    fields = a_conversion(event_source_url="https://shop.example/?kunde=7&email=x")
 
     assert build(fields, redacted_parameters=["kunde"])[0]["event_source_url"] == "https://shop.example/?kunde=&email=x"
 
 
 def test_many_warnings_are_counted_rather_than_listed() -> None:
-    _, warnings = build(a_checkout(custom_data={"content_ids": [True] * 60}))
+    _, warnings = build(a_conversion(custom_data={"content_ids": [True] * 60}))
 
     assert len(warnings) == 51
     assert warnings[-1] == "and 10 warnings more"
@@ -340,8 +341,120 @@ def test_a_text_that_is_no_unicode_is_sent_with_question_marks(
     judged_by_pinterest: Callable[[dict[str, Any]], list[str]],
 ) -> None:
     event, _ = build(
-        a_checkout(event_id="\ud800", user_data={"email": "a@b.co", "city": "\udfff Bonn"}, app_name="\ud800")
+        a_conversion(event_id="\ud800", user_data={"email": "a@b.co", "city": "\udfff Bonn"}, app_name="\ud800")
     )
 
     assert (event["event_id"], event["app_name"]) == ("?", "?")
     assert judged_by_pinterest(event) == []
+
+
+WHICH_CURRENCY = [
+    # custom_data as mapped, what is sent of it, what a warning says
+    (
+        {"value": "25.00 USD", "currency": "EUR"},
+        {"value": "25", "currency": "USD"},
+        "currency: EUR left out, the value",
+    ),
+    ({"value": "€25"}, {"value": "25", "currency": "EUR"}, '"€25" read as 25 EUR'),
+    ({"value": "$25", "currency": "CAD"}, {"value": "25", "currency": "CAD"}, '"$25" read as 25'),
+    ({"value": "150.000", "currency": "IDR"}, {"value": "150000", "currency": "IDR"}, '"150.000" read as 150000'),
+    ({"value": "1,234", "currency": "KWD"}, {"currency": "KWD"}, "value: "),
+    (
+        {"value": {"amount": "25.00", "currencyCode": "USD"}, "currency": "EUR"},
+        {"value": "25", "currency": "USD"},
+        "currency: EUR left out",
+    ),
+    (
+        {"value": 20, "currency": "USD", "contents": [{"id": "a", "item_price": "€10"}, {"id": "b", "item_price": 10}]},
+        {"value": "20", "currency": "USD", "contents": [{"id": "a"}, {"id": "b", "item_price": "10"}]},
+        "it is in EUR, USD is sent",
+    ),
+    (
+        {"contents": {"id": "a", "item_price": {"amount": 10, "currency": "GBP"}}},
+        {"currency": "GBP", "contents": [{"id": "a", "item_price": "10"}]},
+        "a single product",
+    ),
+    (
+        {"contents": [{"id": "a", "item_price": "1.500"}], "currency": "CLP"},
+        {"currency": "CLP", "contents": [{"id": "a", "item_price": "1500"}]},
+        "read as 1500",
+    ),
+    (
+        {"predicted_ltv": "5 USD", "value": "5 EUR"},
+        {"value": "5", "currency": "EUR"},
+        "predicted_ltv: ",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "sent", "about"), WHICH_CURRENCY)
+def test_one_currency_is_sent_which_the_value_itself_names_before_all(
+    given: dict[str, Any], sent: dict[str, Any], about: str
+) -> None:
+    event, warnings = report_conversion_event(a_conversion(custom_data=given), now=NOW)
+
+    assert event["custom_data"] == sent
+    assert about in "\n".join(warnings)
+
+
+def test_shop_money_is_sent_unless_presentment_money_is_asked_for() -> None:
+    money = {
+        "shop_money": {"amount": "25.00", "currency_code": "USD"},
+        "presentment_money": {"amount": "23.10", "currency_code": "EUR"},
+    }
+    fields = a_checkout(value=money, currency=None)
+
+    assert build(fields)[0]["custom_data"] == {"value": "25", "currency": "USD", "order_id": "SO-1"}
+    assert build(fields, presentment_money=True)[0]["custom_data"] == {
+        "value": "23.1",
+        "currency": "EUR",
+        "order_id": "SO-1",
+    }
+
+
+def test_texts_are_read_in_the_default_currency_where_the_event_names_none() -> None:
+    event, _ = build(a_checkout(value="150.000", currency=None), default_currency="IDR")
+
+    assert event["custom_data"] == {"value": "150000", "currency": "IDR", "order_id": "SO-1"}
+
+
+@pytest.mark.parametrize("value", [-5.5, "-5.50", "-€5", "-1,234", {"amount": "-5.00", "currency": "USD"}, ["-5"]])
+def test_a_checkout_of_a_negative_value_is_a_refund_and_no_purchase(value: Any) -> None:
+    with pytest.raises(EventInvalid) as invalid:
+        report_conversion_event(a_checkout(value=value), now=NOW)
+
+    assert invalid.value.reason == "a refund, not a purchase"
+
+
+@pytest.mark.parametrize(
+    "value", [0, "0.00", -0.0, compile_mapping({"v": {"@subtract": [5, 6]}}).resolve({})["v"], "a refund of -5"]
+)
+def test_zero_is_an_order_and_a_computed_negative_no_refund(value: Any) -> None:
+    event, _ = report_conversion_event(a_checkout(value=value), now=NOW)
+
+    assert event["custom_data"].get("value") in (None, "0")
+
+
+def test_only_a_checkout_can_be_a_refund() -> None:
+    event, warnings = report_conversion_event(a_conversion(custom_data={"value": -5}), now=NOW)
+
+    assert "custom_data" not in event
+    assert warnings == ["custom_data.value: -5 left out, an amount cannot be negative"]
+
+
+@pytest.mark.parametrize("missing", ["value", "currency", "order_id"])
+def test_a_checkout_that_lacks_what_pinterest_asks_for_is_sent_with_a_warning(missing: str) -> None:
+    event, warnings = report_conversion_event(a_checkout(**{missing: None}), now=NOW)
+
+    assert missing not in event["custom_data"]
+    assert [warning.partition(":")[0] for warning in warnings] == [f"checkout without {missing}"]
+
+
+def test_a_checkout_that_says_nothing_lacks_all_three() -> None:
+    _, warnings = report_conversion_event(a_conversion(event_name="checkout"), now=NOW)
+
+    assert [warning.partition(":")[0] for warning in warnings] == [
+        "checkout without value",
+        "checkout without currency",
+        "checkout without order_id",
+    ]

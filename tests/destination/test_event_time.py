@@ -7,7 +7,7 @@ import pytest
 from app.destination import ConversionRules, ReportConversionEvent, report_conversion_event
 from app.destination.event_time import read_install_time, read_time
 from app.errors import EventInvalid
-from tests.destination.builders import NOW, a_checkout
+from tests.destination.builders import NOW, a_conversion
 
 MOMENT = int(NOW)
 
@@ -48,7 +48,7 @@ def test_every_way_to_write_a_time_becomes_seconds(given: Any, seconds: int) -> 
 )
 def test_what_is_no_time_makes_the_event_invalid(given: Any) -> None:
     with pytest.raises(EventInvalid, match=r"event_time: .* no time can be read from it"):
-        report_conversion_event(a_checkout(event_time=given), now=None)
+        report_conversion_event(a_conversion(event_time=given), now=None)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_time_of_installation_lies_after_1970(given: str, sent: int | None, 
     ],
 )
 def test_the_clock_settles_the_time(seconds_ago: int, sent: int, about: str | None) -> None:
-    event, warnings = report_conversion_event(a_checkout(event_time=MOMENT - seconds_ago), now=NOW)
+    event, warnings = report_conversion_event(a_conversion(event_time=MOMENT - seconds_ago), now=NOW)
 
     assert event["event_time"] == sent
     assert len(warnings) == (about is not None)
@@ -89,23 +89,23 @@ def test_the_clock_settles_the_time(seconds_ago: int, sent: int, about: str | No
 
 def test_an_old_event_is_invalid() -> None:
     with pytest.raises(EventInvalid, match=r"event_time: 7\.5 days old, Pinterest takes events of the last 7 days"):
-        report_conversion_event(a_checkout(event_time=MOMENT - 7.5 * 86_400), now=NOW)
+        report_conversion_event(a_conversion(event_time=MOMENT - 7.5 * 86_400), now=NOW)
 
 
 def test_the_age_is_a_setting() -> None:
     build = ReportConversionEvent(ConversionRules(max_event_age_s=60))
 
     with pytest.raises(EventInvalid, match="event_time"):
-        build(a_checkout(event_time=MOMENT - 61), now=NOW)
+        build(a_conversion(event_time=MOMENT - 61), now=NOW)
 
 
 def test_offline_events_may_come_late() -> None:
-    _, warnings = report_conversion_event(a_checkout(event_time=MOMENT - 7200, action_source="offline"), now=NOW)
+    _, warnings = report_conversion_event(a_conversion(event_time=MOMENT - 7200, action_source="offline"), now=NOW)
 
     assert warnings == []
 
 
 def test_without_a_clock_neither_age_nor_future_matters() -> None:
-    event, warnings = report_conversion_event(a_checkout(event_time="1999-12-31T23:59:59Z"), now=None)
+    event, warnings = report_conversion_event(a_conversion(event_time="1999-12-31T23:59:59Z"), now=None)
 
     assert (event["event_time"], warnings) == (946_684_799, [])

@@ -28,7 +28,7 @@ COUNT = integer_between(clamp=False)
     ],
 )
 def test_numbers_are_written_as_javascript_does_without_an_exponent(given: Any, sent: str) -> None:
-    assert read_money(given) == (sent, ())
+    assert read_money(given) == (sent, None, ())
 
 
 @pytest.mark.parametrize(
@@ -63,21 +63,18 @@ def test_numbers_are_written_as_javascript_does_without_an_exponent(given: Any, 
     ],
 )
 def test_dressed_amounts_are_undressed_with_a_warning(given: Any, sent: str) -> None:
-    text, notes = read_money(given)
+    text, currency, notes = read_money(given)
 
     assert text == sent
-    assert [note for note in notes if note.endswith(f"read as {sent}")]
+    assert [note for note in notes if note.endswith(f"read as {sent}{f' {currency}' if currency else ''}")]
 
 
 @pytest.mark.parametrize(
     "given",
     [
-        pytest.param("1,234", id="thousand or fraction"),
-        pytest.param("€1.234", id="thousand or fraction, with a sign"),
         pytest.param("1,234,567,89", id="one mark cannot be both"),
         pytest.param("1.234.567.8", id="neither groups nor a fraction"),
         pytest.param("USD.5", id="the point of a code that has none, or a fraction"),
-        pytest.param("Rs.1,234", id="thousand or fraction, behind a sign with a point"),
         pytest.param("5k", id="a unit is no currency"),
         pytest.param("10%", id="a share is no amount"),
         pytest.param("free", id="a word"),
@@ -88,13 +85,13 @@ def test_dressed_amounts_are_undressed_with_a_warning(given: Any, sent: str) -> 
         pytest.param("€" + "9" * 60, id="too long"),
         pytest.param(True, id="true"),
         pytest.param([20, 30], id="two amounts"),
-        pytest.param({"amount": 5}, id="an object"),
+        pytest.param({"sum": 5}, id="an object of something else"),
         pytest.param(-5.5, id="negative"),
         pytest.param("€-5", id="negative, with a sign"),
     ],
 )
 def test_amounts_in_doubt_are_left_out_with_a_warning(given: Any) -> None:
-    text, notes = read_money(given)
+    text, _, notes = read_money(given)
 
     assert text is None
     assert "left out" in notes[0]

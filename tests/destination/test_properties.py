@@ -13,7 +13,7 @@ from app.destination.app_and_device import read_app_info
 from app.destination.normalise import normalised
 from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid
-from tests.destination.builders import NOW, a_checkout, of_user
+from tests.destination.builders import NOW, a_conversion, of_user
 
 EMAIL = "planted.person@mail.example"
 PHONE = "+14155550177"
@@ -49,7 +49,7 @@ def objects(names: list[str], values: st.SearchStrategy[Any] = json_values) -> s
 
 contents = st.lists(objects(["id", "item_price", "quantity", "item_name", "item_brand_id"]), max_size=3)
 any_fields = st.builds(
-    lambda top, nested, valid: (a_checkout() if valid else {}) | top | nested,
+    lambda top, nested, valid: (a_conversion() if valid else {}) | top | nested,
     st.dictionaries(st.sampled_from(TOP) | st.text(max_size=10), json_values, max_size=6),
     st.fixed_dictionaries(
         {},
@@ -102,7 +102,7 @@ def test_normalising_twice_is_normalising_once(user_data: dict[str, Any]) -> Non
     digests = {name: once["user_data"].get(wire[name]) for name in USER_FIELD_NAMES}
 
     twice, warnings = report_conversion_event(
-        a_checkout(user_data=digests | {"client_ip_address": "::1", "client_user_agent": "UA"}), now=None
+        a_conversion(user_data=digests | {"client_ip_address": "::1", "client_user_agent": "UA"}), now=None
     )
 
     assert twice["user_data"] == once["user_data"]

@@ -15,7 +15,7 @@ from app.destination import ConversionRules, ReportConversionEvent, normalised_f
 from app.destination.normalise import trimmed
 from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid
-from tests.destination.builders import a_checkout, of_user
+from tests.destination.builders import a_conversion, of_user
 
 VECTORS = Path(__file__).parent.parent / "conformance" / "user_data.ndjson"
 WIRE = {field.name: field.wire for field in USER_FIELDS}
@@ -36,7 +36,7 @@ def test_every_vector_holds(record_figure: Callable[[str, object], None]) -> Non
     failed = {}
     for row in rows:
         given = {"country": row.get("country"), row["field"]: row["raw"], "client_ip_address": "203.0.113.1"}
-        user_data, _ = sent(a_checkout(user_data=given | {"client_user_agent": "UA"}))
+        user_data, _ = sent(a_conversion(user_data=given | {"client_user_agent": "UA"}))
         expected = [row["sha256"]] if row["sha256"] else None
         if user_data.get(WIRE[row["field"]]) != expected:
             failed[row["id"]] = user_data
@@ -58,7 +58,7 @@ def test_long_texts_are_not_remembered() -> None:
         for number in range(50):
             long = f"{number} " + "x" * 100_000
             fields = dict.fromkeys((*WIRE, "client_ip_address", "client_user_agent"), long)
-            sent(a_checkout(user_data=fields | {"hashed_maids": f"maid-{number}"}))
+            sent(a_conversion(user_data=fields | {"hashed_maids": f"maid-{number}"}))
         kept_bytes = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
@@ -142,7 +142,7 @@ def test_values_become_digests(user_data: dict[str, Any], wire: str, texts: list
     ],
 )
 def test_what_is_left_out_is_said_without_its_value(user_data: dict[str, Any], about: str) -> None:
-    _, warnings = sent(a_checkout(user_data={"email": "a@b.co", "hashed_maids": "m"} | user_data))
+    _, warnings = sent(a_conversion(user_data={"email": "a@b.co", "hashed_maids": "m"} | user_data))
 
     assert [warning for warning in warnings if about in warning], warnings
 
@@ -194,12 +194,12 @@ def test_addresses_stay_plain(address: str) -> None:
 )
 def test_without_an_identifier_the_event_is_invalid(user_data: Any) -> None:
     with pytest.raises(EventInvalid, match=r"at least one of em .* hashed_maids, or client_ip_address together with"):
-        report_conversion_event(a_checkout(user_data=user_data), now=None)
+        report_conversion_event(a_conversion(user_data=user_data), now=None)
 
 
 def test_the_reason_says_why_the_identifier_was_no_use() -> None:
     with pytest.raises(EventInvalid, match=r"user_data\.email: a text of 10 characters left out, it is no address"):
-        report_conversion_event(a_checkout(user_data={"email": "no address"}), now=None)
+        report_conversion_event(a_conversion(user_data={"email": "no address"}), now=None)
 
 
 def test_testers_see_the_form_that_is_hashed() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from app.errors import MappingError
 from app.mapping import MISSING, compile_mapping
+from app.values.amounts import Context, read_amount
 
 
 def path(text: str) -> dict[str, str]:
@@ -163,9 +164,13 @@ NUMBERS = [
     ("2e3", "2000"),
     (1e20, "100000000000000000000"),
     (1e-7, "0.0000001"),
+    ("1,299", "1299"),
+    ("€1.299", "1.299"),
+    ("-€25.00", "-25"),
+    ({"amount": "19.90", "currency": "USD"}, "19.9"),
     # not to be read as a number, or not in one way only
-    ("1,299", MISSING),
-    ("€1.299", MISSING),
+    ("1,23,456", MISSING),
+    ("USD 25 EUR", MISSING),
     ("5 pieces", MISSING),
     ("five", MISSING),
     ("", MISSING),
@@ -209,6 +214,48 @@ SUMS = [
 @pytest.mark.parametrize(("value", "expected"), SUMS)
 def test_arithmetic_is_exact_and_never_partial(value: Any, expected: Any) -> None:
     assert resolve(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "expected"),
+    [
+        # IDR: 150.000 is 150000, less 15000
+        ({"@subtract": ["150.000", 15000]}, "IDR", "135000"),
+        # elsewhere a point stands before a fraction: 150 - 15000
+        ({"@subtract": ["150.000", 15000]}, "EUR", "-14850"),
+        # 3.500 pesos each, two of them, and 1.000 of postage
+        ({"@sum": [{"@multiply": ["3.500", 2]}, "1.000"]}, "CLP", "8000"),
+        # in Kuwait 1,234 may be either
+        ({"@sum": ["1,234", 1]}, "KWD", None),
+        ({"@sum": ["1,234", 1]}, None, "1235"),
+        # a quantity knows no thousands: one piece of 5
+        ({"@multiply": [5, "1,000"]}, None, "5"),
+    ],
+)
+def test_what_is_computed_follows_the_currency_that_is_known_later(
+    value: Any, currency: str | None, expected: str | None
+) -> None:
+    amount = read_amount(resolve(value), Context(currency=currency))
+    assert (amount and amount.number) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "currency"),
+    [
+        ({"@subtract": ["25.00 USD", 5]}, "USD"),
+        ({"@multiply": ["€25", 2]}, "EUR"),
+        ({"@sum": [{"@multiply": [{"@literal": {"amount": 5, "currencyCode": "GBP"}}, 2]}, "£1"]}, "GBP"),
+        ({"@sum": ["$5", 1]}, None),
+    ],
+)
+def test_what_is_computed_keeps_the_currency_of_its_operands(value: Any, currency: str | None) -> None:
+    amount = read_amount(resolve(value))
+    assert amount is not None
+    assert amount.currency == currency
+
+
+def test_amounts_of_several_currencies_are_not_added() -> None:
+    assert resolve({"@sum": ["€5", "5 USD"]}) == MISSING
 
 
 ADDRESSES = [

@@ -1,0 +1,157 @@
+"""Amounts as shops write them: which number is meant, and in which currency."""
+
+from typing import Any
+
+import pytest
+
+from app.values.amounts import COUNT, WITH_THREE_DECIMALS, WITHOUT_FRACTIONS, Context, currencies, read_amount
+
+SEPARATORS = [
+    # the text, the currency of the event, the number; None where it would be a guess
+    # One comma, blank or apostrophe before exactly three digits is grouping.
+    ("1,234", None, "1234"),
+    ("999,000", "USD", "999000"),
+    ("1 234", "EUR", "1234"),
+    ("1\u202f234 €", None, "1234"),
+    ("1'234", "CHF", "1234"),
+    ("-1,234", None, "-1234"),
+    # ... but not after a lone zero,
+    ("0,500", None, "0.500"),
+    ("0,500", "JPY", "0.500"),
+    ("0.500", "JPY", "0.500"),
+    ("0 500", None, None),
+    # not before fewer or more digits,
+    ("1,23", None, "1.23"),
+    ("1,2345", None, "1.2345"),
+    # and not behind more than three.
+    ("1234,567", None, "1234.567"),
+    # One point is a fraction, as programs write it.
+    ("1.234", None, "1.234"),
+    ("1.234", "EUR", "1.234"),
+    ("$1.234", None, "1.234"),
+    # Where no minor unit is in use, a point before exactly three digits is grouping too.
+    ("150.000", "IDR", "150000"),
+    ("1.500", "JPY", "1500"),
+    ("19.990", "CLP", "19990"),
+    ("3500.00", "JPY", "3500.00"),
+    ("1500.000", "JPY", "1500.000"),
+    ("1,500", "KRW", "1500"),
+    ("12.5", "VND", "12.5"),
+    # Where there are three decimals, a point is a fraction, and a comma may be either.
+    ("1.234", "KWD", "1.234"),
+    ("1,234", "KWD", None),
+    ("1 234", "KWD", "1234"),
+    ("0,500", "KWD", "0.500"),
+    ("1,234.567", "BHD", "1234.567"),
+    ("1234,567", "TND", "1234.567"),
+    # Several separators tell each other apart, whatever the currency.
+    ("1,299.00", None, "1299.00"),
+    ("1.299,00", "JPY", "1299.00"),
+    ("1.234.567", None, "1234567"),
+    ("1,23,456", None, None),
+    ("1,234,567,89", None, None),
+    ("1.2e1", "JPY", "1.2e1"),
+    # A sign stands in front of the number or of its currency, once.
+    ("-€25.00", None, "-25.00"),
+    ("\u221225,00 kr", None, "-25.00"),
+    ("-€-5", None, None),
+]
+
+
+@pytest.mark.parametrize(("text", "currency", "number"), SEPARATORS)
+def test_a_text_with_separators_is_read_as_its_currency_is_written(
+    text: str, currency: str | None, number: str | None
+) -> None:
+    read = read_amount(text, Context(currency=currency))
+    assert (read and read.number) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1,000", "1.000"),  # one piece, by a program that writes three decimals
+        ("2.500", "2.500"),
+        ("2,5", "2.5"),
+        ("1,234", None),  # 1234 pieces, or one and a bit
+        ("1 000", None),
+        ("1,234,567", None),
+    ],
+)
+def test_counts_know_no_grouping(text: str, number: str | None) -> None:
+    read = read_amount(text, COUNT)
+    assert (read and read.number) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "currency"),
+    [
+        ("25.00 USD", "25.00", "USD"),
+        ("usd25", "25", "USD"),
+        ("€25", "25", "EUR"),
+        ("US$25", "25", "USD"),
+        ("$25.00 CAD", "25.00", "CAD"),
+        ("25 zł", "25", "PLN"),
+        ("150.000 IDR", "150000", "IDR"),
+        ("₩1.500", "1500", "KRW"),
+        # These name none, since several currencies are written so.
+        ("$25", "25", None),
+        ("¥2500", "2500", None),
+        ("£25", "25", None),
+        ("25 kr", "25", None),
+        ("C$25", "25", None),
+    ],
+)
+def test_a_currency_written_in_the_text_is_read_with_it(text: str, number: str, currency: str | None) -> None:
+    read = read_amount(text, Context(currency="EUR"))
+    assert read is not None
+    assert (read.number, read.currency) == (number, currency)
+
+
+@pytest.mark.parametrize("text", ["USD 25 EUR", "25 pieces", "€25 kg"])
+def test_a_text_that_contradicts_itself_is_no_amount(text: str) -> None:
+    assert read_amount(text) is None
+
+
+BOTH = {
+    "shop_money": {"amount": "25.00", "currency_code": "USD"},
+    "presentment_money": {"amount": "3.500", "currency_code": "JPY"},
+}
+OBJECTS = [
+    # the object, with SHOP_MONEY=presentment?, number and currency; None where it is no amount
+    ({"amount": "25.00", "currency": "USD"}, False, ("25.00", "USD")),
+    ({"amount": 25, "currencyCode": "USD"}, False, ("25", "USD")),
+    ({"amount": 25.5, "currency_code": "usd"}, False, ("25.5", "USD")),
+    ({"amount": 25}, False, ("25", None)),
+    ({"amount": "€25", "currency": "USD"}, False, ("25", "EUR")),
+    ({"amount": "1.500", "currency": "JPY"}, False, ("1500", "JPY")),
+    ({"amount": "1,234", "currency": "KWD"}, False, None),
+    (BOTH, False, ("25.00", "USD")),
+    (BOTH, True, ("3500", "JPY")),
+    ({"shop_money": {"amount": None}, "presentment_money": {"amount": 5}}, False, ("5", None)),
+    # Minor units only where the object says so.
+    ({"amount": 2550, "currency": "USD", "exponent": 2}, False, ("25.50", "USD")),
+    ({"amount": "2550", "currency_code": "USD", "currency_minor_unit": 2}, False, ("25.50", "USD")),
+    ({"amount": -5, "currency": "USD", "currency_minor_unit": 2}, False, ("-0.05", "USD")),
+    ({"amount": 2550, "currency": "JPY", "currency_minor_unit": 0}, False, ("2550", "JPY")),
+    ({"amount": "25.50", "exponent": 2}, False, None),
+    ({"amount": 2550, "exponent": "two"}, False, None),
+    ({"amount": 2550, "exponent": 40}, False, None),
+    ({"amount": {"amount": 5}}, False, None),
+    ({"sum": 5}, False, None),
+]
+
+
+@pytest.mark.parametrize(("value", "presentment", "expected"), OBJECTS)
+def test_objects_of_money_are_read(value: Any, presentment: bool, expected: Any) -> None:  # noqa: FBT001 - a column
+    read = read_amount(value, Context(presentment=presentment))
+    assert (read and (read.number, read.currency)) == expected
+
+
+@pytest.mark.parametrize("value", [None, True, [5, 6], "", "free", float("nan"), float("inf"), "9" * 41])
+def test_what_holds_no_number_is_no_amount(value: Any) -> None:
+    assert read_amount(value) is None
+
+
+def test_the_lists_of_currencies_hold_iso_codes() -> None:
+    assert currencies() >= WITHOUT_FRACTIONS | WITH_THREE_DECIMALS
+    assert WITHOUT_FRACTIONS.isdisjoint(WITH_THREE_DECIMALS)
