@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.metrics import Metrics
 from app.server.direct_routes import DirectRoutes
-from app.source import answer_unforeseen
+from app.source import INTERNAL_ERROR, answer_refusal
 from app.tracing import Tracing
 
 
@@ -36,6 +36,6 @@ class Application(FastAPI):
         await self._traced(scope, receive, send)
 
 
-async def _unforeseen(request: Request, _: Exception) -> Response:
+async def _unforeseen(_: Request, __: Exception) -> Response:
     """Return the answer to what a route fails with that is not busy; Starlette raises it again, for uvicorn's log."""
-    return answer_unforeseen(request.scope)
+    return answer_refusal(INTERNAL_ERROR)

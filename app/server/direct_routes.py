@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.log import log_request, logger
 from app.metrics import Metrics
-from app.source import answer_unforeseen
+from app.source import INTERNAL_ERROR, OpenToPages, answer_refusal
 
 #: Asked all the time by whatever looks after the process.
 _QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -30,6 +30,7 @@ class DirectRoutes:
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
+        self._answer = OpenToPages(self._route)
         self._metrics = metrics
         self._routes: dict[tuple[str, str], tuple[APIRoute, Callable[[Request], Awaitable[Response]]]] = {}
 
@@ -51,20 +52,22 @@ class DirectRoutes:
         watched = _Watched(send)
         begun = time.perf_counter()
         try:
-            found = self._routes.get((scope["method"], scope["path"]))
-            if found is None:
-                await self._app(scope, receive, watched)
-            else:
-                scope["route"], handle = found
-                try:
-                    response = await handle(Request(scope, receive, send))
-                except Exception as exc:  # noqa: BLE001 - whatever it is, its sender is told, and can come again
-                    logger().error("unforeseen error", route=found[0].path, exc_info=exc)
-                    response = answer_unforeseen(scope)
-                watched.status = response.status_code
-                await response(scope, receive, send)
+            await self._answer(scope, receive, watched)
         finally:
             self._note(scope, watched.status, time.perf_counter() - begun)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = self._routes.get((scope["method"], scope["path"]))
+        if found is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"], handle = found
+        try:
+            response = await handle(Request(scope, receive, send))
+        except Exception as exc:  # noqa: BLE001 - whatever it is, its sender is told, and can come again
+            logger().error("unforeseen error", route=found[0].path, exc_info=exc)
+            response = answer_refusal(INTERNAL_ERROR)
+        await response(scope, receive, send)
 
     def _note(self, scope: Scope, status: int, duration_s: float) -> None:
         route = getattr(scope.get("route"), "path", "other")

@@ -4,27 +4,29 @@ from app.source.accepts import Accepts
 from app.source.auth import SecretHeader, WriteKeys
 from app.source.body import Limits, read_raw_event
 from app.source.consent import ConsentRules, withheld
-from app.source.cors import answer_unforeseen
+from app.source.cors import OpenToPages
 from app.source.event import Arrival, read_event
 from app.source.proxy import client_ip, read_networks
-from app.source.refusal import TOO_SLOW
-from app.source.responses import answer, event_json, receipt_json, refusal_json
+from app.source.refusal import INTERNAL_ERROR, TOO_SLOW
+from app.source.responses import answer, answer_refusal, event_json, receipt_json, refusal_json
 from app.source.sdk_settings import sdk_settings_router
 from app.source.tracking import TrackingRules, tracking_router
 from app.source.webhook import WebhookRules, webhook_router
 
 __all__ = [
+    "INTERNAL_ERROR",
     "TOO_SLOW",
     "Accepts",
     "Arrival",
     "ConsentRules",
     "Limits",
+    "OpenToPages",
     "SecretHeader",
     "TrackingRules",
     "WebhookRules",
     "WriteKeys",
     "answer",
-    "answer_unforeseen",
+    "answer_refusal",
     "client_ip",
     "event_json",
     "read_event",

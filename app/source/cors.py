@@ -1,37 +1,32 @@
-"""What browsers must be told before they let a page's SDK call another host.
+"""What browsers must be told before they let a page's SDK call another host: Starlette's middleware does."""
 
-Since 2026 analytics-next sends `authorization`, for which a browser asks first (analytics-next, pull request 1342).
-"""
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fastapi import Request, Response
-from starlette.types import Scope
-
-from app.source.refusal import INTERNAL_ERROR
-from app.source.responses import answer_refusal
-
-#: The tag of the routes that pages of any site may call.
-TRACKING = "tracking"
-
-#: On every answer. No cookie is ever used, so any page may call; the write key says whose events they are.
-ANY_ORIGIN = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "retry-after"}
-
-#: `anonymousid` is what RudderStack's browser SDK sends.
-_PREFLIGHT = {
-    **ANY_ORIGIN,
-    "Access-Control-Allow-Methods": "POST, GET, OPTIONS",
-    "Access-Control-Allow-Headers": "authorization, content-type, x-retry-count, anonymousid",
-    "Access-Control-Max-Age": "86400",
-}
+#: The Tracking API and what SDKs ask for their settings. Nowhere else: `/api` and the console are for this host alone.
+_FOR_PAGES = ("/v1/", "/beacon/v1/", "/projects/")
 
 
-async def preflight(_: Request) -> Response:
-    """Allow what SDKs send."""
-    return Response(status_code=204, headers=_PREFLIGHT)
+class OpenToPages:
+    """Lets pages of any site call the Tracking API of `app`, and read what it answers, refusals and failures too.
 
+    No cookie is ever used: the write key says whose events they are. Hence any header may come along:
+    each SDK has its own (`authorization`, `x-retry-count`, `anonymousid`), and new ones with each version.
+    """
 
-def answer_unforeseen(scope: Scope) -> Response:
-    """Answer an HTTP request whose handler failed as no code foresees; a page may read it like all other answers."""
-    response = answer_refusal(INTERNAL_ERROR)
-    if TRACKING in getattr(scope.get("route"), "tags", ()):
-        response.headers.update(ANY_ORIGIN)
-    return response
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._for_pages = CORSMiddleware(
+            app,
+            allow_origins=["*"],
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            allow_private_network=True,
+            expose_headers=["retry-after"],
+            max_age=86_400,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, where pages may call through the middleware."""
+        is_for_pages = scope["type"] == "http" and scope["path"].startswith(_FOR_PAGES)
+        await (self._for_pages if is_for_pages else self._app)(scope, receive, send)

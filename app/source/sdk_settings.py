@@ -12,7 +12,6 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from app.source.auth import WriteKeys
-from app.source.cors import ANY_ORIGIN, TRACKING, preflight
 from app.source.documentation import SETTINGS_ANSWERS, SETTINGS_PARAMETERS
 from app.source.refusal import UNKNOWN_KEY
 from app.source.responses import answer, answer_refusal
@@ -23,7 +22,7 @@ _PATHS = ("/v1/projects/{key}/settings", "/projects/{key}/settings")
 
 def sdk_settings_router(write_keys: WriteKeys, *, is_open: bool) -> APIRouter:
     """Build the routes; where nothing has to be proven any key is known."""
-    router = APIRouter(tags=[TRACKING])
+    router = APIRouter(tags=["tracking"])
     show = _settings_handler(write_keys, is_open=is_open)
     for path in _PATHS:
         router.add_api_route(
@@ -35,7 +34,6 @@ def sdk_settings_router(write_keys: WriteKeys, *, is_open: bool) -> APIRouter:
             openapi_extra={"parameters": SETTINGS_PARAMETERS},
             responses=SETTINGS_ANSWERS,
         )
-        router.add_api_route(path, preflight, methods=["OPTIONS"], include_in_schema=False)
     return router
 
 
@@ -43,13 +41,10 @@ def _settings_handler(write_keys: WriteKeys, *, is_open: bool) -> Callable[[Requ
     async def show_settings(request: Request) -> Response:
         key = request.path_params["key"]
         if not is_open and write_keys.source(key) is None:
-            response = answer_refusal(UNKNOWN_KEY)
-        else:
-            scheme = request.headers.get("x-forwarded-proto", request.url.scheme)  # a lie harms the liar only
-            protocol = "https" if scheme.startswith("https") else "http"
-            response = answer(orjson.dumps(_settings(key, request.url.netloc, protocol)))
-        response.headers.update(ANY_ORIGIN)
-        return response
+            return answer_refusal(UNKNOWN_KEY)
+        scheme = request.headers.get("x-forwarded-proto", request.url.scheme)  # a lie harms the liar only
+        protocol = "https" if scheme.startswith("https") else "http"
+        return answer(orjson.dumps(_settings(key, request.url.netloc, protocol)))
 
     return show_settings
 

@@ -15,7 +15,6 @@ from app.errors import EventRefused, OutboxUnavailable
 from app.source.accepts import Accepts
 from app.source.auth import WriteKeys, basic_user
 from app.source.body import Body, Limits, read_body, read_events, unpack
-from app.source.cors import ANY_ORIGIN, TRACKING, preflight
 from app.source.documentation import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
 from app.source.event import Arrival, random_id
 from app.source.proxy import Network, client_ip, fill_client_ip
@@ -53,7 +52,7 @@ def tracking_router(
 ) -> APIRouter:
     """Build the routes. The name of the source that sent a request is left in `request.state.source`."""
     api = _TrackingApi(accepts, rules, clock, new_id)
-    router = APIRouter(tags=[TRACKING])
+    router = APIRouter(tags=["tracking"])
     for path in _BATCHES:
         _add(router, path, api.events_handler(None), "Receive a batch of events", BATCH_BODY)
     for path in _OTHER_BATCHES:
@@ -63,7 +62,7 @@ def tracking_router(
         for path in (f"/v1/{call}/", f"/v1/{letter}", f"/v1/{letter}/"):
             _add(router, path, api.events_handler(call))
     for path in _METRICS:
-        _add(router, path, _for_browsers(api.discard))
+        _add(router, path, _refusing(api.discard))
     return router
 
 
@@ -80,23 +79,20 @@ def _add(
         openapi_extra={"requestBody": body},
         responses=TRACKING_ANSWERS,
     )
-    router.add_api_route(path, preflight, methods=["OPTIONS"], include_in_schema=False)
 
 
-def _for_browsers(handle: _Handler) -> _Handler:
-    """Turn refusals into answers, and let pages of any site read the answer."""
+def _refusing(handle: _Handler) -> _Handler:
+    """Turn refusals into answers."""
 
-    async def answer_browser(request: Request) -> Response:
+    async def answer_or_refuse(request: Request) -> Response:
         try:
-            response = await handle(request)
+            return await handle(request)
         except RequestRefused as exc:
-            response = answer_refusal(exc.refusal)
+            return answer_refusal(exc.refusal)
         except OutboxUnavailable as exc:
-            response = answer_unavailable(exc)
-        response.headers.update(ANY_ORIGIN)
-        return response
+            return answer_unavailable(exc)
 
-    return answer_browser
+    return answer_or_refuse
 
 
 class _TrackingApi:
@@ -116,7 +112,7 @@ class _TrackingApi:
         async def receive_call(request: Request) -> Response:
             return await self._receive(request, call)
 
-        return _for_browsers(receive_call)
+        return _refusing(receive_call)
 
     async def discard(self, request: Request) -> Response:
         """Thank for an SDK's report on itself, which nobody needs."""

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from app.errors import EventRefused, OutboxUnavailable
 from app.source import (
     Limits,
+    OpenToPages,
     SecretHeader,
     TrackingRules,
     WebhookRules,
@@ -114,6 +115,7 @@ def tracking(
         trusted_proxies=read_networks(proxies),
     )
     app = FastAPI()
+    app.add_middleware(OpenToPages)
     app.include_router(tracking_router(ledger, rules, clock=lambda: NOW, new_id=lambda: "made"))
     app.include_router(sdk_settings_router(write_keys, is_open=is_open))
     return app

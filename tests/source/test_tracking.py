@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.source.door import NOW_TEXT, Ledger, client, tracking
+from app.source import OpenToPages
+from tests.source.door import NOW_TEXT, Ledger, client, tracking, webhook
 
 SUCCESS = b'{"success": true}'
 CALLS = ["track", "page", "screen", "identify", "group", "alias"]
@@ -127,7 +128,6 @@ async def test_who_may_send(
 
     assert answer.status_code == status
     assert len(ledger.kept) == (status == 200)
-    assert answer.headers["access-control-allow-origin"] == "*"
 
 
 async def test_without_any_authentication_anybody_may_send(ledger: Ledger) -> None:
@@ -159,7 +159,6 @@ async def test_what_cannot_be_read_is_turned_away(path: str, body: Any, status: 
     assert answer.json().keys() == {"code", "message", "error"}
     assert answer.json()["code"] == code
     assert "secret" not in answer.text
-    assert answer.headers["access-control-allow-origin"] == "*"
 
 
 async def test_bad_members_do_not_cost_the_batch(ledger: Ledger) -> None:
@@ -179,7 +178,6 @@ async def test_a_store_that_cannot_commit_asks_to_come_again(ledger: Ledger) -> 
 
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "7"
-    assert answer.headers["access-control-expose-headers"] == "retry-after"
 
 
 @pytest.mark.parametrize(
@@ -197,21 +195,70 @@ async def test_a_browsers_event_gets_the_address_it_came_from(
     assert [event.get("context", {}).get("ip") for event in ledger.kept] == [ip, None, "known"]
 
 
-@pytest.mark.parametrize("path", ["/v1/t", "/v1/batch/", "/v1/m", "/beacon/v1/batch", "/v1/projects/k1/settings"])
-async def test_a_browser_that_asks_first_is_told_what_it_may_send(path: str, ledger: Ledger) -> None:
+@pytest.mark.parametrize(
+    "path", ["/v1/t", "/v1/batch/", "/v1/m", "/beacon/v1/batch", "/v1/projects/k1/settings", "/projects/k1/settings"]
+)
+async def test_a_browser_that_asks_first_is_told_that_it_may_send_whatever_its_sdk_sends(
+    path: str, ledger: Ledger
+) -> None:
+    headers = "anonymousid, authorization, content-type, x-retry-count, x-of-a-version-to-come"
     asked = {
         "origin": "https://shop.example",
-        "access-control-request-method": "POST",
-        "access-control-request-headers": "authorization,content-type",
+        "access-control-request-method": "GET" if path.endswith("settings") else "POST",
+        "access-control-request-headers": headers,
+        "access-control-request-private-network": "true",
     }
     async with client(tracking(ledger)) as http:
         answer = await http.options(path, headers=asked)
 
-    assert answer.status_code == 204
+    assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == "*"
-    assert "POST" in answer.headers["access-control-allow-methods"]
-    allowed = answer.headers["access-control-allow-headers"].split(", ")
-    assert {"authorization", "content-type", "x-retry-count"} <= set(allowed)
+    assert answer.headers["access-control-allow-methods"] == "GET, POST"
+    assert answer.headers["access-control-allow-headers"] == headers
+    assert answer.headers["access-control-allow-private-network"] == "true"
+    assert answer.headers["access-control-max-age"] == "86400"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "is_full", "status"),
+    [
+        ("POST", "/v1/batch", batch(page()), False, 200),
+        ("POST", "/v1/track", {"event": "e" * 33_000, "writeKey": "k1"}, False, 400),
+        ("POST", "/v1/track", {"event": "e", "writeKey": "k9"}, False, 401),
+        ("POST", "/v1/batch", batch(page()), True, 503),
+        ("POST", "/v1/m", {}, False, 200),
+        ("GET", "/v1/projects/k1/settings", None, False, 200),
+        ("GET", "/projects/k9/settings", None, False, 404),
+    ],
+)
+async def test_a_page_of_any_site_may_read_every_answer(
+    method: str,
+    path: str,
+    body: Any,
+    is_full: bool,  # noqa: FBT001 - a column
+    status: int,
+    ledger: Ledger,
+) -> None:
+    ledger.is_full = is_full
+    async with client(tracking(ledger)) as http:
+        answer = await http.request(method, path, json=body, headers={"origin": "https://shop.example"})
+
+    assert answer.status_code == status
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["access-control-expose-headers"] == "retry-after"
+
+
+async def test_no_page_may_call_what_is_not_for_sdks(ledger: Ledger) -> None:
+    app = webhook(ledger)
+    app.add_middleware(OpenToPages)
+    async with client(app) as http:
+        asked = {"origin": "https://shop.example", "access-control-request-method": "POST"}
+        answers = [
+            await http.options("/webhook", headers=asked),
+            await http.post("/webhook", json=page(), headers={"origin": "https://shop.example"}),
+        ]
+
+    assert [answer.headers.get("access-control-allow-origin") for answer in answers] == [None, None]
 
 
 async def test_an_sdks_report_on_itself_is_thanked_for(ledger: Ledger) -> None:
@@ -245,7 +292,6 @@ async def test_the_settings_name_the_host_that_was_asked(
     assert answer.json()["integrations"] == {
         "Segment.io": {"apiKey": "k1", "apiHost": "pinrelay.example/v1", "protocol": protocol}
     }
-    assert answer.headers["access-control-allow-origin"] == "*"
 
 
 @pytest.mark.parametrize(("is_open", "status"), [(True, 200), (False, 404)])
