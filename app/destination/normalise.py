@@ -29,6 +29,9 @@ _UNSEEN = re.compile(rf"[\s{_NO_WIDTH}]+")
 _TRIMMED = "".join(c for c in map(chr, range(0x10000)) if _UNSEEN.match(c))
 _BLANKS = re.compile(r"[\s\ufeff]+")
 _EMAIL = re.compile(r"[^@<>]+@[^@<>.]+(?:\.[^@<>.]+)+")
+#: Around addresses in exports and address books.
+_QUOTES = "\"'`\u00b4\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
+_MAILTO = "mailto:"
 _OLD_DIGEST = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}")
 _EXTENSION = re.compile(r"(?:;?\s*ext(?:ension|\.|n\.?|=)?|[x#])\s*\.?:?\s*\d{1,7}\s*$", re.IGNORECASE)
 _EXPONENT = re.compile(r"(\d)[.,](\d+)[eE]\+?(\d{1,2})", re.ASCII)
@@ -74,11 +77,27 @@ def hashed(text: str) -> str:
 
 
 def normalise_email(text: str, _country: str | None) -> Normalised:
-    """Take out what is not seen and lower the case; `local@domain.tld` or nothing."""
+    """Take out what is not seen and what stands around an address, lower the case; `local@domain.tld` or nothing."""
     if _OLD_DIGEST.fullmatch(text):
         return None, "it is an MD5 or SHA-1 digest, which Pinterest cannot match; send the address or its SHA-256"
-    address = _UNSEEN.sub("", text).lower()
-    return (address, "") if _EMAIL.fullmatch(address) else (None, "it is no address of the form local@domain.tld")
+    given = _UNSEEN.sub("", text).lower()
+    address = given if given[:1].isalnum() and given[-1:].isalnum() and ":" not in given else _bare_address(given)
+    if not _EMAIL.fullmatch(address):
+        return None, "it is no address of the form local@domain.tld"
+    return address, "" if address == given else "sent without the marks around it"
+
+
+def _bare_address(address: str) -> str:
+    """Take quotes, `mailto:`, the marks of a bare `<...>` and trailing `,;.` off, in any order."""
+    before = None
+    while address != before:
+        before = address
+        address = address.strip(_QUOTES).rstrip(",;.")
+        if address.startswith(_MAILTO):
+            address = address.removeprefix(_MAILTO).partition("?")[0]
+        if address.startswith("<") and address.endswith(">"):
+            address = address[1:-1]
+    return address
 
 
 def phone_normaliser(default_country: str | None) -> Normaliser:

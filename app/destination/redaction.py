@@ -1,13 +1,13 @@
-"""Personal data that hides in addresses, searches and answers is taken out of them."""
+"""Personal data that hides in addresses, searches, free texts and answers is taken out of them."""
 
 import re
 from collections.abc import Callable, Collection, Iterable
 
 from app.destination.conversion_rules import ConversionRules
+from app.values.hidden_emails import without_encoded, without_plain
 
-_AT = r"(?:@|%(?:25)*40)"
-#: It begins where a run of its characters begins, so that a long text is read once.
-_EMAIL = re.compile(rf"(?<![\w.+%'-])[\w.+%'-]+{_AT}[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
+#: Whatever the operator names: values of these parameters say who a person is, or let anybody in.
+_ALWAYS = frozenset({"name", "fullname", "first_name", "last_name", "access_token", "token"})
 _LOGIN = re.compile(r"(?<=://)[^/?#@\s]+@")
 _OPEN, _SHUT = r"(?:\[|%5B)", r"(?:\]|%5D)"
 _BETWEEN = r"(?:[\s().-]|%20|%28|%29)*"
@@ -25,30 +25,40 @@ _MIN_PHONE_DIGITS = 7
 
 
 class Redactor:
-    """Takes e-mail addresses, phone numbers and the values of named parameters out of texts."""
+    """Takes e-mail addresses, phone numbers and the values of parameters out of texts."""
 
     def __init__(self, parameters: Collection[str]) -> None:
-        names = "|".join(re.escape(name) for name in sorted(parameters))
-        self._parameters = re.compile(rf"(?i)([?&#;](?:{names})=)[^&#;\s]+") if names else None
+        """Take out the values of `parameters` too, beside those that name a person or let anybody in."""
+        names = "|".join(re.escape(name) for name in sorted(_ALWAYS | {name.lower() for name in parameters}))
+        self._parameters = re.compile(rf"(?i)([?&#;](?:{names})=)[^&#;\s]+")
         # `customer[email]` and `email[0]`, as PHP and Rails write objects and lists; asked only where a bracket stands.
         self._members = re.compile(
             rf"(?i)([?&#;](?:[^?&#;=\s]*{_OPEN})?(?:{names}){_SHUT}?(?:{_OPEN}\d*{_SHUT})?=)[^&#;\s]+"
         )
 
     def __call__(self, text: str, *, phones: Iterable[str] = (), mark: str = "") -> str:
-        """Return the text with `mark` where personal data stood; `phones` are digits that are known to be one."""
-        if "@" in text or ("40" in text and "%" in text):
-            text = _EMAIL.sub(mark, _LOGIN.sub(mark and f"{mark}@", text))
-        if "=" in text and self._parameters:
+        """Return an address, search or answer with `mark` where personal data stood, also where it was encoded.
+
+        `phones` are digits that are known to be a phone number.
+        """
+        if "@" in text:
+            text = _LOGIN.sub(mark and f"{mark}@", text)
+        if "=" in text:
             if self._parameters.search(text):  # few addresses: looking is cheaper than replacing nothing
                 text = self._parameters.sub(rf"\g<1>{mark}", text)
             if "[" in text or "%5" in text:
                 text = self._members.sub(rf"\g<1>{mark}", text)
-        if _MAY_HOLD_PHONE.search(text):
-            text = _PHONES.sub(mark, text)
-        for digits in phones:
-            text = _RUN.sub(_unless_phone(digits, mark), text)
-        return text
+        return redacted_text(without_encoded(text, mark), phones=phones, mark=mark)
+
+
+def redacted_text(text: str, *, phones: Iterable[str] = (), mark: str = "") -> str:
+    """Return a free text with `mark` where e-mail addresses and phone numbers stood; `phones` are known digits."""
+    text = without_plain(text, mark)
+    if _MAY_HOLD_PHONE.search(text):
+        text = _PHONES.sub(mark, text)
+    for digits in phones:
+        text = _RUN.sub(_unless_phone(digits, mark), text)
+    return text
 
 
 def _unless_phone(digits: str, mark: str) -> Callable[[re.Match[str]], str]:

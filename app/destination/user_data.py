@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import Any, TypeAlias
 
 from app.destination.conversion_rules import ConversionRules
@@ -11,6 +10,8 @@ from app.destination.place_names import country_code
 from app.destination.reading import NO_NOTES, Reading, flattened, text_of
 from app.destination.user_field import USER_FIELDS
 from app.destination.warnings import kind, left_out, unknown_members
+from app.values.ip_addresses import public_address
+from app.values.user_agents import is_server_library
 
 #: A digest (None: nothing is sent) and what to say about it.
 Digest: TypeAlias = tuple[str | None, str]
@@ -18,8 +19,6 @@ Digest: TypeAlias = tuple[str | None, str]
 _Way: TypeAlias = Callable[[str, str | None], Digest]
 
 _CACHED = 8192
-#: Of an IPv6 address that ends in an IPv4 one.
-_MAX_IP_LENGTH = 45
 
 
 class UserDataReader:
@@ -28,8 +27,8 @@ class UserDataReader:
     def __init__(self, rules: ConversionRules) -> None:
         self._hashed = {field.name: (field.wire, _hashing(field.normaliser(rules))) for field in USER_FIELDS}
         self._plain = {
-            "client_ip_address": _plain(_ip_address),
-            "client_user_agent": _plain(_as_it_is),
+            "client_ip_address": _plain(public_address),
+            "client_user_agent": _plain(_user_agent),
             "click_id": _plain(_as_it_is),
             "partner_id": _plain(_as_it_is),
         }
@@ -126,14 +125,17 @@ def _first(name: str, value: Any, read: _Way, notes: list[str]) -> str | None:
     """Return the first usable value of a field that takes only one; the others are left out with a note."""
     first = None
     if type(value) is str and value.isascii():  # nearly every value
-        first, _ = read(value, None)
-        if first is not None:
+        first, note = read(value, None)
+        if first is not None and not note:
             return first
+        first = None
     for item in flattened(value):
         text = text_of(item)
         plain, note = (None, "a text is expected") if text is None else read(text, None)
         if first is None and plain is not None:
             first = plain
+            if note:
+                notes.append(f".{name}: {kind(item)} {note}")
         else:
             notes.append(f".{name}{left_out(item, note or 'Pinterest takes only one')}")
     return first
@@ -144,15 +146,9 @@ def _as_it_is(text: str) -> Digest:
     return text, ""
 
 
-def _ip_address(text: str) -> Digest:
-    """Take an IPv4 or IPv6 address, without a zone."""
-    try:
-        address = ip_address(text) if len(text) <= _MAX_IP_LENGTH else None
-    except ValueError:
-        address = None
-    if address is None or getattr(address, "scope_id", None):
-        return None, "it is no IPv4 or IPv6 address"
-    return text, ""
+def _user_agent(text: str) -> Digest:
+    """Take the user agent of a browser or an app."""
+    return (None, "it is that of a server's library, not of the person") if is_server_library(text) else (text, "")
 
 
 def country_of(given: Any) -> str | None:

@@ -51,7 +51,8 @@ USER_FIELDS = (
         name="email",
         wire="em",
         normaliser=_always(normalise_email),
-        rule="all white space and characters of no width out, lower case; `local@domain.tld` or nothing",
+        rule="all white space and characters of no width out, quotes, `mailto:`, `<...>` and trailing `,;.` around it "
+        "too; lower case; `local@domain.tld` or nothing",
         source=_SCHEMA,
         example=(" Jane.Doe@Example.com", "jane.doe@example.com"),
     ),

@@ -51,7 +51,7 @@ def test_personal_data_is_taken_out(given: str, left: str) -> None:
         "https://shop.example/?ids=10+12+14+16+18+20",
         "https://shop.example/?time=2026-03-04T06:07:08+00:00",
         "https://shop.example/@jane/a.b",
-        "https://shop.example/?message=hello&name=stool",
+        "https://shop.example/?message=hello&named=stool&size[name_of]=4",
         "https://shop.example/?filter[size]=4&mobile_view[]=1&email_sent=1&x[emails]=2",
         "Tisch für 6 Personen, 180 x 90",
         "ean 4006381333931",
@@ -81,8 +81,15 @@ def test_answers_show_where_something_stood() -> None:
     )
 
 
-def test_no_parameter_need_be_named() -> None:
-    assert Redactor(())("https://shop.example/?email[]=x") == "https://shop.example/?email[]=x"
+def test_names_and_tokens_go_whatever_is_set() -> None:
+    take_out = Redactor(())
+    always = ("name", "fullname", "first_name", "last_name", "access_token", "token", "Customer[Name]", "names[]")
+
+    left = {name: take_out(f"https://shop.example/?{name}=Jane&x=1") for name in always}
+
+    assert left.pop("names[]") == "https://shop.example/?names[]=Jane&x=1"
+    assert left == {name: f"https://shop.example/?{name}=&x=1" for name in left}
+    assert take_out("https://shop.example/?email[]=x") == "https://shop.example/?email[]=x"
 
 
 def test_the_setting_and_the_rules_have_one_list() -> None:

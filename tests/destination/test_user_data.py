@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.destination import ConversionRules, ReportConversionEvent, normalised_forms, report_conversion_event
 from app.destination.normalise import trimmed
@@ -134,7 +136,12 @@ def test_values_become_digests(user_data: dict[str, Any], wire: str, texts: list
         ({"zip": "---"}, "no letter or digit is left of it"),
         ({"hashed_maids": "0000-0000"}, "all zeros"),
         ({"client_ip_address": "localhost"}, "it is no IPv4 or IPv6 address"),
-        ({"client_ip_address": "fe80::1%eth0"}, "it is no IPv4 or IPv6 address"),
+        ({"client_ip_address": "fe80::1%eth0"}, "it is a private or reserved address and no person's"),
+        (
+            {"client_ip_address": "10.0.0.1"},
+            "user_data.client_ip_address: a text of 8 characters left out, it is a priv",
+        ),
+        ({"client_user_agent": "python-requests/2.32"}, "it is that of a server's library, not of the person"),
         ({"client_ip_address": ["203.0.113.1", "203.0.113.2"]}, "Pinterest takes only one"),
         ({"client_user_agent": "undefined"}, "blank or a placeholder"),
         ({"click_id": {"a": 1}}, "user_data.click_id: an object of 1 members left out, a text is expected"),
@@ -170,12 +177,77 @@ def test_zip_digits_only_leaves_nothing_of_letters() -> None:
     assert warnings == ["user_data.zip: a text of 3 characters left out, no digit is left of it"]
 
 
-@pytest.mark.parametrize("address", ["203.0.113.1", "2001:db8::1", "::ffff:203.0.113.1", " 203.0.113.1 "])
+@pytest.mark.parametrize("address", ["203.0.113.1", "2001:db8::1", " 203.0.113.1 "])
 def test_addresses_stay_plain(address: str) -> None:
     got, warnings = sent(of_user(client_ip_address=address))
 
     assert address.strip() == got["client_ip_address"]
     assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("what", "given", "address"),
+    [
+        ("a list of addresses", "203.0.113.9, 70.41.3.18", "203.0.113.9"),
+        ("several, the first of them private", ["10.0.0.7", "203.0.113.9:443"], "203.0.113.9"),
+        ("IPv4 within IPv6", "::ffff:203.0.113.9", "203.0.113.9"),
+    ],
+)
+def test_the_first_public_address_is_sent_with_a_warning(what: str, given: Any, address: str) -> None:
+    got, warnings = sent(of_user(client_ip_address=given))
+
+    assert got["client_ip_address"] == address, what
+    assert [warning for warning in warnings if "sent without what stands around" in warning], warnings
+
+
+@pytest.mark.parametrize(
+    ("what", "given"),
+    [
+        ("quotes", '"Jane.Doe@example.com"'),
+        ("single quotes", "'jane.doe@example.com'"),
+        ("quotes of word processors", "\u201ejane.doe@example.com\u201c"),
+        ("mailto", "mailto:jane.doe@example.com"),
+        ("MAILTO with a subject", "MAILTO:jane.doe@example.com?subject=hello"),
+        ("angle brackets alone", "<jane.doe@example.com>"),
+        ("a comma behind it", "jane.doe@example.com,"),
+        ("a semicolon behind it", "jane.doe@example.com ; "),
+        ("a full stop behind it", "jane.doe@example.com."),
+        ("all of them", "'<\"mailto: jane.doe@example.com\">';,. "),
+        ("all of them in another order", "mailto:<'jane.doe@example.com.' >,"),
+    ],
+)
+def test_what_stands_around_an_email_goes_with_a_warning(what: str, given: str) -> None:
+    got, warnings = sent(of_user(email=given))
+
+    assert got["em"] == [EMAIL], what
+    about = f"user_data.email: a text of {len(given)} characters sent without the marks around it"
+    assert warnings == [about]
+
+
+@pytest.mark.parametrize(
+    "given", ["Jane <jane.doe@example.com>", "<jane.doe@example.com> Jane", "<jane.doe@example.com"]
+)
+def test_a_name_beside_an_address_is_not_sent(given: str) -> None:
+    got, _ = sent(of_user(email=given))
+
+    assert "em" not in got
+
+
+@given(
+    marks=st.lists(st.sampled_from(["'", '"', "<>", "mailto:", ",", ";", ".", " ", "\u200b"]), max_size=8),
+    blanks=st.booleans(),
+)
+def test_marks_go_repeatedly_and_in_any_order(marks: list[str], blanks: bool) -> None:  # noqa: FBT001 - generated
+    text = "jane.doe@example.com"
+    for mark in marks:
+        before, behind = {"<>": ("<", ">"), "mailto:": (mark, ""), "'": (mark, mark), '"': (mark, mark)}.get(
+            mark, ("", mark)
+        )
+        text = f"{before}{' ' * blanks}{text}{' ' * blanks}{behind}"
+
+    got, _ = sent(of_user(email=text))
+
+    assert got["em"] == [EMAIL]
 
 
 @pytest.mark.parametrize(
