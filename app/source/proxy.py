@@ -1,33 +1,13 @@
-"""The client's IP address, for events that come straight from a browser or an app.
+"""Who really called, where proxies stand in between."""
 
-Segment's server fills `context.ip` for these only: on a server's event it would be the server's address.
-Source: https://segment.com/docs/connections/spec/common/#context-fields-automatically-collected
-"""
-
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from app.errors import SettingsError
-from app.types import Event
 
 Network: TypeAlias = IPv4Network | IPv6Network
 _Address: TypeAlias = IPv4Address | IPv6Address
-
-#: What browser and mobile SDKs say in `channel` (Segment: client; RudderStack: web, mobile).
-_CLIENT_CHANNELS = frozenset({"client", "browser", "web", "mobile"})
-#: What Segment's say in `context.library.name`, since they name no channel.
-_CLIENT_LIBRARIES = frozenset(
-    {
-        "analytics.js",
-        "analytics-ios",
-        "analytics-android",
-        "analytics-swift",
-        "analytics-kotlin",
-        "analytics-react-native",
-        "analytics-flutter",
-    }
-)
 
 
 def read_networks(texts: Iterable[str]) -> tuple[Network, ...]:
@@ -55,28 +35,6 @@ def client_ip(peer: str | None, forwarded_for: str | None, trusted: tuple[Networ
         if hop:
             address = _address(hop)
     return None if address is None else str(address)
-
-
-def fill_client_ip(event: Event, ip: str | None) -> None:
-    """Set `context.ip` in place where a client-side event has none."""
-    context = event.get("context")
-    if context in (None, []):
-        context = {}
-    if isinstance(context, dict) and not context.get("ip") and _is_client_side(event, context):
-        own = event.get("request_ip")  # RudderStack's server noted it
-        filled = own if isinstance(own, str) and own else ip
-        if filled:
-            event["context"] = {**context, "ip": filled}
-
-
-def _is_client_side(event: Event, context: Mapping[str, Any]) -> bool:
-    """Return whether a browser or an app sent the event; `context.direct` says so for a library that is not known."""
-    channel = event.get("channel") or context.get("channel")
-    if channel is not None:
-        return isinstance(channel, str) and channel in _CLIENT_CHANNELS
-    library = context.get("library")
-    name = library.get("name") if isinstance(library, dict) else None
-    return context.get("direct") is True or (isinstance(name, str) and name in _CLIENT_LIBRARIES)
 
 
 def _is_trusted(address: _Address, trusted: tuple[Network, ...]) -> bool:

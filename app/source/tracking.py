@@ -17,9 +17,10 @@ from app.source.auth import WriteKeys, basic_user
 from app.source.body import Body, Limits, read_body, read_events, unpack
 from app.source.documentation import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
 from app.source.event import Arrival, random_id
-from app.source.proxy import Network, client_ip, fill_client_ip
+from app.source.proxy import Network
 from app.source.receive import receive
 from app.source.refusal import UNAUTHENTICATED, RequestRefused
+from app.source.requester import Requester
 from app.source.responses import answer, answer_refusal, answer_unavailable, refusal_json
 from app.types import Event
 
@@ -127,7 +128,10 @@ class _TrackingApi:
             _name_type(body.members[0], call)
         now = self._clock()
         events = list(read_events(body, limits, Arrival.at(now, from_device=True, new_id=self._new_id)))
-        self._fill_client_ips(events, request)
+        requester = Requester.of(request, self._rules.trusted_proxies)
+        for event in events:
+            if not isinstance(event, EventRefused):
+                requester.complete(event)
         await self._accepts.accept(events, now=now)
         return _answer_events(events, body)
 
@@ -144,13 +148,6 @@ class _TrackingApi:
         if source is None and not self._rules.is_open:
             raise RequestRefused(UNAUTHENTICATED)
         return source
-
-    def _fill_client_ips(self, events: Sequence[Event | EventRefused], request: Request) -> None:
-        peer = request.client.host if request.client else None
-        ip = client_ip(peer, request.headers.get("x-forwarded-for"), self._rules.trusted_proxies)
-        for event in events:
-            if not isinstance(event, EventRefused):
-                fill_client_ip(event, ip)
 
 
 def _name_type(event: Any, call: str) -> None:

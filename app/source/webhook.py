@@ -17,6 +17,7 @@ from app.source.documentation import WEBHOOK_ANSWERS, WEBHOOK_BODY
 from app.source.event import Arrival, random_id
 from app.source.receive import receive
 from app.source.refusal import UNAUTHENTICATED, RequestRefused
+from app.source.requester import with_gpc
 from app.source.responses import answer, answer_refusal, answer_unavailable, is_unusable, receipt_json
 from app.source.signature import is_signed
 
@@ -47,7 +48,8 @@ def webhook_router(
             raw = await _receive_proven(request, rules)
             now = clock()
             body = read_body(raw)
-            receipt = await accepts.accept(read_events(body, rules.limits, Arrival.at(now, new_id=new_id)), now=now)
+            events = read_events(body, rules.limits, Arrival.at(now, new_id=new_id))
+            receipt = await accepts.accept(with_gpc(events, request), now=now)
         except RequestRefused as exc:
             return answer_refusal(exc.refusal)
         except OutboxUnavailable as exc:

@@ -98,14 +98,11 @@ def test_any_fields_give_a_reason_or_a_valid_event(
 def test_normalising_twice_is_normalising_once(user_data: dict[str, Any]) -> None:
     """The digests of an event, given as the values of another, are sent as they are."""
     wire = {field.name: field.wire for field in USER_FIELDS}
-    once, _ = report_conversion_event(
-        of_user(**user_data, client_ip_address="2001:db8::1", client_user_agent="UA"), now=None
-    )
+    plain = {"client_ip_address": "2001:db8::1", "client_user_agent": "UA"}
+    once, _ = report_conversion_event(of_user(**user_data, **plain), now=None)
     digests = {name: once["user_data"].get(wire[name]) for name in USER_FIELD_NAMES}
 
-    twice, warnings = report_conversion_event(
-        a_conversion(user_data=digests | {"client_ip_address": "2001:db8::1", "client_user_agent": "UA"}), now=None
-    )
+    twice, warnings = report_conversion_event(a_conversion(user_data=digests | plain), now=None)
 
     assert twice["user_data"] == once["user_data"]
     assert warnings == []

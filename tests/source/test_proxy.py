@@ -1,12 +1,9 @@
-"""The client's address: whose word is believed, and which events get it."""
-
-from typing import Any
+"""Who really called: whose word is believed."""
 
 import pytest
 
 from app.errors import SettingsError
 from app.source import client_ip, read_networks
-from app.source.proxy import fill_client_ip
 
 PROXIES = read_networks(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"])
 
@@ -39,58 +36,3 @@ def test_the_client_is_the_last_address_that_no_trusted_proxy_has(
 def test_a_proxy_that_is_no_network_stops_the_start() -> None:
     with pytest.raises(SettingsError, match="TRUSTED_PROXIES: caddy is not"):
         read_networks(["10.0.0.0/8", "caddy"])
-
-
-def library(name: Any) -> dict[str, Any]:
-    return {"context": {"library": {"name": name}}}
-
-
-@pytest.mark.parametrize(
-    ("event", "ip"),
-    [
-        (library("analytics.js"), "c"),
-        (library("analytics-kotlin"), "c"),
-        (library("analytics-python"), None),
-        (library(["analytics.js"]), None),
-        ({"context": {"library": "analytics.js"}}, None),
-        ({"channel": "client"}, "c"),
-        ({"channel": "web"}, "c"),
-        ({"channel": "mobile", "context": []}, "c"),
-        ({"context": {"channel": "browser"}}, "c"),
-        ({"channel": ["web"]}, None),
-        ({"channel": "server", **library("analytics.js")}, None),
-        ({"channel": "server", "context": {"direct": True}}, None),
-        ({"context": {"direct": True}}, "c"),
-        ({"context": {"direct": "yes"}}, None),
-        ({"context": None}, None),
-        ({"channel": "web", "context": "text"}, None),
-        ({}, None),
-        # what is known already stays
-        ({"channel": "web", "context": {"ip": "known"}}, "known"),
-        # RudderStack's server noted it
-        ({"channel": "web", "request_ip": "noted"}, "noted"),
-        ({"channel": "server", "request_ip": "noted"}, None),
-        ({"channel": "web", "request_ip": 5}, "c"),
-    ],
-)
-def test_the_address_is_filled_in_for_client_side_events_only(event: dict[str, Any], ip: str | None) -> None:
-    fill_client_ip(event, "c")
-
-    context = event.get("context")
-    assert (context.get("ip") if isinstance(context, dict) else None) == ip
-
-
-def test_an_unknown_address_is_not_filled_in() -> None:
-    event: dict[str, Any] = {"channel": "web"}
-    fill_client_ip(event, None)
-
-    assert event == {"channel": "web"}
-
-
-def test_a_context_that_events_of_a_batch_share_is_not_changed() -> None:
-    shared: dict[str, Any] = {"os": 1}
-    event = {"channel": "web", "context": shared}
-    fill_client_ip(event, "c")
-
-    assert event["context"] == {"os": 1, "ip": "c"}
-    assert shared == {"os": 1}

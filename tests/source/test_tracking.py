@@ -188,11 +188,11 @@ async def test_a_store_that_cannot_commit_asks_to_come_again(ledger: Ledger) -> 
 async def test_a_browsers_event_gets_the_address_it_came_from(
     proxies: tuple[str, ...], ip: str, ledger: Ledger
 ) -> None:
-    body = batch(page(channel="client"), page(channel="server"), page(channel="web", context={"ip": "known"}))
+    body = batch(page(channel="client"), page(channel="server"), page(channel="web", context={"ip": "198.51.100.9"}))
     async with client(tracking(ledger, proxies=proxies)) as http:
         await http.post("/v1/b", json=body, headers={"x-forwarded-for": "203.0.113.41"})
 
-    assert [event.get("context", {}).get("ip") for event in ledger.kept] == [ip, None, "known"]
+    assert [event.get("context", {}).get("ip") for event in ledger.kept] == [ip, None, "198.51.100.9"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,122 @@
+"""What a request says of the person behind it, for events that come straight from a browser or an app.
+
+Segment's server fills `context.ip` for these only: on a server's event it would be the server's address.
+Source: https://segment.com/docs/connections/spec/common/#context-fields-automatically-collected
+The header Sec-GPC: https://www.w3.org/TR/gpc/
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from fastapi import Request
+
+from app.errors import EventRefused
+from app.source.proxy import Network, client_ip
+from app.types import Event
+from app.values.ip_addresses import public_address
+from app.values.placeholders import says_nothing
+from app.values.user_agents import is_server_library
+
+#: What browser and mobile SDKs say in `channel` (Segment: client; RudderStack: web, mobile).
+_CLIENT_CHANNELS = frozenset({"client", "browser", "web", "mobile"})
+#: What Segment's say in `context.library.name`, since they name no channel.
+_CLIENT_LIBRARIES = frozenset(
+    {
+        "analytics.js",
+        "analytics-ios",
+        "analytics-android",
+        "analytics-swift",
+        "analytics-kotlin",
+        "analytics-react-native",
+        "analytics-flutter",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requester:
+    """Who sent one request; what it says counts for each of its events."""
+
+    #: A public address; None where none is known.
+    ip: str | None
+    #: Of a browser or an app; None where there is none.
+    user_agent: str | None
+    #: The header Sec-GPC as sent; None where there is none.
+    gpc: str | None
+
+    @classmethod
+    def of(cls, request: Request, trusted: tuple[Network, ...] = ()) -> Self:
+        """Describe who sent a request, by its peer, its headers and what trusted proxies add to them."""
+        peer = request.client.host if request.client else None
+        headers = request.headers
+        ip = client_ip(peer, headers.get("x-forwarded-for"), trusted)
+        user_agent = headers.get("user-agent")
+        return cls(
+            ip=public_address(ip)[0] if ip else None,
+            user_agent=user_agent if _is_persons(user_agent) else None,
+            gpc=headers.get("sec-gpc"),
+        )
+
+    def complete(self, event: Event) -> None:
+        """Hand on to the event, in place, what it does not say itself, or says unusably.
+
+        `context.ip` and `context.userAgent` of events from browsers and apps, and `context.gpc` of all: what the event
+        itself says there stays beside the header's, so that either of them may be the no.
+        """
+        given = event.get("context")
+        context = {} if given in (None, []) else given
+        if not isinstance(context, dict):
+            if self.gpc is not None:  # what is no object is left as it is: consent may hang on its being unreadable
+                event["gpc"] = self.gpc
+            return
+        found = self._of_client(event, context) if _is_client_side(event, context) else {}
+        if self.gpc is not None:
+            own = context.get("gpc")
+            found["gpc"] = self.gpc if own is None else [own, self.gpc]
+        if found:
+            event["context"] = {**context, **found}
+
+    def _of_client(self, event: Event, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the address and user agent that the event lacks."""
+        found: dict[str, Any] = {}
+        if not _is_public(context.get("ip")):
+            noted = event.get("request_ip")  # by RudderStack's server
+            ip = noted if _is_public(noted) else self.ip
+            if ip is not None:
+                found["ip"] = ip
+        if self.user_agent is not None and not _is_persons(context.get("userAgent")):
+            found["userAgent"] = self.user_agent
+        return found
+
+
+def with_gpc(events: Iterable[Event | EventRefused], request: Request) -> Iterable[Event | EventRefused]:
+    """Return the events, each with the request's Sec-GPC where it has one; nothing else of the request is handed on."""
+    gpc = request.headers.get("sec-gpc")
+    return events if gpc is None else _completed(events, Requester(ip=None, user_agent=None, gpc=gpc))
+
+
+def _completed(events: Iterable[Event | EventRefused], requester: Requester) -> Iterator[Event | EventRefused]:
+    for event in events:
+        if not isinstance(event, EventRefused):
+            requester.complete(event)
+        yield event
+
+
+def _is_public(value: Any) -> bool:
+    return isinstance(value, str) and public_address(value)[0] is not None
+
+
+def _is_persons(value: Any) -> bool:
+    """Return whether it is the user agent of a browser or an app."""
+    return isinstance(value, str) and not says_nothing(value) and not is_server_library(value)
+
+
+def _is_client_side(event: Event, context: Mapping[str, Any]) -> bool:
+    """Return whether a browser or an app sent the event; `context.direct` says so for a library that is not known."""
+    channel = event.get("channel") or context.get("channel")
+    if channel is not None:
+        return isinstance(channel, str) and channel in _CLIENT_CHANNELS
+    library = context.get("library")
+    name = library.get("name") if isinstance(library, dict) else None
+    return context.get("direct") is True or (isinstance(name, str) and name in _CLIENT_LIBRARIES)
