@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 from app.metrics import Metrics
 from app.server.direct_routes import DirectRoutes
 from app.source import INTERNAL_ERROR, answer_refusal
+from app.source.documentation import RECORDS
 from app.tracing import Tracing
 
 
@@ -30,6 +31,12 @@ class Application(FastAPI):
         """Include a router whose endpoints take a Request only (see app/server/direct_routes.py)."""
         self.include_router(router)
         self._direct_routes.add(router)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, with the records that the handlers of raw bodies answer with."""
+        document = super().openapi()
+        document["components"]["schemas"] |= RECORDS
+        return document
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""

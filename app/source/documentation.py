@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from msgspec.json import schema_components
+
 from app.source.refusal import REFUSALS
-from app.types import Exit
+from app.types import Receipt
 
 _TEXT = {"type": "string"}
 _EVENT = {
@@ -19,34 +21,9 @@ _EVENT = {
         "context": {"ip": "203.0.113.41", "userAgent": "Mozilla/5.0", "traits": {"email": "eva@example.com"}},
     },
 }
-_LINE = {
-    "type": "object",
-    "required": ["preset", "exit", "reason", "warnings"],
-    "properties": {
-        "preset": {"type": ["string", "null"], "description": "null where the event reached no preset"},
-        "exit": {"type": "string", "enum": [exit_.value for exit_ in Exit]},
-        "reason": _TEXT,
-        "warnings": {"type": "array", "items": _TEXT},
-    },
-}
-_RECEIPT = {
-    "type": "object",
-    "required": ["counts", "events"],
-    "properties": {
-        "counts": {"type": "object", "additionalProperties": {"type": "integer"}},
-        "events": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["message_id", "deliveries"],
-                "properties": {
-                    "message_id": {"type": ["string", "null"]},
-                    "deliveries": {"type": "array", "items": _LINE},
-                },
-            },
-        },
-    },
-}
+#: The records that answers hold, by their names: the application adds them to the document.
+_, RECORDS = schema_components((Receipt,), ref_template="#/components/schemas/{name}")
+_RECEIPT = {"$ref": "#/components/schemas/Receipt"}
 _ERROR = {
     "type": "object",
     "required": ["code", "message", "error"],
