@@ -75,6 +75,28 @@ def test_ci_does_what_anybody_does() -> None:
     assert [line for line in script if line.startswith("make")] == ["make check", "make test"]
 
 
+def test_every_text_keeps_to_the_editorconfig() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    texts = {name: (ROOT / name).read_bytes() for name in listed.decode().split("\0") if (ROOT / name).is_file()}
+    odd = {
+        name: fault
+        for name, text in texts.items()
+        if text and b"\0" not in text
+        for fault, pattern in {
+            "no line end at its end": rb"[^\n]\Z",
+            "blanks at a line's end": rb"[ \t]\n",
+            "line ends of Windows": rb"\r\n",
+            "tabs": rb"^\t",
+        }.items()
+        if re.search(pattern, text, re.MULTILINE) and (fault, name) not in {("tabs", "Makefile"), ("tabs", "Caddyfile")}
+    }
+    assert odd == {}
+
+
+def test_type_checkers_are_told_that_the_package_is_typed() -> None:
+    assert (ROOT / "app/py.typed").read_text(encoding="utf-8") == ""
+
+
 def test_every_target_explains_itself() -> None:
     targets = re.findall(r"^\.PHONY: (\S+)\n\1:.*## .+$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     listed = subprocess.run(

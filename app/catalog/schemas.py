@@ -22,21 +22,20 @@ from app.mapping.directives import DIRECTIVES
 #: https://json-schema.org/draft/2020-12
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _DIRECTIVE = {"$ref": "#/$defs/Directive"}
-_PLAIN = {"type": ["string", "number", "boolean", "null", "array"]}
 
 Schema = dict[str, Any]
 
 
 def mapping_schema() -> Schema:
     """Return the JSON Schema of a mapping file."""
-    return _of(ActionFile, "Mapping file of Pinrelay")
+    return _of(ActionFile, "mapping")
 
 
 def preset_schema(action: ActionFile) -> Schema:
     """Return the JSON Schema of a preset file; its `mapping` knows the fields of the action."""
-    schema = _of(PresetFile, "Preset file of Pinrelay")
+    schema = _of(PresetFile, "preset")
     schema["properties"]["mapping"] |= _object(action.fields)
-    schema["$defs"] = {"Directive": _directive()}
+    schema["$defs"] = {"Directive": _directive(), "Value": _value(), **dict(_objects(action.fields))}
     return schema
 
 
@@ -53,29 +52,45 @@ def _read_action(file: Path) -> ActionFile:
     return ActionFile.model_validate(value)
 
 
-def _of(model: type[BaseModel], title: str) -> Schema:
-    return {"$schema": _DRAFT} | model.model_json_schema() | {"title": title}
+def _of(model: type[BaseModel], kind: str) -> Schema:
+    """Return the schema of a kind of file. Its id names it and leads nowhere: the files name the one beside them."""
+    described = model.model_json_schema() | {"title": f"{kind.capitalize()} file of Pinrelay"}
+    return {"$schema": _DRAFT, "$id": f"urn:pinrelay:{kind}"} | described
 
 
-def _object(fields: Mapping[str, FieldSpec]) -> Schema:
+def _object(fields: Mapping[str, FieldSpec], place: str = "") -> Schema:
     """Describe an object with these members and no others; each may be left out."""
-    members = {name: _field(name, spec) for name, spec in fields.items()}
+    members = {name: _field(place + name, spec) for name, spec in fields.items()}
     return {"type": "object", "properties": members, "additionalProperties": False}
 
 
-def _field(name: str, spec: FieldSpec) -> Schema:
+def _objects(fields: Mapping[str, FieldSpec], place: str = "") -> Iterator[tuple[str, Schema]]:
+    """Yield the schema of each field that is an object by its place, as in `custom_data.contents`."""
+    for name, spec in fields.items():
+        if spec.properties:
+            yield place + name, _object(spec.properties, f"{place}{name}.")
+            yield from _objects(spec.properties, f"{place}{name}.")
+
+
+def _field(place: str, spec: FieldSpec) -> Schema:
     """Describe what a preset may give for a field: a plain value or a directive, whatever the field's own type."""
-    options: list[Schema] = [_DIRECTIVE]
+    described = {"title": spec.label, "description": spec.description}
+    if not spec.properties and not spec.choices:
+        return described | {"$ref": "#/$defs/Value"}
+    options: list[Schema]
     if spec.properties:
-        members = _object(spec.properties)
-        options += [members, {"type": "array", "items": {"anyOf": [_DIRECTIVE, members]}}]
-    elif spec.choices and name == "event_name":  # a setting may allow more names, so these are only offered
-        options += [{"enum": list(spec.choices)}, {"type": "string"}]
-    elif spec.choices:
-        options += [{"enum": [*spec.choices, None]}]
+        members = {"$ref": f"#/$defs/{place}"}
+        options = [members, {"type": "array", "items": {"anyOf": [_DIRECTIVE, members]}}]
+    elif place == "event_name":  # a setting may allow more names, so these are only offered
+        options = [{"enum": list(spec.choices or ())}, {"type": "string"}]
     else:
-        options += [_PLAIN]
-    return {"title": spec.label, "description": spec.description, "anyOf": options}
+        options = [{"enum": [*(spec.choices or ()), None]}]
+    return described | {"anyOf": [_DIRECTIVE, *options]}
+
+
+def _value() -> Schema:
+    """Describe a directive or a plain value; which are right for a field `load_catalog` knows."""
+    return {"anyOf": [_DIRECTIVE, {"type": ["string", "number", "boolean", "null", "array"]}]}
 
 
 def _directive() -> Schema:

@@ -35,7 +35,9 @@ def faults(schema: dict[str, Any], value: Any) -> list[str]:
 )
 def test_a_schema_is_current(file: Path, text: str) -> None:
     assert file.read_text(encoding="utf-8") == text, "run `python -m app.catalog.schemas`"
-    jsonschema.Draft202012Validator.check_schema(json.loads(text))
+    schema = json.loads(text)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["$id"] == f"urn:pinrelay:{file.name.partition('.')[0]}"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
