@@ -34,7 +34,7 @@ ACTION = "report_conversion_event"
 _OF_SEVERAL_PEOPLE = ("user_data",)
 
 #: File name -> text.
-Texts: TypeAlias = Mapping[str, str]
+FileTexts: TypeAlias = Mapping[str, str]
 _File = TypeVar("_File", bound=BaseModel)
 
 
@@ -88,7 +88,7 @@ def load_catalog(presets_dir: Folders, mappings_dir: Folders, *, custom_event_na
     return compile_catalog(presets, mappings, custom_event_names=custom_event_names)
 
 
-def compile_catalog(presets: Texts, mappings: Texts, *, custom_event_names: Collection[str] = ()) -> Catalog:
+def compile_catalog(presets: FileTexts, mappings: FileTexts, *, custom_event_names: Collection[str] = ()) -> Catalog:
     """Check and compile texts by file name, as `load_catalog` does with files; drafts of the console come this way."""
     faults: list[Fault] = []
     action = _action(mappings, faults)
@@ -127,7 +127,7 @@ def _index(presets: Sequence[Preset]) -> dict[tuple[str | None, str | None], tup
     }
 
 
-def _action(mappings: Texts, faults: list[Fault]) -> ActionFile | None:
+def _action(mappings: FileTexts, faults: list[Fault]) -> ActionFile | None:
     """Read the action's file and try its defaults alone, so that their faults are told once and not by every preset."""
     for file, text in mappings.items():
         if Path(file).stem != ACTION:
@@ -235,7 +235,7 @@ def _faults_between(files: Mapping[str, PresetFile]) -> list[Fault]:
     return faults
 
 
-def _generation(*files: Texts) -> str:
+def _generation(*files: FileTexts) -> str:
     digest = hashlib.sha256()
     for name, text in sorted((Path(file).name, text) for texts in files for file, text in texts.items()):
         digest.update(f"{name}\0{text}\0".encode())

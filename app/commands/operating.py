@@ -15,15 +15,15 @@ from rich.live import Live
 from rich.table import Table
 
 from app import assemble
+from app.commands.options import AsJson
 from app.config import load_settings
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 from app.shared_values import BLOCKED
 from app.types import Delivery, Exit, Query, State
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AlwaysJson = Annotated[bool, typer.Option("--json", help="Print JSON, as it does anyhow.")]
-Preset = Annotated[str | None, typer.Option(help="Only of this preset.")]
+OfPreset = Annotated[str | None, typer.Option(help="Only of this preset.")]
 Reason = Annotated[str | None, typer.Option(help="Only where the reason holds this text, in any case.")]
 MessageId = Annotated[str | None, typer.Option(help="Only of this message id.")]
 EventId = Annotated[str | None, typer.Option(help="Only of this event id.")]
@@ -55,7 +55,7 @@ def _with_outbox(use: Callable[[Outbox], Awaitable[_Result]]) -> _Result:
 
 def dead_letters(
     delivery_id: Annotated[str | None, typer.Argument(help="Show this one whole; none lists all.")] = None,
-    preset: Preset = None,
+    preset: OfPreset = None,
     reason: Reason = None,
     message_id: MessageId = None,
     event_id: EventId = None,
@@ -84,7 +84,7 @@ def dead_letters(
 
 def redrive(
     delivery_id: Annotated[str | None, typer.Argument(help="This one alone.")] = None,
-    preset: Preset = None,
+    preset: OfPreset = None,
     reason: Reason = None,
     message_id: MessageId = None,
     event_id: EventId = None,

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from app import assemble
 from app.catalog import MAX_ENABLED_PRESETS, Catalog, Preset
+from app.commands.options import AsJson
 from app.config import Settings, load_settings
 from app.errors import EventError, EventRefused
 from app.receiving.pipeline import Pipeline
@@ -23,7 +24,6 @@ from app.types import Event, EventReceipt, Exit, Line
 
 Presets = Annotated[list[Path] | None, typer.Option("--presets", help="Folder of presets, instead of PRESETS_DIR.")]
 Mappings = Annotated[list[Path] | None, typer.Option("--mappings", help="Folder of mappings, not MAPPINGS_DIR.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(cli: typer.Typer) -> None:

@@ -3,10 +3,10 @@
 from typing import Any, Final
 
 #: Values of an object or list that a directive made and another reads.
-MAX_VALUES: Final = 10_000
+MAX_EVENT_VALUES: Final = 10_000
 
 
-def is_within(value: Any, limit: int = MAX_VALUES) -> bool:
+def is_within(value: Any, limit: int = MAX_EVENT_VALUES) -> bool:
     """Return whether a value has at most `limit` values in it, counting no further than that."""
     waiting = [value]
     count = 0
