@@ -1,4 +1,8 @@
-"""Who really called, where proxies stand in between."""
+"""Who really called, where proxies stand in between.
+
+uvicorn's own middleware for proxies would put that address in the place of the peer's, for all of the server. The peer
+must stay what it is: whether the console opens without a password hangs on it (`app.access`).
+"""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network

@@ -1,4 +1,4 @@
-"""The span of a request."""
+"""The span of a request. What OpenTelemetry has for ASGI would export paths and queries, which hold personal data."""
 
 from typing import Final
 
