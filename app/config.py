@@ -1,9 +1,9 @@
-"""All settings, read once from the environment into a frozen model. Only `main` and `cli` see the model.
+"""All settings, read once from the environment into a frozen model; `policies` makes the rules of each room of it.
 
 A setting is the environment variable of the field's name in upper case.
 Lists are separated by commas.
 A secret may come from a file instead: `NAME_FILE=/run/secrets/name`.
-The README's table of settings is compared with this file by a test.
+The table of settings in docs/settings.md is compared with this file by a test.
 """
 
 import os

@@ -2,12 +2,16 @@
 
 import ast
 import doctest
+import re
+from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
 
 from app.values import amounts, flags
 from tests.process import ROOT
+
+FILES = [path for path in sorted((ROOT / "app").rglob("*.py")) if "jetstream" not in path.parts]
 
 
 @pytest.mark.parametrize("module", [flags, amounts], ids=lambda module: module.__name__)
@@ -21,8 +25,7 @@ def test_what_a_function_returns_it_returns() -> None:
     """To answer is what is done to an HTTP request; to give is what the mapping's text does."""
     said = [
         f"{path.relative_to(ROOT)}: {docstring.splitlines()[0]}"
-        for path in sorted((ROOT / "app").rglob("*.py"))
-        if "jetstream" not in path.parts
+        for path in FILES
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module)
         and (docstring := ast.get_docstring(node))
@@ -31,3 +34,22 @@ def test_what_a_function_returns_it_returns() -> None:
         line for line in said if line.partition(": ")[2].startswith(("Answer", "Give", "Say whether", "Tell whether"))
     ]
     assert [line for line in about_returning if "HTTP" not in line] == []
+
+
+def test_the_files_and_modules_that_are_spoken_of_exist() -> None:
+    missing = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in FILES
+        for name in spoken_of(path.read_text(encoding="utf-8"))
+        if not any((folder / name).exists() for folder in (path.parent, ROOT))
+    ]
+    assert missing == []
+
+
+def spoken_of(text: str) -> Iterator[str]:
+    """Yield the files that a text names, `judge.py`, and those of its modules, `sandbox.judge`."""
+    yield from re.findall(r"[\w/]+\.py\b", text)
+    for name in re.findall(r"`(?:app\.)?([a-z]\w*(?:\.\w+)+)`", text):
+        *above, last = name.split(".")
+        if (ROOT / "app" / above[0]).is_dir():
+            yield "/".join(["app", *above, f"{last}.py"] if last.islower() else ["app", *above])

@@ -1,4 +1,4 @@
-"""The one thing the front door asks of the rest."""
+"""What the doors for events ask of the pipeline: to keep events, and to say what became of them."""
 
 from collections.abc import Iterable
 from typing import Protocol

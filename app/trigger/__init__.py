@@ -1,9 +1,9 @@
 """The stage `match`: `subscribe` texts become compiled conditions.
 
     scan.py     text -> tokens                 parse.py    tokens -> syntax.py's records
-    field.py    a field -> how to look it up   build.py    records -> functions that answer true or false
+    field.py    a field -> how to look it up   build.py    records -> functions that return true or false
     bound.py    records -> which `type` and `event` can match at all
-    explain.py  records + event -> every condition with the value it found
+    findings.py  records + event -> every condition with the value it found
 
 The language by example: docs/triggers.md.
 """
