@@ -53,3 +53,25 @@ def spoken_of(text: str) -> Iterator[str]:
         *above, last = name.split(".")
         if (ROOT / "app" / above[0]).is_dir():
             yield "/".join(["app", *above, f"{last}.py"] if last.islower() else ["app", *above])
+
+
+def test_what_a_public_function_raises_its_docstring_says() -> None:
+    """Commands exit, and what has no docstring overrides something that has."""
+    silent = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in FILES
+        if path.parent.name != "commands"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_")
+        if (docstring := ast.get_docstring(node)) and "aise" not in docstring and raises(node)
+    ]
+    assert silent == []
+
+
+def raises(function: ast.AST) -> bool:
+    """Whether a function raises something new itself, functions within it left out."""
+    return any(
+        (isinstance(node, ast.Raise) and node.exc is not None)
+        or (not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and raises(node))
+        for node in ast.iter_child_nodes(function)
+    )

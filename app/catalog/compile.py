@@ -89,7 +89,10 @@ def load_catalog(presets_dir: Folders, mappings_dir: Folders, *, custom_event_na
 
 
 def compile_catalog(presets: FileTexts, mappings: FileTexts, *, custom_event_names: Collection[str] = ()) -> Catalog:
-    """Check and compile texts by file name, as `load_catalog` does with files; drafts of the console come this way."""
+    """Check and compile texts by file name, as `load_catalog` does with files; drafts of the console come this way.
+
+    Raises CatalogError, with every fault.
+    """
     faults: list[Fault] = []
     action = _action(mappings, faults)
     files = {file: _parse(PresetFile, file, text, faults) for file, text in presets.items()}

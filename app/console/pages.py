@@ -60,7 +60,7 @@ class Pages:
         return self.problem(request, 404, title, text)
 
     async def file(self, request: Request) -> Response:
-        """Serve a style sheet, a script or the icon."""
+        """Serve a style sheet, a script or the icon. Raises HTTPException (404) where there is none of the name."""
         name = request.path_params["name"]
         if name not in self._files:
             raise HTTPException(404)

@@ -57,7 +57,10 @@ def read_install_time(value: Any) -> Reading:
 
 
 def settled_time(seconds: int, *, now: float, max_age_s: float, offline: bool) -> tuple[int, list[str]]:
-    """Hold an event's time against the clock: too old is invalid, the future becomes now, late is said."""
+    """Return an event's time, held against the clock, with warnings: the future becomes now, what is late is said.
+
+    Raises EventInvalid where it is older than `max_age_s`.
+    """
     age_s = now - seconds
     if age_s > max_age_s:
         raise EventInvalid(

@@ -72,7 +72,10 @@ class Mapping:
         return None if value is MISSING else value
 
     def explain(self, event: dict[str, Any]) -> Sequence[Explanation]:
-        """Return for each leaf of the output which paths of the event it was made from. Slow: for people."""
+        """Return for each leaf of the output which paths of the event it was made from. Slow: for people.
+
+        Raises MappingError where the event is nested too deeply.
+        """
         try:
             return explain(self._node, event)
         except RecursionError:

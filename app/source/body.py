@@ -55,7 +55,10 @@ class Body:
 
 
 def unpack(raw: bytes, max_bytes: int) -> bytes:
-    """Undo gzip, which is known by its first bytes (no JSON begins so): proxies forget or keep the header wrongly."""
+    """Return the body without gzip, which is known by its first bytes: proxies forget or keep the header wrongly.
+
+    No JSON begins so. Raises RequestRefused where it is broken, or has more than `max_bytes` then.
+    """
     if not raw.startswith(_GZIP):
         unpacked = raw
     else:

@@ -12,7 +12,7 @@ from app.mapping.paths import read
 
 
 def join(value: Any, separator: Any = MISSING) -> str:
-    """Join the items by a separator, a blank by default."""
+    """Join the items by a separator, a blank by default. Raises TooLargeError."""
     between = " " if separator is MISSING or separator is None else liquid_text(separator)
     texts = [text_of(item) for item in items_of(value)]
     if sum(map(len, texts)) + len(between) * len(texts) > MAX_SIZE:
@@ -80,7 +80,7 @@ def default(value: Any, instead: Any = MISSING, *, allow_false: Any = False) -> 
 
 
 def json(value: Any) -> Any:
-    """Write JSON text."""
+    """Return JSON text. Raises TooLargeError."""
     if value is MISSING:
         return MISSING
     if not is_within(value):

@@ -35,7 +35,7 @@ def _strip(sides: str) -> Callable[..., str]:
 
 
 def replace(value: Any, pattern: Any, replacement: Any = "") -> str:
-    """Replace every occurrence; an empty pattern stands between all characters."""
+    """Replace every occurrence; an empty pattern stands between all characters. Raises TooLargeError."""
     parts = _split(liquid_text(value), liquid_text(pattern))
     new = liquid_text(replacement)
     if sum(map(len, parts)) + len(new) * len(parts) > MAX_SIZE:

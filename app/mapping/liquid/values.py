@@ -27,7 +27,7 @@ class TooLargeError(LiquidError):
 
 
 def plain(value: Any) -> Any:
-    """Return the JSON value behind what python-liquid hands around; MISSING for an undefined one."""
+    """Return the JSON value behind what python-liquid hands around; MISSING for undefined. Raises TooLargeError."""
     if isinstance(value, Undefined):
         return MISSING
     if isinstance(value, Empty | Blank):

@@ -66,7 +66,7 @@ def unavailable(exc: sqlite3.Error) -> OutboxUnavailable:
 
 @contextmanager
 def border() -> Iterator[None]:
-    """Translate the errors of SQLite inside."""
+    """Translate the errors of SQLite inside: what it raises becomes OutboxUnavailable, raised from it."""
     try:
         yield
     except sqlite3.Error as exc:
