@@ -1,11 +1,13 @@
 """What senders of events speak: the event model, the webhook, Segment's Tracking API, authentication, consent."""
 
 from app.source.accepts import Accepts
+from app.source.app_context import app_platform
 from app.source.auth import SecretHeader, WriteKeys
 from app.source.body import Limits, read_raw_event
 from app.source.consent import ConsentRules, withheld
 from app.source.cors import OpenToPages
 from app.source.event import Arrival, read_event
+from app.source.genuine import GenuineRules, not_genuine
 from app.source.proxy import client_ip, read_networks
 from app.source.refusal import INTERNAL_ERROR, TOO_SLOW
 from app.source.responses import answer, answer_refusal, event_json, receipt_json, refusal_json
@@ -19,6 +21,7 @@ __all__ = [
     "Accepts",
     "Arrival",
     "ConsentRules",
+    "GenuineRules",
     "Limits",
     "OpenToPages",
     "SecretHeader",
@@ -27,8 +30,10 @@ __all__ = [
     "WriteKeys",
     "answer",
     "answer_refusal",
+    "app_platform",
     "client_ip",
     "event_json",
+    "not_genuine",
     "read_event",
     "read_networks",
     "read_raw_event",

@@ -1,0 +1,131 @@
+"""Whether a finished event is of a real customer: tests, crawlers and orders that came to nothing are not.
+
+`financial_status`, `cancelled_at` and `test` are Shopify's: https://shopify.dev/docs/api/admin-rest/latest/resources/order
+`status` is WooCommerce's: https://woocommerce.com/document/managing-orders/order-statuses/
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from types import MappingProxyType
+from typing import Any, Final
+
+import crawleruseragents
+
+from app.types import Event
+from app.values.flags import read_flag
+from app.values.placeholders import says_nothing
+
+#: What `status` and `financial_status` say, without marks and in lower case, of an order that is none.
+_CAME_TO_NOTHING: Final[Mapping[str, str]] = MappingProxyType(
+    dict.fromkeys(("cancelled", "canceled"), "cancelled")
+    | {"refunded": "refunded"}
+    | dict.fromkeys(("voided", "void"), "voided")
+    | dict.fromkeys(("failed", "payment failed", "failure"), "failed")
+    | dict.fromkeys(("pending", "pending payment", "payment pending", "awaiting payment"), "pending payment")
+)
+_STATUSES: Final = ("status", "financial_status", "financialStatus")
+_CANCELLED_AT: Final = ("cancelled_at", "cancelledAt", "canceled_at", "canceledAt")
+#: WooCommerce's database writes `wc-cancelled`.
+_STATUS_MARKS = re.compile(r"^wc-|[-_\s]+")
+
+#: Hosts that no customer reaches: RFC 6761 (localhost, test), RFC 6762 (local), and the loopback addresses.
+_TEST_PAGE = re.compile(
+    r"https?://(?:[^/?#@]*@)?(?:(?:[^/?#:@]*\.)?(?:localhost|test|local)|127(?:\.\d+){3}|\[::1\])\.?(?::\d*)?(?:[/?#]|$)",
+    re.IGNORECASE,
+)
+
+#: In the list of crawlers, but what apps (`okhttp`, `HttpUrlConnection`) and proxies of the shop's own send.
+_NO_CRAWLERS: Final = frozenset({"okhttp", "HttpUrlConnection", "Amazon CloudFront"})
+#: Of a user agent that is looked at: crawlers tell who they are sooner.
+_MAX_USER_AGENT = 1_000
+#: Patterns that are tried as one.
+_TOGETHER = 25
+
+_TEST = "a test: %s (TEST_EVENTS=send sends it)"
+_CRAWLER = "a crawler: its user agent is on the list (CRAWLERS=send sends it)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenuineRules:
+    """What is done about events of nobody."""
+
+    #: Pinterest gets what is sent; the sandbox takes tests and crawlers, with a warning.
+    live: bool = False
+    #: Look for tests, and for crawlers.
+    tests: bool = True
+    crawlers: bool = True
+
+
+def not_genuine(event: Event, sent: Event, rules: GenuineRules) -> tuple[str | None, tuple[str, ...]]:
+    """Return why a finished event is withheld, None where it may be sent, and the warnings about one that may.
+
+    `event` is as received, `sent` what was made of it.
+    """
+    reason = _came_to_nothing(event) if sent["event_name"] == "checkout" else None
+    if reason:
+        return reason, ()
+    found = [
+        about
+        for about in (
+            _test(event, sent) if rules.tests else None,
+            _CRAWLER if rules.crawlers and is_crawler(sent["user_data"].get("client_user_agent")) else None,
+        )
+        if about
+    ]
+    if found and rules.live:
+        return found[0], ()
+    return None, tuple(f"{about}; withheld where Pinterest is live" for about in found)
+
+
+def _came_to_nothing(event: Event) -> str | None:
+    """Return why the order of a checkout is none; None where it is one."""
+    properties = event.get("properties")
+    if type(properties) is not dict:
+        return None
+    for name in _STATUSES:
+        status = properties.get(name)
+        if type(status) is str and (word := _CAME_TO_NOTHING.get(_STATUS_MARKS.sub(" ", status).strip().lower())):
+            return f"the order is no purchase: its `{name}` says {word}"
+    cancelled = (name for name in _CANCELLED_AT if name in properties and _says_when(properties[name]))
+    return next((f"the order is no purchase: it was cancelled (`{name}`)" for name in cancelled), None)
+
+
+def _says_when(value: Any) -> bool:
+    """Return whether a time of cancelling is given, in any form."""
+    if type(value) is str and says_nothing(value):
+        return False
+    return bool(value) and read_flag(value) is not False
+
+
+def _test(event: Event, sent: Event) -> str | None:
+    """Return what says that an event is a test; None where nothing does."""
+    for holder in ("properties", "context"):
+        members = event.get(holder)
+        if type(members) is dict and "test" in members and read_flag(members["test"]) is True:
+            return _TEST % f"`{holder}.test` is true"
+    page = sent.get("event_source_url")
+    return _TEST % "its page is on a host for tests" if page and _TEST_PAGE.match(page) else None
+
+
+def is_crawler(user_agent: Any) -> bool:
+    """Return whether a user agent is a known crawler's, or that of a browser that nobody sits at.
+
+    >>> is_crawler("Mozilla/5.0 (compatible; Googlebot/2.1)"), is_crawler("Shop/2.1 okhttp/4.12.0")
+    (True, False)
+    """
+    return type(user_agent) is str and _is_crawler(user_agent[:_MAX_USER_AGENT])
+
+
+@lru_cache(maxsize=8_192)
+def _is_crawler(user_agent: str) -> bool:
+    return any(pattern.search(user_agent) for pattern in _patterns())
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], ...]:
+    """Return the patterns of the list, some in one: a thousand in one take longer than tried by turns."""
+    texts = [each["pattern"] for each in crawleruseragents.CRAWLER_USER_AGENTS_DATA]
+    texts = [text for text in texts if text not in _NO_CRAWLERS]
+    return tuple(re.compile("|".join(texts[at : at + _TOGETHER])) for at in range(0, len(texts), _TOGETHER))

@@ -1,0 +1,164 @@
+"""Tests, crawlers and orders that came to nothing are no conversions."""
+
+from typing import Any
+
+import pytest
+
+from app.source import GenuineRules, not_genuine
+from app.source.genuine import is_crawler
+
+BROWSER = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36"
+)
+LIVE = GenuineRules(live=True)
+
+
+def judge(
+    event: dict[str, Any] | None = None, rules: GenuineRules = LIVE, *, name: str = "checkout", **sent: Any
+) -> tuple[str | None, tuple[str, ...]]:
+    complete = {"event_name": name, "user_data": {"client_user_agent": BROWSER}} | sent
+    return not_genuine(event or {}, complete, rules)
+
+
+@pytest.mark.parametrize(
+    ("properties", "reason"),
+    [
+        ({"status": "cancelled"}, "the order is no purchase: its `status` says cancelled"),
+        ({"status": "Canceled"}, "the order is no purchase: its `status` says cancelled"),
+        ({"status": "wc-refunded"}, "the order is no purchase: its `status` says refunded"),
+        ({"status": "pending"}, "the order is no purchase: its `status` says pending payment"),
+        ({"status": "pending_payment"}, "the order is no purchase: its `status` says pending payment"),
+        ({"status": "failed"}, "the order is no purchase: its `status` says failed"),
+        ({"financial_status": "voided"}, "the order is no purchase: its `financial_status` says voided"),
+        ({"status": "open", "financial_status": "refunded"}, "its `financial_status` says refunded"),
+        ({"cancelled_at": "2026-11-25T10:15:00Z"}, "it was cancelled (`cancelled_at`)"),
+        ({"cancelledAt": 1_772_604_428}, "it was cancelled (`cancelledAt`)"),
+    ],
+)
+def test_an_order_that_says_it_came_to_nothing_is_withheld(properties: dict[str, Any], reason: str) -> None:
+    withheld, warnings = judge({"properties": properties})
+
+    assert withheld is not None
+    assert withheld.endswith(reason)
+    assert warnings == ()
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"status": "completed"},
+        {"status": "processing"},
+        {"status": "on-hold"},
+        {"financial_status": "paid"},
+        {"financial_status": "partially_refunded"},
+        {"financial_status": "authorized"},
+        {"cancelled_at": None},
+        {"cancelled_at": ""},
+        {"cancelled_at": "null"},
+        {"cancelled_at": False},
+        {"cancelled_at": "false"},
+        {"status": ["cancelled"]},
+        [],
+        None,
+    ],
+)
+def test_every_other_order_is_one(properties: Any) -> None:
+    assert judge({"properties": properties}) == (None, ())
+
+
+def test_a_status_is_read_of_orders_only() -> None:
+    assert judge({"properties": {"status": "failed"}}, name="lead") == (None, ())
+
+
+TESTS = [
+    ({"properties": {"test": True}}, None, "`properties.test` is true"),
+    ({"properties": {"test": "true"}}, None, "`properties.test` is true"),
+    ({"context": {"test": 1}}, None, "`context.test` is true"),
+    ({}, "http://localhost:3000/checkout/done", "its page is on a host for tests"),
+    ({}, "https://shop.localhost/", "its page is on a host for tests"),
+    ({}, "https://shop.test?x=1", "its page is on a host for tests"),
+    ({}, "http://MAC-7.local/thanks", "its page is on a host for tests"),
+    ({}, "http://user:secret@dev.test:8080", "its page is on a host for tests"),
+    ({}, "http://127.0.0.1:8000/", "its page is on a host for tests"),
+    ({}, "http://[::1]/", "its page is on a host for tests"),
+]
+
+
+@pytest.mark.parametrize(("event", "page", "about"), TESTS)
+def test_a_test_is_withheld_where_pinterest_is_live(event: dict[str, Any], page: str | None, about: str) -> None:
+    assert judge(event, event_source_url=page) == (f"a test: {about} (TEST_EVENTS=send sends it)", ())
+    assert judge(event, event_source_url=page, name="page_visit")[0]
+
+
+@pytest.mark.parametrize(("event", "page", "about"), TESTS)
+def test_the_sandbox_takes_a_test_with_a_warning(event: dict[str, Any], page: str | None, about: str) -> None:
+    withheld, (warning,) = judge(event, GenuineRules(live=False), event_source_url=page)
+
+    assert withheld is None
+    assert warning.startswith(f"a test: {about}")
+
+
+@pytest.mark.parametrize(("event", "page", "about"), TESTS)
+def test_tests_are_sent_where_the_rules_say_so(event: dict[str, Any], page: str | None, about: str) -> None:
+    assert about
+    assert judge(event, GenuineRules(live=True, tests=False), event_source_url=page) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("event", "page"),
+    [
+        ({"properties": {"test": False}}, None),
+        ({"properties": {"test": "blue button"}}, None),  # of an experiment
+        ({"properties": [], "context": None}, None),
+        ({}, "https://latest.example/test"),
+        ({}, "https://test.shop.example/"),
+        ({}, "https://shop.example/?next=http://localhost/"),
+        ({}, "https://localhost.shop.example/"),
+        ({}, "https://contest/"),
+        ({}, "capacitor://localhost/cart"),  # a page within an app
+    ],
+)
+def test_what_only_looks_like_a_test_is_sent(event: dict[str, Any], page: str | None) -> None:
+    assert judge(event, event_source_url=page) == (None, ())
+
+
+CRAWLERS = [
+    "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+    "Mozilla/5.0 (compatible; Pinterestbot/1.0; +http://www.pinterest.com/bot.html)",
+    "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/138.0.0.0 Safari/537.36",
+]
+
+
+@pytest.mark.parametrize("user_agent", CRAWLERS)
+def test_a_crawler_is_withheld_where_pinterest_is_live(user_agent: str) -> None:
+    sent = {"client_user_agent": user_agent}
+    withheld, _ = judge(name="page_visit", user_data=sent)
+    in_sandbox, (warning,) = judge(rules=GenuineRules(live=False), user_data=sent)
+
+    assert withheld == "a crawler: its user agent is on the list (CRAWLERS=send sends it)"
+    assert (in_sandbox, warning.startswith("a crawler: ")) == (None, True)
+    assert judge(rules=GenuineRules(live=True, crawlers=False), user_data=sent) == (None, ())
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        BROWSER,
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 [Pinterest/iOS]",
+        "Mozilla/5.0 (Linux; Android 15; CUBOT X30) AppleWebKit/537.36 Chrome/138.0.0.0 Mobile Safari/537.36",
+        "okhttp/4.12.0",
+        "Shop/2.1 (Android 15) okhttp/4.12.0",
+        "Amazon CloudFront",
+        "",
+        None,
+    ],
+)
+def test_browsers_and_apps_are_no_crawlers(user_agent: str | None) -> None:
+    assert not is_crawler(user_agent)
+
+
+def test_an_order_that_came_to_nothing_is_withheld_from_the_sandbox_too() -> None:
+    withheld, _ = judge({"properties": {"status": "failed", "test": True}}, GenuineRules(live=False))
+
+    assert withheld == "the order is no purchase: its `status` says failed"
