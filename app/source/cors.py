@@ -4,7 +4,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 #: The Tracking API and what SDKs ask for their settings. Nowhere else: `/api` and the console are for this host alone.
-_FOR_PAGES = ("/v1/", "/beacon/v1/", "/projects/")
+_FOR_PAGES = ("/v1/", "/beacon/v1/", "/projects/", "/sourceConfig")
 
 
 class OpenToPages:
@@ -19,7 +19,7 @@ class OpenToPages:
         self._for_pages = CORSMiddleware(
             app,
             allow_origins=["*"],
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["*"],
             allow_private_network=True,
             expose_headers=["retry-after"],

@@ -68,3 +68,7 @@ SETTINGS_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: _json("What Segment's CDN tells an SDK.", {"type": "object", "required": ["integrations"]}),
     **_refused(404, 500),
 }
+SOURCE_CONFIG_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: _json("What RudderStack's control plane tells an SDK.", {"type": "object", "required": ["source"]}),
+    **_refused(401, 500),
+}

@@ -1,8 +1,14 @@
-"""GET /v1/projects/{write key}/settings: what browser and mobile SDKs ask first of Segment's CDN.
+"""What browser and mobile SDKs ask first: Segment's of its CDN, RudderStack's of its control plane.
+
+GET /v1/projects/{write key}/settings    Segment's settings
+GET /sourceConfig/                       RudderStack's source config, by Basic authentication with the write key
 
 Swift and Kotlin take the API host from this answer over the one in the app's own configuration, and analytics-next
 takes it where the page names none. So whoever points an SDK's CDN host here has pointed its events here as well.
 Source: SegmentDestination.update in segmentio/analytics-swift and analytics-kotlin.
+
+RudderStack's SDKs send nothing until they have their source config; the events go where the page or app says.
+Source: `isValidSourceConfig` in packages/analytics-js of rudderlabs/rudder-sdk-js.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,13 +17,17 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from app.source.auth import WriteKeys
-from app.source.documentation import SETTINGS_ANSWERS, SETTINGS_PARAMETERS
-from app.source.refusal import UNKNOWN_KEY
+from app.source.auth import WriteKeys, basic_user
+from app.source.documentation import SETTINGS_ANSWERS, SETTINGS_PARAMETERS, SOURCE_CONFIG_ANSWERS
+from app.source.refusal import UNAUTHENTICATED, UNKNOWN_KEY
 from app.source.responses import answer, answer_refusal
 
 #: The second is asked where the CDN host is given without `/v1`.
 _PATHS = ("/v1/projects/{key}/settings", "/projects/{key}/settings")
+#: Browsers ask with the slash, apps without it. HEAD asks whether something blocks the way here.
+_SOURCE_CONFIG_PATHS = ("/sourceConfig/", "/sourceConfig")
+#: What a source is called where any key is known.
+_NO_NAME = "default"
 
 
 def sdk_settings_router(write_keys: WriteKeys, *, is_open: bool) -> APIRouter:
@@ -34,7 +44,46 @@ def sdk_settings_router(write_keys: WriteKeys, *, is_open: bool) -> APIRouter:
             openapi_extra={"parameters": SETTINGS_PARAMETERS},
             responses=SETTINGS_ANSWERS,
         )
+    config = _source_config_handler(write_keys, is_open=is_open)
+    for path in _SOURCE_CONFIG_PATHS:
+        is_first = path == _SOURCE_CONFIG_PATHS[0]
+        router.add_api_route(
+            path,
+            config,
+            methods=["GET"],
+            include_in_schema=is_first,
+            summary="Tell RudderStack's SDK that its source is there",
+            responses=SOURCE_CONFIG_ANSWERS,
+        )
+        router.add_api_route(path, config, methods=["HEAD"], include_in_schema=False)
     return router
+
+
+def _source_config_handler(write_keys: WriteKeys, *, is_open: bool) -> Callable[[Request], Awaitable[Response]]:
+    async def show_source_config(request: Request) -> Response:
+        offered = basic_user(request.headers.get("authorization")), request.query_params.get("writeKey")
+        name = write_keys.source(*offered)
+        if name is None and not is_open:
+            return answer_refusal(UNAUTHENTICATED)
+        key = next(filter(None, offered), "")
+        return answer(orjson.dumps(_source_config(name or _NO_NAME, key)))
+
+    return show_source_config
+
+
+def _source_config(name: str, key: str) -> dict[str, Any]:
+    """Return the config of an enabled source, with no destination on the device and no reports to RudderStack."""
+    nothing = {"enabled": False}
+    return {
+        "source": {
+            "id": name,
+            "name": name,
+            "writeKey": key,
+            "enabled": True,
+            "config": {"statsCollection": {"errors": nothing, "metrics": nothing}},
+            "destinations": [],
+        }
+    }
 
 
 def _settings_handler(write_keys: WriteKeys, *, is_open: bool) -> Callable[[Request], Awaitable[Response]]:

@@ -52,6 +52,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         log_format="json",
         write_keys=f"shop:{WRITE_KEY}",
         webhook_shared_secrets=f"new-secret,{SHARED_SECRET}",
+        trusted_proxies="127.0.0.1",
         batch_max_wait_s=0.1,
     )
     server = Server(port=port, environment=environment, log_path=folder / "server.log")

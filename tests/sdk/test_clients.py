@@ -18,6 +18,7 @@ from tests.sdk.conftest import NODE_PROGRAMS, WRITE_KEY, Door
 pytestmark = pytest.mark.xdist_group("sdk")
 
 USER_ID = "cust-1042"
+VISITOR = "203.0.113.7"
 CONTEXT: dict[str, Any] = {
     "ip": "203.0.113.10",
     "userAgent": "Mozilla/5.0 (Macintosh; Intel Mac OS X 15_0) Version/18.0 Safari/605.1.15",
@@ -75,24 +76,33 @@ def test_node(program: str, door: Door, new_id: Callable[[], str], run_node: Cal
     _both_arrive(door, track_id, page_id)
 
 
-def test_analytics_next_in_a_browser(door: Door, shop_url: str) -> None:
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param("page.html?cdn", id="@segment/analytics-next"),
+        pytest.param("rudder.html?server", id="@rudderstack/analytics-js"),
+    ],
+)
+def test_in_a_browser(page: str, door: Door, shop_url: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=tools.chromium(playwright), args=["--no-sandbox"])
-        page = browser.new_page()
-        page.goto(f"{shop_url}/page.html?cdn={door.url}&key={WRITE_KEY}")
-        sent = page.evaluate("window.sent")
-        user_agent = page.evaluate("navigator.userAgent")
+        tab = browser.new_page(extra_http_headers={"x-forwarded-for": VISITOR})  # as a proxy in between adds it
+        complaints: list[str] = []
+        tab.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        tab.goto(f"{shop_url}/{page}={door.url}&key={WRITE_KEY}")
+        sent = tab.evaluate("window.sent")
+        user_agent = tab.evaluate("navigator.userAgent")
+        added = door.arrives(sent["track"], "add_to_cart")
+        visit = door.arrives(sent["page"], "page_visit")
         browser.close()
 
-    added = door.arrives(sent["track"], "add_to_cart")
-    visit = door.arrives(sent["page"], "page_visit")
-
+    assert complaints == []
     assert added["custom_data"]["content_ids"] == ["OA-1971"]
     for event in (added, visit):
-        assert event["event_source_url"].startswith(f"{shop_url}/page.html")
+        assert event["event_source_url"].startswith(f"{shop_url}/{page.partition('?')[0]}")
         assert event["user_data"]["client_user_agent"] == user_agent
         # The browser does not know its address: the server fills it in.
-        assert event["user_data"]["client_ip_address"] == "127.0.0.1"
+        assert event["user_data"]["client_ip_address"] == VISITOR
 
 
 def test_a_client_with_a_revoked_write_key_is_refused(door: Door, new_id: Callable[[], str]) -> None:

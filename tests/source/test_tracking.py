@@ -196,15 +196,25 @@ async def test_a_browsers_event_gets_the_address_it_came_from(
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/t", "/v1/batch/", "/v1/m", "/beacon/v1/batch", "/v1/projects/k1/settings", "/projects/k1/settings"]
+    ("path", "method"),
+    [
+        ("/v1/t", "POST"),
+        ("/v1/batch/", "POST"),
+        ("/v1/m", "POST"),
+        ("/beacon/v1/batch", "POST"),
+        ("/v1/projects/k1/settings", "GET"),
+        ("/projects/k1/settings", "GET"),
+        ("/sourceConfig/", "GET"),
+        ("/sourceConfig/", "HEAD"),
+    ],
 )
 async def test_a_browser_that_asks_first_is_told_that_it_may_send_whatever_its_sdk_sends(
-    path: str, ledger: Ledger
+    path: str, method: str, ledger: Ledger
 ) -> None:
     headers = "anonymousid, authorization, content-type, x-retry-count, x-of-a-version-to-come"
     asked = {
         "origin": "https://shop.example",
-        "access-control-request-method": "GET" if path.endswith("settings") else "POST",
+        "access-control-request-method": method,
         "access-control-request-headers": headers,
         "access-control-request-private-network": "true",
     }
@@ -213,7 +223,7 @@ async def test_a_browser_that_asks_first_is_told_that_it_may_send_whatever_its_s
 
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == "*"
-    assert answer.headers["access-control-allow-methods"] == "GET, POST"
+    assert answer.headers["access-control-allow-methods"] == "GET, HEAD, POST"
     assert answer.headers["access-control-allow-headers"] == headers
     assert answer.headers["access-control-allow-private-network"] == "true"
     assert answer.headers["access-control-max-age"] == "86400"
@@ -229,6 +239,8 @@ async def test_a_browser_that_asks_first_is_told_that_it_may_send_whatever_its_s
         ("POST", "/v1/m", {}, False, 200),
         ("GET", "/v1/projects/k1/settings", None, False, 200),
         ("GET", "/projects/k9/settings", None, False, 404),
+        ("GET", "/sourceConfig/?writeKey=k1", None, False, 200),
+        ("GET", "/sourceConfig/?writeKey=k9", None, False, 401),
     ],
 )
 async def test_a_page_of_any_site_may_read_every_answer(
@@ -303,6 +315,27 @@ async def test_the_settings_of_an_unknown_key(is_open: bool, status: int, ledger
     assert "k9" not in answer.text or status == 200
 
 
+@pytest.mark.parametrize("path", ["/sourceConfig/", "/sourceConfig?p=android&v=1.27.0"])
+async def test_rudderstacks_sdks_are_told_that_their_source_is_there(path: str, ledger: Ledger) -> None:
+    async with client(tracking(ledger)) as http:
+        answer = await http.get(path, auth=("k1", ""))
+        head = await http.head(path, auth=("k1", ""))
+
+    assert (answer.status_code, head.status_code, head.content) == (200, 200, b"")
+    source = answer.json()["source"]
+    assert (source["id"], source["writeKey"], source["enabled"], source["destinations"]) == ("shop", "k1", True, [])
+    assert source["config"]["statsCollection"]["errors"] == {"enabled": False}
+
+
+@pytest.mark.parametrize(("is_open", "status"), [(True, 200), (False, 401)])
+async def test_the_source_config_of_an_unknown_key(is_open: bool, status: int, ledger: Ledger) -> None:  # noqa: FBT001 - a column
+    async with client(tracking(ledger, is_open=is_open)) as http:
+        answer = await http.get("/sourceConfig/", auth=("k9", ""))
+
+    assert answer.status_code == status
+    assert "k9" not in answer.text or status == 200
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (
@@ -345,6 +378,7 @@ def test_the_openapi_document_names_every_answer(ledger: Ledger) -> None:
         "/v1/import",
         *(f"/v1/{call}" for call in CALLS),
         "/v1/projects/{key}/settings",
+        "/sourceConfig/",
     }
     assert paths["/v1/track"]["post"]["responses"].keys() == {"200", "400", "401", "408", "413", "500", "503"}
     assert paths["/v1/projects/{key}/settings"]["get"]["responses"].keys() == {"200", "404", "500"}
