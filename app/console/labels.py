@@ -39,6 +39,16 @@ EXIT_LABELS: Mapping[Exit, str] = {
     Exit.INVALID: "invalid",
 }
 
+#: Warnings that say how to be counted better, by their label; they are listed before others, however rare they are.
+WARNING_ADVICE: Mapping[str, str] = {
+    "checkout without value": "Pinterest cannot tell what these orders were worth: map custom_data.value.",
+    "checkout without currency": "Pinterest takes the ad account's: map custom_data.currency or set DEFAULT_CURRENCY.",
+    "checkout without order_id": "An order that is sent twice cannot be known again: map custom_data.order_id.",
+    "purchase from an app": "They are counted as web purchases: ACTION_SOURCE_BY_CONTEXT=true sends app_ios and "
+    "app_android.",
+    "another order": "Shops with order numbers of their own on one ad account need ORDER_SCOPE=source.",
+}
+
 _ANSWERS = {
     "200": "processed",
     "400": "request refused",

@@ -93,6 +93,7 @@ def _environment(services: ConsoleServices) -> Environment:
         time=_time,
     )
     environment.globals.update(
+        advice=labels.WARNING_ADVICE,
         count_of=labels.count_of,
         destination=services.destination,
         has_password=services.access.has_password,

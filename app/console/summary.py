@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from app.console.labels import WARNING_ADVICE
 from app.types import Exit, Tally
 
 #: Series of the chart and the tallies they count. An event that Pinterest rejects for good is dead.
@@ -134,7 +135,7 @@ def _top(tallies: Iterable[Tally]) -> tuple[Counted, ...]:
         )
         for (name, label), presets in by_preset.items()
     )
-    return tuple(sorted(found, key=lambda counted: -counted.count)[:TOP])
+    return tuple(sorted(found, key=lambda counted: (counted.label not in WARNING_ADVICE, -counted.count))[:TOP])
 
 
 def _count(pairs: Iterable[tuple[_Key, int]]) -> Counter[_Key]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.console.labels import WARNING_ADVICE
 from app.shared_values import BLOCKED
 from app.types import Delivered, Exit, Rejected, State, Tally
 from tests.console.world import ACCOUNT, CHECKOUT, NOW, World, new_delivery, open_world
@@ -79,6 +80,13 @@ async def test_with_traffic_it_says_what_was_sent_and_what_was_not(world: World)
     ):
         assert said in page
     assert "Send the first event" not in page
+
+
+@pytest.mark.parametrize("label", ["checkout without value", "purchase from an app"])
+async def test_a_warning_says_what_to_do_about_it(label: str, world: World) -> None:
+    await world.enqueue(new_delivery("m-1"), tallies=[Tally(name="warning", preset="Checkout", label=label, count=3)])
+
+    assert f"{label}<br>{WARNING_ADVICE[label]}" in await page_of(world)
 
 
 async def test_coverage_is_the_share_of_enqueued_events(world: World) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.console.chart import HEIGHT, draw
 from app.console.overview import LastAnswers, last_answers
-from app.console.summary import SERIES, WINDOWS, Counted, Window, summarise
+from app.console.summary import SERIES, TOP, WINDOWS, Counted, Window, summarise
 from app.types import Tally
 from tests.console.world import NOW
 
@@ -65,6 +65,16 @@ def test_reasons_are_summed_over_time_and_presets_and_the_most_frequent_stand_fi
         Counted(name="withheld", label="consent", count=3, presets=()),
     )
     assert [warning.count for warning in summary.warnings] == [7]
+
+
+def test_a_warning_with_advice_is_listed_before_all_others_however_rare_it_is() -> None:
+    common = [Tally(name="warning", preset="Checkout", label=f"custom_data.{n}", count=9) for n in range(TOP)]
+    rare = Tally(name="warning", preset="Checkout", label="checkout without value", count=1)
+
+    summary = summarise([(LAST, tally) for tally in (*common, rare)], HOUR, [], now=NOW)
+
+    assert summary.warnings[0].label == rare.label
+    assert len(summary.warnings) == TOP
 
 
 @given(
