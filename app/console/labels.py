@@ -76,7 +76,7 @@ def answer_label(status: str) -> str:
     return _ANSWERS.get(status, "unexpected" if status.isdigit() else "no answer")
 
 
-def number(value: float) -> str:
+def thousands(value: float) -> str:
     """12034 -> 12,034."""
     return f"{value:,}"
 
@@ -91,7 +91,7 @@ def percent(part: int, whole: int) -> str:
     return "99 %" if share == 100 and part < whole else f"{share} %"  # noqa: PLR2004 - a hundred per cent
 
 
-def span(seconds: float) -> str:
+def time_span(seconds: float) -> str:
     """Return 5400 seconds as `1 hour`, 95 as `1 minute`: the largest unit, rounded down."""
     for size, one, many in _UNITS:
         if seconds >= size:
@@ -117,4 +117,4 @@ def pretty(value: Any) -> str:
 
 def count_of(count: int, one: str, many: str | None = None) -> str:
     """(1, "event") -> 1 event; (12034, "event") -> 12,034 events."""
-    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+    return f"{thousands(count)} {one if count == 1 else many or one + 's'}"

@@ -71,7 +71,7 @@ class OverviewPages:
             "blocked": block,
             "switches": switches,
             "empty": not summary.totals and backlog == Backlog(),
-            "health": verdict.judge(self._signs(summary, window, backlog, switches, block)),
+            "health": verdict.health_of(self._signs(summary, window, backlog, switches, block)),
             "components": services.quality_components,
         }
 

@@ -87,9 +87,9 @@ def _environment(services: ConsoleServices) -> Environment:
         answer=labels.answer_label,
         from_json=orjson.loads,
         component=labels.component_label,
-        number=labels.number,
+        thousands=labels.thousands,
         pretty=labels.pretty,
-        span=labels.span,
+        time_span=labels.time_span,
         time=_time,
     )
     environment.globals.update(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.alerts import LATE_S
-from app.console.labels import count_of, span
+from app.console.labels import count_of, time_span
 from app.shared_values import Block
 from app.types import Backlog
 
@@ -48,7 +48,7 @@ class Health:
     advice: str = ""
 
 
-def judge(signs: Signs) -> Health:
+def health_of(signs: Signs) -> Health:
     """Pick the most pressing thing there is to say."""
     return _blocked(signs) or _switched_off(signs) or _late(signs) or _losing(signs) or _quiet(signs) or _well(signs)
 
@@ -57,7 +57,7 @@ def _blocked(signs: Signs) -> Health | None:
     if not signs.blocked:
         return None
     probe_at = signs.blocked.next_probe_at
-    again = f" The next try is in {span(probe_at - signs.now)}." if probe_at > signs.now else ""
+    again = f" The next try is in {time_span(probe_at - signs.now)}." if probe_at > signs.now else ""
     return Health(
         level="bad",
         sentence=f"Pinterest refuses our calls: {signs.blocked.reason or 'it gave no reason'}.",
@@ -83,7 +83,7 @@ def _late(signs: Signs) -> Health | None:
         return None
     return Health(
         level="bad",
-        sentence=f"Deliveries are late: the oldest has waited for {span(signs.waiting_s)}.",
+        sentence=f"Deliveries are late: the oldest has waited for {time_span(signs.waiting_s)}.",
         advice="See Pinterest's last answers below for the reason, and whether a sending process runs at all.",
     )
 

@@ -10,7 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind, Tracer, get_current_span
 
 from app.sending.batch import CallReport
-from app.tracing.spans import failed, read
+from app.tracing.spans import failed, parent_of
 from app.types import Delivered, Settlement
 
 PATH: Final = "/v5/ad_accounts/{ad_account_id}/events"
@@ -20,7 +20,9 @@ NO_ANSWER: Final = "no_answer"
 
 def trace_call(tracer: Tracer, report: CallReport) -> None:
     """Make spans of a call that was made, where any of its deliveries is traced."""
-    parents = {text: read(text) for text in dict.fromkeys(claimed.traceparent for claimed in report.claimed) if text}
+    parents = {
+        text: parent_of(text) for text in dict.fromkeys(claimed.traceparent for claimed in report.claimed) if text
+    }
     if not parents:
         return
     begun_ns, ended_ns = _ns(report.at), _ns(report.at + report.duration_s)

@@ -5,7 +5,7 @@ from typing import Final
 from opentelemetry.trace import SpanKind, Tracer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.tracing.spans import failed, read, span
+from app.tracing.spans import failed, parent_of, span
 
 #: Asked all the time by whatever looks after the process.
 UNTRACED_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -26,7 +26,7 @@ class TracedRequests:
         method = scope["method"]
         caller = dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1")
         facts = {"http.request.method": method, "url.scheme": scope["scheme"]}
-        with span(self._tracer, method, kind=SpanKind.SERVER, attributes=facts, parent=read(caller)) as opened:
+        with span(self._tracer, method, kind=SpanKind.SERVER, attributes=facts, parent=parent_of(caller)) as opened:
 
             async def watch(message: Message) -> None:
                 if message["type"] == "http.response.start":

@@ -49,7 +49,7 @@ def current() -> str | None:
     return carrier["traceparent"]
 
 
-def read(traceparent: str) -> Context:
+def parent_of(traceparent: str) -> Context:
     """Read a text as the parent of a span; what cannot be read begins a trace of its own.
 
     Only `traceparent`: what others write into `tracestate` and `baggage` is theirs, and goes no further.

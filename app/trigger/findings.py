@@ -55,13 +55,13 @@ class Finding:
         return tuple(found for part in self.parts for found in part.blamed(wanted=inside))
 
 
-def explain(term: Term, event: Event) -> Finding:
+def find_out(term: Term, event: Event) -> Finding:
     """Return what every condition found, those too that `matches` would not need to look at."""
     if isinstance(term, Negation):
-        part = explain(term.term, event)
+        part = find_out(term.term, event)
         return Finding(kind="not", text=term.text, column=term.column, held=not part.held, parts=(part,))
     if isinstance(term, Group):
-        parts = tuple(explain(each, event) for each in term.terms)
+        parts = tuple(find_out(each, event) for each in term.terms)
         held = (all if term.joiner == "and" else any)(part.held for part in parts)
         return Finding(kind=term.joiner, text=term.text, column=term.column, held=held, parts=parts)
     return Finding(

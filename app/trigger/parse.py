@@ -10,7 +10,7 @@ from typing import NoReturn, get_args
 
 from app.errors import TriggerError
 from app.trigger.mistakes import did_you_mean, quote, unknown_field, unquoted
-from app.trigger.scan import Kind, Token, next_token, number_of
+from app.trigger.scan import Kind, Token, double_of, next_token
 from app.trigger.syntax import (
     FLAT_FIELDS,
     NESTED_FIELDS,
@@ -37,7 +37,7 @@ _CONSTANTS = {"true": True, "false": False, "null": None}
 _ORDERED = ("<", "<=", ">", ">=")
 
 
-def parse(text: str) -> Term:
+def parse_trigger(text: str) -> Term:
     """Return what `text` says; raise TriggerError at the leftmost mistake."""
     if len(text) > MAX_CHARACTERS:
         message = f"the trigger is {len(text)} characters long, at most {MAX_CHARACTERS} are read: split the preset."
@@ -235,7 +235,7 @@ class _Parser:
 
 
 def _number_for(operator: Operator, value: Value, token: Token) -> Value:
-    number = number_of(value.value) if isinstance(value.value, str) else value.value
+    number = double_of(value.value) if isinstance(value.value, str) else value.value
     if not isinstance(number, float):
         raise TriggerError(f"{operator} compares numbers: {quote(token.text)} is not one.", token.column)
     return Value(value=number, written=value.written)

@@ -63,7 +63,7 @@ class Token:
         return self.kind is Kind.WORD and not self.path and self.text.lower() in words
 
 
-def number_of(text: str) -> float | None:
+def double_of(text: str) -> float | None:
     """Return the IEEE double that `text` writes in the language's way, None where it is not a number."""
     return float(text) if _NUMBER.fullmatch(text) else None
 

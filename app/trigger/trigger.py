@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from app.trigger.bound import texts_of
 from app.trigger.build import Predicate, build
-from app.trigger.findings import Finding, explain
-from app.trigger.parse import parse
+from app.trigger.findings import Finding, find_out
+from app.trigger.parse import parse_trigger
 from app.trigger.syntax import Term
 from app.types import Event
 
@@ -26,12 +26,12 @@ class Trigger:
 
     def explain(self, event: Event) -> Finding:
         """Return every condition with the value it found; `.held` is what `matches` returns."""
-        return explain(self.term, event)
+        return find_out(self.term, event)
 
 
 def compile_trigger(text: str) -> Trigger:
     """Compile a `subscribe` text; raise TriggerError with the column of the leftmost mistake and its remedy."""
-    term = parse(text)
+    term = parse_trigger(text)
     return Trigger(
         text=text,
         matches=build(term),

@@ -32,12 +32,12 @@ def test_percentages_never_round_to_all_or_none(part: int, whole: int, expected:
     ],
 )
 def test_spans_are_told_in_their_largest_unit(seconds: float, expected: str) -> None:
-    assert labels.span(seconds) == expected
+    assert labels.time_span(seconds) == expected
 
 
 @given(st.floats(min_value=0, max_value=1e10))
 def test_any_span_can_be_told(seconds: float) -> None:
-    assert labels.span(seconds)
+    assert labels.time_span(seconds)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_an_unknown_component_is_shown_as_it_is() -> None:
 def test_times_and_numbers() -> None:
     assert labels.utc(1_795_000_000) == "2026-11-18 11:06:40 UTC"
     assert labels.iso(1_795_000_000.9) == "2026-11-18T11:06:40Z"
-    assert labels.number(12_034) == "12,034"
+    assert labels.thousands(12_034) == "12,034"
     assert labels.count_of(1, "event") == "1 event"
     assert labels.count_of(2_000, "delivery", "deliveries") == "2,000 deliveries"
     assert labels.count_of(0, "event") == "0 events"

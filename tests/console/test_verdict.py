@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.console.verdict import Signs, judge
+from app.console.verdict import Signs, health_of
 from app.types import Backlog
 from tests.console.world import NOW
 from tests.delivery.claims import a_block
@@ -59,7 +59,7 @@ def signs(**different: object) -> Signs:
     ],
 )
 def test_the_most_pressing_thing_is_said(rule: str, different: dict[str, object], level: str, said: str) -> None:
-    health = judge(signs(**different))
+    health = health_of(signs(**different))
     assert health.level == level
     assert said in health.sentence
 
@@ -74,4 +74,4 @@ def test_the_most_pressing_thing_is_said(rule: str, different: dict[str, object]
     ],
 )
 def test_advice_says_what_follows(different: dict[str, object], said: str) -> None:
-    assert judge(signs(**different)).advice.find(said) > 0
+    assert health_of(signs(**different)).advice.find(said) > 0

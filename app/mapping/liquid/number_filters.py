@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
-from app.mapping.liquid.values import number, number_or_nan
+from app.mapping.liquid.values import number_or_nan, number_or_zero
 from app.mapping.nodes import MISSING
 
 _MAX_SAFE: Final = 2**53 - 1
@@ -20,13 +20,13 @@ def _divided(dividend: float, divisor: float) -> float:
 
 def divided_by(value: Any, by: Any, integer: Any = MISSING) -> float:
     """Divide; with a true third argument, down to a whole number."""
-    result = _divided(number(value), number(by))
+    result = _divided(number_or_zero(value), number_or_zero(by))
     return _whole(math.floor, result) if integer is not MISSING and integer else result
 
 
 def modulo(value: Any, by: Any) -> float:
     """Return the remainder, with the sign of the divisor."""
-    left, right = number(value), number(by)
+    left, right = number_or_zero(value), number_or_zero(by)
     return left % right if right and math.isfinite(left) else math.nan
 
 
@@ -36,7 +36,7 @@ def _whole(step: Callable[[float], int], value: float) -> float:
 
 def round_half_up(value: Any, places: Any = 0) -> float:
     """Round, halves away from zero."""
-    found, shift = number(value), int(max(-_MAX_PLACES, min(_MAX_PLACES, number(places))))
+    found, shift = number_or_zero(value), int(max(-_MAX_PLACES, min(_MAX_PLACES, number_or_zero(places))))
     if not math.isfinite(found):
         return found
     scaled = Decimal(repr(abs(found))).scaleb(shift)
@@ -46,16 +46,16 @@ def round_half_up(value: Any, places: Any = 0) -> float:
 
 
 NUMBER_FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
-    "abs": lambda value: abs(number(value)),
-    "at_least": lambda value, least: max(number(value), number(least)),
-    "at_most": lambda value, most: min(number(value), number(most)),
-    "ceil": lambda value: _whole(math.ceil, number(value)),
+    "abs": lambda value: abs(number_or_zero(value)),
+    "at_least": lambda value, least: max(number_or_zero(value), number_or_zero(least)),
+    "at_most": lambda value, most: min(number_or_zero(value), number_or_zero(most)),
+    "ceil": lambda value: _whole(math.ceil, number_or_zero(value)),
     "divided_by": divided_by,
-    "floor": lambda value: _whole(math.floor, number(value)),
-    "minus": lambda value, other: number(value) - number(other),
+    "floor": lambda value: _whole(math.floor, number_or_zero(value)),
+    "minus": lambda value, other: number_or_zero(value) - number_or_zero(other),
     "modulo": modulo,
-    "plus": lambda value, other: number(value) + number(other),
+    "plus": lambda value, other: number_or_zero(value) + number_or_zero(other),
     "round": round_half_up,
-    "times": lambda value, other: number(value) * number(other),
+    "times": lambda value, other: number_or_zero(value) * number_or_zero(other),
     "to_integer": lambda value: math.nan if value is MISSING else number_or_nan(value),
 }

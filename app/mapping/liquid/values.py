@@ -72,7 +72,7 @@ def _float(value: Any) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def number(value: Any) -> float:
+def number_or_zero(value: Any) -> float:
     """Read a number for arithmetic; what is none counts as 0."""
     found = number_or_nan(value)
     return 0.0 if math.isnan(found) else found
@@ -82,7 +82,7 @@ def whole(value: Any, default: int) -> int:
     """Read a count or position."""
     if value is MISSING or value is None:
         return default
-    found = number(value)
+    found = number_or_zero(value)
     return int(max(-MAX_SIZE, min(MAX_SIZE, found)))
 
 
