@@ -1,5 +1,6 @@
 """The values that every process must know: read as their records, over a real outbox."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ from app.shared_values import (
     WantedCatalog,
 )
 from tests.delivery.claims import a_block
+from tests.process import ROOT
+
+FILES = sorted((ROOT / "app").rglob("*.py"))
 
 #: Each value there is, with one that it may hold.
 VALUES: list[tuple[SharedKey[Any], Any]] = [
@@ -94,3 +98,16 @@ async def test_all_of_one_kind_are_read_by_name_without_what_is_none(outbox: Out
     await PRESET_SWITCH.of("gone").write(outbox, None)
     await DESTINATION_SWITCH.write(outbox, Switch(on=False))
     assert list((await PRESET_SWITCH.read_all(outbox)).items()) == [("a", Switch(on=False)), ("b", Switch(on=True))]
+
+
+def test_nobody_reads_or_writes_a_shared_value_but_by_its_key() -> None:
+    callers = {path for path in FILES if re.search(r"\.(get|put|list)_shared\(", path.read_text(encoding="utf-8"))}
+    assert {str(path.relative_to(ROOT)) for path in callers if path.parents[1].name != "outbox"} <= {
+        "app/shared_values.py",
+        "app/commands/moving.py",  # carries all there are from one engine to another
+    }
+
+
+def test_switches_have_one_place() -> None:
+    named = {path for path in FILES if "_SWITCH" in path.read_text(encoding="utf-8")}
+    assert {str(path.relative_to(ROOT)) for path in named} == {"app/coordination.py", "app/shared_values.py"}
