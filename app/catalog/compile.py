@@ -19,10 +19,10 @@ from app.catalog.fields import check_fields, default_fields, lay_over, place_of_
 from app.catalog.files import ActionFile, PresetFile
 from app.catalog.folders import Folders, read_texts
 from app.catalog.strict_yaml import parse
-from app.destination import EVENT_NAMES
+from app.destination import EVENT_NAMES, PRIVACY_FLAGS, usable_parts
 from app.errors import CatalogError, Fault, MappingError, TriggerError
 from app.mapping import Mapping as CompiledMapping
-from app.mapping import compile_mapping
+from app.mapping import Readers, compile_mapping
 from app.trigger import Trigger, compile_trigger
 from app.types import Event
 
@@ -32,6 +32,8 @@ MAX_ENABLED_PRESETS = 50
 ACTION = "report_conversion_event"
 #: A directive may give a list of objects for it, one of each person.
 _OF_SEVERAL_PEOPLE = ("user_data",)
+#: So that choices take what can be sent.
+_READERS = Readers(at_once=PRIVACY_FLAGS, of_parts=usable_parts())
 
 #: File name -> text.
 FileTexts: TypeAlias = Mapping[str, str]
@@ -145,7 +147,7 @@ def _action(mappings: FileTexts, faults: list[Fault]) -> ActionFile | None:
 
 def _defaults_compile(file: str, action: ActionFile, faults: list[Fault]) -> bool:
     try:
-        compile_mapping(default_fields(action))
+        compile_mapping(default_fields(action), readers=_READERS)
     except MappingError as exc:
         faults.extend(
             Fault(path=place_of_default(action, fault.path), message=fault.message, file=file) for fault in exc.faults
@@ -200,7 +202,7 @@ def _compile(
     if action:
         found.extend(check_fields(spec.mapping, fields, action, event_names))
     try:
-        mapping = compile_mapping(fields, joined=_OF_SEVERAL_PEOPLE)
+        mapping = compile_mapping(fields, joined=_OF_SEVERAL_PEOPLE, readers=_READERS)
     except MappingError as exc:
         found.extend(Fault(path=f"/mapping{fault.path}", message=fault.message) for fault in exc.faults)
     faults.extend(Fault(path=fault.path, message=fault.message, file=file) for fault in found)

@@ -7,12 +7,14 @@ from app.destination.normalised_forms import normalised_forms
 from app.destination.place_names import load_place_names
 from app.destination.quality import COMPONENTS, components
 from app.destination.redaction import redact
+from app.destination.usable_parts import PRIVACY_FLAGS, usable_parts
 from app.values.closed_lists import ACTION_SOURCES, EVENT_NAMES
 
 __all__ = [
     "ACTION_SOURCES",
     "COMPONENTS",
     "EVENT_NAMES",
+    "PRIVACY_FLAGS",
     "ConversionRules",
     "ReportConversionEvent",
     "components",
@@ -21,4 +23,5 @@ __all__ = [
     "normalised_forms",
     "redact",
     "report_conversion_event",
+    "usable_parts",
 ]

@@ -7,14 +7,14 @@ import pycountry
 
 from app.destination.event_time import read_install_time
 from app.destination.money import integer_between
-from app.destination.reading import NO_NOTES, Reading, choice_of, flattened, read_members, single, text_of, text_up_to
+from app.destination.reading import NO_NOTES, MembersReader, Reading, choice_of, flattened, single, text_of, text_up_to
 from app.destination.warnings import left_out
 
 _PIXELS = integer_between(0, 30_720)
 _GIGABYTES = integer_between(0, 1_048_576)
 _MAX_LANGUAGES = 100
 
-read_app_info = read_members(
+read_app_info = MembersReader(
     {
         "app_id": text_up_to(200),
         "app_name": text_up_to(200),
@@ -25,7 +25,8 @@ read_app_info = read_members(
         "user_agent": text_up_to(16_384),
         "window_height": _PIXELS,
         "window_width": _PIXELS,
-    }
+    },
+    at=("app_info",),
 )
 
 
@@ -67,7 +68,7 @@ def _read_languages(value: Any) -> Reading:
     return codes[:_MAX_LANGUAGES] or None, tuple(notes)
 
 
-read_device_info = read_members(
+read_device_info = MembersReader(
     {
         "battery_level": integer_between(0, 100),
         "brand": text_up_to(100),
@@ -105,5 +106,6 @@ read_device_info = read_members(
         "timezone": text_up_to(40),
         "timezone_abbr": text_up_to(5),
         "type": text_up_to(100),
-    }
+    },
+    at=("device_info",),
 )

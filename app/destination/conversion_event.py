@@ -2,37 +2,35 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 from app.destination.app_and_device import read_app_info, read_device_info, read_language
 from app.destination.conversion_rules import ConversionRules
 from app.destination.custom_data import LDP, CustomDataReader
-from app.destination.event_name import nearest_event_name
-from app.destination.event_time import read_time, settled_time
+from app.destination.event_time import settled_time
 from app.destination.money import is_refund, read_currency
 from app.destination.reading import (
-    NO_NOTES,
+    MembersReader,
     Reader,
-    Reading,
     boolean_or,
     flattened,
     read_address,
     read_boolean,
-    read_members,
     read_text,
-    single,
     text_of,
 )
 from app.destination.redaction import Redactor
+from app.destination.required import REQUIRED, RequiredReader
 from app.destination.user_data import UserDataReader, missing_identifiers
-from app.destination.warnings import kind, shown
+from app.destination.warnings import passed_over
 from app.errors import EventInvalid
-from app.values.closed_lists import ACTION_SOURCES, EVENT_NAMES
+from app.values.candidates import Candidates, Fields, one_place_only
+from app.values.closed_lists import EVENT_NAMES
 
 _NEEDS_IDENTIFIER = (
     "user_data needs at least one of em (email), hashed_maids, or client_ip_address together with client_user_agent"
 )
-_MISSING = ": missing"
 _REFUND = "a refund, not a purchase"
 #: What a checkout should tell, and what it is good for.
 _ASKED = {
@@ -40,8 +38,6 @@ _ASKED = {
     "currency": "Pinterest takes that of the ad account",
     "order_id": "the same order from another source cannot be known again",
 }
-#: Of an event name that is compared with the known ones.
-_MAX_NAME = 64
 #: A report of more says how many more.
 _MAX_WARNINGS = 50
 _AMOUNTS = ("value", "predicted_ltv", "contents")
@@ -56,19 +52,15 @@ _OPTIONAL: dict[str, Reader] = {
     "partner_name": read_text,
     "app_info": read_app_info,
     "device_info": read_device_info,
-} | dict.fromkeys(
-    (
-        "app_id",
-        "app_name",
-        "app_version",
-        "device_brand",
-        "device_carrier",
-        "device_model",
-        "device_type",
-        "os_version",
-    ),
-    read_text,
-)
+    "app_id": read_text,
+    "app_name": read_text,
+    "app_version": read_text,
+    "device_brand": read_text,
+    "device_carrier": read_text,
+    "device_model": read_text,
+    "device_type": read_text,
+    "os_version": read_text,
+}
 
 
 class ReportConversionEvent:
@@ -76,17 +68,11 @@ class ReportConversionEvent:
 
     def __init__(self, rules: ConversionRules) -> None:
         self._rules = rules
-        self._event_names = frozenset(EVENT_NAMES) | rules.custom_event_names
-        self._required: dict[str, Reader] = {
-            "event_name": self._read_event_name,
-            "action_source": _read_action_source,
-            "event_time": read_time,
-            "event_id": _read_event_id,
-        }
+        self._read_required = RequiredReader(frozenset(EVENT_NAMES) | rules.custom_event_names)
         self._read_user_data = UserDataReader(rules)
         self._read_custom_data = CustomDataReader(rules)
         optional = _OPTIONAL | {"custom_data": self._read_custom_data}
-        self._read = read_members(optional, elsewhere=frozenset((*self._required, "user_data")))
+        self._read = MembersReader(optional, elsewhere=frozenset((*REQUIRED, "user_data")))
         self._redact = Redactor(rules.redacted_parameters)
         self._ldp_states = frozenset(sha256(state[-2:].lower().encode()).hexdigest() for state in rules.ldp_states)
 
@@ -95,42 +81,34 @@ class ReportConversionEvent:
 
         `now` is Unix seconds; None switches the rules about age and future off. No default is added here.
         """
-        event, faults = self._required_members(fields)
-        if event["event_name"] == "checkout" and self._is_refund(fields.get("custom_data")):
+        candidates = fields.candidates if isinstance(fields, Fields) else one_place_only
+        event, faults, warnings = self._read_required(fields, candidates)
+        if event["event_name"] == "checkout" and self._is_refund(fields.get("custom_data"), candidates):
             raise EventInvalid(_REFUND)
-        event["user_data"], notes = self._read_user_data(fields.get("user_data"))
-        warnings = [f"user_data{note}" for note in notes]
+        event["user_data"], notes = self._read_user_data(fields.get("user_data"), candidates)
+        warnings += [f"user_data{note}" for note in notes]
         if missing_identifiers(event["user_data"] or {}):
             faults += [_NEEDS_IDENTIFIER, *warnings]
         if faults:
             raise EventInvalid("; ".join(faults[:_MAX_WARNINGS]))
         if now is not None:
             warnings += self._settle_time(event, now)
-        optional, notes = self._read(fields)
+        optional, notes = self._read(fields, candidates)
         warnings += [note.removeprefix(".").removeprefix(": ") for note in notes]
         event |= optional or {}
         self._finish(event, fields, warnings)
+        if isinstance(fields, Fields) and fields.passed_over:
+            warnings += passed_over(fields.passed_over)
         if len(warnings) > _MAX_WARNINGS:
             warnings[_MAX_WARNINGS:] = [f"and {len(warnings) - _MAX_WARNINGS} warnings more"]
         return event, warnings
 
-    def _required_members(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """Read what every event must have; all faults at once."""
-        event: dict[str, Any] = {}
-        faults = []
-        for name, read in self._required.items():
-            given = fields.get(name)
-            value, notes = (None, (_MISSING,)) if given is None or given == "" else read(given)
-            if value is None:
-                faults += [f"{name}{note}" for note in notes]
-            event[name] = value
-        return event, faults
-
-    def _is_refund(self, custom_data: Any) -> bool:
-        """Return whether the value of a checkout is negative as somebody wrote it."""
+    def _is_refund(self, custom_data: Any, candidates: Candidates) -> bool:
+        """Return whether the first readable value of a checkout that somebody wrote is negative."""
         given = custom_data if type(custom_data) is dict else {}
         currency, _ = read_currency(given.get("currency"))
-        return is_refund(given.get("value"), self._read_custom_data.context(currency))
+        later = (candidate.value for candidate in candidates(("custom_data", "value")))
+        return is_refund(chain([given.get("value")], later), self._read_custom_data.context(currency))
 
     def _settle_time(self, event: dict[str, Any], now: float) -> list[str]:
         """Hold the event's time against the clock; return the warnings."""
@@ -204,30 +182,6 @@ class ReportConversionEvent:
         if LDP in flags and not (states and countries):
             missing = " and ".join(name for name, given in (("state", states), ("country", countries)) if not given)
             warnings.append(f"custom_data.opt_out_type: LDP will be ignored by Pinterest, user_data lacks {missing}")
-
-    def _read_event_name(self, value: Any) -> Reading:
-        """Read one of the names that Pinterest or the operator knows."""
-        name = single(value)
-        if type(name) is str and name in self._event_names:
-            return name, NO_NOTES
-        nearest = nearest_event_name(str(name)[:_MAX_NAME], self._event_names)
-        return None, (f': {shown(value)} is no event name of Pinterest, the nearest is "{nearest}"',)
-
-
-def _read_action_source(value: Any) -> Reading:
-    """Read one of the closed list."""
-    source = single(value)
-    if type(source) is str and source in ACTION_SOURCES:
-        return source, NO_NOTES
-    return None, (f": {shown(value)} is none of {', '.join(ACTION_SOURCES)}",)
-
-
-def _read_event_id(value: Any) -> Reading:
-    """Read a text or number that says something: equal ids are one event to Pinterest."""
-    text = text_of(single(value))
-    if text is None or not text.strip():
-        return None, (f": {kind(value)} is no id",)
-    return text, NO_NOTES
 
 
 def _app_name(event: dict[str, Any]) -> bool:

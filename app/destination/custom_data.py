@@ -7,24 +7,30 @@ from types import MappingProxyType
 from typing import Any
 
 from app.destination.conversion_rules import ConversionRules
-from app.destination.money import integer_between, read_currency, read_money
+from app.destination.money import Money, integer_between, read_currency, read_money
 from app.destination.reading import (
     NO_NOTES,
+    MembersReader,
+    Notes,
+    ObjectReader,
     Reader,
     Reading,
     flattened,
-    read_members,
     read_text,
     single,
     text_of,
     text_up_to,
     texts,
+    usable_candidate,
 )
-from app.destination.warnings import kind, left_out, left_out_number
+from app.destination.warnings import kind, left_out
 from app.values.amounts import Context
+from app.values.candidates import Candidates, one_place_only
 from app.values.placeholders import PLACEHOLDERS
 
 LDP = "LDP"
+#: Where it stands among the action's fields.
+_AT = "custom_data"
 _SEPARATORS = re.compile(r"[,;\s]+")
 #: Where it is a word of its own: "LDP,undefined", but not "undefined-law".
 _PLACEHOLDER = re.compile(
@@ -48,7 +54,7 @@ def _read_opt_out_type(value: Any) -> Reading:
     return read, NO_NOTES if read == single(value) else (f": {kind(value)} read as flags of privacy laws",)
 
 
-_CONTENT: dict[str, Reader] = {
+CONTENT_READERS: dict[str, Reader] = {
     "id": read_text,
     "item_name": read_text,
     "item_category": read_text,
@@ -59,7 +65,7 @@ _CONTENT: dict[str, Reader] = {
 }
 #: Read together, since one currency is sent for all amounts.
 _MONEY = frozenset({"currency", "value", "predicted_ltv", "contents"})
-_read_all_but_money = read_members(
+_read_all_but_money = MembersReader(
     MappingProxyType(
         {
             "content_ids": texts,
@@ -72,13 +78,14 @@ _read_all_but_money = read_members(
             "content_brand": read_text,
         }
     ),
+    at=(_AT,),
     elsewhere=_MONEY,
 )
 #: Currencies whose readers of contents are kept.
 _MAX_READERS = 256
 
 
-class CustomDataReader:
+class CustomDataReader(ObjectReader):
     """Reads `custom_data` under one set of rules."""
 
     def __init__(self, rules: ConversionRules) -> None:
@@ -89,42 +96,44 @@ class CustomDataReader:
         """Return how amounts are read beside a currency; None: the event names none."""
         return self._default._replace(currency=currency) if currency else self._default
 
-    def __call__(self, value: Any) -> Reading:
-        """Read the object."""
-        sent, notes = _read_all_but_money(value)
+    def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:
+        """Read the object; `candidates` returns those of a field whose first value is refused."""
+        sent, notes = _read_all_but_money(value, candidates)
         if type(value) is not dict or _MONEY.isdisjoint(value):
             return sent, notes
         sent = sent or {}
-        about = self._read_amounts(value, sent)
+        about = self._read_amounts(value, sent, candidates)
         return sent or None, (*notes, *about) if about else notes
 
-    def _read_amounts(self, given: dict[str, Any], sent: dict[str, Any]) -> list[str]:
+    def _read_amounts(self, given: dict[str, Any], sent: dict[str, Any], candidates: Candidates) -> list[str]:
         """Add the amounts and their currency to what is sent; return the notes."""
-        currency, notes = self._read_value(given, sent)
+        currency, notes = self._read_value(given, sent, candidates)
         others = {name: given[name] for name in ("predicted_ltv", "contents") if given.get(name) not in (None, "")}
         if currency is None and others:
             currency = self._currency_within(others)
         if currency is not None:
             sent["currency"] = currency
         for name, value in others.items():
-            read_price, read_content = self._readers(currency)
-            read, about = read_price(value) if name == "predicted_ltv" else _read_contents(value, read_content)
+            read, about = _usable(name, value, self._readers(currency)[name], candidates)
             if read is not None:
                 sent[name] = read
-            notes += [f".{name}{note}" for note in about]
+            notes += about
         return notes
 
-    def _read_value(self, given: dict[str, Any], sent: dict[str, Any]) -> tuple[str | None, list[str]]:
+    def _read_value(
+        self, given: dict[str, Any], sent: dict[str, Any], candidates: Candidates
+    ) -> tuple[str | None, list[str]]:
         """Add `value` to what is sent; return the currency that holds, which is the one that `value` names itself."""
         notes: list[str] = []
         currency = None
         if (code := given.get("currency")) is not None and code != "":
-            currency, about = read_currency(code)
-            notes += [f".currency{note}" for note in about]
+            currency, about = _usable("currency", code, read_currency, candidates)
+            notes += about
         if (value := given.get("value")) is not None and value != "":
-            money = read_money(value, self.context(currency))
-            notes += [f".value{note}" for note in money.notes]
-            if money.text is not None:
+            context = self.context(currency)
+            money, about = _usable("value", value, lambda amount: _whole(read_money(amount, context)), candidates)
+            notes += about
+            if money is not None:
                 sent["value"] = money.text
                 if currency and money.currency and currency != money.currency:
                     notes.append(f".currency: {currency} left out, the value is written in {money.currency}")
@@ -139,17 +148,31 @@ class CustomDataReader:
         named = (read_money(price, self._default).currency for price in prices if type(price) in (str, dict, list))
         return next(filter(None, named), None)
 
-    def _make_readers(self, currency: str | None) -> tuple[Reader, Reader]:
-        """Make the readers of an amount and of a product that stand beside a currency that is sent."""
+    def _make_readers(self, currency: str | None) -> dict[str, Reader]:
+        """Make the readers of the amounts and products that stand beside a currency that is sent."""
         context = self.context(currency)
 
         def read_price(value: Any) -> Reading:
             money = read_money(value, context)
             if money.text is not None and currency and money.currency not in (None, currency):
-                return None, (left_out_number(value, f"it is in {money.currency}, {currency} is sent"),)
+                return None, (left_out(value, f"it is in {money.currency}, {currency} is sent"),)
             return money.text, money.notes
 
-        return read_price, read_members(_CONTENT | {"item_price": read_price})
+        read_content = MembersReader(CONTENT_READERS | {"item_price": read_price})
+        return {"predicted_ltv": read_price, "contents": lambda value: _read_contents(value, read_content)}
+
+
+def _whole(money: Money) -> tuple[Money | None, Notes]:
+    """Return an amount with its currency as a Reading; None where none was read."""
+    return money if money.text is not None else None, money.notes
+
+
+def _usable(name: str, value: Any, read: Reader, candidates: Candidates) -> tuple[Any, list[str]]:
+    """Read one member, from the next place where what stands in the first is refused; return it and its notes."""
+    found, notes = read(value)
+    if found is None:
+        found, notes = usable_candidate(candidates((_AT, name)), read, notes)
+    return found, [f".{name}{note}" for note in notes]
 
 
 def _read_contents(value: Any, read_content: Reader) -> Reading:
@@ -165,4 +188,4 @@ def _read_contents(value: Any, read_content: Reader) -> Reading:
             contents.append(content)
         if problems:
             notes += [f"[{index}]{problem}" for problem in problems]
-    return contents or None, tuple(notes)
+    return contents or None, tuple(notes) if contents or notes else (left_out(value, "nothing is in it"),)

@@ -1,10 +1,11 @@
 """Amounts and counts: what shops write, read as numbers where that is unambiguous."""
 
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from app.destination.reading import NO_NOTES, Notes, Reader, Reading, flattened, number_text, single
-from app.destination.warnings import kind, left_out, left_out_number, shown_number
+from app.destination.warnings import kind, left_out, shown_number
 from app.values.amounts import COUNT, NO_CONTEXT, Amount, Computed, Context, currencies, currency_code, read_amount
 
 #: Beyond it an amount is no amount (and a count no 64-bit integer).
@@ -54,9 +55,9 @@ def read_money(value: Any, context: Context = NO_CONTEXT) -> Money:
     amount = read_amount(given, context)
     number = None if amount is None else _number(amount)
     if amount is None or number is None:
-        return Money(None, None, (left_out_number(value, "no amount can be read from it without guessing"),))
+        return Money(None, None, (left_out(value, "no amount can be read from it without guessing"),))
     if number < 0:
-        return Money(None, amount.currency, (left_out_number(value, "an amount cannot be negative"),))
+        return Money(None, amount.currency, (left_out(value, "an amount cannot be negative"),))
     text = number_text(number)
     if amount.dressed or 0 < number < _PLAIN_FROM:
         named = f" {amount.currency}" if amount.currency else ""
@@ -64,12 +65,15 @@ def read_money(value: Any, context: Context = NO_CONTEXT) -> Money:
     return Money(text, amount.currency)
 
 
-def is_refund(value: Any, context: Context) -> bool:
-    """Return whether an amount that somebody wrote is negative; one that was computed says nothing of it."""
-    given = single(value)
-    amount = None if type(given) is Computed else read_amount(given, context)
-    number = None if amount is None else _number(amount)
-    return number is not None and number < 0
+def is_refund(values: Iterable[Any], context: Context) -> bool:
+    """Return whether the first readable amount is negative; those that were computed, not written, do not count."""
+    for value in values:
+        given = single(value)
+        amount = None if type(given) is Computed else read_amount(given, context)
+        number = None if amount is None else _number(amount)
+        if number is not None:
+            return number < 0
+    return False
 
 
 def integer_between(minimum: int = 0, maximum: int = _MAX_INT64, *, clamp: bool = True) -> Reader:
@@ -84,9 +88,9 @@ def integer_between(minimum: int = 0, maximum: int = _MAX_INT64, *, clamp: bool 
         count = read_amount(single(value), COUNT)
         number = None if count is None else _number(count)
         if count is None or number is None:
-            return None, (left_out_number(value, "an integer is expected"),)
+            return None, (left_out(value, "an integer is expected"),)
         if number < minimum and not clamp:
-            return None, (left_out_number(value, f"it is below {minimum}"),)
+            return None, (left_out(value, f"it is below {minimum}"),)
         integer = min(max(math.floor(number + 0.5) if isinstance(number, float) else number, minimum), maximum)
         return integer, NO_NOTES if integer == number and not count.dressed else (
             f": {shown_number(value)} sent as {integer}",

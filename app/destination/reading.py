@@ -7,17 +7,21 @@ A note begins with its path below the value, so that a parent only puts a name i
     read_text({"a": 1})       -> (None, (": an object of 1 members left out, a text is expected",))
     custom_data's reader      -> ({...}, (".order_id: an object of 1 members left out, a text is expected",))
 
-Missing, null and empty text mean "not given": `read_members` never shows them to a reader.
+Missing, null and empty text mean "not given": `MembersReader` never shows them to a reader. A reader that returns no
+value says why in a note.
 """
 
 import math
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias
 
 from app.destination.warnings import kind, left_out, unknown_members
+from app.values.candidates import Candidate, Candidates, FieldPath, one_place_only
 from app.values.flags import read_flag
+from app.values.placeholders import FIRST_CHARACTERS, says_nothing
 
 Notes: TypeAlias = tuple[str, ...]
 Reading: TypeAlias = tuple[Any, Notes]
@@ -64,7 +68,7 @@ def text_of(value: Any) -> str | None:
 class TextReader:
     """Reads any text that is not blank and cuts what is longer than `max_length` characters; a number becomes text.
 
-    `read_members` takes plain texts without asking it.
+    `MembersReader` takes plain texts without asking it.
     """
 
     def __init__(self, max_length: int) -> None:
@@ -75,8 +79,8 @@ class TextReader:
         text = text_of(single(value))
         if text is None:
             return None, (left_out(value, "a text is expected"),)
-        if text.isspace() or not text:
-            return None, (left_out(value, "it is blank"),)
+        if says_nothing(text):
+            return None, (left_out(value, "it is blank or a placeholder"),)
         if len(text) > self.max_length:
             return text[: self.max_length], (f": {kind(value)} cut to {self.max_length} characters",)
         return text, NO_NOTES
@@ -144,7 +148,7 @@ def choice_of(*choices: str, also: Mapping[str, str] | None = None) -> Reader:
 
 def texts(value: Any) -> Reading:
     """Read a list of texts; a single one is a list of one, null and empty items are nothing."""
-    if type(value) is str and value >= "!" and value.isascii():  # nearly every value, see `read_members`
+    if type(value) is str and value and value[0] not in FIRST_CHARACTERS and value.isascii():  # nearly every value
         return [value], NO_NOTES
     kept: list[str] = []
     notes: list[str] = []
@@ -153,33 +157,73 @@ def texts(value: Any) -> Reading:
         notes += problems
         if text is not None:
             kept.append(text)
-    return kept or None, tuple(notes)
+    return kept or None, tuple(notes) if kept or notes else (left_out(value, "nothing is in it"),)
 
 
-def read_members(readers: Mapping[str, Reader], *, elsewhere: Collection[str] = ()) -> Reader:
-    """Make a reader of a closed object: known members by their reader, others left out with a note.
+def usable_candidate(candidates: Iterator[Candidate], read: Reader, problems: Notes) -> Reading:
+    """Read the candidates of a field, the first that `read` takes wins; each refused one leaves its notes.
 
-    Members `elsewhere` are passed over: somebody else reads them.
+    `problems`: the notes on the first, which stand where there are no others.
     """
-    max_lengths = {name: reader.max_length for name, reader in readers.items() if isinstance(reader, TextReader)}
+    notes: list[str] = []
+    for candidate in candidates:
+        value, problems = read(candidate.value)
+        notes += [f" ({candidate.place}){problem}" for problem in problems]
+        if value is not None:
+            return value, tuple(notes)
+    return None, tuple(notes) or problems
 
-    def read(value: Any) -> Reading:
-        if type(value) is not dict:
+
+class ObjectReader(ABC):
+    """Reads an object, the members of which may stand in several places."""
+
+    @abstractmethod
+    def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:
+        """Read one object; `candidates` returns those of a field whose first value is refused."""
+
+
+class MembersReader(ObjectReader):
+    """Reads a closed object: known members by their reader, others are left out with a note."""
+
+    def __init__(self, readers: Mapping[str, Reader], *, at: FieldPath = (), elsewhere: Collection[str] = ()) -> None:
+        """Read members by `readers`; those `elsewhere` are passed over, somebody else reads them.
+
+        `at`: where in the action's fields the object stands.
+        """
+        self._readers = readers
+        self._at = at
+        self._elsewhere = elsewhere
+        self._max_lengths = {
+            name: reader.max_length for name, reader in readers.items() if isinstance(reader, TextReader)
+        }
+
+    def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:
+        """Read one object; `candidates` returns those of a field whose first value is refused."""
+        if not isinstance(value, dict):
             return None, (left_out(value, "an object is expected"),)
         sent: dict[str, Any] = {}
         notes: list[str] = []
         unknown = []
+        readers, max_lengths = self._readers, self._max_lengths
         for name, given in value.items():
             max_length = max_lengths.get(name, 0)  # 0: another kind of reader
-            # Nearly every text: ASCII, and more than blanks, since all blanks sort before "!".
-            if max_length and type(given) is str and given >= "!" and given.isascii() and len(given) <= max_length:
+            if (
+                max_length
+                and type(given) is str
+                and given
+                and given[0] not in FIRST_CHARACTERS
+                and given.isascii()
+                and len(given) <= max_length
+            ):  # nearly every text
                 sent[name] = given
-            elif given is None or given == "" or name in elsewhere:
+            elif given is None or given == "" or name in self._elsewhere:
                 continue
             elif (reader := readers.get(name)) is None:
                 unknown.append(name)
             else:
-                member, problems = reader(given)
+                member, problems = reader(given, candidates) if isinstance(reader, ObjectReader) else reader(given)
+                if member is None:
+                    member, problems = usable_candidate(candidates((*self._at, name)), reader, problems)
                 if member is not None:
                     sent[name] = member
                 if problems:
@@ -187,5 +231,3 @@ def read_members(readers: Mapping[str, Reader], *, elsewhere: Collection[str] = 
         if unknown:
             notes.append(unknown_members(unknown))
         return sent or None, tuple(notes)
-
-    return read

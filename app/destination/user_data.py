@@ -1,15 +1,17 @@
 """The object `user_data`: who the person is, hashed wherever Pinterest takes digests."""
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 from app.destination.conversion_rules import ConversionRules
 from app.destination.normalise import MAX_LENGTH, Normaliser, hashed, normalised, trimmed
 from app.destination.place_names import country_code
-from app.destination.reading import NO_NOTES, Reading, flattened, text_of
+from app.destination.reading import NO_NOTES, Reading, flattened, text_of, usable_candidate
 from app.destination.user_field import USER_FIELDS
 from app.destination.warnings import kind, left_out, unknown_members
+from app.values.candidates import Candidates, one_place_only
 from app.values.ip_addresses import public_address
 from app.values.user_agents import is_server_library
 
@@ -18,43 +20,80 @@ Digest: TypeAlias = tuple[str | None, str]
 #: From a text, and the country of the event where that matters, to what is sent of it.
 _Way: TypeAlias = Callable[[str, str | None], Digest]
 
+#: Where it stands among the action's fields.
+_AT = "user_data"
 _CACHED = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Field:
+    """How one field is read."""
+
+    #: Pinterest's name of it.
+    wire: str
+    way: _Way
+    #: Pinterest takes a list of it; of all others the first usable value is sent.
+    several: bool
+
+    def read(self, value: Any, country: str | None) -> Reading:
+        """Read all values of the field; equal digests are sent once."""
+        texts: dict[str, None] = {}
+        notes = []
+        for item in flattened(value):
+            text = text_of(item)
+            sent, note = (None, "a text is expected") if text is None else self.way(text, country)
+            if sent is None:
+                notes.append(left_out(item, note))
+            elif texts and not self.several:
+                notes.append(left_out(item, note or "Pinterest takes only one"))
+            else:
+                texts[sent] = None
+                if note:
+                    notes.append(f": {kind(item)} {note}")
+        if not texts:
+            return None, tuple(notes) or (left_out(value, "nothing is in it"),)
+        return list(texts) if self.several else next(iter(texts)), tuple(notes)
 
 
 class UserDataReader:
     """Reads the resolved `user_data` of one event after the other, under one set of rules."""
 
     def __init__(self, rules: ConversionRules) -> None:
-        self._hashed = {field.name: (field.wire, _hashing(field.normaliser(rules))) for field in USER_FIELDS}
-        self._plain = {
-            "client_ip_address": _plain(public_address),
-            "client_user_agent": _plain(_user_agent),
-            "click_id": _plain(_as_it_is),
-            "partner_id": _plain(_as_it_is),
-        }
+        self._fields = {
+            field.name: _Field(wire=field.wire, way=_hashing(field.normaliser(rules)), several=True)
+            for field in USER_FIELDS
+        } | {name: _Field(wire=name, way=_plain(way), several=False) for name, way in PLAIN_WAYS.items()}
 
-    def __call__(self, given: Any) -> Reading:
-        """Return what Pinterest takes of it; lists are flattened, equal digests sent once."""
+    def __call__(self, given: Any, candidates: Candidates = one_place_only) -> Reading:
+        """Return what Pinterest takes of it; lists are flattened, equal digests sent once.
+
+        `candidates` returns those of a field whose first value is refused.
+        """
         if type(given) is not dict:
             return None, (left_out(given, "an object is expected"),)
-        country = country_of(given.get("country"))
+        country = _country_among(given.get("country"), candidates)
         sent: dict[str, Any] = {}
         notes: list[str] = []
         unknown = []
         for name, value in given.items():
+            field = self._fields.get(name)
             if value is None or value == "":
                 continue
-            if name in self._hashed:
-                wire, digest = self._hashed[name]
-                digests = _digests(name, value, country, digest, notes)
-                if digests:
-                    sent[wire] = digests
-            elif name in self._plain:
-                text = _first(name, value, self._plain[name], notes)
-                if text is not None:
-                    sent[name] = text
-            else:
+            if field is None:
                 unknown.append(name)
+                continue
+            if type(value) is str and value.isascii():  # nearly every value
+                text, note = field.way(value, country)
+                if text is not None and not note:
+                    sent[field.wire] = [text] if field.several else text
+                    continue
+            found, problems = field.read(value, country)
+            if found is None:
+                reader = partial(field.read, country=country)
+                found, problems = usable_candidate(candidates((_AT, name)), reader, problems)
+            if found is not None:
+                sent[field.wire] = found
+            notes += [f".{name}{problem}" for problem in problems]
         if unknown:
             notes.append(unknown_members(unknown))
         return sent or None, tuple(notes) if notes else NO_NOTES
@@ -99,48 +138,6 @@ def _remembering(way: _Way) -> _Way:
     return go
 
 
-def _digests(name: str, value: Any, country: str | None, digest: _Way, notes: list[str]) -> list[str]:
-    """Return the digests of all values of one field, each once, in order."""
-    if type(value) is str and value.isascii():  # nearly every value
-        sent, note = digest(value, country)
-        if sent is not None and not note:
-            return [sent]
-    digests: dict[str, None] = {}
-    for item in flattened(value):
-        text = text_of(item)
-        if text is None:
-            notes.append(f".{name}{left_out(item, 'a text is expected')}")
-            continue
-        sent, note = digest(text, country)
-        if sent is None:
-            notes.append(f".{name}{left_out(item, note)}")
-            continue
-        digests[sent] = None
-        if note:
-            notes.append(f".{name}: {kind(item)} {note}")
-    return list(digests)
-
-
-def _first(name: str, value: Any, read: _Way, notes: list[str]) -> str | None:
-    """Return the first usable value of a field that takes only one; the others are left out with a note."""
-    first = None
-    if type(value) is str and value.isascii():  # nearly every value
-        first, note = read(value, None)
-        if first is not None and not note:
-            return first
-        first = None
-    for item in flattened(value):
-        text = text_of(item)
-        plain, note = (None, "a text is expected") if text is None else read(text, None)
-        if first is None and plain is not None:
-            first = plain
-            if note:
-                notes.append(f".{name}: {kind(item)} {note}")
-        else:
-            notes.append(f".{name}{left_out(item, note or 'Pinterest takes only one')}")
-    return first
-
-
 def _as_it_is(text: str) -> Digest:
     """Take any text."""
     return text, ""
@@ -149,6 +146,24 @@ def _as_it_is(text: str) -> Digest:
 def _user_agent(text: str) -> Digest:
     """Take the user agent of a browser or an app."""
     return (None, "it is that of a server's library, not of the person") if is_server_library(text) else (text, "")
+
+
+def _country_among(given: Any, candidates: Candidates) -> str | None:
+    """Return the country of the first place that names one."""
+    country = country_of(given)
+    if country is None and given:
+        places = (country_of(candidate.value) for candidate in candidates((_AT, "country")))
+        country = next(filter(None, places), None)
+    return country
+
+
+#: What is sent as it is, with its rule.
+PLAIN_WAYS: Mapping[str, Callable[[str], Digest]] = {
+    "client_ip_address": public_address,
+    "client_user_agent": _user_agent,
+    "click_id": _as_it_is,
+    "partner_id": _as_it_is,
+}
 
 
 def country_of(given: Any) -> str | None:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from app.values.candidates import PassedOver
+
 #: Short, without an `@` and without so many digits that it could be a phone number.
 _MAX_SHOWN = 24
 _MAX_DIGITS = 6
@@ -51,9 +53,9 @@ def left_out(value: Any, why: str) -> str:
     return f": {kind(value)} left out, {why}"
 
 
-def left_out_number(value: Any, why: str) -> str:
-    """Say that what stands where a number is expected is not sent."""
-    return f": {shown_number(value)} left out, {why}"
+def passed_over(values: Iterable[PassedOver]) -> Iterable[str]:
+    """Return a warning for each value that the mapping passed over for the next place, those of one place once."""
+    return dict.fromkeys(f"{one.field} ({one.place}){left_out(one.value, one.why)}" for one in values)
 
 
 def unknown_members(names: Iterable[object]) -> str:

@@ -3,5 +3,6 @@
 from app.mapping.mapping import Mapping, compile_mapping
 from app.mapping.nodes import MISSING
 from app.mapping.readings import Explanation, Read
+from app.mapping.wanted import Readers
 
-__all__ = ["MISSING", "Explanation", "Mapping", "Read", "compile_mapping"]
+__all__ = ["MISSING", "Explanation", "Mapping", "Read", "Readers", "compile_mapping"]

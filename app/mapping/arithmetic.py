@@ -6,14 +6,15 @@ or no number there is no result: a value that leaves something out would be a wr
 """
 
 import decimal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 from app.mapping.compiler import Compiler, is_directive, kind
-from app.mapping.nodes import MISSING, Call, List, Node
+from app.mapping.nodes import MISSING, TOLD, About, Call, List, Node, tell
 from app.values.amounts import COUNT, NO_CONTEXT, Computed, Context, read_amount
+from app.values.candidates import PassedOver
 
 _Combine: TypeAlias = Callable[[list[Decimal]], Decimal]
 
@@ -40,25 +41,42 @@ def build_multiply(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def _build(compiler: Compiler, value: Any, at: str, combine: _Combine) -> Node:
+    number = compiler.wanted.operand(_is_number, "it is no number")
     if isinstance(value, list) and value:
-        node = compiler.compile(value, at)
+        node = compiler.compile(value, at, number)
         operands = node.items if isinstance(node, List) else (node,)
-        return Call(function=partial(_of_operands, combine), operands=operands)
+        about = tuple(map(number.about, operands))
+        return Call(function=partial(_of_operands, combine, about), operands=(TOLD, *operands))
     if is_directive(value):
-        return Call(function=partial(_of_list, combine), operands=(compiler.compile(value, at),))
+        node = compiler.compile(value, at, number)
+        return Call(function=partial(_of_list, combine, number.about(node)), operands=(TOLD, node))
     return compiler.fault(at, f"should be a list of values or a directive that gives one but it is {kind(value)}")
 
 
-def _of_operands(combine: _Combine, *values: Any) -> Any:
-    return _combined(combine, values)
+def _is_number(value: Any) -> bool:
+    return _plain(value) is not None or read_amount(value) is not None
 
 
-def _of_list(combine: _Combine, values: Any) -> Any:
-    return _combined(combine, values) if isinstance(values, list) and values else MISSING
+def _of_operands(combine: _Combine, about: Sequence[About], told: list[PassedOver], *values: Any) -> Any:
+    result = _in_context(combine, values, NO_CONTEXT)
+    return result if result is not None else _nothing(zip(about, values, strict=True), told)
 
 
-def _combined(combine: _Combine, values: Sequence[Any]) -> Any:
-    return MISSING if (result := _in_context(combine, values, NO_CONTEXT)) is None else result
+def _of_list(combine: _Combine, about: About, told: list[PassedOver], values: Any) -> Any:
+    if not isinstance(values, list):
+        return _nothing([(about, values)], told)
+    result = _in_context(combine, values, NO_CONTEXT) if values else None
+    return result if result is not None else _nothing(((about, value) for value in values), told)
+
+
+def _nothing(operands: Iterable[tuple[About, Any]], told: list[PassedOver]) -> Any:
+    """Return MISSING, for want of the first operand that is no number; it is told unless it is missing."""
+    for about, value in operands:
+        if not _is_number(value):
+            if value is not MISSING:
+                tell(told, about, value)
+            break
+    return MISSING
 
 
 def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> Computed | None:

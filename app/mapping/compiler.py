@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from app.errors import Fault
 from app.mapping.nodes import NOTHING, Constant, List, Node, Object
+from app.mapping.wanted import Readers, Wanted
 
 #: Levels of objects, lists and directives.
 MAX_DEPTH: Final = 40
@@ -19,14 +20,19 @@ Builder: TypeAlias = Callable[["Compiler", Any, str], Node]
 class Compiler:
     """Holds what is shared while one mapping is compiled: the directives and the faults found so far."""
 
-    def __init__(self, directives: Mapping[str, Builder]) -> None:
+    def __init__(self, directives: Mapping[str, Builder], readers: Readers) -> None:
         self.faults: list[Fault] = []
+        #: What a choice may take at the place that is being compiled.
+        self.wanted = Wanted(readers=readers)
         self._directives = directives
         self._depth = 0
         self._values = 0
 
-    def compile(self, value: Any, at: str) -> Node:
-        """Compile any value of a mapping: a directive, an object, a list or a plain value."""
+    def compile(self, value: Any, at: str, wanted: Wanted | None = None) -> Node:
+        """Compile any value of a mapping: a directive, an object, a list or a plain value.
+
+        `wanted`: what it is for; without it, the same as what surrounds it.
+        """
         self._values += 1
         if self._values == MAX_VALUES:
             self.fault("", f"has more than {MAX_VALUES} values; split it")
@@ -34,17 +40,20 @@ class Compiler:
             return NOTHING
         if self._depth == MAX_DEPTH:
             return self.fault(at, f"is nested deeper than {MAX_DEPTH} levels")
+        around, self.wanted = self.wanted, wanted or self.wanted
         self._depth += 1
         try:
             return self._compile(value, at)
         finally:
             self._depth -= 1
+            self.wanted = around
 
     def _compile(self, value: Any, at: str) -> Node:
         if isinstance(value, dict):
             return self._directive(value, at) if is_directive(value) else self._object(value, at)
         if isinstance(value, list):
-            return List(items=tuple(self.compile(item, f"{at}/{index}") for index, item in enumerate(value)))
+            item = self.wanted.part()
+            return List(items=tuple(self.compile(each, f"{at}/{index}", item) for index, each in enumerate(value)))
         if value is None or isinstance(value, str | bool | int | float):
             return Constant(value=value)
         return self.fault(at, f"should be a JSON value but it is a {type(value).__name__}")
@@ -53,7 +62,7 @@ class Compiler:
         members = []
         for key, member in value.items():
             if isinstance(key, str):
-                members.append((key, self.compile(member, pointer(at, key))))
+                members.append((key, self.compile(member, pointer(at, key), self.wanted.member(key))))
             else:
                 self.fault(at, f"has the key {key!r}, which should be text: quote it")
         return Object(members=tuple(members))
@@ -67,6 +76,10 @@ class Compiler:
         if builder is None:
             return self.fault(at, f"has an unknown directive {name!r}{suggestion(name, self._directives)}")
         return builder(self, value[name], pointer(at, name))
+
+    def operand(self, value: Any, at: str) -> Node:
+        """Compile what a directive makes something else of: of a choice, what says something is wanted."""
+        return self.compile(value, at, self.wanted.operand())
 
     def fault(self, at: str, message: str) -> Node:
         """Note a fault and go on with a node that gives nothing."""
@@ -93,7 +106,7 @@ class Compiler:
     def text_or_directive(self, value: Any, at: str) -> Node:
         """Compile what should be a text or give one."""
         if isinstance(value, str) or is_directive(value):
-            return self.compile(value, at)
+            return self.operand(value, at)
         return self.fault(at, f"should be a text or a directive but it is {kind(value)}")
 
     def text(self, value: Any, at: str) -> str | None:

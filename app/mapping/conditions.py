@@ -6,12 +6,15 @@ from typing import Any, Final
 
 from app.mapping.compiler import Compiler, kind
 from app.mapping.javascript import text_of
-from app.mapping.nodes import MISSING, NOTHING, Choice, If, Node, Path
-from app.values.flags import read_flag
+from app.mapping.nodes import MISSING, NOTHING, If, Node, Path
+from app.mapping.wanted import IsUsable
+from app.values.flags import flag_is_given, read_flag
+from app.values.placeholders import says_something
 
 MAX_OPTIONS: Final = 50
 
-_IF_KEYS: Final = ("exists", "blank", "then", "else")
+_BRANCHES: Final = ("then", "else")
+_IF_KEYS: Final = ("exists", "blank", *_BRANCHES)
 
 
 def build_if(compiler: Compiler, value: Any, at: str) -> Node:
@@ -21,7 +24,7 @@ def build_if(compiler: Compiler, value: Any, at: str) -> Node:
         return NOTHING
     if options.keys() <= set(_IF_KEYS) and all(options.get(key) in (None, "", 0, False) for key in ("exists", "blank")):
         compiler.fault(at, "should have the key 'exists' or 'blank' with something to look at")
-    nodes = {key: compiler.compile(option, f"{at}/{key}") for key, option in options.items()}
+    nodes = _compiled(compiler, options, at)
     asks_existence = "exists" in options
     return If(
         value=nodes.get("exists" if asks_existence else "blank", NOTHING),
@@ -29,6 +32,17 @@ def build_if(compiler: Compiler, value: Any, at: str) -> Node:
         then=nodes.get("then", NOTHING),
         otherwise=nodes.get("else", NOTHING),
     )
+
+
+def _compiled(
+    compiler: Compiler, options: dict[str, Any], at: str, is_usable: IsUsable = says_something
+) -> dict[str, Node]:
+    """Compile the options of a condition: its branches are what is wanted around it, all else is asked about."""
+    asked = compiler.wanted.operand(is_usable)
+    return {
+        key: compiler.compile(option, f"{at}/{key}", None if key in _BRANCHES else asked)
+        for key, option in options.items()
+    }
 
 
 def _is_filled(value: Any) -> bool:
@@ -39,12 +53,13 @@ def _is_filled(value: Any) -> bool:
 
 
 def build_coalesce(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@coalesce`: the first of a list that is not missing, null, "", [] or a placeholder ("undefined")."""
+    """Build `@coalesce`: the first of a list that is usable, see `wanted`: never one that says nothing."""
     if not isinstance(value, list):
         return compiler.fault(at, f"should be a list of values but it is {kind(value)}")
     if len(value) > MAX_OPTIONS:
         return compiler.fault(at, f"has more than {MAX_OPTIONS} values")
-    return Choice(options=tuple(compiler.compile(option, f"{at}/{index}") for index, option in enumerate(value)))
+    options = tuple(compiler.compile(option, f"{at}/{index}") for index, option in enumerate(value))
+    return compiler.wanted.choice(options)
 
 
 def build_if_equals(compiler: Compiler, value: Any, at: str) -> Node:
@@ -55,7 +70,7 @@ def build_if_equals(compiler: Compiler, value: Any, at: str) -> Node:
     expected = options["equals"]
     if not isinstance(expected, str | bool | int | float) or expected == "":
         return compiler.fault(f"{at}/equals", f"should be a text, number or boolean but it is {kind(expected)}")
-    nodes = {key: compiler.compile(option, f"{at}/{key}") for key, option in options.items()}
+    nodes = _compiled(compiler, options, at)
     return If(
         value=nodes["value"],
         test=partial(_has_text, text_of(expected)),
@@ -73,7 +88,7 @@ def build_if_allowed(compiler: Compiler, value: Any, at: str) -> Node:
     options = compiler.options(value, at, ("value", "then", "else"))
     if options is None or not compiler.required(options, at, "value"):
         return NOTHING
-    nodes = {key: compiler.compile(option, f"{at}/{key}") for key, option in options.items()}
+    nodes = _compiled(compiler, options, at, flag_is_given)
     value = nodes["value"]
     if isinstance(value, Path):  # `"device": false`, as PHP writes nothing, is nobody's refusal
         value = replace(value, hands_on=False)
@@ -86,4 +101,4 @@ def _is_allowed(value: Any) -> bool:
 
 
 def _is_given(value: Any) -> bool:
-    return value is not MISSING and value is not None and value != ""
+    return value is not MISSING and flag_is_given(value)

@@ -7,15 +7,15 @@ The text holds only names made here and `repr` of the mapping's keys and values,
 
 becomes
 
-    def resolve(event):
+    def resolve(event, told):
         e1 = EMPTY if event is MISSING else event
         if e1.__class__ is not dict: e1 = NotAnObject(e1)
         e2 = e1['properties'] if 'properties' in e1 else EMPTY
         if e2.__class__ is not dict: e2 = NotAnObject(e2)
         e3 = (the same for 'traits')
         o4 = {}
-        if (v5 := (v6 if e2 and ('email' in e2 and (... (v6 := e2['email']) ...)) else v7 if ...)) is not MISSING:
-            o4['email'] = v5
+        if e2 and ('email' in e2 and (<v5 := e2['email'] is usable> or tell(told, c6, v5))): o4['email'] = v5
+        elif e3 and (...): o4['email'] = v7
         return o4
 
 Most members that a mapping asks for are not there, and `in` says so in half the time of `.get`.
@@ -27,7 +27,8 @@ from typing import Any, Final
 from app.mapping.javascript import NotAnObject
 from app.mapping.nodes import (
     MISSING,
-    PLACEHOLDERS,
+    TOLD,
+    About,
     Call,
     Choice,
     Constant,
@@ -38,7 +39,9 @@ from app.mapping.nodes import (
     Path,
     Query,
     Resolver,
+    tell,
 )
+from app.values.placeholders import FIRST_CHARACTERS
 
 _EMPTY: Final[dict[str, Any]] = {}
 _SMALL: Final = 2**53
@@ -59,7 +62,8 @@ class _Function:
             "MISSING": MISSING,
             "NotAnObject": NotAnObject,
             "EMPTY": _EMPTY,
-            "PLACEHOLDERS": PLACEHOLDERS,
+            "FIRST": FIRST_CHARACTERS,
+            "tell": tell,
         }
         #: Parent objects are fetched once, before all else: path of the parent -> its name.
         self._parents: dict[tuple[str, ...], str] = {}
@@ -69,7 +73,7 @@ class _Function:
 
     def build(self, node: Node) -> Resolver:
         result = self._object(node) if isinstance(node, Object) else self._expression(node)
-        lines = ["def resolve(event):", *self._head, *self._body, f" return {result}"]
+        lines = ["def resolve(event, told):", *self._head, *self._body, f" return {result}"]
         exec("\n".join(lines), self._names)  # noqa: S102 - the text is made above, of our names and of `repr`
         resolver: Resolver = self._names["resolve"]
         return resolver
@@ -110,6 +114,10 @@ class _Function:
             elif isinstance(value, Path) and value.keys and value.hands_on:
                 parent = self._parent(value.keys[:-1])
                 self._body.append(f" if {value.keys[-1]!r} in {parent}: {put} {parent}[{value.keys[-1]!r}]")
+            elif isinstance(value, Choice):
+                words = ["if", *["elif"] * len(value.options)]
+                options = zip(words, self._options(value), strict=False)
+                self._body += [f" {word} {test}: {put} {given}" for word, (given, test) in options]
             else:
                 result = self._name("v")
                 self._body.append(f" if ({result} := {self._expression(value)}) is not MISSING: {put} {result}")
@@ -117,7 +125,7 @@ class _Function:
 
     def _expression(self, node: Node) -> str:
         if self._nesting == _MAX_NESTING:
-            return f"{self._bound(generate(node))}(event)"
+            return f"{self._bound(generate(node))}(event, told)"
         self._nesting += 1
         try:
             return self._shallow(node)
@@ -138,15 +146,15 @@ class _Function:
                 return f"({parent}[{keys[-1]!r}] if {keys[-1]!r} in {parent} else MISSING)"
             case Query(find=find, under=under):
                 return f"(MISSING if {self._parent(under)} is EMPTY else {self._bound(find)}(event))"
-            case Choice(options=options):
-                return self._choice(options)
+            case Choice():
+                return self._choice(node)
             case If():
                 return self._if(node)
             case List(items=items):
                 return f"[{', '.join(map(self._item, items))}]"
             case Call(function=function, operands=operands):
                 return f"{self._bound(function)}({', '.join(map(self._expression, operands))})"
-        return f"{self._bound(generate(node))}(event)"
+        return "told" if node is TOLD else f"{self._bound(generate(node))}(event, told)"
 
     def _constant(self, value: Any) -> str:
         is_plain = value is None or isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < _SMALL)
@@ -156,37 +164,46 @@ class _Function:
         name = self._name("v")
         return f"None if ({name} := {self._expression(node)}) is MISSING else {name}"
 
-    def _choice(self, options: tuple[Node, ...]) -> str:
-        """Write `a if <a is not empty> else b if ... else MISSING`; see `nodes.is_empty`.
+    def _choice(self, node: Choice) -> str:
+        """Write `a if <a is usable> else b if ... else MISSING`."""
+        return f"({' else '.join([*(f'{name} if {test}' for name, test in self._options(node)), 'MISSING'])})"
+
+    def _options(self, node: Choice) -> list[tuple[str, str]]:
+        """Return for each option of a choice the name of its value and the question whether it is usable.
 
         Neighbours with one parent are asked together, and none where the parent holds nothing: most of a default
         mapping's spellings are absent.
         """
         parts = []
-        for parent, group in groupby(options, key=_parent_keys):
+        for parent, group in groupby(zip(node.options, node.about, strict=True), key=_parent_keys):
             name = self._name("v")
-            tests = [self._is_filled(option, name) for option in group]
+            tests = [self._usable(option, name, self._test(node, name, about)) for option, about in group]
             if parent is None:
-                parts += [f"{name} if {test}" for test in tests]
+                parts += [(name, test) for test in tests]
             else:
-                parts.append(f"{name} if {self._parent(parent)} and ({' or '.join(tests)})")
-        return f"({' else '.join([*parts, 'MISSING'])})"
+                parts.append((name, f"{self._parent(parent)} and ({' or '.join(tests)})"))
+        return parts
 
-    def _is_filled(self, option: Node, name: str) -> str:
-        """Write the question whether an option, whose parent is there, gives something; `name` holds what it gives."""
-        says_something = f"{name}.__class__ is not str or {name} not in PLACEHOLDERS"
-        is_zero_or_false = f'{name} is not None and {name} != "" and {name} != []'
+    def _test(self, node: Choice, name: str, about: About) -> str:
+        """Write the end of the question whether `name`, in brackets just before, is usable.
+
+        Nearly every value is a text that says something, as its first character shows.
+        """
+        at_once = f".__class__ is str and {name} and {name}[0] not in FIRST or {name}" if node.takes_texts else ""
+        is_usable = f"{self._bound(node.is_usable)}({name})"
+        return f"{at_once} is not None and ({is_usable} or tell(told, {self._bound(about)}, {name}))"
+
+    def _usable(self, option: Node, name: str, test: str) -> str:
+        """Write the question whether an option, whose parent is there, is usable; `name` holds what it gives."""
         match option:
             case Path(keys=(*above, key)):
                 parent = self._parent(tuple(above))
-                given = f"{parent}[{key!r}]"
-                return f"({key!r} in {parent} and ({says_something} if ({name} := {given}) else {is_zero_or_false}))"
+                return f"({key!r} in {parent} and (({name} := {parent}[{key!r}]){test}))"
             case Query(find=find):
                 given = f"{self._bound(find)}(event)"
             case _:
                 given = self._expression(option)
-        is_filled = f"({says_something} if {name} else {is_zero_or_false})"
-        return f"(({name} := {given}) is not MISSING and {is_filled})"
+        return f"(({name} := {given}) is not MISSING and (({name}){test}))"
 
     def _if(self, node: If) -> str:
         value = self._expression(node.value)
@@ -199,9 +216,9 @@ class _Function:
         return f"({self._expression(node.then)} if {condition} else {self._expression(node.otherwise)})"
 
 
-def _parent_keys(node: Node) -> tuple[str, ...] | None:
+def _parent_keys(option: tuple[Node, About]) -> tuple[str, ...] | None:
     """Return the keys of the object that a path or query asks; None for all else."""
-    match node:
+    match option[0]:
         case Path(keys=(*above, _)):
             return tuple(above)
         case Query(under=under):

@@ -22,7 +22,7 @@ def build_json(compiler: Compiler, value: Any, at: str) -> Node:
     mode = compiler.one_of(options["mode"], f"{at}/mode", ("encode", "decode"))
     if options["value"] in (None, "", 0, False):
         return compiler.fault(f"{at}/value", "should not be empty, 0, false or null")
-    given = compiler.compile(options["value"], f"{at}/value")
+    given = compiler.operand(options["value"], f"{at}/value")
     return Call(function=_encode if mode == "encode" else _decode, operands=(given,))
 
 

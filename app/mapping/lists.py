@@ -6,8 +6,9 @@ from typing import Any
 from app.mapping.bounds import is_within
 from app.mapping.compiler import Compiler, kind
 from app.mapping.generate import generate
-from app.mapping.nodes import MISSING, Call, Node, Path, Query, Resolver
+from app.mapping.nodes import MISSING, TOLD, Call, Node, Path, Query, Resolver, places_of
 from app.mapping.paths import path_node, without_prefix
+from app.values.candidates import PassedOver
 
 
 def build_array_path(compiler: Compiler, value: Any, at: str) -> Node:
@@ -24,22 +25,23 @@ def build_array_path(compiler: Compiler, value: Any, at: str) -> Node:
         root = compiler.text_or_directive(first, f"{at}/0")
     if not isinstance(shape, dict) or not shape:
         return root
-    resolve = generate(compiler.compile(shape, f"{at}/1"))
+    below = f"{', '.join(places_of(root))}[*]."
+    resolve = generate(compiler.compile(shape, f"{at}/1", compiler.wanted.part(below)))
     function = _shaped if isinstance(root, Path | Query) else _shaped_within_bounds
-    return Call(function=partial(function, resolve), operands=(root,))
+    return Call(function=partial(function, resolve), operands=(TOLD, root))
 
 
-def _shaped(resolve: Resolver, root: Any) -> Any:
+def _shaped(resolve: Resolver, told: list[PassedOver], root: Any) -> Any:
     if isinstance(root, dict):
         root = [root]
     elif not isinstance(root, list):
         return root
-    return [None if (value := resolve(item)) is MISSING else value for item in root]
+    return [None if (value := resolve(item, told)) is MISSING else value for item in root]
 
 
-def _shaped_within_bounds(resolve: Resolver, root: Any) -> Any:
+def _shaped_within_bounds(resolve: Resolver, told: list[PassedOver], root: Any) -> Any:
     """Shape what another directive made, which can be larger than the event: nested shapes multiply."""
-    return _shaped(resolve, root) if is_within(root) else MISSING
+    return _shaped(resolve, told, root) if is_within(root) else MISSING
 
 
 def joined_members(value: Any) -> Any:

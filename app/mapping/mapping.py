@@ -1,6 +1,7 @@
 """A mapping, compiled once and resolved for each event."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 
 from app.errors import Fault, MappingError
@@ -9,20 +10,25 @@ from app.mapping.directives import DIRECTIVES
 from app.mapping.generate import generate
 from app.mapping.lists import joined_members
 from app.mapping.nodes import MISSING, Call, Constant, List, Node, Object
-from app.mapping.readings import Explanation, explain
+from app.mapping.readings import NONE_TAKEN, Explanation, Taken, candidates, explain
+from app.mapping.wanted import NO_READERS, Readers
+from app.values.candidates import Fields, PassedOver
 
 
-def compile_mapping(mapping: Any, *, prefix: str = "", joined: Collection[str] = ()) -> "Mapping":
+def compile_mapping(
+    mapping: Any, *, prefix: str = "", joined: Collection[str] = (), readers: Readers = NO_READERS
+) -> "Mapping":
     """Compile a mapping, a JSON object with directives.
 
     Where a directive gives a list of objects for one of the members `joined`, they become one object of lists.
+    `readers` says what the fields' readers take where a choice cannot leave it to them, see `wanted`.
 
     Raises `MappingError` with every fault at once, each with its JSON pointer below `prefix`
     (`compile_mapping(m, prefix="/mapping")` gives `/mapping/user_data/email/@if/then`).
     """
     if not isinstance(mapping, dict):
         raise MappingError([Fault(prefix, f"should be an object but it is {kind(mapping)}")])
-    compiler = Compiler(DIRECTIVES)
+    compiler = Compiler(DIRECTIVES, readers)
     node = compiler.compile(mapping, prefix)
     if compiler.faults:
         raise MappingError(compiler.faults)
@@ -55,9 +61,10 @@ class Mapping:
         self._node = node
         self._at = at
         self._resolve = generate(node)
+        self._find = partial(candidates, node)
 
     def resolve(self, event: dict[str, Any]) -> Any:
-        """Return what the mapping makes of an event, usually an object; None where nothing results.
+        """Return what the mapping makes of an event, usually `Fields`; None where nothing results.
 
         Parts of the event are handed on, not copied: neither may be changed afterwards.
         Raises `MappingError` where Segment's engine would refuse too: a path or template that the event
@@ -65,19 +72,24 @@ class Mapping:
         """
         if not isinstance(event, dict):
             raise MappingError([Fault(self._at, f"is for events, which are objects, but this is {kind(event)}")])
+        told: list[PassedOver] = []
         try:
-            value = self._resolve(event)
+            value = self._resolve(event, told)
         except RecursionError:
             raise self._too_deep() from None
+        if type(value) is dict:
+            value = Fields(value)
+            value.event, value.passed_over, value.find = event, told, self._find
         return None if value is MISSING else value
 
-    def explain(self, event: dict[str, Any]) -> Sequence[Explanation]:
+    def explain(self, event: dict[str, Any], taken: Taken = NONE_TAKEN) -> Sequence[Explanation]:
         """Return for each leaf of the output which paths of the event it was made from. Slow: for people.
 
+        `taken` says of fields whose reader refused the first candidate which one it took, counted from 0.
         Raises MappingError where the event is nested too deeply.
         """
         try:
-            return explain(self._node, event)
+            return explain(self._node, event, taken)
         except RecursionError:
             raise self._too_deep() from None
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from app.values import placeholders
+from app.values.candidates import PassedOver
+from app.values.placeholders import says_a_text, says_something
 
 
 class Missing:
@@ -22,8 +23,28 @@ class Missing:
 
 MISSING: Final = Missing()
 
-#: Event (or list item) in, value or MISSING out.
-Resolver: TypeAlias = Callable[[Any], Any]
+#: Event (or list item) in, value or MISSING out; what choices pass over is added to the list.
+Resolver: TypeAlias = Callable[[Any, list[PassedOver]], Any]
+
+
+#: Why a choice passes a value over, where the field has no rule of its own.
+SAYS_NOTHING: Final = "it is empty, blank or a placeholder"
+
+
+#: Field of the action, place in the event, why: what is told of a value that is passed over.
+About: TypeAlias = tuple[str, str, str]
+
+
+def tell(told: list[PassedOver], about: About, value: Any) -> bool:
+    """Note that a value was passed over, unless it is nothing at all. Return False, for choices to go on."""
+    if not _is_nothing(value):
+        told.append(PassedOver(*about, value))
+    return False
+
+
+def _is_nothing(value: Any) -> bool:
+    """Return whether a value is null, an empty text, or what a wildcard finds where all items have only such."""
+    return value is None or value == "" or (type(value) is list and bool(value) and all(map(_is_nothing, value)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,16 +70,24 @@ class Query:
     """A JSONPath with wildcards, slices or filters, which gives a list, or MISSING where nothing matches."""
 
     text: str
-    find: Resolver
+    find: Callable[[Any], Any]
     #: The plain keys it starts with: where they lead nowhere, there is nothing to look for.
     under: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The first option that is not missing, null, "", [] or a placeholder, nor a path into false or 0."""
+    """The first option that is usable, and no path into false or 0."""
 
     options: tuple["Node", ...]
+    is_usable: Callable[[Any], bool] = says_something
+    #: What is told of each option that is passed over.
+    about: tuple[About, ...]
+
+    @property
+    def takes_texts(self) -> bool:
+        """Return whether every text that says something is usable."""
+        return self.is_usable in (says_something, says_a_text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,20 +123,29 @@ class Call:
     operands: tuple["Node", ...]
 
 
-Node: TypeAlias = Constant | Path | Query | Choice | If | Object | List | Call
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The list of what is passed over, for calls that resolve something themselves."""
 
+
+Node: TypeAlias = Constant | Path | Query | Choice | If | Object | List | Call | Told
+
+TOLD: Final = Told()
 NOTHING: Final = Constant(value=MISSING)
 EVENT: Final = Path(text="$", keys=())
 
 
-#: What programs write where they have nothing: a choice goes on to the next value.
-PLACEHOLDERS: Final = frozenset(
-    spelling for word in (" ", *placeholders.PLACEHOLDERS) for spelling in (word, word.upper(), word.capitalize())
-) | {"NaN"}
-
-
-def is_empty(value: Any) -> bool:
-    """Return whether a `Choice` passes this value over. Zero and false are values."""
-    if isinstance(value, str):
-        return not value or value in PLACEHOLDERS
-    return value is MISSING or value is None or value == []
+def places_of(node: Node) -> tuple[str, ...]:
+    """Return the paths that a node reads where it is taken, in order, each once; none where it reads nothing itself."""
+    match node:
+        case Path(text=text) | Query(text=text):
+            return (text,)
+        case Call(operands=nodes) | Choice(options=nodes) | List(items=nodes):
+            found = nodes
+        case If(then=then, otherwise=otherwise):
+            found = (then, otherwise)
+        case Object(members=members):
+            found = tuple(member for _, member in members)
+        case _:
+            found = ()
+    return tuple(dict.fromkeys(place for inner in found for place in places_of(inner)))

@@ -7,12 +7,13 @@ from typing import Any
 from app.mapping.bounds import is_within
 from app.mapping.compiler import Compiler, kind
 from app.mapping.generate import generate
-from app.mapping.nodes import MISSING, NOTHING, Call, Node, Resolver
+from app.mapping.nodes import MISSING, NOTHING, TOLD, Call, Node, Resolver
+from app.values.candidates import PassedOver
 
 
 def _object_or_directive(compiler: Compiler, value: Any, at: str) -> Node:
     if isinstance(value, dict):
-        return compiler.compile(value, at)
+        return compiler.compile(value, at, compiler.wanted.part())
     return compiler.fault(at, f"should be an object or a directive but it is {kind(value)}")
 
 
@@ -49,11 +50,11 @@ def build_transform(compiler: Compiler, value: Any, at: str) -> Node:
         return NOTHING
     applied = _object_or_directive(compiler, options["apply"], f"{at}/apply")
     mapping = _object_or_directive(compiler, options["mapping"], f"{at}/mapping")
-    return Call(function=partial(_transformed, generate(mapping)), operands=(applied,))
+    return Call(function=partial(_transformed, generate(mapping)), operands=(TOLD, applied))
 
 
-def _transformed(resolve: Resolver, applied: Any) -> Any:
-    return resolve(applied) if is_within(applied) else MISSING
+def _transformed(resolve: Resolver, told: list[PassedOver], applied: Any) -> Any:
+    return resolve(applied, told) if is_within(applied) else MISSING
 
 
 def build_flatten(compiler: Compiler, value: Any, at: str) -> Node:
@@ -68,7 +69,7 @@ def build_flatten(compiler: Compiler, value: Any, at: str) -> Node:
     separator = compiler.text(options["separator"], f"{at}/separator")
     if separator == "":
         compiler.fault(f"{at}/separator", "should not be empty")
-    given = compiler.compile(options["value"], f"{at}/value")
+    given = compiler.operand(options["value"], f"{at}/value")
     return Call(function=partial(_flattened, separator or ".", bool(options.get("omitArrays"))), operands=(given,))
 
 
@@ -91,7 +92,7 @@ def _flat(value: Any, prefix: str, separator: str, omit_lists: bool) -> Iterator
 
 def build_exclude_when_null(compiler: Compiler, value: Any, at: str) -> Node:
     """Build `@excludeWhenNull`: null leaves the key out, in objects within too; lists keep theirs."""
-    return Call(function=_without_nulls, operands=(compiler.compile(value, at),))
+    return Call(function=_without_nulls, operands=(compiler.compile(value, at, compiler.wanted.part()),))
 
 
 def _without_nulls(value: Any) -> Any:

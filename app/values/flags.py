@@ -19,3 +19,14 @@ def read_flag(value: Any) -> bool | None:
     if type(value) is str:
         return _WORDS.get(value.strip().lower())
     return bool(value) if type(value) in (bool, int, float) and value in (0, 1) else None
+
+
+def flag_is_given(value: Any) -> bool:
+    """Return whether a privacy flag says anything: only null, empty and blank texts do not.
+
+    What is given and cannot be read, a placeholder too, is for the caller to take as the careful side.
+
+    >>> flag_is_given(" "), flag_is_given("undefined"), flag_is_given([])
+    (False, True, True)
+    """
+    return value is not None and not (type(value) is str and not value.strip())

@@ -1,17 +1,43 @@
-"""What programs write where they have nothing: one list for the source, the mapping and what is sent."""
+"""What says nothing, wherever it stands: one rule for the source, the mapping and what is sent."""
 
-#: In lower case; they stand in any.
+from math import isfinite
+from typing import Any
+
+#: What programs write where they have nothing, in lower case; it stands in any.
 PLACEHOLDERS = frozenset({"null", "undefined", "none", "nan", "n/a", "(not set)"})
 _MAX_LENGTH = max(map(len, PLACEHOLDERS))
+#: What a text that says nothing begins with. Looking at one character is enough for nearly every text, and quicker
+#: than to call anything: where it counts, texts are passed by it and all others asked about.
+FIRST_CHARACTERS = frozenset(
+    c for c in map(chr, range(0x3001)) if c.isspace() or c.lower() in {w[0] for w in PLACEHOLDERS}
+)
 
 
-def says_nothing(text: str) -> bool:
-    """Return whether a text is empty, blank or a placeholder.
+def says_nothing(value: Any) -> bool:
+    """Return whether a JSON value is null, an empty or blank text, a placeholder, or an empty object or list.
 
-    >>> says_nothing(" "), says_nothing("NaN"), says_nothing("Nancy")
-    (True, True, False)
+    A list of nothing but such values says nothing either. False and 0 say something.
+
+    >>> says_nothing(" "), says_nothing("NaN"), says_nothing("Nancy"), says_nothing([None, "n/a"]), says_nothing(0)
+    (True, True, False, True, False)
     """
-    if len(text) > _MAX_LENGTH and not (text[0].isspace() or text[-1].isspace()):  # nearly every text
-        return False
-    word = text.strip()
-    return not word or word.lower() in PLACEHOLDERS
+    if type(value) is str:
+        if value and value[0] not in FIRST_CHARACTERS:
+            return False
+        word = value.strip()
+        return not word or (len(word) <= _MAX_LENGTH and word.lower() in PLACEHOLDERS)
+    if type(value) is list:
+        return all(map(says_nothing, value))
+    return value is None or value == {}
+
+
+def says_something(value: Any) -> bool:
+    """Return the opposite of `says_nothing`."""
+    return not says_nothing(value)
+
+
+def says_a_text(value: Any) -> bool:
+    """Return whether a value is a text or number that says something."""
+    if type(value) is str:
+        return not says_nothing(value)
+    return type(value) is int or (type(value) is float and isfinite(value))

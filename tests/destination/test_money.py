@@ -110,7 +110,7 @@ def test_amounts_in_doubt_are_left_out_with_a_warning(given: Any) -> None:
         (HUNDRED, False, None, "false left out, an integer is expected"),
         (HUNDRED, "many", None, "a text of 4 characters left out"),
         (COUNT, 2**70, 2**63 - 1, "a number sent as 9223372036854775807"),
-        (COUNT, -3, None, "-3 left out, it is below 0"),
+        (COUNT, -3, None, "a number left out, it is below 0"),
     ],
 )
 def test_integers_are_rounded_and_clamped_with_a_warning(read: Any, given: Any, sent: int | None, about: str) -> None:

@@ -23,8 +23,8 @@ COALESCE = [
     ([None, "", [], "a"], "a"),
     ([0, "a"], 0),
     ([False, "a"], False),
-    ([{}, "a"], {}),
-    ([" ", "undefined", "NaN", "(not set)", "a"], "a"),
+    ([{"b": None}, "a"], {"b": None}),
+    ([" ", "undefined", "nAn", " (Not Set)\t", {}, [None, ["n/a", ""]], "a"], "a"),
     ([None, "", []], MISSING),
     ([], MISSING),
 ]
@@ -106,7 +106,7 @@ def test_equals_compares_as_text(value: Any, equals: Any, is_equal: bool) -> Non
         # cannot be read
         ("authorized", "else"),
         ("undefined", "else"),
-        (" ", "else"),
+        (" ", MISSING),
         (2, "else"),
         ([], "else"),
         ([True, True], "else"),

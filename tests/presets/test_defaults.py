@@ -231,7 +231,7 @@ MISSING = "(missing)"
         (2, True, False, False),
         ({"x": 1}, True, False, False),
         ([], True, False, False),
-        (" ", True, False, False),
+        (" ", None, None, False),
         ("undefined", True, False, False),
         ("authorized", True, False, False),
         ("", None, None, False),
@@ -322,3 +322,55 @@ def test_a_placeholder_does_not_hide_a_value_that_follows(sent_of: Make, placeho
     context = {"traits": {"email": "jane.doe@example.com"}}
     sent = sent_of("Page Visit", properties={"email": placeholder}, context=context)
     assert sent["user_data"]["em"] == ["86e0b9e56c17cc4d12387e1949b85053fbe73bc3ce5a1188713a9d300cc6133d"]
+
+
+#: properties, where in the finished event, what stands there, the warning.
+JUNK = [
+    (
+        {"email": "guest", "customer_email": "a@b.co"},
+        "user_data.em",
+        [sha256(b"a@b.co").hexdigest()],
+        "user_data.email (properties.email): a text of 5 characters left out, it is no address",
+    ),
+    (
+        {"revenue": "1,23,4", "total": 5},
+        "custom_data.value",
+        "5",
+        "custom_data.value (properties.revenue): a text of 6 characters left out",
+    ),
+    (
+        {"total": 50, "tax": "abc", "shipping": 5},
+        "custom_data.value",
+        "45",
+        "custom_data.value (properties.tax): a text of 3 characters left out, it is no number",
+    ),
+    (
+        {"products": [{"product_id": {}, "sku": "S-1"}]},
+        "custom_data.content_ids",
+        ["S-1"],
+        "custom_data.content_ids (properties.products[*].product_id): an object of 0 members left out",
+    ),
+    (
+        {"country": "Atlantis", "country_code": "US"},
+        "user_data.country",
+        [sha256(b"us").hexdigest()],
+        "user_data.country (properties.country): a text of 8 characters left out",
+    ),
+]
+
+
+@pytest.mark.parametrize(("properties", "field", "value", "warning"), JUNK, ids=str)
+def test_junk_in_an_earlier_place_gives_way_to_the_next_with_a_warning(
+    properties: dict[str, Any], field: str, value: Any, warning: str, fields_of: Make
+) -> None:
+    context = {"ip": "203.0.113.7", "userAgent": "Mozilla/5.0"}
+
+    sent, warnings = report_conversion_event(fields_of(properties=properties, context=context), now=None)
+
+    holder, _, name = field.partition(".")
+    assert sent[holder][name] == value
+    assert any(found.startswith(warning) for found in warnings), warnings
+
+
+def test_a_time_that_cannot_be_read_gives_way_to_the_time_of_receipt(sent_of: Make) -> None:
+    assert sent_of(timestamp="Invalid Date", receivedAt="2026-01-02T03:04:05Z")["event_time"] == 1767323045

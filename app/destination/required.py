@@ -1,0 +1,69 @@
+"""What every event must have beside `user_data`: name, source, time and id."""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from app.destination.event_name import nearest_event_name
+from app.destination.event_time import read_time
+from app.destination.reading import NO_NOTES, Reader, Reading, single, text_of, usable_candidate
+from app.destination.warnings import kind, shown
+from app.values.candidates import Candidates
+from app.values.closed_lists import ACTION_SOURCES
+
+#: The fields, as the action and Pinterest call them.
+REQUIRED: Final = ("event_name", "action_source", "event_time", "event_id")
+_MISSING = ": missing"
+#: Of an event name that is compared with the known ones.
+_MAX_NAME = 64
+
+
+class RequiredReader:
+    """Reads the required fields of one event after the other."""
+
+    def __init__(self, event_names: Collection[str]) -> None:
+        self._event_names = event_names
+        readers: tuple[Reader, ...] = (self._read_event_name, _read_action_source, read_time, _read_event_id)
+        self._readers = dict(zip(REQUIRED, readers, strict=True))
+
+    def __call__(self, fields: dict[str, Any], candidates: Candidates) -> tuple[dict[str, Any], list[str], list[str]]:
+        """Return what was read (None for what was not), the faults, all at once, and the warnings.
+
+        `candidates` returns those of a field whose first value is refused.
+        """
+        event: dict[str, Any] = {}
+        faults: list[str] = []
+        warnings: list[str] = []
+        for name, read in self._readers.items():
+            given = fields.get(name)
+            value, notes = (None, (_MISSING,)) if given is None or given == "" else read(given)
+            if value is None:
+                value, notes = usable_candidate(candidates((name,)), read, notes)
+            if notes:
+                told = faults if value is None else warnings
+                told += [f"{name}{note}" for note in notes]
+            event[name] = value
+        return event, faults, warnings
+
+    def _read_event_name(self, value: Any) -> Reading:
+        """Read one of the names that Pinterest or the operator knows."""
+        name = single(value)
+        if type(name) is str and name in self._event_names:
+            return name, NO_NOTES
+        nearest = nearest_event_name(str(name)[:_MAX_NAME], self._event_names)
+        return None, (f': {shown(value)} is no event name of Pinterest, the nearest is "{nearest}"',)
+
+
+def _read_action_source(value: Any) -> Reading:
+    """Read one of the closed list."""
+    source = single(value)
+    if type(source) is str and source in ACTION_SOURCES:
+        return source, NO_NOTES
+    return None, (f": {shown(value)} is none of {', '.join(ACTION_SOURCES)}",)
+
+
+def _read_event_id(value: Any) -> Reading:
+    """Read a text or number that says something: equal ids are one event to Pinterest."""
+    text = text_of(single(value))
+    if text is None or not text.strip():
+        return None, (f": {kind(value)} is no id",)
+    return text, NO_NOTES

@@ -1,0 +1,56 @@
+"""What the readers take as one part of a field: for choices that a mapping makes inside of lists, item by item.
+
+Whole fields need none of this: their reader is asked once, and for the next candidate where it refuses the first.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeAlias
+
+from app.destination.conversion_rules import ConversionRules
+from app.destination.custom_data import CONTENT_READERS
+from app.destination.money import read_money
+from app.destination.normalise import normalised
+from app.destination.reading import Reader, TextReader, text_of
+from app.destination.user_data import PLAIN_WAYS
+from app.destination.user_field import USER_FIELDS
+from app.values.flags import flag_is_given
+from app.values.placeholders import says_a_text
+
+_IsUsable: TypeAlias = Callable[[Any], bool]
+
+#: Of whole fields whose reader takes whatever is given, as the careful side: what counts as given.
+PRIVACY_FLAGS: Mapping[str, _IsUsable] = dict.fromkeys(("opt_out", "advertiser_tracking_enabled"), flag_is_given)
+#: Read by the country of the event, which one item alone does not know: any text may be right.
+_BY_COUNTRY = frozenset({"phone", "state", "zip"})
+
+
+def usable_parts() -> Mapping[str, _IsUsable]:
+    """Return by dotted field (`custom_data.contents.id`) whether a value can be sent as one part of it."""
+    contents = {f"custom_data.contents.{name}": _taken_by(reader) for name, reader in CONTENT_READERS.items()}
+    contents["custom_data.contents.item_price"] = _is_money
+    plain = {f"user_data.{name}": says_a_text for name in PLAIN_WAYS}
+    return contents | plain | {"custom_data.content_ids": says_a_text} | _hashed()
+
+
+def _hashed() -> dict[str, _IsUsable]:
+    rules = ConversionRules()
+    return {
+        f"user_data.{field.name}": says_a_text
+        if field.name in _BY_COUNTRY
+        else partial(_is_normalised, field.normaliser(rules))
+        for field in USER_FIELDS
+    }
+
+
+def _is_normalised(normalise: Any, value: Any) -> bool:
+    text = text_of(value)
+    return text is not None and normalised(text, None, normalise)[0] is not None
+
+
+def _is_money(value: Any) -> bool:
+    return read_money(value).text is not None
+
+
+def _taken_by(reader: Reader) -> _IsUsable:
+    return says_a_text if isinstance(reader, TextReader) else lambda value: reader(value)[0] is not None

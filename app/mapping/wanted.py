@@ -1,0 +1,82 @@
+"""What a choice may take, which depends on where in a mapping it stands.
+
+user_data.email: {"@coalesce": [...]}                      a field: what says something; its reader is asked later
+contents: {"@arrayPath": [..., {"id": {"@coalesce": ...}}]}  part of a field: what the reader of that part takes
+value: {"@multiply": [..., {"@coalesce": ...}]}            a number
+app_name: {"@case": {"value": {"@coalesce": ...}}}         an operand: what says something
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from types import MappingProxyType
+from typing import Any, Final, Self, TypeAlias
+
+from app.mapping.nodes import SAYS_NOTHING, About, Choice, Node, places_of
+from app.values.placeholders import says_something
+
+IsUsable: TypeAlias = Callable[[Any], bool]
+
+_NONE: Final[Mapping[str, IsUsable]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readers:
+    """What the readers of an action's fields take; field names are dotted: `custom_data.contents.id`."""
+
+    #: Of fields whose reader must not be asked twice: what a choice takes at once. All others: what says something.
+    at_once: Mapping[str, IsUsable] = _NONE
+    #: Of parts of fields (the items of a list): what a choice takes. All others: what says something.
+    of_parts: Mapping[str, IsUsable] = _NONE
+
+
+NO_READERS: Final = Readers()
+
+
+class _Role(Enum):
+    FIELD = auto()
+    PART = auto()
+    OPERAND = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is wanted at one place of a mapping."""
+
+    readers: Readers = NO_READERS
+    #: The field of the action that stands at this place, or that what stands here is made into; "" at the top.
+    name: str = ""
+    #: In front of paths that start at an item of a list: `properties.products[*].`.
+    below: str = ""
+    _role: _Role = _Role.FIELD
+    is_usable: IsUsable = says_something
+    why: str = SAYS_NOTHING
+
+    def member(self, key: str) -> Self:
+        """Return what is wanted of a member of the object that is wanted here."""
+        if self._role is _Role.OPERAND:
+            return self
+        return self._named(f"{self.name}.{key}" if self.name else key, self._role)
+
+    def part(self, below: str | None = None) -> Self:
+        """Return what is wanted of an item of the list that is wanted here; `below`: its paths start there."""
+        wanted = self if self._role is _Role.OPERAND else self._named(self.name, _Role.PART)
+        return wanted if below is None else replace(wanted, below=self.below + below)
+
+    def operand(self, is_usable: IsUsable = says_something, why: str = SAYS_NOTHING) -> Self:
+        """Return what is wanted of a value that is made into another."""
+        return replace(self, _role=_Role.OPERAND, is_usable=is_usable, why=why)
+
+    def choice(self, options: tuple[Node, ...]) -> Choice:
+        """Return the choice among options at this place."""
+        return Choice(options=options, is_usable=self.is_usable, about=tuple(map(self.about, options)))
+
+    def about(self, node: Node) -> About:
+        """Return what is told of a value at this place that is passed over."""
+        return self.name, ", ".join(f"{self.below}{place}" for place in places_of(node)), self.why
+
+    def _named(self, name: str, role: _Role) -> Self:
+        rules = self.readers.at_once if role is _Role.FIELD else self.readers.of_parts
+        is_usable = rules.get(name, says_something)
+        why = SAYS_NOTHING if is_usable is says_something else "it cannot be read"
+        return replace(self, name=name, _role=role, is_usable=is_usable, why=why)

@@ -1,0 +1,116 @@
+"""A choice that is a field of the action can be asked for its next places; what it passes over is told."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from app.mapping import Readers, compile_mapping
+from app.values.candidates import Candidate, Fields
+from tests.mapping.strategies import EVENTS, MAPPED, unhurried
+
+
+def path(text: str) -> dict[str, Any]:
+    return {"@path": f"$.{text}"}
+
+
+FIRST_A = {"@coalesce": [path("a"), path("b"), path("c")]}
+EVENT = {"a": "x", "b": "undefined", "c": 3, "list": [{"p": " ", "q": "2"}, {"p": "1"}, {"p": {}, "q": []}]}
+
+
+def fields_of(mapping: Any, event: dict[str, Any] | None = None, readers: Readers | None = None) -> Fields:
+    fields = compile_mapping(mapping, readers=readers or Readers()).resolve(event or EVENT)
+    assert isinstance(fields, Fields)
+    return fields
+
+
+@pytest.mark.parametrize(
+    ("mapped", "candidates"),
+    [
+        (FIRST_A, [("a", "x"), ("c", 3)]),
+        ({"@if": {"exists": path("a"), "then": FIRST_A, "else": 1}}, [("a", "x"), ("c", 3)]),
+        ({"@if": {"exists": path("gone"), "then": 1, "else": FIRST_A}}, [("a", "x"), ("c", 3)]),
+        (
+            {"@coalesce": [path("gone"), {"@coalesce": [path("c"), path("a")]}, "z"]},
+            [("c", 3), ("a", "x"), ("the mapping", "z")],
+        ),
+        ({"@case": {"operator": "upper", "value": FIRST_A}}, [("a, b, c", "X"), ("a, b, c", 3)]),
+        ({"@coalesce": [path("gone")]}, []),
+        (path("a"), []),
+        ("x", []),
+    ],
+    ids=str,
+)
+def test_the_candidates_of_a_field_come_in_order(mapped: Any, candidates: list[tuple[str, Any]]) -> None:
+    fields = fields_of({"user_data": {"email": mapped}})
+
+    assert list(fields.candidates(("user_data", "email"))) == [Candidate(*each) for each in candidates]
+
+
+def test_a_field_that_the_mapping_does_not_make_has_no_candidates() -> None:
+    fields = fields_of({"user_data": {"@coalesce": [path("gone"), path("list[1]")]}, "x": 1})
+
+    assert list(fields.candidates(("user_data", "p"))) == list(fields.candidates(("gone",))) == []
+    assert list(fields.candidates(("user_data",))) == [Candidate("list[1]", {"p": "1"})]
+
+
+def test_what_is_passed_over_is_told_with_field_place_and_value() -> None:
+    fields = fields_of({"user_data": {"email": {"@coalesce": [path("b"), path("gone"), path("a")]}}})
+
+    (told,) = fields.passed_over
+    assert (told.field, told.place, told.value) == ("user_data.email", "b", "undefined")
+
+
+def test_what_later_places_pass_over_is_told_when_they_are_looked_at() -> None:
+    fields = fields_of({"email": FIRST_A})
+
+    assert fields.passed_over == []
+    assert len(list(fields.candidates(("email",)))) == 2
+    assert [told.place for told in fields.passed_over] == ["b"]
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_null_and_empty_are_passed_over_in_silence(nothing: Any) -> None:
+    assert fields_of({"email": FIRST_A}, {"a": nothing, "c": 1}).passed_over == []
+
+
+def test_an_item_of_a_list_has_the_reader_of_its_part() -> None:
+    shape = {"id": {"@coalesce": [path("p"), path("q")]}}
+    is_digit = {"contents.id": lambda value: isinstance(value, str) and value.isdigit()}
+
+    fields = fields_of({"contents": {"@arrayPath": ["$.list", shape]}}, readers=Readers(of_parts=is_digit))
+
+    assert fields == {"contents": [{"id": "2"}, {"id": "1"}, {}]}
+    assert [(told.field, told.place) for told in fields.passed_over] == [
+        ("contents.id", "list[*].p"),
+        ("contents.id", "list[*].p"),
+        ("contents.id", "list[*].q"),
+    ]
+
+
+def test_a_number_is_wanted_in_arithmetic_and_what_is_none_is_told() -> None:
+    value = {
+        "@coalesce": [{"@multiply": [path("c"), path("a")]}, {"@multiply": [path("c"), {"@coalesce": [path("a"), 2]}]}]
+    }
+
+    fields = fields_of({"value": value})
+
+    assert fields == {"value": "6"}
+    assert {(told.field, told.place, told.why) for told in fields.passed_over} == {("value", "a", "it is no number")}
+
+
+def test_a_privacy_flag_is_passed_over_only_where_it_is_blank() -> None:
+    readers = Readers(at_once={"opt_out": lambda value: value is not None})
+
+    assert fields_of({"opt_out": {"@coalesce": [path("b"), path("a")]}}, readers=readers) == {"opt_out": "undefined"}
+    allowed = {"@ifAllowed": {"value": {"@coalesce": [path("d"), path("b")]}, "then": 1, "else": 2}}
+    assert fields_of({"opt_out": allowed}, EVENT | {"d": " "}) == {"opt_out": 2}
+
+
+@unhurried
+@given(value=MAPPED, event=EVENTS)
+def test_the_first_candidate_is_what_resolves(value: Any, event: dict[str, Any]) -> None:
+    fields = fields_of({"out": value}, {"a": event})
+
+    for candidate in list(fields.candidates(("out",)))[:1]:
+        assert repr(fields.get("out")) == repr(candidate.value)
