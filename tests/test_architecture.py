@@ -23,9 +23,6 @@ FLOORS = {
 #: Modules that may read the clock and draw random numbers. Everywhere else both are arguments.
 CLOCK_READERS = {"main", "cli", "commands", "assemble", "sending/worker"}
 
-#: Names that stand for two things until the mapping's choices are rebuilt.
-STILL_SHARED = {"PLACEHOLDERS", "Query"}
-
 MAX_FILE_LINES = 250
 MAX_FUNCTION_LINES = 40
 #: Larger files, each with its reason.
@@ -146,7 +143,7 @@ def test_a_name_stands_for_one_thing() -> None:
         if path.parent.parent.name != "outbox":
             for name in names_of(path):
                 homes.setdefault(name, []).append(str(path.relative_to(ROOT)))
-    assert {name: found for name, found in homes.items() if len(found) > 1 and name not in STILL_SHARED} == {}
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}
 
 
 def names_of(path: Path) -> Iterator[str]:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from app.catalog.fields import check_fields, default_fields, lay_over, place_of_default
 from app.catalog.files import ActionFile, PresetFile
 from app.catalog.folders import Folders, read_texts
-from app.catalog.strict_yaml import parse
+from app.catalog.strict_yaml import parse_yaml
 from app.destination import EVENT_NAMES, PRIVACY_FLAGS, usable_parts
 from app.errors import CatalogError, Fault, MappingError, TriggerError
 from app.mapping import Mapping as CompiledMapping
@@ -158,7 +158,7 @@ def _defaults_compile(file: str, action: ActionFile, faults: list[Fault]) -> boo
 
 def _parse(kind: type[_File], file: str, text: str, faults: list[Fault]) -> _File | None:
     """Read one file strictly; every fault gets its path."""
-    value = parse(text)
+    value = parse_yaml(text)
     if isinstance(value, Fault):
         faults.append(Fault(path=value.path, message=value.message, file=file))
         return None
@@ -174,7 +174,7 @@ def _parse(kind: type[_File], file: str, text: str, faults: list[Fault]) -> _Fil
 
 def _salvaged(text: str) -> PresetFile:
     """Take the trigger and mapping of a file that is faulty elsewhere, so that their faults are told as well."""
-    value = parse(text)
+    value = parse_yaml(text)
     given = value if isinstance(value, dict) else {}
     subscribe, mapping = given.get("subscribe"), given.get("mapping", {})
     return PresetFile.model_construct(

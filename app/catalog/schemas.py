@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from app.catalog import ACTION
 from app.catalog.files import ActionFile, FieldSpec, PresetFile
-from app.catalog.strict_yaml import parse
+from app.catalog.strict_yaml import parse_yaml
 from app.errors import CatalogError, Fault
 from app.mapping.directives import DIRECTIVES
 
@@ -46,7 +46,7 @@ def schema_files(presets_dir: Path, mappings_dir: Path) -> Iterator[tuple[Path, 
 
 
 def _read_action(file: Path) -> ActionFile:
-    value = parse(file.read_text(encoding="utf-8"))
+    value = parse_yaml(file.read_text(encoding="utf-8"))
     if isinstance(value, Fault):
         raise CatalogError([Fault(path=value.path, message=value.message, file=str(file))])
     return ActionFile.model_validate(value)

@@ -63,7 +63,7 @@ for _tag, _pattern, _first in (
     _JsonLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
 
 
-def parse(text: str) -> Any | Fault:
+def parse_yaml(text: str) -> Any | Fault:
     """Read one YAML document; a Fault names line and column of what cannot be read."""
     try:
         return yaml.load(text, Loader=_JsonLoader)  # noqa: S506 - a SafeLoader with fewer types

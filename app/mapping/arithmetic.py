@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from app.mapping.compiler import Compiler, is_directive, kind
+from app.mapping.compiler import Compiler, is_directive, json_kind
 from app.mapping.nodes import MISSING, TOLD, About, Call, List, Node, tell
 from app.values.amounts import COUNT, NO_CONTEXT, Computed, Context, read_amount
 from app.values.candidates import PassedOver
@@ -50,7 +50,7 @@ def _build(compiler: Compiler, value: Any, at: str, combine: _Combine) -> Node:
     if is_directive(value):
         node = compiler.compile(value, at, number)
         return Call(function=partial(_of_list, combine, number.about(node)), operands=(TOLD, node))
-    return compiler.fault(at, f"should be a list of values or a directive that gives one but it is {kind(value)}")
+    return compiler.fault(at, f"should be a list of values or a directive that gives one but it is {json_kind(value)}")
 
 
 def _is_number(value: Any) -> bool:

@@ -89,7 +89,7 @@ class Compiler:
     def options(self, value: Any, at: str, known: tuple[str, ...]) -> dict[str, Any] | None:
         """Return a directive's options, None where they are no plain object. That and strange keys are faults."""
         if not isinstance(value, dict) or is_directive(value):
-            self.fault(at, f"should be an object with {listed(known)} but it is {kind(value)}")
+            self.fault(at, f"should be an object with {listed(known)} but it is {json_kind(value)}")
             return None
         for key in value:
             if key not in known:
@@ -107,13 +107,13 @@ class Compiler:
         """Compile what should be a text or give one."""
         if isinstance(value, str) or is_directive(value):
             return self.operand(value, at)
-        return self.fault(at, f"should be a text or a directive but it is {kind(value)}")
+        return self.fault(at, f"should be a text or a directive but it is {json_kind(value)}")
 
     def text(self, value: Any, at: str) -> str | None:
         """Return a text that must stand there literally, or None with a fault."""
         if isinstance(value, str):
             return value
-        self.fault(at, f"should be a text but it is {kind(value)}")
+        self.fault(at, f"should be a text but it is {json_kind(value)}")
         return None
 
     def one_of(self, value: Any, at: str, allowed: tuple[str, ...]) -> str | None:
@@ -135,7 +135,7 @@ def pointer(at: str, key: str) -> str:
     return f"{at}/{key.replace('~', '~0').replace('/', '~1')}"
 
 
-def kind(value: Any) -> str:
+def json_kind(value: Any) -> str:
     """Return the kind of a mapping's value: "a number", "an object"."""
     if value is None:
         return "null"

@@ -4,8 +4,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from app.mapping.compiler import Compiler, kind
-from app.mapping.javascript import text_of
+from app.mapping.compiler import Compiler, json_kind
+from app.mapping.javascript import javascript_text
 from app.mapping.nodes import MISSING, NOTHING, If, Node, Path
 from app.mapping.wanted import IsUsable
 from app.values.flags import flag_is_given, read_flag
@@ -49,13 +49,13 @@ def _is_filled(value: Any) -> bool:
     """Return whether JavaScript finds `value != ''`: false, 0 and [] equal the empty text, {} does not."""
     if value is MISSING or value is None or value is False or value == 0:
         return False
-    return not isinstance(value, str | list) or text_of(value) != ""
+    return not isinstance(value, str | list) or javascript_text(value) != ""
 
 
 def build_coalesce(compiler: Compiler, value: Any, at: str) -> Node:
     """Build `@coalesce`: the first of a list that is usable, see `wanted`: never one that says nothing."""
     if not isinstance(value, list):
-        return compiler.fault(at, f"should be a list of values but it is {kind(value)}")
+        return compiler.fault(at, f"should be a list of values but it is {json_kind(value)}")
     if len(value) > MAX_OPTIONS:
         return compiler.fault(at, f"has more than {MAX_OPTIONS} values")
     options = tuple(compiler.compile(option, f"{at}/{index}") for index, option in enumerate(value))
@@ -69,18 +69,18 @@ def build_if_equals(compiler: Compiler, value: Any, at: str) -> Node:
         return NOTHING
     expected = options["equals"]
     if not isinstance(expected, str | bool | int | float) or expected == "":
-        return compiler.fault(f"{at}/equals", f"should be a text, number or boolean but it is {kind(expected)}")
+        return compiler.fault(f"{at}/equals", f"should be a text, number or boolean but it is {json_kind(expected)}")
     nodes = _compiled(compiler, options, at)
     return If(
         value=nodes["value"],
-        test=partial(_has_text, text_of(expected)),
+        test=partial(_has_text, javascript_text(expected)),
         then=nodes.get("then", NOTHING),
         otherwise=nodes.get("else", NOTHING),
     )
 
 
 def _has_text(expected: str, value: Any) -> bool:
-    return text_of(value) == expected
+    return javascript_text(value) == expected
 
 
 def build_if_allowed(compiler: Compiler, value: Any, at: str) -> Node:

@@ -34,10 +34,10 @@ from app.mapping.nodes import (
     Constant,
     If,
     List,
+    ListPath,
     Node,
     Object,
     Path,
-    Query,
     Resolver,
     tell,
 )
@@ -144,7 +144,7 @@ class _Function:
             case Path(keys=keys):
                 parent = self._parent(keys[:-1])
                 return f"({parent}[{keys[-1]!r}] if {keys[-1]!r} in {parent} else MISSING)"
-            case Query(find=find, under=under):
+            case ListPath(find=find, under=under):
                 return f"(MISSING if {self._parent(under)} is EMPTY else {self._bound(find)}(event))"
             case Choice():
                 return self._choice(node)
@@ -199,7 +199,7 @@ class _Function:
             case Path(keys=(*above, key)):
                 parent = self._parent(tuple(above))
                 return f"({key!r} in {parent} and (({name} := {parent}[{key!r}]){test}))"
-            case Query(find=find):
+            case ListPath(find=find):
                 given = f"{self._bound(find)}(event)"
             case _:
                 given = self._expression(option)
@@ -221,6 +221,6 @@ def _parent_keys(option: tuple[Node, About]) -> tuple[str, ...] | None:
     match option[0]:
         case Path(keys=(*above, _)):
             return tuple(above)
-        case Query(under=under):
+        case ListPath(under=under):
             return under
     return None

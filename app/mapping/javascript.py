@@ -72,10 +72,10 @@ def text_length(text: str) -> int:
     return len(text) + sum(character > "\uffff" for character in text)
 
 
-def text_of(value: Any) -> str:
+def javascript_text(value: Any) -> str:
     """Write a value as `String(value)` does inside a text; null and missing are empty.
 
-    >>> text_of(275.0), text_of(True), text_of([1, [2, None]]), text_of({})
+    >>> javascript_text(275.0), javascript_text(True), javascript_text([1, [2, None]]), javascript_text({})
     ('275', 'true', '1,2,', '[object Object]')
     """
     if isinstance(value, str):
@@ -85,13 +85,13 @@ def text_of(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return number_text(value)
+        return javascript_number(value)
     if isinstance(value, list):
-        return ",".join(map(text_of, value))
+        return ",".join(map(javascript_text, value))
     return "[object Object]"
 
 
-def number_text(number: float) -> str:
+def javascript_number(number: float) -> str:
     """Write a number in JavaScript's way: `275.0` is "275", `1e21` is "1e+21".
 
     Whole numbers stay exact where JavaScript would already have rounded them: they are order numbers.

@@ -8,7 +8,7 @@ import orjson
 
 from app.mapping.bounds import is_within
 from app.mapping.compiler import Compiler
-from app.mapping.javascript import number_text
+from app.mapping.javascript import javascript_number
 from app.mapping.nodes import MISSING, NOTHING, Call, Node
 
 _quoted = partial(json.dumps, ensure_ascii=False)
@@ -39,7 +39,7 @@ def json_text(value: Any) -> str:
     if value is None or isinstance(value, str | bool):
         return _quoted(value)
     if isinstance(value, int | float):
-        return number_text(value)
+        return javascript_number(value)
     if isinstance(value, list):
         return f"[{','.join(map(json_text, value))}]"
     return f"{{{','.join(f'{_quoted(key)}:{json_text(member)}' for key, member in value.items())}}}"

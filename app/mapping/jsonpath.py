@@ -15,7 +15,7 @@ from jsonpath_ng.exceptions import JSONPathError
 from jsonpath_ng.ext.filter import And, Expression, Filter, Or
 from jsonpath_ng.ext.parser import parse
 
-from app.mapping.nodes import MISSING, Query
+from app.mapping.nodes import MISSING, ListPath
 
 _ALLOWED: Final = (Child, Descendants, Fields, Index, Root, Slice, This, Wildcard, Filter, Expression, And, Or)
 
@@ -27,16 +27,16 @@ _Step: TypeAlias = str | int | None
 
 
 @lru_cache(maxsize=_KEPT)
-def compile_query(text: str) -> Query:
+def compile_list_path(text: str) -> ListPath:
     """Compile a JSONPath. Raises ValueError where it cannot be read or is not let through."""
     rooted = text if text.startswith("$") else f"${text}" if text.startswith(("[", "..")) else f"$.{text}"
     expression = _parse(rooted)
     _refuse_what_could_hang(list(_parts(expression)))
     steps = _steps(expression)
     if steps is None:
-        return Query(text=text, find=partial(_find_all, expression.find))
+        return ListPath(text=text, find=partial(_find_all, expression.find))
     under = tuple(str(step) for step in takewhile(lambda step: isinstance(step, str), steps))
-    return Query(text=text, find=partial(_walk, tuple(steps), None in steps), under=under)
+    return ListPath(text=text, find=partial(_walk, tuple(steps), None in steps), under=under)
 
 
 def _parse(text: str) -> JSONPath:

@@ -4,9 +4,9 @@ from functools import partial
 from typing import Any
 
 from app.mapping.bounds import is_within
-from app.mapping.compiler import Compiler, kind
+from app.mapping.compiler import Compiler, json_kind
 from app.mapping.generate import generate
-from app.mapping.nodes import MISSING, TOLD, Call, Node, Path, Query, Resolver, places_of
+from app.mapping.nodes import MISSING, TOLD, Call, ListPath, Node, Path, Resolver, places_of
 from app.mapping.paths import path_node, without_prefix
 from app.values.candidates import PassedOver
 
@@ -17,7 +17,7 @@ def build_array_path(compiler: Compiler, value: Any, at: str) -> Node:
     Like Segment it takes one object for a list of one, hands on what is neither, and looks at no shape but an object.
     """
     if not isinstance(value, list) or not value:
-        return compiler.fault(at, f"should be a list of a path and a shape but it is {kind(value)}")
+        return compiler.fault(at, f"should be a list of a path and a shape but it is {json_kind(value)}")
     first, shape = value[0], value[1] if len(value) > 1 else None
     if isinstance(first, str):
         root = path_node(compiler, without_prefix(first), f"{at}/0")
@@ -27,7 +27,7 @@ def build_array_path(compiler: Compiler, value: Any, at: str) -> Node:
         return root
     below = f"{', '.join(places_of(root))}[*]."
     resolve = generate(compiler.compile(shape, f"{at}/1", compiler.wanted.part(below)))
-    function = _shaped if isinstance(root, Path | Query) else _shaped_within_bounds
+    function = _shaped if isinstance(root, Path | ListPath) else _shaped_within_bounds
     return Call(function=partial(function, resolve), operands=(TOLD, root))
 
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from app.errors import Fault, MappingError
-from app.mapping.compiler import Compiler, kind
+from app.mapping.compiler import Compiler, json_kind
 from app.mapping.directives import DIRECTIVES
 from app.mapping.generate import generate
 from app.mapping.lists import joined_members
@@ -27,7 +27,7 @@ def compile_mapping(
     (`compile_mapping(m, prefix="/mapping")` gives `/mapping/user_data/email/@if/then`).
     """
     if not isinstance(mapping, dict):
-        raise MappingError([Fault(prefix, f"should be an object but it is {kind(mapping)}")])
+        raise MappingError([Fault(prefix, f"should be an object but it is {json_kind(mapping)}")])
     compiler = Compiler(DIRECTIVES, readers)
     node = compiler.compile(mapping, prefix)
     if compiler.faults:
@@ -71,7 +71,7 @@ class Mapping:
         should name but does not; and where the event is nested too deeply to be read.
         """
         if not isinstance(event, dict):
-            raise MappingError([Fault(self._at, f"is for events, which are objects, but this is {kind(event)}")])
+            raise MappingError([Fault(self._at, f"is for events, which are objects, but this is {json_kind(event)}")])
         told: list[PassedOver] = []
         try:
             value = self._resolve(event, told)

@@ -66,7 +66,7 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class ListPath:
     """A JSONPath with wildcards, slices or filters, which gives a list, or MISSING where nothing matches."""
 
     text: str
@@ -128,7 +128,7 @@ class Told:
     """The list of what is passed over, for calls that resolve something themselves."""
 
 
-Node: TypeAlias = Constant | Path | Query | Choice | If | Object | List | Call | Told
+Node: TypeAlias = Constant | Path | ListPath | Choice | If | Object | List | Call | Told
 
 TOLD: Final = Told()
 NOTHING: Final = Constant(value=MISSING)
@@ -138,7 +138,7 @@ EVENT: Final = Path(text="$", keys=())
 def places_of(node: Node) -> tuple[str, ...]:
     """Return the paths that a node reads where it is taken, in order, each once; none where it reads nothing itself."""
     match node:
-        case Path(text=text) | Query(text=text):
+        case Path(text=text) | ListPath(text=text):
             return (text,)
         case Call(operands=nodes) | Choice(options=nodes) | List(items=nodes):
             found = nodes

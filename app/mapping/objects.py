@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from app.mapping.bounds import is_within
-from app.mapping.compiler import Compiler, kind
+from app.mapping.compiler import Compiler, json_kind
 from app.mapping.generate import generate
 from app.mapping.nodes import MISSING, NOTHING, TOLD, Call, Node, Resolver
 from app.values.candidates import PassedOver
@@ -14,7 +14,7 @@ from app.values.candidates import PassedOver
 def _object_or_directive(compiler: Compiler, value: Any, at: str) -> Node:
     if isinstance(value, dict):
         return compiler.compile(value, at, compiler.wanted.part())
-    return compiler.fault(at, f"should be an object or a directive but it is {kind(value)}")
+    return compiler.fault(at, f"should be an object or a directive but it is {json_kind(value)}")
 
 
 def build_merge(compiler: Compiler, value: Any, at: str) -> Node:
@@ -27,7 +27,7 @@ def build_merge(compiler: Compiler, value: Any, at: str) -> Node:
     direction = compiler.one_of(options["direction"], f"{at}/direction", ("left", "right"))
     objects = options["objects"]
     if not isinstance(objects, list):
-        return compiler.fault(f"{at}/objects", f"should be a list but it is {kind(objects)}")
+        return compiler.fault(f"{at}/objects", f"should be a list but it is {json_kind(objects)}")
     nodes = [_object_or_directive(compiler, item, f"{at}/objects/{index}") for index, item in enumerate(objects)]
     return Call(function=_merged, operands=tuple(nodes if direction == "right" else nodes[::-1]))
 

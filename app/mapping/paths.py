@@ -8,9 +8,9 @@ from functools import lru_cache, partial
 from typing import Any, Final
 
 from app.errors import Fault, MappingError
-from app.mapping.compiler import Compiler, kind
+from app.mapping.compiler import Compiler, json_kind
 from app.mapping.javascript import member
-from app.mapping.jsonpath import compile_query
+from app.mapping.jsonpath import compile_list_path
 from app.mapping.nodes import EVENT, MISSING, Call, Constant, Node, Path
 
 MAX_PATH_CHARACTERS: Final = 500
@@ -38,7 +38,7 @@ def path_node(compiler: Compiler, text: str, at: str) -> Node:
     """Compile the text of a path, with a fault where it cannot be read."""
     try:
         keys = dotted_keys(text)
-        return compile_query(text) if keys is None else Path(text=text or "$", keys=keys)
+        return compile_list_path(text) if keys is None else Path(text=text or "$", keys=keys)
     except ValueError as error:
         return compiler.fault(at, f"{text!r} {error}")
 
@@ -75,7 +75,7 @@ def read(value: Any, keys: tuple[str, ...]) -> Any:
 
 def not_a_text(at: str, value: Any) -> MappingError:
     """Make the error for a directive that should have given a text for this event."""
-    given = "nothing" if value is MISSING else kind(value)
+    given = "nothing" if value is MISSING else json_kind(value)
     return MappingError([Fault(at, f"should give a text but it gives {given}")])
 
 

@@ -18,10 +18,10 @@ from app.mapping.nodes import (
     Choice,
     If,
     List,
+    ListPath,
     Node,
     Object,
     Path,
-    Query,
     Told,
     places_of,
     tell,
@@ -152,7 +152,7 @@ class _Walk:
 
     def _value(self, node: Node, reads: list[Read]) -> Any:  # noqa: PLR0911 - one case a kind of node
         match node:
-            case Path(text=text) | Query(text=text):
+            case Path(text=text) | ListPath(text=text):
                 value = _follow(node, self._event) if isinstance(node, Path) else node.find(self._event)
                 if value is not MISSING:
                     reads.append(Read(path=text, value=value))

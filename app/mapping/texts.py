@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from app.mapping.compiler import Compiler, kind
-from app.mapping.javascript import text_length, text_of
+from app.mapping.compiler import Compiler, json_kind
+from app.mapping.javascript import javascript_text, text_length
 from app.mapping.nodes import EVENT, MISSING, NOTHING, Call, Constant, Node
 from app.mapping.paths import dotted_keys, not_a_text, path_node, read
 
@@ -50,7 +50,7 @@ def _parts(template: str) -> list[tuple[str, bool]]:
 
 
 def _joined(*values: Any) -> Any:
-    result = "".join(map(text_of, values))
+    result = "".join(map(javascript_text, values))
     return result if len(result) <= MAX_RESULT_CHARACTERS else MISSING
 
 
@@ -125,14 +125,14 @@ def _short_text(compiler: Compiler, value: Any, at: str) -> str:
 def _flag(compiler: Compiler, options: dict[str, Any], at: str, key: str) -> bool | None:
     flag = options.get(key)
     if key in options and not isinstance(flag, bool):
-        compiler.fault(f"{at}/{key}", f"should be true or false but it is {kind(flag)}")
+        compiler.fault(f"{at}/{key}", f"should be true or false but it is {json_kind(flag)}")
     return flag
 
 
 def _replace(replacers: Sequence[Callable[[str], str]], value: Any) -> Any:
     if not isinstance(value, str | bool | int | float):
         return ""
-    text = text_of(value)
+    text = javascript_text(value)
     for replacer in replacers:
         text = replacer(text)
         if len(text) > MAX_RESULT_CHARACTERS:

@@ -11,7 +11,7 @@ import pytest
 
 from app.catalog.files import ActionFile, PresetFile
 from app.catalog.schemas import main, schema_files
-from app.catalog.strict_yaml import parse
+from app.catalog.strict_yaml import parse_yaml
 from app.errors import CatalogError
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def test_a_schema_is_current(file: Path, text: str) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_shipped_file_keeps_to_the_schema_that_it_names(file: Path) -> None:
-    assert faults(schema_of(file), parse(file.read_text(encoding="utf-8"))) == []
+    assert faults(schema_of(file), parse_yaml(file.read_text(encoding="utf-8"))) == []
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.catalog.strict_yaml import MAX_YAML_DEPTH, parse
+from app.catalog.strict_yaml import MAX_YAML_DEPTH, parse_yaml
 from app.errors import Fault
 
 
@@ -48,7 +48,7 @@ from app.errors import Fault
     ],
 )
 def test_only_json_types_are_recognised(text: str, value: Any) -> None:
-    assert repr(parse(text)) == repr(value)
+    assert repr(parse_yaml(text)) == repr(value)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_only_json_types_are_recognised(text: str, value: Any) -> None:
     ids=lambda text: str(text)[:40].encode("unicode_escape").decode(),
 )
 def test_what_cannot_be_read_is_told_with_line_and_column(text: str, message: str) -> None:
-    fault = parse(text)
+    fault = parse_yaml(text)
 
     assert isinstance(fault, Fault)
     assert fault.path == ""
@@ -81,8 +81,8 @@ def test_what_cannot_be_read_is_told_with_line_and_column(text: str, message: st
 
 
 def test_the_deepest_file_is_read() -> None:
-    assert parse("[" * (MAX_YAML_DEPTH - 1) + "]" * (MAX_YAML_DEPTH - 1)) is not None
-    assert not isinstance(parse("[" * MAX_YAML_DEPTH + "]" * MAX_YAML_DEPTH), Fault)
+    assert parse_yaml("[" * (MAX_YAML_DEPTH - 1) + "]" * (MAX_YAML_DEPTH - 1)) is not None
+    assert not isinstance(parse_yaml("[" * MAX_YAML_DEPTH + "]" * MAX_YAML_DEPTH), Fault)
 
 
 JSON_VALUES = st.recursive(
@@ -96,9 +96,9 @@ JSON_VALUES = st.recursive(
 
 @given(JSON_VALUES)
 def test_json_is_read_as_json_does(value: Any) -> None:
-    assert parse(json.dumps(value)) == value
+    assert parse_yaml(json.dumps(value)) == value
 
 
 @given(st.text())
 def test_any_text_is_read_or_told(text: str) -> None:
-    parse(text)
+    parse_yaml(text)

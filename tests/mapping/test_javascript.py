@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.mapping.javascript import number_text, text_of
+from app.mapping.javascript import javascript_number, javascript_text
 from tests.mapping.strategies import unhurried
 
 NUMBERS = [
@@ -42,13 +42,13 @@ NUMBERS = [
 
 @pytest.mark.parametrize(("number", "text"), NUMBERS, ids=[text for _, text in NUMBERS])
 def test_a_number_is_written_as_in_javascript(number: float, text: str) -> None:
-    assert number_text(number) == text
+    assert javascript_number(number) == text
 
 
 @unhurried
 @given(number=st.floats(allow_nan=False, allow_infinity=False))
 def test_the_text_of_a_number_reads_back_as_it(number: float) -> None:
-    assert float(number_text(number)) == number
+    assert float(javascript_number(number)) == number
 
 
 @pytest.mark.parametrize(
@@ -62,4 +62,4 @@ def test_the_text_of_a_number_reads_back_as_it(number: float) -> None:
     ],
 )
 def test_a_value_is_written_as_in_javascript(value: Any, text: str) -> None:
-    assert text_of(value) == text
+    assert javascript_text(value) == text

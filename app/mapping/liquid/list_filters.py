@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from app.mapping.bounds import is_within
-from app.mapping.javascript import text_length, text_of
+from app.mapping.javascript import javascript_text, text_length
 from app.mapping.json_text import json_text
 from app.mapping.liquid.values import MAX_SIZE, TooLargeError, items_of, liquid_text, number_or_nan, plain, whole
 from app.mapping.nodes import MISSING
@@ -14,7 +14,7 @@ from app.mapping.paths import read
 def join(value: Any, separator: Any = MISSING) -> str:
     """Join the items by a separator, a blank by default. Raises TooLargeError."""
     between = " " if separator is MISSING or separator is None else liquid_text(separator)
-    texts = [text_of(item) for item in items_of(value)]
+    texts = [javascript_text(item) for item in items_of(value)]
     if sum(map(len, texts)) + len(between) * len(texts) > MAX_SIZE:
         raise TooLargeError
     return between.join(texts)

@@ -8,7 +8,7 @@ from liquid.builtin.expressions.primitive import Blank, Empty
 from liquid.exceptions import LiquidError
 from liquid.undefined import Undefined
 
-from app.mapping.javascript import text_of
+from app.mapping.javascript import javascript_text
 from app.mapping.nodes import MISSING
 
 #: Characters of a text, items of a list, that a filter may take or give.
@@ -48,7 +48,7 @@ def within_bounds(value: Any) -> Any:
 
 def liquid_text(value: Any) -> str:
     """Write a value into the output: as JavaScript does, except that the items of a list stand side by side."""
-    return "".join(map(liquid_text, value)) if isinstance(value, list) else text_of(value)
+    return "".join(map(liquid_text, value)) if isinstance(value, list) else javascript_text(value)
 
 
 def number_or_nan(value: Any) -> float:
@@ -56,7 +56,7 @@ def number_or_nan(value: Any) -> float:
     if value is None or value is True or value is False or isinstance(value, int | float):
         return _float(value or 0)
     if isinstance(value, list):
-        value = text_of(value)
+        value = javascript_text(value)
     if not isinstance(value, str):
         return math.nan
     text = value.strip()
