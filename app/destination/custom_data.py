@@ -54,6 +54,12 @@ def _read_opt_out_type(value: Any) -> Reading:
     return read, NO_NOTES if read == single(value) else (f": {kind(value)} read as flags of privacy laws",)
 
 
+def _read_order_id(value: Any) -> Reading:
+    """Read an id, without the blanks around it: one order must not have two."""
+    text, notes = read_text(value)
+    return (None if text is None else text.strip()), notes
+
+
 CONTENT_READERS: dict[str, Reader] = {
     "id": read_text,
     "item_name": read_text,
@@ -70,7 +76,7 @@ _read_all_but_money = MembersReader(
         {
             "content_ids": texts,
             "num_items": integer_between(clamp=False),
-            "order_id": read_text,
+            "order_id": _read_order_id,
             "search_string": read_text,
             "opt_out_type": _read_opt_out_type,
             "content_name": read_text,

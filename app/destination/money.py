@@ -59,10 +59,11 @@ def read_money(value: Any, context: Context = NO_CONTEXT) -> Money:
     if number < 0:
         return Money(None, amount.currency, (left_out(value, "an amount cannot be negative"),))
     text = number_text(number)
-    if amount.dressed or 0 < number < _PLAIN_FROM:
-        named = f" {amount.currency}" if amount.currency else ""
-        return Money(text, amount.currency, (f": {shown_number(value)} read as {text}{named}",))
-    return Money(text, amount.currency)
+    if not amount.dressed and not 0 < number < _PLAIN_FROM:
+        return Money(text, amount.currency)
+    named = f" {amount.currency}" if amount.currency else ""
+    about = "a sum of amounts that are no plain numbers" if type(given) is Computed else shown_number(value)
+    return Money(text, amount.currency, (f": {about} read as {text}{named}",))
 
 
 def is_refund(values: Iterable[Any], context: Context) -> bool:

@@ -70,12 +70,20 @@ def _of_list(combine: _Combine, about: About, told: list[PassedOver], values: An
 
 
 def _nothing(operands: Iterable[tuple[About, Any]], told: list[PassedOver]) -> Any:
-    """Return MISSING, for want of the first operand that is no number; it is told unless it is missing."""
+    """Return MISSING; the first operand that is no number is told unless it is missing, else the last.
+
+    Numbers have no result where they are of several currencies, or too long to be exact.
+    """
+    last: tuple[About, Any] | None = None
     for about, value in operands:
         if not _is_number(value):
             if value is not MISSING:
                 tell(told, about, value)
-            break
+            return MISSING
+        last = about, value
+    if last is not None:
+        (field, place, _), value = last
+        tell(told, (field, place, "it cannot be put together with the others"), value)
     return MISSING
 
 
@@ -86,7 +94,7 @@ def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> C
     """
     numbers: list[Decimal] = []
     names: set[str] = set()
-    depends = False
+    depends = dressed = False
     for value in values:
         number = _plain(value)
         if number is None:
@@ -96,6 +104,7 @@ def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> C
             if operand is None or number is None:
                 return None
             depends |= operand.depends
+            dressed |= operand.dressed
             if operand.currency:
                 names.add(operand.currency)
         numbers.append(number)
@@ -103,6 +112,7 @@ def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> C
         return None
     result = Computed(plain_text(combine(numbers)))
     result.currency = next(iter(names), None)
+    result.dressed = dressed
     result.in_context = partial(_in_context, combine, values) if depends else None
     return result
 

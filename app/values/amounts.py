@@ -90,10 +90,12 @@ class Amount(NamedTuple):
 class Computed(str):
     """What arithmetic gave, as the text of its number: an amount that nobody wrote."""
 
-    __slots__ = ("currency", "in_context")
+    __slots__ = ("currency", "dressed", "in_context")
 
     #: ISO 4217, where an operand named it.
     currency: str | None
+    #: Something had to be understood to read an operand.
+    dressed: bool
     #: Returns it as computed in a Context, None where nothing can be; None itself where that changes nothing.
     in_context: "Callable[[Context], Computed | None] | None"
 
@@ -116,7 +118,11 @@ def read_amount(value: Any, context: Context = NO_CONTEXT) -> Amount | None:
         return Amount(repr(value)) if math.isfinite(value) else None
     if type(value) is Computed:
         again: Computed | None = value.in_context(context) if value.in_context else value
-        return None if again is None else Amount(str(again), again.currency, depends=value.in_context is not None)
+        return (
+            None
+            if again is None
+            else Amount(str(again), again.currency, again.dressed, depends=value.in_context is not None)
+        )
     return _read_object(value, context) if type(value) is dict else None
 
 
