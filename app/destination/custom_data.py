@@ -1,13 +1,12 @@
 """The object `custom_data`: what was bought, seen or searched for."""
 
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.destination.conversion_rules import ConversionRules
-from app.destination.money import Money, integer_between, read_currency, read_money
+from app.destination.money import Money, integer_between, plain_money, read_currency, read_money
 from app.destination.reading import (
     NO_NOTES,
     MembersReader,
@@ -91,16 +90,24 @@ _read_all_but_money = MembersReader(
 _MAX_READERS = 256
 
 
+class _BesideCurrency(NamedTuple):
+    """How amounts and products are read beside a currency that is sent."""
+
+    context: Context
+    price: Reader
+    contents: Reader
+
+
 class CustomDataReader(ObjectReader):
     """Reads `custom_data` under one set of rules."""
 
     def __init__(self, rules: ConversionRules) -> None:
         self._default = Context(currency=rules.default_currency, presentment=rules.presentment_money)
-        self._readers = lru_cache(_MAX_READERS)(self._make_readers)
+        self._beside = lru_cache(_MAX_READERS)(self._make_readers)
 
     def context(self, currency: str | None) -> Context:
         """Return how amounts are read beside a currency; None: the event names none."""
-        return self._default._replace(currency=currency) if currency else self._default
+        return self._beside(currency).context
 
     def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:
         """Read the object; `candidates` returns those of a field whose first value is refused."""
@@ -114,16 +121,19 @@ class CustomDataReader(ObjectReader):
     def _read_amounts(self, given: dict[str, Any], sent: dict[str, Any], candidates: Candidates) -> list[str]:
         """Add the amounts and their currency to what is sent; return the notes."""
         currency, notes = self._read_value(given, sent, candidates)
-        others = {name: given[name] for name in ("predicted_ltv", "contents") if given.get(name) not in (None, "")}
-        if currency is None and others:
-            currency = self._currency_within(others)
+        worth, contents = given.get("predicted_ltv"), given.get("contents")
+        if currency is None and (worth or contents):
+            currency = self._currency_within(worth, contents)
         if currency is not None:
             sent["currency"] = currency
-        for name, value in others.items():
-            read, about = _usable(name, value, self._readers(currency)[name], candidates)
-            if read is not None:
-                sent[name] = read
-            notes += about
+        for name, value in (("predicted_ltv", worth), ("contents", contents)):
+            if value is not None and value != "":
+                beside = self._beside(currency)
+                read = beside.contents if name == "contents" else beside.price
+                found, about = _usable(name, value, read, candidates)
+                if found is not None:
+                    sent[name] = found
+                notes += about
         return notes
 
     def _read_value(
@@ -136,36 +146,48 @@ class CustomDataReader(ObjectReader):
             currency, about = _usable("currency", code, read_currency, candidates)
             notes += about
         if (value := given.get("value")) is not None and value != "":
-            context = self.context(currency)
-            money, about = _usable("value", value, lambda amount: _whole(read_money(amount, context)), candidates)
-            notes += about
-            if money is not None:
-                sent["value"] = money.text
-                if currency and money.currency and currency != money.currency:
-                    notes.append(f".currency: {currency} left out, the value is written in {money.currency}")
-                currency = money.currency or currency
+            text = plain_money(value)
+            if text is not None:  # nearly every value
+                sent["value"] = text
+            else:
+                currency = self._read_written(value, currency, sent, notes, candidates)
         return currency, notes
 
-    def _currency_within(self, others: Mapping[str, Any]) -> str | None:
+    def _read_written(
+        self, value: Any, currency: str | None, sent: dict[str, Any], notes: list[str], candidates: Candidates
+    ) -> str | None:
+        """Add a value that may name its currency to what is sent, and notes; return the currency that holds."""
+        context = self.context(currency)
+        money, about = _usable("value", value, lambda amount: _whole(read_money(amount, context)), candidates)
+        notes += about
+        if money is None:
+            return currency
+        sent["value"] = money.text
+        if currency and money.currency and currency != money.currency:
+            notes.append(f".currency: {currency} left out, the value is written in {money.currency}")
+        return money.currency or currency
+
+    def _currency_within(self, worth: Any, contents: Any) -> str | None:
         """Return the currency that the first amount names which names one; None where none does."""
-        contents = others.get("contents")
         items = contents if type(contents) is list else [contents]
-        prices = [others.get("predicted_ltv"), *(item.get("item_price") for item in items if type(item) is dict)]
+        prices = [worth, *(item.get("item_price") for item in items if type(item) is dict)]
         named = (read_money(price, self._default).currency for price in prices if type(price) in (str, dict, list))
         return next(filter(None, named), None)
 
-    def _make_readers(self, currency: str | None) -> dict[str, Reader]:
-        """Make the readers of the amounts and products that stand beside a currency that is sent."""
-        context = self.context(currency)
+    def _make_readers(self, currency: str | None) -> _BesideCurrency:
+        context = self._default._replace(currency=currency) if currency else self._default
 
         def read_price(value: Any) -> Reading:
+            text = plain_money(value)
+            if text is not None:  # nearly every price
+                return text, NO_NOTES
             money = read_money(value, context)
             if money.text is not None and currency and money.currency not in (None, currency):
                 return None, (left_out(value, f"it is in {money.currency}, {currency} is sent"),)
             return money.text, money.notes
 
         read_content = MembersReader(CONTENT_READERS | {"item_price": read_price})
-        return {"predicted_ltv": read_price, "contents": lambda value: _read_contents(value, read_content)}
+        return _BesideCurrency(context, read_price, lambda value: _read_contents(value, read_content))
 
 
 def _whole(money: Money) -> tuple[Money | None, Notes]:

@@ -44,13 +44,21 @@ class Money(NamedTuple):
     notes: Notes = NO_NOTES
 
 
+def plain_money(value: Any) -> str | None:
+    """Return what is sent of a number of JSON that needs no second look, which nearly every amount is; else None."""
+    if type(value) is float and _PLAIN_FROM <= value < _PLAIN_BELOW:
+        return repr(value).removesuffix(".0")
+    return str(value) if type(value) is int and value >= 0 else None
+
+
 def read_money(value: Any, context: Context = NO_CONTEXT) -> Money:
     """Read an amount and write it as text, which is what Pinterest takes: 19.99, `1,299.00`, `€5`, `{"amount": 5}`.
 
     A negative amount is left out: Pinterest documents no meaning of it.
     """
-    if type(value) is float and _PLAIN_FROM <= value < _PLAIN_BELOW:  # nearly every amount
-        return Money(repr(value).removesuffix(".0"))
+    plain = plain_money(value)
+    if plain is not None:
+        return Money(plain)
     given = single(value)
     amount = read_amount(given, context)
     number = None if amount is None else _number(amount)

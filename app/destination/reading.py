@@ -193,6 +193,7 @@ class MembersReader(ObjectReader):
         self._readers = readers
         self._at = at
         self._elsewhere = elsewhere
+        self._objects = {name: reader for name, reader in readers.items() if isinstance(reader, ObjectReader)}
         self._max_lengths = {
             name: reader.max_length for name, reader in readers.items() if isinstance(reader, TextReader)
         }
@@ -204,7 +205,7 @@ class MembersReader(ObjectReader):
         sent: dict[str, Any] = {}
         notes: list[str] = []
         unknown = []
-        readers, max_lengths = self._readers, self._max_lengths
+        readers, objects, max_lengths = self._readers, self._objects, self._max_lengths
         for name, given in value.items():
             max_length = max_lengths.get(name, 0)  # 0: another kind of reader
             if (
@@ -221,7 +222,7 @@ class MembersReader(ObjectReader):
             elif (reader := readers.get(name)) is None:
                 unknown.append(name)
             else:
-                member, problems = reader(given, candidates) if isinstance(reader, ObjectReader) else reader(given)
+                member, problems = objects[name](given, candidates) if name in objects else reader(given)
                 if member is None:
                     member, problems = usable_candidate(candidates((*self._at, name)), reader, problems)
                 if member is not None:

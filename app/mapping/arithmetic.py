@@ -58,6 +58,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _of_operands(combine: _Combine, about: Sequence[About], told: list[PassedOver], *values: Any) -> Any:
+    if values[0] is MISSING:  # as of most events
+        return MISSING
     result = _in_context(combine, values, NO_CONTEXT)
     return result if result is not None else _nothing(zip(about, values, strict=True), told)
 
@@ -76,9 +78,10 @@ def _nothing(operands: Iterable[tuple[About, Any]], told: list[PassedOver]) -> A
     """
     last: tuple[About, Any] | None = None
     for about, value in operands:
+        if value is MISSING:
+            return MISSING
         if not _is_number(value):
-            if value is not MISSING:
-                tell(told, about, value)
+            tell(told, about, value)
             return MISSING
         last = about, value
     if last is not None:
@@ -98,6 +101,8 @@ def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> C
     for value in values:
         number = _plain(value)
         if number is None:
+            if value is MISSING:
+                return None
             is_factor = combine is _multiply and numbers
             operand = read_amount(value, COUNT if is_factor else context)
             number = None if operand is None else _bounded(operand.number)
@@ -111,16 +116,21 @@ def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> C
     if len(names) > 1:
         return None
     result = Computed(plain_text(combine(numbers)))
-    result.currency = next(iter(names), None)
-    result.dressed = dressed
-    result.in_context = partial(_in_context, combine, values) if depends else None
+    if names:
+        result.currency = next(iter(names))
+    if dressed:
+        result.dressed = True
+    if depends:
+        result.in_context = partial(_in_context, combine, values)
     return result
 
 
 def _plain(value: Any) -> Decimal | None:
-    """Return what nearly every operand is, a number of JSON, as it is; None for all else."""
+    """Return what nearly every operand is, a number of JSON or of arithmetic, as it is; None for all else."""
     if type(value) is float:
         return _bounded(repr(value))
+    if type(value) is Computed and not (value.in_context or value.currency or value.dressed):
+        return _bounded(value)
     return Decimal(value) if type(value) is int and -_SMALL < value < _SMALL else None
 
 

@@ -87,17 +87,15 @@ class Amount(NamedTuple):
     depends: bool = False
 
 
-class Computed(str):
+class Computed(str):  # noqa: SLOT000 - nearly all have nothing beside the text, and cost nothing for it
     """What arithmetic gave, as the text of its number: an amount that nobody wrote."""
 
-    __slots__ = ("currency", "dressed", "in_context")
-
     #: ISO 4217, where an operand named it.
-    currency: str | None
+    currency: str | None = None
     #: Something had to be understood to read an operand.
-    dressed: bool
+    dressed: bool = False
     #: Returns it as computed in a Context, None where nothing can be; None itself where that changes nothing.
-    in_context: "Callable[[Context], Computed | None] | None"
+    in_context: "Callable[[Context], Computed | None] | None" = None
 
 
 def read_amount(value: Any, context: Context = NO_CONTEXT) -> Amount | None:
