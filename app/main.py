@@ -41,6 +41,9 @@ from app.source import Accepts, sdk_settings_router, tracking_router, webhook_ro
 from app.tracing import Tracing, open_tracing
 from app.types import Settlement, Tally
 
+#: So many events the sandbox in this process knows again: some 10 MB.
+_REMEMBERED = 50_000
+
 
 class Role(StrEnum):
     """What this process does."""
@@ -112,7 +115,7 @@ def _join(settings: Settings, role: Role, clock: Callable[[], float]) -> Parts:
     running = assemble.running_catalog(settings)
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=clock)
     account = Account(event_names=settings.custom_event_names)
-    sandbox = create_sandbox(account=account, clock=clock) if settings.sandboxed else None
+    sandbox = create_sandbox(account=account, remembered=_REMEMBERED, clock=clock) if settings.sandboxed else None
     return Parts(
         outbox=outbox,
         running=running,

@@ -7,7 +7,9 @@ import sys
 import tempfile
 import time
 from functools import partial
+from multiprocessing import parent_process
 from socket import socket
+from threading import Thread
 from types import FrameType
 from typing import Annotated
 
@@ -147,6 +149,7 @@ def worker() -> object:
     Faults may be new since the parent looked: a worker that died meets files as they are now. The others go on.
     """
     configure_logging("auto", "info")
+    Thread(target=_end_with_the_parent, name="parent", daemon=True).start()
     try:
         settings = load_settings()
         configure_logging(settings.log_format, settings.log_level)
@@ -154,6 +157,18 @@ def worker() -> object:
     except PinrelayError as exc:
         logger().error("worker cannot start", faults=str(exc).splitlines(), again_in_s=_PAUSE_S)
         sys.exit(_CANNOT_START)
+
+
+def _end_with_the_parent() -> None:
+    """Wait for the end of the process that started this worker, and end as by SIGTERM.
+
+    A parent that was killed cannot tell its workers, and nobody would look after them: none is started anew, and a
+    server that is started in its place could not listen.
+    """
+    if (parent := parent_process()) is not None:
+        parent.join()
+        logger().error("parent died", pid=parent.pid)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _config(settings: Settings, app: object, *, workers: int = 1) -> uvicorn.Config:

@@ -79,6 +79,8 @@ class PinterestClient:
                 )
         except (httpx.RequestError, OSError) as exc:
             return _failure(exc)
+        # httpx' response and its stream hold each other, and with them the request's body, until garbage is collected.
+        response.stream = httpx.ByteStream(b"")
         return Answer(
             status=response.status_code, retry_after=response.headers.get("Retry-After"), body=_json(response.content)
         )

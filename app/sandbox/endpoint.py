@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from app.sandbox.cut import CutAnswer
 from app.sandbox.judge import Verdict, call_problem, verdict
-from app.sandbox.record import Record, RecordedCall
+from app.sandbox.record import REMEMBERED, Record, RecordedCall
 from app.sandbox.replies import error, json_answer, results
 from app.sandbox.script import Orders, Script, Step
 
@@ -48,10 +48,14 @@ def create_sandbox(
     account: Account | None = None,
     path: Path | None = None,
     max_body_bytes: int = 16_000_000,
+    remembered: int = REMEMBERED,
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
-    """Make the application, to be served alone or mounted. `path` keeps what was received across restarts."""
-    sandbox = Sandbox(account or Account(), Record(path=path), max_body_bytes, clock)
+    """Make the application, to be served alone or mounted.
+
+    `path` keeps what was received across restarts; of `remembered` events it is known when they come again.
+    """
+    sandbox = Sandbox(account or Account(), Record(path=path, remembered=remembered), max_body_bytes, clock)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

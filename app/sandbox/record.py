@@ -1,4 +1,7 @@
-"""What the sandbox received, for inspection: exact counts for ever, the newest events and calls in full."""
+"""What the sandbox received, for inspection: counts for ever, the newest events and calls in full.
+
+Memory is bounded: whether an event came before is known of the newest `remembered` of them at least.
+"""
 
 import os
 from collections import Counter, deque
@@ -9,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+
+#: Each takes some 100 bytes, and up to twice as many are remembered.
+REMEMBERED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +37,17 @@ class Record:
     A line is written before the call is answered, so that a killed process has counted what it confirmed.
     """
 
-    def __init__(self, *, keep: int = 1_000, path: Path | None = None) -> None:
+    def __init__(self, *, keep: int = 1_000, remembered: int = REMEMBERED, path: Path | None = None) -> None:
         self._events: deque[dict[str, Any]] = deque(maxlen=keep)
         self._duplicates: deque[dict[str, Any]] = deque(maxlen=keep)
         self._calls: deque[RecordedCall] = deque(maxlen=keep)
         self._statuses: Counter[str] = Counter()
         self._names: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
+        self._remembered = remembered
+        #: The keys of the newest events, and of those before them.
         self._seen: set[bytes] = set()
+        self._seen_before: set[bytes] = set()
         if path:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._restore(path)
@@ -84,11 +93,13 @@ class Record:
 
     def _count(self, event: dict[str, Any]) -> None:
         key = blake2b(f"{event['event_id']}\n{event['event_name']}".encode(), digest_size=12).digest()
-        if key in self._seen:
+        if key in self._seen or key in self._seen_before:
             self._counts["duplicates"] += 1
             self._counts["offline_duplicates"] += event["action_source"] == "offline"
             self._duplicates.append(event)
         self._seen.add(key)
+        if len(self._seen) >= self._remembered:
+            self._seen, self._seen_before = set(), self._seen
         self._events.append(event)
         self._counts["received"] += 1
         self._names[event["event_name"]] += 1

@@ -14,6 +14,9 @@ from app.coordination import REFRESH_S, Coordination
 from app.errors import OutboxUnavailable
 from app.log import log_error, logger
 
+#: How often garbage is looked for in all that lives, whatever was made meanwhile. It takes some 10 ms.
+COLLECT_S = 10.0
+
 
 class _Runs(Protocol):
     async def run(self) -> None: ...
@@ -36,7 +39,7 @@ def lifespan(
         await coordination.announce()
         await coordination.refresh(now=clock())
         tasks = [asyncio.create_task(sender.run()) for sender in senders]
-        keeping_up = asyncio.create_task(_keep_up(coordination, clock))
+        beside = [asyncio.create_task(work) for work in (_keep_up(coordination, clock), _collect_garbage())]
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, lambda: tasks.append(loop.create_task(_reload(coordination, clock))))
         try:
@@ -45,8 +48,9 @@ def lifespan(
             for sender in senders:
                 sender.stop()
             await asyncio.gather(*tasks, return_exceptions=True)
-            keeping_up.cancel()
-            await asyncio.gather(keeping_up, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             for each in closing:
                 await each.close()
 
@@ -65,6 +69,13 @@ def _tune_the_interpreter() -> None:
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)
     sys.setswitchinterval(0.001)
+
+
+async def _collect_garbage() -> None:
+    """Look for garbage by time: few objects that hold each other may hold much, such as a failed call its body."""
+    while True:
+        await asyncio.sleep(COLLECT_S)
+        gc.collect()
 
 
 async def _keep_up(coordination: Coordination, clock: Callable[[], float]) -> None:

@@ -45,6 +45,14 @@ def test_a_backlog_drains_from_jetstream(record_figure: Callable[[str, object], 
     record_figure("drain of 1,000 from JetStream", rate)
 
 
+def test_a_server_grows_little_over_a_stream(record_figure: Callable[[str, object], None]) -> None:
+    printed = run("flat", "--events", "10000", "--goal", "2")
+
+    sizes = re.findall(r"after +([0-9,]+) events +(\d+) MB", printed)
+    assert [size[0] for size in sizes] == [f"{number * 1_000:,}" for number in range(1, 11)]
+    record_figure("memory over 10,000 events", f"{sizes[0][1]} to {sizes[-1][1]} MB")
+
+
 def test_a_crash_loses_nothing(record_figure: Callable[[str, object], None]) -> None:
     printed = run("crash", "--rounds", "1")
 

@@ -1,6 +1,7 @@
 """The call to Pinterest, against the real sandbox and against transports that fail."""
 
 import asyncio
+import gc
 import inspect
 import traceback
 from collections.abc import AsyncIterator, Callable
@@ -180,3 +181,18 @@ async def test_the_token_is_in_no_traceback() -> None:
         await send(pinterest)
 
     assert TOKEN not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_a_call_leaves_nothing_that_only_the_garbage_collector_finds(sandbox: httpx.ASGITransport) -> None:
+    """Each would hold the body of its call, and a million bytes are few objects: it would not come for long."""
+    calling = client(sandbox)
+    await calling.send(PAYLOADS)  # what is made once
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            await calling.send(PAYLOADS)
+        assert gc.collect() < 20
+    finally:
+        gc.enable()
+        await calling.close()

@@ -36,6 +36,17 @@ def test_the_newest_are_kept_and_all_are_counted() -> None:
     assert record.state()["received"] == 10
 
 
+def test_of_so_many_events_it_is_known_that_they_came_before_and_memory_is_bounded() -> None:
+    record = Record(remembered=10)
+    record.add(numbered(100))
+
+    record.add(numbered(10, start=90))
+    assert record.state()["duplicates"] == 10
+    record.add(numbered(10))
+    assert record.state()["duplicates"] == 10
+    assert record.state()["received"] == 120
+
+
 def test_calls_are_counted_by_status() -> None:
     record = Record()
     for status, test in ((200, False), (200, True), (None, False)):

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.outbox.nats_server import NatsServer
-from tests.process import COMMAND, ROOT, Server, clean_environment, free_port
+from tests.process import COMMAND, ROOT, STOP_S, Server, clean_environment, free_port
 from tests.tools import nats_is_missing
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, post, until_settled
@@ -37,6 +37,30 @@ def test_two_workers_share_one_file_and_send_everything_once(
     assert pinterest.counts()["duplicates"] == 0
     metrics = httpx.get(f"{server.url}/metrics", trust_env=False).text
     assert 'pinrelay_events_total{exit="accepted"} 400.0' in metrics
+
+
+def works(process: psutil.Process) -> bool:
+    """Whether the process has not ended; one that nobody has asked for its exit code has."""
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def test_workers_whose_parent_was_killed_finish_what_they_do_and_end(
+    pinterest: Pinterest, start_server: Callable[..., Server]
+) -> None:
+    server = start_server(arguments=("serve", "--workers", "2"), **pinterest.settings)
+    pinterest.misbehave({"delay_s": 1})
+    post(server, pages(10))
+    workers = psutil.Process(server.process.pid).children(recursive=True)
+    until(lambda: delivery(server)["claimed"] == 10, what="a call is under way")
+
+    server.kill()
+
+    until(lambda: not any(map(works, workers)), deadline_s=STOP_S, what="every worker to end")
+    assert "parent died" in server.log
+    assert pinterest.counts()["received"] == 10
+    server.start()  # the port is free
+    assert delivery(server)["pending"] == 0
+    assert pinterest.counts()["duplicates"] == 0
 
 
 def test_a_receiver_keeps_what_a_sender_sends(pinterest: Pinterest, start_server: Callable[..., Server]) -> None:

@@ -32,6 +32,7 @@ _PRIMARY_CODE = 0xFF
 
 #: secure_delete: what is erased leaves the file. synchronous=FULL: a commit is on the disk before it is answered.
 #: wal_autocheckpoint: 16 MB, since busy pages are then copied into the file once for many commits.
+#: cache_size: 32 MB, which the dirty pages of the largest group of calls fit into; more was no faster.
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -39,7 +40,7 @@ _PRAGMAS = (
     "secure_delete=ON",
     "wal_autocheckpoint=4000",
     "journal_size_limit=67108864",
-    "cache_size=-65536",
+    "cache_size=-32768",
     "temp_store=MEMORY",
 )
 

@@ -1,0 +1,94 @@
+"""What runs beside the requests; and that requests and calls leave nothing that only the garbage collector finds."""
+
+import gc
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.config import load_settings
+from app.destination import load_place_names
+from app.main import create_app
+from app.server import lifespan
+from tests.waiting import until_async
+
+ARRAYS, ARRAY = 10, 100
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> FastAPI:
+    """The whole application, sending to the sandbox inside it, and not waiting for a batch to fill."""
+    load_place_names()  # else a thread does, with garbage of its own
+    return create_app(load_settings(outbox_url=f"sqlite:///{tmp_path}/outbox.db", batch_max_wait_s=0))
+
+
+@pytest.fixture
+def tuned_back() -> Iterator[None]:
+    """Take back what the application does to the interpreter."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+
+
+class _Knot:
+    """Holds itself."""
+
+    def __init__(self) -> None:
+        self.own = self
+
+
+def array(number: int) -> list[dict[str, object]]:
+    who = {"ip": "203.0.113.9", "userAgent": "x"}
+    return [{"type": "page", "messageId": f"page-{number}-{place}", "context": who} for place in range(ARRAY)]
+
+
+@pytest.mark.usefixtures("tuned_back")
+async def test_receiving_and_delivering_leave_no_garbage(app: FastAPI) -> None:
+    transport = httpx.ASGITransport(app, client=("127.0.0.1", 0))
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+
+        async def answer(request: httpx.Request) -> httpx.Response:
+            response = await client.send(request)
+            response.stream = httpx.ByteStream(b"")  # the tests' own client must leave nothing either
+            return response
+
+        async def deliver(number: int) -> None:
+            posted = await answer(client.build_request("POST", "/webhook", json=array(number)))
+            assert posted.json()["counts"]["enqueued"] == ARRAY
+            await until_async(delivered)
+
+        async def delivered() -> bool:
+            delivery = (await answer(client.build_request("GET", "/readyz"))).json()["delivery"]
+            return bool(delivery["pending"] == delivery["claimed"] == 0)
+
+        await deliver(0)  # what is made once
+        gc.collect()
+        gc.disable()
+        try:
+            for number in range(1, ARRAYS + 1):
+                await deliver(number)
+            unreachable = gc.collect()
+        finally:
+            gc.enable()
+
+    assert unreachable < ARRAYS
+
+
+@pytest.mark.usefixtures("tuned_back")
+async def test_garbage_is_looked_for_by_time(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifespan, "COLLECT_S", 0.01)
+    async with app.router.lifespan_context(app):
+        knot = weakref.ref(_Knot())
+        gc.disable()
+        try:
+
+            async def is_gone() -> bool:
+                return knot() is None
+
+            await until_async(is_gone)
+        finally:
+            gc.enable()
