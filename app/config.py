@@ -104,6 +104,7 @@ class Settings(BaseSettings):
     external_id_keep_case: bool = Field(default=False, description="for shops that send `_pin_unauth`")
     custom_event_names: Texts = Field((), max_length=15, description="advertiser-defined event names")
     partner_name: str | None = Field(None, pattern="^ss-[a-z0-9-]+$", description="sent as `partner_name`")
+    gpc: Literal["opt_out", "ldp", "ignore"] = Field("opt_out", description="what Global Privacy Control does")
     ldp_states: UpperTexts = Field((), description="US states whose events always get LDP, e.g. CA,CO")
     redacted_parameters: Texts = Field(REDACTED_PARAMETERS, description="URL parameters whose values are never sent")
     max_event_age_days: float = Field(7, gt=0, description="older events are invalid, as at Pinterest")

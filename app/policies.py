@@ -29,6 +29,7 @@ def conversion_rules(settings: Settings) -> ConversionRules:
         custom_event_names=frozenset(settings.custom_event_names),
         partner_name=settings.partner_name,
         max_event_age_s=settings.max_event_age_days * _DAY_S,
+        gpc=settings.gpc,
         ldp_states=frozenset(settings.ldp_states),
         redacted_parameters=settings.redacted_parameters,
     )

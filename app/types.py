@@ -15,6 +15,8 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from app.values.hidden_emails import unpersonal_id
+
 #: One Segment event, as parsed from JSON.
 Event: TypeAlias = dict[str, Any]
 
@@ -289,6 +291,13 @@ class Query:
     state: State | None = None
     #: A part of the reason, ignoring case.
     reason: str | None = None
+
+    def __post_init__(self) -> None:
+        """Look for ids as they are kept."""
+        for name in ("message_id", "event_id"):
+            given = getattr(self, name)
+            if given:
+                object.__setattr__(self, name, unpersonal_id(given))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from app.catalog.fields import check_fields, default_fields, lay_over, place_of_default
+from app.catalog.fields import check_fields, default_fields, fill_from_blocks, lay_over, place_of_default
 from app.catalog.files import ActionFile, PresetFile
 from app.catalog.folders import Folders, read_texts
 from app.catalog.strict_yaml import parse_yaml
@@ -202,7 +202,8 @@ def _compile(
     if action:
         found.extend(check_fields(spec.mapping, fields, action, event_names))
     try:
-        mapping = compile_mapping(fields, joined=_OF_SEVERAL_PEOPLE, readers=_READERS)
+        left = fill_from_blocks(fields, action) if action else fields
+        mapping = compile_mapping(left, joined=_OF_SEVERAL_PEOPLE, readers=_READERS)
     except MappingError as exc:
         found.extend(Fault(path=f"/mapping{fault.path}", message=fault.message) for fault in exc.faults)
     faults.extend(Fault(path=fault.path, message=fault.message, file=file) for fault in found)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeGuard
 
 from app.catalog.files import ActionFile, FieldSpec
+from app.destination import FROM_BLOCKS
 from app.errors import Fault
 
 
@@ -30,6 +31,17 @@ def lay_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
         under = below.get(name)
         merged[name] = lay_over(under, value) if is_plain(under) and is_plain(value) else value
     return merged
+
+
+def fill_from_blocks(fields: Mapping[str, Any], action: ActionFile) -> dict[str, Any]:
+    """Name, in each object that the mapping spells out, the members that are left to `person_blocks`."""
+    filled = dict(fields)
+    for name, spec in action.fields.items():
+        given = fields.get(name)
+        left = [key for key, member in (spec.properties or {}).items() if member.from_blocks]
+        if left and is_plain(given):
+            filled[name] = given | {FROM_BLOCKS: [key for key in left if key not in given]}
+    return filled
 
 
 def is_plain(value: Any) -> TypeGuard[dict[str, Any]]:
@@ -84,7 +96,7 @@ def _literals(value: Any) -> Iterator[str]:
             elif key == "@coalesce" and isinstance(inner, list):
                 for option in inner:
                     yield from _literals(option)
-            elif key in {"@if", "@ifEquals", "@ifAllowed"} and isinstance(inner, dict):
+            elif key in {"@if", "@ifEquals", "@ifContains", "@ifAllowed"} and isinstance(inner, dict):
                 yield from _literals(inner.get("then"))
                 yield from _literals(inner.get("else"))
 

@@ -35,6 +35,9 @@ class FieldSpec(BaseModel):
     choices: tuple[str, ...] | None = Field(None, description="The only values there are.", strict=False)
     multiple: bool = Field(default=False, description="A list of values is taken as well.")
     default: Any = Field(None, description="Value or directive used where the preset gives none.")
+    from_blocks: bool = Field(
+        default=False, description="Taken from one of `person_blocks` where the preset gives none."
+    )
     properties: dict[str, "FieldSpec"] | None = Field(None, description="The members of an object.")
 
     @model_validator(mode="after")

@@ -21,6 +21,7 @@ from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 from app.shared_values import BLOCKED
 from app.types import Delivery, Exit, Query, State
+from app.values.hidden_emails import unpersonal_id
 
 AlwaysJson = Annotated[bool, typer.Option("--json", help="Print JSON, as it does anyhow.")]
 OfPreset = Annotated[str | None, typer.Option(help="Only of this preset.")]
@@ -121,7 +122,7 @@ def message(
 
     Example: pinrelay message ajs-next-1772640772244
     """
-    found = _with_outbox(lambda outbox: outbox.message(message_id))
+    found = _with_outbox(lambda outbox: outbox.message(unpersonal_id(message_id)))
     typer.echo(_json(asdict(found)))
     if not found.notes and not found.deliveries:
         sys.stderr.write(f"pinrelay: nothing is known of message {message_id}\n")

@@ -21,6 +21,7 @@ from app.source import Arrival, event_json, read_event
 from app.source.body import read_body
 from app.source.parse_json import parse
 from app.types import Event, EventReceipt, Exit, Line
+from app.values.hidden_emails import unpersonal_id
 
 Presets = Annotated[list[Path] | None, typer.Option("--presets", help="Folder of presets, instead of PRESETS_DIR.")]
 Mappings = Annotated[list[Path] | None, typer.Option("--mappings", help="Folder of mappings, not MAPPINGS_DIR.")]
@@ -125,7 +126,7 @@ def _preview_line(pipeline: Pipeline, event: Event | EventRefused) -> str:
     if isinstance(event, EventRefused):
         lines, message_id = [Line(preset=None, exit=Exit.REFUSED, reason=event.reason)], event.message_id
     else:
-        lines, message_id = pipeline.preview(event, now=time.time()), event["messageId"]
+        lines, message_id = pipeline.preview(event, now=time.time()), unpersonal_id(event["messageId"])
     return orjson.dumps(event_json(EventReceipt(message_id=message_id, deliveries=tuple(lines)))).decode()
 
 
@@ -141,7 +142,7 @@ def _explain(catalog: Catalog, event: Event | EventRefused, *, as_json: bool) ->
                 {"field": row.path, "from": [read.path for read in row.reads], "value": row.value}
                 for row in preset.mapping.explain(event)
             ]
-            show({"message_id": event["messageId"], "preset": preset.name, "fields": fields})
+            show({"message_id": unpersonal_id(event["messageId"]), "preset": preset.name, "fields": fields})
 
 
 def _show_json(explained: dict[str, Any]) -> None:

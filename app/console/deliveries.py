@@ -12,6 +12,7 @@ from app.console.masking import masked
 from app.console.pages import Pages, base_of
 from app.console.services import ConsoleServices
 from app.types import Query, State
+from app.values.hidden_emails import unpersonal_id
 
 PAGE_SIZE = 50
 #: Fields of the search form; each narrows the search.
@@ -30,7 +31,7 @@ class DeliveryPages:
         filters, outbox = filters_of(request.query_params), self._services.outbox
         cursor = request.query_params.get("cursor") or None
         page = await outbox.search(query_of(filters), limit=PAGE_SIZE, cursor=cursor)
-        message = await outbox.message(filters["message_id"]) if "message_id" in filters else None
+        message = await outbox.message(unpersonal_id(filters["message_id"])) if "message_id" in filters else None
         return self._pages.render(
             request,
             "deliveries.html",
@@ -61,7 +62,7 @@ class DeliveryPages:
 
     async def message(self, request: Request) -> Response:
         """Show what became of one message id."""
-        message = await self._services.outbox.message(request.query_params.get("id", ""))
+        message = await self._services.outbox.message(unpersonal_id(request.query_params.get("id", "")))
         return self._pages.render(request, "message.html", nav="deliveries", message=message)
 
     async def confirm_redrive(self, request: Request) -> Response:

@@ -8,12 +8,14 @@ from app.destination.place_names import load_place_names
 from app.destination.quality import COMPONENTS, components
 from app.destination.redaction import redact
 from app.destination.usable_parts import PRIVACY_FLAGS, usable_parts
+from app.destination.user_data import FROM_BLOCKS
 from app.values.closed_lists import ACTION_SOURCES, EVENT_NAMES
 
 __all__ = [
     "ACTION_SOURCES",
     "COMPONENTS",
     "EVENT_NAMES",
+    "FROM_BLOCKS",
     "PRIVACY_FLAGS",
     "ConversionRules",
     "ReportConversionEvent",

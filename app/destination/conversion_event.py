@@ -1,19 +1,20 @@
 """Fields of the action in, one Pinterest ConversionEvent out."""
 
 from collections.abc import Sequence
-from hashlib import sha256
 from itertools import chain
 from typing import Any
 
 from app.destination.app_and_device import read_app_info, read_device_info, read_language
 from app.destination.conversion_rules import ConversionRules
-from app.destination.custom_data import LDP, CustomDataReader
+from app.destination.custom_data import CustomDataReader
 from app.destination.event_time import settled_time
 from app.destination.money import is_refund, read_currency
+from app.destination.opt_outs import OptOuts
+from app.destination.people import PersonBlock, blocks_of, countries_of
+from app.destination.privacy_flags import read_opt_out, read_permission
 from app.destination.reading import (
     MembersReader,
     Reader,
-    boolean_or,
     flattened,
     read_address,
     read_boolean,
@@ -40,13 +41,14 @@ _ASKED = {
 }
 #: A report of more says how many more.
 _MAX_WARNINGS = 50
+#: What the event says of the person and is not sent as it stands.
+_READ_LATER = ("person_blocks", "gpc")
 _AMOUNTS = ("value", "predicted_ltv", "contents")
-_US_DIGEST = sha256(b"us").hexdigest()
 
 _OPTIONAL: dict[str, Reader] = {
     "event_source_url": read_address,
-    "opt_out": boolean_or(True),  # noqa: FBT003 - the value itself: an unreadable opt-out is an opt-out
-    "advertiser_tracking_enabled": boolean_or(False),  # noqa: FBT003 - the value itself: unreadable permission is none
+    "opt_out": read_opt_out,
+    "advertiser_tracking_enabled": read_permission,
     "wifi": read_boolean,
     "language": read_language,
     "partner_name": read_text,
@@ -72,9 +74,9 @@ class ReportConversionEvent:
         self._read_user_data = UserDataReader(rules)
         self._read_custom_data = CustomDataReader(rules)
         optional = _OPTIONAL | {"custom_data": self._read_custom_data}
-        self._read = MembersReader(optional, elsewhere=frozenset((*REQUIRED, "user_data")))
+        self._read = MembersReader(optional, elsewhere=frozenset((*REQUIRED, "user_data", *_READ_LATER)))
         self._redact = Redactor(rules.redacted_parameters)
-        self._ldp_states = frozenset(sha256(state[-2:].lower().encode()).hexdigest() for state in rules.ldp_states)
+        self._opt_outs = OptOuts(rules)
 
     def __call__(self, fields: dict[str, Any], *, now: float | None) -> tuple[dict[str, Any], list[str]]:
         """Return the event and its warnings; EventInvalid where a required thing is missing or cannot be read.
@@ -85,7 +87,8 @@ class ReportConversionEvent:
         event, faults, warnings = self._read_required(fields, candidates)
         if event["event_name"] == "checkout" and self._is_refund(fields.get("custom_data"), candidates):
             raise EventInvalid(_REFUND)
-        event["user_data"], notes = self._read_user_data(fields.get("user_data"), candidates)
+        blocks = blocks_of(fields["person_blocks"]) if "person_blocks" in fields else ()
+        event["user_data"], notes = self._read_user_data(fields.get("user_data"), candidates, blocks)
         warnings += [f"user_data{note}" for note in notes]
         if missing_identifiers(event["user_data"] or {}):
             faults += [_NEEDS_IDENTIFIER, *warnings]
@@ -96,7 +99,7 @@ class ReportConversionEvent:
         optional, notes = self._read(fields, candidates)
         warnings += [note.removeprefix(".").removeprefix(": ") for note in notes]
         event |= optional or {}
-        self._finish(event, fields, warnings)
+        self._finish(event, fields, blocks, warnings)
         if isinstance(fields, Fields) and fields.passed_over:
             warnings += passed_over(fields.passed_over)
         if len(warnings) > _MAX_WARNINGS:
@@ -120,13 +123,16 @@ class ReportConversionEvent:
         )
         return warnings
 
-    def _finish(self, event: dict[str, Any], fields: dict[str, Any], warnings: list[str]) -> None:
+    def _finish(
+        self, event: dict[str, Any], fields: dict[str, Any], blocks: Sequence[PersonBlock], warnings: list[str]
+    ) -> None:
         """Apply the rules that look at more than one field."""
         custom_data: dict[str, Any] = event.get("custom_data", {})
         self._take_personal_data_out(event, custom_data, fields["user_data"].get("phone"), warnings)
         self._complete_currency(custom_data, fields.get("custom_data"))
-        if self._ldp_states or "opt_out_type" in custom_data:
-            self._apply_ldp(event, custom_data, warnings)
+        if self._opt_outs.asks_states or "gpc" in fields or "opt_out_type" in custom_data:
+            event["custom_data"] = custom_data
+            warnings += self._apply_opt_outs(event, fields, blocks)
         if event["event_name"] == "checkout":
             warnings += [f"checkout without {name}: {why}" for name, why in _ASKED.items() if name not in custom_data]
         if custom_data:
@@ -166,22 +172,16 @@ class ReportConversionEvent:
         if next(flattened(given.get("currency")), None) is None:
             custom_data["currency"] = default.upper()
 
-    def _apply_ldp(self, event: dict[str, Any], custom_data: dict[str, Any], warnings: list[str]) -> None:
-        """Set Limited Data Processing for the states of the rules; say where Pinterest would ignore it.
-
-        Pinterest: effective only where opt_out_type, st and country are all present.
-        """
-        user_data = event["user_data"]
-        states = user_data.get("st", ())
-        countries = user_data.get("country", ())
-        flags = custom_data.get("opt_out_type", "").split(",")
-        in_us = not countries or _US_DIGEST in countries
-        if LDP not in flags and in_us and not self._ldp_states.isdisjoint(states):
-            flags = [*filter(None, flags), LDP]
-            custom_data["opt_out_type"] = ",".join(flags)
-        if LDP in flags and not (states and countries):
-            missing = " and ".join(name for name, given in (("state", states), ("country", countries)) if not given)
-            warnings.append(f"custom_data.opt_out_type: LDP will be ignored by Pinterest, user_data lacks {missing}")
+    def _apply_opt_outs(
+        self, event: dict[str, Any], fields: dict[str, Any], blocks: Sequence[PersonBlock]
+    ) -> list[str]:
+        """Send the no that the person said in whatever place; return the warnings."""
+        states = (
+            self._read_user_data.states(fields["user_data"], blocks, event["user_data"])
+            if self._opt_outs.asks_states
+            else []
+        )
+        return self._opt_outs.apply(event, fields.get("gpc"), states, countries_of(fields["user_data"], blocks))
 
 
 def _app_name(event: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal
 
 from app.config import REDACTED_PARAMETERS
 
@@ -28,6 +29,8 @@ class ConversionRules:
     partner_name: str | None = None
     #: Older events are invalid, as at Pinterest.
     max_event_age_s: float = 7 * _DAY_S
+    #: What Global Privacy Control makes of an event: `opt_out`, Limited Data Processing, or nothing.
+    gpc: Literal["opt_out", "ldp", "ignore"] = "opt_out"
     #: Codes of US states (`CA`) whose events always get Limited Data Processing.
     ldp_states: frozenset[str] = frozenset()
     #: URL parameters whose values are taken out of addresses, in any case.

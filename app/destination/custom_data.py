@@ -1,12 +1,12 @@
 """The object `custom_data`: what was bought, seen or searched for."""
 
-import re
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from app.destination.conversion_rules import ConversionRules
 from app.destination.money import Money, integer_between, plain_money, read_currency, read_money
+from app.destination.privacy_flags import read_opt_out_type
 from app.destination.reading import (
     NO_NOTES,
     MembersReader,
@@ -14,49 +14,31 @@ from app.destination.reading import (
     ObjectReader,
     Reader,
     Reading,
-    flattened,
     read_text,
-    single,
-    text_of,
     text_up_to,
     texts,
     usable_candidate,
 )
-from app.destination.warnings import kind, left_out
+from app.destination.warnings import HASHED_ID, kind, left_out
 from app.values.amounts import Context
 from app.values.candidates import Candidates, one_place_only
-from app.values.placeholders import PLACEHOLDERS
+from app.values.hidden_emails import unpersonal_id
 
-LDP = "LDP"
 #: Where it stands among the action's fields.
 _AT = "custom_data"
-_SEPARATORS = re.compile(r"[,;\s]+")
-#: Where it is a word of its own: "LDP,undefined", but not "undefined-law".
-_PLACEHOLDER = re.compile(
-    rf"(?<![^,;\s])(?:{'|'.join(map(re.escape, sorted(PLACEHOLDERS)))})(?![^,;\s])", re.IGNORECASE
-)
-
-
-def _read_opt_out_type(value: Any) -> Reading:
-    """Read flags for privacy laws and separate them with commas; `ldp` in any case is LDP.
-
-    What cannot be read beside them takes none away.
-    """
-    texts_given = [text_of(item) for item in flattened(value)]
-    readable = [_PLACEHOLDER.sub("", text) for text in texts_given if text is not None]
-    flags = [LDP if flag.upper() == LDP else flag for text in readable for flag in _SEPARATORS.split(text) if flag]
-    if not flags:
-        return None, (left_out(value, "a text is expected"),)
-    read = ",".join(dict.fromkeys(flags))
-    if readable != texts_given or not all(map(str.strip, readable)):
-        return read, (f": {kind(value)} holds what is no flag of a privacy law",)
-    return read, NO_NOTES if read == single(value) else (f": {kind(value)} read as flags of privacy laws",)
 
 
 def _read_order_id(value: Any) -> Reading:
-    """Read an id, without the blanks around it: one order must not have two."""
+    """Read an id, without the blanks around it: one order must not have two.
+
+    One that holds an e-mail address becomes its digest, and so stays one id.
+    """
     text, notes = read_text(value)
-    return (None if text is None else text.strip()), notes
+    if text is None:
+        return None, notes
+    order_id = text.strip()
+    kept = unpersonal_id(order_id)
+    return kept, notes if kept == order_id else (*notes, f": {kind(value)} {HASHED_ID}")
 
 
 CONTENT_READERS: dict[str, Reader] = {
@@ -77,7 +59,7 @@ _read_all_but_money = MembersReader(
             "num_items": integer_between(clamp=False),
             "order_id": _read_order_id,
             "search_string": read_text,
-            "opt_out_type": _read_opt_out_type,
+            "opt_out_type": read_opt_out_type,
             "content_name": read_text,
             "content_category": read_text,
             "content_brand": read_text,

@@ -5,8 +5,8 @@ from typing import Any
 
 from app.destination.conversion_rules import ConversionRules
 from app.destination.normalise import normalised
+from app.destination.people import country_of
 from app.destination.reading import flattened, text_of
-from app.destination.user_data import country_of
 from app.destination.user_field import USER_FIELDS
 
 

@@ -110,22 +110,10 @@ read_address: Reader = _AddressReader(sys.maxsize)
 def read_boolean(value: Any) -> Reading:
     """Read true and false in the spellings of `app.values.flags`; anything else is nothing."""
     flag = read_flag(value)
-    return flag, (left_out(value, "true or false is expected"),) if flag is None else _about_flag(value, flag)
+    return flag, (left_out(value, "true or false is expected"),) if flag is None else about_flag(value, flag)
 
 
-def boolean_or(fallback: bool) -> Reader:  # noqa: FBT001 - it is the value that is sent, not a switch
-    """Make a reader of a privacy flag: what was given but cannot be read counts as `fallback`, the careful side."""
-
-    def read(value: Any) -> Reading:
-        flag = read_flag(value)
-        if flag is None:
-            return fallback, (f": {kind(value)} cannot be read, {str(fallback).lower()} is sent to be careful",)
-        return flag, _about_flag(value, flag)
-
-    return read
-
-
-def _about_flag(value: Any, flag: bool) -> Notes:  # noqa: FBT001 - the value itself
+def about_flag(value: Any, flag: bool) -> Notes:  # noqa: FBT001 - the value itself
     """Return what a word was read as; that 1 is true needs no saying, Segment reads it so too."""
     word = single(value)
     is_word = type(word) is str and word.strip().lower() in ("yes", "no")

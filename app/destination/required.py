@@ -6,9 +6,10 @@ from typing import Any, Final
 from app.destination.event_name import nearest_event_name
 from app.destination.event_time import read_time
 from app.destination.reading import NO_NOTES, Reader, Reading, single, text_of, usable_candidate
-from app.destination.warnings import kind, shown
+from app.destination.warnings import HASHED_ID, kind, shown
 from app.values.candidates import Candidates
 from app.values.closed_lists import ACTION_SOURCES
+from app.values.hidden_emails import unpersonal_id
 
 #: The fields, as the action and Pinterest call them.
 REQUIRED: Final = ("event_name", "action_source", "event_time", "event_id")
@@ -66,4 +67,5 @@ def _read_event_id(value: Any) -> Reading:
     text = text_of(single(value))
     if text is None or not text.strip():
         return None, (f": {kind(value)} is no id",)
-    return text, NO_NOTES
+    kept = unpersonal_id(text)
+    return kept, NO_NOTES if kept == text else (f": {kind(value)} {HASHED_ID}; the Pinterest tag must send the same",)

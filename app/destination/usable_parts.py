@@ -20,7 +20,9 @@ from app.values.placeholders import says_a_text
 _IsUsable: TypeAlias = Callable[[Any], bool]
 
 #: Of whole fields whose reader takes whatever is given, as the careful side: what counts as given.
-PRIVACY_FLAGS: Mapping[str, _IsUsable] = dict.fromkeys(("opt_out", "advertiser_tracking_enabled"), flag_is_given)
+PRIVACY_FLAGS: Mapping[str, _IsUsable] = dict.fromkeys(
+    ("opt_out", "advertiser_tracking_enabled", "gpc", "custom_data.opt_out_type"), flag_is_given
+)
 #: Read by the country of the event, which one item alone does not know: any text may be right.
 _BY_COUNTRY = frozenset({"phone", "state", "zip"})
 

@@ -1,13 +1,14 @@
 """The object `user_data`: who the person is, hashed wherever Pinterest takes digests."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 from app.destination.conversion_rules import ConversionRules
 from app.destination.normalise import MAX_LENGTH, Normaliser, hashed, normalised, trimmed
-from app.destination.place_names import country_code
+from app.destination.opt_outs import KnownState
+from app.destination.people import People, PersonBlock, country_of
 from app.destination.reading import NO_NOTES, Reading, flattened, text_of, usable_candidate
 from app.destination.user_field import USER_FIELDS
 from app.destination.warnings import kind, left_out, unknown_members
@@ -23,6 +24,11 @@ _Way: TypeAlias = Callable[[str, str | None], Digest]
 #: Where it stands among the action's fields.
 _AT = "user_data"
 _CACHED = 8192
+#: The member that names which others are taken from the blocks of the event.
+FROM_BLOCKS = "from_blocks"
+#: Read before the blocks are judged.
+_WHO = ("email", "first_name", "last_name")
+_PLACE = ("state", "country")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,21 +69,45 @@ class UserDataReader:
             field.name: _Field(wire=field.wire, way=_hashing(field.normaliser(rules)), several=True)
             for field in USER_FIELDS
         } | {name: _Field(wire=name, way=_plain(way), several=False) for name, way in PLAIN_WAYS.items()}
+        self._people = People({name: (field.wire, field.way) for name, field in self._fields.items()})
 
-    def __call__(self, given: Any, candidates: Candidates = one_place_only) -> Reading:
+    def __call__(
+        self, given: Any, candidates: Candidates = one_place_only, blocks: Sequence[PersonBlock] = ()
+    ) -> Reading:
         """Return what Pinterest takes of it; lists are flattened, equal digests sent once.
 
-        `candidates` returns those of a field whose first value is refused.
+        `candidates` returns those of a field whose first value is refused. Names and address members that it leaves to
+        the blocks of the event (`from_blocks`) are taken from there.
         """
         if type(given) is not dict:
             return None, (left_out(given, "an object is expected"),)
         country = _country_among(given.get("country"), candidates)
         sent: dict[str, Any] = {}
         notes: list[str] = []
+        members = given
+        if blocks:  # whose they are hangs on the e-mail address and the names
+            self._read({name: given[name] for name in _WHO if name in given}, None, candidates, sent, notes)
+            members = {name: value for name, value in given.items() if name not in _WHO}
+            taken = self._people.take(blocks, given.get(FROM_BLOCKS, ()), sent, country)
+            sent |= taken.sent
+            notes += taken.notes
+            country = taken.country
+        self._read(members, country, candidates, sent, notes)
+        return sent or None, tuple(notes) if notes else NO_NOTES
+
+    def _read(
+        self,
+        members: Mapping[str, Any],
+        country: str | None,
+        candidates: Candidates,
+        sent: dict[str, Any],
+        notes: list[str],
+    ) -> None:
+        """Add what is sent of the members, and what is to be said."""
         unknown = []
-        for name, value in given.items():
+        for name, value in members.items():
             field = self._fields.get(name)
-            if value is None or value == "":
+            if value is None or value == "" or name == FROM_BLOCKS:
                 continue
             if field is None:
                 unknown.append(name)
@@ -96,7 +126,13 @@ class UserDataReader:
             notes += [f".{name}{problem}" for problem in problems]
         if unknown:
             notes.append(unknown_members(unknown))
-        return sent or None, tuple(notes) if notes else NO_NOTES
+
+    def states(self, given: dict[str, Any], blocks: Sequence[PersonBlock], sent: Mapping[str, Any]) -> list[KnownState]:
+        """Return every state that the event names, whether it is sent or not."""
+        own = PersonBlock(
+            "", is_recipient=False, values={name: [[name, given[name]]] for name in _PLACE if name in given}
+        )
+        return self._people.states([*blocks, own], country_of(sent.get("country")))
 
 
 def missing_identifiers(user_data: dict[str, Any]) -> bool:
@@ -164,12 +200,3 @@ PLAIN_WAYS: Mapping[str, Callable[[str], Digest]] = {
     "click_id": _as_it_is,
     "partner_id": _as_it_is,
 }
-
-
-def country_of(given: Any) -> str | None:
-    """Return the first country that the event names, as upper-case alpha-2; a digest of a code counts."""
-    for item in () if given is None else flattened(given):
-        code = country_code(item) if type(item) is str and len(item) <= MAX_LENGTH else None
-        if code:
-            return code
-    return None

@@ -11,6 +11,8 @@ _MAX_SHOWN = 24
 _MAX_DIGITS = 6
 #: Beside a number: `USD`, `kr`, `k`. More letters could be a word or a name.
 _MAX_LETTERS = 3
+#: Of an id, see `app.values.hidden_emails`.
+HASHED_ID = "holds an e-mail address, its SHA-256 is sent"
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
 _MAX_NAMES = 5
 

@@ -1,5 +1,6 @@
 """Directives that choose: `@if`, and our own `@coalesce`, `@ifEquals` and `@ifAllowed`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -8,13 +9,13 @@ from app.mapping.compiler import Compiler, json_kind
 from app.mapping.javascript import javascript_text
 from app.mapping.nodes import MISSING, NOTHING, If, Node, Path
 from app.mapping.wanted import IsUsable
-from app.values.flags import flag_is_given, read_flag
+from app.values.flags import flag_is_given, read_flag, said
 from app.values.placeholders import says_something
 
 MAX_OPTIONS: Final = 50
 
-_BRANCHES: Final = ("then", "else")
-_IF_KEYS: Final = ("exists", "blank", *_BRANCHES)
+_BRANCHES: Final = ("then", "else", "unsaid")
+_IF_KEYS: Final = ("exists", "blank", "then", "else")
 
 
 def build_if(compiler: Compiler, value: Any, at: str) -> Node:
@@ -79,26 +80,63 @@ def build_if_equals(compiler: Compiler, value: Any, at: str) -> Node:
     )
 
 
+def build_if_contains(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@ifContains`: `then` for a text that holds a certain one, else `else`."""
+    options = compiler.options(value, at, ("value", "contains", "then", "else"))
+    if options is None or not compiler.required(options, at, "value") or not compiler.required(options, at, "contains"):
+        return NOTHING
+    part = compiler.text(options["contains"], f"{at}/contains")
+    if part == "":
+        compiler.fault(f"{at}/contains", "should not be empty")
+    nodes = _compiled(compiler, options, at)
+    return If(
+        value=nodes["value"],
+        test=partial(_contains, part or ""),
+        then=nodes.get("then", NOTHING),
+        otherwise=nodes.get("else", NOTHING),
+    )
+
+
+def _contains(part: str, value: Any) -> bool:
+    return isinstance(value, str) and part in value
+
+
 def _has_text(expected: str, value: Any) -> bool:
     return javascript_text(value) == expected
 
 
 def build_if_allowed(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@ifAllowed`: `then` for a plain yes, `else` for a no and for what cannot be read, else nothing."""
-    options = compiler.options(value, at, ("value", "then", "else"))
+    """Build `@ifAllowed`: `then` for a plain yes, `else` for a no and for what cannot be read, `unsaid` for nothing.
+
+    Of a list one item that is no plain yes is a no. `equals` names another yes than true, 1 and "yes".
+    """
+    options = compiler.options(value, at, ("value", "equals", "then", "else", "unsaid"))
     if options is None or not compiler.required(options, at, "value"):
         return NOTHING
+    yes = options.get("equals")
+    if "equals" in options and (not isinstance(yes, str | bool | int | float) or yes == ""):
+        return compiler.fault(f"{at}/equals", f"should be a text, number or boolean but it is {json_kind(yes)}")
     nodes = _compiled(compiler, options, at, flag_is_given)
     value = nodes["value"]
     if isinstance(value, Path):  # `"device": false`, as PHP writes nothing, is nobody's refusal
         value = replace(value, hands_on=False)
-    refused = If(value=value, test=_is_given, then=nodes.get("else", NOTHING), otherwise=NOTHING)
-    return If(value=value, test=_is_allowed, then=nodes.get("then", NOTHING), otherwise=refused)
+    is_yes = _is_yes if yes is None else partial(_has_text, javascript_text(yes))
+    allowed = If(
+        value=value,
+        test=partial(_are_all, is_yes),
+        then=nodes.get("then", NOTHING),
+        otherwise=nodes.get("else", NOTHING),
+    )
+    return If(value=value, test=_is_said, then=allowed, otherwise=nodes.get("unsaid", NOTHING))
 
 
-def _is_allowed(value: Any) -> bool:
+def _is_yes(value: Any) -> bool:
     return read_flag(value) is True
 
 
-def _is_given(value: Any) -> bool:
-    return value is not MISSING and flag_is_given(value)
+def _are_all(is_yes: Callable[[Any], bool], value: Any) -> bool:
+    return all(map(is_yes, said(value)))
+
+
+def _is_said(value: Any) -> bool:
+    return value is not MISSING and next(said(value), None) is not None

@@ -4,7 +4,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from app.mapping import addresses, arithmetic, conditions, json_text, liquid, lists, objects, paths, texts
+from app.mapping import (
+    addresses,
+    all_values,
+    arithmetic,
+    blocks,
+    conditions,
+    json_text,
+    liquid,
+    lists,
+    objects,
+    paths,
+    texts,
+)
 from app.mapping.compiler import Builder, Compiler
 
 DIRECTIVES: Final[Mapping[str, Builder]] = MappingProxyType(
@@ -25,10 +37,13 @@ DIRECTIVES: Final[Mapping[str, Builder]] = MappingProxyType(
         # Pinrelay's own.
         "@coalesce": conditions.build_coalesce,
         "@ifEquals": conditions.build_if_equals,
+        "@ifContains": conditions.build_if_contains,
         "@ifAllowed": conditions.build_if_allowed,
         "@sum": arithmetic.build_sum,
         "@subtract": arithmetic.build_subtract,
         "@multiply": arithmetic.build_multiply,
+        "@all": all_values.build_all,
+        "@blocks": blocks.build_blocks,
         "@queryParameter": addresses.build_query_parameter,
     }
 )

@@ -20,6 +20,7 @@ from app.outbox import enqueue_tallies
 from app.receiving.receipts import Drafts
 from app.source import read_raw_event
 from app.types import Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, Note, Receipt, Tally
+from app.values.hidden_emails import unpersonal_id
 
 #: After so many events the other requests of this process get their turn.
 EVENTS_A_TURN = 50
@@ -153,7 +154,7 @@ class Pipeline:
             if isinstance(event, EventRefused):
                 drafts.refuse(event)
                 continue
-            message_id = event["messageId"]
+            message_id = unpersonal_id(event["messageId"])
             lines = self.preview(event, now=now)
             for line in lines:
                 if line.event:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from app.errors import EventRefused
 from app.types import MAX_LABEL_CHARACTERS, Enqueued, EventReceipt, Exit, Line, NewDelivery, Note, Receipt, Tally
+from app.values.hidden_emails import unpersonal_id
 
 #: What the ledger keeps a note of; unmatched events are only counted.
 _NOTED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID})
@@ -30,7 +31,8 @@ class Drafts:
 
     def refuse(self, event: EventRefused) -> None:
         """Add an event that could not be read."""
-        self.add(event.message_id, [Line(preset=None, exit=Exit.REFUSED, reason=event.reason)])
+        message_id = event.message_id and unpersonal_id(event.message_id)
+        self.add(message_id, [Line(preset=None, exit=Exit.REFUSED, reason=event.reason)])
 
     def add(self, message_id: str | None, lines: Sequence[Line]) -> None:
         """Add what an event gives."""

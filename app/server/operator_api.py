@@ -17,6 +17,7 @@ from app.coordination import Coordination
 from app.errors import OutboxUnavailable, UnknownPreset
 from app.outbox import Outbox
 from app.types import Query, State
+from app.values.hidden_emails import unpersonal_id
 
 _JSON = "application/json"
 _FILTERS = ("delivery_id", "message_id", "event_id", "preset", "reason")
@@ -135,7 +136,7 @@ def _add_reads(router: APIRouter, operations: Operations) -> None:
 
     @router.get("/messages/{message_id}", summary="What became of one message id")
     async def message(message_id: str) -> Response:
-        return await _answer(outbox.message(message_id))
+        return await _answer(outbox.message(unpersonal_id(message_id)))
 
 
 def _add_changes(router: APIRouter, operations: Operations) -> None:

@@ -10,8 +10,6 @@ from app.errors import EventInvalid
 from app.mapping import compile_mapping
 from tests.destination.builders import NOW, a_checkout, a_conversion
 
-LDP = {"opt_out_type": "LDP"}
-
 
 def build(fields: dict[str, Any], **rules: Any) -> tuple[dict[str, Any], list[str]]:
     return ReportConversionEvent(ConversionRules(**rules))(fields, now=NOW)
@@ -102,6 +100,7 @@ def test_what_can_be_read_is_sent_without_a_warning(fields: dict[str, Any], sent
         ({"wifi": ["yes"]}, {"wifi": True}, "wifi: a list of 1 read as true"),
         ({"opt_out": "maybe"}, {"opt_out": True}, "opt_out: a text of 5 characters cannot be read, true is sent"),
         ({"opt_out": []}, {"opt_out": True}, "opt_out: a list of 0 cannot be read, true is sent"),
+        ({"opt_out": "undefined"}, {"opt_out": True}, "opt_out: a text of 9 characters cannot be read, true is sent"),
         (
             {"advertiser_tracking_enabled": "authorized"},
             {"advertiser_tracking_enabled": False},
@@ -162,11 +161,6 @@ def test_what_can_be_read_is_sent_without_a_warning(fields: dict[str, Any], sent
             {"custom_data": {"content_ids": ["a"]}},
             "custom_data.content_ids: an object of 1 members left out, a text is expected",
         ),
-        (
-            {"custom_data": {"opt_out_type": {"a": 1}}},
-            {},
-            "custom_data.opt_out_type: an object of 1 members left out, a text is expected",
-        ),
     ],
 )
 def test_what_is_repaired_or_left_out_is_said(fields: dict[str, Any], sent: dict[str, Any], about: str) -> None:
@@ -213,100 +207,6 @@ def test_the_default_currency_is_for_amounts_of_events_that_name_none(custom_dat
 def test_the_partner_name_of_the_settings_is_for_mappings_without_one() -> None:
     assert build(a_conversion(), partner_name="ss-x")[0]["partner_name"] == "ss-x"
     assert build(a_conversion(partner_name="ss-y"), partner_name="ss-x")[0]["partner_name"] == "ss-y"
-
-
-@pytest.mark.parametrize(
-    ("given", "sent"),
-    [
-        *[("ldp", "LDP"), (["LDP", "X"], "LDP,X"), ("X, ldp", "X,LDP"), (["LDP"], "LDP"), (" LDP ", "LDP")],
-        *[("LDP LDP", "LDP"), ("LDP;x", "LDP,x"), ("x\nldp,", "x,LDP"), (["ldp; x", "LDP"], "LDP,x")],
-    ],
-)
-def test_privacy_flags_are_separated_with_commas(given: Any, sent: str) -> None:
-    event, _ = build(a_conversion(custom_data={"opt_out_type": given}))
-
-    assert event["custom_data"]["opt_out_type"] == sent
-
-
-@pytest.mark.parametrize("unreadable", [True, {"a": 1}, "NaN", "(not set)", " "])
-def test_a_privacy_flag_stays_beside_what_is_none(unreadable: Any) -> None:
-    event, warnings = build(a_conversion(custom_data={"opt_out_type": ["ldp", unreadable]}))
-
-    assert event["custom_data"]["opt_out_type"] == "LDP"
-    assert "custom_data.opt_out_type: a list of 2 holds what is no flag of a privacy law" in warnings
-
-
-@pytest.mark.parametrize(
-    ("given", "sent"),
-    [
-        *[("LDP,undefined", "LDP"), ("undefined;ldp", "LDP"), ("null LDP\tNaN", "LDP"), ("LDP, (not set)", "LDP")],
-        *[("N/A,x,None,LDP", "x,LDP"), ("LDP,null,undefined,", "LDP"), (["undefined, X"], "X")],
-    ],
-)
-def test_a_privacy_flag_stays_beside_words_that_say_nothing(given: Any, sent: str) -> None:
-    event, warnings = build(a_conversion(custom_data={"opt_out_type": given}))
-
-    assert event["custom_data"]["opt_out_type"] == sent
-    assert any(" holds what is no flag of a privacy law" in warning for warning in warnings)
-
-
-@pytest.mark.parametrize("given", ["undefined-law", "x_null", "nano", "null.LDP", "(not set)LDP"])
-def test_a_privacy_flag_may_hold_such_a_word(given: str) -> None:
-    event, _ = build(a_conversion(custom_data={"opt_out_type": given}))
-
-    assert event["custom_data"]["opt_out_type"] == given.replace(" ", ",")
-
-
-@pytest.mark.parametrize("given", ["NaN", " ", ",;", "undefined,null", ["(not set); none"], [True, {}], False])
-def test_what_holds_no_privacy_flag_is_left_out_with_a_warning(given: Any) -> None:
-    event, warnings = build(a_conversion(custom_data={"opt_out_type": given}))
-
-    assert "custom_data" not in event
-    assert "left out, a text is expected" in warnings[0]
-
-
-@pytest.mark.parametrize(
-    ("place", "missing"),
-    [({}, "state and country"), ({"state": "CA"}, "country"), ({"country": "US"}, "state")],
-)
-def test_ldp_that_pinterest_would_ignore_gets_a_warning(place: dict[str, str], missing: str) -> None:
-    fields = a_conversion(user_data={"email": "a@b.co"} | place, custom_data=LDP)
-
-    assert build(fields)[1] == [
-        f"custom_data.opt_out_type: LDP will be ignored by Pinterest, user_data lacks {missing}"
-    ]
-
-
-def test_ldp_with_state_and_country_is_effective() -> None:
-    fields = a_conversion(user_data={"email": "a@b.co", "state": "CA", "country": "US"}, custom_data=LDP)
-
-    assert build(fields)[1] == []
-
-
-@pytest.mark.parametrize(
-    ("place", "opt_out_type"),
-    [
-        ({"state": "California", "country": "US"}, "LDP"),
-        ({"state": "CA"}, "LDP"),
-        ({"state": "6959097001d10501ac7d54c0bdb8db61420f658f2922cc26e46d536119a31126", "country": "US"}, "LDP"),
-        ({"state": "NV", "country": "US"}, None),
-        ({"state": "CA", "country": "IT"}, None),
-        ({}, None),
-    ],
-    ids=["by name", "no country is the US", "already hashed", "another state", "a state of Italy", "no state"],
-)
-def test_ldp_is_set_for_the_states_of_the_settings(place: dict[str, str], opt_out_type: str | None) -> None:
-    event, _ = build(a_conversion(user_data={"email": "a@b.co"} | place), ldp_states=frozenset({"CA", "US-CO"}))
-
-    assert event.get("custom_data", {}).get("opt_out_type") == opt_out_type
-
-
-def test_ldp_joins_other_flags() -> None:
-    fields = a_conversion(
-        user_data={"email": "a@b.co", "state": "CO", "country": "US"}, custom_data={"opt_out_type": "X"}
-    )
-
-    assert build(fields, ldp_states=frozenset({"CO"}))[0]["custom_data"]["opt_out_type"] == "X,LDP"
 
 
 def test_personal_data_is_taken_out_of_address_and_search() -> None:

@@ -109,7 +109,11 @@ def test_equals_compares_as_text(value: Any, equals: Any, is_equal: bool) -> Non
         (" ", MISSING),
         (2, "else"),
         ([], "else"),
-        ([True, True], "else"),
+        ([True, True], "then"),
+        ([True, None, " "], "then"),
+        ([True, False], "else"),
+        ([True, "maybe"], "else"),
+        ([None, ""], MISSING),
         ({}, "else"),
         # not given
         ("", MISSING),

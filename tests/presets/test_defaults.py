@@ -124,7 +124,7 @@ SPELLINGS: dict[str, tuple[str, str, Any, str]] = {
         "ln",
         "lovelace",
         "Lovelace",
-        "P.last_name P.lastName C.last_name C.lastName T.last_name T.lastName P.shipping_address.last_name",
+        "P.last_name P.lastName C.last_name C.lastName T.last_name T.lastName P.billing_address.last_name T.lastname",
     ),
     "first_name": (
         "fn",
@@ -136,25 +136,25 @@ SPELLINGS: dict[str, tuple[str, str, Any, str]] = {
         "ct",
         "stpaul",
         "St. Paul",
-        "P.address.city P.shipping_address.city P.billingAddress.city C.address.city T.address.city P.city C.city",
+        "P.address.city P.billing.city P.billingAddress.city C.address.city T.address.city P.city C.city",
     ),
     "state": (
         "st",
         "ca",
         "California",
-        "P.address.state P.shipping_address.region C.address.state C.address.region T.address.state P.state C.state",
+        "P.address.state P.billing_address.province C.address.region_code P.customer.default_address.state P.state",
     ),
     "zip": (
         "zp",
         "94107",
         "94107",
-        "P.address.postalCode P.address.zip P.shippingAddress.postal_code C.address.postalCode T.address.zip P.zip",
+        "P.address.postalCode P.address.zip P.billingAddress.postal_code P.billing.postcode C.address.postcode P.zip",
     ),
     "country": (
         "country",
         "us",
         "USA",
-        "P.address.country P.shipping_address.country_code C.address.countryCode T.address.country P.country C.country",
+        "P.address.country P.billing_address.country_code C.address.countryCode T.address.country P.country C.country",
     ),
 }
 PLACES = {"P": "properties", "C": "context.traits", "T": "traits"}

@@ -1,0 +1,208 @@
+"""Who an event is about, where it names several people: the buyer, the company, the recipient of a gift.
+
+An event holds what it knows of people in blocks (`properties.customer`, `context.traits`, a billing address). Names are
+taken from one block and the address from one block, the first that has any of it, so that two people are never mixed: a
+block whose own e-mail address is not the one that is sent is somebody else's, and that of a recipient counts only where
+its e-mail address or its name is the buyer's.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from app.destination.normalise import MAX_LENGTH
+from app.destination.opt_outs import KnownState
+from app.destination.place_names import country_code
+from app.destination.reading import flattened, text_of
+from app.destination.warnings import kind, left_out
+
+NAMES = ("first_name", "last_name")
+ADDRESS = ("city", "state", "zip", "country")
+_TWO_WORDS = 2
+
+#: From a text and the country of the event to its digest (None: nothing is sent) and what to say about it.
+Way: TypeAlias = Callable[[str, str | None], tuple[str | None, str]]
+#: A name as it is sent: digests of the first and the last name, either of which may be missing.
+_Name: TypeAlias = tuple[str | None, str | None]
+
+
+class PersonBlock(NamedTuple):
+    """One place of an event that says who somebody is."""
+
+    #: In the event, such as `properties.customer`.
+    place: str
+    #: Whoever gets the goods, who need not be the buyer.
+    is_recipient: bool
+    #: By the action's field, and `name` for a whole name: pairs of key and value, in the order in which they are tried.
+    values: Mapping[str, Sequence[Any]]
+
+    def of(self, field: str) -> list[Any]:
+        """Return what stands there for a field, in order."""
+        return [value for _, value in self.values.get(field, ())]
+
+
+class OfPerson(NamedTuple):
+    """What was found of one person."""
+
+    #: By Pinterest's name: digests.
+    sent: dict[str, list[str]]
+    #: The country of the person as far as it is known, alpha-2; None where it is not.
+    country: str | None
+    notes: list[str]
+
+
+def blocks_of(given: Any) -> list[PersonBlock]:
+    """Return the blocks as a mapping gives them, without what is none."""
+    blocks = []
+    for block in given if type(given) is list else ():
+        values = block.get("values") if type(block) is dict else None
+        if type(values) is dict and all(map(_are_pairs, values.values())):
+            blocks.append(PersonBlock(str(block.get("place", "")), block.get("is_recipient") is True, values))
+    return blocks
+
+
+def _are_pairs(values: Any) -> bool:
+    return type(values) is list and all(type(each) is list and len(each) == len(("key", "value")) for each in values)
+
+
+class People:
+    """Chooses among the blocks of one event after the other."""
+
+    def __init__(self, fields: Mapping[str, tuple[str, Way]]) -> None:
+        """Take the fields by the action's name: Pinterest's name of each, and how it is hashed."""
+        self._wires = {name: wire for name, (wire, _) in fields.items()}
+        self._ways = {name: way for name, (_, way) in fields.items()}
+
+    def take(
+        self, blocks: Sequence[PersonBlock], wanted: Sequence[str], sent: Mapping[str, Any], country: str | None
+    ) -> OfPerson:
+        """Return the wanted names and address members, each from one block.
+
+        `sent` holds what is sent already of e-mail addresses and names; `country` is what the mapping names itself.
+        """
+        notes: list[str] = []
+        found: dict[str, list[str]] = {}
+        for group in (NAMES, ADDRESS):
+            asked = [field for field in group if field in wanted]
+            for block in blocks if asked else ():
+                if not any(field in block.values for field in (*asked, *(("name",) if group is NAMES else ()))):
+                    continue
+                why = self._not_the_buyers(block, {**sent, **found})
+                if why:
+                    notes.append(f": {block.place} passed over, {why}")
+                    continue
+                its_country = country or _country(block) or self._any_country(blocks, sent)
+                taken = self._read(block, asked, its_country, notes)
+                if taken:
+                    found |= taken
+                    country = its_country if group is ADDRESS else country
+                    break
+        return OfPerson(found, country or self._any_country(blocks, sent), notes)
+
+    def states(self, blocks: Sequence[PersonBlock], country: str | None) -> list[KnownState]:
+        """Return every state that the blocks name; `country` is that of the event, for those that name none."""
+        known = []
+        for block in blocks:
+            texts = [text_of(item) for item in flattened(block.of("state"))]
+            if texts:
+                where = _country(block) or country
+                found = [self._ways["state"](text, where)[0] for text in texts if text is not None]
+                readable = [digest for digest in found if digest is not None]
+                known += [KnownState(digest, where) for digest in readable or (None,)]
+        return known
+
+    def _read(
+        self, block: PersonBlock, asked: Sequence[str], country: str | None, notes: list[str]
+    ) -> dict[str, list[str]]:
+        """Read the fields asked for of one block; what cannot be read is told."""
+        taken = {}
+        for field in asked:
+            digests, problems = self._digests(block, field, country)
+            notes += problems
+            if digests:
+                taken[self._wires[field]] = digests
+        if not taken and asked[0] in NAMES:
+            names = next((name for name, words in self._whole_names(block) if words == _TWO_WORDS), (None, None))
+            taken = {
+                self._wires[field]: [digest]
+                for field, digest in zip(NAMES, names, strict=True)
+                if digest is not None and field in asked
+            }
+        return taken
+
+    def _digests(self, block: PersonBlock, field: str, country: str | None) -> tuple[list[str], list[str]]:
+        """Return the digests of the first value of a field that can be read, a list as one, and what is to be said."""
+        problems: list[str] = []
+        for key, value in block.values.get(field, ()):
+            digests: dict[str, None] = {}
+            for item in flattened(value):
+                text = text_of(item)
+                digest, note = (None, "a text is expected") if text is None else self._ways[field](text, country)
+                if digest is None:
+                    problems.append(f".{field} ({block.place}.{key}){left_out(item, note)}")
+                else:
+                    digests[digest] = None
+                    problems += [f".{field} ({block.place}.{key}): {kind(item)} {note}"] if note else []
+            if digests:
+                return list(digests), problems
+        return [], problems
+
+    def _not_the_buyers(self, block: PersonBlock, sent: Mapping[str, Any]) -> str:
+        """Return why a block is not that of the person who is sent; "" where it is."""
+        own, _ = self._digests(block, "email", None)
+        emails = sent.get("em", ())
+        if own and emails and set(own).isdisjoint(emails):
+            return "its e-mail address is not the one that is sent"
+        if not block.is_recipient:
+            return ""
+        buyer = (_only(sent.get("fn")), _only(sent.get("ln")))
+        names = set(self._names(block)) if buyer != (None, None) else set()
+        if names and buyer not in names:
+            return "it is the recipient's, whose name is not the buyer's"
+        return "" if names or (own and emails) else "it is the recipient's, who may be somebody else"
+
+    def _names(self, block: PersonBlock) -> Iterator[_Name]:
+        """Yield the names that a block may mean: its parts, or its whole name split at each blank."""
+        parts = [_only(self._digests(block, field, None)[0]) for field in NAMES]
+        if parts == [None, None]:
+            yield from (name for name, _ in self._whole_names(block))
+        else:
+            yield parts[0], parts[1]
+
+    def _whole_names(self, block: PersonBlock) -> Iterator[tuple[_Name, int]]:
+        """Yield the first and last names that a whole name may stand for, and of how many words it is."""
+        for value in block.of("name"):
+            words = value.split() if type(value) is str and len(value) <= MAX_LENGTH else []
+            for end in range(1, len(words)):
+                halves = (" ".join(words[:end]), " ".join(words[end:]))
+                first, last = (self._ways[field](half, None)[0] for field, half in zip(NAMES, halves, strict=True))
+                yield (first, last), len(words)
+
+    def _any_country(self, blocks: Sequence[PersonBlock], sent: Mapping[str, Any]) -> str | None:
+        """Return the first country that a block names, those of recipients last; not those of somebody else."""
+        own = (block for block in blocks if not block.is_recipient and not self._not_the_buyers(block, sent))
+        codes = (_country(block) for block in (*own, *(block for block in blocks if block.is_recipient)))
+        return next(filter(None, codes), None)
+
+
+def countries_of(user_data: Mapping[str, Any], blocks: Sequence[PersonBlock]) -> set[str]:
+    """Return every country that an event names, alpha-2."""
+    return set(filter(None, (country_of(user_data.get("country")), *map(_country, blocks))))
+
+
+def _country(block: PersonBlock) -> str | None:
+    """Return the country that a block names, alpha-2."""
+    return next(filter(None, map(country_of, block.of("country"))), None)
+
+
+def country_of(given: Any) -> str | None:
+    """Return the first country that the event names, as upper-case alpha-2; a digest of a code counts."""
+    for item in () if given is None else flattened(given):
+        code = country_code(item) if type(item) is str and len(item) <= MAX_LENGTH else None
+        if code:
+            return code
+    return None
+
+
+def _only(digests: Any) -> str | None:
+    """Return the digest of a field that names one person; None where it names none or several."""
+    return digests[0] if digests and len(digests) == 1 else None

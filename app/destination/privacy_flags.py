@@ -1,0 +1,71 @@
+"""Privacy flags: read so that what was said against tracking is never lost.
+
+Several values are what several places of the event say: one no among them is a no. Only null, empty and blank texts say
+nothing; whatever else cannot be read is a no.
+"""
+
+import re
+from typing import Any
+
+from app.destination.reading import NO_NOTES, Reader, Reading, about_flag, single, text_of
+from app.destination.warnings import kind
+from app.values.flags import read_flag, said
+
+#: The flag of privacy laws that Pinterest knows: Limited Data Processing.
+LDP = "LDP"
+_SEPARATORS = re.compile(r"[,;\s]+")
+#: Words that say nothing anywhere else, and a yes or no: none of them is a flag of a privacy law.
+_NO_FLAG = re.compile(r"(?<![^,;\s])(?:null|undefined|none|nan|n/a|\(not set\)|true|yes|1)(?![^,;\s])", re.IGNORECASE)
+
+
+def careful_flag(no: bool) -> Reader:  # noqa: FBT001 - it is the value that is sent, not a switch
+    """Make a reader of a privacy flag; `no` (true of an opt-out, false of a permission) wins over the other value."""
+
+    def read(value: Any) -> Reading:
+        given = list(said(value))
+        flags = set(map(read_flag, given))
+        if None in flags:
+            return no, (f": {kind(value)} cannot be read, {str(no).lower()} is sent to be careful",)
+        if not flags:
+            return None, NO_NOTES
+        if len(flags) > 1:
+            return no, (
+                f": {str(no).lower()} is sent, since the event says so in one place and the contrary in another",
+            )
+        flag = flags.pop()
+        return flag, about_flag(given[0], flag is True)
+
+    return read
+
+
+#: true: opted out.
+read_opt_out = careful_flag(True)  # noqa: FBT003 - the value itself
+#: false: no permission.
+read_permission = careful_flag(False)  # noqa: FBT003 - the value itself
+
+
+def read_opt_out_type(value: Any) -> Reading:
+    """Read flags of privacy laws from all places and separate them with commas; `ldp` in any case is LDP.
+
+    A plain no (false, 0, "no") says that nothing was opted out of. What is given and is no flag counts as LDP.
+    """
+    flags: dict[str, None] = {}
+    unreadable = False
+    for item in said(value):
+        text = text_of(item)
+        if read_flag(item) is False:
+            continue
+        if text is None:
+            unreadable = True
+            continue
+        readable = _NO_FLAG.sub("", text)
+        found = [LDP if flag.upper() == LDP else flag for flag in _SEPARATORS.split(readable) if flag]
+        unreadable = unreadable or readable != text or not found
+        flags |= dict.fromkeys(found)
+    if unreadable:
+        flags.setdefault(LDP)
+        return ",".join(flags), (f": {kind(value)} holds what is no flag of a privacy law, LDP is sent to be careful",)
+    if not flags:
+        return None, NO_NOTES
+    read = ",".join(flags)
+    return read, NO_NOTES if read == single(value) else (f": {kind(value)} read as flags of privacy laws",)
