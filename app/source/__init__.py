@@ -7,6 +7,7 @@ from app.source.body import Limits, read_raw_event
 from app.source.consent import ConsentRules, withheld
 from app.source.cors import OpenToPages
 from app.source.event import Arrival, read_event
+from app.source.event_files import read_event_file, read_event_text
 from app.source.genuine import GenuineRules, not_genuine
 from app.source.proxy import client_ip, read_networks
 from app.source.refusal import INTERNAL_ERROR, TOO_SLOW
@@ -35,6 +36,8 @@ __all__ = [
     "event_json",
     "not_genuine",
     "read_event",
+    "read_event_file",
+    "read_event_text",
     "read_networks",
     "read_raw_event",
     "receipt_json",

@@ -16,7 +16,8 @@ from app.source.parse_json import LARGE_BYTES, large_array, levels_at_most, log_
 from app.source.refusal import BROKEN_JSON, TOO_LARGE, TOO_MANY, RequestRefused
 from app.types import Event
 
-_GZIP = b"\x1f\x8b"
+#: How gzip begins; no JSON does.
+GZIP = b"\x1f\x8b"
 #: Members that are read at once: so few are still in the processor's cache when they are mapped.
 _READ_TOGETHER = 50
 
@@ -59,7 +60,7 @@ def unpack(raw: bytes, max_bytes: int) -> bytes:
 
     No JSON begins so. Raises RequestRefused where it is broken, or has more than `max_bytes` then.
     """
-    if not raw.startswith(_GZIP):
+    if not raw.startswith(GZIP):
         unpacked = raw
     else:
         stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)

@@ -1,0 +1,95 @@
+"""Events from files and pasted text, read as the webhook reads a request.
+
+One event, an array, a batch {"batch": [...]}, each event bare or as {"json": event}; or one of these a line (NDJSON),
+as Segment archives them. All of it may be gzipped, which is known by its first bytes.
+"""
+
+import gzip
+import sys
+import zlib
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator
+from io import BufferedReader, RawIOBase
+from typing import IO, Final, cast
+
+from app.errors import EventRefused
+from app.source.body import GZIP, Body, Limits, read_body, read_events
+from app.source.event import Arrival
+from app.source.refusal import BROKEN_JSON, RequestRefused
+from app.types import Event
+
+#: Of an event that comes from no request: as MAX_JSON_DEPTH is by default.
+DEFAULT_DEPTH: Final = 64
+_BROKEN_GZIP = "the gzip archive is damaged or cut off here: what follows is not read. Fetch the file anew"
+
+
+def read_event_file(
+    file: IO[bytes], *, clock: Callable[[], float], max_depth: int = DEFAULT_DEPTH
+) -> Iterator[Event | EventRefused]:
+    """Yield every event of a file that is open for reading; what cannot be read is refused in its place, by its line.
+
+    `clock` (Unix seconds) says when an event without a time of its own happened; `max_depth` is in levels of JSON.
+    Lines are read when their turn comes, so that an archive of any size is; only one document over many lines is
+    read whole.
+    """
+    buffered = file if isinstance(file, BufferedReader) else BufferedReader(cast("RawIOBase", file))
+    zipped = buffered.peek(len(GZIP)).startswith(GZIP)
+    lines = enumerate(gzip.GzipFile(fileobj=buffered) if zipped else buffered, start=1)
+    try:
+        for number, text in _documents((number, line) for number, line in lines if line.strip()):
+            yield from _events(text, number, Arrival.at(clock()), max_depth)
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        yield EventRefused(_BROKEN_GZIP)
+
+
+def read_event_text(text: bytes, *, now: float, max_depth: int = DEFAULT_DEPTH) -> list[Event | EventRefused]:
+    """Return every event of one document: an event, an array or a batch; one that is no event stands as EventRefused.
+
+    Raises RequestRefused where the text is not JSON.
+    """
+    return list(_members(read_body(text), Arrival.at(now), max_depth))
+
+
+def _documents(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """Yield each line, or all of them as the one document that they are, with the number of the first."""
+    number, first = next(lines, (0, b""))
+    number_of_second, second = next(lines, (0, b""))
+    begins = first.removeprefix(BOM_UTF8).lstrip()[:1]
+    # Of one document over several lines no line stands alone; NDJSON goes on with another object, also behind a line
+    # that is broken.
+    if second and _is_broken(first) and (begins == b"[" or not second.lstrip().startswith(b"{")):
+        yield number, b"".join([first, second, *(line for _, line in lines)])
+        return
+    if first:
+        yield number, first
+    if second:
+        yield number_of_second, second
+    yield from lines
+
+
+def _is_broken(text: bytes) -> bool:
+    try:
+        read_body(text)
+    except RequestRefused:
+        return True
+    return False
+
+
+def _events(text: bytes, number: int, arrival: Arrival, max_depth: int) -> Iterator[Event | EventRefused]:
+    try:
+        yield from _members(read_body(text), arrival, max_depth)
+    except RequestRefused as exc:
+        what = " is not JSON in UTF-8" if exc.refusal is BROKEN_JSON else f": {exc.reason}"
+        yield EventRefused(f"line {number}{what}")
+
+
+def _members(body: Body, arrival: Arrival, max_depth: int) -> Iterator[Event | EventRefused]:
+    limits = Limits(
+        max_body_bytes=sys.maxsize,
+        max_unpacked_bytes=sys.maxsize,
+        max_events=sys.maxsize,
+        max_depth=max_depth,
+        max_event_bytes=None,
+        request_timeout_s=float("inf"),
+    )
+    return read_events(body, limits, arrival)
