@@ -213,7 +213,9 @@ class _SecretFiles(PydanticBaseSettingsSource):
         return (Path(path).read_text(encoding="utf-8").strip() if path else None), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        given = self.current_state.keys()  # by arguments or variables, which come before files
+        fields = {name: field for name, field in self.settings_cls.model_fields.items() if name not in given}
+        found = {name: self.get_field_value(field, name)[0] for name, field in fields.items()}
         return {name: value for name, value in found.items() if value}
 
 

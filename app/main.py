@@ -4,7 +4,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Thread
@@ -17,15 +17,13 @@ from app.alerts import Alerts, alerts_to
 from app.catalog.running import RunningCatalog
 from app.config import Settings, load_settings
 from app.console import Access, ConsoleServices, DestinationView, create_console
-from app.console.catalog_view import CatalogForPeople
 from app.coordination import Coordination
 from app.destination import COMPONENTS, load_place_names, redact
 from app.destination.client import PinterestClient
 from app.log import log_attempts, log_error
 from app.metrics import Metrics
 from app.outbox import Outbox, open_outbox
-from app.policies import conversion_rules, delivery_policy, outbox_rules, tracking_rules, webhook_rules
-from app.receiving.explain import Tester
+from app.policies import delivery_policy, outbox_rules, tracking_rules, webhook_rules
 from app.receiving.gathering import SharedTurns
 from app.receiving.pipeline import Pipeline
 from app.sandbox import Account, create_sandbox
@@ -70,14 +68,18 @@ class Parts:
 
 
 def create_app(
-    settings: Settings | None = None, *, role: Role = Role.ALL, clock: Callable[[], float] = time.time
+    settings: Settings | None = None,
+    *,
+    role: Role = Role.ALL,
+    clock: Callable[[], float] = time.time,
+    environ: Mapping[str, str] = os.environ,
 ) -> FastAPI:
-    """Build the application; `settings` None reads the environment.
+    """Build the application; `settings` None reads the environment. `environ` says whether and how to trace.
 
     Raises ConfigurationError or OutboxError where it cannot start.
     """
     settings = settings or load_settings()
-    parts = _join(settings, role, clock)
+    parts = _join(settings, role, clock, environ)
     app = Application(
         parts.metrics,
         parts.tracing,
@@ -110,8 +112,8 @@ def create_app(
     return app
 
 
-def _join(settings: Settings, role: Role, clock: Callable[[], float]) -> Parts:
-    tracing = open_tracing(os.environ)
+def _join(settings: Settings, role: Role, clock: Callable[[], float], environ: Mapping[str, str]) -> Parts:
+    tracing = open_tracing(environ)
     running = assemble.running_catalog(settings)
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=clock)
     account = Account(event_names=settings.custom_event_names)
@@ -204,9 +206,10 @@ def _status(settings: Settings, parts: Parts, role: Role) -> Status:
 def _console(settings: Settings, parts: Parts, access: Access) -> ConsoleServices:
     return ConsoleServices(
         outbox=parts.outbox,
-        catalog=CatalogForPeople(parts.running),
+        running=parts.running,
         coordination=parts.coordination,
-        tester=Tester(parts.running, conversion_rules(settings), parts.client),
+        explainer=assemble.explainer(settings, outbox=parts.outbox, why_off=parts.coordination.why_off),
+        client=parts.client,
         access=access,
         destination=DestinationView(
             ad_account_id=parts.ad_account_id,

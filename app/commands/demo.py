@@ -3,8 +3,10 @@
 import asyncio
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
@@ -21,6 +23,21 @@ from app.types import Event
 
 #: To deliver what was sent; the demo says so where it takes longer.
 DEADLINE_S = 30.0
+#: The settings that are taken from the environment: which presets there are, and what is sent for them.
+OBEYED = frozenset(
+    {
+        "presets_dir",
+        "mappings_dir",
+        "custom_event_names",
+        "default_country",
+        "default_currency",
+        "zip_digits_only",
+        "external_id_keep_case",
+        "partner_name",
+        "ldp_states",
+        "redacted_parameters",
+    }
+)
 
 
 def register(cli: typer.Typer) -> None:
@@ -38,14 +55,10 @@ def demo(
     Example: pinrelay demo --rounds 20
     """
     with tempfile.TemporaryDirectory(prefix="pinrelay-demo-") as folder:
-        settings = load_settings(
-            outbox_url=f"sqlite:///{folder}/demo.db",
-            pinterest_ad_account_id=None,
-            pinterest_conversion_token=None,
-            batch_max_wait_s=0.2,
-        )
+        settings = demo_settings(Path(folder))
         catalog = assemble.running_catalog(settings).catalog
-        facts = asyncio.run(_run(settings, list(_traffic(catalog, rounds, time.time()))))
+        arrays = [list(_traffic(catalog, number, time.time())) for number in range(rounds)]
+        facts = asyncio.run(_run(settings, arrays))
     if as_json:
         typer.echo(orjson.dumps(facts).decode())
     else:
@@ -54,48 +67,55 @@ def demo(
         raise typer.Exit(1)
 
 
-def _traffic(catalog: Catalog, rounds: int, now: float) -> Iterator[Event]:
-    """Yield each preset's example, as if it happened now, again and again with ids of its own."""
+def demo_settings(folder: Path) -> Settings:
+    """Return the settings of a server that keeps everything in `folder` and sends to its own sandbox only.
+
+    Of the environment only the files and what is sent count: whom it names, and where, does not.
+    """
+    standard = {name: field.get_default() for name, field in Settings.model_fields.items() if name not in OBEYED}
+    return load_settings(**(standard | {"outbox_url": f"sqlite:///{folder}/demo.db", "batch_max_wait_s": 0.2}))
+
+
+def _traffic(catalog: Catalog, number: int, now: float) -> Iterator[Event]:
+    """Yield each preset's example, as if it happened now, with ids of its own in each round."""
     happened = datetime.fromtimestamp(now, UTC).isoformat()
-    for number in range(rounds):
-        for preset in catalog.enabled:
-            if preset.example:
-                properties = dict(preset.example.get("properties", {}))
-                if "order_id" in properties:
-                    properties["order_id"] = f"{preset.name}-{number}"
-                message_id = f"demo-{preset.name}-{number}"
-                yield {**preset.example, "timestamp": happened, "messageId": message_id, "properties": properties}
+    for preset in catalog.enabled:
+        if preset.example:
+            properties = dict(preset.example.get("properties", {}))
+            if "order_id" in properties:
+                properties["order_id"] = f"{preset.name}-{number}"
+            message_id = f"demo-{preset.name}-{number}"
+            yield {**preset.example, "timestamp": happened, "messageId": message_id, "properties": properties}
 
 
-async def _run(settings: Settings, events: list[Event]) -> dict[str, Any]:
-    """Send the events to a server in this process; wait until the sandbox has them."""
-    app = create_app(settings)
+async def _run(settings: Settings, arrays: list[list[Event]]) -> dict[str, Any]:
+    """Send the arrays to a server in this process; wait until nothing waits any more, then see what the sandbox got."""
+    app = create_app(settings, environ={})
     transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 0))
+    receipt: Counter[str] = Counter()
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://demo") as http:
-        headers = _proof(settings)
-        receipt = (await http.post("/webhook", json=events, headers=headers)).json()
-        deadline = time.monotonic() + DEADLINE_S
-        while True:
-            sandbox = (await http.get("/sandbox/")).json()
-            ready = (await http.get("/readyz")).json()["delivery"]
-            if ready["pending"] + ready["claimed"] == 0 or time.monotonic() > deadline:
-                break
-            await asyncio.sleep(0.05)
-    return {"events": len(events), "receipt": receipt["counts"], "sandbox": sandbox, "delivery": ready}
+        for events in arrays:
+            receipt.update((await http.post("/webhook", json=events)).raise_for_status().json()["counts"])
+        delivery = await _when_nothing_waits(http)
+        sandbox = (await http.get("/sandbox/")).raise_for_status().json()
+    sent = sum(map(len, arrays))
+    return {"events": sent, "receipt": receipt, "sandbox": sandbox, "delivery": delivery}
 
 
-def _proof(settings: Settings) -> dict[str, str]:
-    """Send the secret header where the settings ask for one."""
-    if settings.webhook_header is None:
-        return {}
-    name, _, value = settings.webhook_header.get_secret_value().partition(":")
-    return {name.strip(): value.strip()}
+async def _when_nothing_waits(http: httpx.AsyncClient) -> dict[str, Any]:
+    """Return how delivery goes as soon as nothing waits, or when it took too long."""
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        delivery: dict[str, Any] = (await http.get("/readyz")).raise_for_status().json()["delivery"]
+        if delivery["pending"] + delivery["claimed"] == 0 or time.monotonic() > deadline:
+            return delivery
+        await asyncio.sleep(0.05)
 
 
 def _print(facts: dict[str, Any]) -> None:
     out = Console()
     table = Table("step", "what happened", title="pinrelay demo")
-    table.add_row("sent", f"{facts['events']} events to /webhook in one array")
+    table.add_row("sent", f"{facts['events']} events to /webhook, an array a round")
     table.add_row("receipt", ", ".join(f"{name} {count}" for name, count in facts["receipt"].items()))
     table.add_row("sandbox", f"{facts['sandbox']['received']} events in {facts['sandbox']['calls']} calls")
     names = facts["sandbox"]["by_event_name"]

@@ -1,12 +1,16 @@
 """`pinrelay verify` says what is wrong in plain words; `pinrelay demo` shows the whole flow."""
 
 import json
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from typer.testing import Result
 
+from app.commands.demo import OBEYED
 from app.commands.verify import judge_answer
+from app.config import Settings
 from app.destination.client import Answer, Failure
 from tests.process import free_port
 
@@ -47,13 +51,71 @@ def test_a_pinterest_that_cannot_be_reached_is_told_without_the_token(run: Run) 
     assert "token-5f0d" not in result.output
 
 
-def test_the_demo_delivers_everything_it_sends(run: Run) -> None:
-    facts = json.loads(run("demo", "--rounds", "1", "--json", WEBHOOK_HEADER="X-Key: secret").stdout.splitlines()[-1])
+@pytest.fixture
+def unwanted() -> Iterator[socket.socket]:
+    """A port that nobody may connect to."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_the_demo_delivers_everything_it_sends(run: Run, rounds: int) -> None:
+    facts = json.loads(run("demo", "--rounds", rounds, "--json").stdout.splitlines()[-1])
     assert facts["sandbox"]["received"] == facts["receipt"]["enqueued"] == facts["events"] > 15
     assert facts["delivery"]["dead"] == 0
+
+
+def test_the_demo_sends_to_its_own_sandbox_whatever_the_environment_says(
+    run: Run, unwanted: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = f"http://127.0.0.1:{unwanted.getsockname()[1]}"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", elsewhere)
+    monkeypatch.setenv("HTTP_PROXY", elsewhere)
+    monkeypatch.setenv("PINTEREST_CONVERSION_TOKEN_FILE", str(tmp_path / "nowhere"))
+    result = run(
+        "demo",
+        "--rounds",
+        "1",
+        "--json",
+        **LIVE,
+        PINTEREST_API_URL=elsewhere,
+        ALERT_WEBHOOK_URL=elsewhere,
+        OUTBOX_URL=f"sqlite:///{tmp_path}/mine.db",
+        WEBHOOK_HEADER="X-Key: secret",
+        WEBHOOK_SHARED_SECRETS="secret",
+        HOST="0.0.0.0",
+        MAX_EVENTS="1",
+        PORT="eighty",
+        CONSENT_CATEGORIES="ads",
+        SWITCHED_OFF="refuse",
+    )
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.stdout.splitlines()[-1])
+    assert facts["sandbox"]["received"] == facts["events"] > 15
+    assert list(tmp_path.iterdir()) == []
+    unwanted.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        unwanted.accept()
+
+
+def test_the_demo_knows_the_presets_and_event_names_of_the_environment(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "tasting.yaml").write_text(
+        "name: Tasting\n"
+        'subscribe: event = "Wine Tasted"\n'
+        "action: report_conversion_event\n"
+        "mapping: {event_name: tasting}\n"
+        "example: {type: track, event: Wine Tasted, context: {traits: {email: ada@example.com}}}\n",
+        encoding="utf-8",
+    )
+    result = run("demo", "--json", PRESETS_DIR=str(tmp_path), CUSTOM_EVENT_NAMES="tasting")
+    assert json.loads(result.stdout.splitlines()[-1])["sandbox"]["by_event_name"] == {"tasting": 5}
+
+
+def test_every_setting_that_the_demo_obeys_exists() -> None:
+    assert Settings.model_fields.keys() >= OBEYED
 
 
 def test_the_demo_prints_what_happened(run: Run) -> None:
     result = run("demo", "--rounds", "1")
     assert result.exit_code == 0, result.output
-    assert "1 calls" in result.stdout
+    assert "21 events in 1 calls" in result.stdout
