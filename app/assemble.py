@@ -19,7 +19,9 @@ from app.config import Settings
 from app.destination import ReportConversionEvent
 from app.destination.client import PinterestClient
 from app.policies import consent_rules, conversion_rules
-from app.receiving.pipeline import Action, Enqueues, Pipeline, WhyOff
+from app.receiving.explain import Explainer, Sees
+from app.receiving.pipeline import Enqueues, Pipeline
+from app.receiving.walk import Action, Walk, WhyOff
 from app.source import withheld
 from app.types import Tally
 
@@ -58,12 +60,28 @@ def pipeline(
     """
     return Pipeline(
         catalog or running_catalog(settings).catalog,
-        action=_action(settings, action_source),
-        withheld=partial(withheld, rules=consent_rules(settings)),
-        why_off=why_off if settings.switched_off == "refuse" else None,
+        _walk(settings, why_off, action_source),
         outbox=outbox,
-        ad_account_id=ad_account_id(settings),
         on_count=on_count,
+    )
+
+
+def explainer(
+    settings: Settings,
+    *,
+    outbox: Sees | None = None,
+    why_off: WhyOff | None = None,
+    action_source: str | None = None,
+) -> Explainer:
+    """Return who tells what would become of events, as the pipeline of the same settings and arguments would do it.
+
+    Without an outbox every event is taken as new.
+    """
+    return Explainer(
+        _walk(settings, why_off, action_source),
+        conversion_rules(settings),
+        outbox=outbox,
+        why_kept=why_off if settings.switched_off == "hold" else None,
     )
 
 
@@ -75,6 +93,15 @@ def pinterest_client(settings: Settings, sandbox: ASGIApp | None = None) -> Pint
         token=settings.current_token if settings.live else SecretStr("sandbox"),
         timeout_s=settings.send_timeout_s,
         transport=httpx.ASGITransport(app=sandbox) if sandbox else None,
+    )
+
+
+def _walk(settings: Settings, why_off: WhyOff | None, action_source: str | None) -> Walk:
+    return Walk(
+        action=_action(settings, action_source),
+        withheld=partial(withheld, rules=consent_rules(settings)),
+        why_off=why_off if settings.switched_off == "refuse" else None,
+        ad_account_id=ad_account_id(settings),
     )
 
 

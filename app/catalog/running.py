@@ -22,12 +22,19 @@ class RunningCatalog:
 
     def _load(self) -> Catalog:
         presets, mappings = read_texts(*self._folders)
-        catalog = self.compile(presets, mappings)
+        catalog = compile_catalog(presets, mappings, custom_event_names=self._custom_event_names)
         self.preset_texts, self.mapping_texts = presets, mappings
         return catalog
 
-    def compile(self, presets: dict[str, str], mappings: dict[str, str]) -> Catalog:
-        """Compile texts by file name, with the advertiser's own event names. Raises CatalogError."""
+    @property
+    def texts(self) -> dict[str, str]:
+        """The text of each file that the catalog was made of, by its shown path: presets, then mappings."""
+        return self.preset_texts | self.mapping_texts
+
+    def with_draft(self, file: str, text: str) -> Catalog:
+        """Return the catalog that this text in place of a file of `texts` would give. Raises CatalogError."""
+        presets, mappings = dict(self.preset_texts), dict(self.mapping_texts)
+        (mappings if file in mappings else presets)[file] = text
         return compile_catalog(presets, mappings, custom_event_names=self._custom_event_names)
 
     def preset_names(self) -> frozenset[str]:

@@ -1,37 +1,40 @@
 """`pinrelay import`: history from files, mapped and enqueued like received events, and resumable."""
 
 import asyncio
-import gzip
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
-from typing import IO, Annotated, Any, cast
+from typing import Annotated, TypeAlias
 
 import orjson
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from app import assemble
+from app.commands.options import FORMS
 from app.config import Settings, load_settings
-from app.errors import EventError, EventRefused
+from app.coordination import Switches
+from app.errors import EventRefused
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
-from app.receiving.pipeline import Pipeline
 from app.shared_values import IMPORTED
-from app.source import Arrival, read_event
-from app.source.parse_json import parse
-from app.types import Event, EventReceipt, Exit
+from app.source import read_event_file
+from app.types import Event, EventReceipt, Exit, Receipt
 
 #: So many events share one commit.
 BATCH_EVENTS = 1_000
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+#: Takes events and `now`, and returns what became of them.
+_Take: TypeAlias = Callable[..., Awaitable[Receipt]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +65,14 @@ def register(cli: typer.Typer) -> None:
 
 
 def import_files(
-    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="NDJSON or JSON arrays; gzip too.")],
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help=FORMS)],
     action_source: Annotated[str | None, typer.Option("--as", help="Send all with this action source.")] = None,
     since: Annotated[str | None, typer.Option(help="Skip older events: 7d, 12h, or an ISO date.")] = None,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Map and report only.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Import events from files: NDJSON, JSON arrays, or Segment's gzipped archives.
+    """Import events from files: NDJSON, JSON arrays, batches, or Segment's gzipped archives.
 
     Interrupted, it goes on where it stopped when it is called again with the same files and options.
 
@@ -103,45 +106,56 @@ def _since(text: str, now: float) -> float:
 
 async def _import(settings: Settings, files: list[Path], options: _Options) -> _Summary:
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
-    pipeline = assemble.pipeline(settings, outbox=outbox, action_source=options.action_source)
     summary = _Summary()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     try:
+        take = await _taker(settings, outbox, options)
         with Progress(*columns, console=Console(stderr=True)) as progress:
             for file in files:
-                task = progress.add_task(file.name, total=sum(1 for _ in _records(file)))
-                async for count in _import_file(file, pipeline, outbox, options, summary):
-                    progress.advance(task, count)
+                task = progress.add_task(file.name, total=file.stat().st_size)
+                imported = None if options.dry_run else IMPORTED.of(_identity(file, options))
+                done = (await imported.read(outbox) or 0) if imported else 0
+                async for count, position in _import_file(file, settings, take, done, options, summary):
+                    progress.update(task, completed=position)
+                    if imported:
+                        await imported.write(outbox, count)
     finally:
         await outbox.close()
     return summary
 
 
 async def _import_file(
-    file: Path, pipeline: Pipeline, outbox: Outbox, options: _Options, summary: _Summary
-) -> AsyncIterator[int]:
-    """Yield how many records each step took; what an earlier run committed is stepped over at once."""
-    progress = IMPORTED.of(_identity(file, options))
-    done = 0 if options.dry_run else await progress.read(outbox) or 0
-    records = islice(_records(file), done, None)
-    yield done
-    while batch := list(islice(records, BATCH_EVENTS)):
-        now = time.time()
-        events = [event for record in batch if (event := _read(record, now, options.since))]
-        summary.skipped += len(batch) - len(events)
-        summary.add(await _take(pipeline, events, now=now, dry_run=options.dry_run))
-        done += len(batch)
-        if not options.dry_run:
-            await progress.write(outbox, done)
-        yield len(batch)
+    file: Path, settings: Settings, take: _Take, done: int, options: _Options, summary: _Summary
+) -> AsyncIterator[tuple[int, int]]:
+    """Yield after each step how many events are done, and how many bytes of the file are read.
+
+    What an earlier run has `done` is stepped over.
+    """
+    with file.open("rb") as stream:
+        events = read_event_file(stream, clock=time.time, max_depth=settings.max_json_depth)
+        left = islice(events, done, None)
+        while batch := list(islice(left, BATCH_EVENTS)):
+            now = time.time()
+            wanted = [event for event in batch if _is_wanted(event, now, options.since)]
+            summary.skipped += len(batch) - len(wanted)
+            summary.add((await take(wanted, now=now)).events)
+            done += len(batch)
+            yield done, stream.tell()
 
 
-async def _take(
-    pipeline: Pipeline, events: list[Event | EventRefused], *, now: float, dry_run: bool
-) -> tuple[EventReceipt, ...]:
-    if not dry_run:
-        return (await pipeline.accept(events, now=now)).events
-    return pipeline.draft(events, now=now)
+async def _taker(settings: Settings, outbox: Outbox, options: _Options) -> _Take:
+    """Return what becomes of events: they are mapped and enqueued, or only judged."""
+    switches = await Switches.read(outbox)
+    catalog = assemble.running_catalog(settings).catalog
+    if options.dry_run:
+        explainer = assemble.explainer(
+            settings, outbox=outbox, why_off=switches.why_off, action_source=options.action_source
+        )
+        return partial(explainer.receipt, catalog=catalog)
+    pipeline = assemble.pipeline(
+        settings, catalog, outbox=outbox, why_off=switches.why_off, action_source=options.action_source
+    )
+    return pipeline.accept
 
 
 def _identity(file: Path, options: _Options) -> str:
@@ -152,38 +166,9 @@ def _identity(file: Path, options: _Options) -> str:
     return digest.hexdigest()[:24]
 
 
-def _records(file: Path) -> Iterator[Any]:
-    """Yield the JSON values of a file; one that cannot be read is an EventRefused."""
-    with _open(file) as stream:
-        first = next((line for line in stream if line.strip()), b"")
-        if first.lstrip().startswith(b"["):
-            yield from parse(first + stream.read())
-            return
-        yield from map(_parse, filter(bytes.strip, chain([first], stream)))
-
-
-def _open(file: Path) -> IO[bytes]:
-    with file.open("rb") as stream:
-        zipped = stream.read(2) == b"\x1f\x8b"
-    return cast("IO[bytes]", gzip.open(file)) if zipped else file.open("rb")
-
-
-def _parse(line: bytes) -> Any:
-    try:
-        return parse(line)
-    except EventError as exc:
-        return EventRefused(exc.reason)
-
-
-def _read(record: Any, now: float, since: float | None) -> Event | EventRefused | None:
-    """Read one record; None where it is older than wanted."""
-    if isinstance(record, EventRefused):
-        return record
-    try:
-        event = read_event(record, Arrival.at(now))
-    except EventRefused as exc:
-        return exc
-    return None if since is not None and _time_of(event, now) < since else event
+def _is_wanted(event: Event | EventRefused, now: float, since: float | None) -> bool:
+    """Return whether an event is young enough; one that could not be read is to be told."""
+    return since is None or isinstance(event, EventRefused) or _time_of(event, now) >= since
 
 
 def _time_of(event: Event, now: float) -> float:

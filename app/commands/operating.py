@@ -19,7 +19,9 @@ from app.commands.options import AsJson
 from app.config import load_settings
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
+from app.receiving.receipts import receipt_of_message
 from app.shared_values import BLOCKED
+from app.source import event_json
 from app.types import Delivery, Exit, Query, State
 from app.values.hidden_emails import unpersonal_id
 
@@ -120,10 +122,12 @@ def message(
 ) -> None:
     """Show, as JSON, what became of one message id: every delivery with its attempts, and why there is none.
 
+    `receipt` is what its senders were told, in the words of the receipt.
+
     Example: pinrelay message ajs-next-1772640772244
     """
     found = _with_outbox(lambda outbox: outbox.message(unpersonal_id(message_id)))
-    typer.echo(_json(asdict(found)))
+    typer.echo(_json(asdict(found) | {"receipt": event_json(receipt_of_message(found))["deliveries"]}))
     if not found.notes and not found.deliveries:
         sys.stderr.write(f"pinrelay: nothing is known of message {message_id}\n")
         raise typer.Exit(1)

@@ -1,27 +1,29 @@
 """`pinrelay check` and `pinrelay preview`: what the presets and mappings are, and what they make of events."""
 
+import asyncio
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from app import assemble
-from app.catalog import MAX_ENABLED_PRESETS, Catalog, Preset
-from app.commands.options import AsJson
+from app.catalog import MAX_ENABLED_PRESETS, Preset
+from app.commands.options import FORMS, AsJson
 from app.config import Settings, load_settings
-from app.errors import EventError, EventRefused
-from app.receiving.pipeline import Pipeline
-from app.source import Arrival, event_json, read_event
-from app.source.body import read_body
-from app.source.parse_json import parse
-from app.types import Event, EventReceipt, Exit, Line
-from app.values.hidden_emails import unpersonal_id
+from app.coordination import Switches
+from app.outbox import exists, open_outbox
+from app.policies import outbox_rules
+from app.receiving.reports import IN_WORDS, EventReport, PresetReport
+from app.source import event_json, read_event_file
 
 Presets = Annotated[list[Path] | None, typer.Option("--presets", help="Folder of presets, instead of PRESETS_DIR.")]
 Mappings = Annotated[list[Path] | None, typer.Option("--mappings", help="Folder of mappings, not MAPPINGS_DIR.")]
@@ -62,33 +64,24 @@ def _row(preset: Preset) -> dict[str, Any]:
 
 
 def preview(
-    file: Annotated[Path, typer.Argument(help="Events as JSON, a JSON array or NDJSON; - is standard input.")] = Path(
-        "-"
-    ),
+    file: Annotated[Path, typer.Argument(help=f"{FORMS} - is standard input.")] = Path("-"),
     presets: Presets = None,
     mappings: Mappings = None,
     *,
-    explain: Annotated[bool, typer.Option("--explain", help="Print fields, paths and values as a table.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Print conditions, fields, paths and values.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: what --explain tells as well.")] = False,
 ) -> None:
-    """Show what would become of events; sends and stores nothing.
+    """Show what would become of events, as their sender would be told; sends and stores nothing.
 
+    Where there is an outbox it is asked what was sent before, and which presets are switched off.
     Prints one JSON line an event: its message id and, for each preset that takes it, exit, reason, warnings, event.
-    With --explain a table for each preset that takes it, or a JSON line: its fields, the paths they came from, values.
+    With --explain, for each event, the conditions of the presets and their fields: the paths they came from, values,
+    and what is sent of them; as tables, or with --json as a line.
 
     Example: pinrelay preview order.json --explain
     """
-    pipeline = assemble.pipeline(_settings(presets, mappings))
-    try:
-        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as exc:
-        message = f"{file} cannot be read: {exc.strerror}"
-        raise typer.BadParameter(message) from exc
-    for event in _events(raw):
-        if explain:
-            _explain(pipeline.catalog, event, as_json=as_json)
-        else:
-            sys.stdout.write(_preview_line(pipeline, event) + "\n")
+    show = (_print_json if as_json else _print_tables) if explain else _print_receipt
+    asyncio.run(_preview(_settings(presets, mappings), file, show))
 
 
 def _settings(presets: list[Path] | None, mappings: list[Path] | None) -> Settings:
@@ -97,65 +90,106 @@ def _settings(presets: list[Path] | None, mappings: list[Path] | None) -> Settin
     return load_settings(**{name: tuple(given) for name, given in folders.items() if given})
 
 
-def _events(raw: bytes) -> Iterator[Event | EventRefused]:
-    """Read one event, an array, a batch, or a line each."""
-    lines = [line for line in raw.splitlines() if line.strip()]
-    arrival = Arrival.at(time.time())
-    for number, text in enumerate([raw] if _is_json(raw) else lines, start=1):
-        try:
-            members = read_body(text).members[:]
-        except EventError:
-            yield EventRefused(f"line {number} is not JSON")
-            continue
-        for member in members:
-            try:
-                yield read_event(member, arrival)
-            except EventRefused as exc:
-                yield exc
-
-
-def _is_json(raw: bytes) -> bool:
+async def _preview(settings: Settings, file: Path, show: Callable[[EventReport], None]) -> None:
+    catalog = assemble.running_catalog(settings).catalog
+    outbox = open_outbox(settings.outbox_url, outbox_rules(settings)) if exists(settings.outbox_url) else None
     try:
-        parse(raw)
-    except EventError:
-        return False
-    return True
+        switches = await Switches.read(outbox) if outbox else Switches()
+        explainer = assemble.explainer(settings, outbox=outbox, why_off=switches.why_off)
+        with _open(file) as stream:
+            for event in read_event_file(stream, clock=time.time, max_depth=settings.max_json_depth):
+                show(await explainer.explain(event, catalog, now=time.time()))
+    finally:
+        if outbox:
+            await outbox.close()
 
 
-def _preview_line(pipeline: Pipeline, event: Event | EventRefused) -> str:
-    if isinstance(event, EventRefused):
-        lines, message_id = [Line(preset=None, exit=Exit.REFUSED, reason=event.reason)], event.message_id
-    else:
-        lines, message_id = pipeline.preview(event, now=time.time()), unpersonal_id(event["messageId"])
-    return orjson.dumps(event_json(EventReceipt(message_id=message_id, deliveries=tuple(lines)))).decode()
+def _open(file: Path) -> AbstractContextManager[IO[bytes]]:
+    if str(file) == "-":
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return file.open("rb")
+    except OSError as exc:
+        message = f"{file} cannot be read: {exc.strerror}"
+        raise typer.BadParameter(message) from exc
 
 
-def _explain(catalog: Catalog, event: Event | EventRefused, *, as_json: bool) -> None:
-    """Print, for each preset that takes the event, each field with the paths it came from."""
-    show = _show_json if as_json else _show_table
-    if isinstance(event, EventRefused):
-        show({"message_id": event.message_id, "refused": event.reason})
-        return
-    for preset in catalog.enabled:
-        if preset.trigger.matches(event):
-            fields = [
-                {"field": row.path, "from": [read.path for read in row.reads], "value": row.value}
-                for row in preset.mapping.explain(event)
-            ]
-            show({"message_id": unpersonal_id(event["messageId"]), "preset": preset.name, "fields": fields})
+def _print_receipt(explanation: EventReport) -> None:
+    _write(event_json(explanation.receipt))
 
 
-def _show_json(explained: dict[str, Any]) -> None:
-    sys.stdout.write(orjson.dumps(explained).decode() + "\n")
+def _print_json(explanation: EventReport) -> None:
+    _write(event_json(explanation.receipt) | {"presets": [_preset_json(each) for each in explanation.presets]})
 
 
-def _show_table(explained: dict[str, Any]) -> None:
-    if "refused" in explained:
-        Console().print(f"refused: {explained['refused']}")
-        return
-    table = Table("field", "from", "value", title=f"{explained['message_id']}: {explained['preset']}")
-    for row in explained["fields"]:
-        table.add_row(
-            row["field"], ", ".join(row["from"]) or "(the mapping itself)", orjson.dumps(row["value"]).decode()
-        )
-    Console().print(table)
+def _write(value: dict[str, Any]) -> None:
+    sys.stdout.write(orjson.dumps(value).decode() + "\n")
+
+
+def _preset_json(report: PresetReport) -> dict[str, Any]:
+    """Prepare what one preset makes of an event; the finished event stands with its line of the receipt."""
+    return {
+        "preset": report.preset,
+        "enabled": report.enabled,
+        "matched": report.matched,
+        "exit": report.exit,
+        "reason": report.reason,
+        "seen_at": report.seen_at,
+        "kept": report.kept,
+        "conditions": [
+            {"condition": each.text, "held": each.held, "blamed": each.blamed, "found": _value(each.found)}
+            for each in report.conditions
+        ],
+        "fields": [
+            {
+                "field": each.field,
+                "from": each.paths,
+                "value": _value(each.value),
+                "normalised": each.normalised,
+                "sent": _value(each.sent),
+            }
+            for each in report.fields
+        ],
+        "schema_problems": report.schema_problems,
+    }
+
+
+def _value(text: str | None) -> Any:
+    return None if text is None else orjson.Fragment(text)
+
+
+def _print_tables(explanation: EventReport) -> None:
+    out, told = Console(), explanation.headline
+    out.print(Text(f"{explanation.receipt.message_id or '(no message id)'}: {told.title} {told.text}", style="bold"))
+    matched = [report for report in explanation.presets if report.matched]
+    for report in matched:
+        out.print(_fields_table(report))
+    if explanation.presets and not matched:
+        out.print(_conditions_table(explanation.presets))
+
+
+def _fields_table(report: PresetReport) -> Table:
+    """Show each field of a preset with the paths it came from and what is sent of it."""
+    seen = f" ({datetime.fromtimestamp(report.seen_at, UTC):%Y-%m-%d %H:%M:%S} UTC)" if report.seen_at else ""
+    said = ": ".join(filter(None, (report.preset, IN_WORDS[report.exit], report.reason))) + seen
+    if report.kept:
+        said += f", but kept for now: {report.kept}"
+    table = Table("field", "from", "value", "sent", title=Text(said), caption=Text("\n".join(_remarks(report))))
+    for each in report.fields:
+        paths = ", ".join(each.paths) or "(the mapping itself)"
+        table.add_row(*map(Text, (each.field, paths, each.value or "", each.sent or "(not sent)")))
+    return table
+
+
+def _remarks(report: PresetReport) -> Iterator[str]:
+    yield from (f"warning: {each}" for each in report.warnings)
+    yield from (f"Pinterest's schema: {each}" for each in report.schema_problems)
+
+
+def _conditions_table(reports: Sequence[PresetReport]) -> Table:
+    """Show why each preset does not take an event."""
+    table = Table("preset", "condition that failed", "found")
+    for report in reports:
+        for each in (condition for condition in report.conditions if condition.blamed):
+            table.add_row(*map(Text, (report.preset, each.text, each.found or "nothing")))
+    return table

@@ -1,29 +1,40 @@
 """What the console shows of the running catalog."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from app.catalog import ACTION, Preset
-from app.catalog.running import RunningCatalog
-from app.console.services import PresetView, SourceFile
+from app.catalog import ACTION, Catalog, Preset
+from app.types import Event
 
 
-class CatalogForPeople:
-    """What the console shows of the running catalog."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresetView:
+    """One preset of the running catalog."""
 
-    def __init__(self, running: RunningCatalog) -> None:
-        self._running = running
+    name: str
+    #: As found, e.g. `presets/checkout.yaml`.
+    file: str
+    #: One sentence; "" where the file gives none.
+    description: str
+    #: The trigger, as written.
+    subscribe: str
+    action: str
+    #: As written in the mapping; a directive is shown as its JSON.
+    event_name: str
+    action_source: str
+    #: What the file says. A switch of the outbox can switch an enabled preset off, not a disabled one on.
+    enabled: bool
+    #: Field and where its value comes from, in the action's order; fields without a mapping are left out.
+    sends: tuple[tuple[str, str], ...]
+    #: A Segment event that this preset takes; None where the file gives none.
+    example: Event | None
 
-    def presets(self) -> Sequence[PresetView]:
-        """Return all presets."""
-        return [_view(preset) for preset in self._running.catalog.presets]
 
-    def files(self) -> Sequence[SourceFile]:
-        """Return the texts that the catalog was made of."""
-        texts = self._running.preset_texts | self._running.mapping_texts
-        return [SourceFile(file=file, text=text) for file, text in texts.items()]
+def preset_views(catalog: Catalog) -> list[PresetView]:
+    """Return what is shown of all presets, switched-off ones too, in the order of their files."""
+    return [_view(preset) for preset in catalog.presets]
 
 
 def _view(preset: Preset) -> PresetView:

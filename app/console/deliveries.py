@@ -40,7 +40,7 @@ class DeliveryPages:
             page=page,
             message=message,
             cursor=cursor,
-            presets=[preset.name for preset in self._services.catalog.presets()],
+            presets=[preset.name for preset in self._services.running.catalog.presets],
             redriven=_count(request.query_params.get("redriven")),
             filter_query=urlencode(filters),
             next_query=urlencode({**filters, "cursor": page.next_cursor or ""}),

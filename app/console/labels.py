@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from app.types import Exit, State
+from app.types import State
 
 STATE_LABELS: Mapping[State, str] = {
     State.PENDING: "waits to be sent",
@@ -27,16 +27,6 @@ COMPONENT_LABELS: Mapping[str, str] = {
     "order_value": "Order value",
     "product_id": "Product id",
     "source_url": "Page URL",
-}
-
-#: Exits of `PresetReport` and of notes, as the end of a sentence.
-EXIT_LABELS: Mapping[Exit, str] = {
-    Exit.REFUSED: "not a Segment event",
-    Exit.UNMATCHED: "did not match",
-    Exit.WITHHELD: "withheld",
-    Exit.ENQUEUED: "would be sent",
-    Exit.DUPLICATE: "a duplicate",
-    Exit.INVALID: "invalid",
 }
 
 #: Warnings that say how to be counted better, by their label; they are listed before others, however rare they are.

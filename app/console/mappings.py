@@ -5,6 +5,8 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from app.catalog import MAX_ENABLED_PRESETS
+from app.console.catalog_view import preset_views
 from app.console.forms import read_form
 from app.console.pages import Pages, base_of
 from app.console.services import ConsoleServices
@@ -33,8 +35,8 @@ class MappingPages:
             request,
             "mappings.html",
             nav="mappings",
-            presets=services.catalog.presets(),
-            max_presets=services.max_presets,
+            presets=preset_views(services.running.catalog),
+            max_presets=MAX_ENABLED_PRESETS,
             faults=coordination.faults,
             generation=coordination.generation,
             processes=await coordination.processes(now=services.clock()),

@@ -56,7 +56,7 @@ class OverviewPages:
     async def _facts(self, window: Window) -> dict[str, Any]:
         """Read the outbox once and work everything out."""
         services, now = self._services, self._services.clock()
-        names = [preset.name for preset in services.catalog.presets()]
+        names = [preset.name for preset in services.running.catalog.presets]
         tallies = await services.outbox.tallies(since=window.starts(now)[0], step_s=window.step_s)
         minutes = await services.outbox.tallies(since=now - ANSWERS_S, step_s=60)
         backlog = await services.outbox.backlog(services.destination.ad_account_id, now=now)
@@ -96,7 +96,7 @@ class OverviewPages:
     def _curl(self, request: Request) -> str:
         """Write the command that sends a first event here: the shortest example of a preset, as of now."""
         services = self._services
-        examples = [preset.example for preset in services.catalog.presets() if preset.enabled and preset.example]
+        examples = [preset.example for preset in services.running.catalog.enabled if preset.example]
         shortest = min(examples, key=lambda example: len(orjson.dumps(example)), default=FIRST_EVENT)
         event = fresh(shortest, services.clock())
         headers = "".join(f" -H {shlex.quote(line)}" for line in services.destination.sender_headers)

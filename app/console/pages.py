@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.console import labels
 from app.console.services import ConsoleServices
+from app.receiving.reports import IN_WORDS
 from app.types import MAX_LABEL_CHARACTERS
 
 ROOM = Path(__file__).parent
@@ -100,7 +101,7 @@ def _environment(services: ConsoleServices) -> Environment:
         percent=labels.percent,
         max_label=MAX_LABEL_CHARACTERS,
         states=labels.STATE_LABELS,
-        exits=labels.EXIT_LABELS,
+        exits=IN_WORDS,
     )
     return environment
 

@@ -9,42 +9,12 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from app.access.admission import Access
+from app.catalog.running import RunningCatalog
 from app.coordination import Coordination
-from app.receiving.reports import Draft, EventReport, PinterestReply
+from app.destination.client import PinterestClient
+from app.receiving.explain import Explainer
 from app.shared_values import SharedValues
-from app.types import Backlog, Delivery, Event, Message, Page, Query, Tally
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PresetView:
-    """One preset of the running catalog."""
-
-    name: str
-    #: As found, e.g. `presets/checkout.yaml`.
-    file: str
-    #: One sentence; "" where the file gives none.
-    description: str
-    #: The trigger, as written.
-    subscribe: str
-    action: str
-    #: As written in the mapping; a directive is shown as its JSON.
-    event_name: str
-    action_source: str
-    #: What the file says. A switch of the outbox can switch an enabled preset off, not a disabled one on.
-    enabled: bool
-    #: Field and where its value comes from, in the action's order; fields without a mapping are left out.
-    sends: tuple[tuple[str, str], ...]
-    #: A Segment event that this preset takes; None where the file gives none.
-    example: Event | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceFile:
-    """One YAML file of the running catalog, for drafts."""
-
-    #: As found, e.g. `mappings/report_conversion_event.yaml`.
-    file: str
-    text: str
+from app.types import Backlog, Delivery, Message, Page, Query, Tally
 
 
 class ConsoleOutbox(SharedValues, Protocol):
@@ -69,33 +39,6 @@ class ConsoleOutbox(SharedValues, Protocol):
         """Make matching dead deliveries pending again; return how many."""
 
 
-class ConsoleCatalog(Protocol):
-    """The running catalog."""
-
-    def presets(self) -> Sequence[PresetView]:
-        """Return all presets, switched-off ones too, in the order of their files."""
-
-    def files(self) -> Sequence[SourceFile]:
-        """Return the texts that the catalog was made of: presets, then mappings."""
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# The event tester.
-
-
-class EventTester(Protocol):
-    """Shows what would become of an event. Keeps and logs nothing of it."""
-
-    def test_event(self, event: Event, draft: Draft | None, now: float) -> EventReport:
-        """Map the event by every preset, with the draft in place of its file."""
-
-    async def send_test(self, payload: bytes) -> PinterestReply:
-        """Send one finished event with `?test=true`: Pinterest checks it and drops it."""
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationView:
     """Where deliveries go."""
@@ -114,14 +57,16 @@ class ConsoleServices:
     """All that the console works with."""
 
     outbox: ConsoleOutbox
-    catalog: ConsoleCatalog
+    running: RunningCatalog
     #: Switches, reloads, and which processes run.
     coordination: Coordination
-    tester: EventTester
+    #: Says what would become of an event.
+    explainer: Explainer
+    #: Sends test events.
+    client: PinterestClient
     access: Access
     destination: DestinationView
     #: Names of Pinterest's quality components, in the order they are shown.
     quality_components: Sequence[str]
     #: Unix seconds.
     clock: Callable[[], float]
-    max_presets: int = 50

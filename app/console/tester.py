@@ -1,24 +1,47 @@
 """The event tester: what would happen to this event. It shows what was pasted and keeps nothing of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.catalog import Preset
 from app.console.examples import fresh
 from app.console.forms import Form, read_form
 from app.console.labels import pretty
 from app.console.pages import Pages
-from app.console.services import ConsoleServices, PresetView
-from app.errors import UnknownPreset
-from app.receiving.reports import Draft, EventReport, PinterestReply
+from app.console.services import ConsoleServices
+from app.destination.client import Failure
+from app.errors import CatalogError, EventRefused, Fault, UnknownPreset
+from app.receiving.reports import EventReport
+from app.source import read_event_text
+from app.source.refusal import RequestRefused
 from app.types import Event
 
 
 class NoEvent(Exception):
     """The pasted text holds no event; the message says why and where."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """One file's text as somebody is trying it: it stands for the file of that name and is never written."""
+
+    #: As the running catalog names it, e.g. `presets/checkout.yaml`.
+    file: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinterestReply:
+    """What came of a test event that was sent."""
+
+    #: The HTTP status; None where no answer came.
+    status: int | None
+    #: What Pinterest said, or why no answer came. Holds no token.
+    body: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +54,13 @@ class Trial:
     draft: Draft | None = None
     #: Why the text is no event; "" where it is one.
     fault: str = ""
+    #: What is wrong with the draft; then nothing is explained.
+    draft_faults: tuple[Fault, ...] = ()
     #: What else there is to say of the text.
     remark: str = ""
-    report: EventReport | None = None
+    explanation: EventReport | None = None
     #: Pinterest's answers by preset, where the event was sent.
-    answers: dict[str, PinterestReply] = field(default_factory=dict)
+    replies: dict[str, PinterestReply] = field(default_factory=dict)
 
 
 class TesterPages:
@@ -48,81 +73,98 @@ class TesterPages:
     async def show(self, request: Request) -> Response:
         """Show the form with the first example, or with the `?example=` of a preset, and its result."""
         wanted = request.query_params.get("example")
-        return self._render(request, self._try(self._example_text(wanted), None))
+        return self._render(request, await self._try(self._example_text(wanted), None))
 
     async def run(self, request: Request) -> Response:
         """Do what the button says: load an example or a file, send a test event, or just look."""
         form = await read_form(request)
         if "example" in form:
             form = {**form, "event": self._example_text(form["example"])}
-        trial = self._try(form.get("event", ""), self._draft(form))
+        trial = await self._try(form.get("event", ""), self._draft(form))
         if preset := form.get("send"):
-            trial.answers.update(await self._send(trial.report, preset))
+            trial.replies.update(await self._send(trial.explanation, preset))
         return self._render(request, trial)
 
-    def _try(self, text: str, draft: Draft | None) -> Trial:
+    async def _try(self, text: str, draft: Draft | None) -> Trial:
+        running, now = self._services.running, self._services.clock()
         try:
-            event, remark = read_event(text)
+            event, remark = first_event(text, now)
+            catalog = running.with_draft(draft.file, draft.text) if draft else running.catalog
         except NoEvent as exc:
             return Trial(text=text, draft=draft, fault=str(exc))
-        report = self._services.tester.test_event(event, draft, self._services.clock())
-        return Trial(text=text, draft=draft, remark=remark, report=report)
+        except CatalogError as exc:
+            return Trial(text=text, draft=draft, draft_faults=exc.faults)
+        explanation = await self._services.explainer.explain(event, catalog, now=now)
+        return Trial(text=text, draft=draft, remark=remark, explanation=explanation)
 
     def _draft(self, form: Form) -> Draft | None:
         """Take the draft from the form; a newly chosen file begins as it runs."""
-        texts = {file.file: file.text for file in self._services.catalog.files()}
+        texts = self._services.running.texts
         chosen = form.get("draft_file", "")
         if chosen not in texts:
             return None
         begun = form.get("draft_of") == chosen and "reset" not in form
         return Draft(file=chosen, text=form.get("draft_text", "") if begun else texts[chosen])
 
-    async def _send(self, report: EventReport | None, preset: str) -> dict[str, PinterestReply]:
-        """Send what the preset made of the event, if it made something."""
-        made = {each.preset: each.payload for each in (report.presets if report else ())}
+    async def _send(self, explanation: EventReport | None, preset: str) -> dict[str, PinterestReply]:
+        """Send what the preset made of the event with `?test=true`, if it made something."""
+        made = {each.preset: each.payload for each in (explanation.presets if explanation else ())}
         payload = made.get(preset)
-        return {preset: await self._services.tester.send_test(payload)} if payload else {}
+        if not payload:
+            return {}
+        answer = await self._services.client.send([payload], test=True)
+        if isinstance(answer, Failure):
+            return {preset: PinterestReply(status=None, body=answer.reason)}
+        return {preset: PinterestReply(status=answer.status, body=orjson.dumps(answer.body).decode())}
 
-    def _example_text(self, preset: str | None) -> str:
+    def _example_text(self, wanted: str | None) -> str:
         """Return a preset's example; the first there is where the preset has none, "" where there are none.
 
         Raises UnknownPreset.
         """
-        presets = {each.name: each for each in self._services.catalog.presets()}
-        if preset and preset not in presets:
-            raise UnknownPreset(preset, presets)
-        examples = {each.name: each.example for each in _with_example(list(presets.values()))}
-        event = examples.get(preset or "") or next(iter(examples.values()), None)
+        presets = {each.name: each for each in self._services.running.catalog.presets}
+        if wanted and wanted not in presets:
+            raise UnknownPreset(wanted, presets)
+        examples = {each.name: each.example for each in _with_example(presets.values())}
+        event = examples.get(wanted or "") or next(iter(examples.values()), None)
         return pretty(fresh(event, self._services.clock())) if event else ""
 
     def _render(self, request: Request, trial: Trial) -> Response:
-        presets = self._services.catalog.presets()
+        running = self._services.running
         return self._pages.render(
             request,
             "tester.html",
             nav="tester",
             trial=trial,
-            examples=[preset.name for preset in _with_example(presets)],
-            files=[file.file for file in self._services.catalog.files()],
+            examples=[preset.name for preset in _with_example(running.catalog.presets)],
+            files=list(running.texts),
         )
 
 
-def read_event(text: str) -> tuple[Event, str]:
-    """Read one event, or the first of an array, and say so. Raises NoEvent."""
+def first_event(text: str, now: float) -> tuple[Event | EventRefused, str]:
+    """Return the event of a text, read as the door reads it, or the first of several with a remark that says so.
+
+    Raises NoEvent.
+    """
     if not text.strip():
         raise NoEvent("There is nothing here yet: paste an event as JSON, or pick an example.")
     try:
-        value = orjson.loads(text)
+        events = read_event_text(text.encode(errors="replace"), now=now)
+    except RequestRefused as exc:
+        raise NoEvent(_what_is_wrong(text) or exc.reason) from None
+    if not events:
+        raise NoEvent("There is no event in this array.")
+    return events[0], f"The first of {len(events)} events is shown." if len(events) > 1 else ""
+
+
+def _what_is_wrong(text: str) -> str:
+    """Return where a text stops to be JSON; "" where it is JSON."""
+    try:
+        orjson.loads(text)
     except orjson.JSONDecodeError as exc:
-        raise NoEvent(f"This is not JSON: line {exc.lineno}, column {exc.colno}: {exc.msg}.") from None
-    remark = ""
-    if isinstance(value, list) and value:
-        remark = f"The first of {len(value)} events is shown." if len(value) > 1 else ""
-        value = value[0]
-    if not isinstance(value, dict):
-        raise NoEvent("A Segment event is a JSON object: it begins with { and ends with }.")
-    return value, remark
+        return f"This is not JSON: line {exc.lineno}, column {exc.colno}: {exc.msg}."
+    return ""
 
 
-def _with_example(presets: Sequence[PresetView]) -> list[PresetView]:
+def _with_example(presets: Iterable[Preset]) -> list[Preset]:
     return [preset for preset in presets if preset.example]

@@ -9,7 +9,7 @@ from app.outbox.counts import enqueue_tallies
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.protocol import Outbox
 
-__all__ = ["Outbox", "OutboxRules", "enqueue_tallies", "open_outbox"]
+__all__ = ["Outbox", "OutboxRules", "enqueue_tallies", "exists", "open_outbox"]
 
 
 def open_outbox(url: str, rules: OutboxRules, *, clock: Callable[[], float] = time.time) -> Outbox:
@@ -32,6 +32,15 @@ def open_outbox(url: str, rules: OutboxRules, *, clock: Callable[[], float] = ti
     if scheme == "nats" and rest.strip(","):
         return _open_cluster([f"nats://{each}" for each in rest.split(",") if each], rules, clock)
     raise SettingsError("OUTBOX_URL: must be sqlite:///FILE (relative), sqlite:////FILE (absolute) or nats://HOST,HOST")
+
+
+def exists(url: str) -> bool:
+    """Return whether the store that `url` names is there without opening it, which would make it.
+
+    Of a store that is no file only opening it tells, so it is taken to be there.
+    """
+    file = url.removeprefix("sqlite:///")
+    return file == url or Path(file).exists()
 
 
 def _open_cluster(servers: list[str], rules: OutboxRules, clock: Callable[[], float]) -> Outbox:

@@ -1,111 +1,135 @@
-"""What would become of one event, step by step: for the console's event tester. Nothing of it is kept."""
+"""What would become of an event, and why: one explanation, shown by the event tester and by `pinrelay preview`.
 
-from collections.abc import Iterator, Mapping
+The event goes the pipeline's own way (`walk`), and the outbox says what was sent before. Nothing of it is kept.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import orjson
+from msgspec.structs import replace
 
 from app.catalog import Catalog, Preset
-from app.catalog.running import RunningCatalog
-from app.destination import ConversionRules, ReportConversionEvent
-from app.destination.client import Answer as PinterestAnswer
-from app.destination.client import Failure
+from app.destination import ConversionRules
 from app.destination.normalised_forms import normalised_forms
 from app.destination.user_field import USER_FIELDS
-from app.errors import CatalogError, EventError, EventInvalid, MappingError
-from app.receiving.reports import ConditionReport, Draft, EventReport, FieldReport, PinterestReply, PresetReport
+from app.errors import EventRefused, MappingError
+from app.receiving.receipts import Drafts, receipt_of_refusal
+from app.receiving.reports import ConditionReport, EventReport, FieldReport, PresetReport
+from app.receiving.walk import Walk, WhyOff
 from app.sandbox import judge
-from app.source import Arrival, read_event
 from app.trigger import ABSENT
-from app.types import Event, Exit
+from app.types import Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, Receipt, Seen
+from app.values.hidden_emails import unpersonal_id
+
+_WIRE_NAMES = {f"user_data.{field.name}": f"user_data.{field.wire}" for field in USER_FIELDS}
 
 
-class _Sends(Protocol):
-    async def send(self, payloads: list[bytes], *, test: bool = False) -> PinterestAnswer | Failure: ...
+class Sees(Protocol):
+    """The one thing that is asked of the outbox."""
+
+    async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
+        """Do `Outbox.seen`."""
+        ...
 
 
-class Tester:
-    """Runs one event by every preset, with a draft in place of one file where there is one."""
+class Explainer:
+    """Tells what would become of events. Without an outbox every event is taken as new."""
 
-    def __init__(self, running: RunningCatalog, rules: ConversionRules, client: _Sends) -> None:
-        self._running = running
+    def __init__(
+        self, walk: Walk, rules: ConversionRules, *, outbox: Sees | None = None, why_kept: WhyOff | None = None
+    ) -> None:
+        """Take the way that events go, the rules it was made of, and who remembers what was sent.
+
+        `why_kept` returns why the deliveries of a preset are kept instead of being sent, None where they are sent.
+        """
+        self._walk = walk
         self._rules = rules
-        self._action = ReportConversionEvent(rules)
-        self._client = client
-        self._wire_names = {f"user_data.{field.name}": f"user_data.{field.wire}" for field in USER_FIELDS}
+        self._outbox = outbox
+        self._why_kept = why_kept or (lambda _: None)
 
-    def test_event(self, event: Event, draft: Draft | None, now: float) -> EventReport:
-        """Map the event by every preset."""
-        try:
-            catalog = self._catalog(draft)
-            complete = read_event(event, Arrival.at(now))
-        except CatalogError as exc:
-            return EventReport(draft_faults=exc.faults)
-        except EventError as exc:
-            return EventReport(refusal=exc.reason)
-        return EventReport(presets=tuple(self._preset(preset, complete, now) for preset in catalog.presets))
-
-    def _catalog(self, draft: Draft | None) -> Catalog:
-        if draft is None:
-            return self._running.catalog
-        presets, mappings = dict(self._running.preset_texts), dict(self._running.mapping_texts)
-        (mappings if draft.file in mappings else presets)[draft.file] = draft.text
-        return self._running.compile(presets, mappings)
-
-    def _preset(self, preset: Preset, event: Event, now: float) -> PresetReport:
-        finding = preset.trigger.explain(event)
-        conditions = tuple(
-            ConditionReport(text=part.text, held=part.held, found=None if part.found is ABSENT else _json(part.found))
-            for part in finding.conditions()
+    async def explain(self, event: Event | EventRefused, catalog: Catalog, *, now: float) -> EventReport:
+        """Return what would become of an event, read as the door reads it. Raises OutboxUnavailable."""
+        if isinstance(event, EventRefused):
+            return EventReport(receipt=receipt_of_refusal(event))
+        message_id = unpersonal_id(event["messageId"])
+        lines = self._walk.lines(event, catalog, now=now)
+        new = [self._walk.delivery(message_id, line, line.event) for line in lines if line.event]
+        seen = dict(zip((delivery.preset for delivery in new), await self._seen(new, now), strict=True))
+        lines = [_judged(line, seen.get(line.preset or "")) for line in lines]
+        return EventReport(
+            receipt=EventReceipt(message_id=message_id, deliveries=tuple(lines)),
+            presets=tuple(self._reports(event, catalog, lines, seen, now)),
         )
-        if not finding.held:
-            return PresetReport(
+
+    async def receipt(self, events: Iterable[Event | EventRefused], catalog: Catalog, *, now: float) -> Receipt:
+        """Return the receipt that `Pipeline.accept` would give, without the reasons behind it: for many events.
+
+        Raises OutboxUnavailable.
+        """
+        drafts = Drafts()
+        for event in events:
+            self._walk.draft(event, catalog, drafts, now=now)
+        seen = await self._seen(drafts.deliveries, now)
+        return drafts.receipt(
+            [
+                Enqueued(exit=Exit.DUPLICATE, reason=each.reason) if each else Enqueued(exit=Exit.ENQUEUED)
+                for each in seen
+            ]
+        )
+
+    async def _seen(self, deliveries: Sequence[NewDelivery], now: float) -> Sequence[Seen | None]:
+        if self._outbox is None or not deliveries:
+            return [None] * len(deliveries)
+        return await self._outbox.seen(deliveries, now=now)
+
+    def _reports(
+        self, event: Event, catalog: Catalog, lines: Sequence[Line], seen: Mapping[str, Seen | None], now: float
+    ) -> Iterator[PresetReport]:
+        by_preset = {line.preset: line for line in lines}
+        for preset in catalog.presets:
+            finding = preset.trigger.explain(event)
+            blamed = finding.blamed()
+            line = by_preset.get(preset.name) or _line_of_none(preset, lines[0], matched=finding.held)
+            earlier = seen.get(preset.name)
+            yield PresetReport(
                 preset=preset.name,
                 enabled=preset.enabled,
-                matched=False,
-                conditions=conditions,
-                exit=Exit.UNMATCHED,
-                reason="the trigger does not hold",
+                matched=finding.held,
+                conditions=tuple(
+                    ConditionReport(
+                        text=part.text,
+                        held=part.held,
+                        blamed=any(part is each for each in blamed),
+                        found=None if part.found is ABSENT else _json(part.found),
+                    )
+                    for part in finding.conditions()
+                ),
+                exit=line.exit,
+                reason=line.reason,
+                seen_at=earlier.at if earlier else None,
+                kept=(self._why_kept(preset.name) or "") if line.exit is Exit.ENQUEUED else "",
+                fields=tuple(self._fields(preset, event, line.event or {})) if finding.held else (),
+                warnings=line.warnings,
+                payload=orjson.dumps(line.event) if line.event else None,
+                schema_problems=tuple(self._problems(line.event, now)),
             )
-        return self._matched(preset, event, conditions, now)
 
-    def _matched(
-        self, preset: Preset, event: Event, conditions: tuple[ConditionReport, ...], now: float
-    ) -> PresetReport:
-        built: dict[str, Any] = {}
-        warnings: list[str] = []
-        reason = ""
-        fields: tuple[FieldReport, ...] = ()
+    def _problems(self, built: Event | None, now: float) -> list[str]:
+        """Return what Pinterest would say against a finished event; nothing where there is none."""
+        return [] if built is None else judge(built, now, event_names=self._rules.custom_event_names)
+
+    def _fields(self, preset: Preset, event: Event, built: Event) -> Iterator[FieldReport]:
+        """Yield where each field's value came from, and what it became; nothing where the mapping has no result."""
         try:
             resolved = preset.mapping.resolve(event) or {}
-            fields = tuple(self._fields(preset, event, resolved, built))
-            made, warnings = self._action(resolved, now=now)
-            built.update(made)
-            fields = tuple(self._fields(preset, event, resolved, built))
-        except EventInvalid as exc:
-            reason = exc.reason
-        except MappingError as exc:
-            reason = str(exc)
-        return PresetReport(
-            preset=preset.name,
-            enabled=preset.enabled,
-            matched=True,
-            conditions=conditions,
-            exit=Exit.INVALID if reason else Exit.ENQUEUED,
-            reason=reason,
-            fields=fields,
-            warnings=tuple(warnings),
-            payload=orjson.dumps(built) if built else None,
-            schema_problems=tuple(judge(built, now=now)) if built else (),
-        )
-
-    def _fields(
-        self, preset: Preset, event: Event, resolved: Mapping[str, Any], built: Mapping[str, Any]
-    ) -> Iterator[FieldReport]:
-        """Say where each field's value came from, and what it became."""
+            rows = preset.mapping.explain(event)
+        except MappingError:
+            return
         forms = normalised_forms(resolved.get("user_data"), self._rules)
-        for row in preset.mapping.explain(event):
-            sent = self._sent(built, row.path)
+        for row in rows:
+            sent = _sent(built, row.path)
             yield FieldReport(
                 field=row.path.replace(".", "/"),
                 paths=tuple(read.path for read in row.reads),
@@ -114,20 +138,31 @@ class Tester:
                 sent=None if sent is None else _json(sent),
             )
 
-    def _sent(self, built: Mapping[str, Any], path: str) -> Any:
-        """Return what stands in the finished event for a field of the mapping; None where nothing does."""
-        value: Any = built
-        for key in self._wire_names.get(path, path).split("."):
-            value = value.get(key) if isinstance(value, dict) else None
-        return value
 
-    async def send_test(self, payload: bytes) -> PinterestReply:
-        """Send one finished event with `?test=true`."""
-        answer = await self._client.send([payload], test=True)
-        if isinstance(answer, Failure):
-            return PinterestReply(status=None, body=answer.reason)
-        return PinterestReply(status=answer.status, body=_json(answer.body))
+def _judged(line: Line, earlier: Seen | None) -> Line:
+    return replace(line, exit=Exit.DUPLICATE, reason=earlier.reason) if earlier else line
+
+
+def _line_of_none(preset: Preset, first: Line, *, matched: bool) -> Line:
+    """Return what there is to say of a preset that has no line in the receipt, whose first line is `first`."""
+    if not matched:
+        return Line(preset=preset.name, exit=Exit.UNMATCHED, reason="the trigger does not hold")
+    if not preset.enabled:
+        return Line(preset=preset.name, exit=Exit.UNMATCHED, reason="`enabled: false` in its file takes it out")
+    return Line(preset=preset.name, exit=first.exit, reason=first.reason)
+
+
+def _sent(built: Mapping[str, Any], path: str) -> Any:
+    """Return what stands in the finished event for a field of the mapping; None where nothing does."""
+    value: Any = built
+    for key in _WIRE_NAMES.get(path, path).split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _json(value: Any) -> str:
-    return orjson.dumps(value).decode()
+    """Return a value of an event as JSON; orjson writes neither more than 254 levels nor very large integers."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False)

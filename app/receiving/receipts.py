@@ -4,10 +4,22 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import itemgetter
 from typing import TypeAlias
 
 from app.errors import EventRefused
-from app.types import MAX_LABEL_CHARACTERS, Enqueued, EventReceipt, Exit, Line, NewDelivery, Note, Receipt, Tally
+from app.types import (
+    MAX_LABEL_CHARACTERS,
+    Enqueued,
+    EventReceipt,
+    Exit,
+    Line,
+    Message,
+    NewDelivery,
+    Note,
+    Receipt,
+    Tally,
+)
 from app.values.hidden_emails import unpersonal_id
 
 #: What the ledger keeps a note of; unmatched events are only counted.
@@ -31,8 +43,8 @@ class Drafts:
 
     def refuse(self, event: EventRefused) -> None:
         """Add an event that could not be read."""
-        message_id = event.message_id and unpersonal_id(event.message_id)
-        self.add(message_id, [Line(preset=None, exit=Exit.REFUSED, reason=event.reason)])
+        receipt = receipt_of_refusal(event)
+        self.add(receipt.message_id, receipt.deliveries)
 
     def add(self, message_id: str | None, lines: Sequence[Line]) -> None:
         """Add what an event gives."""
@@ -81,6 +93,12 @@ class Drafts:
         )
 
 
+def receipt_of_refusal(event: EventRefused) -> EventReceipt:
+    """Return what is told of an event that could not be read."""
+    message_id = event.message_id and unpersonal_id(event.message_id)
+    return EventReceipt(message_id=message_id, deliveries=(Line(preset=None, exit=Exit.REFUSED, reason=event.reason),))
+
+
 def receipt_of(events: Sequence[EventReceipt]) -> Receipt:
     """Make a receipt, which counts the exits of its events."""
     counts: defaultdict[Exit, int] = defaultdict(int)
@@ -89,6 +107,18 @@ def receipt_of(events: Sequence[EventReceipt]) -> Receipt:
             counts[line.exit] += 1
     accepted = len(events) - counts.get(Exit.REFUSED, 0)
     return Receipt(events=tuple(events), counts={Exit.ACCEPTED: accepted, **counts})
+
+
+def receipt_of_message(message: Message) -> EventReceipt:
+    """Return what its senders were told of a message id, oldest first: a line for each time that it arrived.
+
+    Events that no preset takes are counted only, so nothing is known of them.
+    """
+    lines = [
+        (each.enqueued_at, _line(each.preset, Exit.ENQUEUED, "", each.warnings)) for each in message.deliveries
+    ] + [(at, _line(note.preset, note.exit, note.reason, note.warnings)) for at, note in message.notes]
+    lines.sort(key=itemgetter(0))
+    return EventReceipt(message_id=message.message_id, deliveries=tuple(line for _, line in lines))
 
 
 def _settled(line: Line, answer: Enqueued) -> Line:

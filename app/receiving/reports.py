@@ -1,21 +1,23 @@
-"""What would become of one event, as records: for the tester, previews and pages.
+"""What would become of one event, as records, and the words for it: the same on a page and on the command line.
 
 Personal data appears in them only where a person has just pasted it; nothing of them is kept.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from app.errors import Fault
-from app.types import Exit
+from app.types import EventReceipt, Exit
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """One file's text as somebody is trying it: it stands for the file of that name and is never written."""
-
-    #: A `SourceFile.file`.
-    file: str
-    text: str
+#: How an event, or its delivery for one preset, leaves the way to the outbox, as the end of a sentence.
+IN_WORDS: Mapping[Exit, str] = {
+    Exit.REFUSED: "not a Segment event",
+    Exit.UNMATCHED: "did not match",
+    Exit.WITHHELD: "withheld",
+    Exit.ENQUEUED: "would be sent",
+    Exit.DUPLICATE: "a duplicate",
+    Exit.INVALID: "invalid",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,8 @@ class ConditionReport:
     #: As written in the trigger.
     text: str
     held: bool
+    #: It is a reason why the trigger does not hold; below a `not` that may be a condition that held.
+    blamed: bool
     #: The value found, as JSON; None where the event has none.
     found: str | None
 
@@ -35,7 +39,7 @@ class FieldReport:
 
     #: `user_data/email`.
     field: str
-    #: Where the value was looked for, e.g. `$.context.traits.email`; empty for a fixed value.
+    #: Where the value was looked for, e.g. `context.traits.email`; empty for a fixed value.
     paths: tuple[str, ...]
     #: What was found, as JSON; None where nothing was.
     value: str | None
@@ -50,39 +54,66 @@ class PresetReport:
     """What one preset makes of the event."""
 
     preset: str
-    #: False where the file, or a switch, takes the preset out.
+    #: False where its file takes the preset out.
     enabled: bool
+    #: Its trigger holds, whether or not anything is sent.
     matched: bool
     conditions: tuple[ConditionReport, ...]
-    #: The rest is empty where it did not match.
     exit: Exit
-    #: Why there is no delivery; "" where there is one.
+    #: Why there is no new delivery; "" where there is one.
     reason: str = ""
+    #: When the earlier delivery that this one repeats was enqueued or redriven; None where it repeats none.
+    seen_at: float | None = None
+    #: Why the delivery would be kept for now instead of being sent; "" where nothing is switched off.
+    kept: str = ""
+    #: Empty where it did not match, or where the mapping cannot be resolved.
     fields: tuple[FieldReport, ...] = ()
     warnings: tuple[str, ...] = ()
-    #: The finished Pinterest event as JSON; None where invalid.
+    #: The finished Pinterest event as JSON; None where there is none.
     payload: bytes | None = None
     #: What Pinterest's schema says against it, one sentence each; empty where it agrees.
     schema_problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventReport:
-    """What would become of one event."""
+class Headline:
+    """What there is to say first."""
 
-    #: One a preset, in the catalog's order; empty where the event was refused or the draft has faults.
-    presets: tuple[PresetReport, ...] = ()
-    #: Why it is no Segment event; "" where it is one.
-    refusal: str = ""
-    #: What is wrong with the draft; then the presets say nothing.
-    draft_faults: tuple[Fault, ...] = ()
+    level: Literal["good", "warn", "bad"]
+    title: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PinterestReply:
-    """Pinterest's answer to a test event."""
+class EventReport:
+    """What would become of one event."""
 
-    #: The HTTP status; None where no answer came.
-    status: int | None
-    #: What it said, or why no answer came. Holds no token.
-    body: str
+    #: Exactly what its sender would be told. Lines with a finished event have it.
+    receipt: EventReceipt
+    #: One a preset, switched-off ones too, in the catalog's order; empty where the event was refused.
+    presets: tuple[PresetReport, ...] = ()
+
+    @property
+    def headline(self) -> Headline:
+        """The whole of it in one or two sentences."""
+        lines = self.receipt.deliveries
+        sent = [line.preset or "" for line in lines if line.exit is Exit.ENQUEUED]
+        if sent:
+            count = f"{len(sent)} {'delivery' if len(sent) == 1 else 'deliveries'}"
+            return Headline(level="good", title=f"{count} to Pinterest:", text=f"{', '.join(sent)}.")
+        exits = {line.exit for line in lines}
+        if Exit.REFUSED in exits:
+            return Headline(level="bad", title="Refused.", text=lines[0].reason)
+        if Exit.UNMATCHED in exits:
+            return Headline(
+                level="warn",
+                title="No preset matches this event.",
+                text="For each there is the condition that failed, and what the event holds there.",
+            )
+        if exits == {Exit.WITHHELD}:
+            return Headline(
+                level="warn", title="Withheld.", text=", ".join(dict.fromkeys(each.reason for each in lines))
+            )
+        if exits == {Exit.DUPLICATE}:
+            return Headline(level="warn", title="Sent before.", text="Nothing would be sent again.")
+        return Headline(level="bad", title="Matched, but nothing would be sent.", text="Each preset has its reason.")

@@ -35,9 +35,11 @@ def summary(result: Result) -> dict[str, Any]:
         ndjson(page("a"), page("b")),
         b"\n" + ndjson(page("a"), page("b")),
         json.dumps([page("a"), page("b")], indent=1).encode(),
+        json.dumps({"batch": [page("a"), page("b")]}).encode(),
+        ndjson({"json": page("a")}, {"json": page("b")}),
         gzip.compress(ndjson(page("a"), page("b"))),
     ],
-    ids=["NDJSON", "blank line first", "array", "gzip"],
+    ids=["NDJSON", "blank line first", "array", "batch", "wrapped", "gzip"],
 )
 def test_it_reads(run: Run, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "events"
@@ -70,6 +72,7 @@ def test_a_dry_run_stores_nothing(run: Run, tmp_path: Path) -> None:
     file.write_bytes(ndjson(page("a")))
     assert summary(run("import", file, "--dry-run", "--json"))["exits"] == {"enqueued": 1}
     assert summary(run("import", file, "--json"))["exits"] == {"enqueued": 1}
+    assert summary(run("import", file, "--dry-run", "--json"))["exits"] == {"duplicate": 1}
 
 
 @pytest.mark.parametrize("since", ["2d", "48h", (datetime.now(UTC) - timedelta(days=2)).date().isoformat()])

@@ -95,7 +95,9 @@ def test_redriving_everything_has_to_be_said(run: Run) -> None:
 
 
 def test_a_message_is_shown_with_what_became_of_it(run: Run) -> None:
-    assert json.loads(run("message", "m-1").stdout)["deliveries"][0]["state"] == "dead"
+    shown = json.loads(run("message", "m-1").stdout)
+    assert shown["deliveries"][0]["state"] == "dead"
+    assert [(line["preset"], line["exit"]) for line in shown["receipt"]] == [("Checkout", "enqueued")]
     assert run("message", "nobody").exit_code == 1
 
 

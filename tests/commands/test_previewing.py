@@ -1,5 +1,7 @@
 """`pinrelay check` and `pinrelay preview`."""
 
+import asyncio
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +11,12 @@ import pytest
 from typer.testing import Result
 
 from app.errors import CatalogError
+from app.outbox import open_outbox
+from app.shared_values import PRESET_SWITCH, Switch
+from tests.outbox.build import rules
 
 Run = Callable[..., Result]
-PAGE = {"type": "page", "messageId": "p-1", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
+PAGE: dict[str, Any] = {"type": "page", "messageId": "p-1", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
 SCREEN = {"type": "screen", "messageId": "s-1"}
 
 
@@ -70,14 +75,108 @@ def test_preview_tells_what_is_no_event(run: Run) -> None:
     assert line["deliveries"][0]["exit"] == "refused"
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps(PAGE).encode(),
+        json.dumps({"json": PAGE}).encode(),
+        json.dumps({"batch": [PAGE]}, indent=1).encode(),
+        gzip.compress(json.dumps([PAGE]).encode()),
+    ],
+    ids=["event", "wrapped", "batch", "gzip"],
+)
+def test_preview_and_import_read_the_same_files(run: Run, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "events"
+    file.write_bytes(content)
+    (from_file,), (from_pipe,) = lines(run("preview", file)), lines(run("preview", "-", stdin=content))
+    assert from_file["deliveries"][0]["exit"] == from_pipe["deliveries"][0]["exit"] == "enqueued"
+    assert json.loads(run("import", file, "--json").stdout)["exits"] == {"enqueued": 1}
+
+
+def test_a_file_that_cannot_be_read_is_named(run: Run, tmp_path: Path) -> None:
+    result = run("preview", tmp_path / "nowhere")
+    assert result.exit_code == 2
+    assert "nowhere cannot be read" in " ".join(result.output.split())
+
+
+def explained(run: Run, *events: Any, **settings: str) -> str:
+    result = run("preview", "-", "--explain", stdin=json.dumps(events), **settings)
+    assert result.exit_code == 0, result.output
+    return " ".join(result.stdout.split())
+
+
 def test_preview_explains_each_field_by_the_path_it_came_from(run: Run) -> None:
-    result = run("preview", "-", "--explain", stdin=json.dumps([PAGE, SCREEN, 3]))
-    assert result.exit_code == 0
-    assert "context.userAgent" in result.stdout
-    assert "(the mapping itself)" in result.stdout
-    assert "refused: " in result.stdout
+    told = explained(run, PAGE, 3)
+    assert "p-1: 1 delivery to Pinterest: Page Visit." in told
+    assert "Page Visit: would be sent" in told
+    assert "context.userAgent" in told
+    assert "(the mapping itself)" in told
+    assert "Refused. the event is not a JSON object" in told
+
+
+def test_an_event_that_no_preset_takes_is_explained_by_the_conditions_that_failed(run: Run) -> None:
+    told = explained(run, SCREEN)
+    assert "s-1: No preset matches this event." in told
+    assert 'Page Visit │ type = "page" │ "screen"' in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"integrations": {"All": False}}, "p-1: Withheld. integrations: All is off"),
+        ({"context": {}}, "Page Visit: invalid: user_data needs at least one of"),
+        ({"context": {**PAGE["context"], "locale": "[bold]xx"}}, "p-1: 1 delivery"),
+    ],
+)
+def test_what_is_not_sent_is_explained_in_the_words_of_the_receipt(
+    run: Run, changes: dict[str, Any], said: str
+) -> None:
+    assert said in explained(run, PAGE | changes)
+    (line,) = lines(run("preview", "-", stdin=json.dumps(PAGE | changes)))
+    (delivery,) = line["deliveries"]
+    assert delivery["reason"] in explained(run, PAGE | changes)
 
 
 def test_preview_stores_nothing(run: Run, tmp_path: Path) -> None:
     run("preview", "-", stdin=json.dumps(PAGE))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_preview_tells_what_was_sent_before_and_since_when(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "events"
+    file.write_text(json.dumps(PAGE), encoding="utf-8")
+    assert lines(run("preview", file))[0]["deliveries"][0]["exit"] == "enqueued"
+    run("import", file)
+
+    (line,) = lines(run("preview", file))
+    assert line["deliveries"][0]["exit"] == "duplicate"
+    (line,) = lines(run("preview", file, "--explain", "--json"))
+    (preset,) = (each for each in line["presets"] if each["matched"])
+    assert preset["seen_at"] == json.loads(run("message", "p-1").stdout)["deliveries"][0]["enqueued_at"]
+    told = explained(run, PAGE)
+    assert "p-1: Sent before." in told
+    assert "a duplicate: the same event_id was enqueued before, as delivery 1 (20" in told
+
+
+@pytest.mark.parametrize(
+    ("switched_off", "exit_", "said"),
+    [
+        ("hold", "enqueued", "Page Visit: would be sent, but kept for now: the preset is switched off"),
+        ("refuse", "withheld", "Page Visit: withheld: the preset is switched off"),
+    ],
+)
+def test_preview_and_import_obey_the_switches_as_the_server_does(
+    run: Run, tmp_path: Path, switched_off: str, exit_: str, said: str
+) -> None:
+    async def switch_off() -> None:
+        outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules())
+        await PRESET_SWITCH.of("Page Visit").write(outbox, Switch(on=False))
+        await outbox.close()
+
+    asyncio.run(switch_off())
+    file = tmp_path / "events"
+    file.write_text(json.dumps(PAGE), encoding="utf-8")
+    assert said in explained(run, PAGE, SWITCHED_OFF=switched_off)
+    for arguments in (("--dry-run",), ()):
+        result = run("import", file, *arguments, "--json", SWITCHED_OFF=switched_off)
+        assert json.loads(result.stdout)["exits"] == {exit_: 1}

@@ -78,11 +78,19 @@ def test_the_names_in_the_json_are_those_of_the_documentation(
 
 def test_explaining_in_json_names_the_paths(run: Run, events: Path) -> None:
     first, _ = map(json.loads, run("preview", events, "--explain", "--json").stdout.splitlines())
-    (row,) = (row for row in first["fields"] if row["field"] == "user_data.client_ip_address")
-    assert row == {"field": "user_data.client_ip_address", "from": ["context.ip"], "value": "203.0.113.9"}
+    (preset,) = (each for each in first["presets"] if each["matched"])
+    (row,) = (row for row in preset["fields"] if row["field"] == "user_data/client_ip_address")
+    value = "203.0.113.9"
+    assert row == {
+        "field": "user_data/client_ip_address",
+        "from": ["context.ip"],
+        "value": value,
+        "normalised": "",
+        "sent": value,
+    }
 
     (refused,) = map(json.loads, run("preview", "-", "--explain", "--json", stdin="[3]").stdout.splitlines())
-    assert refused["refused"]
+    assert (refused["deliveries"][0]["exit"], refused["presets"]) == ("refused", [])
 
 
 def call(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:

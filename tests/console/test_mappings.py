@@ -6,9 +6,8 @@ import pytest
 
 from app.console.masking import masked
 from app.coordination import Switches
-from app.errors import Fault
 from app.shared_values import PROCESSES, Process
-from tests.console.world import NOW, World, open_world
+from tests.console.world import LEAD, NOW, World, open_world
 
 
 async def page_of(world: World, path: str = "/console/mappings") -> str:
@@ -32,15 +31,10 @@ async def test_it_lists_the_presets_and_what_each_sends(world: World) -> None:
         assert said in page
 
 
-async def test_without_presets_it_says_where_they_come_from(world: World) -> None:
-    world.catalog.shown = []
-    assert "Put YAML files into PRESETS_DIR" in await page_of(world)
-
-
 async def test_a_process_that_runs_another_catalog_shows(world: World) -> None:
     assert "No process has reported yet." in await page_of(world)
     for process in (
-        Process(process_id="host-1", role="all", generation="generation-now", seen_at=NOW - 1),
+        Process(process_id="host-1", role="all", generation=world.running.catalog.generation, seen_at=NOW - 1),
         Process(process_id="host-2", role="send", generation="before", seen_at=NOW + 1),
     ):
         await PROCESSES.of(process.process_id).write(world.outbox, process)
@@ -89,18 +83,18 @@ class TestSwitches:
 
 class TestReload:
     async def test_files_that_are_taken_up(self, world: World) -> None:
-        answer = await world.browser.post("/console/mappings/reload")
-        assert world.catalog.reloads == 1
-        assert "The files were read again and are in use." in await page_of(world, answer.headers["location"])
-
-    async def test_files_with_faults_change_nothing_and_every_fault_is_listed(self, world: World) -> None:
-        world.catalog.found = [
-            Fault(file="presets/a.yaml", path="/subscribe", message="column 7: text is quoted"),
-            Fault(path="", message="51 presets are enabled"),
-        ]
+        world.write("lead", LEAD.replace("name: Lead", "name: Newsletter"))
+        assert "Newsletter" not in await page_of(world)
         answer = await world.browser.post("/console/mappings/reload")
         page = await page_of(world, answer.headers["location"])
-        for said in ("nothing was changed", "2 faults", "presets/a.yaml", "/subscribe", "text is quoted", "51 presets"):
+        assert "The files were read again and are in use." in page
+        assert "Newsletter" in page
+
+    async def test_files_with_faults_change_nothing_and_every_fault_is_listed(self, world: World) -> None:
+        world.write("a", LEAD.replace('"Generate Lead"', "Lead").replace("name: Lead", "nam: Lead"))
+        answer = await world.browser.post("/console/mappings/reload")
+        page = await page_of(world, answer.headers["location"])
+        for said in ("nothing was changed", "3 faults", "presets/a.yaml", "/subscribe", "/nam", "off in its file"):
             assert said in page
 
 

@@ -7,7 +7,7 @@ import pytest
 from app.console.labels import WARNING_ADVICE
 from app.shared_values import BLOCKED
 from app.types import Delivered, Exit, Rejected, State, Tally
-from tests.console.world import ACCOUNT, CHECKOUT, NOW, World, new_delivery, open_world
+from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
 from tests.delivery.claims import a_block
 
 
@@ -35,10 +35,8 @@ async def test_the_command_names_the_headers_that_a_sender_must_add(tmp_path: Pa
 
 
 async def test_without_an_example_the_command_sends_a_page(world: World) -> None:
-    world.catalog.shown = []
-    page = await page_of(world)
-    assert '"type":"page"' in page
-    assert "There are no presets." in page
+    world.without_examples()
+    assert '"type":"page"' in await page_of(world)
 
 
 async def test_the_sandbox_is_named(tmp_path: Path) -> None:
@@ -113,12 +111,12 @@ async def test_a_destination_that_is_no_longer_blocked_is_well(world: World) -> 
 
 
 async def test_switches_show(world: World) -> None:
-    await world.enqueue(tallies=[Tally(name="matched", preset=CHECKOUT.name)])
+    await world.enqueue(tallies=[Tally(name="matched", preset="Checkout")])
     await world.coordination.switch(None, on=False)
-    await world.coordination.switch(CHECKOUT.name, on=False)
+    await world.coordination.switch("Checkout", on=False)
     page = await page_of(world)
     assert "Sending is switched off." in page
-    assert "No events: Page Visit, Lead." in page
+    assert "No events: Lead, Page Visit." in page
     assert 'Checkout <span class="badge">off</span>' in page
 
 

@@ -1,144 +1,106 @@
-"""A console over a real SQLite outbox, with a catalog and a tester that say what a test tells them to."""
+"""A console over a real SQLite outbox, real presets in a folder of the test, and a Pinterest that records its calls."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import orjson
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from app.console import (
-    Access,
-    ConsoleServices,
-    DestinationView,
-    PresetView,
-    SourceFile,
-    create_console,
-)
+from app import assemble
+from app.catalog.running import RunningCatalog
+from app.console import Access, ConsoleServices, DestinationView, create_console
 from app.console.labels import COMPONENT_LABELS
 from app.coordination import Coordination
-from app.errors import CatalogError, Fault
+from app.destination.client import PinterestClient
 from app.outbox import Outbox, OutboxRules, open_outbox
-from app.receiving.reports import ConditionReport, Draft, EventReport, FieldReport, PinterestReply, PresetReport
-from app.types import Event, Exit, NewDelivery, Note, Outcome, Settlement, State, Tally
+from app.receiving.pipeline import Pipeline
+from app.types import NewDelivery, Note, Outcome, Settlement, State, Tally
+from tests import assembled
 
 NOW = 1_795_000_000.0  # 2026-11-18 11:06:40 UTC
 ACCOUNT = "549755885175"
 PASSWORD = "correct horse"
 RULES = OutboxRules(dedup_window_s=86_400, dedup_orders=True, ledger_s=2_592_000, payload_s=0, max_backlog=1_000)
 
-CHECKOUT = PresetView(
-    name="Checkout",
-    file="presets/checkout.yaml",
-    description="A customer completes an order.",
-    subscribe='type = "track" AND event = "Checkout"',
-    action="report_conversion_event",
-    event_name="checkout",
-    action_source="web",
-    enabled=True,
-    sends=(("event_time", "$.timestamp"), ("user_data/email", "$.properties.email")),
-    example={"type": "track", "event": "Checkout", "messageId": "example-1", "properties": {"note": "it's <b>"}},
-)
-PAGE_VISIT = PresetView(
-    name="Page Visit",
-    file="presets/page_visit.yaml",
-    description="",
-    subscribe='type = "page"',
-    action="report_conversion_event",
-    event_name="page_visit",
-    action_source="web",
-    enabled=True,
-    sends=(("event_time", "$.timestamp"),),
-    example=None,
-)
-LEAD = PresetView(
-    name="Lead",
-    file="presets/lead.yaml",
-    description="",
-    subscribe='event = "Generate Lead"',
-    action="report_conversion_event",
-    event_name="lead",
-    action_source="web",
-    enabled=False,
-    sends=(),
-    example={"type": "track", "event": "Generate Lead"},
-)
-ENQUEUED = PresetReport(
-    preset="Checkout",
-    enabled=True,
-    matched=True,
-    conditions=(ConditionReport(text='event = "Checkout"', held=True, found='"Checkout"'),),
-    exit=Exit.ENQUEUED,
-    fields=(
-        FieldReport(field="event_name", paths=(), value='"checkout"', normalised="", sent='"checkout"'),
-        FieldReport(
-            field="user_data/email",
-            paths=("$.properties.email", "$.context.traits.email"),
-            value='" Ada@Example.com"',
-            normalised="ada@example.com",
-            sent='["b7e9a4"]',
-        ),
-        FieldReport(field="user_data/phone", paths=("$.properties.phone",), value=None, normalised="", sent=None),
-    ),
-    warnings=("currency: taken from the first product",),
-    payload=orjson.dumps({"event_name": "checkout", "user_data": {"em": ["b7e9a4"]}}),
-)
-UNMATCHED = PresetReport(
-    preset="Page Visit",
-    enabled=True,
-    matched=False,
-    conditions=(
-        ConditionReport(text='type = "page"', held=False, found='"track"'),
-        ConditionReport(text="userId != null", held=False, found=None),
-    ),
-    exit=Exit.UNMATCHED,
-)
+#: Small, so that it compiles in no time.
+MAPPING = """
+name: Report
+description: Reports a conversion.
+fields:
+  event_name: {label: Name, description: What happened., type: string, required: true}
+  action_source: {label: Source, description: Where., type: string, required: true, default: web}
+  event_time: {label: Time, description: When., type: string, required: true, default: {"@path": $.timestamp}}
+  event_id: {label: Id, description: Which., type: string, required: true, default: {"@path": $.messageId}}
+  user_data:
+    label: Person
+    description: Who.
+    type: object
+    properties:
+      email:
+        label: Email
+        description: The address.
+        type: string
+        default:
+          "@if":
+            exists: {"@path": $.properties.email}
+            then: {"@path": $.properties.email}
+            else: {"@path": $.context.traits.email}
+      phone: {label: Phone, description: The number., type: string, default: {"@path": $.properties.phone}}
+  custom_data:
+    label: Purchase
+    description: What.
+    type: object
+    properties:
+      order_id: {label: Order, description: The order., type: string, default: {"@path": $.properties.order_id}}
+"""
+CHECKOUT = """
+name: Checkout
+description: A customer completes an order.
+subscribe: type = "track" AND event = "Checkout"
+action: report_conversion_event
+mapping: {event_name: checkout}
+example: {type: track, event: Checkout, messageId: example-1, properties: {email: ada@example.com, note: it's <b>}}
+"""
+LEAD = """
+name: Lead
+subscribe: event = "Generate Lead"
+action: report_conversion_event
+mapping: {event_name: lead}
+enabled: false
+example: {type: track, event: Generate Lead, properties: {email: ada@example.com}}
+"""
+PAGE_VISIT = """
+name: Page Visit
+subscribe: type = "page" AND NOT (context.bot = "yes")
+action: report_conversion_event
+mapping: {event_name: page_visit}
+"""
+
+FILES = {
+    "presets/checkout.yaml": CHECKOUT,
+    "presets/lead.yaml": LEAD,
+    "presets/page_visit.yaml": PAGE_VISIT,
+    "mappings/report_conversion_event.yaml": MAPPING,
+}
+LIVE: dict[str, Any] = {"pinterest_ad_account_id": ACCOUNT, "pinterest_conversion_token": "token"}
 
 
 @dataclass
-class Catalog:
-    """Shows what it was given, and reloads to the faults it was given."""
+class Pinterest:
+    """Stands where Pinterest is: answers what a test tells it to, and remembers the calls."""
 
-    shown: list[PresetView] = field(default_factory=lambda: [CHECKOUT, PAGE_VISIT, LEAD])
-    found: list[Fault] = field(default_factory=list)
-    reloads: int = 0
+    answer: httpx.Response | None = field(default_factory=lambda: httpx.Response(200, json={"num_events_received": 1}))
+    calls: list[httpx.Request] = field(default_factory=list)
 
-    def presets(self) -> Sequence[PresetView]:
-        return self.shown
-
-    def files(self) -> Sequence[SourceFile]:
-        return [SourceFile(file=preset.file, text=f"name: {preset.name}\n") for preset in self.shown]
-
-    def names(self) -> list[str]:
-        return [preset.name for preset in self.shown]
-
-    def reload(self) -> str:
-        self.reloads += 1
-        if self.found:
-            raise CatalogError(self.found)
-        return "generation-now"
-
-
-@dataclass
-class Tester:
-    """Reports what it was given, and remembers what it was asked."""
-
-    report: EventReport = field(default_factory=lambda: EventReport(presets=(UNMATCHED, ENQUEUED)))
-    answer: PinterestReply = field(
-        default_factory=lambda: PinterestReply(status=200, body='{"num_events_received": 1}')
-    )
-    asked: list[tuple[Event, Draft | None]] = field(default_factory=list)
-    sent: list[bytes] = field(default_factory=list)
-
-    def test_event(self, event: Event, draft: Draft | None, now: float) -> EventReport:
-        self.asked.append((event, draft))
-        return self.report
-
-    async def send_test(self, payload: bytes) -> PinterestReply:
-        self.sent.append(payload)
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.calls.append(request)
+        if self.answer is None:
+            raise httpx.ConnectError("connection refused", request=request)
         return self.answer
 
 
@@ -147,13 +109,30 @@ class World:
     """The console, what it stands on, and a browser without scripts."""
 
     outbox: Outbox
-    catalog: Catalog
+    #: Of the presets.
+    folder: Path
+    running: RunningCatalog
     coordination: Coordination
-    tester: Tester
+    pipeline: Pipeline
+    pinterest: Pinterest
     app: FastAPI
     browser: httpx.AsyncClient
     #: What the console's clock says.
     now: float = NOW
+
+    def without_examples(self) -> None:
+        """Take the examples out of the presets, as if their files had none."""
+        for name in ("checkout", "lead"):
+            self.write(name, self.running.texts[self.file(name)].partition("example:")[0])
+        self.running.reload()
+
+    def write(self, name: str, text: str) -> None:
+        """Write a preset's file, which is taken up by the next reload."""
+        (self.folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+    def file(self, name: str) -> str:
+        """Return a preset's file as the console names it."""
+        return str(self.folder / f"{name}.yaml")
 
     async def enqueue(
         self, *deliveries: NewDelivery, notes: Sequence[Note] = (), tallies: Sequence[Tally] = ()
@@ -184,31 +163,55 @@ async def open_world(
     live: bool = True,
     switched_off: str = "hold",
     sender_headers: tuple[str, ...] = (),
+    **changes: Any,
 ) -> AsyncIterator[World]:
     """Build everything over an outbox in this folder."""
+    presets, mappings = folder / "presets", folder / "mappings"
+    for file, text in FILES.items():
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_text(text, encoding="utf-8")
+    settings = assembled.settings(
+        presets_dir=(presets,), mappings_dir=(mappings,), switched_off=switched_off, **LIVE, **changes
+    )
+    running = assemble.running_catalog(settings)
     outbox = open_outbox(f"sqlite:///{folder}/pinrelay.db", RULES, clock=lambda: NOW)
-    catalog, tester = Catalog(), Tester()
     coordination = Coordination(
         outbox,
-        catalog.reload,
-        presets=catalog.names,
-        generation="generation-now",
+        running.reload,
+        presets=running.preset_names,
+        generation=running.catalog.generation,
         process_id="console",
         role="all",
+    )
+    pinterest = Pinterest()
+    client = PinterestClient(
+        api_url="https://api.pinterest.example/v5",
+        ad_account_id=ACCOUNT,
+        token=SecretStr("token"),
+        timeout_s=5,
+        transport=httpx.MockTransport(pinterest),
     )
     app = FastAPI()
     transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 40_000))
     headers = {"Origin": "http://localhost:8080"}
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8080", headers=headers) as browser:
         world = World(
-            outbox=outbox, catalog=catalog, coordination=coordination, tester=tester, app=app, browser=browser
+            outbox=outbox,
+            folder=presets,
+            running=running,
+            coordination=coordination,
+            pipeline=assemble.pipeline(settings, running.catalog, outbox=outbox, why_off=coordination.why_off),
+            pinterest=pinterest,
+            app=app,
+            browser=browser,
         )
         access = Access(password=SecretStr(password) if password else None, published_on_loopback=published_on_loopback)
         services = ConsoleServices(
             outbox=outbox,
-            catalog=catalog,
+            running=running,
             coordination=coordination,
-            tester=tester,
+            explainer=assemble.explainer(settings, outbox=outbox, why_off=coordination.why_off),
+            client=client,
             access=access,
             destination=DestinationView(
                 ad_account_id=ACCOUNT,
@@ -221,6 +224,7 @@ async def open_world(
         )
         app.include_router(create_console(services))
         yield world
+    await client.close()
     await outbox.close()
 
 

@@ -12,6 +12,7 @@ from app.errors import EventRefused, OutboxUnavailable
 from app.outbox import Outbox, OutboxRules, open_outbox
 from app.receiving.gathering import EVENTS_TOGETHER, GROUPS_AT_ONCE, SharedTurns
 from app.receiving.pipeline import Pipeline
+from app.receiving.walk import Walk
 from app.types import Event, Exit, Receipt
 from tests.assembled import shipped_catalog
 
@@ -52,7 +53,7 @@ class Watched:
 
 @pytest.fixture
 def watched(catalog: Catalog, outbox: Outbox) -> Watched:
-    return Watched(Pipeline(catalog, outbox=outbox, ad_account_id="1"))
+    return Watched(Pipeline(catalog, Walk(ad_account_id="1"), outbox=outbox))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from app.errors import EventError, EventRefused
 from app.log import configure_logging
 from app.outbox import Outbox, OutboxRules, open_outbox
 from app.receiving.pipeline import Pipeline
+from app.receiving.walk import Walk
 from app.types import Exit, Query, Tally
 from tests.assembled import shipped_catalog
 from tests.process import ROOT
@@ -47,27 +48,27 @@ def order(message_id: str, name: str) -> dict[str, Any]:
 
 
 def test_a_raw_event_becomes_finished_json_for_each_preset_that_takes_it(catalog: Catalog) -> None:
-    (found,) = Pipeline(catalog).map_event(orjson.dumps(PAGE), NOW)
+    (found,) = Pipeline(catalog, Walk()).map_event(orjson.dumps(PAGE), NOW)
     assert found[0] == "Page Visit"
     assert orjson.loads(found[1])["event_name"] == "page_visit"
 
 
 def test_a_wrapped_raw_event_is_unwrapped(catalog: Catalog) -> None:
-    pipeline = Pipeline(catalog)
+    pipeline = Pipeline(catalog, Walk())
     assert pipeline.map_event(orjson.dumps({"json": PAGE}), NOW) == pipeline.map_event(orjson.dumps(PAGE), NOW)
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "null"])
 def test_a_conversion_is_not_lost_for_an_amount_that_is_no_number(catalog: Catalog, number: str) -> None:
     raw = orjson.dumps(order("m", "Order Completed")).replace(b'"revenue":20', f'"revenue":{number}'.encode())
-    (found,) = Pipeline(catalog).map_event(raw, NOW)
+    (found,) = Pipeline(catalog, Walk()).map_event(raw, NOW)
     assert orjson.loads(found[1])["custom_data"] == {"order_id": "SO-1"}
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
 def test_a_permission_that_is_no_number_is_none(catalog: Catalog, number: str) -> None:
     raw = orjson.dumps(event(context={"ip": "203.0.113.9", "userAgent": "x", "device": {"adTrackingEnabled": 5}}))
-    (found,) = Pipeline(catalog).map_event(raw.replace(b'Enabled":5', f'Enabled":{number}'.encode()), NOW)
+    (found,) = Pipeline(catalog, Walk()).map_event(raw.replace(b'Enabled":5', f'Enabled":{number}'.encode()), NOW)
     sent = orjson.loads(found[1])
     assert (sent["advertiser_tracking_enabled"], sent["opt_out"]) == (False, True)
 
@@ -85,39 +86,39 @@ def test_a_permission_that_is_no_number_is_none(catalog: Catalog, number: str) -
 def test_a_raw_event_that_is_not_sent_becomes_nothing(
     catalog: Catalog, members: dict[str, Any], settings: dict[str, Any]
 ) -> None:
-    assert Pipeline(catalog, **settings).map_event(orjson.dumps(event(**members)), NOW) == []
+    assert Pipeline(catalog, Walk(**settings)).map_event(orjson.dumps(event(**members)), NOW) == []
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"3", b"{}"])
 def test_what_is_no_event_is_refused(catalog: Catalog, raw: bytes) -> None:
     with pytest.raises(EventError):
-        Pipeline(catalog).map_event(raw, NOW)
+        Pipeline(catalog, Walk()).map_event(raw, NOW)
 
 
 def test_an_event_that_no_preset_takes_is_unmatched(catalog: Catalog) -> None:
-    (line,) = Pipeline(catalog).preview(event(type="screen"), now=NOW)
+    (line,) = Pipeline(catalog, Walk()).preview(event(type="screen"), now=NOW)
     assert (line.preset, line.exit) == (None, Exit.UNMATCHED)
 
 
 def test_an_event_without_an_identifier_is_invalid_and_says_so(catalog: Catalog) -> None:
-    (line,) = Pipeline(catalog).preview(event(context={}), now=NOW)
+    (line,) = Pipeline(catalog, Walk()).preview(event(context={}), now=NOW)
     assert line.exit is Exit.INVALID
     assert "hashed_maids" in line.reason
 
 
 def test_an_event_without_consent_is_withheld_before_anything_is_mapped(catalog: Catalog) -> None:
-    (line,) = Pipeline(catalog, withheld=lambda _: "consent: not granted").preview(event(), now=NOW)
+    (line,) = Pipeline(catalog, Walk(withheld=lambda _: "consent: not granted")).preview(event(), now=NOW)
     assert (line.preset, line.exit, line.reason) == (None, Exit.WITHHELD, "consent: not granted")
 
 
 def test_a_preset_that_is_switched_off_withholds(catalog: Catalog) -> None:
-    (line,) = Pipeline(catalog, why_off=lambda name: f"{name} is off").preview(event(), now=NOW)
+    (line,) = Pipeline(catalog, Walk(why_off=lambda name: f"{name} is off")).preview(event(), now=NOW)
     assert (line.preset, line.exit, line.reason) == ("Page Visit", Exit.WITHHELD, "Page Visit is off")
 
 
 async def test_a_receipt_tells_each_event_in_its_place(catalog: Catalog, outbox: Outbox) -> None:
     counted: list[Tally] = []
-    pipeline = Pipeline(catalog, outbox=outbox, ad_account_id="1", on_count=counted.extend)
+    pipeline = Pipeline(catalog, Walk(ad_account_id="1"), outbox=outbox, on_count=counted.extend)
     events: list[Any] = [
         event(),
         EventRefused("no object"),
@@ -149,13 +150,13 @@ async def test_counting_that_fails_does_not_hide_that_events_were_kept(
         raise OSError("no space is left")
 
     configure_logging("json", "info")
-    receipt = await Pipeline(catalog, outbox=outbox, ad_account_id="1", on_count=fail).accept([event()], now=NOW)
+    receipt = await Pipeline(catalog, Walk(ad_account_id="1"), outbox=outbox, on_count=fail).accept([event()], now=NOW)
     assert receipt.counts[Exit.ENQUEUED] == 1
     assert "OSError" in capsys.readouterr().err
 
 
 async def test_one_order_is_one_checkout_from_whatever_preset(catalog: Catalog, outbox: Outbox) -> None:
-    pipeline = Pipeline(catalog, outbox=outbox, ad_account_id="1")
+    pipeline = Pipeline(catalog, Walk(ad_account_id="1"), outbox=outbox)
     receipt = await pipeline.accept([order("m-1", "Order Completed"), order("m-2", "Checkout")], now=NOW)
     assert [each.deliveries[0].exit for each in receipt.events] == [Exit.ENQUEUED, Exit.DUPLICATE]
     (delivery,) = (await outbox.search(Query(), limit=10)).deliveries
@@ -164,18 +165,18 @@ async def test_one_order_is_one_checkout_from_whatever_preset(catalog: Catalog, 
 
 
 async def test_a_long_array_lets_other_requests_have_their_turn(catalog: Catalog, outbox: Outbox) -> None:
-    pipeline = Pipeline(catalog, outbox=outbox, ad_account_id="1")
+    pipeline = Pipeline(catalog, Walk(ad_account_id="1"), outbox=outbox)
     receipt = await pipeline.accept([event(messageId=str(number)) for number in range(120)], now=NOW)
     assert receipt.counts[Exit.ENQUEUED] == 120
 
 
 async def test_without_an_outbox_it_only_previews(catalog: Catalog) -> None:
     with pytest.raises(RuntimeError, match="no outbox"):
-        await Pipeline(catalog).accept([event()], now=NOW)
+        await Pipeline(catalog, Walk()).accept([event()], now=NOW)
 
 
 def test_a_new_catalog_is_used_from_the_next_event_on(catalog: Catalog, tmp_path: Path) -> None:
-    pipeline = Pipeline(catalog)
+    pipeline = Pipeline(catalog, Walk())
     (tmp_path / "only.yaml").write_text(
         'name: Only\nsubscribe: type = "screen"\naction: report_conversion_event\nmapping: {event_name: custom}\n',
         encoding="utf-8",

@@ -1,0 +1,106 @@
+"""The way of one event to the outbox: withheld? which presets take it? switched off? mapped, built, made a delivery.
+
+There is one such way. The pipeline goes it with what is received, `explain` with what people ask about.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+import orjson
+
+from app.catalog import Catalog, Preset
+from app.destination import components, report_conversion_event
+from app.errors import EventInvalid, EventRefused, MappingError
+from app.receiving.receipts import Drafts
+from app.types import Event, Exit, Line, NewDelivery
+from app.values.hidden_emails import unpersonal_id
+
+#: Returns why an event must not be sent, None where it may be: the event's consent and routing.
+WhyWithheld: TypeAlias = Callable[[Event], str | None]
+#: Returns why the preset of this name sends nothing now, None where it does: the switches.
+WhyOff: TypeAlias = Callable[[str], str | None]
+
+
+class Action(Protocol):
+    """Builds the Pinterest event from resolved fields, or raises EventInvalid."""
+
+    def __call__(self, fields: dict[str, Any], *, now: float | None) -> tuple[dict[str, Any], list[str]]:
+        """Return the event and warnings; `now` (Unix seconds) judges its age."""
+        ...
+
+
+def _nothing_against(_: object) -> None:
+    """Stand for a rule where none is given."""
+
+
+class Walk:
+    """What is asked of every event on its way, and what is made of it."""
+
+    def __init__(
+        self,
+        *,
+        action: Action = report_conversion_event,
+        withheld: WhyWithheld | None = None,
+        why_off: WhyOff | None = None,
+        ad_account_id: str = "",
+    ) -> None:
+        self._action = action
+        self._withheld = withheld or _nothing_against
+        self._why_off = why_off or _nothing_against
+        self._ad_account_id = ad_account_id
+
+    def lines(self, event: Event, catalog: Catalog, *, now: float) -> list[Line]:
+        """Return one line for each preset that takes the event, or one that says why there is none.
+
+        A line that is to be enqueued carries the finished event.
+        """
+        reason = self._withheld(event)
+        if reason is not None:
+            return [Line(preset=None, exit=Exit.WITHHELD, reason=reason)]
+        lines = [self._map(preset, event, now) for preset in catalog.matching(event)]
+        return lines or [Line(preset=None, exit=Exit.UNMATCHED, reason="no preset's trigger holds for this event")]
+
+    def _map(self, preset: Preset, event: Event, now: float) -> Line:
+        reason = self._why_off(preset.name)
+        if reason is not None:
+            return Line(preset=preset.name, exit=Exit.WITHHELD, reason=reason)
+        try:
+            built, warnings = self._action(preset.mapping.resolve(event) or {}, now=now)
+        except EventInvalid as exc:
+            return Line(preset=preset.name, exit=Exit.INVALID, reason=exc.reason)
+        except MappingError as exc:
+            return Line(preset=preset.name, exit=Exit.INVALID, reason=str(exc))
+        return Line(preset=preset.name, exit=Exit.ENQUEUED, warnings=tuple(warnings), event=built)
+
+    def draft(self, event: Event | EventRefused, catalog: Catalog, drafts: Drafts, *, now: float) -> None:
+        """Add to `drafts` what an event gives: its receipt, and the deliveries that are to be enqueued."""
+        if isinstance(event, EventRefused):
+            drafts.refuse(event)
+            return
+        message_id = unpersonal_id(event["messageId"])
+        lines = self.lines(event, catalog, now=now)
+        for line in lines:
+            if line.event:
+                drafts.deliveries.append(self.delivery(message_id, line, line.event))
+        drafts.add(message_id, lines)
+
+    def delivery(self, message_id: str, line: Line, built: Event) -> NewDelivery:
+        """Return the delivery that a line with the finished event `built` gives."""
+        is_checkout = built["event_name"] == "checkout"
+        custom_data = built.get("custom_data", {})
+        return NewDelivery(
+            ad_account_id=self._ad_account_id,
+            preset=line.preset or "",
+            message_id=message_id,
+            event_name=built["event_name"],
+            event_id=built["event_id"],
+            action_source=built["action_source"],
+            order_id=custom_data.get("order_id") if is_checkout else None,
+            event_time=built["event_time"],
+            amount=custom_data.get("value"),
+            currency=custom_data.get("currency"),
+            buyer=tuple(built["user_data"].get("em", ())) if is_checkout else (),
+            payload=orjson.dumps(built),
+            warnings=line.warnings,
+            quality=components(built),
+        )

@@ -1,0 +1,26 @@
+"""What senders were told can be told again from the ledger."""
+
+from app.receiving.receipts import receipt_of_message
+from app.types import Exit, Line, Message, Note
+from tests.outbox.build import NOW
+
+
+def note(exit_: Exit, reason: str, **members: str) -> Note:
+    return Note(message_id="m", preset=members.get("preset"), exit=exit_, reason=reason)
+
+
+def test_each_arrival_of_a_message_is_a_line_oldest_first() -> None:
+    notes = (
+        (NOW + 2, note(Exit.DUPLICATE, "the same event_id was enqueued before, as delivery 1", preset="Lead")),
+        (NOW, note(Exit.WITHHELD, "consent: category ads is not granted")),
+    )
+    receipt = receipt_of_message(Message(message_id="m", notes=notes, deliveries=()))
+    assert receipt.message_id == "m"
+    assert receipt.deliveries == (
+        Line(preset=None, exit=Exit.WITHHELD, reason="consent: category ads is not granted"),
+        Line(preset="Lead", exit=Exit.DUPLICATE, reason="the same event_id was enqueued before, as delivery 1"),
+    )
+
+
+def test_of_a_message_that_nothing_is_known_of_there_is_no_line() -> None:
+    assert receipt_of_message(Message(message_id="m", notes=(), deliveries=())).deliveries == ()
