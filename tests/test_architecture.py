@@ -23,6 +23,9 @@ FLOORS = {
 #: Modules that may read the clock and draw random numbers. Everywhere else both are arguments.
 CLOCK_READERS = {"main", "cli", "commands", "assemble", "sending/worker"}
 
+#: What every command has, and every program.
+MIRRORED = {"register", "main"}
+
 MAX_FILE_LINES = 250
 MAX_FUNCTION_LINES = 40
 #: Larger files, each with its reason.
@@ -137,26 +140,25 @@ def test_a_file_name_stands_once() -> None:
 
 
 def test_a_name_stands_for_one_thing() -> None:
-    """Classes, constants and aliases; the engines of the outbox mirror each other, as their files do."""
+    """Classes, constants, aliases and functions. What mirrors each other has the same: engines, commands, programs."""
     homes: dict[str, list[str]] = {}
     for path in FILES:
         if path.parent.parent.name != "outbox":
-            for name in names_of(path):
+            for name in names_of(path) - MIRRORED:
                 homes.setdefault(name, []).append(str(path.relative_to(ROOT)))
     assert {name: found for name, found in homes.items() if len(found) > 1} == {}
 
 
-def names_of(path: Path) -> Iterator[str]:
-    """Yield the public names that a module defines at its top, functions excepted."""
+def names_of(path: Path) -> set[str]:
+    """Return the public names that a module defines at its top."""
+    found: set[str] = set()
     for node in tree(path).body:
-        if isinstance(node, ast.ClassDef):
-            names = [node.name]
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            found.add(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
-        else:
-            names = []
-        yield from (name for name in names if not name.startswith("_"))
+            found |= {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+    return {name for name in found if not name.startswith("_")}
 
 
 def test_a_file_fits_in_a_head() -> None:

@@ -107,8 +107,10 @@ class TesterPages:
         return Draft(file=chosen, text=form.get("draft_text", "") if begun else texts[chosen])
 
     async def _send(self, explanation: EventReport | None, preset: str) -> dict[str, PinterestReply]:
-        """Send what the preset made of the event with `?test=true`, if it made something."""
+        """Send what the preset made of the event with `?test=true`, if it made something. Raises UnknownPreset."""
         made = {each.preset: each.payload for each in (explanation.presets if explanation else ())}
+        if explanation and preset not in made:
+            raise UnknownPreset(preset, made)
         payload = made.get(preset)
         if not payload:
             return {}

@@ -51,6 +51,16 @@ async def test_the_example_of_a_preset_can_be_asked_for(world: World) -> None:
     assert '"event": "Generate Lead"' in await post(world, example="Lead", event="something else")
 
 
+async def test_an_unknown_preset_is_not_found_and_the_nearest_is_named(world: World) -> None:
+    for answer in (
+        await world.browser.get("/console/tester?example=Chekout"),
+        await world.browser.post("/console/tester", data={"event": text_of(), "send": "Chekout"}),
+    ):
+        assert answer.status_code == 404
+        assert 'the nearest is "Checkout"' in unescape(answer.text)
+    assert world.pinterest.calls == []
+
+
 async def test_without_any_example_it_asks_for_an_event(world: World) -> None:
     world.without_examples()
     assert "There is nothing here yet" in (await world.browser.get("/console/tester")).text
@@ -225,9 +235,8 @@ class TestSend:
         assert "No answer" in page
         assert "Pinterest could not be reached" in page
 
-    @pytest.mark.parametrize("preset", ["Page Visit", "Unknown"])
-    async def test_nothing_is_sent_where_nothing_was_made(self, preset: str, world: World) -> None:
-        await post(world, event=text_of(), send=preset)
+    async def test_nothing_is_sent_where_nothing_was_made(self, world: World) -> None:
+        await post(world, event=text_of(), send="Page Visit")
         await post(world, event="not JSON", send="Checkout")
         await post(world, event=text_of(integrations={"All": False}), send="Checkout")
         assert world.pinterest.calls == []
