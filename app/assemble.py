@@ -18,11 +18,11 @@ from app.catalog.running import RunningCatalog
 from app.config import Settings
 from app.destination import ReportConversionEvent
 from app.destination.client import PinterestClient
-from app.policies import consent_rules, conversion_rules
+from app.policies import consent_rules, conversion_rules, genuine_rules
 from app.receiving.explain import Explainer, Sees
 from app.receiving.pipeline import Enqueues, Pipeline
 from app.receiving.walk import Action, Walk, WhyOff
-from app.source import withheld
+from app.source import not_genuine, withheld
 from app.types import Tally
 
 #: Stands for the ad account where there are no credentials.
@@ -101,6 +101,8 @@ def _walk(settings: Settings, why_off: WhyOff | None, action_source: str | None)
         action=_action(settings, action_source),
         withheld=partial(withheld, rules=consent_rules(settings)),
         why_off=why_off if settings.switched_off == "refuse" else None,
+        not_genuine=partial(not_genuine, rules=genuine_rules(settings)),
+        action_source_by_context=settings.action_source_by_context,
         ad_account_id=ad_account_id(settings),
     )
 

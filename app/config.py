@@ -92,6 +92,8 @@ class Settings(BaseSettings):
         ("Pinterest Conversions API", "Actions Pinterest Conversions API", "PINTEREST_TAG"),
         description="names of this destination in `integrations`",
     )
+    test_events: Literal["withhold", "send"] = Field("withhold", description="tests, where Pinterest is live")
+    crawlers: Literal["withhold", "send"] = Field("withhold", description="events of crawlers, where Pinterest is live")
     switched_off: Literal["hold", "refuse"] = Field(
         "hold", description="events while a switch is off: keep or withhold"
     )
@@ -102,6 +104,7 @@ class Settings(BaseSettings):
     shop_money: Literal["shop", "presentment"] = Field("shop", description="of Shopify's two amounts, which is sent")
     zip_digits_only: bool = Field(default=False, description="Pinterest's literal text; breaks UK and Canadian codes")
     external_id_keep_case: bool = Field(default=False, description="for shops that send `_pin_unauth`")
+    action_source_by_context: bool = Field(default=False, description="what an app sends is `app_ios`, `app_android`")
     custom_event_names: Texts = Field((), max_length=15, description="advertiser-defined event names")
     partner_name: str | None = Field(None, pattern="^ss-[a-z0-9-]+$", description="sent as `partner_name`")
     gpc: Literal["opt_out", "ldp", "ignore"] = Field("opt_out", description="what Global Privacy Control does")
@@ -113,9 +116,12 @@ class Settings(BaseSettings):
     outbox_url: str = Field("sqlite:///data/pinrelay.db", description="`sqlite:///FILE` or `nats://HOST,HOST`")
     outbox_max_backlog: int = Field(5_000_000, ge=1, description="unsettled deliveries; beyond: 503")
     outbox_replicas: int = Field(1, ge=1, le=5, description="JetStream copies; 3 in a cluster")
-    dedup_window_hours: float = Field(24, gt=0, description="how long a key is remembered")
+    dedup_window_hours: float | None = Field(
+        None, gt=0, description="how long an event is remembered; without: MAX_EVENT_AGE_DAYS (168 hours)"
+    )
+    order_scope: Literal["account", "source"] = Field("account", description="where an order id is one order")
     dedup_orders: bool = Field(default=True, description="one `checkout` an order_id, from any preset")
-    ledger_days: float = Field(30, gt=0, description="how long outcomes are kept")
+    ledger_days: float = Field(30, gt=0, description="how long outcomes are kept, and orders known again")
     payload_days: float = Field(0, ge=0, description="how long settled payloads are kept, without IP and user agent")
 
     # Delivery

@@ -6,6 +6,7 @@ from app.destination import ConversionRules
 from app.outbox import OutboxRules
 from app.source import (
     ConsentRules,
+    GenuineRules,
     Limits,
     SecretHeader,
     TrackingRules,
@@ -38,13 +39,20 @@ def conversion_rules(settings: Settings) -> ConversionRules:
 def outbox_rules(settings: Settings) -> OutboxRules:
     """Collect windows and limits of the store."""
     return OutboxRules(
-        dedup_window_s=settings.dedup_window_hours * _HOUR_S,
+        dedup_window_s=_dedup_window_s(settings),
         dedup_orders=settings.dedup_orders,
         ledger_s=settings.ledger_days * _DAY_S,
         payload_s=settings.payload_days * _DAY_S,
         max_backlog=settings.outbox_max_backlog,
         replicas=settings.outbox_replicas,
     )
+
+
+def _dedup_window_s(settings: Settings) -> float:
+    """Return how long events are remembered: as long as they may be old, unless it is set."""
+    if settings.dedup_window_hours is None:
+        return settings.max_event_age_days * _DAY_S
+    return settings.dedup_window_hours * _HOUR_S
 
 
 def delivery_policy(settings: Settings) -> DeliveryPolicy:
@@ -72,6 +80,15 @@ def consent_rules(settings: Settings) -> ConsentRules:
         rudder_ids=settings.rudder_consent_ids,
         honour_integrations=settings.honour_integrations,
         names=settings.integration_names,
+    )
+
+
+def genuine_rules(settings: Settings) -> GenuineRules:
+    """Collect what is done about tests and crawlers."""
+    return GenuineRules(
+        live=not settings.sandboxed,
+        tests=settings.test_events == "withhold",
+        crawlers=settings.crawlers == "withhold",
     )
 
 

@@ -51,6 +51,10 @@ class State(StrEnum):
     DEAD = "dead"
 
 
+#: The source of what comes by the webhook, and where no write key has to be proven.
+DEFAULT_SOURCE = "default"
+
+
 class NewDelivery(Struct, frozen=True, kw_only=True):
     """One event for one preset, finished and hashed: what the outbox takes."""
 
@@ -64,7 +68,7 @@ class NewDelivery(Struct, frozen=True, kw_only=True):
     order_id: str | None
     event_time: int
     #: The name of the source that the event came from.
-    source: str = "default"
+    source: str = DEFAULT_SOURCE
     #: Value and currency as they are sent; None where the event carries none.
     amount: str | None = None
     currency: str | None = None
@@ -97,7 +101,7 @@ class Note:
     order_id: str | None = None
     amount: str | None = None
     currency: str | None = None
-    source: str = "default"
+    source: str = DEFAULT_SOURCE
 
 
 #: A reason or a warning is counted by its first characters, of which a Tally's label takes so many.

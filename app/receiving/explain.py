@@ -55,7 +55,7 @@ class Explainer:
             return EventReport(receipt=receipt_of_refusal(event))
         message_id = unpersonal_id(event["messageId"])
         lines = self._walk.lines(event, catalog, now=now)
-        new = [self._walk.delivery(message_id, line, line.event) for line in lines if line.event]
+        new = [self._walk.delivery(message_id, event, line) for line in lines if line.event]
         seen = dict(zip((delivery.preset for delivery in new), await self._seen(new, now), strict=True))
         lines = [_judged(line, seen.get(line.preset or "")) for line in lines]
         return EventReport(

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
+from operator import attrgetter
 
 from app.errors import EventRefused
 from app.receiving.receipts import receipt_of
 from app.source import Accepts
-from app.types import Event, Receipt
+from app.types import DEFAULT_SOURCE, Event, Receipt
 
 #: A request of more events goes alone; and so many go together, so that they commit while the next are mapped.
 EVENTS_TOGETHER = 32
@@ -27,7 +28,11 @@ class _Waiting:
 
     events: Sequence[Event | EventRefused]
     now: float
+    source: str
     receipt: asyncio.Future[Receipt]
+
+
+_SOURCE = attrgetter("source")
 
 
 class SharedTurns:
@@ -38,17 +43,19 @@ class SharedTurns:
         self._waiting: list[_Waiting] = []
         self._under_way: set[asyncio.Task[None]] = set()
 
-    async def accept(self, events: Iterable[Event | EventRefused], *, now: float) -> Receipt:
+    async def accept(
+        self, events: Iterable[Event | EventRefused], *, now: float, source: str = DEFAULT_SOURCE
+    ) -> Receipt:
         """Do `Accepts.accept`."""
         left = iter(events)
         first = list(islice(left, EVENTS_TOGETHER + 1))
         if len(first) > EVENTS_TOGETHER:
-            return await self._accepts.accept(chain(first, left), now=now)
+            return await self._accepts.accept(chain(first, left), now=now, source=source)
         loop = asyncio.get_running_loop()
         receipt: asyncio.Future[Receipt] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._send_off)
-        self._waiting.append(_Waiting(events=first, now=now, receipt=receipt))
+        self._waiting.append(_Waiting(events=first, now=now, source=source, receipt=receipt))
         return await receipt
 
     def _send_off(self) -> None:
@@ -79,7 +86,7 @@ class SharedTurns:
         """Set the receipt, or the error, of every request of a group."""
         try:
             together = chain.from_iterable(each.events for each in group)
-            receipt = await self._accepts.accept(together, now=group[0].now)
+            receipt = await self._accepts.accept(together, now=group[0].now, source=group[0].source)
             events = iter(receipt.events)
             for each in group:
                 _answer(each, receipt_of(list(islice(events, len(each.events)))))
@@ -91,11 +98,11 @@ class SharedTurns:
 
 
 def _groups(waiting: Iterable[_Waiting]) -> Iterator[list[_Waiting]]:
-    """Divide the requests of a turn, in their order."""
+    """Divide the requests of a turn, those of each source in their order: a group has one."""
     group: list[_Waiting] = []
     count = 0
-    for each in waiting:
-        if count + len(each.events) > EVENTS_TOGETHER:
+    for each in sorted(waiting, key=_SOURCE):
+        if group and (count + len(each.events) > EVENTS_TOGETHER or each.source != group[0].source):
             yield group
             group, count = [], 0
         group.append(each)

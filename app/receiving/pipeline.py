@@ -19,7 +19,7 @@ from app.outbox import enqueue_tallies
 from app.receiving.receipts import Drafts
 from app.receiving.walk import Walk
 from app.source import read_raw_event
-from app.types import Enqueued, Event, Line, NewDelivery, Note, Receipt, Tally
+from app.types import DEFAULT_SOURCE, Enqueued, Event, Line, NewDelivery, Note, Receipt, Tally
 
 #: After so many events the other requests of this process get their turn.
 EVENTS_A_TURN = 50
@@ -75,7 +75,9 @@ class Pipeline:
         """
         return self._walk.lines(event, self.catalog, now=now)
 
-    async def accept(self, events: Iterable[Event | EventRefused], *, now: float) -> Receipt:
+    async def accept(
+        self, events: Iterable[Event | EventRefused], *, now: float, source: str = DEFAULT_SOURCE
+    ) -> Receipt:
         """Commit what the events give, then say what became of each; what could not be read is told in its place.
 
         Raises OutboxUnavailable where nothing could be committed.
@@ -83,7 +85,7 @@ class Pipeline:
         if self._outbox is None:
             message = "this pipeline has no outbox: it only previews"
             raise RuntimeError(message)
-        drafts = await self._draft_all(iter(events), now)
+        drafts = await self._draft_all(iter(events), now, Drafts(source=source))
         tallies = drafts.tallies()
         answers = await self._outbox.enqueue(drafts.deliveries, drafts.notes, tallies, now=now)
         try:
@@ -92,9 +94,8 @@ class Pipeline:
             log_error(exc)
         return drafts.receipt(answers)
 
-    async def _draft_all(self, events: Iterator[Event | EventRefused], now: float) -> Drafts:
+    async def _draft_all(self, events: Iterator[Event | EventRefused], now: float, drafts: Drafts) -> Drafts:
         """Draft one array after the other, so that the first commits while the next is mapped; a few events at once."""
-        drafts = Drafts()
         drafted = self._draft_some(events, now, drafts)
         if drafted == EVENTS_A_TURN:
             async with self._arrays:

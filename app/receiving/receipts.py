@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from app.errors import EventRefused
 from app.types import (
+    DEFAULT_SOURCE,
     MAX_LABEL_CHARACTERS,
     Enqueued,
     EventReceipt,
@@ -34,6 +35,8 @@ _Told: TypeAlias = tuple[str | None, Exit, str, tuple[str, ...]]
 class Drafts:
     """Grows event by event. Of a thousand lines few differ, so they are counted as wholes and told apart at the end."""
 
+    #: Where all of them came from.
+    source: str = DEFAULT_SOURCE
     #: Lines that are to be enqueued say so already.
     events: list[EventReceipt] = field(default_factory=list)
     #: One for each of these lines, in the same order: the caller's to add.
@@ -54,7 +57,13 @@ class Drafts:
             self._alike[key] = self._alike.get(key, 0) + 1
             told.append(_line(*key))
             if line.exit in _NOTED:
-                note = Note(message_id=message_id or "", preset=line.preset, exit=line.exit, reason=line.reason)
+                note = Note(
+                    message_id=message_id or "",
+                    preset=line.preset,
+                    exit=line.exit,
+                    reason=line.reason,
+                    source=self.source,
+                )
                 self.notes.append(note)
         self.events.append(EventReceipt(message_id=message_id, deliveries=tuple(told)))
 

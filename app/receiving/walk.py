@@ -12,11 +12,14 @@ from app.catalog import Catalog, Preset
 from app.destination import components, report_conversion_event
 from app.errors import EventInvalid, EventRefused, MappingError
 from app.receiving.receipts import Drafts
-from app.types import Event, Exit, Line, NewDelivery
+from app.source import app_platform, checkout_id_of
+from app.types import DEFAULT_SOURCE, Event, Exit, Line, NewDelivery
 from app.values.hidden_emails import unpersonal_id
 
 #: Returns why an event must not be sent, None where it may be: the event's consent and routing.
 WhyWithheld: TypeAlias = Callable[[Event], str | None]
+#: Returns why a finished event is withheld (None: it is not) and warnings, given the event as received and as finished.
+WhyNotGenuine: TypeAlias = Callable[[Event, Event], tuple[str | None, tuple[str, ...]]]
 #: Returns why the preset of this name sends nothing now, None where it does: the switches.
 WhyOff: TypeAlias = Callable[[str], str | None]
 
@@ -33,6 +36,11 @@ def _nothing_against(_: object) -> None:
     """Stand for a rule where none is given."""
 
 
+def _all_genuine(_: Event, __: Event) -> tuple[str | None, tuple[str, ...]]:
+    """Stand for the look at tests, crawlers and orders where there is none."""
+    return None, ()
+
+
 class Walk:
     """What is asked of every event on its way, and what is made of it."""
 
@@ -42,11 +50,16 @@ class Walk:
         action: Action = report_conversion_event,
         withheld: WhyWithheld | None = None,
         why_off: WhyOff | None = None,
+        not_genuine: WhyNotGenuine | None = None,
+        action_source_by_context: bool = False,
         ad_account_id: str = "",
     ) -> None:
+        """Take the rules; `action_source_by_context` sends as `app_ios` or `app_android` what an app sent as `web`."""
         self._action = action
         self._withheld = withheld or _nothing_against
         self._why_off = why_off or _nothing_against
+        self._not_genuine = not_genuine or _all_genuine
+        self._by_context = action_source_by_context
         self._ad_account_id = ad_account_id
 
     def lines(self, event: Event, catalog: Catalog, *, now: float) -> list[Line]:
@@ -65,11 +78,18 @@ class Walk:
         if reason is not None:
             return Line(preset=preset.name, exit=Exit.WITHHELD, reason=reason)
         try:
-            built, warnings = self._action(preset.mapping.resolve(event) or {}, now=now)
+            fields = preset.mapping.resolve(event) or {}
+            if self._by_context and fields.get("action_source") == "web":
+                fields["action_source"] = app_platform(event) or "web"
+            built, warnings = self._action(fields, now=now)
         except EventInvalid as exc:
             return Line(preset=preset.name, exit=Exit.INVALID, reason=exc.reason)
         except MappingError as exc:
             return Line(preset=preset.name, exit=Exit.INVALID, reason=str(exc))
+        reason, about = self._not_genuine(event, built)
+        if reason is not None:
+            return Line(preset=preset.name, exit=Exit.WITHHELD, reason=reason)
+        warnings += [*about, *_about_app(event, built)]
         return Line(preset=preset.name, exit=Exit.ENQUEUED, warnings=tuple(warnings), event=built)
 
     def draft(self, event: Event | EventRefused, catalog: Catalog, drafts: Drafts, *, now: float) -> None:
@@ -81,11 +101,12 @@ class Walk:
         lines = self.lines(event, catalog, now=now)
         for line in lines:
             if line.event:
-                drafts.deliveries.append(self.delivery(message_id, line, line.event))
+                drafts.deliveries.append(self.delivery(message_id, event, line, source=drafts.source))
         drafts.add(message_id, lines)
 
-    def delivery(self, message_id: str, line: Line, built: Event) -> NewDelivery:
-        """Return the delivery that a line with the finished event `built` gives."""
+    def delivery(self, message_id: str, event: Event, line: Line, *, source: str = DEFAULT_SOURCE) -> NewDelivery:
+        """Return the delivery that the line of an event, which carries the finished one, gives."""
+        built = line.event or {}
         is_checkout = built["event_name"] == "checkout"
         custom_data = built.get("custom_data", {})
         return NewDelivery(
@@ -97,6 +118,8 @@ class Walk:
             action_source=built["action_source"],
             order_id=custom_data.get("order_id") if is_checkout else None,
             event_time=built["event_time"],
+            source=source,
+            checkout_id=checkout_id_of(event) if is_checkout else None,
             amount=custom_data.get("value"),
             currency=custom_data.get("currency"),
             buyer=tuple(built["user_data"].get("em", ())) if is_checkout else (),
@@ -104,3 +127,10 @@ class Walk:
             warnings=line.warnings,
             quality=components(built),
         )
+
+
+def _about_app(event: Event, built: Event) -> list[str]:
+    """Return the warning about a purchase that an app sent as one of the web."""
+    if built["event_name"] != "checkout" or built["action_source"] != "web" or not (platform := app_platform(event)):
+        return []
+    return [f"purchase from an app: sent as web; ACTION_SOURCE_BY_CONTEXT=true sends it as {platform}"]

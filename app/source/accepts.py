@@ -4,15 +4,18 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from app.errors import EventRefused
-from app.types import Event, Receipt
+from app.types import DEFAULT_SOURCE, Event, Receipt
 
 
 class Accepts(Protocol):
     """Keeps events for good."""
 
-    async def accept(self, events: Iterable[Event | EventRefused], *, now: float) -> Receipt:
+    async def accept(
+        self, events: Iterable[Event | EventRefused], *, now: float, source: str = DEFAULT_SOURCE
+    ) -> Receipt:
         """Commit the events, which may be read only when their turn comes, then say what became of each, in order.
 
+        `source` names who sent them all.
         Raises OutboxUnavailable where nothing was committed.
         """
         ...

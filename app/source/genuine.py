@@ -15,6 +15,7 @@ import crawleruseragents
 
 from app.types import Event
 from app.values.flags import read_flag
+from app.values.hidden_emails import unpersonal_id
 from app.values.placeholders import says_nothing
 
 #: What `status` and `financial_status` say, without marks and in lower case, of an order that is none.
@@ -27,6 +28,7 @@ _CAME_TO_NOTHING: Final[Mapping[str, str]] = MappingProxyType(
 )
 _STATUSES: Final = ("status", "financial_status", "financialStatus")
 _CANCELLED_AT: Final = ("cancelled_at", "cancelledAt", "canceled_at", "canceledAt")
+_CHECKOUT_IDS: Final = ("checkout_id", "checkoutId")
 #: WooCommerce's database writes `wc-cancelled`.
 _STATUS_MARKS = re.compile(r"^wc-|[-_\s]+")
 
@@ -79,6 +81,17 @@ def not_genuine(event: Event, sent: Event, rules: GenuineRules) -> tuple[str | N
     return None, tuple(f"{about}; withheld where Pinterest is live" for about in found)
 
 
+def checkout_id_of(event: Event) -> str | None:
+    """Return what joins the events of one checkout; None where the event names none. It is no person's address."""
+    properties = event.get("properties")
+    if type(properties) is dict:
+        for name in _CHECKOUT_IDS:
+            given = properties.get(name)
+            if type(given) in (str, int) and not says_nothing(given):
+                return unpersonal_id(str(given).strip())
+    return None
+
+
 def _came_to_nothing(event: Event) -> str | None:
     """Return why the order of a checkout is none; None where it is one."""
     properties = event.get("properties")
@@ -94,9 +107,7 @@ def _came_to_nothing(event: Event) -> str | None:
 
 def _says_when(value: Any) -> bool:
     """Return whether a time of cancelling is given, in any form."""
-    if type(value) is str and says_nothing(value):
-        return False
-    return bool(value) and read_flag(value) is not False
+    return not says_nothing(value) and read_flag(value) is not False
 
 
 def _test(event: Event, sent: Event) -> str | None:

@@ -22,7 +22,7 @@ from app.source.receive import receive
 from app.source.refusal import UNAUTHENTICATED, RequestRefused
 from app.source.requester import Requester
 from app.source.responses import answer, answer_refusal, answer_unavailable, refusal_json
-from app.types import Event
+from app.types import DEFAULT_SOURCE, Event
 
 #: The call that a path means, where the event does not say it itself; browser and mobile SDKs use the letters.
 _CALLS = {"track": "t", "page": "p", "screen": "s", "identify": "i", "group": "g", "alias": "a"}
@@ -132,7 +132,7 @@ class _TrackingApi:
         for event in events:
             if not isinstance(event, EventRefused):
                 requester.complete(event)
-        await self._accepts.accept(events, now=now)
+        await self._accepts.accept(events, now=now, source=request.state.source or DEFAULT_SOURCE)
         return _answer_events(events, body)
 
     def _source(self, request: Request, body: Body) -> str | None:

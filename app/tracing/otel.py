@@ -29,7 +29,7 @@ from app.tracing import Enqueues
 from app.tracing.call_spans import trace_call
 from app.tracing.requests import TracedRequests
 from app.tracing.spans import current, span
-from app.types import Enqueued, Event, NewDelivery, Note, Receipt, Tally
+from app.types import DEFAULT_SOURCE, Enqueued, Event, NewDelivery, Note, Receipt, Tally
 
 #: A call of 1,000 deliveries makes as many spans at once, and several calls may end together.
 QUEUE_SPANS: Final = 16_384
@@ -104,9 +104,11 @@ class _TracedAccepts:
         self._tracer = tracer
         self._accepts = accepts
 
-    async def accept(self, events: Iterable[Event | EventRefused], *, now: float) -> Receipt:
+    async def accept(
+        self, events: Iterable[Event | EventRefused], *, now: float, source: str = DEFAULT_SOURCE
+    ) -> Receipt:
         with span(self._tracer, "accept") as open_span:
-            receipt = await self._accepts.accept(events, now=now)
+            receipt = await self._accepts.accept(events, now=now, source=source)
             open_span.set_attributes({f"pinrelay.{exit_}": count for exit_, count in receipt.counts.items()})
             return receipt
 

@@ -13,7 +13,7 @@ from app.outbox import Outbox, OutboxRules, open_outbox
 from app.receiving.gathering import EVENTS_TOGETHER, GROUPS_AT_ONCE, SharedTurns
 from app.receiving.pipeline import Pipeline
 from app.receiving.walk import Walk
-from app.types import Event, Exit, Receipt
+from app.types import DEFAULT_SOURCE, Event, Exit, Query, Receipt
 from tests.assembled import shipped_catalog
 
 NOW = 1_772_640_800.0
@@ -42,13 +42,15 @@ class Watched:
         self.may_begin = asyncio.Event()
         self.may_begin.set()
 
-    async def accept(self, events: Iterable[Event | EventRefused], *, now: float) -> Receipt:
+    async def accept(
+        self, events: Iterable[Event | EventRefused], *, now: float, source: str = DEFAULT_SOURCE
+    ) -> Receipt:
         given = list(events)
         self.calls.append(len(given))
         await self.may_begin.wait()
         if any(isinstance(each, dict) and each.get("name") == "fault" for each in given):
             raise KeyError("a fault of ours")
-        return await self._pipeline.accept(given, now=now)
+        return await self._pipeline.accept(given, now=now, source=source)
 
 
 @pytest.fixture
@@ -101,6 +103,17 @@ async def test_so_many_go_together_and_the_rest_after_them(turns: SharedTurns, w
     receipts = await asyncio.gather(*[turns.accept([event(str(number))], now=NOW) for number in range(count)])
     assert [receipt.events[0].message_id for receipt in receipts] == [str(number) for number in range(count)]
     assert watched.calls == [EVENTS_TOGETHER, 5]
+
+
+async def test_a_group_has_one_source(turns: SharedTurns, watched: Watched, outbox: Outbox) -> None:
+    sources = {"a": "shop", "b": "app", "c": "shop"}
+    receipts = await asyncio.gather(
+        *[turns.accept([event(id_)], now=NOW, source=name) for id_, name in sources.items()]
+    )
+    assert [receipt.events[0].message_id for receipt in receipts] == list(sources)
+    assert sorted(watched.calls) == [1, 2]
+    kept = (await outbox.search(Query(), limit=10)).deliveries
+    assert {delivery.message_id: delivery.source for delivery in kept} == sources
 
 
 async def test_what_arrives_while_groups_are_under_way_is_gathered(turns: SharedTurns, watched: Watched) -> None:

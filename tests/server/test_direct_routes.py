@@ -14,7 +14,7 @@ from app.server.application import Application
 from app.server.direct_routes import DirectRoutes
 from app.source import Limits, TrackingRules, WriteKeys, tracking_router
 from app.tracing import open_tracing
-from app.types import Receipt
+from app.types import DEFAULT_SOURCE, Receipt
 
 
 async def show(request: Request) -> Response:
@@ -59,8 +59,8 @@ SECRET = "jane@example.com"
 class Broken:
     """Fails as nobody foresees, with words that quote what was sent."""
 
-    async def accept(self, *_: object, now: float) -> Receipt:
-        raise LookupError(SECRET, now)
+    async def accept(self, *_: object, now: float, source: str = DEFAULT_SOURCE) -> Receipt:
+        raise LookupError(SECRET, now, source)
 
     async def show(self, request: Request) -> Response:
         raise LookupError(SECRET, await request.body())

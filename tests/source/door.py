@@ -19,7 +19,7 @@ from app.source import (
     tracking_router,
     webhook_router,
 )
-from app.types import Event, EventReceipt, Exit, Line, Receipt
+from app.types import DEFAULT_SOURCE, Event, EventReceipt, Exit, Line, Receipt
 
 #: 2026-03-04T16:12:52.244Z
 NOW = 1772640772.244
@@ -32,9 +32,13 @@ class Ledger:
     def __init__(self) -> None:
         self.kept: list[Event] = []
         self.refused: list[EventRefused] = []
+        self.sources: list[str] = []
         self.is_full = False
 
-    async def accept(self, events: Iterable[Event | EventRefused], *, now: float) -> Receipt:
+    async def accept(
+        self, events: Iterable[Event | EventRefused], *, now: float, source: str = DEFAULT_SOURCE
+    ) -> Receipt:
+        self.sources.append(source)
         assert now == NOW
         if self.is_full:
             raise OutboxUnavailable(retry_after_s=7)

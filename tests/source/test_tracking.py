@@ -336,6 +336,16 @@ async def test_the_source_config_of_an_unknown_key(is_open: bool, status: int, l
     assert "k9" not in answer.text or status == 200
 
 
+@pytest.mark.parametrize(("keys", "source"), [(("shop:k1", "app:k2"), "app"), ((), "default")])
+async def test_events_are_handed_on_with_the_name_of_their_source(
+    keys: tuple[str, ...], source: str, ledger: Ledger
+) -> None:
+    async with client(tracking(ledger, keys=keys, is_open=not keys)) as http:
+        await http.post("/v1/batch", json={"batch": [page()]}, auth=("k2", ""))
+
+    assert ledger.sources == [source]
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (

@@ -1,0 +1,139 @@
+"""What stands between a mapped event and its delivery: tests, crawlers, orders that came to nothing, apps."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from app.catalog import Catalog
+from app.receiving.walk import Walk
+from app.source import GenuineRules, not_genuine
+from app.types import Exit, Line
+from tests.assembled import shipped_catalog
+
+NOW = 1_795_601_700.0  # 2026-11-25T10:15:00Z
+CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/138.0.0.0 Safari/537.36"
+GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return shipped_catalog()
+
+
+def the_line(catalog: Catalog, walk: Walk, *, context: dict[str, Any] | None = None, **properties: Any) -> Line:
+    """The one line of an order with these properties."""
+    event = {
+        "type": "track",
+        "event": "Order Completed",
+        "messageId": "m-1",
+        "timestamp": "2026-11-25T10:15:00Z",
+        "context": {"userAgent": CHROME, "ip": "203.0.113.9", **(context or {})},
+        "properties": {"order_id": "SO-1", "revenue": 20, "currency": "USD", **properties},
+    }
+    (line,) = walk.lines(event, catalog, now=NOW)
+    return line
+
+
+WITHHELD = [
+    ({"status": "cancelled"}, {}, "the order is no purchase: its `status` says cancelled"),
+    ({"test": True}, {}, "a test: `properties.test` is true (TEST_EVENTS=send sends it)"),
+    (
+        {},
+        {"page": {"url": "http://localhost/x"}},
+        "a test: its page is on a host for tests (TEST_EVENTS=send sends it)",
+    ),
+    ({}, {"userAgent": GOOGLEBOT}, "a crawler: its user agent is on the list (CRAWLERS=send sends it)"),
+]
+
+
+@pytest.mark.parametrize(("properties", "context", "reason"), WITHHELD)
+def test_what_is_of_nobody_is_withheld_for_the_preset_that_takes_it(
+    catalog: Catalog, properties: dict[str, Any], context: dict[str, Any], reason: str
+) -> None:
+    walk = Walk(not_genuine=partial(not_genuine, rules=GenuineRules(live=True)))
+    line = the_line(catalog, walk, context=context, **properties)
+
+    assert (line.preset, line.exit, line.reason, line.event) == ("Order Completed", Exit.WITHHELD, reason, None)
+
+
+@pytest.mark.parametrize(("properties", "context", "reason"), WITHHELD[1:])
+def test_the_sandbox_takes_it_with_a_warning(
+    catalog: Catalog, properties: dict[str, Any], context: dict[str, Any], reason: str
+) -> None:
+    walk = Walk(not_genuine=partial(not_genuine, rules=GenuineRules(live=False)))
+    line = the_line(catalog, walk, context=context, **properties)
+
+    assert (line.exit, line.warnings) == (Exit.ENQUEUED, (f"{reason}; withheld where Pinterest is live",))
+
+
+APPS = [
+    ({"device": {"type": "ios"}}, "app_ios"),
+    ({"library": {"name": "analytics-kotlin"}}, "app_android"),
+]
+
+
+@pytest.mark.parametrize(("context", "platform"), APPS)
+def test_a_purchase_from_an_app_is_sent_as_web_with_a_warning(
+    catalog: Catalog, context: dict[str, Any], platform: str
+) -> None:
+    line = the_line(catalog, Walk(), context=context)
+
+    assert line.event
+    assert line.event["action_source"] == "web"
+    assert line.warnings == (
+        f"purchase from an app: sent as web; ACTION_SOURCE_BY_CONTEXT=true sends it as {platform}",
+    )
+
+
+@pytest.mark.parametrize(("context", "platform"), APPS)
+def test_action_source_by_context_sends_it_as_the_apps(
+    catalog: Catalog, context: dict[str, Any], platform: str
+) -> None:
+    line = the_line(catalog, Walk(action_source_by_context=True), context=context | {"app": {"name": "Oak & Ash"}})
+
+    assert line.event
+    assert line.event["action_source"] == platform
+    assert line.warnings == ()
+
+
+def test_what_a_browser_sends_stays_of_the_web(catalog: Catalog) -> None:
+    line = the_line(catalog, Walk(action_source_by_context=True))
+
+    assert line.event
+    assert line.event["action_source"] == "web"
+
+
+@pytest.mark.parametrize(
+    ("properties", "checkout_id"),
+    [
+        ({"checkout_id": " c-1 "}, "c-1"),
+        ({"checkoutId": 77}, "77"),
+        ({"checkout_id": "null", "checkoutId": "c-2"}, "c-2"),
+        ({"checkout_id": {"id": 1}}, None),
+        ({}, None),
+    ],
+)
+def test_the_checkout_of_an_order_is_known(
+    catalog: Catalog, properties: dict[str, Any], checkout_id: str | None
+) -> None:
+    walk = Walk()
+    line = the_line(catalog, walk)
+    assert line.event
+
+    delivery = walk.delivery("m-1", {"properties": properties}, line, source="shop")
+
+    assert (delivery.checkout_id, delivery.source, delivery.order_id) == (checkout_id, "shop", "SO-1")
+
+
+def test_a_checkout_id_with_an_address_in_it_is_kept_as_a_digest(catalog: Catalog) -> None:
+    walk = Walk()
+    line = the_line(catalog, walk)
+    assert line.event
+    event = {"properties": {"checkout_id": "jane@example.com-7"}}
+
+    checkout_id = walk.delivery("m-1", event, line).checkout_id
+
+    assert checkout_id
+    assert "jane" not in checkout_id
+    assert len(checkout_id) == 64
