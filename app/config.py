@@ -113,9 +113,10 @@ class Settings(BaseSettings):
     max_event_age_days: float = Field(7, gt=0, description="older events are invalid, as at Pinterest")
 
     # Outbox
-    outbox_url: str = Field("sqlite:///data/pinrelay.db", description="`sqlite:///FILE` or `nats://HOST,HOST`")
+    outbox_url: str = Field(
+        "sqlite:///data/pinrelay.db", description="`sqlite:///FILE` or `postgresql://HOST/DATABASE`"
+    )
     outbox_max_backlog: int = Field(5_000_000, ge=1, description="unsettled deliveries; beyond: 503")
-    outbox_replicas: int = Field(1, ge=1, le=5, description="JetStream copies; 3 in a cluster")
     dedup_window_hours: float | None = Field(
         None, gt=0, description="how long an event is remembered; without: MAX_EVENT_AGE_DAYS (168 hours)"
     )

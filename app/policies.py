@@ -44,7 +44,6 @@ def outbox_rules(settings: Settings) -> OutboxRules:
         ledger_s=settings.ledger_days * _DAY_S,
         payload_s=settings.payload_days * _DAY_S,
         max_backlog=settings.outbox_max_backlog,
-        replicas=settings.outbox_replicas,
     )
 
 

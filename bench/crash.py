@@ -1,9 +1,9 @@
 """What a crash costs: SIGKILL at random moments under load, with the real `pinrelay serve` and `pinrelay sandbox`.
 
-    python bench/crash.py [--outbox sqlite|nats] [--rounds 20] [--seed 11]
+    python bench/crash.py [--outbox sqlite|postgres] [--standby] [--rounds 20] [--seed 11]
 
 In each round, senders post events, the server is killed at some moment within `MOMENT_S` after its first answer, and
-started again over the same outbox (with `nats` a real nats-server, which lives on). At the end everything must have
+started again over the same outbox (with `postgres` a server that lives on). At the end everything must have
 arrived that was answered 200. Printed are lost (answered, never arrived) and sent twice (arrived again, with the same
 event_id, since the answer of the first call was not recorded). Ends with 1 where something was lost, more was sent
 twice than was in flight, or something arrived under an id that nobody posted.
@@ -24,7 +24,7 @@ from typing import Any
 import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
-from tests.outbox.nats_server import empty_outbox
+from tests.outbox.postgres_server import empty_outbox
 from tests.process import Server, clean_environment, free_port
 from tests.waiting import until
 
@@ -158,11 +158,15 @@ def event_id(line: str) -> str:
 def main() -> int:
     """Read the arguments and crash."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--outbox", choices=("sqlite", "nats"), default="sqlite")
+    parser.add_argument("--outbox", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--standby", action="store_true", help="with postgres: every commit is on two servers")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=11, help="of the random moments")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, empty_outbox(Path(folder), arguments.outbox) as outbox_url:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        empty_outbox(Path(folder), arguments.outbox, standby=arguments.standby) as outbox_url,
+    ):
         return crash(Path(folder), outbox_url, rounds=arguments.rounds, seed=arguments.seed)
 
 

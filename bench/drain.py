@@ -1,8 +1,8 @@
 """How fast a backlog drains: the real worker from a real outbox, to a Pinterest that only says yes.
 
-    python bench/drain.py [--outbox sqlite|nats] [--deliveries 100000] [--latency-ms 200] [--log-level info] [--profile]
+    python bench/drain.py [--outbox sqlite|postgres] [--standby] [--deliveries 100000] [--latency-ms 200] [--profile]
 
-With `nats` the outbox is a real nats-server in a process of its own, and 10,000 deliveries are enough unless told else.
+With `postgres` the outbox is a PostgreSQL server of its own, with fsync on; with `--standby` a synchronous standby too.
 
 Beside it, in the same run: the same bodies in the same batches, as many calls in flight, posted by a bare httpx loop
 that neither reads answers nor remembers anything. Pinterest is an endpoint in a process of its own; `--latency-ms` is
@@ -55,15 +55,13 @@ from app.source import read_raw_event
 from app.types import Enqueued, Exit, NewDelivery, Note, Tally
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
-from tests.outbox.nats_server import empty_outbox
+from tests.outbox.postgres_server import empty_outbox
 
 ROOT = Path(__file__).parents[1]
 AD_ACCOUNT_ID = "549755885175"
 #: The events are of 4 March 2026.
 MAPPED_AT = datetime.fromisoformat("2026-03-05T01:00:00Z").timestamp()
 ENQUEUED_TOGETHER = 2_000
-#: How many deliveries are drained unless told else, by engine.
-DELIVERIES = {"sqlite": 100_000, "nats": 10_000}
 #: The bare loop posts these bodies again and again, so that making them costs it nothing.
 BARE_BODIES = 20
 TENTHS = 10
@@ -305,17 +303,18 @@ def report(progress: Progress, *, bare_rate: float) -> None:
 def main() -> None:
     """Read the arguments and measure; what is logged goes to a file that is thrown away."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--outbox", choices=tuple(DELIVERIES), default="sqlite")
-    parser.add_argument("--deliveries", type=int, help="unless told else 100,000, and 10,000 with nats")
+    parser.add_argument("--outbox", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--deliveries", type=int, default=100_000)
+    parser.add_argument("--standby", action="store_true", help="with postgres: every commit is on two servers")
     parser.add_argument("--latency-ms", type=float, default=200, help="how long Pinterest thinks about a call")
     parser.add_argument("--log-level", choices=("info", "warning"), default="info")
     parser.add_argument("--profile", action="store_true", help="say what the event loop's time is spent on")
     arguments = parser.parse_args()
-    deliveries = arguments.deliveries or DELIVERIES[arguments.outbox]
+    deliveries = arguments.deliveries
     profile = cProfile.Profile() if arguments.profile else None
     with (
         tempfile.TemporaryDirectory() as folder,
-        empty_outbox(Path(folder), arguments.outbox) as outbox_url,
+        empty_outbox(Path(folder), arguments.outbox, standby=arguments.standby) as outbox_url,
         serving(arguments.latency_ms) as url,
         (Path(folder) / "log").open("w", encoding="utf-8") as log,
         contextlib.redirect_stderr(log),

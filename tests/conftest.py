@@ -11,7 +11,9 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, configuration, settings
 
+from tests.outbox.postgres_server import PostgresServer
 from tests.process import ROOT, Server, clean_environment, free_port
+from tests.tools import need_postgres
 
 FIGURE = "figure"
 
@@ -33,6 +35,14 @@ def shared_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"there is no {folder}: set SHARED_DIR")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for all tests of this process; one that is killed or frozen is a test's own."""
+    need_postgres()
+    with PostgresServer() as server:
+        yield server
 
 
 @pytest.fixture

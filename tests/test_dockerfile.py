@@ -114,7 +114,7 @@ def test_the_steps_give_a_server_that_is_healthy_and_stops_when_asked(
 def test_the_extras_and_no_build_tool_are_shipped(image: Image) -> None:
     shipped = {path.name.split("-")[0] for path in (image.folder / "opt/pinrelay").rglob("*.dist-info")}
     assert "pinrelay" in shipped
-    assert {"nats_py", "opentelemetry_sdk"} <= shipped, "the image has the extras"
+    assert {"psycopg_binary", "opentelemetry_sdk"} <= shipped, "the image has the extras"
     assert not shipped & {"pip", "hatchling", "setuptools", "wheel", "pytest", "ruff", "mypy", "uv"}
 
 

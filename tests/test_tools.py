@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools import OLDEST_COMPOSE, OLDEST_NATS
+from tests.tools import OLDEST_COMPOSE
 
 GOOD = {
     "curl": "curl 8.14.1",
@@ -13,7 +13,7 @@ GOOD = {
     "npm": "9.2.0",
     "chromium": "Chromium 150.0",
     "docker-compose": "Docker Compose version 2.26.1-4",
-    "nats-server": "nats-server: v2.10.27",
+    "postgres": "postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)",
     "promtool": "promtool, version 2.53.3",
 }
 
@@ -35,20 +35,16 @@ def test_where_all_is_there_nothing_is_said(tmp_path: Path, root: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-OLD_NATS, OLD_COMPOSE = (
-    f"This {program} is older than {'.'.join(map(str, oldest))}."
-    for program, oldest in (("nats-server", OLDEST_NATS), ("docker-compose", OLDEST_COMPOSE))
-)
+OLD_COMPOSE = f"This docker-compose is older than {'.'.join(map(str, OLDEST_COMPOSE))}."
 
 
 @pytest.mark.parametrize(
     ("said", "complaint"),
     [
-        ({"nats_server": "nats-server: v2.9.10"}, OLD_NATS),
         ({"docker_compose": "docker-compose version 1.29.2, build unknown"}, OLD_COMPOSE),
         ({"docker_compose": "Traceback (most recent call last):"}, OLD_COMPOSE),
     ],
-    ids=["nats-server of Debian 12", "docker-compose of Debian 12", "docker-compose that does not start"],
+    ids=["docker-compose of Debian 12", "docker-compose that does not start"],
 )
 def test_what_is_too_old_stops_it_with_a_command_that_helps(
     tmp_path: Path, root: Path, said: dict[str, str], complaint: str

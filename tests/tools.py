@@ -1,6 +1,6 @@
 """The programs of the distribution that tests start, and what to say where one is missing or too old.
 
-Debian 13 has all of them. Debian 12 has too old a nats-server and Docker Compose, Ubuntu has Chromium as a snap only.
+Debian 13 has all of them. Debian 12 has too old a Docker Compose, Ubuntu has Chromium as a snap only.
 """
 
 import re
@@ -12,12 +12,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Playwright
 
+from tests.outbox.postgres_server import OLDEST_POSTGRES
+from tests.outbox.postgres_server import program as postgres_program
 from tests.process import PATH
 
-#: What docs/cluster.md asks for.
-OLDEST_NATS = (2, 10)
-#: An older one (2.10.7) may leave a queue without a leader that works when its leader is killed.
-OLDEST_NATS_OF_A_CLUSTER = (2, 10, 27)
 #: Knows `configs` with their content in the file.
 OLDEST_COMPOSE = (2, 24)
 #: Where Ubuntu's package docker-compose-v2 has it.
@@ -34,18 +32,16 @@ def _version(*command: str) -> tuple[int, ...]:
     return tuple(map(int, found[0].split("."))) if found else ()
 
 
-def nats_is_missing(oldest: tuple[int, ...] = OLDEST_NATS) -> str:
-    """Say why no nats-server can be started; "" where one can."""
-    version = _version("nats-server", "--version")
-    if version >= oldest:
+def postgres_is_missing() -> str:
+    """Return why no PostgreSQL can be started; "" where one can."""
+    if postgres_program("postgres"):
         return ""
-    has = f"nats-server {'.'.join(map(str, version))} is too old" if version else "there is no nats-server"
-    return f"{has}: .ci/install-test-tools says how to get one"
+    return f"there is no PostgreSQL {OLDEST_POSTGRES} or newer: .ci/install-test-tools says how to get one"
 
 
-def need_nats(oldest: tuple[int, ...] = OLDEST_NATS) -> None:
-    """Skip a test that needs nats-server where there is none, or only an older one."""
-    if reason := nats_is_missing(oldest):
+def need_postgres() -> None:
+    """Skip a test that needs PostgreSQL where there is none, or only an older one."""
+    if reason := postgres_is_missing():
         pytest.skip(reason)
 
 

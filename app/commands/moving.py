@@ -36,7 +36,7 @@ def outbox_move(
     Interrupted, it can be called again: what arrived already is a duplicate there.
     Dead letters and the ledger stay where they are.
 
-    Example: pinrelay outbox-move sqlite:///data/pinrelay.db nats://n1,n2,n3
+    Example: pinrelay outbox-move sqlite:///data/pinrelay.db postgresql://pinrelay@db/pinrelay
     """
     moved, known = asyncio.run(_move(load_settings(), source, target))
     if as_json:

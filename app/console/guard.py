@@ -68,7 +68,7 @@ class Guard:
                 503,
                 "The store does not answer",
                 "Events cannot be kept now, so their senders are asked to come again. "
-                "Look at the disk (or the NATS servers) behind OUTBOX_URL and at the log; then load this page again.",
+                "Look at the disk or the server behind OUTBOX_URL and at the log; then load this page again.",
             )
 
 

@@ -12,14 +12,15 @@ from app.outbox.protocol import Outbox
 __all__ = ["Outbox", "OutboxRules", "enqueue_tallies", "exists", "open_outbox"]
 
 
-def open_outbox(url: str, rules: OutboxRules, *, clock: Callable[[], float] = time.time) -> Outbox:
+def open_outbox(url: str, rules: OutboxRules, *, clock: Callable[[], float] | None = None) -> Outbox:
     """Open the store that `url` names, creating or migrating it where needed.
 
         sqlite:///data/pinrelay.db       a file, relative to the working directory
         sqlite:////var/lib/pinrelay.db   a file, absolute
-        nats://one,two:4222,three        a cluster of NATS servers with JetStream
+        postgresql://user:password@one,two:5432,three/pinrelay     a PostgreSQL database
 
-    `clock` (Unix seconds) is read by `wait` only, which compares it with the `now` that the other methods are given.
+    `clock` (Unix seconds) is what the store takes for the time beside the `now` that its methods are given. None takes
+    this machine's clock for SQLite, the server's for PostgreSQL.
     An engine is imported only when it is asked for: each needs its own libraries.
     Raises SettingsError for any other URL, OutboxVersionError for a store that a newer Pinrelay wrote,
     OutboxUnavailable where the store cannot be opened.
@@ -28,10 +29,11 @@ def open_outbox(url: str, rules: OutboxRules, *, clock: Callable[[], float] = ti
     if scheme == "sqlite" and rest.startswith("/") and rest != "/":
         from app.outbox.sqlite import SqliteOutbox  # noqa: PLC0415 - engines are imported on demand
 
-        return SqliteOutbox(Path(rest[1:]), rules, clock=clock)
-    if scheme == "nats" and rest.strip(","):
-        return _open_cluster([f"nats://{each}" for each in rest.split(",") if each], rules, clock)
-    raise SettingsError("OUTBOX_URL: must be sqlite:///FILE (relative), sqlite:////FILE (absolute) or nats://HOST,HOST")
+        return SqliteOutbox(Path(rest[1:]), rules, clock=clock or time.time)
+    if scheme == "postgresql":
+        return _open_postgres(url, rules, clock)
+    message = "OUTBOX_URL: must be sqlite:///FILE (relative), sqlite:////FILE (absolute) or postgresql://HOST/DATABASE"
+    raise SettingsError(message)
 
 
 def exists(url: str) -> bool:
@@ -43,11 +45,10 @@ def exists(url: str) -> bool:
     return file == url or Path(file).exists()
 
 
-def _open_cluster(servers: list[str], rules: OutboxRules, clock: Callable[[], float]) -> Outbox:
+def _open_postgres(url: str, rules: OutboxRules, clock: Callable[[], float] | None) -> Outbox:
     try:
-        from app.outbox.jetstream import JetStreamOutbox  # noqa: PLC0415 - engines are imported on demand
+        from app.outbox.postgres import PostgresOutbox  # noqa: PLC0415 - engines are imported on demand
     except ModuleNotFoundError as exc:
-        raise SettingsError(
-            "OUTBOX_URL: a NATS cluster needs the extra `cluster`: pip install pinrelay[cluster]"
-        ) from exc
-    return JetStreamOutbox(servers, rules, clock=clock)
+        message = "OUTBOX_URL: PostgreSQL needs the extra `postgres`: pip install pinrelay[postgres]"
+        raise SettingsError(message) from exc
+    return PostgresOutbox(url, rules, clock=clock)

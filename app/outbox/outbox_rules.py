@@ -17,5 +17,3 @@ class OutboxRules:
     payload_s: float
     #: How many deliveries may wait (pending or claimed) before new ones are turned away.
     max_backlog: int
-    #: In how many copies a cluster keeps everything; SQLite keeps one.
-    replicas: int = 1

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.process import ROOT, clean_environment
-from tests.tools import nats_is_missing
+from tests.tools import postgres_is_missing
 
 
 def run(program: str, *arguments: str) -> str:
@@ -36,13 +36,15 @@ def test_a_backlog_drains_in_memory_that_does_not_grow(record_figure: Callable[[
     record_figure("drain of 10,000", rate)
 
 
-@pytest.mark.skipif(bool(nats_is_missing()), reason=nats_is_missing())
-def test_a_backlog_drains_from_jetstream(record_figure: Callable[[str, object], None]) -> None:
-    printed = run("drain", "--outbox", "nats", "--deliveries", "1000", "--latency-ms", "20", "--log-level", "warning")
+@pytest.mark.skipif(bool(postgres_is_missing()), reason=postgres_is_missing())
+def test_a_backlog_drains_from_postgresql(record_figure: Callable[[str, object], None]) -> None:
+    printed = run(
+        "drain", "--outbox", "postgres", "--deliveries", "1000", "--latency-ms", "20", "--log-level", "warning"
+    )
 
     assert printed.count("\ntenth ") == 10
     (rate,) = re.findall(r"^worker +(.+) \(goal", printed, re.MULTILINE)
-    record_figure("drain of 1,000 from JetStream", rate)
+    record_figure("drain of 1,000 from PostgreSQL", rate)
 
 
 def test_a_server_grows_little_over_a_stream(record_figure: Callable[[str, object], None]) -> None:

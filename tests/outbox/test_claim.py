@@ -47,7 +47,6 @@ async def test_a_batch_waits_until_it_is_full_or_old(
     assert len(await at.later(after_s).claim(max_wait_s=5, **changes)) == taken
 
 
-@pytest.mark.usefixtures("by_our_clock")
 async def test_nothing_is_claimed_before_it_is_due(at: At) -> None:
     await at.enqueue(new())
     (claimed,) = await at.claim()
@@ -67,7 +66,6 @@ async def test_a_claimed_delivery_is_not_claimed_again_within_its_lease(at: At) 
     assert await at.later(59.9).claim() == []
 
 
-@pytest.mark.usefixtures("by_our_clock")
 async def test_an_expired_lease_can_be_claimed_again_and_its_attempt_counts(at: At) -> None:
     await at.enqueue(new())
     (first,) = await at.claim(lease_s=60)
@@ -77,7 +75,6 @@ async def test_an_expired_lease_can_be_claimed_again_and_its_attempt_counts(at: 
     assert first.delivery_id == second.delivery_id
 
 
-@pytest.mark.usefixtures("by_our_clock")
 async def test_a_renewed_lease_lasts_from_then_on(at: At) -> None:
     await at.enqueue(new())
     claimed = await at.claim(lease_s=60)
@@ -86,7 +83,6 @@ async def test_a_renewed_lease_lasts_from_then_on(at: At) -> None:
     assert len(await at.later(110).claim()) == 1
 
 
-@pytest.mark.usefixtures("by_our_clock")
 async def test_a_lease_that_is_no_longer_ours_is_not_renewed(at: At) -> None:
     await at.enqueue(new())
     lost = await at.claim(lease_s=60)
@@ -117,7 +113,6 @@ async def _with_retries(at: At, fresh: int, retries: int) -> None:
     [(20, 20, (5, 5)), (2, 20, (2, 8)), (20, 2, (8, 2)), (0, 20, (0, 10)), (20, 0, (10, 0)), (3, 3, (3, 3))],
     ids=["half and half", "few fresh", "few retries", "retries only", "fresh only", "all fit"],
 )
-@pytest.mark.usefixtures("exact_turns")
 async def test_fresh_deliveries_and_retries_share_a_claim(
     at: At, fresh: int, retries: int, expected: tuple[int, int]
 ) -> None:

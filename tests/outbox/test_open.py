@@ -17,17 +17,19 @@ def test_a_url_of_no_engine_is_refused_with_the_forms_that_are_known(url: str) -
         open_outbox(url, rules())
 
 
-def test_a_cluster_without_servers_is_refused() -> None:
-    with pytest.raises(SettingsError, match="nats://HOST,HOST"):
-        open_outbox("nats://", rules())
+@pytest.mark.parametrize("url", ["postgresql://user:secret@[host/", "postgresql://user:secret%zz@host/"])
+def test_a_url_that_postgresql_cannot_read_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(SettingsError, match="postgresql://USER:PASSWORD@HOST") as refused:
+        open_outbox(url, rules())
+    assert "secret" not in str(refused.value)
 
 
-def test_a_cluster_without_its_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("app.outbox.jetstream")]:
+def test_postgresql_without_its_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("app.outbox.postgres")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "app.outbox.jetstream", None)
-    with pytest.raises(SettingsError, match=r"pinrelay\[cluster\]"):
-        open_outbox("nats://one,two", rules())
+    monkeypatch.setitem(sys.modules, "app.outbox.postgres", None)
+    with pytest.raises(SettingsError, match=r"pinrelay\[postgres\]"):
+        open_outbox("postgresql://one,two/pinrelay", rules())
 
 
 async def test_a_relative_file_is_made_with_its_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +40,7 @@ async def test_a_relative_file_is_made_with_its_folders(tmp_path: Path, monkeypa
 
 def test_an_engine_is_imported_only_when_it_is_opened() -> None:
     code = (
-        "import app.outbox, sys; sys.exit(any(f'app.outbox.{name}' in sys.modules for name in ('sqlite', 'jetstream')))"
+        "import app.outbox, sys; sys.exit(any(f'app.outbox.{name}' in sys.modules for name in ('sqlite', 'postgres')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

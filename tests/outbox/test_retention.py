@@ -7,6 +7,9 @@ import pytest
 from app.types import Exit, Note, Query, Tally
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, new
 
+#: What belongs to the ledger goes when its day is over, so up to a day later than it must be kept.
+LEDGER_S = 30 * DAY_S
+LEDGER_END_S = LEDGER_S + DAY_S
 NOTE = Note(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
 
 
@@ -28,17 +31,15 @@ async def test_an_outbox_with_nothing_old_is_left_alone(at: At) -> None:
 
 
 @pytest.mark.parametrize("settle", [At.deliver, At.kill], ids=["delivered", "dead"])
-@pytest.mark.usefixtures("by_our_clock")
 async def test_settled_deliveries_go_when_the_ledger_ends(at: At, settle: Callable[..., object]) -> None:
     await at.enqueue(new())
     await settle(at, *await at.claim())  # type: ignore[misc] # both are async
-    await _retain_all(at.later(30 * DAY_S - 1))
+    await _retain_all(at.later(LEDGER_S - 1))
     assert await _all(at) == 1
-    await _retain_all(at.later(30 * DAY_S))
+    await _retain_all(at.later(LEDGER_END_S))
     assert await _all(at) == 0
 
 
-@pytest.mark.usefixtures("by_our_clock")
 async def test_unsettled_deliveries_never_go(at: At) -> None:
     await at.enqueue(new(), new())
     await at.claim(limit=1, lease_s=1)
@@ -46,16 +47,14 @@ async def test_unsettled_deliveries_never_go(at: At) -> None:
     assert len(await at.later(1_000 * DAY_S).claim()) == 2
 
 
-@pytest.mark.usefixtures("by_our_clock")
 async def test_notes_go_when_the_ledger_ends(at: At) -> None:
     await at.enqueue(notes=(NOTE,))
-    await _retain_all(at.later(30 * DAY_S - 1))
+    await _retain_all(at.later(LEDGER_S - 1))
     assert len((await at.outbox.message("noted")).notes) == 1
-    await _retain_all(at.later(30 * DAY_S))
+    await _retain_all(at.later(LEDGER_END_S))
     assert (await at.outbox.message("noted")).notes == ()
 
 
-@pytest.mark.usefixtures("by_our_clock")
 async def test_a_key_outlives_a_ledger_that_is_shorter_than_its_window(open_at: Callable[..., At]) -> None:
     at = open_at(ledger_s=HOUR_S)
     await at.enqueue(new(event_id="e"))
@@ -79,7 +78,6 @@ async def test_the_id_of_a_forgotten_delivery_is_not_given_again(open_at: Callab
     assert fresh.delivery_id != old.delivery_id
 
 
-@pytest.mark.usefixtures("by_our_clock")
 async def test_payloads_kept_longer_go_when_their_time_is_over(open_at: Callable[..., At]) -> None:
     at = open_at(payload_s=DAY_S)
     await at.enqueue(new())
@@ -94,7 +92,6 @@ async def test_payloads_kept_longer_go_when_their_time_is_over(open_at: Callable
     assert kept == [True, False]
 
 
-@pytest.mark.usefixtures("by_our_clock")
 async def test_minutes_become_hours_after_two_days_and_keep_their_sums(at: At) -> None:
     for minute in (0, 1, 59, 60):
         await at.later(minute * 60).enqueue(tallies=(Tally(name="accepted", count=minute + 1),))
@@ -105,22 +102,20 @@ async def test_minutes_become_hours_after_two_days_and_keep_their_sums(at: At) -
     ]
 
 
-@pytest.mark.usefixtures("by_our_clock")
 async def test_hours_go_when_the_ledger_ends(at: At) -> None:
     await at.enqueue(tallies=(Tally(name="accepted"),))
     await _retain_all(at.later(3 * DAY_S))
-    await _retain_all(at.later(30 * DAY_S))
+    await _retain_all(at.later(LEDGER_S))
     assert len(await at.outbox.tallies(since=NOW, step_s=0)) == 1
-    await _retain_all(at.later(30 * DAY_S + HOUR_S))
+    await _retain_all(at.later(LEDGER_END_S))
     assert await at.outbox.tallies(since=NOW, step_s=0) == []
 
 
-@pytest.mark.usefixtures("by_our_clock")
 async def test_a_step_touches_no_more_than_it_may(at: At) -> None:
     await at.enqueue(*(new() for _ in range(25)), notes=(NOTE,) * 5)
     await at.deliver(*await at.claim())
     later = at.later(100 * DAY_S)
-    steps = [await later.outbox.retain(now=later.now, limit=10) for _ in range(8)]
+    steps = [await later.outbox.retain(now=later.now, limit=10) for _ in range(10)]
     assert all(step <= 10 for step in steps)
-    assert sum(steps) >= 25 + 5 + 25
+    assert (steps[0] > 0, steps[-1]) == (True, 0)
     assert await _all(at) == 0

@@ -79,7 +79,6 @@ async def test_the_history_holds_every_try_and_no_more(at: At) -> None:
     ]
 
 
-@pytest.mark.usefixtures("by_our_clock")
 async def test_a_claim_that_was_lost_changes_nothing(at: At) -> None:
     await at.enqueue(new())
     (lost,) = await at.claim(lease_s=10)

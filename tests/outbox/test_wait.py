@@ -4,8 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable
 
-import pytest
-
 from app.types import Query
 from tests.outbox.build import NOW, At, dead, given_back, new, retry
 from tests.outbox.conftest import Clock
@@ -99,7 +97,6 @@ async def test_a_redrive_wakes(at: At) -> None:
     assert await waiting < LONG_S / 2
 
 
-@pytest.mark.usefixtures("by_our_clock")
 async def test_what_a_full_claim_left_behind_is_due_still(at: At) -> None:
     await at.enqueue(new(), new())
     await _idle(at)

@@ -10,9 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.outbox.nats_server import empty_outbox
+from tests.outbox.postgres_server import PostgresServer
 from tests.process import ROOT, Server, free_port
-from tests.tools import need_nats
 from tests.waiting import until
 
 #: Of requests that are repeated until something holds: certificates, which no test uses, would cost most of their time.
@@ -59,13 +58,20 @@ def pinterest(start_server: Callable[..., Server], tmp_path: Path) -> Pinterest:
     return Pinterest(server=start_server(arguments=arguments, port=port))
 
 
-@pytest.fixture(params=["sqlite", "nats"])
-def outbox_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty store of each engine. Ask for it first: its broker must outlive the servers."""
-    if request.param == "nats":
-        need_nats()
-    with empty_outbox(tmp_path, request.param) as url:
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of an empty database. Ask for it first: it must outlive the servers."""
+    with postgres_server.database() as url:
         yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def outbox_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store of each engine. Ask for it first, likewise."""
+    if request.param == "postgres":
+        url: str = request.getfixturevalue("postgres_url")
+        return url
+    return f"sqlite:///{tmp_path}/pinrelay.db"
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,9 @@ import httpx
 import psutil
 import pytest
 
-from tests.outbox.nats_server import NatsServer
+from tests.outbox.postgres_server import PostgresServer
 from tests.process import COMMAND, ROOT, STOP_S, Server, clean_environment, free_port
-from tests.tools import nats_is_missing
+from tests.tools import need_postgres
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, post, until_settled
 
@@ -181,22 +181,20 @@ def test_a_worker_that_meets_a_faulty_file_says_so_now_and_then_until_it_is_mend
     assert {screen_exit(server) for _ in range(20)} == {"enqueued"}
 
 
-@pytest.mark.skipif(bool(nats_is_missing()), reason=nats_is_missing())
-def test_a_worker_that_finds_no_outbox_does_not_end_the_other(
-    start_server: Callable[..., Server], tmp_path: Path
-) -> None:
-    with NatsServer(tmp_path) as broker:
-        server = start_two(start_server, outbox_url=broker.url)
-        broker.kill()
+def test_a_worker_that_finds_no_outbox_does_not_end_the_other(start_server: Callable[..., Server]) -> None:
+    need_postgres()
+    with PostgresServer() as database:
+        server = start_two(start_server, outbox_url=database.url())
+        database.kill()
         kill_one(server)
         until(lambda: "Application startup failed" in server.log, 30, "another found no outbox")
-        broker.start()
+        database.start()
         until(lambda: server.log.count("Application startup complete") == 3, 60, "a third did")
         assert len(workers(server)) == 2
 
 
 def test_workers_none_of_which_finds_the_outbox_end_as_one_process_does(tmp_path: Path) -> None:
-    environment = clean_environment(port=free_port(), outbox_url=f"nats://127.0.0.1:{free_port()}")
+    environment = clean_environment(port=free_port(), outbox_url=f"postgresql://127.0.0.1:{free_port()}/pinrelay")
     done = subprocess.run([COMMAND, "serve", "--workers", "2"], cwd=ROOT, env=environment, timeout=60, check=False)
 
     assert done.returncode == 3

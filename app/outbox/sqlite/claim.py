@@ -4,47 +4,27 @@ import secrets
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
-from app.errors import OutboxVersionError
-from app.outbox.sqlite.database import PAYLOAD_VERSION, as_rows
+from app.outbox.claiming import AFTER_LOSS, HOLD_ROWS, ClaimCall
+from app.outbox.records import check_payload_version
+from app.outbox.sqlite.database import as_rows
 from app.outbox.sqlite.sql import SQL
 from app.types import HELD, LEASE_LOST, Claimed, Exit
-
-#: So many due deliveries of either kind are looked at in one claim: a million that are switched off at once leave the
-#: line in a hundred claims, each of which takes the others besides.
-STEP_ROWS: Final = 10_000
 
 
 def hold(connection: sqlite3.Connection, *, ad_account_id: str, presets: frozenset[str], now: float) -> None:
     """Take what is due of these presets out of the line."""
     which = {"ad_account_id": ad_account_id, "without_presets": as_rows(sorted(presets)), "now": now}
-    connection.execute(SQL["hold"], {**which, "reason": HELD, "limit": STEP_ROWS})
+    connection.execute(SQL["hold"], {**which, "reason": HELD, "limit": HOLD_ROWS})
 
 
 def release(connection: sqlite3.Connection, *, ad_account_id: str, presets: frozenset[str], limit: int) -> None:
     """Put `limit` deliveries of each of these presets back in the line."""
     for preset in presets:
         connection.execute(SQL["release"], {"ad_account_id": ad_account_id, "preset": preset, "limit": limit})
-
-
-#: Ends the token of a claim that took over from one whose lease was lost.
-_AFTER_LOSS = "-after-loss"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimCall:
-    """The arguments of one `Outbox.claim`."""
-
-    ad_account_id: str
-    limit: int
-    max_bytes: int
-    max_wait_s: float
-    lease_s: float
-    without_presets: frozenset[str]
-    now: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +60,7 @@ def _take(connection: sqlite3.Connection, call: ClaimCall) -> tuple[list[Claimed
     """
     token = secrets.token_hex(8)
     without = as_rows(sorted(call.without_presets))
-    tokens = {"claim": token, "claim_after_loss": token + _AFTER_LOSS}
+    tokens = {"claim": token, "claim_after_loss": token + AFTER_LOSS}
     parameters = {**asdict(call), "without_presets": without, **tokens}
     connection.execute(SQL["claim"], parameters)
     rows, held = map(orjson.loads, connection.execute(SQL["claimed"], parameters).fetchone())
@@ -90,15 +70,10 @@ def _take(connection: sqlite3.Connection, call: ClaimCall) -> tuple[list[Claimed
 def _claimed(row: Sequence[Any], token: str) -> Claimed:
     delivery_id, ad_account_id, preset, message_id, event_name, event_id, source, attempt, at, *rest = row
     version, body, traceparent, lease_was_lost = rest
-    if version > PAYLOAD_VERSION:
-        message = (
-            f"The outbox holds payloads of version {version}, and this Pinrelay knows {PAYLOAD_VERSION}: "
-            "a newer one wrote them. Start that version."
-        )
-        raise OutboxVersionError(message)
+    check_payload_version(version)
     return Claimed(
         delivery_id=str(delivery_id),
-        claim=token + _AFTER_LOSS if lease_was_lost else token,
+        claim=token + AFTER_LOSS if lease_was_lost else token,
         ad_account_id=ad_account_id,
         preset=preset,
         message_id=message_id,

@@ -1,7 +1,6 @@
 """The file: opening it, bringing its schema up to date, and saying what is wrong with it."""
 
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +11,12 @@ from typing import Any, Final
 
 import orjson
 
-from app.errors import OutboxUnavailable, OutboxVersionError
+from app.errors import OutboxUnavailable
+from app.outbox.records import check_schema_version
+from app.outbox.rows import as_json, without_nul
 from app.outbox.sqlite.sql import SQL, schema, statements
 
 SCHEMA_VERSION: Final = 5
-#: Of the JSON in `payload.body`: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
-PAYLOAD_VERSION: Final = 1
 BUSY_TIMEOUT_S: Final = 5.0
 #: Another process may be migrating some million deliveries.
 _MIGRATION_S = 120.0
@@ -25,8 +24,6 @@ _MIGRATION_S = 120.0
 OLDEST_SQLITE: Final = (3, 38)
 _BUSY_PAUSE_S = 0.002
 _OWNER_ONLY = 0o600
-#: Not where its backslash is itself one of a pair.
-_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 #: The low byte of an error code of SQLite; the rest refines it.
 _PRIMARY_CODE = 0xFF
 
@@ -79,13 +76,8 @@ def as_rows(rows: Sequence[Any]) -> str:
 
     Where SQLite would end a text of JSON at its first U+0000, U+FFFD stands for each.
     """
-    text = orjson.dumps(rows).decode()
-    return without_nul(text) if r"\u0000" in text and ends_texts_at_nul() else text
-
-
-def without_nul(text: str) -> str:
-    """Put U+FFFD in the place of each U+0000 of some JSON."""
-    return _NUL.sub(r"\1\\ufffd", text)
+    text = as_json(rows)
+    return without_nul(text) if ends_texts_at_nul() else text
 
 
 @cache
@@ -188,12 +180,7 @@ def migrate(connection: sqlite3.Connection, *, to: int = SCHEMA_VERSION) -> None
 
 def _version(connection: sqlite3.Connection, *, newest: int) -> int:
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if version > newest:
-        message = (
-            f"The outbox has schema version {version}, and this Pinrelay knows {newest}: a newer one wrote it. "
-            "Start that version, or point OUTBOX_URL elsewhere."
-        )
-        raise OutboxVersionError(message)
+    check_schema_version(version, newest=newest)
     return version
 
 

@@ -10,19 +10,24 @@ from typing import Any
 
 import orjson
 
+from app.outbox.claiming import ClaimCall
 from app.outbox.outbox_rules import OutboxRules
+from app.outbox.paging import END
 from app.outbox.refusals import backlog_full
+from app.outbox.reviving import REDRIVE_ROWS, RedriveCall
+from app.outbox.settling import SettleCall
 from app.outbox.sqlite import ledger, shared
-from app.outbox.sqlite.claim import ClaimCall, RenewCall, claim, renew
+from app.outbox.sqlite.claim import RenewCall, claim, renew
 from app.outbox.sqlite.database import checkpoint, open_writable
-from app.outbox.sqlite.enqueue import enqueue, enqueue_new, prepare_call, prepare_connection
+from app.outbox.sqlite.enqueue import NewCall, enqueue, enqueue_new, parameters, prepare_connection
 from app.outbox.sqlite.readers import Readers
-from app.outbox.sqlite.redrive import STEP_ROWS, RedriveCall, redrive
+from app.outbox.sqlite.redrive import redrive
 from app.outbox.sqlite.retention import RetainCall, retain
-from app.outbox.sqlite.settle import SettleCall, settle
+from app.outbox.sqlite.settle import settle
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.watch import Watch
 from app.outbox.sqlite.writer import Writer, each
+from app.outbox.storing import prepare_call
 from app.types import (
     Backlog,
     Claimed,
@@ -68,7 +73,9 @@ class SqliteOutbox:
         self, deliveries: Sequence[NewDelivery], notes: Sequence[Note], tallies: Sequence[Tally], *, now: float
     ) -> list[Enqueued]:
         call = await prepare_call(deliveries, notes, tallies, now=now, rules=self._rules)
-        answer = await self._writer.do(self._enqueue, call, rows=1 + len(deliveries), alone=enqueue_new)
+        ready = parameters(call.all_new, self._rules) if call.all_new else None
+        new = NewCall(call=call, parameters=ready)
+        answer = await self._writer.do(self._enqueue, new, rows=1 + len(deliveries), alone=enqueue_new)
         self._watch.wake()
         return answer
 
@@ -115,10 +122,10 @@ class SqliteOutbox:
 
     async def redrive(self, query: Query, *, now: float) -> int:
         count = 0
-        before: int | None = ledger.END
+        before: int | None = END
         while before is not None:
             call = RedriveCall(query=query, before=before, now=now)
-            step = await self._writer.do(self._redrive, call, rows=STEP_ROWS)
+            step = await self._writer.do(self._redrive, call, rows=REDRIVE_ROWS)
             count, before = count + step.count, step.before
         self._watch.wake()
         return count

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any, Final
 
-import orjson
-
 from app.outbox.outbox_rules import OutboxRules
+from app.outbox.paging import END, ids_of_page, page
+from app.outbox.records import attempt_of, delivery_of, note_of
 from app.outbox.repeats import Holder, keys_under, repeated
 from app.outbox.sqlite.database import as_rows
 from app.outbox.sqlite.sql import SQL
-from app.types import Attempt, Backlog, Delivery, Exit, Message, NewDelivery, Note, Page, Query, Seen, State, Tally
+from app.types import Backlog, Delivery, Message, NewDelivery, Page, Query, Seen, State, Tally
 
 #: The index over event ids leaves out those that are message ids too.
 _ON_A_SHELF = "SELECT d.id FROM shelf CROSS JOIN delivery AS d WHERE d.shelf = n AND"
@@ -40,34 +40,14 @@ def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
     return sql.replace("/* conditions */", " ".join(texts)), asked
 
 
-def narrow(query: Query) -> bool:
-    """Return whether an index leads to the deliveries that `query` means."""
-    return query.state is State.DEAD or any((query.delivery_id, query.message_id, query.event_id))
-
-
-#: Deliveries looked at for one page, where no index leads to what is asked for.
-SCAN_ROWS = 100_000
-#: Beyond every id.
-END = 2**62
-
-
 def search(connection: sqlite3.Connection, query: Query, limit: int, cursor: str | None) -> Page:
-    """Do `Outbox.search`. The cursor is the id below which the next page begins.
-
-    Where no index leads to what is asked for, one page looks at SCAN_ROWS deliveries and says so in `scanned`;
-    its cursor leads on to older ones. A cursor that is none begins at the newest.
-    """
+    """Do `Outbox.search`."""
     lowest, highest = connection.execute(SQL["delivery_range"]).fetchone()
     if lowest is None:
         return Page(deliveries=())
-    before = min(int(cursor) if cursor and cursor.isdecimal() else END, highest + 1)
-    floor = lowest if narrow(query) else max(lowest, before - SCAN_ROWS)
+    floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
     found = _deliveries(connection, query, limit=limit + 1, before=before, floor=floor)
-    if len(found) > limit:
-        return Page(deliveries=tuple(found[:limit]), next_cursor=found[limit - 1].delivery_id)
-    if floor > lowest:
-        return Page(deliveries=tuple(found), next_cursor=str(floor), scanned=SCAN_ROWS)
-    return Page(deliveries=tuple(found))
+    return page(found, limit=limit, floor=floor, lowest=lowest)
 
 
 def delivery(connection: sqlite3.Connection, delivery_id: str) -> Delivery | None:
@@ -81,28 +61,8 @@ def message(connection: sqlite3.Connection, message_id: str) -> Message:
     found = _deliveries(connection, Query(message_id=message_id))
     return Message(
         message_id=message_id,
-        notes=tuple(
-            (row[0], _note(message_id, *row[1:]))
-            for row in connection.execute(SQL["notes"], {"message_id": message_id})
-        ),
+        notes=tuple(note_of(message_id, row) for row in connection.execute(SQL["notes"], {"message_id": message_id})),
         deliveries=tuple(_whole(connection, each) for each in reversed(found)),
-    )
-
-
-def _note(message_id: str, preset: str | None, exit_: str, reason: str, warnings: str, *rest: Any) -> Note:
-    """Read a row of the query `notes`, its time left out."""
-    event_name, order_id, amount, currency, source = rest
-    return Note(
-        message_id=message_id,
-        preset=preset,
-        exit=Exit(exit_),
-        reason=reason,
-        warnings=_texts(warnings),
-        event_name=event_name,
-        order_id=order_id,
-        amount=amount,
-        currency=currency,
-        source=source,
     )
 
 
@@ -137,47 +97,12 @@ def _deliveries(
     """Look for deliveries with ids from `floor` to below `before`, newest first; limit -1 means all."""
     sql, parameters = conditions(SQL["search"], query)
     rows = connection.execute(sql, {**parameters, "limit": limit, "before": before, "floor": floor})
-    return [_delivery(row) for row in rows]
-
-
-def _delivery(row: Sequence[Any]) -> Delivery:
-    """Read a row of the query `search`."""
-    id_, account, preset, message_id, name, event_id, source, order_id, event_time, state, reason, *rest = row
-    attempts, enqueued_at, due_at, settled_at, warnings, origin, amount, currency, checkout_id = rest
-    return Delivery(
-        delivery_id=str(id_),
-        ad_account_id=account,
-        preset=preset,
-        message_id=message_id,
-        event_name=name,
-        event_id=event_id,
-        action_source=source,
-        order_id=order_id,
-        event_time=event_time,
-        state=State(state),
-        reason=reason,
-        attempts=attempts,
-        enqueued_at=enqueued_at,
-        due_at=due_at,
-        settled_at=settled_at,
-        warnings=_texts(warnings),
-        source=origin,
-        amount=amount,
-        currency=currency,
-        checkout_id=checkout_id,
-    )
+    return [delivery_of(row) for row in rows]
 
 
 def _whole(connection: sqlite3.Connection, delivery: Delivery) -> Delivery:
     """Add history and payload."""
     parameters = {"delivery_id": int(delivery.delivery_id)}
-    history = tuple(
-        Attempt(number=number, at=at, exit=Exit(exit_), status=status, message=message)
-        for number, at, exit_, status, message in connection.execute(SQL["history"], parameters)
-    )
+    history = tuple(map(attempt_of, connection.execute(SQL["history"], parameters)))
     payload = connection.execute(SQL["payload"], parameters).fetchone()
     return replace(delivery, history=history, payload=payload[0] if payload else None)
-
-
-def _texts(array: str) -> tuple[str, ...]:
-    return tuple(orjson.loads(array))

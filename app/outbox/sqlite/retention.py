@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.sqlite.sql import SQL
-from app.outbox.sqlite.tally import HOUR_S, add_tallies
+from app.outbox.sqlite.tally import add_tallies
+from app.outbox.storing import HOUR_S, MINUTES_KEPT_S
 from app.types import Tally
 
-#: Counts are kept by the minute for so long, then by the hour.
-MINUTES_KEPT_S = 2 * 86_400
 _STEPS = ("retain_payloads", "retain_deliveries", "retain_notes", "retain_keys", "retain_hours")
 
 

@@ -5,21 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.outbox.keys import keys_of
 from app.outbox.outbox_rules import OutboxRules
+from app.outbox.settling import SettleCall, all_keys_of, attempt_row, last_of_each, reason_of, was_tried
 from app.outbox.sqlite.database import as_rows, one_json
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import add_tallies
-from app.types import Blocked, Delivered, Exit, Outcome, Rejected, Retry, Settlement, State, Tally
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettleCall:
-    """The arguments of one `Outbox.settle`."""
-
-    settlements: Sequence[Settlement]
-    tallies: Sequence[Tally]
-    now: float
+from app.types import Settlement, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +37,7 @@ def settle(connection: sqlite3.Connection, call: SettleCall, rules: OutboxRules)
     if held:
         rows = as_rows([_state_row(each, call.now) for each in held])
         connection.execute(SQL["settle"], {"rows": rows})
-        tried = as_rows([_attempt_row(each) for each in held if _was_tried(each.settlement.outcome)])
+        tried = as_rows([_attempt_row(each) for each in held if was_tried(each.settlement.outcome)])
         connection.execute(SQL["add_attempts"], {"rows": tried, "at": call.now})
         _erase(connection, _ids(held, State.DELIVERED), rules, call.now)
         _release(connection, [each for each in held if each.settlement.state is State.DEAD])
@@ -55,7 +46,7 @@ def settle(connection: sqlite3.Connection, call: SettleCall, rules: OutboxRules)
 
 def _still_ours(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> list[_Held]:
     """Return the settlements whose claims still hold; of two for one delivery the last."""
-    last = list({(each.claimed.delivery_id, each.claimed.claim): each for each in settlements}.values())
+    last = last_of_each(settlements)
     rows = as_rows([(int(each.claimed.delivery_id), each.claimed.claim) for each in last])
     return [
         _Held(settlement=last[place], attempts=attempts, order_id=order_id)
@@ -66,25 +57,12 @@ def _still_ours(connection: sqlite3.Connection, settlements: Sequence[Settlement
 def _state_row(held: _Held, now: float) -> list[Any]:
     settlement = held.settlement
     settled_at = None if settlement.state is State.PENDING else now
-    reason = "" if isinstance(settlement.outcome, Delivered) else settlement.outcome.reason
+    reason = reason_of(settlement.outcome)
     return [held.delivery_id, settlement.state, settlement.due_at, settled_at, int(settlement.give_back), reason]
 
 
-def _was_tried(outcome: Outcome) -> bool:
-    return not isinstance(outcome, Retry) or outcome.tried
-
-
 def _attempt_row(held: _Held) -> list[Any]:
-    outcome = held.settlement.outcome
-    message = outcome.warning if isinstance(outcome, Delivered) else outcome.reason
-    return [held.delivery_id, held.attempts, _exit(outcome), outcome.status, message]
-
-
-def _exit(outcome: Outcome) -> Exit:
-    exits: dict[type[Outcome], Exit] = {
-        Delivered: Exit.DELIVERED, Retry: Exit.RETRY, Rejected: Exit.REJECTED, Blocked: Exit.BLOCKED,
-    }  # fmt: skip
-    return exits[type(outcome)]
+    return [held.delivery_id, held.attempts, *attempt_row(held.settlement.outcome)]
 
 
 def _ids(held: Sequence[_Held], state: State) -> list[int]:
@@ -103,13 +81,12 @@ def _release(connection: sqlite3.Connection, dead: Sequence[_Held]) -> None:
     rows = [
         (key.digest, each.delivery_id)
         for each in dead
-        for key in keys_of(
+        for key in all_keys_of(
             ad_account_id=each.settlement.claimed.ad_account_id,
             preset=each.settlement.claimed.preset,
             event_name=each.settlement.claimed.event_name,
             event_id=each.settlement.claimed.event_id,
             order_id=each.order_id,
-            dedup_orders=True,  # it may have been so when the key was taken
         )
     ]
     if rows:

@@ -1,18 +1,11 @@
 """The SQL of the engine, read from its files."""
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Final
 
-_NAME = re.compile(r"^-- (\w+) --$", re.MULTILINE)
-
-
-def named_queries(text: str) -> dict[str, str]:
-    """Split the text of a file of queries: each begins with a line `-- name --`, comments follow it."""
-    _, *parts = _NAME.split(text)
-    return dict(zip(parts[::2], parts[1::2], strict=True))
+from app.outbox.named_queries import named_queries
 
 
 def statements(script: str) -> Iterator[str]:

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from app.errors import OutboxUnavailable, OutboxVersionError
 from app.outbox import open_outbox
+from app.outbox.named_queries import named_queries
+from app.outbox.rows import without_nul
 from app.outbox.sqlite import database
-from app.outbox.sqlite.database import SCHEMA_VERSION, migrate, open_writable, unavailable, without_nul
-from app.outbox.sqlite.sql import SQL, named_queries, schema, statements
+from app.outbox.sqlite.database import SCHEMA_VERSION, migrate, open_writable, unavailable
+from app.outbox.sqlite.sql import SQL, schema, statements
 from app.types import Query
 from tests.outbox.build import ACCOUNT, NOW, At, new, rules
 from tests.process import ROOT

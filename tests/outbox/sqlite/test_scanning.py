@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from app.outbox.sqlite.ledger import SCAN_ROWS
+from app.outbox.paging import SCAN_ROWS
 from app.types import Query
 from tests.outbox.build import At, new
 

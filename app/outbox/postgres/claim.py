@@ -1,0 +1,102 @@
+"""Claim, renew and hold: who may send what, and until when; and what is out of the line, since its preset is off."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.outbox.claiming import AFTER_LOSS, HOLD_ROWS, ClaimCall
+from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.database import count_of, rows_of
+from app.outbox.postgres.sql import SQL
+from app.outbox.records import check_payload_version
+from app.outbox.rows import as_json
+from app.types import HELD, LEASE_LOST, Claimed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What a claim did."""
+
+    claimed: list[Claimed]
+    #: Deliveries came back into the line: another claim may find more.
+    released: bool = False
+
+
+async def claim(connection: Connection, call: ClaimCall) -> Taken:
+    """Do `Outbox.claim`."""
+    if call.without_presets:
+        await hold(connection, call)
+    claimed = await _take(connection, call)
+    held = {preset for (preset,) in await rows_of(connection, "held_presets", ad_account_id=call.ad_account_id)}
+    again = held - call.without_presets
+    if not again:
+        return Taken(claimed=claimed)
+    for preset in again:
+        await release(connection, call, preset)
+    return Taken(claimed=claimed or await _take(connection, call), released=True)
+
+
+async def hold(connection: Connection, call: ClaimCall) -> None:
+    """Take what is due of the presets that are switched off out of the line."""
+    await count_of(
+        connection,
+        "hold",
+        ad_account_id=call.ad_account_id,
+        without_presets=sorted(call.without_presets),
+        now=call.now,
+        reason=HELD,
+        limit=HOLD_ROWS,
+    )
+
+
+async def release(connection: Connection, call: ClaimCall, preset: str) -> None:
+    """Put deliveries of a preset back in the line, as many as a claim takes."""
+    await count_of(connection, "release", ad_account_id=call.ad_account_id, preset=preset, limit=call.limit)
+
+
+async def _take(connection: Connection, call: ClaimCall) -> list[Claimed]:
+    token = secrets.token_hex(8)
+    rows = await rows_of(
+        connection,
+        "claim",
+        ad_account_id=call.ad_account_id,
+        limit=call.limit,
+        max_bytes=call.max_bytes,
+        max_wait_s=call.max_wait_s,
+        lease_s=call.lease_s,
+        now=call.now,
+        without_presets=sorted(call.without_presets),
+        claim=token,
+        claim_after_loss=token + AFTER_LOSS,
+        lease_lost=LEASE_LOST,
+        slot=connection.slot,
+    )
+    return [_claimed(row) for row in rows]
+
+
+def _claimed(row: Sequence[Any]) -> Claimed:
+    delivery_id, ad_account_id, preset, message_id, event_name, event_id, source, attempt, at, *rest = row
+    version, payload, traceparent, token, lease_was_lost = rest
+    check_payload_version(version)
+    return Claimed(
+        delivery_id=str(delivery_id),
+        claim=token,
+        ad_account_id=ad_account_id,
+        preset=preset,
+        message_id=message_id,
+        event_name=event_name,
+        event_id=event_id,
+        action_source=source,
+        payload=payload,
+        attempt=attempt,
+        enqueued_at=at,
+        traceparent=traceparent,
+        lease_was_lost=lease_was_lost,
+    )
+
+
+async def renew(connection: Connection, claimed: Sequence[Claimed], until: float) -> None:
+    """Do `Outbox.renew`."""
+    rows = as_json([(int(each.delivery_id), each.claim) for each in claimed])
+    await connection.execute(SQL["renew"], {"rows": rows, "until": until})

@@ -1,0 +1,186 @@
+"""Connections to the server: a few, made when they are needed, each lent to one task at a time.
+
+psycopg's own pool waits longer and longer before it tries again after an outage, hides why it has no connection, and
+lends out those that have died. Here a task that needs a connection makes it, and is told what fails.
+"""
+
+import asyncio
+import os
+import secrets
+import select
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import Diagnostic
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+
+from app.errors import OutboxUnavailable, SettingsError
+from app.outbox.postgres.sql import SQL
+
+#: So many at once by one process.
+MAX_CONNECTIONS: Final = 10
+#: How long a task waits until one is free.
+PATIENCE_S: Final = 10.0
+#: How long a task may use one: then what it does is cancelled.
+LIMIT_S: Final = 10.0
+#: How long the server has to cancel before the connection is cut.
+_CANCEL_S = 2.0
+#: Connections of all processes count in so many slots (see schema/1.sql).
+SLOTS: Final = 64
+
+#: Where the URL does not say otherwise.
+_STANDARD: Final[dict[str, str | int | None]] = {
+    "target_session_attrs": "read-write",
+    "connect_timeout": "5",
+    "application_name": "pinrelay",
+}
+
+OLDEST_POSTGRES: Final = 15
+
+
+def connection_text(url: str) -> str:
+    """Return what libpq takes for the URL: of several servers the one that takes writes.
+
+    Raises SettingsError, which does not show the URL: a password may stand in it.
+    """
+    try:
+        return make_conninfo("", **(_STANDARD | conninfo_to_dict(url)))
+    except psycopg.Error:
+        message = "OUTBOX_URL: this is no URL of PostgreSQL: postgresql://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE"
+        raise SettingsError(message) from None
+
+
+class Connection(psycopg.AsyncConnection[TupleRow]):
+    """A connection that knows its slot, and whether the server took back its promise of a second copy."""
+
+    slot = 0
+    #: The server warned that the last commit is on its own disk only.
+    kept_here_only = False
+    #: Counts the tasks that it was lent to.
+    turn = 0
+
+    def hear(self, notice: Diagnostic) -> None:
+        """Take note of what the server says beside its answers."""
+        if notice.source_function == "SyncRepWaitForLSN":
+            self.kept_here_only = True
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the next task may have it: between transactions, and with no word of the server's end."""
+        if self.closed or self.pgconn.transaction_status is not TransactionStatus.IDLE:
+            return False
+        poll = select.poll()
+        poll.register(self.pgconn.socket, select.POLLIN)
+        return not poll.poll(0)
+
+    def cut(self) -> None:
+        """End it at once: whoever waits for an answer is told that the connection is lost."""
+        if not self.closed:
+            with socket.socket(fileno=os.dup(self.pgconn.socket)) as line, suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+    async def cancel_or_cut(self) -> None:
+        """Have the server cancel what it does; end the connection where that takes long."""
+        turn = self.turn
+        with suppress(psycopg.Error):
+            await self.cancel_safe(timeout=_CANCEL_S)
+        await asyncio.sleep(_CANCEL_S)
+        if self.turn == turn:
+            self.cut()
+
+
+class Connections:
+    """Lends connections."""
+
+    def __init__(self, conninfo: str, on_connected: Callable[[float], None]) -> None:
+        self._conninfo = conninfo
+        #: Told the server's clock at each new connection, in Unix seconds.
+        self._on_connected = on_connected
+        self._idle: list[Connection] = []
+        self._room = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._next_slot = secrets.randbelow(SLOTS)
+        self._alarms: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[Connection]:
+        """Lend a connection, in autocommit mode, for LIMIT_S at most. Raises psycopg.Error, OutboxUnavailable."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._room.acquire()
+        except TimeoutError:
+            raise OutboxUnavailable("The outbox is too busy. Send the events again later.") from None
+        try:
+            connection = self._take_idle() or await self.connect()
+            connection.turn += 1
+            connection.kept_here_only = False
+            alarm = asyncio.get_running_loop().call_later(LIMIT_S, self._sound, connection)
+            try:
+                yield connection
+            finally:
+                alarm.cancel()
+                connection.turn += 1
+                await self._take_back(connection)
+        finally:
+            self._room.release()
+
+    def _sound(self, connection: Connection) -> None:
+        task = asyncio.create_task(connection.cancel_or_cut())
+        self._alarms.add(task)
+        task.add_done_callback(self._alarms.discard)
+
+    def _take_idle(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_usable:
+                return connection
+            connection.pgconn.finish()
+        return None
+
+    async def _take_back(self, connection: Connection) -> None:
+        if connection.is_usable:
+            self._idle.append(connection)
+        else:
+            await connection.close()
+
+    async def connect(self) -> Connection:
+        """Make a connection and look at its server. Raises psycopg.Error, OutboxUnavailable, SettingsError."""
+        connection = await Connection.connect(self._conninfo, autocommit=True)
+        try:
+            connection.add_notice_handler(connection.hear)
+            self._next_slot = (self._next_slot + 1) % SLOTS
+            connection.slot = self._next_slot
+            (row,) = await (await connection.execute(SQL["connected"])).fetchall()
+            *_, fsync, commit, standbys, version, server_time = row
+            check_server(fsync=fsync, synchronous_commit=commit, standbys=standbys, version=version)
+            self._on_connected(server_time)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def close(self) -> None:
+        """Close what is idle."""
+        for alarm in self._alarms:
+            alarm.cancel()
+        while self._idle:
+            await self._idle.pop().close()
+
+
+def check_server(*, fsync: str, synchronous_commit: str, standbys: str, version: int) -> None:
+    """Raise OutboxUnavailable where the server would answer before a commit is on its disk, and on its standby's."""
+    if version < OLDEST_POSTGRES * 10_000:
+        raise OutboxUnavailable(f"PostgreSQL {version // 10_000} is too old: {OLDEST_POSTGRES} or newer is needed.")
+    weak = {"off", "local", "remote_write"} if standbys else {"off"}
+    if fsync != "on":
+        raise OutboxUnavailable("The server of OUTBOX_URL has fsync=off: a power cut would lose events. Set fsync=on.")
+    if synchronous_commit in weak:
+        message = (
+            f"The server of OUTBOX_URL has synchronous_commit={synchronous_commit}: it answers before an event is on "
+            "every disk that it should be on. Set synchronous_commit=on, for the server or for this user."
+        )
+        raise OutboxUnavailable(message)

@@ -1,0 +1,121 @@
+"""The database: its schema, and running what uses it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from app.errors import OutboxUnavailable
+from app.outbox.postgres.connections import Connection, Connections, connection_text
+from app.outbox.postgres.failures import border, kept_here_only
+from app.outbox.postgres.sql import SQL, schema
+from app.outbox.records import check_schema_version
+
+SCHEMA_VERSION: Final = 1
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+async def rows_of(connection: Connection, query: str, **parameters: Any) -> list[TupleRow]:
+    """Run the named query; return its rows."""
+    return await (await connection.execute(SQL[query], parameters, binary=True)).fetchall()
+
+
+async def count_of(connection: Connection, query: str, **parameters: Any) -> int:
+    """Run the named statement; return how many rows it changed."""
+    return (await connection.execute(SQL[query], parameters)).rowcount
+
+
+class Database:
+    """Runs work on connections. It connects at the first use, so that Pinrelay starts while the server does."""
+
+    def __init__(self, url: str, on_connected: Callable[[float], None]) -> None:
+        self._connections = Connections(connection_text(url), on_connected)
+        self._opening = asyncio.Lock()
+        self._is_open = False
+        self._closed = False
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def run(
+        self,
+        work: Callable[Concatenate[Connection, Given], Coroutine[Any, Any, Result]],
+        *arguments: Given.args,
+        **named: Given.kwargs,
+    ) -> Result:
+        """Await `work(connection, ...)`; what it writes is committed, on every disk that it should be on.
+
+        It is finished even where the caller is cancelled: to give up in the middle would cost the connection.
+        Raises OutboxUnavailable where PostgreSQL fails, and what the work raises.
+        """
+        if self._closed:
+            raise OutboxUnavailable("The outbox is closed. Send the events again later.")
+        task = asyncio.create_task(self._run(work, *arguments, **named))
+        self._running.add(task)
+        task.add_done_callback(self._let_go)
+        return await asyncio.shield(task)
+
+    def _let_go(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited may have gone, and then nobody else would ask
+
+    async def _run(
+        self,
+        work: Callable[Concatenate[Connection, Given], Awaitable[Result]],
+        *arguments: Given.args,
+        **named: Given.kwargs,
+    ) -> Result:
+        with border():
+            if not self._is_open:
+                await self._open()
+            async with self._connections.lent() as connection:
+                result = await work(connection, *arguments, **named)
+                if connection.kept_here_only:
+                    raise kept_here_only()
+                return result
+
+    async def _open(self) -> None:
+        async with self._opening:
+            if not self._is_open:
+                async with self._connections.lent() as connection:
+                    await migrate(connection)
+                self._is_open = True
+
+    async def listen(self) -> Connection:
+        """Return a connection that hears what other processes tell; the caller closes it. Raises psycopg.Error."""
+        connection = await self._connections.connect()
+        await connection.execute(SQL["listen"])
+        return connection
+
+    async def close(self) -> None:
+        """Finish what runs, and close the connections. May be called again."""
+        self._closed = True
+        if self._running:
+            await asyncio.wait(self._running)
+        with suppress(psycopg.Error):
+            await self._connections.close()
+
+
+async def migrate(connection: Connection, *, to: int = SCHEMA_VERSION) -> None:
+    """Bring the schema to version `to`, all steps in one transaction. Raises OutboxVersionError where it is newer."""
+    if await _version(connection, newest=to) == to:
+        return
+    async with connection.transaction():
+        await connection.execute(SQL["only_one"])
+        await connection.execute(SQL["version_table"])
+        for step in range(await _version(connection, newest=to) + 1, to + 1):
+            await connection.execute(schema(step))
+        await connection.execute(SQL["set_version"], {"version": to})
+
+
+async def _version(connection: Connection, *, newest: int) -> int:
+    """Read the version of the schema; 0 where there is none."""
+    ((there,),) = await rows_of(connection, "has_version")
+    found = await rows_of(connection, "version") if there else []
+    version = int(found[0][0]) if found else 0
+    check_schema_version(version, newest=newest)
+    return version

@@ -1,0 +1,98 @@
+"""The tables of days: what is settled, noted or counted on one day (UTC) lies in tables that are dropped whole.
+
+They are made a few days ahead, and at the latest when something is written that belongs to them.
+"""
+
+import calendar
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from psycopg.errors import LockNotAvailable
+
+from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.database import Database, rows_of
+from app.outbox.postgres.sql import SQL, about_table
+
+DAY_S: Final = 86_400
+#: Of which tables there is one a day.
+PARENTS: Final = ("delivered", "note", "tally_minute", "tally_hour")
+#: So many days ahead are made by retention.
+AHEAD: Final = 2
+
+
+def day_of(moment: float) -> int:
+    """Return the number of the day since 1970."""
+    return int(moment // DAY_S)
+
+
+def table_of(parent: str, day: int) -> str:
+    """Return the name of the table of a day."""
+    return f"{parent}_{time.strftime('%Y%m%d', time.gmtime(day * DAY_S))}"
+
+
+class Days:
+    """Remembers which days have their tables."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._made: set[int] = set()
+
+    async def be_ready(self, moments: Iterable[float]) -> None:
+        """Make the tables of these moments where they are missing. Raises OutboxUnavailable."""
+        missing = {day_of(moment) for moment in moments} - self._made
+        if missing:
+            await self._database.run(make_days, missing)
+            self._made |= missing
+
+    def forget(self) -> None:
+        """Look again what there is: another process may have dropped some."""
+        self._made.clear()
+
+
+async def make_days(connection: Connection, days: Iterable[int]) -> None:
+    """Make the tables of these days where they are missing."""
+    async with connection.transaction():
+        await connection.execute(SQL["only_one"])
+        there = set(await rows_of(connection, "day_tables"))
+        for day in sorted(days):
+            for parent in PARENTS:
+                table = table_of(parent, day)
+                if (parent, table) not in there:
+                    start, end = day * DAY_S, (day + 1) * DAY_S
+                    await connection.execute(about_table("make_day_table", parent=parent, table=table))
+                    await connection.execute(
+                        about_table("attach_day_table", parent=parent, table=table, start=start, end=end)
+                    )
+
+
+async def drop_days(connection: Connection, *, ends: dict[str, float], limit: int) -> int:
+    """Drop at most `limit` tables whose day was over by the moment of `ends` for their parent; return how many.
+
+    Counts of minutes are summed by hour before they go. A table that somebody is reading stays until the next time.
+    """
+    dropped = 0
+    for parent, table in sorted(await rows_of(connection, "day_tables"), key=lambda row: str(row[1])[-8:]):
+        if dropped == limit:
+            break
+        if _end_of(table) <= ends[parent] and await _drop(connection, parent, table):
+            dropped += 1
+    return dropped
+
+
+async def _drop(connection: Connection, parent: str, table: str) -> bool:
+    try:
+        async with connection.transaction():
+            await connection.execute(SQL["impatient"])
+            if parent == "tally_minute":
+                end = _end_of(table)
+                await connection.execute(SQL["sum_hours"], {"start": end - DAY_S, "end": end})
+            await connection.execute(about_table("drop_day_table", table=table))
+    except LockNotAvailable:
+        return False
+    return True
+
+
+def _end_of(table: str) -> int:
+    """Return when the day of a table is over, in Unix seconds."""
+    return calendar.timegm(time.strptime(table[-8:], "%Y%m%d")) + DAY_S

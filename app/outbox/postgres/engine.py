@@ -1,0 +1,170 @@
+# ruff: noqa: D102 - app/outbox/protocol.py says what the methods promise
+"""The outbox in a PostgreSQL database, which any number of processes on any number of machines share."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from msgspec.structs import replace
+
+from app.outbox.claiming import ClaimCall
+from app.outbox.outbox_rules import OutboxRules
+from app.outbox.paging import END
+from app.outbox.postgres import ledger, shared
+from app.outbox.postgres.claim import claim, renew
+from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.database import Database, rows_of
+from app.outbox.postgres.days import Days
+from app.outbox.postgres.redrive import redrive
+from app.outbox.postgres.retention import retain
+from app.outbox.postgres.server_clock import ServerClock
+from app.outbox.postgres.settle import settle
+from app.outbox.postgres.sql import SQL
+from app.outbox.postgres.watch import Watch
+from app.outbox.postgres.writer import Writer
+from app.outbox.refusals import backlog_full
+from app.outbox.reviving import RedriveCall
+from app.outbox.settling import SettleCall
+from app.outbox.storing import prepare_call
+from app.types import (
+    Backlog,
+    Claimed,
+    Delivery,
+    Enqueued,
+    Message,
+    NewDelivery,
+    Note,
+    Page,
+    Query,
+    Seen,
+    Settlement,
+    Shared,
+    State,
+    Tally,
+)
+
+
+class PostgresOutbox:
+    """The `Outbox` of app/outbox/protocol.py: what each method promises is said there.
+
+    Times in the store are the server's: what a process calls `now` is shifted by how far its clock is off.
+    """
+
+    def __init__(self, url: str, rules: OutboxRules, *, clock: Callable[[], float] | None) -> None:
+        self._clock = ServerClock(clock)
+        self._database = Database(url, self._clock.hear)
+        self._days = Days(self._database)
+        self._writer = Writer(self._database, self._days, rules)
+        self._watch = Watch(self._database, self._clock)
+        self._rules = rules
+
+    async def enqueue(
+        self, deliveries: Sequence[NewDelivery], notes: Sequence[Note], tallies: Sequence[Tally], *, now: float
+    ) -> list[Enqueued]:
+        call = await prepare_call(deliveries, notes, tallies, now=self._clock.of(now), rules=self._rules)
+        answers = await self._writer.do(call)
+        self._watch.wake()
+        return answers
+
+    async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
+        return await self._database.run(ledger.seen, deliveries, self._clock.of(now), self._rules)
+
+    async def claim(
+        self,
+        ad_account_id: str,
+        *,
+        limit: int,
+        max_bytes: int,
+        max_wait_s: float,
+        lease_s: float,
+        now: float,
+        without_presets: frozenset[str] = frozenset(),
+    ) -> list[Claimed]:
+        call = ClaimCall(
+            ad_account_id=ad_account_id,
+            limit=limit,
+            max_bytes=max_bytes,
+            max_wait_s=max_wait_s,
+            lease_s=lease_s,
+            without_presets=without_presets,
+            now=self._clock.of(now),
+        )
+        taken = await self._database.run(claim, call)
+        self._watch.looked_at = float("-inf") if taken.claimed else call.now
+        if taken.released:
+            self._watch.wake()
+        return taken.claimed
+
+    async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
+        if claimed:
+            await self._database.run(renew, claimed, self._clock.of(now) + lease_s)
+
+    async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None:
+        by_server = [self._by_server(settlement) for settlement in settlements]
+        call = SettleCall(settlements=by_server, tallies=tallies, now=self._clock.of(now))
+        await self._days.be_ready([call.now])
+        await self._database.run(settle, call, self._rules)
+        if any(settlement.state is State.PENDING for settlement in settlements):
+            self._watch.wake()
+
+    def _by_server(self, settlement: Settlement) -> Settlement:
+        if settlement.due_at is None:
+            return settlement
+        return replace(settlement, due_at=self._clock.of(settlement.due_at))
+
+    async def wait(self, timeout_s: float) -> None:
+        await self._watch.wait(timeout_s)
+
+    async def redrive(self, query: Query, *, now: float) -> int:
+        count = 0
+        before: int | None = END
+        while before is not None:
+            call = RedriveCall(query=query, before=before, now=self._clock.of(now))
+            step = await self._database.run(redrive, call, self._rules)
+            count, before = count + step.count, step.before
+        self._watch.wake()
+        return count
+
+    async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
+        return await self._database.run(ledger.search, query, limit, cursor)
+
+    async def delivery(self, delivery_id: str) -> Delivery | None:
+        return await self._database.run(ledger.delivery, delivery_id)
+
+    async def message(self, message_id: str) -> Message:
+        return await self._database.run(ledger.message, message_id)
+
+    async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:  # noqa: ARG002 - this engine counts states
+        return await self._database.run(ledger.backlog, ad_account_id)
+
+    async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
+        return await self._database.run(ledger.tallies, since, step_s)
+
+    async def get_shared(self, key: str) -> Shared | None:
+        return await self._database.run(shared.get, key)
+
+    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
+        return await self._database.run(shared.put, key, orjson.dumps(value).decode(), revision)
+
+    async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
+        return await self._database.run(shared.list_by_prefix, prefix)
+
+    async def retain(self, *, now: float, limit: int) -> int:
+        return await self._database.run(retain, self._clock.of(now), limit, self._rules)
+
+    async def check(self) -> None:
+        waiting = await self._database.run(_probe)
+        if waiting >= self._rules.max_backlog:
+            raise backlog_full(self._rules)
+
+    async def close(self) -> None:
+        await self._writer.close()
+        await self._watch.close()
+        await self._database.close()
+
+
+async def _probe(connection: Connection) -> int:
+    """Commit something; return how many deliveries wait."""
+    await connection.execute(SQL["probe"], {"slot": connection.slot})
+    ((waiting,),) = await rows_of(connection, "waiting")
+    return int(waiting)

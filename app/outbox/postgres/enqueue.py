@@ -1,0 +1,114 @@
+"""Enqueue: store what is new, and judge duplicates where not all is."""
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from psycopg import Rollback
+from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
+
+from app.errors import OutboxUnavailable
+from app.outbox.outbox_rules import OutboxRules
+from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.database import rows_of
+from app.outbox.postgres.sql import SQL
+from app.outbox.refusals import backlog_full
+from app.outbox.rows import as_json, without_nul
+from app.outbox.storing import MINUTE_S, PAYLOAD_VERSION, EnqueueCall, Held, Rows, summed, without_duplicates
+from app.types import Enqueued, Exit
+
+#: Another process stored one of the keys at the same moment: look again.
+_COLLISIONS = (UniqueViolation, DeadlockDetected, SerializationFailure)
+_TRIES = 10
+
+
+def json_rows(rows: Sequence[Any]) -> str:
+    """Return rows as statements take them: PostgreSQL keeps no U+0000 in texts, U+FFFD stands for each."""
+    return without_nul(as_json(rows))
+
+
+async def enqueue(
+    connection: Connection, calls: Sequence[EnqueueCall], rules: OutboxRules
+) -> list[list[Enqueued] | OutboxUnavailable]:
+    """Do calls of `Outbox.enqueue` in one transaction; one answer each. A call that finds the backlog full fails alone.
+
+    Nearly always everything is new, and one statement stores it.
+    """
+    new = [call.all_new for call in calls if call.all_new is not None]
+    if len(new) == len(calls):
+        together = new[0] if len(new) == 1 else Rows()
+        if len(new) > 1:
+            for rows in new:
+                together.extend(rows)
+        try:
+            stored = await _store(connection, together, rules)
+        except _COLLISIONS:
+            stored = False
+        if stored:
+            return [call.all_enqueued() for call in calls]
+    return await _enqueue_judged(connection, calls, rules)
+
+
+async def _enqueue_judged(
+    connection: Connection, calls: Sequence[EnqueueCall], rules: OutboxRules
+) -> list[list[Enqueued] | OutboxUnavailable]:
+    """Judge every delivery, and store what is new; again where another process was faster."""
+    ids = [row[0] for row in await rows_of(connection, "next_ids", count=sum(len(call.deliveries) for call in calls))]
+    digests = [digest for call in calls for digest in call.digests]
+    for _ in range(_TRIES):
+        rows, answers = await _judge(connection, calls, digests, ids, rules)
+        taken = [digest for digest, _, _ in rows.keys]
+        now = max(call.now for call in calls)
+        try:
+            async with connection.transaction() as transaction:
+                await connection.execute(SQL["forget_expired"], {"digests": taken, "now": now})
+                stored = await _store(connection, rows, rules, ids=ids[: len(rows.deliveries)])
+                if stored:
+                    return answers
+                raise Rollback(transaction)
+        except _COLLISIONS:
+            continue
+    raise OutboxUnavailable("The outbox is too busy: others store the same events. Send the events again later.")
+
+
+async def _judge(
+    connection: Connection, calls: Sequence[EnqueueCall], digests: Sequence[str], ids: Sequence[int], rules: OutboxRules
+) -> tuple[Rows, list[list[Enqueued] | OutboxUnavailable]]:
+    """Judge every delivery by the keys that are held now."""
+    found = await rows_of(connection, "keys_taken", digests=list(digests))
+    ((waiting,),) = await rows_of(connection, "waiting")
+    held: Held = {digest: (holder, until) for digest, holder, until in found}
+    together = Rows()
+    answers: list[list[Enqueued] | OutboxUnavailable] = []
+    for call in calls:
+        held_by_then = dict(held) if len(calls) > 1 else held
+        left = list(islice(ids, len(together.deliveries), None))
+        rows, of_call = without_duplicates(call, held_by_then, left, rules)
+        count = sum(answer.exit is Exit.ENQUEUED for answer in of_call)
+        if count and waiting + len(together.deliveries) + count > rules.max_backlog:
+            answers.append(backlog_full(rules))
+            continue
+        held = held_by_then
+        together.extend(rows)
+        answers.append(of_call)
+    return together, answers
+
+
+async def _store(connection: Connection, rows: Rows, rules: OutboxRules, *, ids: Sequence[int] | None = None) -> bool:
+    """Store rows if all is new and the backlog has room; return whether it was done."""
+    parameters = {
+        "deliveries": json_rows(rows.deliveries),
+        "payloads": b"".join(rows.payloads),
+        "spans": as_json(rows.spans),
+        "ids": ids,
+        "size": len(rows.deliveries),
+        "max_backlog": rules.max_backlog,
+        "version": PAYLOAD_VERSION,
+        "keys": as_json(rows.keys),
+        "digests": [digest for digest, _, _ in rows.keys],
+        "notes": json_rows(rows.notes),
+        "tallies": json_rows(summed(rows.tallies, span_s=MINUTE_S)),
+        "slot": connection.slot,
+    }
+    ((stored,),) = await rows_of(connection, "store", **parameters)
+    return bool(stored)

@@ -1,0 +1,97 @@
+"""What the ledger shows: deliveries, messages, counts. Reading only."""
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from app.outbox.outbox_rules import OutboxRules
+from app.outbox.paging import END, ids_of_page, page
+from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.database import rows_of
+from app.outbox.records import attempt_of, delivery_of, note_of
+from app.outbox.repeats import Holder, keys_under, repeated
+from app.types import Backlog, Delivery, Message, NewDelivery, Page, Query, Seen, Tally
+
+
+def asked(query: Query) -> dict[str, Any]:
+    """Return the parameters of a query; an id that is none is that of no delivery."""
+    parameters = {each.name: getattr(query, each.name) for each in fields(query)}
+    text = query.delivery_id
+    if text is not None:
+        parameters["delivery_id"] = int(text) if text.isdecimal() and int(text) < END else -1
+    return {name: _kept(value) for name, value in parameters.items()}
+
+
+def _kept(value: Any) -> Any:
+    """Return a text as it is kept (see `without_nul`)."""
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
+
+
+async def search(connection: Connection, query: Query, limit: int, cursor: str | None) -> Page:
+    """Do `Outbox.search`."""
+    ((lowest, highest),) = await rows_of(connection, "delivery_range")
+    if lowest is None:
+        return Page(deliveries=())
+    floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
+    found = await _deliveries(connection, query, limit=limit + 1, before=before, floor=floor)
+    return page(found, limit=limit, floor=floor, lowest=lowest)
+
+
+async def delivery(connection: Connection, delivery_id: str) -> Delivery | None:
+    """Do `Outbox.delivery`."""
+    found = await _whole(connection, await _deliveries(connection, Query(delivery_id=delivery_id)))
+    return found[0] if found else None
+
+
+async def message(connection: Connection, message_id: str) -> Message:
+    """Do `Outbox.message`, oldest first."""
+    found = await _deliveries(connection, Query(message_id=message_id))
+    notes = await rows_of(connection, "notes", message_id=_kept(message_id))
+    return Message(
+        message_id=message_id,
+        notes=tuple(note_of(message_id, row) for row in notes),
+        deliveries=tuple(await _whole(connection, found[::-1])),
+    )
+
+
+async def backlog(connection: Connection, ad_account_id: str) -> Backlog:
+    """Do `Outbox.backlog`."""
+    rows = await rows_of(connection, "backlog", ad_account_id=ad_account_id)
+    counts = {state: count for state, count, _ in rows}
+    return Backlog(**counts, oldest_at=rows[0][2] if rows else None)
+
+
+async def tallies(connection: Connection, since: float, step_s: int) -> list[tuple[float, Tally]]:
+    """Do `Outbox.tallies`."""
+    rows = await rows_of(connection, "tallies", since=since, step_s=step_s)
+    return [(step, Tally(name=name, preset=preset, label=label, count=n)) for step, name, preset, label, n in rows]
+
+
+async def seen(
+    connection: Connection, deliveries: Sequence[NewDelivery], now: float, rules: OutboxRules
+) -> list[Seen | None]:
+    """Do `Outbox.seen`."""
+    keys = [keys_under(delivery, rules) for delivery in deliveries]
+    digests = [key.digest for of_delivery in keys for key in of_delivery]
+    rows = await rows_of(connection, "seen", digests=digests, now=now, window_s=rules.dedup_window_s)
+    return repeated(keys, {digest: Holder(*holder) for digest, *holder in rows}, now=now)
+
+
+async def _deliveries(
+    connection: Connection, query: Query, *, limit: int | None = None, before: int = END, floor: int = 0
+) -> list[Delivery]:
+    """Look for deliveries with ids from `floor` to below `before`, newest first; limit None means all."""
+    rows = await rows_of(connection, "search", **asked(query), limit=limit, before=before, floor=floor)
+    return [delivery_of(row) for row in rows]
+
+
+async def _whole(connection: Connection, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """Add history and payload."""
+    ids = [int(each.delivery_id) for each in deliveries]
+    rows = await rows_of(connection, "whole", ids=ids) if ids else []
+    more = {str(id_): (history or (), payload) for id_, history, payload in rows}
+    whole = []
+    for each in deliveries:
+        history, payload = more.get(each.delivery_id, ((), None))
+        whole.append(replace(each, history=tuple(map(attempt_of, history)), payload=payload))
+    return whole

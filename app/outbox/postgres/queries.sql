@@ -1,0 +1,472 @@
+-- Every statement of the PostgreSQL engine. A name, one sentence, the statement.
+--
+-- A set of rows travels as one JSON array, as in SQLite: a thousand rows are one parameter.
+
+-- connected --
+-- Set up a connection, and read what has to be known of its server.
+SELECT set_config('enable_seqscan', 'off', false),  -- a plan made while a table was small must not outlive that
+       set_config('jit', 'off', false),             -- compiling costs more than these statements take
+       set_config('idle_in_transaction_session_timeout', '30s', false),
+       current_setting('fsync'), current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),
+       current_setting('server_version_num')::integer, extract(epoch FROM clock_timestamp())::float8;
+
+-- version_table --
+-- Where the version of the schema stands.
+CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL);
+
+-- version --
+-- The version of the schema; no row where nothing was made yet.
+SELECT version FROM schema_version;
+
+-- has_version --
+-- Whether there is a schema at all.
+SELECT to_regclass('schema_version') IS NOT NULL;
+
+-- set_version --
+-- Remember the version of the schema.
+WITH old AS (DELETE FROM schema_version) INSERT INTO schema_version VALUES (%(version)s);
+
+-- only_one --
+-- Wait until nobody else changes the schema or the tables of days; the lock ends with the transaction.
+SELECT pg_advisory_xact_lock(7405811246);
+
+-- day_tables --
+-- The tables of days: which table each is a part of, and its name.
+SELECT parent.relname, part.relname FROM pg_inherits
+JOIN pg_class AS parent ON parent.oid = inhparent JOIN pg_class AS part ON part.oid = inhrelid
+WHERE inhparent IN ('delivered'::regclass, 'note'::regclass, 'tally_minute'::regclass, 'tally_hour'::regclass)
+  AND part.relkind = 'r';
+
+-- make_day_table --
+-- Make the table of one day.
+CREATE TABLE {table} (LIKE {parent} INCLUDING ALL);
+
+-- attach_day_table --
+-- Make it a part of the table of all days.
+ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES FROM ({start}) TO ({end});
+
+-- drop_day_table --
+-- Drop the table of one day.
+DROP TABLE {table};
+
+-- impatient --
+-- Wait for a table no longer than this: whoever comes behind would wait as well.
+SELECT set_config('lock_timeout', '500ms', true);
+
+-- sum_hours --
+-- Sum the counts of one day by hour.
+INSERT INTO tally_hour (start_at, name, preset, label, slot, count)
+SELECT start_at / 3600 * 3600 AS hour, name, preset, label, 0, sum(count) FROM tally_minute
+WHERE start_at >= %(start)s AND start_at < %(end)s
+GROUP BY hour, name, preset, label
+ON CONFLICT (start_at, name, preset, label, slot) DO UPDATE SET count = tally_hour.count + excluded.count;
+
+-- store --
+-- Store all that a group enqueues, if every key is new and the backlog has room; else nothing. Says which it was.
+WITH
+  waiting AS MATERIALIZED (
+    SELECT coalesce(sum(count), 0)::bigint AS count FROM backlog WHERE state IN ('pending', 'claimed')
+  ),
+  fits AS MATERIALIZED (
+    SELECT FROM waiting
+    WHERE NOT EXISTS (SELECT FROM dedup_key WHERE digest = ANY (%(digests)s::text[]))
+      AND (%(size)s = 0 OR count + %(size)s <= %(max_backlog)s::bigint)
+  ),
+  new AS MATERIALIZED (
+    SELECT coalesce((%(ids)s::bigint[])[place], nextval('delivery_id')) AS id, place, given,
+           (span ->> 0)::integer AS payload_begin, (span ->> 1)::integer AS payload_bytes
+    FROM fits, ROWS FROM (
+      jsonb_array_elements(%(deliveries)s::jsonb), jsonb_array_elements(%(spans)s::jsonb)
+    ) WITH ORDINALITY AS delivery (given, span, place)
+  ),
+  stored AS (
+    INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
+                          event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer,
+                          payload_version, payload)
+    SELECT id, given ->> 0, given ->> 1, given ->> 2, given ->> 3, given ->> 4, given ->> 5, given ->> 6,
+           (given ->> 7)::bigint, given ->> 8, given ->> 9, given ->> 10, given ->> 11, given ->> 12, given ->> 13,
+           given ->> 14, %(version)s, substring(%(payloads)b::bytea FROM 1 + payload_begin FOR payload_bytes)
+    FROM new
+  ),
+  lined_up AS (
+    INSERT INTO line (id, ad_account_id, preset, payload_bytes, enqueued_at, due_at)
+    SELECT id, given ->> 0, given ->> 1, payload_bytes, (given ->> 16)::float8, (given ->> 16)::float8 FROM new
+  ),
+  remembered AS (
+    INSERT INTO dedup_key (digest, delivery_id, expires_at)
+    SELECT key ->> 0, id, (key ->> 2)::float8
+    FROM jsonb_array_elements(%(keys)s::jsonb) AS key JOIN new ON place = 1 + (key ->> 1)::bigint
+    ORDER BY key ->> 0
+  ),
+  noted AS (
+    INSERT INTO note (message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at)
+    SELECT note ->> 0, note ->> 1, note ->> 2, note ->> 3, note ->> 4, note ->> 5, note ->> 6, note ->> 7, note ->> 8,
+           note ->> 9, (note ->> 10)::float8
+    FROM fits, jsonb_array_elements(%(notes)s::jsonb) AS note
+  ),
+  tallied AS (
+    INSERT INTO tally_minute (start_at, name, preset, label, slot, count)
+    SELECT (tally ->> 0)::bigint, tally ->> 1, tally ->> 2, tally ->> 3, %(slot)s, (tally ->> 4)::bigint
+    FROM fits, jsonb_array_elements(%(tallies)s::jsonb) AS tally ORDER BY 1, 2, 3, 4
+    ON CONFLICT (start_at, name, preset, label, slot) DO UPDATE SET count = tally_minute.count + excluded.count
+  ),
+  counted AS (
+    INSERT INTO backlog (ad_account_id, state, slot, count)
+    SELECT given ->> 0, 'pending', %(slot)s, count(*) FROM new GROUP BY given ->> 0 ORDER BY 1
+    ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count
+  )
+SELECT EXISTS (SELECT FROM fits);
+
+-- next_ids --
+-- Ids for so many deliveries, ascending.
+SELECT nextval('delivery_id') FROM generate_series(1, %(count)s);
+
+-- forget_expired --
+-- Forget these keys where their window is over.
+DELETE FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at <= %(now)s::float8;
+
+-- keys_taken --
+-- Which of these keys are remembered, for which delivery, until when.
+SELECT digest, delivery_id, expires_at FROM dedup_key WHERE digest = ANY (%(digests)s::text[]);
+
+-- seen --
+-- Which of these keys are held within their window, by which delivery, and since when.
+SELECT digest, delivery_id,
+       coalesce((SELECT enqueued_at FROM shown WHERE shown.id = delivery_id), expires_at - %(window_s)s::float8)
+FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at > %(now)s::float8;
+
+-- waiting --
+-- How many deliveries wait, for the limit of the backlog.
+SELECT coalesce(sum(count), 0)::bigint FROM backlog WHERE state IN ('pending', 'claimed');
+
+-- take_keys --
+-- Remember keys for their deliveries; where one is there already, its window is over.
+INSERT INTO dedup_key (digest, delivery_id, expires_at)
+SELECT key ->> 0, (key ->> 1)::bigint, (key ->> 2)::float8 FROM jsonb_array_elements(%(rows)s::jsonb) AS key
+ORDER BY key ->> 0
+ON CONFLICT (digest) DO UPDATE SET delivery_id = excluded.delivery_id, expires_at = excluded.expires_at;
+
+-- release_keys --
+-- Forget the keys of deliveries that are dead, unless another delivery holds them.
+DELETE FROM dedup_key USING jsonb_array_elements(%(rows)s::jsonb) AS key
+WHERE digest = key ->> 0 AND delivery_id = (key ->> 1)::bigint;
+
+-- hold --
+-- Take out of the line, of what is due first, what is pending for presets that are switched off.
+WITH
+  fresh AS (
+    SELECT id, preset, state FROM line
+    WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND due_at <= %(now)s::float8
+    ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+  ),
+  retries AS (
+    SELECT id, preset, state FROM line
+    WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND due_at <= %(now)s::float8
+    ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+  )
+UPDATE line SET held = true, reason = %(reason)s
+WHERE id IN (
+  SELECT id FROM (SELECT * FROM fresh UNION ALL SELECT * FROM retries) AS due
+  WHERE state = 'pending' AND preset = ANY (%(without_presets)s::text[])
+);
+
+-- release --
+-- Put what is held of a preset back in the line, the longest due first.
+UPDATE line SET held = false, reason = ''
+WHERE id IN (
+  SELECT id FROM line WHERE ad_account_id = %(ad_account_id)s AND held AND preset = %(preset)s
+  ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+);
+
+-- held_presets --
+-- Of which presets something is held: from one to the next by the index.
+WITH RECURSIVE kept (preset) AS (
+  SELECT (SELECT min(preset) FROM line WHERE ad_account_id = %(ad_account_id)s AND held)
+  UNION ALL
+  SELECT (SELECT min(preset) FROM line
+          WHERE ad_account_id = %(ad_account_id)s AND held AND line.preset > kept.preset)
+  FROM kept WHERE kept.preset IS NOT NULL
+)
+SELECT preset FROM kept WHERE preset IS NOT NULL;
+
+-- claim --
+-- Take what is due, fresh deliveries and retries by turns, unless the batch is neither full nor old enough.
+WITH
+  fresh AS (
+    SELECT id, due_at, payload_bytes, retried, state, preset FROM line
+    WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND due_at <= %(now)s::float8
+    ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+  ),
+  retries AS (
+    SELECT id, due_at, payload_bytes, retried, state, preset FROM line
+    WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND due_at <= %(now)s::float8
+    ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+  ),
+  due AS (
+    SELECT id, due_at, payload_bytes, retried FROM (SELECT * FROM fresh UNION ALL SELECT * FROM retries) AS first
+    WHERE state = 'claimed' OR preset <> ALL (%(without_presets)s::text[])
+  ),
+  turn AS (
+    SELECT *, row_number() OVER (PARTITION BY retried ORDER BY due_at, id) AS turn FROM due
+  ),
+  placed AS MATERIALIZED (
+    SELECT id, due_at, row_number() OVER turns AS place, sum(payload_bytes) OVER turns AS bytes
+    FROM turn WINDOW turns AS (ORDER BY turn, retried ROWS UNBOUNDED PRECEDING)
+  ),
+  ready AS MATERIALIZED (
+    SELECT FROM placed
+    HAVING count(*) >= %(limit)s OR max(bytes) >= %(max_bytes)s::bigint
+        OR min(due_at) <= %(now)s::float8 - %(max_wait_s)s::float8
+  ),
+  taken AS MATERIALIZED (
+    SELECT placed.id, place, state = 'claimed' AS lease_was_lost
+    FROM ready, placed JOIN line ON line.id = placed.id
+    WHERE place = 1 OR (place <= %(limit)s AND bytes <= %(max_bytes)s::bigint)
+  ),
+  claimed AS (
+    UPDATE line
+    SET state = 'claimed', attempts = attempts + 1, due_at = %(now)s::float8 + %(lease_s)s::float8,
+        claim = CASE WHEN lease_was_lost THEN %(claim_after_loss)s ELSE %(claim)s END,
+        history = CASE WHEN lease_was_lost
+          THEN coalesce(history, '[]') || jsonb_build_array(
+            jsonb_build_array(attempts, %(now)s::float8, 'retry', NULL, %(lease_lost)s::text))
+          ELSE history END
+    FROM taken WHERE line.id = taken.id
+    RETURNING line.id, place, attempts, enqueued_at, claim, lease_was_lost
+  ),
+  counted AS (
+    INSERT INTO backlog (ad_account_id, state, slot, count)
+    SELECT %(ad_account_id)s, moved.state, %(slot)s, sign * count(*)
+    FROM taken, (VALUES ('claimed', 1), ('pending', -1)) AS moved (state, sign)
+    WHERE NOT lease_was_lost GROUP BY moved.state, sign ORDER BY 2
+    ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count
+  )
+SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, attempts, enqueued_at,
+       payload_version, payload, traceparent, claim, lease_was_lost
+FROM claimed JOIN delivery USING (id) ORDER BY place;
+
+-- renew --
+-- Lengthen the leases that are still ours.
+UPDATE line SET due_at = %(until)s::float8
+FROM jsonb_array_elements(%(rows)s::jsonb) AS ours
+WHERE line.id = (ours ->> 0)::bigint AND line.claim = ours ->> 1;
+
+-- settle --
+-- Record what became of what is still ours, add counts, and say what has died.
+WITH
+  given AS MATERIALIZED (
+    SELECT (row ->> 0)::bigint AS id, row ->> 1 AS claim, row ->> 2 AS state, (row ->> 3)::float8 AS due_at,
+           (row ->> 4)::integer AS give_back, row ->> 5 AS reason, row -> 6 AS attempt
+    FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+  ),
+  ours AS MATERIALIZED (
+    SELECT given.id, given.state, given.due_at, given.reason, ad_account_id, enqueued_at, attempts - give_back AS attempts,
+           CASE jsonb_typeof(attempt) WHEN 'array' THEN coalesce(history, '[]') || jsonb_build_array(
+             jsonb_build_array(attempts, %(now)s::float8) || attempt) ELSE history END AS history
+    FROM given JOIN line ON line.id = given.id AND line.claim = given.claim
+    ORDER BY given.id FOR UPDATE OF line
+  ),
+  again AS (
+    UPDATE line SET state = 'pending', claim = NULL, due_at = ours.due_at, attempts = ours.attempts,
+                    reason = ours.reason, history = ours.history
+    FROM ours WHERE line.id = ours.id AND ours.state = 'pending'
+  ),
+  left_line AS (
+    DELETE FROM line USING ours WHERE line.id = ours.id AND ours.state <> 'pending'
+  ),
+  gone AS (
+    DELETE FROM delivery USING ours WHERE delivery.id = ours.id AND ours.state = 'delivered'
+    RETURNING delivery.id, delivery.ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
+              event_time, warnings, source, amount, currency, checkout_id, attempts, enqueued_at, history
+  ),
+  settled AS (
+    INSERT INTO delivered (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
+                           event_time, warnings, source, amount, currency, checkout_id, attempts, enqueued_at,
+                           settled_at, history)
+    SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
+           event_time, warnings, source, amount, currency, checkout_id, attempts, enqueued_at,
+           %(now)s::float8, history
+    FROM gone
+  ),
+  died AS (
+    INSERT INTO dead (id, attempts, enqueued_at, settled_at, reason, history)
+    SELECT id, attempts, enqueued_at, %(now)s::float8, reason, history FROM ours WHERE state = 'dead'
+  ),
+  tallied AS (
+    INSERT INTO tally_minute (start_at, name, preset, label, slot, count)
+    SELECT (tally ->> 0)::bigint, tally ->> 1, tally ->> 2, tally ->> 3, %(slot)s, (tally ->> 4)::bigint
+    FROM jsonb_array_elements(%(tallies)s::jsonb) AS tally ORDER BY 1, 2, 3, 4
+    ON CONFLICT (start_at, name, preset, label, slot) DO UPDATE SET count = tally_minute.count + excluded.count
+  ),
+  counted AS (
+    INSERT INTO backlog (ad_account_id, state, slot, count)
+    SELECT ad_account_id, moved, %(slot)s, sum(change)
+    FROM (
+      SELECT ad_account_id, 'claimed' AS moved, -1 AS change FROM ours
+      UNION ALL SELECT ad_account_id, state, 1 FROM ours WHERE state <> 'delivered'
+    ) AS moves
+    GROUP BY ad_account_id, moved ORDER BY 1, 2
+    ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count
+  )
+SELECT id, delivery.ad_account_id, preset, event_name, event_id, order_id
+FROM ours JOIN delivery USING (id) WHERE state = 'dead';
+
+-- keep_payloads --
+-- Keep payloads for a while, of deliveries that were settled in this transaction.
+INSERT INTO kept_payload (id, body, erase_at)
+SELECT id, body, %(erase_at)s::float8
+FROM unnest(%(ids)s::bigint[], %(bodies)s::bytea[]) AS kept (id, body)
+WHERE EXISTS (SELECT FROM delivered WHERE delivered.id = kept.id AND settled_at = %(now)s::float8)
+ON CONFLICT (id) DO NOTHING;
+
+-- dead --
+-- Dead deliveries, newest first, with what their keys are made of.
+SELECT id, ad_account_id, preset, event_name, event_id, order_id, reason
+FROM dead JOIN delivery USING (id)
+WHERE id < %(before)s::bigint
+  AND (%(delivery_id)s::bigint IS NULL OR id = %(delivery_id)s::bigint)
+  AND (%(message_id)s::text IS NULL OR message_id = %(message_id)s::text)
+  AND (%(event_id)s::text IS NULL OR event_id = %(event_id)s::text)
+  AND (%(preset)s::text IS NULL OR preset = %(preset)s::text)
+  AND (%(state)s::text IS NULL OR 'dead' = %(state)s::text)
+  AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
+ORDER BY id DESC LIMIT %(limit)s FOR UPDATE OF dead;
+
+-- redrive --
+-- Make dead deliveries pending again.
+WITH
+  risen AS (
+    DELETE FROM dead WHERE id = ANY (%(ids)s::bigint[]) RETURNING id, history
+  ),
+  lined_up AS (
+    INSERT INTO line (id, ad_account_id, preset, payload_bytes, enqueued_at, due_at, history)
+    SELECT id, ad_account_id, preset, length(payload), %(now)s::float8, %(now)s::float8, history
+    FROM risen JOIN delivery USING (id)
+  )
+INSERT INTO backlog (ad_account_id, state, slot, count)
+SELECT ad_account_id, moved.state, %(slot)s, sign * count(*)
+FROM risen JOIN delivery USING (id), (VALUES ('dead', -1), ('pending', 1)) AS moved (state, sign)
+GROUP BY ad_account_id, moved.state, sign ORDER BY 1, 2
+ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count;
+
+-- explain_dead --
+-- Say why dead deliveries stay dead.
+UPDATE dead SET reason = staying ->> 1 FROM jsonb_array_elements(%(rows)s::jsonb) AS staying
+WHERE dead.id = (staying ->> 0)::bigint;
+
+-- search --
+-- Deliveries, newest first.
+SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
+       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id
+FROM shown
+WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
+  AND (%(delivery_id)s::bigint IS NULL OR id = %(delivery_id)s::bigint)
+  AND (%(message_id)s::text IS NULL OR message_id = %(message_id)s::text)
+  AND (%(event_id)s::text IS NULL OR (event_id = %(event_id)s::text AND event_id <> message_id)
+       OR (message_id = %(event_id)s::text AND event_id = message_id))
+  AND (%(preset)s::text IS NULL OR preset = %(preset)s::text)
+  AND (%(state)s::text IS NULL OR state = %(state)s::text)
+  AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
+ORDER BY id DESC LIMIT %(limit)s;
+
+-- delivery_range --
+-- The lowest and the highest delivery.
+SELECT (SELECT min(id) FROM (SELECT min(id) AS id FROM delivery UNION ALL SELECT min(id) FROM delivered) AS lowest),
+       (SELECT max(id) FROM (SELECT max(id) AS id FROM delivery UNION ALL SELECT max(id) FROM delivered) AS highest);
+
+-- whole --
+-- The history and the payload of deliveries, as far as they are kept.
+SELECT id, history, coalesce(delivery.payload, kept_payload.body)
+FROM shown LEFT JOIN delivery USING (id) LEFT JOIN kept_payload USING (id)
+WHERE id = ANY (%(ids)s::bigint[]);
+
+-- notes --
+-- What the ledger notes of one message.
+SELECT at, preset, exit, reason, warnings, event_name, order_id, amount, currency, source
+FROM note WHERE message_id = %(message_id)s ORDER BY id;
+
+-- backlog --
+-- How many deliveries of an ad account stand where, and when the oldest that waits was enqueued.
+SELECT state, sum(count)::bigint, (SELECT min(enqueued_at) FROM line WHERE ad_account_id = %(ad_account_id)s)
+FROM backlog WHERE ad_account_id = %(ad_account_id)s GROUP BY state;
+
+-- next_due --
+-- The highest id given to a delivery, and the first moment after `after` at which something is due.
+SELECT (SELECT last_value FROM delivery_id),
+       (SELECT min(first) FROM (
+          SELECT (SELECT min(due_at) FROM line
+                  WHERE line.ad_account_id = account.ad_account_id AND retried = kind AND NOT held
+                    AND due_at > %(after)s::float8) AS first
+          FROM (SELECT DISTINCT ad_account_id FROM backlog) AS account, (VALUES (false), (true)) AS kinds (kind)
+        ) AS each_kind);
+
+-- tell --
+-- Tell every process that this one has written something.
+SELECT pg_notify('pinrelay', %(process)s);
+
+-- listen --
+-- Be told.
+LISTEN pinrelay;
+
+-- tallies --
+-- Sums of counts by step; all in one where the step is 0.
+SELECT CASE %(step_s)s::bigint WHEN 0 THEN %(since)s::float8
+       ELSE (start_at / nullif(%(step_s)s::bigint, 0) * %(step_s)s::bigint)::float8 END AS step,
+       name, preset, label, sum(count)::bigint
+FROM (
+  SELECT * FROM tally_minute WHERE start_at > %(since)s::float8 - 60
+  UNION ALL SELECT * FROM tally_hour WHERE start_at > %(since)s::float8 - 3600
+) AS each_span
+GROUP BY step, name, preset, label
+ORDER BY step, name COLLATE "C", preset COLLATE "C", label COLLATE "C";
+
+-- get_shared --
+-- One shared value.
+SELECT value, revision FROM shared WHERE key = %(key)s;
+
+-- list_shared --
+-- All shared values whose key starts so.
+SELECT key, value, revision FROM shared WHERE left(key, length(%(prefix)s::text)) = %(prefix)s::text ORDER BY key;
+
+-- put_shared --
+-- Write a shared value, unless somebody else has written since `revision`.
+INSERT INTO shared (key, value, revision)
+SELECT %(key)s, %(value)s, 1
+WHERE coalesce(%(revision)s::bigint, 0) = 0 OR EXISTS (SELECT FROM shared WHERE key = %(key)s)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = shared.revision + 1
+WHERE %(revision)s::bigint IS NULL OR shared.revision = %(revision)s::bigint
+RETURNING revision;
+
+-- retain_payloads --
+-- Erase payloads that were kept long enough.
+DELETE FROM kept_payload WHERE id IN (
+  SELECT id FROM kept_payload WHERE erase_at <= %(now)s::float8 ORDER BY erase_at LIMIT %(limit)s
+  FOR UPDATE SKIP LOCKED
+);
+
+-- retain_dead --
+-- Forget dead deliveries with all that belongs to them.
+WITH
+  old AS MATERIALIZED (
+    SELECT id FROM dead WHERE settled_at <= %(ledger_start)s::float8 ORDER BY settled_at LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+  ),
+  gone AS (DELETE FROM dead USING old WHERE dead.id = old.id),
+  gone_delivery AS (DELETE FROM delivery USING old WHERE delivery.id = old.id RETURNING ad_account_id),
+  counted AS (
+    INSERT INTO backlog (ad_account_id, state, slot, count)
+    SELECT ad_account_id, 'dead', %(slot)s, -count(*) FROM gone_delivery GROUP BY ad_account_id ORDER BY 1
+    ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count
+  )
+SELECT count(*) FROM old;
+
+-- retain_keys --
+-- Forget keys past their window.
+DELETE FROM dedup_key WHERE digest IN (
+  SELECT digest FROM dedup_key WHERE expires_at <= %(now)s::float8 ORDER BY expires_at LIMIT %(limit)s
+  FOR UPDATE SKIP LOCKED
+);
+
+-- probe --
+-- Change one row, to prove that a commit succeeds.
+INSERT INTO probe (slot, count) VALUES (%(slot)s, 1) ON CONFLICT (slot) DO UPDATE SET count = probe.count + 1;

@@ -1,0 +1,28 @@
+"""Redrive: dead deliveries become pending again, unless that would send something twice."""
+
+from app.outbox.outbox_rules import OutboxRules
+from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.database import rows_of
+from app.outbox.postgres.enqueue import json_rows
+from app.outbox.postgres.ledger import asked
+from app.outbox.postgres.sql import SQL
+from app.outbox.reviving import REDRIVE_ROWS, DeadLetter, RedriveCall, Redriven, next_step, revive
+from app.outbox.rows import as_json
+
+
+async def redrive(connection: Connection, call: RedriveCall, rules: OutboxRules) -> Redriven:
+    """Do one step of `Outbox.redrive`."""
+    async with connection.transaction():
+        rows = await rows_of(connection, "dead", **asked(call.query), before=call.before, limit=REDRIVE_ROWS)
+        dead = [DeadLetter(*row) for row in rows]
+        digests = [key.digest for each in dead for key in each.keys(rules)]
+        taken = {
+            digest: holder
+            for digest, holder, until in await rows_of(connection, "keys_taken", digests=digests)
+            if until > call.now
+        }
+        revival = revive(dead, taken, call.now, rules)
+        await connection.execute(SQL["redrive"], {"ids": revival.redriven, "now": call.now, "slot": connection.slot})
+        await connection.execute(SQL["take_keys"], {"rows": as_json(revival.keys)})
+        await connection.execute(SQL["explain_dead"], {"rows": json_rows(revival.staying)})
+    return Redriven(count=len(revival.redriven), before=next_step(dead))

@@ -1,0 +1,27 @@
+"""Retention: forget what is old. Tables of days are dropped whole, the rest goes in small steps."""
+
+from app.outbox.outbox_rules import OutboxRules
+from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.database import count_of, rows_of
+from app.outbox.postgres.days import AHEAD, day_of, drop_days, make_days
+from app.outbox.storing import MINUTES_KEPT_S
+
+
+async def retain(connection: Connection, now: float, limit: int, rules: OutboxRules) -> int:
+    """Do `Outbox.retain`: touch at most `limit` rows, a table that is dropped counting as one."""
+    today = day_of(now)
+    await make_days(connection, range(today, today + AHEAD + 1))
+    ledger_start = now - rules.ledger_s
+    left = limit
+    left -= await count_of(connection, "retain_payloads", now=now, limit=left)
+    ((dead,),) = await rows_of(connection, "retain_dead", ledger_start=ledger_start, limit=left, slot=connection.slot)
+    left -= int(dead)
+    left -= await count_of(connection, "retain_keys", now=now, limit=left)
+    ends = {
+        "delivered": ledger_start,
+        "note": ledger_start,
+        "tally_hour": ledger_start,
+        "tally_minute": now - MINUTES_KEPT_S,
+    }
+    left -= await drop_days(connection, ends=ends, limit=left)
+    return limit - left

@@ -1,0 +1,174 @@
+-- Version 1. Times are Unix seconds. The CHECKs forbid every state that docs/outbox.md does not draw.
+--
+-- What waits and what is dead lies in tables of its own, which stay small. What is settled, noted or counted lies in
+-- tables of one day (UTC) each, which are dropped whole (retention.py): `delivered_20270115` and so on.
+-- Texts that are only compared for being equal have the collation "C", which is the fastest.
+
+-- One event for one preset, and its finished event: written once, and read when it is claimed.
+CREATE SEQUENCE delivery_id;  -- grows with time and gives no id twice: keys outlive their delivery
+CREATE TABLE delivery (
+  id bigint PRIMARY KEY,
+  ad_account_id text NOT NULL,
+  preset text NOT NULL,
+  message_id text COLLATE "C" NOT NULL,
+  event_name text NOT NULL,
+  event_id text COLLATE "C" NOT NULL,
+  action_source text NOT NULL,
+  order_id text,
+  event_time bigint NOT NULL,
+  warnings text NOT NULL,                -- a JSON array of texts
+  traceparent text,                      -- as W3C writes it; NULL where it is not traced
+  source text NOT NULL,
+  amount text,                           -- value and currency as sent
+  currency text,
+  checkout_id text,
+  buyer text NOT NULL,                   -- a JSON array of digests of e-mail addresses
+  payload_version smallint NOT NULL CHECK (payload_version > 0),
+  payload bytea NOT NULL
+) WITH (toast_tuple_target = 8160);      -- an event of a few kilobytes stays in its row, as it is
+ALTER TABLE delivery ALTER COLUMN payload SET STORAGE EXTERNAL;
+CREATE INDEX delivery_message ON delivery (message_id);
+-- Most events are sent under the id of their message.
+CREATE INDEX delivery_event ON delivery (event_id) WHERE event_id <> message_id;
+
+-- Where a delivery stands that is not settled. Narrow, since each change of state writes its row anew.
+CREATE TABLE line (
+  id bigint PRIMARY KEY,                 -- of its delivery
+  ad_account_id text NOT NULL,
+  preset text NOT NULL,
+  state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'claimed')),
+  held boolean NOT NULL DEFAULT false CHECK (NOT held OR state = 'pending'),  -- its preset is switched off
+  attempts integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  retried boolean GENERATED ALWAYS AS (attempts > 0) STORED,
+  payload_bytes integer NOT NULL,
+  enqueued_at float8 NOT NULL,
+  due_at float8 NOT NULL,                -- pending: when it may be claimed; claimed: when its lease ends
+  claim text,                            -- the token of the claim that holds it
+  reason text NOT NULL DEFAULT '',
+  history jsonb,                         -- tries at sending: [[number, at, exit, status, message], ...]; NULL: none yet
+  CHECK ((state = 'claimed') = (claim IS NOT NULL)),
+  CHECK (state <> 'claimed' OR attempts > 0)
+);
+-- What may be claimed next: fresh deliveries and retries apart, expired leases among them.
+CREATE INDEX line_due ON line (ad_account_id, retried, due_at, id) WHERE NOT held;
+CREATE INDEX line_held ON line (ad_account_id, preset, due_at) WHERE held;
+CREATE INDEX line_enqueued ON line (ad_account_id, enqueued_at);
+
+-- Where a delivery stands that is dead; it keeps its row in `delivery`.
+CREATE TABLE dead (
+  id bigint PRIMARY KEY,
+  attempts integer NOT NULL CHECK (attempts >= 0),
+  enqueued_at float8 NOT NULL,
+  settled_at float8 NOT NULL,
+  reason text NOT NULL,
+  history jsonb
+);
+CREATE INDEX dead_settled ON dead (settled_at);
+
+-- What Pinterest has taken.
+CREATE TABLE delivered (
+  id bigint NOT NULL,
+  ad_account_id text NOT NULL,
+  preset text NOT NULL,
+  message_id text COLLATE "C" NOT NULL,
+  event_name text NOT NULL,
+  event_id text COLLATE "C" NOT NULL,
+  action_source text NOT NULL,
+  order_id text,
+  event_time bigint NOT NULL,
+  warnings text NOT NULL,
+  source text NOT NULL,
+  amount text,
+  currency text,
+  checkout_id text,
+  attempts integer NOT NULL CHECK (attempts >= 0),
+  enqueued_at float8 NOT NULL,
+  settled_at float8 NOT NULL,
+  history jsonb
+) PARTITION BY RANGE (settled_at);
+CREATE INDEX delivered_id ON delivered (id);
+CREATE INDEX delivered_message ON delivered (message_id);
+CREATE INDEX delivered_event ON delivered (event_id) WHERE event_id <> message_id;
+
+-- Payloads of delivered events that are kept for a while, without IP address and user agent.
+CREATE TABLE kept_payload (
+  id bigint PRIMARY KEY,
+  body bytea NOT NULL,
+  erase_at float8 NOT NULL
+);
+CREATE INDEX kept_payload_erase ON kept_payload (erase_at);
+
+-- Events that made no delivery, and why.
+CREATE SEQUENCE note_id;
+CREATE TABLE note (
+  id bigint NOT NULL DEFAULT nextval('note_id'),
+  message_id text COLLATE "C" NOT NULL,
+  preset text,
+  exit text NOT NULL,
+  reason text NOT NULL,
+  warnings text NOT NULL,                -- a JSON array of texts
+  event_name text,
+  order_id text,
+  amount text,
+  currency text,
+  source text NOT NULL,
+  at float8 NOT NULL
+) PARTITION BY RANGE (at);
+CREATE INDEX note_message ON note (message_id);
+
+-- What was enqueued within the window. Not tied to the ledger: a key ends with its window only.
+CREATE TABLE dedup_key (
+  digest text COLLATE "C" PRIMARY KEY,
+  delivery_id bigint NOT NULL,
+  expires_at float8 NOT NULL
+);
+CREATE INDEX dedup_key_expires ON dedup_key (expires_at);
+
+-- How many deliveries stand where, so that nobody counts a million rows. The sum of all slots counts: each connection
+-- writes to a slot of its own, so that commits do not wait for each other.
+CREATE TABLE backlog (
+  ad_account_id text NOT NULL,
+  state text NOT NULL CHECK (state IN ('pending', 'claimed', 'dead')),
+  slot smallint NOT NULL,
+  count bigint NOT NULL,
+  PRIMARY KEY (ad_account_id, state, slot)
+) WITH (fillfactor = 50);
+
+-- Counts by minute, in slots likewise; those of a day are summed by hour when it is old.
+CREATE TABLE tally_minute (
+  start_at bigint NOT NULL,
+  name text NOT NULL,
+  preset text NOT NULL,
+  label text NOT NULL,
+  slot smallint NOT NULL,
+  count bigint NOT NULL,
+  PRIMARY KEY (start_at, name, preset, label, slot)
+) PARTITION BY RANGE (start_at);
+CREATE TABLE tally_hour (LIKE tally_minute INCLUDING ALL) PARTITION BY RANGE (start_at);
+
+-- What every process must know.
+CREATE TABLE shared (
+  key text COLLATE "C" PRIMARY KEY,
+  value text NOT NULL,                   -- JSON
+  revision bigint NOT NULL CHECK (revision > 0)
+);
+
+-- Written by `check` to prove that a commit succeeds.
+CREATE TABLE probe (slot smallint PRIMARY KEY, count bigint NOT NULL);
+
+-- Whatever is looked for among deliveries: each with its state.
+CREATE VIEW shown AS
+  SELECT delivery.id, delivery.ad_account_id, delivery.preset, message_id, event_name, event_id, action_source,
+         order_id, event_time, state, reason, attempts, enqueued_at, due_at, NULL::float8 AS settled_at, warnings,
+         source, amount, currency, checkout_id, history
+  FROM line JOIN delivery ON delivery.id = line.id
+  UNION ALL
+  SELECT delivery.id, ad_account_id, preset, message_id, event_name, event_id, action_source,
+         order_id, event_time, 'dead', reason, attempts, enqueued_at, NULL, settled_at, warnings,
+         source, amount, currency, checkout_id, history
+  FROM dead JOIN delivery ON delivery.id = dead.id
+  UNION ALL
+  SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source,
+         order_id, event_time, 'delivered', '', attempts, enqueued_at, NULL, settled_at, warnings,
+         source, amount, currency, checkout_id, history
+  FROM delivered;

@@ -1,0 +1,84 @@
+"""Settle: what became of what was claimed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from app.outbox.outbox_rules import OutboxRules
+from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.database import rows_of
+from app.outbox.postgres.enqueue import json_rows
+from app.outbox.postgres.sql import SQL
+from app.outbox.rows import as_json
+from app.outbox.settling import SettleCall, all_keys_of, attempt_row, last_of_each, reason_of, was_tried
+from app.outbox.storing import MINUTE_S, summed
+from app.types import Settlement, State
+
+#: Of a finished event, what stands in it unhashed.
+_UNHASHED = ("client_ip_address", "client_user_agent")
+
+
+async def settle(connection: Connection, call: SettleCall, rules: OutboxRules) -> None:
+    """Do `Outbox.settle`.
+
+    A delivered payload is erased, or stripped of IP address and user agent where it is kept for a while.
+    A dead one is kept whole: it is not settled with Pinterest until it is redriven or forgotten, and an event whose
+    only identifiers are IP address and user agent could not be sent again without them.
+    """
+    settlements = last_of_each(call.settlements)
+    parameters = {
+        "rows": json_rows([_row(each) for each in settlements]),
+        "tallies": json_rows(summed([(call.now, tally) for tally in call.tallies], span_s=MINUTE_S)),
+        "now": call.now,
+        "slot": connection.slot,
+    }
+    delivered = [each for each in settlements if each.state is State.DELIVERED] if rules.payload_s > 0 else []
+    if not delivered and all(each.state is not State.DEAD for each in settlements):
+        await rows_of(connection, "settle", **parameters)
+        return
+    async with connection.transaction():
+        dead = await rows_of(connection, "settle", **parameters)
+        if dead:
+            await connection.execute(SQL["release_keys"], {"rows": as_json(_keys(dead))})
+        if delivered:
+            await _keep(connection, delivered, rules, call.now)
+
+
+def _row(settlement: Settlement) -> list[Any]:
+    outcome = settlement.outcome
+    return [
+        int(settlement.claimed.delivery_id),
+        settlement.claimed.claim,
+        settlement.state,
+        settlement.due_at,
+        int(settlement.give_back),
+        reason_of(outcome),
+        attempt_row(outcome) if was_tried(outcome) else None,
+    ]
+
+
+def _keys(dead: Sequence[Sequence[Any]]) -> list[tuple[str, int]]:
+    """Return the keys of dead deliveries, which are forgotten, so that a replay is sent."""
+    return [
+        (key.digest, delivery_id)
+        for delivery_id, ad_account_id, preset, event_name, event_id, order_id in dead
+        for key in all_keys_of(
+            ad_account_id=ad_account_id, preset=preset, event_name=event_name, event_id=event_id, order_id=order_id
+        )
+    ]
+
+
+async def _keep(connection: Connection, delivered: Sequence[Settlement], rules: OutboxRules, now: float) -> None:
+    """Keep payloads for a while, without what stands in them unhashed."""
+    ids = [int(each.claimed.delivery_id) for each in delivered]
+    bodies = [_stripped(each.claimed.payload) for each in delivered]
+    erase_at = now + rules.payload_s
+    await connection.execute(SQL["keep_payloads"], {"ids": ids, "bodies": bodies, "erase_at": erase_at, "now": now})
+
+
+def _stripped(payload: bytes) -> bytes:
+    event = orjson.loads(payload)
+    for name in _UNHASHED:
+        event.get("user_data", {}).pop(name, None)
+    return orjson.dumps(event)

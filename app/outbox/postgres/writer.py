@@ -1,0 +1,103 @@
+"""Group commit: calls of `Outbox.enqueue` that wait at the same time share a transaction."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import psycopg
+
+from app.errors import OutboxUnavailable
+from app.outbox.outbox_rules import OutboxRules
+from app.outbox.postgres.database import Database
+from app.outbox.postgres.days import Days
+from app.outbox.postgres.enqueue import enqueue
+from app.outbox.storing import EnqueueCall
+from app.types import Enqueued
+
+#: A group is closed when its calls carry so many rows, so that nobody waits long for a stranger's commit.
+MAX_ROWS = 4_000
+#: While so many groups are under way, what comes is gathered. With two, one is written while the other is synced.
+GROUPS_AT_ONCE = 2
+
+
+class _Job(NamedTuple):
+    call: EnqueueCall
+    answer: asyncio.Future[list[Enqueued]]
+
+    @property
+    def rows(self) -> int:
+        return 1 + len(self.call.deliveries)
+
+
+class Writer:
+    """Takes calls, and answers each after the commit that it shares."""
+
+    def __init__(self, database: Database, days: Days, rules: OutboxRules) -> None:
+        self._database = database
+        self._days = days
+        self._rules = rules
+        self._waiting: list[_Job] = []
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def do(self, call: EnqueueCall) -> list[Enqueued]:
+        """Do one call in the next group. Raises OutboxUnavailable, with nothing kept."""
+        answer: asyncio.Future[list[Enqueued]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Job(call, answer))
+        self._begin()
+        return await answer
+
+    def _begin(self) -> None:
+        while self._waiting and len(self._under_way) < GROUPS_AT_ONCE:
+            task = asyncio.create_task(self._commit(self._next_group()))
+            self._under_way.add(task)
+            task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._begin()
+
+    def _next_group(self) -> list[_Job]:
+        count = rows = 0
+        for job in self._waiting:
+            count, rows = count + 1, rows + job.rows
+            if rows >= MAX_ROWS:
+                break
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
+        return group
+
+    async def _commit(self, group: Sequence[_Job]) -> None:
+        """Store a group. Where one of its calls cannot be stored as it is, each is tried alone."""
+        try:
+            await self._days.be_ready({job.call.now for job in group})
+            answers = await self._database.run(enqueue, [job.call for job in group], self._rules)
+        except Exception as exc:  # noqa: BLE001 - it is handed to whoever asked
+            if len(group) > 1 and not _concerns_all(exc):
+                for job in group:
+                    await self._commit([job])
+                return
+            self._days.forget()
+            for job in group:
+                _answer(job, exc)
+        else:
+            for job, answer in zip(group, answers, strict=True):
+                _answer(job, answer)
+
+    async def close(self) -> None:
+        """Finish what waits."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+
+def _concerns_all(exc: Exception) -> bool:
+    """Whether the outbox as a whole has failed, and not something in one of the calls."""
+    in_a_call = isinstance(exc.__cause__, psycopg.DataError | psycopg.IntegrityError)
+    return isinstance(exc, OutboxUnavailable) and not in_a_call
+
+
+def _answer(job: _Job, answer: list[Enqueued] | Exception) -> None:
+    if job.answer.done():  # whoever waited was cancelled
+        return
+    if isinstance(answer, Exception):
+        job.answer.set_exception(answer)
+    else:
+        job.answer.set_result(answer)

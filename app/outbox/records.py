@@ -1,0 +1,86 @@
+"""Rows of the SQL engines, read as the records that people look at."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from app.errors import OutboxVersionError
+from app.outbox.storing import PAYLOAD_VERSION
+from app.types import Attempt, Delivery, Exit, Note, State
+
+
+def delivery_of(row: Sequence[Any]) -> Delivery:
+    """Read a row of an engine's query `search`."""
+    id_, account, preset, message_id, name, event_id, action_source, order_id, event_time, state, reason, *rest = row
+    attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id = rest
+    return Delivery(
+        delivery_id=str(id_),
+        ad_account_id=account,
+        preset=preset,
+        message_id=message_id,
+        event_name=name,
+        event_id=event_id,
+        action_source=action_source,
+        order_id=order_id,
+        event_time=event_time,
+        state=State(state),
+        reason=reason,
+        attempts=attempts,
+        enqueued_at=enqueued_at,
+        due_at=due_at,
+        settled_at=settled_at,
+        warnings=_texts(warnings),
+        source=source,
+        amount=amount,
+        currency=currency,
+        checkout_id=checkout_id,
+    )
+
+
+def note_of(message_id: str, row: Sequence[Any]) -> tuple[float, Note]:
+    """Read a row of an engine's query `notes`: when, and what was noted."""
+    at, preset, exit_, reason, warnings, event_name, order_id, amount, currency, source = row
+    note = Note(
+        message_id=message_id,
+        preset=preset,
+        exit=Exit(exit_),
+        reason=reason,
+        warnings=_texts(warnings),
+        event_name=event_name,
+        order_id=order_id,
+        amount=amount,
+        currency=currency,
+        source=source,
+    )
+    return at, note
+
+
+def attempt_of(row: Sequence[Any]) -> Attempt:
+    """Read one try: its number, when, exit, status and message."""
+    number, at, exit_, status, message = row
+    return Attempt(number=number, at=at, exit=Exit(exit_), status=status, message=message)
+
+
+def _texts(array: str) -> tuple[str, ...]:
+    return tuple(orjson.loads(array))
+
+
+def check_payload_version(version: int) -> None:
+    """Raise OutboxVersionError where a newer Pinrelay wrote the payload."""
+    if version > PAYLOAD_VERSION:
+        message = (
+            f"The outbox holds payloads of version {version}, and this Pinrelay knows {PAYLOAD_VERSION}: "
+            "a newer one wrote them. Start that version."
+        )
+        raise OutboxVersionError(message)
+
+
+def check_schema_version(version: int, *, newest: int) -> None:
+    """Raise OutboxVersionError where a newer Pinrelay wrote the schema."""
+    if version > newest:
+        message = (
+            f"The outbox has schema version {version}, and this Pinrelay knows {newest}: a newer one wrote it. "
+            "Start that version, or point OUTBOX_URL elsewhere."
+        )
+        raise OutboxVersionError(message)

@@ -1,0 +1,58 @@
+"""What a settlement comes to, whichever engine records it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.outbox.keys import Key, keys_of
+from app.types import Blocked, Delivered, Exit, Outcome, Rejected, Retry, Settlement, Tally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleCall:
+    """The arguments of one `Outbox.settle`."""
+
+    settlements: Sequence[Settlement]
+    tallies: Sequence[Tally]
+    now: float
+
+
+def last_of_each(settlements: Sequence[Settlement]) -> list[Settlement]:
+    """Return the settlements, of two for one claim the last."""
+    return list({(each.claimed.delivery_id, each.claimed.claim): each for each in settlements}.values())
+
+
+def reason_of(outcome: Outcome) -> str:
+    """Return why the delivery waits or is dead; "" where it was delivered."""
+    return "" if isinstance(outcome, Delivered) else outcome.reason
+
+
+def was_tried(outcome: Outcome) -> bool:
+    """Whether the history gets an attempt."""
+    return not isinstance(outcome, Retry) or outcome.tried
+
+
+def attempt_row(outcome: Outcome) -> tuple[Exit, int | None, str]:
+    """Return what the history keeps: exit, status, message."""
+    message = outcome.warning if isinstance(outcome, Delivered) else outcome.reason
+    return _exit(outcome), outcome.status, message
+
+
+def _exit(outcome: Outcome) -> Exit:
+    exits: dict[type[Outcome], Exit] = {
+        Delivered: Exit.DELIVERED, Retry: Exit.RETRY, Rejected: Exit.REJECTED, Blocked: Exit.BLOCKED,
+    }  # fmt: skip
+    return exits[type(outcome)]
+
+
+def all_keys_of(
+    *, ad_account_id: str, preset: str, event_name: str, event_id: str, order_id: str | None
+) -> tuple[Key, ...]:
+    """Return every key that a delivery may hold: orders may have been compared when it was enqueued."""
+    return keys_of(
+        ad_account_id=ad_account_id,
+        preset=preset,
+        event_name=event_name,
+        event_id=event_id,
+        order_id=order_id,
+        dedup_orders=True,
+    )

@@ -1,0 +1,181 @@
+"""A PostgreSQL server for tests: a folder of its own, an ephemeral port of the loopback, every commit synced."""
+
+import itertools
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+
+from tests.process import free_port
+
+#: Debian keeps each version in a folder of its own.
+_FOLDERS = "/usr/lib/postgresql/*/bin"
+OLDEST_POSTGRES = 15
+_START_S = 30
+_ROOM_BYTES = 2_000_000_000
+_SETTINGS = """
+fsync = on
+shared_buffers = 64MB
+unix_socket_directories = ''
+listen_addresses = '127.0.0.1'
+max_wal_size = 1GB
+"""
+
+
+def program(name: str) -> Path | None:
+    """Return the newest program of this name that is new enough; None where there is none."""
+    found = [Path(path) for path in [shutil.which(name)] if path]
+    found += [folder / name for folder in Path("/").glob(_FOLDERS.lstrip("/"))]
+    versions = {path: _major(path) for path in found if path.exists()}
+    newest = max(versions, key=lambda path: versions[path], default=None)
+    return newest if newest and versions[newest] >= OLDEST_POSTGRES else None
+
+
+def _major(path: Path) -> int:
+    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+    match = re.search(r"(\d+)\.", said)
+    return int(match[1]) if match else 0
+
+
+def _fast_folder() -> str | None:
+    """Return a folder in memory where there is room; None stands for the usual one. No test cuts the power."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > _ROOM_BYTES else None
+
+
+class PostgresServer:
+    """Started on entry, stopped on exit; `kill` and `start` in between lose nothing that it answered."""
+
+    def __init__(self, *, on_disk: bool = False, copy_of: "PostgresServer | None" = None) -> None:
+        self.port = free_port()
+        folder = None if on_disk else _fast_folder()
+        self._folder = Path(tempfile.mkdtemp(prefix="pinrelay-postgres-", dir=folder))
+        self._data = self._folder / "data"
+        self._environment: dict[str, Any] = {"cwd": self._folder, "env": {"PATH": os.defpath}}
+        if os.geteuid() == 0:  # the server refuses to be run by root
+            shutil.chown(self._folder, "postgres")
+            self._environment |= {"user": "postgres", "group": "postgres", "extra_groups": []}
+        if copy_of:
+            self._run("pg_basebackup", "-D", self._data, "-d", copy_of.url(), "--write-recovery-conf", "--no-sync")
+        else:
+            self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "--no-sync", "--locale=C.UTF-8")
+        with (self._data / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write(f"{_SETTINGS}port = {self.port}\n")
+        self._counter = itertools.count(1)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def _run(self, name: str, *arguments: object) -> None:
+        subprocess.run(self._command(name, *arguments), check=True, capture_output=True, **self._environment)
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the URL of a database of its."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    @property
+    def log(self) -> str:
+        """All that it has printed."""
+        return (self._folder / "log").read_text(encoding="utf-8", errors="replace")
+
+    def _command(self, name: str, *arguments: object) -> list[str]:
+        path = program(name)
+        assert path, f"there is no {name}: .ci/install-test-tools says how to get one"
+        return [str(path), *map(str, arguments)]
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        shutil.rmtree(self._folder)
+
+    def start(self) -> None:
+        """Start it, and return when it takes connections."""
+        with (self._folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self._command("postgres", "-D", self._data),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                **self._environment,
+            )
+        deadline = time.monotonic() + _START_S
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL does not start:\n{self.log}")
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url(), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """End it; whoever is connected is cut off."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End it as a crash does: every process of it."""
+        if self.process is not None:
+            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+            pids = [int(pid) for pid in children.read_text(encoding="utf-8").split()]
+            self.process.send_signal(signal.SIGKILL)
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._end(signal.SIGKILL)
+            (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _end(self, number: int) -> None:
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(30)
+            self.process = None
+
+    def create(self, database: str, template: str = "template1") -> str:
+        """Make a database, as a copy of another one, and return its URL."""
+        self.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
+        return self.url(database)
+
+    @contextmanager
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """Make a database for a while, and give its URL."""
+        name = f"test_{next(self._counter)}"
+        yield self.create(name, template)
+        self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def execute(self, statement: str, database: str = "postgres") -> list[Any]:
+        """Run one statement, and return its rows."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def with_standby(primary: PostgresServer) -> Iterator[PostgresServer]:
+    """Give a running server a synchronous standby for a while: a commit is answered when it is on both disks."""
+    with PostgresServer(copy_of=primary) as standby:
+        primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        primary.execute("SELECT pg_reload_conf()")
+        yield standby
+
+
+@contextmanager
+def empty_outbox(folder: Path, engine: str, *, standby: bool = False) -> Iterator[str]:
+    """Make room for an outbox of this engine, which outlives the processes that use it; give its URL."""
+    if engine == "sqlite":
+        yield f"sqlite:///{folder}/pinrelay.db"
+        return
+    with PostgresServer(on_disk=True) as server, with_standby(server) if standby else nullcontext():
+        yield server.url()
