@@ -113,6 +113,7 @@ def _action(settings: Settings, action_source: str | None) -> Action:
         return build
 
     def from_there(fields: dict[str, Any], *, now: float | None) -> tuple[dict[str, Any], list[str]]:
-        return build(fields | {"action_source": action_source}, now=now)
+        fields["action_source"] = action_source  # in place: a mapping's result knows more than its members
+        return build(fields, now=now)
 
     return from_there

@@ -21,6 +21,7 @@ from tests.process import ROOT
 NOW = 1_772_640_800.0
 WHO = {"ip": "203.0.113.9", "userAgent": "x"}
 PAGE = orjson.dumps({"type": "page", "messageId": "p-1", "timestamp": NOW - 60, "context": WHO})
+EVENTS = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()[::10]
 ONLY = """
 name: Only
 subscribe: type = "page"
@@ -111,6 +112,20 @@ def test_an_action_source_may_replace_what_the_presets_say() -> None:
     pipeline = assemble.pipeline(assembled.settings(), assembled.shipped_catalog(), action_source="offline")
     ((_, sent),) = pipeline.map_event(PAGE, NOW)
     assert orjson.loads(sent)["action_source"] == "offline"
+
+
+def test_what_replaces_the_action_source_replaces_nothing_else() -> None:
+    given = orjson.loads(PAGE) | {"properties": {"email": "no address"}}
+    given["context"]["traits"] = {"email": "jane@example.com"}
+    pipelines = [
+        assemble.pipeline(assembled.settings(), assembled.shipped_catalog(), action_source=source)
+        for source in (None, "web")
+    ]
+    for raw in (orjson.dumps(given), *EVENTS):
+        of_presets, replaced = (pipeline.map_event(raw, NOW) for pipeline in pipelines)
+        assert [preset for preset, _ in replaced] == [preset for preset, _ in of_presets]
+        if b'"action_source":"web"' in b"".join(sent for _, sent in of_presets):
+            assert replaced == of_presets
 
 
 @pytest.mark.parametrize(

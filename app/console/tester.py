@@ -150,17 +150,18 @@ def first_event(text: str, now: float) -> tuple[Event | EventRefused, str]:
     """
     if not text.strip():
         raise NoEvent("There is nothing here yet: paste an event as JSON, or pick an example.")
+    fault = _where_it_breaks_off(text)
     try:
         events = read_event_text(text.encode(errors="replace"), now=now)
     except RequestRefused as exc:
-        raise NoEvent(_what_is_wrong(text) or exc.reason) from None
+        raise NoEvent(fault or exc.reason) from None
     if not events:
         raise NoEvent("There is no event in this array.")
     return events[0], f"The first of {len(events)} events is shown." if len(events) > 1 else ""
 
 
-def _what_is_wrong(text: str) -> str:
-    """Return where a text stops to be JSON; "" where it is JSON."""
+def _where_it_breaks_off(text: str) -> str:
+    """Return where a text stops to be JSON to the letter, which the door sees less strictly; "" where it does not."""
     try:
         orjson.loads(text)
     except orjson.JSONDecodeError as exc:

@@ -3,7 +3,7 @@
 from app.destination.conversion_event import ReportConversionEvent, report_conversion_event
 from app.destination.conversion_rules import ConversionRules
 from app.destination.event_name import nearest_event_name
-from app.destination.normalised_forms import normalised_forms
+from app.destination.hashed_fields import hashed_fields
 from app.destination.place_names import load_place_names
 from app.destination.quality import COMPONENTS, components
 from app.destination.redaction import redact
@@ -20,9 +20,9 @@ __all__ = [
     "ConversionRules",
     "ReportConversionEvent",
     "components",
+    "hashed_fields",
     "load_place_names",
     "nearest_event_name",
-    "normalised_forms",
     "redact",
     "report_conversion_event",
     "usable_parts",

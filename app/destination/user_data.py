@@ -20,6 +20,8 @@ from app.values.user_agents import is_server_library
 Digest: TypeAlias = tuple[str | None, str]
 #: From a text, and the country of the event where that matters, to what is sent of it.
 _Way: TypeAlias = Callable[[str, str | None], Digest]
+#: Is told of a text as given, as normalised, and of its digest; once of what is remembered.
+OnHashed: TypeAlias = Callable[[str, str, str], None]
 
 #: Where it stands among the action's fields.
 _AT = "user_data"
@@ -64,9 +66,10 @@ class _Field:
 class UserDataReader:
     """Reads the resolved `user_data` of one event after the other, under one set of rules."""
 
-    def __init__(self, rules: ConversionRules) -> None:
+    def __init__(self, rules: ConversionRules, *, on_hashed: OnHashed | None = None) -> None:
+        """Take the rules; `on_hashed` is told of everything that is hashed, for people who want to see it."""
         self._fields = {
-            field.name: _Field(wire=field.wire, way=_hashing(field.normaliser(rules)), several=True)
+            field.name: _Field(wire=field.wire, way=_hashing(field.normaliser(rules), on_hashed), several=True)
             for field in USER_FIELDS
         } | {name: _Field(wire=name, way=_plain(way), several=False) for name, way in PLAIN_WAYS.items()}
         self._people = People({name: (field.wire, field.way) for name, field in self._fields.items()})
@@ -144,11 +147,13 @@ def missing_identifiers(user_data: dict[str, Any]) -> bool:
     )
 
 
-def _hashing(normalise: Normaliser) -> _Way:
+def _hashing(normalise: Normaliser, on_hashed: OnHashed | None) -> _Way:
     """Make the whole way from a text to its digest; what was met before is remembered."""
 
     def digest(given: str, country: str | None) -> Digest:
         text, note = normalised(given, country, normalise)
+        if text and on_hashed:
+            on_hashed(given, text, hashed(text))
         return text and hashed(text), note
 
     return _remembering(digest)

@@ -3,18 +3,16 @@
 The event goes the pipeline's own way (`walk`), and the outbox says what was sent before. Nothing of it is kept.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import orjson
 from msgspec.structs import replace
 
 from app.catalog import Catalog, Preset
 from app.destination import ConversionRules
-from app.destination.normalised_forms import normalised_forms
-from app.destination.user_field import USER_FIELDS
-from app.errors import EventRefused, MappingError
+from app.errors import EventRefused
+from app.receiving.field_reports import field_reports, shown_json
 from app.receiving.receipts import Drafts, receipt_of_refusal
 from app.receiving.reports import ConditionReport, EventReport, FieldReport, PresetReport
 from app.receiving.walk import Walk, WhyOff
@@ -22,8 +20,6 @@ from app.sandbox import judge
 from app.trigger import ABSENT
 from app.types import Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, Receipt, Seen
 from app.values.hidden_emails import unpersonal_id
-
-_WIRE_NAMES = {f"user_data.{field.name}": f"user_data.{field.wire}" for field in USER_FIELDS}
 
 
 class Sees(Protocol):
@@ -102,7 +98,7 @@ class Explainer:
                         text=part.text,
                         held=part.held,
                         blamed=any(part is each for each in blamed),
-                        found=None if part.found is ABSENT else _json(part.found),
+                        found=None if part.found is ABSENT else shown_json(part.found),
                     )
                     for part in finding.conditions()
                 ),
@@ -110,33 +106,18 @@ class Explainer:
                 reason=line.reason,
                 seen_at=earlier.at if earlier else None,
                 kept=(self._why_kept(preset.name) or "") if line.exit is Exit.ENQUEUED else "",
-                fields=tuple(self._fields(preset, event, line.event or {})) if finding.held else (),
+                fields=tuple(self._fields(preset, event, line.event, now)) if finding.held else (),
                 warnings=line.warnings,
                 payload=orjson.dumps(line.event) if line.event else None,
                 schema_problems=tuple(self._problems(line.event, now)),
             )
 
+    def _fields(self, preset: Preset, event: Event, built: Event | None, now: float) -> Iterator[FieldReport]:
+        return field_reports(preset, event, built, self._walk.action, self._rules, now=now)
+
     def _problems(self, built: Event | None, now: float) -> list[str]:
         """Return what Pinterest would say against a finished event; nothing where there is none."""
         return [] if built is None else judge(built, now, event_names=self._rules.custom_event_names)
-
-    def _fields(self, preset: Preset, event: Event, built: Event) -> Iterator[FieldReport]:
-        """Yield where each field's value came from, and what it became; nothing where the mapping has no result."""
-        try:
-            resolved = preset.mapping.resolve(event) or {}
-            rows = preset.mapping.explain(event)
-        except MappingError:
-            return
-        forms = normalised_forms(resolved.get("user_data"), self._rules)
-        for row in rows:
-            sent = _sent(built, row.path)
-            yield FieldReport(
-                field=row.path.replace(".", "/"),
-                paths=tuple(read.path for read in row.reads),
-                value=_json(row.value),
-                normalised=forms.get(row.path.removeprefix("user_data."), ""),
-                sent=None if sent is None else _json(sent),
-            )
 
 
 def _judged(line: Line, earlier: Seen | None) -> Line:
@@ -150,19 +131,3 @@ def _line_of_none(preset: Preset, first: Line, *, matched: bool) -> Line:
     if not preset.enabled:
         return Line(preset=preset.name, exit=Exit.UNMATCHED, reason="`enabled: false` in its file takes it out")
     return Line(preset=preset.name, exit=first.exit, reason=first.reason)
-
-
-def _sent(built: Mapping[str, Any], path: str) -> Any:
-    """Return what stands in the finished event for a field of the mapping; None where nothing does."""
-    value: Any = built
-    for key in _WIRE_NAMES.get(path, path).split("."):
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
-def _json(value: Any) -> str:
-    """Return a value of an event as JSON; orjson writes neither more than 254 levels nor very large integers."""
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:
-        return json.dumps(value, ensure_ascii=False)

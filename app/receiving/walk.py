@@ -55,7 +55,8 @@ class Walk:
         ad_account_id: str = "",
     ) -> None:
         """Take the rules; `action_source_by_context` sends as `app_ios` or `app_android` what an app sent as `web`."""
-        self._action = action
+        #: Builds the finished event.
+        self.action = action
         self._withheld = withheld or _nothing_against
         self._why_off = why_off or _nothing_against
         self._not_genuine = not_genuine or _all_genuine
@@ -81,7 +82,7 @@ class Walk:
             fields = preset.mapping.resolve(event) or {}
             if self._by_context and fields.get("action_source") == "web":
                 fields["action_source"] = app_platform(event) or "web"
-            built, warnings = self._action(fields, now=now)
+            built, warnings = self.action(fields, now=now)
         except EventInvalid as exc:
             return Line(preset=preset.name, exit=Exit.INVALID, reason=exc.reason)
         except MappingError as exc:

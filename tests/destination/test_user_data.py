@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.destination import ConversionRules, ReportConversionEvent, normalised_forms, report_conversion_event
+from app.destination import ConversionRules, ReportConversionEvent, hashed_fields, report_conversion_event
 from app.destination.normalise import trimmed
 from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid
@@ -277,7 +277,7 @@ def test_the_reason_says_why_the_identifier_was_no_use() -> None:
 def test_testers_see_the_form_that_is_hashed() -> None:
     fields = of_user(email=[" A@b.co", "a@b.co", "x"], phone="(415) 555-1234", country="usa", state="null")
 
-    forms = normalised_forms(fields["user_data"], ConversionRules())
+    forms = {name: each.form for name, each in hashed_fields(fields, ConversionRules()).items()}
 
     assert forms == {
         "email": "a@b.co",
@@ -285,7 +285,7 @@ def test_testers_see_the_form_that_is_hashed() -> None:
         "country": "us",
         "hashed_maids": "7a3cbea0-bdf5-11e4-8dfc-aa07a5b093db",
     }
-    assert normalised_forms("text", ConversionRules()) == {}
+    assert hashed_fields({"user_data": "text"}, ConversionRules()) == {}
 
 
 def test_the_documentation_shows_the_table(root: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from app import assemble
 from app.coordination import Switches
+from app.destination.normalise import hashed
 from app.errors import EventRefused
 from app.outbox import Outbox, OutboxRules, open_outbox
 from app.receiving.explain import Explainer
@@ -127,11 +128,56 @@ async def test_an_event_name_of_the_advertisers_own_is_no_problem(tmp_path: Path
     assert (report.exit, report.schema_problems) == (Exit.ENQUEUED, ())
 
 
+async def test_a_mapping_without_a_result_is_invalid_and_has_no_fields(tmp_path: Path) -> None:
+    (tmp_path / "only.yaml").write_text(
+        'name: Only\nsubscribe: type = "track"\naction: report_conversion_event\n'
+        'mapping: {event_name: lead, event_id: {"@template": "{{properties.deep}}"}}\n',
+        encoding="utf-8",
+    )
+    mine = settings(presets_dir=(tmp_path,))
+    catalog = assemble.running_catalog(mine).catalog
+    report = of(
+        await assemble.explainer(mine).explain(order(properties={"deep": nested(100_000)}), catalog, now=NOW), "Only"
+    )
+    assert (report.exit, report.fields) == (Exit.INVALID, ())
+    assert "nested too deeply" in report.reason
+
+
+def nested(levels: int) -> Any:
+    value: Any = "x"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+async def test_names_and_address_show_the_block_that_they_were_taken_from() -> None:
+    traits = {"email": "jane@example.com", "name": "Jane  Doe", "address": {"city": "St. Paul", "country": "Germany"}}
+    report = of(await explain(order(context={"traits": traits})), "Order Completed")
+    shown = {row.field: (row.paths, row.value, row.normalised) for row in report.fields}
+    assert shown["user_data/city"] == (("context.traits.address.city",), '"St. Paul"', "stpaul")
+    assert shown["user_data/country"] == (("context.traits.address.country",), '"Germany"', "de")
+    assert shown["user_data/first_name"] == (("context.traits.name",), '"Jane  Doe"', "jane")
+    assert shown["user_data/last_name"] == (("context.traits.name",), '"Jane  Doe"', "doe")
+    assert not {"person_blocks", "user_data/from_blocks"} & shown.keys()
+
+
+async def test_a_field_shows_the_value_that_was_taken_where_the_first_is_of_no_use() -> None:
+    event = order(context={"traits": {"email": "jane@example.com"}})
+    event["properties"]["email"] = "no address"
+    report = of(await explain(event), "Order Completed")
+    email = next(row for row in report.fields if row.field == "user_data/email")
+    assert (email.paths, email.value, email.normalised) == (
+        ("context.traits.email",),
+        '"jane@example.com"',
+        "jane@example.com",
+    )
+    refused = of(await explain(event | {"context": {}}), "Order Completed")
+    email = next(row for row in refused.fields if row.field == "user_data/email")
+    assert (refused.exit, email.paths, email.value) == (Exit.INVALID, ("properties.email",), '"no address"')
+
+
 async def test_a_value_that_is_nested_beyond_the_writer_is_shown_all_the_same() -> None:
-    deep: Any = "x"
-    for _ in range(400):
-        deep = [deep]
-    explanation = await explain(order(properties={"order_id": "SO-1", "revenue": deep}))
+    explanation = await explain(order(properties={"order_id": "SO-1", "revenue": nested(400)}))
     assert of(explanation, "Order Completed").matched
 
 
@@ -173,8 +219,20 @@ async def assert_equal(explainer: Explainer, pipeline: Pipeline, events: list[An
             preset: exit_ for preset, exit_ in lines.items() if preset
         }
         assert all(each.exit is not Exit.ENQUEUED for each in explanation.presets if each.preset not in lines)
+        for report in explanation.presets:
+            assert_every_digest_is_shown_with_what_was_hashed(report)
         exits |= set(done.counts)
     return exits
+
+
+def assert_every_digest_is_shown_with_what_was_hashed(report: PresetReport) -> None:
+    built = orjson.loads(report.payload) if report.payload else {"user_data": {}}
+    rows = [row for row in report.fields if row.sent is not None and row.field.startswith("user_data/")]
+    assert {row.sent for row in rows} == {orjson.dumps(value).decode() for value in built["user_data"].values()}
+    for row in (row for row in rows if row.normalised):
+        forms = row.normalised.split(", ")
+        assert orjson.loads(row.sent or "") == [hashed(form) for form in forms], row.field
+        assert row.paths
 
 
 async def test_of_every_realistic_event_it_says_what_becomes_of_it(tmp_path: Path) -> None:
