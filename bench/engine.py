@@ -36,11 +36,11 @@ from app import assemble
 from app.config import load_settings
 from app.destination import (
     ConversionRules,
-    event_time,
     normalise,
     place_names,
     redaction,
 )
+from app.values import times
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 7
@@ -334,7 +334,7 @@ def best_of_rounds(lines: list[bytes], make: Callable[[], Callable[[bytes], Made
     best = math.inf
     for _ in range(ROUNDS):
         digest.cache_clear()
-        event_time._from_other_text.cache_clear()  # noqa: SLF001 - what it remembers would flatter us
+        times._seconds_of_other_text.cache_clear()  # noqa: SLF001 - what it remembers would flatter us
         run = make()
         gc.collect()
         start = time.process_time()

@@ -28,6 +28,7 @@ from app.policies import outbox_rules
 from app.shared_values import IMPORTED
 from app.source import read_event_file
 from app.types import Event, EventReceipt, Exit, Receipt
+from app.values.times import unix_seconds
 
 #: So many events share one commit.
 BATCH_EVENTS = 1_000
@@ -132,7 +133,7 @@ async def _import_file(
     What an earlier run has `done` is stepped over.
     """
     with file.open("rb") as stream:
-        events = read_event_file(stream, clock=time.time, max_depth=settings.max_json_depth)
+        events = read_event_file(stream, clock=time.time, is_live=False, max_depth=settings.max_json_depth)
         left = islice(events, done, None)
         while batch := list(islice(left, BATCH_EVENTS)):
             now = time.time()
@@ -173,11 +174,8 @@ def _is_wanted(event: Event | EventRefused, now: float, since: float | None) -> 
 
 def _time_of(event: Event, now: float) -> float:
     """Return when the event happened, in Unix seconds; `now` where that cannot be read, so that it is not skipped."""
-    try:
-        moment = datetime.fromisoformat(event["timestamp"])
-    except (TypeError, ValueError):
-        return now
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    told_at = unix_seconds(event.get("timestamp"))
+    return now if told_at is None else told_at
 
 
 def _print(summary: _Summary) -> None:

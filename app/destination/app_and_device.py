@@ -30,6 +30,20 @@ read_app_info = MembersReader(
 )
 
 
+#: What an SDK calls itself where the app should stand (RudderStack's for browsers, 3.34, run in Chromium).
+_SDK_NAMES = frozenset({"rudderlabs javascript sdk"})
+_OF_THE_APP = ("app_info", "app_id", "app_name", "app_version")
+
+
+def take_sdk_out(event: dict[str, Any]) -> list[str]:
+    """Remove the app where it is none but the SDK of a site, its version and id too; return the warnings."""
+    names = {event.get("app_name"), event.get("app_info", {}).get("app_name")} - {None}
+    if all(name.lower() not in _SDK_NAMES for name in names):
+        return []
+    left = [name for name in _OF_THE_APP if event.pop(name, None) is not None]
+    return [f"{name}: left out, it is an SDK's own and no app's" for name in left]
+
+
 @cache
 def _languages() -> frozenset[str]:
     """Return the ISO 639-1 codes."""

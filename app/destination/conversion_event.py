@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from app.destination.app_and_device import read_app_info, read_device_info, read_language
+from app.destination.app_and_device import read_app_info, read_device_info, read_language, take_sdk_out
 from app.destination.conversion_rules import ConversionRules
 from app.destination.custom_data import CustomDataReader
 from app.destination.event_time import settled_time
@@ -141,6 +141,8 @@ class ReportConversionEvent:
             event.pop("custom_data", None)
         if self._rules.partner_name and "partner_name" not in event:
             event["partner_name"] = self._rules.partner_name
+        if "app_info" in event or "app_name" in event:
+            warnings += take_sdk_out(event)
         if event["action_source"].startswith("app_") and not _app_name(event):
             warnings.append("app_name: missing, Pinterest asks for it with app events")
 

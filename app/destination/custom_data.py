@@ -8,6 +8,7 @@ from app.destination.conversion_rules import ConversionRules
 from app.destination.money import Money, integer_between, plain_money, read_currency, read_money
 from app.destination.privacy_flags import read_opt_out_type
 from app.destination.reading import (
+    NO_ID,
     NO_NOTES,
     MembersReader,
     Notes,
@@ -15,6 +16,8 @@ from app.destination.reading import (
     Reader,
     Reading,
     read_text,
+    single,
+    text_of,
     text_up_to,
     texts,
     usable_candidate,
@@ -23,6 +26,7 @@ from app.destination.warnings import HASHED_ID, kind, left_out
 from app.values.amounts import Context
 from app.values.candidates import Candidates, one_place_only
 from app.values.hidden_emails import unpersonal_id
+from app.values.placeholders import is_no_id
 
 #: Where it stands among the action's fields.
 _AT = "custom_data"
@@ -33,12 +37,12 @@ def _read_order_id(value: Any) -> Reading:
 
     One that holds an e-mail address becomes its digest, and so stays one id.
     """
-    text, notes = read_text(value)
-    if text is None:
-        return None, notes
+    text = text_of(single(value))
+    if text is None or is_no_id(text):
+        return None, (left_out(value, NO_ID),)
     order_id = text.strip()
     kept = unpersonal_id(order_id)
-    return kept, notes if kept == order_id else (*notes, f": {kind(value)} {HASHED_ID}")
+    return kept, NO_NOTES if kept == order_id else (f": {kind(value)} {HASHED_ID}",)
 
 
 CONTENT_READERS: dict[str, Reader] = {

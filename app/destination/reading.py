@@ -28,6 +28,8 @@ Reading: TypeAlias = tuple[Any, Notes]
 Reader: TypeAlias = Callable[[Any], Reading]
 
 NO_NOTES: Notes = ()
+#: Why an id is left out.
+NO_ID = "it is no id but a placeholder, or no text or number"
 #: Whole floats beyond this are no longer exact; JavaScript writes them with an exponent.
 _EXACT_LIMIT = 1e21
 

@@ -5,11 +5,12 @@ from typing import Any, Final
 
 from app.destination.event_name import nearest_event_name
 from app.destination.event_time import read_time
-from app.destination.reading import NO_NOTES, Reader, Reading, single, text_of, usable_candidate
-from app.destination.warnings import HASHED_ID, kind, shown
+from app.destination.reading import NO_ID, NO_NOTES, Reader, Reading, single, text_of, usable_candidate
+from app.destination.warnings import HASHED_ID, kind, left_out, shown
 from app.values.candidates import Candidates
 from app.values.closed_lists import ACTION_SOURCES
 from app.values.hidden_emails import unpersonal_id
+from app.values.placeholders import is_no_id
 
 #: The fields, as the action and Pinterest call them.
 REQUIRED: Final = ("event_name", "action_source", "event_time", "event_id")
@@ -63,9 +64,9 @@ def _read_action_source(value: Any) -> Reading:
 
 
 def _read_event_id(value: Any) -> Reading:
-    """Read a text or number that says something: equal ids are one event to Pinterest."""
+    """Read an id as it is: equal ids are one event to Pinterest, the tag's among them."""
     text = text_of(single(value))
-    if text is None or not text.strip():
-        return None, (f": {kind(value)} is no id",)
+    if text is None or is_no_id(text):
+        return None, (left_out(value, NO_ID),)
     kept = unpersonal_id(text)
     return kept, NO_NOTES if kept == text else (f": {kind(value)} {HASHED_ID}; the Pinterest tag must send the same",)

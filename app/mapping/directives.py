@@ -45,5 +45,6 @@ DIRECTIVES: Final[Mapping[str, Builder]] = MappingProxyType(
         "@all": all_values.build_all,
         "@blocks": blocks.build_blocks,
         "@queryParameter": addresses.build_query_parameter,
+        "@prefixed": texts.build_prefixed,
     }
 )

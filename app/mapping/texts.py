@@ -1,4 +1,4 @@
-"""Directives that make text: `@template`, `@case`, `@replace`."""
+"""Directives that make text: `@template`, `@case`, `@replace`, and our own `@prefixed`."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -162,3 +162,18 @@ def _expanded(replacement: str, found: re.Match[str]) -> str:
         return replacement
     parts = {"$": "$", "&": found[0], "`": found.string[: found.start()], "'": found.string[found.end() :]}
     return re.sub("\\$([$&`'])", lambda special: parts[special[1]], replacement)
+
+
+def build_prefixed(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@prefixed`: a text that begins with `prefix`, without it where `drop` is true; nothing for all else."""
+    options = compiler.options(value, at, ("value", "prefix", "drop"))
+    if options is None or not compiler.required(options, at, "value") or not compiler.required(options, at, "prefix"):
+        return NOTHING
+    given = compiler.text_or_directive(options["value"], f"{at}/value")
+    prefix = compiler.text(options["prefix"], f"{at}/prefix") or ""
+    drops = _flag(compiler, options, at, "drop")
+    return Call(function=partial(_prefixed, prefix, len(prefix) if drops else 0), operands=(given,))
+
+
+def _prefixed(prefix: str, start: int, value: Any) -> Any:
+    return value[start:] if isinstance(value, str) and value.startswith(prefix) else MISSING

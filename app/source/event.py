@@ -1,7 +1,10 @@
 """A Segment event: what it must be, and what Segment's server would have filled in.
 
     read_event({"type": "track", "event": "Order Completed"}, arrival)
-    -> the same object, now also with messageId, timestamp and receivedAt
+    -> the same object, now also with messageId, timestamp, receivedAt and arrivedAt (Unix seconds)
+
+When an event happened is read from timestamp, originalTimestamp, receivedAt, sentAt, arrivedAt, in this order: a member
+that is missing is filled in here, one that cannot be read is left for the mapping to pass over, with a warning.
 
 Segment's spec of the common fields: https://segment.com/docs/connections/spec/common/
 """
@@ -17,8 +20,12 @@ import orjson
 
 from app.errors import EventRefused
 from app.types import Event
-from app.values.placeholders import says_nothing
+from app.values.placeholders import is_no_id
+from app.values.times import unix_seconds
 
+#: What says when an event happened, the best first.
+_TOLD = ("timestamp", "originalTimestamp")
+_TIMES = (*_TOLD, "receivedAt", "sentAt")
 #: What a sender stamps anew when it sends the same event again.
 _VOLATILE = frozenset({"sentAt", "receivedAt", "_metadata"})
 
@@ -38,12 +45,21 @@ class Arrival:
     from_device: bool
     #: Makes the message id of an event that has neither an id nor a time.
     new_id: Callable[[], str]
+    #: They are sent as they happen, so the moment of arrival is better than no time; not so where a file is imported.
+    is_live: bool = True
     _received: str | None = field(default=None, init=False)
 
     @classmethod
-    def at(cls, now: float, *, from_device: bool = False, new_id: Callable[[], str] = random_id) -> Self:
+    def at(
+        cls,
+        now: float,
+        *,
+        from_device: bool = False,
+        is_live: bool = True,
+        new_id: Callable[[], str] = random_id,
+    ) -> Self:
         """Describe a request that arrived at `now`."""
-        return cls(received_at=now, from_device=from_device, new_id=new_id)
+        return cls(received_at=now, from_device=from_device, is_live=is_live, new_id=new_id)
 
     @property
     def received(self) -> str:
@@ -66,31 +82,19 @@ def read_event(value: Any, arrival: Arrival) -> Event:
         reason = "`type` is missing or is not a text: track, page, screen, identify, group or alias"
         raise EventRefused(reason, message_id=given_message_id(value))
     value["messageId"] = given_message_id(value) or _made_message_id(value, arrival)
+    if "arrivedAt" in value:  # ours alone to say
+        del value["arrivedAt"]
     if arrival.from_device:
         _correct_clock(value, arrival)
     else:
-        value["receivedAt"] = _given(value, "receivedAt") or arrival.received
-        told = _told_time(value)
-        value["timestamp"] = value["receivedAt"] if told is None else told
+        _complete_times(value, arrival)
     return value
-
-
-def _told_time(event: Event) -> Any:
-    """Return when the sender says it happened, or None; RudderStack's SDKs say it as `originalTimestamp`."""
-    told = _given(event, "timestamp")
-    return _given(event, "originalTimestamp") if told is None else told
 
 
 def given_message_id(event: Event) -> str | None:
     """Return the id that the sender gave the event; None where it gave none: one "undefined" would hide the next."""
-    given = _given(event, "messageId")
-    return str(given) if type(given) in (str, int) else None
-
-
-def _given(event: Event, name: str) -> Any:
-    """Return a member; None where it is missing, null, blank or a placeholder."""
-    given = event.get(name)
-    return None if type(given) is str and says_nothing(given) else given
+    given = event.get("messageId")
+    return None if type(given) not in (str, int) or is_no_id(str(given)) else str(given)
 
 
 def _made_message_id(event: Event, arrival: Arrival) -> str:
@@ -98,7 +102,7 @@ def _made_message_id(event: Event, arrival: Arrival) -> str:
 
     Without a time two equal events may be two things that happened (two views of a page), so their ids are random.
     """
-    if not _told_time(event):
+    if all(unix_seconds(event.get(name)) is None for name in _TOLD):
         return arrival.new_id()
     lasting = {name: value for name, value in event.items() if name not in _VOLATILE}
     try:
@@ -107,34 +111,51 @@ def _made_message_id(event: Event, arrival: Arrival) -> str:
         return arrival.new_id()
 
 
+def _complete_times(event: Event, arrival: Arrival) -> None:
+    """Fill in the times that are missing; what stands there was corrected by Segment or RudderStack, and is left."""
+    if arrival.is_live:
+        event["arrivedAt"] = arrival.received_at
+        if _is_missing(event, "receivedAt") and _is_missing(event, "sentAt"):
+            event["receivedAt"] = arrival.received
+    if _is_missing(event, "timestamp"):
+        told = next((event[name] for name in _TIMES if unix_seconds(event.get(name)) is not None), None)
+        if told is not None or arrival.is_live:
+            event["timestamp"] = told or arrival.received
+
+
 def _correct_clock(event: Event, arrival: Arrival) -> None:
     """Replace the device's time by ours: timestamp = receivedAt - (sentAt - timestamp).
 
-    Source: https://segment.com/docs/connections/spec/common/#timestamps
+    RudderStack's SDKs say `originalTimestamp` instead; it is corrected in its place where a `timestamp` is given that
+    cannot be read. Source: https://segment.com/docs/connections/spec/common/#timestamps
     """
-    told = _told_time(event)
     event["receivedAt"] = arrival.received
-    event["originalTimestamp"] = told or arrival.received
-    event["timestamp"] = _corrected(told, event.get("sentAt"), arrival.received_at) or told or arrival.received
+    times = ((name, unix_seconds(event.get(name))) for name in _TOLD)
+    name, told_at = next((one for one in times if one[1] is not None), ("timestamp", None))
+    if told_at is None:
+        if _is_missing(event, name):
+            event[name] = arrival.received
+        return
+    told = event[name]
+    if _is_missing(event, "originalTimestamp"):
+        event["originalTimestamp"] = told
+    if _is_missing(event, "timestamp"):
+        name = "timestamp"
+    event[name] = _corrected(told_at, event.get("sentAt"), arrival.received_at) or told
 
 
-def _corrected(told: Any, sent: Any, received_at: float) -> str | None:
-    """Return the corrected time as ISO 8601; None where one of the two cannot be read."""
-    told_at, sent_at = _unix(told), _unix(sent)
-    if told_at is None or sent_at is None:
+def _is_missing(event: Event, name: str) -> bool:
+    return event.get(name) in (None, "")
+
+
+def _corrected(told_at: float, sent: Any, received_at: float) -> str | None:
+    """Return the corrected time as ISO 8601; None where `sent` cannot be read."""
+    sent_at = unix_seconds(sent)
+    if sent_at is None:
         return None
     try:
         return _iso(received_at - (sent_at - told_at))
     except (OverflowError, ValueError, OSError):  # before year 1 or after year 9999
-        return None
-
-
-def _unix(text: Any) -> float | None:
-    """Read ISO 8601 (UTC where it names no offset) as Unix seconds."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (TypeError, ValueError, OverflowError):
         return None
 
 

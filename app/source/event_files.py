@@ -24,11 +24,12 @@ _BROKEN_GZIP = "the gzip archive is damaged or cut off here: what follows is not
 
 
 def read_event_file(
-    file: IO[bytes], *, clock: Callable[[], float], max_depth: int = DEFAULT_DEPTH
+    file: IO[bytes], *, clock: Callable[[], float], is_live: bool = True, max_depth: int = DEFAULT_DEPTH
 ) -> Iterator[Event | EventRefused]:
     """Yield every event of a file that is open for reading; what cannot be read is refused in its place, by its line.
 
-    `clock` (Unix seconds) says when an event without a time of its own happened; `max_depth` is in levels of JSON.
+    `clock` (Unix seconds) says when an event without a time of its own happened, but not where it is not live, as in an
+    archive; `max_depth` is in levels of JSON.
     Lines are read when their turn comes, so that an archive of any size is; only one document over many lines is
     read whole.
     """
@@ -37,7 +38,7 @@ def read_event_file(
     lines = enumerate(gzip.GzipFile(fileobj=buffered) if zipped else buffered, start=1)
     try:
         for number, text in _documents((number, line) for number, line in lines if line.strip()):
-            yield from _events(text, number, Arrival.at(clock()), max_depth)
+            yield from _events(text, number, Arrival.at(clock(), is_live=is_live), max_depth)
     except (EOFError, gzip.BadGzipFile, zlib.error):
         yield EventRefused(_BROKEN_GZIP)
 

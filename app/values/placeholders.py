@@ -6,6 +6,10 @@ from typing import Any
 #: What programs write where they have nothing, in lower case; it stands in any.
 PLACEHOLDERS = frozenset({"null", "undefined", "none", "nan", "n/a", "(not set)"})
 _MAX_LENGTH = max(map(len, PLACEHOLDERS))
+#: What stands where a program has no id, besides; in lower case.
+_NO_IDS = PLACEHOLDERS | {"0", "-", "pending", "unknown"}
+#: Of templates that were not filled in, and of objects that were written as text.
+_NEVER_IN_IDS = ("{{", "[object")
 #: What a text that says nothing begins with. Looking at one character is enough for nearly every text, and quicker
 #: than to call anything: where it counts, texts are passed by it and all others asked about.
 FIRST_CHARACTERS = frozenset(
@@ -41,3 +45,13 @@ def says_a_text(value: Any) -> bool:
     if type(value) is str:
         return not says_nothing(value)
     return type(value) is int or (type(value) is float and isfinite(value))
+
+
+def is_no_id(text: str) -> bool:
+    """Return whether a text in the place of an id is none: one rule for ids of events, orders and checkouts.
+
+    >>> is_no_id(" Pending "), is_no_id("{{ order.id }}"), is_no_id("0"), is_no_id("00")
+    (True, True, True, False)
+    """
+    word = text.strip().lower()
+    return not word or word in _NO_IDS or any(part in word for part in _NEVER_IN_IDS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,8 @@ PAGE = {"type": "page", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
 
 def test_what_waits_goes_over_and_is_left_behind_settled(run: Run, tmp_path: Path) -> None:
     events = tmp_path / "events"
-    events.write_text("".join(json.dumps({**PAGE, "messageId": f"m-{n}"}) + "\n" for n in range(3)), encoding="utf-8")
+    page = PAGE | {"timestamp": time.time()}
+    events.write_text("".join(json.dumps({**page, "messageId": f"m-{n}"}) + "\n" for n in range(3)), encoding="utf-8")
     old, new = f"sqlite:///{tmp_path}/old.db", f"sqlite:///{tmp_path}/new.db"
     run("import", events, OUTBOX_URL=old)
 

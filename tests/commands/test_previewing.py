@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from app.shared_values import PRESET_SWITCH, Switch
 from tests.outbox.build import rules
 
 Run = Callable[..., Result]
-PAGE: dict[str, Any] = {"type": "page", "messageId": "p-1", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
+PERSON = {"ip": "203.0.113.9", "userAgent": "x"}
+PAGE: dict[str, Any] = {"type": "page", "messageId": "p-1", "timestamp": time.time(), "context": PERSON}
 SCREEN = {"type": "screen", "messageId": "s-1"}
 
 

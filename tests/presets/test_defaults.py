@@ -9,6 +9,7 @@ import pytest
 from app.catalog import Catalog
 from app.catalog.files import FieldSpec
 from app.destination import report_conversion_event
+from app.errors import EventInvalid
 from tests.presets.conftest import Make
 
 STOOL = {"product_id": "OA-1", "name": "Stool", "brand": "Oak", "category": "Seats", "price": 189.5, "quantity": 2}
@@ -62,6 +63,16 @@ def only(name: str, value: Any) -> dict[str, Any]:
         ("Order Completed", {"products": [{"price": "Rs.500", "quantity": 2}]}, "1000"),
         ("Product Added", {"price": "€5", "quantity": 3}, "15"),
         ("Product Added", {"quantity": 3}, None),
+        ("Product Added", {"products": TWO}, "419.1"),
+        ("Product Viewed", {"products": TWO}, "419.1"),
+        ("Order Completed", {"total_price": "30.00", "subtotal_price": "20.00", "total_tax": "4"}, "20"),
+        ("Order Completed", {"total_price": "30.00", "total_tax": "4", "shipping_total": 5}, "21"),
+        ("Order Completed", {"total": "30.00", "total_tax": "4"}, "26"),
+        ("Order Completed", {"current_total_price": "30.00"}, "30"),
+        ("Order Completed", {"value": 5, "items": TWO}, "5"),
+        ("Order Completed", {"items": TWO}, "419.1"),
+        ("Order Completed", {"line_items": TWO}, "419.1"),
+        ("Checkout Started", {"total_price": "30.00", "subtotal_price": "20.00"}, "20"),
         ("Product List Viewed", {"products": TWO}, None),
         ("View Category", {"products": TWO, "value": 3}, "3"),
     ],
@@ -95,6 +106,20 @@ def test_the_value(preset: str, properties: dict[str, Any], value: str | None, s
         ({"orderId": "SO-1"}, {"order_id": "SO-1"}),
         ({"query": "walnut stool"}, {"search_string": "walnut stool"}),
         ({"search_string": "oak"}, {"search_string": "oak"}),
+        ({"search_term": "ash"}, {"search_string": "ash"}),
+        ({"order_id": "1", "orderId": "2", "transaction_id": "3"}, {"order_id": "1"}),
+        ({"transaction_id": "3", "order_number": 4}, {"order_id": "3"}),
+        ({"order_number": 4, "number": 5, "total": 1}, {"order_id": "4"}),
+        ({"number": "5", "name": "#6", "total": 1}, {"order_id": "5"}),
+        ({"number": "5", "line_items": [{"sku": "a"}]}, {"order_id": "5"}),
+        ({"number": "+1 415 555 1234"}, {"order_id": None}),
+        ({"name": "#1001"}, {"order_id": "1001"}),
+        ({"name": "Jane Doe", "total": 5}, {"order_id": None}),
+        ({"numOfItems": 3}, {"num_items": 3}),
+        (
+            {"contentName": "Stool", "contentBrand": "Oak", "contentCategory": "Seats"},
+            {"content_name": "Stool", "content_brand": "Oak", "content_category": "Seats"},
+        ),
         ({"opt_out_type": "LDP"}, {"opt_out_type": "LDP"}),
         (STOOL, {"content_name": "Stool", "content_category": "Seats", "content_brand": "Oak"}),
         ({"content_name": "A", "name": "B"}, {"content_name": "A"}),
@@ -200,6 +225,23 @@ def test_an_empty_value_gives_way_to_the_next(sent_of: Make) -> None:
     assert sent["user_data"]["em"] == [sha256(b"a@b.co").hexdigest()]
 
 
+@pytest.mark.parametrize(
+    "event", [only("properties.partnerId", "p-1"), only("context.traits.partnerId", "p-1")], ids=str
+)
+def test_the_partners_id_as_rudderstack_spells_it(event: dict[str, Any], sent_of: Make) -> None:
+    assert sent_of(**event)["user_data"]["partner_id"] == "p-1"
+
+
+def test_an_sdk_that_names_itself_is_no_app(fields_of: Make) -> None:
+    app = {"name": "RudderLabs JavaScript SDK", "namespace": "com.rudderlabs.javascript", "version": "3.34.0"}
+    context = {"ip": "203.0.113.7", "userAgent": "Mozilla/5.0", "app": app}
+
+    sent, warnings = report_conversion_event(fields_of(context=context), now=None)
+
+    assert not {"app_info", "app_name", "app_version", "app_id"} & sent.keys()
+    assert "app_name: left out, it is an SDK's own and no app's" in warnings
+
+
 def test_the_plain_ones(sent_of: Make) -> None:
     sent = sent_of(userId="Cust 1042", properties={"partner_id": "p-1"})["user_data"]
 
@@ -263,6 +305,12 @@ def test_tracking_is_opted_out_of_wherever_permission_is_not_plain(
         ({"properties": {"click_id": "dj0d"}}, "dj0d"),
         ({"properties": {"epik": "dj0e", "click_id": "no"}}, "dj0e"),
         ({"properties": {"_epik": "dj0f"}}, "dj0f"),
+        ({"properties": {"clickId": "dj0g"}}, "dj0g"),
+        ({"context": {"campaign": {"epik": "dj0h"}}}, "dj0h"),
+        ({"context": {"campaign": {"click_id": "dj0i"}}}, "dj0i"),
+        ({"context": {"campaign": {"click_id": "Cj0KCQ"}, "cookies": {"_epik": "dj0j"}}}, "dj0j"),
+        ({"context": {"page": {"referrer": "https://a.example/?epik=dj0k"}}}, "dj0k"),
+        ({"properties": {"landing_site": "/?utm=x&epik=dj0l"}}, "dj0l"),
         ({"context": {"page": {"url": 5}}}, None),
         ({}, None),
     ],
@@ -289,6 +337,8 @@ def test_the_click_id(event: dict[str, Any], click_id: str | None, sent_of: Make
         ({"context": {"device": False}}, "advertiser_tracking_enabled", None),
         ({"context": {"network": False}}, "wifi", None),
         ({}, "partner_name", None),
+        ({"properties": {"partner_name": "A", "partnerName": "B"}}, "partner_name", "A"),
+        ({"properties": {"partnerName": "B"}}, "partner_name", "B"),
         ({"context": {"device": {"manufacturer": "Apple"}}}, "device_brand", "Apple"),
         ({"context": {"network": {"carrier": "C"}}}, "device_carrier", "C"),
         ({"context": {"app": {"namespace": "a.b"}}}, "app_info", {"app_package_name": "a.b"}),
@@ -372,5 +422,43 @@ def test_junk_in_an_earlier_place_gives_way_to_the_next_with_a_warning(
     assert any(found.startswith(warning) for found in warnings), warnings
 
 
-def test_a_time_that_cannot_be_read_gives_way_to_the_time_of_receipt(sent_of: Make) -> None:
-    assert sent_of(timestamp="Invalid Date", receivedAt="2026-01-02T03:04:05Z")["event_time"] == 1767323045
+READABLE = "2026-01-02T03:04:05Z"
+
+
+@pytest.mark.parametrize("junk", ["Invalid Date", 0, "0001-01-01T00:00:00Z", " ", [], {}, "undefined", True])
+@pytest.mark.parametrize("place", ["originalTimestamp", "receivedAt", "sentAt", "arrivedAt"])
+def test_the_first_readable_time_is_the_events(junk: Any, place: str, fields_of: Make) -> None:
+    places = ["timestamp", "originalTimestamp", "receivedAt", "sentAt", "arrivedAt"]
+    before, after = places[: places.index(place)], places[places.index(place) + 1 :]
+    times = dict.fromkeys(before, junk) | {place: READABLE} | dict.fromkeys(after, "2026-01-02T09:09:09Z")
+
+    context = {"ip": "203.0.113.7", "userAgent": "Mozilla/5.0"}
+    event, warnings = report_conversion_event(fields_of("Page Visit", context=context, **times), now=None)
+
+    assert event["event_time"] == 1767323045
+    assert sorted(warning.partition(":")[0] for warning in warnings) == sorted(
+        f"event_time ({passed})" for passed in before
+    )
+
+
+def test_the_first_readable_time_counts_also_where_it_is_too_old(fields_of: Make) -> None:
+    times = {"timestamp": "2025-12-01T00:00:00Z", "receivedAt": READABLE}
+    fields = fields_of(context={"ip": "203.0.113.7", "userAgent": "Mozilla/5.0"}, **times)
+
+    with pytest.raises(EventInvalid, match="days old"):
+        report_conversion_event(fields, now=1767323045)
+
+
+NO_IDS = ["", " ", 0, "0", "-", "None", "NULL", "undefined", "pending ", "Unknown", "n/a", "NaN", "(not set)"]
+NO_IDS += ["{{ order.id }}", "[object Object]", [], {}, True, None]
+
+
+@pytest.mark.parametrize("no_id", NO_IDS, ids=str)
+def test_a_placeholder_is_no_id(no_id: Any, sent_of: Make) -> None:
+    properties = {"event_id": no_id, "order_id": no_id, "transaction_id": " T-1 ", "total": 5}
+
+    sent = sent_of(properties=properties)
+
+    assert sent["event_id"] == "m-1"
+    assert sent["custom_data"]["order_id"] == "T-1"
+    assert "order_id" not in sent_of(properties={"order_id": no_id, "total": 5})["custom_data"]

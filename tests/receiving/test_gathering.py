@@ -100,8 +100,8 @@ async def test_each_request_gets_the_receipt_of_its_own_events(turns: SharedTurn
 
 async def test_so_many_go_together_and_the_rest_after_them(turns: SharedTurns, watched: Watched) -> None:
     count = EVENTS_TOGETHER + 5
-    receipts = await asyncio.gather(*[turns.accept([event(str(number))], now=NOW) for number in range(count)])
-    assert [receipt.events[0].message_id for receipt in receipts] == [str(number) for number in range(count)]
+    receipts = await asyncio.gather(*[turns.accept([event(f"g-{number}")], now=NOW) for number in range(count)])
+    assert [receipt.events[0].message_id for receipt in receipts] == [f"g-{number}" for number in range(count)]
     assert watched.calls == [EVENTS_TOGETHER, 5]
 
 
@@ -120,12 +120,12 @@ async def test_what_arrives_while_groups_are_under_way_is_gathered(turns: Shared
     watched.may_begin.clear()
     waiting = []
     for number in range(GROUPS_AT_ONCE + 3):  # each in a turn of its own
-        waiting.append(asyncio.create_task(turns.accept([event(str(number))], now=NOW)))
+        waiting.append(asyncio.create_task(turns.accept([event(f"g-{number}")], now=NOW)))
         for _ in range(3):
             await asyncio.sleep(0)
     watched.may_begin.set()
     receipts = await asyncio.gather(*waiting)
-    assert [exits(receipt) for receipt in receipts] == [[(str(n), [Exit.ENQUEUED])] for n in range(len(waiting))]
+    assert [exits(receipt) for receipt in receipts] == [[(f"g-{n}", [Exit.ENQUEUED])] for n in range(len(waiting))]
     assert watched.calls == [1] * GROUPS_AT_ONCE + [3]
 
 

@@ -166,7 +166,7 @@ async def test_one_order_is_one_checkout_from_whatever_preset(catalog: Catalog, 
 
 async def test_a_long_array_lets_other_requests_have_their_turn(catalog: Catalog, outbox: Outbox) -> None:
     pipeline = Pipeline(catalog, Walk(ad_account_id="1"), outbox=outbox)
-    receipt = await pipeline.accept([event(messageId=str(number)) for number in range(120)], now=NOW)
+    receipt = await pipeline.accept([event(messageId=f"p-{number}") for number in range(120)], now=NOW)
     assert receipt.counts[Exit.ENQUEUED] == 120
 
 

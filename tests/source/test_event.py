@@ -45,7 +45,7 @@ def test_what_a_webhook_brings_complete_is_left_alone() -> None:
         receivedAt="2020-01-01T00:00:01Z",
     )
 
-    assert read_event(dict(complete), FROM_WEBHOOK) == complete
+    assert read_event(dict(complete), FROM_WEBHOOK) == complete | {"arrivedAt": NOW}
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,27 @@ def test_what_a_webhook_brings_complete_is_left_alone() -> None:
         ({}, NOW_TEXT, NOW_TEXT),
         ({"receivedAt": "2026-03-04T00:00:00Z"}, "2026-03-04T00:00:00Z", "2026-03-04T00:00:00Z"),
         ({"timestamp": None, "originalTimestamp": "2026-03-03T00:00:00Z"}, "2026-03-03T00:00:00Z", NOW_TEXT),
+        ({"originalTimestamp": "soon", "receivedAt": "2026-03-04T00:00:00Z"}, *["2026-03-04T00:00:00Z"] * 2),
+        ({"receivedAt": "soon", "sentAt": 1772640000}, 1772640000, "soon"),
+        ({"sentAt": "2026-03-04t00:00:00z"}, "2026-03-04t00:00:00z", None),
+        ({"timestamp": "soon", "arrivedAt": "2031-03-04T00:00:00Z"}, "soon", NOW_TEXT),
         ({"timestamp": 1772640000}, 1772640000, NOW_TEXT),
     ],
 )
-def test_a_webhook_event_gets_the_times_that_are_missing(given: dict[str, Any], timestamp: Any, received: str) -> None:
+def test_a_webhook_event_gets_the_times_that_are_missing(
+    given: dict[str, Any], timestamp: Any, received: str | None
+) -> None:
     completed = read_event(event(**given), FROM_WEBHOOK)
 
-    assert (completed["timestamp"], completed["receivedAt"]) == (timestamp, received)
+    assert (completed["timestamp"], completed.get("receivedAt"), completed["arrivedAt"]) == (timestamp, received, NOW)
+
+
+@pytest.mark.parametrize("given", [{}, {"timestamp": "", "arrivedAt": NOW_TEXT}])
+def test_an_imported_event_gets_no_time_that_nobody_told(given: dict[str, Any]) -> None:
+    imported = read_event(event(**given), Arrival.at(NOW, is_live=False))
+
+    assert {imported.get(name) for name in ("timestamp", "receivedAt", "arrivedAt")} <= {None, ""}
+    assert read_event(event(sentAt=1772640000), Arrival.at(NOW, is_live=False))["timestamp"] == 1772640000
 
 
 @pytest.mark.parametrize(
@@ -77,7 +91,8 @@ def test_a_webhook_event_gets_the_times_that_are_missing(given: dict[str, Any], 
         # no sentAt, or one that cannot be read: nothing to compare with
         ("2026-03-04T10:00:00Z", None, "2026-03-04T10:00:00Z"),
         ("2026-03-04T10:00:00Z", "soon", "2026-03-04T10:00:00Z"),
-        ("2026-03-04T10:00:00Z", 1772640772, "2026-03-04T10:00:00Z"),
+        # numbers are times too: 16:12:52.244 - (16:12:52 - 10:00:00)
+        ("2026-03-04T10:00:00Z", 1772640772, "2026-03-04T10:00:00.244Z"),
         ("yesterday", "2026-03-04T10:00:05Z", "yesterday"),
         (None, "2026-03-04T10:00:05Z", NOW_TEXT),
         # a span that no calendar holds
@@ -90,22 +105,16 @@ def test_a_devices_clock_is_corrected_by_received_minus_sent(told: Any, sent: An
     completed = read_event(event(timestamp=told, sentAt=sent, receivedAt="forged"), FROM_SDK)
 
     assert completed["timestamp"] == corrected
-    assert completed["originalTimestamp"] == (told or NOW_TEXT)
+    assert completed.get("originalTimestamp") == (None if corrected == told and sent != "soon" and sent else told)
     assert completed["receivedAt"] == NOW_TEXT
 
 
 def test_rudderstacks_sdks_tell_the_time_as_original_timestamp() -> None:
     told = event(originalTimestamp="2026-03-04T10:00:00Z", sentAt="2026-03-04T10:00:05Z")
 
-    assert read_event(told, FROM_SDK)["timestamp"] == "2026-03-04T16:12:47.244Z"
-
-
-@pytest.mark.parametrize("nothing", ["NaN", "undefined", " ", "Null", "n/a"])
-def test_a_placeholder_is_no_time(nothing: str) -> None:
-    times = {"timestamp": nothing, "originalTimestamp": nothing, "receivedAt": nothing, "sentAt": nothing}
-
-    for arrival in (FROM_WEBHOOK, FROM_SDK):
-        assert read_event(event(**times), arrival)["timestamp"] == NOW_TEXT
+    assert read_event(dict(told), FROM_SDK)["timestamp"] == "2026-03-04T16:12:47.244Z"
+    both = read_event(told | {"timestamp": "soon"}, FROM_SDK)
+    assert (both["timestamp"], both["originalTimestamp"]) == ("soon", "2026-03-04T16:12:47.244Z")
 
 
 @pytest.mark.parametrize(
@@ -113,6 +122,7 @@ def test_a_placeholder_is_no_time(nothing: str) -> None:
     [
         *[("m-1", "m-1"), (17, "17"), ("", "made"), (True, "made"), ({}, "made"), ("nanna", "nanna"), (" m ", " m ")],
         *[(" ", "made"), ("NaN", "made"), ("undefined", "made"), ("NULL", "made"), ("(not set)", "made")],
+        *[(0, "made"), ("{{ id }}", "made"), ("[object Object]", "made"), ("Pending", "made"), ("-", "made")],
     ],
 )
 def test_a_message_id_is_a_text_or_a_whole_number_else_it_is_made(given: Any, message_id: str) -> None:
@@ -159,5 +169,5 @@ def test_every_object_is_completed_or_refused(members: dict[str, Any], from_devi
     completed = read_event({**members, "type": "track"}, arrival)
 
     assert isinstance(completed["messageId"], str)
-    assert completed["timestamp"]
-    assert completed["receivedAt"]
+    assert completed["timestamp"] not in (None, "")
+    assert completed["receivedAt" if from_device else "arrivedAt"]

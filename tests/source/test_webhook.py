@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.source.refusal import REFUSALS
-from tests.source.door import NOW_TEXT, Ledger, client, webhook
+from tests.source.door import NOW, NOW_TEXT, Ledger, client, webhook
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ async def test_a_single_event_is_answered_by_its_receipt(ledger: Ledger) -> None
             }
         ],
     }
-    assert ledger.kept == [{**event("Half Broken"), "receivedAt": NOW_TEXT, "timestamp": NOW_TEXT}]
+    assert ledger.kept == [{**event("Half Broken"), "receivedAt": NOW_TEXT, "timestamp": NOW_TEXT, "arrivedAt": NOW}]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,101 @@
+"""Times, in every way that sources write them, as Unix seconds: one rule for the source and for what is sent."""
+
+import math
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any, Final
+
+#: Larger numbers are milliseconds (as seconds they would lie beyond the year 5138).
+_MILLISECONDS_FROM = 1e11
+#: Of the text of a time; longer ones are not looked at.
+_MAX_LENGTH = 80
+_NUMBER = re.compile(r"\d{9,13}(?:\.\d+)?|0", re.ASCII)
+#: Year first, the rest as far as it goes: `2026-03`, `2026/3/4 6:07`, `20260304060708`.
+_YEAR_FIRST = re.compile(
+    r"(\d{4})[-/]?(\d{1,2})?[-/]?(\d{1,2})?[Tt\s]*(\d{1,2})?:?(\d{1,2})?:?(\d{1,2})?(?:[.:]\d+)?", re.ASCII
+)
+#: Without marks between them, year, month, day and time of day have all their digits.
+_COMPACT_LENGTHS = {4, 6, 8, 14}
+#: What `String(new Date())` gives in a browser.
+_BROWSER = re.compile(
+    r"[A-Z][a-z]{2} ([A-Z][a-z]{2} \d{2} \d{4} \d{2}:\d{2}:\d{2}) GMT([+-]\d{4})(?: \(.*\))?", re.ASCII
+)
+#: What lies before the year 2000 (`0`, `0001-01-01T00:00:00Z`) is what programs write where they know no time.
+YEAR_2000: Final = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
+
+
+def unix_seconds(value: Any, *, earliest: float = YEAR_2000) -> float | None:
+    """Return a time as Unix seconds; None where there is none, or one before `earliest`.
+
+    Read are ISO 8601 with any offset (none is UTC), also with a small `t` and `z`, Unix seconds or milliseconds,
+    RFC 2822, and what a browser's `String(new Date())` gives.
+
+    >>> unix_seconds("2026-03-04t06:07:08z"), unix_seconds(1772604428000), unix_seconds("0001-01-01T00:00:00Z")
+    (1772604428.0, 1772604428.0, None)
+    """
+    seconds: float | None = None
+    if type(value) is str:
+        seconds = _seconds_of_text(value.strip()) if len(value) <= _MAX_LENGTH else None
+    elif type(value) in (int, float):
+        seconds = _seconds_of_number(value)
+    return seconds if seconds is not None and seconds >= earliest else None
+
+
+def _seconds_of_number(number: float) -> float | None:
+    """Take a number for seconds or milliseconds by its size; None beyond the year 9999."""
+    if not math.isfinite(number):
+        return None
+    seconds = number / 1000 if abs(number) >= _MILLISECONDS_FROM else number
+    return seconds if abs(seconds) < _MILLISECONDS_FROM else None
+
+
+def _seconds_of_text(text: str) -> float | None:
+    """Read ISO 8601 at once; what it is not may be costly to find out, and is remembered."""
+    if text[4:5] == "-":
+        try:
+            return _seconds(datetime.fromisoformat(text))
+        except ValueError:
+            pass
+    return _seconds_of_other_text(text)
+
+
+@lru_cache(maxsize=1024)
+def _seconds_of_other_text(text: str) -> float | None:
+    """Try the other ways to write a time, the most frequent first."""
+    if _NUMBER.fullmatch(text):
+        return _seconds_of_number(float(text))
+    for parse in (datetime.fromisoformat, _upper_iso, _year_first, _browser, parsedate_to_datetime):
+        try:
+            return _seconds(parse(text))
+        except (ValueError, TypeError, OverflowError):
+            continue
+    return None
+
+
+def _seconds(moment: datetime) -> float:
+    """Return Unix seconds; a time that names no offset is UTC."""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _upper_iso(text: str) -> datetime:
+    """Read ISO 8601 with a small `t` or `z`, as RFC 3339 allows."""
+    return datetime.fromisoformat(text.upper())
+
+
+def _year_first(text: str) -> datetime:
+    """Read a date with parts missing at its end."""
+    match = _YEAR_FIRST.fullmatch(text)
+    if match is None or (text.isdecimal() and len(text) not in _COMPACT_LENGTHS):
+        raise ValueError(text)
+    year, month, day, hour, minute, second = (int(part) if part else None for part in match.groups())
+    return datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, second or 0, tzinfo=UTC)
+
+
+def _browser(text: str) -> datetime:
+    """Read `Wed Mar 04 2026 06:07:08 GMT+0100 (CET)`."""
+    match = _BROWSER.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    return datetime.strptime(f"{match[1]} {match[2]}", "%b %d %Y %H:%M:%S %z")
