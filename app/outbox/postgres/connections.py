@@ -72,7 +72,7 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
     @property
     def is_usable(self) -> bool:
         """Whether the next task may have it: between transactions, and with no word of the server's end."""
-        if self.closed or self.pgconn.transaction_status is not TransactionStatus.IDLE:
+        if self.closed or self.pgconn.transaction_status != TransactionStatus.IDLE:
             return False
         poll = select.poll()
         poll.register(self.pgconn.socket, select.POLLIN)
