@@ -122,7 +122,8 @@ class Settings(BaseSettings):
     )
     order_scope: Literal["account", "source"] = Field("account", description="where an order id is one order")
     dedup_orders: bool = Field(default=True, description="one `checkout` an order_id, from any preset")
-    ledger_days: float = Field(30, gt=0, description="how long outcomes are kept, and orders known again")
+    ledger_delivered_days: float = Field(30, gt=0, description="how long it is known what was delivered")
+    ledger_days: float = Field(30, gt=0, description="how long other outcomes are kept, and orders known again")
     payload_days: float = Field(0, ge=0, description="how long settled payloads are kept, without IP and user agent")
 
     # Delivery

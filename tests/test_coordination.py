@@ -8,8 +8,9 @@ from structlog.testing import capture_logs
 
 from app.coordination import Coordination, Switches
 from app.errors import CatalogError, Fault, UnknownPreset
-from app.outbox import Outbox, OutboxRules, open_outbox
+from app.outbox import Outbox, open_outbox
 from app.server.lifespan import _reload
+from tests.outbox.build import rules as outbox_rules
 
 PRESETS = ("Checkout", "Lead")
 FAULT = Fault(path="/name", message="missing", file="presets/a.yaml")
@@ -32,7 +33,7 @@ class Files:
 
 @pytest.fixture
 async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
-    rules = OutboxRules(dedup_window_s=1, dedup_orders=True, ledger_s=1, payload_s=0, max_backlog=10)
+    rules = outbox_rules(dedup_window_s=1, max_backlog=10)
     store = open_outbox(f"sqlite:///{tmp_path}/o.db", rules)
     yield store
     await store.close()

@@ -9,7 +9,7 @@ import pytest
 
 from app import shared_values
 from app.errors import Fault
-from app.outbox import Outbox, OutboxRules, open_outbox
+from app.outbox import Outbox, open_outbox
 from app.shared_values import (
     BLOCKED,
     CATALOG_FAULTS,
@@ -30,6 +30,7 @@ from app.shared_values import (
     WantedCatalog,
 )
 from tests.delivery.claims import a_block
+from tests.outbox.build import rules as outbox_rules
 from tests.process import ROOT
 
 FILES = sorted((ROOT / "app").rglob("*.py"))
@@ -50,7 +51,7 @@ VALUES: list[tuple[SharedKey[Any], Any]] = [
 
 @pytest.fixture
 async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
-    rules = OutboxRules(dedup_window_s=1, dedup_orders=True, ledger_s=1, payload_s=0, max_backlog=10)
+    rules = outbox_rules(dedup_window_s=1, max_backlog=10)
     store = open_outbox(f"sqlite:///{tmp_path}/o.db", rules)
     yield store
     await store.close()

@@ -11,7 +11,9 @@ class OutboxRules:
     dedup_window_s: float
     #: Whether a second `checkout` of one order is a duplicate, from any preset.
     dedup_orders: bool
-    #: How long settled deliveries, their attempts, notes and counts are kept.
+    #: How long delivered ones are kept, with their attempts.
+    ledger_delivered_s: float
+    #: How long everything else is kept that is over: dead deliveries, notes and counts.
     ledger_s: float
     #: How long the payload of a delivered event is kept, without IP address and user agent; 0 erases it at once.
     payload_s: float

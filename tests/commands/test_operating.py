@@ -10,8 +10,9 @@ import pytest
 from typer.testing import Result
 
 from app.assemble import SANDBOX_AD_ACCOUNT_ID
-from app.outbox import OutboxRules, open_outbox
+from app.outbox import open_outbox
 from app.types import NewDelivery, Rejected, Settlement, State, Tally
+from tests.outbox.build import rules as outbox_rules
 from tests.process import ROOT
 
 Run = Callable[..., Result]
@@ -21,7 +22,7 @@ NOW = 1_772_640_800.0
 @pytest.fixture(autouse=True)
 def one_dead_letter(tmp_path: Path) -> None:
     """An outbox with the message `m-1`: refused by Pinterest."""
-    rules = OutboxRules(dedup_window_s=86_400, dedup_orders=True, ledger_s=86_400, payload_s=0, max_backlog=10)
+    rules = outbox_rules(max_backlog=10)
     new = NewDelivery(
         ad_account_id=SANDBOX_AD_ACCOUNT_ID,
         preset="Checkout",

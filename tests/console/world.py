@@ -17,15 +17,16 @@ from app.console import Access, ConsoleServices, DestinationView, create_console
 from app.console.labels import COMPONENT_LABELS
 from app.coordination import Coordination
 from app.destination.client import PinterestClient
-from app.outbox import Outbox, OutboxRules, open_outbox
+from app.outbox import Outbox, open_outbox
 from app.receiving.pipeline import Pipeline
 from app.types import NewDelivery, Note, Outcome, Settlement, State, Tally
 from tests import assembled
+from tests.outbox.build import rules as outbox_rules
 
 NOW = 1_795_000_000.0  # 2026-11-18 11:06:40 UTC
 ACCOUNT = "549755885175"
 PASSWORD = "correct horse"
-RULES = OutboxRules(dedup_window_s=86_400, dedup_orders=True, ledger_s=2_592_000, payload_s=0, max_backlog=1_000)
+RULES = outbox_rules(max_backlog=1_000)
 
 #: Small, so that it compiles in no time.
 MAPPING = """

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from app.outbox import Outbox, OutboxRules, open_outbox
+from app.outbox import Outbox, open_outbox
+from tests.outbox.build import rules as outbox_rules
 
-RULES = OutboxRules(dedup_window_s=86_400, dedup_orders=True, ledger_s=30 * 86_400, payload_s=0, max_backlog=1_000_000)
+RULES = outbox_rules(max_backlog=1_000_000)
 
 
 @pytest.fixture

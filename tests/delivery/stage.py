@@ -16,19 +16,20 @@ from pydantic import SecretStr
 from app.coordination import Switches
 from app.destination import redact
 from app.destination.client import PinterestClient
-from app.outbox import Outbox, OutboxRules, open_outbox
+from app.outbox import Outbox, open_outbox
 from app.sandbox import Account, create_sandbox
 from app.sending.batch import CallReport, Surroundings
 from app.sending.worker import Worker
 from app.types import Delivery, NewDelivery, Query, Settlement, State
 from tests.delivery.claims import a_policy
+from tests.outbox.build import rules as outbox_rules
 from tests.sandbox.events import pinterest_event
 from tests.sandbox.serving import serving
 from tests.waiting import until_async
 
 ACCOUNT = "42"
 TOKEN = "pina_test_token"
-RULES = OutboxRules(dedup_window_s=86_400, dedup_orders=True, ledger_s=30 * 86_400, payload_s=0, max_backlog=1_000_000)
+RULES = outbox_rules(max_backlog=1_000_000)
 #: The default policy, in a hurry.
 QUICK = {"batch_max_wait_s": 0, "retry_base_s": 0.01, "retry_max_pause_s": 0.1, "retry_max_attempts": 1_000}
 

@@ -36,6 +36,7 @@ def rules(**changes: Any) -> OutboxRules:
     standard: dict[str, Any] = {
         "dedup_window_s": DAY_S,
         "dedup_orders": True,
+        "ledger_delivered_s": 30 * DAY_S,
         "ledger_s": 30 * DAY_S,
         "payload_s": 0,
         "max_backlog": 1_000_000,

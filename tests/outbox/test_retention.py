@@ -1,6 +1,7 @@
 """Retention: small steps, and nothing goes before its time."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -40,6 +41,61 @@ async def test_settled_deliveries_go_when_the_ledger_ends(at: At, settle: Callab
     assert await _all(at) == 0
 
 
+@pytest.mark.parametrize(("delivered_days", "days"), [(2, 5), (5, 2)], ids=["delivered go first", "they go last"])
+async def test_what_was_delivered_has_a_time_of_its_own(
+    open_at: Callable[..., At], delivered_days: int, days: int
+) -> None:
+    at = open_at(ledger_delivered_s=delivered_days * DAY_S, ledger_s=days * DAY_S)
+    await at.dead_letter(new(message_id="dead"))
+    await at.enqueue(new(message_id="delivered"), notes=(NOTE,))
+    await at.deliver(*await at.claim())
+    found = []
+    for day in range(8):
+        await _retain_all(at.later(day * DAY_S))
+        page = await at.outbox.search(Query(), limit=10)
+        notes = (await at.outbox.message("noted")).notes
+        found.append(({each.message_id for each in page.deliveries}, len(notes)))
+    assert [("delivered" in messages) for messages, _ in found][:delivered_days] == [True] * delivered_days
+    assert [("dead" in messages, notes) for messages, notes in found][:days] == [(True, 1)] * days
+    assert all("delivered" not in messages for messages, _ in found[delivered_days + 1 :])
+    assert all(("dead" not in messages, notes) == (True, 0) for messages, notes in found[days + 1 :])
+
+
+async def test_of_two_sides_of_midnight_each_day_goes_in_its_turn(open_at: Callable[..., At]) -> None:
+    at = open_at(ledger_delivered_s=DAY_S, ledger_s=DAY_S)
+    midnight = at.later(-NOW % DAY_S)
+    before, after = midnight.later(-1), midnight.later(1)
+    for side, name in ((before, "before"), (after, "after")):
+        await side.enqueue(new(message_id=name), notes=(replace(NOTE, message_id=name),))
+        await side.deliver(*await side.claim())
+
+    async def left() -> list[tuple[int, int]]:
+        messages = [await at.outbox.message(name) for name in ("before", "after")]
+        return [(len(message.deliveries), len(message.notes)) for message in messages]
+
+    await _retain_all(before.later(DAY_S - 1))
+    assert await left() == [(1, 1), (1, 1)]
+    await _retain_all(midnight.later(DAY_S))
+    assert await left() == [(0, 0), (1, 1)]
+    await _retain_all(midnight.later(2 * DAY_S))
+    assert await left() == [(0, 0), (0, 0)]
+
+
+async def test_what_is_held_or_waits_outlives_the_ledger_and_is_sent_then(open_at: Callable[..., At]) -> None:
+    at = open_at(ledger_delivered_s=DAY_S, ledger_s=DAY_S)
+    await at.enqueue(new(message_id="held", preset="off"), new(message_id="waits"))
+    assert [each.message_id for each in await at.claim(without_presets=frozenset({"off"}))] == ["waits"]
+    later = at.later(100 * DAY_S)
+    await _retain_all(later)
+    assert await _all(at) == 2
+    claimed = await later.claim()
+    claimed += await later.claim()
+    assert sorted(each.message_id for each in claimed) == ["held", "waits"]
+    await later.deliver(*claimed)
+    await _retain_all(later)
+    assert await _all(at) == 2
+
+
 async def test_unsettled_deliveries_never_go(at: At) -> None:
     await at.enqueue(new(), new())
     await at.claim(limit=1, lease_s=1)
@@ -56,7 +112,7 @@ async def test_notes_go_when_the_ledger_ends(at: At) -> None:
 
 
 async def test_a_key_outlives_a_ledger_that_is_shorter_than_its_window(open_at: Callable[..., At]) -> None:
-    at = open_at(ledger_s=HOUR_S)
+    at = open_at(ledger_delivered_s=HOUR_S)
     await at.enqueue(new(event_id="e"))
     await at.deliver(*await at.claim())
     await _retain_all(at.later(DAY_S - 1))
@@ -68,7 +124,7 @@ async def test_a_key_outlives_a_ledger_that_is_shorter_than_its_window(open_at: 
 
 
 async def test_the_id_of_a_forgotten_delivery_is_not_given_again(open_at: Callable[..., At]) -> None:
-    at = open_at(ledger_s=HOUR_S)
+    at = open_at(ledger_delivered_s=HOUR_S)
     await at.enqueue(new(event_id="e"))
     (old,) = await at.claim()
     await at.deliver(old)

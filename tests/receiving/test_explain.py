@@ -16,13 +16,14 @@ from app import assemble
 from app.coordination import Switches
 from app.destination.normalise import hashed
 from app.errors import EventRefused
-from app.outbox import Outbox, OutboxRules, open_outbox
+from app.outbox import Outbox, open_outbox
 from app.receiving.explain import Explainer
 from app.receiving.pipeline import Pipeline
 from app.receiving.reports import EventReport, PresetReport
 from app.source import Arrival, read_event
 from app.types import Exit, Line, Receipt
 from tests.assembled import settings, shipped_catalog
+from tests.outbox.build import rules as outbox_rules
 from tests.process import ROOT
 
 NOW = 1_772_640_800.0
@@ -184,7 +185,7 @@ async def test_a_value_that_is_nested_beyond_the_writer_is_shown_all_the_same() 
 # ---------------------------------------------------------------------------------------------------------------------
 # Against the pipeline and an outbox.
 
-RULES = OutboxRules(dedup_window_s=86_400, dedup_orders=True, ledger_s=86_400, payload_s=0, max_backlog=100_000)
+RULES = outbox_rules(max_backlog=100_000)
 
 
 @asynccontextmanager

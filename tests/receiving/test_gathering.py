@@ -9,12 +9,13 @@ import pytest
 
 from app.catalog import Catalog
 from app.errors import EventRefused, OutboxUnavailable
-from app.outbox import Outbox, OutboxRules, open_outbox
+from app.outbox import Outbox, open_outbox
 from app.receiving.gathering import EVENTS_TOGETHER, GROUPS_AT_ONCE, SharedTurns
 from app.receiving.pipeline import Pipeline
 from app.receiving.walk import Walk
 from app.types import DEFAULT_SOURCE, Event, Exit, Query, Receipt
 from tests.assembled import shipped_catalog
+from tests.outbox.build import rules as outbox_rules
 
 NOW = 1_772_640_800.0
 MAX_BACKLOG = 2 * EVENTS_TOGETHER
@@ -27,7 +28,7 @@ def catalog() -> Catalog:
 
 @pytest.fixture
 async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
-    rules = OutboxRules(dedup_window_s=86_400, dedup_orders=True, ledger_s=86_400, payload_s=0, max_backlog=MAX_BACKLOG)
+    rules = outbox_rules(max_backlog=MAX_BACKLOG)
     store = open_outbox(f"sqlite:///{tmp_path}/o.db", rules, clock=lambda: NOW)
     yield store
     await store.close()

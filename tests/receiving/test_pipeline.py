@@ -10,11 +10,12 @@ import pytest
 from app.catalog import Catalog, load_catalog
 from app.errors import EventError, EventRefused
 from app.log import configure_logging
-from app.outbox import Outbox, OutboxRules, open_outbox
+from app.outbox import Outbox, open_outbox
 from app.receiving.pipeline import Pipeline
 from app.receiving.walk import Walk
 from app.types import Exit, Query, Tally
 from tests.assembled import shipped_catalog
+from tests.outbox.build import rules as outbox_rules
 from tests.process import ROOT
 
 NOW = 1_772_640_800.0
@@ -33,7 +34,7 @@ def catalog() -> Catalog:
 
 @pytest.fixture
 async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
-    rules = OutboxRules(dedup_window_s=86_400, dedup_orders=True, ledger_s=86_400, payload_s=0, max_backlog=1_000)
+    rules = outbox_rules(max_backlog=1_000)
     store = open_outbox(f"sqlite:///{tmp_path}/o.db", rules, clock=lambda: NOW)
     yield store
     await store.close()

@@ -69,22 +69,24 @@ async def make_days(connection: Connection, days: Iterable[int]) -> None:
 async def drop_days(connection: Connection, *, ends: dict[str, float], limit: int) -> int:
     """Drop at most `limit` tables whose day was over by the moment of `ends` for their parent; return how many.
 
-    Counts of minutes are summed by hour before they go. A table that somebody is reading stays until the next time.
+    Counts of minutes are summed by hour before they go, while those are kept.
+    A table that somebody is reading stays until the next time.
     """
     dropped = 0
     for parent, table in sorted(await rows_of(connection, "day_tables"), key=lambda row: str(row[1])[-8:]):
         if dropped == limit:
             break
-        if _end_of(table) <= ends[parent] and await _drop(connection, parent, table):
+        is_summed = parent == "tally_minute" and _end_of(table) > ends["tally_hour"]
+        if _end_of(table) <= ends[parent] and await _drop(connection, table, is_summed=is_summed):
             dropped += 1
     return dropped
 
 
-async def _drop(connection: Connection, parent: str, table: str) -> bool:
+async def _drop(connection: Connection, table: str, *, is_summed: bool) -> bool:
     try:
         async with connection.transaction():
             await connection.execute(SQL["impatient"])
-            if parent == "tally_minute":
+            if is_summed:
                 end = _end_of(table)
                 await connection.execute(SQL["sum_hours"], {"start": end - DAY_S, "end": end})
             await connection.execute(about_table("drop_day_table", table=table))

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from msgspec.structs import replace
 
+from app.errors import OutboxUnavailable
 from app.outbox.claiming import ClaimCall
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import END
@@ -103,7 +104,11 @@ class PostgresOutbox:
         by_server = [self._by_server(settlement) for settlement in settlements]
         call = SettleCall(settlements=by_server, tallies=tallies, now=self._clock.of(now))
         await self._days.be_ready([call.now])
-        await self._database.run(settle, call, self._rules)
+        try:
+            await self._database.run(settle, call, self._rules)
+        except OutboxUnavailable:
+            self._days.forget()
+            raise
         if any(settlement.state is State.PENDING for settlement in settlements):
             self._watch.wake()
 

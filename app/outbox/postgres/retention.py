@@ -18,10 +18,10 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxRu
     left -= int(dead)
     left -= await count_of(connection, "retain_keys", now=now, limit=left)
     ends = {
-        "delivered": ledger_start,
+        "delivered": now - rules.ledger_delivered_s,
         "note": ledger_start,
         "tally_hour": ledger_start,
-        "tally_minute": now - MINUTES_KEPT_S,
+        "tally_minute": max(now - MINUTES_KEPT_S, ledger_start),
     }
     left -= await drop_days(connection, ends=ends, limit=left)
     return limit - left

@@ -291,10 +291,17 @@ RETURNING revision;
 DELETE FROM payload
 WHERE delivery_id IN (SELECT delivery_id FROM payload WHERE erase_at <= :now ORDER BY erase_at LIMIT :limit);
 
--- retain_deliveries --
--- Forget settled deliveries with all that belongs to them.
+-- retain_delivered --
+-- Forget what was delivered, with all that belongs to it.
 DELETE FROM delivery
-WHERE id IN (SELECT id FROM delivery WHERE settled_at <= :ledger_start ORDER BY settled_at LIMIT :limit);
+WHERE id IN (
+  SELECT id FROM delivery WHERE state = 'delivered' AND settled_at <= :delivered_start ORDER BY settled_at LIMIT :limit
+);
+
+-- retain_dead --
+-- Forget what is dead likewise.
+DELETE FROM delivery
+WHERE id IN (SELECT id FROM delivery WHERE state = 'dead' AND settled_at <= :ledger_start ORDER BY settled_at LIMIT :limit);
 
 -- retain_notes --
 -- Forget notes.

@@ -9,7 +9,7 @@ from app.outbox.sqlite.tally import add_tallies
 from app.outbox.storing import HOUR_S, MINUTES_KEPT_S
 from app.types import Tally
 
-_STEPS = ("retain_payloads", "retain_deliveries", "retain_notes", "retain_keys", "retain_hours")
+_STEPS = ("retain_payloads", "retain_delivered", "retain_dead", "retain_notes", "retain_keys", "retain_hours")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,11 @@ class RetainCall:
 
 def retain(connection: sqlite3.Connection, call: RetainCall, rules: OutboxRules) -> int:
     """Do `Outbox.retain`: touch at most `limit` rows."""
-    parameters = {"now": call.now, "ledger_start": call.now - rules.ledger_s}
+    parameters = {
+        "now": call.now,
+        "delivered_start": call.now - rules.ledger_delivered_s,
+        "ledger_start": call.now - rules.ledger_s,
+    }
     left = call.limit
     for name in _STEPS:
         left -= connection.execute(SQL[name], {**parameters, "limit": left}).rowcount

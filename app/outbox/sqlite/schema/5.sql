@@ -1,4 +1,11 @@
--- Version 5. What an order is known by: where it came from, its value and currency as sent, its checkout, its buyer.
+-- Version 5.
+
+-- What was delivered may be kept for another time than what is dead.
+DROP INDEX delivery_settled;
+CREATE INDEX delivery_delivered ON delivery (settled_at) WHERE state = 'delivered';
+CREATE INDEX delivery_died ON delivery (settled_at) WHERE state = 'dead';
+
+-- What an order is known by: where it came from, its value and currency as sent, its checkout, its buyer.
 
 ALTER TABLE delivery ADD COLUMN source TEXT NOT NULL DEFAULT 'default';
 ALTER TABLE delivery ADD COLUMN amount TEXT;
