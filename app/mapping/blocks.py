@@ -3,8 +3,9 @@
 What stands in different blocks may be about different people; which of them counts is for the action to decide.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from app.mapping.compiler import Compiler, json_kind, pointer
@@ -22,6 +23,7 @@ class _Place(NamedTuple):
 
     #: As told to people, such as `properties.customer`.
     name: str
+    keys: tuple[str, ...]
     is_recipient: bool
     #: Key of the event -> the member that it spells and its rank among the spellings.
     spellings: Mapping[str, tuple[str, int]]
@@ -29,6 +31,18 @@ class _Place(NamedTuple):
     beside: Mapping[str, tuple[str, int]]
     #: Objects in it that belong to the same block and are read first.
     within: tuple[str, ...]
+
+
+class _Branch(NamedTuple):
+    """An object of the event that is a place or holds places, so that few keys tell whether any of them is there."""
+
+    keys: tuple[str, ...]
+    #: Without any of these keys neither it nor anything below it is a block.
+    wanted: frozenset[str]
+    #: What is read in it, with its number among all places; None where it only holds others.
+    own: tuple[int, _Place] | None
+    #: By key, what lies in it.
+    below: tuple[tuple[str, "_Branch"], ...]
 
 
 def build_blocks(compiler: Compiler, value: Any, at: str) -> Node:
@@ -44,7 +58,6 @@ def build_blocks(compiler: Compiler, value: Any, at: str) -> Node:
     beside = _members(compiler, options.get("beside", {}), pointer(at, "beside"))
     within = tuple(_texts(compiler, options.get("within", []), pointer(at, "within")))
     places: list[_Place] = []
-    nodes: list[Node] = []
     for key in ("places", "recipients"):
         listed = options.get(key, [])
         if not isinstance(listed, list):
@@ -53,9 +66,11 @@ def build_blocks(compiler: Compiler, value: Any, at: str) -> Node:
         for index, item in enumerate(listed):
             node, own = _place(compiler, item, pointer(pointer(at, key), str(index)))
             if isinstance(node, Path):
-                nodes.append(node)
-                places.append(_Place(node.text, key == "recipients", _ranked(members | own), _ranked(beside), within))
-    return Call(function=partial(_blocks, tuple(places)), operands=tuple(nodes))
+                spellings = _ranked(members | own)
+                places.append(_Place(node.text, node.keys, key == "recipients", spellings, _ranked(beside), within))
+    roots = _roots(places)
+    paths = tuple(Path(text=".".join(root.keys), keys=root.keys, hands_on=False) for root in roots)
+    return Call(function=partial(_blocks, tuple(roots)), operands=paths)
 
 
 def _place(compiler: Compiler, item: Any, at: str) -> tuple[Node, dict[str, list[str]]]:
@@ -93,15 +108,49 @@ def _ranked(members: Mapping[str, list[str]]) -> dict[str, tuple[str, int]]:
     return {key: (member, rank) for member, spellings in members.items() for rank, key in enumerate(spellings)}
 
 
-def _blocks(places: tuple[_Place, ...], *objects: Any) -> Any:
-    """Read the objects that stand at the places; MISSING where none of them holds any of the members."""
-    found = []
-    for place, given in zip(places, objects, strict=True):
-        if given.__class__ is list:
-            given = joined_members(given)  # noqa: PLW2901 - several people, one object each
-        if given.__class__ is dict and (values := _values(place, given)):
-            found.append({"place": place.name, "is_recipient": place.is_recipient, "values": values})
-    return found or MISSING
+def _roots(places: Sequence[_Place]) -> list[_Branch]:
+    """Return the places as trees, each from the first object on that is a place itself."""
+    numbered = {place.keys: (number, place) for number, place in enumerate(places)}
+    starts = [keys for keys in numbered if not any(keys[:end] in numbered for end in range(1, len(keys)))]
+    return [_branch(keys, numbered) for keys in starts]
+
+
+def _branch(keys: tuple[str, ...], numbered: Mapping[tuple[str, ...], tuple[int, _Place]]) -> _Branch:
+    depth = len(keys)
+    names = dict.fromkeys(other[depth] for other in numbered if len(other) > depth and other[:depth] == keys)
+    below = tuple((name, _branch((*keys, name), numbered)) for name in names)
+    own = numbered.get(keys)
+    wanted = {*names, *(own[1].spellings if own else ()), *(own[1].within if own else ())}
+    return _Branch(keys, frozenset(wanted), own, below)
+
+
+def _blocks(roots: tuple[_Branch, ...], *objects: Any) -> Any:
+    """Read the blocks in the objects at the roots; MISSING where there is none."""
+    found: list[tuple[int, dict[str, Any]]] = []
+    for root, given in zip(roots, objects, strict=True):
+        # Most objects hold none of it, which is asked before anything is called.
+        if given.__class__ is list or (given.__class__ is dict and not root.wanted.isdisjoint(given)):
+            _gather(root, given, found)
+    if not found:
+        return MISSING
+    found.sort(key=itemgetter(0))
+    return [block for _, block in found]
+
+
+def _gather(branch: _Branch, given: Any, found: list[tuple[int, dict[str, Any]]]) -> None:
+    """Add the block at a branch and those below it, each with its number."""
+    if given.__class__ is list:
+        given = joined_members(given)  # several people, one object each
+    if given.__class__ is not dict or branch.wanted.isdisjoint(given):
+        return
+    if branch.own is not None:
+        number, place = branch.own
+        values = _values(place, given)
+        if values:
+            found.append((number, {"place": place.name, "is_recipient": place.is_recipient, "values": values}))
+    for key, below in branch.below:
+        if key in given:
+            _gather(below, given[key], found)
 
 
 def _values(place: _Place, given: dict[str, Any]) -> dict[str, list[Any]]:

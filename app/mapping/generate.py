@@ -152,9 +152,19 @@ class _Function:
                 return self._if(node)
             case List(items=items):
                 return f"[{', '.join(map(self._item, items))}]"
-            case Call(function=function, operands=operands):
-                return f"{self._bound(function)}({', '.join(map(self._expression, operands))})"
+            case Call():
+                return self._call(node)
         return "told" if node is TOLD else f"{self._bound(generate(node))}(event, told)"
+
+    def _call(self, node: Call) -> str:
+        call = f"{self._bound(node.function)}({', '.join(map(self._expression, node.operands))})"
+        if not node.needs:
+            return call
+        parts = []
+        for above, paths in groupby(node.needs, key=lambda path: path.keys[:-1]):
+            parent = self._parent(above)
+            parts.append(f"{parent} and ({' or '.join(f'{path.keys[-1]!r} in {parent}' for path in paths)})")
+        return f"({call} if {' or '.join(parts)} else MISSING)"
 
     def _constant(self, value: Any) -> str:
         is_plain = value is None or isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < _SMALL)

@@ -121,6 +121,8 @@ class Call:
 
     function: Callable[..., Any]
     operands: tuple["Node", ...]
+    #: It gives nothing, and need not be called, where none of these paths is there; () where that cannot be said.
+    needs: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +151,15 @@ def places_of(node: Node) -> tuple[str, ...]:
         case _:
             found = ()
     return tuple(dict.fromkeys(place for inner in found for place in places_of(inner)))
+
+
+def asked_of(node: Node) -> tuple[Path, ...]:
+    """Return the paths without any of which a node gives nothing; none where that cannot be said of it."""
+    match node:
+        case Path(keys=(_, *_)):
+            return (node,)
+        case If(value=value, test=test, otherwise=otherwise) if otherwise == NOTHING and not (test and test(MISSING)):
+            return asked_of(value)
+        case Call(needs=needs):
+            return needs
+    return ()
