@@ -7,7 +7,17 @@ import pycountry
 
 from app.destination.event_time import read_install_time
 from app.destination.money import integer_between
-from app.destination.reading import NO_NOTES, MembersReader, Reading, choice_of, flattened, single, text_of, text_up_to
+from app.destination.reading import (
+    NO_NOTES,
+    FreeTextReader,
+    MembersReader,
+    Reading,
+    choice_of,
+    flattened,
+    product_id,
+    single,
+    text_of,
+)
 from app.destination.warnings import left_out
 
 _PIXELS = integer_between(0, 30_720)
@@ -16,13 +26,13 @@ _MAX_LANGUAGES = 100
 
 read_app_info = MembersReader(
     {
-        "app_id": text_up_to(200),
-        "app_name": text_up_to(200),
-        "app_package_name": text_up_to(200),
-        "app_store": text_up_to(100),
-        "app_version": text_up_to(100),
+        "app_id": product_id(200),
+        "app_name": FreeTextReader(200),
+        "app_package_name": product_id(200),
+        "app_store": FreeTextReader(100),
+        "app_version": FreeTextReader(100),
         "install_time": read_install_time,
-        "user_agent": text_up_to(16_384),
+        "user_agent": FreeTextReader(16_384),
         "window_height": _PIXELS,
         "window_width": _PIXELS,
     },
@@ -85,18 +95,18 @@ def _read_languages(value: Any) -> Reading:
 read_device_info = MembersReader(
     {
         "battery_level": integer_between(0, 100),
-        "brand": text_up_to(100),
-        "carrier": text_up_to(100),
+        "brand": FreeTextReader(100),
+        "carrier": FreeTextReader(100),
         "cpu_cores": integer_between(0, 1152),
         "external_storage_free_space": _GIGABYTES,
         "external_storage_size": _GIGABYTES,
         "form_factor": choice_of(
             "desktop", "laptop", "cellphone", "tablet", "smartwatch", "tv", "vr", "console", "other"
         ),
-        "kernel_version": text_up_to(100),
+        "kernel_version": FreeTextReader(100),
         "languages": _read_languages,
-        "locale": text_up_to(35),
-        "model": text_up_to(100),
+        "locale": FreeTextReader(35),
+        "model": FreeTextReader(100),
         "network_type": choice_of(
             "wifi",
             "cellular_2g",
@@ -109,17 +119,17 @@ read_device_info = MembersReader(
             also={f"{n}g": f"cellular_{n}g" for n in range(2, 7)},
         ),
         "os_family": choice_of("ios", "android", "macos", "windows", "linux", "bsd", "other"),
-        "os_name": text_up_to(100),
-        "os_release_name": text_up_to(100),
-        "os_version": text_up_to(100),
+        "os_name": FreeTextReader(100),
+        "os_release_name": FreeTextReader(100),
+        "os_version": FreeTextReader(100),
         "screen_density": integer_between(0, 100_000),
         "screen_height": _PIXELS,
         "screen_width": _PIXELS,
         "storage_free_space": _GIGABYTES,
         "storage_size": _GIGABYTES,
-        "timezone": text_up_to(40),
-        "timezone_abbr": text_up_to(5),
-        "type": text_up_to(100),
+        "timezone": FreeTextReader(40),
+        "timezone_abbr": FreeTextReader(5),
+        "type": FreeTextReader(100),
     },
     at=("device_info",),
 )

@@ -16,9 +16,10 @@ from app.destination.reading import (
     MembersReader,
     Reader,
     flattened,
+    product_id,
     read_address,
     read_boolean,
-    read_text,
+    read_free_text,
     text_of,
 )
 from app.destination.redaction import Redactor
@@ -51,17 +52,17 @@ _OPTIONAL: dict[str, Reader] = {
     "advertiser_tracking_enabled": read_permission,
     "wifi": read_boolean,
     "language": read_language,
-    "partner_name": read_text,
+    "partner_name": read_free_text,
     "app_info": read_app_info,
     "device_info": read_device_info,
-    "app_id": read_text,
-    "app_name": read_text,
-    "app_version": read_text,
-    "device_brand": read_text,
-    "device_carrier": read_text,
-    "device_model": read_text,
-    "device_type": read_text,
-    "os_version": read_text,
+    "app_id": product_id(),
+    "app_name": read_free_text,
+    "app_version": read_free_text,
+    "device_brand": read_free_text,
+    "device_carrier": read_free_text,
+    "device_model": read_free_text,
+    "device_type": read_free_text,
+    "os_version": read_free_text,
 }
 
 

@@ -15,11 +15,12 @@ from app.destination.reading import (
     ObjectReader,
     Reader,
     Reading,
+    list_of,
+    product_id,
+    read_free_text,
     read_text,
     single,
     text_of,
-    text_up_to,
-    texts,
     usable_candidate,
 )
 from app.destination.warnings import HASHED_ID, kind, left_out
@@ -45,13 +46,14 @@ def _read_order_id(value: Any) -> Reading:
     return kept, NO_NOTES if kept == order_id else (f": {kind(value)} {HASHED_ID}",)
 
 
+_READ_ID = product_id()
 CONTENT_READERS: dict[str, Reader] = {
-    "id": read_text,
-    "item_name": read_text,
-    "item_category": read_text,
-    "item_brand": read_text,
+    "id": _READ_ID,
+    "item_name": read_free_text,
+    "item_category": read_free_text,
+    "item_brand": read_free_text,
     # Not in Pinterest's schema yet; Segment's and RudderStack's destinations send it, cut to 64 characters.
-    "item_brand_id": text_up_to(64),
+    "item_brand_id": product_id(64),
     "quantity": integer_between(clamp=False),
 }
 #: Read together, since one currency is sent for all amounts.
@@ -59,14 +61,14 @@ _MONEY = frozenset({"currency", "value", "predicted_ltv", "contents"})
 _read_all_but_money = MembersReader(
     MappingProxyType(
         {
-            "content_ids": texts,
+            "content_ids": list_of(_READ_ID),
             "num_items": integer_between(clamp=False),
             "order_id": _read_order_id,
             "search_string": read_text,
             "opt_out_type": read_opt_out_type,
-            "content_name": read_text,
-            "content_category": read_text,
-            "content_brand": read_text,
+            "content_name": read_free_text,
+            "content_category": read_free_text,
+            "content_brand": read_free_text,
         }
     ),
     at=(_AT,),

@@ -18,9 +18,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias
 
+from app.destination.redaction import redacted_text
 from app.destination.warnings import kind, left_out, unknown_members
 from app.values.candidates import Candidate, Candidates, FieldPath, one_place_only
 from app.values.flags import read_flag
+from app.values.hidden_emails import without_plain
 from app.values.placeholders import FIRST_CHARACTERS, says_nothing
 
 Notes: TypeAlias = tuple[str, ...]
@@ -30,6 +32,9 @@ Reader: TypeAlias = Callable[[Any], Reading]
 NO_NOTES: Notes = ()
 #: Why an id is left out.
 NO_ID = "it is no id but a placeholder, or no text or number"
+#: Longer texts are not remembered, nor more than so many by one reader.
+_MAX_REMEMBERED = 100
+_MAX_KNOWN = 8192
 #: Whole floats beyond this are no longer exact; JavaScript writes them with an exponent.
 _EXACT_LIMIT = 1e21
 
@@ -68,32 +73,67 @@ def text_of(value: Any) -> str | None:
 
 
 class TextReader:
-    """Reads any text that is not blank and cuts what is longer than `max_length` characters; a number becomes text.
+    """Reads any text that is not blank and cuts what is longer than `max_length` characters; a number becomes text."""
 
-    `MembersReader` takes plain texts without asking it.
-    """
-
-    def __init__(self, max_length: int) -> None:
-        self.max_length = max_length
+    def __init__(self, max_length: int = sys.maxsize) -> None:
+        self._max_length = max_length
 
     def __call__(self, value: Any) -> Reading:
         """Read one value."""
+        if (
+            type(value) is str
+            and value
+            and value[0] not in FIRST_CHARACTERS
+            and value.isascii()
+            and len(value) <= self._max_length
+        ):  # nearly every text
+            return value, NO_NOTES
         text = text_of(single(value))
         if text is None:
             return None, (left_out(value, "a text is expected"),)
         if says_nothing(text):
             return None, (left_out(value, "it is blank or a placeholder"),)
-        if len(text) > self.max_length:
-            return text[: self.max_length], (f": {kind(value)} cut to {self.max_length} characters",)
+        if len(text) > self._max_length:
+            return text[: self._max_length], (f": {kind(value)} cut to {self._max_length} characters",)
         return text, NO_NOTES
 
 
-def text_up_to(max_length: int) -> TextReader:
-    """Make a reader of texts that cuts what is longer than `max_length` characters."""
-    return TextReader(max_length)
+class FreeTextReader(TextReader):
+    """Reads texts that somebody wrote: e-mail addresses and phone numbers in them are taken out.
+
+    The same few texts come again and again (products, devices), so what is sent as it came is remembered, up to a
+    bound: `MembersReader` takes such texts without asking.
+    """
+
+    def __init__(self, max_length: int = sys.maxsize, *, clean: Callable[[str], str] = redacted_text) -> None:
+        """Clean texts by `clean`, which takes personal data out."""
+        super().__init__(max_length)
+        self._clean = clean
+        self.known: set[str] = set()
+
+    def __call__(self, value: Any) -> Reading:
+        """Read one value."""
+        text, notes = super().__call__(value)
+        if text is None:
+            return None, notes
+        clean = self._clean(text)
+        if clean != text:
+            notes = (*notes, ": personal data taken out")
+            return (clean, notes) if clean.strip() else (None, notes)
+        if text is value and len(text) <= _MAX_REMEMBERED:
+            if len(self.known) >= _MAX_KNOWN:
+                self.known.clear()
+            self.known.add(text)
+        return text, notes
 
 
-read_text: Reader = TextReader(sys.maxsize)
+def product_id(max_length: int = sys.maxsize) -> FreeTextReader:
+    """Make a reader of ids of products, brands and apps, in which digits are no phone numbers."""
+    return FreeTextReader(max_length, clean=without_plain)
+
+
+read_text: Reader = TextReader()
+read_free_text: Reader = FreeTextReader()
 
 
 class _AddressReader(TextReader):
@@ -106,7 +146,7 @@ class _AddressReader(TextReader):
         return super().__call__(text)
 
 
-read_address: Reader = _AddressReader(sys.maxsize)
+read_address: Reader = _AddressReader()
 
 
 def read_boolean(value: Any) -> Reading:
@@ -136,18 +176,25 @@ def choice_of(*choices: str, also: Mapping[str, str] | None = None) -> Reader:
     return read
 
 
-def texts(value: Any) -> Reading:
-    """Read a list of texts; a single one is a list of one, null and empty items are nothing."""
-    if type(value) is str and value and value[0] not in FIRST_CHARACTERS and value.isascii():  # nearly every value
-        return [value], NO_NOTES
-    kept: list[str] = []
-    notes: list[str] = []
-    for item in flattened(value):
-        text, problems = read_text(item)
-        notes += problems
-        if text is not None:
-            kept.append(text)
-    return kept or None, tuple(notes) if kept or notes else (left_out(value, "nothing is in it"),)
+def list_of(read: FreeTextReader) -> Reader:
+    """Make a reader of a list of texts; a single one is a list of one, null and empty items are nothing."""
+
+    def read_list(value: Any) -> Reading:
+        if type(value) is str and value in read.known:
+            return [value], NO_NOTES
+        kept: list[str] = []
+        notes: list[str] = []
+        for item in flattened(value):
+            if type(item) is str and item in read.known:  # nearly every item
+                kept.append(item)
+                continue
+            text, problems = read(item)
+            notes += problems
+            if text is not None:
+                kept.append(text)
+        return kept or None, tuple(notes) if kept or notes else (left_out(value, "nothing is in it"),)
+
+    return read_list
 
 
 def usable_candidate(candidates: Iterator[Candidate], read: Reader, problems: Notes) -> Reading:
@@ -183,10 +230,8 @@ class MembersReader(ObjectReader):
         self._readers = readers
         self._at = at
         self._elsewhere = elsewhere
+        self._known = {name: reader.known for name, reader in readers.items() if isinstance(reader, FreeTextReader)}
         self._objects = {name: reader for name, reader in readers.items() if isinstance(reader, ObjectReader)}
-        self._max_lengths = {
-            name: reader.max_length for name, reader in readers.items() if isinstance(reader, TextReader)
-        }
 
     def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:
         """Read one object; `candidates` returns those of a field whose first value is refused."""
@@ -195,25 +240,19 @@ class MembersReader(ObjectReader):
         sent: dict[str, Any] = {}
         notes: list[str] = []
         unknown = []
-        readers, objects, max_lengths = self._readers, self._objects, self._max_lengths
+        readers, known = self._readers, self._known
         for name, given in value.items():
-            max_length = max_lengths.get(name, 0)  # 0: another kind of reader
-            if (
-                max_length
-                and type(given) is str
-                and given
-                and given[0] not in FIRST_CHARACTERS
-                and given.isascii()
-                and len(given) <= max_length
-            ):  # nearly every text
+            if type(given) is str and name in known and given in known[name]:  # nearly every text
                 sent[name] = given
             elif given is None or given == "" or name in self._elsewhere:
                 continue
-            elif (reader := readers.get(name)) is None:
+            elif name not in readers:
                 unknown.append(name)
             else:
+                reader = readers[name]
+                objects = self._objects
                 member, problems = objects[name](given, candidates) if name in objects else reader(given)
-                if member is None:
+                if member is None and problems:
                     member, problems = usable_candidate(candidates((*self._at, name)), reader, problems)
                 if member is not None:
                     sent[name] = member

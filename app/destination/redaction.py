@@ -1,7 +1,7 @@
 """Personal data that hides in addresses, searches, free texts and answers is taken out of them."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 
 from app.destination.conversion_rules import ConversionRules
 from app.values.hidden_emails import without_encoded, without_plain
@@ -36,24 +36,28 @@ class Redactor:
             rf"(?i)([?&#;](?:[^?&#;=\s]*{_OPEN})?(?:{names}){_SHUT}?(?:{_OPEN}\d*{_SHUT})?=)[^&#;\s]+"
         )
 
-    def __call__(self, text: str, *, phones: Iterable[str] = (), mark: str = "") -> str:
+    def __call__(self, text: str, *, phones: Collection[str] = (), mark: str = "") -> str:
         """Return an address, search or answer with `mark` where personal data stood, also where it was encoded.
 
         `phones` are digits that are known to be a phone number.
         """
-        if "@" in text:
-            text = _LOGIN.sub(mark and f"{mark}@", text)
         if "=" in text:
             if self._parameters.search(text):  # few addresses: looking is cheaper than replacing nothing
                 text = self._parameters.sub(rf"\g<1>{mark}", text)
             if "[" in text or "%5" in text:
                 text = self._members.sub(rf"\g<1>{mark}", text)
-        return redacted_text(without_encoded(text, mark), phones=phones, mark=mark)
+        if "@" not in text and "40" not in text and text.islower():  # nearly every address
+            return text if _MAY_HOLD_PHONE.search(text) is None and not phones else _without_phones(text, phones, mark)
+        text = without_encoded(_LOGIN.sub(mark and f"{mark}@", text), mark)
+        return redacted_text(text, phones=phones, mark=mark)
 
 
-def redacted_text(text: str, *, phones: Iterable[str] = (), mark: str = "") -> str:
+def redacted_text(text: str, *, phones: Collection[str] = (), mark: str = "") -> str:
     """Return a free text with `mark` where e-mail addresses and phone numbers stood; `phones` are known digits."""
-    text = without_plain(text, mark)
+    return _without_phones(without_plain(text, mark), phones, mark)
+
+
+def _without_phones(text: str, phones: Collection[str], mark: str) -> str:
     if _MAY_HOLD_PHONE.search(text):
         text = _PHONES.sub(mark, text)
     for digits in phones:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from app.destination.conversion_rules import ConversionRules
 from app.destination.normalise import MAX_LENGTH, Normaliser, hashed, normalised, trimmed
@@ -39,9 +39,21 @@ class _Field:
 
     #: Pinterest's name of it.
     wire: str
-    way: _Way
+    #: From a text to what is sent of it.
+    afresh: _Way
+    #: The same, which remembers where texts led. Long ones are not for it: a memory full of them would take gigabytes.
+    remembered: _Way
     #: Pinterest takes a list of it; of all others the first usable value is sent.
     several: bool
+
+    @classmethod
+    def of(cls, wire: str, way: _Way, *, several: bool) -> Self:
+        """Describe a field that is read by `way`."""
+        return cls(wire=wire, afresh=way, remembered=lru_cache(maxsize=_CACHED)(way), several=several)
+
+    def way(self, text: str, country: str | None) -> Digest:
+        """Read one text of any length."""
+        return self.remembered(text, country) if len(text) <= MAX_LENGTH else self.afresh(text, country)
 
     def read(self, value: Any, country: str | None) -> Reading:
         """Read all values of the field; equal digests are sent once."""
@@ -69,9 +81,9 @@ class UserDataReader:
     def __init__(self, rules: ConversionRules, *, on_hashed: OnHashed | None = None) -> None:
         """Take the rules; `on_hashed` is told of everything that is hashed, for people who want to see it."""
         self._fields = {
-            field.name: _Field(wire=field.wire, way=_hashing(field.normaliser(rules), on_hashed), several=True)
+            field.name: _Field.of(field.wire, _hashing(field.normaliser(rules), on_hashed), several=True)
             for field in USER_FIELDS
-        } | {name: _Field(wire=name, way=_plain(way), several=False) for name, way in PLAIN_WAYS.items()}
+        } | {name: _Field.of(name, _plain(way), several=False) for name, way in PLAIN_WAYS.items()}
         self._people = People({name: (field.wire, field.way) for name, field in self._fields.items()})
 
     def __call__(
@@ -108,18 +120,21 @@ class UserDataReader:
     ) -> None:
         """Add what is sent of the members, and what is to be said."""
         unknown = []
+        fields = self._fields
         for name, value in members.items():
-            field = self._fields.get(name)
-            if value is None or value == "" or name == FROM_BLOCKS:
-                continue
-            if field is None:
-                unknown.append(name)
-                continue
-            if type(value) is str and value.isascii():  # nearly every value
-                text, note = field.way(value, country)
+            # Nearly every value: ASCII, and short enough to be remembered.
+            if type(value) is str and name in fields and value.isascii() and 0 < len(value) <= MAX_LENGTH:
+                field = fields[name]
+                text, note = field.remembered(value, country)
                 if text is not None and not note:
                     sent[field.wire] = [text] if field.several else text
                     continue
+            elif value is None or value == "" or name == FROM_BLOCKS:
+                continue
+            elif name not in fields:
+                unknown.append(name)
+                continue
+            field = fields[name]
             found, problems = field.read(value, country)
             if found is None:
                 reader = partial(field.read, country=country)
@@ -148,7 +163,7 @@ def missing_identifiers(user_data: dict[str, Any]) -> bool:
 
 
 def _hashing(normalise: Normaliser, on_hashed: OnHashed | None) -> _Way:
-    """Make the whole way from a text to its digest; what was met before is remembered."""
+    """Make the whole way from a text to its digest."""
 
     def digest(given: str, country: str | None) -> Digest:
         text, note = normalised(given, country, normalise)
@@ -156,7 +171,7 @@ def _hashing(normalise: Normaliser, on_hashed: OnHashed | None) -> _Way:
             on_hashed(given, text, hashed(text))
         return text and hashed(text), note
 
-    return _remembering(digest)
+    return digest
 
 
 def _plain(rule: Callable[[str], Digest]) -> _Way:
@@ -166,17 +181,7 @@ def _plain(rule: Callable[[str], Digest]) -> _Way:
         text, note = trimmed(given)
         return (None, note) if text is None else rule(text)
 
-    return _remembering(usable)
-
-
-def _remembering(way: _Way) -> _Way:
-    """Remember where texts led, except long ones: a cache full of them would take gigabytes."""
-    remembered = lru_cache(maxsize=_CACHED)(way)
-
-    def go(given: str, country: str | None) -> Digest:
-        return remembered(given, country) if len(given) <= MAX_LENGTH else way(given, country)
-
-    return go
+    return usable
 
 
 def _as_it_is(text: str) -> Digest:
