@@ -6,18 +6,10 @@ from typing import Any
 import pycountry
 
 from app.destination.event_time import read_install_time
+from app.destination.free_texts import FreeTextReader, product_id
+from app.destination.members import MembersReader
 from app.destination.money import integer_between
-from app.destination.reading import (
-    NO_NOTES,
-    FreeTextReader,
-    MembersReader,
-    Reading,
-    choice_of,
-    flattened,
-    product_id,
-    single,
-    text_of,
-)
+from app.destination.reading import NO_NOTES, Reading, choice_of, flattened, single, text_of
 from app.destination.warnings import left_out
 
 _PIXELS = integer_between(0, 30_720)

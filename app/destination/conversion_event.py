@@ -8,20 +8,13 @@ from app.destination.app_and_device import read_app_info, read_device_info, read
 from app.destination.conversion_rules import ConversionRules
 from app.destination.custom_data import CustomDataReader
 from app.destination.event_time import settled_time
+from app.destination.free_texts import product_id, read_free_text
+from app.destination.members import MembersReader
 from app.destination.money import is_refund, read_currency
 from app.destination.opt_outs import OptOuts
 from app.destination.people import PersonBlock, blocks_of, countries_of
 from app.destination.privacy_flags import read_opt_out, read_permission
-from app.destination.reading import (
-    MembersReader,
-    Reader,
-    flattened,
-    product_id,
-    read_address,
-    read_boolean,
-    read_free_text,
-    text_of,
-)
+from app.destination.reading import Reader, flattened, read_address, read_boolean, text_of
 from app.destination.redaction import Redactor
 from app.destination.required import REQUIRED, RequiredReader
 from app.destination.user_data import UserDataReader, missing_identifiers

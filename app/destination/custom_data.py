@@ -5,19 +5,16 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from app.destination.conversion_rules import ConversionRules
+from app.destination.free_texts import list_of, product_id, read_free_text
+from app.destination.members import MembersReader, ObjectReader
 from app.destination.money import Money, integer_between, plain_money, read_currency, read_money
 from app.destination.privacy_flags import read_opt_out_type
 from app.destination.reading import (
     NO_ID,
     NO_NOTES,
-    MembersReader,
     Notes,
-    ObjectReader,
     Reader,
     Reading,
-    list_of,
-    product_id,
-    read_free_text,
     read_text,
     single,
     text_of,
