@@ -127,15 +127,19 @@ class Enqueued(Struct, frozen=True, kw_only=True):
     exit: Literal[Exit.ENQUEUED, Exit.DUPLICATE]
     #: Which key was seen before; "" where enqueued.
     reason: str = ""
+    #: About an order that is like an earlier one and is enqueued nevertheless; they stand with the delivery's own.
+    warnings: tuple[str, ...] = ()
 
 
 class Seen(Struct, frozen=True, kw_only=True):
-    """The earlier delivery that a new one would repeat."""
+    """The earlier delivery that a new one would repeat, or an earlier order that it is like."""
 
-    #: Which key was seen before, as `Enqueued.reason` says it.
+    #: Which key was seen before, as `Enqueued.reason` says it; "" where the new one would be enqueued nevertheless.
     reason: str
     #: When the earlier one was enqueued, or redriven.
     at: float
+    #: As `Enqueued.warnings` says it.
+    warnings: tuple[str, ...] = ()
 
 
 class Claimed(Struct, frozen=True, kw_only=True):

@@ -2,32 +2,91 @@
 
 import binascii
 import hashlib
-from typing import NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import orjson
 
+from app.outbox.outbox_rules import OutboxRules
+
 _DIGEST_BYTES = 15  # 120 bits, which base64 writes as 20 characters without padding
+
+#: Kinds of keys, named after what is the same.
+EVENT_ID: Final = "event_id"
+ORDER_ID: Final = "order_id"
+CHECKOUT_ID: Final = "checkout_id"
+
+
+class HasKeys(Protocol):
+    """What keys are made of: a NewDelivery, or one that is kept. Order and checkout are those of a `checkout`."""
+
+    @property
+    def ad_account_id(self) -> str:
+        """Pinterest's."""
+        ...
+
+    @property
+    def preset(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def event_name(self) -> str:
+        """Pinterest's."""
+        ...
+
+    @property
+    def event_id(self) -> str:
+        """As sent."""
+        ...
+
+    @property
+    def order_id(self) -> str | None:
+        """As sent; None where there is none."""
+        ...
+
+    @property
+    def checkout_id(self) -> str | None:
+        """As received; None where there is none."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Its name."""
+        ...
 
 
 class Key(NamedTuple):
-    """One thing that must not be sent twice within the window."""
+    """One thing that must not be sent twice while it is remembered."""
 
-    #: What was the same, for the reason: `event_id` or `order_id`.
+    #: What was the same, for the reason.
     kind: str
     digest: str
 
 
-def keys_of(
-    *, ad_account_id: str, preset: str, event_name: str, event_id: str, order_id: str | None, dedup_orders: bool
-) -> tuple[Key, ...]:
-    """Return the key of the event, and that of the order where a checkout names one and orders are compared."""
-    event = Key("event_id", _digest("event", ad_account_id, preset, event_name, event_id))
-    if order_id is None or not dedup_orders:
+def keys_of(known: HasKeys, rules: OutboxRules) -> tuple[Key, ...]:
+    """Return the key of the event; where orders are compared, those of the order and the checkout that it names."""
+    event = Key(EVENT_ID, _digest("event", known.ad_account_id, known.preset, known.event_name, known.event_id))
+    if not rules.dedup_orders or (known.order_id is None and known.checkout_id is None):
         return (event,)
-    return event, Key("order_id", _digest("checkout", ad_account_id, order_id))
+    return event, *_keys_of_order(known, (known.source,) if rules.orders_by_source else ())
+
+
+def every_key_of(known: HasKeys) -> tuple[Key, ...]:
+    """Return every key that a delivery may hold: the rules may have been others when it was enqueued."""
+    event = Key(EVENT_ID, _digest("event", known.ad_account_id, known.preset, known.event_name, known.event_id))
+    return event, *_keys_of_order(known, ()), *_keys_of_order(known, (known.source,))
+
+
+def _keys_of_order(known: HasKeys, scope: tuple[str, ...]) -> list[Key]:
+    keys = []
+    if known.order_id is not None:
+        keys.append(Key(ORDER_ID, _digest("checkout", known.ad_account_id, known.order_id, *scope)))
+    if known.checkout_id is not None:
+        keys.append(Key(CHECKOUT_ID, _digest("checkout_id", known.ad_account_id, known.checkout_id, *scope)))
+    return keys
 
 
 def _digest(*parts: str) -> str:
-    """Hash the parts; as JSON, since a separator could stand in any of them."""
+    """Return the digest of the parts; they are hashed as JSON, since a separator could stand in any of them."""
     digest = hashlib.blake2b(orjson.dumps(parts), digest_size=_DIGEST_BYTES).digest()
     return binascii.b2a_base64(digest, newline=False).decode()

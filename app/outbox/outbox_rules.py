@@ -7,15 +7,17 @@ from dataclasses import dataclass
 class OutboxRules:
     """Windows and limits. There are no defaults here: `app.config.Settings` has them."""
 
-    #: How long a key of de-duplication is remembered, from the moment its delivery was enqueued or redriven.
+    #: How long an event is remembered, from the moment its delivery was enqueued or redriven.
     dedup_window_s: float
     #: Whether a second `checkout` of one order is a duplicate, from any preset.
     dedup_orders: bool
     #: How long delivered ones are kept, with their attempts.
     ledger_delivered_s: float
-    #: How long everything else is kept that is over: dead deliveries, notes and counts.
+    #: How long everything else is kept that is over (dead deliveries, notes, counts), and orders are remembered.
     ledger_s: float
     #: How long the payload of a delivered event is kept, without IP address and user agent; 0 erases it at once.
     payload_s: float
     #: How many deliveries may wait (pending or claimed) before new ones are turned away.
     max_backlog: int
+    #: Each source has order ids of its own; else one id of an ad account is one order.
+    orders_by_source: bool = False

@@ -1,16 +1,26 @@
 """What is told in the same words by either engine: why a delivery, or a whole request, is not stored."""
 
+from collections.abc import Sequence
+
 from app.errors import OutboxUnavailable
-from app.outbox.keys import Key
 from app.outbox.outbox_rules import OutboxRules
 from app.types import Exit, NewDelivery, Note
 
 
-def seen_before(key: Key, holder: object | None) -> str:
-    """Return which key was seen before, and which delivery holds it; None is an earlier one of the same call."""
-    if holder is None:
-        return f"the same {key.kind} stands earlier in the same request"
-    return f"the same {key.kind} was enqueued before, as delivery {holder}"
+def seen_before(kind: str, holder: object | None, differences: Sequence[str] = ()) -> str:
+    """Return which kind of key was seen before, which delivery holds it, and what differs nevertheless.
+
+    `holder` None is an earlier delivery of the same call.
+    """
+    seen = "stands earlier in the same request" if holder is None else f"was enqueued before, as delivery {holder}"
+    return "; ".join((f"the same {kind} {seen}", *differences))
+
+
+def another_order(holder: object | None, totals: str) -> str:
+    """Return the warning about an order that has the id of another; `totals` of both, as a person reads them."""
+    where = "earlier in the same request" if holder is None else f"as delivery {holder}"
+    told = f"its order_id came before, {where}, of another buyer and another total ({totals})"
+    return f"another order: {told}; both are sent"
 
 
 def duplicate_note(delivery: NewDelivery, reason: str) -> Note:

@@ -1,48 +1,38 @@
 """Which deliveries repeat an earlier one: judged as `Outbox.enqueue` does, told without storing anything."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
-from app.outbox.keys import Key, keys_of
+from app.outbox.judging import Holder, Judge, Order
+from app.outbox.keys import keys_of
 from app.outbox.outbox_rules import OutboxRules
-from app.outbox.refusals import seen_before
 from app.types import NewDelivery, Seen
 
-
-class Holder(NamedTuple):
-    """The delivery that holds a key."""
-
-    #: Its id; None where it is one of the same call, which has none yet.
-    delivery_id: object | None
-    #: When it was enqueued or redriven, in Unix seconds.
-    since: float
+#: A row of an engine's query `seen`: digest, delivery, since when, until when, place, what is known of the order.
+SeenRow: TypeAlias = tuple[str, int, float, float, int, str | None]
 
 
-def keys_under(delivery: NewDelivery, rules: OutboxRules) -> tuple[Key, ...]:
-    """Return the keys of a delivery under the rules."""
-    return keys_of(
-        ad_account_id=delivery.ad_account_id,
-        preset=delivery.preset,
-        event_name=delivery.event_name,
-        event_id=delivery.event_id,
-        order_id=delivery.order_id,
-        dedup_orders=rules.dedup_orders,
-    )
+def digests_of(deliveries: Sequence[NewDelivery], rules: OutboxRules) -> list[str]:
+    """Return the digests of the keys of all deliveries."""
+    return [key.digest for delivery in deliveries for key in keys_of(delivery, rules)]
 
 
-def repeated(keys: Sequence[tuple[Key, ...]], held: Mapping[str, Holder], *, now: float) -> list[Seen | None]:
-    """Return, for the keys of each delivery, which earlier delivery it repeats; None where it is new.
+def repeated(
+    deliveries: Sequence[NewDelivery], rows: Iterable[SeenRow], *, now: float, rules: OutboxRules
+) -> list[Seen | None]:
+    """Return which earlier delivery each one repeats, or what warns of it; None where it is new and like no other.
 
-    `held` has, by digest, who holds a key within its window. What is new holds its keys for those that follow.
+    `rows` tell who holds a key.
     """
-    known = dict(held)
+    held: defaultdict[str, list[Holder]] = defaultdict(list)
+    for digest, delivery_id, since, until, place, known in rows:
+        held[digest].append(Holder(delivery_id, since, until, place, Order.read(known) if known else None))
+    judge = Judge(held, now=now, rules=rules)
     found: list[Seen | None] = []
-    for of_delivery in keys:
-        key = next((each for each in of_delivery if each.digest in known), None)
-        if key is None:
-            known |= {each.digest: Holder(None, now) for each in of_delivery}
-            found.append(None)
-        else:
-            holder = known[key.digest]
-            found.append(Seen(reason=seen_before(key, holder.delivery_id), at=holder.since))
+    for delivery in deliveries:
+        verdict = judge.judge(delivery, keys_of(delivery, rules), None)
+        at = verdict.repeats.since if verdict.repeats else now
+        is_told = verdict.repeats or verdict.warnings
+        found.append(Seen(reason=verdict.reason, at=at, warnings=verdict.warnings) if is_told else None)
     return found

@@ -1,11 +1,15 @@
 """Which dead deliveries may be redriven: those that no other delivery of the same event was sent for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from app.outbox.keys import Key, keys_of
+import orjson
+
+from app.outbox.judging import Judge
+from app.outbox.keys import keys_of
 from app.outbox.outbox_rules import OutboxRules
+from app.outbox.storing import Held, key_row
 from app.types import Query
 
 #: Dead deliveries looked at in one commit.
@@ -42,18 +46,19 @@ class DeadLetter(NamedTuple):
     event_name: str
     event_id: str
     order_id: str | None
+    checkout_id: str | None
+    source: str
+    amount: str | None
+    currency: str | None
+    #: A JSON array.
+    buyers: str
     reason: str
 
-    def keys(self, rules: OutboxRules) -> tuple[Key, ...]:
-        """Return the keys that it takes again."""
-        return keys_of(
-            ad_account_id=self.ad_account_id,
-            preset=self.preset,
-            event_name=self.event_name,
-            event_id=self.event_id,
-            order_id=self.order_id,
-            dedup_orders=rules.dedup_orders,
-        )
+    @property
+    def buyer(self) -> Sequence[str]:
+        """Digests of the buyer's e-mail addresses."""
+        buyer: list[str] = orjson.loads(self.buyers)
+        return buyer
 
 
 @dataclass(slots=True)
@@ -61,29 +66,31 @@ class Revival:
     """What a step of redriving writes."""
 
     redriven: list[int] = field(default_factory=list)
-    #: [digest, its delivery, when its window ends]
-    keys: list[tuple[str, int, float]] = field(default_factory=list)
+    #: Keys of deliveries, as `Rows.keys`, by id.
+    keys: list[list[Any]] = field(default_factory=list)
     #: [delivery, the reason that it now has]
     staying: list[tuple[int, str]] = field(default_factory=list)
 
 
-def revive(dead: Sequence[DeadLetter], taken: Mapping[str, int], now: float, rules: OutboxRules) -> Revival:
+def digests_of_dead(dead: Sequence[DeadLetter], rules: OutboxRules) -> list[str]:
+    """Return the digests of the keys that dead deliveries would take again."""
+    return [key.digest for each in dead for key in keys_of(each, rules)]
+
+
+def revive(dead: Sequence[DeadLetter], held: Held, now: float, rules: OutboxRules) -> Revival:
     """Judge dead deliveries, newest first: of two of one event the newer mapping wins.
 
-    `taken` are the keys held within their window: digest -> the delivery that holds it.
+    `held` are the holders of their keys, by digest.
     """
-    held = dict(taken)
+    judge = Judge(held, now=now, rules=rules)
     revival = Revival()
-    until = now + rules.dedup_window_s
     for each in dead:
-        digests = [key.digest for key in each.keys(rules)]
-        holder = next((held[digest] for digest in digests if digest in held), None)
-        if holder is None:
+        verdict = judge.judge(each, keys_of(each, rules), each.delivery_id)
+        if verdict.repeats is None:
             revival.redriven.append(each.delivery_id)
-            revival.keys += [(digest, each.delivery_id, until) for digest in digests]
-            held.update(dict.fromkeys(digests, each.delivery_id))
+            revival.keys += [key_row(taken, each.delivery_id) for taken in verdict.taken]
         else:
-            revival.staying.append((each.delivery_id, _explained(each.reason, holder)))
+            revival.staying.append((each.delivery_id, _explained(each.reason, verdict.repeats.delivery_id)))
     return revival
 
 
@@ -92,7 +99,7 @@ def next_step(dead: Sequence[DeadLetter]) -> int | None:
     return dead[-1].delivery_id if len(dead) == REDRIVE_ROWS else None
 
 
-def _explained(reason: str, holder: int) -> str:
+def _explained(reason: str, holder: object) -> str:
     """Add to the reason of a dead delivery, once, that another delivery carries its event."""
     first, _, _ = reason.partition(f"; {REPLAYED}")
     return f"{first}; {REPLAYED} the same event was sent again as delivery {holder}"

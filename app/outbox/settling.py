@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.outbox.keys import Key, keys_of
 from app.types import Blocked, Delivered, Exit, Outcome, Rejected, Retry, Settlement, Tally
 
 
@@ -42,17 +41,3 @@ def _exit(outcome: Outcome) -> Exit:
         Delivered: Exit.DELIVERED, Retry: Exit.RETRY, Rejected: Exit.REJECTED, Blocked: Exit.BLOCKED,
     }  # fmt: skip
     return exits[type(outcome)]
-
-
-def all_keys_of(
-    *, ad_account_id: str, preset: str, event_name: str, event_id: str, order_id: str | None
-) -> tuple[Key, ...]:
-    """Return every key that a delivery may hold: orders may have been compared when it was enqueued."""
-    return keys_of(
-        ad_account_id=ad_account_id,
-        preset=preset,
-        event_name=event_name,
-        event_id=event_id,
-        order_id=order_id,
-        dedup_orders=True,
-    )

@@ -6,16 +6,18 @@ each delivery judged by itself.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
+from msgspec.structs import replace
+
 from app.outbox.counts import enqueue_tallies
-from app.outbox.keys import Key
+from app.outbox.judging import Holder, Judge, Order, Taken
+from app.outbox.keys import Key, keys_of
 from app.outbox.outbox_rules import OutboxRules
-from app.outbox.refusals import duplicate_note, seen_before
-from app.outbox.repeats import keys_under
+from app.outbox.refusals import duplicate_note
 from app.types import Enqueued, Exit, NewDelivery, Note, Tally
 
 #: Of the JSON that is stored as payload: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
@@ -53,8 +55,10 @@ _NOTE_COLUMNS = attrgetter(
 
 _ENQUEUED = Enqueued(exit=Exit.ENQUEUED)
 
-#: digest -> (the delivery that holds the key, when its window ends)
-Held: TypeAlias = dict[str, tuple[int, float]]
+#: digest -> who holds the key
+Held: TypeAlias = Mapping[str, Sequence[Holder]]
+#: A row of an engine's query `keys_taken`: digest, delivery, when it is forgotten, place, what is known of the order.
+KeyRow: TypeAlias = tuple[str, int, float, int, str | None]
 
 
 @dataclass(slots=True)
@@ -69,16 +73,34 @@ class Rows:
     spans: list[list[int]] = field(default_factory=list)
     #: The columns of a note and its time.
     notes: list[list[Any]] = field(default_factory=list)
-    #: [digest, place of its delivery, when its window ends]
+    #: [digest, place of its delivery, when it is forgotten], and of orders [its place among the holders, the order]
     keys: list[list[Any]] = field(default_factory=list)
+    #: The same of deliveries that are stored already, by id, which did not know their order or checkout.
+    learned: list[list[Any]] = field(default_factory=list)
     #: Each with the moment at which it happened.
     tallies: list[tuple[float, Tally]] = field(default_factory=list)
     blob_bytes: int = field(default=0, init=False)
 
-    def add(self, delivery: NewDelivery, keys: Iterable[Key], now: float, rules: OutboxRules) -> None:
-        """Add a delivery that is new, with its keys. Raises UnicodeDecodeError where its payload is not UTF-8."""
+    def add_first(self, delivery: NewDelivery, keys: Sequence[Key], now: float, rules: OutboxRules) -> None:
+        """Add a delivery whose keys nobody holds. Raises UnicodeDecodeError where its payload is not UTF-8."""
         place = len(self.deliveries)
-        self.keys += [[key.digest, place, now + rules.dedup_window_s] for key in keys]
+        event, *of_order = keys
+        self.keys.append([event.digest, place, now + rules.dedup_window_s])
+        if of_order:
+            order = Order.of(delivery).text
+            self.keys += [[key.digest, place, now + rules.ledger_s, 0, order] for key in of_order]
+        self._add(delivery, now)
+
+    def add_judged(self, delivery: NewDelivery, taken: Iterable[Taken], now: float) -> None:
+        """Add a delivery with the keys that it takes."""
+        self.keys += [key_row(each, len(self.deliveries)) for each in taken]
+        self._add(delivery, now)
+
+    def learn(self, taken: Iterable[Taken]) -> None:
+        """Add what is learned of deliveries that are stored already, or in this call."""
+        self.learned += [key_row(each, each.holder.delivery_id) for each in taken]
+
+    def _add(self, delivery: NewDelivery, now: float) -> None:
         size_bytes = len(delivery.payload)
         if not delivery.payload.isascii():
             delivery.payload.decode()  # what is not UTF-8 could never be claimed, so it is told here
@@ -98,7 +120,8 @@ class Rows:
         self.payloads += other.payloads
         self.spans += [[begin + start, size] for start, size in other.spans]
         self.notes += other.notes
-        self.keys += [[digest, place + holder, until] for digest, holder, until in other.keys]
+        self.keys += [[digest, place + holder, *rest] for digest, holder, *rest in other.keys]
+        self.learned += other.learned
         self.tallies += other.tallies
         self.blob_bytes += other.blob_bytes
 
@@ -137,9 +160,9 @@ async def prepare_call(
     rows = Rows()
     keys: list[tuple[Key, ...]] = []
     for place, delivery in enumerate(deliveries, start=1):
-        of_delivery = keys_under(delivery, rules)
+        of_delivery = keys_of(delivery, rules)
         keys.append(of_delivery)
-        rows.add(delivery, of_delivery, now, rules)
+        rows.add_first(delivery, of_delivery, now, rules)
         if place % _DELIVERIES_A_TURN == 0:
             await asyncio.sleep(0)
     call = EnqueueCall(deliveries=deliveries, keys=keys, notes=notes, tallies=tallies, now=now, all_new=None)
@@ -153,39 +176,54 @@ async def prepare_call(
     return call
 
 
-def without_duplicates(
-    call: EnqueueCall, held: Held, ids: Sequence[int], rules: OutboxRules
-) -> tuple[Rows, list[Enqueued]]:
-    """Judge each delivery by the keys that are `held`; return the rows of the new ones, and the answers.
+def holders(rows: Iterable[KeyRow]) -> dict[str, list[Holder]]:
+    """Return who holds a key, by digest. Since when is not known here."""
+    held: defaultdict[str, list[Holder]] = defaultdict(list)
+    for digest, delivery_id, until, place, known in rows:
+        held[digest].append(Holder(delivery_id, until, until, place, Order.read(known) if known else None))
+    return held
 
-    The new ones will get `ids` in their order; their keys are added to `held`.
-    """
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What a call comes to where not all of it is new."""
+
+    rows: Rows
+    answers: list[Enqueued]
+    #: Who holds a key once the rows are stored.
+    held: Held
+
+
+def without_duplicates(call: EnqueueCall, held: Held, ids: Sequence[int], rules: OutboxRules) -> Judged:
+    """Judge each delivery by the keys that are `held`. The new ones will get `ids` in their order."""
     rows = Rows()
     for note in call.notes:
         rows.add_note(note, call.now)
     answers = []
+    judge = Judge(held, now=call.now, rules=rules)
     for delivery, keys in zip(call.deliveries, call.keys, strict=True):
-        reason = _seen(keys, held, call.now)
-        if reason:
-            answers.append(Enqueued(exit=Exit.DUPLICATE, reason=reason))
-            rows.add_note(duplicate_note(delivery, reason), call.now)
+        verdict = judge.judge(delivery, keys, ids[len(rows.deliveries)])
+        if verdict.repeats:
+            answers.append(Enqueued(exit=Exit.DUPLICATE, reason=verdict.reason))
+            rows.add_note(duplicate_note(delivery, verdict.reason), call.now)
+            rows.learn(verdict.taken)
+        elif verdict.warnings:
+            answers.append(Enqueued(exit=Exit.ENQUEUED, warnings=verdict.warnings))
+            warned = replace(delivery, warnings=(*delivery.warnings, *verdict.warnings))
+            rows.add_judged(warned, verdict.taken, call.now)
         else:
             answers.append(_ENQUEUED)
-            holder = ids[len(rows.deliveries)], call.now + rules.dedup_window_s
-            held |= {key.digest: holder for key in keys}
-            rows.add(delivery, keys, call.now, rules)
+            rows.add_judged(delivery, verdict.taken, call.now)
     counted = enqueue_tallies(call.deliveries, answers)
     rows.tallies = [(call.now, tally) for tally in (*call.tallies, *counted)]
-    return rows, answers
+    return Judged(rows=rows, answers=answers, held=judge.held)
 
 
-def _seen(keys: Iterable[Key], held: Held, now: float) -> str:
-    """Return which key was seen before, and where; "" where none was."""
-    for key in keys:
-        holder, until = held.get(key.digest, (0, now))
-        if until > now:
-            return seen_before(key, holder)
-    return ""
+def key_row(taken: Taken, delivery: object) -> list[Any]:
+    """Return the row of a key that `delivery` takes: its id, or its place among those that are stored with it."""
+    holder = taken.holder
+    row = [taken.key.digest, delivery, holder.until]
+    return [*row, holder.place, holder.order.text] if holder.order else row
 
 
 def summed(tallies: Iterable[tuple[float, Tally]], *, span_s: int) -> list[tuple[int, str, str, str, int]]:

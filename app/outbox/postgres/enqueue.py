@@ -14,8 +14,8 @@ from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.sql import SQL
 from app.outbox.refusals import backlog_full
 from app.outbox.rows import as_json, without_nul
-from app.outbox.storing import MINUTE_S, PAYLOAD_VERSION, EnqueueCall, Held, Rows, summed, without_duplicates
-from app.types import Enqueued, Exit
+from app.outbox.storing import MINUTE_S, PAYLOAD_VERSION, EnqueueCall, Held, Rows, holders, summed, without_duplicates
+from app.types import Enqueued
 
 #: Another process stored one of the keys at the same moment: look again.
 _COLLISIONS = (UniqueViolation, DeadlockDetected, SerializationFailure)
@@ -57,13 +57,14 @@ async def _enqueue_judged(
     digests = [digest for call in calls for digest in call.digests]
     for _ in range(_TRIES):
         rows, answers = await _judge(connection, calls, digests, ids, rules)
-        taken = [digest for digest, _, _ in rows.keys]
+        taken = [digest for digest, *_ in (*rows.keys, *rows.learned)]
         now = max(call.now for call in calls)
         try:
             async with connection.transaction() as transaction:
                 await connection.execute(SQL["forget_expired"], {"digests": taken, "now": now})
                 stored = await _store(connection, rows, rules, ids=ids[: len(rows.deliveries)])
                 if stored:
+                    await connection.execute(SQL["learn_keys"], {"rows": as_json(rows.learned)})
                     return answers
                 raise Rollback(transaction)
         except _COLLISIONS:
@@ -77,25 +78,27 @@ async def _judge(
     """Judge every delivery by the keys that are held now."""
     found = await rows_of(connection, "keys_taken", digests=list(digests))
     ((waiting,),) = await rows_of(connection, "waiting")
-    held: Held = {digest: (holder, until) for digest, holder, until in found}
+    held: Held = holders(found)
     together = Rows()
     answers: list[list[Enqueued] | OutboxUnavailable] = []
     for call in calls:
-        held_by_then = dict(held) if len(calls) > 1 else held
         left = list(islice(ids, len(together.deliveries), None))
-        rows, of_call = without_duplicates(call, held_by_then, left, rules)
-        count = sum(answer.exit is Exit.ENQUEUED for answer in of_call)
+        judged = without_duplicates(call, held, left, rules)
+        count = len(judged.rows.deliveries)
         if count and waiting + len(together.deliveries) + count > rules.max_backlog:
             answers.append(backlog_full(rules))
             continue
-        held = held_by_then
-        together.extend(rows)
-        answers.append(of_call)
+        held = judged.held
+        together.extend(judged.rows)
+        answers.append(judged.answers)
     return together, answers
 
 
 async def _store(connection: Connection, rows: Rows, rules: OutboxRules, *, ids: Sequence[int] | None = None) -> bool:
-    """Store rows if all is new and the backlog has room; return whether it was done."""
+    """Store rows if all is new and the backlog has room; return whether it was done.
+
+    Rows that have `ids` were judged: what another process has stored since then violates the key of `dedup_key`.
+    """
     parameters = {
         "deliveries": json_rows(rows.deliveries),
         "payloads": b"".join(rows.payloads),
@@ -105,7 +108,7 @@ async def _store(connection: Connection, rows: Rows, rules: OutboxRules, *, ids:
         "max_backlog": rules.max_backlog,
         "version": PAYLOAD_VERSION,
         "keys": as_json(rows.keys),
-        "digests": [digest for digest, _, _ in rows.keys],
+        "digests": [digest for digest, *_ in rows.keys] if ids is None else [],
         "notes": json_rows(rows.notes),
         "tallies": json_rows(summed(rows.tallies, span_s=MINUTE_S)),
         "slot": connection.slot,

@@ -9,7 +9,7 @@ from app.outbox.paging import END, ids_of_page, page
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.records import attempt_of, delivery_of, note_of
-from app.outbox.repeats import Holder, keys_under, repeated
+from app.outbox.repeats import digests_of, repeated
 from app.types import Backlog, Delivery, Message, NewDelivery, Page, Query, Seen, Tally
 
 
@@ -71,10 +71,9 @@ async def seen(
     connection: Connection, deliveries: Sequence[NewDelivery], now: float, rules: OutboxRules
 ) -> list[Seen | None]:
     """Do `Outbox.seen`."""
-    keys = [keys_under(delivery, rules) for delivery in deliveries]
-    digests = [key.digest for of_delivery in keys for key in of_delivery]
-    rows = await rows_of(connection, "seen", digests=digests, now=now, window_s=rules.dedup_window_s)
-    return repeated(keys, {digest: Holder(*holder) for digest, *holder in rows}, now=now)
+    windows = {"window_s": rules.dedup_window_s, "ledger_s": rules.ledger_s}
+    rows = await rows_of(connection, "seen", digests=digests_of(deliveries, rules), now=now, **windows)
+    return repeated(deliveries, rows, now=now, rules=rules)
 
 
 async def _deliveries(

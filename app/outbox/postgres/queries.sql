@@ -93,9 +93,9 @@ WITH
     SELECT id, given ->> 0, given ->> 1, payload_bytes, (given ->> 16)::float8, (given ->> 16)::float8 FROM new
   ),
   remembered AS (
-    INSERT INTO dedup_key (digest, delivery_id, expires_at)
-    SELECT key ->> 0, id, (key ->> 2)::float8
-    FROM jsonb_array_elements(%(keys)s::jsonb) AS key JOIN new ON place = 1 + (key ->> 1)::bigint
+    INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known)
+    SELECT key ->> 0, id, (key ->> 2)::float8, coalesce((key ->> 3)::smallint, 0), key ->> 4
+    FROM jsonb_array_elements(%(keys)s::jsonb) AS key JOIN new ON new.place = 1 + (key ->> 1)::bigint
     ORDER BY key ->> 0
   ),
   noted AS (
@@ -126,13 +126,15 @@ SELECT nextval('delivery_id') FROM generate_series(1, %(count)s);
 DELETE FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at <= %(now)s::float8;
 
 -- keys_taken --
--- Which of these keys are remembered, for which delivery, until when.
-SELECT digest, delivery_id, expires_at FROM dedup_key WHERE digest = ANY (%(digests)s::text[]);
+-- Which of these keys are remembered, for which delivery, until when, in which place, and what is known of its order.
+SELECT digest, delivery_id, expires_at, place, known FROM dedup_key WHERE digest = ANY (%(digests)s::text[]);
 
 -- seen --
--- Which of these keys are held within their window, by which delivery, and since when.
+-- Who holds which of these keys, since when (worked out where the delivery is gone), until when, and of which order.
 SELECT digest, delivery_id,
-       coalesce((SELECT enqueued_at FROM shown WHERE shown.id = delivery_id), expires_at - %(window_s)s::float8)
+       coalesce((SELECT enqueued_at FROM shown WHERE shown.id = delivery_id),
+                expires_at - CASE WHEN known IS NULL THEN %(window_s)s::float8 ELSE %(ledger_s)s::float8 END),
+       expires_at, place, known
 FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at > %(now)s::float8;
 
 -- waiting --
@@ -140,16 +142,31 @@ FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at > %(now)s
 SELECT coalesce(sum(count), 0)::bigint FROM backlog WHERE state IN ('pending', 'claimed');
 
 -- take_keys --
--- Remember keys for their deliveries; where one is there already, its window is over.
-INSERT INTO dedup_key (digest, delivery_id, expires_at)
-SELECT key ->> 0, (key ->> 1)::bigint, (key ->> 2)::float8 FROM jsonb_array_elements(%(rows)s::jsonb) AS key
+-- Remember keys for their deliveries; where one stands in a place already, its time is over.
+INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known)
+SELECT key ->> 0, (key ->> 1)::bigint, (key ->> 2)::float8, coalesce((key ->> 3)::smallint, 0), key ->> 4
+FROM jsonb_array_elements(%(rows)s::jsonb) AS key
 ORDER BY key ->> 0
-ON CONFLICT (digest) DO UPDATE SET delivery_id = excluded.delivery_id, expires_at = excluded.expires_at;
+ON CONFLICT (digest, place) DO UPDATE SET
+  delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known, learned = false;
+
+-- learn_keys --
+-- Remember what a repetition has told of deliveries; what another process stores there at the same moment stands.
+INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, learned)
+SELECT key ->> 0, (key ->> 1)::bigint, (key ->> 2)::float8, (key ->> 3)::smallint, key ->> 4, true
+FROM jsonb_array_elements(%(rows)s::jsonb) AS key
+ORDER BY key ->> 0
+ON CONFLICT (digest, place) DO UPDATE SET known = excluded.known, learned = true
+WHERE dedup_key.delivery_id = excluded.delivery_id;
 
 -- release_keys --
 -- Forget the keys of deliveries that are dead, unless another delivery holds them.
 DELETE FROM dedup_key USING jsonb_array_elements(%(rows)s::jsonb) AS key
 WHERE digest = key ->> 0 AND delivery_id = (key ->> 1)::bigint;
+
+-- release_learned --
+-- Forget what was learned of deliveries that are dead.
+DELETE FROM dedup_key WHERE learned AND delivery_id = ANY (%(ids)s::bigint[]);
 
 -- hold --
 -- Take out of the line, of what is due first, what is pending for presets that are switched off.
@@ -308,7 +325,7 @@ WITH
     GROUP BY ad_account_id, moved ORDER BY 1, 2
     ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count
   )
-SELECT id, delivery.ad_account_id, preset, event_name, event_id, order_id
+SELECT id, delivery.ad_account_id, preset, event_name, event_id, order_id, checkout_id, source
 FROM ours JOIN delivery USING (id) WHERE state = 'dead';
 
 -- keep_payloads --
@@ -321,7 +338,7 @@ ON CONFLICT (id) DO NOTHING;
 
 -- dead --
 -- Dead deliveries, newest first, with what their keys are made of.
-SELECT id, ad_account_id, preset, event_name, event_id, order_id, reason
+SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason
 FROM dead JOIN delivery USING (id)
 WHERE id < %(before)s::bigint
   AND (%(delivery_id)s::bigint IS NULL OR id = %(delivery_id)s::bigint)
@@ -462,8 +479,8 @@ SELECT count(*) FROM old;
 
 -- retain_keys --
 -- Forget keys past their window.
-DELETE FROM dedup_key WHERE digest IN (
-  SELECT digest FROM dedup_key WHERE expires_at <= %(now)s::float8 ORDER BY expires_at LIMIT %(limit)s
+DELETE FROM dedup_key WHERE (digest, place) IN (
+  SELECT digest, place FROM dedup_key WHERE expires_at <= %(now)s::float8 ORDER BY expires_at LIMIT %(limit)s
   FOR UPDATE SKIP LOCKED
 );
 

@@ -6,8 +6,9 @@ from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.enqueue import json_rows
 from app.outbox.postgres.ledger import asked
 from app.outbox.postgres.sql import SQL
-from app.outbox.reviving import REDRIVE_ROWS, DeadLetter, RedriveCall, Redriven, next_step, revive
+from app.outbox.reviving import REDRIVE_ROWS, DeadLetter, RedriveCall, Redriven, digests_of_dead, next_step, revive
 from app.outbox.rows import as_json
+from app.outbox.storing import holders
 
 
 async def redrive(connection: Connection, call: RedriveCall, rules: OutboxRules) -> Redriven:
@@ -15,13 +16,8 @@ async def redrive(connection: Connection, call: RedriveCall, rules: OutboxRules)
     async with connection.transaction():
         rows = await rows_of(connection, "dead", **asked(call.query), before=call.before, limit=REDRIVE_ROWS)
         dead = [DeadLetter(*row) for row in rows]
-        digests = [key.digest for each in dead for key in each.keys(rules)]
-        taken = {
-            digest: holder
-            for digest, holder, until in await rows_of(connection, "keys_taken", digests=digests)
-            if until > call.now
-        }
-        revival = revive(dead, taken, call.now, rules)
+        taken = await rows_of(connection, "keys_taken", digests=digests_of_dead(dead, rules))
+        revival = revive(dead, holders(taken), call.now, rules)
         await connection.execute(SQL["redrive"], {"ids": revival.redriven, "now": call.now, "slot": connection.slot})
         await connection.execute(SQL["take_keys"], {"rows": as_json(revival.keys)})
         await connection.execute(SQL["explain_dead"], {"rows": json_rows(revival.staying)})

@@ -1,22 +1,35 @@
 """Settle: what became of what was claimed."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
+from app.outbox.keys import every_key_of
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.enqueue import json_rows
 from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
-from app.outbox.settling import SettleCall, all_keys_of, attempt_row, last_of_each, reason_of, was_tried
+from app.outbox.settling import SettleCall, attempt_row, last_of_each, reason_of, was_tried
 from app.outbox.storing import MINUTE_S, summed
 from app.types import Settlement, State
 
 #: Of a finished event, what stands in it unhashed.
 _UNHASHED = ("client_ip_address", "client_user_agent")
+
+
+class _Dead(NamedTuple):
+    """What the keys of a dead delivery are made of: a row of the query `settle`, its id left out."""
+
+    ad_account_id: str
+    preset: str
+    event_name: str
+    event_id: str
+    order_id: str | None
+    checkout_id: str | None
+    source: str
 
 
 async def settle(connection: Connection, call: SettleCall, rules: OutboxRules) -> None:
@@ -40,7 +53,7 @@ async def settle(connection: Connection, call: SettleCall, rules: OutboxRules) -
     async with connection.transaction():
         dead = await rows_of(connection, "settle", **parameters)
         if dead:
-            await connection.execute(SQL["release_keys"], {"rows": as_json(_keys(dead))})
+            await _release(connection, dead)
         if delivered:
             await _keep(connection, delivered, rules, call.now)
 
@@ -58,15 +71,11 @@ def _row(settlement: Settlement) -> list[Any]:
     ]
 
 
-def _keys(dead: Sequence[Sequence[Any]]) -> list[tuple[str, int]]:
-    """Return the keys of dead deliveries, which are forgotten, so that a replay is sent."""
-    return [
-        (key.digest, delivery_id)
-        for delivery_id, ad_account_id, preset, event_name, event_id, order_id in dead
-        for key in all_keys_of(
-            ad_account_id=ad_account_id, preset=preset, event_name=event_name, event_id=event_id, order_id=order_id
-        )
-    ]
+async def _release(connection: Connection, dead: Sequence[Sequence[Any]]) -> None:
+    """Forget the keys of dead deliveries, so that a replay is sent."""
+    keys = [(key.digest, delivery_id) for delivery_id, *rest in dead for key in every_key_of(_Dead(*rest))]
+    await connection.execute(SQL["release_keys"], {"rows": as_json(keys)})
+    await connection.execute(SQL["release_learned"], {"ids": [delivery_id for delivery_id, *_ in dead]})
 
 
 async def _keep(connection: Connection, delivered: Sequence[Settlement], rules: OutboxRules, now: float) -> None:

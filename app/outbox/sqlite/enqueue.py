@@ -14,8 +14,8 @@ from app.outbox.outbox_rules import OutboxRules
 from app.outbox.refusals import backlog_full
 from app.outbox.sqlite.database import as_rows, one_json, patiently
 from app.outbox.sqlite.sql import SQL
-from app.outbox.storing import MINUTE_S, PAYLOAD_VERSION, EnqueueCall, Rows, summed, without_duplicates
-from app.types import Enqueued, Exit
+from app.outbox.storing import MINUTE_S, PAYLOAD_VERSION, EnqueueCall, Rows, holders, summed, without_duplicates
+from app.types import Enqueued
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,14 +50,15 @@ def enqueue(connection: sqlite3.Connection, new: NewCall, rules: OutboxRules) ->
         return answers
     call = new.call
     taken, last_id, waiting = one_json(connection, "before_enqueue", rows=as_rows(call.digests))
-    held = {digest: (holder, until) for digest, holder, until in taken}
     ids = range(last_id + 1, last_id + 1 + len(call.deliveries))
-    rows, answers = without_duplicates(call, held, ids, rules)
-    count = sum(answer.exit is Exit.ENQUEUED for answer in answers)
+    judged = without_duplicates(call, holders(taken), ids, rules)
+    count = len(judged.rows.deliveries)
     if count and waiting + count > rules.max_backlog:
         return backlog_full(rules)
-    connection.execute(SQL["store"], {**parameters(rows, rules), "unseen": False})
-    return answers
+    connection.execute(SQL["store"], {**parameters(judged.rows, rules), "unseen": False})
+    if judged.rows.learned:
+        connection.execute(SQL["learn_keys"], {"rows": as_rows(judged.rows.learned)})
+    return judged.answers
 
 
 def enqueue_new(connection: sqlite3.Connection, new: NewCall) -> list[Enqueued] | None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import END, ids_of_page, page
 from app.outbox.records import attempt_of, delivery_of, note_of
-from app.outbox.repeats import Holder, keys_under, repeated
+from app.outbox.repeats import digests_of, repeated
 from app.outbox.sqlite.database import as_rows
 from app.outbox.sqlite.sql import SQL
 from app.types import Backlog, Delivery, Message, NewDelivery, Page, Query, Seen, State, Tally
@@ -84,11 +84,9 @@ def seen(
     connection: sqlite3.Connection, deliveries: Sequence[NewDelivery], now: float, rules: OutboxRules
 ) -> list[Seen | None]:
     """Do `Outbox.seen`."""
-    keys = [keys_under(delivery, rules) for delivery in deliveries]
-    digests = [key.digest for of_delivery in keys for key in of_delivery]
-    parameters = {"rows": as_rows(digests), "now": now, "window_s": rules.dedup_window_s}
-    held = {digest: Holder(*holder) for digest, *holder in connection.execute(SQL["seen"], parameters)}
-    return repeated(keys, held, now=now)
+    digests = as_rows(digests_of(deliveries, rules))
+    parameters = {"rows": digests, "now": now, "window_s": rules.dedup_window_s, "ledger_s": rules.ledger_s}
+    return repeated(deliveries, connection.execute(SQL["seen"], parameters), now=now, rules=rules)
 
 
 def _deliveries(

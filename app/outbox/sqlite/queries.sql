@@ -6,20 +6,22 @@
 -- before_enqueue --
 -- Which of these keys are remembered, the highest id ever given to a delivery, and how many deliveries wait.
 SELECT json_array(
-  (SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at))
+  (SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at, place, known))
    FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value),
   (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
   (SELECT coalesce(sum(count), 0) FROM backlog WHERE state IN ('pending', 'claimed'))
 );
 
 -- keys_taken --
--- Which of these keys are remembered, for which delivery, until when.
-SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at))
+-- Which of these keys are remembered, for which delivery, until when, in which place, and what is known of its order.
+SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at, place, known))
 FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value;
 
 -- seen --
--- Which of these keys are held within their window, by which delivery, and since when.
-SELECT dedup_key.digest, delivery_id, coalesce(enqueued_at, expires_at - :window_s)
+-- Who holds which of these keys, since when (worked out where the delivery is gone), until when, and of which order.
+SELECT dedup_key.digest, delivery_id,
+       coalesce(enqueued_at, expires_at - CASE WHEN known IS NULL THEN :window_s ELSE :ledger_s END),
+       expires_at, place, known
 FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value
   LEFT JOIN delivery ON delivery.id = delivery_id
 WHERE expires_at > :now;
@@ -44,10 +46,19 @@ INSERT INTO payload (delivery_id, version, body)
 SELECT :first_id + key, :version, substr(:payloads, 1 + (value ->> 0), value ->> 1) FROM json_each(:rows);
 
 -- take_keys --
--- Remember keys, deliveries counted from `:first_id`; where one is there already, its window is over.
-INSERT INTO dedup_key (digest, delivery_id, expires_at)
-SELECT value ->> 0, :first_id + (value ->> 1), value ->> 2 FROM json_each(:rows) WHERE true
-ON CONFLICT (digest) DO UPDATE SET delivery_id = excluded.delivery_id, expires_at = excluded.expires_at;
+-- Remember keys, deliveries counted from `:first_id`; where one stands in a place already, its time is over.
+INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known)
+SELECT value ->> 0, :first_id + (value ->> 1), value ->> 2, coalesce(value ->> 3, 0), value ->> 4
+FROM json_each(:rows) WHERE true
+ON CONFLICT (digest, place) DO UPDATE SET
+  delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known, learned = 0;
+
+-- learn_keys --
+-- Remember keys of deliveries that are stored already, whose order or checkout a repetition has told.
+INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, learned)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 1 FROM json_each(:rows) WHERE true
+ON CONFLICT (digest, place) DO UPDATE SET
+  delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known, learned = 1;
 
 -- refuse_to_store --
 -- Give up, with nothing changed, where what is to be stored has to be looked at first.
@@ -68,6 +79,10 @@ SELECT :unseen, :max_backlog, 1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequ
 DELETE FROM dedup_key
 WHERE digest IN (SELECT value ->> 0 FROM json_each(:rows))
   AND delivery_id IN (SELECT value ->> 1 FROM json_each(:rows));
+
+-- release_learned --
+-- Forget what was learned of deliveries that are dead.
+DELETE FROM dedup_key WHERE learned = 1 AND delivery_id IN (SELECT value FROM json_each(:rows));
 
 -- add_notes --
 -- Keep what made no delivery.
@@ -161,7 +176,7 @@ WHERE delivery.id = ours.value ->> 0 AND delivery.claim = ours.value ->> 1;
 
 -- still_ours --
 -- Which of these claims still hold, with what is needed to settle them.
-SELECT json_group_array(json_array(ours.key, attempts, order_id))
+SELECT json_group_array(json_array(ours.key, attempts, order_id, checkout_id, source))
 FROM json_each(:rows) AS ours
 JOIN delivery ON delivery.id = ours.value ->> 0 AND delivery.claim = ours.value ->> 1;
 
@@ -199,7 +214,8 @@ WITH RECURSIVE shelf (n) AS (
   SELECT min(id) >> 11 FROM delivery
   UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 11 FROM delivery)
 )
-SELECT id, ad_account_id, preset, event_name, event_id, order_id, reason FROM delivery
+SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason
+FROM delivery
 WHERE state = 'dead' AND id < :before /* conditions */ ORDER BY id DESC LIMIT :limit;
 
 -- redrive --
@@ -310,7 +326,7 @@ DELETE FROM note WHERE id IN (SELECT id FROM note WHERE at <= :ledger_start ORDE
 -- retain_keys --
 -- Forget keys past their window.
 DELETE FROM dedup_key
-WHERE digest IN (SELECT digest FROM dedup_key WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit);
+WHERE (digest, place) IN (SELECT digest, place FROM dedup_key WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit);
 
 -- retain_hours --
 -- Forget the counts of old hours.

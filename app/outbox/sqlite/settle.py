@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.outbox.keys import every_key_of
 from app.outbox.outbox_rules import OutboxRules
-from app.outbox.settling import SettleCall, all_keys_of, attempt_row, last_of_each, reason_of, was_tried
+from app.outbox.settling import SettleCall, attempt_row, last_of_each, reason_of, was_tried
 from app.outbox.sqlite.database import as_rows, one_json
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import add_tallies
@@ -20,10 +21,28 @@ class _Held:
     settlement: Settlement
     attempts: int
     order_id: str | None
+    checkout_id: str | None
+    source: str
 
     @property
     def delivery_id(self) -> int:
         return int(self.settlement.claimed.delivery_id)
+
+    @property
+    def ad_account_id(self) -> str:
+        return self.settlement.claimed.ad_account_id
+
+    @property
+    def preset(self) -> str:
+        return self.settlement.claimed.preset
+
+    @property
+    def event_name(self) -> str:
+        return self.settlement.claimed.event_name
+
+    @property
+    def event_id(self) -> str:
+        return self.settlement.claimed.event_id
 
 
 def settle(connection: sqlite3.Connection, call: SettleCall, rules: OutboxRules) -> None:
@@ -49,8 +68,8 @@ def _still_ours(connection: sqlite3.Connection, settlements: Sequence[Settlement
     last = last_of_each(settlements)
     rows = as_rows([(int(each.claimed.delivery_id), each.claimed.claim) for each in last])
     return [
-        _Held(settlement=last[place], attempts=attempts, order_id=order_id)
-        for place, attempts, order_id in one_json(connection, "still_ours", rows=rows)
+        _Held(settlement=last[place], attempts=attempts, order_id=order_id, checkout_id=checkout_id, source=source)
+        for place, attempts, order_id, checkout_id, source in one_json(connection, "still_ours", rows=rows)
     ]
 
 
@@ -78,16 +97,7 @@ def _erase(connection: sqlite3.Connection, ids: Sequence[int], rules: OutboxRule
 
 def _release(connection: sqlite3.Connection, dead: Sequence[_Held]) -> None:
     """Forget the keys of dead deliveries, so that a replay is sent."""
-    rows = [
-        (key.digest, each.delivery_id)
-        for each in dead
-        for key in all_keys_of(
-            ad_account_id=each.settlement.claimed.ad_account_id,
-            preset=each.settlement.claimed.preset,
-            event_name=each.settlement.claimed.event_name,
-            event_id=each.settlement.claimed.event_id,
-            order_id=each.order_id,
-        )
-    ]
-    if rows:
+    if dead:
+        rows = [(key.digest, each.delivery_id) for each in dead for key in every_key_of(each)]
         connection.execute(SQL["release_keys"], {"rows": as_rows(rows)})
+        connection.execute(SQL["release_learned"], {"rows": as_rows([each.delivery_id for each in dead])})

@@ -118,10 +118,16 @@ CREATE INDEX note_message ON note (message_id);
 
 -- What was enqueued within the window. Not tied to the ledger: a key ends with its window only.
 CREATE TABLE dedup_key (
-  digest text COLLATE "C" PRIMARY KEY,
+  digest text COLLATE "C" NOT NULL,
+  place smallint NOT NULL DEFAULT 0 CHECK (place >= 0),  -- among the orders of one id; 0 at the key of an event
   delivery_id bigint NOT NULL,
-  expires_at float8 NOT NULL
+  expires_at float8 NOT NULL,
+  known text,                            -- of an order, as JSON: its id, its buyer, its total; NULL at an event
+  learned boolean NOT NULL DEFAULT false,  -- a repetition told it of the delivery
+  PRIMARY KEY (digest, place)
 );
+-- A delivery that dies lets go of what was learned of it, too.
+CREATE INDEX dedup_key_learned ON dedup_key (delivery_id) WHERE learned;
 CREATE INDEX dedup_key_expires ON dedup_key (expires_at);
 
 -- How many deliveries stand where, so that nobody counts a million rows. The sum of all slots counts: each connection
