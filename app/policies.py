@@ -42,6 +42,7 @@ def outbox_rules(settings: Settings) -> OutboxRules:
         dedup_window_s=_dedup_window_s(settings),
         dedup_orders=settings.dedup_orders,
         ledger_delivered_s=settings.ledger_delivered_days * _DAY_S,
+        orders_by_source=settings.order_scope == "source",
         ledger_s=settings.ledger_days * _DAY_S,
         payload_s=settings.payload_days * _DAY_S,
         max_backlog=settings.outbox_max_backlog,

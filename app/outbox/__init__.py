@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.errors import SettingsError
-from app.outbox.counts import enqueue_tallies
+from app.outbox.counts import enqueue_tallies, warning_label
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.protocol import Outbox
 
-__all__ = ["Outbox", "OutboxRules", "enqueue_tallies", "exists", "open_outbox"]
+__all__ = ["Outbox", "OutboxRules", "enqueue_tallies", "exists", "open_outbox", "warning_label"]
 
 
 def open_outbox(url: str, rules: OutboxRules, *, clock: Callable[[], float] | None = None) -> Outbox:

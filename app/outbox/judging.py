@@ -74,7 +74,7 @@ class Order(NamedTuple):
     @property
     def text(self) -> str:
         """As it is stored: JSON."""
-        return orjson.dumps(self).decode()
+        return orjson.dumps(tuple(self)).decode()
 
     @property
     def total(self) -> str:
@@ -107,7 +107,7 @@ class Holder(NamedTuple):
     order: Order | None = None
 
 
-class Taken(NamedTuple):
+class TakenKey(NamedTuple):
     """A key to be remembered."""
 
     key: Key
@@ -117,7 +117,7 @@ class Taken(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Judgement:
     """What a delivery is."""
 
     #: Who holds a key of it; None where it is new.
@@ -126,7 +126,7 @@ class Verdict:
     reason: str = ""
     #: About a new one that is like an earlier order.
     warnings: tuple[str, ...] = ()
-    taken: tuple[Taken, ...] = ()
+    taken: tuple[TakenKey, ...] = ()
 
 
 class Judge:
@@ -143,7 +143,7 @@ class Judge:
         """Who holds a key now, by digest."""
         return self._held
 
-    def judge(self, known: Known, keys: Sequence[Key], delivery_id: object | None) -> Verdict:
+    def judge(self, known: Known, keys: Sequence[Key], delivery_id: object | None) -> Judgement:
         """Return what a delivery with these keys is; `delivery_id` is its own, None where it has none yet."""
         order = Order.of(known) if len(keys) > 1 else None
         warnings: list[str] = []
@@ -151,12 +151,12 @@ class Judge:
             same = self._same(key, order)
             if same is not None:
                 reason = seen_before(key.kind, same.delivery_id, _differences(same.order, order))
-                return Verdict(repeats=same, reason=reason, taken=self._learned(keys, order, same))
+                return Judgement(repeats=same, reason=reason, taken=self._learned(keys, order, same))
             if key.kind == ORDER_ID and order is not None:
                 others = [(each.delivery_id, each.order) for each in self._holders(key) if each.order]
                 warnings += [another_order(holder, _totals(other, order)) for holder, other in others]
         taken = tuple(filter(None, (self._take(key, order, delivery_id, self._now) for key in keys)))
-        return Verdict(warnings=tuple(warnings[:1]), taken=taken)
+        return Judgement(warnings=tuple(warnings[:1]), taken=taken)
 
     def _holders(self, key: Key) -> Sequence[Holder]:
         return self._held.get(key.digest, ())
@@ -166,7 +166,7 @@ class Judge:
         same = [each for each in self._holders(key) if _is_same(key, each.order, order)]
         return min(same, key=lambda each: len(_differences(each.order, order)), default=None)
 
-    def _learned(self, keys: Sequence[Key], order: Order | None, holder: Holder) -> tuple[Taken, ...]:
+    def _learned(self, keys: Sequence[Key], order: Order | None, holder: Holder) -> tuple[TakenKey, ...]:
         """Take, for what is repeated, the keys that nobody holds and that name its order or its checkout.
 
         A checkout of which the order was not known is one of that order from now on.
@@ -181,16 +181,16 @@ class Judge:
                 learned += self._name(key, order.order_id, holder)
         return tuple(taken._replace(is_learned=True) for taken in learned if taken)
 
-    def _name(self, key: Key, order_id: str, holder: Holder) -> list[Taken]:
-        """Give the order id to the checkout that `holder` holds without one."""
+    def _name(self, key: Key, order_id: str, holder: Holder) -> list[TakenKey]:
+        """Name the order of a checkout that `holder` holds without one; return what is to be remembered of it."""
         named = []
         for at, each in enumerate(self._held[key.digest]):
             if each.delivery_id == holder.delivery_id and each.order and each.order.order_id is None:
                 self._held[key.digest][at] = each._replace(order=each.order._replace(order_id=order_id))
-                named.append(Taken(key, self._held[key.digest][at]))
+                named.append(TakenKey(key, self._held[key.digest][at]))
         return named
 
-    def _take(self, key: Key, order: Order | None, delivery_id: object | None, since: float) -> Taken | None:
+    def _take(self, key: Key, order: Order | None, delivery_id: object | None, since: float) -> TakenKey | None:
         """Take a key; None where so many hold it that it names nothing."""
         holders = self._held.setdefault(key.digest, [])
         free = set(range(MAX_PLACES)) - {holder.place for holder in holders}
@@ -199,7 +199,7 @@ class Judge:
         is_event = key.kind == EVENT_ID
         until = self._now + (self._rules.dedup_window_s if is_event else self._rules.ledger_s)
         holders.append(Holder(delivery_id, since, until, min(free), None if is_event else order))
-        return Taken(key, holders[-1])
+        return TakenKey(key, holders[-1])
 
 
 def _is_same(key: Key, earlier: Order | None, order: Order | None) -> bool:

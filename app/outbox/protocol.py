@@ -28,15 +28,16 @@ class Outbox(SharedValues, Protocol):
     ) -> list[Enqueued]:
         """Commit, then return one Enqueued a delivery, in order. Nothing is kept where it raises.
 
-        Duplicates (key seen within the window, also earlier in the same call) are not stored again;
-        the ledger notes them.
+        Duplicates (a key is remembered, also of earlier deliveries of the same call) are not stored again;
+        the ledger notes them. An order that has the id of another, but not its buyer nor its total, is stored
+        with a warning.
         """
 
     async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
-        """Return, for each delivery in order, the earlier one that it would repeat; None where it is new.
+        """Return, for each delivery in order, the earlier one that it would repeat, or what would warn of it.
 
-        Judges as `enqueue` would at `now`, by keys within their window, and of the same call the earlier deliveries;
-        stores nothing and takes no key.
+        None where it is new and like no other. Judges as `enqueue` would at `now`, by keys that are remembered, and of
+        the same call the earlier deliveries; stores nothing and takes no key.
         """
 
     async def claim(

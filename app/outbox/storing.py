@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from msgspec.structs import replace
 
 from app.outbox.counts import enqueue_tallies
-from app.outbox.judging import Holder, Judge, Order, Taken
+from app.outbox.judging import Holder, Judge, Order, TakenKey
 from app.outbox.keys import Key, keys_of
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.refusals import duplicate_note
@@ -91,12 +91,12 @@ class Rows:
             self.keys += [[key.digest, place, now + rules.ledger_s, 0, order] for key in of_order]
         self._add(delivery, now)
 
-    def add_judged(self, delivery: NewDelivery, taken: Iterable[Taken], now: float) -> None:
+    def add_judged(self, delivery: NewDelivery, taken: Iterable[TakenKey], now: float) -> None:
         """Add a delivery with the keys that it takes."""
         self.keys += [key_row(each, len(self.deliveries)) for each in taken]
         self._add(delivery, now)
 
-    def learn(self, taken: Iterable[Taken]) -> None:
+    def learn(self, taken: Iterable[TakenKey]) -> None:
         """Add what is learned of deliveries that are stored already, or in this call."""
         self.learned += [key_row(each, each.holder.delivery_id) for each in taken]
 
@@ -219,7 +219,7 @@ def without_duplicates(call: EnqueueCall, held: Held, ids: Sequence[int], rules:
     return Judged(rows=rows, answers=answers, held=judge.held)
 
 
-def key_row(taken: Taken, delivery: object) -> list[Any]:
+def key_row(taken: TakenKey, delivery: object) -> list[Any]:
     """Return the row of a key that `delivery` takes: its id, or its place among those that are stored with it."""
     holder = taken.holder
     row = [taken.key.digest, delivery, holder.until]

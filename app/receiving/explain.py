@@ -70,7 +70,9 @@ class Explainer:
         seen = await self._seen(drafts.deliveries, now)
         return drafts.receipt(
             [
-                Enqueued(exit=Exit.DUPLICATE, reason=each.reason) if each else Enqueued(exit=Exit.ENQUEUED)
+                Enqueued(exit=Exit.DUPLICATE, reason=each.reason)
+                if each and each.reason
+                else Enqueued(exit=Exit.ENQUEUED, warnings=each.warnings if each else ())
                 for each in seen
             ]
         )
@@ -104,7 +106,7 @@ class Explainer:
                 ),
                 exit=line.exit,
                 reason=line.reason,
-                seen_at=earlier.at if earlier else None,
+                seen_at=earlier.at if earlier and earlier.reason else None,
                 kept=(self._why_kept(preset.name) or "") if line.exit is Exit.ENQUEUED else "",
                 fields=tuple(self._fields(preset, event, line.event, now)) if finding.held else (),
                 warnings=line.warnings,
@@ -121,7 +123,11 @@ class Explainer:
 
 
 def _judged(line: Line, earlier: Seen | None) -> Line:
-    return replace(line, exit=Exit.DUPLICATE, reason=earlier.reason) if earlier else line
+    if earlier is None:
+        return line
+    if earlier.reason:
+        return replace(line, exit=Exit.DUPLICATE, reason=earlier.reason)
+    return replace(line, warnings=(*line.warnings, *earlier.warnings))
 
 
 def _line_of_none(preset: Preset, first: Line, *, matched: bool) -> Line:

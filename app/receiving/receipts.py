@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import TypeAlias
 
 from app.errors import EventRefused
+from app.outbox import warning_label
 from app.types import (
     DEFAULT_SOURCE,
     MAX_LABEL_CHARACTERS,
@@ -79,14 +80,14 @@ class Drafts:
             if exit_ in _COUNTED_BY_REASON:
                 counts[exit_.value, preset or "", reason[:MAX_LABEL_CHARACTERS]] += count
             for warning in warnings:
-                counts["warning", preset or "", warning.partition(":")[0][:MAX_LABEL_CHARACTERS]] += count
+                counts["warning", preset or "", warning_label(warning)] += count
         counts[Exit.REFUSED.value, "", ""] = refused
         counts[Exit.ACCEPTED.value, "", ""] = len(self.events) - refused
         return [_tally(*key, count) for key, count in counts.items() if count]
 
     def receipt(self, answers: Sequence[Enqueued]) -> Receipt:
         """Return what became of every event, by the outbox's answers to `deliveries`."""
-        if all(answer.exit is Exit.ENQUEUED for answer in answers):
+        if all(answer.exit is Exit.ENQUEUED and not answer.warnings for answer in answers):
             return receipt_of(self.events)
         left = iter(answers)
         return receipt_of(
@@ -131,7 +132,7 @@ def receipt_of_message(message: Message) -> EventReceipt:
 
 
 def _settled(line: Line, answer: Enqueued) -> Line:
-    return _line(line.preset, answer.exit, answer.reason, line.warnings)
+    return _line(line.preset, answer.exit, answer.reason, (*line.warnings, *answer.warnings))
 
 
 @lru_cache(4_096)

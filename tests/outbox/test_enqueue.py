@@ -190,7 +190,7 @@ text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 @given(ids=st.lists(st.tuples(text, text), min_size=1, max_size=5))
 def test_any_text_comes_back_as_it_was(outbox_url: str, ids: list[tuple[str, str]]) -> None:
     async def go_round() -> None:
-        at = At(open_outbox(outbox_url, rules(dedup_window_s=1e-9)))
+        at = At(open_outbox(outbox_url, rules(dedup_window_s=1e-9, ledger_s=1e-9)))
         nul = "\0" if outbox_url.startswith("sqlite:") and not ends_texts_at_nul() else "\ufffd"
         for message_id, order_id in ids:
             await at.enqueue(new(message_id=message_id, order_id=order_id, warnings=(message_id,)))

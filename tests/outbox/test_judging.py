@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.outbox.judging import MAX_PLACES, Holder, Judge, Order, Verdict
+from app.outbox.judging import MAX_PLACES, Holder, Judge, Judgement, Order
 from app.outbox.keys import keys_of
 from app.outbox.outbox_rules import OutboxRules
 from tests.outbox.build import DAY_S, NOW, new, rules
@@ -21,7 +21,7 @@ class Shop:
         self.judge = Judge({}, now=NOW, rules=self.rules)
         self.count = 0
 
-    def __call__(self, **changes: Any) -> Verdict:
+    def __call__(self, **changes: Any) -> Judgement:
         delivery = new(**changes)
         self.count += 1
         return self.judge.judge(delivery, keys_of(delivery, self.rules), self.count)
@@ -183,7 +183,7 @@ def test_where_orders_are_not_compared_only_events_are() -> None:
 
 def test_an_id_that_hundreds_of_orders_have_is_remembered_of_the_first_only() -> None:
     shop = Shop()
-    verdicts = [shop(**order(buyer=(f"{n:064}",), amount=str(n))) for n in range(2 * MAX_PLACES)]
+    verdicts = [shop(**order(buyer=(f"{n:02}" * 32,), amount=str(n))) for n in range(2 * MAX_PLACES)]
 
     assert all(verdict.repeats is None for verdict in verdicts)
     assert [len(verdict.taken) for verdict in verdicts] == [2] * MAX_PLACES + [1] * MAX_PLACES

@@ -69,13 +69,15 @@ async def test_one_delivery_is_redriven_by_its_id(at: At) -> None:
     assert (await _state(at, chosen), await _state(at, other)) == (State.PENDING, State.DEAD)
 
 
-@pytest.mark.parametrize("key", [{"event_id": "e"}, {"order_id": "o"}], ids=["event", "order"])
-async def test_a_redriven_delivery_takes_its_keys_again(at: At, key: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("key", "remembered_s"), [({"event_id": "e"}, DAY_S), ({"order_id": "o"}, 30 * DAY_S)], ids=["event", "order"]
+)
+async def test_a_redriven_delivery_takes_its_keys_again(at: At, key: dict[str, str], remembered_s: float) -> None:
     await at.dead_letter(new(**key))
     later = at.later(HOUR_S)
     await at.outbox.redrive(ALL, now=later.now)
-    (within,) = await later.later(DAY_S - 1).enqueue(new(**key))
-    (after,) = await later.later(DAY_S).enqueue(new(**key))
+    (within,) = await later.later(remembered_s - 1).enqueue(new(**key))
+    (after,) = await later.later(remembered_s).enqueue(new(**key))
     assert (within.exit, after.exit) == (Exit.DUPLICATE, Exit.ENQUEUED)
 
 

@@ -323,6 +323,25 @@ async def test_what_was_sent_before_is_a_duplicate_and_since_when(tmp_path: Path
     assert report.payload, "what it would have sent is shown"
 
 
+async def test_another_order_with_the_id_of_an_earlier_one_is_foreseen_with_its_warning(tmp_path: Path) -> None:
+    ben = order(messageId="m-2", context={"traits": {"email": "ben@example.com"}})
+    ben["properties"] |= {"revenue": 30}
+    async with both(tmp_path, Switches()) as (explainer, pipeline, _):
+        await pipeline.accept([order()], now=NOW)
+        explanation = await explainer.explain(ben, shipped_catalog(), now=NOW)
+        foreseen = await explainer.receipt([ben], shipped_catalog(), now=NOW)
+        done = await pipeline.accept([ben], now=NOW)
+
+    (line,) = done.events[0].deliveries
+    assert line.exit is Exit.ENQUEUED
+    assert line.warnings[-1] == (
+        "another order: its order_id came before, as delivery 1, of another buyer and another total "
+        "(20 USD then, 30 USD now); both are sent"
+    )
+    assert told(Receipt(events=(explanation.receipt,))) == told(done) == told(foreseen)
+    assert of(explanation, "Order Completed").seen_at is None
+
+
 async def test_asking_stores_nothing(tmp_path: Path) -> None:
     async with both(tmp_path, Switches()) as (explainer, _, outbox):
         for _ in range(2):

@@ -1,0 +1,194 @@
+"""One order is sent once, whoever sends it: what the engines keep of orders, and for how long."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.types import Exit, Query, State, Tally
+from tests.outbox.build import DAY_S, NOW, At, new
+
+ANN, BEN = "a" * 64, "b" * 64
+LEDGER_S = 30 * DAY_S
+
+
+def order(**changes: Any) -> Any:
+    """An order of Ann's of 25 USD."""
+    return new(**({"order_id": "SO-1", "buyer": (ANN,), "amount": "25", "currency": "USD"} | changes))
+
+
+def of_ben(**changes: Any) -> Any:
+    """Another order, which has the id of Ann's."""
+    return order(**({"buyer": (BEN,), "amount": "30"} | changes))
+
+
+async def exits(at: At, *deliveries: Any) -> list[Exit]:
+    """Enqueue them, one call each."""
+    return [(await at.enqueue(delivery))[0].exit for delivery in deliveries]
+
+
+async def test_an_order_is_sent_once_whatever_source_and_preset_send_it(at: At) -> None:
+    again = order(source="server", preset="order_completed")
+    assert await exits(at, order(), again) == [Exit.ENQUEUED, Exit.DUPLICATE]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, ""),
+        ({"amount": "30"}, "; the total differs (25 USD then, 30 USD now)"),
+        ({"buyer": (BEN,)}, "; the buyer differs"),
+    ],
+)
+async def test_a_difference_is_told_with_the_duplicate(at: At, changes: dict[str, Any], told: str) -> None:
+    await at.enqueue(order())
+    (first,) = (await at.outbox.search(Query(), limit=1)).deliveries
+    (answer,) = await at.enqueue(order(message_id="again", **changes))
+
+    assert answer.exit is Exit.DUPLICATE
+    assert answer.reason == f"the same order_id was enqueued before, as delivery {first.delivery_id}{told}"
+    ((_, note),) = (await at.outbox.message("again")).notes
+    assert note.reason == answer.reason
+
+
+async def test_another_buyer_with_another_total_is_another_order_with_a_warning(at: At) -> None:
+    await at.enqueue(order())
+    (answer,) = await at.enqueue(of_ben(message_id="ben", warnings=("currency: guessed",)))
+
+    assert answer.exit is Exit.ENQUEUED
+    (warning,) = answer.warnings
+    assert warning.startswith("another order: its order_id came before, as delivery ")
+    assert warning.endswith("(25 USD then, 30 USD now); both are sent")
+    (kept,) = (await at.outbox.message("ben")).deliveries
+    assert kept.warnings == ("currency: guessed", warning)
+    tallies = [tally for _, tally in await at.outbox.tallies(since=NOW - 60, step_s=0)]
+    assert Tally(name="warning", preset="checkout", label="another order", count=1) in tallies
+
+
+async def test_each_order_of_an_id_is_known_again_in_one_call_or_several(at: At) -> None:
+    answers = await at.enqueue(order(), of_ben(), order(), of_ben())
+    assert [answer.exit for answer in answers] == [Exit.ENQUEUED, Exit.ENQUEUED, Exit.DUPLICATE, Exit.DUPLICATE]
+    assert await exits(at, of_ben(), order()) == [Exit.DUPLICATE, Exit.DUPLICATE]
+
+
+async def test_sources_with_ids_of_their_own_do_not_meet(open_at: Callable[..., At]) -> None:
+    at = open_at(orders_by_source=True)
+    south = [order(source="south"), order(source="south")]
+    assert await exits(at, order(source="north"), *south) == [Exit.ENQUEUED, Exit.ENQUEUED, Exit.DUPLICATE]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [{"checkout_id": "c"}, {"checkout_id": "c", "order_id": "SO-1"}],
+        [{"checkout_id": "c", "order_id": "SO-1"}, {"checkout_id": "c"}],
+        # ... and the third is known by what the second told.
+        [{"checkout_id": "c"}, {"checkout_id": "c", "order_id": "SO-1"}, {"order_id": "SO-1"}],
+        [{"order_id": "SO-1"}, {"order_id": "SO-1", "checkout_id": "c"}, {"checkout_id": "c"}],
+    ],
+)
+@pytest.mark.parametrize("in_one_call", [True, False])
+async def test_a_checkout_id_joins_events_of_one_order(
+    at: At,
+    events: list[dict[str, str]],
+    in_one_call: bool,  # noqa: FBT001 - a case
+) -> None:
+    deliveries = [new(**event) for event in events]
+    found = [each.exit for each in await at.enqueue(*deliveries)] if in_one_call else await exits(at, *deliveries)
+    assert found == [Exit.ENQUEUED] + [Exit.DUPLICATE] * (len(events) - 1)
+
+
+async def test_a_checkout_id_says_nothing_between_two_orders(at: At) -> None:
+    first, second = new(checkout_id="c", order_id="SO-1"), new(checkout_id="c", order_id="SO-2")
+    assert await exits(at, first, second) == [Exit.ENQUEUED, Exit.ENQUEUED]
+    joined = [new(checkout_id="d"), new(checkout_id="d", order_id="SO-3"), new(checkout_id="d", order_id="SO-4")]
+    assert await exits(at, *joined) == [Exit.ENQUEUED, Exit.DUPLICATE, Exit.ENQUEUED]
+
+
+async def test_orders_are_remembered_as_long_as_the_ledger_and_events_for_the_window(at: At) -> None:
+    await at.enqueue(order(event_id="e", checkout_id="c"))
+    asked = [order(), new(checkout_id="c"), new(event_id="e")]
+    within = await at.later(LEDGER_S - 1).seen(*asked)
+    after = await at.later(LEDGER_S).seen(*asked)
+
+    assert [seen is not None for seen in within] == [True, True, False]
+    assert after == [None, None, None]
+
+
+async def test_retention_forgets_one_order_of_an_id_and_keeps_the_other(at: At) -> None:
+    await at.enqueue(order())
+    await at.later(DAY_S).enqueue(of_ben())
+    late = at.later(LEDGER_S + 1)
+    while await at.outbox.retain(now=late.now, limit=1_000):
+        pass
+
+    assert [seen is not None for seen in await late.seen(order(), of_ben())] == [True, True]
+    assert await exits(late, of_ben(), order()) == [Exit.DUPLICATE, Exit.ENQUEUED]
+    assert await exits(late, of_ben(), order()) == [Exit.DUPLICATE, Exit.DUPLICATE]
+
+
+@pytest.mark.parametrize(
+    ("event", "changes"),
+    [(order(checkout_id="c"), {}), (order(checkout_id="c"), {"order_id": None, "checkout_id": "c"})],
+)
+async def test_a_dead_order_is_forgotten(at: At, event: Any, changes: dict[str, Any]) -> None:
+    await at.dead_letter(event)
+    assert await exits(at, order(**changes)) == [Exit.ENQUEUED]
+
+
+async def test_a_dead_order_lets_go_of_what_it_was_taught(at: At) -> None:
+    await at.enqueue(new(checkout_id="c"))
+    await at.enqueue(new(checkout_id="c", order_id="SO-1"))
+    await at.kill(*await at.claim())
+
+    assert await exits(at, new(order_id="SO-1"), new(checkout_id="c")) == [Exit.ENQUEUED, Exit.ENQUEUED]
+
+
+async def test_the_death_of_one_order_of_an_id_leaves_the_other(at: At) -> None:
+    await at.dead_letter(order())
+    await at.enqueue(of_ben())
+    assert await exits(at, of_ben(), order(), order()) == [Exit.DUPLICATE, Exit.ENQUEUED, Exit.DUPLICATE]
+
+
+async def test_a_dead_order_is_redriven_beside_another_of_its_id_and_not_beside_itself(at: At) -> None:
+    ann, ben = await at.dead_letter(order(checkout_id="c")), await at.dead_letter(of_ben())
+    await at.enqueue(order())
+
+    assert await at.outbox.redrive(Query(state=State.DEAD), now=NOW) == 1
+    states = [(await at.outbox.delivery(each)).state for each in (ann, ben)]  # type: ignore[union-attr] # both are there
+    assert states == [State.DEAD, State.PENDING]
+    assert await exits(at, of_ben(), order()) == [Exit.DUPLICATE, Exit.DUPLICATE]
+
+
+async def test_orders_are_known_across_processes_and_restarts(at: At, open_at: Callable[..., At]) -> None:
+    other = open_at()
+    await at.enqueue(order(), of_ben())
+    in_other = await exits(other, order(), of_ben())
+    await at.outbox.close()
+    after_restart = await exits(open_at(), order(), of_ben())
+
+    assert {*in_other, *after_restart} == {Exit.DUPLICATE}
+
+
+async def test_simultaneous_calls_agree_on_what_is_one_order(at: At, open_at: Callable[..., At]) -> None:
+    other = open_at()
+    sent = [make() for _ in range(20) for make in (order, of_ben)]
+    found = await asyncio.gather(*(each.enqueue(delivery) for delivery in sent for each in (at, other)))
+
+    assert [answer.exit for (answer,) in found].count(Exit.ENQUEUED) == 2
+
+
+async def test_seen_warns_as_enqueue_will(at: At) -> None:
+    await at.enqueue(order())
+    (seen,) = await at.seen(of_ben())
+    (answer,) = await at.enqueue(of_ben())
+
+    assert seen is not None
+    assert (seen.reason, seen.warnings) == ("", answer.warnings)
+
+
+async def test_any_other_order_of_a_worn_out_id_is_sent_and_the_first_stay_known(at: At) -> None:
+    many = [order(buyer=(f"{n:02}" * 32,), amount=str(n)) for n in range(40)]
+    assert {answer.exit for answer in await at.enqueue(*many)} == {Exit.ENQUEUED}
+    assert await exits(at, order(buyer=("00" * 32,), amount="0")) == [Exit.DUPLICATE]

@@ -1,0 +1,49 @@
+"""Settings become the rules of the rooms."""
+
+from typing import Any
+
+import pytest
+
+from app.policies import genuine_rules, outbox_rules
+from tests.assembled import settings
+
+DAY_S = 86_400
+
+
+@pytest.mark.parametrize(
+    ("given", "window_s"),
+    [
+        ({}, 7 * DAY_S),
+        ({"max_event_age_days": 14}, 14 * DAY_S),
+        ({"dedup_window_hours": 24}, DAY_S),
+        ({"dedup_window_hours": 24, "max_event_age_days": 14}, DAY_S),
+    ],
+)
+def test_events_are_remembered_as_long_as_they_may_be_old_unless_it_is_set(
+    given: dict[str, Any], window_s: float
+) -> None:
+    assert outbox_rules(settings(**given)).dedup_window_s == window_s
+
+
+@pytest.mark.parametrize(("given", "by_source"), [({}, False), ({"order_scope": "source"}, True)])
+def test_an_order_id_is_one_order_of_the_account_unless_each_source_has_its_own(
+    given: dict[str, Any],
+    by_source: bool,  # noqa: FBT001 - a column
+) -> None:
+    assert outbox_rules(settings(**given)).orders_by_source is by_source
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, (False, True, True)),
+        ({"pinterest_ad_account_id": "1", "pinterest_conversion_token": "t"}, (True, True, True)),
+        ({"test_events": "send"}, (False, False, True)),
+        ({"crawlers": "send"}, (False, True, False)),
+    ],
+)
+def test_tests_and_crawlers_are_looked_for_unless_they_are_sent(
+    given: dict[str, Any], expected: tuple[bool, bool, bool]
+) -> None:
+    rules = genuine_rules(settings(**given))
+    assert (rules.live, rules.tests, rules.crawlers) == expected
