@@ -68,6 +68,8 @@ class Revival:
     redriven: list[int] = field(default_factory=list)
     #: Keys of deliveries, as `Rows.keys`, by id.
     keys: list[list[Any]] = field(default_factory=list)
+    #: As `Rows.learned`.
+    learned: list[list[Any]] = field(default_factory=list)
     #: [delivery, the reason that it now has]
     staying: list[tuple[int, str]] = field(default_factory=list)
 
@@ -90,6 +92,7 @@ def revive(dead: Sequence[DeadLetter], held: Held, now: float, rules: OutboxRule
             revival.redriven.append(each.delivery_id)
             revival.keys += [key_row(taken, each.delivery_id) for taken in verdict.taken]
         else:
+            revival.learned += [key_row(taken, taken.holder.delivery_id) for taken in verdict.taken]
             revival.staying.append((each.delivery_id, _explained(each.reason, verdict.repeats.delivery_id)))
     return revival
 

@@ -19,5 +19,6 @@ def redrive(connection: sqlite3.Connection, call: RedriveCall, rules: OutboxRule
     revival = revive(dead, holders(taken), call.now, rules)
     connection.execute(SQL["redrive"], {"rows": as_rows(revival.redriven), "now": call.now})
     connection.execute(SQL["take_keys"], {"rows": as_rows(revival.keys), "first_id": 0})
+    connection.execute(SQL["learn_keys"], {"rows": as_rows(revival.learned)})
     connection.execute(SQL["explain_dead"], {"rows": as_rows(revival.staying)})
     return Redriven(count=len(revival.redriven), before=next_step(dead))

@@ -17,6 +17,8 @@ from app.types import Backlog, Claimed, Exit, Query, Settlement, State
 from tests.outbox.build import ACCOUNT, At, dead, delivered, given_back, new, retry, rules
 
 WINDOW_S = 100
+#: How long orders are remembered.
+ORDER_S = 250
 LEASE_S = 30
 SETTLE: dict[str, Callable[[Claimed, float], Settlement]] = {
     "delivered": lambda claimed, _: delivered(claimed),
@@ -54,7 +56,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.claims: list[Claimed] = []
 
     async def open(self) -> At:
-        return At(open_outbox(f"sqlite:///{self.folder}/outbox.db", rules(dedup_window_s=WINDOW_S)))
+        return At(open_outbox(f"sqlite:///{self.folder}/outbox.db", rules(dedup_window_s=WINDOW_S, ledger_s=ORDER_S)))
 
     def run(self, call: Any) -> Any:
         return self.runner.run(call)
@@ -62,9 +64,14 @@ class OutboxMachine(RuleBasedStateMachine):
     def held(self, key: str) -> bool:
         return key in self.keys and self.keys[key][1] > self.at.now
 
-    def take(self, message_id: str) -> None:
-        for key in self.expected[message_id].keys:
-            self.keys[key] = (message_id, self.at.now + WINDOW_S)
+    def take(self, message_id: str, keys: list[str]) -> None:
+        for key in keys:
+            self.keys[key] = (message_id, self.at.now + (ORDER_S if key.startswith("order") else WINDOW_S))
+
+    def learn(self, keys: list[str]) -> None:
+        """What is repeated is known by the order that the repetition names, unless that is another's."""
+        holder, _ = self.keys[next(filter(self.held, keys))]
+        self.take(holder, [key for key in keys if key.startswith("order") and not self.held(key)])
 
     @rule(event_id=st.sampled_from("abc"), order_id=st.sampled_from(["x", "y", None]))
     def enqueue(self, event_id: str, order_id: str | None) -> None:
@@ -73,9 +80,11 @@ class OutboxMachine(RuleBasedStateMachine):
         duplicate = any(map(self.held, keys))
         (answer,) = self.run(self.at.enqueue(delivery))
         assert answer.exit is (Exit.DUPLICATE if duplicate else Exit.ENQUEUED)
-        if not duplicate:
+        if duplicate:
+            self.learn(keys)
+        else:
             self.expected[delivery.message_id] = Expected(keys=keys, due_at=self.at.now)
-            self.take(delivery.message_id)
+            self.take(delivery.message_id, keys)
 
     @rule(limit=st.integers(1, 4))
     def claim(self, limit: int) -> None:
@@ -115,10 +124,14 @@ class OutboxMachine(RuleBasedStateMachine):
         count = self.run(self.at.outbox.redrive(Query(), now=self.at.now))
         redriven = 0
         for message_id, expected in reversed(self.expected.items()):
-            if expected.state is State.DEAD and not any(map(self.held, expected.keys)):
-                expected.state, expected.attempts, expected.due_at = State.PENDING, 0, self.at.now
-                self.take(message_id)
-                redriven += 1
+            if expected.state is not State.DEAD:
+                continue
+            if any(map(self.held, expected.keys)):
+                self.learn(expected.keys)
+                continue
+            expected.state, expected.attempts, expected.due_at = State.PENDING, 0, self.at.now
+            self.take(message_id, expected.keys)
+            redriven += 1
         assert count == redriven
 
     @rule(seconds=st.sampled_from([1, 10, LEASE_S, WINDOW_S]))
