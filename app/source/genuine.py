@@ -16,7 +16,7 @@ import crawleruseragents
 from app.types import Event
 from app.values.flags import read_flag
 from app.values.hidden_emails import unpersonal_id
-from app.values.placeholders import says_nothing
+from app.values.placeholders import is_no_id, says_nothing
 
 #: What `status` and `financial_status` say, without marks and in lower case, of an order that is none.
 _CAME_TO_NOTHING: Final[Mapping[str, str]] = MappingProxyType(
@@ -87,7 +87,7 @@ def checkout_id_of(event: Event) -> str | None:
     if type(properties) is dict:
         for name in _CHECKOUT_IDS:
             given = properties.get(name)
-            if type(given) in (str, int) and not says_nothing(given):
+            if type(given) in (str, int) and not is_no_id(str(given)):
                 return unpersonal_id(str(given).strip())
     return None
 

@@ -110,6 +110,8 @@ def test_what_a_browser_sends_stays_of_the_web(catalog: Catalog) -> None:
         ({"checkout_id": " c-1 "}, "c-1"),
         ({"checkoutId": 77}, "77"),
         ({"checkout_id": "null", "checkoutId": "c-2"}, "c-2"),
+        ({"checkout_id": "{{ checkout.id }}"}, None),
+        ({"checkout_id": 0}, None),
         ({"checkout_id": {"id": 1}}, None),
         ({}, None),
     ],
