@@ -5,7 +5,9 @@ What only one engine promises is tested in a folder of its name.
 """
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,18 @@ def postgres_url(postgres_server: PostgresServer, template: str) -> Iterator[str
     """The URL of a database of this test's own, with the schema and nothing in it."""
     with postgres_server.database(template) as url:
         yield url
+
+
+@pytest.fixture
+def empty_store(
+    request: pytest.FixtureRequest, engine: str, tmp_path: Path
+) -> Callable[[], AbstractContextManager[str]]:
+    """`with empty_store() as url:` gives a test one store after the other."""
+    if engine == "postgres":
+        server, template = (request.getfixturevalue(name) for name in ("postgres_server", "template"))
+        return lambda: server.database(template)
+    names = itertools.count()
+    return lambda: nullcontext(f"sqlite:///{tmp_path}/{next(names)}.db")
 
 
 @pytest.fixture

@@ -51,9 +51,11 @@ class Database:
         It is finished even where the caller is cancelled: to give up in the middle would cost the connection.
         Raises OutboxUnavailable where PostgreSQL fails, and what the work raises.
         """
-        if self._closed:
-            raise OutboxUnavailable("The outbox is closed. Send the events again later.")
-        task = asyncio.create_task(self._run(work, *arguments, **named))
+        await self.open()
+        return await self._finished(self._run(work, *arguments, **named))
+
+    async def _finished(self, work: Coroutine[Any, Any, Result]) -> Result:
+        task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._let_go)
         return await asyncio.shield(task)
@@ -70,25 +72,38 @@ class Database:
         **named: Given.kwargs,
     ) -> Result:
         with border():
-            if not self._is_open:
-                await self._open()
             async with self._connections.lent() as connection:
                 result = await work(connection, *arguments, **named)
                 if connection.kept_here_only:
                     raise kept_here_only()
                 return result
 
+    async def open(self) -> None:
+        """Connect, and make or migrate the schema, if that was not done yet.
+
+        Raises OutboxUnavailable, OutboxVersionError where a newer Pinrelay made it.
+        """
+        if self._closed:
+            raise OutboxUnavailable("The outbox is closed. Send the events again later.")
+        if not self._is_open:
+            await self._finished(self._open())
+
     async def _open(self) -> None:
         async with self._opening:
             if not self._is_open:
-                async with self._connections.lent() as connection:
-                    await migrate(connection)
+                with border():
+                    async with self._connections.lent() as connection:
+                        await migrate(connection)
                 self._is_open = True
 
     async def listen(self) -> Connection:
         """Return a connection that hears what other processes tell; the caller closes it. Raises psycopg.Error."""
         connection = await self._connections.connect()
-        await connection.execute(SQL["listen"])
+        try:
+            await connection.execute(SQL["listen"])
+        except BaseException:
+            await connection.close()
+            raise
         return connection
 
     async def close(self) -> None:

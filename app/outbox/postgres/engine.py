@@ -59,16 +59,22 @@ class PostgresOutbox:
         self._watch = Watch(self._database, self._clock)
         self._rules = rules
 
+    async def _by_server(self, now: float) -> float:
+        """Return when the server's clock shows what this machine calls now; the first time it has to be asked."""
+        await self._database.open()
+        return self._clock.of(now)
+
     async def enqueue(
         self, deliveries: Sequence[NewDelivery], notes: Sequence[Note], tallies: Sequence[Tally], *, now: float
     ) -> list[Enqueued]:
-        call = await prepare_call(deliveries, notes, tallies, now=self._clock.of(now), rules=self._rules)
+        at = await self._by_server(now)
+        call = await prepare_call(deliveries, notes, tallies, now=at, rules=self._rules)
         answers = await self._writer.do(call)
         self._watch.wake()
         return answers
 
     async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
-        return await self._database.run(ledger.seen, deliveries, self._clock.of(now), self._rules)
+        return await self._database.run(ledger.seen, deliveries, await self._by_server(now), self._rules)
 
     async def claim(
         self,
@@ -88,7 +94,7 @@ class PostgresOutbox:
             max_wait_s=max_wait_s,
             lease_s=lease_s,
             without_presets=without_presets,
-            now=self._clock.of(now),
+            now=await self._by_server(now),
         )
         taken = await self._database.run(claim, call)
         self._watch.looked_at = float("-inf") if taken.claimed else call.now
@@ -98,11 +104,12 @@ class PostgresOutbox:
 
     async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
         if claimed:
-            await self._database.run(renew, claimed, self._clock.of(now) + lease_s)
+            await self._database.run(renew, claimed, await self._by_server(now) + lease_s)
 
     async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None:
-        by_server = [self._by_server(settlement) for settlement in settlements]
-        call = SettleCall(settlements=by_server, tallies=tallies, now=self._clock.of(now))
+        at = await self._by_server(now)
+        shifted = [self._shifted(settlement) for settlement in settlements]
+        call = SettleCall(settlements=shifted, tallies=tallies, now=at)
         await self._days.be_ready([call.now])
         try:
             await self._database.run(settle, call, self._rules)
@@ -112,7 +119,7 @@ class PostgresOutbox:
         if any(settlement.state is State.PENDING for settlement in settlements):
             self._watch.wake()
 
-    def _by_server(self, settlement: Settlement) -> Settlement:
+    def _shifted(self, settlement: Settlement) -> Settlement:
         if settlement.due_at is None:
             return settlement
         return replace(settlement, due_at=self._clock.of(settlement.due_at))
@@ -121,10 +128,11 @@ class PostgresOutbox:
         await self._watch.wait(timeout_s)
 
     async def redrive(self, query: Query, *, now: float) -> int:
+        at = await self._by_server(now)
         count = 0
         before: int | None = END
         while before is not None:
-            call = RedriveCall(query=query, before=before, now=self._clock.of(now))
+            call = RedriveCall(query=query, before=before, now=at)
             step = await self._database.run(redrive, call, self._rules)
             count, before = count + step.count, step.before
         self._watch.wake()
@@ -155,7 +163,7 @@ class PostgresOutbox:
         return await self._database.run(shared.list_by_prefix, prefix)
 
     async def retain(self, *, now: float, limit: int) -> int:
-        return await self._database.run(retain, self._clock.of(now), limit, self._rules)
+        return await self._database.run(retain, await self._by_server(now), limit, self._rules)
 
     async def check(self) -> None:
         waiting = await self._database.run(_probe)

@@ -1,5 +1,6 @@
 """What an error of PostgreSQL means, and what helps."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,12 +10,9 @@ from app.errors import OutboxUnavailable
 
 #: The beginning of a SQLSTATE -> what helps. The first that fits.
 _REMEDIES = {
-    "28": "the server does not let us in: look at user and password in OUTBOX_URL",
-    "3D000": "there is no such database: make it, or point OUTBOX_URL elsewhere",
     "42501": "the user may not do this: give it the right to make and use tables in its schema",
     "25006": "this server takes no writes, another has become the leader",
     "53100": "no space is left at the server: free some",
-    "53300": "the server has no connection left: raise its max_connections",
     "53": "the server has run out of something: look at its log",
     "57014": "it took too long",
     "57P": "the server is stopping or starting",
@@ -22,6 +20,8 @@ _REMEDIES = {
     "XX": "the data of the server is damaged: look at its log",
 }
 _UNREACHABLE = "the server cannot be reached: look at it, and at OUTBOX_URL"
+#: What a server says that lets nobody in.
+_REFUSED = re.compile(r"FATAL: +(.+)")
 
 
 def unavailable(exc: psycopg.Error) -> OutboxUnavailable:
@@ -29,7 +29,7 @@ def unavailable(exc: psycopg.Error) -> OutboxUnavailable:
     state = exc.sqlstate or ""
     remedy = next((text for start, text in _REMEDIES.items() if state.startswith(start)), "see the log")
     if not state:
-        remedy = _UNREACHABLE
+        remedy = "; ".join([_UNREACHABLE, *_REFUSED.findall(str(exc))[-1:]])
     name = state or type(exc).__name__
     error = OutboxUnavailable(f"The outbox cannot be used now ({name}): {remedy}. Send the events again later.")
     error.__cause__ = exc

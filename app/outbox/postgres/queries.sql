@@ -409,7 +409,7 @@ FROM backlog WHERE ad_account_id = %(ad_account_id)s GROUP BY state;
 
 -- next_due --
 -- The highest id given to a delivery, and the first moment after `after` at which something is due.
-SELECT (SELECT last_value FROM delivery_id),
+SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM delivery_id),
        (SELECT min(first) FROM (
           SELECT (SELECT min(due_at) FROM line
                   WHERE line.ad_account_id = account.ad_account_id AND retried = kind AND NOT held
@@ -431,8 +431,8 @@ SELECT CASE %(step_s)s::bigint WHEN 0 THEN %(since)s::float8
        ELSE (start_at / nullif(%(step_s)s::bigint, 0) * %(step_s)s::bigint)::float8 END AS step,
        name, preset, label, sum(count)::bigint
 FROM (
-  SELECT * FROM tally_minute WHERE start_at > %(since)s::float8 - 60
-  UNION ALL SELECT * FROM tally_hour WHERE start_at > %(since)s::float8 - 3600
+  SELECT * FROM tally_minute WHERE start_at > floor(%(since)s::float8 - 60)::bigint
+  UNION ALL SELECT * FROM tally_hour WHERE start_at > floor(%(since)s::float8 - 3600)::bigint
 ) AS each_span
 GROUP BY step, name, preset, label
 ORDER BY step, name COLLATE "C", preset COLLATE "C", label COLLATE "C";

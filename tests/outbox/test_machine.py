@@ -1,11 +1,9 @@
 """Any sequence of calls leaves the outbox as a few dictionaries say."""
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from hypothesis import settings
@@ -14,8 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from app.outbox import open_outbox
 from app.types import Backlog, Claimed, Exit, Query, Settlement, State
-from tests.outbox.build import ACCOUNT, At, dead, delivered, given_back, new, retry, rules
+from tests.outbox.build import ACCOUNT, NOW, At, dead, delivered, given_back, new, retry, rules
 
+#: Makes room for an outbox, for as long as the context lasts; its URL.
+EmptyStore = Callable[[], AbstractContextManager[str]]
 WINDOW_S = 100
 #: How long orders are remembered.
 ORDER_S = 250
@@ -46,17 +46,18 @@ class Expected:
 class OutboxMachine(RuleBasedStateMachine):
     """The model: deliveries by message id, and until when each key is held by which of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, empty_store: EmptyStore) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.folder = Path(tempfile.mkdtemp())
+        self.store = empty_store()
+        self.url = self.store.__enter__()
         self.at = self.run(self.open())
         self.expected: dict[str, Expected] = {}
         self.keys: dict[str, tuple[str, float]] = {}
         self.claims: list[Claimed] = []
 
     async def open(self) -> At:
-        return At(open_outbox(f"sqlite:///{self.folder}/outbox.db", rules(dedup_window_s=WINDOW_S, ledger_s=ORDER_S)))
+        return At(open_outbox(self.url, rules(dedup_window_s=WINDOW_S, ledger_s=ORDER_S), clock=lambda: NOW))
 
     def run(self, call: Any) -> Any:
         return self.runner.run(call)
@@ -163,8 +164,12 @@ class OutboxMachine(RuleBasedStateMachine):
             assert (delivery.payload is None) == (expected.state is State.DELIVERED)
         self.run(self.at.outbox.close())
         self.runner.close()
-        shutil.rmtree(self.folder)
+        self.store.__exit__(None, None, None)
 
 
-def test_any_sequence_of_calls_leaves_the_outbox_as_the_model_says() -> None:
-    run_state_machine_as_test(OutboxMachine, settings=settings(max_examples=30, stateful_step_count=30, deadline=None))
+def test_any_sequence_of_calls_leaves_the_outbox_as_the_model_says(empty_store: EmptyStore) -> None:
+    class Machine(OutboxMachine):
+        def __init__(self) -> None:
+            super().__init__(empty_store)
+
+    run_state_machine_as_test(Machine, settings=settings(max_examples=30, stateful_step_count=30, deadline=None))

@@ -1,0 +1,86 @@
+"""The tables of days: there when they are needed, made ahead, and dropped whole without making anybody wait."""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from app.errors import OutboxUnavailable
+from app.outbox.postgres.days import PARENTS, day_of, table_of
+from app.types import Exit, Note, Tally
+from tests.outbox.build import DAY_S, NOW, At, new
+
+TODAY = day_of(NOW)
+NOTE = Note(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
+TABLES = "SELECT relname FROM pg_class JOIN pg_inherits ON pg_class.oid = inhrelid WHERE relkind = 'r'"
+
+
+def tables(execute: Callable[..., list[Any]]) -> set[str]:
+    return {name for (name,) in execute(TABLES)}
+
+
+def of(*days: int) -> set[str]:
+    return {table_of(parent, day) for day in days for parent in PARENTS}
+
+
+def test_a_table_is_named_after_its_day() -> None:
+    assert table_of("note", day_of(1_800_000_000)) == "note_20270115"
+    assert table_of("note", day_of(1_800_000_000 - 8 * 3_600 - 1)) == "note_20270114"
+
+
+async def test_they_are_made_when_something_is_written_for_them(at: At, execute: Callable[..., list[Any]]) -> None:
+    await at.enqueue(new())
+    await at.later(5 * DAY_S).deliver(*await at.claim())
+    assert tables(execute) == of(TODAY, TODAY + 5)
+
+
+async def test_retention_makes_them_ahead(at: At, execute: Callable[..., list[Any]]) -> None:
+    assert await at.outbox.retain(now=NOW, limit=10) == 0
+    assert tables(execute) == of(TODAY, TODAY + 1, TODAY + 2)
+
+
+async def test_what_is_over_is_dropped_whole(at: At, execute: Callable[..., list[Any]]) -> None:
+    await at.enqueue(new(), notes=(NOTE,), tallies=(Tally(name="accepted"),))
+    later = at.later(40 * DAY_S)
+    assert await later.outbox.retain(now=later.now, limit=100) == len(PARENTS) + 1  # the key of the delivery
+    assert tables(execute) == of(TODAY + 40, TODAY + 41, TODAY + 42)
+
+
+async def test_a_table_that_is_read_stays_until_the_next_time(
+    at: At, connection: psycopg.Connection, execute: Callable[..., list[Any]]
+) -> None:
+    await at.enqueue(notes=(NOTE,))
+    later = at.later(40 * DAY_S)
+    with connection.transaction():
+        connection.execute("SELECT * FROM note")
+        await later.outbox.retain(now=later.now, limit=100)
+        assert table_of("note", TODAY) in tables(execute)
+    await later.outbox.retain(now=later.now, limit=100)
+    assert not tables(execute) & of(TODAY)
+
+
+@pytest.mark.parametrize("act", ["enqueue", "settle"])
+async def test_a_day_whose_tables_were_dropped_is_made_again(at: At, act: str) -> None:
+    """As where one process is a month behind the others."""
+    await at.enqueue(new())
+    (claimed,) = await at.claim()
+    later = at.later(40 * DAY_S)
+    await later.outbox.retain(now=later.now, limit=100)
+
+    async def write() -> None:
+        await (at.enqueue(notes=(NOTE,)) if act == "enqueue" else at.deliver(claimed))
+
+    with pytest.raises(OutboxUnavailable):
+        await write()
+    await write()
+
+
+async def test_counts_of_minutes_that_outlive_the_ledger_go_without_being_summed(
+    open_at: Callable[..., At], execute: Callable[..., list[Any]]
+) -> None:
+    at = open_at(ledger_delivered_s=DAY_S / 2, ledger_s=DAY_S / 2)
+    await at.enqueue(tallies=(Tally(name="accepted"),))
+    later = at.later(2 * DAY_S)
+    await later.outbox.retain(now=later.now, limit=100)
+    assert await at.outbox.tallies(since=0, step_s=0) == []

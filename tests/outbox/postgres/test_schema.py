@@ -1,0 +1,88 @@
+"""The schema: made once, refused where it is newer, and it forbids what docs/outbox.md does not draw."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from app.errors import OutboxVersionError
+from app.outbox.postgres import PostgresOutbox
+from app.outbox.postgres.database import SCHEMA_VERSION
+from tests.outbox.build import NOW, At, new, rules
+from tests.outbox.postgres_server import PostgresServer
+from tests.process import ROOT
+
+OPEN = """
+import asyncio, sys
+from app.outbox import open_outbox
+from tests.outbox.build import rules
+
+async def main():
+    outbox = open_outbox(sys.argv[1], rules())
+    await outbox.check()
+    await outbox.close()
+
+asyncio.run(main())
+"""
+
+
+def test_processes_that_start_together_on_an_empty_database_agree(postgres_server: PostgresServer) -> None:
+    with postgres_server.database() as url:
+        command = [sys.executable, "-c", OPEN, url]
+        processes = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(4)]
+        errors = [process.communicate()[1] for process in processes]
+        assert [process.returncode for process in processes] == [0, 0, 0, 0], errors
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT version FROM schema_version").fetchall() == [(SCHEMA_VERSION,)]
+
+
+async def test_a_newer_schema_is_refused_and_left_alone(postgres_url: str, execute: Callable[..., list[Any]]) -> None:
+    execute(f"UPDATE schema_version SET version = {SCHEMA_VERSION + 1}")
+    outbox = PostgresOutbox(postgres_url, rules(), clock=lambda: NOW)
+    with pytest.raises(OutboxVersionError, match=f"version {SCHEMA_VERSION + 1}"):
+        await outbox.check()
+    await outbox.close()
+    assert execute("SELECT version FROM schema_version") == [(SCHEMA_VERSION + 1,)]
+
+
+async def test_payloads_of_a_newer_version_are_refused(at: At, execute: Callable[..., list[Any]]) -> None:
+    await at.enqueue(new())
+    execute("UPDATE delivery SET payload_version = 99")
+    with pytest.raises(OutboxVersionError, match="payloads of version 99"):
+        await at.claim()
+
+
+PENDING = {"id": 1, "ad_account_id": "1", "preset": "p", "payload_bytes": 1, "enqueued_at": 1.0, "due_at": 1.0}
+CLAIMED = PENDING | {"state": "claimed", "claim": "c", "attempts": 1}
+
+
+def insert(connection: psycopg.Connection, row: dict[str, Any]) -> None:
+    places = ", ".join(f"%({name})s" for name in row)
+    connection.execute(f"INSERT INTO line ({', '.join(row)}) VALUES ({places})".encode(), row)
+
+
+@pytest.mark.parametrize("row", [PENDING, PENDING | {"held": True}, CLAIMED], ids=str)
+def test_every_state_that_is_drawn_can_be_stored(connection: psycopg.Connection, row: dict[str, Any]) -> None:
+    insert(connection, row)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        PENDING | {"state": "lost"},
+        PENDING | {"state": "delivered"},
+        PENDING | {"due_at": None},
+        PENDING | {"claim": "c"},
+        PENDING | {"attempts": -1},
+        CLAIMED | {"claim": None},
+        CLAIMED | {"attempts": 0},
+        CLAIMED | {"held": True},
+    ],
+    ids=lambda row: ", ".join(f"{name}={value}" for name, value in row.items()),
+)
+def test_no_other_state_can_be_stored(connection: psycopg.Connection, row: dict[str, Any]) -> None:
+    with pytest.raises(psycopg.IntegrityError):
+        insert(connection, row)
