@@ -76,7 +76,8 @@ class Settings(BaseSettings):
 
     # Bounds of requests
     max_body_bytes: int = Field(8_000_000, ge=1, description="of one request as sent")
-    max_unpacked_bytes: int = Field(32_000_000, ge=1, description="of one request, gzip undone")
+    max_unpacked_bytes: int = Field(8_000_000, ge=1, description="of one request, gzip undone")
+    max_unpacked_in_flight: int = Field(32_000_000, ge=1, description="bytes of all requests at once, gzip undone")
     max_events: int = Field(4_000, ge=1, description="in one webhook request")
     max_json_depth: int = Field(64, ge=8, le=500, description="nesting of one event")
     tracking_max_event_bytes: int = Field(32_768, ge=1, description="of one event by the Tracking API")

@@ -35,7 +35,7 @@ from app.server.health import Status, status_router
 from app.server.lifespan import lifespan
 from app.server.operator_api import Operations, api_router
 from app.server.unrouted import answer_unrouted
-from app.source import Accepts, sdk_settings_router, tracking_router, webhook_router
+from app.source import Accepts, Room, sdk_settings_router, tracking_router, webhook_router
 from app.tracing import Tracing, open_tracing
 from app.types import Settlement, Tally
 
@@ -97,8 +97,9 @@ def create_app(
     if role is not Role.SEND:
         tracking = tracking_rules(settings)
         accepts = _accepts(settings, parts)
-        app.include_busy_router(webhook_router(accepts, webhook_rules(settings), clock=clock))
-        app.include_busy_router(tracking_router(accepts, tracking, clock=clock))
+        room = Room(settings.max_unpacked_in_flight)
+        app.include_busy_router(webhook_router(accepts, webhook_rules(settings), clock=clock, room=room))
+        app.include_busy_router(tracking_router(accepts, tracking, clock=clock, room=room))
         app.include_router(sdk_settings_router(tracking.write_keys, is_open=tracking.is_open))
     app.include_router(status_router(status))
     app.include_router(create_console(_console(settings, parts, access)))

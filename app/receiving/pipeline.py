@@ -6,6 +6,7 @@ map_event(raw) -> [(preset, JSON)] the same for one raw event, for programs
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Protocol
@@ -21,8 +22,9 @@ from app.receiving.walk import Walk
 from app.source import read_raw_event
 from app.types import DEFAULT_SOURCE, Enqueued, Event, Line, NewDelivery, Note, Receipt, Tally
 
-#: After so many events the other requests of this process get their turn.
+#: After so many events, or so long, the other requests of this process get their turn.
 EVENTS_A_TURN = 50
+_TURN_S = 0.01
 
 
 class Enqueues(Protocol):
@@ -96,17 +98,20 @@ class Pipeline:
 
     async def _draft_all(self, events: Iterator[Event | EventRefused], now: float, drafts: Drafts) -> Drafts:
         """Draft one array after the other, so that the first commits while the next is mapped; a few events at once."""
-        drafted = self._draft_some(events, now, drafts)
-        if drafted == EVENTS_A_TURN:
+        if self._draft_some(events, now, drafts):
             async with self._arrays:
-                while drafted:
+                may_be_more = True
+                while may_be_more:
                     await asyncio.sleep(0)
-                    drafted = self._draft_some(events, now, drafts)
+                    may_be_more = self._draft_some(events, now, drafts)
         return drafts
 
-    def _draft_some(self, events: Iterator[Event | EventRefused], now: float, drafts: Drafts) -> int:
-        """Draft the next events, with the deliveries that they give; return how many events they were."""
+    def _draft_some(self, events: Iterator[Event | EventRefused], now: float, drafts: Drafts) -> bool:
+        """Draft the next events, with the deliveries that they give; return whether there may be more."""
+        ends_at = time.perf_counter() + _TURN_S
         before = len(drafts.events)
         for event in islice(events, EVENTS_A_TURN):
             self._walk.draft(event, self.catalog, drafts, now=now)
-        return len(drafts.events) - before
+            if time.perf_counter() > ends_at:
+                return True
+        return len(drafts.events) - before == EVENTS_A_TURN

@@ -14,6 +14,7 @@ from app.source.refusal import INTERNAL_ERROR, TOO_SLOW
 from app.source.responses import answer, answer_refusal, event_json, receipt_json, refusal_json
 from app.source.sdk_settings import sdk_settings_router
 from app.source.tracking import TrackingRules, tracking_router
+from app.source.unpacking import Room
 from app.source.webhook import WebhookRules, webhook_router
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "GenuineRules",
     "Limits",
     "OpenToPages",
+    "Room",
     "SecretHeader",
     "TrackingRules",
     "WebhookRules",

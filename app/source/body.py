@@ -5,21 +5,21 @@ each event bare or, as Segment's Extensible Webhook sends it in arrays, wrapped 
 """
 
 import json
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.errors import EventRefused
 from app.source.event import Arrival, given_message_id, read_event
-from app.source.parse_json import LARGE_BYTES, large_array, levels_at_most, log_numbers, nested_deeper, parse
-from app.source.refusal import BROKEN_JSON, TOO_LARGE, TOO_MANY, RequestRefused
+from app.source.parse_json import levels_at_most, log_numbers, nested_deeper, parse
+from app.source.refusal import TOO_MANY, RequestRefused
+from app.source.slices import MAX_MEMBER_BYTES, OF_FILES, OF_STRANGERS, SLICE_BYTES, Bounds, array_slices, large_object
 from app.types import Event
 
-#: How gzip begins; no JSON does.
-GZIP = b"\x1f\x8b"
 #: Members that are read at once: so few are still in the processor's cache when they are mapped.
 _READ_TOGETHER = 50
+_TOO_LARGE = f"the event is larger than {MAX_MEMBER_BYTES} bytes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,9 @@ class Limits:
 class Body:
     """One request's JSON, taken apart."""
 
-    #: Those of a large array are parsed when they are asked for, which may raise RequestRefused.
-    members: Sequence[Any]
+    #: The members, in slices; those of a large body are parsed when they are asked for, which may raise RequestRefused,
+    #: and one that is too large to be parsed stands there as EventRefused.
+    slices: Iterable[Sequence[Any]]
     #: Sent as an array or a batch, even one of a single event.
     several: bool
     #: Of all of it, unpacked.
@@ -55,57 +56,54 @@ class Body:
     top: Mapping[str, Any]
 
 
-def unpack(raw: bytes, max_bytes: int) -> bytes:
-    """Return the body without gzip, which is known by its first bytes: proxies forget or keep the header wrongly.
+def read_body(raw: bytes, *, bounded: bool = True) -> Body:
+    """Find the events of an unpacked body; each is given what its batch says of all.
 
-    No JSON begins so. Raises RequestRefused where it is broken, or has more than `max_bytes` then.
+    What is large is parsed slice by slice (see app/source/slices.py), unless it is no stranger's: `bounded` False.
+    Raises RequestRefused where it is not JSON.
     """
-    if not raw.startswith(GZIP):
-        unpacked = raw
-    else:
-        stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-        try:
-            unpacked = stream.decompress(raw, max_bytes + 1)
-        except zlib.error:
-            raise RequestRefused(BROKEN_JSON) from None
-        if len(unpacked) <= max_bytes and (not stream.eof or stream.unused_data):
-            raise RequestRefused(BROKEN_JSON)
-    if len(unpacked) > max_bytes:
-        raise RequestRefused(TOO_LARGE)
-    return unpacked
-
-
-def read_body(raw: bytes) -> Body:
-    """Parse an unpacked body and find its events; each is given what its batch says of all."""
-    slices = large_array(raw) if len(raw) > LARGE_BYTES and raw.startswith(b"[") else None
-    if slices is not None:
-        levels = 1 + max(map(levels_at_most, slices), default=0)
-        return Body(members=_Unread(slices), several=True, size_bytes=len(raw), levels_at_most=levels, top={})
+    if len(raw) > SLICE_BYTES and raw[:1] == b"[":
+        return _read_array(raw, OF_STRANGERS if bounded else OF_FILES)
+    if bounded and len(raw) > MAX_MEMBER_BYTES:
+        return _read_large(raw)
     members, several, top = _take_apart(parse(raw))
-    return Body(members=members, several=several, size_bytes=len(raw), levels_at_most=levels_at_most(raw), top=top)
+    return Body(slices=(members,), several=several, size_bytes=len(raw), levels_at_most=levels_at_most(raw), top=top)
 
 
-class _Unread(Sequence[Any]):
-    """The members of a large array: parsed all at once, they would push each other out of the processor's cache."""
+def _read_array(raw: bytes, bounds: Bounds) -> Body:
+    slices = _bare_slices(array_slices(raw, _told_once(), bounds))
+    return Body(slices=slices, several=True, size_bytes=len(raw), levels_at_most=len(raw), top={})
 
-    def __init__(self, slices: Sequence[bytes]) -> None:
-        self._slices = slices
-        self._has_told = False
 
-    def __len__(self) -> int:
-        return len(self._slices)
+def _bare_slices(slices: Iterable[list[Any]]) -> Iterator[list[Any]]:
+    for members in slices:
+        yield [_bare(member) for member in members]
 
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            raw = b"[" + b",".join(self._slices[index]) + b"]"
-            return [_bare(member) for member in parse(raw, on_none=self._tell)]
-        return self[index : index + 1][0]
 
-    def _tell(self, count: int) -> None:
-        """Log numbers that are none once, of the first members that have any."""
-        if not self._has_told:
-            self._has_told = True
+def _read_large(raw: bytes) -> Body:
+    """Read a large body that does not begin with an array at once: a batch; any other event is refused for its size."""
+    raw = raw.removeprefix(BOM_UTF8).lstrip(b" \t\r\n")
+    if raw[:1] == b"[":
+        return _read_array(raw, OF_STRANGERS)
+    top, span = large_object(raw)
+    if span is None or "type" in top:
+        refused = EventRefused(_TOO_LARGE, message_id=given_message_id(top))
+        return Body(slices=([refused],), several=False, size_bytes=len(raw), levels_at_most=0, top=top)
+    slices = _bare_slices(array_slices(raw, _told_once(), OF_STRANGERS, span))
+    shared = ([_share(member, top) for member in members] for members in slices)
+    return Body(slices=shared, several=True, size_bytes=len(raw), levels_at_most=len(raw), top=top)
+
+
+def _told_once() -> Callable[[int], None]:
+    """Return what logs numbers that are none, of the first members that have any."""
+    told: list[int] = []
+
+    def tell(count: int) -> None:
+        if not told:
             log_numbers(count)
+        told.append(count)
+
+    return tell
 
 
 def _take_apart(value: Any) -> tuple[Sequence[Any], bool, Mapping[str, Any]]:
@@ -146,9 +144,9 @@ def _share(member: Any, batch: Mapping[str, Any]) -> Any:
 def read_events(body: Body, limits: Limits, arrival: Arrival) -> Iterator[Event | EventRefused]:
     """Read every member when its turn comes; one that is no event stands as EventRefused in its place.
 
-    Raises RequestRefused, at once, where there are too many.
+    Raises RequestRefused where there are too many: at once, or while the members of a large body are read.
     """
-    if len(body.members) > limits.max_events:
+    if isinstance(body.slices, tuple) and len(body.slices[0]) > limits.max_events:
         raise RequestRefused(TOO_MANY)
     return _read_members(body, limits, arrival)
 
@@ -156,12 +154,17 @@ def read_events(body: Body, limits: Limits, arrival: Arrival) -> Iterator[Event 
 def _read_members(body: Body, limits: Limits, arrival: Arrival) -> Iterator[Event | EventRefused]:
     may_be_large = limits.max_event_bytes is not None and body.size_bytes > limits.max_event_bytes
     may_be_deep = body.levels_at_most > limits.max_depth  # most single events are judged by this alone
-    for first in range(0, len(body.members), _READ_TOGETHER):
-        members = body.members[first : first + _READ_TOGETHER]
-        if may_be_large or (may_be_deep and nested_deeper(members, limits.max_depth)):
-            yield from [_excess(member, limits) or _read(member, arrival) for member in members]
-        else:
-            yield from [_read(member, arrival) for member in members]
+    left = limits.max_events
+    for members in body.slices:
+        left -= len(members)
+        if left < 0:
+            raise RequestRefused(TOO_MANY)
+        for first in range(0, len(members), _READ_TOGETHER):
+            together = members[first : first + _READ_TOGETHER]
+            if may_be_large or (may_be_deep and nested_deeper(together, limits.max_depth)):
+                yield from [_excess(member, limits) or _read(member, arrival) for member in together]
+            else:
+                yield from [_read(member, arrival) for member in together]
 
 
 def read_raw_event(raw: bytes, *, now: float, max_depth: int = 64) -> Event:
@@ -179,6 +182,8 @@ def read_raw_event(raw: bytes, *, now: float, max_depth: int = 64) -> Event:
 
 
 def _read(member: Any, arrival: Arrival) -> Event | EventRefused:
+    if isinstance(member, EventRefused):
+        return member
     try:
         return read_event(member, arrival)
     except EventRefused as refused:

@@ -13,9 +13,10 @@ from io import BufferedReader, RawIOBase
 from typing import IO, Final, cast
 
 from app.errors import EventRefused
-from app.source.body import GZIP, Body, Limits, read_body, read_events
+from app.source.body import Body, Limits, read_body, read_events
 from app.source.event import Arrival
 from app.source.refusal import BROKEN_JSON, RequestRefused
+from app.source.unpacking import GZIP
 from app.types import Event
 
 #: Of an event that comes from no request: as MAX_JSON_DEPTH is by default.
@@ -48,7 +49,7 @@ def read_event_text(text: bytes, *, now: float, max_depth: int = DEFAULT_DEPTH) 
 
     Raises RequestRefused where the text is not JSON.
     """
-    return list(_members(read_body(text), Arrival.at(now), max_depth))
+    return list(_members(read_body(text, bounded=False), Arrival.at(now), max_depth))
 
 
 def _documents(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
@@ -70,7 +71,7 @@ def _documents(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]
 
 def _is_broken(text: bytes) -> bool:
     try:
-        read_body(text)
+        read_body(text, bounded=False)
     except RequestRefused:
         return True
     return False
@@ -78,7 +79,7 @@ def _is_broken(text: bytes) -> bool:
 
 def _events(text: bytes, number: int, arrival: Arrival, max_depth: int) -> Iterator[Event | EventRefused]:
     try:
-        yield from _members(read_body(text), arrival, max_depth)
+        yield from _members(read_body(text, bounded=False), arrival, max_depth)
     except RequestRefused as exc:
         what = " is not JSON in UTF-8" if exc.refusal is BROKEN_JSON else f": {exc.reason}"
         yield EventRefused(f"line {number}{what}")

@@ -5,18 +5,14 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import msgspec
 import orjson
 
 from app.log import logger
 from app.source.refusal import BROKEN_JSON, TOO_DEEP, RequestRefused
 
-#: Larger bodies are arrays of many events.
+#: Larger bodies are most often arrays of many events.
 LARGE_BYTES: Final = 65_536
-#: An array that may have more members is none of events, and its slices would take many times its size.
-_MAX_CUTS = 1_000_000
 _CONTAINERS = frozenset({dict, list})
-_slices = msgspec.json.Decoder(list[msgspec.Raw])
 #: What orjson reads as integers; larger ones become doubles.
 _SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
 #: Longer ones are doubles for certain: Python refuses to read an integer of thousands of digits.
@@ -76,16 +72,6 @@ def _load(text: str) -> tuple[Any, int]:
 
     value = json.loads(text, parse_constant=number, parse_float=number, parse_int=integer)
     return value, count
-
-
-def large_array(raw: bytes) -> Sequence[bytes] | None:
-    """Cut an array into the JSON of its members, without reading them; None where only all of it can be read."""
-    if len(raw) > 2 * _MAX_CUTS and raw.count(b",") > _MAX_CUTS:  # a member and its comma are two bytes at least
-        return None
-    try:
-        return [bytes(member) for member in _slices.decode(raw)]
-    except (msgspec.DecodeError, RecursionError):
-        return None
 
 
 def nested_deeper(values: Sequence[Any], max_depth: int) -> bool:

@@ -20,6 +20,8 @@ class Refusal:
     message: str
     #: The rest of the body is not awaited: the connection is closed after the answer.
     closes: bool = False
+    #: When to come again; None where the same request will never be taken.
+    retry_after_s: int | None = None
 
 
 BROKEN_JSON = Refusal(
@@ -44,7 +46,10 @@ TOO_MANY = Refusal(
     status=413, code="too_many_events", message="The request holds too many events. Send them in smaller batches."
 )
 NO_ROOM = Refusal(
-    status=503, code="unavailable", message="The events cannot be kept now. Send the same request again later."
+    status=503,
+    code="unavailable",
+    message="The events cannot be kept now. Send the same request again later.",
+    retry_after_s=5,
 )
 INTERNAL_ERROR = Refusal(
     status=500,

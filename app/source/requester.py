@@ -77,6 +77,13 @@ class Requester:
         if found:
             event["context"] = {**context, **found}
 
+    def complete_all(self, events: Iterable[Event | EventRefused]) -> Iterator[Event | EventRefused]:
+        """Yield the events, each of them completed when its turn comes."""
+        for event in events:
+            if not isinstance(event, EventRefused):
+                self.complete(event)
+            yield event
+
     def _of_client(self, event: Event, context: Mapping[str, Any]) -> dict[str, Any]:
         """Return the address and user agent that the event lacks."""
         found: dict[str, Any] = {}
@@ -93,14 +100,7 @@ class Requester:
 def with_gpc(events: Iterable[Event | EventRefused], request: Request) -> Iterable[Event | EventRefused]:
     """Return the events, each with the request's Sec-GPC where it has one; nothing else of the request is handed on."""
     gpc = request.headers.get("sec-gpc")
-    return events if gpc is None else _completed(events, Requester(ip=None, user_agent=None, gpc=gpc))
-
-
-def _completed(events: Iterable[Event | EventRefused], requester: Requester) -> Iterator[Event | EventRefused]:
-    for event in events:
-        if not isinstance(event, EventRefused):
-            requester.complete(event)
-        yield event
+    return events if gpc is None else Requester(ip=None, user_agent=None, gpc=gpc).complete_all(events)
 
 
 def _is_public(value: Any) -> bool:

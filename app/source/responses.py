@@ -19,7 +19,7 @@ def answer(content: bytes, status: int = 200, headers: dict[str, str] | None = N
 
 def answer_refusal(refusal: Refusal) -> Response:
     """Return why the request is turned away; SDKs read `code`, `message` or `error` of the object."""
-    return answer(refusal_json(refusal.code, refusal.message), refusal.status, _closing(refusal))
+    return answer(refusal_json(refusal.code, refusal.message), refusal.status, _headers(refusal))
 
 
 def answer_unavailable(exc: OutboxUnavailable) -> Response:
@@ -28,8 +28,9 @@ def answer_unavailable(exc: OutboxUnavailable) -> Response:
     return answer(content, NO_ROOM.status, {"Retry-After": str(exc.retry_after_s)})
 
 
-def _closing(refusal: Refusal) -> dict[str, str] | None:
-    return {"Connection": "close"} if refusal.closes else None
+def _headers(refusal: Refusal) -> dict[str, str]:
+    headers = {"Connection": "close"} if refusal.closes else {}
+    return headers if refusal.retry_after_s is None else {**headers, "Retry-After": str(refusal.retry_after_s)}
 
 
 def refusal_json(code: str, message: str) -> bytes:

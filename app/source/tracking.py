@@ -5,16 +5,19 @@ arrives. The answer is exactly 200 {"success": true} after the commit: what beca
 Source: https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/
 """
 
+import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import orjson
 from fastapi import APIRouter, Request, Response
 
 from app.errors import EventRefused, OutboxUnavailable
 from app.source.accepts import Accepts
 from app.source.auth import WriteKeys, basic_user
-from app.source.body import Body, Limits, read_body, read_events, unpack
+from app.source.body import Body, Limits, read_body, read_events
 from app.source.documentation import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
 from app.source.event import Arrival, random_id
 from app.source.proxy import Network
@@ -22,6 +25,7 @@ from app.source.receive import receive
 from app.source.refusal import UNAUTHENTICATED, RequestRefused
 from app.source.requester import Requester
 from app.source.responses import answer, answer_refusal, answer_unavailable, refusal_json
+from app.source.unpacking import Room, pieces, unpack, unpacked_size
 from app.types import DEFAULT_SOURCE, Event
 
 #: The call that a path means, where the event does not say it itself; browser and mobile SDKs use the letters.
@@ -31,6 +35,10 @@ _BATCHES = ("/v1/batch", "/v1/import")
 _OTHER_BATCHES = ("/v1/batch/", "/v1/import/", "/v1/b", "/v1/b/", "/beacon/v1/batch")
 #: Where analytics-next reports on itself.
 _METRICS = ("/v1/m", "/v1/m/")
+
+#: How a write key stands in a body.
+_KEY_IN_BODY = re.compile(rb'"writeKey"[ \t\r\n]*+:[ \t\r\n]*+"((?:[^"\\]|\\.){1,512}+)"')
+_LONGEST_KEY_BYTES = 600
 
 _SUCCESS = b'{"success": true}'
 _Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -49,10 +57,18 @@ class TrackingRules:
 
 
 def tracking_router(
-    accepts: Accepts, rules: TrackingRules, *, clock: Callable[[], float], new_id: Callable[[], str] = random_id
+    accepts: Accepts,
+    rules: TrackingRules,
+    *,
+    clock: Callable[[], float],
+    room: Room,
+    new_id: Callable[[], str] = random_id,
 ) -> APIRouter:
-    """Build the routes. The name of the source that sent a request is left in `request.state.source`."""
-    api = _TrackingApi(accepts, rules, clock, new_id)
+    """Build the routes; `room` is that of all requests of the process.
+
+    The name of the source that sent a request is left in `request.state.source`.
+    """
+    api = _TrackingApi(accepts, rules, room, clock, new_id)
     router = APIRouter(tags=["tracking"])
     for path in _BATCHES:
         _add(router, path, api.events_handler(None), "Receive a batch of events", BATCH_BODY)
@@ -100,10 +116,16 @@ class _TrackingApi:
     """The handlers, with what they need."""
 
     def __init__(
-        self, accepts: Accepts, rules: TrackingRules, clock: Callable[[], float], new_id: Callable[[], str]
+        self,
+        accepts: Accepts,
+        rules: TrackingRules,
+        room: Room,
+        clock: Callable[[], float],
+        new_id: Callable[[], str],
     ) -> None:
         self._accepts = accepts
         self._rules = rules
+        self._room = room
         self._clock = clock
         self._new_id = new_id
 
@@ -122,32 +144,69 @@ class _TrackingApi:
 
     async def _receive(self, request: Request, call: str | None) -> Response:
         limits = self._rules.limits
-        body = read_body(unpack(await receive(request, limits), limits.max_unpacked_bytes))
-        request.state.source = self._source(request, body)
-        if call is not None and not body.several:
-            _name_type(body.members[0], call)
-        now = self._clock()
-        events = list(read_events(body, limits, Arrival.at(now, from_device=True, new_id=self._new_id)))
-        requester = Requester.of(request, self._rules.trusted_proxies)
-        for event in events:
-            if not isinstance(event, EventRefused):
-                requester.complete(event)
-        await self._accepts.accept(events, now=now, source=request.state.source or DEFAULT_SOURCE)
-        return _answer_events(events, body)
+        source = self._source_before_body(request)
+        raw = await receive(request, limits)
+        size = unpacked_size(raw, limits.max_unpacked_bytes)
+        if source is None and not self._rules.is_open and not await self._may_hold_key(raw, size):
+            raise RequestRefused(UNAUTHENTICATED)
+        async with self._room.held(raw, size, timeout_s=limits.request_timeout_s):
+            body = read_body(await unpack(raw, size))
+            request.state.source = source or self._source_in(body)
+            return await self._keep(request, body, call)
 
-    def _source(self, request: Request, body: Body) -> str | None:
-        """Return the name of the source whose write key the request has; None where anybody may send.
+    async def _keep(self, request: Request, body: Body, call: str | None) -> Response:
+        """Have the events kept; each is read when its turn comes, save one that comes alone."""
+        if call is not None and isinstance(body.slices, tuple) and not body.several:
+            _name_type(body.slices[0][0], call)
+        now = self._clock()
+        arrival = Arrival.at(now, from_device=True, new_id=self._new_id)
+        requester = Requester.of(request, self._rules.trusted_proxies)
+        events = requester.complete_all(read_events(body, self._rules.limits, arrival))
+        alone = None if body.several else list(events)
+        source = request.state.source or DEFAULT_SOURCE
+        await self._accepts.accept(alone or events, now=now, source=source)
+        return _answer(alone)
+
+    def _source_before_body(self, request: Request) -> str | None:
+        """Return the name of the source whose write key a header or the query has; None where the body may have one.
+
+        Raises RequestRefused where there is a key, and it is none of ours.
+        """
+        offered = basic_user(request.headers.get("authorization")), request.query_params.get("writeKey")
+        source = self._rules.write_keys.source(*offered)
+        if source is None and any(offered) and not self._rules.is_open:
+            raise RequestRefused(UNAUTHENTICATED)
+        return source
+
+    async def _may_hold_key(self, raw: bytes, size: int) -> bool:
+        """Return whether one of our keys stands in a body, which is looked through without being kept or parsed."""
+        tail = b""
+        for piece in pieces(raw, size):
+            text = tail + piece
+            for found in _KEY_IN_BODY.finditer(text):
+                if self._rules.write_keys.source(_text(found[1])) is not None:
+                    return True
+            tail = text[-_LONGEST_KEY_BYTES:]
+            await asyncio.sleep(0)
+        return False
+
+    def _source_in(self, body: Body) -> str | None:
+        """Return the name of the source whose write key the body has; None where anybody may send.
 
         Raises RequestRefused where it has none of ours.
         """
-        source = self._rules.write_keys.source(
-            basic_user(request.headers.get("authorization")),
-            body.top.get("writeKey"),
-            request.query_params.get("writeKey"),
-        )
+        source = self._rules.write_keys.source(body.top.get("writeKey"))
         if source is None and not self._rules.is_open:
             raise RequestRefused(UNAUTHENTICATED)
         return source
+
+
+def _text(escaped: bytes) -> Any:
+    """Return what stands between the quotes of a text of JSON; None where it is none."""
+    try:
+        return orjson.loads(b'"%b"' % escaped)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _name_type(event: Any, call: str) -> None:
@@ -156,11 +215,11 @@ def _name_type(event: Any, call: str) -> None:
         event["type"] = call
 
 
-def _answer_events(events: Sequence[Event | EventRefused], body: Body) -> Response:
+def _answer(alone: Sequence[Event | EventRefused] | None) -> Response:
     """Answer HTTP 200 whatever became of the events of a batch; 400 where the only event could not be read.
 
-    SDKs drop what is answered 400: right for one event, but not for the rest of a batch.
+    SDKs drop what is answered 400: right for one event, but not for the rest of a batch. None: it was a batch.
     """
-    if not body.several and isinstance(events[0], EventRefused):
-        return answer(refusal_json("event_refused", events[0].reason), 400)
+    if alone and isinstance(alone[0], EventRefused):
+        return answer(refusal_json("event_refused", alone[0].reason), 400)
     return answer(_SUCCESS)

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from app.errors import OutboxUnavailable
 from app.source.accepts import Accepts
 from app.source.auth import SecretHeader
-from app.source.body import Limits, read_body, read_events, unpack
+from app.source.body import Limits, read_body, read_events
 from app.source.documentation import WEBHOOK_ANSWERS, WEBHOOK_BODY
 from app.source.event import Arrival, random_id
 from app.source.receive import receive
@@ -20,6 +20,7 @@ from app.source.refusal import UNAUTHENTICATED, RequestRefused
 from app.source.requester import with_gpc
 from app.source.responses import answer, answer_refusal, answer_unavailable, is_unusable, receipt_json
 from app.source.signature import is_signed
+from app.source.unpacking import Room, unpack, unpacked_size
 
 #: What Segment's webhook destination can be set to, mapping by mapping.
 _METHODS = ("POST", "PUT", "PATCH")
@@ -39,21 +40,30 @@ class WebhookRules:
 
 
 def webhook_router(
-    accepts: Accepts, rules: WebhookRules, *, clock: Callable[[], float], new_id: Callable[[], str] = random_id
+    accepts: Accepts,
+    rules: WebhookRules,
+    *,
+    clock: Callable[[], float],
+    room: Room,
+    new_id: Callable[[], str] = random_id,
 ) -> APIRouter:
-    """Build the route."""
+    """Build the route; `room` is that of all requests of the process."""
 
     async def receive_events(request: Request) -> Response:
         try:
-            raw = await _receive_proven(request, rules)
-            now = clock()
-            body = read_body(raw)
-            events = read_events(body, rules.limits, Arrival.at(now, new_id=new_id))
-            receipt = await accepts.accept(with_gpc(events, request), now=now)
+            raw, size = await _receive_proven(request, rules)
+            async with room.held(raw, size, timeout_s=rules.limits.request_timeout_s):
+                return await keep(request, await unpack(raw, size))
         except RequestRefused as exc:
             return answer_refusal(exc.refusal)
         except OutboxUnavailable as exc:
             return answer_unavailable(exc)
+
+    async def keep(request: Request, unpacked: bytes) -> Response:
+        now = clock()
+        body = read_body(unpacked)
+        events = read_events(body, rules.limits, Arrival.at(now, new_id=new_id))
+        receipt = await accepts.accept(with_gpc(events, request), now=now)
         unusable = not body.several and is_unusable(receipt)
         return answer(receipt_json(receipt), 422 if unusable else 200)
 
@@ -71,14 +81,16 @@ def webhook_router(
     return router
 
 
-async def _receive_proven(request: Request, rules: WebhookRules) -> bytes:
-    """Return the unpacked body of a request that proves who sent it. Raises RequestRefused."""
+async def _receive_proven(request: Request, rules: WebhookRules) -> tuple[bytes, int]:
+    """Return the body as sent by somebody who proves who it is, and its size without gzip. Raises RequestRefused."""
     if not _may_send(request, rules):
         raise RequestRefused(UNAUTHENTICATED)
-    raw = unpack(await receive(request, rules.limits), rules.limits.max_unpacked_bytes)
-    if rules.shared_secrets and not is_signed(raw, request.headers.get("x-signature"), rules.shared_secrets):
+    raw = await receive(request, rules.limits)
+    size = unpacked_size(raw, rules.limits.max_unpacked_bytes)
+    signature = request.headers.get("x-signature")
+    if rules.shared_secrets and not await is_signed(raw, size, signature, rules.shared_secrets):
         raise RequestRefused(UNAUTHENTICATED)
-    return raw
+    return raw, size
 
 
 def _may_send(request: Request, rules: WebhookRules) -> bool:

@@ -10,6 +10,7 @@ from app.errors import EventRefused, OutboxUnavailable
 from app.source import (
     Limits,
     OpenToPages,
+    Room,
     SecretHeader,
     TrackingRules,
     WebhookRules,
@@ -72,7 +73,7 @@ def limits(**changes: Any) -> Limits:
     """Answer the bounds of the webhook's settings, changed."""
     defaults: dict[str, Any] = {
         "max_body_bytes": 8_000_000,
-        "max_unpacked_bytes": 32_000_000,
+        "max_unpacked_bytes": 8_000_000,
         "max_events": 4_000,
         "max_depth": 64,
         "max_event_bytes": None,
@@ -92,7 +93,7 @@ def webhook(
         is_open=is_open,
     )
     app = FastAPI()
-    app.include_router(webhook_router(ledger, rules, clock=lambda: NOW, new_id=lambda: "made"))
+    app.include_router(webhook_router(ledger, rules, clock=lambda: NOW, room=Room(32_000_000), new_id=lambda: "made"))
     return app
 
 
@@ -120,7 +121,7 @@ def tracking(
     )
     app = FastAPI()
     app.add_middleware(OpenToPages)
-    app.include_router(tracking_router(ledger, rules, clock=lambda: NOW, new_id=lambda: "made"))
+    app.include_router(tracking_router(ledger, rules, clock=lambda: NOW, room=Room(32_000_000), new_id=lambda: "made"))
     app.include_router(sdk_settings_router(write_keys, is_open=is_open))
     return app
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from app.source.parse_json import large_array, levels_at_most, nested_deeper, parse
+from app.source.parse_json import levels_at_most, nested_deeper, parse
 from app.source.refusal import BROKEN_JSON, TOO_DEEP, Refusal, RequestRefused
 
 
@@ -103,27 +103,6 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
 )
-
-
-@settings(deadline=None)  # a busy machine is no fault
-@given(st.lists(_JSON), st.sampled_from([None, 2]))
-def test_an_array_is_cut_into_the_json_of_its_members(values: list[Any], indent: int | None) -> None:
-    slices = large_array(json.dumps(values, indent=indent).encode())
-    assert slices is not None
-    assert [orjson.loads(each) for each in slices] == orjson.loads(orjson.dumps(values))
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [b"[1,]", b"[1", b"[1]]", b"[1] 2", b"{}", b"[NaN]", b"[" * 100_000 + b"]" * 100_000],
-    ids=["a comma too many", "cut off", "a bracket too many", "a tail", "an object", "no JSON", "too deep"],
-)
-def test_what_cannot_be_cut_is_left_whole(raw: bytes) -> None:
-    assert large_array(raw) is None
-
-
-def test_what_may_hold_a_million_members_is_left_whole() -> None:
-    assert large_array(b"[" + b"1," * 1_000_001 + b"1]") is None
 
 
 def test_json_that_only_python_reads_and_that_is_too_deep_for_the_rest_is_too_deep() -> None:

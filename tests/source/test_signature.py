@@ -1,6 +1,10 @@
 """Segment's signatures, by its own vectors (secret `abc123`)."""
 
+import gzip
 import hmac
+import json
+import tracemalloc
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +20,10 @@ FIRST = "0468559edc9ed4f4aaf1035a830f3aa3a19ae655"
 #: Of the whole batch, if Segment's pull request 3989 comes.
 WHOLE = "0b7df2e5f1a4538503fcd1a5afe4679f114c7299"
 SECRET = b"abc123"
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
 
 
 @pytest.mark.parametrize(
@@ -32,10 +40,10 @@ SECRET = b"abc123"
         pytest.param(E1, f" {FIRST} ", id="with white space around it"),
     ],
 )
-def test_signatures_that_are_right(raw: bytes, signature: str) -> None:
-    assert is_signed(raw, signature, [SECRET])
-    assert is_signed(raw, signature, [b"the next one", SECRET])
-    assert not is_signed(raw, signature, [b"the next one"])
+async def test_signatures_that_are_right(raw: bytes, signature: str) -> None:
+    assert await is_signed(raw, len(raw), signature, [SECRET])
+    assert await is_signed(raw, len(raw), signature, [b"the next one", SECRET])
+    assert not await is_signed(raw, len(raw), signature, [b"the next one"])
 
 
 @pytest.mark.parametrize(
@@ -55,15 +63,52 @@ def test_signatures_that_are_right(raw: bytes, signature: str) -> None:
         pytest.param(b"[" * 100_000, FIRST, id="endlessly deep"),
     ],
 )
-def test_signatures_that_are_wrong(raw: bytes, signature: str | None) -> None:
-    assert not is_signed(raw, signature, [SECRET])
+async def test_signatures_that_are_wrong(raw: bytes, signature: str | None) -> None:
+    assert not await is_signed(raw, len(raw), signature, [SECRET])
 
 
-def test_without_a_secret_nothing_is_signed() -> None:
-    assert not is_signed(E1, FIRST, [])
+async def test_without_a_secret_nothing_is_signed() -> None:
+    assert not await is_signed(E1, len(E1), FIRST, [])
 
 
 @settings(deadline=None)  # a busy machine is no fault
 @given(st.binary(), st.binary(min_size=1))
-def test_any_bytes_signed_as_a_whole_are_signed(raw: bytes, secret: bytes) -> None:
-    assert is_signed(raw, hmac.new(secret, raw, "sha1").hexdigest(), [secret])
+async def test_any_bytes_signed_as_a_whole_are_signed(raw: bytes, secret: bytes) -> None:
+    assert await is_signed(raw, len(raw), hmac.new(secret, raw, "sha1").hexdigest(), [secret])
+
+
+@pytest.mark.parametrize("signature", [FIRST, WHOLE])
+async def test_a_packed_batch_is_judged_by_what_is_inside(signature: str) -> None:
+    assert await is_signed(gzip.compress(BATCH), len(BATCH), signature, [SECRET])
+    assert not await is_signed(gzip.compress(BATCH), len(BATCH), signature, [b"another"])
+
+
+@pytest.mark.parametrize("filling", [b"[]," * 5_000_000, b'"' + b"x" * 15_000_000, b"{" * 15_000_000])
+async def test_a_wrong_proof_keeps_no_more_of_a_body_than_one_event_may_have(filling: bytes) -> None:
+    raw = gzip.compress(b"[" + filling)
+    size = 1 + len(filling)
+    tracemalloc.start()
+    try:
+        assert not await is_signed(raw, size, FIRST, [SECRET])
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most_bytes < 2_000_000
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(
+    st.lists(
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        ),
+        min_size=1,
+    )
+)
+async def test_the_first_element_of_any_array_is_found(values: list[Any]) -> None:
+    texts = [json.dumps(value, ensure_ascii=False).encode() for value in values]
+    raw = b"[" + b",".join(texts) + b"]"
+
+    assert await is_signed(raw, len(raw), hmac.new(SECRET, texts[0], "sha1").hexdigest(), [SECRET])

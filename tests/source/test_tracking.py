@@ -392,3 +392,60 @@ def test_the_openapi_document_names_every_answer(ledger: Ledger) -> None:
     }
     assert paths["/v1/track"]["post"]["responses"].keys() == {"200", "400", "401", "408", "413", "500", "503"}
     assert paths["/v1/projects/{key}/settings"]["get"]["responses"].keys() == {"200", "404", "500"}
+
+
+async def never_read() -> dict[str, Any]:
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"), [(basic("k9:"), b""), ({}, b"writeKey=k9")], ids=["in the header", "in the query"]
+)
+async def test_a_wrong_key_outside_the_body_is_refused_before_the_body_is_read(
+    headers: dict[str, str], query: bytes
+) -> None:
+    app = tracking(Ledger())
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/batch",
+        "query_string": query,
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    await app(scope, never_read, send)
+
+    assert sent[0]["status"] == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        pytest.param({"batch": [page(context={"a": "x" * 30_000})] * 17, "writeKey": "k/1é"}, 200, id="behind a batch"),
+        pytest.param({"batch": [{"type": "page", "writeKey": "k/1é"}] * 3, "sentAt": "x"}, 401, id="only in an event"),
+        pytest.param({"type": "page", "properties": {"writeKey": "k/1é"}}, 401, id="only in a property"),
+        pytest.param({"type": "page", "userId": '"writeKey":"k/1é"'}, 401, id="only in a text"),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+async def test_a_key_in_the_body_counts_at_its_top_only(body: Any, status: int, packed: bool) -> None:  # noqa: FBT001 - a column
+    raw = json.dumps(body).replace("/", "\\/").encode()
+    async with client(tracking(Ledger(), keys=("shop:k/1é",), max_events=9_999)) as http:
+        answer = await http.post("/v1/batch", content=gzip.compress(raw) if packed else raw)
+
+    assert answer.status_code == status
+
+
+async def test_of_a_batch_larger_than_one_look_every_event_is_kept() -> None:
+    ledger = Ledger()
+    events = [page(messageId=f"m-{number}", name="x" * 1_000) for number in range(450)]
+    raw = json.dumps({"sentAt": NOW_TEXT, **batch(*events, context={"locale": "de"})}).encode()
+    async with client(tracking(ledger)) as http:
+        assert (await http.post("/v1/batch", content=raw)).status_code == 200
+
+    assert [event["messageId"] for event in ledger.kept] == [f"m-{number}" for number in range(450)]
+    assert {event["context"]["locale"] for event in ledger.kept} == {"de"}

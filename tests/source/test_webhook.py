@@ -224,3 +224,25 @@ def test_the_openapi_document_names_every_answer(ledger: Ledger) -> None:
         assert operation["responses"].keys() == {"200", "400", "401", "408", "413", "422", "500", "503"}
         assert operation["requestBody"]["required"]
     assert {refusal.status for refusal in REFUSALS} == {400, 401, 404, 408, 413, 500, 503}
+
+
+@pytest.mark.parametrize(
+    ("body", "several", "status"),
+    [
+        pytest.param(event("x" * 300_000), False, 422, id="one event"),
+        pytest.param({"batch": [event("Unknown"), event("x" * 300_000)]}, True, 200, id="a batch"),
+        pytest.param([event("Unknown"), event("x" * 300_000)], True, 200, id="an array"),
+    ],
+)
+async def test_an_event_that_is_too_large_to_be_parsed_is_refused_in_its_place(
+    ledger: Ledger,
+    body: Any,
+    several: bool,  # noqa: FBT001 - a column
+    status: int,
+) -> None:
+    async with client(webhook(ledger)) as http:
+        answer = await http.post("/webhook", content=b" " + orjson.dumps(body))
+
+    assert answer.status_code == status
+    assert [refused.reason for refused in ledger.refused] == ["the event is larger than 262144 bytes"]
+    assert len(ledger.kept) == several

@@ -1,0 +1,191 @@
+"""Large JSON, taken apart by looking for its brackets: nothing is built of it but one slice of members at a time."""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from app.errors import EventRefused
+from app.source.parse_json import parse
+from app.source.refusal import BROKEN_JSON, TOO_DEEP, TOO_LARGE, RequestRefused
+
+#: So much of an array is parsed at once.
+SLICE_BYTES: Final = 65_536
+#: A member of an array, or an event alone, is parsed at once; Segment's own bound is 32 kB.
+MAX_MEMBER_BYTES: Final = 262_144
+#: So many brackets are looked at in search of the end of one value; an event has a hundred.
+MAX_BRACKETS: Final = 20_000
+#: No parser here goes deeper.
+_MAX_LEVELS = 1_024
+#: Of an object that may be a batch: those of thousands of events.
+_MAX_BRACKETS_OF_A_BATCH = 200_000
+#: Of an object at the top; a batch has five.
+_MAX_NAMES = 1_000
+#: Members that are cut off one by one at once.
+_MEMBERS_A_SLICE = 1_000
+#: So many places that look like the end of a member are tried.
+_GUESSES = 3
+#: So many bytes tell how members begin: `{"type":` or the like.
+_BEGINNING_BYTES = 8
+
+_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+([{}\[\]])', re.DOTALL)
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_SCALAR = re.compile(rb'[^\s,:{}\[\]"]++')
+_BLANKS = re.compile(rb"[ \t\r\n]*+")
+_TOO_LARGE_MEMBER = f"the event is larger than {MAX_MEMBER_BYTES} bytes"
+
+
+class LargeObject(NamedTuple):
+    """An object that is too large to be parsed at once."""
+
+    #: Its members, without those that are themselves larger than a slice; an array `batch` is empty here.
+    top: dict[str, Any]
+    #: Between which bytes the members of the array `batch` stand; None where there is none.
+    batch: tuple[int, int] | None
+
+
+def end_of_value(raw: bytes, at: int, *, max_brackets: int = MAX_BRACKETS) -> int:
+    """Return where the JSON value that begins at `at` ends; the brackets are matched, and nothing else is judged.
+
+    Raises RequestRefused where it does not end, or has more brackets than `max_brackets`.
+    """
+    first = raw[at : at + 1]
+    if first not in (b"{", b"["):
+        found = _TEXT.match(raw, at) if first == b'"' else _SCALAR.match(raw, at)
+        if found is None:
+            raise RequestRefused(BROKEN_JSON)
+        return found.end()
+    depth = 0
+    for _ in range(max_brackets):
+        found = _BRACKET.match(raw, at)
+        if found is None:
+            raise RequestRefused(BROKEN_JSON)
+        at = found.end()
+        depth += 1 if found[1] in b"{[" else -1
+        if depth == 0:
+            return at
+        if depth > _MAX_LEVELS:
+            raise RequestRefused(TOO_DEEP)
+    raise RequestRefused(TOO_LARGE)
+
+
+def after_blanks(raw: bytes, at: int) -> int:
+    """Return where the next byte stands that is no white space of JSON."""
+    found = _BLANKS.match(raw, at)
+    return found.end() if found else at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How large a member of an array may be."""
+
+    max_bytes: int
+    max_brackets: int
+
+
+#: Of what strangers send.
+OF_STRANGERS: Final = Bounds(max_bytes=MAX_MEMBER_BYTES, max_brackets=MAX_BRACKETS)
+#: Of files that the operator names.
+OF_FILES: Final = Bounds(max_bytes=sys.maxsize, max_brackets=sys.maxsize)
+
+
+def array_slices(
+    raw: bytes, on_none: Callable[[int], None], bounds: Bounds, span: tuple[int, int] | None = None
+) -> Iterator[list[Any]]:
+    """Yield the members of an array, parsed slice by slice; one that is too large stands as EventRefused.
+
+    `span` says between which bytes they stand; None: `raw` is the array. `on_none` is told of numbers that are none.
+    Raises RequestRefused where it is not JSON.
+    """
+    at, end = span or _inside(raw)
+    beginning = raw[(first := after_blanks(raw, at)) : first + _BEGINNING_BYTES]
+    is_first = True
+    while end - at > SLICE_BYTES:
+        members, at = _guessed(raw, at, beginning) or _cut_off(raw, at, end, on_none, bounds)
+        yield members
+        is_first = False
+    members = parse(b"[" + raw[at:end] + b"]", on_none=on_none) if at <= end else []
+    if not members and not is_first and at <= end:
+        raise RequestRefused(BROKEN_JSON)  # it ends with a comma
+    yield members
+
+
+def _inside(raw: bytes) -> tuple[int, int]:
+    """Return between which bytes the members of an array stand."""
+    end = len(raw.rstrip(b" \t\r\n")) - 1
+    if raw[end : end + 1] != b"]":
+        raise RequestRefused(BROKEN_JSON)
+    return after_blanks(raw, 0) + 1, end
+
+
+def _guessed(raw: bytes, at: int, beginning: bytes) -> tuple[list[Any], int] | None:
+    """Parse up to where a member seems to begin; JSON up to there proves it. None where no guess is right."""
+    upto = at + SLICE_BYTES
+    for _ in range(_GUESSES):
+        upto = raw.rfind(beginning, at + 1, upto)
+        if upto < 0:
+            return None
+        text = raw[at:upto].rstrip(b" \t\r\n")
+        if text.endswith(b","):
+            try:
+                members = orjson.loads(b"[" + text[:-1] + b"]")
+            except orjson.JSONDecodeError:
+                continue
+            return (members, upto) if members else None
+    return None
+
+
+def _cut_off(raw: bytes, at: int, end: int, on_none: Callable[[int], None], bounds: Bounds) -> tuple[list[Any], int]:
+    """Cut members off one by one, and parse them; return them, and where the next begins (`end` + 1: nowhere)."""
+    begun = last = at
+    members: list[Any] = []
+    for _ in range(_MEMBERS_A_SLICE):
+        first = after_blanks(raw, at)
+        last = end_of_value(raw, first, max_brackets=bounds.max_brackets)
+        if last - first > bounds.max_bytes:
+            members += _parsed(raw, begun, at, on_none)
+            members.append(EventRefused(_TOO_LARGE_MEMBER))
+            begun = after_blanks(raw, last) + 1
+        at = after_blanks(raw, last)
+        if at == end:
+            at = end + 1
+            break
+        if raw[at : at + 1] != b",":
+            raise RequestRefused(BROKEN_JSON)
+        at += 1
+        if at - begun > SLICE_BYTES:
+            break
+    return members + _parsed(raw, begun, at, on_none), at
+
+
+def _parsed(raw: bytes, begun: int, after_comma: int, on_none: Callable[[int], None]) -> list[Any]:
+    """Parse the members before a comma."""
+    parsed: list[Any] = parse(b"[" + raw[begun : after_comma - 1] + b"]", on_none=on_none)
+    return parsed
+
+
+def large_object(raw: bytes) -> LargeObject:
+    """Find the small members of a large object, and its array `batch`.
+
+    Raises RequestRefused where it is not JSON, or has too many members.
+    """
+    at, batch, pieces = after_blanks(raw, 0) + 1, None, []
+    for _ in range(_MAX_NAMES):
+        name = _TEXT.match(raw, at := after_blanks(raw, at))
+        if name is None or raw[(colon := after_blanks(raw, name.end())) : colon + 1] != b":":
+            raise RequestRefused(BROKEN_JSON)
+        first = after_blanks(raw, colon + 1)
+        last = end_of_value(raw, first, max_brackets=_MAX_BRACKETS_OF_A_BATCH)
+        if name[0] == b'"batch"' and raw[first : first + 1] == b"[":
+            batch = first + 1, last - 1
+        elif last - at <= SLICE_BYTES:
+            pieces.append(raw[at:last])
+        at = after_blanks(raw, last) + 1
+        if raw[at - 1 : at] == b"}":
+            return LargeObject(parse(b"{" + b",".join(pieces) + b"}"), batch)
+        if raw[at - 1 : at] != b",":
+            raise RequestRefused(BROKEN_JSON)
+    raise RequestRefused(TOO_LARGE)

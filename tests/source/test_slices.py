@@ -1,0 +1,172 @@
+"""Large JSON, taken apart slice by slice."""
+
+import json
+import time
+from statistics import median
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.errors import EventRefused
+from app.source.refusal import BROKEN_JSON, TOO_DEEP, TOO_LARGE, Refusal, RequestRefused
+from app.source.slices import (
+    MAX_BRACKETS,
+    MAX_MEMBER_BYTES,
+    OF_FILES,
+    OF_STRANGERS,
+    SLICE_BYTES,
+    Bounds,
+    array_slices,
+    end_of_value,
+    large_object,
+)
+
+_JSON = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**63), 2**64 - 1),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(st.characters(codec="utf-8") | st.sampled_from('{}[]",\\')),
+    ),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+#: Is larger than a slice, and begins and ends like many members.
+PADDING = b'{"type":"page","name":"' + b"},{" * (SLICE_BYTES // 3) + b'"}'
+LARGE = b'{"type":"page","name":"' + b"x" * MAX_MEMBER_BYTES + b'"}'
+
+
+def members_of(raw: bytes, bounds: Bounds = OF_STRANGERS) -> list[Any]:
+    return [member for slice_ in array_slices(raw, lambda _: None, bounds) for member in slice_]
+
+
+def refusal_of(raw: bytes) -> Refusal:
+    with pytest.raises(RequestRefused) as caught:
+        members_of(raw)
+    return caught.value.refusal
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(_JSON, st.sampled_from([None, 2]), st.sampled_from(["", ",", "]", "}", " ", ":5", '"']))
+def test_the_end_of_any_value_is_found_whatever_follows(value: Any, indent: int | None, behind: str) -> None:
+    text = json.dumps(value, indent=indent).encode()
+    if text[:1] not in b'{["':
+        behind = behind.replace('"', "")
+
+    assert end_of_value(text + behind.encode(), 0) == len(text)
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(st.lists(_JSON), st.lists(_JSON), st.sampled_from([None, 2]), st.booleans())
+def test_a_large_array_has_the_members_that_a_parser_finds(
+    before: list[Any],
+    behind: list[Any],
+    indent: int | None,
+    is_far: bool,  # noqa: FBT001 - a column
+) -> None:
+    values = [*before, *([orjson.loads(PADDING)] * (1 + 3 * is_far)), *behind]
+    raw = json.dumps(values, indent=indent).encode()
+
+    assert members_of(raw) == members_of(raw, OF_FILES) == orjson.loads(raw)
+
+
+@pytest.mark.parametrize("count", [0, 1, 30_000])
+@pytest.mark.parametrize("member", [b"{}", b"[]", b"1", b'"},{"', b'{"a":1}', b' {"type":"page","p":[{"type":1}]} '])
+def test_arrays_of_small_members_are_read(member: bytes, count: int) -> None:
+    raw = b"[" + b",".join([member] * count) + b"]"
+
+    assert members_of(raw) == orjson.loads(raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "refusal"),
+    [
+        pytest.param(b"[%b,]", BROKEN_JSON, id="a comma too many"),
+        pytest.param(b"[,%b]", BROKEN_JSON, id="a comma before it"),
+        pytest.param(b"[%b,,1]", BROKEN_JSON, id="two commas"),
+        pytest.param(b"[%b", BROKEN_JSON, id="cut off"),
+        pytest.param(b"[%b]]", BROKEN_JSON, id="a bracket too many"),
+        pytest.param(b"[%b],[1]", BROKEN_JSON, id="two arrays"),
+        pytest.param(b"[%b]2]", BROKEN_JSON, id="a tail"),
+        pytest.param(b"[%b 1]", BROKEN_JSON, id="no comma"),
+        pytest.param(b'[%b,"a]', BROKEN_JSON, id="a text without an end"),
+        pytest.param(b'[1,"a%b]', BROKEN_JSON, id="the first of them"),
+        pytest.param(b"[%b," + b"[" * 2_000 + b"]" * 2_000 + b"]", TOO_DEEP, id="too deep"),
+        pytest.param(b"[1," + b"[" * 2_000 + b"]" * 2_000 + b",%b]", TOO_DEEP, id="too deep at first"),
+        pytest.param(b"[[" + b"[]," * MAX_BRACKETS + b"%b]]", TOO_LARGE, id="one member of countless brackets"),
+    ],
+)
+def test_what_is_no_array_is_refused(raw: bytes, refusal: Refusal) -> None:
+    assert refusal_of(raw.replace(b"%b", PADDING)) is refusal
+
+
+def test_a_member_that_is_too_large_is_refused_in_its_place() -> None:
+    small = b'{"type":"track"}'
+    for members in ([LARGE], [small, LARGE], [LARGE, small], [small, small, LARGE, LARGE, small]):
+        found = members_of(b"[" + b" , ".join(members) + b"]")
+
+        assert [isinstance(member, EventRefused) for member in found] == [member is LARGE for member in members]
+        assert all(member == orjson.loads(small) for member in found if not isinstance(member, EventRefused))
+    assert members_of(b"[" + LARGE + b",1]", OF_FILES) == [orjson.loads(LARGE), 1]
+
+
+@pytest.mark.parametrize(
+    "member",
+    [b"{}", b"[]", b"1", b'{"a":[{},{},{}]}', b'{"":NaN}', b"[NaN,[]]", b'{"x":1,"type":[{"x":2},{"x":NaN}]}', b" "],
+)
+def test_no_slice_holds_the_loop_for_long(member: bytes) -> None:
+    slices = array_slices(
+        b"[" + b",".join([b'{"x":"' + b"y" * 200 + b'"}', *[member] * 500_000]) + b"]", print, OF_FILES
+    )
+    spans_s = []
+    for _ in range(8):
+        begun = time.thread_time()
+        try:
+            next(slices)
+        except (RequestRefused, StopIteration):
+            break
+        spans_s.append(time.thread_time() - begun)
+
+    assert median(spans_s or [0]) < 0.1  # a tenth of it, on a machine of today
+
+
+@pytest.mark.parametrize(
+    ("raw", "top", "batch"),
+    [
+        (b'{"batch":[1,{"batch":[2]}],"writeKey":"k"}', {"writeKey": "k"}, b'1,{"batch":[2]}'),
+        (b' {"sentAt" : "now" , "batch" : [ ] , "a":{"batch":[1]} } ', {"sentAt": "now", "a": {"batch": [1]}}, b" "),
+        (b'{"batch":5,"messageId":"m"}', {"batch": 5, "messageId": "m"}, None),
+        (b'{"properties":' + PADDING + b',"messageId":"m"}', {"messageId": "m"}, None),
+    ],
+)
+def test_of_a_large_object_small_members_and_the_batch_are_found(
+    raw: bytes, top: dict[str, Any], batch: bytes | None
+) -> None:
+    found = large_object(raw)
+
+    assert found.top == top
+    assert (found.batch and raw[slice(*found.batch)]) == batch
+
+
+@pytest.mark.parametrize(
+    ("raw", "refusal"),
+    [
+        (b'{"a":1', BROKEN_JSON),
+        (b'{"a" 1}', BROKEN_JSON),
+        (b'{"a":1,}', BROKEN_JSON),
+        (b'{"a":1 "b":2}', BROKEN_JSON),
+        (b"{1:1}", BROKEN_JSON),
+        (b'{"a":[}', BROKEN_JSON),
+        (b"{" + b'"a":1,' * 1_001 + b'"b":1}', TOO_LARGE),
+        (b'{"a":[' + b"[]," * 200_000 + b"1]}", TOO_LARGE),
+    ],
+)
+def test_a_large_object_that_is_none_is_refused(raw: bytes, refusal: Refusal) -> None:
+    with pytest.raises(RequestRefused) as caught:
+        large_object(raw)
+
+    assert caught.value.refusal is refusal

@@ -1,0 +1,183 @@
+"""gzip undone within bounds."""
+
+import asyncio
+import gzip
+import random
+import time
+import zlib
+from contextlib import AsyncExitStack
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.source.refusal import BROKEN_JSON, NO_ROOM, TOO_LARGE, Refusal, RequestRefused
+from app.source.unpacking import PIECE_BYTES, Room, pieces, unpack, unpacked_size
+
+
+def refusal_of(caught: pytest.ExceptionInfo[RequestRefused]) -> Refusal:
+    return caught.value.refusal
+
+
+async def unpacked(raw: bytes, max_bytes: int = 8_000_000) -> bytes:
+    return await unpack(raw, unpacked_size(raw, max_bytes))
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(st.binary(), st.integers(1, 40_000))
+async def test_any_body_comes_out_as_it_went_in_packed_or_plain(piece: bytes, times: int) -> None:
+    body = b"{" + piece * times
+
+    assert await unpacked(gzip.compress(body, 1)) == body
+    assert await unpacked(body) == body
+    assert b"".join(pieces(gzip.compress(body, 1), len(body))) == b"".join(pieces(body, len(body))) == body
+
+
+@pytest.mark.parametrize("raw", [b"[1,2]", gzip.compress(b"[1,2]", mtime=0)], ids=["plain", "gzip"])
+def test_a_body_that_unpacks_to_more_than_the_bound_is_refused(raw: bytes) -> None:
+    assert unpacked_size(raw, 5 if len(raw) == 5 else 30) == 5
+    with pytest.raises(RequestRefused) as caught:
+        unpacked_size(raw, 4)
+
+    assert refusal_of(caught) is TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("unpacked_bytes", "is_taken"),
+    [
+        pytest.param(1_000_000, True, id="up to 1 MB at any ratio"),
+        pytest.param(1_000_001, False, id="beyond it not at a thousand to one"),
+    ],
+)
+def test_a_bomb_is_refused_by_what_it_says_of_itself(unpacked_bytes: int, is_taken: bool) -> None:  # noqa: FBT001 - a column
+    bomb = gzip.compress(bytes(unpacked_bytes))
+    if is_taken:
+        assert unpacked_size(bomb, 8_000_000) == unpacked_bytes
+        return
+    with pytest.raises(RequestRefused) as caught:
+        unpacked_size(bomb, 8_000_000)
+    assert refusal_of(caught) is TOO_LARGE
+
+
+def test_beyond_1_mb_batches_of_mobile_sdks_pass() -> None:
+    raw = b"x" * 30_000  # of incompressible length, as if it were packed 49 to 1
+    packed = b"\x1f\x8b" + raw + (49 * 30_000).to_bytes(4, "little")
+
+    assert unpacked_size(packed, 8_000_000) == 49 * 30_000
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(gzip.compress(bytes(900), mtime=0)[:-4] + (5).to_bytes(4, "little"), id="more than it says"),
+        pytest.param(gzip.compress(bytes(900), mtime=0)[:-4] + (901).to_bytes(4, "little"), id="less than it says"),
+        pytest.param(gzip.compress(b"{}", mtime=0) * 2, id="two, one behind the other"),
+        pytest.param(b"\x1f\x8b", id="nothing but its mark"),
+        pytest.param(b"\x1f\x8bnothing of the kind\0\0\0\0", id="not gzip"),
+        pytest.param(gzip.compress(bytes(900), mtime=0)[:-12] + (900).to_bytes(4, "little"), id="cut off"),
+    ],
+)
+async def test_broken_gzip_is_broken(raw: bytes) -> None:
+    with pytest.raises(RequestRefused) as caught:
+        await unpack(raw, unpacked_size(raw, 2**32))
+
+    assert refusal_of(caught) is BROKEN_JSON
+
+
+async def test_a_liar_is_unpacked_no_further_than_it_said() -> None:
+    stream = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    packed = stream.compress(bytes(200_000_000)) + stream.flush()
+    begun = time.process_time()
+    with pytest.raises(RequestRefused) as caught:
+        await unpacked(packed[:-4] + (5).to_bytes(4, "little"))
+
+    assert refusal_of(caught) is BROKEN_JSON
+    assert time.process_time() - begun < 0.1  # all of it takes longer
+
+
+async def test_others_get_their_turn_between_two_pieces() -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(count())
+    await unpacked(gzip.compress(random.Random(0).randbytes(4 * PIECE_BYTES)))
+    other.cancel()
+
+    assert turns >= 3
+
+
+class TestRoom:
+    LARGE = b"\x1f\x8b"
+
+    async def test_bodies_wait_until_there_is_room_and_are_let_in_in_their_order(self) -> None:
+        room, order = Room(10), []
+
+        async def come(name: str, size: int, leave: asyncio.Event) -> None:
+            async with room.held(self.LARGE, size, timeout_s=60):
+                order.append(name)
+                await leave.wait()
+
+        first, rest = asyncio.Event(), asyncio.Event()
+        rest.set()
+        tasks = [asyncio.create_task(come("first", 8, first)) for _ in range(1)]
+        tasks += [asyncio.create_task(come(name, size, rest)) for name, size in (("second", 5), ("third", 2))]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert order == ["first"]  # the third would fit, but is not let in before the second
+        first.set()
+        await asyncio.gather(*tasks)
+
+        assert order == ["first", "second", "third"]
+
+    async def test_what_finds_no_room_in_time_is_asked_to_come_again(self) -> None:
+        room = Room(10)
+        async with room.held(self.LARGE, 10, timeout_s=60):
+            with pytest.raises(RequestRefused) as caught:
+                async with room.held(self.LARGE, 1, timeout_s=0.01):
+                    raise AssertionError
+        assert refusal_of(caught) is NO_ROOM
+        async with room.held(self.LARGE, 10, timeout_s=0.01):
+            pass  # who gave up holds nothing
+
+    async def test_a_small_plain_body_waits_for_nothing(self) -> None:
+        room = Room(10)
+        async with room.held(self.LARGE, 10, timeout_s=60), room.held(b"{}", 2, timeout_s=0):
+            pass
+
+    async def test_one_that_is_larger_than_all_the_room_goes_alone(self) -> None:
+        room = Room(10)
+        async with room.held(self.LARGE, 11, timeout_s=0.01):
+            with pytest.raises(RequestRefused):
+                async with room.held(self.LARGE, 1, timeout_s=0.01):
+                    raise AssertionError
+
+    @settings(deadline=None, max_examples=30)
+    @given(st.lists(st.tuples(st.integers(1, 15), st.booleans()), max_size=12))
+    async def test_whoever_comes_and_goes_or_is_cancelled_the_room_is_whole_again(
+        self, bodies: list[tuple[int, bool]]
+    ) -> None:
+        room, held, most = Room(10), 0, 0
+
+        async def come(size: int) -> None:
+            nonlocal held, most
+            async with room.held(self.LARGE, size, timeout_s=60):
+                held += size
+                most = max(most, held)
+                await asyncio.sleep(0)
+                held -= size
+
+        tasks = [asyncio.create_task(come(min(size, 10))) for size, _ in bodies]
+        await asyncio.sleep(0)
+        for task, (_, is_cancelled) in zip(tasks, bodies, strict=True):
+            if is_cancelled:
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(room.held(self.LARGE, 10, timeout_s=0.01))
+
+        assert most <= 10 + sum(size for size, is_cancelled in bodies if is_cancelled)
