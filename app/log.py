@@ -51,6 +51,9 @@ def _let_go() -> None:
         pass
 
 
+#: Of one text in a line; what is longer is cut.
+_MAX_TEXT = 1_000
+
 _STDERR = _StandardError()
 #: What is to be logged of the requests of the current turn of an event loop, each line with its level.
 _requests: dict[asyncio.AbstractEventLoop, list[tuple[int, dict[str, Any]]]] = {}
@@ -66,6 +69,7 @@ def configure_logging(style: Format, level: str) -> None:
         structlog.processors.add_log_level,
         _stamped,
         _without_messages_of_exceptions,
+        _cut_texts,
     ]
     renderer: Processor = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer(_as_json)
     structlog.configure(  # straight to the stream: the logging module would double the cost of a line
@@ -157,9 +161,19 @@ def _attempt(settlement: Settlement) -> dict[str, Any]:
         "attempt": claimed.attempt,
         "outcome": type(outcome).__name__.lower(),
         "state": settlement.state.value,
-        "reason": getattr(outcome, "reason", "") or getattr(outcome, "warning", ""),
+        "reason": cut(getattr(outcome, "reason", "") or getattr(outcome, "warning", "")),
         "due_at": settlement.due_at,
     }
+
+
+def cut(text: str) -> str:
+    """Return a text as it may stand in a line of the log: what goes beyond a thousand characters is cut off."""
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
+
+
+def _cut_texts(_: Any, __: str, entry: EventDict) -> EventDict:
+    """Cut every text of a line; no line of ours has many."""
+    return {name: cut(value) if isinstance(value, str) else value for name, value in entry.items()}
 
 
 def _without_messages_of_exceptions(_: Any, __: str, entry: EventDict) -> EventDict:

@@ -132,3 +132,15 @@ def test_a_log_that_nobody_reads_any_more_ends_nothing() -> None:
     process = subprocess.Popen([sys.executable, "-c", _WRITES], stderr=writing, cwd=ROOT)
     os.close(writing)
     assert process.wait(60) == 0
+
+
+def test_no_text_in_a_line_is_longer_than_a_thousand_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json", "info")
+    settlement = rejected()
+    logger().info("told", fact="x" * 50_000, fits="y" * 1_000, count=7)
+    wordy = Settlement(claimed=settlement.claimed, outcome=Rejected(reason="z" * 50_000, status=422), state=State.DEAD)
+    log_attempts([wordy], status=422, duration_s=0)
+    told, attempt = lines(capsys)
+
+    assert (told["fact"], told["fits"], told["count"]) == (f"{'x' * 1_000}…", "y" * 1_000, 7)
+    assert attempt["reason"] == f"{'z' * 1_000}…"

@@ -20,7 +20,7 @@ from app.destination.reading import (
     text_of,
     usable_candidate,
 )
-from app.destination.warnings import HASHED_ID, kind, left_out
+from app.destination.warnings import hashed_id, left_out
 from app.values.amounts import Context
 from app.values.candidates import Candidates, one_place_only
 from app.values.hidden_emails import unpersonal_id
@@ -40,7 +40,7 @@ def _read_order_id(value: Any) -> Reading:
         return None, (left_out(value, NO_ID),)
     order_id = text.strip()
     kept = unpersonal_id(order_id)
-    return kept, NO_NOTES if kept == order_id else (f": {kind(value)} {HASHED_ID}",)
+    return kept, NO_NOTES if kept == order_id else (hashed_id(order_id),)
 
 
 _READ_ID = product_id()

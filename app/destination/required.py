@@ -6,7 +6,7 @@ from typing import Any, Final
 from app.destination.event_name import nearest_event_name
 from app.destination.event_time import read_time
 from app.destination.reading import NO_ID, NO_NOTES, Reader, Reading, single, text_of, usable_candidate
-from app.destination.warnings import HASHED_ID, kind, left_out, shown
+from app.destination.warnings import hashed_id, left_out, shown
 from app.values.candidates import Candidates
 from app.values.closed_lists import ACTION_SOURCES
 from app.values.hidden_emails import unpersonal_id
@@ -69,4 +69,4 @@ def _read_event_id(value: Any) -> Reading:
     if text is None or is_no_id(text):
         return None, (left_out(value, NO_ID),)
     kept = unpersonal_id(text)
-    return kept, NO_NOTES if kept == text else (f": {kind(value)} {HASHED_ID}; the Pinterest tag must send the same",)
+    return kept, NO_NOTES if kept == text else (f"{hashed_id(text)}; the Pinterest tag must send the same",)

@@ -5,14 +5,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.values.candidates import PassedOver
+from app.values.hidden_emails import MAX_ID_BYTES, is_long
 
 #: Short, without an `@` and without so many digits that it could be a phone number.
 _MAX_SHOWN = 24
 _MAX_DIGITS = 6
 #: Beside a number: `USD`, `kr`, `k`. More letters could be a word or a name.
 _MAX_LETTERS = 3
-#: Of an id, see `app.values.hidden_emails`.
-HASHED_ID = "holds an e-mail address, its SHA-256 is sent"
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
 _MAX_NAMES = 5
 
@@ -53,6 +52,12 @@ def shown_number(value: Any) -> str:
 def left_out(value: Any, why: str) -> str:
     """Say that a value is not sent."""
     return f": {kind(value)} left out, {why}"
+
+
+def hashed_id(given: str) -> str:
+    """Say of an id that its digest is sent, and why (see `app.values.hidden_emails`)."""
+    why = f"has more than {MAX_ID_BYTES} bytes" if is_long(given) else "holds an e-mail address"
+    return f": {kind(given)} {why}, its SHA-256 is sent"
 
 
 def passed_over(values: Iterable[PassedOver]) -> Iterable[str]:

@@ -57,7 +57,7 @@ class Drafts:
             key = line.preset, line.exit, line.reason, line.warnings
             self._alike[key] = self._alike.get(key, 0) + 1
             told.append(_line(*key))
-            if line.exit in _NOTED:
+            if line.exit in _NOTED and (message_id or self._alike[key] == 1):  # one says it of all that have no id
                 note = Note(
                     message_id=message_id or "",
                     preset=line.preset,

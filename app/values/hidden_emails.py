@@ -7,6 +7,10 @@ import re
 from binascii import a2b_base64
 from collections.abc import Callable
 from hashlib import sha256
+from typing import Final
+
+#: A longer id is kept as its digest.
+MAX_ID_BYTES: Final = 256
 
 _AT = r"(?:@|%(?:25)*40)"
 #: A letter, digit, hyphen or dot of a host, also percent-encoded.
@@ -39,14 +43,21 @@ def holds_email(text: str) -> bool:
 
 
 def unpersonal_id(given: str) -> str:
-    """Return an id as it may be kept: one that holds an e-mail address as the SHA-256 of the trimmed id, in hex.
+    """Return an id as it may be kept: one that is no short id, or holds an e-mail address, as its SHA-256 in hex.
 
-    So it stays the same id wherever the same text is given. All others stay as they are.
+    The digest is that of the trimmed id, so it stays the same id wherever the same text is given. All others stay as
+    they are.
 
-    >>> unpersonal_id("SO-10021"), len(unpersonal_id("jane@shop.example-17"))
-    ('SO-10021', 64)
+    >>> unpersonal_id("SO-10021"), len(unpersonal_id("jane@shop.example-17")), len(unpersonal_id("7" * 257))
+    ('SO-10021', 64, 64)
     """
-    return sha256(given.strip().encode("utf-8", "replace")).hexdigest() if holds_email(given) else given
+    is_kept = not is_long(given) and not holds_email(given)
+    return given if is_kept else sha256(given.strip().encode("utf-8", "replace")).hexdigest()
+
+
+def is_long(given: str) -> bool:
+    """Return whether an id has more than 256 bytes in UTF-8: Segment's have under 100, and each is kept many times."""
+    return len(given) > MAX_ID_BYTES // 4 and len(given.encode("utf-8", "replace")) > MAX_ID_BYTES
 
 
 def without_plain(text: str, mark: str = "") -> str:

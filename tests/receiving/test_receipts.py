@@ -1,6 +1,7 @@
 """What senders were told can be told again from the ledger."""
 
-from app.receiving.receipts import receipt_of_message
+from app.errors import EventRefused
+from app.receiving.receipts import Drafts, receipt_of_message
 from app.types import Exit, Line, Message, Note
 from tests.outbox.build import NOW
 
@@ -24,3 +25,18 @@ def test_each_arrival_of_a_message_is_a_line_oldest_first() -> None:
 
 def test_of_a_message_that_nothing_is_known_of_there_is_no_line() -> None:
     assert receipt_of_message(Message(message_id="m", notes=(), deliveries=())).deliveries == ()
+
+
+def test_of_refused_events_without_an_id_one_note_says_it_of_all_and_each_is_counted() -> None:
+    drafts = Drafts()
+    for message_id in (None, None, "m-1", "m-1", None):
+        drafts.refuse(EventRefused("no type", message_id=message_id))
+    drafts.refuse(EventRefused("no object"))
+
+    assert [(note.message_id, note.reason) for note in drafts.notes] == [
+        ("", "no type"),
+        ("m-1", "no type"),
+        ("m-1", "no type"),
+        ("", "no object"),
+    ]
+    assert [tally.count for tally in drafts.tallies() if tally.name == "refused"] == [6]

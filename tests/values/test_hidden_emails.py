@@ -55,6 +55,26 @@ def test_an_address_is_found_however_it_is_written(way: str, email: str) -> None
         assert clean.startswith("https://shop.example/")
 
 
+@pytest.mark.parametrize(
+    ("given_id", "is_kept"),
+    [
+        ("7" * 256, True),
+        ("7" * 257, False),
+        ("é" * 128, True),
+        ("é" * 129, False),
+        ("\N{GRINNING FACE}" * 64, True),
+        ("\N{GRINNING FACE}" * 65, False),
+    ],
+)
+def test_a_long_id_is_kept_as_the_digest_of_what_is_between_its_blanks(given_id: str, is_kept: bool) -> None:  # noqa: FBT001 - a column
+    digest = sha256(given_id.encode()).hexdigest()
+
+    assert unpersonal_id(given_id) == (given_id if is_kept else digest)
+    assert unpersonal_id(digest) == digest
+    if not is_kept:
+        assert unpersonal_id(f" {given_id}\n") == digest
+
+
 @given(text=st.text("~?>ÿ", min_size=3, max_size=3), email=emails)
 def test_base64_is_found_with_the_marks_that_urls_write_otherwise(text: str, email: str) -> None:
     marked = b64encode(f"{text}{email}".encode()).decode()
