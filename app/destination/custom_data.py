@@ -21,7 +21,7 @@ from app.destination.reading import (
     usable_candidate,
 )
 from app.destination.warnings import hashed_id, left_out
-from app.values.amounts import Context
+from app.values.amounts import Context, currencies
 from app.values.candidates import Candidates, one_place_only
 from app.values.hidden_emails import unpersonal_id
 from app.values.placeholders import is_no_id
@@ -111,14 +111,16 @@ class CustomDataReader(ObjectReader):
             currency = self._currency_within(worth, contents)
         if currency is not None:
             sent["currency"] = currency
-        for name, value in (("predicted_ltv", worth), ("contents", contents)):
-            if value is not None and value != "":
-                beside = self._beside(currency)
-                read = beside.contents if name == "contents" else beside.price
-                found, about = _usable(name, value, read, candidates)
-                if found is not None:
-                    sent[name] = found
-                notes += about
+        if contents is not None and contents != "":
+            found, about = _usable("contents", contents, self._beside(currency).contents, candidates)
+            if found is not None:
+                sent["contents"] = found
+            notes += about
+        if worth is not None and worth != "":
+            found, about = _usable("predicted_ltv", worth, self._beside(currency).price, candidates)
+            if found is not None:
+                sent["predicted_ltv"] = found
+            notes += about
         return notes
 
     def _read_value(
@@ -127,7 +129,10 @@ class CustomDataReader(ObjectReader):
         """Add `value` to what is sent; return the currency that holds, which is the one that `value` names itself."""
         notes: list[str] = []
         currency = None
-        if (code := given.get("currency")) is not None and code != "":
+        code = given.get("currency")
+        if type(code) is str and code in currencies():  # nearly every currency
+            currency = code
+        elif code is not None and code != "":
             currency, about = _usable("currency", code, read_currency, candidates)
             notes += about
         if (value := given.get("value")) is not None and value != "":
@@ -180,12 +185,12 @@ def _whole(money: Money) -> tuple[Money | None, Notes]:
     return money if money.text is not None else None, money.notes
 
 
-def _usable(name: str, value: Any, read: Reader, candidates: Candidates) -> tuple[Any, list[str]]:
+def _usable(name: str, value: Any, read: Reader, candidates: Candidates) -> Reading:
     """Read one member, from the next place where what stands in the first is refused; return it and its notes."""
     found, notes = read(value)
     if found is None:
         found, notes = usable_candidate(candidates((_AT, name)), read, notes)
-    return found, [f".{name}{note}" for note in notes]
+    return found, tuple(f".{name}{note}" for note in notes) if notes else NO_NOTES
 
 
 def _read_contents(value: Any, read_content: Reader) -> Reading:

@@ -32,7 +32,7 @@ class MembersReader(ObjectReader):
         self._known = {name: reader.known for name, reader in readers.items() if isinstance(reader, FreeTextReader)}
         self._objects = {name: reader for name, reader in readers.items() if isinstance(reader, ObjectReader)}
 
-    def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:
+    def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:  # noqa: C901 - the busiest loop
         """Read one object; `candidates` returns those of a field whose first value is refused."""
         if not isinstance(value, dict):
             return None, (left_out(value, "an object is expected"),)
@@ -41,22 +41,25 @@ class MembersReader(ObjectReader):
         unknown = []
         readers, known = self._readers, self._known
         for name, given in value.items():
-            if type(given) is str and name in known and given in known[name]:  # nearly every text
-                sent[name] = given
-            elif given is None or given == "" or name in self._elsewhere:
+            if given.__class__ is str:
+                if given in known.get(name, ()):  # nearly every text
+                    sent[name] = given
+                    continue
+                if not given:
+                    continue
+            elif given is None:
                 continue
-            elif name not in readers:
-                unknown.append(name)
-            else:
-                reader = readers[name]
+            if name in readers:
                 objects = self._objects
-                member, problems = objects[name](given, candidates) if name in objects else reader(given)
+                member, problems = objects[name](given, candidates) if name in objects else readers[name](given)
                 if member is None and problems:
-                    member, problems = usable_candidate(candidates((*self._at, name)), reader, problems)
+                    member, problems = usable_candidate(candidates((*self._at, name)), readers[name], problems)
                 if member is not None:
                     sent[name] = member
                 if problems:
                     notes += [f".{name}{problem}" for problem in problems]
+            elif name not in self._elsewhere:
+                unknown.append(name)
         if unknown:
             notes.append(unknown_members(unknown))
         return sent or None, tuple(notes)

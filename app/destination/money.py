@@ -14,6 +14,8 @@ _MAX_INT64 = 2**63 - 1
 _PLAIN_FROM = 1e-4
 #: Larger ones are written with an exponent by Python.
 _PLAIN_BELOW = 1e16
+#: Fewer digits than these a float tells apart, so that it would be written as they are.
+_PLAIN_DIGITS = 15
 
 
 def read_currency(value: Any) -> Reading:
@@ -48,6 +50,8 @@ def plain_money(value: Any) -> str | None:
     """Return what is sent of a number of JSON that needs no second look, which nearly every amount is; else None."""
     if type(value) is float and _PLAIN_FROM <= value < _PLAIN_BELOW:
         return repr(value).removesuffix(".0")
+    if type(value) is Computed and len(value) <= _PLAIN_DIGITS and value[0] in "123456789" and value.is_plain:
+        return str(value)
     return str(value) if type(value) is int and value >= 0 else None
 
 
@@ -94,6 +98,8 @@ def integer_between(minimum: int = 0, maximum: int = _MAX_INT64, *, clamp: bool 
     def read(value: Any) -> Reading:
         if type(value) is int and minimum <= value <= maximum:  # nearly every count
             return value, NO_NOTES
+        if type(value) is Computed and value.is_plain and value.isdecimal() and minimum <= int(value) <= maximum:
+            return int(value), NO_NOTES
         count = read_amount(single(value), COUNT)
         number = None if count is None else _number(count)
         if count is None or number is None:

@@ -22,6 +22,8 @@ def careful_flag(no: bool) -> Reader:  # noqa: FBT001 - it is the value that is 
     """Make a reader of a privacy flag; `no` (true of an opt-out, false of a permission) wins over the other value."""
 
     def read(value: Any) -> Reading:
+        if type(value) is list and len(value) == 1 and type(value[0]) is bool:  # nearly every flag
+            return value[0], NO_NOTES
         given = list(said(value))
         flags = set(map(read_flag, given))
         if None in flags:

@@ -22,6 +22,9 @@ _PHONES = re.compile(
 _MAY_HOLD_PHONE = re.compile(r"[+%\d](?:(?<=\+)|(?<=%)2[Bb]|(?<=\d)\d(?:[\s).-]|%20))")
 _RUN = re.compile(rf"\d(?:{_BETWEEN}\d){{6,}}")
 _MIN_PHONE_DIGITS = 7
+#: Longer texts are not remembered, nor more than so many.
+_MAX_REMEMBERED = 300
+_MAX_HARMLESS = 8192
 
 
 class Redactor:
@@ -29,6 +32,7 @@ class Redactor:
 
     def __init__(self, parameters: Collection[str]) -> None:
         """Take out the values of `parameters` too, beside those that name a person or let anybody in."""
+        self._harmless: set[str] = set()
         names = "|".join(re.escape(name) for name in sorted(_ALWAYS | {name.lower() for name in parameters}))
         self._parameters = re.compile(rf"(?i)([?&#;](?:{names})=)[^&#;\s]+")
         # `customer[email]` and `email[0]`, as PHP and Rails write objects and lists; asked only where a bracket stands.
@@ -39,8 +43,19 @@ class Redactor:
     def __call__(self, text: str, *, phones: Collection[str] = (), mark: str = "") -> str:
         """Return an address, search or answer with `mark` where personal data stood, also where it was encoded.
 
-        `phones` are digits that are known to be a phone number.
+        `phones` are digits that are known to be a phone number. The same addresses come again and again, so those that
+        hold nothing personal, and no digits that could be a phone number, are remembered, up to a bound.
         """
+        if text in self._harmless:
+            return text
+        clean = self._redacted(text, phones, mark)
+        if clean == text and len(text) <= _MAX_REMEMBERED and _RUN.search(text) is None:
+            if len(self._harmless) >= _MAX_HARMLESS:
+                self._harmless.clear()
+            self._harmless.add(text)
+        return clean
+
+    def _redacted(self, text: str, phones: Collection[str], mark: str) -> str:
         if "=" in text:
             if self._parameters.search(text):  # few addresses: looking is cheaper than replacing nothing
                 text = self._parameters.sub(rf"\g<1>{mark}", text)

@@ -40,15 +40,15 @@ class RequiredReader:
             value, notes = (None, (_MISSING,)) if given is None or given == "" else read(given)
             if value is None:
                 value, notes = usable_candidate(candidates((name,)), read, notes)
+            event[name] = value
             if notes:
                 told = faults if value is None else warnings
                 told += [f"{name}{note}" for note in notes]
-            event[name] = value
         return event, faults, warnings
 
     def _read_event_name(self, value: Any) -> Reading:
         """Read one of the names that Pinterest or the operator knows."""
-        name = single(value)
+        name = value if type(value) is str else single(value)
         if type(name) is str and name in self._event_names:
             return name, NO_NOTES
         nearest = nearest_event_name(str(name)[:_MAX_NAME], self._event_names)
@@ -57,7 +57,7 @@ class RequiredReader:
 
 def _read_action_source(value: Any) -> Reading:
     """Read one of the closed list."""
-    source = single(value)
+    source = value if type(value) is str else single(value)
     if type(source) is str and source in ACTION_SOURCES:
         return source, NO_NOTES
     return None, (f": {shown(value)} is none of {', '.join(ACTION_SOURCES)}",)
@@ -65,7 +65,7 @@ def _read_action_source(value: Any) -> Reading:
 
 def _read_event_id(value: Any) -> Reading:
     """Read an id as it is: equal ids are one event to Pinterest, the tag's among them."""
-    text = text_of(single(value))
+    text = value if type(value) is str and value.isascii() else text_of(single(value))
     if text is None or is_no_id(text):
         return None, (left_out(value, NO_ID),)
     kept = unpersonal_id(text)

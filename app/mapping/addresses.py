@@ -17,7 +17,7 @@ def build_query_parameter(compiler: Compiler, value: Any, at: str) -> Node:
         return NOTHING
     url = compiler.text_or_directive(options["url"], f"{at}/url")
     name = compiler.text(options["name"], f"{at}/name")
-    return Call(function=partial(_parameter, name or ""), operands=(url,))
+    return Call(function=partial(_parameter, name or ""), operands=(url,), needs="all")
 
 
 def _parameter(name: str, url: Any) -> Any:

@@ -1,11 +1,10 @@
 """`@all`: what several places say, together, for fields in which one of them must not hide another."""
 
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 from app.mapping.compiler import Compiler, json_kind
-from app.mapping.nodes import MISSING, Call, Node, Path, asked_of
+from app.mapping.nodes import MISSING, Call, Node, Path
 
 _MAX_OPTIONS = 50
 
@@ -20,8 +19,7 @@ def build_all(compiler: Compiler, value: Any, at: str) -> Node:
     options = [compiler.compile(option, f"{at}/{index}", wanted) for index, option in enumerate(value)]
     # `"device": false`, as PHP writes nothing, says nothing of what is in it
     nodes = [replace(node, hands_on=False) if isinstance(node, Path) and node.keys else node for node in options]
-    asked = tuple(map(asked_of, nodes))
-    return Call(function=_given, operands=tuple(nodes), needs=tuple(chain.from_iterable(asked)) if all(asked) else ())
+    return Call(function=_given, operands=tuple(nodes), needs="any")
 
 
 def _given(*values: Any) -> Any:

@@ -46,10 +46,10 @@ def _build(compiler: Compiler, value: Any, at: str, combine: _Combine) -> Node:
         node = compiler.compile(value, at, number)
         operands = node.items if isinstance(node, List) else (node,)
         about = tuple(map(number.about, operands))
-        return Call(function=partial(_of_operands, combine, about), operands=(TOLD, *operands))
+        return Call(function=partial(_of_operands, combine, about), operands=(TOLD, *operands), needs="all")
     if is_directive(value):
         node = compiler.compile(value, at, number)
-        return Call(function=partial(_of_list, combine, number.about(node)), operands=(TOLD, node))
+        return Call(function=partial(_of_list, combine, number.about(node)), operands=(TOLD, node), needs="all")
     return compiler.fault(at, f"should be a list of values or a directive that gives one but it is {json_kind(value)}")
 
 
@@ -129,7 +129,7 @@ def _plain(value: Any) -> Decimal | None:
     """Return what nearly every operand is, a number of JSON or of arithmetic, as it is; None for all else."""
     if type(value) is float:
         return _bounded(repr(value))
-    if type(value) is Computed and not (value.in_context or value.currency or value.dressed):
+    if type(value) is Computed and value.is_plain:
         return _bounded(value)
     return Decimal(value) if type(value) is int and -_SMALL < value < _SMALL else None
 

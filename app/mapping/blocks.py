@@ -70,7 +70,7 @@ def build_blocks(compiler: Compiler, value: Any, at: str) -> Node:
                 places.append(_Place(node.text, node.keys, key == "recipients", spellings, _ranked(beside), within))
     roots = _roots(places)
     paths = tuple(Path(text=".".join(root.keys), keys=root.keys, hands_on=False) for root in roots)
-    return Call(function=partial(_blocks, tuple(roots)), operands=paths)
+    return Call(function=partial(_blocks, tuple(roots)), operands=paths, needs="any")
 
 
 def _place(compiler: Compiler, item: Any, at: str) -> tuple[Node, dict[str, list[str]]]:

@@ -135,8 +135,8 @@ def _is_yes(value: Any) -> bool:
 
 
 def _are_all(is_yes: Callable[[Any], bool], value: Any) -> bool:
-    return all(map(is_yes, said(value)))
+    return is_yes(value) if type(value) is bool else all(map(is_yes, said(value)))
 
 
 def _is_said(value: Any) -> bool:
-    return value is not MISSING and next(said(value), None) is not None
+    return type(value) is bool or (value is not MISSING and next(said(value), None) is not None)

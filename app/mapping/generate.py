@@ -27,6 +27,7 @@ from typing import Any, Final
 from app.mapping.javascript import NotAnObject
 from app.mapping.nodes import (
     MISSING,
+    NOTHING,
     TOLD,
     About,
     Call,
@@ -39,6 +40,7 @@ from app.mapping.nodes import (
     Object,
     Path,
     Resolver,
+    parent_keys,
     tell,
 )
 from app.values.placeholders import FIRST_CHARACTERS
@@ -94,10 +96,12 @@ class _Function:
             if keys:
                 above, name = self._parent(keys[:-1]), self._name("e")
                 self._head.append(f" {name} = {above}[{keys[-1]!r}] if {keys[-1]!r} in {above} else EMPTY")
+                asked = f"{name} is not EMPTY and "
             else:
                 name = self._name("e")
                 self._head.append(f" {name} = EMPTY if event is MISSING else event")
-            self._head.append(f" if {name}.__class__ is not dict: {name} = NotAnObject({name})")
+                asked = ""
+            self._head.append(f" if {asked}{name}.__class__ is not dict: {name} = NotAnObject({name})")
             self._parents[keys] = name
         return self._parents[keys]
 
@@ -152,19 +156,32 @@ class _Function:
                 return self._if(node)
             case List(items=items):
                 return f"[{', '.join(map(self._item, items))}]"
-            case Call():
-                return self._call(node)
+            case Call(function=function, operands=operands):
+                call = f"{self._bound(function)}({', '.join(map(self._expression, operands))})"
+                may_be = self._may_be(node)
+                return f"({call} if {may_be} else MISSING)" if may_be else call
         return "told" if node is TOLD else f"{self._bound(generate(node))}(event, told)"
 
-    def _call(self, node: Call) -> str:
-        call = f"{self._bound(node.function)}({', '.join(map(self._expression, node.operands))})"
-        if not node.needs:
-            return call
-        parts = []
-        for above, paths in groupby(node.needs, key=lambda path: path.keys[:-1]):
-            parent = self._parent(above)
-            parts.append(f"{parent} and ({' or '.join(f'{path.keys[-1]!r} in {parent}' for path in paths)})")
-        return f"({call} if {' or '.join(parts)} else MISSING)"
+    def _may_be(self, node: Node) -> str:
+        """Write a question that is false where a node gives MISSING; "" where it is not worth asking.
+
+        Most of what a default mapping computes is computed of what is not there.
+        """
+        match node:
+            case Path(keys=(*above, key), hands_on=hands_on):
+                parent = self._parent(tuple(above))
+                return f"{key!r} in {parent}" if hands_on else f"({parent} and {key!r} in {parent})"
+            case ListPath(under=under):
+                return f"{self._parent(under)} is not EMPTY"
+            case Choice(options=nodes) | Call(operands=nodes, needs="any"):
+                asked = [self._may_be(each) for each in nodes]
+                return f"({' or '.join(asked)})" if all(asked) else ""
+            case Call(operands=nodes, needs="all"):
+                return " and ".join(filter(None, (self._may_be(each) for each in nodes)))
+            case If(value=value, test=test, then=then, otherwise=otherwise):
+                without = then if test and test(MISSING) else otherwise
+                return self._may_be(value) if without == NOTHING else ""
+        return ""
 
     def _constant(self, value: Any) -> str:
         is_plain = value is None or isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < _SMALL)
@@ -185,7 +202,7 @@ class _Function:
         mapping's spellings are absent.
         """
         parts = []
-        for parent, group in groupby(zip(node.options, node.about, strict=True), key=_parent_keys):
+        for parent, group in groupby(zip(node.options, node.about, strict=True), key=parent_keys):
             name = self._name("v")
             tests = [self._usable(option, name, self._test(node, name, about)) for option, about in group]
             if parent is None:
@@ -224,13 +241,3 @@ class _Function:
         else:  # most values are missing: what the test says of that is asked once, here
             condition = f"({self._bound(node.test)}({name}) if {is_there} else {bool(node.test(MISSING))})"
         return f"({self._expression(node.then)} if {condition} else {self._expression(node.otherwise)})"
-
-
-def _parent_keys(option: tuple[Node, About]) -> tuple[str, ...] | None:
-    """Return the keys of the object that a path or query asks; None for all else."""
-    match option[0]:
-        case Path(keys=(*above, _)):
-            return tuple(above)
-        case ListPath(under=under):
-            return under
-    return None

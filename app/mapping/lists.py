@@ -28,7 +28,7 @@ def build_array_path(compiler: Compiler, value: Any, at: str) -> Node:
     below = f"{', '.join(places_of(root))}[*]."
     resolve = generate(compiler.compile(shape, f"{at}/1", compiler.wanted.part(below)))
     function = _shaped if isinstance(root, Path | ListPath) else _shaped_within_bounds
-    return Call(function=partial(function, resolve), operands=(TOLD, root))
+    return Call(function=partial(function, resolve), operands=(TOLD, root), needs="all")
 
 
 def _shaped(resolve: Resolver, told: list[PassedOver], root: Any) -> Any:

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from app.values.candidates import PassedOver
 from app.values.placeholders import says_a_text, says_something
@@ -121,8 +121,8 @@ class Call:
 
     function: Callable[..., Any]
     operands: tuple["Node", ...]
-    #: It gives nothing, and need not be called, where none of these paths is there; () where that cannot be said.
-    needs: tuple[Path, ...] = ()
+    #: "all": MISSING results where any operand is MISSING, "any": where all are. Else the function must be asked.
+    needs: Literal["all", "any", "nothing"] = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +153,11 @@ def places_of(node: Node) -> tuple[str, ...]:
     return tuple(dict.fromkeys(place for inner in found for place in places_of(inner)))
 
 
-def asked_of(node: Node) -> tuple[Path, ...]:
-    """Return the paths without any of which a node gives nothing; none where that cannot be said of it."""
-    match node:
-        case Path(keys=(_, *_)):
-            return (node,)
-        case If(value=value, test=test, otherwise=otherwise) if otherwise == NOTHING and not (test and test(MISSING)):
-            return asked_of(value)
-        case Call(needs=needs):
-            return needs
-    return ()
+def parent_keys(option: tuple[Node, About]) -> tuple[str, ...] | None:
+    """Return the keys of the object that an option, a path, asks; None for all else."""
+    match option[0]:
+        case Path(keys=(*above, _)):
+            return tuple(above)
+        case ListPath(under=under):
+            return under
+    return None

@@ -79,7 +79,7 @@ def build_case(compiler: Compiler, value: Any, at: str) -> Node:
     given = compiler.text_or_directive(options.get("value", ""), f"{at}/value")
     if given == Constant(value=""):
         return NOTHING
-    return Call(function=_lower if operator == "lower" else _upper, operands=(given,))
+    return Call(function=_lower if operator == "lower" else _upper, operands=(given,), needs="all")
 
 
 def _lower(value: Any) -> Any:
@@ -172,7 +172,7 @@ def build_prefixed(compiler: Compiler, value: Any, at: str) -> Node:
     given = compiler.text_or_directive(options["value"], f"{at}/value")
     prefix = compiler.text(options["prefix"], f"{at}/prefix") or ""
     drops = _flag(compiler, options, at, "drop")
-    return Call(function=partial(_prefixed, prefix, len(prefix) if drops else 0), operands=(given,))
+    return Call(function=partial(_prefixed, prefix, len(prefix) if drops else 0), operands=(given,), needs="all")
 
 
 def _prefixed(prefix: str, start: int, value: Any) -> Any:

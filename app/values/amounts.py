@@ -97,6 +97,11 @@ class Computed(str):  # noqa: SLOT000 - nearly all have nothing beside the text,
     #: Returns it as computed in a Context, None where nothing can be; None itself where that changes nothing.
     in_context: "Callable[[Context], Computed | None] | None" = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a number and nothing besides: computed of plain numbers."""
+        return not (self.in_context or self.currency or self.dressed)
+
 
 def read_amount(value: Any, context: Context = NO_CONTEXT) -> Amount | None:
     """Read a number, a text that holds one, an object of money, or what was computed; None where there is none.

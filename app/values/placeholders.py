@@ -15,6 +15,7 @@ _NEVER_IN_IDS = ("{{", "[object")
 FIRST_CHARACTERS = frozenset(
     c for c in map(chr, range(0x3001)) if c.isspace() or c.lower() in {w[0] for w in PLACEHOLDERS}
 )
+_FIRST_OF_NO_IDS = FIRST_CHARACTERS | {first for word in _NO_IDS for first in (word[0], word[0].upper())}
 
 
 def says_nothing(value: Any) -> bool:
@@ -53,5 +54,7 @@ def is_no_id(text: str) -> bool:
     >>> is_no_id(" Pending "), is_no_id("{{ order.id }}"), is_no_id("0"), is_no_id("00")
     (True, True, True, False)
     """
+    if text and text[0] not in _FIRST_OF_NO_IDS and "{" not in text and "[" not in text:  # nearly every id
+        return False
     word = text.strip().lower()
     return not word or word in _NO_IDS or any(part in word for part in _NEVER_IN_IDS)
