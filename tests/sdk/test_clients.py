@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import rudderstack.analytics
 import segment.analytics
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Route, sync_playwright
 
 from tests import tools
-from tests.sdk.conftest import NODE_PROGRAMS, WRITE_KEY, Door
+from tests.sdk.conftest import CLIENT_S, NODE_PROGRAMS, WRITE_KEY, Door
 
 pytestmark = pytest.mark.xdist_group("sdk")
 
@@ -103,6 +103,31 @@ def test_in_a_browser(page: str, door: Door, shop_url: str) -> None:
         assert event["user_data"]["client_user_agent"] == user_agent
         # The browser does not know its address: the server fills it in.
         assert event["user_data"]["client_ip_address"] == VISITOR
+
+
+def test_rudderstacks_browser_sdk_tries_again_with_headers_of_its_own(door: Door, shop_url: str) -> None:
+    asked: list[dict[str, str]] = []
+
+    def fail_once(route: Route) -> None:
+        asked.append(route.request.headers)
+        if len(asked) == 1:
+            route.fulfill(status=503, headers={"access-control-allow-origin": "*"})
+        else:
+            route.continue_()
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=tools.chromium(playwright), args=["--no-sandbox"])
+        tab = browser.new_page(extra_http_headers={"x-forwarded-for": VISITOR})
+        tab.route("**/v1/track", fail_once)
+        tracked = f"{door.url}/v1/track"
+        with tab.expect_response(lambda answer: answer.url == tracked and answer.ok, timeout=CLIENT_S * 1_000):
+            tab.goto(f"{shop_url}/rudder.html?server={door.url}&key={WRITE_KEY}")
+            sent = tab.evaluate("window.sent")
+        browser.close()
+
+    door.arrives(sent["track"], "add_to_cart")
+    assert "rsa-retry-attempt" not in asked[0]
+    assert asked[-1]["rsa-retry-attempt"] == "1"
 
 
 def test_a_client_with_a_revoked_write_key_is_refused(door: Door, new_id: Callable[[], str]) -> None:
