@@ -18,14 +18,17 @@ from app.source.event import Arrival, read_event
 from tests import assembled
 from tests.destination.builders import a_conversion
 from tests.process import ROOT
+from tests.whole.planted import written
 
 NOW = 1_772_640_800.0
 MAPPING = (ROOT / "mappings/report_conversion_event.yaml").read_text("utf-8")
+OF_PEOPLE = ("email", "first_name", "name", "city", "province_code", "address.state", "address.country")
 #: Where the default mapping looks, and what decides whether an event is sent.
 PATHS = [
     *sorted(set(re.findall(r"\$\.([\w.]+)", MAPPING))),
     *("type", "anonymousId", "sentAt", "context.page", "properties.products", "properties.user_data"),
     *("integrations", "integrations.All", "integrations.Pinterest Conversions API"),
+    *(f"{place}.{name}" for place in ("properties.customer", "traits", "properties.shipping") for name in OF_PEOPLE),
     *("context.consent", "context.consent.categoryPreferences", "context.consent.categoryPreferences.ads"),
     *("context.consentManagement", "context.consentManagement.deniedConsentIds"),
 ]
@@ -49,6 +52,7 @@ FIELDS = [
     *(f"custom_data.{name}" for name in ("currency", "value", "content_ids", "contents", "num_items", "order_id")),
     *(f"custom_data.{name}" for name in ("search_string", "opt_out_type", "content_name", "predicted_ltv")),
     *(f"app_info.{name}" for name in ("app_name", "install_time", "window_height")),
+    *("gpc", "person_blocks", "app_name", "device_model", "os_version", "custom_data.content_brand"),
     *(f"device_info.{name}" for name in ("form_factor", "network_type", "os_family", "languages", "battery_level")),
 ]
 
@@ -127,3 +131,81 @@ def test_what_a_field_holds_is_in_no_reason_and_no_warning(field: str, shape: An
 def test_what_is_said_to_be_shown_is_shown(field: str) -> None:
     with pytest.raises(EventInvalid, match="purchased"):
         report_conversion_event(a_conversion(**{field: "purchased"}), now=None)
+
+
+#: Texts that Pinterest gets as somebody wrote them.
+FREE_TEXTS = [
+    *(
+        "app_id",
+        "app_name",
+        "app_version",
+        "device_brand",
+        "device_carrier",
+        "device_model",
+        "device_type",
+        "os_version",
+    ),
+    *("partner_name", "event_source_url", "event_id", "opt_out_type"),
+    *(f"user_data.{name}" for name in ("click_id", "partner_id")),
+    *(
+        f"custom_data.{name}"
+        for name in ("content_name", "content_category", "content_brand", "content_ids", "order_id")
+    ),
+    *(f"custom_data.{name}" for name in ("search_string", "opt_out_type", "contents")),
+    *(
+        f"app_info.{name}"
+        for name in ("app_id", "app_name", "app_package_name", "app_store", "app_version", "user_agent")
+    ),
+    *(f"device_info.{name}" for name in ("brand", "carrier", "kernel_version", "model", "os_name", "os_release_name")),
+    *(f"device_info.{name}" for name in ("os_version", "timezone", "timezone_abbr", "type", "locale")),
+]
+#: Ids and addresses are searched for encoded ones too.
+DECODED = {"event_id", "event_source_url", "custom_data.order_id", "custom_data.search_string"}
+OF_IDS = {
+    "event_id",
+    "custom_data.order_id",
+    "custom_data.content_ids",
+    "user_data.click_id",
+    "user_data.partner_id",
+}
+emails = st.from_regex(r"[a-z]{3,9}(\+tag)?@[a-z]{3,8}\.example", fullmatch=True)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    field=st.sampled_from(FREE_TEXTS),
+    email=emails,
+    around=st.tuples(st.sampled_from(["", "for ", "https://shop.example/?u="]), st.sampled_from(["", " only", "&x=1"])),
+    way=st.sampled_from(sorted(written("a@b.example"))),
+    of_product=st.sampled_from(["id", "item_name", "item_category", "item_brand", "item_brand_id"]),
+)
+def test_no_email_address_leaves_in_a_text(
+    field: str, email: str, around: tuple[str, str], way: str, of_product: str
+) -> None:
+    cut = email.partition("@")[0] + "@"
+    address = written(email)[way if field in DECODED else "percent" if way == "percent" else "plain"]
+    text = around[0] + address + around[1]
+    fields = a_conversion()
+    put(fields, field, {of_product: text} if field == "custom_data.contents" else text)
+
+    event, _ = report_conversion_event(fields, now=None)
+
+    assert address.rstrip("=") not in str(event)
+    assert email not in str(event)
+    assert cut not in str(event), "what is cut is cut after the address has gone"
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    field=st.sampled_from([field for field in FREE_TEXTS if field not in OF_IDS]),
+    phone=st.from_regex(r"\+[1-9][0-9]{2} [0-9]{3} [0-9]{5}", fullmatch=True),
+    of_product=st.sampled_from(["item_name", "item_category", "item_brand"]),
+)
+def test_no_phone_number_leaves_in_a_text_but_an_id(field: str, phone: str, of_product: str) -> None:
+    fields = a_conversion()
+    text = f"call {phone}"
+    put(fields, field, {of_product: text} if field == "custom_data.contents" else text)
+
+    event, _ = report_conversion_event(fields, now=None)
+
+    assert phone not in str(event)

@@ -6,7 +6,7 @@ from typing import Any
 import pycountry
 
 from app.destination.event_time import read_install_time
-from app.destination.free_texts import FreeTextReader, product_id
+from app.destination.free_texts import FreeTextReader
 from app.destination.members import MembersReader
 from app.destination.money import integer_between
 from app.destination.reading import NO_NOTES, Reading, choice_of, flattened, single, text_of
@@ -18,9 +18,9 @@ _MAX_LANGUAGES = 100
 
 read_app_info = MembersReader(
     {
-        "app_id": product_id(200),
+        "app_id": FreeTextReader(200),
         "app_name": FreeTextReader(200),
-        "app_package_name": product_id(200),
+        "app_package_name": FreeTextReader(200),
         "app_store": FreeTextReader(100),
         "app_version": FreeTextReader(100),
         "install_time": read_install_time,

@@ -8,14 +8,14 @@ from app.destination.app_and_device import read_app_info, read_device_info, read
 from app.destination.conversion_rules import ConversionRules
 from app.destination.custom_data import CustomDataReader
 from app.destination.event_time import settled_time
-from app.destination.free_texts import product_id, read_free_text
+from app.destination.free_texts import read_free_text
 from app.destination.members import MembersReader
 from app.destination.money import is_refund, read_currency
 from app.destination.opt_outs import OptOuts
 from app.destination.people import PersonBlock, blocks_of, countries_of
+from app.destination.personal_data import PersonalData
 from app.destination.privacy_flags import read_opt_out, read_permission
-from app.destination.reading import Reader, flattened, read_address, read_boolean, text_of
-from app.destination.redaction import Redactor
+from app.destination.reading import Reader, flattened, read_address, read_boolean
 from app.destination.required import REQUIRED, RequiredReader
 from app.destination.user_data import UserDataReader, missing_identifiers
 from app.destination.warnings import passed_over
@@ -48,7 +48,7 @@ _OPTIONAL: dict[str, Reader] = {
     "partner_name": read_free_text,
     "app_info": read_app_info,
     "device_info": read_device_info,
-    "app_id": product_id(),
+    "app_id": read_free_text,
     "app_name": read_free_text,
     "app_version": read_free_text,
     "device_brand": read_free_text,
@@ -69,7 +69,7 @@ class ReportConversionEvent:
         self._read_custom_data = CustomDataReader(rules)
         optional = _OPTIONAL | {"custom_data": self._read_custom_data}
         self._read = MembersReader(optional, elsewhere=frozenset((*REQUIRED, "user_data", *_READ_LATER)))
-        self._redact = Redactor(rules.redacted_parameters)
+        self._personal_data = PersonalData(rules)
         self._opt_outs = OptOuts(rules)
 
     def __call__(self, fields: dict[str, Any], *, now: float | None) -> tuple[dict[str, Any], list[str]]:
@@ -122,7 +122,7 @@ class ReportConversionEvent:
     ) -> None:
         """Apply the rules that look at more than one field."""
         custom_data: dict[str, Any] = event.get("custom_data", {})
-        self._take_personal_data_out(event, custom_data, fields["user_data"].get("phone"), warnings)
+        warnings += self._personal_data.take_out(event, custom_data, fields["user_data"].get("phone"))
         self._complete_currency(custom_data, fields.get("custom_data"))
         if self._opt_outs.asks_states or "gpc" in fields or "opt_out_type" in custom_data:
             event["custom_data"] = custom_data
@@ -139,26 +139,6 @@ class ReportConversionEvent:
             warnings += take_sdk_out(event)
         if event["action_source"].startswith("app_") and not _app_name(event):
             warnings.append("app_name: missing, Pinterest asks for it with app events")
-
-    def _take_personal_data_out(
-        self, event: dict[str, Any], custom_data: dict[str, Any], phone: Any, warnings: list[str]
-    ) -> None:
-        """Remove personal data from the address and the search."""
-        phones = _digits_of(phone) if phone else ()
-        if "event_source_url" in event and self._clean(event, "event_source_url", phones):
-            warnings.append("event_source_url: personal data taken out")
-        if "search_string" in custom_data and self._clean(custom_data, "search_string", phones):
-            warnings.append("custom_data.search_string: personal data taken out")
-
-    def _clean(self, holder: dict[str, Any], name: str, phones: Sequence[str]) -> bool:
-        """Redact one text in place, out with it where nothing is left; tell whether there was anything to redact."""
-        given: str = holder[name]
-        clean = self._redact(given, phones=phones)
-        if clean.strip():
-            holder[name] = clean
-        else:
-            del holder[name]
-        return clean != given
 
     def _complete_currency(self, custom_data: dict[str, Any], given: Any) -> None:
         """Add the default currency to amounts of which the event does not name any."""
@@ -183,12 +163,6 @@ class ReportConversionEvent:
 def _app_name(event: dict[str, Any]) -> bool:
     """Return whether the event names its app, in either form."""
     return "app_name" in event or "app_name" in event.get("app_info", {})
-
-
-def _digits_of(phone: Any) -> list[str]:
-    """Return the digits of the event's phone numbers, to find them elsewhere."""
-    numbers = ("".join(filter(str.isdecimal, text_of(item) or "")).lstrip("0") for item in flattened(phone))
-    return [digits for digits in numbers if len(digits) >= 7]  # noqa: PLR2004 - shorter ones are anything
 
 
 _by_default = ReportConversionEvent(ConversionRules())

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.destination.reading import NO_NOTES, Reader, Reading, TextReader, flattened
 from app.destination.redaction import redacted_text
-from app.destination.warnings import left_out
+from app.destination.warnings import kind, left_out
 from app.values.hidden_emails import without_plain
 
 #: Longer texts are not remembered, nor more than so many by one reader.
@@ -29,14 +29,16 @@ class FreeTextReader(TextReader):
 
     def __call__(self, value: Any) -> Reading:
         """Read one value."""
-        text, notes = super().__call__(value)
-        if text is None:
+        given, notes = self._text_of(value)
+        if given is None:
             return None, notes
-        clean = self._clean(text)
-        if clean != text:
-            notes = (*notes, ": personal data taken out")
-            return (clean, notes) if clean.strip() else (None, notes)
-        if text is value and len(text) <= _MAX_REMEMBERED:
+        clean = self._clean(given)
+        if not clean.strip():
+            return None, (f": {kind(value)} left out, it is personal data",)
+        text, notes = self._cut(clean, value)
+        if clean != given:
+            return text, (*notes, ": personal data taken out")
+        if type(value) is str and text == value and len(text) <= _MAX_REMEMBERED:
             if len(self.known) >= _MAX_KNOWN:
                 self.known.clear()
             self.known.add(text)

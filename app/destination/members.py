@@ -26,7 +26,8 @@ class MembersReader(ObjectReader):
 
         `at`: where in the action's fields the object stands.
         """
-        self._readers = readers
+        #: By member.
+        self.readers = readers
         self._at = at
         self._elsewhere = elsewhere
         self._known = {name: reader.known for name, reader in readers.items() if isinstance(reader, FreeTextReader)}
@@ -39,7 +40,7 @@ class MembersReader(ObjectReader):
         sent: dict[str, Any] = {}
         notes: list[str] = []
         unknown = []
-        readers, known = self._readers, self._known
+        readers, known = self.readers, self._known
         for name, given in value.items():
             if given.__class__ is str:
                 if given in known.get(name, ()):  # nearly every text

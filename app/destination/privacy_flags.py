@@ -13,6 +13,8 @@ from app.values.flags import read_flag, said
 
 #: The flag of privacy laws that Pinterest knows: Limited Data Processing.
 LDP = "LDP"
+#: What a flag looks like; all else could be anybody's words.
+_FLAG = re.compile(r"(?!(?:\D*\d){7})\w[\w.-]{0,39}", re.ASCII)
 _SEPARATORS = re.compile(r"[,;\s]+")
 #: Words that say nothing anywhere else, and a yes or no: none of them is a flag of a privacy law.
 _NO_FLAG = re.compile(r"(?<![^,;\s])(?:null|undefined|none|nan|n/a|\(not set\)|true|yes|1)(?![^,;\s])", re.IGNORECASE)
@@ -61,8 +63,9 @@ def read_opt_out_type(value: Any) -> Reading:
             unreadable = True
             continue
         readable = _NO_FLAG.sub("", text)
-        found = [LDP if flag.upper() == LDP else flag for flag in _SEPARATORS.split(readable) if flag]
-        unreadable = unreadable or readable != text or not found
+        words = [word for word in _SEPARATORS.split(readable) if word]
+        found = [LDP if word.upper() == LDP else word for word in words if _FLAG.fullmatch(word)]
+        unreadable = unreadable or readable != text or not found or len(found) < len(words)
         flags |= dict.fromkeys(found)
     if unreadable:
         flags.setdefault(LDP)

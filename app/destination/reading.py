@@ -82,11 +82,20 @@ class TextReader:
             and len(value) <= self._max_length
         ):  # nearly every text
             return value, NO_NOTES
+        text, notes = self._text_of(value)
+        return (None, notes) if text is None else self._cut(text, value)
+
+    def _text_of(self, value: Any) -> tuple[str | None, Notes]:
+        """Return the text that a value holds; None, and why, where it holds none."""
         text = text_of(single(value))
         if text is None:
             return None, (left_out(value, "a text is expected"),)
         if says_nothing(text):
             return None, (left_out(value, "it is blank or a placeholder"),)
+        return text, NO_NOTES
+
+    def _cut(self, text: str, value: Any) -> tuple[str, Notes]:
+        """Cut what is too long."""
         if len(text) > self._max_length:
             return text[: self._max_length], (f": {kind(value)} cut to {self._max_length} characters",)
         return text, NO_NOTES

@@ -13,6 +13,7 @@ from app.destination.reading import NO_NOTES, Reading, flattened, text_of, usabl
 from app.destination.user_field import USER_FIELDS
 from app.destination.warnings import kind, left_out, unknown_members
 from app.values.candidates import Candidates, one_place_only
+from app.values.hidden_emails import holds_email
 from app.values.ip_addresses import public_address
 from app.values.user_agents import is_server_library
 
@@ -184,9 +185,9 @@ def _plain(rule: Callable[[str], Digest]) -> _Way:
     return usable
 
 
-def _as_it_is(text: str) -> Digest:
-    """Take any text."""
-    return text, ""
+def _pseudonym(text: str) -> Digest:
+    """Take an id that is no person's address."""
+    return (None, "it holds an e-mail address") if holds_email(text) else (text, "")
 
 
 def _user_agent(text: str) -> Digest:
@@ -207,6 +208,6 @@ def _country_among(given: Any, candidates: Candidates) -> str | None:
 PLAIN_WAYS: Mapping[str, Callable[[str], Digest]] = {
     "client_ip_address": public_address,
     "client_user_agent": _user_agent,
-    "click_id": _as_it_is,
-    "partner_id": _as_it_is,
+    "click_id": _pseudonym,
+    "partner_id": _pseudonym,
 }

@@ -1,14 +1,18 @@
 """The shipped catalog, and events that say only what differs."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from app.catalog import Catalog
-from app.destination import report_conversion_event
+from app.catalog.compile import compile_catalog
+from app.destination import ConversionRules, ReportConversionEvent, report_conversion_event
 from tests.assembled import shipped_catalog
+from tests.process import ROOT
 
+MAPPINGS = ROOT / "mappings"
 Make = Callable[..., dict[str, Any]]
 
 
@@ -37,5 +41,46 @@ def sent_of(fields_of: Make) -> Make:
     def make(preset: str = "Order Completed", *, context: dict[str, Any] | None = None, **event: Any) -> dict[str, Any]:
         known = {"ip": "203.0.113.7", "userAgent": "Mozilla/5.0"} | (context or {})
         return report_conversion_event(fields_of(preset, context=known, **event), now=None)[0]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def told_by(fields_of: Make) -> Callable[..., list[str]]:
+    """`told_by(preset, properties=..., context=...)` gives the warnings about an event with IP and user agent."""
+
+    def make(preset: str = "Order Completed", *, context: dict[str, Any] | None = None, **event: Any) -> list[str]:
+        known = {"ip": "203.0.113.7", "userAgent": "Mozilla/5.0"} | (context or {})
+        return report_conversion_event(fields_of(preset, context=known, **event), now=None)[1]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def compiled() -> Make:
+    """`compiled(mapping, event)` gives the Pinterest event that a lead's preset with this mapping makes of an event."""
+    action = {"report_conversion_event.yaml": (MAPPINGS / "report_conversion_event.yaml").read_text("utf-8")}
+
+    def make(mapping: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
+        preset = {"name": "P", "subscribe": 'type = "track"', "action": "report_conversion_event"}
+        text = json.dumps(preset | {"mapping": {"event_name": "lead"} | mapping})
+        catalog = compile_catalog({"p.yaml": text}, action)
+        known = {"type": "track", "messageId": "m-1", "timestamp": "2026-11-25T10:15:00.000Z"}
+        context = {"ip": "203.0.113.7", "userAgent": "Mozilla/5.0"}
+        return report_conversion_event(
+            catalog.presets[0].mapping.resolve({**known, "context": context, **event}), now=None
+        )[0]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def limited(fields_of: Make) -> Make:
+    """`limited(properties=..., context=...)` gives the Pinterest event of an order where California has a law."""
+    build = ReportConversionEvent(ConversionRules(ldp_states=frozenset({"CA"})))
+
+    def make(*, context: dict[str, Any] | None = None, **event: Any) -> dict[str, Any]:
+        known = {"ip": "203.0.113.7", "userAgent": "Mozilla/5.0"} | (context or {})
+        return build(fields_of(context=known, **event), now=None)[0]
 
     return make

@@ -2,6 +2,7 @@
 
 import html
 import json
+from base64 import b64encode, urlsafe_b64encode
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -24,7 +25,23 @@ MALFORMED = {
     "country": "Republic of Quaggia",
     "gender": "quaggish",
 }
-PLANTED = (EMAIL, PHONE, FIRST_NAME, LAST_NAME, DATE_OF_BIRTH, CITY, EXTERNAL_ID, ADVERTISING_ID, *MALFORMED.values())
+#: A token whose claims name the person.
+TOKEN = ".".join(
+    urlsafe_b64encode(part.encode()).decode().rstrip("=")
+    for part in ('{"alg":"HS256"}', json.dumps({"name": f"{FIRST_NAME} {LAST_NAME}"}), "signature-of-nobody")
+)
+PLANTED = (
+    EMAIL,
+    PHONE,
+    FIRST_NAME,
+    LAST_NAME,
+    DATE_OF_BIRTH,
+    CITY,
+    EXTERNAL_ID,
+    ADVERTISING_ID,
+    TOKEN,
+    *MALFORMED.values(),
+)
 _MIN_DIGITS = 8
 
 #: The person as traits, with what is too common to be searched for.
@@ -68,7 +85,29 @@ def forms(value: str) -> set[bytes]:
     texts |= {text.lower() for text in texts} | {text.upper() for text in texts}
     written = {text for each in texts for text in (each, _escaped(each), quote(each), quote_plus(each))}
     written |= {html.escape(each) for each in texts}
+    if value == EMAIL:
+        written |= encoded(EMAIL)
     return {text.encode().lower() for text in written}
+
+
+def encoded(text: str) -> set[str]:
+    """Every way in which base64 or hex may hold a text, wherever in the encoded text it begins."""
+    found = {text.encode().hex()}
+    for before in range(3):  # the first and the last characters hold parts of what stands beside it
+        whole = b64encode(b"." * before + text.encode() + b"...").decode()
+        found.add(whole[0 if before == 0 else 4 : -8])
+    return found
+
+
+def written(email: str) -> dict[str, str]:
+    """Ways in which programs write an address into ids and URLs."""
+    return {
+        "plain": email,
+        "percent": quote(email),
+        "base64": b64encode(email.encode()).decode(),
+        "base64url": urlsafe_b64encode(f"u:{email}".encode()).decode().rstrip("="),
+        "hex": email.encode().hex(),
+    }
 
 
 def _escaped(text: str) -> str:
@@ -86,6 +125,37 @@ def track(message_id: str, event: str = "Order Completed", **changes: Any) -> di
         "properties": properties,
         **changes,
     }
+
+
+def ids() -> list[dict[str, Any]]:
+    """Events whose ids hold the address, each in another way and place."""
+    marked = [track(f"id-{way}-{text}", properties={"order_id": f"o-{way}"}) for way, text in written(EMAIL).items()]
+    for way, text in written(EMAIL).items():
+        own = {"order_id": f"order {text}", "event_id": f"{text}-{way}", "checkout_id": f"c-{text}"}
+        marked.append(track(f"ids-{way}", properties=own))
+    return marked
+
+
+def texts() -> list[dict[str, Any]]:
+    """Events whose free texts and address hold the person, in whatever way each may."""
+    note = f"for {EMAIL}, {PHONE} only"
+    product = {"product_id": f"P-{EMAIL}", "name": note, "category": note, "brand": note, "price": 1}
+    told = {"products": [product], "content_name": note, "content_category": note, "content_brand": note}
+    content = {"content_ids": [f"P-{EMAIL}"], "opt_out_type": EMAIL, "partner_id": EMAIL, "click_id": EMAIL}
+    device = {"manufacturer": note, "brand": note, "model": note, "type": note, "advertisingId": ADVERTISING_ID}
+    of_device = {"device": device, "os": {"name": note, "version": note}, "network": {"carrier": note}}
+    of_app = {"app": {"name": note, "version": note, "namespace": note, "id": f"app-{EMAIL}"}, "timezone": note}
+    urls = [f"https://shop.example/u/{text}/?u={text}&x=1#{text}" for text in written(EMAIL).values()]
+    named = "&".join(f"{name}={FIRST_NAME}" for name in ("name", "fullname", "customer[name]"))
+    urls.append(f"https://shop.example/{TOKEN}/?{named}&access_token={TOKEN}&t={TOKEN}")
+    return [
+        track("texts-products", properties=told),
+        track("texts-content", properties=content),
+        track("texts-product", "Product Viewed", properties=product | {"search_string": note}),
+        track("texts-device", "Application Opened", context={**WHO, **of_device, **of_app, "os": {"name": "iOS"}}),
+        track("texts-app", context={**WHO, **of_device, **of_app, "locale": note}),
+        *(track(f"texts-url-{n}", context={**WHO, "page": {"url": url}}) for n, url in enumerate(urls)),
+    ]
 
 
 def events() -> list[Any]:
@@ -106,6 +176,8 @@ def events() -> list[Any]:
         track("delivered-opened", "Application Opened", context={**in_context, "os": {"name": "iOS"}}),
         {**track("delivered-page"), "type": "page", "name": "Account", "properties": {"url": URL, "title": "Account"}},
         track("delivered-warnings", properties={"user_data": {**MALFORMED, "hashed_maids": ADVERTISING_ID}}),
+        *ids(),
+        *texts(),
         *(track(f"reject-{number}", context=in_context, properties=PERSON) for number in range(2)),
         # duplicates: one of the same event, one of the same order
         track("delivered-traits", context=in_context),

@@ -6,14 +6,17 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
+import psycopg
 import pytest
+from psycopg import sql
 
 from tests.process import Server
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, until_settled
-from tests.whole.planted import EMAIL, PHONE, PLANTED, events, forms
+from tests.whole.planted import EMAIL, PHONE, PLANTED, events, forms, ids
 
 #: What Pinterest takes hashed and what is too common to be searched for is looked at field by field.
 HASHED = ("em", "ph", "ge", "db", "ln", "fn", "ct", "st", "zp", "country", "external_id", "hashed_maids")
@@ -31,9 +34,10 @@ PAGES = (
 class Haystack:
     """All that a server shows or leaves behind, by where it was found."""
 
-    def __init__(self, client: httpx.Client, folder: Path) -> None:
+    def __init__(self, client: httpx.Client, folder: Path, outbox_url: str) -> None:
         self._client = client
         self._folder = folder
+        self._outbox_url = outbox_url
 
     def deliveries(self) -> list[dict[str, Any]]:
         """Every delivery with its history and its payload."""
@@ -44,7 +48,8 @@ class Haystack:
         """Read everything there is now: pages and answers first, then the files that they may have changed."""
         found = {address: self._page(address) for address in (*PAGES, *self._addresses())}
         files = [path for path in self._folder.rglob("*") if path.is_file()]
-        return found | {str(path.relative_to(self._folder)): path.read_bytes() for path in files}
+        found |= {str(path.relative_to(self._folder)): path.read_bytes() for path in files}
+        return found | (tables(self._outbox_url) if self._outbox_url.startswith("postgres") else {})
 
     def _addresses(self) -> Iterator[str]:
         for each in self.deliveries():
@@ -52,13 +57,32 @@ class Haystack:
             yield f"/api/deliveries/{each['delivery_id']}"
         for event in events():
             if isinstance(event, dict):
-                yield f"/console/message?id={event['messageId']}"
-                yield f"/api/messages/{event['messageId']}"
+                yield f"/console/message?id={_quoted(event)}"
+                yield f"/api/messages/{_quoted(event)}"
 
     def _page(self, address: str) -> bytes:
         answer = self._client.get(address)
         assert answer.status_code == httpx.codes.OK, f"{address}: {answer.status_code}"
         return answer.content
+
+
+def _quoted(event: dict[str, Any]) -> str:
+    """Return an event's message id as it stands in a URL."""
+    return quote(event["messageId"], safe="")
+
+
+def tables(url: str) -> dict[str, bytes]:
+    """Every row of every table of a database, by table."""
+    found = {}
+    with psycopg.connect(url) as connection:
+        listed = connection.execute(
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        ).fetchall()
+        for name in listed:
+            rows = connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(*name))).fetchall()
+            values = (value if isinstance(value, bytes) else str(value).encode() for row in rows for value in row)
+            found[f"table {'.'.join(name)}"] = b"\n".join(values)
+    return found
 
 
 def leaks(found: dict[str, bytes]) -> list[tuple[str, str]]:
@@ -107,7 +131,7 @@ def test_planted_values_are_nowhere(
     settings = {**pinterest.settings, "outbox_url": outbox_url, "log_level": "debug", "retry_base_s": 0.1}
     server = start_server(**settings, consent_categories="Advertising", batch_max_events=4, max_calls_in_flight=1)
     with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
-        found = _everything_there_ever_was(server, client, Haystack(client, tmp_path), pinterest)
+        found = _everything_there_ever_was(server, client, Haystack(client, tmp_path, outbox_url), pinterest)
     assert leaks(found) == []
     looked_at = sum(map(len, found.values()))
     record_figure(
@@ -123,6 +147,8 @@ def _everything_there_ever_was(
     found = _named("answers", post_everything(client))
     pending = haystack.look()
     assert EMAIL_DIGEST.encode() in b"".join(pending[name] for name in pending if not name.startswith("/"))
+    asked = {event["messageId"]: client.get(f"/api/messages/{_quoted(event)}").json() for event in ids()}
+    assert [message_id for message_id, found in asked.items() if not found["deliveries"]] == []
     sent = list(digests(haystack.deliveries()))
     assert {name for name, _ in sent} == set(HASHED)
     assert [(name, value) for name, value in sent if not DIGEST.fullmatch(value)] == []

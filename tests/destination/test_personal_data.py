@@ -1,0 +1,93 @@
+"""Personal data in the texts of an event is taken out, and told; the rest of the text stays."""
+
+from typing import Any
+
+import pytest
+
+from app.destination.app_and_device import read_app_info, read_device_info
+from app.destination.conversion_event import report_conversion_event
+from app.destination.free_texts import FreeTextReader, read_free_text
+from app.destination.members import MembersReader
+from app.destination.personal_data import FREE_TEXTS
+from tests.destination.builders import NOW, a_conversion
+from tests.test_planted import put
+
+NUMBER = "+49 1579 2386417"
+
+
+def built(path: str, text: Any, **user_data: Any) -> tuple[Any, list[str]]:
+    """Return what is sent of a text that stands at a path, and the warnings."""
+    fields = a_conversion(user_data={"email": "a@b.co"} | user_data)
+    put(fields, path, text)
+    event, warnings = report_conversion_event(fields, now=NOW)
+    value: Any = event
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value, warnings
+
+
+@pytest.mark.parametrize(
+    ("what", "path", "text", "sent"),
+    [
+        ("an address in a name", "custom_data.content_name", "Chair for jane@shop.example", "Chair for "),
+        ("a number in a name", "custom_data.content_name", f"Chair, call {NUMBER}", "Chair, call "),
+        ("in a category", "custom_data.content_category", "gifts of jane%40shop.example", "gifts of "),
+        ("in a brand", "custom_data.content_brand", "jane@shop.example Ltd", " Ltd"),
+        ("in the name of an app", "app_name", "Shop of jane@shop.example", "Shop of "),
+        ("in the text of a device", "device_info.model", f"Phone {NUMBER}", "Phone "),
+        ("in the version of a system", "os_version", "18 (jane@shop.example)", "18 ()"),
+        ("in an id of a product", "custom_data.content_ids", ["P-jane@shop.example", "P-2"], ["P-2"]),
+        ("a text that is nothing else", "app_name", "jane@shop.example", None),
+        ("before it is cut", "device_info.timezone", f"{'x' * 30} jane@shop.example", "x" * 30 + " "),
+    ],
+)
+def test_addresses_and_numbers_are_taken_out(what: str, path: str, text: Any, sent: Any) -> None:
+    value, warnings = built(path, text)
+
+    assert value == sent, what
+    assert [warning for warning in warnings if warning.startswith(path) and "personal data" in warning], warnings
+
+
+def test_digits_in_ids_of_products_are_no_phone_number() -> None:
+    contents = [{"id": NUMBER, "item_brand_id": NUMBER}]
+
+    assert built("custom_data.contents", contents)[0] == contents
+    assert built("custom_data.content_ids", [NUMBER])[0] == [NUMBER]
+
+
+@pytest.mark.parametrize("path", ["custom_data.content_name", "app_name", "app_info.app_name", "device_info.model"])
+@pytest.mark.parametrize("written", ["1579-2386417", "01579.2386417", "15792386417"])
+def test_the_number_of_the_person_is_found_in_any_form(path: str, written: str) -> None:
+    value, warnings = built(path, f"call {written}", phone=NUMBER)
+
+    assert "238" not in value
+    assert f"{path}: personal data taken out" in warnings
+    assert built(path, f"call {written}")[0] == f"call {written}", "nobody's number is not guessed"
+
+
+def test_the_number_of_the_person_is_found_in_products() -> None:
+    value, warnings = built("custom_data.contents", [{"id": "P"}, {"item_name": "call 15792386417"}], phone=NUMBER)
+
+    assert value == [{"id": "P"}, {"item_name": "call "}]
+    assert "custom_data.contents[1].item_name: personal data taken out" in warnings
+
+
+def test_every_reader_of_free_texts_of_app_and_device_is_known() -> None:
+    for read in (read_app_info, read_device_info):
+        assert isinstance(read, MembersReader)
+        assert {name for name, reader in read.readers.items() if isinstance(reader, FreeTextReader)} <= FREE_TEXTS
+
+
+def test_what_is_remembered_of_texts_is_bounded_and_short() -> None:
+    read = FreeTextReader()
+    for number in range(20_000):
+        read(f"text {number}")
+    read("x" * 1_000)
+
+    assert 0 < len(read.known) <= 8_192
+    assert "x" * 1_000 not in read.known
+
+
+def test_what_holds_personal_data_is_not_remembered() -> None:
+    for _ in range(2):
+        assert read_free_text("call jane@shop.example") == ("call ", (": personal data taken out",))

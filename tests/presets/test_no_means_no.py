@@ -1,0 +1,148 @@
+"""A no is found wherever an event says it, and wins over a yes that stands elsewhere."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import pytest
+
+from app.destination import report_conversion_event
+from tests.presets.conftest import Make
+from tests.presets.test_defaults import only
+
+MAID = "7A3CBEA0-BDF5-11E4-8DFC-AA07A5B093DB"
+#: Each place where an event may refuse tracking, with a value that is a no and one that is a yes.
+PLACES: dict[str, tuple[Any, Any]] = {
+    **{
+        f"{where}.{name}": (True, False)
+        for where in ("properties", "context", "context.traits", "traits")
+        for name in ("opt_out", "optOut")
+    },
+    "context.device.adTrackingEnabled": (False, True),
+    "context.device.attTrackingStatus": (2, 3),
+}
+
+
+def merged(*events: dict[str, Any]) -> dict[str, Any]:
+    """Lay objects over each other."""
+    result: dict[str, Any] = {}
+    for event in events:
+        for key, value in event.items():
+            under = result.get(key)
+            result[key] = merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return result
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_no_in_any_one_place_opts_out(place: str, sent_of: Make) -> None:
+    no, yes = PLACES[place]
+
+    assert sent_of(**only(place, no)).get("opt_out") is True
+    assert sent_of(**only(place, yes)).get("opt_out") is False
+    assert sent_of(**only(place, "maybe")).get("opt_out") is True
+    assert sent_of(**only(place, "undefined")).get("opt_out") is True
+    assert [sent_of(**only(place, nothing)).get("opt_out") for nothing in (None, "", " ")] == [None, None, None]
+
+
+@pytest.mark.parametrize(("place", "other"), [pair for pair in product(PLACES, PLACES) if pair[0] != pair[1]])
+def test_a_no_in_one_place_wins_over_a_yes_in_another(place: str, other: str, sent_of: Make) -> None:
+    event = merged(only(place, PLACES[place][0]), only(other, PLACES[other][1]))
+
+    assert sent_of(**event)["opt_out"] is True
+
+
+def test_what_is_overruled_is_told(told_by: Callable[..., list[str]]) -> None:
+    told = told_by(properties={"opt_out": False, "optOut": True})
+
+    assert "opt_out: true is sent, since the event says so in one place and the contrary in another" in told
+
+
+@pytest.mark.parametrize(
+    ("what", "device", "opt_out", "allowed", "has_maid"),
+    [
+        ("not determined", {"attTrackingStatus": 0}, True, False, False),
+        ("restricted", {"attTrackingStatus": 1}, True, False, False),
+        ("denied", {"attTrackingStatus": 2}, True, False, False),
+        ("permission", {"attTrackingStatus": 3}, False, True, True),
+        ("permission as a text", {"attTrackingStatus": "3"}, False, True, True),
+        ("what cannot be read", {"attTrackingStatus": "authorised"}, True, False, False),
+        ("a yes that is no status", {"attTrackingStatus": True}, True, False, False),
+        ("nothing", {"attTrackingStatus": None}, None, None, False),
+        ("both say yes", {"attTrackingStatus": 3, "adTrackingEnabled": True}, False, True, True),
+        ("denied beside a yes", {"attTrackingStatus": 2, "adTrackingEnabled": True}, True, False, False),
+        ("permission beside a no", {"attTrackingStatus": 3, "adTrackingEnabled": False}, True, False, False),
+        ("a no alone", {"adTrackingEnabled": False}, True, False, False),
+        ("a yes alone", {"adTrackingEnabled": "yes"}, False, True, True),
+    ],
+)
+def test_the_status_of_app_tracking_transparency(
+    what: str,
+    device: dict[str, Any],
+    opt_out: bool | None,  # noqa: FBT001 - a column
+    allowed: bool | None,  # noqa: FBT001 - a column
+    has_maid: bool,  # noqa: FBT001 - a column
+    sent_of: Make,
+) -> None:
+    sent = sent_of("Application Opened (iOS)", context={"device": device | {"advertisingId": MAID}})
+
+    assert sent.get("opt_out") is opt_out, what
+    assert sent.get("advertiser_tracking_enabled") is allowed
+    assert ("hashed_maids" in sent["user_data"]) is has_maid
+
+
+@pytest.mark.parametrize(
+    ("device", "has_maid"), [({}, True), ({"adTrackingEnabled": True}, True), ({"adTrackingEnabled": False}, False)]
+)
+def test_a_no_of_the_device_holds_for_advertising_ids_that_the_event_names_itself(
+    device: dict[str, Any],
+    has_maid: bool,  # noqa: FBT001 - a column
+    sent_of: Make,
+) -> None:
+    sent = sent_of(properties={"user_data": {"hashed_maids": MAID}}, context={"device": device})
+
+    assert ("hashed_maids" in sent["user_data"]) is has_maid
+
+
+@pytest.mark.parametrize(
+    ("what", "event", "opt_out"),
+    [
+        ("the header of a browser", {"context": {"gpc": "1"}}, True),
+        ("a flag of the event", {"context": {"gpc": True}}, True),
+        ("the header beside a yes of the event", {"context": {"gpc": [False, "1"]}}, True),
+        ("what cannot be read", {"context": {"gpc": "?"}}, True),
+        ("a context that is no object", {"gpc": "1", "context": "text"}, True),
+        ("not lifted by an opt-out that is none", {"context": {"gpc": "1", "optOut": False}}, True),
+        ("no", {"context": {"gpc": "0"}}, None),
+        ("nothing", {"context": {"gpc": ""}}, None),
+    ],
+)
+def test_global_privacy_control_is_a_no(what: str, event: dict[str, Any], opt_out: Any, fields_of: Make) -> None:
+    fields = fields_of(**event)
+    sent, _ = report_conversion_event(fields | {"user_data": {"email": "a@b.co"}}, now=None)
+
+    assert sent.get("opt_out") is opt_out, what
+    assert "gpc" not in sent
+
+
+@pytest.mark.parametrize(
+    "place", ["properties.opt_out_type", "properties.optOutType", "context.opt_out_type", "context.optOutType"]
+)
+def test_flags_of_privacy_laws_are_read_in_every_place(place: str, sent_of: Make) -> None:
+    event = merged(only("properties.opt_out_type", "X"), only(place, "ldp"))
+
+    assert "LDP" in sent_of(**event)["custom_data"]["opt_out_type"]
+
+
+@pytest.mark.parametrize(
+    ("what", "event"),
+    [
+        (name, merged(only(f"{place}.country", "US"), only(f"{place}.{name}", "California")))
+        for place in ("traits", "context.traits.address", "properties.billing", "properties.shipping_address")
+        for name in ("state", "region", "province", "province_code", "region_code")
+    ],
+)
+def test_a_listed_state_is_found_in_every_spelling_and_place(what: str, event: dict[str, Any], limited: Make) -> None:
+    sent = limited(**event)
+
+    assert sent["custom_data"]["opt_out_type"] == "LDP", what
+    assert ("st" in sent["user_data"]) or sent["opt_out"] is True

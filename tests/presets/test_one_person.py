@@ -1,0 +1,238 @@
+"""Names and the address of an event are one person's: the buyer's, and never of somebody whose order it is not."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from tests.presets.conftest import Make
+
+ADA = {"first_name": "Ada", "last_name": "Miller"}
+BOB = {"first_name": "Bob", "last_name": "Stone"}
+BERLIN = {"city": "Berlin", "country": "DE"}
+PARIS = {"city": "Paris", "country": "FR"}
+EMAIL = "ada@shop.example"
+OTHER = "bob@shop.example"
+
+
+def told_of(user_data: dict[str, Any]) -> tuple[str, str]:
+    """Return whose name and which city is sent, in words."""
+    names = {sha256(name.encode()).hexdigest(): name for name in ("ada", "bob", "miller", "stone", "berlin", "paris")}
+    read = {wire: "+".join(names[digest] for digest in user_data.get(wire, ())) for wire in ("fn", "ln", "ct")}
+    return " ".join(filter(None, (read["fn"], read["ln"]))), read["ct"]
+
+
+@pytest.mark.parametrize(
+    ("what", "event", "name", "city"),
+    [
+        ("nothing", {}, "", ""),
+        ("flat properties", {"properties": ADA | BERLIN}, "ada miller", "berlin"),
+        ("an address in the properties", {"properties": {"address": BERLIN}}, "", "berlin"),
+        ("the customer", {"properties": {"customer": ADA | {"default_address": BERLIN}}}, "ada miller", "berlin"),
+        ("traits of the context", {"context": {"traits": ADA | {"address": BERLIN}}}, "ada miller", "berlin"),
+        ("traits", {"traits": ADA | BERLIN}, "ada miller", "berlin"),
+        ("billing", {"properties": {"billing": ADA | BERLIN}}, "ada miller", "berlin"),
+        ("a billing address", {"properties": {"billing_address": ADA | BERLIN}}, "ada miller", "berlin"),
+        ("`user_data` comes first", {"properties": BOB | PARIS | {"user_data": ADA | BERLIN}}, "ada miller", "berlin"),
+        ("flat properties before the customer", {"properties": ADA | {"customer": BOB}}, "ada miller", ""),
+        ("the customer before traits", {"properties": {"customer": ADA}, "traits": BOB}, "ada miller", ""),
+        ("traits before billing", {"properties": {"billing": BOB}, "traits": ADA}, "ada miller", ""),
+        (
+            "names of one block, the address of another",
+            {"properties": {"customer": ADA}, "traits": BERLIN},
+            "ada miller",
+            "berlin",
+        ),
+        ("a first name alone is not completed", {"properties": {"first_name": "Ada"}, "traits": BOB}, "ada", ""),
+        ("a country alone is not completed", {"properties": {"country": "DE"}, "traits": PARIS}, "", ""),
+        ("what says nothing is no block", {"properties": {"first_name": "(not set)"}, "traits": ADA}, "ada miller", ""),
+        ("what cannot be read is none", {"properties": {"city": "---"}, "traits": BERLIN}, "", "berlin"),
+        ("nor is an object", {"properties": {"first_name": {"a": 1}}, "traits": ADA}, "ada miller", ""),
+        ("RudderStack's spellings", {"traits": {"firstname": "Ada", "lastname": "Miller"}}, "ada miller", ""),
+        ("a whole name of two words", {"traits": {"name": " Ada  Miller "}}, "ada miller", ""),
+        ("in the context too", {"context": {"traits": {"name": "Ada Miller"}}}, "ada miller", ""),
+        ("a whole name of three words is not split", {"traits": {"name": "Ada B. Miller"}}, "", ""),
+        ("nor is one of one word", {"traits": {"name": "Ada"}}, "", ""),
+        ("its parts come before the whole", {"traits": ADA | {"name": "Bob Stone"}}, "ada miller", ""),
+        ("the name of a product is no person's", {"properties": {"name": "Ada Miller"}}, "", ""),
+        (
+            "a block with the buyer's e-mail address",
+            {"properties": {"email": EMAIL, "customer": ADA | {"email": "Ada@Shop.example "}}},
+            "ada miller",
+            "",
+        ),
+        (
+            "a block with another e-mail address is somebody else's",
+            {"properties": {"email": EMAIL, "customer": BOB | PARIS | {"email": OTHER}}, "traits": ADA | BERLIN},
+            "ada miller",
+            "berlin",
+        ),
+        (
+            "an address that is none says nothing of whose it is",
+            {"properties": {"email": EMAIL, "customer": ADA | {"email": "guest"}}},
+            "ada miller",
+            "",
+        ),
+        (
+            "an e-mail address of another spelling",
+            {"properties": {"user_data": {"email": EMAIL}}, "traits": BOB | {"user_email": OTHER}},
+            "",
+            "",
+        ),
+        ("the recipient of a gift", {"properties": {"email": EMAIL, "shipping": BOB | PARIS}}, "", ""),
+        ("an address to send to, of nobody", {"properties": {"email": EMAIL, "shipping_address": PARIS}}, "", ""),
+        (
+            "the buyer's name on the parcel",
+            {"properties": ADA | {"email": EMAIL, "shipping_address": ADA | BERLIN}},
+            "ada miller",
+            "berlin",
+        ),
+        (
+            "the buyer's name in other letters",
+            {"properties": ADA | {"shippingAddress": {"firstName": "ADA ", "lastName": "Miller"} | BERLIN}},
+            "ada miller",
+            "berlin",
+        ),
+        (
+            "the buyer's name as a whole",
+            {"properties": {"email": EMAIL, "shipping": {"name": "Ada Miller"} | BERLIN}, "traits": ADA},
+            "ada miller",
+            "berlin",
+        ),
+        (
+            "half of the buyer's name",
+            {"properties": ADA | {"shipping": {"first_name": "Ada"} | PARIS}},
+            "ada miller",
+            "",
+        ),
+        ("another name", {"properties": ADA | {"email": EMAIL, "shipping": BOB | PARIS}}, "ada miller", ""),
+        (
+            "the buyer's e-mail address on the parcel",
+            {"properties": {"email": EMAIL, "shipping": ADA | BERLIN | {"email": EMAIL}}},
+            "ada miller",
+            "berlin",
+        ),
+        (
+            "another e-mail address, though the name is the same",
+            {"properties": ADA | {"email": EMAIL, "shipping": ADA | PARIS | {"email": OTHER}}},
+            "ada miller",
+            "",
+        ),
+        (
+            "the buyer's e-mail address beside another name: a gift",
+            {"properties": ADA | {"email": EMAIL, "shipping": BOB | PARIS | {"email": EMAIL}}},
+            "ada miller",
+            "",
+        ),
+        (
+            "several people, each an object",
+            {"properties": {"user_data": [{"email": EMAIL} | ADA, {"email": OTHER} | BOB]}},
+            "ada+bob miller+stone",
+            "",
+        ),
+    ],
+)
+def test_names_and_address_come_from_one_block_each(
+    what: str, event: dict[str, Any], name: str, city: str, sent_of: Make
+) -> None:
+    assert told_of(sent_of(**event)["user_data"]) == (name, city), what
+
+
+@pytest.mark.parametrize(
+    ("what", "event", "about"),
+    [
+        (
+            "somebody else's block",
+            {"properties": {"email": EMAIL, "customer": BOB | {"email": OTHER}}},
+            "user_data: properties.customer passed over, its e-mail address is not the one that is sent",
+        ),
+        (
+            "a recipient's",
+            {"properties": {"email": EMAIL, "shipping": BOB}},
+            "user_data: properties.shipping passed over, it is the recipient's, who may be somebody else",
+        ),
+        (
+            "a recipient of another name",
+            {"properties": ADA | {"shipping": BOB | PARIS}},
+            "user_data: properties.shipping passed over, it is the recipient's, whose name is not the buyer's",
+        ),
+        (
+            "a value that cannot be read",
+            {"traits": {"address": {"city": "---", "country": "DE"}}},
+            "user_data.city (traits.address.city): a text of 3 characters left out, no letter is left of it",
+        ),
+    ],
+)
+def test_what_is_passed_over_is_told_with_its_place(
+    what: str, event: dict[str, Any], about: str, told_by: Callable[..., list[str]]
+) -> None:
+    assert about in told_by(**event), what
+
+
+@pytest.mark.parametrize(
+    ("what", "properties", "number"),
+    [
+        ("the country beside it", {"phone": "030 123456", "country": "DE"}, "4930123456"),
+        ("that of a recipient who is skipped", {"phone": "030 123456", "shipping": BOB | BERLIN}, "4930123456"),
+        ("the buyer's own before it", {"phone": "030 123456", "country": "DE", "shipping": BOB | PARIS}, "4930123456"),
+        ("that of the customer", {"phone": "030 123456", "customer": {"address": BERLIN}}, "4930123456"),
+        (
+            "not that of somebody else",
+            {"phone": "030 123456", "email": EMAIL, "customer": {"email": OTHER} | BERLIN},
+            "30123456",
+        ),
+    ],
+)
+def test_a_country_of_the_event_completes_a_phone_number(
+    what: str, properties: dict[str, Any], number: str, sent_of: Make
+) -> None:
+    assert sent_of(properties=properties)["user_data"]["ph"] == [sha256(number.encode()).hexdigest()], what
+
+
+@pytest.mark.parametrize(
+    ("what", "event", "email"),
+    [
+        *[
+            (f"{place}.{name}", {place: {name: EMAIL}}, EMAIL)
+            for place in ("properties", "traits")
+            for name in ("email", "user_email", "email_address", "userEmail")
+        ],
+        *[(f"context.traits.{name}", {"context": {"traits": {name: EMAIL}}}, EMAIL) for name in ("email", "userEmail")],
+        *[
+            (f"{place}.{name}.email", {place: {name: {"email": EMAIL}}}, EMAIL)
+            for place in ("properties", "traits")
+            for name in ("customer", "billing")
+        ],
+        ("a userId that is an address", {"userId": EMAIL}, EMAIL),
+        ("after all others", {"userId": OTHER, "traits": {"email": EMAIL}}, EMAIL),
+        ("a userId that is none", {"userId": "cust-1042"}, None),
+        ("a guest, before an address", {"properties": {"email": "guest"}, "traits": {"email": EMAIL}}, EMAIL),
+        ("that of the recipient never", {"properties": {"shipping": {"email": EMAIL}}}, None),
+    ],
+)
+def test_an_email_address_is_found_in_the_places_in_use(what: str, event: Any, email: Any, sent_of: Make) -> None:
+    sent = sent_of(**event)["user_data"]
+
+    assert sent.get("em") == (None if email is None else [sha256(email.encode()).hexdigest()]), what
+    assert ("external_id" in sent) is ("userId" in event)
+
+
+def test_a_preset_that_maps_a_name_itself_keeps_it(compiled: Make) -> None:
+    event = {"traits": ADA | BERLIN, "properties": {"nick": "Bob"}}
+
+    sent = compiled({"user_data": {"first_name": {"@path": "$.properties.nick"}}}, event)["user_data"]
+    missing = compiled({"user_data": {"first_name": {"@path": "$.properties.none"}}}, event)["user_data"]
+    whole = compiled({"user_data": {"email": EMAIL, "city": None}}, event)["user_data"]
+
+    assert told_of(sent) == ("bob miller", "berlin")
+    assert told_of(missing) == ("miller", "berlin")
+    assert told_of(whole) == ("ada miller", "")
+
+
+def test_a_preset_that_maps_the_person_as_a_whole_gets_nothing_else(compiled: Make) -> None:
+    event = {"traits": ADA | BERLIN, "properties": {"user": {"email": EMAIL}}}
+
+    sent = compiled({"user_data": {"@path": "$.properties.user"}}, event)["user_data"]
+
+    assert set(sent) == {"em"}
