@@ -1,15 +1,28 @@
 """The durable store between the request and Pinterest: open it with `open_outbox`, use it as `Outbox`."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from app.errors import SettingsError
+from app.outbox.carrying import Kind, Store, carry
 from app.outbox.counts import enqueue_tallies, warning_label
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.protocol import Outbox
 
-__all__ = ["Outbox", "OutboxRules", "enqueue_tallies", "exists", "open_outbox", "warning_label"]
+__all__ = [
+    "Kind",
+    "Outbox",
+    "OutboxRules",
+    "Store",
+    "carry",
+    "enqueue_tallies",
+    "exists",
+    "open_outbox",
+    "open_store",
+    "warning_label",
+]
 
 
 def open_outbox(url: str, rules: OutboxRules, *, clock: Callable[[], float] | None = None) -> Outbox:
@@ -25,15 +38,29 @@ def open_outbox(url: str, rules: OutboxRules, *, clock: Callable[[], float] | No
     Raises SettingsError for any other URL, OutboxVersionError for a store that a newer Pinrelay wrote,
     OutboxUnavailable where the store cannot be opened.
     """
-    scheme, _, rest = url.partition("://")
-    if scheme == "sqlite" and rest.startswith("/") and rest != "/":
+    path = _path(url)
+    if path:
         from app.outbox.sqlite import SqliteOutbox  # noqa: PLC0415 - engines are imported on demand
 
-        return SqliteOutbox(Path(rest[1:]), rules, clock=clock or time.time)
-    if scheme == "postgresql":
-        return _open_postgres(url, rules, clock)
-    message = "OUTBOX_URL: must be sqlite:///FILE (relative), sqlite:////FILE (absolute) or postgresql://HOST/DATABASE"
-    raise SettingsError(message)
+        return SqliteOutbox(path, rules, clock=clock or time.time)
+    with _needing_the_extra():
+        from app.outbox.postgres import PostgresOutbox  # noqa: PLC0415 - engines are imported on demand
+    return PostgresOutbox(url, rules, clock=clock)
+
+
+def open_store(url: str) -> Store:
+    """Open the store that `url` names as one side of a move, creating or migrating it where needed.
+
+    Raises as `open_outbox` does.
+    """
+    path = _path(url)
+    if path:
+        from app.outbox.sqlite.carrying import SqliteStore  # noqa: PLC0415 - engines are imported on demand
+
+        return SqliteStore(path)
+    with _needing_the_extra():
+        from app.outbox.postgres.carrying import PostgresStore  # noqa: PLC0415 - engines are imported on demand
+    return PostgresStore(url)
 
 
 def exists(url: str) -> bool:
@@ -45,10 +72,22 @@ def exists(url: str) -> bool:
     return file == url or Path(file).exists()
 
 
-def _open_postgres(url: str, rules: OutboxRules, clock: Callable[[], float] | None) -> Outbox:
+def _path(url: str) -> Path | None:
+    """Return the file of SQLite that `url` names; None for one of PostgreSQL. Raises SettingsError for any other."""
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite" and rest.startswith("/") and rest != "/":
+        return Path(rest[1:])
+    if scheme == "postgresql":
+        return None
+    message = "OUTBOX_URL: must be sqlite:///FILE (relative), sqlite:////FILE (absolute) or postgresql://HOST/DATABASE"
+    raise SettingsError(message)
+
+
+@contextmanager
+def _needing_the_extra() -> Iterator[None]:
+    """Say which extra brings the library that is missing."""
     try:
-        from app.outbox.postgres import PostgresOutbox  # noqa: PLC0415 - engines are imported on demand
+        yield
     except ModuleNotFoundError as exc:
         message = "OUTBOX_URL: PostgreSQL needs the extra `postgres`: pip install pinrelay[postgres]"
         raise SettingsError(message) from exc
-    return PostgresOutbox(url, rules, clock=clock)

@@ -20,12 +20,12 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 
-async def rows_of(connection: Connection, query: str, **parameters: Any) -> list[TupleRow]:
+async def rows_of(connection: Connection, query: str, /, **parameters: Any) -> list[TupleRow]:
     """Run the named query; return its rows."""
     return await (await connection.execute(SQL[query], parameters, binary=True)).fetchall()
 
 
-async def count_of(connection: Connection, query: str, **parameters: Any) -> int:
+async def count_of(connection: Connection, query: str, /, **parameters: Any) -> int:
     """Run the named statement; return how many rows it changed."""
     return (await connection.execute(SQL[query], parameters)).rowcount
 

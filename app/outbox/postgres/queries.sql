@@ -487,3 +487,216 @@ DELETE FROM dedup_key WHERE (digest, place) IN (
 -- probe --
 -- Change one row, to prove that a commit succeeds.
 INSERT INTO probe (slot, count) VALUES (%(slot)s, 1) ON CONFLICT (slot) DO UPDATE SET count = probe.count + 1;
+
+-- holds_anything --
+-- Whether there is anything that a move carries.
+SELECT EXISTS (SELECT FROM delivery) OR EXISTS (SELECT FROM delivered) OR EXISTS (SELECT FROM note)
+    OR EXISTS (SELECT FROM dedup_key) OR EXISTS (SELECT FROM tally_minute) OR EXISTS (SELECT FROM tally_hour);
+
+-- highest_ids --
+-- The highest ids ever given to a delivery and to a note.
+SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM delivery_id),
+       (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM note_id);
+
+-- begin_ids_above --
+-- Give deliveries and notes ids above these.
+SELECT setval('delivery_id', greatest(%(delivery)s, (SELECT last_value FROM delivery_id)), true),
+       setval('note_id', greatest(%(note)s, (SELECT last_value FROM note_id)), true)
+WHERE %(delivery)s > 0 OR %(note)s > 0;
+
+-- carry_keys_out --
+-- Keys, to be carried to another outbox.
+SELECT digest, place, delivery_id, expires_at, known, learned::integer FROM dedup_key
+WHERE (digest, place) > (%(after_0)s, %(after_1)s) ORDER BY digest, place LIMIT %(limit)s;
+
+-- carry_keys_in --
+-- Keys of another outbox.
+WITH written AS (
+  INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, learned)
+  SELECT key ->> 0, (key ->> 1)::smallint, (key ->> 2)::bigint, (key ->> 3)::float8, key ->> 4,
+         (key ->> 5)::integer::boolean
+  FROM jsonb_array_elements(%(rows)s::jsonb) AS key
+  ON CONFLICT DO NOTHING RETURNING 1
+)
+SELECT count(*) FROM written;
+
+-- drop_keys --
+-- Keys that were carried to another outbox.
+DELETE FROM dedup_key USING jsonb_array_elements(%(rows)s::jsonb) AS key
+WHERE digest = key ->> 0 AND place = (key ->> 1)::smallint;
+
+-- carry_waiting_out --
+-- Deliveries that are not delivered, to be carried to another outbox.
+SELECT shown.id, shown.ad_account_id, shown.preset, shown.message_id, shown.event_name, shown.event_id,
+       shown.action_source, shown.order_id, shown.event_time, shown.warnings, traceparent, shown.source, shown.amount,
+       shown.currency, shown.checkout_id, buyer, shown.state, coalesce(held, false), shown.reason, shown.attempts,
+       shown.enqueued_at, shown.due_at, shown.settled_at, claim, shown.history, payload, payload_version, NULL
+FROM delivery JOIN shown USING (id) LEFT JOIN line USING (id)
+WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
+
+-- carry_waiting_in --
+-- Deliveries of another outbox that are not delivered.
+WITH
+  given AS (
+    SELECT (row ->> 0)::bigint AS id, row FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+  ),
+  new AS MATERIALIZED (
+    SELECT id, row FROM given WHERE NOT EXISTS (SELECT FROM shown WHERE shown.id = given.id)
+  ),
+  stored AS (
+    INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
+                          event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer,
+                          payload_version, payload)
+    SELECT id, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, (row ->> 8)::bigint,
+           row ->> 9, row ->> 10, row ->> 11, row ->> 12, row ->> 13, row ->> 14, row ->> 15, (row ->> 26)::smallint,
+           convert_to(row ->> 25, 'UTF8')
+    FROM new
+  ),
+  lined_up AS (
+    INSERT INTO line (id, ad_account_id, preset, state, held, reason, attempts, payload_bytes, enqueued_at, due_at,
+                      claim, history)
+    SELECT id, row ->> 1, row ->> 2, row ->> 16, (row ->> 17)::boolean, row ->> 18, (row ->> 19)::integer,
+           octet_length(row ->> 25), (row ->> 20)::float8, (row ->> 21)::float8, row ->> 23, row -> 24
+    FROM new WHERE row ->> 16 <> 'dead'
+  ),
+  buried AS (
+    INSERT INTO dead (id, reason, attempts, enqueued_at, settled_at, history)
+    SELECT id, row ->> 18, (row ->> 19)::integer, (row ->> 20)::float8, (row ->> 22)::float8, row -> 24
+    FROM new WHERE row ->> 16 = 'dead'
+  ),
+  counted AS (
+    INSERT INTO backlog (ad_account_id, state, slot, count)
+    SELECT row ->> 1, row ->> 16, %(slot)s, count(*) FROM new GROUP BY row ->> 1, row ->> 16 ORDER BY 1, 2
+    ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count
+  )
+SELECT count(*) FROM new;
+
+-- drop_waiting --
+-- Deliveries that were carried to another outbox.
+WITH
+  given AS MATERIALIZED (
+    SELECT (row ->> 0)::bigint AS id FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+  ),
+  from_line AS (DELETE FROM line USING given WHERE line.id = given.id RETURNING ad_account_id, state),
+  from_dead AS (DELETE FROM dead USING given WHERE dead.id = given.id RETURNING dead.id),
+  gone AS (DELETE FROM delivery USING given WHERE delivery.id = given.id RETURNING delivery.id, ad_account_id)
+INSERT INTO backlog (ad_account_id, state, slot, count)
+SELECT ad_account_id, state, %(slot)s, -count(*)
+FROM (
+  SELECT ad_account_id, state FROM from_line
+  UNION ALL SELECT ad_account_id, 'dead' FROM from_dead JOIN gone USING (id)
+) AS left_behind
+GROUP BY ad_account_id, state ORDER BY 1, 2
+ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count;
+
+-- carry_delivered_out --
+-- Deliveries that are delivered, to be carried to another outbox.
+SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings, NULL,
+       source, amount, currency, checkout_id, '[]', 'delivered', false, '', attempts, enqueued_at, NULL, settled_at,
+       NULL, history, body, 1, erase_at
+FROM delivered LEFT JOIN kept_payload USING (id)
+WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
+
+-- carry_delivered_in --
+-- Deliveries of another outbox that are delivered.
+WITH
+  given AS (
+    SELECT (row ->> 0)::bigint AS id, row FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+  ),
+  new AS MATERIALIZED (
+    SELECT id, row FROM given WHERE NOT EXISTS (SELECT FROM shown WHERE shown.id = given.id)
+  ),
+  stored AS (
+    INSERT INTO delivered (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
+                           event_time, warnings, source, amount, currency, checkout_id, attempts, enqueued_at,
+                           settled_at, history)
+    SELECT id, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, (row ->> 8)::bigint,
+           row ->> 9, row ->> 11, row ->> 12, row ->> 13, row ->> 14, (row ->> 19)::integer, (row ->> 20)::float8,
+           (row ->> 22)::float8, row -> 24
+    FROM new
+  ),
+  kept AS (
+    INSERT INTO kept_payload (id, body, erase_at)
+    SELECT id, convert_to(row ->> 25, 'UTF8'), (row ->> 27)::float8 FROM new WHERE row ->> 25 IS NOT NULL
+  )
+SELECT count(*) FROM new;
+
+-- drop_delivered --
+-- Delivered ones that were carried to another outbox.
+WITH
+  given AS MATERIALIZED (
+    SELECT (row ->> 0)::bigint AS id, (row ->> 5)::float8 AS settled_at
+    FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+  ),
+  payloads AS (DELETE FROM kept_payload USING given WHERE kept_payload.id = given.id)
+DELETE FROM delivered USING given WHERE delivered.id = given.id AND delivered.settled_at = given.settled_at;
+
+-- carry_notes_out --
+-- Notes, to be carried to another outbox.
+SELECT id, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at FROM note
+WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
+
+-- carry_notes_in --
+-- Notes of another outbox.
+WITH written AS (
+  INSERT INTO note (id, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at)
+  SELECT (row ->> 0)::bigint, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, row ->> 8,
+         row ->> 9, row ->> 10, (row ->> 11)::float8
+  FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+  WHERE NOT EXISTS (SELECT FROM note WHERE note.id = (row ->> 0)::bigint)
+  RETURNING 1
+)
+SELECT count(*) FROM written;
+
+-- drop_notes --
+-- Notes that were carried to another outbox.
+DELETE FROM note USING jsonb_array_elements(%(rows)s::jsonb) AS row
+WHERE note.id = (row ->> 0)::bigint AND note.at = (row ->> 5)::float8;
+
+-- carry_counts_out --
+-- Counts of all slots, to be carried to another outbox.
+SELECT span_s, start_at, name, preset, label, sum(count)::bigint
+FROM (
+  SELECT 60 AS span_s, start_at, name COLLATE "C" AS name, preset COLLATE "C" AS preset, label COLLATE "C" AS label, count
+  FROM tally_minute
+  UNION ALL
+  SELECT 3600, start_at, name COLLATE "C", preset COLLATE "C", label COLLATE "C", count FROM tally_hour
+) AS each_span
+WHERE (span_s, start_at, name, preset, label)
+    > (%(after_0)s::integer, %(after_1)s::bigint, %(after_2)s, %(after_3)s, %(after_4)s)
+GROUP BY span_s, start_at, name, preset, label ORDER BY span_s, start_at, name, preset, label LIMIT %(limit)s;
+
+-- carry_counts_in --
+-- Counts of another outbox: in a slot of their own, where what is there already is theirs.
+WITH
+  given AS (
+    SELECT (row ->> 0)::integer AS span_s, (row ->> 1)::bigint AS start_at, row ->> 2 AS name, row ->> 3 AS preset,
+           row ->> 4 AS label, (row ->> 5)::bigint AS count
+    FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+  ),
+  minutes AS (
+    INSERT INTO tally_minute (start_at, name, preset, label, slot, count)
+    SELECT start_at, name, preset, label, -1, count FROM given WHERE span_s = 60 ON CONFLICT DO NOTHING RETURNING 1
+  ),
+  hours AS (
+    INSERT INTO tally_hour (start_at, name, preset, label, slot, count)
+    SELECT start_at, name, preset, label, -1, count FROM given WHERE span_s = 3600 ON CONFLICT DO NOTHING RETURNING 1
+  )
+SELECT (SELECT count(*) FROM minutes) + (SELECT count(*) FROM hours);
+
+-- drop_counts --
+-- Counts that were carried to another outbox.
+WITH
+  given AS MATERIALIZED (
+    SELECT (row ->> 0)::integer AS span_s, (row ->> 1)::bigint AS start_at, row ->> 2 AS name, row ->> 3 AS preset,
+           row ->> 4 AS label
+    FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+  ),
+  minutes AS (
+    DELETE FROM tally_minute AS tally USING given
+    WHERE span_s = 60 AND tally.start_at = given.start_at AND tally.name = given.name
+      AND tally.preset = given.preset AND tally.label = given.label
+  )
+DELETE FROM tally_hour AS tally USING given
+WHERE span_s = 3600 AND tally.start_at = given.start_at AND tally.name = given.name
+  AND tally.preset = given.preset AND tally.label = given.label;

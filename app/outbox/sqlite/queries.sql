@@ -348,3 +348,122 @@ RETURNING start_at, name, preset, label, count;
 -- probe --
 -- Change one row, to prove that a commit succeeds.
 UPDATE probe SET count = count + 1;
+
+-- holds_anything --
+-- Whether there is anything that a move carries.
+SELECT EXISTS (SELECT 1 FROM delivery) OR EXISTS (SELECT 1 FROM note) OR EXISTS (SELECT 1 FROM dedup_key)
+    OR EXISTS (SELECT 1 FROM tally);
+
+-- highest_ids --
+-- The highest ids ever given to a delivery and to a note.
+SELECT (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
+       (SELECT coalesce(max(id), 0) FROM note);
+
+-- begin_ids_above --
+-- Give deliveries ids above this one.
+INSERT OR REPLACE INTO sqlite_sequence (rowid, name, seq)
+SELECT (SELECT rowid FROM sqlite_sequence WHERE name = 'delivery'), 'delivery',
+       max(:id, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'delivery'), 0));
+
+-- ids_there --
+-- Which of these deliveries are there.
+SELECT id FROM delivery WHERE id IN (SELECT value FROM json_each(:rows));
+
+-- carry_keys_out --
+-- Keys, to be carried to another outbox.
+SELECT digest, place, delivery_id, expires_at, known, learned FROM dedup_key
+WHERE (digest, place) > (:after_0, :after_1) ORDER BY digest, place LIMIT :limit;
+
+-- carry_keys_in --
+-- Keys of another outbox.
+INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, learned)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows) WHERE true
+ON CONFLICT DO NOTHING;
+
+-- drop_keys --
+-- Keys that were carried to another outbox.
+DELETE FROM dedup_key WHERE (digest, place) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:rows));
+
+-- carry_waiting_out --
+-- Deliveries that are not delivered, to be carried to another outbox.
+SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
+       traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
+       settled_at, claim, body, version, erase_at
+FROM delivery LEFT JOIN payload ON delivery_id = id
+WHERE id > :after_0 AND state <> 'delivered' ORDER BY id LIMIT :limit;
+
+-- carry_delivered_out --
+-- Deliveries that are delivered likewise.
+SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
+       traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
+       settled_at, claim, body, version, erase_at
+FROM delivery LEFT JOIN payload ON delivery_id = id
+WHERE id > :after_0 AND state = 'delivered' ORDER BY id LIMIT :limit;
+
+-- carry_attempts_out --
+-- Their attempts, in order.
+SELECT delivery_id, number, at, exit, status, message FROM attempt
+WHERE delivery_id IN (SELECT value FROM json_each(:rows)) ORDER BY delivery_id, place;
+
+-- carry_deliveries_in --
+-- Deliveries of another outbox.
+INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time,
+                      warnings, traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts,
+                      enqueued_at, due_at, settled_at, claim, payload_bytes)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+       value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15,
+       value ->> 16, value ->> 17, value ->> 18, value ->> 19, value ->> 20, value ->> 21, value ->> 22, value ->> 23,
+       coalesce(length(CAST(value ->> 25 AS BLOB)), 0)
+FROM json_each(:rows);
+
+-- carry_payloads_in --
+-- Their payloads, as far as they are kept.
+INSERT INTO payload (delivery_id, version, body, erase_at)
+SELECT value ->> 0, value ->> 26, CAST(value ->> 25 AS BLOB), value ->> 27 FROM json_each(:rows)
+WHERE value ->> 25 IS NOT NULL;
+
+-- carry_attempts_in --
+-- Their attempts.
+INSERT INTO attempt (delivery_id, place, number, at, exit, status, message)
+SELECT carried.value ->> 0, 1 + tried.key, tried.value ->> 0, tried.value ->> 1, tried.value ->> 2, tried.value ->> 3,
+       tried.value ->> 4
+FROM json_each(:rows) AS carried, json_each(carried.value -> 24) AS tried;
+
+-- drop_deliveries --
+-- Deliveries that were carried to another outbox.
+DELETE FROM delivery WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
+
+-- carry_notes_out --
+-- Notes, to be carried to another outbox.
+SELECT id, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at FROM note
+WHERE id > :after_0 ORDER BY id LIMIT :limit;
+
+-- carry_notes_in --
+-- Notes of another outbox.
+INSERT INTO note (id, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+       value ->> 8, value ->> 9, value ->> 10, value ->> 11
+FROM json_each(:rows) WHERE true
+ON CONFLICT DO NOTHING;
+
+-- drop_notes --
+-- Notes that were carried to another outbox.
+DELETE FROM note WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
+
+-- carry_counts_out --
+-- Counts, to be carried to another outbox.
+SELECT span_s, start_at, name, preset, label, count FROM tally
+WHERE (span_s, start_at, name, preset, label) > (:after_0, :after_1, :after_2, :after_3, :after_4)
+ORDER BY span_s, start_at, name, preset, label LIMIT :limit;
+
+-- carry_counts_in --
+-- Counts of another outbox.
+INSERT INTO tally (span_s, start_at, name, preset, label, count)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows) WHERE true
+ON CONFLICT DO NOTHING;
+
+-- drop_counts --
+-- Counts that were carried to another outbox.
+DELETE FROM tally WHERE (span_s, start_at, name, preset, label) IN (
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows)
+);

@@ -30,7 +30,10 @@ FILLED = {
 STEPS = {
     name: SQL[name].replace("RAISE(ABORT, 'not all new')", "1").replace("new.", ":") for name in ("refuse_to_store",)
 }
-STATEMENTS = {name: sql for name, sql in SQL.items() if name not in {"search", "dead"}} | FILLED | STEPS
+#: `holds_anything` ends with the first row that it meets.
+STATEMENTS = (
+    {name: sql for name, sql in SQL.items() if name not in {"search", "dead", "holds_anything"}} | FILLED | STEPS
+)
 FULL_SCAN = re.compile(r"^SCAN (d|delivery|payload|attempt|note|dedup_key|tally)\b")
 
 

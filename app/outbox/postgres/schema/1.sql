@@ -114,6 +114,7 @@ CREATE TABLE note (
   source text NOT NULL,
   at float8 NOT NULL
 ) PARTITION BY RANGE (at);
+CREATE INDEX note_id_order ON note (id);
 CREATE INDEX note_message ON note (message_id);
 
 -- What was enqueued within the window. Not tied to the ledger: a key ends with its window only.

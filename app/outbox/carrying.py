@@ -1,0 +1,148 @@
+"""Carrying all that an outbox holds into another one, of whichever engine: nothing is lost, nothing is sent twice.
+
+Batch by batch, what is read from the one is committed to the other and then dropped from the first. Interrupted, it can
+be begun again: what has arrived already is known by its id.
+"""
+
+import secrets
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+
+from app.errors import OutboxUnavailable
+from app.shared_values import SharedValues
+
+#: So many rows share one commit on either side.
+BATCH_ROWS: Final = 1_000
+#: At which shared value the one that is left knows itself, and the one that goes on knows where all came from.
+_IDENTITY: Final = "carrying/identity"
+_ORIGIN: Final = "carrying/origin"
+
+
+class Kind(StrEnum):
+    """What is carried, in this order: keys before what they keep from being sent again."""
+
+    KEYS = "keys"
+    #: What is not settled, and what is dead.
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    NOTES = "notes"
+    COUNTS = "counts"
+
+
+#: The columns of a kind, in an order that both engines know; the first one, or ones, tell rows apart.
+Row: TypeAlias = list[Any]
+
+
+class DeliveryRow(NamedTuple):
+    """A row of WAITING or DELIVERED."""
+
+    id: int
+    ad_account_id: str
+    preset: str
+    message_id: str
+    event_name: str
+    event_id: str
+    action_source: str
+    order_id: str | None
+    event_time: int
+    #: A JSON array of texts.
+    warnings: str
+    traceparent: str | None
+    source: str
+    amount: str | None
+    currency: str | None
+    checkout_id: str | None
+    #: A JSON array of digests.
+    buyer: str
+    state: str
+    held: bool
+    reason: str
+    attempts: int
+    enqueued_at: float
+    due_at: float | None
+    settled_at: float | None
+    claim: str | None
+    #: [number, at, exit, status, message] of each try.
+    history: Sequence[Sequence[Any]]
+    #: None where it was erased.
+    payload: str | None
+    payload_version: int
+    #: When a payload that is kept for a while is erased.
+    erase_at: float | None
+
+
+class Store(SharedValues, Protocol):
+    """One side. Nobody else may use it meanwhile. Every method may raise OutboxUnavailable."""
+
+    async def is_empty(self) -> bool:
+        """Return whether nothing of any kind is there."""
+
+    async def read(self, kind: Kind, *, after: Sequence[Any] | None, limit: int) -> list[Row]:
+        """Return the next rows of a kind, in the order of what tells them apart; after None from the first."""
+
+    async def write(self, kind: Kind, rows: Sequence[Row]) -> int:
+        """Commit those rows that are not there yet; return how many they were."""
+
+    async def drop(self, kind: Kind, rows: Sequence[Row]) -> None:
+        """Forget rows, and commit that."""
+
+    async def highest_ids(self) -> tuple[int, int]:
+        """Return the highest id ever given to a delivery and to a note."""
+
+    async def begin_ids_above(self, delivery: int, note: int) -> None:
+        """Give no id up to these from now on."""
+
+    async def close(self) -> None:
+        """Release it."""
+
+
+#: How many of its columns tell the rows of a kind apart.
+KEY_COLUMNS: Final = {Kind.KEYS: 2, Kind.WAITING: 1, Kind.DELIVERED: 1, Kind.NOTES: 1, Kind.COUNTS: 5}
+
+
+async def carry(source: Store, target: Store) -> dict[str, int]:
+    """Carry everything; return how many rows of each kind arrived, and shared values.
+
+    Raises OutboxUnavailable where the target holds something else, or one of the two fails.
+    """
+    await _introduce(source, target)
+    await target.begin_ids_above(*await source.highest_ids())
+    arrived = {kind.value: await _carry_kind(source, target, kind) for kind in Kind}
+    arrived["shared"] = await _copy_shared(source, target)
+    return arrived
+
+
+async def _introduce(source: Store, target: Store) -> None:
+    """Let the target know where all comes from, so that it takes the rest when it is begun again."""
+    identity = await source.get_shared(_IDENTITY)
+    if identity is None:
+        await source.put_shared(_IDENTITY, secrets.token_hex(8))
+        identity = await source.get_shared(_IDENTITY)
+    origin = await target.get_shared(_ORIGIN)
+    known = identity is not None and origin is not None and origin.value == identity.value
+    if not known and not await target.is_empty():
+        message = "The outbox that is to go on holds something already. Name an empty one: nothing was carried."
+        raise OutboxUnavailable(message)
+    await target.put_shared(_ORIGIN, identity and identity.value)
+
+
+async def _carry_kind(source: Store, target: Store, kind: Kind) -> int:
+    arrived = 0
+    after: Sequence[Any] | None = None
+    while rows := await source.read(kind, after=after, limit=BATCH_ROWS):
+        arrived += await target.write(kind, rows)
+        await source.drop(kind, rows)
+        after = rows[-1][: KEY_COLUMNS[kind]]
+    return arrived
+
+
+async def _copy_shared(source: Store, target: Store) -> int:
+    """Copy the shared values that the target has not written itself; they stay where they were, too."""
+    values = await source.list_shared("")
+    written = [
+        await target.put_shared(name, shared.value, revision=0)
+        for name, shared in values.items()
+        if name not in {_IDENTITY, _ORIGIN}
+    ]
+    return sum(each is not None for each in written)

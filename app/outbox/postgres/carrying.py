@@ -1,0 +1,100 @@
+"""One side of a move: all that a database holds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from app.outbox.carrying import DeliveryRow, Kind, Row
+from app.outbox.postgres import shared
+from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.database import Database, rows_of
+from app.outbox.postgres.days import Days
+from app.outbox.postgres.enqueue import json_rows
+from app.outbox.postgres.sql import SQL
+from app.types import Shared
+
+#: Before the first of a kind, by what tells its rows apart.
+_BEFORE: Final[dict[Kind, Sequence[Any]]] = {
+    Kind.KEYS: ("", -1),
+    Kind.WAITING: (-1,),
+    Kind.DELIVERED: (-1,),
+    Kind.NOTES: (-1,),
+    Kind.COUNTS: (0, -1, "", "", ""),
+}
+#: In which column of a kind the moment stands that says in which day's table it lies.
+_MOMENT: Final = {Kind.DELIVERED: DeliveryRow._fields.index("settled_at"), Kind.NOTES: 11, Kind.COUNTS: 1}
+
+
+class PostgresStore:
+    """The `Store` of app/outbox/carrying.py."""
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url, lambda _: None)
+        self._days = Days(self._database)
+
+    async def is_empty(self) -> bool:
+        """Do `Store.is_empty`."""
+        ((anything,),) = await self._database.run(rows_of, "holds_anything")
+        return not anything
+
+    async def read(self, kind: Kind, *, after: Sequence[Any] | None, limit: int) -> list[Row]:
+        """Do `Store.read`."""
+        first = _BEFORE[kind] if after is None else after
+        places = {f"after_{place}": value for place, value in enumerate(first)}
+        rows = await self._database.run(rows_of, f"carry_{kind}_out", limit=limit, **places)
+        return [_decoded(kind, row) for row in rows]
+
+    async def write(self, kind: Kind, rows: Sequence[Row]) -> int:
+        """Do `Store.write`."""
+        if kind in _MOMENT:
+            await self._days.be_ready({row[_MOMENT[kind]] for row in rows})
+        return await self._database.run(_write, kind, rows)
+
+    async def drop(self, kind: Kind, rows: Sequence[Row]) -> None:
+        """Do `Store.drop`."""
+        await self._database.run(_drop, kind, rows)
+
+    async def highest_ids(self) -> tuple[int, int]:
+        """Do `Store.highest_ids`."""
+        ((delivery, note),) = await self._database.run(rows_of, "highest_ids")
+        return delivery, note
+
+    async def begin_ids_above(self, delivery: int, note: int) -> None:
+        """Do `Store.begin_ids_above`."""
+        await self._database.run(rows_of, "begin_ids_above", delivery=delivery, note=note)
+
+    async def get_shared(self, key: str) -> Shared | None:
+        """Do `SharedValues.get_shared`."""
+        return await self._database.run(shared.get, key)
+
+    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
+        """Do `SharedValues.put_shared`."""
+        return await self._database.run(shared.put, key, orjson.dumps(value).decode(), revision)
+
+    async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
+        """Do `SharedValues.list_shared`."""
+        return await self._database.run(shared.list_by_prefix, prefix)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._database.close()
+
+
+def _decoded(kind: Kind, row: Sequence[Any]) -> Row:
+    """Return a row as both engines know it: payloads as text, no history as an empty one."""
+    if kind not in {Kind.WAITING, Kind.DELIVERED}:
+        return list(row)
+    delivery = DeliveryRow(*row)
+    payload = None if row[DeliveryRow._fields.index("payload")] is None else bytes(row[25]).decode()
+    return list(delivery._replace(history=delivery.history or (), payload=payload))
+
+
+async def _write(connection: Connection, kind: Kind, rows: Sequence[Row]) -> int:
+    ((written,),) = await rows_of(connection, f"carry_{kind}_in", rows=json_rows(rows), slot=connection.slot)
+    return int(written)
+
+
+async def _drop(connection: Connection, kind: Kind, rows: Sequence[Row]) -> None:
+    given = json_rows([[*row[:5], *(row[place] for place in [_MOMENT.get(kind)] if place)] for row in rows])
+    await connection.execute(SQL[f"drop_{kind}"], {"rows": given, "slot": connection.slot})

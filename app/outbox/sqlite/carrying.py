@@ -1,0 +1,130 @@
+"""One side of a move: all that a file holds."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from app.outbox.carrying import DeliveryRow, Kind, Row
+from app.outbox.sqlite import shared
+from app.outbox.sqlite.database import as_rows, border, open_writable, patiently
+from app.outbox.sqlite.sql import SQL
+from app.types import Shared
+
+#: Before the first of a kind, by what tells its rows apart.
+_BEFORE: Final[dict[Kind, Sequence[Any]]] = {
+    Kind.KEYS: ("", -1),
+    Kind.WAITING: (-1,),
+    Kind.DELIVERED: (-1,),
+    Kind.NOTES: (-1,),
+    Kind.COUNTS: (0, -1, "", "", ""),
+}
+_WRITE: Final = {
+    Kind.KEYS: ("carry_keys_in",),
+    Kind.WAITING: ("carry_deliveries_in", "carry_payloads_in", "carry_attempts_in"),
+    Kind.DELIVERED: ("carry_deliveries_in", "carry_payloads_in", "carry_attempts_in"),
+    Kind.NOTES: ("carry_notes_in",),
+    Kind.COUNTS: ("carry_counts_in",),
+}
+_DROP: Final = {
+    Kind.KEYS: "drop_keys",
+    Kind.WAITING: "drop_deliveries",
+    Kind.DELIVERED: "drop_deliveries",
+    Kind.NOTES: "drop_notes",
+    Kind.COUNTS: "drop_counts",
+}
+
+
+class SqliteStore:
+    """The `Store` of app/outbox/carrying.py."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = open_writable(path)
+
+    async def is_empty(self) -> bool:
+        """Do `Store.is_empty`."""
+        with border():
+            return not self._connection.execute(SQL["holds_anything"]).fetchone()[0]
+
+    async def read(self, kind: Kind, *, after: Sequence[Any] | None, limit: int) -> list[Row]:
+        """Do `Store.read`."""
+        first = _BEFORE[kind] if after is None else after
+        parameters = {"limit": limit, **{f"after_{place}": value for place, value in enumerate(first)}}
+        with border():
+            rows = self._connection.execute(SQL[f"carry_{kind}_out"], parameters).fetchall()
+            if kind not in {Kind.WAITING, Kind.DELIVERED}:
+                return [list(row) for row in rows]
+            return [list(row) for row in self._whole(rows)]
+
+    def _whole(self, rows: Sequence[Sequence[Any]]) -> list[DeliveryRow]:
+        """Return deliveries with their history."""
+        ids = as_rows([row[0] for row in rows])
+        attempts = self._connection.execute(SQL["carry_attempts_out"], {"rows": ids}).fetchall()
+        history = {key: [each[1:] for each in group] for key, group in groupby(attempts, key=itemgetter(0))}
+        whole = []
+        for row in rows:
+            id_, body = row[0], row[24]
+            payload = None if body is None else bytes(body).decode()
+            before, (version, erase_at) = row[:24], row[25:]
+            whole.append(DeliveryRow._make([*before, history.get(id_, ()), payload, version or 1, erase_at]))
+        return whole
+
+    async def write(self, kind: Kind, rows: Sequence[Row]) -> int:
+        """Do `Store.write`."""
+        with border():
+            patiently(self._connection, "BEGIN IMMEDIATE")
+            try:
+                new = as_rows(self._new(kind, rows))
+                written, *_ = [self._connection.execute(SQL[query], {"rows": new}).rowcount for query in _WRITE[kind]]
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        return written
+
+    def _new(self, kind: Kind, rows: Sequence[Row]) -> list[Row]:
+        """Return the rows that are not there yet."""
+        if kind not in {Kind.WAITING, Kind.DELIVERED}:
+            return list(rows)  # their statements pass over those that are there
+        ids = as_rows([row[0] for row in rows])
+        there = {id_ for (id_,) in self._connection.execute(SQL["ids_there"], {"rows": ids})}
+        return [row for row in rows if row[0] not in there]
+
+    async def drop(self, kind: Kind, rows: Sequence[Row]) -> None:
+        """Do `Store.drop`."""
+        with border():
+            patiently(self._connection, SQL[_DROP[kind]], {"rows": as_rows([row[:5] for row in rows])})
+
+    async def highest_ids(self) -> tuple[int, int]:
+        """Do `Store.highest_ids`."""
+        with border():
+            delivery, note = self._connection.execute(SQL["highest_ids"]).fetchone()
+        return delivery, note
+
+    async def begin_ids_above(self, delivery: int, note: int) -> None:  # noqa: ARG002 - notes go on from the highest
+        """Do `Store.begin_ids_above`."""
+        with border():
+            patiently(self._connection, SQL["begin_ids_above"], {"id": delivery})
+
+    async def get_shared(self, key: str) -> Shared | None:
+        """Do `SharedValues.get_shared`."""
+        with border():
+            return shared.get(self._connection, key)
+
+    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
+        """Do `SharedValues.put_shared`."""
+        with border():
+            call = shared.PutCall(key=key, value=orjson.dumps(value).decode(), revision=revision)
+            return shared.put(self._connection, call)
+
+    async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
+        """Do `SharedValues.list_shared`."""
+        with border():
+            return shared.list_by_prefix(self._connection, prefix)
+
+    async def close(self) -> None:
+        """Release the file."""
+        self._connection.close()

@@ -1,0 +1,200 @@
+"""Carrying: all that an outbox shows and remembers is shown and remembered by the other one, of whichever engine."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.errors import OutboxUnavailable
+from app.outbox import Store, carry, open_outbox, open_store
+from app.outbox.carrying import Kind
+from app.types import Exit, Note, Query, Tally
+from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, blocked, new, payload, retry, rules
+
+NOTE = Note(
+    message_id="noted", preset="p", exit=Exit.INVALID, reason="r\u00e9", warnings=("w",), amount="1", source="s"
+)
+PAIRS = [("sqlite", "postgres"), ("postgres", "sqlite"), ("sqlite", "sqlite"), ("postgres", "postgres")]
+
+
+@pytest.fixture(params=PAIRS, ids=" to ".join)
+def urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, ...]]:
+    """Two empty stores."""
+    with ExitStack() as stack:
+        yield tuple(
+            stack.enter_context(_store(request, name, tmp_path / str(n))) for n, name in enumerate(request.param)
+        )
+
+
+def _store(request: pytest.FixtureRequest, engine: str, folder: Path) -> AbstractContextManager[str]:
+    if engine == "postgres":
+        server, template = (request.getfixturevalue(name) for name in ("postgres_server", "template"))
+        database: AbstractContextManager[str] = server.database(template)
+        return database
+    return nullcontext(f"sqlite:///{folder}/o.db")
+
+
+@asynccontextmanager
+async def opened(url: str, **changes: Any) -> AsyncIterator[At]:
+    outbox = open_outbox(url, rules(payload_s=DAY_S, **changes), clock=lambda: NOW)
+    try:
+        yield At(outbox)
+    finally:
+        await outbox.close()
+
+
+async def carried(source: str, target: str) -> dict[str, int]:
+    old, to = open_store(source), open_store(target)
+    try:
+        return await carry(old, to)
+    finally:
+        await old.close()
+        await to.close()
+
+
+async def fill(at: At) -> None:
+    """Something in every state, with every column."""
+    order = {"order_id": "o", "checkout_id": "c", "amount": "12.50", "currency": "EUR", "buyer": ("a" * 64,)}
+    await at.enqueue(new(message_id="delivered", warnings=("w",), source="shop", **order), notes=(NOTE,))
+    await at.deliver(*await at.claim())
+    await at.enqueue(new(message_id="again", order_id="o"))
+    await at.dead_letter(new(message_id="dead", payload=payload(client_ip_address="203.0.113.9")))
+    await at.enqueue(new(message_id="retried", traceparent="00-1-2-03", event_id="\u00e9"), new(message_id="blocked"))
+    first, second = await at.claim()
+    await at.settle(retry(first, NOW + 100, "503 busy"), blocked(second, NOW + 200))
+    await at.enqueue(new(message_id="held", preset="off"))
+    await at.claim(without_presets=frozenset({"off"}))
+    await at.enqueue(new(message_id="claimed"), new(message_id="other", ad_account_id="1"))
+    await at.claim(limit=1)
+    await at.enqueue(new(message_id="pending"), tallies=(Tally(name="accepted", count=3),))
+    await at.later(HOUR_S).enqueue(tallies=(Tally(name="accepted", preset="p", label="l", count=4),))
+    await at.outbox.put_shared("k/1", {"a": [1]})
+
+
+async def shown(at: At) -> dict[str, Any]:
+    """All that the outbox shows."""
+    page = await at.outbox.search(Query(), limit=100)
+    messages = [await at.outbox.message(each.message_id) for each in page.deliveries]
+    return {
+        "messages": {message.message_id: message for message in messages},
+        "noted": [await at.outbox.message(name) for name in ("noted", "again")],
+        "backlog": [await at.outbox.backlog(account, now=NOW) for account in (ACCOUNT, "1")],
+        "tallies": await at.outbox.tallies(since=0, step_s=60),
+        "shared": {name: each.value for name, each in (await at.outbox.list_shared("k")).items()},
+        "seen": await at.seen(new(order_id="o"), new(event_id="\u00e9"), new()),
+    }
+
+
+async def test_everything_goes_over(urls: tuple[str, str]) -> None:
+    source, target = urls
+    async with opened(source) as at:
+        await fill(at)
+        before = await shown(at)
+    arrived = await carried(source, target)
+    async with opened(target) as at:
+        assert await shown(at) == before
+        assert len(before["messages"]) == 8
+    assert {name: arrived[name] for name in ("waiting", "delivered", "notes")} == {
+        "waiting": 7,
+        "delivered": 1,
+        "notes": 2,
+    }
+    async with opened(source) as at:
+        assert (await at.outbox.search(Query(), limit=10)).deliveries == ()
+        assert await at.outbox.tallies(since=0, step_s=0) == []
+        assert (await at.outbox.backlog(ACCOUNT, now=NOW)).pending == 0
+        assert await at.seen(new(order_id="o")) == [None]
+
+
+async def test_it_goes_on_as_if_nothing_had_happened(urls: tuple[str, str]) -> None:
+    source, target = urls
+    async with opened(source) as at:
+        await fill(at)
+        (highest,) = (await at.outbox.search(Query(), limit=1)).deliveries
+    await carried(source, target)
+    async with opened(target) as at:
+        later = at.later(300)
+        claimed = [*await later.claim(), *await later.claim()]
+        lost = {each.message_id for each in claimed if each.lease_was_lost}
+        assert {each.message_id for each in claimed} == {"retried", "blocked", "held", "claimed", "pending"}
+        assert lost == {"claimed"}
+        await later.deliver(*claimed)
+        assert await later.outbox.redrive(Query(), now=later.now) == 1
+        (again,) = await later.claim()
+        assert b"203.0.113.9" in again.payload
+        await later.enqueue(new(message_id="new"), notes=(NOTE,))
+        (fresh,) = (await at.outbox.message("new")).deliveries
+        assert int(fresh.delivery_id) > int(highest.delivery_id)
+        assert len((await at.outbox.message("noted")).notes) == 2
+
+
+class Interrupted(Exception):
+    """The machine has failed."""
+
+
+class Failing:
+    """A store that fails at a given call of `write` or `drop`."""
+
+    def __init__(self, store: Store, calls_left: int) -> None:
+        self._store = store
+        self._calls_left = calls_left
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def _count(self) -> None:
+        self._calls_left -= 1
+        if self._calls_left < 0:
+            raise Interrupted
+
+    async def write(self, kind: Kind, rows: Sequence[list[Any]]) -> int:
+        await self._count()
+        return await self._store.write(kind, rows)
+
+    async def drop(self, kind: Kind, rows: Sequence[list[Any]]) -> None:
+        await self._count()
+        await self._store.drop(kind, rows)
+
+
+async def test_interrupted_anywhere_it_is_begun_again_and_loses_nothing(
+    urls: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.outbox.carrying.BATCH_ROWS", 3)
+    source, target = urls
+    async with opened(source) as at:
+        await fill(at)
+        before = await shown(at)
+    for place in range(100):
+        old, to = open_store(source), open_store(target)
+        try:
+            await carry(Failing(old, 2), Failing(to, 2 + place % 2))
+        except Interrupted:
+            continue
+        else:
+            break
+        finally:
+            await old.close()
+            await to.close()
+    assert place > 3
+    async with opened(target) as at:
+        assert await shown(at) == before
+
+
+async def test_an_outbox_that_holds_something_else_is_left_alone(urls: tuple[str, str]) -> None:
+    source, target = urls
+    async with opened(source) as at:
+        await fill(at)
+        before = await shown(at)
+    async with opened(target) as at:
+        await at.enqueue(new(message_id="mine"))
+    with pytest.raises(OutboxUnavailable, match="Name an empty one"):
+        await carried(source, target)
+    async with opened(source) as at:
+        assert await shown(at) == before
+
+
+async def test_nothing_at_all_can_be_carried_and_twice(urls: tuple[str, str]) -> None:
+    assert set((await carried(*urls)).values()) == {0}
+    assert set((await carried(*urls)).values()) == {0}
