@@ -4,21 +4,25 @@ One event, an array of events, or a Tracking API batch {"batch": [...], "context
 each event bare or, as Segment's Extensible Webhook sends it in arrays, wrapped as {"json": event}.
 """
 
+import asyncio
 import json
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from app.errors import EventRefused
 from app.source.event import Arrival, given_message_id, read_event
 from app.source.parse_json import levels_at_most, log_numbers, nested_deeper, parse
 from app.source.refusal import TOO_MANY, RequestRefused
-from app.source.slices import MAX_MEMBER_BYTES, OF_FILES, OF_STRANGERS, SLICE_BYTES, Bounds, array_slices, large_object
+from app.source.slices import MAX_MEMBER_BYTES, OF_FILES, OF_STRANGERS, SLICE_BYTES, array_slices, large_object
+from app.source.unpacking import Room, is_small, unpack
 from app.types import Event
 
 #: Members that are read at once: so few are still in the processor's cache when they are mapped.
 _READ_TOGETHER = 50
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _TOO_LARGE = f"the event is larger than {MAX_MEMBER_BYTES} bytes"
 
 
@@ -56,42 +60,63 @@ class Body:
     top: Mapping[str, Any]
 
 
-def read_body(raw: bytes, *, bounded: bool = True) -> Body:
+async def open_body(raw: bytes, size: int, room: Room, limits: Limits) -> Body:
+    """Return what is in a body of `size` bytes without gzip; large ones are opened one after the other.
+
+    Raises RequestRefused.
+    """
+    if is_small(raw, size):
+        return read_body(raw, max_events=limits.max_events)
+    async with room.opening:
+        body = read_body(await unpack(raw, size), max_events=limits.max_events)
+        await asyncio.sleep(0)
+        return body
+
+
+def read_body(raw: bytes, *, max_events: int | None) -> Body:
     """Find the events of an unpacked body; each is given what its batch says of all.
 
-    What is large is parsed slice by slice (see app/source/slices.py), unless it is no stranger's: `bounded` False.
-    Raises RequestRefused where it is not JSON.
+    What is large is parsed slice by slice (see app/source/slices.py), unless it is no stranger's: `max_events` None.
+    Raises RequestRefused where it is not JSON, or has more events.
     """
     if len(raw) > SLICE_BYTES and raw[:1] == b"[":
-        return _read_array(raw, OF_STRANGERS if bounded else OF_FILES)
-    if bounded and len(raw) > MAX_MEMBER_BYTES:
-        return _read_large(raw)
-    members, several, top = _take_apart(parse(raw))
+        return _read_array(raw, max_events)
+    if max_events is not None and len(raw) > MAX_MEMBER_BYTES:
+        return _read_large(raw, max_events)
+    members, several, top = _take_apart(parse(raw), max_events)
     return Body(slices=(members,), several=several, size_bytes=len(raw), levels_at_most=levels_at_most(raw), top=top)
 
 
-def _read_array(raw: bytes, bounds: Bounds) -> Body:
-    slices = _bare_slices(array_slices(raw, _told_once(), bounds))
-    return Body(slices=slices, several=True, size_bytes=len(raw), levels_at_most=len(raw), top={})
+def _read_array(raw: bytes, max_events: int | None, *, top: Mapping[str, Any] = _NOTHING) -> Body:
+    """Read an array, whose events share what is at the `top`."""
+    slices = _bare_slices(raw, max_events, top)
+    return Body(slices=slices, several=True, size_bytes=len(raw), levels_at_most=len(raw), top=top)
 
 
-def _bare_slices(slices: Iterable[list[Any]]) -> Iterator[list[Any]]:
-    for members in slices:
-        yield [_bare(member) for member in members]
+def _bare_slices(raw: bytes, max_events: int | None, top: Mapping[str, Any]) -> Iterator[list[Any]]:
+    count = 0
+    for members in array_slices(raw, _told_once(), OF_FILES if max_events is None else OF_STRANGERS):
+        count += len(members)
+        _check_count(count, max_events)
+        bare = [_bare(member) for member in members]
+        yield [_share(member, top) for member in bare] if top else bare
 
 
-def _read_large(raw: bytes) -> Body:
+def _check_count(count: int, max_events: int | None) -> None:
+    if max_events is not None and count > max_events:
+        raise RequestRefused(TOO_MANY)
+
+
+def _read_large(raw: bytes, max_events: int) -> Body:
     """Read a large body that does not begin with an array at once: a batch; any other event is refused for its size."""
     raw = raw.removeprefix(BOM_UTF8).lstrip(b" \t\r\n")
     if raw[:1] == b"[":
-        return _read_array(raw, OF_STRANGERS)
-    top, span = large_object(raw)
-    if span is None or "type" in top:
-        refused = EventRefused(_TOO_LARGE, message_id=given_message_id(top))
-        return Body(slices=([refused],), several=False, size_bytes=len(raw), levels_at_most=0, top=top)
-    slices = _bare_slices(array_slices(raw, _told_once(), OF_STRANGERS, span))
-    shared = ([_share(member, top) for member in members] for members in slices)
-    return Body(slices=shared, several=True, size_bytes=len(raw), levels_at_most=len(raw), top=top)
+        return _read_array(raw, max_events)
+    top, batch = large_object(raw)
+    if batch is not None and "type" not in top:
+        return _read_array(batch, max_events, top=top)
+    refused = EventRefused(_TOO_LARGE, message_id=given_message_id(top))
+    return Body(slices=([refused],), several=False, size_bytes=len(raw), levels_at_most=0, top=top)
 
 
 def _told_once() -> Callable[[int], None]:
@@ -106,11 +131,13 @@ def _told_once() -> Callable[[int], None]:
     return tell
 
 
-def _take_apart(value: Any) -> tuple[Sequence[Any], bool, Mapping[str, Any]]:
+def _take_apart(value: Any, max_events: int | None) -> tuple[Sequence[Any], bool, Mapping[str, Any]]:
     """Return the members, whether they were sent as several, and the object at the top."""
     if isinstance(value, list):
+        _check_count(len(value), max_events)
         return [_bare(member) for member in value], True, {}
     if isinstance(value, dict) and isinstance(value.get("batch"), list) and "type" not in value:
+        _check_count(len(value["batch"]), max_events)
         return [_share(_bare(member), value) for member in value["batch"]], True, value
     event = _bare(value)
     return [event], False, event if isinstance(event, dict) else {}
@@ -144,21 +171,11 @@ def _share(member: Any, batch: Mapping[str, Any]) -> Any:
 def read_events(body: Body, limits: Limits, arrival: Arrival) -> Iterator[Event | EventRefused]:
     """Read every member when its turn comes; one that is no event stands as EventRefused in its place.
 
-    Raises RequestRefused where there are too many: at once, or while the members of a large body are read.
+    Raises RequestRefused where a large body proves to be no JSON, or has too many.
     """
-    if isinstance(body.slices, tuple) and len(body.slices[0]) > limits.max_events:
-        raise RequestRefused(TOO_MANY)
-    return _read_members(body, limits, arrival)
-
-
-def _read_members(body: Body, limits: Limits, arrival: Arrival) -> Iterator[Event | EventRefused]:
     may_be_large = limits.max_event_bytes is not None and body.size_bytes > limits.max_event_bytes
     may_be_deep = body.levels_at_most > limits.max_depth  # most single events are judged by this alone
-    left = limits.max_events
     for members in body.slices:
-        left -= len(members)
-        if left < 0:
-            raise RequestRefused(TOO_MANY)
         for first in range(0, len(members), _READ_TOGETHER):
             together = members[first : first + _READ_TOGETHER]
             if may_be_large or (may_be_deep and nested_deeper(together, limits.max_depth)):

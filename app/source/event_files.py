@@ -49,7 +49,7 @@ def read_event_text(text: bytes, *, now: float, max_depth: int = DEFAULT_DEPTH) 
 
     Raises RequestRefused where the text is not JSON.
     """
-    return list(_members(read_body(text, bounded=False), Arrival.at(now), max_depth))
+    return list(_members(read_body(text, max_events=None), Arrival.at(now), max_depth))
 
 
 def _documents(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
@@ -71,7 +71,7 @@ def _documents(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]
 
 def _is_broken(text: bytes) -> bool:
     try:
-        read_body(text, bounded=False)
+        read_body(text, max_events=None)
     except RequestRefused:
         return True
     return False
@@ -79,7 +79,7 @@ def _is_broken(text: bytes) -> bool:
 
 def _events(text: bytes, number: int, arrival: Arrival, max_depth: int) -> Iterator[Event | EventRefused]:
     try:
-        yield from _members(read_body(text, bounded=False), arrival, max_depth)
+        yield from _members(read_body(text, max_events=None), arrival, max_depth)
     except RequestRefused as exc:
         what = " is not JSON in UTF-8" if exc.refusal is BROKEN_JSON else f": {exc.reason}"
         yield EventRefused(f"line {number}{what}")

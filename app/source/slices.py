@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import orjson
+from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType
+from msgspec.json import Decoder
 
 from app.errors import EventRefused
 from app.source.parse_json import parse
@@ -21,7 +23,7 @@ MAX_BRACKETS: Final = 20_000
 #: No parser here goes deeper.
 _MAX_LEVELS = 1_024
 #: Of an object that may be a batch: those of thousands of events.
-_MAX_BRACKETS_OF_A_BATCH = 200_000
+_MAX_BRACKETS_OF_A_BATCH = 50_000
 #: Of an object at the top; a batch has five.
 _MAX_NAMES = 1_000
 #: Members that are cut off one by one at once.
@@ -41,10 +43,25 @@ _TOO_LARGE_MEMBER = f"the event is larger than {MAX_MEMBER_BYTES} bytes"
 class LargeObject(NamedTuple):
     """An object that is too large to be parsed at once."""
 
-    #: Its members, without those that are themselves larger than a slice; an array `batch` is empty here.
+    #: Its members that a batch or an event is known by, without those that are themselves larger than a slice.
     top: dict[str, Any]
-    #: Between which bytes the members of the array `batch` stand; None where there is none.
-    batch: tuple[int, int] | None
+    #: The array `batch`; None where there is none.
+    batch: bytes | None
+
+
+class _Top(Struct):
+    """What is looked for in a large object; all else in it is passed over, and nothing is built of it."""
+
+    batch: Raw | UnsetType = UNSET
+    context: Raw | UnsetType = UNSET
+    integrations: Raw | UnsetType = UNSET
+    sentAt: Raw | UnsetType = UNSET  # noqa: N815 - as it is sent
+    writeKey: Raw | UnsetType = UNSET  # noqa: N815 - as it is sent
+    type: Raw | UnsetType = UNSET
+    messageId: Raw | UnsetType = UNSET  # noqa: N815 - as it is sent
+
+
+_TOP = Decoder(_Top)
 
 
 def end_of_value(raw: bytes, at: int, *, max_brackets: int = MAX_BRACKETS) -> int:
@@ -92,15 +109,13 @@ OF_STRANGERS: Final = Bounds(max_bytes=MAX_MEMBER_BYTES, max_brackets=MAX_BRACKE
 OF_FILES: Final = Bounds(max_bytes=sys.maxsize, max_brackets=sys.maxsize)
 
 
-def array_slices(
-    raw: bytes, on_none: Callable[[int], None], bounds: Bounds, span: tuple[int, int] | None = None
-) -> Iterator[list[Any]]:
+def array_slices(raw: bytes, on_none: Callable[[int], None], bounds: Bounds) -> Iterator[list[Any]]:
     """Yield the members of an array, parsed slice by slice; one that is too large stands as EventRefused.
 
-    `span` says between which bytes they stand; None: `raw` is the array. `on_none` is told of numbers that are none.
+    `on_none` is told of numbers that are none.
     Raises RequestRefused where it is not JSON.
     """
-    at, end = span or _inside(raw)
+    at, end = _inside(raw)
     beginning = raw[(first := after_blanks(raw, at)) : first + _BEGINNING_BYTES]
     is_first = True
     while end - at > SLICE_BYTES:
@@ -172,6 +187,17 @@ def large_object(raw: bytes) -> LargeObject:
 
     Raises RequestRefused where it is not JSON, or has too many members.
     """
+    try:
+        found = _TOP.decode(raw)
+    except (DecodeError, RecursionError):
+        return _by_brackets(raw)
+    members = {name: bytes(value) for name in _Top.__struct_fields__ if (value := getattr(found, name)) is not UNSET}
+    batch = members.pop("batch") if members.get("batch", b"").startswith(b"[") else None
+    return LargeObject({name: parse(text) for name, text in members.items() if len(text) <= SLICE_BYTES}, batch)
+
+
+def _by_brackets(raw: bytes) -> LargeObject:
+    """Do `large_object` for what no parser reads as a whole, such as NaN."""
     at, batch, pieces = after_blanks(raw, 0) + 1, None, []
     for _ in range(_MAX_NAMES):
         name = _TEXT.match(raw, at := after_blanks(raw, at))
@@ -180,7 +206,7 @@ def large_object(raw: bytes) -> LargeObject:
         first = after_blanks(raw, colon + 1)
         last = end_of_value(raw, first, max_brackets=_MAX_BRACKETS_OF_A_BATCH)
         if name[0] == b'"batch"' and raw[first : first + 1] == b"[":
-            batch = first + 1, last - 1
+            batch = raw[first:last]
         elif last - at <= SLICE_BYTES:
             pieces.append(raw[at:last])
         at = after_blanks(raw, last) + 1

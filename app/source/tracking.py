@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request, Response
 from app.errors import EventRefused, OutboxUnavailable
 from app.source.accepts import Accepts
 from app.source.auth import WriteKeys, basic_user
-from app.source.body import Body, Limits, read_body, read_events
+from app.source.body import Body, Limits, open_body, read_events
 from app.source.documentation import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
 from app.source.event import Arrival, random_id
 from app.source.proxy import Network
@@ -25,7 +25,7 @@ from app.source.receive import receive
 from app.source.refusal import UNAUTHENTICATED, RequestRefused
 from app.source.requester import Requester
 from app.source.responses import answer, answer_refusal, answer_unavailable, refusal_json
-from app.source.unpacking import Room, pieces, unpack, unpacked_size
+from app.source.unpacking import Room, pieces, unpacked_size
 from app.types import DEFAULT_SOURCE, Event
 
 #: The call that a path means, where the event does not say it itself; browser and mobile SDKs use the letters.
@@ -150,7 +150,7 @@ class _TrackingApi:
         if source is None and not self._rules.is_open and not await self._may_hold_key(raw, size):
             raise RequestRefused(UNAUTHENTICATED)
         async with self._room.held(raw, size, timeout_s=limits.request_timeout_s):
-            body = read_body(await unpack(raw, size))
+            body = await open_body(raw, size, self._room, limits)
             request.state.source = source or self._source_in(body)
             return await self._keep(request, body, call)
 

@@ -38,6 +38,11 @@ def unpacked_size(raw: bytes, max_bytes: int) -> int:
     return size
 
 
+def is_small(raw: bytes, size: int) -> bool:
+    """Return whether a body costs no more than it sent: it is plain, and small."""
+    return size <= _SMALL_BYTES and not raw.startswith(GZIP)
+
+
 def pieces(raw: bytes, size: int) -> Iterator[bytes]:
     """Yield a body of this size without gzip, piece by piece. Raises RequestRefused where it is broken."""
     if not raw.startswith(GZIP):
@@ -75,6 +80,8 @@ class Room:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._taken_bytes = 0
+        #: Held while a body is unpacked and looked through.
+        self.opening = asyncio.Lock()
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
@@ -83,7 +90,7 @@ class Room:
 
         One that alone is larger than all the room gets it when nothing else is there.
         """
-        if size <= _SMALL_BYTES and not raw.startswith(GZIP):
+        if is_small(raw, size):
             yield
             return
         if self._waiting or not self._fits(size):

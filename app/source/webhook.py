@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from app.errors import OutboxUnavailable
 from app.source.accepts import Accepts
 from app.source.auth import SecretHeader
-from app.source.body import Limits, read_body, read_events
+from app.source.body import Body, Limits, open_body, read_events
 from app.source.documentation import WEBHOOK_ANSWERS, WEBHOOK_BODY
 from app.source.event import Arrival, random_id
 from app.source.receive import receive
@@ -20,7 +20,7 @@ from app.source.refusal import UNAUTHENTICATED, RequestRefused
 from app.source.requester import with_gpc
 from app.source.responses import answer, answer_refusal, answer_unavailable, is_unusable, receipt_json
 from app.source.signature import is_signed
-from app.source.unpacking import Room, unpack, unpacked_size
+from app.source.unpacking import Room, unpacked_size
 
 #: What Segment's webhook destination can be set to, mapping by mapping.
 _METHODS = ("POST", "PUT", "PATCH")
@@ -53,15 +53,14 @@ def webhook_router(
         try:
             raw, size = await _receive_proven(request, rules)
             async with room.held(raw, size, timeout_s=rules.limits.request_timeout_s):
-                return await keep(request, await unpack(raw, size))
+                return await keep(request, await open_body(raw, size, room, rules.limits))
         except RequestRefused as exc:
             return answer_refusal(exc.refusal)
         except OutboxUnavailable as exc:
             return answer_unavailable(exc)
 
-    async def keep(request: Request, unpacked: bytes) -> Response:
+    async def keep(request: Request, body: Body) -> Response:
         now = clock()
-        body = read_body(unpacked)
         events = read_events(body, rules.limits, Arrival.at(now, new_id=new_id))
         receipt = await accepts.accept(with_gpc(events, request), now=now)
         unusable = not body.several and is_unusable(receipt)

@@ -24,6 +24,10 @@ def refusal_of(caught: pytest.ExceptionInfo[RequestRefused]) -> Refusal:
     return caught.value.refusal
 
 
+def opened(raw: bytes) -> Body:
+    return read_body(raw, max_events=4_000)
+
+
 def members_of(body: Body) -> list[Any]:
     return [member for slice_ in body.slices for member in slice_]
 
@@ -53,7 +57,7 @@ def test_a_number_that_is_none_costs_neither_its_neighbours_nor_the_rest_of_its_
     members = [{"type": "page", "messageId": "m", "timestamp": "t", "value": value} for value in values]
     raw = json.dumps([*members, {"type": "page", "worst": math.nan}]).encode()
 
-    *events, worst = read_events(read_body(raw), limits(), ARRIVAL)
+    *events, worst = read_events(opened(raw), limits(), ARRIVAL)
 
     assert [event["value"] for event in events if isinstance(event, dict)] == finite(values)
     assert isinstance(worst, dict)
@@ -80,7 +84,7 @@ class TestReadBody:
         ],
     )
     def test_events_are_found_in_every_shape(self, raw: bytes, members: list[Any], several: bool) -> None:  # noqa: FBT001 - a column
-        body = read_body(raw)
+        body = opened(raw)
 
         assert members_of(body) == members
         assert body.several is several
@@ -102,26 +106,30 @@ class TestReadBody:
     def test_a_batch_lends_its_members_context_and_integrations(
         self, name: str, common: Any, own: Any, merged: Any
     ) -> None:
-        body = read_body(orjson.dumps({"batch": [{"type": "page", name: own}], name: common}))
+        body = opened(orjson.dumps({"batch": [{"type": "page", name: own}], name: common}))
 
         assert members_of(body)[0][name] == merged
 
     def test_a_batch_tells_when_it_was_sent(self) -> None:
-        body = read_body(b'{"batch":[{"type":"page"},{"type":"page","sentAt":"own"}],"sentAt":"now"}')
+        body = opened(b'{"batch":[{"type":"page"},{"type":"page","sentAt":"own"}],"sentAt":"now"}')
 
         assert [member["sentAt"] for member in members_of(body)] == ["now", "own"]
 
     def test_the_top_is_the_object_that_may_hold_the_write_key(self) -> None:
-        assert read_body(b'{"batch":[],"writeKey":"k"}').top["writeKey"] == "k"
-        assert read_body(b'{"type":"page","writeKey":"k"}').top["writeKey"] == "k"
-        assert read_body(b"[]").top == {}
-        assert read_body(b"5").top == {}
+        assert opened(b'{"batch":[],"writeKey":"k"}').top["writeKey"] == "k"
+        assert opened(b'{"type":"page","writeKey":"k"}').top["writeKey"] == "k"
+        assert opened(b"[]").top == {}
+        assert opened(b"5").top == {}
 
 
 class TestReadEvents:
     def test_bad_members_are_refused_in_their_place(self) -> None:
         events = list(
-            read_events(read_body(b'[{"type":"page"},5,{"messageId":"m-3"},{"type":"track"}]'), limits(), ARRIVAL)
+            read_events(
+                opened(b'[{"type":"page"},5,{"messageId":"m-3"},{"type":"track"}]'),
+                limits(),
+                ARRIVAL,
+            )
         )
 
         assert [isinstance(event, EventRefused) for event in events] == [False, True, True, False]
@@ -133,7 +141,7 @@ class TestReadEvents:
         exceeds = {**fits, "messageId": "m-22222222"}
         bounds = limits(max_event_bytes=len(json.dumps(fits, ensure_ascii=False, separators=(",", ":")).encode()))
 
-        kept, refused = read_events(read_body(orjson.dumps([fits, exceeds])), bounds, ARRIVAL)
+        kept, refused = read_events(opened(orjson.dumps([fits, exceeds])), bounds, ARRIVAL)
 
         assert isinstance(kept, dict)
         assert isinstance(refused, EventRefused)
@@ -143,7 +151,7 @@ class TestReadEvents:
     def test_a_member_deeper_than_the_bound_is_refused_and_its_neighbours_are_not(self) -> None:
         raw = b'[{"type":"page","a":{"b":[]}},{"type":"page","a":{"b":[{}]}},5]'
 
-        kept, refused, number = read_events(read_body(raw), limits(max_depth=3), ARRIVAL)
+        kept, refused, number = read_events(opened(raw), limits(max_depth=3), ARRIVAL)
 
         assert isinstance(kept, dict)
         assert isinstance(refused, EventRefused)
@@ -151,11 +159,11 @@ class TestReadEvents:
         assert isinstance(number, EventRefused)
 
     def test_too_many_members_are_refused_as_a_whole(self) -> None:
-        body = read_body(b'[{"type":"page"},{"type":"page"}]')
+        raw = b'[{"type":"page"},{"type":"page"}]'
 
-        assert len(list(read_events(body, limits(max_events=2), ARRIVAL))) == 2
+        assert len(list(read_events(read_body(raw, max_events=2), limits(), ARRIVAL))) == 2
         with pytest.raises(RequestRefused) as caught:
-            read_events(body, limits(max_events=1), ARRIVAL)
+            read_body(raw, max_events=1)
         assert refusal_of(caught) is TOO_MANY
 
 
@@ -177,8 +185,8 @@ class TestLargeArray:
         ],
     )
     def test_members_are_read_as_in_a_small_one(self, members: list[bytes]) -> None:
-        small = read_events(read_body(b"[" + b",".join(members) + b"]"), limits(), ARRIVAL)
-        *large, _ = read_events(read_body(b"[" + b",".join([*members, self.PADDING]) + b"]"), limits(), ARRIVAL)
+        small = read_events(opened(b"[" + b",".join(members) + b"]"), limits(), ARRIVAL)
+        *large, _ = read_events(opened(b"[" + b",".join([*members, self.PADDING]) + b"]"), limits(), ARRIVAL)
 
         for one, other in zip(small, large, strict=True):
             assert repr(one) == repr(other)
@@ -186,20 +194,20 @@ class TestLargeArray:
     @pytest.mark.parametrize("bad", [b'"\xff"', b"{", b"01", b"'a'"])
     def test_what_is_not_json_breaks_all_of_it(self, bad: bytes) -> None:
         with pytest.raises(RequestRefused) as caught:
-            list(read_events(read_body(b"[" + self.PADDING + b"," + bad + b"]"), limits(), ARRIVAL))
+            list(read_events(opened(b"[" + self.PADDING + b"," + bad + b"]"), limits(), ARRIVAL))
 
         assert refusal_of(caught) is BROKEN_JSON
 
     def test_too_many_members_are_refused(self) -> None:
         with pytest.raises(RequestRefused) as caught:
-            list(read_events(read_body(b"[" + self.PADDING + b",{}]"), limits(max_events=1), ARRIVAL))
+            list(read_events(read_body(b"[" + self.PADDING + b",{}]", max_events=1), limits(), ARRIVAL))
 
         assert refusal_of(caught) is TOO_MANY
 
     def test_numbers_that_are_none_are_logged_once(self) -> None:
         members = [b'{"type":"page","messageId":"m","a":1e999}'] * 120
         with capture_logs() as logs:
-            *events, _ = read_events(read_body(b"[" + b",".join([*members, self.PADDING]) + b"]"), limits(), ARRIVAL)
+            *events, _ = read_events(opened(b"[" + b",".join([*members, self.PADDING]) + b"]"), limits(), ARRIVAL)
 
         assert [event["a"] for event in events if isinstance(event, dict)] == ["NaN"] * 120
         assert [entry["event"] for entry in logs] == ["numbers read as the text NaN"]

@@ -137,9 +137,10 @@ def test_no_slice_holds_the_loop_for_long(member: bytes) -> None:
 @pytest.mark.parametrize(
     ("raw", "top", "batch"),
     [
-        (b'{"batch":[1,{"batch":[2]}],"writeKey":"k"}', {"writeKey": "k"}, b'1,{"batch":[2]}'),
-        (b' {"sentAt" : "now" , "batch" : [ ] , "a":{"batch":[1]} } ', {"sentAt": "now", "a": {"batch": [1]}}, b" "),
+        (b'{"batch":[1,{"batch":[2]}],"writeKey":"k"}', {"writeKey": "k"}, b'[1,{"batch":[2]}]'),
+        (b' {"sentAt" : "now" , "batch" : [ ] , "a":{"batch":[1]} } ', {"sentAt": "now"}, b"[ ]"),
         (b'{"batch":5,"messageId":"m"}', {"batch": 5, "messageId": "m"}, None),
+        (b'{"batch":[NaN],"messageId":"m","x":{}}', {"messageId": "m", "x": {}}, b"[NaN]"),
         (b'{"properties":' + PADDING + b',"messageId":"m"}', {"messageId": "m"}, None),
     ],
 )
@@ -149,7 +150,7 @@ def test_of_a_large_object_small_members_and_the_batch_are_found(
     found = large_object(raw)
 
     assert found.top == top
-    assert (found.batch and raw[slice(*found.batch)]) == batch
+    assert found.batch == batch
 
 
 @pytest.mark.parametrize(
@@ -161,8 +162,8 @@ def test_of_a_large_object_small_members_and_the_batch_are_found(
         (b'{"a":1 "b":2}', BROKEN_JSON),
         (b"{1:1}", BROKEN_JSON),
         (b'{"a":[}', BROKEN_JSON),
-        (b"{" + b'"a":1,' * 1_001 + b'"b":1}', TOO_LARGE),
-        (b'{"a":[' + b"[]," * 200_000 + b"1]}", TOO_LARGE),
+        (b"{" + b'"a":NaN,' * 1_001 + b'"b":1}', TOO_LARGE),
+        (b'{"a":[NaN,' + b"[]," * 50_000 + b"1]}", TOO_LARGE),
     ],
 )
 def test_a_large_object_that_is_none_is_refused(raw: bytes, refusal: Refusal) -> None:

@@ -75,7 +75,7 @@ class SqliteOutbox:
         call = await prepare_call(deliveries, notes, tallies, now=now, rules=self._rules)
         ready = parameters(call.all_new, self._rules) if call.all_new else None
         new = NewCall(call=call, parameters=ready)
-        answer = await self._writer.do(self._enqueue, new, rows=1 + len(deliveries), alone=enqueue_new)
+        answer = await self._writer.do(self._enqueue, new, rows=1 + len(deliveries) + len(notes), alone=enqueue_new)
         self._watch.wake()
         return answer
 
