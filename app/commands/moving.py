@@ -6,15 +6,15 @@ from typing import Annotated
 import orjson
 import typer
 
-from app.outbox import Kind, carry, open_store
+from app.outbox import Carried, carry, open_store
 
 #: What is carried, as the command says it.
 _WORDS = {
-    Kind.WAITING: "waiting or dead",
-    Kind.DELIVERED: "delivered",
-    Kind.NOTES: "notes",
-    Kind.KEYS: "keys",
-    Kind.COUNTS: "counts",
+    Carried.WAITING: "waiting or dead",
+    Carried.DELIVERED: "delivered",
+    Carried.NOTES: "notes",
+    Carried.KEYS: "keys",
+    Carried.COUNTS: "counts",
 }
 
 

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.errors import SettingsError
-from app.outbox.carrying import Kind, Store, carry
+from app.outbox.carrying import Carried, Store, carry
 from app.outbox.counts import enqueue_tallies, warning_label
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.protocol import Outbox
 
 __all__ = [
-    "Kind",
+    "Carried",
     "Outbox",
     "OutboxRules",
     "Store",

@@ -19,7 +19,7 @@ _IDENTITY: Final = "carrying/identity"
 _ORIGIN: Final = "carrying/origin"
 
 
-class Kind(StrEnum):
+class Carried(StrEnum):
     """What is carried, in this order: keys before what they keep from being sent again."""
 
     KEYS = "keys"
@@ -78,27 +78,27 @@ class Store(SharedValues, Protocol):
     async def is_empty(self) -> bool:
         """Return whether nothing of any kind is there."""
 
-    async def read(self, kind: Kind, *, after: Sequence[Any] | None, limit: int) -> list[Row]:
+    async def read(self, kind: Carried, *, after: Sequence[Any] | None, limit: int) -> list[Row]:
         """Return the next rows of a kind, in the order of what tells them apart; after None from the first."""
 
-    async def write(self, kind: Kind, rows: Sequence[Row]) -> int:
+    async def write(self, kind: Carried, rows: Sequence[Row]) -> int:
         """Commit those rows that are not there yet; return how many they were."""
 
-    async def drop(self, kind: Kind, rows: Sequence[Row]) -> None:
+    async def drop(self, kind: Carried, rows: Sequence[Row]) -> None:
         """Forget rows, and commit that."""
 
     async def highest_ids(self) -> tuple[int, int]:
         """Return the highest id ever given to a delivery and to a note."""
 
     async def begin_ids_above(self, delivery: int, note: int) -> None:
-        """Give no id up to these from now on."""
+        """Count ids from above these from now on."""
 
     async def close(self) -> None:
         """Release it."""
 
 
 #: How many of its columns tell the rows of a kind apart.
-KEY_COLUMNS: Final = {Kind.KEYS: 2, Kind.WAITING: 1, Kind.DELIVERED: 1, Kind.NOTES: 1, Kind.COUNTS: 5}
+KEY_COLUMNS: Final = {Carried.KEYS: 2, Carried.WAITING: 1, Carried.DELIVERED: 1, Carried.NOTES: 1, Carried.COUNTS: 5}
 
 
 async def carry(source: Store, target: Store) -> dict[str, int]:
@@ -108,7 +108,7 @@ async def carry(source: Store, target: Store) -> dict[str, int]:
     """
     await _introduce(source, target)
     await target.begin_ids_above(*await source.highest_ids())
-    arrived = {kind.value: await _carry_kind(source, target, kind) for kind in Kind}
+    arrived = {kind.value: await _carry_kind(source, target, kind) for kind in Carried}
     arrived["shared"] = await _copy_shared(source, target)
     return arrived
 
@@ -127,7 +127,7 @@ async def _introduce(source: Store, target: Store) -> None:
     await target.put_shared(_ORIGIN, identity and identity.value)
 
 
-async def _carry_kind(source: Store, target: Store, kind: Kind) -> int:
+async def _carry_kind(source: Store, target: Store, kind: Carried) -> int:
     arrived = 0
     after: Sequence[Any] | None = None
     while rows := await source.read(kind, after=after, limit=BATCH_ROWS):

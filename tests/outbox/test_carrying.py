@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import OutboxUnavailable
 from app.outbox import Store, carry, open_outbox, open_store
-from app.outbox.carrying import Kind
+from app.outbox.carrying import Carried
 from app.types import Exit, Note, Query, Tally
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, blocked, new, payload, retry, rules
 
@@ -149,11 +149,11 @@ class Failing:
         if self._calls_left < 0:
             raise Interrupted
 
-    async def write(self, kind: Kind, rows: Sequence[list[Any]]) -> int:
+    async def write(self, kind: Carried, rows: Sequence[list[Any]]) -> int:
         await self._count()
         return await self._store.write(kind, rows)
 
-    async def drop(self, kind: Kind, rows: Sequence[list[Any]]) -> None:
+    async def drop(self, kind: Carried, rows: Sequence[list[Any]]) -> None:
         await self._count()
         await self._store.drop(kind, rows)
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import orjson
 
-from app.outbox.carrying import DeliveryRow, Kind, Row
+from app.outbox.carrying import Carried, DeliveryRow, Row
 from app.outbox.postgres import shared
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
@@ -15,15 +15,15 @@ from app.outbox.postgres.sql import SQL
 from app.types import Shared
 
 #: Before the first of a kind, by what tells its rows apart.
-_BEFORE: Final[dict[Kind, Sequence[Any]]] = {
-    Kind.KEYS: ("", -1),
-    Kind.WAITING: (-1,),
-    Kind.DELIVERED: (-1,),
-    Kind.NOTES: (-1,),
-    Kind.COUNTS: (0, -1, "", "", ""),
+_BEFORE: Final[dict[Carried, Sequence[Any]]] = {
+    Carried.KEYS: ("", -1),
+    Carried.WAITING: (-1,),
+    Carried.DELIVERED: (-1,),
+    Carried.NOTES: (-1,),
+    Carried.COUNTS: (0, -1, "", "", ""),
 }
 #: In which column of a kind the moment stands that says in which day's table it lies.
-_MOMENT: Final = {Kind.DELIVERED: DeliveryRow._fields.index("settled_at"), Kind.NOTES: 11, Kind.COUNTS: 1}
+_MOMENT: Final = {Carried.DELIVERED: DeliveryRow._fields.index("settled_at"), Carried.NOTES: 11, Carried.COUNTS: 1}
 
 
 class PostgresStore:
@@ -38,20 +38,20 @@ class PostgresStore:
         ((anything,),) = await self._database.run(rows_of, "holds_anything")
         return not anything
 
-    async def read(self, kind: Kind, *, after: Sequence[Any] | None, limit: int) -> list[Row]:
+    async def read(self, kind: Carried, *, after: Sequence[Any] | None, limit: int) -> list[Row]:
         """Do `Store.read`."""
         first = _BEFORE[kind] if after is None else after
         places = {f"after_{place}": value for place, value in enumerate(first)}
         rows = await self._database.run(rows_of, f"carry_{kind}_out", limit=limit, **places)
         return [_decoded(kind, row) for row in rows]
 
-    async def write(self, kind: Kind, rows: Sequence[Row]) -> int:
+    async def write(self, kind: Carried, rows: Sequence[Row]) -> int:
         """Do `Store.write`."""
         if kind in _MOMENT:
             await self._days.be_ready({row[_MOMENT[kind]] for row in rows})
         return await self._database.run(_write, kind, rows)
 
-    async def drop(self, kind: Kind, rows: Sequence[Row]) -> None:
+    async def drop(self, kind: Carried, rows: Sequence[Row]) -> None:
         """Do `Store.drop`."""
         await self._database.run(_drop, kind, rows)
 
@@ -81,20 +81,20 @@ class PostgresStore:
         await self._database.close()
 
 
-def _decoded(kind: Kind, row: Sequence[Any]) -> Row:
+def _decoded(kind: Carried, row: Sequence[Any]) -> Row:
     """Return a row as both engines know it: payloads as text, no history as an empty one."""
-    if kind not in {Kind.WAITING, Kind.DELIVERED}:
+    if kind not in {Carried.WAITING, Carried.DELIVERED}:
         return list(row)
     delivery = DeliveryRow(*row)
     payload = None if row[DeliveryRow._fields.index("payload")] is None else bytes(row[25]).decode()
     return list(delivery._replace(history=delivery.history or (), payload=payload))
 
 
-async def _write(connection: Connection, kind: Kind, rows: Sequence[Row]) -> int:
+async def _write(connection: Connection, kind: Carried, rows: Sequence[Row]) -> int:
     ((written,),) = await rows_of(connection, f"carry_{kind}_in", rows=json_rows(rows), slot=connection.slot)
     return int(written)
 
 
-async def _drop(connection: Connection, kind: Kind, rows: Sequence[Row]) -> None:
+async def _drop(connection: Connection, kind: Carried, rows: Sequence[Row]) -> None:
     given = json_rows([[*row[:5], *(row[place] for place in [_MOMENT.get(kind)] if place)] for row in rows])
     await connection.execute(SQL[f"drop_{kind}"], {"rows": given, "slot": connection.slot})

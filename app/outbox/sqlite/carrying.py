@@ -8,33 +8,33 @@ from typing import Any, Final
 
 import orjson
 
-from app.outbox.carrying import DeliveryRow, Kind, Row
+from app.outbox.carrying import Carried, DeliveryRow, Row
 from app.outbox.sqlite import shared
 from app.outbox.sqlite.database import as_rows, border, open_writable, patiently
 from app.outbox.sqlite.sql import SQL
 from app.types import Shared
 
 #: Before the first of a kind, by what tells its rows apart.
-_BEFORE: Final[dict[Kind, Sequence[Any]]] = {
-    Kind.KEYS: ("", -1),
-    Kind.WAITING: (-1,),
-    Kind.DELIVERED: (-1,),
-    Kind.NOTES: (-1,),
-    Kind.COUNTS: (0, -1, "", "", ""),
+_BEFORE: Final[dict[Carried, Sequence[Any]]] = {
+    Carried.KEYS: ("", -1),
+    Carried.WAITING: (-1,),
+    Carried.DELIVERED: (-1,),
+    Carried.NOTES: (-1,),
+    Carried.COUNTS: (0, -1, "", "", ""),
 }
 _WRITE: Final = {
-    Kind.KEYS: ("carry_keys_in",),
-    Kind.WAITING: ("carry_deliveries_in", "carry_payloads_in", "carry_attempts_in"),
-    Kind.DELIVERED: ("carry_deliveries_in", "carry_payloads_in", "carry_attempts_in"),
-    Kind.NOTES: ("carry_notes_in",),
-    Kind.COUNTS: ("carry_counts_in",),
+    Carried.KEYS: ("carry_keys_in",),
+    Carried.WAITING: ("carry_deliveries_in", "carry_payloads_in", "carry_attempts_in"),
+    Carried.DELIVERED: ("carry_deliveries_in", "carry_payloads_in", "carry_attempts_in"),
+    Carried.NOTES: ("carry_notes_in",),
+    Carried.COUNTS: ("carry_counts_in",),
 }
 _DROP: Final = {
-    Kind.KEYS: "drop_keys",
-    Kind.WAITING: "drop_deliveries",
-    Kind.DELIVERED: "drop_deliveries",
-    Kind.NOTES: "drop_notes",
-    Kind.COUNTS: "drop_counts",
+    Carried.KEYS: "drop_keys",
+    Carried.WAITING: "drop_deliveries",
+    Carried.DELIVERED: "drop_deliveries",
+    Carried.NOTES: "drop_notes",
+    Carried.COUNTS: "drop_counts",
 }
 
 
@@ -49,13 +49,13 @@ class SqliteStore:
         with border():
             return not self._connection.execute(SQL["holds_anything"]).fetchone()[0]
 
-    async def read(self, kind: Kind, *, after: Sequence[Any] | None, limit: int) -> list[Row]:
+    async def read(self, kind: Carried, *, after: Sequence[Any] | None, limit: int) -> list[Row]:
         """Do `Store.read`."""
         first = _BEFORE[kind] if after is None else after
         parameters = {"limit": limit, **{f"after_{place}": value for place, value in enumerate(first)}}
         with border():
             rows = self._connection.execute(SQL[f"carry_{kind}_out"], parameters).fetchall()
-            if kind not in {Kind.WAITING, Kind.DELIVERED}:
+            if kind not in {Carried.WAITING, Carried.DELIVERED}:
                 return [list(row) for row in rows]
             return [list(row) for row in self._whole(rows)]
 
@@ -72,7 +72,7 @@ class SqliteStore:
             whole.append(DeliveryRow._make([*before, history.get(id_, ()), payload, version or 1, erase_at]))
         return whole
 
-    async def write(self, kind: Kind, rows: Sequence[Row]) -> int:
+    async def write(self, kind: Carried, rows: Sequence[Row]) -> int:
         """Do `Store.write`."""
         with border():
             patiently(self._connection, "BEGIN IMMEDIATE")
@@ -85,15 +85,15 @@ class SqliteStore:
             self._connection.execute("COMMIT")
         return written
 
-    def _new(self, kind: Kind, rows: Sequence[Row]) -> list[Row]:
+    def _new(self, kind: Carried, rows: Sequence[Row]) -> list[Row]:
         """Return the rows that are not there yet."""
-        if kind not in {Kind.WAITING, Kind.DELIVERED}:
+        if kind not in {Carried.WAITING, Carried.DELIVERED}:
             return list(rows)  # their statements pass over those that are there
         ids = as_rows([row[0] for row in rows])
         there = {id_ for (id_,) in self._connection.execute(SQL["ids_there"], {"rows": ids})}
         return [row for row in rows if row[0] not in there]
 
-    async def drop(self, kind: Kind, rows: Sequence[Row]) -> None:
+    async def drop(self, kind: Carried, rows: Sequence[Row]) -> None:
         """Do `Store.drop`."""
         with border():
             patiently(self._connection, SQL[_DROP[kind]], {"rows": as_rows([row[:5] for row in rows])})
