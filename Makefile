@@ -10,6 +10,8 @@ export PATH := $(PATH):/usr/sbin:/sbin
 # A cap that this machine puts on versions has no say here: constraints.txt names every one of them.
 export PIP_CONSTRAINT := /dev/null
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Each of the many processes that tests start would compile what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --require-hashes
 
 # Stamps: what is installed already is not installed again.
@@ -43,9 +45,20 @@ format: $(DEV_READY) ## format, and mend what the linter can mend
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+# A file's tests stay in one process, which makes what they share once; the files that take long come first.
+PYTEST = $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+
+.PHONY: quick
+quick: $(DEV_READY) ## the tests of the loop of work: no servers, no browser, no container
+	TESTS=quick $(PYTEST) -q -m "not whole"
+
 .PHONY: test
 test: $(DEV_READY) $(NODE_READY) | test-tools ## every test, under the coverage floor of pyproject.toml
-	$(BIN)/pytest -n auto --dist loadgroup --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=term
+
+.PHONY: prove
+prove: $(DEV_READY) $(NODE_READY) | test-tools ## what takes long by nature, in many rounds: kills, failovers, fuzzing
+	TESTS=prove $(PYTEST) -m prove
 
 .PHONY: bench
 bench: $(DEV_READY) $(BENCH_NODE_READY) ## every measurement, each beside its baseline (see bench/README.md)

@@ -138,8 +138,8 @@ def main() -> None:
             thread.start()
         return
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"webhook_shared_secrets": SECRET, "write_keys": f"shop:{WRITE_KEY}"}
-        with running(Path(folder), **settings) as server:
+        write_keys = f"shop:{WRITE_KEY}"
+        with running(Path(folder), webhook_shared_secrets=SECRET, write_keys=write_keys) as server:
             is_met = _measure(server, given.seconds, given.kinds)
             is_met &= _kept(server, Path(folder))
     sys.exit(0 if is_met else 1)

@@ -3,7 +3,7 @@
 import itertools
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,14 +12,49 @@ import structlog
 from hypothesis import HealthCheck, configuration, settings
 
 from tests.outbox.postgres_server import PostgresServer
-from tests.process import ROOT, Server, clean_environment, free_port
+from tests.process import COMMAND, ROOT, Server, clean_environment, free_port, measuring
+from tests.rounds import Kind, examples, rounds_of
 from tests.tools import need_postgres
 
 FIGURE = "figure"
+#: Fixtures that start a program.
+_STARTERS = {"start_server", "postgres_server"}
 
 configuration.set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")  # a busy machine is no fault of the code
+settings.register_profile(
+    "any machine",
+    deadline=None,  # a busy machine is no fault of the code
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=examples(100),
+)
+settings.load_profile("any machine")
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Take one process more than there are cores: a test that waits leaves its core to another."""
+    return (yield) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they do (the marks stand in pyproject.toml), and put those that take long first.
+
+    Properties are not measured: chance covers nothing that can be relied on, and tables of cases stand beside them.
+    """
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("no_cover")
+            item.add_marker("prove")
+        if _STARTERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("whole")
+    items.sort(key=lambda item: item.get_closest_marker("whole") is None)
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> Callable[[Kind], int]:
+    """`rounds("kills")` is how often to do what takes long by nature: see tests/rounds.py."""
+    assert request.node.get_closest_marker("prove"), "`make prove` would not find it: mark it `prove`"
+    return rounds_of
 
 
 @pytest.fixture(scope="session")
@@ -52,21 +87,28 @@ def ephemeral_port() -> int:
 
 
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def start_server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Server]]:
     """`start_server(setting=value, ...)` starts `pinrelay serve` with these settings only, and returns it.
 
     Without settings: sandbox mode, a free port, the outbox in the test's own folder.
-    Whatever still runs when the test ends is stopped.
+    Whatever still runs when the test ends is stopped. It is measured where the test is marked so.
     """
+    measure = measuring() if request.node.get_closest_marker("measured") else {}
     with ExitStack() as cleanup:
         counter = itertools.count()
 
-        def start(*, arguments: tuple[str, ...] = ("serve",), **settings: object) -> Server:
+        def start(
+            *, arguments: tuple[str, ...] = ("serve",), program: tuple[str, ...] = (str(COMMAND),), **settings: object
+        ) -> Server:
             standard = {"port": free_port(), "outbox_url": f"sqlite:///{tmp_path}/pinrelay.db", "log_format": "json"}
-            environment = clean_environment(**(standard | settings))
+            environment = clean_environment(**(standard | settings)) | measure
             log_path = tmp_path / f"server-{next(counter)}.log"
             server = Server(
-                port=int(environment["PORT"]), environment=environment, log_path=log_path, arguments=arguments
+                port=int(environment["PORT"]),
+                environment=environment,
+                log_path=log_path,
+                arguments=arguments,
+                program=program,
             )
             cleanup.callback(server.end)
             server.start()

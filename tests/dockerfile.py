@@ -63,7 +63,8 @@ class Image:
     def build(self, stage: Stage) -> Path:
         """Do WORKDIR, COPY and RUN of a stage; return its last WORKDIR.
 
-        A RUN has only the network's settings of this machine, and Python as the base image has it.
+        A RUN has only the network's settings of this machine, and Python as the base image has it. Nothing is
+        compiled, which would take longer than all the rest and is of no account here.
         COPY from another stage has nothing to do: all stages share the folder.
         """
         workdir = self.folder
@@ -98,7 +99,7 @@ class Image:
             for name, value in os.environ.items()
             if name == "HOME" or name.startswith(("PIP_", "SSL_")) or name.lower().endswith("_proxy")
         }
-        environment = kept | {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+        environment = kept | {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "PIP_COMPILE": "0"}
         done = subprocess.run(
             ["/bin/sh", "-ec", script], cwd=workdir, env=environment, capture_output=True, text=True, check=False
         )

@@ -15,9 +15,6 @@ from tests.waiting import until
 
 BUILD, FINAL = read_stages(ROOT / "Dockerfile")
 
-# The image is built once, by one worker.
-pytestmark = pytest.mark.xdist_group("image")
-
 
 def only(stage: Stage, name: str) -> str:
     (value,) = (instruction.value for instruction in stage if instruction.name == name)
@@ -88,6 +85,7 @@ def container(image: Image) -> Iterator[tuple[subprocess.Popen[str], dict[str, s
         process.kill()
 
 
+@pytest.mark.whole
 def test_the_steps_give_a_server_that_is_healthy_and_stops_when_asked(
     image: Image, container: tuple[subprocess.Popen[str], dict[str, str]]
 ) -> None:
@@ -111,6 +109,7 @@ def test_the_steps_give_a_server_that_is_healthy_and_stops_when_asked(
     assert list((image.folder / "data").glob("pinrelay.db*"))
 
 
+@pytest.mark.whole
 def test_the_extras_and_no_build_tool_are_shipped(image: Image) -> None:
     shipped = {path.name.split("-")[0] for path in (image.folder / "opt/pinrelay").rglob("*.dist-info")}
     assert "pinrelay" in shipped

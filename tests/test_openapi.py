@@ -11,14 +11,17 @@ from hypothesis.strategies import one_of
 from schemathesis import GenerationMode
 
 from tests.process import Server, running
+from tests.rounds import examples
+
+pytestmark = pytest.mark.whole
 
 PASSWORD = "console-password-9b1c"
-EXAMPLES_AN_OPERATION = 15
+EXAMPLES_AN_OPERATION = examples(15)
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("openapi"), console_password=PASSWORD) as server:
+    with running(tmp_path_factory.mktemp("openapi"), measured=True, console_password=PASSWORD) as server:
         yield server
 
 
@@ -27,6 +30,7 @@ def described(served: Server) -> Any:
     return schemathesis.openapi.from_url(f"{served.url}/openapi.json")
 
 
+@pytest.mark.prove
 def test_every_answer_is_documented_and_none_is_a_server_error(described: Any, subtests: pytest.Subtests) -> None:
     for found in described.get_all_operations():
         operation = found.ok()

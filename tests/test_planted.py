@@ -18,6 +18,7 @@ from app.source.event import Arrival, read_event
 from tests import assembled
 from tests.destination.builders import a_conversion
 from tests.process import ROOT
+from tests.rounds import examples
 from tests.whole.planted import written
 
 NOW = 1_772_640_800.0
@@ -90,7 +91,7 @@ def pipeline() -> Pipeline:
     return assembled.pipeline(consent_categories=("ads",), rudder_consent_ids=("pin",))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(
     name=st.sampled_from(EVENTS),
     places=st.lists(st.tuples(st.sampled_from(PATHS), shapes), min_size=1, max_size=3),
@@ -111,7 +112,7 @@ def test_what_an_event_holds_is_in_no_reason_and_no_warning(name: str, places: l
     assert [words for words in said if text in words] == []
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(field=st.sampled_from(FIELDS), shape=shapes, text=distinctive)
 def test_what_a_field_holds_is_in_no_reason_and_no_warning(field: str, shape: Any, text: str) -> None:
     value = shape(text)

@@ -17,7 +17,7 @@ from tests.process import ROOT
 
 RULES = ROOT / "docs/prometheus-alerts.yaml"
 DASHBOARD = ROOT / "docs/grafana-dashboard.json"
-CASES = ROOT / "tests/cases/prometheus_alerts.yaml"
+CASES = sorted((ROOT / "tests/cases").glob("prometheus_alerts*.yaml"))
 
 with_promtool = pytest.mark.skipif(
     not shutil.which("promtool"), reason="there is no promtool: .ci/install-test-tools installs it"
@@ -25,7 +25,7 @@ with_promtool = pytest.mark.skipif(
 
 
 @with_promtool
-@pytest.mark.parametrize("arguments", [("check", "rules", RULES), ("test", "rules", CASES)], ids=["check", "test"])
+@pytest.mark.parametrize("arguments", [("check", "rules", RULES), ("test", "rules", *CASES)], ids=["check", "test"])
 def test_promtool_finds_no_fault_in_the_rules(arguments: tuple[Any, ...]) -> None:
     done = subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -33,7 +33,8 @@ def test_promtool_finds_no_fault_in_the_rules(arguments: tuple[Any, ...]) -> Non
 
 def test_every_alert_is_tested_both_firing_and_silent() -> None:
     alerts = {rule["alert"] for rule in rules() if "alert" in rule}
-    tests = [one for case in yaml.safe_load(CASES.read_text())["tests"] for one in case["alert_rule_test"]]
+    cases = [case for file in CASES for case in yaml.safe_load(file.read_text())["tests"]]
+    tests = [one for case in cases for one in case["alert_rule_test"]]
     assert {test["alertname"] for test in tests if test.get("exp_alerts")} == alerts
     assert {test["alertname"] for test in tests if not test.get("exp_alerts")} == alerts
 

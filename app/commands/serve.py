@@ -25,9 +25,6 @@ from app.log import configure_logging, logger
 from app.main import Role, create_app
 from app.server.bounded_connection import BoundedConnection
 
-#: Environment variables by which the parent tells its workers what they are.
-_ROLE = "PINRELAY_ROLE"
-
 #: A request that is not whole is cut after so many REQUEST_TIMEOUT_S; the door counts from the first piece of the body.
 _GRACE = 2
 
@@ -54,11 +51,18 @@ def serve(
 
     Example: PORT=9000 pinrelay serve --workers 2
     """
+    run(workers, role)
+
+
+def run(workers: int, role: Role, *, pause_s: float = _PAUSE_S) -> None:
+    """Serve by so many processes until a signal ends them; `pause_s` is how long one is left that could not start.
+
+    Raises SettingsError, ConfigurationError or OutboxError where it cannot start, SystemExit where no worker can.
+    """
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     _banner(settings)
-    os.environ[_ROLE] = role.value
     if workers == 1:
         _Server(_config(settings, create_app(settings, role=role))).run()
         return
@@ -66,8 +70,8 @@ def serve(
     folder = tempfile.mkdtemp(prefix="pinrelay-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     try:
-        config = _config(settings, "app.commands.serve:worker", workers=workers)
-        processes = _Workers(config, [_bind(config)])
+        config = _config(settings, partial(worker, role, again_in_s=pause_s), workers=workers)
+        processes = _Workers(config, [_bind(config)], pause_s)
         processes.run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -85,8 +89,9 @@ def _bind(config: uvicorn.Config) -> socket:
 class _Workers(Multiprocess):
     """Worker processes; a second signal to end them does so at once, and SIGHUP reloads files, not processes."""
 
-    def __init__(self, config: uvicorn.Config, sockets: list[socket]) -> None:
+    def __init__(self, config: uvicorn.Config, sockets: list[socket], pause_s: float) -> None:
         super().__init__(config, sockets)
+        self._pause_s = pause_s
         self._is_ending = False
         #: Turns True where the application did not start in a worker and no other serves: its outbox cannot be used.
         self.could_not_start = False
@@ -125,7 +130,7 @@ class _Workers(Multiprocess):
         if process.exitcode not in (_CANNOT_START, STARTUP_FAILURE):
             return False
         if process.pid not in self._replaced_at:
-            self._replaced_at[process.pid] = time.monotonic() + _PAUSE_S
+            self._replaced_at[process.pid] = time.monotonic() + self._pause_s
             if process.exitcode == STARTUP_FAILURE and not any(map(_serves, self.processes)):
                 self.could_not_start = True
                 self.should_exit.set()
@@ -143,8 +148,8 @@ def _serves(process: Process) -> bool:
     return process.process.is_alive() and process.is_ready()
 
 
-def worker() -> object:
-    """Build the application in a worker process.
+def worker(role: Role, *, again_in_s: float) -> object:
+    """Return the application of a worker process; where it cannot start, end the process having logged why.
 
     Faults may be new since the parent looked: a worker that died meets files as they are now. The others go on.
     """
@@ -153,9 +158,9 @@ def worker() -> object:
     try:
         settings = load_settings()
         configure_logging(settings.log_format, settings.log_level)
-        return create_app(settings, role=Role(os.environ[_ROLE]))
+        return create_app(settings, role=role)
     except PinrelayError as exc:
-        logger().error("worker cannot start", faults=str(exc).splitlines(), again_in_s=_PAUSE_S)
+        logger().error("worker cannot start", faults=str(exc).splitlines(), again_in_s=again_in_s)
         sys.exit(_CANNOT_START)
 
 

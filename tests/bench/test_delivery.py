@@ -8,7 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from tests.process import ROOT, clean_environment
+from tests.rounds import Kind
 from tests.tools import postgres_is_missing
+
+pytestmark = pytest.mark.whole
 
 
 def run(program: str, *arguments: str) -> str:
@@ -19,7 +22,7 @@ def run(program: str, *arguments: str) -> str:
         env=clean_environment(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=1_200,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -55,8 +58,9 @@ def test_a_server_grows_little_over_a_stream(record_figure: Callable[[str, objec
     record_figure("memory over 10,000 events", f"{sizes[0][1]} to {sizes[-1][1]} MB")
 
 
-def test_a_crash_loses_nothing(record_figure: Callable[[str, object], None]) -> None:
-    printed = run("crash", "--rounds", "1")
+@pytest.mark.prove
+def test_a_crash_loses_nothing(rounds: Callable[[Kind], int], record_figure: Callable[[str, object], None]) -> None:
+    printed = run("crash", "--rounds", str(rounds("kills")))
 
     (line,) = (line for line in printed.splitlines() if "SIGKILL" in line)
     assert ", 0 lost, " in line

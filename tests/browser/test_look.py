@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import PASSWORD
 from tests.process import ROOT, Server
 
-pytestmark = pytest.mark.xdist_group("console-look")
+pytestmark = pytest.mark.whole
 
 AXE = ROOT / "tests" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 LOOKS: dict[str, dict[str, Any]] = {

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.process import Server
 from tests.waiting import until
 
-pytestmark = pytest.mark.xdist_group("console-work")
+pytestmark = pytest.mark.whole
 
 OpenPage = Callable[..., Page]
 

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import typer
 from typer.testing import Result
 
 from app.cli import EXIT_CODES, cli
-from tests.process import COMMAND, ROOT, Server, clean_environment, free_port
+from tests.process import COMMAND, ROOT, Server, clean_environment, free_port, measuring
+from tests.sandbox.events import pinterest_event
 
 Run = Callable[..., Result]
 PAGE = {"type": "page", "messageId": "p-1", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
@@ -97,7 +99,7 @@ def call(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str
     return subprocess.run(
         [COMMAND, *arguments],
         cwd=ROOT,
-        env=clean_environment(**settings),
+        env=clean_environment(**settings) | measuring(),
         capture_output=True,
         text=True,
         timeout=60,
@@ -105,6 +107,7 @@ def call(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("code", "arguments", "settings"),
     [
@@ -128,8 +131,9 @@ def test_a_command_ends_with_the_code_that_says_why(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.whole
 def test_watching_prints_a_line_of_json_again_and_again_until_it_is_interrupted(tmp_path: Path) -> None:
-    environment = clean_environment(outbox_url=f"sqlite:///{tmp_path}/o.db", pythonunbuffered=1)
+    environment = clean_environment(outbox_url=f"sqlite:///{tmp_path}/o.db", pythonunbuffered=1) | measuring()
     # A test run in the background ignores SIGINT, and so would what it starts.
     command = ["env", "--default-signal=INT", str(COMMAND), "status", "--watch", "--json"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as watching:
@@ -140,6 +144,7 @@ def test_watching_prints_a_line_of_json_again_and_again_until_it_is_interrupted(
     assert first.keys() == second.keys() == documented("status")[0]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_server_that_cannot_listen_ends_with_1(tmp_path: Path, workers: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -152,6 +157,25 @@ def test_a_server_that_cannot_listen_ends_with_1(tmp_path: Path, workers: str) -
 def test_a_server_that_was_asked_to_end_ends_by_that_signal(server: Server) -> None:
     assert server.stop() == -signal.SIGTERM  # 143 in a shell
     assert "| 143 |" in OPERATING
+
+
+@pytest.mark.measured
+def test_a_sandbox_alone_asks_for_its_token_and_keeps_what_it_received(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    port = free_port()
+    arguments = ("sandbox", "--port", str(port), "--token", "t0ken", "--file", str(tmp_path / "kept.ndjson"))
+    sandbox = start_server(arguments=arguments, port=port)
+    url, body = f"{sandbox.url}/sandbox/v5/ad_accounts/42/events", {"data": [pinterest_event()]}
+    answers = [
+        httpx.post(url, json=body, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+        for token in ("another", "t0ken")
+    ]
+    assert [answer.status_code for answer in answers] == [401, 200]
+
+    sandbox.stop()
+    sandbox.start()
+    assert httpx.get(f"{sandbox.url}/sandbox/", trust_env=False).json()["received"] == 1
 
 
 def test_the_help_and_the_documentation_name_every_exit_code(run: Run) -> None:

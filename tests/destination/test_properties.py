@@ -14,6 +14,7 @@ from app.destination.normalise import normalised
 from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid
 from tests.destination.builders import NOW, a_conversion, of_user
+from tests.rounds import examples
 
 EMAIL = "planted.person@mail.example"
 PHONE = "+14155550177"
@@ -73,7 +74,7 @@ CAREFUL = ReportConversionEvent(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fields=any_fields, now=st.none() | st.just(NOW), build=st.sampled_from([report_conversion_event, CAREFUL]))
 def test_any_fields_give_a_reason_or_a_valid_event(
     judged_by_pinterest: Callable[[dict[str, Any]], list[str]],
@@ -91,7 +92,7 @@ def test_any_fields_give_a_reason_or_a_valid_event(
     assert json.dumps(fields) == before, "the fields are left alone"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     user_data=st.dictionaries(st.sampled_from(USER_FIELD_NAMES), st.text(max_size=30) | st.lists(st.text(max_size=30)))
 )
@@ -123,7 +124,7 @@ def test_a_normal_form_is_its_own_normal_form(field: Any, text: str) -> None:
 between = st.sampled_from(["", " ", "/", "?q=", "&tel=", "&email=", "; ", "\n", "%20", "#", "(", "a ", " 5 "])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     nest=st.sampled_from(
         [lambda v: v, lambda v: [v], lambda v: [[v, None]], lambda v: {"value": v}, lambda v: [v, v.upper()]]

@@ -29,7 +29,7 @@ class Clock:
         return self.now
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=["sqlite", *(pytest.param(engine, marks=pytest.mark.whole) for engine in ENGINES[1:])])
 def engine(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name

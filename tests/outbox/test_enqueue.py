@@ -12,6 +12,7 @@ from app.outbox import open_outbox
 from app.outbox.sqlite.database import ends_texts_at_nul
 from app.types import Exit, Note, Query, State
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new, rules
+from tests.rounds import examples
 
 
 async def test_every_delivery_is_answered_in_order(at: At) -> None:
@@ -186,7 +187,7 @@ async def test_notes_and_duplicates_pass_a_full_backlog(open_at: Callable[..., A
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ids=st.lists(st.tuples(text, text), min_size=1, max_size=5))
 def test_any_text_comes_back_as_it_was(outbox_url: str, ids: list[tuple[str, str]]) -> None:
     async def go_round() -> None:

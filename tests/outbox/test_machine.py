@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from app.outbox import open_outbox
 from app.types import Backlog, Claimed, Exit, Query, Settlement, State
 from tests.outbox.build import ACCOUNT, NOW, At, dead, delivered, given_back, new, retry, rules
+from tests.rounds import examples
 
 #: Makes room for an outbox, for as long as the context lasts; its URL.
 EmptyStore = Callable[[], AbstractContextManager[str]]
@@ -172,4 +173,6 @@ def test_any_sequence_of_calls_leaves_the_outbox_as_the_model_says(empty_store: 
         def __init__(self) -> None:
             super().__init__(empty_store)
 
-    run_state_machine_as_test(Machine, settings=settings(max_examples=30, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(
+        Machine, settings=settings(max_examples=examples(30), stateful_step_count=30, deadline=None)
+    )

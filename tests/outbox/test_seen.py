@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.outbox import open_outbox
 from app.types import Exit, Query
 from tests.outbox.build import DAY_S, NOW, At, new, rules
+from tests.rounds import examples
 
 
 async def test_of_an_empty_outbox_nothing_is_seen(at: At) -> None:
@@ -74,7 +75,7 @@ deliveries = st.lists(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=deliveries, asked=deliveries, dedup_orders=st.booleans())
 async def test_it_tells_what_enqueue_will_answer(
     tmp_path_factory: pytest.TempPathFactory, before: list[Any], asked: list[Any], *, dedup_orders: bool

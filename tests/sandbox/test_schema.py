@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
 
 from app.sandbox.judge import MAX_EVENTS, call_problem
+from tests.rounds import examples
 from tests.sandbox.events import pinterest_event
 
 Schema = dict[str, Any]
@@ -176,7 +177,7 @@ def test_the_shape_of_a_call(body: Any, pinterest: OAS30Validator) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_several_changes_at_once(data: st.DataObject, description: Schema, pinterest: OAS30Validator) -> None:
     known = list(fields(event_schema(description), description))
     body = {"data": [pinterest_event()]}

@@ -15,7 +15,7 @@ from playwright.sync_api import Route, sync_playwright
 from tests import tools
 from tests.sdk.conftest import CLIENT_S, NODE_PROGRAMS, WRITE_KEY, Door
 
-pytestmark = pytest.mark.xdist_group("sdk")
+pytestmark = pytest.mark.whole
 
 USER_ID = "cust-1042"
 VISITOR = "203.0.113.7"

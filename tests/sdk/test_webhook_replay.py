@@ -9,7 +9,7 @@ import pytest
 
 from tests.sdk.conftest import SHARED_SECRET, Door
 
-pytestmark = pytest.mark.xdist_group("sdk")
+pytestmark = pytest.mark.whole
 
 Replay = Callable[..., dict[str, Any]]
 

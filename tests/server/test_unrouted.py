@@ -1,31 +1,32 @@
 """Unknown paths and methods are answered like every other error, with a remedy; the log names who sent."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from app.config import load_settings
 from app.main import Role, create_app
-from tests.process import Server, running
+from tests.process import Server
+from tests.server.client import client_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture(scope="module")
-def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A client of a server that all these tests share: they change nothing."""
-    with (
-        running(tmp_path_factory.mktemp("unrouted")) as server,
-        httpx.Client(base_url=server.url, trust_env=False) as client,
-    ):
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def http(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application that all these tests share: they change nothing."""
+    async with client_of(tmp_path_factory.mktemp("unrouted")) as client:
         yield client
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/webhok", "/v1/trak", "/v1", "/api/nothing", "/favicon.ico"])
-def test_an_unknown_path_says_where_events_go(method: str, path: str, http: httpx.Client) -> None:
-    answer = http.request(method, path)
+async def test_an_unknown_path_says_where_events_go(method: str, path: str, http: httpx.AsyncClient) -> None:
+    answer = await http.request(method, path)
 
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/json"
@@ -46,10 +47,10 @@ def test_an_unknown_path_says_where_events_go(method: str, path: str, http: http
         ("PUT", "/console/login", "GET, POST"),
     ],
 )
-def test_a_known_path_names_every_method_that_it_takes(
-    method: str, path: str, allowed: str, http: httpx.Client
+async def test_a_known_path_names_every_method_that_it_takes(
+    method: str, path: str, allowed: str, http: httpx.AsyncClient
 ) -> None:
-    answer = http.request(method, path)
+    answer = await http.request(method, path)
 
     assert answer.status_code == 405
     assert answer.headers["allow"] == allowed
@@ -57,8 +58,8 @@ def test_a_known_path_names_every_method_that_it_takes(
     assert answer.json()["error"] == answer.json()["message"]
 
 
-def test_a_page_of_the_console_that_does_not_exist_is_a_page(http: httpx.Client) -> None:
-    answer = http.get("/console/deliverys")
+async def test_a_page_of_the_console_that_does_not_exist_is_a_page(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/console/deliverys")
 
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
@@ -66,8 +67,8 @@ def test_a_page_of_the_console_that_does_not_exist_is_a_page(http: httpx.Client)
 
 
 @pytest.mark.parametrize("path", ["/console/", "/console/deliveries/?state=dead"])
-def test_a_slash_at_the_end_of_a_page_is_taken_off(path: str, http: httpx.Client) -> None:
-    answer = http.get(path)
+async def test_a_slash_at_the_end_of_a_page_is_taken_off(path: str, http: httpx.AsyncClient) -> None:
+    answer = await http.get(path)
 
     assert answer.status_code == 307
     assert httpx.URL(answer.headers["location"]).raw_path.decode() == path.replace("/?", "?").rstrip("/")
@@ -80,11 +81,13 @@ async def test_a_sender_alone_has_no_door_and_says_so(tmp_path: Path) -> None:
         assert (await http.post("/webhook", json={})).json()["code"] == "not_found"
 
 
-def test_the_log_names_the_source_where_it_is_known_and_never_its_key(start_server: Callable[..., Server]) -> None:
+async def test_the_log_names_the_source_where_it_is_known_and_never_its_key(
+    start_server: Callable[..., Server],
+) -> None:
     server = start_server(write_keys="shop:key-of-the-shop,app:key-of-the-app")
-    for key in ("key-of-the-app", "key-of-nobody"):
-        event = {"messageId": "m", "userId": "u", "writeKey": key}
-        httpx.post(f"{server.url}/v1/page", json=event, trust_env=False)
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+        for key in ("key-of-the-app", "key-of-nobody"):
+            await client.post("/v1/page", json={"messageId": "m", "userId": "u", "writeKey": key})
 
     lines = [json.loads(line) for line in server.log.splitlines() if '"/v1/page"' in line]
     assert [(line["status"], line.get("source")) for line in lines] == [(200, "app"), (401, None)]

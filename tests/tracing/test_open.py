@@ -32,6 +32,7 @@ async def test_nothing_is_traced_unless_an_endpoint_is_named(environ: dict[str, 
     await tracing.close()
 
 
+@pytest.mark.whole
 def test_untraced_nothing_of_the_sdk_is_imported(tmp_path: Path) -> None:
     code = (
         "import app.cli, sys; from app.main import create_app; create_app();"

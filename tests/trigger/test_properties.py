@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.errors import TriggerError
 from app.trigger import Trigger, compile_trigger
+from tests.rounds import examples
 
 #: A condition as a tuple, its kind first: a reading of the grammar that shares nothing with app.trigger.
 Tuple: TypeAlias = Any
@@ -188,7 +189,7 @@ def _double(number: float) -> float:
         return math.inf if number > 0 else -math.inf
 
 
-@settings(deadline=None, max_examples=400)  # a busy machine is no fault
+@settings(deadline=None, max_examples=examples(400))  # a busy machine is no fault
 @given(terms, events, st.data())
 def test_a_printed_condition_answers_as_its_rules_say(term: Tuple, event: dict[str, Any], data: st.DataObject) -> None:
     text = printed(term, lambda choices: data.draw(st.sampled_from(choices)))

@@ -1,7 +1,7 @@
-"""Real processes: a sandbox alone, and servers that deliver to it."""
+"""Real processes: servers, and a sandbox that they deliver to."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,9 +9,12 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from app.sandbox import Account, create_sandbox
 from tests.outbox.postgres_server import PostgresServer
-from tests.process import ROOT, Server, free_port
+from tests.process import ROOT, Server
+from tests.sandbox.serving import serving_apart
 from tests.waiting import until
 
 #: Of requests that are repeated until something holds: certificates, which no test uses, would cost most of their time.
@@ -23,9 +26,12 @@ AD_ACCOUNT_ID = "549755885175"
 
 @dataclass(frozen=True, kw_only=True)
 class Pinterest:
-    """A sandbox in a process of its own, standing for Pinterest."""
+    """A sandbox that stands for Pinterest."""
 
-    server: Server
+    #: Of the sandbox's root.
+    url: str
+    #: Where it writes every event that it processes, as a line of JSON.
+    file: Path
 
     @property
     def settings(self) -> dict[str, object]:
@@ -33,29 +39,29 @@ class Pinterest:
         return {
             "pinterest_ad_account_id": AD_ACCOUNT_ID,
             "pinterest_conversion_token": TOKEN,
-            "pinterest_api_url": f"{self.server.url}/sandbox/v5",
+            "pinterest_api_url": f"{self.url}/v5",
             "batch_max_wait_s": 0.2,
             "send_timeout_s": 5,  # a lease holds for three times as long, also that of a killed process
         }
 
     def counts(self) -> dict[str, Any]:
-        answer: dict[str, Any] = httpx.get(f"{self.server.url}/sandbox/", **POLLED).json()
+        answer: dict[str, Any] = httpx.get(f"{self.url}/", **POLLED).json()
         return answer
 
     def event_ids(self) -> list[str]:
-        """The ids it received, once for each time (those that it still remembers)."""
-        events = httpx.get(f"{self.server.url}/sandbox/events?limit=100000", trust_env=False).json()
-        return [event["event_id"] for event in events]
+        """Every event id that it processed, once for each time."""
+        return [json.loads(line)["event_id"] for line in self.file.read_text(encoding="utf-8").splitlines()]
 
     def misbehave(self, *steps: dict[str, Any]) -> None:
-        httpx.put(f"{self.server.url}/sandbox/script", json={"steps": steps}, trust_env=False).raise_for_status()
+        httpx.put(f"{self.url}/script", json={"steps": steps}, **POLLED).raise_for_status()
 
 
 @pytest.fixture
-def pinterest(start_server: Callable[..., Server], tmp_path: Path) -> Pinterest:
-    port = free_port()
-    arguments = ("sandbox", "--port", str(port), "--token", TOKEN, "--file", str(tmp_path / "sandbox.ndjson"))
-    return Pinterest(server=start_server(arguments=arguments, port=port))
+def pinterest(tmp_path: Path) -> Iterator[Pinterest]:
+    """A sandbox in this process; it outlives the servers of the test."""
+    file = tmp_path / "sandbox.ndjson"
+    with serving_apart(create_sandbox(account=Account(token=SecretStr(TOKEN)), path=file)) as url:
+        yield Pinterest(url=url, file=file)
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
-"""The HTTP interface for operators: who may use it, and what it does to a real server's outbox."""
+"""What the HTTP interface for operators does to a real server's outbox; who may use it: tests/server."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
-import pytest
 
 from app.types import HELD
-from tests.process import Server, running
+from tests.process import Server
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, post, until_settled
 
@@ -82,56 +81,3 @@ def test_a_preset_that_is_switched_off_hides_no_other_and_goes_out_within_two_se
 def _reason(server: Server, message_id: str) -> str:
     (found,) = httpx.get(f"{server.url}/api/messages/{message_id}", trust_env=False).json()["deliveries"]
     return str(found["reason"])
-
-
-@pytest.fixture(scope="module")
-def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with a password."""
-    with running(tmp_path_factory.mktemp("locked"), console_password=PASSWORD) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def unlocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server without a password."""
-    with running(tmp_path_factory.mktemp("unlocked")) as server:
-        yield server
-
-
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({}, 401),
-        ({"Authorization": "Basic abc"}, 401),
-        ({"Authorization": "Bearer wrong"}, 401),
-        ({"Authorization": f"Bearer {PASSWORD}"}, 200),
-    ],
-)
-def test_with_a_password_only_its_bearer_gets_in(locked: Server, headers: dict[str, str], status: int) -> None:
-    assert httpx.get(f"{locked.url}/api/status", headers=headers, trust_env=False).status_code == status
-
-
-def test_without_a_password_this_machine_gets_in_and_a_forwarded_request_does_not(unlocked: Server) -> None:
-    assert httpx.get(f"{unlocked.url}/api/status", trust_env=False).status_code == 200
-    forwarded = httpx.get(f"{unlocked.url}/api/status", headers={"X-Forwarded-For": "198.51.100.1"}, trust_env=False)
-    assert forwarded.status_code == 403
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "status"),
-    [
-        ("/api/redrive", {}, 400),
-        ("/api/redrive", {"al": True}, 422),
-        ("/api/switch", {"on": "yes"}, 422),
-        ("/api/switch", {"on": False, "preset": "No such preset"}, 404),
-    ],
-)
-def test_a_change_that_is_not_clear_is_refused(
-    unlocked: Server, path: str, body: dict[str, object], status: int
-) -> None:
-    assert httpx.post(f"{unlocked.url}{path}", json=body, trust_env=False).status_code == status
-
-
-def test_a_form_of_a_foreign_page_changes_nothing(unlocked: Server) -> None:
-    answer = httpx.post(f"{unlocked.url}/api/redrive", data={"all": "true"}, trust_env=False)
-    assert answer.status_code == 415

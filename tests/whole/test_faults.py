@@ -1,6 +1,5 @@
 """Nothing is lost by what breaks: a misbehaving Pinterest, crashes, a full disk. Real processes, counted."""
 
-import json
 import random
 import resource
 import threading
@@ -9,28 +8,25 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.process import Server
+from tests.rounds import Kind
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, post, until_settled
 
 WHO = {"ip": "203.0.113.9", "userAgent": "x"}
-QUICK = {"retry_base_s": 0.05, "retry_max_pause_s": 0.3, "retry_max_attempts": 60, "send_timeout_s": 2}
+QUICK = {"retry_base_s": 0.05, "retry_max_pause_s": 0.3, "retry_max_attempts": 60, "send_timeout_s": 1}
 
 
 def page(message_id: str) -> dict[str, Any]:
     return {"type": "page", "messageId": message_id, "context": WHO}
 
 
-def arrived(pinterest: Pinterest) -> list[str]:
-    """Every event id that the sandbox processed, once for each time, from its file."""
-    file = pinterest.server.log_path.parent / "sandbox.ndjson"
-    return [json.loads(line)["event_id"] for line in file.read_text(encoding="utf-8").splitlines()]
-
-
 def test_a_fault_storm_loses_no_good_event_and_names_every_bad_one(
     pinterest: Pinterest, start_server: Callable[..., Server], record_figure: Callable[[str, object], None]
 ) -> None:
+    """Many rounds of it, without processes: tests/sending/test_worker_storm.py."""
     good = [f"good-{number}" for number in range(3_000)]
     bad = [f"poison-{number}" for number in range(3)]
     pinterest.misbehave(
@@ -47,7 +43,7 @@ def test_a_fault_storm_loses_no_good_event_and_names_every_bad_one(
         post(server, [page(message_id) for message_id in ids[start : start + 200]])
     until_settled(server, 90)
 
-    assert sorted(arrived(pinterest)) == sorted(good)
+    assert sorted(pinterest.event_ids()) == sorted(good)
     assert delivery(server)["dead"] == len(bad)
     dead = httpx.get(f"{server.url}/api/deliveries?state=dead", trust_env=False).json()["deliveries"]
     assert {each["event_id"] for each in dead} == set(bad)
@@ -55,19 +51,20 @@ def test_a_fault_storm_loses_no_good_event_and_names_every_bad_one(
     record_figure("fault storm", f"{len(good)} good once each, {len(bad)} dead, {pinterest.counts()['calls']} calls")
 
 
+@pytest.mark.prove
 def test_sigkill_at_random_moments_loses_nothing(
     outbox_url: str,
     pinterest: Pinterest,
     start_server: Callable[..., Server],
+    rounds: Callable[[Kind], int],
     record_figure: Callable[[str, object], None],
 ) -> None:
-    """20 rounds of it: bench/crash.py."""
     chance = random.Random(11)
     server = start_server(**(pinterest.settings | QUICK | {"batch_max_wait_s": 0.05, "outbox_url": outbox_url}))
     posted: set[str] = set()
     answered: set[str] = set()
-    rounds = 3
-    for number in range(rounds):
+    kills = rounds("kills")
+    for number in range(kills):
         stop = threading.Event()
         sender = threading.Thread(target=_send_until, args=(server, f"round-{number}", posted, answered, stop))
         before = len(answered)
@@ -80,11 +77,11 @@ def test_sigkill_at_random_moments_loses_nothing(
         server.start()
     until_settled(server)
 
-    received = arrived(pinterest)
+    received = pinterest.event_ids()
     assert answered <= set(received) <= posted
     duplicates = len(received) - len(set(received))
-    assert duplicates <= rounds * 4 * 1_000  # calls in flight, of a thousand at most
-    counts = f"{rounds} rounds, {len(answered)} answered, 0 lost, {duplicates} sent twice"
+    assert duplicates <= kills * 4 * 1_000  # calls in flight, of a thousand at most
+    counts = f"{kills} rounds, {len(answered)} answered, 0 lost, {duplicates} sent twice"
     record_figure(f"sigkill, {outbox_url.partition(':')[0]}", counts)
 
 
@@ -121,7 +118,7 @@ def test_a_full_disk_answers_503_and_service_resumes_by_itself(
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     until(lambda: httpx.post(f"{server.url}/webhook", json=many, timeout=30, trust_env=False).status_code == 200, 30)
     until_settled(server)
-    assert set(arrived(pinterest)) == {"before"} | {event["messageId"] for event in many}
+    assert set(pinterest.event_ids()) == {"before"} | {event["messageId"] for event in many}
 
 
 def test_a_refused_token_holds_events_and_a_changed_one_resumes_without_a_restart(
@@ -140,6 +137,6 @@ def test_a_refused_token_holds_events_and_a_changed_one_resumes_without_a_restar
     file.write_text(good, encoding="utf-8")
     until_settled(server)
 
-    assert sorted(arrived(pinterest)) == ["held", "still taken"]
+    assert sorted(pinterest.event_ids()) == ["held", "still taken"]
     (message,) = httpx.get(f"{server.url}/api/messages/held", trust_env=False).json()["deliveries"]
     assert message["attempts"] <= 1

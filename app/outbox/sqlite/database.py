@@ -142,14 +142,14 @@ def patiently(
     statement: str,
     parameters: Mapping[str, Any] | None = None,
     *,
-    timeout_s: float = BUSY_TIMEOUT_S,
+    timeout_s: float | None = None,
 ) -> None:
-    """Run a statement, asking again every few milliseconds while another process holds the lock.
+    """Run a statement, asking again every few milliseconds while another process holds the lock (None: BUSY_TIMEOUT_S).
 
     SQLite's own waiting sleeps longer and longer, up to 0.1 s, so that one busy process starves the others;
     and for some locks it does not wait at all.
     """
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + (BUSY_TIMEOUT_S if timeout_s is None else timeout_s)
     while True:
         try:
             connection.execute(statement, parameters or {})

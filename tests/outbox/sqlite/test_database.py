@@ -80,12 +80,14 @@ async def test_a_file_of_version_1_is_migrated_and_keeps_its_deliveries(path: Pa
 async def test_deliveries_of_version_3_are_found_after_the_migration(path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     migrate(connection, to=3)
+    connection.execute("BEGIN")
     for number in range(3_000):  # on several shelves
         connection.execute(
             "INSERT INTO delivery (ad_account_id, preset, message_id, event_name, event_id, action_source, event_time,"
             " warnings, payload_bytes, enqueued_at, due_at) VALUES (?, 'Lead', ?, 'lead', ?, 'web', 1, '[]', 2, ?, ?)",
             (ACCOUNT, f"m-{number}", f"m-{number}" if number % 2 else f"e-{number}", NOW, NOW),
         )
+    connection.execute("COMMIT")
     connection.close()
 
     outbox = open_outbox(f"sqlite:///{path}", rules(), clock=lambda: NOW)

@@ -1,0 +1,33 @@
+"""How much of a test is done: three levels, each a target of make, told by the variable TESTS.
+
+quick    what is fast: no servers, no browser, no container; a few examples of each property
+test     everything: of what takes long by nature one round, of properties the usual examples
+prove    only what takes long by nature and the properties: many rounds, many examples
+
+What takes long by nature is marked `prove` and asks the fixture `rounds` how often to do it: `rounds("kills")`.
+"""
+
+import os
+from typing import Literal, TypeAlias
+
+Kind: TypeAlias = Literal["kills", "failovers", "storms", "fuzzing"]
+
+LEVELS = ("quick", "test", "prove")
+LEVEL = os.environ.get("TESTS", "test")
+assert LEVEL in LEVELS, f"TESTS: one of {', '.join(LEVELS)}"
+
+#: How often each kind is done by `make prove`.
+ROUNDS: dict[Kind, int] = {"kills": 20, "failovers": 20, "storms": 10, "fuzzing": 100}
+
+#: By how much the usual number of examples is multiplied.
+_EXAMPLES = {"quick": 0.2, "test": 1, "prove": 20}
+
+
+def rounds_of(kind: Kind) -> int:
+    """Return how often what is of this kind is done: once, many times by `make prove`."""
+    return ROUNDS[kind] if LEVEL == "prove" else 1
+
+
+def examples(usual: int) -> int:
+    """Return how many examples a property is tried with, of which `make test` tries as many as are usual."""
+    return max(5, round(usual * _EXAMPLES[LEVEL]))

@@ -1,0 +1,68 @@
+"""Who may use the HTTP interface for operators, and what of it is refused; tests/whole/test_api.py has what it does."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from httpx import AsyncClient
+
+from tests.server.client import client_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PASSWORD = "console-password-9b1c"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def locked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncClient]:
+    """A client of an application with a password."""
+    async with client_of(tmp_path_factory.mktemp("locked"), console_password=PASSWORD) as client:
+        yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def unlocked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncClient]:
+    """A client of an application without a password."""
+    async with client_of(tmp_path_factory.mktemp("unlocked")) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": "Basic abc"}, 401),
+        ({"Authorization": "Bearer wrong"}, 401),
+        ({"Authorization": f"Bearer {PASSWORD}"}, 200),
+    ],
+)
+async def test_with_a_password_only_its_bearer_gets_in(
+    locked: AsyncClient, headers: dict[str, str], status: int
+) -> None:
+    assert (await locked.get("/api/status", headers=headers)).status_code == status
+
+
+async def test_without_a_password_this_machine_gets_in_and_a_forwarded_request_does_not(
+    unlocked: AsyncClient,
+) -> None:
+    assert (await unlocked.get("/api/status")).status_code == 200
+    assert (await unlocked.get("/api/status", headers={"X-Forwarded-For": "198.51.100.1"})).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/api/redrive", {}, 400),
+        ("/api/redrive", {"al": True}, 422),
+        ("/api/switch", {"on": "yes"}, 422),
+        ("/api/switch", {"on": False, "preset": "No such preset"}, 404),
+    ],
+)
+async def test_a_change_that_is_not_clear_is_refused(
+    unlocked: AsyncClient, path: str, body: dict[str, object], status: int
+) -> None:
+    assert (await unlocked.post(path, json=body)).status_code == status
+
+
+async def test_a_form_of_a_foreign_page_changes_nothing(unlocked: AsyncClient) -> None:
+    assert (await unlocked.post("/api/redrive", data={"all": "true"})).status_code == 415
