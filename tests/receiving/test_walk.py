@@ -114,11 +114,10 @@ def test_what_a_browser_sends_stays_of_the_web(catalog: Catalog) -> None:
         ({"checkout_id": 0}, None),
         ({"checkout_id": {"id": 1}}, None),
         ({}, None),
+        ([], None),
     ],
 )
-def test_the_checkout_of_an_order_is_known(
-    catalog: Catalog, properties: dict[str, Any], checkout_id: str | None
-) -> None:
+def test_the_checkout_of_an_order_is_known(catalog: Catalog, properties: Any, checkout_id: str | None) -> None:
     walk = Walk()
     line = the_line(catalog, walk)
     assert line.event
