@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     webhook_header: SecretStr | None = Field(None, description="`Name: value` that each webhook request must carry")
     write_keys: Secrets = Field((), description="`name:key` of each SDK source; remove one to revoke it")
 
+    write_key_limits: Texts = Field((), description="`name:events:bytes` a minute by write key; beyond: 429")
+
     # Bounds of requests
     max_body_bytes: int = Field(8_000_000, ge=1, description="of one request as sent")
     max_unpacked_bytes: int = Field(8_000_000, ge=1, description="of one request, gzip undone")

@@ -13,6 +13,7 @@ from app.source import (
     WebhookRules,
     WriteKeys,
     read_networks,
+    read_quotas,
 )
 
 _HOUR_S = 3_600
@@ -106,6 +107,7 @@ def webhook_rules(settings: Settings) -> WebhookRules:
 
 def tracking_rules(settings: Settings) -> TrackingRules:
     """Collect who may use the Tracking API, and how much a request may hold. Raises SettingsError."""
+    write_keys = WriteKeys.read(key.get_secret_value() for key in settings.write_keys)
     return TrackingRules(
         limits=_limits(
             settings,
@@ -113,9 +115,10 @@ def tracking_rules(settings: Settings) -> TrackingRules:
             max_event_bytes=settings.tracking_max_event_bytes,
             max_unpacked_bytes=settings.tracking_max_batch_bytes,
         ),
-        write_keys=WriteKeys.read(key.get_secret_value() for key in settings.write_keys),
+        write_keys=write_keys,
         is_open=not settings.authenticated,
         trusted_proxies=read_networks(settings.trusted_proxies),
+        quotas=read_quotas(settings.write_key_limits, write_keys.keys),
     )
 
 

@@ -50,14 +50,16 @@ class Drafts:
         receipt = receipt_of_refusal(event)
         self.add(receipt.message_id, receipt.deliveries)
 
-    def add(self, message_id: str | None, lines: Sequence[Line]) -> None:
-        """Add what an event gives."""
+    def add(self, message_id: str | None, lines: Sequence[Line], *, is_made: bool = False) -> None:
+        """Add what an event gives; `is_made` says that its sender gave it no id."""
         told = []
         for line in lines:
             key = line.preset, line.exit, line.reason, line.warnings
             self._alike[key] = self._alike.get(key, 0) + 1
             told.append(_line(*key))
-            if line.exit in _NOTED and (message_id or self._alike[key] == 1):  # one says it of all that have no id
+            if line.exit in _NOTED and (
+                self._alike[key] == 1 or (message_id and not is_made)
+            ):  # one says it of all without an id
                 note = Note(
                     message_id=message_id or "",
                     preset=line.preset,

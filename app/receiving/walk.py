@@ -103,7 +103,7 @@ class Walk:
         for line in lines:
             if line.event:
                 drafts.deliveries.append(self.delivery(message_id, event, line, source=drafts.source))
-        drafts.add(message_id, lines)
+        drafts.add(message_id, lines, is_made="idIsMade" in event)
 
     def delivery(self, message_id: str, event: Event, line: Line, *, source: str = DEFAULT_SOURCE) -> NewDelivery:
         """Return the delivery that the line of an event, which carries the finished one, gives."""

@@ -10,6 +10,7 @@ from app.source.event import Arrival, read_event
 from app.source.event_files import read_event_file, read_event_text
 from app.source.genuine import GenuineRules, checkout_id_of, not_genuine
 from app.source.proxy import client_ip, read_networks
+from app.source.quotas import Quota, read_quotas
 from app.source.refusal import INTERNAL_ERROR, TOO_SLOW
 from app.source.responses import answer, answer_refusal, event_json, receipt_json, refusal_json
 from app.source.sdk_settings import sdk_settings_router
@@ -26,6 +27,7 @@ __all__ = [
     "GenuineRules",
     "Limits",
     "OpenToPages",
+    "Quota",
     "Room",
     "SecretHeader",
     "TrackingRules",
@@ -42,6 +44,7 @@ __all__ = [
     "read_event_file",
     "read_event_text",
     "read_networks",
+    "read_quotas",
     "read_raw_event",
     "receipt_json",
     "refusal_json",

@@ -61,7 +61,7 @@ CALL_BODY = _body({"type": "object", "properties": {"type": {"type": ["string", 
 BATCH_BODY = _body({"type": "object", "required": ["batch"], "properties": {"batch": _ARRAY}}, _ARRAY)
 TRACKING_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: _json("The events are committed.", {"type": "object", "required": ["success"], "properties": {"success": {}}}),
-    **_refused(400, 401, 408, 413, 500, 503),
+    **_refused(400, 401, 408, 413, 429, 500, 503),
 }
 SETTINGS_PARAMETERS = [{"name": "key", "in": "path", "required": True, "schema": _TEXT}]
 SETTINGS_ANSWERS: dict[int | str, dict[str, Any]] = {

@@ -81,7 +81,12 @@ def read_event(value: Any, arrival: Arrival) -> Event:
     if not isinstance(kind, str) or not kind:
         reason = "`type` is missing or is not a text: track, page, screen, identify, group or alias"
         raise EventRefused(reason, message_id=given_message_id(value))
-    value["messageId"] = given_message_id(value) or _made_message_id(value, arrival)
+    value.pop("idIsMade", None)  # ours alone to say
+    message_id = given_message_id(value)
+    if message_id is None:
+        message_id = _made_message_id(value, arrival)
+        value["idIsMade"] = True
+    value["messageId"] = message_id
     if "arrivedAt" in value:  # ours alone to say
         del value["arrivedAt"]
     if arrival.from_device:

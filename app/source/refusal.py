@@ -45,6 +45,9 @@ TOO_LARGE = Refusal(
 TOO_MANY = Refusal(
     status=413, code="too_many_events", message="The request holds too many events. Send them in smaller batches."
 )
+OVER_QUOTA = Refusal(
+    status=429, code="over_quota", message="The write key has used up its quota. Send the same request again later."
+)
 NO_ROOM = Refusal(
     status=503,
     code="unavailable",
@@ -57,7 +60,10 @@ INTERNAL_ERROR = Refusal(
     message="Something failed here that should not; the log says what. Send the same request again later.",
 )
 
-REFUSALS = (BROKEN_JSON, TOO_DEEP, UNAUTHENTICATED, UNKNOWN_KEY, TOO_SLOW, TOO_LARGE, TOO_MANY, INTERNAL_ERROR, NO_ROOM)
+REFUSALS = (
+    *(BROKEN_JSON, TOO_DEEP, UNAUTHENTICATED, UNKNOWN_KEY, TOO_SLOW, TOO_LARGE, TOO_MANY),
+    *(OVER_QUOTA, INTERNAL_ERROR, NO_ROOM),
+)
 
 
 class RequestRefused(EventError):

@@ -7,8 +7,9 @@ Source: https://segment.com/docs/connections/sources/catalog/libraries/server/ht
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import orjson
@@ -21,6 +22,7 @@ from app.source.body import Body, Limits, open_body, read_events
 from app.source.documentation import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
 from app.source.event import Arrival, random_id
 from app.source.proxy import Network
+from app.source.quotas import Quota, Quotas
 from app.source.receive import receive
 from app.source.refusal import UNAUTHENTICATED, RequestRefused
 from app.source.requester import Requester
@@ -54,6 +56,8 @@ class TrackingRules:
     is_open: bool
     #: Whose X-Forwarded-For is believed.
     trusted_proxies: tuple[Network, ...] = ()
+    #: By the name of a write key; those that are not named may send without end.
+    quotas: Mapping[str, Quota] = field(default_factory=dict)
 
 
 def tracking_router(
@@ -126,6 +130,7 @@ class _TrackingApi:
         self._accepts = accepts
         self._rules = rules
         self._room = room
+        self._quotas = Quotas(rules.quotas, time.monotonic)
         self._clock = clock
         self._new_id = new_id
 
@@ -145,13 +150,16 @@ class _TrackingApi:
     async def _receive(self, request: Request, call: str | None) -> Response:
         limits = self._rules.limits
         source = self._source_before_body(request)
+        self._quotas.check(source)
         raw = await receive(request, limits)
         size = unpacked_size(raw, limits.max_unpacked_bytes)
         if source is None and not self._rules.is_open and not await self._may_hold_key(raw, size):
             raise RequestRefused(UNAUTHENTICATED)
         async with self._room.held(raw, size, timeout_s=limits.request_timeout_s):
             body = await open_body(raw, size, self._room, limits)
-            request.state.source = source or self._source_in(body)
+            request.state.source = source = source or self._source_in(body)
+            self._quotas.check(source)
+            self._quotas.charge(source, size=size)
             return await self._keep(request, body, call)
 
     async def _keep(self, request: Request, body: Body, call: str | None) -> Response:
@@ -163,8 +171,9 @@ class _TrackingApi:
         requester = Requester.of(request, self._rules.trusted_proxies)
         events = requester.complete_all(read_events(body, self._rules.limits, arrival))
         alone = None if body.several else list(events)
-        source = request.state.source or DEFAULT_SOURCE
-        await self._accepts.accept(alone or events, now=now, source=source)
+        source = request.state.source
+        receipt = await self._accepts.accept(alone or events, now=now, source=source or DEFAULT_SOURCE)
+        self._quotas.charge(source, events=len(receipt.events))
         return _answer(alone)
 
     def _source_before_body(self, request: Request) -> str | None:

@@ -40,3 +40,13 @@ def test_of_refused_events_without_an_id_one_note_says_it_of_all_and_each_is_cou
         ("", "no object"),
     ]
     assert [tally.count for tally in drafts.tallies() if tally.name == "refused"] == [6]
+
+
+def test_of_invalid_events_whose_id_we_made_one_note_says_it_of_all() -> None:
+    drafts = Drafts()
+    line = Line(preset="Page Visit", exit=Exit.INVALID, reason="no user")
+    for message_id, is_made in (("x", True), ("y", True), ("m-1", False), ("m-2", False)):
+        drafts.add(message_id, [line], is_made=is_made)
+
+    assert [note.message_id for note in drafts.notes] == ["x", "m-1", "m-2"]
+    assert len(drafts.events) == 4

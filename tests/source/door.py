@@ -1,6 +1,7 @@
 """A real application around the routers, and the smallest thing that keeps events."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from app.errors import EventRefused, OutboxUnavailable
 from app.source import (
     Limits,
     OpenToPages,
+    Quota,
     Room,
     SecretHeader,
     TrackingRules,
@@ -103,6 +105,7 @@ def tracking(
     keys: tuple[str, ...] = ("shop:k1",),
     is_open: bool = False,
     proxies: tuple[str, ...] = (),
+    limits_of_keys: Mapping[str, Quota] = MappingProxyType({}),
     **bounds: Any,
 ) -> FastAPI:
     """Build an application with the Tracking API and the SDKs' settings."""
@@ -118,6 +121,7 @@ def tracking(
         write_keys=write_keys,
         is_open=is_open,
         trusted_proxies=read_networks(proxies),
+        quotas=limits_of_keys,
     )
     app = FastAPI()
     app.add_middleware(OpenToPages)

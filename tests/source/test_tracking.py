@@ -390,7 +390,7 @@ def test_the_openapi_document_names_every_answer(ledger: Ledger) -> None:
         "/v1/projects/{key}/settings",
         "/sourceConfig/",
     }
-    assert paths["/v1/track"]["post"]["responses"].keys() == {"200", "400", "401", "408", "413", "500", "503"}
+    assert paths["/v1/track"]["post"]["responses"].keys() == {"200", "400", "401", "408", "413", "429", "500", "503"}
     assert paths["/v1/projects/{key}/settings"]["get"]["responses"].keys() == {"200", "404", "500"}
 
 
