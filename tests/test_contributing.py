@@ -14,7 +14,9 @@ from tests.process import PATH, ROOT
 
 PAGE = (ROOT / "docs/CONTRIBUTING.md").read_text(encoding="utf-8")
 RECIPES = {
-    title: re.findall(r"^```(\S+)(?: (\S+)(?: after \"([^\n]*)\")?)?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    title: re.findall(
+        r"^```(\S+)(?: (\S+)(?: (after|before) \"([^\n]*)\")?)?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
+    )
     for title, text in re.findall(r"^## (A new .*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
 }
 
@@ -35,20 +37,20 @@ def copy(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("title", RECIPES)
 def test_a_recipe_does_what_it_says(title: str, copy: Path) -> None:
     printed = ""
-    for language, file, anchor, text in RECIPES[title]:
+    for language, file, side, anchor, text in RECIPES[title]:
         if file:
-            write(copy / file, anchor, text)
+            write(copy / file, side, anchor, text)
         elif language == "sh":
             printed = run(text, copy)
         elif language == "text":
             assert text.strip() in printed
 
 
-def write(file: Path, anchor: str, text: str) -> None:
-    """Write a new file, or put the text behind the first line that holds the anchor."""
+def write(file: Path, side: str, anchor: str, text: str) -> None:
+    """Write a new file, or put the text before or after the first line that holds the anchor."""
     if anchor:
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-        place = next(number for number, line in enumerate(lines, start=1) if anchor in line)
+        place = next(number for number, line in enumerate(lines) if anchor in line) + (side == "after")
         text = "".join([*lines[:place], text, *lines[place:]])
     else:
         assert not file.exists()
