@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.commands import demo, importing, moving, operating, previewing, sandbox, serve, verify
+from app.commands import demo, exporting, importing, moving, operating, previewing, sandbox, serve, verify
 from app.errors import OutboxError, PinrelayError
 from app.log import configure_logging
 
@@ -24,7 +24,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for commands in (serve, previewing, importing, operating, verify, moving, sandbox, demo):
+for commands in (serve, previewing, importing, operating, verify, moving, exporting, sandbox, demo):
     commands.register(cli)
 
 

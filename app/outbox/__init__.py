@@ -6,15 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.errors import SettingsError
-from app.outbox.carrying import Carried, Store, carry
+from app.outbox.carrying import Carried, DeliveryRow, Past, Store, carry
 from app.outbox.counts import enqueue_tallies, warning_label
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.protocol import Outbox
 
 __all__ = [
     "Carried",
+    "DeliveryRow",
     "Outbox",
     "OutboxRules",
+    "Past",
     "Store",
     "carry",
     "enqueue_tallies",

@@ -30,6 +30,16 @@ class Carried(StrEnum):
     COUNTS = "counts"
 
 
+class Past(StrEnum):
+    """What is over and kept for a while: the ledger."""
+
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    NOTES = "notes"
+    #: By hour.
+    COUNTS = "counts"
+
+
 #: The columns of a kind, in an order that both engines know; the first one, or ones, tell rows apart.
 Row: TypeAlias = list[Any]
 
@@ -86,6 +96,14 @@ class Store(SharedValues, Protocol):
 
     async def drop(self, kind: Carried, rows: Sequence[Row]) -> None:
         """Forget rows, and commit that."""
+
+    async def read_day(self, past: Past, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
+        """Return the next rows of what was over on a day (UTC, counted from 1970), by their moment and id.
+
+        `after` are both of the row before, (0, 0) for the first. DELIVERED and DEAD are DeliveryRows without payload,
+        NOTES begin with their id and end with their moment, COUNTS are (start of the hour, name, preset, label, count)
+        and come all at once.
+        """
 
     async def highest_ids(self) -> tuple[int, int]:
         """Return the highest id ever given to a delivery and to a note."""

@@ -24,8 +24,9 @@ from app.types import Enqueued, Exit, NewDelivery, Note, Tally
 PAYLOAD_VERSION: Final = 1
 MINUTE_S: Final = 60
 HOUR_S: Final = 3_600
+DAY_S: Final = 86_400
 #: Counts are kept by the minute for so long, then by the hour.
-MINUTES_KEPT_S: Final = 2 * 86_400
+MINUTES_KEPT_S: Final = 2 * DAY_S
 
 #: After so many deliveries the other tasks of the event loop get their turn.
 _DELIVERIES_A_TURN = 100

@@ -58,6 +58,7 @@ def test_every_command_but_the_servers_takes_json_and_says_so(command: str) -> N
         ("status", (), 0),
         ("verify", (), 0),
         ("outbox-move", ("OTHER", "OTHER-2"), 0),
+        ("ledger-export", ("FOLDER",), 0),
         ("demo", ("--rounds", "1"), 0),
     ],
     ids=lambda value: str(value) if isinstance(value, str) else "",
@@ -68,6 +69,7 @@ def test_the_names_in_the_json_are_those_of_the_documentation(
     if command == "message":
         run("import", events)
     named = {"EVENTS": str(events), "OTHER": f"sqlite:///{events.parent}/2.db", "OTHER-2": f"sqlite:///{events}-3.db"}
+    named["FOLDER"] = str(events.parent / "ledger")
 
     result = run(command, *(named.get(word, word) for word in arguments), "--json")
 

@@ -5,13 +5,14 @@ from typing import Any, Final
 
 import orjson
 
-from app.outbox.carrying import Carried, DeliveryRow, Row
+from app.outbox.carrying import Carried, DeliveryRow, Past, Row
 from app.outbox.postgres import shared
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.days import Days
 from app.outbox.postgres.enqueue import json_rows
 from app.outbox.postgres.sql import SQL
+from app.outbox.storing import DAY_S
 from app.types import Shared
 
 #: Before the first of a kind, by what tells its rows apart.
@@ -44,6 +45,12 @@ class PostgresStore:
         places = {f"after_{place}": value for place, value in enumerate(first)}
         rows = await self._database.run(rows_of, f"carry_{kind}_out", limit=limit, **places)
         return [_decoded(kind, row) for row in rows]
+
+    async def read_day(self, past: Past, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
+        """Do `Store.read_day`."""
+        begin, end = day * DAY_S, (day + 1) * DAY_S
+        rows = await self._database.run(rows_of, f"day_{past}", begin=begin, end=end, after_id=after[1], limit=limit)
+        return [_decoded(Carried.DELIVERED, row) if past in {Past.DELIVERED, Past.DEAD} else list(row) for row in rows]
 
     async def write(self, kind: Carried, rows: Sequence[Row]) -> int:
         """Do `Store.write`."""

@@ -700,3 +700,36 @@ WITH
 DELETE FROM tally_hour AS tally USING given
 WHERE span_s = 3600 AND tally.start_at = given.start_at AND tally.name = given.name
   AND tally.preset = given.preset AND tally.label = given.label;
+
+-- day_delivered --
+-- What was delivered on a day: a table of its own.
+SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings, NULL,
+       source, amount, currency, checkout_id, '[]', 'delivered', false, '', attempts, enqueued_at, NULL, settled_at,
+       NULL, history, NULL, 1, NULL
+FROM delivered
+WHERE settled_at >= %(begin)s::float8 AND settled_at < %(end)s::float8 AND id > %(after_id)s
+ORDER BY id LIMIT %(limit)s;
+
+-- day_dead --
+-- What died on a day, and is dead still.
+SELECT dead.id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
+       traceparent, source, amount, currency, checkout_id, buyer, 'dead', false, reason, attempts, enqueued_at, NULL,
+       settled_at, NULL, history, NULL, 1, NULL
+FROM dead JOIN delivery USING (id)
+WHERE settled_at >= %(begin)s::float8 AND settled_at < %(end)s::float8 AND dead.id > %(after_id)s
+ORDER BY dead.id LIMIT %(limit)s;
+
+-- day_notes --
+-- What was noted on a day: a table of its own.
+SELECT id, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at FROM note
+WHERE at >= %(begin)s::float8 AND at < %(end)s::float8 AND id > %(after_id)s ORDER BY id LIMIT %(limit)s;
+
+-- day_counts --
+-- What was counted on a day, by hour.
+SELECT start_at / 3600 * 3600 AS hour, name, preset, label, sum(count)::bigint
+FROM (
+  SELECT * FROM tally_minute WHERE start_at >= %(begin)s AND start_at < %(end)s
+  UNION ALL SELECT * FROM tally_hour WHERE start_at >= %(begin)s AND start_at < %(end)s
+) AS each_span
+GROUP BY hour, name, preset, label
+ORDER BY hour, name COLLATE "C", preset COLLATE "C", label COLLATE "C";

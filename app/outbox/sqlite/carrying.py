@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import orjson
 
-from app.outbox.carrying import Carried, DeliveryRow, Row
+from app.outbox.carrying import Carried, DeliveryRow, Past, Row
 from app.outbox.sqlite import shared
 from app.outbox.sqlite.database import as_rows, border, open_writable, patiently
 from app.outbox.sqlite.sql import SQL
+from app.outbox.storing import DAY_S
 from app.types import Shared
 
 #: Before the first of a kind, by what tells its rows apart.
@@ -58,6 +59,17 @@ class SqliteStore:
             if kind not in {Carried.WAITING, Carried.DELIVERED}:
                 return [list(row) for row in rows]
             return [list(row) for row in self._whole(rows)]
+
+    async def read_day(self, past: Past, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
+        """Do `Store.read_day`."""
+        moment, id_ = after
+        begin, end = day * DAY_S, (day + 1) * DAY_S
+        parameters = {"after_at": max(moment, begin), "after_id": id_, "begin": begin, "end": end, "limit": limit}
+        with border():
+            rows = self._connection.execute(SQL[f"day_{past}"], parameters).fetchall()
+            if past in {Past.DELIVERED, Past.DEAD}:
+                return [list(row) for row in self._whole(rows)]
+            return [list(row) for row in rows]
 
     def _whole(self, rows: Sequence[Sequence[Any]]) -> list[DeliveryRow]:
         """Return deliveries with their history."""

@@ -467,3 +467,32 @@ ON CONFLICT DO NOTHING;
 DELETE FROM tally WHERE (span_s, start_at, name, preset, label) IN (
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows)
 );
+
+-- day_delivered --
+-- What was delivered on a day.
+SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
+       traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
+       settled_at, claim, NULL, NULL, NULL
+FROM delivery
+WHERE state = 'delivered' AND (settled_at, id) > (:after_at, :after_id) AND settled_at < :end
+ORDER BY settled_at, id LIMIT :limit;
+
+-- day_dead --
+-- What died on a day, and is dead still.
+SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
+       traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
+       settled_at, claim, NULL, NULL, NULL
+FROM delivery
+WHERE state = 'dead' AND (settled_at, id) > (:after_at, :after_id) AND settled_at < :end
+ORDER BY settled_at, id LIMIT :limit;
+
+-- day_notes --
+-- What was noted on a day.
+SELECT id, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at FROM note
+WHERE (at, id) > (:after_at, :after_id) AND at < :end ORDER BY at, id LIMIT :limit;
+
+-- day_counts --
+-- What was counted on a day, by hour.
+SELECT start_at / 3600 * 3600 AS hour, name, preset, label, sum(count) FROM tally
+WHERE span_s IN (60, 3600) AND start_at >= :begin AND start_at < :end
+GROUP BY hour, name, preset, label ORDER BY hour, name, preset, label;
