@@ -24,7 +24,7 @@ from app.types import DEFAULT_SOURCE, Enqueued, Event, Line, NewDelivery, Note, 
 
 #: After so many events, or so long, the other requests of this process get their turn.
 EVENTS_A_TURN = 50
-_TURN_S = 0.01
+_TURN_S = 0.005
 
 
 class Enqueues(Protocol):

@@ -209,6 +209,8 @@ def _read(member: Any, arrival: Arrival) -> Event | EventRefused:
 
 def _excess(member: Any, limits: Limits) -> EventRefused | None:
     """Refuse a member that is deeper or larger than the limits; None where it keeps to them."""
+    if isinstance(member, EventRefused):
+        return member
     known_id = given_message_id(member) if isinstance(member, dict) else None
     if nested_deeper([member], limits.max_depth):
         return EventRefused(f"the event is nested deeper than {limits.max_depth} levels", message_id=known_id)

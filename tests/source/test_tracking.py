@@ -449,3 +449,16 @@ async def test_of_a_batch_larger_than_one_look_every_event_is_kept() -> None:
 
     assert [event["messageId"] for event in ledger.kept] == [f"m-{number}" for number in range(450)]
     assert {event["context"]["locale"] for event in ledger.kept} == {"de"}
+
+
+async def test_an_event_that_is_too_large_to_be_parsed_is_refused_in_a_batch_too() -> None:
+    ledger = Ledger()
+    raw = json.dumps(batch(page(), page(name="x" * 300_000), page(name="y" * 40_000))).encode()
+    async with client(tracking(ledger)) as http:
+        assert (await http.post("/v1/batch", content=raw)).status_code == 200
+
+    assert len(ledger.kept) == 1
+    assert [refused.reason for refused in ledger.refused] == [
+        "the event is larger than 262144 bytes",
+        "the event is larger than 32768 bytes",
+    ]
