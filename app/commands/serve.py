@@ -31,6 +31,9 @@ _GRACE = 2
 #: What a worker process exits with that has logged why it cannot start; and how long it is left at that.
 _CANNOT_START = 1
 _PAUSE_S = 10
+#: A worker that answers its parent no sooner hangs. On a busy machine one that only starts takes many seconds: it would
+#: be killed again and again.
+_HANGS_AFTER_S = 20
 
 _NOT_LISTENING = "HOST and PORT: this machine does not let it listen there; the line before says why"
 
@@ -181,6 +184,7 @@ def _config(settings: Settings, app: object, *, workers: int = 1) -> uvicorn.Con
         app,  # type: ignore[arg-type]
         factory=workers > 1,
         workers=workers,
+        timeout_worker_healthcheck=_HANGS_AFTER_S,
         host=settings.host,
         port=settings.port,
         log_config=None,
