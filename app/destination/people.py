@@ -18,6 +18,10 @@ from app.destination.warnings import kind, left_out
 NAMES = ("first_name", "last_name")
 ADDRESS = ("city", "state", "zip", "country")
 _TWO_WORDS = 2
+#: A whole name of more is nobody's.
+_MAX_WORDS = 8
+#: A block with any of these may have a name.
+_NAMES = frozenset((*NAMES, "name"))
 
 #: From a text and the country of the event to its digest (None: nothing is sent) and what to say about it.
 Way: TypeAlias = Callable[[str, str | None], tuple[str | None, str]]
@@ -80,23 +84,40 @@ class People:
         `sent` holds what is sent already of e-mail addresses and names; `country` is what the mapping names itself.
         """
         notes: list[str] = []
-        found: dict[str, list[str]] = {}
-        for group in (NAMES, ADDRESS):
-            asked = [field for field in group if field in wanted]
-            for block in blocks if asked else ():
-                if not any(field in block.values for field in (*asked, *(("name",) if group is NAMES else ()))):
-                    continue
-                why = self._not_the_buyers(block, {**sent, **found})
-                if why:
-                    notes.append(f": {block.place} passed over, {why}")
-                    continue
-                its_country = country or _country(block) or self._any_country(blocks, sent)
-                taken = self._read(block, asked, its_country, notes)
-                if taken:
-                    found |= taken
-                    country = its_country if group is ADDRESS else country
-                    break
-        return OfPerson(found, country or self._any_country(blocks, sent), notes)
+        names = [field for field in NAMES if field in wanted]
+        found = self._first_of(blocks, names, _NAMES, sent, lambda _: None, notes)
+        who = {**sent, **found}
+        address = [field for field in ADDRESS if field in wanted]
+        nearby = country or self._any_country(blocks, who)
+        found |= self._first_of(
+            blocks, address, frozenset(address), who, lambda block: country or _country(block) or nearby, notes
+        )
+        return OfPerson(found, country or country_of(found.get("country")) or nearby, notes)
+
+    def _first_of(
+        self,
+        blocks: Sequence[PersonBlock],
+        asked: Sequence[str],
+        members: frozenset[str],
+        sent: Mapping[str, Any],
+        where: Callable[[PersonBlock], str | None],
+        notes: list[str],
+    ) -> dict[str, list[str]]:
+        """Return the fields asked for of the first block that has any of them and is the buyer's.
+
+        `members` are those that make a block worth a look; `where` returns the country by which a block is read.
+        """
+        for block in blocks if asked else ():
+            if members.isdisjoint(block.values):
+                continue
+            why = self._not_the_buyers(block, sent)
+            if why:
+                notes.append(f": {block.place} passed over, {why}")
+                continue
+            taken = self._read(block, asked, where(block), notes)
+            if taken:
+                return taken
+        return {}
 
     def states(self, blocks: Sequence[PersonBlock], country: str | None) -> list[KnownState]:
         """Return every state that the blocks name; `country` is that of the event, for those that name none."""
@@ -116,11 +137,12 @@ class People:
         """Read the fields asked for of one block; what cannot be read is told."""
         taken = {}
         for field in asked:
-            digests, problems = self._digests(block, field, country)
-            notes += problems
-            if digests:
-                taken[self._wires[field]] = digests
-        if not taken and asked[0] in NAMES:
+            if field in block.values:
+                digests, problems = self._digests(block, field, country)
+                notes += problems
+                if digests:
+                    taken[self._wires[field]] = list(digests)
+        if not taken and "name" in block.values and asked[0] in NAMES:
             names = next((name for name, words in self._whole_names(block) if words == _TWO_WORDS), (None, None))
             taken = {
                 self._wires[field]: [digest]
@@ -129,22 +151,25 @@ class People:
             }
         return taken
 
-    def _digests(self, block: PersonBlock, field: str, country: str | None) -> tuple[list[str], list[str]]:
+    def _digests(self, block: PersonBlock, field: str, country: str | None) -> tuple[Sequence[str], Sequence[str]]:
         """Return the digests of the first value of a field that can be read, a list as one, and what is to be said."""
+        if field not in block.values:
+            return (), ()
         problems: list[str] = []
-        for key, value in block.values.get(field, ()):
+        way = self._ways[field]
+        for key, value in block.values[field]:
             digests: dict[str, None] = {}
             for item in flattened(value):
                 text = text_of(item)
-                digest, note = (None, "a text is expected") if text is None else self._ways[field](text, country)
-                if digest is None:
-                    problems.append(f".{field} ({block.place}.{key}){left_out(item, note)}")
-                else:
+                digest, note = (None, "a text is expected") if text is None else way(text, country)
+                if digest is not None:
                     digests[digest] = None
-                    problems += [f".{field} ({block.place}.{key}): {kind(item)} {note}"] if note else []
+                if note:
+                    told = left_out(item, note) if digest is None else f": {kind(item)} {note}"
+                    problems.append(f".{field} ({block.place}.{key}){told}")
             if digests:
                 return list(digests), problems
-        return [], problems
+        return (), problems
 
     def _not_the_buyers(self, block: PersonBlock, sent: Mapping[str, Any]) -> str:
         """Return why a block is not that of the person who is sent; "" where it is."""
@@ -172,7 +197,7 @@ class People:
         """Yield the first and last names that a whole name may stand for, and of how many words it is."""
         for value in block.of("name"):
             words = value.split() if type(value) is str and len(value) <= MAX_LENGTH else []
-            for end in range(1, len(words)):
+            for end in range(1, len(words) if len(words) <= _MAX_WORDS else 0):
                 halves = (" ".join(words[:end]), " ".join(words[end:]))
                 first, last = (self._ways[field](half, None)[0] for field, half in zip(NAMES, halves, strict=True))
                 yield (first, last), len(words)

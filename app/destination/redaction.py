@@ -7,7 +7,7 @@ from app.destination.conversion_rules import ConversionRules
 from app.values.hidden_emails import without_encoded, without_plain
 
 #: Whatever the operator names: values of these parameters say who a person is, or let anybody in.
-_ALWAYS = frozenset({"name", "fullname", "first_name", "last_name", "access_token", "token"})
+ALWAYS_REDACTED = frozenset({"name", "fullname", "first_name", "last_name", "access_token", "token"})
 _LOGIN = re.compile(r"(?<=://)[^/?#@\s]+@")
 _OPEN, _SHUT = r"(?:\[|%5B)", r"(?:\]|%5D)"
 _BETWEEN = r"(?:[\s().-]|%20|%28|%29)*"
@@ -33,7 +33,7 @@ class Redactor:
     def __init__(self, parameters: Collection[str]) -> None:
         """Take out the values of `parameters` too, beside those that name a person or let anybody in."""
         self._harmless: set[str] = set()
-        names = "|".join(re.escape(name) for name in sorted(_ALWAYS | {name.lower() for name in parameters}))
+        names = "|".join(re.escape(name) for name in sorted(ALWAYS_REDACTED | {name.lower() for name in parameters}))
         self._parameters = re.compile(rf"(?i)([?&#;](?:{names})=)[^&#;\s]+")
         # `customer[email]` and `email[0]`, as PHP and Rails write objects and lists; asked only where a bracket stands.
         self._members = re.compile(

@@ -25,10 +25,10 @@ class _Place(NamedTuple):
     name: str
     keys: tuple[str, ...]
     is_recipient: bool
-    #: Key of the event -> the member that it spells and its rank among the spellings.
-    spellings: Mapping[str, tuple[str, int]]
+    #: Keys of the event and the member that each spells, in the order in which the spellings are tried.
+    spellings: tuple[tuple[str, str], ...]
     #: Likewise, of members that make no block by themselves.
-    beside: Mapping[str, tuple[str, int]]
+    beside: tuple[tuple[str, str], ...]
     #: Objects in it that belong to the same block and are read first.
     within: tuple[str, ...]
 
@@ -66,8 +66,8 @@ def build_blocks(compiler: Compiler, value: Any, at: str) -> Node:
         for index, item in enumerate(listed):
             node, own = _place(compiler, item, pointer(pointer(at, key), str(index)))
             if isinstance(node, Path):
-                spellings = _ranked(members | own)
-                places.append(_Place(node.text, node.keys, key == "recipients", spellings, _ranked(beside), within))
+                spellings = _spellings(members | own)
+                places.append(_Place(node.text, node.keys, key == "recipients", spellings, _spellings(beside), within))
     roots = _roots(places)
     paths = tuple(Path(text=".".join(root.keys), keys=root.keys, hands_on=False) for root in roots)
     return Call(function=partial(_blocks, tuple(roots)), operands=paths, needs="any")
@@ -103,9 +103,9 @@ def _texts(compiler: Compiler, value: Any, at: str) -> list[str]:
     return value
 
 
-def _ranked(members: Mapping[str, list[str]]) -> dict[str, tuple[str, int]]:
-    """Turn members and their spellings around."""
-    return {key: (member, rank) for member, spellings in members.items() for rank, key in enumerate(spellings)}
+def _spellings(members: Mapping[str, list[str]]) -> tuple[tuple[str, str], ...]:
+    """Return every key with the member that it spells, those of one member in their order."""
+    return tuple((key, member) for member, keys in members.items() for key in keys)
 
 
 def _roots(places: Sequence[_Place]) -> list[_Branch]:
@@ -120,7 +120,7 @@ def _branch(keys: tuple[str, ...], numbered: Mapping[tuple[str, ...], tuple[int,
     names = dict.fromkeys(other[depth] for other in numbered if len(other) > depth and other[:depth] == keys)
     below = tuple((name, _branch((*keys, name), numbered)) for name in names)
     own = numbered.get(keys)
-    wanted = {*names, *(own[1].spellings if own else ()), *(own[1].within if own else ())}
+    wanted = {*names, *((key for key, _ in own[1].spellings) if own else ()), *(own[1].within if own else ())}
     return _Branch(keys, frozenset(wanted), own, below)
 
 
@@ -166,11 +166,9 @@ def _values(place: _Place, given: dict[str, Any]) -> dict[str, list[Any]]:
 
 
 def _read(
-    spellings: Mapping[str, tuple[str, int]], given: dict[str, Any], within: str, values: dict[str, list[Any]]
+    spellings: tuple[tuple[str, str], ...], given: dict[str, Any], within: str, values: dict[str, list[Any]]
 ) -> None:
     """Add what one object says to the values of its block."""
-    if given.keys().isdisjoint(spellings):
-        return
-    for key in sorted(spellings.keys() & given.keys(), key=lambda key: spellings[key][1]):
-        if not says_nothing(given[key]):
-            values.setdefault(spellings[key][0], []).append([f"{within}{key}", given[key]])
+    for key, member in spellings:
+        if key in given and not says_nothing(given[key]):
+            values.setdefault(member, []).append([within + key, given[key]])

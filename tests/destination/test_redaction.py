@@ -1,10 +1,12 @@
 """Personal data is taken out of addresses, searches and answers, and nothing else is."""
 
+from pathlib import Path
+
 import pytest
 
 from app.config import Settings
 from app.destination import ConversionRules, redact
-from app.destination.redaction import Redactor
+from app.destination.redaction import ALWAYS_REDACTED, Redactor
 
 TAKE_OUT = Redactor(ConversionRules().redacted_parameters)
 
@@ -101,3 +103,9 @@ def test_a_long_text_takes_no_long_time() -> None:
     text = "a" * 200_000 + "%4" + " @ 40" + "?[" * 100_000 + "="
 
     assert TAKE_OUT(text) == text
+
+
+def test_the_documentation_names_the_parameters_that_always_go(root: Path) -> None:
+    documented = (root / "docs" / "privacy.md").read_text("utf-8")
+
+    assert [name for name in ALWAYS_REDACTED if f"`{name}`" not in documented] == []
