@@ -15,6 +15,8 @@ GOOD = {
     "docker-compose": "Docker Compose version 2.26.1-4",
     "postgres": "postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)",
     "promtool": "promtool, version 2.53.3",
+    "patroni": "patroni 4.0.7",
+    "etcd": "etcd Version: 3.5.16",
 }
 
 

@@ -28,6 +28,7 @@ shared_buffers = 64MB
 unix_socket_directories = ''
 listen_addresses = '127.0.0.1'
 max_wal_size = 1GB
+dynamic_shared_memory_type = mmap
 """
 
 
@@ -46,7 +47,7 @@ def _major(path: Path) -> int:
     return int(match[1]) if match else 0
 
 
-def _fast_folder() -> str | None:
+def fast_folder() -> str | None:
     """Return a folder in memory where there is room; None stands for the usual one. No test cuts the power."""
     memory = Path("/dev/shm")
     return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > _ROOM_BYTES else None
@@ -55,11 +56,14 @@ def _fast_folder() -> str | None:
 class PostgresServer:
     """Started on entry, stopped on exit; `kill` and `start` in between lose nothing that it answered."""
 
-    def __init__(self, *, on_disk: bool = False, copy_of: "PostgresServer | None" = None) -> None:
+    def __init__(
+        self, *, on_disk: bool = False, copy_of: "PostgresServer | None" = None, tables_on: Path | None = None
+    ) -> None:
         self.port = free_port()
-        folder = None if on_disk else _fast_folder()
+        folder = None if on_disk else fast_folder()
         self._folder = Path(tempfile.mkdtemp(prefix="pinrelay-postgres-", dir=folder))
-        self._data = self._folder / "data"
+        #: Tables may have a disk of their own, the write-ahead log beside which is never full.
+        self._data = (tables_on or self._folder) / "data"
         self._environment: dict[str, Any] = {"cwd": self._folder, "env": {"PATH": os.defpath}}
         if os.geteuid() == 0:  # the server refuses to be run by root
             shutil.chown(self._folder, "postgres")
@@ -67,7 +71,8 @@ class PostgresServer:
         if copy_of:
             self._run("pg_basebackup", "-D", self._data, "-d", copy_of.url(), "--write-recovery-conf", "--no-sync")
         else:
-            self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "--no-sync", "--locale=C.UTF-8")
+            options = ("-U", "postgres", "-A", "trust", "--no-sync", "--locale=C.UTF-8", "-X", self._folder / "wal")
+            self._run("initdb", "-D", self._data, *options)
         with (self._data / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write(f"{_SETTINGS}port = {self.port}\n")
         self._counter = itertools.count(1)
@@ -125,15 +130,20 @@ class PostgresServer:
         """End it; whoever is connected is cut off."""
         self._end(signal.SIGINT)
 
-    def kill(self) -> None:
-        """End it as a crash does: every process of it."""
+    def signal(self, number: int) -> None:
+        """Send a signal to every process of it."""
         if self.process is not None:
             children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
             pids = [int(pid) for pid in children.read_text(encoding="utf-8").split()]
-            self.process.send_signal(signal.SIGKILL)
+            self.process.send_signal(number)
             for pid in pids:
                 with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                    os.kill(pid, number)
+
+    def kill(self) -> None:
+        """End it as a crash does: every process of it."""
+        if self.process is not None:
+            self.signal(signal.SIGKILL)
             self._end(signal.SIGKILL)
             (self._data / "postmaster.pid").unlink(missing_ok=True)
 
