@@ -93,6 +93,7 @@ def test_arrays_of_small_members_are_read(member: bytes, count: int) -> None:
         pytest.param(b"[%b],[1]", BROKEN_JSON, id="two arrays"),
         pytest.param(b"[%b]2]", BROKEN_JSON, id="a tail"),
         pytest.param(b"[%b 1]", BROKEN_JSON, id="no comma"),
+        pytest.param(b"[NaN,:,%b]", BROKEN_JSON, id="no value"),
         pytest.param(b'[%b,"a]', BROKEN_JSON, id="a text without an end"),
         pytest.param(b'[1,"a%b]', BROKEN_JSON, id="the first of them"),
         pytest.param(b"[%b," + b"[" * 2_000 + b"]" * 2_000 + b"]", TOO_DEEP, id="too deep"),

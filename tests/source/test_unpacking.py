@@ -144,6 +144,27 @@ class TestRoom:
         async with room.held(self.LARGE, 10, timeout_s=0.01):
             pass  # who gave up holds nothing
 
+    @pytest.mark.parametrize("is_let_in", [False, True], ids=["while it waits", "as it is let in"])
+    async def test_who_is_cancelled_holds_nothing(self, is_let_in: bool) -> None:  # noqa: FBT001 - a column
+        room = Room(10)
+
+        async def come() -> None:
+            async with room.held(self.LARGE, 10, timeout_s=60):
+                raise AssertionError
+
+        async with room.held(self.LARGE, 10, timeout_s=60):
+            waiting = asyncio.create_task(come())
+            await asyncio.sleep(0)
+            if not is_let_in:
+                waiting.cancel()
+                await asyncio.gather(waiting, return_exceptions=True)
+        waiting.cancel()
+        (ended,) = await asyncio.gather(waiting, return_exceptions=True)
+
+        assert isinstance(ended, asyncio.CancelledError)
+        async with room.held(self.LARGE, 10, timeout_s=0.01):
+            pass
+
     async def test_a_small_plain_body_waits_for_nothing(self) -> None:
         room = Room(10)
         async with room.held(self.LARGE, 10, timeout_s=60), room.held(b"{}", 2, timeout_s=0):
