@@ -172,3 +172,17 @@ def test_a_large_object_that_is_none_is_refused(raw: bytes, refusal: Refusal) ->
         large_object(raw)
 
     assert caught.value.refusal is refusal
+
+
+@pytest.mark.parametrize("raw", [b"", b"[1", b'{"a":"]}', b'"a', b'"a\\"', b":", b"]"])
+def test_a_value_that_does_not_end_is_broken(raw: bytes) -> None:
+    with pytest.raises(RequestRefused) as caught:
+        end_of_value(raw, 0)
+
+    assert caught.value.refusal is BROKEN_JSON
+
+
+def test_of_a_large_object_without_an_array_only_small_members_are_found_though_no_parser_reads_it() -> None:
+    found = large_object(b'{"x":NaN,"properties":' + PADDING + b',"messageId":"m"}')
+
+    assert (found.top["messageId"], found.batch, "properties" in found.top) == ("m", None, False)
