@@ -5,7 +5,7 @@ Which alerts are open is a shared value of the outbox. Whoever writes a change o
 so that several processes tell once. A crash between the two loses that message.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Protocol
@@ -13,10 +13,11 @@ from typing import Protocol
 import httpx
 from pydantic import SecretStr
 
-from app.delivery import Shutdown
+from app.coordination import Switches
+from app.delivery import Shutdown, Standing, read_standings
 from app.errors import OutboxUnavailable
 from app.log import logger
-from app.shared_values import BLOCKED, OPEN_ALERTS, SharedValues
+from app.shared_values import OPEN_ALERTS, SharedValues
 from app.types import Backlog, Exit, Tally
 
 PERIOD_S = 60.0
@@ -53,8 +54,8 @@ class Facts:
 
     now: float
     backlog: Backlog
-    #: Why Pinterest refuses us; "" where it does not.
-    blocked: str
+    #: Everything that keeps delivery from being well.
+    standings: Sequence[Standing]
     #: Counts by name of each hour, keyed by its start in Unix seconds; an hour without any is left out.
     hours: Mapping[int, Mapping[str, int]]
 
@@ -70,15 +71,9 @@ class Facts:
 
 def conditions(facts: Facts) -> list[Alert]:
     """Return every condition that holds."""
-    found = (_blocked(facts), _late(facts), _dead(facts), _drop(facts), _warnings(facts))
-    return [alert for alert in found if alert]
-
-
-def _blocked(facts: Facts) -> Alert | None:
-    if not facts.blocked:
-        return None
-    text = f"Pinterest refuses our calls: {facts.blocked}. Events wait; `pinrelay verify` says what to mend."
-    return Alert(key="blocked", text=text)
+    standing = [Alert(key=standing.state, text=standing.text) for standing in facts.standings]
+    found = (_late(facts), _dead(facts), _drop(facts), _warnings(facts))
+    return [*standing, *(alert for alert in found if alert)]
 
 
 def _late(facts: Facts) -> Alert | None:
@@ -131,10 +126,17 @@ class _AlertsOutbox(SharedValues, Protocol):
 
 
 def alerts_to(
-    url: SecretStr | None, outbox: _AlertsOutbox, *, ad_account_id: str, clock: Callable[[], float]
+    url: SecretStr | None,
+    outbox: _AlertsOutbox,
+    *,
+    ad_account_id: str,
+    keeps_while_off: bool = True,
+    clock: Callable[[], float],
 ) -> tuple["Alerts", ...]:
     """Make the background task that tells `url`; none where there is no URL."""
-    return (Alerts(outbox, ad_account_id=ad_account_id, url=url, clock=clock),) if url else ()
+    if not url:
+        return ()
+    return (Alerts(outbox, ad_account_id=ad_account_id, url=url, keeps_while_off=keeps_while_off, clock=clock),)
 
 
 class Alerts:
@@ -146,12 +148,15 @@ class Alerts:
         *,
         ad_account_id: str,
         url: SecretStr,
+        keeps_while_off: bool = True,
         clock: Callable[[], float],
         client: httpx.AsyncClient | None = None,
     ) -> None:
         self._outbox = outbox
         self._ad_account_id = ad_account_id
         self._url = url
+        #: Whether events are kept while the destination is switched off.
+        self._keeps_while_off = keeps_while_off
         self._clock = clock
         self._client = client or httpx.AsyncClient(timeout=10)
         self._shutdown = Shutdown()
@@ -183,7 +188,6 @@ class Alerts:
 
     async def _facts(self) -> Facts:
         now = self._clock()
-        block = await BLOCKED.read(self._outbox, self._ad_account_id)
         hours: dict[int, dict[str, int]] = {}
         since = (now // _HOUR_S) * _HOUR_S - (MOST_DAYS + 1) * _DAY_S
         for at, tally in await self._outbox.tallies(since=since, step_s=_HOUR_S):
@@ -192,7 +196,13 @@ class Alerts:
         return Facts(
             now=now,
             backlog=await self._outbox.backlog(self._ad_account_id, now=now),
-            blocked=block.reason if block else "",
+            standings=await read_standings(
+                self._outbox,
+                self._ad_account_id,
+                switched_off=(await Switches.read(self._outbox)).destination_off,
+                keeps=self._keeps_while_off,
+                now=now,
+            ),
             hours=hours,
         )
 

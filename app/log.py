@@ -125,10 +125,10 @@ def _write_requests(loop: asyncio.AbstractEventLoop) -> None:
         _write([entry for _, entry in lines], level)
 
 
-def log_attempts(settlements: Iterable[Settlement], *, status: int | None, duration_s: float) -> None:
-    """Log one line an attempt, with all that is known of it and may be shown."""
+def log_attempts(settlements: Iterable[Settlement], *, duration_s: float) -> None:
+    """Log one line an attempt, with all that is known of it and may be shown; `duration_s` is that of the call."""
     if logging.getLogger().isEnabledFor(logging.INFO):  # else making the lines would cost most of what logging costs
-        call = {"status": status, "duration_ms": round(duration_s * 1000)}
+        call = {"duration_ms": round(duration_s * 1000)}
         _write([_attempt(settlement) | call for settlement in settlements], logging.INFO)
 
 
@@ -161,6 +161,7 @@ def _attempt(settlement: Settlement) -> dict[str, Any]:
         "attempt": claimed.attempt,
         "outcome": type(outcome).__name__.lower(),
         "state": settlement.state.value,
+        "status": outcome.status,
         "reason": cut(getattr(outcome, "reason", "") or getattr(outcome, "warning", "")),
         "due_at": settlement.due_at,
     }

@@ -18,6 +18,7 @@ from app.catalog.running import RunningCatalog
 from app.config import Settings, load_settings
 from app.console import Access, ConsoleServices, DestinationView, create_console
 from app.coordination import Coordination
+from app.delivery import Clocks
 from app.destination import COMPONENTS, load_place_names, redact
 from app.destination.client import PinterestClient
 from app.log import log_attempts, log_error
@@ -27,8 +28,9 @@ from app.policies import delivery_policy, outbox_rules, tracking_rules, webhook_
 from app.receiving.gathering import SharedTurns
 from app.receiving.pipeline import Pipeline
 from app.sandbox import Account, create_sandbox
-from app.sending.batch import CallReport, Surroundings
 from app.sending.retaining import Retention
+from app.sending.surroundings import CallReport, Surroundings
+from app.sending.telling import log_jump, log_trouble
 from app.sending.worker import Worker
 from app.server.application import Application
 from app.server.health import Status, status_router
@@ -165,12 +167,12 @@ def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Ale
     def on_call(report: CallReport) -> None:
         parts.metrics.observe_call(report.duration_s)
         parts.metrics.count(report.tallies)
-        log_attempts(report.settlements, status=report.status, duration_s=report.duration_s)
+        log_attempts(report.settlements, duration_s=report.duration_s)
         parts.tracing.on_call(report)
 
     def on_settled_unsent(settlements: Sequence[Settlement], tallies: Sequence[Tally]) -> None:
         parts.metrics.count(tallies)
-        log_attempts(settlements, status=None, duration_s=0)
+        log_attempts(settlements, duration_s=0)
 
     worker = Worker(
         parts.outbox,
@@ -178,17 +180,25 @@ def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Ale
         delivery_policy(settings),
         ad_account_id=parts.ad_account_id,
         surroundings=Surroundings(
-            clock=parts.clock,
+            clocks=Clocks(parts.clock, time.monotonic),
             rng=random.Random(),  # noqa: S311 - jitter, no secret
             switches=lambda: parts.coordination.switches,
             redact=redact,
             on_call=on_call,
             on_settled_unsent=on_settled_unsent,
+            on_trouble=log_trouble,
+            on_jump=log_jump,
             on_error=log_error,
         ),
     )
     retention = Retention(parts.outbox, clock=parts.clock, on_error=log_error)
-    alerts = alerts_to(settings.alert_webhook_url, parts.outbox, ad_account_id=parts.ad_account_id, clock=parts.clock)
+    alerts = alerts_to(
+        settings.alert_webhook_url,
+        parts.outbox,
+        ad_account_id=parts.ad_account_id,
+        keeps_while_off=settings.switched_off == "hold",
+        clock=parts.clock,
+    )
     return worker, retention, *alerts
 
 
@@ -200,6 +210,7 @@ def _status(settings: Settings, parts: Parts, role: Role) -> Status:
         ad_account_id=parts.ad_account_id,
         mode="sandbox" if settings.sandboxed else "live",
         role=role.value,
+        keeps_while_off=settings.switched_off == "hold",
         clock=parts.clock,
     )
 

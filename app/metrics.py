@@ -6,8 +6,9 @@ Names follow Prometheus' rules: a unit as suffix, `_total` for counters.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -80,8 +81,19 @@ class Metrics:
         """Count a request that the outbox could not commit."""
         self._refusals.inc()
 
-    def render(self, backlog: Backlog | None, blocked: str, *, now: float) -> bytes:
-        """Write all in Prometheus' text format. `backlog` is None where the outbox cannot be read."""
+    def render(
+        self,
+        backlog: Backlog | None,
+        blocked: str,
+        states: Mapping[str, float | None] = MappingProxyType({}),
+        *,
+        now: float,
+    ) -> bytes:
+        """Write all in Prometheus' text format. `backlog` is None where the outbox cannot be read.
+
+        `blocked` is why Pinterest refuses us, "" where it does not; `states` holds, for every state that delivery may
+        be in, for how many seconds it has been; None where it is not.
+        """
         registry = CollectorRegistry()
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
@@ -89,7 +101,7 @@ class Metrics:
         else:
             text = generate_latest(self._registry)
         gauges = CollectorRegistry()
-        gauges.register(_Gauges(list(_gauges(backlog, blocked, now))))
+        gauges.register(_Gauges(list(_gauges(backlog, blocked, states, now))))
         return text + generate_latest(gauges)
 
 
@@ -103,13 +115,22 @@ class _Gauges:
         return self._metrics
 
 
-def _gauges(backlog: Backlog | None, blocked: str, now: float) -> Iterator[Metric]:
+def _gauges(backlog: Backlog | None, blocked: str, states: Mapping[str, float | None], now: float) -> Iterator[Metric]:
     up = GaugeMetricFamily("pinrelay_outbox_up", "1 where the outbox can be read.")
     up.add_metric([], 0 if backlog is None else 1)
     yield up
     stopped = GaugeMetricFamily("pinrelay_destination_blocked", "1 while Pinterest refuses us.", labels=["reason"])
     stopped.add_metric([blocked], 1 if blocked else 0)
     yield stopped
+    holds = GaugeMetricFamily(
+        "pinrelay_delivery_state", "1 for each state that keeps delivery from being well.", labels=["state"]
+    )
+    lasting = GaugeMetricFamily("pinrelay_delivery_state_seconds", "For how long it has been so.", labels=["state"])
+    for name, lasts_s in states.items():
+        holds.add_metric([name], 0 if lasts_s is None else 1)
+        lasting.add_metric([name], max(0.0, lasts_s or 0))
+    yield holds
+    yield lasting
     if backlog is None:
         return
     waiting = GaugeMetricFamily("pinrelay_backlog_deliveries", "Deliveries in the outbox by state.", labels=["state"])

@@ -2,13 +2,13 @@
 
 A value is read and written as the record named here, never as bare JSON, and each has its reader and writer:
 
-    block = await BLOCKED.read(outbox, ad_account_id)
-    await BLOCKED.of(ad_account_id).write(outbox, block, revision=revision)
+    trouble = await TROUBLE.read(outbox, ad_account_id)
+    await TROUBLE.of(ad_account_id).write(outbox, trouble, revision=revision)
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -101,20 +101,43 @@ class SharedKeys(Generic[_Value]):
 # The records.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """Why nothing is sent to an ad account, and when it is tried again."""
+#: `blocked`: the token or the account is refused (401, 403). `refusing`: every event is (400, 413). `failing`: no
+#: answer judges an event. `rate limited`: the same, and the answer is 429.
+TroubleState: TypeAlias = Literal["blocked", "refusing", "failing", "rate limited"]
 
-    #: Pinterest's words.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why nothing but a probe is sent to an ad account, and when the next is."""
+
+    state: TroubleState
+    #: Pinterest's words, or what kept its answer from coming.
     reason: str
-    #: The HTTP status: 401 or 403.
-    status: int
+    #: The HTTP status; None where no answer came.
+    status: int | None
     since: float
     next_probe_at: float
     #: Between the last probe and the next.
     pause_s: float
-    #: Tells the refused token from others (a short digest).
+    #: Tells the token that was used from others (a short digest).
     token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockJump:
+    """One step of the clock of the machine, as a process saw it: between two looks it went on by another time."""
+
+    #: What the clock would have shown.
+    before: float
+    #: What it did show.
+    after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockJumps:
+    """The latest steps of the clock, in their order."""
+
+    jumps: tuple[ClockJump, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +186,10 @@ class Process:
 # ---------------------------------------------------------------------------------------------------------------------
 # The values. No other key is written.
 
-#: By ad account, while Pinterest refuses it. `delivery.blocked` writes; health, console, alerts and `status` read.
-BLOCKED = SharedKeys("blocked/", Block)
+#: By ad account, while Pinterest takes nothing. `delivery.gate` writes; health, console, alerts and `status` read.
+TROUBLE = SharedKeys("trouble/", Trouble)
+#: What waits is not given up for them. `sending` writes and reads; health, console, alerts and `status` read.
+CLOCK_JUMPS = SharedKey("clock/jumps", ClockJumps)
 #: By ad account: what may be sent now. `delivery.rate` writes and reads.
 RATE = SharedKeys("rate/", Bucket)
 #: The switch of the destination; one that was never used is on. `coordination` writes and reads.

@@ -42,14 +42,15 @@ from pydantic import SecretStr
 from app import assemble
 from app.config import Settings, load_settings
 from app.coordination import Switches
-from app.delivery import DeliveryPolicy
+from app.delivery import Clocks, DeliveryPolicy
 from app.destination import redact
 from app.destination.client import PinterestClient
 from app.log import configure_logging, log_attempts, log_error
 from app.metrics import Metrics
 from app.outbox import Outbox, open_outbox
 from app.policies import delivery_policy, outbox_rules
-from app.sending.batch import CallReport, Surroundings
+from app.sending.surroundings import CallReport, Surroundings
+from app.sending.telling import log_jump, log_trouble
 from app.sending.worker import Worker
 from app.source import read_raw_event
 from app.types import Enqueued, Exit, NewDelivery, Note, Tally
@@ -207,19 +208,21 @@ async def drain(outbox: Outbox, url: str, policy: DeliveryPolicy, deliveries: in
     def on_call(report: CallReport) -> None:
         metrics.observe_call(report.duration_s)
         metrics.count(report.tallies)
-        log_attempts(report.settlements, status=report.status, duration_s=report.duration_s)
+        log_attempts(report.settlements, duration_s=report.duration_s)
         progress.add(len(report.settlements))
 
     client = PinterestClient(
         api_url=url, ad_account_id=AD_ACCOUNT_ID, token=SecretStr("drain"), timeout_s=policy.send_timeout_s
     )
     surroundings = Surroundings(
-        clock=time.time,
+        clocks=Clocks(time.time, time.monotonic),
         rng=random.Random(),
         switches=Switches,
         redact=redact,
         on_call=on_call,
         on_settled_unsent=lambda settlements, _: progress.add(len(settlements)),
+        on_trouble=log_trouble,
+        on_jump=log_jump,
         on_error=log_error,
     )
     worker = Worker(outbox, client, policy, ad_account_id=AD_ACCOUNT_ID, surroundings=surroundings)

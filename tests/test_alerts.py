@@ -10,12 +10,21 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.alerts import Alert, Alerts, Facts, alerts_to, conditions
+from app.alerts import Alerts, Facts, alerts_to, conditions
+from app.delivery import Standing, standings
 from app.errors import OutboxUnavailable
 from app.outbox import Outbox, open_outbox
-from app.shared_values import BLOCKED
+from app.shared_values import (
+    CLOCK_JUMPS,
+    DESTINATION_SWITCH,
+    TROUBLE,
+    ClockJump,
+    ClockJumps,
+    Switch,
+    Trouble,
+)
 from app.types import Backlog, Tally
-from tests.delivery.claims import a_block
+from tests.delivery.claims import a_trouble
 from tests.outbox.build import rules
 from tests.waiting import until_async
 
@@ -25,7 +34,7 @@ DAY_S = 24 * HOUR_S
 NOW = 1_800_000_000.0 + 900
 LAST_HOUR = 1_800_000_000 - HOUR_S
 ACCOUNT = "549764106778"
-BLOCK = BLOCKED.of(ACCOUNT)
+BLOCK = TROUBLE.of(ACCOUNT)
 SECRET_PATH = "/services/s3cret"
 
 
@@ -34,8 +43,12 @@ SECRET_PATH = "/services/s3cret"
 
 
 def facts(**changes: Any) -> Facts:
-    standard: dict[str, Any] = {"now": NOW, "backlog": Backlog(), "blocked": "", "hours": {}}
+    standard: dict[str, Any] = {"now": NOW, "backlog": Backlog(), "standings": (), "hours": {}}
     return Facts(**(standard | changes))
+
+
+def stands(trouble: Trouble, *, switched_off: bool = False) -> list[Standing]:
+    return standings(trouble, switched_off=switched_off, now=NOW)
 
 
 def daily(counts: list[int], *, now: int) -> dict[int, dict[str, int]]:
@@ -54,7 +67,13 @@ def warned(last: int, before: int, *, enqueued: int = 100, enqueued_before: int 
     ("given", "expected"),
     [
         pytest.param(facts(), [], id="nothing happened yet"),
-        pytest.param(facts(blocked="bad token"), ["blocked"], id="Pinterest refuses us"),
+        pytest.param(facts(standings=stands(a_trouble())), ["blocked"], id="Pinterest refuses us"),
+        pytest.param(facts(standings=stands(a_trouble(state="failing"))), ["failing"], id="Pinterest fails"),
+        pytest.param(facts(standings=stands(a_trouble(state="refusing"))), ["refusing"], id="Pinterest refuses all"),
+        pytest.param(facts(standings=stands(a_trouble(state="rate limited"))), ["rate limited"], id="too many calls"),
+        pytest.param(
+            facts(standings=stands(a_trouble(), switched_off=True)), ["blocked", "switched off"], id="two at once"
+        ),
         pytest.param(facts(backlog=Backlog(pending=1, oldest_at=NOW - 3_600)), [], id="an hour is not late"),
         pytest.param(facts(backlog=Backlog(pending=1, oldest_at=NOW - 3_601)), ["backlog"], id="over an hour is late"),
         pytest.param(
@@ -88,12 +107,10 @@ def test_a_condition_holds(given: Facts, expected: list[str]) -> None:
 
 
 def test_a_text_says_what_it_is_and_what_to_do() -> None:
-    assert conditions(facts(blocked="bad token")) == [
-        Alert(
-            key="blocked",
-            text="Pinterest refuses our calls: bad token. Events wait; `pinrelay verify` says what to mend.",
-        )
-    ]
+    (alert,) = conditions(facts(standings=stands(a_trouble(reason="bad token"))))
+    assert alert.key == "blocked"
+    assert alert.text.startswith("Pinterest refuses our calls: bad token. Answer 401, since 20")
+    assert "`pinrelay verify` names what is wrong" in alert.text
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -147,9 +164,9 @@ async def test_it_is_told_once_when_it_begins_and_once_when_it_clears(outbox: Ou
     await task.look()
     assert receiver.texts == []
 
-    await BLOCK.write(outbox, a_block(reason="bad token"))
+    await BLOCK.write(outbox, a_trouble(reason="bad token"))
     await task.look()
-    await BLOCK.write(outbox, a_block(reason="bad token, still"))
+    await BLOCK.write(outbox, a_trouble(reason="bad token, still"))
     await task.look()
     assert len(receiver.texts) == 1
     assert receiver.texts[0].startswith("Pinrelay: Pinterest refuses our calls: bad token. ")
@@ -161,8 +178,20 @@ async def test_it_is_told_once_when_it_begins_and_once_when_it_clears(outbox: Ou
     assert receiver.texts[1].startswith("Pinrelay: Cleared: Pinterest refuses our calls: bad token. ")
 
 
+async def test_everything_that_keeps_delivery_from_being_well_is_read(outbox: Outbox, receiver: Receiver) -> None:
+    await BLOCK.write(outbox, a_trouble(state="failing", reason="Pinterest could not be reached", status=None))
+    await DESTINATION_SWITCH.write(outbox, Switch(on=False))
+    await CLOCK_JUMPS.write(outbox, ClockJumps(jumps=(ClockJump(before=NOW - DAY_S, after=NOW - 5),)))
+    await alerts(outbox, receiver.url).look()
+
+    first, second, third = receiver.texts[0].splitlines()
+    assert first.startswith("Pinrelay: Pinterest judges no event: Pinterest could not be reached. No answer, since ")
+    assert second.startswith("Pinrelay: Sending is switched off. Matching events are kept")
+    assert third.startswith("Pinrelay: The clock of this machine jumped forward by ")
+
+
 async def test_only_one_of_several_processes_tells(outbox: Outbox, receiver: Receiver) -> None:
-    await BLOCK.write(outbox, a_block(reason="bad token"))
+    await BLOCK.write(outbox, a_trouble(reason="bad token"))
     await asyncio.gather(*(alerts(outbox, receiver.url).look() for _ in range(5)))
     assert len(receiver.texts) == 1
 
@@ -178,7 +207,7 @@ async def test_counts_of_the_outbox_are_read(outbox: Outbox, receiver: Receiver)
 async def test_what_the_webhook_did_not_take_is_told_again(
     outbox: Outbox, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await BLOCK.write(outbox, a_block(reason="bad token"))
+    await BLOCK.write(outbox, a_trouble(reason="bad token"))
     task = alerts(outbox, receiver.url)
     receiver.status = 500
     await task.look()
@@ -193,7 +222,7 @@ async def test_what_the_webhook_did_not_take_is_told_again(
 async def test_a_webhook_that_cannot_be_reached_is_survived_and_its_url_never_printed(
     outbox: Outbox, address: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    await BLOCK.write(outbox, a_block(reason="bad token"))
+    await BLOCK.write(outbox, a_trouble(reason="bad token"))
     await alerts(outbox, SecretStr(address + SECRET_PATH)).look()
     printed = "".join(capsys.readouterr()) + caplog.text
     assert "alert not told" in printed
@@ -228,7 +257,7 @@ async def test_an_unreadable_outbox_is_told_at_the_second_look_and_once_when_it_
 
 
 async def test_it_runs_until_it_is_stopped(outbox: Outbox, receiver: Receiver) -> None:
-    await BLOCK.write(outbox, a_block(reason="bad token"))
+    await BLOCK.write(outbox, a_trouble(reason="bad token"))
     (task,) = alerts_to(receiver.url, outbox, ad_account_id=ACCOUNT, clock=lambda: NOW)
     running = asyncio.create_task(task.run())
 

@@ -73,13 +73,13 @@ def test_text_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(("level", "attempts"), [("debug", 1), ("info", 1), ("warning", 0), ("error", 0)])
 def test_attempts_are_logged_as_information(capsys: pytest.CaptureFixture[str], level: str, attempts: int) -> None:
     configure_logging("json", level)
-    log_attempts([rejected()], status=422, duration_s=0.25)
+    log_attempts([rejected()], duration_s=0.25)
     assert len(lines(capsys)) == attempts
 
 
 def test_an_attempt_is_logged_with_all_its_facts(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("json", "info")
-    log_attempts([rejected()], status=422, duration_s=0.25)
+    log_attempts([rejected()], duration_s=0.25)
     (line,) = lines(capsys)
     expected = {"preset": "Checkout", "message_id": "m-1", "attempt": 2, "outcome": "rejected", "duration_ms": 250}
     assert expected.items() <= line.items()
@@ -106,7 +106,7 @@ from tests.test_log import rejected
 
 async def write():
     for _ in range(20):
-        log_attempts([rejected()] * 500, status=422, duration_s=0.1)
+        log_attempts([rejected()] * 500, duration_s=0.1)
         log_request(20, method="POST", route="/webhook", status=200, duration_s=0.1)
         log_error(ValueError())
         await asyncio.sleep(0)

@@ -65,6 +65,14 @@ def test_the_backlog_and_the_blocked_state_are_read_when_asked_for() -> None:
     assert found["pinrelay_destination_blocked[('reason', 'refused')]"] == 1
 
 
+def test_each_state_of_delivery_is_told_with_how_long_it_has_lasted() -> None:
+    found = samples(Metrics().render(Backlog(), "", {"failing": 90.0, "blocked": None}, now=0))
+    assert found["pinrelay_delivery_state[('state', 'failing')]"] == 1
+    assert found["pinrelay_delivery_state_seconds[('state', 'failing')]"] == 90
+    assert found["pinrelay_delivery_state[('state', 'blocked')]"] == 0
+    assert found["pinrelay_delivery_state_seconds[('state', 'blocked')]"] == 0
+
+
 def test_an_outbox_that_cannot_be_read_is_down_and_an_empty_one_has_no_age() -> None:
     assert samples(Metrics().render(None, "", now=0))["pinrelay_outbox_up[]"] == 0
     assert samples(Metrics().render(Backlog(), "", now=9.0))["pinrelay_backlog_oldest_age_seconds[]"] == 0

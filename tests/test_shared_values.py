@@ -11,17 +11,20 @@ from app import shared_values
 from app.errors import Fault
 from app.outbox import Outbox, open_outbox
 from app.shared_values import (
-    BLOCKED,
     CATALOG_FAULTS,
+    CLOCK_JUMPS,
     DESTINATION_SWITCH,
     IMPORTED,
     OPEN_ALERTS,
     PRESET_SWITCH,
     PROCESSES,
     RATE,
+    TROUBLE,
     WANTED_CATALOG,
     Bucket,
     CatalogFaults,
+    ClockJump,
+    ClockJumps,
     Process,
     Revised,
     SharedKey,
@@ -29,7 +32,7 @@ from app.shared_values import (
     Switch,
     WantedCatalog,
 )
-from tests.delivery.claims import a_block
+from tests.delivery.claims import a_trouble
 from tests.outbox.build import rules as outbox_rules
 from tests.process import ROOT
 
@@ -37,7 +40,8 @@ FILES = sorted((ROOT / "app").rglob("*.py"))
 
 #: Each value there is, with one that it may hold.
 VALUES: list[tuple[SharedKey[Any], Any]] = [
-    (BLOCKED.of("42"), a_block()),
+    (TROUBLE.of("42"), a_trouble()),
+    (CLOCK_JUMPS, ClockJumps(jumps=(ClockJump(before=1.5, after=2.5),))),
     (RATE.of("42"), Bucket(calls=0.5, at=1_795_000_000.25)),
     (DESTINATION_SWITCH, Switch(on=False)),
     (PRESET_SWITCH.of("Order / Completed"), Switch(on=True)),

@@ -17,10 +17,11 @@ from rich.table import Table
 from app import assemble
 from app.commands.options import AsJson
 from app.config import load_settings
+from app.coordination import Switches
+from app.delivery import read_standings
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 from app.receiving.receipts import receipt_of_message
-from app.shared_values import BLOCKED
 from app.source import event_json
 from app.types import Delivery, Exit, Query, State
 from app.values.hidden_emails import unpersonal_id
@@ -168,10 +169,12 @@ def status(
 
 
 async def _facts(outbox: Outbox) -> dict[str, Any]:
-    now = time.time()
-    account = assemble.ad_account_id(load_settings())
+    now, settings = time.time(), load_settings()
+    account = assemble.ad_account_id(settings)
     backlog = await outbox.backlog(account, now=now)
-    block = await BLOCKED.read(outbox, account)
+    off = (await Switches.read(outbox)).destination_off
+    keeps = settings.switched_off == "hold"
+    found = await read_standings(outbox, account, switched_off=off, keeps=keeps, now=now)
     counts: dict[str, int] = {}
     answers: dict[str, int] = {}
     for _, tally in await outbox.tallies(since=now - 600, step_s=0):
@@ -184,7 +187,9 @@ async def _facts(outbox: Outbox) -> dict[str, Any]:
         "claimed": backlog.claimed,
         "dead": backlog.dead,
         "oldest_age_s": 0 if backlog.oldest_at is None else round(max(0.0, now - backlog.oldest_at)),
-        "blocked": block.reason if block else "",
+        "blocked": next((standing.words for standing in found if standing.state == "blocked"), ""),
+        "state": found[0].state if found else "sending",
+        "told": " ".join(standing.text for standing in found),
         "last_ten_minutes": counts,
         "answers": answers,
     }

@@ -16,7 +16,7 @@ from app.console.pages import Pages
 from app.console.services import ConsoleServices
 from app.console.summary import SERIES, WINDOWS, Summary, Window, summarise
 from app.coordination import Switches
-from app.shared_values import BLOCKED, Block
+from app.delivery import Standing, read_standings
 from app.types import Backlog, Event, Exit, Tally
 
 #: "Pinterest's last answers" are those of the last hour.
@@ -60,31 +60,34 @@ class OverviewPages:
         tallies = await services.outbox.tallies(since=window.starts(now)[0], step_s=window.step_s)
         minutes = await services.outbox.tallies(since=now - ANSWERS_S, step_s=60)
         backlog = await services.outbox.backlog(services.destination.ad_account_id, now=now)
-        block = await BLOCKED.read(services.outbox, services.destination.ad_account_id)
         switches = await Switches.read(services.outbox)
+        found = await read_standings(
+            services.outbox,
+            services.destination.ad_account_id,
+            switched_off=switches.destination_off,
+            keeps=services.destination.switched_off == "hold",
+            now=now,
+        )
         summary = summarise(tallies, window, names, now=now)
         return {
             "summary": summary,
             "charts": {name: draw(summary.series[name]) for name in SERIES},
             "backlog": backlog,
             "answers": last_answers(minutes),
-            "blocked": block,
+            "standings": found,
             "switches": switches,
             "empty": not summary.totals and backlog == Backlog(),
-            "health": verdict.health_of(self._signs(summary, window, backlog, switches, block)),
+            "health": verdict.health_of(self._signs(summary, window, backlog, found, now)),
             "components": services.quality_components,
         }
 
     def _signs(
-        self, summary: Summary, window: Window, backlog: Backlog, switches: Switches, blocked: Block | None
+        self, summary: Summary, window: Window, backlog: Backlog, found: Sequence[Standing], now: float
     ) -> verdict.Signs:
-        destination = self._services.destination
         return verdict.Signs(
-            now=self._services.clock(),
-            live=destination.live,
-            switched_on=not switches.destination_off,
-            kept_while_off=destination.switched_off == "hold",
-            blocked=blocked,
+            now=now,
+            live=self._services.destination.live,
+            standings=found,
             backlog=backlog,
             received=summary.total("received"),
             delivered=summary.total("delivered"),

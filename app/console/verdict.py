@@ -1,15 +1,17 @@
 """One sentence: is it healthy, and what to do if not. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from app.alerts import LATE_S
 from app.console.labels import count_of, time_span
-from app.shared_values import Block
+from app.delivery import Standing
 from app.types import Backlog
 
 #: More than one in so many matched events being invalid is worth a look.
 INVALID_ONE_IN = 10
+_BAD = frozenset({"blocked", "refusing", "failing"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,12 +20,8 @@ class Signs:
 
     now: float
     live: bool
-    #: The destination's switch.
-    switched_on: bool
-    #: Whether events are kept while it is off.
-    kept_while_off: bool
-    #: None where Pinterest takes our calls.
-    blocked: Block | None
+    #: Everything that keeps delivery from being well, the most pressing first.
+    standings: Sequence[Standing]
     backlog: Backlog
     #: Of the window that is shown.
     received: int
@@ -50,31 +48,27 @@ class Health:
 
 def health_of(signs: Signs) -> Health:
     """Pick the most pressing thing there is to say."""
-    return _blocked(signs) or _switched_off(signs) or _late(signs) or _losing(signs) or _quiet(signs) or _well(signs)
+    return _standing(signs) or _late(signs) or _losing(signs) or _clock(signs) or _quiet(signs) or _well(signs)
 
 
-def _blocked(signs: Signs) -> Health | None:
-    if not signs.blocked:
-        return None
-    probe_at = signs.blocked.next_probe_at
-    again = f" The next try is in {time_span(probe_at - signs.now)}." if probe_at > signs.now else ""
+def _standing(signs: Signs) -> Health | None:
+    """Say what keeps delivery from being well, in the words that are used everywhere."""
+    found = next((each for each in signs.standings if each.state != "clock"), None)
+    return _told(found, signs.now) if found else None
+
+
+def _clock(signs: Signs) -> Health | None:
+    found = next((each for each in signs.standings if each.state == "clock"), None)
+    return _told(found, signs.now) if found else None
+
+
+def _told(standing: Standing, now: float) -> Health:
+    tries = standing.next_try_at is not None and standing.next_try_at > now
+    again = f"The next try is in {time_span(standing.next_try_at - now)}." if tries and standing.next_try_at else ""
     return Health(
-        level="bad",
-        sentence=f"Pinterest refuses our calls: {signs.blocked.reason or 'it gave no reason'}.",
-        advice="Events are kept and will be sent once this is mended. Check the conversion token and that its owner "
-        f"may use the ad account; `pinrelay verify` names what is wrong.{again}",
-    )
-
-
-def _switched_off(signs: Signs) -> Health | None:
-    if signs.switched_on:
-        return None
-    kept = "Matching events are kept and will be sent when it is switched on again."
-    lost = "Matching events are withheld: they are counted and will not be sent later."
-    return Health(
-        level="warn",
-        sentence="Sending is switched off.",
-        advice=f"{kept if signs.kept_while_off else lost} Switch it on under Mappings.",
+        level="bad" if standing.state in _BAD else "warn",
+        sentence=standing.sentence,
+        advice=" ".join(part for part in (standing.detail, standing.remedy, again) if part),
     )
 
 

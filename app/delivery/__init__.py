@@ -1,31 +1,51 @@
-"""Retry, rate, halving and blocking rules: pure functions, and the few that keep a value in the outbox."""
+"""Retry, rate, halving, trouble and clocks: pure rules, and the few that keep a value in the outbox."""
 
-from app.delivery.blocked import Closed, Gate, Open, Passage, Probe
 from app.delivery.calls import Calls
-from app.delivery.halving import halving
+from app.delivery.clocks import Clocks, age_s, with_jump
+from app.delivery.doubt import Doubt
+from app.delivery.evidence import Begun, Evidence
+from app.delivery.gate import Closed, Gate, MayProbe, OnChange, Open, Passage
+from app.delivery.halving import Halving, Part
 from app.delivery.leases import Leases
-from app.delivery.outage import Outage, after_failure
 from app.delivery.policy import DeliveryPolicy
 from app.delivery.rate import Limiter
-from app.delivery.settlements import after_loss, settle, status_label, tallies
+from app.delivery.retry import Moment
+from app.delivery.settlements import after_loss, settle, status_label, tallies, too_old
 from app.delivery.shutdown import Shutdown
+from app.delivery.standing import STATES, Standing, read_standings, standings
+from app.delivery.trouble import Row, Sign, sign_of
 
 __all__ = [
+    "STATES",
+    "Begun",
     "Calls",
+    "Clocks",
     "Closed",
     "DeliveryPolicy",
+    "Doubt",
+    "Evidence",
     "Gate",
+    "Halving",
     "Leases",
     "Limiter",
+    "MayProbe",
+    "Moment",
+    "OnChange",
     "Open",
-    "Outage",
+    "Part",
     "Passage",
-    "Probe",
+    "Row",
     "Shutdown",
-    "after_failure",
+    "Sign",
+    "Standing",
     "after_loss",
-    "halving",
+    "age_s",
+    "read_standings",
     "settle",
+    "sign_of",
+    "standings",
     "status_label",
     "tallies",
+    "too_old",
+    "with_jump",
 ]

@@ -1,4 +1,8 @@
-"""Keeps claims ours while they are worked on, however long that takes."""
+"""Keeps claims ours while they are worked on, however long that takes, and says when those of others may be taken.
+
+A lease that ended is the sign of a sender that is gone, unless nobody could renew it: the store was locked or away, or
+the clock was set forward. After such a disturbance every holder has the time of one lease to come forward.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -24,13 +28,26 @@ class Leases:
         *,
         lease_s: float,
         clock: Callable[[], float],
+        monotonic: Callable[[], float],
         on_error: Callable[[Exception], None],
     ) -> None:
         self._outbox = outbox
         self._lease_s = lease_s
         self._clock = clock
+        self._monotonic = monotonic
         self._on_error = on_error
         self._held: dict[str, Claimed] = {}
+        #: A process that has just begun knows of no disturbance; whoever lives renews within a third of a lease.
+        self._calm_at = monotonic() + lease_s / 2
+
+    def disturbed(self) -> None:
+        """Note that leases may have ended whose holders live."""
+        self._calm_at = self._monotonic() + self._lease_s
+
+    @property
+    def may_take_over(self) -> bool:
+        """Whether a lease that has ended is the sign of a sender that is gone."""
+        return self._monotonic() >= self._calm_at
 
     def hold(self, claimed: Iterable[Claimed]) -> None:
         """Renew these from now on."""

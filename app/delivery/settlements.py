@@ -3,10 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from msgspec.structs import replace
-
 from app.delivery.policy import DeliveryPolicy
-from app.delivery.retry import Dead, clamped, decide
+from app.delivery.retry import Dead, Due, Moment, clamped, decide, given_up_for_age
 from app.types import (
     LEASE_LOST,
     MAX_LABEL_CHARACTERS,
@@ -25,36 +23,52 @@ from app.types import (
 _EXITS = {Delivered: Exit.DELIVERED, Retry: Exit.RETRY, Rejected: Exit.REJECTED, Blocked: Exit.BLOCKED}
 
 
-def settle(claimed: Claimed, outcome: Outcome, policy: DeliveryPolicy, *, now: float, chance: float) -> Settlement:
-    """Decide the next state. A Retry that is not worth another attempt becomes a Rejected that says why."""
+def settle(claimed: Claimed, outcome: Outcome, policy: DeliveryPolicy, moment: Moment) -> Settlement:
+    """Decide the next state. A Retry that is not worth another attempt becomes a Rejected that says why.
+
+    The attempt is given back where nothing was tried or no event was judged.
+    """
     match outcome:
         case Delivered():
             return Settlement(claimed=claimed, outcome=outcome, state=State.DELIVERED)
         case Rejected():
             return Settlement(claimed=claimed, outcome=outcome, state=State.DEAD)
         case Blocked():
-            return Settlement(claimed=claimed, outcome=outcome, state=State.PENDING, due_at=now, give_back=True)
+            return Settlement(claimed=claimed, outcome=outcome, state=State.PENDING, due_at=moment.now, give_back=True)
         case Retry(tried=False):
-            due_at = now + clamped(outcome.retry_after_s or 0, policy)
+            due_at = moment.now + clamped(outcome.retry_after_s or 0, policy)
             return Settlement(claimed=claimed, outcome=outcome, state=State.PENDING, due_at=due_at, give_back=True)
         case _:  # a Retry that was tried
-            decision = decide(claimed, outcome, policy, now=now, chance=chance)
+            decision = decide(claimed, outcome, policy, moment)
             if isinstance(decision, Dead):
                 dead = Rejected(reason=decision.reason, status=outcome.status)
                 return Settlement(claimed=claimed, outcome=dead, state=State.DEAD)
-            return Settlement(claimed=claimed, outcome=outcome, state=State.PENDING, due_at=decision.at)
+            return Settlement(
+                claimed=claimed,
+                outcome=outcome,
+                state=State.PENDING,
+                due_at=decision.at,
+                give_back=not moment.judged,
+            )
 
 
-def after_loss(claimed: Claimed, policy: DeliveryPolicy, *, now: float) -> Settlement | None:
+def after_loss(claimed: Claimed, policy: DeliveryPolicy, *, now: float, age_s: float) -> Settlement | None:
     """Decide on a delivery that the sender before may have sent: dead, or None where it is sent again now.
 
-    The attempt that was lost is judged as any other that had no answer.
+    What was lost is judged as any other call that had no answer.
     """
     lost = Retry(reason=LEASE_LOST, ambiguous=True)
-    decision = decide(replace(claimed, attempt=claimed.attempt - 1), lost, policy, now=now, chance=0)
-    if not isinstance(decision, Dead):
-        return None
-    return Settlement(claimed=claimed, outcome=Rejected(reason=decision.reason), state=State.DEAD)
+    decision = decide(claimed, lost, policy, Moment(now=now, age_s=age_s, chance=0, judged=False))
+    return None if isinstance(decision, Due) else _dead(claimed, decision.reason)
+
+
+def too_old(claimed: Claimed, policy: DeliveryPolicy, reason: str, *, age_s: float) -> Settlement | None:
+    """Give up what has waited too long, for the `reason` that nothing is sent; None where it may wait on."""
+    return _dead(claimed, given_up_for_age(reason, policy)) if age_s >= policy.retry_max_age_s else None
+
+
+def _dead(claimed: Claimed, reason: str) -> Settlement:
+    return Settlement(claimed=claimed, outcome=Rejected(reason=reason), state=State.DEAD)
 
 
 def tallies(settlements: Iterable[Settlement]) -> list[Tally]:

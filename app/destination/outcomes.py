@@ -1,7 +1,7 @@
 """What Pinterest's answer to a call means for each event in it.
 
     200, 422           read event by event, in order: Delivered or Rejected
-    400, 413           somebody in the call is refused, nobody is named: Halve; alone: Rejected
+    400, 413           somebody in the call is refused, nobody is named: RefusedWhole
     401, 403           Blocked: the destination is refused, not the event
     429, 503           Retry, when Pinterest asks for it
     everything else    Retry; ambiguous where the call may have been processed
@@ -28,16 +28,20 @@ _OK = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Halve:
-    """At least one event of the call is refused, and Pinterest does not say which."""
+class RefusedWhole:
+    """The call is refused with all its events: for one of them or more, or for no fault of theirs."""
 
     #: Pinterest's words.
     reason: str
     status: int
 
+    def rejected(self) -> Rejected:
+        """Return the outcome of an event that is proven to be at fault."""
+        return Rejected(reason=self.reason, status=self.status)
 
-def outcomes(answer: Answer | Failure, count: int, *, now: float, redact: Redact) -> list[Outcome] | Halve:
-    """Decide what becomes of the `count` events of a call: one outcome each, in order, or Halve (never for one)."""
+
+def outcomes(answer: Answer | Failure, count: int, *, now: float, redact: Redact) -> list[Outcome] | RefusedWhole:
+    """Decide what becomes of the `count` events of a call: one outcome each, in order, or RefusedWhole."""
     if isinstance(answer, Failure):
         return [_no_answer(answer)] * count
     status = answer.status
@@ -45,7 +49,7 @@ def outcomes(answer: Answer | Failure, count: int, *, now: float, redact: Redact
         return _each(answer, count, redact)
     reason = _message(answer, redact)
     if status in (400, 413):
-        return Halve(reason=reason, status=status) if count > 1 else [Rejected(reason=reason, status=status)]
+        return RefusedWhole(reason=reason, status=status)
     if status in (401, 403):
         return [Blocked(reason=reason, status=status)] * count
     retry_after_s = _seconds(answer.retry_after, now)

@@ -20,4 +20,16 @@ class ClaimCall:
     max_wait_s: float
     lease_s: float
     without_presets: frozenset[str]
+    #: Whether claims whose leases have ended may be taken.
+    take_over: bool
     now: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HastenCall:
+    """The arguments of one `Outbox.hasten`."""
+
+    ad_account_id: str
+    pending_by: float
+    claimed_by: float
+    limit: int

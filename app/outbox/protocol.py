@@ -50,6 +50,7 @@ class Outbox(SharedValues, Protocol):
         lease_s: float,
         now: float,
         without_presets: frozenset[str] = frozenset(),
+        take_over: bool = True,
     ) -> list[Claimed]:
         """Take up to `limit` due deliveries of at most `max_bytes` in all (but at least one), counting an attempt.
 
@@ -58,12 +59,21 @@ class Outbox(SharedValues, Protocol):
         Fair: fresh deliveries and retries share a claim half and half where both are due.
         Those of `without_presets`, which are switched off, are left out, and their number costs the others nothing;
         only one whose lease was lost may be among the claimed, for what became of it must be settled first.
+        Without `take_over` what others hold is left to them, even where their leases have ended.
         """
 
     async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
         """Lengthen leases that are still ours, and those of what the engine keeps at hand for the next claims.
 
         Call it every third of a lease, also where nothing is claimed.
+        """
+
+    async def hasten(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
+        """Let nothing wait for longer: what is pending is due by `pending_by`, and leases end by `claimed_by`.
+
+        For a clock that was set back: what was due at once then would wait until that time comes again. Takes at most
+        `limit` deliveries; returns how many it changed: 0 means that nothing is left to do. What is held follows when
+        it comes back into the line.
         """
 
     async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None:

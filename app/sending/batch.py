@@ -1,72 +1,34 @@
-"""One claimed batch: send it, halve it where it is refused whole, record every answer as it comes."""
+"""One claimed batch: send it, find the refused where it is refused whole, record every answer as it comes."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from random import Random
 
-from app.coordination import Switches
 from app.delivery import (
     Calls,
     DeliveryPolicy,
+    Doubt,
+    Evidence,
     Gate,
     Leases,
-    Outage,
+    Part,
+    Row,
     Shutdown,
-    after_failure,
-    after_loss,
-    halving,
-    settle,
     status_label,
     tallies,
+    too_old,
 )
 from app.destination.client import Answer, Failure, PinterestClient
-from app.destination.outcomes import Halve, outcomes
+from app.destination.outcomes import RefusedWhole, outcomes
 from app.errors import OutboxUnavailable
-from app.outbox.protocol import Outbox
-from app.types import HELD, Blocked, Claimed, Outcome, Retry, Settlement, Tally
-
-#: Before the outbox is asked again to record, and before what was not sent may be claimed again.
-PAUSE_S = 1.0
+from app.sending.recording import Recording
+from app.sending.search import Answered, Search
+from app.sending.surroundings import Surroundings
+from app.shared_values import Trouble
+from app.types import HELD, Claimed, Settlement, Tally
 
 _CUT_OFF = Failure(reason="shut down while waiting for Pinterest's answer", ambiguous=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallReport:
-    """One call to Pinterest and what became of its deliveries: for logs and metrics."""
-
-    ad_account_id: str
-    at: float
-    duration_s: float
-    #: None where no answer came.
-    status: int | None
-    #: What it carried.
-    claimed: Sequence[Claimed]
-    #: Empty where the call was refused whole and its halves are sent next.
-    settlements: tuple[Settlement, ...]
-    #: The counts that were recorded in the outbox with it.
-    tallies: tuple[Tally, ...]
-
-    @property
-    def deliveries(self) -> int:
-        """How many it carried."""
-        return len(self.claimed)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What sending reads and tells."""
-
-    clock: Callable[[], float]
-    rng: Random
-    #: Returns what is switched off now.
-    switches: Callable[[], Switches]
-    #: Takes personal data out of Pinterest's words before they are stored.
-    redact: Callable[[str], str]
-    on_call: Callable[[CallReport], None]
-    on_settled_unsent: Callable[[Sequence[Settlement], Sequence[Tally]], None]
-    on_error: Callable[[Exception], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,152 +38,177 @@ class Controls:
     gate: Gate
     calls: Calls
     leases: Leases
+    recording: Recording
     shutdown: Shutdown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What a batch is sent for."""
+
+    #: One delivery, alone, to see how Pinterest fares.
+    probe: bool
+    #: What `Sending.troubles` was before the gate was asked: nothing is sent after a later one.
+    troubles: int
 
 
 class Sending:
     """Sends batches of one ad account, several at a time."""
 
     def __init__(
-        self,
-        outbox: Outbox,
-        client: PinterestClient,
-        policy: DeliveryPolicy,
-        controls: Controls,
-        surroundings: Surroundings,
+        self, client: PinterestClient, policy: DeliveryPolicy, controls: Controls, surroundings: Surroundings
     ) -> None:
-        self._outbox = outbox
         self._client = client
         self._policy = policy
         self._controls = controls
         self._surroundings = surroundings
-        #: How Pinterest has failed us of late.
-        self.outage = Outage()
-        #: How often Pinterest has refused us.
-        self.refusals = 0
+        self._evidence = Evidence()
+        self._doubt = Doubt()
+        self._row = Row()
+        #: How often calls to come have become pointless.
+        self.troubles = 0
 
-    async def deliver(self, batch: Sequence[Claimed], *, probe: bool, refusals: int) -> None:
-        """Bring every delivery of the batch to a Settlement, or leave it to the end of its lease where this raises.
-
-        `refusals` is what `self.refusals` was before the gate was asked: nothing is sent after a later one.
-        """
+    async def deliver(self, batch: Sequence[Claimed], errand: Errand) -> None:
+        """Bring every delivery of the batch to a Settlement, or leave it to the end of its lease where this raises."""
         try:
-            batch = await self._without_what_may_have_arrived(batch)
+            batch = await self._controls.recording.without_what_may_have_arrived(batch)
             off = self._surroundings.switches().presets_off
             held = [claimed for claimed in batch if claimed.preset in off]
-            await self._give_back(held, HELD, PAUSE_S)  # switched off since the claim, which leaves out the others
-            wanted = [claimed for claimed in batch if claimed.preset not in off]
-            left = await self._send_all(wanted, probe=probe, refusals=refusals)
-            await self._give_back(left, "not sent yet", PAUSE_S)
+            await self._controls.recording.give_back(
+                held, HELD
+            )  # switched off since the claim, which leaves out the others
+            search = Search([claimed for claimed in batch if claimed.preset not in off], self._evidence)
+            try:
+                await self._send_all(search, errand)
+            finally:
+                self._doubt.update(search, is_in_doubt=False)
+            await self._finish(search)
         finally:
             self._controls.leases.release(batch)
 
-    async def _without_what_may_have_arrived(self, batch: Sequence[Claimed]) -> Sequence[Claimed]:
-        """Settle what the sender before may have sent and must not be sent again; return the rest."""
-        now = self._surroundings.clock()
-        judged = (after_loss(each, self._policy, now=now) for each in batch if each.lease_was_lost)
-        if dead := [each for each in judged if each]:
-            counts = tallies(dead)
-            await self._record(dead, counts)
-            self._surroundings.on_settled_unsent(dead, counts)
-        settled = {each.claimed.delivery_id for each in dead}
-        return [each for each in batch if each.delivery_id not in settled]
-
-    async def _send_all(self, batch: Sequence[Claimed], *, probe: bool, refusals: int) -> Sequence[Claimed]:
-        """Send what can be sent now, and return what is left."""
-        left = {claimed.delivery_id: claimed for claimed in batch}
-        parts = halving(batch)
-        part = next(parts)
-        while part and await self._controls.calls.take(is_pointless=partial(self._is_pointless, refusals)):
-            result = await self._send(part, probe=probe)
-            if not isinstance(result, Halve):
-                for claimed in part:
-                    del left[claimed.delivery_id]
-            if _without_verdict(result):
-                break
-            try:
-                part = parts.send(isinstance(result, Halve))
-            except StopIteration:
-                break
-        return list(left.values())
-
-    def _is_pointless(self, refusals: int) -> bool:
-        """Return whether what was claimed before must wait: refused since, in an outage, or switched off."""
-        in_outage = self.outage.resume_at > self._surroundings.clock()
-        return self.refusals > refusals or in_outage or self._surroundings.switches().destination_off
-
-    async def _send(self, part: Sequence[Claimed], *, probe: bool) -> list[Outcome] | Halve:
-        """Make the call that was taken, record what it settles and draw the conclusions for the destination."""
-        at = self._surroundings.clock()
+    async def give_up(self, batch: Sequence[Claimed], trouble: Trouble) -> bool:
+        """Settle what has waited too long, and give back the rest; True where nothing is given back."""
+        recording = self._controls.recording
         try:
-            call = self._client.send([claimed.payload for claimed in part])
-            answer = await self._controls.shutdown.unless_forced(call) or _CUT_OFF
-            now = self._surroundings.clock()
-            result = outcomes(answer, len(part), now=now, redact=self._surroundings.redact)
-            await self._conclude(result, now, probe=probe)  # before the call is free for a batch that waits
+            batch = await recording.without_what_may_have_arrived(batch)
+            ages = ((claimed, recording.age_s(claimed)) for claimed in batch)
+            old = [too_old(claimed, self._policy, trouble.reason, age_s=age_s) for claimed, age_s in ages]
+            await recording.settle_unsent([settlement for settlement in old if settlement])
+            young = [claimed for claimed, settlement in zip(batch, old, strict=True) if not settlement]
+            await recording.give_back(young, trouble.reason, after_s=0)
+        finally:
+            self._controls.leases.release(batch)
+        return not young
+
+    async def put_back(self, batch: Sequence[Claimed], reason: str) -> None:
+        """Give back a batch that is not sent after all."""
+        recording = self._controls.recording
+        try:
+            await recording.give_back(await recording.without_what_may_have_arrived(batch), reason, after_s=0)
+        finally:
+            self._controls.leases.release(batch)
+
+    async def _send_all(self, search: Search, errand: Errand) -> None:
+        """Send what can be sent now, part by part, and parts side by side where that is possible."""
+        sends: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                while len(sends) < self._policy.max_calls_in_flight and (part := search.next()):
+                    sends.add(asyncio.create_task(self._send(search, part, errand)))
+                if not sends:
+                    return
+                done, sends = await asyncio.wait(sends, return_when=asyncio.FIRST_COMPLETED)
+                for send in done:
+                    send.result()
+        finally:
+            for send in sends:
+                send.cancel()
+            await asyncio.gather(*sends, return_exceptions=True)
+
+    async def _send(self, search: Search, part: Part, errand: Errand) -> None:
+        """Send one part, record what it settles and draw the conclusions for the destination."""
+        if not await self._take_call(search, errand):
+            search.is_stopped = True
+            return
+        token, begun = self._client.fingerprint(), self._evidence.begin()
+        try:
+            claimed = [search.left[event] for event in part.events]
+            answered = await self._call(claimed)
+            bad = search.note(part, begun, answered)
+            self._doubt.update(search, is_in_doubt=search.is_in_doubt)
+            await self._conclude(search, answered, errand, token)  # before the call is free for a batch that waits
         finally:
             self._controls.calls.release()
-        settlements = [] if isinstance(result, Halve) else self._settlements(part, result, now)
-        status = answer.status if isinstance(answer, Answer) else None
-        counts = [*tallies(settlements), Tally(name="calls", label=status_label(status))]
-        await self._record(settlements, counts)
-        self._surroundings.on_call(
-            CallReport(
-                ad_account_id=part[0].ad_account_id,
-                at=at,
-                duration_s=now - at,
-                status=status,
-                claimed=part,
-                settlements=tuple(settlements),
-                tallies=tuple(counts),
-            )
-        )
-        if probe and not _without_verdict(result):
+        await self._record(search, answered, bad)
+        if errand.probe and answered.has_verdict:
             await self._controls.gate.open()
-        return result
 
-    def _settlements(self, part: Sequence[Claimed], result: Sequence[Outcome], now: float) -> list[Settlement]:
-        chance = self._surroundings.rng.random()  # one for all, so that what failed together is sent together again
-        return [
-            settle(claimed, outcome, self._policy, now=now, chance=chance)
-            for claimed, outcome in zip(part, result, strict=True)
-        ]
+    async def _take_call(self, search: Search, errand: Errand) -> bool:
+        """Wait for a free call that this batch may make now; False where it must wait for another time."""
+        is_pointless = partial(self._is_pointless, errand)
+        while not search.is_stopped:
+            await self._controls.shutdown.unless_requested(self._doubt.over_for(search))
+            if not await self._controls.calls.take(is_pointless=is_pointless):
+                return False
+            if not self._doubt.is_about_another(search):
+                self._doubt.update(search, is_in_doubt=search.is_in_doubt)
+                return True
+            self._controls.calls.release()
+        return False
 
-    async def _conclude(self, result: list[Outcome] | Halve, now: float, *, probe: bool) -> None:
+    def _is_pointless(self, errand: Errand) -> bool:
+        """Return whether what was claimed before must wait: Pinterest takes nothing since, or it is switched off."""
+        return self.troubles > errand.troubles or self._surroundings.switches().destination_off
+
+    async def _call(self, claimed: Sequence[Claimed]) -> Answered:
+        """Make the call that was taken."""
+        clocks = self._surroundings.clocks
+        at, begun_at = clocks.now(), clocks.monotonic()
+        call = self._client.send([each.payload for each in claimed])
+        answer = await self._controls.shutdown.unless_forced(call) or _CUT_OFF
+        return Answered(
+            claimed=claimed,
+            at=at,
+            duration_s=clocks.monotonic() - begun_at,
+            status=answer.status if isinstance(answer, Answer) else None,
+            result=outcomes(answer, len(claimed), now=clocks.now(), redact=self._surroundings.redact),
+        )
+
+    async def _conclude(self, search: Search, answered: Answered, errand: Errand, token: str) -> None:
         """Note for the batches to come how Pinterest fares."""
-        first = None if isinstance(result, Halve) else result[0]
-        if isinstance(first, Blocked):
-            try:
-                await self._controls.gate.refuse(first, now=now, probe=probe)
-            except OutboxUnavailable as exc:
-                self._surroundings.on_error(exc)
-            self.refusals += 1  # after the gate: whoever read this first has asked the gate in vain
-        elif isinstance(first, Retry) and _without_verdict(result):
-            self.outage = after_failure(self.outage, first, self._policy, now=now)
-        else:
-            self.outage = Outage()
+        now = self._surroundings.clocks.now()
+        if answered.has_verdict:
+            self._row = Row()
+        if (sign := search.sign(answered, now=now)) is None:
+            return
+        self._row = self._row.longer(sign, calls=search.calls_in_a_row)
+        if not (errand.probe or self._row.is_trouble(sign)):
+            return
+        sign = replace(sign, since=self._row.since)
+        try:
+            await self._controls.gate.worsen(sign, token=token, now=now, probe=errand.probe)
+        except OutboxUnavailable as exc:
+            self._surroundings.on_error(exc)
+        self.troubles += 1  # after the gate: whoever read this first has asked the gate in vain
 
-    async def _give_back(self, claimed: Sequence[Claimed], reason: str, after_s: float) -> None:
-        """Make deliveries pending again whose attempt was none."""
-        if claimed:
-            untried = Retry(reason=reason, tried=False, retry_after_s=after_s)
-            await self._record(self._settlements(claimed, [untried] * len(claimed), self._surroundings.clock()), [])
+    async def _record(self, search: Search, answered: Answered, bad: Sequence[Settlement]) -> None:
+        """Record what the call settled, and what it proved of events that were refused alone."""
+        settlements = list(bad)
+        if not isinstance(answered.result, RefusedWhole):
+            settlements += self._controls.recording.settlements(
+                answered.claimed, answered.result, judged=answered.has_verdict
+            )
+        counts = [*tallies(settlements), Tally(name="calls", label=status_label(answered.status))]
+        await self._controls.recording.record(settlements, counts)
+        search.settle(settlements)
+        self._surroundings.on_call(answered.report(settlements, counts))
 
-    async def _record(self, settlements: Sequence[Settlement], counts: Sequence[Tally]) -> None:
-        """Record in the outbox, however long it cannot commit: what was sent must not be sent again."""
-        while True:
-            try:
-                await self._outbox.settle(settlements, counts, now=self._surroundings.clock())
-            except OutboxUnavailable as exc:
-                if self._controls.shutdown.forced:
-                    raise
-                self._surroundings.on_error(exc)
-                await self._controls.shutdown.rest_while_finishing(PAUSE_S)
-            else:
-                self._controls.leases.release(settlement.claimed for settlement in settlements)
-                return
-
-
-def _without_verdict(result: list[Outcome] | Halve) -> bool:
-    """Whether Pinterest judged none of the events."""
-    return not isinstance(result, Halve) and all(isinstance(outcome, Retry | Blocked) for outcome in result)
+    async def _finish(self, search: Search) -> None:
+        """Let everything wait that is left."""
+        recording = self._controls.recording
+        unproven = search.unproven()
+        claimed, results = [each for each, _ in unproven], [retry for _, retry in unproven]
+        waiting = recording.settlements(claimed, results, judged=False)
+        await recording.settle_unsent(waiting)
+        search.settle(waiting)
+        await recording.give_back(list(search.left.values()), search.why_left, after_s=0)

@@ -8,10 +8,16 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from app.delivery import Calls, Closed, DeliveryPolicy, Gate, Leases, Limiter, Probe, Shutdown
+from app.delivery import Calls, Closed, DeliveryPolicy, Gate, Leases, Limiter, MayProbe, Shutdown
+from app.delivery.gate import NOT_MINE_S
 from app.destination.client import PinterestClient
+from app.errors import OutboxUnavailable
 from app.outbox.protocol import Outbox
-from app.sending.batch import Controls, Sending, Surroundings
+from app.sending.batch import Controls, Errand, Sending
+from app.sending.clock_watch import ClockWatch
+from app.sending.recording import Recording
+from app.sending.surroundings import Surroundings
+from app.shared_values import Trouble
 from app.types import Claimed
 
 #: How long the worker rests where it may not send, or where something broke, before it looks again.
@@ -40,20 +46,52 @@ class Worker:
         self._policy = policy
         self._ad_account_id = ad_account_id
         self._surroundings = surroundings
+        self._clocks = surroundings.clocks
         self._shutdown = Shutdown()
-        self._gate = Gate(outbox, ad_account_id=ad_account_id, fingerprint=client.fingerprint)
-        self._leases = Leases(outbox, lease_s=policy.lease_s, clock=surroundings.clock, on_error=surroundings.on_error)
-        limiter = Limiter(outbox, ad_account_id=ad_account_id, max_calls_per_minute=policy.max_calls_per_minute)
+        self._leases = Leases(
+            outbox,
+            lease_s=policy.lease_s,
+            clock=self._clocks.now,
+            monotonic=self._clocks.monotonic,
+            on_error=self._note,
+        )
+        self._gate = Gate(
+            outbox,
+            policy,
+            ad_account_id=ad_account_id,
+            fingerprint=client.fingerprint,
+            monotonic=self._clocks.monotonic,
+            on_change=surroundings.on_trouble,
+        )
+        self._clock_watch = ClockWatch(
+            outbox,
+            self._clocks,
+            self._leases,
+            policy,
+            ad_account_id=ad_account_id,
+            on_jump=surroundings.on_jump,
+        )
+        self._sending = Sending(client, policy, self._controls(), surroundings)
+        self._sends: set[asyncio.Task[bool]] = set()
+        self._probe_under_way: asyncio.Task[bool] | None = None
+
+    def _controls(self) -> Controls:
+        limiter = Limiter(
+            self._outbox,
+            ad_account_id=self._ad_account_id,
+            max_calls_per_minute=self._policy.max_calls_per_minute,
+        )
         calls = Calls(
             limiter,
             self._shutdown,
-            at_once=policy.max_calls_in_flight,
-            clock=surroundings.clock,
-            on_error=surroundings.on_error,
+            at_once=self._policy.max_calls_in_flight,
+            clock=self._clocks.now,
+            on_error=self._note,
         )
-        controls = Controls(gate=self._gate, calls=calls, leases=self._leases, shutdown=self._shutdown)
-        self._sending = Sending(outbox, client, policy, controls, surroundings)
-        self._sends: set[asyncio.Task[bool]] = set()
+        recording = Recording(
+            self._outbox, self._policy, self._leases, self._shutdown, self._surroundings, on_error=self._note
+        )
+        return Controls(gate=self._gate, calls=calls, leases=self._leases, recording=recording, shutdown=self._shutdown)
 
     async def run(self) -> None:
         """Send until `stop`; then finish, or give back, what is claimed, within `shutdown_timeout_s`."""
@@ -78,41 +116,68 @@ class Worker:
         if len(self._sends) >= BATCHES_PER_CALL * self._policy.max_calls_in_flight:
             await asyncio.wait(self._sends, timeout=REST_S, return_when=asyncio.FIRST_COMPLETED)
             return
-        now = self._surroundings.clock()
-        paused_s = REST_S if self._surroundings.switches().destination_off else self._sending.outage.resume_at - now
-        if paused_s > 0:
-            await self._shutdown.rest(min(paused_s, REST_S))
+        if self._probe_under_way and not self._probe_under_way.done():
+            await asyncio.wait({self._probe_under_way}, timeout=REST_S)
             return
-        refusals = self._sending.refusals
-        passage = await self._gate.ask(now=now)
+        if self._surroundings.switches().destination_off:
+            await self._shutdown.rest(REST_S)
+            return
+        await self._clock_watch.look()
+        troubles = self._sending.troubles
+        passage = await self._gate.ask(now=self._clocks.now())
         if isinstance(passage, Closed):
             await self._shutdown.rest(min(passage.wait_s, REST_S))
-            return
-        probe = isinstance(passage, Probe)
-        batch = await self._claim(probe=probe)
-        if batch:
-            self._begin(self._sending.deliver(batch, probe=probe, refusals=refusals))
+        elif isinstance(passage, MayProbe):
+            await self._probe(passage.trouble, Errand(probe=True, troubles=troubles))
+        elif batch := await self._claim(limit=self._policy.batch_max_events, max_wait_s=self._policy.batch_max_wait_s):
+            self._begin(self._sending.deliver(batch, Errand(probe=False, troubles=troubles)))
         else:
             await self._wait_for_more()
 
-    async def _claim(self, *, probe: bool) -> list[Claimed]:
-        """Claim a batch, or one delivery as a probe; [] where no batch is full or old enough."""
+    async def _probe(self, trouble: Trouble, errand: Errand) -> None:
+        """Send one delivery, alone, unless one is under way elsewhere; give up what has waited too long."""
+        if trouble.state != "blocked" and self._clocks.age_s(trouble.since) >= self._policy.retry_max_age_s:
+            while batch := await self._claim(limit=self._policy.batch_max_events, max_wait_s=0):
+                if not await self._sending.give_up(batch, trouble):
+                    break
+        batch = await self._claim(limit=1, max_wait_s=0)
+        if not batch:
+            await self._wait_for_more()
+        elif await self._gate.take_probe(now=self._clocks.now()):
+            self._probe_under_way = self._begin(self._sending.deliver(batch, errand))
+        else:
+            await self._sending.put_back(batch, trouble.reason)
+            await self._shutdown.rest(NOT_MINE_S)
+
+    async def _claim(self, *, limit: int, max_wait_s: float) -> list[Claimed]:
+        """Claim up to so many deliveries; [] where no batch is full or old enough."""
+        now, begun_at = self._clocks.now(), self._clocks.monotonic()
         batch = await self._outbox.claim(
             self._ad_account_id,
-            limit=1 if probe else self._policy.batch_max_events,
+            limit=limit,
             max_bytes=self._policy.batch_max_bytes,
-            max_wait_s=0 if probe else self._policy.batch_max_wait_s,
+            max_wait_s=max_wait_s,
             lease_s=self._policy.lease_s,
             without_presets=self._surroundings.switches().presets_off,
-            now=self._surroundings.clock(),
+            take_over=self._leases.may_take_over and not self._clocks.has_jumped,
+            now=now,
         )
         self._leases.hold(batch)
+        if self._clocks.monotonic() - begun_at > self._policy.lease_s / 3:
+            self._leases.disturbed()  # whoever else waited for the store so long could not renew
         return batch
 
-    def _begin(self, delivery: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, delivery: Coroutine[Any, Any, None]) -> asyncio.Task[bool]:
         send = asyncio.create_task(self._survived(delivery))
         self._sends.add(send)
         send.add_done_callback(self._sends.discard)
+        return send
+
+    def _note(self, error: Exception) -> None:
+        """Report an error that is survived; while the outbox is away, nobody can renew."""
+        if isinstance(error, OutboxUnavailable):
+            self._leases.disturbed()
+        self._surroundings.on_error(error)
 
     async def _wait_for_more(self) -> None:
         """Wait until something is due, or what is due has waited long enough to be sent as a small batch."""
@@ -125,7 +190,7 @@ class Worker:
         try:
             await work
         except Exception as exc:  # noqa: BLE001 - whatever it is, the next batch may be sent
-            self._surroundings.on_error(exc)
+            self._note(exc)
             return False
         return True
 

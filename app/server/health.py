@@ -1,7 +1,7 @@
 """What machines ask of a process: is it alive, can it keep events, how is delivery."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from fastapi import APIRouter, Response
@@ -9,9 +9,10 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.responses import RedirectResponse
 
 from app.coordination import Coordination
+from app.delivery import STATES, Standing, read_standings
 from app.errors import OutboxUnavailable
 from app.metrics import Metrics
-from app.shared_values import BLOCKED, SharedValues
+from app.shared_values import SharedValues
 from app.types import Backlog
 
 
@@ -32,27 +33,36 @@ class Status:
     #: `live` or `sandbox`.
     mode: str
     role: str
+    #: Whether events are kept while the destination is switched off.
+    keeps_while_off: bool
     clock: Callable[[], float]
 
     async def delivery(self) -> dict[str, Any]:
         """Describe how sending goes. Raises OutboxUnavailable."""
         now = self.clock()
         backlog = await self.outbox.backlog(self.ad_account_id, now=now)
-        blocked = await self.blocked()
-        state = "blocked" if blocked else "switched off" if self.coordination.switches.destination_off else "sending"
+        found = await self.standings(now=now)
         return {
-            "state": state,
-            "reason": blocked,
+            "state": found[0].state if found else "sending",
+            "reason": found[0].words if found else "",
+            "standings": [
+                {name: value for name, value in asdict(standing).items() if value is not None} for standing in found
+            ],
             "pending": backlog.pending,
             "claimed": backlog.claimed,
             "dead": backlog.dead,
             "oldest_age_s": 0 if backlog.oldest_at is None else round(max(0.0, now - backlog.oldest_at), 1),
         }
 
-    async def blocked(self) -> str:
-        """Return why Pinterest refuses us, in its words; "" where it does not. Raises OutboxUnavailable."""
-        block = await BLOCKED.read(self.outbox, self.ad_account_id)
-        return block.reason if block else ""
+    async def standings(self, *, now: float) -> list[Standing]:
+        """Return everything that keeps delivery from being well. Raises OutboxUnavailable."""
+        return await read_standings(
+            self.outbox,
+            self.ad_account_id,
+            switched_off=self.coordination.switches.destination_off,
+            keeps=self.keeps_while_off,
+            now=now,
+        )
 
 
 def status_router(status: Status) -> APIRouter:
@@ -82,10 +92,13 @@ def status_router(status: Status) -> APIRouter:
         now = status.clock()
         try:
             backlog = await status.outbox.backlog(status.ad_account_id, now=now)
-            blocked = await status.blocked()
+            found = await status.standings(now=now)
         except OutboxUnavailable:
-            backlog, blocked = None, ""
-        text = status.metrics.render(backlog, blocked, now=now)
+            backlog, found = None, []
+        lasting = {standing.state: now - (standing.since or now) for standing in found}
+        states: dict[str, float | None] = {state: lasting.get(state) for state in STATES}
+        blocked = next((standing.words for standing in found if standing.state == "blocked"), "")
+        text = status.metrics.render(backlog, blocked, states, now=now)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from app.errors import SettingsError
 from app.receiving.pipeline import Enqueues
-from app.sending.batch import CallReport
+from app.sending.surroundings import CallReport
 from app.source import Accepts
 
 __all__ = ["Enqueues", "Tracing", "open_tracing"]

@@ -9,7 +9,7 @@ from typing import Final
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind, Tracer, get_current_span
 
-from app.sending.batch import CallReport
+from app.sending.surroundings import CallReport
 from app.tracing.spans import failed, parent_of
 from app.types import Delivered, Settlement
 

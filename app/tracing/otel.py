@@ -23,7 +23,7 @@ from starlette.types import ASGIApp
 
 from app import __version__
 from app.errors import EventRefused, SettingsError
-from app.sending.batch import CallReport
+from app.sending.surroundings import CallReport
 from app.source import Accepts
 from app.tracing import Enqueues
 from app.tracing.call_spans import trace_call

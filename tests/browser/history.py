@@ -8,7 +8,7 @@ from typing import Any
 from app import assemble
 from app.assemble import SANDBOX_AD_ACCOUNT_ID
 from app.config import Settings
-from app.delivery import settle, tallies
+from app.delivery import Moment, settle, tallies
 from app.outbox import Outbox, open_outbox
 from app.policies import delivery_policy, outbox_rules
 from app.source import Arrival, read_event
@@ -65,7 +65,8 @@ async def _send(outbox: Outbox, settings: Settings, step: int, *, now: float) ->
     )
     policy = delivery_policy(settings)
     settlements = [
-        settle(one, _outcome(one, place, step), policy, now=now, chance=0.5) for place, one in enumerate(claimed)
+        settle(one, _outcome(one, place, step), policy, Moment(now=now, age_s=now - one.enqueued_at, chance=0.5))
+        for place, one in enumerate(claimed)
     ]
     calls = Tally(name="calls", label="422" if step in BAD_STEPS else "200")
     await outbox.settle(settlements, [*tallies(settlements), calls], now=now)

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from app.console.labels import WARNING_ADVICE
-from app.shared_values import BLOCKED
+from app.shared_values import TROUBLE
 from app.types import Delivered, Exit, Rejected, State, Tally
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
-from tests.delivery.claims import a_block
+from tests.delivery.claims import a_trouble
 
 
 async def page_of(world: World, query: str = "") -> str:
@@ -98,15 +98,24 @@ async def test_coverage_is_the_share_of_enqueued_events(world: World) -> None:
 
 
 async def test_a_blocked_destination_is_told_with_pinterests_reason(world: World) -> None:
-    await BLOCKED.of(ACCOUNT).write(world.outbox, a_block(reason="Authentication failed", next_probe_at=NOW + 240))
+    await TROUBLE.of(ACCOUNT).write(world.outbox, a_trouble(reason="Authentication failed", next_probe_at=NOW + 240))
     page = await page_of(world)
     assert "Pinterest refuses our calls: Authentication failed." in page
     assert "The next try is in 4 minutes." in page
     assert "<strong>Blocked</strong> (401): Authentication failed" in page
 
 
+async def test_a_pinterest_that_fails_is_told_since_when_and_with_which_answer(world: World) -> None:
+    trouble = a_trouble(state="failing", reason="Pinterest did not answer in time", status=None, since=NOW - 7_200)
+    await TROUBLE.of(ACCOUNT).write(world.outbox, trouble)
+    page = await page_of(world)
+    assert "Pinterest judges no event: Pinterest did not answer in time." in page
+    assert "No answer, since 20" in page
+    assert "<strong>Failing</strong>: Pinterest did not answer in time" in page
+
+
 async def test_a_destination_that_is_no_longer_blocked_is_well(world: World) -> None:
-    await BLOCKED.of(ACCOUNT).write(world.outbox, None)
+    await TROUBLE.of(ACCOUNT).write(world.outbox, None)
     assert "Blocked" not in await page_of(world)
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from msgspec import structs
 
-from app.delivery import DeliveryPolicy
-from app.shared_values import Block
+from app.delivery import DeliveryPolicy, Moment
+from app.shared_values import Trouble
 from app.types import Claimed
 
 NOW = 1_790_000_000.0
@@ -26,8 +26,14 @@ _CLAIMED = Claimed(
     lease_was_lost=False,
 )
 
-_BLOCK = Block(
-    reason="Authentication failed.", status=401, since=NOW, next_probe_at=NOW + 60, pause_s=60, token="a1b2c3"
+_TROUBLE = Trouble(
+    state="blocked",
+    reason="Authentication failed.",
+    status=401,
+    since=NOW,
+    next_probe_at=NOW + 60,
+    pause_s=60,
+    token="a1b2c3",
 )
 
 _POLICY = DeliveryPolicy(
@@ -56,6 +62,11 @@ def a_policy(**changes: Any) -> DeliveryPolicy:
     return replace(_POLICY, **changes)
 
 
-def a_block(**different: Any) -> Block:
-    """Return what the outbox says of an ad account that Pinterest refuses."""
-    return replace(_BLOCK, **different)
+def a_trouble(**different: Any) -> Trouble:
+    """Return what the outbox says of an ad account whose token Pinterest refuses."""
+    return replace(_TROUBLE, **different)
+
+
+def a_moment(**different: Any) -> Moment:
+    """Return the moment NOW, for what was just enqueued, after a call that judged something; chance is 0."""
+    return replace(Moment(now=NOW, age_s=0, chance=0), **different)

@@ -14,12 +14,14 @@ import orjson
 from pydantic import SecretStr
 
 from app.coordination import Switches
+from app.delivery import Clocks
 from app.destination import redact
 from app.destination.client import PinterestClient
 from app.outbox import Outbox, open_outbox
 from app.sandbox import Account, create_sandbox
-from app.sending.batch import CallReport, Surroundings
+from app.sending.surroundings import CallReport, Surroundings
 from app.sending.worker import Worker
+from app.shared_values import ClockJump, Trouble
 from app.types import Delivery, NewDelivery, Query, Settlement, State
 from tests.delivery.claims import a_policy
 from tests.outbox.build import rules as outbox_rules
@@ -43,11 +45,24 @@ class Stage:
     url: str
     switches: Switches = field(default_factory=Switches)
     clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
     #: Read anew for every call.
     token: str = TOKEN
     calls: list[CallReport] = field(default_factory=list)
     settled_without_a_call: list[Settlement] = field(default_factory=list)
+    #: Each change of the trouble with Pinterest, by the state before and after; None is none.
+    troubles: list[tuple[str | None, str | None]] = field(default_factory=list)
+    jumps: list[ClockJump] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
+
+    def _wall(self) -> float:
+        return self.clock()  # which a test may change while a worker runs
+
+    def _steady(self) -> float:
+        return self.monotonic()
+
+    def _note_trouble(self, before: Trouble | None, after: Trouble | None) -> None:
+        self.troubles.append((before.state if before else None, after.state if after else None))
 
     async def enqueue(self, *event_ids: str, preset: str = "Checkout", action_source: str = "web") -> None:
         """Commit one delivery an id."""
@@ -69,12 +84,14 @@ class Stage:
             a_policy(**(QUICK | policy)),
             ad_account_id=ACCOUNT,
             surroundings=Surroundings(
-                clock=self.clock,
+                clocks=Clocks(self._wall, self._steady),
                 rng=Random(7),
                 switches=lambda: self.switches,
                 redact=redact,
                 on_call=self.calls.append,
                 on_settled_unsent=lambda settlements, _: self.settled_without_a_call.extend(settlements),
+                on_trouble=self._note_trouble,
+                on_jump=self.jumps.append,
                 on_error=self.errors.append,
             ),
         )

@@ -26,7 +26,7 @@ class Renewals:
 
 async def test_what_is_held_is_renewed_and_an_unavailable_outbox_is_survived(errors: list[Exception]) -> None:
     outbox = Renewals()
-    leases = Leases(outbox, lease_s=0.06, clock=lambda: NOW, on_error=errors.append)
+    leases = Leases(outbox, lease_s=0.06, clock=lambda: NOW, monotonic=lambda: 0, on_error=errors.append)
     running = asyncio.create_task(leases.run())
 
     async def renewed_since(count: int) -> bool:
@@ -48,7 +48,7 @@ async def test_what_is_held_is_renewed_and_an_unavailable_outbox_is_survived(err
 async def test_the_outbox_is_asked_also_while_nothing_is_held(errors: list[Exception]) -> None:
     """It may keep something at hand for the next claim."""
     outbox = Renewals()
-    leases = Leases(outbox, lease_s=0.003, clock=lambda: NOW, on_error=errors.append)
+    leases = Leases(outbox, lease_s=0.003, clock=lambda: NOW, monotonic=lambda: 0, on_error=errors.append)
 
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(leases.run(), 0.05)
@@ -57,9 +57,34 @@ async def test_the_outbox_is_asked_also_while_nothing_is_held(errors: list[Excep
 
 
 def test_a_release_does_not_let_go_of_a_newer_claim(errors: list[Exception]) -> None:
-    leases = Leases(Renewals(), lease_s=1, clock=lambda: NOW, on_error=errors.append)
+    leases = Leases(Renewals(), lease_s=1, clock=lambda: NOW, monotonic=lambda: 0, on_error=errors.append)
     old, new = a_claim(claim="old"), a_claim(claim="new")
     leases.hold([old])
     leases.hold([new])
     leases.release([old])
     assert leases._held == {"1": new}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "may"),
+    [
+        ([0], False),  # whoever lives renews within a third of a lease
+        ([45], True),
+        ([45, "disturbed"], False),
+        ([45, "disturbed", 89], False),
+        ([45, "disturbed", 90], True),
+        ([45, "disturbed", 60, "disturbed", 60], False),
+    ],
+)
+def test_after_a_disturbance_every_holder_has_the_time_of_a_lease_to_come_forward(
+    errors: list[Exception], seconds: list[float | str], *, may: bool
+) -> None:
+    passed_s = 0.0
+    leases = Leases(Renewals(), lease_s=90, clock=lambda: NOW, monotonic=lambda: passed_s, on_error=errors.append)
+    for step in seconds:
+        if isinstance(step, str):
+            leases.disturbed()
+        else:
+            passed_s += step
+
+    assert leases.may_take_over == may

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.delivery.retry import Dead, Due, decide, pause_s
 from app.types import Retry
-from tests.delivery.claims import NOW, a_claim, a_policy
+from tests.delivery.claims import NOW, a_claim, a_moment, a_policy
 
 HOUR = 3_600
 
@@ -46,7 +46,7 @@ def test_what_pinterest_asks_for_takes_the_place_of_chance_within_bounds(
 ) -> None:
     retry = Retry(reason="slow down", status=429, retry_after_s=retry_after_s)
 
-    assert decide(a_claim(attempt=3), retry, a_policy(), now=NOW, chance=0.5) == Due(at=due_at)
+    assert decide(a_claim(attempt=3), retry, a_policy(), a_moment(chance=0.5)) == Due(at=due_at)
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,7 @@ def test_what_pinterest_asks_for_takes_the_place_of_chance_within_bounds(
     ],
 )
 def test_attempts_and_age_have_limits(attempt: int, age_s: float, reason: str | None) -> None:
-    decision = decide(
-        a_claim(attempt=attempt, enqueued_at=NOW - age_s), Retry(reason="broke"), a_policy(), now=NOW, chance=0
-    )
+    decision = decide(a_claim(attempt=attempt), Retry(reason="broke"), a_policy(), a_moment(age_s=age_s))
 
     assert decision == (Dead(reason=reason) if reason else Due(at=NOW))
 
@@ -86,13 +84,52 @@ def test_an_offline_event_that_may_have_arrived_is_sent_again_only_where_the_set
         a_claim(action_source=action_source),
         Retry(reason="no answer in time", ambiguous=ambiguous),
         a_policy(retry_offline_ambiguous=allowed),
-        now=NOW,
-        chance=0,
+        a_moment(),
     )
 
     assert isinstance(decision, Dead) == dead
     if isinstance(decision, Dead):
         assert decision.reason.endswith("RETRY_OFFLINE_AMBIGUOUS sends them again): no answer in time")
+
+
+@pytest.mark.parametrize(
+    ("age_s", "chance", "pause"),
+    [
+        (0, 1.0, 1),  # at least retry_base_s
+        (30, 1.0, 30),  # as long as it waited: the time doubles
+        (30, 0.5, 15),
+        (5 * HOUR, 1.0, 600),  # at most retry_max_pause_s
+        (5 * HOUR, 0.1, 60),
+    ],
+)
+def test_what_pinterest_did_not_judge_is_tried_again_by_the_time_it_has_waited(
+    age_s: float, chance: float, pause: float
+) -> None:
+    """However often that was."""
+    moment = a_moment(age_s=age_s, chance=chance, judged=False)
+
+    for attempt in (1, 20, 1_000):
+        assert decide(a_claim(attempt=attempt), Retry(reason="broke"), a_policy(), moment) == Due(at=NOW + pause)
+
+
+def test_what_pinterest_did_not_judge_is_given_up_by_age_alone() -> None:
+    moment = a_moment(age_s=72 * HOUR, judged=False)
+
+    decision = decide(a_claim(attempt=1_000), Retry(reason="broke"), a_policy(), moment)
+
+    assert decision == Dead(reason="given up after 72 hours: broke")
+
+
+@given(failures=st.lists(st.floats(0, 1, exclude_max=True), max_size=500))
+def test_no_outage_within_the_age_kills_what_pinterest_did_not_judge(failures: list[float]) -> None:
+    age_s = 0.0
+    for chance in failures:
+        moment = a_moment(now=NOW + age_s, age_s=age_s, chance=chance, judged=False)
+        decision = decide(a_claim(), Retry(reason="broke"), a_policy(), moment)
+        if isinstance(decision, Dead):
+            assert age_s >= 72 * HOUR
+            return
+        age_s = max(age_s, decision.at - NOW) + 30  # and the call itself
 
 
 @given(attempt=st.integers(1, 10**6), chance=st.floats(0, 1, exclude_max=True))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.delivery import after_loss, settle, status_label, tallies
+from app.delivery import after_loss, settle, status_label, tallies, too_old
 from app.types import (
     LEASE_LOST,
     MAX_LABEL_CHARACTERS,
@@ -17,11 +17,11 @@ from app.types import (
     State,
     Tally,
 )
-from tests.delivery.claims import NOW, a_claim, a_policy
+from tests.delivery.claims import NOW, a_claim, a_moment, a_policy
 
 
-def settled(outcome: Outcome, *, preset: str = "Checkout", attempt: int = 1) -> Settlement:
-    return settle(a_claim(preset=preset, attempt=attempt), outcome, a_policy(), now=NOW, chance=0.5)
+def settled(outcome: Outcome, *, preset: str = "Checkout", attempt: int = 1, **moment: Any) -> Settlement:
+    return settle(a_claim(preset=preset, attempt=attempt), outcome, a_policy(), a_moment(chance=0.5, **moment))
 
 
 @pytest.mark.parametrize(
@@ -54,29 +54,43 @@ def test_what_was_not_tried_has_no_limit() -> None:
     assert settled(Retry(reason="stop", tried=False), attempt=20).state is State.PENDING
 
 
-# the attempt that was lost is the one before the claim's
+def test_a_call_that_judged_nothing_uses_up_no_attempt() -> None:
+    settlement = settled(Retry(reason="busy", status=503), attempt=20, judged=False)
+
+    assert (settlement.state, settlement.give_back) == (State.PENDING, True)
+
+
 @pytest.mark.parametrize(
-    ("changes", "resend", "reason"),
+    ("changes", "age_s", "resend", "reason"),
     [
-        ({"action_source": "web", "attempt": 2}, False, None),
-        ({"action_source": "app_ios", "attempt": 20}, False, None),
-        ({"action_source": "web", "attempt": 21}, False, f"given up after 20 attempts: {LEASE_LOST}"),
-        ({"action_source": "web", "attempt": 2, "enqueued_at": NOW - 73 * 3_600}, False, "given up after 72 hours: "),
-        ({"action_source": "offline", "attempt": 2}, True, None),
-        ({"action_source": "offline", "attempt": 2}, False, "Pinterest cannot de-duplicate offline events"),
+        ({"action_source": "web", "attempt": 2}, 0, False, None),
+        ({"action_source": "app_ios", "attempt": 1_000}, 0, False, None),  # what was lost is no verdict
+        ({"action_source": "web", "attempt": 2}, 73 * 3_600, False, f"given up after 72 hours: {LEASE_LOST}"),
+        ({"action_source": "offline", "attempt": 2}, 0, True, None),
+        ({"action_source": "offline", "attempt": 2}, 0, False, "Pinterest cannot de-duplicate offline events"),
     ],
-    ids=["web", "app, one try left", "no try left", "too old", "offline, as the setting says", "offline"],
+    ids=["web", "app, however often", "too old", "offline, as the setting says", "offline"],
 )
 def test_after_a_lost_lease_what_may_be_sent_again_is(
-    changes: dict[str, Any], *, resend: bool, reason: str | None
+    changes: dict[str, Any], age_s: float, *, resend: bool, reason: str | None
 ) -> None:
-    settlement = after_loss(a_claim(**changes), a_policy(retry_offline_ambiguous=resend), now=NOW)
+    settlement = after_loss(a_claim(**changes), a_policy(retry_offline_ambiguous=resend), now=NOW, age_s=age_s)
 
     assert (settlement is None) is (reason is None)
     if settlement is not None:
         assert isinstance(settlement.outcome, Rejected)
         assert (settlement.state, settlement.give_back) == (State.DEAD, False)
         assert str(reason) in settlement.outcome.reason
+
+
+@pytest.mark.parametrize(("age_s", "is_given_up"), [(72 * 3_600 - 1, False), (72 * 3_600, True)])
+def test_what_waits_longer_than_the_age_is_given_up_and_says_why_it_waited(age_s: float, *, is_given_up: bool) -> None:
+    settlement = too_old(a_claim(), a_policy(), "Pinterest did not answer", age_s=age_s)
+
+    assert (settlement is not None) == is_given_up
+    if settlement is not None:
+        assert settlement.state is State.DEAD
+        assert settlement.outcome == Rejected(reason="given up after 72 hours: Pinterest did not answer")
 
 
 def test_exits_are_counted_by_preset_and_status_and_warnings_by_their_first_words() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.destination.client import Answer, Failure
-from app.destination.outcomes import MAX_MESSAGE_CHARACTERS, Halve, outcomes
+from app.destination.outcomes import MAX_MESSAGE_CHARACTERS, RefusedWhole, outcomes
 from app.types import Blocked, Delivered, Outcome, Rejected, Retry
 
 NOW = 1_790_000_000.0  # Mon, 21 Sep 2026 14:13:20 GMT
@@ -21,7 +21,7 @@ def redact(text: str) -> str:
     return text.replace("jane@example.com", "[redacted]")
 
 
-def read(answer: Answer | Failure, count: int = 3) -> list[Outcome] | Halve:
+def read(answer: Answer | Failure, count: int = 3) -> list[Outcome] | RefusedWhole:
     return outcomes(answer, count, now=NOW, redact=redact)
 
 
@@ -98,14 +98,15 @@ def test_an_answer_that_does_not_tell_of_each_event_is_no_verdict_and_may_hide_a
     assert read(answer(status, body)) == [Retry(reason=UNTOLD, status=status, ambiguous=True)] * 3
 
 
+@pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("status", [400, 413])
-def test_who_is_refused_in_a_crowd_must_be_found_by_halving(status: int) -> None:
-    assert read(answer(status, message("Invalid request"))) == Halve(reason="Invalid request", status=status)
+def test_a_call_that_is_refused_whole_names_nobody(status: int, count: int) -> None:
+    """Not even the only one: Pinterest may refuse everything for a while."""
+    refused = read(answer(status, message("Invalid request")), count)
 
-
-@pytest.mark.parametrize("status", [400, 413])
-def test_who_is_refused_alone_is_rejected_with_pinterests_words(status: int) -> None:
-    assert read(answer(status, message("Invalid request")), 1) == [Rejected(reason="Invalid request", status=status)]
+    assert refused == RefusedWhole(reason="Invalid request", status=status)
+    assert isinstance(refused, RefusedWhole)
+    assert refused.rejected() == Rejected(reason="Invalid request", status=status)
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -186,7 +187,7 @@ def test_retry_after_is_seconds_or_a_date(status: int, header: str | None, secon
     ids=["personal", "long", "number", "empty", "HTML"],
 )
 def test_pinterests_words_are_kept_without_personal_data_and_bounded(body: Any, reason: str) -> None:
-    assert read(answer(400, body), 1) == [Rejected(reason=reason, status=400)]
+    assert read(answer(400, body), 1) == RefusedWhole(reason=reason, status=400)
 
 
 def test_words_about_single_events_are_redacted_too() -> None:

@@ -75,6 +75,20 @@ async def test_an_expired_lease_can_be_claimed_again_and_its_attempt_counts(at: 
     assert first.delivery_id == second.delivery_id
 
 
+async def test_what_others_hold_is_left_to_them_where_it_is_not_to_be_taken_over(at: At) -> None:
+    """However many they are, they cost the others nothing."""
+    await at.enqueue(*(new(message_id=f"held-{n}") for n in range(20)), new(message_id="tried"))
+    held = await at.claim(limit=21, lease_s=60)
+    await at.settle(*(retry(each, NOW) for each in held if each.message_id == "tried"))
+    await at.later(1).enqueue(new(message_id="fresh"))
+
+    others = await at.later(61).claim(limit=5, take_over=False)
+    assert {each.message_id for each in others} == {"fresh", "tried"}
+    taken = await at.later(61).claim(limit=50)
+    assert {each.message_id for each in taken} == {f"held-{n}" for n in range(20)}
+    assert all(each.lease_was_lost for each in taken)
+
+
 async def test_a_renewed_lease_lasts_from_then_on(at: At) -> None:
     await at.enqueue(new())
     claimed = await at.claim(lease_s=60)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.coordination import Switches
-from app.shared_values import BLOCKED, RATE, Revised
+from app.shared_values import RATE, TROUBLE
 from app.types import LEASE_LOST, Exit, State, Tally
 from tests.delivery.faulty import Faulty, unavailable
 from tests.delivery.stage import Stage, a_stage, ids
@@ -150,12 +150,12 @@ async def test_a_refused_token_blocks_everybody_and_a_changed_one_resumes(stage:
     assert [call.deliveries for call in stage.calls][:2] == [10, 1]  # the refused one, and the probe
     assert (await stage.state())["by_status"]["401"] == 1
     assert {(each.state, each.attempts) for each in await stage.deliveries()} == {(State.DELIVERED, 1)}
-    assert await BLOCKED.of("42").read_revised(stage.outbox) == Revised(None, 3)  # refused, probed, taken
+    assert await TROUBLE.read(stage.outbox, "42") is None
 
 
 async def test_while_blocked_probes_of_one_are_sent_at_rising_pauses(stage: Stage) -> None:
     moved_s = 0.0
-    stage.clock = lambda: time.time() + moved_s
+    stage.clock, stage.monotonic = (lambda: time.time() + moved_s), (lambda: time.monotonic() + moved_s)
     await stage.script({"status": 403, "times": 3})
     await stage.enqueue(*ids("order", 30))
 

@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from app.sending.batch import CallReport
+from app.sending.surroundings import CallReport
 from app.tracing.otel import OpenTelemetry
 from app.types import Blocked, Claimed, Delivered, Outcome, Rejected, Retry, Settlement, State
 

@@ -2,10 +2,10 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from app.outbox.claiming import AFTER_LOSS, HOLD_ROWS, ClaimCall
+from app.outbox.claiming import AFTER_LOSS, HOLD_ROWS, ClaimCall, HastenCall
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import count_of, rows_of
 from app.outbox.postgres.sql import SQL
@@ -52,7 +52,9 @@ async def hold(connection: Connection, call: ClaimCall) -> None:
 
 async def release(connection: Connection, call: ClaimCall, preset: str) -> None:
     """Put deliveries of a preset back in the line, as many as a claim takes."""
-    await count_of(connection, "release", ad_account_id=call.ad_account_id, preset=preset, limit=call.limit)
+    await count_of(
+        connection, "release", ad_account_id=call.ad_account_id, preset=preset, limit=call.limit, now=call.now
+    )
 
 
 async def _take(connection: Connection, call: ClaimCall) -> list[Claimed]:
@@ -67,6 +69,7 @@ async def _take(connection: Connection, call: ClaimCall) -> list[Claimed]:
         lease_s=call.lease_s,
         now=call.now,
         without_presets=sorted(call.without_presets),
+        take_over=call.take_over,
         claim=token,
         claim_after_loss=token + AFTER_LOSS,
         lease_lost=LEASE_LOST,
@@ -100,3 +103,8 @@ async def renew(connection: Connection, claimed: Sequence[Claimed], until: float
     """Do `Outbox.renew`."""
     rows = as_json([(int(each.delivery_id), each.claim) for each in claimed])
     await connection.execute(SQL["renew"], {"rows": rows, "until": until})
+
+
+async def hasten(connection: Connection, call: HastenCall) -> int:
+    """Do `Outbox.hasten`."""
+    return await count_of(connection, "hasten", **asdict(call))

@@ -8,11 +8,11 @@ import orjson
 from msgspec.structs import replace
 
 from app.errors import OutboxUnavailable
-from app.outbox.claiming import ClaimCall
+from app.outbox.claiming import ClaimCall, HastenCall
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import END
 from app.outbox.postgres import ledger, shared
-from app.outbox.postgres.claim import claim, renew
+from app.outbox.postgres.claim import claim, hasten, renew
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.days import Days
@@ -86,6 +86,7 @@ class PostgresOutbox:
         lease_s: float,
         now: float,
         without_presets: frozenset[str] = frozenset(),
+        take_over: bool = True,
     ) -> list[Claimed]:
         call = ClaimCall(
             ad_account_id=ad_account_id,
@@ -94,6 +95,7 @@ class PostgresOutbox:
             max_wait_s=max_wait_s,
             lease_s=lease_s,
             without_presets=without_presets,
+            take_over=take_over,
             now=await self._by_server(now),
         )
         taken = await self._database.run(claim, call)
@@ -105,6 +107,17 @@ class PostgresOutbox:
     async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
         if claimed:
             await self._database.run(renew, claimed, await self._by_server(now) + lease_s)
+
+    async def hasten(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
+        call = HastenCall(
+            ad_account_id=ad_account_id,
+            pending_by=await self._by_server(pending_by),
+            claimed_by=await self._by_server(claimed_by),
+            limit=limit,
+        )
+        changed = await self._database.run(hasten, call)
+        self._watch.wake()
+        return changed
 
     async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None:
         at = await self._by_server(now)

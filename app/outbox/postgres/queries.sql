@@ -189,7 +189,7 @@ WHERE id IN (
 
 -- release --
 -- Put what is held of a preset back in the line, the longest due first.
-UPDATE line SET held = false, reason = ''
+UPDATE line SET held = false, reason = '', due_at = least(due_at, %(now)s::float8)
 WHERE id IN (
   SELECT id FROM line WHERE ad_account_id = %(ad_account_id)s AND held AND preset = %(preset)s
   ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
@@ -212,11 +212,13 @@ WITH
   fresh AS (
     SELECT id, due_at, payload_bytes, retried, state, preset FROM line
     WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND due_at <= %(now)s::float8
+      AND (%(take_over)s OR state = 'pending')
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
   ),
   retries AS (
     SELECT id, due_at, payload_bytes, retried, state, preset FROM line
     WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND due_at <= %(now)s::float8
+      AND (%(take_over)s OR state = 'pending')
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
   ),
   due AS (
@@ -267,6 +269,26 @@ FROM claimed JOIN delivery USING (id) ORDER BY place;
 UPDATE line SET due_at = %(until)s::float8
 FROM jsonb_array_elements(%(rows)s::jsonb) AS ours
 WHERE line.id = (ours ->> 0)::bigint AND line.claim = ours ->> 1;
+
+-- hasten --
+-- Let nothing wait, and no lease last, beyond these times.
+WITH
+  fresh AS (
+    SELECT id FROM line
+    WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held
+      AND due_at > least(%(pending_by)s::float8, %(claimed_by)s::float8)
+      AND due_at > CASE state WHEN 'claimed' THEN %(claimed_by)s::float8 ELSE %(pending_by)s::float8 END
+    ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+  ),
+  retries AS (
+    SELECT id FROM line
+    WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held
+      AND due_at > least(%(pending_by)s::float8, %(claimed_by)s::float8)
+      AND due_at > CASE state WHEN 'claimed' THEN %(claimed_by)s::float8 ELSE %(pending_by)s::float8 END
+    ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+  )
+UPDATE line SET due_at = CASE state WHEN 'claimed' THEN %(claimed_by)s::float8 ELSE %(pending_by)s::float8 END
+WHERE id IN (SELECT id FROM fresh UNION ALL SELECT id FROM retries);
 
 -- settle --
 -- Record what became of what is still ours, add counts, and say what has died.

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from app.outbox.claiming import AFTER_LOSS, HOLD_ROWS, ClaimCall
+from app.outbox.claiming import AFTER_LOSS, HOLD_ROWS, ClaimCall, HastenCall
 from app.outbox.records import check_payload_version
 from app.outbox.sqlite.database import as_rows
 from app.outbox.sqlite.sql import SQL
@@ -21,10 +21,11 @@ def hold(connection: sqlite3.Connection, *, ad_account_id: str, presets: frozens
     connection.execute(SQL["hold"], {**which, "reason": HELD, "limit": HOLD_ROWS})
 
 
-def release(connection: sqlite3.Connection, *, ad_account_id: str, presets: frozenset[str], limit: int) -> None:
-    """Put `limit` deliveries of each of these presets back in the line."""
+def release(connection: sqlite3.Connection, call: ClaimCall, presets: frozenset[str]) -> None:
+    """Put deliveries of each of these presets back in the line, as many as a claim takes."""
+    which = {"ad_account_id": call.ad_account_id, "limit": call.limit, "now": call.now}
     for preset in presets:
-        connection.execute(SQL["release"], {"ad_account_id": ad_account_id, "preset": preset, "limit": limit})
+        connection.execute(SQL["release"], {**which, "preset": preset})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ def claim(connection: sqlite3.Connection, call: ClaimCall) -> list[Claimed]:
         hold(connection, ad_account_id=call.ad_account_id, presets=call.without_presets, now=call.now)
     claimed, held = _take(connection, call)
     if again := held - call.without_presets:
-        release(connection, ad_account_id=call.ad_account_id, presets=again, limit=call.limit)
+        release(connection, call, again)
         claimed = claimed or _take(connection, call)[0]
     lost = [
         (int(each.delivery_id), each.attempt - 1, Exit.RETRY, None, LEASE_LOST)
@@ -92,3 +93,8 @@ def renew(connection: sqlite3.Connection, call: RenewCall) -> None:
     """Do `Outbox.renew`."""
     rows = as_rows([(int(claimed.delivery_id), claimed.claim) for claimed in call.claimed])
     connection.execute(SQL["renew"], {"rows": rows, "until": call.until})
+
+
+def hasten(connection: sqlite3.Connection, call: HastenCall) -> int:
+    """Do `Outbox.hasten`."""
+    return connection.execute(SQL["hasten"], asdict(call)).rowcount

@@ -10,14 +10,14 @@ from typing import Any
 
 import orjson
 
-from app.outbox.claiming import ClaimCall
+from app.outbox.claiming import ClaimCall, HastenCall
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import END
 from app.outbox.refusals import backlog_full
 from app.outbox.reviving import REDRIVE_ROWS, RedriveCall
 from app.outbox.settling import SettleCall
 from app.outbox.sqlite import ledger, shared
-from app.outbox.sqlite.claim import RenewCall, claim, renew
+from app.outbox.sqlite.claim import RenewCall, claim, hasten, renew
 from app.outbox.sqlite.database import checkpoint, open_writable
 from app.outbox.sqlite.enqueue import NewCall, enqueue, enqueue_new, parameters, prepare_connection
 from app.outbox.sqlite.readers import Readers
@@ -63,6 +63,7 @@ class SqliteOutbox:
         self._enqueue = each(partial(enqueue, rules=rules))
         self._claim = each(claim)
         self._renew = each(renew)
+        self._hasten = each(hasten)
         self._settle = each(partial(settle, rules=rules))
         self._redrive = each(partial(redrive, rules=rules))
         self._retain = each(partial(retain, rules=rules))
@@ -92,6 +93,7 @@ class SqliteOutbox:
         lease_s: float,
         now: float,
         without_presets: frozenset[str] = frozenset(),
+        take_over: bool = True,
     ) -> list[Claimed]:
         call = ClaimCall(
             ad_account_id=ad_account_id,
@@ -100,6 +102,7 @@ class SqliteOutbox:
             max_wait_s=max_wait_s,
             lease_s=lease_s,
             without_presets=without_presets,
+            take_over=take_over,
             now=now,
         )
         claimed = await self._writer.do(self._claim, call, rows=limit)
@@ -110,6 +113,12 @@ class SqliteOutbox:
         if claimed:
             call = RenewCall(claimed=claimed, until=now + lease_s)
             await self._writer.do(self._renew, call, rows=len(claimed))
+
+    async def hasten(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
+        call = HastenCall(ad_account_id=ad_account_id, pending_by=pending_by, claimed_by=claimed_by, limit=limit)
+        changed = await self._writer.do(self._hasten, call, rows=limit)
+        self._watch.wake()
+        return changed
 
     async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None:
         call = SettleCall(settlements=settlements, tallies=tallies, now=now)

@@ -117,7 +117,7 @@ WHERE id IN (
 
 -- release --
 -- Put what is held of a preset back in the line, the longest due first.
-UPDATE delivery SET held = 0, reason = ''
+UPDATE delivery SET held = 0, reason = '', due_at = min(due_at, :now)
 WHERE id IN (
   SELECT id FROM delivery WHERE ad_account_id = :ad_account_id AND held = 1 AND preset = :preset
   ORDER BY due_at LIMIT :limit
@@ -129,13 +129,17 @@ WITH
   due AS (
     SELECT id, due_at, payload_bytes, retried FROM (
       SELECT id, due_at, payload_bytes, retried, state, preset FROM delivery
-      WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit
+      WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND due_at <= :now
+        AND (:take_over OR state = 'pending')
+      ORDER BY due_at LIMIT :limit
     )
     WHERE state = 'claimed' OR preset NOT IN (SELECT value FROM json_each(:without_presets))
     UNION ALL
     SELECT id, due_at, payload_bytes, retried FROM (
       SELECT id, due_at, payload_bytes, retried, state, preset FROM delivery
-      WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit
+      WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND due_at <= :now
+        AND (:take_over OR state = 'pending')
+      ORDER BY due_at LIMIT :limit
     )
     WHERE state = 'claimed' OR preset NOT IN (SELECT value FROM json_each(:without_presets))
   ),
@@ -173,6 +177,25 @@ SELECT
 UPDATE delivery SET due_at = :until
 FROM json_each(:rows) AS ours
 WHERE delivery.id = ours.value ->> 0 AND delivery.claim = ours.value ->> 1;
+
+-- hasten --
+-- Let nothing wait, and no lease last, beyond these times.
+UPDATE delivery SET due_at = CASE state WHEN 'claimed' THEN :claimed_by ELSE :pending_by END
+WHERE id IN (
+  SELECT * FROM (
+    SELECT id FROM delivery
+    WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND due_at > min(:pending_by, :claimed_by)
+      AND due_at > CASE state WHEN 'claimed' THEN :claimed_by ELSE :pending_by END
+    LIMIT :limit
+  )
+  UNION ALL
+  SELECT * FROM (
+    SELECT id FROM delivery
+    WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND due_at > min(:pending_by, :claimed_by)
+      AND due_at > CASE state WHEN 'claimed' THEN :claimed_by ELSE :pending_by END
+    LIMIT :limit
+  )
+);
 
 -- still_ours --
 -- Which of these claims still hold, with what is needed to settle them.

@@ -1,0 +1,96 @@
+"""Two clocks: one that says what time it is and may be set, and one that only goes on.
+
+What happens between processes and across restarts is told by the first. So what it is set by is noticed, and told from
+time that has passed: nothing is given up for hours that never were.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from math import inf
+from typing import Final
+
+from app.shared_values import ClockJump
+
+#: Smaller steps are time services at work.
+NOTICED_S: Final = 2.0
+#: Around a jump smaller steps make it unsure which of two times was before it.
+_UNSURE_S: Final = 60.0
+#: Of so many jumps it is known how they changed ages.
+_KEPT: Final = 20
+
+
+def age_s(since: float, now: float, jumps: Sequence[ClockJump]) -> float:
+    """Return the seconds that passed between two times of a clock that made these jumps, in their order.
+
+    Where the clock was set back, the same time came more than once. Then the age is the least that can be true, and not
+    below 0: rather something waits for longer than it is given up early.
+    """
+    ages = [_since_last(jumps, since, now)]
+    skipped_s = 0.0
+    for place in range(len(jumps) - 1, -1, -1):
+        jump = jumps[place]
+        skipped_s += jump.after - jump.before
+        began = jumps[place - 1].after if place else -inf
+        if began - _UNSURE_S <= since <= jump.before + _UNSURE_S:  # it may have been before this jump
+            ages.append(now - since - skipped_s)
+    return max(0.0, min(ages))
+
+
+def _since_last(jumps: Sequence[ClockJump], since: float, now: float) -> float:
+    """Return the age of what began after the last jump; no bound where it did not."""
+    if not jumps:
+        return now - since
+    return now - since if jumps[-1].after - _UNSURE_S <= since <= now else inf
+
+
+def with_jump(jumps: Iterable[ClockJump], jump: ClockJump) -> tuple[ClockJump, ...]:
+    """Return the jumps with one more; the same ones where another process noticed it already."""
+    known = tuple(jumps)
+    if any(abs(each.before - jump.before) < NOTICED_S and abs(each.after - jump.after) < NOTICED_S for each in known):
+        return known
+    return (*known, jump)[-_KEPT:]
+
+
+class Clocks:
+    """The clocks of one process, and the jumps of the first."""
+
+    def __init__(self, wall: Callable[[], float], monotonic: Callable[[], float]) -> None:
+        self._wall = wall
+        self.monotonic = monotonic
+        self._ahead_s = wall() - monotonic()
+        #: By this process, and not heeded yet.
+        self._noticed: list[ClockJump] = []
+        #: All that are known.
+        self.jumps: tuple[ClockJump, ...] = ()
+
+    def now(self) -> float:
+        """Return Unix seconds, and notice where the clock was set since the last look."""
+        now, steady = self._wall(), self.monotonic()
+        expected = steady + self._ahead_s
+        if abs(now - expected) > NOTICED_S:
+            jump = ClockJump(before=expected, after=now)
+            self._noticed.append(jump)
+            self.jumps = with_jump(self.jumps, jump)
+        self._ahead_s = now - steady
+        return now
+
+    def age_s(self, since: float) -> float:
+        """Return how many seconds have passed since then."""
+        return age_s(since, self.now(), self.jumps)
+
+    def noticed(self) -> list[ClockJump]:
+        """Return the jumps that this process noticed and has not heeded yet."""
+        self.now()
+        return list(self._noticed)
+
+    @property
+    def has_jumped(self) -> bool:
+        """Whether there is a jump that is not heeded yet."""
+        return bool(self._noticed)
+
+    def heeded(self, jump: ClockJump) -> None:
+        """Note that what had to be done about a jump is done."""
+        self._noticed.remove(jump)
+
+    def learn(self, jumps: Iterable[ClockJump]) -> None:
+        """Take up jumps that were noticed before this process began."""
+        self.jumps = (*jumps, *self.jumps)

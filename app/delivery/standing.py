@@ -1,0 +1,138 @@
+"""How delivery stands, in words: asked by whatever tells it, so that all say the same. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal, TypeAlias
+
+from app.shared_values import CLOCK_JUMPS, TROUBLE, ClockJump, SharedValues, Trouble, TroubleState
+
+#: A step of the clock that is worth telling, and for how long it is told.
+TOLD_JUMP_S: Final = 60.0
+TOLD_FOR_S: Final = 3_600.0
+
+StandingState: TypeAlias = TroubleState | Literal["switched off", "clock"]
+
+#: Every state but `sending`, the most pressing first.
+STATES: Final[tuple[StandingState, ...]] = ("blocked", "refusing", "failing", "rate limited", "switched off", "clock")
+
+_SENTENCES: Final[dict[TroubleState, str]] = {
+    "blocked": "Pinterest refuses our calls",
+    "refusing": "Pinterest refuses every event",
+    "failing": "Pinterest judges no event",
+    "rate limited": "Pinterest wants fewer calls",
+}
+_WAITS: Final = "Events wait; one is tried again and again, and all go on as soon as Pinterest takes it."
+_REMEDIES: Final[dict[TroubleState, str]] = {
+    "blocked": "Events are kept and will be sent once this is mended. Check the conversion token and that its owner "
+    "may use the ad account; `pinrelay verify` names what is wrong.",
+    "refusing": f"{_WAITS} Its words say what it does not take: where that is in all events, mend the mapping.",
+    "failing": f"{_WAITS} Check this machine's way to Pinterest (network, proxy, `PINTEREST_API_URL`) and Pinterest's "
+    "own status page.",
+    "rate limited": f"{_WAITS} Where this comes again and again, lower `MAX_CALLS_PER_MINUTE`: others may call for the "
+    "same ad account.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One thing that keeps delivery from being well."""
+
+    state: StandingState
+    #: Unix seconds; None where it is not known.
+    since: float | None = None
+    #: The HTTP status; None where no answer came or none is meant.
+    status: int | None = None
+    #: Pinterest's words; "" where it said nothing.
+    words: str = ""
+    #: What is the matter, with Pinterest's words.
+    sentence: str
+    #: With which answer, since when; "" where neither is known.
+    detail: str = ""
+    #: What becomes of events, and what to do.
+    remedy: str
+    #: When one event is tried next, in Unix seconds; None where none is.
+    next_try_at: float | None = None
+
+    @property
+    def text(self) -> str:
+        """Everything in one line."""
+        return " ".join(part for part in (self.sentence, self.detail, self.remedy) if part)
+
+
+def standings(
+    trouble: Trouble | None, *, switched_off: bool, keeps: bool = True, jumps: Iterable[ClockJump] = (), now: float
+) -> list[Standing]:
+    """Return everything that keeps delivery from being well, the most pressing first; [] where it is.
+
+    `keeps` is whether events are kept while the destination is switched off.
+    """
+    found = [_troubled(trouble)] if trouble else []
+    if switched_off:
+        found.append(_switched_off(keeps=keeps))
+    told = [
+        jump for jump in jumps if abs(jump.after - jump.before) >= TOLD_JUMP_S and 0 <= now - jump.after < TOLD_FOR_S
+    ]
+    return [*found, *map(_jumped, told[-1:])]
+
+
+async def read_standings(
+    shared: SharedValues, ad_account_id: str, *, switched_off: bool, keeps: bool = True, now: float
+) -> list[Standing]:
+    """Return `standings` by what all processes know. Raises OutboxUnavailable."""
+    trouble = await TROUBLE.read(shared, ad_account_id)
+    known = await CLOCK_JUMPS.read(shared)
+    jumps = known.jumps if known else ()
+    return standings(trouble, switched_off=switched_off, keeps=keeps, jumps=jumps, now=now)
+
+
+def _troubled(trouble: Trouble) -> Standing:
+    answer = "No answer" if trouble.status is None else f"Answer {trouble.status}"
+    return Standing(
+        state=trouble.state,
+        since=trouble.since,
+        status=trouble.status,
+        words=trouble.reason,
+        sentence=f"{_SENTENCES[trouble.state]}: {trouble.reason.rstrip('.') or 'it gave no reason'}.",
+        detail=f"{answer}, since {moment(trouble.since)}.",
+        remedy=_REMEDIES[trouble.state],
+        next_try_at=trouble.next_probe_at,
+    )
+
+
+def _switched_off(*, keeps: bool) -> Standing:
+    kept = "Matching events are kept and will be sent when it is switched on again."
+    lost = "Matching events are withheld: they are counted and will not be sent later."
+    return Standing(
+        state="switched off",
+        sentence="Sending is switched off.",
+        remedy=f"{kept if keeps else lost} Switch it on under Mappings.",
+    )
+
+
+def _jumped(jump: ClockJump) -> Standing:
+    by_s = jump.after - jump.before
+    where = "forward" if by_s > 0 else "back"
+    return Standing(
+        state="clock",
+        since=jump.after,
+        sentence=f"The clock of this machine jumped {where} by {_span(abs(by_s))}.",
+        detail=f"It showed {moment(jump.after)} then.",
+        remedy="Check its time service (NTP). What waits is not given up for it.",
+    )
+
+
+def moment(at: float) -> str:
+    """Return Unix seconds as people read them."""
+    try:
+        return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):
+        return f"{at:.0f} s"
+
+
+def _span(seconds: float) -> str:
+    """Return a length of time in its largest unit."""
+    for unit, unit_s in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= unit_s:
+            return f"{seconds / unit_s:.3g} {unit}{'' if round(seconds / unit_s, 2) == 1 else 's'}"
+    return f"{seconds:.3g} seconds"

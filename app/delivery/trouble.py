@@ -1,0 +1,126 @@
+"""While Pinterest takes nothing, nothing is sent but probes: one delivery alone, at rising pauses, by one process.
+
+well --401, 403--> blocked                                                  (another token is tried at once)
+     --three calls in a row without a verdict, or one with Retry-After--> failing; rate limited by 429
+     --a batch refused whole (400, 413), down to one event and in all other parts--> refusing
+any of these --a probe whose event got a verdict--> well
+      ^--------a probe that got none: the pause doubled, in the state that its answer is a sign of
+
+What Pinterest did not judge uses up no attempt, however long that lasts.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from app.delivery.policy import DeliveryPolicy
+from app.delivery.retry import clamped
+from app.shared_values import Trouble, TroubleState
+from app.types import Blocked, Rejected, Retry
+
+#: A refused token is seldom mended by waiting.
+MIN_BLOCKED_PAUSE_S: Final = 60.0
+MAX_BLOCKED_PAUSE_S: Final = 3_600.0
+#: One or two calls in a row without a verdict are chance.
+CALLS_IN_A_ROW: Final = 3
+
+_TOO_MANY_REQUESTS: Final = 429
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """What a call that judged no event says of Pinterest."""
+
+    state: TroubleState
+    #: Pinterest's words, or what kept its answer from coming.
+    reason: str
+    #: The HTTP status; None where no answer came.
+    status: int | None
+    #: When it was seen first.
+    since: float
+    #: What Pinterest asked for; 0 where it said nothing.
+    retry_after_s: float = 0
+
+
+def sign_of(outcome: Blocked | Retry | Rejected, *, now: float) -> Sign:
+    """Return what the outcome of a call is a sign of. Rejected stands for an event that was refused with its call."""
+    match outcome:
+        case Blocked():
+            return Sign(state="blocked", reason=outcome.reason, status=outcome.status, since=now)
+        case Rejected():
+            return Sign(state="refusing", reason=outcome.reason, status=outcome.status, since=now)
+        case _:
+            return Sign(
+                state="rate limited" if outcome.status == _TOO_MANY_REQUESTS else "failing",
+                reason=outcome.reason,
+                status=outcome.status,
+                since=now,
+                retry_after_s=max(0.0, outcome.retry_after_s or 0),
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """The calls in a row, of one process, that judged no event."""
+
+    calls: int = 0
+    #: When the first of them was answered.
+    since: float = 0
+
+    def longer(self, sign: Sign, *, calls: int = 1) -> "Row":
+        """Return the row with so many more calls."""
+        return Row(calls=self.calls + calls, since=self.since if self.calls else sign.since)
+
+    def is_trouble(self, sign: Sign) -> bool:
+        """Return whether the row, of which `sign` is the latest, is no chance any more."""
+        return sign.state == "blocked" or sign.retry_after_s > 0 or self.calls >= CALLS_IN_A_ROW
+
+
+def worsened(
+    before: Trouble | None, sign: Sign, policy: DeliveryPolicy, *, token: str, now: float, probe: bool
+) -> Trouble:
+    """Return the trouble after one more sign of it; `before` where it says nothing new.
+
+    Calls that were under way when the trouble began say nothing new, unless they tell that the token is refused or ask
+    for a longer pause. A probe that got no verdict doubles the pause.
+    """
+    wanted_s = clamped(sign.retry_after_s, policy)
+    goes_on = before is not None and (before.state == "blocked") == (sign.state == "blocked")
+    if before is not None and not probe and (goes_on or sign.state != "blocked"):
+        if now + wanted_s <= before.next_probe_at:
+            return before
+        return replace(before, next_probe_at=now + wanted_s, pause_s=max(before.pause_s, wanted_s))
+    was_s = before.pause_s if before is not None and goes_on and before.token == token else None
+    pause_s = max(_next_pause_s(was_s, sign, policy), wanted_s)
+    return Trouble(
+        state=sign.state,
+        reason=sign.reason,
+        status=sign.status,
+        since=before.since if before is not None and goes_on else sign.since,
+        next_probe_at=now + pause_s,
+        pause_s=pause_s,
+        token=token,
+    )
+
+
+def _next_pause_s(was_s: float | None, sign: Sign, policy: DeliveryPolicy) -> float:
+    """Return the first pause, or twice what it was."""
+    is_blocked = sign.state == "blocked"
+    first_s = MIN_BLOCKED_PAUSE_S if is_blocked else policy.retry_base_s
+    return min(2 * (was_s or 0) or first_s, MAX_BLOCKED_PAUSE_S if is_blocked else policy.retry_max_pause_s)
+
+
+def wait_s(trouble: Trouble, policy: DeliveryPolicy, *, token: str, now: float) -> float:
+    """Return how many seconds no probe may be sent; 0 where one may.
+
+    One may when the pause is over, or, while the token is refused, as soon as there is another. No wait is longer than
+    a probe and the pause after it: where the next one seems to be further away, the clock was set back.
+    """
+    if trouble.state == "blocked" and token != trouble.token:
+        return 0.0
+    return min(max(0.0, trouble.next_probe_at - now), policy.send_timeout_s + trouble.pause_s)
+
+
+def probing(trouble: Trouble, policy: DeliveryPolicy, *, token: str, now: float) -> Trouble:
+    """Return the trouble while a probe is under way: no other is sent before its answer and the next pause are over."""
+    pause_s = MIN_BLOCKED_PAUSE_S if trouble.state == "blocked" and token != trouble.token else trouble.pause_s
+    return replace(trouble, token=token, pause_s=pause_s, next_probe_at=now + policy.send_timeout_s + pause_s)

@@ -1,0 +1,28 @@
+"""What the log says of how delivery stands: one warning when a state begins, one line when all is well again."""
+
+from app.delivery import standings
+from app.log import logger
+from app.shared_values import ClockJump, Trouble
+
+
+def log_trouble(before: Trouble | None, after: Trouble | None) -> None:
+    """Log a change of the trouble with Pinterest; None is none."""
+    if after is None:
+        logger().warning("delivery goes on", after=before.state if before else "", since=before.since if before else 0)
+        return
+    for standing in standings(after, switched_off=False, now=after.since):
+        logger().warning(
+            "delivery stands",
+            state=standing.state,
+            since=standing.since,
+            status=standing.status,
+            words=standing.words,
+            sentence=standing.sentence,
+            remedy=standing.remedy,
+        )
+
+
+def log_jump(jump: ClockJump) -> None:
+    """Log that the clock of this machine was set."""
+    for standing in standings(None, switched_off=False, jumps=[jump], now=jump.after):
+        logger().warning("the clock jumped", by_s=jump.after - jump.before, to=jump.after, remedy=standing.remedy)

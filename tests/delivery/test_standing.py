@@ -1,0 +1,124 @@
+"""How delivery stands, in words: every state says what is the matter, with which answer, since when, what to do."""
+
+from typing import Any
+
+import pytest
+
+from app.delivery import STATES, read_standings, standings
+from app.outbox import Outbox
+from app.shared_values import CLOCK_JUMPS, TROUBLE, ClockJump, ClockJumps, Trouble
+from tests.delivery.claims import NOW, a_trouble
+
+DAY = 86_400.0
+
+
+def told(trouble: Trouble | None = None, **different: Any) -> list[Any]:
+    return standings(trouble, **({"switched_off": False, "now": NOW} | different))
+
+
+def test_where_all_is_well_nothing_is_told() -> None:
+    assert told() == []
+
+
+@pytest.mark.parametrize(
+    ("trouble", "sentence", "detail", "remedy"),
+    [
+        (
+            a_trouble(),
+            "Pinterest refuses our calls: Authentication failed.",
+            "Answer 401, since 2026-09-21 14:13 UTC.",
+            "`pinrelay verify` names what is wrong",
+        ),
+        (
+            a_trouble(reason=""),
+            "Pinterest refuses our calls: it gave no reason.",
+            "Answer 401, since 2026-09-21 14:13 UTC.",
+            "Check the conversion token",
+        ),
+        (
+            a_trouble(state="failing", status=None, reason="Pinterest did not answer in time"),
+            "Pinterest judges no event: Pinterest did not answer in time.",
+            "No answer, since 2026-09-21 14:13 UTC.",
+            "PINTEREST_API_URL",
+        ),
+        (
+            a_trouble(state="refusing", status=400, reason="Invalid request: 'np' is not wanted"),
+            "Pinterest refuses every event: Invalid request: 'np' is not wanted.",
+            "Answer 400, since 2026-09-21 14:13 UTC.",
+            "mend the mapping",
+        ),
+        (
+            a_trouble(state="rate limited", status=429, reason="This request exceeded a rate limit."),
+            "Pinterest wants fewer calls: This request exceeded a rate limit.",
+            "Answer 429, since 2026-09-21 14:13 UTC.",
+            "MAX_CALLS_PER_MINUTE",
+        ),
+    ],
+)
+def test_trouble_is_told_with_pinterests_words_and_the_remedy(
+    trouble: Trouble, sentence: str, detail: str, remedy: str
+) -> None:
+    (standing,) = told(trouble)
+
+    assert (standing.state, standing.sentence, standing.detail) == (trouble.state, sentence, detail)
+    assert (standing.words, standing.status, standing.since) == (trouble.reason, trouble.status, trouble.since)
+    assert standing.next_try_at == trouble.next_probe_at
+    assert remedy in standing.remedy
+    assert standing.text == f"{sentence} {detail} {standing.remedy}"
+
+
+@pytest.mark.parametrize(("keeps", "words"), [(True, "are kept and will be sent"), (False, "will not be sent later")])
+def test_a_switched_off_destination_says_what_becomes_of_events(*, keeps: bool, words: str) -> None:
+    (standing,) = told(switched_off=True, keeps=keeps)
+
+    assert standing.state == "switched off"
+    assert words in standing.remedy
+
+
+@pytest.mark.parametrize(
+    ("by_s", "sentence"),
+    [
+        (4 * DAY, "The clock of this machine jumped forward by 4 days."),
+        (-3_600, "The clock of this machine jumped back by 1 hour."),
+        (90, "The clock of this machine jumped forward by 1.5 minutes."),
+        (60, "The clock of this machine jumped forward by 1 minute."),
+        (-59, None),  # too small to tell
+    ],
+)
+def test_a_large_step_of_the_clock_is_told(by_s: float, sentence: str | None) -> None:
+    found = told(jumps=[ClockJump(before=NOW - by_s, after=NOW)])
+
+    assert [each.sentence for each in found] == ([sentence] if sentence else [])
+
+
+@pytest.mark.parametrize(("passed_s", "is_told"), [(0, True), (3_599, True), (3_600, False), (-1, False)])
+def test_a_step_of_the_clock_is_told_for_an_hour(passed_s: float, *, is_told: bool) -> None:
+    found = told(jumps=[ClockJump(before=NOW - DAY, after=NOW)], now=NOW + passed_s)
+
+    assert [each.state for each in found] == (["clock"] if is_told else [])
+
+
+def test_the_most_pressing_state_comes_first() -> None:
+    jumps = [ClockJump(before=NOW - DAY, after=NOW - 5), ClockJump(before=NOW - 5, after=NOW + 3_000)]
+    found = told(a_trouble(), switched_off=True, jumps=jumps[:1])
+
+    assert [each.state for each in found] == ["blocked", "switched off", "clock"]
+    assert [STATES.index(each.state) for each in found] == sorted(STATES.index(each.state) for each in found)
+
+
+def test_a_time_that_no_calendar_knows_is_told_all_the_same() -> None:
+    (standing,) = told(a_trouble(since=1e18))
+
+    assert standing.detail == "Answer 401, since 1000000000000000000 s."
+
+
+async def test_it_is_read_from_what_all_processes_know(outbox: Outbox) -> None:
+    async def states(**different: Any) -> list[str]:
+        given = {"switched_off": False, "now": NOW} | different
+        return [each.state for each in await read_standings(outbox, "42", **given)]
+
+    assert await states() == []
+    await TROUBLE.of("42").write(outbox, a_trouble(state="failing"))
+    await TROUBLE.of("43").write(outbox, a_trouble())
+    await CLOCK_JUMPS.write(outbox, ClockJumps(jumps=(ClockJump(before=NOW - DAY, after=NOW),)))
+    assert await states(switched_off=True) == ["failing", "switched off", "clock"]

@@ -1,0 +1,74 @@
+"""A clock that was set back: what waits is hastened, and nothing else changes."""
+
+import asyncio
+
+from app.types import Delivery, State
+from tests.outbox.build import ACCOUNT, HOUR_S, NOW, At, new, retry
+
+
+async def hasten(at: At, *, pending_by: float = NOW, claimed_by: float = NOW, limit: int = 100) -> int:
+    return await at.outbox.hasten(ACCOUNT, pending_by=pending_by, claimed_by=claimed_by, limit=limit)
+
+
+async def shown(at: At, message_id: str) -> Delivery:
+    (delivery,) = (await at.outbox.message(message_id)).deliveries
+    return delivery
+
+
+async def test_what_would_wait_for_an_hour_is_due_at_once_and_what_is_due_before_stays_so(at: At) -> None:
+    await at.enqueue(new(message_id="retried"))
+    await at.settle(*(retry(each, NOW + HOUR_S + 5) for each in await at.claim()))
+    await at.later(-9).enqueue(new(message_id="early"))
+    await at.later(HOUR_S).enqueue(new(message_id="fresh"))
+
+    assert await hasten(at) == 2
+
+    due = {name: (await shown(at, name)).due_at for name in ("early", "fresh", "retried")}
+    assert due == {"early": NOW - 9, "fresh": NOW, "retried": NOW}
+    assert len(await at.claim()) == 3
+
+
+async def test_leases_end_by_their_own_time(at: At) -> None:
+    await at.later(HOUR_S).enqueue(new(message_id="held"))
+    await at.later(HOUR_S).claim(lease_s=90)
+
+    assert await hasten(at, pending_by=NOW, claimed_by=NOW + 90) == 1
+
+    held = await shown(at, "held")
+    assert (held.state, held.due_at) == (State.CLAIMED, NOW + 90)
+    assert await at.later(89).claim() == []
+    assert [each.lease_was_lost for each in await at.later(90).claim()] == [True]
+
+
+async def test_it_goes_in_steps_until_nothing_is_left(at: At) -> None:
+    await at.later(HOUR_S).enqueue(*(new() for _ in range(25)))
+    changed = [await hasten(at, limit=10) for _ in range(4)]
+
+    assert changed == [10, 10, 5, 0]
+    assert len(await at.claim()) == 25
+
+
+async def test_another_ad_account_is_left_alone(at: At) -> None:
+    await at.later(HOUR_S).enqueue(new(ad_account_id="1", message_id="other"))
+
+    assert await hasten(at) == 0
+    assert (await shown(at, "other")).due_at == NOW + HOUR_S
+
+
+async def test_what_is_held_follows_when_it_comes_back_into_the_line(at: At) -> None:
+    await at.later(HOUR_S).enqueue(new(message_id="held", preset="off"))
+    await at.later(HOUR_S).claim(without_presets=frozenset({"off"}))
+    await hasten(at)
+
+    claimed = [*await at.claim(), *await at.claim()]  # the first brings it back into the line, and may take it
+    assert [each.message_id for each in claimed] == ["held"]
+
+
+async def test_whoever_waits_is_woken(at: At) -> None:
+    await at.later(HOUR_S).enqueue(new())
+    assert await at.claim() == []
+    await hasten(at)
+
+    await asyncio.wait_for(at.outbox.wait(60), 5)
+
+    assert len(await at.claim()) == 1

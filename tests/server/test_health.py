@@ -1,0 +1,99 @@
+"""What keeps delivery from being well stands in /readyz and /metrics, and never turns events away."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.assemble import SANDBOX_AD_ACCOUNT_ID
+from app.config import load_settings
+from app.delivery import STATES
+from app.main import create_app
+from app.outbox import open_outbox
+from app.shared_values import CLOCK_JUMPS, DESTINATION_SWITCH, TROUBLE, ClockJump, ClockJumps, Switch
+from tests.delivery.claims import NOW, a_trouble
+from tests.outbox.build import rules
+
+AGO = NOW - 7_200
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/outbox.db"
+
+
+@pytest.fixture
+def app(url: str) -> FastAPI:
+    return create_app(load_settings(outbox_url=url), clock=lambda: NOW)
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Asks the application, whose background does not run."""
+    transport = httpx.ASGITransport(app, client=("127.0.0.1", 0))
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        yield client
+
+
+async def write(url: str, **values: Any) -> None:
+    outbox = open_outbox(url, rules())
+    if "trouble" in values:
+        await TROUBLE.of(SANDBOX_AD_ACCOUNT_ID).write(outbox, values["trouble"])
+    if "jump" in values:
+        await CLOCK_JUMPS.write(outbox, ClockJumps(jumps=(values["jump"],)))
+    if "on" in values:
+        await DESTINATION_SWITCH.write(outbox, Switch(on=values["on"]))
+    await outbox.close()
+
+
+async def test_where_all_is_well_it_is_sending(client: httpx.AsyncClient) -> None:
+    delivery = (await client.get("/readyz")).json()["delivery"]
+
+    assert (delivery["state"], delivery["reason"], delivery["standings"]) == ("sending", "", [])
+
+
+@pytest.mark.parametrize("state", ["blocked", "refusing", "failing", "rate limited"])
+async def test_trouble_is_told_with_since_when_pinterests_words_and_the_remedy(
+    client: httpx.AsyncClient, url: str, state: str
+) -> None:
+    await write(url, trouble=a_trouble(state=state, reason="no", status=503, since=AGO, next_probe_at=NOW + 60))
+
+    answer = await client.get("/readyz")
+
+    assert answer.status_code == 200
+    delivery = answer.json()["delivery"]
+    (standing,) = delivery["standings"]
+    assert (delivery["state"], delivery["reason"]) == (state, "no")
+    assert standing.items() >= {"state": state, "since": AGO, "status": 503, "words": "no"}.items()
+    assert standing["next_try_at"] == NOW + 60
+    assert standing["sentence"].endswith(": no.")
+    assert standing["remedy"]
+
+
+async def test_the_most_pressing_of_several_is_the_state(client: httpx.AsyncClient, url: str) -> None:
+    jump = ClockJump(before=NOW - 4 * 86_400, after=NOW - 60)
+    await write(url, trouble=a_trouble(state="failing"), jump=jump)
+
+    delivery = (await client.get("/readyz")).json()["delivery"]
+
+    assert delivery["state"] == "failing"
+    assert [standing["state"] for standing in delivery["standings"]] == ["failing", "clock"]
+
+
+async def test_every_state_is_a_metric(client: httpx.AsyncClient, url: str) -> None:
+    await write(url, trouble=a_trouble(state="failing", reason="no", since=AGO))
+
+    lines = (await client.get("/metrics")).text.splitlines()
+
+    assert {f'pinrelay_delivery_state{{state="{state}"}} {int(state == "failing")}.0' for state in STATES} <= set(lines)
+    assert 'pinrelay_delivery_state_seconds{state="failing"} 7200.0' in lines
+    assert 'pinrelay_destination_blocked{reason=""} 0.0' in lines
+
+
+async def test_why_pinterest_refuses_our_calls_is_a_label(client: httpx.AsyncClient, url: str) -> None:
+    await write(url, trouble=a_trouble(reason="bad token"))
+
+    assert 'pinrelay_destination_blocked{reason="bad token"} 1.0' in (await client.get("/metrics")).text
