@@ -139,7 +139,7 @@ def test_no_text_in_a_line_is_longer_than_a_thousand_characters(capsys: pytest.C
     settlement = rejected()
     logger().info("told", fact="x" * 50_000, fits="y" * 1_000, count=7)
     wordy = Settlement(claimed=settlement.claimed, outcome=Rejected(reason="z" * 50_000, status=422), state=State.DEAD)
-    log_attempts([wordy], status=422, duration_s=0)
+    log_attempts([wordy], duration_s=0)
     told, attempt = lines(capsys)
 
     assert (told["fact"], told["fits"], told["count"]) == (f"{'x' * 1_000}…", "y" * 1_000, 7)
