@@ -5,18 +5,19 @@ from app.delivery.clocks import Clocks, age_s, with_jump
 from app.delivery.doubt import Doubt
 from app.delivery.evidence import Begun, Evidence
 from app.delivery.gate import Closed, Gate, MayProbe, OnChange, Open, Passage
-from app.delivery.halving import Halving, Part
+from app.delivery.halving import BatchPart, Halving
 from app.delivery.leases import Leases
 from app.delivery.policy import DeliveryPolicy
 from app.delivery.rate import Limiter
 from app.delivery.retry import Moment
 from app.delivery.settlements import after_loss, settle, status_label, tallies, too_old
 from app.delivery.shutdown import Shutdown
-from app.delivery.standing import STATES, Standing, read_standings, standings
+from app.delivery.standing import STANDING_STATES, Standing, read_standings, standings
 from app.delivery.trouble import Row, Sign, sign_of
 
 __all__ = [
-    "STATES",
+    "STANDING_STATES",
+    "BatchPart",
     "Begun",
     "Calls",
     "Clocks",
@@ -32,7 +33,6 @@ __all__ = [
     "Moment",
     "OnChange",
     "Open",
-    "Part",
     "Passage",
     "Row",
     "Shutdown",

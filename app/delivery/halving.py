@@ -20,7 +20,7 @@ _EXPECTED_REFUSED = 1.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class BatchPart:
     """What one call carries, by delivery ids."""
 
     events: tuple[str, ...]
@@ -36,7 +36,7 @@ class Halving:
 
     def __init__(self, events: Sequence[str], evidence: Evidence) -> None:
         self._evidence = evidence
-        self._ready: deque[Part] = deque([Part(tuple(events))] if events else [])
+        self._ready: deque[BatchPart] = deque([BatchPart(tuple(events))] if events else [])
         #: Whether nothing was accepted yet.
         self._in_doubt = True
         #: While in doubt: the right halves above the one that is tried, the smallest last; and whether those are tried.
@@ -57,17 +57,17 @@ class Halving:
         """Whether something was refused and nothing accepted: it may be everything, so nothing else should be sent."""
         return self._in_doubt and bool(self._above or self._refused or self._suspects)
 
-    def next(self) -> Part | None:
+    def next(self) -> BatchPart | None:
         """Return what to send now; None where nothing is to be sent before another part is told of, or at the end."""
         if self._ready:
             return self._ready.popleft()
         if self._in_doubt:
             return None
         if self._unknown:
-            return Part(self._take_unknown())
+            return BatchPart(self._take_unknown())
         return next((self._again(event) for event in self._suspects if self._evidence.would_tell(event)), None)
 
-    def accepted(self, part: Part) -> None:
+    def accepted(self, part: BatchPart) -> None:
         """Note that Pinterest took the part and judged its events one by one."""
         self._accepted_count += len(part.events)
         if self._in_doubt:
@@ -76,7 +76,7 @@ class Halving:
             self._open_count -= 1
             self._halve(part.rest)
 
-    def refused(self, part: Part) -> None:
+    def refused(self, part: BatchPart) -> None:
         """Note that Pinterest refused the part whole."""
         if len(part.events) == 1:
             self._alone_count += 1
@@ -88,12 +88,12 @@ class Halving:
         if len(part.events) > 1:
             self._halve(part.events)
 
-    def unanswered(self, part: Part) -> None:
+    def unanswered(self, part: BatchPart) -> None:
         """Note that Pinterest judged nothing of the part, which leaves the search."""
         if not self._in_doubt:
             self._leave_unknown(part)
         elif self._above:
-            self._ready.append(Part(self._above.pop()))
+            self._ready.append(BatchPart(self._above.pop()))
 
     def take_bad(self) -> list[str]:
         """Return the events that are proven bad since this was last asked."""
@@ -102,22 +102,22 @@ class Halving:
         self._evidence.close(bad)
         return bad
 
-    def _search_on(self, part: Part) -> None:
+    def _search_on(self, part: BatchPart) -> None:
         """Go down to one event, then up."""
         if len(part.events) > 1 and not self._climbs:
             middle = len(part.events) // 2
             self._above.append(part.events[middle:])
-            self._ready.append(Part(part.events[:middle], rest=part.events[middle:]))
+            self._ready.append(BatchPart(part.events[:middle], rest=part.events[middle:]))
             return
         self._climbs = True
         if len(part.events) > 1:
             self._refused.append(part.events)
         if self._above:
-            self._ready.append(Part(self._above.pop()))
+            self._ready.append(BatchPart(self._above.pop()))
         else:
             self.all_refused = True
 
-    def _end_doubt(self, accepted: Part) -> None:
+    def _end_doubt(self, accepted: BatchPart) -> None:
         self._in_doubt = False
         if accepted.rest:  # which is the last above
             self._refused.append(self._above.pop())
@@ -129,13 +129,13 @@ class Halving:
     def _halve(self, refused: tuple[str, ...]) -> None:
         """Look for the refused event in a part that holds one."""
         if len(refused) == 1:
-            self._ready.append(Part(refused))
+            self._ready.append(BatchPart(refused))
             return
         middle = len(refused) // 2
         self._open_count += 1
-        self._ready.append(Part(refused[:middle], rest=refused[middle:]))
+        self._ready.append(BatchPart(refused[:middle], rest=refused[middle:]))
 
-    def _leave_unknown(self, part: Part) -> None:
+    def _leave_unknown(self, part: BatchPart) -> None:
         """Let nothing be said of the other half of a part that was not accepted."""
         if part.rest:
             self._open_count -= 1
@@ -150,6 +150,6 @@ class Halving:
         taken, self._unknown = self._unknown[:size], self._unknown[size:]
         return taken
 
-    def _again(self, event: str) -> Part:
+    def _again(self, event: str) -> BatchPart:
         self._suspects.remove(event)
-        return Part((event,))
+        return BatchPart((event,))

@@ -14,7 +14,14 @@ TOLD_FOR_S: Final = 3_600.0
 StandingState: TypeAlias = TroubleState | Literal["switched off", "clock"]
 
 #: Every state but `sending`, the most pressing first.
-STATES: Final[tuple[StandingState, ...]] = ("blocked", "refusing", "failing", "rate limited", "switched off", "clock")
+STANDING_STATES: Final[tuple[StandingState, ...]] = (
+    "blocked",
+    "refusing",
+    "failing",
+    "rate limited",
+    "switched off",
+    "clock",
+)
 
 _SENTENCES: Final[dict[TroubleState, str]] = {
     "blocked": "Pinterest refuses our calls",

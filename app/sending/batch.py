@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from app.delivery import (
+    BatchPart,
     Calls,
     DeliveryPolicy,
     Doubt,
     Evidence,
     Gate,
     Leases,
-    Part,
     Row,
     Shutdown,
     status_label,
@@ -101,7 +101,7 @@ class Sending:
         return not young
 
     async def put_back(self, batch: Sequence[Claimed], reason: str) -> None:
-        """Give back a batch that is not sent after all."""
+        """Let a batch wait that is not sent after all."""
         recording = self._controls.recording
         try:
             await recording.give_back(await recording.without_what_may_have_arrived(batch), reason, after_s=0)
@@ -125,7 +125,7 @@ class Sending:
                 send.cancel()
             await asyncio.gather(*sends, return_exceptions=True)
 
-    async def _send(self, search: Search, part: Part, errand: Errand) -> None:
+    async def _send(self, search: Search, part: BatchPart, errand: Errand) -> None:
         """Send one part, record what it settles and draw the conclusions for the destination."""
         if not await self._take_call(search, errand):
             search.is_stopped = True

@@ -7,7 +7,7 @@ from app.delivery import Clocks, DeliveryPolicy, Leases, with_jump
 from app.shared_values import CLOCK_JUMPS, ClockJump, ClockJumps, SharedValues
 
 #: So many deliveries are hastened in one step.
-STEP_ROWS = 10_000
+HASTEN_ROWS = 10_000
 
 
 class _Hastens(SharedValues, Protocol):
@@ -68,6 +68,6 @@ class ClockWatch:
     async def _hasten(self, *, pending_by: float) -> None:
         claimed_by = self._clocks.now() + self._policy.lease_s
         while await self._outbox.hasten(
-            self._ad_account_id, pending_by=pending_by, claimed_by=claimed_by, limit=STEP_ROWS
+            self._ad_account_id, pending_by=pending_by, claimed_by=claimed_by, limit=HASTEN_ROWS
         ):
             pass

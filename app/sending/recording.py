@@ -9,7 +9,7 @@ from app.sending.surroundings import Surroundings
 from app.types import Claimed, Outcome, Retry, Settlement, Tally
 
 #: Before the outbox is asked again to record, and before what was not sent may be claimed again.
-PAUSE_S = 1.0
+RECORD_AGAIN_S = 1.0
 
 
 class _Settles(Protocol):
@@ -45,7 +45,7 @@ class Recording:
                 if self._shutdown.forced:
                     raise
                 self._on_error(exc)
-                await self._shutdown.rest_while_finishing(PAUSE_S)
+                await self._shutdown.rest_while_finishing(RECORD_AGAIN_S)
             else:
                 self._leases.release(settlement.claimed for settlement in settlements)
                 return
@@ -57,7 +57,7 @@ class Recording:
             await self.record(settlements, counts)
             self._surroundings.on_settled_unsent(settlements, counts)
 
-    async def give_back(self, claimed: Sequence[Claimed], reason: str, *, after_s: float = PAUSE_S) -> None:
+    async def give_back(self, claimed: Sequence[Claimed], reason: str, *, after_s: float = RECORD_AGAIN_S) -> None:
         """Make deliveries pending again whose attempt was none."""
         if claimed:
             untried = Retry(reason=reason, tried=False, retry_after_s=after_s)

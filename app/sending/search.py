@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.delivery import Begun, Evidence, Halving, Part, Sign, sign_of
+from app.delivery import BatchPart, Begun, Evidence, Halving, Sign, sign_of
 from app.destination.outcomes import RefusedWhole
 from app.sending.surroundings import CallReport
 from app.types import Claimed, Delivered, Outcome, Rejected, Retry, Settlement, State, Tally
@@ -52,7 +52,7 @@ class Search:
         #: Turns True where nothing more of the batch may be sent now.
         self.is_stopped = False
 
-    def next(self) -> Part | None:
+    def next(self) -> BatchPart | None:
         """Return what to send now; None where nothing is."""
         return None if self.is_stopped else self._halving.next()
 
@@ -61,7 +61,7 @@ class Search:
         """Whether something was refused and nothing accepted yet."""
         return self._halving.is_in_doubt
 
-    def note(self, part: Part, begun: Begun, answered: Answered) -> list[Settlement]:
+    def note(self, part: BatchPart, begun: Begun, answered: Answered) -> list[Settlement]:
         """Note what became of a part; return the settlements of events that are proven bad by now."""
         if isinstance(answered.result, RefusedWhole):
             self._refusals += 1

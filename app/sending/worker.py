@@ -63,17 +63,20 @@ class Worker:
             monotonic=self._clocks.monotonic,
             on_change=surroundings.on_trouble,
         )
-        self._clock_watch = ClockWatch(
-            outbox,
-            self._clocks,
-            self._leases,
-            policy,
-            ad_account_id=ad_account_id,
-            on_jump=surroundings.on_jump,
-        )
+        self._clock_watch = self._watch_the_clock()
         self._sending = Sending(client, policy, self._controls(), surroundings)
         self._sends: set[asyncio.Task[bool]] = set()
         self._probe_under_way: asyncio.Task[bool] | None = None
+
+    def _watch_the_clock(self) -> ClockWatch:
+        return ClockWatch(
+            self._outbox,
+            self._clocks,
+            self._leases,
+            self._policy,
+            ad_account_id=self._ad_account_id,
+            on_jump=self._surroundings.on_jump,
+        )
 
     def _controls(self) -> Controls:
         limiter = Limiter(

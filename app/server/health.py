@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.responses import RedirectResponse
 
 from app.coordination import Coordination
-from app.delivery import STATES, Standing, read_standings
+from app.delivery import STANDING_STATES, Standing, read_standings
 from app.errors import OutboxUnavailable
 from app.metrics import Metrics
 from app.shared_values import SharedValues
@@ -96,7 +96,7 @@ def status_router(status: Status) -> APIRouter:
         except OutboxUnavailable:
             backlog, found = None, []
         lasting = {standing.state: now - (standing.since or now) for standing in found}
-        states: dict[str, float | None] = {state: lasting.get(state) for state in STATES}
+        states: dict[str, float | None] = {state: lasting.get(state) for state in STANDING_STATES}
         blocked = next((standing.words for standing in found if standing.state == "blocked"), "")
         text = status.metrics.render(backlog, blocked, states, now=now)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.delivery import Begun, Evidence, Halving, Part
+from app.delivery import BatchPart, Begun, Evidence, Halving
 
 CALLS_AT_ONCE = 4
 CALL_S = 0.15
@@ -48,7 +48,7 @@ def play(
     evidence = evidence or Evidence()
     halving = Halving([str(event) for event in range(count)], evidence)
     played = Played()
-    under_way: list[tuple[float, int, Part, bool, Begun]] = []
+    under_way: list[tuple[float, int, BatchPart, bool, Begun]] = []
     while True:
         while len(under_way) < at_once and (part := halving.next()):
             played.calls.append(tuple(map(int, part.events)))

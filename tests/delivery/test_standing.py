@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.delivery import STATES, read_standings, standings
+from app.delivery import STANDING_STATES, read_standings, standings
 from app.outbox import Outbox
 from app.shared_values import CLOCK_JUMPS, TROUBLE, ClockJump, ClockJumps, Trouble
 from tests.delivery.claims import NOW, a_trouble
@@ -103,7 +103,9 @@ def test_the_most_pressing_state_comes_first() -> None:
     found = told(a_trouble(), switched_off=True, jumps=jumps[:1])
 
     assert [each.state for each in found] == ["blocked", "switched off", "clock"]
-    assert [STATES.index(each.state) for each in found] == sorted(STATES.index(each.state) for each in found)
+    assert [STANDING_STATES.index(each.state) for each in found] == sorted(
+        STANDING_STATES.index(each.state) for each in found
+    )
 
 
 def test_a_time_that_no_calendar_knows_is_told_all_the_same() -> None:

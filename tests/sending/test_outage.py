@@ -61,7 +61,8 @@ async def test_an_outage_of_hours_in_a_small_shop_kills_nothing(stage: Stage, cl
         await stage.called(3)
         await pass_hours(stage, clock, 12, steps=6)
         waiting = await stage.one()
-        assert (waiting.state, waiting.attempts) == (State.PENDING, 0)
+        assert waiting.state in {State.PENDING, State.CLAIMED}
+        assert waiting.attempts <= 1  # of a call under way
         assert {attempt.exit for attempt in waiting.history} == {Exit.RETRY}
         await stage.script()
         clock.pass_(630)  # a call, and the longest pause after it
@@ -78,7 +79,7 @@ async def test_age_ends_waiting_and_says_what_kept_it(stage: Stage, clock: Time)
     async with stage.worker(**SLOW):
         await stage.called(3)
         await pass_hours(stage, clock, 71, steps=4)
-        assert (await stage.one()).state is State.PENDING
+        assert (await stage.one()).state in {State.PENDING, State.CLAIMED}
         clock.pass_(1.1 * HOUR)
         await stage.settled()
 

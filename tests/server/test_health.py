@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from app.assemble import SANDBOX_AD_ACCOUNT_ID
 from app.config import load_settings
-from app.delivery import STATES
+from app.delivery import STANDING_STATES
 from app.main import create_app
 from app.outbox import open_outbox
 from app.shared_values import CLOCK_JUMPS, DESTINATION_SWITCH, TROUBLE, ClockJump, ClockJumps, Switch
@@ -88,7 +88,9 @@ async def test_every_state_is_a_metric(client: httpx.AsyncClient, url: str) -> N
 
     lines = (await client.get("/metrics")).text.splitlines()
 
-    assert {f'pinrelay_delivery_state{{state="{state}"}} {int(state == "failing")}.0' for state in STATES} <= set(lines)
+    assert {
+        f'pinrelay_delivery_state{{state="{state}"}} {int(state == "failing")}.0' for state in STANDING_STATES
+    } <= set(lines)
     assert 'pinrelay_delivery_state_seconds{state="failing"} 7200.0' in lines
     assert 'pinrelay_destination_blocked{reason=""} 0.0' in lines
 
