@@ -13,13 +13,14 @@ from app.delivery.retry import Moment
 from app.delivery.settlements import after_loss, settle, status_label, tallies, too_old
 from app.delivery.shutdown import Shutdown
 from app.delivery.standing import STANDING_STATES, Standing, read_standings, standings
-from app.delivery.trouble import Row, Sign, sign_of
+from app.delivery.trouble import CallsInARow, Sign, sign_of
 
 __all__ = [
     "STANDING_STATES",
     "BatchPart",
     "Begun",
     "Calls",
+    "CallsInARow",
     "Clocks",
     "Closed",
     "DeliveryPolicy",
@@ -34,7 +35,6 @@ __all__ = [
     "OnChange",
     "Open",
     "Passage",
-    "Row",
     "Shutdown",
     "Sign",
     "Standing",

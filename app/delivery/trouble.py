@@ -59,16 +59,16 @@ def sign_of(outcome: Blocked | Retry | Rejected, *, now: float) -> Sign:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class CallsInARow:
     """The calls in a row, of one process, that judged no event."""
 
     calls: int = 0
     #: When the first of them was answered.
     since: float = 0
 
-    def longer(self, sign: Sign, *, calls: int = 1) -> "Row":
+    def longer(self, sign: Sign, *, calls: int = 1) -> "CallsInARow":
         """Return the row with so many more calls."""
-        return Row(calls=self.calls + calls, since=self.since if self.calls else sign.since)
+        return CallsInARow(calls=self.calls + calls, since=self.since if self.calls else sign.since)
 
     def is_trouble(self, sign: Sign) -> bool:
         """Return whether the row, of which `sign` is the latest, is no chance any more."""

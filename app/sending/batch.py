@@ -8,12 +8,12 @@ from functools import partial
 from app.delivery import (
     BatchPart,
     Calls,
+    CallsInARow,
     DeliveryPolicy,
     Doubt,
     Evidence,
     Gate,
     Leases,
-    Row,
     Shutdown,
     status_label,
     tallies,
@@ -64,7 +64,7 @@ class Sending:
         self._surroundings = surroundings
         self._evidence = Evidence()
         self._doubt = Doubt()
-        self._row = Row()
+        self._row = CallsInARow()
         #: How often calls to come have become pointless.
         self.troubles = 0
 
@@ -178,7 +178,7 @@ class Sending:
         """Note for the batches to come how Pinterest fares."""
         now = self._surroundings.clocks.now()
         if answered.has_verdict:
-            self._row = Row()
+            self._row = CallsInARow()
         if (sign := search.sign(answered, now=now)) is None:
             return
         self._row = self._row.longer(sign, calls=search.calls_in_a_row)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.delivery import Row, Sign, sign_of
+from app.delivery import CallsInARow, Sign, sign_of
 from app.delivery.trouble import probing, wait_s, worsened
 from app.shared_values import Trouble
 from app.types import Blocked, Rejected, Retry
@@ -57,7 +57,7 @@ def test_what_a_call_is_a_sign_of(outcome: Blocked | Retry | Rejected, state: st
     ],
 )
 def test_from_the_third_call_in_a_row_on_it_is_no_chance(sign: Sign, calls: int, *, is_trouble: bool) -> None:
-    row = Row()
+    row = CallsInARow()
     for number in range(calls):
         row = row.longer(replace(sign, since=NOW + number))
 
@@ -66,7 +66,7 @@ def test_from_the_third_call_in_a_row_on_it_is_no_chance(sign: Sign, calls: int,
 
 
 def test_a_batch_that_was_refused_whole_is_as_many_calls_as_that_took() -> None:
-    assert Row().longer(a_sign("refusing"), calls=3).is_trouble(a_sign("refusing"))
+    assert CallsInARow().longer(a_sign("refusing"), calls=3).is_trouble(a_sign("refusing"))
 
 
 @pytest.mark.parametrize(
