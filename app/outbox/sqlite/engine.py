@@ -26,7 +26,7 @@ from app.outbox.sqlite.retention import RetainCall, retain
 from app.outbox.sqlite.settle import settle
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.watch import Watch
-from app.outbox.sqlite.writer import Writer, each
+from app.outbox.sqlite.writer import Writer
 from app.outbox.storing import prepare_call
 from app.types import (
     Backlog,
@@ -60,15 +60,6 @@ class SqliteOutbox:
         self._readers = Readers(path)
         self._watch = Watch(path, clock)
         self._rules = rules
-        self._enqueue = each(partial(enqueue, rules=rules))
-        self._claim = each(claim)
-        self._renew = each(renew)
-        self._hasten = each(hasten)
-        self._settle = each(partial(settle, rules=rules))
-        self._redrive = each(partial(redrive, rules=rules))
-        self._retain = each(partial(retain, rules=rules))
-        self._check = each(partial(_probe, rules=rules))
-        self._put = each(shared.put)
 
     async def enqueue(
         self, deliveries: Sequence[NewDelivery], notes: Sequence[Note], tallies: Sequence[Tally], *, now: float
@@ -76,7 +67,11 @@ class SqliteOutbox:
         call = await prepare_call(deliveries, notes, tallies, now=now, rules=self._rules)
         ready = parameters(call.all_new, self._rules) if call.all_new else None
         new = NewCall(call=call, parameters=ready)
-        answer = await self._writer.do(self._enqueue, new, rows=1 + len(deliveries) + len(notes), alone=enqueue_new)
+        answer = await self._writer.do(
+            partial(enqueue, new=new, rules=self._rules),
+            rows=1 + len(deliveries) + len(notes),
+            alone=partial(enqueue_new, new=new),
+        )
         self._watch.wake()
         return answer
 
@@ -105,14 +100,14 @@ class SqliteOutbox:
             take_over=take_over,
             now=now,
         )
-        claimed = await self._writer.do(self._claim, call, rows=limit)
+        claimed = await self._writer.do(partial(claim, call=call), rows=limit)
         self._watch.looked_at = float("-inf") if claimed else now
         return claimed
 
     async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
         if claimed:
             call = RenewCall(claimed=claimed, until=now + lease_s)
-            await self._writer.do(self._renew, call, rows=len(claimed))
+            await self._writer.do(partial(renew, call=call), rows=len(claimed))
 
     async def hasten(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
         call = HastenCall(ad_account_id=ad_account_id, pending_by=pending_by, claimed_by=claimed_by, limit=limit)
@@ -122,7 +117,7 @@ class SqliteOutbox:
 
     async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None:
         call = SettleCall(settlements=settlements, tallies=tallies, now=now)
-        await self._writer.do(self._settle, call, rows=len(settlements))
+        await self._writer.do(partial(settle, call=call, rules=self._rules), rows=len(settlements))
         if any(settlement.state is State.PENDING for settlement in settlements):
             self._watch.wake()
 
@@ -134,7 +129,7 @@ class SqliteOutbox:
         before: int | None = END
         while before is not None:
             call = RedriveCall(query=query, before=before, now=now)
-            step = await self._writer.do(self._redrive, call, rows=REDRIVE_ROWS)
+            step = await self._writer.do(partial(redrive, call=call, rules=self._rules), rows=REDRIVE_ROWS)
             count, before = count + step.count, step.before
         self._watch.wake()
         return count
@@ -159,19 +154,20 @@ class SqliteOutbox:
 
     async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
         call = shared.PutCall(key=key, value=orjson.dumps(value).decode(), revision=revision)
-        return await self._writer.do(self._put, call)
+        return await self._writer.do(partial(shared.put, call=call))
 
     async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
         return await self._readers.read(shared.list_by_prefix, prefix)
 
     async def retain(self, *, now: float, limit: int) -> int:
-        touched = await self._writer.do(self._retain, RetainCall(now=now, limit=limit), rows=limit)
+        call = RetainCall(now=now, limit=limit)
+        touched = await self._writer.do(partial(retain, call=call, rules=self._rules), rows=limit)
         if touched == 0:
             await asyncio.to_thread(checkpoint, self._path)
         return touched
 
     async def check(self) -> None:
-        await self._writer.do(self._check, None)
+        await self._writer.do(partial(_probe, rules=self._rules))
 
     async def close(self) -> None:
         await asyncio.to_thread(self._close)
@@ -182,7 +178,7 @@ class SqliteOutbox:
         self._readers.close()
 
 
-def _probe(connection: sqlite3.Connection, _call: None, *, rules: OutboxRules) -> None:
+def _probe(connection: sqlite3.Connection, rules: OutboxRules) -> None:
     connection.execute(SQL["probe"])
     (waiting,) = connection.execute(SQL["waiting"]).fetchone()
     if waiting >= rules.max_backlog:

@@ -13,7 +13,7 @@ from app.errors import OutboxUnavailable
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.refusals import backlog_full
 from app.outbox.sqlite.database import as_rows, one_json, patiently
-from app.outbox.sqlite.sql import SQL
+from app.outbox.sqlite.sql import SQL, script_of_store, statements
 from app.outbox.storing import MINUTE_S, PAYLOAD_VERSION, EnqueueCall, Rows, holders, summed, without_duplicates
 from app.types import Enqueued
 
@@ -74,20 +74,6 @@ def enqueue_new(connection: sqlite3.Connection, new: NewCall) -> list[Enqueued] 
 
 
 def prepare_connection(connection: sqlite3.Connection) -> None:
-    """Teach a connection the statement `store` of queries.sql, which writes into a view with nothing but a trigger.
-
-    SQLite runs the steps of a trigger without a word to Python, whose lock the event loop holds nearly always: to get
-    it after each step took longer than the steps.
-    """
-    names = SQL["store"].partition("storing (")[2].partition(")")[0].split(", ")
-    connection.execute(f"CREATE TEMP VIEW storing AS SELECT {', '.join(f'NULL AS {name}' for name in names)}")
-    rows = {
-        "add_deliveries": "deliveries",
-        "add_payloads": "spans",
-        "take_keys": "keys",
-        "add_notes": "notes",
-        "add_tallies": "tallies",
-    }
-    steps = [SQL[name].replace(":rows", f"new.{given}").replace(":", "new.") for name, given in rows.items()]
-    body = "\n".join([SQL["refuse_to_store"], *steps])
-    connection.execute(f"CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN {body} END")
+    """Teach a connection the statement `store` of queries.sql (see store.sql)."""
+    for statement in statements(script_of_store()):
+        connection.execute(statement)

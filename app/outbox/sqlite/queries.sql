@@ -30,25 +30,10 @@ WHERE expires_at > :now;
 -- How many deliveries wait, for the limit of the backlog.
 SELECT coalesce(sum(count), 0) FROM backlog WHERE state IN ('pending', 'claimed');
 
--- add_deliveries --
--- Store deliveries, due at once, their ids counted from `:first_id`.
-INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-                      event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer,
-                      payload_bytes, enqueued_at, due_at)
-SELECT :first_id + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-       value ->> 7, value -> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value -> 14,
-       value ->> 15, value ->> 16, value ->> 16
-FROM json_each(:rows);
-
--- add_payloads --
--- Store the payloads of deliveries, each cut out of one blob by its span, their ids counted from `:first_id`.
-INSERT INTO payload (delivery_id, version, body)
-SELECT :first_id + key, :version, substr(:payloads, 1 + (value ->> 0), value ->> 1) FROM json_each(:rows);
-
 -- take_keys --
--- Remember keys, deliveries counted from `:first_id`; where one stands in a place already, its time is over.
+-- Remember keys of deliveries that are redriven; where one stands in a place already, its time is over.
 INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known)
-SELECT value ->> 0, :first_id + (value ->> 1), value ->> 2, coalesce(value ->> 3, 0), value ->> 4
+SELECT value ->> 0, value ->> 1, value ->> 2, coalesce(value ->> 3, 0), value ->> 4
 FROM json_each(:rows) WHERE true
 ON CONFLICT (digest, place) DO UPDATE SET
   delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known, learned = 0;
@@ -60,16 +45,8 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 1 FROM j
 ON CONFLICT (digest, place) DO UPDATE SET
   delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known, learned = 1;
 
--- refuse_to_store --
--- Give up, with nothing changed, where what is to be stored has to be looked at first.
-SELECT RAISE(ABORT, 'not all new') WHERE new.unseen AND (
-  EXISTS (SELECT 1 FROM json_each(new.keys) JOIN dedup_key ON dedup_key.digest = value ->> 0)
-  OR json_array_length(new.deliveries) + (SELECT coalesce(sum(count), 0) FROM backlog
-                                          WHERE state IN ('pending', 'claimed')) > new.max_backlog
-);
-
 -- store --
--- Store all that a call enqueues: each step above, and counts, by a trigger (see enqueue.py).
+-- Store all that a call enqueues: see store.sql.
 INSERT INTO storing (unseen, max_backlog, first_id, deliveries, payloads, spans, version, keys, notes, tallies, span_s)
 SELECT :unseen, :max_backlog, 1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
        :deliveries, :payloads, :spans, :version, :keys, :notes, :tallies, :span_s;
@@ -83,13 +60,6 @@ WHERE digest IN (SELECT value ->> 0 FROM json_each(:rows))
 -- release_learned --
 -- Forget what was learned of deliveries that are dead.
 DELETE FROM dedup_key WHERE learned = 1 AND delivery_id IN (SELECT value FROM json_each(:rows));
-
--- add_notes --
--- Keep what made no delivery.
-INSERT INTO note (message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value -> 4, value ->> 5, value ->> 6, value ->> 7,
-       value ->> 8, value ->> 9, value ->> 10
-FROM json_each(:rows);
 
 -- add_tallies --
 -- Add counts to their minute or hour.

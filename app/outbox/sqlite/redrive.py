@@ -18,7 +18,7 @@ def redrive(connection: sqlite3.Connection, call: RedriveCall, rules: OutboxRule
     taken = one_json(connection, "keys_taken", rows=as_rows(digests_of_dead(dead, rules)))
     revival = revive(dead, holders(taken), call.now, rules)
     connection.execute(SQL["redrive"], {"rows": as_rows(revival.redriven), "now": call.now})
-    connection.execute(SQL["take_keys"], {"rows": as_rows(revival.keys), "first_id": 0})
+    connection.execute(SQL["take_keys"], {"rows": as_rows(revival.keys)})
     connection.execute(SQL["learn_keys"], {"rows": as_rows(revival.learned)})
     connection.execute(SQL["explain_dead"], {"rows": as_rows(revival.staying)})
     return Redriven(count=len(revival.redriven), before=next_step(dead))

@@ -18,6 +18,11 @@ def statements(script: str) -> Iterator[str]:
             statement = ""
 
 
+def script_of_store() -> str:
+    """Read what a connection that enqueues has to be taught."""
+    return (files(__package__) / "store.sql").read_text(encoding="utf-8")
+
+
 def schema(version: int) -> str:
     """Read the script that makes `version` of the schema out of the version before."""
     return (files(__package__) / "schema" / f"{version}.sql").read_text(encoding="utf-8")

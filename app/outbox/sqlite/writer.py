@@ -6,37 +6,25 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from app.errors import OutboxUnavailable
 from app.outbox.sqlite.database import patiently, unavailable
 
-Call = TypeVar("Call")
 Answer = TypeVar("Answer")
 
-#: Does many calls of one kind together: one answer a call, in order. An answer that is an exception fails that call
-#: only, and must have changed nothing.
-Work: TypeAlias = Callable[[sqlite3.Connection, Sequence[Call]], Sequence[Answer | Exception]]
-
-_Do: TypeAlias = Callable[[Work[Any, Any], Sequence[Any]], Sequence[Any]]
+#: Does one call within a transaction. A result that is an exception fails that call only; it must have changed nothing.
+Call: TypeAlias = Callable[[sqlite3.Connection], Answer | Exception]
 
 #: A group is closed when its calls carry so many rows, so that nobody waits long for a stranger's commit.
 MAX_ROWS = 4_000
 
 
-def each(work: Callable[[sqlite3.Connection, Call], Answer | Exception]) -> Work[Call, Answer]:
-    """Make Work of a function that does one call."""
-    return lambda connection, calls: [work(connection, call) for call in calls]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
-    work: Work[Any, Any]
-    call: Any
+class _Job(NamedTuple):
+    call: Call[Any]
     rows: int
-    alone: Callable[[sqlite3.Connection, Any], Any] | None
+    alone: Callable[[sqlite3.Connection], Any] | None
     answer: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
 
@@ -59,26 +47,24 @@ class Writer:
 
     async def do(
         self,
-        work: Work[Call, Answer],
-        call: Call,
+        call: Call[Answer],
         *,
         rows: int = 1,
-        alone: Callable[[sqlite3.Connection, Call], Answer | None] | None = None,
+        alone: Callable[[sqlite3.Connection], Answer | None] | None = None,
     ) -> Answer:
-        """Do one call in the next group; `rows` is about how many rows it writes.
+        """Do a call in the next group; `rows` is about how many rows it writes.
 
-        `alone` does a call that nobody shares a commit with, as a transaction of its own; it may answer None, with
-        nothing changed, to have `work` do it.
+        `alone` does a call that nobody shares a commit with, as a transaction of its own; it may return None, with
+        nothing changed, to have `call` do it.
 
-        Raises what the work raised or answered for it, or OutboxUnavailable where the commit failed.
+        Raises what the call raised or returned as its failure, or OutboxUnavailable where the commit failed.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
-        job = _Job(work=work, call=call, rows=rows, alone=alone, answer=answer, loop=loop)
         with self._queueing:
             if self._closed:
                 raise OutboxUnavailable("The outbox is closed. Send the events again later.")
-            self._jobs.put(job)
+            self._jobs.put(_Job(call, rows, alone, answer, loop))
         return await answer
 
     def close(self) -> None:
@@ -115,7 +101,7 @@ class Writer:
     def _commit(self, group: Sequence[_Job]) -> list[Any]:
         """Return one result for every job of the group; exceptions are results.
 
-        Nearly always all goes well: to isolate calls from the beginning would cost two more statements for each kind.
+        Nearly always all goes well: to isolate calls from the beginning would cost two more statements for each.
         """
         answer = self._do_alone(group[0]) if len(group) == 1 else None
         if answer is not None:
@@ -128,17 +114,17 @@ class Writer:
     def _do_alone(self, job: _Job) -> Any:
         """Do a call outside a transaction, if it can be; None where that did nothing."""
         try:
-            return job.alone and job.alone(self._connection, job.call)
+            return job.alone and job.alone(self._connection)
         except sqlite3.Error as exc:
             return unavailable(exc)
         except Exception as exc:  # noqa: BLE001 - as in _transact
             return exc
 
-    def _transact(self, group: Sequence[_Job], do: _Do) -> list[Any]:
+    def _transact(self, group: Sequence[_Job], do: Callable[[Call[Any]], Any]) -> list[Any]:
         """Do all in one transaction. Raises _CallFailed, with nothing changed, where `do` does."""
         try:
             patiently(self._connection, "BEGIN IMMEDIATE")
-            answers = self._do_all(group, do)
+            answers = [do(job.call) for job in group]
             self._connection.execute("COMMIT")
         except _CallFailed:
             self._roll_back()
@@ -155,41 +141,28 @@ class Writer:
         with suppress(sqlite3.Error):  # SQLite has rolled back by itself after the worst errors
             self._connection.execute("ROLLBACK")
 
-    def _do_all(self, group: Sequence[_Job], do: _Do) -> list[Any]:
-        """Do calls of one kind together, in the order in which the kinds came first."""
-        answers: dict[int, Any] = {}
-        kinds: dict[Work[Any, Any], list[int]] = {}
-        for place, job in enumerate(group):
-            kinds.setdefault(job.work, []).append(place)
-        for work, places in kinds.items():
-            answers.update(zip(places, do(work, [group[place].call for place in places]), strict=True))
-        return [answers[place] for place in range(len(group))]
-
-    def _do(self, work: Work[Any, Any], calls: Sequence[Any]) -> Sequence[Any]:
-        """Do calls together. Raises _CallFailed where one fails and the transaction still stands."""
+    def _do(self, call: Call[Any]) -> Any:
+        """Do a call. Raises _CallFailed where it fails and the transaction still stands."""
         try:
-            return work(self._connection, calls)
+            return call(self._connection)
         except Exception as exc:
             if self._connection.in_transaction:
                 raise _CallFailed from exc
             raise  # SQLite has given up the whole transaction: full disk, failed write
 
-    def _do_isolated(self, work: Work[Any, Any], calls: Sequence[Any]) -> Sequence[Any]:
-        """Do calls together; if that fails, one by one, so that each fails for itself."""
-        self._connection.execute("SAVEPOINT work")
+    def _do_isolated(self, call: Call[Any]) -> Any:
+        """Do a call so that it fails for itself; its failure is its result."""
+        self._connection.execute("SAVEPOINT call")
         try:
-            answers = work(self._connection, calls)
+            return call(self._connection)
         except Exception as exc:
             if not self._connection.in_transaction:
                 raise  # SQLite has given up the whole transaction: full disk, failed write
-            self._connection.execute("ROLLBACK TO work")
-            if len(calls) > 1:
-                return [answer for call in calls for answer in self._do_isolated(work, [call])]
-            return [unavailable(exc) if isinstance(exc, sqlite3.Error) else exc]
+            self._connection.execute("ROLLBACK TO call")
+            return unavailable(exc) if isinstance(exc, sqlite3.Error) else exc
         finally:
             if self._connection.in_transaction:
-                self._connection.execute("RELEASE work")
-        return answers
+                self._connection.execute("RELEASE call")
 
 
 def _resolve(group: Sequence[_Job], answers: Sequence[Any]) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from app.outbox.sqlite import SqliteOutbox
-from app.outbox.sqlite.writer import each
 from tests.outbox.build import NOW, At, rules
 
 
@@ -35,6 +34,6 @@ def execute(outbox: SqliteOutbox) -> Callable[..., Any]:
     """`await execute(sql)` runs a statement on the connection that writes, and returns its rows."""
 
     async def run(sql: str) -> list[Any]:
-        return await outbox._writer.do(each(lambda connection, _: connection.execute(sql).fetchall()), None)
+        return await outbox._writer.do(lambda connection: connection.execute(sql).fetchall())
 
     return run

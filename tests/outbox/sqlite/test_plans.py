@@ -10,7 +10,7 @@ import pytest
 from app.outbox.sqlite.database import open_writable
 from app.outbox.sqlite.enqueue import prepare_connection
 from app.outbox.sqlite.ledger import conditions
-from app.outbox.sqlite.sql import SQL
+from app.outbox.sqlite.sql import SQL, script_of_store
 from app.types import Query, State
 
 QUERIES = {
@@ -26,14 +26,14 @@ FILLED = {
     for name in ("search", "dead")
     for kind, query in QUERIES.items()
 }
-#: A step of a trigger: it stands alone where it names parameters and raises nothing.
+#: The steps of store.sql, as if they stood alone, name parameters and raise nothing.
 STEPS = {
-    name: SQL[name].replace("RAISE(ABORT, 'not all new')", "1").replace("new.", ":") for name in ("refuse_to_store",)
+    f"store, step {number}": step.replace("RAISE(ABORT, 'not all new')", "1").replace("new.", ":")
+    for number, step in enumerate(re.split(r"\n\n", script_of_store())[3:-1], start=1)
 }
 #: `holds_anything` ends with the first row that it meets.
-STATEMENTS = (
-    {name: sql for name, sql in SQL.items() if name not in {"search", "dead", "holds_anything"}} | FILLED | STEPS
-)
+LEFT_OUT = {"search", "dead", "holds_anything"}
+STATEMENTS = {name: sql for name, sql in SQL.items() if name not in LEFT_OUT} | FILLED | STEPS
 FULL_SCAN = re.compile(r"^SCAN (d|delivery|payload|attempt|note|dedup_key|tally)\b")
 
 
@@ -70,7 +70,7 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection, na
         ("retain_keys", "dedup_key_expires (expires_at<?)"),
         ("keys_taken", "PRIMARY KEY (digest=?)"),
         ("before_enqueue", "PRIMARY KEY (digest=?)"),
-        ("refuse_to_store", "PRIMARY KEY (digest=?)"),
+        ("store, step 1", "PRIMARY KEY (digest=?)"),
         ("search by message", "delivery_message (shelf=? AND message_id=?)"),
         ("search by event", "delivery_event (shelf=? AND event_id=?)"),
         ("search by dead", "delivery_dead (id>? AND id<?)"),
@@ -79,6 +79,11 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection, na
 )
 def test_an_index_leads_to_what_is_looked_for(connection: sqlite3.Connection, name: str, index: str) -> None:
     assert any(index in step for step in _plan(connection, STATEMENTS[name]))
+
+
+def test_every_step_of_storing_is_looked_at() -> None:
+    assert len(STEPS) == 6
+    assert all(re.match(r"\s*--[^\n]*\n\s*(SELECT|INSERT)", step) for step in STEPS.values())
 
 
 def test_the_scan_of_a_whole_table_would_be_seen(connection: sqlite3.Connection) -> None:

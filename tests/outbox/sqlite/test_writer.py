@@ -3,14 +3,15 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.errors import OutboxUnavailable
-from app.outbox.sqlite.writer import MAX_ROWS, Writer, each
+from app.outbox.sqlite.writer import MAX_ROWS, Writer
 from tests.waiting import until_async
 
 
@@ -31,7 +32,8 @@ def _insert(connection: sqlite3.Connection, value: Any) -> int:
     return int(value)
 
 
-INSERT = each(_insert)
+def inserting(value: Any) -> Callable[[sqlite3.Connection], int]:
+    return partial(_insert, value=value)
 
 
 async def _closed(writer: Writer) -> bool:
@@ -52,103 +54,109 @@ class Gate:
         self.entered = threading.Event()
         self.opened = threading.Event()
 
-    def __call__(self, connection: sqlite3.Connection, calls: Sequence[None]) -> list[None]:
+    def __call__(self, connection: sqlite3.Connection) -> None:
         self.entered.set()
         assert self.opened.wait(10)
-        return [None for _ in calls]
 
 
-async def _together(writer: Writer, *jobs: tuple[Any, Any, int]) -> list[Any]:
-    """Do jobs (work, call, rows) so that they are queued before the writer takes the first of them."""
+async def _together(writer: Writer, *calls: Callable[[sqlite3.Connection], Any], rows: int = 1) -> list[Any]:
+    """Do calls so that they are queued before the writer takes the first of them."""
     gate = Gate()
-    blocker = asyncio.create_task(writer.do(gate, None))
+    blocker = asyncio.create_task(writer.do(gate))
     await asyncio.to_thread(gate.entered.wait, 10)
-    tasks = [asyncio.create_task(writer.do(work, call, rows=rows)) for work, call, rows in jobs]
+    tasks = [asyncio.create_task(writer.do(call, rows=rows)) for call in calls]
     await asyncio.sleep(0)
     gate.opened.set()
     await blocker
     return await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_calls_of_one_kind_are_done_together(writer: Writer) -> None:
-    seen = []
+def noting(seen: list[tuple[int, int]], value: int) -> Callable[[sqlite3.Connection], int]:
+    """Note the value, and how much was changed before by the transaction that it is done in."""
 
-    def note(_connection: sqlite3.Connection, calls: Sequence[int]) -> Sequence[int]:
-        seen.append(list(calls))
-        return calls
+    def note(connection: sqlite3.Connection) -> int:
+        assert connection.in_transaction
+        seen.append((value, connection.execute("SELECT count(*) FROM t").fetchone()[0]))
+        return value
 
-    assert await _together(writer, (note, 1, 1), (INSERT, 5, 1), (note, 2, 1)) == [1, 5, 2]
-    assert seen == [[1, 2]]
+    return note
 
 
-async def test_a_group_is_closed_when_it_is_large(writer: Writer) -> None:
-    seen = []
+async def test_calls_that_wait_together_share_a_transaction_in_their_order(writer: Writer, path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    stored: list[list[int]] = []
 
-    def note(_connection: sqlite3.Connection, calls: Sequence[int]) -> Sequence[int]:
-        seen.append(list(calls))
-        return calls
+    def look(_connection: sqlite3.Connection) -> None:
+        stored.append(_stored(path))
 
-    half = MAX_ROWS // 2
-    await _together(writer, (note, 1, half), (note, 2, half), (note, 3, half))
-    assert seen == [[1, 2], [3]]
+    answers = await _together(writer, noting(seen, 1), inserting(5), noting(seen, 2), look)
+    assert answers == [1, 5, 2, None]
+    assert (seen, stored) == ([(1, 0), (2, 1)], [[]])
+
+
+async def test_a_group_is_closed_when_it_is_large(writer: Writer, path: Path) -> None:
+    stored: list[list[int]] = []
+
+    def insert_and_look(connection: sqlite3.Connection) -> None:
+        stored.append(_stored(path))
+        _insert(connection, 1)
+
+    await _together(writer, *[insert_and_look] * 3, rows=MAX_ROWS // 2)
+    assert stored == [[], [], [1, 1]]
 
 
 async def test_a_call_that_fails_takes_back_its_own_rows_only(writer: Writer, path: Path) -> None:
-    answers = await _together(writer, (INSERT, 1, 1), (INSERT, 13, 1), (INSERT, "no number", 1), (INSERT, 2, 1))
+    answers = await _together(writer, *map(inserting, (1, 13, "no number", 2)))
     assert [type(answer) for answer in answers] == [int, ValueError, OutboxUnavailable, int]
     assert _stored(path) == [1, 2]
 
 
 async def test_an_answer_that_is_an_exception_fails_its_call(writer: Writer) -> None:
-    def judge(_connection: sqlite3.Connection, calls: Sequence[int]) -> list[int | Exception]:
-        return [ValueError(call) if call == 2 else call for call in calls]
-
-    one, two, three = await _together(writer, (judge, 1, 1), (judge, 2, 1), (judge, 3, 1))
+    one, two, three = await _together(writer, lambda _: 1, lambda _: ValueError("2"), lambda _: 3)
     assert (one, type(two), three) == (1, ValueError, 3)
 
 
 async def test_a_failed_commit_fails_everyone_who_shared_it(writer: Writer, path: Path) -> None:
-    def end_the_transaction(connection: sqlite3.Connection, calls: Sequence[int]) -> Sequence[int]:
-        connection.execute("ROLLBACK")
-        return calls
-
-    first, second = await _together(writer, (INSERT, 1, 1), (end_the_transaction, 2, 1))
+    first, second = await _together(writer, inserting(1), lambda connection: connection.execute("ROLLBACK"))
     assert (type(first), type(second)) == (OutboxUnavailable, OutboxUnavailable)
     assert first is not second
     assert _stored(path) == []
-    assert await writer.do(INSERT, 3) == 3
+    assert await writer.do(inserting(3)) == 3
 
 
 async def test_an_error_that_ended_the_transaction_fails_everyone_who_shared_it(writer: Writer, path: Path) -> None:
-    def fail(connection: sqlite3.Connection, _calls: Sequence[int]) -> Sequence[int]:
+    def fail(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
         raise sqlite3.OperationalError("disk I/O error")
 
-    answers = await _together(writer, (INSERT, 1, 1), (fail, 2, 1))
+    answers = await _together(writer, inserting(1), fail)
     assert [type(answer) for answer in answers] == [OutboxUnavailable, OutboxUnavailable]
     assert _stored(path) == []
 
 
-async def test_a_fault_of_ours_is_told_and_does_not_end_the_writer(writer: Writer, path: Path) -> None:
-    def too_few(_connection: sqlite3.Connection, _calls: Sequence[int]) -> Sequence[int]:
-        return []
+async def test_a_fault_of_ours_that_ends_the_transaction_is_told_and_does_not_end_the_writer(
+    writer: Writer, path: Path
+) -> None:
+    def fail(connection: sqlite3.Connection) -> None:
+        connection.execute("ROLLBACK")
+        raise ValueError("ours")
 
-    first, second = await _together(writer, (INSERT, 1, 1), (too_few, 2, 1))
+    first, second = await _together(writer, inserting(1), fail)
     assert (type(first), type(second)) == (ValueError, ValueError)
     assert _stored(path) == []
-    assert await writer.do(INSERT, 3) == 3
+    assert await writer.do(inserting(3)) == 3
 
 
 async def test_a_call_whose_caller_has_gone_is_done_all_the_same(writer: Writer, path: Path) -> None:
     gate = Gate()
-    blocker = asyncio.create_task(writer.do(gate, None))
+    blocker = asyncio.create_task(writer.do(gate))
     await asyncio.to_thread(gate.entered.wait, 10)
-    cancelled = asyncio.create_task(writer.do(INSERT, 1))
+    cancelled = asyncio.create_task(writer.do(inserting(1)))
     await asyncio.sleep(0)
     cancelled.cancel()
     gate.opened.set()
     await blocker
-    assert await writer.do(INSERT, 2) == 2
+    assert await writer.do(inserting(2)) == 2
     assert _stored(path) == [1, 2]
 
 
@@ -156,13 +164,13 @@ def test_a_call_whose_loop_is_closed_does_not_end_the_writer(writer: Writer, pat
     gate = Gate()
 
     async def leave() -> None:
-        task = asyncio.create_task(writer.do(gate, None))
+        task = asyncio.create_task(writer.do(gate))
         await asyncio.to_thread(gate.entered.wait, 10)
         task.cancel()
 
     asyncio.run(leave())
     gate.opened.set()
-    assert asyncio.run(writer.do(INSERT, 1)) == 1
+    assert asyncio.run(writer.do(inserting(1))) == 1
     assert _stored(path) == [1]
 
 
@@ -172,6 +180,10 @@ def _insert_alone(connection: sqlite3.Connection, value: Any) -> int | None:
         return None
     assert not connection.in_transaction
     return _insert(connection, value)
+
+
+async def do_alone(writer: Writer, value: Any) -> int:
+    return await writer.do(inserting(value), alone=partial(_insert_alone, value=value))
 
 
 @pytest.mark.parametrize(
@@ -186,16 +198,16 @@ def _insert_alone(connection: sqlite3.Connection, value: Any) -> int | None:
 async def test_a_call_that_shares_with_nobody_may_be_a_transaction_itself(
     writer: Writer, path: Path, value: Any, answered: Any, stored: list[int]
 ) -> None:
-    (answer,) = await asyncio.gather(writer.do(INSERT, value, alone=_insert_alone), return_exceptions=True)
+    (answer,) = await asyncio.gather(do_alone(writer, value), return_exceptions=True)
     assert answered in (answer, type(answer))
     assert _stored(path) == stored
 
 
 async def test_calls_that_share_a_commit_are_not_done_alone(writer: Writer, path: Path) -> None:
     gate = Gate()
-    blocker = asyncio.create_task(writer.do(gate, None))
+    blocker = asyncio.create_task(writer.do(gate))
     await asyncio.to_thread(gate.entered.wait, 10)
-    tasks = [asyncio.create_task(writer.do(INSERT, value, alone=_insert_alone)) for value in (1, 3)]
+    tasks = [asyncio.create_task(do_alone(writer, value)) for value in (1, 3)]
     await asyncio.sleep(0)
     gate.opened.set()
     await blocker
@@ -205,9 +217,9 @@ async def test_calls_that_share_a_commit_are_not_done_alone(writer: Writer, path
 
 async def test_what_is_queued_at_closing_is_committed(writer: Writer, path: Path) -> None:
     gate = Gate()
-    blocker = asyncio.create_task(writer.do(gate, None))
+    blocker = asyncio.create_task(writer.do(gate))
     await asyncio.to_thread(gate.entered.wait, 10)
-    tasks = [asyncio.create_task(writer.do(INSERT, value)) for value in (1, 2)]
+    tasks = [asyncio.create_task(writer.do(inserting(value))) for value in (1, 2)]
     await asyncio.sleep(0)
     closing = asyncio.create_task(asyncio.to_thread(writer.close))
     await until_async(lambda: _closed(writer))
@@ -217,4 +229,4 @@ async def test_what_is_queued_at_closing_is_committed(writer: Writer, path: Path
     assert await asyncio.gather(*tasks) == [1, 2]
     assert _stored(path) == [1, 2]
     with pytest.raises(OutboxUnavailable, match="closed"):
-        await writer.do(INSERT, 3)
+        await writer.do(inserting(3))

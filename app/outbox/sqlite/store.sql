@@ -1,0 +1,53 @@
+-- What a connection that enqueues is taught: to store all of a call by one statement, which writes into a view with
+-- nothing but a trigger. SQLite runs the steps of a trigger without a word to Python, whose lock the event loop holds
+-- nearly always: to get it after each step took longer than the steps.
+--
+-- Sets of rows are JSON arrays. Deliveries get their ids in their order, counted from `first_id`.
+
+CREATE TEMP VIEW storing AS
+SELECT NULL AS unseen, NULL AS max_backlog, NULL AS first_id, NULL AS deliveries, NULL AS payloads, NULL AS spans,
+       NULL AS version, NULL AS keys, NULL AS notes, NULL AS tallies, NULL AS span_s;
+
+CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
+
+  -- Give up, with nothing changed, where what is to be stored has to be looked at first.
+  SELECT RAISE(ABORT, 'not all new') WHERE new.unseen AND (
+    EXISTS (SELECT 1 FROM json_each(new.keys) JOIN dedup_key ON dedup_key.digest = value ->> 0)
+    OR json_array_length(new.deliveries) + (SELECT coalesce(sum(count), 0) FROM backlog
+                                            WHERE state IN ('pending', 'claimed')) > new.max_backlog
+  );
+
+  -- Deliveries, due at once.
+  INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
+                        event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer,
+                        payload_bytes, enqueued_at, due_at)
+  SELECT new.first_id + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+         value ->> 7, value -> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value -> 14,
+         value ->> 15, value ->> 16, value ->> 16
+  FROM json_each(new.deliveries);
+
+  -- Their payloads, each cut out of one blob by its span.
+  INSERT INTO payload (delivery_id, version, body)
+  SELECT new.first_id + key, new.version, substr(new.payloads, 1 + (value ->> 0), value ->> 1)
+  FROM json_each(new.spans);
+
+  -- Their keys; where one stands in a place already, its time is over.
+  INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known)
+  SELECT value ->> 0, new.first_id + (value ->> 1), value ->> 2, coalesce(value ->> 3, 0), value ->> 4
+  FROM json_each(new.keys) WHERE true
+  ON CONFLICT (digest, place) DO UPDATE SET
+    delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known, learned = 0;
+
+  -- What made no delivery.
+  INSERT INTO note (message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at)
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value -> 4, value ->> 5, value ->> 6, value ->> 7,
+         value ->> 8, value ->> 9, value ->> 10
+  FROM json_each(new.notes);
+
+  -- Counts of their minute.
+  INSERT INTO tally (span_s, start_at, name, preset, label, count)
+  SELECT new.span_s, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+  FROM json_each(new.tallies) WHERE true
+  ON CONFLICT DO UPDATE SET count = count + excluded.count;
+
+END;
