@@ -111,7 +111,7 @@ class SqliteOutbox:
 
     async def hasten(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
         call = HastenCall(ad_account_id=ad_account_id, pending_by=pending_by, claimed_by=claimed_by, limit=limit)
-        changed = await self._writer.do(self._hasten, call, rows=limit)
+        changed = await self._writer.do(partial(hasten, call=call), rows=limit)
         self._watch.wake()
         return changed
 
