@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests import tools
 from tests.browser.history import write_history
@@ -27,6 +27,8 @@ ARGUMENTS = (
     "--no-first-run",
 )
 PASSWORD = "correct horse"
+
+expect.set_options(timeout=30_000)  # a busy machine is no fault of the page
 
 
 @pytest.fixture(scope="session")

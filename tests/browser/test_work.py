@@ -59,6 +59,7 @@ class TestTester:
         page = open_page(f"{busy.url}/console/tester?example=Checkout")
         page.get_by_label("Try a change").select_option(label="presets/lead.yaml")
         draft = page.get_by_label("Draft of presets/lead.yaml")
+        expect(draft).to_have_value(re.compile("name: Lead"))
         text = draft.input_value()
 
         draft.fill(text.replace('event = "Generate Lead"', 'event = "Checkout"'))
