@@ -64,7 +64,7 @@ def check_fields(
 
 
 def _names(own: Mapping[str, Any], fields: Mapping[str, FieldSpec], path: str) -> Iterator[Fault]:
-    """Yield unknown names, also inside objects and inside the shape of an `@arrayPath`."""
+    """Yield unknown names, also inside objects and inside the shapes of lists."""
     for name, value in own.items():
         spec = fields.get(name)
         if spec is None:
@@ -81,8 +81,11 @@ def _shapes(value: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _shapes(item, f"{path}/{index}")
-    elif isinstance(value, dict) and isinstance(pair := value.get("@arrayPath"), list) and len(pair) > 1:
-        yield from _shapes(pair[1], f"{path}/@arrayPath/1")
+    elif isinstance(value, dict):
+        for name in ("@arrayPath", "@each"):
+            pair = value.get(name)
+            if isinstance(pair, list) and len(pair) > 1:
+                yield from _shapes(pair[1], f"{path}/{name}/1")
 
 
 def _literals(value: Any) -> Iterator[str]:

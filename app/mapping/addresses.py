@@ -5,7 +5,9 @@ from typing import Any, Final
 from urllib.parse import unquote_plus
 
 from app.mapping.compiler import Compiler
-from app.mapping.nodes import MISSING, NOTHING, Call, Node
+from app.mapping.nodes import MISSING, NOTHING, TOLD, About, Call, Node, tell
+from app.values.candidates import PassedOver
+from app.values.placeholders import says_nothing
 
 MAX_ADDRESS_CHARACTERS: Final = 8_000
 
@@ -17,14 +19,17 @@ def build_query_parameter(compiler: Compiler, value: Any, at: str) -> Node:
         return NOTHING
     url = compiler.text_or_directive(options["url"], f"{at}/url")
     name = compiler.text(options["name"], f"{at}/name")
-    return Call(function=partial(_parameter, name or ""), operands=(url,), needs="all")
+    about = compiler.wanted.operand(why="an address is expected").about(url)
+    return Call(function=partial(_parameter, name or "", about), operands=(TOLD, url), needs="all")
 
 
-def _parameter(name: str, url: Any) -> Any:
+def _parameter(name: str, about: About, told: list[PassedOver], url: Any) -> Any:
     """Return the first value of the parameter that is not empty, decoded as forms are (`+` is a blank)."""
-    if not isinstance(url, str) or len(url) > MAX_ADDRESS_CHARACTERS:
+    if not isinstance(url, str) or says_nothing(url):
+        if url is not MISSING:
+            tell(told, about, url)
         return MISSING
-    if name not in url and "%" not in url:  # the common case, without taking the address apart
+    if (name not in url and "%" not in url) or len(url) > MAX_ADDRESS_CHARACTERS:  # nearly every address
         return MISSING
     before, _, query = url.partition("#")[0].partition("?")
     for pair in (query or before).split("&"):

@@ -72,19 +72,20 @@ def _of_list(combine: _Combine, about: About, told: list[PassedOver], values: An
 
 
 def _nothing(operands: Iterable[tuple[About, Any]], told: list[PassedOver]) -> Any:
-    """Return MISSING; the first operand that is no number is told unless it is missing, else the last.
+    """Return MISSING; operands that are no numbers are told, else the last.
 
     Numbers have no result where they are of several currencies, or too long to be exact.
     """
     last: tuple[About, Any] | None = None
+    all_numbers = True
     for about, value in operands:
         if value is MISSING:
             return MISSING
         if not _is_number(value):
             tell(told, about, value)
-            return MISSING
+            all_numbers = False
         last = about, value
-    if last is not None:
+    if last is not None and all_numbers:
         (field, place, _), value = last
         tell(told, (field, place, "it cannot be put together with the others"), value)
     return MISSING

@@ -35,6 +35,7 @@ DIRECTIVES: Final[Mapping[str, Builder]] = MappingProxyType(
         "@excludeWhenNull": objects.build_exclude_when_null,
         "@liquid": liquid.build_liquid,
         # Pinrelay's own.
+        "@each": lists.build_each,
         "@coalesce": conditions.build_coalesce,
         "@ifEquals": conditions.build_if_equals,
         "@ifContains": conditions.build_if_contains,

@@ -1,4 +1,4 @@
-"""Lists of the event: `@arrayPath` gives each item a new shape; `joined_members` makes one object of several."""
+"""Lists of the event: `@arrayPath` and our own `@each` give each item a new shape; `joined_members` joins objects."""
 
 from functools import partial
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 from app.mapping.bounds import is_within
 from app.mapping.compiler import Compiler, json_kind
 from app.mapping.generate import generate
-from app.mapping.nodes import MISSING, TOLD, Call, ListPath, Node, Path, Resolver, places_of
+from app.mapping.nodes import MISSING, NOTHING, TOLD, About, Call, ListPath, Node, Path, Resolver, places_of, tell
 from app.mapping.paths import path_node, without_prefix
 from app.values.candidates import PassedOver
+from app.values.placeholders import says_nothing
 
 
 def build_array_path(compiler: Compiler, value: Any, at: str) -> Node:
@@ -42,6 +43,33 @@ def _shaped(resolve: Resolver, told: list[PassedOver], root: Any) -> Any:
 def _shaped_within_bounds(resolve: Resolver, told: list[PassedOver], root: Any) -> Any:
     """Shape what another directive made, which can be larger than the event: nested shapes multiply."""
     return _shaped(resolve, told, root) if is_within(root) else MISSING
+
+
+def build_each(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@each: [path, shape]`: each object of a list in a new shape, and nothing else.
+
+    One object counts as a list of one. What is no object is passed over, and told.
+    """
+    if not isinstance(value, list) or len(value) != len(("path", "shape")):
+        return compiler.fault(at, f"should be a list of a path and a shape but it is {json_kind(value)}")
+    text = compiler.text(value[0], f"{at}/0")
+    root = NOTHING if text is None else path_node(compiler, without_prefix(text), f"{at}/0")
+    objects = compiler.wanted.operand(why="an object, or a list of them, is expected")
+    below = f"{', '.join(places_of(root))}[*]."
+    resolve = generate(compiler.compile(value[1], f"{at}/1", compiler.wanted.part(below)))
+    return Call(function=partial(_each, resolve, objects.about(root)), operands=(TOLD, root), needs="all")
+
+
+def _each(resolve: Resolver, about: About, told: list[PassedOver], root: Any) -> Any:
+    shaped = []
+    for item in root if isinstance(root, list) else (root,):
+        if isinstance(item, dict) and not says_nothing(item):
+            shaped.append(None if (value := resolve(item, told)) is MISSING else value)
+        elif item is not MISSING:
+            tell(told, about, item)
+    if not shaped and root == []:
+        tell(told, about, root)
+    return shaped or MISSING
 
 
 def joined_members(value: Any) -> Any:

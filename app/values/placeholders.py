@@ -21,7 +21,7 @@ _FIRST_OF_NO_IDS = FIRST_CHARACTERS | {first for word in _NO_IDS for first in (w
 def says_nothing(value: Any) -> bool:
     """Return whether a JSON value is null, an empty or blank text, a placeholder, or an empty object or list.
 
-    A list of nothing but such values says nothing either. False and 0 say something.
+    An object or list of nothing but such values says nothing either. False and 0 say something.
 
     >>> says_nothing(" "), says_nothing("NaN"), says_nothing("Nancy"), says_nothing([None, "n/a"]), says_nothing(0)
     (True, True, False, True, False)
@@ -33,7 +33,7 @@ def says_nothing(value: Any) -> bool:
         return not word or (len(word) <= _MAX_LENGTH and word.lower() in PLACEHOLDERS)
     if type(value) is list:
         return all(map(says_nothing, value))
-    return value is None or value == {}
+    return value is None or (type(value) is dict and all(map(says_nothing, value.values())))
 
 
 def says_something(value: Any) -> bool:

@@ -23,7 +23,7 @@ COALESCE = [
     ([None, "", [], "a"], "a"),
     ([0, "a"], 0),
     ([False, "a"], False),
-    ([{"b": None}, "a"], {"b": None}),
+    ([{"b": None}, {"b": [{}]}, {"b": 0}, "a"], {"b": 0}),
     ([" ", "undefined", "nAn", " (Not Set)\t", {}, [None, ["n/a", ""]], "a"], "a"),
     ([None, "", []], MISSING),
     ([], MISSING),

@@ -24,7 +24,7 @@ NOTHING: list[Any] = [
     [None],
     [" ", ["n/a"]],
 ]
-SOMETHING: list[Any] = [0, False, 0.0, True, "0", "-", "Nancy", "n", "nullable", {"a": None}, [None, 0], [{"a": 1}]]
+SOMETHING: list[Any] = [0, False, 0.0, True, "0", "-", "Nancy", "n", "nullable", {"a": 0}, [None, 0], [{"a": 1}]]
 
 
 @pytest.mark.parametrize("value", NOTHING, ids=repr)
