@@ -17,10 +17,10 @@ SMALL = {"backlog", "shared", "probe", "schema_version", "delivery_id", "note_id
 #: Asked by moves only, which take their time: whether there is anything at all, and what is summed of all counts.
 ONCE = {"holds_anything", "carry_counts_out"}
 JSON = ("rows", "tallies", "deliveries", "spans", "keys", "notes")
-MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at")
+MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
 SECONDS = ("max_wait_s", "lease_s", "window_s", "ledger_s")
 NUMBERS = ("limit", "slot", "floor", "revision", "count", "version", "size", "max_backlog", "max_bytes")
-MORE_NUMBERS = ("step_s", "start", "end", "delivery", "note", "after_0", "after_1")
+MORE_NUMBERS = ("after_id", "step_s", "start", "end", "delivery", "note", "after_0", "after_1")
 TEXTS = ("ad_account_id", "claim", "claim_after_loss", "lease_lost", "reason", "preset", "message_id", "key", "prefix")
 MORE_TEXTS = ("value", "process", "after_2", "after_3", "after_4")
 EVERYTHING: dict[str, Any] = {
@@ -31,6 +31,7 @@ EVERYTHING: dict[str, Any] = {
     **dict.fromkeys((*TEXTS, *MORE_TEXTS), "text"),
     "without_presets": ["text"],
     "digests": ["text"],
+    "take_over": True,
     "before": 10**9,
     "ids": [1],
     "payloads": b"",
