@@ -14,6 +14,7 @@ from app.destination.opt_outs import KnownState
 from app.destination.place_names import country_code
 from app.destination.reading import flattened, text_of
 from app.destination.warnings import kind, left_out
+from app.values.blocks import Blocks
 
 NAMES = ("first_name", "last_name")
 ADDRESS = ("city", "state", "zip", "country")
@@ -55,17 +56,10 @@ class OfPerson(NamedTuple):
 
 
 def blocks_of(given: Any) -> list[PersonBlock]:
-    """Return the blocks as a mapping gives them, without what is none."""
-    blocks = []
-    for block in given if type(given) is list else ():
-        values = block.get("values") if type(block) is dict else None
-        if type(values) is dict and all(map(_are_pairs, values.values())):
-            blocks.append(PersonBlock(str(block.get("place", "")), block.get("is_recipient") is True, values))
-    return blocks
-
-
-def _are_pairs(values: Any) -> bool:
-    return type(values) is list and all(type(each) is list and len(each) == len(("key", "value")) for each in values)
+    """Return the blocks as `@blocks` of a mapping gives them; none where anything else was given."""
+    if type(given) is not Blocks:
+        return []
+    return [PersonBlock(block["place"], block["is_recipient"], block["values"]) for block in given]
 
 
 class People:
@@ -88,7 +82,8 @@ class People:
         found = self._first_of(blocks, names, _NAMES, sent, lambda _: None, notes)
         who = {**sent, **found}
         address = [field for field in ADDRESS if field in wanted]
-        nearby = country or self._any_country(blocks, who)
+        names_country = country is None and any("country" in block.values for block in blocks)
+        nearby = self._any_country(blocks, who) if names_country else country
         found |= self._first_of(
             blocks, address, frozenset(address), who, lambda block: country or _country(block) or nearby, notes
         )
@@ -158,6 +153,10 @@ class People:
         problems: list[str] = []
         way = self._ways[field]
         for key, value in block.values[field]:
+            if type(value) is str and value.isascii():  # nearly every value
+                digest, note = way(value, country)
+                if digest is not None and not note:
+                    return (digest,), problems
             digests: dict[str, None] = {}
             for item in flattened(value):
                 text = text_of(item)

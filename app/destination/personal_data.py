@@ -1,5 +1,6 @@
 """Personal data that hides in a finished event: taken out of its address and search, and of its texts."""
 
+import re
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ FREE_TEXTS: Final = frozenset(
 )
 #: Shorter runs of digits are anything.
 _MIN_PHONE_DIGITS = 7
+_AS_MANY_DIGITS = re.compile(rf"\d(?:\D*\d){{{_MIN_PHONE_DIGITS - 1}}}")
 _TAKEN_OUT = "personal data taken out"
 
 
@@ -74,7 +76,7 @@ def _holders(event: dict[str, Any], custom_data: dict[str, Any]) -> Iterator[tup
 
 
 def _may_hold_phone(text: Any) -> bool:
-    return isinstance(text, str) and sum(map(str.isdecimal, text)) >= _MIN_PHONE_DIGITS
+    return isinstance(text, str) and _AS_MANY_DIGITS.search(text) is not None
 
 
 def _digits_of(phone: Any) -> list[str]:

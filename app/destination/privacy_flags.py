@@ -26,7 +26,7 @@ def careful_flag(no: bool) -> Reader:  # noqa: FBT001 - it is the value that is 
     def read(value: Any) -> Reading:
         if type(value) is list and len(value) == 1 and type(value[0]) is bool:  # nearly every flag
             return value[0], NO_NOTES
-        given = list(said(value))
+        given = said(value)
         flags = set(map(read_flag, given))
         if None in flags:
             return no, (f": {kind(value)} cannot be read, {str(no).lower()} is sent to be careful",)

@@ -103,7 +103,9 @@ class UserDataReader:
         members = given
         if blocks:  # whose they are hangs on the e-mail address and the names
             self._read({name: given[name] for name in _WHO if name in given}, None, candidates, sent, notes)
-            members = {name: value for name, value in given.items() if name not in _WHO}
+            members = dict(given)
+            for name in _WHO:
+                members.pop(name, None)
             taken = self._people.take(blocks, given.get(FROM_BLOCKS, ()), sent, country)
             sent |= taken.sent
             notes += taken.notes

@@ -12,6 +12,7 @@ from app.mapping.compiler import Compiler, json_kind, pointer
 from app.mapping.lists import joined_members
 from app.mapping.nodes import MISSING, NOTHING, Call, Node, Path
 from app.mapping.paths import path_node, without_prefix
+from app.values.blocks import Blocks
 from app.values.placeholders import says_nothing
 
 _OPTIONS = ("members", "beside", "within", "places", "recipients")
@@ -70,7 +71,8 @@ def build_blocks(compiler: Compiler, value: Any, at: str) -> Node:
                 places.append(_Place(node.text, node.keys, key == "recipients", spellings, _spellings(beside), within))
     roots = _roots(places)
     paths = tuple(Path(text=".".join(root.keys), keys=root.keys, hands_on=False) for root in roots)
-    return Call(function=partial(_blocks, tuple(roots)), operands=paths, needs="any")
+    needed = tuple((root.keys, root.wanted) for root in roots)
+    return Call(function=partial(_blocks, tuple(roots)), operands=paths, needs_members=needed)
 
 
 def _place(compiler: Compiler, item: Any, at: str) -> tuple[Node, dict[str, list[str]]]:
@@ -128,13 +130,10 @@ def _blocks(roots: tuple[_Branch, ...], *objects: Any) -> Any:
     """Read the blocks in the objects at the roots; MISSING where there is none."""
     found: list[tuple[int, dict[str, Any]]] = []
     for root, given in zip(roots, objects, strict=True):
-        # Most objects hold none of it, which is asked before anything is called.
-        if given.__class__ is list or (given.__class__ is dict and not root.wanted.isdisjoint(given)):
+        if given.__class__ is dict:
             _gather(root, given, found)
-    if not found:
-        return MISSING
     found.sort(key=itemgetter(0))
-    return [block for _, block in found]
+    return Blocks(block for _, block in found) or MISSING
 
 
 def _gather(branch: _Branch, given: Any, found: list[tuple[int, dict[str, Any]]]) -> None:

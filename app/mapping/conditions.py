@@ -139,4 +139,4 @@ def _are_all(is_yes: Callable[[Any], bool], value: Any) -> bool:
 
 
 def _is_said(value: Any) -> bool:
-    return type(value) is bool or (value is not MISSING and next(said(value), None) is not None)
+    return type(value) is bool or (value is not MISSING and bool(said(value)))

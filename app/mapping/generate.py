@@ -162,7 +162,7 @@ class _Function:
                 return f"({call} if {may_be} else MISSING)" if may_be else call
         return "told" if node is TOLD else f"{self._bound(generate(node))}(event, told)"
 
-    def _may_be(self, node: Node) -> str:
+    def _may_be(self, node: Node) -> str:  # noqa: PLR0911 - one line a kind of node
         """Write a question that is false where a node gives MISSING; "" where it is not worth asking.
 
         Most of what a default mapping computes is computed of what is not there.
@@ -173,6 +173,9 @@ class _Function:
                 return f"{key!r} in {parent}" if hands_on else f"({parent} and {key!r} in {parent})"
             case ListPath(under=under):
                 return f"{self._parent(under)} is not EMPTY"
+            case Call(needs_members=(_, *_) as needed):
+                parts = [f"not {self._bound(names.isdisjoint)}({self._parent(keys)})" for keys, names in needed]
+                return f"({' or '.join(parts)})"
             case Choice(options=nodes) | Call(operands=nodes, needs="any"):
                 asked = [self._may_be(each) for each in nodes]
                 return f"({' or '.join(asked)})" if all(asked) else ""

@@ -4,6 +4,7 @@ Source of the rules: ECMAScript, sections Number::toString and Array.prototype.t
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any, Final
 
 from app.mapping.nodes import MISSING
@@ -28,6 +29,10 @@ class NotAnObject:
     def __contains__(self, key: str) -> bool:
         """Return whether there is such a member."""
         return member(self._value, key) is not MISSING
+
+    def __iter__(self) -> Iterator[str]:
+        """Return no members: those that a list or text has are not asked for by their names."""
+        return iter(())
 
     def __getitem__(self, key: str) -> Any:
         """Return a member that is there."""

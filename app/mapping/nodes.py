@@ -123,6 +123,8 @@ class Call:
     operands: tuple["Node", ...]
     #: "all": MISSING results where any operand is MISSING, "any": where all are. Else the function must be asked.
     needs: Literal["all", "any", "nothing"] = "nothing"
+    #: Instead of `needs`: at these keys must be an object that has any of these members.
+    needs_members: tuple[tuple[tuple[str, ...], frozenset[str]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

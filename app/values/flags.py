@@ -1,6 +1,5 @@
 """Yes or no, as sources write it: one rule for the mapping's questions and for what is sent."""
 
-from collections.abc import Iterator
 from typing import Any
 
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -33,16 +32,20 @@ def flag_is_given(value: Any) -> bool:
     return value is not None and not (type(value) is str and not value.strip())
 
 
-def said(value: Any) -> Iterator[Any]:
-    """Yield what each of several places says of a privacy flag; null, empty and blank texts are passed over.
+def said(value: Any) -> list[Any]:
+    """Return what each of several places says of a privacy flag, without null, empty and blank texts.
 
-    A list of one is its item; one of nothing at all is yielded, since it was given and cannot be read.
+    A list of one is its item; one of nothing at all is returned, since it was given and cannot be read.
 
-    >>> list(said([None, [False], " ", "undefined"])), list(said([])), list(said(None))
+    >>> said([None, [False], " ", "undefined"]), said([]), said(None)
     ([False, 'undefined'], [[]], [])
     """
-    if type(value) is list and value:
-        for item in value:
-            yield from said(item)
-    elif flag_is_given(value):
-        yield value
+    if type(value) is not list or not value:
+        return [value] if flag_is_given(value) else []
+    given = []
+    for item in value:
+        if type(item) is list:
+            given += said(item)
+        elif flag_is_given(item):
+            given.append(item)
+    return given

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.values.blocks import Blocks
 from tests.destination.builders import a_conversion
 from tests.destination.test_conversion_event import build
 
@@ -35,7 +36,7 @@ def built(
 ) -> tuple[Any, Any, Any]:
     """Return `opt_out`, `opt_out_type` and the warnings of an event of a person with an e-mail address."""
     person = {"email": "a@b.co"} | user_data
-    event, warnings = build(a_conversion(user_data=person, person_blocks=list(blocks), **fields), **rules)
+    event, warnings = build(a_conversion(user_data=person, person_blocks=Blocks(blocks), **fields), **rules)
     return event.get("opt_out"), event.get("custom_data", {}).get("opt_out_type"), warnings
 
 

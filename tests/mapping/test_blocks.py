@@ -57,10 +57,11 @@ def found(event: dict[str, Any], **options: Any) -> Any:
         ("a member of another place", {"properties": {"name": "Walnut stool"}}, []),
         (
             "several people",
-            {"properties": [{"state": "CA"}, {"state": "NV"}]},
-            [("properties", {"state": [["state", ["CA", "NV"]]]})],
+            {"properties": {"shipping": [{"state": "CA"}, {"state": "NV"}]}},
+            [("to properties.shipping", {"state": [["state", ["CA", "NV"]]]})],
         ),
         ("what is no object", {"properties": "state", "traits": 5}, []),
+        ("a list of objects where one is expected", {"properties": [{"state": "CA"}]}, []),
         ("an address that is none", {"properties": {"address": "1 Main St"}}, []),
         ("false, as PHP writes nothing", {"properties": False}, []),
         ("nothing", {}, []),
