@@ -14,7 +14,7 @@ from app.destination.opt_outs import KnownState
 from app.destination.place_names import country_code
 from app.destination.reading import flattened, text_of
 from app.destination.warnings import kind, left_out
-from app.values.blocks import Blocks
+from app.values.read_blocks import Blocks
 
 NAMES = ("first_name", "last_name")
 ADDRESS = ("city", "state", "zip", "country")
