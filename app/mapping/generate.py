@@ -21,7 +21,9 @@ becomes
 Most members that a mapping asks for are not there, and `in` says so in half the time of `.get`.
 """
 
+from functools import lru_cache
 from itertools import groupby
+from types import CodeType
 from typing import Any, Final
 
 from app.mapping.javascript import NotAnObject
@@ -56,6 +58,12 @@ def generate(node: Node) -> Resolver:
     return _Function().build(node)
 
 
+@lru_cache(maxsize=64)
+def _code(text: str) -> CodeType:
+    """Compile a text. The presets share most of theirs, and this takes longer than all else that compiles a mapping."""
+    return compile(text, "<mapping>", "exec")
+
+
 class _Function:
     """The text of one function in the making."""
 
@@ -76,7 +84,7 @@ class _Function:
     def build(self, node: Node) -> Resolver:
         result = self._object(node) if isinstance(node, Object) else self._expression(node)
         lines = ["def resolve(event, told):", *self._head, *self._body, f" return {result}"]
-        exec("\n".join(lines), self._names)  # noqa: S102 - the text is made above, of our names and of `repr`
+        exec(_code("\n".join(lines)), self._names)  # noqa: S102 - the text is made above, of our names and of `repr`
         resolver: Resolver = self._names["resolve"]
         return resolver
 
@@ -113,8 +121,10 @@ class _Function:
             put = f"{name}[{key!r}] ="
             if isinstance(value, Object):
                 self._body.append(f" {put} {self._object(value)}")
-            elif isinstance(value, List) or (isinstance(value, Constant) and value.value is not MISSING):
+            elif isinstance(value, List):
                 self._body.append(f" {put} {self._expression(value)}")
+            elif isinstance(value, Constant) and value.value is not MISSING:
+                self._body.append(f" {put} {self._bound(value.value)}")  # bound: most presets differ in it alone
             elif isinstance(value, Path) and value.keys and value.hands_on:
                 parent = self._parent(value.keys[:-1])
                 self._body.append(f" if {value.keys[-1]!r} in {parent}: {put} {parent}[{value.keys[-1]!r}]")
