@@ -115,7 +115,8 @@ def test_every_attempt_has_its_span_and_workers_trace_too(
         return sorted(each.attributes["pinrelay.outcome"] for each in collector.spans(DELIVERY))
 
     until(lambda: outcomes() == ["delivered", "retry", "retry"], 30, "three attempts in the trace")
-    assert sorted(each.attributes["pinrelay.attempt"] for each in collector.spans(DELIVERY)) == [1, 2, 3]
+    numbers = [each.attributes["pinrelay.attempt"] for each in collector.spans(DELIVERY)]
+    assert numbers == [1, 1, 1]  # a call that Pinterest did not judge uses up no attempt
     assert {each.trace_id for each in collector.spans(DELIVERY)} == {TRACE_ID}
 
 
