@@ -12,8 +12,7 @@ becomes
         if e1.__class__ is not dict: e1 = NotAnObject(e1)
         e2 = e1['properties'] if 'properties' in e1 else EMPTY
         if e2.__class__ is not dict: e2 = NotAnObject(e2)
-        e3 = (the same for 'traits')
-        o4 = {}
+        ...
         if e2 and ('email' in e2 and (<v5 := e2['email'] is usable> or tell(told, c6, v5))): o4['email'] = v5
         elif e3 and (...): o4['email'] = v7
         return o4
@@ -21,9 +20,8 @@ becomes
 Most members that a mapping asks for are not there, and `in` says so in half the time of `.get`.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby
-from types import CodeType
 from typing import Any, Final
 
 from app.mapping.javascript import NotAnObject
@@ -51,17 +49,13 @@ _EMPTY: Final[dict[str, Any]] = {}
 _SMALL: Final = 2**53
 #: Deeper expressions become functions of their own: Python's parser has a limit.
 _MAX_NESTING: Final = 8
+#: The presets share most of their texts, and to compile one takes longer than all else.
+_code: Final = lru_cache(64)(partial(compile, filename="<mapping>", mode="exec"))
 
 
 def generate(node: Node) -> Resolver:
     """Return the function that resolves `node` for an event."""
     return _Function().build(node)
-
-
-@lru_cache(maxsize=64)
-def _code(text: str) -> CodeType:
-    """Compile a text. The presets share most of theirs, and this takes longer than all else that compiles a mapping."""
-    return compile(text, "<mapping>", "exec")
 
 
 class _Function:
