@@ -117,7 +117,9 @@ class Settings(BaseSettings):
 
     # Outbox
     outbox_url: str = Field(
-        "sqlite:///data/pinrelay.db", description="`sqlite:///FILE` or `postgresql://HOST/DATABASE`"
+        "sqlite:///data/pinrelay.db",
+        description="`sqlite:///FILE` or `postgresql://HOST/DATABASE`",
+        repr=False,  # a password may stand in it
     )
     outbox_max_backlog: int = Field(5_000_000, ge=1, description="unsettled deliveries; beyond: 503")
     dedup_window_hours: float | None = Field(

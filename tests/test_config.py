@@ -99,3 +99,4 @@ def test_secrets_mask_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, **LIVE, WRITE_KEYS="shop:write-key-1")
     assert "token-5f0d" not in repr(load_settings())
     assert "write-key-1" not in repr(load_settings())
+    assert "s3cret" not in repr(load_settings(outbox_url="postgresql://pinrelay:s3cret@db/pinrelay"))
