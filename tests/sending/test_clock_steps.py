@@ -173,4 +173,5 @@ async def test_of_two_that_notice_at_once_one_tells_and_both_are_kept(stage: Sta
 
     known = await CLOCK_JUMPS.read(stage.outbox)
     assert known is not None
-    assert [round((jump.after - jump.before) / HOUR) for jump in known.jumps] == [1, 1, 1, 2]
+    # which of the two writes the last pair first is chance
+    assert sorted(round((jump.after - jump.before) / HOUR) for jump in known.jumps) == [1, 1, 1, 2]
