@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import orjson
 import pytest
 
 from app import assemble
+from app.catalog import load_catalog
 from app.cli import cli
 from app.config import Settings
 from tests import assembled
@@ -113,6 +115,19 @@ def test_a_preset_of_the_cookbook_gives_what_it_says(preset: str, event: str, re
     given = json.loads(event) | {"timestamp": int(now)}
     ((_, sent),) = pipeline.map_event(orjson.dumps(given), now)
     assert_within(json.loads(result), json.loads(sent))
+
+
+def test_the_cookbooks_commands_switch_on_what_they_name(tmp_path: Path) -> None:
+    (script,) = (
+        block for block in re.findall(r"^```sh\n(.*?)^```$", COOKBOOK, re.MULTILINE | re.DOTALL) if "sed" in block
+    )
+    (tmp_path / "presets").symlink_to(ROOT / "presets")
+    named = [f"ga4_{event}.yaml" for event in re.findall(r"for event in (.*?);", script)[0].split()]
+
+    subprocess.run(["sh", "-euc", script.replace("pinrelay check", "")], cwd=tmp_path, check=True, timeout=20)
+
+    catalog = load_catalog([tmp_path / "presets", tmp_path / "my-presets"], [ROOT / "mappings"])
+    assert [Path(preset.file).name for preset in catalog.enabled if preset.name.startswith("GA4")] == sorted(named)
 
 
 def assert_within(shown: Any, sent: Any) -> None:

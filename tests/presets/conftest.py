@@ -8,6 +8,7 @@ import pytest
 
 from app.catalog import Catalog
 from app.catalog.compile import compile_catalog
+from app.catalog.folders import read_texts
 from app.destination import ConversionRules, ReportConversionEvent, report_conversion_event
 from tests.assembled import shipped_catalog
 from tests.process import ROOT
@@ -19,6 +20,13 @@ Make = Callable[..., dict[str, Any]]
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
     return shipped_catalog()
+
+
+@pytest.fixture(scope="session")
+def all_on() -> Catalog:
+    """The shipped catalog with the presets switched on that come switched off."""
+    presets, mappings = read_texts([ROOT / "presets"], [MAPPINGS])
+    return compile_catalog({file: text.replace("\nenabled: false\n", "\n") for file, text in presets.items()}, mappings)
 
 
 @pytest.fixture(scope="session")

@@ -53,6 +53,21 @@ SENT_AS = {
     "Application Opened (Android)": ("app_open", "app_android"),
     "Video Playback Completed": ("watch_video", "web"),
 }
+#: Those that come switched off: preset -> GA4's event, event_name, value that its example is sent with.
+SWITCHED_OFF = {
+    "GA4 Page View": ("page_view", "page_visit", None),
+    "GA4 View Item List": ("view_item_list", "view_category", None),
+    "GA4 View Item": ("view_item", "view_content", "189.5"),
+    "GA4 Search": ("search", "search", None),
+    "GA4 Add to Wishlist": ("add_to_wishlist", "add_to_wishlist", "189.5"),
+    "GA4 Add to Cart": ("add_to_cart", "add_to_cart", "379"),
+    "GA4 Begin Checkout": ("begin_checkout", "initiate_checkout", "399"),
+    "GA4 Add Payment Info": ("add_payment_info", "add_payment_info", "399"),
+    "GA4 Purchase": ("purchase", "checkout", "399"),
+    "GA4 Sign Up": ("sign_up", "signup", None),
+    "GA4 Generate Lead": ("generate_lead", "lead", "25"),
+}
+SENT_AS |= {preset: (sends, "web") for preset, (_, sends, _) in SWITCHED_OFF.items()}
 
 every_preset = pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 
@@ -73,16 +88,41 @@ def test_the_eight_have_exactly_their_triggers(name: str, trigger: str) -> None:
     assert subscribe in (Path(PRESETS[name].file)).read_text(encoding="utf-8")
 
 
-def test_all_presets_are_there_and_on() -> None:
+def test_all_presets_are_there_and_on_but_those_of_ga4s_names() -> None:
     assert set(PRESETS) == set(SENT_AS)
-    assert all(preset.enabled for preset in PRESETS.values())
+    assert {preset.name for preset in PRESETS.values() if not preset.enabled} == set(SWITCHED_OFF)
+
+
+@pytest.mark.parametrize("name", SWITCHED_OFF)
+def test_a_preset_that_comes_switched_off_takes_nothing(name: str, catalog: Catalog) -> None:
+    event = example(PRESETS[name])
+
+    (line,) = pipeline(catalog).preview(event, now=time_of(event))
+
+    assert (line.preset, line.exit) == (None, Exit.UNMATCHED)
+
+
+@pytest.mark.parametrize(("name", "expected"), SWITCHED_OFF.items(), ids=SWITCHED_OFF)
+def test_an_event_of_ga4_is_sent_with_its_items_and_its_value(
+    name: str, expected: tuple[str, str, str | None], all_on: Catalog
+) -> None:
+    event = example(PRESETS[name])
+
+    (line,) = pipeline(all_on).preview(event, now=time_of(event))
+
+    assert line.event
+    custom_data = line.event.get("custom_data", {})
+    items = event["properties"].get("items", [])
+    assert (event["event"], line.event["event_name"], custom_data.get("value")) == expected
+    assert custom_data.get("content_ids", []) == [item["item_id"] for item in items]
+    assert [each["item_name"] for each in custom_data.get("contents", [])] == [item["item_name"] for item in items]
 
 
 @every_preset
-def test_the_example_is_taken_by_its_preset_alone_and_sent_without_a_warning(preset: Preset, catalog: Catalog) -> None:
+def test_the_example_is_taken_by_its_preset_alone_and_sent_without_a_warning(preset: Preset, all_on: Catalog) -> None:
     event = example(preset)
 
-    (line,) = pipeline(catalog).preview(event, now=time_of(event))
+    (line,) = pipeline(all_on).preview(event, now=time_of(event))
 
     assert (line.preset, line.exit, line.warnings) == (preset.name, Exit.ENQUEUED, ())
     assert line.event is not None
@@ -91,10 +131,10 @@ def test_the_example_is_taken_by_its_preset_alone_and_sent_without_a_warning(pre
 
 @every_preset
 def test_the_example_is_sent_as_pinterests_schema_wants_it(
-    preset: Preset, catalog: Catalog, shared_folder: Path
+    preset: Preset, all_on: Catalog, shared_folder: Path
 ) -> None:
     event = example(preset)
-    ((_, sent),) = pipeline(catalog).map_event(orjson.dumps(event), time_of(event))
+    ((_, sent),) = pipeline(all_on).map_event(orjson.dumps(event), time_of(event))
 
     assert event_judge(shared_folder)(orjson.loads(sent)) == []
 
@@ -109,7 +149,7 @@ def test_realistic_events_are_sent_as_pinterests_schema_wants_them(catalog: Cata
     assert [fault for event in sent for fault in judge(event)] == []
 
 
-def test_no_event_is_sent_twice_under_one_name(catalog: Catalog) -> None:
+def test_no_event_is_sent_twice_under_one_name(all_on: Catalog) -> None:
     examples = [example(preset) for preset in PRESETS.values()]
     on_a_phone = [
         event | {"context": event.get("context", {}) | {"device": {"type": kind}, "os": {"name": system}}}
@@ -117,7 +157,7 @@ def test_no_event_is_sent_twice_under_one_name(catalog: Catalog) -> None:
         for kind, system in (("ios", "iOS"), ("ios", "iPadOS"), ("android", "Android"))
     ]
     for event in [*examples, *on_a_phone, *EVENTS]:
-        names = [preset.fields["event_name"] for preset in catalog.enabled if preset.trigger.matches(event)]
+        names = [preset.fields["event_name"] for preset in all_on.enabled if preset.trigger.matches(event)]
         assert len(names) == len(set(names)), event["messageId"]
 
 

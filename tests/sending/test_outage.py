@@ -57,7 +57,7 @@ async def pass_hours(stage: Stage, clock: Time, hours: float, *, steps: int) -> 
 
 
 async def well_again(stage: Stage, clock: Time) -> None:
-    """Let Pinterest take everything, and time pass: the longest pause, and another where a call was under way till now."""
+    """Let Pinterest take everything, and time pass: the longest pause, and one more where a call was under way."""
     await stage.script()
     made = len(stage.calls)
     clock.pass_(630)
