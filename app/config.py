@@ -73,7 +73,6 @@ class Settings(BaseSettings):
     webhook_shared_secrets: Secrets = Field((), max_length=2, description="Segment's X-Signature; two while rotating")
     webhook_header: SecretStr | None = Field(None, description="`Name: value` that each webhook request must carry")
     write_keys: Secrets = Field((), description="`name:key` of each SDK source; remove one to revoke it")
-
     write_key_limits: Texts = Field((), description="`name:events:bytes` a minute by write key; beyond: 429")
 
     # Bounds of requests
@@ -122,6 +121,7 @@ class Settings(BaseSettings):
         repr=False,  # a password may stand in it
     )
     outbox_max_backlog: int = Field(5_000_000, ge=1, description="unsettled deliveries; beyond: 503")
+    outbox_max_backlog_bytes: int = Field(10_000_000_000, ge=1, description="of their payloads; beyond: 503")
     dedup_window_hours: float | None = Field(
         None, gt=0, description="how long an event is remembered; without: MAX_EVENT_AGE_DAYS (168 hours)"
     )

@@ -110,7 +110,7 @@ class Coordination:
     def _is_due(self, revision: int, now: float) -> bool:
         """Whether this wish is new, or was tried long enough ago."""
         tried_revision, tried_at = self._tried
-        if revision == tried_revision and now - tried_at < TRY_AGAIN_S:
+        if revision == tried_revision and 0 <= now - tried_at < TRY_AGAIN_S:  # below 0: the clock was set back
             return False
         self._tried = revision, now
         return True

@@ -137,6 +137,9 @@ def _gauges(backlog: Backlog | None, blocked: str, states: Mapping[str, float | 
     for state, count in (("pending", backlog.pending), ("claimed", backlog.claimed), ("dead", backlog.dead)):
         waiting.add_metric([state], count)
     yield waiting
+    size = GaugeMetricFamily("pinrelay_backlog_bytes", "Payloads of the deliveries that wait.")
+    size.add_metric([], backlog.size_bytes)
+    yield size
     age = GaugeMetricFamily("pinrelay_backlog_oldest_age_seconds", "Age of the oldest delivery that waits.")
     age.add_metric([], 0 if backlog.oldest_at is None else max(0.0, now - backlog.oldest_at))
     yield age

@@ -47,6 +47,7 @@ def outbox_rules(settings: Settings) -> OutboxRules:
         ledger_s=settings.ledger_days * _DAY_S,
         payload_s=settings.payload_days * _DAY_S,
         max_backlog=settings.outbox_max_backlog,
+        max_backlog_bytes=settings.outbox_max_backlog_bytes,
     )
 
 

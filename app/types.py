@@ -326,13 +326,15 @@ class Backlog:
     pending: int = 0
     claimed: int = 0
     dead: int = 0
+    #: Of the payloads of what is pending or claimed.
+    size_bytes: int = 0
     #: When the oldest unsettled delivery was enqueued; None where none waits.
     oldest_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """A small JSON value that every process must know (switches, generation, blocked state, rate)."""
+    """A small JSON value that every process must know (switches, generation, the trouble with Pinterest, rate)."""
 
     value: Any
     #: Grows with every write; give it to `put_shared` to write only if nobody else did.

@@ -155,6 +155,17 @@ async def test_a_process_whose_files_lag_tries_again_only_now_and_then(outbox: O
     assert {each.process_id: each.generation for each in await behind.processes(now=11.0)} == {"b": "old"}
 
 
+async def test_a_clock_that_was_set_back_does_not_keep_a_process_from_trying_again(outbox: Outbox) -> None:
+    ahead, behind_files = Files("new"), Files("old")
+    await process(outbox, "a", ahead).reload(now=0.0)
+    behind = process(outbox, "b", behind_files)
+
+    for now in (90_000.0, 5.0, 6.0):
+        await behind.refresh(now=now)
+
+    assert behind_files.reads == 2
+
+
 async def test_a_starting_process_announces_its_catalog(outbox: Outbox) -> None:
     other = process(outbox, "b", files := Files("new"))
     starting = process(outbox, "a", Files())

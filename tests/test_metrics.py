@@ -58,9 +58,10 @@ def test_requests_calls_and_refusals_are_observed() -> None:
 
 
 def test_the_backlog_and_the_blocked_state_are_read_when_asked_for() -> None:
-    found = samples(Metrics().render(Backlog(pending=2, dead=1, oldest_at=40.0), "refused", now=100.0))
+    found = samples(Metrics().render(Backlog(pending=2, dead=1, size_bytes=700, oldest_at=40.0), "refused", now=100.0))
     assert found["pinrelay_outbox_up[]"] == 1
     assert found["pinrelay_backlog_deliveries[('state', 'pending')]"] == 2
+    assert found["pinrelay_backlog_bytes[]"] == 700
     assert found["pinrelay_backlog_oldest_age_seconds[]"] == 60
     assert found["pinrelay_destination_blocked[('reason', 'refused')]"] == 1
 

@@ -139,7 +139,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Refresh every second until interrupted.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show backlog, blocked state, and what was received and sent in the last ten minutes.
+    """Show the backlog, how delivery stands, and what was received and sent in the last ten minutes.
 
     Example: pinrelay status --watch
     """
@@ -186,6 +186,7 @@ async def _facts(outbox: Outbox) -> dict[str, Any]:
         "pending": backlog.pending,
         "claimed": backlog.claimed,
         "dead": backlog.dead,
+        "waiting_bytes": backlog.size_bytes,
         "oldest_age_s": 0 if backlog.oldest_at is None else round(max(0.0, now - backlog.oldest_at)),
         "blocked": next((standing.words for standing in found if standing.state == "blocked"), ""),
         "state": found[0].state if found else "sending",

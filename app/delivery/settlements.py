@@ -1,7 +1,7 @@
 """From what became of a send to what is recorded of it."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from app.delivery.policy import DeliveryPolicy
 from app.delivery.retry import Dead, Due, Moment, clamped, decide, given_up_for_age
@@ -23,9 +23,12 @@ from app.types import (
 _EXITS = {Delivered: Exit.DELIVERED, Retry: Exit.RETRY, Rejected: Exit.REJECTED, Blocked: Exit.BLOCKED}
 
 
-def settle(claimed: Claimed, outcome: Outcome, policy: DeliveryPolicy, moment: Moment) -> Settlement:
+def settle(
+    claimed: Claimed, outcome: Outcome, policy: DeliveryPolicy, moment_of: Callable[[Claimed], Moment]
+) -> Settlement:
     """Decide the next state. A Retry that is not worth another attempt becomes a Rejected that says why.
 
+    `moment_of` returns what the decision depends on beside these; it is asked only of what waits for another time.
     The attempt is given back where nothing was tried or no event was judged.
     """
     match outcome:
@@ -34,11 +37,14 @@ def settle(claimed: Claimed, outcome: Outcome, policy: DeliveryPolicy, moment: M
         case Rejected():
             return Settlement(claimed=claimed, outcome=outcome, state=State.DEAD)
         case Blocked():
-            return Settlement(claimed=claimed, outcome=outcome, state=State.PENDING, due_at=moment.now, give_back=True)
+            return Settlement(
+                claimed=claimed, outcome=outcome, state=State.PENDING, due_at=moment_of(claimed).now, give_back=True
+            )
         case Retry(tried=False):
-            due_at = moment.now + clamped(outcome.retry_after_s or 0, policy)
+            due_at = moment_of(claimed).now + clamped(outcome.retry_after_s or 0, policy)
             return Settlement(claimed=claimed, outcome=outcome, state=State.PENDING, due_at=due_at, give_back=True)
         case _:  # a Retry that was tried
+            moment = moment_of(claimed)
             decision = decide(claimed, outcome, policy, moment)
             if isinstance(decision, Dead):
                 dead = Rejected(reason=decision.reason, status=outcome.status)

@@ -19,5 +19,7 @@ class OutboxRules:
     payload_s: float
     #: How many deliveries may wait (pending or claimed) before new ones are turned away.
     max_backlog: int
+    #: Of how many bytes their payloads may be, likewise.
+    max_backlog_bytes: int
     #: Each source has order ids of its own; else one id of an ad account is one order.
     orders_by_source: bool = False

@@ -1,6 +1,7 @@
 """What is told in the same words by either engine: why a delivery, or a whole request, is not stored."""
 
 from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from app.errors import OutboxUnavailable
 from app.outbox.outbox_rules import OutboxRules
@@ -39,10 +40,27 @@ def duplicate_note(delivery: NewDelivery, reason: str) -> Note:
     )
 
 
-def backlog_full(rules: OutboxRules) -> OutboxUnavailable:
-    """Say that nothing more is taken in until deliveries leave."""
-    message = (
-        f"The outbox is full: {rules.max_backlog:,} deliveries wait (OUTBOX_MAX_BACKLOG). "
-        "See why they are not delivered, or raise the limit."
-    )
+class Load(NamedTuple):
+    """What waits, or is to be stored."""
+
+    deliveries: int
+    #: Of their payloads.
+    size_bytes: int
+
+
+#: What must still fit where nothing in particular is to be stored.
+_ANYTHING: Final = Load(1, 1)
+
+
+def backlog_full(rules: OutboxRules, waiting: Load, more: Load = _ANYTHING) -> OutboxUnavailable | None:
+    """Return the error that says that no more is taken in until deliveries leave; None where there is room for it."""
+    if not more.deliveries:
+        return None
+    if waiting.deliveries + more.deliveries > rules.max_backlog:
+        full = f"{waiting.deliveries:,} deliveries wait, of {rules.max_backlog:,} that may (OUTBOX_MAX_BACKLOG)"
+    elif waiting.size_bytes + more.size_bytes > rules.max_backlog_bytes:
+        full = f"{waiting.size_bytes:,} bytes wait, of {rules.max_backlog_bytes:,} that may (OUTBOX_MAX_BACKLOG_BYTES)"
+    else:
+        return None
+    message = f"The outbox is full: {full}. See why they are not delivered, or raise the limit."
     return OutboxUnavailable(message, retry_after_s=60)

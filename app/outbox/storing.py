@@ -17,7 +17,7 @@ from app.outbox.counts import enqueue_tallies
 from app.outbox.judging import Holder, Judge, Order, TakenKey
 from app.outbox.keys import Key, keys_of
 from app.outbox.outbox_rules import OutboxRules
-from app.outbox.refusals import duplicate_note
+from app.outbox.refusals import Load, duplicate_note
 from app.types import Enqueued, Exit, NewDelivery, Note, Tally
 
 #: Of the JSON that is stored as payload: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
@@ -113,6 +113,11 @@ class Rows:
     def add_note(self, note: Note, now: float) -> None:
         """Add a note."""
         self.notes.append([*_NOTE_COLUMNS(note), now])
+
+    @property
+    def load(self) -> Load:
+        """How much waits more once they are stored."""
+        return Load(len(self.deliveries), self.blob_bytes)
 
     def extend(self, other: "Rows") -> None:
         """Add what stands in `other` behind what stands here."""

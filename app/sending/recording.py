@@ -76,10 +76,12 @@ class Recording:
         """Decide on deliveries by what became of them; `judged` is whether the call judged any event."""
         now = self._surroundings.clocks.now()
         chance = self._surroundings.rng.random()  # one for all, so that what failed together is sent together again
-        return [
-            settle(each, result, self._policy, Moment(now=now, age_s=self.age_s(each), chance=chance, judged=judged))
-            for each, result in zip(claimed, results, strict=True)
-        ]
+
+        def moment_of(each: Claimed) -> Moment:
+            return Moment(now=now, age_s=self.age_s(each), chance=chance, judged=judged)
+
+        pairs = zip(claimed, results, strict=True)
+        return [settle(each, result, self._policy, moment_of) for each, result in pairs]
 
     def age_s(self, claimed: Claimed) -> float:
         """Return how many seconds have passed since the delivery was enqueued."""

@@ -51,6 +51,7 @@ class Status:
             "pending": backlog.pending,
             "claimed": backlog.claimed,
             "dead": backlog.dead,
+            "waiting_bytes": backlog.size_bytes,
             "oldest_age_s": 0 if backlog.oldest_at is None else round(max(0.0, now - backlog.oldest_at), 1),
         }
 

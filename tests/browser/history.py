@@ -65,7 +65,12 @@ async def _send(outbox: Outbox, settings: Settings, step: int, *, now: float) ->
     )
     policy = delivery_policy(settings)
     settlements = [
-        settle(one, _outcome(one, place, step), policy, Moment(now=now, age_s=now - one.enqueued_at, chance=0.5))
+        settle(
+            one,
+            _outcome(one, place, step),
+            policy,
+            lambda each: Moment(now=now, age_s=now - each.enqueued_at, chance=0.5),
+        )
         for place, one in enumerate(claimed)
     ]
     calls = Tally(name="calls", label="422" if step in BAD_STEPS else "200")

@@ -21,7 +21,9 @@ from tests.delivery.claims import NOW, a_claim, a_moment, a_policy
 
 
 def settled(outcome: Outcome, *, preset: str = "Checkout", attempt: int = 1, **moment: Any) -> Settlement:
-    return settle(a_claim(preset=preset, attempt=attempt), outcome, a_policy(), a_moment(chance=0.5, **moment))
+    return settle(
+        a_claim(preset=preset, attempt=attempt), outcome, a_policy(), lambda _: a_moment(chance=0.5, **moment)
+    )
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ def rules(**changes: Any) -> OutboxRules:
         "ledger_s": 30 * DAY_S,
         "payload_s": 0,
         "max_backlog": 1_000_000,
+        "max_backlog_bytes": 10**10,
     }
     return OutboxRules(**(standard | changes))
 

@@ -11,7 +11,7 @@ from app.errors import OutboxUnavailable
 from app.outbox import open_outbox
 from app.outbox.sqlite.database import ends_texts_at_nul
 from app.types import Exit, Note, Query, State
-from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new, rules
+from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new, payload, retry, rules
 from tests.rounds import examples
 
 
@@ -159,11 +159,44 @@ async def test_beyond_the_backlog_nothing_is_kept_of_a_call(open_at: Callable[..
     at = open_at(max_backlog=3)
     await at.enqueue(new(), new())
     note = Note(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
-    with pytest.raises(OutboxUnavailable, match="3 deliveries wait"):
+    with pytest.raises(OutboxUnavailable, match="2 deliveries wait, of 3 that may"):
         await at.enqueue(new(event_id="e"), new(), notes=(note,))
     assert (await at.outbox.message("noted")).notes == ()
     (answer,) = await at.enqueue(new(event_id="e"))
     assert answer.exit is Exit.ENQUEUED
+
+
+async def test_the_backlog_is_bounded_in_bytes_of_payload_too(open_at: Callable[..., At]) -> None:
+    size = len(payload())
+    at = open_at(max_backlog_bytes=3 * size)
+    await at.enqueue(new(), new())
+    with pytest.raises(OutboxUnavailable, match=rf"{2 * size} bytes wait.*OUTBOX_MAX_BACKLOG_BYTES") as told:
+        await at.enqueue(new(), new())
+    assert told.value.retry_after_s == 60
+    await at.outbox.check()
+    twice = new()
+    await at.enqueue(twice, twice)
+    with pytest.raises(OutboxUnavailable, match="full"):
+        await at.outbox.check()
+
+
+async def test_bytes_wait_until_their_delivery_is_settled(at: At) -> None:
+    sizes = [len(payload(ge=letter * 10)) for letter in ("a", "b", "c")]
+
+    async def waiting() -> int:
+        return (await at.outbox.backlog(ACCOUNT, now=at.now)).size_bytes
+
+    for letter in ("a", "b", "c"):
+        await at.enqueue(new(payload=payload(ge=letter * 10)))
+    first, second, third = await at.claim()
+    assert await waiting() == sum(sizes)
+    await at.deliver(first)
+    assert await waiting() == sum(sizes[1:])
+    await at.settle(retry(second, due_at=at.now))
+    await at.kill(third)
+    assert await waiting() == sizes[1]
+    await at.outbox.redrive(Query(), now=at.now)
+    assert await waiting() == sum(sizes[1:])
 
 
 async def test_a_full_backlog_fails_the_check_until_deliveries_leave(open_at: Callable[..., At]) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from app.types import Backlog, Exit, Message, Note, Page, Query, State
-from tests.outbox.build import ACCOUNT, NOW, At, new, retry
+from tests.outbox.build import ACCOUNT, NOW, At, new, payload, retry
 
 
 async def _message_ids(at: At, query: Query) -> list[str]:
@@ -111,7 +111,7 @@ async def test_the_backlog_counts_what_waits_and_what_is_dead(at: At) -> None:
     await at.kill(second)
     await at.later(1).enqueue(new())
     backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
-    assert backlog == Backlog(pending=4, claimed=1, dead=1, oldest_at=NOW)
+    assert backlog == Backlog(pending=4, claimed=1, dead=1, size_bytes=5 * len(payload()), oldest_at=NOW)
     await at.deliver(third, *await at.claim(limit=3))
     assert (await at.outbox.backlog(ACCOUNT, now=NOW)).oldest_at == NOW + 1
 

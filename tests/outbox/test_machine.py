@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from app.outbox import open_outbox
 from app.types import Backlog, Claimed, Exit, Query, Settlement, State
-from tests.outbox.build import ACCOUNT, NOW, At, dead, delivered, given_back, new, retry, rules
+from tests.outbox.build import ACCOUNT, NOW, At, dead, delivered, given_back, new, payload, retry, rules
 from tests.rounds import examples
 
 #: Makes room for an outbox, for as long as the context lasts; its URL.
@@ -157,6 +157,7 @@ class OutboxMachine(RuleBasedStateMachine):
         states = [each.state for each in self.expected.values()]
         counted = (backlog.pending, backlog.claimed, backlog.dead)
         assert counted == tuple(states.count(state) for state in (State.PENDING, State.CLAIMED, State.DEAD))
+        assert backlog.size_bytes == len(payload()) * (backlog.pending + backlog.claimed)
 
     def teardown(self) -> None:
         for message_id, expected in self.expected.items():

@@ -23,7 +23,7 @@ from app.outbox.postgres.settle import settle
 from app.outbox.postgres.sql import SQL
 from app.outbox.postgres.watch import Watch
 from app.outbox.postgres.writer import Writer
-from app.outbox.refusals import backlog_full
+from app.outbox.refusals import Load, backlog_full
 from app.outbox.reviving import RedriveCall
 from app.outbox.settling import SettleCall
 from app.outbox.storing import prepare_call
@@ -179,9 +179,8 @@ class PostgresOutbox:
         return await self._database.run(retain, await self._by_server(now), limit, self._rules)
 
     async def check(self) -> None:
-        waiting = await self._database.run(_probe)
-        if waiting >= self._rules.max_backlog:
-            raise backlog_full(self._rules)
+        if full := backlog_full(self._rules, await self._database.run(_probe)):
+            raise full
 
     async def close(self) -> None:
         await self._writer.close()
@@ -189,8 +188,8 @@ class PostgresOutbox:
         await self._database.close()
 
 
-async def _probe(connection: Connection) -> int:
-    """Commit something; return how many deliveries wait."""
+async def _probe(connection: Connection) -> Load:
+    """Commit something; return how much waits."""
     await connection.execute(SQL["probe"], {"slot": connection.slot})
-    ((waiting,),) = await rows_of(connection, "waiting")
-    return int(waiting)
+    (waiting,) = await rows_of(connection, "waiting")
+    return Load(*waiting)

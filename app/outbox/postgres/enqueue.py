@@ -12,7 +12,7 @@ from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.sql import SQL
-from app.outbox.refusals import backlog_full
+from app.outbox.refusals import Load, backlog_full
 from app.outbox.rows import as_json, without_nul
 from app.outbox.storing import MINUTE_S, PAYLOAD_VERSION, EnqueueCall, Held, Rows, holders, summed, without_duplicates
 from app.types import Enqueued
@@ -77,16 +77,16 @@ async def _judge(
 ) -> tuple[Rows, list[list[Enqueued] | OutboxUnavailable]]:
     """Judge every delivery by the keys that are held now."""
     found = await rows_of(connection, "keys_taken", digests=list(digests))
-    ((waiting,),) = await rows_of(connection, "waiting")
+    (waiting,) = await rows_of(connection, "waiting")
     held: Held = holders(found)
     together = Rows()
     answers: list[list[Enqueued] | OutboxUnavailable] = []
     for call in calls:
         left = list(islice(ids, len(together.deliveries), None))
         judged = without_duplicates(call, held, left, rules)
-        count = len(judged.rows.deliveries)
-        if count and waiting + len(together.deliveries) + count > rules.max_backlog:
-            answers.append(backlog_full(rules))
+        before = Load(waiting[0] + len(together.deliveries), waiting[1] + together.blob_bytes)
+        if full := backlog_full(rules, before, judged.rows.load):
+            answers.append(full)
             continue
         held = judged.held
         together.extend(judged.rows)
@@ -106,6 +106,7 @@ async def _store(connection: Connection, rows: Rows, rules: OutboxRules, *, ids:
         "ids": ids,
         "size": len(rows.deliveries),
         "max_backlog": rules.max_backlog,
+        "max_backlog_bytes": rules.max_backlog_bytes,
         "version": PAYLOAD_VERSION,
         "keys": as_json(rows.keys),
         "digests": [digest for digest, *_ in rows.keys] if ids is None else [],

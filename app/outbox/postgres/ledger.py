@@ -57,8 +57,8 @@ async def message(connection: Connection, message_id: str) -> Message:
 async def backlog(connection: Connection, ad_account_id: str) -> Backlog:
     """Do `Outbox.backlog`."""
     rows = await rows_of(connection, "backlog", ad_account_id=ad_account_id)
-    counts = {state: count for state, count, _ in rows}
-    return Backlog(**counts, oldest_at=rows[0][2] if rows else None)
+    counts = {state: count for state, count, _, _ in rows}
+    return Backlog(**counts, size_bytes=sum(size for _, _, size, _ in rows), oldest_at=rows[0][3] if rows else None)
 
 
 async def tallies(connection: Connection, since: float, step_s: int) -> list[tuple[float, Tally]]:

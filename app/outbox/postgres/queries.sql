@@ -65,12 +65,14 @@ ON CONFLICT (start_at, name, preset, label, slot) DO UPDATE SET count = tally_ho
 -- Store all that a group enqueues, if every key is new and the backlog has room; else nothing. Says which it was.
 WITH
   waiting AS MATERIALIZED (
-    SELECT coalesce(sum(count), 0)::bigint AS count FROM backlog WHERE state IN ('pending', 'claimed')
+    SELECT coalesce(sum(count), 0)::bigint AS count, coalesce(sum(bytes), 0)::bigint AS bytes
+    FROM backlog WHERE state IN ('pending', 'claimed')
   ),
   fits AS MATERIALIZED (
     SELECT FROM waiting
     WHERE NOT EXISTS (SELECT FROM dedup_key WHERE digest = ANY (%(digests)s::text[]))
-      AND (%(size)s = 0 OR count + %(size)s <= %(max_backlog)s::bigint)
+      AND (%(size)s = 0 OR (count + %(size)s <= %(max_backlog)s::bigint
+                            AND bytes + length(%(payloads)b::bytea) <= %(max_backlog_bytes)s::bigint))
   ),
   new AS MATERIALIZED (
     SELECT coalesce((%(ids)s::bigint[])[place], nextval('delivery_id')) AS id, place, given,
@@ -111,9 +113,10 @@ WITH
     ON CONFLICT (start_at, name, preset, label, slot) DO UPDATE SET count = tally_minute.count + excluded.count
   ),
   counted AS (
-    INSERT INTO backlog (ad_account_id, state, slot, count)
-    SELECT given ->> 0, 'pending', %(slot)s, count(*) FROM new GROUP BY given ->> 0 ORDER BY 1
-    ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count
+    INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
+    SELECT given ->> 0, 'pending', %(slot)s, count(*), sum(payload_bytes) FROM new GROUP BY given ->> 0 ORDER BY 1
+    ON CONFLICT (ad_account_id, state, slot)
+    DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes
   )
 SELECT EXISTS (SELECT FROM fits);
 
@@ -138,8 +141,9 @@ SELECT digest, delivery_id,
 FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at > %(now)s::float8;
 
 -- waiting --
--- How many deliveries wait, for the limit of the backlog.
-SELECT coalesce(sum(count), 0)::bigint FROM backlog WHERE state IN ('pending', 'claimed');
+-- How many deliveries wait, and of how many bytes, for the limits of the backlog.
+SELECT coalesce(sum(count), 0)::bigint, coalesce(sum(bytes), 0)::bigint FROM backlog
+WHERE state IN ('pending', 'claimed');
 
 -- take_keys --
 -- Remember keys for their deliveries; where one stands in a place already, its time is over.
@@ -299,7 +303,8 @@ WITH
     FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
   ours AS MATERIALIZED (
-    SELECT given.id, given.state, given.due_at, given.reason, ad_account_id, enqueued_at, attempts - give_back AS attempts,
+    SELECT given.id, given.state, given.due_at, given.reason, ad_account_id, enqueued_at, payload_bytes,
+           attempts - give_back AS attempts,
            CASE jsonb_typeof(attempt) WHEN 'array' THEN coalesce(history, '[]') || jsonb_build_array(
              jsonb_build_array(attempts, %(now)s::float8) || attempt) ELSE history END AS history
     FROM given JOIN line ON line.id = given.id AND line.claim = given.claim
@@ -338,14 +343,17 @@ WITH
     ON CONFLICT (start_at, name, preset, label, slot) DO UPDATE SET count = tally_minute.count + excluded.count
   ),
   counted AS (
-    INSERT INTO backlog (ad_account_id, state, slot, count)
-    SELECT ad_account_id, moved, %(slot)s, sum(change)
+    INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
+    SELECT ad_account_id, moved, %(slot)s, sum(change), sum(bytes)
     FROM (
-      SELECT ad_account_id, 'claimed' AS moved, -1 AS change FROM ours
-      UNION ALL SELECT ad_account_id, state, 1 FROM ours WHERE state <> 'delivered'
+      SELECT ad_account_id, 'claimed' AS moved, -1 AS change,
+             CASE state WHEN 'pending' THEN 0 ELSE -payload_bytes END AS bytes
+      FROM ours
+      UNION ALL SELECT ad_account_id, state, 1, 0 FROM ours WHERE state <> 'delivered'
     ) AS moves
     GROUP BY ad_account_id, moved ORDER BY 1, 2
-    ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count
+    ON CONFLICT (ad_account_id, state, slot)
+    DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes
   )
 SELECT id, delivery.ad_account_id, preset, event_name, event_id, order_id, checkout_id, source
 FROM ours JOIN delivery USING (id) WHERE state = 'dead';
@@ -382,11 +390,12 @@ WITH
     SELECT id, ad_account_id, preset, length(payload), %(now)s::float8, %(now)s::float8, history
     FROM risen JOIN delivery USING (id)
   )
-INSERT INTO backlog (ad_account_id, state, slot, count)
-SELECT ad_account_id, moved.state, %(slot)s, sign * count(*)
+INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
+SELECT ad_account_id, moved.state, %(slot)s, sign * count(*), CASE sign WHEN 1 THEN sum(length(payload)) ELSE 0 END
 FROM risen JOIN delivery USING (id), (VALUES ('dead', -1), ('pending', 1)) AS moved (state, sign)
 GROUP BY ad_account_id, moved.state, sign ORDER BY 1, 2
-ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count;
+ON CONFLICT (ad_account_id, state, slot)
+DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;
 
 -- explain_dead --
 -- Say why dead deliveries stay dead.
@@ -425,8 +434,8 @@ SELECT at, preset, exit, reason, warnings, event_name, order_id, amount, currenc
 FROM note WHERE message_id = %(message_id)s ORDER BY id;
 
 -- backlog --
--- How many deliveries of an ad account stand where, and when the oldest that waits was enqueued.
-SELECT state, sum(count)::bigint, (SELECT min(enqueued_at) FROM line WHERE ad_account_id = %(ad_account_id)s)
+-- How many deliveries of an ad account stand where, how many bytes wait, and since when the oldest does.
+SELECT state, sum(count)::bigint, sum(bytes)::bigint, (SELECT min(enqueued_at) FROM line WHERE ad_account_id = %(ad_account_id)s)
 FROM backlog WHERE ad_account_id = %(ad_account_id)s GROUP BY state;
 
 -- next_due --
@@ -587,9 +596,12 @@ WITH
     FROM new WHERE row ->> 16 = 'dead'
   ),
   counted AS (
-    INSERT INTO backlog (ad_account_id, state, slot, count)
-    SELECT row ->> 1, row ->> 16, %(slot)s, count(*) FROM new GROUP BY row ->> 1, row ->> 16 ORDER BY 1, 2
-    ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count
+    INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
+    SELECT row ->> 1, row ->> 16, %(slot)s, count(*),
+           coalesce(sum(octet_length(row ->> 25)) FILTER (WHERE row ->> 16 <> 'dead'), 0)
+    FROM new GROUP BY row ->> 1, row ->> 16 ORDER BY 1, 2
+    ON CONFLICT (ad_account_id, state, slot)
+    DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes
   )
 SELECT count(*) FROM new;
 
@@ -599,17 +611,18 @@ WITH
   given AS MATERIALIZED (
     SELECT (row ->> 0)::bigint AS id FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
-  from_line AS (DELETE FROM line USING given WHERE line.id = given.id RETURNING ad_account_id, state),
+  from_line AS (DELETE FROM line USING given WHERE line.id = given.id RETURNING ad_account_id, state, payload_bytes),
   from_dead AS (DELETE FROM dead USING given WHERE dead.id = given.id RETURNING dead.id),
   gone AS (DELETE FROM delivery USING given WHERE delivery.id = given.id RETURNING delivery.id, ad_account_id)
-INSERT INTO backlog (ad_account_id, state, slot, count)
-SELECT ad_account_id, state, %(slot)s, -count(*)
+INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
+SELECT ad_account_id, state, %(slot)s, -count(*), -sum(payload_bytes)
 FROM (
-  SELECT ad_account_id, state FROM from_line
-  UNION ALL SELECT ad_account_id, 'dead' FROM from_dead JOIN gone USING (id)
+  SELECT ad_account_id, state, payload_bytes FROM from_line
+  UNION ALL SELECT ad_account_id, 'dead', 0 FROM from_dead JOIN gone USING (id)
 ) AS left_behind
 GROUP BY ad_account_id, state ORDER BY 1, 2
-ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count;
+ON CONFLICT (ad_account_id, state, slot)
+DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;
 
 -- carry_delivered_out --
 -- Deliveries that are delivered, to be carried to another outbox.

@@ -13,7 +13,7 @@ import orjson
 from app.outbox.claiming import ClaimCall, HastenCall
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import END
-from app.outbox.refusals import backlog_full
+from app.outbox.refusals import Load, backlog_full
 from app.outbox.reviving import REDRIVE_ROWS, RedriveCall
 from app.outbox.settling import SettleCall
 from app.outbox.sqlite import ledger, shared
@@ -180,6 +180,5 @@ class SqliteOutbox:
 
 def _probe(connection: sqlite3.Connection, rules: OutboxRules) -> None:
     connection.execute(SQL["probe"])
-    (waiting,) = connection.execute(SQL["waiting"]).fetchone()
-    if waiting >= rules.max_backlog:
-        raise backlog_full(rules)
+    if full := backlog_full(rules, Load(*connection.execute(SQL["waiting"]).fetchone())):
+        raise full

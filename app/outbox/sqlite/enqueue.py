@@ -11,7 +11,7 @@ from typing import Any
 
 from app.errors import OutboxUnavailable
 from app.outbox.outbox_rules import OutboxRules
-from app.outbox.refusals import backlog_full
+from app.outbox.refusals import Load, backlog_full
 from app.outbox.sqlite.database import as_rows, one_json, patiently
 from app.outbox.sqlite.sql import SQL, script_of_store, statements
 from app.outbox.storing import MINUTE_S, PAYLOAD_VERSION, EnqueueCall, Rows, holders, summed, without_duplicates
@@ -32,6 +32,7 @@ def parameters(rows: Rows, rules: OutboxRules) -> dict[str, Any]:
     return {
         "unseen": True,
         "max_backlog": rules.max_backlog,
+        "max_bytes": rules.max_backlog_bytes,
         "deliveries": as_rows(rows.deliveries),
         "payloads": b"".join(rows.payloads),
         "spans": as_rows(rows.spans),
@@ -52,9 +53,8 @@ def enqueue(connection: sqlite3.Connection, new: NewCall, rules: OutboxRules) ->
     taken, last_id, waiting = one_json(connection, "before_enqueue", rows=as_rows(call.digests))
     ids = range(last_id + 1, last_id + 1 + len(call.deliveries))
     judged = without_duplicates(call, holders(taken), ids, rules)
-    count = len(judged.rows.deliveries)
-    if count and waiting + count > rules.max_backlog:
-        return backlog_full(rules)
+    if full := backlog_full(rules, Load(*waiting), judged.rows.load):
+        return full
     connection.execute(SQL["store"], {**parameters(judged.rows, rules), "unseen": False})
     if judged.rows.learned:
         connection.execute(SQL["learn_keys"], {"rows": as_rows(judged.rows.learned)})

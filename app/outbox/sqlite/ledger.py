@@ -69,9 +69,13 @@ def message(connection: sqlite3.Connection, message_id: str) -> Message:
 def backlog(connection: sqlite3.Connection, ad_account_id: str) -> Backlog:
     """Do `Outbox.backlog`."""
     parameters = {"ad_account_id": ad_account_id}
-    counts = dict(connection.execute(SQL["backlog"], parameters).fetchall())
+    stands = {state: (count, size) for state, count, size in connection.execute(SQL["backlog"], parameters)}
     (oldest_at,) = connection.execute(SQL["oldest_unsettled"], parameters).fetchone()
-    return Backlog(**counts, oldest_at=oldest_at)
+    return Backlog(
+        **{state: count for state, (count, _) in stands.items()},
+        size_bytes=sum(size for state, (_, size) in stands.items() if state != State.DEAD),
+        oldest_at=oldest_at,
+    )
 
 
 def tallies(connection: sqlite3.Connection, since: float, step_s: int) -> list[tuple[float, Tally]]:

@@ -4,12 +4,13 @@
 -- Python's sqlite3 gives up its lock at every step, and gets it back only after the busy event loop has had its turn.
 
 -- before_enqueue --
--- Which of these keys are remembered, the highest id ever given to a delivery, and how many deliveries wait.
+-- Which of these keys are remembered, the highest id ever given to a delivery, how many deliveries and bytes wait.
 SELECT json_array(
   (SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at, place, known))
    FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value),
   (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
-  (SELECT coalesce(sum(count), 0) FROM backlog WHERE state IN ('pending', 'claimed'))
+  (SELECT json_array(coalesce(sum(count), 0), coalesce(sum(bytes), 0)) FROM backlog
+   WHERE state IN ('pending', 'claimed'))
 );
 
 -- keys_taken --
@@ -27,8 +28,8 @@ FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value
 WHERE expires_at > :now;
 
 -- waiting --
--- How many deliveries wait, for the limit of the backlog.
-SELECT coalesce(sum(count), 0) FROM backlog WHERE state IN ('pending', 'claimed');
+-- How many deliveries wait, and of how many bytes, for the limits of the backlog.
+SELECT coalesce(sum(count), 0), coalesce(sum(bytes), 0) FROM backlog WHERE state IN ('pending', 'claimed');
 
 -- take_keys --
 -- Remember keys of deliveries that are redriven; where one stands in a place already, its time is over.
@@ -47,8 +48,10 @@ ON CONFLICT (digest, place) DO UPDATE SET
 
 -- store --
 -- Store all that a call enqueues: see store.sql.
-INSERT INTO storing (unseen, max_backlog, first_id, deliveries, payloads, spans, version, keys, notes, tallies, span_s)
-SELECT :unseen, :max_backlog, 1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
+INSERT INTO storing (unseen, max_backlog, max_bytes, first_id, deliveries, payloads, spans, version, keys, notes,
+                     tallies, span_s)
+SELECT :unseen, :max_backlog, :max_bytes,
+       1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
        :deliveries, :payloads, :spans, :version, :keys, :notes, :tallies, :span_s;
 
 -- release_keys --
@@ -255,8 +258,8 @@ FROM shelf CROSS JOIN note
 WHERE note.shelf = n AND message_id = :message_id ORDER BY note.id;
 
 -- backlog --
--- How many deliveries of an ad account stand where.
-SELECT state, count FROM backlog WHERE ad_account_id = :ad_account_id AND state <> 'delivered';
+-- How many deliveries of an ad account stand where, and of how many bytes.
+SELECT state, count, bytes FROM backlog WHERE ad_account_id = :ad_account_id AND state <> 'delivered';
 
 -- oldest_unsettled --
 -- When the oldest delivery that still waits was enqueued.

@@ -5,16 +5,22 @@
 -- Sets of rows are JSON arrays. Deliveries get their ids in their order, counted from `first_id`.
 
 CREATE TEMP VIEW storing AS
-SELECT NULL AS unseen, NULL AS max_backlog, NULL AS first_id, NULL AS deliveries, NULL AS payloads, NULL AS spans,
-       NULL AS version, NULL AS keys, NULL AS notes, NULL AS tallies, NULL AS span_s;
+SELECT NULL AS unseen, NULL AS max_backlog, NULL AS max_bytes, NULL AS first_id, NULL AS deliveries,
+       NULL AS payloads, NULL AS spans, NULL AS version, NULL AS keys, NULL AS notes, NULL AS tallies, NULL AS span_s;
 
 CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
 
   -- Give up, with nothing changed, where what is to be stored has to be looked at first.
   SELECT RAISE(ABORT, 'not all new') WHERE new.unseen AND (
     EXISTS (SELECT 1 FROM json_each(new.keys) JOIN dedup_key ON dedup_key.digest = value ->> 0)
-    OR json_array_length(new.deliveries) + (SELECT coalesce(sum(count), 0) FROM backlog
-                                            WHERE state IN ('pending', 'claimed')) > new.max_backlog
+    OR EXISTS (
+      SELECT 1 FROM (
+        SELECT coalesce(sum(count), 0) AS deliveries, coalesce(sum(bytes), 0) AS bytes FROM backlog
+        WHERE state IN ('pending', 'claimed')
+      )
+      WHERE json_array_length(new.deliveries) + deliveries > new.max_backlog
+         OR length(new.payloads) + bytes > new.max_bytes
+    )
   );
 
   -- Deliveries, due at once.

@@ -19,8 +19,19 @@ ONCE = {"holds_anything", "carry_counts_out"}
 JSON = ("rows", "tallies", "deliveries", "spans", "keys", "notes")
 MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
 SECONDS = ("max_wait_s", "lease_s", "window_s", "ledger_s")
-NUMBERS = ("limit", "slot", "floor", "revision", "count", "version", "size", "max_backlog", "max_bytes")
-MORE_NUMBERS = ("after_id", "step_s", "start", "end", "delivery", "note", "after_0", "after_1")
+NUMBERS = ("limit", "slot", "floor", "revision", "count", "version", "size", "max_bytes")
+MORE_NUMBERS = (
+    "max_backlog",
+    "max_backlog_bytes",
+    "after_id",
+    "step_s",
+    "start",
+    "end",
+    "delivery",
+    "note",
+    "after_0",
+    "after_1",
+)
 TEXTS = ("ad_account_id", "claim", "claim_after_loss", "lease_lost", "reason", "preset", "message_id", "key", "prefix")
 MORE_TEXTS = ("value", "process", "after_2", "after_3", "after_4")
 EVERYTHING: dict[str, Any] = {

@@ -83,7 +83,7 @@ def test_the_backlog_follows_every_change_of_state(connection: sqlite3.Connectio
     _insert(connection, **PENDING)
     connection.execute("UPDATE delivery SET state = 'dead', due_at = NULL, settled_at = 1 WHERE id = 1")
     connection.execute("DELETE FROM delivery WHERE id = 2")
-    assert connection.execute("SELECT state, count FROM backlog ORDER BY state").fetchall() == [
-        ("dead", 1),
-        ("pending", 0),
+    assert connection.execute("SELECT state, count, bytes FROM backlog ORDER BY state").fetchall() == [
+        ("dead", 1, 1),
+        ("pending", 0, 0),
     ]

@@ -138,6 +138,7 @@ CREATE TABLE backlog (
   state text NOT NULL CHECK (state IN ('pending', 'claimed', 'dead')),
   slot smallint NOT NULL,
   count bigint NOT NULL,
+  bytes bigint NOT NULL DEFAULT 0,       -- by which payloads that wait grew in number; a claim moves none of them
   PRIMARY KEY (ad_account_id, state, slot)
 ) WITH (fillfactor = 50);
 
