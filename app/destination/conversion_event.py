@@ -20,7 +20,7 @@ from app.destination.required import REQUIRED, RequiredReader
 from app.destination.user_data import UserDataReader, missing_identifiers
 from app.destination.warnings import passed_over
 from app.errors import EventInvalid
-from app.values.candidates import Candidates, Fields, one_place_only
+from app.values.candidates import Fields, one_place_only
 from app.values.closed_lists import EVENT_NAMES
 
 _NEEDS_IDENTIFIER = (
@@ -79,7 +79,7 @@ class ReportConversionEvent:
         """
         candidates = fields.candidates if isinstance(fields, Fields) else one_place_only
         event, faults, warnings = self._read_required(fields, candidates)
-        if event["event_name"] == "checkout" and self._is_refund(fields.get("custom_data"), candidates):
+        if event["event_name"] == "checkout" and self._is_refund(fields):
             raise EventInvalid(_REFUND)
         blocks = blocks_of(fields["person_blocks"]) if "person_blocks" in fields else ()
         event["user_data"], notes = self._read_user_data(fields.get("user_data"), candidates, blocks)
@@ -100,10 +100,12 @@ class ReportConversionEvent:
             warnings[_MAX_WARNINGS:] = [f"and {len(warnings) - _MAX_WARNINGS} warnings more"]
         return event, warnings
 
-    def _is_refund(self, custom_data: Any, candidates: Candidates) -> bool:
+    def _is_refund(self, fields: dict[str, Any]) -> bool:
         """Return whether the first readable value of a checkout that somebody wrote is negative."""
+        custom_data = fields.get("custom_data")
         given = custom_data if type(custom_data) is dict else {}
         currency, _ = read_currency(given.get("currency"))
+        candidates = fields.beside if isinstance(fields, Fields) else one_place_only
         later = (candidate.value for candidate in candidates(("custom_data", "value")))
         return is_refund(chain([given.get("value")], later), self._read_custom_data.context(currency))
 

@@ -58,3 +58,7 @@ class Fields(dict[str, Any]):
     def candidates(self, path: FieldPath) -> Iterator[Candidate]:
         """Return all candidates of a field from the first on; none where the mapping names only one place."""
         return self.find(self.event, self.passed_over, path)
+
+    def beside(self, path: FieldPath) -> Iterator[Candidate]:
+        """Return the same candidates for a question beside the reading: what they pass over is told nowhere."""
+        return self.find(self.event, [], path)

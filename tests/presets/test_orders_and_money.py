@@ -47,6 +47,12 @@ ORDERS = [
     # 10 less 2 and 12 is no refund, it is no sum: 10 less 2
     ({"total": 10, "tax": 2, "shipping": 12, "currency": "USD"}, ("8", "USD"), "an amount cannot be negative"),
     ({"revenue": 0, "currency": "USD"}, ("0", "USD"), ""),
+    # 30 less 4 and 5; WooCommerce's `shipping` is an address, and no place is looked at behind the one that is sent
+    (
+        {"total": "30", "total_tax": 4, "shipping_total": 5, "shipping": {"method": "parcel"}, "currency": "USD"},
+        ("21", "USD"),
+        "",
+    ),
 ]
 
 
