@@ -8,53 +8,23 @@ A preset's mapping is laid over the action's defaults: an object member by membe
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias
 
-from pydantic import BaseModel, ValidationError
-
-from app.catalog.fields import check_fields, default_fields, fill_from_blocks, lay_over, place_of_default
 from app.catalog.files import ActionFile, PresetFile
 from app.catalog.folders import Folders, read_texts
-from app.catalog.strict_yaml import parse_yaml
-from app.destination import EVENT_NAMES, PRIVACY_FLAGS, usable_parts
-from app.errors import CatalogError, Fault, MappingError, TriggerError
-from app.mapping import Mapping as CompiledMapping
-from app.mapping import Readers, compile_mapping
-from app.trigger import Trigger, compile_trigger
+from app.catalog.one_file import ACTION, Preset, compile_preset, read_action, read_preset_file
+from app.destination import EVENT_NAMES
+from app.errors import CatalogError, Fault
 from app.types import Event
 
 #: As many as Segment allows for one destination (Segment's documentation of Actions, mappings).
 MAX_ENABLED_PRESETS = 50
-#: The one action there is: its file is named after it.
-ACTION = "report_conversion_event"
-#: A directive may give a list of objects for it, one of each person.
-_OF_SEVERAL_PEOPLE = ("user_data",)
-#: So that choices take what can be sent.
-_READERS = Readers(at_once=PRIVACY_FLAGS, of_parts=usable_parts())
 
 #: File name -> text.
 FileTexts: TypeAlias = Mapping[str, str]
-_File = TypeVar("_File", bound=BaseModel)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preset:
-    """One compiled preset: which events it takes and what it makes of them."""
-
-    name: str
-    #: As found, e.g. `presets/checkout.yaml`.
-    file: str
-    description: str
-    enabled: bool
-    trigger: Trigger
-    mapping: CompiledMapping
-    #: What `mapping` was compiled from: the action's defaults with the preset's own laid over.
-    fields: dict[str, Any]
-    #: A Segment event that this preset takes; None where the file gives none.
-    example: Event | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,20 +66,27 @@ def compile_catalog(presets: FileTexts, mappings: FileTexts, *, custom_event_nam
     Raises CatalogError, with every fault.
     """
     faults: list[Fault] = []
-    action = _action(mappings, faults)
-    files = {file: _parse(PresetFile, file, text, faults) for file, text in presets.items()}
-    event_names = {*EVENT_NAMES, *custom_event_names}
-    compiled = [
-        _compile(file, spec or _salvaged(presets[file]), action, event_names, faults) for file, spec in files.items()
-    ]
-    faults.extend(_faults_between({file: spec for file, spec in files.items() if spec}))
+    action, action_text = _action(mappings, faults)
+    files: dict[str, PresetFile] = {}
+    for file, text in presets.items():
+        spec, found = read_preset_file(text)
+        faults.extend(_in_file(file, found))
+        if spec:
+            files[file] = spec
+    compiled: list[Preset] = []
+    event_names = frozenset((*EVENT_NAMES, *custom_event_names))
+    for file, text in presets.items():
+        preset, found = compile_preset(file, text, action_text, event_names)
+        faults.extend(_in_file(file, found))
+        if preset:
+            compiled.append(preset)
+    faults.extend(_faults_between(files))
     if faults or action is None:
         raise CatalogError(faults)
-    found = tuple(preset for preset in compiled if preset)
-    enabled = tuple(preset for preset in found if preset.enabled)
+    enabled = tuple(preset for preset in compiled if preset.enabled)
     return Catalog(
         action=action,
-        presets=found,
+        presets=tuple(compiled),
         enabled=enabled,
         generation=_generation(presets, mappings),
         _index=_index(enabled),
@@ -132,93 +109,21 @@ def _index(presets: Sequence[Preset]) -> dict[tuple[str | None, str | None], tup
     }
 
 
-def _action(mappings: FileTexts, faults: list[Fault]) -> ActionFile | None:
-    """Read the action's file and try its defaults alone, so that their faults are told once and not by every preset."""
+def _action(mappings: FileTexts, faults: list[Fault]) -> tuple[ActionFile | None, str | None]:
+    """Return the action and the text that it was read from; twice None where it has faults."""
     for file, text in mappings.items():
         if Path(file).stem != ACTION:
             faults.append(Fault(path="", message=f"there is no such action: only {ACTION}.yaml is read", file=file))
-        elif action := _parse(ActionFile, file, text, faults):
-            return action if _defaults_compile(file, action, faults) else None
-        else:
-            return None
+            continue
+        action, found = read_action(text)
+        faults.extend(_in_file(file, found))
+        return action, text if action else None
     faults.append(Fault(path="", message=f"MAPPINGS_DIR has no {ACTION}.yaml: restore the shipped file"))
-    return None
+    return None, None
 
 
-def _defaults_compile(file: str, action: ActionFile, faults: list[Fault]) -> bool:
-    try:
-        compile_mapping(default_fields(action), readers=_READERS)
-    except MappingError as exc:
-        faults.extend(
-            Fault(path=place_of_default(action, fault.path), message=fault.message, file=file) for fault in exc.faults
-        )
-        return False
-    return True
-
-
-def _parse(kind: type[_File], file: str, text: str, faults: list[Fault]) -> _File | None:
-    """Read one file strictly; every fault gets its path."""
-    value = parse_yaml(text)
-    if isinstance(value, Fault):
-        faults.append(Fault(path=value.path, message=value.message, file=file))
-        return None
-    try:
-        return kind.model_validate(value)
-    except ValidationError as exc:
-        faults.extend(
-            Fault(path="".join(f"/{part}" for part in fault["loc"]), message=fault["msg"], file=file)
-            for fault in exc.errors(include_url=False)
-        )
-        return None
-
-
-def _salvaged(text: str) -> PresetFile:
-    """Take the trigger and mapping of a file that is faulty elsewhere, so that their faults are told as well."""
-    value = parse_yaml(text)
-    given = value if isinstance(value, dict) else {}
-    subscribe, mapping = given.get("subscribe"), given.get("mapping", {})
-    return PresetFile.model_construct(
-        name="",
-        description="",
-        subscribe=subscribe if isinstance(subscribe, str) else 'type = "track"',
-        action=ACTION,
-        mapping=mapping if isinstance(mapping, dict) and given else {"event_name": "custom"},
-        enabled=False,
-        example=None,
-    )
-
-
-def _compile(
-    file: str, spec: PresetFile, action: ActionFile | None, event_names: Collection[str], faults: list[Fault]
-) -> Preset | None:
-    """Compile one preset; None where it has faults, or where the action has."""
-    found: list[Fault] = []
-    trigger = mapping = None
-    try:
-        trigger = compile_trigger(spec.subscribe)
-    except TriggerError as exc:
-        found.append(Fault(path="/subscribe", message=str(exc)))
-    fields = lay_over(default_fields(action), spec.mapping) if action else spec.mapping
-    if action:
-        found.extend(check_fields(spec.mapping, fields, action, event_names))
-    try:
-        left = fill_from_blocks(fields, action) if action else fields
-        mapping = compile_mapping(left, joined=_OF_SEVERAL_PEOPLE, readers=_READERS)
-    except MappingError as exc:
-        found.extend(Fault(path=f"/mapping{fault.path}", message=fault.message) for fault in exc.faults)
-    faults.extend(Fault(path=fault.path, message=fault.message, file=file) for fault in found)
-    if trigger is None or mapping is None or found:
-        return None
-    return Preset(
-        name=spec.name,
-        file=file,
-        description=spec.description,
-        enabled=spec.enabled,
-        trigger=trigger,
-        mapping=mapping,
-        fields=fields,
-        example=spec.example,
-    )
+def _in_file(file: str, faults: Iterable[Fault]) -> Iterable[Fault]:
+    return (replace(fault, file=file) for fault in faults)
 
 
 def _faults_between(files: Mapping[str, PresetFile]) -> list[Fault]:

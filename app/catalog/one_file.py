@@ -1,0 +1,142 @@
+"""What the text of one file gives: a compiled preset, the action, or every fault of it.
+
+The same text gives the same, so it is read and compiled once: a reload, and each draft that somebody edits in the
+console, take only as long as the files that changed.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from app.catalog.fields import check_fields, default_fields, fill_from_blocks, lay_over, place_of_default
+from app.catalog.files import ActionFile, PresetFile
+from app.catalog.strict_yaml import parse_yaml
+from app.destination import PRIVACY_FLAGS, usable_parts
+from app.errors import Fault, MappingError, TriggerError
+from app.mapping import Mapping as CompiledMapping
+from app.mapping import Readers, compile_mapping
+from app.trigger import Trigger, compile_trigger
+from app.types import Event
+
+#: The one action there is: its file is named after it.
+ACTION = "report_conversion_event"
+#: How many texts of each kind are remembered: a full catalog, and the drafts of another.
+_REMEMBERED = 100
+#: A directive may give a list of objects for it, one of each person.
+_OF_SEVERAL_PEOPLE = ("user_data",)
+#: So that choices take what can be sent.
+_READERS = Readers(at_once=PRIVACY_FLAGS, of_parts=usable_parts())
+
+#: Without the file that they stand in.
+Faults: TypeAlias = tuple[Fault, ...]
+_File = TypeVar("_File", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """One compiled preset: which events it takes and what it makes of them. Shared: nothing of it may be changed."""
+
+    name: str
+    #: As found, e.g. `presets/checkout.yaml`.
+    file: str
+    description: str
+    enabled: bool
+    trigger: Trigger
+    mapping: CompiledMapping
+    #: What `mapping` was compiled from: the action's defaults with the preset's own laid over.
+    fields: dict[str, Any]
+    #: A Segment event that this preset takes; None where the file gives none.
+    example: Event | None
+
+
+@lru_cache(_REMEMBERED)
+def read_action(text: str) -> tuple[ActionFile | None, Faults]:
+    """Return the action that a file's text defines, None where it has faults, and its faults.
+
+    Its defaults are compiled alone, so that their faults are told once and not by every preset.
+    """
+    action, faults = _parse(ActionFile, text)
+    if action is None:
+        return None, faults
+    try:
+        compile_mapping(default_fields(action), readers=_READERS)
+    except MappingError as exc:
+        return None, tuple(Fault(place_of_default(action, fault.path), fault.message) for fault in exc.faults)
+    return action, ()
+
+
+@lru_cache(_REMEMBERED)
+def read_preset_file(text: str) -> tuple[PresetFile | None, Faults]:
+    """Return what a preset file's text holds, None where that is not a preset, and why it is not."""
+    return _parse(PresetFile, text)
+
+
+@lru_cache(_REMEMBERED)
+def compile_preset(
+    file: str, text: str, action_text: str | None, event_names: Collection[str]
+) -> tuple[Preset | None, Faults]:
+    """Return the preset that a file's text gives, None where it has faults or the action has, and its faults.
+
+    `action_text`: the text of the action's file; None where there is none without faults. `event_names`: those that
+    may be sent. The faults that `read_preset_file` tells are not told again.
+    """
+    spec = read_preset_file(text)[0] or _salvaged(text)
+    action = read_action(action_text)[0] if action_text is not None else None
+    found: list[Fault] = []
+    trigger = mapping = None
+    try:
+        trigger = compile_trigger(spec.subscribe)
+    except TriggerError as exc:
+        found.append(Fault("/subscribe", str(exc)))
+    fields = lay_over(default_fields(action), spec.mapping) if action else spec.mapping
+    if action:
+        found.extend(check_fields(spec.mapping, fields, action, event_names))
+    try:
+        left = fill_from_blocks(fields, action) if action else fields
+        mapping = compile_mapping(left, joined=_OF_SEVERAL_PEOPLE, readers=_READERS)
+    except MappingError as exc:
+        found.extend(Fault(f"/mapping{fault.path}", fault.message) for fault in exc.faults)
+    if trigger is None or mapping is None or found:
+        return None, tuple(found)
+    preset = Preset(
+        name=spec.name,
+        file=file,
+        description=spec.description,
+        enabled=spec.enabled,
+        trigger=trigger,
+        mapping=mapping,
+        fields=fields,
+        example=spec.example,
+    )
+    return preset, ()
+
+
+def _parse(kind: type[_File], text: str) -> tuple[_File | None, Faults]:
+    """Read one file strictly; every fault gets its path."""
+    value = parse_yaml(text)
+    if isinstance(value, Fault):
+        return None, (value,)
+    try:
+        return kind.model_validate(value), ()
+    except ValidationError as exc:
+        found = exc.errors(include_url=False)
+        return None, tuple(Fault("".join(f"/{part}" for part in fault["loc"]), fault["msg"]) for fault in found)
+
+
+def _salvaged(text: str) -> PresetFile:
+    """Take the trigger and mapping of a file that is faulty elsewhere, so that their faults are told as well."""
+    value = parse_yaml(text)
+    given = value if isinstance(value, dict) else {}
+    subscribe, mapping = given.get("subscribe"), given.get("mapping", {})
+    return PresetFile.model_construct(
+        name="",
+        description="",
+        subscribe=subscribe if isinstance(subscribe, str) else 'type = "track"',
+        action=ACTION,
+        mapping=mapping if isinstance(mapping, dict) and given else {"event_name": "custom"},
+        enabled=False,
+        example=None,
+    )
