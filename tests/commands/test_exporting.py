@@ -24,7 +24,7 @@ DAY = datetime.fromtimestamp(THEN, UTC).date().isoformat()
 NOTE = Note(message_id="n", preset="p", exit=Exit.INVALID, reason="no id", warnings=("w",), amount="1", currency="EUR")
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.whole)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A store with a ledger."""
     if request.param == "postgres":

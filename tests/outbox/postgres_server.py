@@ -16,6 +16,7 @@ from typing import Any, Self
 import psycopg
 
 from tests.process import free_port
+from tests.rounds import LEVEL
 
 #: Debian keeps each version in a folder of its own.
 _FOLDERS = "/usr/lib/postgresql/*/bin"
@@ -105,6 +106,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it, and return when it takes connections."""
+        assert LEVEL != "quick", "`make quick` starts no server: mark the test `whole`"
         with (self._folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 self._command("postgres", "-D", self._data),

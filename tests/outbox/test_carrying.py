@@ -16,7 +16,13 @@ from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, blocked, new, pa
 NOTE = Note(
     message_id="noted", preset="p", exit=Exit.INVALID, reason="r\u00e9", warnings=("w",), amount="1", source="s"
 )
-PAIRS = [("sqlite", "postgres"), ("postgres", "sqlite"), ("sqlite", "sqlite"), ("postgres", "postgres")]
+PAIRS = [
+    ("sqlite", "sqlite"),
+    *(
+        pytest.param(pair, marks=pytest.mark.whole)
+        for pair in (("sqlite", "postgres"), ("postgres", "sqlite"), ("postgres", "postgres"))
+    ),
+]
 
 
 @pytest.fixture(params=PAIRS, ids=" to ".join)
