@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from app.catalog.files import ActionFile, PresetFile
 from app.catalog.folders import Folders, read_texts
-from app.catalog.one_file import ACTION, Preset, compile_preset, read_action, read_preset_file
+from app.catalog.one_file import ACTION, CompiledAction, Preset, compile_preset, read_action, read_preset_file
 from app.destination import EVENT_NAMES
 from app.errors import CatalogError, Fault
 from app.types import Event
@@ -85,7 +85,7 @@ def compile_catalog(presets: FileTexts, mappings: FileTexts, *, custom_event_nam
         raise CatalogError(faults)
     enabled = tuple(preset for preset in compiled if preset.enabled)
     return Catalog(
-        action=action,
+        action=action.file,
         presets=tuple(compiled),
         enabled=enabled,
         generation=_generation(presets, mappings),
@@ -109,7 +109,7 @@ def _index(presets: Sequence[Preset]) -> dict[tuple[str | None, str | None], tup
     }
 
 
-def _action(mappings: FileTexts, faults: list[Fault]) -> tuple[ActionFile | None, str | None]:
+def _action(mappings: FileTexts, faults: list[Fault]) -> tuple[CompiledAction | None, str | None]:
     """Return the action and the text that it was read from; twice None where it has faults."""
     for file, text in mappings.items():
         if Path(file).stem != ACTION:

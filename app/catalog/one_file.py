@@ -7,7 +7,7 @@ console, take only as long as the files that changed.
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -52,20 +52,28 @@ class Preset:
     example: Event | None
 
 
+class CompiledAction(NamedTuple):
+    """The action, and what a preset's mapping is laid over."""
+
+    file: ActionFile
+    defaults: dict[str, Any]
+    mapping: CompiledMapping
+
+
 @lru_cache(_REMEMBERED)
-def read_action(text: str) -> tuple[ActionFile | None, Faults]:
+def read_action(text: str) -> tuple[CompiledAction | None, Faults]:
     """Return the action that a file's text defines, None where it has faults, and its faults.
 
     Its defaults are compiled alone, so that their faults are told once and not by every preset.
     """
-    action, faults = _parse(ActionFile, text)
-    if action is None:
+    file, faults = _parse(ActionFile, text)
+    if file is None:
         return None, faults
+    defaults = default_fields(file)
     try:
-        compile_mapping(default_fields(action), readers=_READERS)
+        return CompiledAction(file, defaults, compile_mapping(defaults, readers=_READERS)), ()
     except MappingError as exc:
-        return None, tuple(Fault(place_of_default(action, fault.path), fault.message) for fault in exc.faults)
-    return action, ()
+        return None, tuple(Fault(place_of_default(file, fault.path), fault.message) for fault in exc.faults)
 
 
 @lru_cache(_REMEMBERED)
@@ -91,12 +99,13 @@ def compile_preset(
         trigger = compile_trigger(spec.subscribe)
     except TriggerError as exc:
         found.append(Fault("/subscribe", str(exc)))
-    fields = lay_over(default_fields(action), spec.mapping) if action else spec.mapping
+    fields = lay_over(action.defaults, spec.mapping) if action else spec.mapping
     if action:
-        found.extend(check_fields(spec.mapping, fields, action, event_names))
+        found.extend(check_fields(spec.mapping, fields, action.file, event_names))
     try:
-        left = fill_from_blocks(fields, action) if action else fields
-        mapping = compile_mapping(left, joined=_OF_SEVERAL_PEOPLE, readers=_READERS)
+        left = fill_from_blocks(fields, action.file) if action else fields
+        like = action.mapping if action else None
+        mapping = compile_mapping(left, joined=_OF_SEVERAL_PEOPLE, readers=_READERS, like=like)
     except MappingError as exc:
         found.extend(Fault(f"/mapping{fault.path}", fault.message) for fault in exc.faults)
     if trigger is None or mapping is None or found:

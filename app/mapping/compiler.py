@@ -13,18 +13,26 @@ MAX_DEPTH: Final = 40
 #: Values of the whole mapping, all levels together.
 MAX_VALUES: Final = 5_000
 
+#: Parts of a mapping by their place: what stands there, what it has become, and how many values it holds.
+Pieces: TypeAlias = dict[str, tuple[Any, Node, int]]
 #: Makes the node of one directive from its options; `at` is the JSON pointer of the options.
 Builder: TypeAlias = Callable[["Compiler", Any, str], Node]
 
 
 class Compiler:
-    """Holds what is shared while one mapping is compiled: the directives and the faults found so far."""
+    """Holds what is shared while one mapping is compiled: the directives and the faults found so far.
 
-    def __init__(self, directives: Mapping[str, Builder], readers: Readers) -> None:
+    `known`: parts of another mapping; what is the very same object at the same place is not compiled again.
+    """
+
+    def __init__(self, directives: Mapping[str, Builder], readers: Readers, known: Pieces) -> None:
         self.faults: list[Fault] = []
+        #: What this mapping may lend to another.
+        self.parts: Pieces = {}
         #: What a choice may take at the place that is being compiled.
         self.wanted = Wanted(readers=readers)
         self._directives = directives
+        self._known = known
         self._depth = 0
         self._values = 0
 
@@ -62,10 +70,21 @@ class Compiler:
         members = []
         for key, member in value.items():
             if isinstance(key, str):
-                members.append((key, self.compile(member, pointer(at, key), self.wanted.member(key))))
+                members.append((key, self._member(member, pointer(at, key), self.wanted.member(key))))
             else:
                 self.fault(at, f"has the key {key!r}, which should be text: quote it")
         return Object(members=tuple(members))
+
+    def _member(self, value: Any, at: str, wanted: Wanted) -> Node:
+        known, node, count = self._known.get(at, (None, NOTHING, 0))
+        if value is known and isinstance(value, dict) and self._values + count < MAX_VALUES:
+            self._values += count
+        else:
+            before = self._values
+            node = self.compile(value, at, wanted)
+            count = self._values - before
+        self.parts[at] = value, node, count
+        return node
 
     def _directive(self, value: dict[str, Any], at: str) -> Node:
         names = [key for key in value if key != "_metadata"]

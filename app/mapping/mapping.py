@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from app.errors import Fault, MappingError
-from app.mapping.compiler import Compiler, json_kind
+from app.mapping.compiler import Compiler, Pieces, json_kind
 from app.mapping.directives import DIRECTIVES
 from app.mapping.generate import generate
 from app.mapping.lists import joined_members
@@ -16,23 +16,30 @@ from app.values.candidates import Fields, PassedOver
 
 
 def compile_mapping(
-    mapping: Any, *, prefix: str = "", joined: Collection[str] = (), readers: Readers = NO_READERS
+    mapping: Any,
+    *,
+    prefix: str = "",
+    joined: Collection[str] = (),
+    readers: Readers = NO_READERS,
+    like: "Mapping | None" = None,
 ) -> "Mapping":
     """Compile a mapping, a JSON object with directives.
 
     Where a directive gives a list of objects for one of the members `joined`, they become one object of lists.
     `readers` says what the fields' readers take where a choice cannot leave it to them, see `wanted`.
+    `like` is a mapping with the same prefix and readers that this one was laid over: the objects that both share are
+    taken from it as they were compiled.
 
     Raises `MappingError` with every fault at once, each with its JSON pointer below `prefix`
     (`compile_mapping(m, prefix="/mapping")` gives `/mapping/user_data/email/@if/then`).
     """
     if not isinstance(mapping, dict):
         raise MappingError([Fault(prefix, f"should be an object but it is {json_kind(mapping)}")])
-    compiler = Compiler(DIRECTIVES, readers)
+    compiler = Compiler(DIRECTIVES, readers, like.parts if like else {})
     node = compiler.compile(mapping, prefix)
     if compiler.faults:
         raise MappingError(compiler.faults)
-    return Mapping(_with_joined(node, joined), at=prefix)
+    return Mapping(_with_joined(node, joined), at=prefix, parts=compiler.parts)
 
 
 def _with_joined(node: Node, names: Collection[str]) -> Node:
@@ -57,7 +64,9 @@ def _may_be_list(node: Node) -> bool:
 class Mapping:
     """A compiled mapping; make it with `compile_mapping`. Immutable, so threads may share it."""
 
-    def __init__(self, node: Node, *, at: str) -> None:
+    def __init__(self, node: Node, *, at: str, parts: Pieces) -> None:
+        #: For `compile_mapping(..., like=...)`.
+        self.parts = parts
         self._node = node
         self._at = at
         self._resolve = generate(node)

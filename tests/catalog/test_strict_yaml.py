@@ -1,14 +1,18 @@
 """YAML files hold JSON's types: what looks like text is text, and what is read differently elsewhere is refused."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.catalog import strict_yaml
 from app.catalog.strict_yaml import MAX_YAML_DEPTH, parse_yaml
 from app.errors import Fault
+from tests.process import ROOT
 
 
 @pytest.mark.parametrize(
@@ -102,3 +106,22 @@ def test_json_is_read_as_json_does(value: Any) -> None:
 @given(st.text())
 def test_any_text_is_read_or_told(text: str) -> None:
     parse_yaml(text)
+
+
+@given(
+    JSON_VALUES,
+    st.fixed_dictionaries(
+        {"default_flow_style": st.sampled_from([None, True, False]), "default_style": st.sampled_from([None, '"', "|"])}
+    ),
+)
+def test_both_readers_read_the_same(value: Any, style: dict[str, Any]) -> None:
+    text = yaml.safe_dump(value, **style)
+    assert repr(parse_yaml(text)) == repr(strict_yaml._parse_slowly(text))
+
+
+@pytest.mark.parametrize(
+    "file", [*ROOT.glob("presets/*.yaml"), *ROOT.glob("mappings/*.yaml")], ids=lambda file: file.name
+)
+def test_both_readers_read_the_shipped_files_the_same(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert parse_yaml(text) == strict_yaml._parse_slowly(text)

@@ -134,5 +134,13 @@ def test_a_mapping_that_is_too_large_is_told_once() -> None:
     assert faults_of({"out": [{"@x": 0}] * 5_000})[-1] == Fault("", "has more than 5000 values; split it")
 
 
+def test_values_that_are_taken_from_another_mapping_count_too() -> None:
+    shared = {"list": [0] * 3_000}
+    like = compile_mapping({"a": shared})
+    assert compile_mapping({"a": shared, "b": [0] * 1_900}, like=like).resolve({})["b"] == [0] * 1_900
+    with pytest.raises(MappingError, match="has more than 5000 values"):
+        compile_mapping({"b": [0] * 2_100, "a": shared}, like=like)
+
+
 def test_a_deep_json_is_a_fault_and_no_crash() -> None:
     assert faults_of({"out": nested(100_000)})[0].message.startswith("is nested deeper")

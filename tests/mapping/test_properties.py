@@ -11,7 +11,7 @@ from jsonpath_ng.ext.parser import parse
 from app.errors import Fault, MappingError
 from app.mapping import compile_mapping
 from app.mapping.directives import DIRECTIVES
-from tests.mapping.strategies import EVENTS, JSON, MAPPED, unhurried
+from tests.mapping.strategies import EVENTS, JSON, KEYS, MAPPED, unhurried
 
 
 @unhurried
@@ -34,6 +34,20 @@ def test_resolving_changes_neither_mapping_nor_event_and_repeats_itself(value: A
 
     assert repr(first) == repr(second)
     assert (value, event) == (given_mapping, given_event)
+
+
+@unhurried
+@given(below=st.dictionaries(KEYS, MAPPED, max_size=4), above=st.dictionaries(KEYS, MAPPED, max_size=2), event=EVENTS)
+def test_what_is_taken_from_the_mapping_below_is_what_would_be_compiled(
+    below: dict[str, Any], above: dict[str, Any], event: dict[str, Any]
+) -> None:
+    laid_over = {"out": {**below, **above}, "same": below}
+    like = compile_mapping({"out": below, "same": below})
+
+    given_it, alone = compile_mapping(laid_over, like=like), compile_mapping(laid_over)
+
+    assert repr(given_it.resolve(event)) == repr(alone.resolve(event))
+    assert given_it.explain(event) == alone.explain(event)
 
 
 @unhurried
