@@ -76,6 +76,10 @@ lock: $(DEV_READY) ## take up new versions: constraints.txt and both package-loc
 schemas: $(DEV_READY) ## write the JSON Schemas of presets and mappings anew
 	$(BIN)/python -m app.catalog.schemas
 
+.PHONY: odd-events
+odd-events: $(DEV_READY) ## write docs/odd-events.md anew, from the table of its events
+	$(BIN)/python -m tests.presets.odd_events
+
 .PHONY: screenshots
 screenshots: $(DEV_READY) $(NODE_READY) ## take the console's pictures in docs/images anew
 	SCREENSHOTS_DIR=docs/images $(BIN)/pytest -q -n 0 tests/browser/test_look.py

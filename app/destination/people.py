@@ -107,7 +107,9 @@ class People:
                 continue
             why = self._not_the_buyers(block, sent)
             if why:
-                notes.append(f": {block.place} passed over, {why}")
+                note = f": {block.place} passed over, {why}"
+                if note not in notes:  # as that of a name already
+                    notes.append(note)
                 continue
             taken = self._read(block, asked, where(block), notes)
             if taken:

@@ -29,7 +29,7 @@ def careful_flag(no: bool) -> Reader:  # noqa: FBT001 - it is the value that is 
         given = said(value)
         flags = set(map(read_flag, given))
         if None in flags:
-            return no, (f": {kind(value)} cannot be read, {str(no).lower()} is sent to be careful",)
+            return no, (f": {kind(single(value))} cannot be read, {str(no).lower()} is sent to be careful",)
         if not flags:
             return None, NO_NOTES
         if len(flags) > 1:
@@ -69,8 +69,10 @@ def read_opt_out_type(value: Any) -> Reading:
         flags |= dict.fromkeys(found)
     if unreadable:
         flags.setdefault(LDP)
-        return ",".join(flags), (f": {kind(value)} holds what is no flag of a privacy law, LDP is sent to be careful",)
+        return ",".join(flags), (
+            f": {kind(single(value))} holds what is no flag of a privacy law, LDP is sent to be careful",
+        )
     if not flags:
         return None, NO_NOTES
     read = ",".join(flags)
-    return read, NO_NOTES if read == single(value) else (f": {kind(value)} read as flags of privacy laws",)
+    return read, NO_NOTES if read == single(value) else (f": {kind(single(value))} read as flags of privacy laws",)

@@ -100,6 +100,7 @@ def test_what_can_be_read_is_sent_without_a_warning(fields: dict[str, Any], sent
         ({"wifi": ["yes"]}, {"wifi": True}, "wifi: a list of 1 read as true"),
         ({"opt_out": "maybe"}, {"opt_out": True}, "opt_out: a text of 5 characters cannot be read, true is sent"),
         ({"opt_out": []}, {"opt_out": True}, "opt_out: a list of 0 cannot be read, true is sent"),
+        ({"opt_out": ["maybe"]}, {"opt_out": True}, "opt_out: a text of 5 characters cannot be read, true is sent"),
         ({"opt_out": "undefined"}, {"opt_out": True}, "opt_out: a text of 9 characters cannot be read, true is sent"),
         (
             {"advertiser_tracking_enabled": "authorized"},

@@ -144,7 +144,7 @@ def test_names_and_address_come_from_one_block_each(
     [
         (
             "somebody else's block",
-            {"properties": {"email": EMAIL, "customer": BOB | {"email": OTHER}}},
+            {"properties": {"email": EMAIL, "customer": BOB | PARIS | {"email": OTHER}}},
             "user_data: properties.customer passed over, its e-mail address is not the one that is sent",
         ),
         (
@@ -167,7 +167,7 @@ def test_names_and_address_come_from_one_block_each(
 def test_what_is_passed_over_is_told_with_its_place(
     what: str, event: dict[str, Any], about: str, told_by: Callable[..., list[str]]
 ) -> None:
-    assert about in told_by(**event), what
+    assert told_by(**event).count(about) == 1, what
 
 
 @pytest.mark.parametrize(
