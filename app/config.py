@@ -7,29 +7,14 @@ The table of settings in docs/settings.md is compared with this file by a test.
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from app.environment import Country, Currency, FolderPaths, SecretFiles, Secrets, Texts, UpperTexts
 from app.errors import SettingsError
-
-
-def _split(value: Any) -> Any:
-    """Read a comma-separated text as a tuple; anything else is left to pydantic."""
-    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
-
-
-def _normalised(change: Callable[[str], str]) -> AfterValidator:
-    return AfterValidator(lambda values: tuple(map(change, values)))
-
-
-Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-UpperTexts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _normalised(str.upper)]
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-FolderPaths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 
 #: URL parameters that hold personal data or secrets wherever they stand, compared in any case.
 REDACTED_PARAMETERS: Final = (
@@ -39,10 +24,9 @@ REDACTED_PARAMETERS: Final = (
     *("token", "password"),
 )
 
-Country = Annotated[str, Field(pattern="^[A-Za-z]{2}$"), AfterValidator(str.upper)]
-Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$"), AfterValidator(str.upper)]
-
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+#: Of a secret that strangers may try.
+MIN_SECRET_CHARACTERS: Final = 16
 
 
 class Settings(BaseSettings):
@@ -60,6 +44,10 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=0, le=65535, description="port to listen on")
     published_on_loopback: bool = Field(default=False, description="the port is reachable from this machine only")
     trusted_proxies: Texts = Field((), description="addresses or networks whose X-Forwarded-For is believed")
+    public_hosts: Texts = Field((), description="names that SDKs may be told to send to; the first by default")
+    sdk_origins: Texts = Field(
+        (), description="origins of pages whose SDKs may send, or `*`; without: any with a write key, else none"
+    )
     log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, else json")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
@@ -197,13 +185,35 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _safe_by_default(self) -> Self:
-        if not self.sandboxed and self.reachable and not self.authenticated:
+        if self.reachable and not self.authenticated:
             message = (
                 f"HOST={self.host} lets anybody send events: set WEBHOOK_SHARED_SECRETS, WEBHOOK_HEADER or WRITE_KEYS, "
                 "or HOST=127.0.0.1, or PUBLISHED_ON_LOOPBACK=true where the port is published on loopback only"
             )
             raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _strong_where_strangers_may_try(self) -> Self:
+        weak = [name for name, secret in self._own_secrets() if len(secret) < MIN_SECRET_CHARACTERS]
+        if self.reachable and weak:
+            message = (
+                f"HOST={self.host} lets anybody try secrets: each of {', '.join(dict.fromkeys(weak))} needs "
+                f"{MIN_SECRET_CHARACTERS} characters or more (`openssl rand -hex 16` makes one)"
+            )
+            raise ValueError(message)
+        return self
+
+    def _own_secrets(self) -> list[tuple[str, str]]:
+        """Return every secret that somebody proves something by, with the name of its setting."""
+        header = [self.webhook_header] if self.webhook_header else []
+        password = [self.console_password] if self.console_password else []
+        return [
+            *(("WEBHOOK_SHARED_SECRETS", secret.get_secret_value()) for secret in self.webhook_shared_secrets),
+            *(("WEBHOOK_HEADER", each.get_secret_value().partition(":")[2].strip()) for each in header),
+            *(("WRITE_KEYS", key.get_secret_value().partition(":")[2].strip()) for key in self.write_keys),
+            *(("CONSOLE_PASSWORD", each.get_secret_value()) for each in password),
+        ]
 
     @classmethod
     def settings_customise_sources(
@@ -215,21 +225,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' hook passes it
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take arguments first, then the environment, then `NAME_FILE` of secrets."""
-        return init_settings, env_settings, _SecretFiles(settings_cls)
-
-
-class _SecretFiles(PydanticBaseSettingsSource):
-    """Reads `NAME_FILE` for every secret setting."""
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        path = os.environ.get(f"{field_name.upper()}_FILE") if "SecretStr" in str(field.annotation) else None
-        return (Path(path).read_text(encoding="utf-8").strip() if path else None), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        given = self.current_state.keys()  # by arguments or variables, which come before files
-        fields = {name: field for name, field in self.settings_cls.model_fields.items() if name not in given}
-        found = {name: self.get_field_value(field, name)[0] for name, field in fields.items()}
-        return {name: value for name, value in found.items() if value}
+        return init_settings, env_settings, SecretFiles(settings_cls)
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -12,7 +12,7 @@ from threading import Thread
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from app import __version__, assemble
+from app import __version__, assemble, policies
 from app.alerts import Alerts, alerts_to
 from app.catalog.running import RunningCatalog
 from app.config import Settings, load_settings
@@ -33,6 +33,7 @@ from app.sending.surroundings import CallReport, Surroundings
 from app.sending.telling import log_jump, log_trouble
 from app.sending.worker import Worker
 from app.server.application import Application
+from app.server.doorway import doorway
 from app.server.health import Status, status_router
 from app.server.lifespan import lifespan
 from app.server.operator_api import Operations, api_router
@@ -82,9 +83,12 @@ def create_app(
     """
     settings = settings or load_settings()
     parts = _join(settings, role, clock, environ)
+    access = policies.access(settings)
     app = Application(
         parts.metrics,
         parts.tracing,
+        around=doorway(policies.posture(settings), access, clock=clock),
+        proofs=policies.proofs(settings),
         title="Pinrelay",
         version=__version__,
         lifespan=lifespan(
@@ -94,25 +98,34 @@ def create_app(
             clock=clock,
         ),
     )
+    _include_routes(app, settings, parts, access, role)
+    return app
+
+
+def _include_routes(app: Application, settings: Settings, parts: Parts, access: Access, role: Role) -> None:
     status = _status(settings, parts, role)
-    access = Access(password=settings.console_password, published_on_loopback=settings.published_on_loopback)
     if role is not Role.SEND:
-        tracking = tracking_rules(settings)
-        accepts = _accepts(settings, parts)
-        room = Room(settings.max_unpacked_in_flight)
-        app.include_busy_router(webhook_router(accepts, webhook_rules(settings), clock=clock, room=room))
-        app.include_busy_router(tracking_router(accepts, tracking, clock=clock, room=room))
-        app.include_router(sdk_settings_router(tracking.write_keys, is_open=tracking.is_open))
+        _include_senders_routes(app, settings, parts)
     app.include_router(status_router(status))
     app.include_router(create_console(_console(settings, parts, access)))
     operations = Operations(
-        outbox=parts.outbox, coordination=parts.coordination, access=access, status=status.delivery, clock=clock
+        outbox=parts.outbox, coordination=parts.coordination, access=access, status=status.delivery, clock=parts.clock
     )
     app.include_router(api_router(operations))
     if parts.sandbox is not None:
         app.mount("/sandbox", parts.sandbox)
     answer_unrouted(app)
-    return app
+
+
+def _include_senders_routes(app: Application, settings: Settings, parts: Parts) -> None:
+    tracking = tracking_rules(settings)
+    accepts = _accepts(settings, parts)
+    room = Room(settings.max_unpacked_in_flight)
+    app.include_busy_router(webhook_router(accepts, webhook_rules(settings), clock=parts.clock, room=room))
+    app.include_busy_router(tracking_router(accepts, tracking, clock=parts.clock, room=room))
+    app.include_router(
+        sdk_settings_router(tracking.write_keys, is_open=tracking.is_open, public_hosts=settings.public_hosts)
+    )
 
 
 def _join(settings: Settings, role: Role, clock: Callable[[], float], environ: Mapping[str, str]) -> Parts:

@@ -1,9 +1,12 @@
 """Settings -> the small records of rules that each room takes; rooms never see the settings."""
 
+from app.access.admission import COOKIE, Access
 from app.config import Settings
 from app.delivery import DeliveryPolicy
 from app.destination import ConversionRules
 from app.outbox import OutboxRules
+from app.server.doorway import Posture
+from app.server.proofs import Proofs
 from app.source import (
     ConsentRules,
     GenuineRules,
@@ -12,9 +15,9 @@ from app.source import (
     TrackingRules,
     WebhookRules,
     WriteKeys,
-    read_networks,
     read_quotas,
 )
+from app.values.proxies import read_networks
 
 _HOUR_S = 3_600
 _DAY_S = 24 * _HOUR_S
@@ -120,6 +123,39 @@ def tracking_rules(settings: Settings) -> TrackingRules:
         is_open=not settings.authenticated,
         trusted_proxies=read_networks(settings.trusted_proxies),
         quotas=read_quotas(settings.write_key_limits, write_keys.keys),
+    )
+
+
+def posture(settings: Settings) -> Posture:
+    """Collect how far the process can be reached, and what it asks for."""
+    by_key = ("*",) if settings.authenticated else ()
+    return Posture(
+        reachable=settings.reachable,
+        published_on_loopback=settings.published_on_loopback,
+        authenticated=settings.authenticated,
+        sdk_origins=settings.sdk_origins or by_key,
+    )
+
+
+def proofs(settings: Settings) -> Proofs:
+    """Collect what the OpenAPI document says must be proven. Raises SettingsError."""
+    header = settings.webhook_header
+    return Proofs(
+        console=settings.console_password is not None,
+        figures=settings.reachable,
+        cookie=COOKIE,
+        signature=bool(settings.webhook_shared_secrets),
+        header=SecretHeader.read(header.get_secret_value()).name if header else "",
+        write_key=bool(settings.write_keys),
+    )
+
+
+def access(settings: Settings) -> Access:
+    """Return who may use the console, and what is proven how. Raises SettingsError."""
+    return Access(
+        password=settings.console_password,
+        published_on_loopback=settings.published_on_loopback,
+        trusted=read_networks(settings.trusted_proxies),
     )
 
 

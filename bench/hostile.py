@@ -85,7 +85,7 @@ def _requests(kind: str, *, proven: bool) -> Iterator[bytes]:
             packed = gzip.compress(KINDS[kind](), 1)
         query = f"?writeKey={WRITE_KEY}" if proven else ""
         proof = f"x-signature: {'0' * 40}"
-        head = f"POST {path}{query} HTTP/1.1\r\nhost: x\r\n{proof}\r\ncontent-length: {len(packed)}\r\n\r\n"
+        head = f"POST {path}{query} HTTP/1.1\r\nhost: localhost\r\n{proof}\r\ncontent-length: {len(packed)}\r\n\r\n"
         yield head.encode() + packed
 
 

@@ -18,7 +18,7 @@ FLOORS = {
     "shells": {"server", "console", "tracing", "alerts"},
     "flows": {"catalog", "receiving", "sending", "coordination"},
     "stages": {"source", "trigger", "mapping", "destination", "outbox", "delivery", "sandbox", "access"},
-    "base": {"shared_values", "types", "errors", "config", "log", "metrics", "values"},
+    "base": {"shared_values", "types", "errors", "environment", "config", "log", "metrics", "values"},
 }
 #: Modules that may read the clock and draw random numbers. Everywhere else both are arguments.
 CLOCK_READERS = {"main", "cli", "commands", "assemble", "sending/worker"}

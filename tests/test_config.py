@@ -9,10 +9,14 @@ from app.errors import SettingsError
 
 LIVE = {"PINTEREST_AD_ACCOUNT_ID": "549755885175", "PINTEREST_CONVERSION_TOKEN": "token-5f0d"}
 
+#: Of as many characters as a secret on a public address must have, and of one less.
+STRONG = "0123456789abcdef"
+WEAK = STRONG[:-1]
+
 
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*LIVE, "HOST", "PORT", "WRITE_KEYS"):
+    for name in (*LIVE, "HOST", "PORT", "WRITE_KEYS", "CONSOLE_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -77,22 +81,46 @@ def test_a_secret_file_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize(
     "ends_it",
     [
-        {"WRITE_KEYS": "shop:key"},
-        {"WEBHOOK_HEADER": "X-Key: value"},
-        {"WEBHOOK_SHARED_SECRETS": "secret"},
+        {"WRITE_KEYS": f"shop:{STRONG}"},
+        {"WEBHOOK_HEADER": f"X-Key: {STRONG}"},
+        {"WEBHOOK_SHARED_SECRETS": STRONG},
         {"PUBLISHED_ON_LOOPBACK": "true"},
         {"HOST": "127.0.0.1"},
     ],
     ids=lambda settings: next(iter(settings)),
 )
-def test_live_and_reachable_without_authentication_is_refused_unless(
-    monkeypatch: pytest.MonkeyPatch, ends_it: dict[str, str]
+@pytest.mark.parametrize("credentials", [LIVE, {}], ids=["live", "sandbox"])
+def test_reachable_without_authentication_is_refused_unless(
+    monkeypatch: pytest.MonkeyPatch, credentials: dict[str, str], ends_it: dict[str, str]
 ) -> None:
-    set_all(monkeypatch, **LIVE, HOST="0.0.0.0")
+    set_all(monkeypatch, **credentials, HOST="0.0.0.0")
     with pytest.raises(SettingsError, match="WRITE_KEYS"):
         load_settings()
     set_all(monkeypatch, **ends_it)
-    assert load_settings().live
+    assert load_settings().live is bool(credentials)
+
+
+@pytest.mark.parametrize(
+    ("name", "weak", "strong"),
+    [
+        ("WRITE_KEYS", f"a-long-name-of-a-shop:{WEAK}", f"shop:{STRONG}"),
+        ("WRITE_KEYS", f"shop:{STRONG},app:{WEAK}", f"shop:{STRONG},app:{STRONG}"),
+        ("WEBHOOK_HEADER", f"X-A-Long-Name-Of-It: {WEAK}", f"X-Key: {STRONG}"),
+        ("WEBHOOK_SHARED_SECRETS", f"{STRONG},{WEAK}", f"{STRONG},{STRONG}"),
+        ("CONSOLE_PASSWORD", WEAK, STRONG),
+    ],
+)
+def test_a_secret_of_under_sixteen_characters_is_refused_on_a_public_address_only(
+    monkeypatch: pytest.MonkeyPatch, name: str, weak: str, strong: str
+) -> None:
+    set_all(monkeypatch, **({"WRITE_KEYS": f"shop:{STRONG}"} | {name: weak}))
+    load_settings()
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    with pytest.raises(SettingsError, match=name) as told:
+        load_settings()
+    assert WEAK not in str(told.value)
+    monkeypatch.setenv(name, strong)
+    assert load_settings().reachable
 
 
 def test_secrets_mask_themselves(monkeypatch: pytest.MonkeyPatch) -> None:

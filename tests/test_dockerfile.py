@@ -67,9 +67,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 @pytest.fixture
 def container(image: Image) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """CMD, in the image's own environment and nothing else, on a free port."""
+    """CMD, in the image's own environment with a write key, which a public address demands, on a free port."""
     workdir = image.build(FINAL)
-    environment = image.environment(FINAL) | {"PORT": str(free_port())}
+    environment = image.environment(FINAL) | {"PORT": str(free_port()), "WRITE_KEYS": "shop:0123456789abcdef"}
     (command,) = (item.command for item in FINAL if item.name == "CMD")
     executable = Path(environment["PATH"].split(":")[0]) / command[0]
     process = subprocess.Popen(

@@ -173,7 +173,7 @@ def test_with_tls_senders_must_prove_who_they_are(tmp_path: Path, monkeypatch: p
     environment = container_settings(services["pinrelay"], tmp_path)
     with pytest.raises(SettingsError, match="WEBHOOK_SHARED_SECRETS"):
         settings_of(environment, monkeypatch)
-    assert settings_of(environment | {"WRITE_KEYS": "shop:k3y"}, monkeypatch).reachable
+    assert settings_of(environment | {"WRITE_KEYS": "shop:0123456789abcdef"}, monkeypatch).reachable
 
 
 def test_caddy_asks_for_the_domain_where_it_has_none() -> None:

@@ -1,30 +1,26 @@
-"""Who may use the console.
+"""Who may use the console and the interface for operators.
 
-    a password is set      whoever knows it: a session cookie for twelve hours
-    no password            browsers of this machine only, asking for this machine by name
-
-Without a password three things must hold, each against a way around the other two:
-the peer is this machine (or the port is declared to be published on loopback only),
-no proxy has passed the request on, and `Host` is a loopback name (a foreign page that re-binds its DNS name cannot).
+a password is set      whoever knows it: a session cookie for twelve hours, or the password as a bearer token
+no password            whoever sits at this machine (`app.access.this_machine`)
 """
 
 import hashlib
 import hmac
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from starlette.requests import Request
 
-from app.access.sessions import LoginLimiter, Sessions
+from app.access.login_limits import LoginLimiter
+from app.access.sessions import Sessions
+from app.access.this_machine import is_of_this_machine
+from app.values.proxies import Network, client_ip
 
 #: The cookie of a session.
 COOKIE = "pinrelay_console"
-_FORWARDING = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
 
 class Admission(StrEnum):
@@ -41,14 +37,14 @@ class Admission(StrEnum):
 class Visitor:
     """What is known of the sender of a request."""
 
-    #: Address of the other end of the connection; None where it has none.
-    peer: str | None
-    #: The `Host` header.
-    host: str
-    #: A proxy says that it passes the request on.
-    forwarded: bool
+    #: The address that the request came from, past the proxies that are trusted; None where it cannot be known.
+    client: str | None
+    #: Somebody at this machine asks, and no page of another site (`app.access.this_machine`).
+    is_near: bool
     #: The session cookie; "" where there is none.
     session: str
+    #: The bearer token; None where the request has none.
+    bearer: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +72,12 @@ Login: TypeAlias = LoggedIn | WrongPassword | TooManyTries
 class Access:
     """The rules of access, and the memory of wrong passwords. Times are arguments."""
 
-    def __init__(self, *, password: SecretStr | None, published_on_loopback: bool) -> None:
+    def __init__(
+        self, *, password: SecretStr | None, published_on_loopback: bool, trusted: tuple[Network, ...] = ()
+    ) -> None:
         self._password = password
         self._published_on_loopback = published_on_loopback
+        self._trusted = trusted
         self._sessions = Sessions(password) if password else None
         self._limiter = LoginLimiter()
 
@@ -87,34 +86,45 @@ class Access:
         """Whether visitors log in (and can log out)."""
         return self._password is not None
 
+    def visitor(self, request: Request) -> Visitor:
+        """Return what the rules of access need to know of a request."""
+        peer = request.client.host if request.client else None
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        return Visitor(
+            client=client_ip(peer, request.headers.get("x-forwarded-for"), self._trusted),
+            is_near=is_of_this_machine(request.scope, published_on_loopback=self._published_on_loopback),
+            session=request.cookies.get(COOKIE, ""),
+            bearer=token.strip() if scheme.lower() == "bearer" else None,
+        )
+
     def judge(self, visitor: Visitor, *, now: float) -> Admission:
         """Decide on a request for a page."""
         if self._sessions:
             return Admission.ADMITTED if self._sessions.valid(visitor.session, now=now) else Admission.LOGIN_NEEDED
-        near = self._published_on_loopback or _is_loopback(visitor.peer)
-        local = near and not visitor.forwarded and _names_loopback(visitor.host)
-        return Admission.ADMITTED if local else Admission.REFUSED
+        return Admission.ADMITTED if visitor.is_near else Admission.REFUSED
 
-    def login(self, given: str, *, peer: str | None, now: float) -> Login:
-        """Compare a password in constant time, unless this peer, or all together, tried too often."""
-        if self._password is None or self._sessions is None:
-            return WrongPassword()
-        if wait_s := self._limiter.wait_s(peer, now=now):
+    def login(self, given: str, *, client: str | None, now: float) -> Login:
+        """Compare a password in constant time, unless this client tried too often."""
+        if wait_s := self._limiter.wait_s(client, now=now):
             return TooManyTries(retry_after_s=wait_s)
-        if _same(given, self._password.get_secret_value()):
+        if self._sessions is not None and self._is_right(given):
             return LoggedIn(session=self._sessions.issue(now=now))
-        self._limiter.failed(peer, now=now)
+        self._limiter.failed(client, now=now)
         return WrongPassword()
 
+    def bearer(self, visitor: Visitor, *, now: float) -> Admission | TooManyTries:
+        """Decide on a bearer token. A right one is taken whatever was tried before, from the same address too."""
+        if visitor.bearer is not None and self._is_right(visitor.bearer):
+            return Admission.ADMITTED
+        if visitor.bearer is None:
+            return Admission.LOGIN_NEEDED
+        if wait_s := self._limiter.wait_s(visitor.client, now=now):
+            return TooManyTries(retry_after_s=wait_s)
+        self._limiter.failed(visitor.client, now=now)
+        return Admission.REFUSED
 
-def visitor_of(request: Request) -> Visitor:
-    """Read what the rules of access need to know."""
-    return Visitor(
-        peer=request.client.host if request.client else None,
-        host=request.headers.get("host", ""),
-        forwarded=any(name in request.headers for name in _FORWARDING),
-        session=request.cookies.get(COOKIE, ""),
-    )
+    def _is_right(self, given: str) -> bool:
+        return self._password is not None and _same(given, self._password.get_secret_value())
 
 
 def sent_from_console(headers: Mapping[str, str]) -> bool:
@@ -131,19 +141,3 @@ def sent_from_console(headers: Mapping[str, str]) -> bool:
 def _same(given: str, password: str) -> bool:
     """Compare in a time that tells nothing, not even the length: digests are equally long."""
     return hmac.compare_digest(hashlib.sha256(given.encode()).digest(), hashlib.sha256(password.encode()).digest())
-
-
-def _is_loopback(peer: str | None) -> bool:
-    try:
-        address = ipaddress.ip_address(peer or "")
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
-
-
-def _names_loopback(host: str) -> bool:
-    try:
-        return urlsplit(f"//{host}").hostname in {"localhost", "127.0.0.1", "::1"}
-    except ValueError:
-        return False

@@ -1,4 +1,4 @@
-"""Sessions of people who gave the console's password, and how often they may get it wrong.
+"""Sessions of people who gave the console's password.
 
 A cookie holds a time and nothing else, so that signing it is one call of the standard library's `hmac`: a package for
 sessions would add a format and a dependency to it.
@@ -7,15 +7,10 @@ sessions would add a format and a dependency to it.
 import hashlib
 import hmac
 import secrets
-from collections import deque
 
 from pydantic import SecretStr
 
 SESSION_S = 12 * 3600
-#: Wrong passwords within `WINDOW_S`, of one peer and of all.
-MAX_WRONG_OF_PEER = 5
-MAX_WRONG_OF_ALL = 50
-WINDOW_S = 60
 
 
 class Sessions:
@@ -42,25 +37,3 @@ class Sessions:
 
     def _signature(self, text: str) -> str:
         return hmac.new(self._key, text.encode(), "sha256").hexdigest()
-
-
-class LoginLimiter:
-    """Remembers the wrong passwords of the last minute; never more than `MAX_WRONG_OF_ALL` of them."""
-
-    def __init__(self) -> None:
-        self._wrong: deque[tuple[float, str | None]] = deque()
-
-    def wait_s(self, peer: str | None, *, now: float) -> int:
-        """Return after how many whole seconds `peer` may try again; 0 is now."""
-        while self._wrong and self._wrong[0][0] <= now - WINDOW_S:
-            self._wrong.popleft()
-        of_peer = [at for at, who in self._wrong if who == peer]
-        if len(of_peer) >= MAX_WRONG_OF_PEER:
-            return int(of_peer[-MAX_WRONG_OF_PEER] + WINDOW_S - now) + 1
-        if len(self._wrong) >= MAX_WRONG_OF_ALL:
-            return int(self._wrong[0][0] + WINDOW_S - now) + 1
-        return 0
-
-    def failed(self, peer: str | None, *, now: float) -> None:
-        """Remember a wrong password."""
-        self._wrong.append((now, peer))

@@ -93,7 +93,8 @@ async def _run(settings: Settings, arrays: list[list[Event]]) -> dict[str, Any]:
     app = create_app(settings, environ={})
     transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 0))
     receipt: Counter[str] = Counter()
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://demo") as http:
+    http = httpx.AsyncClient(transport=transport, base_url="http://localhost")
+    async with app.router.lifespan_context(app), http:
         for events in arrays:
             receipt.update((await http.post("/webhook", json=events)).raise_for_status().json()["counts"])
         delivery = await _when_nothing_waits(http)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.access.admission import Admission, visitor_of
+from app.access.admission import Admission
 from app.console.forms import check_form
 from app.console.pages import SECURITY_HEADERS, Pages, base_of
 from app.console.services import ConsoleServices
@@ -27,7 +27,7 @@ class Guard:
         """Return the page with the guard before it; a `public` page is shown to anybody."""
 
         async def guarded(request: Request) -> Response:
-            response = (None if public else self._refuse_visitor(request)) or self._refuse_form(request)
+            response = self._refuse_form(request) or (None if public else self._refuse_visitor(request))
             if response is None:
                 response = await self._show(page, request)
             response.headers.update(SECURITY_HEADERS)
@@ -36,7 +36,8 @@ class Guard:
         return guarded
 
     def _refuse_visitor(self, request: Request) -> Response | None:
-        admission = self._services.access.judge(visitor_of(request), now=self._services.clock())
+        access = self._services.access
+        admission = access.judge(access.visitor(request), now=self._services.clock())
         if admission is Admission.ADMITTED:
             return None
         if admission is Admission.LOGIN_NEEDED:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.access.admission import COOKIE, LoggedIn, TooManyTries, visitor_of
+from app.access.admission import COOKIE, LoggedIn, TooManyTries
 from app.access.sessions import SESSION_S
 from app.console.forms import read_form
 from app.console.guard import is_secure
@@ -30,8 +30,9 @@ class LoginPages:
     async def log_in(self, request: Request) -> Response:
         """Compare the password; right: a cookie and the page that was wanted."""
         form = await read_form(request)
-        peer = visitor_of(request).peer
-        login = self._services.access.login(form.get("password", ""), peer=peer, now=self._services.clock())
+        access = self._services.access
+        client = access.visitor(request).client
+        login = access.login(form.get("password", ""), client=client, now=self._services.clock())
         if isinstance(login, TooManyTries):
             wait = count_of(login.retry_after_s, "second")
             response = self._ask(request, form.get("next", ""), f"Too many wrong passwords. Try again in {wait}.", 429)
@@ -44,7 +45,7 @@ class LoginPages:
     async def log_out(self, request: Request) -> Response:
         """Take the cookie back."""
         response = RedirectResponse(f"{base_of(request)}/login", status_code=303)
-        response.delete_cookie(COOKIE, path=base_of(request))
+        response.delete_cookie(COOKIE, path=_cookie_path(request))
         return response
 
     def _ask(self, request: Request, wanted: str, fault: str = "", status: int = 200) -> Response:
@@ -57,12 +58,17 @@ class LoginPages:
             COOKIE,
             session,
             max_age=SESSION_S,
-            path=base,
+            path=_cookie_path(request),
             secure=is_secure(request),
             httponly=True,
             samesite="strict",
         )
         return response
+
+
+def _cookie_path(request: Request) -> str:
+    """Return for which paths the browser sends the cookie: all of ours, since figures are shown outside the console."""
+    return request.scope.get("root_path", "") or "/"
 
 
 def _is_ours(wanted: str, base: str) -> bool:

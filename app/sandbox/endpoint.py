@@ -26,7 +26,7 @@ from app.sandbox.cut import CutAnswer
 from app.sandbox.judge import Verdict, call_problem, verdict
 from app.sandbox.record import REMEMBERED, Record, RecordedCall
 from app.sandbox.replies import error, json_answer, results
-from app.sandbox.script import Orders, Script, Step
+from app.sandbox.script import Orders, Script, Step, compiled
 
 _AS_USUAL = Step()
 
@@ -122,7 +122,7 @@ class Sandbox:
         verdicts = [verdict(event, now, event_names=self._account.event_names) for event in events]
         if step.reject:
             failed = Verdict(error="The sandbox was told to fail this event", warning="")
-            matches = re.compile(step.reject).search
+            matches = compiled(step.reject).search
             verdicts = [
                 failed if matches(event["event_id"]) else each for event, each in zip(events, verdicts, strict=True)
             ]

@@ -1,13 +1,15 @@
 """FastAPI as Pinrelay uses it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.metrics import Metrics
 from app.server.direct_routes import DirectRoutes
-from app.source import INTERNAL_ERROR, answer_refusal
+from app.server.proofs import Proofs, describe_proofs
+from app.source import INTERNAL_ERROR, OpenToPages, answer_refusal
 from app.source.documentation import RECORDS
 from app.tracing import Tracing
 
@@ -15,7 +17,16 @@ from app.tracing import Tracing
 class Application(FastAPI):
     """FastAPI behind direct routes: requests are noted and traced, the busiest are answered by the shortest way."""
 
-    def __init__(self, metrics: Metrics, tracing: Tracing, **options: Any) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        tracing: Tracing,
+        *,
+        around: Callable[[ASGIApp], ASGIApp] = OpenToPages,
+        proofs: Proofs | None = None,
+        **options: Any,
+    ) -> None:
+        """Take `around` all routes what decides who may ask, and into the OpenAPI document what has to be proven."""
         super().__init__(
             docs_url=None,
             redoc_url=None,
@@ -24,7 +35,8 @@ class Application(FastAPI):
             **options,
         )
         self.add_exception_handler(Exception, _unforeseen)
-        self._direct_routes = DirectRoutes(super().__call__, metrics)
+        self._proofs = proofs or Proofs()
+        self._direct_routes = DirectRoutes(super().__call__, metrics, around=around)
         self._traced = tracing.requests(self._direct_routes)
 
     def include_busy_router(self, router: APIRouter) -> None:
@@ -33,9 +45,10 @@ class Application(FastAPI):
         self._direct_routes.add(router)
 
     def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document, with the records that the handlers of raw bodies answer with."""
+        """Return the OpenAPI document, with what its routes do not know: the records of raw bodies, and the proofs."""
         document = super().openapi()
         document["components"]["schemas"] |= RECORDS
+        describe_proofs(document, self._proofs)
         return document
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

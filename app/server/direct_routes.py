@@ -7,7 +7,7 @@ these handlers need none of it: they take a Request and return a Response. So a 
 
 import logging
 import time
-from collections.abc import Awaitable, Callable  # noqa: TC003 - kept out of a type-checking block like everywhere else
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
@@ -28,9 +28,10 @@ class DirectRoutes:
     handler raises is answered like other errors; what fails in `app` is `app`'s to answer.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, around: Callable[[ASGIApp], ASGIApp] = OpenToPages) -> None:
+        """Take the application in, which is given to `around`: what that returns decides who may ask."""
         self._app = app
-        self._answer = OpenToPages(self._route)
+        self._answer = around(self._route)
         self._metrics = metrics
         self._routes: dict[tuple[str, str], tuple[APIRoute, Callable[[Request], Awaitable[Response]]]] = {}
 

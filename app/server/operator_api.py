@@ -12,7 +12,7 @@ import orjson
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.access.admission import Access, Admission, LoggedIn, TooManyTries, visitor_of
+from app.access.admission import Access, Admission, TooManyTries
 from app.coordination import Coordination
 from app.errors import OutboxUnavailable, UnknownPreset
 from app.outbox import Outbox
@@ -66,22 +66,20 @@ class Operations:
 
     def admit(self, request: Request) -> None:
         """Let operators in; raise 401, 403, 415 or 429 for all else."""
-        now, visitor = self.clock(), visitor_of(request)
         if request.method != "GET" and request.headers.get("content-type", "").partition(";")[0] != _JSON:
             raise HTTPException(415, f"send {_JSON}")
-        if self.access.has_password:
-            scheme, _, given = request.headers.get("authorization", "").partition(" ")
-            if scheme.lower() != "bearer":
-                raise HTTPException(
-                    401, "send the console's password as a bearer token", {"WWW-Authenticate": "Bearer"}
-                )
-            outcome = self.access.login(given, peer=visitor.peer, now=now)
-            if isinstance(outcome, TooManyTries):
-                raise HTTPException(429, "too many wrong passwords", {"Retry-After": str(outcome.retry_after_s)})
-            if not isinstance(outcome, LoggedIn):
-                raise _unauthenticated("the password is wrong")
-        elif self.access.judge(visitor, now=now) is not Admission.ADMITTED:
-            raise HTTPException(403, "this machine only: set CONSOLE_PASSWORD to let others in")
+        now, visitor = self.clock(), self.access.visitor(request)
+        if not self.access.has_password:
+            if self.access.judge(visitor, now=now) is not Admission.ADMITTED:
+                raise HTTPException(403, "this machine only: set CONSOLE_PASSWORD to let others in")
+            return
+        outcome = self.access.bearer(visitor, now=now)
+        if isinstance(outcome, TooManyTries):
+            raise HTTPException(429, "too many wrong passwords", {"Retry-After": str(outcome.retry_after_s)})
+        if outcome is Admission.LOGIN_NEEDED:
+            raise _unauthenticated("send the console's password as a bearer token")
+        if outcome is Admission.REFUSED:
+            raise _unauthenticated("the password is wrong")
 
 
 def _unauthenticated(text: str) -> HTTPException:

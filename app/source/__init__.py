@@ -9,7 +9,6 @@ from app.source.cors import OpenToPages
 from app.source.event import Arrival, read_event
 from app.source.event_files import read_event_file, read_event_text
 from app.source.genuine import GenuineRules, checkout_id_of, not_genuine
-from app.source.proxy import client_ip, read_networks
 from app.source.quotas import Quota, read_quotas
 from app.source.refusal import INTERNAL_ERROR, TOO_SLOW
 from app.source.responses import answer, answer_refusal, event_json, receipt_json, refusal_json
@@ -37,13 +36,11 @@ __all__ = [
     "answer_refusal",
     "app_platform",
     "checkout_id_of",
-    "client_ip",
     "event_json",
     "not_genuine",
     "read_event",
     "read_event_file",
     "read_event_text",
-    "read_networks",
     "read_quotas",
     "read_raw_event",
     "receipt_json",

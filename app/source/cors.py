@@ -1,5 +1,7 @@
 """What browsers must be told before they let a page's SDK call another host: Starlette's middleware does."""
 
+from collections.abc import Sequence
+
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -8,17 +10,19 @@ _FOR_PAGES = ("/v1/", "/beacon/v1/", "/projects/", "/sourceConfig")
 
 
 class OpenToPages:
-    """Lets pages of any site call the Tracking API of `app`, and read what it answers, refusals and failures too.
+    """Lets pages of `origins` (`*`: of any site) call the Tracking API of `app`, and read what it answers.
+
+    Refusals and failures too.
 
     No cookie is ever used: the write key says whose events they are. Hence any header may come along:
     each SDK has its own (`authorization`, `x-retry-count`, `anonymousid`), and new ones with each version.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, origins: Sequence[str] = ("*",)) -> None:
         self._app = app
         self._for_pages = CORSMiddleware(
             app,
-            allow_origins=["*"],
+            allow_origins=origins,
             allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["*"],
             allow_private_network=True,

@@ -66,7 +66,7 @@ TRACKING_ANSWERS: dict[int | str, dict[str, Any]] = {
 SETTINGS_PARAMETERS = [{"name": "key", "in": "path", "required": True, "schema": _TEXT}]
 SETTINGS_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: _json("What Segment's CDN tells an SDK.", {"type": "object", "required": ["integrations"]}),
-    **_refused(404, 500),
+    **_refused(404, 421, 500),
 }
 SOURCE_CONFIG_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: _json("What RudderStack's control plane tells an SDK.", {"type": "object", "required": ["source"]}),

@@ -36,6 +36,11 @@ UNAUTHENTICATED = Refusal(
     message="The request does not prove who sent it. Check the shared secret, the header or the write key.",
 )
 UNKNOWN_KEY = Refusal(status=404, code="unknown_write_key", message="No source has this write key. Check WRITE_KEYS.")
+UNKNOWN_HOST = Refusal(
+    status=421,
+    code="unknown_host",
+    message="This server does not know itself by that name. Name it in PUBLIC_HOSTS.",
+)
 TOO_SLOW = Refusal(
     status=408, code="too_slow", message="The body did not arrive in time. Send it again in one go.", closes=True
 )
@@ -61,7 +66,7 @@ INTERNAL_ERROR = Refusal(
 )
 
 REFUSALS = (
-    *(BROKEN_JSON, TOO_DEEP, UNAUTHENTICATED, UNKNOWN_KEY, TOO_SLOW, TOO_LARGE, TOO_MANY),
+    *(BROKEN_JSON, TOO_DEEP, UNAUTHENTICATED, UNKNOWN_KEY, UNKNOWN_HOST, TOO_SLOW, TOO_LARGE, TOO_MANY),
     *(OVER_QUOTA, INTERNAL_ERROR, NO_ROOM),
 )
 

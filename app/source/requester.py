@@ -12,10 +12,10 @@ from typing import Any, Self
 from fastapi import Request
 
 from app.errors import EventRefused
-from app.source.proxy import Network, client_ip
 from app.types import Event
 from app.values.ip_addresses import public_address
 from app.values.placeholders import says_nothing
+from app.values.proxies import Network, client_ip
 from app.values.user_agents import is_server_library
 
 #: What browser and mobile SDKs say in `channel` (Segment: client; RudderStack: web, mobile).

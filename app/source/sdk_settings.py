@@ -11,7 +11,7 @@ RudderStack's SDKs send nothing until they have their source config; the events 
 Source: `isValidSourceConfig` in packages/analytics-js of rudderlabs/rudder-sdk-js.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
@@ -19,8 +19,9 @@ from fastapi import APIRouter, Request, Response
 
 from app.source.auth import WriteKeys, basic_user
 from app.source.documentation import SETTINGS_ANSWERS, SETTINGS_PARAMETERS, SOURCE_CONFIG_ANSWERS
-from app.source.refusal import UNAUTHENTICATED, UNKNOWN_KEY
+from app.source.refusal import UNAUTHENTICATED, UNKNOWN_HOST, UNKNOWN_KEY
 from app.source.responses import answer, answer_refusal
+from app.values.host_names import names_loopback, without_port
 
 #: The second is asked where the CDN host is given without `/v1`.
 _PATHS = ("/v1/projects/{key}/settings", "/projects/{key}/settings")
@@ -30,10 +31,13 @@ _SOURCE_CONFIG_PATHS = ("/sourceConfig/", "/sourceConfig")
 _NO_NAME = "default"
 
 
-def sdk_settings_router(write_keys: WriteKeys, *, is_open: bool) -> APIRouter:
-    """Build the routes; where nothing has to be proven any key is known."""
+def sdk_settings_router(write_keys: WriteKeys, *, is_open: bool, public_hosts: Sequence[str] = ()) -> APIRouter:
+    """Build the routes; where nothing has to be proven any key is known.
+
+    The host that SDKs are told is the one they asked only where that is ours: a loopback name, or of `public_hosts`.
+    """
     router = APIRouter(tags=["tracking"])
-    show = _settings_handler(write_keys, is_open=is_open)
+    show = _settings_handler(write_keys, is_open=is_open, public_hosts=public_hosts)
     for path in _PATHS:
         router.add_api_route(
             path,
@@ -86,20 +90,36 @@ def _source_config(name: str, key: str) -> dict[str, Any]:
     }
 
 
-def _settings_handler(write_keys: WriteKeys, *, is_open: bool) -> Callable[[Request], Awaitable[Response]]:
+def _settings_handler(
+    write_keys: WriteKeys, *, is_open: bool, public_hosts: Sequence[str]
+) -> Callable[[Request], Awaitable[Response]]:
     async def show_settings(request: Request) -> Response:
         key = request.path_params["key"]
         if not is_open and write_keys.source(key) is None:
             return answer_refusal(UNKNOWN_KEY)
+        host = _own_host(request.headers.get("host", ""), public_hosts)
+        if host is None:
+            return answer_refusal(UNKNOWN_HOST)
         scheme = request.headers.get("x-forwarded-proto", request.url.scheme)  # a lie harms the liar only
         protocol = "https" if scheme.startswith("https") else "http"
-        return answer(orjson.dumps(_settings(key, request.url.netloc, protocol)))
+        return answer(orjson.dumps(_settings(key, host, protocol)))
 
     return show_settings
 
 
+def _own_host(asked: str, public_hosts: Sequence[str]) -> str | None:
+    """Return the host that an SDK is told: the one that it asked where that is ours, else the first that is.
+
+    None where none is known: what somebody wrote into `Host` must never send events elsewhere.
+    """
+    names = {name.lower() for name in public_hosts}
+    if names_loopback(asked) or {asked.lower(), without_port(asked)} & names:
+        return asked
+    return next(iter(public_hosts), None)
+
+
 def _settings(key: str, host: str, protocol: str) -> dict[str, Any]:
-    """Return settings that name the host that was asked, no destination on the device and no metrics."""
+    """Return settings that name the host, no destination on the device and no metrics."""
     return {
         "integrations": {"Segment.io": {"apiKey": key, "apiHost": f"{host}/v1", "protocol": protocol}},
         "plan": {"track": {"__default": {"enabled": True, "integrations": {}}}},

@@ -21,7 +21,6 @@ from app.source.auth import WriteKeys, basic_user
 from app.source.body import Body, Limits, open_body, read_events
 from app.source.documentation import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
 from app.source.event import Arrival, random_id
-from app.source.proxy import Network
 from app.source.quotas import Quota, Quotas
 from app.source.receive import receive
 from app.source.refusal import UNAUTHENTICATED, RequestRefused
@@ -29,6 +28,7 @@ from app.source.requester import Requester
 from app.source.responses import answer, answer_refusal, answer_unavailable, refusal_json
 from app.source.unpacking import Room, pieces, unpacked_size
 from app.types import DEFAULT_SOURCE, Event
+from app.values.proxies import Network
 
 #: The call that a path means, where the event does not say it itself; browser and mobile SDKs use the letters.
 _CALLS = {"track": "t", "page": "p", "screen": "s", "identify": "i", "group": "g", "alias": "a"}

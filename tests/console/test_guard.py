@@ -165,7 +165,7 @@ class TestLogin:
     ) -> None:
         entered = await locked.browser.post("/console/login", data={"password": PASSWORD}, headers=headers)
         cookie = entered.headers["set-cookie"]
-        assert all(part in cookie for part in ("HttpOnly", "SameSite=strict", "Path=/console", "Max-Age=43200"))
+        assert all(part in cookie for part in ("HttpOnly", "SameSite=strict", "Path=/;", "Max-Age=43200"))
         assert ("Secure" in cookie) is secure
 
     async def test_a_wrong_password_is_told_and_not_repeated(self, locked: World) -> None:

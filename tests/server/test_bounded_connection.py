@@ -17,8 +17,8 @@ from tests.process import Server
 TIMEOUT_S = 0.3
 #: On a busy machine.
 LONG_S = 20
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-HEAD = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+HEAD = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
 
 
 @dataclass
@@ -196,7 +196,7 @@ async def test_an_upgrade_to_websockets_is_a_request_like_any_other(start_server
     upgrade = (
         b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n\r\n"
     )
-    writer.write(b"GET /nope?email=jane@example.com HTTP/1.1\r\nHost: x\r\n" + upgrade)
+    writer.write(b"GET /nope?email=jane@example.com HTTP/1.1\r\nHost: localhost\r\n" + upgrade)
     assert (await asyncio.wait_for(reader.readline(), LONG_S)).startswith(b"HTTP/1.1 404 ")
     writer.close()
     server.stop()

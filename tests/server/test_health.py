@@ -34,7 +34,7 @@ def app(url: str) -> FastAPI:
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """Asks the application, whose background does not run."""
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 0))
-    async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 

@@ -49,7 +49,10 @@ def array(number: int) -> list[dict[str, object]]:
 @pytest.mark.usefixtures("tuned_back")
 async def test_receiving_and_delivering_leave_no_garbage(app: FastAPI) -> None:
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 0))
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
+    ):
 
         async def answer(request: httpx.Request) -> httpx.Response:
             response = await client.send(request)

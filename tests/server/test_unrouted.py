@@ -77,7 +77,10 @@ async def test_a_slash_at_the_end_of_a_page_is_taken_off(path: str, http: httpx.
 async def test_a_sender_alone_has_no_door_and_says_so(tmp_path: Path) -> None:
     app = create_app(load_settings(outbox_url=f"sqlite:///{tmp_path}/o.db"), role=Role.SEND)
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://x") as http, app.router.lifespan_context(app):
+    async with (
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,
+        app.router.lifespan_context(app),
+    ):
         assert (await http.post("/webhook", json={})).json()["code"] == "not_found"
 
 

@@ -17,12 +17,12 @@ from app.source import (
     TrackingRules,
     WebhookRules,
     WriteKeys,
-    read_networks,
     sdk_settings_router,
     tracking_router,
     webhook_router,
 )
 from app.types import DEFAULT_SOURCE, Event, EventReceipt, Exit, Line, Receipt
+from app.values.proxies import read_networks
 
 #: 2026-03-04T16:12:52.244Z
 NOW = 1772640772.244
@@ -105,6 +105,7 @@ def tracking(
     keys: tuple[str, ...] = ("shop:k1",),
     is_open: bool = False,
     proxies: tuple[str, ...] = (),
+    public_hosts: tuple[str, ...] = ("pinrelay.example",),
     limits_of_keys: Mapping[str, Quota] = MappingProxyType({}),
     **bounds: Any,
 ) -> FastAPI:
@@ -126,7 +127,7 @@ def tracking(
     app = FastAPI()
     app.add_middleware(OpenToPages)
     app.include_router(tracking_router(ledger, rules, clock=lambda: NOW, room=Room(32_000_000), new_id=lambda: "made"))
-    app.include_router(sdk_settings_router(write_keys, is_open=is_open))
+    app.include_router(sdk_settings_router(write_keys, is_open=is_open, public_hosts=public_hosts))
     return app
 
 

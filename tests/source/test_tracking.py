@@ -306,6 +306,31 @@ async def test_the_settings_name_the_host_that_was_asked(
     }
 
 
+@pytest.mark.parametrize(
+    ("host", "public_hosts", "told"),
+    [
+        ("pinrelay.example", ("pinrelay.example",), "pinrelay.example"),
+        ("Pinrelay.Example:8443", ("pinrelay.example",), "Pinrelay.Example:8443"),
+        ("two.example", ("one.example", "two.example"), "two.example"),
+        ("localhost:8080", (), "localhost:8080"),
+        ("evil.example", ("pinrelay.example",), "pinrelay.example"),
+        ("pinrelay.example.evil.example", ("pinrelay.example",), "pinrelay.example"),
+        ("evil.example", (), None),
+    ],
+)
+async def test_the_settings_reflect_no_foreign_host(
+    host: str, public_hosts: tuple[str, ...], told: str | None, ledger: Ledger
+) -> None:
+    async with client(tracking(ledger, public_hosts=public_hosts)) as http:
+        answer = await http.get("/v1/projects/k1/settings", headers={"host": host})
+
+    if told is None:
+        assert (answer.status_code, answer.json()["code"]) == (421, "unknown_host")
+        assert host not in answer.text
+    else:
+        assert answer.json()["integrations"]["Segment.io"]["apiHost"] == f"{told}/v1"
+
+
 @pytest.mark.parametrize(("is_open", "status"), [(True, 200), (False, 404)])
 async def test_the_settings_of_an_unknown_key(is_open: bool, status: int, ledger: Ledger) -> None:  # noqa: FBT001 - a column
     async with client(tracking(ledger, is_open=is_open)) as http:
@@ -391,7 +416,7 @@ def test_the_openapi_document_names_every_answer(ledger: Ledger) -> None:
         "/sourceConfig/",
     }
     assert paths["/v1/track"]["post"]["responses"].keys() == {"200", "400", "401", "408", "413", "429", "500", "503"}
-    assert paths["/v1/projects/{key}/settings"]["get"]["responses"].keys() == {"200", "404", "500"}
+    assert paths["/v1/projects/{key}/settings"]["get"]["responses"].keys() == {"200", "404", "421", "500"}
 
 
 async def never_read() -> dict[str, Any]:

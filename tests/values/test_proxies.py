@@ -3,7 +3,7 @@
 import pytest
 
 from app.errors import SettingsError
-from app.source import client_ip, read_networks
+from app.values.proxies import client_ip, read_networks
 
 PROXIES = read_networks(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"])
 

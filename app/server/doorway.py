@@ -1,0 +1,100 @@
+"""Who may ask for what: the outermost layer, before any route.
+
+    on loopback     whatever asks for no proof of its own is for this machine, and for no foreign page
+    elsewhere       senders of events prove who they are at their routes; figures, the sandbox and the description of
+                    the interface are behind the console's access; whether the process lives is shown to anybody
+
+A request that proves who it is, by the console's session or token, is let through everywhere.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.access.admission import Access, Admission, TooManyTries, sent_from_console
+from app.access.this_machine import is_of_this_machine
+from app.source import OpenToPages, answer, refusal_json
+
+#: Where events come in, and what SDKs ask before: these routes ask for a secret or a write key, where one is set.
+_OF_SENDERS = ("/webhook", "/v1/", "/beacon/v1/", "/projects/", "/sourceConfig")
+#: These ask for themselves who it is.
+_OWN_GUARD = ("/console", "/api/")
+#: What strangers are not shown.
+_SHOWN = ("/metrics", "/sandbox", "/openapi.json")
+
+_FOREIGN = refusal_json(
+    "not_from_this_machine",
+    "This machine alone may ask, by a localhost address, and no page of another site. See docs/operating.md.",
+)
+_LOCKED = refusal_json("unauthenticated", "Send a token of the console as a bearer token, or log in at /console.")
+_CLOSED = refusal_json("closed", "This is for the console's people: set CONSOLE_PASSWORD or CONSOLE_USERS.")
+_TOO_MANY = refusal_json("too_many_tries", "Too many wrong tokens came from this address. Try again later.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posture:
+    """How far the process can be reached, and what it asks for."""
+
+    #: Other machines may reach it.
+    reachable: bool
+    #: The port is declared to be published on loopback only.
+    published_on_loopback: bool
+    #: Senders of events must prove who they are.
+    authenticated: bool
+    #: Of pages whose SDKs may send; `*` is any.
+    sdk_origins: tuple[str, ...]
+
+
+def doorway(posture: Posture, access: Access, *, clock: Callable[[], float]) -> Callable[[ASGIApp], ASGIApp]:
+    """Return what lays around an application who may ask for what, and from pages of which sites."""
+    return lambda app: OpenToPages(_Doorway(app, posture, access, clock), posture.sdk_origins)
+
+
+class _Doorway:
+    """Passes on to `app` what may be asked."""
+
+    def __init__(self, app: ASGIApp, posture: Posture, access: Access, clock: Callable[[], float]) -> None:
+        self._app = app
+        self._posture = posture
+        self._access = access
+        self._clock = clock
+        self._proves_itself = _OF_SENDERS * posture.authenticated + _OWN_GUARD
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request, or pass it on."""
+        refused = self._refuse(scope) if scope["type"] == "http" else None
+        await (refused or self._app)(scope, receive, send)
+
+    def _refuse(self, scope: Scope) -> Response | None:
+        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        if path.startswith(self._proves_itself):
+            return None
+        if self._posture.reachable:
+            return self._refuse_stranger(scope) if path.startswith(_SHOWN) else None
+        of_senders = path.startswith(_OF_SENDERS)
+        near = is_of_this_machine(
+            scope,
+            published_on_loopback=self._posture.published_on_loopback,
+            origins=self._posture.sdk_origins if of_senders else (),
+        )
+        if near or (not of_senders and self._refuse_stranger(scope) is None):
+            return None
+        return answer(_FOREIGN, 403)
+
+    def _refuse_stranger(self, scope: Scope) -> Response | None:
+        """Return what is answered to whoever does not prove that the console knows him; None where he does."""
+        request, now = Request(scope), self._clock()
+        visitor = self._access.visitor(request)
+        if visitor.bearer is None:
+            admission = self._access.judge(visitor, now=now)
+            if admission is Admission.ADMITTED:
+                own = scope["method"] == "GET" or sent_from_console(request.headers)
+                return None if own else answer(_FOREIGN, 403)
+            return answer(_LOCKED, 401) if admission is Admission.LOGIN_NEEDED else answer(_CLOSED, 403)
+        outcome = self._access.bearer(visitor, now=now)
+        if isinstance(outcome, TooManyTries):
+            return answer(_TOO_MANY, 429, {"Retry-After": str(outcome.retry_after_s)})
+        return None if outcome is Admission.ADMITTED else answer(_LOCKED, 401, {"WWW-Authenticate": "Bearer"})

@@ -1,0 +1,71 @@
+"""What each operation asks to be proven, as the OpenAPI document says it: security schemes and requirements.
+
+Source: https://spec.openapis.org/oas/v3.1.0#security-scheme-object
+"""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+#: Names of schemes that must all be proven.
+_Together: TypeAlias = tuple[str, ...]
+
+_TOKEN, _SESSION = "consoleToken", "consoleSession"
+_SIGNATURE, _HEADER = "webhookSignature", "webhookHeader"
+_KEYS: tuple[_Together, ...] = (("writeKey",), ("writeKeyInQuery",))
+#: Their write key stands in the path.
+_BY_PATH = "/v1/projects/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proofs:
+    """What is asked for, by the settings."""
+
+    #: Operators have a password or tokens.
+    console: bool = False
+    #: Figures are shown to the console's people only.
+    figures: bool = False
+    #: The name of the console's cookie.
+    cookie: str = ""
+    #: Webhook requests are signed.
+    signature: bool = False
+    #: The name of the header that webhook requests must carry; "" where there is none.
+    header: str = ""
+    #: The Tracking API asks for a write key, where anybody's events are not taken.
+    write_key: bool = False
+
+
+def describe_proofs(document: dict[str, Any], proofs: Proofs) -> None:
+    """Add to an OpenAPI document which schemes there are, and which of them each operation asks for."""
+    document["components"]["securitySchemes"] = _schemes(proofs)
+    webhook = (*([_SIGNATURE] if proofs.signature else ()), *([_HEADER] if proofs.header else ()))
+    alternatives: dict[str, tuple[_Together, ...]] = {
+        "api": ((_TOKEN,),) if proofs.console else (),
+        "webhook": (webhook,) if webhook else (),
+        "tracking": _KEYS if proofs.write_key else (),
+    }
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            asked = alternatives.get(operation["tags"][0], ())
+            if path == "/metrics" and proofs.figures:
+                asked = ((_TOKEN,), (_SESSION,))
+            if path.startswith(_BY_PATH):
+                asked = ()
+            operation["security"] = [{name: [] for name in together} for together in asked]
+
+
+def _schemes(proofs: Proofs) -> dict[str, dict[str, str]]:
+    """Return the schemes that are asked for somewhere."""
+    schemes: dict[str, dict[str, str]] = {}
+    if proofs.console:
+        schemes[_TOKEN] = {"type": "http", "scheme": "bearer", "description": "The console's password, or a token."}
+        schemes[_SESSION] = {"type": "apiKey", "in": "cookie", "name": proofs.cookie}
+    if proofs.signature:
+        said = "HMAC-SHA1 of the body in hex, by the shared secret, as Segment signs."
+        schemes[_SIGNATURE] = {"type": "apiKey", "in": "header", "name": "X-Signature", "description": said}
+    if proofs.header:
+        schemes[_HEADER] = {"type": "apiKey", "in": "header", "name": proofs.header}
+    if proofs.write_key:
+        said = "The write key as user name, without a password; it may stand in the body instead, as `writeKey`."
+        schemes["writeKey"] = {"type": "http", "scheme": "basic", "description": said}
+        schemes["writeKeyInQuery"] = {"type": "apiKey", "in": "query", "name": "writeKey"}
+    return schemes

@@ -1,0 +1,178 @@
+"""Who may ask for what, on loopback and on a public address, for every route that there is."""
+
+import gc
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.main import create_app
+from tests.assembled import settings
+
+KEY = "0123456789abcdef-key"
+PASSWORD = "0123456789abcdef-console"
+EVENT = {"type": "page", "messageId": "m", "context": {"traits": {"email": "ada@example.com"}}}
+#: Every kind of route: method, path, its body.
+ROUTES: list[tuple[str, str, Any]] = [
+    ("GET", "/", None),
+    ("GET", "/healthz", None),
+    ("GET", "/readyz", None),
+    ("GET", "/metrics", None),
+    ("GET", "/openapi.json", None),
+    ("GET", "/sandbox/", None),
+    ("GET", "/sandbox/events", None),
+    ("PUT", "/sandbox/script", {"steps": []}),
+    ("GET", "/console", None),
+    ("POST", "/console/mappings/switch", None),
+    ("GET", "/api/status", None),
+    ("POST", "/api/switch", {"on": True}),
+    ("POST", "/webhook", EVENT),
+    ("POST", "/webhook/", EVENT),
+    ("POST", "/v1/page", EVENT),
+    ("POST", "/v1/m", {}),
+    ("POST", "/beacon/v1/batch", {"batch": [EVENT]}),
+    ("GET", "/v1/projects/k/settings", None),
+    ("GET", "/projects/k/settings", None),
+    ("GET", "/sourceConfig/", None),
+]
+FOREIGN_PAGES = {
+    "another site": {"sec-fetch-site": "cross-site", "origin": "https://evil.example"},
+    "another site in an older browser": {"origin": "https://evil.example"},
+    "a name that leads to this machine": {"host": "evil.example:8080"},
+}
+SHOWN = ["/metrics", "/openapi.json", "/sandbox/", "/sandbox/events", "/sandbox/calls"]
+
+
+@pytest.fixture(autouse=True)
+def tuned_back() -> Iterator[None]:
+    """Take back what the application does to the interpreter."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+
+
+@asynccontextmanager
+async def asking(
+    folder: Path, *, peer: str = "127.0.0.1", host: str = "localhost:8080", **changes: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client at `peer` of a whole application that calls itself `host`."""
+    app = create_app(settings(outbox_url=f"sqlite:///{folder}/o.db", **changes))
+    transport = httpx.ASGITransport(app, client=(peer, 40_000))
+    client = httpx.AsyncClient(transport=transport, base_url=f"http://{host}")
+    async with app.router.lifespan_context(app), client:
+        yield client
+
+
+def public(folder: Path, **changes: Any) -> Any:
+    given = {"host": "0.0.0.0", "write_keys": f"shop:{KEY}"} | changes
+    app = create_app(settings(outbox_url=f"sqlite:///{folder}/o.db", **given))
+    transport = httpx.ASGITransport(app, client=("203.0.113.9", 40_000))
+    return httpx.AsyncClient(transport=transport, base_url="http://events.example")
+
+
+@pytest.mark.parametrize("headers", FOREIGN_PAGES.values(), ids=FOREIGN_PAGES)
+async def test_on_loopback_a_foreign_page_reaches_no_route(headers: dict[str, str], tmp_path: Path) -> None:
+    async with asking(tmp_path) as client:
+        told = {
+            (method, path): (await client.request(method, path, json=body, headers=headers)).status_code
+            for method, path, body in ROUTES
+        }
+        received = (await client.get("/sandbox/")).json()["received"]
+    assert told == dict.fromkeys(told, 403)
+    assert received == 0
+
+
+async def test_on_loopback_this_machine_reaches_every_route(tmp_path: Path) -> None:
+    async with asking(tmp_path) as client:
+        told = {
+            (method, path): (await client.request(method, path, json=body)).status_code for method, path, body in ROUTES
+        }
+    no_page_of_ours = {("POST", "/console/mappings/switch"): 403}
+    assert {route: status for route, status in told.items() if status >= 400} == no_page_of_ours
+
+
+async def test_what_asks_for_a_proof_of_its_own_is_reached_under_any_name(tmp_path: Path) -> None:
+    async with asking(tmp_path, host="events.example", write_keys="shop:k", public_hosts=("events.example",)) as client:
+        event = await client.post("/v1/page", json=EVENT, auth=("k", ""), headers={"origin": "https://shop.example"})
+        known = await client.get("/v1/projects/k/settings")
+        metrics = await client.get("/metrics")
+    assert (event.status_code, event.headers["access-control-allow-origin"]) == (200, "*")
+    assert (known.status_code, metrics.status_code) == (200, 403)
+
+
+@pytest.mark.parametrize(
+    ("origins", "origin", "status"),
+    [
+        ((), "http://localhost:3000", 403),
+        (("http://localhost:3000",), "http://localhost:3000", 200),
+        (("http://localhost:3000",), "https://evil.example", 403),
+        (("*",), "https://shop.example", 200),
+    ],
+)
+async def test_pages_of_named_origins_send_events_and_reach_nothing_else(
+    origins: tuple[str, ...], origin: str, status: int, tmp_path: Path
+) -> None:
+    headers = {"sec-fetch-site": "cross-site", "origin": origin}
+    async with asking(tmp_path, sdk_origins=origins) as client:
+        event = await client.post("/v1/page", json=EVENT, headers=headers)
+        asked = await client.options("/v1/page", headers=headers | {"access-control-request-method": "POST"})
+        shown = await client.get("/sandbox/events", headers=headers)
+    assert (event.status_code, shown.status_code) == (status, 403)
+    assert (asked.status_code == 200) is (status == 200)
+    assert ("access-control-allow-origin" in event.headers) is (status == 200)
+
+
+@pytest.mark.parametrize("path", SHOWN)
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({}, 401), ({"authorization": "Bearer wrong"}, 401), ({"authorization": f"Bearer {PASSWORD}"}, 200)],
+    ids=["no token", "a wrong one", "the right one"],
+)
+async def test_on_a_public_address_what_is_shown_is_behind_the_consoles_access(
+    path: str, headers: dict[str, str], status: int, tmp_path: Path
+) -> None:
+    async with public(tmp_path, console_password=PASSWORD) as client:
+        assert (await client.get(path, headers=headers)).status_code == status
+
+
+async def test_on_a_public_address_a_session_of_the_console_shows_it_too(tmp_path: Path) -> None:
+    async with public(tmp_path, console_password=PASSWORD) as client:
+        own = {"origin": "http://events.example"}
+        await client.post("/console/login", data={"password": PASSWORD}, headers=own)
+        assert [(await client.get(path)).status_code for path in SHOWN] == [200] * len(SHOWN)
+        script = {"method": "PUT", "url": "/sandbox/script", "json": {"steps": []}}
+        assert (await client.request(**script, headers={"origin": "https://evil.example"})).status_code == 403
+        assert (await client.request(**script, headers=own)).status_code == 204
+
+
+async def test_on_a_public_address_without_a_password_it_is_closed(tmp_path: Path) -> None:
+    async with public(tmp_path) as client:
+        assert {(await client.get(path)).status_code for path in SHOWN} == {403}
+        forged = {"host": "localhost", "sec-fetch-site": "same-origin"}
+        assert {(await client.get(path, headers=forged)).status_code for path in SHOWN} == {403}
+
+
+async def test_on_a_public_address_anybody_may_ask_whether_the_process_lives(tmp_path: Path) -> None:
+    async with public(tmp_path) as client:
+        assert [(await client.get(path)).status_code for path in ("/healthz", "/readyz")] == [200, 200]
+
+
+async def test_wrong_tokens_are_soon_told_to_wait_and_keep_no_right_one_out(tmp_path: Path) -> None:
+    async with public(tmp_path, console_password=PASSWORD) as client:
+        wrong = {"authorization": "Bearer wrong"}
+        told = [(await client.get("/metrics", headers=wrong)).status_code for _ in range(6)]
+        assert told == [401] * 5 + [429]
+        for path in ("/api/status", "/metrics"):
+            answer = await client.get(path, headers={"authorization": f"Bearer {PASSWORD}"})
+            assert answer.status_code == 200
+
+
+async def test_a_prefix_before_all_paths_opens_nothing(tmp_path: Path) -> None:
+    app = create_app(settings(outbox_url=f"sqlite:///{tmp_path}/o.db", host="0.0.0.0", write_keys=f"shop:{KEY}"))
+    transport = httpx.ASGITransport(app, root_path="/pins", client=("203.0.113.9", 40_000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://events.example") as client:
+        assert (await client.get("/pins/metrics")).status_code == 403
