@@ -2,13 +2,13 @@
 
     python bench/coverage.py
 
+Two sets of events: the clean ones of the vectors, and one of each source as it sends them (`tests/presets/shapes`).
 Both mappings are resolved by our engine and built by our action, so that only the defaults differ.
 Segment's are those of its Pinterest Conversions destination of 17 August 2026 (`data_format: latest`).
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,9 @@ from app.config import load_settings
 from app.destination import COMPONENTS, components, report_conversion_event
 from app.errors import EventInvalid
 from app.mapping import compile_mapping
+from app.source.requester import Requester
 
 ROOT = Path(__file__).parents[1]
-#: The events are of 4 March 2026; all are younger than 7 days then.
-NOW = datetime.fromisoformat("2026-03-05T01:00:00Z").timestamp()
 ALL = "all"
 
 _PRICE = {"@path": "$.properties.price"}
@@ -62,7 +61,7 @@ Carried = Mapping[str, Counter[str]]
 
 
 def measure(catalog: Catalog, events: list[dict[str, Any]]) -> tuple[Counter[str], Carried, Carried]:
-    """Answer how many events there are of each name, and what they carry by our defaults and by Segment's."""
+    """Return how many events there are of each name, and what they carry by our defaults and by Segment's."""
     count: Counter[str] = Counter()
     ours: Carried = defaultdict(Counter)
     segment: Carried = defaultdict(Counter)
@@ -80,28 +79,49 @@ def measure(catalog: Catalog, events: list[dict[str, Any]]) -> tuple[Counter[str
 
 
 def _components(fields: dict[str, Any]) -> tuple[str, ...]:
-    """List what the finished event carries; an event that Pinterest would refuse carries nothing."""
+    """Return what the finished event carries, whatever its age; one that Pinterest would refuse carries nothing."""
     try:
-        return components(report_conversion_event(fields, now=NOW)[0])
+        return components(report_conversion_event(fields, now=None)[0])
     except EventInvalid:
         return ()
 
 
 def main() -> None:
-    """Print one table: a row a component, a column an event name, ours and Segment's in per cent."""
-    lines = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
+    """Print a table for each set: a row a component, a column an event name, ours and Segment's in per cent."""
     settings = load_settings(presets_dir=(ROOT / "presets",), mappings_dir=(ROOT / "mappings",))
     catalog = assemble.running_catalog(settings).catalog
-    count, ours, segment = measure(catalog, [orjson.loads(line) for line in lines])
-    names = [name for name, _ in count.most_common()]
+    lines = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
     print("Events that carry each quality component, in per cent: ours | Segment's defaults\n")
-    print(" " * 22 + "".join(f"{name:>15}" for name in names))
-    print(f"{'events':22}" + "".join(f"{count[name]:15}" for name in names))
+    print_table(catalog, [orjson.loads(line) for line in lines])
+    print("\nThe same of events as each source sends them\n")
+    print_table(catalog, list(events_of_sources()))
+
+
+def events_of_sources() -> Iterator[dict[str, Any]]:
+    """Yield the event of each source as its door hands it on; of an SDK's request the events of its batch."""
+    for file in sorted((ROOT / "tests/presets/shapes").glob("*.json")):
+        case = orjson.loads(file.read_bytes())
+        if "event" in case:
+            yield case["event"]
+            continue
+        request = case["request"]
+        requester = Requester(ip=request["from"], user_agent=request["headers"]["user-agent"], gpc=None)
+        for event in request["body"].get("batch", [request["body"]]):
+            requester.complete(event)
+            yield event
+
+
+def print_table(catalog: Catalog, events: list[dict[str, Any]]) -> None:
+    """Print what events carry, a column an event name."""
+    count, ours, segment = measure(catalog, events)
+    names = [name for name, _ in count.most_common()]
+    print(" " * 22 + "".join(f"{name:>18}" for name in names))
+    print(f"{'events':22}" + "".join(f"{count[name]:18}" for name in names))
     for component in COMPONENTS:
         cells = [f"{_share(ours, name, component, count)} |{_share(segment, name, component, count)}" for name in names]
-        print(f"{component:22}" + "".join(f"{cell:>15}" for cell in cells))
+        print(f"{component:22}" + "".join(f"{cell:>18}" for cell in cells))
     means = [f"{_mean(ours, name, count):.1f} |{_mean(segment, name, count):5.1f}" for name in names]
-    print(f"{'components an event':22}" + "".join(f"{mean:>15}" for mean in means))
+    print(f"{'components an event':22}" + "".join(f"{mean:>18}" for mean in means))
 
 
 def _share(carried: Carried, name: str, component: str, count: Counter[str]) -> str:

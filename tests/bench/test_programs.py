@@ -47,3 +47,10 @@ def test_our_defaults_carry_more_in_all(measured: tuple[Any, Any, Any], record_f
 
     assert mean > segments_mean
     record_figure("quality components an event", f"{mean:.2f}, by Segment's defaults {segments_mean:.2f}")
+
+
+def test_our_defaults_carry_more_of_events_as_sources_send_them_too() -> None:
+    count, ours, segment = coverage.measure(CATALOG, list(coverage.events_of_sources()))
+
+    assert count[coverage.ALL] >= 20
+    assert ours[coverage.ALL].total() > 2 * segment[coverage.ALL].total()
