@@ -20,6 +20,7 @@ PLACES: dict[str, tuple[Any, Any]] = {
     },
     "context.device.adTrackingEnabled": (False, True),
     "context.device.attTrackingStatus": (2, 3),
+    "context.device.trackingStatus": ("denied", "authorized"),
 }
 
 
@@ -68,6 +69,10 @@ def test_what_is_overruled_is_told(told_by: Callable[..., list[str]]) -> None:
         ("what cannot be read", {"attTrackingStatus": "authorised"}, True, False, False),
         ("a yes that is no status", {"attTrackingStatus": True}, True, False, False),
         ("nothing", {"attTrackingStatus": None}, None, None, False),
+        ("denied, as Segment's SDKs say it", {"trackingStatus": "denied"}, True, False, False),
+        ("not determined, likewise", {"trackingStatus": "notDetermined"}, True, False, False),
+        ("permission, likewise", {"trackingStatus": "authorized"}, False, True, True),
+        ("a word beside a yes", {"trackingStatus": "restricted", "adTrackingEnabled": True}, True, False, False),
         ("both say yes", {"attTrackingStatus": 3, "adTrackingEnabled": True}, False, True, True),
         ("denied beside a yes", {"attTrackingStatus": 2, "adTrackingEnabled": True}, True, False, False),
         ("permission beside a no", {"attTrackingStatus": 3, "adTrackingEnabled": False}, True, False, False),
