@@ -155,7 +155,7 @@ def _join(settings: Settings, role: Role, clock: Callable[[], float], environ: M
 
 
 def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
-    # Half a second that neither the first event nor the start shall wait for.
+    # A fifth of a second that neither the first event nor the start shall wait for.
     Thread(target=load_place_names, name="place-names", daemon=True).start()
     pipeline = assemble.pipeline(
         settings,

@@ -52,8 +52,8 @@ class _LiquidJs(Environment):
 _LIQUID: Final = _LiquidJs()
 
 
-def build_liquid(compiler: Compiler, value: Any, at: str) -> MappingNode:
-    """Build `@liquid`. Unknown tags and filters, and the ones that Segment disables, are faults."""
+def build_template_node(compiler: Compiler, value: Any, at: str) -> MappingNode:
+    """Return the node of a template, with its faults noted."""
     text = compiler.text(value, at)
     if text is None:
         return NOTHING
