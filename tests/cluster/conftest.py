@@ -28,7 +28,7 @@ class Crew(NamedTuple):
         return [receiver.url for receiver in self.receivers]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def patroni() -> Iterator[Cluster]:
     """A cluster of three nodes."""
     if missing := missing_programs():
@@ -37,7 +37,7 @@ def patroni() -> Iterator[Cluster]:
         yield cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_crew(patroni: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
     """Two receivers and two senders over the cluster."""
     with crew_over(patroni.url, tmp_path_factory.mktemp("crew"), "receive", "receive", "send", "send") as crew:

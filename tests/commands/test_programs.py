@@ -1,20 +1,23 @@
 """What programs rely on: every command that prints a result prints JSON of one shape, and ends with a known code."""
 
 import json
+import os
 import re
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
 import typer
 from typer.testing import Result
 
-from app.cli import EXIT_CODES, cli
+from app.cli import EXIT_CODES, cli, main
 from tests.process import COMMAND, ROOT, Server, clean_environment, free_port, measuring
 from tests.sandbox.events import pinterest_event
 
@@ -109,7 +112,10 @@ def call(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str
     )
 
 
-@pytest.mark.whole
+NO_OUTBOX = {"outbox_url": "sqlite:////dev/null/o.db"}
+
+
+@pytest.mark.usefixtures("restored_logging")
 @pytest.mark.parametrize(
     ("code", "arguments", "settings"),
     [
@@ -120,11 +126,36 @@ def call(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str
         pytest.param(1, ("message", "nobody"), {}, id="nothing found"),
         pytest.param(2, ("redrive",), {}, id="not said what to redrive"),
         pytest.param(2, ("nothing",), {}, id="no such command"),
-        pytest.param(3, ("status",), {"outbox_url": "sqlite:////dev/null/o.db"}, id="no outbox for a command"),
-        pytest.param(3, ("serve",), {"outbox_url": "sqlite:////dev/null/o.db"}, id="no outbox for a server"),
+        pytest.param(3, ("status",), NO_OUTBOX, id="no outbox for a command"),
     ],
 )
 def test_a_command_ends_with_the_code_that_says_why(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    code: int,
+    arguments: tuple[str, ...],
+    settings: dict[str, object],
+) -> None:
+    environment = clean_environment(**({"outbox_url": f"sqlite:///{tmp_path}/o.db", "port": free_port()} | settings))
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", [COMMAND.name, *arguments])
+    with patch.dict(os.environ, environment, clear=True), pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr().err
+    assert ended.value.code == code, told
+    assert (told == "") is (code == 0)
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize(
+    ("code", "arguments", "settings"),
+    [
+        pytest.param(0, ("check",), {}, id="presets are fine"),
+        pytest.param(3, ("serve",), NO_OUTBOX, id="no outbox for a server"),
+    ],
+)
+def test_its_process_ends_with_that_code_and_shows_no_traceback(
     tmp_path: Path, code: int, arguments: tuple[str, ...], settings: dict[str, object]
 ) -> None:
     done = call(*arguments, **({"outbox_url": f"sqlite:///{tmp_path}/o.db", "port": free_port()} | settings))

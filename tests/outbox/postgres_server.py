@@ -157,7 +157,8 @@ class PostgresServer:
 
     def create(self, database: str, template: str = "template1") -> str:
         """Make a database, as a copy of another one, and return its URL."""
-        self.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
+        # Files are copied in half the time of what PostgreSQL does by itself, which is meant for larger ones.
+        self.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}" STRATEGY file_copy')
         return self.url(database)
 
     @contextmanager
