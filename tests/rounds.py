@@ -8,8 +8,10 @@ What takes long by nature is marked `prove` and asks the fixture `rounds` how of
 """
 
 import os
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, TypeVar
 
+T = TypeVar("T")
 Kind: TypeAlias = Literal["kills", "failovers", "storms", "fuzzing"]
 
 LEVELS = ("quick", "test", "prove")
@@ -26,6 +28,11 @@ _EXAMPLES = {"quick": 0.2, "test": 1, "prove": 20}
 def rounds_of(kind: Kind) -> int:
     """Return how often what is of this kind is done: once, many times by `make prove`."""
     return ROUNDS[kind] if LEVEL == "prove" else 1
+
+
+def some_of(items: Sequence[T]) -> Sequence[T]:
+    """Return all of these, of which `make quick` takes every tenth: for what goes through the events of the suite."""
+    return items[::10] if LEVEL == "quick" else items
 
 
 def examples(usual: int) -> int:

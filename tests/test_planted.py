@@ -172,7 +172,7 @@ OF_IDS = {
 emails = st.from_regex(r"[a-z]{3,9}(\+tag)?@[a-z]{3,8}\.example", fullmatch=True)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(
     field=st.sampled_from(FREE_TEXTS),
     email=emails,
@@ -196,7 +196,7 @@ def test_no_email_address_leaves_in_a_text(
     assert cut not in str(event), "what is cut is cut after the address has gone"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     field=st.sampled_from([field for field in FREE_TEXTS if field not in OF_IDS]),
     phone=st.from_regex(r"\+[1-9][0-9]{2} [0-9]{3} [0-9]{5}", fullmatch=True),

@@ -24,6 +24,7 @@ with_promtool = pytest.mark.skipif(
 )
 
 
+@pytest.mark.whole
 @with_promtool
 @pytest.mark.parametrize("arguments", [("check", "rules", RULES), ("test", "rules", *CASES)], ids=["check", "test"])
 def test_promtool_finds_no_fault_in_the_rules(arguments: tuple[Any, ...]) -> None:

@@ -18,6 +18,7 @@ from app.destination import ConversionRules, ReportConversionEvent, report_conve
 from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid
 from app.source import read_raw_event
+from tests.rounds import examples
 
 Place: TypeAlias = tuple[str, ...]
 Draw: TypeAlias = Callable[[Any], Any]
@@ -173,7 +174,7 @@ def result(preset: Preset, event: dict[str, Any]) -> tuple[dict[str, Any], list[
     return ACTION(preset.mapping.resolve(event), now=NOW)
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(400), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_junk_in_an_earlier_place_changes_nothing_that_is_sent(catalog: Catalog, data: st.DataObject) -> None:
     event = read_raw_event(data.draw(st.sampled_from(LINES)), now=NOW)

@@ -1,51 +1,18 @@
 """A Pinterest that fails: time decides, not calls; one event is tried, not all; a run of refusals is an outage."""
 
-import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.sending import worker
 from app.shared_values import TROUBLE
 from app.types import Exit, State
-from tests.delivery.stage import Stage, a_stage, ids
+from tests.delivery.stage import Stage, ids
+from tests.sending.passing_time import REFUSING, SLOW, Time, is_quiet, well_again
 from tests.waiting import until_async
 
 HOUR = 3_600.0
-#: Pauses of the default settings.
-SLOW = {"retry_base_s": 1, "retry_max_pause_s": 600, "retry_max_attempts": 20}
 #: Pinterest fails until it is told otherwise.
 DOWN: dict[str, Any] = {"status": 503, "times": None}
-REFUSING: dict[str, Any] = {"status": 400, "times": None}
-
-
-@dataclass
-class Time:
-    """Both clocks of the stage, moved together."""
-
-    moved_s: float = 0
-
-    def pass_(self, seconds: float) -> None:
-        self.moved_s += seconds
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with a_stage(tmp_path) as stage:
-        yield stage
-
-
-@pytest.fixture
-def clock(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Time:
-    """Time that passes when it is told to; the worker looks for it twenty times a second."""
-    monkeypatch.setattr(worker, "REST_S", 0.05)
-    moved = Time()
-    stage.clock = lambda: time.time() + moved.moved_s
-    stage.monotonic = lambda: time.monotonic() + moved.moved_s
-    return moved
 
 
 async def pass_hours(stage: Stage, clock: Time, hours: float, *, steps: int) -> None:
@@ -54,17 +21,6 @@ async def pass_hours(stage: Stage, clock: Time, hours: float, *, steps: int) -> 
         made = len(stage.calls)
         clock.pass_(hours / steps * HOUR)
         await stage.called(made + 1, deadline_s=30)
-
-
-async def well_again(stage: Stage, clock: Time) -> None:
-    """Let Pinterest take everything, and time pass: the longest pause, and one more where a call was under way."""
-    await stage.script()
-    made = len(stage.calls)
-    clock.pass_(630)
-    await stage.called(made + 1, deadline_s=30)
-    if await TROUBLE.read(stage.outbox, "42"):
-        clock.pass_(630)
-    await stage.settled()
 
 
 async def test_an_outage_of_hours_in_a_small_shop_kills_nothing(stage: Stage, clock: Time) -> None:
@@ -151,21 +107,16 @@ async def test_several_processes_send_one_probe_at_a_time(stage: Stage, clock: T
     async with stage.worker(**SLOW) as one, stage.worker(**SLOW) as other:
         assert one is not other
         await stage.called(3)
-        await until_async(lambda: _is_quiet(stage))
+        await until_async(lambda: is_quiet(stage))
         before = len(stage.calls)
         for number in range(1, 4):
             clock.pass_(630)
             await stage.called(before + number)
-            await until_async(lambda: _is_quiet(stage))
+            await until_async(lambda: is_quiet(stage))
         assert len(stage.calls) == before + 3
         await well_again(stage, clock)
 
     assert len([change for change in stage.troubles if change == (None, "failing")]) == 1
-
-
-async def _is_quiet(stage: Stage) -> bool:
-    backlog = await stage.outbox.backlog("42", now=stage.clock())
-    return backlog.claimed == 0
 
 
 @pytest.mark.parametrize(
@@ -191,7 +142,7 @@ async def test_all_processes_know_what_is_the_matter(
     async def is_known() -> bool:
         return await TROUBLE.read(stage.outbox, "42") is not None
 
-    async with stage.worker(**SLOW):
+    async with stage.worker(**(SLOW | {"retry_base_s": 0.05})):
         await until_async(is_known)
         trouble = await TROUBLE.read(stage.outbox, "42")
 
@@ -199,105 +150,3 @@ async def test_all_processes_know_what_is_the_matter(
     assert (trouble.state, trouble.reason) == (state, words)
     assert trouble.status == step.get("status", 200 if "body" in step else None)
     assert stage.troubles == [(None, state)]
-
-
-@pytest.mark.parametrize("lasts", [1, 2, 11, 20, 30])
-@pytest.mark.parametrize(("count", "batch"), [(1, 1_000), (7, 1_000), (100, 10), (1_000, 1_000)])
-async def test_nothing_dies_of_refusals_however_many_there_are(
-    stage: Stage, lasts: int, count: int, batch: int
-) -> None:
-    await stage.script({"status": 400, "times": lasts})
-    await stage.enqueue(*ids("order", count))
-
-    async with stage.worker(batch_max_events=batch):
-        await stage.settled(deadline_s=60)
-
-    assert {each.state for each in await stage.deliveries()} == {State.DELIVERED}
-    assert (await stage.state())["duplicates"] == 0
-
-
-async def test_a_thousand_refusals_in_a_row_cost_few_calls(stage: Stage, clock: Time) -> None:
-    await stage.script(REFUSING)
-    await stage.enqueue(*ids("order", 1_000))
-
-    async with stage.worker(**SLOW):
-        await until_async(lambda: _knows(stage, "refusing"))
-        assert len(stage.calls) <= 21  # 2 log2 1000 + 1
-        for _ in range(4):
-            made = len(stage.calls)
-            clock.pass_(630)
-            await stage.called(made + 1, deadline_s=30)
-        assert len(stage.calls) < 40
-        assert {call.deliveries for call in stage.calls[-3:]} == {1}
-        assert {each.state for each in await stage.deliveries()} <= {State.PENDING, State.CLAIMED}
-        await well_again(stage, clock)
-
-    assert {(each.state, each.attempts) for each in await stage.deliveries()} == {(State.DELIVERED, 1)}
-
-
-async def _knows(stage: Stage, state: str) -> bool:
-    trouble = await TROUBLE.read(stage.outbox, "42")
-    return trouble is not None and trouble.state == state
-
-
-async def test_many_batches_that_are_refused_at_once_are_searched_one_after_the_other(stage: Stage) -> None:
-    """Of the others each makes one call at most that was under way."""
-    await stage.script(REFUSING)
-    await stage.enqueue(*ids("order", 1_000))
-
-    async with stage.worker(batch_max_events=100, max_calls_in_flight=4, **SLOW):
-        await until_async(lambda: _knows(stage, "refusing"))
-        await until_async(lambda: _is_quiet(stage))
-
-    assert len(stage.calls) <= 2 * 7 + 1 + 4 + 3  # one search, what was under way with it, and a probe or two
-
-
-async def test_a_bad_event_alone_waits_until_another_is_accepted(stage: Stage) -> None:
-    await stage.script({"poison": "^bad-1$", "times": None})
-    await stage.enqueue("bad-1")
-
-    async with stage.worker():
-        await stage.called(8)
-        assert (await stage.one()).state in {State.PENDING, State.CLAIMED}
-        assert await _knows(stage, "refusing")
-        await stage.enqueue("good-1")
-        await stage.settled()
-
-    (dead,) = await stage.deliveries(State.DEAD)
-    assert (dead.event_id, dead.attempts) == ("bad-1", 1)
-    assert dead.reason == "Invalid request: The sandbox was told to refuse a call with this event"
-    assert [each.event_id for each in await stage.deliveries(State.DELIVERED)] == ["good-1"]
-    assert await TROUBLE.read(stage.outbox, "42") is None
-
-
-async def test_fifty_bad_events_of_a_thousand_die_by_few_calls_side_by_side(stage: Stage) -> None:
-    await stage.script({"poison": "^bad-", "times": None})
-    every_twentieth = [f"bad-{n}" if n % 20 == 7 else f"good-{n}" for n in range(1_000)]
-    await stage.enqueue(*every_twentieth)
-
-    async with stage.worker():
-        await until_async(lambda: _settled_but(stage, 4), 60)
-        await stage.enqueue("last")
-        await stage.settled()
-
-    assert {each.event_id[:3] for each in await stage.deliveries(State.DEAD)} == {"bad"}
-    assert len(await stage.deliveries(State.DEAD)) == 50
-    state = await stage.state()
-    assert (state["received"], state["duplicates"]) == (951, 0)
-    assert state["calls"] < 420  # 16 s at 150 ms, four side by side
-
-
-async def _settled_but(stage: Stage, count: int) -> bool:
-    backlog = await stage.outbox.backlog("42", now=stage.clock())
-    return backlog.pending + backlog.claimed <= count
-
-
-async def test_a_part_without_an_answer_does_not_end_the_search(stage: Stage) -> None:
-    await stage.script({"status": 400}, {"status": 400}, {"reset": True}, {"poison": "^order-77$", "times": None})
-    await stage.enqueue(*ids("order", 128))
-
-    async with stage.worker():
-        await stage.settled()
-
-    assert [each.event_id for each in await stage.deliveries(State.DEAD)] == ["order-77"]
-    assert (await stage.state())["duplicates"] == 0

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from app.source.refusal import BROKEN_JSON, NO_ROOM, TOO_LARGE, Refusal, RequestRefused
 from app.source.unpacking import PIECE_BYTES, Room, pieces, unpack, unpacked_size
+from tests.rounds import examples
 
 
 def refusal_of(caught: pytest.ExceptionInfo[RequestRefused]) -> Refusal:
@@ -177,7 +178,7 @@ class TestRoom:
                 async with room.held(self.LARGE, 1, timeout_s=0.01):
                     raise AssertionError
 
-    @settings(deadline=None, max_examples=30)
+    @settings(deadline=None, max_examples=examples(30))
     @given(st.lists(st.tuples(st.integers(1, 15), st.booleans()), max_size=12))
     async def test_whoever_comes_and_goes_or_is_cancelled_the_room_is_whole_again(
         self, bodies: list[tuple[int, bool]]

@@ -6,9 +6,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.outbox.postgres_server import PostgresServer
+
 
 @pytest.fixture
-def engine() -> str:
+def engine(postgres_server: PostgresServer) -> str:
     """No other one here."""
     return "postgres"
 

@@ -25,6 +25,7 @@ def servers() -> Iterator[tuple[PostgresServer, PostgresServer]]:
         yield primary, standby
 
 
+@pytest.mark.whole
 @pytest.mark.usefixtures("impatient")
 async def test_a_commit_whose_standby_stands_still_counts_as_failed_and_is_not_lost(
     servers: tuple[PostgresServer, PostgresServer],
