@@ -4,9 +4,10 @@ import sys
 
 import typer
 
-from app.commands import demo, exporting, importing, moving, operating, previewing, sandbox, serve, verify
+from app.commands import auditing, demo, exporting, importing, moving, operating, previewing, sandbox, serve, verify
 from app.errors import OutboxError, PinrelayError
 from app.log import configure_logging
+from app.values.visible import visible
 
 EXIT_CODES = {
     0: "done",
@@ -24,7 +25,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for commands in (serve, previewing, importing, operating, verify, moving, exporting, sandbox, demo):
+for commands in (serve, previewing, importing, operating, auditing, verify, moving, exporting, sandbox, demo):
     commands.register(cli)
 
 
@@ -34,7 +35,7 @@ def main() -> None:
     try:
         cli()
     except PinrelayError as exc:
-        sys.stderr.write(f"pinrelay: {exc}\n")
+        sys.stderr.write(visible(f"pinrelay: {exc}", lines=True) + "\n")
         sys.exit(3 if isinstance(exc, OutboxError) else 1)
 
 

@@ -117,6 +117,7 @@ class Settings(BaseSettings):
     dedup_orders: bool = Field(default=True, description="one `checkout` an order_id, from any preset")
     ledger_delivered_days: float = Field(30, gt=0, description="how long it is known what was delivered")
     ledger_days: float = Field(30, gt=0, description="how long other outcomes are kept, and orders known again")
+    audit_days: float = Field(365, gt=0, description="how long it is known who did what")
     payload_days: float = Field(0, ge=0, description="how long settled payloads are kept, without IP and user agent")
 
     # Delivery

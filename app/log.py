@@ -20,6 +20,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from app.types import Settlement
+from app.values.visible import visible
 
 Format = Literal["auto", "json", "text"]
 
@@ -71,7 +72,7 @@ def configure_logging(style: Format, level: str) -> None:
         _without_messages_of_exceptions,
         _cut_texts,
     ]
-    renderer: Processor = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer(_as_json)
+    renderer: Processor = _as_text(structlog.dev.ConsoleRenderer()) if as_text else _JSON
     structlog.configure(  # straight to the stream: the logging module would double the cost of a line
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
@@ -92,6 +93,19 @@ def configure_logging(style: Format, level: str) -> None:
 
 def _as_json(entry: EventDict, **_: Any) -> str:
     return orjson.dumps(entry, default=str).decode()
+
+
+_JSON = structlog.processors.JSONRenderer(_as_json)
+
+
+def _as_text(render: Processor) -> Processor:
+    """Return what writes a line for a terminal: nothing in it moves the cursor or colours what follows."""
+
+    def write(log: Any, method: str, entry: EventDict) -> Any:
+        shown = {name: visible(value) if isinstance(value, str) else value for name, value in entry.items()}
+        return render(log, method, shown)
+
+    return write
 
 
 def logger() -> FilteringBoundLogger:

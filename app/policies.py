@@ -48,6 +48,7 @@ def outbox_rules(settings: Settings) -> OutboxRules:
         ledger_delivered_s=settings.ledger_delivered_days * _DAY_S,
         orders_by_source=settings.order_scope == "source",
         ledger_s=settings.ledger_days * _DAY_S,
+        audit_s=settings.audit_days * _DAY_S,
         payload_s=settings.payload_days * _DAY_S,
         max_backlog=settings.outbox_max_backlog,
         max_backlog_bytes=settings.outbox_max_backlog_bytes,

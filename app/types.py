@@ -342,6 +342,61 @@ class Shared:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# What people do.
+
+
+class AuditAction(StrEnum):
+    """What somebody did, or tried. The list is closed; each is written into the audit log."""
+
+    LOGIN = "logged in"
+    LOGIN_FAILED = "login failed"
+    LOGOUT = "logged out"
+    SWITCH = "switched"
+    REDRIVE = "redriven"
+    RELOAD = "reloaded"
+    TEST_SENT = "test sent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One line of the audit log. No secret and no personal data of customers stands in it."""
+
+    at: float
+    #: A name of CONSOLE_USERS or of the authenticating proxy, or what stands for whoever has none.
+    who: str
+    #: The address that the request came from, or the machine of a command; "" where it is not known.
+    place: str
+    what: AuditAction
+    #: What it was done to: a preset, a filter of deliveries; "" where that is plain.
+    target: str = ""
+    #: How it was; "" where nothing can be said.
+    before: str = ""
+    #: How it is since; "" likewise.
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPage:
+    """Some lines of the audit log, newest first."""
+
+    entries: tuple[AuditEntry, ...]
+    #: Leads to the older ones; None where there are none.
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """That somebody has logged in. The cookie is not kept, only its digest."""
+
+    #: SHA-256 of the cookie, in hex.
+    digest: str
+    who: str
+    #: What the cookie and the token make together: it tells that the token is still the one that was given.
+    seal: str
+    ends_at: float
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # What the sender of events is told.
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import msgspec
 import pytest
 
 from app.log import configure_logging, log_attempts, log_error, log_request, logger
@@ -144,3 +145,12 @@ def test_no_text_in_a_line_is_longer_than_a_thousand_characters(capsys: pytest.C
 
     assert (told["fact"], told["fits"], told["count"]) == (f"{'x' * 1_000}…", "y" * 1_000, 7)
     assert attempt["reason"] == f"{'z' * 1_000}…"
+
+
+def test_on_a_terminal_no_text_of_a_line_moves_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("text", "info")
+    logger().info("told", words="a\x1b[2Jb\rc\u202ed")
+    log_attempts([msgspec.structs.replace(rejected(), outcome=Rejected(reason="x\x1b[31my", status=422))], duration_s=0)
+    told = capsys.readouterr().err
+    assert "a\\x1b[2Jb\\rc\\u202ed" in told
+    assert "x\\x1b[31my" in told

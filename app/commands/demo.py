@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
-import orjson
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from app import assemble
 from app.catalog import Catalog
+from app.commands.terminal import add_row, print_json, print_table
 from app.config import Settings, load_settings
 from app.main import create_app
 from app.types import Event
@@ -60,7 +59,7 @@ def demo(
         arrays = [list(_traffic(catalog, number, time.time())) for number in range(rounds)]
         facts = asyncio.run(_run(settings, arrays))
     if as_json:
-        typer.echo(orjson.dumps(facts).decode())
+        print_json(facts)
     else:
         _print(facts)
     if facts["sandbox"]["received"] != facts["receipt"].get("enqueued", 0):
@@ -114,13 +113,12 @@ async def _when_nothing_waits(http: httpx.AsyncClient) -> dict[str, Any]:
 
 
 def _print(facts: dict[str, Any]) -> None:
-    out = Console()
     table = Table("step", "what happened", title="pinrelay demo")
-    table.add_row("sent", f"{facts['events']} events to /webhook, an array a round")
-    table.add_row("receipt", ", ".join(f"{name} {count}" for name, count in facts["receipt"].items()))
-    table.add_row("sandbox", f"{facts['sandbox']['received']} events in {facts['sandbox']['calls']} calls")
+    add_row(table, "sent", f"{facts['events']} events to /webhook, an array a round")
+    add_row(table, "receipt", ", ".join(f"{name} {count}" for name, count in facts["receipt"].items()))
+    add_row(table, "sandbox", f"{facts['sandbox']['received']} events in {facts['sandbox']['calls']} calls")
     names = facts["sandbox"]["by_event_name"]
-    table.add_row("event names", ", ".join(f"{name} {count}" for name, count in names.items()))
-    table.add_row("left over", f"pending {facts['delivery']['pending']}, dead {facts['delivery']['dead']}")
-    out.print(table)
-    out.print("Next: `make run`, then open http://127.0.0.1:8080/console")
+    add_row(table, "event names", ", ".join(f"{name} {count}" for name, count in names.items()))
+    add_row(table, "left over", f"pending {facts['delivery']['pending']}, dead {facts['delivery']['dead']}")
+    print_table(table)
+    typer.echo("Next: `make run`, then open http://127.0.0.1:8080/console")

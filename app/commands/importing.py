@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
-import orjson
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,6 +19,7 @@ from rich.table import Table
 
 from app import assemble
 from app.commands.options import FORMS
+from app.commands.terminal import add_row, print_json, print_table
 from app.config import Settings, load_settings
 from app.coordination import Switches
 from app.errors import EventRefused
@@ -88,7 +88,7 @@ def import_files(
     summary = asyncio.run(_import(load_settings(), files, options))
     if as_json:
         facts = {"exits": summary.exits, "reasons": summary.reasons, "skipped": summary.skipped}
-        typer.echo(orjson.dumps(facts, option=orjson.OPT_NON_STR_KEYS).decode())
+        print_json(facts)
     else:
         _print(summary)
 
@@ -181,8 +181,8 @@ def _time_of(event: Event, now: float) -> float:
 def _print(summary: _Summary) -> None:
     table = Table("what became of them", "count")
     for exit_, count in summary.exits.most_common():
-        table.add_row(exit_.value, str(count))
-    table.add_row("skipped as too old", str(summary.skipped))
+        add_row(table, exit_.value, count)
+    add_row(table, "skipped as too old", summary.skipped)
     for reason, count in summary.reasons.most_common(10):
-        table.add_row(f"  {reason}", str(count))
-    Console().print(table)
+        add_row(table, f"  {reason}", count)
+    print_table(table)

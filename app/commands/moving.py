@@ -15,6 +15,7 @@ _WORDS = {
     Carried.NOTES: "notes",
     Carried.KEYS: "keys",
     Carried.COUNTS: "counts",
+    Carried.AUDIT: "lines of the audit log",
 }
 
 
@@ -31,7 +32,7 @@ def outbox_move(
 ) -> None:
     """Carry everything from one outbox to another; stop the servers first.
 
-    Deliveries, whatever their state, with their history, keys of de-duplication, notes, counts and shared values.
+    Deliveries, whatever their state, with history, keys of de-duplication, notes, counts, audit log, shared values.
     Interrupted, it can be called again: what arrived already is known there. At the end the first one is empty.
 
     Example: pinrelay outbox-move sqlite:///data/pinrelay.db postgresql://pinrelay@db/pinrelay

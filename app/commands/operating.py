@@ -3,36 +3,35 @@
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import orjson
 import typer
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from app import assemble
+from app.access.audit import Audit, described
+from app.commands.auditing import caller
+from app.commands.opened import with_outbox
 from app.commands.options import AsJson
+from app.commands.terminal import add_row, print_json, print_table
 from app.config import load_settings
 from app.coordination import Switches
 from app.delivery import read_standings
-from app.outbox import Outbox, open_outbox
-from app.policies import outbox_rules
+from app.outbox import Outbox
 from app.receiving.receipts import receipt_of_message
 from app.source import event_json
-from app.types import Delivery, Exit, Query, State
+from app.types import AuditAction, Delivery, Exit, Query, State
 from app.values.hidden_emails import unpersonal_id
+from app.values.visible import visible
 
 AlwaysJson = Annotated[bool, typer.Option("--json", help="Print JSON, as it does anyhow.")]
 OfPreset = Annotated[str | None, typer.Option(help="Only of this preset.")]
 Reason = Annotated[str | None, typer.Option(help="Only where the reason holds this text, in any case.")]
 MessageId = Annotated[str | None, typer.Option(help="Only of this message id.")]
 EventId = Annotated[str | None, typer.Option(help="Only of this event id.")]
-
-_Result = TypeVar("_Result")
 
 
 def register(cli: typer.Typer) -> None:
@@ -41,20 +40,6 @@ def register(cli: typer.Typer) -> None:
     cli.command()(redrive)
     cli.command()(message)
     cli.command()(status)
-
-
-def _with_outbox(use: Callable[[Outbox], Awaitable[_Result]]) -> _Result:
-    """Open the outbox of the settings, use it, close it."""
-    settings = load_settings()
-
-    async def run() -> _Result:
-        outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
-        try:
-            return await use(outbox)
-        finally:
-            await outbox.close()
-
-    return asyncio.run(run())
 
 
 def dead_letters(
@@ -79,9 +64,9 @@ def dead_letters(
         found = await outbox.delivery(delivery_id)
         return [found] if found else []
 
-    found = _with_outbox(find)
+    found = with_outbox(find)
     if delivery_id is not None and not found:
-        sys.stderr.write(f"pinrelay: there is no delivery {delivery_id}\n")
+        sys.stderr.write(visible(f"pinrelay: there is no delivery {delivery_id}") + "\n")
         raise typer.Exit(1)
     _show(found, as_json=as_json or delivery_id is not None)
 
@@ -112,8 +97,20 @@ def redrive(
         event_id=event_id,
         state=State.DEAD,
     )
-    count = _with_outbox(lambda outbox: outbox.redrive(query, now=time.time()))
-    typer.echo(orjson.dumps({"redriven": count}).decode() if as_json else f"{count} redriven")
+
+    async def revive(outbox: Outbox) -> int:
+        count = await outbox.redrive(query, now=time.time())
+        noted = Audit(outbox, time.time)
+        await noted.note(
+            caller(), AuditAction.REDRIVE, target=described(query), before="dead", after=f"{count} pending"
+        )
+        return count
+
+    count = with_outbox(revive)
+    if as_json:
+        print_json({"redriven": count})
+    else:
+        typer.echo(f"{count} redriven")
 
 
 def message(
@@ -127,10 +124,10 @@ def message(
 
     Example: pinrelay message ajs-next-1772640772244
     """
-    found = _with_outbox(lambda outbox: outbox.message(unpersonal_id(message_id)))
-    typer.echo(_json(asdict(found) | {"receipt": event_json(receipt_of_message(found))["deliveries"]}))
+    found = with_outbox(lambda outbox: outbox.message(unpersonal_id(message_id)))
+    print_json(asdict(found) | {"receipt": event_json(receipt_of_message(found))["deliveries"]})
     if not found.notes and not found.deliveries:
-        sys.stderr.write(f"pinrelay: nothing is known of message {message_id}\n")
+        sys.stderr.write(visible(f"pinrelay: nothing is known of message {message_id}") + "\n")
         raise typer.Exit(1)
 
 
@@ -144,16 +141,16 @@ def status(
     Example: pinrelay status --watch
     """
     if not watch:
-        facts = _with_outbox(_facts)
+        facts = with_outbox(_facts)
         if as_json:
-            typer.echo(orjson.dumps(facts).decode())
+            print_json(facts)
         else:
-            Console().print(_facts_table(facts))
+            print_table(_facts_table(facts))
         return
 
     async def print_lines(outbox: Outbox) -> None:
         while True:
-            typer.echo(orjson.dumps(await _facts(outbox)).decode())
+            print_json(await _facts(outbox))
             await asyncio.sleep(1)
 
     async def refresh(outbox: Outbox) -> None:
@@ -163,7 +160,7 @@ def status(
                 live.update(_facts_table(await _facts(outbox)))
 
     try:
-        _with_outbox(print_lines if as_json else refresh)
+        with_outbox(print_lines if as_json else refresh)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 
@@ -200,21 +197,17 @@ def _facts_table(facts: dict[str, Any]) -> Table:
     table = Table("", "", title="outbox", show_header=False)
     for name, value in facts.items():
         shown = ", ".join(f"{key} {count}" for key, count in value.items()) if isinstance(value, dict) else str(value)
-        table.add_row(name.replace("_", " "), shown or "-")
+        add_row(table, name.replace("_", " "), shown or "-")
     return table
 
 
 def _show(deliveries: list[Delivery], *, as_json: bool) -> None:
     if as_json:
         for delivery in deliveries:
-            typer.echo(_json(asdict(delivery)))
+            print_json(asdict(delivery))
         return
     table = Table("delivery", "preset", "message id", "dead since", "attempts", "reason")
     for each in deliveries:
         since = datetime.fromtimestamp(each.settled_at or 0, UTC).isoformat(timespec="seconds")
-        table.add_row(each.delivery_id, each.preset, each.message_id, since, str(each.attempts), each.reason)
-    Console().print(table)
-
-
-def _json(value: dict[str, Any]) -> str:
-    return orjson.dumps(value, default=lambda other: bytes(other).decode()).decode()
+        add_row(table, each.delivery_id, each.preset, each.message_id, since, each.attempts, each.reason)
+    print_table(table)

@@ -13,11 +13,11 @@ import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from app import assemble
 from app.catalog import MAX_ENABLED_PRESETS, Preset
 from app.commands.options import FORMS, AsJson
+from app.commands.terminal import add_row, as_is, json_line, print_json, print_table
 from app.config import Settings, load_settings
 from app.coordination import Switches
 from app.outbox import exists, open_outbox
@@ -44,12 +44,12 @@ def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson
     """
     catalog = assemble.running_catalog(_settings(presets, mappings)).catalog
     if as_json:
-        sys.stdout.write(orjson.dumps([_row(preset) for preset in catalog.presets]).decode() + "\n")
+        print_json([_row(preset) for preset in catalog.presets])
         return
     table = Table("preset", "sends", "on", "trigger", title=f"{len(catalog.enabled)} of {MAX_ENABLED_PRESETS} presets")
     for row in map(_row, catalog.presets):
-        table.add_row(row["preset"], row["event_name"], "yes" if row["enabled"] else "no", row["subscribe"])
-    Console().print(table)
+        add_row(table, row["preset"], row["event_name"], "yes" if row["enabled"] else "no", row["subscribe"])
+    print_table(table)
 
 
 def _row(preset: Preset) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _print_json(explanation: EventReport) -> None:
 
 
 def _write(value: dict[str, Any]) -> None:
-    sys.stdout.write(orjson.dumps(value).decode() + "\n")
+    sys.stdout.write(json_line(value) + "\n")
 
 
 def _preset_json(report: PresetReport) -> dict[str, Any]:
@@ -160,7 +160,9 @@ def _value(text: str | None) -> Any:
 
 def _print_tables(explanation: EventReport) -> None:
     out, told = Console(), explanation.headline
-    out.print(Text(f"{explanation.receipt.message_id or '(no message id)'}: {told.title} {told.text}", style="bold"))
+    headline = as_is(f"{explanation.receipt.message_id or '(no message id)'}: {told.title} {told.text}")
+    headline.stylize("bold")
+    out.print(headline)
     matched = [report for report in explanation.presets if report.matched]
     for report in matched:
         out.print(_fields_table(report))
@@ -174,10 +176,12 @@ def _fields_table(report: PresetReport) -> Table:
     said = ": ".join(filter(None, (report.preset, IN_WORDS[report.exit], report.reason))) + seen
     if report.kept:
         said += f", but kept for now: {report.kept}"
-    table = Table("field", "from", "value", "sent", title=Text(said), caption=Text("\n".join(_remarks(report))))
+    table = Table(
+        "field", "from", "value", "sent", title=as_is(said), caption=as_is("\n".join(_remarks(report)), lines=True)
+    )
     for each in report.fields:
         paths = ", ".join(each.paths) or "(the mapping itself)"
-        table.add_row(*map(Text, (each.field, paths, each.value or "", each.sent or "(not sent)")))
+        add_row(table, each.field, paths, each.value or "", each.sent or "(not sent)")
     return table
 
 
@@ -191,5 +195,5 @@ def _conditions_table(reports: Sequence[PresetReport]) -> Table:
     table = Table("preset", "condition that failed", "found")
     for report in reports:
         for each in (condition for condition in report.conditions if condition.blamed):
-            table.add_row(*map(Text, (report.preset, each.text, each.found or "nothing")))
+            add_row(table, report.preset, each.text, each.found or "nothing")
     return table

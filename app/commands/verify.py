@@ -10,8 +10,10 @@ import orjson
 import typer
 
 from app import assemble
+from app.commands.terminal import print_json
 from app.config import Settings, load_settings
 from app.destination.client import Answer, Failure
+from app.values.visible import visible
 
 #: What each status means for whoever has to mend it (facts of Pinterest's OpenAPI, `events/create`).
 _REMEDIES = {
@@ -39,9 +41,9 @@ def verify(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
     """
     good, text = asyncio.run(_verify(load_settings()))
     if as_json:
-        typer.echo(orjson.dumps({"good": good, "text": text}).decode())
+        print_json({"good": good, "text": text})
     else:
-        typer.echo(text if good else f"pinrelay: {text}", err=not good)
+        typer.echo(visible(text if good else f"pinrelay: {text}"), err=not good)
     raise typer.Exit(0 if good else 1)
 
 

@@ -28,6 +28,8 @@ class Carried(StrEnum):
     DELIVERED = "delivered"
     NOTES = "notes"
     COUNTS = "counts"
+    #: Who did what. Sessions are not carried: people log in again.
+    AUDIT = "audit"
 
 
 class Past(StrEnum):
@@ -116,7 +118,7 @@ class Store(SharedValues, Protocol):
 
 
 #: How many of its columns tell the rows of a kind apart.
-KEY_COLUMNS: Final = {Carried.KEYS: 2, Carried.WAITING: 1, Carried.DELIVERED: 1, Carried.NOTES: 1, Carried.COUNTS: 5}
+KEY_COLUMNS: Final = {kind: {Carried.KEYS: 2, Carried.COUNTS: 5}.get(kind, 1) for kind in Carried}
 
 
 async def carry(source: Store, target: Store) -> dict[str, int]:

@@ -15,6 +15,8 @@ class OutboxRules:
     ledger_delivered_s: float
     #: How long everything else is kept that is over (dead deliveries, notes, counts), and orders are remembered.
     ledger_s: float
+    #: How long it is known who did what.
+    audit_s: float
     #: How long the payload of a delivered event is kept, without IP address and user agent; 0 erases it at once.
     payload_s: float
     #: How many deliveries may wait (pending or claimed) before new ones are turned away.

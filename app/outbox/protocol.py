@@ -5,6 +5,8 @@ from typing import Protocol
 
 from app.shared_values import SharedValues
 from app.types import (
+    AuditEntry,
+    AuditPage,
     Backlog,
     Claimed,
     Delivery,
@@ -15,6 +17,7 @@ from app.types import (
     Page,
     Query,
     Seen,
+    Session,
     Settlement,
     Tally,
 )
@@ -117,8 +120,23 @@ class Outbox(SharedValues, Protocol):
     async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
         """Return the counts since then, summed by steps: (start of the step, tally). `step_s` 0 sums all into one."""
 
+    async def write_audit(self, entry: AuditEntry) -> None:
+        """Commit one line of the audit log."""
+
+    async def audit(self, *, limit: int, cursor: str | None = None) -> AuditPage:
+        """Return lines of the audit log, newest first. A cursor that is none begins at the newest."""
+
+    async def open_session(self, session: Session) -> None:
+        """Commit that somebody has logged in."""
+
+    async def session(self, digest: str, *, now: float) -> Session | None:
+        """Return the session of a cookie, by its digest; None where there is none, or its time is over."""
+
+    async def end_session(self, digest: str) -> None:
+        """Commit that a session is over. One that is not there is over."""
+
     async def retain(self, *, now: float, limit: int) -> int:
-        """Take one small step of retention: payloads, old ledger rows, keys past their window.
+        """Take one small step of retention: what is old of payloads, ledger, keys, audit log and sessions.
 
         Returns how many rows it touched: 0 means that nothing is left to do.
         """

@@ -7,7 +7,7 @@ import orjson
 
 from app.errors import OutboxVersionError
 from app.outbox.storing import PAYLOAD_VERSION
-from app.types import Attempt, Delivery, Exit, Note, State
+from app.types import Attempt, AuditAction, AuditEntry, AuditPage, Delivery, Exit, Note, Session, State
 
 
 def delivery_of(row: Sequence[Any]) -> Delivery:
@@ -60,6 +60,39 @@ def attempt_of(row: Sequence[Any]) -> Attempt:
     """Read one try: its number, when, exit, status and message."""
     number, at, exit_, status, message = row
     return Attempt(number=number, at=at, exit=Exit(exit_), status=status, message=message)
+
+
+def audit_row(entry: AuditEntry) -> dict[str, Any]:
+    """Return the parameters of an engine's statement `write_audit`, without U+0000, which not every engine keeps."""
+    texts = {
+        "who": entry.who,
+        "place": entry.place,
+        "what": entry.what.value,
+        "target": entry.target,
+        "was": entry.before,
+        "became": entry.after,
+    }
+    return {"at": entry.at, **{name: text.replace("\0", "\ufffd") for name, text in texts.items()}}
+
+
+def audit_page(rows: Sequence[Sequence[Any]], *, limit: int) -> AuditPage:
+    """Read rows of an engine's query `audit`, one more than `limit` where there are older ones."""
+    entries = [
+        AuditEntry(at=at, who=who, place=place, what=AuditAction(what), target=target, before=was, after=became)
+        for _, at, who, place, what, target, was, became in rows[:limit]
+    ]
+    return AuditPage(entries=tuple(entries), next_cursor=str(rows[limit - 1][0]) if len(rows) > limit else None)
+
+
+def session_at(now: float, rows: Sequence[Sequence[Any]]) -> Session | None:
+    """Read the row of an engine's query `session`; None where there is none, or its time is over."""
+    found = (Session(digest=digest, who=who, seal=seal, ends_at=ends_at) for digest, who, seal, ends_at in rows)
+    return next((session for session in found if session.ends_at > now), None)
+
+
+def cursor_id(cursor: str | None, end: int) -> int:
+    """Return the id that a cursor is; `end`, beyond every id, where it is none."""
+    return min(int(cursor), end) if cursor and cursor.isdecimal() else end
 
 
 def _texts(array: str) -> tuple[str, ...]:

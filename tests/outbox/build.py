@@ -7,6 +7,8 @@ from typing import Any
 
 from app.outbox import Outbox, OutboxRules
 from app.types import (
+    AuditAction,
+    AuditEntry,
     Blocked,
     Claimed,
     Delivered,
@@ -38,6 +40,7 @@ def rules(**changes: Any) -> OutboxRules:
         "dedup_orders": True,
         "ledger_delivered_s": 30 * DAY_S,
         "ledger_s": 30 * DAY_S,
+        "audit_s": 365 * DAY_S,
         "payload_s": 0,
         "max_backlog": 1_000_000,
         "max_backlog_bytes": 10**10,
@@ -107,6 +110,20 @@ class At:
         (claimed,) = [each for each in await self.claim() if each.message_id == delivery.message_id]
         await self.kill(claimed, reason=reason)
         return claimed.delivery_id
+
+
+def audited(**changes: Any) -> AuditEntry:
+    """A line of the audit log."""
+    standard: dict[str, Any] = {
+        "at": NOW,
+        "who": "ada",
+        "place": "192.0.2.7",
+        "what": AuditAction.SWITCH,
+        "target": "Lead",
+        "before": "on",
+        "after": "off",
+    }
+    return AuditEntry(**(standard | changes))
 
 
 def settlement(claimed: Claimed, outcome: Outcome, state: State, **changes: Any) -> Settlement:

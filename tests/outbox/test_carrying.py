@@ -11,7 +11,7 @@ from app.errors import OutboxUnavailable
 from app.outbox import Store, carry, open_outbox, open_store
 from app.outbox.carrying import Carried
 from app.types import Exit, Note, Query, Tally
-from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, blocked, new, payload, retry, rules
+from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, audited, blocked, new, payload, retry, rules
 
 NOTE = Note(
     message_id="noted", preset="p", exit=Exit.INVALID, reason="r\u00e9", warnings=("w",), amount="1", source="s"
@@ -77,11 +77,14 @@ async def fill(at: At) -> None:
     await at.enqueue(new(message_id="pending"), tallies=(Tally(name="accepted", count=3),))
     await at.later(HOUR_S).enqueue(tallies=(Tally(name="accepted", preset="p", label="l", count=4),))
     await at.outbox.put_shared("k/1", {"a": [1]})
+    for n in range(5):
+        await at.outbox.write_audit(audited(at=at.now + n, target=f"Lead {n}"))
 
 
 async def shown(at: At) -> dict[str, Any]:
     """All that the outbox shows."""
     page = await at.outbox.search(Query(), limit=100)
+    audit = (await at.outbox.audit(limit=100)).entries
     messages = [await at.outbox.message(each.message_id) for each in page.deliveries]
     return {
         "messages": {message.message_id: message for message in messages},
@@ -89,6 +92,7 @@ async def shown(at: At) -> dict[str, Any]:
         "backlog": [await at.outbox.backlog(account, now=NOW) for account in (ACCOUNT, "1")],
         "tallies": await at.outbox.tallies(since=0, step_s=60),
         "shared": {name: each.value for name, each in (await at.outbox.list_shared("k")).items()},
+        "audit": audit,
         "seen": await at.seen(new(order_id="o"), new(event_id="\u00e9"), new()),
     }
 
@@ -110,6 +114,7 @@ async def test_everything_goes_over(urls: tuple[str, str]) -> None:
     async with opened(source) as at:
         assert (await at.outbox.search(Query(), limit=10)).deliveries == ()
         assert await at.outbox.tallies(since=0, step_s=0) == []
+        assert (await at.outbox.audit(limit=10)).entries == ()
         assert (await at.outbox.backlog(ACCOUNT, now=NOW)).pending == 0
         assert await at.seen(new(order_id="o")) == [None]
 
@@ -131,6 +136,9 @@ async def test_it_goes_on_as_if_nothing_had_happened(urls: tuple[str, str]) -> N
         (again,) = await later.claim()
         assert b"203.0.113.9" in again.payload
         await later.enqueue(new(message_id="new"), notes=(NOTE,))
+        await later.outbox.write_audit(audited(target="new"))
+        targets = [entry.target for entry in (await later.outbox.audit(limit=3)).entries]
+        assert targets == ["new", "Lead 4", "Lead 3"]
         (fresh,) = (await at.outbox.message("new")).deliveries
         assert int(fresh.delivery_id) > int(highest.delivery_id)
         assert len((await at.outbox.message("noted")).notes) == 2

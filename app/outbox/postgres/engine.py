@@ -1,6 +1,7 @@
 # ruff: noqa: D102 - app/outbox/protocol.py says what the methods promise
 """The outbox in a PostgreSQL database, which any number of processes on any number of machines share."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from app.errors import OutboxUnavailable
 from app.outbox.claiming import ClaimCall, HastenCall
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import END
-from app.outbox.postgres import ledger, shared
+from app.outbox.postgres import accounts, ledger, shared
 from app.outbox.postgres.claim import claim, hasten, renew
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
@@ -28,6 +29,8 @@ from app.outbox.reviving import RedriveCall
 from app.outbox.settling import SettleCall
 from app.outbox.storing import prepare_call
 from app.types import (
+    AuditEntry,
+    AuditPage,
     Backlog,
     Claimed,
     Delivery,
@@ -38,6 +41,7 @@ from app.types import (
     Page,
     Query,
     Seen,
+    Session,
     Settlement,
     Shared,
     State,
@@ -174,6 +178,23 @@ class PostgresOutbox:
 
     async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
         return await self._database.run(shared.list_by_prefix, prefix)
+
+    async def write_audit(self, entry: AuditEntry) -> None:
+        at = await self._by_server(entry.at)
+        await self._database.run(accounts.write_audit, dataclasses.replace(entry, at=at))
+
+    async def audit(self, *, limit: int, cursor: str | None = None) -> AuditPage:
+        return await self._database.run(accounts.audit, limit, cursor)
+
+    async def open_session(self, session: Session) -> None:
+        ends_at = await self._by_server(session.ends_at)
+        await self._database.run(accounts.open_session, dataclasses.replace(session, ends_at=ends_at))
+
+    async def session(self, digest: str, *, now: float) -> Session | None:
+        return await self._database.run(accounts.find_session, digest, await self._by_server(now))
+
+    async def end_session(self, digest: str) -> None:
+        await self._database.run(accounts.end_session, digest)
 
     async def retain(self, *, now: float, limit: int) -> int:
         return await self._database.run(retain, await self._by_server(now), limit, self._rules)

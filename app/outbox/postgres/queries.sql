@@ -485,6 +485,40 @@ ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = shared.revisi
 WHERE %(revision)s::bigint IS NULL OR shared.revision = %(revision)s::bigint
 RETURNING revision;
 
+-- write_audit --
+-- A line of the audit log.
+INSERT INTO audit (at, who, place, what, target, was, became)
+VALUES (%(at)s, %(who)s, %(place)s, %(what)s, %(target)s, %(was)s, %(became)s);
+
+-- audit --
+-- Lines of the audit log, newest first.
+SELECT id, at, who, place, what, target, was, became FROM audit
+WHERE id < %(before)s ORDER BY id DESC LIMIT %(limit)s;
+
+-- open_session --
+-- Somebody has logged in.
+INSERT INTO session (digest, who, seal, ends_at) VALUES (%(digest)s, %(who)s, %(seal)s, %(ends_at)s);
+
+-- session --
+-- Who has this cookie.
+SELECT digest, who, seal, ends_at FROM session WHERE digest = %(digest)s;
+
+-- end_session --
+-- A session is over.
+DELETE FROM session WHERE digest = %(digest)s;
+
+-- retain_audit --
+-- Forget who did what.
+DELETE FROM audit WHERE id IN (
+  SELECT id FROM audit WHERE at <= %(audit_start)s::float8 ORDER BY at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+);
+
+-- retain_sessions --
+-- Forget sessions whose time is over.
+DELETE FROM session WHERE digest IN (
+  SELECT digest FROM session WHERE ends_at <= %(now)s::float8 ORDER BY ends_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+);
+
 -- retain_payloads --
 -- Erase payloads that were kept long enough.
 DELETE FROM kept_payload WHERE id IN (
@@ -522,7 +556,8 @@ INSERT INTO probe (slot, count) VALUES (%(slot)s, 1) ON CONFLICT (slot) DO UPDAT
 -- holds_anything --
 -- Whether there is anything that a move carries.
 SELECT EXISTS (SELECT FROM delivery) OR EXISTS (SELECT FROM delivered) OR EXISTS (SELECT FROM note)
-    OR EXISTS (SELECT FROM dedup_key) OR EXISTS (SELECT FROM tally_minute) OR EXISTS (SELECT FROM tally_hour);
+    OR EXISTS (SELECT FROM dedup_key) OR EXISTS (SELECT FROM tally_minute) OR EXISTS (SELECT FROM tally_hour)
+    OR EXISTS (SELECT FROM audit);
 
 -- highest_ids --
 -- The highest ids ever given to a delivery and to a note.
@@ -687,6 +722,30 @@ SELECT count(*) FROM written;
 -- Notes that were carried to another outbox.
 DELETE FROM note USING jsonb_array_elements(%(rows)s::jsonb) AS row
 WHERE note.id = (row ->> 0)::bigint AND note.at = (row ->> 5)::float8;
+
+-- carry_audit_out --
+-- The audit log, to be carried to another outbox.
+SELECT id, at, who, place, what, target, was, became FROM audit WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
+
+-- carry_audit_in --
+-- The audit log of another outbox; lines that follow have ids above it.
+WITH
+  written AS (
+    INSERT INTO audit (id, at, who, place, what, target, was, became)
+    SELECT (row ->> 0)::bigint, (row ->> 1)::float8, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7
+    FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+    ON CONFLICT DO NOTHING
+    RETURNING id
+  ),
+  moved AS (
+    SELECT setval('audit_id', greatest(max(id), (SELECT last_value FROM audit_id)), true)
+    FROM written HAVING count(*) > 0
+  )
+SELECT (SELECT count(*) FROM written) FROM (SELECT count(*) FROM moved) AS done;
+
+-- drop_audit --
+-- Lines of the audit log that were carried to another outbox.
+DELETE FROM audit USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE audit.id = (row ->> 0)::bigint;
 
 -- carry_counts_out --
 -- Counts of all slots, to be carried to another outbox.

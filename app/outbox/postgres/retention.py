@@ -17,6 +17,8 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxRu
     ((dead,),) = await rows_of(connection, "retain_dead", ledger_start=ledger_start, limit=left, slot=connection.slot)
     left -= int(dead)
     left -= await count_of(connection, "retain_keys", now=now, limit=left)
+    left -= await count_of(connection, "retain_audit", audit_start=now - rules.audit_s, limit=left)
+    left -= await count_of(connection, "retain_sessions", now=now, limit=left)
     ends = {
         "delivered": now - rules.ledger_delivered_s,
         "note": ledger_start,

@@ -22,6 +22,7 @@ _BEFORE: Final[dict[Carried, Sequence[Any]]] = {
     Carried.DELIVERED: (-1,),
     Carried.NOTES: (-1,),
     Carried.COUNTS: (0, -1, "", "", ""),
+    Carried.AUDIT: (-1,),
 }
 _WRITE: Final = {
     Carried.KEYS: ("carry_keys_in",),
@@ -29,6 +30,7 @@ _WRITE: Final = {
     Carried.DELIVERED: ("carry_deliveries_in", "carry_payloads_in", "carry_attempts_in"),
     Carried.NOTES: ("carry_notes_in",),
     Carried.COUNTS: ("carry_counts_in",),
+    Carried.AUDIT: ("carry_audit_in",),
 }
 _DROP: Final = {
     Carried.KEYS: "drop_keys",
@@ -36,6 +38,7 @@ _DROP: Final = {
     Carried.DELIVERED: "drop_deliveries",
     Carried.NOTES: "drop_notes",
     Carried.COUNTS: "drop_counts",
+    Carried.AUDIT: "drop_audit",
 }
 
 

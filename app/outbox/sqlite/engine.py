@@ -16,7 +16,7 @@ from app.outbox.paging import END
 from app.outbox.refusals import Load, backlog_full
 from app.outbox.reviving import REDRIVE_ROWS, RedriveCall
 from app.outbox.settling import SettleCall
-from app.outbox.sqlite import ledger, shared
+from app.outbox.sqlite import accounts, ledger, shared
 from app.outbox.sqlite.claim import RenewCall, claim, hasten, renew
 from app.outbox.sqlite.database import checkpoint, open_writable
 from app.outbox.sqlite.enqueue import NewCall, enqueue, enqueue_new, parameters, prepare_connection
@@ -29,6 +29,8 @@ from app.outbox.sqlite.watch import Watch
 from app.outbox.sqlite.writer import Writer
 from app.outbox.storing import prepare_call
 from app.types import (
+    AuditEntry,
+    AuditPage,
     Backlog,
     Claimed,
     Delivery,
@@ -39,6 +41,7 @@ from app.types import (
     Page,
     Query,
     Seen,
+    Session,
     Settlement,
     Shared,
     State,
@@ -158,6 +161,21 @@ class SqliteOutbox:
 
     async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
         return await self._readers.read(shared.list_by_prefix, prefix)
+
+    async def write_audit(self, entry: AuditEntry) -> None:
+        await self._writer.do(partial(accounts.write_audit, entry=entry))
+
+    async def audit(self, *, limit: int, cursor: str | None = None) -> AuditPage:
+        return await self._readers.read(accounts.audit, limit, cursor)
+
+    async def open_session(self, session: Session) -> None:
+        await self._writer.do(partial(accounts.open_session, session=session))
+
+    async def session(self, digest: str, *, now: float) -> Session | None:
+        return await self._readers.read(accounts.find_session, digest, now)
+
+    async def end_session(self, digest: str) -> None:
+        await self._writer.do(partial(accounts.end_session, digest=digest))
 
     async def retain(self, *, now: float, limit: int) -> int:
         call = RetainCall(now=now, limit=limit)

@@ -298,6 +298,35 @@ ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = revision + 1
 WHERE :revision IS NULL OR revision = :revision
 RETURNING revision;
 
+-- write_audit --
+-- A line of the audit log.
+INSERT INTO audit (at, who, place, what, target, was, became)
+VALUES (:at, :who, :place, :what, :target, :was, :became);
+
+-- audit --
+-- Lines of the audit log, newest first.
+SELECT id, at, who, place, what, target, was, became FROM audit WHERE id < :before ORDER BY id DESC LIMIT :limit;
+
+-- open_session --
+-- Somebody has logged in.
+INSERT INTO session (digest, who, seal, ends_at) VALUES (:digest, :who, :seal, :ends_at);
+
+-- session --
+-- Who has this cookie.
+SELECT digest, who, seal, ends_at FROM session WHERE digest = :digest;
+
+-- end_session --
+-- A session is over.
+DELETE FROM session WHERE digest = :digest;
+
+-- retain_audit --
+-- Forget who did what.
+DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at <= :audit_start ORDER BY at LIMIT :limit);
+
+-- retain_sessions --
+-- Forget sessions whose time is over.
+DELETE FROM session WHERE digest IN (SELECT digest FROM session WHERE ends_at <= :now ORDER BY ends_at LIMIT :limit);
+
 -- retain_payloads --
 -- Erase payloads that were kept long enough.
 DELETE FROM payload
@@ -348,7 +377,7 @@ UPDATE probe SET count = count + 1;
 -- holds_anything --
 -- Whether there is anything that a move carries.
 SELECT EXISTS (SELECT 1 FROM delivery) OR EXISTS (SELECT 1 FROM note) OR EXISTS (SELECT 1 FROM dedup_key)
-    OR EXISTS (SELECT 1 FROM tally);
+    OR EXISTS (SELECT 1 FROM tally) OR EXISTS (SELECT 1 FROM audit);
 
 -- highest_ids --
 -- The highest ids ever given to a delivery and to a note.
@@ -445,6 +474,21 @@ ON CONFLICT DO NOTHING;
 -- drop_notes --
 -- Notes that were carried to another outbox.
 DELETE FROM note WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
+
+-- carry_audit_out --
+-- The audit log, to be carried to another outbox.
+SELECT id, at, who, place, what, target, was, became FROM audit WHERE id > :after_0 ORDER BY id LIMIT :limit;
+
+-- carry_audit_in --
+-- The audit log of another outbox.
+INSERT INTO audit (id, at, who, place, what, target, was, became)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+FROM json_each(:rows) WHERE true
+ON CONFLICT DO NOTHING;
+
+-- drop_audit --
+-- Lines of the audit log that were carried to another outbox.
+DELETE FROM audit WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
 
 -- carry_counts_out --
 -- Counts, to be carried to another outbox.

@@ -9,7 +9,16 @@ from app.outbox.sqlite.tally import add_tallies
 from app.outbox.storing import HOUR_S, MINUTES_KEPT_S
 from app.types import Tally
 
-_STEPS = ("retain_payloads", "retain_delivered", "retain_dead", "retain_notes", "retain_keys", "retain_hours")
+_STEPS = (
+    "retain_payloads",
+    "retain_delivered",
+    "retain_dead",
+    "retain_notes",
+    "retain_keys",
+    "retain_hours",
+    "retain_audit",
+    "retain_sessions",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +35,7 @@ def retain(connection: sqlite3.Connection, call: RetainCall, rules: OutboxRules)
         "now": call.now,
         "delivered_start": call.now - rules.ledger_delivered_s,
         "ledger_start": call.now - rules.ledger_s,
+        "audit_start": call.now - rules.audit_s,
     }
     left = call.limit
     for name in _STEPS:

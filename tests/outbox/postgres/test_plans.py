@@ -13,11 +13,12 @@ from app.types import Exit, Note, Query, State
 from tests.outbox.build import NOW, At, new
 
 #: They read all there is, which is little: a handful of rows each.
-SMALL = {"backlog", "shared", "probe", "schema_version", "delivery_id", "note_id"}
+SMALL = {"backlog", "shared", "probe", "schema_version", "delivery_id", "note_id", "audit_id"}
 #: Asked by moves only, which take their time: whether there is anything at all, and what is summed of all counts.
 ONCE = {"holds_anything", "carry_counts_out"}
 JSON = ("rows", "tallies", "deliveries", "spans", "keys", "notes")
 MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
+OF_PEOPLE = ("who", "place", "what", "target", "was", "became", "digest", "seal")
 SECONDS = ("max_wait_s", "lease_s", "window_s", "ledger_s")
 NUMBERS = ("limit", "slot", "floor", "revision", "count", "version", "size", "max_bytes")
 MORE_NUMBERS = (
@@ -36,7 +37,8 @@ TEXTS = ("ad_account_id", "claim", "claim_after_loss", "lease_lost", "reason", "
 MORE_TEXTS = ("value", "process", "after_2", "after_3", "after_4")
 EVERYTHING: dict[str, Any] = {
     **dict.fromkeys(JSON, "[]"),
-    **dict.fromkeys(MOMENTS, NOW),
+    **dict.fromkeys((*MOMENTS, "at", "ends_at", "audit_start"), NOW),
+    **dict.fromkeys(OF_PEOPLE, "text"),
     **dict.fromkeys(SECONDS, 1.0),
     **dict.fromkeys((*NUMBERS, *MORE_NUMBERS), 1),
     **dict.fromkeys((*TEXTS, *MORE_TEXTS), "text"),
@@ -104,6 +106,9 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "next_due": "line_due",
         "retain_keys": "dedup_key_expires",
         "retain_dead": "dead_settled",
+        "retain_audit": "audit_at",
+        "retain_sessions": "session_ends",
+        "session": "session_pkey",
         "notes": "message_id_idx",
         "search by message": "delivery_message",
         "search by event": "delivery_event",

@@ -34,7 +34,7 @@ STEPS = {
 #: `holds_anything` ends with the first row that it meets.
 LEFT_OUT = {"search", "dead", "holds_anything"}
 STATEMENTS = {name: sql for name, sql in SQL.items() if name not in LEFT_OUT} | FILLED | STEPS
-FULL_SCAN = re.compile(r"^SCAN (d|delivery|payload|attempt|note|dedup_key|tally)\b")
+FULL_SCAN = re.compile(r"^SCAN (d|delivery|payload|attempt|note|dedup_key|tally|audit|session)\b")
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,10 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection, na
         ("retain_delivered", "delivery_delivered (settled_at<?)"),
         ("retain_dead", "delivery_died (settled_at<?)"),
         ("retain_keys", "dedup_key_expires (expires_at<?)"),
+        ("retain_audit", "audit_at (at<?)"),
+        ("retain_sessions", "session_ends (ends_at<?)"),
+        ("session", "PRIMARY KEY (digest=?)"),
+        ("audit", "INTEGER PRIMARY KEY (rowid<?)"),
         ("keys_taken", "PRIMARY KEY (digest=?)"),
         ("before_enqueue", "PRIMARY KEY (digest=?)"),
         ("store, step 1", "PRIMARY KEY (digest=?)"),

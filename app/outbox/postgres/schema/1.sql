@@ -161,6 +161,29 @@ CREATE TABLE shared (
   revision bigint NOT NULL CHECK (revision > 0)
 );
 
+-- Who did what.
+CREATE SEQUENCE audit_id;
+CREATE TABLE audit (
+  id bigint PRIMARY KEY DEFAULT nextval('audit_id'),
+  at float8 NOT NULL,
+  who text NOT NULL,
+  place text NOT NULL,
+  what text NOT NULL,
+  target text NOT NULL,
+  was text NOT NULL,
+  became text NOT NULL
+);
+CREATE INDEX audit_at ON audit (at);
+
+-- Who has logged in.
+CREATE TABLE session (
+  digest text COLLATE "C" PRIMARY KEY,   -- of the cookie
+  who text NOT NULL,
+  seal text NOT NULL,
+  ends_at float8 NOT NULL
+);
+CREATE INDEX session_ends ON session (ends_at);
+
 -- Written by `check` to prove that a commit succeeds.
 CREATE TABLE probe (slot smallint PRIMARY KEY, count bigint NOT NULL);
 

@@ -1,0 +1,57 @@
+"""The audit log: who did what, from where, to which target, and how it was before and after."""
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from app.access.person import Person
+from app.types import AuditAction, AuditEntry, Query
+from app.values.hidden_emails import unpersonal_id
+
+#: Of one text; what is longer is cut.
+MAX_AUDITED_TEXT: Final = 300
+
+
+class WritesAudit(Protocol):
+    """The part of the store that keeps the log. May raise OutboxUnavailable."""
+
+    async def write_audit(self, entry: AuditEntry) -> None:
+        """Commit one line."""
+
+
+class Audit:
+    """Writes the log; the clock says when."""
+
+    def __init__(self, store: WritesAudit, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def note(
+        self, person: Person, what: AuditAction, *, target: str = "", before: str = "", after: str = ""
+    ) -> None:
+        """Commit what somebody did, when it is done. Raises OutboxUnavailable."""
+        entry = AuditEntry(
+            at=self._clock(),
+            who=_cut(person.name),
+            place=_cut(person.place),
+            what=what,
+            target=_cut(target),
+            before=_cut(before),
+            after=_cut(after),
+        )
+        await self._store.write_audit(entry)
+
+
+def described(query: Query) -> str:
+    """Return which deliveries a query means, in words; what holds an e-mail address is shown as its digest."""
+    asked = {
+        "delivery": query.delivery_id,
+        "message id": query.message_id,
+        "event id": query.event_id,
+        "preset": query.preset,
+        "reason": query.reason,
+    }
+    return ", ".join(f"{name} {unpersonal_id(text)}" for name, text in asked.items() if text) or "all dead letters"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_AUDITED_TEXT else f"{text[: MAX_AUDITED_TEXT - 1]}…"

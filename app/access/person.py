@@ -1,0 +1,28 @@
+"""Who uses the console and its interface: a name, what they may do, and where they are."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class UserRole(StrEnum):
+    """What somebody may do; the lesser first."""
+
+    #: Look.
+    VIEWER = "viewer"
+    #: Look, switch, redrive, reload, and send test events.
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody who has been admitted."""
+
+    name: str
+    role: UserRole
+    #: The address that they ask from, or the machine of a command; "" where it is not known.
+    place: str
+
+    @property
+    def may_operate(self) -> bool:
+        """Whether they may change something."""
+        return self.role is UserRole.OPERATOR

@@ -1,0 +1,70 @@
+"""`pinrelay audit`: who did what. What commands change themselves is noted under the name of whoever calls them."""
+
+import os
+import pwd
+import socket
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from app.access.person import Person, UserRole
+from app.commands.opened import with_outbox
+from app.commands.options import AsJson
+from app.commands.terminal import add_row, print_json, print_table
+from app.outbox import Outbox
+from app.types import AuditEntry
+
+_PAGE = 500
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command."""
+    cli.command()(audit)
+
+
+def audit(
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many at most.")] = 50, *, as_json: AsJson = False
+) -> None:
+    """Show who did what, newest first: logins and their failures, switches, redrives, reloads, test events.
+
+    Example: pinrelay audit --limit 200
+    """
+    found = with_outbox(lambda outbox: _newest(outbox, limit))
+    if as_json:
+        for entry in found:
+            print_json(asdict(entry))
+        return
+    table = Table("when (UTC)", "who", "from", "what", "target", "before", "after")
+    for row in _rows(found):
+        add_row(table, *row)
+    print_table(table)
+
+
+def caller() -> Person:
+    """Return whoever calls a command: the name of the login, and the machine."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user may have none
+        name = f"uid {os.getuid()}"
+    return Person(name=f"{name} (command line)", role=UserRole.OPERATOR, place=socket.gethostname())
+
+
+async def _newest(outbox: Outbox, limit: int) -> list[AuditEntry]:
+    found: list[AuditEntry] = []
+    cursor: str | None = None
+    while len(found) < limit:
+        page = await outbox.audit(limit=min(_PAGE, limit - len(found)), cursor=cursor)
+        found += page.entries
+        if (cursor := page.next_cursor) is None:
+            break
+    return found
+
+
+def _rows(entries: list[AuditEntry]) -> Iterator[list[str]]:
+    for entry in entries:
+        at = f"{datetime.fromtimestamp(entry.at, UTC):%Y-%m-%d %H:%M:%S}"
+        yield [at, entry.who, entry.place, entry.what.value, entry.target, entry.before, entry.after]

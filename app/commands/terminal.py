@@ -1,0 +1,37 @@
+"""What commands print: tables and lines in which no text of a stranger is taken for markup or moves the cursor."""
+
+from typing import Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from app.values.visible import visible, visible_json
+
+
+def as_is(text: object, *, lines: bool = False) -> Text:
+    """Return a text as it is, its hidden characters written out; line ends stay where `lines` says so."""
+    return Text(visible(str(text), lines=lines))
+
+
+def add_row(table: Table, *cells: object) -> None:
+    """Add a row of texts, which are shown as they are."""
+    table.add_row(*map(as_is, cells))
+
+
+def print_table(table: Table) -> None:
+    """Print a table, as wide as the terminal is."""
+    Console().print(table)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as one line of JSON."""
+    typer.echo(json_line(value))
+
+
+def json_line(value: Any) -> str:
+    """Return a value as one line of JSON, which reads as the same value wherever hidden characters are written out."""
+    text = orjson.dumps(value, default=lambda other: bytes(other).decode(), option=orjson.OPT_NON_STR_KEYS)
+    return visible_json(text.decode())

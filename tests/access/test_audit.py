@@ -1,0 +1,47 @@
+"""What is written into the audit log."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.access.audit import MAX_AUDITED_TEXT, Audit, described
+from app.access.person import Person, UserRole
+from app.types import AuditAction, AuditEntry, Query
+
+NOW = 1_795_000_000.0
+ADA = Person(name="ada", role=UserRole.OPERATOR, place="192.0.2.7")
+
+
+class Log:
+    def __init__(self) -> None:
+        self.entries: list[AuditEntry] = []
+
+    async def write_audit(self, entry: AuditEntry) -> None:
+        self.entries.append(entry)
+
+
+async def test_who_from_where_what_which_target_before_and_after() -> None:
+    log = Log()
+    await Audit(log, lambda: NOW).note(ADA, AuditAction.SWITCH, target="Lead", before="on", after="off")
+    assert log.entries == [
+        AuditEntry(
+            at=NOW, who="ada", place="192.0.2.7", what=AuditAction.SWITCH, target="Lead", before="on", after="off"
+        )
+    ]
+
+
+async def test_long_texts_are_cut() -> None:
+    log = Log()
+    await Audit(log, lambda: NOW).note(ADA, AuditAction.REDRIVE, target="x" * 10_000)
+    assert log.entries[0].target == "x" * (MAX_AUDITED_TEXT - 1) + "…"
+
+
+def test_a_query_is_described_by_what_it_asks_for() -> None:
+    assert described(Query(preset="Lead", reason="currency")) == "preset Lead, reason currency"
+    assert described(Query(delivery_id="7")) == "delivery 7"
+    assert described(Query()) == "all dead letters"
+
+
+@given(st.sampled_from(["message_id", "event_id", "reason", "preset"]), st.sampled_from(["", "order of ", "x-"]))
+def test_no_address_that_is_looked_for_is_written_down(field: str, before: str) -> None:
+    query = Query(**{field: f"{before}jane@example.com"})  # type: ignore[arg-type] # none of them is the state
+    assert "jane@example.com" not in described(query)
