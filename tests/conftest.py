@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, configuration, settings
 
 from tests.outbox.postgres_server import PostgresServer
 from tests.process import COMMAND, ROOT, Server, clean_environment, free_port, measuring
-from tests.rounds import Kind, examples, rounds_of
+from tests.rounds import LEVEL, Kind, examples, rounds_of
 from tests.tools import need_postgres
 
 FIGURE = "figure"
@@ -32,8 +32,8 @@ settings.load_profile("any machine")
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """Take one process more than there are cores: a test that waits leaves its core to another."""
-    return (yield) + 1
+    """Take more processes than there are cores: a test that waits for a program leaves its core to another."""
+    return (yield) + (1 if LEVEL == "quick" else 2)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -30,13 +30,13 @@ def run(program: str, *arguments: str) -> str:
 
 
 def test_a_backlog_drains_in_memory_that_does_not_grow(record_figure: Callable[[str, object], None]) -> None:
-    printed = run("drain", "--deliveries", "10000", "--log-level", "warning")
+    printed = run("drain", "--deliveries", "5000", "--log-level", "warning")
 
     rss_mb = [int(number) for number in re.findall(r"RSS (\d+) MB", printed)]
     assert len(rss_mb) == 10
     assert rss_mb[-1] <= rss_mb[0] * 1.2
     (rate,) = re.findall(r"^worker +(.+) \(goal", printed, re.MULTILINE)
-    record_figure("drain of 10,000", rate)
+    record_figure("drain of 5,000", rate)
 
 
 @pytest.mark.skipif(bool(postgres_is_missing()), reason=postgres_is_missing())

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.process import Server
+from tests.process import PLAIN, Server
 from tests.waiting import until
 
 pytestmark = pytest.mark.whole
@@ -29,7 +29,7 @@ def post_page_view(server: Server, message_id: str) -> None:
 
 
 def sandbox(server: Server, path: str) -> httpx.Response:
-    return httpx.get(f"{server.url}/sandbox{path}", trust_env=False).raise_for_status()
+    return httpx.get(f"{server.url}/sandbox{path}", **PLAIN).raise_for_status()
 
 
 class TestTester:

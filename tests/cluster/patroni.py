@@ -16,7 +16,7 @@ import psutil
 import yaml
 
 from tests.outbox.postgres_server import fast_folder, program
-from tests.process import PATH, ROOT, free_port
+from tests.process import PATH, PLAIN, ROOT, free_port
 from tests.waiting import until
 
 NODES = 3
@@ -44,7 +44,7 @@ class Node:
     def state(self) -> dict[str, Any]:
         """What its agent says of it; {} where it does not answer."""
         try:
-            answer: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self.api_port}/patroni", trust_env=False).json()
+            answer: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self.api_port}/patroni", **PLAIN).json()
         except httpx.HTTPError:
             return {}
         return answer

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.process import ROOT, Server, clean_environment, free_port
+from tests.process import PLAIN, ROOT, Server, clean_environment, free_port
 from tests.waiting import until
 
 NODE_PROGRAMS = ROOT / "tests" / "node"
@@ -31,7 +31,7 @@ class Door:
 
     def received(self, event_id: str) -> list[dict[str, Any]]:
         """The events with this id that the sandbox has received."""
-        answer = httpx.get(f"{self.url}/sandbox/events", params={"event_id": event_id}, trust_env=False)
+        answer = httpx.get(f"{self.url}/sandbox/events", params={"event_id": event_id}, **PLAIN)
         events: list[dict[str, Any]] = answer.json()
         return events
 

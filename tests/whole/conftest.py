@@ -13,12 +13,9 @@ from pydantic import SecretStr
 
 from app.sandbox import Account, create_sandbox
 from tests.outbox.postgres_server import PostgresServer
-from tests.process import ROOT, Server
+from tests.process import PLAIN, ROOT, Server
 from tests.sandbox.serving import serving_apart
 from tests.waiting import until
-
-#: Of requests that are repeated until something holds: certificates, which no test uses, would cost most of their time.
-POLLED: dict[str, Any] = {"trust_env": False, "verify": False}
 
 TOKEN = "whole-process-token-5f0d"
 AD_ACCOUNT_ID = "549755885175"
@@ -45,7 +42,7 @@ class Pinterest:
         }
 
     def counts(self) -> dict[str, Any]:
-        answer: dict[str, Any] = httpx.get(f"{self.url}/", **POLLED).json()
+        answer: dict[str, Any] = httpx.get(f"{self.url}/", **PLAIN).json()
         return answer
 
     def event_ids(self) -> list[str]:
@@ -53,7 +50,7 @@ class Pinterest:
         return [json.loads(line)["event_id"] for line in self.file.read_text(encoding="utf-8").splitlines()]
 
     def misbehave(self, *steps: dict[str, Any]) -> None:
-        httpx.put(f"{self.url}/script", json={"steps": steps}, **POLLED).raise_for_status()
+        httpx.put(f"{self.url}/script", json={"steps": steps}, **PLAIN).raise_for_status()
 
 
 @pytest.fixture
@@ -90,7 +87,7 @@ def events() -> list[dict[str, Any]]:
 
 def post(server: Server, events: list[dict[str, Any]]) -> dict[str, Any]:
     """Post an array to the webhook and return the receipt."""
-    answer = httpx.post(f"{server.url}/webhook", json=events, timeout=30, trust_env=False)
+    answer = httpx.post(f"{server.url}/webhook", json=events, timeout=30, **PLAIN)
     assert answer.status_code == 200, answer.text
     receipt: dict[str, Any] = answer.json()
     return receipt
@@ -98,7 +95,7 @@ def post(server: Server, events: list[dict[str, Any]]) -> dict[str, Any]:
 
 def delivery(server: Server) -> dict[str, Any]:
     """Return how delivery stands."""
-    state: dict[str, Any] = httpx.get(f"{server.url}/readyz", **POLLED).json()["delivery"]
+    state: dict[str, Any] = httpx.get(f"{server.url}/readyz", **PLAIN).json()["delivery"]
     return state
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 
 from app.types import HELD
-from tests.process import Server
+from tests.process import PLAIN, Server
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, post, until_settled
 
@@ -79,5 +79,5 @@ def test_a_preset_that_is_switched_off_hides_no_other_and_goes_out_within_two_se
 
 
 def _reason(server: Server, message_id: str) -> str:
-    (found,) = httpx.get(f"{server.url}/api/messages/{message_id}", trust_env=False).json()["deliveries"]
+    (found,) = httpx.get(f"{server.url}/api/messages/{message_id}", **PLAIN).json()["deliveries"]
     return str(found["reason"])

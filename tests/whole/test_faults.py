@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.process import Server
+from tests.process import PLAIN, Server
 from tests.rounds import Kind
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, post, until_settled
@@ -116,7 +116,7 @@ def test_a_full_disk_answers_503_and_service_resumes_by_itself(
     assert httpx.get(f"{server.url}/healthz", trust_env=False).status_code == 200
 
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    until(lambda: httpx.post(f"{server.url}/webhook", json=many, timeout=30, trust_env=False).status_code == 200, 30)
+    until(lambda: httpx.post(f"{server.url}/webhook", json=many, timeout=30, **PLAIN).status_code == 200, 30)
     until_settled(server)
     assert set(pinterest.event_ids()) == {"before"} | {event["messageId"] for event in many}
 

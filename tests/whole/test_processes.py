@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.outbox.postgres_server import PostgresServer
-from tests.process import COMMAND, ROOT, STOP_S, Server, clean_environment, free_port, measuring
+from tests.process import COMMAND, PLAIN, ROOT, STOP_S, Server, clean_environment, free_port, measuring
 from tests.tools import need_postgres
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, post, until_settled
@@ -116,7 +116,7 @@ def test_sighup_takes_up_changed_presets_in_every_process_and_keeps_the_old_ones
 
 
 def mappings_page(server: Server) -> str:
-    return httpx.get(f"{server.url}/console/mappings", trust_env=False).text
+    return httpx.get(f"{server.url}/console/mappings", **PLAIN).text
 
 
 def workers(server: Server) -> set[int]:
