@@ -49,7 +49,7 @@ format: $(DEV_READY) ## format, and mend what the linter can mend
 PYTEST = $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: quick
-quick: $(DEV_READY) ## the tests of the loop of work: no servers, no browser, no container
+quick: $(DEV_READY) ## the fast tests, while you work: no server, browser, container or database is started
 	TESTS=quick $(PYTEST) -q -m "not whole"
 
 .PHONY: test

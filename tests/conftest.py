@@ -19,6 +19,8 @@ from tests.tools import need_postgres
 FIGURE = "figure"
 #: Fixtures that start a program.
 _STARTERS = {"start_server", "postgres_server"}
+#: Files that take or wait long, whose work begins first, lest the others wait for them at the end.
+_LONG = ("tests/cluster/", "tests/whole/test_processes", "tests/browser/", "tests/test_dockerfile", "tests/sending/")
 
 configuration.set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
 settings.register_profile(
@@ -47,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("prove")
         if _STARTERS & set(getattr(item, "fixturenames", ())):
             item.add_marker("whole")
-    items.sort(key=lambda item: item.get_closest_marker("whole") is None)
+    items.sort(key=lambda item: (not item.nodeid.startswith(_LONG), item.get_closest_marker("whole") is None))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -169,6 +170,8 @@ class OutboxMachine(RuleBasedStateMachine):
         self.store.__exit__(None, None, None)
 
 
+@pytest.mark.prove
+@pytest.mark.no_cover  # as every property
 def test_any_sequence_of_calls_leaves_the_outbox_as_the_model_says(empty_store: EmptyStore) -> None:
     class Machine(OutboxMachine):
         def __init__(self) -> None:
