@@ -91,7 +91,7 @@ class TestTester:
 
     def test_it_works_without_scripts(self, busy: Server, open_page: OpenPage) -> None:
         page = open_page(f"{busy.url}/console/tester", java_script_enabled=False)
-        page.get_by_role("button", name="Sign Up").click()
+        page.get_by_role("button", name="Sign Up", exact=True).click()
         page.get_by_role("button", name="Test this event").click()
         expect(page.get_by_role("status")).to_contain_text("1 delivery to Pinterest: Sign Up.")
         page.get_by_label("Try a change").select_option(label="presets/lead.yaml")
