@@ -13,17 +13,22 @@ from typing import Any, Final, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from app.environment import Country, Currency, FolderPaths, SecretFiles, Secrets, Texts, UpperTexts
+from app.environment import (
+    REDACTED_PARAMETERS,
+    Country,
+    Currency,
+    FolderPaths,
+    SecretFiles,
+    Secrets,
+    Texts,
+    UpperTexts,
+    bare_secret,
+    faults_of,
+)
 from app.errors import SettingsError
 
-#: URL parameters that hold personal data or secrets wherever they stand, compared in any case.
-REDACTED_PARAMETERS: Final = (
-    *("email", "e", "mail", "user_email", "email_address", "emailaddress"),
-    *("phone", "tel", "phone_number", "mobile", "telephone"),
-    *("first_name", "last_name", "firstname", "lastname", "dob"),
-    *("token", "password"),
-)
-
+#: Whose files are taken up when they change, beside that of Pinterest's token.
+FOLLOWED: Final = ("webhook_shared_secrets", "webhook_header", "write_keys", "console_password", "console_users")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 #: Of a secret that strangers may try.
 MIN_SECRET_CHARACTERS: Final = 16
@@ -136,6 +141,9 @@ class Settings(BaseSettings):
 
     # People
     console_password: SecretStr | None = Field(None, description="of `/console`; without: loopback only")
+    console_users: Secrets = Field((), description="`name:role:token` of each; `operator`, or else `viewer`")
+    console_user_header: str | None = Field(None, description="names who an authenticating, trusted proxy lets in")
+    console_role_header: str | None = Field(None, description="their role, by the same proxy; without: `viewer`")
     alert_webhook_url: SecretStr | None = Field(None, description="Slack-compatible; alerts go there")
 
     @property
@@ -207,14 +215,12 @@ class Settings(BaseSettings):
 
     def _own_secrets(self) -> list[tuple[str, str]]:
         """Return every secret that somebody proves something by, with the name of its setting."""
-        header = [self.webhook_header] if self.webhook_header else []
-        password = [self.console_password] if self.console_password else []
-        return [
-            *(("WEBHOOK_SHARED_SECRETS", secret.get_secret_value()) for secret in self.webhook_shared_secrets),
-            *(("WEBHOOK_HEADER", each.get_secret_value().partition(":")[2].strip()) for each in header),
-            *(("WRITE_KEYS", key.get_secret_value().partition(":")[2].strip()) for key in self.write_keys),
-            *(("CONSOLE_PASSWORD", each.get_secret_value()) for each in password),
-        ]
+        one = {"WEBHOOK_HEADER": self.webhook_header, "CONSOLE_PASSWORD": self.console_password}
+        several = {"WEBHOOK_SHARED_SECRETS": self.webhook_shared_secrets, "WRITE_KEYS": self.write_keys}
+        found = [(name, each) for name, each in one.items() if each]
+        found += [(name, each) for name, secrets in several.items() for each in secrets]
+        found += [("CONSOLE_USERS", each) for each in self.console_users]
+        return [(name, bare_secret(name, each.get_secret_value())) for name, each in found]
 
     @classmethod
     def settings_customise_sources(
@@ -240,8 +246,4 @@ def load_settings(**overrides: Any) -> Settings:
         message = f"a *_FILE setting cannot be read: {exc.filename}: {exc.strerror}"
         raise SettingsError(message) from exc
     except ValidationError as exc:
-        lines = (
-            ": ".join([*(str(part).upper() for part in fault["loc"][:1]), fault["msg"].removeprefix("Value error, ")])
-            for fault in exc.errors()
-        )
-        raise SettingsError("\n".join(lines)) from None
+        raise SettingsError(faults_of(exc)) from None

@@ -1,12 +1,16 @@
 """How settings are written in the environment: lists, secrets, and secrets in files (`NAME_FILE`)."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, Generic, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
+
+from app.errors import SettingsError
+
+Model = TypeVar("Model", bound=BaseSettings)
 
 
 def _split(value: Any) -> Any:
@@ -27,8 +31,13 @@ FolderPaths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 Country = Annotated[str, Field(pattern="^[A-Za-z]{2}$"), AfterValidator(str.upper)]
 Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$"), AfterValidator(str.upper)]
 
-#: A file as it was seen: path, time of its last change, size, inode. Another one tells that it was changed.
-FileState: TypeAlias = tuple[Path, int, int, int]
+#: URL parameters that hold personal data or secrets wherever they stand, compared in any case.
+REDACTED_PARAMETERS: Final = (
+    *("email", "e", "mail", "user_email", "email_address", "emailaddress"),
+    *("phone", "tel", "phone_number", "mobile", "telephone"),
+    *("first_name", "last_name", "firstname", "lastname", "dob"),
+    *("token", "password"),
+)
 
 
 class SecretFiles(PydanticBaseSettingsSource):
@@ -47,17 +56,78 @@ class SecretFiles(PydanticBaseSettingsSource):
         return {name: value for name, value in found.items() if value}
 
 
-def secret_files(model: type[BaseSettings]) -> dict[str, Path]:
-    """Return the file of each secret setting that has one and is not given by a variable, which would come first."""
-    files = {
-        name: os.environ.get(f"{name.upper()}_FILE")
-        for name, field in model.model_fields.items()
-        if "SecretStr" in str(field.annotation) and not os.environ.get(name.upper())
-    }
-    return {name: Path(path) for name, path in files.items() if path}
+def bare_secret(name: str, text: str) -> str:
+    """Return a secret of the setting `name` without what stands before it: `X-Key: value`, `shop:key`, `ada:token`."""
+    if name == "CONSOLE_USERS":
+        return text.rpartition(":")[2].strip()
+    return text.partition(":")[2].strip() if name in {"WEBHOOK_HEADER", "WRITE_KEYS"} else text
 
 
-def state_of(path: Path) -> FileState:
-    """Return the state of a file. Raises OSError."""
-    found = path.stat()
-    return path, found.st_mtime_ns, found.st_size, found.st_ino
+def faults_of(exc: ValidationError) -> str:
+    """Return what is wrong with settings, one line a fault: the variable and what is wrong. Values are never shown."""
+    return "\n".join(
+        ": ".join([*(str(part).upper() for part in fault["loc"][:1]), fault["msg"].removeprefix("Value error, ")])
+        for fault in exc.errors()
+    )
+
+
+class SecretWatch(Generic[Model]):
+    """Takes up secrets whose files (`NAME_FILE`) have changed, without a restart.
+
+    What cannot be read, is blank, or makes no settings is told to `on_fault`, once a change, and the secrets that
+    held go on to hold.
+    """
+
+    def __init__(self, settings: Model, names: Iterable[str], *, on_fault: Callable[[str], None]) -> None:
+        self._settings = settings
+        # A variable of the setting's own name comes before its file.
+        given = {name: os.environ.get(f"{name.upper()}_FILE") for name in names if not os.environ.get(name.upper())}
+        self._files = {name: Path(path) for name, path in given.items() if path}
+        self._on_fault = on_fault
+        self._takers: list[Callable[[Model], Callable[[], None]]] = []
+        self._seen = self._states()
+
+    def tell(self, taker: Callable[[Model], Callable[[], None]]) -> None:
+        """Have changed settings shown to `taker`, which returns what takes them up, or raises SettingsError.
+
+        Nothing is taken up where one of the takers raises.
+        """
+        self._takers.append(taker)
+
+    def look(self) -> None:
+        """Take up what has changed since the last look."""
+        states = self._states()
+        if states == self._seen:
+            return
+        self._seen = states
+        try:
+            changed = type(self._settings)(**(self._settings.model_dump() | self._texts()))
+            taking_up = [taker(changed) for taker in self._takers]
+        except ValidationError as exc:
+            self._on_fault(faults_of(exc))
+        except OSError as exc:
+            self._on_fault(f"a *_FILE setting cannot be read: {exc.filename}: {exc.strerror}")
+        except SettingsError as exc:
+            self._on_fault(str(exc))
+        else:
+            self._settings = changed
+            for take_up in taking_up:
+                take_up()
+
+    def _texts(self) -> dict[str, str]:
+        texts = {name: path.read_text(encoding="utf-8").strip() for name, path in self._files.items()}
+        if blank := [f"{name.upper()}_FILE" for name, text in texts.items() if not text]:
+            raise SettingsError(f"{', '.join(blank)}: the file is empty; the secrets that held go on to hold")
+        return texts
+
+    def _states(self) -> list[tuple[int, ...]]:
+        return [_state_of(path) for path in self._files.values()]
+
+
+def _state_of(path: Path) -> tuple[int, ...]:
+    """Return what changes with a file: when it was changed last, its size, its inode; () where it cannot be seen."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -119,6 +119,11 @@ def log_error(error: Exception) -> None:
     logger().error("error survived", exc_info=error)
 
 
+def log_secrets_kept(faults: str) -> None:
+    """Log why changed files of secrets are not taken up; `faults` holds no value."""
+    logger().error("secrets kept", faults=faults.splitlines())
+
+
 def log_request(level: int, *, method: str, route: str, status: int, duration_s: float, **more: Any) -> None:
     """Log one line for a request that was answered; `route` is the pattern, never the path.
 

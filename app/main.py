@@ -2,32 +2,25 @@
 
 import os
 import random
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from threading import Thread
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp
 
 from app import __version__, assemble, policies
 from app.alerts import Alerts, alerts_to
-from app.catalog.running import RunningCatalog
 from app.config import Settings, load_settings
-from app.console import Access, ConsoleServices, DestinationView, create_console
-from app.coordination import Coordination
+from app.console import ConsoleServices, DestinationView, create_console
 from app.delivery import Clocks
 from app.destination import COMPONENTS, load_place_names, redact
-from app.destination.client import PinterestClient
 from app.log import log_attempts, log_error
-from app.metrics import Metrics
-from app.outbox import Outbox, open_outbox
-from app.policies import delivery_policy, outbox_rules, tracking_rules, webhook_rules
+from app.parts import Parts, join_parts
+from app.policies import delivery_policy, tracking_rules, webhook_rules
 from app.receiving.gathering import SharedTurns
 from app.receiving.pipeline import Pipeline
-from app.sandbox import Account, create_sandbox
 from app.sending.retaining import Retention
 from app.sending.surroundings import CallReport, Surroundings
 from app.sending.telling import log_jump, log_trouble
@@ -39,11 +32,7 @@ from app.server.lifespan import lifespan
 from app.server.operator_api import Operations, api_router
 from app.server.unrouted import answer_unrouted
 from app.source import Accepts, Room, sdk_settings_router, tracking_router, webhook_router
-from app.tracing import Tracing, open_tracing
 from app.types import Settlement, Tally
-
-#: So many events the sandbox in this process knows again: some 10 MB.
-_REMEMBERED = 50_000
 
 
 class Role(StrEnum):
@@ -52,22 +41,6 @@ class Role(StrEnum):
     RECEIVE = "receive"
     SEND = "send"
     ALL = "all"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """The joined objects that live as long as the process."""
-
-    outbox: Outbox
-    running: RunningCatalog
-    coordination: Coordination
-    client: PinterestClient
-    metrics: Metrics
-    tracing: Tracing
-    ad_account_id: str
-    clock: Callable[[], float]
-    #: None where there are credentials, or PINTEREST_API_URL points elsewhere.
-    sandbox: ASGIApp | None
 
 
 def create_app(
@@ -82,34 +55,38 @@ def create_app(
     Raises ConfigurationError or OutboxError where it cannot start.
     """
     settings = settings or load_settings()
-    parts = _join(settings, role, clock, environ)
-    access = policies.access(settings)
+    parts = join_parts(settings, role.value, clock=clock, environ=environ)
     app = Application(
         parts.metrics,
         parts.tracing,
-        around=doorway(policies.posture(settings), access, clock=clock),
+        around=doorway(policies.posture(settings), parts.access, clock=clock),
         proofs=policies.proofs(settings),
         title="Pinrelay",
         version=__version__,
         lifespan=lifespan(
-            parts.coordination,
+            parts.changes,
             _senders(settings, parts) if role is not Role.RECEIVE else (),
             closing=(parts.client, parts.outbox, parts.tracing),
+            look_at_secrets=parts.secrets.look,
             clock=clock,
         ),
     )
-    _include_routes(app, settings, parts, access, role)
+    _include_routes(app, settings, parts, role)
     return app
 
 
-def _include_routes(app: Application, settings: Settings, parts: Parts, access: Access, role: Role) -> None:
+def _include_routes(app: Application, settings: Settings, parts: Parts, role: Role) -> None:
     status = _status(settings, parts, role)
     if role is not Role.SEND:
         _include_senders_routes(app, settings, parts)
     app.include_router(status_router(status))
-    app.include_router(create_console(_console(settings, parts, access)))
+    app.include_router(create_console(_console(settings, parts)))
     operations = Operations(
-        outbox=parts.outbox, coordination=parts.coordination, access=access, status=status.delivery, clock=parts.clock
+        outbox=parts.outbox,
+        changes=parts.changes,
+        access=parts.access,
+        status=status.delivery,
+        clock=parts.clock,
     )
     app.include_router(api_router(operations))
     if parts.sandbox is not None:
@@ -118,39 +95,15 @@ def _include_routes(app: Application, settings: Settings, parts: Parts, access: 
 
 
 def _include_senders_routes(app: Application, settings: Settings, parts: Parts) -> None:
-    tracking = tracking_rules(settings)
+    webhook, tracking = webhook_rules(settings), tracking_rules(settings)
+    parts.secrets.tell(lambda changed: partial(webhook.secrets.take, webhook_rules(changed).secrets))
+    parts.secrets.tell(lambda changed: partial(tracking.write_keys.take, tracking_rules(changed).write_keys))
     accepts = _accepts(settings, parts)
     room = Room(settings.max_unpacked_in_flight)
-    app.include_busy_router(webhook_router(accepts, webhook_rules(settings), clock=parts.clock, room=room))
+    app.include_busy_router(webhook_router(accepts, webhook, clock=parts.clock, room=room))
     app.include_busy_router(tracking_router(accepts, tracking, clock=parts.clock, room=room))
     app.include_router(
         sdk_settings_router(tracking.write_keys, is_open=tracking.is_open, public_hosts=settings.public_hosts)
-    )
-
-
-def _join(settings: Settings, role: Role, clock: Callable[[], float], environ: Mapping[str, str]) -> Parts:
-    tracing = open_tracing(environ)
-    running = assemble.running_catalog(settings)
-    outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=clock)
-    account = Account(event_names=settings.custom_event_names)
-    sandbox = create_sandbox(account=account, remembered=_REMEMBERED, clock=clock) if settings.sandboxed else None
-    return Parts(
-        outbox=outbox,
-        running=running,
-        coordination=Coordination(
-            outbox,
-            running.reload,
-            presets=running.preset_names,
-            generation=running.catalog.generation,
-            process_id=f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(2)}",
-            role=role.value,
-        ),
-        client=assemble.pinterest_client(settings, sandbox),
-        metrics=Metrics(),
-        tracing=tracing,
-        ad_account_id=assemble.ad_account_id(settings),
-        clock=clock,
-        sandbox=sandbox,
     )
 
 
@@ -228,14 +181,16 @@ def _status(settings: Settings, parts: Parts, role: Role) -> Status:
     )
 
 
-def _console(settings: Settings, parts: Parts, access: Access) -> ConsoleServices:
+def _console(settings: Settings, parts: Parts) -> ConsoleServices:
     return ConsoleServices(
         outbox=parts.outbox,
         running=parts.running,
         coordination=parts.coordination,
         explainer=assemble.explainer(settings, outbox=parts.outbox, why_off=parts.coordination.why_off),
         client=parts.client,
-        access=access,
+        access=parts.access,
+        changes=parts.changes,
+        audit=parts.audit,
         destination=DestinationView(
             ad_account_id=parts.ad_account_id,
             live=not settings.sandboxed,

@@ -1,6 +1,8 @@
 """Settings -> the small records of rules that each room takes; rooms never see the settings."""
 
-from app.access.admission import COOKIE, Access
+from app.access.admission import COOKIE, AccessRules
+from app.access.proxied import UserHeaders
+from app.access.users import Users
 from app.config import Settings
 from app.delivery import DeliveryPolicy
 from app.destination import ConversionRules
@@ -14,6 +16,7 @@ from app.source import (
     SecretHeader,
     TrackingRules,
     WebhookRules,
+    WebhookSecrets,
     WriteKeys,
     read_quotas,
 )
@@ -104,8 +107,10 @@ def webhook_rules(settings: Settings) -> WebhookRules:
     header = settings.webhook_header
     return WebhookRules(
         limits=_limits(settings, max_events=settings.max_events, max_event_bytes=None),
-        shared_secrets=tuple(secret.get_secret_value().encode() for secret in settings.webhook_shared_secrets),
-        header=SecretHeader.read(header.get_secret_value()) if header else None,
+        secrets=WebhookSecrets(
+            shared=tuple(secret.get_secret_value().encode() for secret in settings.webhook_shared_secrets),
+            header=SecretHeader.read(header.get_secret_value()) if header else None,
+        ),
         is_open=not settings.authenticated,
     )
 
@@ -142,7 +147,7 @@ def proofs(settings: Settings) -> Proofs:
     """Collect what the OpenAPI document says must be proven. Raises SettingsError."""
     header = settings.webhook_header
     return Proofs(
-        console=settings.console_password is not None,
+        console=bool(settings.console_password or settings.console_users),
         figures=settings.reachable,
         cookie=COOKIE,
         signature=bool(settings.webhook_shared_secrets),
@@ -151,12 +156,18 @@ def proofs(settings: Settings) -> Proofs:
     )
 
 
-def access(settings: Settings) -> Access:
-    """Return who may use the console, and what is proven how. Raises SettingsError."""
-    return Access(
-        password=settings.console_password,
+def users(settings: Settings) -> Users:
+    """Return who has a token of the console. Raises SettingsError."""
+    return Users.read((each.get_secret_value() for each in settings.console_users), settings.console_password)
+
+
+def access_rules(settings: Settings) -> AccessRules:
+    """Collect who may use the console beside whoever has a token. Raises SettingsError."""
+    name = settings.console_user_header
+    return AccessRules(
         published_on_loopback=settings.published_on_loopback,
         trusted=read_networks(settings.trusted_proxies),
+        user_headers=UserHeaders(name=name, role=settings.console_role_header) if name else None,
     )
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from app.access.audit import Audit
 from app.coordination import Coordination, Switches
 from app.errors import CatalogError, Fault, UnknownPreset
 from app.outbox import Outbox, open_outbox
+from app.server.audited_changes import AuditedChanges
 from app.server.lifespan import _reload
 from tests.outbox.build import rules as outbox_rules
 
@@ -178,5 +180,11 @@ async def test_a_starting_process_announces_its_catalog(outbox: Outbox) -> None:
 async def test_a_signal_to_reload_while_the_outbox_is_away_is_logged_and_survived(outbox: Outbox) -> None:
     await outbox.close()
     with capture_logs() as logs:
-        await _reload(process(outbox, "a", Files()), lambda: 1.0)
+        changes = AuditedChanges(
+            outbox=outbox,
+            coordination=process(outbox, "a", Files()),
+            audit=Audit(outbox, lambda: 1.0),
+            clock=lambda: 1.0,
+        )
+        await _reload(changes)
     assert [line["event"] for line in logs] == ["error survived"]

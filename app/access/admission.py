@@ -1,36 +1,59 @@
-"""Who may use the console and the interface for operators.
+"""Who may use the console and the interface for operators. It is asked in this order.
 
-a password is set      whoever knows it: a session cookie for twelve hours, or the password as a bearer token
-no password            whoever sits at this machine (`app.access.this_machine`)
+an authenticating proxy names somebody     whom it names, where it is a trusted one (`app.access.proxied`)
+a bearer token                             whoever has it (`app.access.users`)
+tokens are set                             whoever gave one: a session cookie for twelve hours (`app.access.sessions`)
+none is set                                whoever sits at this machine (`app.access.this_machine`)
 """
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from pydantic import SecretStr
 from starlette.requests import Request
 
+from app.access.audit import Audit
 from app.access.login_limits import LoginLimiter
+from app.access.person import Person, UserRole
+from app.access.proxied import NamedByProxy, UserHeaders, named_by_proxy
 from app.access.sessions import Sessions
 from app.access.this_machine import is_of_this_machine
-from app.values.proxies import Network, client_ip
+from app.access.users import User, Users
+from app.types import AuditAction
+from app.values.proxies import Network, client_ip, is_trusted
 
 #: The cookie of a session.
 COOKIE = "pinrelay_console"
+#: What is written down of who failed to log in.
+_SOMEBODY = "somebody"
 
 
-class Admission(StrEnum):
-    """What becomes of a request for a page."""
+class Denial(StrEnum):
+    """Why somebody is not admitted."""
 
-    ADMITTED = "admitted"
-    #: A password is set and this visitor has not given it yet.
+    #: There are tokens, and this visitor has given none yet.
     LOGIN_NEEDED = "login_needed"
-    #: No password is set and the visitor may be on another machine.
-    REFUSED = "refused"
+    #: There are none, and the visitor may be on another machine or a foreign page.
+    FAR = "far"
+    #: The token is nobody's.
+    WRONG = "wrong"
+    #: A header names a user, and whoever wrote it is no trusted proxy.
+    NOT_BELIEVED = "not_believed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooManyTries:
+    """Too many wrong tokens came from this client lately."""
+
+    retry_after_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedIn:
+    """The token was right."""
+
+    session: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,89 +65,117 @@ class Visitor:
     #: Somebody at this machine asks, and no page of another site (`app.access.this_machine`).
     is_near: bool
     #: The session cookie; "" where there is none.
-    session: str
+    session: str = ""
     #: The bearer token; None where the request has none.
-    bearer: str | None
+    bearer: str | None = None
+    #: Whom a header names; None where it names nobody, or no such header is looked for.
+    named: NamedByProxy | None = None
+
+
+Admission: TypeAlias = Person | Denial | TooManyTries
+Login: TypeAlias = LoggedIn | Denial | TooManyTries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedIn:
-    """The password was right."""
+class AccessRules:
+    """What the operator decides about access."""
 
-    session: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WrongPassword:
-    """The password was wrong."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TooManyTries:
-    """Nothing was compared: too many wrong passwords lately."""
-
-    retry_after_s: int
-
-
-Login: TypeAlias = LoggedIn | WrongPassword | TooManyTries
+    published_on_loopback: bool
+    #: Whose X-Forwarded-For and user header are believed.
+    trusted: tuple[Network, ...] = ()
+    #: None where no proxy authenticates people.
+    user_headers: UserHeaders | None = None
 
 
 class Access:
-    """The rules of access, and the memory of wrong passwords. Times are arguments."""
+    """The rules of access, and the memory of wrong tokens. Times are arguments."""
 
-    def __init__(
-        self, *, password: SecretStr | None, published_on_loopback: bool, trusted: tuple[Network, ...] = ()
-    ) -> None:
-        self._password = password
-        self._published_on_loopback = published_on_loopback
-        self._trusted = trusted
-        self._sessions = Sessions(password) if password else None
+    def __init__(self, users: Users, rules: AccessRules, *, sessions: Sessions, audit: Audit) -> None:
+        self._users = users
+        self._rules = rules
+        self._sessions = sessions
+        self._audit = audit
         self._limiter = LoginLimiter()
 
     @property
-    def has_password(self) -> bool:
-        """Whether visitors log in (and can log out)."""
-        return self._password is not None
+    def has_logins(self) -> bool:
+        """Whether visitors log in by a token (and can log out)."""
+        return bool(self._users)
+
+    def take(self, users: Users) -> None:
+        """Know these users from now on: sessions of all others, and of those with another token, are over."""
+        self._users = users
 
     def visitor(self, request: Request) -> Visitor:
         """Return what the rules of access need to know of a request."""
+        rules = self._rules
         peer = request.client.host if request.client else None
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        is_near = is_of_this_machine(request.scope, published_on_loopback=rules.published_on_loopback)
         return Visitor(
-            client=client_ip(peer, request.headers.get("x-forwarded-for"), self._trusted),
-            is_near=is_of_this_machine(request.scope, published_on_loopback=self._published_on_loopback),
+            client=client_ip(peer, request.headers.get("x-forwarded-for"), rules.trusted),
+            # An authenticating proxy of this machine that names nobody speaks for nobody.
+            is_near=is_near and not (rules.user_headers and is_trusted(peer, rules.trusted)),
             session=request.cookies.get(COOKIE, ""),
             bearer=token.strip() if scheme.lower() == "bearer" else None,
+            named=named_by_proxy(request, rules.user_headers, rules.trusted) if rules.user_headers else None,
         )
 
-    def judge(self, visitor: Visitor, *, now: float) -> Admission:
-        """Decide on a request for a page."""
-        if self._sessions:
-            return Admission.ADMITTED if self._sessions.valid(visitor.session, now=now) else Admission.LOGIN_NEEDED
-        return Admission.ADMITTED if visitor.is_near else Admission.REFUSED
+    async def admit(self, visitor: Visitor, *, now: float, by_session: bool = True) -> Admission:
+        """Return who asks, or why they are not admitted; `by_session`: cookies count. Raises OutboxUnavailable."""
+        if visitor.named is not None:
+            return await self._named(visitor, visitor.named, now=now)
+        if visitor.bearer is not None and self._users:
+            user = await self._user_of(visitor.bearer, visitor, now=now)
+            return _person(user, visitor) if isinstance(user, User) else user
+        if self._users:
+            found = await self._sessions.user_of(visitor.session, self._users, now=now) if by_session else None
+            return _person(found, visitor, has_session=True) if found else Denial.LOGIN_NEEDED
+        if visitor.is_near:
+            return Person(name="this machine", role=UserRole.OPERATOR, place=visitor.client or "")
+        return Denial.FAR
 
-    def login(self, given: str, *, client: str | None, now: float) -> Login:
-        """Compare a password in constant time, unless this client tried too often."""
-        if wait_s := self._limiter.wait_s(client, now=now):
-            return TooManyTries(retry_after_s=wait_s)
-        if self._sessions is not None and self._is_right(given):
-            return LoggedIn(session=self._sessions.issue(now=now))
-        self._limiter.failed(client, now=now)
-        return WrongPassword()
-
-    def bearer(self, visitor: Visitor, *, now: float) -> Admission | TooManyTries:
-        """Decide on a bearer token. A right one is taken whatever was tried before, from the same address too."""
-        if visitor.bearer is not None and self._is_right(visitor.bearer):
-            return Admission.ADMITTED
-        if visitor.bearer is None:
-            return Admission.LOGIN_NEEDED
+    async def login(self, given: str, visitor: Visitor, *, now: float) -> Login:
+        """Open a session for whoever has this token, unless the client tried too often. Raises OutboxUnavailable."""
         if wait_s := self._limiter.wait_s(visitor.client, now=now):
             return TooManyTries(retry_after_s=wait_s)
-        self._limiter.failed(visitor.client, now=now)
-        return Admission.REFUSED
+        user = await self._user_of(given, visitor, now=now)
+        if not isinstance(user, User):
+            return user
+        session = await self._sessions.open(user, now=now)
+        await self._audit.note(_person(user, visitor), AuditAction.LOGIN)
+        return LoggedIn(session=session)
 
-    def _is_right(self, given: str) -> bool:
-        return self._password is not None and _same(given, self._password.get_secret_value())
+    async def logout(self, person: Person, visitor: Visitor) -> None:
+        """End the visitor's session. Raises OutboxUnavailable."""
+        await self._sessions.end(visitor.session)
+        await self._audit.note(person, AuditAction.LOGOUT)
+
+    async def _user_of(self, given: str, visitor: Visitor, *, now: float) -> User | Denial | TooManyTries:
+        """Return who has a token. A right one is taken whatever was tried before, from the same address too."""
+        user = self._users.of_token(given)
+        if user is not None:
+            return user
+        if wait_s := self._limiter.wait_s(visitor.client, now=now):
+            return TooManyTries(retry_after_s=wait_s)
+        await self._failed(visitor, "a wrong token", now=now)
+        return Denial.WRONG
+
+    async def _named(self, visitor: Visitor, named: NamedByProxy, *, now: float) -> Admission:
+        if named.is_believed:
+            return Person(name=named.name, role=named.role, place=visitor.client or "")
+        await self._failed(visitor, f"named {named.name} by a header of no trusted proxy", now=now)
+        return Denial.NOT_BELIEVED
+
+    async def _failed(self, visitor: Visitor, how: str, *, now: float) -> None:
+        """Remember a failure, and write it down unless strangers fail so often that they would fill the log."""
+        if self._limiter.failed(visitor.client, now=now):
+            who = Person(name=_SOMEBODY, role=UserRole.VIEWER, place=visitor.client or "")
+            await self._audit.note(who, AuditAction.LOGIN_FAILED, after=how)
+
+
+def _person(user: User, visitor: Visitor, *, has_session: bool = False) -> Person:
+    return Person(name=user.name, role=user.role, place=visitor.client or "", has_session=has_session)
 
 
 def sent_from_console(headers: Mapping[str, str]) -> bool:
@@ -136,8 +187,3 @@ def sent_from_console(headers: Mapping[str, str]) -> bool:
         return site == "same-origin"
     origin = headers.get("origin", "")
     return bool(origin) and origin.partition("://")[2] == headers.get("host")
-
-
-def _same(given: str, password: str) -> bool:
-    """Compare in a time that tells nothing, not even the length: digests are equally long."""
-    return hmac.compare_digest(hashlib.sha256(given.encode()).digest(), hashlib.sha256(password.encode()).digest())

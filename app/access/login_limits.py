@@ -8,6 +8,8 @@ MAX_WRONG = 5
 WINDOW_S = 60
 #: So many wrong ones are remembered; of more, from many clients, the oldest are forgotten.
 MAX_WRONG_REMEMBERED = 1_000
+#: So many a minute are worth a line of the audit log.
+MAX_NOTED = 20
 #: Of IPv6 a client has a whole network.
 _PREFIX = 64
 
@@ -20,15 +22,20 @@ class LoginLimiter:
 
     def wait_s(self, client: str | None, *, now: float) -> int:
         """Return after how many whole seconds `client`, an address, may try again; 0 is now."""
-        while self._wrong and self._wrong[0][0] <= now - WINDOW_S:
-            self._wrong.popleft()
+        self._forget(now)
         place = _place(client)
         own = [at for at, who in self._wrong if who == place]
         return int(own[-MAX_WRONG] + WINDOW_S - now) + 1 if len(own) >= MAX_WRONG else 0
 
-    def failed(self, client: str | None, *, now: float) -> None:
-        """Remember a wrong password."""
+    def failed(self, client: str | None, *, now: float) -> bool:
+        """Remember a wrong password; return whether it is one of the first `MAX_NOTED` of all within `WINDOW_S`."""
+        self._forget(now)
         self._wrong.append((now, _place(client)))
+        return len(self._wrong) <= MAX_NOTED
+
+    def _forget(self, now: float) -> None:
+        while self._wrong and self._wrong[0][0] <= now - WINDOW_S:
+            self._wrong.popleft()
 
 
 def _place(client: str | None) -> str:

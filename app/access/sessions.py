@@ -1,39 +1,74 @@
-"""Sessions of people who gave the console's password.
+"""Sessions of people who gave their token: kept in the store, so that every process knows them and log-out ends them.
 
-A cookie holds a time and nothing else, so that signing it is one call of the standard library's `hmac`: a package for
-sessions would add a format and a dependency to it.
+The store has neither cookie nor token, nor anything from which one of them could be found: of the cookie its digest,
+and a seal that cookie and token make together, the token stretched by scrypt. A session is over when its user is gone
+or has another token.
 """
 
+import asyncio
 import hashlib
 import hmac
 import secrets
+from functools import lru_cache
+from typing import Final, Protocol
 
-from pydantic import SecretStr
+from app.access.users import User, Users
+from app.types import Session
 
-SESSION_S = 12 * 3600
+SESSION_S: Final = 12 * 3600
+
+
+class KeepsSessions(Protocol):
+    """The part of the store that keeps sessions. Every method may raise OutboxUnavailable."""
+
+    async def open_session(self, session: Session) -> None:
+        """Commit that somebody has logged in."""
+
+    async def session(self, digest: str, *, now: float) -> Session | None:
+        """Return the session of a cookie, by its digest; None where there is none, or its time is over."""
+
+    async def end_session(self, digest: str) -> None:
+        """Commit that a session is over."""
 
 
 class Sessions:
-    """Signed cookies: `expires.nonce.signature`. Nothing is stored, so any process and a restarted one takes them.
+    """Opens, finds and ends sessions. Times are arguments."""
 
-    The key is derived from the password: a new password ends all sessions.
-    scrypt makes it slow to find the password from a stolen cookie.
-    """
+    def __init__(self, store: KeepsSessions) -> None:
+        self._store = store
 
-    def __init__(self, password: SecretStr) -> None:
-        secret = password.get_secret_value().encode()
-        self._key = hashlib.scrypt(secret, salt=b"pinrelay console session", n=2**14, r=8, p=1, dklen=32)
+    async def open(self, user: User, *, now: float) -> str:
+        """Return a cookie that is good for `SESSION_S`. Raises OutboxUnavailable."""
+        cookie = secrets.token_urlsafe(32)
+        seal = await asyncio.to_thread(_seal, user.token, cookie)
+        session = Session(digest=_digest_of(cookie), who=user.name, seal=seal, ends_at=now + SESSION_S)
+        await self._store.open_session(session)
+        return cookie
 
-    def issue(self, *, now: float) -> str:
-        """Make a cookie that is valid for `SESSION_S`."""
-        text = f"{int(now + SESSION_S)}.{secrets.token_hex(16)}"
-        return f"{text}.{self._signature(text)}"
+    async def user_of(self, cookie: str, users: Users, *, now: float) -> User | None:
+        """Return whose session a cookie opens; None where it opens none. Raises OutboxUnavailable."""
+        session = await self._store.session(_digest_of(cookie), now=now) if cookie else None
+        user = users.named(session.who) if session else None
+        if session is None or user is None:
+            return None
+        seal = await asyncio.to_thread(_seal, user.token, cookie)
+        return user if hmac.compare_digest(seal, session.seal) else None
 
-    def valid(self, cookie: str, *, now: float) -> bool:
-        """Return whether we signed the cookie and it has not run out."""
-        text, _, signature = cookie.rpartition(".")
-        genuine = hmac.compare_digest(signature.encode(), self._signature(text).encode())
-        return genuine and now < int(text.partition(".")[0])
+    async def end(self, cookie: str) -> None:
+        """End the session of a cookie. Raises OutboxUnavailable."""
+        await self._store.end_session(_digest_of(cookie))
 
-    def _signature(self, text: str) -> str:
-        return hmac.new(self._key, text.encode(), "sha256").hexdigest()
+
+def _digest_of(cookie: str) -> str:
+    return hashlib.sha256(cookie.encode("utf-8", "replace")).hexdigest()
+
+
+def _seal(token: str, cookie: str) -> str:
+    return hmac.new(_stretched(token), cookie.encode("utf-8", "replace"), "sha256").hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _stretched(token: str) -> bytes:
+    """Return the key of a token; it takes some 40 ms the first time."""
+    secret = token.encode("utf-8", "replace")
+    return hashlib.scrypt(secret, salt=b"pinrelay console session", n=2**14, r=8, p=1, dklen=32)

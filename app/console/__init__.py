@@ -1,6 +1,5 @@
 """The web page for people."""
 
-from app.access.admission import Access
 from app.console.router import create_console
 from app.console.services import (
     ConsoleOutbox,
@@ -9,7 +8,6 @@ from app.console.services import (
 )
 
 __all__ = [
-    "Access",
     "ConsoleOutbox",
     "ConsoleServices",
     "DestinationView",

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from app.console.forms import read_form
 from app.console.masking import masked
-from app.console.pages import Pages, base_of
+from app.console.pages import Pages, base_of, person_of
 from app.console.services import ConsoleServices
 from app.types import Query, State
 from app.values.hidden_emails import unpersonal_id
@@ -83,7 +83,7 @@ class DeliveryPages:
         delivery_id = form.get("delivery_id") or None
         filters = {**filters_of(form), "state": State.DEAD.value}
         query = Query(delivery_id=delivery_id) if delivery_id else query_of(filters)
-        count = await self._services.outbox.redrive(query, now=self._services.clock())
+        count = await self._services.changes.redrive(person_of(request), query)
         if delivery_id:
             return _go(request, "delivery", {"id": delivery_id, "redriven": str(count)})
         filters.pop("state")

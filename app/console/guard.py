@@ -7,13 +7,31 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.access.admission import Admission
+from app.access.admission import Denial, TooManyTries
+from app.access.person import Person
 from app.console.forms import check_form
 from app.console.pages import SECURITY_HEADERS, Pages, base_of
 from app.console.services import ConsoleServices
 from app.errors import OutboxUnavailable, UnknownPreset
 
 PageHandler: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+#: Why somebody is not let in, and what helps.
+_CLOSED = (
+    "No password is set, so it opens in a browser on the machine that runs Pinrelay only, at a localhost address. "
+    "To open it from elsewhere set CONSOLE_PASSWORD or CONSOLE_USERS and start again. "
+    "Where the port of a container is published on loopback only, set PUBLISHED_ON_LOOPBACK=true."
+)
+_FORGED = (
+    "A header names a user, and whoever sent it is no proxy of TRUSTED_PROXIES, or the header stands there twice. "
+    "Name the proxy that authenticates people there, and let it take the header off what it passes on."
+)
+_DENIED = {
+    Denial.FAR: ("The console is closed to other machines", _CLOSED),
+    Denial.NOT_BELIEVED: ("Who you are is not believed", _FORGED),
+    Denial.WRONG: ("Nobody has this token", "Send a token of the console as a bearer token, or none, and log in."),
+}
 
 
 class Guard:
@@ -23,43 +41,41 @@ class Guard:
         self._services = services
         self._pages = pages
 
-    def __call__(self, page: PageHandler, *, public: bool = False) -> PageHandler:
-        """Return the page with the guard before it; a `public` page is shown to anybody."""
+    def __call__(self, page: PageHandler, *, public: bool = False, changes: bool = False) -> PageHandler:
+        """Return the page with the guard before it.
+
+        A `public` page is shown to anybody; what `changes` something is for operators.
+        """
 
         async def guarded(request: Request) -> Response:
-            response = self._refuse_form(request) or (None if public else self._refuse_visitor(request))
-            if response is None:
-                response = await self._show(page, request)
+            response = self._refuse_form(request) or await self._show(page, request, public=public, changes=changes)
             response.headers.update(SECURITY_HEADERS)
             return response
 
         return guarded
 
-    def _refuse_visitor(self, request: Request) -> Response | None:
+    async def _refuse_visitor(self, request: Request, *, changes: bool) -> Response | None:
+        """Return what is shown instead of the page; None where the visitor is admitted, as `request.state.person`."""
         access = self._services.access
-        admission = access.judge(access.visitor(request), now=self._services.clock())
-        if admission is Admission.ADMITTED:
-            return None
-        if admission is Admission.LOGIN_NEEDED:
+        person = await access.admit(access.visitor(request), now=self._services.clock())
+        if isinstance(person, Person):
+            request.state.person = person
+            return None if person.may_operate or not changes else self._pages.only_operators(request)
+        if person is Denial.LOGIN_NEEDED:
             here = request.url.path if request.method == "GET" else base_of(request)
             wanted = f"{here}?{request.url.query}" if request.method == "GET" and request.url.query else here
             return RedirectResponse(f"{base_of(request)}/login?{urlencode({'next': wanted})}", status_code=303)
-        return self._pages.problem(
-            request,
-            403,
-            "The console is closed to other machines",
-            "No password is set, so it opens in a browser on the machine that runs Pinrelay only, "
-            "at a localhost address. To open it from elsewhere set CONSOLE_PASSWORD and start again. "
-            "Where the port of a container is published on loopback only, set PUBLISHED_ON_LOOPBACK=true.",
-        )
+        if isinstance(person, TooManyTries):
+            return self._pages.problem(request, 429, "Too many wrong tokens", "Try again in a minute.")
+        return self._pages.problem(request, 401 if person is Denial.WRONG else 403, *_DENIED[person])
 
     def _refuse_form(self, request: Request) -> Response | None:
         refused = check_form(request) if request.method == "POST" else None
         return self._pages.problem(request, refused.status, refused.title, refused.text) if refused else None
 
-    async def _show(self, page: PageHandler, request: Request) -> Response:
+    async def _show(self, page: PageHandler, request: Request, *, public: bool, changes: bool) -> Response:
         try:
-            return await page(request)
+            return (None if public else await self._refuse_visitor(request, changes=changes)) or await page(request)
         except UnknownPreset as exc:
             text = f"{exc}. It may have been removed by a reload."
             return self._pages.problem(request, 404, "No such preset", text[0].upper() + text[1:])

@@ -10,7 +10,7 @@ from app.access.sessions import SESSION_S
 from app.console.forms import read_form
 from app.console.guard import is_secure
 from app.console.labels import count_of
-from app.console.pages import Pages, base_of
+from app.console.pages import Pages, base_of, person_of
 from app.console.services import ConsoleServices
 
 
@@ -23,7 +23,7 @@ class LoginPages:
 
     async def show(self, request: Request) -> Response:
         """Ask for the password."""
-        if not self._services.access.has_password:
+        if not self._services.access.has_logins:
             return RedirectResponse(base_of(request), status_code=303)
         return self._ask(request, request.query_params.get("next", ""))
 
@@ -31,8 +31,7 @@ class LoginPages:
         """Compare the password; right: a cookie and the page that was wanted."""
         form = await read_form(request)
         access = self._services.access
-        client = access.visitor(request).client
-        login = access.login(form.get("password", ""), client=client, now=self._services.clock())
+        login = await access.login(form.get("password", ""), access.visitor(request), now=self._services.clock())
         if isinstance(login, TooManyTries):
             wait = count_of(login.retry_after_s, "second")
             response = self._ask(request, form.get("next", ""), f"Too many wrong passwords. Try again in {wait}.", 429)
@@ -43,7 +42,9 @@ class LoginPages:
         return self._ask(request, form.get("next", ""), "That is not the password.", 401)
 
     async def log_out(self, request: Request) -> Response:
-        """Take the cookie back."""
+        """End the session, and take the cookie back."""
+        access = self._services.access
+        await access.logout(person_of(request), access.visitor(request))
         response = RedirectResponse(f"{base_of(request)}/login", status_code=303)
         response.delete_cookie(COOKIE, path=_cookie_path(request))
         return response

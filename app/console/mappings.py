@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from app.catalog import MAX_ENABLED_PRESETS
 from app.console.catalog_view import preset_views
 from app.console.forms import read_form
-from app.console.pages import Pages, base_of
+from app.console.pages import Pages, base_of, person_of
 from app.console.services import ConsoleServices
 from app.coordination import Switches
 
@@ -49,12 +49,12 @@ class MappingPages:
         """Switch one preset, or the destination where the form names none."""
         form = await read_form(request)
         preset, on = form.get("preset"), form.get("on") == "yes"
-        await self._services.coordination.switch(preset, on=on)
+        await self._services.changes.switch(person_of(request), preset, on=on)
         return self._back(request, "on" if on else "off")
 
     async def reload(self, request: Request) -> Response:
         """Read the files again, all or nothing."""
-        is_taken_up = await self._services.coordination.reload(now=self._services.clock())
+        is_taken_up = await self._services.changes.reload(person_of(request))
         return self._back(request, "reloaded" if is_taken_up else "kept")
 
     def _back(self, request: Request, done: str) -> Response:

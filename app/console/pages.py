@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from app.access.person import Person
 from app.console import labels
 from app.console.services import ConsoleServices
 from app.receiving.reports import IN_WORDS
@@ -45,13 +46,18 @@ class Pages:
     def render(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """Fill a template; `base` is where the console begins, as the browser sees it."""
         text = self._environment.get_template(template).render(
-            base=base_of(request), now=self._services.clock(), **values
+            base=base_of(request), now=self._services.clock(), person=getattr(request.state, "person", None), **values
         )
         return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})
 
     def problem(self, request: Request, status: int, title: str, text: str) -> HTMLResponse:
         """Show a page that says why there is no page."""
         return self.render(request, "problem.html", status=status, title=title, text=text)
+
+    def only_operators(self, request: Request) -> HTMLResponse:
+        """Say that whoever only looks cannot do this."""
+        text = "You are logged in as a viewer: you see everything and change nothing. Ask for the role operator."
+        return self.problem(request, 403, "This is for operators", text)
 
     async def unknown(self, request: Request) -> Response:
         """Say that there is no such page; an address with a slash at its end leads to the one without."""
@@ -76,6 +82,12 @@ def base_of(request: Request) -> str:
     return f"{request.scope.get('root_path', '')}/console"
 
 
+def person_of(request: Request) -> Person:
+    """Return who was admitted to the page; not of public ones, which nobody is admitted to."""
+    person: Person = request.state.person
+    return person
+
+
 def _environment(services: ConsoleServices) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(ROOM / "templates"),
@@ -97,7 +109,6 @@ def _environment(services: ConsoleServices) -> Environment:
         advice=labels.WARNING_ADVICE,
         count_of=labels.count_of,
         destination=services.destination,
-        has_password=services.access.has_password,
         percent=labels.percent,
         max_label=MAX_LABEL_CHARACTERS,
         states=labels.STATE_LABELS,

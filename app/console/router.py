@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from app.console.activity import ActivityPages
 from app.console.deliveries import DeliveryPages
 from app.console.guard import Guard
 from app.console.login import LoginPages
@@ -17,6 +18,7 @@ def create_console(services: ConsoleServices) -> APIRouter:
     pages = Pages(services)
     overview, tester = OverviewPages(services, pages), TesterPages(services, pages)
     deliveries, mappings = DeliveryPages(services, pages), MappingPages(services, pages)
+    activity = ActivityPages(services, pages)
     login, guard = LoginPages(services, pages), Guard(services, pages)
     router = APIRouter()
     for method, path, page in (
@@ -27,13 +29,17 @@ def create_console(services: ConsoleServices) -> APIRouter:
         ("GET", "/console/delivery", deliveries.delivery),
         ("GET", "/console/message", deliveries.message),
         ("GET", "/console/redrive", deliveries.confirm_redrive),
-        ("POST", "/console/redrive", deliveries.redrive),
         ("GET", "/console/mappings", mappings.show),
-        ("POST", "/console/mappings/switch", mappings.switch),
-        ("POST", "/console/mappings/reload", mappings.reload),
+        ("GET", "/console/activity", activity.show),
         ("POST", "/console/logout", login.log_out),
     ):
         router.add_route(path, guard(page), methods=[method], include_in_schema=False)
+    for path, page in (
+        ("/console/redrive", deliveries.redrive),
+        ("/console/mappings/switch", mappings.switch),
+        ("/console/mappings/reload", mappings.reload),
+    ):
+        router.add_route(path, guard(page, changes=True), methods=["POST"], include_in_schema=False)
     for method, path, page in (
         ("GET", "/console/login", login.show),
         ("POST", "/console/login", login.log_in),

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from app.access.admission import Access
+from app.access.audit import Audit
 from app.catalog.running import RunningCatalog
 from app.coordination import Coordination
 from app.destination.client import PinterestClient
 from app.receiving.explain import Explainer
+from app.server.audited_changes import AuditedChanges
 from app.shared_values import SharedValues
-from app.types import Backlog, Delivery, Message, Page, Query, Tally
+from app.types import AuditPage, Backlog, Delivery, Message, Page, Query, Tally
 
 
 class ConsoleOutbox(SharedValues, Protocol):
@@ -35,8 +37,8 @@ class ConsoleOutbox(SharedValues, Protocol):
     async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
         """Return the counts since then by steps: (start of the step, tally)."""
 
-    async def redrive(self, query: Query, *, now: float) -> int:
-        """Make matching dead deliveries pending again; return how many."""
+    async def audit(self, *, limit: int, cursor: str | None = None) -> AuditPage:
+        """Return lines of the audit log, newest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,9 @@ class ConsoleServices:
     #: Sends test events.
     client: PinterestClient
     access: Access
+    #: Does what operators change, and writes it down.
+    changes: AuditedChanges
+    audit: Audit
     destination: DestinationView
     #: Names of Pinterest's quality components, in the order they are shown.
     quality_components: Sequence[str]

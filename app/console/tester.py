@@ -7,18 +7,19 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.access.person import Person
 from app.catalog import Preset
 from app.console.examples import fresh
 from app.console.forms import Form, read_form
 from app.console.labels import pretty
-from app.console.pages import Pages
+from app.console.pages import Pages, person_of
 from app.console.services import ConsoleServices
 from app.destination.client import Failure
 from app.errors import CatalogError, EventRefused, Fault, UnknownPreset
 from app.receiving.reports import EventReport
 from app.source import read_event_text
 from app.source.refusal import RequestRefused
-from app.types import Event
+from app.types import AuditAction, Event
 
 
 class NoEvent(Exception):
@@ -82,7 +83,10 @@ class TesterPages:
             form = {**form, "event": self._example_text(form["example"])}
         trial = await self._try(form.get("event", ""), self._draft(form))
         if preset := form.get("send"):
-            trial.replies.update(await self._send(trial.explanation, preset))
+            person = person_of(request)
+            if not person.may_operate:
+                return self._pages.only_operators(request)
+            trial.replies.update(await self._send(trial.explanation, preset, person))
         return self._render(request, trial)
 
     async def _try(self, text: str, draft: Draft | None) -> Trial:
@@ -106,7 +110,7 @@ class TesterPages:
         begun = form.get("draft_of") == chosen and "reset" not in form
         return Draft(file=chosen, text=form.get("draft_text", "") if begun else texts[chosen])
 
-    async def _send(self, explanation: EventReport | None, preset: str) -> dict[str, PinterestReply]:
+    async def _send(self, explanation: EventReport | None, preset: str, person: Person) -> dict[str, PinterestReply]:
         """Send what the preset made of the event with `?test=true`, if it made something. Raises UnknownPreset."""
         made = {each.preset: each.payload for each in (explanation.presets if explanation else ())}
         if explanation and preset not in made:
@@ -115,6 +119,8 @@ class TesterPages:
         if not payload:
             return {}
         answer = await self._services.client.send([payload], test=True)
+        told = "no answer" if isinstance(answer, Failure) else f"answer {answer.status}"
+        await self._services.audit.note(person, AuditAction.TEST_SENT, target=f"preset {preset}", after=told)
         if isinstance(answer, Failure):
             return {preset: PinterestReply(status=None, body=answer.reason)}
         return {preset: PinterestReply(status=answer.status, body=orjson.dumps(answer.body).decode())}

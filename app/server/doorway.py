@@ -14,14 +14,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.access.admission import Access, Admission, TooManyTries, sent_from_console
+from app.access.admission import Access, Denial, TooManyTries, sent_from_console
+from app.access.person import Person
 from app.access.this_machine import is_of_this_machine
-from app.source import OpenToPages, answer, refusal_json
+from app.errors import OutboxUnavailable
+from app.source import OpenToPages, answer, answer_unavailable, refusal_json
 
 #: Where events come in, and what SDKs ask before: these routes ask for a secret or a write key, where one is set.
 _OF_SENDERS = ("/webhook", "/v1/", "/beacon/v1/", "/projects/", "/sourceConfig")
 #: These ask for themselves who it is.
 _OWN_GUARD = ("/console", "/api/")
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: What strangers are not shown.
 _SHOWN = ("/metrics", "/sandbox", "/openapi.json")
 
@@ -29,6 +32,12 @@ _FOREIGN = refusal_json(
     "not_from_this_machine",
     "This machine alone may ask, by a localhost address, and no page of another site. See docs/operating.md.",
 )
+_WRONG = refusal_json("wrong_token", "Nobody has this token. Send one of the console's as a bearer token.")
+_NOT_BELIEVED = refusal_json(
+    "not_believed",
+    "A header names a user, and whoever sent it is no proxy of TRUSTED_PROXIES, or it stands there twice.",
+)
+_VIEWER = refusal_json("viewer", "This needs the role operator; yours is viewer.")
 _LOCKED = refusal_json("unauthenticated", "Send a token of the console as a bearer token, or log in at /console.")
 _CLOSED = refusal_json("closed", "This is for the console's people: set CONSOLE_PASSWORD or CONSOLE_USERS.")
 _TOO_MANY = refusal_json("too_many_tries", "Too many wrong tokens came from this address. Try again later.")
@@ -65,36 +74,48 @@ class _Doorway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, or pass it on."""
-        refused = self._refuse(scope) if scope["type"] == "http" else None
+        refused = await self._refuse(scope) if scope["type"] == "http" else None
         await (refused or self._app)(scope, receive, send)
 
-    def _refuse(self, scope: Scope) -> Response | None:
+    async def _refuse(self, scope: Scope) -> Response | None:
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
         if path.startswith(self._proves_itself):
             return None
         if self._posture.reachable:
-            return self._refuse_stranger(scope) if path.startswith(_SHOWN) else None
+            return await self._refuse_stranger(scope) if path.startswith(_SHOWN) else None
         of_senders = path.startswith(_OF_SENDERS)
         near = is_of_this_machine(
             scope,
             published_on_loopback=self._posture.published_on_loopback,
             origins=self._posture.sdk_origins if of_senders else (),
         )
-        if near or (not of_senders and self._refuse_stranger(scope) is None):
+        if near or (not of_senders and await self._refuse_stranger(scope) is None):
             return None
         return answer(_FOREIGN, 403)
 
-    def _refuse_stranger(self, scope: Scope) -> Response | None:
-        """Return what is answered to whoever does not prove that the console knows him; None where he does."""
-        request, now = Request(scope), self._clock()
+    async def _refuse_stranger(self, scope: Scope) -> Response | None:
+        """Return what is answered to whoever does not prove that the console knows them; None where they do.
+
+        Whoever only looks may ask, and change nothing; nor may a foreign page in the name of whoever has logged in.
+        """
+        request = Request(scope)
         visitor = self._access.visitor(request)
-        if visitor.bearer is None:
-            admission = self._access.judge(visitor, now=now)
-            if admission is Admission.ADMITTED:
-                own = scope["method"] == "GET" or sent_from_console(request.headers)
-                return None if own else answer(_FOREIGN, 403)
-            return answer(_LOCKED, 401) if admission is Admission.LOGIN_NEEDED else answer(_CLOSED, 403)
-        outcome = self._access.bearer(visitor, now=now)
-        if isinstance(outcome, TooManyTries):
-            return answer(_TOO_MANY, 429, {"Retry-After": str(outcome.retry_after_s)})
-        return None if outcome is Admission.ADMITTED else answer(_LOCKED, 401, {"WWW-Authenticate": "Bearer"})
+        try:
+            person = await self._access.admit(visitor, now=self._clock())
+        except OutboxUnavailable as exc:
+            return answer_unavailable(exc)
+        if not isinstance(person, Person):
+            return denied(person)
+        if scope["method"] in _READS:
+            return None
+        is_own = visitor.bearer is not None or sent_from_console(request.headers)
+        return None if is_own and person.may_operate else answer(_FOREIGN if not is_own else _VIEWER, 403)
+
+
+def denied(why: Denial | TooManyTries) -> Response:
+    """Return what a program is answered that is not admitted."""
+    if isinstance(why, TooManyTries):
+        return answer(_TOO_MANY, 429, {"Retry-After": str(why.retry_after_s)})
+    if why in {Denial.LOGIN_NEEDED, Denial.WRONG}:
+        return answer(_LOCKED if why is Denial.LOGIN_NEEDED else _WRONG, 401, {"WWW-Authenticate": "Bearer"})
+    return answer(_CLOSED if why is Denial.FAR else _NOT_BELIEVED, 403)

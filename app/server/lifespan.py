@@ -10,12 +10,17 @@ from typing import Protocol
 
 from fastapi import FastAPI
 
+from app.access.person import Person, UserRole
 from app.coordination import REFRESH_S, Coordination
 from app.errors import OutboxUnavailable
 from app.log import log_error, logger
+from app.server.audited_changes import AuditedChanges
 
 #: How often garbage is looked for in all that lives, whatever was made meanwhile. It takes some 10 ms.
 COLLECT_S = 10.0
+
+#: Who sends SIGHUP is not known, but that they are on this machine.
+_BY_SIGNAL = Person(name="SIGHUP", role=UserRole.OPERATOR, place="this machine")
 
 
 class _Runs(Protocol):
@@ -29,9 +34,18 @@ class _Closes(Protocol):
 
 
 def lifespan(
-    coordination: Coordination, senders: Sequence[_Runs], *, closing: Sequence[_Closes], clock: Callable[[], float]
+    changes: AuditedChanges,
+    senders: Sequence[_Runs],
+    *,
+    closing: Sequence[_Closes],
+    look_at_secrets: Callable[[], None],
+    clock: Callable[[], float],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Run the senders while the application serves; at the end let them drain, then close what is named, in order."""
+    """Run the senders while the application serves; at the end let them drain, then close what is named, in order.
+
+    `look_at_secrets` is called every second, to take up files that have changed.
+    """
+    coordination = changes.coordination
 
     @asynccontextmanager
     async def run(_: FastAPI) -> AsyncIterator[None]:
@@ -39,9 +53,10 @@ def lifespan(
         await coordination.announce()
         await coordination.refresh(now=clock())
         tasks = [asyncio.create_task(sender.run()) for sender in senders]
-        beside = [asyncio.create_task(work) for work in (_keep_up(coordination, clock), _collect_garbage())]
+        keeping_up = _keep_up(coordination, look_at_secrets, clock)
+        beside = [asyncio.create_task(work) for work in (keeping_up, _collect_garbage())]
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, lambda: tasks.append(loop.create_task(_reload(coordination, clock))))
+        loop.add_signal_handler(signal.SIGHUP, lambda: tasks.append(loop.create_task(_reload(changes))))
         try:
             yield
         finally:
@@ -78,23 +93,25 @@ async def _collect_garbage() -> None:
         gc.collect()
 
 
-async def _keep_up(coordination: Coordination, clock: Callable[[], float]) -> None:
-    """Take up every second what other processes decided."""
+async def _keep_up(coordination: Coordination, look_at_secrets: Callable[[], None], clock: Callable[[], float]) -> None:
+    """Take up every second what other processes decided, and secrets whose files have changed."""
     while True:
         await asyncio.sleep(REFRESH_S)
+        look_at_secrets()
         try:
             await coordination.refresh(now=clock())
         except OutboxUnavailable as exc:
             log_error(exc)
 
 
-async def _reload(coordination: Coordination, clock: Callable[[], float]) -> None:
+async def _reload(changes: AuditedChanges) -> None:
     """Take up changed files, as SIGHUP asks."""
     try:
-        is_taken_up = await coordination.reload(now=clock())
+        is_taken_up = await changes.reload(_BY_SIGNAL)
     except OutboxUnavailable as exc:
         log_error(exc)
         return
+    coordination = changes.coordination
     if is_taken_up:
         logger().info("catalog reloaded", generation=coordination.generation)
     else:

@@ -1,6 +1,6 @@
 """The HTTP interface for operators' programs, under /api: look into the outbox, redrive, switch, reload.
 
-Access is that of the console: its password as a bearer token, or this machine alone where none is set.
+Access is that of the console: a token as a bearer token, or this machine alone where there is none; viewers look.
 Changes must come as `application/json`, which no foreign web page can send.
 """
 
@@ -12,10 +12,11 @@ import orjson
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.access.admission import Access, Admission, TooManyTries
-from app.coordination import Coordination
+from app.access.admission import Access, Denial, TooManyTries
+from app.access.person import Person
 from app.errors import OutboxUnavailable, UnknownPreset
 from app.outbox import Outbox
+from app.server.audited_changes import AuditedChanges
 from app.types import Query, State
 from app.values.hidden_emails import unpersonal_id
 
@@ -59,37 +60,47 @@ class Operations:
     """What the interface works with."""
 
     outbox: Outbox
-    coordination: Coordination
+    changes: AuditedChanges
     access: Access
     status: Callable[[], Awaitable[dict[str, Any]]]
     clock: Callable[[], float]
 
-    def admit(self, request: Request) -> None:
-        """Let operators in; raise 401, 403, 415 or 429 for all else."""
+    async def admit(self, request: Request) -> None:
+        """Let whoever may ask in, as `request.state.person`; raise 401, 403, 415, 429 or 503 for all else."""
         if request.method != "GET" and request.headers.get("content-type", "").partition(";")[0] != _JSON:
             raise HTTPException(415, f"send {_JSON}")
-        now, visitor = self.clock(), self.access.visitor(request)
-        if not self.access.has_password:
-            if self.access.judge(visitor, now=now) is not Admission.ADMITTED:
-                raise HTTPException(403, "this machine only: set CONSOLE_PASSWORD to let others in")
-            return
-        outcome = self.access.bearer(visitor, now=now)
-        if isinstance(outcome, TooManyTries):
-            raise HTTPException(429, "too many wrong passwords", {"Retry-After": str(outcome.retry_after_s)})
-        if outcome is Admission.LOGIN_NEEDED:
-            raise _unauthenticated("send the console's password as a bearer token")
-        if outcome is Admission.REFUSED:
-            raise _unauthenticated("the password is wrong")
+        visitor = self.access.visitor(request)
+        try:
+            person = await self.access.admit(visitor, now=self.clock(), by_session=False)
+        except OutboxUnavailable as exc:
+            raise _unavailable(exc) from exc
+        if isinstance(person, TooManyTries):
+            raise HTTPException(429, "too many wrong tokens", {"Retry-After": str(person.retry_after_s)})
+        if not isinstance(person, Person):
+            status, told = _DENIED[person]
+            raise HTTPException(status, told, {"WWW-Authenticate": "Bearer"} if status == 401 else None)  # noqa: PLR2004 - Unauthorized
+        if request.method != "GET" and not person.may_operate:
+            raise HTTPException(403, "this needs the role operator; yours is viewer")
+        request.state.person = person
 
 
-def _unauthenticated(text: str) -> HTTPException:
-    return HTTPException(401, text, {"WWW-Authenticate": "Bearer"})
+#: Why nobody is let in -> the status, and what helps.
+_DENIED = {
+    Denial.LOGIN_NEEDED: (401, "send the console's password, or a token of CONSOLE_USERS, as a bearer token"),
+    Denial.WRONG: (401, "nobody has this token"),
+    Denial.FAR: (403, "this machine only: set CONSOLE_PASSWORD or CONSOLE_USERS to let others in"),
+    Denial.NOT_BELIEVED: (403, "a header names a user, and whoever sent it is no proxy of TRUSTED_PROXIES"),
+}
+
+
+def _unavailable(exc: OutboxUnavailable) -> HTTPException:
+    return HTTPException(503, str(exc), {"Retry-After": str(exc.retry_after_s)})
 
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The request cannot be used."},
-    401: {"description": "The password is missing or wrong."},
-    403: {"description": "Not from this machine."},
+    401: {"description": "The token is missing or wrong."},
+    403: {"description": "Not from this machine, or not by an operator."},
     415: {"description": "Not JSON."},
     429: {"description": "Too many tries."},
     500: {"description": "Something failed that should not; the log says what."},
@@ -139,21 +150,22 @@ def _add_reads(router: APIRouter, operations: Operations) -> None:
 
 def _add_changes(router: APIRouter, operations: Operations) -> None:
     @router.post("/redrive", summary="Send dead letters again")
-    async def redrive(wanted: RedriveRequest) -> Response:
+    async def redrive(request: Request, wanted: RedriveRequest) -> Response:
         filters = wanted.model_dump(exclude={"all"}, exclude_none=True)
         if not filters and not wanted.all:
             raise HTTPException(400, 'give a filter, or {"all": true}')
         query = Query(state=State.DEAD, **filters)
-        return await _answer(operations.outbox.redrive(query, now=operations.clock()), "redriven")
+        return await _answer(operations.changes.redrive(request.state.person, query), "redriven")
 
     @router.post("/switch", summary="Switch the destination, or one preset, on or off", responses=_NO_PRESET)
-    async def switch(wanted: SwitchRequest) -> Response:
-        return await _answer(operations.coordination.switch(wanted.preset, on=wanted.on), "switched")
+    async def switch(request: Request, wanted: SwitchRequest) -> Response:
+        work = operations.changes.switch(request.state.person, wanted.preset, on=wanted.on)
+        return await _answer(work, "switched")
 
     @router.post("/reload", summary="Take up changed presets and mappings", openapi_extra=_ANY_BODY)
-    async def reload() -> Response:
-        answer = await _answer(operations.coordination.reload(now=operations.clock()), "reloaded")
-        if faults := operations.coordination.faults:
+    async def reload(request: Request) -> Response:
+        answer = await _answer(operations.changes.reload(request.state.person), "reloaded")
+        if faults := operations.changes.coordination.faults:
             return _json({"reloaded": False, "faults": [str(fault) for fault in faults]}, 400)
         return answer
 
@@ -163,7 +175,7 @@ async def _answer(work: Awaitable[Any], name: str = "") -> Response:
     try:
         result = await work
     except OutboxUnavailable as exc:
-        raise HTTPException(503, str(exc), {"Retry-After": str(exc.retry_after_s)}) from exc
+        raise _unavailable(exc) from exc
     except UnknownPreset as exc:
         raise HTTPException(404, str(exc)) from exc
     except ValueError as exc:

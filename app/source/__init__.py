@@ -2,7 +2,7 @@
 
 from app.source.accepts import Accepts
 from app.source.app_context import app_platform
-from app.source.auth import SecretHeader, WriteKeys
+from app.source.auth import SecretHeader, WebhookSecrets, WriteKeys
 from app.source.body import Limits, read_raw_event
 from app.source.consent import ConsentRules, withheld
 from app.source.cors import OpenToPages
@@ -11,7 +11,7 @@ from app.source.event_files import read_event_file, read_event_text
 from app.source.genuine import GenuineRules, checkout_id_of, not_genuine
 from app.source.quotas import Quota, read_quotas
 from app.source.refusal import INTERNAL_ERROR, TOO_SLOW
-from app.source.responses import answer, answer_refusal, event_json, receipt_json, refusal_json
+from app.source.responses import answer, answer_refusal, answer_unavailable, event_json, receipt_json, refusal_json
 from app.source.sdk_settings import sdk_settings_router
 from app.source.tracking import TrackingRules, tracking_router
 from app.source.unpacking import Room
@@ -31,9 +31,11 @@ __all__ = [
     "SecretHeader",
     "TrackingRules",
     "WebhookRules",
+    "WebhookSecrets",
     "WriteKeys",
     "answer",
     "answer_refusal",
+    "answer_unavailable",
     "app_platform",
     "checkout_id_of",
     "event_json",

@@ -33,9 +33,23 @@ class SecretHeader:
         return hmac.compare_digest(headers.get(self.name, "").encode("latin-1"), self.value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
+class WebhookSecrets:
+    """What webhook requests must prove, as it is now."""
+
+    #: One of them must have signed the request; () asks for no signature.
+    shared: tuple[bytes, ...] = field(default=(), repr=False)
+    #: None asks for no header.
+    header: SecretHeader | None = None
+
+    def take(self, other: Self) -> None:
+        """Hold what `other` holds from now on."""
+        self.shared, self.header = other.shared, other.header
+
+
+@dataclass(slots=True, kw_only=True)
 class WriteKeys:
-    """The write keys that are valid, by the name of the source that has them."""
+    """The write keys that are valid now, by the name of the source that has them."""
 
     keys: Mapping[str, bytes] = field(repr=False)
 
@@ -51,6 +65,10 @@ class WriteKeys:
                 raise SettingsError(f"WRITE_KEYS: two keys are named {name.strip()}; give each its own name")
             keys[name.strip()] = key.strip().encode()
         return cls(keys=keys)
+
+    def take(self, other: Self) -> None:
+        """Hold the keys of `other` from now on."""
+        self.keys = other.keys
 
     def source(self, *offered: Any) -> str | None:
         """Return the name of the source that has one of the offered keys; None where none has."""

@@ -5,13 +5,13 @@ the sender repeat a thousand; a single event is answered 422 where nothing of it
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
 from app.errors import OutboxUnavailable
 from app.source.accepts import Accepts
-from app.source.auth import SecretHeader
+from app.source.auth import WebhookSecrets
 from app.source.body import Body, Limits, open_body, read_events
 from app.source.documentation import WEBHOOK_ANSWERS, WEBHOOK_BODY
 from app.source.event import Arrival, random_id
@@ -31,10 +31,7 @@ class WebhookRules:
     """Who may use the webhook, and how much one request may hold."""
 
     limits: Limits
-    #: One of them must have signed the request; () asks for no signature.
-    shared_secrets: tuple[bytes, ...] = field(repr=False)
-    #: None asks for no header.
-    header: SecretHeader | None
+    secrets: WebhookSecrets
     #: Taken where neither of the two is asked for: True only while nothing at all has to be proven.
     is_open: bool
 
@@ -82,20 +79,22 @@ def webhook_router(
 
 async def _receive_proven(request: Request, rules: WebhookRules) -> tuple[bytes, int]:
     """Return the body as sent by somebody who proves who it is, and its size without gzip. Raises RequestRefused."""
+    secrets = rules.secrets.shared  # they may be changed while the body comes
     if not _may_send(request, rules):
         raise RequestRefused(UNAUTHENTICATED)
     raw = await receive(request, rules.limits)
     size = unpacked_size(raw, rules.limits.max_unpacked_bytes)
     signature = request.headers.get("x-signature")
-    if rules.shared_secrets and not await is_signed(raw, size, signature, rules.shared_secrets):
+    if secrets and not await is_signed(raw, size, signature, secrets):
         raise RequestRefused(UNAUTHENTICATED)
     return raw, size
 
 
 def _may_send(request: Request, rules: WebhookRules) -> bool:
     """Judge what can be judged before the body is read."""
-    if rules.shared_secrets and "x-signature" not in request.headers:
+    secrets = rules.secrets
+    if secrets.shared and "x-signature" not in request.headers:
         return False
-    if rules.header is not None:
-        return rules.header.is_in(request.headers)
-    return rules.is_open or bool(rules.shared_secrets)
+    if secrets.header is not None:
+        return secrets.header.is_in(request.headers)
+    return rules.is_open or bool(secrets.shared)

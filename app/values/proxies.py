@@ -34,14 +34,20 @@ def client_ip(peer: str | None, forwarded_for: str | None, trusted: tuple[Networ
     """
     address = _address(peer)
     hops = (forwarded_for or "").split(",")
-    while address is not None and hops and _is_trusted(address, trusted):
+    while address is not None and hops and _is_of(address, trusted):
         hop = hops.pop().strip()
         if hop:
             address = _address(hop)
     return None if address is None else str(address)
 
 
-def _is_trusted(address: _Address, trusted: tuple[Network, ...]) -> bool:
+def is_trusted(peer: str | None, trusted: tuple[Network, ...]) -> bool:
+    """Return whether the other end of a connection is one of the trusted proxies."""
+    address = _address(peer)
+    return address is not None and _is_of(address, trusted)
+
+
+def _is_of(address: _Address, trusted: tuple[Network, ...]) -> bool:
     return any(address in network for network in trusted)
 
 

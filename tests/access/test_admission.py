@@ -1,142 +1,181 @@
+"""Who is admitted, as whom, and what is written down of it."""
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import SecretStr
 from starlette.requests import Request
 
-from app.access.admission import Access, Admission, LoggedIn, TooManyTries, Visitor, WrongPassword, sent_from_console
-from app.access.login_limits import MAX_WRONG, WINDOW_S
-from app.access.sessions import SESSION_S, Sessions
-from app.values.proxies import read_networks
-from tests.console.world import NOW, PASSWORD
+from app.access.admission import Denial, LoggedIn, TooManyTries, sent_from_console
+from app.access.login_limits import MAX_NOTED, MAX_WRONG, WINDOW_S
+from app.access.person import Person, UserRole
+from app.access.proxied import NamedByProxy, UserHeaders
+from app.access.sessions import SESSION_S
+from app.outbox import Outbox
+from tests.access.stores import NOW, OPERATOR, PASSWORD, USERS, VIEWER, access_of, noted, users_of, visitor
 
-
-def visitor(**different: object) -> Visitor:
-    facts = {"client": "127.0.0.1", "is_near": True, "session": "", "bearer": None}
-    return Visitor(**(facts | different))  # type: ignore[arg-type] # the builder is typed by its use
-
-
-@pytest.mark.parametrize(("is_near", "expected"), [(True, "admitted"), (False, "refused")])
-def test_without_a_password_whoever_sits_at_this_machine_is_admitted(*, is_near: bool, expected: str) -> None:
-    access = Access(password=None, published_on_loopback=False)
-    assert access.judge(visitor(is_near=is_near), now=NOW) == expected
-
-
-@pytest.fixture(scope="module")
-def session() -> str:
-    return Sessions(SecretStr(PASSWORD)).issue(now=NOW)
+ADA = Person(name="ada", role=UserRole.OPERATOR, place="192.0.2.7")
+BOB = Person(name="bob", role=UserRole.VIEWER, place="192.0.2.7")
+SSO = NamedByProxy(name="eve", role=UserRole.VIEWER, is_believed=True)
 
 
 @pytest.mark.parametrize(
-    ("rule", "change", "at", "expected"),
+    ("rule", "users", "asks", "admitted"),
     [
-        ("a fresh session is admitted", str, NOW, "admitted"),
-        ("until just before it ends", str, NOW + SESSION_S - 1, "admitted"),
-        ("and not after", str, NOW + SESSION_S, "login_needed"),
-        ("no session", lambda _: "", NOW, "login_needed"),
-        ("a longer life than was signed", lambda cookie: "9" + cookie, NOW, "login_needed"),
-        ("a signature cut off", lambda cookie: cookie[:-1], NOW, "login_needed"),
-        ("letters of any script", lambda _: "é.ü.ß", NOW, "login_needed"),
+        ("without tokens this machine", (), visitor(is_near=True, client="127.0.0.1"), "this machine"),
+        ("without tokens nobody else", (), visitor(), Denial.FAR),
+        ("a bearer token opens nothing where there are none", (), visitor(bearer=""), Denial.FAR),
+        ("with tokens this machine neither", USERS, visitor(is_near=True), Denial.LOGIN_NEEDED),
+        ("a token", USERS, visitor(bearer=OPERATOR), "ada"),
+        ("another token", USERS, visitor(bearer=VIEWER), "bob"),
+        ("a wrong token", USERS, visitor(bearer="x", is_near=True), Denial.WRONG),
+        ("a cookie of nobody", USERS, visitor(session="\udcff"), Denial.LOGIN_NEEDED),
+        ("a name by a trusted proxy", (), visitor(named=SSO), "eve"),
+        ("it comes before all else", USERS, visitor(named=SSO, bearer="x"), "eve"),
+        (
+            "a name that somebody else wrote, whatever else is right",
+            USERS,
+            visitor(named=NamedByProxy(name="ada", role=UserRole.OPERATOR, is_believed=False), bearer=OPERATOR),
+            Denial.NOT_BELIEVED,
+        ),
     ],
 )
-def test_with_a_password(rule: str, change: object, at: float, expected: str, session: str) -> None:
-    access = Access(password=SecretStr(PASSWORD), published_on_loopback=True)
-    assert callable(change)
-    assert access.judge(visitor(session=change(session)), now=at) == expected
+async def test_who_is_admitted(
+    *, rule: str, users: tuple[str, ...], asks: object, admitted: str | Denial, store: Outbox
+) -> None:
+    found = await access_of(store, *users).admit(asks, now=NOW)  # type: ignore[arg-type] # a visitor
+    assert (found.name if isinstance(found, Person) else found) == admitted
 
 
-def test_a_password_lets_other_machines_in(session: str) -> None:
-    access = Access(password=SecretStr(PASSWORD), published_on_loopback=False)
-    far = visitor(client="192.0.2.7", is_near=False, session=session)
-    assert access.judge(far, now=NOW) is Admission.ADMITTED
+async def test_a_session_lasts_until_its_time_is_over(store: Outbox) -> None:
+    access = access_of(store, *USERS)
+    login = await access.login(VIEWER, visitor(), now=NOW)
+    assert isinstance(login, LoggedIn)
+    returns = visitor(session=login.session)
+    person = await access.admit(returns, now=NOW + SESSION_S - 1)
+    assert isinstance(person, Person)
+    assert (person.name, person.role, person.has_session) == ("bob", UserRole.VIEWER, True)
+    assert await access.admit(returns, now=NOW + SESSION_S) is Denial.LOGIN_NEEDED
+    assert await access.admit(returns, now=NOW, by_session=False) is Denial.LOGIN_NEEDED
 
 
-def test_a_new_password_ends_all_sessions(session: str) -> None:
-    assert not Sessions(SecretStr("another")).valid(session, now=NOW)
-
-
-@given(st.text())
-def test_no_text_is_taken_for_a_session(text: str) -> None:
-    assert not SESSIONS.valid(text, now=NOW)
-
-
-SESSIONS = Sessions(SecretStr(PASSWORD))
-
-
-class TestLogin:
-    def access(self) -> Access:
-        return Access(password=SecretStr(PASSWORD), published_on_loopback=False)
-
-    def test_the_right_password_opens_a_session(self) -> None:
-        access = self.access()
-        login = access.login(PASSWORD, client="192.0.2.7", now=NOW)
-        assert isinstance(login, LoggedIn)
-        assert access.judge(visitor(session=login.session), now=NOW) is Admission.ADMITTED
-
-    @pytest.mark.parametrize(
-        "given", ["", "correct", PASSWORD + " ", PASSWORD.upper(), "\ud800".encode("utf-8", "replace").decode()]
-    )
-    def test_anything_else_does_not(self, given: str) -> None:
-        assert self.access().login(given, client="192.0.2.7", now=NOW) == WrongPassword()
-
-    def test_where_no_password_is_set_none_is_right(self) -> None:
-        access = Access(password=None, published_on_loopback=False)
-        assert access.login("", client="127.0.0.1", now=NOW) == WrongPassword()
-
-    def test_a_sixth_try_within_a_minute_is_not_compared(self) -> None:
-        access = self.access()
-        for _ in range(5):
-            access.login("wrong", client="192.0.2.7", now=NOW)
-        assert access.login(PASSWORD, client="192.0.2.7", now=NOW + 20) == TooManyTries(retry_after_s=41)
-        assert isinstance(access.login(PASSWORD, client="192.0.2.8", now=NOW + 20), LoggedIn), "others are not kept out"
-        assert isinstance(access.login(PASSWORD, client="192.0.2.7", now=NOW + WINDOW_S), LoggedIn), "a minute later"
-
-
-class TestBearer:
-    """A token of `/api` is taken whatever strangers tried, from the same address too."""
-
-    def access(self) -> Access:
-        return Access(password=SecretStr(PASSWORD), published_on_loopback=False)
-
-    def test_a_right_one_is_admitted_after_any_number_of_wrong_ones(self) -> None:
-        access = self.access()
-        for _ in range(100):
-            access.bearer(visitor(bearer="wrong"), now=NOW)
-        assert access.bearer(visitor(bearer=PASSWORD), now=NOW) is Admission.ADMITTED
-
-    def test_wrong_ones_are_refused_and_soon_told_to_wait(self) -> None:
-        access = self.access()
-        told = [access.bearer(visitor(bearer="wrong"), now=NOW) for _ in range(MAX_WRONG + 1)]
-        assert told == [Admission.REFUSED] * MAX_WRONG + [TooManyTries(retry_after_s=WINDOW_S + 1)]
-
-    def test_none_is_asked_for(self) -> None:
-        assert self.access().bearer(visitor(), now=NOW) is Admission.LOGIN_NEEDED
-
-    def test_where_no_password_is_set_none_is_right(self) -> None:
-        access = Access(password=None, published_on_loopback=False)
-        assert access.bearer(visitor(bearer=""), now=NOW) is Admission.REFUSED
+async def test_every_process_takes_a_session_and_log_out_ends_it_for_all(store: Outbox) -> None:
+    one, other = access_of(store, *USERS), access_of(store, *USERS)
+    login = await one.login(OPERATOR, visitor(), now=NOW)
+    assert isinstance(login, LoggedIn)
+    returns = visitor(session=login.session)
+    person = await other.admit(returns, now=NOW)
+    assert isinstance(person, Person)
+    await other.logout(person, returns)
+    assert await one.admit(returns, now=NOW) is Denial.LOGIN_NEEDED
 
 
 @pytest.mark.parametrize(
-    ("headers", "client", "bearer"),
+    ("users", "goes_on"),
     [
-        ({}, "10.0.0.9", None),
-        ({"x-forwarded-for": "203.0.113.5"}, "203.0.113.5", None),
-        ({"x-forwarded-for": "203.0.113.5, 198.51.100.1"}, "198.51.100.1", None),
-        ({"authorization": "Bearer abc "}, "10.0.0.9", "abc"),
-        ({"authorization": "bearer abc"}, "10.0.0.9", "abc"),
-        ({"authorization": "Basic abc"}, "10.0.0.9", None),
+        (USERS, True),
+        ((f"ada:viewer:{OPERATOR}",), True),
+        (("ada:operator:another-token",), False),
+        ((f"carol:operator:{OPERATOR}",), False),
+        ((), False),
+    ],
+    ids=["as it was", "another role", "another token", "another name", "gone"],
+)
+async def test_a_session_is_over_when_its_token_is(users: tuple[str, ...], *, goes_on: bool, store: Outbox) -> None:
+    access = access_of(store, *USERS)
+    login = await access.login(OPERATOR, visitor(), now=NOW)
+    assert isinstance(login, LoggedIn)
+    access.take(users_of(*users))
+    assert isinstance(await access.admit(visitor(session=login.session), now=NOW), Person) is goes_on
+
+
+async def test_the_password_is_that_of_an_operator(store: Outbox) -> None:
+    person = await access_of(store, password=PASSWORD).admit(visitor(bearer=PASSWORD), now=NOW)
+    assert person == Person(name="console", role=UserRole.OPERATOR, place="192.0.2.7")
+
+
+@pytest.mark.parametrize("given", ["", "correct", PASSWORD + " ", PASSWORD.upper(), "\ud800"])
+async def test_anything_else_is_wrong(given: str, store: Outbox) -> None:
+    assert await access_of(store, password=PASSWORD).login(given, visitor(), now=NOW) is Denial.WRONG
+
+
+class TestLimits:
+    async def test_after_five_wrong_ones_a_client_waits_to_log_in_and_no_other(self, store: Outbox) -> None:
+        access = access_of(store, password=PASSWORD)
+        for _ in range(MAX_WRONG):
+            await access.login("wrong", visitor(), now=NOW)
+        assert await access.login(PASSWORD, visitor(), now=NOW + 20) == TooManyTries(retry_after_s=41)
+        assert isinstance(await access.login(PASSWORD, visitor(client="192.0.2.8"), now=NOW + 20), LoggedIn)
+        assert isinstance(await access.login(PASSWORD, visitor(), now=NOW + WINDOW_S), LoggedIn)
+
+    async def test_a_right_token_is_taken_whatever_was_tried_before(self, store: Outbox) -> None:
+        access = access_of(store, *USERS)
+        told = [await access.admit(visitor(bearer="wrong"), now=NOW) for _ in range(MAX_WRONG + 1)]
+        assert told == [Denial.WRONG] * MAX_WRONG + [TooManyTries(retry_after_s=WINDOW_S + 1)]
+        assert await access.admit(visitor(bearer=OPERATOR), now=NOW) == ADA
+
+
+class TestAudit:
+    async def test_logins_their_failures_and_log_outs_are_written_down(self, store: Outbox) -> None:
+        access = access_of(store, *USERS)
+        await access.login("wrong", visitor(), now=NOW)
+        await access.admit(visitor(bearer="wrong"), now=NOW)
+        login = await access.login(VIEWER, visitor(), now=NOW)
+        assert isinstance(login, LoggedIn)
+        await access.logout(BOB, visitor(session=login.session))
+        forged = NamedByProxy(name="ada", role=UserRole.OPERATOR, is_believed=False)
+        await access.admit(visitor(named=forged), now=NOW)
+        assert await noted(store) == [
+            ("somebody", "login failed", "192.0.2.7"),
+            ("somebody", "login failed", "192.0.2.7"),
+            ("bob", "logged in", "192.0.2.7"),
+            ("bob", "logged out", "192.0.2.7"),
+            ("somebody", "login failed", "192.0.2.7"),
+        ]
+
+    async def test_no_secret_is_written_down(self, store: Outbox) -> None:
+        access = access_of(store, *USERS)
+        for given in ("nearly-the-token", OPERATOR):
+            await access.login(given, visitor(), now=NOW)
+        assert not [
+            each for each in (await store.audit(limit=9)).entries if "token-of" in repr(each) or "nearly" in repr(each)
+        ]
+
+    async def test_strangers_cannot_fill_the_log(self, store: Outbox) -> None:
+        access = access_of(store, *USERS)
+        for number in range(200):
+            await access.admit(visitor(bearer="wrong", client=f"192.0.2.{number}"), now=NOW)
+        assert len(await noted(store)) == MAX_NOTED
+
+
+@pytest.mark.parametrize(
+    ("headers", "client", "bearer", "named"),
+    [
+        ({}, "10.0.0.9", None, None),
+        ({"x-forwarded-for": "203.0.113.5"}, "203.0.113.5", None, None),
+        ({"x-forwarded-for": "203.0.113.5, 198.51.100.1"}, "198.51.100.1", None, None),
+        ({"authorization": "Bearer abc "}, "10.0.0.9", "abc", None),
+        ({"authorization": "bearer abc"}, "10.0.0.9", "abc", None),
+        ({"authorization": "Basic abc"}, "10.0.0.9", None, None),
+        ({"x-webauth-user": "eve"}, "10.0.0.9", None, SSO),
     ],
     ids=str,
 )
-def test_a_visitor_is_told_by_the_address_behind_the_proxies_that_are_trusted(
-    headers: dict[str, str], client: str, bearer: str | None
+async def test_what_is_known_of_a_visitor(
+    headers: dict[str, str], client: str, bearer: str | None, named: NamedByProxy | None, store: Outbox
 ) -> None:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     request = Request({"type": "http", "method": "GET", "headers": raw, "client": ("10.0.0.9", 1)})
-    access = Access(password=None, published_on_loopback=False, trusted=read_networks(["10.0.0.0/8"]))
+    access = access_of(store, trusted=("10.0.0.0/8",), user_headers=UserHeaders(name="X-Webauth-User"))
     found = access.visitor(request)
-    assert (found.client, found.bearer, found.is_near) == (client, bearer, False)
+    assert (found.client, found.bearer, found.named, found.is_near) == (client, bearer, named, False)
+
+
+@pytest.mark.parametrize(("user_headers", "is_near"), [(None, True), (UserHeaders(name="Remote-User"), False)])
+async def test_an_authenticating_proxy_of_this_machine_that_names_nobody_speaks_for_nobody(
+    user_headers: UserHeaders | None, *, is_near: bool, store: Outbox
+) -> None:
+    raw = [(b"host", b"localhost")]
+    request = Request({"type": "http", "method": "GET", "headers": raw, "client": ("127.0.0.1", 1)})
+    access = access_of(store, trusted=("127.0.0.1",), user_headers=user_headers)
+    assert access.visitor(request).is_near is is_near
 
 
 @pytest.mark.parametrize(

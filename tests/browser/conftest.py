@@ -27,6 +27,7 @@ ARGUMENTS = (
     "--no-first-run",
 )
 PASSWORD = "correct horse"
+VIEWER = "token-of-bob"
 
 expect.set_options(timeout=30_000)  # a busy machine is no fault of the page
 
@@ -58,8 +59,8 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose console has a password."""
-    with running(tmp_path_factory.mktemp("locked"), console_password=PASSWORD) as server:
+    """A server whose console has a password, and a viewer."""
+    with running(tmp_path_factory.mktemp("locked"), console_password=PASSWORD, console_users=f"bob:{VIEWER}") as server:
         yield server
 
 

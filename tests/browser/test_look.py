@@ -26,6 +26,7 @@ PAGES = {
     "message": "",
     "redrive": "/console/redrive?reason=currency",
     "mappings": "/console/mappings",
+    "activity": "/console/activity",
 }
 #: The presets but for the first three: the same template, of which axe-core would read thousands of cells.
 ALIKE = ".preset:nth-of-type(n + 4)"

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import PASSWORD, VIEWER
 from tests.process import PLAIN, Server
 from tests.waiting import until
 
@@ -147,6 +148,31 @@ class TestMappings:
         page.get_by_role("button", name="Reload the files").click()
         expect(page.get_by_role("status")).to_contain_text("The files were read again and are in use.")
         expect(page.get_by_role("cell", name="this catalog")).to_be_visible()
+
+
+class TestPeople:
+    def test_what_somebody_did_stands_under_activity(self, locked: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{locked.url}/console/mappings")
+        page.get_by_label("Password or token").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.get_by_role("button", name="Switch off Checkout", exact=True).click()
+        page.get_by_role("link", name="Activity").click()
+        newest = page.get_by_role("region", name="Activity").locator("tbody tr").first
+        for text in ("console", "127.0.0.1", "switched", "preset Checkout", "on", "off"):
+            expect(newest).to_contain_text(text)
+        page.get_by_role("button", name="Log out").click()
+        expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+
+    def test_a_viewer_sees_who_they_are_and_nothing_to_change(self, locked: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{locked.url}/console/mappings")
+        page.get_by_label("Password or token").fill(VIEWER)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("banner")).to_contain_text("bob viewer")
+        expect(page.get_by_role("heading", name="Mappings")).to_be_visible()
+        expect(page.get_by_role("button", name=re.compile("Switch|Reload"))).to_have_count(0)
+        page.get_by_role("link", name="Event tester").click()
+        expect(page.get_by_role("heading", name="What Pinterest gets").first).to_be_visible()
+        expect(page.get_by_role("button", name=re.compile("Send as a test"))).to_have_count(0)
 
 
 class TestOverview:

@@ -1,10 +1,12 @@
 """Who sees a page, by HTTP: what stands before every page of the console."""
 
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from app.access.proxied import UserHeaders
 from app.console.pages import ROOM
 from tests.console.world import LEAD, PASSWORD, World, open_world
 
@@ -17,7 +19,10 @@ PAGES = (
     "/console/message?id=m-1",
     "/console/redrive",
     "/console/mappings",
+    "/console/activity",
 )
+#: Ada operates, Bob looks.
+VIEWERS = ("ada:operator:token-of-ada", "bob:token-of-bob")
 FORMS = (
     "/console/tester",
     "/console/redrive",
@@ -127,6 +132,85 @@ async def test_the_console_is_no_part_of_the_described_api(world: World) -> None
     assert world.app.openapi()["paths"] == {}
 
 
+class TestRoles:
+    async def test_a_viewer_sees_every_page_and_no_button_that_changes_something(self, tmp_path: Path) -> None:
+        async with open_world(tmp_path, users=VIEWERS) as world:
+            await world.browser.post("/console/login", data={"password": "token-of-bob"})
+            for page in PAGES:
+                answer = await world.browser.get(page)
+                assert answer.status_code in {200, 404}
+                for form in ("/console/redrive", "/mappings/switch", "/mappings/reload"):
+                    assert f'action="{form}' not in answer.text
+                assert 'name="send"' not in answer.text
+                assert page.endswith("live") or "bob" in answer.text
+
+    @pytest.mark.parametrize("form", FORMS[:-1])
+    async def test_a_viewer_changes_nothing(self, form: str, tmp_path: Path) -> None:
+        async with open_world(tmp_path, users=VIEWERS) as world:
+            await world.browser.post("/console/login", data={"password": "token-of-bob"})
+            answer = await world.browser.post(form, data={"on": "no", "example": "Checkout", "send": "Checkout"})
+            assert answer.status_code == 403
+            assert "You are logged in as a viewer" in answer.text
+            assert not world.pinterest.calls
+            assert not await world.outbox.list_shared("switch/")
+            assert len((await world.outbox.audit(limit=9)).entries) == 1, "the log-in alone"
+
+    async def test_a_viewer_may_try_events(self, tmp_path: Path) -> None:
+        async with open_world(tmp_path, users=VIEWERS) as world:
+            await world.browser.post("/console/login", data={"password": "token-of-bob"})
+            assert (await world.browser.post("/console/tester", data={"example": "Checkout"})).status_code == 200
+
+    async def test_a_bearer_token_opens_pages_too(self, tmp_path: Path) -> None:
+        async with open_world(tmp_path, users=VIEWERS) as world:
+            for token, status in (("token-of-bob", 200), ("wrong", 401)):
+                answer = await world.browser.get("/console", headers={"Authorization": f"Bearer {token}"})
+                assert answer.status_code == status
+            told = [
+                (await world.browser.get("/console", headers={"Authorization": "Bearer wrong"})).status_code
+                for _ in range(5)
+            ]
+            assert told[-1] == 429
+
+
+class TestProxy:
+    """Single sign-on: an authenticating proxy names the user in a header."""
+
+    @pytest.mark.parametrize(
+        ("peer", "headers", "status"),
+        [
+            ("10.0.0.1", {"X-Webauth-User": "ada"}, 200),
+            ("192.0.2.7", {"X-Webauth-User": "ada"}, 403),
+            ("192.0.2.7", {"X-Webauth-User": "ada", "X-Forwarded-For": "10.0.0.1"}, 403),
+            ("127.0.0.1", {"X-Webauth-User": "ada"}, 403),
+            ("10.0.0.1", {}, 303),
+        ],
+    )
+    async def test_it_is_believed_only_where_the_peer_is_trusted(
+        self, peer: str, headers: dict[str, str], status: int, tmp_path: Path
+    ) -> None:
+        sso: dict[str, Any] = {"trusted": ("10.0.0.0/8",), "user_headers": UserHeaders(name="X-Webauth-User")}
+        async with (
+            open_world(tmp_path, users=VIEWERS, **sso) as world,
+            world.from_elsewhere(peer, **headers) as browser,
+        ):
+            answer = await browser.get("/console")
+        assert answer.status_code == status
+        assert ("ada" in answer.text) is (status == 200)
+        assert "Log out" not in answer.text
+        if status == 403:
+            assert "Who you are is not believed" in answer.text
+
+    @pytest.mark.parametrize(("role", "status"), [("operator", 303), ("viewer", 403), ("", 403)])
+    async def test_the_role_comes_from_the_proxy_too(self, role: str, status: int, tmp_path: Path) -> None:
+        both = UserHeaders(name="X-Webauth-User", role="X-Webauth-Role")
+        sso: dict[str, Any] = {"trusted": ("10.0.0.1",), "user_headers": both}
+        said = {"X-Webauth-User": "ada", "X-Webauth-Role": role, "Origin": "http://localhost:8080"}
+        async with open_world(tmp_path, **sso) as world, world.from_elsewhere("10.0.0.1", **said) as browser:
+            assert (await browser.post("/console/mappings/switch", data={"on": "no"})).status_code == status
+            entries = (await world.outbox.audit(limit=9)).entries
+        assert [(entry.who, entry.place) for entry in entries] == [("ada", "10.0.0.1")] * (status == 303)
+
+
 class TestLogin:
     async def test_the_password_opens_the_page_that_was_wanted(self, locked: World) -> None:
         asked = await locked.browser.get("/console/deliveries?state=dead&reason=a+b")
@@ -182,6 +266,13 @@ class TestLogin:
         assert answer.status_code == 429
         assert answer.headers["retry-after"] == "61"
         assert "Try again in 61 seconds" in answer.text
+
+    async def test_logging_out_ends_the_session_for_whoever_kept_the_cookie(self, locked: World) -> None:
+        await locked.browser.post("/console/login", data={"password": PASSWORD})
+        kept = dict(locked.browser.cookies)
+        await locked.browser.post("/console/logout")
+        locked.browser.cookies.update(kept)
+        assert (await locked.browser.get("/console")).status_code == 303
 
     async def test_logging_out_takes_the_cookie_back(self, locked: World) -> None:
         await locked.browser.post("/console/login", data={"password": PASSWORD})

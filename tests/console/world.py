@@ -12,14 +12,21 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from app import assemble
+from app.access.admission import Access, AccessRules
+from app.access.audit import Audit
+from app.access.proxied import UserHeaders
+from app.access.sessions import Sessions
+from app.access.users import Users
 from app.catalog.running import RunningCatalog
-from app.console import Access, ConsoleServices, DestinationView, create_console
+from app.console import ConsoleServices, DestinationView, create_console
 from app.console.labels import COMPONENT_LABELS
 from app.coordination import Coordination
 from app.destination.client import PinterestClient
 from app.outbox import Outbox, open_outbox
 from app.receiving.pipeline import Pipeline
+from app.server.audited_changes import AuditedChanges
 from app.types import NewDelivery, Note, Outcome, Settlement, State, Tally
+from app.values.proxies import read_networks
 from tests import assembled
 from tests.outbox.build import rules as outbox_rules
 
@@ -160,6 +167,9 @@ async def open_world(
     folder: Path,
     *,
     password: str | None = None,
+    users: tuple[str, ...] = (),
+    trusted: tuple[str, ...] = (),
+    user_headers: UserHeaders | None = None,
     published_on_loopback: bool = False,
     live: bool = True,
     switched_off: str = "hold",
@@ -206,7 +216,17 @@ async def open_world(
             app=app,
             browser=browser,
         )
-        access = Access(password=SecretStr(password) if password else None, published_on_loopback=published_on_loopback)
+        audit = Audit(outbox, lambda: world.now)
+        access = Access(
+            Users.read(users, SecretStr(password) if password else None),
+            AccessRules(
+                published_on_loopback=published_on_loopback,
+                trusted=read_networks(trusted),
+                user_headers=user_headers,
+            ),
+            sessions=Sessions(outbox),
+            audit=audit,
+        )
         services = ConsoleServices(
             outbox=outbox,
             running=running,
@@ -214,6 +234,8 @@ async def open_world(
             explainer=assemble.explainer(settings, outbox=outbox, why_off=coordination.why_off),
             client=client,
             access=access,
+            changes=AuditedChanges(outbox=outbox, coordination=coordination, audit=audit, clock=lambda: world.now),
+            audit=audit,
             destination=DestinationView(
                 ad_account_id=ACCOUNT,
                 live=live,

@@ -16,6 +16,7 @@ from app.source import (
     SecretHeader,
     TrackingRules,
     WebhookRules,
+    WebhookSecrets,
     WriteKeys,
     sdk_settings_router,
     tracking_router,
@@ -90,8 +91,7 @@ def webhook(
     """Build an application with the webhook only."""
     rules = WebhookRules(
         limits=limits(**bounds),
-        shared_secrets=secrets,
-        header=None if header is None else SecretHeader.read(header),
+        secrets=WebhookSecrets(shared=secrets, header=None if header is None else SecretHeader.read(header)),
         is_open=is_open,
     )
     app = FastAPI()

@@ -1,0 +1,49 @@
+"""Whom an authenticating proxy names in a header: single sign-on comes this way, as with Grafana's auth proxy.
+
+Anybody can write such a header, so it is believed only where the other end of the connection is a trusted proxy, and
+stands there once. What it says of the role is believed likewise; whoever has none may look.
+Source: https://grafana.com/docs/grafana/latest/setup-grafana/configure-security/configure-authentication/auth-proxy/
+"""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from app.access.person import UserRole
+from app.values.proxies import Network, is_trusted
+
+_MAX_NAME = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserHeaders:
+    """Which headers the proxy sets."""
+
+    #: Has the name of the user.
+    name: str
+    #: Has `operator`, or anything else for viewers; None where all are viewers.
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedByProxy:
+    """Who the header says it is."""
+
+    name: str
+    role: UserRole
+    #: False: whoever wrote it is no proxy of ours, or two names stand there.
+    is_believed: bool
+
+
+def named_by_proxy(request: Request, headers: UserHeaders, trusted: tuple[Network, ...]) -> NamedByProxy | None:
+    """Return whom a request's header names; None where it names nobody."""
+    names = [name.strip() for name in request.headers.getlist(headers.name)]
+    if not any(names):
+        return None
+    roles = [role.strip().lower() for role in request.headers.getlist(headers.role)] if headers.role else []
+    peer = request.client.host if request.client else None
+    return NamedByProxy(
+        name=names[0][:_MAX_NAME],
+        role=UserRole.OPERATOR if roles == [UserRole.OPERATOR] else UserRole.VIEWER,
+        is_believed=len(names) == 1 and is_trusted(peer, trusted),
+    )

@@ -1,0 +1,78 @@
+"""The tokens that are known, each with the name and role of whoever has it.
+
+ada:operator:4f1c...      looks and changes
+bob:9d2e...               looks: the lesser role, where none is named
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from pydantic import SecretStr
+
+from app.access.person import UserRole
+from app.errors import SettingsError
+
+#: What whoever gives CONSOLE_PASSWORD is called.
+PASSWORD_USER = "console"  # noqa: S105 - a name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Somebody who proves who they are by a token."""
+
+    name: str
+    role: UserRole
+    token: str = field(repr=False)
+
+
+class Users:
+    """Everybody who has a token."""
+
+    def __init__(self, users: Mapping[str, User]) -> None:
+        self._users = dict(users)
+
+    @classmethod
+    def read(cls, texts: Iterable[str], password: SecretStr | None) -> Self:
+        """Read several `name:role:token` or `name:token`; `password` is an operator's token. Raises SettingsError."""
+        users: dict[str, User] = {}
+        if password is not None:
+            users[PASSWORD_USER] = User(name=PASSWORD_USER, role=UserRole.OPERATOR, token=password.get_secret_value())
+        for text in texts:
+            user = _read(text)
+            if user.name in users:
+                raise SettingsError(f"CONSOLE_USERS: two are named {user.name}; give each its own name")
+            users[user.name] = user
+        return cls(users)
+
+    def __bool__(self) -> bool:
+        """Whether there is anybody."""
+        return bool(self._users)
+
+    def named(self, name: str) -> User | None:
+        """Return who has this name; None where nobody has."""
+        return self._users.get(name)
+
+    def of_token(self, given: str) -> User | None:
+        """Return who has this token; None where nobody has. The time that it takes tells nothing, not even a length."""
+        found, digest = None, _digest(given)
+        for user in self._users.values():  # to the end: the time must not tell whose token was near
+            if hmac.compare_digest(digest, _digest(user.token)):
+                found = user
+        return found
+
+
+def _read(text: str) -> User:
+    parts = [part.strip() for part in text.split(":")]
+    if len(parts) not in {2, 3} or not all(parts):
+        raise SettingsError("CONSOLE_USERS: write each as `name:role:token` or `name:token`; none of them has a colon")
+    role = parts[1] if len(parts) == 3 else UserRole.VIEWER  # noqa: PLR2004 - with a role
+    if role not in tuple(UserRole):
+        raise SettingsError(f"CONSOLE_USERS: the role of {parts[0]} must be one of {', '.join(UserRole)}")
+    return User(name=parts[0], role=UserRole(role), token=parts[-1])
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "replace")).digest()

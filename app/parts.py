@@ -1,0 +1,85 @@
+"""What a process that serves is made of: the objects that live as long as it, made and joined."""
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from starlette.types import ASGIApp
+
+from app import assemble, policies
+from app.access.admission import Access
+from app.access.audit import Audit
+from app.access.sessions import Sessions
+from app.catalog.running import RunningCatalog
+from app.config import FOLLOWED, Settings
+from app.coordination import Coordination
+from app.destination.client import PinterestClient
+from app.environment import SecretWatch
+from app.log import log_secrets_kept
+from app.metrics import Metrics
+from app.outbox import Outbox, open_outbox
+from app.policies import access_rules, outbox_rules
+from app.sandbox import Account, create_sandbox
+from app.server.audited_changes import AuditedChanges
+from app.tracing import Tracing, open_tracing
+
+#: So many events the sandbox in this process knows again: some 10 MB.
+_REMEMBERED = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """All of it."""
+
+    outbox: Outbox
+    running: RunningCatalog
+    coordination: Coordination
+    client: PinterestClient
+    metrics: Metrics
+    tracing: Tracing
+    audit: Audit
+    access: Access
+    changes: AuditedChanges
+    secrets: SecretWatch[Settings]
+    ad_account_id: str
+    clock: Callable[[], float]
+    #: None where there are credentials, or PINTEREST_API_URL points elsewhere.
+    sandbox: ASGIApp | None
+
+
+def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], environ: Mapping[str, str]) -> Parts:
+    """Make the parts of a process of this role. Raises ConfigurationError or OutboxError where it cannot start."""
+    tracing = open_tracing(environ)
+    running = assemble.running_catalog(settings)
+    outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=clock)
+    account = Account(event_names=settings.custom_event_names)
+    sandbox = create_sandbox(account=account, remembered=_REMEMBERED, clock=clock) if settings.sandboxed else None
+    coordination = Coordination(
+        outbox,
+        running.reload,
+        presets=running.preset_names,
+        generation=running.catalog.generation,
+        process_id=f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(2)}",
+        role=role,
+    )
+    audit = Audit(outbox, clock)
+    access = Access(policies.users(settings), access_rules(settings), sessions=Sessions(outbox), audit=audit)
+    watch = SecretWatch(settings, FOLLOWED, on_fault=log_secrets_kept)
+    watch.tell(lambda changed: partial(access.take, policies.users(changed)))
+    return Parts(
+        outbox=outbox,
+        running=running,
+        coordination=coordination,
+        audit=audit,
+        access=access,
+        changes=AuditedChanges(outbox=outbox, coordination=coordination, audit=audit, clock=clock),
+        secrets=watch,
+        client=assemble.pinterest_client(settings, sandbox),
+        metrics=Metrics(),
+        tracing=tracing,
+        ad_account_id=assemble.ad_account_id(settings),
+        clock=clock,
+        sandbox=sandbox,
+    )

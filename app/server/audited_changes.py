@@ -1,0 +1,56 @@
+"""What operators change, by the console or the interface: done, and written into the audit log."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.access.audit import Audit, described
+from app.access.person import Person
+from app.coordination import Coordination, Switches
+from app.shared_values import SharedValues
+from app.types import AuditAction, Query
+
+
+class _Redrives(SharedValues, Protocol):
+    async def redrive(self, query: Query, *, now: float) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedChanges:
+    """Every change that a person can make. All may raise OutboxUnavailable."""
+
+    outbox: _Redrives
+    coordination: Coordination
+    audit: Audit
+    clock: Callable[[], float]
+
+    async def switch(self, person: Person, preset: str | None, *, on: bool) -> None:
+        """Switch a preset, or the destination where it is None. Raises UnknownPreset."""
+        switches = await Switches.read(self.outbox)
+        was_off = switches.destination_off if preset is None else preset in switches.presets_off
+        await self.coordination.switch(preset, on=on)
+        await self.audit.note(
+            person,
+            AuditAction.SWITCH,
+            target="all sending" if preset is None else f"preset {preset}",
+            before="off" if was_off else "on",
+            after="on" if on else "off",
+        )
+
+    async def redrive(self, person: Person, query: Query) -> int:
+        """Make matching dead deliveries pending again; return how many."""
+        count = await self.outbox.redrive(query, now=self.clock())
+        await self.audit.note(
+            person, AuditAction.REDRIVE, target=described(query), before="dead", after=f"{count} pending"
+        )
+        return count
+
+    async def reload(self, person: Person) -> bool:
+        """Take up changed files; return whether they were, False where they are faulty and nothing changed."""
+        before = self.coordination.generation
+        is_taken_up = await self.coordination.reload(now=self.clock())
+        faults = len(self.coordination.faults)
+        kept = f"kept: {faults} fault{'' if faults == 1 else 's'}"
+        after = self.coordination.generation if is_taken_up else kept
+        await self.audit.note(person, AuditAction.RELOAD, target="catalog", before=before, after=after)
+        return is_taken_up

@@ -1,0 +1,70 @@
+"""Whom an authenticating proxy names."""
+
+import pytest
+from starlette.requests import Request
+
+from app.access.person import UserRole
+from app.access.proxied import UserHeaders, named_by_proxy
+from app.values.proxies import read_networks
+
+PROXIES = read_networks(["10.0.0.0/8"])
+BOTH = UserHeaders(name="X-Webauth-User", role="X-Webauth-Role")
+
+
+def request(peer: str | None, *headers: tuple[str, str]) -> Request:
+    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
+    return Request({"type": "http", "headers": raw, "client": peer and (peer, 1)})
+
+
+NAMED = ("X-Webauth-User", "ada")
+
+
+@pytest.mark.parametrize(
+    ("peer", "believed"),
+    [("10.1.2.3", True), ("::ffff:10.1.2.3", True), ("192.0.2.7", False), (None, False), ("unix", False)],
+)
+def test_a_name_is_believed_only_where_the_peer_itself_is_a_trusted_proxy(peer: str | None, *, believed: bool) -> None:
+    forwarded = ("X-Forwarded-For", "10.0.0.1")
+    found = named_by_proxy(request(peer, NAMED, forwarded), BOTH, PROXIES)
+    assert found is not None
+    assert (found.name, found.is_believed) == ("ada", believed)
+
+
+@pytest.mark.parametrize("headers", [(), (("X-Webauth-User", ""),), (("X-Webauth-User", "  "),), (("X-Other", "ada"),)])
+def test_nobody_is_named(headers: tuple[tuple[str, str], ...]) -> None:
+    assert named_by_proxy(request("10.0.0.1", *headers), BOTH, PROXIES) is None
+
+
+@pytest.mark.parametrize("other", ["eve", "ada", ""])
+def test_a_header_that_stands_there_twice_is_not_believed(other: str) -> None:
+    found = named_by_proxy(request("10.0.0.1", NAMED, ("x-webauth-user", other)), BOTH, PROXIES)
+    assert found is not None
+    assert not found.is_believed
+
+
+@pytest.mark.parametrize(
+    ("headers", "roles", "role"),
+    [
+        (BOTH, ("operator",), UserRole.OPERATOR),
+        (BOTH, (" Operator ",), UserRole.OPERATOR),
+        (BOTH, (), UserRole.VIEWER),
+        (BOTH, ("viewer",), UserRole.VIEWER),
+        (BOTH, ("admin",), UserRole.VIEWER),
+        (BOTH, ("operator", "viewer"), UserRole.VIEWER),
+        (BOTH, ("operator,viewer",), UserRole.VIEWER),
+        (UserHeaders(name="X-Webauth-User"), ("operator",), UserRole.VIEWER),
+    ],
+)
+def test_the_role_is_the_lesser_unless_the_header_says_operator(
+    headers: UserHeaders, roles: tuple[str, ...], role: UserRole
+) -> None:
+    asked = request("10.0.0.1", NAMED, *(("X-Webauth-Role", each) for each in roles))
+    found = named_by_proxy(asked, headers, PROXIES)
+    assert found is not None
+    assert found.role is role
+
+
+def test_a_long_name_is_cut() -> None:
+    found = named_by_proxy(request("10.0.0.1", ("X-Webauth-User", "a" * 10_000)), BOTH, PROXIES)
+    assert found is not None
+    assert len(found.name) == 100

@@ -1,0 +1,95 @@
+"""Activity: who did what, and that everything that changes something is there."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.types import Rejected, State
+from tests.console.test_guard import VIEWERS
+from tests.console.world import PASSWORD, World, new_delivery, open_world
+
+
+async def page_of(world: World, path: str = "/console/activity") -> str:
+    answer = await world.browser.get(path)
+    assert answer.status_code == 200
+    return answer.text
+
+
+async def log_in(browser: httpx.AsyncClient, token: str) -> None:
+    assert (await browser.post("/console/login", data={"password": token})).status_code == 303
+
+
+async def noted(world: World) -> list[tuple[str, ...]]:
+    """What was noted, oldest first."""
+    entries = (await world.outbox.audit(limit=100)).entries
+    return [(each.who, each.what.value, each.target, each.before, each.after) for each in reversed(entries)]
+
+
+async def test_what_people_do_is_shown_with_who_and_from_where(tmp_path: Path) -> None:
+    async with open_world(tmp_path, users=VIEWERS) as world:
+        await log_in(world.browser, "token-of-ada")
+        await world.browser.post("/console/mappings/switch", data={"preset": "Checkout", "on": "no"})
+        page = await page_of(world)
+    for text in ("ada", "127.0.0.1", "switched", "preset Checkout", "<td>on</td><td>off</td>", "logged in"):
+        assert text in page
+
+
+async def test_everything_that_changes_something_is_noted(world: World) -> None:
+    me = "this machine"
+    await world.enqueue(new_delivery("m-1"))
+    await world.settle(Rejected(reason="bad currency"), State.DEAD)
+    post = world.browser.post
+    await post("/console/mappings/switch", data={"preset": "Checkout", "on": "no"})
+    await post("/console/mappings/switch", data={"on": "no"})
+    await post("/console/mappings/switch", data={"on": "yes"})
+    await post("/console/redrive", data={"reason": "currency"})
+    before = world.coordination.generation
+    await post("/console/mappings/reload")
+    world.write("checkout", "subscribe: [")
+    await post("/console/mappings/reload")
+    await post("/console/tester", data={"example": "Checkout", "send": "Checkout"})
+    assert await noted(world) == [
+        (me, "switched", "preset Checkout", "on", "off"),
+        (me, "switched", "all sending", "on", "off"),
+        (me, "switched", "all sending", "off", "on"),
+        (me, "redriven", "reason currency", "dead", "1 pending"),
+        (me, "reloaded", "catalog", before, before),
+        (me, "reloaded", "catalog", before, "kept: 1 fault"),
+        (me, "test sent", "preset Checkout", "", "answer 200"),
+    ]
+
+
+async def test_looking_is_not_noted(world: World) -> None:
+    for path in ("", "/tester", "/deliveries", "/mappings", "/redrive", "/activity"):
+        await world.browser.get(f"/console{path}")
+    await world.browser.post("/console/tester", data={"example": "Checkout"})
+    await world.browser.post("/console/mappings/switch", data={"preset": "Nobody", "on": "no"})
+    assert await noted(world) == []
+    assert "Nothing was done yet." in await page_of(world)
+
+
+async def test_log_ins_their_failures_and_log_outs_are_noted(locked: World) -> None:
+    await locked.browser.post("/console/login", data={"password": "wrong"})
+    await log_in(locked.browser, PASSWORD)
+    await locked.browser.post("/console/logout")
+    assert [(who, what) for who, what, *_ in await noted(locked)] == [
+        ("somebody", "login failed"),
+        ("console", "logged in"),
+        ("console", "logged out"),
+    ]
+
+
+async def test_the_older_ones_are_a_click_away(world: World) -> None:
+    for _ in range(60):
+        await world.browser.post("/console/mappings/switch", data={"on": "yes"})
+    first = await page_of(world)
+    assert first.count("all sending") == 50
+    older = first.partition('href="/console/activity?')[2].partition('"')[0]
+    assert (await page_of(world, f"/console/activity?{older}")).count("all sending") == 10
+
+
+@pytest.mark.parametrize("cursor", ["x", "-1", "%00"])
+async def test_a_cursor_that_is_none_shows_the_newest(cursor: str, world: World) -> None:
+    await world.browser.post("/console/mappings/switch", data={"on": "yes"})
+    assert "all sending" in await page_of(world, f"/console/activity?cursor={cursor}")
