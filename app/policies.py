@@ -137,7 +137,6 @@ def posture(settings: Settings) -> Posture:
     by_key = ("*",) if settings.authenticated else ()
     return Posture(
         reachable=settings.reachable,
-        published_on_loopback=settings.published_on_loopback,
         authenticated=settings.authenticated,
         sdk_origins=settings.sdk_origins or by_key,
     )

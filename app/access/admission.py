@@ -6,12 +6,13 @@ tokens are set                             whoever gave one: a session cookie fo
 none is set                                whoever sits at this machine (`app.access.this_machine`)
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
 from starlette.requests import Request
+from starlette.types import Scope
 
 from app.access.audit import Audit
 from app.access.login_limits import LoginLimiter
@@ -111,15 +112,22 @@ class Access:
         rules = self._rules
         peer = request.client.host if request.client else None
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        is_near = is_of_this_machine(request.scope, published_on_loopback=rules.published_on_loopback)
         return Visitor(
             client=client_ip(peer, request.headers.get("x-forwarded-for"), rules.trusted),
-            # An authenticating proxy of this machine that names nobody speaks for nobody.
-            is_near=is_near and not (rules.user_headers and is_trusted(peer, rules.trusted)),
+            is_near=self.is_near(request.scope),
             session=request.cookies.get(COOKIE, ""),
             bearer=token.strip() if scheme.lower() == "bearer" else None,
             named=named_by_proxy(request, rules.user_headers, rules.trusted) if rules.user_headers else None,
         )
+
+    def is_near(self, scope: Scope, origins: Collection[str] = ()) -> bool:
+        """Return whether somebody at this machine asks, and no foreign page; those of `origins` are not foreign.
+
+        An authenticating proxy of this machine that names nobody speaks for nobody.
+        """
+        rules, peer = self._rules, scope.get("client")
+        near = is_of_this_machine(scope, published_on_loopback=rules.published_on_loopback, origins=origins)
+        return near and not (rules.user_headers and peer and is_trusted(peer[0], rules.trusted))
 
     async def admit(self, visitor: Visitor, *, now: float, by_session: bool = True) -> Admission:
         """Return who asks, or why they are not admitted; `by_session`: cookies count. Raises OutboxUnavailable."""

@@ -34,7 +34,8 @@ class LoginLimiter:
         return len(self._wrong) <= MAX_NOTED
 
     def _forget(self, now: float) -> None:
-        while self._wrong and self._wrong[0][0] <= now - WINDOW_S:
+        """Forget what is over; and, where the clock was set back, what would be later than now."""
+        while self._wrong and not now - WINDOW_S < self._wrong[0][0] <= now:
             self._wrong.popleft()
 
 

@@ -16,7 +16,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access.admission import Access, Denial, TooManyTries, sent_from_console
 from app.access.person import Person
-from app.access.this_machine import is_of_this_machine
 from app.errors import OutboxUnavailable
 from app.source import OpenToPages, answer, answer_unavailable, refusal_json
 
@@ -49,8 +48,6 @@ class Posture:
 
     #: Other machines may reach it.
     reachable: bool
-    #: The port is declared to be published on loopback only.
-    published_on_loopback: bool
     #: Senders of events must prove who they are.
     authenticated: bool
     #: Of pages whose SDKs may send; `*` is any.
@@ -83,13 +80,9 @@ class _Doorway:
             return None
         if self._posture.reachable:
             return await self._refuse_stranger(scope) if path.startswith(_SHOWN) else None
-        of_senders = path.startswith(_OF_SENDERS)
-        near = is_of_this_machine(
-            scope,
-            published_on_loopback=self._posture.published_on_loopback,
-            origins=self._posture.sdk_origins if of_senders else (),
-        )
-        if near or (not of_senders and await self._refuse_stranger(scope) is None):
+        if path.startswith(_OF_SENDERS):
+            return None if self._access.is_near(scope, self._posture.sdk_origins) else answer(_FOREIGN, 403)
+        if self._access.is_near(scope) or await self._refuse_stranger(scope) is None:
             return None
         return answer(_FOREIGN, 403)
 
@@ -108,7 +101,7 @@ class _Doorway:
             return denied(person)
         if scope["method"] in _READS:
             return None
-        is_own = visitor.bearer is not None or sent_from_console(request.headers)
+        is_own = visitor.bearer is not None or visitor.is_near or sent_from_console(request.headers)
         return None if is_own and person.may_operate else answer(_FOREIGN if not is_own else _VIEWER, 403)
 
 

@@ -31,6 +31,10 @@ def test_five_wrong_ones_a_minute_make_one_client_wait_and_no_other(
     assert after(wrong, ONE).wait_s(asks, now=NOW + later_s) == waits_s
 
 
+def test_a_clock_that_is_set_back_makes_nobody_wait_for_longer() -> None:
+    assert after(MAX_WRONG, ONE).wait_s(ONE, now=NOW - 3_600) == 0
+
+
 @pytest.mark.parametrize(
     ("tried", "asks", "waits"),
     [

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from app.commands.auditing import caller
 from app.outbox import open_outbox
 from tests.outbox.build import audited
 from tests.outbox.build import rules as outbox_rules
@@ -59,3 +60,8 @@ def test_no_text_is_taken_for_markup_or_moves_the_cursor(run: Run, tmp_path: Pat
     assert "\u202e" not in shown + as_json
     assert ascii(text)[1:-1] in shown
     assert json.loads(as_json)["target"] == text
+
+
+def test_a_user_without_a_name_is_called_by_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)
+    assert caller().name == "uid 4000000000 (command line)"

@@ -9,8 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from app.config import load_settings
 from app.main import create_app
-from tests.assembled import settings
+from tests.assembled import SHIPPED, settings
+from tests.waiting import until_async
 
 KEY = "0123456789abcdef-key"
 PASSWORD = "0123456789abcdef-console"
@@ -176,3 +178,73 @@ async def test_a_prefix_before_all_paths_opens_nothing(tmp_path: Path) -> None:
     transport = httpx.ASGITransport(app, root_path="/pins", client=("203.0.113.9", 40_000))
     async with httpx.AsyncClient(transport=transport, base_url="http://events.example") as client:
         assert (await client.get("/pins/metrics")).status_code == 403
+
+
+async def test_where_the_store_is_away_a_session_cannot_be_judged_and_a_token_can(tmp_path: Path) -> None:
+    given = {"host": "0.0.0.0", "write_keys": f"shop:{KEY}", "console_users": f"bob:{PASSWORD}"}
+    app = create_app(settings(outbox_url=f"sqlite:///{tmp_path}/o.db", **given))
+    async with app.router.lifespan_context(app):
+        pass  # at its end the store is closed
+    transport = httpx.ASGITransport(app, client=("203.0.113.9", 40_000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://events.example") as client:
+        right, wrong = ({"authorization": f"Bearer {token}"} for token in (PASSWORD, "wrong"))
+        told = [
+            (await client.get(path, headers=headers)).status_code
+            for path, headers in (
+                ("/openapi.json", right),
+                ("/openapi.json", wrong),
+                ("/openapi.json", {"cookie": "pinrelay_console=x"}),
+                ("/api/messages/m", right),
+                ("/api/messages/m", wrong),
+            )
+        ]
+    assert told == [200, 503, 503, 503, 503]
+
+
+async def test_a_viewer_is_shown_the_sandbox_and_does_not_set_it(tmp_path: Path) -> None:
+    async with public(tmp_path, console_users=f"bob:{PASSWORD}") as client:
+        headers = {"authorization": f"Bearer {PASSWORD}"}
+        assert (await client.get("/sandbox/events", headers=headers)).status_code == 200
+        answer = await client.put("/sandbox/script", json={"steps": []}, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "viewer")
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/webhook", "/v1/page", "/readyz"])
+async def test_an_authenticating_proxy_of_this_machine_that_names_nobody_reaches_nothing(
+    path: str, tmp_path: Path
+) -> None:
+    method = "GET" if path in {"/metrics", "/readyz"} else "POST"
+    async with asking(tmp_path, console_user_header="X-Webauth-User", trusted_proxies="127.0.0.1") as client:
+        assert (await client.request(method, path)).status_code == 403
+        named = await client.request(method, path, headers={"X-Webauth-User": "ada"})
+    assert named.status_code == (200 if method == "GET" else 403)
+
+
+async def test_secrets_in_files_are_taken_up_without_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {name: tmp_path / name for name in ("WRITE_KEYS", "WEBHOOK_HEADER", "CONSOLE_USERS")}
+    texts = {"WRITE_KEYS": "shop:one", "WEBHOOK_HEADER": "X-Key: one", "CONSOLE_USERS": "ada:operator:one"}
+    for name, path in files.items():
+        path.write_text(texts[name], encoding="utf-8")
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(f"{name}_FILE", str(path))
+    app = create_app(load_settings(outbox_url=f"sqlite:///{tmp_path}/o.db", **SHIPPED))
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
+
+    async def told(word: str) -> list[int]:
+        return [
+            (await client.post("/v1/page", json=EVENT, auth=(word, ""))).status_code,
+            (await client.post("/webhook", json=EVENT, headers={"X-Key": word})).status_code,
+            (await client.get("/api/status", headers={"authorization": f"Bearer {word}"})).status_code,
+        ]
+
+    async with app.router.lifespan_context(app), client:
+        assert await told("one") == [200, 200, 200]
+        for name, path in files.items():
+            path.write_text(texts[name].replace("one", "second"), encoding="utf-8")
+
+        async def is_taken_up() -> bool:
+            return await told("second") == [200, 200, 200]
+
+        await until_async(is_taken_up, what="the files are taken up")
+        *events, operator = await told("one")
+        assert (events, operator in {401, 429}) == ([401, 401], True), "429: asked for the new one too often, too early"

@@ -64,5 +64,42 @@ async def test_a_change_that_is_not_clear_is_refused(
     assert (await unlocked.post(path, json=body)).status_code == status
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def peopled(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncClient]:
+    """A client of an application with an operator, a viewer and an authenticating proxy, which the client is not."""
+    people = {"console_users": "ada:operator:token-of-ada,bob:token-of-bob", "console_user_header": "X-Webauth-User"}
+    async with client_of(tmp_path_factory.mktemp("peopled"), **people, trusted_proxies="10.0.0.1") as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("token", "looks", "changes"), [("token-of-ada", 200, 200), ("token-of-bob", 200, 403), ("token-of-eve", 401, 401)]
+)
+async def test_a_viewer_looks_and_an_operator_changes(
+    peopled: AsyncClient, token: str, looks: int, changes: int
+) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+    assert (await peopled.get("/api/status", headers=headers)).status_code == looks
+    for path, body in (("/api/switch", {"on": True}), ("/api/redrive", {"all": True}), ("/api/reload", {})):
+        assert (await peopled.post(path, json=body, headers=headers)).status_code == changes
+
+
+async def test_what_is_changed_is_written_down_with_who_did_it(peopled: AsyncClient) -> None:
+    headers = {"Authorization": "Bearer token-of-ada"}
+    await peopled.post("/api/switch", json={"on": False, "preset": "Lead"}, headers=headers)
+    shown = (await peopled.get("/console/activity", headers=headers)).text
+    newest = shown.partition("<tbody>")[2].partition("</tr>")[0]
+    for text in ("ada", "127.0.0.1", "switched", "preset Lead", "<td>on</td><td>off</td>"):
+        assert text in newest
+
+
+@pytest.mark.parametrize("path", ["/api/status", "/console", "/metrics"])
+async def test_a_user_named_by_no_trusted_proxy_is_refused_whatever_else_is_right(
+    peopled: AsyncClient, path: str
+) -> None:
+    headers = {"Authorization": "Bearer token-of-ada", "X-Webauth-User": "ada", "Host": "pins.example"}
+    assert (await peopled.get(path, headers=headers)).status_code == 403
+
+
 async def test_a_form_of_a_foreign_page_changes_nothing(unlocked: AsyncClient) -> None:
     assert (await unlocked.post("/api/redrive", data={"all": "true"})).status_code == 415
