@@ -8,13 +8,16 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Playwright
 
 from tests.outbox.postgres_server import OLDEST_POSTGRES
 from tests.outbox.postgres_server import program as postgres_program
 from tests.process import PATH
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Playwright  # half a second of each process, for the few that open a browser
 
 #: Knows `configs` with their content in the file.
 OLDEST_COMPOSE = (2, 24)
@@ -53,7 +56,7 @@ def docker_compose() -> str:
     pytest.skip("there is no Docker Compose 2.24 or newer: .ci/install-test-tools says how to get one")
 
 
-def chromium(playwright: Playwright) -> str:
+def chromium(playwright: "Playwright") -> str:
     """Give the distribution's Chromium, or Playwright's own; a test that needs it is skipped where there is none."""
     own = playwright.chromium.executable_path
     found = shutil.which("chromium") or (own if Path(own).exists() else None)

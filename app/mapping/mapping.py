@@ -9,7 +9,7 @@ from app.mapping.compiler import Compiler, Pieces, json_kind
 from app.mapping.directives import DIRECTIVES
 from app.mapping.generate import generate
 from app.mapping.lists import joined_members
-from app.mapping.nodes import MISSING, Call, Constant, List, Node, Object
+from app.mapping.nodes import MISSING, Call, Constant, List, Node, Object, Resolver
 from app.mapping.readings import NONE_TAKEN, Explanation, Taken, candidates, explain
 from app.mapping.wanted import NO_READERS, Readers
 from app.values.candidates import Fields, PassedOver
@@ -69,7 +69,8 @@ class Mapping:
         self.parts = parts
         self._node = node
         self._at = at
-        self._resolve = generate(node)
+        #: Made for the first event: presets that are switched off, and most commands, never need it.
+        self._resolve: Resolver | None = None
         self._find = partial(candidates, node)
 
     def resolve(self, event: dict[str, Any]) -> Any:
@@ -81,15 +82,20 @@ class Mapping:
         """
         if not isinstance(event, dict):
             raise MappingError([Fault(self._at, f"is for events, which are objects, but this is {json_kind(event)}")])
+        resolve = self._resolve or self._generated()
         told: list[PassedOver] = []
         try:
-            value = self._resolve(event, told)
+            value = resolve(event, told)
         except RecursionError:
             raise self._too_deep() from None
         if type(value) is dict:
             value = Fields(value)
             value.event, value.passed_over, value.find = event, told, self._find
         return None if value is MISSING else value
+
+    def _generated(self) -> Resolver:
+        self._resolve = generate(self._node)
+        return self._resolve
 
     def explain(self, event: dict[str, Any], taken: Taken = NONE_TAKEN) -> Sequence[Explanation]:
         """Return for each leaf of the output which paths of the event it was made from. Slow: for people.

@@ -5,12 +5,13 @@ import pytest
 from app.shared_values import TROUBLE
 from app.types import State
 from tests.delivery.stage import Stage, ids
+from tests.rounds import LEVEL
 from tests.sending.passing_time import REFUSING, SLOW, Time, is_quiet, knows, well_again
 from tests.waiting import until_async
 
 
 @pytest.mark.no_cover  # the tests below take each of its ways
-@pytest.mark.parametrize("lasts", [1, 2, 11, 20, 30])
+@pytest.mark.parametrize("lasts", [1, 2, 11, 20, 30] if LEVEL != "quick" else [1, 30])
 @pytest.mark.parametrize(("count", "batch"), [(1, 1_000), (7, 1_000), (100, 10), (1_000, 1_000)])
 async def test_nothing_dies_of_refusals_however_many_there_are(
     stage: Stage, lasts: int, count: int, batch: int
