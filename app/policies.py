@@ -6,6 +6,7 @@ from app.access.users import Users
 from app.config import Settings
 from app.delivery import DeliveryPolicy
 from app.destination import ConversionRules
+from app.errors import SettingsError
 from app.outbox import OutboxRules
 from app.server.doorway import Posture
 from app.server.proofs import Proofs
@@ -163,6 +164,12 @@ def users(settings: Settings) -> Users:
 def access_rules(settings: Settings) -> AccessRules:
     """Collect who may use the console beside whoever has a token. Raises SettingsError."""
     name = settings.console_user_header
+    if name and not settings.trusted_proxies:
+        raise SettingsError(
+            "CONSOLE_USER_HEADER: name its proxy in TRUSTED_PROXIES, or nobody is believed"
+        )
+    if settings.console_role_header and not name:
+        raise SettingsError("CONSOLE_ROLE_HEADER: it says the role of whom CONSOLE_USER_HEADER names; set that as well")
     return AccessRules(
         published_on_loopback=settings.published_on_loopback,
         trusted=read_networks(settings.trusted_proxies),
