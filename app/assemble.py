@@ -16,13 +16,16 @@ from starlette.types import ASGIApp
 from app.catalog import Catalog
 from app.catalog.running import RunningCatalog
 from app.config import Settings
-from app.destination import ReportConversionEvent
+from app.destination import Complete, PersonReader, ReportConversionEvent
 from app.destination.client import PinterestClient
-from app.policies import consent_rules, conversion_rules, genuine_rules
+from app.identity import IdKeys
+from app.policies import consent_rules, conversion_rules, genuine_rules, identity_rules
+from app.receiving.encounters import EncounterReader
 from app.receiving.explain import Explainer, Sees
 from app.receiving.pipeline import Enqueues, Pipeline
+from app.receiving.remembering import Remembering
 from app.receiving.walk import Action, Walk, WhyOff
-from app.source import not_genuine, withheld
+from app.source import consent_answer, not_genuine, withheld
 from app.types import Tally
 
 #: Stands for the ad account where there are no credentials.
@@ -60,7 +63,7 @@ def pipeline(
     """
     return Pipeline(
         catalog or running_catalog(settings).catalog,
-        _walk(settings, why_off, action_source),
+        walk(settings, why_off, action_source),
         outbox=outbox,
         on_count=on_count,
     )
@@ -78,7 +81,7 @@ def explainer(
     Without an outbox every event is taken as new.
     """
     return Explainer(
-        _walk(settings, why_off, action_source),
+        walk(settings, why_off, action_source),
         conversion_rules(settings),
         outbox=outbox,
         why_kept=why_off if settings.switched_off == "hold" else None,
@@ -96,7 +99,8 @@ def pinterest_client(settings: Settings, sandbox: ASGIApp | None = None) -> Pint
     )
 
 
-def _walk(settings: Settings, why_off: WhyOff | None, action_source: str | None) -> Walk:
+def walk(settings: Settings, why_off: WhyOff | None = None, action_source: str | None = None) -> Walk:
+    """Return the way of events by the settings; the arguments are those of `pipeline`."""
     return Walk(
         action=_action(settings, action_source),
         withheld=partial(withheld, rules=consent_rules(settings)),
@@ -104,6 +108,23 @@ def _walk(settings: Settings, why_off: WhyOff | None, action_source: str | None)
         not_genuine=partial(not_genuine, rules=genuine_rules(settings)),
         action_source_by_context=settings.action_source_by_context,
         ad_account_id=ad_account_id(settings),
+        remembering=remembering(settings) if settings.remember_days else None,
+    )
+
+
+def remembering(settings: Settings) -> Remembering:
+    """Return what identity memory does by the settings."""
+    genuine = partial(not_genuine, rules=genuine_rules(settings))
+    return Remembering(encounter_reader(settings), identity_rules(settings), genuine)
+
+
+def encounter_reader(settings: Settings) -> EncounterReader:
+    """Return who tells memory of events."""
+    secret = settings.remember_secret.get_secret_value() if settings.remember_secret else ""
+    return EncounterReader(
+        IdKeys(secret.encode()),
+        PersonReader(conversion_rules(settings)),
+        partial(consent_answer, rules=consent_rules(settings)),
     )
 
 
@@ -112,8 +133,10 @@ def _action(settings: Settings, action_source: str | None) -> Action:
     if action_source is None:
         return build
 
-    def from_there(fields: dict[str, Any], *, now: float | None) -> tuple[dict[str, Any], list[str]]:
+    def from_there(
+        fields: dict[str, Any], *, now: float | None, complete: Complete | None = None
+    ) -> tuple[dict[str, Any], list[str]]:
         fields["action_source"] = action_source  # in place: a mapping's result knows more than its members
-        return build(fields, now=now)
+        return build(fields, now=now, complete=complete)
 
     return from_there

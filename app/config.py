@@ -26,6 +26,7 @@ from app.environment import (
     faults_of,
 )
 from app.errors import SettingsError
+from app.memory_settings import MemorySettings
 
 #: Whose files are taken up when they change, beside that of Pinterest's token.
 FOLLOWED: Final = ("webhook_shared_secrets", "webhook_header", "write_keys", "console_password", "console_users")
@@ -34,7 +35,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MIN_SECRET_CHARACTERS: Final = 16
 
 
-class Settings(BaseSettings):
+class Settings(MemorySettings):
     """Everything that can be set. `description` is what the README says of it."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)

@@ -7,6 +7,7 @@ from app.config import Settings
 from app.delivery import DeliveryPolicy
 from app.destination import ConversionRules
 from app.errors import SettingsError
+from app.identity import IdentityRules
 from app.outbox import OutboxRules
 from app.server.doorway import Posture
 from app.server.proofs import Proofs
@@ -64,6 +65,16 @@ def _dedup_window_s(settings: Settings) -> float:
     if settings.dedup_window_hours is None:
         return settings.max_event_age_days * _DAY_S
     return settings.dedup_window_hours * _HOUR_S
+
+
+def identity_rules(settings: Settings) -> IdentityRules:
+    """Collect how long identity memory remembers, and whom it believes."""
+    return IdentityRules(
+        remember_s=settings.remember_days * _DAY_S,
+        click_s=settings.remember_click_days * _DAY_S,
+        session_s=settings.remember_session_days * _DAY_S,
+        believes_public_keys=settings.remember_users_from == "everyone",
+    )
 
 
 def delivery_policy(settings: Settings) -> DeliveryPolicy:

@@ -400,6 +400,15 @@ class Session:
 # What the sender of events is told.
 
 
+class Recalled(Struct, frozen=True, kw_only=True):
+    """That a group of `user_data` came from memory."""
+
+    #: How long before the event it was observed last, in seconds.
+    age_s: float
+    #: The type of the event that it was observed by, such as `identify`.
+    by: str
+
+
 class Line(Struct, frozen=True, kw_only=True):
     """What became of one event for one preset."""
 
@@ -411,6 +420,8 @@ class Line(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     #: The finished Pinterest event, shown by previews only.
     event: Event | None = None
+    #: What came from memory, by group; None where nothing did.
+    memory: dict[str, Recalled] | None = None
 
 
 class EventReceipt(Struct, frozen=True, kw_only=True):

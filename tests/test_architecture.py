@@ -17,8 +17,18 @@ FLOORS = {
     "wiring": {"main", "parts", "cli", "commands", "assemble", "policies"},
     "shells": {"server", "console", "tracing", "alerts"},
     "flows": {"catalog", "receiving", "sending", "coordination"},
-    "stages": {"source", "trigger", "mapping", "destination", "outbox", "delivery", "sandbox", "access"},
-    "base": {"shared_values", "types", "errors", "environment", "config", "log", "metrics", "values"},
+    "stages": {"source", "trigger", "mapping", "destination", "identity", "outbox", "delivery", "sandbox", "access"},
+    "base": {
+        "shared_values",
+        "types",
+        "errors",
+        "environment",
+        "memory_settings",
+        "config",
+        "log",
+        "metrics",
+        "values",
+    },
 }
 #: Modules that may read the clock and draw random numbers. Everywhere else both are arguments.
 CLOCK_READERS = {"main", "cli", "commands", "assemble", "sending/worker"}

@@ -10,14 +10,24 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
 from app.catalog.files import ActionFile, PresetFile
 from app.catalog.folders import Folders, read_texts
-from app.catalog.one_file import ACTION, CompiledAction, Preset, compile_preset, read_action, read_preset_file
+from app.catalog.one_file import (
+    ACTION,
+    CompiledAction,
+    Preset,
+    compile_person,
+    compile_preset,
+    read_action,
+    read_preset_file,
+)
 from app.destination import EVENT_NAMES
 from app.errors import CatalogError, Fault
+from app.mapping import Mapping as CompiledMapping
 from app.types import Event
 
 #: As many as Segment allows for one destination (Segment's documentation of Actions, mappings).
@@ -27,7 +37,7 @@ MAX_ENABLED_PRESETS = 50
 FileTexts: TypeAlias = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Catalog:
     """All presets and the action they share, checked and compiled."""
 
@@ -40,6 +50,11 @@ class Catalog:
     generation: str
     #: The enabled presets that an event of this `type` and `event` can meet at all; None stands for every other text.
     _index: Mapping[tuple[str | None, str | None], tuple[Preset, ...]] = field(repr=False)
+
+    @cached_property
+    def person(self) -> CompiledMapping:
+        """What the action's defaults find of the person of any event, and of what the person permits."""
+        return compile_person(self.action)
 
     def matching(self, event: Event) -> list[Preset]:
         """Return the enabled presets whose trigger holds for the event, in the catalog's order."""

@@ -20,6 +20,7 @@ class PresetFile(BaseModel):
         default_factory=dict, description="Fields of the action that differ from its defaults, as values or directives."
     )
     enabled: bool = Field(default=True, description="false switches the preset off.")
+    remember: bool = Field(default=True, description="false sends events as they are: memory completes none of them.")
     example: dict[str, Any] | None = Field(None, description="A Segment event that this preset takes.")
 
 

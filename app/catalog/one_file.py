@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.catalog.fields import check_fields, default_fields, fill_from_blocks, lay_over, place_of_default
 from app.catalog.files import ActionFile, PresetFile
+from app.catalog.persons import left_to_memory, person_fields
 from app.catalog.strict_yaml import parse_yaml
 from app.destination import PRIVACY_FLAGS, usable_parts
 from app.errors import Fault, MappingError, TriggerError
@@ -50,6 +51,8 @@ class Preset:
     fields: dict[str, Any]
     #: A Segment event that this preset takes; None where the file gives none.
     example: Event | None
+    #: The groups of `app.identity.GROUPS` that memory may complete: those that the preset does not map itself.
+    remembered: frozenset[str]
 
 
 class CompiledAction(NamedTuple):
@@ -119,8 +122,14 @@ def compile_preset(
         mapping=mapping,
         fields=fields,
         example=spec.example,
+        remembered=left_to_memory(spec),
     )
     return preset, ()
+
+
+def compile_person(action: ActionFile) -> CompiledMapping:
+    """Return what finds the person of any event, and what that person permits, by the action's defaults."""
+    return compile_mapping(person_fields(action), joined=_OF_SEVERAL_PEOPLE, readers=_READERS)
 
 
 def _parse(kind: type[_File], text: str) -> tuple[_File | None, Faults]:
@@ -147,5 +156,6 @@ def _salvaged(text: str) -> PresetFile:
         action=ACTION,
         mapping=mapping if isinstance(mapping, dict) and given else {"event_name": "custom"},
         enabled=False,
+        remember=True,
         example=None,
     )

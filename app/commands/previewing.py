@@ -16,6 +16,7 @@ from rich.table import Table
 
 from app import assemble
 from app.catalog import MAX_ENABLED_PRESETS, Preset
+from app.commands.journeys import DEFAULT_DAYS, show_journey
 from app.commands.options import FORMS, AsJson
 from app.commands.terminal import add_row, as_is, json_line, print_json, print_table
 from app.config import Settings, load_settings
@@ -69,6 +70,8 @@ def preview(
     mappings: Mappings = None,
     *,
     explain: Annotated[bool, typer.Option("--explain", help="Print conditions, fields, paths and values.")] = False,
+    journey: Annotated[bool, typer.Option("--journey", help="With a memory that is empty at first.")] = False,
+    remember_days: Annotated[float | None, typer.Option(min=0, help="Instead of REMEMBER_DAYS, else 90.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: what --explain tells as well.")] = False,
 ) -> None:
     """Show what would become of events, as their sender would be told; sends and stores nothing.
@@ -77,17 +80,25 @@ def preview(
     Prints one JSON line an event: its message id and, for each preset that takes it, exit, reason, warnings, event.
     With --explain, for each event, the conditions of the presets and their fields: the paths they came from, values,
     and what is sent of them; as tables, or with --json as a line.
+    With --journey the events come in order, each at its own time, and complete each other as memory would do it;
+    prints what that brings by preset, or with --json a line an event. The outbox is not asked.
 
     Example: pinrelay preview order.json --explain
     """
+    if journey:
+        days = DEFAULT_DAYS if remember_days is None else remember_days
+        given = {} if remember_days is None and load_settings().remember_days else {"remember_days": days}
+        with _open(file) as stream:
+            show_journey(_settings(presets, mappings, **given), stream, as_json=as_json)
+        return
     show = (_print_json if as_json else _print_tables) if explain else _print_receipt
     asyncio.run(_preview(_settings(presets, mappings), file, show))
 
 
-def _settings(presets: list[Path] | None, mappings: list[Path] | None) -> Settings:
-    """Read the settings, with folders of the command line in place of theirs."""
+def _settings(presets: list[Path] | None, mappings: list[Path] | None, **changes: Any) -> Settings:
+    """Read the settings, with folders of the command line in place of theirs, and these changes."""
     folders = {"presets_dir": presets, "mappings_dir": mappings}
-    return load_settings(**{name: tuple(given) for name, given in folders.items() if given})
+    return load_settings(**{name: tuple(given) for name, given in folders.items() if given}, **changes)
 
 
 async def _preview(settings: Settings, file: Path, show: Callable[[EventReport], None]) -> None:

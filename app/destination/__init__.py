@@ -1,9 +1,10 @@
 """Everything that knows Pinterest: fields -> ConversionEvent, the client, answers -> outcomes."""
 
-from app.destination.conversion_event import ReportConversionEvent, report_conversion_event
+from app.destination.conversion_event import Complete, ReportConversionEvent, report_conversion_event
 from app.destination.conversion_rules import ConversionRules
 from app.destination.event_name import nearest_event_name
 from app.destination.hashed_fields import hashed_fields
+from app.destination.person_reader import PersonReader, SaidOfPerson, carries_opt_out
 from app.destination.place_names import load_place_names
 from app.destination.quality import COMPONENTS, components
 from app.destination.redaction import redact
@@ -17,8 +18,12 @@ __all__ = [
     "EVENT_NAMES",
     "FROM_BLOCKS",
     "PRIVACY_FLAGS",
+    "Complete",
     "ConversionRules",
+    "PersonReader",
     "ReportConversionEvent",
+    "SaidOfPerson",
+    "carries_opt_out",
     "components",
     "hashed_fields",
     "load_place_names",

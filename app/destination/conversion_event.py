@@ -1,8 +1,8 @@
 """Fields of the action in, one Pinterest ConversionEvent out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 from app.destination.app_and_device import read_app_info, read_device_info, read_language, take_sdk_out
 from app.destination.conversion_rules import ConversionRules
@@ -37,6 +37,8 @@ _ASKED = {
 _MAX_WARNINGS = 50
 #: What the event says of the person and is not sent as it stands.
 _READ_LATER = ("person_blocks", "gpc")
+#: Adds to a finished `user_data`, in place.
+Complete: TypeAlias = Callable[[dict[str, Any]], object]
 _AMOUNTS = ("value", "predicted_ltv", "contents")
 
 _OPTIONAL: dict[str, Reader] = {
@@ -72,10 +74,13 @@ class ReportConversionEvent:
         self._personal_data = PersonalData(rules)
         self._opt_outs = OptOuts(rules)
 
-    def __call__(self, fields: dict[str, Any], *, now: float | None) -> tuple[dict[str, Any], list[str]]:
+    def __call__(
+        self, fields: dict[str, Any], *, now: float | None, complete: Complete | None = None
+    ) -> tuple[dict[str, Any], list[str]]:
         """Return the event and its warnings; EventInvalid where a required thing is missing or cannot be read.
 
-        `now` is Unix seconds; None switches the rules about age and future off. No default is added here.
+        `now` is Unix seconds; None switches the rules about age and future off. No default is added here. `complete`
+        may add to `user_data` before it is judged whether it identifies anybody.
         """
         candidates = fields.candidates if isinstance(fields, Fields) else one_place_only
         event, faults, warnings = self._read_required(fields, candidates)
@@ -84,6 +89,9 @@ class ReportConversionEvent:
         blocks = blocks_of(fields["person_blocks"]) if "person_blocks" in fields else ()
         event["user_data"], notes = self._read_user_data(fields.get("user_data"), candidates, blocks)
         warnings += [f"user_data{note}" for note in notes]
+        if complete:
+            event["user_data"] = event["user_data"] or {}
+            complete(event["user_data"])
         if missing_identifiers(event["user_data"] or {}):
             faults += [_NEEDS_IDENTIFIER, *warnings]
         if faults:
@@ -170,6 +178,8 @@ def _app_name(event: dict[str, Any]) -> bool:
 _by_default = ReportConversionEvent(ConversionRules())
 
 
-def report_conversion_event(fields: dict[str, Any], *, now: float | None) -> tuple[dict[str, Any], list[str]]:
+def report_conversion_event(
+    fields: dict[str, Any], *, now: float | None, complete: Complete | None = None
+) -> tuple[dict[str, Any], list[str]]:
     """Build a Pinterest event from the resolved fields, under the default rules (see ReportConversionEvent)."""
-    return _by_default(fields, now=now)
+    return _by_default(fields, now=now, complete=complete)

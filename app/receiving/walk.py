@@ -4,22 +4,23 @@ There is one such way. The pipeline goes it with what is received, `explain` wit
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 import orjson
 
 from app.catalog import Catalog, Preset
-from app.destination import components, report_conversion_event
+from app.destination import Complete, components, report_conversion_event
 from app.errors import EventInvalid, EventRefused, MappingError
+from app.identity import Memory
 from app.receiving.receipts import Drafts
+from app.receiving.remembering import Remembering, WhyNotGenuine, completed
 from app.source import app_platform, checkout_id_of
 from app.types import DEFAULT_SOURCE, Event, Exit, Line, NewDelivery
 from app.values.hidden_emails import unpersonal_id
 
 #: Returns why an event must not be sent, None where it may be: the event's consent and routing.
 WhyWithheld: TypeAlias = Callable[[Event], str | None]
-#: Returns why a finished event is withheld (None: it is not) and warnings, given the event as received and as finished.
-WhyNotGenuine: TypeAlias = Callable[[Event, Event], tuple[str | None, tuple[str, ...]]]
 #: Returns why the preset of this name sends nothing now, None where it does: the switches.
 WhyOff: TypeAlias = Callable[[str], str | None]
 
@@ -27,9 +28,14 @@ WhyOff: TypeAlias = Callable[[str], str | None]
 class Action(Protocol):
     """Builds the Pinterest event from resolved fields, or raises EventInvalid."""
 
-    def __call__(self, fields: dict[str, Any], *, now: float | None) -> tuple[dict[str, Any], list[str]]:
-        """Return the event and warnings; `now` (Unix seconds) judges its age."""
+    def __call__(
+        self, fields: dict[str, Any], *, now: float | None, complete: Complete | None = None
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return the event and warnings; `now` (Unix seconds) judges its age, `complete` adds to `user_data`."""
         ...
+
+
+_OF_NO_PRESET = Line(preset=None, exit=Exit.UNMATCHED, reason="no preset's trigger holds for this event")
 
 
 def _nothing_against(_: object) -> None:
@@ -53,8 +59,12 @@ class Walk:
         not_genuine: WhyNotGenuine | None = None,
         action_source_by_context: bool = False,
         ad_account_id: str = "",
+        remembering: Remembering | None = None,
     ) -> None:
-        """Take the rules; `action_source_by_context` sends as `app_ios` or `app_android` what an app sent as `web`."""
+        """Take the rules; `action_source_by_context` sends as `app_ios` or `app_android` what an app sent as `web`.
+
+        Without `remembering` there is no memory.
+        """
         #: Builds the finished event.
         self.action = action
         self._withheld = withheld or _nothing_against
@@ -62,19 +72,31 @@ class Walk:
         self._not_genuine = not_genuine or _all_genuine
         self._by_context = action_source_by_context
         self._ad_account_id = ad_account_id
+        self._remembering = remembering
 
-    def lines(self, event: Event, catalog: Catalog, *, now: float) -> list[Line]:
+    def lines(
+        self, event: Event, catalog: Catalog, *, now: float, memory: Memory | None = None, is_proven: bool = True
+    ) -> list[Line]:
         """Return one line for each preset that takes the event, or one that says why there is none.
 
-        A line that is to be enqueued carries the finished event.
+        A line that is to be enqueued carries the finished event, completed by `memory` where there is one, which
+        remembers what the event says. `is_proven` says that the event's sender is known by a secret.
         """
         reason = self._withheld(event)
+        presets = catalog.matching(event) if reason is None else []
         if reason is not None:
-            return [Line(preset=None, exit=Exit.WITHHELD, reason=reason)]
-        lines = [self._map(preset, event, now) for preset in catalog.matching(event)]
-        return lines or [Line(preset=None, exit=Exit.UNMATCHED, reason="no preset's trigger holds for this event")]
+            lines = [Line(preset=None, exit=Exit.WITHHELD, reason=reason)]
+        else:
+            lines = [self._map(preset, event, now) for preset in presets] or [_OF_NO_PRESET]
+        if self._remembering is None or memory is None:
+            return lines
+        known = self._remembering.meet(event, presets, lines, catalog, memory, now=now, is_proven=is_proven)
+        if not known.facts or not presets:
+            return lines
+        map_again = partial(self._map, event=event, now=now)
+        return [completed(preset, line, known, map_again) for preset, line in zip(presets, lines, strict=True)]
 
-    def _map(self, preset: Preset, event: Event, now: float) -> Line:
+    def _map(self, preset: Preset, event: Event, now: float, complete: Complete | None = None) -> Line:
         reason = self._why_off(preset.name)
         if reason is not None:
             return Line(preset=preset.name, exit=Exit.WITHHELD, reason=reason)
@@ -82,7 +104,7 @@ class Walk:
             fields = preset.mapping.resolve(event) or {}
             if self._by_context and fields.get("action_source") == "web":
                 fields["action_source"] = app_platform(event) or "web"
-            built, warnings = self.action(fields, now=now)
+            built, warnings = self.action(fields, now=now, complete=complete)
         except EventInvalid as exc:
             return Line(preset=preset.name, exit=Exit.INVALID, reason=exc.reason)
         except MappingError as exc:

@@ -4,7 +4,7 @@ from app.source.accepts import Accepts
 from app.source.app_context import app_platform
 from app.source.auth import SecretHeader, WebhookSecrets, WriteKeys
 from app.source.body import Limits, read_raw_event
-from app.source.consent import ConsentRules, withheld
+from app.source.consent import ConsentRules, consent_answer, withheld
 from app.source.cors import OpenToPages
 from app.source.event import Arrival, read_event
 from app.source.event_files import read_event_file, read_event_text
@@ -38,6 +38,7 @@ __all__ = [
     "answer_unavailable",
     "app_platform",
     "checkout_id_of",
+    "consent_answer",
     "event_json",
     "not_genuine",
     "read_event",

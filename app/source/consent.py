@@ -37,6 +37,40 @@ def withheld(event: Event, rules: ConsentRules) -> str | None:
     )
 
 
+def consent_answer(event: Event, rules: ConsentRules) -> bool | None:
+    """Return whether the person granted (True) or refused (False) the required consent; None where nothing is said.
+
+    A category that is not named is not refused, though an event without it is withheld. What cannot be read is a no.
+    """
+    answers = {
+        _segment_answer(event, rules.categories) if rules.categories else None,
+        _rudder_answer(event, rules.rudder_ids) if rules.rudder_ids else None,
+    }
+    return False if False in answers else True if True in answers else None
+
+
+def _segment_answer(event: Event, categories: tuple[str, ...]) -> bool | None:
+    given = _member(_member(event.get("context"), "consent"), "categoryPreferences")
+    if given is None:
+        return None
+    preferences = _object(given)
+    if preferences is None:
+        return False
+    answers = [preferences.get(category) for category in categories]
+    if any(answer is not None and answer is not True for answer in answers):
+        return False
+    return None if None in answers else True
+
+
+def _rudder_answer(event: Event, ids: tuple[str, ...]) -> bool | None:
+    if _rudder_denies(event, ids):
+        return False
+    allowed = _member(_member(event.get("context"), "consentManagement"), "allowedConsentIds")
+    granted = [name for name in ids if name in allowed] if type(allowed) is list else []
+    is_any = _member(_member(event.get("context"), "consentManagement"), "resolutionStrategy") == "or"
+    return True if granted and (is_any or len(granted) == len(ids)) else None
+
+
 def _segment_denies(event: Event, categories: tuple[str, ...]) -> str | None:
     """Judge `context.consent.categoryPreferences`: every category must be true, one that is not named is not granted.
 

@@ -60,5 +60,14 @@ def event_json(event: EventReceipt) -> dict[str, Any]:
 
 
 def _line(line: Line) -> dict[str, Any]:
-    told = {"preset": line.preset, "exit": line.exit, "reason": line.reason, "warnings": line.warnings}
-    return told if line.event is None else told | {"event": line.event}
+    told: dict[str, Any] = {
+        "preset": line.preset,
+        "exit": line.exit,
+        "reason": line.reason,
+        "warnings": line.warnings,
+    }
+    if line.event is not None:
+        told["event"] = line.event
+    if line.memory is not None:
+        told["memory"] = {group: {"age_s": each.age_s, "by": each.by} for group, each in line.memory.items()}
+    return told

@@ -1,0 +1,78 @@
+"""What an event says of its person, whichever preset takes it: digests, and whether they may be used."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from app.destination.conversion_rules import ConversionRules
+from app.destination.opt_outs import OptOuts
+from app.destination.people import blocks_of, countries_of
+from app.destination.privacy_flags import LDP, read_opt_out, read_opt_out_type, read_permission
+from app.destination.user_data import UserDataReader
+from app.values.candidates import Fields, one_place_only
+
+
+class SaidOfPerson(Struct, frozen=True, kw_only=True):
+    """The person of one event."""
+
+    #: As it would be sent: digests, the click id, address and user agent.
+    user_data: dict[str, Any]
+    #: The event carries `opt_out` or Limited Data Processing, by whatever rule.
+    is_opted_out: bool
+
+
+class PersonReader:
+    """Reads the person out of the resolved fields of one event after the other, under one set of rules."""
+
+    def __init__(self, rules: ConversionRules) -> None:
+        self._read_user_data = UserDataReader(rules)
+        self._opt_outs = OptOuts(rules)
+        self._heeds_gpc = rules.gpc != "ignore"
+
+    def __call__(self, fields: Mapping[str, Any]) -> SaidOfPerson:
+        """Return who it is and whether opted out; of what cannot be read there is nothing."""
+        candidates = fields.candidates if isinstance(fields, Fields) else one_place_only
+        given = fields.get("user_data") or {}
+        blocks = blocks_of(fields.get("person_blocks"))
+        user_data, _ = self._read_user_data(given, candidates, blocks)
+        event = {"user_data": user_data or {}, "custom_data": {}}
+        flags, _ = read_opt_out_type((fields.get("custom_data") or {}).get("opt_out_type"))
+        if flags:
+            event["custom_data"]["opt_out_type"] = flags
+        states = self._read_user_data.states(given, blocks, event["user_data"]) if self._opt_outs.asks_states else []
+        found = dict(event["user_data"])  # without what is added for the sake of LDP
+        self._opt_outs.apply(event, fields.get("gpc"), states, countries_of(given, blocks))
+        is_ldp = LDP in event["custom_data"].get("opt_out_type", "").split(",")
+        is_opted_out = is_ldp or event.get("opt_out") is True or self.permission(fields) is False
+        return SaidOfPerson(user_data=found, is_opted_out=is_opted_out)
+
+    def permission(self, fields: Mapping[str, Any]) -> bool | None:
+        """Return whether the person said yes (True) or no (False) to being tracked; None where nothing is said.
+
+        Said in the flags of the event, by the permission of a device, or by Global Privacy Control where it is heeded.
+        A no in any of them wins; what cannot be read is a no.
+        """
+        answers = [
+            _opposite(read_opt_out(fields.get("opt_out"))[0]),
+            read_permission(fields.get("advertiser_tracking_enabled"))[0],
+        ]
+        if self._heeds_gpc and read_opt_out(fields.get("gpc"))[0] is True:
+            answers.append(False)
+        if False in answers:
+            return False
+        return True if True in answers else None
+
+    def permits_device(self, fields: Mapping[str, Any]) -> bool:
+        """Return whether the device says the permission that sending its advertising id needs."""
+        return read_permission(fields.get("advertiser_tracking_enabled"))[0] is True
+
+
+def _opposite(flag: bool | None) -> bool | None:  # noqa: FBT001 - the value itself
+    return None if flag is None else not flag
+
+
+def carries_opt_out(event: Mapping[str, Any]) -> bool:
+    """Return whether a finished event carries `opt_out` or Limited Data Processing."""
+    flags = event.get("custom_data", {}).get("opt_out_type", "")
+    return event.get("opt_out") is True or LDP in flags.split(",")

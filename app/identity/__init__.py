@@ -1,0 +1,30 @@
+"""What one event knew of a person and a later one lacks: which facts are remembered, whose they are, what they fill.
+
+Pure rules over a small store (`Memory`): the flows read events into an `Encounter` and keep what changed.
+"""
+
+from app.identity.encounter import Encounter
+from app.identity.erasing import erase
+from app.identity.facts import GROUPS, Fact, Link, Remembered
+from app.identity.filling import NOTHING_KNOWN, Recollection, groups_named
+from app.identity.id_keys import IdKeys
+from app.identity.identity_rules import IdentityRules
+from app.identity.meeting import meet
+from app.identity.memory import HeldMemory, Memory
+
+__all__ = [
+    "GROUPS",
+    "NOTHING_KNOWN",
+    "Encounter",
+    "Fact",
+    "HeldMemory",
+    "IdKeys",
+    "IdentityRules",
+    "Link",
+    "Memory",
+    "Recollection",
+    "Remembered",
+    "erase",
+    "groups_named",
+    "meet",
+]

@@ -1,0 +1,48 @@
+"""Who said no: the ids of that person are erased and marked, until the same id says yes in so many words."""
+
+from msgspec.structs import replace
+
+from app.identity.chains import chain, ids_of
+from app.identity.encounter import Encounter
+from app.identity.facts import NOBODY
+from app.identity.identity_rules import IdentityRules
+from app.identity.linking import sources_of
+from app.identity.memory import Memory
+
+
+def ids_in(encounter: Encounter, memory: Memory, rules: IdentityRules) -> list[str]:
+    """Return the keys of an event's own ids."""
+    own = list(sources_of(encounter, memory, rules))
+    return [encounter.user, *own] if encounter.user else own
+
+
+def close(encounter: Encounter, memory: Memory, rules: IdentityRules) -> None:
+    """Erase and mark the ids of an event, its user or the one they are linked to, and every id linked to that user.
+
+    Links stay, so that an event with a linked id is known to be of a person who said no.
+    """
+    at = encounter.at
+    keys = dict.fromkeys(ids_in(encounter, memory, rules))
+    for key in [encounter.user] if encounter.user else list(keys):
+        for user in chain(memory, key, at, rules):
+            keys |= dict.fromkeys(ids_of(memory, user, at, rules))
+    for key in keys:
+        memory.mark(key, max(at, memory.marked_at(key) or at))
+        memory.keep(key, replace(memory.person(key) or NOBODY, facts={}))
+
+
+def open_again(encounter: Encounter, memory: Memory, rules: IdentityRules) -> None:
+    """Lift the marks of an event's own ids that are older than its yes."""
+    for key in ids_in(encounter, memory, rules):
+        marked_at = memory.marked_at(key)
+        if marked_at is not None and marked_at < encounter.at:
+            memory.lift(key)
+
+
+def is_closed(encounter: Encounter, memory: Memory, rules: IdentityRules) -> bool:
+    """Return whether one of an event's ids, or a user that one is linked to, is marked."""
+    return any(
+        memory.marked_at(user) is not None
+        for key in ids_in(encounter, memory, rules)
+        for user in chain(memory, key, encounter.at, rules)
+    )

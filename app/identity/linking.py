@@ -1,0 +1,98 @@
+"""How an event links ids to users: the newest link counts, the first brings what the id held, another's nothing."""
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from app.identity.chains import chain, link_of
+from app.identity.encounter import Encounter
+from app.identity.facts import NOBODY, OF_PERSON, Fact, Link
+from app.identity.identity_rules import IdentityRules
+from app.identity.memory import Memory
+
+
+def sources_of(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Iterator[str]:
+    """Yield the ids that an event with a user says are that user's.
+
+    The previous id of an alias is the user of that name where one is known, else an `anonymousId`.
+    """
+    if encounter.anonymous:
+        yield encounter.anonymous
+    if encounter.previous:
+        user, anonymous = encounter.previous
+        is_known = memory.marked_at(user) is not None or _is_known(memory, user, encounter.at, rules)
+        yield user if is_known else anonymous
+
+
+def _is_known(memory: Memory, user: str, at: float, rules: IdentityRules) -> bool:
+    """Return whether anything is remembered of a user that is not too old."""
+    person = memory.person(user) or NOBODY
+    is_fresh = (at - fact.at <= rules.lasts_s(group) for group, fact in person.facts.items())
+    return any(is_fresh) or link_of(memory, user, at, rules) is not None
+
+
+def link_ids(encounter: Encounter, memory: Memory, rules: IdentityRules) -> None:
+    """Link the ids of an event to its user; an event without a user links nothing."""
+    if encounter.user:
+        for source in sources_of(encounter, memory, rules):
+            if source != encounter.user:
+                _link(source, encounter.user, encounter.at, memory, rules)
+
+
+def _link(source: str, user: str, at: float, memory: Memory, rules: IdentityRules) -> None:
+    before = link_of(memory, source, at, rules)
+    if before and before.at > at:
+        return
+    users = chain(memory, user, at, rules)
+    if source in users:  # the circle is cut where it would close: the new link counts, the one to `source` goes
+        _keep_link(users[users.index(source) - 1], None, memory)
+        users = users[: users.index(source)]
+    if before is None:
+        _move(source, users[-1], at, memory, rules)
+    elif chain(memory, before.to, at, rules)[-1] != users[-1]:
+        _drop(source, memory)
+    _keep_link(source, Link(to=user, at=at), memory)
+
+
+def _keep_link(source: str, link: Link | None, memory: Memory) -> None:
+    memory.keep(source, replace(memory.person(source) or NOBODY, link=link))
+
+
+def _move(source: str, user: str, at: float, memory: Memory, rules: IdentityRules) -> None:
+    """Hand what an id holds of a person to the user, where it is newer than what the user has."""
+    given = memory.person(source)
+    if given is None:
+        return
+    known = memory.person(user) or NOBODY
+    facts = dict(known.facts)
+    for group in OF_PERSON:
+        fact = given.facts.get(group)
+        if fact and at - fact.at <= rules.remember_s and _is_newer(fact, facts.get(group)):
+            facts[group] = fact
+    memory.keep(user, replace(known, facts=facts))
+    left = {group: fact for group, fact in given.facts.items() if group not in OF_PERSON}
+    memory.keep(source, replace(given, facts=left))
+
+
+def _is_newer(fact: Fact, known: Fact | None) -> bool:
+    return known is None or fact.at > known.at
+
+
+def _drop(source: str, memory: Memory) -> None:
+    """Forget what an id held of another user's person and clicks; the device stays."""
+    if person := memory.person(source):
+        gone = (*OF_PERSON, "click")
+        facts = {group: fact for group, fact in person.facts.items() if group not in gone}
+        memory.keep(source, replace(person, facts=facts))
+
+
+def unlink_ids(encounter: Encounter, memory: Memory, rules: IdentityRules) -> None:
+    """Remove the links that name another user than an event of which nothing is kept; a newer link stays."""
+    if encounter.user is None:
+        return
+    at = encounter.at
+    user = chain(memory, encounter.user, at, rules)[-1]
+    for source in sources_of(encounter, memory, rules):
+        link = link_of(memory, source, at, rules)
+        if link and link.is_followed and link.at <= at and chain(memory, link.to, at, rules)[-1] != user:
+            _keep_link(source, replace(link, at=at, is_followed=False), memory)

@@ -1,0 +1,72 @@
+"""What becomes of memory by one event, and what memory has for it: all rules of identity, in their order."""
+
+from msgspec.structs import replace
+
+from app.identity.chains import chain
+from app.identity.closing import close, is_closed, open_again
+from app.identity.encounter import LINKING, TELLING, Encounter
+from app.identity.facts import NOBODY, OF_BROWSER, OF_PERSON, Fact, groups_of
+from app.identity.filling import NOTHING_KNOWN, Recollection, are_several, differs
+from app.identity.identity_rules import IdentityRules
+from app.identity.linking import link_ids, unlink_ids
+from app.identity.memory import Memory
+from app.identity.recalling import recall
+
+
+def meet(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollection:
+    """Remember what an event says, in `memory`, and return what memory has for its deliveries.
+
+    Events of one request come in their order.
+    """
+    if encounter.is_no or encounter.is_withheld:
+        unlink_ids(encounter, memory, rules)
+        if encounter.is_no:
+            close(encounter, memory, rules)
+        return NOTHING_KNOWN
+    believed = encounter
+    if not (encounter.is_proven or rules.believes_public_keys):
+        believed = replace(encounter, user=None, previous=None, claimed=encounter.user)
+    if encounter.is_yes:
+        open_again(believed, memory, rules)
+    if is_closed(encounter, memory, rules):
+        return NOTHING_KNOWN
+    return _meet(believed, memory, rules)
+
+
+def _meet(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollection:
+    """Do `meet` for a person who said no no."""
+    if encounter.kind in LINKING:
+        link_ids(encounter, memory, rules)
+    if are_several(encounter.found):
+        return NOTHING_KNOWN
+    known = recall(encounter, memory, rules)
+    is_other = not known.introduces and differs(encounter.found, known.newest)
+    if encounter.kind in TELLING:
+        _observe(encounter, memory, rules, without_person=is_other)
+    if is_other:
+        return replace(known, facts={group: fact for group, fact in known.facts.items() if group not in OF_PERSON})
+    return known
+
+
+def _observe(encounter: Encounter, memory: Memory, rules: IdentityRules, *, without_person: bool) -> None:
+    """Remember what an event says of its person and its browser; `without_person` leaves the person's groups out."""
+    user, anonymous, at = encounter.user, encounter.anonymous, encounter.at
+    person = chain(memory, user, at, rules)[-1] if user else anonymous
+    homes = dict.fromkeys(() if without_person else OF_PERSON, person)
+    homes |= dict.fromkeys(OF_BROWSER, anonymous or user) | {"external_id": user}
+    for group, members in groups_of(encounter.found):
+        if key := homes.get(group):
+            known = memory.person(key) or NOBODY
+            before = known.facts.get(group)
+            fact = _newer(Fact(members=members, at=at, by=encounter.kind), before, rules.lasts_s(group))
+            if fact is not before:
+                memory.keep(key, replace(known, facts={**known.facts, group: fact}))
+
+
+def _newer(said: Fact, before: Fact | None, lasts_s: float) -> Fact:
+    """Return what is remembered of a group after it was said: the newer one, and of two that agree the fuller one."""
+    if before is None or said.at - before.at > lasts_s:
+        return said
+    if said.at < before.at:
+        return before
+    return replace(before, at=said.at, by=said.by) if before.holds(said.members) else said

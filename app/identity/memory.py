@@ -1,0 +1,73 @@
+"""The store under the rules: what they ask of it, and one that lives as long as its process."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from app.identity.facts import NOBODY, Remembered
+
+
+class Memory(Protocol):
+    """What is remembered, by the keys of ids. Whoever makes one decides how it is kept."""
+
+    def person(self, key: str) -> Remembered | None:
+        """Return what is remembered under an id; None where nothing is."""
+        ...
+
+    def keep(self, key: str, person: Remembered) -> None:
+        """Remember this under an id, in place of what was; a person without facts and link is forgotten."""
+        ...
+
+    def linked_to(self, key: str) -> Iterable[str]:
+        """Return ids whose link names this user, the newest links first; of very many only the newest."""
+        ...
+
+    def marked_at(self, key: str) -> float | None:
+        """Return when a no was said that still holds for an id, Unix seconds; None where none holds."""
+        ...
+
+    def mark(self, key: str, at: float) -> None:
+        """Note that a no was said at that time which holds for an id."""
+        ...
+
+    def lift(self, key: str) -> None:
+        """Let the no of an id hold no longer."""
+        ...
+
+
+class HeldMemory:
+    """A Memory that is nowhere but in this process, and has no bounds: for previews."""
+
+    def __init__(self) -> None:
+        self._people: dict[str, Remembered] = {}
+        self._linked: dict[str, dict[str, None]] = {}
+        self._marks: dict[str, float] = {}
+
+    def person(self, key: str) -> Remembered | None:
+        """Do `Memory.person`."""
+        return self._people.get(key)
+
+    def keep(self, key: str, person: Remembered) -> None:
+        """Do `Memory.keep`."""
+        before = self._people.pop(key, NOBODY)
+        if before.link:
+            self._linked[before.link.to].pop(key, None)
+        if person.link:
+            self._linked.setdefault(person.link.to, {})[key] = None
+        if person.link or person.facts:
+            self._people[key] = person
+
+    def linked_to(self, key: str) -> Iterable[str]:
+        """Do `Memory.linked_to`."""
+        return list(self._linked.get(key, ()))[::-1]
+
+    def marked_at(self, key: str) -> float | None:
+        """Do `Memory.marked_at`."""
+        return self._marks.get(key)
+
+    def mark(self, key: str, at: float) -> None:
+        """Do `Memory.mark`."""
+        self._marks[key] = at
+
+    def lift(self, key: str) -> None:
+        """Do `Memory.lift`."""
+        self._marks.pop(key, None)

@@ -1,0 +1,19 @@
+"""The settings of identity memory, apart from the others."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+
+class MemorySettings(BaseSettings):
+    """What is remembered of people, for how long, and of how many."""
+
+    remember_days: float = Field(0, ge=0, description="how long facts of a person complete later events; 0: off")
+    remember_click_days: float = Field(60, gt=0, description="the same of click ids, where it is shorter")
+    remember_session_days: float = Field(7, ge=0, description="events without `userId` are the last user's for so long")
+    remember_max_people: int = Field(1_000_000, ge=1, description="ids in memory; the longest unseen go first")
+    remember_users_from: Literal["everyone", "authenticated"] = Field(
+        "everyone", description="whose `userId` memory believes; public write keys are no secrets"
+    )
+    remember_secret: SecretStr | None = Field(None, min_length=32, description="keys the ids in memory, see memory.md")

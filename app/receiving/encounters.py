@@ -1,0 +1,101 @@
+"""What identity memory is told of an event: keys of its ids, digests of its person, and what that person permits."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+from app.catalog import Catalog
+from app.destination import PersonReader
+from app.errors import MappingError
+from app.identity import Encounter, IdKeys
+from app.types import Event
+from app.values.times import unix_seconds
+
+#: Returns whether the person granted or refused the consent that is required, None where the event says neither.
+ConsentAnswer: TypeAlias = Callable[[Event], bool | None]
+
+#: What says when an event happened, the best first; and when others received it, which it cannot follow.
+_TIMES: Final = ("timestamp", "originalTimestamp", "receivedAt", "sentAt", "arrivedAt")
+_RECEIVED: Final = "receivedAt"
+#: Of `context.device`: what says whether its person may be tracked.
+_PERMISSIONS: Final = ("attTrackingStatus", "adTrackingEnabled")
+#: Apple's word for a person who was not asked: neither a yes nor a no.
+#: https://developer.apple.com/documentation/apptrackingtransparency/attrackingmanager/authorizationstatus
+_NOT_DETERMINED: Final = (0, "0")
+
+
+class EncounterReader:
+    """Reads one event after the other."""
+
+    def __init__(self, keys: IdKeys, person: PersonReader, consent: ConsentAnswer) -> None:
+        self._keys = keys
+        self._person = person
+        self._consent = consent
+
+    def __call__(self, event: Event, catalog: Catalog, *, now: float, is_proven: bool) -> tuple[Encounter, str]:
+        """Return an event as memory sees it, and its page's address ("" where it names none).
+
+        `now` is the moment of its receipt, Unix seconds; `is_proven` says that its sender is known by a secret.
+        """
+        fields = _fields(event, catalog)
+        said = self._person(fields or {})
+        permission = self._permission(event, fields or {}, catalog)
+        encounter = Encounter(
+            kind=event["type"],
+            at=own_time(event, now),
+            user=self._keys.user(event.get("userId")),
+            anonymous=self._keys.anonymous(event.get("anonymousId")),
+            previous=self._previous(event),
+            found=said.user_data,
+            is_withheld=said.is_opted_out or fields is None,
+            is_no=permission is False,
+            is_yes=permission is True,
+            may_use_device=self._person.permits_device(fields or {}),
+            is_proven=is_proven,
+        )
+        return encounter, str((fields or {}).get("event_source_url") or "")
+
+    def _previous(self, event: Event) -> tuple[str, str] | None:
+        """Return both keys that the previous id of an alias may have; None where there is none."""
+        given = event.get("previousId") if event["type"] == "alias" else None
+        user, anonymous = self._keys.user(given), self._keys.anonymous(given)
+        return (user, anonymous) if user and anonymous else None
+
+    def _permission(self, event: Event, fields: Mapping[str, Any], catalog: Catalog) -> bool | None:
+        """Return whether the person says yes or no, by flags of the event or by consent; None: neither."""
+        said = self._person.permission(fields)
+        if said is False and _is_not_determined(event):
+            said = self._person.permission(_fields(_without_permissions(event), catalog) or {})
+        answers = (said, self._consent(event))
+        return False if False in answers else True if True in answers else None
+
+
+def own_time(event: Event, now: float) -> float:
+    """Return when an event happened, Unix seconds: its own time, but not after its receipt, by us or before."""
+    told = next((at for name in _TIMES if (at := unix_seconds(event.get(name))) is not None), now)
+    received = unix_seconds(event.get(_RECEIVED))
+    return min(told, now, now if received is None else received)
+
+
+def _fields(event: Event, catalog: Catalog) -> Mapping[str, Any] | None:
+    """Return what the action's defaults find; None where the event cannot be read, and so nothing can be permitted."""
+    try:
+        return catalog.person.resolve(event) or {}
+    except MappingError:
+        return None
+
+
+def _is_not_determined(event: Event) -> bool:
+    device = _device(event)
+    return type(device.get(_PERMISSIONS[0])) is not bool and device.get(_PERMISSIONS[0]) in _NOT_DETERMINED
+
+
+def _without_permissions(event: Event) -> Event:
+    """Return the event without what its device says, which a person who was not asked did not say."""
+    device = {name: value for name, value in _device(event).items() if name not in _PERMISSIONS}
+    return {**event, "context": {**event["context"], "device": device}}
+
+
+def _device(event: Event) -> Mapping[str, Any]:
+    context = event.get("context")
+    device = context.get("device") if type(context) is dict else None
+    return device if type(device) is dict else {}

@@ -1,0 +1,103 @@
+"""How memory takes part in the way of an event: it is told what the event says, and completes its deliveries."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeAlias
+
+from msgspec.structs import replace
+
+from app.catalog import Catalog, Preset
+from app.destination import Complete, carries_opt_out
+from app.identity import NOTHING_KNOWN, Encounter, Fact, IdentityRules, Memory, Recollection, erase, meet
+from app.receiving.encounters import EncounterReader
+from app.types import Event, Exit, Line, Recalled
+
+#: Returns why a finished event is withheld (None: it is not) and warnings, given the event as received and as finished.
+WhyNotGenuine: TypeAlias = Callable[[Event, Event], tuple[str | None, tuple[str, ...]]]
+
+#: Groups that may make an event valid which has no identifier of its own.
+_IDENTIFIERS: Final = frozenset({"em", "device"})
+#: Of an event that no preset finished.
+_UNNAMED: Final = "custom"
+
+
+class MapsAgain(Protocol):
+    """Maps an event for a preset once more."""
+
+    def __call__(self, preset: Preset, *, complete: Complete) -> Line:
+        """Return the line of the preset, with `user_data` completed before it is judged."""
+        ...
+
+
+class Remembering:
+    """What identity memory does with one event after the other, under one set of rules."""
+
+    def __init__(self, read: EncounterReader, rules: IdentityRules, not_genuine: WhyNotGenuine) -> None:
+        self._read = read
+        self._rules = rules
+        self._not_genuine = not_genuine
+
+    def meet(
+        self,
+        event: Event,
+        presets: Sequence[Preset],
+        lines: Sequence[Line],
+        catalog: Catalog,
+        memory: Memory,
+        *,
+        now: float,
+        is_proven: bool,
+    ) -> Recollection:
+        """Tell memory what an event says; return what memory has for its deliveries.
+
+        `lines` are those of the event alone: one for each of `presets`, or one that says why there is none.
+        """
+        encounter, page = self._read(event, catalog, now=now, is_proven=is_proven)
+        if encounter.kind == "delete" and is_proven:
+            erase(memory, self._rules, user=encounter.user, anonymous=encounter.anonymous, now=encounter.at)
+            return NOTHING_KNOWN
+        if not encounter.is_withheld and (
+            any(line.exit is Exit.WITHHELD or (line.event and carries_opt_out(line.event)) for line in lines)
+            or self._is_of_nobody(event, presets, lines, encounter, page)
+        ):
+            encounter = replace(encounter, is_withheld=True)
+        return meet(encounter, memory, self._rules)
+
+    def _is_of_nobody(
+        self, event: Event, presets: Sequence[Preset], lines: Sequence[Line], encounter: Encounter, page: str
+    ) -> bool:
+        """Return whether an event of which there is no finished one is a test, a crawler's, or no purchase."""
+        if any(line.event for line in lines):
+            return False
+        names = {preset.mapping.literal("event_name") for preset in presets} or {_UNNAMED}
+        sent = {"user_data": encounter.found, "event_source_url": page}
+        return any(self._not_genuine(event, {"event_name": name, **sent})[0] is not None for name in names)
+
+
+def completed(preset: Preset, line: Line, known: Recollection, map_again: MapsAgain) -> Line:
+    """Return the line of a preset with what memory has for it."""
+    groups = preset.remembered & known.facts.keys()
+    if not groups:
+        return line
+    if line.event is not None:
+        filled = known.fill(line.event["user_data"], groups)
+        return replace(line, memory=_recalled(known, filled)) if filled else line
+    if line.exit is Exit.INVALID and groups & _IDENTIFIERS:
+        return _made_valid(preset, line, known, map_again)
+    return line
+
+
+def _made_valid(preset: Preset, line: Line, known: Recollection, map_again: MapsAgain) -> Line:
+    """Return the line of an event that may be invalid for want of an identifier only, which memory may have."""
+    filled: dict[str, Fact] = {}
+
+    def complete(user_data: dict[str, Any]) -> None:
+        filled.update(known.fill(user_data, preset.remembered))
+
+    again = map_again(preset, complete=complete)
+    if again.event is None:
+        return line if again.exit is Exit.INVALID else again
+    return line if carries_opt_out(again.event) else replace(again, memory=_recalled(known, filled))
+
+
+def _recalled(known: Recollection, filled: Mapping[str, Fact]) -> dict[str, Recalled]:
+    return {group: Recalled(age_s=known.at - fact.at, by=fact.by) for group, fact in filled.items()}

@@ -1,0 +1,91 @@
+"""What else the rules of identity memory must hold: deliveries that are not what the event says, keys, erasures."""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Collection
+from typing import Any
+
+from app.identity import GROUPS
+from tests.identity.build import RULES, Erasure, Patient, Step, erase, filled, identify, known_after, says
+
+#: Name, what happens, the `user_data` of a delivery of the last event, the groups it may get, what it gets.
+DELIVERIES: list[tuple[str, list[Step], dict[str, Any], Collection[str], dict[str, Any]]] = [
+    (
+        "only groups that the preset leaves to memory are filled",
+        [identify(0, user="ann", em="e", ge="g"), says(1, user="ann")],
+        {},
+        {"ge"},
+        {"ge": "g"},
+    ),
+    (
+        "a delivery of somebody else than the event's person gets no group of that person",
+        [identify(0, user="ann", anon="x", em="e", ge="g", click_id="c"), says(1, user="ann", anon="x")],
+        {"em": ["another"]},
+        GROUPS,
+        {"click": "c"},
+    ),
+    (
+        "nor does one that leaves out what tells them apart",
+        [identify(0, user="ann", anon="x", em="e", ge="g", click_id="c"), says(1, user="ann", anon="x", em="another")],
+        {},
+        GROUPS,
+        {"click": "c"},
+    ),
+    (
+        "a delivery of several people is left as it is",
+        [identify(0, user="ann", ge="g"), says(1, user="ann")],
+        {"em": ["e", "f"]},
+        GROUPS,
+        {},
+    ),
+    (
+        "an identify's delivery may be of a new address",
+        [identify(0, user="ann", em="e", ge="g"), identify(1, user="ann")],
+        {"em": ["another"]},
+        GROUPS,
+        {"ge": "g"},
+    ),
+]
+
+
+def fills(delivery: tuple[Any, ...], room: Any) -> bool:
+    _, steps, user_data, groups, expected = delivery
+    return bool(filled(known_after(steps, room=room), user_data, groups) == expected)
+
+
+def keys_are_hmacs(room: Any) -> bool:
+    keys = room.IdKeys(b"secret")
+    expected = hmac.new(b"secret", b"userId\0ann", hashlib.sha256).hexdigest()
+    return bool({keys.user("ann"), keys.user(" ann ")} == {expected} != {keys.anonymous("ann")})
+
+
+def keys_are_of_ids(room: Any) -> bool:
+    keys = room.IdKeys(b"secret")
+    nothing = [None, "", " ", "undefined", "null", 0, True, 1.5, ["ann"], {"id": "ann"}]
+    return (
+        {keys.user(given) for given in nothing} | {keys.anonymous(given) for given in nothing} == {None}
+        and keys.user(7) == keys.user("7")
+        and len(keys.user("\ud800") or "") == 64
+    )
+
+
+def erasures_are_counted(room: Any) -> bool:
+    """How many were forgotten, and a second time none."""
+    memory = Patient(room.HeldMemory())
+    for step in (identify(0, user="ann", em="e"), says(1, user="ann", anon="x"), says(1, anon="y", click_id="c")):
+        room.meet(step, memory, RULES)
+    asked = (Erasure(2, user="ann"), Erasure(2, user="ann"), Erasure(2, anon="y"), Erasure(2, anon="y"), Erasure(2))
+    return [erase(each, memory, RULES, room) for each in asked] == [2, 0, 1, 0, 0]
+
+
+def groups_are_named_by_members(room: Any) -> bool:
+    return bool(room.groups_named(["zp", "em", "click_id", "partner_id"]) == {"place", "em", "click"})
+
+
+CHECKS: list[Callable[[Any], bool]] = [
+    *((lambda room, each=each: fills(each, room)) for each in DELIVERIES),
+    keys_are_hmacs,
+    keys_are_of_ids,
+    erasures_are_counted,
+    groups_are_named_by_members,
+]

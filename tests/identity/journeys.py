@@ -1,0 +1,49 @@
+"""What 300 visitors do, with what each delivery must hold: the cases of tests/conformance/journeys.ndjson."""
+
+import math
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+import orjson
+
+from app.identity import GROUPS
+from app.types import Event
+from tests.process import ROOT
+
+FILE = ROOT / "tests/conformance/journeys.ndjson"
+#: As the cases were made.
+SETTINGS = {"remember_days": 90, "remember_click_days": 60, "remember_session_days": 7}
+#: The groups that are looked at.
+LOOKED_AT = ("em", "ph", "external_id", "name", "click", "place")
+
+
+class Row(NamedTuple):
+    event: Event
+    #: None where no delivery is looked at.
+    expected: Any
+
+
+@cache
+def rows() -> tuple[Row, ...]:
+    return tuple(Row(**orjson.loads(line)) for line in FILE.read_bytes().splitlines())
+
+
+def shown(delivery: Mapping[str, Any]) -> Any:
+    """A delivery, as `preview --journey` or a receipt tells it, in the form of the cases."""
+    if delivery["exit"] == "invalid":
+        return "invalid"
+    user_data = delivery["event"]["user_data"]
+    return dict(_groups(user_data, delivery.get("memory", {})))
+
+
+def _groups(user_data: Mapping[str, Any], memory: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for group in LOOKED_AT:
+        members = {name: user_data[name] for name in GROUPS[group] if name in user_data}
+        if members:
+            value = {"place": True, "name": members}.get(group) or next(iter(members.values()))
+            yield group, {"from": "memory" if group in memory else "own", "value": value}
+
+
+#: Later than every event, so that each is received at its own time.
+LATER = math.inf

@@ -1,0 +1,97 @@
+"""No rule of identity memory can be changed without a scene or a journey that fails."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import orjson
+import pytest
+
+from app import assemble
+from app.identity import GROUPS, Encounter
+from app.receiving.encounters import own_time
+from app.source import Arrival, read_event
+from tests import assembled
+from tests.identity.build import RULES, Patient, filled, told
+from tests.identity.deliveries import CHECKS
+from tests.identity.journeys import SETTINGS, rows
+from tests.identity.mutants import Mutant, modules, mutants, mutated
+from tests.identity.scenes import PLAYED
+
+#: Mutants that change nothing which can be seen, each with its reason.
+EQUIVALENT = {
+    name: reason
+    for reason, names in {
+        "a bound of work: no scene has a thousand ids": (
+            "chains: 1000 -> 1001",
+            "chains: key not in found and len(found) < MAX_IDS -> key not in found",
+            "chains: len(found) < MAX_IDS -> len(found) <= MAX_IDS",
+        ),
+        "a second look at an id that was seen changes nothing; in a circle it would not end": (
+            "chains: if key not in found and len(found) < MAX_IDS: -> if True:",
+            "chains: key not in found and len(found) < MAX_IDS -> key not in found or len(found) < MAX_IDS",
+            "chains: key not in found and len(found) < MAX_IDS -> len(found) < MAX_IDS",
+            "erasing: if linked not in found: -> if True:",
+        ),
+        "nothing is remembered under None": (
+            "erasing: if anonymous: -> if True:",
+            "erasing: chain(memory, user, now, rules) if user else [] -> chain(memory, user, now, rules)",
+            (
+                "recalling: link_of(memory, encounter.anonymous, at, rules) if encounter.anonymous else None -> "
+                "link_of(memory, encounter.anonymous, at, rules)"
+            ),
+            "recalling: click or user is None -> click",
+            "recalling: memory.person(key) if key else None -> memory.person(key)",
+        ),
+        "it only saves work": (
+            (
+                "facts: one == other or (type(one) is list and type(other) is list and (set(one) == set(other))) -> "
+                "type(one) is list and type(other) is list and (set(one) == set(other))"
+            ),
+            "filling: not self.facts or are_several(user_data) -> are_several(user_data)",
+            "meeting: if fact is not before: -> if True:",
+        ),
+    }.items()
+    for name in names
+}
+
+
+@pytest.mark.parametrize("module", modules())
+def test_each_change_of_a_rule_is_noticed(module: str) -> None:
+    unnoticed = {mutant.name for mutant in mutants(module) if is_unnoticed(mutant)}
+    assert unnoticed == {name for name in EQUIVALENT if name.startswith(f"{module}: ")}
+
+
+def is_unnoticed(mutant: Mutant) -> bool:
+    try:
+        with mutated(mutant) as room:
+            scenes = all(told(steps, rules=rules, room=room) == expected for _, steps, expected, rules in PLAYED)
+            return scenes and all(check(room) for check in CHECKS) and all(memory_of_journeys(room))
+    except Exception:  # noqa: BLE001 - whatever it is, it is noticed
+        return False
+
+
+def memory_of_journeys(room: ModuleType) -> Iterator[bool]:
+    memory, rules = Patient(room.HeldMemory(), 1_000_000), room.IdentityRules(**asdict(RULES))
+    for encounter, expected in journeys():
+        known = room.NOTHING_KNOWN
+        if encounter.kind == "delete":
+            room.erase(memory, rules, user=encounter.user, anonymous=encounter.anonymous, now=encounter.at)
+        else:
+            known = room.meet(encounter, memory, rules)
+        if isinstance(expected, dict):
+            given = {group for group, each in expected.items() if each["from"] == "memory"}
+            yield filled(known, encounter.found, GROUPS).keys() == given
+
+
+@cache
+def journeys() -> list[tuple[Encounter, Any]]:
+    settings, catalog = assembled.settings(**SETTINGS), assembled.shipped_catalog()
+    read = assemble.encounter_reader(settings)
+    events = [(read_event(orjson.loads(orjson.dumps(row.event)), Arrival.at(0)), row.expected) for row in rows()]
+    return [
+        (read(event, catalog, now=own_time(event, math.inf), is_proven=True)[0], expected) for event, expected in events
+    ]

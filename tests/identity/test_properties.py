@@ -1,0 +1,93 @@
+"""What holds of identity memory whatever happens."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.identity import GROUPS, Encounter, HeldMemory, meet
+from app.identity.facts import OF_PERSON
+from tests.identity.build import DAY, RULES, says
+
+USERS, BROWSERS = ("ann", "bob", "cay"), ("x", "y", "z")
+days = st.integers(0, 400).map(lambda quarter: quarter / 4)
+
+
+@st.composite
+def events(draw: st.DrawFn, *, kinds: tuple[str, ...] = ("track", "page", "identify", "group")) -> Encounter:
+    """An event; what it says of a person is marked with the user's name, so that it is known again."""
+    user = draw(st.none() | st.sampled_from(USERS))
+    said: dict[str, Any] = {}
+    if user:
+        values = st.sampled_from((f"{user} 1", f"{user} 2"))
+        said = draw(st.fixed_dictionaries({}, optional={"em": values, "ph": values, "fn": values, "ct": values}))
+    clicks = st.fixed_dictionaries({}, optional={"click_id": st.sampled_from(("c", "d"))})
+    flags = st.fixed_dictionaries({}, optional=dict.fromkeys(("is_withheld", "is_no", "is_yes"), st.booleans()))
+    kind = draw(st.sampled_from(kinds))
+    previous = draw(st.sampled_from((*USERS, *BROWSERS))) if kind == "alias" else None
+    anon = draw(st.none() | st.sampled_from(BROWSERS))
+    return says(draw(days), kind, user=user, anon=anon, previous=previous, **said, **draw(clicks), **draw(flags))
+
+
+ways = st.lists(events(), min_size=1, max_size=25)
+any_ways = st.lists(events(kinds=("track", "identify", "alias", "group")), min_size=1, max_size=25)
+
+
+def after(way: list[Encounter]) -> HeldMemory:
+    memory = HeldMemory()
+    for event in way:
+        meet(event, memory, RULES)
+    return memory
+
+
+@given(ways)
+def test_nothing_that_one_user_said_reaches_the_delivery_of_another(way: list[Encounter]) -> None:
+    memory = HeldMemory()
+    for event in way:
+        facts = meet(event, memory, RULES).facts
+        of_person = [facts[group].members for group in OF_PERSON if group in facts]
+        told = {value.split()[0] for members in of_person for values in members.values() for value in values}
+        if event.user:
+            assert told <= {event.user.removeprefix("user ")}
+        assert len(told) <= 1
+
+
+@given(any_ways)
+def test_what_fills_was_said_before_and_not_too_long_ago(way: list[Encounter]) -> None:
+    memory = HeldMemory()
+    said: set[tuple[str, float]] = set()
+    for event in way:
+        said |= {(group, event.at) for group, names in GROUPS.items() if not event.found.keys().isdisjoint(names)}
+        for group, fact in meet(event, memory, RULES).facts.items():
+            assert (group, fact.at) in said
+            assert 0 <= event.at - fact.at <= (60 if group == "click" else 90) * DAY
+
+
+@given(any_ways)
+def test_an_event_that_comes_twice_changes_nothing(way: list[Encounter]) -> None:
+    twice = [event for each in way for event in (each, each)]
+    assert vars(after(twice)) == vars(after(way))
+
+
+@given(any_ways, any_ways, st.sampled_from(BROWSERS))
+def test_whoever_said_no_is_neither_remembered_nor_told_until_saying_yes(
+    before: list[Encounter], later: list[Encounter], browser: str
+) -> None:
+    memory = after(before)
+    meet(says(200, anon=browser, is_no=True), memory, RULES)
+    key = f"anonymous {browser}"
+    for event in later:
+        said_yes = event.is_yes and event.anonymous == key
+        known = meet(event, memory, RULES)
+        if event.anonymous == key and not said_yes:
+            assert known.facts == {}
+        held = memory.person(key)
+        assert said_yes or not held or not held.facts
+
+
+@given(any_ways)
+def test_what_is_withheld_leaves_no_fact(way: list[Encounter]) -> None:
+    memory = HeldMemory()
+    for event in way:
+        meet(says(event.at / DAY, event.kind, is_withheld=True), memory, RULES)
+    assert vars(memory) == vars(HeldMemory())

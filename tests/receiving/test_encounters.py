@@ -1,0 +1,183 @@
+"""What identity memory is told of an event."""
+
+import math
+from typing import Any
+
+import pytest
+
+from app import assemble
+from app.catalog import compile_catalog
+from app.identity import Encounter, IdKeys
+from app.receiving.encounters import own_time
+from app.source import consent_answer
+from app.source.consent import ConsentRules
+from tests.assembled import settings, shipped_catalog
+from tests.process import ROOT
+
+NOW = 1_800_000_000.0
+
+
+def encounter(event: dict[str, Any], *, is_proven: bool = True, **changes: Any) -> Encounter:
+    read = assemble.encounter_reader(settings(remember_days=90, **changes))
+    complete = {"type": "track", "messageId": "m-1", "timestamp": NOW, **event}
+    return read(complete, shipped_catalog(), now=NOW, is_proven=is_proven)[0]
+
+
+def test_ids_stand_there_as_keys_and_the_person_as_digests() -> None:
+    met = encounter({"type": "identify", "userId": "ann", "anonymousId": "x", "traits": {"email": "ann@shop.example"}})
+    keys = IdKeys(b"")
+    assert (met.kind, met.user, met.anonymous, met.previous) == (
+        "identify",
+        keys.user("ann"),
+        keys.anonymous("x"),
+        None,
+    )
+    assert set(met.found) == {"em", "external_id"}
+    assert "ann" not in str(met)
+
+
+def test_only_an_alias_has_a_previous_id() -> None:
+    alias = {"type": "alias", "userId": "ann", "previousId": "x"}
+    keys = IdKeys(b"")
+    assert encounter(alias).previous == (keys.user("x"), keys.anonymous("x"))
+    assert encounter(alias | {"type": "track"}).previous is None
+    assert encounter(alias | {"previousId": None}).previous is None
+
+
+#: An event, settings, and what it says: a no, a yes, and that nothing may be kept of it.
+SAID: list[tuple[dict[str, Any], dict[str, Any], tuple[bool, bool, bool]]] = [
+    ({}, {}, (False, False, False)),
+    ({"properties": {"opt_out": True}}, {}, (True, False, True)),
+    ({"properties": {"opt_out": False}}, {}, (False, True, False)),
+    ({"properties": {"opt_out": False}, "context": {"opt_out": "yes"}}, {}, (True, False, True)),
+    ({"properties": {"opt_out": "perhaps"}}, {}, (True, False, True)),
+    ({"properties": {"opt_out": " "}}, {}, (False, False, False)),
+    ({"context": {"device": {"adTrackingEnabled": True}}}, {}, (False, True, False)),
+    ({"context": {"device": {"adTrackingEnabled": False}}}, {}, (True, False, True)),
+    ({"context": {"device": {"attTrackingStatus": 1}}}, {}, (True, False, True)),
+    ({"context": {"device": {"attTrackingStatus": 2}}}, {}, (True, False, True)),
+    ({"context": {"device": {"attTrackingStatus": 3}}}, {}, (False, True, False)),
+    # who was not asked has said nothing, whatever the SDK makes of it
+    ({"context": {"device": {"attTrackingStatus": 0}}}, {}, (False, False, True)),
+    ({"context": {"device": {"attTrackingStatus": "0", "adTrackingEnabled": False}}}, {}, (False, False, True)),
+    ({"context": {"device": {"attTrackingStatus": False}}}, {}, (True, False, True)),
+    ({"context": {"device": {"attTrackingStatus": 0}, "opt_out": True}}, {}, (True, False, True)),
+    ({"context": {"gpc": True}}, {}, (True, False, True)),
+    ({"context": {"gpc": "1"}, "properties": {"opt_out": False}}, {}, (True, False, True)),
+    ({"context": {"gpc": True}}, {"gpc": "ldp"}, (True, False, True)),
+    ({"context": {"gpc": True}}, {"gpc": "ignore"}, (False, False, False)),
+    ({"properties": {"opt_out_type": "LDP"}}, {}, (False, False, True)),
+    ({"properties": {"opt_out_type": "CCPA"}}, {}, (False, False, False)),
+    (
+        {"context": {"traits": {"address": {"state": "CA", "country": "US"}}}},
+        {"ldp_states": "CA"},
+        (False, False, True),
+    ),
+    (
+        {"context": {"consent": {"categoryPreferences": {"ads": False}}}},
+        {"consent_categories": "ads"},
+        (True, False, False),
+    ),
+    (
+        {"context": {"consent": {"categoryPreferences": {"ads": True}}}},
+        {"consent_categories": "ads"},
+        (False, True, False),
+    ),
+    ({"context": "none"}, {}, (False, False, False)),
+    ({"context": {"device": "none"}}, {}, (False, False, False)),
+]
+
+
+@pytest.mark.parametrize(("event", "changes", "said"), SAID)
+def test_a_no_and_a_yes_are_read_wherever_they_are_said(
+    event: dict[str, Any], changes: dict[str, Any], said: tuple[bool, bool, bool]
+) -> None:
+    met = encounter(event, **changes)
+    assert (met.is_no, met.is_yes, met.is_withheld) == said
+
+
+def test_what_cannot_be_read_permits_nothing() -> None:
+    """A mapping of one's own may ask for more than can be read of an event."""
+    action = ROOT / "mappings/report_conversion_event.yaml"
+    text = action.read_text(encoding="utf-8").replace('{"@path": $.properties.gender}', '{"@template": "{{deep}}"}')
+    deep: Any = "x"
+    for _ in range(100_000):
+        deep = [deep]
+    read = assemble.encounter_reader(settings(remember_days=90))
+    catalog = compile_catalog({}, {action.name: text})
+    met, page = read({"type": "track", "userId": "ann", "deep": deep}, catalog, now=NOW, is_proven=True)
+    assert (met.is_withheld, met.found, page) == (True, {}, "")
+
+
+@pytest.mark.parametrize(
+    ("device", "permitted"),
+    [
+        ({}, False),
+        ({"adTrackingEnabled": True}, True),
+        ({"adTrackingEnabled": False}, False),
+        ({"attTrackingStatus": 3}, True),
+        ({"attTrackingStatus": 3, "adTrackingEnabled": False}, False),
+    ],
+)
+def test_an_advertising_id_is_filled_only_where_tracking_is_permitted(device: dict[str, Any], permitted: Any) -> None:
+    assert encounter({"context": {"device": device}}).may_use_device is permitted
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ({"timestamp": 1_790_000_000}, 1_790_000_000),
+        ({"timestamp": 1_790_000_000, "receivedAt": 1_780_000_000}, 1_780_000_000),
+        ({"timestamp": 1_900_000_000}, NOW),
+        ({"timestamp": "never", "sentAt": 1_790_000_000}, 1_790_000_000),
+        ({"originalTimestamp": 1_790_000_000, "receivedAt": 1_795_000_000}, 1_790_000_000),
+        ({}, NOW),
+    ],
+)
+def test_an_events_time_is_its_own_but_not_after_its_receipt(times: dict[str, Any], expected: float) -> None:
+    assert own_time(times, NOW) == expected
+
+
+def test_an_event_without_a_time_has_that_of_its_receipt() -> None:
+    assert math.isinf(own_time({}, math.inf))
+
+
+def answer(context: Any, **rules: Any) -> bool | None:
+    return consent_answer({"context": context}, ConsentRules(**rules))
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        ({}, None),
+        ({"consent": {}}, None),
+        ({"consent": {"categoryPreferences": {}}}, None),
+        ({"consent": {"categoryPreferences": {"ads": True, "more": True}}}, True),
+        ({"consent": {"categoryPreferences": {"ads": True}}}, None),
+        ({"consent": {"categoryPreferences": {"ads": True, "more": False}}}, False),
+        ({"consent": {"categoryPreferences": {"ads": "granted", "more": True}}}, False),
+        ({"consent": {"categoryPreferences": 3}}, False),
+    ],
+)
+def test_a_category_is_refused_only_where_it_is_named(context: Any, expected: Any) -> None:
+    assert answer(context, categories=("ads", "more")) is expected
+    assert answer(context) is None
+
+
+@pytest.mark.parametrize(
+    ("management", "expected"),
+    [
+        ({}, None),
+        ({"deniedConsentIds": []}, None),
+        ({"deniedConsentIds": ["other"], "allowedConsentIds": ["one", "two"]}, True),
+        ({"allowedConsentIds": ["one"]}, None),
+        ({"allowedConsentIds": ["one"], "resolutionStrategy": "or"}, True),
+        ({"allowedConsentIds": [], "resolutionStrategy": "or"}, None),
+        ({"deniedConsentIds": ["one"]}, False),
+        ({"deniedConsentIds": ["one"], "resolutionStrategy": "or"}, None),
+        ({"deniedConsentIds": "one"}, False),
+        ({"allowedConsentIds": "one"}, None),
+    ],
+)
+def test_rudderstacks_ids_are_granted_only_where_they_are_named(management: Any, expected: Any) -> None:
+    assert answer({"consentManagement": management}, rudder_ids=("one", "two")) is expected

@@ -1,0 +1,174 @@
+"""How memory takes part in the way of an event: withheld, mapped by presets of one's own, made valid."""
+
+from typing import Any
+
+import pytest
+
+from app import assemble
+from app.catalog import Catalog, compile_catalog
+from app.identity import HeldMemory
+from app.types import Exit, Line, Recalled
+from tests.assembled import settings, shipped_catalog
+from tests.process import ROOT
+
+NOW = 1_800_000_000.0
+PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
+IDENTIFY = {"type": "identify", "userId": "ann", "traits": {"email": "ann@shop.example", "firstName": "Ann"}}
+ORDER: dict[str, Any] = {
+    "type": "track",
+    "event": "Order Completed",
+    "userId": "ann",
+    "context": PERSON,
+    "properties": {"order_id": "7", "revenue": 20, "currency": "USD"},
+}
+LIVE = {"pinterest_ad_account_id": "1", "pinterest_conversion_token": "t", "webhook_header": "a: b"}
+
+
+def lines(*events: dict[str, Any], catalog: Catalog | None = None, **changes: Any) -> list[Line]:
+    """The lines of the last of these events, a minute apart."""
+    walk, memory = assemble.walk(settings(remember_days=90, **changes)), HeldMemory()
+    told: list[Line] = []
+    for number, event in enumerate(events):
+        at = NOW + 60 * number
+        complete = {"messageId": f"m-{number}", "timestamp": at, **event}
+        told = walk.lines(complete, catalog or shipped_catalog(), now=at, memory=memory)
+    return told
+
+
+def filled(*events: dict[str, Any], **changes: Any) -> set[str]:
+    (line,) = lines(*events, **changes)
+    assert line.exit is Exit.ENQUEUED
+    return set(line.memory or ())
+
+
+def test_a_delivery_tells_what_came_from_memory() -> None:
+    (line,) = lines(IDENTIFY, {"type": "page"}, ORDER)
+    assert line.memory == {group: Recalled(age_s=120.0, by="identify") for group in ("em", "name")}
+    assert line.event is not None
+    assert {"em", "fn"} <= set(line.event["user_data"])
+
+
+def test_without_memory_nothing_is_remembered() -> None:
+    walk = assemble.walk(settings())
+    order = {"messageId": "m", "timestamp": NOW, **ORDER}
+    (line,) = walk.lines(order, shipped_catalog(), now=NOW, memory=HeldMemory())
+    assert line.memory is None
+
+
+def test_an_event_without_an_identifier_is_sent_where_memory_has_one() -> None:
+    assert filled(IDENTIFY, ORDER | {"context": {}}) == {"em", "name"}
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ORDER | {"context": {}, "properties": {"revenue": -20}},
+        ORDER | {"context": {}, "userId": "bob"},
+    ],
+    ids=["a refund", "nobody known"],
+)
+def test_what_is_invalid_besides_stays_so(order: dict[str, Any]) -> None:
+    (line,) = lines(IDENTIFY, order)
+    assert (line.exit, line.memory) == (Exit.INVALID, None)
+
+
+NO_PURCHASE = {"properties": {"order_id": "7", "status": "cancelled", "email": "bob@shop.example"}}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        ORDER | NO_PURCHASE,
+        ORDER | NO_PURCHASE | {"context": {}},
+        {"type": "identify", "userId": "ann", "traits": {"email": "b@shop.example"}, "context": {"test": True}},
+        {
+            "type": "identify",
+            "userId": "ann",
+            "traits": {"email": "b@shop.example"},
+            "context": {"userAgent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"},
+        },
+        {"type": "identify", "userId": "ann", "traits": {"email": "b@shop.example"}, "integrations": {"All": False}},
+        {
+            "type": "identify",
+            "userId": "ann",
+            "traits": {"email": "b@shop.example"},
+            "context": {"page": {"url": "http://localhost/"}},
+        },
+    ],
+    ids=["no purchase", "nor an invalid one", "a test", "a crawler", "integrations", "a page for tests"],
+)
+def test_what_is_withheld_is_not_remembered_whether_a_preset_takes_it_or_not(event: dict[str, Any]) -> None:
+    assert filled(event, ORDER, **LIVE) == set()
+
+
+def test_nor_is_what_a_switch_withholds() -> None:
+    walk = assemble.walk(
+        settings(remember_days=90, switched_off="refuse"), lambda name: "off" if name == "Order Completed" else None
+    )
+    memory = HeldMemory()
+    order = ORDER | {"messageId": "m", "timestamp": NOW, "properties": {"email": "ann@shop.example"}}
+    (line,) = walk.lines(order, shipped_catalog(), now=NOW, memory=memory)
+    assert line.exit is Exit.WITHHELD
+    assert vars(memory) == vars(HeldMemory())
+
+
+def test_an_erasure_counts_from_a_sender_who_is_known_only() -> None:
+    walk, memory = assemble.walk(settings(remember_days=90)), HeldMemory()
+    delete = {"type": "delete", "userId": "ann"}
+    told = []
+    for event, is_proven in ((IDENTIFY, True), (delete, False), (ORDER, True), (delete, True), (ORDER, True)):
+        complete = {"messageId": "m", "timestamp": NOW, **event}
+        (line,) = walk.lines(complete, shipped_catalog(), now=NOW, memory=memory, is_proven=is_proven)
+        told.append(set(line.memory or ()))
+    assert told == [set(), set(), {"em", "name"}, set(), set()]
+
+
+PRESET = """
+name: Mine
+subscribe: type = "track"
+action: report_conversion_event
+"""
+
+
+def mine(text: str) -> Catalog:
+    action = ROOT / "mappings/report_conversion_event.yaml"
+    return compile_catalog({"mine.yaml": PRESET + text}, {action.name: action.read_text(encoding="utf-8")})
+
+
+@pytest.mark.parametrize(
+    ("mapping", "expected"),
+    [
+        ("mapping: {event_name: lead}", {"em", "name"}),
+        ("mapping: {event_name: lead, user_data: {email: {'@path': $.properties.mail}}}", {"name"}),
+        ("mapping: {event_name: lead, user_data: {last_name: null}}", {"em"}),
+        ("mapping: {event_name: lead, person_blocks: {'@path': $.properties}}", {"em"}),
+        ("mapping: {event_name: lead, user_data: {'@path': $.properties.user_data}}", set()),
+        ("mapping: {event_name: lead}\nremember: false", set()),
+        ("mapping: {event_name: lead, opt_out: true}", set()),
+        ("mapping: {event_name: {'@path': $.properties.name}}", {"em", "name"}),
+    ],
+)
+def test_a_preset_decides_for_the_groups_that_it_names(mapping: str, expected: set[str]) -> None:
+    user_data = {"client_ip_address": "203.0.113.9", "client_user_agent": "Mozilla/5.0"}
+    order = ORDER | {"properties": {"name": "lead", "user_data": user_data}}
+    assert filled(IDENTIFY, order, catalog=mine(mapping)) == expected
+
+
+def test_an_opt_out_that_a_preset_finds_itself_holds_for_a_delivery_made_valid_by_memory_too() -> None:
+    catalog = mine("mapping: {event_name: lead, opt_out: {'@path': $.properties.no_ads}}")
+    (line,) = lines(IDENTIFY, ORDER | {"context": {}, "properties": {"no_ads": True}}, catalog=catalog)
+    assert line.exit is Exit.INVALID
+
+
+def test_a_delivery_made_valid_by_memory_may_be_withheld() -> None:
+    catalog = mine("mapping: {event_name: lead, event_source_url: {'@path': $.properties.where}}")
+    order = ORDER | {"context": {}, "properties": {"where": "http://localhost/"}}
+    (line,) = lines(IDENTIFY, order, catalog=catalog, **LIVE)
+    assert line.exit is Exit.WITHHELD
+
+
+def test_the_person_is_what_the_defaults_find_whatever_a_preset_maps() -> None:
+    own = ORDER | {"properties": {"email": "ann@shop.example"}}
+    catalog = mine("mapping: {event_name: lead, user_data: {email: shop@shop.example}}")
+    assert filled(own, ORDER, catalog=catalog) == set()
+    assert filled(own, ORDER) == {"em"}
