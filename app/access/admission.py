@@ -140,7 +140,7 @@ class Access:
             found = await self._sessions.user_of(visitor.session, self._users, now=now) if by_session else None
             return _person(found, visitor, has_session=True) if found else Denial.LOGIN_NEEDED
         if visitor.is_near:
-            return Person(name="this machine", role=UserRole.OPERATOR, place=visitor.client or "")
+            return Person(name="this machine", role=UserRole.OPERATOR, place=visitor.client or "", is_named=False)
         return Denial.FAR
 
     async def login(self, given: str, visitor: Visitor, *, now: float) -> Login:

@@ -21,6 +21,8 @@ class Person:
     role: UserRole
     #: The address that they ask from, or the machine of a command; "" where it is not known.
     place: str
+    #: False: whoever sits at this machine, where nobody has to say who they are.
+    is_named: bool = True
     #: They have logged in, and can log out.
     has_session: bool = False
 

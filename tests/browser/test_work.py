@@ -2,12 +2,16 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import PASSWORD, VIEWER
 from tests.process import PLAIN, Server
@@ -213,6 +217,40 @@ class TestOverview:
         expect(page.locator(".chart.received .axis")).to_contain_text(re.compile(r"\d+ from "))
         page.locator("h1").hover()
         expect(page.locator(".chart.received .axis")).to_contain_text("now")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[str]:
+    """The address of another site on this machine, with an empty page."""
+    (tmp_path / "index.html").write_text("<!doctype html><link rel=icon href=data:,>", encoding="utf-8")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path))
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://localhost:{server.server_address[1]}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_page_of_another_site_reaches_nothing(fresh: Server, elsewhere: str, chromium: Browser) -> None:
+    posted = ["/webhook", "/v1/page", "/sandbox/script", "/console/mappings/switch"]
+    asked = ["/sandbox/events", "/metrics", "/readyz", "/console/deliveries", "/openapi.json", "/api/status"]
+    before = sandbox(fresh, "/").json()["received"]
+    answers: dict[str, int] = {}
+    page = chromium.new_context().new_page()
+    page.on("response", lambda answer: answers.update({answer.url.removeprefix(fresh.url): answer.status}))
+    page.goto(elsewhere)
+    answers.clear()
+    body = '{"type": "page", "context": {"traits": {"email": "eva@example.com"}}}'
+    for paths, options in ((posted, {"method": "POST", "body": body}), (asked, {})):
+        page.evaluate(
+            "([base, paths, options]) => "
+            "Promise.allSettled(paths.map((path) => fetch(base + path, {mode: 'no-cors', ...options})))",
+            [fresh.url, paths, options],
+        )
+    page.context.close()
+    assert answers == dict.fromkeys([*posted, *asked], 403)
+    assert sandbox(fresh, "/").json()["received"] == before
 
 
 def test_the_theme_that_was_chosen_is_kept(busy: Server, open_page: OpenPage) -> None:
