@@ -5,7 +5,7 @@ Which alerts are open is a shared value of the outbox. Whoever writes a change o
 so that several processes tell once. A crash between the two loses that message.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Protocol
@@ -120,6 +120,8 @@ def _warnings(facts: Facts) -> Alert | None:
 
 
 class _AlertsOutbox(SharedValues, Protocol):
+    async def check(self) -> None: ...
+
     async def backlog(self, ad_account_id: str, *, now: float) -> Backlog: ...
 
     async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]: ...
@@ -175,16 +177,28 @@ class Alerts:
 
     async def look(self) -> None:
         """Judge the conditions once, and tell what began or cleared since."""
-        try:
-            await self._tell_changes({alert.key: alert.text for alert in conditions(await self._facts())})
-        except OutboxUnavailable:
+        unavailable = [await self._failure(work) for work in (self._check, self._judge)]
+        if any(unavailable):
             self._failed_looks += 1
             if self._failed_looks == OUTBOX_DOWN_LOOKS:
-                await self._post(["The outbox cannot be used: events are turned away with 503 until it can."])
+                await self._post([f"Events are turned away with 503: {next(filter(None, unavailable))}"])
             return
         if self._failed_looks >= OUTBOX_DOWN_LOOKS:
             await self._post(["Cleared: the outbox can be used again."])
         self._failed_looks = 0
+
+    async def _failure(self, work: Callable[[], Awaitable[None]]) -> OutboxUnavailable | None:
+        try:
+            await work()
+        except OutboxUnavailable as exc:
+            return exc
+        return None
+
+    async def _check(self) -> None:
+        await self._outbox.check()
+
+    async def _judge(self) -> None:
+        await self._tell_changes({alert.key: alert.text for alert in conditions(await self._facts())})
 
     async def _facts(self) -> Facts:
         now = self._clock()

@@ -4,7 +4,19 @@ import sys
 
 import typer
 
-from app.commands import auditing, demo, exporting, importing, moving, operating, previewing, sandbox, serve, verify
+from app.commands import (
+    auditing,
+    demo,
+    exporting,
+    importing,
+    moving,
+    operating,
+    previewing,
+    rescuing,
+    sandbox,
+    serve,
+    verify,
+)
 from app.errors import OutboxError, PinrelayError
 from app.log import configure_logging
 from app.values.visible import visible
@@ -25,7 +37,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for commands in (serve, previewing, importing, operating, auditing, verify, moving, exporting, sandbox, demo):
+for commands in (serve, previewing, importing, operating, auditing, verify, moving, rescuing, exporting, sandbox, demo):
     commands.register(cli)
 
 

@@ -58,9 +58,7 @@ class Settings(MemorySettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
     # Files
-    presets_dir: FolderPaths = Field(
-        (Path("presets"),), description="folders of presets; a later one replaces by file name"
-    )
+    presets_dir: FolderPaths = Field((Path("presets"),), description="folders; a later one replaces by file name")
     mappings_dir: FolderPaths = Field((Path("mappings"),), description="folders of mappings, likewise")
 
     # Who may send
@@ -116,6 +114,8 @@ class Settings(MemorySettings):
     )
     outbox_max_backlog: int = Field(5_000_000, ge=1, description="unsettled deliveries; beyond: 503")
     outbox_max_backlog_bytes: int = Field(10_000_000_000, ge=1, description="of their payloads; beyond: 503")
+    outbox_quick_check_s: float = Field(5, ge=0, description="to look for damage in the file at start-up, at most")
+    outbox_reserve_bytes: int = Field(64_000_000, ge=0, description="of the file's disk, freed when it is full")
     dedup_window_hours: float | None = Field(
         None, gt=0, description="how long an event is remembered; without: MAX_EVENT_AGE_DAYS (168 hours)"
     )

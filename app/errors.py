@@ -21,6 +21,7 @@ No message ever holds personal data or a token: values are shown by kind and len
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Literal, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +116,18 @@ class OutboxError(PinrelayError):
     """The outbox cannot be used."""
 
 
+#: Why the store cannot be used: nobody's disk has room, its own limit is reached, what it holds cannot be read, another
+#: process holds it, its file is not where it was, nobody may write to it, its server is away, anything else.
+WhyUnavailable: TypeAlias = Literal[
+    "disk full", "backlog full", "damaged", "locked", "gone", "not writable", "unreachable", "unusable"
+]
+
+
 class OutboxUnavailable(OutboxError):
     """The outbox cannot commit now. Send the events again later."""
 
-    def __init__(self, message: str | None = None, *, retry_after_s: int = 5) -> None:
+    def __init__(self, message: str | None = None, *, why: WhyUnavailable = "unusable", retry_after_s: int = 5) -> None:
+        self.why = why
         self.retry_after_s = retry_after_s
         super().__init__(message)
 

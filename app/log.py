@@ -19,6 +19,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
+from app.errors import OutboxUnavailable
 from app.types import Settlement
 from app.values.visible import visible
 
@@ -115,8 +116,11 @@ def logger() -> FilteringBoundLogger:
 
 
 def log_error(error: Exception) -> None:
-    """Log an error that was survived."""
-    logger().error("error survived", exc_info=error)
+    """Log an error that was survived; of an outbox that cannot be used, what is the matter and what helps."""
+    if isinstance(error, OutboxUnavailable):
+        logger().error("outbox unavailable", why=error.why, told=str(error))
+    else:
+        logger().error("error survived", exc_info=error)
 
 
 def log_secrets_kept(faults: str) -> None:

@@ -18,7 +18,7 @@ from app.delivery import Clocks
 from app.destination import COMPONENTS, load_place_names, redact
 from app.log import log_attempts, log_error
 from app.parts import Parts, join_parts
-from app.policies import delivery_policy, tracking_rules, webhook_rules
+from app.policies import delivery_policy, disk_rules, tracking_rules, webhook_rules
 from app.receiving.gathering import SharedTurns
 from app.receiving.pipeline import Pipeline
 from app.sending.retaining import Retention
@@ -66,6 +66,7 @@ def create_app(
         lifespan=lifespan(
             parts.changes,
             _senders(settings, parts) if role is not Role.RECEIVE else (),
+            begin=partial(parts.outbox.protect, disk_rules(settings)),
             closing=(parts.client, parts.outbox, parts.tracing),
             look_at_secrets=parts.secrets.look,
             clock=clock,

@@ -32,7 +32,7 @@ class Metrics:
         self._warnings = self._counter("pinrelay_warnings", "Repairs and warnings by field.", "preset", "field")
         self._quality = self._counter("pinrelay_quality", "Enqueued events with a component.", "preset", "component")
         self._calls = self._counter("pinrelay_pinterest_calls", "Calls to Pinterest by status.", "status")
-        self._refusals = self._counter("pinrelay_outbox_unavailable", "Requests that could not be committed.")
+        self._refusals = self._counter("pinrelay_outbox_unavailable", "Requests that could not be committed.", "why")
         self._call_s = Histogram(
             "pinrelay_pinterest_call_seconds", "Time of one call.", buckets=_BUCKETS, registry=self._registry
         )
@@ -77,9 +77,9 @@ class Metrics:
         """Note how long one request took; `route` is the pattern, not the path."""
         self._request_child(route, str(status)).observe(duration_s)
 
-    def refused_for_outbox(self) -> None:
-        """Count a request that the outbox could not commit."""
-        self._refusals.inc()
+    def refused_for_outbox(self, why: str) -> None:
+        """Count a request that was answered 503; `why` is that of the OutboxUnavailable, `other` where it was none."""
+        self._refusals.labels(why).inc()
 
     def render(
         self,
@@ -87,12 +87,14 @@ class Metrics:
         blocked: str,
         states: Mapping[str, float | None] = MappingProxyType({}),
         *,
+        why: str = "",
         now: float,
     ) -> bytes:
         """Write all in Prometheus' text format. `backlog` is None where the outbox cannot be read.
 
         `blocked` is why Pinterest refuses us, "" where it does not; `states` holds, for every state that delivery may
-        be in, for how many seconds it has been; None where it is not.
+        be in, for how many seconds it has been; None where it is not. `why` is why no event can be kept, "" where one
+        can.
         """
         registry = CollectorRegistry()
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
@@ -101,7 +103,7 @@ class Metrics:
         else:
             text = generate_latest(self._registry)
         gauges = CollectorRegistry()
-        gauges.register(_Gauges(list(_gauges(backlog, blocked, states, now))))
+        gauges.register(_Gauges(list(_gauges(backlog, blocked, states, why, now))))
         return text + generate_latest(gauges)
 
 
@@ -115,10 +117,15 @@ class _Gauges:
         return self._metrics
 
 
-def _gauges(backlog: Backlog | None, blocked: str, states: Mapping[str, float | None], now: float) -> Iterator[Metric]:
-    up = GaugeMetricFamily("pinrelay_outbox_up", "1 where the outbox can be read.")
-    up.add_metric([], 0 if backlog is None else 1)
+def _gauges(
+    backlog: Backlog | None, blocked: str, states: Mapping[str, float | None], why: str, now: float
+) -> Iterator[Metric]:
+    up = GaugeMetricFamily("pinrelay_outbox_up", "1 where events can be kept.")
+    up.add_metric([], 0 if why or backlog is None else 1)
     yield up
+    refuses = GaugeMetricFamily("pinrelay_outbox_refuses", "1 while no event can be kept.", labels=["why"])
+    refuses.add_metric([why], 1 if why else 0)
+    yield refuses
     stopped = GaugeMetricFamily("pinrelay_destination_blocked", "1 while Pinterest refuses us.", labels=["reason"])
     stopped.add_metric([blocked], 1 if blocked else 0)
     yield stopped

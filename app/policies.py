@@ -8,7 +8,7 @@ from app.delivery import DeliveryPolicy
 from app.destination import ConversionRules
 from app.errors import SettingsError
 from app.identity import IdentityRules
-from app.outbox import OutboxRules
+from app.outbox import DiskRules, OutboxRules
 from app.server.doorway import Posture
 from app.server.proofs import Proofs
 from app.source import (
@@ -58,6 +58,11 @@ def outbox_rules(settings: Settings) -> OutboxRules:
         max_backlog=settings.outbox_max_backlog,
         max_backlog_bytes=settings.outbox_max_backlog_bytes,
     )
+
+
+def disk_rules(settings: Settings) -> DiskRules:
+    """Collect what is done against a failing disk."""
+    return DiskRules(quick_check_s=settings.outbox_quick_check_s, reserve_bytes=settings.outbox_reserve_bytes)
 
 
 def _dedup_window_s(settings: Settings) -> float:

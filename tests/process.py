@@ -104,6 +104,13 @@ class Server:
         self.process.kill()
         self.process.wait()
 
+    def run(self, *arguments: str) -> str:
+        """Run another command of the program with the same settings, and return what it prints."""
+        command = [*self.program, *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def end(self) -> None:
         """Stop it where it still runs."""
         if self._process and self._process.poll() is None:

@@ -10,6 +10,7 @@ import sys
 import msgspec
 import pytest
 
+from app.errors import OutboxUnavailable
 from app.log import configure_logging, log_attempts, log_error, log_request, logger
 from app.types import Claimed, Rejected, Settlement, State
 from tests.process import ROOT
@@ -154,3 +155,13 @@ def test_on_a_terminal_no_text_of_a_line_moves_the_cursor(capsys: pytest.Capture
     told = capsys.readouterr().err
     assert "a\\x1b[2Jb\\rc\\u202ed" in told
     assert "x\\x1b[31my" in told
+
+
+def test_an_outbox_that_cannot_be_used_is_logged_with_what_is_the_matter_and_what_helps(
+    restored_logging: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("json", "info")
+    log_error(OutboxUnavailable("The disk is full: free some space.", why="disk full"))
+    line = json.loads(capsys.readouterr().err)
+    assert line.items() >= {"event": "outbox unavailable", "why": "disk full", "level": "error"}.items()
+    assert line["told"] == "The disk is full: free some space."

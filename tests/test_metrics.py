@@ -50,11 +50,11 @@ def test_requests_calls_and_refusals_are_observed() -> None:
     metrics = Metrics()
     metrics.observe_call(0.2)
     metrics.observe_request("/webhook", 200, 0.01)
-    metrics.refused_for_outbox()
+    metrics.refused_for_outbox("disk full")
     found = samples(metrics.render(None, "", now=0))
     assert found["pinrelay_pinterest_call_seconds_count[]"] == 1
     assert found["pinrelay_request_seconds_count[('route', '/webhook'), ('status', '200')]"] == 1
-    assert found["pinrelay_outbox_unavailable_total[]"] == 1
+    assert found["pinrelay_outbox_unavailable_total[('why', 'disk full')]"] == 1
 
 
 def test_the_backlog_and_the_blocked_state_are_read_when_asked_for() -> None:
@@ -76,4 +76,7 @@ def test_each_state_of_delivery_is_told_with_how_long_it_has_lasted() -> None:
 
 def test_an_outbox_that_cannot_be_read_is_down_and_an_empty_one_has_no_age() -> None:
     assert samples(Metrics().render(None, "", now=0))["pinrelay_outbox_up[]"] == 0
+    full = samples(Metrics().render(Backlog(), "", why="disk full", now=0))
+    assert full["pinrelay_outbox_up[]"] == 0
+    assert full["pinrelay_outbox_refuses[('why', 'disk full')]"] == 1
     assert samples(Metrics().render(Backlog(), "", now=9.0))["pinrelay_backlog_oldest_age_seconds[]"] == 0

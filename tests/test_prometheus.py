@@ -97,7 +97,7 @@ def samples() -> list[Any]:
     )
     metrics.observe_call(1)
     metrics.observe_request("/webhook", 200, 0.1)
-    metrics.refused_for_outbox()
+    metrics.refused_for_outbox("locked")
     text = metrics.render(Backlog(pending=1, oldest_at=0), "reason", {"failing": 1.0}, now=1).decode()
     return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 

@@ -79,13 +79,12 @@ class Guard:
         except UnknownPreset as exc:
             text = f"{exc}. It may have been removed by a reload."
             return self._pages.problem(request, 404, "No such preset", text[0].upper() + text[1:])
-        except OutboxUnavailable:
+        except OutboxUnavailable as exc:
             return self._pages.problem(
                 request,
                 503,
                 "The store does not answer",
-                "Events cannot be kept now, so their senders are asked to come again. "
-                "Look at the disk or the server behind OUTBOX_URL and at the log; then load this page again.",
+                f"{exc} Then load this page again.",
             )
 
 

@@ -6,23 +6,28 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.errors import SettingsError
-from app.outbox.carrying import Carried, DeliveryRow, Past, Store, carry
+from app.outbox.carrying import Carried, DeliveryRow, Past, Salvaged, Store, carry
 from app.outbox.counts import enqueue_tallies, warning_label
-from app.outbox.outbox_rules import OutboxRules
+from app.outbox.outbox_rules import DiskRules, OutboxRules
 from app.outbox.protocol import Outbox
 
 __all__ = [
     "Carried",
     "DeliveryRow",
+    "DiskRules",
     "Outbox",
     "OutboxRules",
     "Past",
+    "Salvaged",
     "Store",
+    "back_up",
     "carry",
     "enqueue_tallies",
     "exists",
     "open_outbox",
     "open_store",
+    "restore_backup",
+    "salvage",
     "warning_label",
 ]
 
@@ -63,6 +68,45 @@ def open_store(url: str) -> Store:
     with _needing_the_extra():
         from app.outbox.postgres.carrying import PostgresStore  # noqa: PLC0415 - engines are imported on demand
     return PostgresStore(url)
+
+
+def back_up(url: str, copy: Path) -> int:
+    """Write all that the store of `url` holds at one moment to a new file; return its size in bytes.
+
+    Raises OutboxUnavailable where one of the two cannot be used, SettingsError for a store that is no file.
+    """
+    from app.outbox.sqlite import copies  # noqa: PLC0415 - engines are imported on demand
+
+    return copies.back_up(_file(url), copy)
+
+
+def restore_backup(url: str, copy: Path) -> Path | None:
+    """Put a backup in the place of the store of `url`; return where the store before lies now, None where none was.
+
+    Raises OutboxUnavailable where somebody uses the store or the backup is none, SettingsError for a store that is no
+    file.
+    """
+    from app.outbox.sqlite import copies  # noqa: PLC0415 - engines are imported on demand
+
+    return copies.restore(copy, _file(url))
+
+
+async def salvage(damaged: Path, target: Store) -> Salvaged:
+    """Bring what can be read of a damaged file of SQLite into an empty store; return what arrived and what is lost.
+
+    Raises OutboxUnavailable where nothing can be read, or the target holds something.
+    """
+    from app.outbox.sqlite.salvage import salvage as read  # noqa: PLC0415 - engines are imported on demand
+
+    return await read(damaged, target)
+
+
+def _file(url: str) -> Path:
+    path = _path(url)
+    if path is None:
+        message = "OUTBOX_URL: this is for the file of SQLite; PostgreSQL has pg_dump and pg_restore"
+        raise SettingsError(message)
+    return path
 
 
 def exists(url: str) -> bool:

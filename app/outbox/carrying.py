@@ -6,6 +6,7 @@ be begun again: what has arrived already is known by its id.
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
@@ -17,6 +18,8 @@ BATCH_ROWS: Final = 1_000
 #: At which shared value the one that is left knows itself, and the one that goes on knows where all came from.
 _IDENTITY: Final = "carrying/identity"
 _ORIGIN: Final = "carrying/origin"
+#: Shared values that are of one store alone.
+CARRYING_KEYS: Final = frozenset({_IDENTITY, _ORIGIN})
 
 
 class Carried(StrEnum):
@@ -117,6 +120,21 @@ class Store(SharedValues, Protocol):
         """Release it."""
 
 
+@dataclass(slots=True)
+class Salvaged:
+    """What the salvage of a damaged store brought into a new one, and what it could not."""
+
+    #: How many rows of each kind arrived, and shared values.
+    arrived: dict[str, int] = field(default_factory=dict)
+    #: Of deliveries that could not be read, or have no payload to send: id and, where an index knows it, message id.
+    lost: list[tuple[int, str | None]] = field(default_factory=list)
+    #: How many notes and lines of the audit log could not be read.
+    lost_notes: int = 0
+    lost_audit: int = 0
+    #: How many stretches of keys, or single keys, could not be read.
+    lost_keys: int = 0
+
+
 #: How many of its columns tell the rows of a kind apart.
 KEY_COLUMNS: Final = {kind: {Carried.KEYS: 2, Carried.COUNTS: 5}.get(kind, 1) for kind in Carried}
 
@@ -163,6 +181,6 @@ async def _copy_shared(source: Store, target: Store) -> int:
     written = [
         await target.put_shared(name, shared.value, revision=0)
         for name, shared in values.items()
-        if name not in {_IDENTITY, _ORIGIN}
+        if name not in CARRYING_KEYS
     ]
     return sum(each is not None for each in written)

@@ -25,3 +25,13 @@ class OutboxRules:
     max_backlog_bytes: int
     #: Each source has order ids of its own; else one id of an ad account is one order.
     orders_by_source: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskRules:
+    """What is done, where events are received, against a disk that fails."""
+
+    #: For so long at most damage is looked for at the start; 0: not at all.
+    quick_check_s: float
+    #: So much of the disk is kept free for draining it when it is full; 0: nothing.
+    reserve_bytes: int

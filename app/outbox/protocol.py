@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from app.outbox.outbox_rules import DiskRules
 from app.shared_values import SharedValues
 from app.types import (
     AuditEntry,
@@ -143,6 +144,14 @@ class Outbox(SharedValues, Protocol):
 
     async def check(self) -> None:
         """Raise OutboxUnavailable unless a commit would succeed now."""
+
+    async def protect(self, rules: DiskRules) -> None:
+        """Do, where events are received, what an engine does against a failing disk.
+
+        Looks through the store for damage, and keeps a reserve of the disk, which is freed when it is full, so that
+        what waits can be sent and settled. Raises nothing: `check` and `enqueue` tell what was found. An engine whose
+        server sees to its disk does nothing.
+        """
 
     async def close(self) -> None:
         """Finish what is being written and release the store."""

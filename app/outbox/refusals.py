@@ -63,4 +63,4 @@ def backlog_full(rules: OutboxRules, waiting: Load, more: Load = _ANYTHING) -> O
     else:
         return None
     message = f"The outbox is full: {full}. See why they are not delivered, or raise the limit."
-    return OutboxUnavailable(message, retry_after_s=60)
+    return OutboxUnavailable(message, why="backlog full", retry_after_s=60)

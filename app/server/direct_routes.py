@@ -71,13 +71,14 @@ class DirectRoutes:
         await response(scope, receive, send)
 
     def _note(self, scope: Scope, status: int, duration_s: float) -> None:
+        """Count and log a request; `source` is the name of a write key, never the key."""
         route = getattr(scope.get("route"), "path", "other")
         self._metrics.observe_request(route, status, duration_s)
+        state = scope.get("state", {})
+        named = {name: state[name] for name in ("source", "why") if state.get(name)}
         if status == 503:  # noqa: PLR2004 - Service Unavailable
-            self._metrics.refused_for_outbox()
+            self._metrics.refused_for_outbox(named.get("why", "other"))
         level = logging.DEBUG if route in _QUIET_ROUTES else logging.INFO
-        source = scope.get("state", {}).get("source")  # the name of a write key, never the key
-        named = {"source": source} if source else {}
         log_request(level, method=scope["method"], route=route, status=status, duration_s=duration_s, **named)
 
 

@@ -96,7 +96,7 @@ class _Doorway:
         try:
             person = await self._access.admit(visitor, now=self._clock())
         except OutboxUnavailable as exc:
-            return answer_unavailable(exc)
+            return answer_unavailable(request, exc)
         if not isinstance(person, Person):
             return denied(person)
         if scope["method"] in _READS:

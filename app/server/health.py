@@ -55,6 +55,14 @@ class Status:
             "oldest_age_s": 0 if backlog.oldest_at is None else round(max(0.0, now - backlog.oldest_at), 1),
         }
 
+    async def why_not_ready(self) -> str:
+        """Return why no event can be kept, as OutboxUnavailable says it; "" where they can."""
+        try:
+            await self.outbox.check()
+        except OutboxUnavailable as exc:
+            return exc.why
+        return ""
+
     async def standings(self, *, now: float) -> list[Standing]:
         """Return everything that keeps delivery from being well. Raises OutboxUnavailable."""
         return await read_standings(
@@ -85,21 +93,22 @@ def status_router(status: Status) -> APIRouter:
             await status.outbox.check()
             delivery = await status.delivery()
         except OutboxUnavailable as exc:
-            return JSONResponse({"ready": False, "reason": str(exc), **known}, 503, {"Retry-After": "5"})
+            found = {"ready": False, "why": exc.why, "reason": str(exc), **known}
+            return JSONResponse(found, 503, {"Retry-After": str(exc.retry_after_s)})
         return JSONResponse({"ready": True, **known, "delivery": delivery})
 
     @router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
     async def metrics() -> Response:
-        now = status.clock()
+        now, why = status.clock(), await status.why_not_ready()
         try:
             backlog = await status.outbox.backlog(status.ad_account_id, now=now)
             found = await status.standings(now=now)
-        except OutboxUnavailable:
-            backlog, found = None, []
+        except OutboxUnavailable as exc:
+            backlog, found, why = None, [], exc.why
         lasting = {standing.state: now - (standing.since or now) for standing in found}
         states: dict[str, float | None] = {state: lasting.get(state) for state in STANDING_STATES}
         blocked = next((standing.words for standing in found if standing.state == "blocked"), "")
-        text = status.metrics.render(backlog, blocked, states, now=now)
+        text = status.metrics.render(backlog, blocked, states, why=why, now=now)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
@@ -37,19 +37,21 @@ def lifespan(
     changes: AuditedChanges,
     senders: Sequence[_Runs],
     *,
+    begin: Callable[[], Awaitable[None]],
     closing: Sequence[_Closes],
     look_at_secrets: Callable[[], None],
     clock: Callable[[], float],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Run the senders while the application serves; at the end let them drain, then close what is named, in order.
 
-    `look_at_secrets` is called every second, to take up files that have changed.
+    `begin` is awaited before all else. `look_at_secrets` is called every second, to take up files that have changed.
     """
     coordination = changes.coordination
 
     @asynccontextmanager
     async def run(_: FastAPI) -> AsyncIterator[None]:
         _tune_the_interpreter()
+        await begin()
         await coordination.announce()
         await coordination.refresh(now=clock())
         tasks = [asyncio.create_task(sender.run()) for sender in senders]

@@ -3,7 +3,7 @@
 from typing import Any
 
 import orjson
-from fastapi import Response
+from fastapi import Request, Response
 
 from app.errors import OutboxUnavailable
 from app.source.refusal import NO_ROOM, Refusal
@@ -22,8 +22,9 @@ def answer_refusal(refusal: Refusal) -> Response:
     return answer(refusal_json(refusal.code, refusal.message), refusal.status, _headers(refusal))
 
 
-def answer_unavailable(exc: OutboxUnavailable) -> Response:
-    """Ask the sender to come again."""
+def answer_unavailable(request: Request, exc: OutboxUnavailable) -> Response:
+    """Ask the sender to come again. Why is left in `request.state.why`, for whoever runs this."""
+    request.state.why = exc.why
     content = refusal_json(NO_ROOM.code, NO_ROOM.message)
     return answer(content, NO_ROOM.status, {"Retry-After": str(exc.retry_after_s)})
 

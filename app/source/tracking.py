@@ -111,7 +111,7 @@ def _refusing(handle: _Handler) -> _Handler:
         except RequestRefused as exc:
             return answer_refusal(exc.refusal)
         except OutboxUnavailable as exc:
-            return answer_unavailable(exc)
+            return answer_unavailable(request, exc)
 
     return answer_or_refuse
 

@@ -54,7 +54,7 @@ def webhook_router(
         except RequestRefused as exc:
             return answer_refusal(exc.refusal)
         except OutboxUnavailable as exc:
-            return answer_unavailable(exc)
+            return answer_unavailable(request, exc)
 
     async def keep(request: Request, body: Body) -> Response:
         now = clock()

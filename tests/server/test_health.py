@@ -99,3 +99,30 @@ async def test_why_pinterest_refuses_our_calls_is_a_label(client: httpx.AsyncCli
     await write(url, trouble=a_trouble(reason="bad token"))
 
     assert 'pinrelay_destination_blocked{reason="bad token"} 1.0' in (await client.get("/metrics")).text
+
+
+async def test_a_store_that_is_gone_is_not_ready_and_says_why_and_what_helps(
+    client: httpx.AsyncClient, url: str
+) -> None:
+    _delete(url)
+
+    answer = await client.get("/readyz")
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+    assert answer.json().items() >= {"ready": False, "why": "gone"}.items()
+    assert "Let the backlog drain, then start again" in answer.json()["reason"]
+    lines = set((await client.get("/metrics")).text.splitlines())
+    assert lines >= {"pinrelay_outbox_up 0.0", 'pinrelay_outbox_refuses{why="gone"} 1.0'}
+
+
+async def test_a_request_that_cannot_be_kept_is_counted_by_why(client: httpx.AsyncClient, url: str) -> None:
+    _delete(url)
+
+    answer = await client.post("/webhook", json={"type": "page", "messageId": "m"})
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+    assert 'pinrelay_outbox_unavailable_total{why="gone"} 1.0' in (await client.get("/metrics")).text
+
+
+def _delete(url: str) -> None:
+    Path(url.removeprefix("sqlite:///")).unlink()

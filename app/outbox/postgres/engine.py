@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from app.errors import OutboxUnavailable
 from app.outbox.claiming import ClaimCall, HastenCall
-from app.outbox.outbox_rules import OutboxRules
+from app.outbox.outbox_rules import DiskRules, OutboxRules
 from app.outbox.paging import END
 from app.outbox.postgres import accounts, ledger, shared
 from app.outbox.postgres.claim import claim, hasten, renew
@@ -202,6 +202,9 @@ class PostgresOutbox:
     async def check(self) -> None:
         if full := backlog_full(self._rules, await self._database.run(_probe)):
             raise full
+
+    async def protect(self, rules: DiskRules) -> None:
+        """Do nothing: the server sees to its disk, and tells of what it cannot read or keep."""
 
     async def close(self) -> None:
         await self._writer.close()

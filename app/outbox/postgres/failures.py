@@ -3,22 +3,24 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import psycopg
 
-from app.errors import OutboxUnavailable
+from app.errors import OutboxUnavailable, WhyUnavailable
 
-#: The beginning of a SQLSTATE -> what helps. The first that fits.
-_REMEDIES = {
-    "42501": "the user may not do this: give it the right to make and use tables in its schema",
-    "25006": "this server takes no writes, another has become the leader",
-    "53100": "no space is left at the server: free some",
-    "53": "the server has run out of something: look at its log",
-    "57014": "it took too long",
-    "57P": "the server is stopping or starting",
-    "58": "the disk of the server fails: look at its log",
-    "XX": "the data of the server is damaged: look at its log",
+#: The beginning of a SQLSTATE -> what it means and what helps. The first that fits.
+_REMEDIES: Final[dict[str, tuple[WhyUnavailable, str]]] = {
+    "42501": ("not writable", "the user may not do this: give it the right to make and use tables in its schema"),
+    "25006": ("not writable", "this server takes no writes, another has become the leader"),
+    "53100": ("disk full", "no space is left at the server: free some"),
+    "53": ("unusable", "the server has run out of something: look at its log"),
+    "57014": ("locked", "it took too long"),
+    "57P": ("unreachable", "the server is stopping or starting"),
+    "58": ("unusable", "the disk of the server fails: look at its log"),
+    "XX": ("damaged", "the data of the server is damaged: look at its log"),
 }
+_UNKNOWN: Final[tuple[WhyUnavailable, str]] = ("unusable", "see the log")
 _UNREACHABLE = "the server cannot be reached: look at it, and at OUTBOX_URL"
 #: What a server says that lets nobody in.
 _REFUSED = re.compile(r"FATAL: +(.+)")
@@ -27,11 +29,12 @@ _REFUSED = re.compile(r"FATAL: +(.+)")
 def unavailable(exc: psycopg.Error) -> OutboxUnavailable:
     """Return what an error of PostgreSQL means and what helps. Every such error leaves the engine this way."""
     state = exc.sqlstate or ""
-    remedy = next((text for start, text in _REMEDIES.items() if state.startswith(start)), "see the log")
+    why, remedy = next((told for start, told in _REMEDIES.items() if state.startswith(start)), _UNKNOWN)
     if not state:
-        remedy = "; ".join([_UNREACHABLE, *_REFUSED.findall(str(exc))[-1:]])
+        why, remedy = "unreachable", "; ".join([_UNREACHABLE, *_REFUSED.findall(str(exc))[-1:]])
     name = state or type(exc).__name__
-    error = OutboxUnavailable(f"The outbox cannot be used now ({name}): {remedy}. Send the events again later.")
+    message = f"The outbox cannot be used now ({name}): {remedy}. Send the events again later."
+    error = OutboxUnavailable(message, why=why)
     error.__cause__ = exc
     return error
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from app.errors import OutboxUnavailable
+from app.errors import OutboxUnavailable, WhyUnavailable
 from app.outbox.records import check_schema_version
 from app.outbox.rows import as_json, without_nul
 from app.outbox.sqlite.sql import SQL, schema, statements
@@ -41,23 +41,33 @@ _PRAGMAS = (
     "temp_store=MEMORY",
 )
 
-_REMEDIES = {
-    "SQLITE_FULL": "no space is left: free some",
-    "SQLITE_BUSY": "another process holds it locked",
-    "SQLITE_LOCKED": "another process holds it locked",
-    "SQLITE_IOERR": "the disk does not take what is written: look at its space, limits and health",
-    "SQLITE_READONLY": "the file or its folder cannot be written: look at its owner",
-    "SQLITE_CANTOPEN": "the file cannot be opened: look at its folder",
-    "SQLITE_CORRUPT": "the file is damaged: restore a backup",
-    "SQLITE_NOTADB": "the file is not an outbox: point OUTBOX_URL elsewhere",
+#: The beginning of the name of an error -> what it means and what helps. The first that fits.
+_REMEDIES: Final[dict[str, tuple[WhyUnavailable, str]]] = {
+    "SQLITE_FULL": ("disk full", "no space is left: free some"),
+    "SQLITE_BUSY": ("locked", "another process holds it locked"),
+    "SQLITE_LOCKED": ("locked", "another process holds it locked"),
+    "SQLITE_IOERR": ("unusable", "the disk does not take what is written: look at its space, limits and health"),
+    "SQLITE_READONLY_DBMOVED": ("gone", "the file was moved or deleted: put it back and start again"),
+    "SQLITE_READONLY": ("not writable", "the file or its folder cannot be written: look at its owner"),
+    "SQLITE_CANTOPEN": ("not writable", "the file cannot be opened: look at its folder"),
+    "SQLITE_CORRUPT": (
+        "damaged",
+        "the file is damaged: stop, move what can be read to a new one (`pinrelay outbox-salvage`), start with that",
+    ),
+    "SQLITE_NOTADB": (
+        "damaged",
+        "the file is not an outbox, or damaged: point OUTBOX_URL elsewhere, or `pinrelay restore` a backup",
+    ),
 }
+_UNKNOWN: Final[tuple[WhyUnavailable, str]] = ("unusable", "see the log")
 
 
 def unavailable(exc: sqlite3.Error) -> OutboxUnavailable:
     """Return what an error of SQLite means and what helps. Every such error leaves the engine this way."""
     name = getattr(exc, "sqlite_errorname", type(exc).__name__)
-    remedy = next((text for prefix, text in _REMEDIES.items() if name.startswith(prefix)), "see the log")
-    error = OutboxUnavailable(f"The outbox cannot be used now ({name}): {remedy}. Send the events again later.")
+    why, remedy = next((told for prefix, told in _REMEDIES.items() if name.startswith(prefix)), _UNKNOWN)
+    message = f"The outbox cannot be used now ({name}): {remedy}. Send the events again later."
+    error = OutboxUnavailable(message, why=why)
     error.__cause__ = exc
     return error
 
@@ -105,7 +115,7 @@ def open_writable(path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, _OWNER_ONLY))
     except OSError as exc:
         message = f"The outbox {path} cannot be opened: {exc.strerror}. Look at the file, its folder and their owner."
-        raise OutboxUnavailable(message) from exc
+        raise OutboxUnavailable(message, why="not writable") from exc
     with border():
         connection = _connect(path, timeout_s=0)  # `patiently` waits instead
         try:
@@ -117,10 +127,11 @@ def open_writable(path: Path) -> sqlite3.Connection:
 
 
 def open_readable(path: Path) -> sqlite3.Connection:
-    """Open the file for reading only."""
+    """Open the file for reading only. It is open from now on, whatever becomes of its name."""
     with border():
         connection = _connect(path, timeout_s=BUSY_TIMEOUT_S)
         connection.execute("PRAGMA query_only=ON")
+        connection.execute("PRAGMA user_version").fetchone()  # SQLite opens what it needs when it reads first
     return connection
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from app.outbox.claiming import ClaimCall, HastenCall
-from app.outbox.outbox_rules import OutboxRules
+from app.outbox.outbox_rules import DiskRules, OutboxRules
 from app.outbox.paging import END
 from app.outbox.refusals import Load, backlog_full
 from app.outbox.reviving import REDRIVE_ROWS, RedriveCall
@@ -20,6 +20,7 @@ from app.outbox.sqlite import accounts, ledger, shared
 from app.outbox.sqlite.claim import RenewCall, claim, hasten, renew
 from app.outbox.sqlite.database import checkpoint, open_writable
 from app.outbox.sqlite.enqueue import NewCall, enqueue, enqueue_new, parameters, prepare_connection
+from app.outbox.sqlite.guard import Guard
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.redrive import redrive
 from app.outbox.sqlite.retention import RetainCall, retain
@@ -59,9 +60,10 @@ class SqliteOutbox:
         self._path = path
         connection = open_writable(path)
         prepare_connection(connection)
-        self._writer = Writer(connection)
-        self._readers = Readers(path)
-        self._watch = Watch(path, clock)
+        self._guard = Guard(path)
+        self._writer = Writer(connection, self._guard)
+        self._readers = Readers(path, self._guard)
+        self._watch = Watch(path, self._guard, clock)
         self._rules = rules
 
     async def enqueue(
@@ -74,6 +76,7 @@ class SqliteOutbox:
             partial(enqueue, new=new, rules=self._rules),
             rows=1 + len(deliveries) + len(notes),
             alone=partial(enqueue_new, new=new),
+            takes_in=True,
         )
         self._watch.wake()
         return answer
@@ -185,7 +188,12 @@ class SqliteOutbox:
         return touched
 
     async def check(self) -> None:
-        await self._writer.do(partial(_probe, rules=self._rules))
+        await self._writer.do(partial(_probe, rules=self._rules), takes_in=True)
+
+    async def protect(self, rules: DiskRules) -> None:
+        self._guard.keep_reserve(rules.reserve_bytes)
+        if rules.quick_check_s > 0:
+            await asyncio.to_thread(self._guard.look_through, for_s=rules.quick_check_s)
 
     async def close(self) -> None:
         await asyncio.to_thread(self._close)

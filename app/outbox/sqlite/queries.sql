@@ -536,3 +536,49 @@ WHERE (at, id) > (:after_at, :after_id) AND at < :end ORDER BY at, id LIMIT :lim
 SELECT start_at / 3600 * 3600 AS hour, name, preset, label, sum(count) FROM tally
 WHERE span_s IN (60, 3600) AND start_at >= :begin AND start_at < :end
 GROUP BY hour, name, preset, label ORDER BY hour, name, preset, label;
+
+-- salvage_deliveries --
+-- Deliveries with ids from `first` to below `end`, without what lies in other tables.
+SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
+       traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
+       settled_at, claim
+FROM delivery NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
+
+-- salvage_payload --
+-- The payload of one delivery, with its version and when it is erased.
+SELECT body, version, erase_at FROM payload WHERE delivery_id = :delivery_id;
+
+-- salvage_ids --
+-- What an index knows of the deliveries of one shelf.
+SELECT id, message_id FROM delivery INDEXED BY delivery_message WHERE shelf = :shelf;
+
+-- salvage_notes --
+-- Notes with ids from `first` to below `end`.
+SELECT id, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at
+FROM note NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
+
+-- salvage_audit --
+-- Lines of the audit log with ids from `first` to below `end`.
+SELECT id, at, who, place, what, target, was, became FROM audit NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
+
+-- salvage_keys --
+-- Keys whose digests lie from `first` to below `end`.
+SELECT digest, place, delivery_id, expires_at, known, learned FROM dedup_key
+WHERE digest >= :first AND digest < :end ORDER BY digest, place;
+
+-- salvage_counts --
+-- Counts in their order.
+SELECT span_s, start_at, name, preset, label, count FROM tally ORDER BY span_s, start_at, name, preset, label;
+
+-- salvage_counts_backwards --
+-- Counts in the other order.
+SELECT span_s, start_at, name, preset, label, count FROM tally
+ORDER BY span_s DESC, start_at DESC, name DESC, preset DESC, label DESC;
+
+-- salvage_shared --
+-- Shared values in their order.
+SELECT key, value FROM shared ORDER BY key;
+
+-- salvage_shared_backwards --
+-- Shared values in the other order.
+SELECT key, value FROM shared ORDER BY key DESC;

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.errors import OutboxUnavailable
-from app.outbox.sqlite.database import border, open_readable
+from app.outbox.sqlite.database import open_readable
+from app.outbox.sqlite.guard import Guard
 
 Answer = TypeVar("Answer")
 
@@ -18,7 +19,8 @@ class Readers:
 
     _idle: queue.SimpleQueue[sqlite3.Connection]
 
-    def __init__(self, path: Path, *, count: int = 4) -> None:
+    def __init__(self, path: Path, guard: Guard, *, count: int = 4) -> None:
+        self._guard = guard
         self._count = count
         self._idle = queue.SimpleQueue()
         for _ in range(count):
@@ -34,7 +36,7 @@ class Readers:
     def _read(self, work: Callable[..., Answer], arguments: tuple[Any, ...]) -> Answer:
         connection = self._idle.get()
         try:
-            with border():
+            with self._guard.border():
                 connection.execute("BEGIN")
                 try:
                     return work(connection, *arguments)

@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from app.outbox.sqlite.database import border, open_readable
+from app.outbox.sqlite.database import open_readable
+from app.outbox.sqlite.guard import Guard
 from app.outbox.sqlite.sql import SQL
 
 #: How often the file is asked whether another process has written.
@@ -15,7 +16,8 @@ POLL_S = 0.05
 class Watch:
     """Wakes whoever waits. One task a process should wait: what one has seen, another is not told again."""
 
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, guard: Guard, clock: Callable[[], float]) -> None:
+        self._guard = guard
         self._clock = clock
         self._connection = open_readable(path)
         self._closed = False
@@ -48,7 +50,7 @@ class Watch:
 
     def _look(self) -> bool:
         """Return whether the file has changed since the last look, or something has fallen due."""
-        with self._lock, border():
+        with self._lock, self._guard.border():
             if self._closed:
                 return True
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()

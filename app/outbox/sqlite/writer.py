@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import groupby
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from app.errors import OutboxUnavailable
-from app.outbox.sqlite.database import patiently, unavailable
+from app.outbox.sqlite.database import patiently
+from app.outbox.sqlite.guard import Guard
 
 Answer = TypeVar("Answer")
 
@@ -25,8 +26,13 @@ class _Job(NamedTuple):
     call: Call[Any]
     rows: int
     alone: Callable[[sqlite3.Connection], Any] | None
+    takes_in: bool
     answer: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+
+
+#: Stands for the result of a job that is not done yet.
+_TO_DO: Final = object()
 
 
 class _CallFailed(Exception):
@@ -36,8 +42,11 @@ class _CallFailed(Exception):
 class Writer:
     """Owns the connection that writes. Calls are answered after the commit that they share."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, guard: Guard) -> None:
         self._connection = connection
+        self._guard = guard
+        #: Why nothing new was taken in at the last look; None where it was.
+        self._refusal: OutboxUnavailable | None = None
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         #: Held while a job is queued, so that none comes behind the end of the queue.
@@ -51,11 +60,13 @@ class Writer:
         *,
         rows: int = 1,
         alone: Callable[[sqlite3.Connection], Answer | None] | None = None,
+        takes_in: bool = False,
     ) -> Answer:
         """Do a call in the next group; `rows` is about how many rows it writes.
 
         `alone` does a call that nobody shares a commit with, as a transaction of its own; it may return None, with
-        nothing changed, to have `call` do it.
+        nothing changed, to have `call` do it. `takes_in` is whether the call promises to keep something new, which
+        nothing may while the guard refuses it.
 
         Raises what the call raised or returned as its failure, or OutboxUnavailable where the commit failed.
         """
@@ -64,7 +75,7 @@ class Writer:
         with self._queueing:
             if self._closed:
                 raise OutboxUnavailable("The outbox is closed. Send the events again later.")
-            self._jobs.put(_Job(call, rows, alone, answer, loop))
+            self._jobs.put(_Job(call, rows, alone, takes_in, answer, loop))
         return await answer
 
     def close(self) -> None:
@@ -101,6 +112,40 @@ class Writer:
     def _commit(self, group: Sequence[_Job]) -> list[Any]:
         """Return one result for every job of the group; exceptions are results.
 
+        What takes something in fails where the guard refuses it, be it only when all is committed: then it is sent
+        again, and rather stored twice than not at all. On a full disk the rest goes on with the reserve.
+        """
+        takes_in = any(job.takes_in for job in group)
+        if takes_in and self._refusal:
+            self._refusal = self._guard.refusal()
+        results = [self._refusal if self._refusal and job.takes_in else _TO_DO for job in group]
+        self._do_what_is_left(group, results)
+        if any(map(_is_full, results)) and self._guard.release():
+            results = [
+                _TO_DO if _is_full(each) and not job.takes_in else each
+                for job, each in zip(group, results, strict=True)
+            ]
+            self._do_what_is_left(group, results)
+        if takes_in and self._refusal is None:
+            self._refusal = self._guard.refusal()
+        refused = self._refusal
+        if refused is None:
+            return results
+        return [
+            refused if job.takes_in and not isinstance(each, Exception) else each
+            for job, each in zip(group, results, strict=True)
+        ]
+
+    def _do_what_is_left(self, group: Sequence[_Job], results: list[Any]) -> None:
+        """Do the jobs whose result is still to be found, and put it there."""
+        places = [place for place, result in enumerate(results) if result is _TO_DO]
+        if places:
+            for place, answer in zip(places, self._do_all([group[place] for place in places]), strict=True):
+                results[place] = answer
+
+    def _do_all(self, group: Sequence[_Job]) -> list[Any]:
+        """Do jobs in one transaction, and return one result for each.
+
         Nearly always all goes well: to isolate calls from the beginning would cost two more statements for each.
         """
         answer = self._do_alone(group[0]) if len(group) == 1 else None
@@ -116,7 +161,7 @@ class Writer:
         try:
             return job.alone and job.alone(self._connection)
         except sqlite3.Error as exc:
-            return unavailable(exc)
+            return self._guard.unavailable(exc)
         except Exception as exc:  # noqa: BLE001 - as in _transact
             return exc
 
@@ -131,7 +176,7 @@ class Writer:
             raise
         except sqlite3.Error as exc:
             self._roll_back()
-            return [unavailable(exc) for _ in group]
+            return [self._guard.unavailable(exc) for _ in group]
         except Exception as exc:  # noqa: BLE001 - a fault of ours must not end the thread: all who shared it are told
             self._roll_back()
             return [exc for _ in group]
@@ -159,10 +204,14 @@ class Writer:
             if not self._connection.in_transaction:
                 raise  # SQLite has given up the whole transaction: full disk, failed write
             self._connection.execute("ROLLBACK TO call")
-            return unavailable(exc) if isinstance(exc, sqlite3.Error) else exc
+            return self._guard.unavailable(exc) if isinstance(exc, sqlite3.Error) else exc
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("RELEASE call")
+
+
+def _is_full(result: object) -> bool:
+    return isinstance(result, OutboxUnavailable) and result.why == "disk full"
 
 
 def _resolve(group: Sequence[_Job], answers: Sequence[Any]) -> None:

@@ -31,8 +31,8 @@ STEPS = {
     f"store, step {number}": step.replace("RAISE(ABORT, 'not all new')", "1").replace("new.", ":")
     for number, step in enumerate(re.split(r"\n\n", script_of_store())[3:-1], start=1)
 }
-#: `holds_anything` ends with the first row that it meets.
-LEFT_OUT = {"search", "dead", "holds_anything"}
+#: `holds_anything` ends with the first row that it meets; a salvage reads everything.
+LEFT_OUT = {"search", "dead", "holds_anything", "salvage_counts", "salvage_counts_backwards"}
 STATEMENTS = {name: sql for name, sql in SQL.items() if name not in LEFT_OUT} | FILLED | STEPS
 FULL_SCAN = re.compile(r"^SCAN (d|delivery|payload|attempt|note|dedup_key|tally|audit|session)\b")
 

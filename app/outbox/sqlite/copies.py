@@ -1,0 +1,121 @@
+"""Backups: a whole copy of the file while it is used, and putting one in its place."""
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Final
+
+from app.errors import OutboxUnavailable
+from app.outbox.records import check_schema_version
+from app.outbox.sqlite.database import BUSY_TIMEOUT_S, SCHEMA_VERSION, border
+
+_OWNER_ONLY: Final = 0o600
+#: What belongs to a file that SQLite uses, by what is added to its name.
+_BESIDE: Final = ("-wal", "-shm", "-reserve")
+
+
+def back_up(path: Path, copy: Path) -> int:
+    """Write all that is committed to the new file `copy`, which only its owner can read; return its size in bytes.
+
+    The outbox may be used meanwhile: the copy is of one moment. It is looked through before it gets its name, so that
+    there is no copy that is damaged or half. Raises OutboxUnavailable where one of the two files cannot be used.
+    """
+    if not path.exists():
+        raise OutboxUnavailable(f"There is no outbox {path}.", why="gone")
+    if copy.exists():
+        raise OutboxUnavailable(f"{copy} is there already. Name a new file.")
+    part = copy.with_name(f"{copy.name}.part")
+    try:
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY))
+        with border(), closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
+            connection.execute("VACUUM INTO ?", (str(part),))
+        _check(part)
+        _sync(part)
+        part.replace(copy)
+        _sync(copy.parent)
+    except OSError as exc:
+        message = f"{copy} cannot be written: {exc.strerror}. Look at its folder, its owner and its space."
+        raise OutboxUnavailable(message, why="not writable") from exc
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+    return copy.stat().st_size
+
+
+def restore(copy: Path, path: Path) -> Path | None:
+    """Put a copy of `copy` in the place of the outbox at `path`; return where the one before lies now.
+
+    Returns None where none was there.
+
+    Nobody may use the outbox: stop its servers first. Raises OutboxUnavailable where somebody does, or where the copy
+    is none or damaged; nothing has changed then.
+    """
+    if not copy.is_file():
+        raise OutboxUnavailable(f"There is no backup {copy}.", why="gone")
+    _check(copy)
+    aside, part = _free_name(path), path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY))
+        shutil.copyfile(copy, part)
+        _sync(part)
+        if path.exists():
+            _check_unused(path)
+            path.rename(aside)
+        for name in _BESIDE:
+            beside = Path(f"{path}{name}")
+            if beside.exists():
+                beside.rename(f"{aside}{name}")
+        part.rename(path)
+        _sync(path.parent)
+    except OSError as exc:
+        message = f"{path} cannot be written: {exc.strerror}. Look at its folder, its owner and its space."
+        raise OutboxUnavailable(message, why="not writable") from exc
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+    return aside if aside.exists() else None
+
+
+def _free_name(path: Path) -> Path:
+    """Return a name beside `path` that nothing has, for what it holds now."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.replaced-{number}")).exists():
+        number += 1
+    return aside
+
+
+def _check(path: Path) -> None:
+    """Raise OutboxUnavailable unless the file is a whole outbox that this version, or an older one, wrote."""
+    with border(), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if not version:
+            raise OutboxUnavailable(f"{path} is no outbox.")
+        check_schema_version(version, newest=SCHEMA_VERSION)
+        ((found, *_), *_) = connection.execute("PRAGMA integrity_check(1)").fetchall()
+    if found != "ok":
+        raise OutboxUnavailable(f"{path} is damaged. Name another.", why="damaged")
+
+
+def _check_unused(path: Path) -> None:
+    """Raise OutboxUnavailable where somebody has the outbox open; one that cannot be read counts as unused."""
+    try:
+        with closing(sqlite3.connect(path, timeout=1, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode=DELETE")  # which SQLite does only for whoever is alone
+    except sqlite3.DatabaseError as exc:
+        if exc.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            message = f"Somebody uses the outbox {path}. Stop its servers first: nothing was restored."
+            raise OutboxUnavailable(message, why="locked") from exc
+
+
+def _sync(path: Path) -> None:
+    """Bring a file, or the names of a folder, onto the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,161 @@
+"""Whether the file may be trusted with more: it is where it was, no page of it is damaged, its disk has room.
+
+Where it may not, nothing new is taken in, so that no answer of 200 promises what cannot be kept. What was taken before
+is sent on from the file as it is open, as far as that can be read.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, Final, TypeAlias
+
+from app.errors import OutboxUnavailable
+from app.outbox.sqlite.database import open_readable, unavailable
+
+#: The files that SQLite keeps open, by what is added to the name of the first.
+_FILES: Final = ("", "-wal", "-shm")
+#: A full disk is looked at again after so long.
+_LOOK_AGAIN_S: Final = 1.0
+#: The reserve is made again where so many times its size is free: else what comes then would fill the disk at once.
+_ROOM: Final = 2
+#: After so many steps of SQLite's machine it is looked whether the time for the check is over.
+_STEPS_A_LOOK: Final = 10_000
+
+#: Tells a file from all others: device and inode.
+_Identity: TypeAlias = tuple[int, int]
+
+
+class Guard:
+    """Asked by the thread that writes before and after whatever takes something in; told of every error of SQLite."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the files at `path`, which are open, for those that are meant."""
+        self._path = path
+        self._files = {Path(f"{path}{suffix}"): _identity(Path(f"{path}{suffix}")) for suffix in _FILES}
+        self._damage: OutboxUnavailable | None = None
+        self._reserve = Path(f"{path}-reserve")
+        self._reserve_bytes = 0
+        self._looked_at = float("-inf")
+
+    @contextmanager
+    def border(self) -> Iterator[None]:
+        """Translate the errors of SQLite inside: what it raises becomes OutboxUnavailable, raised from it."""
+        try:
+            yield
+        except sqlite3.Error as exc:
+            raise self.unavailable(exc) from exc
+
+    def unavailable(self, exc: sqlite3.Error) -> OutboxUnavailable:
+        """Return what an error of SQLite means and what helps, and note what it says of the file.
+
+        A damaged page makes it untrusted for as long as this process lives. A full disk gets the reserve.
+        """
+        error = unavailable(exc)
+        if error.why == "damaged":
+            self._damage = self._damage or error
+        return error
+
+    def refusal(self) -> OutboxUnavailable | None:
+        """Return why nothing new may be taken in; None where it may."""
+        if self._damage:
+            return self._damage
+        for path, identity in self._files.items():
+            if _identity(path) != identity:
+                return _gone(path)
+        if self._reserve_bytes and not self._reserve.exists() and not self._refill():
+            return _full(self._path)
+        return None
+
+    def release(self) -> bool:
+        """Free the reserve, so that what was taken in can be sent and settled; False where there is none to free."""
+        if not self._reserve_bytes:
+            return False
+        try:
+            self._reserve.unlink()
+        except OSError:
+            return False
+        self._looked_at = time.monotonic()
+        return True
+
+    def keep_reserve(self, size_bytes: int) -> None:
+        """Keep so many bytes of the disk; 0 keeps none. Where the disk has no room for it, nothing new is taken in."""
+        self._reserve_bytes = size_bytes
+        if not size_bytes:
+            self._reserve.unlink(missing_ok=True)
+        elif not self._reserve.exists():
+            self._refill()
+
+    def _refill(self) -> bool:
+        """Make the reserve, unless the disk was too full a moment ago."""
+        if time.monotonic() - self._looked_at < _LOOK_AGAIN_S:
+            return False
+        self._looked_at = time.monotonic()
+        part = Path(f"{self._reserve}-{os.getpid()}")
+        try:
+            disk = os.statvfs(self._path.parent)
+            if disk.f_bavail * disk.f_frsize < _ROOM * self._reserve_bytes:
+                return False
+            with part.open("wb") as file:
+                _allocate(file, self._reserve_bytes)
+            part.replace(self._reserve)
+        except OSError:
+            with suppress(OSError):
+                part.unlink()
+            return False
+        return True
+
+    def look_through(self, *, for_s: float) -> None:
+        """Look for damage in the file, for so many seconds at most. Blocks; what is found is kept for `refusal`."""
+        ends_at = time.monotonic() + for_s
+        with suppress(OutboxUnavailable), self.border():
+            connection = open_readable(self._path)
+            try:
+                connection.set_progress_handler(lambda: time.monotonic() > ends_at, _STEPS_A_LOOK)
+                ((found,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+            except sqlite3.OperationalError as exc:
+                if exc.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                    raise
+                return  # the time is over
+            finally:
+                connection.close()
+            if found != "ok":
+                damage = sqlite3.DatabaseError(found)
+                damage.sqlite_errorname = "SQLITE_CORRUPT"
+                self.unavailable(damage)
+
+
+def _identity(path: Path) -> _Identity | None:
+    """Return which file is there; None where none is, or it cannot be asked."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _allocate(file: BinaryIO, size_bytes: int) -> None:
+    """Take so many bytes of the disk. Raises OSError where it has not so many."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size_bytes)
+    else:  # macOS has none
+        file.write(bytes(size_bytes))
+
+
+def _gone(path: Path) -> OutboxUnavailable:
+    message = (
+        f"The outbox is not where it was: {path} was deleted or replaced while it was open. What was taken in before "
+        "is still sent, as long as this process runs. Let the backlog drain, then start again. Send the events again "
+        "later."
+    )
+    return OutboxUnavailable(message, why="gone", retry_after_s=60)
+
+
+def _full(path: Path) -> OutboxUnavailable:
+    message = (
+        f"The disk of the outbox {path} is full: free some space. What was taken in before is sent with the room that "
+        "was kept for that (OUTBOX_RESERVE_BYTES). Send the events again later."
+    )
+    return OutboxUnavailable(message, why="disk full", retry_after_s=60)

@@ -1,0 +1,212 @@
+"""What can still be read of a damaged file: all that lies on good pages, found by halving the stretches that fail."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from app.errors import OutboxUnavailable
+from app.outbox.carrying import CARRYING_KEYS, Carried, DeliveryRow, Row, Salvaged, Store
+from app.outbox.sqlite.database import SCHEMA_VERSION, border
+from app.outbox.sqlite.sql import SQL
+from app.types import State
+
+#: Read at once where nothing fails: so many rows, and keys of so many beginnings of their digests.
+_SPAN_ROWS: Final = 1_000
+_SPAN_KEYS: Final = 16
+#: Digests are base64: two characters of ASCII each begin a stretch of them.
+_BEGINNINGS: Final = 128 * 128
+#: As the schema has them.
+_SHELF_BITS: Final = 11
+
+
+async def salvage(path: Path, target: Store) -> Salvaged:
+    """Bring what can be read of the file at `path` into an empty store; the file is only read.
+
+    Deliveries that wait, are dead or delivered, with history and payload, notes, audit log, keys, counts and shared
+    values. A waiting or dead delivery whose payload is lost is lost. Raises OutboxUnavailable where not even the
+    beginning of the file can be read, or `target` holds something.
+    """
+    if not await target.is_empty():
+        raise OutboxUnavailable("The outbox that is to go on holds something already. Name an empty one.")
+    with border(), closing(_open_as_it_is(path)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version != SCHEMA_VERSION:
+            message = f"The file has schema version {version}, and this Pinrelay salvages {SCHEMA_VERSION} only."
+            raise OutboxUnavailable(message)
+        return await _Salvage(connection, target).run()
+
+
+def _open_as_it_is(path: Path) -> sqlite3.Connection:
+    """Open a file without writing to it, not even what its log holds."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
+class _Salvage:
+    def __init__(self, connection: sqlite3.Connection, target: Store) -> None:
+        self._connection = connection
+        self._target = target
+        self._found = Salvaged(arrived=dict.fromkeys([*(kind.value for kind in Carried), "shared"], 0))
+
+    async def run(self) -> Salvaged:
+        highest = self._highest("delivery")
+        await self._target.begin_ids_above(highest, 0)
+        await self._keys()
+        await self._deliveries(highest)
+        self._found.lost_notes = await self._lines(Carried.NOTES, "note")
+        self._found.lost_audit = await self._lines(Carried.AUDIT, "audit")
+        counts = {tuple(row[:5]): list(row) for row in self._from_both_ends("salvage_counts")}
+        await self._write(Carried.COUNTS, list(counts.values()))
+        for key, value in dict(self._from_both_ends("salvage_shared")).items():
+            if key not in CARRYING_KEYS and await self._target.put_shared(key, orjson.loads(value), revision=0):
+                self._found.arrived["shared"] += 1
+        return self._found
+
+    def _highest(self, table: str) -> int:
+        """Return the highest id that was given, as far as anything tells."""
+        highest = 0
+        for statement in (
+            f"SELECT max(id) FROM {table}",  # noqa: S608 - the names stand above
+            f"SELECT seq FROM sqlite_sequence WHERE name = '{table}'",  # noqa: S608
+            "SELECT max(delivery_id) FROM payload",
+        ):
+            try:
+                (found,) = self._connection.execute(statement).fetchone() or (0,)
+            except sqlite3.DatabaseError:
+                continue
+            highest = max(highest, found or 0)
+        return highest
+
+    async def _deliveries(self, highest: int) -> None:
+        lost: list[int] = []
+        for first, rows in _readable(1, highest + 1, self._reads("salvage_deliveries"), span=_SPAN_ROWS):
+            if rows is None:
+                lost.append(first)
+                continue
+            whole = [self._whole(row) for row in rows]
+            kinds: dict[Carried, list[Row]] = {Carried.WAITING: [], Carried.DELIVERED: []}
+            for row in whole:
+                kind = Carried.DELIVERED if row.state == State.DELIVERED else Carried.WAITING
+                if kind is Carried.WAITING and row.payload is None:
+                    self._found.lost.append((row.id, row.message_id))
+                else:
+                    kinds[kind].append(list(row))
+            for kind, found in kinds.items():
+                refused = await self._write(kind, found)
+                self._found.lost += [(row[0], None) for row in refused]
+        self._found.lost += self._known(lost)
+
+    def _whole(self, row: Row) -> DeliveryRow:
+        """Add what can be read of history and payload."""
+        which = {"delivery_id": row[0]}
+        history, payload = self._rows("history", which), self._rows("salvage_payload", which)
+        body, version, erase_at = payload[0] if payload else (None, 1, None)
+        try:
+            text = None if body is None else bytes(body).decode()
+            if text is not None:
+                orjson.loads(text)
+        except (ValueError, TypeError):
+            text = None
+        return DeliveryRow._make([*row, history, text, version, erase_at])
+
+    def _known(self, ids: Sequence[int]) -> list[tuple[int, str | None]]:
+        """Return those of these deliveries that an index knows, and those of which no index tells whether they were."""
+        known: list[tuple[int, str | None]] = []
+        for shelf in sorted({id_ >> _SHELF_BITS for id_ in ids}):
+            of_shelf = [id_ for id_ in ids if id_ >> _SHELF_BITS == shelf]
+            try:
+                names = dict(self._connection.execute(SQL["salvage_ids"], {"shelf": shelf}).fetchall())
+            except sqlite3.DatabaseError:
+                known += [(id_, None) for id_ in of_shelf]
+            else:
+                known += [(id_, names[id_]) for id_ in of_shelf if id_ in names]
+        return known
+
+    async def _lines(self, kind: Carried, table: str) -> int:
+        """Bring the rows of a table that has ids; return how many could not be read."""
+        lost = 0
+        for _, rows in _readable(1, self._highest(table) + 1, self._reads(f"salvage_{kind}"), span=_SPAN_ROWS):
+            lost += 1 if rows is None else len(await self._write(kind, rows))
+        return lost
+
+    async def _keys(self) -> None:
+        def read(first: int, end: int) -> list[Row]:
+            between = {"first": _beginning(first), "end": _beginning(end)}
+            return list(map(list, self._connection.execute(SQL["salvage_keys"], between).fetchall()))
+
+        for _, rows in _readable(0, _BEGINNINGS, read, span=_SPAN_KEYS):
+            if rows is None:
+                self._found.lost_keys += 1
+            else:
+                self._found.lost_keys += len(await self._write(Carried.KEYS, rows))
+
+    def _reads(self, query: str) -> Callable[[int, int], list[Row]]:
+        def read(first: int, end: int) -> list[Row]:
+            return list(map(list, self._connection.execute(SQL[query], {"first": first, "end": end}).fetchall()))
+
+        return read
+
+    def _rows(self, query: str, parameters: dict[str, Any]) -> list[Row]:
+        """Return the rows of a query; [] where they cannot be read."""
+        try:
+            return list(map(list, self._connection.execute(SQL[query], parameters).fetchall()))
+        except sqlite3.DatabaseError:
+            return []
+
+    def _from_both_ends(self, query: str) -> list[Row]:
+        """Return the rows of a query up to the first that cannot be read, and those behind the last."""
+        rows: list[Row] = []
+        for name in (query, f"{query}_backwards"):
+            try:
+                rows.extend(map(list, self._connection.execute(SQL[name])))  # keeps what came before a failure
+            except sqlite3.DatabaseError:
+                continue
+            break
+        return rows
+
+    async def _write(self, kind: Carried, rows: Sequence[Row]) -> list[Row]:
+        """Write rows; return those that the target refuses, as noise that looks like a row is refused."""
+        if not rows:
+            return []
+        try:
+            self._found.arrived[kind.value] += await self._target.write(kind, rows)
+        except OutboxUnavailable as exc:
+            if exc.why != "unusable":  # it is not the rows
+                raise
+            if len(rows) == 1:
+                return list(rows)
+            half = len(rows) // 2
+            return await self._write(kind, rows[:half]) + await self._write(kind, rows[half:])
+        return []
+
+
+def _readable(
+    first: int, end: int, read: Callable[[int, int], list[Row]], *, span: int
+) -> Iterator[tuple[int, list[Row] | None]]:
+    """Yield where each stretch from `first` to below `end` begins, and its rows; None for a place that cannot be read.
+
+    Halves what is longer than `span`, and what cannot be read.
+    """
+    if end <= first:
+        return
+    if end - first <= span:
+        try:
+            rows = read(first, end)
+        except sqlite3.DatabaseError:
+            if end - first == 1:
+                yield first, None
+                return
+        else:
+            yield first, rows
+            return
+    middle = (first + end) // 2
+    yield from _readable(first, middle, read, span=span)
+    yield from _readable(middle, end, read, span=span)
+
+
+def _beginning(number: int) -> str:
+    """Return the least text of the stretch with this number."""
+    return chr(number >> 7) + chr(number & 127) if number < _BEGINNINGS else "\x7f\x7f\x7f"

@@ -1,0 +1,252 @@
+"""A file that cannot be trusted takes nothing in, says why and what helps, and lets what it holds be sent."""
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.errors import OutboxUnavailable
+from app.outbox import DiskRules
+from app.outbox.sqlite import SqliteOutbox, guard
+from app.outbox.sqlite.database import open_writable
+from tests.outbox.build import ACCOUNT, NOW, At, new, rules
+from tests.outbox.sqlite.damage import damage_pages_of
+from tests.waiting import until_async
+
+#: As much as a log that is full, and what it adds to the file.
+RESERVE_BYTES = 40_000_000
+
+
+async def why_not(at: At) -> str:
+    """Why the outbox takes nothing in, as both of its answers say."""
+    with pytest.raises(OutboxUnavailable) as told:
+        await at.enqueue(new())
+    with pytest.raises(OutboxUnavailable) as checked:
+        await at.outbox.check()
+    assert checked.value.why == told.value.why
+    return told.value.why
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Gone
+
+
+def _delete(path: Path) -> None:
+    path.unlink()
+
+
+def _replace(path: Path) -> None:
+    other = path.with_name("other.db")
+    open_writable(other).close()
+    other.replace(path)
+
+
+def _move(path: Path) -> None:
+    path.rename(path.with_name("moved.db"))
+
+
+def _put_back(path: Path) -> None:
+    path.with_name("moved.db").rename(path)
+
+
+def _delete_the_log(path: Path) -> None:
+    Path(f"{path}-wal").unlink()
+
+
+def _delete_the_index_of_the_log(path: Path) -> None:
+    Path(f"{path}-shm").unlink()
+
+
+@pytest.mark.parametrize("lose", [_delete, _replace, _move, _delete_the_log, _delete_the_index_of_the_log])
+async def test_a_file_that_is_lost_is_noticed_before_the_next_answer(
+    at: At, path: Path, lose: Callable[[Path], None]
+) -> None:
+    await at.enqueue(new())
+    lose(path)
+    with pytest.raises(OutboxUnavailable, match="deleted or replaced while it was open") as told:
+        await at.enqueue(new())
+    assert told.value.why == "gone"
+    assert await why_not(at) == "gone"
+
+
+async def test_what_was_taken_in_before_the_file_was_lost_can_still_be_sent(at: At, path: Path) -> None:
+    await at.enqueue(new(), new())
+    _delete(path)
+    claimed = await at.claim()
+    await at.deliver(*claimed)
+    assert len(claimed) == 2
+    assert (await at.outbox.backlog(ACCOUNT, now=NOW)).pending == 0
+    assert await why_not(at) == "gone"
+
+
+async def test_a_file_that_is_put_back_is_good_again(at: At, path: Path) -> None:
+    _move(path)
+    assert await why_not(at) == "gone"
+    _put_back(path)
+    await at.enqueue(new())
+    await at.outbox.check()
+
+
+async def test_a_group_of_which_the_file_is_lost_is_answered_by_nobody(at: At, path: Path) -> None:
+    """The loss may come while a group is being committed: it is looked at after the commit, too."""
+    _delete(path)
+    answers = await asyncio.gather(*(at.enqueue(new()) for _ in range(20)), return_exceptions=True)
+    assert {type(answer) for answer in answers} == {OutboxUnavailable}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Damaged
+
+
+@pytest.fixture
+async def damaged(path: Path) -> AsyncIterator[SqliteOutbox]:
+    """An outbox of 300 deliveries of which some pages of payloads are damaged; nobody has met them yet."""
+    outbox = SqliteOutbox(path, rules(), clock=lambda: NOW)
+    await At(outbox).enqueue(*(new() for _ in range(300)))
+    await outbox.close()
+    assert damage_pages_of(path, "payload", count=2)
+    outbox = SqliteOutbox(path, rules(), clock=lambda: NOW)
+    yield outbox
+    await outbox.close()
+
+
+async def test_a_damaged_page_that_is_met_anywhere_keeps_the_outbox_from_taking_more(damaged: SqliteOutbox) -> None:
+    at = At(damaged)
+    await at.enqueue(new())
+    answers = await asyncio.gather(*(at.outbox.delivery(str(n)) for n in range(1, 301)), return_exceptions=True)
+    met = [each for each in answers if isinstance(each, OutboxUnavailable)]
+    assert 0 < len(met) < 300
+    assert {each.why for each in met} == {"damaged"}
+    assert await why_not(at) == "damaged"
+    with pytest.raises(OutboxUnavailable, match="pinrelay outbox-salvage"):
+        await at.outbox.check()
+
+
+async def test_damage_is_found_at_the_start_and_told_by_all_that_would_take_something_in(damaged: SqliteOutbox) -> None:
+    await damaged.protect(DiskRules(quick_check_s=60, reserve_bytes=0))
+    assert await why_not(At(damaged)) == "damaged"
+
+
+@pytest.mark.parametrize("for_s", [0, 1e-9])
+async def test_a_check_that_is_switched_off_or_has_no_time_says_nothing(
+    damaged: SqliteOutbox, for_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "_STEPS_A_LOOK", 1)
+    await damaged.protect(DiskRules(quick_check_s=for_s, reserve_bytes=0))
+    await damaged.check()
+
+
+async def test_a_good_file_passes_the_check(at: At) -> None:
+    await at.enqueue(*(new() for _ in range(100)))
+    await at.outbox.protect(DiskRules(quick_check_s=60, reserve_bytes=0))
+    await at.enqueue(new())
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Full
+
+
+def _has_reserve(path: Path) -> bool:
+    return Path(f"{path}-reserve").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk with room for little more than a reserve and what else it needs to be made."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={3 * RESERVE_BYTES}", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("only root may mount a disk")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture
+async def on_small_disk(small_disk: Path) -> AsyncIterator[SqliteOutbox]:
+    """An outbox on a disk with a reserve and room for 8 MB more."""
+    outbox = SqliteOutbox(small_disk / "pinrelay.db", rules(), clock=lambda: NOW)
+    await outbox.protect(DiskRules(quick_check_s=0, reserve_bytes=RESERVE_BYTES))
+    _occupy(small_disk)
+    yield outbox
+    await outbox.close()
+
+
+def _occupy(disk: Path) -> None:
+    free = os.statvfs(disk)
+    (disk / "ballast").write_bytes(bytes(free.f_bavail * free.f_frsize - 8_000_000))
+
+
+async def _fill(at: At) -> tuple[int, OutboxUnavailable]:
+    """Enqueue until the outbox refuses; return how many it took, and what it says."""
+    taken = 0
+    while True:
+        try:
+            await at.enqueue(*(new() for _ in range(500)))
+        except OutboxUnavailable as exc:
+            return taken, exc
+        taken += 500
+
+
+async def test_on_a_full_disk_the_reserve_lets_the_backlog_drain(on_small_disk: SqliteOutbox, small_disk: Path) -> None:
+    at, reserve = At(on_small_disk), small_disk / "pinrelay.db-reserve"
+    assert reserve.stat().st_size == RESERVE_BYTES
+    taken, told = await _fill(at)
+    assert (taken > 0, told.why) == (True, "disk full")
+    delivered = 0
+    while claimed := await at.claim(limit=100):
+        await at.deliver(*claimed)
+        delivered += len(claimed)
+    assert delivered == taken
+    assert not reserve.exists()
+    assert await why_not(at) == "disk full"
+
+
+async def test_nothing_is_taken_in_until_the_disk_has_room_for_a_new_reserve(
+    on_small_disk: SqliteOutbox, small_disk: Path
+) -> None:
+    at = At(on_small_disk)
+    await _fill(at)
+    await at.claim(limit=100)
+    assert await why_not(at) == "disk full"
+    (small_disk / "ballast").unlink()
+    await until_async(lambda: _takes_in(at), 10, "events to be taken in again")
+    assert (small_disk / "pinrelay.db-reserve").stat().st_size == RESERVE_BYTES
+
+
+async def _takes_in(at: At) -> bool:
+    try:
+        await at.enqueue(new())
+    except OutboxUnavailable:
+        return False
+    return True
+
+
+async def test_a_reserve_that_another_process_freed_is_respected(at: At, path: Path, tmp_path: Path) -> None:
+    await at.outbox.protect(DiskRules(quick_check_s=0, reserve_bytes=10**15))  # more than any disk has room for
+    assert not _has_reserve(path)
+    assert await why_not(at) == "disk full"
+
+
+async def test_without_a_setting_there_is_no_reserve_and_an_old_one_goes(at: At, path: Path) -> None:
+    await at.outbox.protect(DiskRules(quick_check_s=0, reserve_bytes=4_096))
+    assert _has_reserve(path)
+    await at.outbox.protect(DiskRules(quick_check_s=0, reserve_bytes=0))
+    assert not _has_reserve(path)
+    await at.enqueue(new())
+
+
+async def test_a_disk_that_is_full_by_a_limit_and_not_by_files_is_told(
+    at: At, path: Path, execute: Callable[..., Any]
+) -> None:
+    await at.outbox.protect(DiskRules(quick_check_s=0, reserve_bytes=4_096))
+    ((pages,),) = await execute("PRAGMA page_count")
+    await execute(f"PRAGMA max_page_count={pages}")
+    _, told = await _fill(at)
+    assert told.why == "disk full"
+    assert isinstance(told.__cause__, sqlite3.OperationalError)

@@ -1,0 +1,141 @@
+"""What lies on good pages of a damaged file arrives in a new one; what does not is named."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from app.errors import OutboxUnavailable
+from app.outbox import Salvaged, open_outbox, open_store, salvage
+from app.types import AuditAction, AuditEntry, Exit, Note, Query, State, Tally
+from tests.outbox.build import ACCOUNT, NOW, At, new, rules
+from tests.outbox.sqlite.damage import damage_pages_of
+
+COUNT = 600
+DELIVERED, DEAD = 100, 50
+
+Salvages = Callable[..., Awaitable[tuple[Salvaged, At]]]
+
+
+@pytest.fixture
+async def filled(path: Path) -> Path:
+    """An outbox with delivered, dead and waiting deliveries, notes, counts and shared values."""
+    at = At(open_outbox(f"sqlite:///{path}", rules(payload_s=1_000)))
+    note = [Note(message_id=f"n-{n}", preset=None, exit=Exit.REFUSED, reason="no event") for n in range(COUNT)]
+    await at.enqueue(
+        *(new(message_id=f"m-{n}", event_id=f"m-{n}") for n in range(1, COUNT + 1)),
+        notes=tuple(note),
+        tallies=(Tally(name="accepted", count=COUNT),),
+    )
+    await at.deliver(*await at.claim(limit=DELIVERED))
+    await at.kill(*await at.claim(limit=DEAD))
+    await at.outbox.write_audit(AuditEntry(at=NOW, who="eva", place="::1", what=AuditAction.SWITCH))
+    await at.outbox.put_shared("switch/destination", {"on": False})
+    await at.outbox.close()
+    return path
+
+
+@pytest.fixture
+def salvaged(filled: Path, tmp_path: Path) -> Salvages:
+    """`await salvaged({table: pages})` damages so many pages of each and salvages; what was found, and the new one."""
+
+    async def do(damage: dict[str, int]) -> tuple[Salvaged, At]:
+        for table, count in damage.items():
+            damage_pages_of(filled, table, count=count)
+        url = f"sqlite:///{tmp_path}/new.db"
+        store = open_store(url)
+        found = await salvage(filled, store)
+        await store.close()
+        return found, At(open_outbox(url, rules()))
+
+    return do
+
+
+async def test_of_a_good_file_everything_arrives(salvaged: Salvages) -> None:
+    found, at = await salvaged({})
+    assert found.arrived == {
+        "keys": COUNT - DEAD,
+        "waiting": COUNT - DELIVERED,
+        "delivered": DELIVERED,
+        "notes": COUNT,
+        "audit": 1,
+        "counts": found.arrived["counts"],
+        "shared": 1,
+    }
+    assert found.arrived["counts"] > 0
+    assert (found.lost, found.lost_notes, found.lost_keys) == ([], 0, 0)
+    backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
+    assert (backlog.pending, backlog.dead) == (COUNT - DELIVERED - DEAD, DEAD)
+    assert {len((await at.outbox.message(f"m-{n}")).deliveries[0].history) for n in range(1, DELIVERED + DEAD)} == {1}
+    (again,) = await at.enqueue(new(event_id="m-1"))
+    assert again.exit is Exit.DUPLICATE
+    assert len(await at.claim(limit=COUNT)) == COUNT - DELIVERED - DEAD
+    await at.outbox.close()
+
+
+async def test_deliveries_on_damaged_pages_are_named_and_all_others_arrive(salvaged: Salvages) -> None:
+    found, at = await salvaged({"delivery": 2})
+    arrived = found.arrived["waiting"] + found.arrived["delivered"]
+    assert 0 < len(found.lost) < COUNT / 4
+    assert arrived == COUNT - len(found.lost)
+    assert [name for id_, name in found.lost] == [f"m-{id_}" for id_, _ in found.lost]  # the index knows them
+    page = await at.outbox.search(Query(), limit=COUNT)
+    assert {each.message_id for each in page.deliveries} == {f"m-{n}" for n in range(1, COUNT + 1)} - {
+        name for _, name in found.lost
+    }
+    await at.outbox.close()
+
+
+async def test_where_no_index_knows_it_a_lost_delivery_is_named_by_its_id(salvaged: Salvages) -> None:
+    found, at = await salvaged({"delivery": 1, "delivery_message": 1})
+    assert found.lost
+    assert {name for _, name in found.lost} <= {None} | {f"m-{id_}" for id_, _ in found.lost}
+    assert found.arrived["waiting"] + found.arrived["delivered"] >= COUNT - len(found.lost)
+    await at.outbox.close()
+
+
+async def test_a_waiting_delivery_without_its_payload_is_lost_and_a_delivered_one_is_not(salvaged: Salvages) -> None:
+    found, at = await salvaged({"payload": 3})
+    assert found.arrived["delivered"] == DELIVERED
+    assert found.arrived["waiting"] == COUNT - DELIVERED - len(found.lost)
+    assert all(id_ > DELIVERED and name == f"m-{id_}" for id_, name in found.lost)
+    claimed = await at.claim(limit=COUNT)
+    assert {each.payload[:1] for each in claimed} == {b"{"}
+    await at.outbox.close()
+
+
+async def test_what_is_damaged_beside_the_deliveries_costs_none_of_them(salvaged: Salvages) -> None:
+    found, at = await salvaged({"note": 1, "dedup_key": 1, "attempt": 1, "delivery_due": 1, "delivery_unsettled": 1})
+    assert found.arrived["waiting"] + found.arrived["delivered"] == COUNT
+    assert found.lost == []
+    assert 0 < found.lost_notes < COUNT / 4
+    assert found.arrived["notes"] == COUNT - found.lost_notes
+    assert found.lost_keys > 0
+    assert COUNT - DEAD > found.arrived["keys"] > COUNT / 2
+    assert len((await at.outbox.search(Query(state=State.DEAD), limit=COUNT)).deliveries) == DEAD
+    await at.outbox.close()
+
+
+async def test_new_deliveries_get_ids_that_the_damaged_file_never_gave(salvaged: Salvages) -> None:
+    _, at = await salvaged({"delivery": 2})
+    await at.enqueue(new(message_id="after"))
+    (delivery,) = (await at.outbox.message("after")).deliveries
+    assert int(delivery.delivery_id) == COUNT + 1
+    await at.outbox.close()
+
+
+async def test_a_store_that_holds_something_is_not_salvaged_into(filled: Path) -> None:
+    store = open_store(f"sqlite:///{filled}")
+    with pytest.raises(OutboxUnavailable, match="Name an empty one"):
+        await salvage(filled, store)
+    await store.close()
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"", "schema version 0"), (b"noise" * 2_000, "not an outbox")])
+async def test_a_file_that_is_no_outbox_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    damaged = tmp_path / "damaged.db"
+    damaged.write_bytes(content)
+    store = open_store(f"sqlite:///{tmp_path}/new.db")
+    with pytest.raises(OutboxUnavailable, match=words):
+        await salvage(damaged, store)
+    await store.close()
