@@ -36,7 +36,11 @@ def take(bucket: Bucket | None, wanted: int, *, max_calls_per_minute: int, now: 
 
 def _current(bucket: Bucket, now: float) -> Bucket:
     """Forget a time that lies too far ahead: the clock was set back."""
-    return bucket if bucket.at - now <= _MAX_CLOCK_ERROR_S else Bucket(calls=0, at=now)
+    return Bucket(calls=0, at=now) if _is_far_ahead(bucket, now) else bucket
+
+
+def _is_far_ahead(bucket: Bucket | None, now: float) -> bool:
+    return bucket is not None and bucket.at - now > _MAX_CLOCK_ERROR_S
 
 
 #: A process takes up to so many calls at once, to write the shared value less often, and uses them within so long.
@@ -63,9 +67,11 @@ class Limiter:
             return 0.0
         stored = await self._bucket.read_revised(self._shared)
         grant = take(stored.value, _RESERVED_CALLS, max_calls_per_minute=self._max_calls_per_minute, now=now)
-        if not grant.calls:
+        if not grant.calls and not _is_far_ahead(stored.value, now):
             return grant.wait_s
         if await self._bucket.write(self._shared, grant.bucket, revision=stored.revision) is None:
             return _CONTENTION_S
+        if not grant.calls:  # the clock was set back: the bucket that was written anew fills from now on
+            return grant.wait_s
         self._reserved, self._reserved_until = grant.calls - 1, now + _RESERVED_S
         return 0.0

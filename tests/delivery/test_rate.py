@@ -99,3 +99,13 @@ async def test_who_writes_second_asks_again_soon(outbox: Outbox) -> None:
     late = Limiter(Overtaken(outbox), ad_account_id="42", max_calls_per_minute=600)
 
     assert 0 < await late.take(now=100.0) < 0.1
+
+
+async def test_a_clock_that_was_set_back_stops_no_call_for_longer_than_a_bucket_takes_to_fill(outbox: Outbox) -> None:
+    assert await limiter(outbox).take(now=10_000.0) == 0
+
+    now, set_back = 6_400.0, limiter(outbox)
+
+    while wait_s := await set_back.take(now=now):
+        now += wait_s
+        assert now < 6_402
