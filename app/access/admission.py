@@ -155,9 +155,10 @@ class Access:
         return LoggedIn(session=session)
 
     async def logout(self, person: Person, visitor: Visitor) -> None:
-        """End the visitor's session. Raises OutboxUnavailable."""
-        await self._sessions.end(visitor.session)
-        await self._audit.note(person, AuditAction.LOGOUT)
+        """End the visitor's session, where there is one. Raises OutboxUnavailable."""
+        if person.has_session:
+            await self._sessions.end(visitor.session)
+            await self._audit.note(person, AuditAction.LOGOUT)
 
     async def _user_of(self, given: str, visitor: Visitor, *, now: float) -> User | Denial | TooManyTries:
         """Return who has a token. A right one is taken whatever was tried before, from the same address too."""

@@ -119,7 +119,11 @@ class TestAudit:
         await access.admit(visitor(bearer="wrong"), now=NOW)
         login = await access.login(VIEWER, visitor(), now=NOW)
         assert isinstance(login, LoggedIn)
-        await access.logout(BOB, visitor(session=login.session))
+        await access.logout(BOB, visitor())  # has no session
+        returns = visitor(session=login.session)
+        person = await access.admit(returns, now=NOW)
+        assert isinstance(person, Person)
+        await access.logout(person, returns)
         forged = NamedByProxy(name="ada", role=UserRole.OPERATOR, is_believed=False)
         await access.admit(visitor(named=forged), now=NOW)
         assert await noted(store) == [
