@@ -13,7 +13,7 @@ from app.outbox.sqlite.database import BUSY_TIMEOUT_S, SCHEMA_VERSION, border
 
 _OWNER_ONLY: Final = 0o600
 #: What belongs to a file that SQLite uses, by what is added to its name.
-_BESIDE: Final = ("-wal", "-shm", "-reserve")
+_BESIDE: Final = ("-wal", "-shm", "-reserve", "-damaged")
 
 
 def back_up(path: Path, copy: Path) -> int:

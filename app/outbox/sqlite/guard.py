@@ -19,6 +19,7 @@ from app.outbox.sqlite.database import open_readable, unavailable
 _FILES: Final = ("", "-wal", "-shm")
 #: A full disk is looked at again after so long.
 _LOOK_AGAIN_S: Final = 1.0
+_OWNER_ONLY: Final = 0o600
 #: The reserve is made again where so many times its size is free: else what comes then would fill the disk at once.
 _ROOM: Final = 2
 #: After so many steps of SQLite's machine it is looked whether the time for the check is over.
@@ -36,6 +37,8 @@ class Guard:
         self._path = path
         self._files = {Path(f"{path}{suffix}"): _identity(Path(f"{path}{suffix}")) for suffix in _FILES}
         self._damage: OutboxUnavailable | None = None
+        #: Beside the file while it is known to be damaged, so that all processes know, and those to come.
+        self._mark = Path(f"{path}-damaged")
         self._reserve = Path(f"{path}-reserve")
         self._reserve_bytes = 0
         self._looked_at = float("-inf")
@@ -51,15 +54,19 @@ class Guard:
     def unavailable(self, exc: sqlite3.Error) -> OutboxUnavailable:
         """Return what an error of SQLite means and what helps, and note what it says of the file.
 
-        A damaged page makes it untrusted for as long as this process lives. A full disk gets the reserve.
+        A damaged page makes it untrusted until a whole look at the start finds it good.
         """
         error = unavailable(exc)
         if error.why == "damaged":
             self._damage = self._damage or error
+            with suppress(OSError):
+                self._mark.touch(_OWNER_ONLY)
         return error
 
     def refusal(self) -> OutboxUnavailable | None:
         """Return why nothing new may be taken in; None where it may."""
+        if self._damage is None and self._mark.exists():
+            self.unavailable(_corrupt("another process met it"))
         if self._damage:
             return self._damage
         for path, identity in self._files.items():
@@ -122,9 +129,16 @@ class Guard:
             finally:
                 connection.close()
             if found != "ok":
-                damage = sqlite3.DatabaseError(found)
-                damage.sqlite_errorname = "SQLITE_CORRUPT"
-                self.unavailable(damage)
+                self.unavailable(_corrupt(found))
+            elif self._damage is None:  # mended, or replaced by a good one
+                self._mark.unlink(missing_ok=True)
+
+
+def _corrupt(words: str) -> sqlite3.DatabaseError:
+    """Return the error that SQLite would raise at a damaged page."""
+    damage = sqlite3.DatabaseError(words)
+    damage.sqlite_errorname = "SQLITE_CORRUPT"
+    return damage
 
 
 def _identity(path: Path) -> _Identity | None:

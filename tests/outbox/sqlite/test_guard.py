@@ -132,6 +132,30 @@ async def test_damage_is_found_at_the_start_and_told_by_all_that_would_take_some
     assert await why_not(At(damaged)) == "damaged"
 
 
+async def test_what_one_process_met_the_others_know_and_those_to_come(damaged: SqliteOutbox, path: Path) -> None:
+    other = SqliteOutbox(path, rules(), clock=lambda: NOW)
+    await At(other).enqueue(new())
+    await damaged.protect(DiskRules(quick_check_s=60, reserve_bytes=0))
+    assert await why_not(At(other)) == "damaged"
+    await other.close()
+    later = SqliteOutbox(path, rules(), clock=lambda: NOW)
+    assert await why_not(At(later)) == "damaged"
+    await later.close()
+
+
+async def test_a_file_that_is_found_good_as_a_whole_is_trusted_again(at: At, path: Path) -> None:
+    _mark(path)
+    assert await why_not(at) == "damaged"
+    mended = SqliteOutbox(path, rules(), clock=lambda: NOW)
+    await mended.protect(DiskRules(quick_check_s=60, reserve_bytes=0))
+    await At(mended).enqueue(new())
+    await mended.close()
+
+
+def _mark(path: Path) -> None:
+    Path(f"{path}-damaged").touch()
+
+
 @pytest.mark.parametrize("for_s", [0, 1e-9])
 async def test_a_check_that_is_switched_off_or_has_no_time_says_nothing(
     damaged: SqliteOutbox, for_s: float, monkeypatch: pytest.MonkeyPatch
