@@ -12,6 +12,13 @@ _Together: TypeAlias = tuple[str, ...]
 _TOKEN, _SESSION = "consoleToken", "consoleSession"
 _SIGNATURE, _HEADER = "webhookSignature", "webhookHeader"
 _KEYS: tuple[_Together, ...] = (("writeKey",), ("writeKeyInQuery",))
+#: What the doorway answers (app/server/doorway.py): everywhere, and where figures are shown.
+_OF_DOORWAY = {"403": "Only this machine may ask, by a localhost address, and no page of another site."}
+_OF_FIGURES = {
+    "401": "The token is missing or wrong.",
+    "429": "Too many wrong tokens.",
+    "503": "The store, which has the sessions, does not answer.",
+}
 #: Their write key stands in the path.
 _BY_PATH = "/v1/projects/"
 
@@ -51,6 +58,8 @@ def describe_proofs(document: dict[str, Any], proofs: Proofs) -> None:
             if path.startswith(_BY_PATH):
                 asked = ()
             operation["security"] = [{name: [] for name in together} for together in asked]
+            for status, told in (_OF_DOORWAY if path != "/metrics" else _OF_DOORWAY | _OF_FIGURES).items():
+                operation["responses"].setdefault(status, {"description": told})
 
 
 def _schemes(proofs: Proofs) -> dict[str, dict[str, str]]:

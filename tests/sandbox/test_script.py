@@ -48,6 +48,7 @@ def test_a_pattern_waits_for_a_call_with_such_an_event(kind: str) -> None:
         {"status": "429"},
         {"status": 42},
         {"reject": "("},
+        {"reject": "(?=x)"},
         {"status": 429, "reset": True},
         {"half": True, "reset": True},
         {"reject": "a", "poison": "b"},
@@ -59,3 +60,10 @@ def test_a_pattern_waits_for_a_call_with_such_an_event(kind: str) -> None:
 def test_orders_that_make_no_sense_are_refused(step: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         script(step)
+
+
+def test_a_pattern_that_others_try_for_ever_takes_the_time_of_its_text() -> None:
+    """Python's own engine would take longer than the universe has."""
+    played = script({"reject": "^(a+)+$", "times": None})
+    assert played.next(["a" * 100_000 + "!"]) is None
+    assert played.next(["a" * 100_000]) is not None

@@ -69,11 +69,15 @@ async def asking(
         yield client
 
 
-def public(folder: Path, **changes: Any) -> Any:
+@asynccontextmanager
+async def public(folder: Path, root_path: str = "", **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A client on another machine of a whole application on a public address."""
     given = {"host": "0.0.0.0", "write_keys": f"shop:{KEY}"} | changes
     app = create_app(settings(outbox_url=f"sqlite:///{folder}/o.db", **given))
-    transport = httpx.ASGITransport(app, client=("203.0.113.9", 40_000))
-    return httpx.AsyncClient(transport=transport, base_url="http://events.example")
+    transport = httpx.ASGITransport(app, root_path=root_path, client=("203.0.113.9", 40_000))
+    client = httpx.AsyncClient(transport=transport, base_url="http://events.example")
+    async with app.router.lifespan_context(app), client:
+        yield client
 
 
 @pytest.mark.parametrize("headers", FOREIGN_PAGES.values(), ids=FOREIGN_PAGES)
@@ -146,9 +150,8 @@ async def test_on_a_public_address_a_session_of_the_console_shows_it_too(tmp_pat
         own = {"origin": "http://events.example"}
         await client.post("/console/login", data={"password": PASSWORD}, headers=own)
         assert [(await client.get(path)).status_code for path in SHOWN] == [200] * len(SHOWN)
-        script = {"method": "PUT", "url": "/sandbox/script", "json": {"steps": []}}
-        assert (await client.request(**script, headers={"origin": "https://evil.example"})).status_code == 403
-        assert (await client.request(**script, headers=own)).status_code == 204
+        for headers, status in (({"origin": "https://evil.example"}, 403), (own, 204)):
+            assert (await client.put("/sandbox/script", json={"steps": []}, headers=headers)).status_code == status
 
 
 async def test_on_a_public_address_without_a_password_it_is_closed(tmp_path: Path) -> None:
@@ -174,9 +177,7 @@ async def test_wrong_tokens_are_soon_told_to_wait_and_keep_no_right_one_out(tmp_
 
 
 async def test_a_prefix_before_all_paths_opens_nothing(tmp_path: Path) -> None:
-    app = create_app(settings(outbox_url=f"sqlite:///{tmp_path}/o.db", host="0.0.0.0", write_keys=f"shop:{KEY}"))
-    transport = httpx.ASGITransport(app, root_path="/pins", client=("203.0.113.9", 40_000))
-    async with httpx.AsyncClient(transport=transport, base_url="http://events.example") as client:
+    async with public(tmp_path, root_path="/pins") as client:
         assert (await client.get("/pins/metrics")).status_code == 403
 
 

@@ -1,5 +1,7 @@
 """The OpenAPI document says what each operation asks to be proven: what the settings ask for, and nothing else."""
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,21 @@ from tests.assembled import settings
 SECRET = "0123456789abcdef"
 TOKEN: list[Any] = [{"consoleToken": []}]
 KEYS: list[Any] = [{"writeKey": []}, {"writeKeyInQuery": []}]
+
+
+@pytest.fixture(autouse=True)
+def tuned_back() -> Iterator[None]:
+    """Take back what the application does to the interpreter."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+
+
+async def document_of(folder: Path, **changes: Any) -> dict[str, Any]:
+    app = create_app(settings(outbox_url=f"sqlite:///{folder}/o.db", **changes))
+    async with app.router.lifespan_context(app):
+        return app.openapi()
 
 
 @pytest.mark.parametrize(
@@ -38,7 +55,7 @@ KEYS: list[Any] = [{"writeKey": []}, {"writeKeyInQuery": []}]
     ],
     ids=["nothing", "console", "write keys", "webhook", "public"],
 )
-def test_the_document_names_what_must_be_proven(
+async def test_the_document_names_what_must_be_proven(
     changes: dict[str, Any],
     schemes: set[str],
     webhook: list[Any],
@@ -47,9 +64,15 @@ def test_the_document_names_what_must_be_proven(
     metrics: list[Any],
     tmp_path: Path,
 ) -> None:
-    document = create_app(settings(outbox_url=f"sqlite:///{tmp_path}/o.db", **changes)).openapi()
+    document = await document_of(tmp_path, **changes)
     security = {path: next(iter(found.values()))["security"] for path, found in document["paths"].items()}
     assert document["components"]["securitySchemes"].keys() == schemes
     assert (security["/webhook"], security["/v1/batch"]) == (webhook, batch)
     assert (security["/api/status"], security["/metrics"], security["/healthz"]) == (status, metrics, [])
     assert security["/v1/projects/{key}/settings"] == []
+
+
+async def test_the_document_names_what_strangers_are_answered(tmp_path: Path) -> None:
+    paths = (await document_of(tmp_path))["paths"]
+    assert all("403" in operation["responses"] for found in paths.values() for operation in found.values())
+    assert {"200", "401", "403", "429", "503"} <= paths["/metrics"]["get"]["responses"].keys()
