@@ -158,7 +158,7 @@ HASTY = "from app.commands.serve import Role, run; run(2, Role.ALL, pause_s=0.5)
 
 def start_two(start_server: Callable[..., Server], **settings: object) -> Server:
     server = start_server(program=(sys.executable, "-c", HASTY), arguments=(), **settings)
-    until(lambda: server.log.count("Application startup complete") == 2, 30, "both serve")
+    until(lambda: server.log.count("Application startup complete") == 2, 60, "both serve")
     return server
 
 
@@ -184,7 +184,7 @@ def test_a_worker_that_meets_a_faulty_file_says_so_now_and_then_until_it_is_mend
 
     preset.write_text(PRESET.format("screen"), encoding="utf-8")
     server.process.send_signal(signal.SIGHUP)
-    until(lambda: server.log.count("Application startup complete") == 3, 30, "it serves again")
+    until(lambda: server.log.count("Application startup complete") == 3, 60, "it serves again")
     assert {screen_exit(server) for _ in range(20)} == {"enqueued"}
 
 
@@ -194,7 +194,7 @@ def test_a_worker_that_finds_no_outbox_does_not_end_the_other(start_server: Call
         server = start_two(start_server, outbox_url=database.url())
         database.kill()
         kill_one(server)
-        until(lambda: "Application startup failed" in server.log, 30, "another found no outbox")
+        until(lambda: "Application startup failed" in server.log, 60, "another found no outbox")
         database.start()
         until(lambda: server.log.count("Application startup complete") == 3, 60, "a third did")
         assert len(workers(server)) == 2
