@@ -92,5 +92,8 @@ class Clocks:
         self._noticed.remove(jump)
 
     def learn(self, jumps: Iterable[ClockJump]) -> None:
-        """Take up jumps that were noticed before this process began."""
-        self.jumps = (*jumps, *self.jumps)
+        """Take up what all processes know, before what this one has not told yet."""
+        known = tuple(jumps)
+        for jump in self.jumps:
+            known = with_jump(known, jump)
+        self.jumps = known

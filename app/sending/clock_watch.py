@@ -8,6 +8,9 @@ from app.shared_values import CLOCK_JUMPS, ClockJump, ClockJumps, SharedValues
 
 #: So many deliveries are hastened in one step.
 HASTEN_ROWS = 10_000
+#: A process that begins just after a jump is told of it by those that lived before, within so long. Later ones it
+#: notices itself; to take up what others saw of them would count them twice.
+LEARN_FOR_S = 10.0
 
 
 class _Hastens(SharedValues, Protocol):
@@ -34,11 +37,15 @@ class ClockWatch:
         self._ad_account_id = ad_account_id
         self._on_jump = on_jump
         self._has_begun = False
+        #: By the monotonic clock.
+        self._learns_until = 0.0
 
     async def look(self) -> None:
         """Take up what became of the clock since the last look. Raises OutboxUnavailable."""
         if not self._has_begun:
             await self._begin()
+        elif self._clocks.monotonic() < self._learns_until:
+            await self._learn()
         for jump in self._clocks.noticed():
             self._leases.disturbed()
             await self._tell(jump)
@@ -48,10 +55,14 @@ class ClockWatch:
 
     async def _begin(self) -> None:
         """Learn of jumps before this process; what lies further ahead than any pause, a clock that is set right put."""
-        known = await CLOCK_JUMPS.read(self._outbox)
-        self._clocks.learn(known.jumps if known else ())
+        await self._learn()
+        self._learns_until = self._clocks.monotonic() + LEARN_FOR_S
         await self._hasten(pending_by=self._clocks.now() + self._policy.retry_max_pause_s)
         self._has_begun = True
+
+    async def _learn(self) -> None:
+        known = await CLOCK_JUMPS.read(self._outbox)
+        self._clocks.learn(known.jumps if known else ())
 
     async def _tell(self, jump: ClockJump) -> None:
         """Add the jump to those that all processes know; whoever is first says it aloud."""

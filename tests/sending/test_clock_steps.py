@@ -10,7 +10,7 @@ import pytest
 
 from app.delivery import Clocks, Leases
 from app.sending.clock_watch import ClockWatch
-from app.shared_values import CLOCK_JUMPS, ClockJump
+from app.shared_values import CLOCK_JUMPS
 from app.types import State
 from tests.delivery.claims import a_policy
 from tests.delivery.stage import Stage, a_stage, ids
@@ -139,28 +139,46 @@ async def test_each_step_is_told_once_however_many_processes_there_are(stage: St
     assert [round((jump.after - jump.before) / DAYS) for jump in stage.jumps] == [4, -4]
 
 
+async def test_a_process_that_begins_just_after_a_jump_is_told_of_it_by_those_before(
+    stage: Stage, clock: SetClock
+) -> None:
+    before, one = _watch(stage)
+    await one.look()
+    clock.set(4 * 24 * HOUR)
+    later, other = _watch(stage)
+    await other.look()
+    since = stage.clock() - 4 * 24 * HOUR - 60
+    assert later.age_s(since) > 4 * 24 * HOUR
+
+    await one.look()
+    await other.look()
+
+    assert later.age_s(since) < HOUR
+    assert before.jumps == later.jumps
+
+
 async def _are_known(stage: Stage, count: int) -> bool:
     known = await CLOCK_JUMPS.read(stage.outbox)
     return known is not None and len(known.jumps) >= count
 
 
+def _watch(stage: Stage) -> tuple[Clocks, ClockWatch]:
+    clocks = Clocks(stage.clock, stage.monotonic)
+    policy = a_policy()
+    leases = Leases(
+        stage.outbox,
+        lease_s=policy.lease_s,
+        clock=clocks.now,
+        monotonic=clocks.monotonic,
+        on_error=stage.errors.append,
+    )
+    return clocks, ClockWatch(stage.outbox, clocks, leases, policy, ad_account_id="42", on_jump=stage.jumps.append)
+
+
 async def test_of_two_that_notice_at_once_one_tells_and_both_are_kept(stage: Stage, clock: SetClock) -> None:
     """Also where each saw another step."""
-    told: list[ClockJump] = []
-
-    def watch() -> tuple[Clocks, ClockWatch]:
-        clocks = Clocks(stage.clock, stage.monotonic)
-        policy = a_policy()
-        leases = Leases(
-            stage.outbox,
-            lease_s=policy.lease_s,
-            clock=clocks.now,
-            monotonic=clocks.monotonic,
-            on_error=stage.errors.append,
-        )
-        return clocks, ClockWatch(stage.outbox, clocks, leases, policy, ad_account_id="42", on_jump=told.append)
-
-    (_, one), (_, other) = watch(), watch()
+    told = stage.jumps
+    (_, one), (_, other) = _watch(stage), _watch(stage)
     await asyncio.gather(one.look(), other.look())
     clock.set(HOUR)
     await asyncio.gather(one.look(), other.look())

@@ -61,7 +61,8 @@ class History:
     deliveries: list[Delivery] = field(default_factory=list)
     #: When a delivery was dead first, by time that only goes on.
     died_at: dict[str, float] = field(default_factory=dict)
-    #: The clock was set while no process lived that knew it from before: then ages are what the clock says.
+    #: The clock was set while no process lived that knew it from before, or one began before those had told of it: then
+    #: ages are what the clock says.
     has_unseen_jump: bool = False
     failures: list[str] = field(default_factory=list)
     #: Senders that never got their 200.

@@ -301,10 +301,10 @@ class _Run:
 
     def _set_clock(self, seconds: float) -> None:
         self._machine.set_by_s += seconds
-        witnesses = list(self._machine.processes)
+        witnesses, lives = list(self._machine.processes), len(self.history.lives)
 
         def ask() -> None:
-            if all(process.is_dead for process in witnesses):
+            if all(process.is_dead for process in witnesses) or len(self.history.lives) > lives:
                 self.history.has_unseen_jump = True
 
         self._nature.call_later(_NOTICES_S, ask)
