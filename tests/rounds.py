@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias, TypeVar
 
 T = TypeVar("T")
-Kind: TypeAlias = Literal["kills", "failovers", "storms", "fuzzing", "runs"]
+Kind: TypeAlias = Literal["kills", "failovers", "storms", "fuzzing"]
 
 LEVELS = ("quick", "test", "prove")
 LEVEL = os.environ.get("TESTS", "test")
 assert LEVEL in LEVELS, f"TESTS: one of {', '.join(LEVELS)}"
 
 #: How often each kind is done by `make prove`.
-ROUNDS: dict[Kind, int] = {"kills": 20, "failovers": 20, "storms": 10, "fuzzing": 100, "runs": 15}
+ROUNDS: dict[Kind, int] = {"kills": 20, "failovers": 20, "storms": 10, "fuzzing": 100}
 
 #: By how much the usual number of examples is multiplied.
 _EXAMPLES = {"quick": 0.2, "test": 1, "prove": 20}

@@ -5,6 +5,8 @@ writer      one thread, group commit
 readers     connections that read
 watch       what `wait` waits for
 database    the file, its schema, its errors
+guard       whether the file may be trusted with more: gone, damaged, on a full disk
+copies      backups; salvage   what can still be read of a damaged file
 enqueue, claim, held, settle, redrive, retention, shared, tally    what is written, in one transaction each
 ledger      what is read
 """
