@@ -12,6 +12,7 @@
     ├── UnknownPreset             whoever named a preset that does not exist must name another
     └── OutboxError               wait, or look at the store
         ├── OutboxUnavailable     cannot commit now: the sender is asked to come again
+        ├── MemoryChanged         others changed what is remembered meanwhile: decide again by what it is now
         └── OutboxVersionError    the store was written by a newer Pinrelay
 
 The docstring of a class is its default message: a sentence and a remedy.
@@ -130,6 +131,10 @@ class OutboxUnavailable(OutboxError):
         self.why = why
         self.retry_after_s = retry_after_s
         super().__init__(message)
+
+
+class MemoryChanged(OutboxError):
+    """Others changed what is remembered meanwhile. Read it again, and decide again."""
 
 
 class OutboxVersionError(OutboxError):

@@ -55,6 +55,9 @@ def outbox_rules(settings: Settings) -> OutboxRules:
         ledger_s=settings.ledger_days * _DAY_S,
         audit_s=settings.audit_days * _DAY_S,
         payload_s=settings.payload_days * _DAY_S,
+        remember_s=settings.remember_days * _DAY_S,
+        remember_click_s=settings.remember_click_days * _DAY_S,
+        max_people=settings.remember_max_people,
         max_backlog=settings.outbox_max_backlog,
         max_backlog_bytes=settings.outbox_max_backlog_bytes,
     )

@@ -112,13 +112,73 @@ MAX_LABEL_CHARACTERS = 160
 class Tally:
     """A count of one thing that happened, kept by minute for the console and the metrics."""
 
-    #: What is counted: an `Exit`, `warning`, `quality` or `calls`.
+    #: What is counted: an `Exit`, `warning`, `quality`, `memory` or `calls`.
     name: str
     #: "" where no preset was involved.
     preset: str = ""
-    #: A reason, a warning's kind, a quality component or a status; "" where there is none.
+    #: A reason, a warning's kind, a quality component, a group of memory or a status; "" where there is none.
     label: str = ""
     count: int = 1
+
+
+class PersonRow(Struct, frozen=True, kw_only=True):
+    """What is remembered under one id, as the outbox keeps it."""
+
+    #: HMAC-SHA-256 of the id, in hex.
+    key: str
+    #: The key of the user that the id stands for, or stood for; None where it was never linked, or that is too old.
+    linked_to: str | None
+    #: The own time of the event that said so; None without `linked_to`.
+    linked_at: float | None
+    #: As JSON; what it means is for `app.identity` to know.
+    record: str
+    #: Grows with every write. 0 stands for what is not there.
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleFound:
+    """What is remembered of some ids, and of those that they are linked with."""
+
+    people: list[PersonRow]
+    #: By key: when a no was said that still holds.
+    marks: dict[str, float]
+    #: There is no room for another mark.
+    is_full: bool = False
+
+
+class PersonChange(Struct, frozen=True, kw_only=True):
+    """What is to be remembered under one id from now on."""
+
+    key: str
+    #: Of what was there when it was decided; 0 where nothing was.
+    revision: int
+    linked_to: str | None = None
+    linked_at: float | None = None
+    #: The own time of the newest event that said anything of it.
+    seen_at: float = 0
+    #: When the first part of it is too old.
+    stale_at: float = 0
+    #: None where nothing is left: the id is forgotten.
+    record: str | None
+
+
+class MarkChange(Struct, frozen=True, kw_only=True):
+    """What becomes of the mark of one id."""
+
+    key: str
+    #: When the no was said that held when it was decided; None where none did.
+    was: float | None
+    #: The same from now on.
+    at: float | None
+
+
+class PeopleChanges(Struct, frozen=True, kw_only=True):
+    """What the events of one call change in memory. It is done where nothing of it was changed meanwhile."""
+
+    people: list[PersonChange]
+    #: One for every key of `people`, and others; most of them change nothing.
+    marks: list[MarkChange]
 
 
 class Enqueued(Struct, frozen=True, kw_only=True):

@@ -53,7 +53,7 @@ from app.sending.surroundings import CallReport, Surroundings
 from app.sending.telling import log_jump, log_trouble
 from app.sending.worker import Worker
 from app.source import read_raw_event
-from app.types import Enqueued, Exit, NewDelivery, Note, Tally
+from app.types import Enqueued, Exit, NewDelivery, Note, PeopleChanges, PeopleFound, Tally
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
 from tests.outbox.postgres_server import empty_outbox
@@ -115,11 +115,22 @@ class Kept:
 
     deliveries: list[NewDelivery] = field(default_factory=list)
 
+    async def people(self, keys: Sequence[str]) -> PeopleFound:
+        """Remember nobody."""
+        raise NotImplementedError(keys)
+
     async def enqueue(
-        self, deliveries: Sequence[NewDelivery], _notes: Sequence[Note], _tallies: Sequence[Tally], *, now: float
+        self,
+        deliveries: Sequence[NewDelivery],
+        _notes: Sequence[Note],
+        _tallies: Sequence[Tally],
+        *,
+        now: float,
+        people: PeopleChanges | None = None,
     ) -> list[Enqueued]:
         """Keep deliveries."""
         assert now
+        assert people is None
         self.deliveries.extend(deliveries)
         return [Enqueued(exit=Exit.ENQUEUED)] * len(deliveries)
 

@@ -9,6 +9,7 @@ from app.identity.facts import GROUPS, Fact, Link, Remembered
 from app.identity.filling import NOTHING_KNOWN, Recollection, groups_named
 from app.identity.id_keys import IdKeys
 from app.identity.identity_rules import IdentityRules
+from app.identity.loaded_memory import LoadedMemory
 from app.identity.meeting import meet
 from app.identity.memory import HeldMemory, Memory
 
@@ -21,6 +22,7 @@ __all__ = [
     "IdKeys",
     "IdentityRules",
     "Link",
+    "LoadedMemory",
     "Memory",
     "Recollection",
     "Remembered",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 #: What belongs together, by the name of the group: the members of Pinterest's `user_data`.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -56,7 +56,7 @@ class Remembered(Struct, frozen=True, kw_only=True):
     """What is remembered under one id."""
 
     #: By group.
-    facts: Mapping[str, Fact] = MappingProxyType({})
+    facts: Mapping[str, Fact] = field(default_factory=dict)
     link: Link | None = None
 
 

@@ -9,6 +9,9 @@ from app.identity.facts import NOBODY, Remembered
 class Memory(Protocol):
     """What is remembered, by the keys of ids. Whoever makes one decides how it is kept."""
 
+    #: There is no room for another mark, so nothing more may be remembered.
+    is_full: bool
+
     def person(self, key: str) -> Remembered | None:
         """Return what is remembered under an id; None where nothing is."""
         ...
@@ -38,6 +41,7 @@ class HeldMemory:
     """A Memory that is nowhere but in this process, and has no bounds: for previews."""
 
     def __init__(self) -> None:
+        self.is_full = False
         self._people: dict[str, Remembered] = {}
         self._linked: dict[str, dict[str, None]] = {}
         self._marks: dict[str, float] = {}

@@ -23,6 +23,11 @@ class OutboxRules:
     max_backlog: int
     #: Of how many bytes their payloads may be, likewise.
     max_backlog_bytes: int
+    #: How long what is remembered of people lasts, and clicks.
+    remember_s: float = 0
+    remember_click_s: float = 0
+    #: Of so many ids something may be remembered, and so many may be marked.
+    max_people: int = 0
     #: Each source has order ids of its own; else one id of an ad account is one order.
     orders_by_source: bool = False
 

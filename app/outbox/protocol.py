@@ -16,6 +16,8 @@ from app.types import (
     NewDelivery,
     Note,
     Page,
+    PeopleChanges,
+    PeopleFound,
     Query,
     Seen,
     Session,
@@ -28,13 +30,28 @@ class Outbox(SharedValues, Protocol):
     """The durable store between the request and Pinterest. Every method may raise OutboxUnavailable."""
 
     async def enqueue(
-        self, deliveries: Sequence[NewDelivery], notes: Sequence[Note], tallies: Sequence[Tally], *, now: float
+        self,
+        deliveries: Sequence[NewDelivery],
+        notes: Sequence[Note],
+        tallies: Sequence[Tally],
+        *,
+        now: float,
+        people: PeopleChanges | None = None,
     ) -> list[Enqueued]:
         """Commit, then return one Enqueued a delivery, in order. Nothing is kept where it raises.
+
+        `people` is what changes in memory by the same events; raises MemoryChanged where others changed it since it was
+        read.
 
         Duplicates (a key is remembered, also of earlier deliveries of the same call) are not stored again;
         the ledger notes them. An order that has the id of another, but not its buyer nor its total, is stored
         with a warning.
+        """
+
+    async def people(self, keys: Sequence[str]) -> PeopleFound:
+        """Return what is remembered of some ids, of the users that they are linked to, and of all ids of those users.
+
+        Of very many ids of one user only some: those of the newest links.
         """
 
     async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:

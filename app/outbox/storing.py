@@ -18,7 +18,7 @@ from app.outbox.judging import Holder, Judge, Order, TakenKey
 from app.outbox.keys import Key, keys_of
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.refusals import Load, duplicate_note
-from app.types import Enqueued, Exit, NewDelivery, Note, Tally
+from app.types import Enqueued, Exit, NewDelivery, Note, PeopleChanges, Tally
 
 #: Of the JSON that is stored as payload: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
 PAYLOAD_VERSION: Final = 1
@@ -143,6 +143,8 @@ class EnqueueCall:
     now: float
     #: None where two deliveries of the call share a key.
     all_new: Rows | None
+    #: What changes in memory with it; None where nothing does.
+    people: PeopleChanges | None = None
 
     @property
     def digests(self) -> list[str]:
@@ -161,6 +163,7 @@ async def prepare_call(
     *,
     now: float,
     rules: OutboxRules,
+    people: PeopleChanges | None = None,
 ) -> EnqueueCall:
     """Write down one `Outbox.enqueue`. Raises UnicodeDecodeError where a payload is not UTF-8."""
     rows = Rows()
@@ -171,7 +174,9 @@ async def prepare_call(
         rows.add_first(delivery, of_delivery, now, rules)
         if place % _DELIVERIES_A_TURN == 0:
             await asyncio.sleep(0)
-    call = EnqueueCall(deliveries=deliveries, keys=keys, notes=notes, tallies=tallies, now=now, all_new=None)
+    call = EnqueueCall(
+        deliveries=deliveries, keys=keys, notes=notes, tallies=tallies, now=now, all_new=None, people=people
+    )
     digests = call.digests
     if len(set(digests)) == len(digests):
         for note in notes:

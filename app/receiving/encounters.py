@@ -1,6 +1,6 @@
 """What identity memory is told of an event: keys of its ids, digests of its person, and what that person permits."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from app.catalog import Catalog
@@ -53,6 +53,12 @@ class EncounterReader:
             is_proven=is_proven,
         )
         return encounter, str((fields or {}).get("event_source_url") or "")
+
+    def keys(self, event: Event) -> Iterator[str]:
+        """Yield the keys of all ids of an event."""
+        previous = self._previous(event) or ()
+        keys = self._keys.user(event.get("userId")), self._keys.anonymous(event.get("anonymousId")), *previous
+        yield from filter(None, keys)
 
     def _previous(self, event: Event) -> tuple[str, str] | None:
         """Return both keys that the previous id of an alias may have; None where there is none."""

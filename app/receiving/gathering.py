@@ -29,10 +29,12 @@ class _Waiting:
     events: Sequence[Event | EventRefused]
     now: float
     source: str
+    is_proven: bool
     receipt: asyncio.Future[Receipt]
 
 
-_SOURCE = attrgetter("source")
+#: Of one group all are alike in these.
+_SENDER = attrgetter("source", "is_proven")
 
 
 class SharedTurns:
@@ -44,18 +46,23 @@ class SharedTurns:
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def accept(
-        self, events: Iterable[Event | EventRefused], *, now: float, source: str = DEFAULT_SOURCE
+        self,
+        events: Iterable[Event | EventRefused],
+        *,
+        now: float,
+        source: str = DEFAULT_SOURCE,
+        is_proven: bool = False,
     ) -> Receipt:
         """Do `Accepts.accept`."""
         left = iter(events)
         first = list(islice(left, EVENTS_TOGETHER + 1))
         if len(first) > EVENTS_TOGETHER:
-            return await self._accepts.accept(chain(first, left), now=now, source=source)
+            return await self._accepts.accept(chain(first, left), now=now, source=source, is_proven=is_proven)
         loop = asyncio.get_running_loop()
         receipt: asyncio.Future[Receipt] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._send_off)
-        self._waiting.append(_Waiting(events=first, now=now, source=source, receipt=receipt))
+        self._waiting.append(_Waiting(events=first, now=now, source=source, is_proven=is_proven, receipt=receipt))
         return await receipt
 
     def _send_off(self) -> None:
@@ -86,7 +93,10 @@ class SharedTurns:
         """Set the receipt, or the error, of every request of a group."""
         try:
             together = chain.from_iterable(each.events for each in group)
-            receipt = await self._accepts.accept(together, now=group[0].now, source=group[0].source)
+            first = group[0]
+            receipt = await self._accepts.accept(
+                together, now=first.now, source=first.source, is_proven=first.is_proven
+            )
             events = iter(receipt.events)
             for each in group:
                 _answer(each, receipt_of(list(islice(events, len(each.events)))))
@@ -101,8 +111,8 @@ def _groups(waiting: Iterable[_Waiting]) -> Iterator[list[_Waiting]]:
     """Divide the requests of a turn, those of each source in their order: a group has one."""
     group: list[_Waiting] = []
     count = 0
-    for each in sorted(waiting, key=_SOURCE):
-        if group and (count + len(each.events) > EVENTS_TOGETHER or each.source != group[0].source):
+    for each in sorted(waiting, key=_SENDER):
+        if group and (count + len(each.events) > EVENTS_TOGETHER or _SENDER(each) != _SENDER(group[0])):
             yield group
             group, count = [], 0
         group.append(each)

@@ -8,32 +8,57 @@ map_event(raw) -> [(preset, JSON)] the same for one raw event, for programs
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from typing import Protocol
 
 import orjson
 
 from app.catalog import Catalog
-from app.errors import EventRefused
+from app.errors import EventRefused, MemoryChanged, OutboxUnavailable
 from app.log import log_error
 from app.outbox import enqueue_tallies
 from app.receiving.receipts import Drafts
+from app.receiving.remembering import Remembering
 from app.receiving.walk import Walk
 from app.source import read_raw_event
-from app.types import DEFAULT_SOURCE, Enqueued, Event, Line, NewDelivery, Note, Receipt, Tally
+from app.types import (
+    DEFAULT_SOURCE,
+    Enqueued,
+    Event,
+    Line,
+    NewDelivery,
+    Note,
+    PeopleChanges,
+    PeopleFound,
+    Receipt,
+    Tally,
+)
 
 #: After so many events, or so long, the other requests of this process get their turn.
 EVENTS_A_TURN = 50
 _TURN_S = 0.005
+#: How often it is decided what memory has for the events of one request.
+_TRIES = 20
 
 
 class Enqueues(Protocol):
-    """The one thing the pipeline asks of the outbox."""
+    """What the pipeline asks of the outbox."""
 
     async def enqueue(
-        self, deliveries: Sequence[NewDelivery], notes: Sequence[Note], tallies: Sequence[Tally], *, now: float
+        self,
+        deliveries: Sequence[NewDelivery],
+        notes: Sequence[Note],
+        tallies: Sequence[Tally],
+        *,
+        now: float,
+        people: PeopleChanges | None = None,
     ) -> list[Enqueued]:
         """Do `Outbox.enqueue`."""
+        ...
+
+    async def people(self, keys: Sequence[str]) -> PeopleFound:
+        """Do `Outbox.people`."""
         ...
 
 
@@ -57,6 +82,8 @@ class Pipeline:
         self._outbox = outbox
         self._on_count = on_count or _tell_nobody
         self._arrays = asyncio.Lock()
+        #: Held by whoever decides again because memory was changed.
+        self._again = asyncio.Lock()
 
     def use(self, catalog: Catalog) -> None:
         """Map by this catalog from the next event on."""
@@ -78,25 +105,66 @@ class Pipeline:
         return self._walk.lines(event, self.catalog, now=now)
 
     async def accept(
-        self, events: Iterable[Event | EventRefused], *, now: float, source: str = DEFAULT_SOURCE
+        self,
+        events: Iterable[Event | EventRefused],
+        *,
+        now: float,
+        source: str = DEFAULT_SOURCE,
+        is_proven: bool = False,
     ) -> Receipt:
         """Commit what the events give, then say what became of each; what could not be read is told in its place.
 
+        `is_proven` says that their sender is known by a secret.
         Raises OutboxUnavailable where nothing could be committed.
         """
         if self._outbox is None:
             message = "this pipeline has no outbox: it only previews"
             raise RuntimeError(message)
-        drafts = await self._draft_all(iter(events), now, Drafts(source=source))
+        drafts = Drafts(source=source, is_proven=is_proven)
+        if self._walk.remembering is not None:
+            return await self._accept_with_memory(list(events), now, drafts, self._outbox, self._walk.remembering)
+        await self._draft_all(iter(events), now, drafts)
+        return await self._commit(drafts, now, self._outbox)
+
+    async def _accept_with_memory(
+        self,
+        events: Sequence[Event | EventRefused],
+        now: float,
+        empty: Drafts,
+        outbox: Enqueues,
+        remembering: Remembering,
+    ) -> Receipt:
+        """Commit what the events give with what they change in memory; again where others changed it meanwhile.
+
+        Whoever tries again waits for the others who do.
+        """
+        for attempt in range(_TRIES):
+            async with self._again if attempt else nullcontext():
+                drafts, memory = Drafts(source=empty.source, is_proven=empty.is_proven), remembering.new_memory()
+                for start in range(0, len(events), EVENTS_A_TURN):
+                    some = events[start : start + EVENTS_A_TURN]
+                    if keys := memory.unasked(remembering.keys(some)):
+                        memory.add(keys, await outbox.people(keys))
+                    for event in some:
+                        self._walk.draft(event, self.catalog, drafts, now=now, memory=memory)
+                try:
+                    return await self._commit(drafts, now, outbox, memory.changes())
+                except MemoryChanged:
+                    continue
+        raise OutboxUnavailable("Others send events of the same people at once. Send the events again later.")
+
+    async def _commit(
+        self, drafts: Drafts, now: float, outbox: Enqueues, people: PeopleChanges | None = None
+    ) -> Receipt:
         tallies = drafts.tallies()
-        answers = await self._outbox.enqueue(drafts.deliveries, drafts.notes, tallies, now=now)
+        answers = await outbox.enqueue(drafts.deliveries, drafts.notes, tallies, now=now, people=people)
         try:
             self._on_count([*tallies, *enqueue_tallies(drafts.deliveries, answers)])
         except Exception as exc:  # noqa: BLE001 - what is committed must not look as if it were not
             log_error(exc)
         return drafts.receipt(answers)
 
-    async def _draft_all(self, events: Iterator[Event | EventRefused], now: float, drafts: Drafts) -> Drafts:
+    async def _draft_all(self, events: Iterator[Event | EventRefused], now: float, drafts: Drafts) -> None:
         """Draft one array after the other, so that the first commits while the next is mapped; a few events at once."""
         if self._draft_some(events, now, drafts):
             async with self._arrays:
@@ -104,7 +172,6 @@ class Pipeline:
                 while may_be_more:
                     await asyncio.sleep(0)
                     may_be_more = self._draft_some(events, now, drafts)
-        return drafts
 
     def _draft_some(self, events: Iterator[Event | EventRefused], now: float, drafts: Drafts) -> bool:
         """Draft the next events, with the deliveries that they give; return whether there may be more."""

@@ -1,11 +1,13 @@
 """What the events of one request gave, until the outbox has answered: receipts, deliveries, notes and counts."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
 from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from app.errors import EventRefused
 from app.outbox import warning_label
@@ -38,12 +40,16 @@ class Drafts:
 
     #: Where all of them came from.
     source: str = DEFAULT_SOURCE
+    #: Their sender is known by a secret, and may be told what came from memory.
+    is_proven: bool = False
     #: Lines that are to be enqueued say so already.
     events: list[EventReceipt] = field(default_factory=list)
     #: One for each of these lines, in the same order: the caller's to add.
     deliveries: list[NewDelivery] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     _alike: dict[_Told, int] = field(default_factory=dict)
+    #: How often memory completed a group, by preset.
+    _recalled: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def refuse(self, event: EventRefused) -> None:
         """Add an event that could not be read."""
@@ -56,7 +62,9 @@ class Drafts:
         for line in lines:
             key = line.preset, line.exit, line.reason, line.warnings
             self._alike[key] = self._alike.get(key, 0) + 1
-            told.append(_line(*key))
+            told.append(_line(*key) if line.memory is None or not self.is_proven else replace(line, event=None))
+            for group in line.memory or ():
+                self._recalled[line.preset or "", group] += 1
             if line.exit in _NOTED and (
                 self._alike[key] == 1 or (message_id and not is_made)
             ):  # one says it of all without an id
@@ -83,6 +91,8 @@ class Drafts:
                 counts[exit_.value, preset or "", reason[:MAX_LABEL_CHARACTERS]] += count
             for warning in warnings:
                 counts["warning", preset or "", warning_label(warning)] += count
+        for (preset, group), count in self._recalled.items():
+            counts["memory", preset, group] += count
         counts[Exit.REFUSED.value, "", ""] = refused
         counts[Exit.ACCEPTED.value, "", ""] = len(self.events) - refused
         return [_tally(*key, count) for key, count in counts.items() if count]
@@ -134,7 +144,8 @@ def receipt_of_message(message: Message) -> EventReceipt:
 
 
 def _settled(line: Line, answer: Enqueued) -> Line:
-    return _line(line.preset, answer.exit, answer.reason, (*line.warnings, *answer.warnings))
+    settled = _line(line.preset, answer.exit, answer.reason, (*line.warnings, *answer.warnings))
+    return settled if line.memory is None else replace(settled, memory=line.memory)
 
 
 @lru_cache(4_096)

@@ -1,13 +1,14 @@
 """How memory takes part in the way of an event: it is told what the event says, and completes its deliveries."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 from msgspec.structs import replace
 
 from app.catalog import Catalog, Preset
 from app.destination import Complete, carries_opt_out
-from app.identity import NOTHING_KNOWN, Encounter, Fact, IdentityRules, Memory, Recollection, erase, meet
+from app.errors import EventRefused
+from app.identity import NOTHING_KNOWN, Encounter, Fact, IdentityRules, LoadedMemory, Memory, Recollection, erase, meet
 from app.receiving.encounters import EncounterReader
 from app.types import Event, Exit, Line, Recalled
 
@@ -35,6 +36,14 @@ class Remembering:
         self._read = read
         self._rules = rules
         self._not_genuine = not_genuine
+
+    def new_memory(self) -> LoadedMemory:
+        """Return the memory of one call, into which what it asks for is loaded."""
+        return LoadedMemory(self._rules)
+
+    def keys(self, events: Iterable[Event | EventRefused]) -> list[str]:
+        """Return the keys of all ids of some events, which have to be loaded before memory meets them."""
+        return [key for event in events if not isinstance(event, EventRefused) for key in self._read.keys(event)]
 
     def meet(
         self,

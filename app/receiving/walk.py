@@ -72,7 +72,8 @@ class Walk:
         self._not_genuine = not_genuine or _all_genuine
         self._by_context = action_source_by_context
         self._ad_account_id = ad_account_id
-        self._remembering = remembering
+        #: What memory does; None where there is none.
+        self.remembering = remembering
 
     def lines(
         self, event: Event, catalog: Catalog, *, now: float, memory: Memory | None = None, is_proven: bool = True
@@ -88,9 +89,9 @@ class Walk:
             lines = [Line(preset=None, exit=Exit.WITHHELD, reason=reason)]
         else:
             lines = [self._map(preset, event, now) for preset in presets] or [_OF_NO_PRESET]
-        if self._remembering is None or memory is None:
+        if self.remembering is None or memory is None:
             return lines
-        known = self._remembering.meet(event, presets, lines, catalog, memory, now=now, is_proven=is_proven)
+        known = self.remembering.meet(event, presets, lines, catalog, memory, now=now, is_proven=is_proven)
         if not known.facts or not presets:
             return lines
         map_again = partial(self._map, event=event, now=now)
@@ -115,13 +116,21 @@ class Walk:
         warnings += [*about, *_about_app(event, built)]
         return Line(preset=preset.name, exit=Exit.ENQUEUED, warnings=tuple(warnings), event=built)
 
-    def draft(self, event: Event | EventRefused, catalog: Catalog, drafts: Drafts, *, now: float) -> None:
+    def draft(
+        self,
+        event: Event | EventRefused,
+        catalog: Catalog,
+        drafts: Drafts,
+        *,
+        now: float,
+        memory: Memory | None = None,
+    ) -> None:
         """Add to `drafts` what an event gives: its receipt, and the deliveries that are to be enqueued."""
         if isinstance(event, EventRefused):
             drafts.refuse(event)
             return
         message_id = unpersonal_id(event["messageId"])
-        lines = self.lines(event, catalog, now=now)
+        lines = self.lines(event, catalog, now=now, memory=memory, is_proven=drafts.is_proven)
         for line in lines:
             if line.event:
                 drafts.deliveries.append(self.delivery(message_id, event, line, source=drafts.source))

@@ -11,11 +11,16 @@ class Accepts(Protocol):
     """Keeps events for good."""
 
     async def accept(
-        self, events: Iterable[Event | EventRefused], *, now: float, source: str = DEFAULT_SOURCE
+        self,
+        events: Iterable[Event | EventRefused],
+        *,
+        now: float,
+        source: str = DEFAULT_SOURCE,
+        is_proven: bool = False,
     ) -> Receipt:
         """Commit the events, which may be read only when their turn comes, then say what became of each, in order.
 
-        `source` names who sent them all.
+        `source` names who sent them all; `is_proven` says that it is known by a secret, not by a public write key.
         Raises OutboxUnavailable where nothing was committed.
         """
         ...

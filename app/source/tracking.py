@@ -172,7 +172,10 @@ class _TrackingApi:
         events = requester.complete_all(read_events(body, self._rules.limits, arrival))
         alone = None if body.several else list(events)
         source = request.state.source
-        receipt = await self._accepts.accept(alone or events, now=now, source=source or DEFAULT_SOURCE)
+        # a write key is public, as pages hold it; without any, only this machine may send
+        receipt = await self._accepts.accept(
+            alone or events, now=now, source=source or DEFAULT_SOURCE, is_proven=source is None
+        )
         self._quotas.charge(source, events=len(receipt.events))
         return _answer(alone)
 

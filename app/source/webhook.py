@@ -59,7 +59,7 @@ def webhook_router(
     async def keep(request: Request, body: Body) -> Response:
         now = clock()
         events = read_events(body, rules.limits, Arrival.at(now, new_id=new_id))
-        receipt = await accepts.accept(with_gpc(events, request), now=now)
+        receipt = await accepts.accept(with_gpc(events, request), now=now, is_proven=True)
         unusable = not body.several and is_unusable(receipt)
         return answer(receipt_json(receipt), 422 if unusable else 200)
 

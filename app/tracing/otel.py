@@ -29,7 +29,7 @@ from app.tracing import Enqueues
 from app.tracing.call_spans import trace_call
 from app.tracing.requests import TracedRequests
 from app.tracing.spans import current, span
-from app.types import DEFAULT_SOURCE, Enqueued, Event, NewDelivery, Note, Receipt, Tally
+from app.types import DEFAULT_SOURCE, Enqueued, Event, NewDelivery, Note, PeopleChanges, PeopleFound, Receipt, Tally
 
 #: A call of 1,000 deliveries makes as many spans at once, and several calls may end together.
 QUEUE_SPANS: Final = 16_384
@@ -105,10 +105,15 @@ class _TracedAccepts:
         self._accepts = accepts
 
     async def accept(
-        self, events: Iterable[Event | EventRefused], *, now: float, source: str = DEFAULT_SOURCE
+        self,
+        events: Iterable[Event | EventRefused],
+        *,
+        now: float,
+        source: str = DEFAULT_SOURCE,
+        is_proven: bool = False,
     ) -> Receipt:
         with span(self._tracer, "accept") as open_span:
-            receipt = await self._accepts.accept(events, now=now, source=source)
+            receipt = await self._accepts.accept(events, now=now, source=source, is_proven=is_proven)
             open_span.set_attributes({f"pinrelay.{exit_}": count for exit_, count in receipt.counts.items()})
             return receipt
 
@@ -118,12 +123,22 @@ class _TracedEnqueues:
         self._tracer = tracer
         self._outbox = outbox
 
+    async def people(self, keys: Sequence[str]) -> PeopleFound:
+        with span(self._tracer, "people"):
+            return await self._outbox.people(keys)
+
     async def enqueue(
-        self, deliveries: Sequence[NewDelivery], notes: Sequence[Note], tallies: Sequence[Tally], *, now: float
+        self,
+        deliveries: Sequence[NewDelivery],
+        notes: Sequence[Note],
+        tallies: Sequence[Tally],
+        *,
+        now: float,
+        people: PeopleChanges | None = None,
     ) -> list[Enqueued]:
         facts = {"messaging.batch.message_count": len(deliveries)}
         with span(self._tracer, "enqueue", kind=SpanKind.PRODUCER, attributes=facts):
             traceparent = current()
             if traceparent is not None:
                 deliveries = [replace(delivery, traceparent=traceparent) for delivery in deliveries]
-            return await self._outbox.enqueue(deliveries, notes, tallies, now=now)
+            return await self._outbox.enqueue(deliveries, notes, tallies, now=now, people=people)

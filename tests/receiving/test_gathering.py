@@ -44,14 +44,19 @@ class Watched:
         self.may_begin.set()
 
     async def accept(
-        self, events: Iterable[Event | EventRefused], *, now: float, source: str = DEFAULT_SOURCE
+        self,
+        events: Iterable[Event | EventRefused],
+        *,
+        now: float,
+        source: str = DEFAULT_SOURCE,
+        is_proven: bool = False,
     ) -> Receipt:
         given = list(events)
         self.calls.append(len(given))
         await self.may_begin.wait()
         if any(isinstance(each, dict) and each.get("name") == "fault" for each in given):
             raise KeyError("a fault of ours")
-        return await self._pipeline.accept(given, now=now, source=source)
+        return await self._pipeline.accept(given, now=now, source=source, is_proven=is_proven)
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ SECRET = "jane@example.com"
 class Broken:
     """Fails as nobody foresees, with words that quote what was sent."""
 
-    async def accept(self, *_: object, now: float, source: str = DEFAULT_SOURCE) -> Receipt:
+    async def accept(self, *_: object, now: float, source: str = DEFAULT_SOURCE, is_proven: bool = False) -> Receipt:
         raise LookupError(SECRET, now, source)
 
     async def show(self, request: Request) -> Response:

@@ -37,12 +37,19 @@ class Ledger:
         self.kept: list[Event] = []
         self.refused: list[EventRefused] = []
         self.sources: list[str] = []
+        self.proven: list[bool] = []
         self.is_full = False
 
     async def accept(
-        self, events: Iterable[Event | EventRefused], *, now: float, source: str = DEFAULT_SOURCE
+        self,
+        events: Iterable[Event | EventRefused],
+        *,
+        now: float,
+        source: str = DEFAULT_SOURCE,
+        is_proven: bool = False,
     ) -> Receipt:
         self.sources.append(source)
+        self.proven.append(is_proven)
         assert now == NOW
         if self.is_full:
             raise OutboxUnavailable(retry_after_s=7)

@@ -28,7 +28,7 @@ PAGE = {
 class Refusing:
     """An outbox that cannot commit, and quotes what it was given."""
 
-    async def enqueue(self, deliveries: Sequence[NewDelivery], *_: Any, now: float) -> Any:
+    async def enqueue(self, deliveries: Sequence[NewDelivery], *_: Any, now: float, **__: Any) -> Any:
         raise OutboxUnavailable(deliveries[0].payload.decode())
 
 

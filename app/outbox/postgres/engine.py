@@ -17,6 +17,7 @@ from app.outbox.postgres.claim import claim, hasten, renew
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.days import Days
+from app.outbox.postgres.people import read_people
 from app.outbox.postgres.redrive import redrive
 from app.outbox.postgres.retention import retain
 from app.outbox.postgres.server_clock import ServerClock
@@ -39,6 +40,8 @@ from app.types import (
     NewDelivery,
     Note,
     Page,
+    PeopleChanges,
+    PeopleFound,
     Query,
     Seen,
     Session,
@@ -69,13 +72,22 @@ class PostgresOutbox:
         return self._clock.of(now)
 
     async def enqueue(
-        self, deliveries: Sequence[NewDelivery], notes: Sequence[Note], tallies: Sequence[Tally], *, now: float
+        self,
+        deliveries: Sequence[NewDelivery],
+        notes: Sequence[Note],
+        tallies: Sequence[Tally],
+        *,
+        now: float,
+        people: PeopleChanges | None = None,
     ) -> list[Enqueued]:
         at = await self._by_server(now)
-        call = await prepare_call(deliveries, notes, tallies, now=at, rules=self._rules)
+        call = await prepare_call(deliveries, notes, tallies, now=at, rules=self._rules, people=people)
         answers = await self._writer.do(call)
         self._watch.wake()
         return answers
+
+    async def people(self, keys: Sequence[str]) -> PeopleFound:
+        return await self._database.run(read_people, keys, self._rules)
 
     async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
         return await self._database.run(ledger.seen, deliveries, await self._by_server(now), self._rules)

@@ -1,16 +1,19 @@
 """Enqueue: store what is new, and judge duplicates where not all is."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from psycopg import Rollback
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
+from psycopg.pq import TransactionStatus
 
-from app.errors import OutboxUnavailable
+from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
+from app.outbox.postgres.people import write_people
 from app.outbox.postgres.sql import SQL
 from app.outbox.refusals import Load, backlog_full
 from app.outbox.rows import as_json, without_nul
@@ -21,19 +24,53 @@ from app.types import Enqueued
 _COLLISIONS = (UniqueViolation, DeadlockDetected, SerializationFailure)
 _TRIES = 10
 
+#: One call's.
+Answer: TypeAlias = list[Enqueued] | OutboxUnavailable | MemoryChanged
+
 
 def json_rows(rows: Sequence[Any]) -> str:
     """Return rows as statements take them: PostgreSQL keeps no U+0000 in texts, U+FFFD stands for each."""
     return without_nul(as_json(rows))
 
 
-async def enqueue(
-    connection: Connection, calls: Sequence[EnqueueCall], rules: OutboxRules
-) -> list[list[Enqueued] | OutboxUnavailable]:
-    """Do calls of `Outbox.enqueue` in one transaction; one answer each. A call that finds the backlog full fails alone.
+async def enqueue(connection: Connection, calls: Sequence[EnqueueCall], rules: OutboxRules) -> list[Answer]:
+    """Do calls of `Outbox.enqueue` in one transaction; one answer each.
 
-    Nearly always everything is new, and one statement stores it.
+    A call that finds the backlog full fails alone, and so does one that finds memory changed.
     """
+    if all(call.people is None for call in calls):
+        return await _enqueue(connection, calls, rules)
+    answers = await _enqueue_with_people(connection, calls, rules)
+    if answers is None and len(calls) > 1:
+        each = [await _enqueue_with_people(connection, [call], rules) for call in calls]
+        return [found[0] if found else MemoryChanged() for found in each]
+    return answers or [MemoryChanged()]
+
+
+async def _enqueue_with_people(
+    connection: Connection, calls: Sequence[EnqueueCall], rules: OutboxRules
+) -> list[Answer] | None:
+    """Do calls with what they change in memory; None, with nothing done, where that is no longer what was read.
+
+    So it is too where one of several calls fails.
+    """
+    answers: list[Answer] | None = None
+    try:
+        async with connection.transaction() as transaction:
+            for call in calls:
+                if call.people and not await write_people(connection, call.people, rules):
+                    raise Rollback(transaction)
+            answers = await _enqueue(connection, calls, rules)
+            if any(isinstance(answer, OutboxUnavailable) for answer in answers):
+                answers = answers if len(calls) == 1 else None
+                raise Rollback(transaction)
+    except _COLLISIONS:
+        return None
+    return answers
+
+
+async def _enqueue(connection: Connection, calls: Sequence[EnqueueCall], rules: OutboxRules) -> list[Answer]:
+    """Do calls; nearly always everything is new, and one statement stores it."""
     new = [call.all_new for call in calls if call.all_new is not None]
     if len(new) == len(calls):
         together = new[0] if len(new) == 1 else Rows()
@@ -41,7 +78,8 @@ async def enqueue(
             for rows in new:
                 together.extend(rows)
         try:
-            stored = await _store(connection, together, rules)
+            async with _within(connection):
+                stored = await _store(connection, together, rules)
         except _COLLISIONS:
             stored = False
         if stored:
@@ -49,9 +87,13 @@ async def enqueue(
     return await _enqueue_judged(connection, calls, rules)
 
 
-async def _enqueue_judged(
-    connection: Connection, calls: Sequence[EnqueueCall], rules: OutboxRules
-) -> list[list[Enqueued] | OutboxUnavailable]:
+def _within(connection: Connection) -> AbstractAsyncContextManager[object]:
+    """Return what keeps a transaction usable where a statement in it fails; outside of one that needs nothing."""
+    is_idle = connection.info.transaction_status == TransactionStatus.IDLE
+    return nullcontext() if is_idle else connection.transaction()
+
+
+async def _enqueue_judged(connection: Connection, calls: Sequence[EnqueueCall], rules: OutboxRules) -> list[Answer]:
     """Judge every delivery, and store what is new; again where another process was faster."""
     ids = [row[0] for row in await rows_of(connection, "next_ids", count=sum(len(call.deliveries) for call in calls))]
     digests = [digest for call in calls for digest in call.digests]
@@ -74,13 +116,13 @@ async def _enqueue_judged(
 
 async def _judge(
     connection: Connection, calls: Sequence[EnqueueCall], digests: Sequence[str], ids: Sequence[int], rules: OutboxRules
-) -> tuple[Rows, list[list[Enqueued] | OutboxUnavailable]]:
+) -> tuple[Rows, list[Answer]]:
     """Judge every delivery by the keys that are held now."""
     found = await rows_of(connection, "keys_taken", digests=list(digests))
     (waiting,) = await rows_of(connection, "waiting")
     held: Held = holders(found)
     together = Rows()
-    answers: list[list[Enqueued] | OutboxUnavailable] = []
+    answers: list[Answer] = []
     for call in calls:
         left = list(islice(ids, len(together.deliveries), None))
         judged = without_duplicates(call, held, left, rules)

@@ -827,3 +827,119 @@ FROM (
 ) AS each_span
 GROUP BY hour, name, preset, label
 ORDER BY hour, name COLLATE "C", preset COLLATE "C", label COLLATE "C";
+
+-- people --
+-- What is remembered of `keys`, of the users that they lead to, and of all ids that lead to those.
+WITH RECURSIVE forward (key, step) AS (
+  SELECT unnest(%(keys)s::text[]) COLLATE "C", 0
+  UNION
+  SELECT linked_to, step + 1 FROM forward JOIN person USING (key) WHERE linked_to IS NOT NULL AND step < %(steps)s
+), everyone (key, step) AS (
+  SELECT DISTINCT key, 0 FROM forward
+  UNION
+  SELECT person.key, step + 1 FROM everyone JOIN person ON person.linked_to = everyone.key WHERE step < %(steps)s
+), known (key) AS MATERIALIZED (SELECT DISTINCT key FROM (SELECT key FROM everyone LIMIT %(limit)s) AS first)
+SELECT known.key, linked_to, linked_at, revision, record, mark.at
+FROM known LEFT JOIN person USING (key) LEFT JOIN mark USING (key)
+WHERE revision IS NOT NULL OR mark.at IS NOT NULL;
+
+-- marks_changed --
+-- A key whose mark is no longer what was read; nothing where all are.
+SELECT row ->> 0 FROM json_array_elements(%(marks)s::json) AS row LEFT JOIN mark ON mark.key = row ->> 0
+WHERE mark.at IS DISTINCT FROM (row ->> 1)::float8;
+
+-- forget_people --
+-- Forget ids of which nothing is left, where they are still what was read.
+DELETE FROM person USING json_array_elements(%(rows)s::json) AS row
+WHERE key = row ->> 0 AND row ->> 6 IS NULL AND revision = (row ->> 1)::bigint;
+
+-- write_people --
+-- Remember rows, each under the revision that follows the one that was read, where that still stands.
+WITH given AS (
+  SELECT row ->> 0 AS key, (row ->> 1)::bigint AS revision, row ->> 2 AS linked_to, (row ->> 3)::float8 AS linked_at,
+         (row ->> 4)::float8 AS seen_at, (row ->> 5)::float8 AS stale_at, row ->> 6 AS record
+  FROM json_array_elements(%(rows)s::json) AS row WHERE row ->> 6 IS NOT NULL
+), updated AS (
+  UPDATE person SET revision = given.revision + 1, linked_to = given.linked_to, linked_at = given.linked_at,
+                    seen_at = given.seen_at, stale_at = given.stale_at, record = given.record
+  FROM given WHERE person.key = given.key AND given.revision > 0 AND person.revision = given.revision
+  RETURNING 1
+), added AS (
+  INSERT INTO person (key, revision, linked_to, linked_at, seen_at, stale_at, record)
+  SELECT key, 1, linked_to, linked_at, seen_at, stale_at, record FROM given WHERE revision = 0
+  ON CONFLICT (key) DO NOTHING RETURNING 1
+)
+SELECT (SELECT count(*) FROM updated), (SELECT count(*) FROM added);
+
+-- write_marks --
+-- Set marks while there is room, and let others go; return by how many they are more.
+WITH given AS (
+  SELECT row ->> 0 AS key, (row ->> 1)::float8 AS was, (row ->> 2)::float8 AS at
+  FROM json_array_elements(%(rows)s::json) AS row
+), lifted AS (
+  DELETE FROM mark USING given WHERE mark.key = given.key AND given.at IS NULL RETURNING 1
+), updated AS (
+  UPDATE mark SET at = given.at FROM given WHERE mark.key = given.key AND given.at IS NOT NULL RETURNING 1
+), added AS (
+  INSERT INTO mark (key, at) SELECT key, at FROM given WHERE at IS NOT NULL AND was IS NULL
+  ORDER BY key LIMIT greatest(0, %(room)s)
+  ON CONFLICT (key) DO NOTHING RETURNING 1
+)
+SELECT (SELECT count(*) FROM added) - (SELECT count(*) FROM lifted);
+
+-- forget_oldest_linked --
+-- Forget the ids of a user that are more than may be, those that were linked longest ago.
+DELETE FROM person WHERE key IN (
+  SELECT key FROM (
+    SELECT key, row_number() OVER (PARTITION BY linked_to ORDER BY linked_at DESC) AS number
+    FROM person WHERE linked_to = ANY(%(keys)s::text[])
+  ) AS numbered WHERE number > %(max_linked)s
+);
+
+-- memory_size --
+-- How many ids are remembered, and how many are marked.
+SELECT coalesce(sum(count) FILTER (WHERE kind = 'person'), 0)::bigint,
+       coalesce(sum(count) FILTER (WHERE kind = 'mark'), 0)::bigint
+FROM memory_size;
+
+-- count_memory --
+-- Count what came or went.
+INSERT INTO memory_size (kind, slot, count) VALUES ('person', %(slot)s, %(people)s), ('mark', %(slot)s, %(marks)s)
+ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.count;
+
+-- stale_people --
+-- Take out of records what is too old, and links. What is left of them may be nothing.
+WITH old AS (
+  SELECT key, record::jsonb AS record FROM person WHERE stale_at < %(now)s::float8
+  ORDER BY stale_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), kept AS (
+  SELECT old.key, fact.key AS name, fact.value,
+         (fact.value ->> 'at')::float8
+         + CASE fact.key WHEN 'click' THEN %(click_s)s::float8 ELSE %(lasts_s)s::float8 END AS ends
+  FROM old, jsonb_each(old.record -> 'facts') AS fact
+), fresh AS (
+  SELECT old.key,
+         coalesce((SELECT jsonb_object_agg(name, value) FROM kept
+                   WHERE kept.key = old.key AND ends >= %(now)s::float8), '{}') AS facts,
+         (SELECT min(ends) FROM kept WHERE kept.key = old.key AND ends >= %(now)s::float8) AS facts_end,
+         (old.record #>> '{link,at}')::float8 + %(lasts_s)s::float8 AS link_ends,
+         old.record -> 'link' AS link
+  FROM old
+)
+UPDATE person SET
+  record = jsonb_build_object('facts', facts, 'link', CASE WHEN link_ends >= %(now)s::float8 THEN link END)::text,
+  linked_to = CASE WHEN link_ends >= %(now)s::float8 THEN linked_to END,
+  linked_at = CASE WHEN link_ends >= %(now)s::float8 THEN linked_at END,
+  stale_at = least(facts_end, CASE WHEN link_ends >= %(now)s::float8 THEN link_ends END),
+  revision = revision + 1
+FROM fresh WHERE person.key = fresh.key;
+
+-- forget_stale --
+-- Forget ids of which nothing is left.
+DELETE FROM person WHERE stale_at IS NULL;
+
+-- forget_unseen --
+-- Forget the ids that were unseen longest, as many as are too many.
+DELETE FROM person WHERE key IN (
+  SELECT key FROM person ORDER BY seen_at LIMIT greatest(0, %(limit)s) FOR UPDATE SKIP LOCKED
+);

@@ -4,6 +4,7 @@ from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import count_of, rows_of
 from app.outbox.postgres.days import AHEAD, day_of, drop_days, make_days
+from app.outbox.postgres.people import forget_people
 from app.outbox.storing import MINUTES_KEPT_S
 
 
@@ -19,6 +20,7 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxRu
     left -= await count_of(connection, "retain_keys", now=now, limit=left)
     left -= await count_of(connection, "retain_audit", audit_start=now - rules.audit_s, limit=left)
     left -= await count_of(connection, "retain_sessions", now=now, limit=left)
+    left -= await forget_people(connection, now, left, rules)
     ends = {
         "delivered": now - rules.ledger_delivered_s,
         "note": ledger_start,

@@ -16,7 +16,7 @@ from app.outbox.records import check_schema_version
 from app.outbox.rows import as_json, without_nul
 from app.outbox.sqlite.sql import SQL, schema, statements
 
-SCHEMA_VERSION: Final = 8
+SCHEMA_VERSION: Final = 9
 BUSY_TIMEOUT_S: Final = 5.0
 #: Another process may be migrating some million deliveries.
 _MIGRATION_S = 120.0

@@ -21,6 +21,7 @@ from app.outbox.sqlite.claim import RenewCall, claim, hasten, renew
 from app.outbox.sqlite.database import checkpoint, open_writable
 from app.outbox.sqlite.enqueue import NewCall, enqueue, enqueue_new, parameters, prepare_connection
 from app.outbox.sqlite.guard import Guard
+from app.outbox.sqlite.people import read_people
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.redrive import redrive
 from app.outbox.sqlite.retention import RetainCall, retain
@@ -40,6 +41,8 @@ from app.types import (
     NewDelivery,
     Note,
     Page,
+    PeopleChanges,
+    PeopleFound,
     Query,
     Seen,
     Session,
@@ -67,19 +70,28 @@ class SqliteOutbox:
         self._rules = rules
 
     async def enqueue(
-        self, deliveries: Sequence[NewDelivery], notes: Sequence[Note], tallies: Sequence[Tally], *, now: float
+        self,
+        deliveries: Sequence[NewDelivery],
+        notes: Sequence[Note],
+        tallies: Sequence[Tally],
+        *,
+        now: float,
+        people: PeopleChanges | None = None,
     ) -> list[Enqueued]:
-        call = await prepare_call(deliveries, notes, tallies, now=now, rules=self._rules)
+        call = await prepare_call(deliveries, notes, tallies, now=now, rules=self._rules, people=people)
         ready = parameters(call.all_new, self._rules) if call.all_new else None
         new = NewCall(call=call, parameters=ready)
         answer = await self._writer.do(
             partial(enqueue, new=new, rules=self._rules),
             rows=1 + len(deliveries) + len(notes),
-            alone=partial(enqueue_new, new=new),
+            alone=partial(enqueue_new, new=new) if people is None else None,
             takes_in=True,
         )
         self._watch.wake()
         return answer
+
+    async def people(self, keys: Sequence[str]) -> PeopleFound:
+        return await self._readers.read(read_people, keys, self._rules)
 
     async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
         return await self._readers.read(ledger.seen, deliveries, now, self._rules)

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.errors import OutboxUnavailable
+from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.refusals import Load, backlog_full
 from app.outbox.sqlite.database import as_rows, one_json, patiently
+from app.outbox.sqlite.people import are_changed, write_people
 from app.outbox.sqlite.sql import SQL, script_of_store, statements
 from app.outbox.storing import MINUTE_S, PAYLOAD_VERSION, EnqueueCall, Rows, holders, summed, without_duplicates
 from app.types import Enqueued
@@ -44,8 +45,25 @@ def parameters(rows: Rows, rules: OutboxRules) -> dict[str, Any]:
     }
 
 
-def enqueue(connection: sqlite3.Connection, new: NewCall, rules: OutboxRules) -> list[Enqueued] | OutboxUnavailable:
-    """Do `Outbox.enqueue` within a transaction; return an error, with nothing done, where the backlog is full."""
+def enqueue(
+    connection: sqlite3.Connection, new: NewCall, rules: OutboxRules
+) -> list[Enqueued] | OutboxUnavailable | MemoryChanged:
+    """Do `Outbox.enqueue` within a transaction.
+
+    Returns an error, with nothing done, where the backlog is full, or where memory is no longer what was read.
+    """
+    people = new.call.people
+    if people is None:
+        return _enqueue(connection, new, rules)
+    if are_changed(connection, people):
+        return MemoryChanged()
+    answers = _enqueue(connection, new, rules)
+    if not isinstance(answers, OutboxUnavailable):
+        write_people(connection, people, rules)
+    return answers
+
+
+def _enqueue(connection: sqlite3.Connection, new: NewCall, rules: OutboxRules) -> list[Enqueued] | OutboxUnavailable:
     answers = enqueue_new(connection, new)
     if answers is not None:
         return answers

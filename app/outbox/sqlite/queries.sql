@@ -582,3 +582,105 @@ SELECT key, value FROM shared ORDER BY key;
 -- salvage_shared_backwards --
 -- Shared values in the other order.
 SELECT key, value FROM shared ORDER BY key DESC;
+
+-- people --
+-- What is remembered of `keys`, of the users that they lead to, and of all ids that lead to those; how many marks there are.
+WITH RECURSIVE forward (key, step) AS (
+  SELECT value, 0 FROM json_each(:keys)
+  UNION
+  SELECT linked_to, step + 1 FROM forward JOIN person USING (key) WHERE linked_to IS NOT NULL AND step < :steps
+), everyone (key, step) AS (
+  SELECT DISTINCT key, 0 FROM forward
+  UNION
+  SELECT person.key, step + 1 FROM everyone JOIN person ON person.linked_to = everyone.key WHERE step < :steps
+  LIMIT :limit
+), known (key) AS MATERIALIZED (SELECT DISTINCT key FROM everyone)
+SELECT json_array(
+  (SELECT json_group_array(json_array(key, linked_to, linked_at, revision, record)) FROM known JOIN person USING (key)),
+  (SELECT json_group_array(json_array(key, at)) FROM known JOIN mark USING (key)),
+  (SELECT count FROM memory_size WHERE kind = 'mark')
+);
+
+-- people_changed --
+-- A key whose row or mark is no longer what was read; nothing where all are.
+SELECT value ->> 0 FROM json_each(:people) LEFT JOIN person ON person.key = value ->> 0
+WHERE coalesce(revision, 0) <> value ->> 1
+UNION ALL
+SELECT value ->> 0 FROM json_each(:marks) LEFT JOIN mark ON mark.key = value ->> 0
+WHERE mark.at IS NOT (value ->> 1);
+
+-- forget_people --
+-- Forget ids of which nothing is left.
+DELETE FROM person WHERE key IN (SELECT value ->> 0 FROM json_each(:rows) WHERE value ->> 6 IS NULL);
+
+-- write_people --
+-- Remember rows, each under the revision that follows the one that was read.
+INSERT INTO person (key, revision, linked_to, linked_at, seen_at, stale_at, record)
+SELECT value ->> 0, (value ->> 1) + 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+FROM json_each(:rows) WHERE value ->> 6 IS NOT NULL
+ON CONFLICT (key) DO UPDATE SET
+  revision = excluded.revision, linked_to = excluded.linked_to, linked_at = excluded.linked_at,
+  seen_at = excluded.seen_at, stale_at = excluded.stale_at, record = excluded.record;
+
+-- lift_marks --
+-- Let marks go.
+DELETE FROM mark WHERE key IN (SELECT value ->> 0 FROM json_each(:rows) WHERE value ->> 2 IS NULL);
+
+-- write_marks --
+-- Set marks while there is room; known ones always.
+INSERT INTO mark (key, at)
+SELECT value ->> 0, value ->> 2 FROM json_each(:rows)
+WHERE value ->> 2 IS NOT NULL AND (
+  value ->> 1 IS NOT NULL
+  OR key < :max_marks - (SELECT count FROM memory_size WHERE kind = 'mark')
+)
+ON CONFLICT (key) DO UPDATE SET at = excluded.at;
+
+-- forget_oldest_linked --
+-- Forget the ids of a user that are more than may be, those that were linked longest ago.
+DELETE FROM person WHERE key IN (
+  SELECT key FROM (
+    SELECT key, row_number() OVER (PARTITION BY linked_to ORDER BY linked_at DESC) AS number
+    FROM person WHERE linked_to IN (SELECT value FROM json_each(:keys))
+  ) WHERE number > :max_linked
+);
+
+-- stale_people --
+-- Take out of records what is too old, and links. What is left of them may be nothing.
+UPDATE person SET
+  record = json_set(record, '$.facts', json(fresh.facts), '$.link', json(fresh.link)),
+  linked_to = CASE WHEN fresh.link <> 'null' THEN linked_to END,
+  linked_at = CASE WHEN fresh.link <> 'null' THEN linked_at END,
+  stale_at = fresh.stale_at,
+  revision = revision + 1
+FROM (
+  SELECT
+    old.key AS key,
+    (SELECT coalesce(json_group_object(fact.key, json(fact.value)), '{}') FROM json_each(old.record, '$.facts') AS fact
+     WHERE fact.value ->> 'at' >= CASE fact.key WHEN 'click' THEN :click_start ELSE :start END) AS facts,
+    CASE WHEN old.record ->> '$.link.at' >= :start THEN old.record -> '$.link' ELSE 'null' END AS link,
+    (SELECT min(ends) FROM (
+       SELECT (fact.value ->> 'at') + CASE fact.key WHEN 'click' THEN :now - :click_start ELSE :now - :start END AS ends
+       FROM json_each(old.record, '$.facts') AS fact
+       WHERE fact.value ->> 'at' >= CASE fact.key WHEN 'click' THEN :click_start ELSE :start END
+       UNION ALL
+       SELECT (old.record ->> '$.link.at') + :now - :start WHERE old.record ->> '$.link.at' >= :start
+     )) AS stale_at
+  FROM person AS old WHERE old.stale_at < :now ORDER BY old.stale_at LIMIT :limit
+) AS fresh
+WHERE person.key = fresh.key;
+
+-- forget_stale --
+-- Forget ids of which nothing is left.
+DELETE FROM person WHERE stale_at IS NULL;
+
+-- forget_unseen --
+-- Forget the ids that were unseen longest, as many as are too many.
+DELETE FROM person WHERE key IN (
+  SELECT key FROM person ORDER BY seen_at
+  LIMIT max(0, min(:limit, (SELECT count FROM memory_size WHERE kind = 'person') - :max_people))
+);
+
+-- memory_size --
+-- How many ids are remembered, and how many are marked.
+SELECT (SELECT count FROM memory_size WHERE kind = 'person'), (SELECT count FROM memory_size WHERE kind = 'mark');

@@ -184,6 +184,34 @@ CREATE TABLE session (
 );
 CREATE INDEX session_ends ON session (ends_at);
 
+-- What is remembered of people, by the HMAC of an id.
+CREATE TABLE person (
+  key text COLLATE "C" PRIMARY KEY,
+  linked_to text COLLATE "C",            -- the key of a user
+  linked_at float8,
+  seen_at float8 NOT NULL,
+  stale_at float8,                       -- when the first part of `record` is too old; NULL where nothing is left
+  revision bigint NOT NULL CHECK (revision > 0),
+  record text NOT NULL                   -- JSON
+);
+CREATE INDEX person_linked ON person (linked_to, linked_at) WHERE linked_to IS NOT NULL;
+CREATE INDEX person_seen ON person (seen_at);
+CREATE INDEX person_stale ON person (stale_at);
+
+-- Who said no, and when. Nothing but a yes removes it.
+CREATE TABLE mark (
+  key text COLLATE "C" PRIMARY KEY,
+  at float8 NOT NULL
+);
+
+-- How many rows the two have: each connection counts in a slot of its own, so that none waits for another.
+CREATE TABLE memory_size (
+  kind text NOT NULL,
+  slot smallint NOT NULL,
+  count bigint NOT NULL,
+  PRIMARY KEY (kind, slot)
+);
+
 -- Written by `check` to prove that a commit succeeds.
 CREATE TABLE probe (slot smallint PRIMARY KEY, count bigint NOT NULL);
 

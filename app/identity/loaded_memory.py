@@ -1,0 +1,146 @@
+"""A Memory over rows of the outbox: what the events of one call ask of it and change in it."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from app.identity.facts import NOBODY, Fact, Link, Remembered
+from app.identity.identity_rules import IdentityRules
+from app.types import MarkChange, PeopleChanges, PeopleFound, PersonChange, PersonRow
+
+#: What only makes something newer is written once in so long a time.
+RENEWED_AFTER_S: Final = 86_400.0
+
+#: The revision of what is not there, and what that is.
+_NOTHING_FOUND: Final = 0, NOBODY
+
+_decode: Final = msgspec.json.Decoder(Remembered).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class LoadedMemory:
+    """Rows are added before the rules ask for them; a key of which there is no row is not remembered."""
+
+    def __init__(self, rules: IdentityRules) -> None:
+        self._rules = rules
+        self._people: dict[str, Remembered] = {}
+        self._found: dict[str, tuple[int, Remembered]] = {}
+        self._linked: dict[str, dict[str, None]] = {}
+        self._marks: dict[str, float] = {}
+        self._marked: dict[str, float] = {}
+        self._asked: set[str] = set()
+        #: There is no room for another mark, so nothing more may be remembered.
+        self.is_full = False
+
+    def unasked(self, keys: Iterable[str]) -> list[str]:
+        """Return those of some keys that were not asked for yet."""
+        return [key for key in dict.fromkeys(keys) if key not in self._asked]
+
+    def add(self, keys: Iterable[str], found: PeopleFound) -> None:
+        """Take what was found of keys that were asked for. What the call has changed already stays as it is."""
+        self._asked.update(keys)
+        self.is_full = self.is_full or found.is_full
+        for row in sorted(found.people, key=_linked_at):
+            if row.key not in self._people:
+                person = _decode(row.record)
+                self._found[row.key] = row.revision, person
+                self._put(row.key, person)
+        for key, at in found.marks.items():
+            if key not in self._marked:
+                self._marked[key] = self._marks[key] = at
+
+    def person(self, key: str) -> Remembered | None:
+        """Do `Memory.person`."""
+        person = self._people.get(key)
+        return person if person and (person.facts or person.link) else None
+
+    def keep(self, key: str, person: Remembered) -> None:
+        """Do `Memory.keep`."""
+        before = self._people.get(key)
+        if before is not None and before.link:
+            self._linked[before.link.to].pop(key, None)
+        self._put(key, person)
+
+    def _put(self, key: str, person: Remembered) -> None:
+        self._people[key] = person
+        if person.link:
+            self._linked.setdefault(person.link.to, {})[key] = None
+
+    def linked_to(self, key: str) -> Iterable[str]:
+        """Do `Memory.linked_to`."""
+        return list(self._linked.get(key, ()))[::-1]
+
+    def marked_at(self, key: str) -> float | None:
+        """Do `Memory.marked_at`."""
+        return self._marks.get(key)
+
+    def mark(self, key: str, at: float) -> None:
+        """Do `Memory.mark`."""
+        self._marks[key] = at
+
+    def lift(self, key: str) -> None:
+        """Do `Memory.lift`."""
+        self._marks.pop(key, None)
+
+    def changes(self) -> PeopleChanges | None:
+        """Return what is to be written; None where that is nothing."""
+        people = list(self._changed())
+        marks = dict.fromkeys(change.key for change in people)
+        known = {*self._marks, *self._marked}
+        marks |= dict.fromkeys(key for key in known if self._marks.get(key) != self._marked.get(key))
+        if not marks:
+            return None
+        return PeopleChanges(
+            people=people,
+            marks=[MarkChange(key=key, was=self._marked.get(key), at=self._marks.get(key)) for key in sorted(marks)],
+        )
+
+    def _changed(self) -> Iterator[PersonChange]:
+        for key in sorted(self._people):
+            person = self._people[key]
+            revision, before = self._found.get(key, _NOTHING_FOUND)
+            if person is before or person == before or _only_renews(before, person):
+                continue
+            if not person.facts and not person.link:
+                yield PersonChange(key=key, revision=revision, record=None)
+                continue
+            link = person.link
+            times = [fact.at for fact in person.facts.values()] + ([link.at] if link else [])
+            yield PersonChange(
+                key=key,
+                revision=revision,
+                linked_to=link.to if link else None,
+                linked_at=link.at if link else None,
+                seen_at=max(times),
+                stale_at=min(self._ends(person)),
+                record=_encode(person).decode(),
+            )
+
+    def _ends(self, person: Remembered) -> Iterator[float]:
+        if person.link:
+            yield person.link.at + self._rules.remember_s
+        for group, fact in person.facts.items():
+            yield fact.at + self._rules.lasts_s(group)
+
+
+def _linked_at(row: PersonRow) -> float:
+    return row.linked_at or 0
+
+
+def _only_renews(before: Remembered, person: Remembered) -> bool:
+    """Return whether nothing changed but times, and those by so little that it need not be written."""
+    if before.facts.keys() != person.facts.keys() or not _renews(before.link, person.link):
+        return False
+    pairs = ((before.facts[group], fact) for group, fact in person.facts.items())
+    return all(fact.members == old.members and _is_soon(old, fact) for old, fact in pairs)
+
+
+def _renews(before: Link | None, link: Link | None) -> bool:
+    if before is None or link is None:
+        return before is link
+    return (before.to, before.is_followed) == (link.to, link.is_followed) and _is_soon(before, link)
+
+
+def _is_soon(before: Fact | Link, after: Fact | Link) -> bool:
+    return after.at - before.at < RENEWED_AFTER_S

@@ -1,0 +1,52 @@
+"""How what is remembered of people travels to the engines and back, and how much of it at most."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from app.outbox.outbox_rules import OutboxRules
+from app.types import PeopleChanges, PeopleFound, PersonRow
+
+#: Links are followed so far, one more than the rules do.
+MAX_STEPS: Final = 9
+#: So many ids stand for one user; the one that was linked longest ago gives way, and is forgotten.
+MAX_LINKED: Final = 50
+#: Of one call so many rows are read, and so many more for each id.
+_FOUND_OF_CALL: Final = 1_000
+_FOUND_OF_ID: Final = 60
+
+
+def max_found(keys: Sequence[str]) -> int:
+    """Return how many rows are read for some ids at most: whoever builds trees of aliases gains nothing."""
+    return _FOUND_OF_CALL + _FOUND_OF_ID * len(keys)
+
+
+def found_of(
+    people: Sequence[Sequence[Any]], marks: Iterable[tuple[str, float]], count: int, rules: OutboxRules
+) -> PeopleFound:
+    """Return what an engine found: rows of people, rows of marks, and how many marks there are."""
+    return PeopleFound(
+        people=[
+            PersonRow(key=key, linked_to=linked_to, linked_at=linked_at, revision=revision, record=record)
+            for key, linked_to, linked_at, revision, record in people
+        ],
+        marks=dict(marks),
+        is_full=count >= rules.max_people,
+    )
+
+
+def people_rows(changes: PeopleChanges) -> list[list[Any]]:
+    """Return rows of [key, revision that was read, linked to, linked at, seen at, stale at, record]."""
+    return [
+        [each.key, each.revision, each.linked_to, each.linked_at, each.seen_at, each.stale_at, each.record]
+        for each in changes.people
+    ]
+
+
+def mark_rows(changes: PeopleChanges, *, changed_only: bool = False) -> list[list[Any]]:
+    """Return rows of [key, marked at as it was read, marked at from now on]."""
+    return [[each.key, each.was, each.at] for each in changes.marks if not changed_only or each.was != each.at]
+
+
+def targets_of(changes: PeopleChanges) -> list[str]:
+    """Return the users that an id is linked to anew."""
+    return sorted({each.linked_to for each in changes.people if each.linked_to})

@@ -1,0 +1,62 @@
+"""What is remembered of people: read before a call of enqueue is decided, written with it."""
+
+from collections.abc import Sequence
+
+from app.outbox.outbox_rules import OutboxRules
+from app.outbox.people_rows import MAX_LINKED, MAX_STEPS, found_of, mark_rows, max_found, people_rows, targets_of
+from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.database import count_of, rows_of
+from app.outbox.rows import as_json
+from app.types import PeopleChanges, PeopleFound
+
+
+async def read_people(connection: Connection, keys: Sequence[str], rules: OutboxRules) -> PeopleFound:
+    """Do `Outbox.people`."""
+    rows = await rows_of(connection, "people", keys=list(keys), steps=MAX_STEPS, limit=max_found(keys))
+    people = [row[:5] for row in rows if row[3] is not None]
+    marks = [(row[0], row[5]) for row in rows if row[5] is not None]
+    ((_, count),) = await rows_of(connection, "memory_size")
+    return found_of(people, marks, count, rules)
+
+
+async def write_people(connection: Connection, changes: PeopleChanges, rules: OutboxRules) -> bool:
+    """Write what changes, within a transaction; return False where others have changed what was read.
+
+    Then the transaction has to be rolled back.
+    """
+    if await rows_of(connection, "marks_changed", marks=as_json(mark_rows(changes))):
+        return False
+    rows = as_json(people_rows(changes))
+    kept = [each for each in changes.people if each.record is not None]
+    gone = await count_of(connection, "forget_people", rows=rows)
+    ((updated, added),) = await rows_of(connection, "write_people", rows=rows)
+    if gone != len(changes.people) - len(kept) or updated + added != len(kept):
+        return False
+    targets = targets_of(changes)
+    if targets:
+        gone += await count_of(connection, "forget_oldest_linked", keys=targets, max_linked=MAX_LINKED)
+    marks = 0
+    if set_marks := mark_rows(changes, changed_only=True):
+        ((_, count),) = await rows_of(connection, "memory_size")
+        ((marks,),) = await rows_of(connection, "write_marks", rows=as_json(set_marks), room=rules.max_people - count)
+    if added - gone or marks:
+        await count_of(connection, "count_memory", slot=connection.slot, people=added - gone, marks=marks)
+    return True
+
+
+async def forget_people(connection: Connection, now: float, limit: int, rules: OutboxRules) -> int:
+    """Forget what is too old of people, and the longest unseen where they are too many. Returns how many ids."""
+    click_s = min(rules.remember_s, rules.remember_click_s)
+    async with connection.transaction():
+        touched = await count_of(
+            connection, "stale_people", now=now, lasts_s=rules.remember_s, click_s=click_s, limit=limit
+        )
+        gone = await count_of(connection, "forget_stale")
+        ((people, _),) = await rows_of(connection, "memory_size")
+        too_many = min(limit - touched, people - gone - rules.max_people)
+        if too_many > 0:
+            unseen = await count_of(connection, "forget_unseen", limit=too_many)
+            touched, gone = touched + unseen, gone + unseen
+        if gone:
+            await count_of(connection, "count_memory", slot=connection.slot, people=-gone, marks=0)
+    return touched

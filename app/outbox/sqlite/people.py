@@ -1,0 +1,36 @@
+"""What is remembered of people: read before a call of enqueue is decided, written with it."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from app.outbox.outbox_rules import OutboxRules
+from app.outbox.people_rows import MAX_LINKED, MAX_STEPS, found_of, mark_rows, max_found, people_rows, targets_of
+from app.outbox.sqlite.database import as_rows, one_json
+from app.outbox.sqlite.sql import SQL
+from app.types import PeopleChanges, PeopleFound
+
+
+def read_people(connection: sqlite3.Connection, keys: Sequence[str], rules: OutboxRules) -> PeopleFound:
+    """Do `Outbox.people`."""
+    limit = max_found(keys)
+    people, marks, count = one_json(connection, "people", keys=as_rows(keys), steps=MAX_STEPS, limit=limit)
+    return found_of(people, marks, count, rules)
+
+
+def are_changed(connection: sqlite3.Connection, changes: PeopleChanges) -> bool:
+    """Return whether others have changed what was read."""
+    rows = {"people": as_rows(people_rows(changes)), "marks": as_rows(mark_rows(changes))}
+    return connection.execute(SQL["people_changed"], rows).fetchone() is not None
+
+
+def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: OutboxRules) -> None:
+    """Write what changes, within a transaction."""
+    people, marks = {"rows": as_rows(people_rows(changes))}, {"rows": as_rows(mark_rows(changes, changed_only=True))}
+    if changes.people:
+        connection.execute(SQL["forget_people"], people)
+        connection.execute(SQL["write_people"], people)
+    if marks["rows"] != "[]":
+        connection.execute(SQL["lift_marks"], marks)
+        connection.execute(SQL["write_marks"], {**marks, "max_marks": rules.max_people})
+    if targets := targets_of(changes):
+        connection.execute(SQL["forget_oldest_linked"], {"keys": as_rows(targets), "max_linked": MAX_LINKED})

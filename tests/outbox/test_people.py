@@ -1,0 +1,244 @@
+"""What is remembered of people: written with the deliveries of the same events, or not at all."""
+
+import math
+from typing import Any
+
+import orjson
+import pytest
+
+from app import assemble
+from app.errors import MemoryChanged, OutboxUnavailable
+from app.outbox import Outbox, open_outbox
+from app.outbox.people_rows import MAX_LINKED
+from app.policies import outbox_rules
+from app.receiving.encounters import own_time
+from app.source import Arrival, event_json, read_event
+from app.types import MarkChange, NewDelivery, PeopleChanges, PersonChange
+from tests import assembled
+from tests.identity.journeys import SETTINGS, rows, shown
+from tests.outbox.build import DAY_S, NOW, new, rules
+
+REMEMBER = {"remember_s": 90 * DAY_S, "remember_click_s": 60 * DAY_S, "max_people": 1_000}
+
+
+def open_with(url: str, **changes: Any) -> Outbox:
+    return open_outbox(url, rules(**REMEMBER | changes), clock=lambda: NOW)
+
+
+def record(*, click: float | None = None, em: float | None = None, link: float | None = None) -> str:
+    """A record with facts and a link of so many days before NOW."""
+    facts = {
+        name: {"members": {}, "at": NOW - days * DAY_S, "by": "page"}
+        for name, days in (("click", click), ("em", em))
+        if days is not None
+    }
+    linked = None if link is None else {"to": "user", "at": NOW - link * DAY_S, "is_followed": True}
+    return orjson.dumps({"facts": facts, "link": linked}).decode()
+
+
+def person(
+    key: str, *, text: str | None = '{"facts": {}, "link": null}', revision: int = 0, **changes: Any
+) -> PersonChange:
+    return PersonChange(key=key, revision=revision, record=text, **{"seen_at": NOW, "stale_at": NOW + 1} | changes)
+
+
+def changes(*people: PersonChange, **marks: tuple[float | None, float | None]) -> PeopleChanges:
+    unchanged = [MarkChange(key=each.key, was=None, at=None) for each in people if each.key not in marks]
+    return PeopleChanges(
+        people=list(people), marks=unchanged + [MarkChange(key=key, was=was, at=at) for key, (was, at) in marks.items()]
+    )
+
+
+async def put(outbox: Outbox, people: PeopleChanges | None, *deliveries: NewDelivery) -> None:
+    await outbox.enqueue(deliveries, [], [], now=NOW, people=people)
+
+
+async def known(outbox: Outbox, *keys: str) -> dict[str, int]:
+    """The revisions of what is found."""
+    return {row.key: row.revision for row in (await outbox.people(keys)).people}
+
+
+async def test_what_was_written_is_found_with_its_links_and_marks(outbox_url: str) -> None:
+    outbox = open_with(outbox_url)
+    await put(
+        outbox,
+        changes(
+            person("user"),
+            person("x", linked_to="user", linked_at=NOW),
+            person("y", linked_to="user", linked_at=NOW),
+            person("other"),
+            x=(None, NOW),
+            nobody=(None, NOW - 1),
+        ),
+    )
+    assert set(await known(outbox, "x")) == {"user", "x", "y"}
+    assert set(await known(outbox, "user")) == {"user", "x", "y"}
+    assert set(await known(outbox, "other", "nobody")) == {"other"}
+    assert (await outbox.people(["y", "nobody"])).marks == {"x": NOW, "nobody": NOW - 1}
+    (row,) = [row for row in (await outbox.people(["x"])).people if row.key == "x"]
+    assert (row.linked_to, row.linked_at, orjson.loads(row.record)) == ("user", NOW, {"facts": {}, "link": None})
+    await outbox.close()
+
+
+async def test_what_others_changed_meanwhile_is_not_overwritten_and_its_deliveries_are_not_kept(
+    outbox_url: str,
+) -> None:
+    outbox = open_with(outbox_url)
+    await put(outbox, changes(person("a"), person("b", revision=0), b=(None, NOW)))
+    stale = [
+        changes(person("a")),
+        changes(person("a", revision=2)),
+        changes(person("a", text=None, revision=7)),
+        changes(person("b", revision=1)),
+        changes(b=(NOW - 1, None)),
+        changes(c=(NOW, None)),
+    ]
+    for each in stale:
+        delivery = new()
+        with pytest.raises(MemoryChanged):
+            await put(outbox, each, delivery)
+        assert (await outbox.message(delivery.message_id)).deliveries == ()
+    await put(outbox, changes(person("a", revision=1), person("b", revision=1), b=(NOW, NOW + 1)))
+    assert await known(outbox, "a", "b") == {"a": 2, "b": 2}
+    await outbox.close()
+
+
+async def test_what_is_forgotten_is_gone_and_a_lifted_mark_too(outbox_url: str) -> None:
+    outbox = open_with(outbox_url)
+    await put(outbox, changes(person("a"), a=(None, NOW)))
+    await put(outbox, changes(person("a", text=None, revision=1), a=(NOW, None)))
+    found = await outbox.people(["a"])
+    assert (found.people, found.marks) == ([], {})
+    await outbox.close()
+
+
+async def test_a_full_backlog_remembers_nothing(outbox_url: str) -> None:
+    outbox = open_with(outbox_url, max_backlog=1)
+    with pytest.raises(OutboxUnavailable):
+        await put(outbox, changes(person("a")), new(), new())
+    assert await known(outbox, "a") == {}
+    await outbox.close()
+
+
+async def test_a_repeated_delivery_remembers_nevertheless(outbox_url: str) -> None:
+    outbox = open_with(outbox_url)
+    delivery = new()
+    await put(outbox, changes(person("a")), delivery)
+    await put(outbox, changes(person("b")), delivery)
+    assert set(await known(outbox, "a", "b")) == {"a", "b"}
+    await outbox.close()
+
+
+async def test_of_the_ids_of_a_user_those_linked_longest_ago_give_way(outbox_url: str) -> None:
+    outbox = open_with(outbox_url)
+    for number in range(MAX_LINKED + 3):
+        await put(outbox, changes(person(f"x{number}", linked_to="user", linked_at=NOW + number)))
+    found = await known(outbox, "user")
+    assert len(found) == MAX_LINKED
+    assert "x2" not in found
+    await outbox.close()
+
+
+async def test_a_circle_of_links_ends(outbox_url: str) -> None:
+    outbox = open_with(outbox_url)
+    await put(outbox, changes(person("a", linked_to="b", linked_at=NOW), person("b", linked_to="a", linked_at=NOW)))
+    assert set(await known(outbox, "a")) == {"a", "b"}
+    await outbox.close()
+
+
+async def test_marks_are_bounded_apart_from_people_and_a_full_table_is_told(outbox_url: str) -> None:
+    outbox = open_with(outbox_url, max_people=2)
+    await put(outbox, changes(a=(None, NOW), b=(None, NOW), c=(None, NOW)))
+    found = await outbox.people(["a", "b", "c"])
+    assert (len(found.marks), found.is_full) == (2, True)
+    await put(outbox, changes(a=(NOW, NOW + 1)))
+    assert (await outbox.people(["a"])).marks == {"a": NOW + 1}
+    await put(outbox, changes(a=(NOW + 1, None)))
+    assert not (await outbox.people(["a"])).is_full
+    await outbox.close()
+
+
+async def retained(outbox: Outbox, *, now: float = NOW) -> None:
+    while await outbox.retain(now=now, limit=2):
+        pass
+
+
+async def test_the_longest_unseen_go_first_where_they_are_too_many(outbox_url: str) -> None:
+    outbox = open_with(outbox_url, max_people=3)
+    await put(
+        outbox, changes(*(person(f"x{number}", seen_at=NOW - number, stale_at=NOW + DAY_S) for number in range(8)))
+    )
+    await retained(outbox)
+    assert set(await known(outbox, *(f"x{number}" for number in range(8)))) == {"x0", "x1", "x2"}
+    await outbox.close()
+
+
+async def test_what_is_too_old_is_deleted_group_by_group(outbox_url: str) -> None:
+    outbox = open_with(outbox_url)
+    people = {
+        "click": record(click=61, em=61),
+        "em": record(click=59, em=91),
+        "last": record(click=60, em=90, link=90),
+        "link": record(em=5, link=91),
+        "all": record(em=91, link=91),
+        "only link": record(click=61, link=2),
+    }
+    await put(
+        outbox,
+        changes(
+            *(person(key, text=text, linked_to="user", linked_at=NOW, stale_at=NOW - 1) for key, text in people.items())
+        ),
+    )
+    await retained(outbox)
+    found = {row.key: orjson.loads(row.record) for row in (await outbox.people(["user"])).people} | {
+        row.key: orjson.loads(row.record) for row in (await outbox.people(["link"])).people
+    }
+    kept = {key: (set(each["facts"]), each["link"] is not None) for key, each in found.items()}
+    assert kept == {
+        "last": ({"click", "em"}, True),
+        "only link": (set(), True),
+        "link": ({"em"}, False),
+    }
+    assert set(await known(outbox, *people)) == {"click", "em", "last", "link", "only link"}
+    await retained(outbox, now=NOW + 365 * DAY_S)
+    assert await known(outbox, *people) == {}
+    await outbox.close()
+
+
+@pytest.mark.parametrize("together", [1, 40])
+async def test_the_journeys_pass_with_two_processes_and_restarts(outbox_url: str, together: int) -> None:
+    """By turns one of two, each opened anew now and then."""
+    settings = assembled.settings(**SETTINGS, outbox_url=outbox_url, max_event_age_days=365)
+    some = rows() if together > 1 else rows()[:400]
+    outboxes = [open_outbox(outbox_url, outbox_rules(settings), clock=lambda: NOW) for _ in range(2)]
+    wrong = []
+    for number, start in enumerate(range(0, len(some), together)):
+        part = some[start : start + together]
+        if number % 50 == 49:
+            await outboxes[number % 2].close()
+            outboxes[number % 2] = open_outbox(outbox_url, outbox_rules(settings), clock=lambda: NOW)
+        outbox = outboxes[number % 2]
+        pipeline = assemble.pipeline(settings, assembled.shipped_catalog(), outbox=outbox)
+        now = max(own_time(row.event, math.inf) for row in part)
+        events = [read_event(orjson.loads(orjson.dumps(row.event)), Arrival.at(now)) for row in part]
+        receipt = await pipeline.accept(events, now=now, is_proven=True)
+        for row, told in zip(part, map(event_json, receipt.events), strict=True):
+            if row.expected is not None:
+                (delivery,) = told["deliveries"]
+                found = shown(delivery | {"event": await stored(outbox, told["message_id"])})
+                if found != row.expected:
+                    wrong.append((row.event["messageId"], found, row.expected))
+    for outbox in outboxes:
+        await outbox.close()
+    assert wrong == []
+
+
+async def stored(outbox: Outbox, message_id: str) -> Any:
+    """The finished event of a message's only delivery; None where it has none."""
+    deliveries = (await outbox.message(message_id)).deliveries
+    if not deliveries:
+        return None
+    delivery = await outbox.delivery(deliveries[0].delivery_id)
+    assert delivery is not None
+    assert delivery.payload is not None
+    return orjson.loads(delivery.payload)
