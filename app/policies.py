@@ -46,7 +46,10 @@ def conversion_rules(settings: Settings) -> ConversionRules:
 
 
 def outbox_rules(settings: Settings) -> OutboxRules:
-    """Collect windows and limits of the store."""
+    """Collect windows and limits of the store. Raises SettingsError where memory has no secret for its keys."""
+    if settings.remember_days and settings.remember_secret is None:
+        message = "REMEMBER_SECRET: memory needs one, of 32 characters or more: `openssl rand -hex 32` makes it"
+        raise SettingsError(message)
     return OutboxRules(
         dedup_window_s=_dedup_window_s(settings),
         dedup_orders=settings.dedup_orders,

@@ -156,7 +156,7 @@ async def _taker(settings: Settings, outbox: Outbox, options: _Options) -> _Take
     pipeline = assemble.pipeline(
         settings, catalog, outbox=outbox, why_off=switches.why_off, action_source=options.action_source
     )
-    return pipeline.accept
+    return partial(pipeline.accept, is_proven=True)
 
 
 def _identity(file: Path, options: _Options) -> str:

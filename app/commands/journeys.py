@@ -16,11 +16,12 @@ from app.catalog import Catalog
 from app.config import Settings
 from app.destination import components
 from app.errors import EventRefused
-from app.identity import GROUPS, HeldMemory
+from app.identity import HeldMemory
 from app.receiving.encounters import own_time
+from app.receiving.field_reports import own_event
 from app.receiving.receipts import receipt_of_refusal
 from app.source import event_json, read_event_file
-from app.types import Event, EventReceipt, Exit, Line
+from app.types import Event, EventReceipt, Exit
 from app.values.hidden_emails import unpersonal_id
 
 #: Days that are remembered where neither the command nor the settings say it.
@@ -73,17 +74,9 @@ def _summary(receipts: Iterable[EventReceipt]) -> Table:
         if line.event is not None and line.exit is Exit.ENQUEUED:
             for name in (line.preset or "", "all"):
                 events[name] += 1
-                own[name] += len(own_components(line))
+                own[name] += len(components(own_event(line) or {}))
                 with_memory[name] += len(components(line.event))
     table = Table("preset", "events", "own", "with memory", title="Quality components an event, of Pinterest's eleven")
     for name, count in events.most_common():
         table.add_row(name, str(count), f"{own[name] / count:.2f}", f"{with_memory[name] / count:.2f}")
     return table
-
-
-def own_components(line: Line) -> tuple[str, ...]:
-    """Return which quality components the finished event of a line carries without memory."""
-    event = line.event or {}
-    filled = {member for group in line.memory or {} for member in GROUPS[group]}
-    own = {name: value for name, value in event["user_data"].items() if name not in filled}
-    return components({**event, "user_data": own})

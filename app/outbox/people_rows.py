@@ -7,7 +7,7 @@ from app.outbox.outbox_rules import OutboxRules
 from app.types import PeopleChanges, PeopleFound, PersonRow
 
 #: Links are followed so far, one more than the rules do.
-MAX_STEPS: Final = 9
+MAX_LOADED_STEPS: Final = 9
 #: So many ids stand for one user; the one that was linked longest ago gives way, and is forgotten.
 MAX_LINKED: Final = 50
 #: Of one call so many rows are read, and so many more for each id.

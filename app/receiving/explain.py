@@ -12,18 +12,23 @@ from msgspec.structs import replace
 from app.catalog import Catalog, Preset
 from app.destination import ConversionRules
 from app.errors import EventRefused
-from app.receiving.field_reports import field_reports, shown_json
+from app.identity import Memory
+from app.receiving.field_reports import field_reports, memory_reports, own_event, shown_json
 from app.receiving.receipts import Drafts, receipt_of_refusal
 from app.receiving.reports import ConditionReport, EventReport, FieldReport, PresetReport
 from app.receiving.walk import Walk, WhyOff
 from app.sandbox import judge
 from app.trigger import ABSENT
-from app.types import Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, Receipt, Seen
+from app.types import Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, PeopleFound, Receipt, Seen
 from app.values.hidden_emails import unpersonal_id
 
 
 class Sees(Protocol):
-    """The one thing that is asked of the outbox."""
+    """What is asked of the outbox."""
+
+    async def people(self, keys: Sequence[str]) -> PeopleFound:
+        """Do `Outbox.people`."""
+        ...
 
     async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
         """Do `Outbox.seen`."""
@@ -50,7 +55,7 @@ class Explainer:
         if isinstance(event, EventRefused):
             return EventReport(receipt=receipt_of_refusal(event))
         message_id = unpersonal_id(event["messageId"])
-        lines = self._walk.lines(event, catalog, now=now)
+        lines = self._walk.lines(event, catalog, now=now, memory=await self._memory([event]))
         new = [self._walk.delivery(message_id, event, line) for line in lines if line.event]
         seen = dict(zip((delivery.preset for delivery in new), await self._seen(new, now), strict=True))
         lines = [_judged(line, seen.get(line.preset or "")) for line in lines]
@@ -64,9 +69,10 @@ class Explainer:
 
         Raises OutboxUnavailable.
         """
-        drafts = Drafts()
-        for event in events:
-            self._walk.draft(event, catalog, drafts, now=now)
+        drafts, some = Drafts(is_proven=True), list(events)
+        memory = await self._memory(some)
+        for event in some:
+            self._walk.draft(event, catalog, drafts, now=now, memory=memory)
         seen = await self._seen(drafts.deliveries, now)
         return drafts.receipt(
             [
@@ -76,6 +82,15 @@ class Explainer:
                 for each in seen
             ]
         )
+
+    async def _memory(self, events: Sequence[Event | EventRefused]) -> Memory | None:
+        """Return what is remembered for these events; nothing that they change in it is kept. None: there is none."""
+        remembering = self._walk.remembering
+        if remembering is None or self._outbox is None:
+            return None
+        memory, keys = remembering.new_memory(), remembering.keys(events)
+        memory.add(keys, await self._outbox.people(keys))
+        return memory
 
     async def _seen(self, deliveries: Sequence[NewDelivery], now: float) -> Sequence[Seen | None]:
         if self._outbox is None or not deliveries:
@@ -108,14 +123,15 @@ class Explainer:
                 reason=line.reason,
                 seen_at=earlier.at if earlier and earlier.reason else None,
                 kept=(self._why_kept(preset.name) or "") if line.exit is Exit.ENQUEUED else "",
-                fields=tuple(self._fields(preset, event, line.event, now)) if finding.held else (),
+                fields=tuple(self._fields(preset, event, line, now)) if finding.held else (),
                 warnings=line.warnings,
                 payload=orjson.dumps(line.event) if line.event else None,
                 schema_problems=tuple(self._problems(line.event, now)),
             )
 
-    def _fields(self, preset: Preset, event: Event, built: Event | None, now: float) -> Iterator[FieldReport]:
-        return field_reports(preset, event, built, self._walk.action, self._rules, now=now)
+    def _fields(self, preset: Preset, event: Event, line: Line, now: float) -> Iterator[FieldReport]:
+        yield from field_reports(preset, event, own_event(line), self._walk.action, self._rules, now=now)
+        yield from memory_reports(line)
 
     def _problems(self, built: Event | None, now: float) -> list[str]:
         """Return what Pinterest would say against a finished event; nothing where there is none."""

@@ -11,9 +11,10 @@ from app.destination import ConversionRules, hashed_fields
 from app.destination.user_data import FROM_BLOCKS
 from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid, MappingError
+from app.identity import GROUPS
 from app.receiving.reports import FieldReport
 from app.receiving.walk import Action
-from app.types import Event
+from app.types import Event, Line
 from app.values.candidates import Candidate, FieldPath, Fields, PassedOver
 
 _WIRE_NAMES = {f"user_data.{field.name}": f"user_data.{field.wire}" for field in USER_FIELDS}
@@ -44,6 +45,34 @@ def field_reports(
     for name, known in hashed.items():
         if known.place and f"user_data.{name}" not in mapped:
             yield _report(f"user_data.{name}", (known.place,), known.value, known.form, built)
+
+
+def own_event(line: Line) -> Event | None:
+    """Return the finished event of a line without what came from memory; None where there is none."""
+    if line.event is None or line.memory is None:
+        return line.event
+    filled = {name for group in line.memory for name in GROUPS[group]}
+    user_data = {name: value for name, value in line.event["user_data"].items() if name not in filled}
+    return {**line.event, "user_data": user_data}
+
+
+def memory_reports(line: Line) -> Iterator[FieldReport]:
+    """Yield what came from memory, as fields: how old it was, and by which type of event it was observed."""
+    for group, recalled in (line.memory or {}).items():
+        place = f"memory: {_age(recalled.age_s)} old, by {recalled.by}"
+        for name in GROUPS[group]:
+            sent = _sent(line.event or {}, f"user_data.{name}")
+            if sent is not None:
+                field = f"user_data/{name}"
+                yield FieldReport(field=field, paths=(place,), value=None, normalised="", sent=shown_json(sent))
+
+
+def _age(seconds: float) -> str:
+    """Return an age in the largest unit that it has two of."""
+    for unit, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} seconds"
 
 
 def _report(path: str, paths: tuple[str, ...], value: Any, form: str, built: Event | None) -> FieldReport:

@@ -69,14 +69,14 @@ class Patient:
     """A Memory that is asked so often only: rules that are wrong may ask for ever."""
 
     def __init__(self, memory: Any, questions: int = 10_000) -> None:
-        self._memory, self._left = memory, questions
+        self.held, self._left = memory, questions
 
     def __getattr__(self, name: str) -> Any:
         self._left -= 1
         if self._left < 0:
             message = "the rules go round in a circle"
             raise RuntimeError(message)
-        return getattr(self._memory, name)
+        return getattr(self.held, name)
 
 
 def told(steps: Sequence[Step], *, rules: IdentityRules = RULES, room: Any = identity) -> dict[str, Any]:

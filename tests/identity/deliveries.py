@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from app.identity import GROUPS
-from tests.identity.build import RULES, Erasure, Patient, Step, erase, filled, identify, known_after, says
+from tests.identity.build import RULES, Erasure, Patient, Step, erase, filled, identify, known_after, no, says, yes
 
 #: Name, what happens, the `user_data` of a delivery of the last event, the groups it may get, what it gets.
 DELIVERIES: list[tuple[str, list[Step], dict[str, Any], Collection[str], dict[str, Any]]] = [
@@ -82,10 +82,26 @@ def groups_are_named_by_members(room: Any) -> bool:
     return bool(room.groups_named(["zp", "em", "click_id", "partner_id"]) == {"place", "em", "click"})
 
 
+def a_full_table_of_marks_stops_remembering(room: Any) -> bool:
+    """A yes makes room nevertheless, and a no still erases."""
+    memory = Patient(room.HeldMemory())
+    room.meet(identify(0, user="ann", em="e"), memory, RULES)
+    room.meet(no(0, anon="x"), memory, RULES)
+    memory.held.is_full = True
+    is_filled = bool(room.meet(says(1, user="ann"), memory, RULES).facts)
+    room.meet(yes(1, anon="x"), memory, RULES)
+    room.meet(identify(1, user="bob", em="f"), memory, RULES)
+    room.meet(no(1, user="ann"), memory, RULES)
+    memory.held.is_full = False
+    told = [room.meet(says(2, user=name), memory, RULES).facts for name in ("ann", "bob")]
+    return not is_filled and not any(told) and memory.marked_at("anonymous x") is None
+
+
 CHECKS: list[Callable[[Any], bool]] = [
     *((lambda room, each=each: fills(each, room)) for each in DELIVERIES),
     keys_are_hmacs,
     keys_are_of_ids,
     erasures_are_counted,
     groups_are_named_by_members,
+    a_full_table_of_marks_stops_remembering,
 ]

@@ -13,7 +13,12 @@ from tests.process import ROOT
 
 FILE = ROOT / "tests/conformance/journeys.ndjson"
 #: As the cases were made.
-SETTINGS = {"remember_days": 90, "remember_click_days": 60, "remember_session_days": 7}
+SETTINGS = {
+    "remember_days": 90,
+    "remember_click_days": 60,
+    "remember_session_days": 7,
+    "remember_secret": "a secret of the installation, long",
+}
 #: The groups that are looked at.
 LOOKED_AT = ("em", "ph", "external_id", "name", "click", "place")
 

@@ -50,7 +50,8 @@ class Mutant(NamedTuple):
 
 
 def modules() -> list[str]:
-    return sorted(path.stem for path in ROOM.glob("*.py") if path.stem != "__init__")
+    """Those that hold rules: `loaded_memory` is a store."""
+    return sorted(path.stem for path in ROOM.glob("*.py") if path.stem not in {"__init__", "loaded_memory"})
 
 
 @cache

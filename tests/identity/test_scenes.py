@@ -10,6 +10,7 @@ from app.identity import IdentityRules
 from tests.identity.build import Step, told
 from tests.identity.deliveries import (
     DELIVERIES,
+    a_full_table_of_marks_stops_remembering,
     erasures_are_counted,
     fills,
     groups_are_named_by_members,
@@ -49,3 +50,7 @@ def test_an_erasure_answers_how_many_were_forgotten_and_a_second_time_none() -> 
 
 def test_a_group_is_named_by_any_of_its_members() -> None:
     assert groups_are_named_by_members(identity)
+
+
+def test_a_full_table_of_marks_stops_remembering() -> None:
+    assert a_full_table_of_marks_stops_remembering(identity)

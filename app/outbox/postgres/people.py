@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.outbox.outbox_rules import OutboxRules
-from app.outbox.people_rows import MAX_LINKED, MAX_STEPS, found_of, mark_rows, max_found, people_rows, targets_of
+from app.outbox.people_rows import MAX_LINKED, MAX_LOADED_STEPS, found_of, mark_rows, max_found, people_rows, targets_of
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import count_of, rows_of
 from app.outbox.rows import as_json
@@ -12,7 +12,7 @@ from app.types import PeopleChanges, PeopleFound
 
 async def read_people(connection: Connection, keys: Sequence[str], rules: OutboxRules) -> PeopleFound:
     """Do `Outbox.people`."""
-    rows = await rows_of(connection, "people", keys=list(keys), steps=MAX_STEPS, limit=max_found(keys))
+    rows = await rows_of(connection, "people", keys=list(keys), steps=MAX_LOADED_STEPS, limit=max_found(keys))
     people = [row[:5] for row in rows if row[3] is not None]
     marks = [(row[0], row[5]) for row in rows if row[5] is not None]
     ((_, count),) = await rows_of(connection, "memory_size")

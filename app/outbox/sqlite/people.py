@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from app.outbox.outbox_rules import OutboxRules
-from app.outbox.people_rows import MAX_LINKED, MAX_STEPS, found_of, mark_rows, max_found, people_rows, targets_of
+from app.outbox.people_rows import MAX_LINKED, MAX_LOADED_STEPS, found_of, mark_rows, max_found, people_rows, targets_of
 from app.outbox.sqlite.database import as_rows, one_json
 from app.outbox.sqlite.sql import SQL
 from app.types import PeopleChanges, PeopleFound
@@ -13,7 +13,7 @@ from app.types import PeopleChanges, PeopleFound
 def read_people(connection: sqlite3.Connection, keys: Sequence[str], rules: OutboxRules) -> PeopleFound:
     """Do `Outbox.people`."""
     limit = max_found(keys)
-    people, marks, count = one_json(connection, "people", keys=as_rows(keys), steps=MAX_STEPS, limit=limit)
+    people, marks, count = one_json(connection, "people", keys=as_rows(keys), steps=MAX_LOADED_STEPS, limit=limit)
     return found_of(people, marks, count, rules)
 
 

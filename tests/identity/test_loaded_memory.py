@@ -1,0 +1,111 @@
+"""A memory over rows of the outbox: what a call changes is what is written."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.identity import Encounter, LoadedMemory, meet
+from app.identity.facts import Remembered
+from app.types import PeopleChanges, PeopleFound, PersonRow
+from tests.identity.build import DAY, RULES, identify, no, says, yes
+
+
+def rows_of(changes: PeopleChanges) -> PeopleFound:
+    """What an outbox would find, once these changes of nothing are written."""
+    people = [
+        PersonRow(key=each.key, linked_to=each.linked_to, linked_at=each.linked_at, record=each.record, revision=1)
+        for each in changes.people
+        if each.record is not None
+    ]
+    return PeopleFound(people=people, marks={each.key: each.at for each in changes.marks if each.at is not None})
+
+
+def changed(encounters: Sequence[Encounter], found: PeopleFound | None = None) -> PeopleChanges | None:
+    memory = LoadedMemory(RULES)
+    found = found or PeopleFound(people=[], marks={})
+    memory.add([row.key for row in found.people], found)
+    for encounter in encounters:
+        meet(encounter, memory, RULES)
+    return memory.changes()
+
+
+def first(*encounters: Encounter) -> PeopleFound:
+    changes = changed(encounters)
+    assert changes is not None
+    return rows_of(changes)
+
+
+def test_a_row_says_when_it_was_seen_and_when_its_first_part_is_too_old() -> None:
+    changes = changed([says(1, user="ann", anon="x", em="e"), says(3, anon="x", click_id="c")])
+    assert changes is not None
+    told = {each.key: (each.linked_to, each.linked_at, each.seen_at, each.stale_at) for each in changes.people}
+    assert told == {
+        "user ann": (None, None, DAY, 91 * DAY),
+        "anonymous x": ("user ann", DAY, 3 * DAY, 63 * DAY),
+    }
+    assert [msgspec.json.decode(each.record or "", type=Remembered).link is None for each in changes.people] == [
+        False,
+        True,
+    ]
+
+
+def test_nothing_new_is_nothing_to_write() -> None:
+    said = says(1, user="ann", anon="x", em="e", click_id="c")
+    assert changed([said], first(said)) is None
+    assert changed([says(1, "custom", anon="y")]) is None
+
+
+@pytest.mark.parametrize(("day", "is_written"), [(1.5, False), (1.99, False), (2, True), (9, True)])
+def test_what_only_makes_something_newer_is_written_once_a_day(day: float, is_written: Any) -> None:
+    before = first(says(1, user="ann", anon="x", em="e", click_id="c"))
+    changes = changed([says(day, user="ann", anon="x", em="e", click_id="c")], before)
+    assert (changes is not None) == is_written
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        identify(1.1, user="ann", em="f"),
+        says(1.1, user="bob", anon="x"),
+        says(1.1, user="ann", anon="x", ph="p"),
+        says(1.1, user="ann", anon="y"),
+        says(1.1, anon="x", click_id="d"),
+    ],
+)
+def test_anything_else_is_written_at_once(later: Encounter) -> None:
+    assert changed([later], first(says(1, user="ann", anon="x", em="e", click_id="c"))) is not None
+
+
+def test_within_a_call_every_observation_counts() -> None:
+    memory = LoadedMemory(RULES)
+    before = first(says(1, user="ann", anon="x", em="e"))
+    memory.add([row.key for row in before.people], before)
+    meet(says(1.5, user="ann", anon="x"), memory, RULES)
+    assert set(meet(says(8.4, anon="x"), memory, RULES).facts) == {"em", "external_id"}
+
+
+def test_a_no_leaves_marks_and_what_is_left_of_nobody_is_forgotten() -> None:
+    before = first(says(1, anon="x", click_id="c"))
+    changes = changed([no(2, anon="x")], before)
+    assert changes is not None
+    assert [(each.key, each.revision, each.record) for each in changes.people] == [("anonymous x", 1, None)]
+    assert [(each.key, each.was, each.at) for each in changes.marks] == [("anonymous x", None, 2 * DAY)]
+
+
+def test_a_yes_lifts_a_mark_that_was_found() -> None:
+    changes = changed([yes(2, anon="x")], PeopleFound(people=[], marks={"anonymous x": DAY}))
+    assert changes is not None
+    assert [(each.key, each.was, each.at) for each in changes.marks] == [("anonymous x", DAY, None)]
+
+
+def test_what_a_call_has_changed_stays_as_it_is_when_more_is_loaded() -> None:
+    memory = LoadedMemory(RULES)
+    found = first(says(1, anon="x", click_id="c"))
+    memory.add(["anonymous x"], found)
+    meet(says(2, anon="x", click_id="d"), memory, RULES)
+    memory.add(["anonymous y"], found)
+    assert memory.unasked(["anonymous x", "anonymous y", "anonymous z", "anonymous z"]) == ["anonymous z"]
+    fact = meet(says(3, anon="x"), memory, RULES).facts["click"]
+    assert fact.members == {"click_id": "d"}
