@@ -677,7 +677,7 @@ DELETE FROM person WHERE stale_at IS NULL;
 -- forget_unseen --
 -- Forget the ids that were unseen longest, as many as are too many.
 DELETE FROM person WHERE key IN (
-  SELECT key FROM person ORDER BY seen_at
+  SELECT key FROM person WHERE seen_at <= :now ORDER BY seen_at
   LIMIT max(0, min(:limit, (SELECT count FROM memory_size WHERE kind = 'person') - :max_people))
 );
 

@@ -13,15 +13,18 @@ from app.types import Exit, Note, Query, State
 from tests.outbox.build import NOW, At, new
 
 #: They read all there is, which is little: a handful of rows each.
-SMALL = {"backlog", "shared", "probe", "schema_version", "delivery_id", "note_id", "audit_id"}
+SMALL = {"memory_size", "backlog", "shared", "probe", "schema_version", "delivery_id", "note_id", "audit_id"}
 #: Asked by moves only, which take their time: whether there is anything at all, and what is summed of all counts.
 ONCE = {"holds_anything", "carry_counts_out"}
-JSON = ("rows", "tallies", "deliveries", "spans", "keys", "notes")
+JSON = ("rows", "tallies", "deliveries", "spans", "keys", "notes", "marks")
 MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
 OF_PEOPLE = ("who", "place", "what", "target", "was", "became", "digest", "seal")
-SECONDS = ("max_wait_s", "lease_s", "window_s", "ledger_s")
+SECONDS = ("lasts_s", "click_s", "max_wait_s", "lease_s", "window_s", "ledger_s")
 NUMBERS = ("limit", "slot", "floor", "revision", "count", "version", "size", "max_bytes")
 MORE_NUMBERS = (
+    "steps",
+    "room",
+    "max_linked",
     "max_backlog",
     "max_backlog_bytes",
     "after_id",
@@ -50,8 +53,14 @@ EVERYTHING: dict[str, Any] = {
     "payloads": b"",
     "bodies": [b""],
 }
+#: Where a parameter of the same name is of another type.
+OTHERWISE: dict[str, dict[str, Any]] = {
+    "carry_keys_out": {"after_0": "a"},
+    **dict.fromkeys(("people", "forget_oldest_linked"), {"keys": ["text"]}),
+    "count_memory": {"people": 1, "marks": 1},
+}
 STATEMENTS = {
-    name: (sql, EVERYTHING | ({"after_0": "a"} if name == "carry_keys_out" else {}))
+    name: (sql, EVERYTHING | OTHERWISE.get(name, {}))
     for name, sql in SQL.items()
     if name not in {"search", "dead", *ONCE} and re.match(rb"\s*(--.*\n|\s)*(SELECT|WITH|INSERT|UPDATE|DELETE)", sql)
 } | {
@@ -109,6 +118,13 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "retain_audit": "audit_at",
         "retain_sessions": "session_ends",
         "session": "session_pkey",
+        "people": "person_linked",
+        "write_people": "person_pkey",
+        "marks_changed": "mark_pkey",
+        "stale_people": "person_stale",
+        "forget_stale": "person_stale",
+        "forget_unseen": "person_seen",
+        "forget_oldest_linked": "person_linked",
         "notes": "message_id_idx",
         "search by message": "delivery_message",
         "search by event": "delivery_event",

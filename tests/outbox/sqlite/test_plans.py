@@ -34,7 +34,7 @@ STEPS = {
 #: `holds_anything` ends with the first row that it meets; a salvage reads everything.
 LEFT_OUT = {"search", "dead", "holds_anything", "salvage_counts", "salvage_counts_backwards"}
 STATEMENTS = {name: sql for name, sql in SQL.items() if name not in LEFT_OUT} | FILLED | STEPS
-FULL_SCAN = re.compile(r"^SCAN (d|delivery|payload|attempt|note|dedup_key|tally|audit|session)\b")
+FULL_SCAN = re.compile(r"^SCAN (d|delivery|payload|attempt|note|dedup_key|tally|audit|session|person|mark)\b")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,10 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
 
 
 def _plan(connection: sqlite3.Connection, sql: str) -> list[str]:
-    parameters = {name: "[]" if name in {"rows", "keys", "deliveries"} else 1 for name in re.findall(r":(\w+)", sql)}
+    parameters = {
+        name: "[]" if name in {"rows", "keys", "deliveries", "people", "marks"} else 1
+        for name in re.findall(r":(\w+)", sql)
+    }
     return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
 
 
@@ -71,6 +74,14 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection, na
         ("retain_audit", "audit_at (at<?)"),
         ("retain_sessions", "session_ends (ends_at<?)"),
         ("session", "PRIMARY KEY (digest=?)"),
+        ("people", "person_linked (linked_to=?)"),
+        ("people", "PRIMARY KEY (key=?)"),
+        ("people_changed", "PRIMARY KEY (key=?)"),
+        ("forget_people", "PRIMARY KEY (key=?)"),
+        ("forget_oldest_linked", "person_linked (linked_to=?)"),
+        ("stale_people", "person_stale (stale_at<?)"),
+        ("forget_stale", "person_stale (stale_at=?)"),
+        ("forget_unseen", "person_seen"),
         ("audit", "INTEGER PRIMARY KEY (rowid<?)"),
         ("keys_taken", "PRIMARY KEY (digest=?)"),
         ("before_enqueue", "PRIMARY KEY (digest=?)"),
