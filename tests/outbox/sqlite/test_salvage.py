@@ -1,6 +1,8 @@
 """What lies on good pages of a damaged file arrives in a new one; what does not is named."""
 
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -139,3 +141,25 @@ async def test_a_file_that_is_no_outbox_is_refused(tmp_path: Path, content: byte
     with pytest.raises(OutboxUnavailable, match=words):
         await salvage(damaged, store)
     await store.close()
+
+
+async def test_what_only_looks_like_a_row_or_a_payload_is_named_and_costs_no_other(
+    filled: Path, salvaged: Salvages
+) -> None:
+    _spoil(filled)
+    found, at = await salvaged({})
+    assert sorted(found.lost) == [(300, None), (400, "m-400")]
+    assert found.arrived["waiting"] == COUNT - DELIVERED - 2
+    assert found.lost_notes == 1
+    assert found.arrived["notes"] == COUNT - 1
+    await at.outbox.close()
+
+
+def _spoil(path: Path) -> None:
+    """Put into good pages what no Pinrelay would write."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints=ON")
+        connection.execute("UPDATE delivery SET attempts = -7 WHERE id = 300")
+        connection.execute("UPDATE payload SET body = x'ff00' WHERE delivery_id = 400")
+        connection.execute("UPDATE note SET message_id = CAST(x'fffe' AS TEXT) WHERE id = 7")
+        connection.commit()
