@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -17,6 +17,7 @@ from app.console.services import ConsoleServices
 from app.console.summary import SERIES, WINDOWS, Summary, Window, summarise
 from app.coordination import Switches
 from app.delivery import Standing, read_standings
+from app.errors import OutboxUnavailable
 from app.types import Backlog, Event, Exit, Tally
 
 #: "Pinterest's last answers" are those of the last hour.
@@ -77,9 +78,19 @@ class OverviewPages:
             "standings": found,
             "switches": switches,
             "empty": not summary.totals and backlog == Backlog(),
-            "health": verdict.health_of(self._signs(summary, window, backlog, found, now)),
+            "health": verdict.health_of(
+                replace(self._signs(summary, window, backlog, found, now), unavailable=await self._unavailable())
+            ),
             "components": services.quality_components,
         }
+
+    async def _unavailable(self) -> str:
+        """Return why no event can be kept, and what helps; "" where they can."""
+        try:
+            await self._services.outbox.check()
+        except OutboxUnavailable as exc:
+            return str(exc)
+        return ""
 
     def _signs(
         self, summary: Summary, window: Window, backlog: Backlog, found: Sequence[Standing], now: float

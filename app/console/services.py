@@ -22,6 +22,9 @@ from app.types import AuditPage, Backlog, Delivery, Message, Page, Query, Tally
 class ConsoleOutbox(SharedValues, Protocol):
     """The part of the outbox that people look at. Every method may raise OutboxUnavailable."""
 
+    async def check(self) -> None:
+        """Raise OutboxUnavailable unless events can be kept now."""
+
     async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
         """Return deliveries, newest first."""
 

@@ -29,6 +29,8 @@ class Signs:
     matched: int
     invalid: int
     window_label: str
+    #: Why no event can be kept, and what helps; "" where they can.
+    unavailable: str = ""
 
     @property
     def waiting_s(self) -> float:
@@ -48,7 +50,17 @@ class Health:
 
 def health_of(signs: Signs) -> Health:
     """Pick the most pressing thing there is to say."""
-    return _standing(signs) or _late(signs) or _losing(signs) or _clock(signs) or _quiet(signs) or _well(signs)
+    for rule in (_turned_away, _standing, _late, _losing, _clock, _quiet):
+        if found := rule(signs):
+            return found
+    return _well(signs)
+
+
+def _turned_away(signs: Signs) -> Health | None:
+    """Say that events are turned away, which is worse than that they wait."""
+    if not signs.unavailable:
+        return None
+    return Health(level="bad", sentence="Events are turned away: they cannot be kept.", advice=signs.unavailable)
 
 
 def _standing(signs: Signs) -> Health | None:

@@ -155,3 +155,14 @@ async def test_every_count_of_the_chart_stands_in_the_table_too(world: World) ->
 async def test_what_others_wrote_is_escaped(world: World) -> None:
     await world.enqueue(tallies=[Tally(name="invalid", preset="<i>", label="<script>alert(1)</script>")])
     assert "<script>alert" not in (await world.browser.get("/console")).text
+
+
+async def test_it_says_first_that_events_are_turned_away_and_what_helps(world: World) -> None:
+    _delete(world.folder.parent / "pinrelay.db")
+    page = await page_of(world)
+    assert "Events are turned away: they cannot be kept." in page
+    assert "was deleted or replaced while it was open" in page
+
+
+def _delete(path: Path) -> None:
+    path.unlink()

@@ -48,6 +48,12 @@ def signs(**different: object) -> Signs:
         ("all is well", {}, "good", "All is well: 1,200 events received and 300 deliveries delivered"),
         ("nothing waits", {}, "good", "nothing waits."),
         ("something waits", {"backlog": Backlog(pending=1, oldest_at=NOW - 5)}, "good", "the rest is on its way"),
+        (
+            "events that are turned away come before all else",
+            {**stands(), "unavailable": "The disk is full: free some space."},
+            "bad",
+            "Events are turned away: they cannot be kept.",
+        ),
         ("the sandbox is named", {"live": False}, "good", "delivered to the sandbox"),
         ("nothing came", {"received": 0, "delivered": 0, "matched": 0}, "idle", "Nothing was received"),
         (
