@@ -64,6 +64,8 @@ class History:
     #: The clock was set while no process lived that knew it from before, or one began before those had told of it: then
     #: ages are what the clock says.
     has_unseen_jump: bool = False
+    #: When the store was free again that had been locked; before, nobody could note what Pinterest said.
+    free_at: float = 0.0
     failures: list[str] = field(default_factory=list)
     #: Senders that never got their 200.
     unanswered: int = 0
@@ -149,7 +151,7 @@ def _pressed(history: History) -> Iterator[str]:
         tried = [call for call in history.calls if outage.began_at <= call.began_at < outage.ended_at]
         if not tried:
             continue
-        known_at = tried[0].began_at + 2 * history.max_pause_s
+        known_at = max(tried[0].began_at, history.free_at) + 2 * history.max_pause_s
         sent = [call for call in tried if call.began_at >= known_at]
         allowed = 12 + 3 * (outage.ended_at - known_at) / history.max_pause_s
         if (count := sum(len(call.events) for call in sent)) > allowed:

@@ -260,7 +260,8 @@ class _Run:
                     self._at(self._moment(), lambda: self._set_clock(chance.choice((-3_600, -30, 30, 3_600, 345_600))))
             case "locked store":
                 self._at(begun, self._machine.lock)
-                self._at(begun + chance.choice((3, 20, 60)), self._machine.unlock)
+                self.history.free_at = begun + chance.choice((3, 20, 60))
+                self._at(self.history.free_at, self._machine.unlock)
             case "stop":
                 self._at(begun, self._stop)
 
