@@ -104,13 +104,13 @@ class Outbox(SharedValues, Protocol):
         A dead delivery keeps it whole, for a redrive, and releases its keys of de-duplication, for a replay.
         """
 
-    async def wait(self, timeout_s: float) -> None:
-        """Return when something may be due, or after `timeout_s` at most.
+    async def wait(self, ad_account_id: str, timeout_s: float) -> None:
+        """Return when something may be due for an ad account, or after `timeout_s` at most.
 
         Returns at once where anything was written since the last `wait`, else when that happens,
-        or when a pause or a lease ends that the last empty `claim` found running.
+        or when a pause or a lease of the account ends that its last empty `claim` found running.
         What is due already but too young for a batch does not wake: give `max_wait_s` as the timeout.
-        One task a process should wait.
+        One task a process should wait for each ad account.
         """
 
     async def redrive(self, query: Query, *, now: float) -> int:

@@ -186,7 +186,7 @@ class Worker:
         """Wait until something is due, or what is due has waited long enough to be sent as a small batch."""
         max_wait_s = min(self._policy.batch_max_wait_s, REST_S)
         await self._shutdown.rest(min(CLAIM_PACE_S, max_wait_s))
-        await self._shutdown.unless_requested(self._outbox.wait(max_wait_s or REST_S))
+        await self._shutdown.unless_requested(self._outbox.wait(self._ad_account_id, max_wait_s or REST_S))
 
     async def _survived(self, work: Coroutine[Any, Any, None]) -> bool:
         """Do `work`; report what it raises and return False."""

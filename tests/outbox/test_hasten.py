@@ -69,6 +69,6 @@ async def test_whoever_waits_is_woken(at: At) -> None:
     assert await at.claim() == []
     await hasten(at)
 
-    await asyncio.wait_for(at.outbox.wait(60), 5)
+    await asyncio.wait_for(at.outbox.wait(ACCOUNT, 60), 5)
 
     assert len(await at.claim()) == 1

@@ -94,7 +94,7 @@ async def test_what_comes_back_wakes_whoever_waits(at: At) -> None:
     assert await at.claim(without_presets=OFF) == []
     assert len(await at.claim(limit=20)) == 20
     started = time.monotonic()
-    await at.outbox.wait(30)
+    await at.outbox.wait(ACCOUNT, 30)
     assert time.monotonic() - started < 15
 
 

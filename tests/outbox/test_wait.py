@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from app.types import Query
-from tests.outbox.build import NOW, At, dead, given_back, new, retry
+from tests.outbox.build import ACCOUNT, NOW, At, dead, given_back, new, retry
 from tests.outbox.conftest import Clock
 
 #: Far longer than any of this takes, and far shorter than a test may last.
@@ -16,13 +16,13 @@ async def _idle(at: At) -> None:
     """Look at everything that has happened so far."""
     while await at.claim():
         pass
-    await at.outbox.wait(0)
-    await at.outbox.wait(0)
+    await at.outbox.wait(ACCOUNT, 0)
+    await at.outbox.wait(ACCOUNT, 0)
 
 
 async def _seconds_of_wait(at: At, timeout_s: float) -> float:
     started = time.monotonic()
-    await at.outbox.wait(timeout_s)
+    await at.outbox.wait(ACCOUNT, timeout_s)
     return time.monotonic() - started
 
 
@@ -102,7 +102,7 @@ async def test_what_a_full_claim_left_behind_is_due_still(at: At) -> None:
     await _idle(at)
     await at.settle(*(given_back(each, NOW) for each in await at.later(60).claim()))
     assert len(await at.later(60).claim(limit=1)) == 1
-    await at.outbox.wait(0)
+    await at.outbox.wait(ACCOUNT, 0)
     assert await _seconds_of_wait(at, LONG_S) < LONG_S / 2
 
 
@@ -112,3 +112,21 @@ async def test_closing_wakes(at: At) -> None:
     await asyncio.sleep(0)
     await at.outbox.close()
     assert await waiting < LONG_S / 2
+
+
+async def test_each_ad_account_is_told_by_itself(at: At, clock: Clock) -> None:
+    """What one account's claims and waits have seen is news to another's, and what waits of one wakes no other."""
+    await at.enqueue(new(ad_account_id="2"))
+    await _idle(at)
+    assert await _seconds_of_wait(at, 0.2) >= 0.2  # what is due of the other account is not ours
+    started = time.monotonic()
+    await at.outbox.wait("2", LONG_S)
+    assert time.monotonic() - started < LONG_S / 2
+    (other,) = await at.outbox.claim("2", limit=1, max_bytes=1_000_000, max_wait_s=0, lease_s=60, now=NOW)
+    await at.settle(retry(other, NOW + 60))
+    await at.outbox.wait("2", 0)
+    assert await at.claim() == []  # later than the other account's last claim
+    clock.now = NOW + 60
+    assert await at.later(60).claim() == []
+    waiting = asyncio.create_task(at.outbox.wait("2", LONG_S))
+    await asyncio.wait_for(waiting, LONG_S / 2)

@@ -115,7 +115,7 @@ class PostgresOutbox:
             now=await self._by_server(now),
         )
         taken = await self._database.run(claim, call)
-        self._watch.looked_at = float("-inf") if taken.claimed else call.now
+        self._watch.claimed(ad_account_id, found=bool(taken.claimed), now=call.now)
         if taken.released:
             self._watch.wake()
         return taken.claimed
@@ -153,8 +153,8 @@ class PostgresOutbox:
             return settlement
         return replace(settlement, due_at=self._clock.of(settlement.due_at))
 
-    async def wait(self, timeout_s: float) -> None:
-        await self._watch.wait(timeout_s)
+    async def wait(self, ad_account_id: str, timeout_s: float) -> None:
+        await self._watch.wait(ad_account_id, timeout_s)
 
     async def redrive(self, query: Query, *, now: float) -> int:
         at = await self._by_server(now)

@@ -439,13 +439,13 @@ SELECT state, sum(count)::bigint, sum(bytes)::bigint, (SELECT min(enqueued_at) F
 FROM backlog WHERE ad_account_id = %(ad_account_id)s GROUP BY state;
 
 -- next_due --
--- The highest id given to a delivery, and the first moment after `after` at which something is due.
+-- The highest id given to a delivery, and the first moment after `after` at which something is due for an ad account.
 SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM delivery_id),
        (SELECT min(first) FROM (
           SELECT (SELECT min(due_at) FROM line
-                  WHERE line.ad_account_id = account.ad_account_id AND retried = kind AND NOT held
+                  WHERE ad_account_id = %(ad_account_id)s AND retried = kind AND NOT held
                     AND due_at > %(after)s::float8) AS first
-          FROM (SELECT DISTINCT ad_account_id FROM backlog) AS account, (VALUES (false), (true)) AS kinds (kind)
+          FROM (VALUES (false), (true)) AS kinds (kind)
         ) AS each_kind);
 
 -- tell --

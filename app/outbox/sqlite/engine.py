@@ -119,7 +119,7 @@ class SqliteOutbox:
             now=now,
         )
         claimed = await self._writer.do(partial(claim, call=call), rows=limit)
-        self._watch.looked_at = float("-inf") if claimed else now
+        self._watch.claimed(ad_account_id, found=bool(claimed), now=now)
         return claimed
 
     async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
@@ -139,8 +139,8 @@ class SqliteOutbox:
         if any(settlement.state is State.PENDING for settlement in settlements):
             self._watch.wake()
 
-    async def wait(self, timeout_s: float) -> None:
-        await self._watch.wait(timeout_s)
+    async def wait(self, ad_account_id: str, timeout_s: float) -> None:
+        await self._watch.wait(ad_account_id, timeout_s)
 
     async def redrive(self, query: Query, *, now: float) -> int:
         count = 0

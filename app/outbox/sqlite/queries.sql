@@ -266,11 +266,10 @@ SELECT state, count, bytes FROM backlog WHERE ad_account_id = :ad_account_id AND
 SELECT min(enqueued_at) FROM delivery WHERE ad_account_id = :ad_account_id AND settled_at IS NULL;
 
 -- next_due --
--- The first moment after `:after` at which something is due.
+-- The first moment after `:after` at which something is due for an ad account.
 SELECT min((SELECT min(due_at) FROM delivery
-            WHERE delivery.ad_account_id = account.ad_account_id AND retried = kind.column1 AND held = 0
-              AND due_at > :after))
-FROM (SELECT DISTINCT ad_account_id FROM backlog) AS account, (VALUES (0), (1)) AS kind;
+            WHERE ad_account_id = :ad_account_id AND retried = kind.column1 AND held = 0 AND due_at > :after))
+FROM (VALUES (0), (1)) AS kind;
 
 -- tallies --
 -- Sums of counts by step; all in one where the step is 0.

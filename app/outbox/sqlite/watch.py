@@ -2,7 +2,9 @@
 
 import asyncio
 import threading
+from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.outbox.sqlite.database import open_readable
@@ -13,8 +15,18 @@ from app.outbox.sqlite.sql import SQL
 POLL_S = 0.05
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What whoever waits for one ad account knows."""
+
+    #: Of the file, at the last look.
+    version: int = -1
+    #: What was due by then has been looked at: the `now` of the last claim that found nothing.
+    looked_at: float = float("-inf")
+
+
 class Watch:
-    """Wakes whoever waits. One task a process should wait: what one has seen, another is not told again."""
+    """Wakes whoever waits. One task a process should wait for an ad account: what it has seen, it is not told again."""
 
     def __init__(self, path: Path, guard: Guard, clock: Callable[[], float]) -> None:
         self._guard = guard
@@ -22,23 +34,26 @@ class Watch:
         self._connection = open_readable(path)
         self._closed = False
         self._lock = threading.Lock()
-        self._version = -1
         self._changed = asyncio.Event()
-        #: What was due by then has been looked at: the `now` of the last claim that found nothing.
-        self.looked_at = float("-inf")
+        self._seen: defaultdict[str, _Seen] = defaultdict(_Seen)
+
+    def claimed(self, ad_account_id: str, *, found: bool, now: float) -> None:
+        """Note a claim, and whether it found anything."""
+        self._seen[ad_account_id].looked_at = float("-inf") if found else now
 
     def wake(self) -> None:
         """Wake whoever waits now."""
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    async def wait(self, timeout_s: float) -> None:
-        """Return when this process wakes us, another has written, or something has fallen due since `looked_at`."""
+    async def wait(self, ad_account_id: str, timeout_s: float) -> None:
+        """Return when this process wakes us, another has written, or something has fallen due since the last claim."""
+        seen = self._seen[ad_account_id]
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         while True:
             changed = self._changed
-            if await asyncio.to_thread(self._look) or changed.is_set():
+            if await asyncio.to_thread(self._look, ad_account_id, seen) or changed.is_set():
                 return
             pause_s = min(POLL_S, deadline - loop.time())
             if pause_s <= 0:
@@ -48,16 +63,17 @@ class Watch:
             except TimeoutError:
                 continue
 
-    def _look(self) -> bool:
+    def _look(self, ad_account_id: str, seen: _Seen) -> bool:
         """Return whether the file has changed since the last look, or something has fallen due."""
         with self._lock, self._guard.border():
             if self._closed:
                 return True
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()
-            if version != self._version:
-                self._version = version
+            if version != seen.version:
+                seen.version = version
                 return True
-            (due_at,) = self._connection.execute(SQL["next_due"], {"after": self.looked_at}).fetchone()
+            which = {"ad_account_id": ad_account_id, "after": seen.looked_at}
+            (due_at,) = self._connection.execute(SQL["next_due"], which).fetchone()
             return due_at is not None and due_at <= self._clock()
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from app.outbox.postgres.sql import SQL
 from app.outbox.postgres.watch import POLL_S
-from tests.outbox.build import At, new
+from tests.outbox.build import ACCOUNT, At, new
 from tests.waiting import until_async
 
 LONG_S = 30
@@ -17,15 +17,15 @@ LONG_S = 30
 
 async def seconds_of_wait(at: At) -> float:
     started = time.monotonic()
-    await at.outbox.wait(LONG_S)
+    await at.outbox.wait(ACCOUNT, LONG_S)
     return time.monotonic() - started
 
 
 async def be_idle(at: At) -> None:
     while await at.claim():
         pass
-    await at.outbox.wait(0)
-    await at.outbox.wait(0)
+    await at.outbox.wait(ACCOUNT, 0)
+    await at.outbox.wait(ACCOUNT, 0)
 
 
 @pytest.fixture
@@ -92,4 +92,4 @@ async def test_where_listening_fails_asking_goes_on(
 async def test_a_pause_is_not_longer_than_until_something_is_due(at: At) -> None:
     assert POLL_S < 1
     await be_idle(at)
-    await asyncio.wait_for(at.outbox.wait(0.1), 10)
+    await asyncio.wait_for(at.outbox.wait(ACCOUNT, 0.1), 10)
