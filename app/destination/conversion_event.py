@@ -1,6 +1,6 @@
 """Fields of the action in, one Pinterest ConversionEvent out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -12,11 +12,12 @@ from app.destination.free_texts import read_free_text
 from app.destination.members import MembersReader
 from app.destination.money import is_refund, read_currency
 from app.destination.opt_outs import OptOuts
-from app.destination.people import PersonBlock, blocks_of, countries_of
+from app.destination.people import blocks_of, countries_of
 from app.destination.personal_data import PersonalData
 from app.destination.privacy_flags import read_opt_out, read_permission
 from app.destination.reading import Reader, flattened, read_address, read_boolean
 from app.destination.required import REQUIRED, RequiredReader
+from app.destination.straight_line import StraightLine
 from app.destination.user_data import UserDataReader, missing_identifiers
 from app.destination.warnings import passed_over
 from app.errors import EventInvalid
@@ -71,6 +72,7 @@ class ReportConversionEvent:
         self._read_custom_data = CustomDataReader(rules)
         optional = _OPTIONAL | {"custom_data": self._read_custom_data}
         self._read = MembersReader(optional, elsewhere=frozenset((*REQUIRED, "user_data", *_READ_LATER)))
+        self._read_straight = StraightLine(self._read_required, self._read_user_data, self._read)
         self._personal_data = PersonalData(rules)
         self._opt_outs = OptOuts(rules)
 
@@ -82,11 +84,28 @@ class ReportConversionEvent:
         `now` is Unix seconds; None switches the rules about age and future off. No default is added here. `complete`
         may add to `user_data` before it is judged whether it identifies anybody.
         """
+        if isinstance(fields, Fields) and (event := self._read_straight(fields)) is not None:
+            if complete:
+                complete(event["user_data"])
+            return self._finished(event, fields, now)
+        return self._read_plain(fields, now, complete)
+
+    def _finished(self, event: dict[str, Any], fields: Fields, now: float | None) -> tuple[dict[str, Any], list[str]]:
+        """Do for an event that was read in a straight line what `_read_plain` does once all is read."""
+        if event["event_name"] == "checkout" and self._is_refund(fields):
+            raise EventInvalid(_REFUND)
+        warnings = [] if now is None else self._settle_time(event, now)
+        self._finish(event, fields, warnings)
+        return event, warnings
+
+    def _read_plain(
+        self, fields: dict[str, Any], now: float | None, complete: Complete | None = None
+    ) -> tuple[dict[str, Any], list[str]]:
         candidates = fields.candidates if isinstance(fields, Fields) else one_place_only
         event, faults, warnings = self._read_required(fields, candidates)
         if event["event_name"] == "checkout" and self._is_refund(fields):
             raise EventInvalid(_REFUND)
-        blocks = blocks_of(fields["person_blocks"]) if "person_blocks" in fields else ()
+        blocks = blocks_of(fields.get("person_blocks"))
         event["user_data"], notes = self._read_user_data(fields.get("user_data"), candidates, blocks)
         warnings += [f"user_data{note}" for note in notes]
         if complete:
@@ -101,7 +120,7 @@ class ReportConversionEvent:
         optional, notes = self._read(fields, candidates)
         warnings += [note.removeprefix(".").removeprefix(": ") for note in notes]
         event |= optional or {}
-        self._finish(event, fields, blocks, warnings)
+        self._finish(event, fields, warnings)
         if isinstance(fields, Fields) and fields.passed_over:
             warnings += passed_over(fields.passed_over)
         if len(warnings) > _MAX_WARNINGS:
@@ -127,16 +146,14 @@ class ReportConversionEvent:
         )
         return warnings
 
-    def _finish(
-        self, event: dict[str, Any], fields: dict[str, Any], blocks: Sequence[PersonBlock], warnings: list[str]
-    ) -> None:
+    def _finish(self, event: dict[str, Any], fields: dict[str, Any], warnings: list[str]) -> None:
         """Apply the rules that look at more than one field."""
         custom_data: dict[str, Any] = event.get("custom_data", {})
         warnings += self._personal_data.take_out(event, custom_data, fields["user_data"].get("phone"))
         self._complete_currency(custom_data, fields.get("custom_data"))
         if self._opt_outs.asks_states or "gpc" in fields or "opt_out_type" in custom_data:
             event["custom_data"] = custom_data
-            warnings += self._apply_opt_outs(event, fields, blocks)
+            warnings += self._apply_opt_outs(event, fields)
         if event["event_name"] == "checkout":
             warnings += [f"checkout without {name}: {why}" for name, why in _ASKED.items() if name not in custom_data]
         if custom_data:
@@ -158,10 +175,9 @@ class ReportConversionEvent:
         if next(flattened(given.get("currency")), None) is None:
             custom_data["currency"] = default.upper()
 
-    def _apply_opt_outs(
-        self, event: dict[str, Any], fields: dict[str, Any], blocks: Sequence[PersonBlock]
-    ) -> list[str]:
+    def _apply_opt_outs(self, event: dict[str, Any], fields: dict[str, Any]) -> list[str]:
         """Send the no that the person said in whatever place; return the warnings."""
+        blocks = blocks_of(fields.get("person_blocks"))
         states = (
             self._read_user_data.states(fields["user_data"], blocks, event["user_data"])
             if self._opt_outs.asks_states

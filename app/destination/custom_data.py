@@ -54,8 +54,8 @@ CONTENT_READERS: dict[str, Reader] = {
     "quantity": integer_between(clamp=False),
 }
 #: Read together, since one currency is sent for all amounts.
-_MONEY = frozenset({"currency", "value", "predicted_ltv", "contents"})
-_read_all_but_money = MembersReader(
+MONEY = frozenset({"currency", "value", "predicted_ltv", "contents"})
+read_all_but_money = MembersReader(
     MappingProxyType(
         {
             "content_ids": list_of(_READ_ID),
@@ -69,7 +69,7 @@ _read_all_but_money = MembersReader(
         }
     ),
     at=(_AT,),
-    elsewhere=_MONEY,
+    elsewhere=MONEY,
 )
 #: Currencies whose readers of contents are kept.
 _MAX_READERS = 256
@@ -96,8 +96,8 @@ class CustomDataReader(ObjectReader):
 
     def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:
         """Read the object; `candidates` returns those of a field whose first value is refused."""
-        sent, notes = _read_all_but_money(value, candidates)
-        if type(value) is not dict or _MONEY.isdisjoint(value):
+        sent, notes = read_all_but_money(value, candidates)
+        if type(value) is not dict or MONEY.isdisjoint(value):
             return sent, notes
         sent = sent or {}
         about = self._read_amounts(value, sent, candidates)

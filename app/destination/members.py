@@ -29,7 +29,8 @@ class MembersReader(ObjectReader):
         #: By member.
         self.readers = readers
         self._at = at
-        self._elsewhere = elsewhere
+        #: Members that somebody else reads.
+        self.elsewhere = elsewhere
         self._known = {name: reader.known for name, reader in readers.items() if isinstance(reader, FreeTextReader)}
         self._objects = {name: reader for name, reader in readers.items() if isinstance(reader, ObjectReader)}
 
@@ -59,7 +60,7 @@ class MembersReader(ObjectReader):
                     sent[name] = member
                 if problems:
                     notes += [f".{name}{problem}" for problem in problems]
-            elif name not in self._elsewhere:
+            elif name not in self.elsewhere:
                 unknown.append(name)
         if unknown:
             notes.append(unknown_members(unknown))

@@ -6,7 +6,17 @@ from typing import Any, NamedTuple
 
 from app.destination.reading import NO_NOTES, Notes, Reader, Reading, flattened, number_text, single
 from app.destination.warnings import kind, left_out, shown_number
-from app.values.amounts import COUNT, NO_CONTEXT, Amount, Computed, Context, currencies, currency_code, read_amount
+from app.values.amounts import (
+    COUNT,
+    NO_CONTEXT,
+    Amount,
+    Computed,
+    Context,
+    currencies,
+    currency_code,
+    is_plain_text,
+    read_amount,
+)
 
 #: Beyond it an amount is no amount (and a count no 64-bit integer).
 _MAX_INT64 = 2**63 - 1
@@ -47,11 +57,13 @@ class Money(NamedTuple):
 
 
 def plain_money(value: Any) -> str | None:
-    """Return what is sent of a number of JSON that needs no second look, which nearly every amount is; else None."""
+    """Return what is sent of a number that needs no second look, which nearly every amount is; else None."""
     if type(value) is float and _PLAIN_FROM <= value < _PLAIN_BELOW:
         return repr(value).removesuffix(".0")
     if type(value) is Computed and len(value) <= _PLAIN_DIGITS and value[0] in "123456789" and value.is_plain:
         return str(value)
+    if is_plain_text(value):
+        return str(int(value)) if "." not in value else repr(float(value)).removesuffix(".0")
     return str(value) if type(value) is int and value >= 0 else None
 
 
@@ -98,6 +110,8 @@ def integer_between(minimum: int = 0, maximum: int = _MAX_INT64, *, clamp: bool 
     def read(value: Any) -> Reading:
         if type(value) is int and minimum <= value <= maximum:  # nearly every count
             return value, NO_NOTES
+        if is_plain_text(value) and "." not in value and minimum <= int(value) <= maximum:
+            return int(value), NO_NOTES
         if type(value) is Computed and value.is_plain and value.isdecimal() and minimum <= int(value) <= maximum:
             return int(value), NO_NOTES
         count = read_amount(single(value), COUNT)

@@ -25,7 +25,8 @@ class RequiredReader:
     def __init__(self, event_names: Collection[str]) -> None:
         self._event_names = event_names
         readers: tuple[Reader, ...] = (self._read_event_name, _read_action_source, read_time, _read_event_id)
-        self._readers = dict(zip(REQUIRED, readers, strict=True))
+        #: By field, in the order in which they are read.
+        self.readers = dict(zip(REQUIRED, readers, strict=True))
 
     def __call__(self, fields: dict[str, Any], candidates: Candidates) -> tuple[dict[str, Any], list[str], list[str]]:
         """Return what was read (None for what was not), the faults, all at once, and the warnings.
@@ -35,7 +36,7 @@ class RequiredReader:
         event: dict[str, Any] = {}
         faults: list[str] = []
         warnings: list[str] = []
-        for name, read in self._readers.items():
+        for name, read in self.readers.items():
             given = fields.get(name)
             value, notes = (None, (_MISSING,)) if given is None or given == "" else read(given)
             if value is None:

@@ -35,7 +35,7 @@ _PLACE = ("state", "country")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Field:
+class ReadField:
     """How one field is read."""
 
     #: Pinterest's name of it.
@@ -81,11 +81,12 @@ class UserDataReader:
 
     def __init__(self, rules: ConversionRules, *, on_hashed: OnHashed | None = None) -> None:
         """Take the rules; `on_hashed` is told of everything that is hashed, for people who want to see it."""
-        self._fields = {
-            field.name: _Field.of(field.wire, _hashing(field.normaliser(rules), on_hashed), several=True)
+        #: By the action's name.
+        self.fields = {
+            field.name: ReadField.of(field.wire, _hashing(field.normaliser(rules), on_hashed), several=True)
             for field in USER_FIELDS
-        } | {name: _Field.of(name, _plain(way), several=False) for name, way in PLAIN_WAYS.items()}
-        self._people = People({name: (field.wire, field.way) for name, field in self._fields.items()})
+        } | {name: ReadField.of(name, _plain(way), several=False) for name, way in PLAIN_WAYS.items()}
+        self._people = People({name: (field.wire, field.way) for name, field in self.fields.items()})
 
     def __call__(
         self, given: Any, candidates: Candidates = one_place_only, blocks: Sequence[PersonBlock] = ()
@@ -97,7 +98,7 @@ class UserDataReader:
         """
         if type(given) is not dict:
             return None, (left_out(given, "an object is expected"),)
-        country = _country_among(given.get("country"), candidates)
+        country = country_among(given.get("country"), candidates)
         sent: dict[str, Any] = {}
         notes: list[str] = []
         members = given
@@ -123,7 +124,7 @@ class UserDataReader:
     ) -> None:
         """Add what is sent of the members, and what is to be said."""
         unknown = []
-        fields = self._fields
+        fields = self.fields
         for name, value in members.items():
             # Nearly every value: ASCII, and short enough to be remembered.
             if type(value) is str and name in fields and value.isascii() and 0 < len(value) <= MAX_LENGTH:
@@ -197,7 +198,7 @@ def _user_agent(text: str) -> Digest:
     return (None, "it is that of a server's library, not of the person") if is_server_library(text) else (text, "")
 
 
-def _country_among(given: Any, candidates: Candidates) -> str | None:
+def country_among(given: Any, candidates: Candidates) -> str | None:
     """Return the country of the first place that names one."""
     country = country_of(given)
     if country is None and given:

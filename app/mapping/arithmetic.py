@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from app.mapping.compiler import Compiler, is_directive, json_kind
 from app.mapping.nodes import MISSING, TOLD, About, Call, List, Node, tell
-from app.values.amounts import COUNT, NO_CONTEXT, Computed, Context, read_amount
+from app.values.amounts import COUNT, NO_CONTEXT, Computed, Context, is_plain_text, read_amount
 from app.values.candidates import PassedOver
 
 _Combine: TypeAlias = Callable[[list[Decimal]], Decimal]
@@ -127,10 +127,10 @@ def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> C
 
 
 def _plain(value: Any) -> Decimal | None:
-    """Return what nearly every operand is, a number of JSON or of arithmetic, as it is; None for all else."""
+    """Return a plain number of JSON, of arithmetic or of a text, which nearly every operand is; None for all else."""
     if type(value) is float:
         return _bounded(repr(value))
-    if type(value) is Computed and value.is_plain:
+    if (type(value) is Computed and value.is_plain) or is_plain_text(value):
         return _bounded(value)
     return Decimal(value) if type(value) is int and -_SMALL < value < _SMALL else None
 

@@ -14,6 +14,10 @@ _DECIMALS_FROM: Final = -7
 _DECIMALS_BELOW: Final = 21
 
 
+#: Tells what is no object from an object without members, by what stands where names would.
+_NO_OBJECT: Final = ((),)
+
+
 class NotAnObject:
     """Lets generated code ask anything for a member, as if it were a dict."""
 
@@ -30,9 +34,9 @@ class NotAnObject:
         """Return whether there is such a member."""
         return member(self._value, key) is not MISSING
 
-    def __iter__(self) -> Iterator[str]:
-        """Return no members: those that a list or text has are not asked for by their names."""
-        return iter(())
+    def __iter__(self) -> Iterator[Any]:
+        """Return no member's name, but a mark: those that a list or text has are not asked for by their names."""
+        return iter(_NO_OBJECT)
 
     def __getitem__(self, key: str) -> Any:
         """Return a member that is there."""

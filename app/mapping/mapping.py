@@ -5,11 +5,11 @@ from functools import partial
 from typing import Any
 
 from app.errors import Fault, MappingError
+from app.mapping.by_shape import ByShape, generate_by_shape
 from app.mapping.compiler import Compiler, Pieces, json_kind
 from app.mapping.directives import DIRECTIVES
-from app.mapping.generate import generate
 from app.mapping.lists import joined_members
-from app.mapping.nodes import MISSING, Call, Constant, List, Node, Object, Resolver
+from app.mapping.nodes import MISSING, Call, Constant, List, Node, Object
 from app.mapping.readings import NONE_TAKEN, Explanation, Taken, candidates, explain
 from app.mapping.wanted import NO_READERS, Readers
 from app.values.candidates import Fields, PassedOver
@@ -70,7 +70,7 @@ class Mapping:
         self._node = node
         self._at = at
         #: Made for the first event: presets that are switched off, and most commands, never need it.
-        self._resolve: Resolver | None = None
+        self._resolve: ByShape | None = None
         self._find = partial(candidates, node)
 
     def resolve(self, event: dict[str, Any]) -> Any:
@@ -85,16 +85,16 @@ class Mapping:
         resolve = self._resolve or self._generated()
         told: list[PassedOver] = []
         try:
-            value = resolve(event, told)
+            value, layout = resolve(event, told)
         except RecursionError:
             raise self._too_deep() from None
         if type(value) is dict:
             value = Fields(value)
-            value.event, value.passed_over, value.find = event, told, self._find
+            value.event, value.passed_over, value.find, value.layout = event, told, self._find, layout
         return None if value is MISSING else value
 
-    def _generated(self) -> Resolver:
-        self._resolve = generate(self._node)
+    def _generated(self) -> ByShape:
+        self._resolve = generate_by_shape(self._node)
         return self._resolve
 
     def explain(self, event: dict[str, Any], taken: Taken = NONE_TAKEN) -> Sequence[Explanation]:

@@ -16,6 +16,9 @@ import pycountry
 
 #: Of the text of a number; longer ones are not looked at.
 _MAX_LENGTH = 40
+#: Of what a float holds exactly enough to be written as it was.
+_PLAIN_LENGTH = 15
+_PLAIN_DECIMALS = 2
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _DRESSED = re.compile(
     r"(?P<sign>[+-]?)"
@@ -127,6 +130,18 @@ def read_amount(value: Any, context: Context = NO_CONTEXT) -> Amount | None:
             else Amount(str(again), again.currency, again.dressed, depends=value.in_context is not None)
         )
     return _read_object(value, context) if type(value) is dict else None
+
+
+def is_plain_text(value: Any) -> bool:
+    """Return whether a value is a text of digits with at most two decimals: one number in every context.
+
+    >>> is_plain_text("19.98"), is_plain_text("1.234"), is_plain_text("-5"), is_plain_text(" 5")
+    (True, False, False, False)
+    """
+    if type(value) is not str or len(value) > _PLAIN_LENGTH or not value.isascii():
+        return False
+    whole, point, part = value.partition(".")
+    return whole.isdecimal() and (not point or (part.isdecimal() and len(part) <= _PLAIN_DECIMALS))
 
 
 @functools.cache

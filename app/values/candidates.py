@@ -12,6 +12,10 @@ from typing import Any, NamedTuple, TypeAlias
 FieldPath: TypeAlias = tuple[str, ...]
 
 
+#: Names of members; with those in it where one is always an object, else None.
+Members: TypeAlias = tuple[tuple[str, "Members | None"], ...]
+
+
 class Candidate(NamedTuple):
     """One value that a field could have."""
 
@@ -41,17 +45,29 @@ def one_place_only(_: FieldPath) -> Iterator[Candidate]:
     return iter(())
 
 
+class Layout:
+    """Which members the fields can have that a mapping gives for events of one shape. It is compared by identity."""
+
+    __slots__ = ("members",)
+
+    def __init__(self, members: Members) -> None:
+        """Take the members in the order in which they come; any of them may be missing."""
+        self.members = members
+
+
 class Fields(dict[str, Any]):
     """The fields of the action as a mapping resolved them for one event: a plain object that knows more.
 
     The mapping that makes one fills the slots.
     """
 
-    __slots__ = ("event", "find", "passed_over")
+    __slots__ = ("event", "find", "layout", "passed_over")
 
     event: dict[str, Any]
     #: Finds the candidates of a field in an event; what choices pass over on the way is added to the list.
     find: Callable[[dict[str, Any], list[PassedOver], FieldPath], Iterator[Candidate]]
+    #: Of the event's shape, where that is known.
+    layout: Layout | None
     #: What the mapping passed over on the way.
     passed_over: list[PassedOver]
 

@@ -1,0 +1,99 @@
+"""What is made of an event by functions for its shape is what is made of it by those for any event: fields and all."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.catalog import load_catalog
+from app.destination import ConversionRules, ReportConversionEvent
+from app.errors import EventInvalid
+from app.mapping import by_shape
+from app.source import read_raw_event
+from app.values.candidates import Fields
+from tests.rounds import examples
+
+ROOT = Path(__file__).parents[2]
+LINES = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
+NOW = 1_772_672_400.0
+RULES = [
+    ConversionRules(),
+    ConversionRules(
+        default_country="DE", default_currency="EUR", ldp_states=frozenset({"US-CA"}), partner_name="ss-shop"
+    ),
+]
+ACTIONS = [ReportConversionEvent(rules) for rules in RULES]
+#: What stands in one place or the other of events that people send.
+ODD: list[Any] = [
+    *(None, "", "  ", "n/a", True, False, 0, -1, 3, 19.98, "19.98", "1,299.00 EUR", "3", 10**30, [], {}, [[]], ["a"]),
+    *("EUR", "xyz", "jane@shop.example", "Ünal", "\ud800", "call +1 415 555 0100", "x" * 2_000, "{{ id }}", "CA"),
+    *({"amount": "25.00", "currency": "USD"}, [{"product_id": 7, "price": "5", "quantity": "2"}, None, "x"]),
+    *([{"id": "A", "price": 5, "name": None}], [{"product_id": "A", "price": "€5"}], "https://shop.test/?email=a@b.co"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _at_once() -> Iterator[None]:
+    """Make functions of each shape when it first comes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(by_shape, "SEEN", 1)
+        patch.setattr(by_shape, "MAX_FUNCTIONS", 10_000)
+        yield
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Any:
+    return load_catalog(ROOT / "presets", ROOT / "mappings")
+
+
+def told(action: ReportConversionEvent, fields: dict[str, Any]) -> Any:
+    try:
+        return action(fields, now=NOW)
+    except EventInvalid as exc:
+        return exc.reason
+
+
+def both_ways(catalog: Any, event: dict[str, Any], *, all_presets: bool) -> Iterator[tuple[Fields, Any, Any]]:
+    """Yield for each preset the fields, and what is made of them in a straight line and otherwise."""
+    for preset in catalog.presets if all_presets else catalog.matching(event):
+        fields = preset.mapping.resolve(event)
+        again = preset.mapping.resolve(event)
+        again.layout = None
+        for action in ACTIONS:
+            yield fields, told(action, fields), told(action, again)
+
+
+def test_every_vector_is_read_in_a_straight_line_to_the_same_event(catalog: Any) -> None:
+    straight = 0
+    for line in LINES[::5]:
+        for fields, one, other in both_ways(catalog, read_raw_event(line, now=NOW), all_presets=False):
+            assert one == other
+            straight += fields.layout is not None
+    assert straight > len(LINES[::5])
+
+
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_so_is_every_event_with_odd_values_in_odd_places(catalog: Any, data: st.DataObject) -> None:
+    event = read_raw_event(data.draw(st.sampled_from(LINES)), now=NOW)
+    holders = [event, *_objects_in(event)]
+    for _ in range(data.draw(st.integers(0, 4))):
+        holder = data.draw(st.sampled_from(holders))
+        name = data.draw(st.sampled_from([*holder, *NAMES]))
+        holder[name] = deepcopy(data.draw(st.sampled_from(ODD)))
+    for _, one, other in both_ways(catalog, event, all_presets=False):
+        assert one == other
+
+
+NAMES = ["email", "currency", "value", "revenue", "total", "price", "products", "order_id", "country", "phone", "gpc"]
+
+
+def _objects_in(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for member in value.values():
+        if isinstance(member, dict):
+            yield member
+            yield from _objects_in(member)
