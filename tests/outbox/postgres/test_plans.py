@@ -56,7 +56,7 @@ EVERYTHING: dict[str, Any] = {
 #: Where a parameter of the same name is of another type.
 OTHERWISE: dict[str, dict[str, Any]] = {
     "carry_keys_out": {"after_0": "a"},
-    **dict.fromkeys(("people", "forget_oldest_linked"), {"keys": ["text"]}),
+    **{name: {"keys": ["text"]} for name in ("people", "forget_oldest_linked")},
     "count_memory": {"people": 1, "marks": 1},
 }
 STATEMENTS = {
