@@ -17,7 +17,12 @@ from app.receiving.receipts import Drafts
 from app.receiving.remembering import Remembering, WhyNotGenuine, completed
 from app.source import app_platform, checkout_id_of
 from app.types import DEFAULT_SOURCE, Event, Exit, Line, NewDelivery
-from app.values.hidden_emails import unpersonal_id
+from app.values.hidden_emails import MAX_ID_BYTES, is_long, unpersonal_id
+
+#: A message id that is not sent as event id is only kept, to know the event again.
+_LONG_ID = f"messageId: a text of more than {MAX_ID_BYTES} bytes, its SHA-256 is kept"
+#: Of a reason that is kept.
+_MAX_REASON = 1_000
 
 #: Returns why an event must not be sent, None where it may be: the event's consent and routing.
 WhyWithheld: TypeAlias = Callable[[Event], str | None]
@@ -107,13 +112,15 @@ class Walk:
                 fields["action_source"] = app_platform(event) or "web"
             built, warnings = self.action(fields, now=now, complete=complete)
         except EventInvalid as exc:
-            return Line(preset=preset.name, exit=Exit.INVALID, reason=exc.reason)
+            return Line(preset=preset.name, exit=Exit.INVALID, reason=_cut(exc.reason))
         except MappingError as exc:
-            return Line(preset=preset.name, exit=Exit.INVALID, reason=str(exc))
+            return Line(preset=preset.name, exit=Exit.INVALID, reason=_cut(str(exc)))
         reason, about = self._not_genuine(event, built)
         if reason is not None:
             return Line(preset=preset.name, exit=Exit.WITHHELD, reason=reason)
         warnings += [*about, *_about_app(event, built)]
+        if is_long(event["messageId"]) and built["event_id"] != unpersonal_id(event["messageId"]):
+            warnings.append(_LONG_ID)
         return Line(preset=preset.name, exit=Exit.ENQUEUED, warnings=tuple(warnings), event=built)
 
     def draft(
@@ -159,6 +166,11 @@ class Walk:
             warnings=line.warnings,
             quality=components(built),
         )
+
+
+def _cut(reason: str) -> str:
+    """Shorten what is kept of each event: a few bytes that are sent could have many faults."""
+    return reason if len(reason) <= _MAX_REASON else f"{reason[:_MAX_REASON]}…"
 
 
 def _about_app(event: Event, built: Event) -> list[str]:

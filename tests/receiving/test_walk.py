@@ -138,3 +138,28 @@ def test_a_checkout_id_with_an_address_in_it_is_kept_as_a_digest(catalog: Catalo
     assert checkout_id
     assert "jane" not in checkout_id
     assert len(checkout_id) == 64
+
+
+def test_a_long_message_id_that_is_not_sent_is_kept_as_its_digest_with_a_warning(catalog: Catalog) -> None:
+    event = {
+        "type": "track",
+        "event": "Order Completed",
+        "messageId": "m" * 257,
+        "timestamp": "2026-11-25T10:15:00Z",
+        "context": {"userAgent": CHROME, "ip": "203.0.113.9"},
+        "properties": {"order_id": "SO-1", "revenue": 20, "currency": "USD", "event_id": "e-1"},
+    }
+    (line,) = Walk().lines(event, catalog, now=NOW)
+    assert "messageId: a text of more than 256 bytes, its SHA-256 is kept" in line.warnings
+
+    del event["properties"]["event_id"]  # type: ignore[attr-defined]
+    (line,) = Walk().lines(event, catalog, now=NOW)
+    assert [warning.partition(":")[0] for warning in line.warnings] == ["event_id"]
+
+
+def test_many_faults_of_one_event_are_a_reason_of_bounded_length(catalog: Catalog) -> None:
+    event = {"type": "track", "event": "Order Completed", "messageId": "m-1", "timestamp": [[]] * 500, "properties": {}}
+    event["properties"] = {"user_data": {"email": [{}] * 500}}
+    (line,) = Walk().lines(event, catalog, now=NOW)
+    assert line.exit is Exit.INVALID
+    assert len(line.reason) <= 1_001
