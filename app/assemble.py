@@ -18,10 +18,12 @@ from app.catalog.running import RunningCatalog
 from app.config import Settings
 from app.destination import Complete, PersonReader, ReportConversionEvent
 from app.destination.client import PinterestClient
+from app.errors import SettingsError
 from app.identity import IdKeys
 from app.policies import consent_rules, conversion_rules, genuine_rules, identity_rules
 from app.receiving.encounters import EncounterReader
 from app.receiving.explain import Explainer, Sees
+from app.receiving.forgetting import Forgetting
 from app.receiving.pipeline import Enqueues, Pipeline
 from app.receiving.remembering import Remembering
 from app.receiving.walk import Action, Walk, WhyOff
@@ -118,11 +120,23 @@ def remembering(settings: Settings) -> Remembering:
     return Remembering(encounter_reader(settings), identity_rules(settings), genuine)
 
 
+def forgetting(settings: Settings, outbox: Enqueues) -> Forgetting:
+    """Return who erases people. Raises SettingsError where there is no secret, so that nobody can be found."""
+    if settings.remember_secret is None:
+        message = "REMEMBER_SECRET: without it nobody can be found by an id. Give the one that memory was made with"
+        raise SettingsError(message)
+    return Forgetting(outbox, _id_keys(settings))
+
+
+def _id_keys(settings: Settings) -> IdKeys:
+    secret = settings.remember_secret.get_secret_value() if settings.remember_secret else ""
+    return IdKeys(secret.encode())
+
+
 def encounter_reader(settings: Settings) -> EncounterReader:
     """Return who tells memory of events."""
-    secret = settings.remember_secret.get_secret_value() if settings.remember_secret else ""
     return EncounterReader(
-        IdKeys(secret.encode()),
+        _id_keys(settings),
         PersonReader(conversion_rules(settings)),
         partial(consent_answer, rules=consent_rules(settings)),
     )

@@ -8,6 +8,7 @@ from app.commands import (
     auditing,
     demo,
     exporting,
+    forget_person,
     importing,
     moving,
     operating,
@@ -37,7 +38,21 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for commands in (serve, previewing, importing, operating, auditing, verify, moving, rescuing, exporting, sandbox, demo):
+_BY_TOPIC = (
+    serve,
+    previewing,
+    importing,
+    operating,
+    forget_person,
+    auditing,
+    verify,
+    moving,
+    rescuing,
+    exporting,
+    sandbox,
+    demo,
+)
+for commands in _BY_TOPIC:
     commands.register(cli)
 
 

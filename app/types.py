@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from app.values.hidden_emails import unpersonal_id
@@ -173,12 +174,22 @@ class MarkChange(Struct, frozen=True, kw_only=True):
     at: float | None
 
 
+class Whose(Struct, frozen=True, kw_only=True):
+    """Under which ids deliveries are kept, so that they can be erased."""
+
+    message_id: str
+    user: str | None
+    anonymous: str | None
+
+
 class PeopleChanges(Struct, frozen=True, kw_only=True):
     """What the events of one call change in memory. It is done where nothing of it was changed meanwhile."""
 
     people: list[PersonChange]
     #: One for every key of `people`, and others; most of them change nothing.
     marks: list[MarkChange]
+    #: Of the deliveries of the same call, one a message.
+    whose: list[Whose] = msgspec.field(default_factory=list)
 
 
 class Enqueued(Struct, frozen=True, kw_only=True):
@@ -415,6 +426,7 @@ class AuditAction(StrEnum):
     REDRIVE = "redriven"
     RELOAD = "reloaded"
     TEST_SENT = "test sent"
+    FORGET = "forgot a person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,6 +115,10 @@ class Kept:
 
     deliveries: list[NewDelivery] = field(default_factory=list)
 
+    async def forget(self, keys: Sequence[str]) -> int:
+        """Keep nothing of anybody."""
+        raise NotImplementedError(keys)
+
     async def people(self, keys: Sequence[str]) -> PeopleFound:
         """Remember nobody."""
         raise NotImplementedError(keys)

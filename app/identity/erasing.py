@@ -12,8 +12,8 @@ def erase(
     """Forget what is remembered under a user's key, and under every id that is or was linked to that user.
 
     Of an `anonymousId` only its own is forgotten. A user whom this one was linked to by an alias is the same person,
-    so he is forgotten under both names. Marks stay. Returns the keys under which anything was remembered; `now` is Unix
-    seconds.
+    so he is forgotten under both names. Marks stay. Returns the keys under which anything was remembered, and notes all
+    keys that were looked at as erased; `now` is Unix seconds.
     """
     waiting = chain(memory, user, now, rules) if user else []
     found = dict.fromkeys(waiting)
@@ -24,6 +24,7 @@ def erase(
                 waiting.append(linked)
     if anonymous:
         found[anonymous] = None
+    memory.erased += found
     erased = [key for key in found if memory.person(key)]
     for key in erased:
         memory.keep(key, NOBODY)

@@ -7,7 +7,7 @@ import msgspec
 
 from app.identity.facts import NOBODY, Fact, Link, Remembered
 from app.identity.identity_rules import IdentityRules
-from app.types import MarkChange, PeopleChanges, PeopleFound, PersonChange, PersonRow
+from app.types import MarkChange, PeopleChanges, PeopleFound, PersonChange, PersonRow, Whose
 
 #: What only makes something newer is written once in so long a time.
 RENEWED_AFTER_S: Final = 86_400.0
@@ -30,6 +30,10 @@ class LoadedMemory:
         self._marks: dict[str, float] = {}
         self._marked: dict[str, float] = {}
         self._asked: set[str] = set()
+        #: Of the deliveries that the call gives, one a message.
+        self.whose: list[Whose] = []
+        #: Keys that were erased: what is kept under them elsewhere has to go, too.
+        self.erased: list[str] = []
         #: There is no room for another mark, so nothing more may be remembered.
         self.is_full = False
 
@@ -89,11 +93,12 @@ class LoadedMemory:
         marks = dict.fromkeys(change.key for change in people)
         known = {*self._marks, *self._marked}
         marks |= dict.fromkeys(key for key in known if self._marks.get(key) != self._marked.get(key))
-        if not marks:
+        if not marks and not self.whose:
             return None
         return PeopleChanges(
             people=people,
             marks=[MarkChange(key=key, was=self._marked.get(key), at=self._marks.get(key)) for key in sorted(marks)],
+            whose=self.whose,
         )
 
     def _changed(self) -> Iterator[PersonChange]:

@@ -11,6 +11,8 @@ class Memory(Protocol):
 
     #: There is no room for another mark, so nothing more may be remembered.
     is_full: bool
+    #: Keys that were erased.
+    erased: list[str]
 
     def person(self, key: str) -> Remembered | None:
         """Return what is remembered under an id; None where nothing is."""
@@ -42,6 +44,7 @@ class HeldMemory:
 
     def __init__(self) -> None:
         self.is_full = False
+        self.erased: list[str] = []
         self._people: dict[str, Remembered] = {}
         self._linked: dict[str, dict[str, None]] = {}
         self._marks: dict[str, float] = {}

@@ -50,3 +50,8 @@ def mark_rows(changes: PeopleChanges, *, changed_only: bool = False) -> list[lis
 def targets_of(changes: PeopleChanges) -> list[str]:
     """Return the users that an id is linked to anew."""
     return sorted({each.linked_to for each in changes.people if each.linked_to})
+
+
+def whose_rows(changes: PeopleChanges) -> list[list[Any]]:
+    """Return rows of [message id, key of its user, key of its anonymous id]."""
+    return [[each.message_id, each.user, each.anonymous] for each in changes.whose if each.user or each.anonymous]

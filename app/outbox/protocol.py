@@ -54,6 +54,12 @@ class Outbox(SharedValues, Protocol):
         Of very many ids of one user only some: those of the newest links.
         """
 
+    async def forget(self, keys: Sequence[str]) -> int:
+        """Erase what is kept under some ids beside memory: deliveries that wait or are dead, and kept payloads.
+
+        Returns how many messages anything was erased of.
+        """
+
     async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
         """Return, for each delivery in order, the earlier one that it would repeat, or what would warn of it.
 

@@ -7,7 +7,7 @@ from app.catalog import Catalog
 from app.destination import PersonReader
 from app.errors import MappingError
 from app.identity import Encounter, IdKeys
-from app.types import Event
+from app.types import Event, Whose
 from app.values.times import unix_seconds
 
 #: Returns whether the person granted or refused the consent that is required, None where the event says neither.
@@ -59,6 +59,11 @@ class EncounterReader:
         previous = self._previous(event) or ()
         keys = self._keys.user(event.get("userId")), self._keys.anonymous(event.get("anonymousId")), *previous
         yield from filter(None, keys)
+
+    def whose(self, event: Event, message_id: str) -> Whose:
+        """Return under which ids the deliveries of an event are kept."""
+        user, anonymous = self._keys.user(event.get("userId")), self._keys.anonymous(event.get("anonymousId"))
+        return Whose(message_id=message_id, user=user, anonymous=anonymous)
 
     def _previous(self, event: Event) -> tuple[str, str] | None:
         """Return both keys that the previous id of an alias may have; None where there is none."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from app.catalog import Catalog, Preset
 from app.destination import ConversionRules
 from app.errors import EventRefused
-from app.identity import Memory
+from app.identity import LoadedMemory
 from app.receiving.field_reports import field_reports, memory_reports, own_event, shown_json
 from app.receiving.receipts import Drafts, receipt_of_refusal
 from app.receiving.reports import ConditionReport, EventReport, FieldReport, PresetReport
@@ -83,7 +83,7 @@ class Explainer:
             ]
         )
 
-    async def _memory(self, events: Sequence[Event | EventRefused]) -> Memory | None:
+    async def _memory(self, events: Sequence[Event | EventRefused]) -> LoadedMemory | None:
         """Return what is remembered for these events; nothing that they change in it is kept. None: there is none."""
         remembering = self._walk.remembering
         if remembering is None or self._outbox is None:

@@ -61,6 +61,10 @@ class Enqueues(Protocol):
         """Do `Outbox.people`."""
         ...
 
+    async def forget(self, keys: Sequence[str]) -> int:
+        """Do `Outbox.forget`."""
+        ...
+
 
 def _tell_nobody(_: Sequence[Tally]) -> None:
     """Stand for the listener where none is given."""
@@ -147,10 +151,15 @@ class Pipeline:
                         memory.add(keys, await outbox.people(keys))
                     for event in some:
                         self._walk.draft(event, self.catalog, drafts, now=now, memory=memory)
+                if memory.erased:  # first: who they are is known no more once memory has forgotten it
+                    await outbox.forget(memory.erased)
                 try:
-                    return await self._commit(drafts, now, outbox, memory.changes())
+                    receipt = await self._commit(drafts, now, outbox, memory.changes())
                 except MemoryChanged:
                     continue
+                if memory.erased:  # and what came before it in the same request
+                    await outbox.forget(memory.erased)
+                return receipt
         raise OutboxUnavailable("Others send events of the same people at once. Send the events again later.")
 
     async def _commit(

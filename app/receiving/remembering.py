@@ -10,7 +10,7 @@ from app.destination import Complete, carries_opt_out
 from app.errors import EventRefused
 from app.identity import NOTHING_KNOWN, Encounter, Fact, IdentityRules, LoadedMemory, Memory, Recollection, erase, meet
 from app.receiving.encounters import EncounterReader
-from app.types import Event, Exit, Line, Recalled
+from app.types import Event, Exit, Line, Recalled, Whose
 
 #: Returns why a finished event is withheld (None: it is not) and warnings, given the event as received and as finished.
 WhyNotGenuine: TypeAlias = Callable[[Event, Event], tuple[str | None, tuple[str, ...]]]
@@ -44,6 +44,10 @@ class Remembering:
     def keys(self, events: Iterable[Event | EventRefused]) -> list[str]:
         """Return the keys of all ids of some events, which have to be loaded before memory meets them."""
         return [key for event in events if not isinstance(event, EventRefused) for key in self._read.keys(event)]
+
+    def whose(self, event: Event, message_id: str) -> Whose:
+        """Return under which ids the deliveries of an event are kept."""
+        return self._read.whose(event, message_id)
 
     def meet(
         self,

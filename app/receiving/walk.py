@@ -12,7 +12,7 @@ import orjson
 from app.catalog import Catalog, Preset
 from app.destination import Complete, components, report_conversion_event
 from app.errors import EventInvalid, EventRefused, MappingError
-from app.identity import Memory
+from app.identity import LoadedMemory, Memory
 from app.receiving.receipts import Drafts
 from app.receiving.remembering import Remembering, WhyNotGenuine, completed
 from app.source import app_platform, checkout_id_of
@@ -130,7 +130,7 @@ class Walk:
         drafts: Drafts,
         *,
         now: float,
-        memory: Memory | None = None,
+        memory: LoadedMemory | None = None,
     ) -> None:
         """Add to `drafts` what an event gives: its receipt, and the deliveries that are to be enqueued."""
         if isinstance(event, EventRefused):
@@ -141,6 +141,8 @@ class Walk:
         for line in lines:
             if line.event:
                 drafts.deliveries.append(self.delivery(message_id, event, line, source=drafts.source))
+        if self.remembering and memory is not None and any(line.event for line in lines):
+            memory.whose.append(self.remembering.whose(event, message_id))
         drafts.add(message_id, lines, is_made="idIsMade" in event)
 
     def delivery(self, message_id: str, event: Event, line: Line, *, source: str = DEFAULT_SOURCE) -> NewDelivery:

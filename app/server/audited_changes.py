@@ -7,6 +7,7 @@ from typing import Protocol
 from app.access.audit import Audit, described
 from app.access.person import Person
 from app.coordination import Coordination, Switches
+from app.receiving.forgetting import Forgetting, Forgotten
 from app.shared_values import SharedValues
 from app.types import AuditAction, Query
 
@@ -23,6 +24,8 @@ class AuditedChanges:
     coordination: Coordination
     audit: Audit
     clock: Callable[[], float]
+    #: Erases people; None where there is no secret to find them by.
+    forgetting: Forgetting | None = None
 
     async def switch(self, person: Person, preset: str | None, *, on: bool) -> None:
         """Switch a preset, or the destination where it is None. Raises UnknownPreset."""
@@ -54,3 +57,11 @@ class AuditedChanges:
         after = self.coordination.generation if is_taken_up else kept
         await self.audit.note(person, AuditAction.RELOAD, target="catalog", before=before, after=after)
         return is_taken_up
+
+    async def forget(self, person: Person, *, user_id: str | None, anonymous_id: str | None) -> Forgotten | None:
+        """Erase somebody; return how much it was, None where nobody can be found. No id is written down."""
+        if self.forgetting is None:
+            return None
+        forgotten = await self.forgetting.forget(user_id=user_id, anonymous_id=anonymous_id, now=self.clock())
+        await self.audit.note(person, AuditAction.FORGET, after=f"{forgotten.ids} ids")
+        return forgotten

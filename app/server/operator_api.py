@@ -29,6 +29,12 @@ _ONE_AT_LEAST: dict[str, Any] = {
         {"required": ["all"], "properties": {"all": {"const": True}}},
     ]
 }
+_ONE_ID_AT_LEAST: dict[str, Any] = {
+    "anyOf": [
+        {"required": [name], "properties": {name: {"type": "string", "minLength": 1}}}
+        for name in ("user_id", "anonymous_id")
+    ]
+}
 #: Nothing of it is read; only its type counts.
 _ANY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {_JSON: {"schema": {}}}}}
 
@@ -53,6 +59,15 @@ class SwitchRequest(BaseModel):
 
     on: bool
     preset: str | None = Field(None, description="None switches the whole destination.")
+
+
+class ForgetRequest(BaseModel):
+    """Whom to erase, by one id at least."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_ONE_ID_AT_LEAST)
+
+    user_id: str | None = Field(None, min_length=1, description="With every browser that is linked to it.")
+    anonymous_id: str | None = Field(None, min_length=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +123,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such delivery."}}
 
+_NO_MEMORY: dict[int | str, dict[str, Any]] = {404: {"description": "Nobody is remembered here."}}
 _NO_PRESET: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such preset; the nearest is named."}}
 
 
@@ -156,6 +172,18 @@ def _add_changes(router: APIRouter, operations: Operations) -> None:
             raise HTTPException(400, 'give a filter, or {"all": true}')
         query = Query(state=State.DEAD, **filters)
         return await _answer(operations.changes.redrive(request.state.person, query), "redriven")
+
+    @router.post("/forget", summary="Erase a person", responses=_NO_MEMORY)
+    async def forget(request: Request, whom: ForgetRequest) -> Response:
+        if not whom.user_id and not whom.anonymous_id:
+            raise HTTPException(400, "name a person: user_id or anonymous_id")
+        try:
+            forgotten = await operations.changes.forget(request.state.person, **whom.model_dump())
+        except OutboxUnavailable as exc:
+            raise _unavailable(exc) from exc
+        if forgotten is None:
+            raise HTTPException(404, "there is no memory: REMEMBER_SECRET is not set")
+        return _json(asdict(forgotten))
 
     @router.post("/switch", summary="Switch the destination, or one preset, on or off", responses=_NO_PRESET)
     async def switch(request: Request, wanted: SwitchRequest) -> Response:

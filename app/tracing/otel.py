@@ -123,6 +123,9 @@ class _TracedEnqueues:
         self._tracer = tracer
         self._outbox = outbox
 
+    async def forget(self, keys: Sequence[str]) -> int:
+        return await self._outbox.forget(keys)
+
     async def people(self, keys: Sequence[str]) -> PeopleFound:
         with span(self._tracer, "people"):
             return await self._outbox.people(keys)

@@ -1,6 +1,5 @@
 """What 300 visitors do, with what each delivery must hold: the cases of tests/conformance/journeys.ndjson."""
 
-import math
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -50,5 +49,8 @@ def _groups(user_data: Mapping[str, Any], memory: Mapping[str, Any]) -> Iterator
             yield group, {"from": "memory" if group in memory else "own", "value": value}
 
 
-#: Later than every event, so that each is received at its own time.
-LATER = math.inf
+def anonymous_ids_of_the_deleted() -> set[str]:
+    """Of those who ask for erasure: what waited to be sent goes with them, where it came just before."""
+    events = [row.event for row in rows()]
+    deleted = {event["userId"] for event in events if event["type"] == "delete"}
+    return {event["anonymousId"] for event in events if event.get("userId") in deleted and "anonymousId" in event}

@@ -37,8 +37,6 @@ EQUIVALENT = {
             "erasing: if linked not in found: -> if True:",
         ),
         "nothing is remembered under None": (
-            "erasing: if anonymous: -> if True:",
-            "erasing: chain(memory, user, now, rules) if user else [] -> chain(memory, user, now, rules)",
             (
                 "recalling: link_of(memory, encounter.anonymous, at, rules) if encounter.anonymous else None -> "
                 "link_of(memory, encounter.anonymous, at, rules)"

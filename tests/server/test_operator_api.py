@@ -1,6 +1,7 @@
 """Who may use the HTTP interface for operators, and what of it is refused; tests/whole/test_api.py has what it does."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -53,6 +54,8 @@ async def test_without_a_password_this_machine_gets_in_and_a_forwarded_request_d
     ("path", "body", "status"),
     [
         ("/api/redrive", {}, 400),
+        ("/api/forget", {}, 400),
+        ("/api/forget", {"user_id": "ann"}, 404),
         ("/api/redrive", {"al": True}, 422),
         ("/api/switch", {"on": "yes"}, 422),
         ("/api/switch", {"on": False, "preset": "No such preset"}, 404),
@@ -103,3 +106,12 @@ async def test_a_user_named_by_no_trusted_proxy_is_refused_whatever_else_is_righ
 
 async def test_a_form_of_a_foreign_page_changes_nothing(unlocked: AsyncClient) -> None:
     assert (await unlocked.post("/api/redrive", data={"all": "true"})).status_code == 415
+
+
+async def test_a_person_is_erased_by_either_id(tmp_path: Path) -> None:
+    memory = {"remember_days": 90, "remember_secret": "a secret of the installation, long"}
+    event = {"type": "identify", "userId": "ann", "anonymousId": "x", "traits": {"email": "ann@shop.example"}}
+    async with client_of(tmp_path, **memory) as client:
+        assert (await client.post("/webhook", json=event)).status_code == 200
+        told = [await client.post("/api/forget", json={"user_id": "ann"}) for _ in range(2)]
+    assert [each.json() for each in told] == [{"ids": 2, "messages": 0}, {"ids": 0, "messages": 0}]

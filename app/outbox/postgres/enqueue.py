@@ -58,7 +58,7 @@ async def _enqueue_with_people(
     try:
         async with connection.transaction() as transaction:
             for call in calls:
-                if call.people and not await write_people(connection, call.people, rules):
+                if call.people and not await write_people(connection, call.people, call.now, rules):
                     raise Rollback(transaction)
             answers = await _enqueue(connection, calls, rules)
             if any(isinstance(answer, OutboxUnavailable) for answer in answers):

@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 
 from app.outbox.outbox_rules import OutboxRules
-from app.outbox.people_rows import MAX_LINKED, MAX_LOADED_STEPS, found_of, mark_rows, max_found, people_rows, targets_of
+from app.outbox.people_rows import (
+    MAX_LINKED,
+    MAX_LOADED_STEPS,
+    found_of,
+    mark_rows,
+    max_found,
+    people_rows,
+    targets_of,
+    whose_rows,
+)
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import count_of, rows_of
-from app.outbox.rows import as_json
+from app.outbox.rows import as_json, without_nul
 from app.types import PeopleChanges, PeopleFound
 
 
@@ -19,7 +28,7 @@ async def read_people(connection: Connection, keys: Sequence[str], rules: Outbox
     return found_of(people, marks, count, rules)
 
 
-async def write_people(connection: Connection, changes: PeopleChanges, rules: OutboxRules) -> bool:
+async def write_people(connection: Connection, changes: PeopleChanges, now: float, rules: OutboxRules) -> bool:
     """Write what changes, within a transaction; return False where others have changed what was read.
 
     Then the transaction has to be rolled back.
@@ -32,6 +41,8 @@ async def write_people(connection: Connection, changes: PeopleChanges, rules: Ou
     ((updated, added),) = await rows_of(connection, "write_people", rows=rows)
     if gone != len(changes.people) - len(kept) or updated + added != len(kept):
         return False
+    if whose := whose_rows(changes):
+        await count_of(connection, "write_whose", rows=without_nul(as_json(whose)), now=now)
     targets = targets_of(changes)
     if targets:
         gone += await count_of(connection, "forget_oldest_linked", keys=targets, max_linked=MAX_LINKED)
@@ -60,3 +71,14 @@ async def forget_people(connection: Connection, now: float, limit: int, rules: O
         if gone:
             await count_of(connection, "count_memory", slot=connection.slot, people=-gone, marks=0)
     return touched
+
+
+async def forget(connection: Connection, keys: Sequence[str]) -> int:
+    """Do `Outbox.forget`."""
+    async with connection.transaction():
+        found = await rows_of(connection, "forget_whose", keys=list(keys))
+        messages = sorted({message_id for (message_id,) in found})
+        if messages:
+            await count_of(connection, "forget_payloads", keys=messages)
+            await count_of(connection, "forget_deliveries", keys=messages, slot=connection.slot)
+    return len(messages)

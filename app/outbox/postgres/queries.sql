@@ -943,3 +943,42 @@ DELETE FROM person WHERE stale_at IS NULL;
 DELETE FROM person WHERE key IN (
   SELECT key FROM person ORDER BY seen_at LIMIT greatest(0, %(limit)s) FOR UPDATE SKIP LOCKED
 );
+
+-- write_whose --
+-- Note whose deliveries there are.
+INSERT INTO whose (message_id, user_key, anonymous_key, at)
+SELECT row ->> 0, row ->> 1, row ->> 2, %(now)s::float8 FROM json_array_elements(%(rows)s::json) AS row;
+
+-- retain_whose --
+-- Forget whose they were when the ledger has forgotten them.
+DELETE FROM whose WHERE id IN (SELECT id FROM whose ORDER BY id LIMIT %(limit)s) AND at <= %(ledger_start)s::float8;
+
+-- forget_whose --
+-- Forget whose the messages of some ids are; return the messages.
+DELETE FROM whose WHERE user_key = ANY(%(keys)s::text[]) OR anonymous_key = ANY(%(keys)s::text[]) RETURNING message_id;
+
+-- forget_payloads --
+-- Erase the kept payloads of some messages.
+DELETE FROM kept_payload WHERE id IN (SELECT id FROM delivered WHERE message_id = ANY(%(keys)s::text[]));
+
+-- forget_deliveries --
+-- Erase what waits or is dead of some messages.
+WITH
+  gone AS (
+    DELETE FROM delivery WHERE message_id = ANY(%(keys)s::text[])
+    RETURNING id, ad_account_id, length(payload) AS size
+  ),
+  left_line AS (
+    DELETE FROM line USING gone WHERE line.id = gone.id RETURNING line.id, state
+  ),
+  left_dead AS (
+    DELETE FROM dead USING gone WHERE dead.id = gone.id RETURNING dead.id, 'dead' AS state
+  ),
+  moved AS (
+    SELECT id, state FROM left_line UNION ALL SELECT id, state FROM left_dead
+  )
+INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
+SELECT ad_account_id, state, %(slot)s, -count(*), CASE state WHEN 'dead' THEN 0 ELSE -sum(size) END
+FROM moved JOIN gone USING (id) GROUP BY ad_account_id, state ORDER BY 1, 2
+ON CONFLICT (ad_account_id, state, slot)
+DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;

@@ -20,6 +20,7 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxRu
     left -= await count_of(connection, "retain_keys", now=now, limit=left)
     left -= await count_of(connection, "retain_audit", audit_start=now - rules.audit_s, limit=left)
     left -= await count_of(connection, "retain_sessions", now=now, limit=left)
+    left -= await count_of(connection, "retain_whose", ledger_start=ledger_start, limit=left)
     left -= await forget_people(connection, now, left, rules)
     ends = {
         "delivered": now - rules.ledger_delivered_s,

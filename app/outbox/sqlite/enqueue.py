@@ -59,7 +59,7 @@ def enqueue(
         return MemoryChanged()
     answers = _enqueue(connection, new, rules)
     if not isinstance(answers, OutboxUnavailable):
-        write_people(connection, people, rules)
+        write_people(connection, people, new.call.now, rules)
     return answers
 
 

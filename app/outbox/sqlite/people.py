@@ -4,7 +4,16 @@ import sqlite3
 from collections.abc import Sequence
 
 from app.outbox.outbox_rules import OutboxRules
-from app.outbox.people_rows import MAX_LINKED, MAX_LOADED_STEPS, found_of, mark_rows, max_found, people_rows, targets_of
+from app.outbox.people_rows import (
+    MAX_LINKED,
+    MAX_LOADED_STEPS,
+    found_of,
+    mark_rows,
+    max_found,
+    people_rows,
+    targets_of,
+    whose_rows,
+)
 from app.outbox.sqlite.database import as_rows, one_json
 from app.outbox.sqlite.sql import SQL
 from app.types import PeopleChanges, PeopleFound
@@ -23,7 +32,7 @@ def are_changed(connection: sqlite3.Connection, changes: PeopleChanges) -> bool:
     return connection.execute(SQL["people_changed"], rows).fetchone() is not None
 
 
-def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: OutboxRules) -> None:
+def write_people(connection: sqlite3.Connection, changes: PeopleChanges, now: float, rules: OutboxRules) -> None:
     """Write what changes, within a transaction."""
     people, marks = {"rows": as_rows(people_rows(changes))}, {"rows": as_rows(mark_rows(changes, changed_only=True))}
     if changes.people:
@@ -32,5 +41,17 @@ def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: 
     if marks["rows"] != "[]":
         connection.execute(SQL["lift_marks"], marks)
         connection.execute(SQL["write_marks"], {**marks, "max_marks": rules.max_people})
+    if whose := whose_rows(changes):
+        connection.execute(SQL["write_whose"], {"rows": as_rows(whose), "now": now})
     if targets := targets_of(changes):
         connection.execute(SQL["forget_oldest_linked"], {"keys": as_rows(targets), "max_linked": MAX_LINKED})
+
+
+def forget(connection: sqlite3.Connection, keys: Sequence[str]) -> int:
+    """Do `Outbox.forget`, within a transaction."""
+    found = connection.execute(SQL["forget_whose"], {"keys": as_rows(keys)}).fetchall()
+    messages = sorted({message_id for (message_id,) in found})
+    if messages:
+        connection.execute(SQL["forget_payloads"], {"rows": as_rows(messages)})
+        connection.execute(SQL["forget_deliveries"], {"rows": as_rows(messages)})
+    return len(messages)

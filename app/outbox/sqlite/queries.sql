@@ -683,3 +683,40 @@ DELETE FROM person WHERE key IN (
 -- memory_size --
 -- How many ids are remembered, and how many are marked.
 SELECT (SELECT count FROM memory_size WHERE kind = 'person'), (SELECT count FROM memory_size WHERE kind = 'mark');
+
+-- write_whose --
+-- Note whose deliveries there are.
+INSERT INTO whose (message_id, user, anonymous, at)
+SELECT value ->> 0, value ->> 1, value ->> 2, :now FROM json_each(:rows);
+
+-- retain_whose --
+-- Forget whose they were when the ledger has forgotten them.
+DELETE FROM whose WHERE id IN (SELECT id FROM whose ORDER BY id LIMIT :limit) AND at <= :ledger_start;
+
+-- forget_whose --
+-- Forget whose the messages of some ids are; return the messages.
+DELETE FROM whose
+WHERE user IN (SELECT value FROM json_each(:keys)) OR anonymous IN (SELECT value FROM json_each(:keys))
+RETURNING message_id;
+
+-- forget_payloads --
+-- Erase the payloads of some messages.
+WITH RECURSIVE shelf (n) AS (
+  SELECT min(id) >> 11 FROM delivery
+  UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 11 FROM delivery)
+)
+DELETE FROM payload WHERE delivery_id IN (
+  SELECT delivery.id FROM shelf CROSS JOIN json_each(:rows) AS message
+  JOIN delivery ON delivery.shelf = shelf.n AND delivery.message_id = message.value
+);
+
+-- forget_deliveries --
+-- Erase what waits or is dead of some messages.
+WITH RECURSIVE shelf (n) AS (
+  SELECT min(id) >> 11 FROM delivery
+  UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 11 FROM delivery)
+)
+DELETE FROM delivery WHERE state <> 'delivered' AND id IN (
+  SELECT delivery.id FROM shelf CROSS JOIN json_each(:rows) AS message
+  JOIN delivery ON delivery.shelf = shelf.n AND delivery.message_id = message.value
+);

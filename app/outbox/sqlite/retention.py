@@ -18,6 +18,7 @@ _STEPS = (
     "retain_hours",
     "retain_audit",
     "retain_sessions",
+    "retain_whose",
 )
 
 

@@ -14,8 +14,8 @@ from tests.outbox.build import NOW, At, new
 
 #: They read all there is, which is little: a handful of rows each.
 SMALL = {"memory_size", "backlog", "shared", "probe", "schema_version", "delivery_id", "note_id", "audit_id"}
-#: Asked by moves only, which take their time: whether there is anything at all, and what is summed of all counts.
-ONCE = {"holds_anything", "carry_counts_out"}
+#: Asked by moves and erasures only, which take their time.
+ONCE = {"holds_anything", "carry_counts_out", "forget_whose"}
 JSON = ("rows", "tallies", "deliveries", "spans", "keys", "notes", "marks")
 MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
 OF_PEOPLE = ("who", "place", "what", "target", "was", "became", "digest", "seal")
@@ -56,7 +56,7 @@ EVERYTHING: dict[str, Any] = {
 #: Where a parameter of the same name is of another type.
 OTHERWISE: dict[str, dict[str, Any]] = {
     "carry_keys_out": {"after_0": "a"},
-    **{name: {"keys": ["text"]} for name in ("people", "forget_oldest_linked")},
+    **{name: {"keys": ["text"]} for name in ("people", "forget_oldest_linked", "forget_payloads", "forget_deliveries")},
     "count_memory": {"people": 1, "marks": 1},
 }
 STATEMENTS = {

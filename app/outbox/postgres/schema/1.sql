@@ -204,6 +204,15 @@ CREATE TABLE mark (
   at float8 NOT NULL
 );
 
+-- Whose deliveries there are. It is searched as a whole, and rarely: to erase somebody.
+CREATE TABLE whose (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  message_id text COLLATE "C" NOT NULL,
+  user_key text COLLATE "C",
+  anonymous_key text COLLATE "C",
+  at float8 NOT NULL
+);
+
 -- How many rows the two have: each connection counts in a slot of its own, so that none waits for another.
 CREATE TABLE memory_size (
   kind text NOT NULL,

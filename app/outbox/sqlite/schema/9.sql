@@ -37,3 +37,12 @@ END;
 CREATE TRIGGER mark_leaves AFTER DELETE ON mark BEGIN
   UPDATE memory_size SET count = count - 1 WHERE kind = 'mark';
 END;
+
+-- Whose deliveries there are. It is searched as a whole, and rarely: to erase somebody.
+CREATE TABLE whose (
+  id INTEGER PRIMARY KEY,
+  message_id TEXT NOT NULL,
+  user TEXT,                 -- keys
+  anonymous TEXT,
+  at REAL NOT NULL
+) STRICT;

@@ -1,0 +1,54 @@
+"""`pinrelay forget`: erase a person who asks for it."""
+
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from app import assemble
+from app.access.audit import Audit
+from app.commands.auditing import caller
+from app.commands.opened import with_outbox
+from app.commands.options import AsJson
+from app.commands.terminal import print_json
+from app.config import load_settings
+from app.outbox import Outbox
+from app.receiving.forgetting import Forgotten
+from app.types import AuditAction
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command."""
+    cli.command()(forget)
+
+
+def forget(
+    user_id: Annotated[str | None, typer.Option(help="The person's `userId`.")] = None,
+    anonymous_id: Annotated[str | None, typer.Option(help="The person's `anonymousId`.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Erase what is remembered of a person, and what waits to be sent or is kept under these ids.
+
+    With a `userId` that is every browser linked to it, too. What was said against tracking stays. Prints how much it
+    was; a second time there is nothing.
+
+    Example: pinrelay forget --user-id 4711
+    """
+    if not user_id and not anonymous_id:
+        message = "name a person: --user-id or --anonymous-id"
+        raise typer.BadParameter(message)
+    settings = load_settings()
+
+    async def erase(outbox: Outbox) -> Forgotten:
+        forgetting = assemble.forgetting(settings, outbox)
+        forgotten = await forgetting.forget(user_id=user_id, anonymous_id=anonymous_id, now=time.time())
+        await Audit(outbox, time.time).note(caller(), AuditAction.FORGET, after=f"{forgotten.ids} ids")
+        return forgotten
+
+    forgotten = with_outbox(erase)
+    if as_json:
+        print_json(asdict(forgotten))
+    else:
+        typer.echo(f"{forgotten.ids} ids forgotten, and what was kept of {forgotten.messages} messages")

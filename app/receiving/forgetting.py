@@ -1,0 +1,55 @@
+"""A person who asks to be forgotten: memory, and whatever waits to be sent or is kept of what was."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from app.errors import MemoryChanged, OutboxUnavailable
+from app.identity import IdentityRules, IdKeys, LoadedMemory, erase
+from app.receiving.pipeline import Enqueues
+
+#: How often it is begun again because others change memory meanwhile.
+_TRIES: Final = 100
+#: Links that are too old to be used still lead to what has to go.
+_FOR_EVER: Final = IdentityRules(remember_s=math.inf, click_s=math.inf, session_s=math.inf)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """How much was erased of a person."""
+
+    #: Ids under which anything was remembered.
+    ids: int
+    #: Messages of which a delivery that was not sent, or a payload, was kept.
+    messages: int
+
+
+class Forgetting:
+    """Erases people from every store."""
+
+    def __init__(self, outbox: Enqueues, keys: IdKeys) -> None:
+        """Take the store, and who makes keys of ids."""
+        self._outbox = outbox
+        self._keys = keys
+
+    async def forget(self, *, user_id: str | None, anonymous_id: str | None, now: float) -> Forgotten:
+        """Erase what is remembered under these ids and those linked to the user, and what else is kept under them.
+
+        Marks stay. A second time there is nothing left to erase. `now` is Unix seconds. Raises OutboxUnavailable.
+        """
+        user, anonymous = self._keys.user(user_id), self._keys.anonymous(anonymous_id)
+        asked = [key for key in (user, anonymous) if key]
+        ids = messages = 0
+        for _ in range(_TRIES):
+            memory = LoadedMemory(_FOR_EVER)
+            memory.add(asked, await self._outbox.people(asked))
+            erased = erase(memory, _FOR_EVER, user=user, anonymous=anonymous, now=now)
+            messages += await self._outbox.forget(memory.erased)
+            try:
+                await self._outbox.enqueue([], [], [], now=now, people=memory.changes())
+            except MemoryChanged:
+                continue
+            ids += len(erased)
+            if not erased:
+                return Forgotten(ids=ids, messages=messages)
+        raise OutboxUnavailable("Others send events of this person all the time. Erase again later.")

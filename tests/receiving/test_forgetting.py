@@ -1,0 +1,88 @@
+"""A person who asks to be forgotten, by a command and by an event."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import assemble
+from app.errors import SettingsError
+from app.outbox import Outbox, open_outbox
+from app.policies import outbox_rules
+from app.receiving.forgetting import Forgotten
+from tests import assembled
+from tests.identity.journeys import SETTINGS
+
+NOW = 1_800_000_000.0
+PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
+PAGE = {"type": "page", "context": PERSON, "properties": {}}
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Any:
+    return assembled.settings(**SETTINGS, outbox_url=f"sqlite:///{tmp_path}/o.db")
+
+
+@pytest.fixture
+async def outbox(configured: Any) -> Any:
+    store = open_outbox(configured.outbox_url, outbox_rules(configured), clock=lambda: NOW)
+    yield store
+    await store.close()
+
+
+async def accept(configured: Any, outbox: Outbox, *events: dict[str, Any], is_proven: bool = True) -> list[Any]:
+    """Receive events; the lines of each."""
+    pipeline = assemble.pipeline(configured, assembled.shipped_catalog(), outbox=outbox)
+    complete = [{"messageId": f"m-{id(event)}", "timestamp": NOW, **event} for event in events]
+    return [each.deliveries for each in (await pipeline.accept(complete, now=NOW, is_proven=is_proven)).events]
+
+
+IDENTIFY = {"type": "identify", "userId": "ann", "anonymousId": "x", "traits": {"email": "ann@shop.example"}}
+
+
+async def test_a_user_is_forgotten_with_the_linked_browsers_and_what_waits(configured: Any, outbox: Outbox) -> None:
+    forgetting = assemble.forgetting(configured, outbox)
+    page, other = PAGE | {"messageId": "p", "anonymousId": "x"}, PAGE | {"messageId": "q", "anonymousId": "y"}
+    await accept(configured, outbox, IDENTIFY, page, other)
+    asked: dict[str, Any] = {"user_id": "ann", "anonymous_id": None, "now": NOW + 1}
+    assert await forgetting.forget(**asked) == Forgotten(ids=2, messages=1)
+    assert await forgetting.forget(**asked) == Forgotten(ids=0, messages=0)
+    assert (await outbox.message("p")).deliveries == ()
+    assert len((await outbox.message("q")).deliveries) == 1
+    ((line,),) = await accept(configured, outbox, PAGE | {"userId": "ann", "anonymousId": "x"})
+    assert line.memory is None
+
+
+async def test_what_is_too_old_to_be_used_is_forgotten_too(configured: Any, outbox: Outbox) -> None:
+    await accept(configured, outbox, IDENTIFY)
+    forgetting = assemble.forgetting(configured, outbox)
+    asked: dict[str, Any] = {"user_id": "ann", "anonymous_id": None, "now": NOW + 1_000 * 86_400}
+    assert (await forgetting.forget(**asked)).ids == 2
+
+
+async def test_an_anonymous_id_is_forgotten_alone(configured: Any, outbox: Outbox) -> None:
+    await accept(configured, outbox, IDENTIFY)
+    forgetting = assemble.forgetting(configured, outbox)
+    assert (await forgetting.forget(user_id=None, anonymous_id="x", now=NOW)).ids == 1
+    ((line,),) = await accept(configured, outbox, PAGE | {"userId": "ann"})
+    assert set(line.memory) == {"em"}
+
+
+async def test_an_event_of_a_known_sender_forgets_what_came_before_it_in_the_same_request_too(
+    configured: Any, outbox: Outbox
+) -> None:
+    page = PAGE | {"messageId": "p", "userId": "ann"}
+    delete = {"type": "delete", "userId": "ann"}
+    await accept(configured, outbox, IDENTIFY, page, delete, is_proven=False)
+    assert len((await outbox.message("p")).deliveries) == 1
+    _, _, _, (line,) = await accept(
+        configured, outbox, IDENTIFY, PAGE | {"messageId": "r", "userId": "ann"}, delete, PAGE | {"userId": "ann"}
+    )
+    assert line.memory is None
+    for message_id in ("p", "r"):
+        assert (await outbox.message(message_id)).deliveries == ()
+
+
+async def test_without_a_secret_nobody_can_be_found(outbox: Outbox) -> None:
+    with pytest.raises(SettingsError, match="REMEMBER_SECRET"):
+        assemble.forgetting(assembled.settings(), outbox)
