@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.catalog.fields import check_fields, default_fields, fill_from_blocks, lay_over, place_of_default
 from app.catalog.files import ActionFile, PresetFile
-from app.catalog.persons import left_to_memory, person_fields
+from app.catalog.persons import finds_person, left_to_memory, person_fields
 from app.catalog.strict_yaml import parse_yaml
 from app.destination import PRIVACY_FLAGS, usable_parts
 from app.errors import Fault, MappingError, TriggerError
@@ -53,6 +53,8 @@ class Preset:
     example: Event | None
     #: The groups of `app.identity.GROUPS` that memory may complete: those that the preset does not map itself.
     remembered: frozenset[str]
+    #: It finds the person, and what that person permits, as the action's defaults do.
+    finds_person: bool
 
 
 class CompiledAction(NamedTuple):
@@ -123,6 +125,7 @@ def compile_preset(
         fields=fields,
         example=spec.example,
         remembered=left_to_memory(spec),
+        finds_person=finds_person(spec),
     )
     return preset, ()
 

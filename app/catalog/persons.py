@@ -29,3 +29,9 @@ def left_to_memory(preset: PresetFile) -> frozenset[str]:
         return frozenset()
     named = groups_named([_WIRES.get(name, name) for name in own])
     return frozenset(GROUPS) - named - frozenset(_OF_BLOCKS if "person_blocks" in preset.mapping else ())
+
+
+def finds_person(preset: PresetFile) -> bool:
+    """Return whether a preset leaves all that is about the person of an event to the action's defaults."""
+    custom_data = preset.mapping.get("custom_data", {})
+    return preset.mapping.keys().isdisjoint(_ASKED) and is_plain(custom_data) and "opt_out_type" not in custom_data

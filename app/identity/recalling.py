@@ -5,27 +5,39 @@ from collections.abc import Iterable, Iterator
 from app.identity.chains import chain, ids_of, link_of
 from app.identity.encounter import Encounter
 from app.identity.facts import OF_PERSON, Fact
-from app.identity.filling import TELL_APART, Recollection
+from app.identity.filling import Recollection
 from app.identity.identity_rules import IdentityRules
 from app.identity.memory import Memory
 
 
 def recall(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollection:
     """Return what may fill the deliveries of an event, and what tells its person from others."""
-    user = _user_of(encounter, memory, rules)
-    browser = encounter.anonymous
-    asked = [user] if encounter.user else [user, browser]
-    homes = dict.fromkeys(OF_PERSON, asked)
-    homes |= {"device": [browser] if encounter.may_use_device else [], "external_id": [] if encounter.user else [user]}
-    facts = {group: _usable(encounter, keys, group, memory, rules) for group, keys in homes.items()}
-    facts["click"] = _click(encounter, user, memory, rules)
-    newest = {group: _newest(encounter, asked, group, memory, rules) for group in TELL_APART}
+    user, browser = _user_of(encounter, memory, rules), encounter.anonymous
+    facts: dict[str, Fact] = {}
+    newest: dict[str, Fact] = {}
+    for key in (user,) if encounter.user else (user, browser):
+        for group, fact in _facts(encounter, key, memory, rules):
+            if group in OF_PERSON:
+                _take(newest, group, fact)
+                if fact.at <= encounter.at:
+                    _take(facts, group, fact)
+    click = _click(encounter, user, memory, rules)
+    device = _usable(encounter, [browser], "device", memory, rules) if encounter.may_use_device else None
+    own_id = _usable(encounter, [user], "external_id", memory, rules) if encounter.user is None else None
+    others = (("click", click), ("device", device), ("external_id", own_id))
     return Recollection(
         at=encounter.at,
-        facts={group: fact for group, fact in facts.items() if fact},
-        newest={group: fact for group, fact in newest.items() if fact},
+        facts=facts | {group: fact for group, fact in others if fact},
+        newest=newest,
         introduces=encounter.kind == "identify",
     )
+
+
+def _take(facts: dict[str, Fact], group: str, fact: Fact) -> None:
+    """Keep the newer one; of two of the same moment the first."""
+    known = facts.get(group)
+    if known is None or fact.at > known.at:
+        facts[group] = fact
 
 
 def _user_of(encounter: Encounter, memory: Memory, rules: IdentityRules) -> str | None:
@@ -57,27 +69,18 @@ def _usable(
     encounter: Encounter, keys: Iterable[str | None], group: str, memory: Memory, rules: IdentityRules
 ) -> Fact | None:
     """Return the newest fact of these ids that was observed at or before the event and is not too old."""
-    facts = _facts(encounter, keys, group, memory, rules)
-    return max((fact for fact in facts if fact.at <= encounter.at), key=_at, default=None)
-
-
-def _newest(
-    encounter: Encounter, keys: Iterable[str | None], group: str, memory: Memory, rules: IdentityRules
-) -> Fact | None:
-    """Return the newest fact of these ids, also one observed after the event, unless it is too old."""
-    return max(_facts(encounter, keys, group, memory, rules), key=_at, default=None)
-
-
-def _facts(
-    encounter: Encounter, keys: Iterable[str | None], group: str, memory: Memory, rules: IdentityRules
-) -> Iterator[Fact]:
-    """Yield the facts of a group under these ids (None: under none) that are not too old at the time of the event."""
+    found: dict[str, Fact] = {}
     for key in keys:
-        person = memory.person(key) if key else None
-        fact = person.facts.get(group) if person else None
-        if fact and encounter.at - fact.at <= rules.lasts_s(group):
-            yield fact
+        for name, fact in _facts(encounter, key, memory, rules):
+            if name == group and fact.at <= encounter.at:
+                _take(found, name, fact)
+    return found.get(group)
 
 
-def _at(fact: Fact) -> float:
-    return fact.at
+def _facts(encounter: Encounter, key: str | None, memory: Memory, rules: IdentityRules) -> Iterator[tuple[str, Fact]]:
+    """Yield the facts under an id (None: under none) that are not too old at the time of the event, by group."""
+    person = memory.person(key) if key else None
+    if person:
+        for group, fact in person.facts.items():
+            if encounter.at - fact.at <= rules.lasts_s(group):
+                yield group, fact

@@ -38,6 +38,8 @@ from app.types import (
 #: After so many events, or so long, the other requests of this process get their turn.
 EVENTS_A_TURN = 50
 _TURN_S = 0.005
+#: For so many events what is remembered is read at once.
+_EVENTS_LOADED = 500
 #: How often it is decided what memory has for the events of one request.
 _TRIES = 20
 
@@ -145,12 +147,14 @@ class Pipeline:
         for attempt in range(_TRIES):
             async with self._again if attempt else nullcontext():
                 drafts, memory = Drafts(source=empty.source, is_proven=empty.is_proven), remembering.new_memory()
-                for start in range(0, len(events), EVENTS_A_TURN):
-                    some = events[start : start + EVENTS_A_TURN]
+                for start in range(0, len(events), _EVENTS_LOADED):
+                    some = events[start : start + _EVENTS_LOADED]
                     if keys := memory.unasked(remembering.keys(some)):
                         memory.add(keys, await outbox.people(keys))
-                    for event in some:
+                    for number, event in enumerate(some, start=1):
                         self._walk.draft(event, self.catalog, drafts, now=now, memory=memory)
+                        if number % EVENTS_A_TURN == 0:
+                            await asyncio.sleep(0)
                 if memory.erased:  # first: who they are is known no more once memory has forgotten it
                     await outbox.forget(memory.erased)
                 try:

@@ -64,6 +64,14 @@ class Remembering:
 
         `lines` are those of the event alone: one for each of `presets`, or one that says why there is none.
         """
+        finished = [
+            line.event for preset, line in zip(presets, lines, strict=False) if preset.finds_person and line.event
+        ]
+        if finished and not any(map(_says_no, (line.event for line in lines))):
+            encounter = self._read.of_finished(event, finished[0], now=now, is_proven=is_proven)
+            if any(line.exit is Exit.WITHHELD for line in lines):
+                encounter = replace(encounter, is_withheld=True)
+            return meet(encounter, memory, self._rules)
         encounter, page = self._read(event, catalog, now=now, is_proven=is_proven)
         if encounter.kind == "delete" and is_proven:
             erase(memory, self._rules, user=encounter.user, anonymous=encounter.anonymous, now=encounter.at)
@@ -84,6 +92,11 @@ class Remembering:
         names = {preset.mapping.literal("event_name") for preset in presets} or {_UNNAMED}
         sent = {"user_data": encounter.found, "event_source_url": page}
         return any(self._not_genuine(event, {"event_name": name, **sent})[0] is not None for name in names)
+
+
+def _says_no(built: Event | None) -> bool:
+    """Return whether the person of a finished event may have said no."""
+    return built is not None and (carries_opt_out(built) or built.get("advertiser_tracking_enabled") is False)
 
 
 def completed(preset: Preset, line: Line, known: Recollection, map_again: MapsAgain) -> Line:
