@@ -16,6 +16,9 @@ _WORDS = {
     Carried.KEYS: "keys",
     Carried.COUNTS: "counts",
     Carried.AUDIT: "lines of the audit log",
+    Carried.MARKS: "ids of people who said no",
+    Carried.PEOPLE: "ids of people who are remembered",
+    Carried.WHOSE: "messages that are kept under ids",
 }
 
 

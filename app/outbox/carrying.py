@@ -33,6 +33,12 @@ class Carried(StrEnum):
     COUNTS = "counts"
     #: Who did what. Sessions are not carried: people log in again.
     AUDIT = "audit"
+    #: Who said no.
+    MARKS = "marks"
+    #: What is remembered of people.
+    PEOPLE = "people"
+    #: Under which ids deliveries are kept.
+    WHOSE = "whose"
 
 
 class Past(StrEnum):

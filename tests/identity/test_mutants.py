@@ -44,7 +44,10 @@ EQUIVALENT = {
             "recalling: click or user is None -> click",
             "recalling: memory.person(key) if key else None -> memory.person(key)",
         ),
+        "of two of the same moment either may be taken": ("recalling: fact.at > known.at -> fact.at >= known.at",),
         "it only saves work": (
+            "id_keys: 8192 -> 8193",
+            "recalling: name == group and fact.at <= encounter.at -> fact.at <= encounter.at",
             (
                 "facts: one == other or (type(one) is list and type(other) is list and (set(one) == set(other))) -> "
                 "type(one) is list and type(other) is list and (set(one) == set(other))"

@@ -10,7 +10,7 @@ import pytest
 from app.errors import OutboxUnavailable
 from app.outbox import Store, carry, open_outbox, open_store
 from app.outbox.carrying import Carried
-from app.types import Exit, Note, Query, Tally
+from app.types import Exit, MarkChange, Note, PeopleChanges, PersonChange, Query, Tally, Whose
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, audited, blocked, new, payload, retry, rules
 
 NOTE = Note(
@@ -77,6 +77,15 @@ async def fill(at: At) -> None:
     await at.enqueue(new(message_id="pending"), tallies=(Tally(name="accepted", count=3),))
     await at.later(HOUR_S).enqueue(tallies=(Tally(name="accepted", preset="p", label="l", count=4),))
     await at.outbox.put_shared("k/1", {"a": [1]})
+    people = PeopleChanges(
+        people=[
+            PersonChange(key=key, revision=0, linked_to="u", linked_at=NOW, seen_at=NOW, stale_at=NOW + 9, record="{}")
+            for key in "xy"
+        ],
+        marks=[MarkChange(key="n", was=None, at=NOW)],
+        whose=[Whose(message_id="pending", user="u", anonymous="x")],
+    )
+    await at.outbox.enqueue([], [], [], now=at.now, people=people)
     for n in range(5):
         await at.outbox.write_audit(audited(at=at.now + n, target=f"Lead {n}"))
 
@@ -85,6 +94,7 @@ async def shown(at: At) -> dict[str, Any]:
     """All that the outbox shows."""
     page = await at.outbox.search(Query(), limit=100)
     audit = (await at.outbox.audit(limit=100)).entries
+    found = await at.outbox.people(["u", "n"])
     messages = [await at.outbox.message(each.message_id) for each in page.deliveries]
     return {
         "messages": {message.message_id: message for message in messages},
@@ -93,6 +103,7 @@ async def shown(at: At) -> dict[str, Any]:
         "tallies": await at.outbox.tallies(since=0, step_s=60),
         "shared": {name: each.value for name, each in (await at.outbox.list_shared("k")).items()},
         "audit": audit,
+        "people": [sorted(found.people, key=lambda row: row.key), found.marks],
         "seen": await at.seen(new(order_id="o"), new(event_id="\u00e9"), new()),
     }
 
@@ -106,6 +117,8 @@ async def test_everything_goes_over(urls: tuple[str, str]) -> None:
     async with opened(target) as at:
         assert await shown(at) == before
         assert len(before["messages"]) == 8
+        assert len(before["people"][0]) == 2
+        assert await at.outbox.forget(["x"]) == 1
     assert {name: arrived[name] for name in ("waiting", "delivered", "notes")} == {
         "waiting": 7,
         "delivered": 1,

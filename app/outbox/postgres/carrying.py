@@ -23,6 +23,9 @@ _BEFORE: Final[dict[Carried, Sequence[Any]]] = {
     Carried.NOTES: (-1,),
     Carried.COUNTS: (0, -1, "", "", ""),
     Carried.AUDIT: (-1,),
+    Carried.MARKS: ("",),
+    Carried.PEOPLE: ("",),
+    Carried.WHOSE: (-1,),
 }
 #: In which column of a kind the moment stands that says in which day's table it lies.
 _MOMENT: Final = {Carried.DELIVERED: DeliveryRow._fields.index("settled_at"), Carried.NOTES: 11, Carried.COUNTS: 1}

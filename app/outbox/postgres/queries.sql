@@ -557,7 +557,7 @@ INSERT INTO probe (slot, count) VALUES (%(slot)s, 1) ON CONFLICT (slot) DO UPDAT
 -- Whether there is anything that a move carries.
 SELECT EXISTS (SELECT FROM delivery) OR EXISTS (SELECT FROM delivered) OR EXISTS (SELECT FROM note)
     OR EXISTS (SELECT FROM dedup_key) OR EXISTS (SELECT FROM tally_minute) OR EXISTS (SELECT FROM tally_hour)
-    OR EXISTS (SELECT FROM audit);
+    OR EXISTS (SELECT FROM audit) OR EXISTS (SELECT FROM mark) OR EXISTS (SELECT FROM person);
 
 -- highest_ids --
 -- The highest ids ever given to a delivery and to a note.
@@ -982,3 +982,77 @@ SELECT ad_account_id, state, %(slot)s, -count(*), CASE state WHEN 'dead' THEN 0 
 FROM moved JOIN gone USING (id) GROUP BY ad_account_id, state ORDER BY 1, 2
 ON CONFLICT (ad_account_id, state, slot)
 DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;
+
+-- carry_marks_out --
+-- Who said no, to be carried to another outbox.
+SELECT key, at FROM mark WHERE key > %(after_0)s ORDER BY key LIMIT %(limit)s;
+
+-- carry_marks_in --
+-- Who said no, of another outbox.
+WITH
+  written AS (
+    INSERT INTO mark (key, at) SELECT row ->> 0, (row ->> 1)::float8 FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+    ON CONFLICT DO NOTHING RETURNING 1
+  ),
+  counted AS (
+    INSERT INTO memory_size (kind, slot, count) SELECT 'mark', %(slot)s, count(*) FROM written
+    ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.count
+  )
+SELECT count(*) FROM written;
+
+-- drop_marks --
+-- Marks that were carried to another outbox.
+WITH
+  gone AS (
+    DELETE FROM mark USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE key = row ->> 0 RETURNING 1
+  )
+INSERT INTO memory_size (kind, slot, count) SELECT 'mark', %(slot)s, -count(*) FROM gone
+ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.count;
+
+-- carry_people_out --
+-- What is remembered of people, to be carried to another outbox.
+SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person
+WHERE key > %(after_0)s ORDER BY key LIMIT %(limit)s;
+
+-- carry_people_in --
+-- What another outbox remembered of people.
+WITH
+  written AS (
+    INSERT INTO person (key, linked_to, linked_at, seen_at, stale_at, revision, record)
+    SELECT row ->> 0, row ->> 1, (row ->> 2)::float8, (row ->> 3)::float8, (row ->> 4)::float8, (row ->> 5)::bigint,
+           row ->> 6
+    FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+    ON CONFLICT DO NOTHING RETURNING 1
+  ),
+  counted AS (
+    INSERT INTO memory_size (kind, slot, count) SELECT 'person', %(slot)s, count(*) FROM written
+    ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.count
+  )
+SELECT count(*) FROM written;
+
+-- drop_people --
+-- What was carried to another outbox of people.
+WITH
+  gone AS (
+    DELETE FROM person USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE key = row ->> 0 RETURNING 1
+  )
+INSERT INTO memory_size (kind, slot, count) SELECT 'person', %(slot)s, -count(*) FROM gone
+ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.count;
+
+-- carry_whose_out --
+-- Whose deliveries there are, to be carried to another outbox.
+SELECT id, message_id, user_key, anonymous_key, at FROM whose WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
+
+-- carry_whose_in --
+-- Whose deliveries of another outbox are; the same twice does no harm.
+WITH
+  written AS (
+    INSERT INTO whose (message_id, user_key, anonymous_key, at)
+    SELECT row ->> 1, row ->> 2, row ->> 3, (row ->> 4)::float8 FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+    RETURNING 1
+  )
+SELECT count(*) FROM written;
+
+-- drop_whose --
+-- Whose deliveries were carried to another outbox.
+DELETE FROM whose USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE id = (row ->> 0)::bigint;

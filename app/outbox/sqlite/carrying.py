@@ -23,6 +23,9 @@ _BEFORE: Final[dict[Carried, Sequence[Any]]] = {
     Carried.NOTES: (-1,),
     Carried.COUNTS: (0, -1, "", "", ""),
     Carried.AUDIT: (-1,),
+    Carried.MARKS: ("",),
+    Carried.PEOPLE: ("",),
+    Carried.WHOSE: (-1,),
 }
 _WRITE: Final = {
     Carried.KEYS: ("carry_keys_in",),
@@ -31,6 +34,9 @@ _WRITE: Final = {
     Carried.NOTES: ("carry_notes_in",),
     Carried.COUNTS: ("carry_counts_in",),
     Carried.AUDIT: ("carry_audit_in",),
+    Carried.MARKS: ("carry_marks_in",),
+    Carried.PEOPLE: ("carry_people_in",),
+    Carried.WHOSE: ("carry_whose_in",),
 }
 _DROP: Final = {
     Carried.KEYS: "drop_keys",
@@ -39,6 +45,9 @@ _DROP: Final = {
     Carried.NOTES: "drop_notes",
     Carried.COUNTS: "drop_counts",
     Carried.AUDIT: "drop_audit",
+    Carried.MARKS: "drop_marks",
+    Carried.PEOPLE: "drop_people",
+    Carried.WHOSE: "drop_whose",
 }
 
 

@@ -376,7 +376,8 @@ UPDATE probe SET count = count + 1;
 -- holds_anything --
 -- Whether there is anything that a move carries.
 SELECT EXISTS (SELECT 1 FROM delivery) OR EXISTS (SELECT 1 FROM note) OR EXISTS (SELECT 1 FROM dedup_key)
-    OR EXISTS (SELECT 1 FROM tally) OR EXISTS (SELECT 1 FROM audit);
+    OR EXISTS (SELECT 1 FROM tally) OR EXISTS (SELECT 1 FROM audit) OR EXISTS (SELECT 1 FROM mark)
+    OR EXISTS (SELECT 1 FROM person);
 
 -- highest_ids --
 -- The highest ids ever given to a delivery and to a note.
@@ -720,3 +721,67 @@ DELETE FROM delivery WHERE state <> 'delivered' AND id IN (
   SELECT delivery.id FROM shelf CROSS JOIN json_each(:rows) AS message
   JOIN delivery ON delivery.shelf = shelf.n AND delivery.message_id = message.value
 );
+
+-- carry_marks_out --
+-- Who said no, to be carried to another outbox.
+SELECT key, at FROM mark WHERE key > :after_0 ORDER BY key LIMIT :limit;
+
+-- carry_marks_in --
+-- Who said no, of another outbox.
+INSERT INTO mark (key, at) SELECT value ->> 0, value ->> 1 FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
+
+-- drop_marks --
+-- Marks that were carried to another outbox.
+DELETE FROM mark WHERE key IN (SELECT value ->> 0 FROM json_each(:rows));
+
+-- carry_people_out --
+-- What is remembered of people, to be carried to another outbox.
+SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person
+WHERE key > :after_0 ORDER BY key LIMIT :limit;
+
+-- carry_people_in --
+-- What another outbox remembered of people.
+INSERT INTO person (key, linked_to, linked_at, seen_at, stale_at, revision, record)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
+
+-- drop_people --
+-- What was carried to another outbox of people.
+DELETE FROM person WHERE key IN (SELECT value ->> 0 FROM json_each(:rows));
+
+-- carry_whose_out --
+-- Whose deliveries there are, to be carried to another outbox.
+SELECT id, message_id, user, anonymous, at FROM whose WHERE id > :after_0 ORDER BY id LIMIT :limit;
+
+-- carry_whose_in --
+-- Whose deliveries of another outbox are; the same twice does no harm.
+INSERT INTO whose (message_id, user, anonymous, at)
+SELECT value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows);
+
+-- drop_whose --
+-- Whose deliveries were carried to another outbox.
+DELETE FROM whose WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
+
+-- salvage_marks --
+-- Who said no, in order.
+SELECT key, at FROM mark ORDER BY key;
+
+-- salvage_marks_backwards --
+-- Who said no, in the other order.
+SELECT key, at FROM mark ORDER BY key DESC;
+
+-- salvage_people --
+-- What is remembered of people, in order.
+SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person ORDER BY key;
+
+-- salvage_people_backwards --
+-- What is remembered of people, in the other order.
+SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person ORDER BY key DESC;
+
+-- salvage_whose --
+-- Whose deliveries there are, in order.
+SELECT id, message_id, user, anonymous, at FROM whose ORDER BY id;
+
+-- salvage_whose_backwards --
+-- Whose deliveries there are, in the other order.
+SELECT id, message_id, user, anonymous, at FROM whose ORDER BY id DESC;

@@ -26,9 +26,9 @@ _SHELF_BITS: Final = 11
 async def salvage(path: Path, target: Store) -> Salvaged:
     """Bring what can be read of the file at `path` into an empty store; the file is only read.
 
-    Deliveries that wait, are dead or delivered, with history and payload, notes, audit log, keys, counts and shared
-    values. A waiting or dead delivery whose payload is lost is lost. Raises OutboxUnavailable where not even the
-    beginning of the file can be read, or `target` holds something.
+    Deliveries that wait, are dead or delivered, with history and payload, notes, audit log, keys, counts, what is
+    remembered of people, and shared values. A waiting or dead delivery whose payload is lost is lost. Raises
+    OutboxUnavailable where not even the beginning of the file can be read, or `target` holds something.
     """
     if not await target.is_empty():
         raise OutboxUnavailable("The outbox that is to go on holds something already. Name an empty one.")
@@ -58,6 +58,8 @@ class _Salvage:
         await self._deliveries(highest)
         self._found.lost_notes = await self._lines(Carried.NOTES, "note")
         self._found.lost_audit = await self._lines(Carried.AUDIT, "audit")
+        for kind in (Carried.MARKS, Carried.PEOPLE, Carried.WHOSE):
+            await self._write(kind, list({row[0]: row for row in self._from_both_ends(f"salvage_{kind}")}.values()))
         counts = {tuple(row[:5]): list(row) for row in self._from_both_ends("salvage_counts")}
         await self._write(Carried.COUNTS, list(counts.values()))
         for key, value in dict(self._from_both_ends("salvage_shared")).items():

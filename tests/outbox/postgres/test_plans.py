@@ -55,7 +55,7 @@ EVERYTHING: dict[str, Any] = {
 }
 #: Where a parameter of the same name is of another type.
 OTHERWISE: dict[str, dict[str, Any]] = {
-    "carry_keys_out": {"after_0": "a"},
+    **{name: {"after_0": "a"} for name in ("carry_keys_out", "carry_marks_out", "carry_people_out")},
     **{name: {"keys": ["text"]} for name in ("people", "forget_oldest_linked", "forget_payloads", "forget_deliveries")},
     "count_memory": {"people": 1, "marks": 1},
 }

@@ -32,7 +32,9 @@ STEPS = {
     for number, step in enumerate(re.split(r"\n\n", script_of_store())[3:-1], start=1)
 }
 #: `holds_anything` ends with the first row that it meets; a salvage reads everything.
-LEFT_OUT = {"search", "dead", "holds_anything", "salvage_counts", "salvage_counts_backwards"}
+LEFT_OUT = {"search", "dead", "holds_anything"} | {
+    f"salvage_{kind}{way}" for kind in ("counts", "marks", "people", "whose") for way in ("", "_backwards")
+}
 STATEMENTS = {name: sql for name, sql in SQL.items() if name not in LEFT_OUT} | FILLED | STEPS
 FULL_SCAN = re.compile(r"^SCAN (d|delivery|payload|attempt|note|dedup_key|tally|audit|session|person|mark)\b")
 

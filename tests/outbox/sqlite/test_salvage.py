@@ -57,6 +57,9 @@ async def test_of_a_good_file_everything_arrives(salvaged: Salvages) -> None:
     found, at = await salvaged({})
     assert found.arrived == {
         "keys": COUNT - DEAD,
+        "marks": 0,
+        "people": 0,
+        "whose": 0,
         "waiting": COUNT - DELIVERED,
         "delivered": DELIVERED,
         "notes": COUNT,
