@@ -21,7 +21,7 @@ RUN /opt/builder/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheels
     /opt/pinrelay/bin/pip uninstall --yes pip setuptools
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Run: that environment, the presets and mappings, a user without rights, and a volume for the outbox.
+# Run: that environment, the presets, mappings and sources, a user without rights, and a volume for the outbox.
 
 FROM python:3.13-slim-trixie
 LABEL org.opencontainers.image.title="Pinrelay" \
@@ -33,6 +33,7 @@ COPY --from=build /opt/pinrelay /opt/pinrelay
 WORKDIR /srv/pinrelay
 COPY presets presets
 COPY mappings mappings
+COPY sources sources
 
 ENV PATH=/opt/pinrelay/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \

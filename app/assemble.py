@@ -15,12 +15,14 @@ from starlette.types import ASGIApp
 
 from app.catalog import Catalog
 from app.catalog.running import RunningCatalog
-from app.config import Settings
+from app.catalog.running_sources import RunningSources
+from app.catalog.source_secrets import SourceSecrets
+from app.config import MIN_SECRET_CHARACTERS, Settings
 from app.destination import Complete, PersonReader, ReportConversionEvent
 from app.destination.client import PinterestClient
 from app.errors import SettingsError
 from app.identity import IdKeys
-from app.policies import consent_rules, conversion_rules, genuine_rules, identity_rules
+from app.policies import consent_rules, conversion_rules, genuine_rules, identity_rules, webhook_limits
 from app.receiving.encounters import EncounterReader
 from app.receiving.explain import Explainer, Sees
 from app.receiving.forgetting import Forgetting
@@ -28,6 +30,7 @@ from app.receiving.pipeline import Enqueues, Pipeline
 from app.receiving.remembering import Remembering
 from app.receiving.walk import Action, Walk, WhyOff
 from app.source import consent_answer, not_genuine, withheld
+from app.source_settings import SHIPPED_SOURCES
 from app.types import Tally
 
 #: Stands for the ad account where there are no credentials.
@@ -45,6 +48,22 @@ def running_catalog(settings: Settings) -> RunningCatalog:
     """Return the presets and mappings of the settings' folders, ready to be read again. Raises CatalogError."""
     return RunningCatalog(
         settings.presets_dir, settings.mappings_dir, custom_event_names=frozenset(settings.custom_event_names)
+    )
+
+
+def running_sources(settings: Settings, *, on_fault: Callable[[str], None]) -> RunningSources | None:
+    """Return the sources of the settings' folders, ready to be read again; None where there are none.
+
+    `on_fault` is told why changed secrets are not taken up. Raises CatalogError.
+    """
+    if not settings.has_sources:
+        return None
+    return RunningSources(
+        settings.sources_dir or SHIPPED_SOURCES,
+        SourceSecrets(min_characters=MIN_SECRET_CHARACTERS if settings.reachable else 1),
+        webhook_limits(settings),
+        names=settings.sources,
+        on_fault=on_fault,
     )
 
 

@@ -26,7 +26,7 @@ from app.environment import (
     faults_of,
 )
 from app.errors import SettingsError
-from app.memory_settings import MemorySettings
+from app.source_settings import SourceSettings
 
 #: Whose files are taken up when they change, beside that of Pinterest's token.
 FOLLOWED: Final = ("webhook_shared_secrets", "webhook_header", "write_keys", "console_password", "console_users")
@@ -35,7 +35,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MIN_SECRET_CHARACTERS: Final = 16
 
 
-class Settings(MemorySettings):
+class Settings(SourceSettings):
     """Everything that can be set. `description` is what the README says of it."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
@@ -175,7 +175,8 @@ class Settings(MemorySettings):
     @property
     def authenticated(self) -> bool:
         """Whether senders of events must prove who they are."""
-        return bool(self.webhook_shared_secrets or self.webhook_header or self.write_keys)
+        of_default = self.webhook_shared_secrets or self.webhook_header or self.write_keys
+        return bool(of_default or self.has_sources)
 
     @property
     def sender_headers(self) -> tuple[str, ...]:
@@ -186,11 +187,9 @@ class Settings(MemorySettings):
     @model_validator(mode="after")
     def _credentials_come_together(self) -> Self:
         if (self.pinterest_ad_account_id is None) != (self.pinterest_conversion_token is None):
-            message = (
-                "PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN go together: "
-                "set both, or neither for the sandbox"
+            raise ValueError(
+                "PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN go together: set both, or none for the sandbox"
             )
-            raise ValueError(message)
         return self
 
     @model_validator(mode="after")

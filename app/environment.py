@@ -121,10 +121,10 @@ class SecretWatch(Generic[Model]):
         return texts
 
     def _states(self) -> list[tuple[int, ...]]:
-        return [_state_of(path) for path in self._files.values()]
+        return [file_state(path) for path in self._files.values()]
 
 
-def _state_of(path: Path) -> tuple[int, ...]:
+def file_state(path: Path) -> tuple[int, ...]:
     """Return what changes with a file: when it was changed last, its size, its inode; () where it cannot be seen."""
     try:
         found = path.stat()

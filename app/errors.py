@@ -8,6 +8,8 @@
     │   └── MappingError          one mapping, every fault at once, each with its path
     ├── EventError                the sender of the event must mend something
     │   ├── EventRefused          it could not be read as a Segment event
+    │   │   ├── EventUntaken      nothing of its source takes it
+    │   │   └── EventHeldBack     its source may not send it on
     │   └── EventInvalid          it was mapped, but Pinterest would refuse the result
     ├── UnknownPreset             whoever named a preset that does not exist must name another
     └── OutboxError               wait, or look at the store
@@ -22,7 +24,7 @@ No message ever holds personal data or a token: values are shown by kind and len
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,25 @@ class EventError(PinrelayError):
 class EventRefused(EventError):
     """The body is not a Segment event."""
 
+    #: Which exit it takes, as `types.Exit` calls it.
+    exit: ClassVar[Literal["refused", "unmatched", "withheld"]] = "refused"
+
     def __init__(self, reason: str, *, message_id: str | None = None) -> None:
         #: None where what was sent carries none.
         self.message_id = message_id
         super().__init__(reason)
+
+
+class EventUntaken(EventRefused):
+    """Nothing of its source takes it: that is usual where a sender tells everything."""
+
+    exit = "unmatched"
+
+
+class EventHeldBack(EventRefused):
+    """Its source is switched off, or the consent that its source asks for is not given."""
+
+    exit = "withheld"
 
 
 class EventInvalid(EventError):

@@ -31,7 +31,15 @@ from app.server.health import Status, status_router
 from app.server.lifespan import lifespan
 from app.server.operator_api import Operations, api_router
 from app.server.unrouted import answer_unrouted
-from app.source import Accepts, Room, sdk_settings_router, tracking_router, webhook_router
+from app.source import (
+    Accepts,
+    NamedSources,
+    Room,
+    named_sources_router,
+    sdk_settings_router,
+    tracking_router,
+    webhook_router,
+)
 from app.types import Settlement, Tally
 
 
@@ -68,12 +76,18 @@ def create_app(
             _senders(settings, parts) if role is not Role.RECEIVE else (),
             begin=partial(parts.outbox.protect, disk_rules(settings)),
             closing=(parts.client, parts.outbox, parts.tracing),
-            look_at_secrets=parts.secrets.look,
+            look_at_secrets=partial(_look_at_secrets, parts),
             clock=clock,
         ),
     )
     _include_routes(app, settings, parts, role)
     return app
+
+
+def _look_at_secrets(parts: Parts) -> None:
+    parts.secrets.look()
+    if parts.sources is not None:
+        parts.sources.look()
 
 
 def _include_routes(app: Application, settings: Settings, parts: Parts, role: Role) -> None:
@@ -103,6 +117,13 @@ def _include_senders_routes(app: Application, settings: Settings, parts: Parts) 
     room = Room(settings.max_unpacked_in_flight)
     app.include_busy_router(webhook_router(accepts, webhook, clock=parts.clock, room=room))
     app.include_busy_router(tracking_router(accepts, tracking, clock=parts.clock, room=room))
+    if parts.sources is not None:
+        sources = NamedSources(parts.sources.sources)
+        parts.sources.on_change = sources.take
+        proxies = tracking.trusted_proxies
+        app.include_router(
+            named_sources_router(accepts, sources, clock=parts.clock, room=room, trusted_proxies=proxies)
+        )
     app.include_router(
         sdk_settings_router(tracking.write_keys, is_open=tracking.is_open, public_hosts=settings.public_hosts)
     )

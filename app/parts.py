@@ -13,6 +13,7 @@ from app.access.admission import Access
 from app.access.audit import Audit
 from app.access.sessions import Sessions
 from app.catalog.running import RunningCatalog
+from app.catalog.running_sources import RunningSources
 from app.config import FOLLOWED, Settings
 from app.coordination import Coordination
 from app.destination.client import PinterestClient
@@ -35,6 +36,8 @@ class Parts:
 
     outbox: Outbox
     running: RunningCatalog
+    #: None where no source has a name of its own.
+    sources: RunningSources | None
     coordination: Coordination
     client: PinterestClient
     metrics: Metrics
@@ -53,12 +56,13 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
     """Make the parts of a process of this role. Raises ConfigurationError or OutboxError where it cannot start."""
     tracing = open_tracing(environ)
     running = assemble.running_catalog(settings)
+    sources = assemble.running_sources(settings, on_fault=log_secrets_kept)
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=clock)
     account = Account(event_names=settings.custom_event_names)
     sandbox = create_sandbox(account=account, remembered=_REMEMBERED, clock=clock) if settings.sandboxed else None
     coordination = Coordination(
         outbox,
-        running.reload,
+        partial(_reload, running, sources),
         presets=running.preset_names,
         generation=running.catalog.generation,
         process_id=f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(2)}",
@@ -66,21 +70,18 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
     )
     audit = Audit(outbox, clock)
     access = Access(policies.users(settings), access_rules(settings), sessions=Sessions(outbox), audit=audit)
+    forgetting = assemble.forgetting(settings, outbox) if settings.remember_secret else None
+    changes = AuditedChanges(outbox=outbox, coordination=coordination, audit=audit, clock=clock, forgetting=forgetting)
     watch = SecretWatch(settings, FOLLOWED, on_fault=log_secrets_kept)
     watch.tell(lambda changed: partial(access.take, policies.users(changed)))
     return Parts(
         outbox=outbox,
         running=running,
+        sources=sources,
         coordination=coordination,
         audit=audit,
         access=access,
-        changes=AuditedChanges(
-            outbox=outbox,
-            coordination=coordination,
-            audit=audit,
-            clock=clock,
-            forgetting=assemble.forgetting(settings, outbox) if settings.remember_secret else None,
-        ),
+        changes=changes,
         secrets=watch,
         client=assemble.pinterest_client(settings, sandbox),
         metrics=Metrics(),
@@ -89,3 +90,15 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
         clock=clock,
         sandbox=sandbox,
     )
+
+
+def _reload(running: RunningCatalog, sources: RunningSources | None) -> str:
+    """Read the files of sources and catalog anew, all or nothing; return the generation that runs now.
+
+    Raises CatalogError.
+    """
+    loaded = sources.load() if sources else None
+    generation = running.reload()
+    if sources and loaded:
+        sources.use(loaded)
+    return generation

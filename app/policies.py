@@ -125,11 +125,16 @@ def genuine_rules(settings: Settings) -> GenuineRules:
     )
 
 
+def webhook_limits(settings: Settings) -> Limits:
+    """Collect how much a request to the webhook may hold."""
+    return _limits(settings, max_events=settings.max_events, max_event_bytes=None)
+
+
 def webhook_rules(settings: Settings) -> WebhookRules:
     """Collect who may use the webhook, and how much a request may hold. Raises SettingsError."""
     header = settings.webhook_header
     return WebhookRules(
-        limits=_limits(settings, max_events=settings.max_events, max_event_bytes=None),
+        limits=webhook_limits(settings),
         secrets=WebhookSecrets(
             shared=tuple(secret.get_secret_value().encode() for secret in settings.webhook_shared_secrets),
             header=SecretHeader.read(header.get_secret_value()) if header else None,

@@ -24,6 +24,7 @@ FLOORS = {
         "errors",
         "environment",
         "memory_settings",
+        "source_settings",
         "config",
         "log",
         "metrics",

@@ -22,6 +22,10 @@ from tests.test_architecture import FLOORS
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 SETTINGS = {name.upper() for name in Settings.model_fields}
+#: Secrets of sources are named by their files.
+OF_SOURCES = set(re.findall(r"\benv: (\w+)", "".join(file.read_text() for file in (ROOT / "sources").glob("*.yaml"))))
+#: Of the file that docs/named-sources.md shows.
+OF_SOURCES.add("CRM_SECRET")
 #: Written like settings, but they are something else: OpenTelemetry's, a name in `integrations`, a folder of compose.
 NO_SETTINGS = {
     "PINTEREST_TAG",
@@ -63,7 +67,7 @@ def test_the_settings_it_names_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     quoted = " ".join(re.findall(r"`[^`\n]+`|^```sh\n.*?^```$", text, re.MULTILINE | re.DOTALL))
     named = {name.removesuffix("_FILE") for name in re.findall(r"(?<![\w$])[A-Z]+(?:_[A-Z]+)+(?!\w)", quoted)}
-    assert named - NO_SETTINGS <= SETTINGS
+    assert named - NO_SETTINGS <= SETTINGS | OF_SOURCES
 
 
 @every_page

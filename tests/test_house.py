@@ -185,6 +185,13 @@ def test_caddy_asks_for_the_domain_where_it_has_none() -> None:
 
 SECRETS = {name.upper() for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
 
+#: Secrets that the sources ask for that come with Pinrelay.
+OF_SOURCES = {
+    name
+    for file in (ROOT / "sources").glob("*.yaml")
+    for name in re.findall(r"\benv: (\w+)", file.read_text(encoding="utf-8"))
+}
+
 
 def containers_of_ours(file: str, **environment: str) -> list[dict[str, Any]]:
     return [service for service in compose(file=file, **environment).values() if service["image"] == "pinrelay"]
@@ -192,7 +199,8 @@ def containers_of_ours(file: str, **environment: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("file", COMPOSE_FILES)
 def test_every_setting_reaches_the_container_and_every_secret_also_from_a_file(file: str) -> None:
-    expected = {name.upper() for name in Settings.model_fields} | {f"{name}_FILE" for name in SECRETS}
+    secrets = SECRETS | OF_SOURCES
+    expected = {name.upper() for name in Settings.model_fields} | secrets | {f"{name}_FILE" for name in secrets}
     for container in containers_of_ours(file):
         passed = {name for name in container["environment"] if name != "DOMAIN" and not name.startswith("OTEL_")}
         assert expected - passed == set(), "missing"

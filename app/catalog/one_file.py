@@ -71,7 +71,7 @@ def read_action(text: str) -> tuple[CompiledAction | None, Faults]:
 
     Its defaults are compiled alone, so that their faults are told once and not by every preset.
     """
-    file, faults = _parse(ActionFile, text)
+    file, faults = parse_file(ActionFile, text)
     if file is None:
         return None, faults
     defaults = default_fields(file)
@@ -84,7 +84,7 @@ def read_action(text: str) -> tuple[CompiledAction | None, Faults]:
 @lru_cache(_REMEMBERED)
 def read_preset_file(text: str) -> tuple[PresetFile | None, Faults]:
     """Return what a preset file's text holds, None where that is not a preset, and why it is not."""
-    return _parse(PresetFile, text)
+    return parse_file(PresetFile, text)
 
 
 @lru_cache(_REMEMBERED)
@@ -135,8 +135,8 @@ def compile_person(action: ActionFile) -> CompiledMapping:
     return compile_mapping(person_fields(action), joined=_OF_SEVERAL_PEOPLE, readers=_READERS)
 
 
-def _parse(kind: type[_File], text: str) -> tuple[_File | None, Faults]:
-    """Read one file strictly; every fault gets its path."""
+def parse_file(kind: type[_File], text: str) -> tuple[_File | None, Faults]:
+    """Return what one file holds, read strictly, None where it is not of this kind, and its faults with their paths."""
     value = parse_yaml(text)
     if isinstance(value, Fault):
         return None, (value,)

@@ -1,6 +1,6 @@
-"""JSON Schemas of the preset and mapping files, by which editors complete and underline.
+"""JSON Schemas of the preset, mapping and source files, by which editors complete and underline.
 
-    python -m app.catalog.schemas [PRESETS_DIR] [MAPPINGS_DIR]      writes their schemas there
+    python -m app.catalog.schemas [PRESETS_DIR] [MAPPINGS_DIR] [SOURCES_DIR]      writes their schemas there
 
 They say what editors can help with; the whole truth is what `load_catalog` refuses.
 """
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from app.catalog import ACTION
 from app.catalog.files import ActionFile, FieldSpec, PresetFile
+from app.catalog.source_files import SourceFile
 from app.catalog.strict_yaml import parse_yaml
 from app.errors import CatalogError, Fault
 from app.mapping.directives import DIRECTIVES
@@ -39,9 +40,22 @@ def preset_schema(action: ActionFile) -> Schema:
     return schema
 
 
-def schema_files(presets_dir: Path, mappings_dir: Path) -> Iterator[tuple[Path, str]]:
-    """Yield both files with their text. Raises CatalogError where the action's file cannot be read."""
+def source_schema() -> Schema:
+    """Return the JSON Schema of the file of a source; its mappings are of Segment events, whatever they hold."""
+    schema = _of(SourceFile, "source")
+    schema["$defs"]["Directive"] = _directive()
+    schema["$defs"]["Value"] = {"anyOf": [_DIRECTIVE, {"not": {"type": "object"}}, {"$ref": "#/$defs/Members"}]}
+    names = {"propertyNames": {"pattern": "^[^@]"}, "additionalProperties": {"$ref": "#/$defs/Value"}}
+    schema["$defs"]["Members"] = {"type": "object", **names}
+    for mapping in (schema["properties"]["mapping"], schema["$defs"]["EventFile"]["properties"]["mapping"]):
+        mapping.update(names)
+    return schema
+
+
+def schema_files(presets_dir: Path, mappings_dir: Path, sources_dir: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the files with their texts. Raises CatalogError where the action's file cannot be read."""
     yield mappings_dir / "mapping.schema.json", _text(mapping_schema())
+    yield sources_dir / "source.schema.json", _text(source_schema())
     yield presets_dir / "preset.schema.json", _text(preset_schema(_read_action(mappings_dir / f"{ACTION}.yaml")))
 
 
@@ -109,9 +123,9 @@ def _text(schema: Schema) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def main(presets_dir: str = "presets", mappings_dir: str = "mappings") -> None:
-    """Write both files."""
-    for path, text in schema_files(Path(presets_dir), Path(mappings_dir)):
+def main(presets_dir: str = "presets", mappings_dir: str = "mappings", sources_dir: str = "sources") -> None:
+    """Write the files."""
+    for path, text in schema_files(Path(presets_dir), Path(mappings_dir), Path(sources_dir)):
         path.write_text(text, encoding="utf-8")
 
 

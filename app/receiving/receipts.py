@@ -52,7 +52,7 @@ class Drafts:
     _recalled: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def refuse(self, event: EventRefused) -> None:
-        """Add an event that could not be read."""
+        """Add an event that could not be read, or that its source does not hand on."""
         receipt = receipt_of_refusal(event)
         self.add(receipt.message_id, receipt.deliveries)
 
@@ -116,9 +116,10 @@ class Drafts:
 
 
 def receipt_of_refusal(event: EventRefused) -> EventReceipt:
-    """Return what is told of an event that could not be read."""
+    """Return what is told of an event that could not be read, or that its source does not hand on."""
     message_id = event.message_id and unpersonal_id(event.message_id)
-    return EventReceipt(message_id=message_id, deliveries=(Line(preset=None, exit=Exit.REFUSED, reason=event.reason),))
+    line = Line(preset=None, exit=Exit(event.exit), reason=event.reason)
+    return EventReceipt(message_id=message_id, deliveries=(line,))
 
 
 def receipt_of(events: Sequence[EventReceipt]) -> Receipt:

@@ -2,17 +2,29 @@
 
 from app.source.accepts import Accepts
 from app.source.app_context import app_platform
-from app.source.auth import SecretHeader, WebhookSecrets, WriteKeys
+from app.source.auth import SecretHeader, WebhookSecrets, WriteKeys, basic_credentials
 from app.source.body import Limits, read_raw_event
 from app.source.consent import ConsentRules, consent_answer, withheld
 from app.source.cors import OpenToPages
 from app.source.event import Arrival, read_event
 from app.source.event_files import read_event_file, read_event_text
 from app.source.genuine import GenuineRules, checkout_id_of, not_genuine
+from app.source.named_sources import NamedSource, NamedSources
+from app.source.named_webhook import named_sources_router
 from app.source.quotas import Quota, read_quotas
 from app.source.refusal import INTERNAL_ERROR, TOO_SLOW
 from app.source.responses import answer, answer_refusal, answer_unavailable, event_json, receipt_json, refusal_json
 from app.source.sdk_settings import sdk_settings_router
+from app.source.sender_proofs import Anyone, SenderProof, SentSecret
+from app.source.signed_bodies import (
+    Algorithm,
+    Encoding,
+    SegmentSigned,
+    Signed,
+    StandardWebhooks,
+    StripeSigned,
+    standard_key,
+)
 from app.source.tracking import TrackingRules, tracking_router
 from app.source.unpacking import Room
 from app.source.webhook import WebhookRules, webhook_router
@@ -21,14 +33,25 @@ __all__ = [
     "INTERNAL_ERROR",
     "TOO_SLOW",
     "Accepts",
+    "Algorithm",
+    "Anyone",
     "Arrival",
     "ConsentRules",
+    "Encoding",
     "GenuineRules",
     "Limits",
+    "NamedSource",
+    "NamedSources",
     "OpenToPages",
     "Quota",
     "Room",
     "SecretHeader",
+    "SegmentSigned",
+    "SenderProof",
+    "SentSecret",
+    "Signed",
+    "StandardWebhooks",
+    "StripeSigned",
     "TrackingRules",
     "WebhookRules",
     "WebhookSecrets",
@@ -37,9 +60,11 @@ __all__ = [
     "answer_refusal",
     "answer_unavailable",
     "app_platform",
+    "basic_credentials",
     "checkout_id_of",
     "consent_answer",
     "event_json",
+    "named_sources_router",
     "not_genuine",
     "read_event",
     "read_event_file",
@@ -49,6 +74,7 @@ __all__ = [
     "receipt_json",
     "refusal_json",
     "sdk_settings_router",
+    "standard_key",
     "tracking_router",
     "webhook_router",
     "withheld",

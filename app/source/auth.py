@@ -93,3 +93,12 @@ def basic_user(authorization: str | None) -> str | None:
         return base64.b64decode(encoded.strip(), validate=True).decode().partition(":")[0]
     except (binascii.Error, ValueError):
         return None
+
+
+def basic_credentials(user: str, password: bytes) -> bytes:
+    """Return what stands behind `Basic` for a user with this password.
+
+    >>> basic_credentials("shop", b"secret")
+    b'c2hvcDpzZWNyZXQ='
+    """
+    return base64.b64encode(user.encode() + b":" + password)

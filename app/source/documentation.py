@@ -57,6 +57,15 @@ WEBHOOK_ANSWERS: dict[int | str, dict[str, Any]] = {
     **_refused(400, 401, 408, 413, 500, 503),
 }
 
+#: Whatever the source's file reads.
+NAMED_BODY: dict[str, Any] = {"required": True, "content": {"application/json": {"schema": {}}}}
+NAMED_PARAMETERS = [{"name": "source", "in": "path", "required": True, "schema": _TEXT}]
+NAMED_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: _json("What became of each event, after the commit; for GET a pixel.", _RECEIPT),
+    422: _json("Of a source of kind `segment`: the single event can never be used.", _RECEIPT),
+    **_refused(400, 401, 404, 405, 408, 413, 415, 429, 500, 503),
+}
+
 CALL_BODY = _body({"type": "object", "properties": {"type": {"type": ["string", "null"]}}}, _ARRAY)
 BATCH_BODY = _body({"type": "object", "required": ["batch"], "properties": {"batch": _ARRAY}}, _ARRAY)
 TRACKING_ANSWERS: dict[int | str, dict[str, Any]] = {

@@ -36,6 +36,17 @@ UNAUTHENTICATED = Refusal(
     message="The request does not prove who sent it. Check the shared secret, the header or the write key.",
 )
 UNKNOWN_KEY = Refusal(status=404, code="unknown_write_key", message="No source has this write key. Check WRITE_KEYS.")
+UNKNOWN_SOURCE = Refusal(
+    status=404, code="unknown_source", message="There is no source of this name. Check SOURCES_DIR and SOURCES."
+)
+NO_PIXEL = Refusal(
+    status=405, code="method_not_allowed", message="This source takes no GET. POST to it, or set `pixel: true`."
+)
+UNSUPPORTED = Refusal(
+    status=415,
+    code="unsupported_content",
+    message="This content type is not read. Send JSON, newline-delimited JSON, a form, or a CloudEvent in JSON.",
+)
 UNKNOWN_HOST = Refusal(
     status=421,
     code="unknown_host",
@@ -66,7 +77,8 @@ INTERNAL_ERROR = Refusal(
 )
 
 REFUSALS = (
-    *(BROKEN_JSON, TOO_DEEP, UNAUTHENTICATED, UNKNOWN_KEY, UNKNOWN_HOST, TOO_SLOW, TOO_LARGE, TOO_MANY),
+    *(BROKEN_JSON, TOO_DEEP, UNAUTHENTICATED, UNKNOWN_KEY, UNKNOWN_SOURCE, UNKNOWN_HOST, TOO_SLOW, TOO_LARGE),
+    *(NO_PIXEL, UNSUPPORTED, TOO_MANY),
     *(OVER_QUOTA, INTERNAL_ERROR, NO_ROOM),
 )
 

@@ -45,14 +45,15 @@ def is_unusable(receipt: Receipt) -> bool:
     return bool(lines) and all(line.exit in _UNUSABLE for line in lines)
 
 
-def receipt_json(receipt: Receipt) -> bytes:
-    """Write a receipt.
+def receipt_json(receipt: Receipt, *, source: str | None = None) -> bytes:
+    """Write a receipt, with the name of the `source` that sent it where one is given.
 
     {"counts": {"accepted": 1, ...}, "events": [{"message_id": ..., "deliveries": [{"preset": ..., "exit": ...,
     "reason": ..., "warnings": [...]}]}]}; a preview's lines also have the finished "event".
     """
     counts = {exit_.value: count for exit_, count in receipt.counts.items()}
-    return orjson.dumps({"counts": counts, "events": [event_json(event) for event in receipt.events]})
+    named = {} if source is None else {"source": source}
+    return orjson.dumps({**named, "counts": counts, "events": [event_json(event) for event in receipt.events]})
 
 
 def event_json(event: EventReceipt) -> dict[str, Any]:

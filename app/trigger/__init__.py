@@ -9,6 +9,7 @@ The language by example: docs/triggers.md.
 """
 
 from app.trigger.findings import ABSENT, Finding
+from app.trigger.syntax import Readable
 from app.trigger.trigger import Trigger, compile_trigger
 
-__all__ = ["ABSENT", "Finding", "Trigger", "compile_trigger"]
+__all__ = ["ABSENT", "Finding", "Readable", "Trigger", "compile_trigger"]

@@ -2,7 +2,7 @@
 
 import difflib
 
-from app.trigger.syntax import FLAT_FIELDS, NESTED_FIELDS
+from app.trigger.syntax import Readable
 
 #: Of a piece of the trigger that is repeated in a message.
 _MAX_QUOTE_CHARACTERS = 40
@@ -63,11 +63,11 @@ def stray_character(character: str) -> str:
     )
 
 
-def unknown_field(word: str) -> str:
+def unknown_field(word: str, fields: Readable) -> str:
     """Return which fields there are."""
     return (
-        f"there is no field {quote(word)}.{did_you_mean(word, *FLAT_FIELDS, *NESTED_FIELDS)} "
-        f"The fields are {', '.join(FLAT_FIELDS)}, and {', '.join(f'{root}.key' for root in NESTED_FIELDS)}."
+        f"there is no field {quote(word)}.{did_you_mean(word, *fields.flat, *fields.nested)} "
+        f"The fields are {', '.join(fields.flat)}, and {', '.join(f'{root}.key' for root in fields.nested)}."
     )
 
 

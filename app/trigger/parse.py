@@ -12,8 +12,7 @@ from app.errors import TriggerError
 from app.trigger.mistakes import did_you_mean, quote, unknown_field, unquoted
 from app.trigger.scan import Kind, Token, double_of, next_token
 from app.trigger.syntax import (
-    FLAT_FIELDS,
-    NESTED_FIELDS,
+    EVENT_FIELDS,
     Comparison,
     Field,
     FunctionCall,
@@ -22,6 +21,7 @@ from app.trigger.syntax import (
     Joiner,
     Negation,
     Operator,
+    Readable,
     Term,
     Value,
 )
@@ -37,19 +37,20 @@ _CONSTANTS = {"true": True, "false": False, "null": None}
 _ORDERED = ("<", "<=", ">", ">=")
 
 
-def parse_trigger(text: str) -> Term:
-    """Return what `text` says; raise TriggerError at the leftmost mistake."""
+def parse_trigger(text: str, fields: Readable = EVENT_FIELDS) -> Term:
+    """Return what `text` says of these fields; raise TriggerError at the leftmost mistake."""
     if len(text) > MAX_CHARACTERS:
         message = f"the trigger is {len(text)} characters long, at most {MAX_CHARACTERS} are read: split the preset."
         raise TriggerError(message, MAX_CHARACTERS + 1)
-    return _Parser(text).whole()
+    return _Parser(text, fields).whole()
 
 
 class _Parser:
     """One pass over one text. Every method takes exactly the tokens of what it returns."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, fields: Readable) -> None:
         self._text = text
+        self._fields = fields
         self._ahead: Token | None = None
         #: Offset after the last token taken.
         self._end = 0
@@ -196,11 +197,11 @@ class _Parser:
         if token.kind is not Kind.WORD:
             raise TriggerError(f"a field is expected here, not {_shown(token)}.", token.column)
         root = str(token.value)
-        if root in FLAT_FIELDS and token.path:
+        if root in self._fields.flat and token.path:
             raise TriggerError(f"{root} is one value and has nothing inside: write {root}.", token.column)
-        if root in NESTED_FIELDS and not token.path:
+        if root in self._fields.nested and not token.path:
             raise TriggerError(f"{root} is an object: say which of its keys, {root}.key.", token.column)
-        if root not in FLAT_FIELDS and root not in NESTED_FIELDS:
+        if root not in self._fields.flat and root not in self._fields.nested:
             raise TriggerError(self._unknown(token), token.column)
         return Field(root=root, path=token.path)
 
@@ -210,7 +211,7 @@ class _Parser:
         if self._text[token.end :].lstrip().startswith("("):
             name = quote(token.text)
             return f"there is no function {name}.{did_you_mean(token.text, *_FUNCTIONS)} There are contains and match."
-        return unknown_field(str(token.value))
+        return unknown_field(str(token.value), self._fields)
 
     def _value(self) -> Value:
         token = self._take()

@@ -1,12 +1,23 @@
 """What a trigger says, as records: the meeting point of the parser and of everything that reads its result."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
-#: Fields that are one value of the event itself.
-FLAT_FIELDS = ("type", "event", "name", "userId", "anonymousId", "messageId")
-#: Fields that are reached by a path inside one member of the event.
-NESTED_FIELDS = ("properties", "traits", "context", "integrations")
+
+class Readable(NamedTuple):
+    """The fields that a trigger may ask for."""
+
+    #: Those that are one value.
+    flat: tuple[str, ...]
+    #: Those that are reached by a path inside one member.
+    nested: tuple[str, ...]
+
+
+#: Of a Segment event.
+EVENT_FIELDS = Readable(
+    flat=("type", "event", "name", "userId", "anonymousId", "messageId"),
+    nested=("properties", "traits", "context", "integrations"),
+)
 
 Joiner: TypeAlias = Literal["and", "or"]
 Operator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">="]

@@ -6,7 +6,7 @@ from app.trigger.bound import texts_of
 from app.trigger.build import Predicate, build
 from app.trigger.findings import Finding, find_out
 from app.trigger.parse import parse_trigger
-from app.trigger.syntax import Term
+from app.trigger.syntax import EVENT_FIELDS, Readable, Term
 from app.types import Event
 
 
@@ -29,9 +29,12 @@ class Trigger:
         return find_out(self.term, event)
 
 
-def compile_trigger(text: str) -> Trigger:
-    """Compile a `subscribe` text; raise TriggerError with the column of the leftmost mistake and its remedy."""
-    term = parse_trigger(text)
+def compile_trigger(text: str, fields: Readable = EVENT_FIELDS) -> Trigger:
+    """Compile a `subscribe` text; raise TriggerError with the column of the leftmost mistake and its remedy.
+
+    `fields` are those that it may ask for: a Segment event's, unless something else is asked.
+    """
+    term = parse_trigger(text, fields)
     return Trigger(
         text=text,
         matches=build(term),

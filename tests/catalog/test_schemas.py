@@ -11,12 +11,13 @@ import pytest
 
 from app.catalog.files import ActionFile, PresetFile
 from app.catalog.schemas import main, schema_files
+from app.catalog.source_files import SourceFile
 from app.catalog.strict_yaml import parse_yaml
 from app.errors import CatalogError
 
 ROOT = Path(__file__).parents[2]
-PRESETS, MAPPINGS = ROOT / "presets", ROOT / "mappings"
-FILES = sorted([*PRESETS.glob("*.yaml"), *MAPPINGS.glob("*.yaml")])
+PRESETS, MAPPINGS, SOURCES = ROOT / "presets", ROOT / "mappings", ROOT / "sources"
+FILES = sorted([*PRESETS.glob("*.yaml"), *MAPPINGS.glob("*.yaml"), *SOURCES.glob("*.yaml")])
 
 
 def schema_of(file: Path) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def faults(schema: dict[str, Any], value: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("file", "text"), list(schema_files(PRESETS, MAPPINGS)), ids=lambda value: Path(value).name[:30]
+    ("file", "text"), list(schema_files(PRESETS, MAPPINGS, SOURCES)), ids=lambda value: Path(value).name[:30]
 )
 def test_a_schema_is_current(file: Path, text: str) -> None:
     assert file.read_text(encoding="utf-8") == text, "run `python -m app.catalog.schemas`"
@@ -70,9 +71,33 @@ def test_an_editor_underlines(mapping: dict[str, Any], underlined: list[str]) ->
 
 
 @pytest.mark.parametrize(
-    ("model", "file"), [(PresetFile, PRESETS / "lead.yaml"), (ActionFile, MAPPINGS / "report_conversion_event.yaml")]
+    ("changes", "underlined"),
+    [
+        ({}, []),
+        ({"kind": "anything"}, ["$.kind"]),
+        ({"proofs": []}, ["$.proofs"]),
+        ({"mapping": {"userId": {"@path": "$.body.id"}, "context": {"ip": "1.2.3.4", "list": [1]}}}, []),
+        ({"mapping": {"context": {"ip": {"@paht": "$.body.ip"}}}}, ["$.mapping.context"]),
+        ({"mappings": {}}, ["$"]),
+    ],
+    ids=str,
 )
-def test_an_editor_knows_every_key_of_a_file(model: type[PresetFile | ActionFile], file: Path) -> None:
+def test_an_editor_underlines_in_a_source(changes: dict[str, Any], underlined: list[str]) -> None:
+    source = {"name": "shop", "kind": "mapped", "proofs": [{"kind": "anyone"}]}
+    event = {"name": "A", "subscribe": "body.id != null", "mapping": {"type": "track"}}
+
+    assert faults(schema_of(SOURCES / "shopify.yaml"), {**source, "events": [event], **changes}) == underlined
+
+
+@pytest.mark.parametrize(
+    ("model", "file"),
+    [
+        (PresetFile, PRESETS / "lead.yaml"),
+        (ActionFile, MAPPINGS / "report_conversion_event.yaml"),
+        (SourceFile, SOURCES / "shopify.yaml"),
+    ],
+)
+def test_an_editor_knows_every_key_of_a_file(model: type[PresetFile | ActionFile | SourceFile], file: Path) -> None:
     assert set(schema_of(file)["properties"]) == set(model.model_fields)
 
 
@@ -80,9 +105,13 @@ def test_the_schemas_are_written_where_they_are_asked_for(tmp_path: Path) -> Non
     text = (MAPPINGS / "report_conversion_event.yaml").read_text(encoding="utf-8")
     (tmp_path / "report_conversion_event.yaml").write_text(text, encoding="utf-8")
 
-    subprocess.run([sys.executable, "-m", "app.catalog.schemas", tmp_path, tmp_path], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "app.catalog.schemas", *[tmp_path] * 3], cwd=ROOT, check=True)
 
-    for name, folder in (("preset.schema.json", PRESETS), ("mapping.schema.json", MAPPINGS)):
+    for name, folder in (
+        ("preset.schema.json", PRESETS),
+        ("mapping.schema.json", MAPPINGS),
+        ("source.schema.json", SOURCES),
+    ):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
 
@@ -90,4 +119,4 @@ def test_a_broken_action_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "report_conversion_event.yaml").write_text("a: [", encoding="utf-8")
 
     with pytest.raises(CatalogError, match=r"report_conversion_event\.yaml: not readable YAML"):
-        main(str(tmp_path), str(tmp_path))
+        main(*[str(tmp_path)] * 3)

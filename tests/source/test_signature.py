@@ -72,7 +72,7 @@ async def test_without_a_secret_nothing_is_signed() -> None:
 
 
 @settings(deadline=None)  # a busy machine is no fault
-@given(st.binary(), st.binary(min_size=1))
+@given(st.binary().filter(lambda raw: not raw.startswith(b"\x1f\x8b")), st.binary(min_size=1))
 async def test_any_bytes_signed_as_a_whole_are_signed(raw: bytes, secret: bytes) -> None:
     assert await is_signed(raw, len(raw), hmac.new(secret, raw, "sha1").hexdigest(), [secret])
 

@@ -223,7 +223,7 @@ def test_the_openapi_document_names_every_answer(ledger: Ledger) -> None:
     for operation in paths["/webhook"].values():
         assert operation["responses"].keys() == {"200", "400", "401", "408", "413", "422", "500", "503"}
         assert operation["requestBody"]["required"]
-    assert {refusal.status for refusal in REFUSALS} == {400, 401, 404, 408, 413, 421, 429, 500, 503}
+    assert {refusal.status for refusal in REFUSALS} == {400, 401, 404, 405, 408, 413, 415, 421, 429, 500, 503}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,153 @@
+"""The named sources that run now: loaded at start-up, replaced as a whole by a reload or by changed secrets."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+from app.catalog.folders import Folders, read_texts
+from app.catalog.one_file import parse_file
+from app.catalog.reshaping import compile_reshaping
+from app.catalog.source_files import SourceFile
+from app.catalog.source_secrets import SourceSecrets
+from app.errors import CatalogError, Fault
+from app.source import ConsentRules, Limits, NamedSource, Quota
+
+#: So many a minute are as good as no bound.
+_NO_BOUND = 10**15
+
+Sources: TypeAlias = Mapping[str, NamedSource]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedSources:
+    """What the files gave."""
+
+    #: The sources' files by their shown paths.
+    specs: Mapping[str, SourceFile]
+    sources: Sources
+
+
+class RunningSources:
+    """Reads the files of sources, and hands what they give to whoever receives."""
+
+    def __init__(
+        self,
+        folders: Folders,
+        secrets: SourceSecrets,
+        limits: Limits,
+        *,
+        names: Collection[str] = (),
+        on_fault: Callable[[str], None],
+    ) -> None:
+        """Load the sources of the folders; of `names` where there are any. `limits` hold where a file says nothing.
+
+        `on_fault` is told why changed secrets are not taken up. Raises CatalogError with every fault of every file.
+        """
+        self._folders = folders
+        self._secrets = secrets
+        self._limits = limits
+        self._names = frozenset(names)
+        self._on_fault = on_fault
+        #: Is told of the sources whenever they change.
+        self.on_change: Callable[[Sources], None] = lambda _: None
+        self._loaded = self.load()
+        self._seen = self._states()
+
+    @property
+    def sources(self) -> Sources:
+        """The sources by name."""
+        return self._loaded.sources
+
+    def load(self) -> LoadedSources:
+        """Read the files anew; nothing changes yet. Raises CatalogError."""
+        (texts,) = read_texts(self._folders)
+        faults: list[Fault] = []
+        specs: dict[str, SourceFile] = {}
+        for file, text in texts.items():
+            if self._names and Path(file).stem not in self._names:
+                continue
+            spec, found = parse_file(SourceFile, text)
+            faults.extend(replace(fault, file=file) for fault in found)
+            if spec is not None:
+                specs[file] = spec
+        faults.extend(_faults_between(specs, self._names - {Path(file).stem for file in texts}))
+        sources = self._compiled(specs, faults)
+        if faults:
+            raise CatalogError(faults)
+        return LoadedSources(specs=specs, sources=sources)
+
+    def use(self, loaded: LoadedSources) -> None:
+        """Run what was loaded from now on."""
+        self._loaded = loaded
+        self._seen = self._states()
+        self.on_change(loaded.sources)
+
+    def look(self) -> None:
+        """Take up secrets whose files have changed since the last look; where one is no good all stay as they are."""
+        states = self._states()
+        if states == self._seen:
+            return
+        self._seen = states
+        faults: list[Fault] = []
+        sources = self._compiled(self._loaded.specs, faults)
+        if faults:
+            self._on_fault("\n".join(map(str, faults)))
+        else:
+            self.use(replace(self._loaded, sources=sources))
+
+    def _states(self) -> list[tuple[int, ...]]:
+        return self._secrets.states(self._loaded.specs.values())
+
+    def _compiled(self, specs: Mapping[str, SourceFile], faults: list[Fault]) -> Sources:
+        sources: dict[str, NamedSource] = {}
+        for file, spec in specs.items():
+            proofs, about_secrets = self._secrets.proofs(spec)
+            reshaping, about_events = compile_reshaping(spec)
+            faults.extend(replace(fault, file=file) for fault in (*about_secrets, *about_events))
+            consent = ConsentRules(categories=tuple(spec.consent_categories), honour_integrations=False)
+            sources[spec.name] = NamedSource(
+                name=spec.name,
+                proofs=proofs,
+                limits=self._limits_of(spec),
+                reshape=reshaping if spec.kind == "mapped" else None,
+                consent=consent if spec.consent_categories else None,
+                takes_pixels=spec.pixel,
+                ping=spec.ping.encode() if spec.ping else None,
+                quota=_quota(spec),
+                is_off=not spec.enabled,
+            )
+        return sources
+
+    def _limits_of(self, spec: SourceFile) -> Limits:
+        given, limits = spec.limits, self._limits
+        if given is None:
+            return limits
+        return replace(
+            limits,
+            max_body_bytes=given.max_body_bytes or limits.max_body_bytes,
+            max_unpacked_bytes=given.max_body_bytes or limits.max_unpacked_bytes,
+            max_events=given.max_events or limits.max_events,
+        )
+
+
+def _quota(spec: SourceFile) -> Quota | None:
+    if spec.limits is None:
+        return None
+    events, size = spec.limits.events_per_minute, spec.limits.bytes_per_minute
+    return Quota(events=events or _NO_BOUND, bytes=size or _NO_BOUND) if events or size else None
+
+
+def _faults_between(specs: Mapping[str, SourceFile], missing: Collection[str]) -> list[Fault]:
+    """Find what only several files together can get wrong, and the names of SOURCES that no file has."""
+    faults = [
+        Fault(path="", message=f"SOURCES: there is no file {name}.yaml in the folders of sources")
+        for name in sorted(missing)
+    ]
+    homes: dict[str, str] = {}
+    for file, spec in specs.items():
+        if spec.name in homes:
+            remedy = f"another source is named {spec.name!r} too, in {homes[spec.name]}: rename one"
+            faults.append(Fault(path="/name", message=remedy, file=file))
+        homes[spec.name] = file
+    return faults

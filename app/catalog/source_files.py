@@ -1,0 +1,177 @@
+"""What may stand in the file of a source; editors get their JSON Schema from here."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from app.source import Algorithm, Encoding
+
+_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
+_Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$", description="Name of the header, in any case.")]
+_Tolerance = Annotated[int, Field(ge=1, le=3_600, description="Seconds that the signed time may be away from now.")]
+
+
+class SecretFrom(BaseModel):
+    """Where a secret is read, `env` or `file`: it never stands in the file of a source."""
+
+    model_config = _STRICT
+
+    env: str | None = Field(
+        None, pattern="^[A-Z][A-Z0-9_]*$", description="A variable; or, as `NAME_FILE`, the file that holds it."
+    )
+    file: str | None = Field(None, min_length=1, description="A file that holds it.")
+
+
+_Secrets = Annotated[
+    SecretFrom | Annotated[list[SecretFrom], Field(min_length=1, max_length=2)],
+    Field(description="The secret; a list of two while it is rotated."),
+]
+
+
+class _OneProof(BaseModel):
+    """What every proof has."""
+
+    model_config = _STRICT
+
+
+class HmacProof(_OneProof):
+    """A header holds an HMAC of the body."""
+
+    kind: Literal["hmac"]
+    header: _Header
+    algorithm: Algorithm = Field("sha256", description="The hash of the HMAC.")
+    encoding: Encoding = Field("hex", description="How the signature is written.")
+    prefix: str = Field("", description="What stands before the signature, such as `sha256=`.")
+    secret: _Secrets
+
+
+class StandardWebhooksProof(_OneProof):
+    """Signed as Standard Webhooks says, with id and time."""
+
+    kind: Literal["standard_webhooks"]
+    secret: _Secrets
+    tolerance_s: _Tolerance = 300
+
+
+class StripeProof(_OneProof):
+    """Signed as Stripe does it, with time."""
+
+    kind: Literal["stripe"]
+    secret: _Secrets
+    tolerance_s: _Tolerance = 300
+
+
+class SegmentProof(_OneProof):
+    """Signed as Segment's webhooks do it: `X-Signature`."""
+
+    kind: Literal["segment"]
+    secret: _Secrets
+
+
+class HeaderProof(_OneProof):
+    """A header holds the secret."""
+
+    kind: Literal["header"]
+    header: _Header
+    secret: _Secrets
+
+
+class BearerProof(_OneProof):
+    """`Authorization: Bearer` and the secret."""
+
+    kind: Literal["bearer"]
+    secret: _Secrets
+
+
+class BasicProof(_OneProof):
+    """Basic authentication; the secret is the password."""
+
+    kind: Literal["basic"]
+    user: str = Field(pattern=r"^[^:]*$", description="The user name.")
+    secret: _Secrets
+
+
+class AnyoneProof(_OneProof):
+    """Anybody may send: for pages and tags, which cannot keep a secret."""
+
+    kind: Literal["anyone"]
+
+
+ProofFile = Annotated[
+    HmacProof
+    | StandardWebhooksProof
+    | StripeProof
+    | SegmentProof
+    | HeaderProof
+    | BearerProof
+    | BasicProof
+    | AnyoneProof,
+    Field(discriminator="kind"),
+]
+
+
+class SourceLimits(BaseModel):
+    """How much a source may send; what is not given is as the settings say."""
+
+    model_config = _STRICT
+
+    max_body_bytes: int | None = Field(None, ge=1, description="Of one request, as sent and with gzip undone.")
+    max_events: int | None = Field(None, ge=1, description="In one request.")
+    events_per_minute: int | None = Field(None, ge=1, description="More are answered 429.")
+    bytes_per_minute: int | None = Field(None, ge=1, description="More are answered 429.")
+
+
+class EventFile(BaseModel):
+    """One kind of event that a source's JSON is made into."""
+
+    model_config = _STRICT
+
+    name: str = Field(min_length=1, max_length=80, description="For people.")
+    subscribe: str = Field(description='Which records it is made of, e.g. headers.x-shopify-topic = "orders/paid".')
+    each: str | None = Field(
+        None,
+        min_length=1,
+        description="Path of a list, e.g. $.body.refunds: one event for each of its members, `item`.",
+    )
+    mapping: dict[str, Any] = Field(
+        default_factory=dict, description="The Segment event, as values or directives, over the source's `mapping`."
+    )
+
+
+class SourceFile(BaseModel):
+    """One source: who may send by it, how much, and what is made of it."""
+
+    model_config = _STRICT
+
+    name: str = Field(
+        pattern="^[a-z0-9][a-z0-9_-]{0,39}$", description="Its path is /webhook/NAME; it stands in ledger and receipt."
+    )
+    description: str = Field("", description="For people: what sends here.")
+    kind: Literal["segment", "mapped"] = Field(description="Segment's events as they are, or any JSON.")
+    enabled: bool = Field(default=True, description="false withholds whatever it sends.")
+    proofs: list[ProofFile] = Field(min_length=1, description="What each request must prove; all must hold.")
+    consent_categories: list[str] = Field(
+        default_factory=list, description="Categories that must be granted, beside CONSENT_CATEGORIES."
+    )
+    limits: SourceLimits | None = Field(None, description="How much it may send.")
+    pixel: bool = Field(default=False, description="true takes GET too, and answers it by a pixel.")
+    ping: str | None = Field(
+        None,
+        min_length=4,
+        description="How an unsigned body begins by which a sender tries the address: 200.",
+    )
+    mapping: dict[str, Any] = Field(default_factory=dict, description="What all of its events have.")
+    events: list[EventFile] = Field(default_factory=list, description="Kinds of events; a record may be several.")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "SourceFile":
+        if self.name == "default":
+            message = "`default` is the source that the settings describe: choose another name"
+            raise ValueError(message)
+        if self.kind == "mapped" and not self.events:
+            message = "a source of kind `mapped` needs `events`"
+            raise ValueError(message)
+        if self.kind == "segment" and (self.events or self.mapping or self.pixel):
+            message = "`events`, `mapping` and `pixel` are for the kind `mapped`"
+            raise ValueError(message)
+        return self

@@ -1,0 +1,123 @@
+"""The secrets that sources' files name, read from the environment or from files, and when those have changed."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from app.catalog.source_files import (
+    AnyoneProof,
+    BasicProof,
+    BearerProof,
+    HeaderProof,
+    HmacProof,
+    ProofFile,
+    SecretFrom,
+    SegmentProof,
+    SourceFile,
+    StandardWebhooksProof,
+    StripeProof,
+)
+from app.environment import file_state
+from app.errors import Fault
+from app.source import (
+    Anyone,
+    SegmentSigned,
+    SenderProof,
+    SentSecret,
+    Signed,
+    StandardWebhooks,
+    StripeSigned,
+    basic_credentials,
+    standard_key,
+)
+
+
+class SourceSecrets:
+    """Reads secrets; those of files are known to have changed."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ, *, min_characters: int = 1) -> None:
+        """Take the environment, and how long a secret must be at least, since strangers may try it."""
+        self._environ = environ
+        self._min_characters = min_characters
+
+    def proofs(self, spec: SourceFile) -> tuple[tuple[SenderProof, ...], list[Fault]]:
+        """Return what requests of a source must prove, and every secret that cannot be read. No value is told."""
+        faults: list[Fault] = []
+        found = []
+        for number, proof in enumerate(spec.proofs):
+            secrets = self._secrets(proof, f"/proofs/{number}/secret", faults)
+            found.append(_proof(proof, secrets))
+            if isinstance(proof, StandardWebhooksProof) and any(standard_key(each) is None for each in secrets):
+                faults.append(Fault(f"/proofs/{number}/secret", "is not base64, with `whsec_` before it or without"))
+        return tuple(found), faults
+
+    def states(self, specs: Iterable[SourceFile]) -> list[tuple[int, ...]]:
+        """Return what changes where one of the files does that hold secrets of these sources."""
+        given = [each for spec in specs for proof in spec.proofs for each in _places(proof)]
+        return [file_state(path) for path in map(self._file, given) if path is not None]
+
+    def _file(self, place: SecretFrom) -> Path | None:
+        """Return the file that holds a secret; None where a variable does."""
+        if place.file is not None:
+            return Path(place.file)
+        path = None if self._environ.get(place.env or "") else self._environ.get(f"{place.env}_FILE")
+        return Path(path) if path else None
+
+    def _secrets(self, proof: ProofFile, at: str, faults: list[Fault]) -> tuple[bytes, ...]:
+        found = []
+        for place in _places(proof):
+            if (place.env is None) == (place.file is None):
+                faults.append(Fault(at, "give `env` or `file`"))
+                continue
+            try:
+                path = self._file(place)
+                text = path.read_text(encoding="utf-8") if path else self._environ.get(place.env or "", "")
+            except (OSError, UnicodeDecodeError) as exc:
+                reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8"
+                faults.append(Fault(at, f"cannot be read: {path}: {reason}"))
+                continue
+            if not text.strip():
+                where = f"set {place.env} or {place.env}_FILE" if place.env else f"{place.file} is empty"
+                faults.append(Fault(at, f"is missing: {where}"))
+            elif len(text.strip()) < self._min_characters:
+                faults.append(Fault(at, f"needs {self._min_characters} characters or more: anybody may try it"))
+            else:
+                found.append(text.strip().encode())
+        return tuple(found)
+
+
+def _places(proof: ProofFile) -> list[SecretFrom]:
+    if isinstance(proof, AnyoneProof):
+        return []
+    return proof.secret if isinstance(proof.secret, list) else [proof.secret]
+
+
+def _proof(proof: ProofFile, secrets: tuple[bytes, ...]) -> SenderProof:
+    if isinstance(proof, AnyoneProof):
+        return Anyone()
+    if isinstance(proof, HeaderProof):
+        return SentSecret(header=proof.header.lower(), values=secrets)
+    if isinstance(proof, BearerProof):
+        return SentSecret(header="authorization", scheme="Bearer", values=secrets)
+    if isinstance(proof, BasicProof):
+        values = tuple(basic_credentials(proof.user, secret) for secret in secrets)
+        return SentSecret(header="authorization", scheme="Basic", values=values)
+    return _signature(proof, secrets)
+
+
+def _signature(
+    proof: HmacProof | SegmentProof | StandardWebhooksProof | StripeProof, secrets: tuple[bytes, ...]
+) -> SenderProof:
+    if isinstance(proof, SegmentProof):
+        return SegmentSigned(secrets=secrets)
+    if isinstance(proof, StandardWebhooksProof):
+        return StandardWebhooks(secrets=secrets, tolerance_s=proof.tolerance_s)
+    if isinstance(proof, StripeProof):
+        return StripeSigned(secrets=secrets, tolerance_s=proof.tolerance_s)
+    return Signed(
+        header=proof.header.lower(),
+        algorithm=proof.algorithm,
+        encoding=proof.encoding,
+        prefix=proof.prefix,
+        secrets=secrets,
+    )

@@ -1,0 +1,68 @@
+"""Sources with a name: who may send by each, how much, and how what it sends is read."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from app.errors import EventRefused
+from app.source.body import Limits
+from app.source.consent import ConsentRules
+from app.source.quotas import Quota, Quotas
+from app.source.raw_records import SECRET_HEADERS
+from app.source.sender_proofs import Anyone, SenderProof
+
+
+class Reshape(Protocol):
+    """Makes Segment events of a record of app/source/raw_records.py."""
+
+    def __call__(self, record: dict[str, Any]) -> Sequence[Any | EventRefused]:
+        """Return the events, as JSON that is not read yet, or why there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedSource:
+    """One source: who may send by it, how much, and how what it sends is read."""
+
+    name: str
+    #: All must hold.
+    proofs: tuple[SenderProof, ...]
+    limits: Limits
+    #: None where Segment's events come as they are.
+    reshape: Reshape | None
+    #: What must be granted beside what the settings ask for; None asks for nothing.
+    consent: ConsentRules | None
+    #: A GET is an event too, and answered by a pixel.
+    takes_pixels: bool
+    #: How a small body begins that proves nothing, tries the address, and is answered 200; None where none is.
+    ping: bytes | None
+    #: None bounds nothing.
+    quota: Quota | None
+    #: None of its events is sent on.
+    is_off: bool
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether a secret says who sends: not where anyone may."""
+        return any(not isinstance(proof, Anyone) for proof in self.proofs)
+
+    @property
+    def hidden_headers(self) -> frozenset[str]:
+        """The headers that no mapping gets to see: they hold secrets."""
+        return SECRET_HEADERS | {proof.header for proof in self.proofs}
+
+
+class NamedSources:
+    """The sources that there are now, by name."""
+
+    def __init__(self, sources: Mapping[str, NamedSource], monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Take the sources; `monotonic` is a clock in seconds that never goes back."""
+        self._monotonic = monotonic
+        self.take(sources)
+
+    def take(self, sources: Mapping[str, NamedSource]) -> None:
+        """Hold these from now on; what was left of quotas is forgotten."""
+        self.by_name = dict(sources)
+        limited = {name: each.quota for name, each in sources.items() if each.quota is not None}
+        self.quotas = Quotas(limited, self._monotonic)

@@ -1,0 +1,206 @@
+"""/webhook/{source}: what sources with a name send, each with its own proofs, bounds and consent, and JSON of its own.
+
+A source of kind `segment` brings Segment's events, as /webhook does. One of kind `mapped` brings any JSON, which its
+file makes into Segment events. What such a source sends is answered 200 once it is committed, whatever becomes of it:
+shops strike a webhook off after a few errors, and an event that is no good does not become good by coming again.
+"""
+
+import base64
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+from fastapi import APIRouter, Request, Response
+
+from app.errors import EventHeldBack, EventRefused, OutboxUnavailable
+from app.source.accepts import Accepts
+from app.source.body import open_body, read_events
+from app.source.consent import withheld
+from app.source.documentation import NAMED_ANSWERS, NAMED_BODY, NAMED_PARAMETERS
+from app.source.event import Arrival, random_id, read_event
+from app.source.named_sources import NamedSource, NamedSources, Reshape
+from app.source.raw_records import around_body, content_of, records
+from app.source.receive import receive
+from app.source.refusal import NO_PIXEL, TOO_MANY, UNAUTHENTICATED, UNKNOWN_SOURCE, RequestRefused
+from app.source.requester import Requester, with_gpc
+from app.source.responses import answer, answer_refusal, answer_unavailable, is_unusable, receipt_json
+from app.source.unpacking import Room, unpack, unpacked_size
+from app.types import Event, Receipt
+from app.values.proxies import Network
+
+_METHODS: Final = ("POST", "PUT", "PATCH")
+_MAX_QUERY_CHARACTERS: Final = 16_384
+_MAX_PING_BYTES: Final = 200
+_PONG: Final = b'{"success": true}'
+_OFF: Final = "the source is switched off (`enabled: false` in its file)"
+#: One transparent point.
+_PIXEL: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+_OF_PIXEL: Final = MappingProxyType({"Cache-Control": "no-store"})
+
+_Events: TypeAlias = Iterator[Event | EventRefused]
+
+
+def named_sources_router(
+    accepts: Accepts,
+    sources: NamedSources,
+    *,
+    clock: Callable[[], float],
+    room: Room,
+    trusted_proxies: tuple[Network, ...] = (),
+    new_id: Callable[[], str] = random_id,
+) -> APIRouter:
+    """Build the route; `room` is that of all requests of the process.
+
+    The name of the source that sent a request is left in `request.state.source`.
+    """
+    door = _Door(accepts, sources, clock, room, trusted_proxies, new_id)
+    router = APIRouter(tags=["webhook"])
+    for method in (*_METHODS, "GET"):
+        router.add_api_route(
+            "/webhook/{source}",
+            door.receive,
+            methods=[method],
+            summary="Receive a pixel of a named source" if method == "GET" else "Receive what a named source sends",
+            openapi_extra={
+                "parameters": NAMED_PARAMETERS,
+                **({} if method == "GET" else {"requestBody": NAMED_BODY}),
+            },
+            responses=NAMED_ANSWERS,
+        )
+    return router
+
+
+class _Door:
+    """The handler, with what it needs."""
+
+    def __init__(
+        self,
+        accepts: Accepts,
+        sources: NamedSources,
+        clock: Callable[[], float],
+        room: Room,
+        trusted_proxies: tuple[Network, ...],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._accepts = accepts
+        self._sources = sources
+        self._clock = clock
+        self._room = room
+        self._trusted_proxies = trusted_proxies
+        self._new_id = new_id
+
+    async def receive(self, request: Request) -> Response:
+        """Answer one HTTP request."""
+        source = self._sources.by_name.get(request.path_params["source"])
+        if source is None:
+            return answer_refusal(UNKNOWN_SOURCE)
+        request.state.source = source.name
+        try:
+            return await self._receive(request, source)
+        except RequestRefused as exc:
+            return answer_refusal(exc.refusal)
+        except OutboxUnavailable as exc:
+            return answer_unavailable(request, exc)
+
+    async def _receive(self, request: Request, source: NamedSource) -> Response:
+        is_pixel = request.method == "GET"
+        if is_pixel and not source.takes_pixels:
+            raise RequestRefused(NO_PIXEL)
+        quotas = self._sources.quotas
+        quotas.check(source.name)
+        if not all(proof.may_hold(request.headers) for proof in source.proofs):
+            if await _is_ping(request, source):
+                return answer(_PONG)
+            raise RequestRefused(UNAUTHENTICATED)
+        raw = b"null" if is_pixel else await receive(request, source.limits)
+        size = unpacked_size(raw, source.limits.max_unpacked_bytes)
+        now = self._clock()
+        for proof in source.proofs:
+            if not await proof.holds(raw, size, request.headers, now=now):
+                raise RequestRefused(UNAUTHENTICATED)
+        async with self._room.held(raw, size, timeout_s=source.limits.request_timeout_s):
+            quotas.charge(source.name, size=size)
+            if source.reshape is None:
+                return await self._keep_segments(request, source, raw, size, now)
+            events = await self._mapped(request, source, source.reshape, raw, size, now)
+            receipt = await self._accept(events, source, now)
+            quotas.charge(source.name, events=len(receipt.events))
+        if is_pixel:
+            return Response(_PIXEL, media_type="image/gif", headers=dict(_OF_PIXEL))
+        return answer(receipt_json(receipt, source=source.name))
+
+    async def _keep_segments(
+        self, request: Request, source: NamedSource, raw: bytes, size: int, now: float
+    ) -> Response:
+        """Keep Segment's events, and answer as /webhook does."""
+        body = await open_body(raw, size, self._room, source.limits)
+        events = read_events(body, source.limits, Arrival.at(now, new_id=self._new_id))
+        read = iter(with_gpc(events, request))
+        receipt = await self._accept(read, source, now)
+        self._sources.quotas.charge(source.name, events=len(receipt.events))
+        unusable = not body.several and is_unusable(receipt)
+        return answer(receipt_json(receipt, source=source.name), 422 if unusable else 200)
+
+    async def _accept(self, events: _Events, source: NamedSource, now: float) -> Receipt:
+        permitted = _permitted(events, source)
+        return await self._accepts.accept(permitted, now=now, source=source.name, is_proven=source.is_proven)
+
+    async def _mapped(
+        self, request: Request, source: NamedSource, reshape: Reshape, raw: bytes, size: int, now: float
+    ) -> _Events:
+        """Return the events that a source's file makes of a request, each when its turn comes."""
+        if len(request.url.query) > _MAX_QUERY_CHARACTERS:
+            raise RequestRefused(TOO_MANY)
+        content = "json" if request.method == "GET" else content_of(request.headers.get("content-type", ""))
+        requester = Requester.of(request, self._trusted_proxies)
+        around = around_body(request, hidden=source.hidden_headers, ip=requester.ip)
+        read = partial(_read, arrival=Arrival.at(now, new_id=self._new_id))
+        found = records(await unpack(raw, size), content, around, source.limits)
+        events = _bounded((read(event) for each in found for event in _made(each, reshape)), source.limits.max_events)
+        return iter(with_gpc(events, request))
+
+
+async def _is_ping(request: Request, source: NamedSource) -> bool:
+    """Return whether a request only tries the address; nothing but a small body is read for it."""
+    length = request.headers.get("content-length", "")
+    if source.ping is None or not length.isdecimal() or len(length) > len(str(_MAX_PING_BYTES)):
+        return False
+    limits = replace(source.limits, max_body_bytes=_MAX_PING_BYTES)
+    return int(length) <= _MAX_PING_BYTES and (await receive(request, limits)).startswith(source.ping)
+
+
+def _made(record: Any, reshape: Reshape) -> Sequence[Any | EventRefused]:
+    return [record] if isinstance(record, EventRefused) else reshape(record)
+
+
+def _read(value: Any | EventRefused, arrival: Arrival) -> Event | EventRefused:
+    if isinstance(value, EventRefused):
+        return value
+    try:
+        return read_event(value, arrival)
+    except EventRefused as refused:
+        return refused
+
+
+def _bounded(events: _Events, most: int) -> _Events:
+    """Yield the events. Raises RequestRefused where there are too many: one record may hold a list of them."""
+    for number, event in enumerate(events):
+        if number == most:
+            raise RequestRefused(TOO_MANY)
+        yield event
+
+
+def _permitted(events: _Events, source: NamedSource) -> _Events:
+    """Yield the events; what the source may not send on stands as EventHeldBack in its place."""
+    if source.consent is None and not source.is_off:
+        return events
+    return (_held_back(event, source) for event in events)
+
+
+def _held_back(event: Event | EventRefused, source: NamedSource) -> Event | EventRefused:
+    if isinstance(event, EventRefused):
+        return event
+    reason = _OFF if source.is_off else withheld(event, source.consent) if source.consent else None
+    return event if reason is None else EventHeldBack(reason, message_id=event["messageId"])

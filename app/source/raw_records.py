@@ -1,0 +1,132 @@
+"""From the bytes of one request to records that mappings read: any JSON, lines of it, forms, CloudEvents, a pixel.
+
+    {"method": "POST", "headers": {"x-shopify-topic": "orders/paid"}, "query": {}, "ip": "203.0.113.41", "body": {...}}
+
+Each member of an array at the top, and each line, is a record of its own. A CloudEvent's own attributes stand under
+`cloudevent`, its data is the body.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+
+from app.errors import EventRefused
+from app.source.body import Limits
+from app.source.parse_json import levels_at_most, nested_deeper, parse
+from app.source.refusal import BROKEN_JSON, TOO_LARGE, TOO_MANY, UNSUPPORTED, RequestRefused
+from app.source.slices import MAX_MEMBER_BYTES, OF_STRANGERS, SLICE_BYTES, array_slices
+
+Content: TypeAlias = Literal["json", "lines", "form", "cloudevent", "cloudevents"]
+
+_CONTENTS: Final[Mapping[str, Content]] = {
+    **dict.fromkeys(("", "application/json", "text/json", "text/plain"), "json"),
+    **dict.fromkeys(
+        ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"), "lines"
+    ),
+    "application/x-www-form-urlencoded": "form",
+    "application/cloudevents+json": "cloudevent",
+    "application/cloudevents-batch+json": "cloudevents",
+}
+#: Members of a CloudEvent that are its content: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
+_DATA: Final = frozenset({"data", "data_base64"})
+_OF_CLOUDEVENTS: Final = "ce-"
+#: Of a form or a query.
+_MAX_PAIRS: Final = 1_000
+#: Headers that are secrets whatever the source asks for.
+SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+
+def content_of(content_type: str) -> Content:
+    """Return how a body of this content type is read. Raises RequestRefused."""
+    kind = content_type.partition(";")[0].strip().lower()
+    found = _CONTENTS.get(kind) or ("json" if kind.endswith("+json") else None)
+    if found is None:
+        raise RequestRefused(UNSUPPORTED)
+    return found
+
+
+def around_body(request: Request, *, hidden: frozenset[str], ip: str | None) -> dict[str, Any]:
+    """Return what a record says beside its body; headers of `hidden` are left out. None is an address unknown."""
+    headers = {name: value for name, value in request.headers.items() if name not in hidden | SECRET_HEADERS}
+    return {"method": request.method, "headers": headers, "query": _pairs(request.url.query), "ip": ip}
+
+
+def records(raw: bytes, content: Content, around: Mapping[str, Any], limits: Limits) -> Iterator[Any]:
+    """Yield the records of an unpacked body, each when its turn comes; a member that is no good is an EventRefused.
+
+    Raises RequestRefused where the body is not what it says, or has more members than the limits allow.
+    """
+    may_be_deep = levels_at_most(raw) > limits.max_depth
+    for number, member in enumerate(_members(raw, content), start=1):
+        if number > limits.max_events:
+            raise RequestRefused(TOO_MANY)
+        if isinstance(member, EventRefused):
+            yield member
+        elif may_be_deep and nested_deeper([member], limits.max_depth):
+            yield EventRefused(f"the event is nested deeper than {limits.max_depth} levels")
+        else:
+            yield _record(member, content, around)
+
+
+def _members(raw: bytes, content: Content) -> Iterator[Any]:
+    if content == "form":
+        yield _form(raw)
+    elif content == "lines":
+        yield from map(_line, filter(None, map(bytes.strip, raw.splitlines())))
+    elif len(raw) > SLICE_BYTES and raw.lstrip(b" \t\r\n")[:1] == b"[":
+        for members in array_slices(raw.lstrip(b" \t\r\n"), lambda _: None, OF_STRANGERS):
+            yield from members
+    elif len(raw) > MAX_MEMBER_BYTES:
+        raise RequestRefused(TOO_LARGE)
+    else:
+        value = parse(raw)
+        yield from value if isinstance(value, list) else [value]
+
+
+def _line(line: bytes) -> Any:
+    if len(line) > MAX_MEMBER_BYTES:
+        return EventRefused(f"the event is larger than {MAX_MEMBER_BYTES} bytes")
+    try:
+        return parse(line)
+    except RequestRefused as exc:
+        return EventRefused(f"the line is no JSON: {exc.refusal.code}")
+
+
+def _record(member: Any, content: Content, around: Mapping[str, Any]) -> dict[str, Any] | EventRefused:
+    if content in ("cloudevent", "cloudevents"):
+        if not isinstance(member, dict) or "specversion" not in member:
+            return EventRefused("it is no CloudEvent: `specversion` is missing")
+        attributes = {name: value for name, value in member.items() if name not in _DATA}
+        return {**around, "cloudevent": attributes, "body": member.get("data")}
+    headers = around["headers"]
+    if "ce-specversion" in headers:
+        length = len(_OF_CLOUDEVENTS)
+        told = {name[length:]: value for name, value in headers.items() if name.startswith(_OF_CLOUDEVENTS)}
+        return {**around, "cloudevent": told, "body": member}
+    return {**around, "body": member}
+
+
+def _form(raw: bytes) -> dict[str, Any]:
+    try:
+        return _pairs(raw.decode())
+    except UnicodeDecodeError:
+        raise RequestRefused(BROKEN_JSON) from None
+
+
+def _pairs(text: str) -> dict[str, Any]:
+    """Read `a=1&b=2&b=3` as {"a": "1", "b": ["2", "3"]}. Raises RequestRefused where it has too many."""
+    found: dict[str, Any] = {}
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_PAIRS, errors="replace")
+    except ValueError:
+        raise RequestRefused(TOO_LARGE) from None
+    for name, value in pairs:
+        if name not in found:
+            found[name] = value
+        elif isinstance(found[name], list):
+            found[name].append(value)
+        else:
+            found[name] = [found[name], value]
+    return found

@@ -1,0 +1,172 @@
+"""Signatures over a body, kind by kind. The body that is signed is the one without gzip."""
+
+import asyncio
+import base64
+import binascii
+import hmac
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from app.source.sender_proofs import is_any
+from app.source.signature import is_signed
+from app.source.unpacking import pieces
+
+#: As `hashlib` calls them.
+Algorithm: TypeAlias = Literal["sha1", "sha256", "sha384", "sha512"]
+Encoding: TypeAlias = Literal["hex", "base64", "base64url"]
+
+#: How Standard Webhooks writes its secrets and signatures: https://www.standardwebhooks.com
+_WHSEC: Final = "whsec_"
+_VERSION: Final = b"v1,"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentSigned:
+    """Segment's `X-Signature`, see app/source/signature.py."""
+
+    secrets: tuple[bytes, ...] = field(repr=False)
+    header: str = "x-signature"
+
+    def may_hold(self, headers: Mapping[str, str]) -> bool:
+        """Return whether there is a signature."""
+        return self.header in headers
+
+    async def holds(
+        self,
+        raw: bytes,
+        size: int,
+        headers: Mapping[str, str],
+        *,
+        now: float,  # noqa: ARG002 - no time is signed
+    ) -> bool:
+        """Return whether one of the secrets made it."""
+        return await is_signed(raw, size, headers.get(self.header), self.secrets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """An HMAC of the body in a header, as shops write it: Shopify, WooCommerce, GitHub and many more."""
+
+    header: str
+    algorithm: Algorithm
+    encoding: Encoding
+    #: Stands before the signature, such as `sha256=`; "" where nothing does.
+    prefix: str
+    secrets: tuple[bytes, ...] = field(repr=False)
+
+    def may_hold(self, headers: Mapping[str, str]) -> bool:
+        """Return whether there is a signature."""
+        return self.header in headers and headers[self.header].startswith(self.prefix)
+
+    async def holds(
+        self,
+        raw: bytes,
+        size: int,
+        headers: Mapping[str, str],
+        *,
+        now: float,  # noqa: ARG002 - no time is signed
+    ) -> bool:
+        """Return whether one of the secrets made it."""
+        offered = _decoded(headers.get(self.header, "").removeprefix(self.prefix).strip(), self.encoding)
+        digests = await _digests(raw, size, self.secrets, self.algorithm)
+        return offered is not None and is_any(offered, digests)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandardWebhooks:
+    """`webhook-signature: v1,<base64>` over id, time and body, and a time that is not long ago.
+
+    Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+    """
+
+    #: As the sender shows them, with `whsec_` or without.
+    secrets: tuple[bytes, ...] = field(repr=False)
+    tolerance_s: float
+    header: str = "webhook-signature"
+
+    def may_hold(self, headers: Mapping[str, str]) -> bool:
+        """Return whether all three headers are there."""
+        return all(name in headers for name in ("webhook-id", "webhook-timestamp", self.header))
+
+    async def holds(self, raw: bytes, size: int, headers: Mapping[str, str], *, now: float) -> bool:
+        """Return whether one of the secrets made one of the signatures, and lately."""
+        at = headers.get("webhook-timestamp", "")
+        if not _is_recent(at, now, self.tolerance_s):
+            return False
+        signed = f"{headers.get('webhook-id', '')}.{at}.".encode("latin-1", "replace")
+        keys = [key for secret in self.secrets if (key := standard_key(secret)) is not None]
+        digests = await _digests(raw, size, keys, "sha256", before=signed)
+        offered = headers.get(self.header, "").encode("latin-1", "replace").split()
+        bare = [_decoded(each[len(_VERSION) :].decode("latin-1"), "base64") for each in offered if each[:3] == _VERSION]
+        return _is_any_of(bare, digests)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeSigned:
+    """`Stripe-Signature: t=...,v1=...`: hex HMAC-SHA-256 over time and body, and a time that is not long ago.
+
+    Source: https://docs.stripe.com/webhooks#verify-manually
+    """
+
+    secrets: tuple[bytes, ...] = field(repr=False)
+    tolerance_s: float
+    header: str = "stripe-signature"
+
+    def may_hold(self, headers: Mapping[str, str]) -> bool:
+        """Return whether there is a signature."""
+        return self.header in headers
+
+    async def holds(self, raw: bytes, size: int, headers: Mapping[str, str], *, now: float) -> bool:
+        """Return whether one of the secrets made one of the signatures, and lately."""
+        parts = [part.strip().partition("=") for part in headers.get(self.header, "").split(",")]
+        at = next((value for name, _, value in parts if name == "t"), "")
+        if not _is_recent(at, now, self.tolerance_s):
+            return False
+        digests = await _digests(raw, size, self.secrets, "sha256", before=f"{at}.".encode())
+        return _is_any_of([_decoded(value, "hex") for name, _, value in parts if name == "v1"], digests)
+
+
+def standard_key(secret: bytes) -> bytes | None:
+    """Return the key that a secret of Standard Webhooks stands for; None where it is no base64."""
+    return _decoded(secret.decode("latin-1").removeprefix(_WHSEC), "base64")
+
+
+def _is_recent(text: str, now: float, tolerance_s: float) -> bool:
+    """Return whether Unix seconds as text are so near to `now`; what is signed once is of no use later."""
+    return text.isascii() and text.isdecimal() and len(text) <= 12 and abs(now - int(text)) <= tolerance_s  # noqa: PLR2004 - no time has more digits
+
+
+async def _digests(
+    raw: bytes, size: int, secrets: Sequence[bytes], algorithm: Algorithm, *, before: bytes = b""
+) -> list[bytes]:
+    """Return what each secret makes of a body, with `before` in front; between two pieces others get their turn.
+
+    Raises RequestRefused where its gzip is broken.
+    """
+    makers = [hmac.new(secret, before, algorithm) for secret in secrets]
+    for number, piece in enumerate(pieces(raw, size)):
+        if number:
+            await asyncio.sleep(0)
+        for maker in makers:
+            maker.update(piece)
+    return [maker.digest() for maker in makers]
+
+
+_DECODERS: Final[Mapping[Encoding, Callable[[str], bytes]]] = {
+    "hex": bytes.fromhex,
+    "base64": lambda text: base64.b64decode(text, validate=True),
+    "base64url": lambda text: base64.b64decode(f"{text}{'=' * (-len(text) % 4)}", b"-_", validate=True),
+}
+
+
+def _decoded(text: str, encoding: Encoding) -> bytes | None:
+    """Return the bytes that a text writes; None where it writes none."""
+    try:
+        return _DECODERS[encoding](text)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _is_any_of(offered: Iterable[bytes | None], known: Sequence[bytes]) -> bool:
+    return any(each is not None and is_any(each, known) for each in offered)

@@ -1,0 +1,24 @@
+"""The settings of sources with a name, apart from the others."""
+
+from pathlib import Path
+from typing import Final
+
+from pydantic import Field
+
+from app.environment import FolderPaths, Texts
+from app.memory_settings import MemorySettings
+
+#: Where the sources are that come with Pinrelay.
+SHIPPED_SOURCES: Final = (Path("sources"),)
+
+
+class SourceSettings(MemorySettings):
+    """Which sources there are beside the one that the other settings describe, `default`."""
+
+    sources: Texts = Field((), description="names of sources that are on: shipped ones, or those of SOURCES_DIR")
+    sources_dir: FolderPaths = Field((), description="folders of sources; without SOURCES all of theirs are on")
+
+    @property
+    def has_sources(self) -> bool:
+        """Whether there are sources with a name."""
+        return bool(self.sources or self.sources_dir)

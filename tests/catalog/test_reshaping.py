@@ -1,0 +1,104 @@
+"""Any JSON becomes Segment events: by a trigger, by a mapping, one of a record or one of each member of a list."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.catalog.reshaping import Reshaping, compile_reshaping
+from app.catalog.source_files import SourceFile
+from app.errors import EventRefused, Fault
+
+
+def spec(*events: dict[str, Any], **common: Any) -> SourceFile:
+    named = [{"name": "A", **event} for event in events]
+    return SourceFile.model_validate(
+        {"name": "shop", "kind": "mapped", "proofs": [{"kind": "anyone"}], "events": named, "mapping": common}
+    )
+
+
+def reshaping(*events: dict[str, Any], **common: Any) -> Reshaping:
+    compiled, faults = compile_reshaping(spec(*events, **common))
+    assert faults == []
+    assert compiled is not None
+    return compiled
+
+
+def made(reshape: Reshaping, record: dict[str, Any]) -> list[Any]:
+    return [(each.exit, each.reason) if isinstance(each, EventRefused) else each for each in reshape(record)]
+
+
+PAID = {"subscribe": 'headers.x-topic = "paid"', "mapping": {"event": "Order Completed"}}
+REFUNDS = {
+    "subscribe": "item.amount > 0",
+    "each": "$.body.refunds",
+    "mapping": {"event": "Refunded", "messageId": {"@template": "r-{{item.id}}"}},
+}
+
+
+def test_an_event_has_what_its_source_maps_and_its_own_over_it() -> None:
+    reshape = reshaping(PAID, type="track", event="Anything", context={"ip": {"@path": "$.ip"}, "direct": False})
+    record = {"headers": {"x-topic": "paid"}, "ip": "203.0.113.41", "body": {}}
+    assert made(reshape, record) == [
+        {"type": "track", "event": "Order Completed", "context": {"ip": "203.0.113.41", "direct": False}}
+    ]
+
+
+def test_a_list_gives_an_event_of_each_member_that_its_trigger_takes() -> None:
+    reshape = reshaping(PAID, REFUNDS, type="track")
+    refunds = [{"id": 1, "amount": 5}, {"id": 2, "amount": 0}, {"id": 3, "amount": 1}, "none"]
+    assert made(reshape, {"headers": {"x-topic": "paid"}, "body": {"refunds": refunds}}) == [
+        {"type": "track", "event": "Order Completed"},
+        {"type": "track", "event": "Refunded", "messageId": "r-1"},
+        {"type": "track", "event": "Refunded", "messageId": "r-3"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("refunds", "count"), [({"id": 1, "amount": 5}, 1), ([], 0), (None, 0), ("text", 0), ([[]], 0)]
+)
+def test_what_is_no_list_is_one_member_or_none(refunds: Any, count: int) -> None:
+    found = made(reshaping(REFUNDS, type="track"), {"headers": {}, "body": {"refunds": refunds}})
+    assert len([each for each in found if isinstance(each, dict)]) == count
+    assert count or found == [("unmatched", "no trigger of the source takes it")]
+
+
+def test_a_mapping_that_cannot_be_resolved_is_refused_by_its_place() -> None:
+    template = {"subscribe": "body.id = 1", "mapping": {"event": {"@path": {"@path": "$.body.where"}}}}
+    ((exit_, reason),) = made(reshaping(template, type="track"), {"headers": {}, "body": {"id": 1}})
+    assert exit_ == "refused"
+    assert reason.startswith("/events/0/mapping/event/@path")
+
+
+def test_events_of_one_record_do_not_share_what_is_filled_in_later() -> None:
+    first, second = made(reshaping(PAID, PAID, type="track"), {"headers": {"x-topic": "paid"}})
+    first["messageId"] = "m-1"
+    assert "messageId" not in second
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["refunds", "id", "a"]), inner),
+    max_leaves=10,
+)
+
+
+@given(body=JSON, headers=st.dictionaries(st.sampled_from(["x-topic", "a"]), st.sampled_from(["paid", ""])))
+def test_every_record_gives_something_and_none_fails(body: Any, headers: dict[str, str]) -> None:
+    assert made(reshaping(PAID, REFUNDS, type="track"), {"headers": headers, "body": body})
+
+
+def test_every_fault_is_told_with_its_place() -> None:
+    broken = {"subscribe": "type = 1", "each": "$.a[?(", "mapping": {"event": {"@paht": "$.a"}}}
+    compiled, faults = compile_reshaping(spec(PAID, broken))
+    assert compiled is None
+    assert [fault.path for fault in faults] == [
+        "/events/0/mapping",
+        "/events/1/subscribe",
+        "/events/1/each",
+        "/events/1/mapping/event",
+        "/events/1/mapping",
+    ]
+    assert "The fields are method, ip, and body.key, headers.key" in faults[1].message
+    assert faults[0] == Fault("/events/0/mapping", "has no `type`: say track, page or identify")

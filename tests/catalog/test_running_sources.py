@@ -1,0 +1,187 @@
+"""The files of sources: checked as strictly as presets, their secrets read apart and taken up when they change."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.catalog.running_sources import RunningSources
+from app.catalog.source_secrets import SourceSecrets
+from app.errors import CatalogError
+from tests.source.door import limits
+
+STRONG = "0123456789abcdef"
+HEADER = {"kind": "header", "header": "X-Key", "secret": {"env": "SHOP_SECRET"}}
+SHOP: dict[str, Any] = {"name": "shop", "kind": "segment", "proofs": [HEADER]}
+
+
+class Folder:
+    """A folder of sources, and what became of it."""
+
+    def __init__(self, path: Path, environ: dict[str, str]) -> None:
+        self.path = path
+        self.environ = environ
+        self.faults: list[str] = []
+
+    def write(self, name: str, spec: dict[str, Any]) -> None:
+        (self.path / f"{name}.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+
+    def load(self, *names: str, min_characters: int = 16) -> RunningSources:
+        secrets = SourceSecrets(self.environ, min_characters=min_characters)
+        return RunningSources(self.path, secrets, limits(), names=names, on_fault=self.faults.append)
+
+    def faults_of(self, *names: str) -> list[str]:
+        with pytest.raises(CatalogError) as caught:
+            self.load(*names)
+        return [str(fault).replace(f"{self.path}/", "") for fault in caught.value.faults]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    (tmp_path / "sources").mkdir()
+    return Folder(tmp_path / "sources", {"SHOP_SECRET": STRONG})
+
+
+def test_every_file_is_a_source_unless_names_are_given(folder: Folder) -> None:
+    folder.write("shop", SHOP)
+    folder.write("mall", SHOP | {"name": "mall"})
+    assert set(folder.load().sources) == {"mall", "shop"}
+    assert set(folder.load("mall").sources) == {"mall"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"name": "Shop"}, "shop.yaml: /name: "),
+        ({"name": "default"}, "shop.yaml: Value error, `default` is the source that the settings describe"),
+        ({"kind": "mapped"}, "shop.yaml: Value error, a source of kind `mapped` needs `events`"),
+        ({"pixel": True}, "shop.yaml: Value error, `events`, `mapping` and `pixel` are for the kind `mapped`"),
+        ({"proofs": []}, "shop.yaml: /proofs: "),
+        ({"proof": {}}, "shop.yaml: /proof: Extra inputs"),
+        ({"enabled": "no"}, "shop.yaml: /enabled: "),
+        ({"proofs": [{"kind": "guess"}]}, "shop.yaml: /proofs/0: "),
+        (
+            {"proofs": [HEADER | {"secret": {}}]},
+            "shop.yaml: /proofs/0/secret: give `env` or `file`",
+        ),
+        ({"proofs": [HEADER | {"secret": "text"}]}, "shop.yaml: /proofs/0/header/secret/SecretFrom: "),
+        (
+            {"proofs": [HEADER | {"secret": {"env": "NONE"}}]},
+            "shop.yaml: /proofs/0/secret: is missing: set NONE or NONE_",
+        ),
+        (
+            {"proofs": [HEADER | {"secret": {"env": "WEAK"}}]},
+            "shop.yaml: /proofs/0/secret: needs 16 characters or more",
+        ),
+        (
+            {"proofs": [HEADER | {"secret": {"file": "/no/such"}}]},
+            "shop.yaml: /proofs/0/secret: cannot be read: /no/such",
+        ),
+        (
+            {"proofs": [{"kind": "standard_webhooks", "secret": {"env": "ODD"}}]},
+            "shop.yaml: /proofs/0/secret: is not base64",
+        ),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_told_with_its_place_and_no_value(folder: Folder, changes: dict[str, Any], told: str) -> None:
+    folder.environ |= {"WEAK": "only-15-letters"[:15], "ODD": "no base64 at all: §§"}
+    folder.write("shop", SHOP | changes)
+    faults = folder.faults_of()
+    assert faults[0].startswith(told)
+    assert not any(value in " ".join(faults) for value in (STRONG, "only-15-letters", "no base64 at all"))
+
+
+def test_faults_of_all_files_are_told_at_once(folder: Folder) -> None:
+    folder.write("shop", SHOP)
+    folder.write("mall", SHOP)
+    folder.write("odd", {"name": 5})
+    faults = folder.faults_of("shop", "mall", "odd", "gone")
+    assert [fault.partition(": ")[0] for fault in faults] == ["odd.yaml"] * 3 + ["SOURCES", "shop.yaml"]
+    assert faults[-1].startswith("shop.yaml: /name: another source is named 'shop' too, in")
+
+
+def test_a_secret_of_a_file_is_taken_up_when_the_file_changes(folder: Folder, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(f"{STRONG}\n")
+    folder.write("shop", SHOP | {"proofs": [HEADER | {"secret": {"file": str(secret)}}]})
+    running = folder.load()
+    taken: list[Any] = []
+    running.on_change = taken.append
+
+    running.look()
+    assert taken == []
+    assert running.sources["shop"].proofs[0].may_hold({"x-key": STRONG})
+
+    replace(secret, "fedcba9876543210")
+    running.look()
+    assert [sources["shop"].proofs[0].may_hold({"x-key": "fedcba9876543210"}) for sources in taken] == [True]
+    assert not running.sources["shop"].proofs[0].may_hold({"x-key": STRONG})
+
+
+@pytest.mark.parametrize("text", ["", "too-short", None])
+def test_a_secret_that_is_no_good_is_told_once_and_the_old_one_holds(
+    folder: Folder, tmp_path: Path, text: str | None
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(STRONG)
+    folder.environ = {"SHOP_SECRET_FILE": str(secret)}
+    folder.write("shop", SHOP)
+    running = folder.load()
+
+    if text is None:
+        secret.unlink()
+    else:
+        replace(secret, text)
+    running.look()
+    running.look()
+
+    assert len(folder.faults) == 1
+    assert "/proofs/0/secret" in folder.faults[0]
+    assert running.sources["shop"].proofs[0].may_hold({"x-key": STRONG})
+
+
+def replace(path: Path, text: str) -> None:
+    """Put a new file in the place of the old one, as secrets are rotated."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.replace(path)
+
+
+def test_a_variable_comes_before_its_file(folder: Folder, tmp_path: Path) -> None:
+    folder.environ["SHOP_SECRET_FILE"] = str(tmp_path / "nowhere")
+    folder.write("shop", SHOP)
+    assert folder.load().sources["shop"].proofs[0].may_hold({"x-key": STRONG})
+
+
+@pytest.mark.parametrize(
+    ("proof", "header"),
+    [
+        ({"kind": "hmac", "header": "X-Sign"}, "x-sign"),
+        ({"kind": "standard_webhooks"}, "webhook-signature"),
+        ({"kind": "stripe"}, "stripe-signature"),
+        ({"kind": "segment"}, "x-signature"),
+        ({"kind": "header", "header": "X-Key"}, "x-key"),
+        ({"kind": "bearer"}, "authorization"),
+        ({"kind": "basic", "user": "shop"}, "authorization"),
+    ],
+)
+def test_every_kind_of_proof_takes_one_secret_or_two(folder: Folder, proof: dict[str, Any], header: str) -> None:
+    folder.environ["NEXT_SECRET"] = "fedcba9876543210"
+    for secret in ({"env": "SHOP_SECRET"}, [{"env": "SHOP_SECRET"}, {"env": "NEXT_SECRET"}]):
+        folder.write("shop", SHOP | {"proofs": [proof | {"secret": secret}]})
+        (found,) = folder.load().sources["shop"].proofs
+        assert found.header == header
+
+
+def test_a_reload_is_all_or_nothing(folder: Folder) -> None:
+    folder.write("shop", SHOP)
+    running = folder.load()
+    folder.write("shop", SHOP | {"kind": "other"})
+    with pytest.raises(CatalogError):
+        running.load()
+    assert running.sources["shop"].reshape is None
+    folder.write("shop", SHOP | {"enabled": False})
+    running.use(running.load())
+    assert running.sources["shop"].is_off

@@ -1,0 +1,115 @@
+"""What a mapped source may send, and the records that are read from it."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from app.errors import EventRefused
+from app.source.raw_records import around_body, content_of, records
+from app.source.refusal import RequestRefused
+from tests.source.door import limits
+
+AROUND: dict[str, Any] = {"method": "POST", "headers": {}, "query": {}, "ip": None}
+
+
+def bodies(raw: bytes, content_type: str = "application/json", **bounds: Any) -> list[Any]:
+    """Return the body of each record; the reason where a member is refused."""
+    found = records(raw, content_of(content_type), AROUND, limits(**bounds))
+    return [each.reason if isinstance(each, EventRefused) else each["body"] for each in found]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "raw", "expected"),
+    [
+        ("application/json", b'{"a": 1}', [{"a": 1}]),
+        ("application/json; charset=utf-8", b"[1, {}]", [1, {}]),
+        ("Application/JSON", b"[]", []),
+        ("", b'"text"', ["text"]),
+        ("text/plain", b"null", [None]),
+        ("application/vnd.shop+json", b'{"a": [1]}', [{"a": [1]}]),
+        ("application/x-ndjson", b'{"a": 1}\n\n{"a": 2}\r\n', [{"a": 1}, {"a": 2}]),
+        ("application/jsonl", b'{"a": 1}\n{broken\n[1]', [{"a": 1}, "the line is no JSON: broken_json", [1]]),
+        ("application/x-www-form-urlencoded", b"a=1&b=x+y&b=%C3%A9&c=", [{"a": "1", "b": ["x y", "é"], "c": ""}]),
+    ],
+)
+def test_a_body_gives_records_by_its_content_type(content_type: str, raw: bytes, expected: list[Any]) -> None:
+    assert bodies(raw, content_type) == expected
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/xml", "text/html", "multipart/form-data; boundary=x", "application/octet-stream", "a"]
+)
+def test_any_other_content_is_415(content_type: str) -> None:
+    with pytest.raises(RequestRefused) as caught:
+        content_of(content_type)
+    assert caught.value.refusal.status == 415
+
+
+@pytest.mark.parametrize(
+    ("content_type", "raw", "code"),
+    [
+        ("application/json", b"{", "broken_json"),
+        ("application/json", b"", "broken_json"),
+        ("application/x-www-form-urlencoded", b"\xff", "broken_json"),
+        ("application/x-www-form-urlencoded", b"&".join([b"a=1"] * 1_001), "too_large"),
+        ("application/json", b'{"a": "%b"}' % (b"x" * 300_000), "too_large"),
+        ("application/json", b"[%b]" % b",".join([b"1"] * 101), "too_many_events"),
+        ("application/jsonl", b"\n".join([b"1"] * 101), "too_many_events"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_refused_as_a_whole(content_type: str, raw: bytes, code: str) -> None:
+    with pytest.raises(RequestRefused) as caught:
+        bodies(raw, content_type, max_events=100)
+    assert caught.value.refusal.code == code
+
+
+def test_a_member_that_is_too_deep_or_too_large_is_refused_in_its_place() -> None:
+    deep: Any = 1
+    for _ in range(20):
+        deep = [deep]
+    raw = orjson.dumps([{"a": 1}, {"a": deep}])
+    assert bodies(raw, max_depth=10) == [{"a": 1}, "the event is nested deeper than 10 levels"]
+    lines = b'{"a": 1}\n{"a": "%b"}' % (b"x" * 300_000)
+    assert bodies(lines, "application/jsonl") == [{"a": 1}, "the event is larger than 262144 bytes"]
+
+
+def test_a_large_array_is_read_slice_by_slice_and_loses_nothing() -> None:
+    members = [{"id": number, "text": "x" * 500} for number in range(1_000)]
+    assert bodies(b"  " + orjson.dumps(members)) == members
+
+
+CLOUDEVENT = {"specversion": "1.0", "id": "1", "source": "/shop", "type": "order.paid", "data": {"id": 7}}
+OF_CLOUDEVENT = {name: CLOUDEVENT[name] for name in ("specversion", "id", "source", "type")}
+
+
+def test_a_cloudevent_has_its_data_as_body_and_its_attributes_beside() -> None:
+    batch = orjson.dumps([CLOUDEVENT, CLOUDEVENT])
+    whole = list(records(batch, content_of("application/cloudevents-batch+json"), AROUND, limits()))
+    (one,) = records(orjson.dumps(CLOUDEVENT), content_of("application/cloudevents+json"), AROUND, limits())
+    binary = AROUND | {"headers": {f"ce-{name}": value for name, value in OF_CLOUDEVENT.items()}}
+    (in_headers,) = records(b'{"id": 7}', content_of("application/json"), binary, limits())
+
+    assert one == AROUND | {"cloudevent": OF_CLOUDEVENT, "body": {"id": 7}}
+    assert whole == [one, one]
+    assert in_headers == binary | {"cloudevent": OF_CLOUDEVENT, "body": {"id": 7}}
+
+
+def test_what_only_says_that_it_is_a_cloudevent_is_refused() -> None:
+    for raw in (b"1", b'{"data": 1}'):
+        assert bodies(raw, "application/cloudevents+json") == ["it is no CloudEvent: `specversion` is missing"]
+
+
+def test_no_secret_of_the_request_is_in_a_record() -> None:
+    from starlette.requests import Request  # noqa: PLC0415 - of this test alone
+
+    names = ("Authorization", "Cookie", "X-Sign", "X-Topic")
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/webhook/shop",
+        "query_string": b"a=1&a=2",
+        "headers": [(name.lower().encode(), b"value") for name in names],
+    }
+    found = around_body(Request(scope), hidden=frozenset({"x-sign"}), ip=None)
+    assert found == {"method": "POST", "headers": {"x-topic": "value"}, "query": {"a": ["1", "2"]}, "ip": None}

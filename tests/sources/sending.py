@@ -1,0 +1,86 @@
+"""A request to a shipped source, and everything that comes of it."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+from fastapi import FastAPI
+
+from app.catalog.running_sources import RunningSources
+from app.catalog.source_secrets import SourceSecrets
+from app.errors import EventRefused
+from app.receiving.receipts import receipt_of_refusal
+from app.source import NamedSources, Room, named_sources_router
+from app.types import DEFAULT_SOURCE, Event, Line, Receipt
+from tests.assembled import pipeline
+from tests.process import ROOT
+from tests.source.door import limits
+
+#: When requests arrive.
+NOW = datetime.fromisoformat("2026-11-25T10:15:05+00:00").timestamp()
+
+
+class Heard:
+    """Takes events for committed, and keeps what they are."""
+
+    def __init__(self) -> None:
+        self.events: list[Event | EventRefused] = []
+        self.sources: list[str] = []
+        self.are_proven: list[bool] = []
+
+    async def accept(
+        self, events: Any, *, now: float, source: str = DEFAULT_SOURCE, is_proven: bool = False
+    ) -> Receipt:
+        assert now == NOW
+        self.sources.append(source)
+        self.are_proven.append(is_proven)
+        self.events += events
+        return Receipt(events=())
+
+
+def shipped(names: list[str], environ: dict[str, str], folder: Path = ROOT / "sources") -> RunningSources:
+    """Return these sources of a folder, whose faults are raised."""
+    return RunningSources(folder, SourceSecrets(environ, min_characters=16), limits(), names=names, on_fault=_fail)
+
+
+def _fail(fault: str) -> None:
+    raise AssertionError(fault)
+
+
+def served(heard: Any, running: RunningSources) -> FastAPI:
+    """Return an application with named sources only."""
+    app = FastAPI()
+    sources = NamedSources(running.sources)
+    running.on_change = sources.take
+    app.include_router(
+        named_sources_router(heard, sources, clock=lambda: NOW, room=Room(32_000_000), new_id=lambda: "made")
+    )
+    return app
+
+
+async def post(app: FastAPI, source: str, request: dict[str, Any]) -> httpx.Response:
+    """Send a case's request as it stands: its body is signed as it is written here."""
+    content = request["form"].encode() if "form" in request else orjson.dumps(request["body"])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://pinrelay.example") as http:
+        return await http.post(f"/webhook/{source}", headers=request["headers"], content=content)
+
+
+async def sent_by(case: dict[str, Any]) -> tuple[int, list[dict[str, Any]]]:
+    """Return the status of a case's answer, and for each delivery what is sent to Pinterest, or why nothing is."""
+    heard = Heard()
+    answer = await post(served(heard, shipped([case["source"]], case["secrets"])), case["source"], case["request"])
+    told: list[dict[str, Any]] = []
+    for event in heard.events:
+        if isinstance(event, EventRefused):
+            (line,) = receipt_of_refusal(event).deliveries
+            told.append({"exit": line.exit.value, "reason": line.reason})
+            continue
+        told += [_told(line) for line in pipeline().preview(event, now=NOW)]
+    return answer.status_code, told
+
+
+def _told(line: Line) -> dict[str, Any]:
+    told: dict[str, Any] = {"preset": line.preset, "exit": line.exit.value}
+    return told | ({"event": line.event, "warnings": list(line.warnings)} if line.event else {"reason": line.reason})

@@ -1,0 +1,240 @@
+"""POST /webhook/{source}: who may send, what is read, what is answered."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import yaml
+
+from app.catalog.running_sources import RunningSources
+from app.errors import EventRefused, OutboxUnavailable
+from app.types import Receipt
+from tests.assembled import pipeline
+from tests.sources.sending import NOW, Heard, served, shipped
+
+SECRET = "0123456789abcdef"
+KEY = {"x-key": SECRET}
+#: A mapped source that says little.
+MAPPED: dict[str, Any] = {
+    "name": "shop",
+    "kind": "mapped",
+    "proofs": [{"kind": "header", "header": "X-Key", "secret": {"env": "SHOP_SECRET"}}],
+    "mapping": {"type": "track", "event": {"@path": "$.body.what"}, "messageId": {"@path": "$.body.id"}},
+    "events": [{"name": "Anything", "subscribe": "body.what != null"}],
+}
+SEGMENTS = {"name": "shop", "kind": "segment", "proofs": MAPPED["proofs"]}
+
+
+def source(folder: Path, spec: dict[str, Any]) -> RunningSources:
+    """Write a source's file, and load it."""
+    (folder / f"{spec['name']}.yaml").write_text(yaml.safe_dump(spec, allow_unicode=True), encoding="utf-8")
+    return shipped([], {"SHOP_SECRET": SECRET}, folder)
+
+
+def client(app: Any) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=app, client=("198.51.100.7", 4711))
+    return httpx.AsyncClient(transport=transport, base_url="http://pinrelay.example")
+
+
+async def ask(folder: Path, spec: dict[str, Any], heard: Any = None, method: str = "POST", **request: Any) -> Any:
+    """Send one request to a source, and return the answer."""
+    async with client(served(heard or Heard(), source(folder, spec))) as http:
+        return await http.request(method, f"/webhook/{spec['name']}", **({"headers": KEY} | request))
+
+
+def reasons(heard: Heard) -> list[tuple[str, str]]:
+    return [(each.exit, each.reason) for each in heard.events if isinstance(each, EventRefused)]
+
+
+async def test_a_receipt_names_the_source_and_what_was_made(tmp_path: Path) -> None:
+    made = pipeline(outbox=Keeps())
+    answer = await ask(tmp_path, MAPPED, made, json=[{"what": "Ping", "id": "m-1"}, {"id": "m-2"}])
+
+    assert (answer.status_code, answer.json()["source"]) == (200, "shop")
+    assert answer.json()["counts"] == {"accepted": 2, "unmatched": 2}
+    assert [each["message_id"] for each in answer.json()["events"]] == ["m-1", None]
+    assert answer.json()["events"][1]["deliveries"] == [
+        {"preset": None, "exit": "unmatched", "reason": "no trigger of the source takes it", "warnings": []}
+    ]
+
+
+class Keeps:
+    """An outbox without anything to keep."""
+
+    async def enqueue(self, deliveries: Any, *_: Any, now: float, people: Any = None) -> list[Any]:
+        assert (list(deliveries), now, people) == ([], NOW, None)
+        return []
+
+    async def people(self, keys: Any) -> Any:
+        raise AssertionError(keys)
+
+    async def forget(self, keys: Any) -> int:
+        raise AssertionError(keys)
+
+
+@pytest.mark.parametrize(("proofs", "is_proven"), [(MAPPED["proofs"], True), ([{"kind": "anyone"}], False)])
+async def test_a_sender_counts_as_known_only_by_a_secret(tmp_path: Path, proofs: Any, *, is_proven: bool) -> None:
+    heard = Heard()
+    await ask(tmp_path, MAPPED | {"proofs": proofs}, heard, json={"what": "Ping"})
+    assert heard.are_proven == [is_proven]
+
+
+async def test_the_name_of_the_source_goes_with_its_events(tmp_path: Path) -> None:
+    heard = Heard()
+    await ask(tmp_path, MAPPED, heard, json={"what": "Ping", "id": "m-1"})
+    assert heard.sources == ["shop"]
+    assert [event["event"] for event in heard.events if isinstance(event, dict)] == ["Ping"]
+
+
+async def test_there_is_no_source_of_another_name(tmp_path: Path) -> None:
+    async with client(served(Heard(), source(tmp_path, MAPPED))) as http:
+        answer = await http.post("/webhook/mall", headers=KEY, json={})
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_source")
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-key": "wrong"}, {"authorization": SECRET}])
+async def test_who_proves_nothing_is_401(tmp_path: Path, headers: dict[str, str]) -> None:
+    heard = Heard()
+    answer = await ask(tmp_path, MAPPED, heard, headers=headers, json={"what": "Ping"})
+    assert (answer.status_code, heard.sources) == (401, [])
+
+
+async def test_all_proofs_must_hold(tmp_path: Path) -> None:
+    second = {"kind": "bearer", "secret": {"env": "SHOP_SECRET"}}
+    spec = MAPPED | {"proofs": [*MAPPED["proofs"], second]}
+    assert (await ask(tmp_path, spec, json={})).status_code == 401
+    both = KEY | {"authorization": f"Bearer {SECRET}"}
+    assert (await ask(tmp_path, spec, json={}, headers=both)).status_code == 200
+
+
+async def test_a_mapped_source_is_answered_200_whatever_becomes_of_its_event(tmp_path: Path) -> None:
+    """A shop strikes off a webhook that fails; an event without a type does not get one by coming again."""
+    heard = Heard()
+    spec = MAPPED | {"mapping": {"type": {"@path": "$.body.kind"}}}
+    answer = await ask(tmp_path, spec, heard, json={"what": "Ping"})
+    assert answer.status_code == 200
+    assert [exit_ for exit_, _ in reasons(heard)] == ["refused"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [({"type": "track", "messageId": "1"}, 200), ({"no": "type"}, 422), ([{"no": "type"}], 200)]
+)
+async def test_a_source_of_segments_events_answers_as_the_webhook_does(tmp_path: Path, body: Any, status: int) -> None:
+    made = pipeline(outbox=Keeps())
+    answer = await ask(tmp_path, SEGMENTS, made, content=orjson.dumps(body))
+    assert (answer.status_code, answer.json()["source"]) == (status, "shop")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [
+        ("application/json", b"{", 400),
+        ("text/html", b"<p>", 415),
+        ("application/json", b"[%b]" % b",".join([b"{}"] * 4_001), 413),
+        ("application/json", b'"%b"' % (b"x" * 8_000_000), 413),
+        ("application/json", gzip.compress(b'{"what": "Ping"}'), 200),
+        ("application/x-www-form-urlencoded", b"what=Ping", 200),
+    ],
+    ids=["broken", "html", "many", "large", "gzip", "form"],
+)
+async def test_what_a_request_is_answered(tmp_path: Path, content_type: str, body: bytes, status: int) -> None:
+    answer = await ask(tmp_path, MAPPED, content=body, headers=KEY | {"content-type": content_type})
+    assert answer.status_code == status
+
+
+async def test_where_nothing_can_be_kept_the_sender_is_asked_to_come_again(tmp_path: Path) -> None:
+    class Full:
+        async def accept(self, events: Any, **_: Any) -> Receipt:
+            raise OutboxUnavailable(retry_after_s=7)
+
+    answer = await ask(tmp_path, MAPPED, Full(), json={"what": "Ping"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "7")
+
+
+async def test_a_pixel_is_an_event_of_its_query(tmp_path: Path) -> None:
+    context = {"ip": {"@path": "$.ip"}, "userAgent": {"@path": "$.headers.user-agent"}}
+    seen = {"type": "page", "properties": {"@path": "$.query"}, "context": context}
+    event = {"name": "Seen", "subscribe": 'method = "GET"'}
+    spec = MAPPED | {"proofs": [{"kind": "anyone"}], "pixel": True, "mapping": seen, "events": [event]}
+    heard = Heard()
+    headers = {"user-agent": "Mozilla/5.0", "cookie": "id=1", "sec-gpc": "1"}
+    app = served(heard, source(tmp_path, spec))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app, client=("8.8.8.8", 4711)), base_url="http://pinrelay.example"
+    ) as http:
+        answer = await http.get("/webhook/shop?url=%2Fa&tag=1&tag=2", headers=headers)
+
+    assert answer.status_code == 200
+    assert (answer.headers["content-type"], answer.headers["cache-control"]) == ("image/gif", "no-store")
+    assert answer.content.startswith(b"GIF89a")
+    (made,) = heard.events
+    assert isinstance(made, dict)
+    assert made["properties"] == {"url": "/a", "tag": ["1", "2"]}
+    assert made["context"] == {"ip": "8.8.8.8", "userAgent": "Mozilla/5.0", "gpc": "1"}
+
+
+async def test_without_pixels_a_get_is_405(tmp_path: Path) -> None:
+    heard = Heard()
+    assert (await ask(tmp_path, MAPPED, heard, "GET")).status_code == 405
+    assert heard.sources == []
+
+
+async def test_a_query_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    answer = await ask(tmp_path, MAPPED, json={"what": "Ping"}, params={"a": "x" * 20_000})
+    assert answer.status_code == 413
+
+
+async def test_a_source_that_is_off_withholds_its_events(tmp_path: Path) -> None:
+    heard = Heard()
+    answer = await ask(tmp_path, MAPPED | {"enabled": False}, heard, json=[{"what": "Ping", "id": "m-1"}, {}])
+    assert answer.status_code == 200
+    off = ("withheld", "the source is switched off (`enabled: false` in its file)")
+    assert reasons(heard) == [off, ("unmatched", "no trigger of the source takes it")]
+    assert [each.message_id for each in heard.events if isinstance(each, EventRefused)] == ["m-1", None]
+
+
+@pytest.mark.parametrize(
+    ("preferences", "told"),
+    [
+        ({"ads": True}, []),
+        ({"ads": False}, [("withheld", "consent: category ads is not granted")]),
+        ({}, [("withheld", "consent: category ads is not granted")]),
+    ],
+)
+async def test_a_source_may_ask_for_consent_of_its_own(
+    tmp_path: Path, preferences: dict[str, bool], told: list[tuple[str, str]]
+) -> None:
+    heard = Heard()
+    event = {"type": "track", "messageId": "1", "context": {"consent": {"categoryPreferences": preferences}}}
+    await ask(tmp_path, SEGMENTS | {"consent_categories": ["ads"]}, heard, json=event)
+    assert reasons(heard) == told
+
+
+async def test_a_source_has_bounds_of_its_own(tmp_path: Path) -> None:
+    limits = {"max_body_bytes": 100, "max_events": 2}
+    spec = MAPPED | {"limits": limits}
+    event = {"what": "Ping"}
+    assert (await ask(tmp_path, spec, json=[event] * 2)).status_code == 200
+    assert (await ask(tmp_path, spec, json=[event] * 3)).status_code == 413
+    assert (await ask(tmp_path, spec, json=[{"what": "x" * 100}])).status_code == 413
+
+
+async def test_more_events_than_a_request_may_hold_are_refused_wherever_they_come_from(tmp_path: Path) -> None:
+    many = {
+        "events": [{"name": "A", "each": "$.body.list", "subscribe": "item.id != null"}],
+        "limits": {"max_events": 2},
+    }
+    assert (await ask(tmp_path, MAPPED | many, json={"list": [{"id": 1}] * 2})).status_code == 200
+    assert (await ask(tmp_path, MAPPED | many, json={"list": [{"id": 1}] * 3})).status_code == 413
+
+
+@pytest.mark.parametrize("limits", [{"events_per_minute": 1}, {"bytes_per_minute": 10}])
+async def test_a_source_that_has_used_up_its_quota_is_429(tmp_path: Path, limits: dict[str, int]) -> None:
+    app = served(pipeline(outbox=Keeps()), source(tmp_path, MAPPED | {"limits": limits}))
+    async with client(app) as http:
+        answers = [await http.post("/webhook/shop", headers=KEY, json=[{"what": "Ping"}] * 2) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert int(answers[1].headers["retry-after"]) >= 1

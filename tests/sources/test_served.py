@@ -1,0 +1,115 @@
+"""A named source in the whole application: from the signed request to the ledger, and changes while it runs."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import yaml
+
+from app.main import create_app
+from tests import assembled
+from tests.sources.sending import NOW
+from tests.sources.test_cases import CASES
+from tests.sources.test_named_sources import MAPPED, SECRET
+from tests.waiting import until_async
+
+ORDER = CASES["shopify-order-paid"]
+
+
+@pytest.fixture
+def in_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The secret of Shopify stands in a file that a variable names."""
+    secret = tmp_path / "secret"
+    secret.write_text(ORDER["secrets"]["SHOPIFY_WEBHOOK_SECRET"], encoding="utf-8")
+    monkeypatch.setenv("SHOPIFY_WEBHOOK_SECRET_FILE", str(secret))
+    return secret
+
+
+def app_of(folder: Path, **settings: Any) -> Any:
+    url = f"sqlite:///{folder}/outbox.db"
+    return create_app(assembled.settings(outbox_url=url, batch_max_wait_s=0, **settings), clock=lambda: NOW, environ={})
+
+
+def client(app: Any) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app, client=("127.0.0.1", 0)), base_url="http://localhost")
+
+
+async def send(http: httpx.AsyncClient, request: dict[str, Any]) -> httpx.Response:
+    return await http.post("/webhook/shopify", headers=request["headers"], content=orjson.dumps(request["body"]))
+
+
+async def test_a_shopify_order_is_in_the_ledger_with_its_source_and_once(tmp_path: Path, in_environment: Path) -> None:
+    app = app_of(tmp_path, sources=("shopify",))
+    async with app.router.lifespan_context(app), client(app) as http:
+        first, again = await send(http, ORDER["request"]), await send(http, ORDER["request"])
+        found = (await http.get("/api/messages/shopify-order-5471610093881")).json()
+
+    assert first.json()["counts"] == {"accepted": 1, "enqueued": 1}
+    assert again.json()["counts"] == {"accepted": 1, "duplicate": 1}
+    assert [each["source"] for each in found["deliveries"]] == ["shopify"]
+
+
+async def test_another_secret_is_taken_up_without_a_restart(tmp_path: Path, in_environment: Path) -> None:
+    app = app_of(tmp_path, sources=("shopify",))
+    async with app.router.lifespan_context(app), client(app) as http:
+        assert (await send(http, ORDER["request"])).status_code == 200
+        new = in_environment.with_suffix(".new")
+        new.write_text("another-secret-of-this-shop", encoding="utf-8")
+        new.replace(in_environment)
+
+        async def is_refused() -> bool:
+            return (await send(http, ORDER["request"])).status_code == 401
+
+        await until_async(is_refused, what="the old secret is refused")
+
+
+async def test_a_reload_takes_up_the_files_of_sources_all_or_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "sources"
+    folder.mkdir()
+    monkeypatch.setenv("SHOP_SECRET", SECRET)
+
+    def write(spec: dict[str, Any]) -> None:
+        (folder / "shop.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+
+    write(MAPPED)
+    app = app_of(tmp_path, sources_dir=(folder,))
+    async with app.router.lifespan_context(app), client(app) as http:
+
+        async def exits() -> Any:
+            answer = await http.post("/webhook/shop", headers={"x-key": SECRET}, json={"what": "Ping"})
+            return answer.json()["counts"]
+
+        assert await exits() == {"accepted": 1, "unmatched": 1}
+        write(MAPPED | {"kind": "odd"})
+        kept = await http.post("/api/reload", json={})
+        assert (kept.status_code, await exits()) == (400, {"accepted": 1, "unmatched": 1})
+        assert "shop.yaml: /kind" in kept.text
+        write(MAPPED | {"enabled": False})
+        assert (await http.post("/api/reload", json={})).status_code == 200
+        assert await exits() == {"accepted": 1, "withheld": 1}
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [({}, 200), ({"sources": ("shopify",)}, 401), ({"webhook_header": "X-Key: value-of-it"}, 401)],
+)
+@pytest.mark.usefixtures("in_environment")
+async def test_the_default_source_asks_for_a_proof_where_any_source_does(
+    tmp_path: Path, settings: dict[str, Any], status: int
+) -> None:
+    app = app_of(tmp_path, **settings)
+    async with app.router.lifespan_context(app), client(app) as http:
+        assert (await http.post("/webhook", json=[])).status_code == status
+
+
+async def test_where_no_source_is_named_there_is_no_such_path(tmp_path: Path) -> None:
+    app = app_of(tmp_path)
+    async with app.router.lifespan_context(app), client(app) as http:
+        answer = await http.post("/webhook/shopify", json={})
+        described = (await http.get("/openapi.json")).json()
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert "/webhook/{source}" not in described["paths"]
