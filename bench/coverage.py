@@ -1,12 +1,14 @@
 """How many events carry each of Pinterest's eleven quality components: our defaults beside Segment's.
 
     python bench/coverage.py
+    python bench/coverage.py --journeys      what identity memory brings, on the journeys of 300 visitors
 
 Two sets of events: the clean ones of the vectors, and one of each source as it sends them (`tests/presets/shapes`).
 Both mappings are resolved by our engine and built by our action, so that only the defaults differ.
 Segment's are those of its Pinterest Conversions destination of 17 August 2026 (`data_format: latest`).
 """
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,10 +18,14 @@ import orjson
 
 from app import assemble
 from app.catalog import Catalog
+from app.commands.journeys import journey
 from app.config import load_settings
 from app.destination import COMPONENTS, components, report_conversion_event
+from app.destination.user_data import missing_identifiers
 from app.errors import EventInvalid
 from app.mapping import compile_mapping
+from app.receiving.field_reports import own_event
+from app.source import Arrival, read_event
 from app.source.requester import Requester
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +62,8 @@ SEGMENT: dict[str, Any] = {
     },
 }
 
+#: Groups of memory that are components of Pinterest's quality.
+_GROUPS = {"em": "hashed_email", "external_id": "advertiser_external_id", "click": "click_id_epik"}
 #: Event name (or ALL) -> component -> how many events carry it.
 Carried = Mapping[str, Counter[str]]
 
@@ -86,8 +94,51 @@ def _components(fields: dict[str, Any]) -> tuple[str, ...]:
         return ()
 
 
+def journeys() -> None:
+    """Print what events of the journeys carry alone, with memory, and by the rules at most."""
+    settings = load_settings(
+        presets_dir=(ROOT / "presets",),
+        mappings_dir=(ROOT / "mappings",),
+        remember_days=90,
+        remember_click_days=60,
+        remember_session_days=7,
+    )
+    rows = [orjson.loads(line) for line in (ROOT / "tests/conformance/journeys.ndjson").read_bytes().splitlines()]
+    events = [read_event(row["event"], Arrival.at(0)) for row in rows]
+    receipts = journey(events, settings, assemble.running_catalog(settings).catalog, clock=0)
+    alone: Carried = defaultdict(Counter)
+    with_memory: Carried = defaultdict(Counter)
+    ceiling: Carried = defaultdict(Counter)
+    count: Counter[str] = Counter()
+    for row, receipt in zip(rows, receipts, strict=True):
+        for line in receipt.deliveries if row["expected"] is not None else ():
+            names = (line.preset or "", ALL)
+            count.update(names)
+            rules = row["expected"] if isinstance(row["expected"], dict) else {}
+            for name in names:
+                ceiling[name].update(_GROUPS[group] for group in rules if group in _GROUPS)
+                if line.event is not None:
+                    own = own_event(line) or {}
+                    alone[name].update(components(own) if not missing_identifiers(own["user_data"]) else ())
+                    with_memory[name].update(components(line.event))
+    print("Journeys: events that carry each, in per cent: alone | with memory | by the rules\n")
+    print(" " * 24 + "".join(f"{name:>24}" for name in count))
+    print(f"{'events':24}" + "".join(f"{count[name]:24}" for name in count))
+    for component in _GROUPS.values():
+        cells = [
+            " |".join(_share(carried, name, component, count) for carried in (alone, with_memory, ceiling))
+            for name in count
+        ]
+        print(f"{component:24}" + "".join(f"{cell:>24}" for cell in cells))
+    means = [f"{_mean(alone, name, count):.2f} | {_mean(with_memory, name, count):.2f}" for name in count]
+    print(f"{'components an event':24}" + "".join(f"{mean:>24}" for mean in means))
+
+
 def main() -> None:
     """Print a table for each set: a row a component, a column an event name, ours and Segment's in per cent."""
+    if "--journeys" in sys.argv:
+        journeys()
+        return
     settings = load_settings(presets_dir=(ROOT / "presets",), mappings_dir=(ROOT / "mappings",))
     catalog = assemble.running_catalog(settings).catalog
     lines = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()

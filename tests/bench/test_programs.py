@@ -1,5 +1,6 @@
 """The programs of bench/ compare like with like, and what they show holds."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +55,13 @@ def test_our_defaults_carry_more_of_events_as_sources_send_them_too() -> None:
 
     assert count[coverage.ALL] >= 20
     assert ours[coverage.ALL].total() > 2 * segment[coverage.ALL].total()
+
+
+def test_memory_brings_what_the_rules_allow_and_no_more(capsys: pytest.CaptureFixture[str]) -> None:
+    coverage.journeys()
+    shares = {
+        line[:24].strip(): re.findall(r"\d+ \| +\d+ \| +\d+", line) for line in capsys.readouterr().out.splitlines()
+    }
+    told = [list(map(int, each.split("|"))) for row in ("hashed_email", "click_id_epik") for each in shares[row]]
+    assert [9, 73, 73] in told
+    assert all(with_memory == rules for _, with_memory, rules in told)
