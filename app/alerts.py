@@ -6,7 +6,7 @@ so that several processes tell once. A crash between the two loses that message.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Protocol
 
@@ -14,11 +14,11 @@ import httpx
 from pydantic import SecretStr
 
 from app.coordination import Switches
-from app.delivery import Shutdown, Standing, read_standings
+from app.delivery import AccountStanding, ReadsBacklog, Shutdown, read_accounts
 from app.errors import OutboxUnavailable
 from app.log import logger
-from app.shared_values import OPEN_ALERTS, SharedValues
-from app.types import Backlog, Exit, Tally
+from app.shared_values import OPEN_ALERTS
+from app.types import AccountView, Exit, Tally
 
 PERIOD_S = 60.0
 #: So many looks in a row must fail before an unreadable outbox is told.
@@ -53,9 +53,7 @@ class Facts:
     """All that the conditions are judged by."""
 
     now: float
-    backlog: Backlog
-    #: Everything that keeps delivery from being well.
-    standings: Sequence[Standing]
+    accounts: Sequence[AccountStanding]
     #: Counts by name of each hour, keyed by its start in Unix seconds; an hour without any is left out.
     hours: Mapping[int, Mapping[str, int]]
 
@@ -71,27 +69,36 @@ class Facts:
 
 def conditions(facts: Facts) -> list[Alert]:
     """Return every condition that holds."""
-    standing = [Alert(key=standing.state, text=standing.text) for standing in facts.standings]
-    found = (_late(facts), _dead(facts), _drop(facts), _warnings(facts))
-    return [*standing, *(alert for alert in found if alert)]
+    found = [alert for account in facts.accounts for alert in _of_account(account, facts)]
+    return list({alert.key: alert for alert in (*found, _drop(facts), _warnings(facts)) if alert}.values())
 
 
-def _late(facts: Facts) -> Alert | None:
-    oldest_at = facts.backlog.oldest_at
+def _of_account(account: AccountStanding, facts: Facts) -> list[Alert]:
+    """Return the conditions that hold for one ad account; its name stands in them."""
+    name = account.account.name
+    found = [Alert(key=each.state, text=each.text) for each in account.standings]
+    found += filter(None, (_late(account, facts), _dead(account, facts)))
+    return [
+        replace(each, key=f"{name}: {each.key}", text=f"{name}: {each.text}") if name and each.key != "clock" else each
+        for each in found
+    ]
+
+
+def _late(account: AccountStanding, facts: Facts) -> Alert | None:
+    oldest_at = account.backlog.oldest_at
     if oldest_at is None or facts.now - oldest_at <= LATE_S:
         return None
     hours = (facts.now - oldest_at) / _HOUR_S
     return Alert(key="backlog", text=f"Deliveries are late: the oldest has waited for {hours:.1f} hours.")
 
 
-def _dead(facts: Facts) -> Alert | None:
+def _dead(account: AccountStanding, facts: Facts) -> Alert | None:
     """Judge the last full hour and the one that runs: whoever redrives them all clears it at once."""
     new = facts.count(Exit.REJECTED, facts.hour_at) + facts.count(Exit.REJECTED, facts.hour_at + _HOUR_S)
-    if not new or not facts.backlog.dead:
+    if not new or not account.backlog.dead:
         return None
-    return Alert(
-        key="dead", text=f"Dead letters grow: {new} within the last hours. `pinrelay dead-letters` has reasons."
-    )
+    text = f"Dead letters grow: {new} within the last hours. `pinrelay dead-letters` has reasons."
+    return Alert(key="dead", text=text)
 
 
 def _drop(facts: Facts) -> Alert | None:
@@ -119,10 +126,8 @@ def _warnings(facts: Facts) -> Alert | None:
     return Alert(key="warnings", text=text)
 
 
-class _AlertsOutbox(SharedValues, Protocol):
+class _AlertsOutbox(ReadsBacklog, Protocol):
     async def check(self) -> None: ...
-
-    async def backlog(self, ad_account_id: str, *, now: float) -> Backlog: ...
 
     async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]: ...
 
@@ -131,14 +136,14 @@ def alerts_to(
     url: SecretStr | None,
     outbox: _AlertsOutbox,
     *,
-    ad_account_id: str,
+    accounts: Sequence[AccountView],
     keeps_while_off: bool = True,
     clock: Callable[[], float],
 ) -> tuple["Alerts", ...]:
     """Make the background task that tells `url`; none where there is no URL."""
     if not url:
         return ()
-    return (Alerts(outbox, ad_account_id=ad_account_id, url=url, keeps_while_off=keeps_while_off, clock=clock),)
+    return (Alerts(outbox, accounts=accounts, url=url, keeps_while_off=keeps_while_off, clock=clock),)
 
 
 class Alerts:
@@ -148,14 +153,14 @@ class Alerts:
         self,
         outbox: _AlertsOutbox,
         *,
-        ad_account_id: str,
+        accounts: Sequence[AccountView],
         url: SecretStr,
         keeps_while_off: bool = True,
         clock: Callable[[], float],
         client: httpx.AsyncClient | None = None,
     ) -> None:
         self._outbox = outbox
-        self._ad_account_id = ad_account_id
+        self._accounts = accounts
         self._url = url
         #: Whether events are kept while the destination is switched off.
         self._keeps_while_off = keeps_while_off
@@ -209,11 +214,10 @@ class Alerts:
             hour[tally.name] = hour.get(tally.name, 0) + tally.count
         return Facts(
             now=now,
-            backlog=await self._outbox.backlog(self._ad_account_id, now=now),
-            standings=await read_standings(
+            accounts=await read_accounts(
                 self._outbox,
-                self._ad_account_id,
-                switched_off=(await Switches.read(self._outbox)).destination_off,
+                self._accounts,
+                is_off=(await Switches.read(self._outbox)).is_off,
                 keeps=self._keeps_while_off,
                 now=now,
             ),

@@ -10,15 +10,15 @@ from functools import partial
 from typing import Any
 
 import httpx
-from pydantic import SecretStr
 from starlette.types import ASGIApp
 
+from app.ad_accounts import Destination, check_presets, destinations
 from app.catalog import Catalog
 from app.catalog.running import RunningCatalog
 from app.catalog.running_sources import RunningSources
 from app.catalog.source_secrets import SourceSecrets
 from app.config import MIN_SECRET_CHARACTERS, Settings
-from app.destination import Complete, PersonReader, ReportConversionEvent
+from app.destination import Complete, ConversionRules, PersonReader, ReportConversionEvent
 from app.destination.client import PinterestClient
 from app.errors import SettingsError
 from app.identity import IdKeys
@@ -28,26 +28,23 @@ from app.receiving.explain import Explainer, Sees
 from app.receiving.forgetting import Forgetting
 from app.receiving.pipeline import Enqueues, Pipeline
 from app.receiving.remembering import Remembering
-from app.receiving.walk import Action, Walk, WhyOff
+from app.receiving.routes import Action, AdAccount, Making
+from app.receiving.walk import Walk, WhyOff
 from app.source import consent_answer, not_genuine, withheld
 from app.source_settings import SHIPPED_SOURCES
 from app.types import Tally
 
-#: Stands for the ad account where there are no credentials.
-SANDBOX_AD_ACCOUNT_ID = "1000000000001"
 #: Where a client that calls the sandbox in this process believes it to be.
 _SANDBOX_URL = "http://sandbox/v5"
-
-
-def ad_account_id(settings: Settings) -> str:
-    """Return the ad account that deliveries are for."""
-    return settings.pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID
 
 
 def running_catalog(settings: Settings) -> RunningCatalog:
     """Return the presets and mappings of the settings' folders, ready to be read again. Raises CatalogError."""
     return RunningCatalog(
-        settings.presets_dir, settings.mappings_dir, custom_event_names=frozenset(settings.custom_event_names)
+        settings.presets_dir,
+        settings.mappings_dir,
+        custom_event_names=frozenset(settings.custom_event_names),
+        check=partial(check_presets, settings),
     )
 
 
@@ -79,7 +76,8 @@ def pipeline(
     """Return the pipeline of the settings.
 
     `catalog` None loads that of the settings, which may raise CatalogError. Without an outbox it only previews.
-    `why_off` says why a preset is switched off, None where it is not; asked where the settings refuse such events.
+    `why_off` says why a preset sends nothing to an ad account, None where it does; asked where the settings refuse
+    such events.
     `on_count` is told what was counted. `action_source` replaces what the presets say; None keeps it.
     """
     return Pipeline(
@@ -103,39 +101,65 @@ def explainer(
     """
     return Explainer(
         walk(settings, why_off, action_source),
-        conversion_rules(settings),
         outbox=outbox,
         why_kept=why_off if settings.switched_off == "hold" else None,
     )
 
 
-def pinterest_client(settings: Settings, sandbox: ASGIApp | None = None) -> PinterestClient:
-    """Return the client of Pinterest for the ad account; of `sandbox`, which is in this process, where it is given."""
+def pinterest_client(destination: Destination, sandbox: ASGIApp | None = None) -> PinterestClient:
+    """Return the client of an ad account; one that goes to the sandbox calls `sandbox`, which is in this process."""
+    here = sandbox if destination.settings.sandboxed else None
     return PinterestClient(
-        api_url=_SANDBOX_URL if sandbox else settings.pinterest_api_url,
-        ad_account_id=ad_account_id(settings),
-        token=settings.current_token if settings.live else SecretStr("sandbox"),
-        timeout_s=settings.send_timeout_s,
-        transport=httpx.ASGITransport(app=sandbox) if sandbox else None,
+        api_url=_SANDBOX_URL if here else destination.settings.pinterest_api_url,
+        ad_account_id=destination.ad_account_id,
+        token=destination.token,
+        timeout_s=destination.settings.send_timeout_s,
+        transport=httpx.ASGITransport(app=here) if here else None,
     )
 
 
 def walk(settings: Settings, why_off: WhyOff | None = None, action_source: str | None = None) -> Walk:
-    """Return the way of events by the settings; the arguments are those of `pipeline`."""
+    """Return the way of events by the settings; the arguments are those of `pipeline`. Raises CatalogError."""
     return Walk(
-        action=_action(settings, action_source),
+        _accounts(destinations(settings), action_source),
         withheld=partial(withheld, rules=consent_rules(settings)),
         why_off=why_off if settings.switched_off == "refuse" else None,
-        not_genuine=partial(not_genuine, rules=genuine_rules(settings)),
-        action_source_by_context=settings.action_source_by_context,
-        ad_account_id=ad_account_id(settings),
         remembering=remembering(settings) if settings.remember_days else None,
     )
 
 
+def _accounts(found: Sequence[Destination], action_source: str | None) -> list[AdAccount]:
+    """Return the ad accounts as the way of events knows them; where settings are the same, how events are built is."""
+    makings: dict[tuple[Any, ...], Making] = {}
+    accounts = []
+    for each in found:
+        rules, genuine = conversion_rules(each.settings), genuine_rules(each.settings)
+        by_context = each.settings.action_source_by_context
+        making = makings.setdefault(
+            (rules, genuine, by_context),
+            Making(
+                action=_action(rules, action_source),
+                rules=rules,
+                not_genuine=partial(not_genuine, rules=genuine),
+                action_source_by_context=by_context,
+            ),
+        )
+        accounts.append(
+            AdAccount(
+                ad_account_id=each.ad_account_id,
+                name=each.name,
+                sources=each.sources,
+                presets=each.presets,
+                making=making,
+            )
+        )
+    return accounts
+
+
 def remembering(settings: Settings) -> Remembering:
     """Return what identity memory does by the settings."""
-    genuine = partial(not_genuine, rules=genuine_rules(settings))
+    live = next((each.settings for each in destinations(settings) if not each.settings.sandboxed), settings)
+    genuine = partial(not_genuine, rules=genuine_rules(live))
     return Remembering(encounter_reader(settings), identity_rules(settings), genuine)
 
 
@@ -161,8 +185,8 @@ def encounter_reader(settings: Settings) -> EncounterReader:
     )
 
 
-def _action(settings: Settings, action_source: str | None) -> Action:
-    build = ReportConversionEvent(conversion_rules(settings))
+def _action(rules: ConversionRules, action_source: str | None) -> Action:
+    build = ReportConversionEvent(rules)
     if action_source is None:
         return build
 

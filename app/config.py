@@ -13,15 +13,13 @@ from typing import Any, Final, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from app.account_settings import AccountSettings
 from app.environment import (
     REDACTED_PARAMETERS,
-    Country,
-    Currency,
     FolderPaths,
     SecretFiles,
     Secrets,
     Texts,
-    UpperTexts,
     bare_secret,
     faults_of,
 )
@@ -35,7 +33,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MIN_SECRET_CHARACTERS: Final = 16
 
 
-class Settings(SourceSettings):
+class Settings(AccountSettings, SourceSettings):
     """Everything that can be set. `description` is what the README says of it."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
@@ -60,6 +58,7 @@ class Settings(SourceSettings):
     # Files
     presets_dir: FolderPaths = Field((Path("presets"),), description="folders; a later one replaces by file name")
     mappings_dir: FolderPaths = Field((Path("mappings"),), description="folders of mappings, likewise")
+    destinations_dir: FolderPaths = Field((), description="folders of ad accounts, one YAML file each, likewise")
 
     # Who may send
     webhook_shared_secrets: Secrets = Field((), max_length=2, description="Segment's X-Signature; two while rotating")
@@ -86,23 +85,12 @@ class Settings(SourceSettings):
         ("Pinterest Conversions API", "Actions Pinterest Conversions API", "PINTEREST_TAG"),
         description="names of this destination in `integrations`",
     )
-    test_events: Literal["withhold", "send"] = Field("withhold", description="tests, where Pinterest is live")
-    crawlers: Literal["withhold", "send"] = Field("withhold", description="events of crawlers, where Pinterest is live")
     switched_off: Literal["hold", "refuse"] = Field(
         "hold", description="events while a switch is off: keep or withhold"
     )
 
     # What is sent
-    default_country: Country | None = Field(None, description="for national phone numbers without a country")
-    default_currency: Currency | None = Field(None, description="where neither event nor products name one")
-    shop_money: Literal["shop", "presentment"] = Field("shop", description="of Shopify's two amounts, which is sent")
-    zip_digits_only: bool = Field(default=False, description="Pinterest's literal text; breaks UK and Canadian codes")
-    external_id_keep_case: bool = Field(default=False, description="for shops that send `_pin_unauth`")
-    action_source_by_context: bool = Field(default=False, description="what an app sends is `app_ios`, `app_android`")
     custom_event_names: Texts = Field((), max_length=15, description="advertiser-defined event names")
-    partner_name: str | None = Field(None, pattern="^ss-[a-z0-9-]+$", description="sent as `partner_name`")
-    gpc: Literal["opt_out", "ldp", "ignore"] = Field("opt_out", description="what Global Privacy Control does")
-    ldp_states: UpperTexts = Field((), description="US states whose events always get LDP, e.g. CA,CO")
     redacted_parameters: Texts = Field(REDACTED_PARAMETERS, description="URL parameters whose values are never sent")
     max_event_age_days: float = Field(7, gt=0, description="older events are invalid, as at Pinterest")
 
@@ -127,17 +115,6 @@ class Settings(SourceSettings):
     payload_days: float = Field(0, ge=0, description="how long settled payloads are kept, without IP and user agent")
 
     # Delivery
-    batch_max_events: int = Field(1_000, ge=1, le=1_000, description="in one call")
-    batch_max_bytes: int = Field(1_000_000, ge=1_000, description="in one call")
-    batch_max_wait_s: float = Field(1, ge=0, description="how long a batch waits to fill")
-    max_calls_in_flight: int = Field(4, ge=1, le=64, description="by one process")
-    max_calls_per_minute: int = Field(4_500, ge=1, le=5_000, description="by all processes together")
-    send_timeout_s: float = Field(30, gt=0, description="for one call to Pinterest")
-    retry_max_attempts: int = Field(20, ge=1, description="then the delivery is dead")
-    retry_max_age_hours: float = Field(72, gt=0, description="since it was received; then dead")
-    retry_base_s: float = Field(1, gt=0, description="first pause at most; doubles")
-    retry_max_pause_s: float = Field(600, gt=0, description="longest pause, also for Retry-After")
-    retry_offline_ambiguous: bool = Field(default=False, description="resend `offline` events that may have arrived")
     shutdown_timeout_s: float = Field(20, ge=0, description="to finish what is in flight")
 
     # People
@@ -189,6 +166,11 @@ class Settings(SourceSettings):
         if (self.pinterest_ad_account_id is None) != (self.pinterest_conversion_token is None):
             raise ValueError(
                 "PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN go together: set both, or none for the sandbox"
+            )
+        if self.destinations_dir and self.pinterest_ad_account_id is not None:
+            raise ValueError(
+                "DESTINATIONS_DIR names the ad accounts and their tokens: "
+                "take PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN out"
             )
         return self
 

@@ -4,11 +4,12 @@ It is kept in the outbox (`app.shared_values`). This is the only place that read
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from app.errors import CatalogError, Fault, UnknownPreset
 from app.shared_values import (
+    ACCOUNT_SWITCH,
     CATALOG_FAULTS,
     DESTINATION_SWITCH,
     PRESET_SWITCH,
@@ -36,22 +37,35 @@ Reload: TypeAlias = Callable[[], str]
 class Switches:
     """What is switched off by hand; all else is on."""
 
+    #: All sending.
     destination_off: bool = False
     presets_off: frozenset[str] = frozenset()
+    #: Of ad accounts, by id.
+    accounts_off: frozenset[str] = frozenset()
 
     @classmethod
     async def read(cls, shared: SharedValues) -> "Switches":
         """Return the switches as they are now. Raises OutboxUnavailable."""
         destination = await DESTINATION_SWITCH.read(shared)
         presets = await PRESET_SWITCH.read_all(shared)
+        accounts = await ACCOUNT_SWITCH.read_all(shared)
         return cls(
             destination_off=destination is not None and not destination.on,
             presets_off=frozenset(name for name, switch in presets.items() if not switch.on),
+            accounts_off=frozenset(name for name, switch in accounts.items() if not switch.on),
         )
 
-    def why_off(self, preset: str) -> str | None:
-        """Return why the preset sends nothing now, in words; None where it does."""
-        if self.destination_off:
+    def is_off(self, ad_account_id: str) -> bool:
+        """Return whether nothing is sent to the ad account, whatever the preset."""
+        return self.destination_off or ad_account_id in self.accounts_off
+
+    def of(self, ad_account_id: str) -> "Switches":
+        """Return the switches as one ad account sees them: `destination_off` says whether it sends nothing."""
+        return replace(self, destination_off=True) if ad_account_id in self.accounts_off else self
+
+    def why_off(self, preset: str, ad_account_id: str) -> str | None:
+        """Return why the preset sends nothing to the ad account now, in words; None where it does."""
+        if self.is_off(ad_account_id):
             return "the destination is switched off"
         return "the preset is switched off" if preset in self.presets_off else None
 
@@ -87,9 +101,9 @@ class Coordination:
         """Why the files are not taken up, here or where a reload was asked for; empty where they are."""
         return self._own_faults or self._told_faults
 
-    def why_off(self, preset: str) -> str | None:
-        """Return why the preset sends nothing, as of the last refresh, in words; None where it sends."""
-        return self.switches.why_off(preset)
+    def why_off(self, preset: str, ad_account_id: str) -> str | None:
+        """Return why the preset sends the ad account nothing, as of the last refresh, in words; None where it sends."""
+        return self.switches.why_off(preset, ad_account_id)
 
     async def refresh(self, *, now: float) -> None:
         """Read switches and generation, reload where another process did, and say that this one lives.
@@ -148,12 +162,15 @@ class Coordination:
         found = await PROCESSES.read_all(self._shared)
         return [process for process in found.values() if now - process.seen_at < PROCESS_GONE_S]
 
-    async def switch(self, preset: str | None, *, on: bool) -> None:
-        """Switch a preset, or the destination where it is None, for all processes: they know within 2 s.
+    async def switch(self, preset: str | None, *, on: bool, ad_account_id: str | None = None) -> None:
+        """Switch a preset, or else one ad account, or all sending where both are None, for all processes.
 
-        Raises UnknownPreset where the running catalog has none of that name, and OutboxUnavailable.
+        They know within 2 s. Raises UnknownPreset where the running catalog has none of that name, and
+        OutboxUnavailable.
         """
-        if preset is None:
+        if preset is None and ad_account_id is not None:
+            await ACCOUNT_SWITCH.of(ad_account_id).write(self._shared, Switch(on=on))
+        elif preset is None:
             await DESTINATION_SWITCH.write(self._shared, Switch(on=on))
         elif preset in (known := self._presets()):
             await PRESET_SWITCH.of(preset).write(self._shared, Switch(on=on))

@@ -3,7 +3,7 @@
     PinrelayError
     ├── ConfigurationError        the operator must mend something; start-up stops
     │   ├── SettingsError         an environment variable
-    │   ├── CatalogError          presets or mappings, every fault of every file at once
+    │   ├── CatalogError          presets, mappings or destinations, every fault of every file at once
     │   ├── TriggerError          one `subscribe` text, with the column
     │   └── MappingError          one mapping, every fault at once, each with its path
     ├── EventError                the sender of the event must mend something
@@ -68,7 +68,7 @@ class _FaultsError(ConfigurationError):
 
 
 class CatalogError(_FaultsError):
-    """The presets or mappings cannot be used. Mend every line that is named."""
+    """The presets, mappings or destinations cannot be used. Mend every line that is named."""
 
 
 class MappingError(_FaultsError):

@@ -11,6 +11,7 @@ from threading import Thread
 from fastapi import FastAPI
 
 from app import __version__, assemble, policies
+from app.ad_accounts import Destination
 from app.alerts import Alerts, alerts_to
 from app.config import Settings, load_settings
 from app.console import ConsoleServices, DestinationView, create_console
@@ -75,7 +76,7 @@ def create_app(
             parts.changes,
             _senders(settings, parts) if role is not Role.RECEIVE else (),
             begin=partial(parts.outbox.protect, disk_rules(settings)),
-            closing=(parts.client, parts.outbox, parts.tracing),
+            closing=(*parts.clients.values(), parts.outbox, parts.tracing),
             look_at_secrets=partial(_look_at_secrets, parts),
             clock=clock,
         ),
@@ -101,6 +102,7 @@ def _include_routes(app: Application, settings: Settings, parts: Parts, role: Ro
         changes=parts.changes,
         access=parts.access,
         status=status.delivery,
+        ad_account_ids=tuple(each.ad_account_id for each in parts.destinations),
         clock=parts.clock,
     )
     app.include_router(api_router(operations))
@@ -149,8 +151,8 @@ def _accepts(settings: Settings, parts: Parts) -> Accepts:
     return parts.tracing.accepts(pipeline if parts.tracing.is_on else SharedTurns(pipeline))
 
 
-def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Alerts, ...]:
-    """Make what runs in the background of a process that sends."""
+def _worker(parts: Parts, destination: Destination) -> Worker:
+    """Make what sends to one ad account: it shares nothing with that of another but the outbox."""
 
     def on_call(report: CallReport) -> None:
         parts.metrics.observe_call(report.duration_s)
@@ -162,32 +164,38 @@ def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Ale
         parts.metrics.count(tallies)
         log_attempts(settlements, duration_s=0)
 
-    worker = Worker(
+    account = destination.ad_account_id
+    return Worker(
         parts.outbox,
-        parts.client,
-        delivery_policy(settings),
-        ad_account_id=parts.ad_account_id,
+        parts.clients[account],
+        delivery_policy(destination.settings),
+        ad_account_id=account,
         surroundings=Surroundings(
             clocks=Clocks(parts.clock, time.monotonic),
             rng=random.Random(),  # noqa: S311 - jitter, no secret
-            switches=lambda: parts.coordination.switches,
+            switches=lambda: parts.coordination.switches.of(account),
             redact=redact,
             on_call=on_call,
             on_settled_unsent=on_settled_unsent,
-            on_trouble=log_trouble,
+            on_trouble=partial(log_trouble, destination.name),
             on_jump=log_jump,
             on_error=log_error,
         ),
     )
+
+
+def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Alerts, ...]:
+    """Make what runs in the background of a process that sends."""
+    workers = [_worker(parts, destination) for destination in parts.destinations]
     retention = Retention(parts.outbox, clock=parts.clock, on_error=log_error)
     alerts = alerts_to(
         settings.alert_webhook_url,
         parts.outbox,
-        ad_account_id=parts.ad_account_id,
+        accounts=parts.accounts,
         keeps_while_off=settings.switched_off == "hold",
         clock=parts.clock,
     )
-    return worker, retention, *alerts
+    return *workers, retention, *alerts
 
 
 def _status(settings: Settings, parts: Parts, role: Role) -> Status:
@@ -195,8 +203,7 @@ def _status(settings: Settings, parts: Parts, role: Role) -> Status:
         outbox=parts.outbox,
         coordination=parts.coordination,
         metrics=parts.metrics,
-        ad_account_id=parts.ad_account_id,
-        mode="sandbox" if settings.sandboxed else "live",
+        accounts=parts.accounts,
         role=role.value,
         keeps_while_off=settings.switched_off == "hold",
         clock=parts.clock,
@@ -209,13 +216,12 @@ def _console(settings: Settings, parts: Parts) -> ConsoleServices:
         running=parts.running,
         coordination=parts.coordination,
         explainer=assemble.explainer(settings, outbox=parts.outbox, why_off=parts.coordination.why_off),
-        client=parts.client,
+        clients=parts.clients,
         access=parts.access,
         changes=parts.changes,
         audit=parts.audit,
         destination=DestinationView(
-            ad_account_id=parts.ad_account_id,
-            live=not settings.sandboxed,
+            accounts=parts.accounts,
             switched_off=settings.switched_off,
             sender_headers=settings.sender_headers,
         ),

@@ -6,9 +6,9 @@ Names follow Prometheus' rules: a unit as suffix, `_total` for counters.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
-from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -20,6 +20,19 @@ from app.types import Backlog, Tally
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 _CACHED_CHILDREN = 4_096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFigures:
+    """What is measured of one ad account when it is asked for."""
+
+    #: Its name; "" where the settings name the only one.
+    destination: str = ""
+    backlog: Backlog
+    #: Why Pinterest refuses us; "" where it does not.
+    blocked: str = ""
+    #: For every state that delivery may be in, for how many seconds it has been; None where it is not.
+    states: Mapping[str, float | None] = field(default_factory=dict)
 
 
 class Metrics:
@@ -81,20 +94,10 @@ class Metrics:
         """Count a request that was answered 503; `why` is that of the OutboxUnavailable, `other` where it was none."""
         self._refusals.labels(why).inc()
 
-    def render(
-        self,
-        backlog: Backlog | None,
-        blocked: str,
-        states: Mapping[str, float | None] = MappingProxyType({}),
-        *,
-        why: str = "",
-        now: float,
-    ) -> bytes:
-        """Write all in Prometheus' text format. `backlog` is None where the outbox cannot be read.
+    def render(self, accounts: Sequence[AccountFigures], *, why: str = "", now: float) -> bytes:
+        """Write all in Prometheus' text format. There are no `accounts` where the outbox cannot be read.
 
-        `blocked` is why Pinterest refuses us, "" where it does not; `states` holds, for every state that delivery may
-        be in, for how many seconds it has been; None where it is not. `why` is why no event can be kept, "" where one
-        can.
+        `why` is why no event can be kept, "" where one can.
         """
         registry = CollectorRegistry()
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
@@ -103,7 +106,7 @@ class Metrics:
         else:
             text = generate_latest(self._registry)
         gauges = CollectorRegistry()
-        gauges.register(_Gauges(list(_gauges(backlog, blocked, states, why, now))))
+        gauges.register(_Gauges(list(_gauges(accounts, why, now))))
         return text + generate_latest(gauges)
 
 
@@ -117,36 +120,33 @@ class _Gauges:
         return self._metrics
 
 
-def _gauges(
-    backlog: Backlog | None, blocked: str, states: Mapping[str, float | None], why: str, now: float
-) -> Iterator[Metric]:
+def _gauges(accounts: Sequence[AccountFigures], why: str, now: float) -> Iterator[Metric]:
     up = GaugeMetricFamily("pinrelay_outbox_up", "1 where events can be kept.")
-    up.add_metric([], 0 if why or backlog is None else 1)
+    up.add_metric([], 1 if accounts and not why else 0)
     yield up
     refuses = GaugeMetricFamily("pinrelay_outbox_refuses", "1 while no event can be kept.", labels=["why"])
     refuses.add_metric([why], 1 if why else 0)
     yield refuses
-    stopped = GaugeMetricFamily("pinrelay_destination_blocked", "1 while Pinterest refuses us.", labels=["reason"])
-    stopped.add_metric([blocked], 1 if blocked else 0)
-    yield stopped
-    holds = GaugeMetricFamily(
-        "pinrelay_delivery_state", "1 for each state that keeps delivery from being well.", labels=["state"]
-    )
-    lasting = GaugeMetricFamily("pinrelay_delivery_state_seconds", "For how long it has been so.", labels=["state"])
-    for name, lasts_s in states.items():
-        holds.add_metric([name], 0 if lasts_s is None else 1)
-        lasting.add_metric([name], max(0.0, lasts_s or 0))
-    yield holds
-    yield lasting
-    if backlog is None:
-        return
-    waiting = GaugeMetricFamily("pinrelay_backlog_deliveries", "Deliveries in the outbox by state.", labels=["state"])
-    for state, count in (("pending", backlog.pending), ("claimed", backlog.claimed), ("dead", backlog.dead)):
-        waiting.add_metric([state], count)
-    yield waiting
-    size = GaugeMetricFamily("pinrelay_backlog_bytes", "Payloads of the deliveries that wait.")
-    size.add_metric([], backlog.size_bytes)
-    yield size
-    age = GaugeMetricFamily("pinrelay_backlog_oldest_age_seconds", "Age of the oldest delivery that waits.")
-    age.add_metric([], 0 if backlog.oldest_at is None else max(0.0, now - backlog.oldest_at))
-    yield age
+    # Without names there is no such label: what is measured of one ad account is what was always measured.
+    own = ["destination"] if any(each.destination for each in accounts) else []
+    stopped = _gauge("pinrelay_destination_blocked", "1 while Pinterest refuses us.", *own, "reason")
+    holds = _gauge("pinrelay_delivery_state", "1 for each state that keeps delivery from being well.", *own, "state")
+    lasting = _gauge("pinrelay_delivery_state_seconds", "For how long it has been so.", *own, "state")
+    waiting = _gauge("pinrelay_backlog_deliveries", "Deliveries in the outbox by state.", *own, "state")
+    size = _gauge("pinrelay_backlog_bytes", "Payloads of the deliveries that wait.", *own)
+    age = _gauge("pinrelay_backlog_oldest_age_seconds", "Age of the oldest delivery that waits.", *own)
+    for each in accounts:
+        name, backlog = [each.destination] if own else [], each.backlog
+        stopped.add_metric([*name, each.blocked], 1 if each.blocked else 0)
+        for state, lasts_s in each.states.items():
+            holds.add_metric([*name, state], 0 if lasts_s is None else 1)
+            lasting.add_metric([*name, state], max(0.0, lasts_s or 0))
+        for state, count in (("pending", backlog.pending), ("claimed", backlog.claimed), ("dead", backlog.dead)):
+            waiting.add_metric([*name, state], count)
+        size.add_metric(name, backlog.size_bytes)
+        age.add_metric(name, 0 if backlog.oldest_at is None else max(0.0, now - backlog.oldest_at))
+    yield from (stopped, holds, lasting, waiting, size, age)
+
+
+def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, labels=labels)

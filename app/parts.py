@@ -8,10 +8,11 @@ from functools import partial
 
 from starlette.types import ASGIApp
 
-from app import assemble, policies
+from app import ad_accounts, assemble, policies
 from app.access.admission import Access
 from app.access.audit import Audit
 from app.access.sessions import Sessions
+from app.ad_accounts import Destination
 from app.catalog.running import RunningCatalog
 from app.catalog.running_sources import RunningSources
 from app.config import FOLLOWED, Settings
@@ -25,6 +26,7 @@ from app.policies import access_rules, outbox_rules
 from app.sandbox import Account, create_sandbox
 from app.server.audited_changes import AuditedChanges
 from app.tracing import Tracing, open_tracing
+from app.types import AccountView
 
 #: So many events the sandbox in this process knows again: some 10 MB.
 _REMEMBERED = 50_000
@@ -39,17 +41,23 @@ class Parts:
     #: None where no source has a name of its own.
     sources: RunningSources | None
     coordination: Coordination
-    client: PinterestClient
+    destinations: tuple[Destination, ...]
+    #: By ad account.
+    clients: dict[str, PinterestClient]
     metrics: Metrics
     tracing: Tracing
     audit: Audit
     access: Access
     changes: AuditedChanges
     secrets: SecretWatch[Settings]
-    ad_account_id: str
     clock: Callable[[], float]
-    #: None where there are credentials, or PINTEREST_API_URL points elsewhere.
+    #: None where no ad account goes there.
     sandbox: ASGIApp | None
+
+    @property
+    def accounts(self) -> tuple[AccountView, ...]:
+        """The ad accounts as people know them."""
+        return tuple(each.view for each in self.destinations)
 
 
 def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], environ: Mapping[str, str]) -> Parts:
@@ -57,9 +65,9 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
     tracing = open_tracing(environ)
     running = assemble.running_catalog(settings)
     sources = assemble.running_sources(settings, on_fault=log_secrets_kept)
+    destinations = ad_accounts.destinations(settings, environ)
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=clock)
-    account = Account(event_names=settings.custom_event_names)
-    sandbox = create_sandbox(account=account, remembered=_REMEMBERED, clock=clock) if settings.sandboxed else None
+    sandbox = _sandbox(settings, clock) if any(each.settings.sandboxed for each in destinations) else None
     coordination = Coordination(
         outbox,
         partial(_reload, running, sources),
@@ -83,10 +91,10 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
         access=access,
         changes=changes,
         secrets=watch,
-        client=assemble.pinterest_client(settings, sandbox),
+        destinations=destinations,
+        clients={each.ad_account_id: assemble.pinterest_client(each, sandbox) for each in destinations},
         metrics=Metrics(),
         tracing=tracing,
-        ad_account_id=assemble.ad_account_id(settings),
         clock=clock,
         sandbox=sandbox,
     )
@@ -102,3 +110,8 @@ def _reload(running: RunningCatalog, sources: RunningSources | None) -> str:
     if sources and loaded:
         sources.use(loaded)
     return generation
+
+
+def _sandbox(settings: Settings, clock: Callable[[], float]) -> ASGIApp:
+    account = Account(event_names=settings.custom_event_names)
+    return create_sandbox(account=account, remembered=_REMEMBERED, clock=clock)

@@ -151,7 +151,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switch:
-    """Whether the destination, or a preset, sends."""
+    """Whether all, an ad account, or a preset sends."""
 
     on: bool
 
@@ -192,7 +192,9 @@ TROUBLE = SharedKeys("trouble/", Trouble)
 CLOCK_JUMPS = SharedKey("clock/jumps", ClockJumps)
 #: By ad account: what may be sent now. `delivery.rate` writes and reads.
 RATE = SharedKeys("rate/", Bucket)
-#: The switch of the destination; one that was never used is on. `coordination` writes and reads.
+#: By ad account: its switch. `coordination` writes and reads.
+ACCOUNT_SWITCH = SharedKeys("switch/account/", Switch)
+#: The switch of all sending; one that was never used is on. `coordination` writes and reads.
 DESTINATION_SWITCH = SharedKey("switch/destination", Switch)
 #: By preset: its switch. `coordination` writes and reads.
 PRESET_SWITCH = SharedKeys("switch/preset/", Switch)

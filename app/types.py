@@ -366,6 +366,7 @@ class Query:
     delivery_id: str | None = None
     message_id: str | None = None
     event_id: str | None = None
+    ad_account_id: str | None = None
     preset: str | None = None
     state: State | None = None
     #: A part of the reason, ignoring case.
@@ -388,6 +389,22 @@ class Page:
     next_cursor: str | None = None
     #: Set where the engine looked at the newest N only: N.
     scanned: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountView:
+    """An ad account as people know it."""
+
+    ad_account_id: str
+    #: Of its destination; "" where the settings name the only one.
+    name: str = ""
+    #: False: what is for it goes to the built-in sandbox.
+    live: bool
+
+    @property
+    def shown(self) -> str:
+        """The name; without one the id."""
+        return self.name or self.ad_account_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -482,10 +499,12 @@ class Recalled(Struct, frozen=True, kw_only=True):
 
 
 class Line(Struct, frozen=True, kw_only=True):
-    """What became of one event for one preset."""
+    """What became of one event for one preset of one ad account."""
 
     #: None where the event reached no preset.
     preset: str | None
+    #: The name of the destination; "" where the settings name the only one, or the event reached none.
+    destination: str = ""
     exit: Exit
     #: "" where there is nothing to explain.
     reason: str = ""

@@ -31,6 +31,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -236,7 +237,7 @@ async def drain(outbox: Outbox, url: str, policy: DeliveryPolicy, deliveries: in
         redact=redact,
         on_call=on_call,
         on_settled_unsent=lambda settlements, _: progress.add(len(settlements)),
-        on_trouble=log_trouble,
+        on_trouble=partial(log_trouble, ""),
         on_jump=log_jump,
         on_error=log_error,
     )

@@ -347,7 +347,7 @@ def best_of_rounds(lines: list[bytes], run: Callable[[bytes], Made], forget: Cal
 
 def forget_values(pipeline: Pipeline) -> None:
     """Forget all that was read of people and pages; what was learnt of the shapes of events stays, as in a server."""
-    action: Any = pipeline._walk.action  # noqa: SLF001 - there is no other reason to forget
+    action: Any = pipeline._walk.account("").making.action  # noqa: SLF001 - there is no other reason to forget
     for field in action._read_user_data.fields.values():  # noqa: SLF001
         field.remembered.cache_clear()
     action._personal_data._redact._harmless.clear()  # noqa: SLF001

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.alerts import Alerts, Facts, alerts_to, conditions
-from app.delivery import Standing, standings
+from app.delivery import AccountStanding, Standing, standings
 from app.errors import OutboxUnavailable
 from app.outbox import Outbox, open_outbox
 from app.shared_values import (
@@ -23,7 +23,7 @@ from app.shared_values import (
     Switch,
     Trouble,
 )
-from app.types import Backlog, Tally
+from app.types import AccountView, Backlog, Tally
 from tests.delivery.claims import a_trouble
 from tests.outbox.build import rules
 from tests.waiting import until_async
@@ -34,6 +34,7 @@ DAY_S = 24 * HOUR_S
 NOW = 1_800_000_000.0 + 900
 LAST_HOUR = 1_800_000_000 - HOUR_S
 ACCOUNT = "549764106778"
+ACCOUNTS = (AccountView(ad_account_id=ACCOUNT, live=True),)
 BLOCK = TROUBLE.of(ACCOUNT)
 SECRET_PATH = "/services/s3cret"
 
@@ -43,8 +44,12 @@ SECRET_PATH = "/services/s3cret"
 
 
 def facts(**changes: Any) -> Facts:
-    standard: dict[str, Any] = {"now": NOW, "backlog": Backlog(), "standings": (), "hours": {}}
-    return Facts(**(standard | changes))
+    """What is known of one ad account; a change of `name` gives it one."""
+    standard: dict[str, Any] = {"name": "", "backlog": Backlog(), "standings": (), "hours": {}}
+    given = standard | changes
+    account = AccountView(ad_account_id=ACCOUNT, name=given["name"], live=True)
+    found = AccountStanding(account=account, backlog=given["backlog"], standings=given["standings"])
+    return Facts(now=NOW, accounts=[found], hours=given["hours"])
 
 
 def stands(trouble: Trouble, *, switched_off: bool = False) -> list[Standing]:
@@ -156,7 +161,7 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
 
 def alerts(outbox: Any, url: SecretStr) -> Alerts:
     client = httpx.AsyncClient(trust_env=False)
-    return Alerts(outbox, ad_account_id=ACCOUNT, url=url, clock=lambda: NOW, client=client)
+    return Alerts(outbox, accounts=ACCOUNTS, url=url, clock=lambda: NOW, client=client)
 
 
 async def test_it_is_told_once_when_it_begins_and_once_when_it_clears(outbox: Outbox, receiver: Receiver) -> None:
@@ -258,7 +263,7 @@ async def test_an_unreadable_outbox_is_told_at_the_second_look_and_once_when_it_
 
 async def test_it_runs_until_it_is_stopped(outbox: Outbox, receiver: Receiver) -> None:
     await BLOCK.write(outbox, a_trouble(reason="bad token"))
-    (task,) = alerts_to(receiver.url, outbox, ad_account_id=ACCOUNT, clock=lambda: NOW)
+    (task,) = alerts_to(receiver.url, outbox, accounts=ACCOUNTS, clock=lambda: NOW)
     running = asyncio.create_task(task.run())
 
     async def told() -> bool:
@@ -270,4 +275,4 @@ async def test_it_runs_until_it_is_stopped(outbox: Outbox, receiver: Receiver) -
 
 
 def test_without_a_url_there_is_nothing_to_run(outbox: Outbox) -> None:
-    assert alerts_to(None, outbox, ad_account_id=ACCOUNT, clock=lambda: NOW) == ()
+    assert alerts_to(None, outbox, accounts=ACCOUNTS, clock=lambda: NOW) == ()

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app import assemble
+from app import ad_accounts, assemble
 from app.catalog import load_catalog
 from app.config import load_settings
 from app.destination import report_conversion_event
@@ -104,7 +104,7 @@ def test_event_names_of_the_advertisers_own_are_known_wherever_the_settings_are(
 @pytest.mark.parametrize(("switched_off", "exits"), [("hold", [Exit.ENQUEUED]), ("refuse", [Exit.WITHHELD])])
 def test_switches_withhold_where_the_settings_refuse_what_is_switched_off(switched_off: str, exits: list[Exit]) -> None:
     settings = assembled.settings(switched_off=switched_off)
-    pipeline = assemble.pipeline(settings, assembled.shipped_catalog(), why_off=lambda name: f"{name} is off")
+    pipeline = assemble.pipeline(settings, assembled.shipped_catalog(), why_off=lambda name, _: f"{name} is off")
     assert [line.exit for line in pipeline.preview(orjson.loads(PAGE), now=NOW)] == exits
 
 
@@ -131,13 +131,14 @@ def test_what_replaces_the_action_source_replaces_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("settings", "account"),
     [
-        ({}, assemble.SANDBOX_AD_ACCOUNT_ID),
+        ({}, ad_accounts.SANDBOX_AD_ACCOUNT_ID),
         ({"pinterest_ad_account_id": "549755885175", "pinterest_conversion_token": "t"}, "549755885175"),
     ],
     ids=str,
 )
 async def test_deliveries_are_for_the_ad_account_of_the_settings(settings: dict[str, Any], account: str) -> None:
-    assert assemble.ad_account_id(assembled.settings(**settings)) == account
+    (destination,) = ad_accounts.destinations(assembled.settings(**settings))
+    assert destination.ad_account_id == account
 
 
 def test_the_settings_of_tests_are_not_those_of_whoever_runs_them(monkeypatch: pytest.MonkeyPatch) -> None:

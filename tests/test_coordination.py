@@ -50,13 +50,13 @@ async def test_a_switch_is_known_to_other_processes_at_their_next_refresh(outbox
     await here.switch(None, on=False)
     await here.switch("Checkout", on=False)
 
-    assert there.why_off("Checkout") is None
+    assert there.why_off("Checkout", "1") is None
     await there.refresh(now=1.0)
 
     assert there.switches == Switches(destination_off=True, presets_off=frozenset({"Checkout"}))
-    assert there.why_off("Lead") == "the destination is switched off"
+    assert there.why_off("Lead", "1") == "the destination is switched off"
     await there.switch(None, on=True)
-    assert (there.why_off("Lead"), there.why_off("Checkout")) == (None, "the preset is switched off")
+    assert (there.why_off("Lead", "1"), there.why_off("Checkout", "1")) == (None, "the preset is switched off")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from app import assemble
+from app.ad_accounts import check_presets, destinations
 from app.catalog import load_catalog
 from app.cli import cli
 from app.config import Settings
@@ -148,3 +149,17 @@ def anchors(page: Path) -> set[str]:
     """Name the headings as GitHub does."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_destination_that_is_shown_is_one(tmp_path: Path) -> None:
+    page = (ROOT / "docs/destinations.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```yaml destination\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "us.yaml").write_text(shown, encoding="utf-8")
+    mine = assembled.settings(destinations_dir=(tmp_path,))
+    (found,) = destinations(mine, {"PINTEREST_TOKEN_US": "pina_us"})
+    assert (found.name, found.settings.ldp_states, found.settings.max_calls_per_minute) == (
+        "Shop US",
+        ("CA", "CO"),
+        1_000,
+    )
+    check_presets(mine, frozenset(preset.name for preset in assembled.shipped_catalog().presets))

@@ -1,9 +1,11 @@
 """Metrics: what is counted, under Prometheus' naming rules."""
 
+from typing import Any
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.metrics import Metrics
+from app.metrics import AccountFigures, Metrics
 from app.types import Backlog, Tally
 
 
@@ -18,6 +20,11 @@ def samples(text: bytes) -> dict[str, float]:
 @pytest.fixture(autouse=True)
 def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+
+
+def one(**figures: Any) -> list[AccountFigures]:
+    """The figures of the only ad account, which has no name."""
+    return [AccountFigures(**({"backlog": Backlog()} | figures))]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +50,7 @@ def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_tally_is_counted_under_its_name(tally: Tally, sample: str) -> None:
     metrics = Metrics()
     metrics.count([tally])
-    assert samples(metrics.render(None, "", now=0))[sample] == 3
+    assert samples(metrics.render([], now=0))[sample] == 3
 
 
 def test_requests_calls_and_refusals_are_observed() -> None:
@@ -51,14 +58,19 @@ def test_requests_calls_and_refusals_are_observed() -> None:
     metrics.observe_call(0.2)
     metrics.observe_request("/webhook", 200, 0.01)
     metrics.refused_for_outbox("disk full")
-    found = samples(metrics.render(None, "", now=0))
+    found = samples(metrics.render([], now=0))
     assert found["pinrelay_pinterest_call_seconds_count[]"] == 1
     assert found["pinrelay_request_seconds_count[('route', '/webhook'), ('status', '200')]"] == 1
     assert found["pinrelay_outbox_unavailable_total[('why', 'disk full')]"] == 1
 
 
 def test_the_backlog_and_the_blocked_state_are_read_when_asked_for() -> None:
-    found = samples(Metrics().render(Backlog(pending=2, dead=1, size_bytes=700, oldest_at=40.0), "refused", now=100.0))
+    found = samples(
+        Metrics().render(
+            one(backlog=Backlog(pending=2, dead=1, size_bytes=700, oldest_at=40.0), blocked="refused"),
+            now=100.0,
+        )
+    )
     assert found["pinrelay_outbox_up[]"] == 1
     assert found["pinrelay_backlog_deliveries[('state', 'pending')]"] == 2
     assert found["pinrelay_backlog_bytes[]"] == 700
@@ -67,7 +79,7 @@ def test_the_backlog_and_the_blocked_state_are_read_when_asked_for() -> None:
 
 
 def test_each_state_of_delivery_is_told_with_how_long_it_has_lasted() -> None:
-    found = samples(Metrics().render(Backlog(), "", {"failing": 90.0, "blocked": None}, now=0))
+    found = samples(Metrics().render(one(states={"failing": 90.0, "blocked": None}), now=0))
     assert found["pinrelay_delivery_state[('state', 'failing')]"] == 1
     assert found["pinrelay_delivery_state_seconds[('state', 'failing')]"] == 90
     assert found["pinrelay_delivery_state[('state', 'blocked')]"] == 0
@@ -75,8 +87,20 @@ def test_each_state_of_delivery_is_told_with_how_long_it_has_lasted() -> None:
 
 
 def test_an_outbox_that_cannot_be_read_is_down_and_an_empty_one_has_no_age() -> None:
-    assert samples(Metrics().render(None, "", now=0))["pinrelay_outbox_up[]"] == 0
-    full = samples(Metrics().render(Backlog(), "", why="disk full", now=0))
+    assert samples(Metrics().render([], now=0))["pinrelay_outbox_up[]"] == 0
+    full = samples(Metrics().render(one(), why="disk full", now=0))
     assert full["pinrelay_outbox_up[]"] == 0
     assert full["pinrelay_outbox_refuses[('why', 'disk full')]"] == 1
-    assert samples(Metrics().render(Backlog(), "", now=9.0))["pinrelay_backlog_oldest_age_seconds[]"] == 0
+    assert samples(Metrics().render(one(), now=9.0))["pinrelay_backlog_oldest_age_seconds[]"] == 0
+
+
+def test_ad_accounts_with_names_are_measured_apart() -> None:
+    figures = [
+        AccountFigures(destination=name, backlog=Backlog(pending=count), blocked=why, states={"blocked": lasting})
+        for name, count, why, lasting in (("US", 2, "", None), ("FR", 3, "refused", 60.0))
+    ]
+    found = samples(Metrics().render(figures, now=0))
+    assert found["pinrelay_backlog_deliveries[('destination', 'US'), ('state', 'pending')]"] == 2
+    assert found["pinrelay_backlog_deliveries[('destination', 'FR'), ('state', 'pending')]"] == 3
+    assert found["pinrelay_destination_blocked[('destination', 'FR'), ('reason', 'refused')]"] == 1
+    assert found["pinrelay_delivery_state[('destination', 'US'), ('state', 'blocked')]"] == 0

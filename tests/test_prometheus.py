@@ -11,7 +11,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.metrics import Metrics
+from app.metrics import AccountFigures, Metrics
 from app.types import Backlog, Tally
 from tests.process import ROOT
 
@@ -98,7 +98,9 @@ def samples() -> list[Any]:
     metrics.observe_call(1)
     metrics.observe_request("/webhook", 200, 0.1)
     metrics.refused_for_outbox("locked")
-    text = metrics.render(Backlog(pending=1, oldest_at=0), "reason", {"failing": 1.0}, now=1).decode()
+    backlog = Backlog(pending=1, oldest_at=0)
+    figures = AccountFigures(destination="US", backlog=backlog, blocked="reason", states={"failing": 1.0})
+    text = metrics.render([figures], now=1).decode()
     return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
 

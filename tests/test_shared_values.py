@@ -11,6 +11,7 @@ from app import shared_values
 from app.errors import Fault
 from app.outbox import Outbox, open_outbox
 from app.shared_values import (
+    ACCOUNT_SWITCH,
     CATALOG_FAULTS,
     CLOCK_JUMPS,
     DESTINATION_SWITCH,
@@ -43,6 +44,7 @@ VALUES: list[tuple[SharedKey[Any], Any]] = [
     (TROUBLE.of("42"), a_trouble()),
     (CLOCK_JUMPS, ClockJumps(jumps=(ClockJump(before=1.5, after=2.5),))),
     (RATE.of("42"), Bucket(calls=0.5, at=1_795_000_000.25)),
+    (ACCOUNT_SWITCH.of("42"), Switch(on=False)),
     (DESTINATION_SWITCH, Switch(on=False)),
     (PRESET_SWITCH.of("Order / Completed"), Switch(on=True)),
     (WANTED_CATALOG, WantedCatalog(generation="abc")),

@@ -47,6 +47,7 @@ def described(query: Query) -> str:
         "delivery": query.delivery_id,
         "message id": query.message_id,
         "event id": query.event_id,
+        "ad account": query.ad_account_id,
         "preset": query.preset,
         "reason": query.reason,
     }

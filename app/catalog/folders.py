@@ -31,7 +31,7 @@ def _read_folders(folders: Folders, faults: list[Fault]) -> dict[str, str]:
             continue
         found = {path.name: path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}}
         if not found:  # a wrong path or a mount that is missing: all events would go unmatched, in silence
-            remedy = "put one there, or take the folder out of PRESETS_DIR or MAPPINGS_DIR"
+            remedy = "put one there, or take the folder out of its setting"
             faults.append(Fault(path="", message=f"the folder has no YAML file: {remedy}", file=str(folder)))
         chosen |= found
     return {str(path): text for _, path in sorted(chosen.items()) if (text := _read_file(path, faults)) is not None}

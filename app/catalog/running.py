@@ -10,10 +10,17 @@ class RunningCatalog:
     """Reads the files of the folders, and hands each new catalog to the pipeline."""
 
     def __init__(
-        self, presets_dir: Folders, mappings_dir: Folders, *, custom_event_names: Collection[str] = ()
+        self,
+        presets_dir: Folders,
+        mappings_dir: Folders,
+        *,
+        custom_event_names: Collection[str] = (),
+        check: Callable[[frozenset[str]], None] = lambda _: None,
     ) -> None:
+        """Read the files. `check` is given the names of all presets, and raises CatalogError where one is missing."""
         self._folders = presets_dir, mappings_dir
         self._custom_event_names = custom_event_names
+        self._check = check
         self.preset_texts: dict[str, str] = {}
         self.mapping_texts: dict[str, str] = {}
         #: Is told of every new catalog.
@@ -23,6 +30,7 @@ class RunningCatalog:
     def _load(self) -> Catalog:
         presets, mappings = read_texts(*self._folders)
         catalog = compile_catalog(presets, mappings, custom_event_names=self._custom_event_names)
+        self._check(frozenset(preset.name for preset in catalog.presets))
         self.preset_texts, self.mapping_texts = presets, mappings
         return catalog
 

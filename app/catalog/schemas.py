@@ -1,6 +1,8 @@
-"""JSON Schemas of the preset, mapping and source files, by which editors complete and underline.
+"""JSON Schemas of the files of presets, mappings, sources and destinations, by which editors complete and underline.
 
-    python -m app.catalog.schemas [PRESETS_DIR] [MAPPINGS_DIR] [SOURCES_DIR]      writes their schemas there
+    python -m app.catalog.schemas [PRESETS_DIR] [MAPPINGS_DIR] [SOURCES_DIR] [DESTINATIONS_DIR]
+
+writes them there.
 
 They say what editors can help with; the whole truth is what `load_catalog` refuses.
 """
@@ -14,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.catalog import ACTION
+from app.catalog.destination_files import CHECKED
 from app.catalog.files import ActionFile, FieldSpec, PresetFile
 from app.catalog.source_files import SourceFile
 from app.catalog.strict_yaml import parse_yaml
@@ -52,11 +55,14 @@ def source_schema() -> Schema:
     return schema
 
 
-def schema_files(presets_dir: Path, mappings_dir: Path, sources_dir: Path) -> Iterator[tuple[Path, str]]:
+def schema_files(
+    presets_dir: Path, mappings_dir: Path, sources_dir: Path, destinations_dir: Path
+) -> Iterator[tuple[Path, str]]:
     """Yield the files with their texts. Raises CatalogError where the action's file cannot be read."""
     yield mappings_dir / "mapping.schema.json", _text(mapping_schema())
     yield sources_dir / "source.schema.json", _text(source_schema())
     yield presets_dir / "preset.schema.json", _text(preset_schema(_read_action(mappings_dir / f"{ACTION}.yaml")))
+    yield destinations_dir / "destination.schema.json", _text(_of(CHECKED, "destination"))
 
 
 def _read_action(file: Path) -> ActionFile:
@@ -123,9 +129,14 @@ def _text(schema: Schema) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def main(presets_dir: str = "presets", mappings_dir: str = "mappings", sources_dir: str = "sources") -> None:
+def main(
+    presets_dir: str = "presets",
+    mappings_dir: str = "mappings",
+    sources_dir: str = "sources",
+    destinations_dir: str = "destinations",
+) -> None:
     """Write the files."""
-    for path, text in schema_files(Path(presets_dir), Path(mappings_dir), Path(sources_dir)):
+    for path, text in schema_files(Path(presets_dir), Path(mappings_dir), Path(sources_dir), Path(destinations_dir)):
         path.write_text(text, encoding="utf-8")
 
 

@@ -11,15 +11,15 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
-from app import assemble
 from app.access.audit import Audit, described
+from app.ad_accounts import destinations
 from app.commands.auditing import caller
 from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import load_settings
 from app.coordination import Switches
-from app.delivery import read_standings
+from app.delivery import all_standings, read_accounts, whole_backlog
 from app.outbox import Outbox
 from app.receiving.receipts import receipt_of_message
 from app.source import event_json
@@ -29,6 +29,7 @@ from app.values.visible import visible
 
 AlwaysJson = Annotated[bool, typer.Option("--json", help="Print JSON, as it does anyhow.")]
 OfPreset = Annotated[str | None, typer.Option(help="Only of this preset.")]
+OfAccount = Annotated[str | None, typer.Option("--ad-account", help="Only of the ad account of this id.")]
 Reason = Annotated[str | None, typer.Option(help="Only where the reason holds this text, in any case.")]
 MessageId = Annotated[str | None, typer.Option(help="Only of this message id.")]
 EventId = Annotated[str | None, typer.Option(help="Only of this event id.")]
@@ -45,6 +46,7 @@ def register(cli: typer.Typer) -> None:
 def dead_letters(
     delivery_id: Annotated[str | None, typer.Argument(help="Show this one whole; none lists all.")] = None,
     preset: OfPreset = None,
+    ad_account: OfAccount = None,
     reason: Reason = None,
     message_id: MessageId = None,
     event_id: EventId = None,
@@ -56,7 +58,14 @@ def dead_letters(
 
     Example: pinrelay dead-letters --preset "Order Completed" --reason currency
     """
-    query = Query(state=State.DEAD, preset=preset, reason=reason, message_id=message_id, event_id=event_id)
+    query = Query(
+        state=State.DEAD,
+        ad_account_id=ad_account,
+        preset=preset,
+        reason=reason,
+        message_id=message_id,
+        event_id=event_id,
+    )
 
     async def find(outbox: Outbox) -> list[Delivery]:
         if delivery_id is None:
@@ -74,6 +83,7 @@ def dead_letters(
 def redrive(
     delivery_id: Annotated[str | None, typer.Argument(help="This one alone.")] = None,
     preset: OfPreset = None,
+    ad_account: OfAccount = None,
     reason: Reason = None,
     message_id: MessageId = None,
     event_id: EventId = None,
@@ -85,12 +95,13 @@ def redrive(
 
     Example: pinrelay redrive --reason "Authentication failed"
     """
-    filters = (delivery_id, preset, reason, message_id, event_id)
+    filters = (delivery_id, ad_account, preset, reason, message_id, event_id)
     if not everything and not any(filters):
         message = "name a delivery, give a filter, or say --all"
         raise typer.BadParameter(message)
     query = Query(
         delivery_id=delivery_id,
+        ad_account_id=ad_account,
         preset=preset,
         reason=reason,
         message_id=message_id,
@@ -167,11 +178,10 @@ def status(
 
 async def _facts(outbox: Outbox) -> dict[str, Any]:
     now, settings = time.time(), load_settings()
-    account = assemble.ad_account_id(settings)
-    backlog = await outbox.backlog(account, now=now)
-    off = (await Switches.read(outbox)).destination_off
-    keeps = settings.switched_off == "hold"
-    found = await read_standings(outbox, account, switched_off=off, keeps=keeps, now=now)
+    off, keeps = (await Switches.read(outbox)).is_off, settings.switched_off == "hold"
+    views = [each.view for each in destinations(settings)]
+    accounts = await read_accounts(outbox, views, is_off=off, keeps=keeps, now=now)
+    backlog, found = whole_backlog(accounts), all_standings(accounts)
     counts: dict[str, int] = {}
     answers: dict[str, int] = {}
     for _, tally in await outbox.tallies(since=now - 600, step_s=0):
@@ -190,6 +200,15 @@ async def _facts(outbox: Outbox) -> dict[str, Any]:
         "told": " ".join(standing.text for standing in found),
         "last_ten_minutes": counts,
         "answers": answers,
+    } | {
+        f"destination {each.account.name}": {
+            "state": each.state,
+            "pending": each.backlog.pending,
+            "claimed": each.backlog.claimed,
+            "dead": each.backlog.dead,
+        }
+        for each in accounts
+        if each.account.name
     }
 
 

@@ -19,6 +19,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
+from app.ad_accounts import destinations
 from app.config import Settings, load_settings
 from app.errors import PinrelayError, SettingsError
 from app.log import configure_logging, logger
@@ -219,7 +220,12 @@ class _Server(uvicorn.Server):
 
 def _banner(settings: Settings) -> None:
     """Say on standard error where events go, before anything is served."""
-    if not settings.sandboxed:
+    if settings.destinations_dir:
+        goes = ", ".join(
+            f"{each.name} ({'ad account ' + each.ad_account_id if each.view.live else 'the built-in sandbox'})"
+            for each in destinations(settings)
+        )
+    elif not settings.sandboxed:
         goes = f"{settings.pinterest_api_url} for ad account {settings.pinterest_ad_account_id or '(none)'}"
     else:
         goes = (

@@ -10,6 +10,7 @@ import orjson
 import typer
 
 from app import assemble
+from app.ad_accounts import Destination, destinations
 from app.commands.terminal import print_json
 from app.config import Settings, load_settings
 from app.destination.client import Answer, Failure
@@ -33,9 +34,9 @@ def register(cli: typer.Typer) -> None:
 
 
 def verify(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Send one fresh test event with ?test=true, which Pinterest checks and drops, and say what is wrong.
+    """Send each ad account a fresh test event with ?test=true, which Pinterest checks and drops, and say what is wrong.
 
-    Exits with 0 where Pinterest takes events, else 1.
+    Exits with 0 where Pinterest takes events for all of them, else 1.
 
     Example: pinrelay verify
     """
@@ -48,9 +49,17 @@ def verify(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
 
 
 async def _verify(settings: Settings) -> tuple[bool, str]:
-    if not settings.live:
+    """Try every live ad account; return whether all are good, and a line for each."""
+    live = [each for each in destinations(settings) if each.settings.live]
+    if not live:
         return False, "there are no credentials: set PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN"
-    client = assemble.pinterest_client(settings)
+    judged = [await _try(each) for each in live]
+    lines = [f"{each.name}: {text}" if each.name else text for each, (_, text) in zip(live, judged, strict=True)]
+    return all(good for good, _ in judged), "\n".join(lines)
+
+
+async def _try(destination: Destination) -> tuple[bool, str]:
+    client = assemble.pinterest_client(destination)
     try:
         return judge_answer(await client.send([_test_event(time.time())], test=True))
     finally:

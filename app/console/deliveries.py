@@ -11,12 +11,13 @@ from app.console.forms import read_form
 from app.console.masking import masked
 from app.console.pages import Pages, base_of, person_of
 from app.console.services import ConsoleServices
+from app.delivery import read_accounts, whole_backlog
 from app.types import Query, State
 from app.values.hidden_emails import unpersonal_id
 
 PAGE_SIZE = 50
 #: Fields of the search form; each narrows the search.
-SEARCH_FIELDS = ("message_id", "event_id", "preset", "state", "reason")
+SEARCH_FIELDS = ("message_id", "event_id", "ad_account_id", "preset", "state", "reason")
 
 
 class DeliveryPages:
@@ -69,12 +70,13 @@ class DeliveryPages:
         """Ask before many are sent again, and show some of them."""
         filters = {**filters_of(request.query_params), "state": State.DEAD.value}
         page = await self._services.outbox.search(query_of(filters), limit=10)
-        backlog = await self._services.outbox.backlog(
-            self._services.destination.ad_account_id, now=self._services.clock()
+        services = self._services
+        accounts = await read_accounts(
+            services.outbox, services.destination.accounts, is_off=lambda _: False, now=services.clock()
         )
         filters.pop("state")
         return self._pages.render(
-            request, "redrive.html", nav="deliveries", filters=filters, page=page, backlog=backlog
+            request, "redrive.html", nav="deliveries", filters=filters, page=page, backlog=whole_backlog(accounts)
         )
 
     async def redrive(self, request: Request) -> Response:
@@ -111,6 +113,7 @@ def query_of(filters: Mapping[str, str]) -> Query:
     return Query(
         message_id=filters.get("message_id"),
         event_id=filters.get("event_id"),
+        ad_account_id=filters.get("ad_account_id"),
         preset=filters.get("preset"),
         state=State(filters["state"]) if "state" in filters else None,
         reason=filters.get("reason"),

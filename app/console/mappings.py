@@ -46,10 +46,12 @@ class MappingPages:
         )
 
     async def switch(self, request: Request) -> Response:
-        """Switch one preset, or the destination where the form names none."""
+        """Switch one preset, one ad account, or all sending where the form names neither."""
         form = await read_form(request)
-        preset, on = form.get("preset"), form.get("on") == "yes"
-        await self._services.changes.switch(person_of(request), preset, on=on)
+        preset, account, on = form.get("preset"), form.get("ad_account_id"), form.get("on") == "yes"
+        if account not in {None, *(each.ad_account_id for each in self._services.destination.accounts)}:
+            return self._pages.problem(request, 404, "No such ad account", "It is none of those of DESTINATIONS_DIR.")
+        await self._services.changes.switch(person_of(request), preset, on=on, ad_account_id=account)
         return self._back(request, "on" if on else "off")
 
     async def reload(self, request: Request) -> Response:

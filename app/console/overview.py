@@ -16,7 +16,7 @@ from app.console.pages import Pages
 from app.console.services import ConsoleServices
 from app.console.summary import SERIES, WINDOWS, Summary, Window, summarise
 from app.coordination import Switches
-from app.delivery import Standing, read_standings
+from app.delivery import Standing, all_standings, read_accounts, whole_backlog
 from app.errors import OutboxUnavailable
 from app.types import Backlog, Event, Exit, Tally
 
@@ -60,15 +60,12 @@ class OverviewPages:
         names = [preset.name for preset in services.running.catalog.presets]
         tallies = await services.outbox.tallies(since=window.starts(now)[0], step_s=window.step_s)
         minutes = await services.outbox.tallies(since=now - ANSWERS_S, step_s=60)
-        backlog = await services.outbox.backlog(services.destination.ad_account_id, now=now)
         switches = await Switches.read(services.outbox)
-        found = await read_standings(
-            services.outbox,
-            services.destination.ad_account_id,
-            switched_off=switches.destination_off,
-            keeps=services.destination.switched_off == "hold",
-            now=now,
+        keeps = services.destination.switched_off == "hold"
+        accounts = await read_accounts(
+            services.outbox, services.destination.accounts, is_off=switches.is_off, keeps=keeps, now=now
         )
+        backlog, found = whole_backlog(accounts), all_standings(accounts)
         summary = summarise(tallies, window, names, now=now)
         return {
             "summary": summary,
@@ -76,6 +73,7 @@ class OverviewPages:
             "backlog": backlog,
             "answers": last_answers(minutes),
             "standings": found,
+            "accounts": accounts,
             "switches": switches,
             "empty": not summary.totals and backlog == Backlog(),
             "health": verdict.health_of(

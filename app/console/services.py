@@ -4,7 +4,7 @@
 Personal data appears in `EventReport` only, made of what a person has just pasted; nothing of it is kept.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -16,7 +16,7 @@ from app.destination.client import PinterestClient
 from app.receiving.explain import Explainer
 from app.server.audited_changes import AuditedChanges
 from app.shared_values import SharedValues
-from app.types import AuditPage, Backlog, Delivery, Message, Page, Query, Tally
+from app.types import AccountView, AuditPage, Backlog, Delivery, Message, Page, Query, Tally
 
 
 class ConsoleOutbox(SharedValues, Protocol):
@@ -48,13 +48,17 @@ class ConsoleOutbox(SharedValues, Protocol):
 class DestinationView:
     """Where deliveries go."""
 
-    ad_account_id: str
-    #: False: to the built-in sandbox.
-    live: bool
+    #: At least one.
+    accounts: tuple[AccountView, ...]
     #: What becomes of events while a switch is off: kept and sent later, or withheld for good.
     switched_off: Literal["hold", "refuse"]
     #: `Name: value` lines that a sender must add, with placeholders for secrets; shown in the first curl command.
     sender_headers: tuple[str, ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Whether anything goes to Pinterest; else all goes to the built-in sandbox."""
+        return any(account.live for account in self.accounts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +71,8 @@ class ConsoleServices:
     coordination: Coordination
     #: Says what would become of an event.
     explainer: Explainer
-    #: Sends test events.
-    client: PinterestClient
+    #: Send test events, by ad account.
+    clients: Mapping[str, PinterestClient]
     access: Access
     #: Does what operators change, and writes it down.
     changes: AuditedChanges

@@ -60,7 +60,7 @@ class Trial:
     #: What else there is to say of the text.
     remark: str = ""
     explanation: EventReport | None = None
-    #: Pinterest's answers by preset, where the event was sent.
+    #: Pinterest's answers by the report's title, where the event was sent.
     replies: dict[str, PinterestReply] = field(default_factory=dict)
 
 
@@ -82,11 +82,11 @@ class TesterPages:
         if "example" in form:
             form = {**form, "event": self._example_text(form["example"])}
         trial = await self._try(form.get("event", ""), self._draft(form))
-        if preset := form.get("send"):
+        if title := form.get("send"):
             person = person_of(request)
             if not person.may_operate:
                 return self._pages.only_operators(request)
-            trial.replies.update(await self._send(trial.explanation, preset, person))
+            trial.replies.update(await self._send(trial.explanation, title, person))
         return self._render(request, trial)
 
     async def _try(self, text: str, draft: Draft | None) -> Trial:
@@ -110,20 +110,24 @@ class TesterPages:
         begun = form.get("draft_of") == chosen and "reset" not in form
         return Draft(file=chosen, text=form.get("draft_text", "") if begun else texts[chosen])
 
-    async def _send(self, explanation: EventReport | None, preset: str, person: Person) -> dict[str, PinterestReply]:
-        """Send what the preset made of the event with `?test=true`, if it made something. Raises UnknownPreset."""
-        made = {each.preset: each.payload for each in (explanation.presets if explanation else ())}
-        if explanation and preset not in made:
-            raise UnknownPreset(preset, made)
-        payload = made.get(preset)
-        if not payload:
+    async def _send(self, explanation: EventReport | None, title: str, person: Person) -> dict[str, PinterestReply]:
+        """Send what a preset made of the event with `?test=true`, if it made something. Raises UnknownPreset.
+
+        `title` is that of its report, which says for which destination.
+        """
+        made = {each.title: each for each in (explanation.presets if explanation else ())}
+        if explanation and title not in made:
+            raise UnknownPreset(title, made)
+        if title not in made or not (payload := made[title].payload):
             return {}
-        answer = await self._services.client.send([payload], test=True)
+        accounts = {each.name: each.ad_account_id for each in self._services.destination.accounts}
+        client = self._services.clients[accounts[made[title].destination]]
+        answer = await client.send([payload], test=True)
         told = "no answer" if isinstance(answer, Failure) else f"answer {answer.status}"
-        await self._services.audit.note(person, AuditAction.TEST_SENT, target=f"preset {preset}", after=told)
+        await self._services.audit.note(person, AuditAction.TEST_SENT, target=f"preset {title}", after=told)
         if isinstance(answer, Failure):
-            return {preset: PinterestReply(status=None, body=answer.reason)}
-        return {preset: PinterestReply(status=answer.status, body=orjson.dumps(answer.body).decode())}
+            return {title: PinterestReply(status=None, body=answer.reason)}
+        return {title: PinterestReply(status=answer.status, body=orjson.dumps(answer.body).decode())}
 
     def _example_text(self, wanted: str | None) -> str:
         """Return a preset's example; the first there is where the preset has none, "" where there are none.

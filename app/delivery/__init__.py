@@ -1,5 +1,12 @@
 """Retry, rate, halving, trouble and clocks: pure rules, and the few that keep a value in the outbox."""
 
+from app.delivery.account_standings import (
+    AccountStanding,
+    ReadsBacklog,
+    all_standings,
+    read_accounts,
+    whole_backlog,
+)
 from app.delivery.calls import Calls
 from app.delivery.clocks import Clocks, age_s, with_jump
 from app.delivery.doubt import Doubt
@@ -17,6 +24,7 @@ from app.delivery.trouble import CallsInARow, Sign, sign_of
 
 __all__ = [
     "STANDING_STATES",
+    "AccountStanding",
     "BatchPart",
     "Begun",
     "Calls",
@@ -35,11 +43,14 @@ __all__ = [
     "OnChange",
     "Open",
     "Passage",
+    "ReadsBacklog",
     "Shutdown",
     "Sign",
     "Standing",
     "after_loss",
     "age_s",
+    "all_standings",
+    "read_accounts",
     "read_standings",
     "settle",
     "sign_of",
@@ -47,5 +58,6 @@ __all__ = [
     "status_label",
     "tallies",
     "too_old",
+    "whole_backlog",
     "with_jump",
 ]

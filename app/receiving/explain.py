@@ -4,23 +4,26 @@ The event goes the pipeline's own way (`walk`), and the outbox says what was sen
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import orjson
 from msgspec.structs import replace
 
 from app.catalog import Catalog, Preset
-from app.destination import ConversionRules
 from app.errors import EventRefused
 from app.identity import LoadedMemory
 from app.receiving.field_reports import field_reports, memory_reports, own_event, shown_json
 from app.receiving.receipts import Drafts, receipt_of_refusal
 from app.receiving.reports import ConditionReport, EventReport, FieldReport, PresetReport
+from app.receiving.routes import Making
 from app.receiving.walk import Walk, WhyOff
 from app.sandbox import judge
-from app.trigger import ABSENT
+from app.trigger import ABSENT, Finding
 from app.types import Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, PeopleFound, Receipt, Seen
 from app.values.hidden_emails import unpersonal_id
+
+#: The preset and the destination of a line.
+_Key: TypeAlias = tuple[str | None, str]
 
 
 class Sees(Protocol):
@@ -38,17 +41,15 @@ class Sees(Protocol):
 class Explainer:
     """Tells what would become of events. Without an outbox every event is taken as new."""
 
-    def __init__(
-        self, walk: Walk, rules: ConversionRules, *, outbox: Sees | None = None, why_kept: WhyOff | None = None
-    ) -> None:
-        """Take the way that events go, the rules it was made of, and who remembers what was sent.
+    def __init__(self, walk: Walk, *, outbox: Sees | None = None, why_kept: WhyOff | None = None) -> None:
+        """Take the way that events go, and who remembers what was sent.
 
-        `why_kept` returns why the deliveries of a preset are kept instead of being sent, None where they are sent.
+        `why_kept` returns why the deliveries of a preset to an ad account are kept instead of being sent, None where
+        they are sent.
         """
         self._walk = walk
-        self._rules = rules
         self._outbox = outbox
-        self._why_kept = why_kept or (lambda _: None)
+        self._why_kept = why_kept or (lambda *_: None)
 
     async def explain(self, event: Event | EventRefused, catalog: Catalog, *, now: float) -> EventReport:
         """Return what would become of an event, read as the door reads it. Raises OutboxUnavailable."""
@@ -57,8 +58,9 @@ class Explainer:
         message_id = unpersonal_id(event["messageId"])
         lines = self._walk.lines(event, catalog, now=now, memory=await self._memory([event]))
         new = [self._walk.delivery(message_id, event, line) for line in lines if line.event]
-        seen = dict(zip((delivery.preset for delivery in new), await self._seen(new, now), strict=True))
-        lines = [_judged(line, seen.get(line.preset or "")) for line in lines]
+        sent = [_key(line) for line in lines if line.event]
+        seen = dict(zip(sent, await self._seen(new, now), strict=True))
+        lines = [_judged(line, seen.get(_key(line))) for line in lines]
         return EventReport(
             receipt=EventReceipt(message_id=message_id, deliveries=tuple(lines)),
             presets=tuple(self._reports(event, catalog, lines, seen, now)),
@@ -98,44 +100,52 @@ class Explainer:
         return await self._outbox.seen(deliveries, now=now)
 
     def _reports(
-        self, event: Event, catalog: Catalog, lines: Sequence[Line], seen: Mapping[str, Seen | None], now: float
+        self, event: Event, catalog: Catalog, lines: Sequence[Line], seen: Mapping[_Key, Seen | None], now: float
     ) -> Iterator[PresetReport]:
-        by_preset = {line.preset: line for line in lines}
+        """Yield a report for each line of a preset, and for each preset that has none."""
         for preset in catalog.presets:
             finding = preset.trigger.explain(event)
-            blamed = finding.blamed()
-            line = by_preset.get(preset.name) or _line_of_none(preset, lines[0], matched=finding.held)
-            earlier = seen.get(preset.name)
-            yield PresetReport(
-                preset=preset.name,
-                enabled=preset.enabled,
-                matched=finding.held,
-                conditions=tuple(
-                    ConditionReport(
-                        text=part.text,
-                        held=part.held,
-                        blamed=any(part is each for each in blamed),
-                        found=None if part.found is ABSENT else shown_json(part.found),
-                    )
-                    for part in finding.conditions()
-                ),
-                exit=line.exit,
-                reason=line.reason,
-                seen_at=earlier.at if earlier and earlier.reason else None,
-                kept=(self._why_kept(preset.name) or "") if line.exit is Exit.ENQUEUED else "",
-                fields=tuple(self._fields(preset, event, line, now)) if finding.held else (),
-                warnings=line.warnings,
-                payload=orjson.dumps(line.event) if line.event else None,
-                schema_problems=tuple(self._problems(line.event, now)),
-            )
+            own = [line for line in lines if line.preset == preset.name]
+            for line in own or [_line_of_none(preset, lines[0], matched=finding.held)]:
+                yield self._report(preset, event, line, finding, seen.get(_key(line)), now)
 
-    def _fields(self, preset: Preset, event: Event, line: Line, now: float) -> Iterator[FieldReport]:
-        yield from field_reports(preset, event, own_event(line), self._walk.action, self._rules, now=now)
-        yield from memory_reports(line)
+    def _report(
+        self, preset: Preset, event: Event, line: Line, finding: Finding, earlier: Seen | None, now: float
+    ) -> PresetReport:
+        account, blamed = self._walk.account(line.destination), finding.blamed()
+        event_names = account.making.rules.custom_event_names
+        return PresetReport(
+            preset=preset.name,
+            destination=line.destination,
+            enabled=preset.enabled,
+            matched=finding.held,
+            conditions=tuple(
+                ConditionReport(
+                    text=part.text,
+                    held=part.held,
+                    blamed=any(part is each for each in blamed),
+                    found=None if part.found is ABSENT else shown_json(part.found),
+                )
+                for part in finding.conditions()
+            ),
+            exit=line.exit,
+            reason=line.reason,
+            seen_at=earlier.at if earlier and earlier.reason else None,
+            kept=(self._why_kept(preset.name, account.ad_account_id) or "") if line.exit is Exit.ENQUEUED else "",
+            fields=tuple(_fields(preset, event, line, account.making, now)) if finding.held else (),
+            warnings=line.warnings,
+            payload=orjson.dumps(line.event) if line.event else None,
+            schema_problems=tuple(judge(line.event, now, event_names=event_names)) if line.event else (),
+        )
 
-    def _problems(self, built: Event | None, now: float) -> list[str]:
-        """Return what Pinterest would say against a finished event; nothing where there is none."""
-        return [] if built is None else judge(built, now, event_names=self._rules.custom_event_names)
+
+def _fields(preset: Preset, event: Event, line: Line, making: Making, now: float) -> Iterator[FieldReport]:
+    yield from field_reports(preset, event, own_event(line), making.action, making.rules, now=now)
+    yield from memory_reports(line)
+
+
+def _key(line: Line) -> _Key:
+    return line.preset, line.destination
 
 
 def _judged(line: Line, earlier: Seen | None) -> Line:

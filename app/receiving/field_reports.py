@@ -13,7 +13,7 @@ from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid, MappingError
 from app.identity import GROUPS
 from app.receiving.reports import FieldReport
-from app.receiving.walk import Action
+from app.receiving.routes import Action
 from app.types import Event, Line
 from app.values.candidates import Candidate, FieldPath, Fields, PassedOver
 

@@ -30,8 +30,8 @@ from app.values.hidden_emails import unpersonal_id
 _NOTED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID})
 _COUNTED_BY_REASON = frozenset({Exit.UNMATCHED, Exit.WITHHELD, Exit.INVALID})
 
-#: All of a Line but the event: preset, exit, reason, warnings.
-_Told: TypeAlias = tuple[str | None, Exit, str, tuple[str, ...]]
+#: All of a Line but the event and what is known of its person: preset, destination, exit, reason, warnings.
+_Told: TypeAlias = tuple[str | None, str, Exit, str, tuple[str, ...]]
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class Drafts:
         """Add what an event gives; `is_made` says that its sender gave it no id."""
         told = []
         for line in lines:
-            key = line.preset, line.exit, line.reason, line.warnings
+            key = line.preset, line.destination, line.exit, line.reason, line.warnings
             self._alike[key] = self._alike.get(key, 0) + 1
             told.append(_line(*key) if line.memory is None or not self.is_proven else replace(line, event=None))
             for group in line.memory or ():
@@ -82,7 +82,7 @@ class Drafts:
         """Return the counts of exits, save those that the outbox decides (see `counts`), and of warnings by field."""
         counts: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         refused = 0
-        for (preset, exit_, reason, warnings), count in self._alike.items():
+        for (preset, _, exit_, reason, warnings), count in self._alike.items():
             if exit_ is Exit.REFUSED:
                 refused += count
             if preset:
@@ -138,14 +138,14 @@ def receipt_of_message(message: Message) -> EventReceipt:
     Events that no preset takes are counted only, so nothing is known of them.
     """
     lines = [
-        (each.enqueued_at, _line(each.preset, Exit.ENQUEUED, "", each.warnings)) for each in message.deliveries
-    ] + [(at, _line(note.preset, note.exit, note.reason, note.warnings)) for at, note in message.notes]
+        (each.enqueued_at, _line(each.preset, "", Exit.ENQUEUED, "", each.warnings)) for each in message.deliveries
+    ] + [(at, _line(note.preset, "", note.exit, note.reason, note.warnings)) for at, note in message.notes]
     lines.sort(key=itemgetter(0))
     return EventReceipt(message_id=message.message_id, deliveries=tuple(line for _, line in lines))
 
 
 def _settled(line: Line, answer: Enqueued) -> Line:
-    settled = _line(line.preset, answer.exit, answer.reason, (*line.warnings, *answer.warnings))
+    settled = _line(line.preset, line.destination, answer.exit, answer.reason, (*line.warnings, *answer.warnings))
     return settled if line.memory is None else replace(settled, memory=line.memory)
 
 
@@ -155,5 +155,5 @@ def _tally(name: str, preset: str, label: str, count: int) -> Tally:
 
 
 @lru_cache(4_096)
-def _line(preset: str | None, exit_: Exit, reason: str, warnings: tuple[str, ...]) -> Line:
-    return Line(preset=preset, exit=exit_, reason=reason, warnings=warnings)
+def _line(preset: str | None, destination: str, exit_: Exit, reason: str, warnings: tuple[str, ...]) -> Line:
+    return Line(preset=preset, destination=destination, exit=exit_, reason=reason, warnings=warnings)

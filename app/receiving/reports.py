@@ -51,9 +51,11 @@ class FieldReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresetReport:
-    """What one preset makes of the event."""
+    """What one preset makes of the event for one ad account."""
 
     preset: str
+    #: The name of the destination; "" where the settings name the only one, or the trigger does not hold.
+    destination: str = ""
     #: False where its file takes the preset out.
     enabled: bool
     #: Its trigger holds, whether or not anything is sent.
@@ -73,6 +75,16 @@ class PresetReport:
     payload: bytes | None = None
     #: What Pinterest's schema says against it, one sentence each; empty where it agrees.
     schema_problems: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The preset, and where ad accounts have names the destination, as people read them."""
+        return titled(self.preset, self.destination)
+
+
+def titled(preset: str | None, destination: str) -> str:
+    """Return a preset with the destination that it sends to, where that has a name."""
+    return f"{preset} ({destination})" if destination else preset or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +109,7 @@ class EventReport:
     def headline(self) -> Headline:
         """The whole of it in one or two sentences."""
         lines = self.receipt.deliveries
-        sent = [line.preset or "" for line in lines if line.exit is Exit.ENQUEUED]
+        sent = [titled(line.preset, line.destination) for line in lines if line.exit is Exit.ENQUEUED]
         if sent:
             count = f"{len(sent)} {'delivery' if len(sent) == 1 else 'deliveries'}"
             return Headline(level="good", title=f"{count} to Pinterest:", text=f"{', '.join(sent)}.")

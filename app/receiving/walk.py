@@ -3,18 +3,20 @@
 There is one such way. The pipeline goes it with what is received, `explain` with what people ask about.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import TypeAlias
 
 import orjson
+from msgspec.structs import replace
 
 from app.catalog import Catalog, Preset
-from app.destination import Complete, components, report_conversion_event
+from app.destination import Complete, components
 from app.errors import EventInvalid, EventRefused, MappingError
 from app.identity import LoadedMemory, Memory
 from app.receiving.receipts import Drafts
-from app.receiving.remembering import Remembering, WhyNotGenuine, completed
+from app.receiving.remembering import Remembering, completed
+from app.receiving.routes import AdAccount, Making, routes
 from app.source import app_platform, checkout_id_of
 from app.types import DEFAULT_SOURCE, Event, Exit, Line, NewDelivery
 from app.values.hidden_emails import MAX_ID_BYTES, is_long, unpersonal_id
@@ -26,30 +28,15 @@ _MAX_REASON = 1_000
 
 #: Returns why an event must not be sent, None where it may be: the event's consent and routing.
 WhyWithheld: TypeAlias = Callable[[Event], str | None]
-#: Returns why the preset of this name sends nothing now, None where it does: the switches.
-WhyOff: TypeAlias = Callable[[str], str | None]
-
-
-class Action(Protocol):
-    """Builds the Pinterest event from resolved fields, or raises EventInvalid."""
-
-    def __call__(
-        self, fields: dict[str, Any], *, now: float | None, complete: Complete | None = None
-    ) -> tuple[dict[str, Any], list[str]]:
-        """Return the event and warnings; `now` (Unix seconds) judges its age, `complete` adds to `user_data`."""
-        ...
-
+#: Returns why this preset sends nothing to this ad account now, None where it does: the switches.
+WhyOff: TypeAlias = Callable[[str, str], str | None]
 
 _OF_NO_PRESET = Line(preset=None, exit=Exit.UNMATCHED, reason="no preset's trigger holds for this event")
+_OF_NO_ACCOUNT = Line(preset=None, exit=Exit.UNMATCHED, reason="no ad account takes this source and preset")
 
 
-def _nothing_against(_: object) -> None:
+def _nothing_against(*_: object) -> None:
     """Stand for a rule where none is given."""
-
-
-def _all_genuine(_: Event, __: Event) -> tuple[str | None, tuple[str, ...]]:
-    """Stand for the look at tests, crawlers and orders where there is none."""
-    return None, ()
 
 
 class Walk:
@@ -57,71 +44,104 @@ class Walk:
 
     def __init__(
         self,
+        accounts: Sequence[AdAccount] = (AdAccount(),),
         *,
-        action: Action = report_conversion_event,
         withheld: WhyWithheld | None = None,
         why_off: WhyOff | None = None,
-        not_genuine: WhyNotGenuine | None = None,
-        action_source_by_context: bool = False,
-        ad_account_id: str = "",
         remembering: Remembering | None = None,
     ) -> None:
-        """Take the rules; `action_source_by_context` sends as `app_ios` or `app_android` what an app sent as `web`.
-
-        Without `remembering` there is no memory.
-        """
-        #: Builds the finished event.
-        self.action = action
+        """Take the ad accounts, at least one, and the rules. Without `remembering` there is no memory."""
+        self._accounts = tuple(accounts)
+        self._by_name = {account.name: account for account in accounts}
         self._withheld = withheld or _nothing_against
         self._why_off = why_off or _nothing_against
-        self._not_genuine = not_genuine or _all_genuine
-        self._by_context = action_source_by_context
-        self._ad_account_id = ad_account_id
         #: What memory does; None where there is none.
         self.remembering = remembering
 
+    def account(self, name: str) -> AdAccount:
+        """Return the ad account of a line's destination; that of a line without one is the first."""
+        return self._by_name.get(name) or self._accounts[0]
+
     def lines(
-        self, event: Event, catalog: Catalog, *, now: float, memory: Memory | None = None, is_proven: bool = True
+        self,
+        event: Event,
+        catalog: Catalog,
+        *,
+        now: float,
+        source: str = DEFAULT_SOURCE,
+        memory: Memory | None = None,
+        is_proven: bool = True,
     ) -> list[Line]:
-        """Return one line for each preset that takes the event, or one that says why there is none.
+        """Return one line for each preset and ad account that take the event, or one that says why there is none.
 
         A line that is to be enqueued carries the finished event, completed by `memory` where there is one, which
         remembers what the event says. `is_proven` says that the event's sender is known by a secret.
         """
         reason = self._withheld(event)
         presets = catalog.matching(event) if reason is None else []
+        ways = routes(presets, self._accounts, source)
         if reason is not None:
             lines = [Line(preset=None, exit=Exit.WITHHELD, reason=reason)]
         else:
-            lines = [self._map(preset, event, now) for preset in presets] or [_OF_NO_PRESET]
+            lines = self._map_all(ways, event, now) or [_OF_NO_ACCOUNT if presets else _OF_NO_PRESET]
         if self.remembering is None or memory is None:
             return lines
         known = self.remembering.meet(event, presets, lines, catalog, memory, now=now, is_proven=is_proven)
-        if not known.facts or not presets:
+        if not known.facts or not ways:
             return lines
-        map_again = partial(self._map, event=event, now=now)
-        return [completed(preset, line, known, map_again) for preset, line in zip(presets, lines, strict=True)]
+        return [
+            completed(preset, line, known, partial(self._map, account=account, event=event, now=now))
+            for (preset, account), line in zip(ways, lines, strict=True)
+        ]
 
-    def _map(self, preset: Preset, event: Event, now: float, complete: Complete | None = None) -> Line:
-        reason = self._why_off(preset.name)
-        if reason is not None:
-            return Line(preset=preset.name, exit=Exit.WITHHELD, reason=reason)
+    def _map_all(self, ways: Sequence[tuple[Preset, AdAccount]], event: Event, now: float) -> list[Line]:
+        """Return a line for each way; what is made alike for several ad accounts is made once."""
+        if len(self._accounts) == 1:
+            return [self._map(preset, account, event, now) for preset, account in ways]
+        made: dict[tuple[str, Making], Line] = {}
+        lines = []
+        for preset, account in ways:
+            line = self._off(preset, account)
+            if line is None:
+                key = preset.name, account.making
+                if key not in made:
+                    made[key] = self._make(preset, account, event, now)
+                line = replace(made[key], destination=account.name, event=_copy(made[key].event))
+            lines.append(line)
+        return lines
+
+    def _map(
+        self, preset: Preset, account: AdAccount, event: Event, now: float, complete: Complete | None = None
+    ) -> Line:
+        return self._off(preset, account) or self._make(preset, account, event, now, complete)
+
+    def _off(self, preset: Preset, account: AdAccount) -> Line | None:
+        reason = self._why_off(preset.name, account.ad_account_id)
+        if reason is None:
+            return None
+        return Line(preset=preset.name, destination=account.name, exit=Exit.WITHHELD, reason=reason)
+
+    def _make(
+        self, preset: Preset, account: AdAccount, event: Event, now: float, complete: Complete | None = None
+    ) -> Line:
+        told = partial(Line, preset=preset.name, destination=account.name)
+        making = account.making
         try:
             fields = preset.mapping.resolve(event) or {}
-            if self._by_context and fields.get("action_source") == "web":
+            if making.action_source_by_context and fields.get("action_source") == "web":
                 fields["action_source"] = app_platform(event) or "web"
-            built, warnings = self.action(fields, now=now, complete=complete)
+            built, warnings = making.action(fields, now=now, complete=complete)
         except EventInvalid as exc:
-            return Line(preset=preset.name, exit=Exit.INVALID, reason=_cut(exc.reason))
+            return told(exit=Exit.INVALID, reason=_cut(exc.reason))
         except MappingError as exc:
-            return Line(preset=preset.name, exit=Exit.INVALID, reason=_cut(str(exc)))
-        reason, about = self._not_genuine(event, built)
+            return told(exit=Exit.INVALID, reason=_cut(str(exc)))
+        reason, about = making.not_genuine(event, built)
         if reason is not None:
-            return Line(preset=preset.name, exit=Exit.WITHHELD, reason=reason)
+            return told(exit=Exit.WITHHELD, reason=reason)
         warnings += [*about, *_about_app(event, built)]
         if is_long(event["messageId"]) and built["event_id"] != unpersonal_id(event["messageId"]):
             warnings.append(_LONG_ID)
-        return Line(preset=preset.name, exit=Exit.ENQUEUED, warnings=tuple(warnings), event=built)
+        return told(exit=Exit.ENQUEUED, warnings=tuple(warnings), event=built)
 
     def draft(
         self,
@@ -137,7 +157,7 @@ class Walk:
             drafts.refuse(event)
             return
         message_id = unpersonal_id(event["messageId"])
-        lines = self.lines(event, catalog, now=now, memory=memory, is_proven=drafts.is_proven)
+        lines = self.lines(event, catalog, now=now, source=drafts.source, memory=memory, is_proven=drafts.is_proven)
         for line in lines:
             if line.event:
                 drafts.deliveries.append(self.delivery(message_id, event, line, source=drafts.source))
@@ -151,7 +171,7 @@ class Walk:
         is_checkout = built["event_name"] == "checkout"
         custom_data = built.get("custom_data", {})
         return NewDelivery(
-            ad_account_id=self._ad_account_id,
+            ad_account_id=self.account(line.destination).ad_account_id,
             preset=line.preset or "",
             message_id=message_id,
             event_name=built["event_name"],
@@ -173,6 +193,11 @@ class Walk:
 def _cut(reason: str) -> str:
     """Shorten what is kept of each event: a few bytes that are sent could have many faults."""
     return reason if len(reason) <= _MAX_REASON else f"{reason[:_MAX_REASON]}…"
+
+
+def _copy(built: Event | None) -> Event | None:
+    """Return a finished event to which memory may add without adding to another ad account's."""
+    return None if built is None else {**built, "user_data": {**built["user_data"]}}
 
 
 def _about_app(event: Event, built: Event) -> list[str]:

@@ -5,14 +5,17 @@ from app.log import logger
 from app.shared_values import ClockJump, Trouble
 
 
-def log_trouble(before: Trouble | None, after: Trouble | None) -> None:
-    """Log a change of the trouble with Pinterest; None is none."""
+def log_trouble(destination: str, before: Trouble | None, after: Trouble | None) -> None:
+    """Log a change of the trouble with Pinterest; None is none. `destination` is "" where there is only one."""
+    which = {"destination": destination} if destination else {}
     if after is None:
-        logger().warning("delivery goes on", after=before.state if before else "", since=before.since if before else 0)
+        since = before.since if before else 0
+        logger().warning("delivery goes on", **which, after=before.state if before else "", since=since)
         return
     for standing in standings(after, switched_off=False, now=after.since):
         logger().warning(
             "delivery stands",
+            **which,
             state=standing.state,
             since=standing.since,
             status=standing.status,

@@ -27,15 +27,20 @@ class AuditedChanges:
     #: Erases people; None where there is no secret to find them by.
     forgetting: Forgetting | None = None
 
-    async def switch(self, person: Person, preset: str | None, *, on: bool) -> None:
-        """Switch a preset, or the destination where it is None. Raises UnknownPreset."""
+    async def switch(self, person: Person, preset: str | None, *, on: bool, ad_account_id: str | None = None) -> None:
+        """Switch a preset, or else an ad account, or all sending where both are None. Raises UnknownPreset."""
         switches = await Switches.read(self.outbox)
-        was_off = switches.destination_off if preset is None else preset in switches.presets_off
-        await self.coordination.switch(preset, on=on)
+        if preset is not None:
+            target, was_off = f"preset {preset}", preset in switches.presets_off
+        elif ad_account_id is not None:
+            target, was_off = f"ad account {ad_account_id}", ad_account_id in switches.accounts_off
+        else:
+            target, was_off = "all sending", switches.destination_off
+        await self.coordination.switch(preset, on=on, ad_account_id=ad_account_id)
         await self.audit.note(
             person,
             AuditAction.SWITCH,
-            target="all sending" if preset is None else f"preset {preset}",
+            target=target,
             before="off" if was_off else "on",
             after="on" if on else "off",
         )

@@ -1,6 +1,6 @@
 """What machines ask of a process: is it alive, can it keep events, how is delivery."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -9,17 +9,22 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.responses import RedirectResponse
 
 from app.coordination import Coordination
-from app.delivery import STANDING_STATES, Standing, read_standings
+from app.delivery import (
+    STANDING_STATES,
+    AccountStanding,
+    ReadsBacklog,
+    Standing,
+    all_standings,
+    read_accounts,
+    whole_backlog,
+)
 from app.errors import OutboxUnavailable
-from app.metrics import Metrics
-from app.shared_values import SharedValues
-from app.types import Backlog
+from app.metrics import AccountFigures, Metrics
+from app.types import AccountView, Backlog
 
 
-class _StatusOutbox(SharedValues, Protocol):
+class _StatusOutbox(ReadsBacklog, Protocol):
     async def check(self) -> None: ...
-
-    async def backlog(self, ad_account_id: str, *, now: float) -> Backlog: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,31 +34,30 @@ class Status:
     outbox: _StatusOutbox
     coordination: Coordination
     metrics: Metrics
-    ad_account_id: str
-    #: `live` or `sandbox`.
-    mode: str
+    accounts: tuple[AccountView, ...]
     role: str
     #: Whether events are kept while the destination is switched off.
     keeps_while_off: bool
     clock: Callable[[], float]
 
     async def delivery(self) -> dict[str, Any]:
-        """Describe how sending goes. Raises OutboxUnavailable."""
+        """Return how sending goes: for all, and for each ad account that has a name. Raises OutboxUnavailable."""
         now = self.clock()
-        backlog = await self.outbox.backlog(self.ad_account_id, now=now)
-        found = await self.standings(now=now)
-        return {
-            "state": found[0].state if found else "sending",
-            "reason": found[0].words if found else "",
-            "standings": [
-                {name: value for name, value in asdict(standing).items() if value is not None} for standing in found
-            ],
-            "pending": backlog.pending,
-            "claimed": backlog.claimed,
-            "dead": backlog.dead,
-            "waiting_bytes": backlog.size_bytes,
-            "oldest_age_s": 0 if backlog.oldest_at is None else round(max(0.0, now - backlog.oldest_at), 1),
-        }
+        found = await self.accounts_now(now=now)
+        told = _told(all_standings(found), whole_backlog(found), now)
+        named = [each for each in found if each.account.name]
+        if not named:
+            return told
+        destinations = [
+            {
+                "name": each.account.name,
+                "ad_account_id": each.account.ad_account_id,
+                "mode": _mode([each.account]),
+                **_told(each.standings, each.backlog, now),
+            }
+            for each in named
+        ]
+        return {**told, "destinations": destinations}
 
     async def why_not_ready(self) -> str:
         """Return why no event can be kept, as OutboxUnavailable says it; "" where they can."""
@@ -63,15 +67,29 @@ class Status:
             return exc.why
         return ""
 
-    async def standings(self, *, now: float) -> list[Standing]:
-        """Return everything that keeps delivery from being well. Raises OutboxUnavailable."""
-        return await read_standings(
-            self.outbox,
-            self.ad_account_id,
-            switched_off=self.coordination.switches.destination_off,
-            keeps=self.keeps_while_off,
-            now=now,
-        )
+    async def accounts_now(self, *, now: float) -> list[AccountStanding]:
+        """Return how delivery stands for each ad account. Raises OutboxUnavailable."""
+        off = self.coordination.switches.is_off
+        return await read_accounts(self.outbox, self.accounts, is_off=off, keeps=self.keeps_while_off, now=now)
+
+
+def _mode(accounts: Sequence[AccountView]) -> str:
+    return "live" if any(account.live for account in accounts) else "sandbox"
+
+
+def _told(found: Sequence[Standing], backlog: Backlog, now: float) -> dict[str, Any]:
+    return {
+        "state": found[0].state if found else "sending",
+        "reason": found[0].words if found else "",
+        "standings": [
+            {name: value for name, value in asdict(standing).items() if value is not None} for standing in found
+        ],
+        "pending": backlog.pending,
+        "claimed": backlog.claimed,
+        "dead": backlog.dead,
+        "waiting_bytes": backlog.size_bytes,
+        "oldest_age_s": 0 if backlog.oldest_at is None else round(max(0.0, now - backlog.oldest_at), 1),
+    }
 
 
 def status_router(status: Status) -> APIRouter:
@@ -88,7 +106,7 @@ def status_router(status: Status) -> APIRouter:
 
     @router.get("/readyz", summary="Can events be kept?", responses={503: {"description": "They cannot."}})
     async def readyz() -> JSONResponse:
-        known = {"mode": status.mode, "role": status.role, "generation": status.coordination.generation}
+        known = {"mode": _mode(status.accounts), "role": status.role, "generation": status.coordination.generation}
         try:
             await status.outbox.check()
             delivery = await status.delivery()
@@ -101,14 +119,20 @@ def status_router(status: Status) -> APIRouter:
     async def metrics() -> Response:
         now, why = status.clock(), await status.why_not_ready()
         try:
-            backlog = await status.outbox.backlog(status.ad_account_id, now=now)
-            found = await status.standings(now=now)
+            found = await status.accounts_now(now=now)
         except OutboxUnavailable as exc:
-            backlog, found, why = None, [], exc.why
-        lasting = {standing.state: now - (standing.since or now) for standing in found}
-        states: dict[str, float | None] = {state: lasting.get(state) for state in STANDING_STATES}
-        blocked = next((standing.words for standing in found if standing.state == "blocked"), "")
-        text = status.metrics.render(backlog, blocked, states, why=why, now=now)
+            found, why = [], exc.why
+        text = status.metrics.render([_figures(each, now) for each in found], why=why, now=now)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router
+
+
+def _figures(found: AccountStanding, now: float) -> AccountFigures:
+    lasting = {standing.state: now - (standing.since or now) for standing in found.standings}
+    return AccountFigures(
+        destination=found.account.name,
+        backlog=found.backlog,
+        blocked=next((standing.words for standing in found.standings if standing.state == "blocked"), ""),
+        states={state: lasting.get(state) for state in STANDING_STATES},
+    )

@@ -21,7 +21,7 @@ from app.types import Query, State
 from app.values.hidden_emails import unpersonal_id
 
 _JSON = "application/json"
-_FILTERS = ("delivery_id", "message_id", "event_id", "preset", "reason")
+_FILTERS = ("delivery_id", "message_id", "event_id", "ad_account_id", "preset", "reason")
 #: How the OpenAPI document says that a request without any filter is refused.
 _ONE_AT_LEAST: dict[str, Any] = {
     "anyOf": [
@@ -47,18 +47,20 @@ class RedriveRequest(BaseModel):
     delivery_id: str | None = None
     message_id: str | None = None
     event_id: str | None = None
+    ad_account_id: str | None = None
     preset: str | None = None
     reason: str | None = Field(None, description="A part of the reason, in any case.")
     all: bool = Field(default=False, description="All dead letters.")
 
 
 class SwitchRequest(BaseModel):
-    """Whether the destination, or one preset, sends."""
+    """Whether all, one ad account, or one preset sends."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     on: bool
-    preset: str | None = Field(None, description="None switches the whole destination.")
+    preset: str | None = Field(None, description="One preset, for every ad account.")
+    ad_account_id: str | None = Field(None, description="One ad account; without both, all sending is switched.")
 
 
 class ForgetRequest(BaseModel):
@@ -78,6 +80,7 @@ class Operations:
     changes: AuditedChanges
     access: Access
     status: Callable[[], Awaitable[dict[str, Any]]]
+    ad_account_ids: tuple[str, ...]
     clock: Callable[[], float]
 
     async def admit(self, request: Request) -> None:
@@ -124,7 +127,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such delivery."}}
 
 _NO_MEMORY: dict[int | str, dict[str, Any]] = {404: {"description": "Nobody is remembered here."}}
-_NO_PRESET: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such preset; the nearest is named."}}
+_NOT_KNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such preset or ad account."}}
 
 
 def api_router(operations: Operations) -> APIRouter:
@@ -132,6 +135,7 @@ def api_router(operations: Operations) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["api"], dependencies=[Depends(operations.admit)], responses=_REFUSALS)
     _add_reads(router, operations)
     _add_changes(router, operations)
+    _add_switch(router, operations)
     return router
 
 
@@ -147,12 +151,20 @@ def _add_reads(router: APIRouter, operations: Operations) -> None:
         state: State | None = None,
         message_id: str | None = None,
         event_id: str | None = None,
+        ad_account_id: str | None = None,
         preset: str | None = None,
         reason: str | None = None,
         cursor: str | None = None,
         limit: Annotated[int, Field(ge=1, le=500)] = 50,
     ) -> Response:
-        query = Query(state=state, message_id=message_id, event_id=event_id, preset=preset, reason=reason)
+        query = Query(
+            state=state,
+            message_id=message_id,
+            event_id=event_id,
+            ad_account_id=ad_account_id,
+            preset=preset,
+            reason=reason,
+        )
         return await _answer(outbox.search(query, limit=limit, cursor=cursor))
 
     @router.get("/deliveries/{delivery_id}", summary="One delivery with its attempts", responses=_NOT_FOUND)
@@ -185,17 +197,25 @@ def _add_changes(router: APIRouter, operations: Operations) -> None:
             raise HTTPException(404, "there is no memory: REMEMBER_SECRET is not set")
         return _json(asdict(forgotten))
 
-    @router.post("/switch", summary="Switch the destination, or one preset, on or off", responses=_NO_PRESET)
-    async def switch(request: Request, wanted: SwitchRequest) -> Response:
-        work = operations.changes.switch(request.state.person, wanted.preset, on=wanted.on)
-        return await _answer(work, "switched")
-
     @router.post("/reload", summary="Take up changed presets and mappings", openapi_extra=_ANY_BODY)
     async def reload(request: Request) -> Response:
         answer = await _answer(operations.changes.reload(request.state.person), "reloaded")
         if faults := operations.changes.coordination.faults:
             return _json({"reloaded": False, "faults": [str(fault) for fault in faults]}, 400)
         return answer
+
+
+def _add_switch(router: APIRouter, operations: Operations) -> None:
+    @router.post("/switch", summary="Switch all sending, one ad account, or one preset on or off", responses=_NOT_KNOWN)
+    async def switch(request: Request, wanted: SwitchRequest) -> Response:
+        if wanted.preset is not None and wanted.ad_account_id is not None:
+            raise HTTPException(400, "give a preset or an ad account, not both")
+        if wanted.ad_account_id not in {None, *operations.ad_account_ids}:
+            raise HTTPException(404, "there is no such ad account")
+        work = operations.changes.switch(
+            request.state.person, wanted.preset, on=wanted.on, ad_account_id=wanted.ad_account_id
+        )
+        return await _answer(work, "switched")
 
 
 async def _answer(work: Awaitable[Any], name: str = "") -> Response:

@@ -68,6 +68,8 @@ def _line(line: Line) -> dict[str, Any]:
         "reason": line.reason,
         "warnings": line.warnings,
     }
+    if line.destination:
+        told["destination"] = line.destination
     if line.event is not None:
         told["event"] = line.event
     if line.memory is not None:

@@ -16,8 +16,10 @@ from app.catalog.strict_yaml import parse_yaml
 from app.errors import CatalogError
 
 ROOT = Path(__file__).parents[2]
-PRESETS, MAPPINGS, SOURCES = ROOT / "presets", ROOT / "mappings", ROOT / "sources"
-FILES = sorted([*PRESETS.glob("*.yaml"), *MAPPINGS.glob("*.yaml"), *SOURCES.glob("*.yaml")])
+PRESETS, MAPPINGS, SOURCES, DESTINATIONS = FOLDERS = [
+    ROOT / name for name in ("presets", "mappings", "sources", "destinations")
+]
+FILES = sorted(file for folder in FOLDERS for file in folder.glob("*.yaml"))
 
 
 def schema_of(file: Path) -> dict[str, Any]:
@@ -31,9 +33,7 @@ def faults(schema: dict[str, Any], value: Any) -> list[str]:
     return [fault.json_path for fault in jsonschema.Draft202012Validator(schema).iter_errors(value)]
 
 
-@pytest.mark.parametrize(
-    ("file", "text"), list(schema_files(PRESETS, MAPPINGS, SOURCES)), ids=lambda value: Path(value).name[:30]
-)
+@pytest.mark.parametrize(("file", "text"), list(schema_files(*FOLDERS)), ids=lambda value: Path(value).name[:30])
 def test_a_schema_is_current(file: Path, text: str) -> None:
     assert file.read_text(encoding="utf-8") == text, "run `python -m app.catalog.schemas`"
     schema = json.loads(text)
@@ -105,13 +105,10 @@ def test_the_schemas_are_written_where_they_are_asked_for(tmp_path: Path) -> Non
     text = (MAPPINGS / "report_conversion_event.yaml").read_text(encoding="utf-8")
     (tmp_path / "report_conversion_event.yaml").write_text(text, encoding="utf-8")
 
-    subprocess.run([sys.executable, "-m", "app.catalog.schemas", *[tmp_path] * 3], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "app.catalog.schemas", *[tmp_path] * 4], cwd=ROOT, check=True)
 
-    for name, folder in (
-        ("preset.schema.json", PRESETS),
-        ("mapping.schema.json", MAPPINGS),
-        ("source.schema.json", SOURCES),
-    ):
+    for kind, folder in zip(("preset", "mapping", "source", "destination"), FOLDERS, strict=True):
+        name = f"{kind}.schema.json"
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
 
@@ -119,4 +116,4 @@ def test_a_broken_action_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "report_conversion_event.yaml").write_text("a: [", encoding="utf-8")
 
     with pytest.raises(CatalogError, match=r"report_conversion_event\.yaml: not readable YAML"):
-        main(*[str(tmp_path)] * 3)
+        main(*[str(tmp_path)] * 4)

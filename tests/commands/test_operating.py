@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from app.assemble import SANDBOX_AD_ACCOUNT_ID
+from app.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.outbox import open_outbox
 from app.types import NewDelivery, Rejected, Settlement, State, Tally
 from tests.outbox.build import rules as outbox_rules

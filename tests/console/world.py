@@ -25,7 +25,7 @@ from app.destination.client import PinterestClient
 from app.outbox import Outbox, open_outbox
 from app.receiving.pipeline import Pipeline
 from app.server.audited_changes import AuditedChanges
-from app.types import NewDelivery, Note, Outcome, Settlement, State, Tally
+from app.types import AccountView, NewDelivery, Note, Outcome, Settlement, State, Tally
 from app.values.proxies import read_networks
 from tests import assembled
 from tests.outbox.build import rules as outbox_rules
@@ -232,13 +232,12 @@ async def open_world(
             running=running,
             coordination=coordination,
             explainer=assemble.explainer(settings, outbox=outbox, why_off=coordination.why_off),
-            client=client,
+            clients={ACCOUNT: client},
             access=access,
             changes=AuditedChanges(outbox=outbox, coordination=coordination, audit=audit, clock=lambda: world.now),
             audit=audit,
             destination=DestinationView(
-                ad_account_id=ACCOUNT,
-                live=live,
+                accounts=(AccountView(ad_account_id=ACCOUNT, live=live),),
                 switched_off="hold" if switched_off == "hold" else "refuse",
                 sender_headers=sender_headers,
             ),

@@ -12,6 +12,7 @@ from app.errors import EventRefused, OutboxUnavailable
 from app.outbox import Outbox, open_outbox
 from app.receiving.gathering import EVENTS_TOGETHER, GROUPS_AT_ONCE, SharedTurns
 from app.receiving.pipeline import Pipeline
+from app.receiving.routes import AdAccount
 from app.receiving.walk import Walk
 from app.types import DEFAULT_SOURCE, Event, Exit, Query, Receipt
 from tests.assembled import shipped_catalog
@@ -61,7 +62,7 @@ class Watched:
 
 @pytest.fixture
 def watched(catalog: Catalog, outbox: Outbox) -> Watched:
-    return Watched(Pipeline(catalog, Walk(ad_account_id="1"), outbox=outbox))
+    return Watched(Pipeline(catalog, Walk([AdAccount(ad_account_id="1")]), outbox=outbox))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from app.errors import EventError, EventRefused
 from app.log import configure_logging
 from app.outbox import Outbox, open_outbox
 from app.receiving.pipeline import Pipeline
+from app.receiving.routes import AdAccount
 from app.receiving.walk import Walk
 from app.types import Exit, Query, Tally
 from tests.assembled import shipped_catalog
@@ -80,7 +81,7 @@ def test_a_permission_that_is_no_number_is_none(catalog: Catalog, number: str) -
         ({"type": "screen"}, {}),
         ({"context": {}}, {}),
         ({}, {"withheld": lambda _: "consent: not granted"}),
-        ({}, {"why_off": lambda name: f"{name} is off"}),
+        ({}, {"why_off": lambda name, _: f"{name} is off"}),
     ],
     ids=["unmatched", "invalid", "withheld", "switched off"],
 )
@@ -113,13 +114,13 @@ def test_an_event_without_consent_is_withheld_before_anything_is_mapped(catalog:
 
 
 def test_a_preset_that_is_switched_off_withholds(catalog: Catalog) -> None:
-    (line,) = Pipeline(catalog, Walk(why_off=lambda name: f"{name} is off")).preview(event(), now=NOW)
+    (line,) = Pipeline(catalog, Walk(why_off=lambda name, _: f"{name} is off")).preview(event(), now=NOW)
     assert (line.preset, line.exit, line.reason) == ("Page Visit", Exit.WITHHELD, "Page Visit is off")
 
 
 async def test_a_receipt_tells_each_event_in_its_place(catalog: Catalog, outbox: Outbox) -> None:
     counted: list[Tally] = []
-    pipeline = Pipeline(catalog, Walk(ad_account_id="1"), outbox=outbox, on_count=counted.extend)
+    pipeline = Pipeline(catalog, Walk([AdAccount(ad_account_id="1")]), outbox=outbox, on_count=counted.extend)
     events: list[Any] = [
         event(),
         EventRefused("no object"),
@@ -151,13 +152,15 @@ async def test_counting_that_fails_does_not_hide_that_events_were_kept(
         raise OSError("no space is left")
 
     configure_logging("json", "info")
-    receipt = await Pipeline(catalog, Walk(ad_account_id="1"), outbox=outbox, on_count=fail).accept([event()], now=NOW)
+    receipt = await Pipeline(catalog, Walk([AdAccount(ad_account_id="1")]), outbox=outbox, on_count=fail).accept(
+        [event()], now=NOW
+    )
     assert receipt.counts[Exit.ENQUEUED] == 1
     assert "OSError" in capsys.readouterr().err
 
 
 async def test_one_order_is_one_checkout_from_whatever_preset(catalog: Catalog, outbox: Outbox) -> None:
-    pipeline = Pipeline(catalog, Walk(ad_account_id="1"), outbox=outbox)
+    pipeline = Pipeline(catalog, Walk([AdAccount(ad_account_id="1")]), outbox=outbox)
     receipt = await pipeline.accept([order("m-1", "Order Completed"), order("m-2", "Checkout")], now=NOW)
     assert [each.deliveries[0].exit for each in receipt.events] == [Exit.ENQUEUED, Exit.DUPLICATE]
     (delivery,) = (await outbox.search(Query(), limit=10)).deliveries
@@ -166,7 +169,7 @@ async def test_one_order_is_one_checkout_from_whatever_preset(catalog: Catalog, 
 
 
 async def test_a_long_array_lets_other_requests_have_their_turn(catalog: Catalog, outbox: Outbox) -> None:
-    pipeline = Pipeline(catalog, Walk(ad_account_id="1"), outbox=outbox)
+    pipeline = Pipeline(catalog, Walk([AdAccount(ad_account_id="1")]), outbox=outbox)
     receipt = await pipeline.accept([event(messageId=f"p-{number}") for number in range(120)], now=NOW)
     assert receipt.counts[Exit.ENQUEUED] == 120
 

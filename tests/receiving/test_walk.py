@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.catalog import Catalog
+from app.receiving.routes import AdAccount, Making
 from app.receiving.walk import Walk
 from app.source import GenuineRules, not_genuine
 from app.types import Exit, Line
@@ -35,6 +36,11 @@ def the_line(catalog: Catalog, walk: Walk, *, context: dict[str, Any] | None = N
     return line
 
 
+def built_as(**making: Any) -> Walk:
+    """Return the way to one ad account whose events are built so."""
+    return Walk([AdAccount(making=Making(**making))])
+
+
 WITHHELD = [
     ({"status": "cancelled"}, {}, "the order is no purchase: its `status` says cancelled"),
     ({"test": True}, {}, "a test: `properties.test` is true (TEST_EVENTS=send sends it)"),
@@ -51,7 +57,7 @@ WITHHELD = [
 def test_what_is_of_nobody_is_withheld_for_the_preset_that_takes_it(
     catalog: Catalog, properties: dict[str, Any], context: dict[str, Any], reason: str
 ) -> None:
-    walk = Walk(not_genuine=partial(not_genuine, rules=GenuineRules(live=True)))
+    walk = built_as(not_genuine=partial(not_genuine, rules=GenuineRules(live=True)))
     line = the_line(catalog, walk, context=context, **properties)
 
     assert (line.preset, line.exit, line.reason, line.event) == ("Order Completed", Exit.WITHHELD, reason, None)
@@ -61,7 +67,7 @@ def test_what_is_of_nobody_is_withheld_for_the_preset_that_takes_it(
 def test_the_sandbox_takes_it_with_a_warning(
     catalog: Catalog, properties: dict[str, Any], context: dict[str, Any], reason: str
 ) -> None:
-    walk = Walk(not_genuine=partial(not_genuine, rules=GenuineRules(live=False)))
+    walk = built_as(not_genuine=partial(not_genuine, rules=GenuineRules(live=False)))
     line = the_line(catalog, walk, context=context, **properties)
 
     assert (line.exit, line.warnings) == (Exit.ENQUEUED, (f"{reason}; withheld where Pinterest is live",))
@@ -90,7 +96,7 @@ def test_a_purchase_from_an_app_is_sent_as_web_with_a_warning(
 def test_action_source_by_context_sends_it_as_the_apps(
     catalog: Catalog, context: dict[str, Any], platform: str
 ) -> None:
-    line = the_line(catalog, Walk(action_source_by_context=True), context=context | {"app": {"name": "Oak & Ash"}})
+    line = the_line(catalog, built_as(action_source_by_context=True), context=context | {"app": {"name": "Oak & Ash"}})
 
     assert line.event
     assert line.event["action_source"] == platform
@@ -98,7 +104,7 @@ def test_action_source_by_context_sends_it_as_the_apps(
 
 
 def test_what_a_browser_sends_stays_of_the_web(catalog: Catalog) -> None:
-    line = the_line(catalog, Walk(action_source_by_context=True))
+    line = the_line(catalog, built_as(action_source_by_context=True))
 
     assert line.event
     assert line.event["action_source"] == "web"

@@ -17,7 +17,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 def test_trouble_is_a_warning_with_pinterests_words_and_the_remedy(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("json", "warning")
-    log_trouble(None, a_trouble(state="failing", reason="the connection broke", status=None))
+    log_trouble("", None, a_trouble(state="failing", reason="the connection broke", status=None))
 
     (line,) = lines(capsys)
     assert (line["event"], line["level"], line["state"]) == ("delivery stands", "warning", "failing")
@@ -28,7 +28,7 @@ def test_trouble_is_a_warning_with_pinterests_words_and_the_remedy(capsys: pytes
 
 def test_the_end_of_it_is_told_too(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("json", "warning")
-    log_trouble(a_trouble(state="failing"), None)
+    log_trouble("", a_trouble(state="failing"), None)
 
     (line,) = lines(capsys)
     assert (line["event"], line["after"], line["since"]) == ("delivery goes on", "failing", NOW)

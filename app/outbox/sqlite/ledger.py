@@ -24,6 +24,7 @@ _CONDITIONS: Final = {
     "delivery_id": "AND id = :delivery_id",
     "message_id": f"AND id IN ({_BY_MESSAGE})",
     "event_id": f"AND id IN ({_BY_EVENT} UNION ALL {_BY_BOTH})",
+    "ad_account_id": "AND ad_account_id = :ad_account_id",
     "preset": "AND preset = :preset",
     "state": "AND state = :state",
     "reason": "AND instr(lower(reason), lower(:reason)) > 0",

@@ -1,0 +1,102 @@
+"""The ad accounts that deliveries are for: the one of the settings, or those of DESTINATIONS_DIR."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from app.catalog.destination_files import DestinationFile, TokenPlace, faults_of_presets, load_destinations
+from app.config import Settings
+from app.destination.client import TokenSource
+from app.errors import CatalogError, Fault
+from app.types import AccountView
+
+#: Stands for the ad account where there are no credentials.
+SANDBOX_AD_ACCOUNT_ID = "1000000000001"
+_NO_TOKEN = SecretStr("sandbox")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """One ad account with all that is its own."""
+
+    #: "" where the settings name the only one.
+    name: str
+    ad_account_id: str
+    #: Those of the process, with the destination's own laid over.
+    settings: Settings
+    token: TokenSource
+    #: Whose events it takes; None: of every source.
+    sources: frozenset[str] | None = None
+    #: By which presets; None: by every one.
+    presets: frozenset[str] | None = None
+
+    @property
+    def view(self) -> AccountView:
+        """The ad account as people know it."""
+        return AccountView(ad_account_id=self.ad_account_id, name=self.name, live=not self.settings.sandboxed)
+
+
+def destinations(settings: Settings, environ: Mapping[str, str] = os.environ) -> tuple[Destination, ...]:
+    """Return the ad accounts, at least one. Raises CatalogError with every fault of every file of DESTINATIONS_DIR."""
+    if not settings.destinations_dir:
+        token = settings.current_token if settings.live else _NO_TOKEN
+        account = settings.pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID
+        return (Destination(name="", ad_account_id=account, settings=settings, token=token),)
+    files = {path: spec for path, spec in load_destinations(settings.destinations_dir).items() if spec.enabled}
+    faults = [fault for path, spec in files.items() for fault in _faults_of_token(path, spec, environ)]
+    if faults:
+        raise CatalogError(faults)
+    return tuple(_destination(spec, settings, environ) for spec in files.values())
+
+
+def check_presets(settings: Settings, presets: frozenset[str]) -> None:
+    """Raise CatalogError where a file of DESTINATIONS_DIR names a preset that is not among these."""
+    files = load_destinations(settings.destinations_dir) if settings.destinations_dir else {}
+    if faults := faults_of_presets(files, presets):
+        raise CatalogError(faults)
+
+
+def _destination(spec: DestinationFile, settings: Settings, environ: Mapping[str, str]) -> Destination:
+    token = _token_of(spec.token, environ) if spec.token and spec.mode == "live" else _NO_TOKEN
+    own = spec.own_settings | {"pinterest_ad_account_id": spec.ad_account_id}
+    if spec.mode == "live":
+        own["pinterest_conversion_token"] = token() if callable(token) else token
+    else:
+        own["pinterest_api_url"] = Settings.model_fields["pinterest_api_url"].default
+    return Destination(
+        name=spec.name,
+        ad_account_id=spec.ad_account_id,
+        settings=settings.model_copy(update=own),
+        token=token,
+        sources=frozenset(spec.sources) if spec.sources else None,
+        presets=frozenset(spec.presets) if spec.presets else None,
+    )
+
+
+def _faults_of_token(path: str, spec: DestinationFile, environ: Mapping[str, str]) -> list[Fault]:
+    place = spec.token
+    if place is None or spec.mode == "sandbox":
+        return []
+    if place.env is not None:
+        told = "" if environ.get(place.env) else f"the environment variable {place.env} is not set"
+        return [Fault(path="/token/env", message=told, file=path)] if told else []
+    try:
+        told = "" if _read(Path(place.file or "")) else "the file is empty"
+    except (OSError, UnicodeDecodeError) as exc:
+        told = f"{place.file} cannot be read: {exc.strerror if isinstance(exc, OSError) else 'not UTF-8'}"
+    return [Fault(path="/token/file", message=told, file=path)] if told else []
+
+
+def _token_of(place: TokenPlace, environ: Mapping[str, str]) -> TokenSource:
+    """Return the token of a variable, or what reads the one that its file holds now."""
+    if place.env is not None:
+        return SecretStr(environ[place.env])
+    file = Path(place.file or "")
+    return lambda: SecretStr(_read(file))
+
+
+def _read(file: Path) -> str:
+    return file.read_text(encoding="utf-8").strip()

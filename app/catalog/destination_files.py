@@ -1,0 +1,152 @@
+"""Ad accounts as files: one a destination, checked as strictly as presets.
+
+destinations/us.yaml     name, ad account, where its token is, which sources and presets, settings of its own
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from copy import copy
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+
+from app.account_settings import AccountSettings
+from app.catalog.folders import Folders, read_texts
+from app.catalog.one_file import parse_file
+from app.errors import CatalogError, Fault
+
+_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+def _as_tuple(value: Any) -> Any:
+    """Read YAML's list as a tuple; anything else is left to pydantic."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _as_digits(value: Any) -> Any:
+    """Read digits without quotes, which YAML takes for a number, as the text that they are."""
+    return str(value) if type(value) is int else value
+
+
+_Names: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+
+
+def _own(name: str) -> tuple[Any, Any]:
+    """Return the annotation and the field of a setting, which may be left out here."""
+    field = copy(AccountSettings.model_fields[name])
+    annotation = field.annotation
+    field.default = None
+    return Annotated[annotation, BeforeValidator(_as_tuple)], field
+
+
+_FIELDS: dict[str, Any] = {name: _own(name) for name in AccountSettings.model_fields}
+_OwnSettings = create_model(
+    "OwnSettings",
+    __config__=_STRICT,
+    __doc__="Settings that differ from those of the process, by their names in lower case.",
+    **_FIELDS,
+)
+
+
+class TokenPlace(BaseModel):
+    """Where the conversion token is: never in the file itself."""
+
+    model_config = _STRICT
+
+    env: str | None = Field(None, min_length=1, description="Name of the environment variable that holds it.")
+    file: str | None = Field(None, min_length=1, description="Path of a file that holds it, read anew for each call.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.env is None) == (self.file is None):
+            raise ValueError("say either `env` or `file`")
+        return self
+
+
+class DestinationFile(BaseModel):
+    """One destination: an ad account, what is sent to it, and how."""
+
+    model_config = _STRICT
+
+    name: str = Field(min_length=1, max_length=80, description="Shown in receipts, the console and metrics; unique.")
+    ad_account_id: Annotated[str, BeforeValidator(_as_digits)] = Field(
+        pattern=r"^\d{1,18}$", description="Pinterest's id of the ad account: digits; unique."
+    )
+    mode: Literal["live", "sandbox"] = Field("live", description="sandbox sends to the built-in sandbox instead.")
+    token: TokenPlace | None = Field(None, description="Where its conversion token is; a sandbox needs none.")
+    sources: _Names | None = Field(None, description="Only events of these sources; without: of all.")
+    presets: _Names | None = Field(None, description="Only these presets, by name; without: all.")
+    enabled: bool = Field(default=True, description="false takes the ad account out: nothing is sent or taken for it.")
+    settings: BaseModel
+
+    @model_validator(mode="after")
+    def _live_needs_a_token(self) -> Self:
+        if self.mode == "live" and self.token is None:
+            raise ValueError("`token` is missing: say where it is, or `mode: sandbox`")
+        return self
+
+    @property
+    def own_settings(self) -> dict[str, Any]:
+        """The settings that the file gives, by name."""
+        return self.settings.model_dump(exclude_unset=True)
+
+
+#: What a file is read as: a DestinationFile whose settings are some of those there are.
+CHECKED = create_model(
+    "DestinationFile",
+    __base__=DestinationFile,
+    __doc__=DestinationFile.__doc__,
+    settings=(
+        _OwnSettings,
+        Field(default_factory=_OwnSettings, description="Settings that differ from those of the process."),
+    ),
+)
+
+
+def load_destinations(folders: Folders) -> dict[str, DestinationFile]:
+    """Read and check all files; of several folders, a later one replaces files of the same name.
+
+    Returns what each file holds, by its shown path, those that are not enabled too. Raises CatalogError with every
+    fault of every file.
+    """
+    (texts,) = read_texts(folders)
+    faults: list[Fault] = []
+    files: dict[str, DestinationFile] = {}
+    for path, text in texts.items():
+        spec, found = parse_file(CHECKED, text)
+        faults.extend(replace(fault, file=path) for fault in found)
+        if spec:
+            files[path] = spec
+    faults.extend(_told_twice(files, "name"))
+    faults.extend(_told_twice(files, "ad_account_id"))
+    if files and not faults and not any(spec.enabled for spec in files.values()):
+        faults.append(Fault(path="/enabled", message="no destination is enabled: enable one", file=next(iter(files))))
+    if faults:
+        raise CatalogError(faults)
+    return files
+
+
+def _told_twice(files: Mapping[str, DestinationFile], field: str) -> list[Fault]:
+    values = Counter(getattr(spec, field) for spec in files.values())
+    return [
+        Fault(path=f"/{field}", message="another destination has the same: each needs its own", file=path)
+        for path, spec in files.items()
+        if values[getattr(spec, field)] > 1
+    ]
+
+
+def faults_of_presets(files: Mapping[str, DestinationFile], presets: Collection[str]) -> list[Fault]:
+    """Return a fault for each preset that a destination names and that is not among those there are."""
+    return [
+        Fault(path=f"/presets/{place}", message=f"there is no preset {name!r}{_nearest(name, presets)}", file=path)
+        for path, spec in files.items()
+        for place, name in enumerate(spec.presets or ())
+        if name not in presets
+    ]
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f": did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,68 @@
+"""Where a matched event goes: to every ad account that takes its source and its preset, built as that account wants."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from app.catalog import Preset
+from app.destination import Complete, ConversionRules, report_conversion_event
+from app.receiving.remembering import WhyNotGenuine
+from app.types import Event
+
+
+class Action(Protocol):
+    """Builds the Pinterest event from resolved fields, or raises EventInvalid."""
+
+    def __call__(
+        self, fields: dict[str, Any], *, now: float | None, complete: Complete | None = None
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return the event and warnings; `now` (Unix seconds) judges its age, `complete` adds to `user_data`."""
+        ...
+
+
+def _all_genuine(_: Event, __: Event) -> tuple[str | None, tuple[str, ...]]:
+    """Stand for the look at tests, crawlers and orders where there is none."""
+    return None, ()
+
+
+_RULES = ConversionRules()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Making:
+    """How an event is built. Ad accounts with the same settings share one, so that it is built once for all of them."""
+
+    #: Builds the finished event.
+    action: Action = report_conversion_event
+    #: What `action` was made of.
+    rules: ConversionRules = _RULES
+    not_genuine: WhyNotGenuine = _all_genuine
+    #: What an app sent as `web` is sent as `app_ios` or `app_android`.
+    action_source_by_context: bool = False
+
+
+_MAKING = Making()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdAccount:
+    """One ad account, as the way of events knows it."""
+
+    ad_account_id: str = ""
+    #: Of its destination; "" where the settings name the only one.
+    name: str = ""
+    #: Whose events it takes; None: of every source.
+    sources: frozenset[str] | None = None
+    #: By which presets; None: by every one.
+    presets: frozenset[str] | None = None
+    making: Making = _MAKING
+
+    def takes(self, preset: str, source: str) -> bool:
+        """Return whether it takes what this preset makes of events of this source."""
+        return (self.sources is None or source in self.sources) and (self.presets is None or preset in self.presets)
+
+
+def routes(presets: Iterable[Preset], accounts: Iterable[AdAccount], source: str) -> list[tuple[Preset, AdAccount]]:
+    """Return each preset with each ad account that takes it, in the order of the presets."""
+    taking = tuple(accounts)
+    return [(preset, account) for preset in presets for account in taking if account.takes(preset.name, source)]
