@@ -122,9 +122,15 @@ def _include_senders_routes(app: Application, settings: Settings, parts: Parts) 
     if parts.sources is not None:
         sources = NamedSources(parts.sources.sources)
         parts.sources.on_change = sources.take
-        proxies = tracking.trusted_proxies
         app.include_router(
-            named_sources_router(accepts, sources, clock=parts.clock, room=room, trusted_proxies=proxies)
+            named_sources_router(
+                accepts,
+                sources,
+                clock=parts.clock,
+                room=room,
+                on_count=parts.metrics.count_source,
+                trusted_proxies=tracking.trusted_proxies,
+            )
         )
     app.include_router(
         sdk_settings_router(tracking.write_keys, is_open=tracking.is_open, public_hosts=settings.public_hosts)

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from app.types import Backlog, Tally
+from app.types import Backlog, Exit, Tally
 
 #: Seconds; from a quick commit to the slowest call.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -45,6 +45,7 @@ class Metrics:
         self._warnings = self._counter("pinrelay_warnings", "Repairs and warnings by field.", "preset", "field")
         self._quality = self._counter("pinrelay_quality", "Enqueued events with a component.", "preset", "component")
         self._calls = self._counter("pinrelay_pinterest_calls", "Calls to Pinterest by status.", "status")
+        self._of_sources = self._counter("pinrelay_source_events", "Exits by named source.", "source", "exit")
         self._refusals = self._counter("pinrelay_outbox_unavailable", "Requests that could not be committed.", "why")
         self._call_s = Histogram(
             "pinrelay_pinterest_call_seconds", "Time of one call.", buckets=_BUCKETS, registry=self._registry
@@ -81,6 +82,11 @@ class Metrics:
                 return self._calls.labels(label)
             case _:
                 return self._deliveries.labels(preset, name)
+
+    def count_source(self, source: str, counts: Mapping[Exit, int]) -> None:
+        """Count what became of a request of a named source: exits of its events, and of their deliveries."""
+        for exit_, count in counts.items():
+            self._of_sources.labels(source, exit_.value).inc(count)
 
     def observe_call(self, duration_s: float) -> None:
         """Note how long one call to Pinterest took."""

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from app import assemble
 from app.catalog import MAX_ENABLED_PRESETS, Preset
+from app.catalog.running_sources import RunningSources
 from app.commands.journeys import DEFAULT_DAYS, show_journey
 from app.commands.options import FORMS, AsJson
 from app.commands.terminal import add_row, as_is, json_line, print_json, print_table
@@ -37,13 +38,15 @@ def register(cli: typer.Typer) -> None:
 
 
 def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson = False) -> None:
-    """Check presets and mappings, and print the table of presets.
+    """Check presets, mappings and named sources, and print the tables of presets and sources.
 
     Lists every fault with file, place and remedy, and exits with 1 where there is one.
 
     Example: pinrelay check --presets presets
     """
-    catalog = assemble.running_catalog(_settings(presets, mappings)).catalog
+    settings = _settings(presets, mappings)
+    catalog = assemble.running_catalog(settings).catalog
+    sources = assemble.running_sources(settings, on_fault=typer.echo)
     if as_json:
         print_json([_row(preset) for preset in catalog.presets])
         return
@@ -51,6 +54,16 @@ def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson
     for row in map(_row, catalog.presets):
         add_row(table, row["preset"], row["event_name"], "yes" if row["enabled"] else "no", row["subscribe"])
     print_table(table)
+    if sources is not None:
+        print_table(_table_of(sources))
+
+
+def _table_of(sources: RunningSources) -> Table:
+    table = Table("source", "path", "kind", "on", title="named sources")
+    for name, source in sources.sources.items():
+        kind = "segment" if source.reshape is None else "mapped"
+        add_row(table, name, f"/webhook/{name}", kind, "no" if source.is_off else "yes")
+    return table
 
 
 def _row(preset: Preset) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from app.errors import OutboxUnavailable
 from app.source import OpenToPages, answer, answer_unavailable, refusal_json
 
 #: Where events come in, and what SDKs ask before: these routes ask for a secret or a write key, where one is set.
-_OF_SENDERS = ("/webhook", "/v1/", "/beacon/v1/", "/projects/", "/sourceConfig")
+_OF_SENDERS = ("/webhook", "/v1/", "/beacon/v1/", "/projects/", "/sourceConfig", "/api/s/")
 #: These ask for themselves who it is.
 _OWN_GUARD = ("/console", "/api/")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -67,7 +67,6 @@ class _Doorway:
         self._posture = posture
         self._access = access
         self._clock = clock
-        self._proves_itself = _OF_SENDERS * posture.authenticated + _OWN_GUARD
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, or pass it on."""
@@ -76,12 +75,13 @@ class _Doorway:
 
     async def _refuse(self, scope: Scope) -> Response | None:
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-        if path.startswith(self._proves_itself):
+        if path.startswith(_OF_SENDERS):
+            is_free = self._posture.authenticated or self._posture.reachable
+            return None if is_free or self._access.is_near(scope, self._posture.sdk_origins) else answer(_FOREIGN, 403)
+        if path.startswith(_OWN_GUARD):
             return None
         if self._posture.reachable:
             return await self._refuse_stranger(scope) if path.startswith(_SHOWN) else None
-        if path.startswith(_OF_SENDERS):
-            return None if self._access.is_near(scope, self._posture.sdk_origins) else answer(_FOREIGN, 403)
         if self._access.is_near(scope) or await self._refuse_stranger(scope) is None:
             return None
         return answer(_FOREIGN, 403)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-#: The Tracking API and what SDKs ask for their settings. Nowhere else: `/api` and the console are for this host alone.
-_FOR_PAGES = ("/v1/", "/beacon/v1/", "/projects/", "/sourceConfig")
+#: The Tracking API, Jitsu's too, and what SDKs ask for their settings. Nowhere else: the rest of `/api` and the console
+#: are for this host alone.
+_FOR_PAGES = ("/v1/", "/beacon/v1/", "/projects/", "/sourceConfig", "/api/s/")
 
 
 class OpenToPages:

@@ -6,7 +6,7 @@ shops strike a webhook off after a few errors, and an event that is no good does
 """
 
 import base64
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -27,7 +27,7 @@ from app.source.refusal import NO_PIXEL, TOO_MANY, UNAUTHENTICATED, UNKNOWN_SOUR
 from app.source.requester import Requester, with_gpc
 from app.source.responses import answer, answer_refusal, answer_unavailable, is_unusable, receipt_json
 from app.source.unpacking import Room, unpack, unpacked_size
-from app.types import Event, Receipt
+from app.types import Event, Exit, Receipt
 from app.values.proxies import Network
 
 _METHODS: Final = ("POST", "PUT", "PATCH")
@@ -48,14 +48,17 @@ def named_sources_router(
     *,
     clock: Callable[[], float],
     room: Room,
+    on_count: Callable[[str, Mapping[Exit, int]], None],
     trusted_proxies: tuple[Network, ...] = (),
     new_id: Callable[[], str] = random_id,
 ) -> APIRouter:
     """Build the route; `room` is that of all requests of the process.
 
+    `on_count` is told the name of a source and the exits of each request that was committed.
+
     The name of the source that sent a request is left in `request.state.source`.
     """
-    door = _Door(accepts, sources, clock, room, trusted_proxies, new_id)
+    door = _Door(accepts, sources, clock, room, on_count, trusted_proxies, new_id)
     router = APIRouter(tags=["webhook"])
     for method in (*_METHODS, "GET"):
         router.add_api_route(
@@ -81,6 +84,7 @@ class _Door:
         sources: NamedSources,
         clock: Callable[[], float],
         room: Room,
+        on_count: Callable[[str, Mapping[Exit, int]], None],
         trusted_proxies: tuple[Network, ...],
         new_id: Callable[[], str],
     ) -> None:
@@ -88,6 +92,7 @@ class _Door:
         self._sources = sources
         self._clock = clock
         self._room = room
+        self._on_count = on_count
         self._trusted_proxies = trusted_proxies
         self._new_id = new_id
 
@@ -126,7 +131,6 @@ class _Door:
                 return await self._keep_segments(request, source, raw, size, now)
             events = await self._mapped(request, source, source.reshape, raw, size, now)
             receipt = await self._accept(events, source, now)
-            quotas.charge(source.name, events=len(receipt.events))
         if is_pixel:
             return Response(_PIXEL, media_type="image/gif", headers=dict(_OF_PIXEL))
         return answer(receipt_json(receipt, source=source.name))
@@ -139,13 +143,15 @@ class _Door:
         events = read_events(body, source.limits, Arrival.at(now, new_id=self._new_id))
         read = iter(with_gpc(events, request))
         receipt = await self._accept(read, source, now)
-        self._sources.quotas.charge(source.name, events=len(receipt.events))
         unusable = not body.several and is_unusable(receipt)
         return answer(receipt_json(receipt, source=source.name), 422 if unusable else 200)
 
     async def _accept(self, events: _Events, source: NamedSource, now: float) -> Receipt:
         permitted = _permitted(events, source)
-        return await self._accepts.accept(permitted, now=now, source=source.name, is_proven=source.is_proven)
+        receipt = await self._accepts.accept(permitted, now=now, source=source.name, is_proven=source.is_proven)
+        self._sources.quotas.charge(source.name, events=len(receipt.events))
+        self._on_count(source.name, receipt.counts)
+        return receipt
 
     async def _mapped(
         self, request: Request, source: NamedSource, reshape: Reshape, raw: bytes, size: int, now: float

@@ -35,6 +35,8 @@ _CALLS = {"track": "t", "page": "p", "screen": "s", "identify": "i", "group": "g
 _BATCHES = ("/v1/batch", "/v1/import")
 #: The last is where RudderStack's browser SDK sends when a page closes, with the write key in the query.
 _OTHER_BATCHES = ("/v1/batch/", "/v1/import/", "/v1/b", "/v1/b/", "/beacon/v1/batch")
+#: Jitsu's SDKs send Segment's events here: libs/jitsu-js in jitsucom/jitsu.
+_OF_JITSU = ("/api/s/", "/api/s/s2s/")
 #: Where analytics-next reports on itself.
 _METRICS = ("/v1/m", "/v1/m/")
 
@@ -82,6 +84,11 @@ def tracking_router(
         _add(router, f"/v1/{call}", api.events_handler(call), f"Receive one {call} event", CALL_BODY)
         for path in (f"/v1/{call}/", f"/v1/{letter}", f"/v1/{letter}/"):
             _add(router, path, api.events_handler(call))
+        for beginning in _OF_JITSU:
+            _add(router, f"{beginning}{call}", api.events_handler(call))
+    for beginning in _OF_JITSU:
+        for name in ("event", "batch"):
+            _add(router, f"{beginning}{name}", api.events_handler(None))
     for path in _METRICS:
         _add(router, path, _refusing(api.discard))
     return router
@@ -184,7 +191,9 @@ class _TrackingApi:
 
         Raises RequestRefused where there is a key, and it is none of ours.
         """
-        offered = basic_user(request.headers.get("authorization")), request.query_params.get("writeKey")
+        headers = request.headers
+        in_query = request.query_params.get("writeKey")
+        offered = basic_user(headers.get("authorization")), in_query, headers.get("x-write-key")
         source = self._rules.write_keys.source(*offered)
         if source is None and any(offered) and not self._rules.is_open:
             raise RequestRefused(UNAUTHENTICATED)

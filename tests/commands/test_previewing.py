@@ -48,6 +48,15 @@ def test_check_names_the_faults(run: Run, tmp_path: Path) -> None:
     assert "/subscribe" in str(result.exception)
 
 
+def test_check_prints_named_sources_and_names_their_faults(run: Run) -> None:
+    given = {"SOURCES": "rudderstack,shopify", "RUDDERSTACK_SECRET": "0123456789abcdef"}
+    result = run("check", **given)
+    assert isinstance(result.exception, CatalogError)
+    assert "sources/shopify.yaml: /proofs/0/secret: is missing: set SHOPIFY_WEBHOOK_SECRET" in str(result.exception)
+    printed = run("check", **given, SHOPIFY_WEBHOOK_SECRET="0123456789abcdef").stdout
+    assert all(text in printed for text in ("/webhook/rudderstack", "segment", "/webhook/shopify", "mapped"))
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -36,6 +36,7 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("POST", "/v1/page", EVENT),
     ("POST", "/v1/m", {}),
     ("POST", "/beacon/v1/batch", {"batch": [EVENT]}),
+    ("POST", "/api/s/page", EVENT),
     ("GET", "/v1/projects/k/settings", None),
     ("GET", "/projects/k/settings", None),
     ("GET", "/sourceConfig/", None),

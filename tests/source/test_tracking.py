@@ -51,6 +51,27 @@ async def test_a_call_is_of_the_type_of_its_path(path: str, slash: str, ledger: 
     assert ledger.kept[0]["type"] == next(call for call in CALLS if call.startswith(path))
 
 
+@pytest.mark.parametrize("beginning", ["/api/s", "/api/s/s2s"])
+@pytest.mark.parametrize("path", CALLS)
+async def test_jitsus_sdks_send_with_a_header_of_their_own(beginning: str, path: str, ledger: Ledger) -> None:
+    async with client(tracking(ledger)) as http:
+        answer = await http.post(f"{beginning}/{path}", json={"userId": "u"}, headers={"x-write-key": "k1"})
+        wrong = await http.post(f"{beginning}/{path}", json={"userId": "u"}, headers={"x-write-key": "k2"})
+
+    assert (answer.status_code, answer.content, wrong.status_code) == (200, SUCCESS, 401)
+    assert [event["type"] for event in ledger.kept] == [path]
+    assert ledger.sources == ["shop"]
+
+
+@pytest.mark.parametrize("path", ["/api/s/event", "/api/s/s2s/event", "/api/s/batch", "/api/s/s2s/batch"])
+async def test_jitsus_other_paths_take_events_that_name_their_type(path: str, ledger: Ledger) -> None:
+    body = batch(page()) if path.endswith("batch") else page()
+    async with client(tracking(ledger)) as http:
+        answer = await http.post(path, json=body, headers={"x-write-key": "k1"})
+
+    assert (answer.status_code, [event["type"] for event in ledger.kept]) == (200, ["page"])
+
+
 async def test_an_empty_object_is_an_event_of_the_type_of_its_path(ledger: Ledger) -> None:
     async with client(tracking(ledger)) as http:
         answer = await http.post("/v1/page", json={}, headers=basic("k1:"))

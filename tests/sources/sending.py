@@ -55,7 +55,14 @@ def served(heard: Any, running: RunningSources) -> FastAPI:
     sources = NamedSources(running.sources)
     running.on_change = sources.take
     app.include_router(
-        named_sources_router(heard, sources, clock=lambda: NOW, room=Room(32_000_000), new_id=lambda: "made")
+        named_sources_router(
+            heard,
+            sources,
+            clock=lambda: NOW,
+            room=Room(32_000_000),
+            on_count=lambda *_: None,
+            new_id=lambda: "made",
+        )
     )
     return app
 

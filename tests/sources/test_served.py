@@ -45,10 +45,15 @@ async def test_a_shopify_order_is_in_the_ledger_with_its_source_and_once(tmp_pat
     async with app.router.lifespan_context(app), client(app) as http:
         first, again = await send(http, ORDER["request"]), await send(http, ORDER["request"])
         found = (await http.get("/api/messages/shopify-order-5471610093881")).json()
+        shown = (await http.get(f"/console/delivery?id={found['deliveries'][0]['delivery_id']}")).text
+        metrics = (await http.get("/metrics")).text
 
     assert first.json()["counts"] == {"accepted": 1, "enqueued": 1}
     assert again.json()["counts"] == {"accepted": 1, "duplicate": 1}
     assert [each["source"] for each in found["deliveries"]] == ["shopify"]
+    assert "<dt>Source</dt><dd><code>shopify</code></dd>" in shown
+    assert 'pinrelay_source_events_total{exit="duplicate",source="shopify"} 1.0' in metrics
+    assert 'pinrelay_source_events_total{exit="accepted",source="shopify"} 2.0' in metrics
 
 
 async def test_another_secret_is_taken_up_without_a_restart(tmp_path: Path, in_environment: Path) -> None:
