@@ -28,11 +28,9 @@ LATE_S = 3_600
 #: The accepted events of the last full hour are a drop below this part of the median of the same hour of other days,
 #: of which there must be some; less than so many events are too few to judge.
 DROP_BELOW = 0.5
-LEAST_DAYS, MOST_DAYS = 3, 7
-LEAST_EVENTS = 20
+LEAST_DAYS, MOST_DAYS, LEAST_EVENTS = 3, 7, 20
 #: Warnings for each enqueued event of the last full hour grow above this, and above so many times the day before.
-WARNINGS_SHARE = 0.05
-WARNINGS_TIMES = 2
+WARNINGS_SHARE, WARNINGS_TIMES = 0.05, 2
 
 _HOUR_S = 3_600
 _DAY_S = 24 * _HOUR_S
@@ -70,7 +68,13 @@ class Facts:
 def conditions(facts: Facts) -> list[Alert]:
     """Return every condition that holds."""
     found = [alert for account in facts.accounts for alert in _of_account(account, facts)]
-    return list({alert.key: alert for alert in (*found, _drop(facts), _warnings(facts)) if alert}.values())
+    text = "Memory is full: as many ids as REMEMBER_MAX_PEOPLE are marked. Nothing more is remembered: raise it."
+    full = (
+        Alert(key="memory", text=text)
+        if any(facts.count("memory_full", facts.hour_at + s) for s in (0, _HOUR_S))
+        else None
+    )
+    return list({alert.key: alert for alert in (*found, _drop(facts), _warnings(facts), full) if alert}.values())
 
 
 def _of_account(account: AccountStanding, facts: Facts) -> list[Alert]:

@@ -44,6 +44,9 @@ class Metrics:
         self._deliveries = self._counter("pinrelay_deliveries", "Deliveries by preset and exit.", "preset", "exit")
         self._warnings = self._counter("pinrelay_warnings", "Repairs and warnings by field.", "preset", "field")
         self._quality = self._counter("pinrelay_quality", "Enqueued events with a component.", "preset", "component")
+        self._memory = self._counter(
+            "pinrelay_memory", "Events that memory completed; full: requests while it had no room.", "preset", "group"
+        )
         self._calls = self._counter("pinrelay_pinterest_calls", "Calls to Pinterest by status.", "status")
         self._of_sources = self._counter("pinrelay_source_events", "Exits by named source.", "source", "exit")
         self._refusals = self._counter("pinrelay_outbox_unavailable", "Requests that could not be committed.", "why")
@@ -78,6 +81,8 @@ class Metrics:
                 return self._warnings.labels(preset, label)
             case "quality":
                 return self._quality.labels(preset, label)
+            case "memory" | "memory_full":
+                return self._memory.labels(preset, label or "full")
             case "calls":
                 return self._calls.labels(label)
             case _:

@@ -113,7 +113,7 @@ MAX_LABEL_CHARACTERS = 160
 class Tally:
     """A count of one thing that happened, kept by minute for the console and the metrics."""
 
-    #: What is counted: an `Exit`, `warning`, `quality`, `memory` or `calls`.
+    #: What is counted: an `Exit`, `warning`, `quality`, `memory`, `memory_full` or `calls`.
     name: str
     #: "" where no preset was involved.
     preset: str = ""

@@ -100,6 +100,7 @@ def warned(last: int, before: int, *, enqueued: int = 100, enqueued_before: int 
         pytest.param(facts(hours=daily([19, 19, 19], now=0)), [], id="too few events to judge"),
         pytest.param(facts(hours=daily([9_000, 100, 100], now=60)), [], id="one odd day does not change what is usual"),
         pytest.param(facts(hours=daily([0, 0, 100], now=0)), [], id="days without events count as such"),
+        pytest.param(facts(hours={LAST_HOUR: {"memory_full": 1}}), ["memory"], id="no room for another mark"),
         pytest.param(facts(hours=warned(20, 9)), ["warnings"], id="over twice the warnings of the day before"),
         pytest.param(facts(hours=warned(20, 10)), [], id="twice the warnings of the day before"),
         pytest.param(facts(hours=warned(19, 0)), [], id="too few warnings to judge"),

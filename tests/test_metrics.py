@@ -43,6 +43,11 @@ def one(**figures: Any) -> list[AccountFigures]:
             Tally(name="quality", preset="Lead", label="hashed_email", count=3),
             "pinrelay_quality_total[('component', 'hashed_email'), ('preset', 'Lead')]",
         ),
+        (
+            Tally(name="memory", preset="Lead", label="em", count=3),
+            "pinrelay_memory_total[('group', 'em'), ('preset', 'Lead')]",
+        ),
+        (Tally(name="memory_full", count=3), "pinrelay_memory_total[('group', 'full'), ('preset', '')]"),
         (Tally(name="calls", label="429", count=3), "pinrelay_pinterest_calls_total[('status', '429')]"),
     ],
     ids=lambda value: value.name if isinstance(value, Tally) else "",

@@ -155,6 +155,7 @@ class Pipeline:
                         self._walk.draft(event, self.catalog, drafts, now=now, memory=memory)
                         if number % EVENTS_A_TURN == 0:
                             await asyncio.sleep(0)
+                drafts.memory_is_full = memory.is_full
                 if memory.erased:  # first: who they are is known no more once memory has forgotten it
                     await outbox.forget(memory.erased)
                 try:

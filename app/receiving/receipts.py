@@ -42,6 +42,8 @@ class Drafts:
     source: str = DEFAULT_SOURCE
     #: Their sender is known by a secret, and may be told what came from memory.
     is_proven: bool = False
+    #: Memory has no room for another mark, and so remembers nothing.
+    memory_is_full: bool = False
     #: Lines that are to be enqueued say so already.
     events: list[EventReceipt] = field(default_factory=list)
     #: One for each of these lines, in the same order: the caller's to add.
@@ -93,6 +95,7 @@ class Drafts:
                 counts["warning", preset or "", warning_label(warning)] += count
         for (preset, group), count in self._recalled.items():
             counts["memory", preset, group] += count
+        counts["memory_full", "", ""] = int(self.memory_is_full)
         counts[Exit.REFUSED.value, "", ""] = refused
         counts[Exit.ACCEPTED.value, "", ""] = len(self.events) - refused
         return [_tally(*key, count) for key, count in counts.items() if count]

@@ -86,3 +86,15 @@ async def test_an_event_of_a_known_sender_forgets_what_came_before_it_in_the_sam
 async def test_without_a_secret_nobody_can_be_found(outbox: Outbox) -> None:
     with pytest.raises(SettingsError, match="REMEMBER_SECRET"):
         assemble.forgetting(assembled.settings(), outbox)
+
+
+async def test_a_full_table_of_marks_is_counted(tmp_path: Path) -> None:
+    small = assembled.settings(**SETTINGS, remember_max_people=1, outbox_url=f"sqlite:///{tmp_path}/o.db")
+    store = open_outbox(small.outbox_url, outbox_rules(small), clock=lambda: NOW)
+    for name in ("x", "y"):
+        await accept(small, store, PAGE | {"anonymousId": name, "properties": {"opt_out": True}})
+    ((line,),) = await accept(small, store, IDENTIFY | {"type": "page", "context": PERSON})
+    assert line.memory is None
+    counted = {tally.name: tally.count for _, tally in await store.tallies(since=0, step_s=0)}
+    assert counted["memory_full"] == 2
+    await store.close()
