@@ -34,6 +34,7 @@ WARNINGS_SHARE, WARNINGS_TIMES = 0.05, 2
 
 _HOUR_S = 3_600
 _DAY_S = 24 * _HOUR_S
+_FULL = "Memory is full: as many ids as REMEMBER_MAX_PEOPLE are marked, and nothing is remembered. Raise it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +69,8 @@ class Facts:
 def conditions(facts: Facts) -> list[Alert]:
     """Return every condition that holds."""
     found = [alert for account in facts.accounts for alert in _of_account(account, facts)]
-    text = "Memory is full: as many ids as REMEMBER_MAX_PEOPLE are marked. Nothing more is remembered: raise it."
-    full = (
-        Alert(key="memory", text=text)
-        if any(facts.count("memory_full", facts.hour_at + s) for s in (0, _HOUR_S))
-        else None
-    )
-    return list({alert.key: alert for alert in (*found, _drop(facts), _warnings(facts), full) if alert}.values())
+    full = [Alert(key="memory", text=_FULL) for n in (0, _HOUR_S) if facts.count("memory_full", facts.hour_at + n)]
+    return list({alert.key: alert for alert in (*found, _drop(facts), _warnings(facts), *full) if alert}.values())
 
 
 def _of_account(account: AccountStanding, facts: Facts) -> list[Alert]:
