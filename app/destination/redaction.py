@@ -63,7 +63,9 @@ class Redactor:
                 text = self._members.sub(rf"\g<1>{mark}", text)
         if "@" not in text and "40" not in text and text.islower():  # nearly every address
             return text if _MAY_HOLD_PHONE.search(text) is None and not phones else _without_phones(text, phones, mark)
-        text = without_encoded(_LOGIN.sub(mark and f"{mark}@", text), mark)
+        if "@" in text:
+            text = _LOGIN.sub(mark and f"{mark}@", text)
+        text = without_encoded(text, mark)
         return redacted_text(text, phones=phones, mark=mark)
 
 

@@ -1,13 +1,12 @@
 """Read the fields of one layout in a straight line, where there is nothing to say about any of them.
 
 The readers of objects go from member to member and look each up in their tables, which takes longer than to read it. A
-mapping knows which members it can give for events of one shape (`Layout`), so for each layout a function is written
-that asks the same readers in the same order without looking anything up. As soon as one refuses a value or has anything
-to say, the function gives up, and the event is read by the readers of objects, which know the rest.
+mapping knows which members it can give (`Layout`), so for each layout a function is written that asks the same readers
+in the same order without looking anything up. As soon as one refuses a value or has anything to say, the function gives
+up, and the event is read by the readers of objects, which know the rest.
 """
 
 from collections.abc import Callable
-from functools import lru_cache, partial
 from typing import Any, Final, TypeAlias
 
 from app.destination.custom_data import CONTENT_READERS, CustomDataReader, read_all_but_money
@@ -26,7 +25,6 @@ from app.values.candidates import Fields, Layout, Members
 ReadEvent: TypeAlias = Callable[[Fields], dict[str, Any] | None]
 
 _MAX_LAYOUTS: Final = 4_096
-_code: Final = lru_cache(512)(partial(compile, filename="<fields>", mode="exec"))
 
 
 def _give_up(_: Fields) -> None:
@@ -42,6 +40,8 @@ class StraightLine:
         self._user_data = user_data
         self._optional = optional
         self._by_layout: dict[Layout, ReadEvent] = {}
+        #: Most presets have one layout in common, and what they share is the quicker for it.
+        self._by_members: dict[Members, ReadEvent] = {}
 
     def __call__(self, fields: Fields) -> dict[str, Any] | None:
         """Return the event as far as it was read; None where it must be read the plain way."""
@@ -53,14 +53,17 @@ class StraightLine:
     def _learn(self, layout: Layout) -> ReadEvent:
         if len(self._by_layout) >= _MAX_LAYOUTS:
             self._by_layout.clear()
+        read = self._by_members.get(layout.members) or self._written(layout.members)
+        self._by_layout[layout] = self._by_members[layout.members] = read
+        return read
+
+    def _written(self, members: Members) -> ReadEvent:
         text = _Text("fields")
         try:
-            self._write(text, layout.members)
-            read = text.compiled()
+            self._write(text, members)
         except _Unspeakable:
-            read = _give_up
-        self._by_layout[layout] = read
-        return read
+            return _give_up
+        return text.compiled()
 
     def _write(self, text: "_Text", members: Members) -> None:
         text.add("event = {}")
@@ -70,7 +73,11 @@ class StraightLine:
         inner = dict(members)
         if "person_blocks" in inner:
             arguments = f"fields['user_data'], fields.candidates, {text.bound(blocks_of)}(fields.get('person_blocks'))"
-            text.add(f"people, notes = {text.bound(self._user_data)}({arguments})", "if notes: return None")
+            text.add("if 'person_blocks' in fields:")
+            text.add(f" people, notes = {text.bound(self._user_data)}({arguments})", " if notes: return None", "else:")
+            text.indent += " "
+            self._write_user_data(text, inner.get("user_data"))
+            text.indent = text.indent[:-1]
         else:
             self._write_user_data(text, inner.get("user_data"))
         text.add(f"if {text.bound(missing_identifiers)}(people or {{}}): return None", "event['user_data'] = people")
@@ -214,6 +221,6 @@ class _Text:
         """Return the function."""
         made: dict[str, Any] = {}
         text = "\n".join([f"def make({', '.join(self._names)}):", *self._lines, " return read"])
-        exec(_code(text), made)  # noqa: S102 - the text is made here
+        exec(text, made)  # noqa: S102 - the text is made here
         read: Callable[[Any], dict[str, Any] | None] = made["make"](**self._names)
         return read

@@ -9,14 +9,12 @@ less than the events did; there are at most MAX_FUNCTIONS, and where other shape
 """
 
 from collections import defaultdict
-from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from app.mapping.function_text import EMPTY, FunctionText
 from app.mapping.generate import ByObjects, generate, generate_body
-from app.mapping.nodes import Node, Object
+from app.mapping.nodes import Node, Resolver
 from app.mapping.shapes import Keys, asked_members, pruned
-from app.values.candidates import Layout, Members, PassedOver
 
 #: Mappings that ask for less are as quick without.
 _FEW: Final = 40
@@ -31,19 +29,15 @@ _MAX_CHARACTERS: Final = 4_096
 
 #: The names of the members of each object that is asked, as they come.
 _Orders: TypeAlias = tuple[tuple[str, ...], ...]
-#: Returns the value or MISSING, and which members it can have where the event is of a known shape, else None.
-ByShape: TypeAlias = Callable[[Any, list[PassedOver]], tuple[Any, Layout | None]]
-_Made: TypeAlias = tuple[ByObjects, Layout | None]
 
 
-def generate_by_shape(node: Node) -> ByShape:
+def generate_by_shape(node: Node) -> Resolver:
     """Return the function that resolves `node` for an event, and learns the shapes of what it is given."""
     asked = asked_members(node)
     shapes = _Shapes(node, asked) if sum(map(len, asked.values())) >= _FEW else None
     if shapes and shapes.objects.names:
         return shapes.resolver()
-    resolve = generate(node)
-    return lambda event, told: (resolve(event, told), None)
+    return generate(node)
 
 
 class _Shapes:
@@ -52,25 +46,24 @@ class _Shapes:
     def __init__(self, node: Node, asked: dict[Keys, frozenset[str]]) -> None:
         self._node = node
         self._asked = asked
-        body, self.objects = generate_body(node)
-        self._general: _Made = body, None
-        self._by_orders: dict[_Orders, _Made] = {}
+        self._general, self.objects = generate_body(node)
+        self._by_orders: dict[_Orders, ByObjects] = {}
         #: By shape, as pairs in the order in which objects are asked.
         self._seen: defaultdict[tuple[tuple[Keys, frozenset[str] | None], ...], int] = defaultdict(int)
-        self._functions: dict[tuple[tuple[Keys, frozenset[str] | None], ...], _Made] = {}
+        self._functions: dict[tuple[tuple[Keys, frozenset[str] | None], ...], ByObjects] = {}
         self._left_over = 0
 
-    def resolver(self) -> ByShape:
+    def resolver(self) -> Resolver:
         """Return the function that finds the shape of an event, and the function for it."""
         known = {"known": self._by_orders.get, "learn": self._learn}
         names = ", ".join(self.objects.names.values())
         statements = [
-            f" body, layout = known(tuple(map(tuple, ({names},)))) or learn({names})",
-            f" return body(event, told, {names}), layout",
+            f" body = known(tuple(map(tuple, ({names},)))) or learn({names})",
+            f" return body(event, told, {names})",
         ]
         return FunctionText(self.objects, names=known).compiled("event, told", [*self.objects.fetch, *statements])
 
-    def _learn(self, *objects: Any) -> _Made:
+    def _learn(self, *objects: Any) -> ByObjects:
         """Return the function for an event of these objects, and make one where its shape has come often enough."""
         if self._left_over > MAX_LEFT_OVER:
             self._forget()
@@ -88,9 +81,7 @@ class _Shapes:
         if self._seen.get(key, 0) < SEEN:
             return self._general
         if key not in self._functions and len(self._functions) < MAX_FUNCTIONS:
-            node = pruned(self._node, shape)
-            body, _ = generate_body(node, self.objects, shape)
-            self._functions[key] = body, Layout(_members(node)) if isinstance(node, Object) else None
+            self._functions[key], _ = generate_body(pruned(self._node, shape), self.objects, shape)
         made = self._functions.get(key, self._general)
         if made is self._general or len(self._by_orders) >= MAX_ORDERS:
             self._left_over += 1
@@ -102,7 +93,3 @@ class _Shapes:
         self._left_over = 0
         for known in (self._by_orders, self._seen, self._functions):
             known.clear()
-
-
-def _members(node: Object) -> Members:
-    return tuple((name, _members(member) if isinstance(member, Object) else None) for name, member in node.members)

@@ -5,14 +5,14 @@ from functools import partial
 from typing import Any
 
 from app.errors import Fault, MappingError
-from app.mapping.by_shape import ByShape, generate_by_shape
+from app.mapping.by_shape import generate_by_shape
 from app.mapping.compiler import Compiler, Pieces, json_kind
 from app.mapping.directives import DIRECTIVES
 from app.mapping.lists import joined_members
-from app.mapping.nodes import MISSING, Call, Constant, List, Node, Object
+from app.mapping.nodes import MISSING, Call, Constant, List, Node, Object, Resolver
 from app.mapping.readings import NONE_TAKEN, Explanation, Taken, candidates, explain
 from app.mapping.wanted import NO_READERS, Readers
-from app.values.candidates import Fields, PassedOver
+from app.values.candidates import Fields, Layout, Members, PassedOver
 
 
 def compile_mapping(
@@ -70,7 +70,8 @@ class Mapping:
         self._node = node
         self._at = at
         #: Made for the first event: presets that are switched off, and most commands, never need it.
-        self._resolve: ByShape | None = None
+        self._resolve: Resolver | None = None
+        self._layout = Layout(_members(node)) if isinstance(node, Object) else None
         self._find = partial(candidates, node)
 
     def resolve(self, event: dict[str, Any]) -> Any:
@@ -85,15 +86,15 @@ class Mapping:
         resolve = self._resolve or self._generated()
         told: list[PassedOver] = []
         try:
-            value, layout = resolve(event, told)
+            value = resolve(event, told)
         except RecursionError:
             raise self._too_deep() from None
         if type(value) is dict:
             value = Fields(value)
-            value.event, value.passed_over, value.find, value.layout = event, told, self._find, layout
+            value.event, value.passed_over, value.find, value.layout = event, told, self._find, self._layout
         return None if value is MISSING else value
 
-    def _generated(self) -> ByShape:
+    def _generated(self) -> Resolver:
         self._resolve = generate_by_shape(self._node)
         return self._resolve
 
@@ -131,3 +132,7 @@ def _literal(node: Node) -> Any:
         items = [_literal(item) for item in node.items]
         return MISSING if MISSING in items else items
     return MISSING
+
+
+def _members(node: Object) -> Members:
+    return tuple((name, _members(member) if isinstance(member, Object) else None) for name, member in node.members)

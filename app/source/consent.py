@@ -110,7 +110,7 @@ def _rudder_denies(event: Event, ids: tuple[str, ...]) -> str | None:
 def _integrations_deny(event: Event, names: tuple[str, ...]) -> str | None:
     """Judge `integrations`: what names us counts, else `All`; an object counts as true, a name is case sensitive."""
     given = event.get("integrations")
-    if given is None:
+    if given is None or given == {}:  # nearly every event
         return None
     integrations = _object(given)
     if integrations is None:

@@ -46,7 +46,7 @@ def one_place_only(_: FieldPath) -> Iterator[Candidate]:
 
 
 class Layout:
-    """Which members the fields can have that a mapping gives for events of one shape. It is compared by identity."""
+    """Which members the fields can have that a mapping gives. It is compared by identity."""
 
     __slots__ = ("members",)
 
@@ -66,7 +66,7 @@ class Fields(dict[str, Any]):
     event: dict[str, Any]
     #: Finds the candidates of a field in an event; what choices pass over on the way is added to the list.
     find: Callable[[dict[str, Any], list[PassedOver], FieldPath], Iterator[Candidate]]
-    #: Of the event's shape, where that is known.
+    #: Of the mapping; None where it is not known.
     layout: Layout | None
     #: What the mapping passed over on the way.
     passed_over: list[PassedOver]
