@@ -3,7 +3,7 @@
 # ---------------------------------------------------------------------------------------------------------------------
 # Build: an environment with what running needs, from exact versions with hashes. What builds it stays here.
 
-FROM python:3.13-slim-trixie AS build
+FROM python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285 AS build
 WORKDIR /src
 
 COPY constraints.txt ./
@@ -23,7 +23,7 @@ RUN /opt/builder/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheels
 # ---------------------------------------------------------------------------------------------------------------------
 # Run: that environment, the presets, mappings and sources, a user without rights, and a volume for the outbox.
 
-FROM python:3.13-slim-trixie
+FROM python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285
 LABEL org.opencontainers.image.title="Pinrelay" \
       org.opencontainers.image.licenses="MIT"
 

@@ -1,5 +1,6 @@
 """The image: small, without rights, healthy. No container engine is needed: the steps are done in a folder."""
 
+import re
 import shlex
 import signal
 import subprocess
@@ -119,3 +120,12 @@ def test_the_extras_and_no_build_tool_are_shipped(image: Image) -> None:
 
 def test_the_health_check_is_the_same_question_as_ours() -> None:
     assert "/healthz" in shlex.join(next(item.command for item in FINAL if item.name == "HEALTHCHECK"))
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "docker-compose.yml", "docker-compose.cluster.yml"])
+def test_every_image_of_somebody_else_is_pinned_by_its_digest(name: str) -> None:
+    text = (ROOT / name).read_text()
+    images = re.findall(r"^\s*(?:FROM|image:)\s+(\S+)", text, re.MULTILINE)
+    foreign = [image for image in images if not image.startswith("pinrelay")]
+    assert foreign
+    assert [image for image in foreign if not re.search(r"@sha256:[0-9a-f]{64}$", image)] == []
