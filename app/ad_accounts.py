@@ -1,17 +1,18 @@
 """The ad accounts that deliveries are for: the one of the settings, or those of DESTINATIONS_DIR."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import SecretStr
 
-from app.catalog.destination_files import DestinationFile, TokenPlace, faults_of_presets, load_destinations
+from app.catalog.destination_files import DestinationFile, TokenPlace, faults_of_names, load_destinations
 from app.config import Settings
 from app.destination.client import TokenSource
 from app.errors import CatalogError, Fault
-from app.types import AccountView
+from app.types import DEFAULT_SOURCE, AccountView
 
 #: Stands for the ad account where there are no credentials.
 SANDBOX_AD_ACCOUNT_ID = "1000000000001"
@@ -54,8 +55,18 @@ def destinations(settings: Settings, environ: Mapping[str, str] = os.environ) ->
 
 def check_presets(settings: Settings, presets: frozenset[str]) -> None:
     """Raise CatalogError where a file of DESTINATIONS_DIR names a preset that is not among these."""
+    _check(settings, "presets", presets)
+
+
+def check_sources(settings: Settings, sources: Collection[str]) -> None:
+    """Raise CatalogError where a file names a source that is not among these, `default`, or one with a write key."""
+    keys = (key.get_secret_value().partition(":")[0].strip() for key in settings.write_keys)
+    _check(settings, "sources", {DEFAULT_SOURCE, *keys, *sources})
+
+
+def _check(settings: Settings, member: Literal["presets", "sources"], known: Collection[str]) -> None:
     files = load_destinations(settings.destinations_dir) if settings.destinations_dir else {}
-    if faults := faults_of_presets(files, presets):
+    if faults := faults_of_names(files, member, known):
         raise CatalogError(faults)
 
 

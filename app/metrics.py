@@ -20,6 +20,8 @@ from app.types import Backlog, Exit, Tally
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 _CACHED_CHILDREN = 4_096
+#: How a delivery leaves the last stage.
+_SENT = frozenset({Exit.DELIVERED, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,12 @@ class Metrics:
         )
         self._calls = self._counter("pinrelay_pinterest_calls", "Calls to Pinterest by status.", "status")
         self._of_sources = self._counter("pinrelay_source_events", "Exits by named source.", "source", "exit")
+        self._of_destinations = self._counter(
+            "pinrelay_destination_deliveries", "Exits of sending by named destination.", "destination", "exit"
+        )
+        self._destination_calls = self._counter(
+            "pinrelay_destination_calls", "Calls to Pinterest by named destination.", "destination", "status"
+        )
         self._refusals = self._counter("pinrelay_outbox_unavailable", "Requests that could not be committed.", "why")
         self._call_s = Histogram(
             "pinrelay_pinterest_call_seconds", "Time of one call.", buckets=_BUCKETS, registry=self._registry
@@ -92,6 +100,14 @@ class Metrics:
         """Count what became of a request of a named source: exits of its events, and of their deliveries."""
         for exit_, count in counts.items():
             self._of_sources.labels(source, exit_.value).inc(count)
+
+    def count_destination(self, destination: str, tallies: Iterable[Tally]) -> None:
+        """Count what sending to a named destination came to: exits of its deliveries, and its calls."""
+        for tally in tallies:
+            if tally.name == "calls":
+                self._destination_calls.labels(destination, tally.label).inc(tally.count)
+            elif tally.name in _SENT:
+                self._of_destinations.labels(destination, tally.name).inc(tally.count)
 
     def observe_call(self, duration_s: float) -> None:
         """Note how long one call to Pinterest took."""

@@ -66,6 +66,7 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
     running = assemble.running_catalog(settings)
     sources = assemble.running_sources(settings, on_fault=log_secrets_kept)
     destinations = ad_accounts.destinations(settings, environ)
+    ad_accounts.check_sources(settings, sources.sources if sources else ())
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=clock)
     sandbox = _sandbox(settings, clock) if any(each.settings.sandboxed for each in destinations) else None
     coordination = Coordination(

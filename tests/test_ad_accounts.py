@@ -8,8 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from app import ad_accounts, assemble
-from app.ad_accounts import check_presets, destinations
+from app.ad_accounts import check_presets, check_sources, destinations
 from app.errors import CatalogError
+from app.main import create_app
 from app.types import Exit
 from tests.assembled import settings, shipped_catalog
 from tests.catalog.test_destination_files import SANDBOX, US, folder_of
@@ -102,6 +103,16 @@ def test_presets_that_a_file_names_are_there_at_the_start_and_after_a_reload(tmp
     with pytest.raises(CatalogError, match="there is no preset 'Page View'"):
         running.reload()
     check_presets(settings(), frozenset())
+
+
+def test_sources_that_a_file_names_are_there_at_the_start(tmp_path: Path) -> None:
+    folder_of(tmp_path, zz=SANDBOX + "sources: [default, app, shop]\n")
+    mine = settings(destinations_dir=(tmp_path,), write_keys=(SecretStr("app:0123456789abcdef"),))
+    check_sources(mine, ["shop"])
+    with pytest.raises(CatalogError, match="there is no source 'shop': did you mean 'shop1'"):
+        check_sources(mine, ["shop1"])
+    with pytest.raises(CatalogError, match="there is no source 'shop'"):
+        create_app(mine.model_copy(update={"outbox_url": f"sqlite:///{tmp_path}/o.db"}))
 
 
 def test_an_event_goes_to_every_ad_account_that_takes_its_source_and_preset(tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ def samples() -> list[Any]:
     metrics.count(
         Tally(name=name, preset="P", label="l") for name in ("accepted", "delivered", "warning", "quality", "calls")
     )
+    metrics.count_destination("US", [Tally(name=name, label="200") for name in ("delivered", "calls")])
     metrics.observe_call(1)
     metrics.observe_request("/webhook", 200, 0.1)
     metrics.refused_for_outbox("locked")

@@ -137,13 +137,16 @@ def _told_twice(files: Mapping[str, DestinationFile], field: str) -> list[Fault]
     ]
 
 
-def faults_of_presets(files: Mapping[str, DestinationFile], presets: Collection[str]) -> list[Fault]:
-    """Return a fault for each preset that a destination names and that is not among those there are."""
+def faults_of_names(
+    files: Mapping[str, DestinationFile], member: Literal["presets", "sources"], known: Collection[str]
+) -> list[Fault]:
+    """Return a fault for each preset, or source, that a destination names and that is not among those there are."""
+    kind = member.removesuffix("s")
     return [
-        Fault(path=f"/presets/{place}", message=f"there is no preset {name!r}{_nearest(name, presets)}", file=path)
+        Fault(path=f"/{member}/{place}", message=f"there is no {kind} {name!r}{_nearest(name, known)}", file=path)
         for path, spec in files.items()
-        for place, name in enumerate(spec.presets or ())
-        if name not in presets
+        for place, name in enumerate(getattr(spec, member) or ())
+        if name not in known
     ]
 
 

@@ -65,3 +65,10 @@ def test_a_crash_loses_nothing(rounds: Callable[[Kind], int], record_figure: Cal
     (line,) = (line for line in printed.splitlines() if "SIGKILL" in line)
     assert ", 0 lost, " in line
     record_figure("crash", line)
+
+
+def test_bad_ad_accounts_are_measured_beside_good_ones(record_figure: Callable[[str, object], None]) -> None:
+    printed = run("accounts", "--rate", "40", "--seconds", "2", "--backlog", "500", "--rounds", "1")
+
+    (ratios,) = re.findall(r"^ratio +(.+?) +\(goal", printed, re.MULTILINE)
+    record_figure("ages with five bad ad accounts to ages without", " ".join(ratios.split()))

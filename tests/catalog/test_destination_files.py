@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.account_settings import AccountSettings
-from app.catalog.destination_files import CHECKED, faults_of_presets, load_destinations
+from app.catalog.destination_files import CHECKED, faults_of_names, load_destinations
 from app.errors import CatalogError
 
 US = """
@@ -100,13 +100,13 @@ def test_at_least_one_is_enabled(tmp_path: Path) -> None:
 
 def test_a_preset_that_there_is_not_is_named_with_the_nearest(tmp_path: Path) -> None:
     files = load_destinations(folder_of(tmp_path, us=US, zz=SANDBOX))
-    assert faults_of_presets(files, {"Order Completed", "Checkout"}) == []
-    (fault,) = faults_of_presets(files, {"Order Complete", "Checkout"})
+    assert faults_of_names(files, "presets", {"Order Completed", "Checkout"}) == []
+    (fault,) = faults_of_names(files, "presets", {"Order Complete", "Checkout"})
     assert (fault.path, fault.message) == (
         "/presets/0",
         "there is no preset 'Order Completed': did you mean 'Order Complete'?",
     )
-    _, other = faults_of_presets(files, {"zzz"})
+    _, other = faults_of_names(files, "presets", {"zzz"})
     assert other.message == "there is no preset 'Checkout'"
 
 

@@ -111,6 +111,7 @@ async def test_a_switch_of_one_ad_account_holds_its_deliveries_and_no_others(tmp
         assert "FR: Sending is switched off." in overview
         assert "Switch on<span" in mappings
 
+        assert 'pinrelay_destination_deliveries_total{destination="US",exit="delivered"} 1.0' in metrics
         await client.post("/api/switch", json={"on": True, "ad_account_id": "1002"})
         await all_delivered(client, 2)
 
