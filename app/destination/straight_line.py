@@ -53,6 +53,7 @@ class StraightLine:
     def _learn(self, layout: Layout) -> ReadEvent:
         if len(self._by_layout) >= _MAX_LAYOUTS:
             self._by_layout.clear()
+            self._by_members.clear()
         read = self._by_members.get(layout.members) or self._written(layout.members)
         self._by_layout[layout] = self._by_members[layout.members] = read
         return read

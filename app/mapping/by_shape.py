@@ -76,9 +76,11 @@ class _Shapes:
             if given is not EMPTY
         }
         key = tuple(shape.items())
-        if len(self._seen) < MAX_ORDERS or key in self._seen:
-            self._seen[key] += 1
-        if self._seen.get(key, 0) < SEEN:
+        if key not in self._seen and len(self._seen) >= MAX_ORDERS:
+            self._left_over += 1
+            return self._general
+        self._seen[key] += 1
+        if self._seen[key] < SEEN:
             return self._general
         if key not in self._functions and len(self._functions) < MAX_FUNCTIONS:
             self._functions[key], _ = generate_body(pruned(self._node, shape), self.objects, shape)

@@ -105,3 +105,16 @@ def test_orders_and_names_of_members_that_nobody_asks_for_take_no_room_for_funct
     assert len(functions_of(resolve)) == 1
     resolve({"x" * 5_000: 1, "a": {"z": 3}}, [])  # not learnt from
     assert len(functions_of(resolve)) == 1
+
+
+@pytest.mark.usefixtures("at_once")
+def test_shapes_that_somebody_invents_keep_others_out_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_shape, "SEEN", 2)
+    monkeypatch.setattr(by_shape, "MAX_ORDERS", 10)
+    monkeypatch.setattr(by_shape, "MAX_LEFT_OVER", 20)
+    resolve = generate_by_shape(compiled(MAPPING))
+    for name in "klmnopqrstuv":
+        resolve({"d": {name: 1}}, [])
+    for _ in range(30):
+        assert resolve({"a": {"z": 1}}, []) == {"one": 1, "two": {}}
+    assert len(functions_of(resolve)) == 1
