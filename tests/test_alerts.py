@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.alerts import Alerts, Facts, alerts_to, conditions
-from app.delivery import AccountStanding, Standing, standings
+from app.delivery import AccountStanding, Standing, all_standings, standings
 from app.errors import OutboxUnavailable
 from app.outbox import Outbox, open_outbox
 from app.shared_values import (
@@ -110,6 +110,27 @@ def warned(last: int, before: int, *, enqueued: int = 100, enqueued_before: int 
 )
 def test_a_condition_holds(given: Facts, expected: list[str]) -> None:
     assert [alert.key for alert in conditions(given)] == expected
+
+
+def test_the_conditions_of_an_ad_account_with_a_name_say_whose_they_are() -> None:
+    given = facts(
+        name="US",
+        standings=stands(a_trouble(reason="bad token")),
+        backlog=Backlog(pending=1, oldest_at=NOW - 7_200),
+        hours=daily([100, 100, 100], now=0),
+    )
+    blocked, late, volume = conditions(given)
+    assert (blocked.key, late.key, volume.key) == ("US: blocked", "US: backlog", "volume")
+    assert blocked.text.startswith("US: Pinterest refuses our calls")
+    assert late.text.startswith("US: Deliveries are late")
+    assert not volume.text.startswith("US")
+
+
+def test_a_clock_that_jumped_is_told_once_for_all_ad_accounts() -> None:
+    jumped = standings(None, switched_off=False, jumps=[ClockJump(before=NOW - 7_200, after=NOW)], now=NOW)
+    accounts = [account for name in ("US", "FR") for account in facts(name=name, standings=jumped).accounts]
+    assert [alert.key for alert in conditions(Facts(now=NOW, accounts=accounts, hours={}))] == ["clock"]
+    assert len(all_standings(accounts)) == 1
 
 
 def test_a_text_says_what_it_is_and_what_to_do() -> None:

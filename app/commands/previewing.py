@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from app import assemble
+from app.ad_accounts import check_sources
 from app.catalog import MAX_ENABLED_PRESETS, Preset
+from app.catalog.destination_files import DestinationFile, load_destinations
 from app.catalog.running_sources import RunningSources
 from app.commands.journeys import DEFAULT_DAYS, show_journey
 from app.commands.options import FORMS, AsJson
@@ -38,15 +40,16 @@ def register(cli: typer.Typer) -> None:
 
 
 def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson = False) -> None:
-    """Check presets, mappings and named sources, and print the tables of presets and sources.
+    """Check presets, mappings, named sources and destinations, and print the tables of them.
 
-    Lists every fault with file, place and remedy, and exits with 1 where there is one.
+    Lists every fault with file, place and remedy, and exits with 1 where there is one. Tokens are not looked for.
 
     Example: pinrelay check --presets presets
     """
     settings = _settings(presets, mappings)
     catalog = assemble.running_catalog(settings).catalog
     sources = assemble.running_sources(settings, on_fault=typer.echo)
+    check_sources(settings, sources.sources if sources else ())
     if as_json:
         print_json([_row(preset) for preset in catalog.presets])
         return
@@ -56,6 +59,16 @@ def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson
     print_table(table)
     if sources is not None:
         print_table(_table_of(sources))
+    if settings.destinations_dir:
+        print_table(_table_of_destinations(load_destinations(settings.destinations_dir).values()))
+
+
+def _table_of_destinations(files: Iterable[DestinationFile]) -> Table:
+    table = Table("destination", "ad account", "mode", "on", "sources", "presets", title="destinations")
+    for each in files:
+        takes = (", ".join(names) if names else "all" for names in (each.sources, each.presets))
+        add_row(table, each.name, each.ad_account_id, each.mode, "yes" if each.enabled else "no", *takes)
+    return table
 
 
 def _table_of(sources: RunningSources) -> Table:

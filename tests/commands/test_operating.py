@@ -12,10 +12,12 @@ from typer.testing import Result
 from app.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.outbox import open_outbox
 from app.types import NewDelivery, Rejected, Settlement, State, Tally
+from tests.catalog.test_destination_files import US, folder_of
 from tests.outbox.build import rules as outbox_rules
 from tests.process import ROOT
 
 Run = Callable[..., Result]
+SANDBOX_OF_7 = 'name: Other\nad_account_id: "7"\nmode: sandbox\n'
 NOW = 1_772_640_800.0
 
 
@@ -106,3 +108,33 @@ def test_the_status_counts_what_waits_and_what_is_dead(run: Run) -> None:
     facts = json.loads(run("status", "--json").stdout)
     assert (facts["pending"], facts["dead"], facts["blocked"]) == (0, 1, "")
     assert "dead" in run("status").stdout
+
+
+def test_dead_letters_are_found_and_redriven_by_ad_account(run: Run) -> None:
+    assert "m-1" in run("dead-letters", "--ad-account", SANDBOX_AD_ACCOUNT_ID).stdout
+    assert "m-1" not in run("dead-letters", "--ad-account", "7").stdout
+    assert json.loads(run("redrive", "--ad-account", "7", "--json").stdout) == {"redriven": 0}
+    assert json.loads(run("redrive", "--ad-account", SANDBOX_AD_ACCOUNT_ID, "--json").stdout) == {"redriven": 1}
+
+
+def test_status_tells_each_ad_account_that_has_a_name(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "destinations"
+    folder.mkdir()
+    folder_of(folder, a=f'name: Trial\nad_account_id: "{SANDBOX_AD_ACCOUNT_ID}"\nmode: sandbox\n', b=SANDBOX_OF_7)
+    facts = json.loads(run("status", "--json", DESTINATIONS_DIR=str(folder)).stdout)
+    assert facts["dead"] == 1
+    assert facts["destination Trial"] == {"state": "sending", "pending": 0, "claimed": 0, "dead": 1}
+    assert facts["destination Other"]["dead"] == 0
+
+
+def test_check_lists_destinations_and_needs_no_token(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "destinations"
+    folder.mkdir()
+    folder_of(folder, us=US.replace("[shop]", "[default]"), b=SANDBOX_OF_7)
+    result = run("check", DESTINATIONS_DIR=str(folder))
+    assert result.exit_code == 0
+    assert re.search(r"US .* 549755885175 .* live .* default .* Order Completed, Checkout", result.stdout)
+    folder_of(folder, us=US)
+    faulty = run("check", DESTINATIONS_DIR=str(folder))
+    assert faulty.exit_code == 1
+    assert "there is no source 'shop'" in str(faulty.exception) + faulty.output

@@ -12,6 +12,7 @@ from app.commands.demo import OBEYED
 from app.commands.verify import judge_answer
 from app.config import Settings
 from app.destination.client import Answer, Failure
+from tests.catalog.test_destination_files import SANDBOX, US, folder_of
 from tests.process import free_port
 
 Run = Callable[..., Result]
@@ -49,6 +50,18 @@ def test_a_pinterest_that_cannot_be_reached_is_told_without_the_token(run: Run) 
     assert result.exit_code == 1
     assert "could not be reached" in result.output
     assert "token-5f0d" not in result.output
+
+
+def test_each_live_ad_account_is_tried_and_told_by_name(run: Run, tmp_path: Path) -> None:
+    us = US.replace("sources: [shop]\n", "").replace("env: PINTEREST_TOKEN_US", "env: TOKEN_US")
+    folder = folder_of(tmp_path, us=us, zz=SANDBOX)
+    unreachable = f"http://127.0.0.1:{free_port()}"
+    result = run("verify", "--json", DESTINATIONS_DIR=str(folder), TOKEN_US="token-5f0d", PINTEREST_API_URL=unreachable)
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert told["good"] is False
+    assert told["text"].startswith("US: Pinterest could not be reached")
+    assert "Trial" not in told["text"]
 
 
 @pytest.fixture
