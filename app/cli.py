@@ -9,6 +9,7 @@ from app.commands import (
     demo,
     exporting,
     forget_person,
+    import_segment,
     importing,
     moving,
     operating,
@@ -41,6 +42,7 @@ cli = typer.Typer(
 _BY_TOPIC = (
     serve,
     previewing,
+    import_segment,
     importing,
     operating,
     forget_person,

@@ -1,0 +1,230 @@
+"""Presets made of what another destination was told: Segment's subscriptions, RudderStack's mapping of events.
+
+    read_foreign(text)                        the subscriptions of an answer of Segment's Public API, or of a config
+    import_preset(subscription, action_text)  the preset of one, as YAML, and what became of each of its fields
+
+A field whose value reads nothing but places that the action's default reads is left to that default, which reads more
+of them; what is told of each field says so. Segment's Public API: https://docs.segmentapis.com/tag/Destinations
+RudderStack's config: src/configurations/destinations/pinterest_tag in rudderlabs/rudder-integrations-config.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+import yaml
+
+from app.catalog.fields import is_plain
+from app.catalog.files import ActionFile, FieldSpec
+from app.catalog.one_file import compile_preset, read_action
+from app.destination import EVENT_NAMES
+from app.errors import CatalogError, Fault
+
+#: Segment's own business, which no preset has.
+_OF_SEGMENT: Final = frozenset({"enable_batching", "batch_size", "batch_keys", "batch_bytes", "data_format"})
+#: Where Segment's newer format has fields apart that belong to `custom_data`.
+_MOVED: Final[Mapping[str, tuple[str, ...]]] = {
+    "custom_data_2": ("custom_data",),
+    "contents": ("custom_data", "contents"),
+}
+_OPTS_OUT: Final = "Segment's default opts out everybody; here an event is opted out where it says so"
+_READS_MORE: Final = "our default reads the same places and more, the best first"
+_SAME: Final = "our default is the same"
+_NO_FIELD: Final = "there is no such field here"
+
+Fate: TypeAlias = Literal["carried over", "left to our default", "could not be"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """One mapping of another destination."""
+
+    name: str
+    trigger: str
+    enabled: bool
+    mapping: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldTold:
+    """What became of one field."""
+
+    #: As in `user_data.email`; `subscribe` is the trigger.
+    field: str
+    outcome: Fate
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedPreset:
+    """A preset, or why there is none."""
+
+    name: str
+    #: The file's text; None where none could be made.
+    text: str | None
+    told: tuple[FieldTold, ...]
+
+
+def read_foreign(text: str) -> list[Subscription]:
+    """Return the subscriptions that a text of JSON holds. Raises CatalogError where it holds none that are known."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        raise CatalogError([Fault("", "is no JSON: give what Segment's Public API answers, or a config")]) from None
+    found = value
+    for name in ("data", "destination", "config", "subscriptions", "presets"):
+        found = found.get(name, found) if isinstance(found, dict) else found
+    if isinstance(found, dict) and isinstance(found.get("eventsMapping"), list):
+        return [_of_rudder(pair) for pair in found["eventsMapping"] if isinstance(pair, dict)]
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise CatalogError([Fault("", "has neither `subscriptions` (Segment) nor `eventsMapping` (RudderStack)")])
+    return [_of_segment(each) for each in found]
+
+
+def _of_segment(given: Mapping[str, Any]) -> Subscription:
+    mapping = given.get("settings", given.get("mapping"))
+    return Subscription(
+        name=str(given.get("name") or "Unnamed")[:80],
+        trigger=str(given.get("trigger", given.get("subscribe", ""))),
+        enabled=given.get("enabled", True) is True,
+        mapping=mapping if isinstance(mapping, dict) else {},
+    )
+
+
+def _of_rudder(pair: Mapping[str, Any]) -> Subscription:
+    name, to = str(pair.get("from", "")), str(pair.get("to", ""))
+    quoted = re.sub(r'(["\\])', r"\\\1", name)
+    event_name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", to).lower()
+    return Subscription(
+        name=f"{name} as {event_name}"[:80],
+        trigger=f'type = "track" and event = "{quoted}"',
+        enabled=True,
+        mapping={"event_name": event_name},
+    )
+
+
+def import_preset(subscription: Subscription, action_text: str) -> ImportedPreset:
+    """Return the preset of a subscription for the action that this text defines. Raises CatalogError for the action."""
+    action, faults = read_action(action_text)
+    if action is None:
+        raise CatalogError(faults)
+    told: list[FieldTold] = []
+    mapping = _carried(_in_place(subscription.mapping), action.file, told)
+    while True:
+        text = _yaml(subscription, mapping)
+        preset, found = compile_preset("imported.yaml", text, action_text, frozenset(EVENT_NAMES))
+        if preset is not None:
+            return ImportedPreset(name=subscription.name, text=text, told=tuple(told))
+        dropped = [_dropped(mapping, fault, told) for fault in found]
+        if not all(dropped):
+            return ImportedPreset(name=subscription.name, text=None, told=tuple(told))
+
+
+def _in_place(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the mapping with what belongs to `custom_data` in its place."""
+    placed = {name: value for name, value in mapping.items() if name not in _MOVED}
+    for name, (holder, *member) in _MOVED.items():
+        value = mapping.get(name)
+        if value is None:
+            continue
+        under = placed.get(holder)
+        inner = {member[0]: value} if member else value
+        placed[holder] = {**under, **inner} if is_plain(under) and is_plain(inner) else inner
+    return placed
+
+
+def _carried(mapping: Mapping[str, Any], action: ActionFile, told: list[FieldTold]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, value in mapping.items():
+        if name in _OF_SEGMENT or name.startswith("__") or value is None or value == "":
+            continue
+        if name == "opt_out" and value is True:
+            told.append(FieldTold(field=name, outcome="left to our default", why=_OPTS_OUT))
+            continue
+        found = _field(name, value, action.fields.get(name), told)
+        if found is not None:
+            kept[name] = found
+    return kept
+
+
+def _field(place: str, value: Any, spec: FieldSpec | None, told: list[FieldTold]) -> Any:
+    """Return what is kept of a field, None where nothing is."""
+    if spec is None:
+        told.append(FieldTold(field=place, outcome="could not be", why=_NO_FIELD))
+        return None
+    if spec.properties and is_plain(value) and spec.default is None:
+        members = {
+            name: found
+            for name, inner in value.items()
+            if inner not in (None, "")
+            and (found := _field(f"{place}.{name}", inner, spec.properties.get(name), told)) is not None
+        }
+        return members or None
+    if value == spec.default:
+        told.append(FieldTold(field=place, outcome="left to our default", why=_SAME))
+        return None
+    read = _only_paths(value)
+    if read is not None and spec.default is not None and read <= set(_all_paths(spec.default)):
+        told.append(FieldTold(field=place, outcome="left to our default", why=_READS_MORE))
+        return None
+    told.append(FieldTold(field=place, outcome="carried over", why=""))
+    return value
+
+
+def _only_paths(value: Any) -> set[str] | None:
+    """Return the paths that a value reads, where it does nothing else than choose among them; else None."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return None
+    ((directive, inner),) = value.items()
+    if directive == "@path" and isinstance(inner, str):
+        return {inner.removeprefix("$.")}
+    if directive == "@coalesce" and isinstance(inner, list):
+        parts = [_only_paths(each) for each in inner]
+    elif directive == "@if" and isinstance(inner, dict):
+        parts = [_only_paths(each) for each in inner.values()]
+    else:
+        return None
+    return set().union(*[part for part in parts if part]) if parts and all(parts) else None
+
+
+def _all_paths(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name == "@path" and isinstance(inner, str):
+                yield inner.removeprefix("$.")
+            else:
+                yield from _all_paths(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _all_paths(inner)
+
+
+def _dropped(mapping: dict[str, Any], fault: Fault, told: list[FieldTold]) -> bool:
+    """Take out of the mapping the field that a fault is about, and tell it; return whether there is such a field."""
+    _, kind, *names = fault.path.split("/") if fault.path else ("", "")
+    holder: Any = mapping
+    if kind == "mapping" and names and names[0] in mapping and names[0] != "event_name":
+        within = names[1] if len(names) > 1 and is_plain(mapping[names[0]]) and names[1] in mapping[names[0]] else None
+        field = names[0] if within is None else f"{names[0]}.{within}"
+        if within is None:
+            del holder[names[0]]
+        else:
+            holder[names[0]] = {name: value for name, value in holder[names[0]].items() if name != within}
+        told[:] = [each for each in told if each.field != field]
+        told.append(FieldTold(field=field, outcome="could not be", why=fault.message))
+        return True
+    told.append(FieldTold(field="/".join([kind, *names]), outcome="could not be", why=fault.message))
+    return False
+
+
+def _yaml(subscription: Subscription, mapping: Mapping[str, Any]) -> str:
+    preset = {
+        "name": subscription.name,
+        "subscribe": subscription.trigger,
+        "action": "report_conversion_event",
+        "enabled": subscription.enabled,
+        "mapping": dict(mapping),
+    }
+    return yaml.safe_dump(preset, sort_keys=False, allow_unicode=True, width=10_000)

@@ -1,0 +1,91 @@
+"""`pinrelay import-segment`: the mappings of Segment's or RudderStack's destination become presets."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from app.catalog.foreign_presets import ImportedPreset, import_preset, read_foreign
+from app.catalog.one_file import ACTION
+from app.commands.options import AsJson
+from app.commands.terminal import add_row, print_json, print_table
+from app.config import load_settings
+from app.errors import CatalogError, Fault
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command."""
+    cli.command("import-segment")(import_segment)
+
+
+def import_segment(
+    file: Annotated[Path, typer.Argument(help="JSON of Segment's Public API, or of RudderStack. - is standard input.")],
+    into: Annotated[Path, typer.Option("--into", help="Folder for the presets; none of its files is replaced.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Write presets from a destination of Segment's (its subscriptions) or RudderStack's (its config).
+
+    Prints what was carried over, what is left to our defaults and why, and what could not be. Exits with 1 where a
+    mapping gives no preset.
+
+    Example: pinrelay import-segment subscriptions.json --into my-presets
+    """
+    text = sys.stdin.read() if str(file) == "-" else _read(file)
+    action_text = _action_text()
+    imported = [import_preset(each, action_text) for each in read_foreign(text)]
+    files = _write(imported, into)
+    if as_json:
+        print_json([_row(preset, path) for preset, path in zip(imported, files, strict=True)])
+    else:
+        _print(imported, files, into)
+    if None in files:
+        raise typer.Exit(1)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise CatalogError([Fault("", f"cannot be read: {exc}", file=str(file))]) from exc
+
+
+def _action_text() -> str:
+    """Return the text of the action's file of the settings' last folder that has one."""
+    found = [folder / f"{ACTION}.yaml" for folder in load_settings().mappings_dir]
+    return _read(next((path for path in reversed(found) if path.exists()), found[0]))
+
+
+def _write(imported: list[ImportedPreset], into: Path) -> list[Path | None]:
+    """Write each preset to a file of its own; return the paths, None where there is no preset."""
+    into.mkdir(parents=True, exist_ok=True)
+    paths: list[Path | None] = []
+    for preset in imported:
+        if preset.text is None:
+            paths.append(None)
+            continue
+        stem = re.sub(r"\W+", "_", preset.name.lower()).strip("_") or "preset"
+        names = (f"{stem}.yaml" if number == 1 else f"{stem}_{number}.yaml" for number in range(1, 1_000))
+        path = next(into / name for name in names if not (into / name).exists())
+        path.write_text(preset.text, encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+def _row(preset: ImportedPreset, path: Path | None) -> dict[str, object]:
+    fields = [{"field": each.field, "outcome": each.outcome, "why": each.why} for each in preset.told]
+    return {"preset": preset.name, "file": None if path is None else str(path), "fields": fields}
+
+
+def _print(imported: list[ImportedPreset], files: list[Path | None], into: Path) -> None:
+    table = Table("preset", "field", "what became of it", "why", title=f"{len(files) - files.count(None)} presets")
+    for preset in imported:
+        for each in preset.told:
+            add_row(table, preset.name, each.field, each.outcome, each.why)
+    print_table(table)
+    for preset, path in zip(imported, files, strict=True):
+        typer.echo(f"{preset.name}: {path or 'no preset, see above'}")
+    typer.echo(f"Use them alone: PRESETS_DIR={into}. `pinrelay check` shows them, `pinrelay preview` what they send.")
