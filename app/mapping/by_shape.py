@@ -11,7 +11,7 @@ less than the events did; there are at most MAX_FUNCTIONS, and where other shape
 from collections import defaultdict
 from typing import Any, Final, TypeAlias
 
-from app.mapping.function_text import EMPTY, FunctionText
+from app.mapping.function_text import FunctionText
 from app.mapping.generate import ByObjects, generate, generate_body
 from app.mapping.nodes import Node, Resolver
 from app.mapping.shapes import Keys, asked_members, pruned
@@ -73,7 +73,6 @@ class _Shapes:
         shape = {
             keys: self._asked.get(keys, frozenset()).intersection(given) if type(given) is dict else None
             for keys, given in zip(self.objects.names, objects, strict=True)
-            if given is not EMPTY
         }
         key = tuple(shape.items())
         if key not in self._seen and len(self._seen) >= MAX_ORDERS:

@@ -25,7 +25,8 @@ from app.mapping.nodes import (
 
 #: The way to an object in an event; () is the event.
 Keys: TypeAlias = tuple[str, ...]
-#: By the way to each object that is there: those of its members that the mapping asks for; None where it is no object.
+#: By the way to each object that was looked at: those of its members that the mapping asks for, none where it is not
+#: there; None where something else stands in its place. Of an object that was not looked at nothing is known.
 Shape: TypeAlias = Mapping[Keys, frozenset[str] | None]
 
 NO_SHAPE: Final[Shape] = {}
@@ -119,9 +120,7 @@ def _pruned_call(node: Call, shape: Shape) -> Node:
 
 def _may_be_there(shape: Shape, keys: Keys) -> bool:
     """Return whether a member can be there: what is no object may have members all the same, a list its length."""
-    if keys[:-1] not in shape:
-        return False
-    members = shape[keys[:-1]]
+    members = shape.get(keys[:-1])
     return members is None or keys[-1] in members
 
 

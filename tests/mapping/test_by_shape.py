@@ -118,3 +118,12 @@ def test_shapes_that_somebody_invents_keep_others_out_for_a_while_only(monkeypat
     for _ in range(30):
         assert resolve({"a": {"z": 1}}, []) == {"one": 1, "two": {}}
     assert len(functions_of(resolve)) == 1
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_only_a_deeper_function_looks_at_is_not_taken_for_missing() -> None:
+    node = compiled({"@if": {"blank": {"x": {"@sum": [{"@path": "$.a.b"}]}}, "then": {"@path": "$.c"}}})
+    by_its_shape = generate_by_shape(node)
+    for a in ({"b": 5}, False, {"b": "no number"}) * 2:
+        event = {"a": a, "c": 1}
+        assert outcome(lambda told: by_its_shape(event, told)) == outcome(lambda told: generate(node)(event, told))  # noqa: B023 - called at once
