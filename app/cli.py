@@ -13,6 +13,7 @@ from app.commands import (
     importing,
     moving,
     operating,
+    preview_source,
     previewing,
     rescuing,
     sandbox,
@@ -42,6 +43,7 @@ cli = typer.Typer(
 _BY_TOPIC = (
     serve,
     previewing,
+    preview_source,
     import_segment,
     importing,
     operating,

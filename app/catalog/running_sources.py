@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from app.catalog.folders import Folders, read_texts
 from app.catalog.one_file import parse_file
-from app.catalog.reshaping import compile_reshaping
+from app.catalog.reshaping import Reshaping, compile_reshaping
 from app.catalog.source_files import SourceFile
 from app.catalog.source_secrets import SourceSecrets
 from app.errors import CatalogError, Fault
@@ -129,6 +129,23 @@ class RunningSources:
             max_unpacked_bytes=given.max_body_bytes or limits.max_unpacked_bytes,
             max_events=given.max_events or limits.max_events,
         )
+
+
+def load_reshaping(folders: Folders, name: str) -> Reshaping:
+    """Return what makes events of the records of one source, by the name of its file; no secret is read for it.
+
+    Raises CatalogError where there is none, it has faults, or it is of kind `segment`.
+    """
+    (texts,) = read_texts(folders)
+    file = next((file for file in texts if Path(file).stem == name), None)
+    if file is None:
+        raise CatalogError(_faults_between({}, [name]))
+    spec, found = parse_file(SourceFile, texts[file])
+    reshaping, more = compile_reshaping(spec) if spec and spec.kind == "mapped" else (None, [])
+    faults = [*found, *more] or [Fault("/kind", "is `segment`: its events are shown by `pinrelay preview`")]
+    if reshaping is None:
+        raise CatalogError([replace(fault, file=file) for fault in faults])
+    return reshaping
 
 
 def _quota(spec: SourceFile) -> Quota | None:

@@ -12,6 +12,7 @@ from app.source.genuine import GenuineRules, checkout_id_of, not_genuine
 from app.source.named_sources import NamedSource, NamedSources
 from app.source.named_webhook import named_sources_router
 from app.source.quotas import Quota, read_quotas
+from app.source.raw_records import read_raw_requests
 from app.source.refusal import INTERNAL_ERROR, TOO_SLOW
 from app.source.responses import answer, answer_refusal, answer_unavailable, event_json, receipt_json, refusal_json
 from app.source.sdk_settings import sdk_settings_router
@@ -71,6 +72,7 @@ __all__ = [
     "read_event_text",
     "read_quotas",
     "read_raw_event",
+    "read_raw_requests",
     "receipt_json",
     "refusal_json",
     "sdk_settings_router",

@@ -8,6 +8,8 @@ import httpx
 import orjson
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from app.catalog.running_sources import RunningSources
 from app.errors import EventRefused, OutboxUnavailable
@@ -180,6 +182,28 @@ async def test_without_pixels_a_get_is_405(tmp_path: Path) -> None:
     heard = Heard()
     assert (await ask(tmp_path, MAPPED, heard, "GET")).status_code == 405
     assert heard.sources == []
+
+
+CONTENT_TYPES = st.sampled_from(
+    [
+        "application/json",
+        "application/jsonl",
+        "application/x-www-form-urlencoded",
+        "application/cloudevents+json",
+        "a/b",
+    ]
+)
+BODIES = st.binary(max_size=200) | st.from_regex(rb'\[?\{"what": ?("a"|1|\[\]|null)\}\]?', fullmatch=True)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=BODIES, content_type=CONTENT_TYPES, query=st.text(max_size=20))
+async def test_whatever_is_sent_is_answered_and_never_by_a_fault_of_ours(
+    tmp_path: Path, body: bytes, content_type: str, query: str
+) -> None:
+    headers = KEY | {"content-type": content_type}
+    answer = await ask(tmp_path, MAPPED, content=body, headers=headers, params={"q": query})
+    assert answer.status_code in {200, 400, 413, 415}
 
 
 async def test_a_query_that_is_too_long_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,88 @@
+"""`pinrelay preview-source`: what a source of kind `mapped` makes of a request, and what would become of that."""
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app import assemble
+from app.catalog.running_sources import load_reshaping
+from app.commands.options import AsJson
+from app.commands.terminal import json_line
+from app.config import Settings, load_settings
+from app.errors import EventRefused
+from app.source import Arrival, event_json, read_event, read_raw_requests
+from app.source.refusal import RequestRefused
+from app.source_settings import SHIPPED_SOURCES
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command."""
+    cli.command("preview-source")(preview_source)
+
+
+def preview_source(
+    source: Annotated[str, typer.Argument(help="Name of its file.")],
+    file: Annotated[Path, typer.Argument(help="The body of a request. - is standard input.")] = Path("-"),
+    header: Annotated[list[str] | None, typer.Option("--header", "-H", help="`Name: value`, each.")] = None,
+    query: Annotated[str, typer.Option("--query", help="As it stands behind the question mark.")] = "",
+    *,
+    as_json: AsJson = False,  # noqa: ARG001 - it prints JSON anyway
+) -> None:
+    """Show which Segment events a named source makes of a request, and what would become of each.
+
+    Neither secret nor signature is needed, nothing is sent or stored, and no outbox is asked. Prints one JSON line an
+    event: the event that was made, and what `pinrelay preview` tells of it.
+
+    Example: pinrelay preview-source shopify order.json -H 'X-Shopify-Topic: orders/paid'
+    """
+    headers = dict(_pair(each) for each in header or ())
+    raw = sys.stdin.buffer.read() if str(file) == "-" else _read(file)
+    settings = load_settings()
+    reshaping = load_reshaping(settings.sources_dir or SHIPPED_SOURCES, source)
+    content_type = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    try:
+        made = [
+            event
+            for record in read_raw_requests(raw, content_type, headers, query)
+            for event in ([record] if isinstance(record, EventRefused) else reshaping(record))
+        ]
+    except RequestRefused as exc:
+        raise typer.BadParameter(exc.reason) from exc
+    asyncio.run(_show(settings, made))
+
+
+async def _show(settings: Settings, made: list[Any]) -> None:
+    catalog = assemble.running_catalog(settings).catalog
+    explainer = assemble.explainer(settings)
+    for event in made:
+        now = time.time()
+        shown = None if isinstance(event, EventRefused) else dict(event) if isinstance(event, dict) else event
+        report = await explainer.explain(_read_event(event, now), catalog, now=now)
+        sys.stdout.write(json_line({"made": shown, **event_json(report.receipt)}) + "\n")
+
+
+def _read_event(event: Any, now: float) -> Any:
+    try:
+        return event if isinstance(event, EventRefused) else read_event(event, Arrival.at(now))
+    except EventRefused as refused:
+        return refused
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        message = f"{text!r} is no header: write it as `Name: value`"
+        raise typer.BadParameter(message)
+    return name.strip(), value.strip()
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as exc:
+        message = f"{file} cannot be read: {exc.strerror}"
+        raise typer.BadParameter(message) from exc
