@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -32,26 +33,56 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield served
 
 
-@pytest.mark.whole
-@pytest.mark.parametrize("source", SOURCES)
-def test_the_request_of_a_page_is_delivered(source: str, server: Server) -> None:
-    (script,) = re.findall(r"^```sh request\n(.*?)^```$", page_of(source).read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    environment = server.environment | dict.fromkeys(SECRETS, SECRET)
-    before = httpx.get(f"{server.url}/sandbox/", **PLAIN).json()["received"]
+@pytest.fixture(scope="module")
+def two_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with two ad accounts in the sandbox, which both take what the sources bring."""
+    folder = tmp_path_factory.mktemp("accounts")
+    (folder / "destinations").mkdir()
+    for name, number in (("us", "549755885175"), ("eu", "549755885176")):
+        text = f'name: {name}\nmode: sandbox\nad_account_id: "{number}"\nsources: [shopify, woocommerce, ga4]\n'
+        (folder / "destinations" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    given = {"sources": "shopify,woocommerce,ga4", "destinations_dir": folder / "destinations"}
+    with running(folder, measured=False, batch_max_wait_s=0.1, **given, **SECRETS) as served:
+        yield served
 
-    printed = subprocess.run(
+
+def ask(source: str, server: Server) -> dict[str, Any]:
+    """Run the request that a source's page shows, and return the receipt."""
+    (script,) = re.findall(r"^```sh request\n(.*?)^```$", page_of(source).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    done = subprocess.run(
         ["sh", "-euc", script.replace("http://127.0.0.1:8080", server.url).replace("curl ", "curl --silent ")],
-        env=environment,
+        env=server.environment | dict.fromkeys(SECRETS, SECRET),
         capture_output=True,
         text=True,
         check=True,
         timeout=20,
-    ).stdout
-
-    receipt = json.loads(printed)
+    )
+    receipt: dict[str, Any] = json.loads(done.stdout)
     assert receipt["source"] == source
-    assert receipt["counts"] == {"accepted": 1, "enqueued": 1}
-    until(lambda: httpx.get(f"{server.url}/sandbox/", **PLAIN).json()["received"] == before + 1)
+    return receipt
+
+
+def received(server: Server) -> int:
+    count: int = httpx.get(f"{server.url}/sandbox/", **PLAIN).json()["received"]
+    return count
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_request_of_a_page_is_delivered(source: str, server: Server) -> None:
+    before = received(server)
+    assert ask(source, server)["counts"] == {"accepted": 1, "enqueued": 1}
+    until(lambda: received(server) == before + 1)
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("source", ["shopify", "woocommerce", "ga4"])
+def test_the_request_of_a_page_is_delivered_to_each_of_two_ad_accounts(source: str, two_accounts: Server) -> None:
+    before = received(two_accounts)
+    receipt = ask(source, two_accounts)
+    assert receipt["counts"] == {"accepted": 1, "enqueued": 2}
+    assert [line["destination"] for line in receipt["events"][0]["deliveries"]] == ["eu", "us"]
+    until(lambda: received(two_accounts) == before + 2)
 
 
 @pytest.mark.parametrize("source", SOURCES)

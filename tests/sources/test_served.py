@@ -40,6 +40,10 @@ async def send(http: httpx.AsyncClient, request: dict[str, Any]) -> httpx.Respon
     return await http.post("/webhook/shopify", headers=request["headers"], content=orjson.dumps(request["body"]))
 
 
+def on_disk(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("outbox.db*")).lower()
+
+
 async def test_a_shopify_order_is_in_the_ledger_with_its_source_and_once(tmp_path: Path, in_environment: Path) -> None:
     app = app_of(tmp_path, sources=("shopify",))
     async with app.router.lifespan_context(app), client(app) as http:
@@ -54,6 +58,16 @@ async def test_a_shopify_order_is_in_the_ledger_with_its_source_and_once(tmp_pat
     assert "<dt>Source</dt><dd><code>shopify</code></dd>" in shown
     assert 'pinrelay_source_events_total{exit="duplicate",source="shopify"} 1.0' in metrics
     assert 'pinrelay_source_events_total{exit="accepted",source="shopify"} 2.0' in metrics
+
+
+async def test_nothing_of_a_person_that_a_shop_sends_reaches_the_disk(tmp_path: Path, in_environment: Path) -> None:
+    app = app_of(tmp_path, sources=("shopify",))
+    async with app.router.lifespan_context(app), client(app) as http:
+        assert (await send(http, ORDER["request"])).json()["counts"]["enqueued"] == 1
+        kept = on_disk(tmp_path)
+    assert b"shopify-order-5471610093881" in kept
+    for value in ("jon@example.com", "louisville", "502-555-0199", "5025550199", *ORDER["secrets"].values()):
+        assert value.encode() not in kept
 
 
 async def test_another_secret_is_taken_up_without_a_restart(tmp_path: Path, in_environment: Path) -> None:
