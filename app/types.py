@@ -36,6 +36,8 @@ class Exit(StrEnum):
     ENQUEUED = "enqueued"
     DUPLICATE = "duplicate"
     INVALID = "invalid"
+    # held
+    WITHDRAWN = "withdrawn"
     # sent
     DELIVERED = "delivered"
     RETRY = "retry"
@@ -77,6 +79,8 @@ class NewDelivery(Struct, frozen=True, kw_only=True):
     checkout_id: str | None = None
     #: Of a `checkout`: the digests of its e-mail addresses, by which two buyers are told apart. Empty elsewhere.
     buyer: tuple[str, ...] = ()
+    #: For how many seconds it is kept back. Its age begins when they are over.
+    hold_s: float = 0
     #: The finished ConversionEvent as JSON, UTF-8; never empty.
     payload: bytes
     warnings: tuple[str, ...]
@@ -84,6 +88,18 @@ class NewDelivery(Struct, frozen=True, kw_only=True):
     quality: tuple[str, ...]
     #: The trace that goes on with its delivery, as W3C writes it; None where it is not traced.
     traceparent: str | None = None
+
+
+class Withdrawal(Struct, frozen=True, kw_only=True):
+    """That an order is cancelled: what one preset made of it for one ad account is not sent, if it has not left."""
+
+    ad_account_id: str
+    preset: str
+    order_id: str
+    #: The source that the cancellation came from.
+    source: str = DEFAULT_SOURCE
+    #: The message id of the cancellation.
+    message_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -511,6 +527,10 @@ class Line(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     #: The finished Pinterest event, shown by previews only.
     event: Event | None = None
+    #: As the delivery will have it.
+    hold_s: float = 0
+    #: The order that a cancellation withdraws; None where it is none.
+    cancels: str | None = None
     #: What came from memory, by group; None where nothing did.
     memory: dict[str, Recalled] | None = None
 

@@ -54,7 +54,7 @@ from app.sending.surroundings import CallReport, Surroundings
 from app.sending.telling import log_jump, log_trouble
 from app.sending.worker import Worker
 from app.source import read_raw_event
-from app.types import Enqueued, Exit, NewDelivery, Note, PeopleChanges, PeopleFound, Tally
+from app.types import Enqueued, Exit, NewDelivery, Note, PeopleChanges, PeopleFound, Tally, Withdrawal
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
 from tests.outbox.postgres_server import empty_outbox
@@ -119,6 +119,10 @@ class Kept:
     async def forget(self, keys: Sequence[str]) -> int:
         """Keep nothing of anybody."""
         raise NotImplementedError(keys)
+
+    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
+        """Withdraw nothing: no preset has cancellations."""
+        raise NotImplementedError(withdrawals, now)
 
     async def people(self, keys: Sequence[str]) -> PeopleFound:
         """Remember nobody."""

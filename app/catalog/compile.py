@@ -52,6 +52,11 @@ class Catalog:
     _index: Mapping[tuple[str | None, str | None], tuple[Preset, ...]] = field(repr=False)
 
     @cached_property
+    def cancellable(self) -> tuple[Preset, ...]:
+        """The enabled presets whose orders an event may cancel."""
+        return tuple(preset for preset in self.enabled if preset.withdrawn_by is not None)
+
+    @cached_property
     def person(self) -> CompiledMapping:
         """What the action's defaults find of the person of any event, and of what the person permits."""
         return compile_person(self.action)

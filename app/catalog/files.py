@@ -21,6 +21,14 @@ class PresetFile(BaseModel):
     )
     enabled: bool = Field(default=True, description="false switches the preset off.")
     remember: bool = Field(default=True, description="false sends events as they are: memory completes none of them.")
+    hold: str | None = Field(
+        None,
+        pattern=r"^[1-9][0-9]{0,3}[sm]$",
+        description="How long its deliveries are kept back, e.g. 30m; 55m at most.",
+    )
+    withdrawn_by: str | None = Field(
+        None, description="The trigger of cancellations: an order that is held is not sent, found by its `order_id`."
+    )
     example: dict[str, Any] | None = Field(None, description="A Segment event that this preset takes.")
 
 

@@ -24,6 +24,8 @@ from app.types import Event
 
 #: The one action there is: its file is named after it.
 ACTION = "report_conversion_event"
+#: Pinterest wants web and app events within an hour.
+MAX_HOLD_S = 55 * 60
 #: How many texts of each kind are remembered: a full catalog, and the drafts of another.
 _REMEMBERED = 100
 #: A directive may give a list of objects for it, one of each person.
@@ -51,6 +53,10 @@ class Preset:
     fields: dict[str, Any]
     #: A Segment event that this preset takes; None where the file gives none.
     example: Event | None
+    #: For how many seconds its deliveries are kept back.
+    hold_s: float
+    #: Which events cancel an order; None where none does.
+    withdrawn_by: Trigger | None
     #: The groups of `app.identity.GROUPS` that memory may complete: those that the preset does not map itself.
     remembered: frozenset[str]
     #: It finds the person, and what that person permits, as the action's defaults do.
@@ -99,11 +105,10 @@ def compile_preset(
     spec = read_preset_file(text)[0] or _salvaged(text)
     action = read_action(action_text)[0] if action_text is not None else None
     found: list[Fault] = []
-    trigger = mapping = None
-    try:
-        trigger = compile_trigger(spec.subscribe)
-    except TriggerError as exc:
-        found.append(Fault("/subscribe", str(exc)))
+    mapping = None
+    trigger = _trigger(spec.subscribe, "/subscribe", found)
+    withdrawn_by = None if spec.withdrawn_by is None else _trigger(spec.withdrawn_by, "/withdrawn_by", found)
+    hold_s = _hold_s(spec, found)
     fields = lay_over(action.defaults, spec.mapping) if action else spec.mapping
     if action:
         found.extend(check_fields(spec.mapping, fields, action.file, event_names))
@@ -124,10 +129,33 @@ def compile_preset(
         mapping=mapping,
         fields=fields,
         example=spec.example,
+        hold_s=hold_s,
+        withdrawn_by=withdrawn_by,
         remembered=left_to_memory(spec),
         finds_person=finds_person(spec),
     )
     return preset, ()
+
+
+def _trigger(text: str, path: str, found: list[Fault]) -> Trigger | None:
+    """Compile a trigger, or add its fault."""
+    try:
+        return compile_trigger(text)
+    except TriggerError as exc:
+        found.append(Fault(path, str(exc)))
+        return None
+
+
+def _hold_s(spec: PresetFile, found: list[Fault]) -> float:
+    """Return how long deliveries are kept back, in seconds, and add what is wrong with it."""
+    if spec.hold is None:
+        if spec.withdrawn_by is not None:
+            found.append(Fault("/withdrawn_by", "without `hold` an order leaves at once: say how long it is kept back"))
+        return 0
+    hold_s = int(spec.hold[:-1]) * (60 if spec.hold.endswith("m") else 1)
+    if hold_s > MAX_HOLD_S:
+        found.append(Fault("/hold", "55m at most: Pinterest wants web and app events within the hour"))
+    return hold_s
 
 
 def compile_person(action: ActionFile) -> CompiledMapping:
@@ -160,5 +188,7 @@ def _salvaged(text: str) -> PresetFile:
         mapping=mapping if isinstance(mapping, dict) and given else {"event_name": "custom"},
         enabled=False,
         remember=True,
+        hold=None,
+        withdrawn_by=None,
         example=None,
     )

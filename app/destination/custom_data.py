@@ -43,6 +43,12 @@ def _read_order_id(value: Any) -> Reading:
     return kept, NO_NOTES if kept == order_id else (hashed_id(order_id),)
 
 
+def read_order_id(value: Any) -> str | None:
+    """Return an order id as it is sent; None where the value is none."""
+    order_id, _ = _read_order_id(value)
+    return order_id if isinstance(order_id, str) else None
+
+
 _READ_ID = product_id()
 CONTENT_READERS: dict[str, Reader] = {
     "id": _READ_ID,

@@ -77,6 +77,12 @@ def every_key_of(known: HasKeys) -> tuple[Key, ...]:
     return event, *_keys_of_order(known, ()), *_keys_of_order(known, (known.source,))
 
 
+def order_digests(ad_account_id: str, order_id: str, source: str) -> list[str]:
+    """Return every key that an order may have: the rules may have been others when it was enqueued."""
+    parts = ("checkout", ad_account_id, order_id)
+    return [_digest(*parts), _digest(*parts, source)]
+
+
 def _keys_of_order(known: HasKeys, scope: tuple[str, ...]) -> list[Key]:
     keys = []
     if known.order_id is not None:

@@ -23,6 +23,7 @@ from app.types import (
     Session,
     Settlement,
     Tally,
+    Withdrawal,
 )
 
 
@@ -58,6 +59,13 @@ class Outbox(SharedValues, Protocol):
         """Erase what is kept under some ids beside memory: deliveries that wait or are dead, and kept payloads.
 
         Returns how many messages anything was erased of.
+        """
+
+    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
+        """Erase what is pending of cancelled orders, and note each as withdrawn; return how many deliveries that were.
+
+        An order is found by its key, so where orders are compared only. What is claimed, settled or dead stays as it
+        is. Keys stay: the same order, sent again, is a duplicate.
         """
 
     async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:

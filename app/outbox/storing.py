@@ -108,7 +108,7 @@ class Rows:
         self.payloads.append(delivery.payload)
         self.spans.append([self.blob_bytes, size_bytes])
         self.blob_bytes += size_bytes
-        self.deliveries.append([*_COLUMNS(delivery), size_bytes, now])
+        self.deliveries.append([*_COLUMNS(delivery), size_bytes, now + delivery.hold_s])
 
     def add_note(self, note: Note, now: float) -> None:
         """Add a note."""

@@ -33,6 +33,7 @@ from app.types import (
     PeopleFound,
     Receipt,
     Tally,
+    Withdrawal,
 )
 
 #: After so many events, or so long, the other requests of this process get their turn.
@@ -65,6 +66,10 @@ class Enqueues(Protocol):
 
     async def forget(self, keys: Sequence[str]) -> int:
         """Do `Outbox.forget`."""
+        ...
+
+    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
+        """Do `Outbox.withdraw`."""
         ...
 
 
@@ -172,6 +177,8 @@ class Pipeline:
     ) -> Receipt:
         tallies = drafts.tallies()
         answers = await outbox.enqueue(drafts.deliveries, drafts.notes, tallies, now=now, people=people)
+        if drafts.withdrawals:  # behind the orders of the same request
+            await outbox.withdraw(drafts.withdrawals, now=now)
         try:
             self._on_count([*tallies, *enqueue_tallies(drafts.deliveries, answers)])
         except Exception as exc:  # noqa: BLE001 - what is committed must not look as if it were not

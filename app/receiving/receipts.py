@@ -23,6 +23,7 @@ from app.types import (
     Note,
     Receipt,
     Tally,
+    Withdrawal,
 )
 from app.values.hidden_emails import unpersonal_id
 
@@ -49,6 +50,8 @@ class Drafts:
     #: One for each of these lines, in the same order: the caller's to add.
     deliveries: list[NewDelivery] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    #: What is withdrawn once they are committed: the caller's to add.
+    withdrawals: list[Withdrawal] = field(default_factory=list)
     _alike: dict[_Told, int] = field(default_factory=dict)
     #: How often memory completed a group, by preset.
     _recalled: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -87,7 +90,7 @@ class Drafts:
         for (preset, _, exit_, reason, warnings), count in self._alike.items():
             if exit_ is Exit.REFUSED:
                 refused += count
-            if preset:
+            if preset and exit_ is not Exit.WITHDRAWN:
                 counts[Exit.MATCHED.value, preset, ""] += count
             if exit_ in _COUNTED_BY_REASON:
                 counts[exit_.value, preset or "", reason[:MAX_LABEL_CHARACTERS]] += count

@@ -17,7 +17,12 @@ IN_WORDS: Mapping[Exit, str] = {
     Exit.ENQUEUED: "would be sent",
     Exit.DUPLICATE: "a duplicate",
     Exit.INVALID: "invalid",
+    Exit.WITHDRAWN: "a cancellation",
 }
+
+
+#: What there is to say first where all lines leave so; their reasons say the rest.
+_ALIKE: Mapping[Exit, str] = {Exit.WITHHELD: "Withheld.", Exit.WITHDRAWN: "A cancellation."}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +127,10 @@ class EventReport:
                 title="No preset matches this event.",
                 text="For each there is the condition that failed, and what the event holds there.",
             )
-        if exits == {Exit.WITHHELD}:
-            return Headline(
-                level="warn", title="Withheld.", text=", ".join(dict.fromkeys(each.reason for each in lines))
-            )
+        if len(exits) == 1 and exits <= _ALIKE.keys():
+            (exit_,) = exits
+            told = ", ".join(dict.fromkeys(each.reason for each in lines))
+            return Headline(level="warn", title=_ALIKE[exit_], text=told)
         if exits == {Exit.DUPLICATE}:
             return Headline(level="warn", title="Sent before.", text="Nothing would be sent again.")
         return Headline(level="bad", title="Matched, but nothing would be sent.", text="Each preset has its reason.")

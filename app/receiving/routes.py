@@ -1,13 +1,15 @@
 """Where a matched event goes: to every ad account that takes its source and its preset, built as that account wants."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from app.catalog import Preset
+from app.catalog import Catalog, Preset
 from app.destination import Complete, ConversionRules, report_conversion_event
+from app.destination.custom_data import read_order_id
+from app.errors import MappingError
 from app.receiving.remembering import WhyNotGenuine
-from app.types import Event
+from app.types import Event, Exit, Line
 
 
 class Action(Protocol):
@@ -66,3 +68,26 @@ def routes(presets: Iterable[Preset], accounts: Iterable[AdAccount], source: str
     """Return each preset with each ad account that takes it, in the order of the presets."""
     taking = tuple(accounts)
     return [(preset, account) for preset in presets for account in taking if account.takes(preset.name, source)]
+
+
+def cancellations(event: Event, catalog: Catalog, accounts: Sequence[AdAccount], source: str) -> list[Line]:
+    """Return a line for each preset and ad account whose order the event cancels."""
+    lines = []
+    for preset in catalog.cancellable:
+        if preset.withdrawn_by is not None and preset.withdrawn_by.matches(event) and (order := _order(preset, event)):
+            reason = f"order {order} is cancelled: what of it has not left is not sent"
+            lines += [
+                Line(preset=preset.name, destination=name, exit=Exit.WITHDRAWN, reason=reason, cancels=order)
+                for name in (account.name for account in accounts if account.takes(preset.name, source))
+            ]
+    return lines
+
+
+def _order(preset: Preset, event: Event) -> str | None:
+    """Return the id of the order that an event is about, found as the preset finds it; None where it names none."""
+    try:
+        found = preset.mapping.resolve(event) or {}
+    except MappingError:
+        return None
+    custom_data = found.get("custom_data")
+    return read_order_id(custom_data.get("order_id")) if isinstance(custom_data, dict) else None

@@ -16,9 +16,9 @@ from app.errors import EventInvalid, EventRefused, MappingError
 from app.identity import LoadedMemory, Memory
 from app.receiving.receipts import Drafts
 from app.receiving.remembering import Remembering, completed
-from app.receiving.routes import AdAccount, Making, routes
+from app.receiving.routes import AdAccount, Making, cancellations, routes
 from app.source import app_platform, checkout_id_of
-from app.types import DEFAULT_SOURCE, Event, Exit, Line, NewDelivery
+from app.types import DEFAULT_SOURCE, Event, Exit, Line, NewDelivery, Withdrawal
 from app.values.hidden_emails import MAX_ID_BYTES, is_long, unpersonal_id
 
 #: A message id that is not sent as event id is only kept, to know the event again.
@@ -77,6 +77,14 @@ class Walk:
         A line that is to be enqueued carries the finished event, completed by `memory` where there is one, which
         remembers what the event says. `is_proven` says that the event's sender is known by a secret.
         """
+        lines = self._lines(event, catalog, now=now, source=source, memory=memory, is_proven=is_proven)
+        if not catalog.cancellable or not (cancelled := cancellations(event, catalog, self._accounts, source)):
+            return lines
+        return [*cancelled, *(line for line in lines if line.exit is not Exit.UNMATCHED)]
+
+    def _lines(
+        self, event: Event, catalog: Catalog, *, now: float, source: str, memory: Memory | None, is_proven: bool
+    ) -> list[Line]:
         reason = self._withheld(event)
         presets = catalog.matching(event) if reason is None else []
         ways = routes(presets, self._accounts, source)
@@ -141,7 +149,7 @@ class Walk:
         warnings += [*about, *_about_app(event, built)]
         if is_long(event["messageId"]) and built["event_id"] != unpersonal_id(event["messageId"]):
             warnings.append(_LONG_ID)
-        return told(exit=Exit.ENQUEUED, warnings=tuple(warnings), event=built)
+        return told(exit=Exit.ENQUEUED, warnings=tuple(warnings), event=built, hold_s=preset.hold_s)
 
     def draft(
         self,
@@ -159,11 +167,23 @@ class Walk:
         message_id = unpersonal_id(event["messageId"])
         lines = self.lines(event, catalog, now=now, source=drafts.source, memory=memory, is_proven=drafts.is_proven)
         for line in lines:
+            if line.cancels is not None:
+                drafts.withdrawals.append(self.withdrawal(message_id, line, source=drafts.source))
             if line.event:
                 drafts.deliveries.append(self.delivery(message_id, event, line, source=drafts.source))
         if self.remembering and memory is not None and any(line.event for line in lines):
             memory.whose.append(self.remembering.whose(event, message_id))
         drafts.add(message_id, lines, is_made="idIsMade" in event)
+
+    def withdrawal(self, message_id: str, line: Line, *, source: str) -> Withdrawal:
+        """Return what a line that cancels an order withdraws."""
+        return Withdrawal(
+            ad_account_id=self.account(line.destination).ad_account_id,
+            preset=line.preset or "",
+            order_id=line.cancels or "",
+            source=source,
+            message_id=message_id,
+        )
 
     def delivery(self, message_id: str, event: Event, line: Line, *, source: str = DEFAULT_SOURCE) -> NewDelivery:
         """Return the delivery that the line of an event, which carries the finished one, gives."""
@@ -180,6 +200,7 @@ class Walk:
             order_id=custom_data.get("order_id") if is_checkout else None,
             event_time=built["event_time"],
             source=source,
+            hold_s=line.hold_s,
             checkout_id=checkout_id_of(event) if is_checkout else None,
             amount=custom_data.get("value"),
             currency=custom_data.get("currency"),

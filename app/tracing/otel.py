@@ -29,7 +29,18 @@ from app.tracing import Enqueues
 from app.tracing.call_spans import trace_call
 from app.tracing.requests import TracedRequests
 from app.tracing.spans import current, span
-from app.types import DEFAULT_SOURCE, Enqueued, Event, NewDelivery, Note, PeopleChanges, PeopleFound, Receipt, Tally
+from app.types import (
+    DEFAULT_SOURCE,
+    Enqueued,
+    Event,
+    NewDelivery,
+    Note,
+    PeopleChanges,
+    PeopleFound,
+    Receipt,
+    Tally,
+    Withdrawal,
+)
 
 #: A call of 1,000 deliveries makes as many spans at once, and several calls may end together.
 QUEUE_SPANS: Final = 16_384
@@ -125,6 +136,10 @@ class _TracedEnqueues:
 
     async def forget(self, keys: Sequence[str]) -> int:
         return await self._outbox.forget(keys)
+
+    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
+        """Do `Outbox.withdraw`."""
+        return await self._outbox.withdraw(withdrawals, now=now)
 
     async def people(self, keys: Sequence[str]) -> PeopleFound:
         with span(self._tracer, "people"):

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from app.catalog import Catalog
+from app.catalog import Catalog, compile_catalog
 from app.receiving.routes import AdAccount, Making
 from app.receiving.walk import Walk
 from app.source import GenuineRules, not_genuine
-from app.types import Exit, Line
+from app.types import Exit, Line, Withdrawal
 from tests.assembled import shipped_catalog
+from tests.process import ROOT
 
 NOW = 1_795_601_700.0  # 2026-11-25T10:15:00Z
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/138.0.0.0 Safari/537.36"
@@ -169,3 +170,53 @@ def test_many_faults_of_one_event_are_a_reason_of_bounded_length(catalog: Catalo
     (line,) = Walk().lines(event, catalog, now=NOW)
     assert line.exit is Exit.INVALID
     assert len(line.reason) <= 1_001
+
+
+CANCELLED = {"type": "track", "event": "Order Cancelled", "messageId": "c-1", "properties": {"order_id": " SO-1 "}}
+
+
+def cancellable(*, mapping: str = "{event_name: checkout}", more: str = "") -> Catalog:
+    """A catalog of one preset, whose orders may be cancelled."""
+    text = (
+        f'name: Order\nsubscribe: event = "Order Completed"\naction: report_conversion_event\nhold: 30m\n'
+        f'withdrawn_by: event = "Order Cancelled"\nmapping: {mapping}\n{more}'
+    )
+    return compile_catalog({"p.yaml": text}, running_texts())
+
+
+def running_texts() -> dict[str, str]:
+    file = "mappings/report_conversion_event.yaml"
+    return {file: (ROOT / file).read_text(encoding="utf-8")}
+
+
+def test_a_cancellation_names_the_order_that_it_withdraws_of_each_ad_account_that_takes_it() -> None:
+    walk = Walk([AdAccount(name="US", ad_account_id="1"), AdAccount(name="FR", ad_account_id="2", sources=frozenset())])
+    (line,) = walk.lines(CANCELLED, cancellable(), now=NOW)
+    assert (line.preset, line.destination, line.exit, line.cancels) == ("Order", "US", Exit.WITHDRAWN, "SO-1")
+    assert walk.withdrawal("c-1", line, source="default") == Withdrawal(
+        ad_account_id="1", preset="Order", order_id="SO-1", message_id="c-1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("catalog", "properties"),
+    [
+        (cancellable(), {}),
+        (cancellable(), {"order_id": "null"}),
+        (cancellable(mapping='{event_name: checkout, custom_data: {"@path": $.properties.data}}'), {"data": "text"}),
+        (cancellable(more="enabled: false"), {"order_id": "SO-1"}),
+    ],
+    ids=["no order", "no order id", "nothing mapped", "off"],
+)
+def test_a_cancellation_without_an_order_or_preset_withdraws_nothing(
+    catalog: Catalog, properties: dict[str, Any]
+) -> None:
+    (line,) = Walk().lines(CANCELLED | {"properties": properties}, catalog, now=NOW)
+    assert line.exit is Exit.UNMATCHED
+
+
+def test_what_is_held_says_for_how_long() -> None:
+    event = {**CANCELLED, "event": "Order Completed", "timestamp": NOW, "userId": "u", "context": {"ip": "203.0.113.9"}}
+    event["properties"] = {"order_id": "SO-1", "email": "ann@shop.example"}
+    (line,) = Walk().lines(event, cancellable(), now=NOW)
+    assert Walk().delivery("m", event, line).hold_s == 1_800

@@ -24,6 +24,7 @@ from app.outbox.postgres.server_clock import ServerClock
 from app.outbox.postgres.settle import settle
 from app.outbox.postgres.sql import SQL
 from app.outbox.postgres.watch import Watch
+from app.outbox.postgres.withdraw import WithdrawCall, withdraw
 from app.outbox.postgres.writer import Writer
 from app.outbox.refusals import Load, backlog_full
 from app.outbox.reviving import RedriveCall
@@ -49,6 +50,7 @@ from app.types import (
     Shared,
     State,
     Tally,
+    Withdrawal,
 )
 
 
@@ -91,6 +93,11 @@ class PostgresOutbox:
 
     async def forget(self, keys: Sequence[str]) -> int:
         return await self._database.run(forget, keys)
+
+    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
+        call = WithdrawCall(withdrawals=withdrawals, now=await self._by_server(now))
+        await self._days.be_ready([call.now])
+        return await self._database.run(withdraw, call)
 
     async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
         return await self._database.run(ledger.seen, deliveries, await self._by_server(now), self._rules)

@@ -1058,3 +1058,40 @@ SELECT count(*) FROM written;
 -- drop_whose --
 -- Whose deliveries were carried to another outbox.
 DELETE FROM whose USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE id = (row ->> 0)::bigint;
+
+-- withdraw --
+-- Erase what is pending of an order for a preset, and note it; return how many deliveries that were.
+WITH
+  wanted AS (
+    SELECT delivery_id AS id FROM dedup_key WHERE digest = ANY(%(digests)s::text[])
+  ),
+  meant AS (
+    SELECT delivery.id FROM wanted JOIN delivery USING (id)
+    WHERE preset = %(preset)s AND order_id = %(order_id)s
+  ),
+  left_line AS (
+    DELETE FROM line USING meant WHERE line.id = meant.id AND line.state = 'pending' RETURNING line.id
+  ),
+  gone AS (
+    DELETE FROM delivery USING left_line WHERE delivery.id = left_line.id
+    RETURNING delivery.ad_account_id, message_id, preset, event_name, order_id, amount, currency, source,
+              length(payload) AS size
+  ),
+  counted AS (
+    INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
+    SELECT ad_account_id, 'pending', %(slot)s, -count(*), -sum(size) FROM gone GROUP BY ad_account_id
+    ON CONFLICT (ad_account_id, state, slot)
+    DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes
+  ),
+  noted AS (
+    INSERT INTO note (message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at)
+    SELECT message_id, preset, %(exit)s, %(reason)s, '[]', event_name, order_id, amount, currency, source,
+           %(now)s::float8
+    FROM gone
+  ),
+  tallied AS (
+    INSERT INTO tally_minute (start_at, name, preset, label, slot, count)
+    SELECT %(minute)s::bigint, %(exit)s, preset, '', %(slot)s, count(*) FROM gone GROUP BY preset
+    ON CONFLICT (start_at, name, preset, label, slot) DO UPDATE SET count = tally_minute.count + excluded.count
+  )
+SELECT count(*) FROM gone;

@@ -28,6 +28,7 @@ from app.outbox.sqlite.retention import RetainCall, retain
 from app.outbox.sqlite.settle import settle
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.watch import Watch
+from app.outbox.sqlite.withdraw import WithdrawCall, withdraw
 from app.outbox.sqlite.writer import Writer
 from app.outbox.storing import prepare_call
 from app.types import (
@@ -50,6 +51,7 @@ from app.types import (
     Shared,
     State,
     Tally,
+    Withdrawal,
 )
 
 
@@ -98,6 +100,10 @@ class SqliteOutbox:
         if count:
             await asyncio.to_thread(checkpoint, self._path)
         return count
+
+    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
+        call = WithdrawCall(withdrawals=withdrawals, now=now)
+        return await self._writer.do(partial(withdraw, call=call), rows=len(withdrawals))
 
     async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
         return await self._readers.read(ledger.seen, deliveries, now, self._rules)

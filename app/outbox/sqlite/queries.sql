@@ -785,3 +785,19 @@ SELECT id, message_id, user, anonymous, at FROM whose ORDER BY id;
 -- salvage_whose_backwards --
 -- Whose deliveries there are, in the other order.
 SELECT id, message_id, user, anonymous, at FROM whose ORDER BY id DESC;
+
+-- pending_of_order --
+-- What is pending of an order for a preset.
+SELECT json_group_array(delivery.id) FROM json_each(:rows) AS asked
+JOIN dedup_key ON dedup_key.digest = asked.value JOIN delivery ON delivery.id = delivery_id
+WHERE state = 'pending' AND preset = :preset AND order_id = :order_id;
+
+-- note_withdrawn --
+-- Note that deliveries are withdrawn.
+INSERT INTO note (message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at)
+SELECT message_id, preset, :exit, :reason, '[]', event_name, order_id, amount, currency, source, :at
+FROM json_each(:rows) AS gone JOIN delivery ON delivery.id = gone.value;
+
+-- withdraw --
+-- Erase deliveries.
+DELETE FROM delivery WHERE id IN (SELECT value FROM json_each(:rows));

@@ -58,6 +58,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     **{name: {"after_0": "a"} for name in ("carry_keys_out", "carry_marks_out", "carry_people_out")},
     **{name: {"keys": ["text"]} for name in ("people", "forget_oldest_linked", "forget_payloads", "forget_deliveries")},
     "count_memory": {"people": 1, "marks": 1},
+    "withdraw": {"order_id": "text", "exit": "text", "minute": 1},
 }
 STATEMENTS = {
     name: (sql, EVERYTHING | OTHERWISE.get(name, {}))
@@ -110,6 +111,7 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "held_presets": "line_held",
         "release": "line_held",
         "store": "dedup_key_pkey",
+        "withdraw": "dedup_key_pkey",
         "keys_taken": "dedup_key_pkey",
         "backlog": "line_enqueued",
         "next_due": "line_due",

@@ -1,0 +1,39 @@
+"""Withdraw what is pending of cancelled orders."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.outbox.keys import order_digests
+from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.database import rows_of
+from app.outbox.storing import MINUTE_S
+from app.types import Exit, Withdrawal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawCall:
+    """The arguments of one `Outbox.withdraw`."""
+
+    withdrawals: Sequence[Withdrawal]
+    now: float
+
+
+async def withdraw(connection: Connection, call: WithdrawCall) -> int:
+    """Do `Outbox.withdraw`."""
+    count = 0
+    async with connection.transaction():
+        for asked in call.withdrawals:
+            ((found,),) = await rows_of(
+                connection,
+                "withdraw",
+                digests=order_digests(asked.ad_account_id, asked.order_id, asked.source),
+                preset=asked.preset,
+                order_id=asked.order_id,
+                exit=Exit.WITHDRAWN.value,
+                reason=f"withdrawn by message {asked.message_id}",
+                now=call.now,
+                minute=int(call.now // MINUTE_S) * MINUTE_S,
+                slot=connection.slot,
+            )
+            count += found
+    return count

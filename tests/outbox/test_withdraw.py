@@ -1,0 +1,78 @@
+"""What is pending of a cancelled order is erased and noted; the age of what is held begins when its hold is over."""
+
+import pytest
+
+from app.types import Exit, Query, State, Withdrawal
+from tests.outbox.build import ACCOUNT, HOUR_S, NOW, At, new, retry
+
+HOLD_S = 1_800.0
+
+
+def cancelled(order_id: str = "SO-1", **changes: str) -> Withdrawal:
+    standard = {"ad_account_id": ACCOUNT, "preset": "checkout", "message_id": "cancel-1"}
+    return Withdrawal(order_id=order_id, **(standard | changes))
+
+
+async def states(at: At) -> dict[str, State]:
+    page = await at.outbox.search(Query(), limit=100)
+    return {each.message_id: each.state for each in page.deliveries}
+
+
+async def test_what_is_held_is_claimed_when_its_hold_is_over_and_no_older_than_that(at: At) -> None:
+    await at.enqueue(new(message_id="held", hold_s=HOLD_S), new(message_id="now"))
+    (first,) = await at.claim()
+    assert first.message_id == "now"
+    await at.deliver(first)
+    assert await at.later(HOLD_S - 1).claim() == []
+    (second,) = await at.later(HOLD_S).claim()
+    assert (second.message_id, second.enqueued_at) == ("held", NOW + HOLD_S)
+
+
+async def test_what_is_pending_of_a_cancelled_order_is_erased_noted_and_counted(at: At) -> None:
+    await at.enqueue(new(message_id="m-1", order_id="SO-1", amount="20", hold_s=HOLD_S), new(message_id="other"))
+    assert await at.outbox.withdraw([cancelled()], now=NOW + 5) == 1
+    assert await states(at) == {"other": State.PENDING}
+    ((when, note),) = (await at.outbox.message("m-1")).notes
+    assert (when, note.exit, note.reason) == (NOW + 5, Exit.WITHDRAWN, "withdrawn by message cancel-1")
+    assert (note.preset, note.order_id, note.amount) == ("checkout", "SO-1", "20")
+    backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
+    assert (backlog.pending, backlog.claimed, backlog.dead) == (1, 0, 0)
+    assert backlog.size_bytes == len(new().payload)
+    counted = [tally for _, tally in await at.outbox.tallies(since=NOW - HOUR_S, step_s=0) if tally.name == "withdrawn"]
+    assert [(tally.preset, tally.count) for tally in counted] == [("checkout", 1)]
+
+
+async def test_twice_is_as_good_as_once_and_the_order_is_known_again(at: At) -> None:
+    order = new(message_id="m-1", order_id="SO-1", hold_s=HOLD_S)
+    await at.enqueue(order)
+    assert [await at.outbox.withdraw([cancelled()], now=NOW) for _ in range(2)] == [1, 0]
+    (again,) = await at.enqueue(new(message_id="m-2", order_id="SO-1"))
+    assert again.exit is Exit.DUPLICATE
+    assert await at.later(HOLD_S).claim() == []
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        cancelled("SO-2"),
+        cancelled(preset="lead"),
+        cancelled(ad_account_id="7"),
+    ],
+    ids=["another order", "another preset", "another ad account"],
+)
+async def test_nothing_else_is_withdrawn(at: At, asked: Withdrawal) -> None:
+    await at.enqueue(new(message_id="m-1", order_id="SO-1", hold_s=HOLD_S))
+    assert await at.outbox.withdraw([asked], now=NOW) == 0
+    assert await states(at) == {"m-1": State.PENDING}
+
+
+async def test_what_has_left_is_not_withdrawn_and_a_retry_is(at: At) -> None:
+    orders = [new(message_id=f"m-{n}", order_id=f"SO-{n}") for n in (1, 2, 3, 4)]
+    await at.enqueue(*orders)
+    claimed = {each.message_id: each for each in await at.claim()}
+    await at.deliver(claimed["m-1"])
+    await at.kill(claimed["m-2"])
+    await at.settle(retry(claimed["m-3"], NOW + 60))
+    asked = [cancelled(f"SO-{n}") for n in (1, 2, 3, 4)]
+    assert await at.outbox.withdraw(asked, now=NOW) == 1
+    assert await states(at) == {"m-1": State.DELIVERED, "m-2": State.DEAD, "m-4": State.CLAIMED}
