@@ -210,7 +210,7 @@ def _by_brackets(raw: bytes) -> LargeObject:
         elif last - at <= SLICE_BYTES:
             pieces.append(raw[at:last])
         at = after_blanks(raw, last) + 1
-        if raw[at - 1 : at] == b"}":
+        if raw[at - 1 : at] == b"}" and after_blanks(raw, at) == len(raw):
             return LargeObject(parse(b"{" + b",".join(pieces) + b"}"), batch)
         if raw[at - 1 : at] != b",":
             raise RequestRefused(BROKEN_JSON)

@@ -163,6 +163,8 @@ def test_of_a_large_object_small_members_and_the_batch_are_found(
         (b'{"a":1 "b":2}', BROKEN_JSON),
         (b"{1:1}", BROKEN_JSON),
         (b'{"a":[}', BROKEN_JSON),
+        (b'{"a":1}}', BROKEN_JSON),
+        (b'{"batch":[{},null]}],"a":1}', BROKEN_JSON),
         (b"{" + b'"a":NaN,' * 1_001 + b'"b":1}', TOO_LARGE),
         (b'{"a":[NaN,' + b"[]," * 50_000 + b"1]}", TOO_LARGE),
     ],
@@ -172,6 +174,19 @@ def test_a_large_object_that_is_none_is_refused(raw: bytes, refusal: Refusal) ->
         large_object(raw)
 
     assert caught.value.refusal is refusal
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(
+    st.booleans(), st.text(min_size=1).filter(lambda behind: behind.strip(" \t\r\n")), st.sampled_from(["", " ", "\n"])
+)
+def test_nothing_but_white_space_may_stand_behind_a_large_object(is_json: bool, behind: str, blanks: str) -> None:  # noqa: FBT001 - drawn
+    raw = b'{"batch":[%s],"writeKey":"k"}' % (b"1" if is_json else b"NaN")
+    assert large_object(raw + blanks.encode()).top == {"writeKey": "k"}
+
+    with pytest.raises(RequestRefused) as caught:
+        large_object(raw + (blanks + behind).encode())
+    assert caught.value.refusal is BROKEN_JSON
 
 
 @pytest.mark.parametrize("raw", [b"", b"[1", b'{"a":"]}', b'"a', b'"a\\"', b":", b"]"])
