@@ -152,7 +152,9 @@ def _pressed(history: History) -> Iterator[str]:
         if not tried:
             continue
         known_at = max(tried[0].began_at, history.free_at) + 2 * history.max_pause_s
+        if known_at >= outage.ended_at:  # it was over before it could be known
+            continue
         sent = [call for call in tried if call.began_at >= known_at]
-        allowed = 12 + 3 * (outage.ended_at - known_at) / history.max_pause_s
+        allowed = 12 + int(3 * (outage.ended_at - known_at) / history.max_pause_s)
         if (count := sum(len(call.events) for call in sent)) > allowed:
-            yield f"{count} events were sent in {outage.ended_at - known_at:.0f} s of an outage, {allowed:.0f} may be"
+            yield f"{count} events were sent in {outage.ended_at - known_at:.0f} s of an outage, {allowed} may be"
