@@ -26,8 +26,8 @@ async def unpacked(raw: bytes, max_bytes: int = 8_000_000) -> bytes:
 
 @settings(deadline=None)  # a busy machine is no fault
 @given(st.binary(), st.integers(1, 40_000))
-async def test_any_body_comes_out_as_it_went_in_packed_or_plain(piece: bytes, times: int) -> None:
-    body = b"{" + piece * times
+async def test_any_body_of_up_to_1_mb_comes_out_as_it_went_in_packed_or_plain(piece: bytes, times: int) -> None:
+    body = (b"{" + piece * times)[:1_000_000]  # beyond it one that packs too tightly is refused
 
     assert await unpacked(gzip.compress(body, 1)) == body
     assert await unpacked(body) == body
