@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.source.refusal import BROKEN_JSON, RequestRefused
 from app.source.signature import is_signed
 
 E1 = '{"type":"track","event":"Order Completed","messageId":"m-1","properties":{"revenue":22.5,"name":"Café"}}'.encode()
@@ -75,6 +76,14 @@ async def test_without_a_secret_nothing_is_signed() -> None:
 @given(st.binary().filter(lambda raw: not raw.startswith(b"\x1f\x8b")), st.binary(min_size=1))
 async def test_any_bytes_signed_as_a_whole_are_signed(raw: bytes, secret: bytes) -> None:
     assert await is_signed(raw, len(raw), hmac.new(secret, raw, "sha1").hexdigest(), [secret])
+
+
+async def test_what_begins_as_gzip_and_is_none_is_refused_though_it_is_signed() -> None:
+    raw = b"\x1f\x8b"  # no JSON begins so
+    with pytest.raises(RequestRefused) as caught:
+        await is_signed(raw, len(raw), hmac.new(SECRET, raw, "sha1").hexdigest(), [SECRET])
+
+    assert caught.value.refusal is BROKEN_JSON
 
 
 @pytest.mark.parametrize("signature", [FIRST, WHOLE])
