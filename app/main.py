@@ -11,14 +11,14 @@ from threading import Thread
 from fastapi import FastAPI
 
 from app import __version__, assemble, policies
-from app.ad_accounts import Destination
 from app.alerts import Alerts, alerts_to
+from app.assemble.ad_accounts import Destination
+from app.assemble.parts import Parts, join_parts
 from app.config import Settings, load_settings
 from app.console import ConsoleServices, DestinationView, create_console
 from app.delivery import Clocks
 from app.destination import COMPONENTS, load_place_names, redact
 from app.log import log_attempts, log_error
-from app.parts import Parts, join_parts
 from app.policies import delivery_policy, disk_rules, tracking_rules, webhook_rules
 from app.receiving.gathering import SharedTurns
 from app.receiving.pipeline import Pipeline

@@ -14,7 +14,7 @@ from tests.process import ROOT
 #: The floors of the house, from the top. A module imports its own room and the rooms of lower floors. A stage knows no
 #: other stage; on the other floors a room may know the rooms beside it, but never in a circle.
 FLOORS = {
-    "wiring": {"main", "parts", "cli", "commands", "assemble", "ad_accounts", "policies"},
+    "wiring": {"main", "cli", "commands", "assemble", "policies"},
     "shells": {"server", "console", "tracing", "alerts"},
     "flows": {"catalog", "receiving", "sending", "coordination"},
     "stages": {"source", "trigger", "mapping", "destination", "identity", "outbox", "delivery", "sandbox", "access"},
@@ -22,10 +22,6 @@ FLOORS = {
         "shared_values",
         "types",
         "errors",
-        "environment",
-        "memory_settings",
-        "source_settings",
-        "account_settings",
         "config",
         "log",
         "metrics",

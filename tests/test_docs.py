@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from app import assemble
-from app.ad_accounts import check_presets, destinations
+from app.assemble.ad_accounts import check_presets, destinations
 from app.catalog import load_catalog
 from app.cli import cli
 from app.config import Settings

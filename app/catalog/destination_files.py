@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
-from app.account_settings import AccountSettings
 from app.catalog.folders import Folders, read_texts
 from app.catalog.one_file import parse_file
+from app.config.account_settings import AccountSettings
 from app.errors import CatalogError, Fault
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)

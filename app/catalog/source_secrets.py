@@ -17,7 +17,7 @@ from app.catalog.source_files import (
     StandardWebhooksProof,
     StripeProof,
 )
-from app.environment import file_state
+from app.config.environment import file_state
 from app.errors import Fault
 from app.source import (
     Anyone,

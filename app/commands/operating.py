@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from app.access.audit import Audit, described
-from app.ad_accounts import destinations
+from app.assemble.ad_accounts import destinations
 from app.commands.auditing import caller
 from app.commands.opened import with_outbox
 from app.commands.options import AsJson

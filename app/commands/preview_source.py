@@ -13,10 +13,10 @@ from app.catalog.running_sources import load_reshaping
 from app.commands.options import AsJson
 from app.commands.terminal import json_line
 from app.config import Settings, load_settings
+from app.config.source_settings import SHIPPED_SOURCES
 from app.errors import EventRefused
 from app.source import Arrival, event_json, read_event, read_raw_requests
 from app.source.refusal import RequestRefused
-from app.source_settings import SHIPPED_SOURCES
 
 
 def register(cli: typer.Typer) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app import assemble
-from app.ad_accounts import check_sources
+from app.assemble.ad_accounts import check_sources
 from app.catalog import MAX_ENABLED_PRESETS, Preset
 from app.catalog.destination_files import DestinationFile, load_destinations
 from app.catalog.running_sources import RunningSources

@@ -19,7 +19,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
-from app.ad_accounts import destinations
+from app.assemble.ad_accounts import destinations
 from app.config import Settings, load_settings
 from app.errors import PinrelayError, SettingsError
 from app.log import configure_logging, logger

@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from app import assemble
-from app.ad_accounts import Destination, destinations
+from app.assemble.ad_accounts import Destination, destinations
 from app.commands.terminal import print_json
 from app.config import Settings, load_settings
 from app.destination.client import Answer, Failure

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from app.environment import REDACTED_PARAMETERS
+from app.values.personal_parameters import REDACTED_PARAMETERS
 
 _DAY_S = 24 * 60 * 60
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from app import assemble
-from app.ad_accounts import SANDBOX_AD_ACCOUNT_ID
+from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.config import Settings
 from app.delivery import Moment, settle, tallies
 from app.outbox import Outbox, open_outbox

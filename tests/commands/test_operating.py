@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from app.ad_accounts import SANDBOX_AD_ACCOUNT_ID
+from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.outbox import open_outbox
 from app.types import NewDelivery, Rejected, Settlement, State, Tally
 from tests.catalog.test_destination_files import US, folder_of

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.ad_accounts import SANDBOX_AD_ACCOUNT_ID
+from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.config import load_settings
 from app.delivery import STANDING_STATES
 from app.main import create_app

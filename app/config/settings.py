@@ -13,9 +13,8 @@ from typing import Any, Final, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from app.account_settings import AccountSettings
-from app.environment import (
-    REDACTED_PARAMETERS,
+from app.config.account_settings import AccountSettings
+from app.config.environment import (
     FolderPaths,
     SecretFiles,
     Secrets,
@@ -23,12 +22,13 @@ from app.environment import (
     bare_secret,
     faults_of,
 )
+from app.config.source_settings import SourceSettings
 from app.errors import SettingsError
-from app.source_settings import SourceSettings
+from app.values.personal_parameters import REDACTED_PARAMETERS
 
 #: Whose files are taken up when they change, beside that of Pinterest's token.
 FOLLOWED: Final = ("webhook_shared_secrets", "webhook_header", "write_keys", "console_password", "console_users")
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 #: Of a secret that strangers may try.
 MIN_SECRET_CHARACTERS: Final = 16
 
@@ -147,7 +147,7 @@ class Settings(AccountSettings, SourceSettings):
     @property
     def reachable(self) -> bool:
         """Whether other machines may reach this process."""
-        return self.host not in LOOPBACK and not self.published_on_loopback
+        return self.host not in _LOOPBACK and not self.published_on_loopback
 
     @property
     def authenticated(self) -> bool:

@@ -7,8 +7,9 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
-from app import ad_accounts, assemble
-from app.ad_accounts import check_presets, check_sources, destinations
+from app import assemble
+from app.assemble import ad_accounts
+from app.assemble.ad_accounts import check_presets, check_sources, destinations
 from app.errors import CatalogError
 from app.main import create_app
 from app.types import Exit

@@ -5,8 +5,8 @@ from typing import Final
 
 from pydantic import Field
 
-from app.environment import FolderPaths, Texts
-from app.memory_settings import MemorySettings
+from app.config.environment import FolderPaths, Texts
+from app.config.memory_settings import MemorySettings
 
 #: Where the sources are that come with Pinrelay.
 SHIPPED_SOURCES: Final = (Path("sources"),)

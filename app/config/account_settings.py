@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from app.environment import Country, Currency, UpperTexts
+from app.config.environment import Country, Currency, UpperTexts
 
 
 class AccountSettings(BaseSettings):

@@ -1,9 +1,4 @@
-"""Catalog, pipeline and ad account, joined as the settings say: once, for the server, the commands, benches and tests.
-
-assemble.pipeline(load_settings()).preview(event, now=...)     what would become of an event; nothing is stored
-assemble.pipeline(load_settings()).map_event(raw, now)         the same for one raw JSON event
-assemble.pipeline(load_settings(), outbox=...).accept(...)     what the server does
-"""
+"""How catalog, pipeline and ad accounts are joined."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,12 +7,13 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp
 
-from app.ad_accounts import Destination, check_presets, destinations
+from app.assemble.ad_accounts import Destination, check_presets, destinations
 from app.catalog import Catalog
 from app.catalog.running import RunningCatalog
 from app.catalog.running_sources import RunningSources
 from app.catalog.source_secrets import SourceSecrets
 from app.config import MIN_SECRET_CHARACTERS, Settings
+from app.config.source_settings import SHIPPED_SOURCES
 from app.destination import Complete, ConversionRules, PersonReader, ReportConversionEvent
 from app.destination.client import PinterestClient
 from app.errors import SettingsError
@@ -31,7 +27,6 @@ from app.receiving.remembering import Remembering
 from app.receiving.routes import Action, AdAccount, Making
 from app.receiving.walk import Walk, WhyOff
 from app.source import consent_answer, not_genuine, withheld
-from app.source_settings import SHIPPED_SOURCES
 from app.types import Tally
 
 #: Where a client that calls the sandbox in this process believes it to be.
@@ -135,22 +130,21 @@ def _accounts(found: Sequence[Destination], action_source: str | None) -> list[A
     for each in found:
         rules, genuine = conversion_rules(each.settings), genuine_rules(each.settings)
         by_context = each.settings.action_source_by_context
-        making = makings.setdefault(
-            (rules, genuine, by_context),
-            Making(
+        key = rules, genuine, by_context
+        if key not in makings:
+            makings[key] = Making(
                 action=_action(rules, action_source),
                 rules=rules,
                 not_genuine=partial(not_genuine, rules=genuine),
                 action_source_by_context=by_context,
-            ),
-        )
+            )
         accounts.append(
             AdAccount(
                 ad_account_id=each.ad_account_id,
                 name=each.name,
                 sources=each.sources,
                 presets=each.presets,
-                making=making,
+                making=makings[key],
             )
         )
     return accounts

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
@@ -30,14 +30,6 @@ Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 FolderPaths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 Country = Annotated[str, Field(pattern="^[A-Za-z]{2}$"), AfterValidator(str.upper)]
 Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$"), AfterValidator(str.upper)]
-
-#: URL parameters that hold personal data or secrets wherever they stand, compared in any case.
-REDACTED_PARAMETERS: Final = (
-    *("email", "e", "mail", "user_email", "email_address", "emailaddress"),
-    *("phone", "tel", "phone_number", "mobile", "telephone"),
-    *("first_name", "last_name", "firstname", "lastname", "dob"),
-    *("token", "password"),
-)
 
 
 class SecretFiles(PydanticBaseSettingsSource):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.config import FOLLOWED, Settings, load_settings
-from app.environment import SecretWatch
+from app.config.environment import SecretWatch
 from app.errors import SettingsError
 from app.policies import tracking_rules, users, webhook_rules
 

@@ -8,17 +8,18 @@ from functools import partial
 
 from starlette.types import ASGIApp
 
-from app import ad_accounts, assemble, policies
+from app import assemble, policies
 from app.access.admission import Access
 from app.access.audit import Audit
 from app.access.sessions import Sessions
-from app.ad_accounts import Destination
+from app.assemble import ad_accounts
+from app.assemble.ad_accounts import Destination
 from app.catalog.running import RunningCatalog
 from app.catalog.running_sources import RunningSources
 from app.config import FOLLOWED, Settings
+from app.config.environment import SecretWatch
 from app.coordination import Coordination
 from app.destination.client import PinterestClient
-from app.environment import SecretWatch
 from app.log import log_secrets_kept
 from app.metrics import Metrics
 from app.outbox import Outbox, open_outbox

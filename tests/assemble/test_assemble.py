@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 import pytest
 
-from app import ad_accounts, assemble
+from app import assemble
+from app.assemble import ad_accounts
 from app.catalog import load_catalog
 from app.config import load_settings
 from app.destination import report_conversion_event

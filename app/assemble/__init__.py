@@ -1,0 +1,30 @@
+"""Catalog, pipeline and ad accounts, joined as the settings say: once, for the server, the commands, benches and tests.
+
+assemble.pipeline(load_settings()).preview(event, now=...)     what would become of an event; nothing is stored
+assemble.pipeline(load_settings()).map_event(raw, now)         the same for one raw JSON event
+assemble.pipeline(load_settings(), outbox=...).accept(...)     what the server does
+"""
+
+from app.assemble.joining import (
+    encounter_reader,
+    explainer,
+    forgetting,
+    pinterest_client,
+    pipeline,
+    remembering,
+    running_catalog,
+    running_sources,
+    walk,
+)
+
+__all__ = [
+    "encounter_reader",
+    "explainer",
+    "forgetting",
+    "pinterest_client",
+    "pipeline",
+    "remembering",
+    "running_catalog",
+    "running_sources",
+    "walk",
+]
