@@ -8,9 +8,9 @@ import re
 _LANGUAGES = ("python", "node", "ruby", "go", "php", "java", "perl", "rust", "elixir", "net", "dotnet", "csharp", "c#")
 _SERVER_LIBRARIES = frozenset(
     {
-        *(f"{before}{language}" for before in ("analytics-", "@segment/analytics-") for language in _LANGUAGES),
+        *(f"analytics-{language}{after}" for language in _LANGUAGES for after in ("", "-next")),
         *(f"rudder-{kind}{language}" for kind in ("", "sdk-", "server-", "analytics-") for language in _LANGUAGES),
-        *("analytics-node-next", "analytics.net", "segment", "segment.io", "segment.analytics", "segmentio"),
+        *("analytics.net", "segment", "segment.io", "segment.analytics", "segmentio"),
         *("rudder-server", "rudder-transformer", "rudderlabs", "rudderanalytics.net"),
         *("python", "python-requests", "python-urllib", "python-httpx", "requests", "urllib3", "aiohttp", "httpx"),
         *("tornado", "twisted", "go-http-client", "go-resty", "fasthttp", "gohttp"),
@@ -24,7 +24,8 @@ _SERVER_LIBRARIES = frozenset(
         *("ureq", "reqwest", "hyper", "hackney", "req", "finch", "tesla", "mint"),
     }
 )
-_NAME = re.compile(r"\s*([^/\s(;,]*)")
+#: The first word, without the scope of npm that may stand before it: `@segment/analytics-node/2.1`.
+_NAME = re.compile(r"\s*(?:@segment/(?=analytics-))?([^/\s(;,]*)", re.IGNORECASE)
 
 
 def is_server_library(user_agent: str) -> bool:

@@ -57,3 +57,15 @@ def test_a_library_of_a_server_says_nothing_of_the_person(user_agent: str) -> No
 )
 def test_browsers_and_apps_are_people(user_agent: str) -> None:
     assert not is_server_library(user_agent)
+
+
+@pytest.mark.parametrize("scope", ["", "@segment/", "@Segment/"])
+@pytest.mark.parametrize("language", ["python", "node", "ruby", "go", "php", "java", "c#"])
+@pytest.mark.parametrize("after", ["", "-next", "/2.1.0", "-next/latest", " (linux)"])
+def test_segments_libraries_are_known_with_the_scope_that_npm_gives_them(scope: str, language: str, after: str) -> None:
+    assert is_server_library(f"{scope}analytics-{language}{after}")
+
+
+def test_a_scope_before_anything_else_is_no_library() -> None:
+    assert not is_server_library("@segment/curl/8")
+    assert not is_server_library("@other/analytics-node/1")
