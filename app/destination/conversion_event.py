@@ -84,27 +84,28 @@ class ReportConversionEvent:
         `now` is Unix seconds; None switches the rules about age and future off. No default is added here. `complete`
         may add to `user_data` before it is judged whether it identifies anybody.
         """
-        if isinstance(fields, Fields) and (event := self._read_straight(fields)) is not None:
+        event = self._read_straight(fields) if isinstance(fields, Fields) else None
+        if event is None:
+            event, warnings = self._read_plain(fields, now, complete)
+        else:
+            self._refuse_refund(event, fields)
             if complete:
                 complete(event["user_data"])
-            return self._finished(event, fields, now)
-        return self._read_plain(fields, now, complete)
-
-    def _finished(self, event: dict[str, Any], fields: Fields, now: float | None) -> tuple[dict[str, Any], list[str]]:
-        """Do for an event that was read in a straight line what `_read_plain` does once all is read."""
-        if event["event_name"] == "checkout" and self._is_refund(fields):
-            raise EventInvalid(_REFUND)
-        warnings = [] if now is None else self._settle_time(event, now)
+            warnings = self._settle_time(event, now)
         self._finish(event, fields, warnings)
+        if isinstance(fields, Fields) and fields.passed_over:
+            warnings += passed_over(fields.passed_over)
+        if len(warnings) > _MAX_WARNINGS:
+            warnings[_MAX_WARNINGS:] = [f"and {len(warnings) - _MAX_WARNINGS} warnings more"]
         return event, warnings
 
     def _read_plain(
-        self, fields: dict[str, Any], now: float | None, complete: Complete | None = None
+        self, fields: dict[str, Any], now: float | None, complete: Complete | None
     ) -> tuple[dict[str, Any], list[str]]:
+        """Read all fields, whatever there is to say about them; return the event so far and the warnings."""
         candidates = fields.candidates if isinstance(fields, Fields) else one_place_only
         event, faults, warnings = self._read_required(fields, candidates)
-        if event["event_name"] == "checkout" and self._is_refund(fields):
-            raise EventInvalid(_REFUND)
+        self._refuse_refund(event, fields)
         blocks = blocks_of(fields.get("person_blocks"))
         event["user_data"], notes = self._read_user_data(fields.get("user_data"), candidates, blocks)
         warnings += [f"user_data{note}" for note in notes]
@@ -115,17 +116,15 @@ class ReportConversionEvent:
             faults += [_NEEDS_IDENTIFIER, *warnings]
         if faults:
             raise EventInvalid("; ".join(faults[:_MAX_WARNINGS]))
-        if now is not None:
-            warnings += self._settle_time(event, now)
+        warnings += self._settle_time(event, now)
         optional, notes = self._read(fields, candidates)
         warnings += [note.removeprefix(".").removeprefix(": ") for note in notes]
-        event |= optional or {}
-        self._finish(event, fields, warnings)
-        if isinstance(fields, Fields) and fields.passed_over:
-            warnings += passed_over(fields.passed_over)
-        if len(warnings) > _MAX_WARNINGS:
-            warnings[_MAX_WARNINGS:] = [f"and {len(warnings) - _MAX_WARNINGS} warnings more"]
-        return event, warnings
+        return event | (optional or {}), warnings
+
+    def _refuse_refund(self, event: dict[str, Any], fields: dict[str, Any]) -> None:
+        """Raise EventInvalid where a checkout gives money back."""
+        if event["event_name"] == "checkout" and self._is_refund(fields):
+            raise EventInvalid(_REFUND)
 
     def _is_refund(self, fields: dict[str, Any]) -> bool:
         """Return whether the first readable value of a checkout that somebody wrote is negative."""
@@ -136,8 +135,10 @@ class ReportConversionEvent:
         later = (candidate.value for candidate in candidates(("custom_data", "value")))
         return is_refund(chain([given.get("value")], later), self._read_custom_data.context(currency))
 
-    def _settle_time(self, event: dict[str, Any], now: float) -> list[str]:
-        """Hold the event's time against the clock; return the warnings."""
+    def _settle_time(self, event: dict[str, Any], now: float | None) -> list[str]:
+        """Hold the event's time against the clock, where one is given; return the warnings."""
+        if now is None:
+            return []
         event["event_time"], warnings = settled_time(
             event["event_time"],
             now=now,

@@ -20,6 +20,7 @@ from app.destination.required import RequiredReader
 from app.destination.user_data import FROM_BLOCKS, UserDataReader, country_among, missing_identifiers
 from app.values.amounts import currencies
 from app.values.candidates import Fields, Layout, Members
+from app.values.generated_functions import FunctionNames
 
 #: The event as far as it was read, without the rules that look at more than one field; None where it gave up.
 ReadEvent: TypeAlias = Callable[[Fields], dict[str, Any] | None]
@@ -119,7 +120,7 @@ def _write_members(text: "_Text", reader: MembersReader, members: Members, given
         if read is None:
             raise _Unspeakable
         if isinstance(read, MembersReader) and inner is not None:
-            inner_given, inner_sent = text.name(), text.name()
+            inner_given, inner_sent = text.new("v"), text.new("v")
             text.add(f"{inner_given} = {given}[{name!r}]", f"{inner_sent} = {{}}")
             _write_members(text, read, inner, inner_given, inner_sent)
             text.add(f"if {inner_sent}: {sent}[{name!r}] = {inner_sent}")
@@ -193,35 +194,20 @@ class _Unspeakable(Exception):
     """A layout has what no straight line is written for."""
 
 
-class _Text:
-    """The text of a function in the making; it holds only names made here and `repr` of members' names."""
+class _Text(FunctionNames):
+    """The text of a function in the making."""
 
     def __init__(self, parameter: str) -> None:
-        self._lines = [f" def read({parameter}):"]
-        self._names: dict[str, Any] = {}
-        self._named = 0
+        super().__init__()
+        self._parameter = parameter
+        self._lines: list[str] = []
         #: Of what is added.
-        self.indent = "  "
+        self.indent = " "
 
     def add(self, *lines: str) -> None:
         """Add statements."""
         self._lines += [self.indent + line for line in lines]
 
-    def name(self) -> str:
-        """Return a name that nothing has yet."""
-        self._named += 1
-        return f"v{self._named}"
-
-    def bound(self, value: Any) -> str:
-        """Return a name for a value."""
-        name = f"n{len(self._names)}"
-        self._names[name] = value
-        return name
-
     def compiled(self) -> Callable[[Any], dict[str, Any] | None]:
         """Return the function."""
-        made: dict[str, Any] = {}
-        text = "\n".join([f"def make({', '.join(self._names)}):", *self._lines, " return read"])
-        exec(text, made)  # noqa: S102 - the text is made here
-        read: Callable[[Any], dict[str, Any] | None] = made["make"](**self._names)
-        return read
+        return self.function(self._parameter, self._lines)

@@ -1,7 +1,7 @@
 """Resolve a mapping by a function made for the shape of the event, once that shape has come often enough.
 
-The events of one source have few shapes: of the three hundred places that a default mapping asks, a function of one
-shape asks the twenty that are there. An event of another shape goes through the function that takes any, so nothing but
+The events of one source have few shapes: of the 250 places that a default mapping asks, a function of one
+shape asks the thirty that are there. An event of another shape goes through the function that takes any, so nothing but
 speed depends on what is learnt here.
 
 It is bounded, whatever arrives: a function is made only once its shape has come SEEN times, so that to make it costs
@@ -29,6 +29,8 @@ _MAX_CHARACTERS: Final = 4_096
 
 #: The names of the members of each object that is asked, as they come.
 _Orders: TypeAlias = tuple[tuple[str, ...], ...]
+#: A shape, as pairs in the order in which objects are asked.
+_ShapeKey: TypeAlias = tuple[tuple[Keys, frozenset[str] | None], ...]
 
 
 def generate_by_shape(node: Node) -> Resolver:
@@ -48,9 +50,8 @@ class _Shapes:
         self._asked = asked
         self._general, self.objects = generate_body(node)
         self._by_orders: dict[_Orders, ByObjects] = {}
-        #: By shape, as pairs in the order in which objects are asked.
-        self._seen: defaultdict[tuple[tuple[Keys, frozenset[str] | None], ...], int] = defaultdict(int)
-        self._functions: dict[tuple[tuple[Keys, frozenset[str] | None], ...], ByObjects] = {}
+        self._seen: defaultdict[_ShapeKey, int] = defaultdict(int)
+        self._functions: dict[_ShapeKey, ByObjects] = {}
         self._left_over = 0
 
     def resolver(self) -> Resolver:
@@ -61,7 +62,7 @@ class _Shapes:
             f" body = known(tuple(map(tuple, ({names},)))) or learn({names})",
             f" return body(event, told, {names})",
         ]
-        return FunctionText(self.objects, names=known).compiled("event, told", [*self.objects.fetch, *statements])
+        return FunctionText(self.objects, names=known).function("event, told", [*self.objects.fetch, *statements])
 
     def _learn(self, *objects: Any) -> ByObjects:
         """Return the function for an event of these objects, and make one where its shape has come often enough."""

@@ -57,7 +57,7 @@ def generate(node: Node) -> Resolver:
     """Return the function that resolves `node` for an event."""
     function = _Function()
     body = function.statements(node)
-    return function.compiled("event, told", [*function.objects.fetch, *body])
+    return function.function("event, told", [*function.objects.fetch, *body])
 
 
 def generate_body(node: Node, objects: Objects | None = None, shape: Shape = NO_SHAPE) -> tuple[ByObjects, Objects]:
@@ -68,7 +68,7 @@ def generate_body(node: Node, objects: Objects | None = None, shape: Shape = NO_
     """
     function = _Function(objects, shape)
     body = function.statements(node)
-    return function.compiled(", ".join(("event", "told", *function.objects.names.values())), body), function.objects
+    return function.function(", ".join(("event", "told", *function.objects.names.values())), body), function.objects
 
 
 class _Function(FunctionText):
@@ -86,7 +86,7 @@ class _Function(FunctionText):
 
     def _object(self, node: Object) -> str:
         """Write the statements that build an object, and return its name."""
-        name = self.name("o")
+        name = self.new("o")
         self._body.append(f" {name} = {{}}")
         for key, value in node.members:
             put = f"{name}[{key!r}] ="
@@ -104,7 +104,7 @@ class _Function(FunctionText):
                 options = zip(words, self._options(value), strict=False)
                 self._body += [f" {word} {test}: {put} {given}" for word, (given, test) in options]
             else:
-                result = self.name("v")
+                result = self.new("v")
                 self._body.append(f" if ({result} := {self._expression(value)}) is not MISSING: {put} {result}")
         return name
 
@@ -168,7 +168,7 @@ class _Function(FunctionText):
         return repr(value) if is_plain else self.bound(value)
 
     def _item(self, node: Node) -> str:
-        name = self.name("v")
+        name = self.new("v")
         return f"None if ({name} := {self._expression(node)}) is MISSING else {name}"
 
     def _choice(self, node: Choice) -> str:
@@ -183,7 +183,7 @@ class _Function(FunctionText):
         """
         parts = []
         for parent, group in groupby(zip(node.options, node.about, strict=True), key=parent_keys):
-            name = self.name("v")
+            name = self.new("v")
             tests = [self._usable(option, name, self._test(node, name, about)) for option, about in group]
             if parent is None:
                 parts += [(name, test) for test in tests]
@@ -217,7 +217,7 @@ class _Function(FunctionText):
 
     def _if(self, node: If) -> str:
         value = self._expression(node.value)
-        name = self.name("v")
+        name = self.new("v")
         is_there = f"({name} := {value}) is not MISSING"
         if node.test is None:
             condition = f"{is_there} and {name} is not None"

@@ -1,6 +1,6 @@
 """The shape of an event as a mapping sees it: which of the objects that it asks are there, with which members.
 
-A default mapping asks some three hundred places, and an event has twenty of them. The events of one source are alike,
+A default mapping asks 250 places, and an event has some thirty of them. The events of one source are alike,
 so what a mapping never finds in a shape is taken out once (`pruned`), and not asked for event by event.
 """
 

@@ -5,6 +5,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -87,6 +88,28 @@ def test_so_is_every_event_with_odd_values_in_odd_places(catalog: Any, data: st.
         holder[name] = deepcopy(data.draw(st.sampled_from(ODD)))
     for _, one, other in both_ways(catalog, event, all_presets=False):
         assert one == other
+
+
+def test_warnings_are_as_many_in_a_straight_line(catalog: Any) -> None:
+    phone = "4155550100"  # known again in texts, without being told from other digits by itself
+    products = [{"product_id": f"P-{number}", "name": f"for {phone}", "price": 5} for number in range(60)]
+    event = read_raw_event(
+        orjson.dumps(
+            {
+                "type": "track",
+                "event": "Order Completed",
+                "messageId": "m-1",
+                "timestamp": "2026-03-04T20:00:00Z",
+                "context": {"traits": {"email": "jane@shop.example", "phone": phone, "address": {"country": "US"}}},
+                "properties": {"order_id": "SO-1", "revenue": 300, "currency": "USD", "products": products},
+            }
+        ),
+        now=NOW,
+    )
+    for fields, one, other in both_ways(catalog, event, all_presets=False):
+        assert ACTIONS[0]._read_straight(fields) is not None
+        assert one == other
+        assert one[1][-1].startswith("and ")
 
 
 NAMES = ["email", "currency", "value", "revenue", "total", "price", "products", "order_id", "country", "phone", "gpc"]
