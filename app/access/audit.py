@@ -40,8 +40,16 @@ class Audit:
         )
         await self._store.write_audit(entry)
 
+    async def note_redrive(self, person: Person, query: Query, count: int) -> None:
+        """Commit how many dead deliveries, of those that a query means, somebody had sent again."""
+        await self.note(person, AuditAction.REDRIVE, target=_described(query), before="dead", after=f"{count} pending")
 
-def described(query: Query) -> str:
+    async def note_forgotten(self, person: Person, ids: int) -> None:
+        """Commit that somebody had a person of so many ids erased; no id is written down."""
+        await self.note(person, AuditAction.FORGET, after=f"{ids} ids")
+
+
+def _described(query: Query) -> str:
     """Return which deliveries a query means, in words; what holds an e-mail address is shown as its digest."""
     asked = {
         "delivery": query.delivery_id,

@@ -15,7 +15,6 @@ from app.commands.terminal import print_json
 from app.config import load_settings
 from app.outbox import Outbox
 from app.receiving.forgetting import Forgotten
-from app.types import AuditAction
 
 
 def register(cli: typer.Typer) -> None:
@@ -44,7 +43,7 @@ def forget(
     async def erase(outbox: Outbox) -> Forgotten:
         forgetting = assemble.forgetting(settings, outbox)
         forgotten = await forgetting.forget(user_id=user_id, anonymous_id=anonymous_id, now=time.time())
-        await Audit(outbox, time.time).note(caller(), AuditAction.FORGET, after=f"{forgotten.ids} ids")
+        await Audit(outbox, time.time).note_forgotten(caller(), forgotten.ids)
         return forgotten
 
     forgotten = with_outbox(erase)

@@ -11,7 +11,7 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
-from app.access.audit import Audit, described
+from app.access.audit import Audit
 from app.assemble.ad_accounts import destinations
 from app.commands.auditing import caller
 from app.commands.opened import with_outbox
@@ -23,7 +23,7 @@ from app.delivery import all_standings, read_accounts, whole_backlog
 from app.outbox import Outbox
 from app.receiving.receipts import receipt_of_message
 from app.source import event_json
-from app.types import AuditAction, Delivery, Exit, Query, State
+from app.types import Delivery, Exit, Query, State
 from app.values.hidden_emails import unpersonal_id
 from app.values.visible import visible
 
@@ -111,10 +111,7 @@ def redrive(
 
     async def revive(outbox: Outbox) -> int:
         count = await outbox.redrive(query, now=time.time())
-        noted = Audit(outbox, time.time)
-        await noted.note(
-            caller(), AuditAction.REDRIVE, target=described(query), before="dead", after=f"{count} pending"
-        )
+        await Audit(outbox, time.time).note_redrive(caller(), query, count)
         return count
 
     count = with_outbox(revive)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.access.audit import Audit, described
+from app.access.audit import Audit
 from app.access.person import Person
 from app.coordination import Coordination, Switches
 from app.receiving.forgetting import Forgetting, Forgotten
@@ -48,9 +48,7 @@ class AuditedChanges:
     async def redrive(self, person: Person, query: Query) -> int:
         """Make matching dead deliveries pending again; return how many."""
         count = await self.outbox.redrive(query, now=self.clock())
-        await self.audit.note(
-            person, AuditAction.REDRIVE, target=described(query), before="dead", after=f"{count} pending"
-        )
+        await self.audit.note_redrive(person, query, count)
         return count
 
     async def reload(self, person: Person) -> bool:
@@ -68,5 +66,5 @@ class AuditedChanges:
         if self.forgetting is None:
             return None
         forgotten = await self.forgetting.forget(user_id=user_id, anonymous_id=anonymous_id, now=self.clock())
-        await self.audit.note(person, AuditAction.FORGET, after=f"{forgotten.ids} ids")
+        await self.audit.note_forgotten(person, forgotten.ids)
         return forgotten
