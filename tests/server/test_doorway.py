@@ -1,8 +1,7 @@
 """Who may ask for what, on loopback and on a public address, for every route that there is."""
 
-import gc
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ from app.config import load_settings
 from app.main import create_app
 from tests.assembled import SHIPPED, settings
 from tests.waiting import until_async
+
+pytestmark = pytest.mark.usefixtures("tuned_back")
 
 KEY = "0123456789abcdef-key"
 PASSWORD = "0123456789abcdef-console"
@@ -49,36 +50,22 @@ FOREIGN_PAGES = {
 SHOWN = ["/metrics", "/openapi.json", "/sandbox/", "/sandbox/events", "/sandbox/calls"]
 
 
-@pytest.fixture(autouse=True)
-def tuned_back() -> Iterator[None]:
-    """Take back what the application does to the interpreter."""
-    thresholds = gc.get_threshold()
-    yield
-    gc.set_threshold(*thresholds)
-    gc.unfreeze()
-
-
 @asynccontextmanager
 async def asking(
-    folder: Path, *, peer: str = "127.0.0.1", host: str = "localhost:8080", **changes: Any
+    folder: Path, *, peer: str = "127.0.0.1", name: str = "localhost:8080", root_path: str = "", **changes: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client at `peer` of a whole application that calls itself `host`."""
+    """A client at `peer` of a whole application, which it calls by `name`."""
     app = create_app(settings(outbox_url=f"sqlite:///{folder}/o.db", **changes))
-    transport = httpx.ASGITransport(app, client=(peer, 40_000))
-    client = httpx.AsyncClient(transport=transport, base_url=f"http://{host}")
+    transport = httpx.ASGITransport(app, root_path=root_path, client=(peer, 40_000))
+    client = httpx.AsyncClient(transport=transport, base_url=f"http://{name}")
     async with app.router.lifespan_context(app), client:
         yield client
 
 
-@asynccontextmanager
-async def public(folder: Path, root_path: str = "", **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
+def public(folder: Path, **changes: Any) -> AbstractAsyncContextManager[httpx.AsyncClient]:
     """A client on another machine of a whole application on a public address."""
     given = {"host": "0.0.0.0", "write_keys": f"shop:{KEY}"} | changes
-    app = create_app(settings(outbox_url=f"sqlite:///{folder}/o.db", **given))
-    transport = httpx.ASGITransport(app, root_path=root_path, client=("203.0.113.9", 40_000))
-    client = httpx.AsyncClient(transport=transport, base_url="http://events.example")
-    async with app.router.lifespan_context(app), client:
-        yield client
+    return asking(folder, peer="203.0.113.9", name="events.example", **given)
 
 
 @pytest.mark.parametrize("headers", FOREIGN_PAGES.values(), ids=FOREIGN_PAGES)
@@ -103,7 +90,7 @@ async def test_on_loopback_this_machine_reaches_every_route(tmp_path: Path) -> N
 
 
 async def test_what_asks_for_a_proof_of_its_own_is_reached_under_any_name(tmp_path: Path) -> None:
-    async with asking(tmp_path, host="events.example", write_keys="shop:k", public_hosts=("events.example",)) as client:
+    async with asking(tmp_path, name="events.example", write_keys="shop:k", public_hosts=("events.example",)) as client:
         event = await client.post("/v1/page", json=EVENT, auth=("k", ""), headers={"origin": "https://shop.example"})
         known = await client.get("/v1/projects/k/settings")
         metrics = await client.get("/metrics")

@@ -2,7 +2,6 @@
 
 import gc
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -23,15 +22,6 @@ def app(tmp_path: Path) -> FastAPI:
     """The whole application, sending to the sandbox inside it, and not waiting for a batch to fill."""
     load_place_names()  # else a thread does, with garbage of its own
     return create_app(load_settings(outbox_url=f"sqlite:///{tmp_path}/outbox.db", batch_max_wait_s=0))
-
-
-@pytest.fixture
-def tuned_back() -> Iterator[None]:
-    """Take back what the application does to the interpreter."""
-    thresholds = gc.get_threshold()
-    yield
-    gc.set_threshold(*thresholds)
-    gc.unfreeze()
 
 
 class _Knot:

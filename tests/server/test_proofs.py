@@ -1,7 +1,5 @@
 """The OpenAPI document says what each operation asks to be proven: what the settings ask for, and nothing else."""
 
-import gc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +8,11 @@ import pytest
 from app.main import create_app
 from tests.assembled import settings
 
+pytestmark = pytest.mark.usefixtures("tuned_back")
+
 SECRET = "0123456789abcdef"
 TOKEN: list[Any] = [{"consoleToken": []}]
 KEYS: list[Any] = [{"writeKey": []}, {"writeKeyInQuery": []}]
-
-
-@pytest.fixture(autouse=True)
-def tuned_back() -> Iterator[None]:
-    """Take back what the application does to the interpreter."""
-    thresholds = gc.get_threshold()
-    yield
-    gc.set_threshold(*thresholds)
-    gc.unfreeze()
 
 
 async def document_of(folder: Path, **changes: Any) -> dict[str, Any]:
