@@ -9,7 +9,7 @@ class UserRole(StrEnum):
 
     #: Look.
     VIEWER = "viewer"
-    #: Look, switch, redrive, reload, and send test events.
+    #: Look, switch, redrive, reload, erase people, and send test events.
     OPERATOR = "operator"
 
 

@@ -1,4 +1,4 @@
-"""The HTTP interface for operators' programs, under /api: look into the outbox, redrive, switch, reload.
+"""The HTTP interface for operators' programs, under /api: look into the outbox, redrive, switch, reload, erase.
 
 Access is that of the console: a token as a bearer token, or this machine alone where there is none; viewers look.
 Changes must come as `application/json`, which no foreign web page can send.
@@ -189,13 +189,8 @@ def _add_changes(router: APIRouter, operations: Operations) -> None:
     async def forget(request: Request, whom: ForgetRequest) -> Response:
         if not whom.user_id and not whom.anonymous_id:
             raise HTTPException(400, "name a person: user_id or anonymous_id")
-        try:
-            forgotten = await operations.changes.forget(request.state.person, **whom.model_dump())
-        except OutboxUnavailable as exc:
-            raise _unavailable(exc) from exc
-        if forgotten is None:
-            raise HTTPException(404, "there is no memory: REMEMBER_SECRET is not set")
-        return _json(asdict(forgotten))
+        work = operations.changes.forget(request.state.person, **whom.model_dump())
+        return await _answer(work, missing="there is no memory: REMEMBER_SECRET is not set")
 
     @router.post("/reload", summary="Take up changed presets and mappings", openapi_extra=_ANY_BODY)
     async def reload(request: Request) -> Response:
@@ -218,8 +213,8 @@ def _add_switch(router: APIRouter, operations: Operations) -> None:
         return await _answer(work, "switched")
 
 
-async def _answer(work: Awaitable[Any], name: str = "") -> Response:
-    """Wait for the outbox and write what it says; `name` wraps a plain value."""
+async def _answer(work: Awaitable[Any], name: str = "", *, missing: str = "there is no such delivery") -> Response:
+    """Wait for the outbox and write what it says; `name` wraps a plain value, `missing` says what None means."""
     try:
         result = await work
     except OutboxUnavailable as exc:
@@ -231,7 +226,7 @@ async def _answer(work: Awaitable[Any], name: str = "") -> Response:
     if name:
         return _json({name: True if result is None else result})
     if result is None:
-        raise HTTPException(404, "there is no such delivery")
+        raise HTTPException(404, missing)
     return _json(result if isinstance(result, dict) else asdict(result))
 
 
