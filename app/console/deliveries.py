@@ -11,7 +11,6 @@ from app.console.forms import read_form
 from app.console.masking import masked
 from app.console.pages import Pages, base_of, person_of
 from app.console.services import ConsoleServices
-from app.delivery import read_accounts, whole_backlog
 from app.types import Query, State
 from app.values.hidden_emails import unpersonal_id
 
@@ -70,14 +69,9 @@ class DeliveryPages:
         """Ask before many are sent again, and show some of them."""
         filters = {**filters_of(request.query_params), "state": State.DEAD.value}
         page = await self._services.outbox.search(query_of(filters), limit=10)
-        services = self._services
-        accounts = await read_accounts(
-            services.outbox, services.destination.accounts, is_off=lambda _: False, now=services.clock()
-        )
         filters.pop("state")
-        return self._pages.render(
-            request, "redrive.html", nav="deliveries", filters=filters, page=page, backlog=whole_backlog(accounts)
-        )
+        dead = None if filters else await self._dead()
+        return self._pages.render(request, "redrive.html", nav="deliveries", filters=filters, page=page, dead=dead)
 
     async def redrive(self, request: Request) -> Response:
         """Make dead deliveries pending again: one, those that a filter finds, or all."""
@@ -90,6 +84,12 @@ class DeliveryPages:
             return _go(request, "delivery", {"id": delivery_id, "redriven": str(count)})
         filters.pop("state")
         return _go(request, "deliveries", {**filters, "redriven": str(count)})
+
+    async def _dead(self) -> int:
+        """Return how many dead deliveries there are, of all ad accounts."""
+        outbox, now = self._services.outbox, self._services.clock()
+        accounts = self._services.destination.accounts
+        return sum([(await outbox.backlog(each.ad_account_id, now=now)).dead for each in accounts])
 
     def _missing(self, request: Request) -> Response:
         return self._pages.problem(
