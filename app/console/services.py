@@ -1,6 +1,6 @@
 """What the console needs of the rest of Pinrelay: nothing else reaches it.
 
-`main` makes one `ConsoleServices`; tests make one of small classes of their own.
+`main` makes one `ConsoleServices`; tests make one over a store of their own (`tests/console/world.py`).
 Personal data appears in `EventReport` only, made of what a person has just pasted; nothing of it is kept.
 """
 

@@ -75,8 +75,8 @@ def _clock(signs: Signs) -> Health | None:
 
 
 def _told(standing: Standing, now: float) -> Health:
-    tries = standing.next_try_at is not None and standing.next_try_at > now
-    again = f"The next try is in {time_span(standing.next_try_at - now)}." if tries and standing.next_try_at else ""
+    wait_s = 0 if standing.next_try_at is None else standing.next_try_at - now
+    again = f"The next try is in {time_span(wait_s)}." if wait_s > 0 else ""
     return Health(
         level="bad" if standing.state in _BAD else "warn",
         sentence=standing.sentence,

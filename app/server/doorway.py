@@ -98,14 +98,14 @@ class _Doorway:
         except OutboxUnavailable as exc:
             return answer_unavailable(request, exc)
         if not isinstance(person, Person):
-            return denied(person)
+            return _denied(person)
         if scope["method"] in _READS:
             return None
         is_own = visitor.bearer is not None or visitor.is_near or sent_from_console(request.headers)
         return None if is_own and person.may_operate else answer(_FOREIGN if not is_own else _VIEWER, 403)
 
 
-def denied(why: Denial | TooManyTries) -> Response:
+def _denied(why: Denial | TooManyTries) -> Response:
     """Return what a program is answered that is not admitted."""
     if isinstance(why, TooManyTries):
         return answer(_TOO_MANY, 429, {"Retry-After": str(why.retry_after_s)})
