@@ -47,7 +47,6 @@ PIECES = (
         b'{"type":"' + b"y" * 200 + b'"}',
     ),
 )
-
 #: What most bodies begin and end with.
 AROUND = ((b"", b""), (b"[", b"]"), (b'{"batch":[', b"]}"), (b'{"batch":[', b'],"a":1}'))
 
@@ -57,9 +56,7 @@ def _raw(data: Any) -> bytes:
     if data.ConsumeIntInRange(0, 9) == 0:
         return bytes(data.ConsumeBytes(300))
     text = b"".join(data.PickValueInList(list(PIECES)) for _ in range(data.ConsumeIntInRange(0, 40)))
-    opening, closing = data.PickValueInList(
-        [(b"", b""), (b"[", b"]"), (b'{"batch":[', b"]}"), (b'{"batch":[', b'],"a":1}')]
-    )
+    opening, closing = data.PickValueInList(list(AROUND))
     return bytes(opening + text + closing)
 
 

@@ -1,4 +1,4 @@
-"""A short run of the fuzzer; the long one is started by hand (tests/fuzz/fuzz_trigger.py)."""
+"""A short run of each fuzzer; the long ones are started by hand, as each program says at its top."""
 
 import subprocess
 import sys
@@ -11,16 +11,16 @@ import pytest
 from tests.process import ROOT, clean_environment
 from tests.rounds import Kind
 
-RUNS = 20_000
-
 
 @pytest.mark.whole
 @pytest.mark.prove
 @pytest.mark.skipif(find_spec("atheris") is None, reason="NOT FUZZED: atheris is not installed on this platform")
-def test_a_short_fuzz_finds_nothing(tmp_path: Path, rounds: Callable[[Kind], int]) -> None:
-    runs = RUNS * rounds("fuzzing")
-    program = ROOT / "tests" / "fuzz" / "fuzz_trigger.py"
-    command = [sys.executable, str(program), f"-runs={runs}", "-seed=1"]
+@pytest.mark.parametrize(
+    ("program", "runs"), [("fuzz_trigger.py", 20_000), ("fuzz_mapping.py", 4_000), ("fuzz_requests.py", 4_000)]
+)
+def test_a_short_fuzz_finds_nothing(program: str, runs: int, tmp_path: Path, rounds: Callable[[Kind], int]) -> None:
+    runs *= rounds("fuzzing")
+    command = [sys.executable, str(Path(__file__).with_name(program)), f"-runs={runs}", "-seed=1"]
 
     run = subprocess.run(
         command,
