@@ -15,6 +15,7 @@ from rich.table import Table
 
 from app import assemble
 from app.catalog import Catalog
+from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import Settings, load_settings
 from app.main import create_app
@@ -47,7 +48,7 @@ def register(cli: typer.Typer) -> None:
 def demo(
     rounds: Annotated[int, typer.Option(min=1, max=200, help="How often each example event is sent.")] = 5,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Start everything, send the presets' example events, and print what happened. Nothing leaves this machine.
 

@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import orjson
 import typer
 
+from app.commands.options import AsJson
+from app.commands.terminal import print_json
 from app.config import Settings, load_settings
 from app.errors import SettingsError
 from app.outbox import DeliveryRow, Past, Store, open_store
@@ -30,7 +31,7 @@ def register(cli: typer.Typer) -> None:
 def ledger_export(
     folder: Annotated[Path, typer.Argument(file_okay=False, help="Where the files go; it is made where missing.")],
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write what the ledger holds of each day that is over: deliveries, notes and counts, as Parquet.
 
@@ -43,7 +44,7 @@ def ledger_export(
     files = list(_missing(settings, folder, datetime.fromtimestamp(time.time(), UTC)))
     written = asyncio.run(_export(settings.outbox_url, files))
     if as_json:
-        typer.echo(orjson.dumps({"files": written}).decode())
+        print_json({"files": written})
     else:
         for name, rows in written.items():
             typer.echo(f"{name}  {rows:,} rows")

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from app import assemble
-from app.commands.options import FORMS
+from app.commands.options import FORMS, AsJson
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import Settings, load_settings
 from app.coordination import Switches
@@ -71,7 +71,7 @@ def import_files(
     since: Annotated[str | None, typer.Option(help="Skip older events: 7d, 12h, or an ISO date.")] = None,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Map and report only.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Import events from files: NDJSON, JSON arrays, batches, or Segment's gzipped archives.
 

@@ -1,18 +1,16 @@
 """`pinrelay preview --journey`: what memory would bring, shown on events of the past. Nothing is stored or sent."""
 
 import math
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-import orjson
-from rich.console import Console
 from rich.table import Table
 
 from app import assemble
 from app.catalog import Catalog
+from app.commands.terminal import add_row, print_json, print_table
 from app.config import Settings
 from app.destination import components
 from app.errors import EventRefused
@@ -52,9 +50,9 @@ def show_journey(settings: Settings, stream: IO[bytes], *, as_json: bool) -> Non
     receipts = journey(events, settings, catalog, clock=time.time())
     if as_json:
         for receipt in receipts:
-            sys.stdout.write(orjson.dumps(_json(receipt)).decode() + "\n")
+            print_json(_json(receipt))
     else:
-        Console().print(_summary(receipts))
+        print_table(_summary(receipts))
 
 
 def _json(receipt: EventReceipt) -> dict[str, Any]:
@@ -78,5 +76,5 @@ def _summary(receipts: Iterable[EventReceipt]) -> Table:
                 with_memory[name] += len(components(line.event))
     table = Table("preset", "events", "own", "with memory", title="Quality components an event, of Pinterest's eleven")
     for name, count in events.most_common():
-        table.add_row(name, str(count), f"{own[name] / count:.2f}", f"{with_memory[name] / count:.2f}")
+        add_row(table, name, count, f"{own[name] / count:.2f}", f"{with_memory[name] / count:.2f}")
     return table

@@ -3,9 +3,10 @@
 import asyncio
 from typing import Annotated
 
-import orjson
 import typer
 
+from app.commands.options import AsJson
+from app.commands.terminal import print_json
 from app.outbox import Carried, carry, open_store
 
 #: What is carried, as the command says it.
@@ -31,7 +32,7 @@ def outbox_move(
     source: Annotated[str, typer.Argument(metavar="FROM", help="URL of the outbox that is left.")],
     target: Annotated[str, typer.Argument(metavar="TO", help="URL of the empty outbox that goes on.")],
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Carry everything from one outbox to another; stop the servers first.
 
@@ -42,7 +43,7 @@ def outbox_move(
     """
     arrived = asyncio.run(_move(source, target))
     if as_json:
-        typer.echo(orjson.dumps(arrived).decode())
+        print_json(arrived)
     else:
         counts = [f"{arrived[kind]:,} {words}" for kind, words in _WORDS.items()]
         typer.echo(f"moved: {', '.join(counts)}, {arrived['shared']:,} shared values")

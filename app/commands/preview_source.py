@@ -11,7 +11,7 @@ import typer
 from app import assemble
 from app.catalog.running_sources import load_reshaping
 from app.commands.options import AsJson
-from app.commands.terminal import json_line
+from app.commands.terminal import print_json
 from app.config import Settings, load_settings
 from app.config.source_settings import SHIPPED_SOURCES
 from app.errors import EventRefused
@@ -62,7 +62,7 @@ async def _show(settings: Settings, made: list[Any]) -> None:
         now = time.time()
         shown = None if isinstance(event, EventRefused) else dict(event) if isinstance(event, dict) else event
         report = await explainer.explain(_read_event(event, now), catalog, now=now)
-        sys.stdout.write(json_line({"made": shown, **event_json(report.receipt)}) + "\n")
+        print_json({"made": shown, **event_json(report.receipt)})
 
 
 def _read_event(event: Any, now: float) -> Any:

@@ -21,7 +21,7 @@ from app.catalog.destination_files import DestinationFile, load_destinations
 from app.catalog.running_sources import RunningSources
 from app.commands.journeys import DEFAULT_DAYS, show_journey
 from app.commands.options import FORMS, AsJson
-from app.commands.terminal import add_row, as_is, json_line, print_json, print_table
+from app.commands.terminal import add_row, as_is, print_json, print_table
 from app.config import Settings, load_settings
 from app.coordination import Switches
 from app.outbox import exists, open_outbox
@@ -152,15 +152,11 @@ def _open(file: Path) -> AbstractContextManager[IO[bytes]]:
 
 
 def _print_receipt(explanation: EventReport) -> None:
-    _write(event_json(explanation.receipt))
+    print_json(event_json(explanation.receipt))
 
 
 def _print_json(explanation: EventReport) -> None:
-    _write(event_json(explanation.receipt) | {"presets": [_preset_json(each) for each in explanation.presets]})
-
-
-def _write(value: dict[str, Any]) -> None:
-    sys.stdout.write(json_line(value) + "\n")
+    print_json(event_json(explanation.receipt) | {"presets": [_preset_json(each) for each in explanation.presets]})
 
 
 def _preset_json(report: PresetReport) -> dict[str, Any]:

@@ -4,10 +4,10 @@ import asyncio
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
 
 from app.commands.options import AsJson
+from app.commands.terminal import print_json
 from app.config import load_settings
 from app.outbox import Salvaged, back_up, open_store, restore_backup, salvage
 
@@ -32,7 +32,10 @@ def backup(
     Example: pinrelay backup "/var/backups/pinrelay-$(date +%F).db"
     """
     size = back_up(load_settings().outbox_url, file)
-    typer.echo(orjson.dumps({"file": str(file), "bytes": size}).decode() if as_json else f"{file}: {size:,} bytes")
+    if as_json:
+        print_json({"file": str(file), "bytes": size})
+    else:
+        typer.echo(f"{file}: {size:,} bytes")
 
 
 def restore(
@@ -48,7 +51,7 @@ def restore(
     """
     aside = restore_backup(load_settings().outbox_url, file)
     if as_json:
-        typer.echo(orjson.dumps({"restored": str(file), "before": aside and str(aside)}).decode())
+        print_json({"restored": str(file), "before": aside and str(aside)})
     else:
         typer.echo(f"restored {file}" + (f"; what was there is {aside} now" if aside else ""))
 
@@ -69,7 +72,7 @@ def outbox_salvage(
     if as_json:
         lost = [{"delivery_id": str(id_), "message_id": name} for id_, name in found.lost]
         others = {"lost_notes": found.lost_notes, "lost_audit": found.lost_audit, "lost_keys": found.lost_keys}
-        typer.echo(orjson.dumps({**found.arrived, "lost": lost, **others}).decode())
+        print_json({**found.arrived, "lost": lost, **others})
         return
     typer.echo("salvaged: " + ", ".join(f"{count:,} {kind}" for kind, count in found.arrived.items()))
     for id_, name in found.lost[:_NAMED]:

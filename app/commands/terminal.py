@@ -27,11 +27,6 @@ def print_table(table: Table) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as one line of JSON."""
-    typer.echo(json_line(value))
-
-
-def json_line(value: Any) -> str:
-    """Return a value as one line of JSON, which reads as the same value wherever hidden characters are written out."""
+    """Print a value as one line of JSON, which reads as the same value though hidden characters are written out."""
     text = orjson.dumps(value, default=lambda other: bytes(other).decode(), option=orjson.OPT_NON_STR_KEYS)
-    return visible_json(text.decode())
+    typer.echo(visible_json(text.decode()))

@@ -4,13 +4,13 @@ import asyncio
 import secrets
 import time
 from hashlib import sha256
-from typing import Annotated
 
 import orjson
 import typer
 
 from app import assemble
 from app.assemble.ad_accounts import Destination, destinations
+from app.commands.options import AsJson
 from app.commands.terminal import print_json
 from app.config import Settings, load_settings
 from app.destination.client import Answer, Failure
@@ -33,7 +33,7 @@ def register(cli: typer.Typer) -> None:
     cli.command()(verify)
 
 
-def verify(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def verify(*, as_json: AsJson = False) -> None:
     """Send each ad account a fresh test event with ?test=true, which Pinterest checks and drops, and say what is wrong.
 
     Exits with 0 where Pinterest takes events for all of them, else 1.
