@@ -40,22 +40,22 @@ def verify(*, as_json: AsJson = False) -> None:
 
     Example: pinrelay verify
     """
-    good, text = asyncio.run(_verify(load_settings()))
+    good, lines = asyncio.run(_verify(load_settings()))
     if as_json:
-        print_json({"good": good, "text": text})
+        print_json({"good": good, "text": "\n".join(lines)})
     else:
-        typer.echo(visible(text if good else f"pinrelay: {text}"), err=not good)
+        typer.echo(("" if good else "pinrelay: ") + "\n".join(map(visible, lines)), err=not good)
     raise typer.Exit(0 if good else 1)
 
 
-async def _verify(settings: Settings) -> tuple[bool, str]:
+async def _verify(settings: Settings) -> tuple[bool, list[str]]:
     """Try every live ad account; return whether all are good, and a line for each."""
     live = [each for each in destinations(settings) if each.settings.live]
     if not live:
-        return False, "there are no credentials: set PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN"
+        return False, ["there are no credentials: set PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN"]
     judged = [await _try(each) for each in live]
     lines = [f"{each.name}: {text}" if each.name else text for each, (_, text) in zip(live, judged, strict=True)]
-    return all(good for good, _ in judged), "\n".join(lines)
+    return all(good for good, _ in judged), lines
 
 
 async def _try(destination: Destination) -> tuple[bool, str]:

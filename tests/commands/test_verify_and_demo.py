@@ -64,6 +64,17 @@ def test_each_live_ad_account_is_tried_and_told_by_name(run: Run, tmp_path: Path
     assert "Trial" not in told["text"]
 
 
+def test_each_live_ad_account_has_a_line_of_its_own(run: Run, tmp_path: Path) -> None:
+    us = US.replace("sources: [shop]\n", "").replace("env: PINTEREST_TOKEN_US", "env: TOKEN_US")
+    folder = folder_of(tmp_path, us=us, eu=us.replace("US\n", "EU\n", 1).replace("549755885175", "549755885176"))
+    unreachable = f"http://127.0.0.1:{free_port()}"
+    result = run("verify", DESTINATIONS_DIR=str(folder), TOKEN_US="token-5f0d", PINTEREST_API_URL=unreachable)
+    assert [line.partition(" could not be reached")[0] for line in result.stderr.splitlines()] == [
+        "pinrelay: EU: Pinterest",
+        "US: Pinterest",
+    ]
+
+
 @pytest.fixture
 def unwanted() -> Iterator[socket.socket]:
     """A port that nobody may connect to."""
