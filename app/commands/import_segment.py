@@ -14,6 +14,7 @@ from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import load_settings
 from app.errors import CatalogError, Fault
+from app.values.visible import visible
 
 
 def register(cli: typer.Typer) -> None:
@@ -87,5 +88,5 @@ def _print(imported: list[ImportedPreset], files: list[Path | None], into: Path)
             add_row(table, preset.name, each.field, each.outcome, each.why)
     print_table(table)
     for preset, path in zip(imported, files, strict=True):
-        typer.echo(f"{preset.name}: {path or 'no preset, see above'}")
+        typer.echo(visible(f"{preset.name}: {path or 'no preset, see above'}"))
     typer.echo(f"Use them alone: PRESETS_DIR={into}. `pinrelay check` shows them, `pinrelay preview` what they send.")

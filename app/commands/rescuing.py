@@ -10,6 +10,7 @@ from app.commands.options import AsJson
 from app.commands.terminal import print_json
 from app.config import load_settings
 from app.outbox import Salvaged, back_up, open_store, restore_backup, salvage
+from app.values.visible import visible
 
 #: So many lost deliveries are printed one by one.
 _NAMED = 100
@@ -76,7 +77,7 @@ def outbox_salvage(
         return
     typer.echo("salvaged: " + ", ".join(f"{count:,} {kind}" for kind, count in found.arrived.items()))
     for id_, name in found.lost[:_NAMED]:
-        typer.echo(f"lost: delivery {id_}, " + (f"message {name}" if name else "of which nothing can be read"))
+        typer.echo(f"lost: delivery {id_}, " + (f"message {visible(name)}" if name else "of which nothing can be read"))
     if len(found.lost) > _NAMED:
         typer.echo(f"lost: {len(found.lost) - _NAMED:,} more; --json names all")
     if found.lost_notes:

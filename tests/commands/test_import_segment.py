@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from app.errors import CatalogError
 from tests.catalog.test_foreign_presets import SAVED
 from tests.commands.conftest import Run
@@ -25,6 +27,14 @@ def test_it_writes_presets_that_can_be_used_and_says_what_became_of_each_field(r
     assert "opts out everybody" in result.stdout
     assert [path.name for path in into.iterdir()] == ["orders_all.yaml"]
     assert "Orders / all" in run("check", "--presets", into).stdout
+
+
+@pytest.mark.parametrize("text", ["[red]x[/red]", "\x1b[2J", "\u202etxt"])
+def test_no_name_is_taken_for_markup_or_moves_the_cursor(run: Run, tmp_path: Path, text: str) -> None:
+    shown = run("import-segment", write(tmp_path, subscription(text)), "--into", tmp_path / "mine").stdout
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert f"\n{ascii(text)[1:-1]}: " in shown
 
 
 def test_no_file_is_replaced(run: Run, tmp_path: Path) -> None:

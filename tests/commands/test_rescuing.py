@@ -14,15 +14,20 @@ from tests.outbox.sqlite.damage import damage_pages_of
 Run = Callable[..., Result]
 
 
+def fill(run: Run, folder: Path, *, prefix: str = "m-") -> Path:
+    """Import 400 events that wait then; return the outbox."""
+    page = {"type": "page", "context": {"ip": "203.0.113.9", "userAgent": "x"}, "timestamp": time.time()}
+    events = folder / "events"
+    lines = [json.dumps({**page, "messageId": f"{prefix}{n}"}) + "\n" for n in range(1, 401)]
+    events.write_text("".join(lines), encoding="utf-8")
+    run("import", events)
+    return folder / "o.db"
+
+
 @pytest.fixture
 def filled(run: Run, tmp_path: Path) -> Path:
     """An outbox of 400 deliveries that wait."""
-    page = {"type": "page", "context": {"ip": "203.0.113.9", "userAgent": "x"}, "timestamp": time.time()}
-    events = tmp_path / "events"
-    lines = [json.dumps({**page, "messageId": f"m-{n}"}) + "\n" for n in range(1, 401)]
-    events.write_text("".join(lines), encoding="utf-8")
-    run("import", events)
-    return tmp_path / "o.db"
+    return fill(run, tmp_path)
 
 
 def pending(run: Run, **settings: str) -> int:
@@ -61,6 +66,13 @@ def test_a_salvage_names_what_is_lost(run: Run, filled: Path, tmp_path: Path, mo
     as_json = json.loads(run("outbox-salvage", filled, f"sqlite:///{tmp_path}/newer.db", "--json").stdout)
     assert len(as_json["lost"]) == 400 - waiting
     assert all(each["message_id"] == f"m-{each['delivery_id']}" for each in as_json["lost"])
+
+
+def test_no_message_id_moves_the_cursor(run: Run, tmp_path: Path) -> None:
+    damage_pages_of(fill(run, tmp_path, prefix="\x1b[2J"), "payload", count=2)
+    told = run("outbox-salvage", tmp_path / "o.db", f"sqlite:///{tmp_path}/new.db").stdout
+    assert "message \\x1b[2J" in told
+    assert "\x1b" not in told
 
 
 def test_lost_notes_are_counted(run: Run, filled: Path, tmp_path: Path) -> None:
