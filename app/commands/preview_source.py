@@ -15,7 +15,7 @@ from app.commands.terminal import print_json
 from app.config import Settings, load_settings
 from app.config.source_settings import SHIPPED_SOURCES
 from app.errors import EventRefused
-from app.source import Arrival, event_json, read_event, read_raw_requests
+from app.source import Arrival, event_json, events_of, read_or_refuse, read_raw_requests
 from app.source.refusal import RequestRefused
 
 
@@ -45,11 +45,7 @@ def preview_source(
     reshaping = load_reshaping(settings.sources_dir or SHIPPED_SOURCES, source)
     content_type = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
     try:
-        made = [
-            event
-            for record in read_raw_requests(raw, content_type, headers, query)
-            for event in ([record] if isinstance(record, EventRefused) else reshaping(record))
-        ]
+        made = list(events_of(read_raw_requests(raw, content_type, headers, query), reshaping))
     except RequestRefused as exc:
         raise typer.BadParameter(exc.reason) from exc
     asyncio.run(_show(settings, made))
@@ -61,15 +57,8 @@ async def _show(settings: Settings, made: list[Any]) -> None:
     for event in made:
         now = time.time()
         shown = None if isinstance(event, EventRefused) else dict(event) if isinstance(event, dict) else event
-        report = await explainer.explain(_read_event(event, now), catalog, now=now)
+        report = await explainer.explain(read_or_refuse(event, Arrival.at(now)), catalog, now=now)
         print_json({"made": shown, **event_json(report.receipt)})
-
-
-def _read_event(event: Any, now: float) -> Any:
-    try:
-        return event if isinstance(event, EventRefused) else read_event(event, Arrival.at(now))
-    except EventRefused as refused:
-        return refused
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -6,10 +6,10 @@ from app.source.auth import SecretHeader, WebhookSecrets, WriteKeys, basic_crede
 from app.source.body import Limits, read_raw_event
 from app.source.consent import ConsentRules, consent_answer, withheld
 from app.source.cors import OpenToPages
-from app.source.event import Arrival, read_event
+from app.source.event import Arrival, read_event, read_or_refuse
 from app.source.event_files import read_event_file, read_event_text
 from app.source.genuine import GenuineRules, checkout_id_of, not_genuine
-from app.source.named_sources import NamedSource, NamedSources
+from app.source.named_sources import NamedSource, NamedSources, events_of
 from app.source.named_webhook import named_sources_router
 from app.source.quotas import Quota, read_quotas
 from app.source.raw_records import read_raw_requests
@@ -65,11 +65,13 @@ __all__ = [
     "checkout_id_of",
     "consent_answer",
     "event_json",
+    "events_of",
     "named_sources_router",
     "not_genuine",
     "read_event",
     "read_event_file",
     "read_event_text",
+    "read_or_refuse",
     "read_quotas",
     "read_raw_event",
     "read_raw_requests",

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from app.errors import EventRefused
-from app.source.event import Arrival, given_message_id, read_event
+from app.source.event import Arrival, given_message_id, read_event, read_or_refuse
 from app.source.parse_json import levels_at_most, log_numbers, nested_deeper, parse
 from app.source.refusal import TOO_MANY, RequestRefused
 from app.source.slices import MAX_MEMBER_BYTES, OF_FILES, OF_STRANGERS, SLICE_BYTES, array_slices, large_object
@@ -179,9 +179,9 @@ def read_events(body: Body, limits: Limits, arrival: Arrival) -> Iterator[Event 
         for first in range(0, len(members), _READ_TOGETHER):
             together = members[first : first + _READ_TOGETHER]
             if may_be_large or (may_be_deep and nested_deeper(together, limits.max_depth)):
-                yield from [_excess(member, limits) or _read(member, arrival) for member in together]
+                yield from [_excess(member, limits) or read_or_refuse(member, arrival) for member in together]
             else:
-                yield from [_read(member, arrival) for member in together]
+                yield from [read_or_refuse(member, arrival) for member in together]
 
 
 def read_raw_event(raw: bytes, *, now: float, max_depth: int = 64) -> Event:
@@ -196,15 +196,6 @@ def read_raw_event(raw: bytes, *, now: float, max_depth: int = 64) -> Event:
     if levels_at_most(raw) > max_depth and nested_deeper([value], max_depth):
         raise EventRefused(f"the event is nested deeper than {max_depth} levels")
     return read_event(value, Arrival.at(now))
-
-
-def _read(member: Any, arrival: Arrival) -> Event | EventRefused:
-    if isinstance(member, EventRefused):
-        return member
-    try:
-        return read_event(member, arrival)
-    except EventRefused as refused:
-        return refused
 
 
 def _excess(member: Any, limits: Limits) -> EventRefused | None:

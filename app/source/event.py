@@ -69,6 +69,16 @@ class Arrival:
         return self._received
 
 
+def read_or_refuse(value: Any, arrival: Arrival) -> Event | EventRefused:
+    """Return the event that `read_event` makes of a value, or why it is none; what is refused already stays so."""
+    if isinstance(value, EventRefused):
+        return value
+    try:
+        return read_event(value, arrival)
+    except EventRefused as refused:
+        return refused
+
+
 def read_event(value: Any, arrival: Arrival) -> Event:
     """Take one parsed JSON value as an event and complete it in place.
 

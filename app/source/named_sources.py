@@ -1,7 +1,7 @@
 """Sources with a name: who may send by each, how much, and how what it sends is read."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,7 +9,6 @@ from app.errors import EventRefused
 from app.source.body import Limits
 from app.source.consent import ConsentRules
 from app.source.quotas import Quota, Quotas
-from app.source.raw_records import SECRET_HEADERS
 from app.source.sender_proofs import Anyone, SenderProof
 
 
@@ -19,6 +18,12 @@ class Reshape(Protocol):
     def __call__(self, record: dict[str, Any]) -> Sequence[Any | EventRefused]:
         """Return the events, as JSON that is not read yet, or why there is none."""
         ...
+
+
+def events_of(records: Iterable[dict[str, Any] | EventRefused], reshape: Reshape) -> Iterator[Any | EventRefused]:
+    """Yield what `reshape` makes of each record when its turn comes; one that is refused stands in its place."""
+    for record in records:
+        yield from [record] if isinstance(record, EventRefused) else reshape(record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +54,8 @@ class NamedSource:
 
     @property
     def hidden_headers(self) -> frozenset[str]:
-        """The headers that no mapping gets to see: they hold secrets."""
-        return SECRET_HEADERS | {proof.header for proof in self.proofs}
+        """The headers that hold what it asks for: no mapping gets to see them."""
+        return frozenset(proof.header for proof in self.proofs)
 
 
 class NamedSources:

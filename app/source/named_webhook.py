@@ -6,11 +6,11 @@ shops strike a webhook off after a few errors, and an event that is no good does
 """
 
 import base64
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from fastapi import APIRouter, Request, Response
 
@@ -19,8 +19,8 @@ from app.source.accepts import Accepts
 from app.source.body import open_body, read_events
 from app.source.consent import withheld
 from app.source.documentation import NAMED_ANSWERS, NAMED_BODY, NAMED_PARAMETERS
-from app.source.event import Arrival, random_id, read_event
-from app.source.named_sources import NamedSource, NamedSources, Reshape
+from app.source.event import Arrival, random_id, read_or_refuse
+from app.source.named_sources import NamedSource, NamedSources, Reshape, events_of
 from app.source.raw_records import around_body, content_of, records
 from app.source.receive import receive
 from app.source.refusal import NO_PIXEL, TOO_MANY, UNAUTHENTICATED, UNKNOWN_SOURCE, RequestRefused
@@ -162,9 +162,9 @@ class _Door:
         content = "json" if request.method == "GET" else content_of(request.headers.get("content-type", ""))
         requester = Requester.of(request, self._trusted_proxies)
         around = around_body(request, hidden=source.hidden_headers, ip=requester.ip)
-        read = partial(_read, arrival=Arrival.at(now, new_id=self._new_id))
+        read = partial(read_or_refuse, arrival=Arrival.at(now, new_id=self._new_id))
         found = records(await unpack(raw, size), content, around, source.limits)
-        events = _bounded((read(event) for each in found for event in _made(each, reshape)), source.limits.max_events)
+        events = _bounded(map(read, events_of(found, reshape)), source.limits.max_events)
         return iter(with_gpc(events, request))
 
 
@@ -175,19 +175,6 @@ async def _is_ping(request: Request, source: NamedSource) -> bool:
         return False
     limits = replace(source.limits, max_body_bytes=_MAX_PING_BYTES)
     return int(length) <= _MAX_PING_BYTES and (await receive(request, limits)).startswith(source.ping)
-
-
-def _made(record: Any, reshape: Reshape) -> Sequence[Any | EventRefused]:
-    return [record] if isinstance(record, EventRefused) else reshape(record)
-
-
-def _read(value: Any | EventRefused, arrival: Arrival) -> Event | EventRefused:
-    if isinstance(value, EventRefused):
-        return value
-    try:
-        return read_event(value, arrival)
-    except EventRefused as refused:
-        return refused
 
 
 def _bounded(events: _Events, most: int) -> _Events:

@@ -37,7 +37,7 @@ _OF_CLOUDEVENTS: Final = "ce-"
 _MAX_PAIRS: Final = 1_000
 _ANY_DEPTH: Final = 64
 #: Headers that are secrets whatever the source asks for.
-SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+_SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
 def content_of(content_type: str) -> Content:
@@ -50,8 +50,12 @@ def content_of(content_type: str) -> Content:
 
 
 def around_body(request: Request, *, hidden: frozenset[str], ip: str | None) -> dict[str, Any]:
-    """Return what a record says beside its body; headers of `hidden` are left out. None is an address unknown."""
-    headers = {name: value for name, value in request.headers.items() if name not in hidden | SECRET_HEADERS}
+    """Return what a record says beside its body, without the headers that are secrets anywhere, and those of `hidden`.
+
+    `ip` None is an address that is not known.
+    """
+    secret = hidden | _SECRET_HEADERS
+    headers = {name: value for name, value in request.headers.items() if name not in secret}
     return {"method": request.method, "headers": headers, "query": _pairs(request.url.query), "ip": ip}
 
 
