@@ -6,11 +6,13 @@ each event bare or, as Segment's Extensible Webhook sends it in arrays, wrapped 
 
 import asyncio
 import json
+import math
+import sys
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final, Self
 
 from app.errors import EventRefused
 from app.source.event import Arrival, given_message_id, read_event, read_or_refuse
@@ -20,6 +22,8 @@ from app.source.slices import MAX_MEMBER_BYTES, OF_FILES, OF_STRANGERS, SLICE_BY
 from app.source.unpacking import Room, is_small, unpack
 from app.types import Event
 
+#: Of an event that comes from no request: as MAX_JSON_DEPTH is by default.
+DEFAULT_DEPTH: Final = 64
 #: Members that are read at once: so few are still in the processor's cache when they are mapped.
 _READ_TOGETHER = 50
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -41,6 +45,18 @@ class Limits:
     max_event_bytes: int | None
     #: To receive the body whole.
     request_timeout_s: float
+
+    @classmethod
+    def of_no_stranger(cls, max_depth: int = DEFAULT_DEPTH) -> Self:
+        """Return those of what comes from no request (a file, a program): only the depth is bounded, in levels."""
+        return cls(
+            max_body_bytes=sys.maxsize,
+            max_unpacked_bytes=sys.maxsize,
+            max_events=sys.maxsize,
+            max_depth=max_depth,
+            max_event_bytes=None,
+            request_timeout_s=math.inf,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +200,7 @@ def read_events(body: Body, limits: Limits, arrival: Arrival) -> Iterator[Event 
                 yield from [read_or_refuse(member, arrival) for member in together]
 
 
-def read_raw_event(raw: bytes, *, now: float, max_depth: int = 64) -> Event:
+def read_raw_event(raw: bytes, *, now: float, max_depth: int = DEFAULT_DEPTH) -> Event:
     """Read one event that comes from no request (a file, a program) as the webhook reads it.
 
     Raises EventRefused where it is no event.

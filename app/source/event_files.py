@@ -5,22 +5,19 @@ as Segment archives them. All of it may be gzipped, which is known by its first 
 """
 
 import gzip
-import sys
 import zlib
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from io import BufferedReader, RawIOBase
-from typing import IO, Final, cast
+from typing import IO, cast
 
 from app.errors import EventRefused
-from app.source.body import Body, Limits, read_body, read_events
+from app.source.body import DEFAULT_DEPTH, Body, Limits, read_body, read_events
 from app.source.event import Arrival
 from app.source.refusal import BROKEN_JSON, RequestRefused
 from app.source.unpacking import GZIP
 from app.types import Event
 
-#: Of an event that comes from no request: as MAX_JSON_DEPTH is by default.
-DEFAULT_DEPTH: Final = 64
 _BROKEN_GZIP = "the gzip archive is damaged or cut off here: what follows is not read. Fetch the file anew"
 
 
@@ -86,12 +83,4 @@ def _events(text: bytes, number: int, arrival: Arrival, max_depth: int) -> Itera
 
 
 def _members(body: Body, arrival: Arrival, max_depth: int) -> Iterator[Event | EventRefused]:
-    limits = Limits(
-        max_body_bytes=sys.maxsize,
-        max_unpacked_bytes=sys.maxsize,
-        max_events=sys.maxsize,
-        max_depth=max_depth,
-        max_event_bytes=None,
-        request_timeout_s=float("inf"),
-    )
-    return read_events(body, limits, arrival)
+    return read_events(body, Limits.of_no_stranger(max_depth), arrival)

@@ -6,7 +6,6 @@ Each member of an array at the top, and each line, is a record of its own. A Clo
 `cloudevent`, its data is the body.
 """
 
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import parse_qsl
@@ -35,7 +34,6 @@ _DATA: Final = frozenset({"data", "data_base64"})
 _OF_CLOUDEVENTS: Final = "ce-"
 #: Of a form or a query.
 _MAX_PAIRS: Final = 1_000
-_ANY_DEPTH: Final = 64
 #: Headers that are secrets whatever the source asks for.
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 
@@ -60,21 +58,13 @@ def around_body(request: Request, *, hidden: frozenset[str], ip: str | None) -> 
 
 
 def read_raw_requests(raw: bytes, content_type: str, headers: Mapping[str, str], query: str) -> Iterator[Any]:
-    """Yield the records that a request with this body would give: for people who try a mapping, so without bounds.
+    """Yield the records that a request with this body would give: for people who try a mapping, so hardly bounded.
 
     Raises RequestRefused as `records` does.
     """
-    limits = Limits(
-        max_body_bytes=sys.maxsize,
-        max_unpacked_bytes=sys.maxsize,
-        max_events=sys.maxsize,
-        max_depth=_ANY_DEPTH,
-        max_event_bytes=None,
-        request_timeout_s=float("inf"),
-    )
     named = {name.lower(): value for name, value in headers.items()}
     around = {"method": "POST", "headers": named, "query": _pairs(query), "ip": None}
-    yield from records(raw, content_of(content_type), around, limits)
+    yield from records(raw, content_of(content_type), around, Limits.of_no_stranger())
 
 
 def records(raw: bytes, content: Content, around: Mapping[str, Any], limits: Limits) -> Iterator[Any]:
