@@ -37,8 +37,8 @@ _TEST_PAGE = re.compile(
     r"https?://(?:[^/?#@]*@)?(?:(?:[^/?#:@]*\.)?(?:localhost|test|local)|127(?:\.\d+){3}|\[::1\])\.?(?::\d*)?(?:[/?#]|$)",
     re.IGNORECASE,
 )
-#: Longer than `https://`; of an origin that is remembered.
-_SCHEME = 8
+_SCHEME = len("https://")
+#: Characters of an origin that is remembered.
 _MAX_ORIGIN = 100
 
 #: In the list of crawlers, but what apps (`okhttp`, `HttpUrlConnection`) and proxies of the shop's own send.
