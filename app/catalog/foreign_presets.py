@@ -18,7 +18,7 @@ import yaml
 
 from app.catalog.fields import is_plain
 from app.catalog.files import ActionFile, FieldSpec
-from app.catalog.one_file import compile_preset, read_action
+from app.catalog.one_file import ACTION, compile_preset, read_action
 from app.destination import EVENT_NAMES
 from app.errors import CatalogError, Fault
 
@@ -204,14 +204,13 @@ def _all_paths(value: Any) -> Iterator[str]:
 def _dropped(mapping: dict[str, Any], fault: Fault, told: list[FieldTold]) -> bool:
     """Take out of the mapping the field that a fault is about, and tell it; return whether there is such a field."""
     _, kind, *names = fault.path.split("/") if fault.path else ("", "")
-    holder: Any = mapping
     if kind == "mapping" and names and names[0] in mapping and names[0] != "event_name":
         within = names[1] if len(names) > 1 and is_plain(mapping[names[0]]) and names[1] in mapping[names[0]] else None
         field = names[0] if within is None else f"{names[0]}.{within}"
         if within is None:
-            del holder[names[0]]
+            del mapping[names[0]]
         else:
-            holder[names[0]] = {name: value for name, value in holder[names[0]].items() if name != within}
+            mapping[names[0]] = {name: value for name, value in mapping[names[0]].items() if name != within}
         told[:] = [each for each in told if each.field != field]
         told.append(FieldTold(field=field, outcome="could not be", why=fault.message))
         return True
@@ -223,7 +222,7 @@ def _yaml(subscription: Subscription, mapping: Mapping[str, Any]) -> str:
     preset = {
         "name": subscription.name,
         "subscribe": subscription.trigger,
-        "action": "report_conversion_event",
+        "action": ACTION,
         "enabled": subscription.enabled,
         "mapping": dict(mapping),
     }
