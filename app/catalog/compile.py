@@ -8,8 +8,8 @@ A preset's mapping is laid over the action's defaults: an object member by membe
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -22,6 +22,7 @@ from app.catalog.one_file import (
     Preset,
     compile_person,
     compile_preset,
+    in_file,
     read_action,
     read_preset_file,
 )
@@ -90,14 +91,14 @@ def compile_catalog(presets: FileTexts, mappings: FileTexts, *, custom_event_nam
     files: dict[str, PresetFile] = {}
     for file, text in presets.items():
         spec, found = read_preset_file(text)
-        faults.extend(_in_file(file, found))
+        faults.extend(in_file(file, found))
         if spec:
             files[file] = spec
     compiled: list[Preset] = []
     event_names = frozenset((*EVENT_NAMES, *custom_event_names))
     for file, text in presets.items():
         preset, found = compile_preset(file, text, action_text, event_names)
-        faults.extend(_in_file(file, found))
+        faults.extend(in_file(file, found))
         if preset:
             compiled.append(preset)
     faults.extend(_faults_between(files))
@@ -136,14 +137,10 @@ def _action(mappings: FileTexts, faults: list[Fault]) -> tuple[CompiledAction | 
             faults.append(Fault(path="", message=f"there is no such action: only {ACTION}.yaml is read", file=file))
             continue
         action, found = read_action(text)
-        faults.extend(_in_file(file, found))
+        faults.extend(in_file(file, found))
         return action, text if action else None
     faults.append(Fault(path="", message=f"MAPPINGS_DIR has no {ACTION}.yaml: restore the shipped file"))
     return None, None
-
-
-def _in_file(file: str, faults: Iterable[Fault]) -> Iterable[Fault]:
-    return (replace(fault, file=file) for fault in faults)
 
 
 def _faults_between(files: Mapping[str, PresetFile]) -> list[Fault]:

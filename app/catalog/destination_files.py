@@ -6,14 +6,13 @@ destinations/us.yaml     name, ad account, where its token is, which sources and
 from collections import Counter
 from collections.abc import Collection, Mapping
 from copy import copy
-from dataclasses import replace
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
+from app.catalog.fields import nearest
 from app.catalog.folders import Folders, read_texts
-from app.catalog.one_file import parse_file
+from app.catalog.one_file import parse_files
 from app.config.account_settings import AccountSettings
 from app.errors import CatalogError, Fault
 
@@ -113,12 +112,7 @@ def load_destinations(folders: Folders) -> dict[str, DestinationFile]:
     """
     (texts,) = read_texts(folders)
     faults: list[Fault] = []
-    files: dict[str, DestinationFile] = {}
-    for path, text in texts.items():
-        spec, found = parse_file(CHECKED, text)
-        faults.extend(replace(fault, file=path) for fault in found)
-        if spec:
-            files[path] = spec
+    files = parse_files(CHECKED, texts, faults)
     faults.extend(_told_twice(files, "name"))
     faults.extend(_told_twice(files, "ad_account_id"))
     if files and not faults and not any(spec.enabled for spec in files.values()):
@@ -143,13 +137,8 @@ def faults_of_names(
     """Return a fault for each preset, or source, that a destination names and that is not among those there are."""
     kind = member.removesuffix("s")
     return [
-        Fault(path=f"/{member}/{place}", message=f"there is no {kind} {name!r}{_nearest(name, known)}", file=path)
+        Fault(path=f"/{member}/{place}", message=f"there is no {kind} {name!r}{nearest(name, known)}", file=path)
         for path, spec in files.items()
         for place, name in enumerate(getattr(spec, member) or ())
         if name not in known
     ]
-
-
-def _nearest(name: str, known: Collection[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f": did you mean {near[0]!r}?" if near else ""

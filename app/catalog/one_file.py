@@ -4,8 +4,8 @@ The same text gives the same, so it is read and compiled once: a reload, and eac
 console, take only as long as the files that changed.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -173,6 +173,25 @@ def parse_file(kind: type[_File], text: str) -> tuple[_File | None, Faults]:
     except ValidationError as exc:
         found = exc.errors(include_url=False)
         return None, tuple(Fault("".join(f"/{part}" for part in fault["loc"]), fault["msg"]) for fault in found)
+
+
+def parse_files(kind: type[_File], texts: Mapping[str, str], faults: list[Fault]) -> dict[str, _File]:
+    """Return by path what those files hold that are of this kind; the faults of the others are added, each in its file.
+
+    `texts` are the files' texts by path.
+    """
+    files: dict[str, _File] = {}
+    for path, text in texts.items():
+        spec, found = parse_file(kind, text)
+        faults.extend(in_file(path, found))
+        if spec is not None:
+            files[path] = spec
+    return files
+
+
+def in_file(path: str, faults: Iterable[Fault]) -> list[Fault]:
+    """Return the faults as those of the file at this path."""
+    return [replace(fault, file=path) for fault in faults]
 
 
 def _salvaged(text: str) -> PresetFile:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from app.catalog.folders import Folders, read_texts
-from app.catalog.one_file import parse_file
+from app.catalog.one_file import in_file, parse_file, parse_files
 from app.catalog.reshaping import Reshaping, compile_reshaping
 from app.catalog.source_files import SourceFile
 from app.catalog.source_secrets import SourceSecrets
@@ -63,14 +63,8 @@ class RunningSources:
         """Read the files anew; nothing changes yet. Raises CatalogError."""
         (texts,) = read_texts(self._folders)
         faults: list[Fault] = []
-        specs: dict[str, SourceFile] = {}
-        for file, text in texts.items():
-            if self._names and Path(file).stem not in self._names:
-                continue
-            spec, found = parse_file(SourceFile, text)
-            faults.extend(replace(fault, file=file) for fault in found)
-            if spec is not None:
-                specs[file] = spec
+        wanted = {file: text for file, text in texts.items() if not self._names or Path(file).stem in self._names}
+        specs = parse_files(SourceFile, wanted, faults)
         faults.extend(_faults_between(specs, self._names - {Path(file).stem for file in texts}))
         sources = self._compiled(specs, faults)
         if faults:
@@ -104,7 +98,7 @@ class RunningSources:
         for file, spec in specs.items():
             proofs, about_secrets = self._secrets.proofs(spec)
             reshaping, about_events = compile_reshaping(spec)
-            faults.extend(replace(fault, file=file) for fault in (*about_secrets, *about_events))
+            faults.extend(in_file(file, (*about_secrets, *about_events)))
             consent = ConsentRules(categories=tuple(spec.consent_categories), honour_integrations=False)
             sources[spec.name] = NamedSource(
                 name=spec.name,
@@ -144,7 +138,7 @@ def load_reshaping(folders: Folders, name: str) -> Reshaping:
     reshaping, more = compile_reshaping(spec) if spec and spec.kind == "mapped" else (None, [])
     faults = [*found, *more] or [Fault("/kind", "is `segment`: its events are shown by `pinrelay preview`")]
     if reshaping is None:
-        raise CatalogError([replace(fault, file=file) for fault in faults])
+        raise CatalogError(in_file(file, faults))
     return reshaping
 
 

@@ -18,9 +18,9 @@ from pydantic import BaseModel
 from app.catalog import ACTION
 from app.catalog.destination_files import CHECKED
 from app.catalog.files import ActionFile, FieldSpec, PresetFile
+from app.catalog.one_file import in_file, parse_file
 from app.catalog.source_files import SourceFile
-from app.catalog.strict_yaml import parse_yaml
-from app.errors import CatalogError, Fault
+from app.errors import CatalogError
 from app.mapping.directives import DIRECTIVES
 
 #: https://json-schema.org/draft/2020-12
@@ -66,10 +66,10 @@ def schema_files(
 
 
 def _read_action(file: Path) -> ActionFile:
-    value = parse_yaml(file.read_text(encoding="utf-8"))
-    if isinstance(value, Fault):
-        raise CatalogError([Fault(path=value.path, message=value.message, file=str(file))])
-    return ActionFile.model_validate(value)
+    action, faults = parse_file(ActionFile, file.read_text(encoding="utf-8"))
+    if action is None:
+        raise CatalogError(in_file(str(file), faults))
+    return action
 
 
 def _of(model: type[BaseModel], kind: str) -> Schema:
