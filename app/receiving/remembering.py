@@ -62,11 +62,11 @@ class Remembering:
     ) -> Recollection:
         """Tell memory what an event says; return what memory has for its deliveries.
 
-        `lines` are those of the event alone: one for each of `presets`, or one that says why there is none.
+        `presets` are those that match the event. `lines` are those of the event alone: one for each ad account that
+        takes one of them, or one that says why there is none.
         """
-        finished = [
-            line.event for preset, line in zip(presets, lines, strict=False) if preset.finds_person and line.event
-        ]
+        plain = {preset.name for preset in presets if preset.finds_person}
+        finished = [line.event for line in lines if line.event and line.preset in plain]
         if finished and not any(map(_says_no, (line.event for line in lines))):
             encounter = self._read.of_finished(event, finished[0], now=now, is_proven=is_proven)
             if any(line.exit is Exit.WITHHELD for line in lines):

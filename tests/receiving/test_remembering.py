@@ -1,5 +1,6 @@
 """How memory takes part in the way of an event: withheld, mapped by presets of one's own, made valid."""
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from app import assemble
 from app.catalog import Catalog, compile_catalog
 from app.identity import HeldMemory
+from app.receiving.routes import AdAccount
+from app.receiving.walk import Walk
 from app.types import Exit, Line, Recalled
 from tests.assembled import settings, shipped_catalog
 from tests.process import ROOT
@@ -124,15 +127,16 @@ def test_an_erasure_counts_from_a_sender_who_is_known_only() -> None:
 
 
 PRESET = """
-name: Mine
 subscribe: type = "track"
 action: report_conversion_event
 """
 
 
-def mine(text: str) -> Catalog:
+def mine(*texts: str) -> Catalog:
+    """A catalog of presets `Mine 0`, `Mine 1` and so on, each by what stands in its file beyond PRESET."""
     action = ROOT / "mappings/report_conversion_event.yaml"
-    return compile_catalog({"mine.yaml": PRESET + text}, {action.name: action.read_text(encoding="utf-8")})
+    files = {f"{number}.yaml": f"name: Mine {number}{PRESET}{text}" for number, text in enumerate(texts)}
+    return compile_catalog(files, {action.name: action.read_text(encoding="utf-8")})
 
 
 @pytest.mark.parametrize(
@@ -172,3 +176,24 @@ def test_the_person_is_what_the_defaults_find_whatever_a_preset_maps() -> None:
     catalog = mine("mapping: {event_name: lead, user_data: {email: shop@shop.example}}")
     assert filled(own, ORDER, catalog=catalog) == set()
     assert filled(own, ORDER) == {"em"}
+
+
+OWN, PLAIN = "mapping: {event_name: lead, user_data: {email: shop@shop.example}}", "mapping: {event_name: lead}"
+
+
+@pytest.mark.parametrize(
+    ("presets", "accounts"),
+    [
+        ([OWN, PLAIN], [AdAccount(name="US"), AdAccount(name="FR")]),
+        ([PLAIN, OWN], [AdAccount(presets=frozenset({"Mine 1"}))]),
+    ],
+    ids=["two ad accounts", "one that takes the second preset only"],
+)
+def test_nor_does_it_matter_which_ad_account_takes_which_preset(presets: list[str], accounts: list[AdAccount]) -> None:
+    remembering, memory = assemble.remembering(settings(remember_days=90)), HeldMemory()
+    own = ORDER | {"messageId": "m-1", "timestamp": NOW, "properties": {"email": "ann@shop.example"}}
+    Walk(accounts, remembering=remembering).lines(own, mine(*presets), now=NOW, memory=memory)
+    later = ORDER | {"messageId": "m-2", "timestamp": NOW}
+    (line,) = Walk(remembering=remembering).lines(later, mine(PLAIN), now=NOW, memory=memory)
+    assert line.event is not None
+    assert line.event["user_data"]["em"] == [sha256(b"ann@shop.example").hexdigest()]
