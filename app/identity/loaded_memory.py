@@ -7,6 +7,7 @@ import msgspec
 
 from app.identity.facts import NOBODY, Fact, Link, Remembered
 from app.identity.identity_rules import IdentityRules
+from app.identity.memory import HeldMemory
 from app.types import MarkChange, PeopleChanges, PeopleFound, PersonChange, PersonRow, Whose
 
 #: What only makes something newer is written once in so long a time.
@@ -19,23 +20,18 @@ _decode: Final = msgspec.json.Decoder(Remembered).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class LoadedMemory:
+class LoadedMemory(HeldMemory):
     """Rows are added before the rules ask for them; a key of which there is no row is not remembered."""
 
     def __init__(self, rules: IdentityRules) -> None:
+        super().__init__()
         self._rules = rules
-        self._people: dict[str, Remembered] = {}
+        #: As they were found, with their revisions.
         self._found: dict[str, tuple[int, Remembered]] = {}
-        self._linked: dict[str, dict[str, None]] = {}
-        self._marks: dict[str, float] = {}
         self._marked: dict[str, float] = {}
         self._asked: set[str] = set()
         #: Of the deliveries that the call gives, one a message.
         self.whose: list[Whose] = []
-        #: Keys that were erased: what is kept under them elsewhere has to go, too.
-        self.erased: list[str] = []
-        #: There is no room for another mark, so nothing more may be remembered.
-        self.is_full = False
 
     def unasked(self, keys: Iterable[str]) -> list[str]:
         """Return those of some keys that were not asked for yet."""
@@ -49,43 +45,10 @@ class LoadedMemory:
             if row.key not in self._people:
                 person = _decode(row.record)
                 self._found[row.key] = row.revision, person
-                self._put(row.key, person)
+                self.keep(row.key, person)
         for key, at in found.marks.items():
             if key not in self._marked:
                 self._marked[key] = self._marks[key] = at
-
-    def person(self, key: str) -> Remembered | None:
-        """Do `Memory.person`."""
-        person = self._people.get(key)
-        return person if person and (person.facts or person.link) else None
-
-    def keep(self, key: str, person: Remembered) -> None:
-        """Do `Memory.keep`."""
-        before = self._people.get(key)
-        if before is not None and before.link:
-            self._linked[before.link.to].pop(key, None)
-        self._put(key, person)
-
-    def _put(self, key: str, person: Remembered) -> None:
-        self._people[key] = person
-        if person.link:
-            self._linked.setdefault(person.link.to, {})[key] = None
-
-    def linked_to(self, key: str) -> Iterable[str]:
-        """Do `Memory.linked_to`."""
-        return list(self._linked.get(key, ()))[::-1]
-
-    def marked_at(self, key: str) -> float | None:
-        """Do `Memory.marked_at`."""
-        return self._marks.get(key)
-
-    def mark(self, key: str, at: float) -> None:
-        """Do `Memory.mark`."""
-        self._marks[key] = at
-
-    def lift(self, key: str) -> None:
-        """Do `Memory.lift`."""
-        self._marks.pop(key, None)
 
     def changes(self) -> PeopleChanges | None:
         """Return what is to be written; None where that is nothing."""

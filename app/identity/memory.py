@@ -45,23 +45,24 @@ class HeldMemory:
     def __init__(self) -> None:
         self.is_full = False
         self.erased: list[str] = []
+        #: What is forgotten stands there as NOBODY.
         self._people: dict[str, Remembered] = {}
         self._linked: dict[str, dict[str, None]] = {}
         self._marks: dict[str, float] = {}
 
     def person(self, key: str) -> Remembered | None:
         """Do `Memory.person`."""
-        return self._people.get(key)
+        person = self._people.get(key, NOBODY)
+        return person if person.facts or person.link else None
 
     def keep(self, key: str, person: Remembered) -> None:
         """Do `Memory.keep`."""
-        before = self._people.pop(key, NOBODY)
+        before = self._people.get(key, NOBODY)
         if before.link:
             self._linked[before.link.to].pop(key, None)
         if person.link:
             self._linked.setdefault(person.link.to, {})[key] = None
-        if person.link or person.facts:
-            self._people[key] = person
+        self._people[key] = person
 
     def linked_to(self, key: str) -> Iterable[str]:
         """Do `Memory.linked_to`."""
