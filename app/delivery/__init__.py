@@ -19,7 +19,7 @@ from app.delivery.rate import Limiter
 from app.delivery.retry import Moment
 from app.delivery.settlements import after_loss, settle, status_label, tallies, too_old
 from app.delivery.shutdown import Shutdown
-from app.delivery.standing import STANDING_STATES, Standing, read_standings, standings
+from app.delivery.standing import STANDING_STATES, Standing, standings
 from app.delivery.trouble import CallsInARow, Sign, sign_of
 
 __all__ = [
@@ -51,7 +51,6 @@ __all__ = [
     "age_s",
     "all_standings",
     "read_accounts",
-    "read_standings",
     "settle",
     "sign_of",
     "standings",

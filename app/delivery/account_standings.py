@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from app.delivery.standing import STANDING_STATES, Standing, read_standings
-from app.shared_values import SharedValues
+from app.delivery.standing import STANDING_STATES, Standing, standings
+from app.shared_values import CLOCK_JUMPS, TROUBLE, SharedValues
 from app.types import AccountView, Backlog
 
 
@@ -55,12 +55,19 @@ async def read_accounts(
 
     `is_off` says whether sending to an ad account is switched off, `keeps` whether events are kept meanwhile.
     """
+    troubles, clock = await TROUBLE.read_all(outbox), await CLOCK_JUMPS.read(outbox)
     found = []
     for account in accounts:
         which = account.ad_account_id
-        standings = await read_standings(outbox, which, switched_off=is_off(which), keeps=keeps, now=now)
         backlog = await outbox.backlog(which, now=now)
-        found.append(AccountStanding(account=account, backlog=backlog, standings=standings))
+        known = standings(
+            troubles.get(which),
+            switched_off=is_off(which),
+            keeps=keeps,
+            jumps=clock.jumps if clock else (),
+            now=now,
+        )
+        found.append(AccountStanding(account=account, backlog=backlog, standings=known))
     return found
 
 

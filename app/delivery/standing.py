@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
-from app.shared_values import CLOCK_JUMPS, TROUBLE, ClockJump, SharedValues, Trouble, TroubleState
+from app.shared_values import ClockJump, Trouble, TroubleState
 
 #: A step of the clock that is worth telling, and for how long it is told.
 TOLD_JUMP_S: Final = 60.0
@@ -81,16 +81,6 @@ def standings(
         jump for jump in jumps if abs(jump.after - jump.before) >= TOLD_JUMP_S and 0 <= now - jump.after < TOLD_FOR_S
     ]
     return [*found, *map(_jumped, told[-1:])]
-
-
-async def read_standings(
-    shared: SharedValues, ad_account_id: str, *, switched_off: bool, keeps: bool = True, now: float
-) -> list[Standing]:
-    """Return `standings` by what all processes know. Raises OutboxUnavailable."""
-    trouble = await TROUBLE.read(shared, ad_account_id)
-    known = await CLOCK_JUMPS.read(shared)
-    jumps = known.jumps if known else ()
-    return standings(trouble, switched_off=switched_off, keeps=keeps, jumps=jumps, now=now)
 
 
 def _troubled(trouble: Trouble) -> Standing:

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.delivery import STANDING_STATES, read_standings, standings
-from app.outbox import Outbox
-from app.shared_values import CLOCK_JUMPS, TROUBLE, ClockJump, ClockJumps, Trouble
+from app.delivery import STANDING_STATES, standings
+from app.shared_values import ClockJump, Trouble
 from tests.delivery.claims import NOW, a_trouble
 
 DAY = 86_400.0
@@ -112,15 +111,3 @@ def test_a_time_that_no_calendar_knows_is_told_all_the_same() -> None:
     (standing,) = told(a_trouble(since=1e18))
 
     assert standing.detail == "Answer 401, since 1000000000000000000 s."
-
-
-async def test_it_is_read_from_what_all_processes_know(outbox: Outbox) -> None:
-    async def states(**different: Any) -> list[str]:
-        given = {"switched_off": False, "now": NOW} | different
-        return [each.state for each in await read_standings(outbox, "42", **given)]
-
-    assert await states() == []
-    await TROUBLE.of("42").write(outbox, a_trouble(state="failing"))
-    await TROUBLE.of("43").write(outbox, a_trouble())
-    await CLOCK_JUMPS.write(outbox, ClockJumps(jumps=(ClockJump(before=NOW - DAY, after=NOW),)))
-    assert await states(switched_off=True) == ["failing", "switched off", "clock"]
