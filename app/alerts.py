@@ -65,12 +65,16 @@ class Facts:
         """Return the count of one name in the hour that begins at `hour_at`."""
         return self.hours.get(hour_at, {}).get(name, 0)
 
+    def lately(self, name: str) -> int:
+        """Return the count of one name in the last full hour and the one that runs."""
+        return self.count(name, self.hour_at) + self.count(name, self.hour_at + _HOUR_S)
+
 
 def conditions(facts: Facts) -> list[Alert]:
     """Return every condition that holds."""
     found = [alert for account in facts.accounts for alert in _of_account(account, facts)]
-    full = [Alert(key="memory", text=_FULL) for n in (0, _HOUR_S) if facts.count("memory_full", facts.hour_at + n)]
-    return list({alert.key: alert for alert in (*found, _drop(facts), _warnings(facts), *full) if alert}.values())
+    full = Alert(key="memory", text=_FULL) if facts.lately("memory_full") else None
+    return list({alert.key: alert for alert in (*found, _drop(facts), _warnings(facts), full) if alert}.values())
 
 
 def _of_account(account: AccountStanding, facts: Facts) -> list[Alert]:
@@ -93,9 +97,8 @@ def _late(account: AccountStanding, facts: Facts) -> Alert | None:
 
 
 def _dead(account: AccountStanding, facts: Facts) -> Alert | None:
-    """Judge the last full hour and the one that runs: whoever redrives them all clears it at once."""
-    new = facts.count(Exit.REJECTED, facts.hour_at) + facts.count(Exit.REJECTED, facts.hour_at + _HOUR_S)
-    if not new or not account.backlog.dead:
+    """Judge new ones beside those that there are: whoever redrives them all clears it at once."""
+    if not (new := facts.lately(Exit.REJECTED)) or not account.backlog.dead:
         return None
     text = f"Dead letters grow: {new} within the last hours. `pinrelay dead-letters` has reasons."
     return Alert(key="dead", text=text)
@@ -212,17 +215,9 @@ class Alerts:
         for at, tally in await self._outbox.tallies(since=since, step_s=_HOUR_S):
             hour = hours.setdefault(int(at), {})
             hour[tally.name] = hour.get(tally.name, 0) + tally.count
-        return Facts(
-            now=now,
-            accounts=await read_accounts(
-                self._outbox,
-                self._accounts,
-                is_off=(await Switches.read(self._outbox)).is_off,
-                keeps=self._keeps_while_off,
-                now=now,
-            ),
-            hours=hours,
-        )
+        off, keeps = (await Switches.read(self._outbox)).is_off, self._keeps_while_off
+        accounts = await read_accounts(self._outbox, self._accounts, is_off=off, keeps=keeps, now=now)
+        return Facts(now=now, accounts=accounts, hours=hours)
 
     async def _tell_changes(self, holding: dict[str, str]) -> None:
         stored = await OPEN_ALERTS.read_revised(self._outbox)
