@@ -71,12 +71,10 @@ class Sending:
     async def deliver(self, batch: Sequence[Claimed], errand: Errand) -> None:
         """Bring every delivery of the batch to a Settlement, or leave it to the end of its lease where this raises."""
         try:
-            batch = await self._controls.recording.without_what_may_have_arrived(batch)
-            off = self._surroundings.switches().presets_off
-            held = [claimed for claimed in batch if claimed.preset in off]
-            await self._controls.recording.give_back(
-                held, HELD
-            )  # switched off since the claim, which leaves out the others
+            recording = self._controls.recording
+            batch = await recording.without_what_may_have_arrived(batch)
+            off = self._surroundings.switches().presets_off  # since the claim: that leaves out what is off
+            await recording.give_back([claimed for claimed in batch if claimed.preset in off], HELD)
             search = Search([claimed for claimed in batch if claimed.preset not in off], self._evidence)
             try:
                 await self._send_all(search, errand)
