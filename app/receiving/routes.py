@@ -64,10 +64,9 @@ class AdAccount:
         return (self.sources is None or source in self.sources) and (self.presets is None or preset in self.presets)
 
 
-def routes(presets: Iterable[Preset], accounts: Iterable[AdAccount], source: str) -> list[tuple[Preset, AdAccount]]:
+def routes(presets: Iterable[Preset], accounts: Sequence[AdAccount], source: str) -> list[tuple[Preset, AdAccount]]:
     """Return each preset with each ad account that takes it, in the order of the presets."""
-    taking = tuple(accounts)
-    return [(preset, account) for preset in presets for account in taking if account.takes(preset.name, source)]
+    return [(preset, account) for preset in presets for account in accounts if account.takes(preset.name, source)]
 
 
 def cancellations(event: Event, catalog: Catalog, accounts: Sequence[AdAccount], source: str) -> list[Line]:
@@ -77,8 +76,8 @@ def cancellations(event: Event, catalog: Catalog, accounts: Sequence[AdAccount],
         if preset.withdrawn_by is not None and preset.withdrawn_by.matches(event) and (order := _order(preset, event)):
             reason = f"order {order} is cancelled: what of it has not left is not sent"
             lines += [
-                Line(preset=preset.name, destination=name, exit=Exit.WITHDRAWN, reason=reason, cancels=order)
-                for name in (account.name for account in accounts if account.takes(preset.name, source))
+                Line(preset=preset.name, destination=account.name, exit=Exit.WITHDRAWN, reason=reason, cancels=order)
+                for _, account in routes([preset], accounts, source)
             ]
     return lines
 
