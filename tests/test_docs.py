@@ -3,8 +3,10 @@
 import importlib
 import json
 import re
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from app.assemble.ad_accounts import check_presets, destinations
 from app.catalog import load_catalog
 from app.cli import cli
 from app.config import Settings
+from app.outbox.sqlite.database import migrate
 from tests import assembled
 from tests.process import ROOT
 from tests.test_architecture import FLOORS
@@ -92,6 +95,16 @@ def test_the_map_shows_every_room_on_its_floor() -> None:
     rows = re.findall(r"^\| (\w+) \| ((?:`[\w/]+` ?)+) \|", page, re.MULTILINE)
     shown = {floor: set(re.findall(r"`(\w+)/?`", rooms)) for floor, rooms in rows}
     assert shown == FLOORS
+
+
+def test_the_tables_of_an_outbox_are_those_of_its_page(tmp_path: Path) -> None:
+    page = (ROOT / "docs/outbox.md").read_text(encoding="utf-8")
+    rows = page.partition("## What is on disk (SQLite)")[2].partition("\n\n")[2].partition("\n\n")[0]
+    shown = set(re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in rows.splitlines())))
+    with closing(sqlite3.connect(tmp_path / "o.db", isolation_level=None)) as connection:
+        migrate(connection)
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    assert shown == {name for name in tables if not name.startswith("sqlite_")}
 
 
 def exists(name: str) -> bool:
