@@ -192,7 +192,7 @@ def _add_changes(router: APIRouter, operations: Operations) -> None:
         work = operations.changes.forget(request.state.person, **whom.model_dump())
         return await _answer(work, missing="there is no memory: REMEMBER_SECRET is not set")
 
-    @router.post("/reload", summary="Take up changed presets and mappings", openapi_extra=_ANY_BODY)
+    @router.post("/reload", summary="Take up changed presets, mappings and sources", openapi_extra=_ANY_BODY)
     async def reload(request: Request) -> Response:
         answer = await _answer(operations.changes.reload(request.state.person), "reloaded")
         if faults := operations.changes.coordination.faults:
