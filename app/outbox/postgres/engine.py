@@ -24,12 +24,13 @@ from app.outbox.postgres.server_clock import ServerClock
 from app.outbox.postgres.settle import settle
 from app.outbox.postgres.sql import SQL
 from app.outbox.postgres.watch import Watch
-from app.outbox.postgres.withdraw import WithdrawCall, withdraw
+from app.outbox.postgres.withdraw import withdraw
 from app.outbox.postgres.writer import Writer
 from app.outbox.refusals import Load, backlog_full
 from app.outbox.reviving import RedriveCall
 from app.outbox.settling import SettleCall
 from app.outbox.storing import prepare_call
+from app.outbox.withdrawing import WithdrawCall
 from app.types import (
     AuditEntry,
     AuditPage,

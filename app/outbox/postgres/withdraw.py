@@ -1,21 +1,11 @@
 """Withdraw what is pending of cancelled orders."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from app.outbox.keys import order_digests
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.storing import MINUTE_S
-from app.types import Exit, Withdrawal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WithdrawCall:
-    """The arguments of one `Outbox.withdraw`."""
-
-    withdrawals: Sequence[Withdrawal]
-    now: float
+from app.outbox.withdrawing import WithdrawCall, reason_of_withdrawal
+from app.types import Exit
 
 
 async def withdraw(connection: Connection, call: WithdrawCall) -> int:
@@ -30,7 +20,7 @@ async def withdraw(connection: Connection, call: WithdrawCall) -> int:
                 preset=asked.preset,
                 order_id=asked.order_id,
                 exit=Exit.WITHDRAWN.value,
-                reason=f"withdrawn by message {asked.message_id}",
+                reason=reason_of_withdrawal(asked),
                 now=call.now,
                 minute=int(call.now // MINUTE_S) * MINUTE_S,
                 slot=connection.slot,

@@ -28,9 +28,10 @@ from app.outbox.sqlite.retention import RetainCall, retain
 from app.outbox.sqlite.settle import settle
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.watch import Watch
-from app.outbox.sqlite.withdraw import WithdrawCall, withdraw
+from app.outbox.sqlite.withdraw import withdraw
 from app.outbox.sqlite.writer import Writer
 from app.outbox.storing import prepare_call
+from app.outbox.withdrawing import WithdrawCall
 from app.types import (
     AuditEntry,
     AuditPage,

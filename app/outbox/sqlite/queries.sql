@@ -799,5 +799,5 @@ SELECT message_id, preset, :exit, :reason, '[]', event_name, order_id, amount, c
 FROM json_each(:rows) AS gone JOIN delivery ON delivery.id = gone.value;
 
 -- withdraw --
--- Erase deliveries.
+-- Erase deliveries, and with them their payloads.
 DELETE FROM delivery WHERE id IN (SELECT value FROM json_each(:rows));

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from app.outbox import open_outbox
-from tests.outbox.build import DAY_S, At, new, payload, rules
+from app.types import Withdrawal
+from tests.outbox.build import ACCOUNT, DAY_S, At, new, payload, rules
 
 
 def _found(path: Path) -> set[str]:
@@ -50,3 +51,10 @@ async def test_the_log_is_cut_though_others_have_the_file_open(path: Path, execu
     assert log.stat().st_size > 0
     await at.outbox.retain(now=at.now, limit=100)
     assert log.stat().st_size == 0
+
+
+async def test_a_delivery_that_is_withdrawn_takes_its_payload_along(execute: Callable[..., Any], at: At) -> None:
+    await at.enqueue(new(order_id="SO-1"), new())
+    asked = Withdrawal(ad_account_id=ACCOUNT, preset="checkout", order_id="SO-1", message_id="cancel-1")
+    assert await at.outbox.withdraw([asked], now=at.now) == 1
+    assert await execute("SELECT count(*) FROM payload") == [(1,)]

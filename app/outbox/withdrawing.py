@@ -1,0 +1,19 @@
+"""What a call of `Outbox.withdraw` asks, whichever engine answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.types import Withdrawal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawCall:
+    """The arguments of one `Outbox.withdraw`."""
+
+    withdrawals: Sequence[Withdrawal]
+    now: float
+
+
+def reason_of_withdrawal(withdrawal: Withdrawal) -> str:
+    """Return why the ledger notes a delivery as withdrawn."""
+    return f"withdrawn by message {withdrawal.message_id}"
