@@ -10,6 +10,11 @@ SCAN_ROWS = 100_000
 END = 2**62
 
 
+def cursor_id(cursor: str | None) -> int:
+    """Return the id that a cursor is; one beyond every id where it is none."""
+    return min(int(cursor), END) if cursor and cursor.isdecimal() else END
+
+
 def narrow(query: Query) -> bool:
     """Return whether an index leads to the deliveries that `query` means."""
     return query.state is State.DEAD or any((query.delivery_id, query.message_id, query.event_id))
@@ -20,7 +25,7 @@ def ids_of_page(query: Query, cursor: str | None, *, lowest: int, highest: int) 
 
     The cursor is the id below which the page begins; one that is none begins at the newest.
     """
-    before = min(int(cursor) if cursor and cursor.isdecimal() else END, highest + 1)
+    before = min(cursor_id(cursor), highest + 1)
     return lowest if narrow(query) else max(lowest, before - SCAN_ROWS), before
 
 

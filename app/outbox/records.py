@@ -90,11 +90,6 @@ def session_at(now: float, rows: Sequence[Sequence[Any]]) -> Session | None:
     return next((session for session in found if session.ends_at > now), None)
 
 
-def cursor_id(cursor: str | None, end: int) -> int:
-    """Return the id that a cursor is; `end`, beyond every id, where it is none."""
-    return min(int(cursor), end) if cursor and cursor.isdecimal() else end
-
-
 def _texts(array: str) -> tuple[str, ...]:
     return tuple(orjson.loads(array))
 

@@ -2,11 +2,11 @@
 
 from dataclasses import asdict
 
-from app.outbox.paging import END
+from app.outbox.paging import cursor_id
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.sql import SQL
-from app.outbox.records import audit_page, audit_row, cursor_id, session_at
+from app.outbox.records import audit_page, audit_row, session_at
 from app.types import AuditEntry, AuditPage, Session
 
 
@@ -17,7 +17,7 @@ async def write_audit(connection: Connection, entry: AuditEntry) -> None:
 
 async def audit(connection: Connection, limit: int, cursor: str | None) -> AuditPage:
     """Do `Outbox.audit`."""
-    rows = await rows_of(connection, "audit", before=cursor_id(cursor, END), limit=limit + 1)
+    rows = await rows_of(connection, "audit", before=cursor_id(cursor), limit=limit + 1)
     return audit_page(rows, limit=limit)
 
 

@@ -3,8 +3,8 @@
 import sqlite3
 from dataclasses import asdict
 
-from app.outbox.paging import END
-from app.outbox.records import audit_page, audit_row, cursor_id, session_at
+from app.outbox.paging import cursor_id
+from app.outbox.records import audit_page, audit_row, session_at
 from app.outbox.sqlite.sql import SQL
 from app.types import AuditEntry, AuditPage, Session
 
@@ -16,7 +16,7 @@ def write_audit(connection: sqlite3.Connection, entry: AuditEntry) -> None:
 
 def audit(connection: sqlite3.Connection, limit: int, cursor: str | None) -> AuditPage:
     """Do `Outbox.audit`."""
-    parameters = {"before": cursor_id(cursor, END), "limit": limit + 1}
+    parameters = {"before": cursor_id(cursor), "limit": limit + 1}
     return audit_page(connection.execute(SQL["audit"], parameters).fetchall(), limit=limit)
 
 
