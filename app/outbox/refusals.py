@@ -1,9 +1,9 @@
 """What is told in the same words by either engine: why a delivery, or a whole request, is not stored."""
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
-from app.errors import OutboxUnavailable
+from app.errors import OutboxUnavailable, WhyUnavailable
 from app.outbox.outbox_rules import OutboxRules
 from app.types import Exit, NewDelivery, Note
 
@@ -38,6 +38,20 @@ def duplicate_note(delivery: NewDelivery, reason: str) -> Note:
         currency=delivery.currency,
         source=delivery.source,
     )
+
+
+#: The beginning of the name of an engine's error -> what it means and what helps. The first that fits.
+Remedies: TypeAlias = Mapping[str, tuple[WhyUnavailable, str]]
+_UNKNOWN: Final[tuple[WhyUnavailable, str]] = ("unusable", "see the log")
+
+
+def cannot_be_used(exc: Exception, name: str, remedies: Remedies) -> OutboxUnavailable:
+    """Return what an engine's error means and what helps; `name` is what the engine calls the error."""
+    why, remedy = next((told for start, told in remedies.items() if name.startswith(start)), _UNKNOWN)
+    message = f"The outbox cannot be used now ({name}): {remedy}. Send the events again later."
+    error = OutboxUnavailable(message, why=why)
+    error.__cause__ = exc
+    return error
 
 
 class Load(NamedTuple):

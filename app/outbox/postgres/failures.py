@@ -7,10 +7,11 @@ from typing import Final
 
 import psycopg
 
-from app.errors import OutboxUnavailable, WhyUnavailable
+from app.errors import OutboxUnavailable
+from app.outbox.refusals import Remedies, cannot_be_used
 
-#: The beginning of a SQLSTATE -> what it means and what helps. The first that fits.
-_REMEDIES: Final[dict[str, tuple[WhyUnavailable, str]]] = {
+#: By SQLSTATE.
+_REMEDIES: Final[Remedies] = {
     "42501": ("not writable", "the user may not do this: give it the right to make and use tables in its schema"),
     "25006": ("not writable", "this server takes no writes, another has become the leader"),
     "53100": ("disk full", "no space is left at the server: free some"),
@@ -20,7 +21,6 @@ _REMEDIES: Final[dict[str, tuple[WhyUnavailable, str]]] = {
     "58": ("unusable", "the disk of the server fails: look at its log"),
     "XX": ("damaged", "the data of the server is damaged: look at its log"),
 }
-_UNKNOWN: Final[tuple[WhyUnavailable, str]] = ("unusable", "see the log")
 _UNREACHABLE = "the server cannot be reached: look at it, and at OUTBOX_URL"
 #: What a server says that lets nobody in.
 _REFUSED = re.compile(r"FATAL: +(.+)")
@@ -28,15 +28,10 @@ _REFUSED = re.compile(r"FATAL: +(.+)")
 
 def unavailable(exc: psycopg.Error) -> OutboxUnavailable:
     """Return what an error of PostgreSQL means and what helps. Every such error leaves the engine this way."""
-    state = exc.sqlstate or ""
-    why, remedy = next((told for start, told in _REMEDIES.items() if state.startswith(start)), _UNKNOWN)
-    if not state:
-        why, remedy = "unreachable", "; ".join([_UNREACHABLE, *_REFUSED.findall(str(exc))[-1:]])
-    name = state or type(exc).__name__
-    message = f"The outbox cannot be used now ({name}): {remedy}. Send the events again later."
-    error = OutboxUnavailable(message, why=why)
-    error.__cause__ = exc
-    return error
+    if exc.sqlstate:
+        return cannot_be_used(exc, exc.sqlstate, _REMEDIES)
+    remedy = "; ".join([_UNREACHABLE, *_REFUSED.findall(str(exc))[-1:]])
+    return cannot_be_used(exc, type(exc).__name__, {"": ("unreachable", remedy)})
 
 
 def kept_here_only() -> OutboxUnavailable:

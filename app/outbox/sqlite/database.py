@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import orjson
 
-from app.errors import OutboxUnavailable, WhyUnavailable
+from app.errors import OutboxUnavailable
 from app.outbox.records import check_schema_version
+from app.outbox.refusals import Remedies, cannot_be_used
 from app.outbox.rows import as_json, without_nul
 from app.outbox.sqlite.sql import SQL, schema, statements
 
@@ -41,8 +42,7 @@ _PRAGMAS = (
     "temp_store=MEMORY",
 )
 
-#: The beginning of the name of an error -> what it means and what helps. The first that fits.
-_REMEDIES: Final[dict[str, tuple[WhyUnavailable, str]]] = {
+_REMEDIES: Final[Remedies] = {
     "SQLITE_FULL": ("disk full", "no space is left: free some"),
     "SQLITE_BUSY": ("locked", "another process holds it locked"),
     "SQLITE_LOCKED": ("locked", "another process holds it locked"),
@@ -59,17 +59,11 @@ _REMEDIES: Final[dict[str, tuple[WhyUnavailable, str]]] = {
         "the file is not an outbox, or damaged: point OUTBOX_URL elsewhere, or `pinrelay restore` a backup",
     ),
 }
-_UNKNOWN: Final[tuple[WhyUnavailable, str]] = ("unusable", "see the log")
 
 
 def unavailable(exc: sqlite3.Error) -> OutboxUnavailable:
     """Return what an error of SQLite means and what helps. Every such error leaves the engine this way."""
-    name = getattr(exc, "sqlite_errorname", type(exc).__name__)
-    why, remedy = next((told for prefix, told in _REMEDIES.items() if name.startswith(prefix)), _UNKNOWN)
-    message = f"The outbox cannot be used now ({name}): {remedy}. Send the events again later."
-    error = OutboxUnavailable(message, why=why)
-    error.__cause__ = exc
-    return error
+    return cannot_be_used(exc, getattr(exc, "sqlite_errorname", type(exc).__name__), _REMEDIES)
 
 
 @contextmanager
