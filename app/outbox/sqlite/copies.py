@@ -3,17 +3,14 @@
 import os
 import shutil
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Final
 
 from app.errors import OutboxUnavailable
 from app.outbox.records import check_schema_version
-from app.outbox.sqlite.database import BUSY_TIMEOUT_S, SCHEMA_VERSION, border
-
-_OWNER_ONLY: Final = 0o600
-#: What belongs to a file that SQLite uses, by what is added to its name.
-_BESIDE: Final = ("-wal", "-shm", "-reserve", "-damaged")
+from app.outbox.sqlite.database import BUSY_TIMEOUT_S, OWNER_ONLY, SCHEMA_VERSION, border, open_untouched
+from app.outbox.sqlite.guard import BESIDE
 
 
 def back_up(path: Path, copy: Path) -> int:
@@ -26,22 +23,13 @@ def back_up(path: Path, copy: Path) -> int:
         raise OutboxUnavailable(f"There is no outbox {path}.", why="gone")
     if copy.exists():
         raise OutboxUnavailable(f"{copy} is there already. Name a new file.")
-    part = copy.with_name(f"{copy.name}.part")
-    try:
-        part.unlink(missing_ok=True)
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY))
+    with _part_of(copy) as part:
         with border(), closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
             connection.execute("VACUUM INTO ?", (str(part),))
         _check(part)
         _sync(part)
         part.replace(copy)
         _sync(copy.parent)
-    except OSError as exc:
-        message = f"{copy} cannot be written: {exc.strerror}. Look at its folder, its owner and its space."
-        raise OutboxUnavailable(message, why="not writable") from exc
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
     return copy.stat().st_size
 
 
@@ -56,29 +44,41 @@ def restore(copy: Path, path: Path) -> Path | None:
     if not copy.is_file():
         raise OutboxUnavailable(f"There is no backup {copy}.", why="gone")
     _check(copy)
-    aside, part = _free_name(path), path.with_name(f"{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY))
+    aside = _free_name(path)
+    with _part_of(path, makes_folder=True) as part:
         shutil.copyfile(copy, part)
         _sync(part)
         if path.exists():
             _check_unused(path)
             path.rename(aside)
-        for name in _BESIDE:
+        for name in BESIDE:
             beside = Path(f"{path}{name}")
             if beside.exists():
                 beside.rename(f"{aside}{name}")
         part.rename(path)
         _sync(path.parent)
+    return aside if aside.exists() else None
+
+
+@contextmanager
+def _part_of(path: Path, *, makes_folder: bool = False) -> Iterator[Path]:
+    """Make the file that gets the name `path` when it is whole; only its owner can read it.
+
+    Where it does not come to that, nothing of it is left. Raises OutboxUnavailable where it cannot be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        if makes_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
+        yield part
     except OSError as exc:
         message = f"{path} cannot be written: {exc.strerror}. Look at its folder, its owner and its space."
         raise OutboxUnavailable(message, why="not writable") from exc
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-    return aside if aside.exists() else None
 
 
 def _free_name(path: Path) -> Path:
@@ -91,7 +91,7 @@ def _free_name(path: Path) -> Path:
 
 def _check(path: Path) -> None:
     """Raise OutboxUnavailable unless the file is a whole outbox that this version, or an older one, wrote."""
-    with border(), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    with border(), closing(open_untouched(path)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if not version:
             raise OutboxUnavailable(f"{path} is no outbox.")

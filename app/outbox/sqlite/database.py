@@ -24,7 +24,7 @@ _MIGRATION_S = 120.0
 #: Brought the operator `->>` (STRICT tables and UPDATE FROM are older).
 OLDEST_SQLITE: Final = (3, 38)
 _BUSY_PAUSE_S = 0.002
-_OWNER_ONLY = 0o600
+OWNER_ONLY: Final = 0o600
 #: The low byte of an error code of SQLite; the rest refines it.
 _PRIMARY_CODE = 0xFF
 
@@ -106,7 +106,7 @@ def open_writable(path: Path) -> sqlite3.Connection:
         raise OutboxUnavailable(f"SQLite {sqlite3.sqlite_version} is too old: 3.38 or newer is needed beside Python.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, _OWNER_ONLY))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY))
     except OSError as exc:
         message = f"The outbox {path} cannot be opened: {exc.strerror}. Look at the file, its folder and their owner."
         raise OutboxUnavailable(message, why="not writable") from exc
@@ -127,6 +127,11 @@ def open_readable(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA user_version").fetchone()  # SQLite opens what it needs when it reads first
     return connection
+
+
+def open_untouched(path: Path) -> sqlite3.Connection:
+    """Open a file without writing to it, not even what its log holds. Raises sqlite3.Error."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
 
 
 def _connect(path: Path, *, timeout_s: float) -> sqlite3.Connection:

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
 from app.errors import OutboxUnavailable
-from app.outbox.sqlite.database import open_readable, unavailable
+from app.outbox.sqlite.database import OWNER_ONLY, open_readable, unavailable
 
-#: The files that SQLite keeps open, by what is added to the name of the first.
-_FILES: Final = ("", "-wal", "-shm")
+#: Files beside the outbox, by what is added to its name: those that SQLite keeps open, and ours.
+_OPEN: Final = ("-wal", "-shm")
+_RESERVE: Final = "-reserve"
+_DAMAGED: Final = "-damaged"
+BESIDE: Final = (*_OPEN, _RESERVE, _DAMAGED)
 #: A full disk is looked at again after so long.
 _LOOK_AGAIN_S: Final = 1.0
-_OWNER_ONLY: Final = 0o600
 #: The reserve is made again where so many times its size is free: else what comes then would fill the disk at once.
 _ROOM: Final = 2
 #: After so many steps of SQLite's machine it is looked whether the time for the check is over.
@@ -35,11 +37,12 @@ class Guard:
     def __init__(self, path: Path) -> None:
         """Take the files at `path`, which are open, for those that are meant."""
         self._path = path
-        self._files = {Path(f"{path}{suffix}"): _identity(Path(f"{path}{suffix}")) for suffix in _FILES}
+        files = [path, *(Path(f"{path}{suffix}") for suffix in _OPEN)]
+        self._files = {file: _identity(file) for file in files}
         self._damage: OutboxUnavailable | None = None
         #: Beside the file while it is known to be damaged, so that all processes know, and those to come.
-        self._mark = Path(f"{path}-damaged")
-        self._reserve = Path(f"{path}-reserve")
+        self._mark = Path(f"{path}{_DAMAGED}")
+        self._reserve = Path(f"{path}{_RESERVE}")
         self._reserve_bytes = 0
         self._looked_at = float("-inf")
 
@@ -60,7 +63,7 @@ class Guard:
         if error.why == "damaged":
             self._damage = self._damage or error
             with suppress(OSError):
-                self._mark.touch(_OWNER_ONLY)
+                self._mark.touch(OWNER_ONLY)
         return error
 
     def refusal(self) -> OutboxUnavailable | None:

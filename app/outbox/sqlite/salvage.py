@@ -10,7 +10,7 @@ import orjson
 
 from app.errors import OutboxUnavailable
 from app.outbox.carrying import CARRYING_KEYS, Carried, DeliveryRow, Row, Salvaged, Store
-from app.outbox.sqlite.database import SCHEMA_VERSION, border
+from app.outbox.sqlite.database import SCHEMA_VERSION, border, open_untouched
 from app.outbox.sqlite.sql import SQL
 from app.types import State
 
@@ -32,17 +32,12 @@ async def salvage(path: Path, target: Store) -> Salvaged:
     """
     if not await target.is_empty():
         raise OutboxUnavailable("The outbox that is to go on holds something already. Name an empty one.")
-    with border(), closing(_open_as_it_is(path)) as connection:
+    with border(), closing(open_untouched(path)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version != SCHEMA_VERSION:
             message = f"The file has schema version {version}, and this Pinrelay salvages {SCHEMA_VERSION} only."
             raise OutboxUnavailable(message)
         return await _Salvage(connection, target).run()
-
-
-def _open_as_it_is(path: Path) -> sqlite3.Connection:
-    """Open a file without writing to it, not even what its log holds."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
 
 
 class _Salvage:
