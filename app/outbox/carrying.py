@@ -55,8 +55,26 @@ class Past(StrEnum):
 Row: TypeAlias = list[Any]
 
 
+#: What comes before the first row of a kind, in the columns that tell its rows apart.
+_BEFORE_FIRST: Final[dict[Carried, tuple[Any, ...]]] = {
+    Carried.KEYS: ("", -1),
+    Carried.WAITING: (-1,),
+    Carried.DELIVERED: (-1,),
+    Carried.NOTES: (-1,),
+    Carried.COUNTS: (0, -1, "", "", ""),
+    Carried.AUDIT: (-1,),
+    Carried.MARKS: ("",),
+    Carried.PEOPLE: ("",),
+    Carried.WHOSE: (-1,),
+}
+#: Whose rows are DeliveryRows.
+OF_DELIVERIES: Final[frozenset[Carried | Past]] = frozenset(
+    {Carried.WAITING, Carried.DELIVERED, Past.DELIVERED, Past.DEAD}
+)
+
+
 class DeliveryRow(NamedTuple):
-    """A row of WAITING or DELIVERED."""
+    """A row of WAITING, DELIVERED or DEAD."""
 
     id: int
     ad_account_id: str
@@ -99,8 +117,8 @@ class Store(SharedValues, Protocol):
     async def is_empty(self) -> bool:
         """Return whether nothing of any kind is there."""
 
-    async def read(self, kind: Carried, *, after: Sequence[Any] | None, limit: int) -> list[Row]:
-        """Return the next rows of a kind, in the order of what tells them apart; after None from the first."""
+    async def read(self, kind: Carried, *, after: Sequence[Any], limit: int) -> list[Row]:
+        """Return the next rows of a kind, in the order of what tells them apart: of it, `after` is the last one's."""
 
     async def write(self, kind: Carried, rows: Sequence[Row]) -> int:
         """Commit those rows that are not there yet; return how many they were."""
@@ -109,11 +127,11 @@ class Store(SharedValues, Protocol):
         """Forget rows, and commit that."""
 
     async def read_day(self, past: Past, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
-        """Return the next rows of what was over on a day (UTC, counted from 1970), by their moment and id.
+        """Return the next rows of what was over on a day (UTC, counted from 1970), in an order of the engine's.
 
-        `after` are both of the row before, (0, 0) for the first. DELIVERED and DEAD are DeliveryRows without payload,
-        NOTES begin with their id and end with their moment, COUNTS are (start of the hour, name, preset, label, count)
-        and come all at once.
+        `after` are moment and id of the row before, (0, 0) for the first. DELIVERED and DEAD are DeliveryRows without
+        payload, NOTES begin with their id and end with their moment, COUNTS are (start of the hour, name, preset,
+        label, count) and come all at once.
         """
 
     async def highest_ids(self) -> tuple[int, int]:
@@ -139,10 +157,6 @@ class Salvaged:
     lost_audit: int = 0
     #: How many stretches of keys, or single keys, could not be read.
     lost_keys: int = 0
-
-
-#: How many of its columns tell the rows of a kind apart.
-KEY_COLUMNS: Final = {kind: {Carried.KEYS: 2, Carried.COUNTS: 5}.get(kind, 1) for kind in Carried}
 
 
 async def carry(source: Store, target: Store) -> dict[str, int]:
@@ -173,11 +187,11 @@ async def _introduce(source: Store, target: Store) -> None:
 
 async def _carry_kind(source: Store, target: Store, kind: Carried) -> int:
     arrived = 0
-    after: Sequence[Any] | None = None
+    after: Sequence[Any] = _BEFORE_FIRST[kind]
     while rows := await source.read(kind, after=after, limit=BATCH_ROWS):
         arrived += await target.write(kind, rows)
         await source.drop(kind, rows)
-        after = rows[-1][: KEY_COLUMNS[kind]]
+        after = rows[-1][: len(after)]
     return arrived
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import orjson
 
-from app.outbox.carrying import Carried, DeliveryRow, Past, Row
+from app.outbox.carrying import OF_DELIVERIES, Carried, DeliveryRow, Past, Row
 from app.outbox.postgres import shared
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
@@ -15,18 +15,6 @@ from app.outbox.postgres.sql import SQL
 from app.outbox.storing import DAY_S
 from app.types import Shared
 
-#: Before the first of a kind, by what tells its rows apart.
-_BEFORE: Final[dict[Carried, Sequence[Any]]] = {
-    Carried.KEYS: ("", -1),
-    Carried.WAITING: (-1,),
-    Carried.DELIVERED: (-1,),
-    Carried.NOTES: (-1,),
-    Carried.COUNTS: (0, -1, "", "", ""),
-    Carried.AUDIT: (-1,),
-    Carried.MARKS: ("",),
-    Carried.PEOPLE: ("",),
-    Carried.WHOSE: (-1,),
-}
 #: In which column of a kind the moment stands that says in which day's table it lies.
 _MOMENT: Final = {Carried.DELIVERED: DeliveryRow._fields.index("settled_at"), Carried.NOTES: 11, Carried.COUNTS: 1}
 
@@ -43,10 +31,9 @@ class PostgresStore:
         ((anything,),) = await self._database.run(rows_of, "holds_anything")
         return not anything
 
-    async def read(self, kind: Carried, *, after: Sequence[Any] | None, limit: int) -> list[Row]:
+    async def read(self, kind: Carried, *, after: Sequence[Any], limit: int) -> list[Row]:
         """Do `Store.read`."""
-        first = _BEFORE[kind] if after is None else after
-        places = {f"after_{place}": value for place, value in enumerate(first)}
+        places = {f"after_{place}": value for place, value in enumerate(after)}
         rows = await self._database.run(rows_of, f"carry_{kind}_out", limit=limit, **places)
         return [_decoded(kind, row) for row in rows]
 
@@ -54,7 +41,7 @@ class PostgresStore:
         """Do `Store.read_day`."""
         begin, end = day * DAY_S, (day + 1) * DAY_S
         rows = await self._database.run(rows_of, f"day_{past}", begin=begin, end=end, after_id=after[1], limit=limit)
-        return [_decoded(Carried.DELIVERED, row) if past in {Past.DELIVERED, Past.DEAD} else list(row) for row in rows]
+        return [_decoded(past, row) for row in rows]
 
     async def write(self, kind: Carried, rows: Sequence[Row]) -> int:
         """Do `Store.write`."""
@@ -92,9 +79,9 @@ class PostgresStore:
         await self._database.close()
 
 
-def _decoded(kind: Carried, row: Sequence[Any]) -> Row:
+def _decoded(kind: Carried | Past, row: Sequence[Any]) -> Row:
     """Return a row as both engines know it: payloads as text, no history as an empty one."""
-    if kind not in {Carried.WAITING, Carried.DELIVERED}:
+    if kind not in OF_DELIVERIES:
         return list(row)
     delivery = DeliveryRow(*row)
     payload = None if row[DeliveryRow._fields.index("payload")] is None else bytes(row[25]).decode()

@@ -8,47 +8,15 @@ from typing import Any, Final
 
 import orjson
 
-from app.outbox.carrying import Carried, DeliveryRow, Past, Row
+from app.outbox.carrying import OF_DELIVERIES, Carried, DeliveryRow, Past, Row
 from app.outbox.sqlite import shared
 from app.outbox.sqlite.database import as_rows, border, open_writable, patiently
 from app.outbox.sqlite.sql import SQL
 from app.outbox.storing import DAY_S
 from app.types import Shared
 
-#: Before the first of a kind, by what tells its rows apart.
-_BEFORE: Final[dict[Carried, Sequence[Any]]] = {
-    Carried.KEYS: ("", -1),
-    Carried.WAITING: (-1,),
-    Carried.DELIVERED: (-1,),
-    Carried.NOTES: (-1,),
-    Carried.COUNTS: (0, -1, "", "", ""),
-    Carried.AUDIT: (-1,),
-    Carried.MARKS: ("",),
-    Carried.PEOPLE: ("",),
-    Carried.WHOSE: (-1,),
-}
-_WRITE: Final = {
-    Carried.KEYS: ("carry_keys_in",),
-    Carried.WAITING: ("carry_deliveries_in", "carry_payloads_in", "carry_attempts_in"),
-    Carried.DELIVERED: ("carry_deliveries_in", "carry_payloads_in", "carry_attempts_in"),
-    Carried.NOTES: ("carry_notes_in",),
-    Carried.COUNTS: ("carry_counts_in",),
-    Carried.AUDIT: ("carry_audit_in",),
-    Carried.MARKS: ("carry_marks_in",),
-    Carried.PEOPLE: ("carry_people_in",),
-    Carried.WHOSE: ("carry_whose_in",),
-}
-_DROP: Final = {
-    Carried.KEYS: "drop_keys",
-    Carried.WAITING: "drop_deliveries",
-    Carried.DELIVERED: "drop_deliveries",
-    Carried.NOTES: "drop_notes",
-    Carried.COUNTS: "drop_counts",
-    Carried.AUDIT: "drop_audit",
-    Carried.MARKS: "drop_marks",
-    Carried.PEOPLE: "drop_people",
-    Carried.WHOSE: "drop_whose",
-}
+#: Deliveries lie in three tables here, whether they wait or are delivered.
+_WRITE_DELIVERIES: Final = ("carry_deliveries_in", "carry_payloads_in", "carry_attempts_in")
 
 
 class SqliteStore:
@@ -62,15 +30,12 @@ class SqliteStore:
         with border():
             return not self._connection.execute(SQL["holds_anything"]).fetchone()[0]
 
-    async def read(self, kind: Carried, *, after: Sequence[Any] | None, limit: int) -> list[Row]:
+    async def read(self, kind: Carried, *, after: Sequence[Any], limit: int) -> list[Row]:
         """Do `Store.read`."""
-        first = _BEFORE[kind] if after is None else after
-        parameters = {"limit": limit, **{f"after_{place}": value for place, value in enumerate(first)}}
+        parameters = {"limit": limit, **{f"after_{place}": value for place, value in enumerate(after)}}
         with border():
             rows = self._connection.execute(SQL[f"carry_{kind}_out"], parameters).fetchall()
-            if kind not in {Carried.WAITING, Carried.DELIVERED}:
-                return [list(row) for row in rows]
-            return [list(row) for row in self._whole(rows)]
+            return [list(row) for row in (self._whole(rows) if kind in OF_DELIVERIES else rows)]
 
     async def read_day(self, past: Past, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
         """Do `Store.read_day`."""
@@ -79,9 +44,7 @@ class SqliteStore:
         parameters = {"after_at": max(moment, begin), "after_id": id_, "begin": begin, "end": end, "limit": limit}
         with border():
             rows = self._connection.execute(SQL[f"day_{past}"], parameters).fetchall()
-            if past in {Past.DELIVERED, Past.DEAD}:
-                return [list(row) for row in self._whole(rows)]
-            return [list(row) for row in rows]
+            return [list(row) for row in (self._whole(rows) if past in OF_DELIVERIES else rows)]
 
     def _whole(self, rows: Sequence[Sequence[Any]]) -> list[DeliveryRow]:
         """Return deliveries with their history."""
@@ -102,7 +65,8 @@ class SqliteStore:
             patiently(self._connection, "BEGIN IMMEDIATE")
             try:
                 new = as_rows(self._new(kind, rows))
-                written, *_ = [self._connection.execute(SQL[query], {"rows": new}).rowcount for query in _WRITE[kind]]
+                queries = _WRITE_DELIVERIES if kind in OF_DELIVERIES else (f"carry_{kind}_in",)
+                written, *_ = [self._connection.execute(SQL[query], {"rows": new}).rowcount for query in queries]
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
@@ -111,7 +75,7 @@ class SqliteStore:
 
     def _new(self, kind: Carried, rows: Sequence[Row]) -> list[Row]:
         """Return the rows that are not there yet."""
-        if kind not in {Carried.WAITING, Carried.DELIVERED}:
+        if kind not in OF_DELIVERIES:
             return list(rows)  # their statements pass over those that are there
         ids = as_rows([row[0] for row in rows])
         there = {id_ for (id_,) in self._connection.execute(SQL["ids_there"], {"rows": ids})}
@@ -119,8 +83,9 @@ class SqliteStore:
 
     async def drop(self, kind: Carried, rows: Sequence[Row]) -> None:
         """Do `Store.drop`."""
+        query = "drop_deliveries" if kind in OF_DELIVERIES else f"drop_{kind}"
         with border():
-            patiently(self._connection, SQL[_DROP[kind]], {"rows": as_rows([row[:5] for row in rows])})
+            patiently(self._connection, SQL[query], {"rows": as_rows([row[:5] for row in rows])})
 
     async def highest_ids(self) -> tuple[int, int]:
         """Do `Store.highest_ids`."""
