@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,20 @@ _SPAN_KEYS: Final = 16
 _BEGINNINGS: Final = 128 * 128
 #: As the schema has them.
 _SHELF_BITS: Final = 11
+#: What tells the highest id that a table ever gave: the first that can be read. It is lost where the end of a table is.
+_HIGHEST: Final = {
+    "delivery": (
+        "SELECT seq FROM sqlite_sequence WHERE name = 'delivery'",
+        "SELECT max(id) FROM delivery",
+        "SELECT max(delivery_id) FROM payload",
+    ),
+    "note": (
+        "SELECT max(id) FROM note",
+        "SELECT max(id) FROM note INDEXED BY note_at",
+        "SELECT max(id) FROM note INDEXED BY note_message",
+    ),
+    "audit": ("SELECT seq FROM sqlite_sequence WHERE name = 'audit'", "SELECT max(id) FROM audit"),
+}
 
 
 async def salvage(path: Path, target: Store) -> Salvaged:
@@ -63,19 +77,13 @@ class _Salvage:
         return self._found
 
     def _highest(self, table: str) -> int:
-        """Return the highest id that was given, as far as anything tells."""
-        highest = 0
-        for statement in (
-            f"SELECT max(id) FROM {table}",  # noqa: S608 - the names stand above
-            f"SELECT seq FROM sqlite_sequence WHERE name = '{table}'",  # noqa: S608
-            "SELECT max(delivery_id) FROM payload",
-        ):
-            try:
-                (found,) = self._connection.execute(statement).fetchone() or (0,)
-            except sqlite3.DatabaseError:
-                continue
-            highest = max(highest, found or 0)
-        return highest
+        """Return the highest id that was given; 0 where nothing tells it."""
+        for statement in _HIGHEST[table]:
+            with suppress(sqlite3.DatabaseError):
+                found = self._connection.execute(statement).fetchone()
+                if found and found[0]:
+                    return int(found[0])
+        return 0
 
     async def _deliveries(self, highest: int) -> None:
         lost: list[int] = []

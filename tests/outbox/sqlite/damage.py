@@ -1,6 +1,7 @@
 """Damages a file as a failing disk does."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -8,14 +9,22 @@ from random import Random
 
 def damage_pages_of(path: Path, table: str, *, count: int, seed: int = 7) -> list[int]:
     """Overwrite so many leaf pages of a table, or of an index, with noise; return their numbers."""
+    chance = Random(seed)
+    return _damage(path, table, lambda leaves: chance.sample(sorted(leaves), count), chance)
+
+
+def damage_end_of(path: Path, table: str) -> None:
+    """Overwrite the last leaf page of a table with noise: that of its highest ids."""
+    _damage(path, table, lambda leaves: leaves[-1:], Random(7))
+
+
+def _damage(path: Path, table: str, choose: Callable[[list[int]], list[int]], chance: Random) -> list[int]:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (size,) = connection.execute("PRAGMA page_size").fetchone()
         (root,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchone()
-    chance = Random(seed)
     whole = bytearray(path.read_bytes())
-    leaves = sorted(_leaves(whole, root, size))
-    chosen = chance.sample([leaf for leaf in leaves if leaf != root], count)
+    chosen = choose([leaf for leaf in _leaves(whole, root, size) if leaf != root])
     for number in chosen:
         begin = (number - 1) * size
         whole[begin : begin + size] = chance.randbytes(size)

@@ -11,7 +11,7 @@ from app.errors import OutboxUnavailable
 from app.outbox import Salvaged, open_outbox, open_store, salvage
 from app.types import AuditAction, AuditEntry, Exit, Note, Query, State, Tally
 from tests.outbox.build import ACCOUNT, NOW, At, new, rules
-from tests.outbox.sqlite.damage import damage_pages_of
+from tests.outbox.sqlite.damage import damage_end_of, damage_pages_of
 
 COUNT = 600
 DELIVERED, DEAD = 100, 50
@@ -23,10 +23,9 @@ Salvages = Callable[..., Awaitable[tuple[Salvaged, At]]]
 async def filled(path: Path) -> Path:
     """An outbox with delivered, dead and waiting deliveries, notes, counts and shared values."""
     at = At(open_outbox(f"sqlite:///{path}", rules(payload_s=1_000)))
-    note = [Note(message_id=f"n-{n}", preset=None, exit=Exit.REFUSED, reason="no event") for n in range(COUNT)]
     await at.enqueue(
         *(new(message_id=f"m-{n}", event_id=f"m-{n}") for n in range(1, COUNT + 1)),
-        notes=tuple(note),
+        notes=_notes(COUNT),
         tallies=(Tally(name="accepted", count=COUNT),),
     )
     await at.deliver(*await at.claim(limit=DELIVERED))
@@ -35,6 +34,10 @@ async def filled(path: Path) -> Path:
     await at.outbox.put_shared("switch/destination", {"on": False})
     await at.outbox.close()
     return path
+
+
+def _notes(count: int) -> tuple[Note, ...]:
+    return tuple(Note(message_id=f"n-{n}", preset=None, exit=Exit.REFUSED, reason="no event") for n in range(count))
 
 
 @pytest.fixture
@@ -118,6 +121,23 @@ async def test_what_is_damaged_beside_the_deliveries_costs_none_of_them(salvaged
     assert found.lost_keys > 0
     assert COUNT - DEAD > found.arrived["keys"] > COUNT / 2
     assert len((await at.outbox.search(Query(state=State.DEAD), limit=COUNT)).deliveries) == DEAD
+    await at.outbox.close()
+
+
+@pytest.mark.parametrize("table", ["delivery", "note"])
+async def test_where_the_end_of_a_table_is_damaged_what_lies_before_it_arrives_and_the_rest_is_counted(
+    filled: Path, salvaged: Salvages, table: str
+) -> None:
+    at = At(open_outbox(f"sqlite:///{filled}", rules()))
+    await at.enqueue(notes=_notes(COUNT))
+    await at.outbox.close()
+    damage_end_of(filled, table)
+    found, at = await salvaged({})
+    lost = {"delivery": len(found.lost), "note": found.lost_notes}
+    assert 0 < lost.pop(table) < COUNT / 4
+    assert set(lost.values()) == {0}
+    assert found.arrived["waiting"] + found.arrived["delivered"] + len(found.lost) == COUNT
+    assert found.arrived["notes"] + found.lost_notes == 2 * COUNT
     await at.outbox.close()
 
 
