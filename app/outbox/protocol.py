@@ -147,7 +147,7 @@ class Outbox(SharedValues, Protocol):
         """Return what became of one message id: empty where it is not known."""
 
     async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:
-        """Return how many deliveries of the ad account wait, are claimed and are dead."""
+        """Return how many deliveries of the ad account wait, are claimed and are dead; of what waits also the bytes."""
 
     async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
         """Return the counts since then, summed by steps: (start of the step, tally). `step_s` 0 sums all into one."""
@@ -168,7 +168,7 @@ class Outbox(SharedValues, Protocol):
         """Commit that a session is over. One that is not there is over."""
 
     async def retain(self, *, now: float, limit: int) -> int:
-        """Take one small step of retention: what is old of payloads, ledger, keys, audit log and sessions.
+        """Take one small step of retention: what is old of payloads, ledger, keys, audit log, sessions and memory.
 
         Returns how many rows it touched: 0 means that nothing is left to do.
         """

@@ -2,10 +2,14 @@
 
 engine      the methods of `Outbox`
 writer      group commit: what is enqueued at the same time shares a transaction
-database    connections, the schema, time limits, and what errors mean
+database    the schema, and running what uses it
+connections connections, and their time limits
+failures    what errors mean
 days        the tables of days
 watch       what `wait` waits for
-enqueue, claim, settle, redrive, retention, shared    what is written, in one transaction each
+carrying    one side of a move
+enqueue, claim, settle, withdraw, redrive, retention    what is written, in one transaction each
+people, accounts, shared    what is remembered, who did what, what every process must know
 ledger      what is read
 """
 
