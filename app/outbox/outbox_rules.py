@@ -31,6 +31,11 @@ class OutboxRules:
     #: Each source has order ids of its own; else one id of an ad account is one order.
     orders_by_source: bool = False
 
+    @property
+    def click_lasts_s(self) -> float:
+        """How long a click is remembered: no longer than anything."""
+        return min(self.remember_s, self.remember_click_s)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskRules:

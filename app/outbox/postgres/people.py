@@ -57,10 +57,9 @@ async def write_people(connection: Connection, changes: PeopleChanges, now: floa
 
 async def forget_people(connection: Connection, now: float, limit: int, rules: OutboxRules) -> int:
     """Forget what is too old of people, and the longest unseen where they are too many. Returns how many ids."""
-    click_s = min(rules.remember_s, rules.remember_click_s)
     async with connection.transaction():
         touched = await count_of(
-            connection, "stale_people", now=now, lasts_s=rules.remember_s, click_s=click_s, limit=limit
+            connection, "stale_people", now=now, lasts_s=rules.remember_s, click_s=rules.click_lasts_s, limit=limit
         )
         gone = await count_of(connection, "forget_stale")
         ((people, _),) = await rows_of(connection, "memory_size")

@@ -47,6 +47,19 @@ def write_people(connection: sqlite3.Connection, changes: PeopleChanges, now: fl
         connection.execute(SQL["forget_oldest_linked"], {"keys": as_rows(targets), "max_linked": MAX_LINKED})
 
 
+def forget_people(connection: sqlite3.Connection, now: float, limit: int, rules: OutboxRules) -> int:
+    """Forget what is too old of people, and the longest unseen where they are too many. Returns how many ids."""
+    starts = {
+        "now": now,
+        "start": now - rules.remember_s,
+        "click_start": now - rules.click_lasts_s,
+    }
+    touched = connection.execute(SQL["stale_people"], {**starts, "limit": limit}).rowcount
+    connection.execute(SQL["forget_stale"])
+    unseen = {"now": now, "max_people": rules.max_people, "limit": limit - touched}
+    return touched + connection.execute(SQL["forget_unseen"], unseen).rowcount
+
+
 def forget(connection: sqlite3.Connection, keys: Sequence[str]) -> int:
     """Do `Outbox.forget`, within a transaction."""
     found = connection.execute(SQL["forget_whose"], {"keys": as_rows(keys)}).fetchall()

@@ -681,10 +681,6 @@ DELETE FROM person WHERE key IN (
   LIMIT max(0, min(:limit, (SELECT count FROM memory_size WHERE kind = 'person') - :max_people))
 );
 
--- memory_size --
--- How many ids are remembered, and how many are marked.
-SELECT (SELECT count FROM memory_size WHERE kind = 'person'), (SELECT count FROM memory_size WHERE kind = 'mark');
-
 -- write_whose --
 -- Note whose deliveries there are.
 INSERT INTO whose (message_id, user, anonymous, at)

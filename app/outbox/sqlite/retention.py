@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from app.outbox.outbox_rules import OutboxRules
+from app.outbox.sqlite.people import forget_people
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import add_tallies
 from app.outbox.storing import HOUR_S, MINUTES_KEPT_S
@@ -42,7 +43,7 @@ def retain(connection: sqlite3.Connection, call: RetainCall, rules: OutboxRules)
     for name in _STEPS:
         left -= connection.execute(SQL[name], {**parameters, "limit": left}).rowcount
     left -= _roll_up(connection, call.now, left)
-    left -= _forget_people(connection, call.now, left, rules)
+    left -= forget_people(connection, call.now, left, rules)
     return call.limit - left
 
 
@@ -53,16 +54,3 @@ def _roll_up(connection: sqlite3.Connection, now: float, limit: int) -> int:
     tallies = ((at, Tally(name=name, preset=preset, label=label, count=n)) for at, name, preset, label, n in rows)
     add_tallies(connection, tallies, span_s=HOUR_S)
     return len(rows)
-
-
-def _forget_people(connection: sqlite3.Connection, now: float, limit: int, rules: OutboxRules) -> int:
-    """Forget what is too old of people, and the longest unseen where they are too many. Returns how many ids."""
-    starts = {
-        "now": now,
-        "start": now - rules.remember_s,
-        "click_start": now - min(rules.remember_s, rules.remember_click_s),
-    }
-    touched = connection.execute(SQL["stale_people"], {**starts, "limit": limit}).rowcount
-    connection.execute(SQL["forget_stale"])
-    unseen = {"now": now, "max_people": rules.max_people, "limit": limit - touched}
-    return touched + connection.execute(SQL["forget_unseen"], unseen).rowcount
