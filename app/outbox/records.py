@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from app.errors import OutboxVersionError
+from app.outbox.rows import kept
 from app.outbox.storing import PAYLOAD_VERSION
 from app.types import Attempt, AuditAction, AuditEntry, AuditPage, Delivery, Exit, Note, Session, State
 
@@ -72,7 +73,7 @@ def audit_row(entry: AuditEntry) -> dict[str, Any]:
         "was": entry.before,
         "became": entry.after,
     }
-    return {"at": entry.at, **{name: text.replace("\0", "\ufffd") for name, text in texts.items()}}
+    return {"at": entry.at, **{name: kept(text) for name, text in texts.items()}}
 
 
 def audit_page(rows: Sequence[Sequence[Any]], *, limit: int) -> AuditPage:

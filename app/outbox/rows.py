@@ -15,6 +15,11 @@ def as_json(rows: Sequence[Any]) -> str:
     return orjson.dumps(rows).decode()
 
 
+def kept(text: str) -> str:
+    """Return a text as every engine can keep it: with U+FFFD in the place of each U+0000."""
+    return text.replace("\0", "\ufffd")
+
+
 def without_nul(text: str) -> str:
     """Return some JSON with U+FFFD in the place of each U+0000, which not every engine can keep."""
     return _NUL.sub(r"\1\\ufffd", text) if r"\u0000" in text else text

@@ -10,6 +10,7 @@ from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.records import attempt_of, delivery_of, note_of
 from app.outbox.repeats import digests_of, repeated
+from app.outbox.rows import kept
 from app.types import Backlog, Delivery, Message, NewDelivery, Page, Query, Seen, Tally
 
 
@@ -19,12 +20,7 @@ def asked(query: Query) -> dict[str, Any]:
     text = query.delivery_id
     if text is not None:
         parameters["delivery_id"] = int(text) if text.isdecimal() and int(text) < END else -1
-    return {name: _kept(value) for name, value in parameters.items()}
-
-
-def _kept(value: Any) -> Any:
-    """Return a text as it is kept (see `without_nul`)."""
-    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
+    return {name: kept(value) if isinstance(value, str) else value for name, value in parameters.items()}
 
 
 async def search(connection: Connection, query: Query, limit: int, cursor: str | None) -> Page:
@@ -46,7 +42,7 @@ async def delivery(connection: Connection, delivery_id: str) -> Delivery | None:
 async def message(connection: Connection, message_id: str) -> Message:
     """Do `Outbox.message`, oldest first."""
     found = await _deliveries(connection, Query(message_id=message_id))
-    notes = await rows_of(connection, "notes", message_id=_kept(message_id))
+    notes = await rows_of(connection, "notes", message_id=kept(message_id))
     return Message(
         message_id=message_id,
         notes=tuple(note_of(message_id, row) for row in notes),
