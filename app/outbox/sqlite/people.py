@@ -34,11 +34,12 @@ def are_changed(connection: sqlite3.Connection, changes: PeopleChanges) -> bool:
 
 def write_people(connection: sqlite3.Connection, changes: PeopleChanges, now: float, rules: OutboxRules) -> None:
     """Write what changes, within a transaction."""
-    people, marks = {"rows": as_rows(people_rows(changes))}, {"rows": as_rows(mark_rows(changes, changed_only=True))}
     if changes.people:
+        people = {"rows": as_rows(people_rows(changes))}
         connection.execute(SQL["forget_people"], people)
         connection.execute(SQL["write_people"], people)
-    if marks["rows"] != "[]":
+    if changed := mark_rows(changes, changed_only=True):
+        marks = {"rows": as_rows(changed)}
         connection.execute(SQL["lift_marks"], marks)
         connection.execute(SQL["write_marks"], {**marks, "max_marks": rules.max_people})
     if whose := whose_rows(changes):
