@@ -3,8 +3,8 @@
     python bench/memory.py [--people 100000] [--outbox URL]
 
 So many people are remembered first, each with a user, a browser, an e-mail address and a click. Then orders and pages
-of people drawn at random are accepted, in arrays and one by one, by turns with memory and without, each into a store of
-its own. CPU time is that of this process, with the thread that commits.
+of people drawn at random are accepted, in arrays and one by one, by turns with memory and without, each into a file of
+its own, with `--outbox` all into that one. CPU time is that of this process, with the thread that commits.
 """
 
 import argparse
@@ -74,16 +74,16 @@ async def remember(outbox: Outbox, settings: Settings, people: int) -> None:
         await outbox.enqueue([], [], [], now=NOW, people=PeopleChanges(people=changes, marks=marks))
 
 
-def events(people: int, count: int, turn: int) -> list[dict[str, Any]]:
-    """Return orders and pages of people drawn at random."""
+def events(people: int, count: int, turn: int, name: str) -> list[dict[str, Any]]:
+    """Return orders and pages of people drawn at random; under another name the same, each with another id."""
     rng = random.Random(turn)
     person = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
     made = []
     for number in range(count):
-        who = rng.randrange(people)
+        who, own_id = rng.randrange(people), f"{name}-{turn}-{number}"
         ids = {"userId": f"u{who}"} if number % 2 else {"anonymousId": f"a{who}"}
-        event: dict[str, Any] = {"messageId": f"{turn}-{number}", "timestamp": NOW + 60, "context": person, **ids}
-        order = {"order_id": f"{turn}-{number}", "revenue": 20, "currency": "USD"}
+        event: dict[str, Any] = {"messageId": own_id, "timestamp": NOW + 60, "context": person, **ids}
+        order = {"order_id": own_id, "revenue": 20, "currency": "USD"}
         track = {"type": "track", "event": "Order Completed", "properties": order}
         made.append(event | (track if number % 2 else {"type": "page"}))
     return made
@@ -100,9 +100,7 @@ async def cost_us(pipeline: Pipeline, made: list[dict[str, Any]], together: int)
 async def measure(url: str | None, people: int) -> None:
     """Print the cost with memory and without."""
     with tempfile.TemporaryDirectory() as folder:
-        stores = {"with": url or f"sqlite:///{folder}/with.db", "without": f"sqlite:///{folder}/without.db"}
-        if url:
-            stores["without"] = url
+        stores = {name: url or f"sqlite:///{folder}/{name}.db" for name in ("with", "without")}
         pipelines, outboxes = {}, {}
         for name, store in stores.items():
             settings = configured(store, days=90 if name == "with" else 0)
@@ -114,7 +112,7 @@ async def measure(url: str | None, people: int) -> None:
             costs: dict[str, list[float]] = {name: [] for name in stores}
             for turn in range(ROUNDS):
                 for name, pipeline in pipelines.items():
-                    made = events(people, count, turn + together * 100)
+                    made = events(people, count, turn + together * 100, name)
                     costs[name].append(await cost_us(pipeline, made, together))
             least = {name: min(found[1:]) for name, found in costs.items()}
             more = least["with"] - least["without"]
