@@ -10,9 +10,6 @@ Beside it, in the same run:
 CPU time of the process, so that others on the machine do not count; the best of ROUNDS. What the rules remember
 (digests, addresses, user agents) is forgotten before each round; the functions that were made for shapes of events are
 kept, and made in WARM_ROUNDS rounds before.
-
-Each part of ours timed alone, in microseconds: raw JSON and its checks 6, triggers 1, mapping 10, action 15, write 1.
-That is less than the 43 of the whole, where the parts are cold and every digest is made anew.
 """
 
 import functools
