@@ -2,9 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +11,8 @@ from app.sending.clock_watch import ClockWatch
 from app.shared_values import CLOCK_JUMPS
 from app.types import State
 from tests.delivery.claims import a_policy
-from tests.delivery.stage import Stage, a_stage, ids
+from tests.delivery.stage import Stage, ids
+from tests.sending.passing_time import are_claimed
 from tests.waiting import until_async
 
 HOUR, DAYS = 3_600.0, 86_400.0
@@ -29,12 +28,6 @@ class SetClock:
 
     def set(self, by_s: float) -> None:
         self.by_s += by_s
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with a_stage(tmp_path) as stage:
-        yield stage
 
 
 @pytest.fixture
@@ -66,17 +59,13 @@ async def test_a_call_under_way_keeps_its_claims(stage: Stage, clock: SetClock, 
     await stage.script({"delay_s": 1})
     await stage.enqueue(*ids("shop", 10), action_source="offline")
     async with stage.worker(send_timeout_s=4):
-        await until_async(lambda: _is_claimed(stage))
+        await until_async(lambda: are_claimed(stage, 10))
         clock.set(step_s)
         async with stage.worker(send_timeout_s=4):
             await stage.settled(deadline_s=20)
 
     assert {each.state for each in await stage.deliveries()} == {State.DELIVERED}
     assert (await stage.state())["received"] == 10
-
-
-async def _is_claimed(stage: Stage) -> bool:
-    return (await stage.outbox.backlog("42", now=stage.clock())).claimed == 10
 
 
 @pytest.mark.parametrize("step_s", STEPS)

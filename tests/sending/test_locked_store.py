@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -10,17 +9,12 @@ import pytest
 
 from app.outbox import open_outbox
 from app.types import State
-from tests.delivery.stage import RULES, Stage, a_stage, ids
+from tests.delivery.stage import RULES, Stage, ids
+from tests.sending.passing_time import are_claimed
 from tests.waiting import until_async
 
 #: A lease is 1.2 s; each write asks for the lock for 5 s.
 LOCKED_S = 3
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with a_stage(tmp_path) as stage:
-        yield stage
 
 
 @pytest.mark.parametrize("source", ["web", "offline"])
@@ -31,7 +25,7 @@ async def test_a_lock_that_outlasts_the_lease_sends_nothing_twice(stage: Stage, 
     await stage.script({"delay_s": 0.3})
     await stage.enqueue(*ids("order", 20), action_source=source)
     async with stage.worker(send_timeout_s=0.4), stage.worker(of_another_process, send_timeout_s=0.4):
-        await until_async(lambda: _is_claimed(stage))
+        await until_async(lambda: are_claimed(stage, 20))
         with closing(sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             await asyncio.sleep(LOCKED_S)
@@ -42,7 +36,3 @@ async def test_a_lock_that_outlasts_the_lease_sends_nothing_twice(stage: Stage, 
     state = await stage.state()
     assert (state["received"], state["duplicates"], state["calls"]) == (20, 0, 1)
     assert {each.state for each in await stage.deliveries()} == {State.DELIVERED}
-
-
-async def _is_claimed(stage: Stage) -> bool:
-    return (await stage.outbox.backlog("42", now=stage.clock())).claimed == 20

@@ -7,20 +7,12 @@ import pytest
 from app.shared_values import TROUBLE
 from app.types import Exit, State
 from tests.delivery.stage import Stage, ids
-from tests.sending.passing_time import REFUSING, SLOW, Time, is_quiet, well_again
+from tests.sending.passing_time import PAUSE_S, REFUSING, SLOW, Time, is_quiet, pass_in_steps, well_again
 from tests.waiting import until_async
 
 HOUR = 3_600.0
 #: Pinterest fails until it is told otherwise.
 DOWN: dict[str, Any] = {"status": 503, "times": None}
-
-
-async def pass_hours(stage: Stage, clock: Time, hours: float, *, steps: int) -> None:
-    """Let time pass in steps, each of which sees at least one more call."""
-    for _ in range(steps):
-        made = len(stage.calls)
-        clock.pass_(hours / steps * HOUR)
-        await stage.called(made + 1, deadline_s=30)
 
 
 async def given_up_in_time(stage: Stage, clock: Time, count: int) -> None:
@@ -39,7 +31,7 @@ async def test_an_outage_of_hours_in_a_small_shop_kills_nothing(stage: Stage, cl
 
     async with stage.worker(**SLOW):
         await stage.called(3)
-        await pass_hours(stage, clock, 12, steps=6)
+        await pass_in_steps(stage, clock, 12 / 6 * HOUR, steps=6)
         waiting = await stage.one()
         assert waiting.state in {State.PENDING, State.CLAIMED}
         assert waiting.attempts <= 1  # of a call under way
@@ -56,7 +48,7 @@ async def test_age_ends_waiting_and_says_what_kept_it(stage: Stage, clock: Time)
 
     async with stage.worker(**SLOW):
         await stage.called(3)
-        await pass_hours(stage, clock, 71, steps=4)
+        await pass_in_steps(stage, clock, 71 / 4 * HOUR, steps=4)
         assert (await stage.one()).state in {State.PENDING, State.CLAIMED}
         clock.pass_(1.1 * HOUR)
         await given_up_in_time(stage, clock, 1)
@@ -73,10 +65,7 @@ async def test_while_pinterest_fails_one_event_is_tried_and_not_the_backlog(stag
     async with stage.worker(batch_max_events=100, max_calls_in_flight=2, **SLOW):
         await stage.called(3)
         begun = len(stage.calls)
-        for _ in range(4):
-            made = len(stage.calls)
-            clock.pass_(630)
-            await stage.called(made + 1, deadline_s=30)
+        await pass_in_steps(stage, clock, PAUSE_S, steps=4)
         probes = stage.calls[begun + 2 :]  # what was under way when the trouble began is past
         assert {call.deliveries for call in probes} == {1}
         await well_again(stage, clock)
@@ -94,7 +83,7 @@ async def test_what_waits_behind_an_outage_is_given_up_by_age_too_and_only_after
 
     async with stage.worker(batch_max_events=10, max_calls_in_flight=1, **SLOW):
         await stage.called(3)
-        await pass_hours(stage, clock, 71, steps=4)
+        await pass_in_steps(stage, clock, 71 / 4 * HOUR, steps=4)
         assert await stage.deliveries(State.DEAD) == []
         await stage.enqueue("young")
         clock.pass_(2 * HOUR)
@@ -116,7 +105,7 @@ async def test_several_processes_send_one_probe_at_a_time(stage: Stage, clock: T
         await until_async(lambda: is_quiet(stage))
         before = len(stage.calls)
         for number in range(1, 4):
-            clock.pass_(630)
+            clock.pass_(PAUSE_S)
             await stage.called(before + number)
             await until_async(lambda: is_quiet(stage))
         assert len(stage.calls) == before + 3

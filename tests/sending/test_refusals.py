@@ -6,7 +6,7 @@ from app.shared_values import TROUBLE
 from app.types import State
 from tests.delivery.stage import Stage, ids
 from tests.rounds import LEVEL
-from tests.sending.passing_time import REFUSING, SLOW, Time, is_quiet, knows, well_again
+from tests.sending.passing_time import PAUSE_S, REFUSING, SLOW, Time, is_quiet, knows, pass_in_steps, well_again
 from tests.waiting import until_async
 
 
@@ -33,10 +33,7 @@ async def test_a_thousand_refusals_in_a_row_cost_few_calls(stage: Stage, clock: 
     async with stage.worker(**SLOW):
         await until_async(lambda: knows(stage, "refusing"))
         assert len(stage.calls) <= 21  # 2 log2 1000 + 1
-        for _ in range(4):
-            made = len(stage.calls)
-            clock.pass_(630)
-            await stage.called(made + 1, deadline_s=30)
+        await pass_in_steps(stage, clock, PAUSE_S, steps=4)
         assert len(stage.calls) < 40
         assert {call.deliveries for call in stage.calls[-3:]} == {1}
         assert {each.state for each in await stage.deliveries()} <= {State.PENDING, State.CLAIMED}

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,6 @@ from app.types import LEASE_LOST, Exit, State, Tally
 from tests.delivery.faulty import Faulty, unavailable
 from tests.delivery.stage import Stage, a_stage, ids
 from tests.waiting import until_async
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with a_stage(tmp_path) as stage:
-        yield stage
 
 
 async def test_everything_is_delivered_once_in_batches(stage: Stage) -> None:
