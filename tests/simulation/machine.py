@@ -166,15 +166,13 @@ class Process:
 
     def kill(self) -> None:
         """End it as SIGKILL does: what is not committed is gone."""
-        if self.is_dead:
-            return
-        self.is_dead = True
-        self.loop.end()
+        if not self.is_dead:
+            self._break()
+            self._end()
+
+    def _break(self) -> None:
         if self.life.broke_at is None:
             self.life.broke_at = self.machine.universe.now
-        self._let_go()
-        self.machine.processes.remove(self)
-        self.on_end()
 
     def _let_go(self) -> None:
         readers = self.outbox._readers
@@ -187,8 +185,8 @@ class Process:
     def freeze(self, seconds: float, *, breaks: bool) -> None:
         """Let it do nothing for a while; where that is longer than a lease, it counts as broken."""
         self.loop.freeze(seconds)
-        if breaks and self.life.broke_at is None:
-            self.life.broke_at = self.machine.universe.now
+        if breaks:
+            self._break()
 
     def stop(self) -> None:
         """Ask it to end, as SIGTERM does."""
