@@ -1,5 +1,6 @@
 """A person who asks to be forgotten, by a command and by an event."""
 
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from tests.identity.journeys import SETTINGS
 NOW = 1_800_000_000.0
 PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
 PAGE = {"type": "page", "context": PERSON, "properties": {}}
+#: Of messages that have no id of their own.
+_numbers = count()
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ async def outbox(configured: Any) -> Any:
 async def accept(configured: Any, outbox: Outbox, *events: dict[str, Any], is_proven: bool = True) -> list[Any]:
     """Receive events; the lines of each."""
     pipeline = assemble.pipeline(configured, assembled.shipped_catalog(), outbox=outbox)
-    complete = [{"messageId": f"m-{id(event)}", "timestamp": NOW, **event} for event in events]
+    complete = [{"messageId": f"m-{next(_numbers)}", "timestamp": NOW, **event} for event in events]
     return [each.deliveries for each in (await pipeline.accept(complete, now=NOW, is_proven=is_proven)).events]
 
 
