@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from app.config import Settings
-from tests.process import ROOT, Server
+from tests.process import PLAIN, ROOT, Server
 from tests.waiting import until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -26,7 +26,7 @@ def test_it_has_at_most_150_lines_and_the_first_command_by_line_15() -> None:
 
 
 def test_its_curl_commands_run_as_printed_and_give_the_printed_payload(server: Server) -> None:
-    until(lambda: httpx.get(f"{server.url}/readyz", trust_env=False).is_success)
+    until(lambda: httpx.get(f"{server.url}/readyz", **PLAIN).is_success)
     script = block("sh", "/webhook").replace("http://127.0.0.1:8080", server.url)
     post, show = script.rsplit("curl", 1)
 

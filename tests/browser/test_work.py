@@ -30,7 +30,7 @@ def post_page_view(server: Server, message_id: str) -> None:
         "properties": {"url": "https://shop.example/"},
         "context": {"traits": {"email": "eva@example.com"}},
     }
-    httpx.post(f"{server.url}/webhook", json=event, trust_env=False).raise_for_status()
+    httpx.post(f"{server.url}/webhook", json=event, **PLAIN).raise_for_status()
 
 
 def sandbox(server: Server, path: str) -> httpx.Response:

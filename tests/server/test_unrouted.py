@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from app.config import load_settings
 from app.main import Role, create_app
-from tests.process import Server
+from tests.process import PLAIN, Server
 from tests.server.client import client_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -88,7 +88,7 @@ async def test_the_log_names_the_source_where_it_is_known_and_never_its_key(
     start_server: Callable[..., Server],
 ) -> None:
     server = start_server(write_keys="shop:key-of-the-shop,app:key-of-the-app")
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=server.url, **PLAIN) as client:
         for key in ("key-of-the-app", "key-of-nobody"):
             await client.post("/v1/page", json={"messageId": "m", "userId": "u", "writeKey": key})
 

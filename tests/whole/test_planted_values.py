@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.process import Server
+from tests.process import PLAIN, Server
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, until_settled
 from tests.whole.planted import EMAIL, PHONE, PLANTED, events, forms, ids
@@ -131,7 +131,7 @@ def test_planted_values_are_nowhere(
     settings = {**pinterest.settings, "outbox_url": outbox_url, "log_level": "debug", "retry_base_s": 0.1}
     settings |= {"remember_days": 90, "remember_secret": "a secret of the installation, long"}
     server = start_server(**settings, consent_categories="Advertising", batch_max_events=4, max_calls_in_flight=1)
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
+    with httpx.Client(base_url=server.url, **PLAIN, timeout=30) as client:
         found = _everything_there_ever_was(server, client, Haystack(client, tmp_path, outbox_url), pinterest)
     assert leaks(found) == []
     looked_at = sum(map(len, found.values()))

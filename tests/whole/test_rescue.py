@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.process import Server
+from tests.process import PLAIN, Server
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, post, until_settled
 from tests.whole.test_faults import page
@@ -24,9 +24,9 @@ def test_a_backup_that_is_restored_sends_all_that_waited(
 
     file.unlink()
 
-    answer = httpx.post(f"{server.url}/webhook", json=page("after"), trust_env=False)
+    answer = httpx.post(f"{server.url}/webhook", json=page("after"), **PLAIN)
     assert answer.status_code == 503
-    ready = httpx.get(f"{server.url}/readyz", trust_env=False)
+    ready = httpx.get(f"{server.url}/readyz", **PLAIN)
     assert (ready.status_code, ready.json()["why"]) == (503, "gone")
     server.kill()
     server.run("restore", str(copy))
@@ -47,4 +47,4 @@ def test_a_store_that_is_lost_still_sends_what_it_took_in(
     (tmp_path / "pinrelay.db").unlink()
     pinterest.misbehave()
     until(lambda: sorted(pinterest.event_ids()) == sorted(waiting), 30)
-    assert httpx.get(f"{server.url}/readyz", trust_env=False).status_code == 503
+    assert httpx.get(f"{server.url}/readyz", **PLAIN).status_code == 503
