@@ -67,6 +67,12 @@ def test_its_links_lead_somewhere(page: Path) -> None:
 
 
 @every_page
+def test_the_files_of_the_repository_that_it_names_exist(page: Path) -> None:
+    named = re.findall(r"(?<!`)`(?!`)[^`\n]*?\b((?:app|bench|tests)/[\w./-]*\w)", page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@every_page
 def test_the_settings_it_names_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     quoted = " ".join(re.findall(r"`[^`\n]+`|^```sh\n.*?^```$", text, re.MULTILINE | re.DOTALL))
