@@ -17,10 +17,10 @@ ConsentAnswer: TypeAlias = Callable[[Event], bool | None]
 _TIMES: Final = ("timestamp", "originalTimestamp", "receivedAt", "sentAt", "arrivedAt")
 _RECEIVED: Final = "receivedAt"
 #: Of `context.device`: what says whether its person may be tracked.
-_PERMISSIONS: Final = ("attTrackingStatus", "adTrackingEnabled")
-#: Apple's word for a person who was not asked: neither a yes nor a no.
+_PERMISSIONS: Final = frozenset({"attTrackingStatus", "trackingStatus", "adTrackingEnabled"})
+#: How they say that a person was not asked, which is neither a yes nor a no: Apple's number, and Segment's word for it.
 #: https://developer.apple.com/documentation/apptrackingtransparency/attrackingmanager/authorizationstatus
-_NOT_DETERMINED: Final = (0, "0")
+_NOT_DETERMINED: Final = {"attTrackingStatus": (0, "0"), "trackingStatus": ("notDetermined",)}
 
 
 class EncounterReader:
@@ -94,10 +94,18 @@ class EncounterReader:
     def _permission(self, event: Event, fields: Mapping[str, Any], catalog: Catalog) -> bool | None:
         """Return whether the person says yes or no, by flags of the event or by consent; None: neither."""
         said = self._person.permission(fields)
-        if said is False and _is_not_determined(event):
-            said = self._person.permission(_fields(_without_permissions(event), catalog) or {})
+        unasked = _not_determined(event) if said is False else frozenset()
+        # what an SDK makes of it in `adTrackingEnabled` is no answer of the person's, but another no beside it is
+        if unasked and self._said_without(unasked | {"adTrackingEnabled"}, event, catalog) is not False:
+            said = self._said_without(_PERMISSIONS, event, catalog)
         answers = (said, self._consent(event))
         return False if False in answers else True if True in answers else None
+
+    def _said_without(self, names: frozenset[str], event: Event, catalog: Catalog) -> bool | None:
+        """Return what the flags of an event say without these of its device."""
+        device = {name: value for name, value in _device(event).items() if name not in names}
+        left = {**event, "context": {**event["context"], "device": device}}
+        return self._person.permission(_fields(left, catalog) or {})
 
 
 def own_time(event: Event, now: float) -> float:
@@ -115,15 +123,10 @@ def _fields(event: Event, catalog: Catalog) -> Mapping[str, Any] | None:
         return None
 
 
-def _is_not_determined(event: Event) -> bool:
-    device = _device(event)
-    return type(device.get(_PERMISSIONS[0])) is not bool and device.get(_PERMISSIONS[0]) in _NOT_DETERMINED
-
-
-def _without_permissions(event: Event) -> Event:
-    """Return the event without what its device says, which a person who was not asked did not say."""
-    device = {name: value for name, value in _device(event).items() if name not in _PERMISSIONS}
-    return {**event, "context": {**event["context"], "device": device}}
+def _not_determined(event: Event) -> frozenset[str]:
+    """Return which members of the event's device say that its person was not asked."""
+    said = ((name, _device(event).get(name), words) for name, words in _NOT_DETERMINED.items())
+    return frozenset(name for name, value, words in said if type(value) is not bool and value in words)
 
 
 def _device(event: Event) -> Mapping[str, Any]:
