@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 from fastapi import APIRouter, Request, Response
 
-from app.errors import EventHeldBack, EventRefused, OutboxUnavailable
+from app.errors import EventHeldBack, EventRefused
 from app.source.accepts import Accepts
 from app.source.body import open_body, read_events
 from app.source.consent import withheld
@@ -25,7 +25,7 @@ from app.source.raw_records import around_body, content_of, records
 from app.source.receive import receive
 from app.source.refusal import NO_PIXEL, TOO_MANY, UNAUTHENTICATED, UNKNOWN_SOURCE, RequestRefused
 from app.source.requester import Requester, with_gpc
-from app.source.responses import answer, answer_refusal, answer_unavailable, is_unusable, receipt_json
+from app.source.responses import answer, is_unusable, receipt_json, refusing
 from app.source.unpacking import Room, unpack, unpacked_size
 from app.types import Event, Exit, Receipt
 from app.values.proxies import Network
@@ -59,11 +59,12 @@ def named_sources_router(
     The name of the source that sent a request is left in `request.state.source`.
     """
     door = _Door(accepts, sources, clock, room, on_count, trusted_proxies, new_id)
+    handler = refusing(door.receive)
     router = APIRouter(tags=["webhook"])
     for method in (*_METHODS, "GET"):
         router.add_api_route(
             "/webhook/{source}",
-            door.receive,
+            handler,
             methods=[method],
             summary="Receive a pixel of a named source" if method == "GET" else "Receive what a named source sends",
             openapi_extra={
@@ -97,17 +98,12 @@ class _Door:
         self._new_id = new_id
 
     async def receive(self, request: Request) -> Response:
-        """Answer one HTTP request."""
+        """Answer one HTTP request. Raises RequestRefused and OutboxUnavailable."""
         source = self._sources.by_name.get(request.path_params["source"])
         if source is None:
-            return answer_refusal(UNKNOWN_SOURCE)
+            raise RequestRefused(UNKNOWN_SOURCE)
         request.state.source = source.name
-        try:
-            return await self._receive(request, source)
-        except RequestRefused as exc:
-            return answer_refusal(exc.refusal)
-        except OutboxUnavailable as exc:
-            return answer_unavailable(request, exc)
+        return await self._receive(request, source)
 
     async def _receive(self, request: Request, source: NamedSource) -> Response:
         is_pixel = request.method == "GET"

@@ -1,13 +1,17 @@
 """What the sender of a request is answered: always JSON, never a part of what was sent."""
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, TypeAlias
 
 import orjson
 from fastapi import Request, Response
 
 from app.errors import OutboxUnavailable
-from app.source.refusal import NO_ROOM, Refusal
+from app.source.refusal import NO_ROOM, Refusal, RequestRefused
 from app.types import EventReceipt, Exit, Line, Receipt
+
+Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 _UNUSABLE = frozenset({Exit.REFUSED, Exit.INVALID})
 
@@ -20,6 +24,21 @@ def answer(content: bytes, status: int = 200, headers: dict[str, str] | None = N
 def answer_refusal(refusal: Refusal) -> Response:
     """Return why the request is turned away; SDKs read `code`, `message` or `error` of the object."""
     return answer(refusal_json(refusal.code, refusal.message), refusal.status, _headers(refusal))
+
+
+def refusing(handle: Handler) -> Handler:
+    """Return a handler that answers as `handle` does, and what it raises: RequestRefused and OutboxUnavailable."""
+
+    @wraps(handle)
+    async def answer_or_refuse(request: Request) -> Response:
+        try:
+            return await handle(request)
+        except RequestRefused as exc:
+            return answer_refusal(exc.refusal)
+        except OutboxUnavailable as exc:
+            return answer_unavailable(request, exc)
+
+    return answer_or_refuse
 
 
 def answer_unavailable(request: Request, exc: OutboxUnavailable) -> Response:

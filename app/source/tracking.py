@@ -8,14 +8,14 @@ Source: https://segment.com/docs/connections/sources/catalog/libraries/server/ht
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from app.errors import EventRefused, OutboxUnavailable
+from app.errors import EventRefused
 from app.source.accepts import Accepts
 from app.source.auth import WriteKeys, basic_user
 from app.source.body import Body, Limits, open_body, read_events
@@ -25,7 +25,7 @@ from app.source.quotas import Quota, Quotas
 from app.source.receive import receive
 from app.source.refusal import UNAUTHENTICATED, RequestRefused
 from app.source.requester import Requester
-from app.source.responses import answer, answer_refusal, answer_unavailable, refusal_json
+from app.source.responses import Handler, answer, refusal_json, refusing
 from app.source.unpacking import Room, pieces, unpacked_size
 from app.types import DEFAULT_SOURCE, Event
 from app.values.proxies import Network
@@ -45,7 +45,6 @@ _KEY_IN_BODY = re.compile(rb'"writeKey"[ \t\r\n]*+:[ \t\r\n]*+"((?:[^"\\]|\\.){1
 _LONGEST_KEY_BYTES = 600
 
 _SUCCESS = b'{"success": true}'
-_Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +89,12 @@ def tracking_router(
         for name in ("event", "batch"):
             _add(router, f"{beginning}{name}", api.events_handler(None))
     for path in _METRICS:
-        _add(router, path, _refusing(api.discard))
+        _add(router, path, refusing(api.discard))
     return router
 
 
 def _add(
-    router: APIRouter, path: str, handler: _Handler, summary: str = "", body: dict[str, object] | None = None
+    router: APIRouter, path: str, handler: Handler, summary: str = "", body: dict[str, object] | None = None
 ) -> None:
     """Add one path; without a body it is another spelling, which the OpenAPI document leaves out."""
     router.add_api_route(
@@ -107,20 +106,6 @@ def _add(
         openapi_extra={"requestBody": body},
         responses=TRACKING_ANSWERS,
     )
-
-
-def _refusing(handle: _Handler) -> _Handler:
-    """Turn refusals into answers."""
-
-    async def answer_or_refuse(request: Request) -> Response:
-        try:
-            return await handle(request)
-        except RequestRefused as exc:
-            return answer_refusal(exc.refusal)
-        except OutboxUnavailable as exc:
-            return answer_unavailable(request, exc)
-
-    return answer_or_refuse
 
 
 class _TrackingApi:
@@ -141,13 +126,13 @@ class _TrackingApi:
         self._clock = clock
         self._new_id = new_id
 
-    def events_handler(self, call: str | None) -> _Handler:
+    def events_handler(self, call: str | None) -> Handler:
         """Build the handler of one path; `call` is the type of an event that names none."""
 
         async def receive_call(request: Request) -> Response:
             return await self._receive(request, call)
 
-        return _refusing(receive_call)
+        return refusing(receive_call)
 
     async def discard(self, request: Request) -> Response:
         """Thank for an SDK's report on itself, which nobody needs."""

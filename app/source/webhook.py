@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
-from app.errors import OutboxUnavailable
 from app.source.accepts import Accepts
 from app.source.auth import WebhookSecrets
 from app.source.body import Body, Limits, open_body, read_events
@@ -18,7 +17,7 @@ from app.source.event import Arrival, random_id
 from app.source.receive import receive
 from app.source.refusal import UNAUTHENTICATED, RequestRefused
 from app.source.requester import with_gpc
-from app.source.responses import answer, answer_refusal, answer_unavailable, is_unusable, receipt_json
+from app.source.responses import answer, is_unusable, receipt_json, refusing
 from app.source.signature import is_signed
 from app.source.unpacking import Room, unpacked_size
 
@@ -47,14 +46,9 @@ def webhook_router(
     """Build the route; `room` is that of all requests of the process."""
 
     async def receive_events(request: Request) -> Response:
-        try:
-            raw, size = await _receive_proven(request, rules)
-            async with room.held(raw, size, timeout_s=rules.limits.request_timeout_s):
-                return await keep(request, await open_body(raw, size, room, rules.limits))
-        except RequestRefused as exc:
-            return answer_refusal(exc.refusal)
-        except OutboxUnavailable as exc:
-            return answer_unavailable(request, exc)
+        raw, size = await _receive_proven(request, rules)
+        async with room.held(raw, size, timeout_s=rules.limits.request_timeout_s):
+            return await keep(request, await open_body(raw, size, room, rules.limits))
 
     async def keep(request: Request, body: Body) -> Response:
         now = clock()
@@ -63,17 +57,18 @@ def webhook_router(
         unusable = not body.several and is_unusable(receipt)
         return answer(receipt_json(receipt), 422 if unusable else 200)
 
+    handler = refusing(receive_events)
     router = APIRouter(tags=["webhook"])
     for method in _METHODS:
         router.add_api_route(
             "/webhook",
-            receive_events,
+            handler,
             methods=[method],
             summary="Receive one Segment event, or an array of them",
             openapi_extra={"requestBody": WEBHOOK_BODY},
             responses=WEBHOOK_ANSWERS,
         )
-    router.add_api_route("/webhook/", receive_events, methods=list(_METHODS), include_in_schema=False)
+    router.add_api_route("/webhook/", handler, methods=list(_METHODS), include_in_schema=False)
     return router
 
 
