@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from app import assemble
+from app.catalog.fields import lay_over
 from app.catalog.strict_yaml import parse_yaml
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
@@ -124,16 +125,7 @@ def laid_over(plain: dict[str, Any], case: Mapping[str, Any]) -> dict[str, Any]:
         for key in above:
             holder = holder[key]
         del holder[name]
-    _lay(case.get("event", {}), event)
-    return event
-
-
-def _lay(over: Mapping[str, Any], under: dict[str, Any]) -> None:
-    for key, value in over.items():
-        if isinstance(value, dict) and isinstance(under.get(key), dict):
-            _lay(value, under[key])
-        else:
-            under[key] = value
+    return lay_over(event, case.get("event", {}))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
