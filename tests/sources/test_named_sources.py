@@ -4,7 +4,6 @@ import gzip
 from pathlib import Path
 from typing import Any
 
-import httpx
 import orjson
 import pytest
 import yaml
@@ -15,6 +14,7 @@ from app.catalog.running_sources import RunningSources
 from app.errors import EventRefused, OutboxUnavailable
 from app.types import Receipt
 from tests.assembled import pipeline
+from tests.source.door import client
 from tests.sources.sending import NOW, Heard, served, shipped
 
 SECRET = "0123456789abcdef"
@@ -34,11 +34,6 @@ def source(folder: Path, spec: dict[str, Any]) -> RunningSources:
     """Write a source's file, and load it."""
     (folder / f"{spec['name']}.yaml").write_text(yaml.safe_dump(spec, allow_unicode=True), encoding="utf-8")
     return shipped([], {"SHOP_SECRET": SECRET}, folder)
-
-
-def client(app: Any) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app=app, client=("198.51.100.7", 4711))
-    return httpx.AsyncClient(transport=transport, base_url="http://pinrelay.example")
 
 
 async def ask(folder: Path, spec: dict[str, Any], heard: Any = None, method: str = "POST", **request: Any) -> Any:
@@ -164,9 +159,7 @@ async def test_a_pixel_is_an_event_of_its_query(tmp_path: Path) -> None:
     heard = Heard()
     headers = {"user-agent": "Mozilla/5.0", "cookie": "id=1", "sec-gpc": "1"}
     app = served(heard, source(tmp_path, spec))
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=app, client=("8.8.8.8", 4711)), base_url="http://pinrelay.example"
-    ) as http:
+    async with client(app, peer="8.8.8.8") as http:
         answer = await http.get("/webhook/shop?url=%2Fa&tag=1&tag=2", headers=headers)
 
     assert answer.status_code == 200
