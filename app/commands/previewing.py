@@ -112,10 +112,9 @@ def preview(
     Example: pinrelay preview order.json --explain
     """
     if journey:
-        days = DEFAULT_DAYS if remember_days is None else remember_days
-        given = {} if remember_days is None and load_settings().remember_days else {"remember_days": days}
+        days = load_settings().remember_days or DEFAULT_DAYS if remember_days is None else remember_days
         with _open(file) as stream:
-            show_journey(_settings(presets, mappings, **given), stream, as_json=as_json)
+            show_journey(_settings(presets, mappings, remember_days=days), stream, as_json=as_json)
         return
     show = (_print_json if as_json else _print_tables) if explain else _print_receipt
     asyncio.run(_preview(_settings(presets, mappings), file, show))
