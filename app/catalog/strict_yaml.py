@@ -75,7 +75,7 @@ class _Loader(_JsonTypes, yaml.SafeLoader):
 
 
 class _FastLoader(_JsonTypes, _WithLibyaml):  # type: ignore[misc]
-    """Reads by libyaml, in a fifth of the time."""
+    """Reads the same by libyaml, several times as fast."""
 
     def __init__(self, text: str) -> None:
         _WithLibyaml.__init__(self, text)
