@@ -14,24 +14,21 @@ from app.errors import EventRefused
 from app.identity import LoadedMemory
 from app.receiving.field_reports import field_reports, memory_reports, own_event, shown_json
 from app.receiving.receipts import Drafts, receipt_of_refusal
+from app.receiving.remembering import FindsPeople
 from app.receiving.reports import ConditionReport, EventReport, FieldReport, PresetReport
 from app.receiving.routes import Making
 from app.receiving.walk import Walk, WhyOff
 from app.sandbox import judge
 from app.trigger import ABSENT, Finding
-from app.types import Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, PeopleFound, Receipt, Seen
+from app.types import Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, Receipt, Seen
 from app.values.hidden_emails import unpersonal_id
 
 #: The preset and the destination of a line.
 _Key: TypeAlias = tuple[str | None, str]
 
 
-class Sees(Protocol):
+class Sees(FindsPeople, Protocol):
     """What is asked of the outbox."""
-
-    async def people(self, keys: Sequence[str]) -> PeopleFound:
-        """Do `Outbox.people`."""
-        ...
 
     async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
         """Do `Outbox.seen`."""
@@ -90,8 +87,8 @@ class Explainer:
         remembering = self._walk.remembering
         if remembering is None or self._outbox is None:
             return None
-        memory, keys = remembering.new_memory(), remembering.keys(events)
-        memory.add(keys, await self._outbox.people(keys))
+        memory = remembering.new_memory()
+        await remembering.load(memory, events, self._outbox)
         return memory
 
     async def _seen(self, deliveries: Sequence[NewDelivery], now: float) -> Sequence[Seen | None]:

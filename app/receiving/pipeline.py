@@ -19,7 +19,7 @@ from app.errors import EventRefused, MemoryChanged, OutboxUnavailable
 from app.log import log_error
 from app.outbox import enqueue_tallies
 from app.receiving.receipts import Drafts
-from app.receiving.remembering import Remembering
+from app.receiving.remembering import FindsPeople, Remembering
 from app.receiving.walk import Walk
 from app.source import read_raw_event
 from app.types import (
@@ -30,7 +30,6 @@ from app.types import (
     NewDelivery,
     Note,
     PeopleChanges,
-    PeopleFound,
     Receipt,
     Tally,
     Withdrawal,
@@ -45,7 +44,7 @@ _EVENTS_LOADED = 500
 _TRIES = 20
 
 
-class Enqueues(Protocol):
+class Enqueues(FindsPeople, Protocol):
     """What the pipeline asks of the outbox."""
 
     async def enqueue(
@@ -58,10 +57,6 @@ class Enqueues(Protocol):
         people: PeopleChanges | None = None,
     ) -> list[Enqueued]:
         """Do `Outbox.enqueue`."""
-        ...
-
-    async def people(self, keys: Sequence[str]) -> PeopleFound:
-        """Do `Outbox.people`."""
         ...
 
     async def forget(self, keys: Sequence[str]) -> int:
@@ -154,8 +149,7 @@ class Pipeline:
                 drafts, memory = Drafts(source=empty.source, is_proven=empty.is_proven), remembering.new_memory()
                 for start in range(0, len(events), _EVENTS_LOADED):
                     some = events[start : start + _EVENTS_LOADED]
-                    if keys := memory.unasked(remembering.keys(some)):
-                        memory.add(keys, await outbox.people(keys))
+                    await remembering.load(memory, some, outbox)
                     for number, event in enumerate(some, start=1):
                         self._walk.draft(event, self.catalog, drafts, now=now, memory=memory)
                         if number % EVENTS_A_TURN == 0:

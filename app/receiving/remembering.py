@@ -10,7 +10,7 @@ from app.destination import Complete, carries_opt_out
 from app.errors import EventRefused
 from app.identity import NOTHING_KNOWN, Encounter, Fact, IdentityRules, LoadedMemory, Memory, Recollection, erase, meet
 from app.receiving.encounters import EncounterReader
-from app.types import Event, Exit, Line, Recalled, Whose
+from app.types import Event, Exit, Line, PeopleFound, Recalled, Whose
 
 #: Returns why a finished event is withheld (None: it is not) and warnings, given the event as received and as finished.
 WhyNotGenuine: TypeAlias = Callable[[Event, Event], tuple[str | None, tuple[str, ...]]]
@@ -29,6 +29,14 @@ class MapsAgain(Protocol):
         ...
 
 
+class FindsPeople(Protocol):
+    """Where what is remembered is kept."""
+
+    async def people(self, keys: Sequence[str]) -> PeopleFound:
+        """Do `Outbox.people`."""
+        ...
+
+
 class Remembering:
     """What identity memory does with one event after the other, under one set of rules."""
 
@@ -41,9 +49,11 @@ class Remembering:
         """Return the memory of one call, into which what it asks for is loaded."""
         return LoadedMemory(self._rules)
 
-    def keys(self, events: Iterable[Event | EventRefused]) -> list[str]:
-        """Return the keys of all ids of some events, which have to be loaded before memory meets them."""
-        return [key for event in events if not isinstance(event, EventRefused) for key in self._read.keys(event)]
+    async def load(self, memory: LoadedMemory, events: Iterable[Event | EventRefused], outbox: FindsPeople) -> None:
+        """Load what is remembered of some events' people, before memory meets them. Raises OutboxUnavailable."""
+        of_all = (key for event in events if not isinstance(event, EventRefused) for key in self._read.keys(event))
+        if keys := memory.unasked(of_all):
+            memory.add(keys, await outbox.people(keys))
 
     def whose(self, event: Event, message_id: str) -> Whose:
         """Return under which ids the deliveries of an event are kept."""
