@@ -7,6 +7,7 @@ from app.catalog import Catalog
 from app.destination import PersonReader
 from app.errors import MappingError
 from app.identity import Encounter, IdKeys
+from app.source.event import TIMES
 from app.types import Event, Whose
 from app.values.times import unix_seconds
 
@@ -14,7 +15,7 @@ from app.values.times import unix_seconds
 ConsentAnswer: TypeAlias = Callable[[Event], bool | None]
 
 #: What says when an event happened, the best first; and when others received it, which it cannot follow.
-_TIMES: Final = ("timestamp", "originalTimestamp", "receivedAt", "sentAt", "arrivedAt")
+_TIMES: Final = (*TIMES, "arrivedAt")
 _RECEIVED: Final = "receivedAt"
 #: Of `context.device`: what says whether its person may be tracked.
 _PERMISSIONS: Final = frozenset({"attTrackingStatus", "trackingStatus", "adTrackingEnabled"})

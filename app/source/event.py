@@ -25,7 +25,7 @@ from app.values.times import unix_seconds
 
 #: What says when an event happened, the best first.
 _TOLD = ("timestamp", "originalTimestamp")
-_TIMES = (*_TOLD, "receivedAt", "sentAt")
+TIMES = (*_TOLD, "receivedAt", "sentAt")
 #: What a sender stamps anew when it sends the same event again.
 _VOLATILE = frozenset({"sentAt", "receivedAt", "_metadata"})
 
@@ -133,7 +133,7 @@ def _complete_times(event: Event, arrival: Arrival) -> None:
         if _is_missing(event, "receivedAt") and _is_missing(event, "sentAt"):
             event["receivedAt"] = arrival.received
     if _is_missing(event, "timestamp"):
-        told = next((event[name] for name in _TIMES if unix_seconds(event.get(name)) is not None), None)
+        told = next((event[name] for name in TIMES if unix_seconds(event.get(name)) is not None), None)
         if told is not None or arrival.is_live:
             event["timestamp"] = told or arrival.received
 
