@@ -18,7 +18,7 @@ import yaml
 
 from app.catalog.fields import is_plain
 from app.catalog.files import ActionFile, FieldSpec
-from app.catalog.one_file import ACTION, compile_preset, read_action
+from app.catalog.one_file import ACTION, compile_preset, read_action, read_preset_file
 from app.destination import EVENT_NAMES
 from app.errors import CatalogError, Fault
 
@@ -114,10 +114,11 @@ def import_preset(subscription: Subscription, action_text: str) -> ImportedPrese
     mapping = _carried(_in_place(subscription.mapping), action.file, told)
     while True:
         text = _yaml(subscription, mapping)
+        _, unreadable = read_preset_file(text)
         preset, found = compile_preset("imported.yaml", text, action_text, frozenset(EVENT_NAMES))
-        if preset is not None:
+        if preset is not None and not unreadable:
             return ImportedPreset(name=subscription.name, text=text, told=tuple(told))
-        dropped = [_dropped(mapping, fault, told) for fault in found]
+        dropped = [_dropped(mapping, fault, told) for fault in (*unreadable, *found)]
         if not all(dropped):
             return ImportedPreset(name=subscription.name, text=None, told=tuple(told))
 

@@ -135,16 +135,23 @@ def test_what_cannot_be_carried_over_is_left_out_and_told(changes: dict[str, Any
     assert fields(preset)["event_name"] == "checkout"
 
 
+def nested(levels: int) -> Any:
+    return {"a": nested(levels - 1)} if levels else "x"
+
+
 @pytest.mark.parametrize(
     ("preset", "place"),
     [
         (imported(trigger='type = "track" and'), "subscribe"),
         (imported(event_name="made_up"), "mapping/event_name"),
         (imported(event_name=None), "mapping/event_name"),
+        (imported(language=nested(70)), ""),
     ],
-    ids=["trigger", "event name", "no event name"],
+    ids=["trigger", "event name", "no event name", "no file can hold it"],
 )
-def test_a_mapping_without_a_trigger_or_an_event_name_gives_no_preset(preset: ImportedPreset, place: str) -> None:
+def test_a_mapping_without_a_trigger_or_an_event_name_or_a_file_that_holds_it_gives_no_preset(
+    preset: ImportedPreset, place: str
+) -> None:
     assert preset.text is None
     assert told(preset)[place][0] == "could not be"
 
