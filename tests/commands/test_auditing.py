@@ -2,18 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import Result
 
 from app.commands.auditing import caller
 from app.outbox import open_outbox
+from tests.commands.conftest import Run
 from tests.outbox.build import audited
 from tests.outbox.build import rules as outbox_rules
-
-Run = Callable[..., Result]
 
 
 def write(tmp_path: Path, *targets: str) -> None:

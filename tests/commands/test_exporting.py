@@ -4,20 +4,19 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyarrow import parquet
-from typer.testing import Result
 
 from app.outbox import open_outbox
 from app.types import Exit, Note, Tally
+from tests.commands.conftest import Run
 from tests.outbox.build import DAY_S, At, new, rules
 
-Run = Callable[..., Result]
 #: Noon, two days ago.
 THEN = time.time() // DAY_S * DAY_S - 1.5 * DAY_S
 DAY = datetime.fromtimestamp(THEN, UTC).date().isoformat()

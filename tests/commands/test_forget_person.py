@@ -1,12 +1,10 @@
 """`pinrelay forget`."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
-from typer.testing import Result
+from tests.commands.conftest import Run
 
-Run = Callable[..., Result]
 MEMORY = {"REMEMBER_DAYS": "90", "REMEMBER_SECRET": "a secret of the installation, long"}
 IDENTIFY = {
     "type": "identify",

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-Run = Callable[..., Result]
+from tests.commands.conftest import Run
+
 WHO = {"ip": "203.0.113.9", "userAgent": "x"}
 
 

@@ -2,12 +2,10 @@
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from typer.testing import Result
+from tests.commands.conftest import Run
 
-Run = Callable[..., Result]
 PAGE = {"type": "page", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
 
 

@@ -3,20 +3,18 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import Result
 
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.outbox import open_outbox
 from app.types import NewDelivery, Rejected, Settlement, State, Tally
 from tests.catalog.test_destination_files import US, folder_of
+from tests.commands.conftest import Run
 from tests.outbox.build import rules as outbox_rules
 from tests.process import ROOT
 
-Run = Callable[..., Result]
 SANDBOX_OF_7 = 'name: Other\nad_account_id: "7"\nmode: sandbox\n'
 NOW = 1_772_640_800.0
 

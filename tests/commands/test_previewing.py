@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ from typer.testing import Result
 from app.errors import CatalogError
 from app.outbox import open_outbox
 from app.shared_values import PRESET_SWITCH, Switch
+from tests.commands.conftest import Run
 from tests.outbox.build import rules
 
-Run = Callable[..., Result]
 PERSON = {"ip": "203.0.113.9", "userAgent": "x"}
 PAGE: dict[str, Any] = {"type": "page", "messageId": "p-1", "timestamp": time.time(), "context": PERSON}
 SCREEN = {"type": "screen", "messageId": "s-1"}

@@ -15,13 +15,12 @@ from unittest.mock import patch
 import httpx
 import pytest
 import typer
-from typer.testing import Result
 
 from app.cli import EXIT_CODES, cli, main
+from tests.commands.conftest import Run
 from tests.process import COMMAND, ROOT, Server, clean_environment, free_port, measuring
 from tests.sandbox.events import pinterest_event
 
-Run = Callable[..., Result]
 PAGE = {"type": "page", "messageId": "p-1", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
 SERVERS = {"serve", "sandbox"}
 OPERATING = (ROOT / "docs/operating.md").read_text(encoding="utf-8")

@@ -2,16 +2,13 @@
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import Result
 
 from app.commands import rescuing
+from tests.commands.conftest import Run
 from tests.outbox.sqlite.damage import damage_pages_of
-
-Run = Callable[..., Result]
 
 
 def fill(run: Run, folder: Path, *, prefix: str = "m-") -> Path:

@@ -2,20 +2,19 @@
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import Result
 
 from app.commands.demo import OBEYED
 from app.commands.verify import judge_answer
 from app.config import Settings
 from app.destination.client import Answer, Failure
 from tests.catalog.test_destination_files import SANDBOX, US, folder_of
+from tests.commands.conftest import Run
 from tests.process import free_port
 
-Run = Callable[..., Result]
 LIVE = {"PINTEREST_AD_ACCOUNT_ID": "549755885175", "PINTEREST_CONVERSION_TOKEN": "token-5f0d"}
 
 
