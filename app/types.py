@@ -176,7 +176,7 @@ class PersonChange(Struct, frozen=True, kw_only=True):
     seen_at: float = 0
     #: When the first part of it is too old.
     stale_at: float = 0
-    #: None where nothing is left: the id is forgotten.
+    #: None where nothing is left: the id is forgotten. With revision 0 it only has to be unknown still.
     record: str | None
 
 

@@ -68,7 +68,8 @@ class LoadedMemory(HeldMemory):
         for key in sorted(self._people):
             person = self._people[key]
             revision, before = self._found.get(key, _NOTHING_FOUND)
-            if person is before or person == before or _only_renews(before, person):
+            is_closed = key in self._marks and key not in self._marked  # then nobody may have remembered it meanwhile
+            if not is_closed and (person is before or person == before or _only_renews(before, person)):
                 continue
             if not person.facts and not person.link:
                 yield PersonChange(key=key, revision=revision, record=None)

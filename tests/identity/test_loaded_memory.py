@@ -94,6 +94,15 @@ def test_a_no_leaves_marks_and_what_is_left_of_nobody_is_forgotten() -> None:
     assert [(each.key, each.was, each.at) for each in changes.marks] == [("anonymous x", None, 2 * DAY)]
 
 
+def test_a_no_says_that_nothing_was_remembered_so_that_nothing_is_meanwhile() -> None:
+    changes = changed([no(2, anon="x")])
+    assert changes is not None
+    assert [(each.key, each.revision, each.record) for each in changes.people] == [("anonymous x", 0, None)]
+    again = changed([no(3, anon="x")], PeopleFound(people=[], marks={"anonymous x": 2 * DAY}))
+    assert again is not None
+    assert again.people == []
+
+
 def test_a_yes_lifts_a_mark_that_was_found() -> None:
     changes = changed([yes(2, anon="x")], PeopleFound(people=[], marks={"anonymous x": DAY}))
     assert changes is not None

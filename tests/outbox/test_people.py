@@ -1,5 +1,6 @@
 """What is remembered of people: written with the deliveries of the same events, or not at all."""
 
+import asyncio
 import math
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from app import assemble
 from app.errors import MemoryChanged, OutboxUnavailable
+from app.identity import IdKeys
 from app.outbox import Outbox, open_outbox
 from app.outbox.people_rows import MAX_LINKED
 from app.policies import outbox_rules
@@ -109,6 +111,44 @@ async def test_what_is_forgotten_is_gone_and_a_lifted_mark_too(outbox_url: str) 
     await put(outbox, changes(person("a", text=None, revision=1), a=(NOW, None)))
     found = await outbox.people(["a"])
     assert (found.people, found.marks) == ([], {})
+    await outbox.close()
+
+
+async def test_an_id_that_has_to_be_unknown_is_so_or_nothing_is_written(outbox_url: str) -> None:
+    outbox = open_with(outbox_url)
+    await put(outbox, changes(person("a", text=None), a=(None, NOW)))
+    await put(outbox, changes(person("b")))
+    with pytest.raises(MemoryChanged):
+        await put(outbox, changes(person("b", text=None), b=(None, NOW)))
+    found = await outbox.people(["a", "b"])
+    assert ([row.key for row in found.people], found.marks) == (["b"], {"a": NOW})
+    await outbox.close()
+
+
+async def test_of_a_mark_and_what_is_remembered_of_the_same_id_at_once_one_is_decided_again(outbox_url: str) -> None:
+    one, another = open_with(outbox_url), open_with(outbox_url)
+    for number in range(30):
+        key = f"x{number}"
+        mark = put(one, changes(person(key, text=None), **{key: (None, NOW)}))
+        told = await asyncio.gather(mark, put(another, changes(person(key))), return_exceptions=True)
+        assert [type(each) for each in told if each is not None] == [MemoryChanged]
+    await one.close()
+    await another.close()
+
+
+async def test_a_no_leaves_nothing_of_another_event_of_the_same_new_id_at_once(outbox_url: str) -> None:
+    settings = assembled.settings(**SETTINGS, outbox_url=outbox_url)
+    outbox = open_outbox(outbox_url, outbox_rules(settings), clock=lambda: NOW)
+    pipeline = assemble.pipeline(settings, assembled.shipped_catalog(), outbox=outbox)
+    context = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0", "traits": {"email": "ada@example.com"}}
+    keys = IdKeys(str(SETTINGS["remember_secret"]).encode())
+    for number in range(30):
+        page = {"type": "page", "anonymousId": f"x{number}", "context": context}
+        both = [page | {"messageId": f"p{number}"}, page | {"messageId": f"n{number}", "properties": {"opt_out": True}}]
+        events = [read_event(each, Arrival.at(NOW)) for each in both]
+        await asyncio.gather(*(pipeline.accept([event], now=NOW, is_proven=True) for event in events))
+        found = await outbox.people([keys.anonymous(f"x{number}") or ""])
+        assert (found.people, list(found.marks.values())) == ([], [NOW])
     await outbox.close()
 
 

@@ -13,7 +13,7 @@ from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
-from app.outbox.postgres.people import write_people
+from app.outbox.postgres.people import lock_marks, write_people
 from app.outbox.postgres.sql import SQL
 from app.outbox.refusals import Load, backlog_full
 from app.outbox.rows import as_json, without_nul
@@ -57,6 +57,7 @@ async def _enqueue_with_people(
     answers: list[Answer] | None = None
     try:
         async with connection.transaction() as transaction:
+            await lock_marks(connection, [call.people for call in calls if call.people])
             for call in calls:
                 if call.people and not await write_people(connection, call.people, call.now, rules):
                     raise Rollback(transaction)

@@ -1,6 +1,6 @@
 """What is remembered of people: read before a call of enqueue is decided, written with it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import (
@@ -28,18 +28,25 @@ async def read_people(connection: Connection, keys: Sequence[str], rules: Outbox
     return found_of(people, marks, count, rules)
 
 
+async def lock_marks(connection: Connection, calls: Iterable[PeopleChanges]) -> None:
+    """Let what is to be written stay as it is judged, until the transaction ends."""
+    marks = [row for changes in calls for row in mark_rows(changes)]
+    await rows_of(connection, "lock_marks", marks=as_json(marks))
+
+
 async def write_people(connection: Connection, changes: PeopleChanges, now: float, rules: OutboxRules) -> bool:
     """Write what changes, within a transaction; return False where others have changed what was read.
 
     Then the transaction has to be rolled back.
     """
-    if await rows_of(connection, "marks_changed", marks=as_json(mark_rows(changes))):
-        return False
     rows = as_json(people_rows(changes))
+    if await rows_of(connection, "people_changed", rows=rows, marks=as_json(mark_rows(changes))):
+        return False
     kept = [each for each in changes.people if each.record is not None]
+    forgotten = [each for each in changes.people if each.record is None and each.revision]
     gone = await count_of(connection, "forget_people", rows=rows)
     ((updated, added),) = await rows_of(connection, "write_people", rows=rows)
-    if gone != len(changes.people) - len(kept) or updated + added != len(kept):
+    if gone != len(forgotten) or updated + added != len(kept):
         return False
     if whose := whose_rows(changes):
         await count_of(connection, "write_whose", rows=without_nul(as_json(whose)), now=now)

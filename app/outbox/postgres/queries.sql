@@ -845,8 +845,20 @@ SELECT known.key, linked_to, linked_at, revision, record, mark.at
 FROM known LEFT JOIN person USING (key) LEFT JOIN mark USING (key)
 WHERE revision IS NOT NULL OR mark.at IS NOT NULL;
 
--- marks_changed --
--- A key whose mark is no longer what was read; nothing where all are.
+-- lock_marks --
+-- Until the transaction ends, let nobody set or lift the mark of an id that is looked at, nor look at one that we set or
+-- lift. Ids share so few locks that any number of them has room in the server's table of locks.
+SELECT CASE WHEN is_ours THEN pg_advisory_xact_lock(740581, place) ELSE pg_advisory_xact_lock_shared(740581, place) END
+FROM (
+  SELECT hashtext(row ->> 0) & 255 AS place, bool_or((row ->> 1 IS NULL) <> (row ->> 2 IS NULL)) AS is_ours
+  FROM json_array_elements(%(marks)s::json) AS row GROUP BY 1 ORDER BY 1
+) AS places;
+
+-- people_changed --
+-- A key whose row or mark is no longer what was read; nothing where all are.
+SELECT row ->> 0 FROM json_array_elements(%(rows)s::json) AS row LEFT JOIN person ON person.key = row ->> 0
+WHERE coalesce(revision, 0) <> (row ->> 1)::bigint
+UNION ALL
 SELECT row ->> 0 FROM json_array_elements(%(marks)s::json) AS row LEFT JOIN mark ON mark.key = row ->> 0
 WHERE mark.at IS DISTINCT FROM (row ->> 1)::float8;
 

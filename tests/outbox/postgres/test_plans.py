@@ -122,7 +122,7 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "session": "session_pkey",
         "people": "person_linked",
         "write_people": "person_pkey",
-        "marks_changed": "mark_pkey",
+        "people_changed": "mark_pkey",
         "stale_people": "person_stale",
         "forget_stale": "person_stale",
         "forget_unseen": "person_seen",
