@@ -19,9 +19,9 @@ from app.outbox import Outbox, open_outbox
 from app.sending.surroundings import CallReport, Surroundings
 from app.sending.worker import Worker
 from app.shared_values import TROUBLE
-from app.types import Backlog, NewDelivery, State
+from app.types import Backlog, State
 from tests.delivery.claims import a_policy
-from tests.outbox.build import rules
+from tests.outbox.build import new, rules
 from tests.waiting import until_async
 
 GOOD = ("1", "2", "3", "4", "5")
@@ -107,25 +107,9 @@ async def workers(outbox: Outbox, accounts: Sequence[str], *, batch_max_wait_s: 
             await client.close()
 
 
-def delivery(account: str, event_id: str) -> NewDelivery:
-    return NewDelivery(
-        ad_account_id=account,
-        preset="Checkout",
-        message_id=event_id,
-        event_name="checkout",
-        event_id=event_id,
-        action_source="web",
-        order_id=None,
-        event_time=1_774_000_000,
-        payload=orjson.dumps({"event_id": event_id, "event_name": "checkout"}),
-        warnings=(),
-        quality=(),
-    )
-
-
-async def enqueue(outbox: Outbox, accounts: Sequence[str], prefix: str, count: int) -> None:
-    new = [delivery(account, f"{prefix}-{n}") for n in range(count) for account in accounts]
-    await outbox.enqueue(new, [], [], now=time.time())
+async def enqueue(outbox: Outbox, accounts: Sequence[str], count: int) -> None:
+    deliveries = [new(ad_account_id=account) for _ in range(count) for account in accounts]
+    await outbox.enqueue(deliveries, [], [], now=time.time())
 
 
 async def ages_of_the_good(
@@ -138,12 +122,12 @@ async def ages_of_the_good(
     outbox = open_outbox(f"sqlite:///{folder}/outbox.db", rules(max_backlog=10**7))
     accounts = (*GOOD, *bad)
     for place in range(0, backlog, 1_000):
-        await enqueue(outbox, bad, f"backlog-{place}", min(1_000, backlog - place))
+        await enqueue(outbox, bad, min(1_000, backlog - place))
     ticks, a_tick = round(seconds * TICKS_A_SECOND), max(1, round(a_second / TICKS_A_SECOND))
     async with workers(outbox, accounts, batch_max_wait_s=batch_max_wait_s) as seen:
         begun = time.monotonic()
         for tick in range(ticks):
-            await enqueue(outbox, accounts, f"tick-{tick}", a_tick)
+            await enqueue(outbox, accounts, a_tick)
             await asyncio.sleep(max(0.0, begun + (tick + 1) / TICKS_A_SECOND - time.monotonic()))
 
         async def all_delivered() -> bool:
