@@ -24,6 +24,7 @@ from app.receiving.pipeline import Pipeline
 from app.sending import worker
 from app.types import Exit, Query, Receipt
 from tests import assembled
+from tests.delivery.claims import a_policy
 from tests.outbox.build import rules
 from tests.simulation.history import History, Outage, faults
 from tests.simulation.machine import Fate, Machine, Process
@@ -50,18 +51,14 @@ Kind: TypeAlias = Literal[
 KINDS: Final[tuple[Kind, ...]] = tuple(kind for kind in get_args(Kind) if kind != "outage beyond the age")
 
 #: The default policy in a hurry: a thirtieth of each time, and the age in the same proportion to the rest as an hour.
-POLICY: Final = DeliveryPolicy(
+POLICY: Final = a_policy(
     batch_max_events=50,
-    batch_max_bytes=1_000_000,
     batch_max_wait_s=0,
     max_calls_in_flight=2,
-    max_calls_per_minute=4_500,
     send_timeout_s=5,
     retry_max_attempts=3,
     retry_max_age_s=600,
-    retry_base_s=1,
     retry_max_pause_s=20,
-    retry_offline_ambiguous=False,
     shutdown_timeout_s=4,
 )
 RULES: Final[OutboxRules] = rules(ledger_s=10 * 86_400, ledger_delivered_s=10 * 86_400, dedup_window_s=10 * 86_400)
