@@ -70,9 +70,8 @@ class Drafts:
             told.append(_line(*key) if line.memory is None or not self.is_proven else replace(line, event=None))
             for group in line.memory or ():
                 self._recalled[line.preset or "", group] += 1
-            if line.exit in _NOTED and (
-                self._alike[key] == 1 or (message_id and not is_made)
-            ):  # one says it of all without an id
+            # one note says it of all that have no id of their own
+            if line.exit in _NOTED and (self._alike[key] == 1 or (message_id and not is_made)):
                 note = Note(
                     message_id=message_id or "",
                     preset=line.preset,
