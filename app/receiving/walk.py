@@ -109,12 +109,11 @@ class Walk:
         made: dict[tuple[str, Making], Line] = {}
         lines = []
         for preset, account in ways:
-            line = self._off(preset, account)
-            if line is None:
-                key = preset.name, account.making
-                if key not in made:
-                    made[key] = self._make(preset, account, event, now)
+            line, key = self._off(preset, account), (preset.name, account.making)
+            if line is None and key in made:
                 line = replace(made[key], destination=account.name, event=_copy(made[key].event))
+            elif line is None:
+                line = made[key] = self._make(preset, account, event, now)
             lines.append(line)
         return lines
 

@@ -197,3 +197,15 @@ def test_nor_does_it_matter_which_ad_account_takes_which_preset(presets: list[st
     (line,) = Walk(remembering=remembering).lines(later, mine(PLAIN), now=NOW, memory=memory)
     assert line.event is not None
     assert line.event["user_data"]["em"] == [sha256(b"ann@shop.example").hexdigest()]
+
+
+def test_the_delivery_of_each_ad_account_is_completed_by_itself() -> None:
+    remembering, memory = assemble.remembering(settings(remember_days=90)), HeldMemory()
+    walk = Walk([AdAccount(name="US"), AdAccount(name="FR")], remembering=remembering)
+    for number, event in enumerate((IDENTIFY, ORDER)):
+        complete = {"messageId": f"m-{number}", "timestamp": NOW, **event}
+        told = walk.lines(complete, shipped_catalog(), now=NOW, memory=memory)
+    assert [(line.destination, set(line.memory or ())) for line in told] == [
+        ("US", {"em", "name"}),
+        ("FR", {"em", "name"}),
+    ]
