@@ -8,7 +8,6 @@ import asyncio
 import json
 import math
 import sys
-from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,7 +15,7 @@ from typing import Any, Final, Self
 
 from app.errors import EventRefused
 from app.source.event import Arrival, given_message_id, read_event, read_or_refuse
-from app.source.parse_json import levels_at_most, log_numbers, nested_deeper, parse
+from app.source.parse_json import from_first_sign, levels_at_most, log_numbers, nested_deeper, parse
 from app.source.refusal import TOO_MANY, RequestRefused
 from app.source.slices import MAX_MEMBER_BYTES, OF_FILES, OF_STRANGERS, SLICE_BYTES, array_slices, large_object
 from app.source.unpacking import Room, is_small, unpack
@@ -125,7 +124,7 @@ def _check_count(count: int, max_events: int | None) -> None:
 
 def _read_large(raw: bytes, max_events: int) -> Body:
     """Read a large body that does not begin with an array at once: a batch; any other event is refused for its size."""
-    raw = raw.removeprefix(BOM_UTF8).lstrip(b" \t\r\n")
+    raw = from_first_sign(raw)
     if raw[:1] == b"[":
         return _read_array(raw, max_events)
     top, batch = large_object(raw)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -17,6 +18,11 @@ _CONTAINERS = frozenset({dict, list})
 _SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
 #: Longer ones are doubles for certain: Python refuses to read an integer of thousands of digits.
 _MAX_INTEGER_LENGTH = 20
+
+
+def from_first_sign(raw: bytes) -> bytes:
+    """Return a text of JSON without the byte order mark and the white space that may stand before it."""
+    return raw.removeprefix(BOM_UTF8).lstrip(b" \t\r\n")
 
 
 def parse(raw: bytes, *, on_none: Callable[[int], None] | None = None) -> Any:

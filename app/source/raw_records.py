@@ -14,7 +14,7 @@ from fastapi import Request
 
 from app.errors import EventRefused
 from app.source.body import Limits
-from app.source.parse_json import levels_at_most, nested_deeper, parse
+from app.source.parse_json import from_first_sign, levels_at_most, nested_deeper, parse
 from app.source.refusal import BROKEN_JSON, TOO_LARGE, TOO_MANY, UNSUPPORTED, RequestRefused
 from app.source.slices import MAX_MEMBER_BYTES, OF_STRANGERS, SLICE_BYTES, array_slices
 
@@ -89,8 +89,8 @@ def _members(raw: bytes, content: Content) -> Iterator[Any]:
         yield _form(raw)
     elif content == "lines":
         yield from map(_line, filter(None, map(bytes.strip, raw.splitlines())))
-    elif len(raw) > SLICE_BYTES and raw.lstrip(b" \t\r\n")[:1] == b"[":
-        for members in array_slices(raw.lstrip(b" \t\r\n"), lambda _: None, OF_STRANGERS):
+    elif len(raw) > SLICE_BYTES and (array := from_first_sign(raw)).startswith(b"["):
+        for members in array_slices(array, lambda _: None, OF_STRANGERS):
             yield from members
     elif len(raw) > MAX_MEMBER_BYTES:
         raise RequestRefused(TOO_LARGE)

@@ -1,5 +1,6 @@
 """What a mapped source may send, and the records that are read from it."""
 
+from codecs import BOM_UTF8
 from typing import Any
 
 import orjson
@@ -74,9 +75,10 @@ def test_a_member_that_is_too_deep_or_too_large_is_refused_in_its_place() -> Non
     assert bodies(lines, "application/jsonl") == [{"a": 1}, "the event is larger than 262144 bytes"]
 
 
-def test_a_large_array_is_read_slice_by_slice_and_loses_nothing() -> None:
+@pytest.mark.parametrize("before", [b"", b"  ", BOM_UTF8, BOM_UTF8 + b"\r\n"])
+def test_a_large_array_is_read_slice_by_slice_and_loses_nothing(before: bytes) -> None:
     members = [{"id": number, "text": "x" * 500} for number in range(1_000)]
-    assert bodies(b"  " + orjson.dumps(members)) == members
+    assert bodies(before + orjson.dumps(members)) == members
 
 
 CLOUDEVENT = {"specversion": "1.0", "id": "1", "source": "/shop", "type": "order.paid", "data": {"id": 7}}
