@@ -1,8 +1,6 @@
 """A cluster of PostgreSQL loses nodes, standbys, connections, time and disk: nothing that was answered 200 is lost."""
 
-import os
 import signal
-import subprocess
 import tempfile
 import threading
 import time
@@ -18,6 +16,7 @@ import pytest
 from tests.cluster.conftest import Crew, crew_over
 from tests.cluster.patroni import Cluster
 from tests.cluster.senders import Senders, pages
+from tests.disks import small_disk_at
 from tests.outbox.postgres_server import PostgresServer
 from tests.rounds import Kind
 from tests.tools import need_postgres
@@ -145,19 +144,12 @@ def test_connections_that_are_cut_lose_nothing_and_send_nothing_twice(
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """A disk of 160 MB, where any user may write."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a disk that is small enough to be filled")
     folder = Path(tempfile.mkdtemp(prefix="pinrelay-disk-"))
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=160m,mode=777", "pinrelay-test", folder], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
+    try:
+        with small_disk_at(folder, size_bytes=160 * 1024**2, mode="777"):
+            yield folder
+    finally:
         folder.rmdir()
-        pytest.skip("this machine lets nobody mount a disk")
-    folder.chmod(0o777)
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-    folder.rmdir()
 
 
 def test_a_server_whose_disk_is_full_turns_events_away_until_there_is_room(small_disk: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sqlite3
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from app.errors import OutboxUnavailable
 from app.outbox import DiskRules
 from app.outbox.sqlite import SqliteOutbox, guard
 from app.outbox.sqlite.database import open_writable
+from tests.disks import small_disk_at
 from tests.outbox.build import ACCOUNT, NOW, At, new, rules
 from tests.outbox.sqlite.damage import damage_pages_of
 from tests.waiting import until_async
@@ -184,11 +184,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk with room for little more than a reserve and what else it needs to be made."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={3 * RESERVE_BYTES}", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("only root may mount a disk")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with small_disk_at(folder, size_bytes=3 * RESERVE_BYTES):
+        yield folder
 
 
 @pytest.fixture
