@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from app.errors import CatalogError, Fault, UnknownPreset
+from app.errors import CatalogError, Fault, UnknownAdAccount, UnknownPreset
 from app.shared_values import (
     ACCOUNT_SWITCH,
     CATALOG_FAULTS,
@@ -79,6 +79,7 @@ class Coordination:
         reload: Reload,
         *,
         presets: Callable[[], Collection[str]],
+        ad_account_ids: Collection[str],
         generation: str,
         process_id: str,
         role: str,
@@ -86,6 +87,7 @@ class Coordination:
         self._shared = shared
         self._reload = reload
         self._presets = presets  # the names of the running catalog, those off in their files too
+        self._ad_account_ids = ad_account_ids
         self._process_id = process_id
         self._role = role
         self._tried = (0, 0.0)  # revision of the wanted generation, and when it was tried
@@ -165,9 +167,11 @@ class Coordination:
     async def switch(self, preset: str | None, *, on: bool, ad_account_id: str | None = None) -> None:
         """Switch a preset, or else one ad account, or all sending where both are None, for all processes.
 
-        They know within 2 s. Raises UnknownPreset where the running catalog has none of that name, and
-        OutboxUnavailable.
+        They know within 2 s. Raises UnknownPreset where the running catalog has none of that name, likewise
+        UnknownAdAccount, and OutboxUnavailable.
         """
+        if ad_account_id not in {None, *self._ad_account_ids}:
+            raise UnknownAdAccount
         if preset is None and ad_account_id is not None:
             await ACCOUNT_SWITCH.of(ad_account_id).write(self._shared, Switch(on=on))
         elif preset is None:

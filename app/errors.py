@@ -12,6 +12,7 @@
     │   │   └── EventHeldBack     its source may not send it on
     │   └── EventInvalid          it was mapped, but Pinterest would refuse the result
     ├── UnknownPreset             whoever named a preset that does not exist must name another
+    ├── UnknownAdAccount          the same of an ad account
     └── OutboxError               wait, or look at the store
         ├── OutboxUnavailable     cannot commit now: the sender is asked to come again
         ├── MemoryChanged         others changed what is remembered meanwhile: decide again by what it is now
@@ -128,6 +129,13 @@ class UnknownPreset(PinrelayError):
         nearest = get_close_matches(name, sorted(known), n=1, cutoff=0)
         remedy = f'the nearest is "{nearest[0]}"' if nearest else "the catalog has none"
         super().__init__(f"there is no preset of this name; {remedy}")
+
+
+class UnknownAdAccount(PinrelayError):
+    """Nothing is sent to an ad account of this id."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such ad account")
 
 
 class OutboxError(PinrelayError):

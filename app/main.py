@@ -102,7 +102,6 @@ def _include_routes(app: Application, settings: Settings, parts: Parts, role: Ro
         changes=parts.changes,
         access=parts.access,
         status=status.delivery,
-        ad_account_ids=tuple(each.ad_account_id for each in parts.destinations),
         clock=parts.clock,
     )
     app.include_router(api_router(operations))
@@ -203,7 +202,7 @@ def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Ale
         settings.alert_webhook_url,
         parts.outbox,
         accounts=parts.accounts,
-        keeps_while_off=settings.switched_off == "hold",
+        keeps_while_off=settings.keeps_while_off,
         clock=parts.clock,
     )
     return *workers, retention, *alerts
@@ -216,7 +215,7 @@ def _status(settings: Settings, parts: Parts, role: Role) -> Status:
         metrics=parts.metrics,
         accounts=parts.accounts,
         role=role.value,
-        keeps_while_off=settings.switched_off == "hold",
+        keeps_while_off=settings.keeps_while_off,
         clock=parts.clock,
     )
 
@@ -233,7 +232,7 @@ def _console(settings: Settings, parts: Parts) -> ConsoleServices:
         audit=parts.audit,
         destination=DestinationView(
             accounts=parts.accounts,
-            switched_off=settings.switched_off,
+            keeps_while_off=settings.keeps_while_off,
             sender_headers=settings.sender_headers,
         ),
         quality_components=COMPONENTS,

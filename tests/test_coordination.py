@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from app.access.audit import Audit
 from app.coordination import Coordination, Switches
-from app.errors import CatalogError, Fault, UnknownPreset
+from app.errors import CatalogError, Fault, UnknownAdAccount, UnknownPreset
 from app.outbox import Outbox, open_outbox
 from app.server.audited_changes import AuditedChanges
 from app.server.lifespan import _reload
@@ -42,7 +42,9 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
 
 
 def process(outbox: Outbox, name: str, files: Files) -> Coordination:
-    return Coordination(outbox, files.reload, presets=lambda: PRESETS, generation="old", process_id=name, role="all")
+    return Coordination(
+        outbox, files.reload, presets=lambda: PRESETS, ad_account_ids=(), generation="old", process_id=name, role="all"
+    )
 
 
 async def test_a_switch_is_known_to_other_processes_at_their_next_refresh(outbox: Outbox) -> None:
@@ -69,12 +71,21 @@ async def test_a_switch_is_known_to_other_processes_at_their_next_refresh(outbox
 async def test_a_preset_that_is_unknown_is_not_switched_and_the_nearest_is_named(
     outbox: Outbox, presets: tuple[str, ...], said: str
 ) -> None:
-    here = Coordination(outbox, Files().reload, presets=lambda: presets, generation="old", process_id="a", role="all")
+    here = Coordination(
+        outbox, Files().reload, presets=lambda: presets, ad_account_ids=(), generation="old", process_id="a", role="all"
+    )
 
     with pytest.raises(UnknownPreset) as refused:
         await here.switch("checkuot", on=False)
 
     assert str(refused.value) == said
+    assert await Switches.read(outbox) == Switches()
+
+
+async def test_an_ad_account_that_is_unknown_is_not_switched(outbox: Outbox) -> None:
+    with pytest.raises(UnknownAdAccount):
+        await process(outbox, "a", Files()).switch(None, on=False, ad_account_id="1002")
+
     assert await Switches.read(outbox) == Switches()
 
 

@@ -97,7 +97,7 @@ def explainer(
     return Explainer(
         walk(settings, why_off, action_source),
         outbox=outbox,
-        why_kept=why_off if settings.switched_off == "hold" else None,
+        why_kept=why_off if settings.keeps_while_off else None,
     )
 
 
@@ -118,7 +118,7 @@ def walk(settings: Settings, why_off: WhyOff | None = None, action_source: str |
     return Walk(
         _accounts(destinations(settings), action_source),
         withheld=partial(withheld, rules=consent_rules(settings)),
-        why_off=why_off if settings.switched_off == "refuse" else None,
+        why_off=None if settings.keeps_while_off else why_off,
         remembering=remembering(settings) if settings.remember_days else None,
     )
 

@@ -74,6 +74,7 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
         outbox,
         partial(_reload, running, sources),
         presets=running.preset_names,
+        ad_account_ids=frozenset(each.ad_account_id for each in destinations),
         generation=running.catalog.generation,
         process_id=f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(2)}",
         role=role,

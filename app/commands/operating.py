@@ -175,7 +175,7 @@ def status(
 
 async def _facts(outbox: Outbox) -> dict[str, Any]:
     now, settings = time.time(), load_settings()
-    off, keeps = (await Switches.read(outbox)).is_off, settings.switched_off == "hold"
+    off, keeps = (await Switches.read(outbox)).is_off, settings.keeps_while_off
     views = [each.view for each in destinations(settings)]
     accounts = await read_accounts(outbox, views, is_off=off, keeps=keeps, now=now)
     backlog, found = whole_backlog(accounts), all_standings(accounts)

@@ -134,6 +134,11 @@ class Settings(AccountSettings, SourceSettings):
         """Whether the built-in sandbox stands for Pinterest: no credentials, and no other address given."""
         return not self.live and self.pinterest_api_url == type(self).model_fields["pinterest_api_url"].default
 
+    @property
+    def keeps_while_off(self) -> bool:
+        """Whether events that arrive while a switch is off are kept and sent later; else they are withheld."""
+        return self.switched_off == "hold"
+
     def current_token(self) -> SecretStr:
         """Read the token that holds now: a changed PINTEREST_CONVERSION_TOKEN_FILE is taken up without a restart.
 

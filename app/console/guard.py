@@ -12,7 +12,7 @@ from app.access.person import Person
 from app.console.forms import check_form
 from app.console.pages import SECURITY_HEADERS, Pages, base_of
 from app.console.services import ConsoleServices
-from app.errors import OutboxUnavailable, UnknownPreset
+from app.errors import OutboxUnavailable, UnknownAdAccount, UnknownPreset
 
 PageHandler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -79,6 +79,8 @@ class Guard:
         except UnknownPreset as exc:
             text = f"{exc}. It may have been removed by a reload."
             return self._pages.problem(request, 404, "No such preset", text[0].upper() + text[1:])
+        except UnknownAdAccount:
+            return self._pages.problem(request, 404, "No such ad account", "It is none of those of DESTINATIONS_DIR.")
         except OutboxUnavailable as exc:
             return self._pages.problem(
                 request,

@@ -49,8 +49,6 @@ class MappingPages:
         """Switch one preset, one ad account, or all sending where the form names neither."""
         form = await read_form(request)
         preset, account, on = form.get("preset"), form.get("ad_account_id"), form.get("on") == "yes"
-        if account not in {None, *(each.ad_account_id for each in self._services.destination.accounts)}:
-            return self._pages.problem(request, 404, "No such ad account", "It is none of those of DESTINATIONS_DIR.")
         await self._services.changes.switch(person_of(request), preset, on=on, ad_account_id=account)
         return self._back(request, "on" if on else "off")
 

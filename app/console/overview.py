@@ -61,7 +61,7 @@ class OverviewPages:
         tallies = await services.outbox.tallies(since=window.starts(now)[0], step_s=window.step_s)
         minutes = await services.outbox.tallies(since=now - ANSWERS_S, step_s=60)
         switches = await Switches.read(services.outbox)
-        keeps = services.destination.switched_off == "hold"
+        keeps = services.destination.keeps_while_off
         accounts = await read_accounts(
             services.outbox, services.destination.accounts, is_off=switches.is_off, keeps=keeps, now=now
         )

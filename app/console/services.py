@@ -6,7 +6,7 @@ Personal data appears in `EventReport` only, made of what a person has just past
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from app.access.admission import Access
 from app.access.audit import Audit
@@ -51,7 +51,7 @@ class DestinationView:
     #: At least one.
     accounts: tuple[AccountView, ...]
     #: What becomes of events while a switch is off: kept and sent later, or withheld for good.
-    switched_off: Literal["hold", "refuse"]
+    keeps_while_off: bool
     #: `Name: value` lines that a sender must add, with placeholders for secrets; shown in the first curl command.
     sender_headers: tuple[str, ...] = ()
 

@@ -28,7 +28,10 @@ class AuditedChanges:
     forgetting: Forgetting | None = None
 
     async def switch(self, person: Person, preset: str | None, *, on: bool, ad_account_id: str | None = None) -> None:
-        """Switch a preset, or else an ad account, or all sending where both are None. Raises UnknownPreset."""
+        """Switch a preset, or else an ad account, or all sending where both are None.
+
+        Raises UnknownPreset, UnknownAdAccount.
+        """
         switches = await Switches.read(self.outbox)
         if preset is not None:
             target, was_off = f"preset {preset}", preset in switches.presets_off

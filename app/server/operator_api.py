@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.access.admission import Access, Denial, TooManyTries
 from app.access.person import Person
-from app.errors import OutboxUnavailable, UnknownPreset
+from app.errors import OutboxUnavailable, UnknownAdAccount, UnknownPreset
 from app.outbox import Outbox
 from app.server.audited_changes import AuditedChanges
 from app.types import Query, State
@@ -80,7 +80,6 @@ class Operations:
     changes: AuditedChanges
     access: Access
     status: Callable[[], Awaitable[dict[str, Any]]]
-    ad_account_ids: tuple[str, ...]
     clock: Callable[[], float]
 
     async def admit(self, request: Request) -> None:
@@ -205,8 +204,6 @@ def _add_switch(router: APIRouter, operations: Operations) -> None:
     async def switch(request: Request, wanted: SwitchRequest) -> Response:
         if wanted.preset is not None and wanted.ad_account_id is not None:
             raise HTTPException(400, "give a preset or an ad account, not both")
-        if wanted.ad_account_id not in {None, *operations.ad_account_ids}:
-            raise HTTPException(404, "there is no such ad account")
         work = operations.changes.switch(
             request.state.person, wanted.preset, on=wanted.on, ad_account_id=wanted.ad_account_id
         )
@@ -219,7 +216,7 @@ async def _answer(work: Awaitable[Any], name: str = "", *, missing: str = "there
         result = await work
     except OutboxUnavailable as exc:
         raise _unavailable(exc) from exc
-    except UnknownPreset as exc:
+    except (UnknownPreset, UnknownAdAccount) as exc:
         raise HTTPException(404, str(exc)) from exc
     except ValueError as exc:
         raise HTTPException(400, "the cursor or id cannot be read") from exc

@@ -70,6 +70,12 @@ class TestSwitches:
         assert "the nearest is &#34;Checkout&#34;" in answer.text
         assert not await world.outbox.list_shared("switch/")
 
+    async def test_an_unknown_ad_account_is_not_switched(self, world: World) -> None:
+        answer = await world.browser.post("/console/mappings/switch", data={"ad_account_id": "1", "on": "no"})
+        assert answer.status_code == 404
+        assert "No such ad account" in answer.text
+        assert not await world.outbox.list_shared("switch/")
+
     @pytest.mark.parametrize(
         ("switched_off", "said"),
         [("hold", "are kept and sent when it is switched on again"), ("refuse", "are withheld: counted")],

@@ -190,6 +190,7 @@ async def open_world(
         outbox,
         running.reload,
         presets=running.preset_names,
+        ad_account_ids={ACCOUNT},
         generation=running.catalog.generation,
         process_id="console",
         role="all",
@@ -238,7 +239,7 @@ async def open_world(
             audit=audit,
             destination=DestinationView(
                 accounts=(AccountView(ad_account_id=ACCOUNT, live=live),),
-                switched_off="hold" if switched_off == "hold" else "refuse",
+                keeps_while_off=settings.keeps_while_off,
                 sender_headers=sender_headers,
             ),
             quality_components=tuple(COMPONENT_LABELS),
