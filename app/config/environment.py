@@ -32,13 +32,30 @@ Country = Annotated[str, Field(pattern="^[A-Za-z]{2}$"), AfterValidator(str.uppe
 Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$"), AfterValidator(str.upper)]
 
 
+class UnreadableFile(SettingsError):
+    """The file of a secret cannot be read."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"a *_FILE setting cannot be read: {path}: {why}")
+
+
+def text_of_file(path: Path) -> str:
+    """Return what a file holds, without the blanks around it. Raises UnreadableFile."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as exc:
+        raise UnreadableFile(path, exc.strerror or "") from exc
+    except UnicodeDecodeError as exc:
+        raise UnreadableFile(path, "it is not UTF-8") from exc
+
+
 class SecretFiles(PydanticBaseSettingsSource):
     """Reads `NAME_FILE` for every secret setting that neither an argument nor a variable gives."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """Return the text of the setting's file, None where there is none. Raises OSError."""
+        """Return the text of the setting's file, None where there is none. Raises UnreadableFile."""
         path = os.environ.get(f"{field_name.upper()}_FILE") if "SecretStr" in str(field.annotation) else None
-        return (Path(path).read_text(encoding="utf-8").strip() if path else None), field_name, False
+        return (text_of_file(Path(path)) if path else None), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         """Return what the files hold, by the setting's name."""
@@ -97,8 +114,6 @@ class SecretWatch(Generic[Model]):
             taking_up = [taker(changed) for taker in self._takers]
         except ValidationError as exc:
             self._on_fault(faults_of(exc))
-        except OSError as exc:
-            self._on_fault(f"a *_FILE setting cannot be read: {exc.filename}: {exc.strerror}")
         except SettingsError as exc:
             self._on_fault(str(exc))
         else:
@@ -107,7 +122,7 @@ class SecretWatch(Generic[Model]):
                 take_up()
 
     def _texts(self) -> dict[str, str]:
-        texts = {name: path.read_text(encoding="utf-8").strip() for name, path in self._files.items()}
+        texts = {name: text_of_file(path) for name, path in self._files.items()}
         if blank := [f"{name.upper()}_FILE" for name, text in texts.items() if not text]:
             raise SettingsError(f"{', '.join(blank)}: the file is empty; the secrets that held go on to hold")
         return texts

@@ -142,7 +142,7 @@ class Settings(AccountSettings, SourceSettings):
     def current_token(self) -> SecretStr:
         """Read the token that holds now: a changed PINTEREST_CONVERSION_TOKEN_FILE is taken up without a restart.
 
-        Raises OSError where the file cannot be read.
+        Raises OSError, or ValueError of what is not UTF-8, where the file cannot be read.
         """
         path = os.environ.get("PINTEREST_CONVERSION_TOKEN_FILE")
         if path and not os.environ.get("PINTEREST_CONVERSION_TOKEN"):
@@ -229,8 +229,5 @@ def load_settings(**overrides: Any) -> Settings:
     """
     try:
         return Settings(**overrides)
-    except OSError as exc:
-        message = f"a *_FILE setting cannot be read: {exc.filename}: {exc.strerror}"
-        raise SettingsError(message) from exc
     except ValidationError as exc:
         raise SettingsError(faults_of(exc)) from None

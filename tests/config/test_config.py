@@ -78,6 +78,17 @@ def test_a_secret_file_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch,
         load_settings()
 
 
+def test_a_secret_in_a_file_that_is_not_utf_8_is_told_without_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(b"secret of the console\xff")
+    monkeypatch.setenv("CONSOLE_PASSWORD_FILE", str(file))
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert str(refused.value) == f"a *_FILE setting cannot be read: {file}: it is not UTF-8"
+
+
 @pytest.mark.parametrize(
     "ends_it",
     [

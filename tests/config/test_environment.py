@@ -91,6 +91,16 @@ def test_a_file_that_is_gone_changes_nothing_and_is_taken_up_when_it_is_back(fol
     assert followed.taken == [["back"]]
 
 
+def test_a_file_that_is_not_utf_8_changes_nothing_and_is_taken_up_when_it_is_mended(followed: Followed) -> None:
+    followed.path.write_bytes(b"shop:\xff\xfe" + STRONG.encode())
+    followed.watch.look()
+    assert (followed.taken, len(followed.faults)) == ([], 1)
+    assert "it is not UTF-8" in followed.faults[0]
+    assert STRONG not in followed.faults[0]
+    followed.write(f"mended:{STRONG}")
+    assert followed.taken == [["mended"]]
+
+
 def test_where_one_that_takes_refuses_nobody_takes(followed: Followed) -> None:
     def refuse(_: Settings) -> Callable[[], None]:
         raise SettingsError("WRITE_KEY_LIMITS: no key is named shop")
