@@ -49,11 +49,6 @@ class Node:
             return {}
         return answer
 
-    @property
-    def log(self) -> str:
-        """What agent and server have printed."""
-        return (self.folder / "log").read_text(encoding="utf-8", errors="replace")
-
     def processes(self) -> list[psutil.Process]:
         """Return the agent and all processes of its server."""
         found = []
