@@ -30,8 +30,8 @@ async def read_people(connection: Connection, keys: Sequence[str], rules: Outbox
 
 async def lock_marks(connection: Connection, calls: Iterable[PeopleChanges]) -> None:
     """Let what is to be written stay as it is judged, until the transaction ends."""
-    marks = [row for changes in calls for row in mark_rows(changes)]
-    await rows_of(connection, "lock_marks", marks=as_json(marks))
+    if marks := [row for changes in calls for row in mark_rows(changes)]:
+        await rows_of(connection, "lock_marks", marks=as_json(marks))
 
 
 async def write_people(connection: Connection, changes: PeopleChanges, now: float, rules: OutboxRules) -> bool:
@@ -39,15 +39,17 @@ async def write_people(connection: Connection, changes: PeopleChanges, now: floa
 
     Then the transaction has to be rolled back.
     """
-    rows = as_json(people_rows(changes))
-    if await rows_of(connection, "people_changed", rows=rows, marks=as_json(mark_rows(changes))):
-        return False
-    kept = [each for each in changes.people if each.record is not None]
-    forgotten = [each for each in changes.people if each.record is None and each.revision]
-    gone = await count_of(connection, "forget_people", rows=rows)
-    ((updated, added),) = await rows_of(connection, "write_people", rows=rows)
-    if gone != len(forgotten) or updated + added != len(kept):
-        return False
+    added = gone = 0
+    if changes.people or changes.marks:
+        rows = as_json(people_rows(changes))
+        if await rows_of(connection, "people_changed", rows=rows, marks=as_json(mark_rows(changes))):
+            return False
+        kept = [each for each in changes.people if each.record is not None]
+        forgotten = [each for each in changes.people if each.record is None and each.revision]
+        gone = await count_of(connection, "forget_people", rows=rows)
+        ((updated, added),) = await rows_of(connection, "write_people", rows=rows)
+        if gone != len(forgotten) or updated + added != len(kept):
+            return False
     if whose := whose_rows(changes):
         await count_of(connection, "write_whose", rows=without_nul(as_json(whose)), now=now)
     targets = targets_of(changes)
