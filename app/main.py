@@ -129,6 +129,7 @@ def _include_senders_routes(app: Application, settings: Settings, parts: Parts) 
                 room=room,
                 on_count=parts.metrics.count_source,
                 trusted_proxies=tracking.trusted_proxies,
+                remembers=settings.remember_days > 0,
             )
         )
     app.include_router(

@@ -535,12 +535,27 @@ class Line(Struct, frozen=True, kw_only=True):
     memory: dict[str, Recalled] | None = None
 
 
+class Given(Struct, frozen=True, kw_only=True):
+    """What one event changed in memory."""
+
+    #: Groups of `user_data` that are remembered by this event from now on.
+    groups: tuple[str, ...]
+    #: An id stands for a user by this event from now on.
+    linked: bool
+    #: Ids of which something was erased, because somebody asked for it or said no.
+    erased: int
+    #: Ids that are marked from now on: their person said no.
+    marked: int
+
+
 class EventReceipt(Struct, frozen=True, kw_only=True):
     """What became of one received event."""
 
     #: None where the event was refused and carried none.
     message_id: str | None
     deliveries: tuple[Line, ...]
+    #: What it gave to memory; None where that is not told.
+    given: Given | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from app.identity.identity_rules import IdentityRules
 from app.identity.loaded_memory import LoadedMemory
 from app.identity.meeting import meet
 from app.identity.memory import HeldMemory, Memory
+from app.identity.noting import NotingMemory
 
 __all__ = [
     "GROUPS",
@@ -24,6 +25,7 @@ __all__ = [
     "Link",
     "LoadedMemory",
     "Memory",
+    "NotingMemory",
     "Recollection",
     "Remembered",
     "erase",

@@ -17,6 +17,7 @@ from app.types import (
     Enqueued,
     EventReceipt,
     Exit,
+    Given,
     Line,
     Message,
     NewDelivery,
@@ -61,8 +62,13 @@ class Drafts:
         receipt = receipt_of_refusal(event)
         self.add(receipt.message_id, receipt.deliveries)
 
-    def add(self, message_id: str | None, lines: Sequence[Line], *, is_made: bool = False) -> None:
-        """Add what an event gives; `is_made` says that its sender gave it no id."""
+    def add(
+        self, message_id: str | None, lines: Sequence[Line], *, is_made: bool = False, given: Given | None = None
+    ) -> None:
+        """Add what an event gives; `is_made` says that its sender gave it no id.
+
+        `given` is what it gave to memory, None where that is not told.
+        """
         told = []
         for line in lines:
             key = line.preset, line.destination, line.exit, line.reason, line.warnings
@@ -80,7 +86,7 @@ class Drafts:
                     source=self.source,
                 )
                 self.notes.append(note)
-        self.events.append(EventReceipt(message_id=message_id, deliveries=tuple(told)))
+        self.events.append(EventReceipt(message_id=message_id, deliveries=tuple(told), given=given))
 
     def tallies(self) -> list[Tally]:
         """Return the counts of exits, save those that the outbox decides (see `counts`), and of warnings by field."""
@@ -109,8 +115,8 @@ class Drafts:
         left = iter(answers)
         return receipt_of(
             [
-                EventReceipt(
-                    message_id=event.message_id,
+                replace(
+                    event,
                     deliveries=tuple(
                         _settled(line, next(left)) if line.exit is Exit.ENQUEUED else line for line in event.deliveries
                     ),

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from app.catalog import Catalog, Preset
 from app.destination import Complete, components
 from app.errors import EventInvalid, EventRefused, MappingError
-from app.identity import LoadedMemory, Memory
+from app.identity import LoadedMemory, Memory, NotingMemory
 from app.receiving.receipts import Drafts
 from app.receiving.remembering import Remembering, completed
 from app.receiving.routes import AdAccount, Making, cancellations, routes
@@ -30,6 +30,9 @@ _MAX_REASON = 1_000
 WhyWithheld: TypeAlias = Callable[[Event], str | None]
 #: Returns why this preset sends nothing to this ad account now, None where it does: the switches.
 WhyOff: TypeAlias = Callable[[str, str], str | None]
+
+#: Types of events that speak to memory rather than to presets: what they gave to it is told.
+_TO_MEMORY = frozenset({"identify", "alias", "group", "screen", "delete"})
 
 _OF_NO_PRESET = Line(preset=None, exit=Exit.UNMATCHED, reason="no preset's trigger holds for this event")
 _OF_NO_ACCOUNT = Line(preset=None, exit=Exit.UNMATCHED, reason="no ad account takes this source and preset")
@@ -164,7 +167,11 @@ class Walk:
             drafts.refuse(event)
             return
         message_id = unpersonal_id(event["messageId"])
-        lines = self.lines(event, catalog, now=now, source=drafts.source, memory=memory, is_proven=drafts.is_proven)
+        is_told = memory is not None and drafts.is_proven and event["type"] in _TO_MEMORY
+        noting = NotingMemory(memory) if memory is not None and is_told else None
+        lines = self.lines(
+            event, catalog, now=now, source=drafts.source, memory=noting or memory, is_proven=drafts.is_proven
+        )
         for line in lines:
             if line.cancels is not None:
                 drafts.withdrawals.append(self.withdrawal(message_id, line, source=drafts.source))
@@ -172,7 +179,7 @@ class Walk:
                 drafts.deliveries.append(self.delivery(message_id, event, line, source=drafts.source))
         if self.remembering and memory is not None and any(line.event for line in lines):
             memory.whose.append(self.remembering.whose(event, message_id))
-        drafts.add(message_id, lines, is_made="idIsMade" in event)
+        drafts.add(message_id, lines, is_made="idIsMade" in event, given=noting.given() if noting else None)
 
     def withdrawal(self, message_id: str, line: Line, *, source: str) -> Withdrawal:
         """Return what a line that cancels an order withdraws."""

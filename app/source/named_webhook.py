@@ -25,7 +25,7 @@ from app.source.raw_records import around_body, content_of, records
 from app.source.receive import receive
 from app.source.refusal import NO_PIXEL, TOO_MANY, UNAUTHENTICATED, UNKNOWN_SOURCE, RequestRefused
 from app.source.requester import Requester, with_gpc
-from app.source.responses import answer, is_unusable, receipt_json, refusing
+from app.source.responses import answer, discreet, is_unusable, receipt_json, refusing
 from app.source.unpacking import Room, unpack, unpacked_size
 from app.types import Event, Exit, Receipt
 from app.values.proxies import Network
@@ -50,15 +50,17 @@ def named_sources_router(
     room: Room,
     on_count: Callable[[str, Mapping[Exit, int]], None],
     trusted_proxies: tuple[Network, ...] = (),
+    remembers: bool = False,
     new_id: Callable[[], str] = random_id,
 ) -> APIRouter:
     """Build the route; `room` is that of all requests of the process.
 
-    `on_count` is told the name of a source and the exits of each request that was committed.
+    `on_count` is told the name of a source and the exits of each request that was committed. `remembers` says that
+    people are remembered, of whom those who prove nothing must learn nothing.
 
     The name of the source that sent a request is left in `request.state.source`.
     """
-    door = _Door(accepts, sources, clock, room, on_count, trusted_proxies, new_id)
+    door = _Door(accepts, sources, clock, room, on_count, trusted_proxies, remembers, new_id)
     handler = refusing(door.receive)
     router = APIRouter(tags=["webhook"])
     for method in (*_METHODS, "GET"):
@@ -87,6 +89,7 @@ class _Door:
         room: Room,
         on_count: Callable[[str, Mapping[Exit, int]], None],
         trusted_proxies: tuple[Network, ...],
+        remembers: bool,  # noqa: FBT001 - a private class, made in one place
         new_id: Callable[[], str],
     ) -> None:
         self._accepts = accepts
@@ -95,6 +98,7 @@ class _Door:
         self._room = room
         self._on_count = on_count
         self._trusted_proxies = trusted_proxies
+        self._remembers = remembers
         self._new_id = new_id
 
     async def receive(self, request: Request) -> Response:
@@ -147,7 +151,7 @@ class _Door:
         receipt = await self._accepts.accept(permitted, now=now, source=source.name, is_proven=source.is_proven)
         self._sources.quotas.charge(source.name, events=len(receipt.events))
         self._on_count(source.name, receipt.counts)
-        return receipt
+        return discreet(receipt) if self._remembers and not source.is_proven else receipt
 
     async def _mapped(
         self, request: Request, source: NamedSource, reshape: Reshape, raw: bytes, size: int, now: float

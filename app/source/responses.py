@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import orjson
 from fastapi import Request, Response
+from msgspec import structs
 
 from app.errors import OutboxUnavailable
 from app.source.refusal import NO_ROOM, Refusal, RequestRefused
@@ -64,11 +65,29 @@ def is_unusable(receipt: Receipt) -> bool:
     return bool(lines) and all(line.exit in _UNUSABLE for line in lines)
 
 
+def discreet(receipt: Receipt) -> Receipt:
+    """Return what is told of a receipt where nobody may learn what is remembered: what was accepted, and why not.
+
+    What became of an accepted event would tell that memory has an identifier of its person, or that another event,
+    completed by it, was alike.
+    """
+    accepted = (Line(preset=None, exit=Exit.ACCEPTED),)
+    events = tuple(
+        event
+        if any(line.exit is Exit.REFUSED for line in event.deliveries)
+        else EventReceipt(message_id=event.message_id, deliveries=accepted)
+        for event in receipt.events
+    )
+    counts = {exit_: receipt.counts[exit_] for exit_ in (Exit.ACCEPTED, Exit.REFUSED) if exit_ in receipt.counts}
+    return Receipt(events=events, counts=counts)
+
+
 def receipt_json(receipt: Receipt, *, source: str | None = None) -> bytes:
     """Write a receipt, with the name of the `source` that sent it where one is given.
 
     {"counts": {"accepted": 1, ...}, "events": [{"message_id": ..., "deliveries": [{"preset": ..., "exit": ...,
-    "reason": ..., "warnings": [...]}]}]}; a preview's lines also have the finished "event".
+    "reason": ..., "warnings": [...]}]}]}; a preview's lines also have the finished "event". An event that spoke to
+    memory also has "to_memory": {"groups": [...], "linked": ..., "erased": ..., "marked": ...}.
     """
     counts = {exit_.value: count for exit_, count in receipt.counts.items()}
     named = {} if source is None else {"source": source}
@@ -77,7 +96,10 @@ def receipt_json(receipt: Receipt, *, source: str | None = None) -> bytes:
 
 def event_json(event: EventReceipt) -> dict[str, Any]:
     """Prepare one event of a receipt for JSON."""
-    return {"message_id": event.message_id, "deliveries": [_line(line) for line in event.deliveries]}
+    told: dict[str, Any] = {"message_id": event.message_id, "deliveries": [_line(line) for line in event.deliveries]}
+    if event.given is not None:
+        told["to_memory"] = structs.asdict(event.given)
+    return told
 
 
 def _line(line: Line) -> dict[str, Any]:

@@ -1,0 +1,68 @@
+"""What one event gives to memory: its sender is told, where a secret says who that is."""
+
+from collections.abc import Iterable
+
+from app.identity.facts import GROUPS, NOBODY, Remembered
+from app.identity.memory import Memory
+from app.types import Given
+
+
+class NotingMemory:
+    """Another Memory, and what is changed in it from now on."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self.is_full = memory.is_full
+        self.erased = memory.erased
+        self._erased_before = len(memory.erased)
+        #: As it was before, of the ids that were changed.
+        self._before: dict[str, Remembered] = {}
+        self._unmarked: set[str] = set()
+
+    def person(self, key: str) -> Remembered | None:
+        """Do `Memory.person`."""
+        return self._memory.person(key)
+
+    def keep(self, key: str, person: Remembered) -> None:
+        """Do `Memory.keep`."""
+        self._before.setdefault(key, self._memory.person(key) or NOBODY)
+        self._memory.keep(key, person)
+
+    def linked_to(self, key: str) -> Iterable[str]:
+        """Do `Memory.linked_to`."""
+        return self._memory.linked_to(key)
+
+    def marked_at(self, key: str) -> float | None:
+        """Do `Memory.marked_at`."""
+        return self._memory.marked_at(key)
+
+    def mark(self, key: str, at: float) -> None:
+        """Do `Memory.mark`."""
+        if self._memory.marked_at(key) is None:
+            self._unmarked.add(key)
+        self._memory.mark(key, at)
+
+    def lift(self, key: str) -> None:
+        """Do `Memory.lift`."""
+        self._memory.lift(key)
+
+    def given(self) -> Given:
+        """Return what was changed: what moved from one id to another, or went with its link, is no such change."""
+        after = {key: self._memory.person(key) or NOBODY for key in self._before}
+        known = [fact for before in self._before.values() for fact in before.facts.values()]
+        said = {group for person in after.values() for group, fact in person.facts.items() if fact not in known}
+        is_erasure = len(self.erased) > self._erased_before
+        return Given(
+            groups=tuple(group for group in GROUPS if group in said),
+            linked=any(
+                person.link is not None and person.link.is_followed and person.link != self._before[key].link
+                for key, person in after.items()
+            ),
+            erased=sum(
+                self._before[key] != NOBODY
+                and not person.facts
+                and (is_erasure or (bool(self._before[key].facts) and self._memory.marked_at(key) is not None))
+                for key, person in after.items()
+            ),
+            marked=sum(self._memory.marked_at(key) is not None for key in self._unmarked),
+        )

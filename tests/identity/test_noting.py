@@ -1,0 +1,49 @@
+"""What one event gave to memory is told as it happened, and telling it changes nothing."""
+
+from hypothesis import given
+
+from app.identity import GROUPS, Encounter, HeldMemory, NotingMemory, erase, meet
+from tests.identity.build import DAY, RULES, identify, no, says, yes
+from tests.identity.test_properties import BROWSERS, USERS, any_ways, events
+
+KEYS = [f"user {name}" for name in USERS] + [f"anonymous {name}" for name in BROWSERS]
+
+
+@given(any_ways)
+def test_noting_changes_nothing_of_what_is_remembered_or_filled(way: list[Encounter]) -> None:
+    plain, noted = HeldMemory(), HeldMemory()
+    for event in way:
+        before = {key: noted.person(key) for key in KEYS}
+        noting = NotingMemory(noted)
+        assert meet(event, noting, RULES) == meet(event, plain, RULES)
+        given_ = noting.given()
+        is_changed = before != {key: noted.person(key) for key in KEYS}
+        assert is_changed or (given_.groups, given_.linked, given_.erased) == ((), False, 0)
+    for key in KEYS:
+        assert (noted.person(key), noted.marked_at(key)) == (plain.person(key), plain.marked_at(key))
+
+
+@given(any_ways, events())
+def test_what_an_event_gave_it_said(way: list[Encounter], last: Encounter) -> None:
+    memory = HeldMemory()
+    for event in way:
+        meet(event, memory, RULES)
+    noting = NotingMemory(memory)
+    meet(last, noting, RULES)
+    found = last.found
+    assert set(noting.given().groups) <= {name for name in GROUPS if not found.keys().isdisjoint(GROUPS[name])}
+
+
+def test_an_erasure_counts_the_ids_and_a_yes_nothing() -> None:
+    memory = HeldMemory()
+    meet(identify(1, user="ann", anon="x", em="ann"), memory, RULES)
+    meet(says(1, user="bob", em="bob"), memory, RULES)
+    noting = NotingMemory(memory)
+    assert len(erase(noting, RULES, user="user ann", now=DAY)) == 2
+    assert (noting.given().erased, noting.erased) == (2, memory.erased)
+    refusing = NotingMemory(memory)
+    meet(no(2, user="bob"), refusing, RULES)
+    assert (refusing.given().erased, refusing.given().marked) == (1, 1)
+    agreeing = NotingMemory(memory)
+    meet(yes(3, user="bob"), agreeing, RULES)
+    assert (agreeing.given().erased, agreeing.given().marked, agreeing.marked_at("user bob")) == (0, 0, None)
