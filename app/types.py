@@ -9,7 +9,7 @@ less. What is written as JSON (notes, counts, what people look at) is a dataclas
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
@@ -377,23 +377,46 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Which deliveries are asked for; None means any. All given conditions must hold."""
+    """Which deliveries and notes are asked for; None means any. All given conditions must hold.
+
+    A note is known by no delivery id, event id, state or person: where one of these is asked for, no note is meant.
+    """
 
     delivery_id: str | None = None
     message_id: str | None = None
     event_id: str | None = None
+    #: Of a checkout, as it is sent.
+    order_id: str | None = None
     ad_account_id: str | None = None
     preset: str | None = None
+    #: Pinterest's name of the event.
+    event_name: str | None = None
+    source: str | None = None
     state: State | None = None
+    #: Of a send: what any attempt came to. What was matched or enqueued is every delivery.
+    exit: Exit | None = None
     #: A part of the reason, ignoring case.
     reason: str | None = None
+    #: A part of a warning, ignoring case.
+    warning: str | None = None
+    #: When the exit was taken, from the first to below the second, Unix seconds; without an exit: when it was received.
+    since: float | None = None
+    until: float | None = None
+    #: Digests of a person, one of which the kept payload holds.
+    person: tuple[str, ...] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Look for ids as they are kept."""
-        for name in ("message_id", "event_id"):
+        for name in ("message_id", "event_id", "order_id"):
             given = getattr(self, name)
             if given:
                 object.__setattr__(self, name, unpersonal_id(given))
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The conditions that are not None, by name."""
+        conditions = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in conditions.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -404,6 +427,16 @@ class Page:
     #: Give it to `search` for the next page; None where this was the last.
     next_cursor: str | None = None
     #: Set where the engine looked at the newest N only: N.
+    scanned: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotePage:
+    """Some notes with the time of each, newest first."""
+
+    notes: tuple[tuple[float, Note], ...]
+    #: As `Page` has them.
+    next_cursor: str | None = None
     scanned: int | None = None
 
 

@@ -16,7 +16,7 @@ from app.destination.client import PinterestClient
 from app.receiving.explain import Explainer
 from app.server.audited_changes import AuditedChanges
 from app.shared_values import SharedValues
-from app.types import AccountView, AuditPage, Backlog, Delivery, Message, Page, Query, Tally
+from app.types import AccountView, AuditPage, Backlog, Delivery, Message, NotePage, Page, Query, Tally
 
 
 class ConsoleOutbox(SharedValues, Protocol):
@@ -27,6 +27,9 @@ class ConsoleOutbox(SharedValues, Protocol):
 
     async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
         """Return deliveries, newest first."""
+
+    async def search_notes(self, query: Query, *, limit: int, cursor: str | None = None) -> NotePage:
+        """Return notes, newest first."""
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
         """Return one delivery with its history; None where there is none."""

@@ -1,13 +1,39 @@
 """Pages of a search: by id, newest first, and not through a million rows at once."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from app.types import Delivery, Page, Query, State
+from app.types import Delivery, Exit, Note, NotePage, Page, Query, State
 
-#: Deliveries looked at for one page, where no index leads to what is asked for.
+#: Deliveries or notes looked at for one page, where no index leads to what is asked for.
 SCAN_ROWS = 100_000
 #: Beyond every id.
 END = 2**62
+
+#: What an attempt at sending comes to.
+SENT: Final = frozenset({Exit.DELIVERED, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED})
+#: What the ledger notes instead of a delivery. What is withdrawn was a delivery before.
+NOTED: Final = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.DUPLICATE, Exit.INVALID, Exit.WITHDRAWN})
+#: Of the notes that there are for an exit which is none of theirs.
+_AMONG_NOTES: Final = {
+    Exit.ACCEPTED: NOTED - {Exit.REFUSED},
+    Exit.MATCHED: NOTED - {Exit.REFUSED},
+    Exit.ENQUEUED: frozenset({Exit.WITHDRAWN}),
+}
+
+
+def means_deliveries(query: Query) -> bool:
+    """Return whether a delivery may be what `query` means."""
+    return query.exit not in NOTED | {Exit.UNMATCHED}
+
+
+def noted_exits(query: Query) -> frozenset[Exit]:
+    """Return the exits that a note may have which `query` means; none where no note is meant."""
+    if query.given.keys() & {"delivery_id", "event_id", "ad_account_id", "state", "person"}:
+        return frozenset()
+    if query.exit is None:
+        return NOTED
+    return _AMONG_NOTES.get(query.exit, NOTED & {query.exit})
 
 
 def cursor_id(cursor: str | None) -> int:
@@ -16,8 +42,8 @@ def cursor_id(cursor: str | None) -> int:
 
 
 def narrow(query: Query) -> bool:
-    """Return whether an index leads to the deliveries that `query` means."""
-    return query.state is State.DEAD or any((query.delivery_id, query.message_id, query.event_id))
+    """Return whether an index leads to what `query` means."""
+    return query.state is State.DEAD or any((query.delivery_id, query.message_id, query.event_id, query.order_id))
 
 
 def ids_of_page(query: Query, cursor: str | None, *, lowest: int, highest: int) -> tuple[int, int]:
@@ -34,8 +60,20 @@ def page(found: Sequence[Delivery], *, limit: int, floor: int, lowest: int) -> P
 
     Where older deliveries were not looked at, it says so in `scanned`, and its cursor leads on to them.
     """
-    if len(found) > limit:
-        return Page(deliveries=tuple(found[:limit]), next_cursor=found[limit - 1].delivery_id)
-    if floor > lowest:
-        return Page(deliveries=tuple(found), next_cursor=str(floor), scanned=SCAN_ROWS)
-    return Page(deliveries=tuple(found))
+    ids = [each.delivery_id for each in found]
+    next_cursor, scanned = _next(ids, limit=limit, floor=floor, lowest=lowest)
+    return Page(deliveries=tuple(found[:limit]), next_cursor=next_cursor, scanned=scanned)
+
+
+def note_page(found: Sequence[tuple[int, float, Note]], *, limit: int, floor: int, lowest: int) -> NotePage:
+    """Return the page of notes, each with its id and its time, as `page` does."""
+    next_cursor, scanned = _next([str(id_) for id_, _, _ in found], limit=limit, floor=floor, lowest=lowest)
+    notes = tuple((at, note) for _, at, note in found[:limit])
+    return NotePage(notes=notes, next_cursor=next_cursor, scanned=scanned)
+
+
+def _next(ids: Sequence[str], *, limit: int, floor: int, lowest: int) -> tuple[str | None, int | None]:
+    """Return the cursor of the next page, and how many rows were looked at where older ones were not."""
+    if len(ids) > limit:
+        return ids[limit - 1], None
+    return (str(floor), SCAN_ROWS) if floor > lowest else (None, None)

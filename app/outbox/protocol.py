@@ -15,6 +15,7 @@ from app.types import (
     Message,
     NewDelivery,
     Note,
+    NotePage,
     Page,
     PeopleChanges,
     PeopleFound,
@@ -139,6 +140,9 @@ class Outbox(SharedValues, Protocol):
 
         A page with `scanned` may hold fewer than `limit` and still lead on.
         """
+
+    async def search_notes(self, query: Query, *, limit: int, cursor: str | None = None) -> NotePage:
+        """Return notes that the query means, newest first, each with its time; pages as those of `search`."""
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
         """Return one delivery with its history and, while kept, its payload; None where there is none."""

@@ -39,9 +39,9 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
     )
 
 
-def note_of(message_id: str, row: Sequence[Any]) -> tuple[float, Note]:
-    """Read a row of an engine's query `notes`: when, and what was noted."""
-    at, preset, exit_, reason, warnings, event_name, order_id, amount, currency, source = row
+def noted(row: Sequence[Any]) -> tuple[int, float, Note]:
+    """Read a row of an engine's query `search_notes`: its id, when, and what was noted."""
+    id_, at, message_id, preset, exit_, reason, warnings, event_name, order_id, amount, currency, source = row
     note = Note(
         message_id=message_id,
         preset=preset,
@@ -54,7 +54,7 @@ def note_of(message_id: str, row: Sequence[Any]) -> tuple[float, Note]:
         currency=currency,
         source=source,
     )
-    return at, note
+    return id_, at, note
 
 
 def attempt_of(row: Sequence[Any]) -> Attempt:

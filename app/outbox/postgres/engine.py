@@ -41,6 +41,7 @@ from app.types import (
     Message,
     NewDelivery,
     Note,
+    NotePage,
     Page,
     PeopleChanges,
     PeopleFound,
@@ -180,6 +181,9 @@ class PostgresOutbox:
 
     async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
         return await self._database.run(ledger.search, query, limit, cursor)
+
+    async def search_notes(self, query: Query, *, limit: int, cursor: str | None = None) -> NotePage:
+        return await self._database.run(ledger.search_notes, query, limit, cursor)
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
         return await self._database.run(ledger.delivery, delivery_id)

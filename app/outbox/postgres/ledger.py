@@ -1,17 +1,18 @@
-"""What the ledger shows: deliveries, messages, counts. Reading only."""
+"""What the ledger shows: deliveries, notes, messages, counts. Reading only."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 from app.outbox.outbox_rules import OutboxRules
-from app.outbox.paging import END, ids_of_page, page
+from app.outbox.paging import END, SENT, ids_of_page, means_deliveries, note_page, noted_exits, page
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
-from app.outbox.records import attempt_of, delivery_of, note_of
+from app.outbox.records import attempt_of, delivery_of, noted
 from app.outbox.repeats import digests_of, repeated
 from app.outbox.rows import kept
-from app.types import Backlog, Delivery, Message, NewDelivery, Page, Query, Seen, Tally
+from app.types import Backlog, Delivery, Exit, Message, NewDelivery, Note, NotePage, Page, Query, Seen, Tally
 
 
 def asked(query: Query) -> dict[str, Any]:
@@ -20,17 +21,38 @@ def asked(query: Query) -> dict[str, Any]:
     text = query.delivery_id
     if text is not None:
         parameters["delivery_id"] = int(text) if text.isdecimal() and int(text) < END else -1
+    parameters |= {
+        "person": None if query.person is None else list(query.person),
+        "tried": query.exit if query.exit in SENT else None,
+        "matched": query.exit is Exit.MATCHED,
+        "exits": sorted(noted_exits(query)),
+        "since": query.since or 0.0,
+        "until": math.inf if query.until is None else query.until,
+    }
     return {name: kept(value) if isinstance(value, str) else value for name, value in parameters.items()}
 
 
 async def search(connection: Connection, query: Query, limit: int, cursor: str | None) -> Page:
     """Do `Outbox.search`."""
     ((lowest, highest),) = await rows_of(connection, "delivery_range")
-    if lowest is None:
+    if lowest is None or not means_deliveries(query):
         return Page(deliveries=())
+    if query.since is not None and query.exit not in SENT:
+        borders = {"lowest": lowest, "highest": highest, "since": query.since}
+        ((lowest,),) = await rows_of(connection, "first_delivery_since", **borders)
     floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
     found = await _deliveries(connection, query, limit=limit + 1, before=before, floor=floor)
     return page(found, limit=limit, floor=floor, lowest=lowest)
+
+
+async def search_notes(connection: Connection, query: Query, limit: int, cursor: str | None) -> NotePage:
+    """Do `Outbox.search_notes`."""
+    ((lowest, highest),) = await rows_of(connection, "note_range")
+    if lowest is None or not noted_exits(query):
+        return NotePage(notes=())
+    floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
+    rows = await _notes(connection, query, limit=limit + 1, before=before, floor=floor)
+    return note_page(rows, limit=limit, floor=floor, lowest=lowest)
 
 
 async def delivery(connection: Connection, delivery_id: str) -> Delivery | None:
@@ -42,10 +64,10 @@ async def delivery(connection: Connection, delivery_id: str) -> Delivery | None:
 async def message(connection: Connection, message_id: str) -> Message:
     """Do `Outbox.message`, oldest first."""
     found = await _deliveries(connection, Query(message_id=message_id))
-    notes = await rows_of(connection, "notes", message_id=kept(message_id))
+    notes = await _notes(connection, Query(message_id=message_id))
     return Message(
         message_id=message_id,
-        notes=tuple(note_of(message_id, row) for row in notes),
+        notes=tuple((at, note) for _, at, note in reversed(notes)),
         deliveries=tuple(await _whole(connection, found[::-1])),
     )
 
@@ -78,6 +100,14 @@ async def _deliveries(
     """Look for deliveries with ids from `floor` to below `before`, newest first; limit None means all."""
     rows = await rows_of(connection, "search", **asked(query), limit=limit, before=before, floor=floor)
     return [delivery_of(row) for row in rows]
+
+
+async def _notes(
+    connection: Connection, query: Query, *, limit: int | None = None, before: int = END, floor: int = 0
+) -> list[tuple[int, float, Note]]:
+    """Look for notes likewise."""
+    rows = await rows_of(connection, "search_notes", **asked(query), limit=limit, before=before, floor=floor)
+    return [noted(row) for row in rows]
 
 
 async def _whole(connection: Connection, deliveries: Sequence[Delivery]) -> list[Delivery]:

@@ -374,10 +374,25 @@ WHERE id < %(before)s::bigint
   AND (%(delivery_id)s::bigint IS NULL OR id = %(delivery_id)s::bigint)
   AND (%(message_id)s::text IS NULL OR message_id = %(message_id)s::text)
   AND (%(event_id)s::text IS NULL OR event_id = %(event_id)s::text)
+  AND (%(order_id)s::text IS NULL OR order_id = %(order_id)s::text)
   AND (%(ad_account_id)s::text IS NULL OR ad_account_id = %(ad_account_id)s::text)
   AND (%(preset)s::text IS NULL OR preset = %(preset)s::text)
+  AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
+  AND (%(source)s::text IS NULL OR source = %(source)s::text)
   AND (%(state)s::text IS NULL OR 'dead' = %(state)s::text)
   AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
+  AND (%(warning)s::text IS NULL OR EXISTS (
+        SELECT FROM jsonb_array_elements_text(warnings::jsonb) AS told
+        WHERE strpos(lower(told), lower(%(warning)s::text)) > 0))
+  AND (%(person)s::text[] IS NULL OR EXISTS (
+        SELECT FROM unnest(%(person)s::text[]) AS digest WHERE position(convert_to(digest, 'UTF8') IN payload) > 0))
+  AND CASE WHEN %(tried)s::text IS NULL
+        THEN enqueued_at >= %(since)s::float8 AND enqueued_at < %(until)s::float8
+        ELSE EXISTS (
+          SELECT FROM jsonb_array_elements(history) AS attempt
+          WHERE attempt ->> 2 = %(tried)s::text
+            AND (attempt ->> 1)::float8 >= %(since)s::float8 AND (attempt ->> 1)::float8 < %(until)s::float8)
+      END
 ORDER BY id DESC LIMIT %(limit)s FOR UPDATE OF dead;
 
 -- redrive --
@@ -413,11 +428,43 @@ WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND (%(message_id)s::text IS NULL OR message_id = %(message_id)s::text)
   AND (%(event_id)s::text IS NULL OR (event_id = %(event_id)s::text AND event_id <> message_id)
        OR (message_id = %(event_id)s::text AND event_id = message_id))
+  AND (%(order_id)s::text IS NULL OR order_id = %(order_id)s::text)
   AND (%(ad_account_id)s::text IS NULL OR ad_account_id = %(ad_account_id)s::text)
   AND (%(preset)s::text IS NULL OR preset = %(preset)s::text)
+  AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
+  AND (%(source)s::text IS NULL OR source = %(source)s::text)
   AND (%(state)s::text IS NULL OR state = %(state)s::text)
   AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
+  AND (%(warning)s::text IS NULL OR EXISTS (
+        SELECT FROM jsonb_array_elements_text(warnings::jsonb) AS told
+        WHERE strpos(lower(told), lower(%(warning)s::text)) > 0))
+  AND (%(person)s::text[] IS NULL OR EXISTS (
+        SELECT FROM unnest(%(person)s::text[]) AS digest
+        WHERE position(convert_to(digest, 'UTF8') IN coalesce(
+          (SELECT payload FROM delivery WHERE delivery.id = shown.id),
+          (SELECT body FROM kept_payload WHERE kept_payload.id = shown.id))) > 0))
+  AND CASE WHEN %(tried)s::text IS NULL
+        THEN enqueued_at >= %(since)s::float8 AND enqueued_at < %(until)s::float8
+        ELSE EXISTS (
+          SELECT FROM jsonb_array_elements(history) AS attempt
+          WHERE attempt ->> 2 = %(tried)s::text
+            AND (attempt ->> 1)::float8 >= %(since)s::float8 AND (attempt ->> 1)::float8 < %(until)s::float8)
+      END
 ORDER BY id DESC LIMIT %(limit)s;
+
+-- first_delivery_since --
+-- An id from which on all deliveries lie that were received since a moment: ids grow with time, so it is halved for.
+WITH RECURSIVE halves (low, high) AS (
+  SELECT %(lowest)s::bigint, %(highest)s::bigint + 1
+  UNION ALL
+  SELECT CASE WHEN is_older THEN middle + 1 ELSE low END, CASE WHEN is_older THEN high ELSE middle END
+  FROM (
+    SELECT low, high, (low + high) / 2 AS middle,
+           (SELECT enqueued_at FROM shown WHERE id >= (low + high) / 2 ORDER BY id LIMIT 1) < %(since)s::float8 AS is_older
+    FROM halves WHERE low < high
+  ) AS half
+)
+SELECT max(low) FROM halves;
 
 -- delivery_range --
 -- The lowest and the highest delivery.
@@ -430,10 +477,28 @@ SELECT id, history, coalesce(delivery.payload, kept_payload.body)
 FROM shown LEFT JOIN delivery USING (id) LEFT JOIN kept_payload USING (id)
 WHERE id = ANY (%(ids)s::bigint[]);
 
--- notes --
--- What the ledger notes of one message.
-SELECT at, preset, exit, reason, warnings, event_name, order_id, amount, currency, source
-FROM note WHERE message_id = %(message_id)s ORDER BY id;
+-- search_notes --
+-- Notes, newest first.
+SELECT id, at, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source
+FROM note
+WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
+  AND at >= %(since)s::float8 AND at < %(until)s::float8
+  AND exit = ANY (%(exits)s::text[])
+  AND (%(message_id)s::text IS NULL OR message_id = %(message_id)s::text)
+  AND (%(order_id)s::text IS NULL OR order_id = %(order_id)s::text)
+  AND (%(preset)s::text IS NULL OR preset = %(preset)s::text)
+  AND (NOT %(matched)s::boolean OR preset IS NOT NULL)
+  AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
+  AND (%(source)s::text IS NULL OR source = %(source)s::text)
+  AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
+  AND (%(warning)s::text IS NULL OR EXISTS (
+        SELECT FROM jsonb_array_elements_text(warnings::jsonb) AS told
+        WHERE strpos(lower(told), lower(%(warning)s::text)) > 0))
+ORDER BY id DESC LIMIT %(limit)s;
+
+-- note_range --
+-- The lowest and the highest note.
+SELECT min(id), max(id) FROM note;
 
 -- backlog --
 -- How many deliveries of an ad account stand where, how many bytes wait, and since when the oldest does.

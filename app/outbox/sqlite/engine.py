@@ -42,6 +42,7 @@ from app.types import (
     Message,
     NewDelivery,
     Note,
+    NotePage,
     Page,
     PeopleChanges,
     PeopleFound,
@@ -167,6 +168,9 @@ class SqliteOutbox:
 
     async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
         return await self._readers.read(ledger.search, query, limit, cursor)
+
+    async def search_notes(self, query: Query, *, limit: int, cursor: str | None = None) -> NotePage:
+        return await self._readers.read(ledger.search_notes, query, limit, cursor)
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
         return await self._readers.read(ledger.delivery, delivery_id)

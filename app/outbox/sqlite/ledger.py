@@ -1,54 +1,41 @@
-"""What the ledger shows: deliveries, messages, counts, and which deliveries a Query means. Reading only."""
+"""What the ledger shows: deliveries, notes, messages, counts. Reading only."""
 
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import fields, replace
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from app.outbox.outbox_rules import OutboxRules
-from app.outbox.paging import END, ids_of_page, page
-from app.outbox.records import attempt_of, delivery_of, note_of
+from app.outbox.paging import END, SENT, ids_of_page, means_deliveries, note_page, noted_exits, page
+from app.outbox.records import attempt_of, delivery_of, noted
 from app.outbox.repeats import digests_of, repeated
+from app.outbox.sqlite.conditions import conditions, note_conditions
 from app.outbox.sqlite.database import as_rows
 from app.outbox.sqlite.sql import SQL
-from app.types import Backlog, Delivery, Message, NewDelivery, Page, Query, Seen, State, Tally
-
-#: The index over event ids leaves out those that are message ids too.
-_ON_A_SHELF = "SELECT d.id FROM shelf CROSS JOIN delivery AS d WHERE d.shelf = n AND"
-_BY_MESSAGE = f"{_ON_A_SHELF} d.message_id = :message_id"
-_BY_EVENT = f"{_ON_A_SHELF} d.event_id = :event_id AND d.event_id <> d.message_id"
-_BY_BOTH = f"{_ON_A_SHELF} d.message_id = :event_id AND d.event_id = d.message_id"
-
-#: Field of Query -> its condition. Only texts of this table become SQL; what is looked for is a parameter.
-_CONDITIONS: Final = {
-    "delivery_id": "AND id = :delivery_id",
-    "message_id": f"AND id IN ({_BY_MESSAGE})",
-    "event_id": f"AND id IN ({_BY_EVENT} UNION ALL {_BY_BOTH})",
-    "ad_account_id": "AND ad_account_id = :ad_account_id",
-    "preset": "AND preset = :preset",
-    "state": "AND state = :state",
-    "reason": "AND instr(lower(reason), lower(:reason)) > 0",
-}
-
-
-def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
-    """Fill the conditions of `query` into `sql`, and return it with its parameters."""
-    asked = {each.name: getattr(query, each.name) for each in fields(query)}
-    asked = {name: value for name, value in asked.items() if value is not None}
-    texts = [_CONDITIONS[name] for name in asked]
-    if query.state is State.DEAD:
-        texts.append("AND state = 'dead'")  # the planner takes the index of the dead for this very text only
-    return sql.replace("/* conditions */", " ".join(texts)), asked
+from app.types import Backlog, Delivery, Message, NewDelivery, Note, NotePage, Page, Query, Seen, State, Tally
 
 
 def search(connection: sqlite3.Connection, query: Query, limit: int, cursor: str | None) -> Page:
     """Do `Outbox.search`."""
     lowest, highest = connection.execute(SQL["delivery_range"]).fetchone()
-    if lowest is None:
+    if lowest is None or not means_deliveries(query):
         return Page(deliveries=())
+    if query.since is not None and query.exit not in SENT:
+        parameters = {"lowest": lowest, "highest": highest, "since": query.since}
+        (lowest,) = connection.execute(SQL["first_delivery_since"], parameters).fetchone()
     floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
     found = _deliveries(connection, query, limit=limit + 1, before=before, floor=floor)
     return page(found, limit=limit, floor=floor, lowest=lowest)
+
+
+def search_notes(connection: sqlite3.Connection, query: Query, limit: int, cursor: str | None) -> NotePage:
+    """Do `Outbox.search_notes`."""
+    lowest, highest = connection.execute(SQL["note_range"], {"since": query.since or 0}).fetchone()
+    if lowest is None or not noted_exits(query):
+        return NotePage(notes=())
+    floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
+    sql, parameters = note_conditions(SQL["search_notes"], query)
+    rows = connection.execute(sql, {**parameters, "limit": limit + 1, "before": before, "floor": floor})
+    return note_page([noted(row) for row in rows], limit=limit, floor=floor, lowest=lowest)
 
 
 def delivery(connection: sqlite3.Connection, delivery_id: str) -> Delivery | None:
@@ -62,7 +49,7 @@ def message(connection: sqlite3.Connection, message_id: str) -> Message:
     found = _deliveries(connection, Query(message_id=message_id))
     return Message(
         message_id=message_id,
-        notes=tuple(note_of(message_id, row) for row in connection.execute(SQL["notes"], {"message_id": message_id})),
+        notes=tuple(_notes(connection, Query(message_id=message_id))),
         deliveries=tuple(_whole(connection, each) for each in reversed(found)),
     )
 
@@ -101,6 +88,13 @@ def _deliveries(
     sql, parameters = conditions(SQL["search"], query)
     rows = connection.execute(sql, {**parameters, "limit": limit, "before": before, "floor": floor})
     return [delivery_of(row) for row in rows]
+
+
+def _notes(connection: sqlite3.Connection, query: Query) -> Iterator[tuple[float, Note]]:
+    """Yield the notes that a query means, with their times, oldest first."""
+    sql, parameters = note_conditions(SQL["search_notes"], query)
+    rows = connection.execute(sql, {**parameters, "limit": -1, "before": END, "floor": 0}).fetchall()
+    yield from ((at, note) for _, at, note in map(noted, reversed(rows)))
 
 
 def _whole(connection: sqlite3.Connection, delivery: Delivery) -> Delivery:

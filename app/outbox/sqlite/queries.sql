@@ -239,6 +239,19 @@ WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :lim
 -- The lowest and the highest delivery.
 SELECT (SELECT min(id) FROM delivery), (SELECT max(id) FROM delivery);
 
+-- first_delivery_since --
+-- An id from which on all deliveries lie that were received since a moment: ids grow with time, so it is halved for.
+WITH RECURSIVE halves (low, high) AS (
+  SELECT :lowest, :highest + 1
+  UNION ALL
+  SELECT CASE WHEN (SELECT enqueued_at FROM delivery WHERE id >= (low + high) / 2 ORDER BY id LIMIT 1) < :since
+              THEN (low + high) / 2 + 1 ELSE low END,
+         CASE WHEN (SELECT enqueued_at FROM delivery WHERE id >= (low + high) / 2 ORDER BY id LIMIT 1) < :since
+              THEN high ELSE (low + high) / 2 END
+  FROM halves WHERE low < high
+)
+SELECT max(low) FROM halves;
+
 -- history --
 -- The attempts of one delivery, in order.
 SELECT number, at, exit, status, message FROM attempt WHERE delivery_id = :delivery_id ORDER BY place;
@@ -247,15 +260,19 @@ SELECT number, at, exit, status, message FROM attempt WHERE delivery_id = :deliv
 -- The payload of one delivery, while it is kept.
 SELECT body FROM payload WHERE delivery_id = :delivery_id;
 
--- notes --
--- What the ledger notes of one message.
+-- search_notes --
+-- Notes, newest first.
 WITH RECURSIVE shelf (n) AS (
   SELECT min(id) >> 13 FROM note
   UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 13 FROM note)
 )
-SELECT note.at, preset, exit, reason, warnings, event_name, order_id, amount, currency, source
-FROM shelf CROSS JOIN note
-WHERE note.shelf = n AND message_id = :message_id ORDER BY note.id;
+SELECT id, at, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source
+FROM note
+WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :limit;
+
+-- note_range --
+-- The first note since a moment, and the highest.
+SELECT (SELECT id FROM note WHERE at >= :since ORDER BY at LIMIT 1), (SELECT max(id) FROM note);
 
 -- backlog --
 -- How many deliveries of an ad account stand where, and of how many bytes.

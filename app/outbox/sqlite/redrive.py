@@ -4,8 +4,8 @@ import sqlite3
 
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.reviving import REDRIVE_ROWS, DeadLetter, RedriveCall, Redriven, digests_of_dead, next_step, revive
+from app.outbox.sqlite.conditions import conditions
 from app.outbox.sqlite.database import as_rows, one_json
-from app.outbox.sqlite.ledger import conditions
 from app.outbox.sqlite.sql import SQL
 from app.outbox.storing import holders
 

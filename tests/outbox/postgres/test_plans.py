@@ -16,6 +16,8 @@ from tests.outbox.build import NOW, At, new
 SMALL = {"memory_size", "backlog", "shared", "probe", "schema_version", "delivery_id", "note_id", "audit_id"}
 #: Asked by moves and erasures only, which take their time.
 ONCE = {"holds_anything", "carry_counts_out", "forget_whose"}
+#: Each is looked at for several queries.
+SEARCHES = ("search", "dead", "search_notes")
 JSON = ("rows", "tallies", "deliveries", "spans", "keys", "notes", "marks")
 MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
 OF_PEOPLE = ("who", "place", "what", "target", "was", "became", "digest", "seal")
@@ -33,6 +35,8 @@ MORE_NUMBERS = (
     "end",
     "delivery",
     "note",
+    "lowest",
+    "highest",
     "after_0",
     "after_1",
 )
@@ -63,14 +67,15 @@ OTHERWISE: dict[str, dict[str, Any]] = {
 STATEMENTS = {
     name: (sql, EVERYTHING | OTHERWISE.get(name, {}))
     for name, sql in SQL.items()
-    if name not in {"search", "dead", *ONCE} and re.match(rb"\s*(--.*\n|\s)*(SELECT|WITH|INSERT|UPDATE|DELETE)", sql)
+    if name not in {*SEARCHES, *ONCE} and re.match(rb"\s*(--.*\n|\s)*(SELECT|WITH|INSERT|UPDATE|DELETE)", sql)
 } | {
     f"{name} by {kind}": (SQL[name], EVERYTHING | asked(query))
-    for name in ("search", "dead")
+    for name in SEARCHES
     for kind, query in {
         "id": Query(delivery_id="1"),
         "message": Query(message_id="m"),
         "event": Query(event_id="e"),
+        "order": Query(order_id="o"),
         "dead": Query(state=State.DEAD),
         "any": Query(),
     }.items()
@@ -127,7 +132,9 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "forget_stale": "person_stale",
         "forget_unseen": "person_seen",
         "forget_oldest_linked": "person_linked",
-        "notes": "message_id_idx",
+        "search_notes by message": "message_id_idx",
+        "search_notes by order": "order_id_idx",
+        "search by order": "delivery_order",
         "search by message": "delivery_message",
         "search by event": "delivery_event",
         "search by id": "delivery_pkey",
@@ -143,5 +150,5 @@ def test_the_scan_of_a_whole_table_would_be_seen(connection: psycopg.Connection)
 
 
 def test_every_statement_that_reads_or_writes_rows_is_looked_at() -> None:
-    left_out = {name for name in SQL if name not in STATEMENTS} - {"search", "dead", *ONCE}
+    left_out = {name for name in SQL if name not in STATEMENTS} - {*SEARCHES, *ONCE}
     assert left_out == {"version_table", "make_day_table", "attach_day_table", "drop_day_table", "listen"}

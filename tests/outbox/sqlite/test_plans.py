@@ -7,32 +7,35 @@ from pathlib import Path
 
 import pytest
 
+from app.outbox.sqlite.conditions import conditions, note_conditions
 from app.outbox.sqlite.database import open_writable
 from app.outbox.sqlite.enqueue import prepare_connection
-from app.outbox.sqlite.ledger import conditions
 from app.outbox.sqlite.sql import SQL, script_of_store
-from app.types import Query, State
+from app.types import Exit, Query, State
 
 QUERIES = {
     "any": Query(),
     "id": Query(delivery_id="1"),
     "message": Query(message_id="m"),
     "event": Query(event_id="e"),
+    "order": Query(order_id="o"),
     "preset": Query(preset="p", state=State.PENDING, reason="r"),
+    "attempt": Query(exit=Exit.REJECTED, since=1),
+    "person": Query(person=("0",), warning="w"),
     "dead": Query(state=State.DEAD, preset="p", reason="r"),
 }
 FILLED = {
     f"{name} by {kind}": conditions(SQL[name], query)[0]
     for name in ("search", "dead")
     for kind, query in QUERIES.items()
-}
+} | {f"notes by {kind}": note_conditions(SQL["search_notes"], query)[0] for kind, query in QUERIES.items()}
 #: The steps of store.sql, as if they stood alone, name parameters and raise nothing.
 STEPS = {
     f"store, step {number}": step.replace("RAISE(ABORT, 'not all new')", "1").replace("new.", ":")
     for number, step in enumerate(re.split(r"\n\n", script_of_store())[3:-1], start=1)
 }
 #: `holds_anything` ends with the first row that it meets; a salvage reads everything.
-LEFT_OUT = {"search", "dead", "holds_anything"} | {
+LEFT_OUT = {"search", "dead", "search_notes", "holds_anything"} | {
     f"salvage_{kind}{way}" for kind in ("counts", "marks", "people", "whose") for way in ("", "_backwards")
 }
 STATEMENTS = {name: sql for name, sql in SQL.items() if name not in LEFT_OUT} | FILLED | STEPS
@@ -49,7 +52,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
 
 def _plan(connection: sqlite3.Connection, sql: str) -> list[str]:
     parameters = {
-        name: "[]" if name in {"rows", "keys", "deliveries", "people", "marks"} else 1
+        name: "[]" if name in {"rows", "keys", "deliveries", "people", "marks", "exits", "person"} else 1
         for name in re.findall(r":(\w+)", sql)
     }
     return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
@@ -90,6 +93,14 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection, na
         ("store, step 1", "PRIMARY KEY (digest=?)"),
         ("search by message", "delivery_message (shelf=? AND message_id=?)"),
         ("search by event", "delivery_event (shelf=? AND event_id=?)"),
+        ("search by order", "delivery_order (shelf=? AND order_id=?)"),
+        ("dead by order", "delivery_order (shelf=? AND order_id=?)"),
+        ("search by attempt", "PRIMARY KEY (delivery_id=?)"),
+        ("search by person", "payload USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("notes by message", "note_message (shelf=? AND message_id=?)"),
+        ("notes by order", "note_order (shelf=? AND order_id=?)"),
+        ("note_range", "note_at (at>?)"),
+        ("first_delivery_since", "INTEGER PRIMARY KEY (rowid>?)"),
         ("search by dead", "delivery_dead (id>? AND id<?)"),
         ("dead by any", "delivery_dead (id<?)"),
     ],

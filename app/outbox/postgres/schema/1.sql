@@ -30,6 +30,7 @@ ALTER TABLE delivery ALTER COLUMN payload SET STORAGE EXTERNAL;
 CREATE INDEX delivery_message ON delivery (message_id);
 -- Most events are sent under the id of their message.
 CREATE INDEX delivery_event ON delivery (event_id) WHERE event_id <> message_id;
+CREATE INDEX delivery_order ON delivery (order_id) WHERE order_id IS NOT NULL;  -- of checkouts only
 
 -- Where a delivery stands that is not settled. Narrow, since each change of state writes its row anew.
 CREATE TABLE line (
@@ -89,6 +90,7 @@ CREATE TABLE delivered (
 CREATE INDEX delivered_id ON delivered (id);
 CREATE INDEX delivered_message ON delivered (message_id);
 CREATE INDEX delivered_event ON delivered (event_id) WHERE event_id <> message_id;
+CREATE INDEX delivered_order ON delivered (order_id) WHERE order_id IS NOT NULL;
 
 -- Payloads of delivered events that are kept for a while, without IP address and user agent.
 CREATE TABLE kept_payload (
@@ -116,6 +118,7 @@ CREATE TABLE note (
 ) PARTITION BY RANGE (at);
 CREATE INDEX note_id_order ON note (id);
 CREATE INDEX note_message ON note (message_id);
+CREATE INDEX note_order ON note (order_id) WHERE order_id IS NOT NULL;
 
 -- What was enqueued within the window. Not tied to the ledger: a key ends with its window only.
 CREATE TABLE dedup_key (

@@ -19,3 +19,7 @@ ALTER TABLE note ADD COLUMN order_id TEXT;
 ALTER TABLE note ADD COLUMN amount TEXT;
 ALTER TABLE note ADD COLUMN currency TEXT;
 ALTER TABLE note ADD COLUMN source TEXT NOT NULL DEFAULT 'default';
+
+-- Only checkouts, and the notes of such, have the id of an order.
+CREATE INDEX delivery_order ON delivery (shelf, order_id) WHERE order_id IS NOT NULL;
+CREATE INDEX note_order ON note (shelf, order_id) WHERE order_id IS NOT NULL;

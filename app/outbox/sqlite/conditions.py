@@ -1,0 +1,69 @@
+"""Which deliveries and which notes a Query means, as conditions of a statement."""
+
+from typing import Any, Final
+
+from app.outbox.paging import END, SENT, noted_exits
+from app.outbox.sqlite.database import as_rows
+from app.types import Exit, Query, State
+
+_ON_A_SHELF = "SELECT d.id FROM shelf CROSS JOIN delivery AS d WHERE d.shelf = n AND"
+_BY_MESSAGE = f"{_ON_A_SHELF} d.message_id = :message_id"
+#: The index over event ids leaves out those that are message ids too.
+_BY_EVENT = f"{_ON_A_SHELF} d.event_id = :event_id AND d.event_id <> d.message_id"
+_BY_BOTH = f"{_ON_A_SHELF} d.message_id = :event_id AND d.event_id = d.message_id"
+_BY_ORDER = f"{_ON_A_SHELF} d.order_id = :order_id AND d.order_id IS NOT NULL"
+_NOTE_ON_A_SHELF = "SELECT noted.id FROM shelf CROSS JOIN note AS noted WHERE noted.shelf = n AND"
+_PERSON = """SELECT 1 FROM payload JOIN json_each(:person) ON instr(body, CAST(value AS BLOB)) > 0
+WHERE delivery_id = delivery.id"""
+_TRIED = """AND EXISTS (SELECT 1 FROM attempt WHERE delivery_id = delivery.id
+AND exit = :exit AND at >= :since AND at < :until)"""
+_BOUNDS: Final = {"since": ">=", "until": "<"}
+
+#: Field of Query -> its condition. Only texts of these tables become SQL; what is looked for is a parameter.
+_OF_BOTH: Final = {
+    "ad_account_id": "AND ad_account_id = :ad_account_id",
+    "preset": "AND preset = :preset",
+    "event_name": "AND event_name = :event_name",
+    "source": "AND source = :source",
+    "reason": "AND instr(lower(reason), lower(:reason)) > 0",
+    "warning": "AND EXISTS (SELECT 1 FROM json_each(warnings) WHERE instr(lower(value), lower(:warning)) > 0)",
+}
+_OF_DELIVERIES: Final = _OF_BOTH | {
+    "delivery_id": "AND id = :delivery_id",
+    "message_id": f"AND id IN ({_BY_MESSAGE})",
+    "event_id": f"AND id IN ({_BY_EVENT} UNION ALL {_BY_BOTH})",
+    "order_id": f"AND id IN ({_BY_ORDER})",
+    "state": "AND state = :state",
+    "person": f"AND EXISTS ({_PERSON})",
+}
+_OF_NOTES: Final = _OF_BOTH | {
+    "message_id": f"AND id IN ({_NOTE_ON_A_SHELF} noted.message_id = :message_id)",
+    "order_id": f"AND id IN ({_NOTE_ON_A_SHELF} noted.order_id = :order_id AND noted.order_id IS NOT NULL)",
+}
+
+
+def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
+    """Fill the conditions of `query` for deliveries into `sql`, and return it with its parameters."""
+    texts = [_OF_DELIVERIES[name] for name in query.given if name in _OF_DELIVERIES]
+    if query.exit in SENT:
+        texts.append(_TRIED)
+    else:
+        texts += [f"AND enqueued_at {sign} :{name}" for name, sign in _BOUNDS.items() if name in query.given]
+    if query.state is State.DEAD:
+        texts.append("AND state = 'dead'")  # the planner takes the index of the dead for this very text only
+    return sql.replace("/* conditions */", " ".join(texts)), _parameters(query)
+
+
+def note_conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
+    """Fill the conditions of `query` for notes into `sql`, and return it with its parameters."""
+    texts = [_OF_NOTES[name] for name in query.given if name in _OF_NOTES]
+    texts += [f"AND at {sign} :{name}" for name, sign in _BOUNDS.items() if name in query.given]
+    texts.append("AND exit IN (SELECT value FROM json_each(:exits))")
+    if query.exit is Exit.MATCHED:
+        texts.append("AND preset IS NOT NULL")
+    parameters = _parameters(query) | {"exits": as_rows(sorted(noted_exits(query)))}
+    return sql.replace("/* conditions */", " ".join(texts)), parameters
+
+
+def _parameters(query: Query) -> dict[str, Any]:
+    return {"since": 0, "until": END, **query.given, "person": as_rows(query.person or ())}

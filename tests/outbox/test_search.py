@@ -1,0 +1,156 @@
+"""Every delivery and every note is found again by what is known of it."""
+
+from typing import Any
+
+import pytest
+
+from app.outbox import paging
+from app.types import Exit, Note, Query, State
+from tests.outbox.build import DAY_S, HOUR_S, NOW, At, delivered, new, retry
+
+#: What stands in the payload of deliveries that `new` makes.
+DIGEST = "0" * 64
+
+
+async def _deliveries(at: At, query: Query) -> list[str]:
+    page = await at.outbox.search(query, limit=100)
+    assert page.next_cursor is None
+    return [each.message_id for each in page.deliveries]
+
+
+async def _notes(at: At, query: Query) -> list[str]:
+    page = await at.outbox.search_notes(query, limit=100)
+    assert page.next_cursor is None
+    return [note.message_id for _, note in page.notes]
+
+
+async def _fill(at: At) -> None:
+    """Two orders of two shops, one of them dead, a lead that waits after a retry, and notes of most kinds."""
+    warned: dict[str, Any] = {"warnings": ("phone: no country, left out", "value: 'a \"number\"' expected")}
+    await at.enqueue(
+        new(message_id="m1", order_id="SO-1001", source="shop", event_name="checkout", preset="Order"),
+        new(message_id="m2", order_id="SO-1002", source="till", event_name="checkout", preset="Order", **warned),
+        new(message_id="m3", order_id=None, source="shop", event_name="lead", preset="Lead"),
+    )
+    first, second, third = await at.claim()
+    await at.settle(delivered(first))
+    await at.kill(second, reason="em is malformed")
+    await at.settle(retry(third, NOW + 5, "503 busy"))
+    shop: dict[str, Any] = {"source": "shop", "preset": "Order", "event_name": "checkout"}
+    await at.later(HOUR_S).enqueue(
+        notes=(
+            Note(message_id="n1", exit=Exit.DUPLICATE, reason="the same order_id", order_id="SO-1001", **shop),
+            Note(message_id="n2", exit=Exit.INVALID, reason="no identifier", warnings=("phone: no country",), **shop),
+            Note(message_id="n3", exit=Exit.WITHHELD, reason="consent", preset=None, source="till"),
+            Note(message_id="n4", exit=Exit.REFUSED, reason="no type", preset=None),
+            Note(message_id="n5", exit=Exit.WITHDRAWN, reason="withdrawn by message n9", order_id="SO-7", **shop),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "deliveries", "notes"),
+    [
+        (Query(), ["m3", "m2", "m1"], ["n5", "n4", "n3", "n2", "n1"]),
+        (Query(order_id="SO-1001"), ["m1"], ["n1"]),
+        (Query(order_id="so-1001"), [], []),
+        (Query(order_id="SO-1001", source="till"), [], []),
+        (Query(source="shop"), ["m3", "m1"], ["n5", "n2", "n1"]),
+        (Query(event_name="lead"), ["m3"], []),
+        (Query(event_name="checkout"), ["m2", "m1"], ["n5", "n2", "n1"]),
+        (Query(preset="Order"), ["m2", "m1"], ["n5", "n2", "n1"]),
+        (Query(message_id="n2"), [], ["n2"]),
+        (Query(event_id="n2"), [], []),
+        (Query(state=State.DEAD), ["m2"], []),
+        (Query(reason="NO "), [], ["n4", "n2"]),
+        (Query(warning="phone"), ["m2"], ["n2"]),
+        (Query(warning='A "NUMBER"'), ["m2"], []),
+        (Query(warning='","'), [], []),
+        (Query(exit=Exit.ENQUEUED), ["m3", "m2", "m1"], ["n5"]),
+        (Query(exit=Exit.MATCHED), ["m3", "m2", "m1"], ["n5", "n2", "n1"]),
+        (Query(exit=Exit.ACCEPTED), ["m3", "m2", "m1"], ["n5", "n3", "n2", "n1"]),
+        (Query(exit=Exit.DELIVERED), ["m1"], []),
+        (Query(exit=Exit.REJECTED), ["m2"], []),
+        (Query(exit=Exit.RETRY), ["m3"], []),
+        (Query(exit=Exit.BLOCKED), [], []),
+        (Query(exit=Exit.DUPLICATE), [], ["n1"]),
+        (Query(exit=Exit.INVALID, source="till"), [], []),
+        (Query(exit=Exit.UNMATCHED), [], []),
+        (Query(exit=Exit.REFUSED, state=State.DEAD), [], []),
+        (Query(since=NOW + 1), [], ["n5", "n4", "n3", "n2", "n1"]),
+        (Query(until=NOW + 1), ["m3", "m2", "m1"], []),
+        (Query(since=NOW, until=NOW), [], []),
+        (Query(exit=Exit.REJECTED, since=NOW, until=NOW + 1), ["m2"], []),
+        (Query(exit=Exit.REJECTED, since=NOW + 1), [], []),
+        (Query(exit=Exit.REJECTED, until=NOW), [], []),
+        (Query(person=(DIGEST,)), ["m3", "m2"], []),
+        (Query(person=("1" * 64, DIGEST), state=State.DEAD), ["m2"], []),
+        (Query(person=("1" * 64,)), [], []),
+        (Query(person=()), [], []),
+    ],
+    ids=lambda given: (
+        ", ".join(f"{name}={value}" for name, value in given.given.items()) if type(given) is Query else ""
+    ),
+)
+async def test_what_an_event_is_known_by_leads_to_it(
+    at: At, query: Query, deliveries: list[str], notes: list[str]
+) -> None:
+    await _fill(at)
+    assert (await _deliveries(at, query), await _notes(at, query)) == (deliveries, notes)
+
+
+async def test_notes_are_paged_without_gap_or_overlap(at: At) -> None:
+    notes = (Note(message_id=f"{n}", preset=None, exit=Exit.REFUSED, reason="r", order_id="o") for n in range(5))
+    await at.enqueue(notes=tuple(notes))
+    first = await at.outbox.search_notes(Query(), limit=2)
+    second = await at.outbox.search_notes(Query(), limit=2, cursor=first.next_cursor)
+    third = await at.outbox.search_notes(Query(), limit=2, cursor=second.next_cursor)
+    pages = [[note.message_id for _, note in page.notes] for page in (first, second, third)]
+    assert pages == [["4", "3"], ["2", "1"], ["0"]]
+    assert third.next_cursor is None
+
+
+async def test_a_store_without_notes_shows_an_empty_page(at: At) -> None:
+    page = await at.outbox.search_notes(Query(order_id="o"), limit=2)
+    assert (page.notes, page.next_cursor, page.scanned) == ((), None, None)
+
+
+async def test_an_order_is_found_however_many_deliveries_came_after_it(at: At, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "SCAN_ROWS", 2)
+    note = Note(message_id="n", preset="p", exit=Exit.DUPLICATE, reason="r", order_id="o")
+    await at.enqueue(new(message_id="m", order_id="o"), notes=(note,))
+    others = tuple(Note(message_id=f"{n}", preset="p", exit=Exit.REFUSED, reason="r") for n in range(5))
+    await at.enqueue(*(new(order_id=f"o{n}") for n in range(5)), notes=others)
+    assert (await _deliveries(at, Query(order_id="o")), await _notes(at, Query(order_id="o"))) == (["m"], ["n"])
+
+
+async def test_what_no_index_leads_to_is_looked_for_step_by_step(at: At, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "SCAN_ROWS", 2)
+    rare = Note(message_id="n", preset="p", exit=Exit.INVALID, reason="rare")
+    others = tuple(Note(message_id=f"{n}", preset="p", exit=Exit.REFUSED, reason="r") for n in range(4))
+    await at.enqueue(notes=(rare, *others))
+    steps: list[tuple[list[str], int | None]] = []
+    cursor: str | None = None
+    while not steps or cursor is not None:
+        page = await at.outbox.search_notes(Query(reason="rare"), limit=10, cursor=cursor)
+        steps.append(([note.message_id for _, note in page.notes], page.scanned))
+        cursor = page.next_cursor
+    assert steps == [([], 2), ([], 2), (["n"], None)]
+
+
+@pytest.mark.parametrize("since", [NOW - 1, *(NOW + hour * HOUR_S for hour in range(8)), NOW + DAY_S])
+async def test_since_a_moment_means_the_same_as_counting_one_by_one(
+    at: At, since: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more than that is looked at: however little a page may look at, there is no next one."""
+    for hour in range(8):
+        await at.later(hour * HOUR_S).enqueue(new(message_id=f"{hour}"))
+    expected = [f"{hour}" for hour in range(8) if NOW + hour * HOUR_S >= since]
+    monkeypatch.setattr(paging, "SCAN_ROWS", max(1, len(expected)))
+    assert await _deliveries(at, Query(since=since)) == expected[::-1]
+
+
+async def test_a_message_that_was_noted_under_many_exits_shows_them_oldest_first(at: At) -> None:
+    exits = (Exit.REFUSED, Exit.INVALID, Exit.DUPLICATE)
+    await at.enqueue(notes=tuple(Note(message_id="m", preset=None, exit=exit_, reason="r") for exit_ in exits))
+    assert [note.exit for _, note in (await at.outbox.message("m")).notes] == list(exits)
