@@ -107,6 +107,8 @@ class Note:
     """What the ledger keeps of an event that made no delivery: refused, withheld or invalid, and why."""
 
     message_id: str
+    #: None where the event reached no ad account, and so no preset.
+    ad_account_id: str | None = None
     #: None where the event reached no preset.
     preset: str | None
     exit: Exit
@@ -135,6 +137,10 @@ class Tally:
     preset: str = ""
     #: A reason, a warning's kind, a quality component, a group of memory or a status; "" where there is none.
     label: str = ""
+    #: "" where no ad account was involved.
+    ad_account_id: str = ""
+    #: The name of the source whose events are counted; "" of what is sent, which several sources may share.
+    source: str = ""
     count: int = 1
 
 
@@ -554,6 +560,8 @@ class Line(Struct, frozen=True, kw_only=True):
     preset: str | None
     #: The name of the destination; "" where the settings name the only one, or the event reached none.
     destination: str = ""
+    #: Its ad account; "" where the event reached none.
+    ad_account_id: str = ""
     exit: Exit
     #: "" where there is nothing to explain.
     reason: str = ""

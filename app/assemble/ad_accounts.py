@@ -53,6 +53,15 @@ def destinations(settings: Settings, environ: Mapping[str, str] = os.environ) ->
     return tuple(_destination(spec, settings, environ) for spec in files.values())
 
 
+def account_names(settings: Settings) -> dict[str, str]:
+    """Return the names of destinations by ad account, those that are not enabled too; none where the settings name one.
+
+    Asks for no token. Raises CatalogError.
+    """
+    files = load_destinations(settings.destinations_dir) if settings.destinations_dir else {}
+    return {spec.ad_account_id: spec.name for spec in files.values()}
+
+
 def check_presets(settings: Settings, presets: frozenset[str]) -> None:
     """Raise CatalogError where a file of DESTINATIONS_DIR names a preset that is not among these."""
     _check(settings, "presets", presets)

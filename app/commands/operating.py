@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from app.access.audit import Audit
-from app.assemble.ad_accounts import destinations
+from app.assemble.ad_accounts import account_names, destinations
 from app.commands.auditing import caller
 from app.commands.opened import with_outbox
 from app.commands.options import AsJson
@@ -128,12 +128,13 @@ def message(
 ) -> None:
     """Show, as JSON, what became of one message id: every delivery with its attempts, and why there is none.
 
-    `receipt` is what its senders were told, in the words of the receipt.
+    `receipt` is what its senders were told, in the words of the receipt; ad accounts have their names there.
 
     Example: pinrelay message ajs-next-1772640772244
     """
     found = with_outbox(lambda outbox: outbox.message(unpersonal_id(message_id)))
-    print_json(asdict(found) | {"receipt": event_json(receipt_of_message(found))["deliveries"]})
+    receipt = event_json(receipt_of_message(found, account_names(load_settings())))
+    print_json(asdict(found) | {"receipt": receipt["deliveries"]})
     if not found.notes and not found.deliveries:
         sys.stderr.write(visible(f"pinrelay: nothing is known of message {message_id}") + "\n")
         raise typer.Exit(1)

@@ -33,13 +33,14 @@ _DELIVERIES = pa.schema(
 )
 _NOTES = pa.schema(
     [
-        *((name, _TEXT) for name in ("message_id", "preset", "exit", "reason", "event_name")),
+        *((name, _TEXT) for name in ("message_id", "ad_account_id", "preset", "exit", "reason", "event_name")),
         *_ORDER,
         ("warnings", pa.list_(_TEXT)),
         ("at", _MOMENT),
     ]
 )
-_COUNTS = pa.schema([("hour", _MOMENT), ("name", _TEXT), ("preset", _TEXT), ("label", _TEXT), ("count", pa.int64())])
+_COUNTED_BY = ("name", "preset", "label", "ad_account_id", "source")
+_COUNTS = pa.schema([("hour", _MOMENT), *((name, _TEXT) for name in _COUNTED_BY), ("count", pa.int64())])
 
 
 class ParquetFile:
@@ -87,9 +88,10 @@ def _delivery_record(row: list[Any]) -> dict[str, Any]:
 
 
 def _note_record(row: list[Any]) -> dict[str, Any]:
-    _, message_id, preset, exit_, reason, warnings, event_name, order_id, amount, currency, source, at = row
+    _, message_id, account, preset, exit_, reason, warnings, event_name, order_id, amount, currency, source, at = row
     return {
         "message_id": message_id,
+        "ad_account_id": account,
         "preset": preset,
         "exit": exit_,
         "reason": reason,
@@ -104,8 +106,8 @@ def _note_record(row: list[Any]) -> dict[str, Any]:
 
 
 def _count_record(row: list[Any]) -> dict[str, Any]:
-    hour, name, preset, label, count = row
-    return {"hour": _moment(hour), "name": name, "preset": preset, "label": label, "count": count}
+    hour, *counted_by, count = row
+    return {"hour": _moment(hour), **dict(zip(_COUNTED_BY, counted_by, strict=True)), "count": count}
 
 
 def _moment(seconds: float) -> datetime:

@@ -78,19 +78,21 @@ def _dead(claimed: Claimed, reason: str) -> Settlement:
 
 
 def tallies(settlements: Iterable[Settlement]) -> list[Tally]:
-    """Return the counts of exits by preset and status, and of Pinterest's warnings by their text.
+    """Return the counts of exits by preset, ad account and status, and of Pinterest's warnings by their text.
 
     What was not tried is no exit.
     """
-    counts: Counter[tuple[str, str, str]] = Counter()
+    counts: Counter[tuple[str, str, str, str]] = Counter()
     for settlement in settlements:
-        outcome, preset = settlement.outcome, settlement.claimed.preset
+        outcome, claimed = settlement.outcome, settlement.claimed
         if not (isinstance(outcome, Retry) and not outcome.tried):
-            counts[_EXITS[type(outcome)], preset, status_label(outcome.status)] += 1
+            counts[_EXITS[type(outcome)], claimed.preset, claimed.ad_account_id, status_label(outcome.status)] += 1
         if isinstance(outcome, Delivered) and outcome.warning:
-            counts["warning", preset, outcome.warning[:MAX_LABEL_CHARACTERS]] += 1
+            label = outcome.warning[:MAX_LABEL_CHARACTERS]
+            counts["warning", claimed.preset, claimed.ad_account_id, label] += 1
     return [
-        Tally(name=name, preset=preset, label=label, count=count) for (name, preset, label), count in counts.items()
+        Tally(name=name, preset=preset, ad_account_id=account, label=label, count=count)
+        for (name, preset, account, label), count in counts.items()
     ]
 
 

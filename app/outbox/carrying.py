@@ -56,12 +56,12 @@ Row: TypeAlias = list[Any]
 
 
 #: What comes before the first row of a kind, in the columns that tell its rows apart.
-_BEFORE_FIRST: Final[dict[Carried, tuple[Any, ...]]] = {
+BEFORE_FIRST: Final[dict[Carried, tuple[Any, ...]]] = {
     Carried.KEYS: ("", -1),
     Carried.WAITING: (-1,),
     Carried.DELIVERED: (-1,),
     Carried.NOTES: (-1,),
-    Carried.COUNTS: (0, -1, "", "", ""),
+    Carried.COUNTS: (0, -1, "", "", "", "", ""),
     Carried.AUDIT: (-1,),
     Carried.MARKS: ("",),
     Carried.PEOPLE: ("",),
@@ -131,7 +131,7 @@ class Store(SharedValues, Protocol):
 
         `after` are moment and id of the row before, (0, 0) for the first. DELIVERED and DEAD are DeliveryRows without
         payload, NOTES begin with their id and end with their moment, COUNTS are (start of the hour, name, preset,
-        label, count) and come all at once.
+        label, ad account, source, count) and come all at once.
         """
 
     async def highest_ids(self) -> tuple[int, int]:
@@ -187,7 +187,7 @@ async def _introduce(source: Store, target: Store) -> None:
 
 async def _carry_kind(source: Store, target: Store, kind: Carried) -> int:
     arrived = 0
-    after: Sequence[Any] = _BEFORE_FIRST[kind]
+    after: Sequence[Any] = BEFORE_FIRST[kind]
     while rows := await source.read(kind, after=after, limit=BATCH_ROWS):
         arrived += await target.write(kind, rows)
         await source.drop(kind, rows)

@@ -1,36 +1,58 @@
 """What the outbox alone can count of a request: what became of its deliveries, their quality, and what it warns of."""
 
-from collections import Counter
-from collections.abc import Sequence
-from functools import lru_cache
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from functools import lru_cache, partial
 from operator import attrgetter
+from typing import Any
 
 from app.types import MAX_LABEL_CHARACTERS, Enqueued, Exit, NewDelivery, Tally
 
-_EXIT, _WARNINGS, _PRESET, _QUALITY = map(attrgetter, ("exit", "warnings", "preset", "quality"))
+#: Of a count; the start of its minute or hour comes before, how often it happened behind.
+_TALLY_COLUMNS = attrgetter("name", "preset", "label", "ad_account_id", "source")
+_OF_ANSWER = attrgetter("exit", "warnings")
+_OF_DELIVERY = attrgetter("preset", "ad_account_id", "source", "quality")
 
 
 def enqueue_tallies(deliveries: Sequence[NewDelivery], answers: Sequence[Enqueued]) -> list[Tally]:
-    """Return counts by preset: enqueued and duplicate ones, what the answers warn of, quality of what was enqueued.
+    """Return counts by preset, ad account and source.
 
-    Quality is counted by component. A count may be told in several parts.
+    Counted are enqueued and duplicate ones, what the answers warn of, and the quality of what was enqueued, by
+    component. A count may be told in several parts.
     """
     # of a thousand deliveries few differ in all of these
-    of_answers = map(_EXIT, answers), map(_WARNINGS, answers)
-    alike = Counter(zip(*of_answers, map(_PRESET, deliveries), map(_QUALITY, deliveries), strict=True))
-    return [tally for key, count in alike.items() for tally in _tallies(*key, count)]
+    alike = Counter(zip(map(_OF_ANSWER, answers), map(_OF_DELIVERY, deliveries), strict=True))
+    return [tally for (answer, delivery), count in alike.items() for tally in _tallies(*answer, *delivery, count)]
 
 
 @lru_cache(4_096)
 def _tallies(
-    exit_: Exit, warnings: tuple[str, ...], preset: str, quality: tuple[str, ...], count: int
+    exit_: Exit,
+    warnings: tuple[str, ...],
+    preset: str,
+    ad_account_id: str,
+    source: str,
+    quality: tuple[str, ...],
+    count: int,
 ) -> tuple[Tally, ...]:
+    tally = partial(Tally, preset=preset, ad_account_id=ad_account_id, source=source, count=count)
     shown = quality if exit_ is Exit.ENQUEUED else ()
     return (
-        Tally(name=exit_.value, preset=preset, count=count),
-        *(Tally(name="quality", preset=preset, label=component, count=count) for component in shown),
-        *(Tally(name="warning", preset=preset, label=warning_label(warning), count=count) for warning in warnings),
+        tally(name=exit_.value),
+        *(tally(name="quality", label=component) for component in shown),
+        *(tally(name="warning", label=warning_label(warning)) for warning in warnings),
     )
+
+
+def summed(tallies: Iterable[tuple[float, Tally]], *, span_s: int) -> list[tuple[Any, ...]]:
+    """Sum counts by the minute or hour in which they happened.
+
+    Returns rows of: its start, name, preset, label, ad account, source, count.
+    """
+    counts: defaultdict[tuple[Any, ...], int] = defaultdict(int)
+    for at, tally in tallies:
+        counts[int(at // span_s) * span_s, *_TALLY_COLUMNS(tally)] += tally.count
+    return [(*key, count) for key, count in counts.items()]
 
 
 def warning_label(warning: str) -> str:

@@ -29,7 +29,7 @@ def means_deliveries(query: Query) -> bool:
 
 def noted_exits(query: Query) -> frozenset[Exit]:
     """Return the exits that a note may have which `query` means; none where no note is meant."""
-    if query.given.keys() & {"delivery_id", "event_id", "ad_account_id", "state", "person"}:
+    if query.given.keys() & {"delivery_id", "event_id", "state", "person"}:
         return frozenset()
     if query.exit is None:
         return NOTED

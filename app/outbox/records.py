@@ -8,7 +8,7 @@ import orjson
 from app.errors import OutboxVersionError
 from app.outbox.rows import kept
 from app.outbox.storing import PAYLOAD_VERSION
-from app.types import Attempt, AuditAction, AuditEntry, AuditPage, Delivery, Exit, Note, Session, State
+from app.types import Attempt, AuditAction, AuditEntry, AuditPage, Delivery, Exit, Note, Session, State, Tally
 
 
 def delivery_of(row: Sequence[Any]) -> Delivery:
@@ -41,9 +41,11 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
 
 def noted(row: Sequence[Any]) -> tuple[int, float, Note]:
     """Read a row of an engine's query `search_notes`: its id, when, and what was noted."""
-    id_, at, message_id, preset, exit_, reason, warnings, event_name, order_id, amount, currency, source = row
+    id_, at, message_id, ad_account_id, preset, exit_, reason, warnings, event_name, *rest = row
+    order_id, amount, currency, source = rest
     note = Note(
         message_id=message_id,
+        ad_account_id=ad_account_id,
         preset=preset,
         exit=Exit(exit_),
         reason=reason,
@@ -55,6 +57,13 @@ def noted(row: Sequence[Any]) -> tuple[int, float, Note]:
         source=source,
     )
     return id_, at, note
+
+
+def tally_of(row: Sequence[Any]) -> tuple[float, Tally]:
+    """Read a row of an engine's query `tallies`: the start of the step, and what was counted in it."""
+    step, name, preset, label, ad_account_id, source, count = row
+    tally = Tally(name=name, preset=preset, label=label, ad_account_id=ad_account_id, source=source, count=count)
+    return step, tally
 
 
 def attempt_of(row: Sequence[Any]) -> Attempt:

@@ -28,6 +28,7 @@ def duplicate_note(delivery: NewDelivery, reason: str) -> Note:
     """Write what the ledger keeps of a duplicate."""
     return Note(
         message_id=delivery.message_id,
+        ad_account_id=delivery.ad_account_id,
         preset=delivery.preset,
         exit=Exit.DUPLICATE,
         reason=reason,

@@ -51,9 +51,18 @@ _COLUMNS = attrgetter(
 )
 #: Of a note likewise; its time comes behind.
 _NOTE_COLUMNS = attrgetter(
-    "message_id", "preset", "exit", "reason", "warnings", "event_name", "order_id", "amount", "currency", "source"
+    "message_id",
+    "ad_account_id",
+    "preset",
+    "exit",
+    "reason",
+    "warnings",
+    "event_name",
+    "order_id",
+    "amount",
+    "currency",
+    "source",
 )
-
 _ENQUEUED = Enqueued(exit=Exit.ENQUEUED)
 
 #: digest -> who holds the key
@@ -235,11 +244,3 @@ def key_row(taken: TakenKey, delivery: object) -> list[Any]:
     holder = taken.holder
     row = [taken.key.digest, delivery, holder.until]
     return [*row, holder.place, holder.order.text] if holder.order else row
-
-
-def summed(tallies: Iterable[tuple[float, Tally]], *, span_s: int) -> list[tuple[int, str, str, str, int]]:
-    """Sum counts by the minute or hour in which they happened: its start, name, preset, label and count."""
-    counts: defaultdict[tuple[int, str, str, str], int] = defaultdict(int)
-    for at, tally in tallies:
-        counts[int(at // span_s) * span_s, tally.name, tally.preset, tally.label] += tally.count
-    return [(*key, count) for key, count in counts.items()]

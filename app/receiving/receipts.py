@@ -1,7 +1,7 @@
 """What the events of one request gave, until the outbox has answered: receipts, deliveries, notes and counts."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
@@ -14,6 +14,7 @@ from app.outbox import warning_label
 from app.types import (
     DEFAULT_SOURCE,
     MAX_LABEL_CHARACTERS,
+    Delivery,
     Enqueued,
     EventReceipt,
     Exit,
@@ -32,8 +33,9 @@ from app.values.hidden_emails import unpersonal_id
 _NOTED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID})
 _COUNTED_BY_REASON = frozenset({Exit.UNMATCHED, Exit.WITHHELD, Exit.INVALID})
 
-#: All of a Line but the event and what is known of its person: preset, destination, exit, reason, warnings.
-_Told: TypeAlias = tuple[str | None, str, Exit, str, tuple[str, ...]]
+#: All of a Line but the event and what is known of its person: preset, destination, its ad account, exit, reason,
+#: warnings.
+_Told: TypeAlias = tuple[str | None, str, str, Exit, str, tuple[str, ...]]
 
 
 @dataclass(slots=True)
@@ -54,8 +56,8 @@ class Drafts:
     #: What is withdrawn once they are committed: the caller's to add.
     withdrawals: list[Withdrawal] = field(default_factory=list)
     _alike: dict[_Told, int] = field(default_factory=dict)
-    #: How often memory completed a group, by preset.
-    _recalled: Counter[tuple[str, str]] = field(default_factory=Counter)
+    #: How often memory completed a group, by preset and ad account.
+    _recalled: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
     def refuse(self, event: EventRefused) -> None:
         """Add an event that could not be read, or that its source does not hand on."""
@@ -71,15 +73,16 @@ class Drafts:
         """
         told = []
         for line in lines:
-            key = line.preset, line.destination, line.exit, line.reason, line.warnings
+            key = line.preset, line.destination, line.ad_account_id, line.exit, line.reason, line.warnings
             self._alike[key] = self._alike.get(key, 0) + 1
             told.append(_line(*key) if line.memory is None or not self.is_proven else replace(line, event=None))
             for group in line.memory or ():
-                self._recalled[line.preset or "", group] += 1
+                self._recalled[line.preset or "", line.ad_account_id, group] += 1
             # one note says it of all that have no id of their own
             if line.exit in _NOTED and (self._alike[key] == 1 or (message_id and not is_made)):
                 note = Note(
                     message_id=message_id or "",
+                    ad_account_id=line.ad_account_id or None,
                     preset=line.preset,
                     exit=line.exit,
                     reason=line.reason,
@@ -90,23 +93,23 @@ class Drafts:
 
     def tallies(self) -> list[Tally]:
         """Return the counts of exits, save those that the outbox decides (see `counts`), and of warnings by field."""
-        counts: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        counts: defaultdict[tuple[str, str, str, str], int] = defaultdict(int)
         refused = 0
-        for (preset, _, exit_, reason, warnings), count in self._alike.items():
+        for (preset, _, account, exit_, reason, warnings), count in self._alike.items():
             if exit_ is Exit.REFUSED:
                 refused += count
             if preset and exit_ is not Exit.WITHDRAWN:
-                counts[Exit.MATCHED.value, preset, ""] += count
+                counts[Exit.MATCHED.value, preset, account, ""] += count
             if exit_ in _COUNTED_BY_REASON:
-                counts[exit_.value, preset or "", reason[:MAX_LABEL_CHARACTERS]] += count
+                counts[exit_.value, preset or "", account, reason[:MAX_LABEL_CHARACTERS]] += count
             for warning in warnings:
-                counts["warning", preset or "", warning_label(warning)] += count
-        for (preset, group), count in self._recalled.items():
-            counts["memory", preset, group] += count
-        counts["memory_full", "", ""] = int(self.memory_is_full)
-        counts[Exit.REFUSED.value, "", ""] = refused
-        counts[Exit.ACCEPTED.value, "", ""] = len(self.events) - refused
-        return [_tally(*key, count) for key, count in counts.items() if count]
+                counts["warning", preset or "", account, warning_label(warning)] += count
+        for (preset, account, group), count in self._recalled.items():
+            counts["memory", preset, account, group] += count
+        counts["memory_full", "", "", ""] = int(self.memory_is_full)
+        counts[Exit.REFUSED.value, "", "", ""] = refused
+        counts[Exit.ACCEPTED.value, "", "", ""] = len(self.events) - refused
+        return [_tally(*key, self.source, count) for key, count in counts.items() if count]
 
     def receipt(self, answers: Sequence[Enqueued]) -> Receipt:
         """Return what became of every event, by the outbox's answers to `deliveries`."""
@@ -143,28 +146,38 @@ def receipt_of(events: Sequence[EventReceipt]) -> Receipt:
     return Receipt(events=tuple(events), counts={Exit.ACCEPTED: accepted, **counts})
 
 
-def receipt_of_message(message: Message) -> EventReceipt:
+def receipt_of_message(message: Message, names: Mapping[str, str]) -> EventReceipt:
     """Return what its senders were told of a message id, oldest first: a line for each time that it arrived.
 
-    Events that no preset takes are counted only, so nothing is known of them.
+    `names` are those of the destinations, by ad account. Events that no preset takes are counted only, so nothing is
+    known of them.
     """
-    lines = [
-        (each.enqueued_at, _line(each.preset, "", Exit.ENQUEUED, "", each.warnings)) for each in message.deliveries
-    ] + [(at, _line(note.preset, "", note.exit, note.reason, note.warnings)) for at, note in message.notes]
+
+    def told(kept: Delivery | Note, exit_: Exit, reason: str) -> Line:
+        account = kept.ad_account_id or ""
+        return _line(kept.preset, names.get(account, ""), account, exit_, reason, kept.warnings)
+
+    lines = [(each.enqueued_at, told(each, Exit.ENQUEUED, "")) for each in message.deliveries]
+    lines += [(at, told(note, note.exit, note.reason)) for at, note in message.notes]
     lines.sort(key=itemgetter(0))
     return EventReceipt(message_id=message.message_id, deliveries=tuple(line for _, line in lines))
 
 
 def _settled(line: Line, answer: Enqueued) -> Line:
-    settled = _line(line.preset, line.destination, answer.exit, answer.reason, (*line.warnings, *answer.warnings))
+    warnings = (*line.warnings, *answer.warnings)
+    settled = _line(line.preset, line.destination, line.ad_account_id, answer.exit, answer.reason, warnings)
     return settled if line.memory is None else replace(settled, memory=line.memory)
 
 
 @lru_cache(4_096)
-def _tally(name: str, preset: str, label: str, count: int) -> Tally:
-    return Tally(name=name, preset=preset, label=label, count=count)
+def _tally(name: str, preset: str, account: str, label: str, source: str, count: int) -> Tally:
+    return Tally(name=name, preset=preset, label=label, ad_account_id=account, source=source, count=count)
 
 
 @lru_cache(4_096)
-def _line(preset: str | None, destination: str, exit_: Exit, reason: str, warnings: tuple[str, ...]) -> Line:
-    return Line(preset=preset, destination=destination, exit=exit_, reason=reason, warnings=warnings)
+def _line(
+    preset: str | None, destination: str, account: str, exit_: Exit, reason: str, warnings: tuple[str, ...]
+) -> Line:
+    return Line(
+        preset=preset, destination=destination, ad_account_id=account, exit=exit_, reason=reason, warnings=warnings
+    )

@@ -76,7 +76,14 @@ def cancellations(event: Event, catalog: Catalog, accounts: Sequence[AdAccount],
         if preset.withdrawn_by is not None and preset.withdrawn_by.matches(event) and (order := _order(preset, event)):
             reason = f"order {order} is cancelled: what of it has not left is not sent"
             lines += [
-                Line(preset=preset.name, destination=account.name, exit=Exit.WITHDRAWN, reason=reason, cancels=order)
+                Line(
+                    preset=preset.name,
+                    destination=account.name,
+                    ad_account_id=account.ad_account_id,
+                    exit=Exit.WITHDRAWN,
+                    reason=reason,
+                    cancels=order,
+                )
                 for _, account in routes([preset], accounts, source)
             ]
     return lines

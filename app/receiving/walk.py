@@ -114,7 +114,7 @@ class Walk:
         for preset, account in ways:
             line, key = self._off(preset, account), (preset.name, account.making)
             if line is None and key in made:
-                line = replace(made[key], destination=account.name, event=_copy(made[key].event))
+                line = _for(account, made[key])
             elif line is None:
                 line = made[key] = self._make(preset, account, event, now)
             lines.append(line)
@@ -129,12 +129,18 @@ class Walk:
         reason = self._why_off(preset.name, account.ad_account_id)
         if reason is None:
             return None
-        return Line(preset=preset.name, destination=account.name, exit=Exit.WITHHELD, reason=reason)
+        return Line(
+            preset=preset.name,
+            destination=account.name,
+            ad_account_id=account.ad_account_id,
+            exit=Exit.WITHHELD,
+            reason=reason,
+        )
 
     def _make(
         self, preset: Preset, account: AdAccount, event: Event, now: float, complete: Complete | None = None
     ) -> Line:
-        told = partial(Line, preset=preset.name, destination=account.name)
+        told = partial(Line, preset=preset.name, destination=account.name, ad_account_id=account.ad_account_id)
         making = account.making
         try:
             fields = preset.mapping.resolve(event) or {}
@@ -184,7 +190,7 @@ class Walk:
     def withdrawal(self, message_id: str, line: Line, *, source: str) -> Withdrawal:
         """Return what a line that cancels an order withdraws."""
         return Withdrawal(
-            ad_account_id=self.account(line.destination).ad_account_id,
+            ad_account_id=line.ad_account_id,
             preset=line.preset or "",
             order_id=line.cancels or "",
             source=source,
@@ -197,7 +203,7 @@ class Walk:
         is_checkout = built["event_name"] == "checkout"
         custom_data = built.get("custom_data", {})
         return NewDelivery(
-            ad_account_id=self.account(line.destination).ad_account_id,
+            ad_account_id=line.ad_account_id,
             preset=line.preset or "",
             message_id=message_id,
             event_name=built["event_name"],
@@ -222,9 +228,10 @@ def _cut(reason: str) -> str:
     return reason if len(reason) <= _MAX_REASON else f"{reason[:_MAX_REASON]}…"
 
 
-def _copy(built: Event | None) -> Event | None:
-    """Return a finished event to which memory may add without adding to another ad account's."""
-    return None if built is None else {**built, "user_data": {**built["user_data"]}}
+def _for(account: AdAccount, made: Line) -> Line:
+    """Return the line of another ad account for this one; memory may add to its event without adding to the other's."""
+    event = None if made.event is None else {**made.event, "user_data": {**made.event["user_data"]}}
+    return replace(made, destination=account.name, ad_account_id=account.ad_account_id, event=event)
 
 
 def _about_app(event: Event, built: Event) -> list[str]:

@@ -196,7 +196,9 @@ class Sending:
             settlements += self._controls.recording.settlements(
                 answered.claimed, answered.result, judged=answered.has_verdict
             )
-        counts = [*tallies(settlements), Tally(name="calls", label=status_label(answered.status))]
+        account = answered.claimed[0].ad_account_id
+        call = Tally(name="calls", label=status_label(answered.status), ad_account_id=account)
+        counts = [*tallies(settlements), call]
         await self._controls.recording.record(settlements, counts)
         search.settle(settlements)
         self._surroundings.on_call(answered.report(settlements, counts))

@@ -20,7 +20,16 @@ from tests.outbox.build import DAY_S, At, new, rules
 #: Noon, two days ago.
 THEN = time.time() // DAY_S * DAY_S - 1.5 * DAY_S
 DAY = datetime.fromtimestamp(THEN, UTC).date().isoformat()
-NOTE = Note(message_id="n", preset="p", exit=Exit.INVALID, reason="no id", warnings=("w",), amount="1", currency="EUR")
+NOTE = Note(
+    message_id="n",
+    ad_account_id="7",
+    preset="p",
+    exit=Exit.INVALID,
+    reason="no id",
+    warnings=("w",),
+    amount="1",
+    currency="EUR",
+)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.whole)])
@@ -43,7 +52,7 @@ async def fill(url: str) -> None:
     await at.later(5).deliver(*await at.claim())
     await at.dead_letter(new(message_id="dead"), "em is malformed")
     await at.enqueue(tallies=(Tally(name="accepted", count=2),))
-    await at.later(60).enqueue(tallies=(Tally(name="accepted", count=3),))
+    await at.later(60).enqueue(tallies=(Tally(name="accepted", count=3), Tally(name="invalid", ad_account_id="7")))
     today = at.later(1.5 * DAY_S)
     await today.enqueue(new(message_id="today"))
     await today.deliver(*await today.claim())
@@ -76,11 +85,13 @@ def test_each_day_that_is_over_is_a_file(run: Run, url: str, tmp_path: Path) -> 
     assert (dead["state"], dead["reason"]) == ("dead", "em is malformed")
     (note,) = rows(folder, "notes")
     assert note == {
-        "message_id": "n", "preset": "p", "exit": "invalid", "reason": "no id", "event_name": None, "order_id": None,
-        "amount": "1", "currency": "EUR", "source": "default", "warnings": ["w"], "at": then,
+        "message_id": "n", "ad_account_id": "7", "preset": "p", "exit": "invalid", "reason": "no id",
+        "event_name": None, "order_id": None, "amount": "1", "currency": "EUR", "source": "default", "warnings": ["w"],
+        "at": then,
     }  # fmt: skip
     accepted = [each for each in rows(folder, "counts") if each["name"] == "accepted"]
     assert [(each["hour"], each["count"]) for each in accepted] == [(then, 5)]
+    assert [each["ad_account_id"] for each in rows(folder, "counts") if each["name"] == "invalid"] == ["7"]
 
 
 def test_what_is_written_is_left_alone(run: Run, url: str, tmp_path: Path) -> None:

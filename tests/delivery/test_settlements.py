@@ -1,5 +1,6 @@
 """From outcomes to settlements and counts."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -107,13 +108,14 @@ def test_exits_are_counted_by_preset_and_status_and_warnings_by_their_first_word
         settled(Blocked(reason="no", status=401)),
     ]
 
+    told = partial(Tally, ad_account_id="42")
     assert tallies(settlements) == [
-        Tally(name="delivered", preset="Checkout", label="200", count=2),
-        Tally(name="warning", preset="Checkout", label="w" * MAX_LABEL_CHARACTERS, count=1),
-        Tally(name="delivered", preset="Lead", label="200", count=1),
-        Tally(name="rejected", preset="Checkout", label="422", count=1),
-        Tally(name="retry", preset="Checkout", label="failure", count=1),
-        Tally(name="blocked", preset="Checkout", label="401", count=1),
+        told(name="delivered", preset="Checkout", label="200", count=2),
+        told(name="warning", preset="Checkout", label="w" * MAX_LABEL_CHARACTERS, count=1),
+        told(name="delivered", preset="Lead", label="200", count=1),
+        told(name="rejected", preset="Checkout", label="422", count=1),
+        told(name="retry", preset="Checkout", label="failure", count=1),
+        told(name="blocked", preset="Checkout", label="401", count=1),
     ]
 
 

@@ -14,7 +14,14 @@ from app.types import Exit, MarkChange, Note, PeopleChanges, PersonChange, Query
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, audited, blocked, new, payload, retry, rules
 
 NOTE = Note(
-    message_id="noted", preset="p", exit=Exit.INVALID, reason="r\u00e9", warnings=("w",), amount="1", source="s"
+    message_id="noted",
+    ad_account_id="1",
+    preset="p",
+    exit=Exit.INVALID,
+    reason="r\u00e9",
+    warnings=("w",),
+    amount="1",
+    source="s",
 )
 PAIRS = [
     ("sqlite", "sqlite"),
@@ -75,7 +82,8 @@ async def fill(at: At) -> None:
     await at.enqueue(new(message_id="claimed"), new(message_id="other", ad_account_id="1"))
     await at.claim(limit=1)
     await at.enqueue(new(message_id="pending"), tallies=(Tally(name="accepted", count=3),))
-    await at.later(HOUR_S).enqueue(tallies=(Tally(name="accepted", preset="p", label="l", count=4),))
+    counted = (Tally(name="accepted", preset="p", label="l", ad_account_id=which, count=4) for which in ("1", "2"))
+    await at.later(HOUR_S).enqueue(tallies=tuple(counted))
     await at.outbox.put_shared("k/1", {"a": [1]})
     people = PeopleChanges(
         people=[

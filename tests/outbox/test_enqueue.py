@@ -126,6 +126,7 @@ async def test_the_ledger_notes_duplicates(at: At) -> None:
     (note,) = (await at.outbox.message("again")).notes
     expected = Note(
         message_id="again",
+        ad_account_id=ACCOUNT,
         preset="checkout",
         exit=Exit.DUPLICATE,
         reason=answer.reason,

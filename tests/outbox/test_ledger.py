@@ -90,7 +90,7 @@ async def test_there_is_no_delivery_of_an_unknown_id(at: At) -> None:
 
 async def test_a_message_shows_its_notes_and_its_deliveries_oldest_first(at: At) -> None:
     refused = Note(message_id="m", preset=None, exit=Exit.REFUSED, reason="no type")
-    invalid = Note(message_id="m", preset="lead", exit=Exit.INVALID, reason="no id", warnings=("w",))
+    invalid = Note(message_id="m", preset="lead", exit=Exit.INVALID, reason="no id", warnings=("w",), ad_account_id="1")
     other = Note(message_id="other", preset=None, exit=Exit.REFUSED, reason="no type")
     await at.enqueue(new(message_id="m", preset="a"), new(message_id="m", preset="b"), notes=(refused, other))
     await at.later(1).enqueue(new(), notes=(invalid,))
@@ -128,4 +128,4 @@ async def test_what_an_order_is_known_by_is_kept_of_deliveries_and_of_duplicates
     assert {name: getattr(delivery, name) for name in known} == known
     assert delivery.checkout_id == "c"
     assert {name: getattr(note, name) for name in known} == known
-    assert note.event_name == "checkout"
+    assert (note.event_name, note.ad_account_id) == ("checkout", ACCOUNT)

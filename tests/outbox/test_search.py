@@ -6,7 +6,7 @@ import pytest
 
 from app.outbox import paging
 from app.types import Exit, Note, Query, State
-from tests.outbox.build import DAY_S, HOUR_S, NOW, At, delivered, new, retry
+from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, delivered, new, retry
 
 #: What stands in the payload of deliveries that `new` makes.
 DIGEST = "0" * 64
@@ -36,7 +36,7 @@ async def _fill(at: At) -> None:
     await at.settle(delivered(first))
     await at.kill(second, reason="em is malformed")
     await at.settle(retry(third, NOW + 5, "503 busy"))
-    shop: dict[str, Any] = {"source": "shop", "preset": "Order", "event_name": "checkout"}
+    shop: dict[str, Any] = {"source": "shop", "ad_account_id": "1", "preset": "Order", "event_name": "checkout"}
     await at.later(HOUR_S).enqueue(
         notes=(
             Note(message_id="n1", exit=Exit.DUPLICATE, reason="the same order_id", order_id="SO-1001", **shop),
@@ -56,6 +56,8 @@ async def _fill(at: At) -> None:
         (Query(order_id="so-1001"), [], []),
         (Query(order_id="SO-1001", source="till"), [], []),
         (Query(source="shop"), ["m3", "m1"], ["n5", "n2", "n1"]),
+        (Query(ad_account_id=ACCOUNT), ["m3", "m2", "m1"], []),
+        (Query(ad_account_id="1"), [], ["n5", "n2", "n1"]),
         (Query(event_name="lead"), ["m3"], []),
         (Query(event_name="checkout"), ["m2", "m1"], ["n5", "n2", "n1"]),
         (Query(preset="Order"), ["m2", "m1"], ["n5", "n2", "n1"]),

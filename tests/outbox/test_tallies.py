@@ -1,7 +1,10 @@
 """Counts: kept with what they count, by minute."""
 
+from dataclasses import replace
+from functools import partial
+
 from app.types import Tally
-from tests.outbox.build import HOUR_S, NOW, At, delivered, new
+from tests.outbox.build import ACCOUNT, HOUR_S, NOW, At, delivered, new
 
 
 async def test_counts_of_a_step_are_summed(at: At) -> None:
@@ -30,19 +33,29 @@ async def test_counts_from_before_are_left_out(at: At) -> None:
     assert await at.outbox.tallies(since=NOW + 60, step_s=60) == []
 
 
-async def test_presets_and_labels_are_counted_apart(at: At) -> None:
-    one, two = Tally(name="invalid", preset="a", label="x"), Tally(name="invalid", preset="b", label="x")
-    await at.enqueue(tallies=(one, two))
-    assert await at.outbox.tallies(since=NOW, step_s=0) == [(NOW, one), (NOW, two)]
+async def test_presets_labels_ad_accounts_and_sources_are_counted_apart(at: At) -> None:
+    several = (
+        Tally(name="invalid", preset="a", label="x"),
+        Tally(name="invalid", preset="a", label="x", source="shop"),
+        Tally(name="invalid", preset="a", label="x", ad_account_id="1"),
+        Tally(name="invalid", preset="a", label="y"),
+        Tally(name="invalid", preset="b", label="x"),
+    )
+    for _ in range(2):
+        await at.enqueue(tallies=several)
+    assert await at.outbox.tallies(since=NOW, step_s=0) == [(NOW, replace(tally, count=2)) for tally in several]
 
 
 async def test_the_outbox_counts_what_only_it_knows(at: At) -> None:
-    await at.enqueue(new(event_id="e", quality=("hashed_email", "order_id")), new(event_id="e", quality=("order_id",)))
+    one = new(event_id="e", quality=("hashed_email", "order_id"))
+    await at.enqueue(one, new(event_id="e", quality=("order_id",)), new(ad_account_id="1", source="shop"))
+    told = partial(Tally, preset="checkout", ad_account_id=ACCOUNT, source="default")
     assert [tally for _, tally in await at.outbox.tallies(since=NOW, step_s=0)] == [
-        Tally(name="duplicate", preset="checkout"),
-        Tally(name="enqueued", preset="checkout"),
-        Tally(name="quality", preset="checkout", label="hashed_email"),
-        Tally(name="quality", preset="checkout", label="order_id"),
+        told(name="duplicate"),
+        Tally(name="enqueued", preset="checkout", ad_account_id="1", source="shop"),
+        told(name="enqueued"),
+        told(name="quality", label="hashed_email"),
+        told(name="quality", label="order_id"),
     ]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.types import Exit, Query, State, Withdrawal
+from app.types import Exit, Query, State, Tally, Withdrawal
 from tests.outbox.build import ACCOUNT, HOUR_S, NOW, At, new, retry
 
 HOLD_S = 1_800.0
@@ -39,7 +39,8 @@ async def test_what_is_pending_of_a_cancelled_order_is_erased_noted_and_counted(
     assert (backlog.pending, backlog.claimed, backlog.dead) == (1, 0, 0)
     assert backlog.size_bytes == len(new().payload)
     counted = [tally for _, tally in await at.outbox.tallies(since=NOW - HOUR_S, step_s=0) if tally.name == "withdrawn"]
-    assert [(tally.preset, tally.count) for tally in counted] == [("checkout", 1)]
+    assert counted == [Tally(name="withdrawn", preset="checkout", ad_account_id=ACCOUNT, source="default")]
+    assert (note.ad_account_id, note.source) == (ACCOUNT, "default")
 
 
 async def test_twice_is_as_good_as_once_and_the_order_is_known_again(at: At) -> None:

@@ -141,7 +141,8 @@ async def test_a_receipt_tells_each_event_in_its_place(catalog: Catalog, outbox:
         Exit.DUPLICATE: 1,
         Exit.UNMATCHED: 1,
     }
-    assert Tally(name="quality", preset="Page Visit", label="ip_address") in counted
+    told = Tally(name="quality", preset="Page Visit", label="ip_address", ad_account_id="1", source="default")
+    assert told in counted
     assert (await outbox.message("p-2")).notes[0][1].exit is Exit.INVALID
 
 

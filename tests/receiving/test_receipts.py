@@ -2,29 +2,32 @@
 
 from app.errors import EventRefused
 from app.receiving.receipts import Drafts, receipt_of_message
-from app.types import Exit, Line, Message, Note
+from app.types import Exit, Line, Message, Note, Tally
 from tests.outbox.build import NOW
 
 
 def note(exit_: Exit, reason: str, **members: str) -> Note:
-    return Note(message_id="m", preset=members.get("preset"), exit=exit_, reason=reason)
+    preset, account = members.get("preset"), members.get("ad_account_id")
+    return Note(message_id="m", ad_account_id=account, preset=preset, exit=exit_, reason=reason)
 
 
 def test_each_arrival_of_a_message_is_a_line_oldest_first() -> None:
     notes = (
-        (NOW + 2, note(Exit.DUPLICATE, "the same event_id was enqueued before, as delivery 1", preset="Lead")),
+        (NOW + 2, note(Exit.DUPLICATE, "repeated", preset="Lead", ad_account_id="1")),
+        (NOW + 3, note(Exit.INVALID, "no user", preset="Lead", ad_account_id="2")),
         (NOW, note(Exit.WITHHELD, "consent: category ads is not granted")),
     )
-    receipt = receipt_of_message(Message(message_id="m", notes=notes, deliveries=()))
+    receipt = receipt_of_message(Message(message_id="m", notes=notes, deliveries=()), {"1": "US"})
     assert receipt.message_id == "m"
     assert receipt.deliveries == (
         Line(preset=None, exit=Exit.WITHHELD, reason="consent: category ads is not granted"),
-        Line(preset="Lead", exit=Exit.DUPLICATE, reason="the same event_id was enqueued before, as delivery 1"),
+        Line(preset="Lead", destination="US", ad_account_id="1", exit=Exit.DUPLICATE, reason="repeated"),
+        Line(preset="Lead", ad_account_id="2", exit=Exit.INVALID, reason="no user"),
     )
 
 
 def test_of_a_message_that_nothing_is_known_of_there_is_no_line() -> None:
-    assert receipt_of_message(Message(message_id="m", notes=(), deliveries=())).deliveries == ()
+    assert receipt_of_message(Message(message_id="m", notes=(), deliveries=()), {}).deliveries == ()
 
 
 def test_of_refused_events_without_an_id_one_note_says_it_of_all_and_each_is_counted() -> None:
@@ -50,3 +53,22 @@ def test_of_invalid_events_whose_id_we_made_one_note_says_it_of_all() -> None:
 
     assert [note.message_id for note in drafts.notes] == ["x", "m-1", "m-2"]
     assert len(drafts.events) == 4
+
+
+def test_what_is_noted_and_counted_names_the_ad_account_and_the_source() -> None:
+    drafts = Drafts(source="shop")
+    lines = [
+        Line(preset="Lead", destination=name, ad_account_id=account, exit=Exit.INVALID, reason="no user")
+        for name, account in (("US", "1"), ("DE", "2"))
+    ]
+    drafts.add("m-1", lines)
+    drafts.add("m-2", [Line(preset=None, exit=Exit.WITHHELD, reason="consent")])
+
+    noted = [(note.message_id, note.ad_account_id, note.preset, note.source) for note in drafts.notes]
+    assert noted == [("m-1", "1", "Lead", "shop"), ("m-1", "2", "Lead", "shop"), ("m-2", None, None, "shop")]
+    assert {tally for tally in drafts.tallies() if tally.name in ("invalid", "withheld", "accepted")} == {
+        Tally(name="invalid", preset="Lead", label="no user", ad_account_id="1", source="shop"),
+        Tally(name="invalid", preset="Lead", label="no user", ad_account_id="2", source="shop"),
+        Tally(name="withheld", label="consent", source="shop"),
+        Tally(name="accepted", source="shop", count=2),
+    }

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,8 @@ async def test_a_call_is_reported_and_counted(stage: Stage) -> None:
     assert report.duration_s >= 0
     assert [settlement.state for settlement in report.settlements] == [State.DELIVERED]
     counted = {tally for _, tally in await stage.outbox.tallies(since=0, step_s=0)}
-    assert {Tally(name="delivered", preset="Checkout", label="200"), Tally(name="calls", label="200")} <= counted
+    told = partial(Tally, label="200", ad_account_id="42")
+    assert {told(name="delivered", preset="Checkout"), told(name="calls")} <= counted
     assert set(report.tallies) <= counted
 
 

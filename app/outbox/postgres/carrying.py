@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import orjson
 
-from app.outbox.carrying import OF_DELIVERIES, Carried, DeliveryRow, Past, Row
+from app.outbox.carrying import BEFORE_FIRST, OF_DELIVERIES, Carried, DeliveryRow, Past, Row
 from app.outbox.postgres import shared
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
@@ -16,7 +16,7 @@ from app.outbox.storing import DAY_S
 from app.types import Shared
 
 #: In which column of a kind the moment stands that says in which day's table it lies.
-_MOMENT: Final = {Carried.DELIVERED: DeliveryRow._fields.index("settled_at"), Carried.NOTES: 11, Carried.COUNTS: 1}
+_MOMENT: Final = {Carried.DELIVERED: DeliveryRow._fields.index("settled_at"), Carried.NOTES: 12, Carried.COUNTS: 1}
 
 
 class PostgresStore:
@@ -94,5 +94,6 @@ async def _write(connection: Connection, kind: Carried, rows: Sequence[Row]) -> 
 
 
 async def _drop(connection: Connection, kind: Carried, rows: Sequence[Row]) -> None:
-    given = json_rows([[*row[:5], *(row[place] for place in [_MOMENT.get(kind)] if place)] for row in rows])
+    told_apart = len(BEFORE_FIRST[kind])
+    given = json_rows([[*row[:told_apart], *(row[place] for place in [_MOMENT.get(kind)] if place)] for row in rows])
     await connection.execute(SQL[f"drop_{kind}"], {"rows": given, "slot": connection.slot})

@@ -10,6 +10,7 @@ from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolati
 from psycopg.pq import TransactionStatus
 
 from app.errors import MemoryChanged, OutboxUnavailable
+from app.outbox.counts import summed
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
@@ -17,7 +18,7 @@ from app.outbox.postgres.people import lock_marks, write_people
 from app.outbox.postgres.sql import SQL
 from app.outbox.refusals import Load, backlog_full
 from app.outbox.rows import as_json, without_nul
-from app.outbox.storing import MINUTE_S, PAYLOAD_VERSION, EnqueueCall, Held, Rows, holders, summed, without_duplicates
+from app.outbox.storing import MINUTE_S, PAYLOAD_VERSION, EnqueueCall, Held, Rows, holders, without_duplicates
 from app.types import Enqueued
 
 #: Another process stored one of the keys at the same moment: look again.

@@ -9,7 +9,7 @@ from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import END, SENT, ids_of_page, means_deliveries, note_page, noted_exits, page
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
-from app.outbox.records import attempt_of, delivery_of, noted
+from app.outbox.records import attempt_of, delivery_of, noted, tally_of
 from app.outbox.repeats import digests_of, repeated
 from app.outbox.rows import kept
 from app.types import Backlog, Delivery, Exit, Message, NewDelivery, Note, NotePage, Page, Query, Seen, Tally
@@ -82,7 +82,7 @@ async def backlog(connection: Connection, ad_account_id: str) -> Backlog:
 async def tallies(connection: Connection, since: float, step_s: int) -> list[tuple[float, Tally]]:
     """Do `Outbox.tallies`."""
     rows = await rows_of(connection, "tallies", since=since, step_s=step_s)
-    return [(step, Tally(name=name, preset=preset, label=label, count=n)) for step, name, preset, label, n in rows]
+    return [tally_of(row) for row in rows]
 
 
 async def seen(

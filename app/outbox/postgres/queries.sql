@@ -55,11 +55,12 @@ SELECT set_config('lock_timeout', '500ms', true);
 
 -- sum_hours --
 -- Sum the counts of one day by hour.
-INSERT INTO tally_hour (start_at, name, preset, label, slot, count)
-SELECT start_at / 3600 * 3600 AS hour, name, preset, label, 0, sum(count) FROM tally_minute
+INSERT INTO tally_hour (start_at, name, preset, label, ad_account_id, source, slot, count)
+SELECT start_at / 3600 * 3600 AS hour, name, preset, label, ad_account_id, source, 0, sum(count) FROM tally_minute
 WHERE start_at >= %(start)s AND start_at < %(end)s
-GROUP BY hour, name, preset, label
-ON CONFLICT (start_at, name, preset, label, slot) DO UPDATE SET count = tally_hour.count + excluded.count;
+GROUP BY hour, name, preset, label, ad_account_id, source
+ON CONFLICT (start_at, name, preset, label, ad_account_id, source, slot)
+DO UPDATE SET count = tally_hour.count + excluded.count;
 
 -- store --
 -- Store all that a group enqueues, if every key is new and the backlog has room; else nothing. Says which it was.
@@ -101,16 +102,19 @@ WITH
     ORDER BY key ->> 0
   ),
   noted AS (
-    INSERT INTO note (message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at)
+    INSERT INTO note (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
+                      source, at)
     SELECT note ->> 0, note ->> 1, note ->> 2, note ->> 3, note ->> 4, note ->> 5, note ->> 6, note ->> 7, note ->> 8,
-           note ->> 9, (note ->> 10)::float8
+           note ->> 9, note ->> 10, (note ->> 11)::float8
     FROM fits, jsonb_array_elements(%(notes)s::jsonb) AS note
   ),
   tallied AS (
-    INSERT INTO tally_minute (start_at, name, preset, label, slot, count)
-    SELECT (tally ->> 0)::bigint, tally ->> 1, tally ->> 2, tally ->> 3, %(slot)s, (tally ->> 4)::bigint
-    FROM fits, jsonb_array_elements(%(tallies)s::jsonb) AS tally ORDER BY 1, 2, 3, 4
-    ON CONFLICT (start_at, name, preset, label, slot) DO UPDATE SET count = tally_minute.count + excluded.count
+    INSERT INTO tally_minute (start_at, name, preset, label, ad_account_id, source, slot, count)
+    SELECT (tally ->> 0)::bigint, tally ->> 1, tally ->> 2, tally ->> 3, tally ->> 4, tally ->> 5, %(slot)s,
+           (tally ->> 6)::bigint
+    FROM fits, jsonb_array_elements(%(tallies)s::jsonb) AS tally ORDER BY 1, 2, 3, 4, 5, 6
+    ON CONFLICT (start_at, name, preset, label, ad_account_id, source, slot)
+    DO UPDATE SET count = tally_minute.count + excluded.count
   ),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
@@ -337,10 +341,12 @@ WITH
     SELECT id, attempts, enqueued_at, %(now)s::float8, reason, history FROM ours WHERE state = 'dead'
   ),
   tallied AS (
-    INSERT INTO tally_minute (start_at, name, preset, label, slot, count)
-    SELECT (tally ->> 0)::bigint, tally ->> 1, tally ->> 2, tally ->> 3, %(slot)s, (tally ->> 4)::bigint
-    FROM jsonb_array_elements(%(tallies)s::jsonb) AS tally ORDER BY 1, 2, 3, 4
-    ON CONFLICT (start_at, name, preset, label, slot) DO UPDATE SET count = tally_minute.count + excluded.count
+    INSERT INTO tally_minute (start_at, name, preset, label, ad_account_id, source, slot, count)
+    SELECT (tally ->> 0)::bigint, tally ->> 1, tally ->> 2, tally ->> 3, tally ->> 4, tally ->> 5, %(slot)s,
+           (tally ->> 6)::bigint
+    FROM jsonb_array_elements(%(tallies)s::jsonb) AS tally ORDER BY 1, 2, 3, 4, 5, 6
+    ON CONFLICT (start_at, name, preset, label, ad_account_id, source, slot)
+    DO UPDATE SET count = tally_minute.count + excluded.count
   ),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
@@ -479,13 +485,15 @@ WHERE id = ANY (%(ids)s::bigint[]);
 
 -- search_notes --
 -- Notes, newest first.
-SELECT id, at, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source
+SELECT id, at, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
+       source
 FROM note
 WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND at >= %(since)s::float8 AND at < %(until)s::float8
   AND exit = ANY (%(exits)s::text[])
   AND (%(message_id)s::text IS NULL OR message_id = %(message_id)s::text)
   AND (%(order_id)s::text IS NULL OR order_id = %(order_id)s::text)
+  AND (%(ad_account_id)s::text IS NULL OR ad_account_id = %(ad_account_id)s::text)
   AND (%(preset)s::text IS NULL OR preset = %(preset)s::text)
   AND (NOT %(matched)s::boolean OR preset IS NOT NULL)
   AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
@@ -527,13 +535,14 @@ LISTEN pinrelay;
 -- Sums of counts by step; all in one where the step is 0.
 SELECT CASE %(step_s)s::bigint WHEN 0 THEN %(since)s::float8
        ELSE (start_at / nullif(%(step_s)s::bigint, 0) * %(step_s)s::bigint)::float8 END AS step,
-       name, preset, label, sum(count)::bigint
+       name, preset, label, ad_account_id, source, sum(count)::bigint
 FROM (
   SELECT * FROM tally_minute WHERE start_at > floor(%(since)s::float8 - 60)::bigint
   UNION ALL SELECT * FROM tally_hour WHERE start_at > floor(%(since)s::float8 - 3600)::bigint
 ) AS each_span
-GROUP BY step, name, preset, label
-ORDER BY step, name COLLATE "C", preset COLLATE "C", label COLLATE "C";
+GROUP BY step, name, preset, label, ad_account_id, source
+ORDER BY step, name COLLATE "C", preset COLLATE "C", label COLLATE "C", ad_account_id COLLATE "C",
+         source COLLATE "C";
 
 -- get_shared --
 -- One shared value.
@@ -762,7 +771,7 @@ SELECT count(*) FROM new;
 -- Delivered ones that were carried to another outbox.
 WITH
   given AS MATERIALIZED (
-    SELECT (row ->> 0)::bigint AS id, (row ->> 5)::float8 AS settled_at
+    SELECT (row ->> 0)::bigint AS id, (row ->> 1)::float8 AS settled_at
     FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
   payloads AS (DELETE FROM kept_payload USING given WHERE kept_payload.id = given.id)
@@ -770,15 +779,17 @@ DELETE FROM delivered USING given WHERE delivered.id = given.id AND delivered.se
 
 -- carry_notes_out --
 -- Notes, to be carried to another outbox.
-SELECT id, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at FROM note
+SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at
+FROM note
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
 -- carry_notes_in --
 -- Notes of another outbox.
 WITH written AS (
-  INSERT INTO note (id, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at)
+  INSERT INTO note (id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
+                    source, at)
   SELECT (row ->> 0)::bigint, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, row ->> 8,
-         row ->> 9, row ->> 10, (row ->> 11)::float8
+         row ->> 9, row ->> 10, row ->> 11, (row ->> 12)::float8
   FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   WHERE NOT EXISTS (SELECT FROM note WHERE note.id = (row ->> 0)::bigint)
   RETURNING 1
@@ -788,7 +799,7 @@ SELECT count(*) FROM written;
 -- drop_notes --
 -- Notes that were carried to another outbox.
 DELETE FROM note USING jsonb_array_elements(%(rows)s::jsonb) AS row
-WHERE note.id = (row ->> 0)::bigint AND note.at = (row ->> 5)::float8;
+WHERE note.id = (row ->> 0)::bigint AND note.at = (row ->> 1)::float8;
 
 -- carry_audit_out --
 -- The audit log, to be carried to another outbox.
@@ -816,32 +827,38 @@ DELETE FROM audit USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE audit
 
 -- carry_counts_out --
 -- Counts of all slots, to be carried to another outbox.
-SELECT span_s, start_at, name, preset, label, sum(count)::bigint
+SELECT span_s, start_at, name, preset, label, ad_account_id, source, sum(count)::bigint
 FROM (
-  SELECT 60 AS span_s, start_at, name COLLATE "C" AS name, preset COLLATE "C" AS preset, label COLLATE "C" AS label, count
+  SELECT 60 AS span_s, start_at, name COLLATE "C" AS name, preset COLLATE "C" AS preset, label COLLATE "C" AS label,
+         ad_account_id COLLATE "C" AS ad_account_id, source COLLATE "C" AS source, count
   FROM tally_minute
   UNION ALL
-  SELECT 3600, start_at, name COLLATE "C", preset COLLATE "C", label COLLATE "C", count FROM tally_hour
+  SELECT 3600, start_at, name COLLATE "C", preset COLLATE "C", label COLLATE "C", ad_account_id COLLATE "C",
+         source COLLATE "C", count
+  FROM tally_hour
 ) AS each_span
-WHERE (span_s, start_at, name, preset, label)
-    > (%(after_0)s::integer, %(after_1)s::bigint, %(after_2)s, %(after_3)s, %(after_4)s)
-GROUP BY span_s, start_at, name, preset, label ORDER BY span_s, start_at, name, preset, label LIMIT %(limit)s;
+WHERE (span_s, start_at, name, preset, label, ad_account_id, source)
+    > (%(after_0)s::integer, %(after_1)s::bigint, %(after_2)s, %(after_3)s, %(after_4)s, %(after_5)s, %(after_6)s)
+GROUP BY span_s, start_at, name, preset, label, ad_account_id, source
+ORDER BY span_s, start_at, name, preset, label, ad_account_id, source LIMIT %(limit)s;
 
 -- carry_counts_in --
 -- Counts of another outbox: in a slot of their own, where what is there already is theirs.
 WITH
   given AS (
     SELECT (row ->> 0)::integer AS span_s, (row ->> 1)::bigint AS start_at, row ->> 2 AS name, row ->> 3 AS preset,
-           row ->> 4 AS label, (row ->> 5)::bigint AS count
+           row ->> 4 AS label, row ->> 5 AS ad_account_id, row ->> 6 AS source, (row ->> 7)::bigint AS count
     FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
   minutes AS (
-    INSERT INTO tally_minute (start_at, name, preset, label, slot, count)
-    SELECT start_at, name, preset, label, -1, count FROM given WHERE span_s = 60 ON CONFLICT DO NOTHING RETURNING 1
+    INSERT INTO tally_minute (start_at, name, preset, label, ad_account_id, source, slot, count)
+    SELECT start_at, name, preset, label, ad_account_id, source, -1, count FROM given WHERE span_s = 60
+    ON CONFLICT DO NOTHING RETURNING 1
   ),
   hours AS (
-    INSERT INTO tally_hour (start_at, name, preset, label, slot, count)
-    SELECT start_at, name, preset, label, -1, count FROM given WHERE span_s = 3600 ON CONFLICT DO NOTHING RETURNING 1
+    INSERT INTO tally_hour (start_at, name, preset, label, ad_account_id, source, slot, count)
+    SELECT start_at, name, preset, label, ad_account_id, source, -1, count FROM given WHERE span_s = 3600
+    ON CONFLICT DO NOTHING RETURNING 1
   )
 SELECT (SELECT count(*) FROM minutes) + (SELECT count(*) FROM hours);
 
@@ -850,17 +867,19 @@ SELECT (SELECT count(*) FROM minutes) + (SELECT count(*) FROM hours);
 WITH
   given AS MATERIALIZED (
     SELECT (row ->> 0)::integer AS span_s, (row ->> 1)::bigint AS start_at, row ->> 2 AS name, row ->> 3 AS preset,
-           row ->> 4 AS label
+           row ->> 4 AS label, row ->> 5 AS ad_account_id, row ->> 6 AS source
     FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
   minutes AS (
     DELETE FROM tally_minute AS tally USING given
     WHERE span_s = 60 AND tally.start_at = given.start_at AND tally.name = given.name
       AND tally.preset = given.preset AND tally.label = given.label
+      AND tally.ad_account_id = given.ad_account_id AND tally.source = given.source
   )
 DELETE FROM tally_hour AS tally USING given
 WHERE span_s = 3600 AND tally.start_at = given.start_at AND tally.name = given.name
-  AND tally.preset = given.preset AND tally.label = given.label;
+  AND tally.preset = given.preset AND tally.label = given.label
+  AND tally.ad_account_id = given.ad_account_id AND tally.source = given.source;
 
 -- day_delivered --
 -- What was delivered on a day: a table of its own.
@@ -882,18 +901,20 @@ ORDER BY dead.id LIMIT %(limit)s;
 
 -- day_notes --
 -- What was noted on a day: a table of its own.
-SELECT id, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at FROM note
+SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at
+FROM note
 WHERE at >= %(begin)s::float8 AND at < %(end)s::float8 AND id > %(after_id)s ORDER BY id LIMIT %(limit)s;
 
 -- day_counts --
 -- What was counted on a day, by hour.
-SELECT start_at / 3600 * 3600 AS hour, name, preset, label, sum(count)::bigint
+SELECT start_at / 3600 * 3600 AS hour, name, preset, label, ad_account_id, source, sum(count)::bigint
 FROM (
   SELECT * FROM tally_minute WHERE start_at >= %(begin)s AND start_at < %(end)s
   UNION ALL SELECT * FROM tally_hour WHERE start_at >= %(begin)s AND start_at < %(end)s
 ) AS each_span
-GROUP BY hour, name, preset, label
-ORDER BY hour, name COLLATE "C", preset COLLATE "C", label COLLATE "C";
+GROUP BY hour, name, preset, label, ad_account_id, source
+ORDER BY hour, name COLLATE "C", preset COLLATE "C", label COLLATE "C", ad_account_id COLLATE "C",
+         source COLLATE "C";
 
 -- people --
 -- What is remembered of `keys`, of the users that they lead to, and of all ids that lead to those.
@@ -1161,14 +1182,17 @@ WITH
     DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes
   ),
   noted AS (
-    INSERT INTO note (message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at)
-    SELECT message_id, preset, %(exit)s, %(reason)s, '[]', event_name, order_id, amount, currency, source,
+    INSERT INTO note (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
+                      source, at)
+    SELECT message_id, ad_account_id, preset, %(exit)s, %(reason)s, '[]', event_name, order_id, amount, currency, source,
            %(now)s::float8
     FROM gone
   ),
   tallied AS (
-    INSERT INTO tally_minute (start_at, name, preset, label, slot, count)
-    SELECT %(minute)s::bigint, %(exit)s, preset, '', %(slot)s, count(*) FROM gone GROUP BY preset
-    ON CONFLICT (start_at, name, preset, label, slot) DO UPDATE SET count = tally_minute.count + excluded.count
+    INSERT INTO tally_minute (start_at, name, preset, label, ad_account_id, source, slot, count)
+    SELECT %(minute)s::bigint, %(exit)s, preset, '', ad_account_id, source, %(slot)s, count(*)
+    FROM gone GROUP BY preset, ad_account_id, source
+    ON CONFLICT (start_at, name, preset, label, ad_account_id, source, slot)
+    DO UPDATE SET count = tally_minute.count + excluded.count
   )
 SELECT count(*) FROM gone;

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from app.outbox.counts import summed
 from app.outbox.keys import every_key_of
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
@@ -13,7 +14,7 @@ from app.outbox.postgres.enqueue import json_rows
 from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
 from app.outbox.settling import SettleCall, attempt_row, last_of_each, reason_of, was_tried
-from app.outbox.storing import MINUTE_S, summed
+from app.outbox.storing import MINUTE_S
 from app.types import Settlement, State
 
 #: Of a finished event, what stands in it unhashed.

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from app.outbox.carrying import OF_DELIVERIES, Carried, DeliveryRow, Past, Row
+from app.outbox.carrying import BEFORE_FIRST, OF_DELIVERIES, Carried, DeliveryRow, Past, Row
 from app.outbox.sqlite import shared
 from app.outbox.sqlite.database import as_rows, border, open_writable, patiently
 from app.outbox.sqlite.sql import SQL
@@ -85,7 +85,7 @@ class SqliteStore:
         """Do `Store.drop`."""
         query = "drop_deliveries" if kind in OF_DELIVERIES else f"drop_{kind}"
         with border():
-            patiently(self._connection, SQL[query], {"rows": as_rows([row[:5] for row in rows])})
+            patiently(self._connection, SQL[query], {"rows": as_rows([row[: len(BEFORE_FIRST[kind])] for row in rows])})
 
     async def highest_ids(self) -> tuple[int, int]:
         """Do `Store.highest_ids`."""

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import MemoryChanged, OutboxUnavailable
+from app.outbox.counts import summed
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.refusals import Load, backlog_full
 from app.outbox.sqlite.database import as_rows, one_json, patiently
 from app.outbox.sqlite.people import are_changed, write_people
 from app.outbox.sqlite.sql import SQL, script_of_store, statements
-from app.outbox.storing import MINUTE_S, PAYLOAD_VERSION, EnqueueCall, Rows, holders, summed, without_duplicates
+from app.outbox.storing import MINUTE_S, PAYLOAD_VERSION, EnqueueCall, Rows, holders, without_duplicates
 from app.types import Enqueued
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import END, SENT, ids_of_page, means_deliveries, note_page, noted_exits, page
-from app.outbox.records import attempt_of, delivery_of, noted
+from app.outbox.records import attempt_of, delivery_of, noted, tally_of
 from app.outbox.repeats import digests_of, repeated
 from app.outbox.sqlite.conditions import conditions, note_conditions
 from app.outbox.sqlite.database import as_rows
@@ -69,7 +69,7 @@ def backlog(connection: sqlite3.Connection, ad_account_id: str) -> Backlog:
 def tallies(connection: sqlite3.Connection, since: float, step_s: int) -> list[tuple[float, Tally]]:
     """Do `Outbox.tallies`."""
     rows = connection.execute(SQL["tallies"], {"since": since, "step_s": step_s})
-    return [(step, Tally(name=name, preset=preset, label=label, count=n)) for step, name, preset, label, n in rows]
+    return [tally_of(row) for row in rows]
 
 
 def seen(

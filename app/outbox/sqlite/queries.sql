@@ -66,8 +66,9 @@ DELETE FROM dedup_key WHERE learned = 1 AND delivery_id IN (SELECT value FROM js
 
 -- add_tallies --
 -- Add counts to their minute or hour.
-INSERT INTO tally (span_s, start_at, name, preset, label, count)
-SELECT :span_s, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows) WHERE true
+INSERT INTO tally (span_s, start_at, name, preset, label, ad_account_id, source, count)
+SELECT :span_s, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+FROM json_each(:rows) WHERE true
 ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
 -- hold --
@@ -266,7 +267,7 @@ WITH RECURSIVE shelf (n) AS (
   SELECT min(id) >> 13 FROM note
   UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 13 FROM note)
 )
-SELECT id, at, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source
+SELECT id, at, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source
 FROM note
 WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :limit;
 
@@ -290,12 +291,14 @@ FROM (VALUES (0), (1)) AS kind;
 
 -- tallies --
 -- Sums of counts by step; all in one where the step is 0.
-SELECT CASE :step_s WHEN 0 THEN :since ELSE start_at / :step_s * :step_s END AS step, name, preset, label, sum(count)
+SELECT CASE :step_s WHEN 0 THEN :since ELSE start_at / :step_s * :step_s END AS step, name, preset, label, ad_account_id,
+       source, sum(count)
 FROM (
   SELECT * FROM tally WHERE span_s = 60 AND start_at > :since - 60
   UNION ALL SELECT * FROM tally WHERE span_s = 3600 AND start_at > :since - 3600
 )
-GROUP BY step, name, preset, label ORDER BY step, name, preset, label;
+GROUP BY step, name, preset, label, ad_account_id, source
+ORDER BY step, name, preset, label, ad_account_id, source;
 
 -- get_shared --
 -- One shared value.
@@ -372,19 +375,19 @@ WHERE (digest, place) IN (SELECT digest, place FROM dedup_key WHERE expires_at <
 -- retain_hours --
 -- Forget the counts of old hours.
 DELETE FROM tally
-WHERE (span_s, start_at, name, preset, label) IN (
-  SELECT span_s, start_at, name, preset, label FROM tally
+WHERE (span_s, start_at, name, preset, label, ad_account_id, source) IN (
+  SELECT span_s, start_at, name, preset, label, ad_account_id, source FROM tally
   WHERE span_s = 3600 AND start_at <= :ledger_start - 3600 ORDER BY start_at LIMIT :limit
 );
 
 -- take_minutes --
 -- Take the counts of old minutes out, to be added to their hours.
 DELETE FROM tally
-WHERE (span_s, start_at, name, preset, label) IN (
-  SELECT span_s, start_at, name, preset, label FROM tally
+WHERE (span_s, start_at, name, preset, label, ad_account_id, source) IN (
+  SELECT span_s, start_at, name, preset, label, ad_account_id, source FROM tally
   WHERE span_s = 60 AND start_at <= :minutes_start ORDER BY start_at LIMIT :limit
 )
-RETURNING start_at, name, preset, label, count;
+RETURNING start_at, name, preset, label, ad_account_id, source, count;
 
 -- probe --
 -- Change one row, to prove that a commit succeeds.
@@ -477,14 +480,16 @@ DELETE FROM delivery WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
 
 -- carry_notes_out --
 -- Notes, to be carried to another outbox.
-SELECT id, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at FROM note
+SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at
+FROM note
 WHERE id > :after_0 ORDER BY id LIMIT :limit;
 
 -- carry_notes_in --
 -- Notes of another outbox.
-INSERT INTO note (id, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at)
+INSERT INTO note (id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
+                  source, at)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-       value ->> 8, value ->> 9, value ->> 10, value ->> 11
+       value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
 
@@ -509,20 +514,22 @@ DELETE FROM audit WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
 
 -- carry_counts_out --
 -- Counts, to be carried to another outbox.
-SELECT span_s, start_at, name, preset, label, count FROM tally
-WHERE (span_s, start_at, name, preset, label) > (:after_0, :after_1, :after_2, :after_3, :after_4)
-ORDER BY span_s, start_at, name, preset, label LIMIT :limit;
+SELECT span_s, start_at, name, preset, label, ad_account_id, source, count FROM tally
+WHERE (span_s, start_at, name, preset, label, ad_account_id, source)
+    > (:after_0, :after_1, :after_2, :after_3, :after_4, :after_5, :after_6)
+ORDER BY span_s, start_at, name, preset, label, ad_account_id, source LIMIT :limit;
 
 -- carry_counts_in --
 -- Counts of another outbox.
-INSERT INTO tally (span_s, start_at, name, preset, label, count)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows) WHERE true
+INSERT INTO tally (span_s, start_at, name, preset, label, ad_account_id, source, count)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
 
 -- drop_counts --
 -- Counts that were carried to another outbox.
-DELETE FROM tally WHERE (span_s, start_at, name, preset, label) IN (
-  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows)
+DELETE FROM tally WHERE (span_s, start_at, name, preset, label, ad_account_id, source) IN (
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(:rows)
 );
 
 -- day_delivered --
@@ -545,14 +552,16 @@ ORDER BY settled_at, id LIMIT :limit;
 
 -- day_notes --
 -- What was noted on a day.
-SELECT id, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at FROM note
+SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at
+FROM note
 WHERE (at, id) > (:after_at, :after_id) AND at < :end ORDER BY at, id LIMIT :limit;
 
 -- day_counts --
 -- What was counted on a day, by hour.
-SELECT start_at / 3600 * 3600 AS hour, name, preset, label, sum(count) FROM tally
+SELECT start_at / 3600 * 3600 AS hour, name, preset, label, ad_account_id, source, sum(count) FROM tally
 WHERE span_s IN (60, 3600) AND start_at >= :begin AND start_at < :end
-GROUP BY hour, name, preset, label ORDER BY hour, name, preset, label;
+GROUP BY hour, name, preset, label, ad_account_id, source
+ORDER BY hour, name, preset, label, ad_account_id, source;
 
 -- salvage_deliveries --
 -- Deliveries with ids from `first` to below `end`, without what lies in other tables.
@@ -571,7 +580,7 @@ SELECT id, message_id FROM delivery INDEXED BY delivery_message WHERE shelf = :s
 
 -- salvage_notes --
 -- Notes with ids from `first` to below `end`.
-SELECT id, message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at
+SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at
 FROM note NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
 
 -- salvage_audit --
@@ -585,12 +594,13 @@ WHERE digest >= :first AND digest < :end ORDER BY digest, place;
 
 -- salvage_counts --
 -- Counts in their order.
-SELECT span_s, start_at, name, preset, label, count FROM tally ORDER BY span_s, start_at, name, preset, label;
+SELECT span_s, start_at, name, preset, label, ad_account_id, source, count FROM tally
+ORDER BY span_s, start_at, name, preset, label, ad_account_id, source;
 
 -- salvage_counts_backwards --
 -- Counts in the other order.
-SELECT span_s, start_at, name, preset, label, count FROM tally
-ORDER BY span_s DESC, start_at DESC, name DESC, preset DESC, label DESC;
+SELECT span_s, start_at, name, preset, label, ad_account_id, source, count FROM tally
+ORDER BY span_s DESC, start_at DESC, name DESC, preset DESC, label DESC, ad_account_id DESC, source DESC;
 
 -- salvage_shared --
 -- Shared values in their order.
@@ -807,9 +817,17 @@ WHERE state = 'pending' AND preset = :preset AND order_id = :order_id;
 
 -- note_withdrawn --
 -- Note that deliveries are withdrawn.
-INSERT INTO note (message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at)
-SELECT message_id, preset, :exit, :reason, '[]', event_name, order_id, amount, currency, source, :at
+INSERT INTO note (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
+                  source, at)
+SELECT message_id, ad_account_id, preset, :exit, :reason, '[]', event_name, order_id, amount, currency, source, :at
 FROM json_each(:rows) AS gone JOIN delivery ON delivery.id = gone.value;
+
+-- tally_withdrawn --
+-- Count deliveries that are withdrawn.
+INSERT INTO tally (span_s, start_at, name, preset, label, ad_account_id, source, count)
+SELECT :span_s, :minute, :exit, preset, '', ad_account_id, source, count(*)
+FROM json_each(:rows) AS gone JOIN delivery ON delivery.id = gone.value GROUP BY preset, ad_account_id, source
+ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
 -- withdraw --
 -- Erase deliveries, and with them their payloads.

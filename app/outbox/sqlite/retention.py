@@ -4,11 +4,11 @@ import sqlite3
 from dataclasses import dataclass
 
 from app.outbox.outbox_rules import OutboxRules
+from app.outbox.records import tally_of
 from app.outbox.sqlite.people import forget_people
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import add_tallies
 from app.outbox.storing import HOUR_S, MINUTES_KEPT_S
-from app.types import Tally
 
 _STEPS = (
     "retain_payloads",
@@ -51,6 +51,5 @@ def _roll_up(connection: sqlite3.Connection, now: float, limit: int) -> int:
     """Turn the counts of old minutes into counts of their hours. Answers how many rows it took."""
     parameters = {"minutes_start": now - MINUTES_KEPT_S, "limit": limit}
     rows = connection.execute(SQL["take_minutes"], parameters).fetchall()
-    tallies = ((at, Tally(name=name, preset=preset, label=label, count=n)) for at, name, preset, label, n in rows)
-    add_tallies(connection, tallies, span_s=HOUR_S)
+    add_tallies(connection, map(tally_of, rows), span_s=HOUR_S)
     return len(rows)

@@ -45,14 +45,15 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
     delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known, learned = 0;
 
   -- What made no delivery.
-  INSERT INTO note (message_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at)
-  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value -> 4, value ->> 5, value ->> 6, value ->> 7,
-         value ->> 8, value ->> 9, value ->> 10
+  INSERT INTO note (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
+                    source, at)
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value -> 5, value ->> 6, value ->> 7,
+         value ->> 8, value ->> 9, value ->> 10, value ->> 11
   FROM json_each(new.notes);
 
   -- Counts of their minute.
-  INSERT INTO tally (span_s, start_at, name, preset, label, count)
-  SELECT new.span_s, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+  INSERT INTO tally (span_s, start_at, name, preset, label, ad_account_id, source, count)
+  SELECT new.span_s, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
   FROM json_each(new.tallies) WHERE true
   ON CONFLICT DO UPDATE SET count = count + excluded.count;
 

@@ -3,9 +3,10 @@
 import sqlite3
 from collections.abc import Iterable
 
+from app.outbox.counts import summed
 from app.outbox.sqlite.database import as_rows
 from app.outbox.sqlite.sql import SQL
-from app.outbox.storing import MINUTE_S, summed
+from app.outbox.storing import MINUTE_S
 from app.types import Tally
 
 

@@ -105,6 +105,7 @@ CREATE SEQUENCE note_id;
 CREATE TABLE note (
   id bigint NOT NULL DEFAULT nextval('note_id'),
   message_id text COLLATE "C" NOT NULL,
+  ad_account_id text,                    -- NULL, and so the preset, where the event reached none
   preset text,
   exit text NOT NULL,
   reason text NOT NULL,
@@ -151,9 +152,11 @@ CREATE TABLE tally_minute (
   name text NOT NULL,
   preset text NOT NULL,
   label text NOT NULL,
+  ad_account_id text NOT NULL,
+  source text NOT NULL,
   slot smallint NOT NULL,
   count bigint NOT NULL,
-  PRIMARY KEY (start_at, name, preset, label, slot)
+  PRIMARY KEY (start_at, name, preset, label, ad_account_id, source, slot)
 ) PARTITION BY RANGE (start_at);
 CREATE TABLE tally_hour (LIKE tally_minute INCLUDING ALL) PARTITION BY RANGE (start_at);
 

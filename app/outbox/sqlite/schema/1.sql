@@ -64,6 +64,7 @@ CREATE TABLE attempt (
 CREATE TABLE note (
   id INTEGER PRIMARY KEY,
   message_id TEXT NOT NULL,
+  ad_account_id TEXT,                    -- NULL, and so the preset, where the event reached none
   preset TEXT,
   exit TEXT NOT NULL,
   reason TEXT NOT NULL,
@@ -108,8 +109,10 @@ CREATE TABLE tally (
   name TEXT NOT NULL,
   preset TEXT NOT NULL,
   label TEXT NOT NULL,
+  ad_account_id TEXT NOT NULL,
+  source TEXT NOT NULL,
   count INTEGER NOT NULL,
-  PRIMARY KEY (span_s, start_at, name, preset, label)
+  PRIMARY KEY (span_s, start_at, name, preset, label, ad_account_id, source)
 ) STRICT, WITHOUT ROWID;
 
 -- What every process must know.
