@@ -237,5 +237,6 @@ def _console(settings: Settings, parts: Parts) -> ConsoleServices:
             sender_headers=settings.sender_headers,
         ),
         quality_components=COMPONENTS,
+        people=assemble.people_search(settings, parts.outbox) if settings.remember_secret else None,
         clock=parts.clock,
     )

@@ -88,6 +88,8 @@ class NewDelivery(Struct, frozen=True, kw_only=True):
     quality: tuple[str, ...]
     #: The trace that goes on with its delivery, as W3C writes it; None where it is not traced.
     traceparent: str | None = None
+    #: What came from memory, by group; None where nothing did.
+    memory: "dict[str, Recalled] | None" = None
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True):
@@ -361,6 +363,8 @@ class Delivery:
     #: None until delivered or dead.
     settled_at: float | None
     warnings: tuple[str, ...]
+    #: What came from memory, by group: `{"age_s": ..., "by": ...}` as `Recalled` says them.
+    memory: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: As they were enqueued.
     source: str = "default"
     amount: str | None = None

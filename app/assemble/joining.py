@@ -22,6 +22,7 @@ from app.policies import consent_rules, conversion_rules, genuine_rules, identit
 from app.receiving.encounters import EncounterReader
 from app.receiving.explain import Explainer, Sees
 from app.receiving.forgetting import Forgetting
+from app.receiving.people_search import LooksThroughPeople, PeopleSearch
 from app.receiving.pipeline import Enqueues, Pipeline
 from app.receiving.remembering import Remembering
 from app.receiving.routes import Action, AdAccount, Making
@@ -163,6 +164,11 @@ def forgetting(settings: Settings, outbox: Enqueues) -> Forgetting:
         message = "REMEMBER_SECRET: without it nobody can be found by an id. Give the one that memory was made with"
         raise SettingsError(message)
     return Forgetting(outbox, _id_keys(settings))
+
+
+def people_search(settings: Settings, outbox: LooksThroughPeople) -> PeopleSearch:
+    """Return who looks people up, where there is a secret to find them by."""
+    return PeopleSearch(outbox, _id_keys(settings), PersonReader(conversion_rules(settings)))
 
 
 def _id_keys(settings: Settings) -> IdKeys:

@@ -9,7 +9,7 @@ import orjson
 import pyarrow as pa
 from pyarrow import parquet
 
-from app.outbox import DeliveryRow, Past
+from app.outbox import DeliveryRow, Past, read_warnings
 
 _TEXT, _MOMENT = pa.string(), pa.timestamp("us", tz="UTC")
 _ATTEMPT = pa.struct(
@@ -78,7 +78,7 @@ def _delivery_record(row: list[Any]) -> dict[str, Any]:
     return {
         **delivery._asdict(),
         "delivery_id": delivery.id,
-        "warnings": orjson.loads(delivery.warnings),
+        "warnings": read_warnings(delivery.warnings),
         "history": [
             {"number": number, "at": _moment(at), "exit": exit_, "status": status, "message": message}
             for number, at, exit_, status, message in delivery.history

@@ -29,6 +29,19 @@ COMPONENT_LABELS: Mapping[str, str] = {
     "source_url": "Page URL",
 }
 
+#: Groups of memory, in words.
+GROUP_LABELS: Mapping[str, str] = {
+    "em": "Email",
+    "ph": "Phone",
+    "ge": "Gender",
+    "db": "Date of birth",
+    "name": "Name",
+    "place": "Place",
+    "device": "Mobile ad id",
+    "click": "Click id",
+    "external_id": "External id",
+}
+
 #: Warnings that say how to be counted better, by their label; they are listed before others, however rare they are.
 WARNING_ADVICE: Mapping[str, str] = {
     "checkout without value": "Pinterest cannot tell what these orders were worth: map custom_data.value.",

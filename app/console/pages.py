@@ -113,6 +113,7 @@ def _environment(services: ConsoleServices) -> Environment:
         max_label=MAX_LABEL_CHARACTERS,
         states=labels.STATE_LABELS,
         exits=IN_WORDS,
+        groups=labels.GROUP_LABELS,
     )
     return environment
 

@@ -9,6 +9,7 @@ from app.console.login import LoginPages
 from app.console.mappings import MappingPages
 from app.console.overview import OverviewPages
 from app.console.pages import Pages
+from app.console.remembered import PeoplePages
 from app.console.services import ConsoleServices
 from app.console.tester import TesterPages
 
@@ -18,7 +19,7 @@ def create_console(services: ConsoleServices) -> APIRouter:
     pages = Pages(services)
     overview, tester = OverviewPages(services, pages), TesterPages(services, pages)
     deliveries, mappings = DeliveryPages(services, pages), MappingPages(services, pages)
-    activity = ActivityPages(services, pages)
+    activity, people = ActivityPages(services, pages), PeoplePages(services, pages)
     login, guard = LoginPages(services, pages), Guard(services, pages)
     router = APIRouter()
     for method, path, page in (
@@ -31,10 +32,13 @@ def create_console(services: ConsoleServices) -> APIRouter:
         ("GET", "/console/redrive", deliveries.confirm_redrive),
         ("GET", "/console/mappings", mappings.show),
         ("GET", "/console/activity", activity.show),
+        ("GET", "/console/people", people.show),
+        ("POST", "/console/people", people.look),
         ("POST", "/console/logout", login.log_out),
     ):
         router.add_route(path, guard(page), methods=[method], include_in_schema=False)
     for path, page in (
+        ("/console/people/forget", people.forget),
         ("/console/redrive", deliveries.redrive),
         ("/console/mappings/switch", mappings.switch),
         ("/console/mappings/reload", mappings.reload),

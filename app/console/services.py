@@ -14,6 +14,7 @@ from app.catalog.running import RunningCatalog
 from app.coordination import Coordination
 from app.destination.client import PinterestClient
 from app.receiving.explain import Explainer
+from app.receiving.people_search import PeopleSearch
 from app.server.audited_changes import AuditedChanges
 from app.shared_values import SharedValues
 from app.types import AccountView, AuditPage, Backlog, Delivery, Message, NotePage, Page, Query, Tally
@@ -83,5 +84,7 @@ class ConsoleServices:
     destination: DestinationView
     #: Names of Pinterest's quality components, in the order they are shown.
     quality_components: Sequence[str]
+    #: Looks up what is remembered of people; None where there is no secret to find them by.
+    people: PeopleSearch | None
     #: Unix seconds.
     clock: Callable[[], float]

@@ -4,7 +4,7 @@ Pure rules over a small store (`Memory`): the flows read events into an `Encount
 """
 
 from app.identity.encounter import Encounter
-from app.identity.erasing import erase
+from app.identity.erasing import FOR_EVER, erase, ids_of_person
 from app.identity.facts import GROUPS, Fact, Link, Remembered
 from app.identity.filling import NOTHING_KNOWN, Recollection, groups_named
 from app.identity.id_keys import IdKeys
@@ -12,9 +12,9 @@ from app.identity.identity_rules import IdentityRules
 from app.identity.loaded_memory import LoadedMemory
 from app.identity.meeting import meet
 from app.identity.memory import HeldMemory, Memory
-from app.identity.noting import NotingMemory
 
 __all__ = [
+    "FOR_EVER",
     "GROUPS",
     "NOTHING_KNOWN",
     "Encounter",
@@ -25,10 +25,10 @@ __all__ = [
     "Link",
     "LoadedMemory",
     "Memory",
-    "NotingMemory",
     "Recollection",
     "Remembered",
     "erase",
     "groups_named",
+    "ids_of_person",
     "meet",
 ]

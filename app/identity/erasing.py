@@ -1,9 +1,30 @@
 """Forgetting a person who asks for it."""
 
+import math
+from typing import Final
+
 from app.identity.chains import chain
 from app.identity.facts import NOBODY
 from app.identity.identity_rules import IdentityRules
 from app.identity.memory import Memory
+
+#: Links that are too old to be used still lead to what has to go.
+FOR_EVER: Final = IdentityRules(remember_s=math.inf, click_s=math.inf, session_s=math.inf)
+
+
+def ids_of_person(memory: Memory, rules: IdentityRules, key: str, *, now: float) -> list[str]:
+    """Return an id, the users that it leads to, and every id that is or was linked to one of them.
+
+    A user whom another was linked to by an alias is the same person. `now` is Unix seconds.
+    """
+    waiting = chain(memory, key, now, rules)
+    found = dict.fromkeys(waiting)
+    for each in waiting:
+        for linked in memory.linked_to(each):
+            if linked not in found:
+                found[linked] = None
+                waiting.append(linked)
+    return list(found)
 
 
 def erase(
@@ -11,17 +32,10 @@ def erase(
 ) -> list[str]:
     """Forget what is remembered under a user's key, and under every id that is or was linked to that user.
 
-    Of an `anonymousId` only its own is forgotten. A user whom this one was linked to by an alias is the same person,
-    so he is forgotten under both names. Marks stay. Returns the keys under which anything was remembered, and notes all
-    keys that were looked at as erased; `now` is Unix seconds.
+    Of an `anonymousId` only its own is forgotten. Marks stay. Returns the keys under which anything was remembered,
+    and notes all keys that were looked at as erased; `now` is Unix seconds.
     """
-    waiting = chain(memory, user, now, rules) if user else []
-    found = dict.fromkeys(waiting)
-    for key in waiting:
-        for linked in memory.linked_to(key):
-            if linked not in found:
-                found[linked] = None
-                waiting.append(linked)
+    found = dict.fromkeys(ids_of_person(memory, rules, user, now=now) if user else ())
     if anonymous:
         found[anonymous] = None
     memory.erased += found

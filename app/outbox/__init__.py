@@ -10,6 +10,7 @@ from app.outbox.carrying import Carried, DeliveryRow, Past, Salvaged, Store, car
 from app.outbox.counts import enqueue_tallies, warning_label
 from app.outbox.outbox_rules import DiskRules, OutboxRules
 from app.outbox.protocol import Outbox
+from app.outbox.rows import read_warnings
 
 __all__ = [
     "Carried",
@@ -26,6 +27,7 @@ __all__ = [
     "exists",
     "open_outbox",
     "open_store",
+    "read_warnings",
     "restore_backup",
     "salvage",
     "warning_label",

@@ -10,6 +10,8 @@ from app.types import PeopleChanges, PeopleFound, PersonRow
 MAX_LOADED_STEPS: Final = 9
 #: So many ids stand for one user; the one that was linked longest ago gives way, and is forgotten.
 MAX_LINKED: Final = 50
+#: So many ids are looked through at once for digests.
+STRETCH: Final = 20_000
 #: Of one call so many rows are read, and so many more for each id.
 _FOUND_OF_CALL: Final = 1_000
 _FOUND_OF_ID: Final = 60

@@ -56,6 +56,12 @@ class Outbox(SharedValues, Protocol):
         Of very many ids of one user only some: those of the newest links.
         """
 
+    async def people_with(self, digests: Sequence[str], *, after: str) -> tuple[list[str], str | None]:
+        """Return ids under which one of some digests is remembered, of a stretch of memory in the order of keys.
+
+        The stretch begins behind the key `after`; the second is where it ends, None where it is the last.
+        """
+
     async def forget(self, keys: Sequence[str]) -> int:
         """Erase what is kept under some ids beside memory: deliveries that wait or are dead, and kept payloads.
 

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from app.errors import OutboxVersionError
-from app.outbox.rows import kept
+from app.outbox.rows import kept, read_memory, read_warnings
 from app.outbox.storing import PAYLOAD_VERSION
 from app.types import Attempt, AuditAction, AuditEntry, AuditPage, Delivery, Exit, Note, Session, State, Tally
 
@@ -31,7 +29,8 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
         enqueued_at=enqueued_at,
         due_at=due_at,
         settled_at=settled_at,
-        warnings=_texts(warnings),
+        warnings=read_warnings(warnings),
+        memory=read_memory(warnings) if "{" in warnings else {},
         source=source,
         amount=amount,
         currency=currency,
@@ -49,7 +48,7 @@ def noted(row: Sequence[Any]) -> tuple[int, float, Note]:
         preset=preset,
         exit=Exit(exit_),
         reason=reason,
-        warnings=_texts(warnings),
+        warnings=read_warnings(warnings),
         event_name=event_name,
         order_id=order_id,
         amount=amount,
@@ -98,10 +97,6 @@ def session_at(now: float, rows: Sequence[Sequence[Any]]) -> Session | None:
     """Read the row of an engine's query `session`; None where there is none, or its time is over."""
     found = (Session(digest=digest, who=who, seal=seal, ends_at=ends_at) for digest, who, seal, ends_at in rows)
     return next((session for session in found if session.ends_at > now), None)
-
-
-def _texts(array: str) -> tuple[str, ...]:
-    return tuple(orjson.loads(array))
 
 
 def check_payload_version(version: int) -> None:

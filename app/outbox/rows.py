@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+from msgspec import structs
+
+from app.types import NewDelivery
 
 #: Not where its backslash is itself one of a pair.
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
@@ -13,6 +16,26 @@ _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 def as_json(rows: Sequence[Any]) -> str:
     """Return rows as a JSON array."""
     return orjson.dumps(rows).decode()
+
+
+def told_texts(delivery: NewDelivery) -> tuple[Any, ...]:
+    """Return the warnings of a delivery that memory completed, and behind them what came from it, as an object.
+
+    Few deliveries have that, so they have no column of it. `read_warnings` and `read_memory` read it again.
+    """
+    memory = {group: structs.asdict(recalled) for group, recalled in (delivery.memory or {}).items()}
+    return *delivery.warnings, memory
+
+
+def read_warnings(array: str) -> tuple[str, ...]:
+    """Return the warnings of a stored array."""
+    return tuple(each for each in orjson.loads(array) if isinstance(each, str))
+
+
+def read_memory(array: str) -> dict[str, Any]:
+    """Return what came from memory by the same array, by group; empty where nothing did."""
+    last = orjson.loads(array)[-1:]
+    return last[0] if last and isinstance(last[0], dict) else {}
 
 
 def kept(text: str) -> str:

@@ -18,6 +18,7 @@ from app.outbox.judging import Holder, Judge, Order, TakenKey
 from app.outbox.keys import Key, keys_of
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.refusals import Load, duplicate_note
+from app.outbox.rows import told_texts
 from app.types import Enqueued, Exit, NewDelivery, Note, PeopleChanges, Tally
 
 #: Of the JSON that is stored as payload: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
@@ -117,6 +118,8 @@ class Rows:
         self.payloads.append(delivery.payload)
         self.spans.append([self.blob_bytes, size_bytes])
         self.blob_bytes += size_bytes
+        if delivery.memory:
+            delivery = replace(delivery, warnings=told_texts(delivery))
         self.deliveries.append([*_COLUMNS(delivery), size_bytes, now + delivery.hold_s])
 
     def add_note(self, note: Note, now: float) -> None:

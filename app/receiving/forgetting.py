@@ -1,17 +1,14 @@
 """A person who asks to be forgotten: memory, and whatever waits to be sent or is kept of what was."""
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
 from app.errors import MemoryChanged, OutboxUnavailable
-from app.identity import IdentityRules, IdKeys, LoadedMemory, erase
+from app.identity import FOR_EVER, IdKeys, LoadedMemory, erase
 from app.receiving.pipeline import Enqueues
 
 #: How often it is begun again because others change memory meanwhile.
 _TRIES: Final = 100
-#: Links that are too old to be used still lead to what has to go.
-_FOR_EVER: Final = IdentityRules(remember_s=math.inf, click_s=math.inf, session_s=math.inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +35,16 @@ class Forgetting:
         Marks stay. A second time there is nothing left to erase. `now` is Unix seconds. Raises OutboxUnavailable.
         """
         user, anonymous = self._keys.user(user_id), self._keys.anonymous(anonymous_id)
+        return await self.forget_keys(user=user, anonymous=anonymous, now=now)
+
+    async def forget_keys(self, *, user: str | None, anonymous: str | None, now: float) -> Forgotten:
+        """Do `forget` for the keys of ids: all of `user`, and of `anonymous` its own. Raises OutboxUnavailable."""
         asked = [key for key in (user, anonymous) if key]
         ids = messages = 0
         for _ in range(_TRIES):
-            memory = LoadedMemory(_FOR_EVER)
+            memory = LoadedMemory(FOR_EVER)
             memory.add(asked, await self._outbox.people(asked))
-            erased = erase(memory, _FOR_EVER, user=user, anonymous=anonymous, now=now)
+            erased = erase(memory, FOR_EVER, user=user, anonymous=anonymous, now=now)
             messages += await self._outbox.forget(memory.erased)
             try:
                 await self._outbox.enqueue([], [], [], now=now, people=memory.changes())

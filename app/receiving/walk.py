@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from app.catalog import Catalog, Preset
 from app.destination import Complete, components
 from app.errors import EventInvalid, EventRefused, MappingError
-from app.identity import LoadedMemory, Memory, NotingMemory
+from app.identity import LoadedMemory, Memory
+from app.receiving.noting import NotingMemory
 from app.receiving.receipts import Drafts
 from app.receiving.remembering import Remembering, completed
 from app.receiving.routes import AdAccount, Making, cancellations, routes
@@ -220,6 +221,7 @@ class Walk:
             payload=orjson.dumps(built),
             warnings=line.warnings,
             quality=components(built),
+            memory=line.memory,
         )
 
 

@@ -71,3 +71,13 @@ class AuditedChanges:
         forgotten = await self.forgetting.forget(user_id=user_id, anonymous_id=anonymous_id, now=self.clock())
         await self.audit.note_forgotten(person, forgotten.ids)
         return forgotten
+
+    async def forget_known(self, person: Person, key: str, *, alone: bool) -> Forgotten | None:
+        """Do `forget` for the key of an id, with the whole person that it leads to, or `alone`."""
+        if self.forgetting is None:
+            return None
+        forgotten = await self.forgetting.forget_keys(
+            user=None if alone else key, anonymous=key if alone else None, now=self.clock()
+        )
+        await self.audit.note_forgotten(person, forgotten.ids)
+        return forgotten

@@ -13,7 +13,7 @@ import pytest
 from pyarrow import parquet
 
 from app.outbox import open_outbox
-from app.types import Exit, Note, Tally
+from app.types import Exit, Note, Recalled, Tally
 from tests.commands.conftest import Run
 from tests.outbox.build import DAY_S, At, new, rules
 
@@ -47,7 +47,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 async def fill(url: str) -> None:
     at = At(open_outbox(url, rules(), clock=lambda: THEN), THEN)
-    order = {"order_id": "o", "amount": "12.50", "currency": "EUR", "source": "shop", "warnings": ("w",)}
+    order: dict[str, Any] = {
+        "order_id": "o",
+        "amount": "12.50",
+        "currency": "EUR",
+        "source": "shop",
+        "warnings": ("w",),
+    }
+    order |= {"memory": {"em": Recalled(age_s=3, by="identify")}}
     await at.enqueue(new(message_id="first", **order), new(message_id="second"), notes=(NOTE,))
     await at.later(5).deliver(*await at.claim())
     await at.dead_letter(new(message_id="dead"), "em is malformed")

@@ -18,6 +18,7 @@ PAGES = (
     "/console/delivery?id=1",
     "/console/message?id=m-1",
     "/console/redrive",
+    "/console/people",
     "/console/mappings",
     "/console/activity",
 )
@@ -25,6 +26,7 @@ PAGES = (
 VIEWERS = ("ada:operator:token-of-ada", "bob:token-of-bob")
 FORMS = (
     "/console/tester",
+    "/console/people/forget",
     "/console/redrive",
     "/console/mappings/switch",
     "/console/mappings/reload",

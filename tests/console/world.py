@@ -28,12 +28,13 @@ from app.server.audited_changes import AuditedChanges
 from app.types import AccountView, NewDelivery, Note, Outcome, Settlement, State, Tally
 from app.values.proxies import read_networks
 from tests import assembled
+from tests.outbox.build import DAY_S
 from tests.outbox.build import rules as outbox_rules
 
 NOW = 1_795_000_000.0  # 2026-11-18 11:06:40 UTC
 ACCOUNT = "549755885175"
 PASSWORD = "correct horse"
-RULES = outbox_rules(max_backlog=1_000)
+RULES = outbox_rules(max_backlog=1_000, remember_s=90 * DAY_S, max_people=1_000)
 
 #: Small, so that it compiles in no time.
 MAPPING = """
@@ -185,7 +186,8 @@ async def open_world(
         presets_dir=(presets,), mappings_dir=(mappings,), switched_off=switched_off, **LIVE, **changes
     )
     running = assemble.running_catalog(settings)
-    outbox = open_outbox(f"sqlite:///{folder}/pinrelay.db", RULES, clock=lambda: NOW)
+    url = str(changes.get("outbox_url", f"sqlite:///{folder}/pinrelay.db"))
+    outbox = open_outbox(url, RULES, clock=lambda: NOW)
     coordination = Coordination(
         outbox,
         running.reload,
@@ -235,7 +237,13 @@ async def open_world(
             explainer=assemble.explainer(settings, outbox=outbox, why_off=coordination.why_off),
             clients={ACCOUNT: client},
             access=access,
-            changes=AuditedChanges(outbox=outbox, coordination=coordination, audit=audit, clock=lambda: world.now),
+            changes=AuditedChanges(
+                outbox=outbox,
+                coordination=coordination,
+                audit=audit,
+                clock=lambda: world.now,
+                forgetting=assemble.forgetting(settings, outbox) if settings.remember_secret else None,
+            ),
             audit=audit,
             destination=DestinationView(
                 accounts=(AccountView(ad_account_id=ACCOUNT, live=live),),
@@ -243,6 +251,7 @@ async def open_world(
                 sender_headers=sender_headers,
             ),
             quality_components=tuple(COMPONENT_LABELS),
+            people=assemble.people_search(settings, outbox) if settings.remember_secret else None,
             clock=lambda: world.now,
         )
         app.include_router(create_console(services))

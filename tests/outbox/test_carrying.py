@@ -10,7 +10,7 @@ import pytest
 from app.errors import OutboxUnavailable
 from app.outbox import Store, carry, open_outbox, open_store
 from app.outbox.carrying import Carried
-from app.types import Exit, MarkChange, Note, PeopleChanges, PersonChange, Query, Tally, Whose
+from app.types import Exit, MarkChange, Note, PeopleChanges, PersonChange, Query, Recalled, Tally, Whose
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, audited, blocked, new, payload, retry, rules
 
 NOTE = Note(
@@ -23,6 +23,7 @@ NOTE = Note(
     amount="1",
     source="s",
 )
+RECALLED = {"em": Recalled(age_s=3, by="identify")}
 PAIRS = [
     ("sqlite", "sqlite"),
     *(
@@ -70,7 +71,9 @@ async def carried(source: str, target: str) -> dict[str, int]:
 async def fill(at: At) -> None:
     """Something in every state, with every column."""
     order = {"order_id": "o", "checkout_id": "c", "amount": "12.50", "currency": "EUR", "buyer": ("a" * 64,)}
-    await at.enqueue(new(message_id="delivered", warnings=("w",), source="shop", **order), notes=(NOTE,))
+    await at.enqueue(
+        new(message_id="delivered", warnings=("w",), source="shop", memory=RECALLED, **order), notes=(NOTE,)
+    )
     await at.deliver(*await at.claim())
     await at.enqueue(new(message_id="again", order_id="o"))
     await at.dead_letter(new(message_id="dead", payload=payload(client_ip_address="203.0.113.9")))

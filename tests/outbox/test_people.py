@@ -12,10 +12,12 @@ from app.errors import MemoryChanged, OutboxUnavailable
 from app.identity import IdKeys
 from app.outbox import Outbox, open_outbox
 from app.outbox.people_rows import MAX_LINKED
+from app.outbox.postgres import people as postgres_people
+from app.outbox.sqlite import people as sqlite_people
 from app.policies import outbox_rules
 from app.receiving.encounters import own_time
 from app.source import Arrival, event_json, read_event
-from app.types import MarkChange, NewDelivery, PeopleChanges, PersonChange, Whose
+from app.types import MarkChange, NewDelivery, PeopleChanges, PersonChange, Recalled, Whose
 from tests import assembled
 from tests.identity.journeys import SETTINGS, anonymous_ids_of_the_deleted, rows, shown
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new, rules
@@ -284,6 +286,43 @@ async def test_what_is_too_old_is_deleted_group_by_group(outbox_url: str) -> Non
     await retained(outbox, now=NOW + 365 * DAY_S)
     assert await known(outbox, *people) == {}
     await outbox.close()
+
+
+async def test_all_of_memory_is_looked_through_by_stretches(outbox_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox = open_with(outbox_url)
+    for engine in (sqlite_people, postgres_people):
+        monkeypatch.setattr(engine, "STRETCH", 4)
+    texts = {f"key {number}": ("a" * 64 if number % 3 == 0 else "b" * 64) for number in range(8)}
+    await put(outbox, changes(*(person(key, text=f'{{"em": ["{text}"]}}') for key, text in texts.items())))
+    for asked in (["a" * 64], ["b" * 64], ["a" * 64, "b" * 64], ["c" * 64]):
+        found: list[str] = []
+        after: str | None = ""
+        stretches = 0
+        while after is not None:
+            keys, after = await outbox.people_with(asked, after=after)
+            assert len(keys) <= 4
+            found += keys
+            stretches += 1
+        assert found == [key for key, text in texts.items() if text in asked]
+        assert stretches == 3
+    await outbox.close()
+
+
+async def test_what_came_from_memory_is_shown_in_every_state_beside_the_warnings(outbox_url: str) -> None:
+    at = At(open_with(outbox_url))
+    recalled = {"em": Recalled(age_s=1.5, by="identify"), "click": Recalled(age_s=0, by="page")}
+    asked = {"delivered": ("w",), "dead": (), "pending": ("v {", "w")}
+    await at.enqueue(new(message_id="delivered", warnings=("w",), memory=recalled))
+    await at.deliver(*await at.claim())
+    await at.dead_letter(new(message_id="dead", memory=recalled))
+    await at.enqueue(new(message_id="pending", warnings=("v {", "w"), memory=recalled), new(message_id="none"))
+    for name, warnings in asked.items():
+        (found,) = (await at.outbox.message(name)).deliveries
+        told = {"em": {"age_s": 1.5, "by": "identify"}, "click": {"age_s": 0, "by": "page"}}
+        assert (found.state.value, found.warnings, found.memory) == (name, warnings, told)
+    (alone,) = (await at.outbox.message("none")).deliveries
+    assert (alone.warnings, alone.memory) == ((), {})
+    await at.outbox.close()
 
 
 @pytest.mark.parametrize("together", [1, 40])

@@ -17,7 +17,7 @@ from app.outbox.postgres.claim import claim, hasten, renew
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.days import Days
-from app.outbox.postgres.people import forget, read_people
+from app.outbox.postgres.people import forget, people_with, read_people
 from app.outbox.postgres.redrive import redrive
 from app.outbox.postgres.retention import retain
 from app.outbox.postgres.server_clock import ServerClock
@@ -92,6 +92,9 @@ class PostgresOutbox:
 
     async def people(self, keys: Sequence[str]) -> PeopleFound:
         return await self._database.run(read_people, keys, self._rules)
+
+    async def people_with(self, digests: Sequence[str], *, after: str) -> tuple[list[str], str | None]:
+        return await self._database.run(people_with, digests, after)
 
     async def forget(self, keys: Sequence[str]) -> int:
         return await self._database.run(forget, keys)

@@ -6,6 +6,7 @@ from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import (
     MAX_LINKED,
     MAX_LOADED_STEPS,
+    STRETCH,
     found_of,
     mark_rows,
     max_found,
@@ -26,6 +27,13 @@ async def read_people(connection: Connection, keys: Sequence[str], rules: Outbox
     marks = [(row[0], row[5]) for row in rows if row[5] is not None]
     ((_, count),) = await rows_of(connection, "memory_size")
     return found_of(people, marks, count, rules)
+
+
+async def people_with(connection: Connection, digests: Sequence[str], after: str) -> tuple[list[str], str | None]:
+    """Do `Outbox.people_with`."""
+    asked = {"digests": list(digests), "after_key": after, "limit": STRETCH}
+    ((keys, last, count),) = await rows_of(connection, "people_with", **asked)
+    return keys, last if count == STRETCH else None
 
 
 async def lock_marks(connection: Connection, calls: Iterable[PeopleChanges]) -> None:

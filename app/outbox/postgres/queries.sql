@@ -931,6 +931,16 @@ SELECT known.key, linked_to, linked_at, revision, record, mark.at
 FROM known LEFT JOIN person USING (key) LEFT JOIN mark USING (key)
 WHERE revision IS NOT NULL OR mark.at IS NOT NULL;
 
+-- people_with --
+-- Ids of a stretch of memory under which one of some digests is remembered; the last id of the stretch, and how many it has.
+WITH stretch AS MATERIALIZED (
+  SELECT key, record FROM person WHERE key > %(after_key)s ORDER BY key LIMIT %(limit)s
+)
+SELECT coalesce(array_agg(key) FILTER (
+         WHERE EXISTS (SELECT 1 FROM unnest(%(digests)s::text[]) AS digest WHERE strpos(record, digest) > 0)
+       ), '{}'), max(key), count(*)
+FROM stretch;
+
 -- lock_marks --
 -- Until the transaction ends, let nobody set or lift the mark of an id that is looked at, nor look at one that we set or
 -- lift. Ids share so few locks that any number of them has room in the server's table of locks.

@@ -21,7 +21,7 @@ from app.outbox.sqlite.claim import RenewCall, claim, hasten, renew
 from app.outbox.sqlite.database import checkpoint, open_writable
 from app.outbox.sqlite.enqueue import NewCall, enqueue, enqueue_new, parameters, prepare_connection
 from app.outbox.sqlite.guard import Guard
-from app.outbox.sqlite.people import forget, read_people
+from app.outbox.sqlite.people import forget, people_with, read_people
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.redrive import redrive
 from app.outbox.sqlite.retention import RetainCall, retain
@@ -96,6 +96,9 @@ class SqliteOutbox:
 
     async def people(self, keys: Sequence[str]) -> PeopleFound:
         return await self._readers.read(read_people, keys, self._rules)
+
+    async def people_with(self, digests: Sequence[str], *, after: str) -> tuple[list[str], str | None]:
+        return await self._readers.read(people_with, digests, after)
 
     async def forget(self, keys: Sequence[str]) -> int:
         count = await self._writer.do(partial(forget, keys=keys))

@@ -7,6 +7,7 @@ from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import (
     MAX_LINKED,
     MAX_LOADED_STEPS,
+    STRETCH,
     found_of,
     mark_rows,
     max_found,
@@ -24,6 +25,12 @@ def read_people(connection: sqlite3.Connection, keys: Sequence[str], rules: Outb
     limit = max_found(keys)
     people, marks, count = one_json(connection, "people", keys=as_rows(keys), steps=MAX_LOADED_STEPS, limit=limit)
     return found_of(people, marks, count, rules)
+
+
+def people_with(connection: sqlite3.Connection, digests: Sequence[str], after: str) -> tuple[list[str], str | None]:
+    """Do `Outbox.people_with`."""
+    keys, last, count = one_json(connection, "people_with", digests=as_rows(digests), after=after, limit=STRETCH)
+    return keys, last if count == STRETCH else None
 
 
 def are_changed(connection: sqlite3.Connection, changes: PeopleChanges) -> bool:

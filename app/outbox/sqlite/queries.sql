@@ -628,6 +628,17 @@ SELECT json_array(
   (SELECT count FROM memory_size WHERE kind = 'mark')
 );
 
+-- people_with --
+-- Ids of a stretch of memory under which one of some digests is remembered; the last id of the stretch, and how many it has.
+WITH stretch (key, record) AS MATERIALIZED (
+  SELECT key, record FROM person WHERE key > :after ORDER BY key LIMIT :limit
+)
+SELECT json_array(
+  (SELECT json_group_array(key) FROM stretch WHERE EXISTS (SELECT 1 FROM json_each(:digests) WHERE instr(record, value))),
+  (SELECT max(key) FROM stretch),
+  (SELECT count(*) FROM stretch)
+);
+
 -- people_changed --
 -- A key whose row or mark is no longer what was read; nothing where all are.
 SELECT value ->> 0 FROM json_each(:people) LEFT JOIN person ON person.key = value ->> 0

@@ -41,7 +41,7 @@ MORE_NUMBERS = (
     "after_1",
 )
 TEXTS = ("ad_account_id", "claim", "claim_after_loss", "lease_lost", "reason", "preset", "message_id", "key", "prefix")
-MORE_TEXTS = ("value", "process", "after_2", "after_3", "after_4")
+MORE_TEXTS = ("value", "process", "after_key", "after_2", "after_3", "after_4")
 EVERYTHING: dict[str, Any] = {
     **dict.fromkeys(JSON, "[]"),
     **dict.fromkeys((*MOMENTS, "at", "ends_at", "audit_start"), NOW),

@@ -16,7 +16,7 @@ CREATE TABLE delivery (
   action_source text NOT NULL,
   order_id text,
   event_time bigint NOT NULL,
-  warnings text NOT NULL,                -- a JSON array of texts
+  warnings text NOT NULL,                -- a JSON array of texts, and last what came from memory
   traceparent text,                      -- as W3C writes it; NULL where it is not traced
   source text NOT NULL,
   amount text,                           -- value and currency as sent

@@ -11,7 +11,7 @@ CREATE TABLE delivery (
   action_source TEXT NOT NULL,
   order_id TEXT,
   event_time INTEGER NOT NULL,
-  warnings TEXT NOT NULL,                -- a JSON array of texts
+  warnings TEXT NOT NULL,                -- a JSON array of texts, and last what came from memory
   payload_bytes INTEGER NOT NULL,
   state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'claimed', 'delivered', 'dead')),
   reason TEXT NOT NULL DEFAULT '',

@@ -2,7 +2,8 @@
 
 from hypothesis import given
 
-from app.identity import GROUPS, Encounter, HeldMemory, NotingMemory, erase, meet
+from app.identity import GROUPS, Encounter, HeldMemory, erase, meet
+from app.receiving.noting import NotingMemory
 from tests.identity.build import DAY, RULES, identify, no, says, yes
 from tests.identity.test_properties import BROWSERS, USERS, any_ways, events
 

@@ -1,0 +1,97 @@
+"""People: what is remembered of somebody, and how it is erased.
+
+What somebody types comes by POST, so that it stands in no address, history or log, and is never shown again. From then
+on the key of an id says who is meant.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from app.console.forms import Form, read_form
+from app.console.pages import Pages, base_of, person_of
+from app.console.services import ConsoleServices
+from app.receiving.people_search import KnownPerson, PeopleSearch
+
+#: What somebody may be looked up by, as the form says it.
+LOOKED_UP_BY: Final = {"user_id": "userId", "anonymous_id": "anonymousId", "contact": "e-mail or phone"}
+#: Of an id: HMAC-SHA-256 in hex.
+_KEY: Final = re.compile(r"[0-9a-f]{64}")
+
+
+class PeoplePages:
+    """Look somebody up, and forget them."""
+
+    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
+        self._services = services
+        self._pages = pages
+
+    async def show(self, request: Request) -> Response:
+        """Show the form, and what was just erased."""
+        given = request.query_params
+        erased = given.get("ids", ""), given.get("messages", "")
+        counts = [int(text) for text in erased if text.isdecimal()]
+        return self._render(request, "user_id", erased=counts if len(counts) == len(erased) else None)
+
+    async def look(self, request: Request) -> Response:
+        """Show who is meant: nobody, one person, or those who share an address or number."""
+        form = await read_form(request)
+        by = form.get("by", "")
+        by = by if by in LOOKED_UP_BY else "user_id"
+        text, search = form.get("whom", "").strip(), self._services.people
+        people = await self._found(search, by, text) if search and text else None
+        return self._render(request, by, people=people)
+
+    async def forget(self, request: Request) -> Response:
+        """Ask first, then erase a person, or what is held under one id."""
+        form = await read_form(request)
+        key, search = form.get("key", ""), self._services.people
+        if search is None or not _KEY.fullmatch(key):
+            return self._missing(request)
+        if "confirmed" not in form:
+            return await self._ask(request, form, search)
+        done = await self._services.changes.forget_known(person_of(request), key, alone="alone" in form)
+        counts = {"ids": done.ids, "messages": done.messages} if done else {}
+        return RedirectResponse(f"{base_of(request)}/people?{urlencode(counts)}", status_code=303)
+
+    async def _ask(self, request: Request, form: Form, search: PeopleSearch) -> Response:
+        person = await search.by_key(form["key"], now=self._services.clock())
+        if person is None:
+            return self._missing(request)
+        alone = "alone" in form
+        return self._pages.render(request, "forget.html", nav="people", known=person, alone=alone)
+
+    async def _found(self, search: PeopleSearch, by: str, text: str) -> Sequence[KnownPerson]:
+        now = self._services.clock()
+        if by == "contact":
+            return await search.by_contact(text, now=now)
+        key = search.key_of(**{by: text})
+        person = await search.by_key(key, now=now) if key else None
+        return [person] if person else []
+
+    def _missing(self, request: Request) -> Response:
+        text = "Nothing is remembered under this id any more, or it was never there. Look the person up again."
+        return self._pages.problem(request, 404, "Nobody is known by this id", text)
+
+    def _render(
+        self,
+        request: Request,
+        by: str,
+        *,
+        people: Sequence[KnownPerson] | None = None,
+        erased: Sequence[int] | None = None,
+    ) -> Response:
+        return self._pages.render(
+            request,
+            "people.html",
+            nav="people",
+            by=by,
+            ways=LOOKED_UP_BY,
+            people=people,
+            erased=erased,
+            can_look=self._services.people is not None,
+        )
