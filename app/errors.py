@@ -13,6 +13,7 @@
     │   └── EventInvalid          it was mapped, but Pinterest would refuse the result
     ├── UnknownPreset             whoever named a preset that does not exist must name another
     ├── UnknownAdAccount          the same of an ad account
+    ├── FilterError               whoever searches must narrow it by something that there is
     └── OutboxError               wait, or look at the store
         ├── OutboxUnavailable     cannot commit now: the sender is asked to come again
         ├── MemoryChanged         others changed what is remembered meanwhile: decide again by what it is now
@@ -136,6 +137,10 @@ class UnknownAdAccount(PinrelayError):
 
     def __init__(self) -> None:
         super().__init__("there is no such ad account")
+
+
+class FilterError(PinrelayError):
+    """The search cannot be narrowed so. Take a filter that there is, with a text that it reads."""
 
 
 class OutboxError(PinrelayError):

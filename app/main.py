@@ -99,6 +99,7 @@ def _include_routes(app: Application, settings: Settings, parts: Parts, role: Ro
     app.include_router(create_console(_console(settings, parts)))
     operations = Operations(
         outbox=parts.outbox,
+        finder=assemble.event_finder(settings, parts.outbox),
         changes=parts.changes,
         access=parts.access,
         status=status.delivery,

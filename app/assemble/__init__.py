@@ -7,6 +7,7 @@ assemble.pipeline(load_settings(), outbox=...).accept(...)     what the server d
 
 from app.assemble.joining import (
     encounter_reader,
+    event_finder,
     explainer,
     forgetting,
     people_search,
@@ -15,11 +16,13 @@ from app.assemble.joining import (
     remembering,
     running_catalog,
     running_sources,
+    typed_person,
     walk,
 )
 
 __all__ = [
     "encounter_reader",
+    "event_finder",
     "explainer",
     "forgetting",
     "people_search",
@@ -28,5 +31,6 @@ __all__ = [
     "remembering",
     "running_catalog",
     "running_sources",
+    "typed_person",
     "walk",
 ]

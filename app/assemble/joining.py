@@ -14,13 +14,14 @@ from app.catalog.running_sources import RunningSources
 from app.catalog.source_secrets import SourceSecrets
 from app.config import MIN_SECRET_CHARACTERS, Settings
 from app.config.source_settings import SHIPPED_SOURCES
-from app.destination import Complete, ConversionRules, PersonReader, ReportConversionEvent
+from app.destination import Complete, ConversionRules, PersonReader, ReportConversionEvent, TypedPerson
 from app.destination.client import PinterestClient
 from app.errors import SettingsError
 from app.identity import IdKeys
 from app.policies import consent_rules, conversion_rules, genuine_rules, identity_rules, webhook_limits
 from app.receiving.encounters import EncounterReader
 from app.receiving.explain import Explainer, Sees
+from app.receiving.finding import Finder, Searches
 from app.receiving.forgetting import Forgetting
 from app.receiving.people_search import LooksThroughPeople, PeopleSearch
 from app.receiving.pipeline import Enqueues, Pipeline
@@ -169,6 +170,16 @@ def forgetting(settings: Settings, outbox: Enqueues) -> Forgetting:
 def people_search(settings: Settings, outbox: LooksThroughPeople) -> PeopleSearch:
     """Return who looks people up, where there is a secret to find them by."""
     return PeopleSearch(outbox, _id_keys(settings), PersonReader(conversion_rules(settings)))
+
+
+def event_finder(settings: Settings, outbox: Searches) -> Finder:
+    """Return who finds events again by whatever somebody types."""
+    return Finder(outbox, typed_person(settings))
+
+
+def typed_person(settings: Settings) -> TypedPerson:
+    """Return who makes the digest of an e-mail address or phone number that somebody types."""
+    return TypedPerson(conversion_rules(settings))
 
 
 def _id_keys(settings: Settings) -> IdKeys:

@@ -1,6 +1,8 @@
 """What commands print: tables and lines in which no text of a stranger is taken for markup or moves the cursor."""
 
-from typing import Any
+import os
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import orjson
 import typer
@@ -9,6 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from app.values.visible import visible, visible_json
+
+#: Wider than any row.
+_UNBROKEN: Final = 10_000
 
 
 def as_is(text: object, *, lines: bool = False) -> Text:
@@ -22,8 +27,15 @@ def add_row(table: Table, *cells: object) -> None:
 
 
 def print_table(table: Table) -> None:
-    """Print a table, as wide as the terminal is."""
-    Console().print(table)
+    """Print a table, as wide as the terminal is; where there is none, no cell is broken, so that programs find it."""
+    console = Console()
+    width = None if console.is_terminal or "COLUMNS" in os.environ else _UNBROKEN
+    console.print(table, width=width, crop=False, overflow="fold")
+
+
+def time_text(at: float) -> str:
+    """Return Unix seconds as people read them, in UTC: 2026-11-26 10:05:00."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def print_json(value: Any) -> None:

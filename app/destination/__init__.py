@@ -8,6 +8,7 @@ from app.destination.person_reader import PersonReader, SaidOfPerson, carries_op
 from app.destination.place_names import load_place_names
 from app.destination.quality import COMPONENTS, components
 from app.destination.redaction import redact
+from app.destination.typed_person import TypedPerson
 from app.destination.usable_parts import PRIVACY_FLAGS, usable_parts
 from app.destination.user_data import FROM_BLOCKS
 from app.values.closed_lists import ACTION_SOURCES, EVENT_NAMES
@@ -23,6 +24,7 @@ __all__ = [
     "PersonReader",
     "ReportConversionEvent",
     "SaidOfPerson",
+    "TypedPerson",
     "carries_opt_out",
     "components",
     "hashed_fields",

@@ -11,8 +11,10 @@ from app.outbox.counts import enqueue_tallies, warning_label
 from app.outbox.outbox_rules import DiskRules, OutboxRules
 from app.outbox.protocol import Outbox
 from app.outbox.rows import read_warnings
+from app.outbox.search_filters import SEARCH_FILTERS, given_filters, read_filters
 
 __all__ = [
+    "SEARCH_FILTERS",
     "Carried",
     "DeliveryRow",
     "DiskRules",
@@ -25,8 +27,10 @@ __all__ = [
     "carry",
     "enqueue_tallies",
     "exists",
+    "given_filters",
     "open_outbox",
     "open_store",
+    "read_filters",
     "read_warnings",
     "restore_backup",
     "salvage",

@@ -5,18 +5,20 @@ Changes must come as `application/json`, which no foreign web page can send.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Any
 
-import orjson
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.access.admission import Access, Denial, TooManyTries
 from app.access.person import Person
-from app.errors import OutboxUnavailable, UnknownAdAccount, UnknownPreset
+from app.errors import OutboxUnavailable
 from app.outbox import Outbox
+from app.receiving.finding import Finder
+from app.server.api_answers import api_answer, api_json, unavailable
 from app.server.audited_changes import AuditedChanges
+from app.server.searches import add_searches
 from app.types import Query, State
 from app.values.hidden_emails import unpersonal_id
 
@@ -77,6 +79,7 @@ class Operations:
     """What the interface works with."""
 
     outbox: Outbox
+    finder: Finder
     changes: AuditedChanges
     access: Access
     status: Callable[[], Awaitable[dict[str, Any]]]
@@ -90,7 +93,7 @@ class Operations:
         try:
             person = await self.access.admit(visitor, now=self.clock(), by_session=False)
         except OutboxUnavailable as exc:
-            raise _unavailable(exc) from exc
+            raise unavailable(exc) from exc
         if isinstance(person, TooManyTries):
             raise HTTPException(429, "too many wrong tokens", {"Retry-After": str(person.retry_after_s)})
         if not isinstance(person, Person):
@@ -108,10 +111,6 @@ _DENIED = {
     Denial.FAR: (403, "this machine only: set CONSOLE_PASSWORD or CONSOLE_USERS to let others in"),
     Denial.NOT_BELIEVED: (403, "a header names a user, and whoever sent it is no proxy of TRUSTED_PROXIES"),
 }
-
-
-def _unavailable(exc: OutboxUnavailable) -> HTTPException:
-    return HTTPException(503, str(exc), {"Retry-After": str(exc.retry_after_s)})
 
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -132,6 +131,7 @@ _NOT_KNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "There is no
 def api_router(operations: Operations) -> APIRouter:
     """Build the routes."""
     router = APIRouter(prefix="/api", tags=["api"], dependencies=[Depends(operations.admit)], responses=_REFUSALS)
+    add_searches(router, operations.outbox, operations.finder)
     _add_reads(router, operations)
     _add_changes(router, operations)
     _add_switch(router, operations)
@@ -143,36 +143,15 @@ def _add_reads(router: APIRouter, operations: Operations) -> None:
 
     @router.get("/status", summary="Backlog and state of delivery")
     async def status() -> Response:
-        return await _answer(operations.status())
-
-    @router.get("/deliveries", summary="Deliveries, newest first")
-    async def deliveries(
-        state: State | None = None,
-        message_id: str | None = None,
-        event_id: str | None = None,
-        ad_account_id: str | None = None,
-        preset: str | None = None,
-        reason: str | None = None,
-        cursor: str | None = None,
-        limit: Annotated[int, Field(ge=1, le=500)] = 50,
-    ) -> Response:
-        query = Query(
-            state=state,
-            message_id=message_id,
-            event_id=event_id,
-            ad_account_id=ad_account_id,
-            preset=preset,
-            reason=reason,
-        )
-        return await _answer(outbox.search(query, limit=limit, cursor=cursor))
+        return await api_answer(operations.status())
 
     @router.get("/deliveries/{delivery_id}", summary="One delivery with its attempts", responses=_NOT_FOUND)
     async def delivery(delivery_id: str) -> Response:
-        return await _answer(outbox.delivery(delivery_id))
+        return await api_answer(outbox.delivery(delivery_id))
 
     @router.get("/messages/{message_id}", summary="What became of one message id")
     async def message(message_id: str) -> Response:
-        return await _answer(outbox.message(unpersonal_id(message_id)))
+        return await api_answer(outbox.message(unpersonal_id(message_id)))
 
 
 def _add_changes(router: APIRouter, operations: Operations) -> None:
@@ -182,21 +161,21 @@ def _add_changes(router: APIRouter, operations: Operations) -> None:
         if not filters and not wanted.all:
             raise HTTPException(400, 'give a filter, or {"all": true}')
         query = Query(state=State.DEAD, **filters)
-        return await _answer(operations.changes.redrive(request.state.person, query), "redriven")
+        return await api_answer(operations.changes.redrive(request.state.person, query), "redriven")
 
     @router.post("/forget", summary="Erase a person", responses=_NO_MEMORY)
     async def forget(request: Request, whom: ForgetRequest) -> Response:
         if not whom.user_id and not whom.anonymous_id:
             raise HTTPException(400, "name a person: user_id or anonymous_id")
         work = operations.changes.forget(request.state.person, **whom.model_dump())
-        return await _answer(work, missing="there is no memory: REMEMBER_SECRET is not set")
+        return await api_answer(work, missing="there is no memory: REMEMBER_SECRET is not set")
 
     @router.post("/reload", summary="Take up changed presets, mappings and sources", openapi_extra=_ANY_BODY)
     async def reload(request: Request) -> Response:
-        answer = await _answer(operations.changes.reload(request.state.person), "reloaded")
+        reloaded = await api_answer(operations.changes.reload(request.state.person), "reloaded")
         if faults := operations.changes.coordination.faults:
-            return _json({"reloaded": False, "faults": [str(fault) for fault in faults]}, 400)
-        return answer
+            return api_json({"reloaded": False, "faults": [str(fault) for fault in faults]}, 400)
+        return reloaded
 
 
 def _add_switch(router: APIRouter, operations: Operations) -> None:
@@ -207,26 +186,4 @@ def _add_switch(router: APIRouter, operations: Operations) -> None:
         work = operations.changes.switch(
             request.state.person, wanted.preset, on=wanted.on, ad_account_id=wanted.ad_account_id
         )
-        return await _answer(work, "switched")
-
-
-async def _answer(work: Awaitable[Any], name: str = "", *, missing: str = "there is no such delivery") -> Response:
-    """Wait for the outbox and write what it says; `name` wraps a plain value, `missing` says what None means."""
-    try:
-        result = await work
-    except OutboxUnavailable as exc:
-        raise _unavailable(exc) from exc
-    except (UnknownPreset, UnknownAdAccount) as exc:
-        raise HTTPException(404, str(exc)) from exc
-    except ValueError as exc:
-        raise HTTPException(400, "the cursor or id cannot be read") from exc
-    if name:
-        return _json({name: True if result is None else result})
-    if result is None:
-        raise HTTPException(404, missing)
-    return _json(result if isinstance(result, dict) else asdict(result))
-
-
-def _json(value: Any, status: int = 200) -> Response:
-    text = orjson.dumps(value, default=lambda other: bytes(other).decode())
-    return Response(text, status, media_type=_JSON)
+        return await api_answer(work, "switched")

@@ -67,7 +67,7 @@ def new(**changes: Any) -> NewDelivery:
     return NewDelivery(**(standard | changes))
 
 
-def payload(**user_data: str) -> bytes:
+def payload(**user_data: Any) -> bytes:
     """A finished event whose `user_data` has these fields beside a hashed e-mail."""
     return json.dumps({"event_name": "checkout", "user_data": {"em": ["0" * 64], **user_data}}).encode()
 

@@ -1,0 +1,127 @@
+"""`pinrelay find`: deliveries, and what became no delivery, by anything they are known by."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+
+from app import assemble
+from app.commands.opened import with_outbox
+from app.commands.options import AsJson
+from app.commands.terminal import add_row, print_json, print_table, time_text
+from app.config import Settings, load_settings
+from app.outbox import SEARCH_FILTERS, Outbox, read_filters
+from app.receiving.finding import Finder, Found
+from app.types import Delivery, NotePage, Page, Query
+
+_NAMES: Final = ", ".join(SEARCH_FILTERS)
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command."""
+    cli.command()(find)
+
+
+def find(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TEXT | FILTER=TEXT...]",
+            help=f"What is at hand: an id, a name, a part of a reason; or filters, all of which hold: {_NAMES}.",
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most, of either kind.")] = 50,
+    *,
+    person: Annotated[
+        bool, typer.Option("--person", help="Of the person whose e-mail or phone is typed in: nothing of it is kept.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find deliveries, and events that became none, newest first.
+
+    Example: pinrelay find SO-1001
+    Example: pinrelay find preset=Checkout exit=invalid since=2026-11-25
+    """
+    texts = what or []
+    if any("@" in text for text in texts):
+        message = "what stands on a command line is kept by the shell: say --person, and type the address when asked"
+        raise typer.BadParameter(message)
+    plain = texts[0] if len(texts) == 1 and "=" not in texts[0] and not person else None
+    query = Query() if plain else read_filters(filters_of_words(texts))
+    settings = load_settings()
+    if person:
+        query = replace(query, person=(_digest(settings),))
+    found = with_outbox(lambda outbox: _found(assemble.event_finder(settings, outbox), outbox, plain, query, limit))
+    _show(found, as_json=as_json)
+    if found is None or found.is_empty:
+        sys.stderr.write("pinrelay: nothing is found. Ids must be given whole; what no preset takes is only counted.\n")
+        raise typer.Exit(1)
+
+
+def filters_of_words(words: Sequence[str]) -> dict[str, str]:
+    """Return `filter=text` words by filter. Raises BadParameter for a word without a filter."""
+    if lone := [word for word in words if "=" not in word]:
+        message = f'"{lone[0]}" names no filter: write FILTER=TEXT, with one of {_NAMES}'
+        raise typer.BadParameter(message)
+    return dict(word.split("=", 1) for word in words)
+
+
+def _digest(settings: Settings) -> str:
+    """Ask for an e-mail address or a phone number; return its digest."""
+    digest = assemble.typed_person(settings)(typer.prompt("E-mail or phone (not shown)", err=True, hide_input=True))
+    if digest is None:
+        message = "that is no e-mail address and no phone number"
+        raise typer.BadParameter(message)
+    return digest
+
+
+async def _found(finder: Finder, outbox: Outbox, text: str | None, query: Query, limit: int) -> Found | None:
+    """Search until so many are found, or there are no more."""
+    if text is not None:
+        return await finder.look_up(text, limit=limit)
+    page = await outbox.search(query, limit=limit)
+    while page.next_cursor and len(page.deliveries) < limit:
+        more = await outbox.search(query, limit=limit - len(page.deliveries), cursor=page.next_cursor)
+        page = Page(deliveries=(*page.deliveries, *more.deliveries), next_cursor=more.next_cursor)
+    notes = await outbox.search_notes(query, limit=limit)
+    while notes.next_cursor and len(notes.notes) < limit:
+        others = await outbox.search_notes(query, limit=limit - len(notes.notes), cursor=notes.next_cursor)
+        notes = NotePage(notes=(*notes.notes, *others.notes), next_cursor=others.next_cursor)
+    return Found(query=query, deliveries=page, notes=notes)
+
+
+def _show(found: Found | None, *, as_json: bool) -> None:
+    """Print what was found: a line of JSON each, or a table of either kind."""
+    if found is None:
+        return
+    if as_json:
+        for delivery in found.deliveries.deliveries:
+            print_json({"kind": "delivery", **asdict(delivery)})
+        for at, note in found.notes.notes:
+            print_json({"kind": "note", "at": at, **asdict(note)})
+        return
+    if found.deliveries.deliveries:
+        print_table(_deliveries_table(found.deliveries.deliveries))
+    if found.notes.notes:
+        print_table(_notes_table(found.notes))
+
+
+def _deliveries_table(deliveries: tuple[Delivery, ...]) -> Table:
+    """Return a table of deliveries, as commands show them."""
+    table = Table("delivery", "received (UTC)", "state", "preset", "sent as", "order", "message id", "reason")
+    for each in deliveries:
+        order = " ".join(filter(None, (each.order_id, each.amount, each.currency)))
+        at, state = time_text(each.enqueued_at), each.state.value
+        add_row(table, each.delivery_id, at, state, each.preset, each.event_name, order, each.message_id, each.reason)
+    return table
+
+
+def _notes_table(page: NotePage) -> Table:
+    table = Table("became no delivery (UTC)", "what", "preset", "order", "message id", "reason")
+    for at, note in page.notes:
+        order = " ".join(filter(None, (note.order_id, note.amount, note.currency)))
+        add_row(table, time_text(at), note.exit.value, note.preset or "", order, note.message_id, note.reason)
+    return table

@@ -1,0 +1,73 @@
+"""What a search may be narrowed by, as pages, programs and commands write it: names and texts, read as a Query."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from app.errors import FilterError
+from app.types import Exit, Query, State
+from app.values.times import unix_seconds
+
+
+def _choice(kind: type[State | Exit]) -> Callable[[str], State | Exit]:
+    def read(text: str) -> State | Exit:
+        try:
+            return kind(text)
+        except ValueError as exc:
+            raise FilterError(f"is none of {', '.join(kind)}") from exc
+
+    return read
+
+
+def _time(text: str) -> float:
+    at = unix_seconds(text)
+    if at is None:
+        raise FilterError("is no time: write 2026-03-04T05:06:07Z, or Unix seconds")
+    return at
+
+
+#: Filter -> the words for it.
+SEARCH_FILTERS: Final[Mapping[str, str]] = {
+    "delivery_id": "delivery",
+    "message_id": "message id",
+    "event_id": "event id",
+    "order_id": "order id",
+    "ad_account_id": "ad account",
+    "preset": "preset",
+    "event_name": "event name",
+    "source": "source",
+    "state": "state",
+    "exit": "exit",
+    "reason": "reason contains",
+    "warning": "warning contains",
+    "since": "since",
+    "until": "until",
+}
+#: How the texts of some are read; those of the others are taken as they are.
+_READ: Final[Mapping[str, Callable[[str], Any]]] = {
+    "state": _choice(State),
+    "exit": _choice(Exit),
+    "since": _time,
+    "until": _time,
+}
+
+
+def given_filters(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the filters that say something, trimmed. Raises FilterError for a name that is none."""
+    if unknown := [name for name in texts if name not in SEARCH_FILTERS]:
+        message = f'There is no filter "{unknown[0][:40]}". There are: {", ".join(SEARCH_FILTERS)}.'
+        raise FilterError(message)
+    return {name: text.strip() for name, text in texts.items() if text.strip()}
+
+
+def read_filters(texts: Mapping[str, str]) -> Query:
+    """Return what the filters ask for; empty texts ask for nothing.
+
+    Raises FilterError for a name that is no filter, and for a state, exit or time that is none.
+    """
+    conditions: dict[str, Any] = {}
+    for name, text in given_filters(texts).items():
+        try:
+            conditions[name] = _READ[name](text) if name in _READ else text
+        except FilterError as exc:
+            raise FilterError(f'The filter "{name}" {exc}.') from exc
+    return Query(**conditions)

@@ -1,0 +1,112 @@
+"""Finding events again by whatever somebody has at hand: an id, a name, a word of the reason, an e-mail, a phone."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Protocol
+
+from app.types import Exit, NotePage, Page, Query, State
+
+#: Ids come first, each found by an index; then names, and parts of texts last.
+_IDS: Final = ("order_id", "message_id", "event_id")
+_NAMES: Final = ("preset", "source", "event_name")
+_PARTS: Final = ("reason", "warning")
+#: A longer text is none of them.
+MAX_FOUND_BY: Final = 1_000
+
+
+class Searches(Protocol):
+    """The part of the outbox that is searched. May raise OutboxUnavailable."""
+
+    async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
+        """Do `Outbox.search`."""
+        ...
+
+    async def search_notes(self, query: Query, *, limit: int, cursor: str | None = None) -> NotePage:
+        """Do `Outbox.search_notes`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A page of what a query means."""
+
+    query: Query
+    deliveries: Page
+    notes: NotePage
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is found on this page."""
+        return not self.deliveries.deliveries and not self.notes.notes
+
+
+class Finder:
+    """Searches deliveries and notes alike."""
+
+    def __init__(self, outbox: Searches, digest: Callable[[str], str | None]) -> None:
+        """Take the outbox, and what returns the digest of a typed e-mail address or phone number."""
+        self._outbox = outbox
+        self._digest = digest
+
+    async def find(
+        self, query: Query, *, limit: int, cursor: str | None = None, notes_cursor: str | None = None
+    ) -> Found:
+        """Return a page of the deliveries and one of the notes that a query means, each from its cursor on."""
+        return Found(
+            query=query,
+            deliveries=await self._outbox.search(query, limit=limit, cursor=cursor),
+            notes=await self._outbox.search_notes(query, limit=limit, cursor=notes_cursor),
+        )
+
+    async def look_up(self, text: str, *, limit: int) -> Found | None:
+        """Return what a text leads to, as the first that it is anything of; None where it leads to nothing.
+
+        An e-mail address is only ever looked for by its digest, whatever is found.
+        """
+        text = text.strip()
+        if not text or len(text) > MAX_FOUND_BY:
+            return None
+        digest = self._digest(text)
+        if digest is not None and "@" in text:
+            return await self.find(Query(person=(digest,)), limit=limit)
+        async for found in self._tries(readings(text, digest), limit):
+            if not found.is_empty:
+                return found
+        return None
+
+    async def _tries(self, queries: Iterable[Query], limit: int) -> AsyncIterator[Found]:
+        for query in queries:
+            yield await self.find(query, limit=limit)
+
+
+def readings(text: str, digest: str | None) -> Iterator[Query]:
+    """Yield what a text may mean, the plainest first; `digest` is that of a person whom it may name."""
+    for name in _IDS:
+        yield Query(**{name: text})  # type: ignore[arg-type] # all three are texts
+    if text.isdecimal():
+        yield Query(delivery_id=text)
+    if digest is not None:
+        yield Query(person=(digest,))
+    word = text.lower()
+    if word in tuple(State):
+        yield Query(state=State(word))
+    elif word in tuple(Exit):
+        yield Query(exit=Exit(word))
+    for name in (*_NAMES, *_PARTS):
+        yield Query(**{name: text})  # type: ignore[arg-type] # these too
+
+
+def found_json(found: Found | None) -> dict[str, Any]:
+    """Return what was found, ready for JSON; `looked_for` says as what, null where nothing is found."""
+    if found is None:
+        return {"looked_for": None, "deliveries": [], "notes": []}
+    return {
+        "looked_for": found.query.given,
+        "deliveries": [asdict(each) for each in found.deliveries.deliveries],
+        "notes": notes_json(found.notes),
+    }
+
+
+def notes_json(page: NotePage) -> list[dict[str, Any]]:
+    """Return notes, each with its time as `at`, ready for JSON."""
+    return [{"at": at, **asdict(note)} for at, note in page.notes]

@@ -1,0 +1,84 @@
+"""Searches for operators' programs: deliveries, and what became no delivery, by anything they are known by."""
+
+from typing import Annotated, Any
+
+import fastapi
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.outbox import Outbox, read_filters
+from app.receiving.finding import MAX_FOUND_BY, Finder, found_json, notes_json
+from app.server.api_answers import api_answer
+from app.types import Exit, Page, Query, State
+
+#: Of the query string, what is no filter.
+_PAGING = frozenset({"cursor", "limit"})
+_Limit = Annotated[int, Field(ge=1, le=500)]
+
+
+class Filters(BaseModel):
+    """What a search is narrowed by. All given ones must hold; an unknown one is refused."""
+
+    delivery_id: str | None = None
+    message_id: str | None = None
+    event_id: str | None = None
+    order_id: str | None = Field(None, description="Of a checkout, as it is sent.")
+    ad_account_id: str | None = None
+    preset: str | None = None
+    event_name: str | None = Field(None, description="Pinterest's name of the event.")
+    source: str | None = None
+    state: State | None = None
+    exit: Exit | None = Field(None, description="What became of it, as receipts and counts call it.")
+    reason: str | None = Field(None, description="A part of the reason, in any case.")
+    warning: str | None = Field(None, description="A part of a warning, in any case.")
+    since: str | None = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
+    until: str | None = Field(None, description="Likewise; the moment does not belong to it.")
+    cursor: str | None = Field(None, description="`next_cursor` of the page before.")
+    limit: _Limit = 50
+
+
+class FindRequest(BaseModel):
+    """What somebody has at hand of an event or of its person."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    text: str = Field(
+        min_length=1,
+        max_length=MAX_FOUND_BY,
+        description="An id, a name, a part of a reason; an e-mail address or a phone number, of which nothing is kept.",
+    )
+    limit: _Limit = 50
+
+
+def add_searches(router: APIRouter, outbox: Outbox, finder: Finder) -> None:
+    """Add the routes."""
+
+    @router.get("/deliveries", summary="Deliveries, newest first")
+    async def deliveries(request: Request, asked: Annotated[Filters, fastapi.Query()]) -> Response:
+        return await api_answer(_deliveries(outbox, request, asked))
+
+    @router.get("/notes", summary="What became no delivery, and why, newest first")
+    async def notes(request: Request, asked: Annotated[Filters, fastapi.Query()]) -> Response:
+        return await api_answer(_notes(outbox, request, asked))
+
+    @router.post("/find", summary="Deliveries and notes by whatever is at hand")
+    async def find(wanted: FindRequest) -> Response:
+        return await api_answer(_find(finder, wanted))
+
+
+async def _find(finder: Finder, wanted: FindRequest) -> dict[str, Any]:
+    return found_json(await finder.look_up(wanted.text, limit=wanted.limit))
+
+
+def _query(request: Request) -> Query:
+    """Read the filters of a query string. Raises FilterError, also for one that is not known."""
+    return read_filters({name: text for name, text in request.query_params.items() if name not in _PAGING})
+
+
+async def _deliveries(outbox: Outbox, request: Request, asked: Filters) -> Page:
+    return await outbox.search(_query(request), limit=asked.limit, cursor=asked.cursor)
+
+
+async def _notes(outbox: Outbox, request: Request, asked: Filters) -> dict[str, Any]:
+    page = await outbox.search_notes(_query(request), limit=asked.limit, cursor=asked.cursor)
+    return {"notes": notes_json(page), "next_cursor": page.next_cursor, "scanned": page.scanned}

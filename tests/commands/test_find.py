@@ -1,0 +1,96 @@
+"""`pinrelay find`, over a real outbox."""
+
+import asyncio
+import json
+import re
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from app.outbox import SEARCH_FILTERS, open_outbox
+from app.types import Exit, Note
+from tests.commands.conftest import Run
+from tests.outbox.build import NOW, At, new, payload, rules
+from tests.process import ROOT
+
+
+@pytest.fixture(autouse=True)
+def events(tmp_path: Path) -> None:
+    """Three orders of one shop, one of them of a person, and a note."""
+    of_ann = payload(em=[sha256(b"ann@shop.example").hexdigest()])
+
+    async def fill() -> None:
+        outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules(), clock=lambda: NOW)
+        note = Note(message_id="n-1", preset="Checkout", exit=Exit.INVALID, reason="no identifier", order_id="SO-4")
+        orders = [new(message_id=f"m-{n}", order_id=f"SO-{n}", amount="10.00", currency="EUR") for n in (1, 2)]
+        await At(outbox).enqueue(*orders, new(message_id="m-3", order_id="SO-3", payload=of_ann), notes=(note,))
+        await outbox.close()
+
+    asyncio.run(fill())
+
+
+def _ids(output: str) -> list[tuple[str, str]]:
+    lines = [json.loads(line) for line in output.splitlines() if line.strip()]
+    return [(line["kind"], line["message_id"]) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (("SO-2",), [("delivery", "m-2")]),
+        (("SO-4",), [("note", "n-1")]),
+        (("order_id=SO-1", "preset=checkout"), [("delivery", "m-1")]),
+        (("preset=checkout", "--limit", "2"), [("delivery", "m-3"), ("delivery", "m-2")]),
+        (("exit=invalid",), [("note", "n-1")]),
+        ((), [("delivery", "m-3"), ("delivery", "m-2"), ("delivery", "m-1"), ("note", "n-1")]),
+    ],
+    ids=str,
+)
+def test_events_are_found_by_what_is_at_hand(
+    run: Run, arguments: tuple[str, ...], found: list[tuple[str, str]]
+) -> None:
+    assert _ids(run("find", "--json", *arguments).stdout) == found
+
+
+def test_a_person_is_typed_in_and_found_by_the_digest(run: Run) -> None:
+    result = run("find", "--person", "--json", stdin="Ann@Shop.example\n")
+    assert _ids(result.stdout) == [("delivery", "m-3")]
+    assert "shop.example" not in result.stdout.lower()
+    assert run("find", "--person", stdin="nobody\n").exit_code == 2
+    assert run("find", "--person", stdin="nobody@shop.example\n").exit_code == 1
+
+
+def test_people_read_tables_with_times(run: Run) -> None:
+    shown = run("find").stdout
+    assert re.search(r"2027-01-15 08:00:00 .* SO-1 10.00 EUR .* m-1 ", shown)
+    assert re.search(r"2027-01-15 08:00:00 .* invalid .* SO-4 .* n-1 .* no identifier", shown)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("ann@shop.example",), 2, "say --person"),
+        (("order=SO-1",), 1, "event_name"),
+        (("preset=checkout", "SO-1"), 2, "names no filter"),
+        (("SO-99",), 1, "nothing is found"),
+        (("order_id=SO-99",), 1, "nothing is found"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_found_is_told(run: Run, arguments: tuple[str, ...], code: int, told: str) -> None:
+    result = run("find", *arguments)
+    assert result.exit_code == code
+    assert told in re.sub(r"[\s│]+", " ", result.output + str(result.exception))
+
+
+def test_the_help_names_every_filter(run: Run) -> None:
+    shown = re.sub(r"[\s│]+", " ", run("find", "--help").stdout)
+    assert [name for name in SEARCH_FILTERS if name not in shown] == []
+
+
+def test_what_is_printed_as_json_has_the_documented_names(run: Run) -> None:
+    (row,) = re.findall(r"^\| `find` \| (.*) \|$", (ROOT / "docs/operating.md").read_text("utf-8"), re.MULTILINE)
+    names = set(re.findall(r"`(\w+)`", row))
+    lines = [json.loads(line) for line in run("find", "--json").stdout.splitlines()]
+    assert [names - line.keys() for line in lines] == [set()] * len(lines)

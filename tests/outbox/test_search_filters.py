@@ -1,0 +1,43 @@
+"""Filters as pages, programs and commands write them."""
+
+from dataclasses import fields
+
+import pytest
+
+from app.errors import FilterError
+from app.outbox import SEARCH_FILTERS, read_filters
+from app.types import Exit, Query, State
+
+
+def test_whatever_a_query_has_but_a_persons_digests_is_a_filter() -> None:
+    assert set(SEARCH_FILTERS) == {each.name for each in fields(Query)} - {"person"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "query"),
+    [
+        ({}, Query()),
+        ({"order_id": " SO-1001 ", "preset": "", "source": "  "}, Query(order_id="SO-1001")),
+        ({"state": "dead", "exit": "rejected"}, Query(state=State.DEAD, exit=Exit.REJECTED)),
+        ({"since": "2026-11-26T10:00:00Z", "until": "1795000000.5"}, Query(since=1795687200.0, until=1795000000.5)),
+        ({"message_id": "ann@shop.example"}, Query(message_id="ann@shop.example")),
+    ],
+)
+def test_texts_are_read_as_what_is_asked_for(texts: dict[str, str], query: Query) -> None:
+    assert read_filters(texts) == query
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        ({"order": "SO-1001"}, f'There is no filter "order". There are: {", ".join(SEARCH_FILTERS)}.'),
+        ({"person": "ann"}, f'There is no filter "person". There are: {", ".join(SEARCH_FILTERS)}.'),
+        ({"state": "Dead"}, f'The filter "state" is none of {", ".join(State)}.'),
+        ({"exit": "lost"}, f'The filter "exit" is none of {", ".join(Exit)}.'),
+        ({"since": "noon"}, 'The filter "since" is no time: write 2026-03-04T05:06:07Z, or Unix seconds.'),
+    ],
+)
+def test_what_is_no_filter_is_told_with_those_that_there_are(texts: dict[str, str], told: str) -> None:
+    with pytest.raises(FilterError) as refused:
+        read_filters(texts)
+    assert str(refused.value) == told

@@ -1,0 +1,82 @@
+"""Searches by `/api`: deliveries and notes by filters, anything by whatever is at hand."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from httpx import AsyncClient
+
+from app.outbox import SEARCH_FILTERS
+from app.server.searches import Filters
+from tests.server.client import client_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ORDER = {
+    "type": "track",
+    "event": "Order Completed",
+    "messageId": "m-1",
+    "context": {"ip": "203.0.113.9", "userAgent": "x", "traits": {"email": "ann@shop.example"}},
+    "properties": {"order_id": "SO-1001", "total": 10, "currency": "EUR"},
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncClient]:
+    """A client of an application that took an order, the same once more, and an event that cannot be sent."""
+    nobody = {**ORDER, "messageId": "m-3", "context": {}, "properties": {"order_id": "SO-1002"}}
+    async with client_of(tmp_path_factory.mktemp("searched")) as client:
+        for event in (ORDER, {**ORDER, "messageId": "m-2"}, nobody):
+            await client.post("/webhook", json=event)
+        yield client
+
+
+async def test_every_filter_is_in_the_description() -> None:
+    assert set(Filters.model_fields) == {*SEARCH_FILTERS, "cursor", "limit"}
+
+
+@pytest.mark.parametrize(
+    ("query", "deliveries", "notes"),
+    [
+        ("order_id=SO-1001", ["m-1"], ["m-2"]),
+        ("exit=invalid", [], ["m-3"]),
+        ("exit=duplicate&order_id=SO-1001", [], ["m-2"]),
+        ("event_name=checkout&limit=1", ["m-1"], ["m-2"]),
+        ("source=default&since=2020-01-01&until=2021-01-01", [], []),
+    ],
+)
+async def test_deliveries_and_notes_are_found_by_filters(
+    client: AsyncClient, query: str, deliveries: list[str], notes: list[str]
+) -> None:
+    found = (await client.get(f"/api/deliveries?{query}")).json()["deliveries"]
+    noted = (await client.get(f"/api/notes?{query}")).json()["notes"]
+    assert [each["message_id"] for each in found] == deliveries
+    assert [each["message_id"] for each in noted] == notes
+    assert all(each["at"] > 0 for each in noted)
+
+
+@pytest.mark.parametrize("path", ["/api/deliveries", "/api/notes"])
+async def test_an_unknown_filter_is_refused_with_those_that_there_are(client: AsyncClient, path: str) -> None:
+    answer = await client.get(f"{path}?order=SO-1001")
+    assert answer.status_code == 400
+    assert "order_id" in answer.json()["detail"]
+    assert (await client.get(f"{path}?since=noon")).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("text", "looked_for", "deliveries"),
+    [("SO-1001", "order_id", ["m-1"]), ("Ann@Shop.example", "person", None), ("no such thing", None, [])],
+)
+async def test_whatever_is_at_hand_is_looked_for(
+    client: AsyncClient, text: str, looked_for: str | None, deliveries: list[str] | None
+) -> None:
+    answer = await client.post("/api/find", json={"text": text})
+    found = answer.json()
+    assert list(found["looked_for"] or {}) == ([looked_for] if looked_for else [])
+    if deliveries is not None:
+        assert [each["message_id"] for each in found["deliveries"]] == deliveries
+    assert text not in answer.text or looked_for != "person"
+
+
+async def test_a_person_is_never_looked_for_by_an_address_of_a_page(client: AsyncClient) -> None:
+    assert (await client.get("/api/find?text=ann@shop.example")).status_code in {404, 405}
