@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.outbox import paging
-from app.types import Exit, Note, Query, State
+from app.types import Exit, Note, Query, Recalled, State
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, delivered, new, retry
 
 #: What stands in the payload of deliveries that `new` makes.
@@ -27,10 +27,11 @@ async def _notes(at: At, query: Query) -> list[str]:
 async def _fill(at: At) -> None:
     """Two orders of two shops, one of them dead, a lead that waits after a retry, and notes of most kinds."""
     warned: dict[str, Any] = {"warnings": ("phone: no country, left out", "value: 'a \"number\"' expected")}
+    recalled = {"ph": Recalled(age_s=60, by="identify")}
     await at.enqueue(
         new(message_id="m1", order_id="SO-1001", source="shop", event_name="checkout", preset="Order"),
         new(message_id="m2", order_id="SO-1002", source="till", event_name="checkout", preset="Order", **warned),
-        new(message_id="m3", order_id=None, source="shop", event_name="lead", preset="Lead"),
+        new(message_id="m3", order_id=None, source="shop", event_name="lead", preset="Lead", memory=recalled),
     )
     first, second, third = await at.claim()
     await at.settle(delivered(first))
@@ -68,6 +69,7 @@ async def _fill(at: At) -> None:
         (Query(warning="phone"), ["m2"], ["n2"]),
         (Query(warning='A "NUMBER"'), ["m2"], []),
         (Query(warning='","'), [], []),
+        (Query(warning="identify"), [], []),
         (Query(exit=Exit.ENQUEUED), ["m3", "m2", "m1"], ["n5"]),
         (Query(exit=Exit.MATCHED), ["m3", "m2", "m1"], ["n5", "n2", "n1"]),
         (Query(exit=Exit.ACCEPTED), ["m3", "m2", "m1"], ["n5", "n3", "n2", "n1"]),

@@ -388,8 +388,8 @@ WHERE id < %(before)s::bigint
   AND (%(state)s::text IS NULL OR 'dead' = %(state)s::text)
   AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
   AND (%(warning)s::text IS NULL OR EXISTS (
-        SELECT FROM jsonb_array_elements_text(warnings::jsonb) AS told
-        WHERE strpos(lower(told), lower(%(warning)s::text)) > 0))
+        SELECT FROM jsonb_array_elements(warnings::jsonb) AS told
+        WHERE jsonb_typeof(told) = 'string' AND strpos(lower(told #>> '{}'), lower(%(warning)s::text)) > 0))
   AND (%(person)s::text[] IS NULL OR EXISTS (
         SELECT FROM unnest(%(person)s::text[]) AS digest WHERE position(convert_to(digest, 'UTF8') IN payload) > 0))
   AND CASE WHEN %(tried)s::text IS NULL
@@ -442,8 +442,8 @@ WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND (%(state)s::text IS NULL OR state = %(state)s::text)
   AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
   AND (%(warning)s::text IS NULL OR EXISTS (
-        SELECT FROM jsonb_array_elements_text(warnings::jsonb) AS told
-        WHERE strpos(lower(told), lower(%(warning)s::text)) > 0))
+        SELECT FROM jsonb_array_elements(warnings::jsonb) AS told
+        WHERE jsonb_typeof(told) = 'string' AND strpos(lower(told #>> '{}'), lower(%(warning)s::text)) > 0))
   AND (%(person)s::text[] IS NULL OR EXISTS (
         SELECT FROM unnest(%(person)s::text[]) AS digest
         WHERE position(convert_to(digest, 'UTF8') IN coalesce(
@@ -500,8 +500,8 @@ WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND (%(source)s::text IS NULL OR source = %(source)s::text)
   AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
   AND (%(warning)s::text IS NULL OR EXISTS (
-        SELECT FROM jsonb_array_elements_text(warnings::jsonb) AS told
-        WHERE strpos(lower(told), lower(%(warning)s::text)) > 0))
+        SELECT FROM jsonb_array_elements(warnings::jsonb) AS told
+        WHERE jsonb_typeof(told) = 'string' AND strpos(lower(told #>> '{}'), lower(%(warning)s::text)) > 0))
 ORDER BY id DESC LIMIT %(limit)s;
 
 -- note_range --

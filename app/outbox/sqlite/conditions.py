@@ -17,6 +17,8 @@ _PERSON = """SELECT 1 FROM payload JOIN json_each(:person) ON instr(body, CAST(v
 WHERE delivery_id = delivery.id"""
 _TRIED = """AND EXISTS (SELECT 1 FROM attempt WHERE delivery_id = delivery.id
 AND exit = :exit AND at >= :since AND at < :until)"""
+_WARNING = """SELECT 1 FROM json_each(warnings) AS told
+WHERE told.type = 'text' AND instr(lower(told.value), lower(:warning)) > 0"""
 _BOUNDS: Final = {"since": ">=", "until": "<"}
 
 #: Field of Query -> its condition. Only texts of these tables become SQL; what is looked for is a parameter.
@@ -26,7 +28,7 @@ _OF_BOTH: Final = {
     "event_name": "AND event_name = :event_name",
     "source": "AND source = :source",
     "reason": "AND instr(lower(reason), lower(:reason)) > 0",
-    "warning": "AND EXISTS (SELECT 1 FROM json_each(warnings) WHERE instr(lower(value), lower(:warning)) > 0)",
+    "warning": f"AND EXISTS ({_WARNING})",
 }
 _OF_DELIVERIES: Final = _OF_BOTH | {
     "delivery_id": "AND id = :delivery_id",
