@@ -5,8 +5,9 @@ Which alerts are open is a shared value of the outbox. Whoever writes a change o
 so that several processes tell once. A crash between the two loses that message.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Protocol
 
@@ -55,6 +56,8 @@ class Facts:
     accounts: Sequence[AccountStanding]
     #: Counts by name of each hour, keyed by its start in Unix seconds; an hour without any is left out.
     hours: Mapping[int, Mapping[str, int]]
+    #: How many deliveries died, by ad account and hour.
+    rejected: Mapping[tuple[str, int], int] = field(default_factory=dict)
 
     @property
     def hour_at(self) -> int:
@@ -98,7 +101,8 @@ def _late(account: AccountStanding, facts: Facts) -> Alert | None:
 
 def _dead(account: AccountStanding, facts: Facts) -> Alert | None:
     """Judge new ones beside those that there are: whoever redrives them all clears it at once."""
-    if not (new := facts.lately(Exit.REJECTED)) or not account.backlog.dead:
+    new = sum(facts.rejected.get((account.account.ad_account_id, facts.hour_at + n * _HOUR_S), 0) for n in (0, 1))
+    if not new or not account.backlog.dead:
         return None
     text = f"Dead letters grow: {new} within the last hours. `pinrelay dead-letters` has reasons."
     return Alert(key="dead", text=text)
@@ -110,8 +114,7 @@ def _drop(facts: Facts) -> Alert | None:
     counts = [facts.count(Exit.ACCEPTED, hour_at) for hour_at in earlier if hour_at >= first_at]
     if len(counts) < LEAST_DAYS or (usual := median(counts)) < LEAST_EVENTS:
         return None
-    count = facts.count(Exit.ACCEPTED, facts.hour_at)
-    if count >= DROP_BELOW * usual:
+    if (count := facts.count(Exit.ACCEPTED, facts.hour_at)) >= DROP_BELOW * usual:
         return None
     return Alert(key="volume", text=f"Few events arrive: {count} in the last full hour, usual are {usual:g}.")
 
@@ -210,14 +213,16 @@ class Alerts:
 
     async def _facts(self) -> Facts:
         now = self._clock()
-        hours: dict[int, dict[str, int]] = {}
+        hours: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        rejected: Counter[tuple[str, int]] = Counter()
         since = (now // _HOUR_S) * _HOUR_S - (MOST_DAYS + 1) * _DAY_S
         for at, tally in await self._outbox.tallies(since=since, step_s=_HOUR_S):
-            hour = hours.setdefault(int(at), {})
-            hour[tally.name] = hour.get(tally.name, 0) + tally.count
+            hours[int(at)][tally.name] += tally.count
+            if tally.name == Exit.REJECTED:
+                rejected[tally.ad_account_id, int(at)] += tally.count
         off, keeps = (await Switches.read(self._outbox)).is_off, self._keeps_while_off
         accounts = await read_accounts(self._outbox, self._accounts, is_off=off, keeps=keeps, now=now)
-        return Facts(now=now, accounts=accounts, hours=hours)
+        return Facts(now=now, accounts=accounts, hours=hours, rejected=rejected)
 
     async def _tell_changes(self, holding: dict[str, str]) -> None:
         stored = await OPEN_ALERTS.read_revised(self._outbox)

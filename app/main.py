@@ -161,19 +161,14 @@ def _accepts(settings: Settings, parts: Parts) -> Accepts:
 def _worker(parts: Parts, destination: Destination) -> Worker:
     """Make what sends to one ad account: it shares nothing with that of another but the outbox."""
 
-    def count(tallies: Sequence[Tally]) -> None:
-        parts.metrics.count(tallies)
-        if destination.name:
-            parts.metrics.count_destination(destination.name, tallies)
-
     def on_call(report: CallReport) -> None:
         parts.metrics.observe_call(report.duration_s)
-        count(report.tallies)
+        parts.metrics.count(report.tallies)
         log_attempts(report.settlements, duration_s=report.duration_s)
         parts.tracing.on_call(report)
 
     def on_settled_unsent(settlements: Sequence[Settlement], tallies: Sequence[Tally]) -> None:
-        count(tallies)
+        parts.metrics.count(tallies)
         log_attempts(settlements, duration_s=0)
 
     account = destination.ad_account_id

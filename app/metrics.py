@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -20,8 +21,7 @@ from app.types import Backlog, Exit, Tally
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 _CACHED_CHILDREN = 4_096
-#: How a delivery leaves the last stage.
-_SENT = frozenset({Exit.DELIVERED, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED})
+_EXITS = frozenset(Exit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,9 @@ class AccountFigures:
 class Metrics:
     """All counters of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, destinations: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Take the names of destinations by ad account; what is for one without a name is not counted by it."""
+        self._destinations = {account: name for account, name in destinations.items() if name}
         self._registry = CollectorRegistry()
         self._events = self._counter("pinrelay_events", "Received events by exit.", "exit")
         self._deliveries = self._counter("pinrelay_deliveries", "Deliveries by preset and exit.", "preset", "exit")
@@ -52,7 +54,7 @@ class Metrics:
         self._calls = self._counter("pinrelay_pinterest_calls", "Calls to Pinterest by status.", "status")
         self._of_sources = self._counter("pinrelay_source_events", "Exits by named source.", "source", "exit")
         self._of_destinations = self._counter(
-            "pinrelay_destination_deliveries", "Exits of sending by named destination.", "destination", "exit"
+            "pinrelay_destination_deliveries", "Deliveries by named destination and exit.", "destination", "exit"
         )
         self._destination_calls = self._counter(
             "pinrelay_destination_calls", "Calls to Pinterest by named destination.", "destination", "status"
@@ -79,6 +81,8 @@ class Metrics:
         """Count what happened, as the outbox does."""
         for tally in tallies:
             self._child(tally.name, tally.preset, tally.label).inc(tally.count)
+            if tally.ad_account_id in self._destinations:
+                self._count_destination(self._destinations[tally.ad_account_id], tally)
 
     def _find_child(self, name: str, preset: str, label: str) -> Counter:
         """Return what counts a tally of this name."""
@@ -101,13 +105,12 @@ class Metrics:
         for exit_, count in counts.items():
             self._of_sources.labels(source, exit_.value).inc(count)
 
-    def count_destination(self, destination: str, tallies: Iterable[Tally]) -> None:
-        """Count what sending to a named destination came to: exits of its deliveries, and its calls."""
-        for tally in tallies:
-            if tally.name == "calls":
-                self._destination_calls.labels(destination, tally.label).inc(tally.count)
-            elif tally.name in _SENT:
-                self._of_destinations.labels(destination, tally.name).inc(tally.count)
+    def _count_destination(self, destination: str, tally: Tally) -> None:
+        """Count what becomes of deliveries to a named destination, and the calls for it."""
+        if tally.name == "calls":
+            self._destination_calls.labels(destination, tally.label).inc(tally.count)
+        elif tally.name in _EXITS:
+            self._of_destinations.labels(destination, tally.name).inc(tally.count)
 
     def observe_call(self, duration_s: float) -> None:
         """Note how long one call to Pinterest took."""

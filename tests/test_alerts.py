@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ from app.shared_values import (
     Switch,
     Trouble,
 )
-from app.types import AccountView, Backlog, Tally
+from app.types import AccountView, Backlog, Rejected, Settlement, State, Tally
 from tests.delivery.claims import a_trouble
-from tests.outbox.build import rules
+from tests.outbox.build import new, rules
 from tests.waiting import until_async
 
 HOUR_S = 3_600
@@ -45,11 +45,12 @@ SECRET_PATH = "/services/s3cret"
 
 def facts(**changes: Any) -> Facts:
     """What is known of one ad account; a change of `name` gives it one."""
-    standard: dict[str, Any] = {"name": "", "backlog": Backlog(), "standings": (), "hours": {}}
+    standard: dict[str, Any] = {"name": "", "backlog": Backlog(), "standings": (), "hours": {}, "rejected": {}}
     given = standard | changes
     account = AccountView(ad_account_id=ACCOUNT, name=given["name"], live=True)
+    died = {(ACCOUNT, hour_at): count for hour_at, count in given["rejected"].items()}
     found = AccountStanding(account=account, backlog=given["backlog"], standings=given["standings"])
-    return Facts(now=NOW, accounts=[found], hours=given["hours"])
+    return Facts(now=NOW, accounts=[found], hours=given["hours"], rejected=died)
 
 
 def stands(trouble: Trouble, *, switched_off: bool = False) -> list[Standing]:
@@ -81,18 +82,14 @@ def warned(last: int, before: int, *, enqueued: int = 100, enqueued_before: int 
         ),
         pytest.param(facts(backlog=Backlog(pending=1, oldest_at=NOW - 3_600)), [], id="an hour is not late"),
         pytest.param(facts(backlog=Backlog(pending=1, oldest_at=NOW - 3_601)), ["backlog"], id="over an hour is late"),
+        pytest.param(facts(backlog=Backlog(dead=9), rejected={LAST_HOUR: 1}), ["dead"], id="a new dead letter"),
         pytest.param(
-            facts(backlog=Backlog(dead=9), hours={LAST_HOUR: {"rejected": 1}}), ["dead"], id="a new dead letter"
-        ),
-        pytest.param(
-            facts(backlog=Backlog(dead=9), hours={LAST_HOUR + HOUR_S: {"rejected": 1}}),
+            facts(backlog=Backlog(dead=9), rejected={LAST_HOUR + HOUR_S: 1}),
             ["dead"],
             id="a new dead letter in the hour that runs",
         ),
-        pytest.param(
-            facts(backlog=Backlog(dead=9), hours={LAST_HOUR - HOUR_S: {"rejected": 1}}), [], id="old dead letters"
-        ),
-        pytest.param(facts(hours={LAST_HOUR: {"rejected": 1}}), [], id="dead letters that were redriven"),
+        pytest.param(facts(backlog=Backlog(dead=9), rejected={LAST_HOUR - HOUR_S: 1}), [], id="old dead letters"),
+        pytest.param(facts(rejected={LAST_HOUR: 1}), [], id="dead letters that were redriven"),
         pytest.param(facts(hours=daily([100, 100, 100], now=49)), ["volume"], id="below half of what is usual"),
         pytest.param(facts(hours=daily([100, 100, 100], now=50)), [], id="half of what is usual"),
         pytest.param(facts(hours=daily([100, 100, 100], now=0)), ["volume"], id="nothing at all"),
@@ -181,9 +178,9 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
     await opened.close()
 
 
-def alerts(outbox: Any, url: SecretStr) -> Alerts:
+def alerts(outbox: Any, url: SecretStr, accounts: Sequence[AccountView] | None = None) -> Alerts:
     client = httpx.AsyncClient(trust_env=False)
-    return Alerts(outbox, accounts=ACCOUNTS, url=url, clock=lambda: NOW, client=client)
+    return Alerts(outbox, accounts=accounts or ACCOUNTS, url=url, clock=lambda: NOW, client=client)
 
 
 async def test_it_is_told_once_when_it_begins_and_once_when_it_clears(outbox: Outbox, receiver: Receiver) -> None:
@@ -229,6 +226,23 @@ async def test_counts_of_the_outbox_are_read(outbox: Outbox, receiver: Receiver)
         await outbox.enqueue([], [], [Tally(name="accepted", count=count)] * 2, now=at)
     await alerts(outbox, receiver.url).look()
     assert receiver.texts == ["Pinrelay: Few events arrive: 2 in the last full hour, usual are 100."]
+
+
+async def test_dead_letters_that_grow_are_told_of_the_ad_account_whose_they_are(
+    outbox: Outbox, receiver: Receiver
+) -> None:
+    accounts = [AccountView(ad_account_id=which, name=name, live=True) for which, name in (("1", "US"), ("2", "FR"))]
+    for account in ("1", "2"):
+        await outbox.enqueue([new(ad_account_id=account)], [], [], now=NOW)
+        (claimed,) = await outbox.claim(account, limit=1, max_bytes=10_000, max_wait_s=0, lease_s=60, now=NOW)
+        bad = Settlement(claimed=claimed, outcome=Rejected(reason="bad", status=422), state=State.DEAD)
+        # that of the other died long ago
+        at = LAST_HOUR if account == "2" else LAST_HOUR - DAY_S
+        await outbox.settle([bad], [Tally(name="rejected", ad_account_id=account, count=3)], now=at)
+    await alerts(outbox, receiver.url, accounts=accounts).look()
+    assert receiver.texts == [
+        "Pinrelay: FR: Dead letters grow: 3 within the last hours. `pinrelay dead-letters` has reasons."
+    ]
 
 
 async def test_what_the_webhook_did_not_take_is_told_again(

@@ -99,14 +99,22 @@ def test_an_outbox_that_cannot_be_read_is_down_and_an_empty_one_has_no_age() -> 
     assert samples(Metrics().render(one(), now=9.0))["pinrelay_backlog_oldest_age_seconds[]"] == 0
 
 
-def test_what_is_sent_to_a_named_destination_is_counted_by_exit_and_its_calls_by_status() -> None:
-    metrics = Metrics()
-    delivered = Tally(name="delivered", preset="Lead", label="200", count=3)
-    metrics.count_destination("US", [delivered, Tally(name="calls", label="200", count=2), Tally(name="warning")])
-    found = samples(metrics.render([], now=0))
-    assert found["pinrelay_destination_deliveries_total[('destination', 'US'), ('exit', 'delivered')]"] == 3
-    assert found["pinrelay_destination_calls_total[('destination', 'US'), ('status', '200')]"] == 2
-    assert not any("warning" in name for name in found)
+def test_what_becomes_of_deliveries_to_a_named_destination_is_counted_by_exit_and_its_calls_by_status() -> None:
+    metrics = Metrics({"1": "US", "2": ""})
+    for name, label, count in (
+        ("invalid", "no user", 1),
+        ("delivered", "200", 3),
+        ("calls", "200", 2),
+        ("warning", "", 1),
+    ):
+        metrics.count([Tally(name=name, label=label, ad_account_id=which, count=count) for which in ("1", "2")])
+    found = {name: value for name, value in samples(metrics.render([], now=0)).items() if "_destination_" in name}
+    told = {name: value for name, value in found.items() if "_total" in name}
+    assert told == {
+        "pinrelay_destination_deliveries_total[('destination', 'US'), ('exit', 'invalid')]": 1,
+        "pinrelay_destination_deliveries_total[('destination', 'US'), ('exit', 'delivered')]": 3,
+        "pinrelay_destination_calls_total[('destination', 'US'), ('status', '200')]": 2,
+    }
 
 
 def test_ad_accounts_with_names_are_measured_apart() -> None:

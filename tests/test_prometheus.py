@@ -91,11 +91,11 @@ def names(expression: str) -> list[str]:
 
 def samples() -> list[Any]:
     """Render one of everything that Pinrelay counts."""
-    metrics = Metrics()
+    metrics = Metrics({"1": "US"})
     metrics.count(
-        Tally(name=name, preset="P", label="l") for name in ("accepted", "delivered", "warning", "quality", "calls")
+        Tally(name=name, preset="P", label="l", ad_account_id="1")
+        for name in ("accepted", "delivered", "warning", "quality", "calls")
     )
-    metrics.count_destination("US", [Tally(name=name, label="200") for name in ("delivered", "calls")])
     metrics.observe_call(1)
     metrics.observe_request("/webhook", 200, 0.1)
     metrics.refused_for_outbox("locked")

@@ -96,7 +96,7 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
         secrets=watch,
         destinations=destinations,
         clients={each.ad_account_id: assemble.pinterest_client(each, sandbox) for each in destinations},
-        metrics=Metrics(),
+        metrics=Metrics({each.ad_account_id: each.name for each in destinations}),
         tracing=tracing,
         clock=clock,
         sandbox=sandbox,

@@ -18,7 +18,7 @@ from app.console.summary import SERIES, WINDOWS, Summary, Window, summarise
 from app.coordination import Switches
 from app.delivery import Standing, all_standings, read_accounts, whole_backlog
 from app.errors import OutboxUnavailable
-from app.types import Backlog, Event, Exit, Tally
+from app.types import AccountView, Backlog, Event, Exit, Tally
 
 #: "Pinterest's last answers" are those of the last hour.
 ANSWERS_S = 3_600
@@ -49,29 +49,38 @@ class OverviewPages:
         wanted = request.query_params.get("window")
         window = next((each for each in WINDOWS if each.name == wanted), WINDOWS[1])
         template = "overview_live.html" if request.query_params.get("part") == "live" else "overview.html"
-        facts = await self._facts(window)
+        asked = request.query_params.get("account", "")
+        accounts = self._services.destination.accounts
+        account = next((each for each in accounts if each.ad_account_id == asked and each.name), None)
+        facts = await self._facts(window, account)
         return self._pages.render(
-            request, template, nav="overview", window=window, windows=WINDOWS, curl=self._curl(request), **facts
+            request,
+            template,
+            nav="overview",
+            window=window,
+            windows=WINDOWS,
+            account=account,
+            curl=self._curl(request),
+            **facts,
         )
 
-    async def _facts(self, window: Window) -> dict[str, Any]:
-        """Read the outbox once and work everything out."""
+    async def _facts(self, window: Window, account: AccountView | None) -> dict[str, Any]:
+        """Read the outbox once and work everything out, of one ad account or of all."""
         services, now = self._services, self._services.clock()
         names = [preset.name for preset in services.running.catalog.presets]
         tallies = await services.outbox.tallies(since=window.starts(now)[0], step_s=window.step_s)
         minutes = await services.outbox.tallies(since=now - ANSWERS_S, step_s=60)
         switches = await Switches.read(services.outbox)
-        keeps = services.destination.keeps_while_off
-        accounts = await read_accounts(
-            services.outbox, services.destination.accounts, is_off=switches.is_off, keeps=keeps, now=now
-        )
+        keeps, which = services.destination.keeps_while_off, account.ad_account_id if account else ""
+        views = (account,) if account else services.destination.accounts
+        accounts = await read_accounts(services.outbox, views, is_off=switches.is_off, keeps=keeps, now=now)
         backlog, found = whole_backlog(accounts), all_standings(accounts)
-        summary = summarise(tallies, window, names, now=now)
+        summary = summarise(tallies, window, names, now=now, account=which)
         return {
             "summary": summary,
             "charts": {name: draw(summary.series[name]) for name in SERIES},
             "backlog": backlog,
-            "answers": last_answers(minutes),
+            "answers": last_answers(minutes, account=which),
             "standings": found,
             "accounts": accounts,
             "switches": switches,
@@ -117,11 +126,11 @@ class OverviewPages:
         return f"curl {url} -H 'Content-Type: application/json'{headers} \\\n  -d {body}"
 
 
-def last_answers(tallies: Sequence[tuple[float, Tally]]) -> tuple[LastAnswers, ...]:
-    """Sum the calls by status, the latest first."""
+def last_answers(tallies: Sequence[tuple[float, Tally]], *, account: str = "") -> tuple[LastAnswers, ...]:
+    """Sum the calls by status, the latest first; with the id of an ad account only those for it."""
     found: dict[str, LastAnswers] = {}
     for at, tally in tallies:
-        if tally.name == "calls":
+        if tally.name == "calls" and account in ("", tally.ad_account_id):
             before = found.get(tally.label, LastAnswers(status=tally.label, count=0, last_at=at))
             found[tally.label] = LastAnswers(
                 status=tally.label, count=before.count + tally.count, last_at=max(before.last_at, at)

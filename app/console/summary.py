@@ -65,6 +65,8 @@ class PresetCounts:
     name: str
     #: By tally name; a name that did not occur counts 0.
     counts: Counter[str]
+    #: The same by ad account, the ids in their order.
+    accounts: Mapping[str, Counter[str]]
     #: By component; of `counts["enqueued"]`.
     quality: Counter[str]
 
@@ -79,6 +81,10 @@ class Summary:
     #: By tally name.
     totals: Counter[str]
     presets: tuple[PresetCounts, ...]
+    #: By ad account, each by tally name.
+    accounts: Mapping[str, Counter[str]]
+    #: The same by source, of what is received; what is sent belongs to none.
+    sources: Mapping[str, Counter[str]]
     reasons: tuple[Counted, ...]
     warnings: tuple[Counted, ...]
 
@@ -87,15 +93,23 @@ class Summary:
         return sum(self.series[series])
 
 
-def summarise(tallies: Iterable[tuple[float, Tally]], window: Window, presets: Sequence[str], *, now: float) -> Summary:
-    """Sum the tallies of the window; `presets` come first and in this order, others that were counted follow."""
+def summarise(
+    tallies: Iterable[tuple[float, Tally]], window: Window, presets: Sequence[str], *, now: float, account: str = ""
+) -> Summary:
+    """Sum the tallies of the window; `presets` come first and in this order, others that were counted follow.
+
+    With an `account` only what was counted for it, by its id: what was received is then what presets matched.
+    """
     starts = window.starts(now)
-    counted = [(int(at), tally) for at, tally in tallies if at >= starts[0]]
+    counted = [(int(at), tally) for at, tally in tallies if at >= starts[0] and account in ("", tally.ad_account_id)]
+    shown = {**SERIES, "received": frozenset({Exit.MATCHED})} if account else SERIES
     return Summary(
         starts=starts,
-        series={name: _series(counted, names, starts) for name, names in SERIES.items()},
+        series={name: _series(counted, names, starts) for name, names in shown.items()},
         totals=_count((tally.name, tally.count) for _, tally in counted),
         presets=_presets(counted, presets),
+        accounts=_by((tally.ad_account_id, tally) for _, tally in counted),
+        sources=_by((tally.source, tally) for _, tally in counted),
         reasons=_top(tally for _, tally in counted if tally.name in REASONED and tally.label),
         warnings=_top(tally for _, tally in counted if tally.name == "warning"),
     )
@@ -114,6 +128,7 @@ def _presets(counted: Iterable[tuple[int, Tally]], known: Sequence[str]) -> tupl
         PresetCounts(
             name=name,
             counts=_count((tally.name, tally.count) for tally in tallies if tally.preset == name),
+            accounts=_by((tally.ad_account_id, tally) for tally in tallies if tally.preset == name),
             quality=_count(
                 (tally.label, tally.count) for tally in tallies if tally.preset == name and tally.name == "quality"
             ),
@@ -136,6 +151,14 @@ def _top(tallies: Iterable[Tally]) -> tuple[Counted, ...]:
         for (name, label), presets in by_preset.items()
     )
     return tuple(sorted(found, key=lambda counted: (counted.label not in WARNING_ADVICE, -counted.count))[:TOP])
+
+
+def _by(pairs: Iterable[tuple[str, Tally]]) -> dict[str, Counter[str]]:
+    """Return the counts of what stands under each key, which is not empty, in the order of the keys."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for key, tally in pairs:
+        found[key][tally.name] += tally.count
+    return {key: found[key] for key in sorted(found) if key}
 
 
 def _count(pairs: Iterable[tuple[_Key, int]]) -> Counter[_Key]:

@@ -6,7 +6,7 @@ import pytest
 
 from app.console.labels import WARNING_ADVICE
 from app.shared_values import TROUBLE
-from app.types import Delivered, Exit, Rejected, State, Tally
+from app.types import AccountView, Delivered, Exit, Rejected, State, Tally
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
 from tests.delivery.claims import a_trouble
 
@@ -150,6 +150,54 @@ async def test_every_count_of_the_chart_stands_in_the_table_too(world: World) ->
     first_row = table[table.index("<tbody>") : table.index("</tr>", table.index("<tbody>"))]
     assert "2026-11-18 11:00:00 UTC" in first_row
     assert '<td class="n">17</td>' in first_row
+
+
+US, FR = (AccountView(ad_account_id=which, name=name, live=True) for which, name in ((ACCOUNT, "US"), ("2", "FR")))
+
+
+async def _count_for_two_accounts(world: World) -> None:
+    of_both = [
+        Tally(name=name, preset="Checkout", label="", ad_account_id=each.ad_account_id, source="shop", count=count)
+        for each, counts in ((US, (40, 4)), (FR, (30, 3)))
+        for name, count in zip(("matched", "invalid"), counts, strict=True)
+    ]
+    calls = [Tally(name="calls", label=label, ad_account_id=which) for label, which in (("200", ACCOUNT), ("401", "2"))]
+    received = [Tally(name="accepted", source=name, count=count) for name, count in (("shop", 55), ("till", 66))]
+    await world.enqueue(tallies=[*of_both, *calls, *received])
+
+
+async def test_counts_are_shown_by_ad_account_by_preset_and_by_source(tmp_path: Path) -> None:
+    async with open_world(tmp_path, accounts=(US, FR)) as world:
+        await _count_for_two_accounts(world)
+        page = await page_of(world)
+    accounts = page[page.index('id="part-accounts"') : page.index('id="part-presets"')]
+    assert '<a href="/console?window=day&account=2">FR</a>' in accounts
+    assert '<td class="n trouble">4</td>' in accounts.partition("FR</a>")[0]
+    assert '<td class="n trouble">3</td>' in accounts.partition("FR</a>")[2]
+    presets = page[page.index('id="part-presets"') : page.index('id="part-sources"')]
+    assert re.search(r"Checkout</th>.*>70<.*US</td>.*>40<.*FR</td>.*>30<", presets)
+    sources = page[page.index('id="part-sources"') : page.index('id="part-coverage"')]
+    assert re.search(r"shop</th>.*>55<.*>7<.*till</th>.*>66<", sources)
+
+
+async def test_the_page_of_one_ad_account_shows_nothing_of_another(tmp_path: Path) -> None:
+    async with open_world(tmp_path, accounts=(US, FR)) as world:
+        await _count_for_two_accounts(world)
+        await TROUBLE.of("2").write(world.outbox, a_trouble(reason="bad token"))
+        us, fr = await page_of(world, f"?account={ACCOUNT}"), await page_of(world, "?account=2&window=hour")
+    assert "Matched: 40 in the last 24 hours" in us
+    assert "Matched: 30 in the last hour" in fr
+    assert "<code>200</code>" in us
+    assert "<code>401</code>" not in us
+    assert "<code>401</code>" in fr
+    assert "bad token" in fr
+    assert "bad token" not in us
+    assert f'<a href="/console?window=week&account={ACCOUNT}">7 days</a>' in us
+    assert 'href="/console?window=hour&account=2" aria-current="true">FR</a>' in fr
+
+
+async def test_an_ad_account_that_there_is_not_shows_all(world: World) -> None:
+    assert await page_of(world, "?account=7") == await page_of(world)
 
 
 async def test_what_others_wrote_is_escaped(world: World) -> None:

@@ -173,11 +173,12 @@ async def open_world(
     user_headers: UserHeaders | None = None,
     published_on_loopback: bool = False,
     live: bool = True,
+    accounts: tuple[AccountView, ...] = (),
     switched_off: str = "hold",
     sender_headers: tuple[str, ...] = (),
     **changes: Any,
 ) -> AsyncIterator[World]:
-    """Build everything over an outbox in this folder."""
+    """Build everything over an outbox in this folder. Without `accounts` there is ACCOUNT, which has no name."""
     presets, mappings = folder / "presets", folder / "mappings"
     for file, text in FILES.items():
         (folder / file).parent.mkdir(exist_ok=True)
@@ -192,11 +193,12 @@ async def open_world(
         outbox,
         running.reload,
         presets=running.preset_names,
-        ad_account_ids={ACCOUNT},
+        ad_account_ids={each.ad_account_id for each in accounts} or {ACCOUNT},
         generation=running.catalog.generation,
         process_id="console",
         role="all",
     )
+    accounts = accounts or (AccountView(ad_account_id=ACCOUNT, live=live),)
     pinterest = Pinterest()
     client = PinterestClient(
         api_url="https://api.pinterest.example/v5",
@@ -246,7 +248,7 @@ async def open_world(
             ),
             audit=audit,
             destination=DestinationView(
-                accounts=(AccountView(ad_account_id=ACCOUNT, live=live),),
+                accounts=accounts,
                 keeps_while_off=settings.keeps_while_off,
                 sender_headers=sender_headers,
             ),
