@@ -11,7 +11,7 @@ less. What is written as JSON (notes, counts, what people look at) is a dataclas
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -144,6 +144,43 @@ class Tally:
     #: The name of the source whose events are counted; "" of what is sent, which several sources may share.
     source: str = ""
     count: int = 1
+
+
+class EventKey(NamedTuple):
+    """What tells one kind of event from another: where it comes from, and what it is named as received."""
+
+    source: str
+    #: `track`, `page`, `identify` ...; "" where it stands for events that have no name of their own here.
+    type: str
+    #: The event of a `track`, the name of a `page` or `screen`; "" where there is none.
+    name: str
+
+
+class Counted(StrEnum):
+    """What the inventory counts of a kind of event. The list is closed."""
+
+    #: Events.
+    RECEIVED = "received"
+    #: What became of them, one a preset and ad account that took them: an `Exit`.
+    EXIT = "exit"
+    #: Which preset took them.
+    PRESET = "preset"
+    #: Events that were looked into; what follows is counted of these alone.
+    SAMPLED = "sampled"
+    #: What was found in them: `value`, `currency`, `email` ...
+    FOUND = "found"
+    #: Their properties, by path and kind of value: `properties.total number`. Kept by day only.
+    PROPERTY = "property"
+
+
+class InventoryCount(NamedTuple):
+    """How often something happened to a kind of event."""
+
+    key: EventKey
+    counted: Counted
+    #: Which exit, preset or property; "" where there is nothing to tell apart.
+    label: str
+    number: int
 
 
 class PersonRow(Struct, frozen=True, kw_only=True):

@@ -31,6 +31,8 @@ class Carried(StrEnum):
     DELIVERED = "delivered"
     NOTES = "notes"
     COUNTS = "counts"
+    #: What arrives, by name.
+    INVENTORY = "inventory"
     #: Who did what. Sessions are not carried: people log in again.
     AUDIT = "audit"
     #: Who said no.
@@ -62,6 +64,7 @@ BEFORE_FIRST: Final[dict[Carried, tuple[Any, ...]]] = {
     Carried.DELIVERED: (-1,),
     Carried.NOTES: (-1,),
     Carried.COUNTS: (0, -1, "", "", "", "", ""),
+    Carried.INVENTORY: (0, "", -1, "", "", "", ""),
     Carried.AUDIT: (-1,),
     Carried.MARKS: ("",),
     Carried.PEOPLE: ("",),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from app.outbox.inventory_rows import Inventory
 from app.outbox.outbox_rules import DiskRules
 from app.shared_values import SharedValues
 from app.types import (
@@ -30,6 +31,10 @@ from app.types import (
 
 class Outbox(SharedValues, Protocol):
     """The durable store between the request and Pinterest. Every method may raise OutboxUnavailable."""
+
+    @property
+    def inventory(self) -> Inventory:
+        """What arrives, by name."""
 
     async def enqueue(
         self,

@@ -10,7 +10,20 @@ import pytest
 from app.errors import OutboxUnavailable
 from app.outbox import Store, carry, open_outbox, open_store
 from app.outbox.carrying import Carried
-from app.types import Exit, MarkChange, Note, PeopleChanges, PersonChange, Query, Recalled, Tally, Whose
+from app.types import (
+    Counted,
+    EventKey,
+    Exit,
+    InventoryCount,
+    MarkChange,
+    Note,
+    PeopleChanges,
+    PersonChange,
+    Query,
+    Recalled,
+    Tally,
+    Whose,
+)
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, audited, blocked, new, payload, retry, rules
 
 NOTE = Note(
@@ -87,6 +100,9 @@ async def fill(at: At) -> None:
     await at.enqueue(new(message_id="pending"), tallies=(Tally(name="accepted", count=3),))
     counted = (Tally(name="accepted", preset="p", label="l", ad_account_id=which, count=4) for which in ("1", "2"))
     await at.later(HOUR_S).enqueue(tallies=tuple(counted))
+    for n in range(5):
+        counts = [InventoryCount(EventKey("s", "track", f"\u00e9{n}"), counted, "l", 2) for counted in Counted]
+        await at.outbox.inventory.add(counts, now=at.now, max_names=9)
     await at.outbox.put_shared("k/1", {"a": [1]})
     people = PeopleChanges(
         people=[
@@ -112,6 +128,9 @@ async def shown(at: At) -> dict[str, Any]:
         "noted": [await at.outbox.message(name) for name in ("noted", "again")],
         "backlog": [await at.outbox.backlog(account, now=NOW) for account in (ACCOUNT, "1")],
         "tallies": await at.outbox.tallies(since=0, step_s=60),
+        "inventory": [
+            await at.outbox.inventory.read(since=0, by_hour=by_hour, counted=list(Counted)) for by_hour in (True, False)
+        ],
         "shared": {name: each.value for name, each in (await at.outbox.list_shared("k")).items()},
         "audit": audit,
         "people": [sorted(found.people, key=lambda row: row.key), found.marks],
@@ -138,6 +157,7 @@ async def test_everything_goes_over(urls: tuple[str, str]) -> None:
     async with opened(source) as at:
         assert (await at.outbox.search(Query(), limit=10)).deliveries == ()
         assert await at.outbox.tallies(since=0, step_s=0) == []
+        assert await at.outbox.inventory.read(since=0, by_hour=False, counted=list(Counted)) == []
         assert (await at.outbox.audit(limit=10)).entries == ()
         assert (await at.outbox.backlog(ACCOUNT, now=NOW)).pending == 0
         assert await at.seen(new(order_id="o")) == [None]

@@ -544,6 +544,70 @@ GROUP BY step, name, preset, label, ad_account_id, source
 ORDER BY step, name COLLATE "C", preset COLLATE "C", label COLLATE "C", ad_account_id COLLATE "C",
          source COLLATE "C";
 
+-- one_inventory --
+-- Wait until nobody else changes the inventory; the lock ends with the transaction.
+SELECT pg_advisory_xact_lock(7405811247);
+
+-- add_to_inventory --
+-- Add counts to their hour or day.
+INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
+SELECT (row ->> 0)::integer, row ->> 1, (row ->> 2)::bigint, row ->> 3, row ->> 4, row ->> 5, row ->> 6,
+       (row ->> 7)::bigint
+FROM json_array_elements(%(rows)s::json) AS row
+ON CONFLICT (span_s, counted, start_at, source, type, name, label)
+DO UPDATE SET count = inventory.count + excluded.count;
+
+-- too_many_names --
+-- The rarest names, as many as are too many; among equals those that came last longest ago.
+SELECT source, type, name FROM inventory
+WHERE span_s = 86400 AND counted = 'received' AND type <> ''
+GROUP BY source, type, name ORDER BY sum(count) DESC, max(start_at) DESC, source, type, name
+OFFSET %(max_names)s;
+
+-- count_as_others --
+-- Count what became of some names as that of the others of their source.
+INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
+SELECT span_s, counted, start_at, source, '', %(others)s, label, sum(count) FROM inventory
+WHERE (name, type, source) IN (
+    SELECT row ->> 2, row ->> 1, row ->> 0 FROM json_array_elements(%(rows)s::json) AS row
+  )
+  AND counted IN ('received', 'exit')
+GROUP BY span_s, counted, start_at, source, label
+ON CONFLICT (span_s, counted, start_at, source, type, name, label)
+DO UPDATE SET count = inventory.count + excluded.count;
+
+-- forget_names --
+-- Forget some names.
+DELETE FROM inventory
+WHERE (name, type, source) IN (
+  SELECT row ->> 2, row ->> 1, row ->> 0 FROM json_array_elements(%(rows)s::json) AS row
+);
+
+-- forget_properties --
+-- Forget the rarest properties of each name on a day, as many as are too many.
+DELETE FROM inventory AS one USING (
+  SELECT *, row_number() OVER (PARTITION BY source, type, name ORDER BY count DESC, label) AS place FROM inventory
+  WHERE span_s = 86400 AND counted = 'property' AND start_at = %(day)s
+) AS ranked
+WHERE place > %(max_properties)s AND one.span_s = 86400 AND one.counted = 'property' AND one.start_at = %(day)s
+  AND (one.source, one.type, one.name, one.label) = (ranked.source, ranked.type, ranked.name, ranked.label);
+
+-- inventory --
+-- Counts by hour or day, of one name where one is given.
+SELECT start_at, source, type, name, counted, label, count FROM inventory
+WHERE span_s = %(span_s)s AND counted = ANY(%(counted)s::text[]) AND start_at >= %(since)s::float8
+  AND (%(name)s::text IS NULL OR (name, type, source) = (%(name)s::text, %(type)s::text, %(source)s::text))
+ORDER BY start_at, source, type, name, counted, label;
+
+-- retain_inventory --
+-- Forget hours after some days, and days with the ledger.
+DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, label) IN (
+  SELECT span_s, counted, start_at, source, type, name, label FROM inventory
+  WHERE counted IN ('received', 'exit', 'preset', 'sampled', 'found', 'property')
+    AND ((span_s = 3600 AND start_at < %(hours_start)s::float8) OR (span_s = 86400 AND start_at < %(days_start)s::float8))
+  LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+);
+
 -- get_shared --
 -- One shared value.
 SELECT value, revision FROM shared WHERE key = %(key)s;
@@ -633,7 +697,7 @@ INSERT INTO probe (slot, count) VALUES (%(slot)s, 1) ON CONFLICT (slot) DO UPDAT
 -- Whether there is anything that a move carries.
 SELECT EXISTS (SELECT FROM delivery) OR EXISTS (SELECT FROM delivered) OR EXISTS (SELECT FROM note)
     OR EXISTS (SELECT FROM dedup_key) OR EXISTS (SELECT FROM tally_minute) OR EXISTS (SELECT FROM tally_hour)
-    OR EXISTS (SELECT FROM audit) OR EXISTS (SELECT FROM mark) OR EXISTS (SELECT FROM person);
+    OR EXISTS (SELECT FROM audit) OR EXISTS (SELECT FROM mark) OR EXISTS (SELECT FROM person) OR EXISTS (SELECT FROM inventory);
 
 -- highest_ids --
 -- The highest ids ever given to a delivery and to a note.
@@ -880,6 +944,31 @@ DELETE FROM tally_hour AS tally USING given
 WHERE span_s = 3600 AND tally.start_at = given.start_at AND tally.name = given.name
   AND tally.preset = given.preset AND tally.label = given.label
   AND tally.ad_account_id = given.ad_account_id AND tally.source = given.source;
+
+-- carry_inventory_out --
+-- The inventory, to be carried to another outbox.
+SELECT span_s, counted, start_at, source, type, name, label, count FROM inventory
+WHERE (span_s, counted, start_at, source, type, name, label)
+    > (%(after_0)s::integer, %(after_1)s, %(after_2)s::bigint, %(after_3)s, %(after_4)s, %(after_5)s, %(after_6)s)
+ORDER BY span_s, counted, start_at, source, type, name, label LIMIT %(limit)s;
+
+-- carry_inventory_in --
+-- The inventory of another outbox.
+WITH
+  written AS (
+    INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
+    SELECT (row ->> 0)::integer, row ->> 1, (row ->> 2)::bigint, row ->> 3, row ->> 4, row ->> 5, row ->> 6,
+           (row ->> 7)::bigint
+    FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+    ON CONFLICT DO NOTHING RETURNING 1
+  )
+SELECT count(*) FROM written;
+
+-- drop_inventory --
+-- What was carried of the inventory.
+DELETE FROM inventory USING jsonb_array_elements(%(rows)s::jsonb) AS row
+WHERE (span_s, counted, start_at, source, type, name, label)
+    = ((row ->> 0)::integer, row ->> 1, (row ->> 2)::bigint, row ->> 3, row ->> 4, row ->> 5, row ->> 6);
 
 -- day_delivered --
 -- What was delivered on a day: a table of its own.

@@ -1,11 +1,12 @@
 """Retention: forget what is old. Tables of days are dropped whole, the rest goes in small steps."""
 
+from app.outbox.inventory_rows import HOURS_KEPT_S
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import count_of, rows_of
 from app.outbox.postgres.days import AHEAD, day_of, drop_days, make_days
 from app.outbox.postgres.people import forget_people
-from app.outbox.storing import MINUTES_KEPT_S
+from app.outbox.storing import DAY_S, MINUTES_KEPT_S
 
 
 async def retain(connection: Connection, now: float, limit: int, rules: OutboxRules) -> int:
@@ -21,6 +22,8 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxRu
     left -= await count_of(connection, "retain_audit", audit_start=now - rules.audit_s, limit=left)
     left -= await count_of(connection, "retain_sessions", now=now, limit=left)
     left -= await count_of(connection, "retain_whose", ledger_start=ledger_start, limit=left)
+    starts = {"hours_start": now - HOURS_KEPT_S, "days_start": ledger_start - DAY_S}
+    left -= await count_of(connection, "retain_inventory", **starts, limit=left)
     left -= await forget_people(connection, now, left, rules)
     ends = {
         "delivered": now - rules.ledger_delivered_s,

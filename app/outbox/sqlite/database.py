@@ -17,7 +17,7 @@ from app.outbox.refusals import Remedies, cannot_be_used
 from app.outbox.rows import as_json, without_nul
 from app.outbox.sqlite.sql import SQL, schema, statements
 
-SCHEMA_VERSION: Final = 9
+SCHEMA_VERSION: Final = 10
 BUSY_TIMEOUT_S: Final = 5.0
 #: Another process may be migrating some million deliveries.
 _MIGRATION_S = 120.0

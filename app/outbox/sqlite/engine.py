@@ -21,6 +21,7 @@ from app.outbox.sqlite.claim import RenewCall, claim, hasten, renew
 from app.outbox.sqlite.database import checkpoint, open_writable
 from app.outbox.sqlite.enqueue import NewCall, enqueue, enqueue_new, parameters, prepare_connection
 from app.outbox.sqlite.guard import Guard
+from app.outbox.sqlite.inventory import SqliteInventory
 from app.outbox.sqlite.people import forget, people_with, read_people
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.redrive import redrive
@@ -72,6 +73,7 @@ class SqliteOutbox:
         self._readers = Readers(path, self._guard)
         self._watch = Watch(path, self._guard, clock)
         self._rules = rules
+        self.inventory = SqliteInventory(self._writer, self._readers)
 
     async def enqueue(
         self,

@@ -300,6 +300,59 @@ FROM (
 GROUP BY step, name, preset, label, ad_account_id, source
 ORDER BY step, name, preset, label, ad_account_id, source;
 
+-- add_to_inventory --
+-- Add counts to their hour or day.
+INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+FROM json_each(:rows) WHERE true
+ON CONFLICT DO UPDATE SET count = count + excluded.count;
+
+-- too_many_names --
+-- The rarest names, as many as are too many; among equals those that came last longest ago.
+SELECT source, type, name FROM inventory
+WHERE span_s = 86400 AND counted = 'received' AND type <> ''
+GROUP BY source, type, name ORDER BY sum(count) DESC, max(start_at) DESC, source, type, name
+LIMIT -1 OFFSET :max_names;
+
+-- count_as_others --
+-- Count what became of some names as that of the others of their source.
+INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
+SELECT span_s, counted, start_at, source, '', :others, label, sum(count) FROM inventory
+WHERE (name, type, source) IN (SELECT value ->> 2, value ->> 1, value ->> 0 FROM json_each(:rows))
+  AND counted IN ('received', 'exit')
+GROUP BY span_s, counted, start_at, source, label
+ON CONFLICT DO UPDATE SET count = count + excluded.count;
+
+-- forget_names --
+-- Forget some names.
+DELETE FROM inventory
+WHERE (name, type, source) IN (SELECT value ->> 2, value ->> 1, value ->> 0 FROM json_each(:rows));
+
+-- forget_properties --
+-- Forget the rarest properties of each name on a day, as many as are too many.
+DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, label) IN (
+  SELECT 86400, 'property', start_at, source, type, name, label FROM (
+    SELECT *, row_number() OVER (PARTITION BY source, type, name ORDER BY count DESC, label) AS place FROM inventory
+    WHERE span_s = 86400 AND counted = 'property' AND start_at = :day
+  ) WHERE place > :max_properties
+);
+
+-- inventory --
+-- Counts by hour or day, of one name where one is given.
+SELECT start_at, source, type, name, counted, label, count FROM inventory
+WHERE span_s = :span_s AND counted IN (SELECT value FROM json_each(:counted)) AND start_at >= :since
+  AND (:name IS NULL OR (name, type, source) = (:name, :type, :source))
+ORDER BY start_at, source, type, name, counted, label;
+
+-- retain_inventory --
+-- Forget hours after some days, and days with the ledger.
+DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, label) IN (
+  SELECT span_s, counted, start_at, source, type, name, label FROM inventory
+  WHERE counted IN ('received', 'exit', 'preset', 'sampled', 'found', 'property')
+    AND ((span_s = 3600 AND start_at < :hours_start) OR (span_s = 86400 AND start_at < :days_start))
+  LIMIT :limit
+);
+
 -- get_shared --
 -- One shared value.
 SELECT value, revision FROM shared WHERE key = :key;
@@ -397,7 +450,7 @@ UPDATE probe SET count = count + 1;
 -- Whether there is anything that a move carries.
 SELECT EXISTS (SELECT 1 FROM delivery) OR EXISTS (SELECT 1 FROM note) OR EXISTS (SELECT 1 FROM dedup_key)
     OR EXISTS (SELECT 1 FROM tally) OR EXISTS (SELECT 1 FROM audit) OR EXISTS (SELECT 1 FROM mark)
-    OR EXISTS (SELECT 1 FROM person);
+    OR EXISTS (SELECT 1 FROM person) OR EXISTS (SELECT 1 FROM inventory);
 
 -- highest_ids --
 -- The highest ids ever given to a delivery and to a note.
@@ -532,6 +585,27 @@ DELETE FROM tally WHERE (span_s, start_at, name, preset, label, ad_account_id, s
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(:rows)
 );
 
+-- carry_inventory_out --
+-- The inventory, to be carried to another outbox.
+SELECT span_s, counted, start_at, source, type, name, label, count FROM inventory
+WHERE (span_s, counted, start_at, source, type, name, label)
+    > (:after_0, :after_1, :after_2, :after_3, :after_4, :after_5, :after_6)
+ORDER BY span_s, counted, start_at, source, type, name, label LIMIT :limit;
+
+-- carry_inventory_in --
+-- The inventory of another outbox.
+INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+FROM json_each(:rows) WHERE true
+ON CONFLICT DO NOTHING;
+
+-- drop_inventory --
+-- What was carried of the inventory.
+DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, label) IN (
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+  FROM json_each(:rows)
+);
+
 -- day_delivered --
 -- What was delivered on a day.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
@@ -601,6 +675,16 @@ ORDER BY span_s, start_at, name, preset, label, ad_account_id, source;
 -- Counts in the other order.
 SELECT span_s, start_at, name, preset, label, ad_account_id, source, count FROM tally
 ORDER BY span_s DESC, start_at DESC, name DESC, preset DESC, label DESC, ad_account_id DESC, source DESC;
+
+-- salvage_inventory --
+-- The inventory in its order.
+SELECT span_s, counted, start_at, source, type, name, label, count FROM inventory
+ORDER BY span_s, counted, start_at, source, type, name, label;
+
+-- salvage_inventory_backwards --
+-- The inventory in the other order.
+SELECT span_s, counted, start_at, source, type, name, label, count FROM inventory
+ORDER BY span_s DESC, counted DESC, start_at DESC, source DESC, type DESC, name DESC, label DESC;
 
 -- salvage_shared --
 -- Shared values in their order.

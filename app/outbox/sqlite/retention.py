@@ -3,12 +3,13 @@
 import sqlite3
 from dataclasses import dataclass
 
+from app.outbox.inventory_rows import HOURS_KEPT_S
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.records import tally_of
 from app.outbox.sqlite.people import forget_people
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import add_tallies
-from app.outbox.storing import HOUR_S, MINUTES_KEPT_S
+from app.outbox.storing import DAY_S, HOUR_S, MINUTES_KEPT_S
 
 _STEPS = (
     "retain_payloads",
@@ -20,6 +21,7 @@ _STEPS = (
     "retain_audit",
     "retain_sessions",
     "retain_whose",
+    "retain_inventory",
 )
 
 
@@ -38,6 +40,8 @@ def retain(connection: sqlite3.Connection, call: RetainCall, rules: OutboxRules)
         "delivered_start": call.now - rules.ledger_delivered_s,
         "ledger_start": call.now - rules.ledger_s,
         "audit_start": call.now - rules.audit_s,
+        "hours_start": call.now - HOURS_KEPT_S,
+        "days_start": call.now - rules.ledger_s - DAY_S,
     }
     left = call.limit
     for name in _STEPS:

@@ -69,8 +69,9 @@ class _Salvage:
         self._found.lost_audit = await self._lines(Carried.AUDIT, "audit")
         for kind in (Carried.MARKS, Carried.PEOPLE, Carried.WHOSE):
             await self._write(kind, list({row[0]: row for row in self._from_both_ends(f"salvage_{kind}")}.values()))
-        counts = {tuple(row[:-1]): list(row) for row in self._from_both_ends("salvage_counts")}
-        await self._write(Carried.COUNTS, list(counts.values()))
+        for kind in (Carried.COUNTS, Carried.INVENTORY):
+            counts = {tuple(row[:-1]): list(row) for row in self._from_both_ends(f"salvage_{kind}")}
+            await self._write(kind, list(counts.values()))
         for key, value in dict(self._from_both_ends("salvage_shared")).items():
             if key not in CARRYING_KEYS and await self._target.put_shared(key, orjson.loads(value), revision=0):
                 self._found.arrived["shared"] += 1

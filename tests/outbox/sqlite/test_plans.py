@@ -36,10 +36,10 @@ STEPS = {
 }
 #: `holds_anything` ends with the first row that it meets; a salvage reads everything.
 LEFT_OUT = {"search", "dead", "search_notes", "holds_anything"} | {
-    f"salvage_{kind}{way}" for kind in ("counts", "marks", "people", "whose") for way in ("", "_backwards")
+    f"salvage_{kind}{way}" for kind in ("counts", "inventory", "marks", "people", "whose") for way in ("", "_backwards")
 }
 STATEMENTS = {name: sql for name, sql in SQL.items() if name not in LEFT_OUT} | FILLED | STEPS
-FULL_SCAN = re.compile(r"^SCAN (d|delivery|payload|attempt|note|dedup_key|tally|audit|session|person|mark)\b")
+FULL_SCAN = re.compile(r"^SCAN (d|delivery|payload|attempt|note|dedup_key|tally|audit|session|person|mark|inventory)\b")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
 
 def _plan(connection: sqlite3.Connection, sql: str) -> list[str]:
     parameters = {
-        name: "[]" if name in {"rows", "keys", "deliveries", "people", "marks", "exits", "person"} else 1
+        name: "[]" if name in {"rows", "keys", "counted", "deliveries", "people", "marks", "exits", "person"} else 1
         for name in re.findall(r":(\w+)", sql)
     }
     return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]

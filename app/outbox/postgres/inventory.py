@@ -1,0 +1,51 @@
+"""The inventory of this engine."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.outbox.inventory_rows import MAX_PROPERTIES, OTHERS, inventory_count, inventory_query, inventory_rows
+from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.database import Database, rows_of
+from app.outbox.postgres.server_clock import ServerClock
+from app.outbox.postgres.sql import SQL
+from app.outbox.rows import as_json
+from app.outbox.storing import DAY_S
+from app.types import Counted, EventKey, InventoryCount
+
+
+class PostgresInventory:
+    """The `Inventory` of app/outbox/inventory_rows.py. Times in the store are the server's."""
+
+    def __init__(self, database: Database, clock: ServerClock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def add(self, counts: Sequence[InventoryCount], *, now: float, max_names: int) -> None:
+        """Do `Inventory.add`."""
+        if counts:
+            await self._database.open()
+            at = self._clock.of(now)
+            await self._database.run(_add, inventory_rows(counts, at), at, max_names)
+
+    async def read(
+        self, *, since: float, by_hour: bool, counted: Sequence[Counted], key: EventKey | None = None
+    ) -> list[tuple[int, InventoryCount]]:
+        """Do `Inventory.read`."""
+        return await self._database.run(_read, inventory_query(since, counted, key, by_hour=by_hour))
+
+
+async def _add(connection: Connection, rows: list[list[Any]], now: float, max_names: int) -> None:
+    async with connection.transaction():
+        await connection.execute(SQL["one_inventory"])
+        await connection.execute(SQL["add_to_inventory"], {"rows": as_json(rows)})
+        many = await rows_of(connection, "too_many_names", max_names=max_names)
+        if many:
+            names = as_json([list(row) for row in many])
+            await connection.execute(SQL["count_as_others"], {"rows": names, "others": OTHERS})
+            await connection.execute(SQL["forget_names"], {"rows": names})
+        day = int(now // DAY_S * DAY_S)
+        await connection.execute(SQL["forget_properties"], {"day": day, "max_properties": MAX_PROPERTIES})
+
+
+async def _read(connection: Connection, query: dict[str, Any]) -> list[tuple[int, InventoryCount]]:
+    return list(map(inventory_count, await rows_of(connection, "inventory", **query)))

@@ -1,0 +1,50 @@
+"""The inventory of this engine."""
+
+import sqlite3
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from app.outbox.inventory_rows import MAX_PROPERTIES, OTHERS, inventory_count, inventory_query, inventory_rows
+from app.outbox.sqlite.database import as_rows
+from app.outbox.sqlite.readers import Readers
+from app.outbox.sqlite.sql import SQL
+from app.outbox.sqlite.writer import Writer
+from app.outbox.storing import DAY_S
+from app.types import Counted, EventKey, InventoryCount
+
+
+class SqliteInventory:
+    """The `Inventory` of app/outbox/inventory_rows.py."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    async def add(self, counts: Sequence[InventoryCount], *, now: float, max_names: int) -> None:
+        """Do `Inventory.add`."""
+        rows = inventory_rows(counts, now)
+        if rows:
+            await self._writer.do(partial(_add, rows=rows, now=now, max_names=max_names), rows=len(rows))
+
+    async def read(
+        self, *, since: float, by_hour: bool, counted: Sequence[Counted], key: EventKey | None = None
+    ) -> list[tuple[int, InventoryCount]]:
+        """Do `Inventory.read`."""
+        return await self._readers.read(_read, inventory_query(since, counted, key, by_hour=by_hour))
+
+
+def _add(connection: sqlite3.Connection, rows: list[list[Any]], now: float, max_names: int) -> None:
+    connection.execute(SQL["add_to_inventory"], {"rows": as_rows(rows)})
+    many = connection.execute(SQL["too_many_names"], {"max_names": max_names}).fetchall()
+    if many:
+        names = as_rows(many)
+        connection.execute(SQL["count_as_others"], {"rows": names, "others": OTHERS})
+        connection.execute(SQL["forget_names"], {"rows": names})
+    day = int(now // DAY_S * DAY_S)
+    connection.execute(SQL["forget_properties"], {"day": day, "max_properties": MAX_PROPERTIES})
+
+
+def _read(connection: sqlite3.Connection, query: dict[str, Any]) -> list[tuple[int, InventoryCount]]:
+    parameters = {**query, "counted": as_rows(query["counted"])}
+    return list(map(inventory_count, connection.execute(SQL["inventory"], parameters)))
