@@ -43,6 +43,8 @@ class Catalog:
     """All presets and the action they share, checked and compiled."""
 
     action: ActionFile
+    #: What the action's defaults alone make of any event.
+    defaults: CompiledMapping
     #: In the order of their file names, switched-off ones too.
     presets: tuple[Preset, ...]
     #: Of `presets`, those that take events.
@@ -107,6 +109,7 @@ def compile_catalog(presets: FileTexts, mappings: FileTexts, *, custom_event_nam
     enabled = tuple(preset for preset in compiled if preset.enabled)
     return Catalog(
         action=action.file,
+        defaults=action.mapping,
         presets=tuple(compiled),
         enabled=enabled,
         generation=_generation(presets, mappings),

@@ -196,4 +196,6 @@ def _held_back(event: Event | EventRefused, source: NamedSource) -> Event | Even
     if isinstance(event, EventRefused):
         return event
     reason = _OFF if source.is_off else withheld(event, source.consent) if source.consent else None
-    return event if reason is None else EventHeldBack(reason, message_id=event["messageId"])
+    if reason is None:
+        return event
+    return EventHeldBack(reason, message_id=event["messageId"], named=type_and_name(event))

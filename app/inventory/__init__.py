@@ -1,0 +1,10 @@
+"""The inventory: what arrives, by the name that it arrives under, what becomes of it, and what it carries.
+
+    arrivals.py   stands before the pipeline and notes each event's name, and its exits once they are known
+    names_met.py  counts them in bounded memory               sampling.py   looks into some of them
+    keeping.py    writes the counts to the store, off the path of requests
+    figures.py    what is known of a name                     nearest.py    which preset takes it, or nearly does
+    drift.py      what is new and what is gone                drafting.py   the draft of a preset for a name
+
+Names and kinds of values are kept, never values.
+"""

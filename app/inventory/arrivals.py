@@ -1,0 +1,32 @@
+"""Stands before the pipeline, and counts by name what arrives and what becomes of it."""
+
+from collections.abc import Iterable
+
+from app.errors import EventRefused
+from app.inventory.names_met import Met, NamesMet
+from app.source import Accepts
+from app.types import DEFAULT_SOURCE, Event, Receipt
+
+
+class Arrivals:
+    """An `Accepts` that counts what another one accepts. What is not committed is not counted."""
+
+    def __init__(self, accepts: Accepts, names: NamesMet) -> None:
+        self._accepts = accepts
+        self._names = names
+
+    async def accept(
+        self,
+        events: Iterable[Event | EventRefused],
+        *,
+        now: float,
+        source: str = DEFAULT_SOURCE,
+        is_proven: bool = False,
+    ) -> Receipt:
+        """Do `Accepts.accept`."""
+        met: list[Met] = []
+        met_on_the_way = map(self._names.meeting(source, met), events)
+        receipt = await self._accepts.accept(met_on_the_way, now=now, source=source, is_proven=is_proven)
+        for one, event in zip(met, receipt.events, strict=True):
+            one.count(event.deliveries)
+        return receipt

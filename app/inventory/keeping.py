@@ -1,0 +1,50 @@
+"""Writes what was counted to the store, beside the requests."""
+
+from collections.abc import Callable
+from typing import Final
+
+from app.delivery import Shutdown
+from app.errors import OutboxUnavailable
+from app.inventory.names_met import NamesMet
+from app.outbox.inventory_rows import Inventory
+
+#: So long counts stay in the process: what is lost with it where it is killed.
+PERIOD_S: Final = 10.0
+
+
+class InventoryKeeper:
+    """A background task: `run` until `stop`."""
+
+    def __init__(
+        self,
+        names: NamesMet,
+        inventory: Inventory,
+        *,
+        max_names: int,
+        clock: Callable[[], float],
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self._names = names
+        self._inventory = inventory
+        self._max_names = max_names
+        self._clock = clock
+        self._on_error = on_error
+        self._shutdown = Shutdown()
+
+    async def run(self) -> None:
+        """Write every few seconds until `stop`, and then once more."""
+        while not self._shutdown.requested:
+            await self._shutdown.rest(PERIOD_S)
+            await self.write()
+
+    def stop(self) -> None:
+        """End `run` after all is written."""
+        self._shutdown.request()
+
+    async def write(self) -> None:
+        """Write what was counted since the last time. Where the store is unavailable, that is reported and lost."""
+        counts = self._names.take()
+        try:
+            await self._inventory.add(counts, now=self._clock(), max_names=self._max_names)
+        except OutboxUnavailable as exc:
+            self._on_error(exc)

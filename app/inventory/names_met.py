@@ -1,0 +1,179 @@
+"""Counts by name in bounded memory: the frequent names by themselves, the rest as the others of their source.
+
+Which names stay is decided by Space-Saving: a new name takes the place of the rarest, and begins with its weight, so that
+among so many places every name stays that is more frequent than one event in as many. Here the weight only ranks: what is
+counted of a name is what was met while it had its place, and what was counted of one that lost it goes to the others.
+A. Metwally, D. Agrawal, A. El Abbadi: Efficient computation of frequent and top-k elements in data streams (2005).
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+from typing import Final, TypeAlias
+
+from app.errors import EventRefused
+from app.inventory.sampling import Sampler, kept_name, properties_of
+from app.log import log_error
+from app.outbox.inventory_rows import MAX_PROPERTIES, OTHERS
+from app.types import Counted, Event, EventKey, Exit, InventoryCount, Line
+from app.values.event_names import named_by
+
+#: Of each name so many events are looked into at once between two writings, of all names together so many ...
+EARLY_OF_A_NAME: Final = 20
+EARLY_OF_ALL: Final = 500
+#: ... and then one in so many, by chance.
+ONE_IN: Final = 64
+
+#: As an event names itself: source, type, name.
+_Given: TypeAlias = tuple[str, str, str]
+#: What was counted: an exit with its preset; None counts events.
+_Counts: TypeAlias = dict[tuple[Exit, str | None] | None, int]
+
+
+class Met:
+    """What was met of one name since the last writing."""
+
+    __slots__ = ("counts", "found", "key", "properties", "sample_at", "sampled", "weight")
+
+    def __init__(self, key: EventKey, weight: int = 0) -> None:
+        self.key = key
+        #: How many events, with those of the names that had its place before.
+        self.weight = weight
+        #: At which weight the next event is looked into.
+        self.sample_at = weight + 1
+        self.sampled = 0
+        #: Emptied in place: who has lost its place shares that of the others.
+        self.counts: _Counts = {}
+        self.found: Counter[str] = Counter()
+        self.properties: Counter[str] = Counter()
+
+    def count(self, lines: Sequence[Line]) -> None:
+        """Count one event and what became of it."""
+        counts = self.counts
+        counts[None] = counts.get(None, 0) + 1
+        for line in lines:
+            way = line.exit, line.preset
+            counts[way] = counts.get(way, 0) + 1
+
+    def lose_place(self, others: "Met") -> None:
+        """Hand on what was counted, and what may still be."""
+        for way, number in self.counts.items():
+            others.counts[way] = others.counts.get(way, 0) + number
+        self.counts = others.counts
+
+    def take(self) -> Iterator[InventoryCount]:
+        """Yield what was counted since the last time, and begin anew."""
+        exits: Counter[tuple[Counted, str]] = Counter()
+        for way, number in self.counts.items():
+            if way is None:
+                exits[Counted.RECEIVED, ""] += number
+                continue
+            exit_, preset = way
+            exits[Counted.EXIT, exit_.value] += number
+            if preset:
+                exits[Counted.PRESET, preset] += number
+        if self.sampled:
+            exits[Counted.SAMPLED, ""] = self.sampled
+        yield from (InventoryCount(self.key, counted, label, number) for (counted, label), number in exits.items())
+        yield from (InventoryCount(self.key, Counted.FOUND, label, number) for label, number in self.found.items())
+        yield from (InventoryCount(self.key, Counted.PROPERTY, at, number) for at, number in self.properties.items())
+        self.counts.clear()
+        self.found.clear()
+        self.properties.clear()
+        self.sampled, self.sample_at = 0, self.weight + 1
+
+
+class NamesMet:
+    """All names that one process has met."""
+
+    def __init__(self, sampler: Sampler, rng: Random, *, max_names: int) -> None:
+        self._sampler = sampler
+        self._rng = rng
+        self._max_names = max_names
+        self._met: dict[_Given, Met] = {}
+        #: Of each name in `_met` one: (a weight that it had, a number that tells equals apart, the name).
+        self._ranks: list[tuple[int, int, _Given]] = []
+        self._pushed = 0
+        #: By source: the others, and what could not be read as an event.
+        self._others: dict[str, Met] = {}
+        self._unread: dict[str, Met] = {}
+        self._early_left = EARLY_OF_ALL
+
+    def meeting(self, source: str, met: list[Met]) -> Callable[[Event | EventRefused], Event | EventRefused]:
+        """Return a function that returns each event of the source as it is, and adds to `met` what is met of its name."""
+        known = self._met
+
+        def meet(event: Event | EventRefused) -> Event | EventRefused:
+            if isinstance(event, EventRefused):
+                met.append(self._refused(source, event))
+                return event
+            event_type = event["type"]
+            name = event.get(named_by(event_type))
+            if type(name) is not str:
+                name = ""
+            one = known.get((source, event_type, name)) or self._admit((source, event_type, name))
+            one.weight += 1
+            if one.weight == one.sample_at:
+                self._look_into(one, event)
+            met.append(one)
+            return event
+
+        return meet
+
+    def take(self) -> list[InventoryCount]:
+        """Return all that was counted since the last time, and begin anew."""
+        self._early_left = EARLY_OF_ALL
+        every = (*self._met.values(), *self._others.values(), *self._unread.values())
+        return [count for one in every for count in one.take()]
+
+    def _refused(self, source: str, event: EventRefused) -> Met:
+        if event.named is None:
+            return self._unread.setdefault(source, Met(EventKey(source, "", "")))
+        given = (source, *event.named)
+        one = self._met.get(given) or self._admit(given)
+        one.weight += 1
+        one.sample_at = max(one.sample_at, one.weight + 1)
+        return one
+
+    def _admit(self, given: _Given) -> Met:
+        """Make a place for a name; where there is none left, the rarest has to go."""
+        weight = self._lose_rarest() if len(self._met) >= self._max_names else 0
+        source, event_type, name = given
+        one = self._met[given] = Met(EventKey(source, kept_name(event_type), kept_name(name)), weight)
+        self._push(weight, given)
+        return one
+
+    def _push(self, weight: int, given: _Given) -> None:
+        self._pushed += 1
+        heapq.heappush(self._ranks, (weight, self._pushed, given))
+
+    def _lose_rarest(self) -> int:
+        """Take the place of the rarest name; return its weight."""
+        while True:
+            weight, _, given = heapq.heappop(self._ranks)
+            one = self._met[given]
+            if one.weight == weight:
+                break
+            self._push(one.weight, given)  # it has been met since
+        del self._met[given]
+        source = given[0]
+        others = self._others.setdefault(source, Met(EventKey(source, "", OTHERS)))
+        one.lose_place(others)
+        return weight
+
+    def _look_into(self, one: Met, event: Event) -> None:
+        """Sample an event, and say when to do so again."""
+        if one.sampled < EARLY_OF_A_NAME and self._early_left > 0:
+            self._early_left -= 1
+            one.sample_at = one.weight + 1
+        else:
+            one.sample_at = one.weight + self._rng.randrange(1, 2 * ONE_IN)
+        try:
+            found, properties = self._sampler.found_in(event), properties_of(event)
+        except Exception as exc:  # noqa: BLE001 - an event must not be lost because it could not be looked into
+            log_error(exc)
+            return
+        one.sampled += 1
+        one.found.update(found)
+        one.properties.update(at for at in properties if at in one.properties or len(one.properties) < MAX_PROPERTIES)
