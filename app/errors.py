@@ -101,9 +101,7 @@ class EventRefused(EventError):
     #: Which exit it takes, as `types.Exit` calls it.
     exit: ClassVar[Literal["refused", "unmatched", "withheld"]] = "refused"
 
-    def __init__(
-        self, reason: str, *, message_id: str | None = None, named: tuple[str, str] | None = None
-    ) -> None:
+    def __init__(self, reason: str, *, message_id: str | None = None, named: tuple[str, str] | None = None) -> None:
         #: None where what was sent carries none.
         self.message_id = message_id
         #: Type and name of the event; None where it could not be read so far.

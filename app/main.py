@@ -18,6 +18,7 @@ from app.config import Settings, load_settings
 from app.console import ConsoleServices, DestinationView, create_console
 from app.delivery import Clocks
 from app.destination import COMPONENTS, load_place_names, redact
+from app.inventory.keeping import InventoryKeeper
 from app.log import log_attempts, log_error
 from app.policies import delivery_policy, disk_rules, tracking_rules, webhook_rules
 from app.receiving.gathering import SharedTurns
@@ -74,7 +75,7 @@ def create_app(
         version=__version__,
         lifespan=lifespan(
             parts.changes,
-            _senders(settings, parts) if role is not Role.RECEIVE else (),
+            _beside(settings, parts, role),
             begin=partial(parts.outbox.protect, disk_rules(settings)),
             closing=(*parts.clients.values(), parts.outbox, parts.tracing),
             look_at_secrets=partial(_look_at_secrets, parts),
@@ -154,7 +155,7 @@ def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
 
 def _accepts(settings: Settings, parts: Parts) -> Accepts:
     """Small requests share what they cost, unless each is to be traced by itself."""
-    pipeline = _pipeline(settings, parts)
+    pipeline = parts.counted(_pipeline(settings, parts))
     return parts.tracing.accepts(pipeline if parts.tracing.is_on else SharedTurns(pipeline))
 
 
@@ -189,6 +190,12 @@ def _worker(parts: Parts, destination: Destination) -> Worker:
             on_error=log_error,
         ),
     )
+
+
+def _beside(settings: Settings, parts: Parts, role: Role) -> tuple[Worker | Retention | Alerts | InventoryKeeper, ...]:
+    """Make what runs in the background of a process of this role."""
+    keepers = parts.keepers() if role is not Role.SEND else ()
+    return keepers if role is Role.RECEIVE else (*_senders(settings, parts), *keepers)
 
 
 def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Alerts, ...]:

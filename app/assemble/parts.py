@@ -1,6 +1,7 @@
 """What a process that serves is made of: the objects that live as long as it, made and joined."""
 
 import os
+import random
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,12 +21,17 @@ from app.config import FOLLOWED, Settings
 from app.config.environment import SecretWatch
 from app.coordination import Coordination
 from app.destination.client import PinterestClient
-from app.log import log_secrets_kept
+from app.inventory.arrivals import Arrivals
+from app.inventory.keeping import InventoryKeeper
+from app.inventory.names_met import NamesMet
+from app.inventory.sampling import Sampler
+from app.log import log_error, log_secrets_kept
 from app.metrics import Metrics
 from app.outbox import Outbox, open_outbox
 from app.policies import access_rules, outbox_rules
 from app.sandbox import Account, create_sandbox
 from app.server.audited_changes import AuditedChanges
+from app.source import Accepts
 from app.tracing import Tracing, open_tracing
 from app.types import AccountView
 
@@ -54,6 +60,23 @@ class Parts:
     clock: Callable[[], float]
     #: None where no ad account goes there.
     sandbox: ASGIApp | None
+    #: Counts what arrives; None where there is no inventory.
+    names: NamesMet | None
+    max_names: int
+
+    def counted(self, accepts: Accepts) -> Accepts:
+        """Return what counts by name what `accepts` accepts; the same where there is no inventory."""
+        return Arrivals(accepts, self.names) if self.names else accepts
+
+    def keepers(self) -> tuple[InventoryKeeper, ...]:
+        """Make what writes the counts to the store; none where there is no inventory."""
+        if self.names is None:
+            return ()
+        return (
+            InventoryKeeper(
+                self.names, self.outbox.inventory, max_names=self.max_names, clock=self.clock, on_error=log_error
+            ),
+        )
 
     @property
     def accounts(self) -> tuple[AccountView, ...]:
@@ -100,7 +123,16 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
         tracing=tracing,
         clock=clock,
         sandbox=sandbox,
+        names=_names(settings, running),
+        max_names=settings.inventory_names,
     )
+
+
+def _names(settings: Settings, running: RunningCatalog) -> NamesMet | None:
+    if not settings.inventory_names:
+        return None
+    rng = random.Random()  # noqa: S311 - which events are looked into, no secret
+    return NamesMet(Sampler(lambda: running.catalog), rng, max_names=settings.inventory_names)
 
 
 def _reload(running: RunningCatalog, sources: RunningSources | None) -> str:

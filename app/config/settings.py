@@ -22,6 +22,7 @@ from app.config.environment import (
     bare_secret,
     faults_of,
 )
+from app.config.inventory_settings import InventorySettings
 from app.config.source_settings import SourceSettings
 from app.errors import SettingsError
 from app.values.personal_parameters import REDACTED_PARAMETERS
@@ -33,7 +34,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MIN_SECRET_CHARACTERS: Final = 16
 
 
-class Settings(AccountSettings, SourceSettings):
+class Settings(AccountSettings, SourceSettings, InventorySettings):
     """Everything that can be set. `description` is what the README says of it."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)

@@ -1,8 +1,8 @@
 """Counts by name in bounded memory: the frequent names by themselves, the rest as the others of their source.
 
-Which names stay is decided by Space-Saving: a new name takes the place of the rarest, and begins with its weight, so that
-among so many places every name stays that is more frequent than one event in as many. Here the weight only ranks: what is
-counted of a name is what was met while it had its place, and what was counted of one that lost it goes to the others.
+Which names stay is decided by Space-Saving: a new name takes the place of the rarest, and begins with its weight. Of N
+events, with K places, every name stays that comes more often than N / K. Here the weight only ranks: what is counted
+of a name is what was met while it had its place, and what was counted of one that lost it goes to the others.
 A. Metwally, D. Agrawal, A. El Abbadi: Efficient computation of frequent and top-k elements in data streams (2005).
 """
 
@@ -23,7 +23,7 @@ from app.values.event_names import named_by
 EARLY_OF_A_NAME: Final = 20
 EARLY_OF_ALL: Final = 500
 #: ... and then one in so many, by chance.
-ONE_IN: Final = 64
+ONE_IN: Final = 128
 
 #: As an event names itself: source, type, name.
 _Given: TypeAlias = tuple[str, str, str]
@@ -101,7 +101,7 @@ class NamesMet:
         self._early_left = EARLY_OF_ALL
 
     def meeting(self, source: str, met: list[Met]) -> Callable[[Event | EventRefused], Event | EventRefused]:
-        """Return a function that returns each event of the source as it is, and adds to `met` what is met of its name."""
+        """Return a function that returns each event of the source as it is, and adds what it meets to `met`."""
         known = self._met
 
         def meet(event: Event | EventRefused) -> Event | EventRefused:

@@ -4,6 +4,7 @@ Names and kinds only: no value leaves this module.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from app.catalog import Catalog
@@ -43,6 +44,7 @@ _KINDS: Final[Mapping[type, str]] = {
 }
 
 
+@lru_cache(4_096)
 def kept_name(given: str) -> str:
     """Return the name of an event or a property as it may be kept.
 

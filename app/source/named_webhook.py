@@ -28,6 +28,7 @@ from app.source.requester import Requester, with_gpc
 from app.source.responses import answer, discreet, is_unusable, receipt_json, refusing
 from app.source.unpacking import Room, unpack, unpacked_size
 from app.types import Event, Exit, Receipt
+from app.values.event_names import type_and_name
 from app.values.proxies import Network
 
 _METHODS: Final = ("POST", "PUT", "PATCH")
