@@ -14,6 +14,7 @@
     ├── UnknownPreset             whoever named a preset that does not exist must name another
     ├── UnknownAdAccount          the same of an ad account
     ├── FilterError               whoever searches must narrow it by something that there is
+    ├── UnknownEventName          whoever named an event that has not arrived must name another
     └── OutboxError               wait, or look at the store
         ├── OutboxUnavailable     cannot commit now: the sender is asked to come again
         ├── MemoryChanged         others changed what is remembered meanwhile: decide again by what it is now
@@ -81,7 +82,7 @@ class TriggerError(ConfigurationError):
     """The `subscribe` text cannot be compiled. Mend it at the column that is named."""
 
     def __init__(self, message: str, column: int) -> None:
-        #: Counted in characters from 1.
+        #: Measure in characters from 1.
         self.column = column
         super().__init__(f"column {column}: {message}")
 
@@ -143,6 +144,15 @@ class UnknownAdAccount(PinrelayError):
 
 class FilterError(PinrelayError):
     """The search cannot be narrowed so. Take a filter that there is, with a text that it reads."""
+
+
+class UnknownEventName(PinrelayError):
+    """No event of this name has arrived."""
+
+    def __init__(self, name: str, known: Collection[str]) -> None:
+        nearest = get_close_matches(name, sorted(known), n=1, cutoff=0)
+        remedy = f'the nearest is "{nearest[0]}"' if nearest else "nothing has arrived in these days"
+        super().__init__(f"no event of this name has arrived; {remedy}")
 
 
 class OutboxError(PinrelayError):

@@ -104,6 +104,7 @@ def _include_routes(app: Application, settings: Settings, parts: Parts, role: Ro
         changes=parts.changes,
         access=parts.access,
         status=status.delivery,
+        inventory=parts.inventory,
         clock=parts.clock,
     )
     app.include_router(api_router(operations))

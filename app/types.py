@@ -156,7 +156,7 @@ class EventKey(NamedTuple):
     name: str
 
 
-class Counted(StrEnum):
+class Measure(StrEnum):
     """What the inventory counts of a kind of event. The list is closed."""
 
     #: Events.
@@ -177,7 +177,7 @@ class InventoryCount(NamedTuple):
     """How often something happened to a kind of event."""
 
     key: EventKey
-    counted: Counted
+    counted: Measure
     #: Which exit, preset or property; "" where there is nothing to tell apart.
     label: str
     number: int
@@ -367,7 +367,7 @@ class Settlement(Struct, frozen=True, kw_only=True):
 class Attempt:
     """One try at sending one delivery."""
 
-    #: Counted from 1.
+    #: Measure from 1.
     number: int
     at: float
     exit: Exit

@@ -25,6 +25,7 @@ from app.inventory.arrivals import Arrivals
 from app.inventory.keeping import InventoryKeeper
 from app.inventory.names_met import NamesMet
 from app.inventory.sampling import Sampler
+from app.inventory.view import InventoryView
 from app.log import log_error, log_secrets_kept
 from app.metrics import Metrics
 from app.outbox import Outbox, open_outbox
@@ -62,21 +63,21 @@ class Parts:
     sandbox: ASGIApp | None
     #: Counts what arrives; None where there is no inventory.
     names: NamesMet | None
-    max_names: int
 
     def counted(self, accepts: Accepts) -> Accepts:
         """Return what counts by name what `accepts` accepts; the same where there is no inventory."""
         return Arrivals(accepts, self.names) if self.names else accepts
 
+    @property
+    def inventory(self) -> InventoryView:
+        """What arrives, beside the presets that run."""
+        return InventoryView(inventory=self.outbox.inventory, catalog=lambda: self.running.catalog, clock=self.clock)
+
     def keepers(self) -> tuple[InventoryKeeper, ...]:
         """Make what writes the counts to the store; none where there is no inventory."""
         if self.names is None:
             return ()
-        return (
-            InventoryKeeper(
-                self.names, self.outbox.inventory, max_names=self.max_names, clock=self.clock, on_error=log_error
-            ),
-        )
+        return (InventoryKeeper(self.names, self.outbox.inventory, clock=self.clock, on_error=log_error),)
 
     @property
     def accounts(self) -> tuple[AccountView, ...]:
@@ -106,8 +107,6 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
     access = Access(policies.users(settings), access_rules(settings), sessions=Sessions(outbox), audit=audit)
     forgetting = assemble.forgetting(settings, outbox) if settings.remember_secret else None
     changes = AuditedChanges(outbox=outbox, coordination=coordination, audit=audit, clock=clock, forgetting=forgetting)
-    watch = SecretWatch(settings, FOLLOWED, on_fault=log_secrets_kept)
-    watch.tell(lambda changed: partial(access.take, policies.users(changed)))
     return Parts(
         outbox=outbox,
         running=running,
@@ -116,7 +115,7 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
         audit=audit,
         access=access,
         changes=changes,
-        secrets=watch,
+        secrets=_secrets(settings, access),
         destinations=destinations,
         clients={each.ad_account_id: assemble.pinterest_client(each, sandbox) for each in destinations},
         metrics=Metrics({each.ad_account_id: each.name for each in destinations}),
@@ -124,8 +123,13 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
         clock=clock,
         sandbox=sandbox,
         names=_names(settings, running),
-        max_names=settings.inventory_names,
     )
+
+
+def _secrets(settings: Settings, access: Access) -> SecretWatch[Settings]:
+    watch = SecretWatch(settings, FOLLOWED, on_fault=log_secrets_kept)
+    watch.tell(lambda changed: partial(access.take, policies.users(changed)))
+    return watch
 
 
 def _names(settings: Settings, running: RunningCatalog) -> NamesMet | None:

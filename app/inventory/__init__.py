@@ -5,6 +5,7 @@
     keeping.py    writes the counts to the store, off the path of requests
     figures.py    what is known of a name                     nearest.py    which preset takes it, or nearly does
     drift.py      what is new and what is gone                drafting.py   the draft of a preset for a name
+    view.py       all of it, as page, interface and command show it
 
 Names and kinds of values are kept, never values.
 """

@@ -9,7 +9,7 @@ from app.inventory.names_met import NamesMet
 from app.outbox.inventory_rows import Inventory
 
 #: So long counts stay in the process: what is lost with it where it is killed.
-PERIOD_S: Final = 10.0
+WRITTEN_EVERY_S: Final = 10.0
 
 
 class InventoryKeeper:
@@ -20,13 +20,11 @@ class InventoryKeeper:
         names: NamesMet,
         inventory: Inventory,
         *,
-        max_names: int,
         clock: Callable[[], float],
         on_error: Callable[[Exception], None],
     ) -> None:
         self._names = names
         self._inventory = inventory
-        self._max_names = max_names
         self._clock = clock
         self._on_error = on_error
         self._shutdown = Shutdown()
@@ -34,7 +32,7 @@ class InventoryKeeper:
     async def run(self) -> None:
         """Write every few seconds until `stop`, and then once more."""
         while not self._shutdown.requested:
-            await self._shutdown.rest(PERIOD_S)
+            await self._shutdown.rest(WRITTEN_EVERY_S)
             await self.write()
 
     def stop(self) -> None:
@@ -45,6 +43,6 @@ class InventoryKeeper:
         """Write what was counted since the last time. Where the store is unavailable, that is reported and lost."""
         counts = self._names.take()
         try:
-            await self._inventory.add(counts, now=self._clock(), max_names=self._max_names)
+            await self._inventory.add(counts, now=self._clock(), max_names=self._names.max_names)
         except OutboxUnavailable as exc:
             self._on_error(exc)

@@ -16,7 +16,7 @@ from app.errors import EventRefused
 from app.inventory.sampling import Sampler, kept_name, properties_of
 from app.log import log_error
 from app.outbox.inventory_rows import MAX_PROPERTIES, OTHERS
-from app.types import Counted, Event, EventKey, Exit, InventoryCount, Line
+from app.types import Event, EventKey, Exit, InventoryCount, Line, Measure
 from app.values.event_names import named_by
 
 #: Of each name so many events are looked into at once between two writings, of all names together so many ...
@@ -64,20 +64,20 @@ class Met:
 
     def take(self) -> Iterator[InventoryCount]:
         """Yield what was counted since the last time, and begin anew."""
-        exits: Counter[tuple[Counted, str]] = Counter()
+        exits: Counter[tuple[Measure, str]] = Counter()
         for way, number in self.counts.items():
             if way is None:
-                exits[Counted.RECEIVED, ""] += number
+                exits[Measure.RECEIVED, ""] += number
                 continue
             exit_, preset = way
-            exits[Counted.EXIT, exit_.value] += number
+            exits[Measure.EXIT, exit_.value] += number
             if preset:
-                exits[Counted.PRESET, preset] += number
+                exits[Measure.PRESET, preset] += number
         if self.sampled:
-            exits[Counted.SAMPLED, ""] = self.sampled
+            exits[Measure.SAMPLED, ""] = self.sampled
         yield from (InventoryCount(self.key, counted, label, number) for (counted, label), number in exits.items())
-        yield from (InventoryCount(self.key, Counted.FOUND, label, number) for label, number in self.found.items())
-        yield from (InventoryCount(self.key, Counted.PROPERTY, at, number) for at, number in self.properties.items())
+        yield from (InventoryCount(self.key, Measure.FOUND, label, number) for label, number in self.found.items())
+        yield from (InventoryCount(self.key, Measure.PROPERTY, at, number) for at, number in self.properties.items())
         self.counts.clear()
         self.found.clear()
         self.properties.clear()
@@ -90,7 +90,8 @@ class NamesMet:
     def __init__(self, sampler: Sampler, rng: Random, *, max_names: int) -> None:
         self._sampler = sampler
         self._rng = rng
-        self._max_names = max_names
+        #: Beyond so many names the rarest are one.
+        self.max_names = max_names
         self._met: dict[_Given, Met] = {}
         #: Of each name in `_met` one: (a weight that it had, a number that tells equals apart, the name).
         self._ranks: list[tuple[int, int, _Given]] = []
@@ -138,9 +139,11 @@ class NamesMet:
 
     def _admit(self, given: _Given) -> Met:
         """Make a place for a name; where there is none left, the rarest has to go."""
-        weight = self._lose_rarest() if len(self._met) >= self._max_names else 0
+        weight = self._lose_rarest() if len(self._met) >= self.max_names else 0
         source, event_type, name = given
         one = self._met[given] = Met(EventKey(source, kept_name(event_type), kept_name(name)), weight)
+        if self._early_left <= 0:
+            one.sample_at = weight + self._rng.randrange(1, 2 * ONE_IN)
         self._push(weight, given)
         return one
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from app.outbox.storing import DAY_S, HOUR_S
-from app.types import Counted, EventKey, InventoryCount
+from app.types import EventKey, InventoryCount, Measure
 
 #: Counts by hour are kept for so long: enough for the same hour of eight days.
 HOURS_KEPT_S: Final = 9 * DAY_S
@@ -25,7 +25,7 @@ class Inventory(Protocol):
         """Commit counts of events that arrived about `now`. Of more names than `max_names` the most frequent stay."""
 
     async def read(
-        self, *, since: float, by_hour: bool, counted: Sequence[Counted], key: EventKey | None = None
+        self, *, since: float, by_hour: bool, counted: Sequence[Measure], key: EventKey | None = None
     ) -> list[tuple[int, InventoryCount]]:
         """Return (start of the hour or day in Unix seconds, count), the earliest first, of spans that begin since then.
 
@@ -40,7 +40,7 @@ def inventory_rows(counts: Sequence[InventoryCount], now: float) -> list[list[An
     hour, day = int(now // HOUR_S * HOUR_S), int(now // DAY_S * DAY_S)
     for key, counted, label, number in counts:
         rows.append([DAY_S, counted, day, *key, label, number])
-        if counted is not Counted.PROPERTY:
+        if counted is not Measure.PROPERTY:
             rows.append([HOUR_S, counted, hour, *key, label, number])
     # In one order everywhere: two processes then never wait for each other.
     return sorted(rows)
@@ -49,10 +49,10 @@ def inventory_rows(counts: Sequence[InventoryCount], now: float) -> list[list[An
 def inventory_count(row: Sequence[Any]) -> tuple[int, InventoryCount]:
     """Read a row of an engine's query `inventory`."""
     start_at, source, type_, name, counted, label, number = row
-    return start_at, InventoryCount(EventKey(source, type_, name), Counted(counted), label, number)
+    return start_at, InventoryCount(EventKey(source, type_, name), Measure(counted), label, number)
 
 
-def inventory_query(since: float, counted: Sequence[Counted], key: EventKey | None, *, by_hour: bool) -> dict[str, Any]:
+def inventory_query(since: float, counted: Sequence[Measure], key: EventKey | None, *, by_hour: bool) -> dict[str, Any]:
     """Return the parameters of an engine's query `inventory`, but for how it takes a set."""
     source, type_, name = key or (None, None, None)
     span_s = HOUR_S if by_hour else DAY_S

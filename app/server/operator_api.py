@@ -14,11 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.access.admission import Access, Denial, TooManyTries
 from app.access.person import Person
 from app.errors import OutboxUnavailable
+from app.inventory.view import InventoryView
 from app.outbox import Outbox
 from app.receiving.finding import Finder
 from app.server.api_answers import api_answer, api_json, unavailable
 from app.server.audited_changes import AuditedChanges
 from app.server.searches import add_searches
+from app.server.inventory_api import add_inventory
 from app.types import Query, State
 from app.values.hidden_emails import unpersonal_id
 
@@ -83,6 +85,7 @@ class Operations:
     changes: AuditedChanges
     access: Access
     status: Callable[[], Awaitable[dict[str, Any]]]
+    inventory: InventoryView
     clock: Callable[[], float]
 
     async def admit(self, request: Request) -> None:
@@ -133,6 +136,7 @@ def api_router(operations: Operations) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["api"], dependencies=[Depends(operations.admit)], responses=_REFUSALS)
     add_searches(router, operations.outbox, operations.finder)
     _add_reads(router, operations)
+    add_inventory(router, operations.inventory)
     _add_changes(router, operations)
     _add_switch(router, operations)
     return router

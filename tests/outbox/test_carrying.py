@@ -11,11 +11,11 @@ from app.errors import OutboxUnavailable
 from app.outbox import Store, carry, open_outbox, open_store
 from app.outbox.carrying import Carried
 from app.types import (
-    Counted,
     EventKey,
     Exit,
     InventoryCount,
     MarkChange,
+    Measure,
     Note,
     PeopleChanges,
     PersonChange,
@@ -101,7 +101,7 @@ async def fill(at: At) -> None:
     counted = (Tally(name="accepted", preset="p", label="l", ad_account_id=which, count=4) for which in ("1", "2"))
     await at.later(HOUR_S).enqueue(tallies=tuple(counted))
     for n in range(5):
-        counts = [InventoryCount(EventKey("s", "track", f"\u00e9{n}"), counted, "l", 2) for counted in Counted]
+        counts = [InventoryCount(EventKey("s", "track", f"\u00e9{n}"), counted, "l", 2) for counted in Measure]
         await at.outbox.inventory.add(counts, now=at.now, max_names=9)
     await at.outbox.put_shared("k/1", {"a": [1]})
     people = PeopleChanges(
@@ -129,7 +129,7 @@ async def shown(at: At) -> dict[str, Any]:
         "backlog": [await at.outbox.backlog(account, now=NOW) for account in (ACCOUNT, "1")],
         "tallies": await at.outbox.tallies(since=0, step_s=60),
         "inventory": [
-            await at.outbox.inventory.read(since=0, by_hour=by_hour, counted=list(Counted)) for by_hour in (True, False)
+            await at.outbox.inventory.read(since=0, by_hour=by_hour, counted=list(Measure)) for by_hour in (True, False)
         ],
         "shared": {name: each.value for name, each in (await at.outbox.list_shared("k")).items()},
         "audit": audit,
@@ -157,7 +157,7 @@ async def test_everything_goes_over(urls: tuple[str, str]) -> None:
     async with opened(source) as at:
         assert (await at.outbox.search(Query(), limit=10)).deliveries == ()
         assert await at.outbox.tallies(since=0, step_s=0) == []
-        assert await at.outbox.inventory.read(since=0, by_hour=False, counted=list(Counted)) == []
+        assert await at.outbox.inventory.read(since=0, by_hour=False, counted=list(Measure)) == []
         assert (await at.outbox.audit(limit=10)).entries == ()
         assert (await at.outbox.backlog(ACCOUNT, now=NOW)).pending == 0
         assert await at.seen(new(order_id="o")) == [None]

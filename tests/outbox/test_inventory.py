@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.outbox import open_outbox
 from app.outbox.inventory_rows import HOURS_KEPT_S, MAX_PROPERTIES, OTHERS
-from app.types import Counted, EventKey, InventoryCount
+from app.types import EventKey, InventoryCount, Measure
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, rules
 
 ORDER = EventKey("shop", "track", "Order Completed")
@@ -20,15 +20,15 @@ MANY = 100
 
 
 def received(key: EventKey = ORDER, count: int = 1) -> InventoryCount:
-    return InventoryCount(key, Counted.RECEIVED, "", count)
+    return InventoryCount(key, Measure.RECEIVED, "", count)
 
 
 def exits(label: str, key: EventKey = ORDER, count: int = 1) -> InventoryCount:
-    return InventoryCount(key, Counted.EXIT, label, count)
+    return InventoryCount(key, Measure.EXIT, label, count)
 
 
-async def days(at: At, *counted: Counted, key: EventKey | None = None) -> list[tuple[int, InventoryCount]]:
-    return await at.outbox.inventory.read(since=0, by_hour=False, counted=counted or tuple(Counted), key=key)
+async def days(at: At, *counted: Measure, key: EventKey | None = None) -> list[tuple[int, InventoryCount]]:
+    return await at.outbox.inventory.read(since=0, by_hour=False, counted=counted or tuple(Measure), key=key)
 
 
 async def test_counts_are_summed_by_hour_and_by_day(at: At) -> None:
@@ -36,9 +36,9 @@ async def test_counts_are_summed_by_hour_and_by_day(at: At) -> None:
     for later_s in (0, 59, HOUR_S):
         await inventory.add([received(), exits("enqueued", count=2)], now=NOW + later_s, max_names=MANY)
     assert await days(at) == [(DAY, exits("enqueued", count=6)), (DAY, received(count=3))]
-    hours = await inventory.read(since=NOW, by_hour=True, counted=[Counted.RECEIVED])
+    hours = await inventory.read(since=NOW, by_hour=True, counted=[Measure.RECEIVED])
     assert hours == [(int(NOW), received(count=2)), (int(NOW + HOUR_S), received())]
-    assert await inventory.read(since=NOW + 1, by_hour=True, counted=[Counted.RECEIVED]) == [hours[1]]
+    assert await inventory.read(since=NOW + 1, by_hour=True, counted=[Measure.RECEIVED]) == [hours[1]]
 
 
 async def test_one_name_is_read_alone(at: At) -> None:
@@ -47,10 +47,10 @@ async def test_one_name_is_read_alone(at: At) -> None:
 
 
 async def test_properties_are_kept_by_day_only(at: At) -> None:
-    found = InventoryCount(ORDER, Counted.PROPERTY, "properties.total number", 3)
+    found = InventoryCount(ORDER, Measure.PROPERTY, "properties.total number", 3)
     await at.outbox.inventory.add([found], now=NOW, max_names=MANY)
     assert await days(at) == [(DAY, found)]
-    assert await at.outbox.inventory.read(since=0, by_hour=True, counted=list(Counted)) == []
+    assert await at.outbox.inventory.read(since=0, by_hour=True, counted=list(Measure)) == []
 
 
 async def test_nothing_is_written_of_nothing(at: At) -> None:
@@ -68,7 +68,7 @@ async def test_processes_add_up(outbox_url: str) -> None:
                 for key in (ORDER, ODD) * 3
             )
         )
-        found = await days(At(opened[0]), Counted.RECEIVED)
+        found = await days(At(opened[0]), Measure.RECEIVED)
     finally:
         for outbox in opened:
             await outbox.close()
@@ -80,29 +80,29 @@ async def test_of_too_many_names_the_frequent_stay_and_nothing_is_lost_of_what_b
     await inventory.add([received(ORDER, 5), exits("enqueued", ORDER, 5)], now=NOW, max_names=3)
     for n in range(20):
         invented = EventKey("shop", "track", f"invented {n}")
-        label = InventoryCount(invented, Counted.PROPERTY, "properties.x text", 1)
+        label = InventoryCount(invented, Measure.PROPERTY, "properties.x text", 1)
         await inventory.add([received(invented), exits("unmatched", invented), label], now=NOW, max_names=3)
-    totals = [count for _, count in await days(at, Counted.RECEIVED)]
+    totals = [count for _, count in await days(at, Measure.RECEIVED)]
     names = {count.key.name: count.number for count in totals}
     assert names["Order Completed"] == 5
     assert len(names) == 4
     assert names[OTHERS] == 18
     others = EventKey("shop", "", OTHERS)
     assert await days(at, key=others) == [(DAY, exits("unmatched", others, 18)), (DAY, received(others, 18))]
-    hours = await inventory.read(since=0, by_hour=True, counted=[Counted.RECEIVED], key=others)
+    hours = await inventory.read(since=0, by_hour=True, counted=[Measure.RECEIVED], key=others)
     assert hours == [(int(NOW), received(others, 18))]
 
 
 async def test_of_too_many_properties_of_a_day_the_frequent_stay(at: At) -> None:
     for n in range(3):
         some = [
-            InventoryCount(ORDER, Counted.PROPERTY, f"properties.{n}_{m} text", 1) for m in range(MAX_PROPERTIES - 1)
+            InventoryCount(ORDER, Measure.PROPERTY, f"properties.{n}_{m} text", 1) for m in range(MAX_PROPERTIES - 1)
         ]
-        usual = InventoryCount(ORDER, Counted.PROPERTY, "properties.total number", 1)
+        usual = InventoryCount(ORDER, Measure.PROPERTY, "properties.total number", 1)
         await at.outbox.inventory.add([*some, usual], now=NOW, max_names=MANY)
-    kept = [count for _, count in await days(at, Counted.PROPERTY)]
+    kept = [count for _, count in await days(at, Measure.PROPERTY)]
     assert len(kept) == MAX_PROPERTIES
-    assert InventoryCount(ORDER, Counted.PROPERTY, "properties.total number", 3) in kept
+    assert InventoryCount(ORDER, Measure.PROPERTY, "properties.total number", 3) in kept
 
 
 async def test_hours_go_first_and_days_with_the_ledger(open_at: Callable[..., At]) -> None:
@@ -112,7 +112,7 @@ async def test_hours_go_first_and_days_with_the_ledger(open_at: Callable[..., At
     for later_s in (HOURS_KEPT_S - 1, HOURS_KEPT_S + 1, 30 * DAY_S, 31 * DAY_S + HOUR_S * 8):
         while await at.outbox.retain(now=NOW + later_s, limit=1):
             pass
-        hours = await at.outbox.inventory.read(since=0, by_hour=True, counted=list(Counted))
+        hours = await at.outbox.inventory.read(since=0, by_hour=True, counted=list(Measure))
         found.append((len(hours), len(await days(at))))
     assert found == [(1, 1), (0, 1), (0, 1), (0, 0)]
 
@@ -134,7 +134,7 @@ async def test_however_names_come_the_sum_is_what_arrived(
         for call in calls:
             counts = [received(EventKey("shop", "track", str(name)), count) for name, count in call]
             await outbox.inventory.add(counts, now=NOW, max_names=max_names)
-        totals = [count for _, count in await days(At(outbox), Counted.RECEIVED)]
+        totals = [count for _, count in await days(At(outbox), Measure.RECEIVED)]
         await outbox.close()
     assert sum(count.number for count in totals) == sum(count for call in calls for _, count in call)
     assert sum(count.key.type != "" for count in totals) <= max_names

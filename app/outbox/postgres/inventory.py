@@ -10,7 +10,7 @@ from app.outbox.postgres.server_clock import ServerClock
 from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
 from app.outbox.storing import DAY_S
-from app.types import Counted, EventKey, InventoryCount
+from app.types import EventKey, InventoryCount, Measure
 
 
 class PostgresInventory:
@@ -28,7 +28,7 @@ class PostgresInventory:
             await self._database.run(_add, inventory_rows(counts, at), at, max_names)
 
     async def read(
-        self, *, since: float, by_hour: bool, counted: Sequence[Counted], key: EventKey | None = None
+        self, *, since: float, by_hour: bool, counted: Sequence[Measure], key: EventKey | None = None
     ) -> list[tuple[int, InventoryCount]]:
         """Do `Inventory.read`."""
         return await self._database.run(_read, inventory_query(since, counted, key, by_hour=by_hour))

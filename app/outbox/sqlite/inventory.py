@@ -11,7 +11,7 @@ from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.writer import Writer
 from app.outbox.storing import DAY_S
-from app.types import Counted, EventKey, InventoryCount
+from app.types import EventKey, InventoryCount, Measure
 
 
 class SqliteInventory:
@@ -28,7 +28,7 @@ class SqliteInventory:
             await self._writer.do(partial(_add, rows=rows, now=now, max_names=max_names), rows=len(rows))
 
     async def read(
-        self, *, since: float, by_hour: bool, counted: Sequence[Counted], key: EventKey | None = None
+        self, *, since: float, by_hour: bool, counted: Sequence[Measure], key: EventKey | None = None
     ) -> list[tuple[int, InventoryCount]]:
         """Do `Inventory.read`."""
         return await self._readers.read(_read, inventory_query(since, counted, key, by_hour=by_hour))

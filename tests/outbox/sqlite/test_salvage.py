@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import OutboxUnavailable
 from app.outbox import Salvaged, open_outbox, open_store, salvage
-from app.types import AuditAction, AuditEntry, Counted, EventKey, Exit, InventoryCount, Note, Query, State, Tally
+from app.types import AuditAction, AuditEntry, EventKey, Exit, InventoryCount, Measure, Note, Query, State, Tally
 from tests.outbox.build import ACCOUNT, NOW, At, new, rules
 from tests.outbox.sqlite.damage import damage_end_of, damage_pages_of
 
@@ -32,7 +32,7 @@ async def filled(path: Path) -> Path:
     await at.kill(*await at.claim(limit=DEAD))
     await at.outbox.write_audit(AuditEntry(at=NOW, who="eva", place="::1", what=AuditAction.SWITCH))
     for n in range(3):
-        count = InventoryCount(EventKey("default", "track", str(n)), Counted.RECEIVED, "", COUNT)
+        count = InventoryCount(EventKey("default", "track", str(n)), Measure.RECEIVED, "", COUNT)
         await at.outbox.inventory.add([count], now=NOW, max_names=9)
     await at.outbox.put_shared("switch/destination", {"on": False})
     await at.outbox.close()

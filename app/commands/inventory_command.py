@@ -1,0 +1,116 @@
+"""`pinrelay inventory`: what arrives by name, what becomes of it, and what it carries."""
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from app import assemble
+from app.commands.opened import with_outbox
+from app.commands.options import AsJson
+from app.commands.terminal import add_row, print_json, print_table
+from app.config import load_settings
+from app.errors import UnknownEventName
+from app.inventory.drift import Change
+from app.inventory.figures import DAYS, PropertyFigures
+from app.inventory.view import InventoryView, NameView
+from app.outbox import Outbox
+from app.receiving.reports import IN_WORDS
+from app.types import Exit
+
+#: Found in what part of the events: the columns of the table.
+_SHOWN = ("value", "currency", "order id", "e-mail")
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command."""
+    cli.command("inventory")(show)
+
+
+def show(
+    name: Annotated[str | None, typer.Argument(help="Show this one with its properties; none lists all.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only what came from this source.")] = None,
+    days: Annotated[int, typer.Option(min=1, max=366, help="So many days, today being the last.")] = DAYS,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show what arrives: each event by name, what becomes of it, which preset takes it or nearly does, what it carries.
+
+    Example: pinrelay inventory "order completed"
+    """
+    catalog = assemble.running_catalog(load_settings()).catalog
+
+    async def read(outbox: Outbox) -> tuple[list[NameView], list[Change], dict[int, list[PropertyFigures]]]:
+        view = InventoryView(inventory=outbox.inventory, catalog=lambda: catalog, clock=time.time)
+        every = await view.names(days=days)
+        names = [one for one in every if source in (None, one.figures.key.source) and _is_meant(one, name)]
+        if name is not None and not names:
+            raise UnknownEventName(name, [one.figures.key.name for one in every])
+        properties = {
+            place: await view.properties(one.figures.key, days=days)
+            for place, one in enumerate(names)
+            if name is not None
+        }
+        return names, await view.changes(), properties
+
+    names, changes, properties = with_outbox(read)
+    if as_json:
+        for place, one in enumerate(names):
+            print_json({**one.as_json(), "properties": properties[place]} if properties else one.as_json())
+    elif properties:
+        for place, one in enumerate(names):
+            _print_one(one, properties[place])
+    else:
+        _print_all(names, changes)
+
+
+def _is_meant(one: NameView, name: str | None) -> bool:
+    return name is None or name in (one.figures.key.name, one.figures.title)
+
+
+def _print_all(names: list[NameView], changes: list[Change]) -> None:
+    if not names:
+        typer.echo("Nothing has arrived in these days, or INVENTORY_NAMES is 0.")
+        return
+    table = Table("source", "event", "received", "what became of it", "preset, or why none", *_SHOWN, "last")
+    for one in names:
+        figures = one.figures
+        shares = [_percent(figures.share(label)) for label in _SHOWN]
+        last = datetime.fromtimestamp(figures.last_at, UTC).strftime("%Y-%m-%d %H:%M")
+        told = _exits(one), one.nearest.why or one.nearest.preset
+        add_row(table, figures.key.source, figures.title, f"{figures.received:,}", *told, *shares, last)
+    print_table(table)
+    for change in changes:
+        typer.echo(f"{change.text}.")
+
+
+def _print_one(one: NameView, properties: list[PropertyFigures]) -> None:
+    figures = one.figures
+    table = Table("", "", show_header=False, title=None)
+    add_row(table, "event", f"{figures.title} from {figures.key.source}")
+    add_row(table, "received", f"{figures.received:,}")
+    add_row(table, "what became of it", _exits(one))
+    add_row(table, "preset, or why none", one.nearest.why or one.nearest.preset or "")
+    for label, share in figures.shares.items():
+        add_row(table, f"with {label}", _percent(share))
+    print_table(table)
+    carried = Table("property", "kind", "in", "first seen", "last seen")
+    for each in properties:
+        first, last = (datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d") for at in (each.first_at, each.last_at))
+        add_row(carried, each.path, each.kind, _percent(each.share), first, last)
+    print_table(carried)
+
+
+def _exits(one: NameView) -> str:
+    """Return what became of the events, the most frequent first."""
+    return ", ".join(f"{count:,} {_EXITS.get(exit_, exit_)}" for exit_, count in one.figures.exits.most_common())
+
+
+#: `enqueued` is what became of them, not what would.
+_EXITS = {exit_.value: words for exit_, words in IN_WORDS.items()} | {Exit.ENQUEUED.value: "taken to be sent"}
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"

@@ -1,0 +1,171 @@
+"""What is known of the names under which events arrive, read from the store."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from app.inventory.sampling import LOOKED_FOR
+from app.outbox.inventory_rows import OTHERS, Inventory
+from app.outbox.storing import DAY_S
+from app.types import EventKey, InventoryCount, Measure
+
+#: So many days are summed unless others are asked for.
+DAYS: Final = 7
+#: Last seen is told by the hour for so long, before that by the day.
+_HOURS_LOOKED_BACK_S: Final = 2 * DAY_S
+
+
+@dataclass(slots=True, kw_only=True)
+class NameFigures:
+    """One kind of event."""
+
+    key: EventKey
+    #: When the first day began, and the last hour (or day, where that is longer ago), on which it arrived.
+    first_at: int
+    last_at: int
+    #: Events in the days that were asked for, by the start of the day (UTC).
+    days: dict[int, int] = field(default_factory=dict)
+    #: What became of them, by exit; an event that two presets took counts twice.
+    exits: Counter[str] = field(default_factory=Counter)
+    #: Which presets took them.
+    presets: Counter[str] = field(default_factory=Counter)
+    #: How many of them were looked into, and what was found in how many of these.
+    sampled: int = 0
+    found: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def received(self) -> int:
+        """Events in the days that were asked for."""
+        return sum(self.days.values())
+
+    @property
+    def title(self) -> str:
+        """Return the name as people read it."""
+        return title_of(self.key)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it is a kind of event, not what stands for others or for what could not be read."""
+        return bool(self.key.type)
+
+    def share(self, label: str) -> float | None:
+        """Return in which part of the sampled events one of LOOKED_FOR was found; None where none was sampled."""
+        return self.found[label] / self.sampled if self.sampled else None
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The shares of all of LOOKED_FOR; empty where no event was sampled."""
+        return {label: self.found[label] / self.sampled for label in LOOKED_FOR} if self.sampled else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PropertyFigures:
+    """One property of a kind of event, with one kind of value."""
+
+    #: `properties.products[].price`
+    path: str
+    #: `text`, `number`, `yes or no`, `object`, `list` or `nothing`.
+    kind: str
+    #: In how many of the sampled events it was.
+    number: int
+    #: In which part of them.
+    share: float
+    #: When the first and the last day began on which it was seen.
+    first_at: int
+    last_at: int
+
+
+def title_of(key: EventKey) -> str:
+    """Return the name of a kind of event as people read it: that of a `track`, else its type with its name.
+
+    >>> title_of(EventKey("default", "track", "Order Completed")), title_of(EventKey("default", "page", "Cart"))
+    ('Order Completed', 'page Cart')
+    """
+    if not key.type:
+        return "(other names)" if key.name == OTHERS else "(no event)"
+    if key.type == "track" and key.name:
+        return key.name
+    return f"{key.type} {key.name}".rstrip()
+
+
+def days_since(now: float, days: int) -> int:
+    """Return when the first of so many days began, today (UTC) being the last of them."""
+    return int(now // DAY_S - (days - 1)) * DAY_S
+
+
+async def read_figures(inventory: Inventory, *, now: float, days: int = DAYS) -> list[NameFigures]:
+    """Return every kind of event that has arrived in so many days, the most frequent first.
+
+    Raises OutboxUnavailable.
+    """
+    since = days_since(now, days)
+    ever = await inventory.read(since=0, by_hour=False, counted=[Measure.RECEIVED])
+    counted = [Measure.EXIT, Measure.PRESET, Measure.SAMPLED, Measure.FOUND]
+    counts = await inventory.read(since=since, by_hour=False, counted=counted)
+    hours = await inventory.read(since=now - _HOURS_LOOKED_BACK_S, by_hour=True, counted=[Measure.RECEIVED])
+    figures: dict[EventKey, NameFigures] = {}
+    for at, (key, _, _, number) in ever:
+        one = figures.setdefault(key, NameFigures(key=key, first_at=at, last_at=at))
+        one.last_at = at
+        if at >= since:
+            one.days[at] = one.days.get(at, 0) + number
+    for at, count in hours:
+        if count.key in figures:
+            figures[count.key].last_at = max(figures[count.key].last_at, at)
+    for _, count in counts:
+        if count.key in figures:
+            _add(figures[count.key], count)
+    return sorted((one for one in figures.values() if one.days), key=lambda one: (-one.received, one.key))
+
+
+def _add(figures: NameFigures, count: InventoryCount) -> None:
+    match count.counted:
+        case Measure.EXIT:
+            figures.exits[count.label] += count.number
+        case Measure.PRESET:
+            figures.presets[count.label] += count.number
+        case Measure.SAMPLED:
+            figures.sampled += count.number
+        case _:
+            figures.found[count.label] += count.number
+
+
+async def read_properties(
+    inventory: Inventory, key: EventKey, *, now: float, days: int = DAYS
+) -> list[PropertyFigures]:
+    """Return the properties that a kind of event carried in so many days, the most frequent first.
+
+    Raises OutboxUnavailable.
+    """
+    since = days_since(now, days)
+    rows = await inventory.read(since=0, by_hour=False, counted=[Measure.PROPERTY, Measure.SAMPLED], key=key)
+    sampled = sum(count.number for at, count in rows if at >= since and count.counted is Measure.SAMPLED)
+    seen: defaultdict[str, list[int]] = defaultdict(list)
+    numbers: Counter[str] = Counter()
+    for at, count in rows:
+        if count.counted is Measure.PROPERTY:
+            seen[count.label].append(at)
+            if at >= since:
+                numbers[count.label] += count.number
+    return [_property(label, number, sampled, seen[label]) for label, number in numbers.most_common()]
+
+
+def _property(label: str, number: int, sampled: int, seen: Sequence[int]) -> PropertyFigures:
+    path, kind = split_label(label)
+    share = min(1.0, number / sampled) if sampled else 0.0
+    return PropertyFigures(path=path, kind=kind, number=number, share=share, first_at=min(seen), last_at=max(seen))
+
+
+#: Ends a label of a property; two of the kinds have spaces.
+_KINDS: Final = ("yes or no", "text", "number", "object", "list", "nothing", "other")
+
+
+def split_label(label: str) -> tuple[str, str]:
+    """Return path and kind of a property.
+
+    >>> split_label("properties.is new yes or no")
+    ('properties.is new', 'yes or no')
+    """
+    kind = next(kind for kind in _KINDS if label.endswith(f" {kind}"))
+    return label[: -len(kind) - 1], kind

@@ -1,0 +1,90 @@
+"""The inventory beside the presets that run: what page, interface and command show."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from app.catalog import Catalog
+from app.inventory.drift import Change, read_changes
+from app.inventory.figures import DAYS, NameFigures, PropertyFigures, read_figures, read_properties
+from app.inventory.nearest import Nearest, nearest_preset
+from app.outbox.inventory_rows import Inventory
+from app.types import EventKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameView:
+    """One kind of event, and the preset that takes it or is nearest to it."""
+
+    figures: NameFigures
+    nearest: Nearest
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what programs are told of it."""
+        figures = self.figures
+        return {
+            **figures.key._asdict(),
+            "title": figures.title,
+            "first_at": figures.first_at,
+            "last_at": figures.last_at,
+            "received": figures.received,
+            "days": {str(day): number for day, number in sorted(figures.days.items())},
+            "exits": dict(figures.exits),
+            "presets": dict(figures.presets),
+            "sampled": figures.sampled,
+            "shares": {label: round(share, 4) for label, share in figures.shares.items()},
+            "nearest": asdict(self.nearest),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InventoryView:
+    """Reads the inventory. Every method may raise OutboxUnavailable."""
+
+    inventory: Inventory
+    catalog: Callable[[], Catalog]
+    clock: Callable[[], float]
+
+    async def names(self, *, days: int = DAYS) -> list[NameView]:
+        """Return every kind of event of so many days, the most frequent first."""
+        catalog = self.catalog()
+        figures = await read_figures(self.inventory, now=self.clock(), days=days)
+        return [
+            NameView(figures=one, nearest=nearest_preset(one.key, _by_count(one.presets), catalog)) for one in figures
+        ]
+
+    async def name(self, key: EventKey, *, days: int = DAYS) -> NameView | None:
+        """Return one kind of event; None where none has arrived in these days."""
+        return next((one for one in await self.names(days=days) if one.figures.key == key), None)
+
+    async def properties(self, key: EventKey, *, days: int = DAYS) -> list[PropertyFigures]:
+        """Return what a kind of event carries, the most frequent first."""
+        return await read_properties(self.inventory, key, now=self.clock(), days=days)
+
+    async def changes(self) -> list[Change]:
+        """Return what is new and what has vanished since yesterday."""
+        return await read_changes(self.inventory, now=self.clock())
+
+    async def all_as_json(self, *, days: int = DAYS) -> dict[str, Any]:
+        """Return what programs are told of all names."""
+        return {
+            "days": days,
+            "events": [one.as_json() for one in await self.names(days=days)],
+            "changes": [_change(each) for each in await self.changes()],
+        }
+
+    async def one_as_json(self, key: EventKey, *, days: int = DAYS) -> dict[str, Any] | None:
+        """Return what programs are told of one name, with its properties; None where it has not arrived."""
+        found = await self.name(key, days=days)
+        if found is None:
+            return None
+        properties = await self.properties(key, days=days)
+        return {**found.as_json(), "properties": [asdict(each) for each in properties]}
+
+
+def _by_count(presets: Mapping[str, int]) -> list[str]:
+    return sorted(presets, key=lambda name: (-presets[name], name))
+
+
+def _change(change: Change) -> dict[str, str]:
+    return {**change.key._asdict(), "what": change.what, "label": change.label, "text": change.text}

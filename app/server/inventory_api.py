@@ -1,0 +1,30 @@
+"""What arrives by name, for operators' programs: /api/inventory."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from app.inventory.figures import DAYS
+from app.inventory.view import InventoryView
+from app.server.api_answers import api_answer
+from app.types import DEFAULT_SOURCE, EventKey
+
+_MISSING: Final = "no such event has arrived in these days"
+_NOT_MET: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "No such event has arrived."}}
+
+
+def add_inventory(router: APIRouter, inventory: InventoryView) -> None:
+    """Add the route."""
+
+    @router.get("/inventory", summary="What arrives by name, or one name with its properties", responses=_NOT_MET)
+    async def names(
+        days: Annotated[int, Field(ge=1, le=366)] = DAYS,
+        source: str | None = None,
+        type: Annotated[str, Field(description="`track`, `page` ...")] = "track",  # noqa: A002 - Segment's word
+        name: str | None = None,
+    ) -> Response:
+        if name is None and source is None:
+            return await api_answer(inventory.all_as_json(days=days))
+        key = EventKey(source or DEFAULT_SOURCE, type, name or "")
+        return await api_answer(inventory.one_as_json(key, days=days), missing=_MISSING)

@@ -1,0 +1,82 @@
+"""`pinrelay inventory`, over a real store."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from app.outbox import open_outbox
+from app.types import EventKey, InventoryCount, Measure
+from tests.commands.conftest import Run
+from tests.outbox.build import rules
+
+ORDER = EventKey("shop", "track", "Order Completed")
+ODD = EventKey("default", "track", "order completed")
+
+
+@pytest.fixture
+def _arrived(tmp_path: Path) -> None:
+    counts = [
+        InventoryCount(ORDER, Measure.RECEIVED, "", 1_200),
+        InventoryCount(ORDER, Measure.EXIT, "enqueued", 1_199),
+        InventoryCount(ORDER, Measure.EXIT, "duplicate", 1),
+        InventoryCount(ORDER, Measure.PRESET, "Order Completed", 1_200),
+        InventoryCount(ORDER, Measure.SAMPLED, "", 4),
+        InventoryCount(ORDER, Measure.FOUND, "value", 3),
+        InventoryCount(ORDER, Measure.PROPERTY, "properties.total number", 3),
+        InventoryCount(ODD, Measure.RECEIVED, "", 7),
+        InventoryCount(ODD, Measure.EXIT, "unmatched", 7),
+    ]
+
+    async def fill() -> None:
+        outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules())
+        await outbox.inventory.add(counts, now=time.time(), max_names=9)
+        await outbox.close()
+
+    asyncio.run(fill())
+
+
+@pytest.mark.usefixtures("_arrived")
+def test_all_names_are_listed(run: Run) -> None:
+    found = run("inventory", "--json")
+    assert found.exit_code == 0
+    order, odd = map(json.loads, found.stdout.splitlines())
+    assert (order["source"], order["received"], order["shares"]["value"]) == ("shop", 1_200, 0.75)
+    assert order["nearest"] == {"preset": "Order Completed", "is_named": True, "why": ""}
+    assert odd["exits"] == {"unmatched": 7}
+    assert "upper and lower case" in odd["nearest"]["why"]
+
+
+@pytest.mark.usefixtures("_arrived")
+def test_people_see_a_table(run: Run) -> None:
+    shown = " ".join(run("inventory").stdout.split())
+    for text in ("Order Completed", "1,200", "1,199", "75%"):
+        assert text in shown
+
+
+@pytest.mark.usefixtures("_arrived")
+def test_names_of_one_source(run: Run) -> None:
+    (line,) = run("inventory", "--source", "default", "--json").stdout.splitlines()
+    assert json.loads(line)["name"] == "order completed"
+
+
+@pytest.mark.usefixtures("_arrived")
+def test_one_name_is_shown_with_its_properties(run: Run) -> None:
+    (line,) = run("inventory", "Order Completed", "--json").stdout.splitlines()
+    assert [(each["path"], each["share"]) for each in json.loads(line)["properties"]] == [("properties.total", 0.75)]
+    shown = run("inventory", "Order Completed").stdout
+    assert "properties.total" in shown
+    assert "with currency" in shown
+
+
+@pytest.mark.usefixtures("_arrived")
+def test_a_name_that_has_not_arrived_is_answered_with_the_nearest(run: Run) -> None:
+    result = run("inventory", "Order Complete")
+    assert result.exit_code == 1
+    assert 'the nearest is "Order Completed"' in str(result.exception)
+
+
+def test_where_nothing_has_arrived_it_says_so(run: Run) -> None:
+    assert "Nothing has arrived" in run("inventory").stdout

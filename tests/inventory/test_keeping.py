@@ -1,0 +1,58 @@
+"""The counts of a process reach the store: every few seconds, at its end, and never at the cost of a request."""
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+
+from app.errors import OutboxUnavailable
+from app.inventory import keeping
+from app.inventory.keeping import InventoryKeeper
+from app.inventory.names_met import Met, NamesMet
+from app.inventory.sampling import Sampler
+from app.outbox import Outbox, open_outbox
+from app.types import Measure
+from tests.assembled import shipped_catalog
+from tests.outbox.build import rules
+from tests.waiting import until_async
+
+NOW = 1_772_640_800.0
+
+
+def meet(names: NamesMet) -> None:
+    met: list[Met] = []
+    list(map(names.meeting("shop", met), [{"type": "track", "event": "A", "messageId": "m"}]))
+    met[0].count(())
+
+
+async def received(outbox: Outbox) -> list[int]:
+    rows = await outbox.inventory.read(since=0, by_hour=False, counted=[Measure.RECEIVED])
+    return [count.number for _, count in rows]
+
+
+async def test_counts_are_written_while_it_runs_and_the_last_ones_at_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "WRITTEN_EVERY_S", 0.01)
+    outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules())
+    names = NamesMet(Sampler(shipped_catalog), random.Random(1), max_names=9)
+    errors: list[Exception] = []
+    keeper = InventoryKeeper(names, outbox.inventory, clock=lambda: NOW, on_error=errors.append)
+    meet(names)
+    running = asyncio.create_task(keeper.run())
+
+    async def is_there() -> bool:
+        return await received(outbox) == [1]
+
+    await until_async(is_there)
+    monkeypatch.setattr(keeping, "WRITTEN_EVERY_S", 60)
+    meet(names)
+    keeper.stop()
+    await running
+    assert await received(outbox) == [2]
+    await outbox.close()
+    meet(names)
+    await keeper.write()
+    assert [type(error) for error in errors] == [OutboxUnavailable]
+    assert names.take() == []

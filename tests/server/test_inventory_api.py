@@ -1,0 +1,29 @@
+"""/api/inventory: what has arrived, by name."""
+
+from pathlib import Path
+
+from tests.server.client import client_of
+
+ORDER = {"type": "track", "event": "order completed", "messageId": "1", "properties": {"total": 3}}
+
+
+async def test_what_was_sent_is_found_by_its_name_once_the_process_has_written(tmp_path: Path) -> None:
+    async with client_of(tmp_path) as client:
+        assert (await client.post("/webhook", json=ORDER)).status_code == 200
+        assert (await client.get("/api/inventory")).json()["events"] == []
+    async with client_of(tmp_path) as client:
+        (event,) = (await client.get("/api/inventory")).json()["events"]
+        assert (event["source"], event["name"], event["exits"]) == ("default", "order completed", {"unmatched": 1})
+        assert event["nearest"]["preset"] == "Order Completed"
+        one = (await client.get("/api/inventory", params={"name": "order completed"})).json()
+        assert [each["path"] for each in one["properties"]] == ["properties.total"]
+        unknown = await client.get("/api/inventory", params={"name": "Order Completed", "source": "shop"})
+        assert (unknown.status_code, unknown.json()["detail"]) == (404, "no such event has arrived in these days")
+        assert (await client.get("/api/inventory", params={"days": 0})).status_code == 422
+
+
+async def test_switched_off_it_counts_nothing(tmp_path: Path) -> None:
+    for _ in range(2):
+        async with client_of(tmp_path, inventory_names=0) as client:
+            await client.post("/webhook", json=ORDER)
+            assert (await client.get("/api/inventory")).json()["events"] == []
