@@ -196,11 +196,8 @@ def _worker(parts: Parts, destination: Destination) -> Worker:
 def _beside(settings: Settings, parts: Parts, role: Role) -> tuple[Worker | Retention | Alerts | InventoryKeeper, ...]:
     """Make what runs in the background of a process of this role."""
     keepers = parts.keepers() if role is not Role.SEND else ()
-    return keepers if role is Role.RECEIVE else (*_senders(settings, parts), *keepers)
-
-
-def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Alerts, ...]:
-    """Make what runs in the background of a process that sends."""
+    if role is Role.RECEIVE:
+        return keepers
     workers = [_worker(parts, destination) for destination in parts.destinations]
     retention = Retention(parts.outbox, clock=parts.clock, on_error=log_error)
     alerts = alerts_to(
@@ -210,7 +207,7 @@ def _senders(settings: Settings, parts: Parts) -> tuple[Worker | Retention | Ale
         keeps_while_off=settings.keeps_while_off,
         clock=parts.clock,
     )
-    return *workers, retention, *alerts
+    return *workers, retention, *alerts, *keepers
 
 
 def _status(settings: Settings, parts: Parts, role: Role) -> Status:

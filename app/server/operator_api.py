@@ -19,8 +19,8 @@ from app.outbox import Outbox
 from app.receiving.finding import Finder
 from app.server.api_answers import api_answer, api_json, unavailable
 from app.server.audited_changes import AuditedChanges
-from app.server.searches import add_searches
 from app.server.inventory_api import add_inventory
+from app.server.searches import add_searches
 from app.types import Query, State
 from app.values.hidden_emails import unpersonal_id
 

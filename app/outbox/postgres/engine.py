@@ -12,12 +12,11 @@ from app.errors import OutboxUnavailable
 from app.outbox.claiming import ClaimCall, HastenCall
 from app.outbox.outbox_rules import DiskRules, OutboxRules
 from app.outbox.paging import END
-from app.outbox.postgres import accounts, ledger, shared
+from app.outbox.postgres import accounts, inventory, ledger, shared
 from app.outbox.postgres.claim import claim, hasten, renew
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.days import Days
-from app.outbox.postgres.inventory import PostgresInventory
 from app.outbox.postgres.people import forget, people_with, read_people
 from app.outbox.postgres.redrive import redrive
 from app.outbox.postgres.retention import retain
@@ -70,7 +69,7 @@ class PostgresOutbox:
         self._writer = Writer(self._database, self._days, rules)
         self._watch = Watch(self._database, self._clock)
         self._rules = rules
-        self.inventory = PostgresInventory(self._database, self._clock)
+        self.inventory = inventory.PostgresInventory(self._database, self._clock)
 
     async def _by_server(self, now: float) -> float:
         """Return when the server's clock shows what this machine calls now; the first time it has to be asked."""
