@@ -36,6 +36,11 @@ def found_of(
     )
 
 
+def altering(changes: PeopleChanges | None) -> PeopleChanges | None:
+    """Return what changes in memory; None where nothing does, be it known whose the deliveries are."""
+    return changes if changes and (changes.people or changes.marks) else None
+
+
 def people_rows(changes: PeopleChanges) -> list[list[Any]]:
     """Return rows of [key, revision that was read, linked to, linked at, seen at, stale at, record]."""
     return [
@@ -54,6 +59,8 @@ def targets_of(changes: PeopleChanges) -> list[str]:
     return sorted({each.linked_to for each in changes.people if each.linked_to})
 
 
-def whose_rows(changes: PeopleChanges) -> list[list[Any]]:
-    """Return rows of [message id, key of its user, key of its anonymous id]."""
-    return [[each.message_id, each.user, each.anonymous] for each in changes.whose if each.user or each.anonymous]
+def whose_rows(changes: PeopleChanges | None, now: float) -> list[list[Any]]:
+    """Return rows of [message id, key of its user, key of its anonymous id, now]."""
+    if changes is None:
+        return []
+    return [[each.message_id, each.user, each.anonymous, now] for each in changes.whose if each.user or each.anonymous]

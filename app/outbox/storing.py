@@ -17,6 +17,7 @@ from app.outbox.counts import enqueue_tallies
 from app.outbox.judging import Holder, Judge, Order, TakenKey
 from app.outbox.keys import Key, keys_of
 from app.outbox.outbox_rules import OutboxRules
+from app.outbox.people_rows import whose_rows
 from app.outbox.refusals import Load, duplicate_note
 from app.outbox.rows import told_texts
 from app.types import Enqueued, Exit, NewDelivery, Note, PeopleChanges, Tally
@@ -90,6 +91,8 @@ class Rows:
     learned: list[list[Any]] = field(default_factory=list)
     #: Each with the moment at which it happened.
     tallies: list[tuple[float, Tally]] = field(default_factory=list)
+    #: Whose the deliveries are: see `whose_rows`.
+    whose: list[list[Any]] = field(default_factory=list)
     blob_bytes: int = field(default=0, init=False)
 
     def add_first(self, delivery: NewDelivery, keys: Sequence[Key], now: float, rules: OutboxRules) -> None:
@@ -141,6 +144,7 @@ class Rows:
         self.keys += [[digest, place + holder, *rest] for digest, holder, *rest in other.keys]
         self.learned += other.learned
         self.tallies += other.tallies
+        self.whose += other.whose
         self.blob_bytes += other.blob_bytes
 
 
@@ -155,7 +159,7 @@ class EnqueueCall:
     now: float
     #: None where two deliveries of the call share a key.
     all_new: Rows | None
-    #: What changes in memory with it; None where nothing does.
+    #: What changes in memory with it, and whose the deliveries are.
     people: PeopleChanges | None = None
 
     @property
@@ -195,6 +199,7 @@ async def prepare_call(
             rows.add_note(note, now)
         counted = enqueue_tallies(deliveries, call.all_enqueued())
         rows.tallies = [(now, tally) for tally in (*tallies, *counted)]
+        rows.whose = whose_rows(people, now)
         call.all_new = rows
     return call
 
@@ -219,7 +224,7 @@ class Judged:
 
 def without_duplicates(call: EnqueueCall, held: Held, ids: Sequence[int], rules: OutboxRules) -> Judged:
     """Judge each delivery by the keys that are `held`. The new ones will get `ids` in their order."""
-    rows = Rows()
+    rows = Rows(whose=whose_rows(call.people, call.now))
     for note in call.notes:
         rows.add_note(note, call.now)
     answers = []

@@ -12,6 +12,7 @@ from psycopg.pq import TransactionStatus
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.counts import summed
 from app.outbox.outbox_rules import OutboxRules
+from app.outbox.people_rows import altering
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.people import lock_marks, write_people
@@ -39,7 +40,7 @@ async def enqueue(connection: Connection, calls: Sequence[EnqueueCall], rules: O
 
     A call that finds the backlog full fails alone, and so does one that finds memory changed.
     """
-    if all(call.people is None for call in calls):
+    if not any(altering(call.people) for call in calls):
         return await _enqueue(connection, calls, rules)
     answers = await _enqueue_with_people(connection, calls, rules)
     if answers is None and len(calls) > 1:
@@ -56,11 +57,12 @@ async def _enqueue_with_people(
     So it is too where one of several calls fails.
     """
     answers: list[Answer] | None = None
+    altered = [changes for call in calls if (changes := altering(call.people))]
     try:
         async with connection.transaction() as transaction:
-            await lock_marks(connection, [call.people for call in calls if call.people])
-            for call in calls:
-                if call.people and not await write_people(connection, call.people, call.now, rules):
+            await lock_marks(connection, altered)
+            for changes in altered:
+                if not await write_people(connection, changes, rules):
                     raise Rollback(transaction)
             answers = await _enqueue(connection, calls, rules)
             if any(isinstance(answer, OutboxUnavailable) for answer in answers):
@@ -156,6 +158,7 @@ async def _store(connection: Connection, rows: Rows, rules: OutboxRules, *, ids:
         "digests": [digest for digest, *_ in rows.keys] if ids is None else [],
         "notes": json_rows(rows.notes),
         "tallies": json_rows(summed(rows.tallies, span_s=MINUTE_S)),
+        "whose": json_rows(rows.whose),
         "slot": connection.slot,
     }
     ((stored,),) = await rows_of(connection, "store", **parameters)

@@ -12,11 +12,10 @@ from app.outbox.people_rows import (
     max_found,
     people_rows,
     targets_of,
-    whose_rows,
 )
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import count_of, rows_of
-from app.outbox.rows import as_json, without_nul
+from app.outbox.rows import as_json
 from app.types import PeopleChanges, PeopleFound
 
 
@@ -42,7 +41,7 @@ async def lock_marks(connection: Connection, calls: Iterable[PeopleChanges]) -> 
         await rows_of(connection, "lock_marks", marks=as_json(marks))
 
 
-async def write_people(connection: Connection, changes: PeopleChanges, now: float, rules: OutboxRules) -> bool:
+async def write_people(connection: Connection, changes: PeopleChanges, rules: OutboxRules) -> bool:
     """Write what changes, within a transaction; return False where others have changed what was read.
 
     Then the transaction has to be rolled back.
@@ -58,8 +57,6 @@ async def write_people(connection: Connection, changes: PeopleChanges, now: floa
         ((updated, added),) = await rows_of(connection, "write_people", rows=rows)
         if gone != len(forgotten) or updated + added != len(kept):
             return False
-    if whose := whose_rows(changes):
-        await count_of(connection, "write_whose", rows=without_nul(as_json(whose)), now=now)
     targets = targets_of(changes)
     if targets:
         gone += await count_of(connection, "forget_oldest_linked", keys=targets, max_linked=MAX_LINKED)

@@ -121,6 +121,11 @@ WITH
     SELECT given ->> 0, 'pending', %(slot)s, count(*), sum(payload_bytes) FROM new GROUP BY given ->> 0 ORDER BY 1
     ON CONFLICT (ad_account_id, state, slot)
     DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes
+  ),
+  owned AS (
+    INSERT INTO whose (message_id, user_key, anonymous_key, at)
+    SELECT row ->> 0, row ->> 1, row ->> 2, (row ->> 3)::float8
+    FROM fits, jsonb_array_elements(%(whose)s::jsonb) AS row
   )
 SELECT EXISTS (SELECT FROM fits);
 
@@ -1142,11 +1147,6 @@ DELETE FROM person WHERE stale_at IS NULL;
 DELETE FROM person WHERE key IN (
   SELECT key FROM person ORDER BY seen_at LIMIT greatest(0, %(limit)s) FOR UPDATE SKIP LOCKED
 );
-
--- write_whose --
--- Note whose deliveries there are.
-INSERT INTO whose (message_id, user_key, anonymous_key, at)
-SELECT row ->> 0, row ->> 1, row ->> 2, %(now)s::float8 FROM json_array_elements(%(rows)s::json) AS row;
 
 -- retain_whose --
 -- Forget whose they were when the ledger has forgotten them.

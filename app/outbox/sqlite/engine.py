@@ -13,6 +13,7 @@ import orjson
 from app.outbox.claiming import ClaimCall, HastenCall
 from app.outbox.outbox_rules import DiskRules, OutboxRules
 from app.outbox.paging import END
+from app.outbox.people_rows import altering
 from app.outbox.refusals import Load, backlog_full
 from app.outbox.reviving import REDRIVE_ROWS, RedriveCall
 from app.outbox.settling import SettleCall
@@ -90,7 +91,7 @@ class SqliteOutbox:
         answer = await self._writer.do(
             partial(enqueue, new=new, rules=self._rules),
             rows=1 + len(deliveries) + len(notes),
-            alone=partial(enqueue_new, new=new) if people is None else None,
+            alone=partial(enqueue_new, new=new) if altering(people) is None else None,
             takes_in=True,
         )
         self._watch.wake()

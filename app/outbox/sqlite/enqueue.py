@@ -12,6 +12,7 @@ from typing import Any
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.counts import summed
 from app.outbox.outbox_rules import OutboxRules
+from app.outbox.people_rows import altering
 from app.outbox.refusals import Load, backlog_full
 from app.outbox.sqlite.database import as_rows, one_json, patiently
 from app.outbox.sqlite.people import are_changed, write_people
@@ -43,6 +44,7 @@ def parameters(rows: Rows, rules: OutboxRules) -> dict[str, Any]:
         "notes": as_rows(rows.notes),
         "tallies": as_rows(summed(rows.tallies, span_s=MINUTE_S)),
         "span_s": MINUTE_S,
+        "whose": as_rows(rows.whose) if rows.whose else None,
     }
 
 
@@ -53,14 +55,14 @@ def enqueue(
 
     Returns an error, with nothing done, where the backlog is full, or where memory is no longer what was read.
     """
-    people = new.call.people
+    people = altering(new.call.people)
     if people is None:
         return _enqueue(connection, new, rules)
     if are_changed(connection, people):
         return MemoryChanged()
     answers = _enqueue(connection, new, rules)
     if not isinstance(answers, OutboxUnavailable):
-        write_people(connection, people, new.call.now, rules)
+        write_people(connection, people, rules)
     return answers
 
 

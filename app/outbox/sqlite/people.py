@@ -13,7 +13,6 @@ from app.outbox.people_rows import (
     max_found,
     people_rows,
     targets_of,
-    whose_rows,
 )
 from app.outbox.sqlite.database import as_rows, one_json
 from app.outbox.sqlite.sql import SQL
@@ -39,7 +38,7 @@ def are_changed(connection: sqlite3.Connection, changes: PeopleChanges) -> bool:
     return connection.execute(SQL["people_changed"], rows).fetchone() is not None
 
 
-def write_people(connection: sqlite3.Connection, changes: PeopleChanges, now: float, rules: OutboxRules) -> None:
+def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: OutboxRules) -> None:
     """Write what changes, within a transaction."""
     if changes.people:
         people = {"rows": as_rows(people_rows(changes))}
@@ -49,8 +48,6 @@ def write_people(connection: sqlite3.Connection, changes: PeopleChanges, now: fl
         marks = {"rows": as_rows(changed)}
         connection.execute(SQL["lift_marks"], marks)
         connection.execute(SQL["write_marks"], {**marks, "max_marks": rules.max_people})
-    if whose := whose_rows(changes):
-        connection.execute(SQL["write_whose"], {"rows": as_rows(whose), "now": now})
     if targets := targets_of(changes):
         connection.execute(SQL["forget_oldest_linked"], {"keys": as_rows(targets), "max_linked": MAX_LINKED})
 

@@ -49,10 +49,10 @@ ON CONFLICT (digest, place) DO UPDATE SET
 -- store --
 -- Store all that a call enqueues: see store.sql.
 INSERT INTO storing (unseen, max_backlog, max_bytes, first_id, deliveries, payloads, spans, version, keys, notes,
-                     tallies, span_s)
+                     tallies, span_s, whose)
 SELECT :unseen, :max_backlog, :max_bytes,
        1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
-       :deliveries, :payloads, :spans, :version, :keys, :notes, :tallies, :span_s;
+       :deliveries, :payloads, :spans, :version, :keys, :notes, :tallies, :span_s, :whose;
 
 -- release_keys --
 -- Forget the keys of deliveries that are dead, unless another delivery holds them.
@@ -802,11 +802,6 @@ DELETE FROM person WHERE key IN (
   SELECT key FROM person WHERE seen_at <= :now ORDER BY seen_at
   LIMIT max(0, min(:limit, (SELECT count FROM memory_size WHERE kind = 'person') - :max_people))
 );
-
--- write_whose --
--- Note whose deliveries there are.
-INSERT INTO whose (message_id, user, anonymous, at)
-SELECT value ->> 0, value ->> 1, value ->> 2, :now FROM json_each(:rows);
 
 -- retain_whose --
 -- Forget whose they were when the ledger has forgotten them.

@@ -6,7 +6,8 @@
 
 CREATE TEMP VIEW storing AS
 SELECT NULL AS unseen, NULL AS max_backlog, NULL AS max_bytes, NULL AS first_id, NULL AS deliveries,
-       NULL AS payloads, NULL AS spans, NULL AS version, NULL AS keys, NULL AS notes, NULL AS tallies, NULL AS span_s;
+       NULL AS payloads, NULL AS spans, NULL AS version, NULL AS keys, NULL AS notes, NULL AS tallies, NULL AS span_s,
+       NULL AS whose;
 
 CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
 
@@ -56,5 +57,9 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   SELECT new.span_s, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
   FROM json_each(new.tallies) WHERE true
   ON CONFLICT DO UPDATE SET count = count + excluded.count;
+
+  -- Whose deliveries they are.
+  INSERT INTO whose (message_id, user, anonymous, at)
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(new.whose);
 
 END;
