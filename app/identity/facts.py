@@ -1,6 +1,6 @@
 """What is remembered of a person: facts in groups, and links from one id to another. No fact is raw personal data."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -24,6 +24,8 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 OF_PERSON: Final = ("em", "ph", "ge", "db", "name", "place")
 #: Groups that say where somebody sits: they belong to a browser or an app.
 OF_BROWSER: Final = ("device", "click")
+#: The group of a member.
+_GROUP_OF: Final = {name: group for group, names in GROUPS.items() for name in names}
 
 
 class Fact(Struct, frozen=True, kw_only=True):
@@ -38,7 +40,7 @@ class Fact(Struct, frozen=True, kw_only=True):
 
     def holds(self, members: Mapping[str, Any]) -> bool:
         """Return whether each of these members is remembered, with the same values in any order."""
-        return all(_same(self.members.get(name), value) for name, value in members.items())
+        return self.members == members or all(_same(self.members.get(name), value) for name, value in members.items())
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -63,11 +65,13 @@ class Remembered(Struct, frozen=True, kw_only=True):
 NOBODY: Final = Remembered()
 
 
-def groups_of(user_data: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each group that a `user_data` has any member of, with the members that it has."""
-    for group, names in GROUPS.items():
-        if members := {name: user_data[name] for name in names if name in user_data}:
-            yield group, members
+def groups_of(user_data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return, of each group that a `user_data` has any member of, the members that it has."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in user_data.items():
+        if group := _GROUP_OF.get(name):
+            found.setdefault(group, {})[name] = value
+    return found
 
 
 def _same(one: Any, other: Any) -> bool:

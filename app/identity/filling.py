@@ -8,9 +8,7 @@ from msgspec import Struct
 
 from app.identity.facts import GROUPS, OF_PERSON, Fact
 
-#: An event with several values of any of these is about several people.
-SINGLE: Final = ("em", "ph", "external_id")
-#: Where these differ from what is remembered, somebody else may be acting.
+#: Groups of one member each. Where these differ from what is remembered, somebody else may be acting.
 TELL_APART: Final = ("em", "ph")
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -51,17 +49,18 @@ NOTHING_KNOWN: Final = Recollection()
 
 
 def are_several(user_data: Mapping[str, Any]) -> bool:
-    """Return whether a `user_data` is about more than one person."""
-    return any(len(user_data.get(name, ())) > 1 for name in SINGLE)
+    """Return whether a `user_data` is about more than one person: it has several of what a person has one of."""
+    said = user_data.get
+    return len(said("em", ())) > 1 or len(said("ph", ())) > 1 or len(said("external_id", ())) > 1
 
 
 def differs(user_data: Mapping[str, Any], newest: Mapping[str, Fact]) -> bool:
     """Return whether somebody else may be acting than the person that is remembered."""
-    return any(
-        group in newest and name in user_data and not newest[group].holds({name: user_data[name]})
-        for group in TELL_APART
-        for name in GROUPS[group]
-    )
+    for name in TELL_APART:
+        known = newest.get(name)
+        if known and name in user_data and not known.holds({name: user_data[name]}):
+            return True
+    return False
 
 
 def groups_named(names: Collection[str]) -> frozenset[str]:

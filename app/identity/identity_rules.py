@@ -18,4 +18,4 @@ class IdentityRules:
 
     def lasts_s(self, group: str) -> float:
         """Return how long a fact of this group is used without being observed again, in seconds."""
-        return min(self.click_s, self.remember_s) if group == "click" else self.remember_s
+        return self.click_s if group == "click" and self.click_s < self.remember_s else self.remember_s

@@ -8,7 +8,7 @@ import msgspec
 from app.identity.facts import NOBODY, Fact, Link, Remembered
 from app.identity.identity_rules import IdentityRules
 from app.identity.memory import HeldMemory
-from app.types import MarkChange, PeopleChanges, PeopleFound, PersonChange, PersonRow, Whose
+from app.types import MarkChange, PeopleChanges, PeopleFound, PersonChange, Whose
 
 #: What only makes something newer is written once in so long a time.
 RENEWED_AFTER_S: Final = 86_400.0
@@ -30,6 +30,8 @@ class LoadedMemory(HeldMemory):
         self._found: dict[str, tuple[int, Remembered]] = {}
         self._marked: dict[str, float] = {}
         self._asked: set[str] = set()
+        #: What the rules have kept something under; it may be what was found.
+        self._kept: set[str] = set()
         #: Of the deliveries that the call gives, one a message.
         self.whose: list[Whose] = []
 
@@ -41,14 +43,22 @@ class LoadedMemory(HeldMemory):
         """Take what was found of keys that were asked for. What the call has changed already stays as it is."""
         self._asked.update(keys)
         self.is_full = self.is_full or found.is_full
-        for row in sorted(found.people, key=_linked_at):
-            if row.key not in self._people:
-                person = _decode(row.record)
-                self._found[row.key] = row.revision, person
-                self.keep(row.key, person)
+        new = [row for row in found.people if row.key not in self._people]
+        for row in new:
+            person = _decode(row.record)
+            self._found[row.key] = row.revision, person
+            self._people[row.key] = person
+        linked = [(row.linked_at, row.key, row.linked_to) for row in new if row.linked_to]
+        for _, key, user in sorted(linked):
+            self._linked.setdefault(user, {})[key] = None
         for key, at in found.marks.items():
             if key not in self._marked:
                 self._marked[key] = self._marks[key] = at
+
+    def keep(self, key: str, person: Remembered) -> None:
+        """Do `Memory.keep`."""
+        super().keep(key, person)
+        self._kept.add(key)
 
     def changes(self) -> PeopleChanges | None:
         """Return what is to be written; None where that is nothing."""
@@ -65,7 +75,7 @@ class LoadedMemory(HeldMemory):
         )
 
     def _changed(self) -> Iterator[PersonChange]:
-        for key in sorted(self._people):
+        for key in sorted(self._kept):
             person = self._people[key]
             revision, before = self._found.get(key, _NOTHING_FOUND)
             is_closed = key in self._marks and key not in self._marked  # then nobody may have remembered it meanwhile
@@ -91,10 +101,6 @@ class LoadedMemory(HeldMemory):
             yield person.link.at + self._rules.remember_s
         for group, fact in person.facts.items():
             yield fact.at + self._rules.lasts_s(group)
-
-
-def _linked_at(row: PersonRow) -> float:
-    return row.linked_at or 0
 
 
 def _only_renews(before: Remembered, person: Remembered) -> bool:

@@ -52,9 +52,10 @@ def _observe(encounter: Encounter, memory: Memory, rules: IdentityRules, *, with
     """Remember what an event says of its person and its browser; `without_person` leaves the person's groups out."""
     user, anonymous, at = encounter.user, encounter.anonymous, encounter.at
     person = chain(memory, user, at, rules)[-1] if user else anonymous
-    homes = dict.fromkeys(() if without_person else OF_PERSON, person)
-    homes |= dict.fromkeys(OF_BROWSER, anonymous or user) | {"external_id": user}
-    for group, members in groups_of(encounter.found):
+    homes = dict.fromkeys(OF_BROWSER, anonymous or user) | {"external_id": user}
+    if not without_person:
+        homes |= dict.fromkeys(OF_PERSON, person)
+    for group, members in groups_of(encounter.found).items():
         if key := homes.get(group):
             known = memory.person(key) or NOBODY
             before = known.facts.get(group)

@@ -38,6 +38,11 @@ class Memory(Protocol):
         """Let the no of an id hold no longer."""
         ...
 
+    @property
+    def has_marks(self) -> bool:
+        """Whether a no of anybody holds. Where none does, nobody has to be looked at."""
+        ...
+
 
 class HeldMemory:
     """A Memory that is nowhere but in this process, and has no bounds: for previews."""
@@ -52,16 +57,17 @@ class HeldMemory:
 
     def person(self, key: str) -> Remembered | None:
         """Do `Memory.person`."""
-        person = self._people.get(key, NOBODY)
-        return person if person.facts or person.link else None
+        person = self._people.get(key)
+        return person if person and (person.facts or person.link) else None
 
     def keep(self, key: str, person: Remembered) -> None:
         """Do `Memory.keep`."""
-        before = self._people.get(key, NOBODY)
-        if before.link:
-            self._linked[before.link.to].pop(key, None)
-        if person.link:
-            self._linked.setdefault(person.link.to, {})[key] = None
+        before = self._people.get(key, NOBODY).link
+        if before is not person.link:
+            if before:
+                self._linked[before.to].pop(key, None)
+            if person.link:
+                self._linked.setdefault(person.link.to, {})[key] = None
         self._people[key] = person
 
     def linked_to(self, key: str) -> Iterable[str]:
@@ -79,3 +85,8 @@ class HeldMemory:
     def lift(self, key: str) -> None:
         """Do `Memory.lift`."""
         self._marks.pop(key, None)
+
+    @property
+    def has_marks(self) -> bool:
+        """Do `Memory.has_marks`."""
+        return bool(self._marks)

@@ -1,6 +1,6 @@
 """Whom an event is about, and what is remembered of that person at the time of the event."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from app.identity.chains import chain, ids_of, link_of
 from app.identity.encounter import Encounter
@@ -16,21 +16,19 @@ def recall(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recoll
     facts: dict[str, Fact] = {}
     newest: dict[str, Fact] = {}
     for key in (user,) if encounter.user else (user, browser):
-        for group, fact in _facts(encounter, key, memory, rules):
-            if group in OF_PERSON:
+        person = memory.person(key) if key else None
+        for group, fact in person.facts.items() if person else ():
+            if group in OF_PERSON and encounter.at - fact.at <= rules.remember_s:
                 _take(newest, group, fact)
                 if fact.at <= encounter.at:
                     _take(facts, group, fact)
-    click = _click(encounter, user, memory, rules)
-    device = _usable(encounter, [browser], "device", memory, rules) if encounter.may_use_device else None
-    own_id = _usable(encounter, [user], "external_id", memory, rules) if encounter.user is None else None
-    others = (("click", click), ("device", device), ("external_id", own_id))
-    return Recollection(
-        at=encounter.at,
-        facts=facts | {group: fact for group, fact in others if fact},
-        newest=newest,
-        introduces=encounter.kind == "identify",
-    )
+    if click := _click(encounter, user, memory, rules):
+        facts["click"] = click
+    if encounter.may_use_device and (device := _usable(encounter, [browser], "device", memory, rules)):
+        facts["device"] = device
+    if encounter.user is None and (own_id := _usable(encounter, [user], "external_id", memory, rules)):
+        facts["external_id"] = own_id
+    return Recollection(at=encounter.at, facts=facts, newest=newest, introduces=encounter.kind == "identify")
 
 
 def _take(facts: dict[str, Fact], group: str, fact: Fact) -> None:
@@ -68,19 +66,11 @@ def _click(encounter: Encounter, user: str | None, memory: Memory, rules: Identi
 def _usable(
     encounter: Encounter, keys: Iterable[str | None], group: str, memory: Memory, rules: IdentityRules
 ) -> Fact | None:
-    """Return the newest fact of these ids that was observed at or before the event and is not too old."""
-    found: dict[str, Fact] = {}
+    """Return the newest fact of these ids (None: of none) that was observed by the time of the event and is usable."""
+    newest: dict[str, Fact] = {}
     for key in keys:
-        for name, fact in _facts(encounter, key, memory, rules):
-            if name == group and fact.at <= encounter.at:
-                _take(found, name, fact)
-    return found.get(group)
-
-
-def _facts(encounter: Encounter, key: str | None, memory: Memory, rules: IdentityRules) -> Iterator[tuple[str, Fact]]:
-    """Yield the facts under an id (None: under none) that are not too old at the time of the event, by group."""
-    person = memory.person(key) if key else None
-    if person:
-        for group, fact in person.facts.items():
-            if encounter.at - fact.at <= rules.lasts_s(group):
-                yield group, fact
+        person = memory.person(key) if key else None
+        fact = person.facts.get(group) if person else None
+        if fact and 0 <= encounter.at - fact.at <= rules.lasts_s(group):
+            _take(newest, group, fact)
+    return newest.get(group)

@@ -48,6 +48,11 @@ class NotingMemory:
         """Do `Memory.lift`."""
         self._memory.lift(key)
 
+    @property
+    def has_marks(self) -> bool:
+        """Do `Memory.has_marks`."""
+        return self._memory.has_marks
+
     def given(self) -> Given:
         """Return what was changed: what moved from one id to another, or went with its link, is no such change."""
         after = {key: self._memory.person(key) or _NOBODY for key in self._before}

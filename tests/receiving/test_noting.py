@@ -7,7 +7,7 @@ from app.receiving.noting import NotingMemory
 from tests.identity.build import DAY, RULES, identify, no, says, yes
 from tests.identity.test_properties import BROWSERS, USERS, any_ways, events
 
-KEYS = [f"user {name}" for name in USERS] + [f"anonymous {name}" for name in BROWSERS]
+KEYS = [f"user {name}" for name in USERS] + [f"anonymous {name}" for name in (*BROWSERS, *USERS)]
 
 
 @given(any_ways)
