@@ -45,9 +45,22 @@ EQUIVALENT = {
             "recalling: memory.person(key) if key else None -> memory.person(key)",
         ),
         "of two of the same moment either may be taken": ("recalling: fact.at > known.at -> fact.at >= known.at",),
+        "of two that are equal either may be taken": (
+            "identity_rules: self.click_s < self.remember_s -> self.click_s <= self.remember_s",
+        ),
         "it only saves work": (
             "id_keys: 8192 -> 8193",
-            "recalling: name == group and fact.at <= encounter.at -> fact.at <= encounter.at",
+            (
+                "closing: memory.has_marks and any((memory.marked_at(user) is not None for key in ids_in(encounter, "
+                "memory, rules) for user in chain(memory, key, encounter.at, rules))) -> any((memory.marked_at(user) is "
+                "not None for key in ids_in(encounter, memory, rules) for user in chain(memory, key, encounter.at, "
+                "rules)))"
+            ),
+            (
+                "facts: self.members == members or all((_same(self.members.get(name), value) for name, value in "
+                "members.items())) -> all((_same(self.members.get(name), value) for name, value in members.items()))"
+            ),
+            "memory: if before is not person.link: -> if True:",
             (
                 "facts: one == other or (type(one) is list and type(other) is list and (set(one) == set(other))) -> "
                 "type(one) is list and type(other) is list and (set(one) == set(other))"
