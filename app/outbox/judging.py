@@ -115,6 +115,11 @@ class TakenKey(NamedTuple):
     #: It is held by an earlier delivery, which did not know it.
     is_learned: bool = False
 
+    def row(self, delivery: object) -> list[object]:
+        """Return its row for `delivery`, which takes it: an id, or the place among those that are stored with it."""
+        row = [self.key.digest, delivery, self.holder.until]
+        return [*row, self.holder.place, self.holder.order.text] if self.holder.order else row
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:

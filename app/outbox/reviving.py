@@ -9,7 +9,7 @@ import orjson
 from app.outbox.judging import Judge
 from app.outbox.keys import keys_of
 from app.outbox.outbox_rules import OutboxRules
-from app.outbox.storing import Held, key_row
+from app.outbox.storing import Held
 from app.types import Query
 
 #: Dead deliveries looked at in one commit.
@@ -90,9 +90,9 @@ def revive(dead: Sequence[DeadLetter], held: Held, now: float, rules: OutboxRule
         verdict = judge.judge(each, keys_of(each, rules), each.delivery_id)
         if verdict.repeats is None:
             revival.redriven.append(each.delivery_id)
-            revival.keys += [key_row(taken, each.delivery_id) for taken in verdict.taken]
+            revival.keys += [taken.row(each.delivery_id) for taken in verdict.taken]
         else:
-            revival.learned += [key_row(taken, taken.holder.delivery_id) for taken in verdict.taken]
+            revival.learned += [taken.row(taken.holder.delivery_id) for taken in verdict.taken]
             revival.staying.append((each.delivery_id, _explained(each.reason, verdict.repeats.delivery_id)))
     return revival
 

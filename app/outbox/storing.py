@@ -107,12 +107,12 @@ class Rows:
 
     def add_judged(self, delivery: NewDelivery, taken: Iterable[TakenKey], now: float) -> None:
         """Add a delivery with the keys that it takes."""
-        self.keys += [key_row(each, len(self.deliveries)) for each in taken]
+        self.keys += [each.row(len(self.deliveries)) for each in taken]
         self._add(delivery, now)
 
     def learn(self, taken: Iterable[TakenKey]) -> None:
         """Add what is learned of deliveries that are stored already, or in this call."""
-        self.learned += [key_row(each, each.holder.delivery_id) for each in taken]
+        self.learned += [each.row(each.holder.delivery_id) for each in taken]
 
     def _add(self, delivery: NewDelivery, now: float) -> None:
         size_bytes = len(delivery.payload)
@@ -245,10 +245,3 @@ def without_duplicates(call: EnqueueCall, held: Held, ids: Sequence[int], rules:
     counted = enqueue_tallies(call.deliveries, answers)
     rows.tallies = [(call.now, tally) for tally in (*call.tallies, *counted)]
     return Judged(rows=rows, answers=answers, held=judge.held)
-
-
-def key_row(taken: TakenKey, delivery: object) -> list[Any]:
-    """Return the row of a key that `delivery` takes: its id, or its place among those that are stored with it."""
-    holder = taken.holder
-    row = [taken.key.digest, delivery, holder.until]
-    return [*row, holder.place, holder.order.text] if holder.order else row

@@ -52,9 +52,9 @@ EQUIVALENT = {
             "id_keys: 8192 -> 8193",
             (
                 "closing: memory.has_marks and any((memory.marked_at(user) is not None for key in ids_in(encounter, "
-                "memory, rules) for user in chain(memory, key, encounter.at, rules))) -> any((memory.marked_at(user) is "
-                "not None for key in ids_in(encounter, memory, rules) for user in chain(memory, key, encounter.at, "
-                "rules)))"
+                "memory, rules) for user in chain(memory, key, encounter.at, rules))) -> any((memory.marked_at(user) "
+                "is not None for key in ids_in(encounter, memory, rules) for user in chain(memory, key, "
+                "encounter.at, rules)))"
             ),
             (
                 "facts: self.members == members or all((_same(self.members.get(name), value) for name, value in "

@@ -110,7 +110,7 @@ def test_an_index_leads_to_what_is_looked_for(connection: sqlite3.Connection, na
 
 
 def test_every_step_of_storing_is_looked_at() -> None:
-    assert len(STEPS) == 6
+    assert len(STEPS) == 7
     assert all(re.match(r"\s*--[^\n]*\n\s*(SELECT|INSERT)", step) for step in STEPS.values())
 
 
