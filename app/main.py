@@ -227,6 +227,7 @@ def _console(settings: Settings, parts: Parts) -> ConsoleServices:
         outbox=parts.outbox,
         running=parts.running,
         coordination=parts.coordination,
+        finder=assemble.event_finder(settings, parts.outbox),
         explainer=assemble.explainer(settings, outbox=parts.outbox, why_off=parts.coordination.why_off),
         clients=parts.clients,
         access=parts.access,

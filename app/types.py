@@ -426,7 +426,8 @@ class Message:
 class Query:
     """Which deliveries and notes are asked for; None means any. All given conditions must hold.
 
-    A note is known by no delivery id, event id, state or person: where one of these is asked for, no note is meant.
+    A note is known by no delivery id, event id, state, status or person: where one of these is asked for, no note is
+    meant.
     """
 
     delivery_id: str | None = None
@@ -442,6 +443,8 @@ class Query:
     state: State | None = None
     #: Of a send: what any attempt came to. What was matched or enqueued is every delivery.
     exit: Exit | None = None
+    #: The HTTP status of any attempt.
+    status: int | None = None
     #: A part of the reason, ignoring case.
     reason: str | None = None
     #: A part of a warning, ignoring case.

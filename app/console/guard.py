@@ -12,7 +12,7 @@ from app.access.person import Person
 from app.console.forms import check_form
 from app.console.pages import SECURITY_HEADERS, Pages, base_of
 from app.console.services import ConsoleServices
-from app.errors import OutboxUnavailable, UnknownAdAccount, UnknownPreset
+from app.errors import FilterError, OutboxUnavailable, UnknownAdAccount, UnknownPreset
 
 PageHandler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -81,6 +81,8 @@ class Guard:
             return self._pages.problem(request, 404, "No such preset", text[0].upper() + text[1:])
         except UnknownAdAccount:
             return self._pages.problem(request, 404, "No such ad account", "It is none of those of DESTINATIONS_DIR.")
+        except FilterError as exc:
+            return self._pages.problem(request, 400, "It cannot be searched so", str(exc))
         except OutboxUnavailable as exc:
             return self._pages.problem(
                 request,

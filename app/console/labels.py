@@ -5,13 +5,30 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from app.types import State
+from app.types import Exit, State
 
 STATE_LABELS: Mapping[State, str] = {
     State.PENDING: "waits to be sent",
     State.CLAIMED: "is being sent",
     State.DELIVERED: "Pinterest took it",
     State.DEAD: "given up",
+}
+
+#: What becomes of an event or its delivery, in words, as a choice to search by.
+EXIT_LABELS: Mapping[Exit, str] = {
+    Exit.ACCEPTED: "accepted",
+    Exit.REFUSED: "refused: not a Segment event",
+    Exit.MATCHED: "matched by a preset",
+    Exit.UNMATCHED: "matched by no preset",
+    Exit.WITHHELD: "withheld",
+    Exit.ENQUEUED: "made a delivery",
+    Exit.DUPLICATE: "a duplicate",
+    Exit.INVALID: "invalid",
+    Exit.WITHDRAWN: "withdrawn: its order was cancelled",
+    Exit.DELIVERED: "delivered",
+    Exit.RETRY: "tried again",
+    Exit.REJECTED: "rejected by Pinterest",
+    Exit.BLOCKED: "blocked: no access to the ad account",
 }
 
 #: Pinterest's quality components by the names of its API (`conversion_eqs`), in words.

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -104,6 +104,7 @@ def _environment(services: ConsoleServices) -> Environment:
         pretty=labels.pretty,
         time_span=labels.time_span,
         time=_time,
+        breakable=_breakable,
     )
     environment.globals.update(
         advice=labels.WARNING_ADVICE,
@@ -116,6 +117,11 @@ def _environment(services: ConsoleServices) -> Environment:
         groups=labels.GROUP_LABELS,
     )
     return environment
+
+
+def _breakable(name: str) -> Markup:
+    """Show a name that the browser may break behind each `_`, so that a long one does not widen its table."""
+    return Markup("_<wbr>").join(map(escape, name.split("_")))
 
 
 def _time(at: float) -> Markup:

@@ -27,6 +27,7 @@ def create_console(services: ConsoleServices) -> APIRouter:
         ("GET", "/console/tester", tester.show),
         ("POST", "/console/tester", tester.run),
         ("GET", "/console/deliveries", deliveries.search),
+        ("POST", "/console/find", deliveries.look_up),
         ("GET", "/console/delivery", deliveries.delivery),
         ("GET", "/console/message", deliveries.message),
         ("GET", "/console/redrive", deliveries.confirm_redrive),

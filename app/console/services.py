@@ -14,6 +14,7 @@ from app.catalog.running import RunningCatalog
 from app.coordination import Coordination
 from app.destination.client import PinterestClient
 from app.receiving.explain import Explainer
+from app.receiving.finding import Finder
 from app.receiving.people_search import PeopleSearch
 from app.server.audited_changes import AuditedChanges
 from app.shared_values import SharedValues
@@ -73,6 +74,8 @@ class ConsoleServices:
     running: RunningCatalog
     #: Switches, reloads, and which processes run.
     coordination: Coordination
+    #: Finds events again.
+    finder: Finder
     #: Says what would become of an event.
     explainer: Explainer
     #: Send test events, by ad account.

@@ -9,6 +9,7 @@ from app.errors import SettingsError
 from app.outbox.carrying import Carried, DeliveryRow, Past, Salvaged, Store, carry
 from app.outbox.counts import enqueue_tallies, warning_label
 from app.outbox.outbox_rules import DiskRules, OutboxRules
+from app.outbox.paging import means_deliveries, noted_exits
 from app.outbox.protocol import Outbox
 from app.outbox.rows import read_warnings
 from app.outbox.search_filters import SEARCH_FILTERS, given_filters, read_filters
@@ -28,6 +29,8 @@ __all__ = [
     "enqueue_tallies",
     "exists",
     "given_filters",
+    "means_deliveries",
+    "noted_exits",
     "open_outbox",
     "open_store",
     "read_filters",

@@ -27,9 +27,14 @@ def means_deliveries(query: Query) -> bool:
     return query.exit not in NOTED | {Exit.UNMATCHED}
 
 
+def asks_attempts(query: Query) -> bool:
+    """Return whether `query` asks what attempts came to, and when, instead of when something was received."""
+    return query.exit in SENT or query.status is not None
+
+
 def noted_exits(query: Query) -> frozenset[Exit]:
     """Return the exits that a note may have which `query` means; none where no note is meant."""
-    if query.given.keys() & {"delivery_id", "event_id", "state", "person"}:
+    if query.given.keys() & {"delivery_id", "event_id", "state", "status", "person"}:
         return frozenset()
     if query.exit is None:
         return NOTED

@@ -1,5 +1,6 @@
 """What a search may be narrowed by, as pages, programs and commands write it: names and texts, read as a Query."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -25,6 +26,12 @@ def _time(text: str) -> float:
     return at
 
 
+def _status(text: str) -> int:
+    if not re.fullmatch(r"[1-5]\d\d", text, re.ASCII):
+        raise FilterError("is no HTTP status, such as 422")
+    return int(text)
+
+
 #: Filter -> the words for it.
 SEARCH_FILTERS: Final[Mapping[str, str]] = {
     "delivery_id": "delivery",
@@ -37,6 +44,7 @@ SEARCH_FILTERS: Final[Mapping[str, str]] = {
     "source": "source",
     "state": "state",
     "exit": "exit",
+    "status": "Pinterest's answer",
     "reason": "reason contains",
     "warning": "warning contains",
     "since": "since",
@@ -46,6 +54,7 @@ SEARCH_FILTERS: Final[Mapping[str, str]] = {
 _READ: Final[Mapping[str, Callable[[str], Any]]] = {
     "state": _choice(State),
     "exit": _choice(Exit),
+    "status": _status,
     "since": _time,
     "until": _time,
 }

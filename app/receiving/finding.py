@@ -58,18 +58,24 @@ class Finder:
             notes=await self._outbox.search_notes(query, limit=limit, cursor=notes_cursor),
         )
 
-    async def look_up(self, text: str, *, limit: int) -> Found | None:
+    def digest(self, text: str) -> str | None:
+        """Return the digest of a typed e-mail address or phone number, or of whoever it already is; None for others."""
+        return self._digest(text)
+
+    async def look_up(self, text: str, *, limit: int, people: bool = True) -> Found | None:
         """Return what a text leads to, as the first that it is anything of; None where it leads to nothing.
 
-        An e-mail address is only ever looked for by its digest, whatever is found.
+        An e-mail address is only ever looked for by its digest, whatever is found; nobody is, unless `people` may be.
         """
         text = text.strip()
         if not text or len(text) > MAX_FOUND_BY:
             return None
         digest = self._digest(text)
+        if digest is not None and "@" in text and not people:
+            return None
         if digest is not None and "@" in text:
             return await self.find(Query(person=(digest,)), limit=limit)
-        async for found in self._tries(readings(text, digest), limit):
+        async for found in self._tries(readings(text, digest if people else None), limit):
             if not found.is_empty:
                 return found
         return None

@@ -29,6 +29,7 @@ class Filters(BaseModel):
     source: str | None = None
     state: State | None = None
     exit: Exit | None = Field(None, description="What became of it, as receipts and counts call it.")
+    status: Annotated[int | None, Field(ge=100, le=599, description="Pinterest's, of any attempt.")] = None
     reason: str | None = Field(None, description="A part of the reason, in any case.")
     warning: str | None = Field(None, description="A part of a warning, in any case.")
     since: str | None = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")

@@ -37,7 +37,12 @@ class TestSearch:
             ("?preset=Page+Visit", {"m-2"}),
             ("?state=dead", {"m-1"}),
             ("?reason=CURRENCY", {"m-1"}),
-            ("?state=nonsense", {"m-1", "m-2"}),
+            ("?order_id=order-m-2", {"m-2"}),
+            ("?event_name=checkout&exit=delivered", {"m-2"}),
+            ("?status=422", {"m-1"}),
+            ("?warning=phone", set()),
+            ("?since=1795000000", {"m-1", "m-2"}),
+            ("?until=1795000000", set()),
             ("?state=dead&preset=Page+Visit", set()),
             ("?message_id=&event_id=&preset=&state=&reason=", {"m-1", "m-2"}),
         ],
@@ -52,8 +57,37 @@ class TestSearch:
     async def test_an_event_that_made_no_delivery_is_found_by_its_message_id(self, world: World) -> None:
         await world.enqueue(notes=[Note(message_id="m-9", preset="Lead", exit=Exit.INVALID, reason="no identifier")])
         page = await page_of(world, "/console/deliveries?message_id=m-9")
-        assert "Noted for this message" in page
+        assert "Became no delivery" in page
         assert "no identifier" in page
+
+    async def test_a_list_of_its_own_has_what_became_no_delivery(self, world: World) -> None:
+        await one_dead_one_delivered(world)
+        note = Note(message_id="m-9", preset="Lead", exit=Exit.INVALID, reason="no identifier", order_id="SO-9")
+        await world.enqueue(notes=[note])
+        page = await page_of(world, "/console/deliveries?exit=invalid")
+        assert re.findall(r'message\?id=(m-\d)"', page) == ["m-9"]
+        assert "SO-9" in page
+        assert "Deliveries</h2>" not in page
+
+    async def test_what_no_preset_takes_is_said_to_be_counted_only(self, world: World) -> None:
+        assert "counted, not kept" in await page_of(world, "/console/deliveries?exit=unmatched")
+
+    @pytest.mark.parametrize("query", ["state=nonsense", "order=SO-9", "since=noon", "exit=lost"])
+    async def test_what_is_no_filter_is_an_error_that_names_those_that_there_are(
+        self, query: str, world: World
+    ) -> None:
+        page = await page_of(world, f"/console/deliveries?{query}", status=400)
+        assert "It cannot be searched so" in page
+        assert any(known in page for known in ("order_id", "delivered, dead", "2026-03-04", "withheld"))
+
+    async def test_either_list_is_paged_by_itself(self, world: World) -> None:
+        notes = [Note(message_id=f"n-{n}", preset="Lead", exit=Exit.INVALID, reason="r") for n in range(60)]
+        await world.enqueue(*(new_delivery(f"m-{n}") for n in range(60)), notes=notes)
+        page = await page_of(world, "/console/deliveries?source=default")
+        older = re.findall(r'href="([^"]+)" rel="next"', page)
+        second, third = [await page_of(world, path) for path in older]
+        assert [len(re.findall(rf'message\?id={kind}-\d+"', second)) for kind in "mn"] == [10, 0]
+        assert [len(re.findall(rf'message\?id={kind}-\d+"', third)) for kind in "mn"] == [0, 10]
 
     async def test_it_is_paged(self, world: World) -> None:
         await world.enqueue(*(new_delivery(f"m-{number}") for number in range(120)))

@@ -236,6 +236,7 @@ async def open_world(
             outbox=outbox,
             running=running,
             coordination=coordination,
+            finder=assemble.event_finder(settings, outbox),
             explainer=assemble.explainer(settings, outbox=outbox, why_off=coordination.why_off),
             clients={ACCOUNT: client},
             access=access,

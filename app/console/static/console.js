@@ -43,6 +43,16 @@ document.addEventListener("click", (event) => {
   if (button) copy(button);
 });
 
+// `/` leads to the field that finds everything. ------------------------------------------------------------------
+
+document.addEventListener("keydown", (event) => {
+  const find = document.getElementById("find");
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !find) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  event.preventDefault();
+  find.focus();
+});
+
 // Replacing a part of the page: only what changed, keeping focus, open details and scroll. -------------------------
 
 function replacePart(old, fresh) {

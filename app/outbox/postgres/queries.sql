@@ -397,11 +397,12 @@ WHERE id < %(before)s::bigint
         WHERE jsonb_typeof(told) = 'string' AND strpos(lower(told #>> '{}'), lower(%(warning)s::text)) > 0))
   AND (%(person)s::text[] IS NULL OR EXISTS (
         SELECT FROM unnest(%(person)s::text[]) AS digest WHERE position(convert_to(digest, 'UTF8') IN payload) > 0))
-  AND CASE WHEN %(tried)s::text IS NULL
+  AND CASE WHEN %(tried)s::text IS NULL AND %(status)s::integer IS NULL
         THEN enqueued_at >= %(since)s::float8 AND enqueued_at < %(until)s::float8
         ELSE EXISTS (
           SELECT FROM jsonb_array_elements(history) AS attempt
-          WHERE attempt ->> 2 = %(tried)s::text
+          WHERE (%(tried)s::text IS NULL OR attempt ->> 2 = %(tried)s::text)
+            AND (%(status)s::integer IS NULL OR (attempt ->> 3)::integer = %(status)s::integer)
             AND (attempt ->> 1)::float8 >= %(since)s::float8 AND (attempt ->> 1)::float8 < %(until)s::float8)
       END
 ORDER BY id DESC LIMIT %(limit)s FOR UPDATE OF dead;
@@ -454,11 +455,12 @@ WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
         WHERE position(convert_to(digest, 'UTF8') IN coalesce(
           (SELECT payload FROM delivery WHERE delivery.id = shown.id),
           (SELECT body FROM kept_payload WHERE kept_payload.id = shown.id))) > 0))
-  AND CASE WHEN %(tried)s::text IS NULL
+  AND CASE WHEN %(tried)s::text IS NULL AND %(status)s::integer IS NULL
         THEN enqueued_at >= %(since)s::float8 AND enqueued_at < %(until)s::float8
         ELSE EXISTS (
           SELECT FROM jsonb_array_elements(history) AS attempt
-          WHERE attempt ->> 2 = %(tried)s::text
+          WHERE (%(tried)s::text IS NULL OR attempt ->> 2 = %(tried)s::text)
+            AND (%(status)s::integer IS NULL OR (attempt ->> 3)::integer = %(status)s::integer)
             AND (attempt ->> 1)::float8 >= %(since)s::float8 AND (attempt ->> 1)::float8 < %(until)s::float8)
       END
 ORDER BY id DESC LIMIT %(limit)s;

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from app.outbox.paging import END, SENT, noted_exits
+from app.outbox.paging import END, SENT, asks_attempts, noted_exits
 from app.outbox.sqlite.database import as_rows
 from app.types import Exit, Query, State
 
@@ -15,8 +15,8 @@ _BY_ORDER = f"{_ON_A_SHELF} d.order_id = :order_id AND d.order_id IS NOT NULL"
 _NOTE_ON_A_SHELF = "SELECT noted.id FROM shelf CROSS JOIN note AS noted WHERE noted.shelf = n AND"
 _PERSON = """SELECT 1 FROM payload JOIN json_each(:person) ON instr(body, CAST(value AS BLOB)) > 0
 WHERE delivery_id = delivery.id"""
-_TRIED = """AND EXISTS (SELECT 1 FROM attempt WHERE delivery_id = delivery.id
-AND exit = :exit AND at >= :since AND at < :until)"""
+_TRIED = """AND EXISTS (SELECT 1 FROM attempt WHERE delivery_id = delivery.id AND at >= :since AND at < :until
+AND (:tried IS NULL OR exit = :tried) AND (:status IS NULL OR status = :status))"""
 _WARNING = """SELECT 1 FROM json_each(warnings) AS told
 WHERE told.type = 'text' AND instr(lower(told.value), lower(:warning)) > 0"""
 _BOUNDS: Final = {"since": ">=", "until": "<"}
@@ -47,7 +47,7 @@ _OF_NOTES: Final = _OF_BOTH | {
 def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
     """Fill the conditions of `query` for deliveries into `sql`, and return it with its parameters."""
     texts = [_OF_DELIVERIES[name] for name in query.given if name in _OF_DELIVERIES]
-    if query.exit in SENT:
+    if asks_attempts(query):
         texts.append(_TRIED)
     else:
         texts += [f"AND enqueued_at {sign} :{name}" for name, sign in _BOUNDS.items() if name in query.given]
@@ -68,4 +68,6 @@ def note_conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
 
 
 def _parameters(query: Query) -> dict[str, Any]:
-    return {"since": 0, "until": END, **query.given, "person": as_rows(query.person or ())}
+    tried = query.exit if query.exit in SENT else None
+    unless_given = {"since": 0, "until": END, "status": None}
+    return unless_given | query.given | {"tried": tried, "person": as_rows(query.person or ())}

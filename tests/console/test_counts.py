@@ -1,0 +1,79 @@
+"""Every count of events on a page leads to exactly the events behind it."""
+
+import re
+from datetime import UTC, datetime
+from html import unescape
+
+import httpx
+
+from app.types import Delivered, Exit, Rejected, Retry, State, Tally
+from tests.console.world import ACCOUNT, NOW, World
+
+PAGES = ("", "?window=hour", "?window=week", "/deliveries", "/mappings", "/tester", "/activity", "/people", "/redrive")
+#: A row of one of the lists, by the kind of its page.
+_ROW = re.compile(r"<tr>\s*<td class=\"nowrap\">")
+_COUNT = re.compile(r'<a href="([^"]+)" data-count="(\d+)">')
+_OLDER = re.compile(r'href="([^"]+)" rel="next"')
+
+
+def event(message_id: str, name: str = "Checkout", **members: object) -> dict[str, object]:
+    person = {"context": {"ip": "203.0.113.9", "userAgent": "x", "traits": {"email": f"{message_id}@shop.example"}}}
+    at = f"{datetime.fromtimestamp(NOW - 7_200, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return {"type": "track", "event": name, "messageId": message_id, "timestamp": at, **person, **members}
+
+
+async def _fill(world: World) -> None:
+    """Let something of everything happen, an hour ago and now."""
+    for hours in (1, 0):
+        world.now = NOW - 3_600 * hours
+        events = [
+            *(event(f"sent-{hours}-{number}", properties={"order_id": f"SO-{hours}-{number}"}) for number in range(60)),
+            event(f"sent-{hours}-0", properties={"order_id": f"SO-{hours}-0"}),
+            event(f"warned-{hours}", properties={"phone": "no number", "order_id": f"SO-{hours}-60"}),
+            event(f"invalid-{hours}", context={}),
+            event(f"lead-{hours}", name="Generate Lead"),
+            event(f"unmatched-{hours}", name="Basket Emptied"),
+        ]
+        await world.pipeline.accept(events, now=world.now)
+        for outcome, state, exit_ in (
+            (Delivered(), State.DELIVERED, Exit.DELIVERED),
+            (Delivered(), State.DELIVERED, Exit.DELIVERED),
+            (Rejected(reason="bad currency", status=422), State.DEAD, Exit.REJECTED),
+            (Retry(reason="busy", status=503), State.PENDING, Exit.RETRY),
+        ):
+            counted = Tally(name=exit_.value, preset="Checkout", ad_account_id=ACCOUNT)
+            due_at = world.now + 9_000 if state is State.PENDING else None
+            await world.settle(outcome, state, counted, due_at=due_at)
+    await world.outbox.claim(ACCOUNT, limit=3, max_bytes=10**9, max_wait_s=0, lease_s=60, now=NOW)
+
+
+async def _length(world: World, path: str | None) -> int:
+    """Return how many rows the lists of a page have, with all pages that follow."""
+    length = 0
+    seen = {path}
+    paths = [path]
+    while paths:
+        page = await _page(world, paths.pop())
+        length += len(_ROW.findall(page))
+        older = [each for each in map(unescape, _OLDER.findall(page)) if each not in seen]
+        seen.update(older)
+        paths += older
+    return length
+
+
+async def _page(world: World, path: str | None) -> str:
+    answer = await world.browser.get(path or "")
+    assert answer.status_code == httpx.codes.OK
+    return answer.text
+
+
+async def test_a_count_is_the_length_of_the_list_that_it_leads_to(world: World) -> None:
+    await _fill(world)
+    told: dict[str, int] = {}
+    for page in PAGES:
+        links = _COUNT.findall(await _page(world, f"/console{page}"))
+        told |= {unescape(path): int(count) for path, count in links}
+    assert len(told) > 20
+    for exit_ in ("matched", "enqueued", "delivered", "invalid", "duplicate", "rejected"):
+        assert any(f"exit={exit_}" in path for path in told)
+    assert {path: await _length(world, path) for path in told} == told
