@@ -4,11 +4,16 @@ The events of one source have few shapes: of the 250 places that a default mappi
 shape asks the thirty that are there. An event of another shape goes through the function that takes any, so nothing but
 speed depends on what is learnt here.
 
+The shape is found by the names of members in the order in which they come: first those of the event and of the objects
+right in it, which tell whether there are objects further in, then those of the latter.
+
 It is bounded, whatever arrives: a function is made only once its shape has come SEEN times, so that to make it costs
 less than the events did; there are at most MAX_FUNCTIONS, and where other shapes come more often all begins anew.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 from app.mapping.function_text import FunctionText
@@ -27,8 +32,8 @@ MAX_LEFT_OVER: Final = 50_000
 #: Of an event that is learnt from, in the names of members.
 _MAX_CHARACTERS: Final = 4_096
 
-#: The names of the members of each object that is asked, as they come.
-_Orders: TypeAlias = tuple[tuple[str, ...], ...]
+#: The names of the members of some objects as they come, with None behind each object.
+_Order: TypeAlias = tuple[str | None, ...]
 #: A shape, as pairs in the order in which objects are asked.
 _ShapeKey: TypeAlias = tuple[tuple[Keys, frozenset[str] | None], ...]
 
@@ -49,31 +54,56 @@ class _Shapes:
         self._node = node
         self._asked = asked
         self._general, self.objects = generate_body(node)
-        self._by_orders: dict[_Orders, ByObjects] = {}
+        #: The event and what lies in it, and what lies further in.
+        self._near = [keys for keys in self.objects.names if len(keys) <= 1]
+        self._far = [keys for keys in self.objects.names if len(keys) > 1]
+        #: By the order of the near objects: the function that goes on from there, and those to which it goes.
+        self._ways: dict[_Order, ByObjects] = {}
+        self._bodies: dict[_Order, dict[_Order, ByObjects]] = {}
+        self._orders = 0
         self._seen: defaultdict[_ShapeKey, int] = defaultdict(int)
         self._functions: dict[_ShapeKey, ByObjects] = {}
         self._left_over = 0
 
     def resolver(self) -> Resolver:
         """Return the function that finds the shape of an event, and the function for it."""
-        known = {"known": self._by_orders.get, "learn": self._learn}
-        names = ", ".join(self.objects.names.values())
+        known = {"known": self._ways.get, "any_way": self._way(self._far, {})}
         statements = [
-            f" body = known(tuple(map(tuple, ({names},)))) or learn({names})",
-            f" return body(event, told, {names})",
+            *chain.from_iterable(self.objects.fetched[keys] for keys in self._near),
+            f" go_on = known({self._order_text(self._near)}) or any_way",
+            f" return go_on(event, told, {self._named(self._near)})",
         ]
-        return FunctionText(self.objects, names=known).function("event, told", [*self.objects.fetch, *statements])
+        return FunctionText(self.objects, names=known).function("event, told", statements)
+
+    def _way(self, far: Sequence[Keys], bodies: dict[_Order, ByObjects]) -> ByObjects:
+        """Return the function that goes on from the near objects where of the far ones only these can be there."""
+        names = self.objects.names
+        statements = [
+            *(f" {names[keys]} = EMPTY" for keys in self._far if keys not in far),
+            *chain.from_iterable(self.objects.fetched[keys] for keys in far),
+            f" body = known({self._order_text(far)}) or learn({self._named(names)})",
+            f" return body(event, told, {self._named(names)})",
+        ]
+        text = FunctionText(self.objects, names={"known": bodies.get, "learn": self._learn})
+        return text.function(f"event, told, {self._named(self._near)}", statements)
+
+    def _named(self, some: Iterable[Keys]) -> str:
+        return ", ".join(self.objects.names[keys] for keys in some)
+
+    def _order_text(self, some: Iterable[Keys]) -> str:
+        """Write the order of objects, as `_order` makes it."""
+        return f"({''.join(f'*{self.objects.names[keys]}, None, ' for keys in some)})"
 
     def _learn(self, *objects: Any) -> ByObjects:
         """Return the function for an event of these objects, and make one where its shape has come often enough."""
         if self._left_over > MAX_LEFT_OVER:
             self._forget()
-        orders = tuple(map(tuple, objects))
-        if sum(len(name) for order in orders for name in order) > _MAX_CHARACTERS:
+        given = dict(zip(self.objects.names, objects, strict=True))
+        if sum(len(name) for each in objects for name in each) > _MAX_CHARACTERS:
             return self._general
         shape = {
-            keys: self._asked.get(keys, frozenset()).intersection(given) if type(given) is dict else None
-            for keys, given in zip(self.objects.names, objects, strict=True)
+            keys: self._asked.get(keys, frozenset()).intersection(each) if type(each) is dict else None
+            for keys, each in given.items()
         }
         key = tuple(shape.items())
         if key not in self._seen and len(self._seen) >= MAX_ORDERS:
@@ -85,13 +115,32 @@ class _Shapes:
         if key not in self._functions and len(self._functions) < MAX_FUNCTIONS:
             self._functions[key], _ = generate_body(pruned(self._node, shape), self.objects, shape)
         made = self._functions.get(key, self._general)
-        if made is self._general or len(self._by_orders) >= MAX_ORDERS:
+        if made is self._general or self._orders >= MAX_ORDERS:
             self._left_over += 1
         else:
-            self._by_orders[orders] = made
+            self._keep(given, made)
         return made
 
+    def _keep(self, given: Mapping[Keys, Any], made: ByObjects) -> None:
+        """Find the function by the orders of these objects from now on."""
+        far: list[Keys] = []
+        for keys in self._far:
+            above = given[keys[:-1]]
+            is_dict = keys[:-1] in self._near and type(above) is dict
+            if keys[-1] in above if is_dict else keys[:-1] in (*self._near, *far):
+                far.append(keys)
+        near = _order(given[keys] for keys in self._near)
+        bodies = self._bodies.setdefault(near, {})
+        if near not in self._ways:
+            self._ways[near] = self._way(far, bodies)
+        bodies[_order(given[keys] for keys in far)] = made
+        self._orders += 1
+
     def _forget(self) -> None:
-        self._left_over = 0
-        for known in (self._by_orders, self._seen, self._functions):
+        self._left_over = self._orders = 0
+        for known in (self._ways, self._bodies, self._seen, self._functions):
             known.clear()
+
+
+def _order(objects: Iterable[Any]) -> _Order:
+    return tuple(chain.from_iterable((*each, None) for each in objects))

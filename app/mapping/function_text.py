@@ -1,6 +1,7 @@
 """The text of one Python function that resolves a mapping: its names, and the objects of the event that it asks."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from app.mapping.javascript import NotAnObject
@@ -18,8 +19,13 @@ class Objects(NamedTuple):
 
     #: By the way to it, an object in front of those that lie in it.
     names: Mapping[Keys, str]
-    #: The statements that fetch them. One that is not there is EMPTY; what is no object is wrapped as NotAnObject.
-    fetch: tuple[str, ...]
+    #: The statements that fetch each. One that is not there is EMPTY; what is no object is wrapped as NotAnObject.
+    fetched: Mapping[Keys, tuple[str, ...]]
+
+    @property
+    def fetch(self) -> list[str]:
+        """The statements that fetch all."""
+        return list(chain.from_iterable(self.fetched.values()))
 
 
 class FunctionText(FunctionNames):
@@ -34,26 +40,24 @@ class FunctionText(FunctionNames):
         )
         #: Parent objects are fetched once, before all else: path of the parent -> its name.
         self._parents: dict[Keys, str] = dict(objects.names) if objects else {}
-        self._head: list[str] = list(objects.fetch) if objects else []
+        self._fetched: dict[Keys, tuple[str, ...]] = dict(objects.fetched) if objects else {}
         self.shape = shape
 
     @property
     def objects(self) -> Objects:
         """The objects that the function asks."""
-        return Objects(self._parents, tuple(self._head))
+        return Objects(self._parents, self._fetched)
 
     def parent(self, keys: Keys) -> str:
         """Name the object at `keys`; what is no object is wrapped, so that it can be asked like one."""
         if keys not in self._parents:
             above = self.parent(keys[:-1]) if keys else ""
             name = f"e{len(self._parents)}"
+            fetch, asked = f" {name} = EMPTY if event is MISSING else event", ""
             if keys:
-                self._head.append(f" {name} = {above}[{keys[-1]!r}] if {keys[-1]!r} in {above} else EMPTY")
+                fetch = f" {name} = {above}[{keys[-1]!r}] if {keys[-1]!r} in {above} else EMPTY"
                 asked = f"{name} is not EMPTY and "
-            else:
-                self._head.append(f" {name} = EMPTY if event is MISSING else event")
-                asked = ""
-            self._head.append(f" if {asked}{name}.__class__ is not dict: {name} = NotAnObject({name})")
+            self._fetched[keys] = (fetch, f" if {asked}{name}.__class__ is not dict: {name} = NotAnObject({name})")
             self._parents[keys] = name
         return self._parents[keys]
 

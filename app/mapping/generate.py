@@ -168,6 +168,8 @@ class _Function(FunctionText):
         return repr(value) if is_plain else self.bound(value)
 
     def _item(self, node: Node) -> str:
+        if isinstance(node, Constant) and node.value is not MISSING:
+            return self._constant(node.value)
         name = self.new("v")
         return f"None if ({name} := {self._expression(node)}) is MISSING else {name}"
 

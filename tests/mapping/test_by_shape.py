@@ -62,9 +62,13 @@ def test_what_stands_where_an_object_should_is_told_from_objects_without_members
 
 def functions_of(resolve: Resolver) -> dict[Any, Any]:
     """The functions that a resolver has made of shapes."""
-    known: dict[str, Any] = dict(zip(resolve.__code__.co_freevars, resolve.__closure__ or (), strict=True))
-    found: dict[Any, Any] = known["learn"].cell_contents.__self__._functions
+    found: dict[Any, Any] = bound_in(bound_in(resolve, "any_way"), "learn").__self__._functions
     return found
+
+
+def bound_in(function: Any, name: str) -> Any:
+    """What a name in the text of a generated function stands for."""
+    return dict(zip(function.__code__.co_freevars, function.__closure__, strict=True))[name].cell_contents
 
 
 def test_only_a_shape_that_came_often_has_a_function_of_its_own() -> None:
