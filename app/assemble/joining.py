@@ -14,7 +14,7 @@ from app.catalog.running_sources import RunningSources
 from app.catalog.source_secrets import SourceSecrets
 from app.config import MIN_SECRET_CHARACTERS, Settings
 from app.config.source_settings import SHIPPED_SOURCES
-from app.destination import Complete, ConversionRules, PersonReader, ReportConversionEvent, TypedPerson
+from app.destination import PersonReader, ReportConversionEvent, TypedPerson
 from app.destination.client import PinterestClient
 from app.errors import SettingsError
 from app.identity import IdKeys
@@ -26,7 +26,7 @@ from app.receiving.forgetting import Forgetting
 from app.receiving.people_search import LooksThroughPeople, PeopleSearch
 from app.receiving.pipeline import Enqueues, Pipeline
 from app.receiving.remembering import Remembering
-from app.receiving.routes import Action, AdAccount, Making
+from app.receiving.routes import AdAccount, Making
 from app.receiving.walk import Walk, WhyOff
 from app.source import consent_answer, not_genuine, withheld
 from app.types import Tally
@@ -135,7 +135,7 @@ def _accounts(found: Sequence[Destination], action_source: str | None) -> list[A
         key = rules, genuine, by_context
         if key not in makings:
             makings[key] = Making(
-                action=_action(rules, action_source),
+                action=ReportConversionEvent(rules, action_source=action_source),
                 rules=rules,
                 not_genuine=partial(not_genuine, rules=genuine),
                 action_source_by_context=by_context,
@@ -194,17 +194,3 @@ def encounter_reader(settings: Settings) -> EncounterReader:
         PersonReader(conversion_rules(settings)),
         partial(consent_answer, rules=consent_rules(settings)),
     )
-
-
-def _action(rules: ConversionRules, action_source: str | None) -> Action:
-    build = ReportConversionEvent(rules)
-    if action_source is None:
-        return build
-
-    def from_there(
-        fields: dict[str, Any], *, now: float | None, complete: Complete | None = None
-    ) -> tuple[dict[str, Any], list[str]]:
-        fields["action_source"] = action_source  # in place: a mapping's result knows more than its members
-        return build(fields, now=now, complete=complete)
-
-    return from_there

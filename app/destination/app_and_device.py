@@ -8,12 +8,12 @@ import pycountry
 from app.destination.event_time import read_install_time
 from app.destination.free_texts import FreeTextReader
 from app.destination.members import MembersReader
-from app.destination.money import integer_between
+from app.destination.money import IntegerReader
 from app.destination.reading import NO_NOTES, Reading, choice_of, flattened, single, text_of
 from app.destination.warnings import left_out
 
-_PIXELS = integer_between(0, 30_720)
-_GIGABYTES = integer_between(0, 1_048_576)
+_PIXELS = IntegerReader(0, 30_720)
+_GIGABYTES = IntegerReader(0, 1_048_576)
 _MAX_LANGUAGES = 100
 
 read_app_info = MembersReader(
@@ -86,10 +86,10 @@ def _read_languages(value: Any) -> Reading:
 
 read_device_info = MembersReader(
     {
-        "battery_level": integer_between(0, 100),
+        "battery_level": IntegerReader(0, 100),
         "brand": FreeTextReader(100),
         "carrier": FreeTextReader(100),
-        "cpu_cores": integer_between(0, 1152),
+        "cpu_cores": IntegerReader(0, 1152),
         "external_storage_free_space": _GIGABYTES,
         "external_storage_size": _GIGABYTES,
         "form_factor": choice_of(
@@ -114,7 +114,7 @@ read_device_info = MembersReader(
         "os_name": FreeTextReader(100),
         "os_release_name": FreeTextReader(100),
         "os_version": FreeTextReader(100),
-        "screen_density": integer_between(0, 100_000),
+        "screen_density": IntegerReader(0, 100_000),
         "screen_height": _PIXELS,
         "screen_width": _PIXELS,
         "storage_free_space": _GIGABYTES,

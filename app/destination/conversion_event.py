@@ -21,7 +21,7 @@ from app.destination.straight_line import StraightLine
 from app.destination.user_data import UserDataReader, missing_identifiers
 from app.destination.warnings import passed_over
 from app.errors import EventInvalid
-from app.values.candidates import Fields, one_place_only
+from app.values.candidates import Fields, Resolvable, one_place_only
 from app.values.closed_lists import EVENT_NAMES
 
 _NEEDS_IDENTIFIER = (
@@ -63,40 +63,60 @@ _OPTIONAL: dict[str, Reader] = {
 
 
 class ReportConversionEvent:
-    """Builds Pinterest events from the resolved fields of the action, under one set of rules. Called once an event."""
+    """Builds Pinterest events from the fields of the action, under one set of rules. Called once an event."""
 
-    def __init__(self, rules: ConversionRules) -> None:
+    def __init__(self, rules: ConversionRules, *, action_source: str | None = None) -> None:
+        """Take the rules; `action_source` replaces what the mapping says."""
         self._rules = rules
+        self._action_source = action_source
         self._read_required = RequiredReader(frozenset(EVENT_NAMES) | rules.custom_event_names)
         self._read_user_data = UserDataReader(rules)
         self._read_custom_data = CustomDataReader(rules)
         optional = _OPTIONAL | {"custom_data": self._read_custom_data}
         self._read = MembersReader(optional, elsewhere=frozenset((*REQUIRED, "user_data", *_READ_LATER)))
-        self._read_straight = StraightLine(self._read_required, self._read_user_data, self._read)
+        self._straight = StraightLine(
+            self._read_required, self._read_user_data, self._read, action_source=action_source
+        )
         self._personal_data = PersonalData(rules)
         self._opt_outs = OptOuts(rules)
 
     def __call__(
-        self, fields: dict[str, Any], *, now: float | None, complete: Complete | None = None
+        self, fields: dict[str, Any] | Resolvable, *, now: float | None, complete: Complete | None = None
     ) -> tuple[dict[str, Any], list[str]]:
         """Return the event and its warnings; EventInvalid where a required thing is missing or cannot be read.
 
-        `now` is Unix seconds; None switches the rules about age and future off. No default is added here. `complete`
-        may add to `user_data` before it is judged whether it identifies anybody.
+        `fields` are the fields, or who resolves them. `now` is Unix seconds; None switches the rules about age and
+        future off. No default is added here. `complete` may add to `user_data` before it is judged whether it
+        identifies anybody.
         """
-        event = self._read_straight(fields) if isinstance(fields, Fields) else None
-        if event is None:
-            event, warnings = self._read_plain(fields, now, complete)
+        if isinstance(fields, dict):
+            event, warnings = self._from_fields(fields, now, complete)
+        elif (read := fields.read_by(self._straight)) is None:
+            event, warnings = self._from_fields(fields.fields, now, complete)
         else:
-            self._refuse_refund(event, fields)
+            event, phone, needs_fields = read
+            custom_data: dict[str, Any] = event.get("custom_data", {})
+            given = fields.fields if needs_fields or self._needs_fields(custom_data) else None
+            if given is not None:
+                self._refuse_refund(event, given)
             if complete:
                 complete(event["user_data"])
             warnings = self._settle_time(event, now)
-        self._finish(event, fields, warnings)
-        if isinstance(fields, Fields) and fields.passed_over:
-            warnings += passed_over(fields.passed_over)
+            self._finish(event, custom_data, phone, given, warnings)
         if len(warnings) > _MAX_WARNINGS:
             warnings[_MAX_WARNINGS:] = [f"and {len(warnings) - _MAX_WARNINGS} warnings more"]
+        return event, warnings
+
+    def _from_fields(
+        self, fields: dict[str, Any], now: float | None, complete: Complete | None
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Build the event from its fields, whatever there is to say about them."""
+        if self._action_source is not None:
+            fields["action_source"] = self._action_source  # in place: a mapping's result knows more than its members
+        event, warnings = self._read_plain(fields, now, complete)
+        self._finish(event, event.get("custom_data", {}), fields["user_data"].get("phone"), fields, warnings)
+        if isinstance(fields, Fields) and fields.passed_over:
+            warnings += passed_over(fields.passed_over)
         return event, warnings
 
     def _read_plain(
@@ -147,14 +167,29 @@ class ReportConversionEvent:
         )
         return warnings
 
-    def _finish(self, event: dict[str, Any], fields: dict[str, Any], warnings: list[str]) -> None:
-        """Apply the rules that look at more than one field."""
-        custom_data: dict[str, Any] = event.get("custom_data", {})
-        warnings += self._personal_data.take_out(event, custom_data, fields["user_data"].get("phone"))
-        self._complete_currency(custom_data, fields.get("custom_data"))
-        if self._opt_outs.asks_states or "gpc" in fields or "opt_out_type" in custom_data:
-            event["custom_data"] = custom_data
-            warnings += self._apply_opt_outs(event, fields)
+    def _needs_fields(self, custom_data: dict[str, Any]) -> bool:
+        """Return whether the rules that look at more than one field need the fields as they were given."""
+        return (
+            self._opt_outs.asks_states
+            or "opt_out_type" in custom_data
+            or (self._rules.default_currency is not None and "currency" not in custom_data)
+        )
+
+    def _finish(
+        self,
+        event: dict[str, Any],
+        custom_data: dict[str, Any],
+        phone: Any,
+        fields: dict[str, Any] | None,
+        warnings: list[str],
+    ) -> None:
+        """Apply the rules that look at more than one field; without `fields` those that need none of them."""
+        warnings += self._personal_data.take_out(event, custom_data, phone)
+        if fields is not None:
+            self._complete_currency(custom_data, fields.get("custom_data"))
+            if self._opt_outs.asks_states or "gpc" in fields or "opt_out_type" in custom_data:
+                event["custom_data"] = custom_data
+                warnings += self._apply_opt_outs(event, fields)
         if event["event_name"] == "checkout":
             warnings += [f"checkout without {name}: {why}" for name, why in _ASKED.items() if name not in custom_data]
         if custom_data:
@@ -196,7 +231,7 @@ _by_default = ReportConversionEvent(ConversionRules())
 
 
 def report_conversion_event(
-    fields: dict[str, Any], *, now: float | None, complete: Complete | None = None
+    fields: dict[str, Any] | Resolvable, *, now: float | None, complete: Complete | None = None
 ) -> tuple[dict[str, Any], list[str]]:
-    """Build a Pinterest event from the resolved fields, under the default rules (see ReportConversionEvent)."""
+    """Build a Pinterest event from the fields of the action, under the default rules (see ReportConversionEvent)."""
     return _by_default(fields, now=now, complete=complete)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from app.destination.conversion_rules import ConversionRules
 from app.destination.free_texts import list_of, product_id, read_free_text
 from app.destination.members import MembersReader, ObjectReader
-from app.destination.money import Money, integer_between, plain_money, read_currency, read_money
+from app.destination.money import IntegerReader, Money, plain_money, read_currency, read_money
 from app.destination.privacy_flags import read_opt_out_type
 from app.destination.reading import (
     NO_ID,
@@ -57,7 +57,7 @@ CONTENT_READERS: dict[str, Reader] = {
     "item_brand": read_free_text,
     # Not in Pinterest's schema yet; Segment's and RudderStack's destinations send it, cut to 64 characters.
     "item_brand_id": product_id(64),
-    "quantity": integer_between(clamp=False),
+    "quantity": IntegerReader(clamp=False),
 }
 #: Read together, since one currency is sent for all amounts.
 MONEY = frozenset({"currency", "value", "predicted_ltv", "contents"})
@@ -65,7 +65,7 @@ read_all_but_money = MembersReader(
     MappingProxyType(
         {
             "content_ids": list_of(_READ_ID),
-            "num_items": integer_between(clamp=False),
+            "num_items": IntegerReader(clamp=False),
             "order_id": _read_order_id,
             "search_string": read_text,
             "opt_out_type": read_opt_out_type,
@@ -99,6 +99,14 @@ class CustomDataReader(ObjectReader):
     def context(self, currency: str | None) -> Context:
         """Return how amounts are read beside a currency; None: the event names none."""
         return self._beside(currency).context
+
+    def contents_beside(self, value: Any, currency: str | None) -> list[dict[str, Any]] | None:
+        """Return what is sent of products beside a currency; None where there is anything to be said about them.
+
+        Without a currency their prices may name one, which is for the whole object to say.
+        """
+        found, notes = (None, ()) if currency is None else self._beside(currency).contents(value)
+        return None if notes else found
 
     def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:
         """Read the object; `candidates` returns those of a field whose first value is refused."""

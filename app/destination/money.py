@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from app.destination.reading import NO_NOTES, Notes, Reader, Reading, flattened, number_text, single
+from app.destination.reading import NO_NOTES, Notes, Reading, flattened, number_text, single
 from app.destination.warnings import kind, left_out, shown_number
 from app.values.amounts import (
     COUNT,
@@ -101,13 +101,21 @@ def is_refund(values: Iterable[Any], context: Context) -> bool:
     return False
 
 
-def integer_between(minimum: int = 0, maximum: int = _MAX_INT64, *, clamp: bool = True) -> Reader:
-    """Make a reader of integers: fractions are rounded, numbers outside the bounds moved to the bound.
+class IntegerReader:
+    """Reads integers: fractions are rounded, numbers outside the bounds moved to the bound.
 
     With `clamp=False` a number below `minimum` is left out instead: a count of -3 is not a count of 0.
     """
 
-    def read(value: Any) -> Reading:
+    def __init__(self, minimum: int = 0, maximum: int = _MAX_INT64, *, clamp: bool = True) -> None:
+        """Take the bounds."""
+        self.minimum = minimum
+        self.maximum = maximum
+        self._clamp = clamp
+
+    def __call__(self, value: Any) -> Reading:
+        """Read one value."""
+        minimum, maximum = self.minimum, self.maximum
         if type(value) is int and minimum <= value <= maximum:  # nearly every count
             return value, NO_NOTES
         if is_plain_text(value) and "." not in value and minimum <= int(value) <= maximum:
@@ -118,14 +126,12 @@ def integer_between(minimum: int = 0, maximum: int = _MAX_INT64, *, clamp: bool 
         number = None if count is None else _number(count)
         if count is None or number is None:
             return None, (left_out(value, "an integer is expected"),)
-        if number < minimum and not clamp:
+        if number < minimum and not self._clamp:
             return None, (left_out(value, f"it is below {minimum}"),)
         integer = min(max(math.floor(number + 0.5) if isinstance(number, float) else number, minimum), maximum)
         return integer, NO_NOTES if integer == number and not count.dressed else (
             f": {shown_number(value)} sent as {integer}",
         )
-
-    return read
 
 
 def _number(amount: Amount) -> float | None:

@@ -72,6 +72,11 @@ class TextReader:
     def __init__(self, max_length: int = sys.maxsize) -> None:
         self._max_length = max_length
 
+    @property
+    def cuts(self) -> bool:
+        """Whether there are texts that are too long."""
+        return self._max_length < sys.maxsize
+
     def __call__(self, value: Any) -> Reading:
         """Read one value."""
         if (

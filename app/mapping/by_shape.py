@@ -20,6 +20,7 @@ from app.mapping.function_text import FunctionText
 from app.mapping.generate import ByObjects, generate, generate_body
 from app.mapping.nodes import Node, Resolver
 from app.mapping.shapes import Keys, asked_members, pruned
+from app.values.generated_functions import PlainObject, Writes
 
 #: Mappings that ask for less are as quick without.
 _FEW: Final = 40
@@ -38,22 +39,26 @@ _Order: TypeAlias = tuple[str | None, ...]
 _ShapeKey: TypeAlias = tuple[tuple[Keys, frozenset[str] | None], ...]
 
 
-def generate_by_shape(node: Node) -> Resolver:
-    """Return the function that resolves `node` for an event, and learns the shapes of what it is given."""
+def generate_by_shape(node: Node, writes: Writes = PlainObject) -> Resolver:
+    """Return the function that resolves `node` for an event, and learns the shapes of what it is given.
+
+    Where `node` is an object, the function returns what `writes` makes of it.
+    """
     asked = asked_members(node)
-    shapes = _Shapes(node, asked) if sum(map(len, asked.values())) >= _FEW else None
+    shapes = _Shapes(node, asked, writes) if sum(map(len, asked.values())) >= _FEW else None
     if shapes and shapes.objects.names:
         return shapes.resolver()
-    return generate(node)
+    return generate(node, writes)
 
 
 class _Shapes:
     """What is known of the shapes of events, and the function for each that came often."""
 
-    def __init__(self, node: Node, asked: dict[Keys, frozenset[str]]) -> None:
+    def __init__(self, node: Node, asked: dict[Keys, frozenset[str]], writes: Writes) -> None:
         self._node = node
         self._asked = asked
-        self._general, self.objects = generate_body(node)
+        self._writes = writes
+        self._general, self.objects = generate_body(node, writes=writes)
         #: The event and what lies in it, and what lies further in.
         self._near = [keys for keys in self.objects.names if len(keys) <= 1]
         self._far = [keys for keys in self.objects.names if len(keys) > 1]
@@ -113,7 +118,7 @@ class _Shapes:
         if self._seen[key] < SEEN:
             return self._general
         if key not in self._functions and len(self._functions) < MAX_FUNCTIONS:
-            self._functions[key], _ = generate_body(pruned(self._node, shape), self.objects, shape)
+            self._functions[key], _ = generate_body(pruned(self._node, shape), self.objects, shape, self._writes)
         made = self._functions.get(key, self._general)
         if made is self._general or self._orders >= MAX_ORDERS:
             self._left_over += 1

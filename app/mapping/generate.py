@@ -13,9 +13,13 @@ becomes
         e2 = e1['properties'] if 'properties' in e1 else EMPTY
         if e2.__class__ is not dict: e2 = NotAnObject(e2)
         ...
-        if e2 and ('email' in e2 and (<v5 := e2['email'] is usable> or tell(told, c6, v5))): o4['email'] = v5
-        elif e3 and (...): o4['email'] = v7
+        o4 = {}
+        if e2 and ('email' in e2 and (<v5 := e2['email'] is usable> or tell(told, c6, v5))) or e3 and (...):
+            o4['email'] = v5
         return o4
+
+What is done with a member as it is found (`o4['email'] = v5`) is written by an `ObjectText`: with that of an action,
+which reads what it is given, one function resolves and reads.
 
 Most members that a mapping asks for are not there, and `in` says so in half the time of `.get`. Where the shape of the
 event is known (see `shapes`), they are not asked for at all, and what is there is taken without asking whether it is.
@@ -44,6 +48,7 @@ from app.mapping.nodes import (
     parent_keys,
 )
 from app.mapping.shapes import NO_SHAPE, Shape, is_there
+from app.values.generated_functions import ObjectText, PlainObject, Writes
 
 _SMALL: Final = 2**53
 #: Deeper expressions become functions of their own: Python's parser has a limit.
@@ -53,20 +58,22 @@ _MAX_NESTING: Final = 8
 ByObjects: TypeAlias = Callable[..., Any]
 
 
-def generate(node: Node) -> Resolver:
-    """Return the function that resolves `node` for an event."""
-    function = _Function()
+def generate(node: Node, writes: Writes = PlainObject) -> Resolver:
+    """Return the function that resolves `node` for an event, or what `writes` makes of that where it is an object."""
+    function = _Function(writes=writes)
     body = function.statements(node)
     return function.function("event, told", [*function.objects.fetch, *body])
 
 
-def generate_body(node: Node, objects: Objects | None = None, shape: Shape = NO_SHAPE) -> tuple[ByObjects, Objects]:
-    """Return the function that resolves `node` given the objects that it asks, and what these are.
+def generate_body(
+    node: Node, objects: Objects | None = None, shape: Shape = NO_SHAPE, writes: Writes = PlainObject
+) -> tuple[ByObjects, Objects]:
+    """Return the function that does what `generate` says given the objects that it asks, and what these are.
 
     `objects` are all that the function is called with; None: those that it needs. `shape` is that of all events that
     it will see, from which `node` was pruned; without one it is for any event.
     """
-    function = _Function(objects, shape)
+    function = _Function(objects, shape, writes)
     body = function.statements(node)
     return function.function(", ".join(("event", "told", *function.objects.names.values())), body), function.objects
 
@@ -74,39 +81,49 @@ def generate_body(node: Node, objects: Objects | None = None, shape: Shape = NO_
 class _Function(FunctionText):
     """The text of a function in the making."""
 
-    def __init__(self, objects: Objects | None = None, shape: Shape = NO_SHAPE) -> None:
+    def __init__(self, objects: Objects | None = None, shape: Shape = NO_SHAPE, writes: Writes = PlainObject) -> None:
         super().__init__(objects, shape)
+        self._writes = writes
         self._body: list[str] = []
         self._nesting = 0
 
     def statements(self, node: Node) -> list[str]:
         """Return the statements that resolve a node, the last of which returns what results."""
-        result = self._object(node) if isinstance(node, Object) else self._expression(node)
+        result = self._object(node, self._writes(self)) if isinstance(node, Object) else self._expression(node)
         return [*self._body, f" return {result}"]
 
-    def _object(self, node: Object) -> str:
-        """Write the statements that build an object, and return its name."""
-        name = self.new("o")
-        self._body.append(f" {name} = {{}}")
-        for key, value in node.members:
-            put = f"{name}[{key!r}] ="
-            if isinstance(value, Object):
-                self._body.append(f" {put} {self._object(value)}")
-            elif isinstance(value, List):
-                self._body.append(f" {put} {self._expression(value)}")
-            elif isinstance(value, Constant) and value.value is not MISSING:
-                self._body.append(f" {put} {self.bound(value.value)}")  # bound: most presets differ in it alone
-            elif isinstance(value, Path) and value.keys and value.hands_on:
-                asked, given = self.asked(value), self.given(value)
-                self._body.append(f" if {asked}: {put} {given}" if asked else f" {put} {given}")
-            elif isinstance(value, Choice):
-                words = ["if", *["elif"] * len(value.options)]
-                options = zip(words, self._options(value), strict=False)
-                self._body += [f" {word} {test}: {put} {given}" for word, (given, test) in options]
+    def _object(self, node: Object, text: ObjectText) -> str:
+        """Write the statements that find the members of an object, and return what is made of it."""
+        self._body += text.begin()
+        members = dict(node.members)
+        for name in text.ordered(members):
+            self._member(name, members[name], text)
+        self._body += text.end()
+        return text.result
+
+    def _member(self, name: str, node: Node, text: ObjectText) -> None:
+        if isinstance(node, Object):
+            if inner := text.inner(name):
+                self._object(node, inner)
             else:
-                result = self.new("v")
-                self._body.append(f" if ({result} := {self._expression(value)}) is not MISSING: {put} {result}")
-        return name
+                self._body += text.member(name, self._object(node, PlainObject(self)))
+        elif isinstance(node, Constant):
+            self._body += [] if node.value is MISSING else text.constant(name, node.value)
+        else:
+            condition, given = self._found(node)
+            lines = text.member(name, given)
+            self._body += [f" if {condition}:", *(f" {line}" for line in lines)] if condition else lines
+
+    def _found(self, node: Node) -> tuple[str, str]:
+        """Write the question whether a node gives anything, "" where it always does, and what it gives."""
+        if isinstance(node, List):
+            return "", self._expression(node)
+        if isinstance(node, Path) and node.keys and node.hands_on:
+            return self.asked(node), self.given(node)
+        name = self.new("v")
+        if isinstance(node, Choice):
+            return self._taken(node, name), name
+        return f"({name} := {self._expression(node)}) is not MISSING", name
 
     def _expression(self, node: Node) -> str:
         if self._nesting == _MAX_NESTING:
@@ -174,26 +191,24 @@ class _Function(FunctionText):
         return f"None if ({name} := {self._expression(node)}) is MISSING else {name}"
 
     def _choice(self, node: Choice) -> str:
-        """Write `a if <a is usable> else b if ... else MISSING`."""
-        return f"({' else '.join([*(f'{name} if {test}' for name, test in self._options(node)), 'MISSING'])})"
+        """Write what the first usable option gives, else MISSING."""
+        name = self.new("v")
+        return f"({name} if {self._taken(node, name)} else MISSING)" if node.options else "MISSING"
 
-    def _options(self, node: Choice) -> list[tuple[str, str]]:
-        """Return for each option of a choice the name of its value and the question whether it is usable.
+    def _taken(self, node: Choice, name: str) -> str:
+        """Write the question whether any option of a choice is usable, after which `name` holds what the first gives.
 
         Neighbours with one parent are asked together, and none where the parent holds nothing: most of a default
         mapping's spellings are absent.
         """
         parts = []
         for parent, group in groupby(zip(node.options, node.about, strict=True), key=parent_keys):
-            name = self.new("v")
             tests = [self._usable(option, name, self._test(node, name, about)) for option, about in group]
-            if parent is None:
-                parts += [(name, test) for test in tests]
-            elif self.shape.get(parent):
-                parts.append((name, f"({' or '.join(tests)})"))
+            if parent is None or self.shape.get(parent):
+                parts += tests
             else:
-                parts.append((name, f"{self.parent(parent)} and ({' or '.join(tests)})"))
-        return parts
+                parts.append(f"{self.parent(parent)} and ({' or '.join(tests)})")
+        return " or ".join(parts) or "False"
 
     def _test(self, node: Choice, name: str, about: About) -> str:
         """Write the end of the question whether `name`, in brackets just before, is usable.

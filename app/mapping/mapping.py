@@ -12,7 +12,8 @@ from app.mapping.lists import joined_members
 from app.mapping.nodes import MISSING, Call, Constant, List, Node, Object, Resolver
 from app.mapping.readings import NONE_TAKEN, Explanation, Taken, candidates, explain
 from app.mapping.wanted import NO_READERS, Readers
-from app.values.candidates import Fields, Layout, Members, PassedOver
+from app.values.candidates import Fields, PassedOver
+from app.values.generated_functions import Writes
 
 
 def compile_mapping(
@@ -71,7 +72,8 @@ class Mapping:
         self._at = at
         #: Made for the first event: presets that are switched off, and most commands, never need it.
         self._resolve: Resolver | None = None
-        self._layout = Layout(_members(node)) if isinstance(node, Object) else None
+        #: The same, by what writes how the fields are read at once; as many as there are kinds of ad accounts.
+        self._read: dict[Writes, Resolver] = {}
         self._find = partial(candidates, node)
 
     def resolve(self, event: dict[str, Any]) -> Any:
@@ -91,8 +93,30 @@ class Mapping:
             raise self._too_deep() from None
         if type(value) is dict:
             value = Fields(value)
-            value.event, value.passed_over, value.find, value.layout = event, told, self._find, self._layout
+            value.event, value.passed_over, value.find = event, told, self._find
         return None if value is MISSING else value
+
+    def of(self, event: dict[str, Any]) -> "Resolution":
+        """Return the fields that the mapping gives for an event, for whoever may not need them all."""
+        return Resolution(self, event)
+
+    def read_by(self, writes: Writes, event: dict[str, Any]) -> Any:
+        """Return what a function gives that resolves an event and reads each field as it is found; None for no answer.
+
+        The function is written by `writes`. It gives no answer where the mapping passes anything over, gives no object,
+        or the event is nested too deeply. Raises MappingError as `resolve` does.
+        """
+        read = self._read.get(writes)
+        if read is None:
+            if not isinstance(self._node, Object):
+                return None
+            read = self._read[writes] = generate_by_shape(self._node, writes)
+        told: list[PassedOver] = []
+        try:
+            made = read(event, told)
+        except RecursionError:
+            return None
+        return None if told else made
 
     def _generated(self) -> Resolver:
         self._resolve = generate_by_shape(self._node)
@@ -134,5 +158,23 @@ def _literal(node: Node) -> Any:
     return MISSING
 
 
-def _members(node: Object) -> Members:
-    return tuple((name, _members(member) if isinstance(member, Object) else None) for name, member in node.members)
+class Resolution:
+    """The fields that a mapping gives for one event: resolved when they are asked for, or read without."""
+
+    __slots__ = ("_event", "_fields", "_mapping")
+
+    def __init__(self, mapping: Mapping, event: dict[str, Any]) -> None:
+        self._mapping = mapping
+        self._event = event
+        self._fields: dict[str, Any] | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """All fields; none where the mapping gives nothing. Raises MappingError as `Mapping.resolve` does."""
+        if self._fields is None:
+            self._fields = self._mapping.resolve(self._event) or {}
+        return self._fields
+
+    def read_by(self, writes: Writes) -> Any:
+        """Do `Mapping.read_by`."""
+        return self._mapping.read_by(writes, self._event)

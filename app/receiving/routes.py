@@ -10,15 +10,19 @@ from app.destination.custom_data import read_order_id
 from app.errors import MappingError
 from app.receiving.remembering import WhyNotGenuine
 from app.types import Event, Exit, Line
+from app.values.candidates import Resolvable
 
 
 class Action(Protocol):
-    """Builds the Pinterest event from resolved fields, or raises EventInvalid."""
+    """Builds the Pinterest event from the fields of the action, or raises EventInvalid."""
 
     def __call__(
-        self, fields: dict[str, Any], *, now: float | None, complete: Complete | None = None
+        self, fields: dict[str, Any] | Resolvable, *, now: float | None, complete: Complete | None = None
     ) -> tuple[dict[str, Any], list[str]]:
-        """Return the event and warnings; `now` (Unix seconds) judges its age, `complete` adds to `user_data`."""
+        """Return the event and warnings, given the fields or who resolves them.
+
+        `now` (Unix seconds) judges its age, `complete` adds to `user_data`.
+        """
         ...
 
 

@@ -144,10 +144,11 @@ class Walk:
         told = partial(Line, preset=preset.name, destination=account.name, ad_account_id=account.ad_account_id)
         making = account.making
         try:
-            fields = preset.mapping.resolve(event) or {}
-            if making.action_source_by_context and fields.get("action_source") == "web":
-                fields["action_source"] = app_platform(event) or "web"
-            built, warnings = making.action(fields, now=now, complete=complete)
+            given = preset.mapping.of(event)
+            fields = given.fields if making.action_source_by_context and (platform := app_platform(event)) else None
+            if fields and fields.get("action_source") == "web":
+                fields["action_source"] = platform
+            built, warnings = making.action(given if fields is None else fields, now=now, complete=complete)
         except EventInvalid as exc:
             return told(exit=Exit.INVALID, reason=_cut(exc.reason))
         except MappingError as exc:

@@ -6,14 +6,12 @@ nothing where the first place is good.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from app.values.generated_functions import Writes
 
 #: A field of the action: `("user_data", "email")`.
 FieldPath: TypeAlias = tuple[str, ...]
-
-
-#: Names of members; with those in it where one is always an object, else None.
-Members: TypeAlias = tuple[tuple[str, "Members | None"], ...]
 
 
 class Candidate(NamedTuple):
@@ -45,29 +43,17 @@ def one_place_only(_: FieldPath) -> Iterator[Candidate]:
     return iter(())
 
 
-class Layout:
-    """Which members the fields can have that a mapping gives. It is compared by identity."""
-
-    __slots__ = ("members",)
-
-    def __init__(self, members: Members) -> None:
-        """Take the members in the order in which they come; any of them may be missing."""
-        self.members = members
-
-
 class Fields(dict[str, Any]):
     """The fields of the action as a mapping resolved them for one event: a plain object that knows more.
 
     The mapping that makes one fills the slots.
     """
 
-    __slots__ = ("event", "find", "layout", "passed_over")
+    __slots__ = ("event", "find", "passed_over")
 
     event: dict[str, Any]
     #: Finds the candidates of a field in an event; what choices pass over on the way is added to the list.
     find: Callable[[dict[str, Any], list[PassedOver], FieldPath], Iterator[Candidate]]
-    #: Of the mapping; None where it is not known.
-    layout: Layout | None
     #: What the mapping passed over on the way.
     passed_over: list[PassedOver]
 
@@ -78,3 +64,16 @@ class Fields(dict[str, Any]):
     def beside(self, path: FieldPath) -> Iterator[Candidate]:
         """Return the same candidates for a question beside the reading: what they pass over is told nowhere."""
         return self.find(self.event, [], path)
+
+
+class Resolvable(Protocol):
+    """The fields of the action for one event, which a mapping resolves when they are asked for."""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """All fields."""
+        ...
+
+    def read_by(self, writes: Writes) -> Any:
+        """Return what a function gives that finds each field and does with it what `writes` writes; None for none."""
+        ...

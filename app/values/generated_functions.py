@@ -3,9 +3,9 @@
 The text holds only names made here and the `repr` of keys, never text of somebody else.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeAlias
 
 #: Functions share most of their texts, and to compile one takes longer than all else.
 _code: Final = lru_cache(512)(partial(compile, filename="<generated>", mode="exec"))
@@ -39,3 +39,75 @@ class FunctionNames:
         exec(_code(text), made)  # noqa: S102 - the text is made of our names and of `repr`
         function: Callable[..., Any] = made["make"](**self._known)
         return function
+
+
+class ObjectText(Protocol):
+    """Writes what a function does with the members of one object, in the order in which they are found.
+
+    All that is written are statements, each of which begins with a blank.
+    """
+
+    #: What it makes of the object, as an expression; known once all is written.
+    result: str
+
+    def ordered(self, names: Iterable[str]) -> Iterable[str]:
+        """Return the members in the order in which they are to be written."""
+        ...
+
+    def begin(self) -> list[str]:
+        """Write what stands before the first member."""
+        ...
+
+    def inner(self, name: str) -> "ObjectText | None":
+        """Return who writes a member that is always an object; None where it is made first, and written as a value."""
+        ...
+
+    def constant(self, name: str, value: Any) -> list[str]:
+        """Write a member that is the same whatever the event."""
+        ...
+
+    def member(self, name: str, given: str) -> list[str]:
+        """Write a member that is there; `given` is a name of its own for the value, or another expression of it."""
+        ...
+
+    def end(self) -> list[str]:
+        """Write what stands behind the last member."""
+        ...
+
+
+#: Begins the text of what is made of an object.
+Writes: TypeAlias = Callable[[FunctionNames], ObjectText]
+
+
+class PlainObject(ObjectText):
+    """Writes how an object becomes a dict."""
+
+    def __init__(self, text: FunctionNames, put: str = "") -> None:
+        """Write in the function `text`; `put` is the beginning of a statement that puts the object in another."""
+        self._text = text
+        self._put = put
+        self.result = text.new("o")
+
+    def ordered(self, names: Iterable[str]) -> Iterable[str]:
+        """Return them as they come."""
+        return names
+
+    def begin(self) -> list[str]:
+        """Write an empty object."""
+        return [f" {self.result} = {{}}"]
+
+    def inner(self, name: str) -> ObjectText:
+        """Return the same for a member."""
+        return PlainObject(self._text, f"{self.result}[{name!r}] = ")
+
+    def constant(self, name: str, value: Any) -> list[str]:
+        """Put it in; bound, since most presets differ in one constant alone, and share the text then."""
+        return self.member(name, self._text.bound(value))
+
+    def member(self, name: str, given: str) -> list[str]:
+        """Put it in."""
+        return [f" {self.result}[{name!r}] = {given}"]
+
+    def end(self) -> list[str]:
+        """Put the object where it belongs."""
+        return [f" {self._put}{self.result}"] if self._put else []

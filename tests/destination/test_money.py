@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from app.destination.money import integer_between, read_currency, read_money
+from app.destination.money import IntegerReader, read_currency, read_money
 
-HUNDRED = integer_between(0, 100)
-COUNT = integer_between(clamp=False)
+HUNDRED = IntegerReader(0, 100)
+COUNT = IntegerReader(clamp=False)
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,17 @@ def test_shapes_that_somebody_invents_keep_others_out_for_a_while_only(monkeypat
 
 
 @pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("first", [0, 1, 2, 3])
+def test_what_lies_further_in_is_found_whichever_event_came_first(first: int) -> None:
+    paths = ["$.a.b.c.d", "$.a.b.e", "$.a.f.g", "$.h"]
+    node = compiled({"one": {"@coalesce": [{"@path": path} for path in paths]}})
+    by_its_shape = generate_by_shape(node)
+    events = [{"a": {"b": b}} for b in ({"c": {"d": 1}}, {"e": 2}, "text", {})]
+    for event in (*events[first:], *events[:first], *events):
+        assert by_its_shape(event, []) == generate(node)(event, []), event
+
+
+@pytest.mark.usefixtures("at_once")
 def test_what_only_a_deeper_function_looks_at_is_not_taken_for_missing() -> None:
     node = compiled({"@if": {"blank": {"x": {"@sum": [{"@path": "$.a.b"}]}}, "then": {"@path": "$.c"}}})
     by_its_shape = generate_by_shape(node)

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.catalog import load_catalog
+from app.catalog.fields import lay_over
+from app.catalog.one_file import read_action
 from app.destination import ConversionRules, ReportConversionEvent
 from app.errors import EventInvalid
-from app.mapping import by_shape
+from app.mapping import by_shape, compile_mapping
 from app.source import read_raw_event
-from app.values.candidates import Fields
 from tests.rounds import examples
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,11 @@ RULES = [
         default_country="DE", default_currency="EUR", ldp_states=frozenset({"US-CA"}), partner_name="ss-shop"
     ),
 ]
-ACTIONS = [ReportConversionEvent(rules) for rules in RULES]
+ACTIONS = [
+    *(ReportConversionEvent(rules) for rules in RULES),
+    ReportConversionEvent(ConversionRules(default_currency="USD", gpc="ldp"), action_source="offline"),
+    ReportConversionEvent(ConversionRules(), action_source="shop"),
+]
 #: What stands in one place or the other of events that people send.
 ODD: list[Any] = [
     *(None, "", "  ", "n/a", True, False, 0, -1, 3, 19.98, "19.98", "1,299.00 EUR", "3", 10**30, [], {}, [[]], ["a"]),
@@ -51,29 +56,28 @@ def catalog() -> Any:
     return load_catalog(ROOT / "presets", ROOT / "mappings")
 
 
-def told(action: ReportConversionEvent, fields: dict[str, Any]) -> Any:
+def told(action: ReportConversionEvent, given: Any) -> Any:
     try:
-        return action(fields, now=NOW)
+        return action(given, now=NOW)
     except EventInvalid as exc:
         return exc.reason
 
 
-def both_ways(catalog: Any, event: dict[str, Any], *, all_presets: bool) -> Iterator[tuple[Fields, Any, Any]]:
-    """Yield for each preset the fields, and what is made of them in a straight line and otherwise."""
+def both_ways(catalog: Any, event: dict[str, Any], *, all_presets: bool) -> Iterator[tuple[bool, Any, Any]]:
+    """Yield for each preset whether it is read in a straight line, and what is made so and of the resolved fields."""
     for preset in catalog.presets if all_presets else catalog.matching(event):
-        fields = preset.mapping.resolve(event)
-        again = preset.mapping.resolve(event)
-        again.layout = None
         for action in ACTIONS:
-            yield fields, told(action, fields), told(action, again)
+            given = preset.mapping.of(event)
+            is_straight = given.read_by(action._straight) is not None
+            yield is_straight, told(action, given), told(action, preset.mapping.resolve(event) or {})
 
 
 def test_every_vector_is_read_in_a_straight_line_to_the_same_event(catalog: Any) -> None:
     straight = 0
     for line in LINES[::5]:
-        for fields, one, other in both_ways(catalog, read_raw_event(line, now=NOW), all_presets=False):
+        for is_straight, one, other in both_ways(catalog, read_raw_event(line, now=NOW), all_presets=False):
             assert one == other
-            straight += ACTIONS[0]._read_straight(fields) is not None
+            straight += is_straight
     assert straight > len(LINES[::5])
 
 
@@ -88,6 +92,67 @@ def test_so_is_every_event_with_odd_values_in_odd_places(catalog: Any, data: st.
         holder[name] = deepcopy(data.draw(st.sampled_from(ODD)))
     for _, one, other in both_ways(catalog, event, all_presets=False):
         assert one == other
+
+
+#: What somebody's own preset may say, laid over the defaults.
+OWN: list[dict[str, Any]] = [
+    {
+        "partner_name": "ss-own",
+        "language": "de-AT",
+        "wifi": "yes",
+        "opt_out": None,
+        "event_source_url": "",
+        "app_id": 7,
+    },
+    {"event_name": {"@path": "$.event"}, "action_source": {"@path": "$.channel"}, "event_time": "2026-03-04T20:00:00Z"},
+    {"action_source": "shop"},
+    {"event_name": "", "event_id": None},
+    {"no_field": {"@path": "$.event"}, "also": None},
+    {"user_data": {"@path": "$.context.traits"}},
+    {
+        "user_data": {
+            "email": "shop@shop.example",
+            "country": {"@path": "$.properties.email"},
+            "nickname": "x",
+            "zip": [],
+        }
+    },
+    {"user_data": {"country": {"@coalesce": [{"@path": "$.properties.currency"}, "DE"]}, "phone": "030 901820"}},
+    {"user_data": {"phone": {"number": {"@path": "$.userId"}}, "email": ["a@b.co", "c@d.co"], "click_id": ["x", "y"]}},
+    {"custom_data": {"@path": "$.properties"}},
+    {
+        "custom_data": {
+            "value": "€5",
+            "currency": "USD",
+            "contents": [{"id": "A", "item_price": "€5"}],
+            "predicted_ltv": 3,
+        }
+    },
+    {
+        "custom_data": {
+            "value": {"@subtract": [5, {"@path": "$.properties.revenue"}]},
+            "num_items": "3",
+            "colour": "red",
+        }
+    },
+    {"custom_data": {"contents": {"id": "A", "quantity": "2"}, "currency": ["EUR", "USD"], "content_name": {"a": 1}}},
+    {"custom_data": {"opt_out_type": "LDP", "content_brand": "for jane@shop.example", "value": None, "currency": ""}},
+    {"app_info": {"@path": "$.context.app"}, "device_info": "none", "gpc": True},
+    {"app_info": {"app_name": {"@path": "$.properties.name"}, "install_time": 12, "window_height": 9e9, "logo": {}}},
+]
+
+
+@pytest.mark.parametrize("name", ["checkout", "page_visit"])
+@pytest.mark.parametrize("own", OWN, ids=repr)
+def test_so_is_what_a_preset_of_ones_own_says(own: dict[str, Any], name: str) -> None:
+    text = (ROOT / "mappings/report_conversion_event.yaml").read_text(encoding="utf-8")
+    defaults, _ = read_action(text)
+    assert defaults
+    mapping = compile_mapping(lay_over(defaults.defaults | {"event_name": name}, own), joined=["user_data"])
+    for line in LINES[::200]:
+        event = read_raw_event(line, now=NOW)
+        for action in ACTIONS:
+            assert told(action, mapping.of(event)) == told(action, mapping.resolve(event) or {})
 
 
 def test_warnings_are_as_many_in_a_straight_line(catalog: Any) -> None:
@@ -106,10 +171,11 @@ def test_warnings_are_as_many_in_a_straight_line(catalog: Any) -> None:
         ),
         now=NOW,
     )
-    for fields, one, other in both_ways(catalog, event, all_presets=False):
-        assert ACTIONS[0]._read_straight(fields) is not None
+    ways = list(both_ways(catalog, event, all_presets=False))
+    assert any(is_straight for is_straight, _, _ in ways)
+    for _, one, other in ways:
         assert one == other
-        assert one[1][-1].startswith("and ")
+        assert one[1][-1].startswith("and ") or "action_source" in one
 
 
 NAMES = ["email", "currency", "value", "revenue", "total", "price", "products", "order_id", "country", "phone", "gpc"]
