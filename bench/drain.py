@@ -28,7 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -119,6 +119,10 @@ class Kept:
     async def forget(self, keys: Sequence[str]) -> int:
         """Keep nothing of anybody."""
         raise NotImplementedError(keys)
+
+    async def wipe(self, texts: Collection[str]) -> None:
+        """Keep nothing of anybody."""
+        raise NotImplementedError(texts)
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
         """Withdraw nothing: no preset has cancellations."""

@@ -74,6 +74,12 @@ class LoadedMemory(HeldMemory):
             whose=self.whose,
         )
 
+    def traces(self) -> list[str]:
+        """Return the ids that were erased, and what was found under them: it may be left in files."""
+        found = [self._found[key][1] for key in self.erased if key in self._found]
+        members = (value for person in found for fact in person.facts.values() for value in fact.members.values())
+        return self.erased + [text for value in members for text in ([value] if isinstance(value, str) else value)]
+
     def _changed(self) -> Iterator[PersonChange]:
         for key in sorted(self._kept):
             person = self._people[key]

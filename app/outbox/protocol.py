@@ -1,6 +1,6 @@
 """The outbox as the rest of Pinrelay sees it: one Protocol, several engines."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from app.outbox.inventory_rows import Inventory
@@ -70,7 +70,13 @@ class Outbox(SharedValues, Protocol):
     async def forget(self, keys: Sequence[str]) -> int:
         """Erase what is kept under some ids beside memory: deliveries that wait or are dead, and kept payloads.
 
-        Returns how many messages anything was erased of.
+        Returns how many messages anything was erased of. Call `wipe` when all is erased.
+        """
+
+    async def wipe(self, texts: Collection[str]) -> None:
+        """Leave nothing of some texts that were erased, nor of what `forget` erased, in the free room of files.
+
+        An engine whose server writes the files does nothing.
         """
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:

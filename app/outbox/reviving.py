@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from app.outbox.judging import Judge
-from app.outbox.keys import keys_of
+from app.outbox.keys import every_key_of, keys_of
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.storing import Held
 from app.types import Query
@@ -72,6 +72,11 @@ class Revival:
     learned: list[list[Any]] = field(default_factory=list)
     #: [delivery, the reason that it now has]
     staying: list[tuple[int, str]] = field(default_factory=list)
+
+
+def every_digest_of(held: Sequence[DeadLetter]) -> list[str]:
+    """Return the digests of every key that deliveries may hold."""
+    return [key.digest for each in held for key in every_key_of(each)]
 
 
 def digests_of_dead(dead: Sequence[DeadLetter], rules: OutboxRules) -> list[str]:

@@ -41,10 +41,12 @@ class Forgetting:
         """Do `forget` for the keys of ids: all of `user`, and of `anonymous` its own. Raises OutboxUnavailable."""
         asked = [key for key in (user, anonymous) if key]
         ids = messages = 0
+        traces: list[str] = []
         for _ in range(_TRIES):
             memory = LoadedMemory(FOR_EVER)
             memory.add(asked, await self._outbox.people(asked))
             erased = erase(memory, FOR_EVER, user=user, anonymous=anonymous, now=now)
+            traces += memory.traces()
             messages += await self._outbox.forget(memory.erased)
             try:
                 await self._outbox.enqueue([], [], [], now=now, people=memory.changes())
@@ -52,5 +54,6 @@ class Forgetting:
                 continue
             ids += len(erased)
             if not erased:
+                await self._outbox.wipe(traces)
                 return Forgotten(ids=ids, messages=messages)
         raise OutboxUnavailable("Others send events of this person all the time. Erase again later.")

@@ -7,7 +7,7 @@ map_event(raw) -> [(preset, JSON)] the same for one raw event, for programs
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from typing import Protocol
@@ -61,6 +61,10 @@ class Enqueues(FindsPeople, Protocol):
 
     async def forget(self, keys: Sequence[str]) -> int:
         """Do `Outbox.forget`."""
+        ...
+
+    async def wipe(self, texts: Collection[str]) -> None:
+        """Do `Outbox.wipe`."""
         ...
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
@@ -144,6 +148,7 @@ class Pipeline:
 
         Whoever tries again waits for the others who do.
         """
+        traces: list[str] = []
         for attempt in range(_TRIES):
             async with self._again if attempt else nullcontext():
                 drafts, memory = Drafts(source=empty.source, is_proven=empty.is_proven), remembering.new_memory()
@@ -156,6 +161,7 @@ class Pipeline:
                             await asyncio.sleep(0)
                 drafts.memory_is_full = memory.is_full
                 if memory.erased:  # first: who they are is known no more once memory has forgotten it
+                    traces += memory.traces()
                     await outbox.forget(memory.erased)
                 try:
                     receipt = await self._commit(drafts, now, outbox, memory.changes())
@@ -163,6 +169,7 @@ class Pipeline:
                     continue
                 if memory.erased:  # and what came before it in the same request
                     await outbox.forget(memory.erased)
+                    await outbox.wipe(traces)
                 return receipt
         raise OutboxUnavailable("Others send events of the same people at once. Send the events again later.")
 

@@ -8,7 +8,7 @@ Names follow https://opentelemetry.io/docs/specs/semconv/ (http, messaging); our
 import asyncio
 import logging
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -136,6 +136,9 @@ class _TracedEnqueues:
 
     async def forget(self, keys: Sequence[str]) -> int:
         return await self._outbox.forget(keys)
+
+    async def wipe(self, texts: Collection[str]) -> None:
+        await self._outbox.wipe(texts)
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
         """Do `Outbox.withdraw`."""

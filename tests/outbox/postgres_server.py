@@ -168,6 +168,12 @@ class PostgresServer:
         yield self.create(name, template)
         self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
+    def files(self, database: str) -> dict[str, bytes]:
+        """Return the files of a database's tables and indexes, by name, as they lie on the disk."""
+        ((oid,),) = self.execute(f"SELECT oid FROM pg_database WHERE datname = '{database}'")
+        folder = self._data / "base" / str(oid)
+        return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
     def execute(self, statement: str, database: str = "postgres") -> list[Any]:
         """Run one statement, and return its rows."""
         with psycopg.connect(self.url(database), autocommit=True) as connection:

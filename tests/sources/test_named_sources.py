@@ -71,6 +71,9 @@ class Keeps:
     async def forget(self, keys: Any) -> int:
         raise AssertionError(keys)
 
+    async def wipe(self, texts: Any) -> None:
+        raise AssertionError(texts)
+
 
 @pytest.mark.parametrize(("proofs", "is_proven"), [(MAPPED["proofs"], True), ([{"kind": "anyone"}], False)])
 async def test_a_sender_counts_as_known_only_by_a_secret(tmp_path: Path, proofs: Any, *, is_proven: bool) -> None:

@@ -17,7 +17,7 @@ from app.outbox.postgres.claim import claim, hasten, renew
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.days import Days
-from app.outbox.postgres.people import forget, people_with, read_people
+from app.outbox.postgres.people import KeepsPeople
 from app.outbox.postgres.redrive import redrive
 from app.outbox.postgres.retention import retain
 from app.outbox.postgres.server_clock import ServerClock
@@ -44,7 +44,6 @@ from app.types import (
     NotePage,
     Page,
     PeopleChanges,
-    PeopleFound,
     Query,
     Seen,
     Session,
@@ -56,7 +55,7 @@ from app.types import (
 )
 
 
-class PostgresOutbox:
+class PostgresOutbox(KeepsPeople):
     """The `Outbox` of app/outbox/protocol.py: what each method promises is said there.
 
     Times in the store are the server's: what a process calls `now` is shifted by how far its clock is off.
@@ -70,6 +69,7 @@ class PostgresOutbox:
         self._watch = Watch(self._database, self._clock)
         self._rules = rules
         self.inventory = inventory.PostgresInventory(self._database, self._clock)
+        KeepsPeople.__init__(self, self._database, rules)
 
     async def _by_server(self, now: float) -> float:
         """Return when the server's clock shows what this machine calls now; the first time it has to be asked."""
@@ -90,15 +90,6 @@ class PostgresOutbox:
         answers = await self._writer.do(call)
         self._watch.wake()
         return answers
-
-    async def people(self, keys: Sequence[str]) -> PeopleFound:
-        return await self._database.run(read_people, keys, self._rules)
-
-    async def people_with(self, digests: Sequence[str], *, after: str) -> tuple[list[str], str | None]:
-        return await self._database.run(people_with, digests, after)
-
-    async def forget(self, keys: Sequence[str]) -> int:
-        return await self._database.run(forget, keys)
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
         call = WithdrawCall(withdrawals=withdrawals, now=await self._by_server(now))

@@ -1,6 +1,6 @@
 """What is remembered of people: read before a call of enqueue is decided, written with it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import (
@@ -14,7 +14,8 @@ from app.outbox.people_rows import (
     targets_of,
 )
 from app.outbox.postgres.connections import Connection
-from app.outbox.postgres.database import count_of, rows_of
+from app.outbox.postgres.database import Database, count_of, rows_of
+from app.outbox.reviving import DeadLetter, every_digest_of
 from app.outbox.rows import as_json
 from app.types import PeopleChanges, PeopleFound
 
@@ -92,6 +93,33 @@ async def forget(connection: Connection, keys: Sequence[str]) -> int:
         found = await rows_of(connection, "forget_whose", keys=list(keys))
         messages = sorted({message_id for (message_id,) in found})
         if messages:
+            held = [DeadLetter(*row) for row in await rows_of(connection, "deliveries_of", keys=messages)]
+            ids = [each.delivery_id for each in held]
+            await count_of(connection, "forget_learned_buyers", ids=ids)
+            await count_of(connection, "forget_known_buyers", ids=ids, digests=every_digest_of(held))
             await count_of(connection, "forget_payloads", keys=messages)
             await count_of(connection, "forget_deliveries", keys=messages, slot=connection.slot)
     return len(messages)
+
+
+class KeepsPeople:
+    """The part of the `Outbox` that is about people: what each method promises is said there."""
+
+    def __init__(self, database: Database, rules: OutboxRules) -> None:
+        self._people_in = database
+        self._people_rules = rules
+
+    async def people(self, keys: Sequence[str]) -> PeopleFound:
+        """Do `Outbox.people`."""
+        return await self._people_in.run(read_people, keys, self._people_rules)
+
+    async def people_with(self, digests: Sequence[str], *, after: str) -> tuple[list[str], str | None]:
+        """Do `Outbox.people_with`."""
+        return await self._people_in.run(people_with, digests, after)
+
+    async def forget(self, keys: Sequence[str]) -> int:
+        """Do `Outbox.forget`."""
+        return await self._people_in.run(forget, keys)
+
+    async def wipe(self, texts: Collection[str]) -> None:
+        """Do nothing: the server writes the files, and `VACUUM FULL` is for whoever runs it."""

@@ -1158,6 +1158,21 @@ DELETE FROM whose WHERE id IN (SELECT id FROM whose ORDER BY id LIMIT %(limit)s)
 -- Forget whose the messages of some ids are; return the messages.
 DELETE FROM whose WHERE user_key = ANY(%(keys)s::text[]) OR anonymous_key = ANY(%(keys)s::text[]) RETURNING message_id;
 
+-- deliveries_of --
+-- All deliveries of some messages, with what their keys are made of.
+SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, '[]', reason
+FROM shown WHERE message_id = ANY(%(keys)s::text[]);
+
+-- forget_known_buyers --
+-- Erase by what the buyers are told apart in the keys of orders that some deliveries hold.
+UPDATE dedup_key SET known = jsonb_set(known::jsonb, '{1}', '[]')::text
+WHERE digest = ANY(%(digests)s::text[]) AND known IS NOT NULL AND delivery_id = ANY(%(ids)s::bigint[]);
+
+-- forget_learned_buyers --
+-- The same in the keys that repetitions told of these deliveries.
+UPDATE dedup_key SET known = jsonb_set(known::jsonb, '{1}', '[]')::text
+WHERE learned AND delivery_id = ANY(%(ids)s::bigint[]) AND known IS NOT NULL;
+
 -- forget_payloads --
 -- Erase the kept payloads of some messages.
 DELETE FROM kept_payload WHERE id IN (SELECT id FROM delivered WHERE message_id = ANY(%(keys)s::text[]));

@@ -111,7 +111,7 @@ def open_writable(path: Path) -> sqlite3.Connection:
         message = f"The outbox {path} cannot be opened: {exc.strerror}. Look at the file, its folder and their owner."
         raise OutboxUnavailable(message, why="not writable") from exc
     with border():
-        connection = _connect(path, timeout_s=0)  # `patiently` waits instead
+        connection = connect(path, timeout_s=0)  # `patiently` waits instead
         try:
             _prepare(connection)
         except BaseException:
@@ -123,7 +123,7 @@ def open_writable(path: Path) -> sqlite3.Connection:
 def open_readable(path: Path) -> sqlite3.Connection:
     """Open the file for reading only. It is open from now on, whatever becomes of its name."""
     with border():
-        connection = _connect(path, timeout_s=BUSY_TIMEOUT_S)
+        connection = connect(path, timeout_s=BUSY_TIMEOUT_S)
         connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA user_version").fetchone()  # SQLite opens what it needs when it reads first
     return connection
@@ -134,7 +134,7 @@ def open_untouched(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
 
 
-def _connect(path: Path, *, timeout_s: float) -> sqlite3.Connection:
+def connect(path: Path, *, timeout_s: float) -> sqlite3.Connection:
     """Connect without the transactions that Python would begin by itself."""
     return sqlite3.connect(
         path, timeout=timeout_s, isolation_level=None, check_same_thread=False, cached_statements=256
@@ -200,7 +200,7 @@ def checkpoint(path: Path) -> None:
     Does as much as it can without waiting for others.
     """
     with border():
-        connection = _connect(path, timeout_s=0)
+        connection = connect(path, timeout_s=0)
         try:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:

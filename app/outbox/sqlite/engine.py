@@ -23,7 +23,7 @@ from app.outbox.sqlite.database import checkpoint, open_writable
 from app.outbox.sqlite.enqueue import NewCall, enqueue, enqueue_new, parameters, prepare_connection
 from app.outbox.sqlite.guard import Guard
 from app.outbox.sqlite.inventory import SqliteInventory
-from app.outbox.sqlite.people import forget, people_with, read_people
+from app.outbox.sqlite.people import KeepsPeople
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.redrive import redrive
 from app.outbox.sqlite.retention import RetainCall, retain
@@ -47,7 +47,6 @@ from app.types import (
     NotePage,
     Page,
     PeopleChanges,
-    PeopleFound,
     Query,
     Seen,
     Session,
@@ -59,7 +58,7 @@ from app.types import (
 )
 
 
-class SqliteOutbox:
+class SqliteOutbox(KeepsPeople):
     """The `Outbox` of app/outbox/protocol.py: what each method promises is said there.
 
     Writes go to one thread and share commits (writer.py); reads have connections of their own (readers.py).
@@ -75,6 +74,7 @@ class SqliteOutbox:
         self._watch = Watch(path, self._guard, clock)
         self._rules = rules
         self.inventory = SqliteInventory(self._writer, self._readers)
+        KeepsPeople.__init__(self, path, self._writer, self._readers, rules)
 
     async def enqueue(
         self,
@@ -96,18 +96,6 @@ class SqliteOutbox:
         )
         self._watch.wake()
         return answer
-
-    async def people(self, keys: Sequence[str]) -> PeopleFound:
-        return await self._readers.read(read_people, keys, self._rules)
-
-    async def people_with(self, digests: Sequence[str], *, after: str) -> tuple[list[str], str | None]:
-        return await self._readers.read(people_with, digests, after)
-
-    async def forget(self, keys: Sequence[str]) -> int:
-        count = await self._writer.do(partial(forget, keys=keys))
-        if count:
-            await asyncio.to_thread(checkpoint, self._path)
-        return count
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
         call = WithdrawCall(withdrawals=withdrawals, now=now)

@@ -1,7 +1,10 @@
 """What is remembered of people: read before a call of enqueue is decided, written with it."""
 
+import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
+from pathlib import Path
 
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import (
@@ -14,8 +17,12 @@ from app.outbox.people_rows import (
     people_rows,
     targets_of,
 )
+from app.outbox.reviving import DeadLetter, every_digest_of
 from app.outbox.sqlite.database import as_rows, one_json
+from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.sql import SQL
+from app.outbox.sqlite.wiping import texts_of, wipe
+from app.outbox.sqlite.writer import Writer
 from app.types import PeopleChanges, PeopleFound
 
 
@@ -65,11 +72,56 @@ def forget_people(connection: sqlite3.Connection, now: float, limit: int, rules:
     return touched + connection.execute(SQL["forget_unseen"], unseen).rowcount
 
 
-def forget(connection: sqlite3.Connection, keys: Sequence[str]) -> int:
-    """Do `Outbox.forget`, within a transaction."""
+def forget(connection: sqlite3.Connection, keys: Sequence[str]) -> tuple[int, set[str]]:
+    """Do `Outbox.forget`, within a transaction. Returns also what stood in what was erased."""
     found = connection.execute(SQL["forget_whose"], {"keys": as_rows(keys)}).fetchall()
     messages = sorted({message_id for (message_id,) in found})
+    traces: set[str] = set()
     if messages:
-        connection.execute(SQL["forget_payloads"], {"rows": as_rows(messages)})
-        connection.execute(SQL["forget_deliveries"], {"rows": as_rows(messages)})
-    return len(messages)
+        rows = {"rows": as_rows(messages)}
+        held = [DeadLetter(*row) for row in connection.execute(SQL["deliveries_of"], rows)]
+        traces.update(digest for each in held for digest in each.buyer)
+        ids = as_rows([each.delivery_id for each in held])
+        for (payload,) in connection.execute(SQL["payloads_of"], {"rows": ids}):
+            traces.update(texts_of(payload))
+        for name in ("forget_buyers", "forget_learned_buyers"):
+            connection.execute(SQL[name], {"rows": ids})
+        connection.execute(SQL["forget_known_buyers"], {"rows": ids, "keys": as_rows(every_digest_of(held))})
+        connection.execute(SQL["forget_payloads"], rows)
+        connection.execute(SQL["forget_deliveries"], rows)
+    return len(messages), traces
+
+
+class KeepsPeople:
+    """The part of the `Outbox` that is about people: what each method promises is said there."""
+
+    def __init__(self, path: Path, writer: Writer, readers: Readers, rules: OutboxRules) -> None:
+        self._file = path
+        self._writes = writer
+        self._reads = readers
+        self._people_rules = rules
+        #: What was erased and may still lie in the file.
+        self._traces: set[str] = set()
+        self._wiping = asyncio.Lock()
+
+    async def people(self, keys: Sequence[str]) -> PeopleFound:
+        """Do `Outbox.people`."""
+        return await self._reads.read(read_people, keys, self._people_rules)
+
+    async def people_with(self, digests: Sequence[str], *, after: str) -> tuple[list[str], str | None]:
+        """Do `Outbox.people_with`."""
+        return await self._reads.read(people_with, digests, after)
+
+    async def forget(self, keys: Sequence[str]) -> int:
+        """Do `Outbox.forget`."""
+        count, traces = await self._writes.do(partial(forget, keys=keys))
+        self._traces |= traces
+        return count
+
+    async def wipe(self, texts: Collection[str]) -> None:
+        """Do `Outbox.wipe`."""
+        self._traces |= set(texts)
+        async with self._wiping:  # whoever waits here may find it done
+            if traces := self._traces:
+                self._traces = set()
+                await asyncio.to_thread(wipe, self._file, traces)

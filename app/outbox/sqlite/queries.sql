@@ -813,6 +813,37 @@ DELETE FROM whose
 WHERE user IN (SELECT value FROM json_each(:keys)) OR anonymous IN (SELECT value FROM json_each(:keys))
 RETURNING message_id;
 
+-- deliveries_of --
+-- All deliveries of some messages, with what their keys are made of.
+WITH RECURSIVE shelf (n) AS (
+  SELECT min(id) >> 11 FROM delivery
+  UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 11 FROM delivery)
+)
+SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason
+FROM delivery WHERE id IN (
+  SELECT delivery.id FROM shelf CROSS JOIN json_each(:rows) AS message
+  JOIN delivery ON delivery.shelf = shelf.n AND delivery.message_id = message.value
+);
+
+-- payloads_of --
+-- The payloads of some deliveries.
+SELECT body FROM payload WHERE delivery_id IN (SELECT value FROM json_each(:rows));
+
+-- forget_buyers --
+-- Erase by what the buyers of some deliveries are told apart.
+UPDATE delivery SET buyer = '[]' WHERE id IN (SELECT value FROM json_each(:rows)) AND buyer <> '[]';
+
+-- forget_known_buyers --
+-- The same in the keys of orders that these deliveries hold.
+UPDATE dedup_key SET known = json_set(known, '$[1]', json('[]'))
+WHERE digest IN (SELECT value FROM json_each(:keys)) AND known IS NOT NULL
+  AND delivery_id IN (SELECT value FROM json_each(:rows));
+
+-- forget_learned_buyers --
+-- The same in the keys that repetitions told of these deliveries.
+UPDATE dedup_key SET known = json_set(known, '$[1]', json('[]'))
+WHERE learned = 1 AND delivery_id IN (SELECT value FROM json_each(:rows)) AND known IS NOT NULL;
+
 -- forget_payloads --
 -- Erase the payloads of some messages.
 WITH RECURSIVE shelf (n) AS (

@@ -57,10 +57,12 @@ EVERYTHING: dict[str, Any] = {
     "payloads": b"",
     "bodies": [b""],
 }
+#: They take keys, or ids, as an array.
+OF_KEYS = ("people", "forget_oldest_linked", "forget_payloads", "forget_deliveries", "deliveries_of")
 #: Where a parameter of the same name is of another type.
 OTHERWISE: dict[str, dict[str, Any]] = {
     **{name: {"after_0": "a"} for name in ("carry_keys_out", "carry_marks_out", "carry_people_out")},
-    **{name: {"keys": ["text"]} for name in ("people", "forget_oldest_linked", "forget_payloads", "forget_deliveries")},
+    **{name: {"keys": ["text"]} for name in OF_KEYS},
     "count_memory": {"people": 1, "marks": 1},
     "withdraw": {"order_id": "text", "exit": "text", "minute": 1},
 }

@@ -1,0 +1,114 @@
+"""What was erased, and still lies in a file: in its log, and in the free room of pages.
+
+SQLite overwrites what it deletes (`secure_delete`), but a page that is split keeps copies, in its free room, of the
+rows that went to another. So after an erasure the log is copied into the file and cut, and pages are looked through for
+what was erased: where it lies between the pointers to cells and the cells, which is nobody's, that room is overwritten.
+What lies elsewhere is still told by another row.
+The pages of a file: https://www.sqlite.org/fileformat2.html#b_tree_pages
+Reading and writing them: https://www.sqlite.org/dbpage.html
+"""
+
+import sqlite3
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from app.outbox.sqlite.database import BUSY_TIMEOUT_S, border, connect, patiently
+
+#: Texts that are shorter stand in every page.
+_MIN_CHARACTERS: Final = 6
+#: Of a longer text so much is looked for: keys of orders hold so much of the digest of an address.
+_MAX_CHARACTERS: Final = 32
+#: So many pages are read at once; between them the log may be cut by others.
+_PAGES_AT_ONCE: Final = 2_000
+#: The kinds of pages that hold a tree -> the length of their header.
+_HEADERS: Final = {2: 12, 5: 12, 10: 8, 13: 8}
+#: Before the header of the first page stands that of the file.
+_OF_FILE: Final = 100
+_BUSY_PAUSE_S: Final = 0.005
+
+
+def wipe(path: Path, texts: Collection[str]) -> None:
+    """Leave nothing of some texts in the log of a file, and in the free room of its pages.
+
+    Reads the whole file, beside everybody else; what is found is overwritten in one short transaction. A SQLite that
+    cannot read pages writes the file anew instead (`VACUUM`), while nobody else can write.
+    """
+    looked_for = {text[:_MAX_CHARACTERS].encode() for text in texts if len(text) >= _MIN_CHARACTERS}
+    with border(), closing(connect(path, timeout_s=BUSY_TIMEOUT_S)) as connection:
+        cut_log(connection)
+        if reads_pages(connection):
+            if pages := list(_pages_with(connection, looked_for)):
+                _overwrite(connection, pages)
+        else:
+            patiently(connection, "VACUUM")
+        cut_log(connection)
+
+
+def reads_pages(connection: sqlite3.Connection) -> bool:
+    """Return whether this SQLite can read and write pages as a table."""
+    return bool(
+        connection.execute("SELECT count(*) FROM pragma_module_list WHERE name = 'sqlite_dbpage'").fetchone()[0]
+    )
+
+
+def cut_log(connection: sqlite3.Connection) -> None:
+    """Copy the log into the file and cut it to nothing; gives up where others keep reading or writing it for long."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError:
+            is_busy = True
+        if not is_busy or time.monotonic() > deadline:
+            return
+        time.sleep(_BUSY_PAUSE_S)
+
+
+def free_room(page: bytes, number: int) -> slice:
+    """Return where a page of a tree holds nothing, between its pointers and its cells; an empty slice of others."""
+    start = _OF_FILE if number == 1 else 0
+    header = _HEADERS.get(page[start])
+    if header is None:
+        return slice(0, 0)
+    cells, content = (int.from_bytes(page[start + at : start + at + 2]) for at in (3, 5))
+    return slice(start + header + 2 * cells, content or 65_536)
+
+
+def texts_of(payload: bytes) -> Iterator[str]:
+    """Yield what a finished event says of its person."""
+    yield from _texts(orjson.loads(payload).get("user_data"))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from _texts(member)
+
+
+def _pages_with(connection: sqlite3.Connection, looked_for: Collection[bytes]) -> Iterator[int]:
+    """Yield the pages whose free room holds any of it."""
+    (count,) = connection.execute("PRAGMA page_count").fetchone()
+    asked = "SELECT pgno, data FROM sqlite_dbpage WHERE pgno BETWEEN ? AND ?"
+    for first in range(1, count + 1, _PAGES_AT_ONCE):
+        for number, page in connection.execute(asked, (first, first + _PAGES_AT_ONCE - 1)):
+            room = page[free_room(page, number)]
+            if any(text in room for text in looked_for):
+                yield number
+
+
+def _overwrite(connection: sqlite3.Connection, pages: Sequence[int]) -> None:
+    """Overwrite the free room of some pages, as they are by now."""
+    patiently(connection, "BEGIN IMMEDIATE")
+    for number in pages:
+        (page,) = connection.execute("SELECT data FROM sqlite_dbpage WHERE pgno = ?", (number,)).fetchone()
+        room = free_room(page, number)
+        wiped = page[: room.start] + bytes(room.stop - room.start) + page[room.stop :]
+        connection.execute("UPDATE sqlite_dbpage SET data = ? WHERE pgno = ?", (wiped, number))
+    connection.execute("COMMIT")
