@@ -6,7 +6,7 @@ so that several processes tell once. A crash between the two loses that message.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Protocol
@@ -133,7 +133,7 @@ def _warnings(facts: Facts) -> Alert | None:
 
 
 class _AlertsOutbox(ReadsBacklog, Protocol):
-    async def check(self) -> None: ...
+    async def check(self, ad_account_ids: Collection[str] = ()) -> None: ...
 
     async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]: ...
 
@@ -206,7 +206,7 @@ class Alerts:
         return None
 
     async def _check(self) -> None:
-        await self._outbox.check()
+        await self._outbox.check([each.ad_account_id for each in self._accounts])
 
     async def _judge(self) -> None:
         await self._tell_changes({alert.key: alert.text for alert in conditions(await self._facts())})

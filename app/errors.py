@@ -17,6 +17,7 @@
     ├── UnknownEventName          whoever named an event that has not arrived must name another
     └── OutboxError               wait, or look at the store
         ├── OutboxUnavailable     cannot commit now: the sender is asked to come again
+        │   └── BacklogFull       too much waits for an ad account: see why it is not delivered
         ├── MemoryChanged         others changed what is remembered meanwhile: decide again by what it is now
         └── OutboxVersionError    the store was written by a newer Pinrelay
 
@@ -24,7 +25,7 @@ The docstring of a class is its default message: a sentence and a remedy.
 No message ever holds personal data or a token: values are shown by kind and length.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import ClassVar, Literal, TypeAlias
@@ -173,6 +174,17 @@ class OutboxUnavailable(OutboxError):
         self.why = why
         self.retry_after_s = retry_after_s
         super().__init__(message)
+
+
+class BacklogFull(OutboxUnavailable):
+    """No more deliveries may wait for an ad account. See why they are not delivered, or raise the limit."""
+
+    def __init__(self, full: Mapping[str, str]) -> None:
+        """Take, by ad account, how much waits and which limit that reaches."""
+        self.full = full
+        told = "; ".join(f"ad account {account}: {each}" for account, each in full.items())
+        message = f"The backlog is full for {told}. See why they are not delivered, or raise the limit."
+        super().__init__(message, why="backlog full", retry_after_s=60)
 
 
 class MemoryChanged(OutboxError):

@@ -517,6 +517,8 @@ class Backlog:
     size_bytes: int = 0
     #: When the oldest unsettled delivery was enqueued; None where none waits.
     oldest_at: float | None = None
+    #: Which limit is reached, so that nothing more is taken in; "" while there is room.
+    full: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

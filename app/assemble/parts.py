@@ -32,7 +32,7 @@ from app.outbox import Outbox, open_outbox
 from app.policies import access_rules, outbox_rules
 from app.sandbox import Account, create_sandbox
 from app.server.audited_changes import AuditedChanges
-from app.source import Accepts
+from app.source import AcceptsWhole
 from app.tracing import Tracing, open_tracing
 from app.types import AccountView
 
@@ -64,7 +64,7 @@ class Parts:
     #: Counts what arrives; None where there is no inventory.
     names: NamesMet | None
 
-    def counted(self, accepts: Accepts) -> Accepts:
+    def counted(self, accepts: AcceptsWhole) -> AcceptsWhole:
         """Return what counts by name what `accepts` accepts; the same where there is no inventory."""
         return Arrivals(accepts, self.names) if self.names else accepts
 

@@ -94,7 +94,7 @@ class OverviewPages:
     async def _unavailable(self) -> str:
         """Return why no event can be kept, and what helps; "" where they can."""
         try:
-            await self._services.outbox.check()
+            await self._services.outbox.check([each.ad_account_id for each in self._services.destination.accounts])
         except OutboxUnavailable as exc:
             return str(exc)
         return ""

@@ -4,7 +4,7 @@
 Personal data appears in `EventReport` only, made of what a person has just pasted; nothing of it is kept.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,8 +24,8 @@ from app.types import AccountView, AuditPage, Backlog, Delivery, Message, NotePa
 class ConsoleOutbox(SharedValues, Protocol):
     """The part of the outbox that people look at. Every method may raise OutboxUnavailable."""
 
-    async def check(self) -> None:
-        """Raise OutboxUnavailable unless events can be kept now."""
+    async def check(self, ad_account_ids: Collection[str] = ()) -> None:
+        """Raise OutboxUnavailable unless events can be kept now, for one of these ad accounts where some are given."""
 
     async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
         """Return deliveries, newest first."""

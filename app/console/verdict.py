@@ -11,7 +11,7 @@ from app.types import Backlog
 
 #: More than one in so many matched events being invalid is worth a look.
 INVALID_ONE_IN = 10
-_BAD = frozenset({"blocked", "refusing", "failing"})
+_BAD = frozenset({"full", "blocked", "refusing", "failing"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,7 @@ async def read_accounts(
         backlog = await outbox.backlog(which, now=now)
         known = standings(
             troubles.get(which),
+            full=backlog.full,
             switched_off=is_off(which),
             keeps=keeps,
             jumps=clock.jumps if clock else (),

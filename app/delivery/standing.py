@@ -11,10 +11,11 @@ from app.shared_values import ClockJump, Trouble, TroubleState
 TOLD_JUMP_S: Final = 60.0
 TOLD_FOR_S: Final = 3_600.0
 
-StandingState: TypeAlias = TroubleState | Literal["switched off", "clock"]
+StandingState: TypeAlias = TroubleState | Literal["full", "switched off", "clock"]
 
 #: Every state but `sending`, the most pressing first.
 STANDING_STATES: Final[tuple[StandingState, ...]] = (
+    "full",
     "blocked",
     "refusing",
     "failing",
@@ -39,6 +40,12 @@ _REMEDIES: Final[dict[TroubleState, str]] = {
     "rate limited": f"{_WAITS} Where this comes again and again, lower `MAX_CALLS_PER_MINUTE`: others may call for the "
     "same ad account.",
 }
+
+
+_NO_ROOM: Final = (
+    "Events that go nowhere else are answered 503, for their senders to send them again; of what other ad accounts "
+    "take too, the part for this one is withheld. See why its deliveries are not sent, or raise the limit."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +75,21 @@ class Standing:
 
 
 def standings(
-    trouble: Trouble | None, *, switched_off: bool, keeps: bool = True, jumps: Iterable[ClockJump] = (), now: float
+    trouble: Trouble | None,
+    *,
+    full: str = "",
+    switched_off: bool,
+    keeps: bool = True,
+    jumps: Iterable[ClockJump] = (),
+    now: float,
 ) -> list[Standing]:
     """Return everything that keeps delivery from being well, the most pressing first; [] where it is.
 
-    `keeps` is whether events are kept while the destination is switched off.
+    `full` is which limit of the backlog is reached, `keeps` whether events are kept while the destination is switched
+    off.
     """
-    found = [_troubled(trouble)] if trouble else []
+    found = [Standing(state="full", sentence=f"The backlog is full: {full}.", remedy=_NO_ROOM)] if full else []
+    found += [_troubled(trouble)] if trouble else []
     if switched_off:
         found.append(_switched_off(keeps=keeps))
     told = [

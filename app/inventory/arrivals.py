@@ -4,14 +4,14 @@ from collections.abc import Iterable
 
 from app.errors import EventRefused
 from app.inventory.names_met import Met, NamesMet
-from app.source import Accepts
+from app.source import AcceptsWhole
 from app.types import DEFAULT_SOURCE, Event, Receipt
 
 
 class Arrivals:
-    """An `Accepts` that counts what another one accepts. What is not committed is not counted."""
+    """An `AcceptsWhole` that counts what another one accepts. What is not committed is not counted."""
 
-    def __init__(self, accepts: Accepts, names: NamesMet) -> None:
+    def __init__(self, accepts: AcceptsWhole, names: NamesMet) -> None:
         self._accepts = accepts
         self._names = names
 
@@ -22,11 +22,12 @@ class Arrivals:
         now: float,
         source: str = DEFAULT_SOURCE,
         is_proven: bool = False,
+        whole: bool = False,
     ) -> Receipt:
-        """Do `Accepts.accept`."""
+        """Do `AcceptsWhole.accept`."""
         met: list[Met] = []
         met_on_the_way = map(self._names.meeting(source, met), events)
-        receipt = await self._accepts.accept(met_on_the_way, now=now, source=source, is_proven=is_proven)
+        receipt = await self._accepts.accept(met_on_the_way, now=now, source=source, is_proven=is_proven, whole=whole)
         for one, event in zip(met, receipt.events, strict=True):
             one.count(event.deliveries)
         return receipt

@@ -47,6 +47,8 @@ class Outbox(SharedValues, Protocol):
     ) -> list[Enqueued]:
         """Commit, then return one Enqueued a delivery, in order. Nothing is kept where it raises.
 
+        Raises BacklogFull, which names the ad accounts, where more deliveries would wait for one than may.
+
         `people` is what changes in memory by the same events; raises MemoryChanged where others changed it since it was
         read.
 
@@ -194,8 +196,11 @@ class Outbox(SharedValues, Protocol):
         Returns how many rows it touched: 0 means that nothing is left to do.
         """
 
-    async def check(self) -> None:
-        """Raise OutboxUnavailable unless a commit would succeed now."""
+    async def check(self, ad_account_ids: Collection[str] = ()) -> None:
+        """Raise OutboxUnavailable unless a commit would succeed now.
+
+        With ad accounts: and one of them has room for another delivery; raises BacklogFull where none has.
+        """
 
     async def protect(self, rules: DiskRules) -> None:
         """Do, where events are received, what an engine does against a failing disk.

@@ -1,12 +1,14 @@
 """Rows of the SQL engines, read as the records that people look at."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.errors import OutboxVersionError
+from app.outbox.outbox_rules import OutboxRules
+from app.outbox.refusals import Load, why_full
 from app.outbox.rows import kept, read_memory, read_warnings
 from app.outbox.storing import PAYLOAD_VERSION
-from app.types import Attempt, AuditAction, AuditEntry, AuditPage, Delivery, Exit, Note, Session, State, Tally
+from app.types import Attempt, AuditAction, AuditEntry, AuditPage, Backlog, Delivery, Exit, Note, Session, State, Tally
 
 
 def delivery_of(row: Sequence[Any]) -> Delivery:
@@ -63,6 +65,12 @@ def tally_of(row: Sequence[Any]) -> tuple[float, Tally]:
     step, name, preset, label, ad_account_id, source, count = row
     tally = Tally(name=name, preset=preset, label=label, ad_account_id=ad_account_id, source=source, count=count)
     return step, tally
+
+
+def backlog_of(counts: Mapping[str, int], size_bytes: int, oldest_at: float | None, rules: OutboxRules) -> Backlog:
+    """Return how much waits for an ad account, by its counts of states; what is delivered is not among them."""
+    load = Load(counts.get(State.PENDING, 0) + counts.get(State.CLAIMED, 0), size_bytes)
+    return Backlog(**counts, size_bytes=size_bytes, oldest_at=oldest_at, full=why_full(rules, load))
 
 
 def attempt_of(row: Sequence[Any]) -> Attempt:

@@ -1,9 +1,10 @@
 """What is told in the same words by either engine: why a delivery, or a whole request, is not stored."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from app.errors import OutboxUnavailable, WhyUnavailable
+from app.errors import BacklogFull, OutboxUnavailable, WhyUnavailable
 from app.outbox.outbox_rules import OutboxRules
 from app.types import Exit, NewDelivery, Note
 
@@ -63,19 +64,49 @@ class Load(NamedTuple):
     size_bytes: int
 
 
+#: By ad account.
+Loads: TypeAlias = Mapping[str, Load]
+
+_NOTHING: Final = Load(0, 0)
 #: What must still fit where nothing in particular is to be stored.
 _ANYTHING: Final = Load(1, 1)
 
 
-def backlog_full(rules: OutboxRules, waiting: Load, more: Load = _ANYTHING) -> OutboxUnavailable | None:
-    """Return the error that says that no more is taken in until deliveries leave; None where there is room for it."""
-    if not more.deliveries:
-        return None
+def loads_of(rows: Iterable[Sequence[Any]]) -> Loads:
+    """Return how much waits by rows of ad account, deliveries and bytes, of which an ad account may have several."""
+    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for account, deliveries, size_bytes in rows:
+        load = sums[account]
+        load[0] += deliveries
+        load[1] += size_bytes
+    return {account: Load(*load) for account, load in sums.items()}
+
+
+def added(one: Loads, other: Loads) -> Loads:
+    """Return the sum of two, by ad account."""
+    return loads_of((account, *load) for loads in (one, other) for account, load in loads.items())
+
+
+def why_full(rules: OutboxRules, waiting: Load, more: Load = _ANYTHING) -> str:
+    """Return which limit of an ad account is reached, and how much waits; "" where there is room for `more`."""
     if waiting.deliveries + more.deliveries > rules.max_backlog:
-        full = f"{waiting.deliveries:,} deliveries wait, of {rules.max_backlog:,} that may (OUTBOX_MAX_BACKLOG)"
-    elif waiting.size_bytes + more.size_bytes > rules.max_backlog_bytes:
-        full = f"{waiting.size_bytes:,} bytes wait, of {rules.max_backlog_bytes:,} that may (OUTBOX_MAX_BACKLOG_BYTES)"
-    else:
-        return None
-    message = f"The outbox is full: {full}. See why they are not delivered, or raise the limit."
-    return OutboxUnavailable(message, why="backlog full", retry_after_s=60)
+        return f"{waiting.deliveries:,} deliveries wait, of {rules.max_backlog:,} that may (OUTBOX_MAX_BACKLOG)"
+    if waiting.size_bytes + more.size_bytes > rules.max_backlog_bytes:
+        return f"{waiting.size_bytes:,} bytes wait, of {rules.max_backlog_bytes:,} that may (OUTBOX_MAX_BACKLOG_BYTES)"
+    return ""
+
+
+def backlog_full(rules: OutboxRules, waiting: Loads, more: Loads) -> BacklogFull | None:
+    """Return the error that names the ad accounts for which `more` does not fit; None where all of it does."""
+    told = {account: why_full(rules, waiting.get(account, _NOTHING), load) for account, load in more.items()}
+    full = {account: why for account, why in told.items() if why}
+    return BacklogFull(full) if full else None
+
+
+def nowhere_room(rules: OutboxRules, waiting: Loads, ad_account_ids: Collection[str]) -> BacklogFull | None:
+    """Return the error where none of these ad accounts has room for one delivery; None where one has, or none is given.
+
+    What becomes of events that several of them take is told by `backlog_full`.
+    """
+    full = backlog_full(rules, waiting, dict.fromkeys(ad_account_ids, _ANYTHING))
+    return full if full and len(full.full) == len(set(ad_account_ids)) else None

@@ -18,7 +18,7 @@ from app.outbox.judging import Holder, Judge, Order, TakenKey
 from app.outbox.keys import Key, keys_of
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import whose_rows
-from app.outbox.refusals import Load, duplicate_note
+from app.outbox.refusals import Loads, duplicate_note, loads_of
 from app.outbox.rows import told_texts
 from app.types import Enqueued, Exit, NewDelivery, Note, PeopleChanges, Tally
 
@@ -130,9 +130,9 @@ class Rows:
         self.notes.append([*_NOTE_COLUMNS(note), now])
 
     @property
-    def load(self) -> Load:
-        """How much waits more once they are stored."""
-        return Load(len(self.deliveries), self.blob_bytes)
+    def loads(self) -> Loads:
+        """How much waits more, by ad account, once they are stored."""
+        return loads_of((account, 1, size_bytes) for account, *_, size_bytes, _ in self.deliveries)
 
     def extend(self, other: "Rows") -> None:
         """Add what stands in `other` behind what stands here."""

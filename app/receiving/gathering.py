@@ -13,7 +13,7 @@ from operator import attrgetter
 
 from app.errors import EventRefused
 from app.receiving.receipts import receipt_of
-from app.source import Accepts
+from app.source import AcceptsWhole
 from app.types import DEFAULT_SOURCE, Event, Receipt
 
 #: A request of more events goes alone; and so many go together, so that they commit while the next are mapped.
@@ -40,7 +40,7 @@ _SENDER = attrgetter("source", "is_proven")
 class SharedTurns:
     """Hands small requests on together."""
 
-    def __init__(self, accepts: Accepts) -> None:
+    def __init__(self, accepts: AcceptsWhole) -> None:
         self._accepts = accepts
         self._waiting: list[_Waiting] = []
         self._under_way: set[asyncio.Task[None]] = set()
@@ -95,7 +95,7 @@ class SharedTurns:
             together = chain.from_iterable(each.events for each in group)
             first = group[0]
             receipt = await self._accepts.accept(
-                together, now=first.now, source=first.source, is_proven=first.is_proven
+                together, now=first.now, source=first.source, is_proven=first.is_proven, whole=len(group) > 1
             )
             events = iter(receipt.events)
             for each in group:

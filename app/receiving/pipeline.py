@@ -15,7 +15,7 @@ from typing import Protocol
 import orjson
 
 from app.catalog import Catalog
-from app.errors import EventRefused, MemoryChanged, OutboxUnavailable
+from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailable
 from app.log import log_error
 from app.outbox import enqueue_tallies
 from app.receiving.receipts import Drafts
@@ -121,16 +121,18 @@ class Pipeline:
         now: float,
         source: str = DEFAULT_SOURCE,
         is_proven: bool = False,
+        whole: bool = False,
     ) -> Receipt:
         """Commit what the events give, then say what became of each; what could not be read is told in its place.
 
-        `is_proven` says that their sender is known by a secret.
+        `is_proven` says that their sender is known by a secret. Where some of several ad accounts have no room, what is
+        for them is withheld; with `whole` nothing is committed then, for whoever can try again with less.
         Raises OutboxUnavailable where nothing could be committed.
         """
         if self._outbox is None:
             message = "this pipeline has no outbox: it only previews"
             raise RuntimeError(message)
-        drafts = Drafts(source=source, is_proven=is_proven)
+        drafts = Drafts(source=source, is_proven=is_proven, whole=whole)
         if self._walk.remembering is not None:
             return await self._accept_with_memory(list(events), now, drafts, self._outbox, self._walk.remembering)
         await self._draft_all(iter(events), now, drafts)
@@ -151,7 +153,8 @@ class Pipeline:
         traces: list[str] = []
         for attempt in range(_TRIES):
             async with self._again if attempt else nullcontext():
-                drafts, memory = Drafts(source=empty.source, is_proven=empty.is_proven), remembering.new_memory()
+                drafts = Drafts(source=empty.source, is_proven=empty.is_proven, whole=empty.whole)
+                memory = remembering.new_memory()
                 for start in range(0, len(events), _EVENTS_LOADED):
                     some = events[start : start + _EVENTS_LOADED]
                     await remembering.load(memory, some, outbox)
@@ -176,8 +179,15 @@ class Pipeline:
     async def _commit(
         self, drafts: Drafts, now: float, outbox: Enqueues, people: PeopleChanges | None = None
     ) -> Receipt:
-        tallies = drafts.tallies()
-        answers = await outbox.enqueue(drafts.deliveries, drafts.notes, tallies, now=now, people=people)
+        while True:
+            tallies = drafts.tallies()
+            try:
+                answers = await outbox.enqueue(drafts.deliveries, drafts.notes, tallies, now=now, people=people)
+                break
+            except BacklogFull as exc:
+                if drafts.whole or not (rest := drafts.without(exc.full)):
+                    raise
+                drafts = rest
         if drafts.withdrawals:  # behind the orders of the same request
             await outbox.withdraw(drafts.withdrawals, now=now)
         try:

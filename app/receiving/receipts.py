@@ -1,7 +1,7 @@
 """What the events of one request gave, until the outbox has answered: receipts, deliveries, notes and counts."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
@@ -33,6 +33,9 @@ from app.values.hidden_emails import unpersonal_id
 _NOTED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID})
 _COUNTED_BY_REASON = frozenset({Exit.UNMATCHED, Exit.WITHHELD, Exit.INVALID})
 
+#: Why an ad account gets nothing of an event that others take.
+BACKLOG_FULL = "its backlog is full: send the event again when it no longer is"
+
 #: All of a Line but the event and what is known of its person: preset, destination, its ad account, exit, reason,
 #: warnings.
 _Told: TypeAlias = tuple[str | None, str, str, Exit, str, tuple[str, ...]]
@@ -46,6 +49,8 @@ class Drafts:
     source: str = DEFAULT_SOURCE
     #: Their sender is known by a secret, and may be told what came from memory.
     is_proven: bool = False
+    #: Nothing is kept where not all of it can be.
+    whole: bool = False
     #: Memory has no room for another mark, and so remembers nothing.
     memory_is_full: bool = False
     #: Lines that are to be enqueued say so already.
@@ -90,6 +95,27 @@ class Drafts:
                 )
                 self.notes.append(note)
         self.events.append(EventReceipt(message_id=message_id, deliveries=tuple(told), given=given))
+
+    def without(self, full: Collection[str]) -> "Drafts | None":
+        """Return the same where what is for these ad accounts, which have no room, is withheld.
+
+        None where nothing would be left to keep: whoever sent it can come again.
+        """
+        left = [each for each in self.deliveries if each.ad_account_id not in full]
+        if not left:
+            return None
+        rest = Drafts(source=self.source, is_proven=self.is_proven, memory_is_full=self.memory_is_full)
+        for event in self.events:
+            lines = [
+                replace(line, exit=Exit.WITHHELD, reason=BACKLOG_FULL, warnings=())
+                if line.exit is Exit.ENQUEUED and line.ad_account_id in full
+                else line
+                for line in event.deliveries
+            ]
+            rest.add(event.message_id, lines, given=event.given)
+        rest.deliveries, rest.withdrawals = left, self.withdrawals
+        rest._recalled = self._recalled
+        return rest
 
     def tallies(self) -> list[Tally]:
         """Return the counts of exits, save those that the outbox decides (see `counts`), and of warnings by field."""

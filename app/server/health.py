@@ -1,6 +1,6 @@
 """What machines ask of a process: is it alive, can it keep events, how is delivery."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ from app.types import AccountView, Backlog
 
 
 class _StatusOutbox(ReadsBacklog, Protocol):
-    async def check(self) -> None: ...
+    async def check(self, ad_account_ids: Collection[str] = ()) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +59,14 @@ class Status:
         ]
         return {**told, "destinations": destinations}
 
+    async def check(self) -> None:
+        """Raise OutboxUnavailable unless events can be kept, at least for one ad account."""
+        await self.outbox.check([each.ad_account_id for each in self.accounts])
+
     async def why_not_ready(self) -> str:
         """Return why no event can be kept, as OutboxUnavailable says it; "" where they can."""
         try:
-            await self.outbox.check()
+            await self.check()
         except OutboxUnavailable as exc:
             return exc.why
         return ""
@@ -108,7 +112,7 @@ def status_router(status: Status) -> APIRouter:
     async def readyz() -> JSONResponse:
         known = {"mode": _mode(status.accounts), "role": status.role, "generation": status.coordination.generation}
         try:
-            await status.outbox.check()
+            await status.check()
             delivery = await status.delivery()
         except OutboxUnavailable as exc:
             found = {"ready": False, "why": exc.why, "reason": str(exc), **known}

@@ -1,6 +1,6 @@
 """What senders of events speak: the event model, the webhook, Segment's Tracking API, authentication, consent."""
 
-from app.source.accepts import Accepts
+from app.source.accepts import Accepts, AcceptsWhole
 from app.source.app_context import app_platform
 from app.source.auth import SecretHeader, WebhookSecrets, WriteKeys, basic_credentials
 from app.source.body import Limits, read_raw_event
@@ -34,6 +34,7 @@ __all__ = [
     "INTERNAL_ERROR",
     "TOO_SLOW",
     "Accepts",
+    "AcceptsWhole",
     "Algorithm",
     "Anyone",
     "Arrival",

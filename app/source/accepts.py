@@ -24,3 +24,23 @@ class Accepts(Protocol):
         Raises OutboxUnavailable where nothing was committed.
         """
         ...
+
+
+class AcceptsWhole(Accepts, Protocol):
+    """Keeps events of several requests, which can be tried again one by one."""
+
+    async def accept(
+        self,
+        events: Iterable[Event | EventRefused],
+        *,
+        now: float,
+        source: str = DEFAULT_SOURCE,
+        is_proven: bool = False,
+        whole: bool = False,
+    ) -> Receipt:
+        """Do `Accepts.accept`.
+
+        Where some of several ad accounts have no room, what is for them is withheld and the rest is committed; with
+        `whole` OutboxUnavailable is raised then, and nothing committed.
+        """
+        ...

@@ -97,11 +97,22 @@ def test_a_step_of_the_clock_is_told_for_an_hour(passed_s: float, *, is_told: bo
     assert [each.state for each in found] == (["clock"] if is_told else [])
 
 
+def test_a_full_backlog_says_what_becomes_of_events() -> None:
+    (standing,) = told(full="5 deliveries wait, of 5 that may (OUTBOX_MAX_BACKLOG)")
+
+    assert (standing.state, standing.sentence) == (
+        "full",
+        "The backlog is full: 5 deliveries wait, of 5 that may (OUTBOX_MAX_BACKLOG).",
+    )
+    assert "503" in standing.remedy
+    assert "withheld" in standing.remedy
+
+
 def test_the_most_pressing_state_comes_first() -> None:
     jumps = [ClockJump(before=NOW - DAY, after=NOW - 5), ClockJump(before=NOW - 5, after=NOW + 3_000)]
-    found = told(a_trouble(), switched_off=True, jumps=jumps[:1])
+    found = told(a_trouble(), full="x", switched_off=True, jumps=jumps[:1])
 
-    assert [each.state for each in found] == ["blocked", "switched off", "clock"]
+    assert [each.state for each in found] == ["full", "blocked", "switched off", "clock"]
     assert [STANDING_STATES.index(each.state) for each in found] == sorted(
         STANDING_STATES.index(each.state) for each in found
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.errors import OutboxUnavailable
+from app.errors import BacklogFull, OutboxUnavailable
 from app.outbox import open_outbox
 from app.outbox.sqlite.database import ends_texts_at_nul
 from app.types import Exit, Note, Query, State
@@ -174,11 +174,11 @@ async def test_the_backlog_is_bounded_in_bytes_of_payload_too(open_at: Callable[
     with pytest.raises(OutboxUnavailable, match=rf"{2 * size} bytes wait.*OUTBOX_MAX_BACKLOG_BYTES") as told:
         await at.enqueue(new(), new())
     assert told.value.retry_after_s == 60
-    await at.outbox.check()
+    await at.outbox.check([ACCOUNT])
     twice = new()
     await at.enqueue(twice, twice)
     with pytest.raises(OutboxUnavailable, match="full"):
-        await at.outbox.check()
+        await at.outbox.check([ACCOUNT])
 
 
 async def test_bytes_wait_until_their_delivery_is_settled(at: At) -> None:
@@ -204,9 +204,47 @@ async def test_a_full_backlog_fails_the_check_until_deliveries_leave(open_at: Ca
     at = open_at(max_backlog=1)
     await at.enqueue(new())
     with pytest.raises(OutboxUnavailable, match="full"):
-        await at.outbox.check()
-    await at.deliver(*await at.claim())
+        await at.outbox.check([ACCOUNT])
+    assert "1 deliveries wait, of 1 that may" in (await at.outbox.backlog(ACCOUNT, now=NOW)).full
     await at.outbox.check()
+    await at.deliver(*await at.claim())
+    await at.outbox.check([ACCOUNT])
+    assert (await at.outbox.backlog(ACCOUNT, now=NOW)).full == ""
+
+
+async def test_a_full_backlog_of_one_ad_account_leaves_the_others_their_own(open_at: Callable[..., At]) -> None:
+    at = open_at(max_backlog=2)
+    await at.enqueue(new(), new(), new(ad_account_id="other"))
+    await at.outbox.check([ACCOUNT, "other"])
+    await at.enqueue(new(ad_account_id="other"))
+    with pytest.raises(BacklogFull) as told:
+        await at.outbox.check([ACCOUNT, "other"])
+    assert sorted(told.value.full) == sorted([ACCOUNT, "other"])
+    await at.outbox.check([ACCOUNT, "other", "third"])
+    await at.enqueue(new(ad_account_id="third"))
+
+
+@pytest.mark.parametrize("repeats", [False, True], ids=["all new", "with a duplicate"])
+async def test_of_a_call_for_several_ad_accounts_nothing_is_kept_and_the_full_ones_are_named(
+    open_at: Callable[..., At], *, repeats: bool
+) -> None:
+    at = open_at(max_backlog=2)
+    await at.enqueue(new(), new(event_id="e", ad_account_id="other"))
+    more = [new(event_id="e", ad_account_id="other")] if repeats else []
+    with pytest.raises(BacklogFull, match=f"full for ad account {ACCOUNT}: 1 deliveries wait, of 2") as told:
+        await at.enqueue(new(), new(ad_account_id="other"), new(), *more)
+    assert list(told.value.full) == [ACCOUNT]
+    assert (await at.outbox.backlog("other", now=NOW)).pending == 1
+    assert (await at.outbox.backlog(ACCOUNT, now=NOW)).pending == 1
+
+
+async def test_the_bytes_of_each_ad_account_are_bounded_by_themselves(open_at: Callable[..., At]) -> None:
+    size = len(payload())
+    at = open_at(max_backlog_bytes=2 * size)
+    await at.enqueue(*(new(ad_account_id=account) for account in ("a", "a", "b")))
+    with pytest.raises(BacklogFull, match=r"ad account a: .*OUTBOX_MAX_BACKLOG_BYTES"):
+        await at.enqueue(new(ad_account_id="a"))
+    await at.enqueue(new(ad_account_id="b"), new(ad_account_id="c"))
 
 
 async def test_notes_and_duplicates_pass_a_full_backlog(open_at: Callable[..., At]) -> None:

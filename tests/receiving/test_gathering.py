@@ -1,6 +1,7 @@
 """Small requests go together, and nobody notices: over a real pipeline and a real outbox."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,11 @@ from typing import Any
 import pytest
 
 from app.catalog import Catalog
-from app.errors import EventRefused, OutboxUnavailable
+from app.errors import BacklogFull, EventRefused
 from app.outbox import Outbox, open_outbox
 from app.receiving.gathering import EVENTS_TOGETHER, GROUPS_AT_ONCE, SharedTurns
 from app.receiving.pipeline import Pipeline
+from app.receiving.receipts import BACKLOG_FULL
 from app.receiving.routes import AdAccount
 from app.receiving.walk import Walk
 from app.types import DEFAULT_SOURCE, Event, Exit, Query, Receipt
@@ -51,13 +53,14 @@ class Watched:
         now: float,
         source: str = DEFAULT_SOURCE,
         is_proven: bool = False,
+        whole: bool = False,
     ) -> Receipt:
         given = list(events)
         self.calls.append(len(given))
         await self.may_begin.wait()
         if any(isinstance(each, dict) and each.get("name") == "fault" for each in given):
             raise KeyError("a fault of ours")
-        return await self._pipeline.accept(given, now=now, source=source, is_proven=is_proven)
+        return await self._pipeline.accept(given, now=now, source=source, is_proven=is_proven, whole=whole)
 
 
 @pytest.fixture
@@ -154,7 +157,39 @@ async def test_a_full_outbox_turns_away_only_what_needs_room(turns: SharedTurns)
     await turns.accept(backlog, now=NOW)
     requests: list[Any] = [event("a"), event("backlog-0"), event("c", type="screen"), EventRefused("none"), event("e")]
     answers = await asyncio.gather(*[turns.accept([each], now=NOW) for each in requests], return_exceptions=True)
-    assert [type(answer) for answer in answers] == [Receipt, Receipt, Receipt, Receipt, OutboxUnavailable]
+    assert [type(answer) for answer in answers] == [Receipt, Receipt, Receipt, Receipt, BacklogFull]
+
+
+async def test_of_requests_that_go_together_only_what_goes_nowhere_else_is_turned_away(
+    catalog: Catalog, outbox: Outbox
+) -> None:
+    accounts = [
+        AdAccount(ad_account_id=which, name=which, sources=sources)
+        for which, sources in (("us", frozenset({"shop", "till"})), ("fr", frozenset({"till", "app"})))
+    ]
+    turns = SharedTurns(Pipeline(catalog, Walk(accounts), outbox=outbox))
+    for start in range(0, MAX_BACKLOG, EVENTS_TOGETHER):
+        filling = [event(f"full-{start}-{number}") for number in range(EVENTS_TOGETHER)]
+        await turns.accept(filling, now=NOW, source="shop")
+    requests = [("shop", "a"), ("till", "b"), ("till", "c"), ("app", "d"), ("shop", "e")]
+    shop, till, _, app, _ = answers = await asyncio.gather(
+        *[turns.accept([event(message_id)], now=NOW, source=source) for source, message_id in requests],
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers] == [BacklogFull, Receipt, Receipt, Receipt, BacklogFull]
+    assert isinstance(till, Receipt)
+    assert isinstance(app, Receipt)
+    assert isinstance(shop, BacklogFull)
+    assert list(shop.full) == ["us"]
+    exits = [[(line.destination, line.exit) for line in each.events[0].deliveries] for each in (till, app)]
+    assert exits == [[("us", Exit.WITHHELD), ("fr", Exit.ENQUEUED)], [("fr", Exit.ENQUEUED)]]
+    ((_, note),) = (await outbox.message("b")).notes
+    assert (note.ad_account_id, note.exit, note.reason, note.source) == ("us", Exit.WITHHELD, BACKLOG_FULL, "till")
+    counted: Counter[tuple[str, str]] = Counter()
+    for _, each in await outbox.tallies(since=NOW - 60, step_s=0):
+        counted[each.name, each.ad_account_id] += each.count
+    assert (counted["withheld", "us"], counted["enqueued", "fr"]) == (2, 3)
+    assert (await outbox.message("a")).notes == ()
 
 
 async def test_no_group_is_larger_than_what_goes_together(turns: SharedTurns, watched: Watched) -> None:

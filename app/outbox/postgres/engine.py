@@ -2,7 +2,7 @@
 """The outbox in a PostgreSQL database, which any number of processes on any number of machines share."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -26,7 +26,7 @@ from app.outbox.postgres.sql import SQL
 from app.outbox.postgres.watch import Watch
 from app.outbox.postgres.withdraw import withdraw
 from app.outbox.postgres.writer import Writer
-from app.outbox.refusals import Load, backlog_full
+from app.outbox.refusals import Loads, loads_of, nowhere_room
 from app.outbox.reviving import RedriveCall
 from app.outbox.settling import SettleCall
 from app.outbox.storing import prepare_call
@@ -187,7 +187,7 @@ class PostgresOutbox(KeepsPeople):
         return await self._database.run(ledger.message, message_id)
 
     async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:  # noqa: ARG002 - this engine counts states
-        return await self._database.run(ledger.backlog, ad_account_id)
+        return await self._database.run(ledger.backlog, ad_account_id, self._rules)
 
     async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
         return await self._database.run(ledger.tallies, since, step_s)
@@ -221,8 +221,8 @@ class PostgresOutbox(KeepsPeople):
     async def retain(self, *, now: float, limit: int) -> int:
         return await self._database.run(retain, await self._by_server(now), limit, self._rules)
 
-    async def check(self) -> None:
-        if full := backlog_full(self._rules, await self._database.run(_probe)):
+    async def check(self, ad_account_ids: Collection[str] = ()) -> None:
+        if full := nowhere_room(self._rules, await self._database.run(_probe), ad_account_ids):
             raise full
 
     async def protect(self, rules: DiskRules) -> None:
@@ -234,8 +234,7 @@ class PostgresOutbox(KeepsPeople):
         await self._database.close()
 
 
-async def _probe(connection: Connection) -> Load:
+async def _probe(connection: Connection) -> Loads:
     """Commit something; return how much waits."""
     await connection.execute(SQL["probe"], {"slot": connection.slot})
-    (waiting,) = await rows_of(connection, "waiting")
-    return Load(*waiting)
+    return loads_of(await rows_of(connection, "waiting"))

@@ -17,7 +17,7 @@ from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.people import lock_marks, write_people
 from app.outbox.postgres.sql import SQL
-from app.outbox.refusals import Load, backlog_full
+from app.outbox.refusals import added, backlog_full, loads_of
 from app.outbox.rows import as_json, without_nul
 from app.outbox.storing import MINUTE_S, PAYLOAD_VERSION, EnqueueCall, Held, Rows, holders, without_duplicates
 from app.types import Enqueued
@@ -123,15 +123,14 @@ async def _judge(
 ) -> tuple[Rows, list[Answer]]:
     """Judge every delivery by the keys that are held now."""
     found = await rows_of(connection, "keys_taken", digests=list(digests))
-    (waiting,) = await rows_of(connection, "waiting")
+    waiting = loads_of(await rows_of(connection, "waiting"))
     held: Held = holders(found)
     together = Rows()
     answers: list[Answer] = []
     for call in calls:
         left = list(islice(ids, len(together.deliveries), None))
         judged = without_duplicates(call, held, left, rules)
-        before = Load(waiting[0] + len(together.deliveries), waiting[1] + together.blob_bytes)
-        if full := backlog_full(rules, before, judged.rows.load):
+        if full := backlog_full(rules, added(waiting, together.loads), judged.rows.loads):
             answers.append(full)
             continue
         held = judged.held
@@ -150,7 +149,7 @@ async def _store(connection: Connection, rows: Rows, rules: OutboxRules, *, ids:
         "payloads": b"".join(rows.payloads),
         "spans": as_json(rows.spans),
         "ids": ids,
-        "size": len(rows.deliveries),
+        "loads": as_json([[account, *load] for account, load in rows.loads.items()]),
         "max_backlog": rules.max_backlog,
         "max_backlog_bytes": rules.max_backlog_bytes,
         "version": PAYLOAD_VERSION,

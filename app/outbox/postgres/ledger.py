@@ -9,7 +9,7 @@ from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import END, SENT, asks_attempts, ids_of_page, means_deliveries, note_page, noted_exits, page
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
-from app.outbox.records import attempt_of, delivery_of, noted, tally_of
+from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, tally_of
 from app.outbox.repeats import digests_of, repeated
 from app.outbox.rows import kept
 from app.types import Backlog, Delivery, Exit, Message, NewDelivery, Note, NotePage, Page, Query, Seen, Tally
@@ -72,11 +72,11 @@ async def message(connection: Connection, message_id: str) -> Message:
     )
 
 
-async def backlog(connection: Connection, ad_account_id: str) -> Backlog:
+async def backlog(connection: Connection, ad_account_id: str, rules: OutboxRules) -> Backlog:
     """Do `Outbox.backlog`."""
     rows = await rows_of(connection, "backlog", ad_account_id=ad_account_id)
     counts = {state: count for state, count, _, _ in rows}
-    return Backlog(**counts, size_bytes=sum(size for _, _, size, _ in rows), oldest_at=rows[0][3] if rows else None)
+    return backlog_of(counts, sum(size for _, _, size, _ in rows), rows[0][3] if rows else None, rules)
 
 
 async def tallies(connection: Connection, since: float, step_s: int) -> list[tuple[float, Tally]]:

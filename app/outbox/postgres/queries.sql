@@ -65,15 +65,17 @@ DO UPDATE SET count = tally_hour.count + excluded.count;
 -- store --
 -- Store all that a group enqueues, if every key is new and the backlog has room; else nothing. Says which it was.
 WITH
-  waiting AS MATERIALIZED (
-    SELECT coalesce(sum(count), 0)::bigint AS count, coalesce(sum(bytes), 0)::bigint AS bytes
-    FROM backlog WHERE state IN ('pending', 'claimed')
+  too_much AS MATERIALIZED (
+    SELECT FROM jsonb_array_elements(%(loads)s::jsonb) AS load
+    LEFT JOIN backlog ON ad_account_id = load ->> 0 AND state IN ('pending', 'claimed')
+    GROUP BY load
+    HAVING (load ->> 1)::bigint + coalesce(sum(count), 0) > %(max_backlog)s::bigint
+        OR (load ->> 2)::bigint + coalesce(sum(bytes), 0) > %(max_backlog_bytes)s::bigint
   ),
   fits AS MATERIALIZED (
-    SELECT FROM waiting
+    SELECT
     WHERE NOT EXISTS (SELECT FROM dedup_key WHERE digest = ANY (%(digests)s::text[]))
-      AND (%(size)s = 0 OR (count + %(size)s <= %(max_backlog)s::bigint
-                            AND bytes + length(%(payloads)b::bytea) <= %(max_backlog_bytes)s::bigint))
+      AND NOT EXISTS (SELECT FROM too_much)
   ),
   new AS MATERIALIZED (
     SELECT coalesce((%(ids)s::bigint[])[place], nextval('delivery_id')) AS id, place, given,
@@ -150,9 +152,9 @@ SELECT digest, delivery_id,
 FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at > %(now)s::float8;
 
 -- waiting --
--- How many deliveries wait, and of how many bytes, for the limits of the backlog.
-SELECT coalesce(sum(count), 0)::bigint, coalesce(sum(bytes), 0)::bigint FROM backlog
-WHERE state IN ('pending', 'claimed');
+-- How many deliveries wait for each ad account, and of how many bytes.
+SELECT ad_account_id, sum(count)::bigint, sum(bytes)::bigint FROM backlog
+WHERE state IN ('pending', 'claimed') GROUP BY ad_account_id;
 
 -- take_keys --
 -- Remember keys for their deliveries; where one stands in a place already, its time is over.

@@ -3,7 +3,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from app.outbox.claiming import ClaimCall, HastenCall
 from app.outbox.outbox_rules import DiskRules, OutboxRules
 from app.outbox.paging import END
 from app.outbox.people_rows import altering
-from app.outbox.refusals import Load, backlog_full
+from app.outbox.refusals import loads_of, nowhere_room
 from app.outbox.reviving import REDRIVE_ROWS, RedriveCall
 from app.outbox.settling import SettleCall
 from app.outbox.sqlite import accounts, ledger, shared
@@ -173,7 +173,7 @@ class SqliteOutbox(KeepsPeople):
         return await self._readers.read(ledger.message, message_id)
 
     async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:  # noqa: ARG002 - this engine counts states
-        return await self._readers.read(ledger.backlog, ad_account_id)
+        return await self._readers.read(ledger.backlog, ad_account_id, self._rules)
 
     async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
         return await self._readers.read(ledger.tallies, since, step_s)
@@ -210,8 +210,9 @@ class SqliteOutbox(KeepsPeople):
             await asyncio.to_thread(checkpoint, self._path)
         return touched
 
-    async def check(self) -> None:
-        await self._writer.do(partial(_probe, rules=self._rules), takes_in=True)
+    async def check(self, ad_account_ids: Collection[str] = ()) -> None:
+        probe = partial(_probe, rules=self._rules, ad_account_ids=ad_account_ids)
+        await self._writer.do(probe, takes_in=True)
 
     async def protect(self, rules: DiskRules) -> None:
         self._guard.keep_reserve(rules.reserve_bytes)
@@ -227,7 +228,7 @@ class SqliteOutbox(KeepsPeople):
         self._readers.close()
 
 
-def _probe(connection: sqlite3.Connection, rules: OutboxRules) -> None:
+def _probe(connection: sqlite3.Connection, rules: OutboxRules, ad_account_ids: Collection[str]) -> None:
     connection.execute(SQL["probe"])
-    if full := backlog_full(rules, Load(*connection.execute(SQL["waiting"]).fetchone())):
+    if full := nowhere_room(rules, loads_of(connection.execute(SQL["waiting"])), ad_account_ids):
         raise full

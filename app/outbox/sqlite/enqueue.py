@@ -13,7 +13,7 @@ from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.counts import summed
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import altering
-from app.outbox.refusals import Load, backlog_full
+from app.outbox.refusals import backlog_full, loads_of
 from app.outbox.sqlite.database import as_rows, one_json, patiently
 from app.outbox.sqlite.people import are_changed, write_people
 from app.outbox.sqlite.sql import SQL, script_of_store, statements
@@ -36,6 +36,7 @@ def parameters(rows: Rows, rules: OutboxRules) -> dict[str, Any]:
         "unseen": True,
         "max_backlog": rules.max_backlog,
         "max_bytes": rules.max_backlog_bytes,
+        "loads": as_rows([[account, *load] for account, load in rows.loads.items()]),
         "deliveries": as_rows(rows.deliveries),
         "payloads": b"".join(rows.payloads),
         "spans": as_rows(rows.spans),
@@ -74,7 +75,7 @@ def _enqueue(connection: sqlite3.Connection, new: NewCall, rules: OutboxRules) -
     taken, last_id, waiting = one_json(connection, "before_enqueue", rows=as_rows(call.digests))
     ids = range(last_id + 1, last_id + 1 + len(call.deliveries))
     judged = without_duplicates(call, holders(taken), ids, rules)
-    if full := backlog_full(rules, Load(*waiting), judged.rows.load):
+    if full := backlog_full(rules, loads_of(waiting), judged.rows.loads):
         return full
     connection.execute(SQL["store"], {**parameters(judged.rows, rules), "unseen": False})
     if judged.rows.learned:

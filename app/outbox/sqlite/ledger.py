@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import END, asks_attempts, ids_of_page, means_deliveries, note_page, noted_exits, page
-from app.outbox.records import attempt_of, delivery_of, noted, tally_of
+from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, tally_of
 from app.outbox.repeats import digests_of, repeated
 from app.outbox.sqlite.conditions import conditions, note_conditions
 from app.outbox.sqlite.database import as_rows
@@ -54,16 +54,14 @@ def message(connection: sqlite3.Connection, message_id: str) -> Message:
     )
 
 
-def backlog(connection: sqlite3.Connection, ad_account_id: str) -> Backlog:
+def backlog(connection: sqlite3.Connection, ad_account_id: str, rules: OutboxRules) -> Backlog:
     """Do `Outbox.backlog`."""
     parameters = {"ad_account_id": ad_account_id}
     stands = {state: (count, size) for state, count, size in connection.execute(SQL["backlog"], parameters)}
     (oldest_at,) = connection.execute(SQL["oldest_unsettled"], parameters).fetchone()
-    return Backlog(
-        **{state: count for state, (count, _) in stands.items()},
-        size_bytes=sum(size for state, (_, size) in stands.items() if state != State.DEAD),
-        oldest_at=oldest_at,
-    )
+    counts = {state: count for state, (count, _) in stands.items()}
+    size_bytes = sum(size for state, (_, size) in stands.items() if state != State.DEAD)
+    return backlog_of(counts, size_bytes, oldest_at, rules)
 
 
 def tallies(connection: sqlite3.Connection, since: float, step_s: int) -> list[tuple[float, Tally]]:

@@ -4,13 +4,13 @@
 -- Python's sqlite3 gives up its lock at every step, and gets it back only after the busy event loop has had its turn.
 
 -- before_enqueue --
--- Which of these keys are remembered, the highest id ever given to a delivery, how many deliveries and bytes wait.
+-- Which of these keys are remembered, the highest id ever given to a delivery, how many deliveries and bytes are pending,
+-- and claimed, for each ad account.
 SELECT json_array(
   (SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at, place, known))
    FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value),
   (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
-  (SELECT json_array(coalesce(sum(count), 0), coalesce(sum(bytes), 0)) FROM backlog
-   WHERE state IN ('pending', 'claimed'))
+  (SELECT json_group_array(json_array(ad_account_id, count, bytes)) FROM backlog WHERE state IN ('pending', 'claimed'))
 );
 
 -- keys_taken --
@@ -28,8 +28,8 @@ FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value
 WHERE expires_at > :now;
 
 -- waiting --
--- How many deliveries wait, and of how many bytes, for the limits of the backlog.
-SELECT coalesce(sum(count), 0), coalesce(sum(bytes), 0) FROM backlog WHERE state IN ('pending', 'claimed');
+-- How many deliveries are pending, and claimed, for each ad account, and of how many bytes.
+SELECT ad_account_id, count, bytes FROM backlog WHERE state IN ('pending', 'claimed');
 
 -- take_keys --
 -- Remember keys of deliveries that are redriven; where one stands in a place already, its time is over.
@@ -48,9 +48,9 @@ ON CONFLICT (digest, place) DO UPDATE SET
 
 -- store --
 -- Store all that a call enqueues: see store.sql.
-INSERT INTO storing (unseen, max_backlog, max_bytes, first_id, deliveries, payloads, spans, version, keys, notes,
+INSERT INTO storing (unseen, max_backlog, max_bytes, loads, first_id, deliveries, payloads, spans, version, keys, notes,
                      tallies, span_s, whose)
-SELECT :unseen, :max_backlog, :max_bytes,
+SELECT :unseen, :max_backlog, :max_bytes, :loads,
        1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
        :deliveries, :payloads, :spans, :version, :keys, :notes, :tallies, :span_s, :whose;
 

@@ -5,7 +5,7 @@
 -- Sets of rows are JSON arrays. Deliveries get their ids in their order, counted from `first_id`.
 
 CREATE TEMP VIEW storing AS
-SELECT NULL AS unseen, NULL AS max_backlog, NULL AS max_bytes, NULL AS first_id, NULL AS deliveries,
+SELECT NULL AS unseen, NULL AS max_backlog, NULL AS max_bytes, NULL AS loads, NULL AS first_id, NULL AS deliveries,
        NULL AS payloads, NULL AS spans, NULL AS version, NULL AS keys, NULL AS notes, NULL AS tallies, NULL AS span_s,
        NULL AS whose;
 
@@ -15,12 +15,10 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   SELECT RAISE(ABORT, 'not all new') WHERE new.unseen AND (
     EXISTS (SELECT 1 FROM json_each(new.keys) JOIN dedup_key ON dedup_key.digest = value ->> 0)
     OR EXISTS (
-      SELECT 1 FROM (
-        SELECT coalesce(sum(count), 0) AS deliveries, coalesce(sum(bytes), 0) AS bytes FROM backlog
-        WHERE state IN ('pending', 'claimed')
-      )
-      WHERE json_array_length(new.deliveries) + deliveries > new.max_backlog
-         OR length(new.payloads) + bytes > new.max_bytes
+      SELECT 1 FROM json_each(new.loads) LEFT JOIN backlog ON ad_account_id = value ->> 0 AND state IN ('pending', 'claimed')
+      GROUP BY key
+      HAVING (value ->> 1) + coalesce(sum(count), 0) > new.max_backlog
+          OR (value ->> 2) + coalesce(sum(bytes), 0) > new.max_bytes
     )
   );
 

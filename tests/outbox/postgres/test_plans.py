@@ -18,7 +18,7 @@ SMALL = {"memory_size", "backlog", "shared", "probe", "schema_version", "deliver
 ONCE = {"holds_anything", "carry_counts_out", "forget_whose"}
 #: Each is looked at for several queries.
 SEARCHES = ("search", "dead", "search_notes")
-JSON = ("rows", "tallies", "deliveries", "spans", "keys", "notes", "marks", "whose")
+JSON = ("rows", "tallies", "deliveries", "loads", "spans", "keys", "notes", "marks", "whose")
 MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
 OF_PEOPLE = ("who", "place", "what", "target", "was", "became", "digest", "seal")
 SECONDS = ("lasts_s", "click_s", "max_wait_s", "lease_s", "window_s", "ledger_s")
