@@ -233,6 +233,7 @@ def _console(settings: Settings, parts: Parts) -> ConsoleServices:
         access=parts.access,
         changes=parts.changes,
         audit=parts.audit,
+        inventory=parts.inventory,
         destination=DestinationView(
             accounts=parts.accounts,
             keeps_while_off=settings.keeps_while_off,

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from app.console.activity import ActivityPages
+from app.console.arriving import InventoryPages
 from app.console.deliveries import DeliveryPages
 from app.console.guard import Guard
 from app.console.login import LoginPages
@@ -20,10 +21,12 @@ def create_console(services: ConsoleServices) -> APIRouter:
     overview, tester = OverviewPages(services, pages), TesterPages(services, pages)
     deliveries, mappings = DeliveryPages(services, pages), MappingPages(services, pages)
     activity, people = ActivityPages(services, pages), PeoplePages(services, pages)
-    login, guard = LoginPages(services, pages), Guard(services, pages)
+    inventory, login, guard = InventoryPages(services, pages), LoginPages(services, pages), Guard(services, pages)
     router = APIRouter()
     for method, path, page in (
         ("GET", "/console", overview.show),
+        ("GET", "/console/inventory", inventory.show),
+        ("GET", "/console/inventory/name", inventory.name),
         ("GET", "/console/tester", tester.show),
         ("POST", "/console/tester", tester.run),
         ("GET", "/console/deliveries", deliveries.search),

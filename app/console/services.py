@@ -13,6 +13,7 @@ from app.access.audit import Audit
 from app.catalog.running import RunningCatalog
 from app.coordination import Coordination
 from app.destination.client import PinterestClient
+from app.inventory.view import InventoryView
 from app.receiving.explain import Explainer
 from app.receiving.finding import Finder
 from app.receiving.people_search import PeopleSearch
@@ -84,6 +85,8 @@ class ConsoleServices:
     #: Does what operators change, and writes it down.
     changes: AuditedChanges
     audit: Audit
+    #: What arrives, by name.
+    inventory: InventoryView
     destination: DestinationView
     #: Names of Pinterest's quality components, in the order they are shown.
     quality_components: Sequence[str]

@@ -1,7 +1,9 @@
 """The event tester: what would happen to this event. It shows what was pasted and keeps nothing of it."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 import orjson
 from starlette.requests import Request
@@ -9,6 +11,7 @@ from starlette.responses import Response
 
 from app.access.person import Person
 from app.catalog import Preset
+from app.console.arriving import key_of
 from app.console.examples import fresh
 from app.console.forms import Form, read_form
 from app.console.labels import pretty
@@ -16,10 +19,14 @@ from app.console.pages import Pages, person_of
 from app.console.services import ConsoleServices
 from app.destination.client import Failure
 from app.errors import CatalogError, EventRefused, Fault, UnknownPreset
+from app.inventory.drafting import draft_preset
 from app.receiving.reports import EventReport
 from app.source import read_event_text
 from app.source.refusal import RequestRefused
-from app.types import AuditAction, Event
+from app.types import AuditAction, Event, EventKey
+
+#: A file that does not run, as drafts for a kind of event name theirs.
+_NEW_FILE: Final = re.compile(r".{1,400}\.yaml")
 
 
 class NoEvent(Exception):
@@ -72,7 +79,9 @@ class TesterPages:
         self._pages = pages
 
     async def show(self, request: Request) -> Response:
-        """Show the form with the first example, or with the `?example=` of a preset, and its result."""
+        """Show the form with the first example, the `?example=` of a preset, or the draft for a kind of event."""
+        if request.query_params.get("type"):
+            return self._render(request, await self._try_new(key_of(request.query_params)))
         wanted = request.query_params.get("example")
         return self._render(request, await self._try(self._example_text(wanted), None))
 
@@ -89,6 +98,12 @@ class TesterPages:
             trial.replies.update(await self._send(trial.explanation, title, person))
         return self._render(request, trial)
 
+    async def _try_new(self, key: EventKey) -> Trial:
+        """Try the draft of a preset for a kind of event, by an example of the shape that was met."""
+        properties = await self._services.inventory.properties(key)
+        made = draft_preset(key, properties, self._services.running.catalog)
+        return await self._try(pretty(fresh(made.event, self._services.clock())), Draft(file=made.file, text=made.text))
+
     async def _try(self, text: str, draft: Draft | None) -> Trial:
         running, now = self._services.running, self._services.clock()
         try:
@@ -102,12 +117,14 @@ class TesterPages:
         return Trial(text=text, draft=draft, remark=remark, explanation=explanation)
 
     def _draft(self, form: Form) -> Draft | None:
-        """Take the draft from the form; a newly chosen file begins as it runs."""
+        """Take the draft from the form; a newly chosen file begins as it runs, one that is new goes on."""
         texts = self._services.running.texts
         chosen = form.get("draft_file", "")
-        if chosen not in texts:
-            return None
         begun = form.get("draft_of") == chosen and "reset" not in form
+        if chosen not in texts:
+            return (
+                Draft(file=chosen, text=form.get("draft_text", "")) if begun and _NEW_FILE.fullmatch(chosen) else None
+            )
         return Draft(file=chosen, text=form.get("draft_text", "") if begun else texts[chosen])
 
     async def _send(self, explanation: EventReport | None, title: str, person: Person) -> dict[str, PinterestReply]:
@@ -150,6 +167,7 @@ class TesterPages:
             trial=trial,
             examples=[preset.name for preset in _with_example(running.catalog.presets)],
             files=list(running.texts),
+            is_new=trial.draft is not None and trial.draft.file not in running.texts,
         )
 
 

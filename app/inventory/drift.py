@@ -29,12 +29,22 @@ class Change:
     label: str = ""
 
     @property
+    def title(self) -> str:
+        """The name as people read it."""
+        return title_of(self.key)
+
+    @property
+    def told(self) -> str:
+        """What goes behind name and source to make a sentence, but for the full stop."""
+        if self.what == "new name":
+            return " is new"
+        told = {"new property": "is new", "vanished property": "is missing", "changed kind": "changed"}[self.what]
+        return f": {self.label} {told}"
+
+    @property
     def text(self) -> str:
         """The change in words."""
-        if self.what == "new name":
-            return f"{title_of(self.key)} from {self.key.source} is new"
-        told = {"new property": "is new", "vanished property": "is missing", "changed kind": "changed"}[self.what]
-        return f"{title_of(self.key)} from {self.key.source}: {self.label} {told}"
+        return f"{self.title} from {self.key.source}{self.told}"
 
 
 async def read_changes(inventory: Inventory, *, now: float) -> list[Change]:

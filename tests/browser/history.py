@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,9 @@ from app import assemble
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.config import Settings
 from app.delivery import Moment, settle, tallies
+from app.inventory.arrivals import Arrivals
+from app.inventory.names_met import NamesMet
+from app.inventory.sampling import Sampler
 from app.outbox import Outbox, open_outbox
 from app.policies import delivery_policy, outbox_rules
 from app.source import Arrival, read_event
@@ -26,12 +30,14 @@ async def write_history(url: str, *, now: float) -> None:
     """Write the 23 hours before `now`."""
     settings = assembled.settings()
     outbox = open_outbox(url, outbox_rules(settings))
-    pipeline = assemble.pipeline(settings, outbox=outbox)
+    names = NamesMet(Sampler(assembled.shipped_catalog), random.Random(1), max_names=settings.inventory_names)
+    accepts = Arrivals(assemble.pipeline(settings, outbox=outbox), names)
     events = _events()
     for step in range(STEPS):
         at = now - (STEPS - step) * STEP_S
         batch = [_as_of(next(events), at, number) for number in range(_volume(step))]
-        await pipeline.accept([read_event(event, Arrival.at(at)) for event in batch], now=at)
+        await accepts.accept([read_event(event, Arrival.at(at)) for event in batch], now=at)
+        await outbox.inventory.add(names.take(), now=at, max_names=settings.inventory_names)
         await _send(outbox, settings, step, now=at + 1)
     await outbox.close()
 
@@ -47,8 +53,10 @@ def _volume(step: int) -> int:
 
 
 def _as_of(event: dict[str, Any], at: float, number: int) -> dict[str, Any]:
-    """Move an event to a time, and spoil some: by routing, by identifiers that lack, by a phone of no country."""
+    """Move an event to a time, and spoil some: by routing, lacking identifiers, a phone of no country, a lower case."""
     event["timestamp"] = event["originalTimestamp"] = Arrival.at(at - 60).received
+    if number % 11 == 7:
+        event["event"] = str(event.get("event", "")).lower()
     if number % 23 == 5:
         event["integrations"] = {"All": False}
     elif number % 17 == 3:

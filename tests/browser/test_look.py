@@ -20,6 +20,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 PAGES = {
     "overview": "/console",
+    "inventory": "/console/inventory",
     "tester": "/console/tester?example=Checkout",
     "deliveries": "/console/deliveries",
     "delivery": "",
@@ -32,7 +33,7 @@ PAGES = {
 ALIKE = ".preset:nth-of-type(n + 4)"
 #: Screenshots for people; the other pages are only checked.
 SHOWN = {
-    *((name, "light") for name in ("overview", "tester", "deliveries", "delivery", "mappings", "empty")),
+    *((name, "light") for name in ("overview", "inventory", "tester", "deliveries", "delivery", "mappings", "empty")),
     *((name, look) for name in ("overview", "tester") for look in ("dark", "phone")),
 }
 

@@ -281,3 +281,17 @@ def test_times_are_those_of_the_reader(busy: Server, open_page: OpenPage) -> Non
     time_shown = page.locator("tbody time").first
     expect(time_shown).to_have_attribute("title", re.compile("UTC$"))
     expect(time_shown).not_to_contain_text("UTC")
+
+
+class TestInventory:
+    def test_a_name_that_no_preset_takes_becomes_a_draft_that_takes_it(self, busy: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{busy.url}/console/inventory")
+        row = page.get_by_role("row", name="order completed").filter(has_text="upper and lower case")
+        expect(row).to_contain_text("matched no preset")
+        row.get_by_role("link", name="order completed").click()
+        expect(page.get_by_role("heading", name="order completed", exact=True)).to_be_visible()
+        page.get_by_role("link", name="Draft a preset for it").click()
+        expect(page.get_by_role("status")).to_contain_text("1 delivery to Pinterest: order completed.")
+        draft = page.get_by_label("Draft of")
+        draft.fill(draft.input_value().replace("event_name: checkout", "event_name: lead"))
+        expect(page.locator("details[open] .code").first).to_contain_text('"event_name": "lead"')

@@ -22,6 +22,7 @@ from app.console import ConsoleServices, DestinationView, create_console
 from app.console.labels import COMPONENT_LABELS
 from app.coordination import Coordination
 from app.destination.client import PinterestClient
+from app.inventory.view import InventoryView
 from app.outbox import Outbox, open_outbox
 from app.receiving.pipeline import Pipeline
 from app.server.audited_changes import AuditedChanges
@@ -248,6 +249,9 @@ async def open_world(
                 forgetting=assemble.forgetting(settings, outbox) if settings.remember_secret else None,
             ),
             audit=audit,
+            inventory=InventoryView(
+                inventory=outbox.inventory, catalog=lambda: running.catalog, clock=lambda: world.now
+            ),
             destination=DestinationView(
                 accounts=accounts,
                 keeps_while_off=settings.keeps_while_off,

@@ -1,0 +1,112 @@
+"""Inventory: what arrives by name, what becomes of it, and what it carries."""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.console.chart import Bars, draw
+from app.console.pages import Pages
+from app.console.services import ConsoleServices
+from app.inventory.figures import DAYS, days_since
+from app.inventory.sampling import LOOKED_FOR
+from app.inventory.view import InventoryView, NameView
+from app.outbox.storing import DAY_S
+from app.types import EventKey, Exit
+
+#: How far back one may look, in days.
+SPANS: Final = {1: "today", 7: "7 days", 30: "30 days"}
+#: In what part of the events it was found: the columns of the list.
+SHOWN: Final = ("value", "currency", "order id", "e-mail")
+#: What became of events, in the order of their way; `enqueued` in words.
+EXITS: Final = {
+    Exit.ENQUEUED: "taken to be sent",
+    Exit.DUPLICATE: "duplicate",
+    Exit.INVALID: "invalid",
+    Exit.WITHHELD: "withheld",
+    Exit.WITHDRAWN: "cancellation",
+    Exit.UNMATCHED: "matched no preset",
+    Exit.REFUSED: "refused",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedName:
+    """One line of the list."""
+
+    view: NameView
+    bars: Bars
+    #: What became of the events, in the order of their way: exit, words, count.
+    exits: tuple[tuple[str, str, int], ...]
+    #: Of the page of this name.
+    query: str
+
+
+class InventoryPages:
+    """The list of names, and one page for each."""
+
+    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
+        self._inventory: InventoryView = services.inventory
+        self._clock = services.clock
+        self._pages = pages
+
+    async def show(self, request: Request) -> Response:
+        """List every kind of event, the most frequent first, of all sources or one."""
+        days, source = _days(request.query_params), request.query_params.get("source") or ""
+        views = await self._inventory.names(days=days)
+        listed = [self._listed(view, days) for view in views if source in ("", view.figures.key.source)]
+        return self._pages.render(
+            request,
+            "inventory.html",
+            nav="inventory",
+            names=listed,
+            changes=await self._inventory.changes(),
+            sources=sorted({view.figures.key.source for view in views}),
+            source=source,
+            days=days,
+            spans=SPANS,
+            shown=SHOWN,
+        )
+
+    async def name(self, request: Request) -> Response:
+        """Show one kind of event: what became of it by day, what it carries, and its preset."""
+        days, key = _days(request.query_params), key_of(request.query_params)
+        view = await self._inventory.name(key, days=days)
+        if view is None:
+            text = f"No such event has arrived in {SPANS[days]}. Look back further, or go on from the inventory."
+            return self._pages.problem(request, 404, "There is no such event", text)
+        return self._pages.render(
+            request,
+            "inventory_name.html",
+            nav="inventory",
+            one=self._listed(view, days),
+            properties=await self._inventory.properties(key, days=days),
+            looked_for=LOOKED_FOR,
+            days=days,
+            spans=SPANS,
+            key_query=urlencode(key._asdict()),
+        )
+
+    def _listed(self, view: NameView, days: int) -> ListedName:
+        figures, first_at = view.figures, days_since(self._clock(), days)
+        by_day = [figures.days.get(first_at + day * DAY_S, 0) for day in range(days)]
+        exits = ((exit_.value, words, figures.exits[exit_.value]) for exit_, words in EXITS.items())
+        return ListedName(
+            view=view,
+            bars=draw(by_day),
+            exits=tuple(each for each in exits if each[2]),
+            query=urlencode({**figures.key._asdict(), "days": days}),
+        )
+
+
+def key_of(parameters: QueryParams) -> EventKey:
+    """Return which kind of event an address means."""
+    return EventKey(parameters.get("source", ""), parameters.get("type", ""), parameters.get("name", ""))
+
+
+def _days(parameters: QueryParams) -> int:
+    wanted = parameters.get("days", "")
+    return next((days for days in SPANS if str(days) == wanted), DAYS)

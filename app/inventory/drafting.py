@@ -1,0 +1,145 @@
+"""The draft of a preset for a kind of event that none takes, with an example of its shape."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from app.catalog import ACTION, Catalog
+from app.inventory.figures import PropertyFigures, title_of
+from app.inventory.nearest import nearest_preset
+from app.types import Event, EventKey
+from app.values.event_names import named_by
+
+#: What a preset sends for which no other is a pattern. Pinterest's catch-all.
+_CUSTOM: Final = "custom"
+#: Made-up values by what the last name of a path says, the first that fits; of texts, then of numbers.
+_TEXTS: Final = (
+    (r"currency", "USD"),
+    (r"e-?mail", "ada.miller@example.com"),
+    (r"phone", "+1 415 555 0123"),
+    (r"country", "US"),
+    (r"url|link|href", "https://shop.example/page"),
+    (r"(total|revenue|value|price|amount)", "19.90"),
+    (r"order.*(id|number)", "SO-10021"),
+    (r"(id|sku|number)$", "A-1"),
+    (r"name|title", "Walnut stool"),
+)
+_NUMBERS: Final = ((r"(total|revenue|value|price|amount|tax|shipping)", 19.9), (r"id$", 10_021))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresetDraft:
+    """A preset that nobody has saved yet."""
+
+    #: Where it would stand, e.g. `presets/order_placed.yaml`: no file is there.
+    file: str
+    #: Its YAML.
+    text: str
+    #: An event that it takes, with the properties that were met and values that are made up.
+    event: Event
+
+
+def draft_preset(key: EventKey, properties: Sequence[PropertyFigures], catalog: Catalog) -> PresetDraft:
+    """Return the draft of a preset that takes this kind of event and sends it as the nearest preset would."""
+    title = title_of(key)
+    near = nearest_preset(key, (), catalog).preset
+    event_name = next((each.fields.get("event_name") for each in catalog.presets if each.name == near), None)
+    taken = {preset.name for preset in catalog.presets}
+    name = title if title not in taken else next(f"{title} {n}" for n in range(2, 99) if f"{title} {n}" not in taken)
+    conditions = [f"type = {_quoted(key.type)}"]
+    if key.name:
+        conditions.append(f"{named_by(key.type)} = {_quoted(key.name)}")
+    lines = {
+        "name": name,
+        "description": f"{title}, as it arrives from {key.source}.",
+        "subscribe": " and ".join(conditions),
+        "action": ACTION,
+    }
+    text = "".join(f"{field}: {_scalar(value)}\n" for field, value in lines.items())
+    sent_as = event_name if isinstance(event_name, str) else _CUSTOM
+    return PresetDraft(
+        file=_file(title, catalog),
+        text=f"{text}mapping:\n  event_name: {sent_as}\n",
+        event=example_event(key, properties),
+    )
+
+
+def example_event(key: EventKey, properties: Sequence[PropertyFigures]) -> Event:
+    """Return an event of this kind with these properties. Every value is made up."""
+    slug = _slug(title_of(key))
+    event: Event = {"type": key.type, "messageId": f"example-{slug}-1", "anonymousId": "example-visitor"}
+    if key.name:
+        event[named_by(key.type)] = key.name
+    # The frequent ones first, and what holds others before them: of two kinds of one path the first stays.
+    for each in sorted(properties, key=lambda one: (one.path.count("."), -one.number)):
+        _put(event, each.path, each.kind)
+    return event
+
+
+def _put(event: Event, path: str, kind: str) -> None:
+    """Put a made-up value at a path, unless something else stands there or above it."""
+    place: Any = event
+    *above, last = path.split(".")
+    for name in above:
+        place = _inside(place, name)
+        if place is None:
+            return
+    if last.endswith("[]"):
+        listed = place.get(last[:-2])
+        if listed == []:
+            listed.append(_value(last[:-2], kind))
+    else:
+        place.setdefault(last, _value(last, kind))
+
+
+def _inside(place: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """Return the object at a name, made where there is none; of a list its first member. None where it is no object."""
+    if not name.endswith("[]"):
+        found = place.setdefault(name, {})
+    else:
+        listed = place.setdefault(name[:-2], [])
+        if listed == []:
+            listed.append({})
+        found = listed[0] if isinstance(listed, list) else None
+    return found if isinstance(found, dict) else None
+
+
+def _value(name: str, kind: str) -> Any:
+    match kind:
+        case "text":
+            return next((value for pattern, value in _TEXTS if re.search(pattern, name, re.IGNORECASE)), "example")
+        case "number":
+            return next((value for pattern, value in _NUMBERS if re.search(pattern, name, re.IGNORECASE)), 1)
+        case "yes or no":
+            return True
+        case "object":
+            return {}
+        case "list":
+            return []
+        case _:
+            return None
+
+
+def _quoted(text: str) -> str:
+    """Return a text as triggers quote it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _scalar(text: str) -> str:
+    """Return a text as YAML quotes it, what cannot be seen or is not allowed there escaped."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in quoted)
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", title.casefold()).strip("_")[:60] or "event"
+
+
+def _file(title: str, catalog: Catalog) -> str:
+    """Return a file beside those of the last preset, of which there is none."""
+    files = [preset.file for preset in catalog.presets]
+    folder = files[-1].rpartition("/")[0] if files else "presets"
+    names = (f"{folder}/{_slug(title)}{suffix}.yaml" for suffix in ("", *(f"_{n}" for n in range(2, 99))))
+    return next(name for name in names if name not in files)

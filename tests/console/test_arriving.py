@@ -1,0 +1,120 @@
+"""The inventory: names, what becomes of them, why no preset takes one, and a draft of one that does."""
+
+import re
+from html import unescape
+
+import pytest
+
+from app.outbox.storing import DAY_S
+from app.types import EventKey, InventoryCount, Measure
+from tests.console.world import World
+
+ODD = EventKey("default", "track", "checkout")
+CHECKOUT = EventKey("shop", "track", "Checkout")
+
+
+@pytest.fixture
+async def arrived(world: World) -> World:
+    """A week of checkouts from the shop, and since today the same name in lower case from somewhere else."""
+    add = world.outbox.inventory.add
+    for back in range(7, -1, -1):
+        counts = [
+            InventoryCount(CHECKOUT, Measure.RECEIVED, "", 1_000),
+            InventoryCount(CHECKOUT, Measure.EXIT, "enqueued", 990),
+            InventoryCount(CHECKOUT, Measure.EXIT, "invalid", 10),
+            InventoryCount(CHECKOUT, Measure.PRESET, "Checkout", 1_000),
+            InventoryCount(CHECKOUT, Measure.SAMPLED, "", 40),
+            InventoryCount(CHECKOUT, Measure.FOUND, "order id", 10),
+            InventoryCount(CHECKOUT, Measure.PROPERTY, "properties.order_id text", 10),
+        ]
+        await add(counts, now=world.now - back * DAY_S, max_names=9)
+    counts = [
+        InventoryCount(ODD, Measure.RECEIVED, "", 3),
+        InventoryCount(ODD, Measure.EXIT, "unmatched", 3),
+        InventoryCount(ODD, Measure.SAMPLED, "", 3),
+        InventoryCount(ODD, Measure.PROPERTY, "properties.email text", 3),
+        InventoryCount(ODD, Measure.PROPERTY, "properties.<b> number", 1),
+        InventoryCount(EventKey("default", "", "*"), Measure.RECEIVED, "", 1),
+    ]
+    await add(counts, now=world.now, max_names=9)
+    return world
+
+
+async def page_of(world: World, path: str) -> str:
+    answer = await world.browser.get(path)
+    assert answer.status_code == 200
+    return answer.text
+
+
+async def test_names_stand_with_what_became_of_them_and_their_preset(arrived: World) -> None:
+    page = await page_of(arrived, "/console/inventory")
+    for text in ("7,000", "6,930 taken to be sent", "70 invalid", "25 %", "3 matched no preset", "(other names)"):
+        assert text in page
+    assert "same name but for upper and lower case" in page
+    table = page.partition("<table")[2]
+    assert table.index(">Checkout</a>") < table.index(">checkout</a>")
+
+
+async def test_what_has_changed_is_told(arrived: World) -> None:
+    page = await page_of(arrived, "/console/inventory")
+    assert "What has changed" in page
+    assert ">checkout</a> from default is new" in page
+
+
+@pytest.mark.parametrize(
+    ("query", "there", "missing"),
+    [
+        ("?source=default", [">checkout</a>"], [">Checkout</a>"]),
+        ("?source=shop&days=1", ["1,000", ">Checkout</a>"], ["7,000", "3 matched"]),
+        ("?days=30", ["8,000"], []),
+        ("?days=nonsense", ["7,000"], []),
+    ],
+)
+async def test_span_and_source_narrow_the_list(
+    arrived: World, query: str, there: list[str], missing: list[str]
+) -> None:
+    page = await page_of(arrived, f"/console/inventory{query}")
+    assert [text for text in there if text not in page] == []
+    assert [text for text in missing if text in page] == []
+
+
+async def test_an_empty_inventory_says_how_to_fill_it(world: World) -> None:
+    assert "Nothing has arrived in this span" in await page_of(world, "/console/inventory")
+
+
+async def test_a_name_shows_what_it_carries(arrived: World) -> None:
+    page = await page_of(arrived, "/console/inventory/name?source=shop&type=track&name=Checkout")
+    for text in ("7,000 events from shop in 7 days", "properties.order_id", "25 %", "280 sampled events"):
+        assert text in page
+    assert "Draft a preset" not in page
+    today = await page_of(arrived, "/console/inventory/name?source=shop&type=track&name=Checkout&days=1")
+    assert "1,000 events from shop today" in today
+
+
+async def test_a_name_that_no_preset_takes_says_why_and_offers_a_draft(arrived: World) -> None:
+    page = await page_of(arrived, "/console/inventory/name?source=default&type=track&name=checkout")
+    assert "No preset takes it." in page
+    assert "properties.&lt;b&gt;" in page
+    (link,) = re.findall(r'href="(/console/tester\?[^"]*)"', page)
+    tester = await page_of(arrived, unescape(link))
+    assert "1 delivery to Pinterest:" in tester
+    assert "new: " in tester
+    assert "ada.miller@example.com" in unescape(tester)
+
+
+async def test_a_draft_that_was_changed_is_tried_as_it_is(arrived: World) -> None:
+    tester = await page_of(arrived, "/console/tester?source=default&type=track&name=checkout")
+    (file,) = re.findall(r'name="draft_of" value="([^"]*)"', tester)
+    event = '{"type": "track", "event": "checkout", "messageId": "1", "timestamp": "2026-11-18T11:00:00Z"}'
+    form = {"event": event, "draft_file": file, "draft_of": file, "draft_text": "name: x"}
+    page = (await arrived.browser.post("/console/tester", data=form)).text
+    assert "The draft cannot be used." in page
+    assert f'value="{file}" selected' in page
+    form["draft_of"] = "presets/other.yaml"
+    assert "draft_text" not in (await arrived.browser.post("/console/tester", data=form)).text
+
+
+async def test_a_name_that_has_not_arrived_is_no_page(world: World) -> None:
+    answer = await world.browser.get("/console/inventory/name?source=shop&type=track&name=Unknown")
+    assert answer.status_code == 404
+    assert "There is no such event" in answer.text
