@@ -128,6 +128,11 @@ def log_secrets_kept(faults: str) -> None:
     logger().error("secrets kept", faults=faults.splitlines())
 
 
+def log_restart_needed(notice: str) -> None:
+    """Log that files which are read at the start only have changed; `notice` says which, and what to do."""
+    logger().warning("restart needed", notice=notice)
+
+
 def log_request(level: int, *, method: str, route: str, status: int, duration_s: float, **more: Any) -> None:
     """Log one line for a request that was answered; `route` is the pattern, never the path.
 

@@ -78,7 +78,7 @@ def create_app(
             _beside(settings, parts, role),
             begin=partial(parts.outbox.protect, disk_rules(settings)),
             closing=(*parts.clients.values(), parts.outbox, parts.tracing),
-            look_at_secrets=partial(_look_at_secrets, parts),
+            look_at_files=partial(_look_at_files, parts),
             clock=clock,
         ),
     )
@@ -86,10 +86,12 @@ def create_app(
     return app
 
 
-def _look_at_secrets(parts: Parts) -> None:
+def _look_at_files(parts: Parts) -> None:
     parts.secrets.look()
     if parts.sources is not None:
         parts.sources.look()
+    if parts.started is not None:
+        parts.started.look()
 
 
 def _include_routes(app: Application, settings: Settings, parts: Parts, role: Role) -> None:
@@ -218,6 +220,7 @@ def _status(settings: Settings, parts: Parts, role: Role) -> Status:
         accounts=parts.accounts,
         role=role.value,
         keeps_while_off=settings.keeps_while_off,
+        restart_notice=parts.restart_notice,
         clock=parts.clock,
     )
 
@@ -239,6 +242,7 @@ def _console(settings: Settings, parts: Parts) -> ConsoleServices:
             keeps_while_off=settings.keeps_while_off,
             sender_headers=settings.sender_headers,
         ),
+        restart_notice=parts.restart_notice,
         quality_components=COMPONENTS,
         people=assemble.people_search(settings, parts.outbox) if settings.remember_secret else None,
         clock=parts.clock,

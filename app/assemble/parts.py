@@ -15,8 +15,10 @@ from app.access.audit import Audit
 from app.access.sessions import Sessions
 from app.assemble import ad_accounts
 from app.assemble.ad_accounts import Destination
+from app.catalog.compile import generation_of
 from app.catalog.running import RunningCatalog
 from app.catalog.running_sources import RunningSources
+from app.catalog.started_files import StartedFiles
 from app.config import FOLLOWED, Settings
 from app.config.environment import SecretWatch
 from app.coordination import Coordination
@@ -26,7 +28,7 @@ from app.inventory.keeping import InventoryKeeper
 from app.inventory.names_met import NamesMet
 from app.inventory.sampling import Sampler
 from app.inventory.view import InventoryView
-from app.log import log_error, log_secrets_kept
+from app.log import log_error, log_restart_needed, log_secrets_kept
 from app.metrics import Metrics
 from app.outbox import Outbox, open_outbox
 from app.policies import access_rules, outbox_rules
@@ -50,6 +52,8 @@ class Parts:
     sources: RunningSources | None
     coordination: Coordination
     destinations: tuple[Destination, ...]
+    #: Their files, which are read at the start only; None where the settings name the only one.
+    started: StartedFiles | None
     #: By ad account.
     clients: dict[str, PinterestClient]
     metrics: Metrics
@@ -79,6 +83,10 @@ class Parts:
             return ()
         return (InventoryKeeper(self.names, self.outbox.inventory, clock=self.clock, on_error=log_error),)
 
+    def restart_notice(self) -> str:
+        """Return why a restart is needed; "" where none is."""
+        return self.started.notice if self.started else ""
+
     @property
     def accounts(self) -> tuple[AccountView, ...]:
         """The ad accounts as people know them."""
@@ -92,14 +100,15 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
     sources = assemble.running_sources(settings, on_fault=log_secrets_kept)
     destinations = ad_accounts.destinations(settings, environ)
     ad_accounts.check_sources(settings, sources.sources if sources else ())
+    started = _started_files(settings, environ, running, sources) if settings.destinations_dir else None
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=clock)
     sandbox = _sandbox(settings, clock) if any(each.settings.sandboxed for each in destinations) else None
     coordination = Coordination(
         outbox,
-        partial(_reload, running, sources),
+        partial(_reload, settings, running, sources),
         presets=running.preset_names,
         ad_account_ids=frozenset(each.ad_account_id for each in destinations),
-        generation=running.catalog.generation,
+        generation=_generation(running, sources),
         process_id=f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(2)}",
         role=role,
     )
@@ -117,6 +126,7 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
         changes=changes,
         secrets=_secrets(settings, access),
         destinations=destinations,
+        started=started,
         clients={each.ad_account_id: assemble.pinterest_client(each, sandbox) for each in destinations},
         metrics=Metrics({each.ad_account_id: each.name for each in destinations}),
         tracing=tracing,
@@ -139,16 +149,35 @@ def _names(settings: Settings, running: RunningCatalog) -> NamesMet | None:
     return NamesMet(Sampler(lambda: running.catalog), rng, max_names=settings.inventory_names)
 
 
-def _reload(running: RunningCatalog, sources: RunningSources | None) -> str:
+def _started_files(
+    settings: Settings, environ: Mapping[str, str], running: RunningCatalog, sources: RunningSources | None
+) -> StartedFiles:
+    def check() -> None:
+        ad_accounts.destinations(settings, environ)
+        ad_accounts.check_presets(settings, running.preset_names())
+        ad_accounts.check_sources(settings, sources.sources if sources else ())
+
+    return StartedFiles("DESTINATIONS_DIR", settings.destinations_dir, check, on_change=log_restart_needed)
+
+
+def _reload(settings: Settings, running: RunningCatalog, sources: RunningSources | None) -> str:
     """Read the files of sources and catalog anew, all or nothing; return the generation that runs now.
 
     Raises CatalogError.
     """
     loaded = sources.load() if sources else None
-    generation = running.reload()
+    if loaded:
+        ad_accounts.check_sources(settings, loaded.sources)
+    running.reload()
     if sources and loaded:
         sources.use(loaded)
-    return generation
+    return _generation(running, sources)
+
+
+def _generation(running: RunningCatalog, sources: RunningSources | None) -> str:
+    """Return what changes with the files of the catalog, and with those of sources."""
+    generation = running.catalog.generation
+    return generation_of({"catalog": generation, "sources": sources.generation}) if sources else generation
 
 
 def _sandbox(settings: Settings, clock: Callable[[], float]) -> ASGIApp:

@@ -112,7 +112,7 @@ def compile_catalog(presets: FileTexts, mappings: FileTexts, *, custom_event_nam
         defaults=action.mapping,
         presets=tuple(compiled),
         enabled=enabled,
-        generation=_generation(presets, mappings),
+        generation=generation_of(presets, mappings),
         _index=_index(enabled),
     )
 
@@ -166,7 +166,8 @@ def _faults_between(files: Mapping[str, PresetFile]) -> list[Fault]:
     return faults
 
 
-def _generation(*files: FileTexts) -> str:
+def generation_of(*files: FileTexts) -> str:
+    """Return what changes with the names and texts of files, wherever they lie."""
     digest = hashlib.sha256()
     for name, text in sorted((Path(file).name, text) for texts in files for file, text in texts.items()):
         digest.update(f"{name}\0{text}\0".encode())

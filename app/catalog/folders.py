@@ -22,10 +22,15 @@ def read_texts(*kinds: Folders) -> list[dict[str, str]]:
     return texts
 
 
+def folders_of(folders: Folders) -> list[Path]:
+    """Return the folders one by one."""
+    return list(map(Path, [folders] if isinstance(folders, str | Path) else folders))
+
+
 def _read_folders(folders: Folders, faults: list[Fault]) -> dict[str, str]:
     """Return the text of each file by its shown path; of files of one name the last folder's."""
     chosen: dict[str, Path] = {}
-    for folder in map(Path, [folders] if isinstance(folders, str | Path) else folders):
+    for folder in folders_of(folders):
         if not folder.is_dir():
             faults.append(Fault(path="", message="there is no such folder", file=str(folder)))
             continue

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
+from app.catalog.compile import generation_of
 from app.catalog.folders import Folders, read_texts
 from app.catalog.one_file import in_file, parse_file, parse_files
 from app.catalog.reshaping import Reshaping, compile_reshaping
@@ -26,6 +27,8 @@ class LoadedSources:
     #: The sources' files by their shown paths.
     specs: Mapping[str, SourceFile]
     sources: Sources
+    #: Changes with the texts of the files.
+    generation: str
 
 
 class RunningSources:
@@ -55,6 +58,11 @@ class RunningSources:
         self._seen = self._states()
 
     @property
+    def generation(self) -> str:
+        """What changes with the texts of the files that run."""
+        return self._loaded.generation
+
+    @property
     def sources(self) -> Sources:
         """The sources by name."""
         return self._loaded.sources
@@ -69,7 +77,7 @@ class RunningSources:
         sources = self._compiled(specs, faults)
         if faults:
             raise CatalogError(faults)
-        return LoadedSources(specs=specs, sources=sources)
+        return LoadedSources(specs=specs, sources=sources, generation=generation_of(wanted))
 
     def use(self, loaded: LoadedSources) -> None:
         """Run what was loaded from now on."""

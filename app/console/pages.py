@@ -111,6 +111,7 @@ def _environment(services: ConsoleServices) -> Environment:
         count_of=labels.count_of,
         destination=services.destination,
         percent=labels.percent,
+        restart_notice=services.restart_notice,
         max_label=MAX_LABEL_CHARACTERS,
         states=labels.STATE_LABELS,
         exits=IN_WORDS,

@@ -88,6 +88,8 @@ class ConsoleServices:
     #: What arrives, by name.
     inventory: InventoryView
     destination: DestinationView
+    #: Returns why a restart is needed, "" where none is.
+    restart_notice: Callable[[], str] = str
     #: Names of Pinterest's quality components, in the order they are shown.
     quality_components: Sequence[str]
     #: Looks up what is remembered of people; None where there is no secret to find them by.

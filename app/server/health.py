@@ -38,6 +38,8 @@ class Status:
     role: str
     #: Whether events are kept while the destination is switched off.
     keeps_while_off: bool
+    #: Returns why a restart is needed, "" where none is.
+    restart_notice: Callable[[], str] = str
     clock: Callable[[], float]
 
     async def delivery(self) -> dict[str, Any]:
@@ -111,6 +113,7 @@ def status_router(status: Status) -> APIRouter:
     @router.get("/readyz", summary="Can events be kept?", responses={503: {"description": "They cannot."}})
     async def readyz() -> JSONResponse:
         known = {"mode": _mode(status.accounts), "role": status.role, "generation": status.coordination.generation}
+        known |= {"restart": notice} if (notice := status.restart_notice()) else {}
         try:
             await status.check()
             delivery = await status.delivery()

@@ -39,12 +39,12 @@ def lifespan(
     *,
     begin: Callable[[], Awaitable[None]],
     closing: Sequence[_Closes],
-    look_at_secrets: Callable[[], None],
+    look_at_files: Callable[[], None],
     clock: Callable[[], float],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Run the senders while the application serves; at the end let them drain, then close what is named, in order.
 
-    `begin` is awaited before all else. `look_at_secrets` is called every second, to take up files that have changed.
+    `begin` is awaited before all else. `look_at_files` is called every second, to take up files that have changed.
     """
     coordination = changes.coordination
 
@@ -55,7 +55,7 @@ def lifespan(
         await coordination.announce()
         await coordination.refresh(now=clock())
         tasks = [asyncio.create_task(sender.run()) for sender in senders]
-        keeping_up = _keep_up(coordination, look_at_secrets, clock)
+        keeping_up = _keep_up(coordination, look_at_files, clock)
         beside = [asyncio.create_task(work) for work in (keeping_up, _collect_garbage())]
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, lambda: tasks.append(loop.create_task(_reload(changes))))
@@ -95,11 +95,11 @@ async def _collect_garbage() -> None:
         gc.collect()
 
 
-async def _keep_up(coordination: Coordination, look_at_secrets: Callable[[], None], clock: Callable[[], float]) -> None:
+async def _keep_up(coordination: Coordination, look_at_files: Callable[[], None], clock: Callable[[], float]) -> None:
     """Take up every second what other processes decided, and secrets whose files have changed."""
     while True:
         await asyncio.sleep(REFRESH_S)
-        look_at_secrets()
+        look_at_files()
         try:
             await coordination.refresh(now=clock())
         except OutboxUnavailable as exc:

@@ -103,14 +103,20 @@ async def test_a_reload_takes_up_the_files_of_sources_all_or_nothing(
             answer = await http.post("/webhook/shop", headers={"x-key": SECRET}, json={"what": "Ping"})
             return answer.json()["counts"]
 
+        async def generation() -> Any:
+            return (await http.get("/readyz")).json()["generation"]
+
         assert await exits() == {"accepted": 1, "unmatched": 1}
+        before = await generation()
         write(MAPPED | {"kind": "odd"})
         kept = await http.post("/api/reload", json={})
         assert (kept.status_code, await exits()) == (400, {"accepted": 1, "unmatched": 1})
         assert "shop.yaml: /kind" in kept.text
+        assert await generation() == before
         write(MAPPED | {"enabled": False})
         assert (await http.post("/api/reload", json={})).status_code == 200
         assert await exits() == {"accepted": 1, "withheld": 1}
+        assert await generation() != before, "so that other processes read the files too"
 
 
 @pytest.mark.parametrize(

@@ -144,3 +144,18 @@ async def test_the_console_switches_and_filters_by_ad_account(tmp_path: Path) ->
         event = {"event": httpx.Response(200, json=order(2)).text, "send": "Order Completed (FR)"}
         sent = await client.post("/console/tester", data=event, headers=here)
         assert "Answer 200" in sent.text
+
+
+async def test_a_changed_file_of_an_ad_account_is_told_until_the_restart(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        assert "restart" not in (await client.get("/readyz")).json()
+        path = next((tmp_path / "destinations").glob("*.yaml"))
+        path.write_text(path.read_text(encoding="utf-8") + "# another\n", encoding="utf-8")
+
+        async def told() -> str:
+            return str((await client.get("/readyz")).json().get("restart", ""))
+
+        notice = await until_async(told, what="the change is told")
+        assert notice == f"DESTINATIONS_DIR: changed since the start: {path.name}. Restart to take it up."
+        for page in ("", "/deliveries"):
+            assert notice in (await client.get(f"/console{page}")).text
