@@ -1,5 +1,6 @@
 """What every test may use."""
 
+import gc
 import itertools
 import logging
 import os
@@ -11,6 +12,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, configuration, settings
 
+from tests.disks import fast_folder
 from tests.outbox.postgres_server import PostgresServer
 from tests.process import COMMAND, ROOT, Server, clean_environment, free_port, measuring
 from tests.rounds import LEVEL, Kind, examples, rounds_of
@@ -23,6 +25,9 @@ collect_ignore = ["browser", "cluster", "sdk", "test_openapi.py"] if LEVEL == "q
 _STARTERS = {"start_server", "postgres_server"}
 #: Files that take or wait long, whose work begins first, lest the others wait for them at the end.
 _LONG = ("tests/cluster/", "tests/whole/test_processes", "tests/browser/", "tests/test_dockerfile", "tests/sending/")
+
+#: Where `tmp_path` is.
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", fast_folder())
 
 configuration.set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
 settings.register_profile(
@@ -38,6 +43,20 @@ settings.load_profile("any machine")
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     """Take more processes than there are cores: a test that waits for a program leaves its core to another."""
     return (yield) + (1 if LEVEL == "quick" else 2)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector from what is collected here: thousands of tests, none of which ever goes.
+
+    It would look through them again and again; each application that a test starts looks at once.
+    """
+    gc.disable()
+    collected = yield
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    return collected
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,11 +1,25 @@
-"""Disks that are small enough to be filled."""
+"""Disks that are small enough to be filled, and one that takes no time."""
 
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+_ROOM_BYTES = 2_000_000_000
+
+
+def fast_folder() -> str:
+    """Return a folder in memory where there is room, else the usual one for what is temporary. No test cuts the power.
+
+    Outboxes sync each commit, for which a disk takes longer than most tests for all the rest.
+    """
+    memory = Path("/dev/shm")
+    has_room = memory.is_dir() and shutil.disk_usage(memory).free > _ROOM_BYTES
+    return str(memory) if has_room else tempfile.gettempdir()
 
 
 @contextmanager

@@ -15,7 +15,8 @@ import httpx
 import psutil
 import yaml
 
-from tests.outbox.postgres_server import fast_folder, program
+from tests.disks import fast_folder
+from tests.outbox.postgres_server import program
 from tests.process import PATH, PLAIN, ROOT, free_port
 from tests.waiting import until
 

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import psycopg
 
+from tests.disks import fast_folder
 from tests.process import free_port
 from tests.rounds import LEVEL
 
@@ -22,7 +23,6 @@ from tests.rounds import LEVEL
 _FOLDERS = "/usr/lib/postgresql/*/bin"
 OLDEST_POSTGRES = 15
 _START_S = 30
-_ROOM_BYTES = 2_000_000_000
 _SETTINGS = """
 fsync = on
 shared_buffers = 64MB
@@ -46,12 +46,6 @@ def _major(path: Path) -> int:
     said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
     match = re.search(r"(\d+)\.", said)
     return int(match[1]) if match else 0
-
-
-def fast_folder() -> str | None:
-    """Return a folder in memory where there is room; None stands for the usual one. No test cuts the power."""
-    memory = Path("/dev/shm")
-    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > _ROOM_BYTES else None
 
 
 class PostgresServer:

@@ -8,8 +8,7 @@ import pytest
 
 @pytest.fixture
 def tuned_back() -> Iterator[None]:
-    """Take back what the application does to the interpreter."""
+    """Take back how often the application lets garbage be looked for; what it froze stays so, with all the tests."""
     thresholds = gc.get_threshold()
     yield
     gc.set_threshold(*thresholds)
-    gc.unfreeze()

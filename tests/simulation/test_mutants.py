@@ -171,11 +171,11 @@ def first_fault(known: int, kinds: Sequence[Kind], mutant: Mutant, folder: Path)
 @pytest.mark.no_cover
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mend_that_is_taken_back_is_found(
-    name: str, ram_disk: Path, record_figure: Callable[[str, object], None]
+    name: str, tmp_path: Path, record_figure: Callable[[str, object], None]
 ) -> None:
     known, kinds, mutant = MUTANTS[name]
-    found = first_fault(known, kinds, mutant, ram_disk)
+    found = first_fault(known, kinds, mutant, tmp_path)
     assert found is not None
     seed, fault = found
-    assert play(seed, ram_disk, kinds=kinds).faults == []
+    assert play(seed, tmp_path, kinds=kinds).faults == []
     record_figure(f"mutant: {name}", f"seed {seed}: {fault}")

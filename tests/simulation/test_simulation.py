@@ -29,14 +29,14 @@ def digest(played: Played) -> str:
 @pytest.mark.prove
 @pytest.mark.no_cover  # chance covers nothing that can be relied on
 def test_nothing_is_lost_or_sent_twice_whatever_goes_wrong(
-    ram_disk: Path, record_figure: Callable[[str, object], None]
+    tmp_path: Path, record_figure: Callable[[str, object], None]
 ) -> None:
     seeds = range(int(ONE), int(ONE) + 1) if ONE else range(examples(SEEDS))
     found: list[str] = []
     kinds: Counter[str] = Counter()
     events = calls = lives = 0
     for seed in seeds:
-        played = play(seed, ram_disk)
+        played = play(seed, tmp_path)
         kinds.update(played.kinds)
         events, calls = events + len(played.history.acknowledged), calls + len(played.history.calls)
         lives += len(played.history.lives)
@@ -48,13 +48,13 @@ def test_nothing_is_lost_or_sent_twice_whatever_goes_wrong(
 
 
 @pytest.mark.parametrize("seed", [3, 83])
-def test_a_seed_is_one_run_in_any_process(ram_disk: Path, seed: int) -> None:
+def test_a_seed_is_one_run_in_any_process(tmp_path: Path, seed: int) -> None:
     code = (
         "import sys; from pathlib import Path; from tests.simulation.simulate import play;"
         "from tests.simulation.test_simulation import digest;"
         "sys.stdout.write(digest(play(int(sys.argv[1]), Path(sys.argv[2]))))"
     )
-    folder = ram_disk / "other"
+    folder = tmp_path / "other"
     folder.mkdir()
     other = subprocess.run(
         [sys.executable, "-c", code, str(seed), folder],
@@ -64,6 +64,6 @@ def test_a_seed_is_one_run_in_any_process(ram_disk: Path, seed: int) -> None:
         text=True,
         check=True,
     )
-    here = digest(play(seed, ram_disk))
-    assert here == digest(play(seed, ram_disk))
+    here = digest(play(seed, tmp_path))
+    assert here == digest(play(seed, tmp_path))
     assert here == other.stdout
