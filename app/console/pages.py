@@ -2,6 +2,7 @@
 
 import hashlib
 import mimetypes
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,22 @@ class Pages:
     def __init__(self, services: ConsoleServices) -> None:
         self._services = services
         self._files = {file.name: file.read_bytes() for file in sorted((ROOM / "static").iterdir())}
-        self._environment = _environment(services)
         # Files may be cached for ever: their address changes with their content.
-        self._environment.globals["version"] = hashlib.sha256(b"".join(self._files.values())).hexdigest()[:12]
+        self._version = hashlib.sha256(b"".join(self._files.values())).hexdigest()[:12]
 
     def render(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """Fill a template; `base` is where the console begins, as the browser sees it."""
-        text = self._environment.get_template(template).render(
-            base=base_of(request), now=self._services.clock(), person=getattr(request.state, "person", None), **values
+        text = (
+            _environment()
+            .get_template(template)
+            .render(
+                base=base_of(request),
+                destination=self._services.destination,
+                now=self._services.clock(),
+                person=getattr(request.state, "person", None),
+                version=self._version,
+                **values,
+            )
         )
         return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})
 
@@ -88,7 +97,9 @@ def person_of(request: Request) -> Person:
     return person
 
 
-def _environment(services: ConsoleServices) -> Environment:
+@cache
+def _environment() -> Environment:
+    """Return what the templates are compiled with: once in a process, since none of it depends on the settings."""
     environment = Environment(
         loader=FileSystemLoader(ROOM / "templates"),
         autoescape=True,
@@ -109,7 +120,6 @@ def _environment(services: ConsoleServices) -> Environment:
     environment.globals.update(
         advice=labels.WARNING_ADVICE,
         count_of=labels.count_of,
-        destination=services.destination,
         percent=labels.percent,
         restart_notice=services.restart_notice,
         max_label=MAX_LABEL_CHARACTERS,
