@@ -21,9 +21,8 @@ def render(template: str, event: dict[str, Any]) -> Any:
     return compile_mapping({"out": {"@liquid": template}}).resolve(event).get("out", MISSING)
 
 
-@pytest.mark.parametrize(("template", "expected"), RECORDED["results"].items())
-def test_a_template_gives_what_liquidjs_gives(template: str, expected: str) -> None:
-    assert render(template, RECORDED["event"]) == expected
+def test_every_template_gives_what_liquidjs_gives() -> None:
+    assert {template: render(template, RECORDED["event"]) for template in RECORDED["results"]} == RECORDED["results"]
 
 
 DIFFERENT = [

@@ -1,6 +1,5 @@
 """The rules of the language, each with the events at its edge."""
 
-import json
 from typing import Any
 
 import pytest
@@ -156,14 +155,18 @@ def test_a_flat_field_equals_the_number_and_the_text_of_the_number_as_written(
 WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 
 
-@pytest.mark.parametrize("blank", WHITE_SPACE, ids=lambda character: f"U+{ord(character):04X}")
-def test_every_white_space_of_unicode_separates_tokens(blank: str) -> None:
-    text = f'{blank}type{blank}={blank}"track"{blank}and{blank}not{blank}({blank}event{blank}!=\t"Order"){blank}'
-
-    assert compile_trigger(text).matches(event_of())
+#: What may stand where an object is expected: none of it has a member `a`.
+CONTAINERS: list[Any] = [None, "text", "", 5, True, [], ["a"], [{"a": 1}], {}]
 
 
-@pytest.mark.parametrize("container", [None, "text", "", 5, True, [], ["a"], [{"a": 1}], {}], ids=json.dumps)
+def test_every_white_space_of_unicode_separates_tokens() -> None:
+    def separates(blank: str) -> bool:
+        text = f'{blank}type{blank}={blank}"track"{blank}and{blank}not{blank}({blank}event{blank}!=\t"Order"){blank}'
+        return compile_trigger(text).matches(event_of())
+
+    assert [f"U+{ord(blank):04X}" for blank in WHITE_SPACE if not separates(blank)] == []
+
+
 @pytest.mark.parametrize(
     ("condition", "expected"),
     [
@@ -177,9 +180,14 @@ def test_every_white_space_of_unicode_separates_tokens(blank: str) -> None:
         ("a < 1", False),
     ],
 )
-@pytest.mark.parametrize("root", ["properties", "traits", "context", "integrations"])
-def test_a_container_of_any_type_holds_no_member(root: str, condition: str, container: Any, *, expected: bool) -> None:
-    assert compile_trigger(f"{root}.{condition}").matches({root: container}) is expected
+def test_a_container_of_any_type_holds_no_member(condition: str, *, expected: bool) -> None:
+    wrong = [
+        (root, container)
+        for root in ("properties", "traits", "context", "integrations")
+        for container in CONTAINERS
+        if compile_trigger(f"{root}.{condition}").matches({root: container}) is not expected
+    ]
+    assert wrong == []
 
 
 def test_a_list_in_place_of_an_object_can_be_indexed() -> None:
