@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache
 from importlib.machinery import ModuleSpec
+from itertools import islice
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
@@ -66,9 +67,9 @@ def mutants(module: str) -> Iterator[Mutant]:
     looked_at = set(_looked_at(tree))
     for place, node in enumerate(ast.walk(tree)):
         for change in _changes(node) if node in looked_at else ():
-            copied = deepcopy(tree)
-            target = list(ast.walk(copied))[place]
-            changed = ast.fix_missing_locations(_Replace(target, change).visit(copied))
+            anew = ast.parse(source(module))  # ten times as quick as a copy
+            target = next(islice(ast.walk(anew), place, None))
+            changed = ast.fix_missing_locations(_Replace(target, change).visit(anew))
             yield Mutant(module, ast.unparse(node), ast.unparse(change), changed)
 
 
