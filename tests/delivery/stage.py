@@ -100,8 +100,10 @@ class Stage:
             yield worker
         finally:
             worker.stop()
-            await running
-            await client.close()
+            try:
+                await running
+            finally:
+                await client.close()
 
     async def script(self, *steps: dict[str, Any], seed: int = 7) -> None:
         """Make the sandbox misbehave."""

@@ -46,7 +46,10 @@ async def test_a_call_that_became_pointless_is_not_taken(outbox: Outbox) -> None
     assert await some.take(is_pointless=worthwhile)
 
 
-async def test_an_outbox_that_is_unavailable_is_asked_again(outbox: Outbox, errors: list[Exception]) -> None:
+async def test_an_outbox_that_is_unavailable_is_asked_again(
+    outbox: Outbox, errors: list[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.delivery.calls.ASK_AGAIN_S", 0.01)
     some = calls(Faulty(outbox, get_shared=unavailable(1)), errors=errors)
     assert await asyncio.wait_for(some.take(is_pointless=worthwhile), 5)
     assert [type(error) for error in errors] == [OutboxUnavailable]

@@ -103,7 +103,7 @@ async def test_one_whose_lease_was_lost_is_claimed_nevertheless(at: At) -> None:
     await At(at.outbox, time.time()).enqueue(new(preset="off"))
 
     async def claim(off: frozenset[str]) -> list[Claimed]:
-        return await At(at.outbox, time.time()).claim(lease_s=1, without_presets=off)
+        return await At(at.outbox, time.time()).claim(lease_s=0.2, without_presets=off)
 
     assert not (await until_async(lambda: claim(frozenset())))[0].lease_was_lost
     assert (await until_async(lambda: claim(OFF)))[0].lease_was_lost

@@ -10,7 +10,7 @@ from tests.outbox.build import At, blocked, given_back, new, retry
 from tests.waiting import until_async
 
 #: In real time, which both engines know.
-LEASE_S = 1
+LEASE_S = 0.2
 
 
 def _now(at: At) -> At:

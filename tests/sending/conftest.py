@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.sending import worker
+from app.sending import recording, worker
 from tests.delivery.stage import Stage, a_stage
 from tests.sending.passing_time import Time
 
@@ -24,9 +24,18 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 @pytest.fixture
-def clock(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Time:
-    """Time that passes when it is told to; the worker looks for it twenty times a second."""
+def short_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker looks twenty times a second whether it may go on, and asks the outbox again as often.
+
+    It is not for tests of the end: the last words are recorded within one rest.
+    """
     monkeypatch.setattr(worker, "REST_S", 0.05)
+    monkeypatch.setattr(recording, "RECORD_AGAIN_S", 0.05)
+
+
+@pytest.fixture
+def clock(stage: Stage, short_rests: None) -> Time:
+    """Time that passes when it is told to."""
     moved = Time()
     stage.clock = lambda: time.time() + moved.moved_s
     stage.monotonic = lambda: time.monotonic() + moved.moved_s

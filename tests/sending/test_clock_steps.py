@@ -31,7 +31,7 @@ class SetClock:
 
 
 @pytest.fixture
-def clock(stage: Stage) -> SetClock:
+def clock(stage: Stage, short_rests: None) -> SetClock:
     moved = SetClock()
     stage.clock = lambda: time.time() + moved.by_s
     return moved
@@ -106,6 +106,7 @@ async def _is_known(stage: Stage) -> bool:
     return await CLOCK_JUMPS.read(stage.outbox) is not None
 
 
+@pytest.mark.usefixtures("short_rests")
 async def test_what_a_clock_left_far_ahead_that_was_set_right_before_the_start_is_hastened(stage: Stage) -> None:
     stage.clock = lambda: time.time() + HOUR
     await stage.enqueue("order-1")

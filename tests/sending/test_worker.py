@@ -132,6 +132,7 @@ async def test_a_call_without_an_answer_ends_after_its_time_and_offline_events_a
     assert "Pinterest cannot de-duplicate offline events" in dead.reason
 
 
+@pytest.mark.usefixtures("short_rests")
 async def test_a_refused_token_blocks_everybody_and_a_changed_one_resumes(stage: Stage) -> None:
     stage.token = "wrong"
     await stage.enqueue(*ids("order", 30))
@@ -148,6 +149,7 @@ async def test_a_refused_token_blocks_everybody_and_a_changed_one_resumes(stage:
     assert await TROUBLE.read(stage.outbox, "42") is None
 
 
+@pytest.mark.usefixtures("short_rests")
 async def test_while_blocked_probes_of_one_are_sent_at_rising_pauses(stage: Stage) -> None:
     moved_s = 0.0
     stage.clock, stage.monotonic = (lambda: time.time() + moved_s), (lambda: time.monotonic() + moved_s)
@@ -167,6 +169,7 @@ async def test_while_blocked_probes_of_one_are_sent_at_rising_pauses(stage: Stag
     assert {each.attempts for each in await stage.deliveries()} == {1}
 
 
+@pytest.mark.usefixtures("short_rests")
 async def test_switched_off_nothing_is_sent(stage: Stage) -> None:
     stage.switches = Switches(destination_off=True)
     await stage.enqueue("order-1")
@@ -239,6 +242,7 @@ async def _may_call(stage: Stage) -> bool:
     return await RATE.read(stage.outbox, "42") is not None
 
 
+@pytest.mark.usefixtures("short_rests")
 async def test_an_outbox_that_cannot_commit_is_waited_for_and_nothing_is_sent_twice(stage: Stage) -> None:
     faulty = Faulty(stage.outbox, claim=unavailable(1), settle=unavailable(2))
     await stage.enqueue("order-1")
@@ -250,11 +254,12 @@ async def test_an_outbox_that_cannot_commit_is_waited_for_and_nothing_is_sent_tw
     assert (await stage.state())["received"] == len(stage.calls) == 1
 
 
+@pytest.mark.usefixtures("short_rests")
 async def test_leases_are_renewed_while_the_outcome_cannot_be_recorded(stage: Stage) -> None:
-    faulty = Faulty(stage.outbox, settle=unavailable(2), renew=unavailable(1))
+    faulty = Faulty(stage.outbox, settle=unavailable(30), renew=unavailable(1))
     await stage.enqueue("order-1")
 
-    # The lease is 3 * 0.3 s; recording succeeds after 2 s.
+    # The lease is 3 * 0.3 s; recording succeeds after 30 * 0.05 s.
     async with stage.worker(faulty, send_timeout_s=0.3), stage.worker(send_timeout_s=0.3):
         await stage.settled()
 
@@ -272,6 +277,7 @@ async def test_an_outbox_that_cannot_commit_until_the_end_leaves_the_claim_to_it
     assert (await stage.one()).state is State.CLAIMED
 
 
+@pytest.mark.usefixtures("short_rests")
 async def test_a_mistake_of_ours_is_reported_and_the_lease_brings_the_delivery_back(stage: Stage) -> None:
     faulty = Faulty(stage.outbox, get_shared=[RuntimeError("of ours")], settle=[RuntimeError("of ours")])
     await stage.enqueue("order-1")
