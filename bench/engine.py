@@ -349,7 +349,7 @@ def forget_values(pipeline: Pipeline) -> None:
     action: Any = pipeline._walk.account("").making.action  # noqa: SLF001 - there is no other reason to forget
     for field in action._read_user_data.fields.values():  # noqa: SLF001
         field.remembered.cache_clear()
-    action._personal_data._redact._harmless.clear()  # noqa: SLF001
+    action._personal_data._redact.harmless.clear()  # noqa: SLF001
 
 
 def segment() -> list[Json]:

@@ -1,6 +1,6 @@
 """The objects `app_info` and `device_info`, with the bounds of Pinterest's schema, and the language."""
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import pycountry
@@ -15,6 +15,8 @@ from app.destination.warnings import left_out
 _PIXELS = IntegerReader(0, 30_720)
 _GIGABYTES = IntegerReader(0, 1_048_576)
 _MAX_LANGUAGES = 100
+#: Longer ones are not remembered.
+_MAX_LOCALE = 35
 
 read_app_info = MembersReader(
     {
@@ -54,8 +56,6 @@ def _languages() -> frozenset[str]:
 
 def _language_code(value: Any) -> str | None:
     """Return the two letters of `en`, `EN`, `en-US` or `en_US`; None where that is no language."""
-    if type(value) is str and value[2:3] in ("", "-", "_") and value[:2] in _languages():  # nearly every locale
-        return value[:2]
     text = text_of(value) or ""
     code = text.strip().replace("_", "-").partition("-")[0].lower()
     return code if code in _languages() else None
@@ -63,8 +63,16 @@ def _language_code(value: Any) -> str | None:
 
 def read_language(value: Any) -> Reading:
     """Read a language or locale as ISO 639-1. That `en-US` becomes `en` is the rule, and not worth a note."""
+    if type(value) is str and len(value) <= _MAX_LOCALE:  # nearly every locale
+        return _read_locale(value)
     code = _language_code(single(value))
     return code, NO_NOTES if code else (left_out(value, "it is no ISO 639-1 language"),)
+
+
+@lru_cache(maxsize=1_024)
+def _read_locale(text: str) -> Reading:
+    code = _language_code(text)
+    return code, NO_NOTES if code else (left_out(text, "it is no ISO 639-1 language"),)
 
 
 def _read_languages(value: Any) -> Reading:

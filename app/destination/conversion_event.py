@@ -79,6 +79,8 @@ class ReportConversionEvent:
         )
         self._personal_data = PersonalData(rules)
         self._opt_outs = OptOuts(rules)
+        #: There are rules that look at more than what is sent.
+        self._may_need_fields = self._opt_outs.asks_states or rules.default_currency is not None
 
     def __call__(
         self, fields: dict[str, Any] | Resolvable, *, now: float | None, complete: Complete | None = None
@@ -96,7 +98,9 @@ class ReportConversionEvent:
         else:
             event, phone, needs_fields = read
             custom_data: dict[str, Any] = event.get("custom_data", {})
-            given = fields.fields if needs_fields or self._needs_fields(custom_data) else None
+            if self._may_need_fields:
+                needs_fields = needs_fields or self._opt_outs.asks_states or "currency" not in custom_data
+            given = fields.fields if needs_fields or "opt_out_type" in custom_data else None
             if given is not None:
                 self._refuse_refund(event, given)
             if complete:
@@ -166,14 +170,6 @@ class ReportConversionEvent:
             offline=event["action_source"] == "offline",
         )
         return warnings
-
-    def _needs_fields(self, custom_data: dict[str, Any]) -> bool:
-        """Return whether the rules that look at more than one field need the fields as they were given."""
-        return (
-            self._opt_outs.asks_states
-            or "opt_out_type" in custom_data
-            or (self._rules.default_currency is not None and "currency" not in custom_data)
-        )
 
     def _finish(
         self,

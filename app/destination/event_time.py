@@ -16,7 +16,7 @@ _DAY_S = 24 * 60 * 60
 
 def read_time(value: Any) -> Reading:
     """Read a time in any way that `unix_seconds` knows; fractions of a second are cut."""
-    seconds = unix_seconds(single(value))
+    seconds = unix_seconds(value if type(value) is str else single(value))
     if seconds is None:
         return None, (left_out(value, "no time can be read from it"),)
     return math.floor(seconds), NO_NOTES

@@ -36,7 +36,8 @@ class PersonalData:
         """
         phones = _digits_of(phone) if phone else ()
         warnings = []
-        if "event_source_url" in event and self._clean(event, "event_source_url", phones):
+        page = event.get("event_source_url")
+        if page is not None and page not in self._redact.harmless and self._clean(event, "event_source_url", phones):
             warnings.append(f"event_source_url: {_TAKEN_OUT}")
         if "search_string" in custom_data and self._clean(custom_data, "search_string", phones):
             warnings.append(f"custom_data.search_string: {_TAKEN_OUT}")

@@ -32,7 +32,8 @@ class Redactor:
 
     def __init__(self, parameters: Collection[str]) -> None:
         """Take out the values of `parameters` too, beside those that name a person or let anybody in."""
-        self._harmless: set[str] = set()
+        #: Addresses that are known to hold nothing, whoever it is about.
+        self.harmless: set[str] = set()
         names = "|".join(re.escape(name) for name in sorted(ALWAYS_REDACTED | {name.lower() for name in parameters}))
         self._parameters = re.compile(rf"(?i)([?&#;](?:{names})=)[^&#;\s]+")
         # `customer[email]` and `email[0]`, as PHP and Rails write objects and lists; asked only where a bracket stands.
@@ -46,13 +47,13 @@ class Redactor:
         `phones` are digits that are known to be a phone number. The same addresses come again and again, so those that
         hold nothing personal, and no digits that could be a phone number, are remembered, up to a bound.
         """
-        if text in self._harmless:
+        if text in self.harmless:
             return text
         clean = self._redacted(text, phones, mark)
         if clean == text and len(text) <= _MAX_REMEMBERED and _RUN.search(text) is None:
-            if len(self._harmless) >= _MAX_HARMLESS:
-                self._harmless.clear()
-            self._harmless.add(text)
+            if len(self.harmless) >= _MAX_HARMLESS:
+                self.harmless.clear()
+            self.harmless.add(text)
         return clean
 
     def _redacted(self, text: str, phones: Collection[str], mark: str) -> str:

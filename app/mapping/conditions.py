@@ -102,7 +102,7 @@ def _contains(part: str, value: Any) -> bool:
 
 
 def _has_text(expected: str, value: Any) -> bool:
-    return javascript_text(value) == expected
+    return (value if type(value) is str else javascript_text(value)) == expected
 
 
 def build_if_allowed(compiler: Compiler, value: Any, at: str) -> Node:

@@ -1,6 +1,6 @@
 """A mapping, compiled once and resolved for each event."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -73,8 +73,10 @@ class Mapping:
         #: Made for the first event: presets that are switched off, and most commands, never need it.
         self._resolve: Resolver | None = None
         #: The same, by what writes how the fields are read at once; as many as there are kinds of ad accounts.
-        self._read: dict[Writes, Resolver] = {}
+        self._readers: dict[Writes, Resolver] = {}
         self._find = partial(candidates, node)
+        #: of(event): the fields that the mapping gives for it, for whoever may not need them all.
+        self.of: Callable[[dict[str, Any]], Resolution] = partial(Resolution, self)
 
     def resolve(self, event: dict[str, Any]) -> Any:
         """Return what the mapping makes of an event, usually `Fields`; None where nothing results.
@@ -96,27 +98,13 @@ class Mapping:
             value.event, value.passed_over, value.find = event, told, self._find
         return None if value is MISSING else value
 
-    def of(self, event: dict[str, Any]) -> "Resolution":
-        """Return the fields that the mapping gives for an event, for whoever may not need them all."""
-        return Resolution(self, event)
-
-    def read_by(self, writes: Writes, event: dict[str, Any]) -> Any:
-        """Return what a function gives that resolves an event and reads each field as it is found; None for no answer.
-
-        The function is written by `writes`. It gives no answer where the mapping passes anything over, gives no object,
-        or the event is nested too deeply. Raises MappingError as `resolve` does.
-        """
-        read = self._read.get(writes)
+    def reader(self, writes: Writes) -> Resolver:
+        """Return the function that resolves an event and does with each field as it is found what `writes` writes."""
+        read = self._readers.get(writes)
         if read is None:
-            if not isinstance(self._node, Object):
-                return None
-            read = self._read[writes] = generate_by_shape(self._node, writes)
-        told: list[PassedOver] = []
-        try:
-            made = read(event, told)
-        except RecursionError:
-            return None
-        return None if told else made
+            read = generate_by_shape(self._node, writes) if isinstance(self._node, Object) else _nothing
+            self._readers[writes] = read
+        return read
 
     def _generated(self) -> Resolver:
         self._resolve = generate_by_shape(self._node)
@@ -176,5 +164,18 @@ class Resolution:
         return self._fields
 
     def read_by(self, writes: Writes) -> Any:
-        """Do `Mapping.read_by`."""
-        return self._mapping.read_by(writes, self._event)
+        """Return what the mapping's `reader` makes of the event; None for nothing.
+
+        Nothing is also where the mapping passes anything over, or the event is nested too deeply. Raises MappingError
+        as `Mapping.resolve` does.
+        """
+        told: list[PassedOver] = []
+        try:
+            made = self._mapping.reader(writes)(self._event, told)
+        except RecursionError:
+            return None
+        return None if told else made
+
+
+def _nothing(_: Any, __: list[PassedOver]) -> None:
+    """Stand for the reader of a mapping that gives no object."""

@@ -32,6 +32,8 @@ def _all_genuine(_: Event, __: Event) -> tuple[str | None, tuple[str, ...]]:
 
 
 _RULES = ConversionRules()
+#: Characters of a reason that is kept.
+_MAX_REASON = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,6 +65,11 @@ class AdAccount:
     presets: frozenset[str] | None = None
     making: Making = _MAKING
 
+    @property
+    def takes_all(self) -> bool:
+        """Whether it takes what every preset makes of events of every source."""
+        return self.sources is None and self.presets is None
+
     def takes(self, preset: str, source: str) -> bool:
         """Return whether it takes what this preset makes of events of this source."""
         return (self.sources is None or source in self.sources) and (self.presets is None or preset in self.presets)
@@ -71,6 +78,20 @@ class AdAccount:
 def routes(presets: Iterable[Preset], accounts: Sequence[AdAccount], source: str) -> list[tuple[Preset, AdAccount]]:
     """Return each preset with each ad account that takes it, in the order of the presets."""
     return [(preset, account) for preset in presets for account in accounts if account.takes(preset.name, source)]
+
+
+def not_sent(preset: Preset, account: AdAccount, exit_: Exit, reason: str) -> Line:
+    """Return the line of a preset by which an ad account gets nothing.
+
+    The reason is shortened, since it is kept of each event: a few bytes that are sent could have many faults.
+    """
+    return Line(
+        preset=preset.name,
+        destination=account.name,
+        ad_account_id=account.ad_account_id,
+        exit=exit_,
+        reason=reason if len(reason) <= _MAX_REASON else f"{reason[:_MAX_REASON]}…",
+    )
 
 
 def cancellations(event: Event, catalog: Catalog, accounts: Sequence[AdAccount], source: str) -> list[Line]:

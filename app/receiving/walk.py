@@ -17,15 +17,13 @@ from app.identity import LoadedMemory, Memory
 from app.receiving.noting import NotingMemory
 from app.receiving.receipts import Drafts
 from app.receiving.remembering import Remembering, completed
-from app.receiving.routes import AdAccount, Making, cancellations, routes
+from app.receiving.routes import AdAccount, Making, cancellations, not_sent, routes
 from app.source import app_platform, checkout_id_of
 from app.types import DEFAULT_SOURCE, Event, Exit, Line, NewDelivery, Withdrawal
 from app.values.hidden_emails import MAX_ID_BYTES, is_long, unpersonal_id
 
 #: A message id that is not sent as event id is only kept, to know the event again.
 _LONG_ID = f"messageId: a text of more than {MAX_ID_BYTES} bytes, its SHA-256 is kept"
-#: Of a reason that is kept.
-_MAX_REASON = 1_000
 
 #: Returns why an event must not be sent, None where it may be: the event's consent and routing.
 WhyWithheld: TypeAlias = Callable[[Event], str | None]
@@ -58,7 +56,9 @@ class Walk:
         self._accounts = tuple(accounts)
         self._by_name = {account.name: account for account in accounts}
         self._withheld = withheld or _nothing_against
-        self._why_off = why_off or _nothing_against
+        self._why_off = why_off
+        #: The only ad account, if it takes whatever comes; None where ad accounts must be asked.
+        self._only = self._accounts[0] if len(self._accounts) == 1 and self._accounts[0].takes_all else None
         #: What memory does; None where there is none.
         self.remembering = remembering
 
@@ -91,7 +91,8 @@ class Walk:
     ) -> list[Line]:
         reason = self._withheld(event)
         presets = catalog.matching(event) if reason is None else []
-        ways = routes(presets, self._accounts, source)
+        only = self._only
+        ways = [(preset, only) for preset in presets] if only else routes(presets, self._accounts, source)
         if reason is not None:
             lines = [Line(preset=None, exit=Exit.WITHHELD, reason=reason)]
         else:
@@ -127,21 +128,12 @@ class Walk:
         return self._off(preset, account) or self._make(preset, account, event, now, complete)
 
     def _off(self, preset: Preset, account: AdAccount) -> Line | None:
-        reason = self._why_off(preset.name, account.ad_account_id)
-        if reason is None:
-            return None
-        return Line(
-            preset=preset.name,
-            destination=account.name,
-            ad_account_id=account.ad_account_id,
-            exit=Exit.WITHHELD,
-            reason=reason,
-        )
+        reason = self._why_off(preset.name, account.ad_account_id) if self._why_off else None
+        return None if reason is None else not_sent(preset, account, Exit.WITHHELD, reason)
 
     def _make(
         self, preset: Preset, account: AdAccount, event: Event, now: float, complete: Complete | None = None
     ) -> Line:
-        told = partial(Line, preset=preset.name, destination=account.name, ad_account_id=account.ad_account_id)
         making = account.making
         try:
             given = preset.mapping.of(event)
@@ -150,16 +142,27 @@ class Walk:
                 fields["action_source"] = platform
             built, warnings = making.action(given if fields is None else fields, now=now, complete=complete)
         except EventInvalid as exc:
-            return told(exit=Exit.INVALID, reason=_cut(exc.reason))
+            return not_sent(preset, account, Exit.INVALID, exc.reason)
         except MappingError as exc:
-            return told(exit=Exit.INVALID, reason=_cut(str(exc)))
+            return not_sent(preset, account, Exit.INVALID, str(exc))
         reason, about = making.not_genuine(event, built)
         if reason is not None:
-            return told(exit=Exit.WITHHELD, reason=reason)
-        warnings += [*about, *_about_app(event, built)]
-        if is_long(event["messageId"]) and built["event_id"] != unpersonal_id(event["messageId"]):
+            return not_sent(preset, account, Exit.WITHHELD, reason)
+        warnings += about
+        if built["event_name"] == "checkout":
+            warnings += _about_app(event, built)
+        message_id = event["messageId"]
+        if built["event_id"] != message_id and is_long(message_id) and built["event_id"] != unpersonal_id(message_id):
             warnings.append(_LONG_ID)
-        return told(exit=Exit.ENQUEUED, warnings=tuple(warnings), event=built, hold_s=preset.hold_s)
+        return Line(
+            preset=preset.name,
+            destination=account.name,
+            ad_account_id=account.ad_account_id,
+            exit=Exit.ENQUEUED,
+            warnings=tuple(warnings),
+            event=built,
+            hold_s=preset.hold_s,
+        )
 
     def draft(
         self,
@@ -226,11 +229,6 @@ class Walk:
         )
 
 
-def _cut(reason: str) -> str:
-    """Shorten what is kept of each event: a few bytes that are sent could have many faults."""
-    return reason if len(reason) <= _MAX_REASON else f"{reason[:_MAX_REASON]}…"
-
-
 def _for(account: AdAccount, made: Line) -> Line:
     """Return the line of another ad account for this one; memory may add to its event without adding to the other's."""
     event = None if made.event is None else {**made.event, "user_data": {**made.event["user_data"]}}
@@ -238,7 +236,7 @@ def _for(account: AdAccount, made: Line) -> Line:
 
 
 def _about_app(event: Event, built: Event) -> list[str]:
-    """Return the warning about a purchase that an app sent as one of the web."""
-    if built["event_name"] != "checkout" or built["action_source"] != "web" or not (platform := app_platform(event)):
+    """Return the warning about a checkout that an app sent as one of the web."""
+    if built["action_source"] != "web" or not (platform := app_platform(event)):
         return []
     return [f"purchase from an app: sent as web; ACTION_SOURCE_BY_CONTEXT=true sends it as {platform}"]

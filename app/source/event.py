@@ -10,13 +10,13 @@ Segment's spec of the common fields: https://segment.com/docs/connections/spec/c
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Self
 from uuid import uuid4
 
 import orjson
+from msgspec import Struct
 
 from app.errors import EventRefused
 from app.types import Event
@@ -26,6 +26,8 @@ from app.values.times import unix_seconds
 #: What says when an event happened, the best first.
 _TOLD = ("timestamp", "originalTimestamp")
 TIMES = (*_TOLD, "receivedAt", "sentAt")
+#: What stands where a time is not given.
+_NOTHING = (None, "")
 #: What a sender stamps anew when it sends the same event again.
 _VOLATILE = frozenset({"sentAt", "receivedAt", "_metadata"})
 
@@ -35,8 +37,7 @@ def random_id() -> str:
     return uuid4().hex
 
 
-@dataclass(slots=True, kw_only=True)
-class Arrival:
+class Arrival(Struct, kw_only=True):
     """When and how the events of one request arrived."""
 
     #: By our clock, Unix seconds.
@@ -47,7 +48,8 @@ class Arrival:
     new_id: Callable[[], str]
     #: They are sent as they happen, so the moment of arrival is better than no time; not so where a file is imported.
     is_live: bool = True
-    _received: str | None = field(default=None, init=False)
+    #: Of `received`, once it was asked for.
+    written: str | None = None
 
     @classmethod
     def at(
@@ -64,9 +66,9 @@ class Arrival:
     @property
     def received(self) -> str:
         """When they arrived, as ISO 8601; written when first asked for, since most events bring their own time."""
-        if self._received is None:
-            self._received = _iso(self.received_at)
-        return self._received
+        if self.written is None:
+            self.written = _iso(self.received_at)
+        return self.written
 
 
 def read_or_refuse(value: Any, arrival: Arrival) -> Event | EventRefused:
@@ -109,7 +111,9 @@ def read_event(value: Any, arrival: Arrival) -> Event:
 def given_message_id(event: Event) -> str | None:
     """Return the id that the sender gave the event; None where it gave none: one "undefined" would hide the next."""
     given = event.get("messageId")
-    return None if type(given) not in (str, int) or is_no_id(str(given)) else str(given)
+    if type(given) is str:
+        return None if is_no_id(given) else given
+    return None if type(given) is not int or is_no_id(str(given)) else str(given)
 
 
 def _made_message_id(event: Event, arrival: Arrival) -> str:
@@ -130,9 +134,9 @@ def _complete_times(event: Event, arrival: Arrival) -> None:
     """Fill in the times that are missing; what stands there was corrected by Segment or RudderStack, and is left."""
     if arrival.is_live:
         event["arrivedAt"] = arrival.received_at
-        if _is_missing(event, "receivedAt") and _is_missing(event, "sentAt"):
+        if event.get("receivedAt") in _NOTHING and event.get("sentAt") in _NOTHING:
             event["receivedAt"] = arrival.received
-    if _is_missing(event, "timestamp"):
+    if event.get("timestamp") in _NOTHING:
         told = next((event[name] for name in TIMES if unix_seconds(event.get(name)) is not None), None)
         if told is not None or arrival.is_live:
             event["timestamp"] = told or arrival.received
@@ -148,19 +152,15 @@ def _correct_clock(event: Event, arrival: Arrival) -> None:
     times = ((name, unix_seconds(event.get(name))) for name in _TOLD)
     name, told_at = next((one for one in times if one[1] is not None), ("timestamp", None))
     if told_at is None:
-        if _is_missing(event, name):
+        if event.get(name) in _NOTHING:
             event[name] = arrival.received
         return
     told = event[name]
-    if _is_missing(event, "originalTimestamp"):
+    if event.get("originalTimestamp") in _NOTHING:
         event["originalTimestamp"] = told
-    if _is_missing(event, "timestamp"):
+    if event.get("timestamp") in _NOTHING:
         name = "timestamp"
     event[name] = _corrected(told_at, event.get("sentAt"), arrival.received_at) or told
-
-
-def _is_missing(event: Event, name: str) -> bool:
-    return event.get(name) in (None, "")
 
 
 def _corrected(told_at: float, sent: Any, received_at: float) -> str | None:
