@@ -53,6 +53,7 @@ class Pages:
                 destination=self._services.destination,
                 now=self._services.clock(),
                 person=getattr(request.state, "person", None),
+                restart_notice=self._services.restart_notice,
                 version=self._version,
                 **values,
             )
@@ -121,7 +122,6 @@ def _environment() -> Environment:
         advice=labels.WARNING_ADVICE,
         count_of=labels.count_of,
         percent=labels.percent,
-        restart_notice=services.restart_notice,
         max_label=MAX_LABEL_CHARACTERS,
         states=labels.STATE_LABELS,
         exits=IN_WORDS,
