@@ -151,6 +151,7 @@ def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
         outbox=parts.tracing.enqueues(parts.outbox),
         why_off=parts.coordination.why_off,
         on_count=parts.metrics.count,
+        quarantine=assemble.quarantine(settings, parts.outbox),
     )
     parts.running.on_change = pipeline.use
     return pipeline

@@ -9,6 +9,7 @@ from app.destination import ConversionRules
 from app.errors import SettingsError
 from app.identity import IdentityRules
 from app.outbox import DiskRules, OutboxRules
+from app.receiving.quarantining import QuarantineRules
 from app.server.doorway import Posture
 from app.server.proofs import Proofs
 from app.source import (
@@ -76,6 +77,15 @@ def _dedup_window_s(settings: Settings) -> float:
     if settings.dedup_window_hours is None:
         return settings.max_event_age_days * _DAY_S
     return settings.dedup_window_hours * _HOUR_S
+
+
+def quarantine_rules(settings: Settings) -> QuarantineRules:
+    """Collect what is kept of events that made no delivery."""
+    return QuarantineRules(
+        lasts_s=settings.quarantine_hours * _HOUR_S,
+        names=frozenset(settings.quarantine_names),
+        max_bytes=settings.quarantine_max_bytes,
+    )
 
 
 def identity_rules(settings: Settings) -> IdentityRules:

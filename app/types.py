@@ -534,6 +534,53 @@ class Shared:
 # What people do.
 
 
+class Quarantined(Struct, frozen=True, kw_only=True):
+    """One event as received that made no delivery, sealed: nothing of it can be read without the key."""
+
+    #: Of the store; 0 where it is not there yet.
+    id: int = 0
+    #: When it was received, and until when it is kept: Unix seconds.
+    at: float
+    ends_at: float
+    source: str
+    #: Whether its sender was known by a secret.
+    is_proven: bool
+    #: The event's name, or its type where it has none; without personal data.
+    name: str
+    #: `invalid` or `unmatched`, and why.
+    exit: Exit
+    reason: str
+    message_id: str
+    #: The HMACs of its ids, by which an erasure reaches it.
+    keys: tuple[str, ...]
+    #: The event, encrypted.
+    sealed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineFilter:
+    """Which sealed events are meant; None: all. Texts are compared whole."""
+
+    name: str | None = None
+    exit: Exit | None = None
+    source: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineGroup:
+    """How many sealed events there are of one source, name, exit and reason."""
+
+    source: str
+    name: str
+    exit: Exit
+    reason: str
+    count: int
+    #: When the first and the last of them were received.
+    first_at: float
+    last_at: float
+
+
 class AuditAction(StrEnum):
     """What somebody did, or tried. The list is closed; each is written into the audit log."""
 
@@ -545,6 +592,8 @@ class AuditAction(StrEnum):
     RELOAD = "reloaded"
     TEST_SENT = "test sent"
     FORGET = "forgot a person"
+    QUARANTINE = "replayed from quarantine"
+    DISCARD = "discarded from quarantine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

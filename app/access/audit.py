@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from app.access.person import Person
-from app.types import AuditAction, AuditEntry, Query
+from app.types import AuditAction, AuditEntry, QuarantineFilter, Query
 from app.values.hidden_emails import unpersonal_id
 
 #: Of one text; what is longer is cut.
@@ -43,6 +43,12 @@ class Audit:
     async def note_redrive(self, person: Person, query: Query, count: int) -> None:
         """Commit how many dead deliveries, of those that a query means, somebody had sent again."""
         await self.note(person, AuditAction.REDRIVE, target=_described(query), before="dead", after=f"{count} pending")
+
+    async def note_quarantine(self, person: Person, what: AuditAction, wanted: QuarantineFilter, count: int) -> None:
+        """Commit how many events, of those that a filter means, somebody took out of the quarantine."""
+        asked = {"source": wanted.source, "event": wanted.name, "exit": wanted.exit, "reason": wanted.reason}
+        target = ", ".join(f"{name} {text}" for name, text in asked.items() if text) or "all of it"
+        await self.note(person, what, target=target, after=f"{count} events")
 
     async def note_forgotten(self, person: Person, ids: int) -> None:
         """Commit that somebody had a person of so many ids erased; no id is written down."""

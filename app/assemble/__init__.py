@@ -19,6 +19,7 @@ from app.assemble.joining import (
     typed_person,
     walk,
 )
+from app.assemble.quarantines import quarantine, replaying
 
 __all__ = [
     "encounter_reader",
@@ -28,7 +29,9 @@ __all__ = [
     "people_search",
     "pinterest_client",
     "pipeline",
+    "quarantine",
     "remembering",
+    "replaying",
     "running_catalog",
     "running_sources",
     "typed_person",

@@ -18,13 +18,21 @@ from app.destination import PersonReader, ReportConversionEvent, TypedPerson
 from app.destination.client import PinterestClient
 from app.errors import SettingsError
 from app.identity import IdKeys
-from app.policies import consent_rules, conversion_rules, genuine_rules, identity_rules, webhook_limits
+from app.outbox import Outbox
+from app.policies import (
+    consent_rules,
+    conversion_rules,
+    genuine_rules,
+    identity_rules,
+    webhook_limits,
+)
 from app.receiving.encounters import EncounterReader
 from app.receiving.explain import Explainer, Sees
 from app.receiving.finding import Finder, Searches
 from app.receiving.forgetting import Forgetting
 from app.receiving.people_search import LooksThroughPeople, PeopleSearch
 from app.receiving.pipeline import Enqueues, Pipeline
+from app.receiving.quarantining import Quarantine
 from app.receiving.remembering import Remembering
 from app.receiving.routes import AdAccount, Making
 from app.receiving.walk import Walk, WhyOff
@@ -69,19 +77,22 @@ def pipeline(
     why_off: WhyOff | None = None,
     on_count: Callable[[Sequence[Tally]], None] | None = None,
     action_source: str | None = None,
+    quarantine: Quarantine | None = None,
 ) -> Pipeline:
     """Return the pipeline of the settings.
 
     `catalog` None loads that of the settings, which may raise CatalogError. Without an outbox it only previews.
     `why_off` says why a preset sends nothing to an ad account, None where it does; asked where the settings refuse
     such events.
-    `on_count` is told what was counted. `action_source` replaces what the presets say; None keeps it.
+    `on_count` is told what was counted. `action_source` replaces what the presets say; None keeps it. `quarantine` is
+    where what makes no delivery is kept, None: nowhere.
     """
     return Pipeline(
         catalog or running_catalog(settings).catalog,
         walk(settings, why_off, action_source),
         outbox=outbox,
         on_count=on_count,
+        quarantine=quarantine,
     )
 
 
@@ -159,12 +170,12 @@ def remembering(settings: Settings) -> Remembering:
     return Remembering(encounter_reader(settings), identity_rules(settings), genuine)
 
 
-def forgetting(settings: Settings, outbox: Enqueues) -> Forgetting:
+def forgetting(settings: Settings, outbox: Outbox) -> Forgetting:
     """Return who erases people. Raises SettingsError where there is no secret, so that nobody can be found."""
-    if settings.remember_secret is None:
+    if settings.id_secret is None:
         message = "REMEMBER_SECRET: without it nobody can be found by an id. Give the one that memory was made with"
         raise SettingsError(message)
-    return Forgetting(outbox, _id_keys(settings))
+    return Forgetting(outbox, _id_keys(settings), outbox.shelf)
 
 
 def people_search(settings: Settings, outbox: LooksThroughPeople) -> PeopleSearch:
@@ -183,8 +194,8 @@ def typed_person(settings: Settings) -> TypedPerson:
 
 
 def _id_keys(settings: Settings) -> IdKeys:
-    secret = settings.remember_secret.get_secret_value() if settings.remember_secret else ""
-    return IdKeys(secret.encode())
+    secret = settings.id_secret
+    return IdKeys(secret.get_secret_value().encode() if secret else b"")
 
 
 def encounter_reader(settings: Settings) -> EncounterReader:

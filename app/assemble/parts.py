@@ -32,6 +32,7 @@ from app.log import log_error, log_restart_needed, log_secrets_kept
 from app.metrics import Metrics
 from app.outbox import Outbox, open_outbox
 from app.policies import access_rules, outbox_rules
+from app.receiving.replaying import Replaying
 from app.sandbox import Account, create_sandbox
 from app.server.audited_changes import AuditedChanges
 from app.source import AcceptsWhole
@@ -63,6 +64,8 @@ class Parts:
     changes: AuditedChanges
     secrets: SecretWatch[Settings]
     clock: Callable[[], float]
+    #: None where nothing is kept in quarantine.
+    replaying: Replaying | None
     #: None where no ad account goes there.
     sandbox: ASGIApp | None
     #: Counts what arrives; None where there is no inventory.
@@ -114,8 +117,16 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
     )
     audit = Audit(outbox, clock)
     access = Access(policies.users(settings), access_rules(settings), sessions=Sessions(outbox), audit=audit)
-    forgetting = assemble.forgetting(settings, outbox) if settings.remember_secret else None
-    changes = AuditedChanges(outbox=outbox, coordination=coordination, audit=audit, clock=clock, forgetting=forgetting)
+    forgetting = assemble.forgetting(settings, outbox) if settings.id_secret else None
+    replaying = assemble.replaying(settings, running, outbox, why_off=coordination.why_off, clock=clock)
+    changes = AuditedChanges(
+        outbox=outbox,
+        coordination=coordination,
+        audit=audit,
+        clock=clock,
+        forgetting=forgetting,
+        replaying=replaying,
+    )
     return Parts(
         outbox=outbox,
         running=running,
@@ -131,6 +142,7 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
         metrics=Metrics({each.ad_account_id: each.name for each in destinations}),
         tracing=tracing,
         clock=clock,
+        replaying=replaying,
         sandbox=sandbox,
         names=_names(settings, running),
     )

@@ -3,10 +3,11 @@
 from typing import Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings
+
+from app.config.quarantine_settings import QuarantineSettings
 
 
-class MemorySettings(BaseSettings):
+class MemorySettings(QuarantineSettings):
     """What is remembered of people, for how long, and of how many."""
 
     remember_days: float = Field(0, ge=0, description="how long facts of a person complete later events; 0: off")
@@ -17,3 +18,8 @@ class MemorySettings(BaseSettings):
         "everyone", description="whose `userId` memory believes; public write keys are no secrets"
     )
     remember_secret: SecretStr | None = Field(None, min_length=32, description="keys the ids in memory, see memory.md")
+
+    @property
+    def id_secret(self) -> SecretStr | None:
+        """What keys the ids by which people are found in the store: that of memory, else that of the quarantine."""
+        return self.remember_secret or self.quarantine_key

@@ -10,6 +10,7 @@ from app.console.login import LoginPages
 from app.console.mappings import MappingPages
 from app.console.overview import OverviewPages
 from app.console.pages import Pages
+from app.console.quarantined import QuarantinePages
 from app.console.remembered import PeoplePages
 from app.console.services import ConsoleServices
 from app.console.tester import TesterPages
@@ -22,6 +23,7 @@ def create_console(services: ConsoleServices) -> APIRouter:
     deliveries, mappings = DeliveryPages(services, pages), MappingPages(services, pages)
     activity, people = ActivityPages(services, pages), PeoplePages(services, pages)
     inventory, login, guard = InventoryPages(services, pages), LoginPages(services, pages), Guard(services, pages)
+    quarantine = QuarantinePages(services, pages)
     router = APIRouter()
     for method, path, page in (
         ("GET", "/console", overview.show),
@@ -35,6 +37,8 @@ def create_console(services: ConsoleServices) -> APIRouter:
         ("GET", "/console/message", deliveries.message),
         ("GET", "/console/redrive", deliveries.confirm_redrive),
         ("GET", "/console/mappings", mappings.show),
+        ("GET", "/console/quarantine", quarantine.show),
+        ("GET", "/console/quarantine/preview", quarantine.preview),
         ("GET", "/console/activity", activity.show),
         ("GET", "/console/people", people.show),
         ("POST", "/console/people", people.look),
@@ -46,6 +50,8 @@ def create_console(services: ConsoleServices) -> APIRouter:
         ("/console/redrive", deliveries.redrive),
         ("/console/mappings/switch", mappings.switch),
         ("/console/mappings/reload", mappings.reload),
+        ("/console/quarantine/replay", quarantine.replay),
+        ("/console/quarantine/discard", quarantine.discard),
     ):
         router.add_route(path, guard(page, changes=True), methods=["POST"], include_in_schema=False)
     for method, path, page in (

@@ -41,6 +41,8 @@ class Carried(StrEnum):
     PEOPLE = "people"
     #: Under which ids deliveries are kept.
     WHOSE = "whose"
+    #: Sealed events as received.
+    QUARANTINED = "quarantined"
 
 
 class Past(StrEnum):
@@ -69,6 +71,7 @@ BEFORE_FIRST: Final[dict[Carried, tuple[Any, ...]]] = {
     Carried.MARKS: ("",),
     Carried.PEOPLE: ("",),
     Carried.WHOSE: (-1,),
+    Carried.QUARANTINED: (-1,),
 }
 #: Whose rows are DeliveryRows.
 OF_DELIVERIES: Final[frozenset[Carried | Past]] = frozenset(

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from app.outbox.inventory_rows import Inventory
 from app.outbox.outbox_rules import DiskRules
+from app.outbox.shelf import Shelf
 from app.shared_values import SharedValues
 from app.types import (
     AuditEntry,
@@ -35,6 +36,10 @@ class Outbox(SharedValues, Protocol):
     @property
     def inventory(self) -> Inventory:
         """What arrives, by name."""
+
+    @property
+    def shelf(self) -> Shelf:
+        """Where the store keeps sealed events."""
 
     async def enqueue(
         self,

@@ -7,6 +7,7 @@ from app.catalog import Catalog
 from app.destination import PersonReader
 from app.errors import MappingError
 from app.identity import Encounter, IdKeys
+from app.mapping import Mapping as CompiledMapping
 from app.source.event import TIMES
 from app.types import Event, Whose
 from app.values.times import unix_seconds
@@ -75,6 +76,16 @@ class EncounterReader:
         )
         return encounter, str((fields or {}).get("event_source_url") or "")
 
+    def says_no(self, event: Event, catalog: Catalog) -> bool:
+        """Return whether the event's person says no, as the defaults or a preset that matches find it said.
+
+        What cannot be read is a no.
+        """
+        found = [_fields(event, catalog), *(_read(preset.mapping, event) for preset in catalog.matching(event))]
+        return self._consent(event) is False or any(
+            fields is None or self._person(fields).is_opted_out for fields in found
+        )
+
     def keys(self, event: Event) -> Iterator[str]:
         """Yield the keys of all ids of an event."""
         previous = self._previous(event) or ()
@@ -118,8 +129,13 @@ def own_time(event: Event, now: float) -> float:
 
 def _fields(event: Event, catalog: Catalog) -> Mapping[str, Any] | None:
     """Return what the action's defaults find; None where the event cannot be read, and so nothing can be permitted."""
+    return _read(catalog.person, event)
+
+
+def _read(mapping: CompiledMapping, event: Event) -> Mapping[str, Any] | None:
+    """Return what a mapping finds; None where it cannot read the event."""
     try:
-        return catalog.person.resolve(event) or {}
+        return mapping.resolve(event) or {}
     except MappingError:
         return None
 

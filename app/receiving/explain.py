@@ -20,7 +20,7 @@ from app.receiving.routes import Making
 from app.receiving.walk import Walk, WhyOff
 from app.sandbox import judge
 from app.trigger import ABSENT, Finding
-from app.types import Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, Receipt, Seen
+from app.types import DEFAULT_SOURCE, Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, Receipt, Seen
 from app.values.hidden_emails import unpersonal_id
 
 #: The preset and the destination of a line.
@@ -63,12 +63,14 @@ class Explainer:
             presets=tuple(self._reports(event, catalog, lines, seen, now)),
         )
 
-    async def receipt(self, events: Iterable[Event | EventRefused], catalog: Catalog, *, now: float) -> Receipt:
+    async def receipt(
+        self, events: Iterable[Event | EventRefused], catalog: Catalog, *, now: float, source: str = DEFAULT_SOURCE
+    ) -> Receipt:
         """Return the receipt that `Pipeline.accept` would give, without the reasons behind it: for many events.
 
         Raises OutboxUnavailable.
         """
-        drafts, some = Drafts(is_proven=True), list(events)
+        drafts, some = Drafts(source=source, is_proven=True), list(events)
         memory = await self._memory(some)
         for event in some:
             self._walk.draft(event, catalog, drafts, now=now, memory=memory)

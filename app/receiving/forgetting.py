@@ -5,6 +5,7 @@ from typing import Final
 
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.identity import FOR_EVER, IdKeys, LoadedMemory, erase
+from app.outbox.shelf import Shelf
 from app.receiving.pipeline import Enqueues
 
 #: How often it is begun again because others change memory meanwhile.
@@ -24,10 +25,11 @@ class Forgotten:
 class Forgetting:
     """Erases people from every store."""
 
-    def __init__(self, outbox: Enqueues, keys: IdKeys) -> None:
-        """Take the store, and who makes keys of ids."""
+    def __init__(self, outbox: Enqueues, keys: IdKeys, quarantine: Shelf | None = None) -> None:
+        """Take the store, who makes keys of ids, and where events are kept in quarantine, if any are."""
         self._outbox = outbox
         self._keys = keys
+        self._quarantine = quarantine
 
     async def forget(self, *, user_id: str | None, anonymous_id: str | None, now: float) -> Forgotten:
         """Erase what is remembered under these ids and those linked to the user, and what else is kept under them.
@@ -48,6 +50,8 @@ class Forgetting:
             erased = erase(memory, FOR_EVER, user=user, anonymous=anonymous, now=now)
             traces += memory.traces()
             messages += await self._outbox.forget(memory.erased)
+            if self._quarantine is not None:
+                messages += await self._quarantine.forget([*asked, *memory.erased])
             try:
                 await self._outbox.enqueue([], [], [], now=now, people=memory.changes())
             except MemoryChanged:

@@ -18,6 +18,7 @@ from app.catalog import Catalog
 from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailable
 from app.log import log_error
 from app.outbox import enqueue_tallies
+from app.receiving.quarantining import Aside, Quarantine
 from app.receiving.receipts import Drafts
 from app.receiving.remembering import FindsPeople, Remembering
 from app.receiving.walk import Walk
@@ -86,11 +87,13 @@ class Pipeline:
         *,
         outbox: Enqueues | None = None,
         on_count: Callable[[Sequence[Tally]], None] | None = None,
+        quarantine: Quarantine | None = None,
     ) -> None:
         self.catalog = catalog
         self._walk = walk
         self._outbox = outbox
         self._on_count = on_count or _tell_nobody
+        self._quarantine = quarantine
         self._arrays = asyncio.Lock()
         #: Held by whoever decides again because memory was changed.
         self._again = asyncio.Lock()
@@ -132,11 +135,15 @@ class Pipeline:
         if self._outbox is None:
             message = "this pipeline has no outbox: it only previews"
             raise RuntimeError(message)
-        drafts = Drafts(source=source, is_proven=is_proven, whole=whole)
+        drafts = self._drafts(source, is_proven=is_proven, whole=whole)
         if self._walk.remembering is not None:
             return await self._accept_with_memory(list(events), now, drafts, self._outbox, self._walk.remembering)
         await self._draft_all(iter(events), now, drafts)
         return await self._commit(drafts, now, self._outbox)
+
+    def _drafts(self, source: str, *, is_proven: bool, whole: bool) -> Drafts:
+        asides: list[Aside] | None = None if self._quarantine is None else []
+        return Drafts(source=source, is_proven=is_proven, whole=whole, asides=asides)
 
     async def _accept_with_memory(
         self,
@@ -153,7 +160,7 @@ class Pipeline:
         traces: list[str] = []
         for attempt in range(_TRIES):
             async with self._again if attempt else nullcontext():
-                drafts = Drafts(source=empty.source, is_proven=empty.is_proven, whole=empty.whole)
+                drafts = self._drafts(empty.source, is_proven=empty.is_proven, whole=empty.whole)
                 memory = remembering.new_memory()
                 for start in range(0, len(events), _EVENTS_LOADED):
                     some = events[start : start + _EVENTS_LOADED]
@@ -173,6 +180,8 @@ class Pipeline:
                 if memory.erased:  # and what came before it in the same request
                     await outbox.forget(memory.erased)
                     await outbox.wipe(traces)
+                    if self._quarantine is not None:
+                        await self._quarantine.forget(memory.erased)
                 return receipt
         raise OutboxUnavailable("Others send events of the same people at once. Send the events again later.")
 
@@ -190,6 +199,10 @@ class Pipeline:
                 drafts = rest
         if drafts.withdrawals:  # behind the orders of the same request
             await outbox.withdraw(drafts.withdrawals, now=now)
+        if drafts.asides and self._quarantine is not None:
+            await self._quarantine.keep(
+                drafts.asides, self.catalog, now=now, source=drafts.source, is_proven=drafts.is_proven
+            )
         try:
             self._on_count([*tallies, *enqueue_tallies(drafts.deliveries, answers)])
         except Exception as exc:  # noqa: BLE001 - what is committed must not look as if it were not

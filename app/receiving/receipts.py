@@ -16,6 +16,7 @@ from app.types import (
     MAX_LABEL_CHARACTERS,
     Delivery,
     Enqueued,
+    Event,
     EventReceipt,
     Exit,
     Given,
@@ -60,6 +61,8 @@ class Drafts:
     notes: list[Note] = field(default_factory=list)
     #: What is withdrawn once they are committed: the caller's to add.
     withdrawals: list[Withdrawal] = field(default_factory=list)
+    #: Events that made no delivery, for the quarantine; None where there is none.
+    asides: list[tuple[Event, Sequence[Line]]] | None = None
     _alike: dict[_Told, int] = field(default_factory=dict)
     #: How often memory completed a group, by preset and ad account.
     _recalled: Counter[tuple[str, str, str]] = field(default_factory=Counter)

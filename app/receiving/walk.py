@@ -15,6 +15,7 @@ from app.destination import Complete, components
 from app.errors import EventInvalid, EventRefused, MappingError
 from app.identity import LoadedMemory, Memory
 from app.receiving.noting import NotingMemory
+from app.receiving.quarantining import is_aside
 from app.receiving.receipts import Drafts
 from app.receiving.remembering import Remembering, completed
 from app.receiving.routes import AdAccount, Making, cancellations, not_sent, routes
@@ -190,6 +191,8 @@ class Walk:
                 drafts.deliveries.append(self.delivery(message_id, event, line, source=drafts.source))
         if self.remembering and memory is not None and any(line.event for line in lines):
             memory.whose.append(self.remembering.whose(event, message_id))
+        if drafts.asides is not None and is_aside(event, lines):
+            drafts.asides.append((event, lines))
         drafts.add(message_id, lines, is_made="idIsMade" in event, given=noting.given() if noting else None)
 
     def withdrawal(self, message_id: str, line: Line, *, source: str) -> Withdrawal:

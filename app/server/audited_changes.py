@@ -8,8 +8,9 @@ from app.access.audit import Audit
 from app.access.person import Person
 from app.coordination import Coordination, Switches
 from app.receiving.forgetting import Forgetting, Forgotten
+from app.receiving.replaying import Replay, Replaying
 from app.shared_values import SharedValues
-from app.types import AuditAction, Query
+from app.types import AuditAction, QuarantineFilter, Query
 
 
 class _Redrives(SharedValues, Protocol):
@@ -26,6 +27,8 @@ class AuditedChanges:
     clock: Callable[[], float]
     #: Erases people; None where there is no secret to find them by.
     forgetting: Forgetting | None = None
+    #: Brings events back from the quarantine; None where nothing is kept there.
+    replaying: Replaying | None = None
 
     async def switch(self, person: Person, preset: str | None, *, on: bool, ad_account_id: str | None = None) -> None:
         """Switch a preset, or else an ad account, or all sending where both are None.
@@ -81,3 +84,19 @@ class AuditedChanges:
         )
         await self.audit.note_forgotten(person, forgotten.ids)
         return forgotten
+
+    async def replay(self, person: Person, wanted: QuarantineFilter) -> Replay | None:
+        """Accept what a filter means of the quarantine, as far as it makes deliveries now; None where there is none."""
+        if self.replaying is None:
+            return None
+        replay = await self.replaying.replay(wanted)
+        await self.audit.note_quarantine(person, AuditAction.QUARANTINE, wanted, replay.leaving)
+        return replay
+
+    async def discard(self, person: Person, wanted: QuarantineFilter) -> int | None:
+        """Erase what a filter means of the quarantine; return how many events, None where there is none."""
+        if self.replaying is None:
+            return None
+        count = await self.replaying.discard(wanted)
+        await self.audit.note_quarantine(person, AuditAction.DISCARD, wanted, count)
+        return count

@@ -20,6 +20,7 @@ from app.receiving.finding import Finder
 from app.server.api_answers import api_answer, api_json, unavailable
 from app.server.audited_changes import AuditedChanges
 from app.server.inventory_api import add_inventory
+from app.server.quarantine_api import add_quarantine
 from app.server.searches import add_searches
 from app.types import Query, State
 from app.values.hidden_emails import unpersonal_id
@@ -139,6 +140,7 @@ def api_router(operations: Operations) -> APIRouter:
     add_inventory(router, operations.inventory)
     _add_changes(router, operations)
     _add_switch(router, operations)
+    add_quarantine(router, operations.changes)
     return router
 
 

@@ -217,11 +217,18 @@ async def open_world(
             folder=presets,
             running=running,
             coordination=coordination,
-            pipeline=assemble.pipeline(settings, running.catalog, outbox=outbox, why_off=coordination.why_off),
+            pipeline=assemble.pipeline(
+                settings,
+                running.catalog,
+                outbox=outbox,
+                why_off=coordination.why_off,
+                quarantine=assemble.quarantine(settings, outbox),
+            ),
             pinterest=pinterest,
             app=app,
             browser=browser,
         )
+        running.on_change = world.pipeline.use
         audit = Audit(outbox, lambda: world.now)
         access = Access(
             Users.read(users, SecretStr(password) if password else None),
@@ -246,7 +253,10 @@ async def open_world(
                 coordination=coordination,
                 audit=audit,
                 clock=lambda: world.now,
-                forgetting=assemble.forgetting(settings, outbox) if settings.remember_secret else None,
+                forgetting=assemble.forgetting(settings, outbox) if settings.id_secret else None,
+                replaying=assemble.replaying(
+                    settings, running, outbox, why_off=coordination.why_off, clock=lambda: world.now
+                ),
             ),
             audit=audit,
             inventory=InventoryView(

@@ -20,6 +20,7 @@ from app.outbox.postgres.days import Days
 from app.outbox.postgres.people import KeepsPeople
 from app.outbox.postgres.redrive import redrive
 from app.outbox.postgres.retention import retain
+from app.outbox.postgres.sealed_events import PostgresShelf
 from app.outbox.postgres.server_clock import ServerClock
 from app.outbox.postgres.settle import settle
 from app.outbox.postgres.sql import SQL
@@ -69,6 +70,7 @@ class PostgresOutbox(KeepsPeople):
         self._watch = Watch(self._database, self._clock)
         self._rules = rules
         self.inventory = inventory.PostgresInventory(self._database, self._clock)
+        self.shelf = PostgresShelf(self._database)
         KeepsPeople.__init__(self, self._database, rules)
 
     async def _by_server(self, now: float) -> float:

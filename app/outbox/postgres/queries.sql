@@ -706,7 +706,8 @@ INSERT INTO probe (slot, count) VALUES (%(slot)s, 1) ON CONFLICT (slot) DO UPDAT
 -- Whether there is anything that a move carries.
 SELECT EXISTS (SELECT FROM delivery) OR EXISTS (SELECT FROM delivered) OR EXISTS (SELECT FROM note)
     OR EXISTS (SELECT FROM dedup_key) OR EXISTS (SELECT FROM tally_minute) OR EXISTS (SELECT FROM tally_hour)
-    OR EXISTS (SELECT FROM audit) OR EXISTS (SELECT FROM mark) OR EXISTS (SELECT FROM person) OR EXISTS (SELECT FROM inventory);
+    OR EXISTS (SELECT FROM audit) OR EXISTS (SELECT FROM mark) OR EXISTS (SELECT FROM person)
+    OR EXISTS (SELECT FROM inventory) OR EXISTS (SELECT FROM quarantined);
 
 -- highest_ids --
 -- The highest ids ever given to a delivery and to a note.
@@ -1314,3 +1315,65 @@ WITH
     DO UPDATE SET count = tally_minute.count + excluded.count
   )
 SELECT count(*) FROM gone;
+
+-- quarantine --
+-- Keep sealed events; one that is kept already stays as it is.
+INSERT INTO quarantined (at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed)
+SELECT (row ->> 0)::float8, (row ->> 1)::float8, row ->> 2, (row ->> 3)::boolean, row ->> 4, row ->> 5, row ->> 6,
+       row ->> 7, row ->> 8, row ->> 9
+FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+ON CONFLICT DO NOTHING;
+
+-- quarantined --
+-- Sealed events that a filter means, the oldest first.
+SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
+WHERE id > %(after)s AND ends_at > %(now)s
+  AND name = coalesce(%(name)s::text, name) AND exit = coalesce(%(exit)s::text, exit)
+  AND source = coalesce(%(source)s::text, source) AND reason = coalesce(%(reason)s::text, reason)
+ORDER BY id LIMIT %(limit)s;
+
+-- quarantine_groups --
+-- How many sealed events there are of each kind, the most first.
+SELECT source, name, exit, reason, count(*), min(at), max(at) FROM quarantined WHERE ends_at > %(now)s
+GROUP BY source, name, exit, reason ORDER BY count(*) DESC, name COLLATE "C", reason COLLATE "C" LIMIT %(limit)s;
+
+-- release_quarantined --
+-- Erase sealed events.
+DELETE FROM quarantined WHERE id = ANY(%(ids)s::bigint[]);
+
+-- forget_quarantined --
+-- Erase the sealed events of ids.
+DELETE FROM quarantined WHERE keys::jsonb ?| %(keys)s::text[];
+
+-- trim_quarantine --
+-- Erase the oldest sealed events until the others have so many bytes.
+DELETE FROM quarantined WHERE id <= (
+  SELECT max(id) FROM (SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined) AS sized
+  WHERE size > %(max_bytes)s
+);
+
+-- retain_quarantined --
+-- Erase sealed events whose time is over.
+DELETE FROM quarantined WHERE id IN (SELECT id FROM quarantined WHERE ends_at <= %(now)s LIMIT %(limit)s);
+
+-- carry_quarantined_out --
+-- Sealed events, to be carried to another outbox.
+SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
+WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
+
+-- carry_quarantined_in --
+-- Sealed events of another outbox; the same twice does no harm.
+WITH
+  written AS (
+    INSERT INTO quarantined (at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed)
+    SELECT (row ->> 1)::float8, (row ->> 2)::float8, row ->> 3, (row ->> 4)::boolean, row ->> 5, row ->> 6, row ->> 7,
+           row ->> 8, row ->> 9, row ->> 10
+    FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+  )
+SELECT count(*) FROM written;
+
+-- drop_quarantined --
+-- Sealed events that were carried to another outbox.
+DELETE FROM quarantined USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE id = (row ->> 0)::bigint;

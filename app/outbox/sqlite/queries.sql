@@ -450,7 +450,7 @@ UPDATE probe SET count = count + 1;
 -- Whether there is anything that a move carries.
 SELECT EXISTS (SELECT 1 FROM delivery) OR EXISTS (SELECT 1 FROM note) OR EXISTS (SELECT 1 FROM dedup_key)
     OR EXISTS (SELECT 1 FROM tally) OR EXISTS (SELECT 1 FROM audit) OR EXISTS (SELECT 1 FROM mark)
-    OR EXISTS (SELECT 1 FROM person) OR EXISTS (SELECT 1 FROM inventory);
+    OR EXISTS (SELECT 1 FROM person) OR EXISTS (SELECT 1 FROM inventory) OR EXISTS (SELECT 1 FROM quarantined);
 
 -- highest_ids --
 -- The highest ids ever given to a delivery and to a note.
@@ -953,3 +953,60 @@ ON CONFLICT DO UPDATE SET count = count + excluded.count;
 -- withdraw --
 -- Erase deliveries, and with them their payloads.
 DELETE FROM delivery WHERE id IN (SELECT value FROM json_each(:rows));
+
+-- quarantine --
+-- Keep sealed events; one that is kept already stays as it is.
+INSERT INTO quarantined (at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+       value ->> 8, value ->> 9
+FROM json_each(:rows) WHERE true
+ON CONFLICT DO NOTHING;
+
+-- quarantined --
+-- Sealed events that a filter means, the oldest first.
+SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
+WHERE id > :after AND ends_at > :now AND name = coalesce(:name, name) AND exit = coalesce(:exit, exit)
+  AND source = coalesce(:source, source) AND reason = coalesce(:reason, reason)
+ORDER BY id LIMIT :limit;
+
+-- quarantine_groups --
+-- How many sealed events there are of each kind, the most first.
+SELECT source, name, exit, reason, count(*), min(at), max(at) FROM quarantined WHERE ends_at > :now
+GROUP BY source, name, exit, reason ORDER BY count(*) DESC, name, reason LIMIT :limit;
+
+-- release_quarantined --
+-- Erase sealed events.
+DELETE FROM quarantined WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- forget_quarantined --
+-- Erase the sealed events of ids.
+DELETE FROM quarantined
+WHERE EXISTS (SELECT 1 FROM json_each(keys) WHERE value IN (SELECT value FROM json_each(:keys)));
+
+-- trim_quarantine --
+-- Erase the oldest sealed events until the others have so many bytes.
+DELETE FROM quarantined WHERE id <= (
+  SELECT max(id) FROM (SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined)
+  WHERE size > :max_bytes
+);
+
+-- retain_quarantined --
+-- Erase sealed events whose time is over.
+DELETE FROM quarantined WHERE id IN (SELECT id FROM quarantined WHERE ends_at <= :now LIMIT :limit);
+
+-- carry_quarantined_out --
+-- Sealed events, to be carried to another outbox.
+SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
+WHERE id > :after_0 ORDER BY id LIMIT :limit;
+
+-- carry_quarantined_in --
+-- Sealed events of another outbox; the same twice does no harm.
+INSERT INTO quarantined (at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed)
+SELECT value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
+       value ->> 9, value ->> 10
+FROM json_each(:rows) WHERE true
+ON CONFLICT DO NOTHING;
+
+-- drop_quarantined --
+-- Sealed events that were carried to another outbox.
+DELETE FROM quarantined WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));

@@ -22,6 +22,7 @@ _STEPS = (
     "retain_sessions",
     "retain_whose",
     "retain_inventory",
+    "retain_quarantined",
 )
 
 

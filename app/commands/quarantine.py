@@ -1,0 +1,167 @@
+"""`pinrelay quarantine`: what made no delivery and is kept as received: look, judge anew, replay, discard."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.table import Table
+
+from app import assemble
+from app.access.audit import Audit
+from app.commands.auditing import caller
+from app.commands.options import AsJson
+from app.commands.terminal import add_row, print_json, print_table, time_text
+from app.config import load_settings
+from app.coordination import Switches
+from app.errors import SettingsError
+from app.outbox import Outbox, open_outbox
+from app.policies import outbox_rules
+from app.receiving.replaying import Replay, Replaying, replay_json
+from app.types import AuditAction, Exit, QuarantineFilter
+
+_Result = TypeVar("_Result")
+
+_Name = Annotated[str | None, typer.Option("--name", help="Events of this name only.")]
+_Exit = Annotated[Exit | None, typer.Option("--exit", help="invalid or unmatched ones only.")]
+_Source = Annotated[str | None, typer.Option("--source", help="Events of this source only.")]
+_Reason = Annotated[str | None, typer.Option("--reason", help="Those of this reason only, written in full.")]
+_All = Annotated[bool, typer.Option("--all", help="Everything that is kept.")]
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="Events that made no delivery, kept as received (QUARANTINE_HOURS).", no_args_is_help=True)
+    group.command("list")(list_groups)
+    group.command()(preview)
+    group.command()(replay)
+    group.command()(discard)
+    cli.add_typer(group, name="quarantine")
+
+
+def list_groups(*, as_json: AsJson = False) -> None:
+    """List what is kept, by source, name and reason.
+
+    Example: pinrelay quarantine list
+    """
+    groups = _with_replaying(lambda replaying, _: replaying.groups())
+    if as_json:
+        for group in groups:
+            print_json(group)
+        return
+    table = Table("source", "event", "exit", "reason", "events", "first (UTC)", "last (UTC)")
+    for each in groups:
+        first, last = time_text(each.first_at), time_text(each.last_at)
+        add_row(table, each.source, each.name, each.exit.value, each.reason, each.count, first, last)
+    print_table(table)
+
+
+def preview(
+    name: _Name = None,
+    exit_: _Exit = None,
+    source: _Source = None,
+    reason: _Reason = None,
+    *,
+    everything: _All = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what would become of events that are kept, by the presets and mappings of now. Nothing changes.
+
+    Example: pinrelay quarantine preview --exit invalid
+    """
+    wanted = _filter(name, exit_, source, reason, everything=everything)
+    _show(_with_replaying(lambda replaying, _: replaying.preview(wanted)), as_json=as_json)
+
+
+def replay(
+    name: _Name = None,
+    exit_: _Exit = None,
+    source: _Source = None,
+    reason: _Reason = None,
+    *,
+    everything: _All = False,
+    as_json: AsJson = False,
+) -> None:
+    """Accept events that are kept, with their ids and times; what still makes no delivery stays.
+
+    Example: pinrelay quarantine replay --name "Order Completed"
+    """
+    wanted = _filter(name, exit_, source, reason, everything=everything)
+
+    async def work(replaying: Replaying, outbox: Outbox) -> Replay:
+        done = await replaying.replay(wanted)
+        await Audit(outbox, time.time).note_quarantine(caller(), AuditAction.QUARANTINE, wanted, done.leaving)
+        return done
+
+    _show(_with_replaying(work), as_json=as_json)
+
+
+def discard(
+    name: _Name = None,
+    exit_: _Exit = None,
+    source: _Source = None,
+    reason: _Reason = None,
+    *,
+    everything: _All = False,
+    as_json: AsJson = False,
+) -> None:
+    """Erase events that are kept.
+
+    Example: pinrelay quarantine discard --name "Bot Visit"
+    """
+    wanted = _filter(name, exit_, source, reason, everything=everything)
+
+    async def work(replaying: Replaying, outbox: Outbox) -> int:
+        count = await replaying.discard(wanted)
+        await Audit(outbox, time.time).note_quarantine(caller(), AuditAction.DISCARD, wanted, count)
+        return count
+
+    count = _with_replaying(work)
+    if as_json:
+        print_json({"discarded": count})
+    else:
+        typer.echo(f"{count} discarded")
+
+
+def _filter(
+    name: str | None, exit_: Exit | None, source: str | None, reason: str | None, *, everything: bool
+) -> QuarantineFilter:
+    wanted = QuarantineFilter(name=name, exit=exit_, source=source, reason=reason)
+    if wanted == QuarantineFilter() and not everything:
+        message = "give a filter, or say --all"
+        raise typer.BadParameter(message)
+    return wanted
+
+
+def _with_replaying(use: Callable[[Replaying, Outbox], Awaitable[_Result]]) -> _Result:
+    """Open the store of the settings and what brings events back, use them, close; return what `use` returns."""
+    settings = load_settings()
+
+    async def run() -> _Result:
+        outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
+        try:
+            switches = await Switches.read(outbox)
+            running = assemble.running_catalog(settings)
+            replaying = assemble.replaying(settings, running, outbox, why_off=switches.why_off, clock=time.time)
+            if replaying is None:
+                message = "QUARANTINE_HOURS: nothing is kept in quarantine; see docs/quarantine.md"
+                raise SettingsError(message)
+            return await use(replaying, outbox)
+        finally:
+            await outbox.close()
+
+    return asyncio.run(run())
+
+
+def _show(replay: Replay, *, as_json: bool) -> None:
+    facts: dict[str, Any] = replay_json(replay)
+    if as_json:
+        print_json(facts)
+        return
+    table = Table("what becomes of them", "count")
+    for each in facts["outcomes"]:
+        add_row(table, " · ".join(filter(None, (each["preset"], each["exit"], each["reason"]))), each["count"])
+    print_table(table)
+    unread = f"; {replay.unreadable} cannot be read, sealed by another key" if replay.unreadable else ""
+    typer.echo(f"{replay.events} kept, of which {replay.leaving} leave the quarantine{unread}")

@@ -1,0 +1,89 @@
+"""Quarantine: what made no delivery and is kept as received; judged anew, replayed, discarded."""
+
+from collections import Counter
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from app.console.forms import Form, read_form
+from app.console.pages import Pages, base_of, person_of
+from app.console.services import ConsoleServices
+from app.types import Exit, QuarantineFilter
+
+#: What the page says of a day would have been kept, had it been on.
+_DAY_S = 86_400
+
+
+class QuarantinePages:
+    """What is kept, and what becomes of it."""
+
+    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
+        self._services = services
+        self._pages = pages
+
+    async def show(self, request: Request) -> Response:
+        """List what is kept by source, name and reason; where nothing is, say what a day's would have been."""
+        replaying = self._services.changes.replaying
+        return self._pages.render(
+            request,
+            "quarantine.html",
+            nav="quarantine",
+            is_on=replaying is not None,
+            groups=await replaying.groups() if replaying else [],
+            missed=None if replaying else await self._missed(),
+            left=_number(request.query_params.get("left")),
+            discarded=_number(request.query_params.get("discarded")),
+        )
+
+    async def preview(self, request: Request) -> Response:
+        """Show what would become of the events that a filter means, before anybody replays them."""
+        wanted, replaying = wanted_of(dict(request.query_params)), self._services.changes.replaying
+        if replaying is None:
+            return RedirectResponse(f"{base_of(request)}/quarantine", status_code=303)
+        replay = await replaying.preview(wanted)
+        return self._pages.render(
+            request, "quarantine_preview.html", nav="quarantine", wanted=_given(wanted), replay=replay
+        )
+
+    async def replay(self, request: Request) -> Response:
+        """Accept the events that a filter means, as far as they make deliveries now."""
+        done = await self._services.changes.replay(person_of(request), wanted_of(await read_form(request)))
+        return self._back(request, left=done.leaving if done else 0)
+
+    async def discard(self, request: Request) -> Response:
+        """Erase the events that a filter means."""
+        count = await self._services.changes.discard(person_of(request), wanted_of(await read_form(request)))
+        return self._back(request, discarded=count or 0)
+
+    def _back(self, request: Request, **counts: int) -> Response:
+        return RedirectResponse(f"{base_of(request)}/quarantine?{urlencode(counts)}", status_code=303)
+
+    async def _missed(self) -> Counter[str]:
+        """Return how many deliveries of the last day were invalid, and how many events matched no preset."""
+        missed: Counter[str] = Counter()
+        for _, tally in await self._services.outbox.tallies(since=self._services.clock() - _DAY_S, step_s=0):
+            if tally.name in (Exit.INVALID, Exit.UNMATCHED):
+                missed[tally.name] += tally.count
+        return missed
+
+
+def wanted_of(values: Form) -> QuarantineFilter:
+    """Return the filter of a form or an address; what is empty or unknown is no filter."""
+    exit_ = values.get("exit")
+    return QuarantineFilter(
+        name=values.get("name") or None,
+        exit=Exit(exit_) if exit_ in (Exit.INVALID, Exit.UNMATCHED) else None,
+        source=values.get("source") or None,
+        reason=values.get("reason") or None,
+    )
+
+
+def _given(wanted: QuarantineFilter) -> dict[str, str]:
+    """Return what a filter names, by the names of its fields."""
+    given = {"source": wanted.source, "name": wanted.name, "exit": wanted.exit, "reason": wanted.reason}
+    return {name: str(value) for name, value in given.items() if value}
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() else None

@@ -1,0 +1,36 @@
+# ruff: noqa: D102 - app/outbox/shelf.py says what the methods promise
+"""Sealed events in the database."""
+
+from collections.abc import Sequence
+
+from app.outbox.postgres.database import Database, count_of, rows_of
+from app.outbox.rows import as_json, without_nul
+from app.outbox.shelf import asked, event_of, group_of, row_of
+from app.types import Quarantined, QuarantineFilter, QuarantineGroup
+
+
+class PostgresShelf:
+    """The `Shelf` of app/outbox/shelf.py. Times are those of the machine that received the events."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def keep(self, events: Sequence[Quarantined]) -> None:
+        rows = without_nul(as_json([row_of(event) for event in events]))
+        await self._database.run(count_of, "quarantine", rows=rows)
+
+    async def trim(self, max_bytes: int) -> int:
+        return await self._database.run(count_of, "trim_quarantine", max_bytes=max_bytes)
+
+    async def find(self, wanted: QuarantineFilter, *, now: float, after: int, limit: int) -> list[Quarantined]:
+        rows = await self._database.run(rows_of, "quarantined", now=now, after=after, limit=limit, **asked(wanted))
+        return [event_of(row) for row in rows]
+
+    async def groups(self, *, now: float, limit: int) -> list[QuarantineGroup]:
+        return [group_of(row) for row in await self._database.run(rows_of, "quarantine_groups", now=now, limit=limit)]
+
+    async def release(self, ids: Sequence[int]) -> None:
+        await self._database.run(count_of, "release_quarantined", ids=list(ids))
+
+    async def forget(self, keys: Sequence[str]) -> int:
+        return await self._database.run(count_of, "forget_quarantined", keys=list(keys))

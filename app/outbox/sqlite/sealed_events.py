@@ -1,0 +1,61 @@
+# ruff: noqa: D102 - app/outbox/shelf.py says what the methods promise
+"""Sealed events in the file: written by the thread that writes all else, erased so that nothing stays in it."""
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from app.outbox.shelf import asked, event_of, group_of, row_of
+from app.outbox.sqlite.database import as_rows, checkpoint
+from app.outbox.sqlite.readers import Readers
+from app.outbox.sqlite.sql import SQL
+from app.outbox.sqlite.writer import Writer
+from app.types import Quarantined, QuarantineFilter, QuarantineGroup
+
+
+class SqliteShelf:
+    """The `Shelf` of app/outbox/shelf.py."""
+
+    def __init__(self, path: Path, writer: Writer, readers: Readers) -> None:
+        self._path = path
+        self._writer = writer
+        self._readers = readers
+
+    async def keep(self, events: Sequence[Quarantined]) -> None:
+        rows = as_rows([row_of(event) for event in events])
+        await self._writer.do(partial(_changed, query="quarantine", rows=rows), rows=len(events), takes_in=True)
+
+    async def trim(self, max_bytes: int) -> int:
+        return await self._writer.do(partial(_changed, query="trim_quarantine", max_bytes=max_bytes))
+
+    async def find(self, wanted: QuarantineFilter, *, now: float, after: int, limit: int) -> list[Quarantined]:
+        parameters = {**asked(wanted), "now": now, "after": after, "limit": limit}
+        return [event_of(row) for row in await self._readers.read(_found, "quarantined", parameters)]
+
+    async def groups(self, *, now: float, limit: int) -> list[QuarantineGroup]:
+        parameters = {"now": now, "limit": limit}
+        return [group_of(row) for row in await self._readers.read(_found, "quarantine_groups", parameters)]
+
+    async def release(self, ids: Sequence[int]) -> None:
+        await self._erase("release_quarantined", ids=as_rows(ids))
+
+    async def forget(self, keys: Sequence[str]) -> int:
+        return await self._erase("forget_quarantined", keys=as_rows(keys))
+
+    async def _erase(self, query: str, **parameters: Any) -> int:
+        """Erase rows; what was erased leaves the log of changes too."""
+        count = await self._writer.do(partial(_changed, query=query, **parameters))
+        if count:
+            await asyncio.to_thread(checkpoint, self._path)
+        return count
+
+
+def _changed(connection: sqlite3.Connection, query: str, **parameters: Any) -> int:
+    return connection.execute(SQL[query], parameters).rowcount
+
+
+def _found(connection: sqlite3.Connection, query: str, parameters: dict[str, Any]) -> list[Any]:
+    return connection.execute(SQL[query], parameters).fetchall()

@@ -1,0 +1,129 @@
+"""Quarantine: what made no delivery is kept as received, sealed and for a short time, so that a mended mapping has it.
+
+Kept is what became invalid, and what no preset takes of names that were chosen. Never what was refused, withheld by
+consent or routing, or whose person says no.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
+
+from app.catalog import Catalog
+from app.destination import redact
+from app.outbox.shelf import Shelf
+from app.receiving.encounters import EncounterReader
+from app.types import Event, Exit, Line, Quarantined
+from app.values.hidden_emails import unpersonal_id
+
+#: An event and what became of it.
+Aside: TypeAlias = tuple[Event, Sequence[Line]]
+
+#: Of the bound: after so much that was kept, this process has the oldest erased that are too many.
+_TRIMMED_AFTER: Final = 1 / 16
+_MAX_NAME: Final = 200
+
+
+class Seals(Protocol):
+    """Encrypts events, by a key that is not in the store."""
+
+    def seal(self, event: Event) -> str | None:
+        """Return an event encrypted; None of one that cannot be written."""
+
+    def open(self, sealed: str) -> Event | None:
+        """Return the event; None where it was sealed by another key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineRules:
+    """What is kept, for how long, and how much of it."""
+
+    lasts_s: float
+    #: Of events that no preset takes, those with these names.
+    names: frozenset[str]
+    #: Of all that is sealed. Each process may be over it by a sixteenth.
+    max_bytes: int
+
+
+class Quarantine:
+    """Seals what may be mended, and puts it on the shelf of the store."""
+
+    def __init__(self, shelf: Shelf, sealer: Seals, reader: EncounterReader, rules: QuarantineRules) -> None:
+        """Take where events are kept, who encrypts them, and who knows their ids and what their persons say."""
+        self._shelf = shelf
+        self._sealer = sealer
+        self._reader = reader
+        self._rules = rules
+        self._untrimmed = 0
+
+    async def keep(
+        self, asides: Iterable[Aside], catalog: Catalog, *, now: float, source: str, is_proven: bool
+    ) -> None:
+        """Commit those of some events that may be mended; a `delete` of a proven sender erases what is kept of it.
+
+        Raises OutboxUnavailable.
+        """
+        kept: list[Quarantined] = []
+        for event, lines in asides:
+            if event["type"] == "delete":
+                if is_proven:
+                    gone = frozenset(self._reader.keys(event))
+                    kept = [each for each in kept if gone.isdisjoint(each.keys)]
+                    await self.forget(gone)
+            elif (line := self._mendable(event, lines)) and not self._reader.says_no(event, catalog):
+                kept += self._sealed(event, line, now=now, source=source, is_proven=is_proven)
+        if kept:
+            await self._shelf.keep(kept)
+            await self._trim(sum(len(each.sealed) for each in kept))
+
+    async def forget(self, keys: Iterable[str]) -> int:
+        """Erase what is kept under keys of ids; return how many events that were. Raises OutboxUnavailable."""
+        return await self._shelf.forget(sorted(keys))
+
+    def _mendable(self, event: Event, lines: Sequence[Line]) -> Line | None:
+        """Return the line that says why the event made no delivery; None where nothing of it is to be kept."""
+        if any(line.exit is Exit.WITHHELD for line in lines):
+            return None
+        for line in lines:
+            if line.exit is Exit.INVALID or (line.exit is Exit.UNMATCHED and name_of(event) in self._rules.names):
+                return line
+        return None
+
+    def _sealed(self, event: Event, line: Line, *, now: float, source: str, is_proven: bool) -> list[Quarantined]:
+        sealed = self._sealer.seal(event)
+        if sealed is None:
+            return []
+        one = Quarantined(
+            at=now,
+            ends_at=now + self._rules.lasts_s,
+            source=source,
+            is_proven=is_proven,
+            name=shown_name(event),
+            exit=line.exit,
+            reason=line.reason,
+            message_id=unpersonal_id(event["messageId"]),
+            keys=tuple(dict.fromkeys(self._reader.keys(event))),
+            sealed=sealed,
+        )
+        return [one]
+
+    async def _trim(self, added: int) -> None:
+        self._untrimmed += added
+        if self._untrimmed > self._rules.max_bytes * _TRIMMED_AFTER:
+            self._untrimmed = 0
+            await self._shelf.trim(self._rules.max_bytes)
+
+
+def is_aside(event: Event, lines: Sequence[Line]) -> bool:
+    """Return whether a quarantine has to look at an event: what made all its deliveries is the most, and is none."""
+    return event["type"] == "delete" or any(line.exit in (Exit.INVALID, Exit.UNMATCHED) for line in lines)
+
+
+def name_of(event: Event) -> str:
+    """Return the name of a `track`, `page` or `screen`, else the type."""
+    given = event.get("event") if event["type"] == "track" else event.get("name")
+    return given if type(given) is str and given else event["type"]
+
+
+def shown_name(event: Event) -> str:
+    """Return the name of an event as it may be kept in clear: without personal data, and not for ever long."""
+    return redact(name_of(event)[:_MAX_NAME])

@@ -1,0 +1,161 @@
+"""Back from the quarantine: what mended presets and mappings now make of the events that are kept there."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Final
+
+from app.catalog import Catalog
+from app.outbox.shelf import Shelf
+from app.receiving.explain import Explainer
+from app.receiving.pipeline import Pipeline
+from app.receiving.quarantining import Seals
+from app.types import Event, EventReceipt, Exit, Quarantined, QuarantineFilter, QuarantineGroup
+
+#: So many events are opened, judged and accepted at once.
+_AT_ONCE: Final = 500
+_EXAMPLES: Final = 20
+#: What still makes nothing of an event: it stays where it is.
+_UNMENDED: Final = frozenset({Exit.INVALID, Exit.UNMATCHED})
+
+
+@dataclass(slots=True, kw_only=True)
+class Replay:
+    """What became, or would become, of the events that a filter means."""
+
+    #: How many there are, and how many of them leave the quarantine: they make a delivery, or never will.
+    events: int = 0
+    leaving: int = 0
+    #: Sealed by another key than that of now: they cannot be read, and stay until their time is over.
+    unreadable: int = 0
+    #: Of deliveries, by exit; and by preset, exit and reason, the most first.
+    exits: Counter[Exit] = field(default_factory=Counter)
+    reasons: Counter[tuple[str, Exit, str]] = field(default_factory=Counter)
+    #: A few of them: message id, name, and the first line of the receipt.
+    examples: list[tuple[str, str, EventReceipt]] = field(default_factory=list)
+
+    def add(self, one: Quarantined, receipt: EventReceipt) -> None:
+        """Count what becomes of one event."""
+        for line in receipt.deliveries:
+            self.exits[line.exit] += 1
+            self.reasons[line.preset or "", line.exit, line.reason] += 1
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append((one.message_id, one.name, receipt))
+
+
+class Replaying:
+    """Judges what is kept by the catalog of now, and accepts it as it was received: same ids, same times."""
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        sealer: Seals,
+        explainer: Explainer,
+        pipeline: Pipeline,
+        *,
+        catalog: Callable[[], Catalog],
+        clock: Callable[[], float],
+    ) -> None:
+        """Take where events are kept, who opens them, who judges and accepts them, and by which catalog now.
+
+        `pipeline` keeps nothing in quarantine itself: what is not mended stays there.
+        """
+        self._shelf = shelf
+        self._sealer = sealer
+        self._explainer = explainer
+        self._pipeline = pipeline
+        self._catalog = catalog
+        self._clock = clock
+
+    async def groups(self, *, limit: int = 200) -> list[QuarantineGroup]:
+        """Return how many events of each kind are kept, the most first. Raises OutboxUnavailable."""
+        return await self._shelf.groups(now=self._clock(), limit=limit)
+
+    async def preview(self, wanted: QuarantineFilter) -> Replay:
+        """Return what would become of the events that a filter means; nothing changes. Raises OutboxUnavailable."""
+        replay = Replay()
+        async for some in self._batches(wanted, replay):
+            for one, _, receipt in await self._judged(some):
+                replay.add(one, receipt)
+                replay.leaving += _leaves(receipt)
+        return replay
+
+    async def replay(self, wanted: QuarantineFilter) -> Replay:
+        """Accept what makes a delivery now, and erase it here; what still makes none stays. Raises OutboxUnavailable.
+
+        Consent, opt-outs and memory's marks are asked again: what they withhold now is erased too. Interrupted, it may
+        be begun again: what was accepted and not yet erased is a duplicate then.
+        """
+        replay = Replay()
+        self._pipeline.use(self._catalog())
+        async for some in self._batches(wanted, replay):
+            judged = await self._judged(some)
+            leaving = [(one, event) for one, event, receipt in judged if _leaves(receipt)]
+            for one, _, receipt in judged:
+                if not _leaves(receipt):
+                    replay.add(one, receipt)
+            for (source, is_proven), group in groupby(leaving, key=lambda each: (each[0].source, each[0].is_proven)):
+                members = list(group)
+                events = [event for _, event in members]
+                accepted = await self._pipeline.accept(events, now=self._clock(), source=source, is_proven=is_proven)
+                await self._shelf.release([one.id for one, _ in members])
+                for (one, _), told in zip(members, accepted.events, strict=True):
+                    replay.add(one, told)
+            replay.leaving += len(leaving)
+        return replay
+
+    async def discard(self, wanted: QuarantineFilter) -> int:
+        """Erase the events that a filter means; return how many. Raises OutboxUnavailable."""
+        count = 0
+        async for some in self._kept(wanted):
+            await self._shelf.release([one.id for one in some])
+            count += len(some)
+        return count
+
+    async def _batches(
+        self, wanted: QuarantineFilter, replay: Replay
+    ) -> AsyncIterator[Sequence[tuple[Quarantined, Event]]]:
+        """Yield the events that a filter means, opened, and count them."""
+        async for some in self._kept(wanted):
+            opened = [(one, self._sealer.open(one.sealed)) for one in some]
+            readable = [(one, event) for one, event in opened if event is not None]
+            replay.events += len(some)
+            replay.unreadable += len(some) - len(readable)
+            yield readable
+
+    async def _kept(self, wanted: QuarantineFilter) -> AsyncIterator[list[Quarantined]]:
+        after = 0
+        while some := await self._shelf.find(wanted, now=self._clock(), after=after, limit=_AT_ONCE):
+            yield some
+            after = some[-1].id
+
+    async def _judged(self, some: Sequence[tuple[Quarantined, Event]]) -> list[tuple[Quarantined, Event, EventReceipt]]:
+        """Return what would become of each event, judged as one of its source."""
+        judged = []
+        catalog = self._catalog()
+        for source, group in groupby(some, key=lambda each: each[0].source):
+            members = list(group)
+            events = [event for _, event in members]
+            receipt = await self._explainer.receipt(events, catalog, now=self._clock(), source=source)
+            judged += [(*member, told) for member, told in zip(members, receipt.events, strict=True)]
+        return judged
+
+
+def _leaves(receipt: EventReceipt) -> bool:
+    return any(line.exit not in _UNMENDED for line in receipt.deliveries)
+
+
+def replay_json(replay: Replay) -> dict[str, Any]:
+    """Return a replay as JSON-ready values, the same by every door."""
+    outcomes = [
+        {"preset": preset, "exit": exit_.value, "reason": reason, "count": count}
+        for (preset, exit_, reason), count in replay.reasons.most_common()
+    ]
+    return {
+        "events": replay.events,
+        "leaving": replay.leaving,
+        "unreadable": replay.unreadable,
+        "exits": {exit_.value: count for exit_, count in replay.exits.most_common()},
+        "outcomes": outcomes,
+    }

@@ -1,0 +1,97 @@
+"""The page of the quarantine: what is kept, what would change, and bringing it back."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.types import Tally
+from tests.console.test_guard import VIEWERS
+from tests.console.world import CHECKOUT, NOW, World, open_world
+
+ON: dict[str, Any] = {"quarantine_hours": 72, "quarantine_key": "a key of the quarantine, long enough"}
+BROKEN = CHECKOUT.replace("{event_name: checkout}", '{event_name: {"@path": $.properties.nowhere}}')
+EVENT = {
+    "type": "track",
+    "event": "Checkout",
+    "timestamp": NOW,
+    "context": {},
+    "properties": {"email": "ada@example.com", "order_id": "SO-1"},
+}
+ADDRESS = "/console/quarantine/preview?name=Checkout&exit=invalid"
+
+
+@pytest.fixture
+async def kept(tmp_path: Path) -> AsyncIterator[World]:
+    """A console where two events are kept that a broken preset could not read."""
+    async with open_world(tmp_path, **ON) as world:
+        world.write("checkout", BROKEN)
+        world.running.reload()
+        await world.pipeline.accept([EVENT | {"messageId": f"m-{number}"} for number in (1, 2)], now=NOW)
+        yield world
+
+
+async def page_of(world: World, path: str = "/console/quarantine") -> str:
+    answer = await world.browser.get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+async def test_what_is_kept_is_listed_with_why_and_shows_nothing_of_it(kept: World) -> None:
+    page = await page_of(kept)
+    for text in ("Checkout", "invalid", "event_name", '<td class="n">2</td>', "What would change"):
+        assert text in page
+    assert "ada@example.com" not in page
+    assert "SO-1" not in page
+
+
+async def test_as_long_as_nothing_is_mended_nothing_can_be_replayed(kept: World) -> None:
+    page = await page_of(kept, ADDRESS)
+    assert "Of 2 events with name “Checkout” and exit “invalid”" in page
+    assert "<strong>0</strong>" in page
+    assert "Discard 2 events" in page
+    assert "Replay" not in page
+
+
+async def test_what_is_mended_is_replayed_and_leaves(kept: World) -> None:
+    kept.write("checkout", CHECKOUT)
+    kept.running.reload()
+    page = await page_of(kept, ADDRESS)
+    assert "Replay 2 events" in page
+    assert "would be sent" in page
+    answer = await kept.browser.post("/console/quarantine/replay", data={"name": "Checkout", "exit": "invalid"})
+    assert answer.headers["location"] == "/console/quarantine?left=2"
+    page = await page_of(kept, answer.headers["location"])
+    assert "2 events left the quarantine" in page
+    assert "Nothing is kept now" in page
+    assert len((await kept.outbox.message("m-1")).deliveries) == 1
+    assert "replayed from quarantine" in await page_of(kept, "/console/activity")
+
+
+async def test_what_nobody_needs_is_discarded(kept: World) -> None:
+    answer = await kept.browser.post("/console/quarantine/discard", data={"name": "Checkout"})
+    assert "2 events discarded" in await page_of(kept, answer.headers["location"])
+
+
+async def test_an_unknown_exit_is_no_filter(kept: World) -> None:
+    assert "Of 2 events," in await page_of(kept, "/console/quarantine/preview?exit=nonsense")
+
+
+async def test_viewers_look_and_change_nothing(tmp_path: Path) -> None:
+    async with open_world(tmp_path, users=VIEWERS, **ON) as world:
+        await world.browser.post("/console/login", data={"password": "token-of-bob"})
+        assert "you are a viewer" in await page_of(world, "/console/quarantine/preview")
+        assert (await world.browser.post("/console/quarantine/discard", data={})).status_code == 403
+
+
+async def test_off_the_page_says_what_it_would_have_brought_back(world: World) -> None:
+    await world.enqueue(
+        tallies=[Tally(name="invalid", preset="Checkout", count=3), Tally(name="unmatched", label="no preset")]
+    )
+    page = await page_of(world)
+    assert "3 deliveries were invalid and 1 event matched no preset" in page
+    assert "QUARANTINE_HOURS" in page
+    for path in ("replay", "discard"):
+        assert (await world.browser.post(f"/console/quarantine/{path}", data={})).status_code == 303
+    assert (await world.browser.get(ADDRESS)).headers["location"] == "/console/quarantine"

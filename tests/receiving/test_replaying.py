@@ -1,0 +1,181 @@
+"""What a mended preset makes of events that are kept in quarantine."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from app import assemble
+from app.config import Settings
+from app.outbox import Outbox, open_outbox
+from app.policies import outbox_rules
+from app.receiving.replaying import Replaying
+from app.types import Exit, QuarantineFilter
+from tests import assembled
+from tests.receiving.test_quarantining import KEY, MEMORY, NOW
+
+ALL = QuarantineFilter()
+BROKEN = """
+name: Purchase
+subscribe: event = "Purchase"
+action: report_conversion_event
+mapping: {event_name: checkout, event_time: {"@path": $.properties.nowhere}}
+"""
+MENDED = BROKEN.replace(', event_time: {"@path": $.properties.nowhere}', "")
+PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
+
+
+class Shop:
+    """A pipeline with a quarantine over a folder with one preset, whose file the test mends."""
+
+    def __init__(self, settings: Settings, outbox: Outbox, file: Path) -> None:
+        self.outbox = outbox
+        self.file = file
+        self.settings = settings
+        self.now = NOW
+        self.running = assemble.running_catalog(settings)
+
+    async def receive(self, *events: dict[str, Any], source: str = "default") -> list[Exit]:
+        pipeline = assemble.pipeline(
+            self.settings,
+            self.running.catalog,
+            outbox=self.outbox,
+            quarantine=assemble.quarantine(self.settings, self.outbox),
+        )
+        complete = [{"type": "track", "timestamp": NOW - 60, "context": PERSON, **event} for event in events]
+        receipt = await pipeline.accept(complete, now=self.now, source=source)
+        return [line.exit for event in receipt.events for line in event.deliveries]
+
+    def mend(self, text: str = MENDED) -> None:
+        self.file.write_text(text, encoding="utf-8")
+        self.running.reload()
+
+    def replaying(self, **changes: Any) -> Replaying:
+        settings = self.settings.model_copy(update=changes)
+        found = assemble.replaying(settings, self.running, self.outbox, why_off=lambda *_: None, clock=lambda: self.now)
+        assert found is not None
+        return found
+
+    async def left(self) -> list[str]:
+        found = await self.outbox.shelf.find(ALL, now=self.now, after=0, limit=2_000)
+        return [each.message_id for each in found]
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    file = tmp_path / "presets/purchase.yaml"
+    file.parent.mkdir()
+    file.write_text(BROKEN, encoding="utf-8")
+    url = f"sqlite:///{tmp_path}/o.db"
+    changes = {"presets_dir": (file.parent,), "outbox_url": url, "quarantine_names": ("Refund",)}
+    settings = assembled.settings(**KEY | MEMORY | changes)
+    outbox = open_outbox(url, outbox_rules(settings), clock=lambda: NOW)
+    yield Shop(settings, outbox, file)
+    await outbox.close()
+
+
+def purchase(message_id: str, **properties: Any) -> dict[str, Any]:
+    return {"event": "Purchase", "messageId": message_id, "properties": {"order_id": f"o-{message_id}"} | properties}
+
+
+async def test_what_is_mended_is_delivered_with_its_own_id_and_time_and_leaves(shop: Shop) -> None:
+    assert await shop.receive(purchase("m-1")) == [Exit.INVALID]
+    shop.now += 7_200
+    shop.mend()
+    done = await shop.replaying().replay(ALL)
+    assert (done.events, done.leaving, dict(done.exits)) == (1, 1, {Exit.ENQUEUED: 1})
+    assert await shop.left() == []
+    (delivery,) = (await shop.outbox.message("m-1")).deliveries
+    assert (delivery.event_id, delivery.event_time, delivery.order_id) == ("m-1", int(NOW) - 60, "o-m-1")
+
+
+async def test_a_preview_says_the_same_and_changes_nothing(shop: Shop) -> None:
+    await shop.receive(purchase("m-1"), purchase("m-2"))
+    before = await shop.replaying().preview(ALL)
+    assert (before.events, before.leaving, dict(before.exits)) == (2, 0, {Exit.INVALID: 2})
+    shop.mend()
+    after = await shop.replaying().preview(ALL)
+    assert (after.leaving, dict(after.exits)) == (2, {Exit.ENQUEUED: 2})
+    assert [message_id for message_id, *_ in after.examples] == ["m-1", "m-2"]
+    assert len(await shop.left()) == 2
+    assert (await shop.outbox.message("m-1")).deliveries == ()
+
+
+async def test_what_is_not_mended_stays_and_is_not_noted_again(shop: Shop) -> None:
+    await shop.receive(purchase("m-1"))
+    done = await shop.replaying().replay(ALL)
+    assert (done.leaving, dict(done.exits)) == (0, {Exit.INVALID: 1})
+    assert await shop.left() == ["m-1"]
+    assert len((await shop.outbox.message("m-1")).notes) == 1
+
+
+async def test_an_unmatched_event_is_replayed_by_a_new_preset(shop: Shop) -> None:
+    assert await shop.receive({"event": "Refund", "messageId": "r-1"}) == [Exit.UNMATCHED]
+    shop.mend(MENDED.replace('"Purchase"', '"Refund"').replace("checkout", "lead"))
+    assert (await shop.replaying().replay(QuarantineFilter(name="Refund"))).leaving == 1
+    assert len((await shop.outbox.message("r-1")).deliveries) == 1
+
+
+async def test_what_has_been_sent_meanwhile_is_a_duplicate_and_leaves(shop: Shop) -> None:
+    await shop.receive(purchase("m-1"))
+    shop.mend()
+    assert await shop.receive(purchase("m-1")) == [Exit.ENQUEUED]
+    done = await shop.replaying().replay(ALL)
+    assert (done.leaving, dict(done.exits)) == (1, {Exit.DUPLICATE: 1})
+    assert await shop.left() == []
+
+
+async def test_only_what_the_filter_means_is_replayed_or_discarded(shop: Shop) -> None:
+    await shop.receive(purchase("m-1"))
+    await shop.receive(purchase("m-2"), source="kiosk")
+    shop.mend()
+    assert (await shop.replaying().replay(QuarantineFilter(source="kiosk"))).events == 1
+    assert await shop.left() == ["m-1"]
+    (delivery,) = (await shop.outbox.message("m-2")).deliveries
+    assert delivery.source == "kiosk"
+    assert await shop.replaying().discard(QuarantineFilter(source="kiosk")) == 0
+    assert await shop.replaying().discard(ALL) == 1
+    assert await shop.left() == []
+
+
+async def test_more_than_fit_into_one_step_are_all_replayed(shop: Shop) -> None:
+    await shop.receive(*(purchase(f"m-{number}") for number in range(1_100)))
+    shop.mend()
+    done = await shop.replaying().replay(ALL)
+    assert (done.events, done.leaving, len(done.examples)) == (1_100, 1_100, 20)
+    assert await shop.left() == []
+
+
+@pytest.mark.parametrize(("said", "filled"), [({}, ["em"]), ({"gpc": True}, [])], ids=["nothing since", "no since"])
+async def test_memory_is_asked_again_and_of_who_has_said_no_since_it_gives_nothing(
+    shop: Shop, said: dict[str, Any], filled: list[str]
+) -> None:
+    identify = {"type": "identify", "userId": "ann"}
+    traits = PERSON | {"traits": {"email": "ann@shop.example"}}
+    await shop.receive(identify | {"messageId": "i-1", "context": traits})
+    await shop.receive(purchase("m-1") | {"userId": "ann"})
+    await shop.receive(identify | {"messageId": "i-2", "context": PERSON | said})
+    shop.mend()
+    assert (await shop.replaying().replay(ALL)).leaving == 1
+    (delivery,) = (await shop.outbox.message("m-1")).deliveries
+    whole = await shop.outbox.delivery(delivery.delivery_id)
+    assert whole is not None
+    assert whole.payload is not None
+    assert [name for name in orjson.loads(whole.payload)["user_data"] if name == "em"] == filled
+
+
+async def test_what_another_key_sealed_is_counted_and_stays(shop: Shop) -> None:
+    await shop.receive(purchase("m-1"))
+    shop.mend()
+    other = assembled.settings(quarantine_key="another key of the quarantine, long").quarantine_key
+    done = await shop.replaying(quarantine_key=other).replay(ALL)
+    assert (done.events, done.unreadable, done.leaving) == (1, 1, 0)
+    assert await shop.left() == ["m-1"]
+
+
+async def test_where_it_is_off_there_is_nothing_to_replay(shop: Shop) -> None:
+    settings = shop.settings.model_copy(update={"quarantine_hours": 0})
+    off = assemble.replaying(settings, shop.running, shop.outbox, why_off=lambda *_: None, clock=lambda: NOW)
+    assert off is None
