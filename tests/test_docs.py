@@ -86,6 +86,7 @@ def test_the_commands_it_names_exist(page: Path) -> None:
         re.findall(r"`pinrelay ([a-z-]+)|^pinrelay ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE)
     )
     known = {one.name or getattr(one.callback, "__name__", "") for one in cli.registered_commands}
+    known |= {group.name for group in cli.registered_groups if group.name}
     assert {name for pair in commands for name in pair if name} <= known
 
 

@@ -3,7 +3,7 @@
 import os
 import random
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,7 +32,6 @@ from app.log import log_error, log_restart_needed, log_secrets_kept
 from app.metrics import Metrics
 from app.outbox import Outbox, open_outbox
 from app.policies import access_rules, outbox_rules
-from app.receiving.replaying import Replaying
 from app.sandbox import Account, create_sandbox
 from app.server.audited_changes import AuditedChanges
 from app.source import AcceptsWhole
@@ -64,8 +63,6 @@ class Parts:
     changes: AuditedChanges
     secrets: SecretWatch[Settings]
     clock: Callable[[], float]
-    #: None where nothing is kept in quarantine.
-    replaying: Replaying | None
     #: None where no ad account goes there.
     sandbox: ASGIApp | None
     #: Counts what arrives; None where there is no inventory.
@@ -106,26 +103,16 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
     started = _started_files(settings, environ, running, sources) if settings.destinations_dir else None
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=clock)
     sandbox = _sandbox(settings, clock) if any(each.settings.sandboxed for each in destinations) else None
-    coordination = Coordination(
-        outbox,
-        partial(_reload, settings, running, sources),
-        presets=running.preset_names,
-        ad_account_ids=frozenset(each.ad_account_id for each in destinations),
-        generation=_generation(running, sources),
-        process_id=f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(2)}",
-        role=role,
-    )
+    coordination = _coordination(settings, outbox, running, sources, destinations, role)
     audit = Audit(outbox, clock)
     access = Access(policies.users(settings), access_rules(settings), sessions=Sessions(outbox), audit=audit)
-    forgetting = assemble.forgetting(settings, outbox) if settings.id_secret else None
-    replaying = assemble.replaying(settings, running, outbox, why_off=coordination.why_off, clock=clock)
     changes = AuditedChanges(
         outbox=outbox,
         coordination=coordination,
         audit=audit,
         clock=clock,
-        forgetting=forgetting,
-        replaying=replaying,
+        forgetting=assemble.forgetting(settings, outbox) if settings.id_secret else None,
+        replaying=assemble.replaying(settings, running, outbox, why_off=coordination.why_off, clock=clock),
     )
     return Parts(
         outbox=outbox,
@@ -142,9 +129,27 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
         metrics=Metrics({each.ad_account_id: each.name for each in destinations}),
         tracing=tracing,
         clock=clock,
-        replaying=replaying,
         sandbox=sandbox,
         names=_names(settings, running),
+    )
+
+
+def _coordination(
+    settings: Settings,
+    outbox: Outbox,
+    running: RunningCatalog,
+    sources: RunningSources | None,
+    destinations: Sequence[Destination],
+    role: str,
+) -> Coordination:
+    return Coordination(
+        outbox,
+        partial(_reload, settings, running, sources),
+        presets=running.preset_names,
+        ad_account_ids=frozenset(each.ad_account_id for each in destinations),
+        generation=_generation(running, sources),
+        process_id=f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(2)}",
+        role=role,
     )
 
 

@@ -33,14 +33,14 @@ _All = Annotated[bool, typer.Option("--all", help="Everything that is kept.")]
 def register(cli: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(help="Events that made no delivery, kept as received (QUARANTINE_HOURS).", no_args_is_help=True)
-    group.command("list")(list_groups)
-    group.command()(preview)
-    group.command()(replay)
-    group.command()(discard)
+    group.command("list")(list_kept)
+    group.command("preview")(preview_kept)
+    group.command("replay")(replay_kept)
+    group.command("discard")(discard_kept)
     cli.add_typer(group, name="quarantine")
 
 
-def list_groups(*, as_json: AsJson = False) -> None:
+def list_kept(*, as_json: AsJson = False) -> None:
     """List what is kept, by source, name and reason.
 
     Example: pinrelay quarantine list
@@ -57,7 +57,7 @@ def list_groups(*, as_json: AsJson = False) -> None:
     print_table(table)
 
 
-def preview(
+def preview_kept(
     name: _Name = None,
     exit_: _Exit = None,
     source: _Source = None,
@@ -74,7 +74,7 @@ def preview(
     _show(_with_replaying(lambda replaying, _: replaying.preview(wanted)), as_json=as_json)
 
 
-def replay(
+def replay_kept(
     name: _Name = None,
     exit_: _Exit = None,
     source: _Source = None,
@@ -97,7 +97,7 @@ def replay(
     _show(_with_replaying(work), as_json=as_json)
 
 
-def discard(
+def discard_kept(
     name: _Name = None,
     exit_: _Exit = None,
     source: _Source = None,

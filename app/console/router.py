@@ -23,7 +23,6 @@ def create_console(services: ConsoleServices) -> APIRouter:
     deliveries, mappings = DeliveryPages(services, pages), MappingPages(services, pages)
     activity, people = ActivityPages(services, pages), PeoplePages(services, pages)
     inventory, login, guard = InventoryPages(services, pages), LoginPages(services, pages), Guard(services, pages)
-    quarantine = QuarantinePages(services, pages)
     router = APIRouter()
     for method, path, page in (
         ("GET", "/console", overview.show),
@@ -37,8 +36,6 @@ def create_console(services: ConsoleServices) -> APIRouter:
         ("GET", "/console/message", deliveries.message),
         ("GET", "/console/redrive", deliveries.confirm_redrive),
         ("GET", "/console/mappings", mappings.show),
-        ("GET", "/console/quarantine", quarantine.show),
-        ("GET", "/console/quarantine/preview", quarantine.preview),
         ("GET", "/console/activity", activity.show),
         ("GET", "/console/people", people.show),
         ("POST", "/console/people", people.look),
@@ -50,8 +47,6 @@ def create_console(services: ConsoleServices) -> APIRouter:
         ("/console/redrive", deliveries.redrive),
         ("/console/mappings/switch", mappings.switch),
         ("/console/mappings/reload", mappings.reload),
-        ("/console/quarantine/replay", quarantine.replay),
-        ("/console/quarantine/discard", quarantine.discard),
     ):
         router.add_route(path, guard(page, changes=True), methods=["POST"], include_in_schema=False)
     for method, path, page in (
@@ -60,5 +55,14 @@ def create_console(services: ConsoleServices) -> APIRouter:
         ("GET", "/console/static/{name}", pages.file),
     ):
         router.add_route(path, guard(page, public=True), methods=[method], include_in_schema=False)
+    _add_quarantine(router, guard, QuarantinePages(services, pages))
     router.add_route("/console/{rest:path}", guard(pages.unknown), methods=["GET"], include_in_schema=False)
     return router
+
+
+def _add_quarantine(router: APIRouter, guard: Guard, quarantine: QuarantinePages) -> None:
+    for path, page in (("", quarantine.show), ("/preview", quarantine.preview)):
+        router.add_route(f"/console/quarantine{path}", guard(page), methods=["GET"], include_in_schema=False)
+    for path, page in (("/replay", quarantine.replay), ("/discard", quarantine.discard)):
+        guarded = guard(page, changes=True)
+        router.add_route(f"/console/quarantine{path}", guarded, methods=["POST"], include_in_schema=False)

@@ -12,7 +12,7 @@ from app.errors import OutboxUnavailable
 from app.outbox.claiming import ClaimCall, HastenCall
 from app.outbox.outbox_rules import DiskRules, OutboxRules
 from app.outbox.paging import END
-from app.outbox.postgres import accounts, inventory, ledger, shared
+from app.outbox.postgres import accounts, inventory, ledger, sealed_events, shared
 from app.outbox.postgres.claim import claim, hasten, renew
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
@@ -20,7 +20,6 @@ from app.outbox.postgres.days import Days
 from app.outbox.postgres.people import KeepsPeople
 from app.outbox.postgres.redrive import redrive
 from app.outbox.postgres.retention import retain
-from app.outbox.postgres.sealed_events import PostgresShelf
 from app.outbox.postgres.server_clock import ServerClock
 from app.outbox.postgres.settle import settle
 from app.outbox.postgres.sql import SQL
@@ -57,10 +56,7 @@ from app.types import (
 
 
 class PostgresOutbox(KeepsPeople):
-    """The `Outbox` of app/outbox/protocol.py: what each method promises is said there.
-
-    Times in the store are the server's: what a process calls `now` is shifted by how far its clock is off.
-    """
+    """The `Outbox` of app/outbox/protocol.py. Its times are the server's: `now` is shifted by how far clocks differ."""
 
     def __init__(self, url: str, rules: OutboxRules, *, clock: Callable[[], float] | None) -> None:
         self._clock = ServerClock(clock)
@@ -70,7 +66,7 @@ class PostgresOutbox(KeepsPeople):
         self._watch = Watch(self._database, self._clock)
         self._rules = rules
         self.inventory = inventory.PostgresInventory(self._database, self._clock)
-        self.shelf = PostgresShelf(self._database)
+        self.shelf = sealed_events.PostgresShelf(self._database)
         KeepsPeople.__init__(self, self._database, rules)
 
     async def _by_server(self, now: float) -> float:
