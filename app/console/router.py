@@ -49,15 +49,19 @@ def create_console(services: ConsoleServices) -> APIRouter:
         ("/console/mappings/reload", mappings.reload),
     ):
         router.add_route(path, guard(page, changes=True), methods=["POST"], include_in_schema=False)
+    _add_public(router, guard, login, pages)
+    _add_quarantine(router, guard, QuarantinePages(services, pages))
+    router.add_route("/console/{rest:path}", guard(pages.unknown), methods=["GET"], include_in_schema=False)
+    return router
+
+
+def _add_public(router: APIRouter, guard: Guard, login: LoginPages, pages: Pages) -> None:
     for method, path, page in (
         ("GET", "/console/login", login.show),
         ("POST", "/console/login", login.log_in),
         ("GET", "/console/static/{name}", pages.file),
     ):
         router.add_route(path, guard(page, public=True), methods=[method], include_in_schema=False)
-    _add_quarantine(router, guard, QuarantinePages(services, pages))
-    router.add_route("/console/{rest:path}", guard(pages.unknown), methods=["GET"], include_in_schema=False)
-    return router
 
 
 def _add_quarantine(router: APIRouter, guard: Guard, quarantine: QuarantinePages) -> None:

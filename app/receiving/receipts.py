@@ -116,7 +116,7 @@ class Drafts:
                 for line in event.deliveries
             ]
             rest.add(event.message_id, lines, given=event.given)
-        rest.deliveries, rest.withdrawals = left, self.withdrawals
+        rest.deliveries, rest.withdrawals, rest.asides = left, self.withdrawals, self.asides
         rest._recalled = self._recalled
         return rest
 
