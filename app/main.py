@@ -37,6 +37,7 @@ from app.source import (
     Accepts,
     NamedSources,
     Room,
+    browser_helper_router,
     named_sources_router,
     sdk_settings_router,
     tracking_router,
@@ -137,6 +138,9 @@ def _include_senders_routes(app: Application, settings: Settings, parts: Parts) 
                 remembers=settings.remember_days > 0,
             )
         )
+    app.include_router(
+        browser_helper_router(tracking.limits, cookie_domain=settings.epik_cookie_domain),
+    )
     app.include_router(
         sdk_settings_router(tracking.write_keys, is_open=tracking.is_open, public_hosts=settings.public_hosts)
     )

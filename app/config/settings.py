@@ -53,6 +53,9 @@ class Settings(AccountSettings, SourceSettings, InventorySettings):
     sdk_origins: Texts = Field(
         (), description="origins of pages whose SDKs may send, or `*`; without: any with a write key, else none"
     )
+    epik_cookie_domain: str | None = Field(
+        None, pattern=r"^[\w-]+(\.[\w-]+)+$", description="of the shop, where `/v1/epik` renews the cookie `_epik`"
+    )
     log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, else json")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 

@@ -23,6 +23,8 @@ from app.source import OpenToPages, answer, answer_unavailable, refusal_json
 _OF_SENDERS = ("/webhook", "/v1/", "/beacon/v1/", "/projects/", "/sourceConfig", "/api/s/")
 #: These ask for themselves who it is.
 _OWN_GUARD = ("/console", "/api/")
+#: A script that every page may load, and that holds nothing.
+_PUBLIC = "/pinrelay.js"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: What strangers are not shown.
 _SHOWN = ("/metrics", "/sandbox", "/openapi.json")
@@ -78,7 +80,7 @@ class _Doorway:
         if path.startswith(_OF_SENDERS):
             is_free = self._posture.authenticated or self._posture.reachable
             return None if is_free or self._access.is_near(scope, self._posture.sdk_origins) else answer(_FOREIGN, 403)
-        if path.startswith(_OWN_GUARD):
+        if path.startswith(_OWN_GUARD) or path == _PUBLIC:
             return None
         if self._posture.reachable:
             return await self._refuse_stranger(scope) if path.startswith(_SHOWN) else None

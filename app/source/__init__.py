@@ -4,6 +4,7 @@ from app.source.accepts import Accepts, AcceptsWhole
 from app.source.app_context import app_platform
 from app.source.auth import SecretHeader, WebhookSecrets, WriteKeys, basic_credentials
 from app.source.body import Limits, read_raw_event
+from app.source.browser_helper import browser_helper_router
 from app.source.consent import ConsentRules, consent_answer, withheld
 from app.source.cors import OpenToPages
 from app.source.event import Arrival, read_event, read_or_refuse
@@ -63,6 +64,7 @@ __all__ = [
     "answer_unavailable",
     "app_platform",
     "basic_credentials",
+    "browser_helper_router",
     "checkout_id_of",
     "consent_answer",
     "event_json",

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 #: The Tracking API, Jitsu's too, and what SDKs ask for their settings. Nowhere else: the rest of `/api` and the console
 #: are for this host alone.
-_FOR_PAGES = ("/v1/", "/beacon/v1/", "/projects/", "/sourceConfig", "/api/s/")
+_FOR_PAGES = ("/pinrelay.js", "/v1/", "/beacon/v1/", "/projects/", "/sourceConfig", "/api/s/")
 
 
 class OpenToPages:

@@ -1,0 +1,88 @@
+"""What pages of a shop get of Pinrelay: `/pinrelay.js`, and the cookie of the click id, renewed by a server.
+
+Scripts keep a cookie for seven days in Safari, a server of the shop's own domain as long as it says
+(https://webkit.org/blog/8613/intelligent-tracking-prevention-2-1/). So where the settings name that domain, a page that
+states consent may have `_epik` set again, which Pinterest's tag and `/pinrelay.js` read.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from app.source.body import Limits
+from app.source.receive import receive
+from app.source.responses import refusing
+from app.values.host_names import without_port
+
+_SCRIPT: Final = (Path(__file__).parent / "pinrelay.js").read_bytes()
+_ETAG: Final = f'"{hashlib.sha256(_SCRIPT).hexdigest()[:32]}"'
+#: It may be new after each upgrade, so pages ask again after an hour: nearly always they are answered 304.
+_OF_SCRIPT: Final = {
+    "Cache-Control": "public, max-age=3600",
+    "ETag": _ETAG,
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+#: A click id is a pseudonym of Pinterest's, letters and digits as base64url writes them.
+_FORM: Final = re.compile(r"[\w.~=-]{8,512}", re.ASCII)
+#: Pinterest counts no click that is older: 60 days.
+_LASTS_S: Final = 60 * 86_400
+_MAX_BODY_BYTES: Final = 2_000
+
+
+def browser_helper_router(limits: Limits, *, cookie_domain: str | None) -> APIRouter:
+    """Build the routes; without a `cookie_domain` no cookie is ever set. `limits` bound how long a request may take."""
+    router = APIRouter()
+    of_renewal = replace(limits, max_body_bytes=_MAX_BODY_BYTES)
+    for method in ("GET", "HEAD"):
+        router.add_api_route("/pinrelay.js", _script, methods=[method], include_in_schema=False)
+    if cookie_domain is not None:
+        domain = cookie_domain.lower().strip(".")
+
+        async def renew(request: Request) -> Response:
+            return await _renew(request, domain, of_renewal)
+
+        router.add_api_route("/v1/epik", refusing(renew), methods=["POST"], include_in_schema=False)
+    return router
+
+
+async def _script(request: Request) -> Response:
+    known = request.headers.get("if-none-match", "")
+    if _ETAG in known or known.strip() == "*":
+        return Response(status_code=304, headers=_OF_SCRIPT)
+    return Response(_SCRIPT, media_type="text/javascript; charset=utf-8", headers=_OF_SCRIPT)
+
+
+async def _renew(request: Request, domain: str, limits: Limits) -> Response:
+    """Set the cookie where all is as it must be; the answer is empty, and tells nothing. Raises RequestRefused."""
+    raw = await receive(request, limits)
+    headers = request.headers
+    origin = urlsplit(headers.get("origin", "")).hostname or ""
+    is_ours = _is_of(without_port(headers.get("host", "")), domain) and _is_of(origin, domain)
+    answer = Response(status_code=204, headers={"Cache-Control": "no-store"})
+    said = _said(raw)
+    if is_ours and said.get("consent") is True and headers.get("sec-gpc", "0") == "0":
+        click = said.get("click_id", request.cookies.get("_epik"))
+        if isinstance(click, str) and _FORM.fullmatch(click):
+            # not HttpOnly: Pinterest's tag reads it
+            answer.set_cookie("_epik", click, max_age=_LASTS_S, domain=domain, secure=True, samesite="lax")
+    return answer
+
+
+def _said(raw: bytes) -> Mapping[str, Any]:
+    try:
+        said = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _is_of(host: str, domain: str) -> bool:
+    return host == domain or host.endswith(f".{domain}")
