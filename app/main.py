@@ -127,23 +127,19 @@ def _include_senders_routes(app: Application, settings: Settings, parts: Parts) 
     if parts.sources is not None:
         sources = NamedSources(parts.sources.sources)
         parts.sources.on_change = sources.take
-        app.include_router(
-            named_sources_router(
-                accepts,
-                sources,
-                clock=parts.clock,
-                room=room,
-                on_count=parts.metrics.count_source,
-                trusted_proxies=tracking.trusted_proxies,
-                remembers=settings.remember_days > 0,
-            )
+        named = named_sources_router(
+            accepts,
+            sources,
+            clock=parts.clock,
+            room=room,
+            on_count=parts.metrics.count_source,
+            trusted_proxies=tracking.trusted_proxies,
+            remembers=settings.remember_days > 0,
         )
-    app.include_router(
-        browser_helper_router(tracking.limits, cookie_domain=settings.epik_cookie_domain),
-    )
-    app.include_router(
-        sdk_settings_router(tracking.write_keys, is_open=tracking.is_open, public_hosts=settings.public_hosts)
-    )
+        app.include_router(named)
+    keys, is_open = tracking.write_keys, tracking.is_open
+    app.include_router(sdk_settings_router(keys, is_open=is_open, public_hosts=settings.public_hosts))
+    app.include_router(browser_helper_router(tracking.limits, cookie_domain=settings.epik_cookie_domain))
 
 
 def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
