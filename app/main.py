@@ -233,6 +233,7 @@ def _console(settings: Settings, parts: Parts) -> ConsoleServices:
         coordination=parts.coordination,
         finder=assemble.event_finder(settings, parts.outbox),
         explainer=assemble.explainer(settings, outbox=parts.outbox, why_off=parts.coordination.why_off),
+        sources=parts.known_sources,
         clients=parts.clients,
         access=parts.access,
         changes=parts.changes,

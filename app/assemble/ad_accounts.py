@@ -69,8 +69,13 @@ def check_presets(settings: Settings, presets: frozenset[str]) -> None:
 
 def check_sources(settings: Settings, sources: Collection[str]) -> None:
     """Raise CatalogError where a file names a source that is not among these, `default`, or one with a write key."""
+    _check(settings, "sources", {*key_sources(settings), *sources})
+
+
+def key_sources(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the sources that no file describes: the default one, and those of write keys."""
     keys = (key.get_secret_value().partition(":")[0].strip() for key in settings.write_keys)
-    _check(settings, "sources", {DEFAULT_SOURCE, *keys, *sources})
+    return tuple(dict.fromkeys((DEFAULT_SOURCE, *keys)))
 
 
 def _check(settings: Settings, member: Literal["presets", "sources"], known: Collection[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp
 
-from app.assemble.ad_accounts import Destination, check_presets, destinations
+from app.assemble.ad_accounts import Destination, check_presets, destinations, key_sources
 from app.catalog import Catalog
 from app.catalog.running import RunningCatalog
 from app.catalog.running_sources import RunningSources
@@ -65,6 +65,7 @@ def running_sources(settings: Settings, *, on_fault: Callable[[str], None]) -> R
         SourceSecrets(min_characters=MIN_SECRET_CHARACTERS if settings.reachable else 1),
         webhook_limits(settings),
         names=settings.sources,
+        taken=key_sources(settings),
         on_fault=on_fault,
     )
 

@@ -34,7 +34,7 @@ from app.outbox import Outbox, open_outbox
 from app.policies import access_rules, outbox_rules
 from app.sandbox import Account, create_sandbox
 from app.server.audited_changes import AuditedChanges
-from app.source import AcceptsWhole
+from app.source import AcceptsWhole, NamedSource
 from app.tracing import Tracing, open_tracing
 from app.types import AccountView
 
@@ -50,6 +50,8 @@ class Parts:
     running: RunningCatalog
     #: None where no source has a name of its own.
     sources: RunningSources | None
+    #: The names of sources that have no file.
+    key_sources: tuple[str, ...]
     coordination: Coordination
     destinations: tuple[Destination, ...]
     #: Their files, which are read at the start only; None where the settings name the only one.
@@ -82,6 +84,10 @@ class Parts:
         if self.names is None:
             return ()
         return (InventoryKeeper(self.names, self.outbox.inventory, clock=self.clock, on_error=log_error),)
+
+    def known_sources(self) -> dict[str, NamedSource | None]:
+        """Return every source that there is by name: the default one, those of write keys, those with a file."""
+        return {**dict.fromkeys(self.key_sources), **(self.sources.sources if self.sources else {})}
 
     def restart_notice(self) -> str:
         """Return why a restart is needed; "" where none is."""
@@ -118,6 +124,7 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
         outbox=outbox,
         running=running,
         sources=sources,
+        key_sources=ad_accounts.key_sources(settings),
         coordination=coordination,
         audit=audit,
         access=access,

@@ -12,7 +12,7 @@ from app.catalog.reshaping import Reshaping, compile_reshaping
 from app.catalog.source_files import SourceFile
 from app.catalog.source_secrets import SourceSecrets
 from app.errors import CatalogError, Fault
-from app.source import ConsentRules, Limits, NamedSource, Quota
+from app.source import ConsentRules, Limits, NamedSource, Quota, SenderProof
 
 #: So many a minute are as good as no bound.
 _NO_BOUND = 10**15
@@ -41,9 +41,12 @@ class RunningSources:
         limits: Limits,
         *,
         names: Collection[str] = (),
+        taken: Collection[str] = (),
         on_fault: Callable[[str], None],
     ) -> None:
         """Load the sources of the folders; of `names` where there are any. `limits` hold where a file says nothing.
+
+        `taken` are the names of sources that have no file, those of write keys.
 
         `on_fault` is told why changed secrets are not taken up. Raises CatalogError with every fault of every file.
         """
@@ -51,6 +54,7 @@ class RunningSources:
         self._secrets = secrets
         self._limits = limits
         self._names = frozenset(names)
+        self._taken = frozenset(taken)
         self._on_fault = on_fault
         #: Is told of the sources whenever they change.
         self.on_change: Callable[[Sources], None] = lambda _: None
@@ -74,6 +78,8 @@ class RunningSources:
         wanted = {file: text for file, text in texts.items() if not self._names or Path(file).stem in self._names}
         specs = parse_files(SourceFile, wanted, faults)
         faults.extend(_faults_between(specs, self._names - {Path(file).stem for file in texts}))
+        told = "a write key of WRITE_KEYS has this name: rename one, for what they send could not be told apart"
+        faults.extend(Fault("/name", told, file=file) for file, spec in specs.items() if spec.name in self._taken)
         sources = self._compiled(specs, faults)
         if faults:
             raise CatalogError(faults)
@@ -107,47 +113,53 @@ class RunningSources:
             proofs, about_secrets = self._secrets.proofs(spec)
             reshaping, about_events = compile_reshaping(spec)
             faults.extend(in_file(file, (*about_secrets, *about_events)))
-            consent = ConsentRules(categories=tuple(spec.consent_categories), honour_integrations=False)
-            sources[spec.name] = NamedSource(
-                name=spec.name,
-                proofs=proofs,
-                limits=self._limits_of(spec),
-                reshape=reshaping if spec.kind == "mapped" else None,
-                consent=consent if spec.consent_categories else None,
-                takes_pixels=spec.pixel,
-                ping=spec.ping.encode() if spec.ping else None,
-                quota=_quota(spec),
-                is_off=not spec.enabled,
-            )
+            sources[spec.name] = _source(spec, proofs, reshaping, self._limits)
         return sources
 
-    def _limits_of(self, spec: SourceFile) -> Limits:
-        given, limits = spec.limits, self._limits
-        if given is None:
-            return limits
-        return replace(
-            limits,
-            max_body_bytes=given.max_body_bytes or limits.max_body_bytes,
-            max_unpacked_bytes=given.max_body_bytes or limits.max_unpacked_bytes,
-            max_events=given.max_events or limits.max_events,
-        )
+
+def _source(
+    spec: SourceFile, proofs: tuple[SenderProof, ...], reshaping: Reshaping | None, limits: Limits
+) -> NamedSource:
+    consent = ConsentRules(categories=tuple(spec.consent_categories), honour_integrations=False)
+    return NamedSource(
+        name=spec.name,
+        proofs=proofs,
+        limits=_limits_of(spec, limits),
+        reshape=reshaping if spec.kind == "mapped" else None,
+        consent=consent if spec.consent_categories else None,
+        takes_pixels=spec.pixel,
+        ping=spec.ping.encode() if spec.ping else None,
+        quota=_quota(spec),
+        is_off=not spec.enabled,
+    )
 
 
-def load_reshaping(folders: Folders, name: str) -> Reshaping:
-    """Return what makes events of the records of one source, by the name of its file; no secret is read for it.
+def _limits_of(spec: SourceFile, limits: Limits) -> Limits:
+    given = spec.limits
+    if given is None:
+        return limits
+    return replace(
+        limits,
+        max_body_bytes=given.max_body_bytes or limits.max_body_bytes,
+        max_unpacked_bytes=given.max_body_bytes or limits.max_unpacked_bytes,
+        max_events=given.max_events or limits.max_events,
+    )
 
-    Raises CatalogError where there is none, it has faults, or it is of kind `segment`.
+
+def load_source(folders: Folders, name: str) -> NamedSource:
+    """Return one source, by the name of its file, for people who try what it makes of requests.
+
+    No secret is read for it, so it proves nothing. Raises CatalogError where there is none, or it has faults.
     """
     (texts,) = read_texts(folders)
     file = next((file for file in texts if Path(file).stem == name), None)
     if file is None:
         raise CatalogError(_faults_between({}, [name]))
     spec, found = parse_file(SourceFile, texts[file])
-    reshaping, more = compile_reshaping(spec) if spec and spec.kind == "mapped" else (None, [])
-    faults = [*found, *more] or [Fault("/kind", "is `segment`: its events are shown by `pinrelay preview`")]
-    if reshaping is None:
-        raise CatalogError(in_file(file, faults))
-    return reshaping
+    reshaping, more = compile_reshaping(spec) if spec else (None, [])
+    if spec is None or found or more:
+        raise CatalogError(in_file(file, [*found, *more]))
+    return _source(spec, (), reshaping, Limits.of_no_stranger())
 
 
 def _quota(spec: SourceFile) -> Quota | None:

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from app import assemble
-from app.catalog.running_sources import load_reshaping
+from app.catalog.running_sources import load_source
 from app.commands.options import AsJson
 from app.commands.terminal import print_json
 from app.config import Settings, load_settings
 from app.config.source_settings import SHIPPED_SOURCES
 from app.errors import EventRefused
-from app.source import Arrival, event_json, events_of, read_or_refuse, read_raw_requests
+from app.source import Arrival, NamedSource, event_json, events_of, held_back, read_or_refuse, read_raw_requests
 from app.source.refusal import RequestRefused
 
 
@@ -42,22 +42,26 @@ def preview_source(
     headers = dict(_pair(each) for each in header or ())
     raw = sys.stdin.buffer.read() if str(file) == "-" else _read(file)
     settings = load_settings()
-    reshaping = load_reshaping(settings.sources_dir or SHIPPED_SOURCES, source)
+    found = load_source(settings.sources_dir or SHIPPED_SOURCES, source)
+    if found.reshape is None:
+        message = f"{source} is of kind `segment`: `pinrelay preview --source {source}` shows its events"
+        raise typer.BadParameter(message)
     content_type = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
     try:
-        made = list(events_of(read_raw_requests(raw, content_type, headers, query), reshaping))
+        made = list(events_of(read_raw_requests(raw, content_type, headers, query), found.reshape))
     except RequestRefused as exc:
         raise typer.BadParameter(exc.reason) from exc
-    asyncio.run(_show(settings, made))
+    asyncio.run(_show(settings, made, found))
 
 
-async def _show(settings: Settings, made: list[Any]) -> None:
+async def _show(settings: Settings, made: list[Any], source: NamedSource) -> None:
     catalog = assemble.running_catalog(settings).catalog
     explainer = assemble.explainer(settings)
     for event in made:
         now = time.time()
         shown = None if isinstance(event, EventRefused) else dict(event) if isinstance(event, dict) else event
-        report = await explainer.explain(read_or_refuse(event, Arrival.at(now)), catalog, now=now)
+        arrived = held_back(read_or_refuse(event, Arrival.at(now)), source)
+        report = await explainer.explain(arrived, catalog, now=now, source=source.name)
         print_json({"made": shown, **event_json(report.receipt)})
 
 

@@ -15,19 +15,21 @@ from rich.console import Console
 from rich.table import Table
 
 from app import assemble
-from app.assemble.ad_accounts import check_sources
+from app.assemble.ad_accounts import check_sources, key_sources
 from app.catalog import MAX_ENABLED_PRESETS, Preset
 from app.catalog.destination_files import DestinationFile, load_destinations
-from app.catalog.running_sources import RunningSources
+from app.catalog.running_sources import RunningSources, load_source
 from app.commands.journeys import DEFAULT_DAYS, show_journey
 from app.commands.options import FORMS, AsJson
 from app.commands.terminal import add_row, as_is, print_json, print_table
 from app.config import Settings, load_settings
+from app.config.source_settings import SHIPPED_SOURCES
 from app.coordination import Switches
 from app.outbox import exists, open_outbox
 from app.policies import outbox_rules
 from app.receiving.reports import IN_WORDS, EventReport, PresetReport
-from app.source import event_json, read_event_file
+from app.source import event_json, held_back, read_event_file
+from app.types import DEFAULT_SOURCE
 
 Presets = Annotated[list[Path] | None, typer.Option("--presets", help="Folder of presets, instead of PRESETS_DIR.")]
 Mappings = Annotated[list[Path] | None, typer.Option("--mappings", help="Folder of mappings, not MAPPINGS_DIR.")]
@@ -95,6 +97,7 @@ def preview(
     presets: Presets = None,
     mappings: Mappings = None,
     *,
+    source: Annotated[str, typer.Option(help="Whose events they are: a source's name.")] = DEFAULT_SOURCE,
     explain: Annotated[bool, typer.Option("--explain", help="Print conditions, fields, paths and values.")] = False,
     journey: Annotated[bool, typer.Option("--journey", help="With a memory that is empty at first.")] = False,
     remember_days: Annotated[float | None, typer.Option(min=0, help="Instead of REMEMBER_DAYS, else 90.")] = None,
@@ -117,7 +120,7 @@ def preview(
             show_journey(_settings(presets, mappings, remember_days=days), stream, as_json=as_json)
         return
     show = (_print_json if as_json else _print_tables) if explain else _print_receipt
-    asyncio.run(_preview(_settings(presets, mappings), file, show))
+    asyncio.run(_preview(_settings(presets, mappings), file, show, source))
 
 
 def _settings(presets: list[Path] | None, mappings: list[Path] | None, **changes: Any) -> Settings:
@@ -126,7 +129,12 @@ def _settings(presets: list[Path] | None, mappings: list[Path] | None, **changes
     return load_settings(**{name: tuple(given) for name, given in folders.items() if given}, **changes)
 
 
-async def _preview(settings: Settings, file: Path, show: Callable[[EventReport], None]) -> None:
+async def _preview(settings: Settings, file: Path, show: Callable[[EventReport], None], source: str) -> None:
+    known = key_sources(settings)
+    named = None if source in known else load_source(settings.sources_dir or SHIPPED_SOURCES, source)
+    if named is not None and named.reshape is not None:
+        message = f"--source: {source} is of kind `mapped`: `pinrelay preview-source {source}` shows its requests"
+        raise typer.BadParameter(message)
     catalog = assemble.running_catalog(settings).catalog
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings)) if exists(settings.outbox_url) else None
     try:
@@ -134,7 +142,8 @@ async def _preview(settings: Settings, file: Path, show: Callable[[EventReport],
         explainer = assemble.explainer(settings, outbox=outbox, why_off=switches.why_off)
         with _open(file) as stream:
             for event in read_event_file(stream, clock=time.time, max_depth=settings.max_json_depth):
-                show(await explainer.explain(event, catalog, now=time.time()))
+                arrived = held_back(event, named) if named else event
+                show(await explainer.explain(arrived, catalog, now=time.time(), source=source))
     finally:
         if outbox:
             await outbox.close()

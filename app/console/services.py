@@ -19,6 +19,7 @@ from app.receiving.finding import Finder
 from app.receiving.people_search import PeopleSearch
 from app.server.audited_changes import AuditedChanges
 from app.shared_values import SharedValues
+from app.source import NamedSource
 from app.types import AccountView, AuditPage, Backlog, Delivery, Message, NotePage, Page, Query, Tally
 
 
@@ -79,6 +80,8 @@ class ConsoleServices:
     finder: Finder
     #: Says what would become of an event.
     explainer: Explainer
+    #: Returns the sources that there are by name: what the file of each says, None where it has none.
+    sources: Callable[[], Mapping[str, NamedSource | None]]
     #: Send test events, by ad account.
     clients: Mapping[str, PinterestClient]
     access: Access

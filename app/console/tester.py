@@ -1,7 +1,7 @@
 """The event tester: what would happen to this event. It shows what was pasted and keeps nothing of it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,21 +16,16 @@ from app.console.examples import fresh
 from app.console.forms import Form, read_form
 from app.console.labels import pretty
 from app.console.pages import Pages, person_of
+from app.console.pasted import Arriving, NoEvent, Pasted, arriving
 from app.console.services import ConsoleServices
 from app.destination.client import Failure
-from app.errors import CatalogError, EventRefused, Fault, UnknownPreset
+from app.errors import CatalogError, Fault, UnknownPreset
 from app.inventory.drafting import draft_preset
 from app.receiving.reports import EventReport
-from app.source import read_event_text
-from app.source.refusal import RequestRefused
-from app.types import AuditAction, Event, EventKey
+from app.types import DEFAULT_SOURCE, AuditAction, EventKey
 
 #: A file that does not run, as drafts for a kind of event name theirs.
 _NEW_FILE: Final = re.compile(r".{1,400}\.yaml")
-
-
-class NoEvent(Exception):
-    """The pasted text holds no event; the message says why and where."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,16 +51,16 @@ class PinterestReply:
 class Trial:
     """The form as it is shown (again), and what came of it."""
 
-    #: The event as pasted.
-    text: str = ""
+    #: What arrives, as it was pasted.
+    pasted: Pasted
     #: The file that is tried in another form; None where none is.
     draft: Draft | None = None
     #: Why the text is no event; "" where it is one.
     fault: str = ""
     #: What is wrong with the draft; then nothing is explained.
     draft_faults: tuple[Fault, ...] = ()
-    #: What else there is to say of the text.
-    remark: str = ""
+    #: What it is about; None where there is a fault.
+    arriving: Arriving | None = None
     explanation: EventReport | None = None
     #: Pinterest's answers by the report's title, where the event was sent.
     replies: dict[str, PinterestReply] = field(default_factory=dict)
@@ -83,14 +78,23 @@ class TesterPages:
         if request.query_params.get("type"):
             return self._render(request, await self._try_new(key_of(request.query_params)))
         wanted = request.query_params.get("example")
-        return self._render(request, await self._try(self._example_text(wanted), None))
+        pasted = Pasted(text=self._example_text(wanted), source=self._source_of(request.query_params))
+        return self._render(request, await self._try(pasted, None))
 
     async def run(self, request: Request) -> Response:
         """Do what the button says: load an example or a file, send a test event, or just look."""
         form = await read_form(request)
         if "example" in form:
             form = {**form, "event": self._example_text(form["example"])}
-        trial = await self._try(form.get("event", ""), self._draft(form))
+        number = form.get("number") or form.get("chosen", "")
+        pasted = Pasted(
+            text=form.get("event", ""),
+            source=self._source_of(form),
+            headers=form.get("headers", ""),
+            query=form.get("query", ""),
+            number=int(number) if number.isdecimal() else 1,
+        )
+        trial = await self._try(pasted, self._draft(form))
         if title := form.get("send"):
             person = person_of(request)
             if not person.may_operate:
@@ -102,19 +106,26 @@ class TesterPages:
         """Try the draft of a preset for a kind of event, by an example of the shape that was met."""
         properties = await self._services.inventory.properties(key)
         made = draft_preset(key, properties, self._services.running.catalog)
-        return await self._try(pretty(fresh(made.event, self._services.clock())), Draft(file=made.file, text=made.text))
+        source = key.source if key.source in self._services.sources() else DEFAULT_SOURCE
+        pasted = Pasted(text=pretty(fresh(made.event, self._services.clock())), source=source)
+        return await self._try(pasted, Draft(file=made.file, text=made.text))
 
-    async def _try(self, text: str, draft: Draft | None) -> Trial:
+    def _source_of(self, values: Mapping[str, str]) -> str:
+        """Return the source that is asked for; the default one where there is none of that name."""
+        asked = values.get("source", "")
+        return asked if asked in self._services.sources() else DEFAULT_SOURCE
+
+    async def _try(self, pasted: Pasted, draft: Draft | None) -> Trial:
         running, now = self._services.running, self._services.clock()
         try:
-            event, remark = first_event(text, now)
+            found = arriving(pasted, self._services.sources().get(pasted.source), now)
             catalog = running.with_draft(draft.file, draft.text) if draft else running.catalog
         except NoEvent as exc:
-            return Trial(text=text, draft=draft, fault=str(exc))
+            return Trial(pasted=pasted, draft=draft, fault=str(exc))
         except CatalogError as exc:
-            return Trial(text=text, draft=draft, draft_faults=exc.faults)
-        explanation = await self._services.explainer.explain(event, catalog, now=now)
-        return Trial(text=text, draft=draft, remark=remark, explanation=explanation)
+            return Trial(pasted=pasted, draft=draft, draft_faults=exc.faults)
+        explanation = await self._services.explainer.explain(found.event, catalog, now=now, source=pasted.source)
+        return Trial(pasted=pasted, draft=draft, arriving=found, explanation=explanation)
 
     def _draft(self, form: Form) -> Draft | None:
         """Take the draft from the form; a newly chosen file begins as it runs, one that is new goes on."""
@@ -159,42 +170,19 @@ class TesterPages:
         return pretty(fresh(event, self._services.clock())) if event else ""
 
     def _render(self, request: Request, trial: Trial) -> Response:
-        running = self._services.running
+        running, sources = self._services.running, self._services.sources()
+        chosen = sources.get(trial.pasted.source)
         return self._pages.render(
             request,
             "tester.html",
+            sources=list(sources),
+            is_mapped=chosen is not None and chosen.reshape is not None,
             nav="tester",
             trial=trial,
             examples=[preset.name for preset in _with_example(running.catalog.presets)],
             files=list(running.texts),
             is_new=trial.draft is not None and trial.draft.file not in running.texts,
         )
-
-
-def first_event(text: str, now: float) -> tuple[Event | EventRefused, str]:
-    """Return the event of a text, read as the door reads it, or the first of several with a remark that says so.
-
-    Raises NoEvent.
-    """
-    if not text.strip():
-        raise NoEvent("There is nothing here yet: paste an event as JSON, or pick an example.")
-    fault = _where_it_breaks_off(text)
-    try:
-        events = read_event_text(text.encode(errors="replace"), now=now)
-    except RequestRefused as exc:
-        raise NoEvent(fault or exc.reason) from None
-    if not events:
-        raise NoEvent("There is no event in this array.")
-    return events[0], f"The first of {len(events)} events is shown." if len(events) > 1 else ""
-
-
-def _where_it_breaks_off(text: str) -> str:
-    """Return where a text stops to be JSON to the letter, which the door sees less strictly; "" where it does not."""
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError as exc:
-        return f"This is not JSON: line {exc.lineno}, column {exc.colno}: {exc.msg}."
-    return ""
 
 
 def _with_example(presets: Iterable[Preset]) -> list[Preset]:

@@ -48,13 +48,15 @@ class Explainer:
         self._outbox = outbox
         self._why_kept = why_kept or (lambda *_: None)
 
-    async def explain(self, event: Event | EventRefused, catalog: Catalog, *, now: float) -> EventReport:
-        """Return what would become of an event, read as the door reads it. Raises OutboxUnavailable."""
+    async def explain(
+        self, event: Event | EventRefused, catalog: Catalog, *, now: float, source: str = DEFAULT_SOURCE
+    ) -> EventReport:
+        """Return what would become of an event of this source, read as its door reads it. Raises OutboxUnavailable."""
         if isinstance(event, EventRefused):
             return EventReport(receipt=receipt_of_refusal(event))
         message_id = unpersonal_id(event["messageId"])
-        lines = self._walk.lines(event, catalog, now=now, memory=await self._memory([event]))
-        new = [self._walk.delivery(message_id, event, line) for line in lines if line.event]
+        lines = self._walk.lines(event, catalog, now=now, source=source, memory=await self._memory([event]))
+        new = [self._walk.delivery(message_id, event, line, source=source) for line in lines if line.event]
         sent = [_key(line) for line in lines if line.event]
         seen = dict(zip(sent, await self._seen(new, now), strict=True))
         lines = [_judged(line, seen.get(_key(line))) for line in lines]

@@ -122,11 +122,9 @@ class EventReport:
         if Exit.REFUSED in exits:
             return Headline(level="bad", title="Refused.", text=lines[0].reason)
         if Exit.UNMATCHED in exits:
-            return Headline(
-                level="warn",
-                title="No preset matches this event.",
-                text="For each there is the condition that failed, and what the event holds there.",
-            )
+            why = "For each there is the condition that failed, and what the event holds there."
+            none = ("No preset matches this event.", why) if self.presets else ("Unmatched.", f"{lines[0].reason}.")
+            return Headline(level="warn", title=none[0], text=none[1])
         if len(exits) == 1 and exits <= _ALIKE.keys():
             (exit_,) = exits
             told = ", ".join(dict.fromkeys(each.reason for each in lines))

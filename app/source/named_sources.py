@@ -3,13 +3,16 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from app.errors import EventRefused
+from app.errors import EventHeldBack, EventRefused
 from app.source.body import Limits
-from app.source.consent import ConsentRules
+from app.source.consent import ConsentRules, withheld
 from app.source.quotas import Quota, Quotas
 from app.source.sender_proofs import Anyone, SenderProof
+from app.types import Event
+
+_OFF: Final = "the source is switched off (`enabled: false` in its file)"
 
 
 class Reshape(Protocol):
@@ -56,6 +59,21 @@ class NamedSource:
     def hidden_headers(self) -> frozenset[str]:
         """The headers that hold what it asks for: no mapping gets to see them."""
         return frozenset(proof.header for proof in self.proofs)
+
+
+def permitted(events: Iterator[Event | EventRefused], source: NamedSource) -> Iterator[Event | EventRefused]:
+    """Yield the events; what the source may not send on stands as EventHeldBack in its place."""
+    if source.consent is None and not source.is_off:
+        return events
+    return (held_back(event, source) for event in events)
+
+
+def held_back(event: Event | EventRefused, source: NamedSource) -> Event | EventRefused:
+    """Return the event, or EventHeldBack where the source may not send it on."""
+    if isinstance(event, EventRefused):
+        return event
+    reason = _OFF if source.is_off else withheld(event, source.consent) if source.consent else None
+    return event if reason is None else EventHeldBack(reason, message_id=event["messageId"])
 
 
 class NamedSources:

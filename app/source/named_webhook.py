@@ -14,13 +14,12 @@ from typing import Final, TypeAlias
 
 from fastapi import APIRouter, Request, Response
 
-from app.errors import EventHeldBack, EventRefused
+from app.errors import EventRefused
 from app.source.accepts import Accepts
 from app.source.body import open_body, read_events
-from app.source.consent import withheld
 from app.source.documentation import NAMED_ANSWERS, NAMED_BODY, NAMED_PARAMETERS
 from app.source.event import Arrival, random_id, read_or_refuse
-from app.source.named_sources import NamedSource, NamedSources, Reshape, events_of
+from app.source.named_sources import NamedSource, NamedSources, Reshape, events_of, permitted
 from app.source.raw_records import around_body, content_of, records
 from app.source.receive import receive
 from app.source.refusal import NO_PIXEL, TOO_MANY, UNAUTHENTICATED, UNKNOWN_SOURCE, RequestRefused
@@ -28,14 +27,12 @@ from app.source.requester import Requester, with_gpc
 from app.source.responses import answer, discreet, is_unusable, receipt_json, refusing
 from app.source.unpacking import Room, unpack, unpacked_size
 from app.types import Event, Exit, Receipt
-from app.values.event_names import type_and_name
 from app.values.proxies import Network
 
 _METHODS: Final = ("POST", "PUT", "PATCH")
 _MAX_QUERY_CHARACTERS: Final = 16_384
 _MAX_PING_BYTES: Final = 200
 _PONG: Final = b'{"success": true}'
-_OFF: Final = "the source is switched off (`enabled: false` in its file)"
 #: One transparent point.
 _PIXEL: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _OF_PIXEL: Final = MappingProxyType({"Cache-Control": "no-store"})
@@ -148,8 +145,8 @@ class _Door:
         return answer(receipt_json(receipt, source=source.name), 422 if unusable else 200)
 
     async def _accept(self, events: _Events, source: NamedSource, now: float) -> Receipt:
-        permitted = _permitted(events, source)
-        receipt = await self._accepts.accept(permitted, now=now, source=source.name, is_proven=source.is_proven)
+        of_source = permitted(events, source)
+        receipt = await self._accepts.accept(of_source, now=now, source=source.name, is_proven=source.is_proven)
         self._sources.quotas.charge(source.name, events=len(receipt.events))
         self._on_count(source.name, receipt.counts)
         return discreet(receipt) if self._remembers and not source.is_proven else receipt
@@ -184,19 +181,3 @@ def _bounded(events: _Events, most: int) -> _Events:
         if number == most:
             raise RequestRefused(TOO_MANY)
         yield event
-
-
-def _permitted(events: _Events, source: NamedSource) -> _Events:
-    """Yield the events; what the source may not send on stands as EventHeldBack in its place."""
-    if source.consent is None and not source.is_off:
-        return events
-    return (_held_back(event, source) for event in events)
-
-
-def _held_back(event: Event | EventRefused, source: NamedSource) -> Event | EventRefused:
-    if isinstance(event, EventRefused):
-        return event
-    reason = _OFF if source.is_off else withheld(event, source.consent) if source.consent else None
-    if reason is None:
-        return event
-    return EventHeldBack(reason, message_id=event["messageId"], named=type_and_name(event))

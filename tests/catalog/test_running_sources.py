@@ -27,9 +27,9 @@ class Folder:
     def write(self, name: str, spec: dict[str, Any]) -> None:
         (self.path / f"{name}.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
 
-    def load(self, *names: str, min_characters: int = 16) -> RunningSources:
+    def load(self, *names: str, min_characters: int = 16, taken: tuple[str, ...] = ()) -> RunningSources:
         secrets = SourceSecrets(self.environ, min_characters=min_characters)
-        return RunningSources(self.path, secrets, limits(), names=names, on_fault=self.faults.append)
+        return RunningSources(self.path, secrets, limits(), names=names, taken=taken, on_fault=self.faults.append)
 
     def faults_of(self, *names: str) -> list[str]:
         with pytest.raises(CatalogError) as caught:
@@ -100,6 +100,13 @@ def test_faults_of_all_files_are_told_at_once(folder: Folder) -> None:
     faults = folder.faults_of("shop", "mall", "odd", "gone")
     assert [fault.partition(": ")[0] for fault in faults] == ["odd.yaml"] * 3 + ["SOURCES", "shop.yaml"]
     assert faults[-1].startswith("shop.yaml: /name: another source is named 'shop' too, in")
+
+
+def test_a_write_key_and_a_file_do_not_share_a_name(folder: Folder) -> None:
+    folder.write("shop", SHOP)
+    with pytest.raises(CatalogError, match=r"shop\.yaml: /name: a write key of WRITE_KEYS has this name"):
+        folder.load(taken=("default", "shop"))
+    assert list(folder.load(taken=("default", "app")).sources) == ["shop"]
 
 
 def test_a_secret_of_a_file_is_taken_up_when_the_file_changes(folder: Folder, tmp_path: Path) -> None:

@@ -58,9 +58,13 @@ def test_a_mapping_without_a_type_is_told(run: Run, tmp_path: Path) -> None:
     assert (line["deliveries"][0]["exit"], line["message_id"]) == ("refused", None)
 
 
-@pytest.mark.parametrize("source", ["nothing", "rudderstack"])
-def test_a_source_that_has_no_mapping_is_told(run: Run, source: str) -> None:
-    assert isinstance(run("preview-source", source, "-", stdin="{}").exception, CatalogError)
+def test_a_source_that_there_is_not_is_told(run: Run) -> None:
+    assert isinstance(run("preview-source", "nothing", "-", stdin="{}").exception, CatalogError)
+
+
+def test_a_source_of_segments_events_is_shown_by_preview(run: Run) -> None:
+    told = run("preview-source", "rudderstack", "-", stdin="{}").output
+    assert "pinrelay preview --source" in told
 
 
 @pytest.mark.parametrize(

@@ -190,3 +190,26 @@ def test_preview_and_import_obey_the_switches_as_the_server_does(
     for arguments in (("--dry-run",), ()):
         result = run("import", file, *arguments, "--json", SWITCHED_OFF=switched_off)
         assert json.loads(result.stdout)["exits"] == {exit_: 1}
+
+
+def test_the_source_of_events_says_what_may_be_sent_on_and_to_which_ad_accounts(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "sources").mkdir()
+    strict = "name: strict\nkind: segment\nproofs: [{kind: anyone}]\nconsent_categories: [ads]\n"
+    (tmp_path / "sources" / "strict.yaml").write_text(strict, encoding="utf-8")
+    (tmp_path / "destinations").mkdir()
+    for name, number in (("strict", 1), ("default", 2)):
+        text = f'name: For {name}\nad_account_id: "{number}"\nmode: sandbox\nsources: [{name}]\n'
+        (tmp_path / "destinations" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    folders = {"SOURCES_DIR": str(tmp_path / "sources"), "DESTINATIONS_DIR": str(tmp_path / "destinations")}
+    context: dict[str, Any] = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
+    page: dict[str, Any] = {"type": "page", "messageId": "m", "timestamp": time.time(), "context": context}
+    said_no = {"context": context | {"consent": {"categoryPreferences": {"ads": False}}}}
+
+    def told(event: Any, *arguments: str) -> list[tuple[str, str | None]]:
+        (line,) = lines(run("preview", *arguments, stdin=json.dumps(event), **folders))
+        return [(each["exit"], each.get("destination")) for each in line["deliveries"]]
+
+    assert told(page) == told(page | said_no) == [("enqueued", "For default")]
+    assert told(page, "--source", "strict") == [("enqueued", "For strict")]
+    assert told(page | said_no, "--source", "strict") == [("withheld", None)]
+    assert "preview-source shopify" in run("preview", "--source", "shopify", stdin="{}").output

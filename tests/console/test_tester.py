@@ -1,4 +1,5 @@
 import re
+from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -6,7 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from app.console.tester import NoEvent, first_event
+from app.catalog.running_sources import load_source
+from app.console.pasted import NoEvent, Pasted, arriving
+from app.source import NamedSource
 from app.types import Exit
 from tests.console.world import LEAD, NOW, World, open_world
 
@@ -170,12 +173,12 @@ class TestText:
 
     async def test_of_several_the_first_is_shown_and_the_page_says_so(self, world: World) -> None:
         page = await post(world, event=f"[{text_of()}, {text_of(type='page')}]")
-        assert "The first of 2 events is shown." in page
+        assert "The text holds 2 events. Shown is" in page
         assert "1 delivery to Pinterest:</strong> Checkout." in page
 
     def test_faults_name_no_content(self) -> None:
         with pytest.raises(NoEvent) as caught:
-            first_event('{"email": "ada@example.com" oops}', NOW)
+            arriving(Pasted(text='{"email": "ada@example.com" oops}'), None, NOW)
         assert "ada" not in str(caught.value)
 
 
@@ -253,3 +256,95 @@ def files_of(folder: Path) -> bytes:
 async def test_nothing_of_the_event_is_kept(world: World, tmp_path: Path) -> None:
     await post(world, event=orjson.dumps({"type": "track", "email": "unmistakable@example.com"}).decode())
     assert b"unmistakable" not in files_of(tmp_path)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Sources
+
+
+def source_file(folder: Path, name: str, text: str) -> NamedSource:
+    (folder / f"{name}.yaml").write_text(f"name: {name}\n{text}", encoding="utf-8")
+    return load_source(folder, name)
+
+
+SHOP = """
+kind: mapped
+proofs: [{kind: header, header: X-Key, secret: {env: NOT_SET}}]
+mapping: {messageId: {"@path": $.item.id}, properties: {order_id: {"@path": $.item.id}, email: {"@path": $.query.who}}}
+events:
+  - name: sales
+    subscribe: headers.x-topic = "sales"
+    each: $.body.sales
+    mapping: {type: track, event: Checkout}
+pixel: true
+"""
+STRICT = "kind: segment\nproofs: [{kind: anyone}]\nconsent_categories: [ads]\n"
+SALES: dict[str, str] = {
+    "source": "shop",
+    "event": '{"sales": [{"id": "S-1"}, {"id": "S-2"}]}',
+    "headers": "X-Topic: sales\nX-Key: s3cret",
+    "query": "who=ada@example.com",
+}
+
+
+@pytest.fixture
+async def with_sources(tmp_path: Path) -> AsyncIterator[World]:
+    (tmp_path / "sources").mkdir()
+    files = {"shop": SHOP, "strict": STRICT, "off": STRICT + "enabled: false\n"}
+    sources = {name: source_file(tmp_path / "sources", name, text) for name, text in files.items()}
+    async with open_world(tmp_path, sources=sources) as world:
+        yield world
+
+
+async def test_a_source_is_chosen_where_there_are_several(with_sources: World, tmp_path: Path) -> None:
+    page = await post(with_sources, event=text_of(), source="strict")
+    assert '<option value="strict" selected>strict</option>' in page
+    (tmp_path / "other").mkdir()
+    async with open_world(tmp_path / "other") as alone:
+        assert 'name="source"' not in await post(alone, event=text_of())
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("default", "<strong>1 delivery to Pinterest:</strong> Checkout."),
+        ("unheard-of", "<strong>1 delivery to Pinterest:</strong> Checkout."),
+        ("strict", "consent: "),
+        ("off", "the source is switched off"),
+    ],
+)
+async def test_what_a_source_may_send_on_is_asked_as_at_its_door(with_sources: World, source: str, told: str) -> None:
+    said_no = {"consent": {"categoryPreferences": {"ads": False}}}
+    page = await post(with_sources, event=text_of(context=CHECKOUT["context"] | said_no), source=source)
+    assert told in page
+    assert ("1 delivery to Pinterest" in page) is (source in {"default", "unheard-of"})
+
+
+async def test_a_request_of_a_mapped_source_gives_the_events_that_it_would_give(with_sources: World) -> None:
+    first = await post(with_sources, **SALES)
+    assert "The request gives 2 events. Shown is" in first
+    assert '"messageId": "S-1"' in first
+    assert "<code>ada@example.com</code>" in first, "the query was read"
+    assert "<strong>1 delivery to Pinterest:</strong> Checkout." in first
+    second = await post(with_sources, **SALES, number="2")
+    assert '"messageId": "S-2"' in second
+    sent = await post(with_sources, **SALES, chosen="2", send="Checkout")
+    assert '"messageId": "S-2"' in sent
+    assert b"S-2" in with_sources.pinterest.calls[0].content
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"headers": ""}, "no trigger of the source takes it"),
+        ({"headers": "X-Topic sales"}, "Line 1 of the headers is none"),
+        ({"headers": "X-Topic: sales\nContent-Type: image/png"}, "content type"),
+        ({"event": '{"sales"'}, "This is not JSON: line 1"),
+        ({"event": "", "query": ""}, "paste a request's body"),
+        ({"event": ""}, "no trigger of the source takes it"),
+        ({"event": "[]"}, "There is no event in this array."),
+    ],
+    ids=["no header", "a line that is none", "content", "no JSON", "nothing", "a pixel", "an empty array"],
+)
+async def test_a_request_that_gives_no_event_says_why(with_sources: World, changes: dict[str, str], told: str) -> None:
+    assert told in await post(with_sources, **(SALES | changes))

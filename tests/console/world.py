@@ -1,9 +1,10 @@
 """A console over a real SQLite outbox, real presets in a folder of the test, and a Pinterest that records its calls."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -26,7 +27,8 @@ from app.inventory.view import InventoryView
 from app.outbox import Outbox, open_outbox
 from app.receiving.pipeline import Pipeline
 from app.server.audited_changes import AuditedChanges
-from app.types import AccountView, NewDelivery, Note, Outcome, Settlement, State, Tally
+from app.source import NamedSource
+from app.types import DEFAULT_SOURCE, AccountView, NewDelivery, Note, Outcome, Settlement, State, Tally
 from app.values.proxies import read_networks
 from tests import assembled
 from tests.outbox.build import DAY_S
@@ -175,6 +177,7 @@ async def open_world(
     published_on_loopback: bool = False,
     live: bool = True,
     accounts: tuple[AccountView, ...] = (),
+    sources: Mapping[str, NamedSource] = MappingProxyType({}),
     switched_off: str = "hold",
     sender_headers: tuple[str, ...] = (),
     **changes: Any,
@@ -246,6 +249,7 @@ async def open_world(
             coordination=coordination,
             finder=assemble.event_finder(settings, outbox),
             explainer=assemble.explainer(settings, outbox=outbox, why_off=coordination.why_off),
+            sources=lambda: {DEFAULT_SOURCE: None, **sources},
             clients={ACCOUNT: client},
             access=access,
             changes=AuditedChanges(
