@@ -79,20 +79,12 @@ def create_app(
             _beside(settings, parts, role),
             begin=partial(parts.outbox.protect, disk_rules(settings)),
             closing=(*parts.clients.values(), parts.outbox, parts.tracing),
-            look_at_files=partial(_look_at_files, parts),
+            look_at_files=parts.look_at_files,
             clock=clock,
         ),
     )
     _include_routes(app, settings, parts, role)
     return app
-
-
-def _look_at_files(parts: Parts) -> None:
-    parts.secrets.look()
-    if parts.sources is not None:
-        parts.sources.look()
-    if parts.started is not None:
-        parts.started.look()
 
 
 def _include_routes(app: Application, settings: Settings, parts: Parts, role: Role) -> None:

@@ -89,6 +89,14 @@ class Parts:
         """Return every source that there is by name: the default one, those of write keys, those with a file."""
         return {**dict.fromkeys(self.key_sources), **(self.sources.sources if self.sources else {})}
 
+    def look_at_files(self) -> None:
+        """Take up secrets whose files have changed, and see whether others have that need a restart."""
+        self.secrets.look()
+        if self.sources is not None:
+            self.sources.look()
+        if self.started is not None:
+            self.started.look()
+
     def restart_notice(self) -> str:
         """Return why a restart is needed; "" where none is."""
         return self.started.notice if self.started else ""
