@@ -50,7 +50,7 @@ PYTEST = $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: quick
 quick: $(DEV_READY) ## the fast tests, while you work: no server, browser, container or database is started
-	TESTS=quick $(PYTEST) -q -m "not whole"
+	TESTS=quick $(PYTEST) -q -m "not whole and not slow"
 
 .PHONY: test
 test: $(DEV_READY) $(NODE_READY) | test-tools ## every test, under the coverage floor of pyproject.toml

@@ -1,6 +1,6 @@
 """How much of a test is done: three levels, each a target of make, told by the variable TESTS.
 
-quick    what is fast: no server, browser, container or database is started; a few examples of each property
+quick    what is fast: no program is started, nothing that is marked `slow`; a few examples of each property
 test     everything: of what takes long by nature one round, of properties the usual examples
 prove    only what takes long by nature and the properties: many rounds, many examples
 

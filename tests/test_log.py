@@ -118,6 +118,7 @@ asyncio.run(write())
 """
 
 
+@pytest.mark.whole
 def test_lines_of_processes_that_share_a_pipe_stay_whole() -> None:
     reading, writing = os.pipe()
     processes = [subprocess.Popen([sys.executable, "-c", _WRITES], stderr=writing, cwd=ROOT) for _ in range(2)]
@@ -128,6 +129,7 @@ def test_lines_of_processes_that_share_a_pipe_stay_whole() -> None:
     assert len(entries) == 2 * 20 * 502
 
 
+@pytest.mark.whole
 def test_a_log_that_nobody_reads_any_more_ends_nothing() -> None:
     reading, writing = os.pipe()
     os.close(reading)

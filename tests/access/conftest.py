@@ -7,10 +7,11 @@ import pytest
 
 from app.outbox import Outbox, open_outbox
 from tests.outbox.build import rules
+from tests.outbox.new_store import new_store
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Outbox]:
-    outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules())
+    outbox = open_outbox(new_store(tmp_path, "o.db"), rules())
     yield outbox
     await outbox.close()

@@ -11,6 +11,8 @@ from app.destination import COMPONENTS
 from bench import coverage, engine
 from tests.assembled import pipeline, shipped_catalog
 
+pytestmark = pytest.mark.slow  # all realistic events, by two engines
+
 ROOT = Path(__file__).parents[2]
 LINES = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
 CATALOG = shipped_catalog()

@@ -101,6 +101,7 @@ def test_an_editor_knows_every_key_of_a_file(model: type[PresetFile | ActionFile
     assert set(schema_of(file)["properties"]) == set(model.model_fields)
 
 
+@pytest.mark.whole
 def test_the_schemas_are_written_where_they_are_asked_for(tmp_path: Path) -> None:
     text = (MAPPINGS / "report_conversion_event.yaml").read_text(encoding="utf-8")
     (tmp_path / "report_conversion_event.yaml").write_text(text, encoding="utf-8")

@@ -33,6 +33,7 @@ from app.values.proxies import read_networks
 from tests import assembled
 from tests.outbox.build import DAY_S
 from tests.outbox.build import rules as outbox_rules
+from tests.outbox.new_store import new_store
 
 NOW = 1_795_000_000.0  # 2026-11-18 11:06:40 UTC
 ACCOUNT = "549755885175"
@@ -191,7 +192,7 @@ async def open_world(
         presets_dir=(presets,), mappings_dir=(mappings,), switched_off=switched_off, **LIVE, **changes
     )
     running = assemble.running_catalog(settings)
-    url = str(changes.get("outbox_url", f"sqlite:///{folder}/pinrelay.db"))
+    url = changes.get("outbox_url") or new_store(folder, "pinrelay.db")
     outbox = open_outbox(url, RULES, clock=lambda: NOW)
     coordination = Coordination(
         outbox,

@@ -25,6 +25,7 @@ from app.shared_values import ClockJump, Trouble
 from app.types import Delivery, NewDelivery, Query, Settlement, State
 from tests.delivery.claims import a_policy
 from tests.outbox.build import rules as outbox_rules
+from tests.outbox.new_store import new_store
 from tests.sandbox.events import pinterest_event
 from tests.sandbox.serving import serving
 from tests.waiting import until_async
@@ -171,7 +172,7 @@ def _delivery(event_id: str, preset: str, action_source: str) -> NewDelivery:
 async def a_stage(folder: Path, *, max_body_bytes: int = 16_000_000) -> AsyncIterator[Stage]:
     """Set the stage, and clear it."""
     app = create_sandbox(account=Account(ad_account_id=ACCOUNT, token=SecretStr(TOKEN)), max_body_bytes=max_body_bytes)
-    outbox = open_outbox(f"sqlite:///{folder}/outbox.db", RULES)
+    outbox = open_outbox(new_store(folder), RULES)
     try:
         async with serving(app) as url, httpx.AsyncClient(base_url=url) as sandbox:
             yield Stage(outbox=outbox, sandbox=sandbox, url=url)

@@ -15,6 +15,7 @@ import pytest
 
 from app.outbox import Outbox, open_outbox
 from tests.outbox.build import NOW, At, rules
+from tests.outbox.new_store import new_store
 from tests.outbox.postgres_server import PostgresServer
 
 ENGINES = ("sqlite", "postgres")
@@ -41,7 +42,7 @@ def outbox_url(request: pytest.FixtureRequest, engine: str, tmp_path: Path) -> s
     if engine == "postgres":
         url: str = request.getfixturevalue("postgres_url")
         return url
-    return f"sqlite:///{tmp_path}/pinrelay.db"
+    return new_store(tmp_path, "pinrelay.db")
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +74,7 @@ def empty_store(
         server, template = (request.getfixturevalue(name) for name in ("postgres_server", "template"))
         return lambda: server.database(template)
     names = itertools.count()
-    return lambda: nullcontext(f"sqlite:///{tmp_path}/{next(names)}.db")
+    return lambda: nullcontext(new_store(tmp_path, f"{next(names)}.db"))
 
 
 @pytest.fixture

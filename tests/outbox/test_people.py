@@ -325,6 +325,7 @@ async def test_what_came_from_memory_is_shown_in_every_state_beside_the_warnings
     await at.outbox.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("together", [1, 40])
 async def test_the_journeys_pass_with_two_processes_and_restarts(outbox_url: str, together: int) -> None:
     """By turns one of two, each opened anew now and then."""

@@ -9,6 +9,7 @@ from tests.presets.odd_events import PAGE, RULES, page
 from tests.process import ROOT
 
 
+@pytest.mark.slow
 async def test_the_page_says_what_becomes_of_its_events() -> None:
     assert PAGE.read_text(encoding="utf-8") == await page(), "`make odd-events` writes it anew"
 

@@ -17,6 +17,7 @@ from tests.waiting import until_async
 LOCKED_S = 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["web", "offline"])
 async def test_a_lock_that_outlasts_the_lease_sends_nothing_twice(stage: Stage, tmp_path: Path, source: str) -> None:
     """The answer comes while another program holds the file; two processes wait for it."""

@@ -5,13 +5,13 @@ import pytest
 from app.shared_values import TROUBLE
 from app.types import State
 from tests.delivery.stage import Stage, ids
-from tests.rounds import LEVEL
 from tests.sending.passing_time import PAUSE_S, REFUSING, SLOW, Time, is_quiet, knows, pass_in_steps, well_again
 from tests.waiting import until_async
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover  # the tests below take each of its ways
-@pytest.mark.parametrize("lasts", [1, 2, 11, 20, 30] if LEVEL != "quick" else [1, 30])
+@pytest.mark.parametrize("lasts", [1, 2, 11, 20, 30])
 @pytest.mark.parametrize(("count", "batch"), [(1, 1_000), (7, 1_000), (100, 10), (1_000, 1_000)])
 async def test_nothing_dies_of_refusals_however_many_there_are(
     stage: Stage, lasts: int, count: int, batch: int
@@ -72,6 +72,7 @@ async def test_a_bad_event_alone_waits_until_another_is_accepted(stage: Stage) -
     assert await TROUBLE.read(stage.outbox, "42") is None
 
 
+@pytest.mark.slow
 async def test_fifty_bad_events_of_a_thousand_die_by_few_calls_side_by_side(stage: Stage) -> None:
     await stage.script({"poison": "^bad-", "times": None})
     every_twentieth = [f"bad-{n}" if n % 20 == 7 else f"good-{n}" for n in range(1_000)]

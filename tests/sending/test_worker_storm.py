@@ -9,12 +9,12 @@ import pytest
 
 from app.types import State
 from tests.delivery.stage import a_stage, ids
-from tests.rounds import LEVEL
 
-GOOD, FAILING, POISONED = (9_490, 500, 10) if LEVEL != "quick" else (945, 50, 5)
+GOOD, FAILING, POISONED = 9_490, 500, 10
 BATCH = 1_000
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover  # thousands of events; each fault has its tests beside this one
 async def test_a_storm_of_faults(tmp_path: Path, record_figure: Callable[[str, object], None]) -> None:
     events = [*ids("good", GOOD), *ids("failing", FAILING), *ids("poison", POISONED)]

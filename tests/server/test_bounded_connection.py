@@ -14,6 +14,8 @@ import uvicorn
 from app.server.bounded_connection import MAX_HEAD_BYTES, BoundedConnection
 from tests.process import Server
 
+pytestmark = pytest.mark.slow  # what is cut is waited for
+
 TIMEOUT_S = 0.3
 #: On a busy machine.
 LONG_S = 20

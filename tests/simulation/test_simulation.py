@@ -47,6 +47,7 @@ def test_nothing_is_lost_or_sent_twice_whatever_goes_wrong(
     record_figure("simulation", f"{len(seeds)} runs, {events} events, {calls} calls, {lives} processes")
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("seed", [3, 83])
 def test_a_seed_is_one_run_in_any_process(tmp_path: Path, seed: int) -> None:
     code = (

@@ -65,6 +65,7 @@ async def payloads(folder: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 async def test_the_journeys_pass_over_http_with_two_processes_and_restarts(tmp_path: Path) -> None:
     clock = Clock()
     told: dict[str, Any] = {}

@@ -162,6 +162,7 @@ def test_a_file_that_stays_locked_while_it_is_opened_is_given_up(
     holder.close()
 
 
+@pytest.mark.whole
 def test_processes_that_start_together_on_a_new_file_agree(path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from app.outbox.sqlite.database import open_writable;"

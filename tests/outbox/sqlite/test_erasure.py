@@ -19,6 +19,7 @@ def _found(path: Path) -> set[str]:
     return {agent.decode() for agent in re.findall(rb'"client_user_agent": "(Agent-\d{5}-mark)', text)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"payload_s": DAY_S}], ids=["erased at once", "kept without the address"])
 async def test_addresses_of_delivered_events_leave_the_files(path: Path, changes: dict[str, Any]) -> None:
     chance = random.Random(7)

@@ -214,6 +214,7 @@ async def _fill(at: At) -> tuple[int, OutboxUnavailable]:
         taken += 500
 
 
+@pytest.mark.slow
 async def test_on_a_full_disk_the_reserve_lets_the_backlog_drain(on_small_disk: SqliteOutbox, small_disk: Path) -> None:
     at, reserve = At(on_small_disk), small_disk / "pinrelay.db-reserve"
     assert reserve.stat().st_size == RESERVE_BYTES
@@ -228,6 +229,7 @@ async def test_on_a_full_disk_the_reserve_lets_the_backlog_drain(on_small_disk: 
     assert await why_not(at) == "disk full"
 
 
+@pytest.mark.slow
 async def test_nothing_is_taken_in_until_the_disk_has_room_for_a_new_reserve(
     on_small_disk: SqliteOutbox, small_disk: Path
 ) -> None:

@@ -59,6 +59,7 @@ async def test_a_lock_of_another_process_is_waited_for_then_told_then_over(
     await at.enqueue(new(event_id="e"))
 
 
+@pytest.mark.whole
 def test_a_process_whose_files_may_not_grow_resumes_when_they_may(path: Path) -> None:
     script = ROOT / "tests" / "outbox" / "sqlite" / "limited_process.py"
     done = subprocess.run(

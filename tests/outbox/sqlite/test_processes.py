@@ -7,9 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from app.outbox import open_outbox
 from tests.outbox.build import At, new, rules
 from tests.process import ROOT
+
+pytestmark = pytest.mark.whole
 
 FOLDER = ROOT / "tests" / "outbox" / "sqlite"
 ANSWERED_BEFORE_KILL = 500
