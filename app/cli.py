@@ -6,6 +6,7 @@ import typer
 
 from app.commands import (
     auditing,
+    dead_letters,
     demo,
     exporting,
     find,
@@ -50,6 +51,7 @@ _BY_TOPIC = (
     import_segment,
     importing,
     find,
+    dead_letters,
     operating,
     inventory_command,
     quarantine,

@@ -46,12 +46,17 @@ class Exit(StrEnum):
 
 
 class State(StrEnum):
-    """Where a delivery stands: `pending -> claimed -> delivered | dead`. A retry is pending with a later `due_at`."""
+    """Where a delivery stands: `pending -> claimed -> delivered | dead`, `dead -> dismissed`.
+
+    A retry is pending with a later `due_at`. What is dismissed was put away by a person, or the same event was
+    delivered as another delivery: it is never sent.
+    """
 
     PENDING = "pending"
     CLAIMED = "claimed"
     DELIVERED = "delivered"
     DEAD = "dead"
+    DISMISSED = "dismissed"
 
 
 #: The source of what comes by the webhook, and where no write key has to be proven.
@@ -491,6 +496,30 @@ class NotePage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Redrive:
+    """What a redrive did to the dead deliveries that it was asked for."""
+
+    #: They are pending again.
+    redriven: int = 0
+    #: The same event was delivered as another delivery meanwhile: they are dismissed.
+    overtaken: int = 0
+    #: The same event waits as another delivery: they stay dead, and their reasons name it.
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadCause:
+    """Why some deliveries are dead."""
+
+    reason: str
+    ad_account_id: str
+    preset: str
+    count: int
+    #: When the newest of them died.
+    last_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
     """An ad account as people know it."""
 
@@ -589,6 +618,7 @@ class AuditAction(StrEnum):
     LOGOUT = "logged out"
     SWITCH = "switched"
     REDRIVE = "redriven"
+    DISMISS = "dismissed"
     RELOAD = "reloaded"
     TEST_SENT = "test sent"
     FORGET = "forgot a person"

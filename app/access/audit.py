@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from app.access.person import Person
-from app.types import AuditAction, AuditEntry, QuarantineFilter, Query
+from app.types import AuditAction, AuditEntry, QuarantineFilter, Query, Redrive
 from app.values.hidden_emails import unpersonal_id
 
 #: Of one text; what is longer is cut.
 MAX_AUDITED_TEXT: Final = 300
+#: Names of a query's conditions that read badly.
+_WORDS: Final = {"delivery_id": "delivery", "ad_account_id": "ad account"}
 
 
 class WritesAudit(Protocol):
@@ -40,9 +42,19 @@ class Audit:
         )
         await self._store.write_audit(entry)
 
-    async def note_redrive(self, person: Person, query: Query, count: int) -> None:
-        """Commit how many dead deliveries, of those that a query means, somebody had sent again."""
-        await self.note(person, AuditAction.REDRIVE, target=_described(query), before="dead", after=f"{count} pending")
+    async def note_redrive(self, person: Person, query: Query, done: Redrive) -> None:
+        """Commit what somebody's redrive did to the dead deliveries that a query means."""
+        became = f"{done.redriven} pending"
+        if done.overtaken:
+            became += f", {done.overtaken} dismissed: delivered as others"
+        if done.waiting:
+            became += f", {done.waiting} dead: others wait"
+        await self.note(person, AuditAction.REDRIVE, target=_described(query), before="dead", after=became)
+
+    async def note_dismissal(self, person: Person, query: Query, count: int, why: str) -> None:
+        """Commit how many dead deliveries, of those that a query means, somebody put away, and why."""
+        became = f"{count} dismissed: {why}"
+        await self.note(person, AuditAction.DISMISS, target=_described(query), before="dead", after=became)
 
     async def note_quarantine(self, person: Person, what: AuditAction, wanted: QuarantineFilter, count: int) -> None:
         """Commit how many events, of those that a filter means, somebody took out of the quarantine."""
@@ -57,15 +69,12 @@ class Audit:
 
 def _described(query: Query) -> str:
     """Return which deliveries a query means, in words; what holds an e-mail address is shown as its digest."""
-    asked = {
-        "delivery": query.delivery_id,
-        "message id": query.message_id,
-        "event id": query.event_id,
-        "ad account": query.ad_account_id,
-        "preset": query.preset,
-        "reason": query.reason,
-    }
-    return ", ".join(f"{name} {unpersonal_id(text)}" for name, text in asked.items() if text) or "all dead letters"
+    told = [
+        f"{_WORDS.get(name, name.replace('_', ' '))} {unpersonal_id(str(value))}"
+        for name, value in query.given.items()
+        if name not in {"state", "person"}
+    ]
+    return ", ".join(told if query.person is None else [*told, "of a person"]) or "all dead letters"
 
 
 def _cut(text: str) -> str:

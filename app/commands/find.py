@@ -17,7 +17,7 @@ from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.receiving.finding import Finder, Found
 from app.types import Delivery, NotePage, Page, Query
 
-_NAMES: Final = ", ".join(SEARCH_FILTERS)
+FILTER_NAMES: Final = ", ".join(SEARCH_FILTERS)
 
 
 def register(cli: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def find(
         list[str] | None,
         typer.Argument(
             metavar="[TEXT | FILTER=TEXT...]",
-            help=f"What is at hand: an id, a name, a part of a reason; or filters, all of which hold: {_NAMES}.",
+            help=f"What is at hand: an id, a name, a part of a reason; or filters, all of which hold: {FILTER_NAMES}.",
         ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most, of either kind.")] = 50,
@@ -64,7 +64,7 @@ def find(
 def filters_of_words(words: Sequence[str]) -> dict[str, str]:
     """Return `filter=text` words by filter. Raises BadParameter for a word without a filter."""
     if lone := [word for word in words if "=" not in word]:
-        message = f'"{lone[0]}" names no filter: write FILTER=TEXT, with one of {_NAMES}'
+        message = f'"{lone[0]}" names no filter: write FILTER=TEXT, with one of {FILTER_NAMES}'
         raise typer.BadParameter(message)
     return dict(word.split("=", 1) for word in words)
 

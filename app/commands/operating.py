@@ -4,16 +4,13 @@ import asyncio
 import sys
 import time
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 from rich.live import Live
 from rich.table import Table
 
-from app.access.audit import Audit
 from app.assemble.ad_accounts import account_names, destinations
-from app.commands.auditing import caller
 from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table
@@ -23,102 +20,17 @@ from app.delivery import all_standings, read_accounts, whole_backlog
 from app.outbox import Outbox
 from app.receiving.receipts import receipt_of_message
 from app.source import event_json
-from app.types import Delivery, Exit, Query, State
+from app.types import Exit
 from app.values.hidden_emails import unpersonal_id
 from app.values.visible import visible
 
 AlwaysJson = Annotated[bool, typer.Option("--json", help="Print JSON, as it does anyhow.")]
-OfPreset = Annotated[str | None, typer.Option(help="Only of this preset.")]
-OfAccount = Annotated[str | None, typer.Option("--ad-account", help="Only of the ad account of this id.")]
-Reason = Annotated[str | None, typer.Option(help="Only where the reason holds this text, in any case.")]
-MessageId = Annotated[str | None, typer.Option(help="Only of this message id.")]
-EventId = Annotated[str | None, typer.Option(help="Only of this event id.")]
 
 
 def register(cli: typer.Typer) -> None:
     """Add the commands."""
-    cli.command("dead-letters")(dead_letters)
-    cli.command()(redrive)
     cli.command()(message)
     cli.command()(status)
-
-
-def dead_letters(
-    delivery_id: Annotated[str | None, typer.Argument(help="Show this one whole; none lists all.")] = None,
-    preset: OfPreset = None,
-    ad_account: OfAccount = None,
-    reason: Reason = None,
-    message_id: MessageId = None,
-    event_id: EventId = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """List deliveries that Pinterest will not get unless they are redriven, newest first, each with its reason.
-
-    Example: pinrelay dead-letters --preset "Order Completed" --reason currency
-    """
-    query = Query(
-        state=State.DEAD,
-        ad_account_id=ad_account,
-        preset=preset,
-        reason=reason,
-        message_id=message_id,
-        event_id=event_id,
-    )
-
-    async def find(outbox: Outbox) -> list[Delivery]:
-        if delivery_id is None:
-            return list((await outbox.search(query, limit=limit)).deliveries)
-        found = await outbox.delivery(delivery_id)
-        return [found] if found else []
-
-    found = with_outbox(find)
-    if delivery_id is not None and not found:
-        sys.stderr.write(visible(f"pinrelay: there is no delivery {delivery_id}") + "\n")
-        raise typer.Exit(1)
-    _show(found, as_json=as_json or delivery_id is not None)
-
-
-def redrive(
-    delivery_id: Annotated[str | None, typer.Argument(help="This one alone.")] = None,
-    preset: OfPreset = None,
-    ad_account: OfAccount = None,
-    reason: Reason = None,
-    message_id: MessageId = None,
-    event_id: EventId = None,
-    *,
-    everything: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Send dead letters again: one, those that a filter finds, or all. Twice is as good as once; history is kept.
-
-    Example: pinrelay redrive --reason "Authentication failed"
-    """
-    filters = (delivery_id, ad_account, preset, reason, message_id, event_id)
-    if not everything and not any(filters):
-        message = "name a delivery, give a filter, or say --all"
-        raise typer.BadParameter(message)
-    query = Query(
-        delivery_id=delivery_id,
-        ad_account_id=ad_account,
-        preset=preset,
-        reason=reason,
-        message_id=message_id,
-        event_id=event_id,
-        state=State.DEAD,
-    )
-
-    async def revive(outbox: Outbox) -> int:
-        count = await outbox.redrive(query, now=time.time())
-        await Audit(outbox, time.time).note_redrive(caller(), query, count)
-        return count
-
-    count = with_outbox(revive)
-    if as_json:
-        print_json({"redriven": count})
-    else:
-        typer.echo(f"{count} redriven")
 
 
 def message(
@@ -216,15 +128,3 @@ def _facts_table(facts: dict[str, Any]) -> Table:
         shown = ", ".join(f"{key} {count}" for key, count in value.items()) if isinstance(value, dict) else str(value)
         add_row(table, name.replace("_", " "), shown or "-")
     return table
-
-
-def _show(deliveries: list[Delivery], *, as_json: bool) -> None:
-    if as_json:
-        for delivery in deliveries:
-            print_json(asdict(delivery))
-        return
-    table = Table("delivery", "preset", "message id", "dead since", "attempts", "reason")
-    for each in deliveries:
-        since = datetime.fromtimestamp(each.settled_at or 0, UTC).isoformat(timespec="seconds")
-        add_row(table, each.delivery_id, each.preset, each.message_id, since, each.attempts, each.reason)
-    print_table(table)

@@ -1,6 +1,6 @@
-"""Deliveries, and events that became none: look for them, look at one, look at a message, and send dead ones again."""
+"""Deliveries, and events that became none: look for them, look at one, look at a message."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import urlencode
 
@@ -13,18 +13,22 @@ from app.console.labels import EXIT_LABELS, STATE_LABELS, iso
 from app.console.masking import masked
 from app.console.pages import Pages, base_of, person_of
 from app.console.services import ConsoleServices
-from app.outbox import SEARCH_FILTERS, given_filters, means_deliveries, noted_exits, read_filters
+from app.outbox import given_filters, means_deliveries, noted_exits, read_filters
 from app.receiving.finding import Found
-from app.types import Query, State
+from app.types import DeadCause, Query
 from app.values.hidden_emails import unpersonal_id
 
 PAGE_SIZE = 50
+#: So many causes of dead letters are listed.
+CAUSES = 50
+#: What was done to dead letters, as an address says it: how many.
+DONE_TO_DEAD = ("redriven", "overtaken", "waiting", "dismissed")
 #: Of the address of a list, what is no filter.
-_NO_FILTERS = frozenset({"cursor", "notes_cursor", "redriven"})
+_NO_FILTERS = frozenset({"cursor", "notes_cursor", *DONE_TO_DEAD})
 
 
 class DeliveryPages:
-    """Search, one delivery, one message, redrive."""
+    """Search, one delivery, one message."""
 
     def __init__(self, services: ConsoleServices, pages: Pages) -> None:
         self._services = services
@@ -36,8 +40,9 @@ class DeliveryPages:
         filters = given_filters({name: text for name, text in given.items() if name not in _NO_FILTERS})
         cursors = {name: given.get(name) or None for name in ("cursor", "notes_cursor")}
         found = await self._services.finder.find(read_filters(filters), limit=PAGE_SIZE, **cursors)
+        causes = await self._services.outbox.dead_letters.causes(limit=CAUSES) if filters == {"state": "dead"} else []
         return self.listed(
-            request, found, filters=filters, of=_whose_cursor(cursors), redriven=_count(given.get("redriven"))
+            request, found, filters=filters, of=_whose_cursor(cursors), causes=causes, done=done_of(given)
         )
 
     async def look_up(self, request: Request) -> Response:
@@ -55,7 +60,7 @@ class DeliveryPages:
             return self.listed(request, None, missed=text if digest is None else "")
         if looked_up.query.person is None:
             filters = {name: str(value) for name, value in looked_up.query.given.items()}
-            return _go(request, "deliveries", filters)
+            return go(request, "deliveries", filters)
         return self.listed(request, looked_up)
 
     def listed(
@@ -66,7 +71,8 @@ class DeliveryPages:
         filters: Mapping[str, str] | None = None,
         of: Literal["deliveries", "notes"] | None = None,
         missed: str | None = None,
-        redriven: int | None = None,
+        causes: Sequence[DeadCause] = (),
+        done: Mapping[str, int] | None = None,
     ) -> Response:
         """Show what was found with the form of filters.
 
@@ -88,7 +94,8 @@ class DeliveryPages:
             is_first=of is None,
             missed=missed,
             choices=self._choices(),
-            redriven=redriven,
+            causes=causes,
+            done=done,
             filter_query=urlencode(filters),
             older=_older(found, filters),
         )
@@ -113,38 +120,13 @@ class DeliveryPages:
             nav="deliveries",
             delivery=delivery,
             event=masked(orjson.loads(delivery.payload)) if delivery.payload else None,
-            redriven=_count(request.query_params.get("redriven")),
+            done=done_of(request.query_params),
         )
 
     async def message(self, request: Request) -> Response:
         """Show what became of one message id."""
         message = await self._services.outbox.message(unpersonal_id(request.query_params.get("id", "")))
         return self._pages.render(request, "message.html", nav="deliveries", message=message)
-
-    async def confirm_redrive(self, request: Request) -> Response:
-        """Ask before many are sent again, and show some of them. Raises FilterError for an unknown filter."""
-        filters = given_filters(request.query_params)
-        page = await self._services.outbox.search(read_filters(filters | {"state": State.DEAD}), limit=10)
-        filters.pop("state", None)
-        dead = None if filters else await self._dead()
-        return self._pages.render(
-            request, "redrive.html", nav="deliveries", filters=filters, words=SEARCH_FILTERS, page=page, dead=dead
-        )
-
-    async def redrive(self, request: Request) -> Response:
-        """Make dead deliveries pending again: one, those that a filter finds, or all. Raises FilterError likewise."""
-        filters = given_filters(await read_form(request))
-        count = await self._services.changes.redrive(person_of(request), read_filters(filters | {"state": State.DEAD}))
-        if filters.keys() == {"delivery_id"}:
-            return _go(request, "delivery", {"id": filters["delivery_id"], "redriven": str(count)})
-        filters.pop("state", None)
-        return _go(request, "deliveries", {**filters, "redriven": str(count)})
-
-    async def _dead(self) -> int:
-        """Return how many dead deliveries there are, of all ad accounts."""
-        outbox, now = self._services.outbox, self._services.clock()
-        accounts = self._services.destination.accounts
-        return sum([(await outbox.backlog(each.ad_account_id, now=now)).dead for each in accounts])
 
     def _missing(self, request: Request) -> Response:
         return self._pages.problem(
@@ -153,6 +135,12 @@ class DeliveryPages:
             "No such delivery",
             "It was never there, or it is older than LEDGER_DELIVERED_DAYS or LEDGER_DAYS and was forgotten.",
         )
+
+
+def done_of(values: Mapping[str, str]) -> dict[str, int]:
+    """Return what an address says was just done to dead letters, all counts of it; empty where it says nothing."""
+    done = {name: int(values[name]) for name in DONE_TO_DEAD if values.get(name, "").isdecimal()}
+    return done if not done or "dismissed" in done else dict.fromkeys(DONE_TO_DEAD[:3], 0) | done
 
 
 def _whose_cursor(cursors: Mapping[str, str | None]) -> Literal["deliveries", "notes"] | None:
@@ -170,9 +158,6 @@ def _older(found: Found | None, filters: Mapping[str, str]) -> dict[str, Any]:
     return {name: cursor and urlencode({**filters, name: cursor}) for name, cursor in cursors.items()}
 
 
-def _count(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None
-
-
-def _go(request: Request, page: str, values: Mapping[str, str]) -> Response:
+def go(request: Request, page: str, values: Mapping[str, str]) -> Response:
+    """Return the way to another page of the console, whose address carries these values."""
     return RedirectResponse(f"{base_of(request)}/{page}?{urlencode(values)}", status_code=303)

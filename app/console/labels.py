@@ -12,6 +12,7 @@ STATE_LABELS: Mapping[State, str] = {
     State.CLAIMED: "is being sent",
     State.DELIVERED: "Pinterest took it",
     State.DEAD: "given up",
+    State.DISMISSED: "put away",
 }
 
 #: What becomes of an event or its delivery, in words, as a choice to search by.

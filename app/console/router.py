@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from app.console.activity import ActivityPages
 from app.console.arriving import InventoryPages
+from app.console.dead_letters_page import DeadLetterPages
 from app.console.deliveries import DeliveryPages
 from app.console.guard import Guard
 from app.console.login import LoginPages
@@ -22,7 +23,8 @@ def create_console(services: ConsoleServices) -> APIRouter:
     overview, tester = OverviewPages(services, pages), TesterPages(services, pages)
     deliveries, mappings = DeliveryPages(services, pages), MappingPages(services, pages)
     activity, people = ActivityPages(services, pages), PeoplePages(services, pages)
-    inventory, login, guard = InventoryPages(services, pages), LoginPages(services, pages), Guard(services, pages)
+    inventory, dead_letters = InventoryPages(services, pages), DeadLetterPages(services, pages)
+    login, guard = LoginPages(services, pages), Guard(services, pages)
     router = APIRouter()
     for method, path, page in (
         ("GET", "/console", overview.show),
@@ -34,7 +36,8 @@ def create_console(services: ConsoleServices) -> APIRouter:
         ("POST", "/console/find", deliveries.look_up),
         ("GET", "/console/delivery", deliveries.delivery),
         ("GET", "/console/message", deliveries.message),
-        ("GET", "/console/redrive", deliveries.confirm_redrive),
+        ("GET", "/console/redrive", dead_letters.confirm_redrive),
+        ("GET", "/console/dismiss", dead_letters.confirm_dismissal),
         ("GET", "/console/mappings", mappings.show),
         ("GET", "/console/activity", activity.show),
         ("GET", "/console/people", people.show),
@@ -44,7 +47,8 @@ def create_console(services: ConsoleServices) -> APIRouter:
         router.add_route(path, guard(page), methods=[method], include_in_schema=False)
     for path, page in (
         ("/console/people/forget", people.forget),
-        ("/console/redrive", deliveries.redrive),
+        ("/console/redrive", dead_letters.redrive),
+        ("/console/dismiss", dead_letters.dismiss),
         ("/console/mappings/switch", mappings.switch),
         ("/console/mappings/reload", mappings.reload),
     ):

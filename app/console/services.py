@@ -14,6 +14,7 @@ from app.catalog.running import RunningCatalog
 from app.coordination import Coordination
 from app.destination.client import PinterestClient
 from app.inventory.view import InventoryView
+from app.outbox import DeadLetters
 from app.receiving.explain import Explainer
 from app.receiving.finding import Finder
 from app.receiving.people_search import PeopleSearch
@@ -25,6 +26,10 @@ from app.types import AccountView, AuditPage, Backlog, Delivery, Message, NotePa
 
 class ConsoleOutbox(SharedValues, Protocol):
     """The part of the outbox that people look at. Every method may raise OutboxUnavailable."""
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """Why deliveries are dead."""
 
     async def check(self, ad_account_ids: Collection[str] = ()) -> None:
         """Raise OutboxUnavailable unless events can be kept now, for one of these ad accounts where some are given."""

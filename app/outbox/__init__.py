@@ -8,6 +8,7 @@ from pathlib import Path
 from app.errors import SettingsError
 from app.outbox.carrying import Carried, DeliveryRow, Past, Salvaged, Store, carry
 from app.outbox.counts import enqueue_tallies, warning_label
+from app.outbox.dead_letter_protocol import DeadLetters
 from app.outbox.outbox_rules import DiskRules, OutboxRules
 from app.outbox.paging import means_deliveries, noted_exits
 from app.outbox.protocol import Outbox
@@ -17,6 +18,7 @@ from app.outbox.search_filters import SEARCH_FILTERS, given_filters, read_filter
 __all__ = [
     "SEARCH_FILTERS",
     "Carried",
+    "DeadLetters",
     "DeliveryRow",
     "DiskRules",
     "Outbox",

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from app.outbox.dead_letter_protocol import DeadLetters
 from app.outbox.inventory_rows import Inventory
 from app.outbox.outbox_rules import DiskRules
 from app.outbox.shelf import Shelf
@@ -40,6 +41,10 @@ class Outbox(SharedValues, Protocol):
     @property
     def shelf(self) -> Shelf:
         """Where the store keeps sealed events."""
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """What becomes of dead deliveries."""
 
     async def enqueue(
         self,
@@ -150,13 +155,6 @@ class Outbox(SharedValues, Protocol):
         or when a pause or a lease of the account ends that its last empty `claim` found running.
         What is due already but too young for a batch does not wake: give `max_wait_s` as the timeout.
         One task a process should wait for each ad account.
-        """
-
-    async def redrive(self, query: Query, *, now: float) -> int:
-        """Make matching dead deliveries pending again, attempts from 0, history kept. Returns how many. Idempotent.
-
-        `enqueued_at` begins again too, and with it the age that ends retries. Keys of de-duplication are taken again;
-        where a replay holds one, the delivery stays dead and its reason says so.
         """
 
     async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:

@@ -1,16 +1,17 @@
-"""Which dead deliveries may be redriven: those that no other delivery of the same event was sent for."""
+"""Which dead deliveries may be redriven, and which are overtaken: another delivery of the same event was sent."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import orjson
 
 from app.outbox.judging import Judge
 from app.outbox.keys import every_key_of, keys_of
 from app.outbox.outbox_rules import OutboxRules
+from app.outbox.paging import END
 from app.outbox.storing import Held
-from app.types import Query
+from app.types import Query, Redrive, State
 
 #: Dead deliveries looked at in one commit.
 REDRIVE_ROWS = 1_000
@@ -20,7 +21,7 @@ REPLAYED = "not redriven:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedriveCall:
-    """One step of an `Outbox.redrive`."""
+    """One step of an `DeadLetters.redrive`."""
 
     query: Query
     #: Only deliveries below this id.
@@ -29,10 +30,20 @@ class RedriveCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Redriven:
+class DismissCall:
+    """One step of an `DeadLetters.dismiss`."""
+
+    query: Query
+    before: int
+    #: Stands behind the reason for which they died.
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedriveStep:
     """What one step did."""
 
-    count: int
+    done: Redrive
     #: `before` of the next step; None where this was the last.
     before: int | None
 
@@ -70,8 +81,25 @@ class Revival:
     keys: list[list[Any]] = field(default_factory=list)
     #: As `Rows.learned`.
     learned: list[list[Any]] = field(default_factory=list)
-    #: [delivery, the reason that it now has]
-    staying: list[tuple[int, str]] = field(default_factory=list)
+    repeats: list["Repeat"] = field(default_factory=list)
+
+
+class Repeat(NamedTuple):
+    """A dead delivery of an event that another delivery carries."""
+
+    letter: DeadLetter
+    #: The id of the other.
+    holder: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parted:
+    """What becomes of repeats: [delivery, the reason that it now has] each."""
+
+    #: The other was delivered: they are dismissed.
+    overtaken: list[list[Any]]
+    #: The other waits.
+    staying: list[list[Any]]
 
 
 def every_digest_of(held: Sequence[DeadLetter]) -> list[str]:
@@ -98,8 +126,30 @@ def revive(dead: Sequence[DeadLetter], held: Held, now: float, rules: OutboxRule
             revival.keys += [taken.row(each.delivery_id) for taken in verdict.taken]
         else:
             revival.learned += [taken.row(taken.holder.delivery_id) for taken in verdict.taken]
-            revival.staying.append((each.delivery_id, _explained(each.reason, verdict.repeats.delivery_id)))
+            revival.repeats.append(Repeat(each, cast("int", verdict.repeats.delivery_id)))
     return revival
+
+
+def parted(repeats: Sequence[Repeat], states: Mapping[int, str]) -> Parted:
+    """Tell those that were overtaken from those whose event waits; `states` are those of the holders, by id."""
+    is_over = [states.get(each.holder) == State.DELIVERED for each in repeats]
+    return Parted(
+        overtaken=[
+            [letter.delivery_id, f"{_cause(letter)}; the same event was delivered as delivery {holder}"]
+            for (letter, holder), over in zip(repeats, is_over, strict=True)
+            if over
+        ],
+        staying=[
+            [letter.delivery_id, f"{_cause(letter)}; {REPLAYED} the same event was sent again as delivery {holder}"]
+            for (letter, holder), over in zip(repeats, is_over, strict=True)
+            if not over
+        ],
+    )
+
+
+def dismissed(dead: Sequence[DeadLetter], because: str) -> list[list[Any]]:
+    """Return [delivery, the reason that it now has] of what somebody puts away."""
+    return [[each.delivery_id, f"{_cause(each)}; {because}"] for each in dead]
 
 
 def next_step(dead: Sequence[DeadLetter]) -> int | None:
@@ -107,7 +157,30 @@ def next_step(dead: Sequence[DeadLetter]) -> int | None:
     return dead[-1].delivery_id if len(dead) == REDRIVE_ROWS else None
 
 
-def _explained(reason: str, holder: object) -> str:
-    """Add to the reason of a dead delivery, once, that another delivery carries its event."""
-    first, _, _ = reason.partition(f"; {REPLAYED}")
-    return f"{first}; {REPLAYED} the same event was sent again as delivery {holder}"
+async def all_redriven(step: Callable[[int], Awaitable[RedriveStep]]) -> Redrive:
+    """Take step after step of a redrive, each from its `before` on; return what all of them did."""
+    done, before = Redrive(), END
+    while True:
+        taken = await step(before)
+        done = Redrive(
+            redriven=done.redriven + taken.done.redriven,
+            overtaken=done.overtaken + taken.done.overtaken,
+            waiting=done.waiting + taken.done.waiting,
+        )
+        if taken.before is None:
+            return done
+        before = taken.before
+
+
+async def all_dismissed(step: Callable[[int], Awaitable[tuple[int, int | None]]]) -> int:
+    """Take step after step of a dismissal likewise; return how many were dismissed."""
+    count, before = await step(END)
+    while before is not None:
+        more, before = await step(before)
+        count += more
+    return count
+
+
+def _cause(letter: DeadLetter) -> str:
+    """Return why a delivery died, without what was added when it was not redriven."""
+    return letter.reason.partition(f"; {REPLAYED}")[0]

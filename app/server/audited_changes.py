@@ -7,21 +7,33 @@ from typing import Protocol
 from app.access.audit import Audit
 from app.access.person import Person
 from app.coordination import Coordination, Switches
+from app.destination import redact
+from app.outbox import DeadLetters
 from app.receiving.forgetting import Forgetting, Forgotten
 from app.receiving.replaying import Replay, Replaying
 from app.shared_values import SharedValues
-from app.types import AuditAction, QuarantineFilter, Query
+from app.types import AuditAction, QuarantineFilter, Query, Redrive
 
 
-class _Redrives(SharedValues, Protocol):
-    async def redrive(self, query: Query, *, now: float) -> int: ...
+class _HoldsDeadLetters(SharedValues, Protocol):
+    @property
+    def dead_letters(self) -> DeadLetters: ...
+
+
+#: Characters of why somebody dismisses something.
+MAX_WHY = 200
+
+
+def why_dismissed(person: Person, why: str) -> str:
+    """Return what joins the reason of a dead delivery that somebody dismisses: nobody else's e-mail or number."""
+    return f"dismissed by {person.name}: {redact(why)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditedChanges:
     """Every change that a person can make. All may raise OutboxUnavailable."""
 
-    outbox: _Redrives
+    outbox: _HoldsDeadLetters
     coordination: Coordination
     audit: Audit
     clock: Callable[[], float]
@@ -51,10 +63,16 @@ class AuditedChanges:
             after="on" if on else "off",
         )
 
-    async def redrive(self, person: Person, query: Query) -> int:
-        """Make matching dead deliveries pending again; return how many."""
-        count = await self.outbox.redrive(query, now=self.clock())
-        await self.audit.note_redrive(person, query, count)
+    async def redrive(self, person: Person, query: Query) -> Redrive:
+        """Make matching dead deliveries pending again; return what was done, and what was not."""
+        done = await self.outbox.dead_letters.redrive(query, now=self.clock())
+        await self.audit.note_redrive(person, query, done)
+        return done
+
+    async def dismiss(self, person: Person, query: Query, why: str) -> int:
+        """Put matching dead deliveries away for good; return how many."""
+        count = await self.outbox.dead_letters.dismiss(query, because=why_dismissed(person, why))
+        await self.audit.note_dismissal(person, query, count, redact(why))
         return count
 
     async def reload(self, person: Person) -> bool:

@@ -5,7 +5,7 @@ Changes must come as `application/json`, which no foreign web page can send.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
@@ -13,12 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.access.admission import Access, Denial, TooManyTries
 from app.access.person import Person
-from app.errors import OutboxUnavailable
+from app.errors import FilterError, OutboxUnavailable
 from app.inventory.view import InventoryView
-from app.outbox import Outbox
+from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.receiving.finding import Finder
 from app.server.api_answers import api_answer, api_json, unavailable
-from app.server.audited_changes import AuditedChanges
+from app.server.audited_changes import MAX_WHY, AuditedChanges
 from app.server.inventory_api import add_inventory
 from app.server.quarantine_api import add_quarantine
 from app.server.searches import add_searches
@@ -26,7 +26,9 @@ from app.types import Query, State
 from app.values.hidden_emails import unpersonal_id
 
 _JSON = "application/json"
-_FILTERS = ("delivery_id", "message_id", "event_id", "ad_account_id", "preset", "reason")
+#: So many causes of dead letters are told.
+_CAUSES = 100
+_FILTERS = tuple(name for name in SEARCH_FILTERS if name != "state")
 #: How the OpenAPI document says that a request without any filter is refused.
 _ONE_AT_LEAST: dict[str, Any] = {
     "anyOf": [
@@ -44,18 +46,48 @@ _ONE_ID_AT_LEAST: dict[str, Any] = {
 _ANY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {_JSON: {"schema": {}}}}}
 
 
-class RedriveRequest(BaseModel):
-    """Which dead letters are sent again: one filter at least, or `all`."""
+class DeadLetterRequest(BaseModel):
+    """Which dead letters are meant: by one filter at least, or `all`."""
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_ONE_AT_LEAST)
 
     delivery_id: str | None = None
     message_id: str | None = None
     event_id: str | None = None
+    order_id: str | None = None
     ad_account_id: str | None = None
     preset: str | None = None
+    event_name: str | None = None
+    source: str | None = None
+    exit: str | None = Field(None, description="What an attempt came to, such as `rejected`.")
+    status: str | None = Field(None, description="Pinterest's HTTP status of an attempt.")
     reason: str | None = Field(None, description="A part of the reason, in any case.")
+    warning: str | None = Field(None, description="A part of a warning, in any case.")
+    since: str | None = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
+    until: str | None = Field(None, description="Likewise; the moment does not belong to it.")
     all: bool = Field(default=False, description="All dead letters.")
+
+    @property
+    def query(self) -> Query:
+        """What is asked for. Raises HTTPException where nothing is, or a text cannot be read."""
+        filters = {name: getattr(self, name) for name in _FILTERS}
+        texts = {name: text for name, text in filters.items() if text is not None}
+        if not texts and not self.all:
+            raise HTTPException(400, 'give a filter, or {"all": true}')
+        try:
+            return replace(read_filters(texts), state=State.DEAD)
+        except FilterError as exc:
+            raise HTTPException(400, str(exc)) from exc
+
+
+class RedriveRequest(DeadLetterRequest):
+    """Which dead letters are sent again."""
+
+
+class DismissRequest(DeadLetterRequest):
+    """Which dead letters are put away for good, and why."""
+
+    because: str = Field(min_length=1, max_length=MAX_WHY, description="Stands in their reason and the audit log.")
 
 
 class SwitchRequest(BaseModel):
@@ -163,11 +195,16 @@ def _add_reads(router: APIRouter, operations: Operations) -> None:
 def _add_changes(router: APIRouter, operations: Operations) -> None:
     @router.post("/redrive", summary="Send dead letters again")
     async def redrive(request: Request, wanted: RedriveRequest) -> Response:
-        filters = wanted.model_dump(exclude={"all"}, exclude_none=True)
-        if not filters and not wanted.all:
-            raise HTTPException(400, 'give a filter, or {"all": true}')
-        query = Query(state=State.DEAD, **filters)
-        return await api_answer(operations.changes.redrive(request.state.person, query), "redriven")
+        return await api_answer(operations.changes.redrive(request.state.person, wanted.query))
+
+    @router.post("/dismiss", summary="Put dead letters away for good")
+    async def dismiss(request: Request, wanted: DismissRequest) -> Response:
+        work = operations.changes.dismiss(request.state.person, wanted.query, wanted.because)
+        return await api_answer(work, "dismissed")
+
+    @router.get("/dead-letters", summary="Why deliveries are dead, the most frequent causes first")
+    async def causes() -> Response:
+        return await api_answer(_causes(operations.outbox))
 
     @router.post("/forget", summary="Erase a person", responses=_NO_MEMORY)
     async def forget(request: Request, whom: ForgetRequest) -> Response:
@@ -193,3 +230,7 @@ def _add_switch(router: APIRouter, operations: Operations) -> None:
             request.state.person, wanted.preset, on=wanted.on, ad_account_id=wanted.ad_account_id
         )
         return await api_answer(work, "switched")
+
+
+async def _causes(outbox: Outbox) -> dict[str, Any]:
+    return {"causes": [asdict(each) for each in await outbox.dead_letters.causes(limit=_CAUSES)]}

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from app.access.audit import MAX_AUDITED_TEXT, Audit
 from app.access.person import Person, UserRole
-from app.types import AuditAction, AuditEntry, Query
+from app.types import AuditAction, AuditEntry, Query, Redrive
 
 NOW = 1_795_000_000.0
 ADA = Person(name="ada", role=UserRole.OPERATOR, place="192.0.2.7")
@@ -38,7 +38,7 @@ async def test_long_texts_are_cut() -> None:
 async def redriven(query: Query) -> str:
     """What is written down as the target of a redrive."""
     log = Log()
-    await Audit(log, lambda: NOW).note_redrive(ADA, query, 3)
+    await Audit(log, lambda: NOW).note_redrive(ADA, query, Redrive(redriven=3))
     (entry,) = log.entries
     assert (entry.what, entry.before, entry.after) == (AuditAction.REDRIVE, "dead", "3 pending")
     return entry.target

@@ -1,4 +1,4 @@
-"""`pinrelay dead-letters`, `redrive`, `message` and `status`, over a real outbox."""
+"""`pinrelay message` and `status`, over a real outbox."""
 
 import asyncio
 import json
@@ -13,7 +13,6 @@ from app.types import NewDelivery, Rejected, Settlement, State, Tally
 from tests.catalog.test_destination_files import US, folder_of
 from tests.commands.conftest import Run
 from tests.outbox.build import rules as outbox_rules
-from tests.process import ROOT
 
 SANDBOX_OF_7 = 'name: Other\nad_account_id: "7"\nmode: sandbox\n'
 NOW = 1_772_640_800.0
@@ -50,51 +49,6 @@ def one_dead_letter(tmp_path: Path) -> None:
     asyncio.run(fill())
 
 
-def test_dead_letters_are_listed_with_their_reason(run: Run) -> None:
-    result = run("dead-letters")
-    assert result.exit_code == 0
-    assert "m-1" in result.stdout
-    assert "currency is unknown" in result.stdout
-
-
-@pytest.mark.parametrize(
-    ("arguments", "found"),
-    [
-        (("--preset", "Checkout"), 1),
-        (("--reason", "CURRENCY"), 1),
-        (("--message-id", "m-1"), 1),
-        (("--event-id", "e-1"), 1),
-        (("--preset", "Lead"), 0),
-    ],
-    ids=str,
-)
-def test_dead_letters_are_filtered(run: Run, arguments: tuple[str, ...], found: int) -> None:
-    assert len(run("dead-letters", "--json", *arguments).stdout.splitlines()) == found
-
-
-def test_a_dead_letter_in_json_has_the_documented_names(run: Run) -> None:
-    (row,) = re.findall(
-        r"^\| `dead-letters` \| (.*) \|$", (ROOT / "docs/operating.md").read_text("utf-8"), re.MULTILINE
-    )
-    assert json.loads(run("dead-letters", "--json").stdout).keys() >= set(re.findall(r"`(\w+)`", row))
-
-
-def test_one_dead_letter_is_shown_whole(run: Run) -> None:
-    number = json.loads(run("dead-letters", "--json").stdout)["delivery_id"]
-    shown = json.loads(run("dead-letters", number).stdout)
-    assert shown["history"][0]["status"] == 422
-    assert run("dead-letters", "999").exit_code == 1
-
-
-def test_redriving_twice_is_as_good_as_once(run: Run) -> None:
-    assert "1 redriven" in run("redrive", "--reason", "currency").stdout
-    assert json.loads(run("redrive", "--all", "--json").stdout) == {"redriven": 0}
-
-
-def test_redriving_everything_has_to_be_said(run: Run) -> None:
-    assert run("redrive").exit_code == 2
-
-
 def test_a_message_is_shown_with_what_became_of_it(run: Run) -> None:
     shown = json.loads(run("message", "m-1").stdout)
     assert shown["deliveries"][0]["state"] == "dead"
@@ -106,13 +60,6 @@ def test_the_status_counts_what_waits_and_what_is_dead(run: Run) -> None:
     facts = json.loads(run("status", "--json").stdout)
     assert (facts["pending"], facts["dead"], facts["blocked"]) == (0, 1, "")
     assert "dead" in run("status").stdout
-
-
-def test_dead_letters_are_found_and_redriven_by_ad_account(run: Run) -> None:
-    assert "m-1" in run("dead-letters", "--ad-account", SANDBOX_AD_ACCOUNT_ID).stdout
-    assert "m-1" not in run("dead-letters", "--ad-account", "7").stdout
-    assert json.loads(run("redrive", "--ad-account", "7", "--json").stdout) == {"redriven": 0}
-    assert json.loads(run("redrive", "--ad-account", SANDBOX_AD_ACCOUNT_ID, "--json").stdout) == {"redriven": 1}
 
 
 def test_status_tells_each_ad_account_that_has_a_name(run: Run, tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ async def test_it_goes_on_as_if_nothing_had_happened(urls: tuple[str, str]) -> N
         assert {each.message_id for each in claimed} == {"retried", "blocked", "held", "claimed", "pending"}
         assert lost == {"claimed"}
         await later.deliver(*claimed)
-        assert await later.outbox.redrive(Query(), now=later.now) == 1
+        assert (await later.outbox.dead_letters.redrive(Query(), now=later.now)).redriven == 1
         (again,) = await later.claim()
         assert b"203.0.113.9" in again.payload
         await later.enqueue(new(message_id="new"), notes=(NOTE,))

@@ -196,7 +196,7 @@ async def test_bytes_wait_until_their_delivery_is_settled(at: At) -> None:
     await at.settle(retry(second, due_at=at.now))
     await at.kill(third)
     assert await waiting() == sizes[1]
-    await at.outbox.redrive(Query(), now=at.now)
+    await at.outbox.dead_letters.redrive(Query(), now=at.now)
     assert await waiting() == sum(sizes[1:])
 
 

@@ -79,6 +79,6 @@ async def test_a_redriven_delivery_begins_without_its_loss(at: At) -> None:
     shown = await _shown(at, lost)
     assert [attempt.exit for attempt in shown.history] == [Exit.RETRY, Exit.REJECTED]
     query = Query(delivery_id=lost.delivery_id)
-    assert await at.outbox.redrive(query, now=time.time()) == 1
+    assert (await at.outbox.dead_letters.redrive(query, now=time.time())).redriven == 1
     again = await _claim(at)
     assert (again.attempt, again.lease_was_lost) == (1, False)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from app.outbox import open_outbox
-from app.types import Backlog, Claimed, Exit, Query, Settlement, State
+from app.types import Backlog, Claimed, Exit, Query, Redrive, Settlement, State
 from tests.outbox.build import ACCOUNT, NOW, At, dead, delivered, given_back, new, payload, retry, rules
 from tests.rounds import examples
 
@@ -121,21 +121,49 @@ class OutboxMachine(RuleBasedStateMachine):
         expected.exits += {"delivered": [Exit.DELIVERED], "dead": [Exit.REJECTED], "retry": [Exit.RETRY]}.get(how, [])
         if how == "dead":
             self.keys = {key: held for key, held in self.keys.items() if held[0] != claimed.message_id}
+            self.overtake([expected])
+        if how == "delivered":
+            self.overtake([each for each in self.expected.values() if set(each.keys) & set(expected.keys)])
+
+    def overtake(self, candidates: list[Expected]) -> None:
+        """What is dead of an event or order that is delivered as another delivery is put away, the newest first."""
+        taken: set[str] = set()
+        for each in reversed([each for each in candidates if each.state is State.DEAD]):
+            first = next((key for key in each.keys if self.held(key) or key in taken), None)
+            if first is None:
+                taken.update(each.keys)
+            elif self.held(first) and self.expected[self.keys[first][0]].state is State.DELIVERED:
+                each.state = State.DISMISSED
 
     @rule()
     def redrive(self) -> None:
-        count = self.run(self.at.outbox.redrive(Query(), now=self.at.now))
-        redriven = 0
+        done = self.run(self.at.outbox.dead_letters.redrive(Query(), now=self.at.now))
+        redriven = overtaken = waiting = 0
         for message_id, expected in reversed(self.expected.items()):
             if expected.state is not State.DEAD:
                 continue
-            if any(map(self.held, expected.keys)):
-                self.learn(expected.keys)
+            first = next(filter(self.held, expected.keys), None)
+            if first is None:
+                expected.state, expected.attempts, expected.due_at = State.PENDING, 0, self.at.now
+                self.take(message_id, expected.keys)
+                redriven += 1
                 continue
-            expected.state, expected.attempts, expected.due_at = State.PENDING, 0, self.at.now
-            self.take(message_id, expected.keys)
-            redriven += 1
-        assert count == redriven
+            holder = self.expected[self.keys[first][0]]
+            self.learn(expected.keys)
+            if holder.state is State.DELIVERED:
+                expected.state = State.DISMISSED
+                overtaken += 1
+            else:
+                waiting += 1
+        assert done == Redrive(redriven=redriven, overtaken=overtaken, waiting=waiting)
+
+    @rule()
+    def dismiss(self) -> None:
+        count = self.run(self.at.outbox.dead_letters.dismiss(Query(), because="a test"))
+        dead_ones = [each for each in self.expected.values() if each.state is State.DEAD]
+        for each in dead_ones:
+            each.state = State.DISMISSED
+        assert count == len(dead_ones)
 
     @rule(seconds=st.sampled_from([1, 10, LEASE_S, WINDOW_S]))
     def time_passes(self, seconds: int) -> None:
@@ -164,7 +192,7 @@ class OutboxMachine(RuleBasedStateMachine):
         for message_id, expected in self.expected.items():
             (delivery,) = self.run(self.at.outbox.message(message_id)).deliveries
             assert [attempt.exit for attempt in delivery.history] == expected.exits
-            assert (delivery.payload is None) == (expected.state is State.DELIVERED)
+            assert (delivery.payload is None) == (expected.state in {State.DELIVERED, State.DISMISSED})
         self.run(self.at.outbox.close())
         self.runner.close()
         self.store.__exit__(None, None, None)

@@ -158,7 +158,7 @@ async def test_a_dead_order_is_redriven_beside_another_of_its_id_and_not_beside_
     ann, ben = await at.dead_letter(order(checkout_id="c")), await at.dead_letter(of_ben())
     await at.enqueue(order())
 
-    assert await at.outbox.redrive(Query(state=State.DEAD), now=NOW) == 1
+    assert (await at.outbox.dead_letters.redrive(Query(state=State.DEAD), now=NOW)).redriven == 1
     states = [(await at.outbox.delivery(each)).state for each in (ann, ben)]  # type: ignore[union-attr] # both are there
     assert states == [State.DEAD, State.PENDING]
     assert await exits(at, of_ben(), order()) == [Exit.DUPLICATE, Exit.DUPLICATE]

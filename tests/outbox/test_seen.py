@@ -54,7 +54,7 @@ async def test_what_is_dead_is_not_seen(at: At) -> None:
 
 async def test_what_was_redriven_is_seen_since_then(at: At) -> None:
     delivery_id = await at.dead_letter(new(event_id="e"))
-    await at.outbox.redrive(Query(delivery_id=delivery_id), now=NOW + 5)
+    await at.outbox.dead_letters.redrive(Query(delivery_id=delivery_id), now=NOW + 5)
     (seen,) = await at.later(9).seen(new(event_id="e"))
     assert seen is not None
     assert seen.at == NOW + 5

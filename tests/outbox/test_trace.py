@@ -24,7 +24,7 @@ async def test_it_comes_back_with_every_further_attempt(at: At) -> None:
 
 async def test_it_comes_back_after_a_redrive(at: At) -> None:
     await at.dead_letter(new(traceparent=TRACE))
-    await at.outbox.redrive(Query(), now=NOW)
+    await at.outbox.dead_letters.redrive(Query(), now=NOW)
     (claimed,) = await at.claim()
     assert claimed.traceparent == TRACE
     await at.settle(retry(claimed, NOW))

@@ -93,7 +93,7 @@ async def test_a_redrive_wakes(at: At) -> None:
     await _idle(at)
     waiting = asyncio.create_task(_seconds_of_wait(at, LONG_S))
     await asyncio.sleep(0)
-    await at.outbox.redrive(Query(), now=NOW)
+    await at.outbox.dead_letters.redrive(Query(), now=NOW)
     assert await waiting < LONG_S / 2
 
 

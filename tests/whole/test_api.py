@@ -33,9 +33,30 @@ def test_a_dead_letter_is_listed_shown_and_redriven_once(
         message = operator.get("/api/messages/api-1").json()
 
     assert shown["reason"]
-    assert (first, second) == ({"redriven": 1}, {"redriven": 0})
+    nothing = {"redriven": 0, "overtaken": 0, "waiting": 0}
+    assert (first, second) == (nothing | {"redriven": 1}, nothing)
     assert [attempt["exit"] for attempt in message["deliveries"][0]["history"]] == ["rejected", "delivered"]
     assert pinterest.counts()["received"] == 1
+
+
+def test_dead_letters_are_counted_by_cause_and_put_away(
+    pinterest: Pinterest, start_server: Callable[..., Server]
+) -> None:
+    pinterest.misbehave({"reject": "api-1", "times": 1})
+    server = start_server(**pinterest.settings)
+    post(server, [EVENT])
+    until(lambda: delivery(server)["dead"] == 1)
+
+    with httpx.Client(base_url=server.url, trust_env=False) as operator:
+        (cause,) = operator.get("/api/dead-letters").json()["causes"]
+        wanted = {"reason": cause["reason"], "preset": cause["preset"], "because": "a test"}
+        told = [operator.post("/api/dismiss", json=wanted).json() for _ in range(2)]
+        (put_away,) = operator.get("/api/deliveries?state=dismissed").json()["deliveries"]
+
+    assert cause["count"] == 1
+    assert told == [{"dismissed": 1}, {"dismissed": 0}]
+    assert put_away["reason"].endswith(": a test")
+    assert delivery(server)["dead"] == 0
 
 
 def test_a_switch_holds_what_is_received_until_it_is_on_again(

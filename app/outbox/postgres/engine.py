@@ -11,14 +11,13 @@ from msgspec.structs import replace
 from app.errors import OutboxUnavailable
 from app.outbox.claiming import ClaimCall, HastenCall
 from app.outbox.outbox_rules import DiskRules, OutboxRules
-from app.outbox.paging import END
 from app.outbox.postgres import accounts, inventory, ledger, sealed_events, shared
 from app.outbox.postgres.claim import claim, hasten, renew
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.days import Days
 from app.outbox.postgres.people import KeepsPeople
-from app.outbox.postgres.redrive import redrive
+from app.outbox.postgres.redrive import PostgresDeadLetters
 from app.outbox.postgres.retention import retain
 from app.outbox.postgres.server_clock import ServerClock
 from app.outbox.postgres.settle import settle
@@ -27,7 +26,6 @@ from app.outbox.postgres.watch import Watch
 from app.outbox.postgres.withdraw import withdraw
 from app.outbox.postgres.writer import Writer
 from app.outbox.refusals import Loads, loads_of, nowhere_room
-from app.outbox.reviving import RedriveCall
 from app.outbox.settling import SettleCall
 from app.outbox.storing import prepare_call
 from app.outbox.withdrawing import WithdrawCall
@@ -68,6 +66,7 @@ class PostgresOutbox(KeepsPeople):
         self.inventory = inventory.PostgresInventory(self._database, self._clock)
         self.shelf = sealed_events.PostgresShelf(self._database)
         KeepsPeople.__init__(self, self._database, rules)
+        self.dead_letters = PostgresDeadLetters(self._database, rules, self._by_server, self._watch.wake)
 
     async def _by_server(self, now: float) -> float:
         """Return when the server's clock shows what this machine calls now; the first time it has to be asked."""
@@ -160,17 +159,6 @@ class PostgresOutbox(KeepsPeople):
 
     async def wait(self, ad_account_id: str, timeout_s: float) -> None:
         await self._watch.wait(ad_account_id, timeout_s)
-
-    async def redrive(self, query: Query, *, now: float) -> int:
-        at = await self._by_server(now)
-        count = 0
-        before: int | None = END
-        while before is not None:
-            call = RedriveCall(query=query, before=before, now=at)
-            step = await self._database.run(redrive, call, self._rules)
-            count, before = count + step.count, step.before
-        self._watch.wake()
-        return count
 
     async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
         return await self._database.run(ledger.search, query, limit, cursor)

@@ -383,7 +383,7 @@ ON CONFLICT (id) DO NOTHING;
 -- Dead deliveries, newest first, with what their keys are made of.
 SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason
 FROM dead JOIN delivery USING (id)
-WHERE id < %(before)s::bigint
+WHERE id < %(before)s::bigint AND dead.state = 'dead'
   AND (%(delivery_id)s::bigint IS NULL OR id = %(delivery_id)s::bigint)
   AND (%(message_id)s::text IS NULL OR message_id = %(message_id)s::text)
   AND (%(event_id)s::text IS NULL OR event_id = %(event_id)s::text)
@@ -431,6 +431,49 @@ DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + ex
 -- Say why dead deliveries stay dead.
 UPDATE dead SET reason = staying ->> 1 FROM jsonb_array_elements(%(rows)s::jsonb) AS staying
 WHERE dead.id = (staying ->> 0)::bigint;
+
+-- overtaken --
+-- What is dead of events and orders that were just sent, or has just died, with what its keys are made of.
+WITH late AS (
+  SELECT delivery.id FROM delivered AS sent JOIN delivery ON
+       (delivery.event_id = sent.event_id AND delivery.event_id <> delivery.message_id)
+    OR (delivery.message_id = sent.event_id AND delivery.event_id = delivery.message_id)
+    OR (delivery.order_id = sent.order_id AND delivery.order_id IS NOT NULL)
+  WHERE sent.id = ANY (%(sent)s::bigint[]) AND sent.settled_at = %(now)s::float8
+    AND EXISTS (SELECT FROM dead WHERE dead.state = 'dead')
+  UNION SELECT unnest(%(died)s::bigint[])
+)
+SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason
+FROM late JOIN dead USING (id) JOIN delivery USING (id) WHERE dead.state = 'dead' ORDER BY id DESC;
+
+-- states --
+-- Where some deliveries stand.
+SELECT id, state FROM shown WHERE id = ANY (%(ids)s::bigint[]);
+
+-- dismiss --
+-- Put dead deliveries away, each with the reason that it now has; their payloads are erased.
+WITH
+  given AS (
+    SELECT (row ->> 0)::bigint AS id, row ->> 1 AS reason FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+  ),
+  put_away AS (
+    UPDATE dead SET state = 'dismissed', reason = given.reason FROM given
+    WHERE dead.id = given.id AND dead.state = 'dead' RETURNING dead.id
+  ),
+  erased AS (
+    UPDATE delivery SET payload = '' FROM put_away WHERE delivery.id = put_away.id RETURNING ad_account_id
+  )
+INSERT INTO backlog (ad_account_id, state, slot, count)
+SELECT ad_account_id, moved.state, %(slot)s, sign * count(*)
+FROM erased, (VALUES ('dead', -1), ('dismissed', 1)) AS moved (state, sign)
+GROUP BY ad_account_id, moved.state, sign ORDER BY 1, 2
+ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count;
+
+-- dead_causes --
+-- Why deliveries are dead, the most frequent causes first, without what was added when they were not redriven.
+SELECT split_part(reason, '; not redriven:', 1) AS cause, ad_account_id, preset, count(*), max(settled_at)
+FROM (SELECT * FROM dead WHERE state = 'dead' ORDER BY id DESC LIMIT 100000) AS newest JOIN delivery USING (id)
+GROUP BY cause, ad_account_id, preset ORDER BY count(*) DESC, cause LIMIT %(limit)s;
 
 -- search --
 -- Deliveries, newest first.
@@ -488,7 +531,7 @@ SELECT (SELECT min(id) FROM (SELECT min(id) AS id FROM delivery UNION ALL SELECT
 
 -- whole --
 -- The history and the payload of deliveries, as far as they are kept.
-SELECT id, history, coalesce(delivery.payload, kept_payload.body)
+SELECT id, history, coalesce(nullif(delivery.payload, ''), kept_payload.body)
 FROM shown LEFT JOIN delivery USING (id) LEFT JOIN kept_payload USING (id)
 WHERE id = ANY (%(ids)s::bigint[]);
 
@@ -520,7 +563,7 @@ SELECT min(id), max(id) FROM note;
 -- backlog --
 -- How many deliveries of an ad account stand where, how many bytes wait, and since when the oldest does.
 SELECT state, sum(count)::bigint, sum(bytes)::bigint, (SELECT min(enqueued_at) FROM line WHERE ad_account_id = %(ad_account_id)s)
-FROM backlog WHERE ad_account_id = %(ad_account_id)s GROUP BY state;
+FROM backlog WHERE ad_account_id = %(ad_account_id)s AND state <> 'dismissed' GROUP BY state;
 
 -- next_due --
 -- The highest id given to a delivery, and the first moment after `after` at which something is due for an ad account.
@@ -676,17 +719,18 @@ DELETE FROM kept_payload WHERE id IN (
 );
 
 -- retain_dead --
--- Forget dead deliveries with all that belongs to them.
+-- Forget dead and dismissed deliveries with all that belongs to them.
 WITH
   old AS MATERIALIZED (
     SELECT id FROM dead WHERE settled_at <= %(ledger_start)s::float8 ORDER BY settled_at LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
   ),
-  gone AS (DELETE FROM dead USING old WHERE dead.id = old.id),
-  gone_delivery AS (DELETE FROM delivery USING old WHERE delivery.id = old.id RETURNING ad_account_id),
+  gone AS (DELETE FROM dead USING old WHERE dead.id = old.id RETURNING dead.id, dead.state),
+  gone_delivery AS (DELETE FROM delivery USING old WHERE delivery.id = old.id RETURNING delivery.id, ad_account_id),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count)
-    SELECT ad_account_id, 'dead', %(slot)s, -count(*) FROM gone_delivery GROUP BY ad_account_id ORDER BY 1
+    SELECT ad_account_id, state, %(slot)s, -count(*) FROM gone JOIN gone_delivery USING (id)
+    GROUP BY ad_account_id, state ORDER BY 1, 2
     ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count
   )
 SELECT count(*) FROM old;
@@ -746,7 +790,8 @@ WHERE digest = key ->> 0 AND place = (key ->> 1)::smallint;
 SELECT shown.id, shown.ad_account_id, shown.preset, shown.message_id, shown.event_name, shown.event_id,
        shown.action_source, shown.order_id, shown.event_time, shown.warnings, traceparent, shown.source, shown.amount,
        shown.currency, shown.checkout_id, buyer, shown.state, coalesce(held, false), shown.reason, shown.attempts,
-       shown.enqueued_at, shown.due_at, shown.settled_at, claim, shown.history, payload, payload_version, NULL
+       shown.enqueued_at, shown.due_at, shown.settled_at, claim, shown.history, nullif(payload, ''), payload_version,
+       NULL
 FROM delivery JOIN shown USING (id) LEFT JOIN line USING (id)
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
@@ -765,7 +810,7 @@ WITH
                           payload_version, payload)
     SELECT id, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, (row ->> 8)::bigint,
            row ->> 9, row ->> 10, row ->> 11, row ->> 12, row ->> 13, row ->> 14, row ->> 15, (row ->> 26)::smallint,
-           convert_to(row ->> 25, 'UTF8')
+           convert_to(coalesce(row ->> 25, ''), 'UTF8')
     FROM new
   ),
   lined_up AS (
@@ -773,17 +818,17 @@ WITH
                       claim, history)
     SELECT id, row ->> 1, row ->> 2, row ->> 16, (row ->> 17)::boolean, row ->> 18, (row ->> 19)::integer,
            octet_length(row ->> 25), (row ->> 20)::float8, (row ->> 21)::float8, row ->> 23, row -> 24
-    FROM new WHERE row ->> 16 <> 'dead'
+    FROM new WHERE row ->> 16 NOT IN ('dead', 'dismissed')
   ),
   buried AS (
-    INSERT INTO dead (id, reason, attempts, enqueued_at, settled_at, history)
-    SELECT id, row ->> 18, (row ->> 19)::integer, (row ->> 20)::float8, (row ->> 22)::float8, row -> 24
-    FROM new WHERE row ->> 16 = 'dead'
+    INSERT INTO dead (id, state, reason, attempts, enqueued_at, settled_at, history)
+    SELECT id, row ->> 16, row ->> 18, (row ->> 19)::integer, (row ->> 20)::float8, (row ->> 22)::float8, row -> 24
+    FROM new WHERE row ->> 16 IN ('dead', 'dismissed')
   ),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
     SELECT row ->> 1, row ->> 16, %(slot)s, count(*),
-           coalesce(sum(octet_length(row ->> 25)) FILTER (WHERE row ->> 16 <> 'dead'), 0)
+           coalesce(sum(octet_length(row ->> 25)) FILTER (WHERE row ->> 16 NOT IN ('dead', 'dismissed')), 0)
     FROM new GROUP BY row ->> 1, row ->> 16 ORDER BY 1, 2
     ON CONFLICT (ad_account_id, state, slot)
     DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes
@@ -797,13 +842,13 @@ WITH
     SELECT (row ->> 0)::bigint AS id FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
   from_line AS (DELETE FROM line USING given WHERE line.id = given.id RETURNING ad_account_id, state, payload_bytes),
-  from_dead AS (DELETE FROM dead USING given WHERE dead.id = given.id RETURNING dead.id),
+  from_dead AS (DELETE FROM dead USING given WHERE dead.id = given.id RETURNING dead.id, dead.state),
   gone AS (DELETE FROM delivery USING given WHERE delivery.id = given.id RETURNING delivery.id, ad_account_id)
 INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
 SELECT ad_account_id, state, %(slot)s, -count(*), -sum(payload_bytes)
 FROM (
   SELECT ad_account_id, state, payload_bytes FROM from_line
-  UNION ALL SELECT ad_account_id, 'dead', 0 FROM from_dead JOIN gone USING (id)
+  UNION ALL SELECT ad_account_id, state, 0 FROM from_dead JOIN gone USING (id)
 ) AS left_behind
 GROUP BY ad_account_id, state ORDER BY 1, 2
 ON CONFLICT (ad_account_id, state, slot)
@@ -990,9 +1035,9 @@ WHERE settled_at >= %(begin)s::float8 AND settled_at < %(end)s::float8 AND id > 
 ORDER BY id LIMIT %(limit)s;
 
 -- day_dead --
--- What died on a day, and is dead still.
+-- What died on a day, and is dead still, or dismissed.
 SELECT dead.id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
-       traceparent, source, amount, currency, checkout_id, buyer, 'dead', false, reason, attempts, enqueued_at, NULL,
+       traceparent, source, amount, currency, checkout_id, buyer, dead.state, false, reason, attempts, enqueued_at, NULL,
        settled_at, NULL, history, NULL, 1, NULL
 FROM dead JOIN delivery USING (id)
 WHERE settled_at >= %(begin)s::float8 AND settled_at < %(end)s::float8 AND dead.id > %(after_id)s
@@ -1191,13 +1236,13 @@ WITH
     DELETE FROM line USING gone WHERE line.id = gone.id RETURNING line.id, state
   ),
   left_dead AS (
-    DELETE FROM dead USING gone WHERE dead.id = gone.id RETURNING dead.id, 'dead' AS state
+    DELETE FROM dead USING gone WHERE dead.id = gone.id RETURNING dead.id, dead.state
   ),
   moved AS (
     SELECT id, state FROM left_line UNION ALL SELECT id, state FROM left_dead
   )
 INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
-SELECT ad_account_id, state, %(slot)s, -count(*), CASE state WHEN 'dead' THEN 0 ELSE -sum(size) END
+SELECT ad_account_id, state, %(slot)s, -count(*), CASE WHEN state IN ('dead', 'dismissed') THEN 0 ELSE -sum(size) END
 FROM moved JOIN gone USING (id) GROUP BY ad_account_id, state ORDER BY 1, 2
 ON CONFLICT (ad_account_id, state, slot)
 DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;

@@ -1,25 +1,129 @@
-"""Redrive: dead deliveries become pending again, unless that would send something twice."""
+# ruff: noqa: D102 - app.outbox.dead_letter_protocol.py says what the methods promise
+"""Dead letters: they become pending again, unless that would send something twice, or are put away."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
-from app.outbox.postgres.database import rows_of
+from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.enqueue import json_rows
 from app.outbox.postgres.ledger import asked
 from app.outbox.postgres.sql import SQL
-from app.outbox.reviving import REDRIVE_ROWS, DeadLetter, RedriveCall, Redriven, digests_of_dead, next_step, revive
+from app.outbox.reviving import (
+    REDRIVE_ROWS,
+    DeadLetter,
+    DismissCall,
+    Parted,
+    RedriveCall,
+    RedriveStep,
+    Revival,
+    all_dismissed,
+    all_redriven,
+    digests_of_dead,
+    dismissed,
+    next_step,
+    parted,
+    revive,
+)
 from app.outbox.rows import as_json
 from app.outbox.storing import holders
+from app.types import DeadCause, Query, Redrive
 
 
-async def redrive(connection: Connection, call: RedriveCall, rules: OutboxRules) -> Redriven:
-    """Do one step of `Outbox.redrive`."""
+class PostgresDeadLetters:
+    """The `DeadLetters` of app.outbox.dead_letter_protocol.py."""
+
+    def __init__(
+        self,
+        database: Database,
+        rules: OutboxRules,
+        by_server: Callable[[float], Awaitable[float]],
+        on_redriven: Callable[[], None],
+    ) -> None:
+        """Take the database, and what returns when the server's clock shows a time of this machine's."""
+        self._database = database
+        self._rules = rules
+        self._by_server = by_server
+        self._on_redriven = on_redriven
+
+    async def redrive(self, query: Query, *, now: float) -> Redrive:
+        at = await self._by_server(now)
+
+        def step(before: int) -> Awaitable[RedriveStep]:
+            return self._database.run(redrive, RedriveCall(query=query, before=before, now=at), self._rules)
+
+        done = await all_redriven(step)
+        self._on_redriven()
+        return done
+
+    async def dismiss(self, query: Query, *, because: str) -> int:
+        def step(before: int) -> Awaitable[tuple[int, int | None]]:
+            return self._database.run(dismiss, DismissCall(query=query, before=before, because=because))
+
+        return await all_dismissed(step)
+
+    async def causes(self, *, limit: int) -> list[DeadCause]:
+        return await self._database.run(_causes, limit)
+
+
+async def redrive(connection: Connection, call: RedriveCall, rules: OutboxRules) -> RedriveStep:
+    """Do one step of `DeadLetters.redrive`."""
     async with connection.transaction():
-        rows = await rows_of(connection, "dead", **asked(call.query), before=call.before, limit=REDRIVE_ROWS)
-        dead = [DeadLetter(*row) for row in rows]
-        taken = await rows_of(connection, "keys_taken", digests=digests_of_dead(dead, rules))
-        revival = revive(dead, holders(taken), call.now, rules)
+        dead = await _dead(connection, call.query, call.before)
+        revival = await _judged(connection, dead, call.now, rules)
         await connection.execute(SQL["redrive"], {"ids": revival.redriven, "now": call.now, "slot": connection.slot})
         await connection.execute(SQL["take_keys"], {"rows": as_json(revival.keys)})
         await connection.execute(SQL["learn_keys"], {"rows": as_json(revival.learned)})
-        await connection.execute(SQL["explain_dead"], {"rows": json_rows(revival.staying)})
-    return Redriven(count=len(revival.redriven), before=next_step(dead))
+        rest = await _parted(connection, revival)
+        await connection.execute(SQL["explain_dead"], {"rows": json_rows(rest.staying)})
+        await _put_away(connection, rest.overtaken)
+    done = Redrive(redriven=len(revival.redriven), overtaken=len(rest.overtaken), waiting=len(rest.staying))
+    return RedriveStep(done=done, before=next_step(dead))
+
+
+async def dismiss(connection: Connection, call: DismissCall) -> tuple[int, int | None]:
+    """Do one step of `DeadLetters.dismiss`; return how many, and `before` of the next step."""
+    async with connection.transaction():
+        dead = await _dead(connection, call.query, call.before)
+        await _put_away(connection, dismissed(dead, call.because))
+    return len(dead), next_step(dead)
+
+
+async def dismiss_overtaken(
+    connection: Connection, *, sent: Sequence[int], died: Sequence[int], now: float, rules: OutboxRules
+) -> None:
+    """Put away what is dead of events that are delivered: of deliveries just sent, and what has just died too late."""
+    found = await rows_of(connection, "overtaken", sent=list(sent), died=list(died), now=now)
+    if not found:
+        return
+    async with connection.transaction():
+        revival = await _judged(connection, [DeadLetter(*row) for row in found], now, rules)
+        await _put_away(connection, (await _parted(connection, revival)).overtaken)
+
+
+async def _causes(connection: Connection, limit: int) -> list[DeadCause]:
+    return [
+        DeadCause(reason=reason, ad_account_id=account, preset=preset, count=count, last_at=last_at)
+        for reason, account, preset, count, last_at in await rows_of(connection, "dead_causes", limit=limit)
+    ]
+
+
+async def _dead(connection: Connection, query: Query, before: int) -> list[DeadLetter]:
+    rows = await rows_of(connection, "dead", **asked(query), before=before, limit=REDRIVE_ROWS)
+    return [DeadLetter(*row) for row in rows]
+
+
+async def _judged(connection: Connection, dead: Sequence[DeadLetter], now: float, rules: OutboxRules) -> Revival:
+    taken = await rows_of(connection, "keys_taken", digests=digests_of_dead(dead, rules))
+    return revive(dead, holders(taken), now, rules)
+
+
+async def _parted(connection: Connection, revival: Revival) -> Parted:
+    states = await rows_of(connection, "states", ids=[each.holder for each in revival.repeats])
+    return parted(revival.repeats, dict(states))
+
+
+async def _put_away(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
+    if rows:
+        await connection.execute(SQL["dismiss"], {"rows": json_rows(rows), "slot": connection.slot})

@@ -11,6 +11,7 @@ from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.enqueue import json_rows
+from app.outbox.postgres.redrive import dismiss_overtaken
 from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
 from app.outbox.settling import SettleCall, attempt_row, last_of_each, reason_of, was_tried
@@ -47,16 +48,19 @@ async def settle(connection: Connection, call: SettleCall, rules: OutboxRules) -
         "now": call.now,
         "slot": connection.slot,
     }
-    delivered = [each for each in settlements if each.state is State.DELIVERED] if rules.payload_s > 0 else []
-    if not delivered and all(each.state is not State.DEAD for each in settlements):
-        await rows_of(connection, "settle", **parameters)
-        return
-    async with connection.transaction():
+    sent = [each for each in settlements if each.state is State.DELIVERED]
+    if (rules.payload_s > 0 and sent) or any(each.state is State.DEAD for each in settlements):
+        async with connection.transaction():
+            dead = await rows_of(connection, "settle", **parameters)
+            if dead:
+                await _release(connection, dead)
+            if rules.payload_s > 0 and sent:
+                await _keep(connection, sent, rules, call.now)
+    else:
         dead = await rows_of(connection, "settle", **parameters)
-        if dead:
-            await _release(connection, dead)
-        if delivered:
-            await _keep(connection, delivered, rules, call.now)
+    if sent or dead:
+        ids, died = [int(each.claimed.delivery_id) for each in sent], [delivery_id for delivery_id, *_ in dead]
+        await dismiss_overtaken(connection, sent=ids, died=died, now=call.now, rules=rules)
 
 
 def _row(settlement: Settlement) -> list[Any]:

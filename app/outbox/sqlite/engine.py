@@ -12,10 +12,8 @@ import orjson
 
 from app.outbox.claiming import ClaimCall, HastenCall
 from app.outbox.outbox_rules import DiskRules, OutboxRules
-from app.outbox.paging import END
 from app.outbox.people_rows import altering
 from app.outbox.refusals import loads_of, nowhere_room
-from app.outbox.reviving import REDRIVE_ROWS, RedriveCall
 from app.outbox.settling import SettleCall
 from app.outbox.sqlite import accounts, ledger, shared
 from app.outbox.sqlite.claim import RenewCall, claim, hasten, renew
@@ -25,7 +23,7 @@ from app.outbox.sqlite.guard import Guard
 from app.outbox.sqlite.inventory import SqliteInventory
 from app.outbox.sqlite.people import KeepsPeople
 from app.outbox.sqlite.readers import Readers
-from app.outbox.sqlite.redrive import redrive
+from app.outbox.sqlite.redrive import SqliteDeadLetters
 from app.outbox.sqlite.retention import RetainCall, retain
 from app.outbox.sqlite.sealed_events import SqliteShelf
 from app.outbox.sqlite.settle import settle
@@ -77,6 +75,7 @@ class SqliteOutbox(KeepsPeople):
         self.inventory = SqliteInventory(self._writer, self._readers)
         self.shelf = SqliteShelf(path, self._writer, self._readers)
         KeepsPeople.__init__(self, path, self._writer, self._readers, rules)
+        self.dead_letters = SqliteDeadLetters(self._writer, self._readers, rules, self._watch.wake)
 
     async def enqueue(
         self,
@@ -151,16 +150,6 @@ class SqliteOutbox(KeepsPeople):
 
     async def wait(self, ad_account_id: str, timeout_s: float) -> None:
         await self._watch.wait(ad_account_id, timeout_s)
-
-    async def redrive(self, query: Query, *, now: float) -> int:
-        count = 0
-        before: int | None = END
-        while before is not None:
-            call = RedriveCall(query=query, before=before, now=now)
-            step = await self._writer.do(partial(redrive, call=call, rules=self._rules), rows=REDRIVE_ROWS)
-            count, before = count + step.count, step.before
-        self._watch.wake()
-        return count
 
     async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
         return await self._readers.read(ledger.search, query, limit, cursor)

@@ -225,6 +225,40 @@ WHERE id IN (SELECT value FROM json_each(:rows));
 UPDATE delivery SET reason = staying.value ->> 1 FROM json_each(:rows) AS staying
 WHERE delivery.id = staying.value ->> 0;
 
+-- any_dead --
+-- Whether anything is dead.
+SELECT EXISTS (SELECT 1 FROM delivery WHERE id > 0 AND state = 'dead');
+
+-- overtaken --
+-- What is dead of events and orders that were just sent, or has just died, with what its keys are made of.
+WITH late (id) AS (
+  SELECT dead.id FROM json_each(:sent) AS done JOIN delivery AS sent ON sent.id = done.value
+    JOIN delivery AS dead ON dead.state = 'dead' AND dead.event_id = sent.event_id
+  UNION
+  SELECT dead.id FROM json_each(:sent) AS done JOIN delivery AS sent ON sent.id = done.value
+    JOIN delivery AS dead ON dead.state = 'dead' AND dead.order_id IS NOT NULL AND dead.order_id = sent.order_id
+  UNION SELECT value FROM json_each(:died)
+)
+SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason
+FROM late JOIN delivery USING (id) WHERE state = 'dead' ORDER BY id DESC;
+
+-- states --
+-- Where some deliveries stand.
+SELECT id, state FROM delivery WHERE id IN (SELECT value FROM json_each(:rows));
+
+-- dismiss --
+-- Put dead deliveries away, each with the reason that it now has.
+UPDATE delivery SET state = 'dismissed', reason = given.value ->> 1 FROM json_each(:rows) AS given
+WHERE delivery.id = given.value ->> 0 AND state = 'dead';
+
+-- dead_causes --
+-- Why deliveries are dead, the most frequent causes first, without what was added when they were not redriven.
+SELECT CASE instr(reason, '; not redriven:') WHEN 0 THEN reason
+         ELSE substr(reason, 1, instr(reason, '; not redriven:') - 1) END AS cause,
+       ad_account_id, preset, count(*), max(settled_at)
+FROM (SELECT * FROM delivery WHERE id > 0 AND state = 'dead' ORDER BY id DESC LIMIT 100000)
+GROUP BY cause, ad_account_id, preset ORDER BY count(*) DESC, cause LIMIT :limit;
+
 -- search --
 -- Deliveries, newest first.
 WITH RECURSIVE shelf (n) AS (
@@ -277,7 +311,7 @@ SELECT (SELECT id FROM note WHERE at >= :since ORDER BY at LIMIT 1), (SELECT max
 
 -- backlog --
 -- How many deliveries of an ad account stand where, and of how many bytes.
-SELECT state, count, bytes FROM backlog WHERE ad_account_id = :ad_account_id AND state <> 'delivered';
+SELECT state, count, bytes FROM backlog WHERE ad_account_id = :ad_account_id AND state NOT IN ('delivered', 'dismissed');
 
 -- oldest_unsettled --
 -- When the oldest delivery that still waits was enqueued.
@@ -412,9 +446,12 @@ WHERE id IN (
 );
 
 -- retain_dead --
--- Forget what is dead likewise.
+-- Forget what is dead or dismissed likewise.
 DELETE FROM delivery
-WHERE id IN (SELECT id FROM delivery WHERE state = 'dead' AND settled_at <= :ledger_start ORDER BY settled_at LIMIT :limit);
+WHERE id IN (
+  SELECT id FROM delivery WHERE state IN ('dead', 'dismissed') AND settled_at <= :ledger_start
+  ORDER BY settled_at LIMIT :limit
+);
 
 -- retain_notes --
 -- Forget notes.
@@ -616,12 +653,12 @@ WHERE state = 'delivered' AND (settled_at, id) > (:after_at, :after_id) AND sett
 ORDER BY settled_at, id LIMIT :limit;
 
 -- day_dead --
--- What died on a day, and is dead still.
+-- What died on a day, and is dead still, or dismissed.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
        settled_at, claim, NULL, NULL, NULL
 FROM delivery
-WHERE state = 'dead' AND (settled_at, id) > (:after_at, :after_id) AND settled_at < :end
+WHERE state IN ('dead', 'dismissed') AND (settled_at, id) > (:after_at, :after_id) AND settled_at < :end
 ORDER BY settled_at, id LIMIT :limit;
 
 -- day_notes --

@@ -1,24 +1,121 @@
-"""Redrive: dead deliveries become pending again, unless that would send something twice."""
+# ruff: noqa: D102 - app.outbox.dead_letter_protocol.py says what the methods promise
+"""Dead letters: they become pending again, unless that would send something twice, or are put away."""
 
 import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any
 
 from app.outbox.outbox_rules import OutboxRules
-from app.outbox.reviving import REDRIVE_ROWS, DeadLetter, RedriveCall, Redriven, digests_of_dead, next_step, revive
+from app.outbox.reviving import (
+    REDRIVE_ROWS,
+    DeadLetter,
+    DismissCall,
+    Parted,
+    RedriveCall,
+    RedriveStep,
+    Revival,
+    all_dismissed,
+    all_redriven,
+    digests_of_dead,
+    dismissed,
+    next_step,
+    parted,
+    revive,
+)
 from app.outbox.sqlite.conditions import conditions
 from app.outbox.sqlite.database import as_rows, one_json
+from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.sql import SQL
+from app.outbox.sqlite.writer import Writer
 from app.outbox.storing import holders
+from app.types import DeadCause, Query, Redrive
 
 
-def redrive(connection: sqlite3.Connection, call: RedriveCall, rules: OutboxRules) -> Redriven:
-    """Do one step of `Outbox.redrive`."""
-    sql, parameters = conditions(SQL["dead"], call.query)
-    found = connection.execute(sql, {**parameters, "before": call.before, "limit": REDRIVE_ROWS}).fetchall()
-    dead = [DeadLetter(*row) for row in found]
-    taken = one_json(connection, "keys_taken", rows=as_rows(digests_of_dead(dead, rules)))
-    revival = revive(dead, holders(taken), call.now, rules)
+class SqliteDeadLetters:
+    """The `DeadLetters` of app.outbox.dead_letter_protocol.py."""
+
+    def __init__(self, writer: Writer, readers: Readers, rules: OutboxRules, on_redriven: Callable[[], None]) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._rules = rules
+        self._on_redriven = on_redriven
+
+    async def redrive(self, query: Query, *, now: float) -> Redrive:
+        def step(before: int) -> Awaitable[RedriveStep]:
+            call = RedriveCall(query=query, before=before, now=now)
+            return self._writer.do(partial(redrive, call=call, rules=self._rules), rows=REDRIVE_ROWS)
+
+        done = await all_redriven(step)
+        self._on_redriven()
+        return done
+
+    async def dismiss(self, query: Query, *, because: str) -> int:
+        def step(before: int) -> Awaitable[tuple[int, int | None]]:
+            call = DismissCall(query=query, before=before, because=because)
+            return self._writer.do(partial(dismiss, call=call), rows=REDRIVE_ROWS)
+
+        return await all_dismissed(step)
+
+    async def causes(self, *, limit: int) -> list[DeadCause]:
+        return await self._readers.read(_causes, limit)
+
+
+def redrive(connection: sqlite3.Connection, call: RedriveCall, rules: OutboxRules) -> RedriveStep:
+    """Do one step of `DeadLetters.redrive`."""
+    dead = _dead(connection, call.query, call.before)
+    revival = _judged(connection, dead, call.now, rules)
     connection.execute(SQL["redrive"], {"rows": as_rows(revival.redriven), "now": call.now})
     connection.execute(SQL["take_keys"], {"rows": as_rows(revival.keys)})
     connection.execute(SQL["learn_keys"], {"rows": as_rows(revival.learned)})
-    connection.execute(SQL["explain_dead"], {"rows": as_rows(revival.staying)})
-    return Redriven(count=len(revival.redriven), before=next_step(dead))
+    rest = _parted(connection, revival)
+    connection.execute(SQL["explain_dead"], {"rows": as_rows(rest.staying)})
+    _put_away(connection, rest.overtaken)
+    done = Redrive(redriven=len(revival.redriven), overtaken=len(rest.overtaken), waiting=len(rest.staying))
+    return RedriveStep(done=done, before=next_step(dead))
+
+
+def dismiss(connection: sqlite3.Connection, call: DismissCall) -> tuple[int, int | None]:
+    """Do one step of `DeadLetters.dismiss`; return how many, and `before` of the next step."""
+    dead = _dead(connection, call.query, call.before)
+    _put_away(connection, dismissed(dead, call.because))
+    return len(dead), next_step(dead)
+
+
+def dismiss_overtaken(
+    connection: sqlite3.Connection, *, sent: Sequence[int], died: Sequence[int], now: float, rules: OutboxRules
+) -> None:
+    """Put away what is dead of events that are delivered: of deliveries just sent, and what has just died too late."""
+    if not connection.execute(SQL["any_dead"]).fetchone()[0]:
+        return
+    found = connection.execute(SQL["overtaken"], {"sent": as_rows(sent), "died": as_rows(died)}).fetchall()
+    if dead := [DeadLetter(*row) for row in found]:
+        _put_away(connection, _parted(connection, _judged(connection, dead, now, rules)).overtaken)
+
+
+def _causes(connection: sqlite3.Connection, limit: int) -> list[DeadCause]:
+    return [
+        DeadCause(reason=reason, ad_account_id=account, preset=preset, count=count, last_at=last_at)
+        for reason, account, preset, count, last_at in connection.execute(SQL["dead_causes"], {"limit": limit})
+    ]
+
+
+def _dead(connection: sqlite3.Connection, query: Query, before: int) -> list[DeadLetter]:
+    sql, parameters = conditions(SQL["dead"], query)
+    rows = connection.execute(sql, {**parameters, "before": before, "limit": REDRIVE_ROWS}).fetchall()
+    return [DeadLetter(*row) for row in rows]
+
+
+def _judged(connection: sqlite3.Connection, dead: Sequence[DeadLetter], now: float, rules: OutboxRules) -> Revival:
+    taken = one_json(connection, "keys_taken", rows=as_rows(digests_of_dead(dead, rules)))
+    return revive(dead, holders(taken), now, rules)
+
+
+def _parted(connection: sqlite3.Connection, revival: Revival) -> Parted:
+    ids = as_rows([each.holder for each in revival.repeats])
+    return parted(revival.repeats, dict(connection.execute(SQL["states"], {"rows": ids}).fetchall()))
+
+
+def _put_away(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
+    connection.execute(SQL["dismiss"], {"rows": as_rows(rows)})
+    connection.execute(SQL["erase_payloads"], {"rows": as_rows([id_ for id_, _ in rows])})

@@ -96,7 +96,7 @@ class _Salvage:
             kinds: dict[Carried, list[Row]] = {Carried.WAITING: [], Carried.DELIVERED: []}
             for row in whole:
                 kind = Carried.DELIVERED if row.state == State.DELIVERED else Carried.WAITING
-                if kind is Carried.WAITING and row.payload is None:
+                if kind is Carried.WAITING and row.payload is None and row.state != State.DISMISSED:
                     self._found.lost.append((row.id, row.message_id))
                 else:
                     kinds[kind].append(list(row))

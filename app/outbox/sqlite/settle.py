@@ -9,6 +9,7 @@ from app.outbox.keys import every_key_of
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.settling import SettleCall, attempt_row, last_of_each, reason_of, was_tried
 from app.outbox.sqlite.database import as_rows, one_json
+from app.outbox.sqlite.redrive import dismiss_overtaken
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import add_tallies
 from app.types import Settlement, State
@@ -60,6 +61,9 @@ def settle(connection: sqlite3.Connection, call: SettleCall, rules: OutboxRules)
         connection.execute(SQL["add_attempts"], {"rows": tried, "at": call.now})
         _erase(connection, _ids(held, State.DELIVERED), rules, call.now)
         _release(connection, [each for each in held if each.settlement.state is State.DEAD])
+        sent, died = _ids(held, State.DELIVERED), _ids(held, State.DEAD)
+        if sent or died:
+            dismiss_overtaken(connection, sent=sent, died=died, now=call.now, rules=rules)
     add_tallies(connection, ((call.now, tally) for tally in call.tallies))
 
 

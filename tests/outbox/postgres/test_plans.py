@@ -54,6 +54,8 @@ EVERYTHING: dict[str, Any] = {
     "take_over": True,
     "before": 10**9,
     "ids": [1],
+    "sent": [1],
+    "died": [1],
     "payloads": b"",
     "bodies": [b""],
 }
@@ -134,6 +136,8 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "forget_stale": "person_stale",
         "forget_unseen": "person_seen",
         "forget_oldest_linked": "person_linked",
+        "overtaken": "delivery_order",
+        "dismiss": "dead_pkey",
         "search_notes by message": "message_id_idx",
         "search_notes by order": "order_id_idx",
         "search by order": "delivery_order",

@@ -52,7 +52,9 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
 
 def _plan(connection: sqlite3.Connection, sql: str) -> list[str]:
     parameters = {
-        name: "[]" if name in {"rows", "keys", "counted", "deliveries", "people", "marks", "exits", "person"} else 1
+        name: "[]"
+        if name in {"rows", "keys", "counted", "deliveries", "people", "marks", "exits", "person", "sent", "died"}
+        else 1
         for name in re.findall(r":(\w+)", sql)
     }
     return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
@@ -102,6 +104,10 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection, na
         ("note_range", "note_at (at>?)"),
         ("first_delivery_since", "INTEGER PRIMARY KEY (rowid>?)"),
         ("search by dead", "delivery_dead (id>? AND id<?)"),
+        ("overtaken", "delivery_dead_event (event_id=?)"),
+        ("overtaken", "delivery_dead_order (order_id=?)"),
+        ("any_dead", "delivery_dead"),
+        ("dead_causes", "delivery_dead"),
         ("dead by any", "delivery_dead (id<?)"),
     ],
 )

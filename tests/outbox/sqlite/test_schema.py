@@ -24,6 +24,7 @@ PENDING = {"state": "pending", "due_at": 1.0}
 CLAIMED = {"state": "claimed", "due_at": 1.0, "claim": "c", "attempts": 1}
 DELIVERED = {"state": "delivered", "settled_at": 1.0}
 DEAD = {"state": "dead", "settled_at": 1.0}
+DISMISSED = {"state": "dismissed", "settled_at": 1.0}
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def _insert(connection: sqlite3.Connection, **changes: object) -> None:
     connection.execute(f"INSERT INTO delivery ({', '.join(row)}) VALUES ({marks})", list(row.values()))
 
 
-@pytest.mark.parametrize("row", [PENDING, PENDING | {"held": 1}, CLAIMED, DELIVERED, DEAD], ids=str)
+@pytest.mark.parametrize("row", [PENDING, PENDING | {"held": 1}, CLAIMED, DELIVERED, DEAD, DISMISSED], ids=str)
 def test_every_state_that_is_drawn_can_be_stored(connection: sqlite3.Connection, row: dict[str, object]) -> None:
     _insert(connection, **row)
 
@@ -64,6 +65,8 @@ def test_every_state_that_is_drawn_can_be_stored(connection: sqlite3.Connection,
         PENDING | {"held": 2},
         DEAD | {"settled_at": None},
         DEAD | {"due_at": 1.0},
+        DISMISSED | {"settled_at": None},
+        DISMISSED | {"claim": "c"},
         PENDING | {"event_time": "soon"},
     ],
     ids=lambda row: ", ".join(f"{name}={value}" for name, value in row.items()),

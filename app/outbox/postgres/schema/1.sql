@@ -55,9 +55,10 @@ CREATE INDEX line_due ON line (ad_account_id, retried, due_at, id) WHERE NOT hel
 CREATE INDEX line_held ON line (ad_account_id, preset, due_at) WHERE held;
 CREATE INDEX line_enqueued ON line (ad_account_id, enqueued_at);
 
--- Where a delivery stands that is dead; it keeps its row in `delivery`.
+-- Where a delivery stands that is dead or dismissed; it keeps its row in `delivery`, with an empty payload if dismissed.
 CREATE TABLE dead (
   id bigint PRIMARY KEY,
+  state text NOT NULL DEFAULT 'dead' CHECK (state IN ('dead', 'dismissed')),
   attempts integer NOT NULL CHECK (attempts >= 0),
   enqueued_at float8 NOT NULL,
   settled_at float8 NOT NULL,
@@ -139,7 +140,7 @@ CREATE INDEX dedup_key_expires ON dedup_key (expires_at);
 -- writes to a slot of its own, so that commits do not wait for each other.
 CREATE TABLE backlog (
   ad_account_id text NOT NULL,
-  state text NOT NULL CHECK (state IN ('pending', 'claimed', 'dead')),
+  state text NOT NULL CHECK (state IN ('pending', 'claimed', 'dead', 'dismissed')),
   slot smallint NOT NULL,
   count bigint NOT NULL,
   bytes bigint NOT NULL DEFAULT 0,       -- by which payloads that wait grew in number; a claim moves none of them
@@ -255,7 +256,7 @@ CREATE VIEW shown AS
   FROM line JOIN delivery ON delivery.id = line.id
   UNION ALL
   SELECT delivery.id, ad_account_id, preset, message_id, event_name, event_id, action_source,
-         order_id, event_time, 'dead', reason, attempts, enqueued_at, NULL, settled_at, warnings,
+         order_id, event_time, dead.state, reason, attempts, enqueued_at, NULL, settled_at, warnings,
          source, amount, currency, checkout_id, history
   FROM dead JOIN delivery ON delivery.id = dead.id
   UNION ALL

@@ -13,7 +13,7 @@ CREATE TABLE delivery (
   event_time INTEGER NOT NULL,
   warnings TEXT NOT NULL,                -- a JSON array of texts, and last what came from memory
   payload_bytes INTEGER NOT NULL,
-  state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'claimed', 'delivered', 'dead')),
+  state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'claimed', 'delivered', 'dead', 'dismissed')),
   reason TEXT NOT NULL DEFAULT '',
   attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
   enqueued_at REAL NOT NULL,
@@ -22,7 +22,7 @@ CREATE TABLE delivery (
   claim TEXT,                            -- the token of the claim that holds it
   retried INTEGER GENERATED ALWAYS AS (attempts > 0) VIRTUAL,
   shelf INTEGER GENERATED ALWAYS AS (id >> 13) VIRTUAL,
-  CHECK ((state IN ('delivered', 'dead')) = (settled_at IS NOT NULL)),
+  CHECK ((state IN ('delivered', 'dead', 'dismissed')) = (settled_at IS NOT NULL)),
   CHECK ((settled_at IS NULL) = (due_at IS NOT NULL)),
   CHECK ((state = 'claimed') = (claim IS NOT NULL)),
   CHECK (state <> 'claimed' OR attempts > 0)

@@ -3,7 +3,10 @@
 -- What was delivered may be kept for another time than what is dead.
 DROP INDEX delivery_settled;
 CREATE INDEX delivery_delivered ON delivery (settled_at) WHERE state = 'delivered';
-CREATE INDEX delivery_died ON delivery (settled_at) WHERE state = 'dead';
+CREATE INDEX delivery_died ON delivery (settled_at) WHERE state IN ('dead', 'dismissed');
+-- What is dead is looked for when the same event or order is delivered.
+CREATE INDEX delivery_dead_event ON delivery (event_id) WHERE state = 'dead';
+CREATE INDEX delivery_dead_order ON delivery (order_id) WHERE state = 'dead' AND order_id IS NOT NULL;
 
 -- What an order is known by: where it came from, its value and currency as sent, its checkout, its buyer.
 

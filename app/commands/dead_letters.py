@@ -1,0 +1,163 @@
+"""`pinrelay dead-letters`, `redrive` and `dismiss`: what Pinterest will not get, and what is done about it."""
+
+import sys
+import time
+from dataclasses import asdict, replace
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from app.access.audit import Audit
+from app.commands.auditing import caller
+from app.commands.find import FILTER_NAMES, filters_of_words
+from app.commands.opened import with_outbox
+from app.commands.options import AsJson
+from app.commands.terminal import add_row, print_json, print_table, time_text
+from app.destination import redact
+from app.outbox import Outbox, read_filters
+from app.server.audited_changes import MAX_WHY, why_dismissed
+from app.types import DeadCause, Delivery, Query, Redrive, State
+from app.values.visible import visible
+
+Which = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[DELIVERY | FILTER=TEXT...]", help=f"One delivery, or filters that all hold: {FILTER_NAMES}."
+    ),
+]
+Everything = Annotated[bool, typer.Option("--all", help="All dead letters.")]
+#: So many causes are shown.
+_CAUSES = 100
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the commands."""
+    cli.command("dead-letters")(dead_letters)
+    cli.command()(redrive)
+    cli.command()(dismiss)
+
+
+def dead_letters(
+    which: Which = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
+    *,
+    causes: Annotated[bool, typer.Option("--causes", help="Count them by cause instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List deliveries that Pinterest will not get unless they are redriven, newest first, each with its reason.
+
+    Example: pinrelay dead-letters preset="Order Completed" reason=currency
+    """
+    if causes:
+        _show_causes(with_outbox(lambda outbox: outbox.dead_letters.causes(limit=_CAUSES)), as_json=as_json)
+        return
+    query = _query(which or [])
+
+    async def find(outbox: Outbox) -> list[Delivery]:
+        if query.delivery_id is None:
+            return list((await outbox.search(query, limit=limit)).deliveries)
+        found = await outbox.delivery(query.delivery_id)
+        return [found] if found else []
+
+    found = with_outbox(find)
+    if query.delivery_id is not None and not found:
+        sys.stderr.write(visible(f"pinrelay: there is no delivery {query.delivery_id}") + "\n")
+        raise typer.Exit(1)
+    _show(found, as_json=as_json or query.delivery_id is not None)
+
+
+def redrive(
+    which: Which = None,
+    *,
+    everything: Everything = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send dead letters again: one, those that a filter finds, or all. Twice is as good as once; history is kept.
+
+    Says what became of the rest, too: the same event may wait as another delivery, or was delivered as one.
+
+    Example: pinrelay redrive reason="Authentication failed"
+    """
+    query = _some(which or [], everything=everything)
+
+    async def revive(outbox: Outbox) -> Redrive:
+        done = await outbox.dead_letters.redrive(query, now=time.time())
+        await Audit(outbox, time.time).note_redrive(caller(), query, done)
+        return done
+
+    done = with_outbox(revive)
+    if as_json:
+        print_json(asdict(done))
+        return
+    typer.echo(f"{done.redriven} redriven.")
+    if done.overtaken:
+        typer.echo(f"{done.overtaken} dismissed: the same event was delivered as another delivery.")
+    if done.waiting:
+        typer.echo(f"{done.waiting} left dead: the same event waits as another delivery, which the reason names.")
+
+
+def dismiss(
+    because: Annotated[str, typer.Option(help=f"Why: stands in their reason, {MAX_WHY} characters at most.")],
+    which: Which = None,
+    *,
+    everything: Everything = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put dead letters away for good: one, those that a filter finds, or all. Their payloads are erased.
+
+    Example: pinrelay dismiss reason="too old" --because "sent by hand"
+    """
+    query = _some(which or [], everything=everything)
+    why = because.strip()
+    if not why or len(why) > MAX_WHY:
+        message = f"say why in 1 to {MAX_WHY} characters"
+        raise typer.BadParameter(message)
+
+    async def put_away(outbox: Outbox) -> int:
+        count = await outbox.dead_letters.dismiss(query, because=why_dismissed(caller(), why))
+        await Audit(outbox, time.time).note_dismissal(caller(), query, count, redact(why))
+        return count
+
+    count = with_outbox(put_away)
+    if as_json:
+        print_json({"dismissed": count})
+    else:
+        typer.echo(f"{count} dismissed.")
+
+
+def _query(words: list[str]) -> Query:
+    """Return which dead letters are meant; all where there is no word."""
+    texts = {"delivery_id": words[0]} if len(words) == 1 and "=" not in words[0] else filters_of_words(words)
+    return replace(read_filters(texts), state=State.DEAD)
+
+
+def _some(words: list[str], *, everything: bool) -> Query:
+    """Return the same. Raises BadParameter where nothing in particular is asked for."""
+    if not everything and not words:
+        message = "name a delivery, give a filter, or say --all"
+        raise typer.BadParameter(message)
+    return _query(words)
+
+
+def _show(deliveries: list[Delivery], *, as_json: bool) -> None:
+    if as_json:
+        for delivery in deliveries:
+            print_json(asdict(delivery))
+        return
+    table = Table("delivery", "preset", "message id", "dead since (UTC)", "attempts", "reason")
+    for each in deliveries:
+        since = time_text(each.settled_at or 0)
+        add_row(table, each.delivery_id, each.preset, each.message_id, since, each.attempts, each.reason)
+    print_table(table)
+
+
+def _show_causes(causes: list[DeadCause], *, as_json: bool) -> None:
+    if as_json:
+        for cause in causes:
+            print_json(asdict(cause))
+        return
+    table = Table("dead", "reason", "preset", "ad account", "newest (UTC)")
+    for each in causes:
+        add_row(table, each.count, each.reason, each.preset, each.ad_account_id, time_text(each.last_at))
+    print_table(table)

@@ -1,0 +1,97 @@
+"""Dead letters: sent again or put away, one or many; many are asked about first."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from typing import TypeAlias
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.console.deliveries import go
+from app.console.forms import read_form
+from app.console.pages import Pages, person_of
+from app.console.services import ConsoleServices
+from app.outbox import SEARCH_FILTERS, given_filters, read_filters
+from app.server.audited_changes import MAX_WHY
+from app.types import Query, State
+
+#: Does something to the dead letters that some filters mean; returns how many by what became of them.
+_Work: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Mapping[str, int]]]
+#: So many of those that are meant are shown before one decides.
+_SHOWN = 10
+
+
+class DeadLetterPages:
+    """Redrive and dismiss. What cannot be searched by raises FilterError."""
+
+    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
+        self._services = services
+        self._pages = pages
+
+    async def confirm_redrive(self, request: Request) -> Response:
+        """Ask before many are sent again, and show some of them."""
+        return await self._confirm(request, "redrive")
+
+    async def confirm_dismissal(self, request: Request) -> Response:
+        """Ask before many are put away, and why."""
+        return await self._confirm(request, "dismiss")
+
+    async def redrive(self, request: Request) -> Response:
+        """Make dead deliveries pending again: one, those that a filter finds, or all."""
+        form = await read_form(request)
+
+        async def work(filters: Mapping[str, str]) -> Mapping[str, int]:
+            return asdict(await self._services.changes.redrive(person_of(request), _dead(filters)))
+
+        return await self._do(request, form, work)
+
+    async def dismiss(self, request: Request) -> Response:
+        """Put dead deliveries away for good, likewise; the form says why."""
+        form = await read_form(request)
+        why = form.pop("because", "").strip()
+        if not why or len(why) > MAX_WHY:
+            text = (
+                f"Write why they are put away, in up to {MAX_WHY} characters: it stays with them and in the audit log."
+            )
+            return self._pages.problem(request, 400, "Say why", text)
+
+        async def work(filters: Mapping[str, str]) -> Mapping[str, int]:
+            return {"dismissed": await self._services.changes.dismiss(person_of(request), _dead(filters), why)}
+
+        return await self._do(request, form, work)
+
+    async def _do(self, request: Request, form: Mapping[str, str], work: _Work) -> Response:
+        """Do it, and lead to where it shows."""
+        filters = given_filters(form)
+        filters.pop("state", None)
+        done = {name: str(count) for name, count in (await work(filters)).items()}
+        if filters.keys() == {"delivery_id"}:
+            return go(request, "delivery", {"id": filters["delivery_id"], **done})
+        return go(request, "deliveries", {**filters, **done})
+
+    async def _confirm(self, request: Request, way: str) -> Response:
+        filters = given_filters(request.query_params)
+        filters.pop("state", None)
+        page = await self._services.outbox.search(_dead(filters), limit=_SHOWN)
+        return self._pages.render(
+            request,
+            "dead_letters.html",
+            nav="deliveries",
+            way=way,
+            filters=filters,
+            words=SEARCH_FILTERS,
+            page=page,
+            dead=None if filters else await self._count(),
+            max_why=MAX_WHY,
+        )
+
+    async def _count(self) -> int:
+        """Return how many dead deliveries there are, of all ad accounts."""
+        outbox, now = self._services.outbox, self._services.clock()
+        accounts = self._services.destination.accounts
+        return sum([(await outbox.backlog(each.ad_account_id, now=now)).dead for each in accounts])
+
+
+def _dead(filters: Mapping[str, str]) -> Query:
+    """Return the dead deliveries that filters mean."""
+    return read_filters({**filters, "state": State.DEAD})

@@ -1,0 +1,131 @@
+"""`pinrelay dead-letters`, `redrive` and `dismiss`, over a real outbox."""
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
+from app.outbox import Outbox, open_outbox
+from app.server.audited_changes import MAX_WHY
+from app.types import State
+from tests.commands.conftest import Run
+from tests.outbox.build import ACCOUNT, NOW, At, new, rules
+from tests.process import ROOT
+
+Result = TypeVar("Result")
+
+
+@pytest.fixture(autouse=True)
+def dead(tmp_path: Path) -> None:
+    """Two dead letters of one cause and one of another; one more, of which the replay waits."""
+
+    async def fill(outbox: Outbox) -> None:
+        at = At(outbox)
+        for number in (1, 2):
+            await at.dead_letter(
+                new(message_id=f"m-{number}", event_id=f"e-{number}", preset="Lead"), "currency is unknown"
+            )
+        await at.dead_letter(new(message_id="m-3", event_id="e-3", preset="Checkout"), "too old")
+        await at.enqueue(new(message_id="m-3", event_id="e-3", preset="Checkout"))
+
+    asyncio.run(_use(tmp_path, fill))
+
+
+async def _use(folder: Path, use: Callable[[Outbox], Awaitable[Result]]) -> Result:
+    outbox = open_outbox(f"sqlite:///{folder}/o.db", rules(), clock=lambda: NOW)
+    try:
+        return await use(outbox)
+    finally:
+        await outbox.close()
+
+
+def test_they_are_listed_with_their_reason_and_the_time_of_death(run: Run) -> None:
+    shown = run("dead-letters").stdout
+    assert re.search(r"Lead .* m-1 .* 2027-01-15 08:00:00 .* currency is unknown", shown)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("preset=Checkout",), 1),
+        (("reason=CURRENCY",), 2),
+        (("message_id=m-1", "event_id=e-1"), 1),
+        ((f"ad_account_id={ACCOUNT}",), 3),
+        ((f"ad_account_id={SANDBOX_AD_ACCOUNT_ID}",), 0),
+        (("status=422",), 3),
+        ((), 3),
+    ],
+    ids=str,
+)
+def test_filters_choose_among_them(run: Run, words: tuple[str, ...], found: int) -> None:
+    assert len(run("dead-letters", "--json", *words).stdout.splitlines()) == found
+
+
+@pytest.mark.parametrize("command", ["dead-letters", "dead-letters --causes", "redrive", "dismiss"])
+def test_json_has_the_documented_names(run: Run, command: str) -> None:
+    row = rf"^\| `{command}` \| (.*) \|$"
+    (told,) = re.findall(row, (ROOT / "docs/operating.md").read_text("utf-8"), re.MULTILINE)
+    more = {"redrive": ["--all"], "dismiss": ["--all", "--because", "x"]}.get(command, [])
+    lines = run(*command.split(), *more, "--json").stdout.splitlines()
+    assert json.loads(lines[0]).keys() >= set(re.findall(r"`(\w+)`", told))
+
+
+def test_one_is_shown_whole(run: Run) -> None:
+    number = json.loads(run("dead-letters", "message_id=m-1", "--json").stdout)["delivery_id"]
+    assert json.loads(run("dead-letters", number).stdout)["history"][0]["status"] == 422
+    assert run("dead-letters", "999").exit_code == 1
+
+
+def test_they_are_counted_by_cause(run: Run) -> None:
+    causes = [json.loads(line) for line in run("dead-letters", "--causes", "--json").stdout.splitlines()]
+    assert [(each["count"], each["reason"], each["preset"]) for each in causes] == [
+        (2, "currency is unknown", "Lead"),
+        (1, "too old", "Checkout"),
+    ]
+    assert re.search(r"2 .* currency is unknown .* Lead .* 2027-01-15 08:00:00", run("dead-letters", "--causes").stdout)
+
+
+def test_a_redrive_tells_what_it_did_and_why_not_the_rest(run: Run) -> None:
+    shown = run("redrive", "--all").stdout
+    assert "2 redriven." in shown
+    assert "1 left dead: the same event waits as another delivery" in shown
+    assert json.loads(run("redrive", "--all", "--json").stdout) == {"redriven": 0, "overtaken": 0, "waiting": 1}
+
+
+def test_what_is_dismissed_says_who_did_it_and_why_without_anybodys_address(run: Run, tmp_path: Path) -> None:
+    result = run("dismiss", "reason=currency", "--because", "ann@shop.example asked for it")
+    assert result.stdout == "2 dismissed.\n"
+    assert "m-1" not in run("dead-letters").stdout
+
+    async def reason(outbox: Outbox) -> tuple[State, str]:
+        (delivery,) = (await outbox.message("m-1")).deliveries
+        return delivery.state, delivery.reason
+
+    state, told = asyncio.run(_use(tmp_path, reason))
+    assert state is State.DISMISSED
+    assert re.fullmatch(r"currency is unknown; dismissed by .* \(command line\): .*asked for it", told)
+    (line,) = [json.loads(line) for line in run("audit", "--json").stdout.splitlines()]
+    assert (line["what"], line["target"], line["after"][:13]) == ("dismissed", "reason currency", "2 dismissed: ")
+    assert "ann@" not in told + line["after"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("redrive",),
+        ("redrive", "preset=Lead", "more"),
+        ("dismiss", "--because", "x"),
+        ("dismiss", "--all"),
+        ("dismiss", "--all", "--because", " "),
+        ("dismiss", "--all", "--because", "x" * (MAX_WHY + 1)),
+    ],
+    ids=str,
+)
+def test_what_is_not_said_clearly_is_not_done(run: Run, words: tuple[str, ...]) -> None:
+    assert run(*words).exit_code == 2
+    assert len(run("dead-letters", "--json").stdout.splitlines()) == 3

@@ -1,0 +1,142 @@
+"""Dead letters in the console: counted by cause, sent again, put away."""
+
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from app.types import Delivered, Query, Rejected, State
+from tests.console.test_deliveries import one_dead_one_delivered, page_of
+from tests.console.world import World, new_delivery, open_world
+
+
+class TestRedrive:
+    async def test_one(self, world: World) -> None:
+        delivery_id = await one_dead_one_delivered(world)
+        answer = await world.browser.post("/console/redrive", data={"delivery_id": delivery_id})
+        assert answer.status_code == 303
+        assert "It will be sent again." in await page_of(world, answer.headers["location"])
+        again = await world.browser.post("/console/redrive", data={"delivery_id": delivery_id})
+        assert "it is not dead" in await page_of(world, again.headers["location"])
+
+    @pytest.mark.parametrize(
+        ("filters", "redriven"),
+        [({}, 3), ({"reason": "currency"}, 2), ({"preset": "Lead"}, 1), ({"reason": "nothing like it"}, 0)],
+    )
+    async def test_by_filter_or_all(self, filters: dict[str, str], redriven: int, world: World) -> None:
+        for message_id, preset, reason in (
+            ("m-1", "Checkout", "bad currency"),
+            ("m-2", "Lead", "bad currency"),
+            ("m-3", "Checkout", "too old"),
+        ):
+            await world.enqueue(new_delivery(message_id, preset=preset))
+            await world.settle(Rejected(reason=reason), State.DEAD)
+        answer = await world.browser.post("/console/redrive", data=filters)
+        page = await page_of(world, answer.headers["location"])
+        assert f"{redriven} dead deliver" in page
+        waiting = await world.outbox.search(Query(state=State.PENDING), limit=10)
+        assert len(waiting.deliveries) == redriven
+
+    async def test_many_are_asked_about_first(self, world: World) -> None:
+        await one_dead_one_delivered(world)
+        page = await page_of(world, "/console/redrive?reason=currency&preset=Checkout&state=delivered")
+        assert "preset “Checkout”" in page
+        assert "reason contains “currency”" in page
+        assert 'name="reason" value="currency"' in page
+        assert "m-1" in page
+        assert "All <strong>1 dead delivery</strong>" in await page_of(world, "/console/redrive")
+
+    async def test_where_none_is_dead_there_is_nothing_to_ask(self, world: World) -> None:
+        page = await page_of(world, "/console/redrive?reason=currency")
+        assert "There is no dead delivery with reason contains “currency”." in page
+        assert "<button" not in page.split("<main")[1]
+
+    async def test_a_count_in_the_address_is_a_number_or_nothing(self, world: World) -> None:
+        assert "will be sent again" not in await page_of(world, "/console/deliveries?redriven=many")
+
+    async def test_it_tells_what_became_of_the_rest(self, world: World) -> None:
+        for message_id in ("m-1", "m-2", "m-3"):
+            await world.enqueue(new_delivery(message_id))
+            await world.settle(Rejected(reason="bad currency"), State.DEAD)
+        await world.enqueue(new_delivery("again", event_id="event-m-2", order_id="order-m-2"))
+        answer = await world.browser.post("/console/redrive", data={"reason": "currency"})
+        page = await page_of(world, answer.headers["location"])
+        assert "2 dead deliveries will be sent again." in page
+        assert "1 more stays dead: the same event waits as another delivery" in page
+
+
+class TestCauses:
+    async def test_they_are_counted_and_each_leads_to_its_letters(self, world: World) -> None:
+        for message_id, reason in (("m-1", "bad currency"), ("m-2", "bad currency"), ("m-3", "too old")):
+            await world.enqueue(new_delivery(message_id))
+            await world.settle(Rejected(reason=reason), State.DEAD)
+        page = await page_of(world, "/console/deliveries?state=dead")
+        causes = page[page.index("By cause") : page.index("Deliveries</h2>")]
+        ((first, count), (_, other)) = re.findall(r'<a href="([^"]+)" data-count="(\d+)">', causes)
+        assert (count, other) == ("2", "1")
+        listed = await page_of(world, unescape(first))
+        assert set(re.findall(r'message\?id=(m-\d)"', listed)) == {"m-1", "m-2"}
+        assert "By cause" not in listed
+        (way,) = [path for path in re.findall(r'href="(/console/dismiss[^"]+)"', causes) if "too" in path]
+        assert "reason contains “too old”" in await page_of(world, way)
+
+    async def test_without_dead_letters_there_are_none(self, world: World) -> None:
+        assert "By cause" not in await page_of(world, "/console/deliveries?state=dead")
+
+
+class TestDismiss:
+    async def test_one_with_a_reason_that_stays_with_it(self, world: World) -> None:
+        delivery_id = await one_dead_one_delivered(world)
+        form = {"delivery_id": delivery_id, "because": "sent by hand to ann@shop.example"}
+        answer = await world.browser.post("/console/dismiss", data=form)
+        page = await page_of(world, answer.headers["location"])
+        assert "It is put away." in page
+        assert "dismissed by" in page
+        assert "sent by hand" in page
+        assert "ann@shop.example" not in page
+        assert "Redrive" not in page
+        again = await world.browser.post("/console/dismiss", data=form)
+        assert "Nothing was done: it is not dead." in await page_of(world, again.headers["location"])
+        assert "sent by hand" in await page_of(world, "/console/activity")
+
+    @pytest.mark.parametrize(("filters", "dismissed"), [({}, 2), ({"reason": "currency"}, 1), ({"preset": "Gone"}, 0)])
+    async def test_many_by_filter_or_all(self, filters: dict[str, str], dismissed: int, world: World) -> None:
+        for message_id, reason in (("m-1", "bad currency"), ("m-2", "too old")):
+            await world.enqueue(new_delivery(message_id))
+            await world.settle(Rejected(reason=reason), State.DEAD)
+        answer = await world.browser.post("/console/dismiss", data={**filters, "because": "a test"})
+        assert f"{dismissed} dead deliver" in await page_of(world, answer.headers["location"])
+        found = await world.outbox.search(Query(state=State.DISMISSED), limit=10)
+        assert len(found.deliveries) == dismissed
+
+    @pytest.mark.parametrize("because", ["", "  ", "x" * 201])
+    async def test_without_a_reason_nothing_is_dismissed(self, because: str, world: World) -> None:
+        await one_dead_one_delivered(world)
+        answer = await world.browser.post("/console/dismiss", data={"because": because})
+        assert answer.status_code == 400
+        assert not (await world.outbox.search(Query(state=State.DISMISSED), limit=10)).deliveries
+
+    async def test_they_are_asked_about_first(self, world: World) -> None:
+        await one_dead_one_delivered(world)
+        page = await page_of(world, "/console/dismiss?reason=currency")
+        assert "will be put away for good" in page
+        assert 'name="because" required' in page
+
+    async def test_what_a_replay_overtook_is_shown_as_put_away(self, world: World) -> None:
+        delivery_id = await one_dead_one_delivered(world)
+        await world.enqueue(new_delivery("again", event_id="event-m-1", order_id="order-m-1"))
+        await world.settle(Delivered(), State.DELIVERED)
+        page = await page_of(world, f"/console/delivery?id={delivery_id}")
+        assert "Put away. bad currency; the same event was delivered as delivery" in page
+
+    async def test_a_viewer_dismisses_nothing(self, tmp_path: Path) -> None:
+        async with open_world(tmp_path, users=("bob:token-of-bob",)) as world:
+            await one_dead_one_delivered(world)
+            headers = {"Authorization": "Bearer token-of-bob"}
+            form = {"because": "x"}
+            assert (await world.browser.post("/console/dismiss", data=form, headers=headers)).status_code == 403
+            shown = await world.browser.get("/console/deliveries?state=dead", headers=headers)
+            assert "Dismiss" not in shown.text
+            asked = await world.browser.get("/console/dismiss", headers=headers)
+            assert "This is for operators" in asked.text
