@@ -1,4 +1,4 @@
-# ruff: noqa: D102 - app.outbox.dead_letter_protocol.py says what the methods promise
+# ruff: noqa: D102 - app/outbox/dead_letter_protocol.py says what the methods promise
 """Dead letters: they become pending again, unless that would send something twice, or are put away."""
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -32,7 +32,7 @@ from app.types import DeadCause, Query, Redrive
 
 
 class PostgresDeadLetters:
-    """The `DeadLetters` of app.outbox.dead_letter_protocol.py."""
+    """The `DeadLetters` of app/outbox/dead_letter_protocol.py."""
 
     def __init__(
         self,

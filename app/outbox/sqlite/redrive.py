@@ -1,4 +1,4 @@
-# ruff: noqa: D102 - app.outbox.dead_letter_protocol.py says what the methods promise
+# ruff: noqa: D102 - app/outbox/dead_letter_protocol.py says what the methods promise
 """Dead letters: they become pending again, unless that would send something twice, or are put away."""
 
 import sqlite3
@@ -33,7 +33,7 @@ from app.types import DeadCause, Query, Redrive
 
 
 class SqliteDeadLetters:
-    """The `DeadLetters` of app.outbox.dead_letter_protocol.py."""
+    """The `DeadLetters` of app/outbox/dead_letter_protocol.py."""
 
     def __init__(self, writer: Writer, readers: Readers, rules: OutboxRules, on_redriven: Callable[[], None]) -> None:
         self._writer = writer
