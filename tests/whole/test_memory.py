@@ -1,8 +1,9 @@
-"""Identity memory through the running application, over HTTP: two processes' worth of it on one store, and restarts."""
+"""Identity memory over HTTP: through two real servers on one store, with restarts, and what senders are told."""
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -22,6 +23,7 @@ from app.policies import outbox_rules
 from app.receiving.encounters import own_time
 from tests.assembled import settings
 from tests.identity.journeys import SETTINGS, anonymous_ids_of_the_deleted, rows, shown
+from tests.process import PLAIN, Server
 
 #: Batches are of so many events; after so many of them a process starts anew.
 TOGETHER, RESTART_AFTER = 25, 15
@@ -50,9 +52,9 @@ def configured(folder: Path, **changes: Any) -> Any:
     return settings(outbox_url=f"sqlite:///{folder}/pinrelay.db", **standard | changes)
 
 
-async def payloads(folder: Path) -> dict[str, Any]:
+async def payloads(url: str) -> dict[str, Any]:
     """Every finished event that waits, by message id."""
-    outbox = open_outbox(f"sqlite:///{folder}/pinrelay.db", outbox_rules(configured(folder)), clock=lambda: 0)
+    outbox = open_outbox(url, outbox_rules(settings(**SETTINGS, outbox_url=url)), clock=lambda: 0)
     found = {}
     for row in rows():
         message = await outbox.message(row.event["messageId"])
@@ -65,31 +67,50 @@ async def payloads(folder: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.slow
-async def test_the_journeys_pass_over_http_with_two_processes_and_restarts(tmp_path: Path) -> None:
-    clock = Clock()
-    told: dict[str, Any] = {}
-    parts = [rows()[start : start + TOGETHER] for start in range(0, len(rows()), TOGETHER)]
-    for start in range(0, len(parts), RESTART_AFTER):
-        async with AsyncExitStack() as stack:
-            clients = [await stack.enter_async_context(serving(tmp_path, clock)) for _ in range(2)]
-            for number, part in enumerate(parts[start : start + RESTART_AFTER]):
-                clock.now = max(own_time(row.event, math.inf) for row in part)
-                answer = await clients[number % 2].post("/webhook", json=[row.event for row in part])
-                assert answer.status_code == 200
-                told |= {each["message_id"]: each["deliveries"] for each in answer.json()["events"]}
-    sent = await payloads(tmp_path)
-    wrong = []
+def wrong(told: dict[str, Any], sent: dict[str, Any]) -> list[Any]:
+    """Every delivery that does not hold what the journeys say, as it is and as it should be."""
+    found = []
     for row in rows():
         if row.expected is not None:
             (line,) = told[row.event["messageId"]]
             event = sent.get(row.event["messageId"])
             if event is None and row.event.get("anonymousId") in anonymous_ids_of_the_deleted():
                 continue  # it waited to be sent when its person asked for erasure
-            found = shown(line | {"event": event})
-            if found != row.expected:
-                wrong.append((row.event["messageId"], found, row.expected))
-    assert wrong == []
+            is_ = shown(line | {"event": event})
+            if is_ != row.expected:
+                found.append((row.event["messageId"], is_, row.expected))
+    return found
+
+
+def set_clock(file: Path, now: float) -> None:
+    """Let the servers read another time, whole."""
+    new = file.with_suffix(".new")
+    new.write_text(str(now), encoding="utf-8")
+    new.replace(file)
+
+
+@pytest.mark.whole
+def test_the_journeys_pass_over_http_with_two_processes_on_one_store_and_restarts(
+    outbox_url: str, start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    """By turns one of two real servers; each ends now and then, by the book or killed, and begins anew."""
+    clock = tmp_path / "clock"
+    set_clock(clock, 0)
+    program = (sys.executable, "-m", "tests.whole.dated_server", str(clock))
+    mine = {"outbox_url": outbox_url, "max_event_age_days": 365, **SETTINGS}
+    servers = [start_server(arguments=(), program=program, **mine) for _ in range(2)]
+    told: dict[str, Any] = {}
+    with httpx.Client(timeout=60, **PLAIN) as client:
+        for number, start in enumerate(range(0, len(rows()), TOGETHER)):
+            part, server = rows()[start : start + TOGETHER], servers[number % 2]
+            if number % RESTART_AFTER == RESTART_AFTER - 1:
+                server.kill() if number % 2 else server.stop()
+                server.start()
+            set_clock(clock, max(own_time(row.event, math.inf) for row in part))
+            answer = client.post(f"{server.url}/webhook", json=[row.event for row in part])
+            assert answer.status_code == 200, answer.text
+            told |= {each["message_id"]: each["deliveries"] for each in answer.json()["events"]}
+    assert wrong(told, asyncio.run(payloads(outbox_url))) == []
 
 
 PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
