@@ -60,6 +60,14 @@ GROUP_LABELS: Mapping[str, str] = {
     "external_id": "External id",
 }
 
+#: Those of them that Pinterest has a quality component for.
+COMPONENT_OF_GROUP: Mapping[str, str] = {
+    "em": "hashed_email",
+    "device": "hashed_maid",
+    "click": "click_id_epik",
+    "external_id": "advertiser_external_id",
+}
+
 #: Warnings that say how to be counted better, by their label; they are listed before others, however rare they are.
 WARNING_ADVICE: Mapping[str, str] = {
     "checkout without value": "Pinterest cannot tell what these orders were worth: map custom_data.value.",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from app.console.labels import WARNING_ADVICE
+from app.console.labels import COMPONENT_OF_GROUP, WARNING_ADVICE
 from app.types import Exit, Tally
 
 #: Series of the chart and the tallies they count. An event that Pinterest rejects for good is dead.
@@ -69,6 +69,8 @@ class PresetCounts:
     accounts: Mapping[str, Counter[str]]
     #: By component; of `counts["enqueued"]`.
     quality: Counter[str]
+    #: The same of those that carry it because memory had it; at most so many.
+    recalled: Counter[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +133,11 @@ def _presets(counted: Iterable[tuple[int, Tally]], known: Sequence[str]) -> tupl
             accounts=_by((tally.ad_account_id, tally) for tally in tallies if tally.preset == name),
             quality=_count(
                 (tally.label, tally.count) for tally in tallies if tally.preset == name and tally.name == "quality"
+            ),
+            recalled=_count(
+                (COMPONENT_OF_GROUP[tally.label], tally.count)
+                for tally in tallies
+                if tally.preset == name and tally.name == "memory" and tally.label in COMPONENT_OF_GROUP
             ),
         )
         for name in names

@@ -97,6 +97,14 @@ async def test_coverage_is_the_share_of_enqueued_events(world: World) -> None:
     assert coverage.count('<td class="n share-0">0 %</td>') == 9, "of eleven components"
 
 
+async def test_coverage_is_told_with_memory_and_without_it(world: World) -> None:
+    recalled = [Tally(name="memory", preset="Checkout", label="em", count=2)]
+    await world.enqueue(new_delivery("m-1"), new_delivery("m-2"), new_delivery("m-3"), tallies=recalled)
+    page = await page_of(world)
+    assert '<td class="n share-10">100 %<br><span class="hint">33 % without memory</span></td>' in page
+    assert page.count("without memory") == 1
+
+
 async def test_a_blocked_destination_is_told_with_pinterests_reason(world: World) -> None:
     await TROUBLE.of(ACCOUNT).write(world.outbox, a_trouble(reason="Authentication failed", next_probe_at=NOW + 240))
     page = await page_of(world)

@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.console.chart import HEIGHT, draw
+from app.console.labels import COMPONENT_LABELS, COMPONENT_OF_GROUP
 from app.console.overview import LastAnswers, last_answers
 from app.console.summary import SERIES, TOP, WINDOWS, Counted, Window, summarise
+from app.identity import GROUPS
 from app.types import Tally
 from tests.console.world import NOW
 
@@ -47,6 +49,24 @@ def test_presets_stand_in_the_catalogs_order_and_removed_ones_follow() -> None:
     assert lead.counts["enqueued"] == 0
     assert checkout.counts["enqueued"] == 4
     assert checkout.quality == Counter(hashed_email=3)
+
+
+def test_what_memory_completed_is_told_by_component_beside_the_whole() -> None:
+    tallies = [
+        (LAST, Tally(name="quality", preset="Checkout", label="hashed_email", count=3)),
+        (LAST, Tally(name="memory", preset="Checkout", label="em", count=2)),
+        (LAST, Tally(name="memory", preset="Checkout", label="click", count=1)),
+        (LAST, Tally(name="memory", preset="Checkout", label="place", count=1)),
+        (LAST, Tally(name="memory", preset="Lead", label="em", count=1)),
+    ]
+    checkout, lead = summarise(tallies, HOUR, ["Checkout", "Lead"], now=NOW).presets
+    assert checkout.recalled == Counter(hashed_email=2, click_id_epik=1)
+    assert lead.recalled == Counter(hashed_email=1)
+
+
+def test_every_component_that_memory_may_complete_has_its_words() -> None:
+    assert set(COMPONENT_OF_GROUP) <= set(GROUPS)
+    assert set(COMPONENT_OF_GROUP.values()) <= set(COMPONENT_LABELS)
 
 
 def test_reasons_are_summed_over_time_and_presets_and_the_most_frequent_stand_first() -> None:

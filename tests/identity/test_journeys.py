@@ -36,6 +36,27 @@ def test_each_delivery_of_the_journeys_holds_what_the_rules_give_it() -> None:
     assert wrong([event_json(receipt)["deliveries"] for receipt in receipts]) == []
 
 
+def test_the_command_sums_up_by_preset_what_memory_would_bring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an order by user id an event carries, by itself: event id, user agent, IP, order id and value, external id."""
+    person = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
+    order = {"order_id": "7", "revenue": 20, "currency": "USD"}
+    events: list[dict[str, Any]] = [
+        {"type": "identify", "userId": "ann", "anonymousId": "x", "traits": {"email": "ann@shop.example"}},
+        {"type": "page", "anonymousId": "x", "context": {"page": {"url": "https://shop.example/?epik=dj0yJnU9YWJj"}}},
+        {"type": "track", "event": "Order Completed", "userId": "ann", "context": person, "properties": order},
+    ]
+    file = tmp_path / "events.ndjson"
+    complete = ({"messageId": f"m-{n}", "timestamp": 1_800_000_000 + n, **each} for n, each in enumerate(events))
+    file.write_bytes(b"\n".join(map(orjson.dumps, complete)))
+    monkeypatch.chdir(ROOT)
+    result = CliRunner().invoke(cli, ["preview", "--journey", str(file)], env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    rows_ = [line.replace("\u2502", " ").split() for line in result.stdout.splitlines()]
+    assert ["Order", "Completed", "1", "6.00", "8.00"] in rows_
+    assert ["Page", "Visit", "1", "3.00", "5.00"] in rows_
+    assert ["all", "2", "4.50", "6.50"] in rows_
+
+
 def test_the_command_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "events.ndjson"
     file.write_bytes(b"\n".join(orjson.dumps(row.event) for row in rows()))
