@@ -13,6 +13,7 @@
     │   └── EventInvalid          it was mapped, but Pinterest would refuse the result
     ├── UnknownPreset             whoever named a preset that does not exist must name another
     ├── UnknownAdAccount          the same of an ad account
+    ├── PublishingRefused         whoever published a file must do something first
     ├── FilterError               whoever searches must narrow it by something that there is
     ├── UnknownEventName          whoever named an event that has not arrived must name another
     └── OutboxError               wait, or look at the store
@@ -134,6 +135,10 @@ class UnknownPreset(PinrelayError):
         nearest = get_close_matches(name, sorted(known), n=1, cutoff=0)
         remedy = f'the nearest is "{nearest[0]}"' if nearest else "the catalog has none"
         super().__init__(f"there is no preset of this name; {remedy}")
+
+
+class PublishingRefused(PinrelayError):
+    """The file cannot be published. Do what is named and try again."""
 
 
 class UnknownAdAccount(PinrelayError):

@@ -624,6 +624,7 @@ class AuditAction(StrEnum):
     FORGET = "forgot a person"
     QUARANTINE = "replayed from quarantine"
     DISCARD = "discarded from quarantine"
+    PUBLISH = "published"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from app.assemble.ad_accounts import Destination, check_presets, destinations, key_sources
 from app.catalog import Catalog
+from app.catalog.publishing import Publisher
 from app.catalog.running import RunningCatalog
 from app.catalog.running_sources import RunningSources
 from app.catalog.source_secrets import SourceSecrets
@@ -39,6 +40,12 @@ from app.receiving.walk import Walk, WhyOff
 from app.source import consent_answer, not_genuine, withheld
 from app.types import Tally
 
+#: Why nothing is published from a console whose store other machines may use.
+_FILES_OF_MANY_MACHINES = (
+    "Several machines may share this store, and what is written here would be on one of them only. "
+    "Put the file where each of them reads it (an image, a volume, a config map), then press Reload; "
+    "under Mappings stands which process runs what."
+)
 #: Where a client that calls the sandbox in this process believes it to be.
 _SANDBOX_URL = "http://sandbox/v5"
 
@@ -50,6 +57,17 @@ def running_catalog(settings: Settings) -> RunningCatalog:
         settings.mappings_dir,
         custom_event_names=frozenset(settings.custom_event_names),
         check=partial(check_presets, settings),
+    )
+
+
+def publisher(settings: Settings, running: RunningCatalog) -> Publisher:
+    """Return who writes files of presets and mappings for the console, or says why nobody does."""
+    return Publisher(
+        running,
+        presets_dir=settings.presets_dir,
+        mappings_dir=settings.mappings_dir,
+        custom_event_names=frozenset(settings.custom_event_names),
+        why_never="" if settings.outbox_url.startswith("sqlite:") else _FILES_OF_MANY_MACHINES,
     )
 
 

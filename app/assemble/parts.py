@@ -127,6 +127,7 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
         clock=clock,
         forgetting=assemble.forgetting(settings, outbox) if settings.id_secret else None,
         replaying=assemble.replaying(settings, running, outbox, why_off=coordination.why_off, clock=clock),
+        publisher=assemble.publisher(settings, running),
     )
     return Parts(
         outbox=outbox,

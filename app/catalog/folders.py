@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from app.errors import CatalogError, Fault
+
+#: Where the versions of published files lie, in the folder of those: it may hold no file but what was published.
+VERSIONS: Final = ".versions"
 
 #: One folder, or several of which a later one replaces files of the same name.
 Folders: TypeAlias = str | Path | Sequence[str | Path]
@@ -35,7 +38,9 @@ def _read_folders(folders: Folders, faults: list[Fault]) -> dict[str, str]:
             faults.append(Fault(path="", message="there is no such folder", file=str(folder)))
             continue
         found = {path.name: path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}}
-        if not found:  # a wrong path or a mount that is missing: all events would go unmatched, in silence
+        if (
+            not found and not (folder / VERSIONS).is_dir()
+        ):  # a wrong path or a mount that is missing: all events would go unmatched, in silence
             remedy = "put one there, or take the folder out of its setting"
             faults.append(Fault(path="", message=f"the folder has no YAML file: {remedy}", file=str(folder)))
         chosen |= found

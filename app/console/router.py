@@ -11,6 +11,7 @@ from app.console.login import LoginPages
 from app.console.mappings import MappingPages
 from app.console.overview import OverviewPages
 from app.console.pages import Pages
+from app.console.published import PublishPages
 from app.console.quarantined import QuarantinePages
 from app.console.remembered import PeoplePages
 from app.console.services import ConsoleServices
@@ -54,6 +55,7 @@ def create_console(services: ConsoleServices) -> APIRouter:
     ):
         router.add_route(path, guard(page, changes=True), methods=["POST"], include_in_schema=False)
     _add_public(router, guard, login, pages)
+    _add_publishing(router, guard, PublishPages(services, pages))
     _add_quarantine(router, guard, QuarantinePages(services, pages))
     router.add_route("/console/{rest:path}", guard(pages.unknown), methods=["GET"], include_in_schema=False)
     return router
@@ -74,3 +76,10 @@ def _add_quarantine(router: APIRouter, guard: Guard, quarantine: QuarantinePages
     for path, page in (("/replay", quarantine.replay), ("/discard", quarantine.discard)):
         guarded = guard(page, changes=True)
         router.add_route(f"/console/quarantine{path}", guarded, methods=["POST"], include_in_schema=False)
+
+
+def _add_publishing(router: APIRouter, guard: Guard, publishing: PublishPages) -> None:
+    router.add_route("/console/versions", guard(publishing.versions), methods=["GET"], include_in_schema=False)
+    for path, page in (("", publishing.confirm), ("/now", publishing.publish)):
+        guarded = guard(page, changes=True)
+        router.add_route(f"/console/publish{path}", guarded, methods=["POST"], include_in_schema=False)

@@ -72,13 +72,20 @@ class Replaying:
         """Return how many events of each kind are kept, the most first. Raises OutboxUnavailable."""
         return await self._shelf.groups(now=self._clock(), limit=limit)
 
-    async def preview(self, wanted: QuarantineFilter) -> Replay:
-        """Return what would become of the events that a filter means; nothing changes. Raises OutboxUnavailable."""
+    async def preview(
+        self, wanted: QuarantineFilter, *, catalog: Catalog | None = None, at_most: int | None = None
+    ) -> Replay:
+        """Return what would become of the events that a filter means; nothing changes. Raises OutboxUnavailable.
+
+        `catalog` None is that of now. Of very many events about the `at_most` oldest are judged.
+        """
         replay = Replay()
         async for some in self._batches(wanted, replay):
-            for one, _, receipt in await self._judged(some):
+            for one, _, receipt in await self._judged(some, catalog or self._catalog()):
                 replay.add(one, receipt)
                 replay.leaving += _leaves(receipt)
+            if at_most is not None and replay.events >= at_most:
+                break
         return replay
 
     async def replay(self, wanted: QuarantineFilter) -> Replay:
@@ -90,7 +97,7 @@ class Replaying:
         replay = Replay()
         self._pipeline.use(self._catalog())
         async for some in self._batches(wanted, replay):
-            judged = await self._judged(some)
+            judged = await self._judged(some, self._catalog())
             leaving = [(one, event) for one, event, receipt in judged if _leaves(receipt)]
             for one, _, receipt in judged:
                 if not _leaves(receipt):
@@ -130,10 +137,11 @@ class Replaying:
             yield some
             after = some[-1].id
 
-    async def _judged(self, some: Sequence[tuple[Quarantined, Event]]) -> list[tuple[Quarantined, Event, EventReceipt]]:
+    async def _judged(
+        self, some: Sequence[tuple[Quarantined, Event]], catalog: Catalog
+    ) -> list[tuple[Quarantined, Event, EventReceipt]]:
         """Return what would become of each event, judged as one of its source."""
         judged = []
-        catalog = self._catalog()
         for source, group in groupby(some, key=lambda each: each[0].source):
             members = list(group)
             events = [event for _, event in members]

@@ -1,14 +1,17 @@
 """What operators change, by the console or the interface: done, and written into the audit log."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from app.access.audit import Audit
 from app.access.person import Person
+from app.catalog.publishing import Publisher
 from app.coordination import Coordination, Switches
 from app.destination import redact
 from app.outbox import DeadLetters
+from app.errors import PublishingRefused
 from app.receiving.forgetting import Forgetting, Forgotten
 from app.receiving.replaying import Replay, Replaying
 from app.shared_values import SharedValues
@@ -41,6 +44,8 @@ class AuditedChanges:
     forgetting: Forgetting | None = None
     #: Brings events back from the quarantine; None where nothing is kept there.
     replaying: Replaying | None = None
+    #: Writes files of presets and mappings; None where nobody may.
+    publisher: Publisher | None = None
 
     async def switch(self, person: Person, preset: str | None, *, on: bool, ad_account_id: str | None = None) -> None:
         """Switch a preset, or else an ad account, or all sending where both are None.
@@ -118,3 +123,23 @@ class AuditedChanges:
         count = await self.replaying.discard(wanted)
         await self.audit.note_quarantine(person, AuditAction.DISCARD, wanted, count)
         return count
+
+    async def publish(self, person: Person, file: str, text: str | None, *, base: str) -> bool:
+        """Publish a file of the catalog, or take it away (None), and have it taken up; return whether it was.
+
+        Where it was not, what was there is put back. `base` is the generation that it was made for.
+        Raises PublishingRefused, CatalogError.
+        """
+        if self.publisher is None:
+            raise PublishingRefused
+        before = await asyncio.to_thread(self.publisher.own_text, file)
+        version = await asyncio.to_thread(
+            self.publisher.publish, file, text, author=person.name, at=self.clock(), base=base
+        )
+        is_taken_up = await self.coordination.reload(now=self.clock())
+        if not is_taken_up:
+            await asyncio.to_thread(self.publisher.restore, file, before)
+            await self.coordination.reload(now=self.clock())
+        after = f"version {version.number}" if is_taken_up else "could not be taken up: put back"
+        await self.audit.note(person, AuditAction.PUBLISH, target=str(self.publisher.target(file)), after=after)
+        return is_taken_up

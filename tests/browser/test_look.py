@@ -28,6 +28,8 @@ PAGES = {
     "redrive": "/console/redrive?reason=currency",
     "mappings": "/console/mappings",
     "activity": "/console/activity",
+    "quarantine": "/console/quarantine",
+    "versions": "/console/versions?file=presets/checkout.yaml",
 }
 #: The presets but for the first three: the same template, of which axe-core would read thousands of cells.
 ALIKE = ".preset:nth-of-type(n + 4)"

@@ -189,7 +189,7 @@ async def open_world(
         (folder / file).parent.mkdir(exist_ok=True)
         (folder / file).write_text(text, encoding="utf-8")
     settings = assembled.settings(
-        presets_dir=(presets,), mappings_dir=(mappings,), switched_off=switched_off, **LIVE, **changes
+        **{"presets_dir": (presets,), "mappings_dir": (mappings,), "switched_off": switched_off} | LIVE | changes
     )
     running = assemble.running_catalog(settings)
     url = changes.get("outbox_url") or new_store(folder, "pinrelay.db")
@@ -259,6 +259,7 @@ async def open_world(
                 audit=audit,
                 clock=lambda: world.now,
                 forgetting=assemble.forgetting(settings, outbox) if settings.id_secret else None,
+                publisher=assemble.publisher(settings, running),
                 replaying=assemble.replaying(
                     settings, running, outbox, why_off=coordination.why_off, clock=lambda: world.now
                 ),

@@ -1,0 +1,190 @@
+"""Publishing a file of the catalog from the console: into a folder of one's own, each time a version, with a way back.
+
+    my-presets/checkout.yaml                    what runs: the files stay the truth, and git may hold them
+    my-presets/.versions/checkout.yaml/3.json   who published what, and when
+
+A file that somebody edits by hand becomes a version too, before the next one is published over it.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from app.catalog.compile import Catalog, compile_catalog, generation_of
+from app.catalog.folders import VERSIONS, Folders, folders_of, read_texts
+from app.catalog.running import RunningCatalog
+from app.errors import PublishingRefused
+
+_FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,95}\.ya?ml")
+#: Who wrote what stands in a file that was not published here.
+BY_HAND: Final = "edited by hand"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """What a file held from a moment on."""
+
+    #: From 1, without gaps.
+    number: int
+    #: Unix seconds.
+    at: float
+    author: str
+    #: None: there was no file in the folder, so that the one of an earlier folder counted, or none.
+    text: str | None
+
+
+class Publisher:
+    """Writes files of the running catalog. Everything reads or writes files, so it blocks."""
+
+    def __init__(
+        self,
+        running: RunningCatalog,
+        *,
+        presets_dir: Folders,
+        mappings_dir: Folders,
+        custom_event_names: frozenset[str] = frozenset(),
+        why_never: str = "",
+    ) -> None:
+        """Take the catalog that runs, and its folders. `why_never` says why nothing can be published at all."""
+        self._running = running
+        self._presets, self._mappings = folders_of(presets_dir), folders_of(mappings_dir)
+        self._custom_event_names = custom_event_names
+        self._why_never = why_never
+
+    def why_not(self, file: str) -> str:
+        """Return why a file cannot be published, with the remedy; "" where it can."""
+        if self._why_never:
+            return self._why_never
+        folders, setting = self._folders(file)
+        if not _FILE_NAME.fullmatch(Path(file).name):
+            return "A file's name is letters, digits, hyphens and underscores, and ends with .yaml."
+        if len(folders) == 1:
+            own = f"my-{setting.removesuffix('_DIR').lower()}"
+            return (
+                f"{setting} names one folder, that of the shipped files: make one of your own "
+                f"(mkdir -p {own}/{VERSIONS}), set {setting}={folders[0]},{own}, and start again."
+            )
+        if not os.access(folders[-1], os.W_OK):
+            return f"{folders[-1]} cannot be written by Pinrelay: put the file there as you put the others."
+        return ""
+
+    def target(self, file: str) -> Path:
+        """Return where a file would be published."""
+        return self._folders(file)[0][-1] / Path(file).name
+
+    def own_text(self, file: str) -> str | None:
+        """Return what stands in the folder of one's own, None where nothing does."""
+        return _read(self.target(file))
+
+    def versions(self, file: str) -> list[Version]:
+        """Return the versions of a file, newest first; what stands there by hand is the newest, as number 0."""
+        found = [_version(path) for path in self._version_files(file)]
+        newest = found[-1].text if found else None
+        target = self.target(file)
+        if (text := _read(target)) != newest:
+            at = target.stat().st_mtime if text is not None else 0.0
+            found.append(Version(number=0, at=at, author=BY_HAND, text=text))
+        return found[::-1]
+
+    def candidate(self, file: str, text: str | None) -> Catalog:
+        """Return the catalog that the text would give; None takes the file out of one's own folder.
+
+        Raises CatalogError with every fault.
+        """
+        name = Path(file).name
+        presets, mappings = dict(self._running.preset_texts), dict(self._running.mapping_texts)
+        texts = mappings if self._is_mapping(file) else presets
+        for path in [path for path in texts if Path(path).name == name]:
+            del texts[path]
+        shown, found = (str(self.target(file)), text) if text is not None else self._from_earlier(file)
+        if found is not None:
+            texts[shown] = found
+        sorted_texts = [dict(sorted(each.items(), key=lambda item: Path(item[0]).name)) for each in (presets, mappings)]
+        return compile_catalog(*sorted_texts, custom_event_names=self._custom_event_names)
+
+    def publish(self, file: str, text: str | None, *, author: str, at: float, base: str) -> Version:
+        """Write a text, or take the file away, and keep the version; whoever calls has the files taken up then.
+
+        `base` is the generation that the text was made for. Raises PublishingRefused where it cannot be published, or
+        files have changed since; CatalogError where it has faults. Nothing has changed then.
+        """
+        if why := self.why_not(file):
+            raise PublishingRefused(why)
+        on_disk = generation_of(*read_texts(self._presets, self._mappings))
+        if not base == on_disk == self._running.catalog.generation:
+            message = "The files have changed since this was begun. Look at it again, on what runs now."
+            raise PublishingRefused(message)
+        self.candidate(file, text)
+        numbered = [each for each in self.versions(file) if each.number == 0]
+        for by_hand in numbered:
+            self._keep(file, author=BY_HAND, at=by_hand.at, text=by_hand.text)
+        self._write(self.target(file), text)
+        return self._keep(file, author=author, at=at, text=text)
+
+    def restore(self, file: str, text: str | None) -> None:
+        """Put back what was there, where a published text could not be taken up; the version stays."""
+        self._write(self.target(file), text)
+
+    def _keep(self, file: str, *, author: str, at: float, text: str | None) -> Version:
+        number = len(self._version_files(file)) + 1
+        folder = self._version_folder(file)
+        folder.mkdir(parents=True, exist_ok=True)
+        content = {"at": at, "author": author, "text": text}
+        _write_whole(folder / f"{number}.json", orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())
+        return Version(number=number, at=at, author=author, text=text)
+
+    def _write(self, path: Path, text: str | None) -> None:
+        if text is None:
+            path.unlink(missing_ok=True)
+        else:
+            _write_whole(path, text)
+
+    def _version_folder(self, file: str) -> Path:
+        target = self.target(file)
+        return target.parent / VERSIONS / target.name
+
+    def _version_files(self, file: str) -> list[Path]:
+        found = self._version_folder(file).glob("*.json")
+        return sorted((path for path in found if path.stem.isdecimal()), key=lambda path: int(path.stem))
+
+    def _is_mapping(self, file: str) -> bool:
+        return file in self._running.mapping_texts or Path(file).parent in self._mappings
+
+    def _folders(self, file: str) -> tuple[list[Path], str]:
+        return (self._mappings, "MAPPINGS_DIR") if self._is_mapping(file) else (self._presets, "PRESETS_DIR")
+
+    def _from_earlier(self, file: str) -> tuple[str, str | None]:
+        """Return path and text of the file in the folders before one's own; no text where none of them has it."""
+        for folder in self._folders(file)[0][-2::-1]:
+            path = folder / Path(file).name
+            if (text := _read(path)) is not None:
+                return str(path), text
+        return file, None
+
+
+def _version(path: Path) -> Version:
+    content = orjson.loads(path.read_bytes())
+    return Version(
+        number=int(path.stem),
+        at=content["at"],
+        author=content["author"],
+        text=content["text"],
+    )
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file so that nobody ever reads half of it, and it outlives a crash."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

@@ -1,0 +1,179 @@
+"""Publishing what was drafted: what would change first, then the file, with its versions and a way back."""
+
+from dataclasses import dataclass
+from difflib import unified_diff
+from urllib.parse import urlencode
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from app.catalog import Catalog, Preset
+from app.catalog.privacy_changes import privacy_changes
+from app.catalog.publishing import Publisher
+from app.console.examples import fresh
+from app.console.forms import Form, read_form
+from app.console.labels import pretty
+from app.console.pages import Pages, base_of, person_of
+from app.console.services import ConsoleServices
+from app.errors import CatalogError, Fault, PublishingRefused
+from app.receiving.replaying import Replay
+from app.receiving.reports import EventReport
+from app.source import read_event_text
+from app.types import QuarantineFilter
+
+#: Of the quarantine, so many are tried on a draft.
+_TRIED_AT_MOST = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExampleChange:
+    """What becomes otherwise of a preset's example."""
+
+    preset: str
+    was: str
+    becomes: str
+    #: Of the finished events, as lines of a unified difference; empty where both are alike.
+    difference: tuple[str, ...]
+
+
+class PublishPages:
+    """Asks before a file is published, publishes it, and shows its versions."""
+
+    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
+        self._services = services
+        self._pages = pages
+
+    async def confirm(self, request: Request) -> Response:
+        """Show what a draft, or an earlier version, changes: in the file, for privacy, for examples and quarantine."""
+        form = await read_form(request)
+        file, text = _file_of(form), _text_of(form)
+        publisher = self._services.changes.publisher
+        if publisher is None or (why := publisher.why_not(file)):
+            why = why if publisher else "Nothing can be published here."
+            return self._pages.problem(request, 409, "This file cannot be published here", why)
+        try:
+            candidate = publisher.candidate(file, text)
+        except CatalogError as exc:
+            return self._refused(request, exc.faults)
+        running = self._services.running
+        return self._pages.render(
+            request,
+            "publish.html",
+            nav="mappings",
+            file=file,
+            text=text,
+            target=publisher.target(file),
+            generation=running.catalog.generation,
+            lines=_difference(running.texts.get(_running_file(file, self._services), ""), text or ""),
+            privacy=privacy_changes(running.catalog, candidate),
+            examples=await self._examples(candidate),
+            quarantine=await self._quarantine(candidate),
+        )
+
+    async def publish(self, request: Request) -> Response:
+        """Write the file and have it taken up."""
+        form = await read_form(request)
+        file, text, publisher = _file_of(form), _text_of(form), self._services.changes.publisher
+        try:
+            if publisher and not publisher.why_not(file) and "confirmed" not in form:
+                self._demand_confirmation(publisher, file, text)
+            is_taken_up = await self._services.changes.publish(
+                person_of(request), file, text, base=form.get("base", "")
+            )
+        except CatalogError as exc:
+            return self._refused(request, exc.faults)
+        except PublishingRefused as exc:
+            return self._pages.problem(request, 409, "Nothing was published", str(exc))
+        said = urlencode({"file": file, "done": "published" if is_taken_up else "kept"})
+        return RedirectResponse(f"{base_of(request)}/versions?{said}", status_code=303)
+
+    async def versions(self, request: Request) -> Response:
+        """Show every version of a file, each with its difference from the one before."""
+        file, publisher = request.query_params.get("file", ""), self._services.changes.publisher
+        found = publisher.versions(file) if publisher and not publisher.why_not(file) else []
+        befores = [each.text or "" for each in found][1:] + [""] * bool(found)
+        return self._pages.render(
+            request,
+            "versions.html",
+            nav="mappings",
+            file=file,
+            why_not=publisher.why_not(file) if publisher else "Nothing can be published here.",
+            versions=[(each, _difference(was, each.text or "")) for each, was in zip(found, befores, strict=True)],
+            done=request.query_params.get("done", ""),
+            faults=self._services.coordination.faults,
+        )
+
+    def _demand_confirmation(self, publisher: Publisher, file: str, text: str | None) -> None:
+        changed = privacy_changes(self._services.running.catalog, publisher.candidate(file, text))
+        if changed:
+            named = ", ".join(f"{each.field} of {each.preset}" for each in changed)
+            raise PublishingRefused(f"This changes what is found of people: {named}. Go back and confirm it.")
+
+    async def _examples(self, candidate: Catalog) -> list[ExampleChange]:
+        """Return whose examples become something else, with how their finished events differ."""
+        now, running = self._services.clock(), self._services.running.catalog
+        changes = []
+        for preset in candidate.presets:
+            before = _of_name(running, preset.name)
+            if preset.example is None or (before is not None and _same(before, preset)):
+                continue
+            (event,) = read_event_text(pretty(fresh(preset.example, now)).encode(), now=now)
+            was, becomes = [
+                _outcome(await self._services.explainer.explain(event, catalog, now=now), preset.name)
+                for catalog in (running, candidate)
+            ]
+            if was != becomes:
+                difference = tuple(_difference(was[1], becomes[1]))
+                changes.append(ExampleChange(preset=preset.name, was=was[0], becomes=becomes[0], difference=difference))
+        return changes
+
+    async def _quarantine(self, candidate: Catalog) -> tuple[Replay, Replay] | None:
+        """Return what becomes of what is kept, by what runs and by the draft; None where nothing is kept."""
+        replaying = self._services.changes.replaying
+        if replaying is None:
+            return None
+        everything = QuarantineFilter()
+        now = await replaying.preview(everything, at_most=_TRIED_AT_MOST)
+        return now, await replaying.preview(everything, catalog=candidate, at_most=_TRIED_AT_MOST)
+
+    def _refused(self, request: Request, faults: tuple[Fault, ...]) -> Response:
+        text = " ".join(str(fault) for fault in faults)
+        return self._pages.problem(request, 400, "The draft cannot be used", text)
+
+
+def _file_of(form: Form) -> str:
+    return form.get("draft_file") or form.get("file", "")
+
+
+def _text_of(form: Form) -> str | None:
+    """Return the text that is to be published; None: the file is to be taken away."""
+    return None if "removed" in form else form.get("draft_text", form.get("text", ""))
+
+
+def _running_file(file: str, services: ConsoleServices) -> str:
+    """Return the path by which the running catalog knows the file of this name."""
+    name = file.rpartition("/")[2]
+    return next((path for path in services.running.texts if path.rpartition("/")[2] == name), file)
+
+
+def _difference(was: str, becomes: str) -> list[str]:
+    """Return the lines of a unified difference without its head."""
+    return list(unified_diff(was.splitlines(), becomes.splitlines(), lineterm="", n=2))[2:]
+
+
+def _of_name(catalog: Catalog, name: str) -> Preset | None:
+    return next((preset for preset in catalog.presets if preset.name == name), None)
+
+
+def _same(one: Preset, other: Preset) -> bool:
+    return one.fields == other.fields and one.trigger.text == other.trigger.text and one.enabled == other.enabled
+
+
+def _outcome(report: EventReport, preset: str) -> tuple[str, str]:
+    """Return in words what becomes of an event by a preset, and the finished event as text ("": none)."""
+    for each in report.presets:
+        if each.preset == preset:
+            said = f"{each.exit.value}: {each.reason}" if each.reason else each.exit.value
+            return said, pretty(orjson.loads(each.payload)) if each.payload else ""
+    return "there is no such preset", ""

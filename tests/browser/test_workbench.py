@@ -1,0 +1,93 @@
+"""From a name that nothing sends to a preset that runs, the events that were kept sent after all, and the way back."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.process import PLAIN, ROOT, Server, running
+from tests.waiting import until
+
+pytestmark = pytest.mark.whole
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with a folder of presets of one's own, where unmatched purchases are kept."""
+    folder = tmp_path_factory.mktemp("workshop")
+    own = folder / "mine"
+    (own / ".versions").mkdir(parents=True)
+    with running(
+        folder,
+        measured=True,
+        presets_dir=f"{ROOT / 'presets'},{own}",
+        quarantine_hours="72",
+        quarantine_key="a key of the quarantine, long enough",
+        quarantine_names="Purchase",
+    ) as server:
+        yield server
+
+
+def post_purchase(server: Server, message_id: str) -> None:
+    event = {
+        "type": "track",
+        "event": "Purchase",
+        "messageId": message_id,
+        "timestamp": datetime.now(UTC).isoformat(),
+        "properties": {"order_id": f"SO-{message_id}", "total": 12.5, "currency": "EUR"},
+        "context": {"traits": {"email": "eva@example.com"}},
+    }
+    httpx.post(f"{server.url}/webhook", json=event, **PLAIN).raise_for_status()
+
+
+def test_an_unmatched_name_becomes_a_preset_and_what_was_kept_of_it_is_sent(
+    workshop: Server, open_page: OpenPage
+) -> None:
+    message_id = f"m-{time.time()}"
+    post_purchase(workshop, message_id)
+    page = open_page(f"{workshop.url}/console/inventory")
+    until(lambda: _shows(page, "Purchase"), what="the name stands in the inventory")
+    page.get_by_role("link", name="Purchase", exact=True).first.click()
+    page.get_by_role("link", name=re.compile("draft|preset", re.IGNORECASE)).last.click()
+    expect(page.get_by_label(re.compile("^Draft of"))).to_have_value(re.compile("Purchase"))
+
+    page.get_by_role("button", name="Publish this draft…").click()
+    expect(page.get_by_text("Of the 1 oldest event, what runs takes 0 and this takes 1.")).to_be_visible()
+    page.get_by_role("button", name="Publish", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("Published, and taken up.")
+
+    page.goto(f"{workshop.url}/console/quarantine")
+    page.get_by_role("link", name="What would change", exact=True).click()
+    page.get_by_role("button", name="Replay 1 event").click()
+    expect(page.get_by_role("status")).to_contain_text("1 event left the quarantine.")
+    page.goto(f"{workshop.url}/console/message?id={message_id}")
+    expect(page.get_by_role("cell", name=re.compile("pending|claimed|delivered")).first).to_be_visible()
+
+
+def test_a_bad_publication_is_returned(workshop: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{workshop.url}/console/tester?example=Checkout")
+    page.get_by_label("Try a change").select_option(label=str(ROOT / "presets/checkout.yaml"))
+    draft = page.get_by_label(re.compile("^Draft of"))
+    expect(draft).to_have_value(re.compile("name: Checkout"))
+    draft.fill(draft.input_value().replace('event = "Checkout"', 'event = "Chekout"'))
+    page.get_by_role("button", name="Publish this draft…").click()
+    expect(page.locator(".difference .removed").first).to_contain_text('event = "Checkout"')
+    page.get_by_role("button", name="Publish", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("Published")
+
+    page.get_by_role("button", name="Return to the shipped file, or none").click()
+    page.get_by_role("button", name="Publish", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("Published")
+    page.goto(f"{workshop.url}/console/tester?example=Checkout")
+    expect(page.get_by_role("status")).to_contain_text("1 delivery to Pinterest: Checkout.")
+
+
+def _shows(page: Page, text: str) -> bool:
+    page.goto(page.url)
+    return page.get_by_role("link", name=text, exact=True).first.is_visible()
