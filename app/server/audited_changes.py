@@ -10,8 +10,8 @@ from app.access.person import Person
 from app.catalog.publishing import Publisher
 from app.coordination import Coordination, Switches
 from app.destination import redact
-from app.outbox import DeadLetters
 from app.errors import PublishingRefused
+from app.outbox import DeadLetters
 from app.receiving.forgetting import Forgetting, Forgotten
 from app.receiving.replaying import Replay, Replaying
 from app.shared_values import SharedValues
