@@ -12,11 +12,9 @@ from typing import Any, Final
 
 from app.destination.custom_data import CustomDataReader
 from app.destination.members import MembersReader
-from app.destination.people import blocks_of
 from app.destination.required import RequiredReader
-from app.destination.straight_objects import CustomDataText, MembersText, UserDataText, read_at_once
+from app.destination.straight_objects import CustomDataText, MembersText, UserDataText, person_in_blocks, read_at_once
 from app.destination.user_data import UserDataReader, missing_identifiers
-from app.values.candidates import one_place_only
 from app.values.generated_functions import FunctionNames, ObjectText
 
 #: Read in this order, behind what every event must have and in front of all else.
@@ -76,10 +74,10 @@ class _EventText(ObjectText):
         return [" sent = {}", " phone = blocks = None", " needs_fields = is_computed = False"]
 
     def inner(self, name: str) -> ObjectText | None:
-        """Return who writes an object that is read member by member; a person who may stand in blocks is not."""
+        """Return who writes an object that is read member by member."""
         read = self._optional.get(name)
-        if name == "user_data" and not self._has_blocks:
-            return UserDataText(self._readers.user_data, self._text)
+        if name == "user_data":
+            return UserDataText(self._readers.user_data, self._text, blocks=self._has_blocks)
         if isinstance(read, CustomDataReader):
             return CustomDataText(read, self._text)
         return MembersText(read, self._text, f"sent[{name!r}]") if isinstance(read, MembersReader) else None
@@ -104,24 +102,18 @@ class _EventText(ObjectText):
         if name == "gpc":
             return [" needs_fields = True"]
         if name == "user_data":
-            return self._person(given)
+            return [
+                f" phone = {given}.get('phone') if {given}.__class__ is dict else None",
+                *person_in_blocks(self._text, self._readers.user_data, given, "people"),
+                f" if {self._text.bound(missing_identifiers)}(people or {{}}): return None",
+                " sent['user_data'] = people",
+            ]
         if name == "action_source" and self._readers.action_source is not None:
             return self._once(name, None)
         if name in self._required:
             return read_at_once(self._text, self._required[name], name, given, "sent")
         lines = read_at_once(self._text, self._optional.get(name), name, given, "sent")
         return [*lines, " needs_fields = True"] if name == "custom_data" else lines
-
-    def _person(self, given: str) -> list[str]:
-        """Write how a person is read who may stand in blocks."""
-        bound = self._text.bound
-        blocks = f"{bound(blocks_of)}(blocks)"
-        return [
-            f" people, notes = {bound(self._readers.user_data)}({given}, {bound(one_place_only)}, {blocks})",
-            f" if notes or people is None or {bound(missing_identifiers)}(people): return None",
-            " sent['user_data'] = people",
-            f" phone = {given}.get('phone')",
-        ]
 
     def end(self) -> list[str]:
         """Write the question whether all is there that an event needs."""

@@ -11,10 +11,11 @@ from app.destination.free_texts import FreeTextReader
 from app.destination.members import MembersReader
 from app.destination.money import IntegerReader, plain_money, read_currency
 from app.destination.normalise import MAX_LENGTH
-from app.destination.people import country_of
+from app.destination.people import blocks_of, country_of
 from app.destination.reading import Reader, TextReader, text_of
 from app.destination.user_data import FROM_BLOCKS, UserDataReader, missing_identifiers
 from app.values.amounts import Computed, currencies
+from app.values.candidates import one_place_only
 from app.values.generated_functions import FunctionNames, ObjectText
 from app.values.placeholders import FIRST_CHARACTERS
 
@@ -117,16 +118,21 @@ class MembersText(ObjectText):
 
 
 class UserDataText(MembersText):
-    """Writes how `user_data` is read, the person of which stands in no block."""
+    """Writes how `user_data` is read: at once, but where the event has blocks that may be about the person.
 
-    def __init__(self, read: UserDataReader, text: FunctionNames) -> None:
+    Then what the mapping gives is put together, and read with the blocks as `UserDataReader` does it.
+    """
+
+    def __init__(self, read: UserDataReader, text: FunctionNames, *, blocks: bool) -> None:
+        """Write with a look at the blocks if `blocks` says that there may be any."""
         super().__init__(MembersReader({}), text, "sent['user_data']")
-        self._fields = read.fields
+        self._reader = read
         self._country = "None"
+        self._blocks = blocks
 
     def ordered(self, names: Iterable[str]) -> Iterable[str]:
         """Return the country first, by which others are read."""
-        known = [name for name in names if name != FROM_BLOCKS]
+        known = [name for name in names if self._blocks or name != FROM_BLOCKS]
         self._country = "country" if "country" in known else "None"
         return sorted(known, key=lambda name: name != "country")
 
@@ -136,14 +142,19 @@ class UserDataText(MembersText):
 
     def member(self, name: str, given: str) -> list[str]:
         """Write how a member is read."""
-        field = self._fields.get(name)
+        lines = [] if name == FROM_BLOCKS else self._at_once(name)
+        if self._blocks:
+            put = f" if blocks is not None: {self.result}[{name!r}] = value"
+            lines = [put, *([" else:", *(f" {line}" for line in lines)] if lines else [])]
+        return [f" value = {given}", *([" phone = value"] if name == "phone" else []), *lines]
+
+    def _at_once(self, name: str) -> list[str]:
+        field = self._reader.fields.get(name)
         if field is None:
-            return super().member(name, given)
+            return super().member(name, "value")
         ascii_or_not = f"value if value.isascii() else {self._text.bound(text_of)}(value)"
         return [
-            f" value = {given}",
             *([f" country = {self._text.bound(country_of)}(value)"] if name == "country" else []),
-            *([" phone = value"] if name == "phone" else []),
             f" if value.__class__ is str and 0 < len(value) <= {MAX_LENGTH}:",
             f"  value, note = {self._text.bound(field.remembered)}({ascii_or_not}, {self._country})",
             "  if note or value is None: return None",
@@ -153,7 +164,21 @@ class UserDataText(MembersText):
 
     def end(self) -> list[str]:
         """Put the object where it belongs, if it tells who it is."""
-        return [f" if {self._text.bound(missing_identifiers)}({self.result}): return None", *super().end()]
+        by_blocks = [
+            " if blocks is not None:",
+            *(f" {line}" for line in person_in_blocks(self._text, self._reader, self.result, self.result)),
+        ]
+        missing = f" if {self._text.bound(missing_identifiers)}({self.result} or {{}}): return None"
+        return [*(by_blocks if self._blocks else []), missing, *super().end()]
+
+
+def person_in_blocks(text: FunctionNames, read: UserDataReader, given: str, sent: str) -> list[str]:
+    """Write how `sent` becomes what is read of a person with the blocks of the event, which may be none."""
+    blocks = f"{text.bound(blocks_of)}(blocks)"
+    return [
+        f" {sent}, notes = {text.bound(read)}({given}, {text.bound(one_place_only)}, {blocks})",
+        " if notes: return None",
+    ]
 
 
 class CustomDataText(MembersText):

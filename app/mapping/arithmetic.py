@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from app.mapping.compiler import Compiler, is_directive, json_kind
-from app.mapping.nodes import MISSING, TOLD, About, Call, List, Node, tell
+from app.mapping.nodes import MISSING, TOLD, About, Call, List, Node, is_number, tell
 from app.values.amounts import COUNT, NO_CONTEXT, Computed, Context, is_plain_text, read_amount
 from app.values.candidates import PassedOver
 
@@ -41,7 +41,7 @@ def build_multiply(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def _build(compiler: Compiler, value: Any, at: str, combine: _Combine) -> Node:
-    number = compiler.wanted.operand(_is_number, "it is no number")
+    number = compiler.wanted.operand(is_number, "it is no number")
     if isinstance(value, list) and value:
         node = compiler.compile(value, at, number)
         operands = node.items if isinstance(node, List) else (node,)
@@ -51,10 +51,6 @@ def _build(compiler: Compiler, value: Any, at: str, combine: _Combine) -> Node:
         node = compiler.compile(value, at, number)
         return Call(function=partial(_of_list, combine, number.about(node)), operands=(TOLD, node), needs="all")
     return compiler.fault(at, f"should be a list of values or a directive that gives one but it is {json_kind(value)}")
-
-
-def _is_number(value: Any) -> bool:
-    return _plain(value) is not None or read_amount(value) is not None
 
 
 def _of_operands(combine: _Combine, about: Sequence[About], told: list[PassedOver], *values: Any) -> Any:
@@ -81,7 +77,7 @@ def _nothing(operands: Iterable[tuple[About, Any]], told: list[PassedOver]) -> A
     for about, value in operands:
         if value is MISSING:
             return MISSING
-        if not _is_number(value):
+        if not is_number(value):
             tell(told, about, value)
             all_numbers = False
         last = about, value
@@ -147,8 +143,8 @@ def _subtract(numbers: list[Decimal]) -> Decimal:
 
 
 def _multiply(numbers: list[Decimal]) -> Decimal:
-    product = Decimal(1)
-    for number in numbers:
+    product = numbers[0]
+    for number in numbers[1:]:
         product = _EXACT.multiply(product, number)
     return product
 

@@ -10,6 +10,8 @@ from app.mapping.shapes import NO_SHAPE, Keys, Shape, is_there
 from app.values.generated_functions import FunctionNames
 from app.values.placeholders import FIRST_CHARACTERS
 
+#: The classes of numbers of JSON, of which every one is finite.
+NUMBERS: Final = frozenset({int, float})
 #: What stands where an object is not there.
 EMPTY: Final[dict[str, Any]] = {}
 
@@ -35,9 +37,8 @@ class FunctionText(FunctionNames):
         self, objects: Objects | None = None, shape: Shape = NO_SHAPE, names: Mapping[str, Any] | None = None
     ) -> None:
         """Begin a function that has `objects`, or fetches what it needs; `names` are what its text may use besides."""
-        super().__init__(
-            MISSING=MISSING, NotAnObject=NotAnObject, EMPTY=EMPTY, FIRST=FIRST_CHARACTERS, tell=tell, **(names or {})
-        )
+        known = {"MISSING": MISSING, "NotAnObject": NotAnObject, "EMPTY": EMPTY, "tell": tell}
+        super().__init__(**known, FIRST=FIRST_CHARACTERS, NUMBERS=NUMBERS, **(names or {}))
         #: Parent objects are fetched once, before all else: path of the parent -> its name.
         self._parents: dict[Keys, str] = dict(objects.names) if objects else {}
         self._fetched: dict[Keys, tuple[str, ...]] = dict(objects.fetched) if objects else {}

@@ -213,9 +213,11 @@ class _Function(FunctionText):
     def _test(self, node: Choice, name: str, about: About) -> str:
         """Write the end of the question whether `name`, in brackets just before, is usable.
 
-        Nearly every value is a text that says something, as its first character shows.
+        Nearly every value is a text that says something, as its first character shows, or a number.
         """
         at_once = f".__class__ is str and {name} and {name}[0] not in FIRST or {name}" if node.takes_texts else ""
+        if node.takes_numbers:
+            at_once += f".__class__ in NUMBERS or {name}"
         is_usable = f"{self.bound(node.is_usable)}({name})"
         return f"{at_once} is not None and ({is_usable} or tell(told, {self.bound(about)}, {name}))"
 

@@ -9,7 +9,7 @@ from app.mapping.generate import generate
 from app.mapping.nodes import MISSING, NOTHING, TOLD, About, Call, ListPath, Node, Path, Resolver, places_of, tell
 from app.mapping.paths import path_node, without_prefix
 from app.values.candidates import PassedOver
-from app.values.placeholders import says_nothing
+from app.values.placeholders import FIRST_CHARACTERS, says_nothing
 
 
 def build_array_path(compiler: Compiler, value: Any, at: str) -> Node:
@@ -63,13 +63,20 @@ def build_each(compiler: Compiler, value: Any, at: str) -> Node:
 def _each(resolve: Resolver, about: About, told: list[PassedOver], root: Any) -> Any:
     shaped = []
     for item in root if isinstance(root, list) else (root,):
-        if isinstance(item, dict) and not says_nothing(item):
+        if isinstance(item, dict) and (_begins_with_a_text(item) or not says_nothing(item)):
             shaped.append(None if (value := resolve(item, told)) is MISSING else value)
         elif item is not MISSING:
             tell(told, about, item)
     if not shaped and root == []:
         tell(told, about, root)
     return shaped or MISSING
+
+
+def _begins_with_a_text(item: dict[str, Any]) -> bool:
+    """Return whether the first member is a text that says something, as in nearly every list of products."""
+    for value in item.values():
+        return type(value) is str and bool(value) and value[0] not in FIRST_CHARACTERS
+    return False
 
 
 def joined_members(value: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from app.values.amounts import is_plain_text, read_amount
 from app.values.candidates import PassedOver
 from app.values.placeholders import says_a_text, says_something
 
@@ -29,6 +30,11 @@ Resolver: TypeAlias = Callable[[Any, list[PassedOver]], Any]
 
 #: Why a choice passes a value over, where the field has no rule of its own.
 SAYS_NOTHING: Final = "it is empty, blank or a placeholder"
+
+
+def is_number(value: Any) -> bool:
+    """Return whether arithmetic can read an amount from a value, in whatever context."""
+    return is_plain_text(value) or read_amount(value) is not None
 
 
 #: Field of the action, place in the event, why: what is told of a value that is passed over.
@@ -88,6 +94,11 @@ class Choice:
     def takes_texts(self) -> bool:
         """Return whether every text that says something is usable."""
         return self.is_usable in (says_something, says_a_text)
+
+    @property
+    def takes_numbers(self) -> bool:
+        """Return whether every number of JSON is usable."""
+        return self.is_usable in (says_something, is_number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

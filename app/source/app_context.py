@@ -1,6 +1,7 @@
 """Whether an event comes from an app, by what its SDK says of the device and of itself."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ _LIBRARIES: Final[Mapping[str, str | None]] = MappingProxyType(
     | {"analytics-react-native": None, "analytics-flutter": None, "analytics_flutter": None}
     | {"rudder-react-native": None, "rudder-flutter": None}
 )
+#: Of the name of a library that is looked at.
+_MAX_NAME: Final = 200
 
 
 def app_platform(event: Event) -> str | None:
@@ -35,11 +38,16 @@ def app_platform(event: Event) -> str | None:
 
 
 def _of_library(context: Mapping[str, Any]) -> str | None:
-    name = _word(context["library"], "name")
-    system = next((system or "" for part, system in _LIBRARIES.items() if part in name), None) if name else None
+    system = _system_of(_word(context["library"], "name")[:_MAX_NAME])
     if system == "":
         return _SYSTEMS.get(_word(context.get("os"), "name"))
     return system
+
+
+@lru_cache(maxsize=1_024)
+def _system_of(library: str) -> str | None:
+    """Return the system of a library, "" of one that runs on both; None where it is not for apps."""
+    return next((system or "" for part, system in _LIBRARIES.items() if part in library), None)
 
 
 def _word(holder: Any, name: str) -> str:
