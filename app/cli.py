@@ -5,6 +5,7 @@ import sys
 import typer
 
 from app.commands import (
+    alerting,
     auditing,
     dead_letters,
     demo,
@@ -57,6 +58,7 @@ _BY_TOPIC = (
     quarantine,
     forget_person,
     auditing,
+    alerting,
     verify,
     moving,
     rescuing,

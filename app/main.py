@@ -78,7 +78,7 @@ def create_app(
             parts.changes,
             _beside(settings, parts, role),
             begin=partial(parts.outbox.protect, disk_rules(settings)),
-            closing=(*parts.clients.values(), parts.outbox, parts.tracing),
+            closing=(*parts.closing, parts.outbox, parts.tracing),
             look_at_files=parts.look_at_files,
             clock=clock,
         ),
@@ -196,9 +196,10 @@ def _beside(settings: Settings, parts: Parts, role: Role) -> tuple[Worker | Rete
     workers = [_worker(parts, destination) for destination in parts.destinations]
     retention = Retention(parts.outbox, clock=parts.clock, on_error=log_error)
     alerts = alerts_to(
-        settings.alert_webhook_url,
+        parts.alert_webhook,
         parts.outbox,
         accounts=parts.accounts,
+        rules=policies.alert_rules(settings),
         keeps_while_off=settings.keeps_while_off,
         clock=parts.clock,
     )
@@ -231,6 +232,7 @@ def _console(settings: Settings, parts: Parts) -> ConsoleServices:
         changes=parts.changes,
         audit=parts.audit,
         inventory=parts.inventory,
+        alert_webhook=parts.alert_webhook,
         destination=DestinationView(
             accounts=parts.accounts,
             keeps_while_off=settings.keeps_while_off,

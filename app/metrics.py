@@ -6,7 +6,7 @@ Names follow Prometheus' rules: a unit as suffix, `_total` for counters.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -15,12 +15,16 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from app.types import Backlog, Exit, Tally
+from app.types import Backlog, EventKey, Exit, InventoryCount, Measure, Tally
 
 #: Seconds; from a quick commit to the slowest call.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 _CACHED_CHILDREN = 4_096
+#: So many kinds of events have series of their own; a new one takes a place of the last half when it has come so often.
+MAX_NAMED = 500
+_OFTEN = 5
+_OTHER_NAMES = "(other names)"
 _EXITS = frozenset(Exit)
 
 
@@ -59,6 +63,7 @@ class Metrics:
         self._destination_calls = self._counter(
             "pinrelay_destination_calls", "Calls to Pinterest by named destination.", "destination", "status"
         )
+        self._names = _Names(self._counter)
         self._refusals = self._counter("pinrelay_outbox_unavailable", "Requests that could not be committed.", "why")
         self._call_s = Histogram(
             "pinrelay_pinterest_call_seconds", "Time of one call.", buckets=_BUCKETS, registry=self._registry
@@ -112,6 +117,13 @@ class Metrics:
         elif tally.name in _EXITS:
             self._of_destinations.labels(destination, tally.name).inc(tally.count)
 
+    def count_names(self, counts: Sequence[InventoryCount]) -> None:
+        """Count what the inventory counts of each kind of event, but for presets and properties.
+
+        Invented names cannot make ever more series: half of the places are kept for what comes more than once.
+        """
+        self._names.count(counts)
+
     def observe_call(self, duration_s: float) -> None:
         """Note how long one call to Pinterest took."""
         self._call_s.observe(duration_s)
@@ -138,6 +150,29 @@ class Metrics:
         gauges = CollectorRegistry()
         gauges.register(_Gauges(list(_gauges(accounts, why, now))))
         return text + generate_latest(gauges)
+
+
+class _Names:
+    """Counts by the name that events arrive under."""
+
+    def __init__(self, counter: Callable[..., Counter]) -> None:
+        of_name = "source", "type", "event"
+        self._events = counter("pinrelay_named_events", "Events by name; received counts each once.", *of_name, "exit")
+        self._found = counter("pinrelay_named_found", "Sampled events by name, and what was found.", *of_name, "found")
+        #: The kinds of events that have series of their own.
+        self._own: set[EventKey] = set()
+
+    def count(self, counts: Sequence[InventoryCount]) -> None:
+        for key, measure, _, number in counts:
+            places = MAX_NAMED if number >= _OFTEN else MAX_NAMED // 2
+            if measure is Measure.RECEIVED and len(self._own) < places:
+                self._own.add(key)
+        for key, measure, label, number in counts:
+            event = key.name if key in self._own and (key.type or not key.name) else _OTHER_NAMES
+            if measure in (Measure.RECEIVED, Measure.EXIT):
+                self._events.labels(key.source, key.type, event, label or measure.value).inc(number)
+            elif measure in (Measure.SAMPLED, Measure.FOUND):
+                self._found.labels(key.source, key.type, event, label or measure.value).inc(number)
 
 
 class _Gauges:

@@ -3,6 +3,7 @@
 from app.access.admission import COOKIE, AccessRules
 from app.access.proxied import UserHeaders
 from app.access.users import Users
+from app.alerts import AlertRules
 from app.config import Settings
 from app.delivery import DeliveryPolicy
 from app.destination import ConversionRules
@@ -95,6 +96,17 @@ def identity_rules(settings: Settings) -> IdentityRules:
         click_s=settings.remember_click_days * _DAY_S,
         session_s=settings.remember_session_days * _DAY_S,
         believes_public_keys=settings.remember_users_from == "everyone",
+    )
+
+
+def alert_rules(settings: Settings) -> AlertRules:
+    """Collect when something is told of events of one name."""
+    return AlertRules(
+        fall=settings.alert_fall,
+        surge=settings.alert_surge,
+        share=settings.alert_share,
+        least_events=settings.alert_least_events,
+        public_url=(settings.public_url or "").rstrip("/"),
     )
 
 

@@ -625,6 +625,7 @@ class AuditAction(StrEnum):
     QUARANTINE = "replayed from quarantine"
     DISCARD = "discarded from quarantine"
     PUBLISH = "published"
+    ALERT_TESTED = "alert tested"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,13 @@
 """Metrics: what is counted, under Prometheus' naming rules."""
 
+import re
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.metrics import AccountFigures, Metrics
-from app.types import Backlog, Tally
+from app.metrics import MAX_NAMED, AccountFigures, Metrics
+from app.types import Backlog, EventKey, InventoryCount, Measure, Tally
 
 
 def samples(text: bytes) -> dict[str, float]:
@@ -127,3 +128,39 @@ def test_ad_accounts_with_names_are_measured_apart() -> None:
     assert found["pinrelay_backlog_deliveries[('destination', 'FR'), ('state', 'pending')]"] == 3
     assert found["pinrelay_destination_blocked[('destination', 'FR'), ('reason', 'refused')]"] == 1
     assert found["pinrelay_delivery_state[('destination', 'US'), ('state', 'blocked')]"] == 0
+
+
+def test_events_are_counted_by_name_and_invented_names_make_only_so_many_series() -> None:
+    metrics = Metrics()
+    order = EventKey("shop", "track", "Order Completed")
+    for n in range(MAX_NAMED):
+        metrics.count_names([InventoryCount(EventKey("shop", "track", f"invented {n}"), Measure.RECEIVED, "", 1)])
+    metrics.count_names(
+        [
+            InventoryCount(order, Measure.EXIT, "invalid", 2),
+            InventoryCount(order, Measure.RECEIVED, "", 9),
+            InventoryCount(order, Measure.SAMPLED, "", 9),
+            InventoryCount(order, Measure.FOUND, "value", 8),
+            InventoryCount(order, Measure.PRESET, "Checkout", 9),
+            InventoryCount(order, Measure.PROPERTY, "properties.total number", 9),
+            InventoryCount(EventKey("shop", "", "*"), Measure.RECEIVED, "", 7),
+        ]
+    )
+    text = metrics.render((), now=0).decode()
+    found = dict(re.findall(r"^(pinrelay_named_\w+_total\{.*\}) (\S+)$", text, re.MULTILINE))
+    assert {line: value for line, value in found.items() if "Order Completed" in line} == {
+        named("events", "Order Completed", exit="invalid"): "2.0",
+        named("events", "Order Completed", exit="received"): "9.0",
+        named("found", "Order Completed", found="sampled"): "9.0",
+        named("found", "Order Completed", found="value"): "8.0",
+    }
+    assert sum("invented" in line for line in found) == MAX_NAMED // 2
+    assert found[named("events", "(other names)", exit="received")] == f"{MAX_NAMED // 2:.1f}"
+    assert found[named("events", "(other names)", type="", exit="received")] == "7.0"
+
+
+def named(metric: str, event: str, **labels: str) -> str:
+    """Return a line's name as Prometheus' format has it: labels in the order of the alphabet."""
+    shown = {"source": "shop", "type": "track", "event": event} | labels
+    told = ",".join(f'{name}="{shown[name]}"' for name in sorted(shown))
+    return f"pinrelay_named_{metric}_total{{{told}}}"

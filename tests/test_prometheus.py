@@ -12,7 +12,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.metrics import AccountFigures, Metrics
-from app.types import Backlog, Tally
+from app.types import Backlog, EventKey, InventoryCount, Measure, Tally
 from tests.process import ROOT
 
 RULES = ROOT / "docs/prometheus-alerts.yaml"
@@ -28,7 +28,7 @@ with_promtool = pytest.mark.skipif(
 @with_promtool
 @pytest.mark.parametrize("arguments", [("check", "rules", RULES), ("test", "rules", *CASES)], ids=["check", "test"])
 def test_promtool_finds_no_fault_in_the_rules(arguments: tuple[Any, ...]) -> None:
-    done = subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=180)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -96,6 +96,8 @@ def samples() -> list[Any]:
         Tally(name=name, preset="P", label="l", ad_account_id="1")
         for name in ("accepted", "delivered", "warning", "quality", "calls")
     )
+    key = EventKey("s", "track", "E")
+    metrics.count_names([InventoryCount(key, measure, "", 1) for measure in Measure])
     metrics.observe_call(1)
     metrics.observe_request("/webhook", 200, 0.1)
     metrics.refused_for_outbox("locked")

@@ -13,6 +13,7 @@ from app import assemble, policies
 from app.access.admission import Access
 from app.access.audit import Audit
 from app.access.sessions import Sessions
+from app.alerts import AlertWebhook
 from app.assemble import ad_accounts
 from app.assemble.ad_accounts import Destination
 from app.catalog.compile import generation_of
@@ -67,12 +68,19 @@ class Parts:
     clock: Callable[[], float]
     #: None where no ad account goes there.
     sandbox: ASGIApp | None
+    #: None where alerts go nowhere.
+    alert_webhook: AlertWebhook | None
     #: Counts what arrives; None where there is no inventory.
     names: NamesMet | None
 
     def counted(self, accepts: AcceptsWhole) -> AcceptsWhole:
         """Return what counts by name what `accepts` accepts; the same where there is no inventory."""
         return Arrivals(accepts, self.names) if self.names else accepts
+
+    @property
+    def closing(self) -> tuple[PinterestClient | AlertWebhook, ...]:
+        """What holds connections to others, to be closed at the end."""
+        return (*self.clients.values(), *([self.alert_webhook] if self.alert_webhook else []))
 
     @property
     def inventory(self) -> InventoryView:
@@ -83,7 +91,15 @@ class Parts:
         """Make what writes the counts to the store; none where there is no inventory."""
         if self.names is None:
             return ()
-        return (InventoryKeeper(self.names, self.outbox.inventory, clock=self.clock, on_error=log_error),)
+        return (
+            InventoryKeeper(
+                self.names,
+                self.outbox.inventory,
+                on_counts=self.metrics.count_names,
+                clock=self.clock,
+                on_error=log_error,
+            ),
+        )
 
     def known_sources(self) -> dict[str, NamedSource | None]:
         """Return every source that there is by name: the default one, those of write keys, those with a file."""
@@ -146,6 +162,7 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
         tracing=tracing,
         clock=clock,
         sandbox=sandbox,
+        alert_webhook=AlertWebhook(settings.alert_webhook_url) if settings.alert_webhook_url else None,
         names=_names(settings, running),
     )
 

@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.config.account_settings import AccountSettings
+from app.config.alert_settings import AlertSettings
 from app.config.environment import (
     FolderPaths,
     SecretFiles,
@@ -34,7 +35,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MIN_SECRET_CHARACTERS: Final = 16
 
 
-class Settings(AccountSettings, SourceSettings, InventorySettings):
+class Settings(AccountSettings, SourceSettings, InventorySettings, AlertSettings):
     """Everything that can be set. `description` is what the README says of it."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
@@ -126,7 +127,6 @@ class Settings(AccountSettings, SourceSettings, InventorySettings):
     console_users: Secrets = Field((), description="`name:role:token` of each; `operator`, or else `viewer`")
     console_user_header: str | None = Field(None, description="names who an authenticating, trusted proxy lets in")
     console_role_header: str | None = Field(None, description="their role, by the same proxy; without: `viewer`")
-    alert_webhook_url: SecretStr | None = Field(None, description="Slack-compatible; alerts go there")
 
     @property
     def live(self) -> bool:

@@ -3,10 +3,12 @@
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
-from app.console.pages import Pages
+from app.console.pages import Pages, base_of, person_of
 from app.console.services import ConsoleServices
+from app.shared_values import OPEN_ALERTS
+from app.types import AuditAction
 
 ACTIVITY_PAGE_SIZE = 50
 
@@ -24,5 +26,24 @@ class ActivityPages:
         page = await self._services.outbox.audit(limit=ACTIVITY_PAGE_SIZE, cursor=cursor)
         older = urlencode({"cursor": page.next_cursor}) if page.next_cursor else ""
         return self._pages.render(
-            request, "activity.html", nav="activity", entries=page.entries, cursor=cursor, older=older
+            request,
+            "activity.html",
+            nav="activity",
+            entries=page.entries,
+            cursor=cursor,
+            older=older,
+            has_alerts=self._services.alert_webhook is not None,
+            open_alerts=list((await OPEN_ALERTS.read(self._services.outbox) or {}).values()),
+            tested=request.query_params.get("tested"),
         )
+
+    async def test_alert(self, request: Request) -> Response:
+        """Send a test message to where alerts go, and say whether it was taken."""
+        webhook = self._services.alert_webhook
+        if webhook is None:
+            text = "ALERT_WEBHOOK_URL is not set: no alert goes anywhere."
+            return self._pages.problem(request, 404, "There is nothing to test", text)
+        why = await webhook.post_test()
+        person = person_of(request)
+        await self._services.audit.note(person, AuditAction.ALERT_TESTED, after=why or "taken")
+        return RedirectResponse(f"{base_of(request)}/activity?{urlencode({'tested': why})}", 303)

@@ -50,6 +50,7 @@ def create_console(services: ConsoleServices) -> APIRouter:
         ("/console/people/forget", people.forget),
         ("/console/redrive", dead_letters.redrive),
         ("/console/dismiss", dead_letters.dismiss),
+        ("/console/activity/test-alert", activity.test_alert),
         ("/console/mappings/switch", mappings.switch),
         ("/console/mappings/reload", mappings.reload),
     ):

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from app.access.admission import Access
 from app.access.audit import Audit
+from app.alerts import AlertWebhook
 from app.catalog.running import RunningCatalog
 from app.coordination import Coordination
 from app.destination.client import PinterestClient
@@ -102,5 +103,7 @@ class ConsoleServices:
     quality_components: Sequence[str]
     #: Looks up what is remembered of people; None where there is no secret to find them by.
     people: PeopleSearch | None
+    #: None where alerts go nowhere.
+    alert_webhook: AlertWebhook | None
     #: Unix seconds.
     clock: Callable[[], float]

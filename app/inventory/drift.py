@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Final, Literal
 
@@ -11,6 +11,8 @@ from app.outbox.inventory_rows import Inventory
 from app.outbox.storing import DAY_S
 from app.types import EventKey, InventoryCount, Measure
 
+#: What changes are told by.
+DRIFT_OF: Final = (Measure.RECEIVED, Measure.SAMPLED, Measure.PROPERTY)
 #: A name is known, and a property is one of its own, after so many days before yesterday.
 KNOWN_DAYS: Final = 3
 #: So many events must have been looked into, before and lately, for something to be told of their properties.
@@ -27,6 +29,8 @@ class Change:
     what: Literal["new name", "new property", "vanished property", "changed kind"]
     #: Path and kind of the property; of a changed kind the path with the old and the new one; "" of a name.
     label: str = ""
+    #: Of a new name: how often it has come.
+    received: int = field(default=0, compare=False)
 
     @property
     def title(self) -> str:
@@ -49,7 +53,7 @@ class Change:
 
 async def read_changes(inventory: Inventory, *, now: float) -> list[Change]:
     """Return what changed yesterday or today, against the days before. Raises OutboxUnavailable."""
-    rows = await inventory.read(since=0, by_hour=False, counted=[Measure.RECEIVED, Measure.SAMPLED, Measure.PROPERTY])
+    rows = await inventory.read(since=0, by_hour=False, counted=DRIFT_OF)
     return changes(rows, now=now)
 
 
@@ -69,7 +73,8 @@ def changes(rows: Sequence[tuple[int, InventoryCount]], *, now: float) -> list[C
 def _of_name(key: EventKey, rows: Sequence[tuple[int, InventoryCount]], recent_at: int) -> list[Change]:
     days = {at for at, count in rows if count.counted is Measure.RECEIVED}
     if min(days, default=0) >= recent_at:
-        return [Change(key=key, what="new name")] if days else []
+        received = sum(count.number for _, count in rows if count.counted is Measure.RECEIVED)
+        return [Change(key=key, what="new name", received=received)] if days else []
     if len([day for day in days if day < recent_at]) < KNOWN_DAYS:
         return []
     before, lately, today = _Seen(rows, 0, recent_at), _Seen(rows, recent_at), _Seen(rows, recent_at + DAY_S)

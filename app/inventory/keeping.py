@@ -1,12 +1,13 @@
 """Writes what was counted to the store, beside the requests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from app.delivery import Shutdown
 from app.errors import OutboxUnavailable
 from app.inventory.names_met import NamesMet
 from app.outbox.inventory_rows import Inventory
+from app.types import InventoryCount
 
 #: So long counts stay in the process: what is lost with it where it is killed.
 WRITTEN_EVERY_S: Final = 10.0
@@ -20,11 +21,13 @@ class InventoryKeeper:
         names: NamesMet,
         inventory: Inventory,
         *,
+        on_counts: Callable[[Sequence[InventoryCount]], None],
         clock: Callable[[], float],
         on_error: Callable[[Exception], None],
     ) -> None:
         self._names = names
         self._inventory = inventory
+        self._on_counts = on_counts
         self._clock = clock
         self._on_error = on_error
         self._shutdown = Shutdown()
@@ -42,6 +45,7 @@ class InventoryKeeper:
     async def write(self) -> None:
         """Write what was counted since the last time. Where the store is unavailable, that is reported and lost."""
         counts = self._names.take()
+        self._on_counts(counts)
         try:
             await self._inventory.add(counts, now=self._clock(), max_names=self._names.max_names)
         except OutboxUnavailable as exc:

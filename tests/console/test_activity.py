@@ -4,7 +4,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from app.alerts import AlertWebhook
+from app.shared_values import OPEN_ALERTS
 from app.types import Rejected, State
 from tests.console.test_guard import VIEWERS
 from tests.console.world import PASSWORD, World, new_delivery, open_world
@@ -93,3 +96,58 @@ async def test_the_older_ones_are_a_click_away(world: World) -> None:
 async def test_a_cursor_that_is_none_shows_the_newest(cursor: str, world: World) -> None:
     await world.browser.post("/console/mappings/switch", data={"on": "yes"})
     assert "all sending" in await page_of(world, f"/console/activity?cursor={cursor}")
+
+
+class Slack:
+    """Stands where alerts go: keeps what it is told, and answers with `status`."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.bodies: list[bytes] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.bodies.append(request.content)
+        return httpx.Response(self.status)
+
+
+@pytest.mark.parametrize(("status", "told"), [(200, "was taken."), (500, "was not taken: it answered 500.")])
+async def test_a_test_alert_is_sent_told_and_noted(tmp_path: Path, status: int, told: str) -> None:
+    slack = Slack()
+    slack.status = status
+    webhook = AlertWebhook(
+        SecretStr("http://slack.example/s3cret"), httpx.AsyncClient(transport=httpx.MockTransport(slack))
+    )
+    async with open_world(tmp_path, alert_webhook=webhook) as world:
+        assert "None is open." in await page_of(world)
+        answer = await world.browser.post("/console/activity/test-alert")
+        assert answer.status_code == 303
+        page = await page_of(world, answer.headers["location"])
+        assert await noted(world) == [
+            ("this machine", "alert tested", "", "", "taken" if status == 200 else "it answered 500")
+        ]
+    assert told in page
+    assert b"This is a test" in slack.bodies[0]
+    assert "s3cret" not in page
+    await webhook.close()
+
+
+async def test_open_alerts_are_shown_with_their_links(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        text = "A <b> from shop has ceased. https://relay.example/console/inventory/name?source=shop"
+        await OPEN_ALERTS.write(world.outbox, {"ceased: shop/track/A": text})
+        page = await page_of(world)
+        assert 'href="https://relay.example/console/inventory/name?source=shop"' in page
+        assert "A &lt;b&gt; from shop has ceased." in page
+        assert "Send a test alert" not in page
+        assert (await world.browser.post("/console/activity/test-alert")).status_code == 404
+
+
+async def test_viewers_cannot_send_a_test_alert(tmp_path: Path) -> None:
+    slack = Slack()
+    webhook = AlertWebhook(SecretStr("http://slack.example"), httpx.AsyncClient(transport=httpx.MockTransport(slack)))
+    async with open_world(tmp_path, users=VIEWERS, alert_webhook=webhook) as world:
+        await log_in(world.browser, "token-of-bob")
+        assert "Send a test alert" not in await page_of(world)
+        assert (await world.browser.post("/console/activity/test-alert")).status_code == 403
+    assert slack.bodies == []
+    await webhook.close()

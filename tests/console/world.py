@@ -18,6 +18,7 @@ from app.access.audit import Audit
 from app.access.proxied import UserHeaders
 from app.access.sessions import Sessions
 from app.access.users import Users
+from app.alerts import AlertWebhook
 from app.catalog.running import RunningCatalog
 from app.console import ConsoleServices, DestinationView, create_console
 from app.console.labels import COMPONENT_LABELS
@@ -181,6 +182,7 @@ async def open_world(
     sources: Mapping[str, NamedSource] = MappingProxyType({}),
     switched_off: str = "hold",
     sender_headers: tuple[str, ...] = (),
+    alert_webhook: AlertWebhook | None = None,
     **changes: Any,
 ) -> AsyncIterator[World]:
     """Build everything over an outbox in this folder. Without `accounts` there is ACCOUNT, which has no name."""
@@ -275,6 +277,7 @@ async def open_world(
             ),
             quality_components=tuple(COMPONENT_LABELS),
             people=assemble.people_search(settings, outbox) if settings.remember_secret else None,
+            alert_webhook=alert_webhook,
             clock=lambda: world.now,
         )
         app.include_router(create_console(services))

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,8 @@ async def test_counts_are_written_while_it_runs_and_the_last_ones_at_its_end(
     outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules())
     names = NamesMet(Sampler(shipped_catalog), random.Random(1), max_names=9)
     errors: list[Exception] = []
-    keeper = InventoryKeeper(names, outbox.inventory, clock=lambda: NOW, on_error=errors.append)
+    seen: list[Any] = []
+    keeper = InventoryKeeper(names, outbox.inventory, on_counts=seen.append, clock=lambda: NOW, on_error=errors.append)
     meet(names)
     running = asyncio.create_task(keeper.run())
 
@@ -56,3 +58,4 @@ async def test_counts_are_written_while_it_runs_and_the_last_ones_at_its_end(
     await keeper.write()
     assert [type(error) for error in errors] == [OutboxUnavailable]
     assert names.take() == []
+    assert sum(count.number for counts in seen for count in counts if count.counted is Measure.RECEIVED) == 3

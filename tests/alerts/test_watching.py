@@ -10,20 +10,22 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.alerts import Alerts, Facts, alerts_to, conditions
+from app.alerts import AlertRules, Alerts, AlertWebhook, alerts_to
+from app.alerts.overall import Facts, conditions
 from app.delivery import AccountStanding, Standing, all_standings, standings
 from app.errors import OutboxUnavailable
 from app.outbox import Outbox, open_outbox
 from app.shared_values import (
     CLOCK_JUMPS,
     DESTINATION_SWITCH,
+    OPEN_ALERTS,
     TROUBLE,
     ClockJump,
     ClockJumps,
     Switch,
     Trouble,
 )
-from app.types import AccountView, Backlog, Rejected, Settlement, State, Tally
+from app.types import AccountView, Backlog, EventKey, InventoryCount, Measure, Rejected, Settlement, State, Tally
 from tests.delivery.claims import a_trouble
 from tests.outbox.build import new, rules
 from tests.waiting import until_async
@@ -36,6 +38,7 @@ LAST_HOUR = 1_800_000_000 - HOUR_S
 ACCOUNT = "549764106778"
 ACCOUNTS = (AccountView(ad_account_id=ACCOUNT, live=True),)
 BLOCK = TROUBLE.of(ACCOUNT)
+RULES = AlertRules(public_url="https://relay.example")
 SECRET_PATH = "/services/s3cret"
 
 
@@ -180,7 +183,8 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
 
 def alerts(outbox: Any, url: SecretStr, accounts: Sequence[AccountView] | None = None) -> Alerts:
     client = httpx.AsyncClient(trust_env=False)
-    return Alerts(outbox, accounts=accounts or ACCOUNTS, url=url, clock=lambda: NOW, client=client)
+    webhook = AlertWebhook(url, client)
+    return Alerts(outbox, webhook, accounts=accounts or ACCOUNTS, rules=RULES, clock=lambda: NOW)
 
 
 async def test_it_is_told_once_when_it_begins_and_once_when_it_clears(outbox: Outbox, receiver: Receiver) -> None:
@@ -226,6 +230,35 @@ async def test_counts_of_the_outbox_are_read(outbox: Outbox, receiver: Receiver)
         await outbox.enqueue([], [], [Tally(name="accepted", count=count)] * 2, now=at)
     await alerts(outbox, receiver.url).look()
     assert receiver.texts == ["Pinrelay: Few events arrive: 2 in the last full hour, usual are 100."]
+
+
+async def test_what_is_told_of_one_name_is_read_from_the_inventory(outbox: Outbox, receiver: Receiver) -> None:
+    key, lead = EventKey("shop", "track", "Order Completed"), EventKey("shop", "track", "Lead")
+    for day in range(8, 0, -1):
+        for hour in (0, 1):
+            at = LAST_HOUR + hour * HOUR_S - day * DAY_S
+            await outbox.inventory.add([InventoryCount(key, Measure.RECEIVED, "", 200)], now=at, max_names=9)
+    new = [InventoryCount(lead, Measure.RECEIVED, "", 20)]
+    await outbox.inventory.add(new, now=NOW, max_names=9)
+    task = alerts(outbox, receiver.url)
+    await task.look()
+    await task.look()
+    link = "https://relay.example/console/inventory/name?source=shop&type=track&name="
+    ceased = (
+        f"Order Completed from shop has ceased: none for 23.2 hours, 250 were to be expected. {link}Order+Completed"
+    )
+    assert receiver.texts == [f"Pinrelay: {ceased}\nPinrelay: Lead from shop is new. {link}Lead"]
+    await outbox.inventory.add([InventoryCount(key, Measure.RECEIVED, "", 400)], now=NOW, max_names=9)
+    for _ in range(2):
+        await task.look()
+    assert receiver.texts[1:] == [f"Pinrelay: Cleared: {ceased}"]
+
+
+async def test_a_change_of_a_name_is_told_once_and_never_that_it_clears(outbox: Outbox, receiver: Receiver) -> None:
+    await OPEN_ALERTS.write(outbox, {"changed: shop/track/Lead new name ": "Lead from shop is new."})
+    await alerts(outbox, receiver.url).look()
+    assert receiver.texts == []
+    assert await OPEN_ALERTS.read(outbox) == {}
 
 
 async def test_dead_letters_that_grow_are_told_of_the_ad_account_whose_they_are(
@@ -299,7 +332,7 @@ async def test_an_unreadable_outbox_is_told_at_the_second_look_and_once_when_it_
 
 async def test_it_runs_until_it_is_stopped(outbox: Outbox, receiver: Receiver) -> None:
     await BLOCK.write(outbox, a_trouble(reason="bad token"))
-    (task,) = alerts_to(receiver.url, outbox, accounts=ACCOUNTS, clock=lambda: NOW)
+    (task,) = alerts_to(AlertWebhook(receiver.url), outbox, accounts=ACCOUNTS, rules=RULES, clock=lambda: NOW)
     running = asyncio.create_task(task.run())
 
     async def told() -> bool:
@@ -311,4 +344,4 @@ async def test_it_runs_until_it_is_stopped(outbox: Outbox, receiver: Receiver) -
 
 
 def test_without_a_url_there_is_nothing_to_run(outbox: Outbox) -> None:
-    assert alerts_to(None, outbox, accounts=ACCOUNTS, clock=lambda: NOW) == ()
+    assert alerts_to(None, outbox, accounts=ACCOUNTS, rules=RULES, clock=lambda: NOW) == ()

@@ -1,0 +1,114 @@
+"""What is told of Pinrelay as a whole: delivery, dead letters, volume, warnings, memory. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import median
+
+from app.delivery import AccountStanding
+from app.types import Exit
+
+LATE_S = 3_600
+#: The accepted events of the last full hour are a drop below this part of the median of the same hour of other days,
+#: of which there must be some; less than so many events are too few to judge.
+DROP_BELOW = 0.5
+LEAST_DAYS, MOST_DAYS, LEAST_EVENTS = 3, 7, 20
+#: Warnings for each enqueued event of the last full hour grow above this, and above so many times the day before.
+WARNINGS_SHARE, WARNINGS_TIMES = 0.05, 2
+
+_HOUR_S = 3_600
+_DAY_S = 24 * _HOUR_S
+_FULL = "Memory is full: as many ids as REMEMBER_MAX_PEOPLE are marked, and nothing is remembered. Raise it."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One condition that holds."""
+
+    #: Names the condition, and stays the same while it holds.
+    key: str
+    #: For people: what it is and what to do. No personal data.
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that the conditions are judged by."""
+
+    now: float
+    accounts: Sequence[AccountStanding]
+    #: Counts by name of each hour, keyed by its start in Unix seconds; an hour without any is left out.
+    hours: Mapping[int, Mapping[str, int]]
+    #: How many deliveries died, by ad account and hour.
+    rejected: Mapping[tuple[str, int], int] = field(default_factory=dict)
+
+    @property
+    def hour_at(self) -> int:
+        """When the last full hour began."""
+        return int(self.now // _HOUR_S - 1) * _HOUR_S
+
+    def count(self, name: str, hour_at: int) -> int:
+        """Return the count of one name in the hour that begins at `hour_at`."""
+        return self.hours.get(hour_at, {}).get(name, 0)
+
+    def lately(self, name: str) -> int:
+        """Return the count of one name in the last full hour and the one that runs."""
+        return self.count(name, self.hour_at) + self.count(name, self.hour_at + _HOUR_S)
+
+
+def conditions(facts: Facts) -> list[Alert]:
+    """Return every condition that holds."""
+    found = [alert for account in facts.accounts for alert in _of_account(account, facts)]
+    full = Alert(key="memory", text=_FULL) if facts.lately("memory_full") else None
+    return list({alert.key: alert for alert in (*found, _drop(facts), _warnings(facts), full) if alert}.values())
+
+
+def _of_account(account: AccountStanding, facts: Facts) -> list[Alert]:
+    """Return the conditions that hold for one ad account; its name stands in them."""
+    name = account.account.name
+    found = [Alert(key=each.state, text=each.text) for each in account.standings]
+    found += filter(None, (_late(account, facts), _dead(account, facts)))
+    return [
+        replace(each, key=f"{name}: {each.key}", text=f"{name}: {each.text}") if name and each.key != "clock" else each
+        for each in found
+    ]
+
+
+def _late(account: AccountStanding, facts: Facts) -> Alert | None:
+    oldest_at = account.backlog.oldest_at
+    if oldest_at is None or facts.now - oldest_at <= LATE_S:
+        return None
+    hours = (facts.now - oldest_at) / _HOUR_S
+    return Alert(key="backlog", text=f"Deliveries are late: the oldest has waited for {hours:.1f} hours.")
+
+
+def _dead(account: AccountStanding, facts: Facts) -> Alert | None:
+    """Judge new ones beside those that there are: whoever redrives them all clears it at once."""
+    new = sum(facts.rejected.get((account.account.ad_account_id, facts.hour_at + n * _HOUR_S), 0) for n in (0, 1))
+    if not new or not account.backlog.dead:
+        return None
+    text = f"Dead letters grow: {new} within the last hours. `pinrelay dead-letters` has reasons."
+    return Alert(key="dead", text=text)
+
+
+def _drop(facts: Facts) -> Alert | None:
+    first_at = min(facts.hours, default=facts.hour_at)
+    earlier = [facts.hour_at - day * _DAY_S for day in range(1, MOST_DAYS + 1)]
+    counts = [facts.count(Exit.ACCEPTED, hour_at) for hour_at in earlier if hour_at >= first_at]
+    if len(counts) < LEAST_DAYS or (usual := median(counts)) < LEAST_EVENTS:
+        return None
+    if (count := facts.count(Exit.ACCEPTED, facts.hour_at)) >= DROP_BELOW * usual:
+        return None
+    return Alert(key="volume", text=f"Few events arrive: {count} in the last full hour, usual are {usual:g}.")
+
+
+def _warnings(facts: Facts) -> Alert | None:
+    count, before = facts.count("warning", facts.hour_at), [facts.hour_at - n * _HOUR_S for n in range(1, 25)]
+    enqueued_before = sum(facts.count(Exit.ENQUEUED, hour_at) for hour_at in before)
+    if count < LEAST_EVENTS or not enqueued_before:
+        return None
+    share = count / max(1, facts.count(Exit.ENQUEUED, facts.hour_at))
+    usual = sum(facts.count("warning", hour_at) for hour_at in before) / enqueued_before
+    if share <= max(WARNINGS_SHARE, WARNINGS_TIMES * usual):
+        return None
+    text = f"Warnings grow: {share:.2f} an event in the last full hour, {usual:.2f} the day before. See the console."
+    return Alert(key="warnings", text=text)

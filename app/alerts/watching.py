@@ -1,0 +1,141 @@
+"""Looks every minute, and tells what began or cleared.
+
+Which alerts are open is a shared value of the outbox. Whoever writes a change of it first tells it,
+so that several processes tell once. A crash between the two loses that message.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Protocol
+
+from app.alerts.alert_rules import AlertRules
+from app.alerts.alert_webhook import AlertWebhook
+from app.alerts.by_name import NAMES_CHANGED, by_name
+from app.alerts.name_facts import NameReader
+from app.alerts.overall import MOST_DAYS, Facts, conditions
+from app.coordination import Switches
+from app.delivery import ReadsBacklog, Shutdown, read_accounts
+from app.errors import OutboxUnavailable
+from app.outbox.inventory_rows import Inventory
+from app.shared_values import OPEN_ALERTS
+from app.types import AccountView, Exit, Tally
+
+PERIOD_S = 60.0
+#: So many looks in a row must fail before an unreadable outbox is told.
+OUTBOX_DOWN_LOOKS = 2
+
+_HOUR_S = 3_600
+_DAY_S = 24 * _HOUR_S
+
+
+class _AlertsOutbox(ReadsBacklog, Protocol):
+    async def check(self, ad_account_ids: Collection[str] = ()) -> None: ...
+
+    async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]: ...
+
+    @property
+    def inventory(self) -> Inventory: ...
+
+
+def alerts_to(
+    webhook: AlertWebhook | None,
+    outbox: _AlertsOutbox,
+    *,
+    accounts: Sequence[AccountView],
+    rules: AlertRules,
+    keeps_while_off: bool = True,
+    clock: Callable[[], float],
+) -> tuple["Alerts", ...]:
+    """Make the background task that tells `webhook`; none where there is no such address."""
+    if not webhook:
+        return ()
+    return (Alerts(outbox, webhook, accounts=accounts, rules=rules, keeps_while_off=keeps_while_off, clock=clock),)
+
+
+class Alerts:
+    """A background task: `run` until `stop`."""
+
+    def __init__(
+        self,
+        outbox: _AlertsOutbox,
+        webhook: AlertWebhook,
+        *,
+        accounts: Sequence[AccountView],
+        rules: AlertRules,
+        keeps_while_off: bool = True,
+        clock: Callable[[], float],
+    ) -> None:
+        self._outbox = outbox
+        self._webhook = webhook
+        self._accounts = accounts
+        self._rules = rules
+        #: Whether events are kept while the destination is switched off.
+        self._keeps_while_off = keeps_while_off
+        self._clock = clock
+        self._names = NameReader(outbox.inventory)
+        self._shutdown = Shutdown()
+        self._failed_looks = 0
+
+    async def run(self) -> None:
+        """Look every minute until `stop`. No trouble ends it: neither the outbox' nor the webhook's."""
+        while not self._shutdown.requested:
+            await self.look()
+            await self._shutdown.rest(PERIOD_S)
+
+    def stop(self) -> None:
+        """End `run` after the look under way."""
+        self._shutdown.request()
+
+    async def look(self) -> None:
+        """Judge the conditions once, and tell what began or cleared since."""
+        unavailable = [await self._failure(work) for work in (self._check, self._judge)]
+        if any(unavailable):
+            self._failed_looks += 1
+            if self._failed_looks == OUTBOX_DOWN_LOOKS:
+                await self._webhook.post([f"Events are turned away with 503: {next(filter(None, unavailable))}"])
+            return
+        if self._failed_looks >= OUTBOX_DOWN_LOOKS:
+            await self._webhook.post(["Cleared: the outbox can be used again."])
+        self._failed_looks = 0
+
+    async def _failure(self, work: Callable[[], Awaitable[None]]) -> OutboxUnavailable | None:
+        try:
+            await work()
+        except OutboxUnavailable as exc:
+            return exc
+        return None
+
+    async def _check(self) -> None:
+        await self._outbox.check([each.ad_account_id for each in self._accounts])
+
+    async def _judge(self) -> None:
+        found = conditions(await self._facts())
+        found += by_name(await self._names.read(self._clock()), self._rules)
+        await self._tell_changes({alert.key: alert.text for alert in found})
+
+    async def _facts(self) -> Facts:
+        now = self._clock()
+        hours: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        rejected: Counter[tuple[str, int]] = Counter()
+        since = (now // _HOUR_S) * _HOUR_S - (MOST_DAYS + 1) * _DAY_S
+        for at, tally in await self._outbox.tallies(since=since, step_s=_HOUR_S):
+            hours[int(at)][tally.name] += tally.count
+            if tally.name == Exit.REJECTED:
+                rejected[tally.ad_account_id, int(at)] += tally.count
+        off, keeps = (await Switches.read(self._outbox)).is_off, self._keeps_while_off
+        accounts = await read_accounts(self._outbox, self._accounts, is_off=off, keeps=keeps, now=now)
+        return Facts(now=now, accounts=accounts, hours=hours, rejected=rejected)
+
+    async def _tell_changes(self, holding: dict[str, str]) -> None:
+        stored = await OPEN_ALERTS.read_revised(self._outbox)
+        told = stored.value or {}
+        lines = [text for key, text in holding.items() if key not in told]
+        over = {key: text for key, text in told.items() if key not in holding}
+        lines += [f"Cleared: {text}" for key, text in over.items() if not key.startswith(NAMES_CHANGED)]
+        if not lines and not over:
+            return
+        # A condition that goes on keeps its first text, so that what clears is what was told.
+        now_open = {key: told.get(key, text) for key, text in holding.items()}
+        revision = await OPEN_ALERTS.write(self._outbox, now_open, revision=stored.revision)
+        if revision and lines and await self._webhook.post(lines):  # take it back, so that the next look tries again
+            await OPEN_ALERTS.write(self._outbox, told, revision=revision)

@@ -1,0 +1,37 @@
+"""`pinrelay test-alert`: whether alerts arrive where they should."""
+
+import asyncio
+import sys
+
+import typer
+
+from app.alerts import AlertWebhook
+from app.config import load_settings
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command."""
+    cli.command("test-alert")(test_alert)
+
+
+def test_alert() -> None:
+    """Send a test message to ALERT_WEBHOOK_URL, and say whether it was taken.
+
+    Example: pinrelay test-alert
+    """
+    url = load_settings().alert_webhook_url
+    if url is None:
+        raise typer.BadParameter("ALERT_WEBHOOK_URL is not set: no alert goes anywhere")
+
+    async def post() -> str:
+        webhook = AlertWebhook(url)
+        try:
+            return await webhook.post_test()
+        finally:
+            await webhook.close()
+
+    why = asyncio.run(post())
+    if why:
+        sys.stderr.write(f"pinrelay: the address of ALERT_WEBHOOK_URL did not take the message: {why}\n")
+        raise typer.Exit(1)
+    typer.echo("The message was taken: it should have arrived.")

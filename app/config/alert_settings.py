@@ -1,0 +1,22 @@
+"""The settings of alerts, apart from the others."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+
+class AlertSettings(BaseSettings):
+    """Where alerts go, and when something is told of events of one name."""
+
+    alert_webhook_url: SecretStr | None = Field(None, description="Slack-compatible; alerts go there")
+    public_url: str | None = Field(
+        None, pattern=r"^https?://\S+$", description="where people reach Pinrelay; alerts link to its console"
+    )
+    alert_fall: float = Field(0.5, gt=0, lt=1, description="events of a name in an hour, below this part of the usual")
+    alert_surge: float = Field(3, gt=1, description="the same, above so many times the usual")
+    alert_share: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="the part of a name's events by exit, or lacking money, by so much above the usual",
+    )
+    alert_least_events: int = Field(20, ge=1, description="less events of a name in an hour are too few to judge")
