@@ -136,15 +136,7 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
     coordination = _coordination(settings, outbox, running, sources, destinations, role)
     audit = Audit(outbox, clock)
     access = Access(policies.users(settings), access_rules(settings), sessions=Sessions(outbox), audit=audit)
-    changes = AuditedChanges(
-        outbox=outbox,
-        coordination=coordination,
-        audit=audit,
-        clock=clock,
-        forgetting=assemble.forgetting(settings, outbox) if settings.id_secret else None,
-        replaying=assemble.replaying(settings, running, outbox, why_off=coordination.why_off, clock=clock),
-        publisher=assemble.publisher(settings, running),
-    )
+    changes = _changes(settings, running, outbox, coordination, audit, clock)
     return Parts(
         outbox=outbox,
         running=running,
@@ -164,6 +156,25 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
         sandbox=sandbox,
         alert_webhook=AlertWebhook(settings.alert_webhook_url) if settings.alert_webhook_url else None,
         names=_names(settings, running),
+    )
+
+
+def _changes(
+    settings: Settings,
+    running: RunningCatalog,
+    outbox: Outbox,
+    coordination: Coordination,
+    audit: Audit,
+    clock: Callable[[], float],
+) -> AuditedChanges:
+    return AuditedChanges(
+        outbox=outbox,
+        coordination=coordination,
+        audit=audit,
+        clock=clock,
+        forgetting=assemble.forgetting(settings, outbox) if settings.id_secret else None,
+        replaying=assemble.replaying(settings, running, outbox, why_off=coordination.why_off, clock=clock),
+        publisher=assemble.publisher(settings, running),
     )
 
 

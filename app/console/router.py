@@ -24,13 +24,11 @@ def create_console(services: ConsoleServices) -> APIRouter:
     overview, tester = OverviewPages(services, pages), TesterPages(services, pages)
     deliveries, mappings = DeliveryPages(services, pages), MappingPages(services, pages)
     activity, people = ActivityPages(services, pages), PeoplePages(services, pages)
-    inventory, dead_letters = InventoryPages(services, pages), DeadLetterPages(services, pages)
-    login, guard = LoginPages(services, pages), Guard(services, pages)
+    dead_letters, login = DeadLetterPages(services, pages), LoginPages(services, pages)
+    guard = Guard(services, pages)
     router = APIRouter()
     for method, path, page in (
         ("GET", "/console", overview.show),
-        ("GET", "/console/inventory", inventory.show),
-        ("GET", "/console/inventory/name", inventory.name),
         ("GET", "/console/tester", tester.show),
         ("POST", "/console/tester", tester.run),
         ("GET", "/console/deliveries", deliveries.search),
@@ -56,6 +54,7 @@ def create_console(services: ConsoleServices) -> APIRouter:
     ):
         router.add_route(path, guard(page, changes=True), methods=["POST"], include_in_schema=False)
     _add_public(router, guard, login, pages)
+    _add_inventory(router, guard, InventoryPages(services, pages))
     _add_publishing(router, guard, PublishPages(services, pages))
     _add_quarantine(router, guard, QuarantinePages(services, pages))
     router.add_route("/console/{rest:path}", guard(pages.unknown), methods=["GET"], include_in_schema=False)
@@ -69,6 +68,11 @@ def _add_public(router: APIRouter, guard: Guard, login: LoginPages, pages: Pages
         ("GET", "/console/static/{name}", pages.file),
     ):
         router.add_route(path, guard(page, public=True), methods=[method], include_in_schema=False)
+
+
+def _add_inventory(router: APIRouter, guard: Guard, inventory: InventoryPages) -> None:
+    for path, page in (("", inventory.show), ("/name", inventory.name)):
+        router.add_route(f"/console/inventory{path}", guard(page), methods=["GET"], include_in_schema=False)
 
 
 def _add_quarantine(router: APIRouter, guard: Guard, quarantine: QuarantinePages) -> None:
