@@ -1,6 +1,7 @@
 """The first page: is it healthy, what was sent, what was not and why."""
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from app.console import verdict
 from app.console.chart import draw
 from app.console.examples import fresh
+from app.console.flow import Counts, Level, flow
 from app.console.pages import Pages
 from app.console.services import ConsoleServices
 from app.console.summary import SERIES, WINDOWS, Summary, Window, summarise
@@ -70,6 +72,7 @@ class OverviewPages:
         names = [preset.name for preset in services.running.catalog.presets]
         tallies = await services.outbox.tallies(since=window.starts(now)[0], step_s=window.step_s)
         minutes = await services.outbox.tallies(since=now - ANSWERS_S, step_s=60)
+        both = await services.outbox.tallies(since=window.starts(now)[0] - window.length_s, step_s=0)
         switches = await Switches.read(services.outbox)
         keeps, which = services.destination.keeps_while_off, account.ad_account_id if account else ""
         views = (account,) if account else services.destination.accounts
@@ -78,6 +81,7 @@ class OverviewPages:
         summary = summarise(tallies, window, names, now=now, account=which)
         return {
             "summary": summary,
+            "levels": _flow(summary, both, backlog, account=which),
             "charts": {name: draw(summary.series[name]) for name in SERIES},
             "backlog": backlog,
             "answers": last_answers(minutes, account=which),
@@ -124,6 +128,24 @@ class OverviewPages:
         url = shlex.quote(f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}/webhook")
         body = shlex.quote(orjson.dumps(event).decode())
         return f"curl {url} -H 'Content-Type: application/json'{headers} \\\n  -d {body}"
+
+
+def _flow(
+    summary: Summary, both: Sequence[tuple[float, Tally]], backlog: Backlog, *, account: str
+) -> tuple[Level, ...]:
+    """Return where events went, beside the window before; `both` are the sums of the two windows."""
+    tallies = [tally for _, tally in both if account in ("", tally.ad_account_id)]
+    sums: Counter[str] = Counter()
+    for tally in tallies:
+        sums[tally.name] += tally.count
+    of_both = sum(tally.count for tally in tallies if tally.preset and tally.name == Exit.WITHHELD)
+    of_now = sum(preset.counts[Exit.WITHHELD] for preset in summary.presets)
+    return flow(
+        Counts(totals=summary.totals, withheld_of_presets=of_now),
+        Counts(totals=sums - summary.totals, withheld_of_presets=of_both - of_now),
+        backlog,
+        whole=not account,
+    )
 
 
 def last_answers(tallies: Sequence[tuple[float, Tally]], *, account: str = "") -> tuple[LastAnswers, ...]:

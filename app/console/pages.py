@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.access.person import Person
-from app.console import labels
+from app.console import flow, labels
 from app.console.services import ConsoleServices
 from app.receiving.reports import IN_WORDS
 from app.types import MAX_LABEL_CHARACTERS
@@ -125,6 +125,7 @@ def _environment() -> Environment:
         max_label=MAX_LABEL_CHARACTERS,
         states=labels.STATE_LABELS,
         exits=IN_WORDS,
+        flow_width=flow.WIDTH,
         groups=labels.GROUP_LABELS,
     )
     return environment

@@ -1,0 +1,134 @@
+"""Where events go, as bars whose parts add up: received, what presets made of them, what was sent. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from app.types import Backlog, Exit
+
+#: A bar's width in the drawing's own units; the page stretches it.
+WIDTH = 1_000
+#: What is there at all can be seen, and clicked.
+_LEAST = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One way that events, or deliveries, left."""
+
+    #: Says how it is coloured: delivered, waiting, withheld, refused.
+    kind: str
+    label: str
+    count: int
+    #: The same in the window before; None where that is not known.
+    before: int | None = None
+    #: Of the list behind it; empty where there is none.
+    exit: str = ""
+    #: Where it begins and how wide it is.
+    at: int = 0
+    width: int = 0
+
+    @property
+    def change(self) -> str:
+        """How it differs from before, as people read it; "" where there was nothing to compare with."""
+        if not self.before:
+            return ""
+        percent = round(100 * (self.count - self.before) / self.before)
+        return "as before" if percent == 0 else f"{percent:+d} %".replace("-", "\u2212")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """One bar."""
+
+    title: str
+    #: What is counted: events or deliveries.
+    unit: str
+    parts: tuple[Part, ...]
+
+    @property
+    def total(self) -> int:
+        """The sum of all parts."""
+        return sum(part.count for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What was counted in one window."""
+
+    #: By exit.
+    totals: Mapping[str, int]
+    #: Of what was withheld, that which a preset had taken.
+    withheld_of_presets: int
+
+    def by_name(self) -> dict[str, int]:
+        """Tell what left before a preset saw it from what left after, and return all by name."""
+        plain = {exit_.value: self.totals.get(exit_, 0) for exit_ in Exit}
+        held_back = max(0, plain["withheld"] - self.withheld_of_presets)
+        taken = max(0, plain["accepted"] - plain["unmatched"] - held_back)
+        return plain | {"withheld": self.withheld_of_presets, "held_back": held_back, "taken": taken}
+
+
+def flow(now: Counts, before: Counts, backlog: Backlog, *, whole: bool = True) -> tuple[Level, ...]:
+    """Return the bars of one window, beside the one before it.
+
+    Without `whole`, where one ad account is looked at, nothing is known of what it does not take.
+    """
+    counts, then = now.by_name(), before.by_name()
+
+    def parts(*wanted: tuple[str, str, str]) -> list[Part]:
+        return [
+            Part(kind=kind, label=label, count=counts[name], before=then[name], exit="" if name == "taken" else exit_)
+            for name, kind, label in wanted
+            for exit_ in ["withheld" if name == "held_back" else name]
+        ]
+
+    received = Level(
+        title="Received",
+        unit="event",
+        parts=_placed(
+            parts(
+                ("taken", "taken", "taken by a preset"),
+                ("unmatched", "unmatched", "matched no preset"),
+                ("held_back", "withheld", "withheld"),
+                ("refused", "refused", "no event"),
+            )
+        ),
+    )
+    made = Level(
+        title="What presets made of them",
+        unit="delivery",
+        parts=_placed(
+            parts(
+                ("enqueued", "taken", "to be sent"),
+                ("duplicate", "unmatched", "duplicate"),
+                ("withheld", "withheld", "withheld"),
+                ("invalid", "refused", "invalid"),
+            )
+        ),
+    )
+    waiting = Part(kind="waiting", label="waiting now", count=backlog.pending + backlog.claimed)
+    sent = Level(
+        title="Sent",
+        unit="delivery",
+        parts=_placed(
+            [
+                *parts(("delivered", "delivered", "delivered"), ("rejected", "refused", "refused by Pinterest")),
+                waiting,
+            ]
+        ),
+    )
+    return (received, made, sent) if whole else (made, sent)
+
+
+def _placed(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Lay the parts side by side, as wide as their counts; what is small is made as wide as can be seen."""
+    total = sum(part.count for part in parts)
+    shown = [part for part in parts if part.count]
+    room = WIDTH - _LEAST * len(shown)
+    placed: list[Part] = []
+    at = 0
+    for part in parts:
+        width = _LEAST + room * part.count // total if part.count else 0
+        placed.append(replace(part, at=at, width=width))
+        at += width
+    return tuple(placed)
