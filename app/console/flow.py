@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from app.types import Backlog, Exit
 
@@ -12,7 +13,7 @@ _LEAST = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Share:
     """One way that events, or deliveries, left."""
 
     #: Says how it is coloured: delivered, waiting, withheld, refused.
@@ -41,9 +42,7 @@ class Level:
     """One bar."""
 
     title: str
-    #: What is counted: events or deliveries.
-    unit: str
-    parts: tuple[Part, ...]
+    parts: tuple[Share, ...]
 
     @property
     def total(self) -> int:
@@ -68,6 +67,24 @@ class Counts:
         return plain | {"withheld": self.withheld_of_presets, "held_back": held_back, "taken": taken}
 
 
+#: Of each bar: what is counted, its name in the figures, how it is coloured, and what people call it.
+_RECEIVED: Final = (
+    ("taken", "taken", "taken by a preset"),
+    ("unmatched", "unmatched", "matched no preset"),
+    ("held_back", "withheld", "withheld"),
+    ("refused", "refused", "no event"),
+)
+_MADE: Final = (
+    ("enqueued", "taken", "to be sent"),
+    ("duplicate", "unmatched", "duplicate"),
+    ("withheld", "withheld", "withheld"),
+    ("invalid", "refused", "invalid"),
+)
+_SENT: Final = (("delivered", "delivered", "delivered"), ("rejected", "refused", "refused by Pinterest"))
+#: Of which exit the list behind a figure is, where that is not its name; "": of none.
+_EXITS: Final = {"taken": "", "held_back": "withheld"}
+
+
 def flow(now: Counts, before: Counts, backlog: Backlog, *, whole: bool = True) -> tuple[Level, ...]:
     """Return the bars of one window, beside the one before it.
 
@@ -75,57 +92,25 @@ def flow(now: Counts, before: Counts, backlog: Backlog, *, whole: bool = True) -
     """
     counts, then = now.by_name(), before.by_name()
 
-    def parts(*wanted: tuple[str, str, str]) -> list[Part]:
+    def shares(wanted: Sequence[tuple[str, str, str]]) -> list[Share]:
         return [
-            Part(kind=kind, label=label, count=counts[name], before=then[name], exit="" if name == "taken" else exit_)
+            Share(kind=kind, label=label, count=counts[name], before=then[name], exit=_EXITS.get(name, name))
             for name, kind, label in wanted
-            for exit_ in ["withheld" if name == "held_back" else name]
         ]
 
-    received = Level(
-        title="Received",
-        unit="event",
-        parts=_placed(
-            parts(
-                ("taken", "taken", "taken by a preset"),
-                ("unmatched", "unmatched", "matched no preset"),
-                ("held_back", "withheld", "withheld"),
-                ("refused", "refused", "no event"),
-            )
-        ),
-    )
-    made = Level(
-        title="What presets made of them",
-        unit="delivery",
-        parts=_placed(
-            parts(
-                ("enqueued", "taken", "to be sent"),
-                ("duplicate", "unmatched", "duplicate"),
-                ("withheld", "withheld", "withheld"),
-                ("invalid", "refused", "invalid"),
-            )
-        ),
-    )
-    waiting = Part(kind="waiting", label="waiting now", count=backlog.pending + backlog.claimed)
-    sent = Level(
-        title="Sent",
-        unit="delivery",
-        parts=_placed(
-            [
-                *parts(("delivered", "delivered", "delivered"), ("rejected", "refused", "refused by Pinterest")),
-                waiting,
-            ]
-        ),
-    )
+    waiting = Share(kind="waiting", label="waiting now", count=backlog.pending + backlog.claimed)
+    received = Level(title="Received", parts=_placed(shares(_RECEIVED)))
+    made = Level(title="What presets made of them", parts=_placed(shares(_MADE)))
+    sent = Level(title="Sent", parts=_placed([*shares(_SENT), waiting]))
     return (received, made, sent) if whole else (made, sent)
 
 
-def _placed(parts: Sequence[Part]) -> tuple[Part, ...]:
+def _placed(parts: Sequence[Share]) -> tuple[Share, ...]:
     """Lay the parts side by side, as wide as their counts; what is small is made as wide as can be seen."""
     total = sum(part.count for part in parts)
     shown = [part for part in parts if part.count]
     room = WIDTH - _LEAST * len(shown)
-    placed: list[Part] = []
+    placed: list[Share] = []
     at = 0
     for part in parts:
         width = _LEAST + room * part.count // total if part.count else 0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.console.flow import WIDTH, Counts, Part, flow
+from app.console.flow import WIDTH, Counts, Share, flow
 from app.types import Backlog
 
 NOTHING = Counts(totals={}, withheld_of_presets=0)
@@ -24,7 +24,7 @@ NOW = Counts(
 )
 
 
-def shown(parts: tuple[Part, ...]) -> dict[str, int]:
+def shown(parts: tuple[Share, ...]) -> dict[str, int]:
     return {part.label: part.count for part in parts}
 
 
