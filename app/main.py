@@ -144,6 +144,7 @@ def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
         why_off=parts.coordination.why_off,
         on_count=parts.metrics.count,
         quarantine=assemble.quarantine(settings, parts.outbox),
+        to=parts.destinations,
     )
     parts.running.on_change = pipeline.use
     return pipeline
@@ -225,7 +226,9 @@ def _console(settings: Settings, parts: Parts) -> ConsoleServices:
         running=parts.running,
         coordination=parts.coordination,
         finder=assemble.event_finder(settings, parts.outbox),
-        explainer=assemble.explainer(settings, outbox=parts.outbox, why_off=parts.coordination.why_off),
+        explainer=assemble.explainer(
+            settings, outbox=parts.outbox, why_off=parts.coordination.why_off, to=parts.destinations
+        ),
         sources=parts.known_sources,
         clients=parts.clients,
         access=parts.access,

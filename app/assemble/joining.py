@@ -97,6 +97,7 @@ def pipeline(
     on_count: Callable[[Sequence[Tally]], None] | None = None,
     action_source: str | None = None,
     quarantine: Quarantine | None = None,
+    to: Sequence[Destination] | None = None,
 ) -> Pipeline:
     """Return the pipeline of the settings.
 
@@ -104,11 +105,11 @@ def pipeline(
     `why_off` says why a preset sends nothing to an ad account, None where it does; asked where the settings refuse
     such events.
     `on_count` is told what was counted. `action_source` replaces what the presets say; None keeps it. `quarantine` is
-    where what makes no delivery is kept, None: nowhere.
+    where what makes no delivery is kept, None: nowhere. `to` are the ad accounts, None reads those of the settings.
     """
     return Pipeline(
         catalog or running_catalog(settings).catalog,
-        walk(settings, why_off, action_source),
+        walk(settings, why_off, action_source, to),
         outbox=outbox,
         on_count=on_count,
         quarantine=quarantine,
@@ -121,13 +122,14 @@ def explainer(
     outbox: Sees | None = None,
     why_off: WhyOff | None = None,
     action_source: str | None = None,
+    to: Sequence[Destination] | None = None,
 ) -> Explainer:
     """Return who tells what would become of events, as the pipeline of the same settings and arguments would do it.
 
     Without an outbox every event is taken as new.
     """
     return Explainer(
-        walk(settings, why_off, action_source),
+        walk(settings, why_off, action_source, to),
         outbox=outbox,
         why_kept=why_off if settings.keeps_while_off else None,
     )
@@ -145,13 +147,19 @@ def pinterest_client(destination: Destination, sandbox: ASGIApp | None = None) -
     )
 
 
-def walk(settings: Settings, why_off: WhyOff | None = None, action_source: str | None = None) -> Walk:
+def walk(
+    settings: Settings,
+    why_off: WhyOff | None = None,
+    action_source: str | None = None,
+    to: Sequence[Destination] | None = None,
+) -> Walk:
     """Return the way of events by the settings; the arguments are those of `pipeline`. Raises CatalogError."""
+    found = destinations(settings) if to is None else to
     return Walk(
-        _accounts(destinations(settings), action_source),
+        _accounts(found, action_source),
         withheld=partial(withheld, rules=consent_rules(settings)),
         why_off=None if settings.keeps_while_off else why_off,
-        remembering=remembering(settings) if settings.remember_days else None,
+        remembering=remembering(settings, found) if settings.remember_days else None,
     )
 
 
@@ -182,9 +190,9 @@ def _accounts(found: Sequence[Destination], action_source: str | None) -> list[A
     return accounts
 
 
-def remembering(settings: Settings) -> Remembering:
-    """Return what identity memory does by the settings."""
-    live = next((each.settings for each in destinations(settings) if not each.settings.sandboxed), settings)
+def remembering(settings: Settings, to: Sequence[Destination]) -> Remembering:
+    """Return what identity memory does by the settings for these ad accounts."""
+    live = next((each.settings for each in to if not each.settings.sandboxed), settings)
     genuine = partial(not_genuine, rules=genuine_rules(live))
     return Remembering(encounter_reader(settings), identity_rules(settings), genuine)
 

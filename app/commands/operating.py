@@ -3,7 +3,9 @@
 import asyncio
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -14,13 +16,13 @@ from app.assemble.ad_accounts import account_names, destinations
 from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table
-from app.config import load_settings
+from app.config import Settings, load_settings
 from app.coordination import Switches
 from app.delivery import all_standings, read_accounts, whole_backlog
 from app.outbox import Outbox
 from app.receiving.receipts import receipt_of_message
 from app.source import event_json
-from app.types import Exit
+from app.types import AccountView, Exit
 from app.values.hidden_emails import unpersonal_id
 from app.values.visible import visible
 
@@ -61,8 +63,10 @@ def status(
 
     Example: pinrelay status --watch
     """
+    settings = load_settings()
+    read = partial(_facts, settings=settings, views=[each.view for each in destinations(settings)])
     if not watch:
-        facts = with_outbox(_facts)
+        facts = with_outbox(read)
         if as_json:
             print_json(facts)
         else:
@@ -71,14 +75,14 @@ def status(
 
     async def print_lines(outbox: Outbox) -> None:
         while True:
-            print_json(await _facts(outbox))
+            print_json(await read(outbox))
             await asyncio.sleep(1)
 
     async def refresh(outbox: Outbox) -> None:
-        with Live(_facts_table(await _facts(outbox)), refresh_per_second=2) as live:
+        with Live(_facts_table(await read(outbox)), refresh_per_second=2) as live:
             while True:
                 await asyncio.sleep(1)
-                live.update(_facts_table(await _facts(outbox)))
+                live.update(_facts_table(await read(outbox)))
 
     try:
         with_outbox(print_lines if as_json else refresh)
@@ -86,10 +90,9 @@ def status(
         raise typer.Exit(0) from None
 
 
-async def _facts(outbox: Outbox) -> dict[str, Any]:
-    now, settings = time.time(), load_settings()
+async def _facts(outbox: Outbox, settings: Settings, views: Sequence[AccountView]) -> dict[str, Any]:
+    now = time.time()
     off, keeps = (await Switches.read(outbox)).is_off, settings.keeps_while_off
-    views = [each.view for each in destinations(settings)]
     accounts = await read_accounts(outbox, views, is_off=off, keeps=keeps, now=now)
     backlog, found = whole_backlog(accounts), all_standings(accounts)
     counts: dict[str, int] = {}

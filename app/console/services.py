@@ -68,6 +68,10 @@ class DestinationView:
     #: `Name: value` lines that a sender must add, with placeholders for secrets; shown in the first curl command.
     sender_headers: tuple[str, ...] = ()
 
+    def name_of(self, ad_account_id: str | None) -> str:
+        """Return the name of an ad account; "" where it has none, or is not known."""
+        return next((each.name for each in self.accounts if each.ad_account_id == ad_account_id), "")
+
     @property
     def live(self) -> bool:
         """Whether anything goes to Pinterest; else all goes to the built-in sandbox."""

@@ -84,18 +84,17 @@ class Gate:
         after = probing(self._seen.value, self._policy, token=self._fingerprint(), now=now)
         return await self._key.write(self._shared, after, revision=self._seen.revision) is not None
 
-    async def worsen(self, sign: Sign, *, token: str, now: float, probe: bool) -> bool:
-        """Note a sign of trouble; True where that is news. Where another process writes at once, its note is as good.
+    async def worsen(self, sign: Sign, *, token: str, now: float, probe: bool) -> None:
+        """Note a sign of trouble. Where another process writes at once, its note is as good.
 
         `token` is the fingerprint of the one that the call was made with.
         """
         seen = await self._key.read_revised(self._shared)
         after = worsened(seen.value, sign, self._policy, token=token, now=now, probe=probe)
         if after == seen.value or await self._key.write(self._shared, after, revision=seen.revision) is None:
-            return False
+            return
         if seen.value is None or seen.value.state != after.state:
             self._on_change(seen.value, after)
-        return True
 
     async def open(self) -> None:
         """Note that a probe got a verdict."""

@@ -1,10 +1,11 @@
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 
-from app.types import Delivered, Exit, Note, Query, Rejected, Retry, State
-from tests.console.world import NOW, World, new_delivery
+from app.types import AccountView, Delivered, Exit, Note, Query, Rejected, Retry, State
+from tests.console.world import NOW, World, new_delivery, open_world
 
 
 async def page_of(world: World, path: str, status: int = 200) -> str:
@@ -172,3 +173,18 @@ class TestMessage:
 
     async def test_one_that_left_no_trace_is_explained(self, world: World) -> None:
         assert "Nothing is known of it." in await page_of(world, "/console/message?id=unknown")
+
+
+async def test_deliveries_and_notes_say_for_which_destination_they_are(tmp_path: Path) -> None:
+    accounts = tuple(
+        AccountView(ad_account_id=which, name=name, live=True) for which, name in (("1", "US"), ("2", "FR"))
+    )
+    async with open_world(tmp_path, accounts=accounts) as world:
+        refused = Note(message_id="m-1", ad_account_id="2", preset="Lead", exit=Exit.INVALID, reason="no identifier")
+        await world.enqueue(new_delivery("m-1", ad_account_id="1"), notes=[refused])
+        page = (await world.browser.get("/console/message?id=m-1")).text
+        (found,) = (await world.outbox.message("m-1")).deliveries
+        delivery = (await world.browser.get(f"/console/delivery?id={found.delivery_id}")).text
+    assert '<td>Checkout<br><span class="hint">US</span></td>' in page
+    assert '<td>Lead<br><span class="hint">FR</span></td>' in page
+    assert "<dt>Ad account</dt><dd>US <code>1</code></dd>" in delivery

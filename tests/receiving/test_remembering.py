@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from app import assemble
+from app.assemble.ad_accounts import destinations
 from app.catalog import Catalog, compile_catalog
 from app.identity import HeldMemory
+from app.receiving.remembering import Remembering
 from app.receiving.routes import AdAccount
 from app.receiving.walk import Walk
 from app.types import Exit, Line, Recalled
@@ -25,6 +27,11 @@ ORDER: dict[str, Any] = {
     "properties": {"order_id": "7", "revenue": 20, "currency": "USD"},
 }
 LIVE = {"pinterest_ad_account_id": "1", "pinterest_conversion_token": "t", "webhook_header": "a: b"}
+
+
+def _remembering() -> Remembering:
+    mine = settings(remember_days=90)
+    return assemble.remembering(mine, destinations(mine, {}))
 
 
 def lines(*events: dict[str, Any], catalog: Catalog | None = None, **changes: Any) -> list[Line]:
@@ -190,7 +197,7 @@ OWN, PLAIN = "mapping: {event_name: lead, user_data: {email: shop@shop.example}}
     ids=["two ad accounts", "one that takes the second preset only"],
 )
 def test_nor_does_it_matter_which_ad_account_takes_which_preset(presets: list[str], accounts: list[AdAccount]) -> None:
-    remembering, memory = assemble.remembering(settings(remember_days=90)), HeldMemory()
+    remembering, memory = _remembering(), HeldMemory()
     own = ORDER | {"messageId": "m-1", "timestamp": NOW, "properties": {"email": "ann@shop.example"}}
     Walk(accounts, remembering=remembering).lines(own, mine(*presets), now=NOW, memory=memory)
     later = ORDER | {"messageId": "m-2", "timestamp": NOW}
@@ -200,7 +207,7 @@ def test_nor_does_it_matter_which_ad_account_takes_which_preset(presets: list[st
 
 
 def test_the_delivery_of_each_ad_account_is_completed_by_itself() -> None:
-    remembering, memory = assemble.remembering(settings(remember_days=90)), HeldMemory()
+    remembering, memory = _remembering(), HeldMemory()
     walk = Walk([AdAccount(name="US"), AdAccount(name="FR")], remembering=remembering)
     for number, event in enumerate((IDENTIFY, ORDER)):
         complete = {"messageId": f"m-{number}", "timestamp": NOW, **event}
