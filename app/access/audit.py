@@ -6,6 +6,7 @@ from typing import Final, Protocol
 from app.access.person import Person
 from app.types import AuditAction, AuditEntry, QuarantineFilter, Query, Redrive
 from app.values.hidden_emails import unpersonal_id
+from app.values.plurals import count_of
 
 #: Of one text; what is longer is cut.
 MAX_AUDITED_TEXT: Final = 300
@@ -60,11 +61,11 @@ class Audit:
         """Commit how many events, of those that a filter means, somebody took out of the quarantine."""
         asked = {"source": wanted.source, "event": wanted.name, "exit": wanted.exit, "reason": wanted.reason}
         target = ", ".join(f"{name} {text}" for name, text in asked.items() if text) or "all of it"
-        await self.note(person, what, target=target, after=f"{count} events")
+        await self.note(person, what, target=target, after=count_of(count, "event"))
 
     async def note_forgotten(self, person: Person, ids: int) -> None:
         """Commit that somebody had a person of so many ids erased; no id is written down."""
-        await self.note(person, AuditAction.FORGET, after=f"{ids} ids")
+        await self.note(person, AuditAction.FORGET, after=count_of(ids, "id"))
 
 
 def _described(query: Query) -> str:

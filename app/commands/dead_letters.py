@@ -145,6 +145,9 @@ def _show(deliveries: list[Delivery], *, as_json: bool) -> None:
         for delivery in deliveries:
             print_json(asdict(delivery))
         return
+    if not deliveries:
+        typer.echo("Nothing is dead.")
+        return
     table = Table("delivery", "preset", "message id", "dead since (UTC)", "attempts", "reason")
     for each in deliveries:
         since = time_text(each.settled_at or 0)
@@ -156,6 +159,9 @@ def _show_causes(causes: list[DeadCause], *, as_json: bool) -> None:
     if as_json:
         for cause in causes:
             print_json(asdict(cause))
+        return
+    if not causes:
+        typer.echo("Nothing is dead.")
         return
     table = Table("dead", "reason", "preset", "ad account", "newest (UTC)")
     for each in causes:

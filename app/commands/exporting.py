@@ -14,6 +14,7 @@ from app.commands.terminal import print_json
 from app.config import Settings, load_settings
 from app.errors import SettingsError
 from app.outbox import DeliveryRow, Past, Store, open_store
+from app.values.plurals import count_of
 
 #: So many rows are read at once, and become a group of their file.
 READ_ROWS: Final = 10_000
@@ -47,8 +48,8 @@ def ledger_export(
         print_json({"files": written})
     else:
         for name, rows in written.items():
-            typer.echo(f"{name}  {rows:,} rows")
-        typer.echo(f"{len(written):,} files written")
+            typer.echo(f"{name}  {count_of(rows, 'row')}")
+        typer.echo(f"{count_of(len(written), 'file')} written.")
 
 
 def _missing(settings: Settings, folder: Path, now: datetime) -> Iterator[tuple[Path, date, tuple[Past, ...]]]:

@@ -15,6 +15,7 @@ from app.commands.terminal import print_json
 from app.config import load_settings
 from app.outbox import Outbox
 from app.receiving.forgetting import Forgotten
+from app.values.plurals import count_of
 
 
 def register(cli: typer.Typer) -> None:
@@ -50,4 +51,5 @@ def forget(
     if as_json:
         print_json(asdict(forgotten))
     else:
-        typer.echo(f"{forgotten.ids} ids forgotten, and what was kept of {forgotten.messages} messages")
+        kept = count_of(forgotten.messages, "message")
+        typer.echo(f"{count_of(forgotten.ids, 'id')} forgotten, and what was kept of {kept}.")

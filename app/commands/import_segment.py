@@ -14,6 +14,7 @@ from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import load_settings
 from app.errors import CatalogError, Fault
+from app.values.plurals import count_of
 from app.values.visible import visible
 
 
@@ -82,7 +83,8 @@ def _row(preset: ImportedPreset, path: Path | None) -> dict[str, object]:
 
 
 def _print(imported: list[ImportedPreset], files: list[Path | None], into: Path) -> None:
-    table = Table("preset", "field", "what became of it", "why", title=f"{len(files) - files.count(None)} presets")
+    made = count_of(len(files) - files.count(None), "preset")
+    table = Table("preset", "field", "what became of it", "why", title=made)
     for preset in imported:
         for each in preset.told:
             add_row(table, preset.name, each.field, each.outcome, each.why)

@@ -1,10 +1,8 @@
-"""`pinrelay dead-letters`, `redrive`, `message` and `status`: look into the outbox, and send dead letters again."""
+"""`pinrelay status`: what waits, how delivery stands, and what happened in the last ten minutes."""
 
 import asyncio
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any
 
@@ -12,46 +10,21 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
-from app.assemble.ad_accounts import account_names, destinations
+from app.assemble.ad_accounts import destinations
 from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import Settings, load_settings
+from app.console.labels import thousands, time_span
 from app.coordination import Switches
 from app.delivery import all_standings, read_accounts, whole_backlog
 from app.outbox import Outbox
-from app.receiving.receipts import receipt_of_message
-from app.source import event_json
 from app.types import AccountView, Exit
-from app.values.hidden_emails import unpersonal_id
-from app.values.visible import visible
-
-AlwaysJson = Annotated[bool, typer.Option("--json", help="Print JSON, as it does anyhow.")]
 
 
 def register(cli: typer.Typer) -> None:
     """Add the commands."""
-    cli.command()(message)
     cli.command()(status)
-
-
-def message(
-    message_id: Annotated[str, typer.Argument(help="Of the event, as Segment names it.")],
-    *,
-    as_json: AlwaysJson = True,  # noqa: ARG001 - taken so that scripts may say --json everywhere
-) -> None:
-    """Show, as JSON, what became of one message id: every delivery with its attempts, and why there is none.
-
-    `receipt` is what its senders were told, in the words of the receipt; ad accounts have their names there.
-
-    Example: pinrelay message ajs-next-1772640772244
-    """
-    found = with_outbox(lambda outbox: outbox.message(unpersonal_id(message_id)))
-    receipt = event_json(receipt_of_message(found, account_names(load_settings())))
-    print_json(asdict(found) | {"receipt": receipt["deliveries"]})
-    if not found.notes and not found.deliveries:
-        sys.stderr.write(visible(f"pinrelay: nothing is known of message {message_id}") + "\n")
-        raise typer.Exit(1)
 
 
 def status(
@@ -125,9 +98,29 @@ async def _facts(outbox: Outbox, settings: Settings, views: Sequence[AccountView
     }
 
 
+#: The facts in words.
+_WORDS = {
+    "pending": "waiting to be sent",
+    "claimed": "being sent",
+    "dead": "dead letters",
+    "waiting_bytes": "bytes of both",
+    "oldest_age_s": "oldest waits for",
+    "blocked": "refused by Pinterest",
+    "told": "what to do",
+    "answers": "Pinterest's answers then",
+}
+
+
 def _facts_table(facts: dict[str, Any]) -> Table:
     table = Table("", "", title="outbox", show_header=False)
     for name, value in facts.items():
-        shown = ", ".join(f"{key} {count}" for key, count in value.items()) if isinstance(value, dict) else str(value)
-        add_row(table, name.replace("_", " "), shown or "-")
+        if isinstance(value, dict):
+            shown = ", ".join(f"{key} {_shown(count)}" for key, count in value.items())
+        else:
+            shown = (time_span(value) if value else "") if name == "oldest_age_s" else _shown(value)
+        add_row(table, _WORDS.get(name, name.replace("_", " ")), shown or "-")
     return table
+
+
+def _shown(value: object) -> str:
+    return thousands(value) if isinstance(value, int) else str(value)

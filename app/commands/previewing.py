@@ -217,9 +217,8 @@ def _fields_table(report: PresetReport) -> Table:
     said = ": ".join(filter(None, (report.preset, IN_WORDS[report.exit], report.reason))) + seen
     if report.kept:
         said += f", but kept for now: {report.kept}"
-    table = Table(
-        "field", "from", "value", "sent", title=as_is(said), caption=as_is("\n".join(_remarks(report)), lines=True)
-    )
+    table = Table("field", "from", "value", title=as_is(said), caption=as_is("\n".join(_remarks(report)), lines=True))
+    table.add_column("sent", overflow="fold")  # a digest is of use as a whole only
     for each in report.fields:
         paths = ", ".join(each.paths) or "(the mapping itself)"
         add_row(table, each.field, paths, each.value or "", each.sent or "(not sent)")

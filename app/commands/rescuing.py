@@ -10,6 +10,7 @@ from app.commands.options import AsJson
 from app.commands.terminal import print_json
 from app.config import load_settings
 from app.outbox import Salvaged, back_up, open_store, restore_backup, salvage
+from app.values.plurals import count_of
 from app.values.visible import visible
 
 #: So many lost deliveries are printed one by one.
@@ -81,9 +82,9 @@ def outbox_salvage(
     if len(found.lost) > _NAMED:
         typer.echo(f"lost: {len(found.lost) - _NAMED:,} more; --json names all")
     if found.lost_notes:
-        typer.echo(f"lost: {found.lost_notes:,} notes")
+        typer.echo(f"lost: {count_of(found.lost_notes, 'note')}")
     if found.lost_audit:
-        typer.echo(f"lost: {found.lost_audit:,} lines of the audit log")
+        typer.echo(f"lost: {count_of(found.lost_audit, 'line')} of the audit log")
     if found.lost_keys:
         typer.echo(f"lost: {found.lost_keys:,} stretches of keys; an event whose key lay there may be taken in twice")
 

@@ -143,8 +143,3 @@ def iso(at: float) -> str:
 def pretty(value: Any) -> str:
     """Lay JSON out for reading."""
     return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def count_of(count: int, one: str, many: str | None = None) -> str:
-    """(1, "event") -> 1 event; (12034, "event") -> 12,034 events."""
-    return f"{thousands(count)} {one if count == 1 else many or one + 's'}"

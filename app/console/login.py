@@ -9,9 +9,9 @@ from app.access.admission import COOKIE, LoggedIn, TooManyTries
 from app.access.sessions import SESSION_S
 from app.console.forms import read_form
 from app.console.guard import is_secure
-from app.console.labels import count_of
 from app.console.pages import Pages, base_of, person_of
 from app.console.services import ConsoleServices
+from app.values.plurals import count_of
 
 
 class LoginPages:

@@ -18,6 +18,7 @@ from app.console import flow, labels
 from app.console.services import ConsoleServices
 from app.receiving.reports import IN_WORDS
 from app.types import MAX_LABEL_CHARACTERS
+from app.values.plurals import count_of
 
 ROOM = Path(__file__).parent
 
@@ -120,7 +121,7 @@ def _environment() -> Environment:
     )
     environment.globals.update(
         advice=labels.WARNING_ADVICE,
-        count_of=labels.count_of,
+        count_of=count_of,
         percent=labels.percent,
         max_label=MAX_LABEL_CHARACTERS,
         states=labels.STATE_LABELS,

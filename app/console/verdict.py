@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.alerts import LATE_S
-from app.console.labels import count_of, time_span
+from app.console.labels import time_span
 from app.delivery import Standing
 from app.types import Backlog
+from app.values.plurals import count_of
 
 #: More than one in so many matched events being invalid is worth a look.
 INVALID_ONE_IN = 10

@@ -23,6 +23,7 @@ from app.destination.warnings import passed_over
 from app.errors import EventInvalid
 from app.values.candidates import Fields, Resolvable, one_place_only
 from app.values.closed_lists import EVENT_NAMES
+from app.values.plurals import count_of
 
 _NEEDS_IDENTIFIER = (
     "user_data needs at least one of em (email), hashed_maids, or client_ip_address together with client_user_agent"
@@ -108,7 +109,7 @@ class ReportConversionEvent:
             warnings = self._settle_time(event, now)
             self._finish(event, custom_data, phone, given, warnings)
         if len(warnings) > _MAX_WARNINGS:
-            warnings[_MAX_WARNINGS:] = [f"and {len(warnings) - _MAX_WARNINGS} warnings more"]
+            warnings[_MAX_WARNINGS:] = [f"and {count_of(len(warnings) - _MAX_WARNINGS, 'warning')} more"]
         return event, warnings
 
     def _from_fields(

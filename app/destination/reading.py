@@ -4,8 +4,8 @@ A reader takes what the mapping resolved and returns a Reading: the value to sen
 A note begins with its path below the value, so that a parent only puts a name in front:
 
     read_text(5)              -> ("5", ())
-    read_text({"a": 1})       -> (None, (": an object of 1 members left out, a text is expected",))
-    custom_data's reader      -> ({...}, (".order_id: an object of 1 members left out, a text is expected",))
+    read_text({"a": 1})       -> (None, (": an object of 1 member left out, a text is expected",))
+    custom_data's reader      -> ({...}, (".order_id: an object of 1 member left out, a text is expected",))
 
 Missing, null and empty text mean "not given": `MembersReader` never shows them to a reader. A reader that returns no
 value says why in a note.

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.values.candidates import PassedOver
 from app.values.hidden_emails import MAX_ID_BYTES, is_long
+from app.values.plurals import count_of
 
 #: Short, without an `@` and without so many digits that it could be a phone number.
 _MAX_SHOWN = 24
@@ -24,11 +25,11 @@ def kind(value: Any) -> str:
         case int() | float():
             return "a number"
         case str():
-            return f"a text of {len(value)} characters"
+            return f"a text of {count_of(len(value), 'character')}"
         case list():
             return f"a list of {len(value)}"
         case dict():
-            return f"an object of {len(value)} members"
+            return f"an object of {count_of(len(value), 'member')}"
     return "nothing"
 
 

@@ -106,7 +106,7 @@ def test_what_is_written_is_left_alone(run: Run, url: str, tmp_path: Path) -> No
     run("ledger-export", folder, OUTBOX_URL=url)
     (folder / f"notes-{DAY}.parquet").unlink()
     (folder / f"deliveries-{DAY}.parquet").write_text("mine")
-    assert "1 files written" in run("ledger-export", folder, OUTBOX_URL=url).stdout
+    assert "1 file written" in run("ledger-export", folder, OUTBOX_URL=url).stdout
     assert (folder / f"deliveries-{DAY}.parquet").read_text() == "mine"
 
 

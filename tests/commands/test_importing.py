@@ -88,7 +88,7 @@ def test_all_may_be_sent_as_offline(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "events"
     file.write_bytes(ndjson(page("a")))
     run("import", file, "--as", "offline")
-    assert '"action_source":"offline"' in run("message", "a").stdout
+    assert '"action_source":"offline"' in run("message", "a", "--json").stdout
 
 
 @pytest.mark.parametrize("option", [("--as", "shop"), ("--since", "yesterday")])

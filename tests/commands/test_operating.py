@@ -1,4 +1,4 @@
-"""`pinrelay message` and `status`, over a real outbox."""
+"""`pinrelay status` and `check`, over a real outbox."""
 
 import asyncio
 import json
@@ -47,13 +47,6 @@ def one_dead_letter(tmp_path: Path) -> None:
         await outbox.close()
 
     asyncio.run(fill())
-
-
-def test_a_message_is_shown_with_what_became_of_it(run: Run) -> None:
-    shown = json.loads(run("message", "m-1").stdout)
-    assert shown["deliveries"][0]["state"] == "dead"
-    assert [(line["preset"], line["exit"]) for line in shown["receipt"]] == [("Checkout", "enqueued")]
-    assert run("message", "nobody").exit_code == 1
 
 
 def test_the_status_counts_what_waits_and_what_is_dead(run: Run) -> None:

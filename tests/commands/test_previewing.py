@@ -162,7 +162,7 @@ def test_preview_tells_what_was_sent_before_and_since_when(run: Run, tmp_path: P
     assert line["deliveries"][0]["exit"] == "duplicate"
     (line,) = lines(run("preview", file, "--explain", "--json"))
     (preset,) = (each for each in line["presets"] if each["matched"])
-    assert preset["seen_at"] == json.loads(run("message", "p-1").stdout)["deliveries"][0]["enqueued_at"]
+    assert preset["seen_at"] == json.loads(run("message", "p-1", "--json").stdout)["deliveries"][0]["enqueued_at"]
     told = explained(run, PAGE)
     assert "p-1: Sent before." in told
     assert "a duplicate: the same event_id was enqueued before, as delivery 1 (20" in told

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.console import labels
+from app.values.plurals import count_of
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,6 @@ def test_times_and_numbers() -> None:
     assert labels.utc(1_795_000_000) == "2026-11-18 11:06:40 UTC"
     assert labels.iso(1_795_000_000.9) == "2026-11-18T11:06:40Z"
     assert labels.thousands(12_034) == "12,034"
-    assert labels.count_of(1, "event") == "1 event"
-    assert labels.count_of(2_000, "delivery", "deliveries") == "2,000 deliveries"
-    assert labels.count_of(0, "event") == "0 events"
+    assert count_of(1, "event") == "1 event"
+    assert count_of(2_000, "delivery", "deliveries") == "2,000 deliveries"
+    assert count_of(0, "event") == "0 events"

@@ -110,8 +110,8 @@ def test_what_can_be_read_is_sent_without_a_warning(fields: dict[str, Any], sent
         ({"wifi": "on"}, {}, "wifi: a text of 2 characters left out, true or false is expected"),
         ({"language": "english"}, {}, "language: a text of 7 characters left out"),
         ({"event_source_url": 5}, {}, "event_source_url: a number left out, an address is expected"),
-        ({"app_name": " "}, {}, "app_name: a text of 1 characters left out, it is blank"),
-        ({"device_brand": {"a": 1}}, {}, "device_brand: an object of 1 members left out, a text is expected"),
+        ({"app_name": " "}, {}, "app_name: a text of 1 character left out, it is blank"),
+        ({"device_brand": {"a": 1}}, {}, "device_brand: an object of 1 member left out, a text is expected"),
         ({"app_info": "Shop"}, {}, "app_info: a text of 4 characters left out, an object is expected"),
         ({"colour": "red", "a b": 1}, {}, "colour, (a name not shown) left out, Pinterest does not know it"),
         ({f"x{n}": 1 for n in range(7)}, {}, "x0, x1, x2, x3, x4 and 2 more left out"),
@@ -160,7 +160,7 @@ def test_what_can_be_read_is_sent_without_a_warning(fields: dict[str, Any], sent
         (
             {"custom_data": {"content_ids": ["a", {"id": 1}]}},
             {"custom_data": {"content_ids": ["a"]}},
-            "custom_data.content_ids: an object of 1 members left out, a text is expected",
+            "custom_data.content_ids: an object of 1 member left out, a text is expected",
         ),
     ],
 )

@@ -112,7 +112,7 @@ def test_values_become_digests(user_data: dict[str, Any], wire: str, texts: list
 @pytest.mark.parametrize(
     ("user_data", "about"),
     [
-        ({"email": {"a": 1}}, "user_data.email: an object of 1 members left out, a text is expected"),
+        ({"email": {"a": 1}}, "user_data.email: an object of 1 member left out, a text is expected"),
         ({"email": True}, "user_data.email: a true/false left out, a text is expected"),
         ({"email": "null"}, "user_data.email: a text of 4 characters left out, it is blank or a placeholder"),
         ({"email": "a" * 32}, "MD5 or SHA-1"),
@@ -144,7 +144,7 @@ def test_values_become_digests(user_data: dict[str, Any], wire: str, texts: list
         ({"client_user_agent": "python-requests/2.32"}, "it is that of a server's library, not of the person"),
         ({"client_ip_address": ["203.0.113.1", "203.0.113.2"]}, "Pinterest takes only one"),
         ({"client_user_agent": "undefined"}, "blank or a placeholder"),
-        ({"click_id": {"a": 1}}, "user_data.click_id: an object of 1 members left out, a text is expected"),
+        ({"click_id": {"a": 1}}, "user_data.click_id: an object of 1 member left out, a text is expected"),
         ({"shoe_size": 42, "jane@example.com": 1}, "user_data: shoe_size, (a name not shown) left out"),
     ],
 )

@@ -1,0 +1,70 @@
+"""`pinrelay message`: what became of one event."""
+
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from app.assemble.ad_accounts import account_names
+from app.commands.opened import with_outbox
+from app.commands.options import AsJson
+from app.commands.terminal import add_row, print_json, print_table, time_text
+from app.config import load_settings
+from app.receiving.receipts import receipt_of_message
+from app.source import event_json
+from app.types import Delivery, Message
+from app.values.hidden_emails import unpersonal_id
+from app.values.visible import visible
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command."""
+    cli.command()(message)
+
+
+def message(
+    message_id: Annotated[str, typer.Argument(help="Of the event, as Segment names it.")], *, as_json: AsJson = False
+) -> None:
+    """Show what became of one message id: every delivery with its attempts, and why there is none.
+
+    In JSON, `receipt` is what its senders were told, in the words of the receipt; ad accounts have their names there.
+
+    Example: pinrelay message ajs-next-1772640772244
+    """
+    found = with_outbox(lambda outbox: outbox.message(unpersonal_id(message_id)))
+    if as_json:
+        receipt = event_json(receipt_of_message(found, account_names(load_settings())))
+        print_json(asdict(found) | {"receipt": receipt["deliveries"]})
+    elif found.notes or found.deliveries:
+        print_table(_what_became(found))
+        if attempts := [each for each in found.deliveries if each.history]:
+            print_table(_attempts(attempts))
+    if not found.notes and not found.deliveries:
+        sys.stderr.write(visible(f"pinrelay: nothing is known of message {message_id}") + "\n")
+        raise typer.Exit(1)
+
+
+def _what_became(found: Message) -> Table:
+    """Return a row a delivery and a note, in the order in which they came."""
+    rows: list[tuple[float, list[str]]] = []
+    for each in found.deliveries:
+        told = "; ".join(filter(None, (each.reason, *each.warnings)))
+        rows.append((each.enqueued_at, [each.delivery_id, each.state.value, each.preset, each.ad_account_id, told]))
+    for at, note in found.notes:
+        told = "; ".join(filter(None, (note.reason, *note.warnings)))
+        rows.append((at, ["", note.exit.value, note.preset or "", note.ad_account_id or "", told]))
+    table = Table("received (UTC)", "delivery", "what became of it", "preset", "ad account", "why, and warnings")
+    for at, cells in sorted(rows, key=lambda row: row[0]):
+        add_row(table, time_text(at), *cells)
+    return table
+
+
+def _attempts(deliveries: list[Delivery]) -> Table:
+    table = Table("tried (UTC)", "delivery", "attempt", "outcome", "status", "answer")
+    for each in deliveries:
+        for tried in each.history:
+            status = "" if tried.status is None else tried.status
+            add_row(table, time_text(tried.at), each.delivery_id, tried.number, tried.exit.value, status, tried.message)
+    return table

@@ -1,0 +1,48 @@
+"""`pinrelay message`, over a real outbox."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from app.outbox import open_outbox
+from app.types import Exit, Note
+from tests.commands.conftest import Run
+from tests.outbox.build import NOW, At, new, rules
+
+
+@pytest.fixture(autouse=True)
+def one_message(tmp_path: Path) -> None:
+    """An outbox with the message `m-1`: refused by Pinterest, and later sent again, which was a duplicate."""
+
+    async def fill() -> None:
+        outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules(), clock=lambda: NOW)
+        await At(outbox).dead_letter(new(message_id="m-1", preset="Checkout", warnings=("w: x",)), "bad currency")
+        note = Note(message_id="m-1", preset="Checkout", exit=Exit.DUPLICATE, reason="the same event_id")
+        await At(outbox, NOW + 60).enqueue(notes=(note,))
+        await outbox.close()
+
+    asyncio.run(fill())
+
+
+def test_people_read_a_table_of_what_became_of_it_and_of_each_attempt(run: Run) -> None:
+    shown = run("message", "m-1").stdout
+    assert re.search(r"2027-01-15 08:00:00 .* dead .* Checkout .* bad currency; w: x", shown)
+    assert re.search(r"2027-01-15 08:01:00 .* duplicate .* Checkout .* the same event_id", shown)
+    assert re.search(r"2027-01-15 08:00:00 .* 1 .* rejected .* 422 .* bad currency", shown)
+
+
+def test_programs_read_json_with_what_its_senders_were_told(run: Run) -> None:
+    shown = json.loads(run("message", "m-1", "--json").stdout)
+    assert shown["deliveries"][0]["state"] == "dead"
+    told = [(line["preset"], line["exit"]) for line in shown["receipt"]]
+    assert told == [("Checkout", "enqueued"), ("Checkout", "duplicate")]
+
+
+def test_of_an_unknown_message_nothing_is_known(run: Run) -> None:
+    result = run("message", "nobody")
+    assert result.exit_code == 1
+    assert "nothing is known of message nobody" in result.output
+    assert json.loads(run("message", "nobody", "--json").stdout.splitlines()[0])["deliveries"] == []
