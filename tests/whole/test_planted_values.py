@@ -16,7 +16,7 @@ from psycopg import sql
 from tests.process import PLAIN, Server
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, until_settled
-from tests.whole.planted import EMAIL, PHONE, PLANTED, events, forms, ids
+from tests.whole.planted import EMAIL, EXTERNAL_ID, PHONE, PLANTED, events, forms, ids
 
 #: What Pinterest takes hashed and what is too common to be searched for is looked at field by field.
 HASHED = ("em", "ph", "ge", "db", "ln", "fn", "ct", "st", "zp", "country", "external_id", "hashed_maids")
@@ -100,6 +100,7 @@ def post_everything(client: httpx.Client) -> dict[str, bytes]:
     """Send the events by every door, broken requests and strange addresses too; answer all that senders are told."""
     receipt = client.post("/webhook", params={"email": EMAIL}, json=events())
     assert set(receipt.json()["counts"]) == EXITS, receipt.text
+    page = {"origin": str(client.base_url)}  # somebody looks the person up, and types who it is
     batch = {"batch": [event for event in events() if isinstance(event, dict)], "writeKey": EMAIL}
     told = [
         receipt,
@@ -107,7 +108,13 @@ def post_everything(client: httpx.Client) -> dict[str, bytes]:
         client.post("/webhook", content=f'{{"email": "{EMAIL}", "phone": {PHONE}'),
         client.post("/webhook", content="[" * 200 + f'"{EMAIL}"' + "]" * 200),
         client.get(f"/webhook/{EMAIL}", params={"phone": PHONE}),
+        *(
+            client.post("/console/people", data={"by": "contact", "whom": whom}, headers=page)
+            for whom in (EMAIL, PHONE)
+        ),
+        client.post("/console/people", data={"by": "user_id", "whom": EXTERNAL_ID}, headers=page),
     ]
+    assert all("values are digests" in answer.text for answer in told[-3:]), "the person is found and shown"
     # What an operator mistypes is quoted to the operator; it must not stand anywhere else.
     client.get("/api/deliveries", params={"limit": EMAIL})
     client.post("/api/redrive", json={"reason": PHONE, EMAIL: True})

@@ -9,7 +9,6 @@ Reading and writing them: https://www.sqlite.org/dbpage.html
 """
 
 import sqlite3
-import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -29,7 +28,6 @@ _PAGES_AT_ONCE: Final = 2_000
 _HEADERS: Final = {2: 12, 5: 12, 10: 8, 13: 8}
 #: Before the header of the first page stands that of the file.
 _OF_FILE: Final = 100
-_BUSY_PAUSE_S: Final = 0.005
 
 
 def wipe(path: Path, texts: Collection[str]) -> None:
@@ -57,16 +55,8 @@ def reads_pages(connection: sqlite3.Connection) -> bool:
 
 
 def cut_log(connection: sqlite3.Connection) -> None:
-    """Copy the log into the file and cut it to nothing; gives up where others keep reading or writing it for long."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.OperationalError:
-            is_busy = True
-        if not is_busy or time.monotonic() > deadline:
-            return
-        time.sleep(_BUSY_PAUSE_S)
+    """Copy the log into the file and cut it to nothing; not where others go on reading it for BUSY_TIMEOUT_S."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 def free_room(page: bytes, number: int) -> slice:

@@ -1,0 +1,48 @@
+"""People of the console in a real browser: looked up and forgotten, in every look."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_look import LOOKS, check
+from tests.process import PLAIN, Server, running
+
+pytestmark = pytest.mark.whole
+
+EMAIL = "ada.miller@example.com"
+
+
+@pytest.fixture(scope="module")
+def remembering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that remembers people."""
+    secret = "a secret of the installation, long"
+    with running(tmp_path_factory.mktemp("remembering"), remember_days=90, remember_secret=secret) as server:
+        yield server
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_somebody_is_looked_up_and_forgotten(remembering: Server, open_page: Callable[..., Page], look: str) -> None:
+    told: dict[str, Any] = {
+        "type": "identify",
+        "userId": f"ada-{look}",
+        "anonymousId": look,
+        "traits": {"email": EMAIL},
+    }
+    httpx.post(f"{remembering.url}/webhook", json=told, **PLAIN).raise_for_status()
+    page = open_page(f"{remembering.url}/console/people", **LOOKS[look])
+    check(page)
+    page.get_by_label("By", exact=True).select_option("e-mail or phone")
+    page.get_by_label("Whom").fill(f" {EMAIL.upper()} ")
+    page.get_by_role("button", name="Look up").click()
+    expect(page.get_by_text("2 ids; values are digests")).to_be_visible()
+    assert EMAIL not in page.content().lower()
+    assert page.url == f"{remembering.url}/console/people"
+    check(page)
+    page.get_by_role("button", name="Forget this person…").click()
+    expect(page.get_by_role("heading", name="Forget this person?")).to_be_visible()
+    check(page)
+    page.get_by_role("button", name="Forget", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("Forgotten: 2 ids")
