@@ -5,7 +5,8 @@
 Beside it, in the same run: a FastAPI route that only parses the JSON (receiving/bare.py), under uvicorn as well.
 The load (receiving/load.py) comes from a process of its own and is the same for both: raw sockets, kept alive.
 
-Bodies are tests/conformance/events.ndjson as if they happened now; no message and no order comes twice.
+Bodies are tests/conformance/events.ndjson as if they happened now; no message, no order and no checkout
+comes twice.
 The server runs with `--role receive`: sending is another process's work, or the same one's when it has time.
 With `postgres` the outbox is a server of its own, with fsync on; `--standby` gives it a synchronous standby.
 With several workers they share one outbox, and the CPU time is that of all. The goals are those of one process.

@@ -27,10 +27,12 @@ import orjson
 ROOT = Path(__file__).parents[2]
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _ID = b"@ID@"
+#: What an order must not share with another.
+_IDS_OF_ORDERS = frozenset({"order_id", "checkout_id"})
 
 
 def requests(array: int) -> Iterator[bytes]:
-    """Make HTTP requests without end: one event (0) or arrays of them; every message and order has its own id."""
+    """Make HTTP requests without end: one event (0) or arrays of them; every message, order and checkout has its own id."""
     templates = [_template(orjson.loads(line)) for line in _lines()]  # before the time is taken
     run = os.urandom(4).hex()
     events = (
@@ -51,8 +53,8 @@ def _lines() -> list[bytes]:
 def _template(event: dict[str, Any]) -> bytes:
     """Write an event as if it happened now, with a place for its ids."""
     event |= {"messageId": _ID.decode(), "timestamp": datetime.now(UTC).isoformat()}
-    if "order_id" in event.get("properties", {}):
-        event["properties"]["order_id"] = _ID.decode()
+    properties = event.get("properties", {})
+    properties |= dict.fromkeys(properties.keys() & _IDS_OF_ORDERS, _ID.decode())
     return orjson.dumps(event)
 
 
