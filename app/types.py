@@ -726,10 +726,9 @@ class EventReceipt(Struct, frozen=True, kw_only=True):
     given: Given | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(Struct, frozen=True, kw_only=True):
     """What became of every event of one request."""
 
     events: tuple[EventReceipt, ...]
     #: By exit; exits that did not occur are left out.
-    counts: Mapping[Exit, int] = field(default_factory=dict)
+    counts: Mapping[Exit, int] = msgspec.field(default_factory=dict)

@@ -6,10 +6,11 @@ commit, counts that are summed before they are counted.
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from operator import attrgetter
+
+from msgspec import Struct
 
 from app.errors import EventRefused
 from app.receiving.receipts import receipt_of
@@ -17,13 +18,12 @@ from app.source import AcceptsWhole
 from app.types import DEFAULT_SOURCE, Event, Receipt
 
 #: A request of more events goes alone; and so many go together, so that they commit while the next are mapped.
-EVENTS_TOGETHER = 32
+EVENTS_TOGETHER = 64
 #: While so many groups are under way, what arrives is gathered: it would only wait for their commits.
 GROUPS_AT_ONCE = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Waiting:
+class _Waiting(Struct, frozen=True, kw_only=True, eq=False):
     """A request whose events are not under way yet."""
 
     events: Sequence[Event | EventRefused]

@@ -13,6 +13,8 @@ from app.source import TOO_SLOW, refusal_json
 
 #: Of one request's line and headers; what one read of the socket brings beyond it (256 kB at most) is let pass.
 MAX_HEAD_BYTES = 65_536
+#: So much is written at once, and the sender told where the client does not keep up.
+_MAX_GATHERED_BYTES = 65_536
 
 #: The body is as `app.source` writes it.
 _TOO_SLOW_BODY = refusal_json(TOO_SLOW.code, TOO_SLOW.message)
@@ -21,6 +23,43 @@ _TOO_SLOW = (
     b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(_TOO_SLOW_BODY), _TOO_SLOW_BODY)
 )
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class GatheredWrites:
+    """A transport that hands on what is written in one turn of the event loop at its end, in one call of the system.
+
+    uvicorn writes the head of an answer, then its body: two calls, and two packets, where one does.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._pieces: list[bytes] = []
+        self._size_bytes = 0
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the transport itself has of that name."""
+        return getattr(self._transport, name)
+
+    def write(self, piece: bytes) -> None:
+        """Write at the end of the turn; at once where much has come together."""
+        if not self._pieces:
+            self._loop.call_soon(self._hand_on)
+        self._pieces.append(piece)
+        self._size_bytes += len(piece)
+        if self._size_bytes > _MAX_GATHERED_BYTES:
+            self._hand_on()
+
+    def close(self) -> None:
+        """Close when all is written."""
+        self._hand_on()
+        self._transport.close()
+
+    def _hand_on(self) -> None:
+        if self._pieces and not self._transport.is_closing():
+            self._transport.write(b"".join(self._pieces))
+        self._pieces = []
+        self._size_bytes = 0
 
 
 class BoundedConnection(HttpToolsProtocol):
@@ -40,7 +79,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Start the time that the first request has."""
-        super().connection_made(transport)
+        super().connection_made(GatheredWrites(transport, self.loop))  # type: ignore[arg-type] # all that is asked of one
         self._keep_watch()
 
     def connection_lost(self, exc: Exception | None) -> None:

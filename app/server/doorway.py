@@ -67,19 +67,26 @@ class _Doorway:
     def __init__(self, app: ASGIApp, posture: Posture, access: Access, clock: Callable[[], float]) -> None:
         self._app = app
         self._posture = posture
+        #: The routes of senders ask themselves who it is; else only this machine may send.
+        self._is_free_to_senders = posture.authenticated or posture.reachable
         self._access = access
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, or pass it on."""
-        refused = await self._refuse(scope) if scope["type"] == "http" else None
+        refused = None
+        if scope["type"] == "http":
+            path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+            is_of_sender = path.startswith(_OF_SENDERS)
+            refused = self._refuse_sender(scope) if is_of_sender else await self._refuse(scope, path)
         await (refused or self._app)(scope, receive, send)
 
-    async def _refuse(self, scope: Scope) -> Response | None:
-        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-        if path.startswith(_OF_SENDERS):
-            is_free = self._posture.authenticated or self._posture.reachable
-            return None if is_free or self._access.is_near(scope, self._posture.sdk_origins) else answer(_FOREIGN, 403)
+    def _refuse_sender(self, scope: Scope) -> Response | None:
+        if self._is_free_to_senders or self._access.is_near(scope, self._posture.sdk_origins):
+            return None
+        return answer(_FOREIGN, 403)
+
+    async def _refuse(self, scope: Scope, path: str) -> Response | None:
         if path.startswith(_OWN_GUARD) or path == _PUBLIC:
             return None
         if self._posture.reachable:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Self
 
+from msgspec import Struct
+
 from app.errors import EventRefused
 from app.source.event import Arrival, given_message_id, read_event, read_or_refuse
 from app.source.parse_json import from_first_sign, levels_at_most, log_numbers, nested_deeper, parse
@@ -58,8 +60,7 @@ class Limits:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
+class Body(Struct, frozen=True, kw_only=True):
     """One request's JSON, taken apart."""
 
     #: The members, in slices; those of a large body are parsed when they are asked for, which may raise RequestRefused,

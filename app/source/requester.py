@@ -99,8 +99,10 @@ class Requester:
 
 def with_gpc(events: Iterable[Event | EventRefused], request: Request) -> Iterable[Event | EventRefused]:
     """Return the events, each with the request's Sec-GPC where it has one; nothing else of the request is handed on."""
-    gpc = request.headers.get("sec-gpc")
-    return events if gpc is None else Requester(ip=None, user_agent=None, gpc=gpc).complete_all(events)
+    for name, value in request.scope["headers"]:
+        if name == b"sec-gpc":
+            return Requester(ip=None, user_agent=None, gpc=value.decode("latin-1")).complete_all(events)
+    return events
 
 
 def _is_public(value: Any) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Final
 
 from app.source.refusal import BROKEN_JSON, NO_ROOM, TOO_LARGE, RequestRefused
@@ -21,6 +21,8 @@ _ANY_RATIO_BYTES = 1_000_000
 _MAX_RATIO = 100
 #: gzip ends with the size of what is packed, in so many bytes: https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1
 _SIZE_BYTES = 4
+
+_NO_ROOM_NEEDED: Final = nullcontext()
 
 
 def unpacked_size(raw: bytes, max_bytes: int) -> int:
@@ -84,15 +86,15 @@ class Room:
         self.opening = asyncio.Lock()
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
-    @asynccontextmanager
-    async def held(self, raw: bytes, size: int, *, timeout_s: float) -> AsyncIterator[None]:
+    def held(self, raw: bytes, size: int, *, timeout_s: float) -> AbstractAsyncContextManager[None]:
         """Hold room for a body of this size while the block lasts. Raises RequestRefused where none comes in time.
 
-        One that alone is larger than all the room gets it when nothing else is there.
+        One that alone is larger than all the room gets it when nothing else is there; a small one needs none.
         """
-        if is_small(raw, size):
-            yield
-            return
+        return _NO_ROOM_NEEDED if is_small(raw, size) else self._held(size, timeout_s)
+
+    @asynccontextmanager
+    async def _held(self, size: int, timeout_s: float) -> AsyncIterator[None]:
         if self._waiting or not self._fits(size):
             await self._wait(size, timeout_s)
         else:

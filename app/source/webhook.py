@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.source.accepts import Accepts
 from app.source.auth import WebhookSecrets
-from app.source.body import Body, Limits, open_body, read_events
+from app.source.body import Limits, open_body, read_events
 from app.source.documentation import WEBHOOK_ANSWERS, WEBHOOK_BODY
 from app.source.event import Arrival, random_id
 from app.source.receive import receive
@@ -48,14 +48,11 @@ def webhook_router(
     async def receive_events(request: Request) -> Response:
         raw, size = await _receive_proven(request, rules)
         async with room.held(raw, size, timeout_s=rules.limits.request_timeout_s):
-            return await keep(request, await open_body(raw, size, room, rules.limits))
-
-    async def keep(request: Request, body: Body) -> Response:
-        now = clock()
-        events = read_events(body, rules.limits, Arrival.at(now, new_id=new_id))
-        receipt = await accepts.accept(with_gpc(events, request), now=now, is_proven=True)
-        unusable = not body.several and is_unusable(receipt)
-        return answer(receipt_json(receipt), 422 if unusable else 200)
+            body = await open_body(raw, size, room, rules.limits)
+            now = clock()
+            events = read_events(body, rules.limits, Arrival.at(now, new_id=new_id))
+            receipt = await accepts.accept(with_gpc(events, request), now=now, is_proven=True)
+        return answer(receipt_json(receipt), 422 if not body.several and is_unusable(receipt) else 200)
 
     handler = refusing(receive_events)
     router = APIRouter(tags=["webhook"])
@@ -79,8 +76,7 @@ async def _receive_proven(request: Request, rules: WebhookRules) -> tuple[bytes,
         raise RequestRefused(UNAUTHENTICATED)
     raw = await receive(request, rules.limits)
     size = unpacked_size(raw, rules.limits.max_unpacked_bytes)
-    signature = request.headers.get("x-signature")
-    if secrets and not await is_signed(raw, size, signature, secrets):
+    if secrets and not await is_signed(raw, size, request.headers.get("x-signature"), secrets):
         raise RequestRefused(UNAUTHENTICATED)
     return raw, size
 

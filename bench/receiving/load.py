@@ -32,7 +32,7 @@ _IDS_OF_ORDERS = frozenset({"order_id", "checkout_id"})
 
 
 def requests(array: int) -> Iterator[bytes]:
-    """Make HTTP requests without end: one event (0) or arrays of them; every message, order and checkout has its own id."""
+    """Make HTTP requests without end: one event (0) or arrays of them; all ids are of their own."""
     templates = [_template(orjson.loads(line)) for line in _lines()]  # before the time is taken
     run = os.urandom(4).hex()
     events = (
