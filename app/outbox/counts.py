@@ -4,10 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache, partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
 from app.types import MAX_LABEL_CHARACTERS, Enqueued, Exit, NewDelivery, Tally
 
+#: Counts are kept by the minute for so long, then by the hour.
+MINUTES_KEPT_S: Final = 2 * 86_400
 #: Of a count; the start of its minute or hour comes before, how often it happened behind.
 _TALLY_COLUMNS = attrgetter("name", "preset", "label", "ad_account_id", "source")
 _OF_ANSWER = attrgetter("exit", "warnings")

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from msgspec import structs
 
 from app.types import NewDelivery
+
+#: A set of more is large: others do not wait for its commit.
+LARGE_ROWS: Final = 500
 
 #: Not where its backslash is itself one of a pair.
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")

@@ -27,8 +27,6 @@ PAYLOAD_VERSION: Final = 1
 MINUTE_S: Final = 60
 HOUR_S: Final = 3_600
 DAY_S: Final = 86_400
-#: Counts are kept by the minute for so long, then by the hour.
-MINUTES_KEPT_S: Final = 2 * DAY_S
 
 #: After so many deliveries the other tasks of the event loop get their turn.
 _DELIVERIES_A_TURN = 100
@@ -161,6 +159,11 @@ class EnqueueCall:
     all_new: Rows | None
     #: What changes in memory with it, and whose the deliveries are.
     people: PeopleChanges | None = None
+
+    @property
+    def rows(self) -> int:
+        """About how many are written for it."""
+        return 1 + len(self.deliveries) + len(self.notes)
 
     @property
     def digests(self) -> list[str]:

@@ -18,7 +18,8 @@ from app.destination.client import PinterestClient
 from app.errors import OutboxUnavailable
 from app.outbox import OutboxRules
 from app.outbox.sqlite import SqliteOutbox
-from app.outbox.sqlite.writer import _Job, _resolve
+from app.outbox.sqlite.job_queue import Job
+from app.outbox.sqlite.writer import _resolve
 from app.receiving.pipeline import Pipeline
 from app.sending.surroundings import Surroundings
 from app.sending.worker import Worker
@@ -209,9 +210,9 @@ class _Commits:
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        self._jobs: list[_Job] = []
+        self._jobs: list[Job] = []
 
-    def put(self, job: _Job) -> None:
+    def put(self, job: Job) -> None:
         if not self._jobs:
             self._process.loop.call_later(self._pause_s(), self._commit)
         self._jobs.append(job)

@@ -1,12 +1,13 @@
 """Retention: forget what is old. Tables of days are dropped whole, the rest goes in small steps."""
 
+from app.outbox.counts import MINUTES_KEPT_S
 from app.outbox.inventory_rows import HOURS_KEPT_S
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import count_of, rows_of
 from app.outbox.postgres.days import AHEAD, day_of, drop_days, make_days
 from app.outbox.postgres.people import forget_people
-from app.outbox.storing import DAY_S, MINUTES_KEPT_S
+from app.outbox.storing import DAY_S
 
 
 async def retain(connection: Connection, now: float, limit: int, rules: OutboxRules) -> int:

@@ -1,4 +1,4 @@
-"""Group commit: calls of `Outbox.enqueue` that wait at the same time share a transaction."""
+"""Group commit: calls of `Outbox.enqueue` that wait at the same time share a transaction, large ones apart."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.database import Database
 from app.outbox.postgres.days import Days
 from app.outbox.postgres.enqueue import enqueue
+from app.outbox.rows import LARGE_ROWS
 from app.outbox.storing import EnqueueCall
 from app.types import Enqueued
 
@@ -24,13 +25,25 @@ class _Job(NamedTuple):
     call: EnqueueCall
     answer: asyncio.Future[list[Enqueued]]
 
-    @property
-    def rows(self) -> int:
-        return 1 + len(self.call.deliveries)
-
 
 class Writer:
-    """Takes calls, and answers each after the commit that it shares."""
+    """Takes calls, and answers each after the commit that it shares: small ones do not wait for large ones."""
+
+    def __init__(self, database: Database, days: Days, rules: OutboxRules) -> None:
+        self._small, self._large = (_Lane(database, days, rules) for _ in range(2))
+
+    async def do(self, call: EnqueueCall) -> list[Enqueued]:
+        """Do one call in the next group. Raises OutboxUnavailable, with nothing kept."""
+        return await (self._large if call.rows > LARGE_ROWS else self._small).do(call)
+
+    async def close(self) -> None:
+        """Finish what waits."""
+        await self._small.close()
+        await self._large.close()
+
+
+class _Lane:
+    """Calls of about the same size, in groups."""
 
     def __init__(self, database: Database, days: Days, rules: OutboxRules) -> None:
         self._database = database
@@ -40,7 +53,6 @@ class Writer:
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def do(self, call: EnqueueCall) -> list[Enqueued]:
-        """Do one call in the next group. Raises OutboxUnavailable, with nothing kept."""
         answer: asyncio.Future[list[Enqueued]] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Job(call, answer))
         self._begin()
@@ -59,7 +71,7 @@ class Writer:
     def _next_group(self) -> list[_Job]:
         count = rows = 0
         for job in self._waiting:
-            count, rows = count + 1, rows + job.rows
+            count, rows = count + 1, rows + job.call.rows
             if rows >= MAX_ROWS:
                 break
         group, self._waiting = self._waiting[:count], self._waiting[count:]
@@ -83,7 +95,6 @@ class Writer:
                 _answer(job, answer)
 
     async def close(self) -> None:
-        """Finish what waits."""
         while self._under_way:
             await asyncio.wait(self._under_way)
 

@@ -91,7 +91,7 @@ class SqliteOutbox(KeepsPeople):
         new = NewCall(call=call, parameters=ready)
         answer = await self._writer.do(
             partial(enqueue, new=new, rules=self._rules),
-            rows=1 + len(deliveries) + len(notes),
+            rows=call.rows,
             alone=partial(enqueue_new, new=new) if altering(people) is None else None,
             takes_in=True,
         )

@@ -3,13 +3,14 @@
 import sqlite3
 from dataclasses import dataclass
 
+from app.outbox.counts import MINUTES_KEPT_S
 from app.outbox.inventory_rows import HOURS_KEPT_S
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.records import tally_of
 from app.outbox.sqlite.people import forget_people
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import add_tallies
-from app.outbox.storing import DAY_S, HOUR_S, MINUTES_KEPT_S
+from app.outbox.storing import DAY_S, HOUR_S
 
 _STEPS = (
     "retain_payloads",

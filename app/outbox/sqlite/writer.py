@@ -1,35 +1,19 @@
-"""Group commit: one thread writes, and everything that waits for it shares a commit."""
+"""Group commit: one thread writes, and what waits for it shares a commit; a large array has one of its own."""
 
 import asyncio
-import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import groupby
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 from app.errors import OutboxUnavailable
 from app.outbox.sqlite.database import patiently
 from app.outbox.sqlite.guard import Guard
+from app.outbox.sqlite.job_queue import Call, Job, JobQueue
 
 Answer = TypeVar("Answer")
-
-#: Does one call within a transaction. A result that is an exception fails that call only; it must have changed nothing.
-Call: TypeAlias = Callable[[sqlite3.Connection], Answer | Exception]
-
-#: A group is closed when its calls carry so many rows, so that nobody waits long for a stranger's commit.
-MAX_ROWS = 4_000
-
-
-class _Job(NamedTuple):
-    call: Call[Any]
-    rows: int
-    alone: Callable[[sqlite3.Connection], Any] | None
-    takes_in: bool
-    answer: asyncio.Future[Any]
-    loop: asyncio.AbstractEventLoop
-
 
 #: Stands for the result of a job that is not done yet.
 _TO_DO: Final = object()
@@ -47,10 +31,7 @@ class Writer:
         self._guard = guard
         #: Why nothing new was taken in at the last look; None where it was.
         self._refusal: OutboxUnavailable | None = None
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._closed = False
-        #: Held while a job is queued, so that none comes behind the end of the queue.
-        self._queueing = threading.Lock()
+        self._jobs = JobQueue()
         self._thread = threading.Thread(target=self._run, name="outbox-writer", daemon=True)
         self._thread.start()
 
@@ -72,44 +53,20 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
-        with self._queueing:
-            if self._closed:
-                raise OutboxUnavailable("The outbox is closed. Send the events again later.")
-            self._jobs.put(_Job(call, rows, alone, takes_in, answer, loop))
+        self._jobs.put(Job(call, rows, alone, takes_in, answer, loop))
         return await answer
 
     def close(self) -> None:
         """Commit what is queued, then release the file. Blocks; may be called again."""
-        with self._queueing:
-            if not self._closed:
-                self._closed = True
-                self._jobs.put(None)
+        self._jobs.close()
         self._thread.join()
 
     def _run(self) -> None:
-        while group := self._next_group():
+        while group := self._jobs.next_group():
             _resolve(group, self._commit(group))
         self._connection.close()
 
-    def _next_group(self) -> list[_Job]:
-        """Wait for a job and take with it what else is queued; empty at the end."""
-        job = self._jobs.get()
-        group: list[_Job] = []
-        rows = 0
-        while job is not None:
-            group.append(job)
-            rows += job.rows
-            if rows >= MAX_ROWS:
-                return group
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                return group
-        if group:
-            self._jobs.put(None)  # the end has to be seen again, after this group
-        return group
-
-    def _commit(self, group: Sequence[_Job]) -> list[Any]:
+    def _commit(self, group: Sequence[Job]) -> list[Any]:
         """Return one result for every job of the group; exceptions are results.
 
         What takes something in fails where the guard refuses it, be it only when all is committed: then it is sent
@@ -136,14 +93,14 @@ class Writer:
             for job, each in zip(group, results, strict=True)
         ]
 
-    def _do_what_is_left(self, group: Sequence[_Job], results: list[Any]) -> None:
+    def _do_what_is_left(self, group: Sequence[Job], results: list[Any]) -> None:
         """Do the jobs whose result is still to be found, and put it there."""
         places = [place for place, result in enumerate(results) if result is _TO_DO]
         if places:
             for place, answer in zip(places, self._do_all([group[place] for place in places]), strict=True):
                 results[place] = answer
 
-    def _do_all(self, group: Sequence[_Job]) -> list[Any]:
+    def _do_all(self, group: Sequence[Job]) -> list[Any]:
         """Do jobs in one transaction, and return one result for each.
 
         Nearly always all goes well: to isolate calls from the beginning would cost two more statements for each.
@@ -156,7 +113,7 @@ class Writer:
         except _CallFailed:
             return self._transact(group, self._do_isolated)
 
-    def _do_alone(self, job: _Job) -> Any:
+    def _do_alone(self, job: Job) -> Any:
         """Do a call outside a transaction, if it can be; None where that did nothing."""
         try:
             return job.alone and job.alone(self._connection)
@@ -165,7 +122,7 @@ class Writer:
         except Exception as exc:  # noqa: BLE001 - as in _transact
             return exc
 
-    def _transact(self, group: Sequence[_Job], do: Callable[[Call[Any]], Any]) -> list[Any]:
+    def _transact(self, group: Sequence[Job], do: Callable[[Call[Any]], Any]) -> list[Any]:
         """Do all in one transaction. Raises _CallFailed, with nothing changed, where `do` does."""
         try:
             patiently(self._connection, "BEGIN IMMEDIATE")
@@ -214,14 +171,14 @@ def _is_full(result: object) -> bool:
     return isinstance(result, OutboxUnavailable) and result.why == "disk full"
 
 
-def _resolve(group: Sequence[_Job], answers: Sequence[Any]) -> None:
+def _resolve(group: Sequence[Job], answers: Sequence[Any]) -> None:
     """Hand the answers to the event loops that wait for them, waking each once."""
     for loop, pairs in groupby(zip(group, answers, strict=True), key=lambda pair: pair[0].loop):
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(_answer, list(pairs))
 
 
-def _answer(pairs: Iterable[tuple[_Job, Any]]) -> None:
+def _answer(pairs: Iterable[tuple[Job, Any]]) -> None:
     for job, answer in pairs:
         if job.answer.done():  # whoever waited was cancelled
             continue

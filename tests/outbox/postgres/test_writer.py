@@ -10,6 +10,8 @@ import pytest
 from app.errors import OutboxUnavailable
 from app.outbox.keys import keys_of
 from app.outbox.postgres import enqueue as enqueueing
+from app.outbox.postgres.writer import GROUPS_AT_ONCE
+from app.outbox.rows import LARGE_ROWS
 from app.types import Exit
 from tests.outbox.build import DAY_S, NOW, At, new, rules
 
@@ -118,3 +120,20 @@ async def test_a_race_that_was_lost_after_judging_is_judged_again(
     monkeypatch.setattr(enqueueing, "_judge", slowly)
     first, second = await at.enqueue(new(event_id="before"), new(event_id="e"))
     assert (first.exit, second.exit) == (Exit.DUPLICATE, Exit.DUPLICATE)
+
+
+async def test_small_calls_do_not_wait_for_large_ones(at: At, connection: psycopg.Connection) -> None:
+    connection.autocommit = False
+    connection.execute(
+        "INSERT INTO dedup_key (digest, delivery_id, expires_at) VALUES (%s, 99, %s)", (key("e"), NOW + DAY_S)
+    )
+    large = [
+        asyncio.create_task(at.enqueue(new(event_id="e"), *(new() for _ in range(LARGE_ROWS))))
+        for _ in range(GROUPS_AT_ONCE + 1)
+    ]
+    await asyncio.sleep(0)  # they come first
+    (answer,) = await asyncio.wait_for(at.enqueue(new()), 5)
+    assert answer.exit is Exit.ENQUEUED
+    assert not any(task.done() for task in large)
+    connection.rollback()
+    assert [len(answers) for answers in await asyncio.gather(*large)] == [1 + LARGE_ROWS] * len(large)

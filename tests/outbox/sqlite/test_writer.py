@@ -12,7 +12,8 @@ import pytest
 
 from app.errors import OutboxUnavailable
 from app.outbox.sqlite.guard import Guard
-from app.outbox.sqlite.writer import MAX_ROWS, Writer
+from app.outbox.sqlite.job_queue import MAX_ROWS
+from app.outbox.sqlite.writer import Writer
 from tests.waiting import until_async
 
 
@@ -38,7 +39,7 @@ def inserting(value: Any) -> Callable[[sqlite3.Connection], int]:
 
 
 async def _closed(writer: Writer) -> bool:
-    return writer._closed
+    return writer._jobs._closed
 
 
 def _stored(path: Path) -> list[int]:
