@@ -14,7 +14,7 @@ from app.source import TOO_SLOW, refusal_json
 #: Of one request's line and headers; what one read of the socket brings beyond it (256 kB at most) is let pass.
 MAX_HEAD_BYTES = 65_536
 #: So much is written at once, and the sender told where the client does not keep up.
-_MAX_GATHERED_BYTES = 65_536
+MAX_GATHERED_BYTES = 65_536
 
 #: The body is as `app.source` writes it.
 _TOO_SLOW_BODY = refusal_json(TOO_SLOW.code, TOO_SLOW.message)
@@ -47,7 +47,7 @@ class GatheredWrites:
             self._loop.call_soon(self._hand_on)
         self._pieces.append(piece)
         self._size_bytes += len(piece)
-        if self._size_bytes > _MAX_GATHERED_BYTES:
+        if self._size_bytes > MAX_GATHERED_BYTES:
             self._hand_on()
 
     def close(self) -> None:

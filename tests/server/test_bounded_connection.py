@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from app.server.bounded_connection import MAX_HEAD_BYTES, BoundedConnection
+from app.server.bounded_connection import MAX_GATHERED_BYTES, MAX_HEAD_BYTES, BoundedConnection, GatheredWrites
 from tests.process import Server
 
 pytestmark = pytest.mark.slow  # what is cut is waited for
@@ -205,3 +205,55 @@ async def test_an_upgrade_to_websockets_is_a_request_like_any_other(start_server
     assert "request" in server.log
     assert "jane" not in server.log
     assert "127.0.0.1:" not in server.log.replace(f"127.0.0.1:{server.port}", "")
+
+
+class Line(asyncio.Transport):
+    """Keeps what is handed to the socket, call by call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+        self.is_closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert not self.is_closed
+        self.sent.append(bytes(data))
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+
+async def test_what_is_written_in_one_turn_is_sent_at_once_at_its_end() -> None:
+    line = Line()
+    writes = GatheredWrites(line, asyncio.get_running_loop())
+    writes.write(b"head ")
+    writes.write(b"body")
+    assert line.sent == []
+    await asyncio.sleep(0)
+    writes.write(b"next")
+    await asyncio.sleep(0)
+    assert line.sent == [b"head body", b"next"]
+
+
+async def test_much_is_sent_before_the_turn_ends_so_that_its_writer_learns_when_to_wait() -> None:
+    line = Line()
+    writes = GatheredWrites(line, asyncio.get_running_loop())
+    writes.write(b"head ")
+    writes.write(b"x" * MAX_GATHERED_BYTES)
+    assert line.sent == [b"head " + b"x" * MAX_GATHERED_BYTES]
+    await asyncio.sleep(0)
+    assert len(line.sent) == 1
+
+
+async def test_what_is_written_before_closing_is_sent_and_what_comes_after_a_loss_is_not() -> None:
+    line = Line()
+    writes = GatheredWrites(line, asyncio.get_running_loop())
+    writes.write(b"the last")
+    writes.close()
+    assert (line.sent, writes.is_closing()) == ([b"the last"], True)
+    writes.write(b"too late")
+    await asyncio.sleep(0)
+    assert line.sent == [b"the last"]
