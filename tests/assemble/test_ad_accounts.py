@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from app import assemble
 from app.assemble import ad_accounts
-from app.assemble.ad_accounts import check_presets, check_sources, destinations
+from app.assemble.ad_accounts import account_names, check_presets, check_sources, destinations
 from app.errors import CatalogError
 from app.main import create_app
 from app.types import Exit
@@ -94,6 +94,13 @@ def test_what_is_not_enabled_is_out_and_needs_no_token(tmp_path: Path) -> None:
     folder_of(tmp_path, us=US + "enabled: false\n", zz=SANDBOX)
     (only,) = destinations(settings(destinations_dir=(tmp_path,)), {})
     assert only.name == "Trial"
+
+
+def test_the_names_of_all_ad_accounts_are_known_without_a_token(tmp_path: Path) -> None:
+    folder_of(tmp_path, us=US + "enabled: false\n", zz=SANDBOX)
+    names = account_names(settings(destinations_dir=(tmp_path,)))
+    assert sorted(names.values()) == ["Trial", "US"]
+    assert account_names(settings()) == {}
 
 
 def test_presets_that_a_file_names_are_there_at_the_start_and_after_a_reload(tmp_path: Path) -> None:

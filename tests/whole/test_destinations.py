@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from app.main import create_app
+from app.receiving.receipts import BACKLOG_FULL
 from tests.assembled import settings
 from tests.waiting import until_async
 
@@ -159,3 +160,28 @@ async def test_a_changed_file_of_an_ad_account_is_told_until_the_restart(tmp_pat
         assert notice == f"DESTINATIONS_DIR: changed since the start: {path.name}. Restart to take it up."
         for page in ("", "/deliveries"):
             assert notice in (await client.get(f"/console{page}")).text
+
+
+async def test_a_full_ad_account_is_told_and_takes_nothing_from_the_other(tmp_path: Path) -> None:
+    async with serving(tmp_path, outbox_max_backlog=1) as client:
+        await client.post("/api/switch", json={"on": False, "ad_account_id": "1002"})
+        await client.post("/webhook", json=order(1))
+        await all_delivered(client, 1)
+        answer = await client.post("/webhook", json=order(2))
+        assert answer.status_code == 200
+        (event,) = answer.json()["events"]
+        exits = {line["destination"]: (line["exit"], line["reason"]) for line in event["deliveries"]}
+        assert exits["US"][0] == "enqueued"
+        assert exits["FR"] == ("withheld", BACKLOG_FULL)
+        await all_delivered(client, 2)
+
+        ready = (await client.get("/readyz")).json()
+        of_each = {each["name"]: each for each in ready["delivery"]["destinations"]}
+        assert (ready["ready"], of_each["US"]["state"], of_each["FR"]["state"]) == (True, "sending", "full")
+        told = "1 deliveries wait, of 1 that may (OUTBOX_MAX_BACKLOG)"
+        assert f"FR: The backlog is full: {told}." in (await client.get("/console")).text
+        metrics = (await client.get("/metrics")).text
+        assert 'pinrelay_delivery_state{destination="FR",state="full"} 1.0' in metrics
+        assert 'pinrelay_destination_deliveries_total{destination="FR",exit="withheld"} 1.0' in metrics
+        ((_, note),) = (await client.get("/api/messages/order-2")).json()["notes"]
+        assert (note["ad_account_id"], note["exit"], note["source"]) == ("1002", "withheld", "default")
