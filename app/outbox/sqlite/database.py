@@ -15,9 +15,10 @@ from app.errors import OutboxUnavailable
 from app.outbox.records import check_schema_version
 from app.outbox.refusals import Remedies, cannot_be_used
 from app.outbox.rows import as_json, without_nul
+from app.outbox.sqlite.person_ids import person_id
 from app.outbox.sqlite.sql import SQL, schema, statements
 
-SCHEMA_VERSION: Final = 10
+SCHEMA_VERSION: Final = 11
 BUSY_TIMEOUT_S: Final = 5.0
 #: Another process may be migrating some million deliveries.
 _MIGRATION_S = 120.0
@@ -136,9 +137,11 @@ def open_untouched(path: Path) -> sqlite3.Connection:
 
 def connect(path: Path, *, timeout_s: float) -> sqlite3.Connection:
     """Connect without the transactions that Python would begin by itself."""
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         path, timeout=timeout_s, isolation_level=None, check_same_thread=False, cached_statements=256
     )
+    connection.create_function("person_id", 1, person_id, deterministic=True)
+    return connection
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

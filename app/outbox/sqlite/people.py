@@ -9,7 +9,6 @@ from pathlib import Path
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import (
     MAX_LINKED,
-    MAX_LOADED_STEPS,
     STRETCH,
     found_of,
     mark_rows,
@@ -19,6 +18,7 @@ from app.outbox.people_rows import (
 )
 from app.outbox.reviving import DeadLetter, every_digest_of
 from app.outbox.sqlite.database import as_rows, one_json
+from app.outbox.sqlite.person_ids import person_id
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.wiping import texts_of, wipe
@@ -28,8 +28,8 @@ from app.types import PeopleChanges, PeopleFound
 
 def read_people(connection: sqlite3.Connection, keys: Sequence[str], rules: OutboxRules) -> PeopleFound:
     """Do `Outbox.people`."""
-    limit = max_found(keys)
-    people, marks, count = one_json(connection, "people", keys=as_rows(keys), steps=MAX_LOADED_STEPS, limit=limit)
+    numbers = as_rows(sorted(map(person_id, keys)))  # so that a page is passed once
+    people, marks, count = one_json(connection, "people", rows=numbers, keys=as_rows(keys), limit=max_found(keys))
     return found_of(people, marks, count, rules)
 
 
@@ -41,14 +41,14 @@ def people_with(connection: sqlite3.Connection, digests: Sequence[str], after: s
 
 def are_changed(connection: sqlite3.Connection, changes: PeopleChanges) -> bool:
     """Return whether others have changed what was read."""
-    rows = {"people": as_rows(people_rows(changes)), "marks": as_rows(mark_rows(changes))}
+    rows = {"people": _numbered_rows(changes), "marks": as_rows(mark_rows(changes))}
     return connection.execute(SQL["people_changed"], rows).fetchone() is not None
 
 
 def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: OutboxRules) -> None:
     """Write what changes, within a transaction."""
     if changes.people:
-        people = {"rows": as_rows(people_rows(changes))}
+        people = {"rows": _numbered_rows(changes)}
         connection.execute(SQL["forget_people"], people)
         connection.execute(SQL["write_people"], people)
     if changed := mark_rows(changes, changed_only=True):
@@ -56,7 +56,13 @@ def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: 
         connection.execute(SQL["lift_marks"], marks)
         connection.execute(SQL["write_marks"], {**marks, "max_marks": rules.max_people})
     if targets := targets_of(changes):
-        connection.execute(SQL["forget_oldest_linked"], {"keys": as_rows(targets), "max_linked": MAX_LINKED})
+        users = as_rows(list(map(person_id, targets)))
+        connection.execute(SQL["forget_oldest_linked"], {"rows": users, "max_linked": MAX_LINKED})
+
+
+def _numbered_rows(changes: PeopleChanges) -> str:
+    """Return rows of people as JSON, each with the numbers of its key and of that of its user behind."""
+    return as_rows([[*row, person_id(row[0]), person_id(row[2])] for row in people_rows(changes)])
 
 
 def forget_people(connection: sqlite3.Connection, now: float, limit: int, rules: OutboxRules) -> int:

@@ -732,37 +732,46 @@ SELECT key, value FROM shared ORDER BY key;
 SELECT key, value FROM shared ORDER BY key DESC;
 
 -- people --
--- What is remembered of `keys`, of the users that they lead to, and of all ids that lead to those; how many marks there are.
-WITH RECURSIVE forward (key, step) AS (
-  SELECT value, 0 FROM json_each(:keys)
+-- What is remembered of ids (`rows`: numbers, `keys`), of users that they lead to, of all ids that lead to those; all marks.
+WITH RECURSIVE forward (id) AS (
+  SELECT value FROM json_each(:rows)
   UNION
-  SELECT linked_to, step + 1 FROM forward JOIN person USING (key) WHERE linked_to IS NOT NULL AND step < :steps
-), everyone (key, step) AS (
-  SELECT DISTINCT key, 0 FROM forward
-  UNION
-  SELECT person.key, step + 1 FROM everyone JOIN person ON person.linked_to = everyone.key WHERE step < :steps
+  SELECT linked_id FROM forward CROSS JOIN person USING (id) WHERE linked_id IS NOT NULL
   LIMIT :limit
-), known (key) AS MATERIALIZED (SELECT DISTINCT key FROM everyone)
+), everyone (id) AS (
+  SELECT id FROM forward
+  UNION
+  SELECT person.id FROM everyone CROSS JOIN person ON linked_id = everyone.id
+  LIMIT :limit
+), known (key, linked_to, linked_at, revision, record) AS MATERIALIZED (
+  SELECT key, linked_to, linked_at, revision, record FROM everyone CROSS JOIN person USING (id)
+), marked (count) AS MATERIALIZED (
+  SELECT count FROM memory_size WHERE kind = 'mark'
+), looked_at (key) AS (
+  SELECT value FROM json_each(:keys) UNION SELECT key FROM known UNION SELECT linked_to FROM known
+)
 SELECT json_array(
-  (SELECT json_group_array(json_array(key, linked_to, linked_at, revision, record)) FROM known JOIN person USING (key)),
-  (SELECT json_group_array(json_array(key, at)) FROM known JOIN mark USING (key)),
-  (SELECT count FROM memory_size WHERE kind = 'mark')
+  (SELECT json_group_array(json_array(key, linked_to, linked_at, revision, record)) FROM known),
+  CASE WHEN (SELECT count FROM marked) = 0 THEN json_array() ELSE (
+    SELECT json_group_array(json_array(key, at)) FROM looked_at CROSS JOIN mark USING (key)
+  ) END,
+  (SELECT count FROM marked)
 );
 
 -- people_with --
 -- Ids of a stretch of memory under which one of some digests is remembered; the last id of the stretch, and how many it has.
 WITH stretch (key, record) AS MATERIALIZED (
-  SELECT key, record FROM person WHERE key > :after ORDER BY key LIMIT :limit
+  SELECT key, record FROM person WHERE id > person_id(:after) ORDER BY id LIMIT :limit
 )
 SELECT json_array(
   (SELECT json_group_array(key) FROM stretch WHERE EXISTS (SELECT 1 FROM json_each(:digests) WHERE instr(record, value))),
-  (SELECT max(key) FROM stretch),
+  (SELECT key FROM stretch ORDER BY person_id(key) DESC LIMIT 1),
   (SELECT count(*) FROM stretch)
 );
 
 -- people_changed --
 -- A key whose row or mark is no longer what was read; nothing where all are.
-SELECT value ->> 0 FROM json_each(:people) LEFT JOIN person ON person.key = value ->> 0
+SELECT value ->> 0 FROM json_each(:people) LEFT JOIN person ON person.id = value ->> 7 AND person.key = value ->> 0
 WHERE coalesce(revision, 0) <> value ->> 1
 UNION ALL
 SELECT value ->> 0 FROM json_each(:marks) LEFT JOIN mark ON mark.key = value ->> 0
@@ -770,16 +779,20 @@ WHERE mark.at IS NOT (value ->> 1);
 
 -- forget_people --
 -- Forget ids of which nothing is left.
-DELETE FROM person WHERE key IN (SELECT value ->> 0 FROM json_each(:rows) WHERE value ->> 6 IS NULL);
+DELETE FROM person
+WHERE id IN (SELECT value ->> 7 FROM json_each(:rows) WHERE value ->> 6 IS NULL)
+  AND key IN (SELECT value ->> 0 FROM json_each(:rows) WHERE value ->> 6 IS NULL);
 
 -- write_people --
 -- Remember rows, each under the revision that follows the one that was read.
-INSERT INTO person (key, revision, linked_to, linked_at, seen_at, stale_at, record)
-SELECT value ->> 0, (value ->> 1) + 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+INSERT INTO person (id, key, revision, linked_to, linked_id, linked_at, seen_at, stale_at, record)
+SELECT value ->> 7, value ->> 0, (value ->> 1) + 1, value ->> 2, value ->> 8, value ->> 3, value ->> 4, value ->> 5,
+       value ->> 6
 FROM json_each(:rows) WHERE value ->> 6 IS NOT NULL
-ON CONFLICT (key) DO UPDATE SET
-  revision = excluded.revision, linked_to = excluded.linked_to, linked_at = excluded.linked_at,
-  seen_at = excluded.seen_at, stale_at = excluded.stale_at, record = excluded.record;
+ON CONFLICT (id) DO UPDATE SET
+  revision = excluded.revision, linked_to = excluded.linked_to, linked_id = excluded.linked_id,
+  linked_at = excluded.linked_at, seen_at = excluded.seen_at, stale_at = excluded.stale_at, record = excluded.record
+WHERE person.key = excluded.key;
 
 -- lift_marks --
 -- Let marks go.
@@ -797,10 +810,10 @@ ON CONFLICT (key) DO UPDATE SET at = excluded.at;
 
 -- forget_oldest_linked --
 -- Forget the ids of a user that are more than may be, those that were linked longest ago.
-DELETE FROM person WHERE key IN (
-  SELECT key FROM (
-    SELECT key, row_number() OVER (PARTITION BY linked_to ORDER BY linked_at DESC) AS number
-    FROM person WHERE linked_to IN (SELECT value FROM json_each(:keys))
+DELETE FROM person WHERE id IN (
+  SELECT id FROM (
+    SELECT id, row_number() OVER (PARTITION BY linked_id ORDER BY linked_at DESC) AS number
+    FROM person WHERE linked_id IN (SELECT value FROM json_each(:rows))
   ) WHERE number > :max_linked
 );
 
@@ -809,12 +822,13 @@ DELETE FROM person WHERE key IN (
 UPDATE person SET
   record = json_set(record, '$.facts', json(fresh.facts), '$.link', json(fresh.link)),
   linked_to = CASE WHEN fresh.link <> 'null' THEN linked_to END,
+  linked_id = CASE WHEN fresh.link <> 'null' THEN linked_id END,
   linked_at = CASE WHEN fresh.link <> 'null' THEN linked_at END,
   stale_at = fresh.stale_at,
   revision = revision + 1
 FROM (
   SELECT
-    old.key AS key,
+    old.id AS id,
     (SELECT coalesce(json_group_object(fact.key, json(fact.value)), '{}') FROM json_each(old.record, '$.facts') AS fact
      WHERE fact.value ->> 'at' >= CASE fact.key WHEN 'click' THEN :click_start ELSE :start END) AS facts,
     CASE WHEN old.record ->> '$.link.at' >= :start THEN old.record -> '$.link' ELSE 'null' END AS link,
@@ -827,7 +841,7 @@ FROM (
      )) AS stale_at
   FROM person AS old WHERE old.stale_at < :now ORDER BY old.stale_at LIMIT :limit
 ) AS fresh
-WHERE person.key = fresh.key;
+WHERE person.id = fresh.id;
 
 -- forget_stale --
 -- Forget ids of which nothing is left.
@@ -835,8 +849,8 @@ DELETE FROM person WHERE stale_at IS NULL;
 
 -- forget_unseen --
 -- Forget the ids that were unseen longest, as many as are too many.
-DELETE FROM person WHERE key IN (
-  SELECT key FROM person WHERE seen_at <= :now ORDER BY seen_at
+DELETE FROM person WHERE id IN (
+  SELECT id FROM person WHERE seen_at <= :now ORDER BY seen_at
   LIMIT max(0, min(:limit, (SELECT count FROM memory_size WHERE kind = 'person') - :max_people))
 );
 
@@ -918,17 +932,18 @@ DELETE FROM mark WHERE key IN (SELECT value ->> 0 FROM json_each(:rows));
 -- carry_people_out --
 -- What is remembered of people, to be carried to another outbox.
 SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person
-WHERE key > :after_0 ORDER BY key LIMIT :limit;
+WHERE id > person_id(:after_0) ORDER BY id LIMIT :limit;
 
 -- carry_people_in --
 -- What another outbox remembered of people.
-INSERT INTO person (key, linked_to, linked_at, seen_at, stale_at, revision, record)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+INSERT INTO person (id, key, linked_to, linked_id, linked_at, seen_at, stale_at, revision, record)
+SELECT person_id(value ->> 0), value ->> 0, value ->> 1, person_id(value ->> 1), value ->> 2, value ->> 3, value ->> 4,
+       value ->> 5, value ->> 6
 FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
 
 -- drop_people --
 -- What was carried to another outbox of people.
-DELETE FROM person WHERE key IN (SELECT value ->> 0 FROM json_each(:rows));
+DELETE FROM person WHERE id IN (SELECT person_id(value ->> 0) FROM json_each(:rows));
 
 -- carry_whose_out --
 -- Whose deliveries there are, to be carried to another outbox.
@@ -953,11 +968,11 @@ SELECT key, at FROM mark ORDER BY key DESC;
 
 -- salvage_people --
 -- What is remembered of people, in order.
-SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person ORDER BY key;
+SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person ORDER BY id;
 
 -- salvage_people_backwards --
 -- What is remembered of people, in the other order.
-SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person ORDER BY key DESC;
+SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person ORDER BY id DESC;
 
 -- salvage_whose --
 -- Whose deliveries there are, in order.

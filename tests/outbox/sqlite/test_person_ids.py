@@ -1,0 +1,86 @@
+"""What is remembered of an id is found by a number, and never taken for what is remembered of another id."""
+
+import sqlite3
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.outbox import open_outbox
+from app.outbox.sqlite.database import migrate
+from app.outbox.sqlite.person_ids import person_id
+from app.types import MarkChange, PeopleChanges, PersonChange
+from tests.outbox.build import NOW, rules
+
+KEY = sha256(b"ann").hexdigest()
+#: Begins as KEY does, as far as the number goes.
+TWIN = KEY[:15] + KEY[:14:-1]
+
+
+@given(st.text(min_size=1))
+def test_every_text_has_a_number_that_sqlite_can_keep(text: str) -> None:
+    number = person_id(text)
+    assert number is not None
+    assert -(2**63) <= number < 2**63
+    assert person_id(text) == number
+
+
+def test_numbers_of_keys_are_in_their_order_behind_that_of_no_text() -> None:
+    keys = sorted(sha256(bytes([number])).hexdigest() for number in range(200))
+    numbers = [person_id(key) or 0 for key in ["", *keys]]
+    assert numbers == sorted(set(numbers))
+    assert person_id(None) is None
+
+
+def change(key: str, revision: int, record: str | None, linked_to: str | None = None) -> PeopleChanges:
+    linked_at = NOW if linked_to else None
+    person = PersonChange(
+        key=key,
+        revision=revision,
+        record=record,
+        linked_to=linked_to,
+        linked_at=linked_at,
+        seen_at=NOW,
+        stale_at=NOW + 9,
+    )
+    return PeopleChanges(people=[person], marks=[MarkChange(key=key, was=None, at=None)])
+
+
+async def test_whose_key_has_the_number_of_anothers_is_not_remembered(path: Path) -> None:
+    assert person_id(KEY) == person_id(TWIN)
+    outbox = open_outbox(f"sqlite:///{path}", rules(max_people=10), clock=lambda: NOW)
+
+    async def known() -> list[tuple[str, int, str]]:
+        return [(each.key, each.revision, each.record) for each in (await outbox.people([KEY, TWIN])).people]
+
+    await outbox.enqueue([], [], [], now=NOW, people=change(KEY, 0, '"ann"'))
+    for people in (change(TWIN, 0, '"bob"'), change(TWIN, 0, None)):
+        await outbox.enqueue([], [], [], now=NOW, people=people)
+        assert await known() == [(KEY, 1, '"ann"')]
+    await outbox.enqueue([], [], [], now=NOW, people=change(KEY, 1, None))
+    await outbox.enqueue([], [], [], now=NOW, people=change(TWIN, 0, '"bob"'))
+    assert await known() == [(TWIN, 1, '"bob"')]
+    await outbox.close()
+
+
+@pytest.mark.parametrize("kept", [1, 3])
+async def test_people_of_version_10_are_found_after_the_migration(path: Path, kept: int) -> None:
+    user, other = (sha256(name).hexdigest() for name in (b"user", b"other"))
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrate(connection, to=10)
+    rows = [(KEY, user, NOW), (user, None, None), (other, None, None)][:kept]
+    connection.executemany("INSERT INTO person VALUES (?, ?, ?, 1, 2, 3, '{}')", rows)
+    connection.close()
+
+    outbox = open_outbox(f"sqlite:///{path}", rules(max_people=10), clock=lambda: NOW)
+    found = (await outbox.people([user])).people
+    assert {(each.key, each.linked_to, each.revision) for each in found} == {(key, to, 3) for key, to, _ in rows[:2]}
+    await outbox.enqueue([], [], [], now=NOW, people=change(user, 3 if kept > 1 else 0, None))
+    assert {each.key for each in (await outbox.people([user])).people} == {KEY}
+    await outbox.close()
+    with sqlite3.connect(path) as connection:
+        (count,) = connection.execute("SELECT count FROM memory_size WHERE kind = 'person'").fetchone()
+    connection.close()
+    assert count == max(1, kept - 1)
