@@ -3,7 +3,6 @@
 import importlib
 import json
 import re
-import sqlite3
 import subprocess
 import time
 from contextlib import closing
@@ -18,7 +17,7 @@ from app.assemble.ad_accounts import check_presets, destinations
 from app.catalog import load_catalog
 from app.cli import cli
 from app.config import Settings
-from app.outbox.sqlite.database import migrate
+from app.outbox.sqlite.database import connect, migrate
 from tests import assembled
 from tests.process import ROOT
 from tests.test_architecture import FLOORS
@@ -108,7 +107,7 @@ def test_the_tables_of_an_outbox_are_those_of_its_page(tmp_path: Path) -> None:
     page = (ROOT / "docs/outbox.md").read_text(encoding="utf-8")
     rows = page.partition("## What is on disk (SQLite)")[2].partition("\n\n")[2].partition("\n\n")[0]
     shown = set(re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in rows.splitlines())))
-    with closing(sqlite3.connect(tmp_path / "o.db", isolation_level=None)) as connection:
+    with closing(connect(tmp_path / "o.db", timeout_s=1)) as connection:
         migrate(connection)
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     assert shown == {name for name in tables if not name.startswith("sqlite_")}

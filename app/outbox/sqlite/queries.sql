@@ -732,7 +732,7 @@ SELECT key, value FROM shared ORDER BY key;
 SELECT key, value FROM shared ORDER BY key DESC;
 
 -- people --
--- What is remembered of ids (`rows`: numbers, `keys`), of users that they lead to, of all ids that lead to those; all marks.
+-- What is remembered of ids (their numbers, their keys), of users that they lead to, of all ids that lead to those; marks.
 WITH RECURSIVE forward (id) AS (
   SELECT value FROM json_each(:rows)
   UNION
