@@ -2,9 +2,9 @@
 
     python bench/memory.py [--people 1000000] [--outbox sqlite|postgres] [--rounds 4]
 
-So many people are remembered first, each with a user, a browser, an e-mail address and a click: the database makes them
-itself. Then pages and orders of people drawn at random are accepted, by turns with memory and without, each into a store
-of its own:
+So many people are remembered first, each with a user, a browser, an e-mail address and a click: the database makes
+them itself. Then pages and orders of people drawn at random are accepted, by turns with memory and without, each into a
+store of its own:
 
     arrays       of 500 events
     singles      one event a request, 128 requests under way, as the server gathers them
@@ -25,7 +25,7 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Final
@@ -59,7 +59,8 @@ keyed AS MATERIALIZED (SELECT n, user_key(n) AS user, browser_key(n) AS browser 
 INSERT INTO person (id, key, linked_to, linked_id, linked_at, seen_at, stale_at, revision, record)
 SELECT person_id(user), user, NULL, NULL, NULL, :at, :at + 5184000, 1, user_record(n) FROM keyed
 UNION ALL
-SELECT person_id(browser), browser, user, person_id(user), :at, :at, :at + 5184000, 1, browser_record(n, user) FROM keyed
+SELECT person_id(browser), browser, user, person_id(user), :at, :at, :at + 5184000, 1, browser_record(n, user)
+FROM keyed
 ORDER BY 1
 """
 _PEOPLE_OF_POSTGRES: Final = """
@@ -240,19 +241,14 @@ async def cost_us(pipeline: Pipeline, way: str, people: int, turn: str) -> float
     return (time.process_time() - begun) / count * 1e6
 
 
-def stores(folder: str, engine: str) -> Iterator[str]:
-    """Yield the URLs of two empty stores; servers run until the iterator is closed."""
-    with ExitStack() as stack:
-        for name in ("with", "without"):
-            place = Path(folder) / name
-            place.mkdir()
-            yield stack.enter_context(empty_outbox(place, engine))
-
-
 async def measure(engine: str, people: int, rounds: int) -> None:
     """Print the cost with memory and without."""
-    with tempfile.TemporaryDirectory() as folder, closing(stores(folder, engine)) as urls:
-        settings = {name: configured(next(urls), days=days) for name, days in (("with", 90), ("without", 0))}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        settings = {}
+        for name, days in (("with", 90), ("without", 0)):
+            (Path(folder) / name).mkdir()
+            url = stack.enter_context(empty_outbox(Path(folder) / name, engine))
+            settings[name] = configured(url, days=days)
         outboxes = {
             name: open_outbox(each.outbox_url, outbox_rules(each), clock=lambda: NOW) for name, each in settings.items()
         }
