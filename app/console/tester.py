@@ -79,7 +79,7 @@ class TesterPages:
             return self._render(request, await self._try_new(key_of(request.query_params)))
         wanted = request.query_params.get("example")
         pasted = Pasted(text=self._example_text(wanted), source=self._source_of(request.query_params))
-        return self._render(request, await self._try(pasted, None))
+        return self._render(request, await self._try(pasted, None), is_fresh=not request.query_params)
 
     async def run(self, request: Request) -> Response:
         """Do what the button says: load an example or a file, send a test event, or just look."""
@@ -100,7 +100,7 @@ class TesterPages:
             if not person.may_operate:
                 return self._pages.only_operators(request)
             trial.replies.update(await self._send(trial.explanation, title, person))
-        return self._render(request, trial)
+        return self._render(request, trial, is_again="again" in form)
 
     async def _try_new(self, key: EventKey) -> Trial:
         """Try the draft of a preset for a kind of event, by an example of the shape that was met."""
@@ -176,7 +176,8 @@ class TesterPages:
             return ""
         return publisher.why_not(draft.file)
 
-    def _render(self, request: Request, trial: Trial) -> Response:
+    def _render(self, request: Request, trial: Trial, *, is_fresh: bool = False, is_again: bool = False) -> Response:
+        """Show the form; where it is `fresh` a script may bring back what was typed before, and then it is `again`."""
         running, sources = self._services.running, self._services.sources()
         chosen = sources.get(trial.pasted.source)
         return self._pages.render(
@@ -186,6 +187,8 @@ class TesterPages:
             is_mapped=chosen is not None and chosen.reshape is not None,
             nav="tester",
             trial=trial,
+            is_fresh=is_fresh,
+            is_again=is_again,
             examples=[preset.name for preset in _with_example(running.catalog.presets)],
             files=list(running.texts),
             is_new=trial.draft is not None and trial.draft.file not in running.texts,

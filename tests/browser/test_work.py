@@ -37,6 +37,11 @@ def sandbox(server: Server, path: str) -> httpx.Response:
     return httpx.get(f"{server.url}/sandbox{path}", **PLAIN).raise_for_status()
 
 
+def log_in(page: Page) -> None:
+    page.get_by_label("Password or token").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+
+
 class TestTester:
     def test_round_trip(self, busy: Server, open_page: OpenPage) -> None:
         page = open_page(f"{busy.url}/console/tester")
@@ -93,6 +98,50 @@ class TestTester:
         expect(page.get_by_role("status")).to_contain_text("No preset matches")
         assert '"event":"request"' in fresh.log
         assert "unmistakable" not in fresh.log
+
+    def test_what_was_typed_survives_leaving_the_page_and_can_be_put_away(
+        self, busy: Server, open_page: OpenPage
+    ) -> None:
+        page = open_page(f"{busy.url}/console/tester")
+        page.get_by_label("Segment event").fill('{"type": "track", "event": "Typed By Hand"}')
+        expect(page.locator("#result").get_by_role("status")).to_contain_text("No preset matches")
+        page.goto(f"{busy.url}/console")
+        page.get_by_role("link", name="Event tester").click()
+        expect(page.get_by_text("What you had typed in this tab is back.")).to_be_visible()
+        expect(page.get_by_label("Segment event")).to_have_value(re.compile("Typed By Hand"))
+        page.get_by_role("link", name="Begin anew").click()
+        expect(page.get_by_label("Segment event")).not_to_have_value(re.compile("Typed By Hand"))
+        page.goto(f"{busy.url}/console/tester")
+        expect(page.get_by_label("Segment event")).not_to_have_value(re.compile("Typed By Hand"))
+
+    def test_what_was_typed_survives_a_server_that_does_not_answer(self, busy: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{busy.url}/console/tester")
+        event = page.get_by_label("Segment event")
+        # what the browser says of a real failure would count as a complaint of the page
+        page.evaluate("() => { window.online = window.fetch; window.fetch = () => Promise.reject(new TypeError()); }")
+        event.fill('{"type": "track", "event": "Typed Offline"}')
+        expect(page.get_by_text("The server does not answer.")).to_be_visible()
+        page.evaluate("() => { window.fetch = window.online; }")
+        event.fill('{"type": "track", "event": "Typed Online"}')
+        expect(page.get_by_text("The server does not answer.")).to_be_hidden()
+        expect(event).to_have_value(re.compile("Typed Online"))
+
+    def test_what_was_typed_survives_a_session_that_ends_and_not_a_log_out(
+        self, locked: Server, open_page: OpenPage
+    ) -> None:
+        page = open_page(f"{locked.url}/console/tester")
+        log_in(page)
+        event = page.get_by_label("Segment event")
+        expect(event).to_be_visible()
+        page.context.clear_cookies()
+        event.fill('{"type": "track", "event": "Typed Late"}')
+        log_in(page)
+        page.get_by_role("link", name="Event tester", exact=True).click()
+        expect(page.get_by_label("Segment event")).to_have_value(re.compile("Typed Late"))
+        page.get_by_role("button", name="Log out").click()
+        page.goto(f"{locked.url}/console/tester")
+        log_in(page)
+        expect(page.get_by_label("Segment event")).not_to_have_value(re.compile("Typed Late"))
 
     def test_it_works_without_scripts(self, busy: Server, open_page: OpenPage) -> None:
         page = open_page(f"{busy.url}/console/tester", java_script_enabled=False)

@@ -130,6 +130,34 @@ document.addEventListener("pointermove", (event) => {
   chart.addEventListener("pointerleave", () => { axis.textContent = "now"; }, { once: true });
 });
 
+// What was typed into the tester is kept in this tab, until it is put away or somebody logs out. ------------------
+
+const TYPED = "pinrelay-typed";
+
+function keepTyped(form) {
+  sessionStorage.setItem(TYPED, JSON.stringify(Object.fromEntries(new FormData(form))));
+}
+
+function bringBackTyped(form) {
+  const typed = JSON.parse(sessionStorage.getItem(TYPED) ?? "null");
+  if (!typed) return;
+  const again = document.createElement("form");
+  again.method = "post";
+  again.action = form.action;
+  for (const [name, value] of Object.entries({ ...typed, again: "yes" })) {
+    const field = document.createElement("textarea");
+    field.name = name;
+    field.value = value;
+    again.append(field);
+  }
+  again.hidden = true;
+  document.body.append(again);
+  again.submit();
+}
+
+if (new URLSearchParams(location.search).has("anew")) sessionStorage.removeItem(TYPED);
+document.querySelector('form[action$="/logout"]')?.addEventListener("submit", () => sessionStorage.removeItem(TYPED));
+
 // The tester shows the effect of a change at once. ---------------------------------------------------------------
 
 function startTesting(form) {
@@ -144,7 +172,9 @@ function startTesting(form) {
     old.classList.add("stale");
     const answer = await fetch(form.action, { method: "POST", body: fields }).catch(() => null);
     if (mine !== latest) return;
-    if (!answer || answer.redirected) return form.submit();
+    document.getElementById("unanswered").hidden = Boolean(answer);
+    if (!answer) return;
+    if (answer.redirected) return location.assign(answer.url); // to log in again: what was typed comes back then
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.getElementById("result");
     if (!fresh) return form.submit();
@@ -156,6 +186,7 @@ function startTesting(form) {
   }
 
   form.addEventListener("input", (event) => {
+    keepTyped(form);
     clearTimeout(timer);
     if (event.target.matches("textarea")) timer = setTimeout(run, TYPING_MS);
   });
@@ -193,5 +224,6 @@ const live = document.getElementById("live");
 if (live) startRefreshing(live, document.getElementById("refresh"));
 const tester = document.getElementById("tester");
 if (tester) startTesting(tester);
+if (tester && "fresh" in tester.dataset) bringBackTyped(tester);
 // Last: what refreshes is compared with what the server sent, before it was prepared.
 prepare(document);
