@@ -51,7 +51,7 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class WindowCounts:
     """What was counted in one window."""
 
     #: By exit.
@@ -85,7 +85,7 @@ _SENT: Final = (("delivered", "delivered", "delivered"), ("rejected", "refused",
 _EXITS: Final = {"taken": "", "held_back": "withheld"}
 
 
-def flow(now: Counts, before: Counts, backlog: Backlog, *, whole: bool = True) -> tuple[Level, ...]:
+def flow(now: WindowCounts, before: WindowCounts, backlog: Backlog, *, whole: bool = True) -> tuple[Level, ...]:
     """Return the bars of one window, beside the one before it.
 
     Without `whole`, where one ad account is looked at, nothing is known of what it does not take.

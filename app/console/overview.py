@@ -13,7 +13,7 @@ from starlette.responses import Response
 from app.console import verdict
 from app.console.chart import draw
 from app.console.examples import fresh
-from app.console.flow import Counts, Level, flow
+from app.console.flow import Level, WindowCounts, flow
 from app.console.pages import Pages
 from app.console.services import ConsoleServices
 from app.console.summary import SERIES, WINDOWS, Summary, Window, summarise
@@ -141,8 +141,8 @@ def _flow(
     of_both = sum(tally.count for tally in tallies if tally.preset and tally.name == Exit.WITHHELD)
     of_now = sum(preset.counts[Exit.WITHHELD] for preset in summary.presets)
     return flow(
-        Counts(totals=summary.totals, withheld_of_presets=of_now),
-        Counts(totals=sums - summary.totals, withheld_of_presets=of_both - of_now),
+        WindowCounts(totals=summary.totals, withheld_of_presets=of_now),
+        WindowCounts(totals=sums - summary.totals, withheld_of_presets=of_both - of_now),
         backlog,
         whole=not account,
     )

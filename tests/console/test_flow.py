@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.console.flow import WIDTH, Counts, Share, flow
+from app.console.flow import WIDTH, Share, WindowCounts, flow
 from app.types import Backlog
 
-NOTHING = Counts(totals={}, withheld_of_presets=0)
-NOW = Counts(
+NOTHING = WindowCounts(totals={}, withheld_of_presets=0)
+NOW = WindowCounts(
     totals={
         "accepted": 100,
         "refused": 3,
@@ -51,7 +51,7 @@ def test_of_one_ad_account_only_what_presets_made_is_known() -> None:
     ("before", "said"), [(0, ""), (48, "as before"), (24, "+100 %"), (96, "\u221250 %"), (47, "+2 %")]
 )
 def test_a_part_says_how_it_differs_from_before(before: int, said: str) -> None:
-    (*_, sent) = flow(NOW, Counts(totals={"delivered": before}, withheld_of_presets=0), Backlog())
+    (*_, sent) = flow(NOW, WindowCounts(totals={"delivered": before}, withheld_of_presets=0), Backlog())
     assert sent.parts[0].change == said
 
 
@@ -66,7 +66,7 @@ counts = st.integers(0, 10**9)
 def test_parts_lie_side_by_side_within_the_bar_and_what_is_there_can_be_seen(
     totals: dict[str, int], of_presets: int, pending: int
 ) -> None:
-    now = Counts(totals=totals, withheld_of_presets=of_presets)
+    now = WindowCounts(totals=totals, withheld_of_presets=of_presets)
     for level in flow(now, NOTHING, Backlog(pending=pending)):
         at = 0
         for part in level.parts:
