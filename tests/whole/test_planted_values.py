@@ -26,6 +26,7 @@ EMAIL_DIGEST = hashlib.sha256(EMAIL.lower().encode()).hexdigest()
 EXITS = {"accepted", "refused", "unmatched", "withheld", "enqueued", "duplicate", "invalid"}
 PAGES = (
     "/console", "/console?part=live", "/console/deliveries", "/console/mappings", "/console/tester", "/console/redrive",
+    "/console/activity", "/console/inventory", "/console/dismiss", "/api/notes?limit=500", "/api/dead-letters",
     "/console/deliveries?state=pending", "/console/deliveries?state=claimed", "/console/deliveries?state=dead",
     "/metrics", "/readyz", "/healthz", "/openapi.json", "/api/status", "/api/deliveries?limit=500",
 )  # fmt: skip
@@ -115,6 +116,13 @@ def post_everything(client: httpx.Client) -> dict[str, bytes]:
         client.post("/console/people", data={"by": "user_id", "whom": EXTERNAL_ID}, headers=page),
     ]
     assert all("values are digests" in answer.text for answer in told[-3:]), "the person is found and shown"
+    looked_up = [
+        *(client.post("/console/find", data={"text": text}, headers=page) for text in (EMAIL, PHONE)),
+        *(client.post("/api/find", json={"text": text}) for text in (EMAIL, PHONE)),
+        client.post("/api/dismiss", json={"message_id": EMAIL, "because": f"{EMAIL}, {PHONE} asked for it"}),
+    ]
+    assert [answer.status_code for answer in looked_up] == [httpx.codes.OK] * len(looked_up)
+    told += looked_up
     # What an operator mistypes is quoted to the operator; it must not stand anywhere else.
     client.get("/api/deliveries", params={"limit": EMAIL})
     client.post("/api/redrive", json={"reason": PHONE, EMAIL: True})
