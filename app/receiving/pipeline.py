@@ -179,9 +179,9 @@ class Pipeline:
                     continue
                 if memory.erased:  # and what came before it in the same request
                     await outbox.forget(memory.erased)
-                    await outbox.wipe(traces)
                     if self._quarantine is not None:
                         await self._quarantine.forget(memory.erased)
+                    await outbox.wipe(traces)
                 return receipt
         raise OutboxUnavailable("Others send events of the same people at once. Send the events again later.")
 

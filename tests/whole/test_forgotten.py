@@ -17,6 +17,7 @@ from tests.whole.conftest import Pinterest, is_settled
 from tests.whole.test_planted_values import tables
 
 SECRET: Final = "a secret of the installation, long"
+SEALS: Final = "a key of the quarantine, long enough"
 KEYS: Final = IdKeys(SECRET.encode())
 AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64) Gecko/{} Firefox/140.0"
 #: By the command and the interface twice each, by the console once: then there is nobody to be asked for.
@@ -87,6 +88,7 @@ def events(name: str, kind: str) -> list[dict[str, Any]]:
             "context": context | {"traits": person(name), "device": device},
             "properties": order,
         },
+        {"type": "track", "event": "Not Mapped Yet", "messageId": f"{kind}-q-{name}", **one, **told, "properties": {}},
     ]
 
 
@@ -120,6 +122,7 @@ def look(outbox_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Cal
 def shop(outbox_url: str, pinterest: Pinterest, start_server: Callable[..., Server]) -> Server:
     """A server to which everybody has been, with deliveries that were sent, refused and wait."""
     settings = {**pinterest.settings, "outbox_url": outbox_url, "payload_days": 1, "write_keys": "shop:a-public-key"}
+    settings |= {"quarantine_hours": 24, "quarantine_key": SEALS, "quarantine_names": "Not Mapped Yet"}
     settings |= {"webhook_header": "x-proof: a-secret-of-the-server", "console_users": "ada:operator:token-of-ada-long"}
     server = start_server(**settings, remember_days=90, remember_secret=SECRET, retry_base_s=0.1)
     pinterest.misbehave({"reject": "^dead-", "times": None})
@@ -173,6 +176,8 @@ def by_event(server: Server, name: str) -> int:
 
 
 def test_whoever_is_forgotten_is_nowhere_any_more(shop: Server, look: Callable[..., dict[str, bytes]]) -> None:
+    with client(shop) as http:
+        assert "Not Mapped Yet" in http.get("/console/quarantine").text
     before = look()
     kept = set(needles("stays"))
     assert {name: there(before, name) & kept for name in PEOPLE} == dict.fromkeys(PEOPLE, kept)
