@@ -46,7 +46,8 @@ format: $(DEV_READY) ## format, and mend what the linter can mend
 	$(BIN)/ruff format .
 
 # A file's tests stay in one process, which makes what they share once; the files that take long come first.
-PYTEST = $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/pytest -n auto --no-loadscope-reorder --dist $(DIST)
+DIST = loadfile
 
 .PHONY: quick
 quick: $(DEV_READY) ## the fast tests, while you work: no server, browser, container or database is started
@@ -56,6 +57,8 @@ quick: $(DEV_READY) ## the fast tests, while you work: no server, browser, conta
 test: $(DEV_READY) $(NODE_READY) | test-tools ## every test, under the coverage floor of pyproject.toml
 	$(PYTEST) --cov --cov-report=term
 
+# There each test goes to whoever is idle: few are many, and each takes longer than what its file shares.
+prove: DIST = loadgroup
 .PHONY: prove
 prove: $(DEV_READY) $(NODE_READY) | test-tools ## what takes long by nature, in many rounds: kills, failovers, fuzzing
 	TESTS=prove $(PYTEST) -m prove

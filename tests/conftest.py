@@ -24,7 +24,16 @@ collect_ignore = ["browser", "cluster", "sdk", "test_openapi.py"] if LEVEL == "q
 #: Fixtures that start a program.
 _STARTERS = {"start_server", "postgres_server"}
 #: Files that take or wait long, whose work begins first, lest the others wait for them at the end.
-_LONG = ("tests/cluster/", "tests/whole/test_processes", "tests/browser/", "tests/test_dockerfile", "tests/sending/")
+_LONG = (
+    "tests/cluster/",
+    "tests/whole/test_processes",
+    "tests/whole/test_faults",
+    "tests/bench/test_delivery",
+    "tests/simulation/",
+    "tests/browser/",
+    "tests/test_dockerfile",
+    "tests/sending/",
+)
 
 #: Where `tmp_path` is.
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", fast_folder())
@@ -68,6 +77,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("no_cover")
             item.add_marker("prove")
+        if item.nodeid.startswith("tests/cluster/"):
+            item.add_marker(pytest.mark.xdist_group("cluster"))  # `make prove` gives each test to whoever is idle
         if _STARTERS & set(getattr(item, "fixturenames", ())):
             item.add_marker("whole")
     items.sort(key=lambda item: (not item.nodeid.startswith(_LONG), item.get_closest_marker("whole") is None))
