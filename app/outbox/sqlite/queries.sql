@@ -4,8 +4,7 @@
 -- Python's sqlite3 gives up its lock at every step, and gets it back only after the busy event loop has had its turn.
 
 -- before_enqueue --
--- Which of these keys are remembered, the highest id ever given to a delivery, how many deliveries and bytes are pending,
--- and claimed, for each ad account.
+-- Which of these keys are remembered, the highest id ever given to a delivery, and what waits of each ad account.
 SELECT json_array(
   (SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at, place, known))
    FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value),
