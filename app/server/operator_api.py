@@ -19,6 +19,7 @@ from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.receiving.finding import Finder
 from app.server.api_answers import api_answer, api_json, unavailable
 from app.server.audited_changes import MAX_WHY, AuditedChanges
+from app.server.counts_api import add_counts
 from app.server.inventory_api import add_inventory
 from app.server.quarantine_api import add_quarantine
 from app.server.searches import add_searches
@@ -169,6 +170,7 @@ def api_router(operations: Operations) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["api"], dependencies=[Depends(operations.admit)], responses=_REFUSALS)
     add_searches(router, operations.outbox, operations.finder)
     _add_reads(router, operations)
+    add_counts(router, operations.outbox, operations.clock)
     add_inventory(router, operations.inventory)
     _add_changes(router, operations)
     _add_switch(router, operations)
