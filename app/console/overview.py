@@ -10,10 +10,12 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.catalog import Catalog, Preset
 from app.console import verdict
 from app.console.chart import draw
 from app.console.examples import fresh
 from app.console.flow import Level, WindowCounts, flow
+from app.console.match_keys import PresetKeys, ranked_advice, score
 from app.console.pages import Pages
 from app.console.services import ConsoleServices
 from app.console.summary import SERIES, WINDOWS, Summary, Window, summarise
@@ -93,6 +95,7 @@ class OverviewPages:
                 replace(self._signs(summary, window, backlog, found, now), unavailable=await self._unavailable())
             ),
             "components": services.quality_components,
+            **_keys_of(summary, services.running.catalog, services.quality_components),
         }
 
     async def _unavailable(self) -> str:
@@ -128,6 +131,27 @@ class OverviewPages:
         url = shlex.quote(f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}/webhook")
         body = shlex.quote(orjson.dumps(event).decode())
         return f"curl {url} -H 'Content-Type: application/json'{headers} \\\n  -d {body}"
+
+
+def _keys_of(summary: Summary, catalog: Catalog, components: Sequence[str]) -> dict[str, Any]:
+    """Return by preset which keys its events can carry and how well they do, and what would bring most."""
+    keys = {
+        preset.name: PresetKeys(event_name=_fixed(preset, "event_name"), action_source=_fixed(preset, "action_source"))
+        for preset in catalog.presets
+    }
+    gone = PresetKeys(event_name="", action_source="")
+    of_counted = {each.name: keys.get(each.name, gone) for each in summary.presets}
+    return {
+        "keys": of_counted,
+        "scores": {each.name: score(each, of_counted[each.name], components) for each in summary.presets},
+        "key_advice": ranked_advice(summary.presets, of_counted, components),
+    }
+
+
+def _fixed(preset: Preset, field: str) -> str:
+    """Return what a preset always sends in a field; "" where the event decides."""
+    value = preset.mapping.literal(field)
+    return value if isinstance(value, str) else ""
 
 
 def _flow(

@@ -1,0 +1,69 @@
+"""Which match keys an event can carry, how well a preset does, and what would bring most."""
+
+from collections import Counter
+
+import pytest
+
+from app.console.labels import COMPONENT_LABELS
+from app.console.match_keys import KeyAdvice, PresetKeys, ranked_advice, score
+from app.console.summary import PresetCounts
+
+CHECKOUT = PresetKeys(event_name="checkout", action_source="web")
+LEAD = PresetKeys(event_name="lead", action_source="web")
+APP = PresetKeys(event_name="checkout", action_source="app_ios")
+ANY = PresetKeys(event_name="", action_source="")
+
+
+def counts(name: str, events: int, **quality: int) -> PresetCounts:
+    return PresetCounts(
+        name=name, counts=Counter(enqueued=events), accounts={}, quality=Counter(quality), recalled=Counter()
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "component", "can"),
+    [
+        (CHECKOUT, "order_id", True),
+        (LEAD, "order_id", False),
+        (LEAD, "order_value", False),
+        (CHECKOUT, "product_id", True),
+        (CHECKOUT, "hashed_maid", False),
+        (APP, "hashed_maid", True),
+        (APP, "click_id_epik", False),
+        (LEAD, "click_id_epik", True),
+        (LEAD, "hashed_email", True),
+        (ANY, "hashed_maid", True),
+        (ANY, "source_url", True),
+        (ANY, "order_id", True),
+    ],
+)
+def test_a_key_counts_only_where_it_can_apply(keys: PresetKeys, component: str, *, can: bool) -> None:
+    assert keys.can_carry(component, 0) is can
+
+
+def test_what_some_event_carries_can_be_carried() -> None:
+    assert LEAD.can_carry("order_value", 1)
+
+
+def test_the_score_is_the_share_of_the_keys_that_can_be_carried() -> None:
+    some = counts("Lead", 10, hashed_email=10, ip_address=5)
+    assert score(some, LEAD, ["hashed_email", "ip_address", "order_id"]) == 75
+    assert score(counts("Lead", 0), LEAD, ["hashed_email"]) == 0
+
+
+def test_advice_is_ranked_by_what_is_missing_and_says_what_to_do() -> None:
+    presets = [counts("Checkout", 10, hashed_email=9, click_id_epik=2), counts("Lead", 5, hashed_email=5)]
+    found = ranked_advice(presets, {"Checkout": CHECKOUT, "Lead": LEAD}, ["hashed_email", "click_id_epik", "order_id"])
+    assert [(each.component, each.events, each.missing) for each in found] == [
+        ("click_id_epik", 15, 13),
+        ("order_id", 10, 10),
+        ("hashed_email", 15, 1),
+    ]
+    assert isinstance(found[0], KeyAdvice)
+    assert "epik" in found[0].remedy
+
+
+def test_there_is_advice_for_every_key_that_can_be_missing() -> None:
+    everything = {"Any": ANY}
+    for component in COMPONENT_LABELS.keys() - {"external_event_id"}:
+        assert len(ranked_advice([counts("Any", 1)], everything, [component])) == 1
