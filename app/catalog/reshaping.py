@@ -4,6 +4,7 @@ The language is that of presets: a trigger chooses the records, a mapping says w
 `headers`, `query`, `cloudevent`, `method`, `ip`, and `item` where the event is made for each member of a list.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,11 +15,14 @@ from app.errors import EventRefused, EventUntaken, Fault, MappingError, TriggerE
 from app.mapping import Mapping as CompiledMapping
 from app.mapping import compile_mapping
 from app.trigger import Readable, Trigger, compile_trigger
+from app.values.event_names import RECORD
 
 #: What a record has; see app/source/raw_records.py.
 RECORD_FIELDS: Final = Readable(flat=("method", "ip"), nested=("body", "headers", "query", "cloudevent", "item"))
 
 _UNTAKEN: Final = "no trigger of the source takes it"
+#: A condition such as `headers.x-topic = "orders/paid"`.
+_ASKS_FOR_NAME: Final = re.compile(r"""(?<![!<>])=\s*["']""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,14 @@ class Reshaping:
             made = [event for each in self.events for event in each.makes(record)]
         except MappingError as exc:
             return [EventRefused(str(exc))]
-        return made or [EventUntaken(_UNTAKEN)]
+        return made or [EventUntaken(_UNTAKEN, named=self._told(record))]
+
+    def _told(self, record: dict[str, Any]) -> tuple[str, str] | None:
+        """Return how a record names itself where the triggers ask for a name; None where it does not."""
+        asked = (part for each in self.events for part in each.trigger.explain(record).conditions())
+        names = (part.found for part in asked if _ASKS_FOR_NAME.search(part.text))
+        name = next((name for name in names if isinstance(name, str) and name), None)
+        return None if name is None else (RECORD, name)
 
 
 def _event(mapping: CompiledMapping, record: dict[str, Any]) -> Any:

@@ -9,6 +9,7 @@ from app.inventory.sampling import LOOKED_FOR
 from app.outbox.inventory_rows import OTHERS, Inventory
 from app.outbox.storing import DAY_S
 from app.types import EventKey, InventoryCount, Measure
+from app.values.event_names import RECORD
 
 #: So many days are summed unless others are asked for.
 DAYS: Final = 7
@@ -46,8 +47,8 @@ class NameFigures:
 
     @property
     def is_named(self) -> bool:
-        """Whether it is a kind of event, not what stands for others or for what could not be read."""
-        return bool(self.key.type)
+        """Whether it is a kind of event: not others, not what could not be read or what its source makes none of."""
+        return self.key.type not in ("", RECORD)
 
     def share(self, label: str) -> float | None:
         """Return in which part of the sampled events one of LOOKED_FOR was found; None where none was sampled."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from app.catalog import Catalog, Preset
 from app.types import EventKey
-from app.values.event_names import named_by
+from app.values.event_names import RECORD, named_by
 
 #: Names that are as like as this may be meant for each other.
 _LIKE: Final = 0.75
@@ -47,8 +47,8 @@ def nearest_preset(key: EventKey, taken_by: Iterable[str], catalog: Catalog) -> 
     taken = next((name for name in taken_by if name in presets), None)
     if taken is not None:
         return Nearest(preset=taken, is_named=True, why="")
-    if not key.type:
-        return Nearest(preset=None, is_named=False, why="It stands for events without a name of their own here.")
+    if key.type in ("", RECORD):
+        return Nearest(preset=None, is_named=False, why=_NO_EVENT_OF_IT if key.type else _OF_OTHERS)
     named = [preset for preset in catalog.presets if _names(preset, key)]
     if named:
         return _asks_more(key, next((preset for preset in named if preset.enabled), named[0]))
@@ -80,6 +80,8 @@ def _asks_more(key: EventKey, preset: Preset) -> Nearest:
     return Nearest(preset=preset.name, is_named=True, why=why.replace("asks for this name and more", _more(preset)))
 
 
+_OF_OTHERS: Final = "It stands for events without a name of their own here."
+_NO_EVENT_OF_IT: Final = "Nothing under `events` in the file of its source takes it, so that it becomes no event."
 _NOT_YET: Final = "A preset takes it now, but none took any of these events when they came."
 
 

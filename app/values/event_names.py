@@ -7,6 +7,9 @@ from typing import Any, Final
 #: https://segment.com/docs/connections/spec/
 _NAMED_BY: Final = {"page": "name", "screen": "name", "identify": "", "group": "", "alias": ""}
 
+#: Stands for the type of what a source's file makes no event of.
+RECORD: Final = "record"
+
 
 def named_by(event_type: str) -> str:
     """Return which member names events of a type: `event` of a `track`, `name` of a `page`; "" where none does."""

@@ -45,6 +45,24 @@ def test_an_event_has_what_its_source_maps_and_its_own_over_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("trigger", "record", "named"),
+    [
+        ('headers.x-topic = "paid"', {"headers": {"x-topic": "orders/updated"}}, ("record", "orders/updated")),
+        ("headers.x-topic='paid' or body.kind=\"b\"", {"body": {"kind": "other"}}, ("record", "other")),
+        ('headers.x-topic = "paid"', {"headers": {}}, None),
+        ('headers.x-topic = "paid"', {"headers": {"x-topic": 7}}, None),
+        ('body.total > 5 and headers.x-topic != "paid"', {"headers": {"x-topic": "t"}, "body": {"total": 1}}, None),
+        ('contains(body.kind, "a")', {"body": {"kind": "b"}}, None),
+    ],
+)
+def test_what_no_trigger_takes_is_named_as_the_triggers_ask(
+    trigger: str, record: dict[str, Any], named: tuple[str, str] | None
+) -> None:
+    (untaken,) = reshaping({**PAID, "subscribe": trigger}, type="track")(record)
+    assert (untaken.exit, untaken.named) == ("unmatched", named)
+
+
 def test_a_list_gives_an_event_of_each_member_that_its_trigger_takes() -> None:
     reshape = reshaping(PAID, REFUNDS, type="track")
     refunds = [{"id": 1, "amount": 5}, {"id": 2, "amount": 0}, {"id": 3, "amount": 1}, "none"]

@@ -47,9 +47,10 @@ def test_the_nearest_preset_and_why_it_does_not_take_the_event(
     [
         (key("Cron Heartbeat 7"), "No preset asks for a name like it."),
         (key("", "identify"), "`identify` says who somebody is"),
+        (key("orders/updated", "record"), "in the file of its source takes it"),
         (EventKey("shop", "", "*"), "stands for events without a name"),
     ],
-    ids=["unlike", "identify", "others"],
+    ids=["unlike", "identify", "record", "others"],
 )
 def test_where_none_is_near_it_says_so(catalog: Catalog, event: EventKey, why: str) -> None:
     found = nearest_preset(event, (), catalog)
