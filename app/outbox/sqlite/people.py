@@ -9,6 +9,7 @@ from pathlib import Path
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import (
     MAX_LINKED,
+    MAX_LOADED_STEPS,
     STRETCH,
     found_of,
     mark_rows,
@@ -29,7 +30,8 @@ from app.types import PeopleChanges, PeopleFound
 def read_people(connection: sqlite3.Connection, keys: Sequence[str], rules: OutboxRules) -> PeopleFound:
     """Do `Outbox.people`."""
     numbers = as_rows(sorted(map(person_id, keys)))  # so that a page is passed once
-    people, marks, count = one_json(connection, "people", rows=numbers, keys=as_rows(keys), limit=max_found(keys))
+    bounds = {"steps": MAX_LOADED_STEPS, "limit": max_found(keys)}
+    people, marks, count = one_json(connection, "people", rows=numbers, keys=as_rows(keys), **bounds)
     return found_of(people, marks, count, rules)
 
 

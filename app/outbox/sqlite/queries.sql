@@ -732,18 +732,18 @@ SELECT key, value FROM shared ORDER BY key DESC;
 
 -- people --
 -- What is remembered of ids (their numbers, their keys), of users that they lead to, of all ids that lead to those; marks.
-WITH RECURSIVE forward (id) AS (
-  SELECT value FROM json_each(:rows)
+WITH RECURSIVE forward (id, step) AS (
+  SELECT value, 0 FROM json_each(:rows)
   UNION
-  SELECT linked_id FROM forward CROSS JOIN person USING (id) WHERE linked_id IS NOT NULL
-  LIMIT :limit
-), everyone (id) AS (
-  SELECT id FROM forward
+  SELECT linked_id, step + 1 FROM forward CROSS JOIN person USING (id) WHERE linked_id IS NOT NULL AND step < :steps
+), everyone (id, step) AS (
+  SELECT DISTINCT id, 0 FROM forward
   UNION
-  SELECT person.id FROM everyone CROSS JOIN person ON linked_id = everyone.id
+  SELECT person.id, step + 1 FROM everyone CROSS JOIN person ON linked_id = everyone.id WHERE step < :steps
   LIMIT :limit
 ), known (key, linked_to, linked_at, revision, record) AS MATERIALIZED (
-  SELECT key, linked_to, linked_at, revision, record FROM everyone CROSS JOIN person USING (id)
+  SELECT key, linked_to, linked_at, revision, record
+  FROM (SELECT DISTINCT id FROM everyone) CROSS JOIN person USING (id)
 ), marked (count) AS MATERIALIZED (
   SELECT count FROM memory_size WHERE kind = 'mark'
 ), looked_at (key) AS (
