@@ -1,6 +1,10 @@
 """How memory takes part in the way of an event: withheld, mapped by presets of one's own, made valid."""
 
+import re
+import sys
+from collections import Counter
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +13,8 @@ from app import assemble
 from app.assemble.ad_accounts import destinations
 from app.catalog import Catalog, compile_catalog
 from app.identity import HeldMemory
+from app.outbox import open_outbox
+from app.policies import outbox_rules
 from app.receiving.remembering import Remembering
 from app.receiving.routes import AdAccount
 from app.receiving.walk import Walk
@@ -216,3 +222,28 @@ def test_the_delivery_of_each_ad_account_is_completed_by_itself() -> None:
         ("US", {"em", "name"}),
         ("FR", {"em", "name"}),
     ]
+
+
+#: Where memory is: nothing of it is called for an event while it is off.
+OF_MEMORY = re.compile(r"app/(identity/|receiving/(remembering|encounters)\.py|outbox/(\w+/)?people)")
+
+
+async def test_memory_that_is_off_costs_no_call_an_event(tmp_path: Path) -> None:
+    mine = settings(remember_days=0, outbox_url=f"sqlite:///{tmp_path}/o.db")
+    outbox = open_outbox(mine.outbox_url, outbox_rules(mine), clock=lambda: NOW)
+    pipeline = assemble.pipeline(mine, outbox=outbox)
+
+    async def calls(name: str, count: int) -> int:
+        found: Counter[bool] = Counter()
+        page = {"type": "page", "userId": "ann", "context": PERSON, "timestamp": NOW}
+        made = [{**page, "messageId": f"{name}-{number}"} for number in range(count)]
+        sys.setprofile(lambda frame, *_: found.update([bool(OF_MEMORY.search(frame.f_code.co_filename))]))
+        try:
+            await pipeline.accept(made, now=NOW)
+        finally:
+            sys.setprofile(None)
+        assert found[False] > count, "other calls are seen"
+        return found[True]
+
+    assert await calls("one", 1) == await calls("many", 40)
+    await outbox.close()
