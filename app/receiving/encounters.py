@@ -99,7 +99,9 @@ class EncounterReader:
 
     def _previous(self, event: Event) -> tuple[str, str] | None:
         """Return both keys that the previous id of an alias may have; None where there is none."""
-        given = event.get("previousId") if event["type"] == "alias" else None
+        if event["type"] != "alias":
+            return None
+        given = event.get("previousId")
         user, anonymous = self._keys.user(given), self._keys.anonymous(given)
         return (user, anonymous) if user and anonymous else None
 
