@@ -149,6 +149,12 @@ def choice_of(*choices: str, also: Mapping[str, str] | None = None) -> Reader:
     return read
 
 
+def _placed(problem: str, place: str) -> str:
+    """Say where the value was found, behind the member that the problem is about: `[0].item_price (place): ...`."""
+    member, mark, told = problem.partition(":")
+    return f"{member} ({place}){mark}{told}"
+
+
 def usable_candidate(candidates: Iterator[Candidate], read: Reader, problems: Notes) -> Reading:
     """Read the candidates of a field, the first that `read` takes wins; each refused one leaves its notes.
 
@@ -157,7 +163,7 @@ def usable_candidate(candidates: Iterator[Candidate], read: Reader, problems: No
     notes: list[str] = []
     for candidate in candidates:
         value, problems = read(candidate.value)
-        notes += [f" ({candidate.place}){problem}" for problem in problems]
+        notes += [_placed(problem, candidate.place) for problem in problems]
         if value is not None:
             return value, tuple(notes)
     return None, tuple(notes) or problems
