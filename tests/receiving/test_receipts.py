@@ -1,9 +1,9 @@
 """What senders were told can be told again from the ledger."""
 
 from app.errors import EventRefused
-from app.receiving.receipts import Drafts, receipt_of_message
-from app.types import Exit, Line, Message, Note, Tally
-from tests.outbox.build import NOW
+from app.receiving.receipts import BACKLOG_FULL, Drafts, receipt_of_message
+from app.types import Enqueued, Exit, Line, Message, NewDelivery, Note, Recalled, Tally
+from tests.outbox.build import NOW, new
 
 
 def note(exit_: Exit, reason: str, **members: str) -> Note:
@@ -72,3 +72,49 @@ def test_what_is_noted_and_counted_names_the_ad_account_and_the_source() -> None
         Tally(name="withheld", label="consent", source="shop"),
         Tally(name="accepted", source="shop", count=2),
     }
+
+
+def _delivery(message_id: str, account: str) -> NewDelivery:
+    return new(message_id=message_id, ad_account_id=account, preset="Lead")
+
+
+def test_without_the_full_ad_accounts_the_rest_stays_as_it_was_and_their_part_is_withheld() -> None:
+    drafts = Drafts(source="shop", is_proven=True, memory_is_full=True)
+    recalled = {"em": Recalled(age_s=5, by="identify")}
+    lines = [
+        Line(
+            preset="Lead", destination=name, ad_account_id=account, exit=Exit.ENQUEUED, warnings=("w",), memory=recalled
+        )
+        for name, account in (("US", "1"), ("FR", "2"))
+    ]
+    drafts.add("m-1", lines)
+    drafts.add("m-2", [Line(preset="Lead", destination="FR", ad_account_id="2", exit=Exit.INVALID, reason="no user")])
+    drafts.add("m-3", lines[:1])
+    drafts.deliveries += [_delivery("m-1", "1"), _delivery("m-1", "2"), _delivery("m-3", "1")]
+
+    rest = drafts.without({"1": "5 wait, of 5"})
+
+    assert rest is not None
+    assert [each.ad_account_id for each in rest.deliveries] == ["2"]
+    told = [[(line.ad_account_id, line.exit, line.reason) for line in each.deliveries] for each in rest.events]
+    assert told == [
+        [("1", Exit.WITHHELD, BACKLOG_FULL), ("2", Exit.ENQUEUED, "")],
+        [("2", Exit.INVALID, "no user")],
+        [("1", Exit.WITHHELD, BACKLOG_FULL)],
+    ]
+    assert rest.events[0].deliveries[1].memory == recalled
+    assert [(note.message_id, note.exit) for note in rest.notes] == [
+        ("m-1", Exit.WITHHELD),
+        ("m-2", Exit.INVALID),
+        ("m-3", Exit.WITHHELD),
+    ]
+    before, after = ({tally for tally in each.tallies() if tally.name == "memory"} for each in (drafts, rest))
+    assert before == after
+    assert rest.receipt([Enqueued(exit=Exit.ENQUEUED)]).counts[Exit.WITHHELD] == 2
+
+
+def test_where_nothing_would_be_left_whoever_sent_it_comes_again() -> None:
+    drafts = Drafts()
+    drafts.add("m-1", [Line(preset="Lead", ad_account_id="1", exit=Exit.ENQUEUED)])
+    drafts.deliveries.append(_delivery("m-1", "1"))
+    assert drafts.without({"1": "5 wait, of 5"}) is None
