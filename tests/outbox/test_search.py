@@ -152,10 +152,12 @@ async def test_since_a_moment_means_the_same_as_counting_one_by_one(
 ) -> None:
     """No more than that is looked at: however little a page may look at, there is no next one."""
     for hour in range(8):
-        await at.later(hour * HOUR_S).enqueue(new(message_id=f"{hour}"))
+        note = Note(message_id=f"{hour}", preset=None, exit=Exit.REFUSED, reason="r")
+        await at.later(hour * HOUR_S).enqueue(new(message_id=f"{hour}"), notes=(note,))
     expected = [f"{hour}" for hour in range(8) if NOW + hour * HOUR_S >= since]
     monkeypatch.setattr(paging, "SCAN_ROWS", max(1, len(expected)))
     assert await _deliveries(at, Query(since=since)) == expected[::-1]
+    assert await _notes(at, Query(since=since)) == expected[::-1]
 
 
 async def test_a_message_that_was_noted_under_many_exits_shows_them_oldest_first(at: At) -> None:

@@ -47,7 +47,7 @@ async def search(connection: Connection, query: Query, limit: int, cursor: str |
 
 async def search_notes(connection: Connection, query: Query, limit: int, cursor: str | None) -> NotePage:
     """Do `Outbox.search_notes`."""
-    ((lowest, highest),) = await rows_of(connection, "note_range")
+    ((lowest, highest),) = await rows_of(connection, "note_range", since=query.since or 0.0)
     if lowest is None or not noted_exits(query):
         return NotePage(notes=())
     floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)

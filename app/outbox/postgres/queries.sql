@@ -557,8 +557,8 @@ WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
 ORDER BY id DESC LIMIT %(limit)s;
 
 -- note_range --
--- The lowest and the highest note.
-SELECT min(id), max(id) FROM note;
+-- The first note since a moment, and the highest.
+SELECT (SELECT min(id) FROM note WHERE at >= %(since)s::float8), (SELECT max(id) FROM note);
 
 -- backlog --
 -- How many deliveries of an ad account stand where, how many bytes wait, and since when the oldest does.
