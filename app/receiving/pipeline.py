@@ -39,6 +39,8 @@ from app.types import (
 #: After so many events, or so long, the other requests of this process get their turn.
 EVENTS_A_TURN = 50
 _TURN_S = 0.005
+#: Small requests that share a commit bring no more together.
+_FEW_EVENTS = 100
 #: For so many events what is remembered is read at once.
 _EVENTS_LOADED = 500
 #: How often it is decided what memory has for the events of one request.
@@ -210,10 +212,16 @@ class Pipeline:
         return drafts.receipt(answers)
 
     async def _draft_all(self, events: Iterator[Event | EventRefused], now: float, drafts: Drafts) -> None:
-        """Draft one array after the other, so that the first commits while the next is mapped; a few events at once."""
-        if self._draft_some(events, now, drafts):
+        """Draft one array after the other, so that the first commits while the next is mapped.
+
+        A few events wait for no array, and an array's first few for none before it.
+        """
+        may_be_more = self._draft_some(events, now, drafts)
+        while may_be_more and len(drafts.events) < _FEW_EVENTS:
+            await asyncio.sleep(0)
+            may_be_more = self._draft_some(events, now, drafts)
+        if may_be_more:
             async with self._arrays:
-                may_be_more = True
                 while may_be_more:
                     await asyncio.sleep(0)
                     may_be_more = self._draft_some(events, now, drafts)

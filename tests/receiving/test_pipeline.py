@@ -1,6 +1,7 @@
 """The request's half of the flow over a real catalog and a real outbox."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from app.catalog import Catalog, load_catalog
 from app.errors import EventError, EventRefused
 from app.log import configure_logging
 from app.outbox import Outbox, open_outbox
-from app.receiving.pipeline import Pipeline
+from app.receiving.gathering import EVENTS_TOGETHER
+from app.receiving.pipeline import EVENTS_A_TURN, Pipeline
 from app.receiving.routes import AdAccount
 from app.receiving.walk import Walk
-from app.types import Exit, Query, Tally
+from app.types import Exit, Query, Receipt, Tally
 from tests.assembled import shipped_catalog
 from tests.outbox.build import rules as outbox_rules
 from tests.process import ROOT
@@ -188,3 +190,24 @@ def test_a_new_catalog_is_used_from_the_next_event_on(catalog: Catalog, tmp_path
     )
     pipeline.use(load_catalog(tmp_path, ROOT / "mappings"))
     assert [line.exit for line in pipeline.preview(event(), now=NOW)] == [Exit.UNMATCHED]
+
+
+@pytest.mark.parametrize("count", [1, EVENTS_A_TURN, EVENTS_TOGETHER])
+async def test_a_small_request_waits_for_no_array(catalog: Catalog, outbox: Outbox, count: int) -> None:
+    pipeline = Pipeline(catalog, Walk(), outbox=outbox)
+    small: asyncio.Task[Receipt] | None = None
+
+    def array() -> Iterator[dict[str, Any]]:
+        """Yield events until the small request is answered; then, or after very many, it ends."""
+        for number in range(50_000):
+            if small is not None and small.done():
+                return
+            yield event(type="identify", messageId=f"i-{number}")
+
+    large = asyncio.create_task(pipeline.accept(array(), now=NOW))
+    await asyncio.sleep(0)
+    events = [event(messageId=f"p-{number}") for number in range(count)]
+    small = asyncio.create_task(pipeline.accept(events, now=NOW))
+    assert (await small).counts[Exit.ENQUEUED] == count
+    assert not large.done()
+    assert len((await large).events) < 50_000
