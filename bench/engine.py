@@ -7,9 +7,9 @@ Beside it, in the same run:
                no mapping, no warnings, only the types that occur in the events. Equal results are asserted.
     Segment    its published engine under Node (bench/node/segment.cjs), where it is installed (`make bench-node`).
 
-CPU time of the process, so that others on the machine do not count; the best of ROUNDS. What the rules remember
-(digests, addresses, user agents) is forgotten before each round; the functions that were made for shapes of events are
-kept, and made in WARM_ROUNDS rounds before.
+CPU time of the process, so that others on the machine do not count; the best of ROUNDS. What the rules remember of
+people and pages (digests, addresses) is forgotten before each round. What a shop has few of is kept: the functions that
+were made for shapes of events in WARM_ROUNDS rounds before, texts of products, the user agents that are no crawlers'.
 """
 
 import functools
