@@ -6,6 +6,8 @@ import sys
 import typer
 
 from app.alerts import AlertWebhook
+from app.commands.options import AsJson
+from app.commands.terminal import print_json
 from app.config import load_settings
 
 
@@ -14,7 +16,7 @@ def register(cli: typer.Typer) -> None:
     cli.command("test-alert")(test_alert)
 
 
-def test_alert() -> None:
+def test_alert(*, as_json: AsJson = False) -> None:
     """Send a test message to ALERT_WEBHOOK_URL, and say whether it was taken.
 
     Example: pinrelay test-alert
@@ -31,7 +33,11 @@ def test_alert() -> None:
             await webhook.close()
 
     why = asyncio.run(post())
-    if why:
+    if as_json:
+        print_json({"sent": not why, "why": why})
+    elif why:
         sys.stderr.write(f"pinrelay: the address of ALERT_WEBHOOK_URL did not take the message: {why}\n")
+    else:
+        typer.echo("The message was taken: it should have arrived.")
+    if why:
         raise typer.Exit(1)
-    typer.echo("The message was taken: it should have arrived.")

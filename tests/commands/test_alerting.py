@@ -60,3 +60,10 @@ def test_without_an_address_there_is_nothing_to_test(run: Run) -> None:
     result = run("test-alert")
     assert result.exit_code == 2
     assert "ALERT_WEBHOOK_URL is not set" in result.output
+
+
+@pytest.mark.parametrize(("status", "told"), [(200, (0, True)), (404, (1, False))])
+def test_programs_are_told_whether_it_was_taken(run: Run, slack: Slack, status: int, told: tuple[int, bool]) -> None:
+    slack.status = status
+    result = run("test-alert", "--json", ALERT_WEBHOOK_URL=slack.url)
+    assert (result.exit_code, json.loads(result.stdout)["sent"]) == told

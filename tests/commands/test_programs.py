@@ -24,7 +24,17 @@ from tests.sandbox.events import pinterest_event
 PAGE = {"type": "page", "messageId": "p-1", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
 SERVERS = {"serve", "sandbox"}
 OPERATING = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
-COMMANDS: dict[str, Any] = typer.main.get_command(cli).commands  # type: ignore[attr-defined] # a group has them
+
+
+def commands(group: Any, above: str = "") -> dict[str, Any]:
+    """Return the commands of a group by all their words."""
+    found: dict[str, Any] = {}
+    for name, one in group.commands.items():
+        found |= commands(one, f"{name} ") if hasattr(one, "commands") else {f"{above}{name}": one}
+    return found
+
+
+COMMANDS = commands(typer.main.get_command(cli))
 
 
 def documented(command: str) -> list[set[str]]:

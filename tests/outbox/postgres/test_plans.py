@@ -27,6 +27,7 @@ MORE_NUMBERS = (
     "steps",
     "room",
     "max_linked",
+    "max_names",
     "max_backlog",
     "max_backlog_bytes",
     "after_id",
