@@ -4,13 +4,13 @@ import random
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import EventHeldBack, EventRefused
 from app.inventory.names_met import EARLY_OF_A_NAME, EARLY_OF_ALL, ONE_IN, Met, NamesMet
 from app.inventory.sampling import Sampler
-from app.log import configure_logging
 from app.outbox.inventory_rows import OTHERS
 from app.types import Event, EventKey, Exit, InventoryCount, Line, Measure
 from tests.assembled import shipped_catalog
@@ -107,15 +107,15 @@ def test_however_many_names_come_only_so_many_events_are_looked_into_at_once() -
     assert sum(of(met.take(), Measure.SAMPLED).values()) <= EARLY_OF_ALL * 4 / 3
 
 
-def test_an_event_that_cannot_be_looked_into_is_counted_and_told() -> None:
+def test_an_event_that_cannot_be_looked_into_is_counted_and_told(capsys: pytest.CaptureFixture[str]) -> None:
     def fails() -> Any:
         raise ValueError("a fault of ours")
 
-    configure_logging("json", "critical")
     met = names(sampler=Sampler(fails))
     meet(met, track("A"))
     counts = met.take()
     assert [count.counted for count in counts] == [Measure.RECEIVED, Measure.EXIT]
+    assert "ValueError" in "".join(capsys.readouterr())
 
 
 def test_the_frequent_names_stay_exact_among_invented_ones() -> None:
