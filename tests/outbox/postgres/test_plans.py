@@ -15,7 +15,7 @@ from tests.outbox.build import NOW, At, new
 #: They read all there is, which is little: a handful of rows each.
 SMALL = {"memory_size", "backlog", "shared", "probe", "schema_version", "delivery_id", "note_id", "audit_id"}
 #: Asked by moves and erasures only, which take their time.
-ONCE = {"holds_anything", "carry_counts_out", "forget_whose"}
+ONCE = {"holds_anything", "carry_counts_out", "forget_whose", "forget_quarantined"}
 #: Each is looked at for several queries.
 SEARCHES = ("search", "dead", "search_notes")
 JSON = ("rows", "tallies", "deliveries", "loads", "spans", "keys", "notes", "marks", "whose")
@@ -38,35 +38,49 @@ MORE_NUMBERS = (
     "note",
     "lowest",
     "highest",
+    "max_names",
+    "max_properties",
+    "day",
+    "span_s",
     "after_0",
     "after_1",
 )
 TEXTS = ("ad_account_id", "claim", "claim_after_loss", "lease_lost", "reason", "preset", "message_id", "key", "prefix")
-MORE_TEXTS = ("value", "process", "after_key", "after_2", "after_3", "after_4")
+MORE_TEXTS = ("value", "process", "after_key", "after_2", "after_3", "after_4", "after_5", "after_6")
+OF_EVENTS = ("name", "type", "source", "exit", "others")
 EVERYTHING: dict[str, Any] = {
     **dict.fromkeys(JSON, "[]"),
-    **dict.fromkeys((*MOMENTS, "at", "ends_at", "audit_start"), NOW),
+    **dict.fromkeys((*MOMENTS, "at", "ends_at", "audit_start", "hours_start", "days_start"), NOW),
     **dict.fromkeys(OF_PEOPLE, "text"),
     **dict.fromkeys(SECONDS, 1.0),
     **dict.fromkeys((*NUMBERS, *MORE_NUMBERS), 1),
-    **dict.fromkeys((*TEXTS, *MORE_TEXTS), "text"),
+    **dict.fromkeys((*TEXTS, *MORE_TEXTS, *OF_EVENTS), "text"),
     "without_presets": ["text"],
     "digests": ["text"],
     "take_over": True,
     "before": 10**9,
     "ids": [1],
+    "counted": ["text"],
     "sent": [1],
     "died": [1],
     "payloads": b"",
     "bodies": [b""],
 }
 #: They take keys, or ids, as an array.
-OF_KEYS = ("people", "forget_oldest_linked", "forget_payloads", "forget_deliveries", "deliveries_of")
+OF_KEYS = (
+    "people",
+    "forget_oldest_linked",
+    "forget_payloads",
+    "forget_deliveries",
+    "deliveries_of",
+    "forget_quarantined",
+)
 #: Where a parameter of the same name is of another type.
 OTHERWISE: dict[str, dict[str, Any]] = {
     **{name: {"after_0": "a"} for name in ("carry_keys_out", "carry_marks_out", "carry_people_out")},
     **{name: {"keys": ["text"]} for name in OF_KEYS},
     "count_memory": {"people": 1, "marks": 1},
+    "carry_inventory_out": {"after_1": "a", "after_2": 1},
     "withdraw": {"order_id": "text", "exit": "text", "minute": 1},
 }
 STATEMENTS = {
@@ -138,14 +152,15 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "forget_unseen": "person_seen",
         "forget_oldest_linked": "person_linked",
         "overtaken": "delivery_order",
-        "dismiss": "dead_pkey",
+        "dead_causes": "dead_still",
+        "dismiss": "dead_still",
         "search_notes by message": "message_id_idx",
         "search_notes by order": "order_id_idx",
         "search by order": "delivery_order",
         "search by message": "delivery_message",
         "search by event": "delivery_event",
         "search by id": "delivery_pkey",
-        "dead by any": "dead_pkey",
+        "dead by any": "dead_still",
     }
     assert [name for name, index in expected.items() if index not in plan(connection, name)] == []
 

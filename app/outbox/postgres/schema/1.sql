@@ -66,6 +66,7 @@ CREATE TABLE dead (
   history jsonb
 );
 CREATE INDEX dead_settled ON dead (settled_at);
+CREATE INDEX dead_still ON dead (id) WHERE state = 'dead';
 
 -- What Pinterest has taken.
 CREATE TABLE delivered (
