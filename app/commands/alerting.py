@@ -13,10 +13,10 @@ from app.config import load_settings
 
 def register(cli: typer.Typer) -> None:
     """Add the command."""
-    cli.command("test-alert")(test_alert)
+    cli.command("test-alert")(send_test_alert)
 
 
-def test_alert(*, as_json: AsJson = False) -> None:
+def send_test_alert(*, as_json: AsJson = False) -> None:
     """Send a test message to ALERT_WEBHOOK_URL, and say whether it was taken.
 
     Example: pinrelay test-alert
