@@ -66,6 +66,7 @@ async def test_of_a_good_file_everything_arrives(salvaged: Salvages) -> None:
         "marks": 0,
         "people": 0,
         "whose": 0,
+        "quarantined": 0,
         "waiting": COUNT - DELIVERED,
         "delivered": DELIVERED,
         "notes": COUNT,
