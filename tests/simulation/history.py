@@ -1,7 +1,7 @@
 """What happened in a run, and what must be true of it whatever happened."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from app.types import Delivery, State
@@ -92,16 +92,25 @@ def _lost(history: History) -> Iterator[str]:
     taken = {event for call in history.calls for event in call.taken}
     for event in history.acknowledged:
         found = stored[event]
-        alive = [delivery for delivery in found if delivery.state is not State.DEAD]
+        alive = [delivery for delivery in found if delivery.state not in {State.DEAD, State.DISMISSED}]
         if not found or len(alive) > 1:  # what is dead may be posted again
             yield f"{event} was acknowledged and is kept {len(found)} times"
         for delivery in found:
-            if delivery.state not in {State.DELIVERED, State.DEAD}:
-                yield f"{event} still waits ({delivery.state}: {delivery.reason or 'no reason'})"
-            elif delivery.state is State.DELIVERED and event not in taken:
-                yield f"{event} is said to be delivered, and Pinterest never took it"
-            elif delivery.state is State.DEAD and not delivery.reason:
-                yield f"{event} is dead without a reason"
+            yield from _unaccounted(delivery, found, taken=event in taken)
+
+
+def _unaccounted(delivery: Delivery, found: Sequence[Delivery], *, taken: bool) -> Iterator[str]:
+    """Tell what a delivery of an acknowledged event ends in that it must not; `found` are all of the event."""
+    event = delivery.event_id
+    if delivery.state is State.DISMISSED:  # by itself, since what was posted again arrived
+        if not any(each.state is State.DELIVERED for each in found):
+            yield f"{event} was put away, and nothing else of it arrived"
+    elif delivery.state not in {State.DELIVERED, State.DEAD}:
+        yield f"{event} still waits ({delivery.state}: {delivery.reason or 'no reason'})"
+    elif delivery.state is State.DELIVERED and not taken:
+        yield f"{event} is said to be delivered, and Pinterest never took it"
+    elif delivery.state is State.DEAD and not delivery.reason:
+        yield f"{event} is dead without a reason"
 
 
 def _sent_twice(history: History) -> Iterator[str]:
