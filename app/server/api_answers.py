@@ -2,12 +2,23 @@
 
 from collections.abc import Awaitable
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import orjson
 from fastapi import HTTPException, Response
+from pydantic import WithJsonSchema
 
 from app.errors import FilterError, OutboxUnavailable, UnknownAdAccount, UnknownPreset
+
+_DAY_OF_YEAR = "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8])"
+#: How the OpenAPI document says what a time may be; `read_filters` takes ISO 8601 in other forms too.
+_TIMES: tuple[dict[str, Any], ...] = (
+    {"type": "string", "pattern": f"^20[0-9]{{2}}-({_DAY_OF_YEAR})(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)?$"},
+    {"type": "string", "pattern": "^[1-9][0-9]{8,9}$"},
+    {"type": "null"},
+)
+#: A time by which a search is narrowed; None where it is not.
+Moment: TypeAlias = Annotated[str | None, WithJsonSchema({"anyOf": list(_TIMES)})]
 
 
 def unavailable(exc: OutboxUnavailable) -> HTTPException:

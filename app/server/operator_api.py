@@ -6,10 +6,10 @@ Changes must come as `application/json`, which no foreign web page can send.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.access.admission import Access, Denial, TooManyTries
 from app.access.person import Person
@@ -17,13 +17,13 @@ from app.errors import FilterError, OutboxUnavailable
 from app.inventory.view import InventoryView
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.receiving.finding import Finder
-from app.server.api_answers import api_answer, api_json, unavailable
+from app.server.api_answers import Moment, api_answer, api_json, unavailable
 from app.server.audited_changes import MAX_WHY, AuditedChanges
 from app.server.counts_api import add_counts
 from app.server.inventory_api import add_inventory
 from app.server.quarantine_api import add_quarantine
 from app.server.searches import add_searches
-from app.types import Query, State
+from app.types import Exit, Query, State
 from app.values.hidden_emails import unpersonal_id
 
 _JSON = "application/json"
@@ -47,6 +47,10 @@ _ONE_ID_AT_LEAST: dict[str, Any] = {
 _ANY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {_JSON: {"schema": {}}}}}
 
 
+#: Read where the filters are, like all others.
+_Exit: TypeAlias = Annotated[str | None, WithJsonSchema({"enum": [*(each.value for each in Exit), None]})]
+
+
 class DeadLetterRequest(BaseModel):
     """Which dead letters are meant: by one filter at least, or `all`."""
 
@@ -60,12 +64,12 @@ class DeadLetterRequest(BaseModel):
     preset: str | None = None
     event_name: str | None = None
     source: str | None = None
-    exit: str | None = Field(None, description="What an attempt came to, such as `rejected`.")
-    status: str | None = Field(None, description="Pinterest's HTTP status of an attempt.")
+    exit: _Exit = Field(None, description="What an attempt came to, such as `rejected`.")
+    status: str | None = Field(None, pattern="^[1-5][0-9]{2}$", description="Pinterest's HTTP status of an attempt.")
     reason: str | None = Field(None, description="A part of the reason, in any case.")
     warning: str | None = Field(None, description="A part of a warning, in any case.")
-    since: str | None = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
-    until: str | None = Field(None, description="Likewise; the moment does not belong to it.")
+    since: Moment = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
+    until: Moment = Field(None, description="Likewise; the moment does not belong to it.")
     all: bool = Field(default=False, description="All dead letters.")
 
     @property

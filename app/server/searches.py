@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.outbox import Outbox, read_filters
 from app.receiving.finding import MAX_FOUND_BY, Finder, found_json, notes_json
-from app.server.api_answers import api_answer
+from app.server.api_answers import Moment, api_answer
 from app.types import Exit, Page, Query, State
 
 #: Of the query string, what is no filter.
@@ -32,8 +32,8 @@ class Filters(BaseModel):
     status: Annotated[int | None, Field(ge=100, le=599, description="Pinterest's, of any attempt.")] = None
     reason: str | None = Field(None, description="A part of the reason, in any case.")
     warning: str | None = Field(None, description="A part of a warning, in any case.")
-    since: str | None = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
-    until: str | None = Field(None, description="Likewise; the moment does not belong to it.")
+    since: Moment = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
+    until: Moment = Field(None, description="Likewise; the moment does not belong to it.")
     cursor: str | None = Field(None, description="`next_cursor` of the page before.")
     limit: _Limit = 50
 
@@ -48,7 +48,7 @@ class FindRequest(BaseModel):
         max_length=MAX_FOUND_BY,
         description="An id, a name, a part of a reason; an e-mail address or a phone number, of which nothing is kept.",
     )
-    limit: _Limit = 50
+    limit: Annotated[_Limit, Field(strict=False)] = 50
 
 
 def add_searches(router: APIRouter, outbox: Outbox, finder: Finder) -> None:
