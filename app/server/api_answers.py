@@ -14,7 +14,7 @@ _DAY_OF_YEAR = "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[1
 #: How the OpenAPI document says what a time may be; `read_filters` takes ISO 8601 in other forms too.
 _TIMES: tuple[dict[str, Any], ...] = (
     {"type": "string", "pattern": f"^20[0-9]{{2}}-({_DAY_OF_YEAR})(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)?$"},
-    {"type": "string", "pattern": "^[1-9][0-9]{8,9}$"},
+    {"type": "string", "pattern": "^1[0-9]{9}$"},
     {"type": "null"},
 )
 #: A time by which a search is narrowed; None where it is not.
