@@ -66,7 +66,7 @@ def test_a_sender_killed_in_a_call_leaves_offline_events_to_the_setting(
     if not resend:
         assert in_the_shop["reason"].endswith(LEASE_LOST)
         redriven = httpx.post(f"{server.url}/api/redrive", json={"message_id": "in-the-shop"}, **PLAIN)
-        assert redriven.json() == {"redriven": 1}
+        assert redriven.json() == {"redriven": 1, "overtaken": 0, "waiting": 0}
         until_settled(server)
         assert sorted(pinterest.event_ids()) == ["in-the-shop", "on-a-page"]
 
