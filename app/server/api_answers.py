@@ -18,7 +18,7 @@ _TIMES: tuple[dict[str, Any], ...] = (
     {"type": "null"},
 )
 #: A time by which a search is narrowed; None where it is not.
-Moment: TypeAlias = Annotated[str | None, WithJsonSchema({"anyOf": list(_TIMES)})]
+TimeFilter: TypeAlias = Annotated[str | None, WithJsonSchema({"anyOf": list(_TIMES)})]
 
 
 def unavailable(exc: OutboxUnavailable) -> HTTPException:

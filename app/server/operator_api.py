@@ -17,7 +17,7 @@ from app.errors import FilterError, OutboxUnavailable
 from app.inventory.view import InventoryView
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.receiving.finding import Finder
-from app.server.api_answers import Moment, api_answer, api_json, unavailable
+from app.server.api_answers import TimeFilter, api_answer, api_json, unavailable
 from app.server.audited_changes import MAX_WHY, AuditedChanges
 from app.server.counts_api import add_counts
 from app.server.inventory_api import add_inventory
@@ -68,8 +68,8 @@ class DeadLetterRequest(BaseModel):
     status: str | None = Field(None, pattern="^[1-5][0-9]{2}$", description="Pinterest's HTTP status of an attempt.")
     reason: str | None = Field(None, description="A part of the reason, in any case.")
     warning: str | None = Field(None, description="A part of a warning, in any case.")
-    since: Moment = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
-    until: Moment = Field(None, description="Likewise; the moment does not belong to it.")
+    since: TimeFilter = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
+    until: TimeFilter = Field(None, description="Likewise; the moment does not belong to it.")
     all: bool = Field(default=False, description="All dead letters.")
 
     @property

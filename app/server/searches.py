@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.outbox import Outbox, read_filters
 from app.receiving.finding import MAX_FOUND_BY, Finder, found_json, notes_json
-from app.server.api_answers import Moment, api_answer
+from app.server.api_answers import TimeFilter, api_answer
 from app.types import Exit, Page, Query, State
 
 #: Of the query string, what is no filter.
@@ -32,8 +32,8 @@ class Filters(BaseModel):
     status: Annotated[int | None, Field(ge=100, le=599, description="Pinterest's, of any attempt.")] = None
     reason: str | None = Field(None, description="A part of the reason, in any case.")
     warning: str | None = Field(None, description="A part of a warning, in any case.")
-    since: Moment = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
-    until: Moment = Field(None, description="Likewise; the moment does not belong to it.")
+    since: TimeFilter = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
+    until: TimeFilter = Field(None, description="Likewise; the moment does not belong to it.")
     cursor: str | None = Field(None, description="`next_cursor` of the page before.")
     limit: _Limit = 50
 
