@@ -63,6 +63,8 @@ class Drafts:
     withdrawals: list[Withdrawal] = field(default_factory=list)
     #: Events that made no delivery, for the quarantine; None where there is none.
     asides: list[tuple[Event, Sequence[Line]]] | None = None
+    #: Where in `events` those are to which their sender gave no id.
+    _made: set[int] = field(default_factory=set)
     _alike: dict[_Told, int] = field(default_factory=dict)
     #: How often memory completed a group, by preset and ad account.
     _recalled: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -97,6 +99,8 @@ class Drafts:
                     source=self.source,
                 )
                 self.notes.append(note)
+        if is_made:
+            self._made.add(len(self.events))
         self.events.append(EventReceipt(message_id=message_id, deliveries=tuple(told), given=given))
 
     def without(self, full: Collection[str]) -> "Drafts | None":
@@ -108,14 +112,14 @@ class Drafts:
         if not left:
             return None
         rest = Drafts(source=self.source, is_proven=self.is_proven, memory_is_full=self.memory_is_full)
-        for event in self.events:
+        for place, event in enumerate(self.events):
             lines = [
                 replace(line, exit=Exit.WITHHELD, reason=BACKLOG_FULL, warnings=())
                 if line.exit is Exit.ENQUEUED and line.ad_account_id in full
                 else line
                 for line in event.deliveries
             ]
-            rest.add(event.message_id, lines, given=event.given)
+            rest.add(event.message_id, lines, is_made=place in self._made, given=event.given)
         rest.deliveries, rest.withdrawals, rest.asides = left, self.withdrawals, self.asides
         rest._recalled = self._recalled
         return rest

@@ -113,6 +113,27 @@ def test_without_the_full_ad_accounts_the_rest_stays_as_it_was_and_their_part_is
     assert rest.receipt([Enqueued(exit=Exit.ENQUEUED)]).counts[Exit.WITHHELD] == 2
 
 
+def test_without_the_full_ad_accounts_one_note_still_says_it_of_all_whose_id_we_made() -> None:
+    drafts = Drafts()
+    full = Line(preset="Lead", ad_account_id="1", exit=Exit.ENQUEUED)
+    invalid = Line(preset="Lead", ad_account_id="2", exit=Exit.INVALID, reason="no user")
+    for message_id, is_made in (("x", True), ("y", True), ("m-1", False)):
+        drafts.add(message_id, [full, invalid], is_made=is_made)
+        drafts.deliveries.append(_delivery(message_id, "1"))
+    drafts.add("m-2", [Line(preset="Lead", ad_account_id="3", exit=Exit.ENQUEUED)])
+    drafts.deliveries.append(_delivery("m-2", "3"))
+
+    rest = drafts.without({"1": "5 wait, of 5"})
+
+    assert rest is not None
+    assert [(note.message_id, note.exit) for note in rest.notes] == [
+        ("x", Exit.WITHHELD),
+        ("x", Exit.INVALID),
+        ("m-1", Exit.WITHHELD),
+        ("m-1", Exit.INVALID),
+    ]
+
+
 def test_where_nothing_would_be_left_whoever_sent_it_comes_again() -> None:
     drafts = Drafts()
     drafts.add("m-1", [Line(preset="Lead", ad_account_id="1", exit=Exit.ENQUEUED)])
