@@ -1,7 +1,6 @@
 """Under which name an event arrives."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 #: Which member names an event of this type, where it is not `event`; "" where none does.
 #: https://segment.com/docs/connections/spec/
@@ -12,16 +11,9 @@ RECORD: Final = "record"
 
 
 def named_by(event_type: str) -> str:
-    """Return which member names events of a type: `event` of a `track`, `name` of a `page`; "" where none does."""
-    return _NAMED_BY.get(event_type, "event")
+    """Return which member names events of a type; "" where none does.
 
-
-def type_and_name(event: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the type of an event and its name; "" where it has none that is a text.
-
-    >>> type_and_name({"type": "track", "event": "Order Completed"}), type_and_name({"type": "identify", "name": "x"})
-    (('track', 'Order Completed'), ('identify', ''))
+    >>> named_by("track"), named_by("page"), named_by("identify")
+    ('event', 'name', '')
     """
-    event_type = event["type"]
-    name = event.get(_NAMED_BY.get(event_type, "event"))
-    return event_type, name if isinstance(name, str) else ""
+    return _NAMED_BY.get(event_type, "event")
