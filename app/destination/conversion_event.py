@@ -80,8 +80,6 @@ class ReportConversionEvent:
         )
         self._personal_data = PersonalData(rules)
         self._opt_outs = OptOuts(rules)
-        #: There are rules that look at more than what is sent.
-        self._may_need_fields = self._opt_outs.asks_states or rules.default_currency is not None
 
     def __call__(
         self, fields: dict[str, Any] | Resolvable, *, now: float | None, complete: Complete | None = None
@@ -99,9 +97,9 @@ class ReportConversionEvent:
         else:
             event, phone, needs_fields = read
             custom_data: dict[str, Any] = event.get("custom_data", {})
-            if self._may_need_fields:
-                needs_fields = needs_fields or self._opt_outs.asks_states or "currency" not in custom_data
-            given = fields.fields if needs_fields or "opt_out_type" in custom_data else None
+            needs_fields = needs_fields or self._opt_outs.asks_states or "opt_out_type" in custom_data
+            needs_currency = self._rules.default_currency is not None and "currency" not in custom_data
+            given = fields.fields if needs_fields or needs_currency else None
             if given is not None:
                 self._refuse_refund(event, given)
             if complete:
