@@ -11,12 +11,12 @@ from msgspec.structs import replace
 
 from app.errors import EventRefused
 from app.outbox import warning_label
+from app.receiving.quarantining import Aside
 from app.types import (
     DEFAULT_SOURCE,
     MAX_LABEL_CHARACTERS,
     Delivery,
     Enqueued,
-    Event,
     EventReceipt,
     Exit,
     Given,
@@ -62,7 +62,7 @@ class Drafts:
     #: What is withdrawn once they are committed: the caller's to add.
     withdrawals: list[Withdrawal] = field(default_factory=list)
     #: Events that made no delivery, for the quarantine; None where there is none.
-    asides: list[tuple[Event, Sequence[Line]]] | None = None
+    asides: list[Aside] | None = None
     #: Where in `events` those are to which their sender gave no id.
     _made: set[int] = field(default_factory=set)
     _alike: dict[_Told, int] = field(default_factory=dict)
