@@ -8,17 +8,17 @@ The text holds only names made here and `repr` of the mapping's keys and values,
 becomes
 
     def resolve(event, told):
-        e1 = EMPTY if event is MISSING else event
-        if e1.__class__ is not dict: e1 = NotAnObject(e1)
-        e2 = e1['properties'] if 'properties' in e1 else EMPTY
-        if e2.__class__ is not dict: e2 = NotAnObject(e2)
+        e0 = EMPTY if event is MISSING else event
+        if e0.__class__ is not dict: e0 = NotAnObject(e0)
+        e1 = e0['properties'] if 'properties' in e0 else EMPTY
+        if e1 is not EMPTY and e1.__class__ is not dict: e1 = NotAnObject(e1)
         ...
-        o4 = {}
-        if e2 and ('email' in e2 and (<v5 := e2['email'] is usable> or tell(told, c6, v5))) or e3 and (...):
-            o4['email'] = v5
-        return o4
+        o1 = {}
+        if e1 and ('email' in e1 and (<v2 := e1['email'] is usable> or tell(told, c4, v2))) or e2 and (...):
+            o1['email'] = v2
+        return o1
 
-What is done with a member as it is found (`o4['email'] = v5`) is written by an `ObjectText`: with that of an action,
+What is done with a member as it is found (`o1['email'] = v2`) is written by an `ObjectText`: with that of an action,
 which reads what it is given, one function resolves and reads.
 
 Most members that a mapping asks for are not there, and `in` says so in half the time of `.get`. Where the shape of the
