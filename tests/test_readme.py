@@ -31,9 +31,10 @@ def test_its_curl_commands_run_as_printed_and_give_the_printed_payload(server: S
     post, show = script.rsplit("until", 1)
 
     receipt = json.loads(_run(post))
-    arrived = json.loads(_run(f"until{show}"))  # it waits itself until both events are at the sandbox
+    arrived = json.loads(_run(f"until{show}"))  # it waits itself until the last event is at the sandbox
 
     assert [line["deliveries"][0]["exit"] for line in receipt["events"]] == ["enqueued", "enqueued"]
+    assert len(arrived) == 2
     order = next(event for event in arrived if event["event_name"] == "checkout")
     printed = json.loads(block("json", "checkout"))
     assert _shortened(order, printed) == printed
