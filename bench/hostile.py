@@ -42,7 +42,7 @@ GOAL_P99_S = 0.25
 GOAL_GROWTH_MB = 200
 #: Bytes kept for each that was sent: of the smallest events, and of those over 1 kB.
 GOAL_SMALLEST, GOAL_LARGER = 10, 3
-#: Counts of what arrives are written every ten seconds.
+#: So long nothing is written once all is worked off: counts of what arrives are written every ten seconds.
 STILL_S = 12
 
 SECRET, WRITE_KEY = "the secret of the shop", "public-key"
@@ -235,14 +235,15 @@ def _kept(server: Server, folder: Path) -> bool:
 
 def _wait_until_still(folder: Path) -> None:
     """Wait until what the strangers sent is stored and settled: nothing changes for STILL_S; a minute at most."""
-    sizes = [-1]
-    ends_at = time.monotonic() + 60
-    while len(set(sizes[-STILL_S:])) > 1 or len(sizes) < STILL_S:
-        sizes.append(_kept_bytes(folder))
+    size, changed_at = _kept_bytes(folder), time.monotonic()
+    ends_at = changed_at + 60
+    while time.monotonic() < changed_at + STILL_S:
         if time.monotonic() > ends_at:
             print("what was sent before is still being worked off: the first figures count it")
             return
         time.sleep(1)
+        if (kept := _kept_bytes(folder)) != size:
+            size, changed_at = kept, time.monotonic()
 
 
 def _kept_bytes(folder: Path) -> int:
