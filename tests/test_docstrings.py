@@ -4,21 +4,30 @@ import ast
 import doctest
 import re
 from collections.abc import Iterator
-from types import ModuleType
+from importlib import import_module
 
 import pytest
 
-from app.values import amounts, flags
 from tests.process import ROOT
 
 FILES = sorted((ROOT / "app").rglob("*.py"))
+#: Modules with examples.
+EXEMPLARY = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in FILES
+    if ">>> " in path.read_text(encoding="utf-8")
+]
 
 
-@pytest.mark.parametrize("module", [flags, amounts], ids=lambda module: module.__name__)
-def test_the_examples_of_a_module_are_true(module: ModuleType) -> None:
-    result = doctest.testmod(module)
+@pytest.mark.parametrize("module", EXEMPLARY)
+def test_the_examples_of_a_module_are_true(module: str) -> None:
+    result = doctest.testmod(import_module(module))
 
     assert (result.attempted > 0, result.failed) == (True, 0)
+
+
+def test_there_are_examples() -> None:
+    assert len(EXEMPLARY) > 20
 
 
 def test_what_a_function_returns_it_returns() -> None:
