@@ -72,9 +72,9 @@ class OverviewPages:
         """Read the outbox once and work everything out, of one ad account or of all."""
         services, now = self._services, self._services.clock()
         names = [preset.name for preset in services.running.catalog.presets]
-        tallies = await services.outbox.tallies(since=window.starts(now)[0], step_s=window.step_s)
+        since = window.starts(now)[0] - window.length_s  # the window before is compared with it
+        tallies = await services.outbox.tallies(since=since, step_s=window.step_s)
         minutes = await services.outbox.tallies(since=now - ANSWERS_S, step_s=60)
-        both = await services.outbox.tallies(since=window.starts(now)[0] - window.length_s, step_s=0)
         switches = await Switches.read(services.outbox)
         keeps, which = services.destination.keeps_while_off, account.ad_account_id if account else ""
         views = (account,) if account else services.destination.accounts
@@ -83,7 +83,7 @@ class OverviewPages:
         summary = summarise(tallies, window, names, now=now, account=which)
         return {
             "summary": summary,
-            "levels": _flow(summary, both, backlog, account=which),
+            "levels": _flow(summary, tallies, backlog, account=which),
             "charts": {name: draw(summary.series[name]) for name in SERIES},
             "backlog": backlog,
             "answers": last_answers(minutes, account=which),
@@ -155,18 +155,21 @@ def _fixed(preset: Preset, field: str) -> str:
 
 
 def _flow(
-    summary: Summary, both: Sequence[tuple[float, Tally]], backlog: Backlog, *, account: str
+    summary: Summary, tallies: Sequence[tuple[float, Tally]], backlog: Backlog, *, account: str
 ) -> tuple[Level, ...]:
-    """Return where events went, beside the window before; `both` are the sums of the two windows."""
-    tallies = [tally for _, tally in both if account in ("", tally.ad_account_id)]
-    sums: Counter[str] = Counter()
-    for tally in tallies:
-        sums[tally.name] += tally.count
-    of_both = sum(tally.count for tally in tallies if tally.preset and tally.name == Exit.WITHHELD)
-    of_now = sum(preset.counts[Exit.WITHHELD] for preset in summary.presets)
+    """Return where events went, beside the window before, whose counts are among the tallies."""
+    start = summary.starts[0]
+    earlier = [tally for at, tally in tallies if at < start and account in ("", tally.ad_account_id)]
+    totals: Counter[str] = Counter()
+    for tally in earlier:
+        totals[tally.name] += tally.count
+    of_presets = sum(tally.count for tally in earlier if tally.preset and tally.name == Exit.WITHHELD)
     return flow(
-        WindowCounts(totals=summary.totals, withheld_of_presets=of_now),
-        WindowCounts(totals=sums - summary.totals, withheld_of_presets=of_both - of_now),
+        WindowCounts(
+            totals=summary.totals,
+            withheld_of_presets=sum(preset.counts[Exit.WITHHELD] for preset in summary.presets),
+        ),
+        WindowCounts(totals=totals, withheld_of_presets=of_presets),
         backlog,
         whole=not account,
     )

@@ -224,3 +224,15 @@ async def test_it_says_first_that_events_are_turned_away_and_what_helps(world: W
 
 def _delete(path: Path) -> None:
     path.unlink()
+
+
+async def test_each_part_of_the_bars_is_compared_with_the_window_before(world: World) -> None:
+    for now, taken, withheld in ((NOW - 3_700, 4, 5), (NOW, 6, 4)):
+        world.now = now
+        held = [Tally(name="withheld", preset=preset, count=withheld) for preset in ("", "Checkout")]
+        await world.enqueue(tallies=[Tally(name="delivered", preset="Checkout", count=taken), *held])
+    bars = (await page_of(world, "?window=hour")).split('id="part-flow"')[1].split("</section>")[0]
+    assert re.search(r"delivered <strong><a [^>]+>6</a></strong> <span class=\"hint\">100 %, \+50 %<", bars)
+    assert (
+        len(re.findall(r"withheld <strong><a [^>]+>4</a></strong> <span class=\"hint\">100 %, \u221220 %<", bars)) == 2
+    )
