@@ -1,8 +1,8 @@
 """How the interface for operators answers: JSON, and one status for each kind of trouble."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from dataclasses import asdict
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import orjson
 from fastapi import HTTPException, Response
@@ -19,6 +19,18 @@ _TIMES: tuple[dict[str, Any], ...] = (
 )
 #: A time by which a search is narrowed; None where it is not.
 TimeFilter: TypeAlias = Annotated[str | None, WithJsonSchema({"anyOf": list(_TIMES)})]
+#: What is answered where a request has no filter, and does not mean all.
+NOTHING_ASKED_FOR: Final = 'give a filter, or {"all": true}'
+
+
+def a_filter_or_all(names: Iterable[str]) -> dict[str, Any]:
+    """Return how the OpenAPI document says that a request with none of these filters, and without `all`, is refused."""
+    return {
+        "anyOf": [
+            *({"required": [name], "properties": {name: {"type": "string"}}} for name in names),
+            {"required": ["all"], "properties": {"all": {"const": True}}},
+        ]
+    }
 
 
 def unavailable(exc: OutboxUnavailable) -> HTTPException:

@@ -17,7 +17,7 @@ from app.errors import FilterError, OutboxUnavailable
 from app.inventory.view import InventoryView
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.receiving.finding import Finder
-from app.server.api_answers import TimeFilter, api_answer, api_json, unavailable
+from app.server.api_answers import NOTHING_ASKED_FOR, TimeFilter, a_filter_or_all, api_answer, api_json, unavailable
 from app.server.audited_changes import MAX_WHY, AuditedChanges
 from app.server.counts_api import add_counts
 from app.server.inventory_api import add_inventory
@@ -30,13 +30,6 @@ _JSON = "application/json"
 #: So many causes of dead letters are told.
 _CAUSES = 100
 _FILTERS = tuple(name for name in SEARCH_FILTERS if name != "state")
-#: How the OpenAPI document says that a request without any filter is refused.
-_ONE_AT_LEAST: dict[str, Any] = {
-    "anyOf": [
-        *({"required": [name], "properties": {name: {"type": "string"}}} for name in _FILTERS),
-        {"required": ["all"], "properties": {"all": {"const": True}}},
-    ]
-}
 _ONE_ID_AT_LEAST: dict[str, Any] = {
     "anyOf": [
         {"required": [name], "properties": {name: {"type": "string", "minLength": 1}}}
@@ -54,7 +47,7 @@ _Exit: TypeAlias = Annotated[str | None, WithJsonSchema({"enum": [*(each.value f
 class DeadLetterRequest(BaseModel):
     """Which dead letters are meant: by one filter at least, or `all`."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_ONE_AT_LEAST)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=a_filter_or_all(_FILTERS))
 
     delivery_id: str | None = None
     message_id: str | None = None
@@ -78,7 +71,7 @@ class DeadLetterRequest(BaseModel):
         filters = {name: getattr(self, name) for name in _FILTERS}
         texts = {name: text for name, text in filters.items() if text is not None}
         if not texts and not self.all:
-            raise HTTPException(400, 'give a filter, or {"all": true}')
+            raise HTTPException(400, NOTHING_ASKED_FOR)
         try:
             return replace(read_filters(texts), state=State.DEAD)
         except FilterError as exc:

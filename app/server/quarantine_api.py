@@ -8,25 +8,18 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.receiving.replaying import Replay, Replaying, replay_json
-from app.server.api_answers import api_answer
+from app.server.api_answers import NOTHING_ASKED_FOR, a_filter_or_all, api_answer
 from app.server.audited_changes import AuditedChanges
 from app.types import Exit, QuarantineFilter
 
 _FILTERS = ("name", "exit", "source", "reason")
-#: How the OpenAPI document says that a request without any filter is refused.
-_ONE_AT_LEAST: dict[str, Any] = {
-    "anyOf": [
-        *({"required": [name], "properties": {name: {"type": "string"}}} for name in _FILTERS),
-        {"required": ["all"], "properties": {"all": {"const": True}}},
-    ]
-}
 _OFF: dict[int | str, dict[str, Any]] = {404: {"description": "Nothing is kept in quarantine."}}
 
 
 class QuarantineRequest(BaseModel):
     """Which events are meant: one filter at least, or `all`."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_ONE_AT_LEAST)
+    model_config = ConfigDict(extra="forbid", json_schema_extra=a_filter_or_all(_FILTERS))
 
     name: Annotated[str | None, Field(strict=True, description="The event's name, or its type where it has none.")] = (
         None
@@ -41,7 +34,7 @@ class QuarantineRequest(BaseModel):
         """The filter. Raises HTTPException (400) where there is none, and not all are meant."""
         filters = self.model_dump(exclude={"all"}, exclude_none=True)
         if not filters and not self.all:
-            raise HTTPException(400, 'give a filter, or {"all": true}')
+            raise HTTPException(400, NOTHING_ASKED_FOR)
         return QuarantineFilter(**filters)
 
 
