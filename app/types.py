@@ -590,10 +590,16 @@ class Quarantined(Struct, frozen=True, kw_only=True):
 class QuarantineFilter:
     """Which sealed events are meant; None: all. Texts are compared whole."""
 
+    source: str | None = None
     name: str | None = None
     exit: Exit | None = None
-    source: str | None = None
     reason: str | None = None
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The conditions that are not None, by name, as texts."""
+        conditions = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: str(value) for name, value in conditions.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,8 +59,8 @@ class Audit:
 
     async def note_quarantine(self, person: Person, what: AuditAction, wanted: QuarantineFilter, count: int) -> None:
         """Commit how many events, of those that a filter means, somebody took out of the quarantine."""
-        asked = {"source": wanted.source, "event": wanted.name, "exit": wanted.exit, "reason": wanted.reason}
-        target = ", ".join(f"{name} {text}" for name, text in asked.items() if text) or "all of it"
+        told = (f"{'event' if name == 'name' else name} {text}" for name, text in wanted.given.items())
+        target = ", ".join(told) or "all of it"
         await self.note(person, what, target=target, after=count_of(count, "event"))
 
     async def note_forgotten(self, person: Person, ids: int) -> None:

@@ -9,10 +9,8 @@ from starlette.responses import RedirectResponse, Response
 from app.console.forms import Form, read_form
 from app.console.pages import Pages, base_of, person_of
 from app.console.services import ConsoleServices
+from app.outbox.storing import DAY_S
 from app.types import Exit, QuarantineFilter
-
-#: What the page says of a day would have been kept, had it been on.
-_DAY_S = 86_400
 
 
 class QuarantinePages:
@@ -43,7 +41,7 @@ class QuarantinePages:
             return RedirectResponse(f"{base_of(request)}/quarantine", status_code=303)
         replay = await replaying.preview(wanted)
         return self._pages.render(
-            request, "quarantine_preview.html", nav="quarantine", wanted=_given(wanted), replay=replay
+            request, "quarantine_preview.html", nav="quarantine", wanted=wanted.given, replay=replay
         )
 
     async def replay(self, request: Request) -> Response:
@@ -62,7 +60,7 @@ class QuarantinePages:
     async def _missed(self) -> Counter[str]:
         """Return how many deliveries of the last day were invalid, and how many events matched no preset."""
         missed: Counter[str] = Counter()
-        for _, tally in await self._services.outbox.tallies(since=self._services.clock() - _DAY_S, step_s=0):
+        for _, tally in await self._services.outbox.tallies(since=self._services.clock() - DAY_S, step_s=0):
             if tally.name in (Exit.INVALID, Exit.UNMATCHED):
                 missed[tally.name] += tally.count
         return missed
@@ -77,12 +75,6 @@ def wanted_of(values: Form) -> QuarantineFilter:
         source=values.get("source") or None,
         reason=values.get("reason") or None,
     )
-
-
-def _given(wanted: QuarantineFilter) -> dict[str, str]:
-    """Return what a filter names, by the names of its fields."""
-    given = {"source": wanted.source, "name": wanted.name, "exit": wanted.exit, "reason": wanted.reason}
-    return {name: str(value) for name, value in given.items() if value}
 
 
 def _number(text: str | None) -> int | None:
