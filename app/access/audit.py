@@ -1,6 +1,6 @@
 """The audit log: who did what, from where, to which target, and how it was before and after."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from app.access.person import Person
@@ -10,8 +10,9 @@ from app.values.plurals import count_of
 
 #: Of one text; what is longer is cut.
 MAX_AUDITED_TEXT: Final = 300
-#: Names of a query's conditions that read badly.
-_WORDS: Final = {"delivery_id": "delivery", "ad_account_id": "ad account"}
+#: Names of conditions that read badly.
+_OF_QUERY: Final = {"delivery_id": "delivery", "ad_account_id": "ad account"}
+_OF_QUARANTINE: Final = {"name": "event"}
 
 
 class WritesAudit(Protocol):
@@ -59,8 +60,7 @@ class Audit:
 
     async def note_quarantine(self, person: Person, what: AuditAction, wanted: QuarantineFilter, count: int) -> None:
         """Commit how many events, of those that a filter means, somebody took out of the quarantine."""
-        told = (f"{'event' if name == 'name' else name} {text}" for name, text in wanted.given.items())
-        target = ", ".join(told) or "all of it"
+        target = ", ".join(_told(wanted.given, _OF_QUARANTINE)) or "all of it"
         await self.note(person, what, target=target, after=count_of(count, "event"))
 
     async def note_forgotten(self, person: Person, ids: int) -> None:
@@ -69,13 +69,14 @@ class Audit:
 
 
 def _described(query: Query) -> str:
-    """Return which deliveries a query means, in words; what holds an e-mail address is shown as its digest."""
-    told = [
-        f"{_WORDS.get(name, name.replace('_', ' '))} {unpersonal_id(str(value))}"
-        for name, value in query.given.items()
-        if name not in {"state", "person"}
-    ]
+    """Return which deliveries a query means, in words."""
+    told = _told({name: value for name, value in query.given.items() if name not in {"state", "person"}}, _OF_QUERY)
     return ", ".join(told if query.person is None else [*told, "of a person"]) or "all dead letters"
+
+
+def _told(given: Mapping[str, object], words: Mapping[str, str]) -> list[str]:
+    """Return each condition in words; what holds an e-mail address is shown as its digest."""
+    return [f"{words.get(name, name.replace('_', ' '))} {unpersonal_id(str(value))}" for name, value in given.items()]
 
 
 def _cut(text: str) -> str:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from app.access.audit import MAX_AUDITED_TEXT, Audit
 from app.access.person import Person, UserRole
-from app.types import AuditAction, AuditEntry, Query, Redrive
+from app.types import AuditAction, AuditEntry, Exit, QuarantineFilter, Query, Redrive
 
 NOW = 1_795_000_000.0
 ADA = Person(name="ada", role=UserRole.OPERATOR, place="192.0.2.7")
@@ -54,3 +54,24 @@ async def test_a_query_is_described_by_what_it_asks_for() -> None:
 async def test_no_address_that_is_looked_for_is_written_down(field: str, before: str) -> None:
     query = Query(**{field: f"{before}jane@example.com"})  # type: ignore[arg-type] # none of them is the state
     assert "jane@example.com" not in await redriven(query)
+
+
+async def discarded(wanted: QuarantineFilter) -> str:
+    """What is written down as the target of what is discarded from the quarantine."""
+    log = Log()
+    await Audit(log, lambda: NOW).note_quarantine(ADA, AuditAction.DISCARD, wanted, 3)
+    (entry,) = log.entries
+    assert (entry.what, entry.before, entry.after) == (AuditAction.DISCARD, "", "3 events")
+    return entry.target
+
+
+async def test_a_filter_of_the_quarantine_is_described_by_what_it_names() -> None:
+    wanted = QuarantineFilter(source="shop", name="Lead", exit=Exit.INVALID, reason="no id")
+    assert await discarded(wanted) == "source shop, event Lead, exit invalid, reason no id"
+    assert await discarded(QuarantineFilter()) == "all of it"
+
+
+@given(st.sampled_from(["source", "name", "reason"]), st.sampled_from(["", "order of ", "x-"]))
+async def test_no_address_by_which_the_quarantine_is_filtered_is_written_down(field: str, before: str) -> None:
+    wanted = QuarantineFilter(**{field: f"{before}jane@example.com"})  # type: ignore[arg-type] # none is the exit
+    assert "jane@example.com" not in await discarded(wanted)
