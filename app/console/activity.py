@@ -3,9 +3,9 @@
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from app.console.pages import Pages, base_of, person_of
+from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
 from app.shared_values import OPEN_ALERTS
 from app.types import AuditAction
@@ -46,4 +46,4 @@ class ActivityPages:
         why = await webhook.post_test()
         person = person_of(request)
         await self._services.audit.note(person, AuditAction.ALERT_TESTED, after=why or "taken")
-        return RedirectResponse(f"{base_of(request)}/activity?{urlencode({'tested': why})}", 303)
+        return go(request, "activity", {"tested": why})

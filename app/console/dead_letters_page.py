@@ -7,9 +7,8 @@ from typing import TypeAlias
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.console.deliveries import go
 from app.console.forms import read_form
-from app.console.pages import Pages, person_of
+from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
 from app.outbox import SEARCH_FILTERS, given_filters, read_filters
 from app.server.audited_changes import MAX_WHY
@@ -64,7 +63,7 @@ class DeadLetterPages:
         """Do it, and lead to where it shows."""
         filters = given_filters(form)
         filters.pop("state", None)
-        done = {name: str(count) for name, count in (await work(filters)).items()}
+        done = await work(filters)
         if filters.keys() == {"delivery_id"}:
             return go(request, "delivery", {"id": filters["delivery_id"], **done})
         return go(request, "deliveries", {**filters, **done})

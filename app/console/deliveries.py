@@ -6,12 +6,12 @@ from urllib.parse import urlencode
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from app.console.forms import read_form
 from app.console.labels import EXIT_LABELS, STATE_LABELS, iso
 from app.console.masking import masked
-from app.console.pages import Pages, base_of, person_of
+from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
 from app.outbox import given_filters, means_deliveries, noted_exits, read_filters
 from app.receiving.finding import Found
@@ -156,8 +156,3 @@ def _older(found: Found | None, filters: Mapping[str, str]) -> dict[str, Any]:
         "notes_cursor": found.notes.next_cursor if found else None,
     }
     return {name: cursor and urlencode({**filters, name: cursor}) for name, cursor in cursors.items()}
-
-
-def go(request: Request, page: str, values: Mapping[str, str]) -> Response:
-    """Return the way to another page of the console, whose address carries these values."""
-    return RedirectResponse(f"{base_of(request)}/{page}?{urlencode(values)}", status_code=303)

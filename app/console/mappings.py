@@ -1,14 +1,12 @@
 """Mappings: which presets run, what each sends, their switches, and the files they came from."""
 
-from urllib.parse import urlencode
-
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from app.catalog import MAX_ENABLED_PRESETS
 from app.console.catalog_view import preset_views
 from app.console.forms import read_form
-from app.console.pages import Pages, base_of, person_of
+from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
 from app.coordination import Switches
 
@@ -50,12 +48,9 @@ class MappingPages:
         form = await read_form(request)
         preset, account, on = form.get("preset"), form.get("ad_account_id"), form.get("on") == "yes"
         await self._services.changes.switch(person_of(request), preset, on=on, ad_account_id=account)
-        return self._back(request, "on" if on else "off")
+        return go(request, "mappings", {"done": "on" if on else "off"})
 
     async def reload(self, request: Request) -> Response:
         """Read the files again, all or nothing."""
         is_taken_up = await self._services.changes.reload(person_of(request))
-        return self._back(request, "reloaded" if is_taken_up else "kept")
-
-    def _back(self, request: Request, done: str) -> Response:
-        return RedirectResponse(f"{base_of(request)}/mappings?{urlencode({'done': done})}", status_code=303)
+        return go(request, "mappings", {"done": "reloaded" if is_taken_up else "kept"})

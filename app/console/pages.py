@@ -2,9 +2,11 @@
 
 import hashlib
 import mimetypes
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -91,6 +93,12 @@ class Pages:
 def base_of(request: Request) -> str:
     """Return the path of the console as the browser sees it, without a slash at the end."""
     return f"{request.scope.get('root_path', '')}/console"
+
+
+def go(request: Request, page: str, values: Mapping[str, str | int] | None = None) -> Response:
+    """Return the way to another page of the console, whose address carries these values."""
+    query = f"?{urlencode(values)}" if values else ""
+    return RedirectResponse(f"{base_of(request)}/{page}{query}", status_code=303)
 
 
 def person_of(request: Request) -> Person:

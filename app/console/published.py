@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from difflib import unified_diff
-from urllib.parse import urlencode
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from app.catalog import Catalog, Preset
 from app.catalog.privacy_changes import privacy_changes
@@ -14,7 +13,7 @@ from app.catalog.publishing import Publisher
 from app.console.examples import fresh
 from app.console.forms import Form, read_form
 from app.console.labels import pretty
-from app.console.pages import Pages, base_of, person_of
+from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
 from app.errors import CatalogError, Fault, PublishingRefused
 from app.receiving.replaying import Replay
@@ -85,8 +84,7 @@ class PublishPages:
             return self._refused(request, exc.faults)
         except PublishingRefused as exc:
             return self._pages.problem(request, 409, "Nothing was published", str(exc))
-        said = urlencode({"file": file, "done": "published" if is_taken_up else "kept"})
-        return RedirectResponse(f"{base_of(request)}/versions?{said}", status_code=303)
+        return go(request, "versions", {"file": file, "done": "published" if is_taken_up else "kept"})
 
     async def versions(self, request: Request) -> Response:
         """Show every version of a file, each with its difference from the one before."""

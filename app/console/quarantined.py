@@ -1,13 +1,12 @@
 """Quarantine: what made no delivery and is kept as received; judged anew, replayed, discarded."""
 
 from collections import Counter
-from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from app.console.forms import Form, read_form
-from app.console.pages import Pages, base_of, person_of
+from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
 from app.outbox.storing import DAY_S
 from app.types import Exit, QuarantineFilter
@@ -38,7 +37,7 @@ class QuarantinePages:
         """Show what would become of the events that a filter means, before anybody replays them."""
         wanted, replaying = wanted_of(dict(request.query_params)), self._services.changes.replaying
         if replaying is None:
-            return RedirectResponse(f"{base_of(request)}/quarantine", status_code=303)
+            return go(request, "quarantine")
         replay = await replaying.preview(wanted)
         return self._pages.render(
             request, "quarantine_preview.html", nav="quarantine", wanted=wanted.given, replay=replay
@@ -47,15 +46,12 @@ class QuarantinePages:
     async def replay(self, request: Request) -> Response:
         """Accept the events that a filter means, as far as they make deliveries now."""
         done = await self._services.changes.replay(person_of(request), wanted_of(await read_form(request)))
-        return self._back(request, left=done.leaving if done else 0)
+        return go(request, "quarantine", {"left": done.leaving if done else 0})
 
     async def discard(self, request: Request) -> Response:
         """Erase the events that a filter means."""
         count = await self._services.changes.discard(person_of(request), wanted_of(await read_form(request)))
-        return self._back(request, discarded=count or 0)
-
-    def _back(self, request: Request, **counts: int) -> Response:
-        return RedirectResponse(f"{base_of(request)}/quarantine?{urlencode(counts)}", status_code=303)
+        return go(request, "quarantine", {"discarded": count or 0})
 
     async def _missed(self) -> Counter[str]:
         """Return how many deliveries of the last day were invalid, and how many events matched no preset."""

@@ -7,13 +7,12 @@ on the key of an id says who is meant.
 import re
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from app.console.forms import Form, read_form
-from app.console.pages import Pages, base_of, person_of
+from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
 from app.receiving.people_search import KnownPerson, PeopleSearch
 
@@ -56,7 +55,7 @@ class PeoplePages:
             return await self._ask(request, form, search)
         done = await self._services.changes.forget_known(person_of(request), key, alone="alone" in form)
         counts = {"ids": done.ids, "messages": done.messages} if done else {}
-        return RedirectResponse(f"{base_of(request)}/people?{urlencode(counts)}", status_code=303)
+        return go(request, "people", counts)
 
     async def _ask(self, request: Request, form: Form, search: PeopleSearch) -> Response:
         person = await search.by_key(form["key"], now=self._services.clock())
