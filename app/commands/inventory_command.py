@@ -14,14 +14,9 @@ from app.commands.terminal import add_row, print_json, print_table
 from app.config import load_settings
 from app.errors import UnknownEventName
 from app.inventory.drift import Change
-from app.inventory.figures import DAYS, PropertyFigures
+from app.inventory.figures import BECAME, DAYS, SHOWN, PropertyFigures
 from app.inventory.view import InventoryView, NameView
 from app.outbox import Outbox
-from app.receiving.reports import IN_WORDS
-from app.types import Exit
-
-#: Found in what part of the events: the columns of the table.
-_SHOWN = ("value", "currency", "order id", "e-mail")
 
 
 def register(cli: typer.Typer) -> None:
@@ -74,10 +69,10 @@ def _print_all(names: list[NameView], changes: list[Change]) -> None:
     if not names:
         typer.echo("Nothing has arrived in these days, or INVENTORY_NAMES is 0.")
         return
-    table = Table("source", "event", "received", "what became of it", "preset, or why none", *_SHOWN, "last")
+    table = Table("source", "event", "received", "what became of it", "preset, or why none", *SHOWN, "last")
     for one in names:
         figures = one.figures
-        shares = [_percent(figures.share(label)) for label in _SHOWN]
+        shares = [_percent(figures.share(label)) for label in SHOWN]
         last = datetime.fromtimestamp(figures.last_at, UTC).strftime("%Y-%m-%d %H:%M")
         told = _exits(one), one.nearest.why or one.nearest.preset
         add_row(table, figures.key.source, figures.title, f"{figures.received:,}", *told, *shares, last)
@@ -105,11 +100,7 @@ def _print_one(one: NameView, properties: list[PropertyFigures]) -> None:
 
 def _exits(one: NameView) -> str:
     """Return what became of the events, the most frequent first."""
-    return ", ".join(f"{count:,} {_EXITS.get(exit_, exit_)}" for exit_, count in one.figures.exits.most_common())
-
-
-#: `enqueued` is what became of them, not what would.
-_EXITS = {exit_.value: words for exit_, words in IN_WORDS.items()} | {Exit.ENQUEUED.value: "taken to be sent"}
+    return ", ".join(f"{count:,} {BECAME.get(exit_, exit_)}" for exit_, count in one.figures.exits.most_common())
 
 
 def _percent(share: float | None) -> str:

@@ -11,26 +11,14 @@ from starlette.responses import Response
 from app.console.chart import Bars, draw
 from app.console.pages import Pages
 from app.console.services import ConsoleServices
-from app.inventory.figures import DAYS, days_since
+from app.inventory.figures import BECAME, DAYS, SHOWN, days_since
 from app.inventory.sampling import LOOKED_FOR
 from app.inventory.view import InventoryView, NameView
 from app.outbox.storing import DAY_S
-from app.types import EventKey, Exit
+from app.types import EventKey
 
 #: How far back one may look, in days.
 SPANS: Final = {1: "today", 7: "7 days", 30: "30 days"}
-#: In what part of the events it was found: the columns of the list.
-SHOWN: Final = ("value", "currency", "order id", "e-mail")
-#: What became of events, in the order of their way; `enqueued` in words.
-EXITS: Final = {
-    Exit.ENQUEUED: "taken to be sent",
-    Exit.DUPLICATE: "duplicate",
-    Exit.INVALID: "invalid",
-    Exit.WITHHELD: "withheld",
-    Exit.WITHDRAWN: "cancellation",
-    Exit.UNMATCHED: "matched no preset",
-    Exit.REFUSED: "refused",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +81,7 @@ class InventoryPages:
     def _listed(self, view: NameView, days: int) -> ListedName:
         figures, first_at = view.figures, days_since(self._clock(), days)
         by_day = [figures.days.get(first_at + day * DAY_S, 0) for day in range(days)]
-        exits = ((exit_.value, words, figures.exits[exit_.value]) for exit_, words in EXITS.items())
+        exits = ((exit_, words, figures.exits[exit_]) for exit_, words in BECAME.items())
         return ListedName(
             view=view,
             bars=draw(by_day),

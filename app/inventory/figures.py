@@ -1,18 +1,30 @@
 """What is known of the names under which events arrive, read from the store."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from app.inventory.sampling import LOOKED_FOR
 from app.outbox.inventory_rows import OTHERS, Inventory
 from app.outbox.storing import DAY_S
-from app.types import EventKey, InventoryCount, Measure
+from app.types import EventKey, Exit, InventoryCount, Measure
 from app.values.event_names import RECORD
 
 #: So many days are summed unless others are asked for.
 DAYS: Final = 7
+#: Of LOOKED_FOR, the columns of a list of names: in what part of the events it was found.
+SHOWN: Final = ("value", "currency", "order id", "e-mail")
+#: What became of events, behind a count, in the order of their way.
+BECAME: Final[Mapping[str, str]] = {
+    Exit.ENQUEUED: "taken to be sent",
+    Exit.DUPLICATE: "duplicate",
+    Exit.INVALID: "invalid",
+    Exit.WITHHELD: "withheld",
+    Exit.WITHDRAWN: "cancellation",
+    Exit.UNMATCHED: "matched no preset",
+    Exit.REFUSED: "refused",
+}
 #: Last seen is told by the hour for so long, before that by the day.
 _HOURS_LOOKED_BACK_S: Final = 2 * DAY_S
 
