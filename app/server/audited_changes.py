@@ -16,6 +16,7 @@ from app.receiving.forgetting import Forgetting, Forgotten
 from app.receiving.replaying import Replay, Replaying
 from app.shared_values import SharedValues
 from app.types import AuditAction, QuarantineFilter, Query, Redrive
+from app.values.plurals import count_of
 
 
 class _HoldsDeadLetters(SharedValues, Protocol):
@@ -84,8 +85,7 @@ class AuditedChanges:
         """Take up changed files; return whether they were, False where they are faulty and nothing changed."""
         before = self.coordination.generation
         is_taken_up = await self.coordination.reload(now=self.clock())
-        faults = len(self.coordination.faults)
-        kept = f"kept: {faults} fault{'' if faults == 1 else 's'}"
+        kept = f"kept: {count_of(len(self.coordination.faults), 'fault')}"
         after = self.coordination.generation if is_taken_up else kept
         await self.audit.note(person, AuditAction.RELOAD, target="catalog", before=before, after=after)
         return is_taken_up

@@ -44,7 +44,7 @@ def lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Run the senders while the application serves; at the end let them drain, then close what is named, in order.
 
-    `begin` is awaited before all else. `look_at_files` is called every second, to take up files that have changed.
+    `begin` is awaited before all else. `look_at_files` is called every second, to see what has changed.
     """
     coordination = changes.coordination
 
@@ -96,7 +96,7 @@ async def _collect_garbage() -> None:
 
 
 async def _keep_up(coordination: Coordination, look_at_files: Callable[[], None], clock: Callable[[], float]) -> None:
-    """Take up every second what other processes decided, and secrets whose files have changed."""
+    """Take up every second what other processes decided, and look at files, as `lifespan` says."""
     while True:
         await asyncio.sleep(REFRESH_S)
         look_at_files()
