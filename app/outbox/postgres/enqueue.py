@@ -130,10 +130,11 @@ async def _judge(
     for call in calls:
         left = list(islice(ids, len(together.deliveries), None))
         judged = without_duplicates(call, held, left, rules)
-        if full := backlog_full(rules, added(waiting, together.loads), judged.rows.loads):
+        more = judged.rows.loads
+        if full := backlog_full(rules, waiting, more):
             answers.append(full)
             continue
-        held = judged.held
+        waiting, held = added(waiting, more), judged.held
         together.extend(judged.rows)
         answers.append(judged.answers)
     return together, answers
