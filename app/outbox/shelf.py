@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import orjson
+
+from app.outbox.rows import as_json
 from app.types import Exit, Quarantined, QuarantineFilter, QuarantineGroup
 
 
@@ -30,9 +33,8 @@ class Shelf(Protocol):
 
 def row_of(event: Quarantined) -> list[Any]:
     """Return an event that is to be kept as a row of both engines."""
-    keys = "[" + ",".join(f'"{key}"' for key in event.keys) + "]"
     told = event.at, event.ends_at, event.source, event.is_proven, event.name, event.exit, event.reason
-    return [*told, event.message_id, keys, event.sealed]
+    return [*told, event.message_id, as_json(event.keys), event.sealed]
 
 
 def event_of(row: Sequence[Any]) -> Quarantined:
@@ -48,7 +50,7 @@ def event_of(row: Sequence[Any]) -> Quarantined:
         exit=Exit(exit_),
         reason=reason,
         message_id=message_id,
-        keys=tuple(keys.strip('["]').split('","')) if keys != "[]" else (),
+        keys=tuple(orjson.loads(keys)),
         sealed=sealed,
     )
 
