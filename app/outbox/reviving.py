@@ -21,7 +21,7 @@ REPLAYED = "not redriven:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedriveCall:
-    """One step of an `DeadLetters.redrive`."""
+    """One step of a `DeadLetters.redrive`."""
 
     query: Query
     #: Only deliveries below this id.
@@ -31,7 +31,7 @@ class RedriveCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DismissCall:
-    """One step of an `DeadLetters.dismiss`."""
+    """One step of a `DeadLetters.dismiss`."""
 
     query: Query
     before: int
@@ -132,19 +132,15 @@ def revive(dead: Sequence[DeadLetter], held: Held, now: float, rules: OutboxRule
 
 def parted(repeats: Sequence[Repeat], states: Mapping[int, str]) -> Parted:
     """Tell those that were overtaken from those whose event waits; `states` are those of the holders, by id."""
-    is_over = [states.get(each.holder) == State.DELIVERED for each in repeats]
-    return Parted(
-        overtaken=[
-            [letter.delivery_id, f"{_cause(letter)}; the same event was delivered as delivery {holder}"]
-            for (letter, holder), over in zip(repeats, is_over, strict=True)
-            if over
-        ],
-        staying=[
-            [letter.delivery_id, f"{_cause(letter)}; {REPLAYED} the same event was sent again as delivery {holder}"]
-            for (letter, holder), over in zip(repeats, is_over, strict=True)
-            if not over
-        ],
-    )
+    rest = Parted(overtaken=[], staying=[])
+    for letter, holder in repeats:
+        if states.get(holder) == State.DELIVERED:
+            why = f"{_cause(letter)}; the same event was delivered as delivery {holder}"
+            rest.overtaken.append([letter.delivery_id, why])
+        else:
+            why = f"{_cause(letter)}; {REPLAYED} the same event was sent again as delivery {holder}"
+            rest.staying.append([letter.delivery_id, why])
+    return rest
 
 
 def dismissed(dead: Sequence[DeadLetter], because: str) -> list[list[Any]]:
