@@ -8,7 +8,20 @@ from app.outbox.outbox_rules import OutboxRules
 from app.outbox.refusals import Load, why_full
 from app.outbox.rows import kept, read_memory, read_warnings
 from app.outbox.storing import PAYLOAD_VERSION
-from app.types import Attempt, AuditAction, AuditEntry, AuditPage, Backlog, Delivery, Exit, Note, Session, State, Tally
+from app.types import (
+    Attempt,
+    AuditAction,
+    AuditEntry,
+    AuditPage,
+    Backlog,
+    DeadCause,
+    Delivery,
+    Exit,
+    Note,
+    Session,
+    State,
+    Tally,
+)
 
 
 def delivery_of(row: Sequence[Any]) -> Delivery:
@@ -65,6 +78,12 @@ def tally_of(row: Sequence[Any]) -> tuple[float, Tally]:
     step, name, preset, label, ad_account_id, source, count = row
     tally = Tally(name=name, preset=preset, label=label, ad_account_id=ad_account_id, source=source, count=count)
     return step, tally
+
+
+def dead_cause_of(row: Sequence[Any]) -> DeadCause:
+    """Read a row of an engine's query `dead_causes`."""
+    reason, ad_account_id, preset, count, last_at = row
+    return DeadCause(reason=reason, ad_account_id=ad_account_id, preset=preset, count=count, last_at=last_at)
 
 
 def backlog_of(counts: Mapping[str, int], size_bytes: int, oldest_at: float | None, rules: OutboxRules) -> Backlog:

@@ -10,6 +10,7 @@ from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.enqueue import json_rows
 from app.outbox.postgres.ledger import asked
 from app.outbox.postgres.sql import SQL
+from app.outbox.records import dead_cause_of
 from app.outbox.reviving import (
     REDRIVE_ROWS,
     DeadLetter,
@@ -103,10 +104,7 @@ async def dismiss_overtaken(
 
 
 async def _causes(connection: Connection, limit: int) -> list[DeadCause]:
-    return [
-        DeadCause(reason=reason, ad_account_id=account, preset=preset, count=count, last_at=last_at)
-        for reason, account, preset, count, last_at in await rows_of(connection, "dead_causes", limit=limit)
-    ]
+    return [dead_cause_of(row) for row in await rows_of(connection, "dead_causes", limit=limit)]
 
 
 async def _dead(connection: Connection, query: Query, before: int) -> list[DeadLetter]:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from app.outbox.outbox_rules import OutboxRules
+from app.outbox.records import dead_cause_of
 from app.outbox.reviving import (
     REDRIVE_ROWS,
     DeadLetter,
@@ -94,10 +95,7 @@ def dismiss_overtaken(
 
 
 def _causes(connection: sqlite3.Connection, limit: int) -> list[DeadCause]:
-    return [
-        DeadCause(reason=reason, ad_account_id=account, preset=preset, count=count, last_at=last_at)
-        for reason, account, preset, count, last_at in connection.execute(SQL["dead_causes"], {"limit": limit})
-    ]
+    return [dead_cause_of(row) for row in connection.execute(SQL["dead_causes"], {"limit": limit})]
 
 
 def _dead(connection: sqlite3.Connection, query: Query, before: int) -> list[DeadLetter]:
