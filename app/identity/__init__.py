@@ -5,7 +5,7 @@ Pure rules over a small store (`Memory`): the flows read events into an `Encount
 
 from app.identity.encounter import Encounter
 from app.identity.erasing import FOR_EVER, erase, ids_of_person
-from app.identity.facts import GROUPS, Fact, Link, Remembered
+from app.identity.facts import GROUPS, NOBODY, Fact, Link, Remembered
 from app.identity.filling import NOTHING_KNOWN, Recollection, groups_named
 from app.identity.id_keys import IdKeys
 from app.identity.identity_rules import IdentityRules
@@ -16,6 +16,7 @@ from app.identity.memory import HeldMemory, Memory
 __all__ = [
     "FOR_EVER",
     "GROUPS",
+    "NOBODY",
     "NOTHING_KNOWN",
     "Encounter",
     "Fact",

@@ -1,12 +1,9 @@
 """What one event gives to memory: its sender is told, where a secret says who that is."""
 
 from collections.abc import Iterable
-from typing import Final
 
-from app.identity import GROUPS, Memory, Remembered
+from app.identity import GROUPS, NOBODY, Memory, Remembered
 from app.types import Given
-
-_NOBODY: Final = Remembered()
 
 
 class NotingMemory:
@@ -27,7 +24,7 @@ class NotingMemory:
 
     def keep(self, key: str, person: Remembered) -> None:
         """Do `Memory.keep`."""
-        self._before.setdefault(key, self._memory.person(key) or _NOBODY)
+        self._before.setdefault(key, self._memory.person(key) or NOBODY)
         self._memory.keep(key, person)
 
     def linked_to(self, key: str) -> Iterable[str]:
@@ -55,7 +52,7 @@ class NotingMemory:
 
     def given(self) -> Given:
         """Return what was changed: what moved from one id to another, or went with its link, is no such change."""
-        after = {key: self._memory.person(key) or _NOBODY for key in self._before}
+        after = {key: self._memory.person(key) or NOBODY for key in self._before}
         known = [fact for before in self._before.values() for fact in before.facts.values()]
         said = {group for person in after.values() for group, fact in person.facts.items() if fact not in known}
         is_erasure = len(self.erased) > self._erased_before
@@ -66,7 +63,7 @@ class NotingMemory:
                 for key, person in after.items()
             ),
             erased=sum(
-                self._before[key] != _NOBODY
+                self._before[key] != NOBODY
                 and not person.facts
                 and (is_erasure or (bool(self._before[key].facts) and self._memory.marked_at(key) is not None))
                 for key, person in after.items()
