@@ -63,7 +63,7 @@ class PostgresOutbox(KeepsPeople):
         self._writer = Writer(self._database, self._days, rules)
         self._watch = Watch(self._database, self._clock)
         self._rules = rules
-        self.inventory = inventory.PostgresInventory(self._database, self._clock)
+        self.inventory = inventory.PostgresInventory(self._database, self._by_server)
         self.shelf = sealed_events.PostgresShelf(self._database)
         KeepsPeople.__init__(self, self._database, rules)
         self.dead_letters = PostgresDeadLetters(self._database, rules, self._by_server, self._watch.wake)

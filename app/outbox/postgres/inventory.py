@@ -1,12 +1,11 @@
 """The inventory of this engine."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from app.outbox.inventory_rows import MAX_PROPERTIES, OTHERS, inventory_count, inventory_query, inventory_rows
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
-from app.outbox.postgres.server_clock import ServerClock
 from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
 from app.outbox.storing import DAY_S
@@ -16,15 +15,15 @@ from app.types import EventKey, InventoryCount, Measure
 class PostgresInventory:
     """The `Inventory` of app/outbox/inventory_rows.py. Times in the store are the server's."""
 
-    def __init__(self, database: Database, clock: ServerClock) -> None:
+    def __init__(self, database: Database, by_server: Callable[[float], Awaitable[float]]) -> None:
+        """Take the database, and what returns when the server's clock shows a time of this machine's."""
         self._database = database
-        self._clock = clock
+        self._by_server = by_server
 
     async def add(self, counts: Sequence[InventoryCount], *, now: float, max_names: int) -> None:
         """Do `Inventory.add`."""
         if counts:
-            await self._database.open()
-            at = self._clock.of(now)
+            at = await self._by_server(now)
             await self._database.run(_add, inventory_rows(counts, at), at, max_names)
 
     async def read(
@@ -40,7 +39,7 @@ async def _add(connection: Connection, rows: list[list[Any]], now: float, max_na
         await connection.execute(SQL["add_to_inventory"], {"rows": as_json(rows)})
         many = await rows_of(connection, "too_many_names", max_names=max_names)
         if many:
-            names = as_json([list(row) for row in many])
+            names = as_json(many)
             await connection.execute(SQL["count_as_others"], {"rows": names, "others": OTHERS})
             await connection.execute(SQL["forget_names"], {"rows": names})
         day = int(now // DAY_S * DAY_S)
