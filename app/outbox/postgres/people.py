@@ -47,17 +47,15 @@ async def write_people(connection: Connection, changes: PeopleChanges, rules: Ou
 
     Then the transaction has to be rolled back.
     """
-    added = gone = 0
-    if changes.people or changes.marks:
-        rows = as_json(people_rows(changes))
-        if await rows_of(connection, "people_changed", rows=rows, marks=as_json(mark_rows(changes))):
-            return False
-        kept = [each for each in changes.people if each.record is not None]
-        forgotten = [each for each in changes.people if each.record is None and each.revision]
-        gone = await count_of(connection, "forget_people", rows=rows)
-        ((updated, added),) = await rows_of(connection, "write_people", rows=rows)
-        if gone != len(forgotten) or updated + added != len(kept):
-            return False
+    rows = as_json(people_rows(changes))
+    if await rows_of(connection, "people_changed", rows=rows, marks=as_json(mark_rows(changes))):
+        return False
+    kept = [each for each in changes.people if each.record is not None]
+    forgotten = [each for each in changes.people if each.record is None and each.revision]
+    gone = await count_of(connection, "forget_people", rows=rows)
+    ((updated, added),) = await rows_of(connection, "write_people", rows=rows)
+    if gone != len(forgotten) or updated + added != len(kept):
+        return False
     targets = targets_of(changes)
     if targets:
         gone += await count_of(connection, "forget_oldest_linked", keys=targets, max_linked=MAX_LINKED)
