@@ -759,12 +759,12 @@ SELECT json_array(
 
 -- people_with --
 -- Ids of a stretch of memory under which one of some digests is remembered; the last id of the stretch, and how many it has.
-WITH stretch (key, record) AS MATERIALIZED (
-  SELECT key, record FROM person WHERE id > person_id(:after) ORDER BY id LIMIT :limit
+WITH stretch (id, key, record) AS MATERIALIZED (
+  SELECT id, key, record FROM person WHERE id > person_id(:after) ORDER BY id LIMIT :limit
 )
 SELECT json_array(
   (SELECT json_group_array(key) FROM stretch WHERE EXISTS (SELECT 1 FROM json_each(:digests) WHERE instr(record, value))),
-  (SELECT key FROM stretch ORDER BY person_id(key) DESC LIMIT 1),
+  (SELECT key FROM stretch ORDER BY id DESC LIMIT 1),
   (SELECT count(*) FROM stretch)
 );
 
