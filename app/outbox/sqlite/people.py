@@ -82,21 +82,19 @@ def forget_people(connection: sqlite3.Connection, now: float, limit: int, rules:
 
 def forget(connection: sqlite3.Connection, keys: Sequence[str]) -> tuple[int, set[str]]:
     """Do `Outbox.forget`, within a transaction. Returns also what stood in what was erased."""
-    found = connection.execute(SQL["forget_whose"], {"keys": as_rows(keys)}).fetchall()
-    messages = sorted({message_id for (message_id,) in found})
+    gone = connection.execute(SQL["forget_whose"], {"keys": as_rows(keys)}).fetchall()
+    messages = sorted({message_id for (message_id,) in gone})
     traces: set[str] = set()
     if messages:
-        rows = {"rows": as_rows(messages)}
-        held = [DeadLetter(*row) for row in connection.execute(SQL["deliveries_of"], rows)]
+        found = connection.execute(SQL["deliveries_of"], {"rows": as_rows(messages)})
+        held = [DeadLetter(*row) for row in found]
         traces.update(digest for each in held for digest in each.buyer)
-        ids = as_rows([each.delivery_id for each in held])
-        for (payload,) in connection.execute(SQL["payloads_of"], {"rows": ids}):
+        ids = {"rows": as_rows([each.delivery_id for each in held])}
+        for (payload,) in connection.execute(SQL["payloads_of"], ids):
             traces.update(texts_of(payload))
-        for name in ("forget_buyers", "forget_learned_buyers"):
-            connection.execute(SQL[name], {"rows": ids})
-        connection.execute(SQL["forget_known_buyers"], {"rows": ids, "keys": as_rows(every_digest_of(held))})
-        connection.execute(SQL["forget_payloads"], rows)
-        connection.execute(SQL["forget_deliveries"], rows)
+        connection.execute(SQL["forget_known_buyers"], {**ids, "keys": as_rows(every_digest_of(held))})
+        for name in ("forget_buyers", "forget_learned_buyers", "erase_payloads", "forget_deliveries"):
+            connection.execute(SQL[name], ids)
     return len(messages), traces
 
 

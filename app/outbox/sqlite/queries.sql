@@ -894,27 +894,9 @@ WHERE digest IN (SELECT value FROM json_each(:keys)) AND known IS NOT NULL
 UPDATE dedup_key SET known = json_set(known, '$[1]', json('[]'))
 WHERE learned = 1 AND delivery_id IN (SELECT value FROM json_each(:rows)) AND known IS NOT NULL;
 
--- forget_payloads --
--- Erase the payloads of some messages.
-WITH RECURSIVE shelf (n) AS (
-  SELECT min(id) >> 11 FROM delivery
-  UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 11 FROM delivery)
-)
-DELETE FROM payload WHERE delivery_id IN (
-  SELECT delivery.id FROM shelf CROSS JOIN json_each(:rows) AS message
-  JOIN delivery ON delivery.shelf = shelf.n AND delivery.message_id = message.value
-);
-
 -- forget_deliveries --
--- Erase what waits or is dead of some messages.
-WITH RECURSIVE shelf (n) AS (
-  SELECT min(id) >> 11 FROM delivery
-  UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 11 FROM delivery)
-)
-DELETE FROM delivery WHERE state <> 'delivered' AND id IN (
-  SELECT delivery.id FROM shelf CROSS JOIN json_each(:rows) AS message
-  JOIN delivery ON delivery.shelf = shelf.n AND delivery.message_id = message.value
-);
+-- Erase those of some deliveries that wait or are dead.
+DELETE FROM delivery WHERE state <> 'delivered' AND id IN (SELECT value FROM json_each(:rows));
 
 -- carry_marks_out --
 -- Who said no, to be carried to another outbox.
