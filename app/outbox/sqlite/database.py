@@ -202,9 +202,10 @@ def checkpoint(path: Path) -> None:
 
     Does as much as it can without waiting for others.
     """
-    with border():
-        connection = connect(path, timeout_s=0)
-        try:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        finally:
-            connection.close()
+    with border(), closing(connect(path, timeout_s=0)) as connection:
+        cut_log(connection)
+
+
+def cut_log(connection: sqlite3.Connection) -> None:
+    """Copy the log into the file and cut it to nothing; not where others go on reading it for the connection's time."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

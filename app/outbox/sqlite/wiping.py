@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from app.outbox.sqlite.database import BUSY_TIMEOUT_S, border, connect, patiently
+from app.outbox.sqlite.database import BUSY_TIMEOUT_S, border, connect, cut_log, patiently
 
 #: Texts that are shorter stand in every page.
 _MIN_CHARACTERS: Final = 6
@@ -52,11 +52,6 @@ def reads_pages(connection: sqlite3.Connection) -> bool:
     return bool(
         connection.execute("SELECT count(*) FROM pragma_module_list WHERE name = 'sqlite_dbpage'").fetchone()[0]
     )
-
-
-def cut_log(connection: sqlite3.Connection) -> None:
-    """Copy the log into the file and cut it to nothing; not where others go on reading it for BUSY_TIMEOUT_S."""
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 def free_room(page: bytes, number: int) -> slice:
