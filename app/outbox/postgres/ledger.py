@@ -51,8 +51,8 @@ async def search_notes(connection: Connection, query: Query, limit: int, cursor:
     if lowest is None or not noted_exits(query):
         return NotePage(notes=())
     floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
-    rows = await _notes(connection, query, limit=limit + 1, before=before, floor=floor)
-    return note_page(rows, limit=limit, floor=floor, lowest=lowest)
+    found = await _notes(connection, query, limit=limit + 1, before=before, floor=floor)
+    return note_page(found, limit=limit, floor=floor, lowest=lowest)
 
 
 async def delivery(connection: Connection, delivery_id: str) -> Delivery | None:

@@ -1,7 +1,7 @@
 """What the ledger shows: deliveries, notes, messages, counts. Reading only."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from app.outbox.outbox_rules import OutboxRules
@@ -33,9 +33,8 @@ def search_notes(connection: sqlite3.Connection, query: Query, limit: int, curso
     if lowest is None or not noted_exits(query):
         return NotePage(notes=())
     floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
-    sql, parameters = note_conditions(SQL["search_notes"], query)
-    rows = connection.execute(sql, {**parameters, "limit": limit + 1, "before": before, "floor": floor})
-    return note_page([noted(row) for row in rows], limit=limit, floor=floor, lowest=lowest)
+    found = _notes(connection, query, limit=limit + 1, before=before, floor=floor)
+    return note_page(found, limit=limit, floor=floor, lowest=lowest)
 
 
 def delivery(connection: sqlite3.Connection, delivery_id: str) -> Delivery | None:
@@ -49,7 +48,7 @@ def message(connection: sqlite3.Connection, message_id: str) -> Message:
     found = _deliveries(connection, Query(message_id=message_id))
     return Message(
         message_id=message_id,
-        notes=tuple(_notes(connection, Query(message_id=message_id))),
+        notes=tuple((at, note) for _, at, note in reversed(_notes(connection, Query(message_id=message_id)))),
         deliveries=tuple(_whole(connection, each) for each in reversed(found)),
     )
 
@@ -88,11 +87,13 @@ def _deliveries(
     return [delivery_of(row) for row in rows]
 
 
-def _notes(connection: sqlite3.Connection, query: Query) -> Iterator[tuple[float, Note]]:
-    """Yield the notes that a query means, with their times, oldest first."""
+def _notes(
+    connection: sqlite3.Connection, query: Query, *, limit: int = -1, before: int = END, floor: int = 0
+) -> list[tuple[int, float, Note]]:
+    """Look for notes likewise."""
     sql, parameters = note_conditions(SQL["search_notes"], query)
-    rows = connection.execute(sql, {**parameters, "limit": -1, "before": END, "floor": 0}).fetchall()
-    yield from ((at, note) for _, at, note in map(noted, reversed(rows)))
+    rows = connection.execute(sql, {**parameters, "limit": limit, "before": before, "floor": floor})
+    return [noted(row) for row in rows]
 
 
 def _whole(connection: sqlite3.Connection, delivery: Delivery) -> Delivery:
