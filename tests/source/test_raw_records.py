@@ -31,7 +31,11 @@ def bodies(raw: bytes, content_type: str = "application/json", **bounds: Any) ->
         ("application/vnd.shop+json", b'{"a": [1]}', [{"a": [1]}]),
         ("application/x-ndjson", b'{"a": 1}\n\n{"a": 2}\r\n', [{"a": 1}, {"a": 2}]),
         ("application/jsonl", b'{"a": 1}\n{broken\n[1]', [{"a": 1}, "the line is no JSON: broken_json", [1]]),
-        ("application/x-www-form-urlencoded", b"a=1&b=x+y&b=%C3%A9&b=3", [{"a": "1", "b": ["x y", "é", "3"]}]),
+        (
+            "application/x-www-form-urlencoded",
+            b"a=1&b=x+y&b=%C3%A9&b=3&c=",
+            [{"a": "1", "b": ["x y", "é", "3"], "c": ""}],
+        ),
     ],
 )
 def test_a_body_gives_records_by_its_content_type(content_type: str, raw: bytes, expected: list[Any]) -> None:
