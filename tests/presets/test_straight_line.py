@@ -81,7 +81,7 @@ def test_every_vector_is_read_in_a_straight_line_to_the_same_event(catalog: Any)
         for is_straight, one, other in both_ways(catalog, read_raw_event(line, now=NOW), all_presets=False):
             assert one == other
             straight += is_straight
-    assert straight > len(LINES[::5])
+    assert straight > len(LINES[::5]) * len(ACTIONS) / 2
 
 
 @settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -178,7 +178,10 @@ def test_warnings_are_as_many_in_a_straight_line(catalog: Any) -> None:
     assert any(is_straight for is_straight, _, _ in ways)
     for _, one, other in ways:
         assert one == other
-        assert one[1][-1].startswith("and ") or "action_source" in one
+        if isinstance(one, str):  # why nothing is sent: `shop` is no source of actions
+            assert "action_source" in one
+        else:
+            assert one[1][-1].startswith("and ")
 
 
 NAMES = ["email", "currency", "value", "revenue", "total", "price", "products", "order_id", "country", "phone", "gpc"]
