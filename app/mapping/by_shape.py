@@ -1,8 +1,8 @@
 """Resolve a mapping by a function made for the shape of the event, once that shape has come often enough.
 
-The events of one source have few shapes: of the 250 places that a default mapping asks, a function of one
-shape asks the thirty that are there. An event of another shape goes through the function that takes any, so nothing but
-speed depends on what is learnt here.
+The events of one source have few shapes, and a function of one shape asks only the places that are there (see
+`shapes`). An event of another shape goes through the function that takes any, so nothing but speed depends on what is
+learnt here.
 
 The shape is found by the names of members in the order in which they come: first those of the event and of the objects
 right in it, which tell whether there are objects further in, then those of the latter.
