@@ -84,7 +84,7 @@ class TriggerError(ConfigurationError):
     """The `subscribe` text cannot be compiled. Mend it at the column that is named."""
 
     def __init__(self, message: str, column: int) -> None:
-        #: Measure in characters from 1.
+        #: Counted in characters from 1.
         self.column = column
         super().__init__(f"column {column}: {message}")
 

@@ -372,7 +372,7 @@ class Settlement(Struct, frozen=True, kw_only=True):
 class Attempt:
     """One try at sending one delivery."""
 
-    #: Measure from 1.
+    #: Counted from 1.
     number: int
     at: float
     exit: Exit
