@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from app.alerts.overall import MOST_DAYS
-from app.inventory.drift import DRIFT_OF, Change, changes
+from app.inventory.drift import Change, read_changes
 from app.outbox.inventory_rows import Inventory
 from app.outbox.storing import DAY_S, HOUR_S
 from app.types import EventKey, InventoryCount, Measure
@@ -79,7 +79,7 @@ class NameReader:
         days = await self._inventory.read(
             since=today - MOST_DAYS * DAY_S, by_hour=False, counted=[Measure.EXIT, Measure.SAMPLED, Measure.FOUND]
         )
-        self._changes = changes(await self._inventory.read(since=0, by_hour=False, counted=DRIFT_OF), now=now)
+        self._changes = await read_changes(self._inventory, now=now)
         self._history, self._before = _by_hour(hours), {}
         for at, (key, measure, label, number) in days:
             if at < today:

@@ -12,7 +12,7 @@ from app.outbox.storing import DAY_S
 from app.types import EventKey, InventoryCount, Measure
 
 #: What changes are told by.
-DRIFT_OF: Final = (Measure.RECEIVED, Measure.SAMPLED, Measure.PROPERTY)
+_TOLD_BY: Final = (Measure.RECEIVED, Measure.SAMPLED, Measure.PROPERTY)
 #: A name is known, and a property is one of its own, after so many days before yesterday.
 KNOWN_DAYS: Final = 3
 #: So many events must have been looked into, before and lately, for something to be told of their properties.
@@ -53,7 +53,7 @@ class Change:
 
 async def read_changes(inventory: Inventory, *, now: float) -> list[Change]:
     """Return what changed yesterday or today, against the days before. Raises OutboxUnavailable."""
-    rows = await inventory.read(since=0, by_hour=False, counted=DRIFT_OF)
+    rows = await inventory.read(since=0, by_hour=False, counted=_TOLD_BY)
     return changes(rows, now=now)
 
 
