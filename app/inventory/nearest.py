@@ -27,6 +27,9 @@ _ALSO_CALLED: Final[Mapping[str, tuple[str, ...]]] = {
     "Payment Info Entered": ("add payment info",),
 }
 _OF_PEOPLE: Final = frozenset({"identify", "group", "alias"})
+_OF_OTHERS: Final = "It stands for events without a name of their own here."
+_NO_EVENT_OF_IT: Final = "Nothing under `events` in the file of its source takes it, so that it becomes no event."
+_NOT_YET: Final = "A preset takes it now, but none took any of these events when they came."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +79,9 @@ def _asks_more(key: EventKey, preset: Preset) -> Nearest:
         return Nearest(preset=preset.name, is_named=True, why=why)
     bare = {"type": key.type, named_by(key.type) or "name": key.name}
     more = ", ".join(f"`{part.text}`" for part in preset.trigger.explain(bare).blamed())
-    why = f"{preset.name} asks for this name and more, which did not hold: {more}." if more else _NOT_YET
-    return Nearest(preset=preset.name, is_named=True, why=why.replace("asks for this name and more", _more(preset)))
-
-
-_OF_OTHERS: Final = "It stands for events without a name of their own here."
-_NO_EVENT_OF_IT: Final = "Nothing under `events` in the file of its source takes it, so that it becomes no event."
-_NOT_YET: Final = "A preset takes it now, but none took any of these events when they came."
-
-
-def _more(preset: Preset) -> str:
-    return "asks for this name and more" if preset.trigger.events is not None else "asks for this type and more"
+    asked = "type" if preset.trigger.events is None else "name"
+    why = f"{preset.name} asks for this {asked} and more, which did not hold: {more}." if more else _NOT_YET
+    return Nearest(preset=preset.name, is_named=True, why=why)
 
 
 def _like(key: EventKey, presets: Iterable[Preset]) -> list[tuple[tuple[bool, float], Preset, str]]:
