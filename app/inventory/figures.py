@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from app.inventory.sampling import LOOKED_FOR
+from app.inventory.sampling import KINDS, LOOKED_FOR
 from app.outbox.inventory_rows import OTHERS, Inventory
 from app.outbox.storing import DAY_S
 from app.types import EventKey, Exit, InventoryCount, Measure
@@ -78,7 +78,7 @@ class PropertyFigures:
 
     #: `properties.products[].price`
     path: str
-    #: `text`, `number`, `yes or no`, `object`, `list` or `nothing`.
+    #: One of `sampling.KINDS`.
     kind: str
     #: In how many of the sampled events it was.
     number: int
@@ -170,15 +170,11 @@ def _property(label: str, number: int, sampled: int, seen: Sequence[int]) -> Pro
     return PropertyFigures(path=path, kind=kind, number=number, share=share, first_at=min(seen), last_at=max(seen))
 
 
-#: Ends a label of a property; two of the kinds have spaces.
-_KINDS: Final = ("yes or no", "text", "number", "object", "list", "nothing", "other")
-
-
 def split_label(label: str) -> tuple[str, str]:
     """Return path and kind of a property.
 
     >>> split_label("properties.is new yes or no")
     ('properties.is new', 'yes or no')
     """
-    kind = next(kind for kind in _KINDS if label.endswith(f" {kind}"))
+    kind = next(kind for kind in KINDS if label.endswith(f" {kind}"))
     return label[: -len(kind) - 1], kind

@@ -42,6 +42,9 @@ _KINDS: Final[Mapping[type, str]] = {
     list: "list",
     type(None): "nothing",
 }
+_OTHER: Final = "other"
+#: What may end the label of a property, behind a space.
+KINDS: Final = (*_KINDS.values(), _OTHER)
 
 
 @lru_cache(4_096)
@@ -74,11 +77,11 @@ def _members(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
         return
     for name, member in value.items():
         at = f"{path}.{kept_name(name)}"
-        yield at, _KINDS.get(type(member), "other")
+        yield at, _KINDS.get(type(member), _OTHER)
         if isinstance(member, list) and member:
             at, member = f"{at}[]", member[0]  # noqa: PLW2901 - it goes on with the first of them
             if not isinstance(member, dict):
-                yield at, _KINDS.get(type(member), "other")
+                yield at, _KINDS.get(type(member), _OTHER)
         yield from _members(member, at, depth + 1)
 
 
