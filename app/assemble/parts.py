@@ -136,7 +136,7 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
     coordination = _coordination(settings, outbox, running, sources, destinations, role)
     audit = Audit(outbox, clock)
     access = Access(policies.users(settings), access_rules(settings), sessions=Sessions(outbox), audit=audit)
-    changes = _changes(settings, running, outbox, coordination, audit, clock)
+    changes = _changes(settings, running, outbox, coordination, destinations, audit, clock)
     return Parts(
         outbox=outbox,
         running=running,
@@ -164,6 +164,7 @@ def _changes(
     running: RunningCatalog,
     outbox: Outbox,
     coordination: Coordination,
+    destinations: Sequence[Destination],
     audit: Audit,
     clock: Callable[[], float],
 ) -> AuditedChanges:
@@ -173,7 +174,9 @@ def _changes(
         audit=audit,
         clock=clock,
         forgetting=assemble.forgetting(settings, outbox) if settings.id_secret else None,
-        replaying=assemble.replaying(settings, running, outbox, why_off=coordination.why_off, clock=clock),
+        replaying=assemble.replaying(
+            settings, running, outbox, why_off=coordination.why_off, clock=clock, to=destinations
+        ),
         publisher=assemble.publisher(settings, running),
     )
 

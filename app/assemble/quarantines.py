@@ -1,7 +1,8 @@
 """How the quarantine is joined: what keeps events that made no delivery, and what brings them back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from app.assemble.ad_accounts import Destination
 from app.assemble.joining import encounter_reader, explainer, pipeline
 from app.catalog.running import RunningCatalog
 from app.config import Settings
@@ -21,19 +22,25 @@ def quarantine(settings: Settings, outbox: Outbox) -> Quarantine | None:
 
 
 def replaying(
-    settings: Settings, running: RunningCatalog, outbox: Outbox, *, why_off: WhyOff, clock: Callable[[], float]
+    settings: Settings,
+    running: RunningCatalog,
+    outbox: Outbox,
+    *,
+    why_off: WhyOff,
+    clock: Callable[[], float],
+    to: Sequence[Destination] | None = None,
 ) -> Replaying | None:
     """Return who brings events back from the quarantine, by a pipeline that keeps none; None where it is off.
 
-    Raises SettingsError without a key.
+    `to` are the ad accounts, None reads those of the settings. Raises SettingsError without a key.
     """
     if not settings.quarantine_hours:
         return None
     return Replaying(
         outbox.shelf,
         _sealer(settings),
-        explainer(settings, outbox=outbox, why_off=why_off),
-        pipeline(settings, running.catalog, outbox=outbox, why_off=why_off),
+        explainer(settings, outbox=outbox, why_off=why_off, to=to),
+        pipeline(settings, running.catalog, outbox=outbox, why_off=why_off, to=to),
         catalog=lambda: running.catalog,
         clock=clock,
     )
