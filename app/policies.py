@@ -99,8 +99,10 @@ def identity_rules(settings: Settings) -> IdentityRules:
     )
 
 
-def alert_rules(settings: Settings) -> AlertRules:
-    """Collect when something is told of events of one name."""
+def alert_rules(settings: Settings) -> AlertRules | None:
+    """Collect when something is told of events of one name; None where there is no inventory."""
+    if not settings.inventory_names:
+        return None
     return AlertRules(
         fall=settings.alert_fall,
         surge=settings.alert_surge,

@@ -42,11 +42,14 @@ def alerts_to(
     outbox: _AlertsOutbox,
     *,
     accounts: Sequence[AccountView],
-    rules: AlertRules,
+    rules: AlertRules | None,
     keeps_while_off: bool = True,
     clock: Callable[[], float],
 ) -> tuple["Alerts", ...]:
-    """Make the background task that tells `webhook`; none where there is no such address."""
+    """Make the background task that tells `webhook`; none where there is no such address.
+
+    Without `rules` nothing is told of single names.
+    """
     if not webhook:
         return ()
     return (Alerts(outbox, webhook, accounts=accounts, rules=rules, keeps_while_off=keeps_while_off, clock=clock),)
@@ -61,13 +64,14 @@ class Alerts:
         webhook: AlertWebhook,
         *,
         accounts: Sequence[AccountView],
-        rules: AlertRules,
+        rules: AlertRules | None,
         keeps_while_off: bool = True,
         clock: Callable[[], float],
     ) -> None:
         self._outbox = outbox
         self._webhook = webhook
         self._accounts = accounts
+        #: Of single names; None where there is no inventory: what it counted before says nothing of now.
         self._rules = rules
         #: Whether events are kept while the destination is switched off.
         self._keeps_while_off = keeps_while_off
@@ -110,7 +114,8 @@ class Alerts:
 
     async def _judge(self) -> None:
         found = conditions(await self._facts())
-        found += by_name(await self._names.read(self._clock()), self._rules)
+        if self._rules is not None:
+            found += by_name(await self._names.read(self._clock()), self._rules)
         await self._tell_changes({alert.key: alert.text for alert in found})
 
     async def _facts(self) -> Facts:

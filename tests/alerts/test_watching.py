@@ -15,6 +15,7 @@ from app.alerts.overall import Facts, conditions
 from app.delivery import AccountStanding, Standing, all_standings, standings
 from app.errors import OutboxUnavailable
 from app.outbox import Outbox, open_outbox
+from app.policies import alert_rules
 from app.shared_values import (
     CLOCK_JUMPS,
     DESTINATION_SWITCH,
@@ -26,6 +27,7 @@ from app.shared_values import (
     Trouble,
 )
 from app.types import AccountView, Backlog, EventKey, InventoryCount, Measure, Rejected, Settlement, State, Tally
+from tests import assembled
 from tests.delivery.claims import a_trouble
 from tests.outbox.build import new, rules
 from tests.waiting import until_async
@@ -181,10 +183,15 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
     await opened.close()
 
 
-def alerts(outbox: Any, url: SecretStr, accounts: Sequence[AccountView] | None = None) -> Alerts:
+def alerts(
+    outbox: Any,
+    url: SecretStr,
+    accounts: Sequence[AccountView] | None = None,
+    of_names: AlertRules | None = RULES,
+) -> Alerts:
     client = httpx.AsyncClient(trust_env=False)
     webhook = AlertWebhook(url, client)
-    return Alerts(outbox, webhook, accounts=accounts or ACCOUNTS, rules=RULES, clock=lambda: NOW)
+    return Alerts(outbox, webhook, accounts=accounts or ACCOUNTS, rules=of_names, clock=lambda: NOW)
 
 
 async def test_it_is_told_once_when_it_begins_and_once_when_it_clears(outbox: Outbox, receiver: Receiver) -> None:
@@ -252,6 +259,19 @@ async def test_what_is_told_of_one_name_is_read_from_the_inventory(outbox: Outbo
     for _ in range(2):
         await task.look()
     assert receiver.texts[1:] == [f"Pinrelay: Cleared: {ceased}"]
+
+
+async def test_of_an_inventory_that_was_switched_off_nobody_is_told_that_its_names_have_ceased(
+    outbox: Outbox, receiver: Receiver
+) -> None:
+    off = alert_rules(assembled.settings(inventory_names=0))
+    for day in range(8, 0, -1):
+        counts = [InventoryCount(EventKey("shop", "track", "Order Completed"), Measure.RECEIVED, "", 200)]
+        await outbox.inventory.add(counts, now=LAST_HOUR - day * DAY_S, max_names=9)
+    await alerts(outbox, receiver.url, of_names=off).look()
+    assert receiver.texts == []
+    await alerts(outbox, receiver.url, of_names=alert_rules(assembled.settings())).look()
+    assert "Order Completed from shop has ceased" in receiver.texts[0]
 
 
 async def test_a_change_of_a_name_is_told_once_and_never_that_it_clears(outbox: Outbox, receiver: Receiver) -> None:
