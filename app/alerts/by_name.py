@@ -21,7 +21,7 @@ from app.outbox.storing import DAY_S, HOUR_S
 from app.types import EventKey, Exit, Measure
 
 #: Begins the key of what has changed: it is told once, and not that it clears.
-NAMES_CHANGED: Final = "changed"
+NAMES_CHANGED: Final = "changed: "
 #: By so many standard deviations a count must differ in a full hour, and in one that runs.
 _FULL_Z, _RUNNING_Z = 4.0, 6.0
 #: An hour that runs is judged after this part of it.
@@ -215,13 +215,13 @@ def _changes(facts: NameFacts, rules: AlertRules) -> list[Alert]:
     worth = [each for each in facts.changes if each.what != "new name" or each.received >= rules.least_events]
     alerts = [
         Alert(
-            key=f"{NAMES_CHANGED}: {'/'.join(each.key)} {each.what} {each.label}",
+            key=f"{NAMES_CHANGED}{'/'.join(each.key)} {each.what} {each.label}",
             text=f"{each.text}.{rules.link(each.key)}",
         )
         for each in worth[: 2 * MOST_TOLD]
     ]
     if others := len(worth) - len(alerts):
-        alerts.append(Alert(key=f"{NAMES_CHANGED}: others", text=f"{others} more has changed: see the inventory."))
+        alerts.append(Alert(key=f"{NAMES_CHANGED}others", text=f"{others} more has changed: see the inventory."))
     return alerts
 
 

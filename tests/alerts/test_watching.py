@@ -281,6 +281,14 @@ async def test_a_change_of_a_name_is_told_once_and_never_that_it_clears(outbox: 
     assert await OPEN_ALERTS.read(outbox) == {}
 
 
+async def test_what_clears_is_told_of_an_ad_account_whose_name_begins_like_a_change(
+    outbox: Outbox, receiver: Receiver
+) -> None:
+    await OPEN_ALERTS.write(outbox, {"changed hands: blocked": "changed hands: Pinterest refuses our calls."})
+    await alerts(outbox, receiver.url).look()
+    assert receiver.texts == ["Pinrelay: Cleared: changed hands: Pinterest refuses our calls."]
+
+
 async def test_dead_letters_that_grow_are_told_of_the_ad_account_whose_they_are(
     outbox: Outbox, receiver: Receiver
 ) -> None:
