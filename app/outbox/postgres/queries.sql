@@ -637,12 +637,14 @@ WHERE (name, type, source) IN (
 
 -- forget_properties --
 -- Forget the rarest properties of each name on a day, as many as are too many.
-DELETE FROM inventory AS one USING (
-  SELECT *, row_number() OVER (PARTITION BY source, type, name ORDER BY count DESC, label) AS place FROM inventory
-  WHERE span_s = 86400 AND counted = 'property' AND start_at = %(day)s
-) AS ranked
-WHERE place > %(max_properties)s AND one.span_s = 86400 AND one.counted = 'property' AND one.start_at = %(day)s
-  AND (one.source, one.type, one.name, one.label) = (ranked.source, ranked.type, ranked.name, ranked.label);
+-- They are ranked once (ARRAY): a join with the ranks ranks all anew for each row, where no statistics know the day yet.
+DELETE FROM inventory WHERE ctid = ANY(ARRAY(
+  SELECT ctid FROM (
+    SELECT ctid, row_number() OVER (PARTITION BY source, type, name ORDER BY count DESC, label) AS place FROM inventory
+    WHERE span_s = 86400 AND counted = 'property' AND start_at = %(day)s
+  ) AS ranked
+  WHERE place > %(max_properties)s
+));
 
 -- inventory --
 -- Counts by hour or day, of one name where one is given.

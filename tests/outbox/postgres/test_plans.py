@@ -9,7 +9,8 @@ import pytest
 
 from app.outbox.postgres.ledger import asked
 from app.outbox.postgres.sql import SQL
-from app.types import Exit, Note, Query, State
+from app.outbox.storing import DAY_S
+from app.types import EventKey, Exit, InventoryCount, Measure, Note, Query, State
 from tests.outbox.build import NOW, At, new
 
 #: They read all there is, which is little: a handful of rows each.
@@ -163,6 +164,20 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "dead by any": "dead_still",
     }
     assert [name for name, index in expected.items() if index not in plan(connection, name)] == []
+
+
+async def test_properties_of_a_day_that_no_statistics_know_are_ranked_once_not_for_each_row(
+    at: At, connection: psycopg.Connection
+) -> None:
+    names = [EventKey("shop", "track", f"Event {n}") for n in range(5)]
+    counts = [InventoryCount(key, Measure.PROPERTY, f"properties.{n} text", 1) for key in names for n in range(20)]
+    await at.outbox.inventory.add(counts, now=NOW, max_names=9)
+    given = {"day": int(NOW // DAY_S * DAY_S), "max_properties": 10}
+    with connection.transaction(force_rollback=True):
+        lines = connection.execute(b"EXPLAIN ANALYZE " + SQL["forget_properties"], given).fetchall()
+        ((kept,),) = connection.execute("SELECT count(*) FROM inventory").fetchall()
+    assert kept == 5 * 10
+    assert [re.findall(r"loops=(\d+)", line) for (line,) in lines if "WindowAgg" in line] == [["1"]]
 
 
 @pytest.mark.usefixtures("filled")
