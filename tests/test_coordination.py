@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from app import assemble
 from app.access.audit import Audit
 from app.coordination import Coordination, Switches
 from app.errors import CatalogError, Fault, UnknownAdAccount, UnknownPreset
 from app.outbox import Outbox, open_outbox
 from app.server.audited_changes import AuditedChanges
 from app.server.lifespan import _reload
+from tests import assembled
 from tests.outbox.build import rules as outbox_rules
 
 PRESETS = ("Checkout", "Lead")
@@ -190,12 +192,14 @@ async def test_a_starting_process_announces_its_catalog(outbox: Outbox) -> None:
 
 async def test_a_signal_to_reload_while_the_outbox_is_away_is_logged_and_survived(outbox: Outbox) -> None:
     await outbox.close()
+    settings = assembled.settings()
     with capture_logs() as logs:
         changes = AuditedChanges(
             outbox=outbox,
             coordination=process(outbox, "a", Files()),
             audit=Audit(outbox, lambda: 1.0),
             clock=lambda: 1.0,
+            publisher=assemble.publisher(settings, assemble.running_catalog(settings)),
         )
         await _reload(changes)
     assert [line["event"] for line in logs] == ["outbox unavailable"]

@@ -48,8 +48,7 @@ class PublishPages:
         form = await read_form(request)
         file, text = _file_of(form), _text_of(form)
         publisher = self._services.changes.publisher
-        if publisher is None or (why := publisher.why_not(file)):
-            why = why if publisher else "Nothing can be published here."
+        if why := publisher.why_not(file):
             return self._pages.problem(request, 409, "This file cannot be published here", why)
         try:
             candidate = publisher.candidate(file, text)
@@ -75,7 +74,7 @@ class PublishPages:
         form = await read_form(request)
         file, text, publisher = _file_of(form), _text_of(form), self._services.changes.publisher
         try:
-            if publisher and not publisher.why_not(file) and "confirmed" not in form:
+            if "confirmed" not in form and not publisher.why_not(file):
                 self._demand_confirmation(publisher, file, text)
             is_taken_up = await self._services.changes.publish(
                 person_of(request), file, text, base=form.get("base", "")
@@ -89,15 +88,16 @@ class PublishPages:
     async def versions(self, request: Request) -> Response:
         """Show every version of a file, each with its difference from the one before."""
         file, publisher = request.query_params.get("file", ""), self._services.changes.publisher
-        found = publisher.versions(file) if publisher and not publisher.why_not(file) else []
-        befores = [each.text or "" for each in found][1:] + [""] * bool(found)
+        why_not = publisher.why_not(file)
+        found = [] if why_not else publisher.versions(file)
+        befores = [*(each.text or "" for each in found[1:]), ""]
         return self._pages.render(
             request,
             "versions.html",
             nav="mappings",
             file=file,
-            why_not=publisher.why_not(file) if publisher else "Nothing can be published here.",
-            versions=[(each, _difference(was, each.text or "")) for each, was in zip(found, befores, strict=True)],
+            why_not=why_not,
+            versions=[(each, _difference(was, each.text or "")) for each, was in zip(found, befores, strict=False)],
             done=request.query_params.get("done", ""),
             faults=self._services.coordination.faults,
         )

@@ -169,13 +169,6 @@ class TesterPages:
         event = examples.get(wanted or "") or next(iter(examples.values()), None)
         return pretty(fresh(event, self._services.clock())) if event else ""
 
-    def _why_not(self, draft: Draft | None) -> str:
-        """Return why a draft cannot be published from here; "" where it can, or there is none."""
-        publisher = self._services.changes.publisher
-        if draft is None or publisher is None:
-            return ""
-        return publisher.why_not(draft.file)
-
     def _render(self, request: Request, trial: Trial, *, is_fresh: bool = False, is_again: bool = False) -> Response:
         """Show the form; where it is `fresh` a script may bring back what was typed before, and then it is `again`."""
         running, sources = self._services.running, self._services.sources()
@@ -192,7 +185,7 @@ class TesterPages:
             examples=[preset.name for preset in _with_example(running.catalog.presets)],
             files=list(running.texts),
             is_new=trial.draft is not None and trial.draft.file not in running.texts,
-            why_not=self._why_not(trial.draft),
+            why_not=self._services.changes.publisher.why_not(trial.draft.file) if trial.draft else "",
         )
 
 

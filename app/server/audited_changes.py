@@ -10,7 +10,6 @@ from app.access.person import Person
 from app.catalog.publishing import Publisher
 from app.coordination import Coordination, Switches
 from app.destination import redact
-from app.errors import PublishingRefused
 from app.outbox import DeadLetters
 from app.receiving.forgetting import Forgetting, Forgotten
 from app.receiving.replaying import Replay, Replaying
@@ -41,12 +40,12 @@ class AuditedChanges:
     coordination: Coordination
     audit: Audit
     clock: Callable[[], float]
+    #: Writes files of presets and mappings, or says why nobody does.
+    publisher: Publisher
     #: Erases people; None where there is no secret to find them by.
     forgetting: Forgetting | None = None
     #: Brings events back from the quarantine; None where nothing is kept there.
     replaying: Replaying | None = None
-    #: Writes files of presets and mappings; None where nobody may.
-    publisher: Publisher | None = None
 
     async def switch(self, person: Person, preset: str | None, *, on: bool, ad_account_id: str | None = None) -> None:
         """Switch a preset, or else an ad account, or all sending where both are None.
@@ -130,8 +129,6 @@ class AuditedChanges:
         Where it was not, what was there is put back. `base` is the generation that it was made for.
         Raises PublishingRefused, CatalogError.
         """
-        if self.publisher is None:
-            raise PublishingRefused
         before = await asyncio.to_thread(self.publisher.own_text, file)
         version = await asyncio.to_thread(
             self.publisher.publish, file, text, author=person.name, at=self.clock(), base=base
