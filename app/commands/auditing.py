@@ -5,7 +5,6 @@ import pwd
 import socket
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ from rich.table import Table
 from app.access.person import Person, UserRole
 from app.commands.opened import with_outbox
 from app.commands.options import AsJson
-from app.commands.terminal import add_row, print_json, print_table
+from app.commands.terminal import add_row, print_json, print_table, time_text
 from app.outbox import Outbox
 from app.types import AuditEntry
 
@@ -29,7 +28,7 @@ def register(cli: typer.Typer) -> None:
 def audit(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many at most.")] = 50, *, as_json: AsJson = False
 ) -> None:
-    """Show who did what, newest first: logins and their failures, switches, redrives, reloads, test events.
+    """Show who did what, newest first: logins and their failures, and what people changed or sent.
 
     Example: pinrelay audit --limit 200
     """
@@ -66,5 +65,4 @@ async def _newest(outbox: Outbox, limit: int) -> list[AuditEntry]:
 
 def _rows(entries: list[AuditEntry]) -> Iterator[list[str]]:
     for entry in entries:
-        at = f"{datetime.fromtimestamp(entry.at, UTC):%Y-%m-%d %H:%M:%S}"
-        yield [at, entry.who, entry.place, entry.what.value, entry.target, entry.before, entry.after]
+        yield [time_text(entry.at), entry.who, entry.place, entry.what.value, entry.target, entry.before, entry.after]

@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -21,7 +20,7 @@ from app.catalog.destination_files import DestinationFile, load_destinations
 from app.catalog.running_sources import RunningSources, load_source
 from app.commands.journeys import DEFAULT_DAYS, show_journey
 from app.commands.options import FORMS, AsJson
-from app.commands.terminal import add_row, as_is, print_json, print_table
+from app.commands.terminal import add_row, as_is, print_json, print_table, time_text
 from app.config import Settings, load_settings
 from app.config.source_settings import SHIPPED_SOURCES
 from app.coordination import Switches
@@ -213,7 +212,7 @@ def _print_tables(explanation: EventReport) -> None:
 
 def _fields_table(report: PresetReport) -> Table:
     """Show each field of a preset with the paths it came from and what is sent of it."""
-    seen = f" ({datetime.fromtimestamp(report.seen_at, UTC):%Y-%m-%d %H:%M:%S} UTC)" if report.seen_at else ""
+    seen = f" ({time_text(report.seen_at)} UTC)" if report.seen_at else ""
     said = ": ".join(filter(None, (report.preset, IN_WORDS[report.exit], report.reason))) + seen
     if report.kept:
         said += f", but kept for now: {report.kept}"

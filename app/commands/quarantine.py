@@ -1,6 +1,5 @@
 """`pinrelay quarantine`: what made no delivery and is kept as received: look, judge anew, replay, discard."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
@@ -11,13 +10,13 @@ from rich.table import Table
 from app import assemble
 from app.access.audit import Audit
 from app.commands.auditing import caller
+from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table, time_text
 from app.config import load_settings
 from app.coordination import Switches
 from app.errors import SettingsError
-from app.outbox import Outbox, open_outbox
-from app.policies import outbox_rules
+from app.outbox import Outbox
 from app.receiving.replaying import Replay, Replaying, replay_json
 from app.types import AuditAction, Exit, QuarantineFilter
 
@@ -138,20 +137,16 @@ def _with_replaying(use: Callable[[Replaying, Outbox], Awaitable[_Result]]) -> _
     """Open the store of the settings and what brings events back, use them, close; return what `use` returns."""
     settings = load_settings()
 
-    async def run() -> _Result:
-        outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
-        try:
-            switches = await Switches.read(outbox)
-            running = assemble.running_catalog(settings)
-            replaying = assemble.replaying(settings, running, outbox, why_off=switches.why_off, clock=time.time)
-            if replaying is None:
-                message = "QUARANTINE_HOURS: nothing is kept in quarantine; see docs/quarantine.md"
-                raise SettingsError(message)
-            return await use(replaying, outbox)
-        finally:
-            await outbox.close()
+    async def work(outbox: Outbox) -> _Result:
+        switches = await Switches.read(outbox)
+        running = assemble.running_catalog(settings)
+        replaying = assemble.replaying(settings, running, outbox, why_off=switches.why_off, clock=time.time)
+        if replaying is None:
+            message = "QUARANTINE_HOURS: nothing is kept in quarantine; see docs/quarantine.md"
+            raise SettingsError(message)
+        return await use(replaying, outbox)
 
-    return asyncio.run(run())
+    return with_outbox(work)
 
 
 def _show(replay: Replay, *, as_json: bool) -> None:

@@ -56,7 +56,7 @@ def shown(run: Run, *words: str, **more: str) -> list[dict[str, object]]:
 
 
 @pytest.mark.usefixtures("kept")
-def test_what_is_imported_is_kept_and_listed(run: Run) -> None:
+def test_what_made_no_delivery_is_kept_and_listed(run: Run) -> None:
     groups = shown(run, "list")
     assert [(each["name"], each["exit"], each["count"]) for each in groups] == [
         ("Order Completed", "invalid", 1),
