@@ -1,6 +1,6 @@
 """Finding events again by whatever somebody has at hand: an id, a name, a word of the reason, an e-mail, a phone."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Protocol
 
@@ -65,24 +65,19 @@ class Finder:
     async def look_up(self, text: str, *, limit: int, people: bool = True) -> Found | None:
         """Return what a text leads to, as the first that it is anything of; None where it leads to nothing.
 
-        An e-mail address is only ever looked for by its digest, whatever is found; nobody is, unless `people` may be.
+        What has an @ and is an e-mail address is looked for by its digest only. Without `people` nobody is looked for.
         """
         text = text.strip()
         if not text or len(text) > MAX_FOUND_BY:
             return None
         digest = self._digest(text)
-        if digest is not None and "@" in text and not people:
-            return None
         if digest is not None and "@" in text:
-            return await self.find(Query(person=(digest,)), limit=limit)
-        async for found in self._tries(readings(text, digest if people else None), limit):
+            return await self.find(Query(person=(digest,)), limit=limit) if people else None
+        for query in readings(text, digest if people else None):
+            found = await self.find(query, limit=limit)
             if not found.is_empty:
                 return found
         return None
-
-    async def _tries(self, queries: Iterable[Query], limit: int) -> AsyncIterator[Found]:
-        for query in queries:
-            yield await self.find(query, limit=limit)
 
 
 def readings(text: str, digest: str | None) -> Iterator[Query]:

@@ -15,7 +15,6 @@ from app.types import Event, EventReceipt, Exit, Quarantined, QuarantineFilter, 
 
 #: So many events are opened, judged and accepted at once.
 _AT_ONCE: Final = 500
-_EXAMPLES: Final = 20
 #: What still makes nothing of an event: it stays where it is.
 _UNMENDED: Final = frozenset({Exit.INVALID, Exit.UNMATCHED})
 
@@ -29,19 +28,15 @@ class Replay:
     leaving: int = 0
     #: Sealed by another key than that of now: they cannot be read, and stay until their time is over.
     unreadable: int = 0
-    #: Of deliveries, by exit; and by preset, exit and reason, the most first.
+    #: Of deliveries, by exit; and by preset, exit and reason.
     exits: Counter[Exit] = field(default_factory=Counter)
     reasons: Counter[tuple[str, Exit, str]] = field(default_factory=Counter)
-    #: A few of them: message id, name, and the first line of the receipt.
-    examples: list[tuple[str, str, EventReceipt]] = field(default_factory=list)
 
-    def add(self, one: Quarantined, receipt: EventReceipt) -> None:
+    def add(self, receipt: EventReceipt) -> None:
         """Count what becomes of one event."""
         for line in receipt.deliveries:
             self.exits[line.exit] += 1
             self.reasons[line.preset or "", line.exit, line.reason] += 1
-        if len(self.examples) < _EXAMPLES:
-            self.examples.append((one.message_id, one.name, receipt))
 
 
 class Replaying:
@@ -81,8 +76,8 @@ class Replaying:
         """
         replay = Replay()
         async for some in self._batches(wanted, replay):
-            for one, _, receipt in await self._judged(some, catalog or self._catalog()):
-                replay.add(one, receipt)
+            for _, _, receipt in await self._judged(some, catalog or self._catalog()):
+                replay.add(receipt)
                 replay.leaving += _leaves(receipt)
             if at_most is not None and replay.events >= at_most:
                 break
@@ -99,16 +94,16 @@ class Replaying:
         async for some in self._batches(wanted, replay):
             judged = await self._judged(some, self._catalog())
             leaving = [(one, event) for one, event, receipt in judged if _leaves(receipt)]
-            for one, _, receipt in judged:
+            for _, _, receipt in judged:
                 if not _leaves(receipt):
-                    replay.add(one, receipt)
+                    replay.add(receipt)
             for (source, is_proven), group in groupby(leaving, key=lambda each: (each[0].source, each[0].is_proven)):
                 members = list(group)
                 events = [event for _, event in members]
                 accepted = await self._pipeline.accept(events, now=self._clock(), source=source, is_proven=is_proven)
                 await self._shelf.release([one.id for one, _ in members])
-                for (one, _), told in zip(members, accepted.events, strict=True):
-                    replay.add(one, told)
+                for told in accepted.events:
+                    replay.add(told)
             replay.leaving += len(leaving)
         return replay
 

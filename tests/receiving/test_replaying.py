@@ -98,8 +98,7 @@ async def test_a_preview_says_the_same_and_changes_nothing(shop: Shop) -> None:
     shop.mend()
     after = await shop.replaying().preview(ALL)
     assert (after.leaving, dict(after.exits)) == (2, {Exit.ENQUEUED: 2})
-    assert [message_id for message_id, *_ in after.examples] == ["m-1", "m-2"]
-    assert len(await shop.left()) == 2
+    assert await shop.left() == ["m-1", "m-2"]
     assert (await shop.outbox.message("m-1")).deliveries == ()
 
 
@@ -144,7 +143,7 @@ async def test_more_than_fit_into_one_step_are_all_replayed(shop: Shop) -> None:
     await shop.receive(*(purchase(f"m-{number}") for number in range(1_100)))
     shop.mend()
     done = await shop.replaying().replay(ALL)
-    assert (done.events, done.leaving, len(done.examples)) == (1_100, 1_100, 20)
+    assert (done.events, done.leaving, dict(done.exits)) == (1_100, 1_100, {Exit.ENQUEUED: 1_100})
     assert await shop.left() == []
 
 
