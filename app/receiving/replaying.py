@@ -89,10 +89,10 @@ class Replaying:
         Consent, opt-outs and memory's marks are asked again: what they withhold now is erased too. Interrupted, it may
         be begun again: what was accepted and not yet erased is a duplicate then.
         """
-        replay = Replay()
-        self._pipeline.use(self._catalog())
+        replay, catalog = Replay(), self._catalog()
+        self._pipeline.use(catalog)
         async for some in self._batches(wanted, replay):
-            judged = await self._judged(some, self._catalog())
+            judged = await self._judged(some, catalog)
             leaving = [(one, event) for one, event, receipt in judged if _leaves(receipt)]
             for _, _, receipt in judged:
                 if not _leaves(receipt):
@@ -101,10 +101,11 @@ class Replaying:
                 members = list(group)
                 events = [event for _, event in members]
                 accepted = await self._pipeline.accept(events, now=self._clock(), source=source, is_proven=is_proven)
-                await self._shelf.release([one.id for one, _ in members])
+                ids = [one.id for (one, _), told in zip(members, accepted.events, strict=True) if _leaves(told)]
+                await self._shelf.release(ids)
+                replay.leaving += len(ids)
                 for told in accepted.events:
                     replay.add(told)
-            replay.leaving += len(leaving)
         return replay
 
     async def discard(self, wanted: QuarantineFilter) -> int:

@@ -10,6 +10,7 @@ import pytest
 from app import assemble
 from app.config import Settings
 from app.outbox import Outbox, open_outbox
+from app.outbox.storing import DAY_S
 from app.policies import outbox_rules
 from app.receiving.replaying import Replaying
 from app.types import Exit, QuarantineFilter
@@ -171,6 +172,28 @@ async def test_what_another_key_sealed_is_counted_and_stays(shop: Shop) -> None:
     other = assembled.settings(quarantine_key="another key of the quarantine, long").quarantine_key
     done = await shop.replaying(quarantine_key=other).replay(ALL)
     assert (done.events, done.unreadable, done.leaving) == (1, 1, 0)
+    assert await shop.left() == ["m-1"]
+
+
+@pytest.mark.parametrize("change", ["mended meanwhile", "too old meanwhile"])
+async def test_what_was_judged_otherwise_than_it_was_accepted_is_not_lost(shop: Shop, change: str) -> None:
+    await shop.receive(purchase("m-1"))
+    if change == "too old meanwhile":
+        shop.mend()
+    asked = 0
+
+    def clock() -> float:
+        nonlocal asked
+        asked += 1
+        if change == "mended meanwhile":
+            shop.mend()
+            return shop.now
+        return shop.now + (0 if asked < 3 else 8 * DAY_S)
+
+    replaying = assemble.replaying(shop.settings, shop.running, shop.outbox, why_off=lambda *_: None, clock=clock)
+    assert replaying is not None
+    done = await replaying.replay(ALL)
+    assert (done.events, done.leaving, dict(done.exits)) == (1, 0, {Exit.INVALID: 1})
     assert await shop.left() == ["m-1"]
 
 
