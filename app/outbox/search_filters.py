@@ -71,7 +71,7 @@ def given_filters(texts: Mapping[str, str]) -> dict[str, str]:
 def read_filters(texts: Mapping[str, str]) -> Query:
     """Return what the filters ask for; empty texts ask for nothing.
 
-    Raises FilterError for a name that is no filter, and for a state, exit or time that is none.
+    Raises FilterError for a name that is no filter, and for a state, exit, status or time that is none.
     """
     conditions: dict[str, Any] = {}
     for name, text in given_filters(texts).items():

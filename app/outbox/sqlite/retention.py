@@ -54,7 +54,7 @@ def retain(connection: sqlite3.Connection, call: RetainCall, rules: OutboxRules)
 
 
 def _roll_up(connection: sqlite3.Connection, now: float, limit: int) -> int:
-    """Turn the counts of old minutes into counts of their hours. Answers how many rows it took."""
+    """Turn the counts of old minutes into counts of their hours. Returns how many rows it took."""
     parameters = {"minutes_start": now - MINUTES_KEPT_S, "limit": limit}
     rows = connection.execute(SQL["take_minutes"], parameters).fetchall()
     add_tallies(connection, map(tally_of, rows), span_s=HOUR_S)
