@@ -65,7 +65,7 @@ class PostgresOutbox(KeepsPeople):
         self._rules = rules
         self.inventory = inventory.PostgresInventory(self._database, self._by_server)
         self.shelf = sealed_events.PostgresShelf(self._database)
-        KeepsPeople.__init__(self, self._database, rules)
+        super().__init__(self._database, rules)
         self.dead_letters = PostgresDeadLetters(self._database, rules, self._by_server, self._watch.wake)
 
     async def _by_server(self, now: float) -> float:

@@ -74,7 +74,7 @@ class SqliteOutbox(KeepsPeople):
         self._rules = rules
         self.inventory = SqliteInventory(self._writer, self._readers)
         self.shelf = SqliteShelf(path, self._writer, self._readers)
-        KeepsPeople.__init__(self, path, self._writer, self._readers, rules)
+        super().__init__(path, self._writer, self._readers, rules)
         self.dead_letters = SqliteDeadLetters(self._writer, self._readers, rules, self._watch.wake)
 
     async def enqueue(
