@@ -160,6 +160,22 @@ async def test_since_a_moment_means_the_same_as_counting_one_by_one(
     assert await _notes(at, Query(since=since)) == expected[::-1]
 
 
+@pytest.mark.parametrize("asked", [{"state": State.DEAD}, {"message_id": "again"}, {"order_id": "SO-1"}], ids=str)
+async def test_what_began_again_since_a_moment_is_found_though_younger_ones_are_older(
+    at: At, asked: dict[str, Any]
+) -> None:
+    """A redrive begins a delivery again: then a filter finds it where a redrive by the same filter would."""
+    await at.dead_letter(new(message_id="again", order_id="SO-1"))
+    await at.enqueue(new(message_id="old"))
+    await at.deliver(*await at.claim())
+    later = at.later(HOUR_S)
+    await later.outbox.dead_letters.redrive(Query(), now=later.now)
+    await later.kill(*await later.claim())
+    query = Query(since=NOW + 1, **asked)
+    assert await _deliveries(at, query) == ["again"]
+    assert (await later.outbox.dead_letters.redrive(query, now=later.now)).redriven == 1
+
+
 async def test_a_message_that_was_noted_under_many_exits_shows_them_oldest_first(at: At) -> None:
     exits = (Exit.REFUSED, Exit.INVALID, Exit.DUPLICATE)
     await at.enqueue(notes=tuple(Note(message_id="m", preset=None, exit=exit_, reason="r") for exit_ in exits))

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from app.outbox.outbox_rules import OutboxRules
-from app.outbox.paging import END, SENT, asks_attempts, ids_of_page, means_deliveries, note_page, noted_exits, page
+from app.outbox.paging import END, SENT, ids_of_page, means_deliveries, note_page, noted_exits, page, skips_older
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, tally_of
@@ -37,7 +37,7 @@ async def search(connection: Connection, query: Query, limit: int, cursor: str |
     ((lowest, highest),) = await rows_of(connection, "delivery_range")
     if lowest is None or not means_deliveries(query):
         return Page(deliveries=())
-    if query.since is not None and not asks_attempts(query):
+    if skips_older(query):
         borders = {"lowest": lowest, "highest": highest, "since": query.since}
         ((lowest,),) = await rows_of(connection, "first_delivery_since", **borders)
     floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)

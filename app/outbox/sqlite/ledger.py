@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from app.outbox.outbox_rules import OutboxRules
-from app.outbox.paging import END, asks_attempts, ids_of_page, means_deliveries, note_page, noted_exits, page
+from app.outbox.paging import END, ids_of_page, means_deliveries, note_page, noted_exits, page, skips_older
 from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, tally_of
 from app.outbox.repeats import digests_of, repeated
 from app.outbox.sqlite.conditions import conditions, note_conditions
@@ -19,7 +19,7 @@ def search(connection: sqlite3.Connection, query: Query, limit: int, cursor: str
     lowest, highest = connection.execute(SQL["delivery_range"]).fetchone()
     if lowest is None or not means_deliveries(query):
         return Page(deliveries=())
-    if query.since is not None and not asks_attempts(query):
+    if skips_older(query):
         parameters = {"lowest": lowest, "highest": highest, "since": query.since}
         (lowest,) = connection.execute(SQL["first_delivery_since"], parameters).fetchone()
     floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
