@@ -331,7 +331,7 @@ def digest(wire: str, text: str, country: str | None) -> str | None:
 
 
 def best_of_rounds(lines: list[bytes], run: Callable[[bytes], Made], forget: Callable[[], None]) -> float:
-    """Answer microseconds of CPU time an event."""
+    """Return the microseconds of CPU time an event."""
     best = math.inf
     for _ in range(ROUNDS):
         forget()

@@ -130,9 +130,9 @@ class _Shapes:
         """Find the function by the orders of these objects from now on."""
         far: list[Keys] = []
         for keys in self._far:
-            above = given[keys[:-1]]
-            is_dict = keys[:-1] in self._near and type(above) is dict
-            if keys[-1] in above if is_dict else keys[:-1] in (*self._near, *far):
+            way, name = keys[:-1], keys[-1]
+            may_have_it = type(given[way]) is not dict or name in given[way]
+            if way in far or (way in self._near and may_have_it):
                 far.append(keys)
         near = _order(given[keys] for keys in self._near)
         bodies = self._bodies.setdefault(near, {})

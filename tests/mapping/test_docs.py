@@ -27,7 +27,7 @@ class Example:
 
 
 def examples() -> list[Example]:
-    """Give the examples in order. One without an event reads the first event of the page."""
+    """Return the examples in order. One without an event reads the first event of the page."""
     page_event = json.loads(BLOCKS[1][1])
     found = []
     mapping, event = None, page_event

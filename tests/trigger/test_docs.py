@@ -14,7 +14,7 @@ DOCS = (Path(__file__).parents[2] / "docs" / "triggers.md").read_text(encoding="
 
 
 def examples() -> Iterator[tuple[str, str, str]]:
-    """Give trigger, answer (`yes`, `no`, `error`) and event or message of every example."""
+    """Yield trigger, answer (`yes`, `no`, `error`) and event or message of every example."""
     for block in re.findall(r"^```trigger\n(.*?)^```", DOCS, re.DOTALL | re.MULTILINE):
         for example in block.strip().split("\n\n"):
             text, *answers = example.splitlines()

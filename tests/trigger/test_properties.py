@@ -128,7 +128,7 @@ def _value(value: Any, draw: Draw) -> str:
 
 
 def expected(term: Tuple, event: dict[str, Any]) -> bool:
-    """Answer by the rules, one after the other."""
+    """Return what follows by the rules, one after the other."""
     kind = term[0]
     if kind == "not":
         return not expected(term[1], event)
