@@ -65,11 +65,6 @@ class AdAccount:
     presets: frozenset[str] | None = None
     making: Making = _MAKING
 
-    @property
-    def takes_all(self) -> bool:
-        """Whether it takes what every preset makes of events of every source."""
-        return self.sources is None and self.presets is None
-
     def takes(self, preset: str, source: str) -> bool:
         """Return whether it takes what this preset makes of events of this source."""
         return (self.sources is None or source in self.sources) and (self.presets is None or preset in self.presets)

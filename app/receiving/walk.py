@@ -57,9 +57,7 @@ class Walk:
         self._accounts = tuple(accounts)
         self._by_name = {account.name: account for account in accounts}
         self._withheld = withheld or _nothing_against
-        self._why_off = why_off
-        #: The only ad account, if it takes whatever comes; None where ad accounts must be asked.
-        self._only = self._accounts[0] if len(self._accounts) == 1 and self._accounts[0].takes_all else None
+        self._why_off = why_off or _nothing_against
         #: What memory does; None where there is none.
         self.remembering = remembering
 
@@ -92,8 +90,7 @@ class Walk:
     ) -> list[Line]:
         reason = self._withheld(event)
         presets = catalog.matching(event) if reason is None else []
-        only = self._only
-        ways = [(preset, only) for preset in presets] if only else routes(presets, self._accounts, source)
+        ways = routes(presets, self._accounts, source)
         if reason is not None:
             lines = [Line(preset=None, exit=Exit.WITHHELD, reason=reason)]
         else:
@@ -129,7 +126,7 @@ class Walk:
         return self._off(preset, account) or self._make(preset, account, event, now, complete)
 
     def _off(self, preset: Preset, account: AdAccount) -> Line | None:
-        reason = self._why_off(preset.name, account.ad_account_id) if self._why_off else None
+        reason = self._why_off(preset.name, account.ad_account_id)
         return None if reason is None else not_sent(preset, account, Exit.WITHHELD, reason)
 
     def _make(
