@@ -21,7 +21,8 @@ from app.types import Backlog, EventKey, Exit, InventoryCount, Measure, Tally
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 _CACHED_CHILDREN = 4_096
-#: So many kinds of events have series of their own; a new one takes a place of the last half when it has come so often.
+#: So many kinds of events have series of their own. The last half of the places is for those of which so many came
+#: between two writings of the inventory.
 MAX_NAMED = 500
 _OFTEN = 5
 _OTHER_NAMES = "(other names)"
@@ -120,7 +121,7 @@ class Metrics:
     def count_names(self, counts: Sequence[InventoryCount]) -> None:
         """Count what the inventory counts of each kind of event, but for presets and properties.
 
-        Invented names cannot make ever more series: half of the places are kept for what comes more than once.
+        Invented names cannot make ever more series: half of the places are kept for what comes often.
         """
         self._names.count(counts)
 
