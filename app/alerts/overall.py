@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from app.delivery import AccountStanding
+from app.outbox.storing import DAY_S, HOUR_S
 from app.types import Exit
 
 LATE_S = 3_600
@@ -15,8 +16,6 @@ LEAST_DAYS, MOST_DAYS, LEAST_EVENTS = 3, 7, 20
 #: Warnings for each enqueued event of the last full hour grow above this, and above so many times the day before.
 WARNINGS_SHARE, WARNINGS_TIMES = 0.05, 2
 
-_HOUR_S = 3_600
-_DAY_S = 24 * _HOUR_S
 _FULL = "Memory is full: as many ids as REMEMBER_MAX_PEOPLE are marked, and nothing is remembered. Raise it."
 
 
@@ -44,7 +43,7 @@ class Facts:
     @property
     def hour_at(self) -> int:
         """When the last full hour began."""
-        return int(self.now // _HOUR_S - 1) * _HOUR_S
+        return int(self.now // HOUR_S - 1) * HOUR_S
 
     def count(self, name: str, hour_at: int) -> int:
         """Return the count of one name in the hour that begins at `hour_at`."""
@@ -52,7 +51,7 @@ class Facts:
 
     def lately(self, name: str) -> int:
         """Return the count of one name in the last full hour and the one that runs."""
-        return self.count(name, self.hour_at) + self.count(name, self.hour_at + _HOUR_S)
+        return self.count(name, self.hour_at) + self.count(name, self.hour_at + HOUR_S)
 
 
 def conditions(facts: Facts) -> list[Alert]:
@@ -77,13 +76,13 @@ def _late(account: AccountStanding, facts: Facts) -> Alert | None:
     oldest_at = account.backlog.oldest_at
     if oldest_at is None or facts.now - oldest_at <= LATE_S:
         return None
-    hours = (facts.now - oldest_at) / _HOUR_S
+    hours = (facts.now - oldest_at) / HOUR_S
     return Alert(key="backlog", text=f"Deliveries are late: the oldest has waited for {hours:.1f} hours.")
 
 
 def _dead(account: AccountStanding, facts: Facts) -> Alert | None:
     """Judge new ones beside those that there are: whoever redrives them all clears it at once."""
-    new = sum(facts.rejected.get((account.account.ad_account_id, facts.hour_at + n * _HOUR_S), 0) for n in (0, 1))
+    new = sum(facts.rejected.get((account.account.ad_account_id, facts.hour_at + n * HOUR_S), 0) for n in (0, 1))
     if not new or not account.backlog.dead:
         return None
     text = f"Dead letters grow: {new} within the last hours. `pinrelay dead-letters` has reasons."
@@ -92,7 +91,7 @@ def _dead(account: AccountStanding, facts: Facts) -> Alert | None:
 
 def _drop(facts: Facts) -> Alert | None:
     first_at = min(facts.hours, default=facts.hour_at)
-    earlier = [facts.hour_at - day * _DAY_S for day in range(1, MOST_DAYS + 1)]
+    earlier = [facts.hour_at - day * DAY_S for day in range(1, MOST_DAYS + 1)]
     counts = [facts.count(Exit.ACCEPTED, hour_at) for hour_at in earlier if hour_at >= first_at]
     if len(counts) < LEAST_DAYS or (usual := median(counts)) < LEAST_EVENTS:
         return None
@@ -102,7 +101,7 @@ def _drop(facts: Facts) -> Alert | None:
 
 
 def _warnings(facts: Facts) -> Alert | None:
-    count, before = facts.count("warning", facts.hour_at), [facts.hour_at - n * _HOUR_S for n in range(1, 25)]
+    count, before = facts.count("warning", facts.hour_at), [facts.hour_at - n * HOUR_S for n in range(1, 25)]
     enqueued_before = sum(facts.count(Exit.ENQUEUED, hour_at) for hour_at in before)
     if count < LEAST_EVENTS or not enqueued_before:
         return None

@@ -17,15 +17,13 @@ from app.coordination import Switches
 from app.delivery import ReadsBacklog, Shutdown, read_accounts
 from app.errors import OutboxUnavailable
 from app.outbox.inventory_rows import Inventory
+from app.outbox.storing import DAY_S, HOUR_S
 from app.shared_values import OPEN_ALERTS
 from app.types import AccountView, Exit, Tally
 
 PERIOD_S = 60.0
 #: So many looks in a row must fail before an unreadable outbox is told.
 OUTBOX_DOWN_LOOKS = 2
-
-_HOUR_S = 3_600
-_DAY_S = 24 * _HOUR_S
 
 
 class _AlertsOutbox(ReadsBacklog, Protocol):
@@ -122,8 +120,8 @@ class Alerts:
         now = self._clock()
         hours: defaultdict[int, Counter[str]] = defaultdict(Counter)
         rejected: Counter[tuple[str, int]] = Counter()
-        since = (now // _HOUR_S) * _HOUR_S - (MOST_DAYS + 1) * _DAY_S
-        for at, tally in await self._outbox.tallies(since=since, step_s=_HOUR_S):
+        since = (now // HOUR_S) * HOUR_S - (MOST_DAYS + 1) * DAY_S
+        for at, tally in await self._outbox.tallies(since=since, step_s=HOUR_S):
             hours[int(at)][tally.name] += tally.count
             if tally.name == Exit.REJECTED:
                 rejected[tally.ad_account_id, int(at)] += tally.count
