@@ -21,17 +21,13 @@ _NONCE_BYTES: Final = 12
 _ABOUT: Final = b"pinrelay quarantine 1"
 
 
-def derived(secret: str, purpose: str) -> bytes:
-    """Return a key of 32 bytes for one purpose, made of a secret that has others too (RFC 5869)."""
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret.encode())
-
-
 class Sealer:
     """Encrypts events, and opens what it encrypted."""
 
     def __init__(self, secret: str) -> None:
-        """Take the secret of QUARANTINE_KEY."""
-        self._cipher = AESGCM(derived(secret, "quarantine"))
+        """Take the secret of QUARANTINE_KEY. It may serve ids too, so the key is derived for this alone (RFC 5869)."""
+        derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"quarantine")
+        self._cipher = AESGCM(derived.derive(secret.encode()))
 
     def seal(self, event: Event) -> str | None:
         """Return an event encrypted, as base64; None of one that cannot be written as JSON, being nested too deep."""
