@@ -37,7 +37,7 @@ def found_of(
 
 
 def altering(changes: PeopleChanges | None) -> PeopleChanges | None:
-    """Return what changes in memory; None where nothing does, be it known whose the deliveries are."""
+    """Return the changes where any person or mark changes; None where they only tell whose the deliveries are."""
     return changes if changes and (changes.people or changes.marks) else None
 
 

@@ -207,5 +207,8 @@ def checkpoint(path: Path) -> None:
 
 
 def cut_log(connection: sqlite3.Connection) -> None:
-    """Copy the log into the file and cut it to nothing; not where others go on reading it for the connection's time."""
+    """Copy the log into the file and cut it to nothing.
+
+    Where others go on reading it for longer than the connection waits for locks, the log stays as long as it is.
+    """
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
