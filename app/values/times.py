@@ -55,11 +55,9 @@ def _seconds_of_text(text: str) -> float | None:
     """Read ISO 8601 at once; what it is not may be costly to find out, and is remembered."""
     if text[4:5] == "-":
         try:
-            moment = datetime.fromisoformat(text)
+            return _seconds(datetime.fromisoformat(text))
         except ValueError:
             pass
-        else:
-            return moment.timestamp() if moment.tzinfo else _seconds(moment)
     return _seconds_of_other_text(text)
 
 
