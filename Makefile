@@ -57,7 +57,7 @@ quick: $(DEV_READY) ## the fast tests, while you work: no server, browser, conta
 test: $(DEV_READY) $(NODE_READY) | test-tools ## every test, under the coverage floor of pyproject.toml
 	$(PYTEST) --cov --cov-report=term
 
-# There each test goes to whoever is idle: few are many, and each takes longer than what its file shares.
+# There each test goes to whoever is idle: it takes longer than to make again what the tests of its file share.
 prove: DIST = loadgroup
 .PHONY: prove
 prove: $(DEV_READY) $(NODE_READY) | test-tools ## what takes long by nature, in many rounds: kills, failovers, fuzzing
