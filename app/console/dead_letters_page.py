@@ -81,7 +81,6 @@ class DeadLetterPages:
             words=SEARCH_FILTERS,
             page=page,
             dead=None if filters else await self._count(),
-            max_why=MAX_WHY,
         )
 
     async def _count(self) -> int:

@@ -18,7 +18,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.access.person import Person
 from app.console import flow, labels
 from app.console.services import ConsoleServices
+from app.receiving.finding import MAX_FOUND_BY
 from app.receiving.reports import IN_WORDS
+from app.server.audited_changes import MAX_WHY
 from app.types import MAX_LABEL_CHARACTERS
 from app.values.plurals import count_of
 
@@ -132,6 +134,8 @@ def _environment() -> Environment:
         count_of=count_of,
         percent=labels.percent,
         max_label=MAX_LABEL_CHARACTERS,
+        max_found_by=MAX_FOUND_BY,
+        max_why=MAX_WHY,
         states=labels.STATE_LABELS,
         exits=IN_WORDS,
         flow_width=flow.WIDTH,
