@@ -23,7 +23,7 @@ from app.types import AccountView, Exit
 
 
 def register(cli: typer.Typer) -> None:
-    """Add the commands."""
+    """Add the command."""
     cli.command()(status)
 
 

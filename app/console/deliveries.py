@@ -41,7 +41,7 @@ class DeliveryPages:
         cursors = {name: given.get(name) or None for name in ("cursor", "notes_cursor")}
         found = await self._services.finder.find(read_filters(filters), limit=PAGE_SIZE, **cursors)
         causes = await self._services.outbox.dead_letters.causes(limit=CAUSES) if filters == {"state": "dead"} else []
-        return self.listed(
+        return self._listed(
             request, found, filters=filters, of=_whose_cursor(cursors), causes=causes, done=done_of(given)
         )
 
@@ -52,18 +52,18 @@ class DeliveryPages:
         digest, may_look = finder.digest(text), person_of(request).may_operate
         if "cursor" in form and digest is not None and may_look:
             found = await finder.find(Query(person=(digest,)), limit=PAGE_SIZE, cursor=form["cursor"])
-            return self.listed(request, found, of="deliveries")
+            return self._listed(request, found, of="deliveries")
         looked_up = await finder.look_up(text, limit=PAGE_SIZE, people=may_look)
         if looked_up is None and digest is not None and not may_look:
             return self._pages.only_operators(request)
         if looked_up is None:
-            return self.listed(request, None, missed=text if digest is None else "")
+            return self._listed(request, None, missed=text if digest is None else "")
         if looked_up.query.person is None:
             filters = {name: str(value) for name, value in looked_up.query.given.items()}
             return go(request, "deliveries", filters)
-        return self.listed(request, looked_up)
+        return self._listed(request, looked_up)
 
-    def listed(
+    def _listed(
         self,
         request: Request,
         found: Found | None,

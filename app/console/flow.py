@@ -16,7 +16,7 @@ _LEAST = 6
 class Share:
     """One way that events, or deliveries, left."""
 
-    #: Says how it is coloured: delivered, waiting, withheld, refused.
+    #: Says how it is coloured: taken, unmatched, withheld, refused, delivered or waiting.
     kind: str
     label: str
     count: int
