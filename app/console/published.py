@@ -1,5 +1,6 @@
 """Publishing what was drafted: what would change first, then the file, with its versions and a way back."""
 
+import asyncio
 from dataclasses import dataclass
 from difflib import unified_diff
 
@@ -9,7 +10,7 @@ from starlette.responses import Response
 
 from app.catalog import Catalog, Preset
 from app.catalog.privacy_changes import privacy_changes
-from app.catalog.publishing import Publisher
+from app.catalog.publishing import Publisher, Version
 from app.console.examples import fresh
 from app.console.forms import Form, read_form
 from app.console.labels import pretty
@@ -89,15 +90,13 @@ class PublishPages:
         """Show every version of a file, each with its difference from the one before."""
         file, publisher = request.query_params.get("file", ""), self._services.changes.publisher
         why_not = publisher.why_not(file)
-        found = [] if why_not else publisher.versions(file)
-        befores = [*(each.text or "" for each in found[1:]), ""]
         return self._pages.render(
             request,
             "versions.html",
             nav="mappings",
             file=file,
             why_not=why_not,
-            versions=[(each, _difference(was, each.text or "")) for each, was in zip(found, befores, strict=False)],
+            versions=[] if why_not else await asyncio.to_thread(_versions, publisher, file),
             done=request.query_params.get("done", ""),
             faults=self._services.coordination.faults,
         )
@@ -153,6 +152,13 @@ def _running_file(file: str, services: ConsoleServices) -> str:
     """Return the path by which the running catalog knows the file of this name."""
     name = file.rpartition("/")[2]
     return next((path for path in services.running.texts if path.rpartition("/")[2] == name), file)
+
+
+def _versions(publisher: Publisher, file: str) -> list[tuple[Version, list[str]]]:
+    """Return the versions of a file, newest first, each with its difference from the one before. Reads files."""
+    found = publisher.versions(file)
+    befores = [*(each.text or "" for each in found[1:]), ""]
+    return [(each, _difference(was, each.text or "")) for each, was in zip(found, befores, strict=False)]
 
 
 def _difference(was: str, becomes: str) -> list[str]:
