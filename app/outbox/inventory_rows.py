@@ -22,7 +22,10 @@ class Inventory(Protocol):
     """What arrives, by name. Every method may raise OutboxUnavailable."""
 
     async def add(self, counts: Sequence[InventoryCount], *, now: float, max_names: int) -> None:
-        """Commit counts of events that arrived about `now`. Of more names than `max_names` the most frequent stay."""
+        """Commit counts of events that arrived about `now`. Of more names than `max_names` the most frequent stay.
+
+        Where it fails, some of many counts may have been committed.
+        """
 
     async def read(
         self, *, since: float, by_hour: bool, counted: Sequence[Measure], key: EventKey | None = None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.outbox import open_outbox
 from app.outbox.inventory_rows import HOURS_KEPT_S, MAX_PROPERTIES, OTHERS
 from app.types import EventKey, InventoryCount, Measure
-from tests.outbox.build import DAY_S, HOUR_S, NOW, At, rules
+from tests.outbox.build import DAY_S, HOUR_S, NOW, At, new, rules
 
 ORDER = EventKey("shop", "track", "Order Completed")
 ODD = EventKey("shop", "track", "order completed")
@@ -103,6 +103,18 @@ async def test_of_too_many_properties_of_a_day_the_frequent_stay(at: At) -> None
     kept = [count for _, count in await days(at, Measure.PROPERTY)]
     assert len(kept) == MAX_PROPERTIES
     assert InventoryCount(ORDER, Measure.PROPERTY, "properties.total number", 3) in kept
+
+
+async def test_events_wait_for_a_part_of_a_full_inventory_and_not_for_all_of_it(at: At) -> None:
+    counts = [received(EventKey("shop", "track", f"Event {n}")) for n in range(5_000)]
+    writing = asyncio.create_task(at.outbox.inventory.add(counts, now=NOW, max_names=len(counts)))
+    meanwhile = 0
+    while not writing.done():
+        await at.enqueue(new())
+        meanwhile += 1
+    await writing
+    assert meanwhile > 5
+    assert len(await days(at)) == len(counts)
 
 
 async def test_hours_go_first_and_days_with_the_ledger(open_at: Callable[..., At]) -> None:

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from app.outbox.inventory_rows import MAX_PROPERTIES, OTHERS, inventory_count, inventory_query, inventory_rows
 from app.outbox.sqlite.database import as_rows
@@ -12,6 +12,9 @@ from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.writer import Writer
 from app.outbox.storing import DAY_S
 from app.types import EventKey, InventoryCount, Measure
+
+#: Rows of one commit: events wait for no more of a full inventory, of which there may be some ten thousand.
+_AT_ONCE: Final = 1_000
 
 
 class SqliteInventory:
@@ -24,8 +27,11 @@ class SqliteInventory:
     async def add(self, counts: Sequence[InventoryCount], *, now: float, max_names: int) -> None:
         """Do `Inventory.add`."""
         rows = inventory_rows(counts, now)
+        for first in range(0, len(rows), _AT_ONCE):
+            piece = rows[first : first + _AT_ONCE]
+            await self._writer.do(partial(_add, rows=piece), rows=len(piece))
         if rows:
-            await self._writer.do(partial(_add, rows=rows, now=now, max_names=max_names), rows=len(rows))
+            await self._writer.do(partial(_keep_bounds, now=now, max_names=max_names))
 
     async def read(
         self, *, since: float, by_hour: bool, counted: Sequence[Measure], key: EventKey | None = None
@@ -34,8 +40,12 @@ class SqliteInventory:
         return await self._readers.read(_read, inventory_query(since, counted, key, by_hour=by_hour))
 
 
-def _add(connection: sqlite3.Connection, rows: list[list[Any]], now: float, max_names: int) -> None:
+def _add(connection: sqlite3.Connection, rows: list[list[Any]]) -> None:
     connection.execute(SQL["add_to_inventory"], {"rows": as_rows(rows)})
+
+
+def _keep_bounds(connection: sqlite3.Connection, now: float, max_names: int) -> None:
+    """Forget the names and properties that are too many."""
     many = connection.execute(SQL["too_many_names"], {"max_names": max_names}).fetchall()
     if many:
         names = as_rows(many)
