@@ -69,7 +69,7 @@ class Server:
 
     @property
     def log(self) -> str:
-        """All that it has printed, over all its starts."""
+        """All that it has printed, over all its starts. A request's line comes after its answer: stop it, or poll."""
         return self.log_path.read_text(encoding="utf-8", errors="replace")
 
     def start(self) -> None:

@@ -92,6 +92,8 @@ async def test_the_log_names_the_source_where_it_is_known_and_never_its_key(
         for key in ("key-of-the-app", "key-of-nobody"):
             await client.post("/v1/page", json={"messageId": "m", "userId": "u", "writeKey": key})
 
+    server.stop()
+
     lines = [json.loads(line) for line in server.log.splitlines() if '"/v1/page"' in line]
     assert [(line["status"], line.get("source")) for line in lines] == [(200, "app"), (401, None)]
     assert "key-of" not in server.log
