@@ -29,7 +29,7 @@ No message ever holds personal data or a token: values are shown by kind and len
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,11 @@ class EventHeldBack(EventRefused):
     """Its source is switched off, or the consent that its source asks for is not given."""
 
     exit = "withheld"
+
+    def __init__(self, reason: str, event: Mapping[str, Any]) -> None:
+        #: As it was read.
+        self.event = event
+        super().__init__(reason, message_id=event["messageId"])
 
 
 class EventInvalid(EventError):

@@ -111,7 +111,10 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """What the ledger keeps of an event that made no delivery: refused, withheld or invalid, and why."""
+    """What the ledger keeps of an event that made no delivery: refused, withheld or invalid, and why.
+
+    Unmatched events are noted only where they name an order.
+    """
 
     message_id: str
     #: None where the event reached no ad account, and so no preset.
@@ -121,9 +124,9 @@ class Note:
     exit: Exit
     reason: str
     warnings: tuple[str, ...] = ()
-    #: Pinterest's name of the event; None where it was not mapped.
+    #: Pinterest's name of the event; None where it was not mapped, or is known to be no order.
     event_name: str | None = None
-    #: As a NewDelivery has them, as far as they are known.
+    #: As a NewDelivery has them, of orders, as far as they are known.
     order_id: str | None = None
     amount: str | None = None
     currency: str | None = None
@@ -686,6 +689,17 @@ class Recalled(Struct, frozen=True, kw_only=True):
     by: str
 
 
+class KnownOrder(Struct, frozen=True, kw_only=True):
+    """What the ledger is told of an order that is not sent, as far as it can be read; nothing of its buyer."""
+
+    #: Pinterest's name of the event, which is a `checkout`; None where no preset takes it.
+    event_name: str | None
+    #: As they would be sent.
+    order_id: str | None
+    amount: str | None
+    currency: str | None
+
+
 class Line(Struct, frozen=True, kw_only=True):
     """What became of one event for one preset of one ad account."""
 
@@ -707,6 +721,8 @@ class Line(Struct, frozen=True, kw_only=True):
     cancels: str | None = None
     #: What came from memory, by group; None where nothing did.
     memory: dict[str, Recalled] | None = None
+    #: For the ledger, of an order that is not sent; None elsewhere. It is told to no sender.
+    order: KnownOrder | None = None
 
 
 class Given(Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from app.catalog.one_file import (
     ACTION,
     CompiledAction,
     Preset,
+    compile_order,
     compile_person,
     compile_preset,
     in_file,
@@ -63,6 +64,11 @@ class Catalog:
     def person(self) -> CompiledMapping:
         """What the action's defaults find of the person of any event, and of what the person permits."""
         return compile_person(self.action)
+
+    @cached_property
+    def order(self) -> CompiledMapping:
+        """What the action's defaults find of an order: its id, value and currency."""
+        return compile_order(self.action)
 
     def matching(self, event: Event) -> list[Preset]:
         """Return the enabled presets whose trigger holds for the event, in the catalog's order."""

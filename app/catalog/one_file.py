@@ -24,6 +24,8 @@ from app.types import Event
 
 #: The one action there is: its file is named after it.
 ACTION = "report_conversion_event"
+#: Members of `custom_data` that say which order it is, and what it was worth.
+ORDER_FIELDS = ("order_id", "value", "currency")
 #: Pinterest wants web and app events within an hour.
 MAX_HOLD_S = 55 * 60
 #: How many texts of each kind are remembered: a full catalog, and the drafts of another.
@@ -161,6 +163,12 @@ def _hold_s(spec: PresetFile, found: list[Fault]) -> float:
 def compile_person(action: ActionFile) -> CompiledMapping:
     """Return what finds the person of any event, and what that person permits, by the action's defaults."""
     return compile_mapping(person_fields(action), joined=_OF_SEVERAL_PEOPLE, readers=_READERS)
+
+
+def compile_order(action: ActionFile) -> CompiledMapping:
+    """Return what finds id, value and currency of an order by the action's defaults."""
+    found = default_fields(action).get("custom_data", {})
+    return compile_mapping({"custom_data": {name: found[name] for name in ORDER_FIELDS if name in found}})
 
 
 def parse_file(kind: type[_File], text: str) -> tuple[_File | None, Faults]:

@@ -57,7 +57,9 @@ def find(
     found = with_outbox(lambda outbox: _found(assemble.event_finder(settings, outbox), outbox, plain, query, limit))
     _show(found, as_json=as_json)
     if found is None or found.is_empty:
-        sys.stderr.write("pinrelay: nothing is found. Ids must be given whole; what no preset takes is only counted.\n")
+        sys.stderr.write(
+            "pinrelay: nothing is found. Give ids whole. What no preset takes, and names no order, is only counted.\n"
+        )
         raise typer.Exit(1)
 
 

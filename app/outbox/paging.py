@@ -12,19 +12,20 @@ END = 2**62
 
 #: What an attempt at sending comes to.
 SENT: Final = frozenset({Exit.DELIVERED, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED})
-#: What the ledger notes instead of a delivery. What is withdrawn was a delivery before.
-NOTED: Final = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.DUPLICATE, Exit.INVALID, Exit.WITHDRAWN})
+#: What the ledger notes instead of a delivery. What is withdrawn was a delivery before; what is unmatched is noted only
+#: where it names an order.
+NOTED: Final = frozenset({Exit.REFUSED, Exit.UNMATCHED, Exit.WITHHELD, Exit.DUPLICATE, Exit.INVALID, Exit.WITHDRAWN})
 #: Of the notes that there are for an exit which is none of theirs.
 _AMONG_NOTES: Final = {
     Exit.ACCEPTED: NOTED - {Exit.REFUSED},
-    Exit.MATCHED: NOTED - {Exit.REFUSED},
+    Exit.MATCHED: NOTED - {Exit.REFUSED, Exit.UNMATCHED},
     Exit.ENQUEUED: frozenset({Exit.WITHDRAWN}),
 }
 
 
 def means_deliveries(query: Query) -> bool:
     """Return whether a delivery may be what `query` means."""
-    return query.exit not in NOTED | {Exit.UNMATCHED}
+    return query.exit not in NOTED
 
 
 def asks_attempts(query: Query) -> bool:

@@ -20,6 +20,7 @@ from app.types import (
     EventReceipt,
     Exit,
     Given,
+    KnownOrder,
     Line,
     Message,
     NewDelivery,
@@ -30,10 +31,11 @@ from app.types import (
 )
 from app.values.hidden_emails import unpersonal_id
 
-#: What the ledger keeps a note of; unmatched events are only counted.
+#: What the ledger keeps a note of; unmatched events that name no order are only counted.
 _NOTED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID})
 _COUNTED_BY_REASON = frozenset({Exit.UNMATCHED, Exit.WITHHELD, Exit.INVALID})
 
+_NO_ORDER = KnownOrder(event_name=None, order_id=None, amount=None, currency=None)
 #: Why an ad account gets nothing of an event that others take.
 BACKLOG_FULL = "its backlog is full: send the event again when it no longer is"
 
@@ -69,10 +71,10 @@ class Drafts:
     #: How often memory completed a group, by preset and ad account.
     _recalled: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
-    def refuse(self, event: EventRefused) -> None:
-        """Add an event that could not be read, or that its source does not hand on."""
+    def refuse(self, event: EventRefused, order: KnownOrder | None = None) -> None:
+        """Add an event that could not be read, or that its source does not hand on; `order` is what it told of one."""
         receipt = receipt_of_refusal(event)
-        self.add(receipt.message_id, receipt.deliveries)
+        self.add(receipt.message_id, [replace(line, order=order) for line in receipt.deliveries])
 
     def add(
         self, message_id: str | None, lines: Sequence[Line], *, is_made: bool = False, given: Given | None = None
@@ -88,20 +90,28 @@ class Drafts:
             told.append(_line(*key) if line.memory is None or not self.is_proven else replace(line, event=None))
             for group in line.memory or ():
                 self._recalled[line.preset or "", line.ad_account_id, group] += 1
-            # one note says it of all that have no id of their own
-            if line.exit in _NOTED and (self._alike[key] == 1 or (message_id and not is_made)):
-                note = Note(
-                    message_id=message_id or "",
-                    ad_account_id=line.ad_account_id or None,
-                    preset=line.preset,
-                    exit=line.exit,
-                    reason=line.reason,
-                    source=self.source,
-                )
-                self.notes.append(note)
+            # one note says it of all that have neither an id of their own nor an order
+            is_order = line.order is not None and line.order.order_id is not None
+            if is_order or (line.exit in _NOTED and (self._alike[key] == 1 or (message_id and not is_made))):
+                self.notes.append(self._note(message_id or "", line))
         if is_made:
             self._made.add(len(self.events))
         self.events.append(EventReceipt(message_id=message_id, deliveries=tuple(told), given=given))
+
+    def _note(self, message_id: str, line: Line) -> Note:
+        order = line.order or _NO_ORDER
+        return Note(
+            message_id=message_id,
+            ad_account_id=line.ad_account_id or None,
+            preset=line.preset,
+            exit=line.exit,
+            reason=line.reason,
+            event_name=order.event_name,
+            order_id=order.order_id,
+            amount=order.amount,
+            currency=order.currency,
+            source=self.source,
+        )
 
     def without(self, full: Collection[str]) -> "Drafts | None":
         """Return the same where what is for these ad accounts, which have no room, is withheld.
@@ -112,11 +122,10 @@ class Drafts:
         if not left:
             return None
         rest = Drafts(source=self.source, is_proven=self.is_proven, memory_is_full=self.memory_is_full)
+        deliveries = iter(self.deliveries)
         for place, event in enumerate(self.events):
             lines = [
-                replace(line, exit=Exit.WITHHELD, reason=BACKLOG_FULL, warnings=())
-                if line.exit is Exit.ENQUEUED and line.ad_account_id in full
-                else line
+                _held_off(line, next(deliveries), full) if line.exit is Exit.ENQUEUED else line
                 for line in event.deliveries
             ]
             rest.add(event.message_id, lines, is_made=place in self._made, given=event.given)
@@ -182,8 +191,8 @@ def receipt_of(events: Sequence[EventReceipt]) -> Receipt:
 def receipt_of_message(message: Message, names: Mapping[str, str]) -> EventReceipt:
     """Return what its senders were told of a message id, oldest first: a line for each time that it arrived.
 
-    `names` are those of the destinations, by ad account. Events that no preset takes are counted only, so nothing is
-    known of them.
+    `names` are those of the destinations, by ad account. Of events that no preset takes only those are known that name
+    an order.
     """
 
     def told(kept: Delivery | Note, exit_: Exit, reason: str) -> Line:
@@ -194,6 +203,19 @@ def receipt_of_message(message: Message, names: Mapping[str, str]) -> EventRecei
     lines += [(at, told(note, note.exit, note.reason)) for at, note in message.notes]
     lines.sort(key=itemgetter(0))
     return EventReceipt(message_id=message.message_id, deliveries=tuple(line for _, line in lines))
+
+
+def _held_off(line: Line, delivery: NewDelivery, full: Collection[str]) -> Line:
+    """Return the line as it is, or withheld where its ad account has no room."""
+    if line.ad_account_id not in full:
+        return line
+    order = KnownOrder(
+        event_name=delivery.event_name,
+        order_id=delivery.order_id,
+        amount=delivery.amount,
+        currency=delivery.currency,
+    )
+    return replace(line, exit=Exit.WITHHELD, reason=BACKLOG_FULL, warnings=(), order=order)
 
 
 def _settled(line: Line, answer: Enqueued) -> Line:

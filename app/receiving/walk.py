@@ -12,13 +12,14 @@ from msgspec.structs import replace
 
 from app.catalog import Catalog, Preset
 from app.destination import Complete, components
-from app.errors import EventInvalid, EventRefused, MappingError
+from app.errors import EventHeldBack, EventInvalid, EventRefused, MappingError
 from app.identity import LoadedMemory, Memory
 from app.receiving.noting import NotingMemory
 from app.receiving.quarantining import is_aside
 from app.receiving.receipts import Drafts
 from app.receiving.remembering import Remembering, completed
 from app.receiving.routes import AdAccount, Making, cancellations, not_sent, routes
+from app.receiving.unsent_orders import unsent_order, with_orders
 from app.source import app_platform, checkout_id_of
 from app.types import DEFAULT_SOURCE, Event, Exit, Line, NewDelivery, Withdrawal
 from app.values.hidden_emails import MAX_ID_BYTES, is_long, unpersonal_id
@@ -173,7 +174,8 @@ class Walk:
     ) -> None:
         """Add to `drafts` what an event gives: its receipt, and the deliveries that are to be enqueued."""
         if isinstance(event, EventRefused):
-            drafts.refuse(event)
+            held_back = event.event if isinstance(event, EventHeldBack) else {}
+            drafts.refuse(event, unsent_order(held_back, catalog, self._accounts[0].making.rules))
             return
         message_id = unpersonal_id(event["messageId"])
         is_told = memory is not None and drafts.is_proven and event["type"] in _TO_MEMORY
@@ -181,6 +183,8 @@ class Walk:
         lines = self.lines(
             event, catalog, now=now, source=drafts.source, memory=noting or memory, is_proven=drafts.is_proven
         )
+        if any(line.event is None for line in lines):
+            lines = with_orders(lines, event, catalog, lambda line: self.account(line.destination).making.rules)
         for line in lines:
             if line.cancels is not None:
                 drafts.withdrawals.append(self.withdrawal(message_id, line, source=drafts.source))

@@ -73,7 +73,7 @@ def held_back(event: Event | EventRefused, source: NamedSource) -> Event | Event
     if isinstance(event, EventRefused):
         return event
     reason = _OFF if source.is_off else withheld(event, source.consent) if source.consent else None
-    return event if reason is None else EventHeldBack(reason, message_id=event["messageId"])
+    return event if reason is None else EventHeldBack(reason, event)
 
 
 class NamedSources:

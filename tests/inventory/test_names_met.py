@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import EventHeldBack, EventRefused
+from app.errors import EventRefused, EventUntaken
 from app.inventory.names_met import EARLY_OF_A_NAME, EARLY_OF_ALL, ONE_IN, Met, NamesMet
 from app.inventory.sampling import Sampler
 from app.outbox.inventory_rows import OTHERS
@@ -82,7 +82,7 @@ def test_sources_are_told_apart_and_types_name_events_differently() -> None:
 def test_what_was_refused_has_a_name_where_it_could_be_read() -> None:
     met = names()
     refused = (Line(preset=None, exit=Exit.REFUSED),)
-    held = EventHeldBack("off", named=("track", "Order Completed"))
+    held = EventUntaken("off", named=("track", "Order Completed"))
     meet(met, EventRefused("no type"), EventRefused("no type"), held, held, lines=refused)
     counts = met.take()
     assert of(counts, Measure.RECEIVED) == {("shop", "", "", ""): 2, ("shop", "track", "Order Completed", ""): 2}

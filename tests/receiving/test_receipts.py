@@ -74,8 +74,8 @@ def test_what_is_noted_and_counted_names_the_ad_account_and_the_source() -> None
     }
 
 
-def _delivery(message_id: str, account: str) -> NewDelivery:
-    return new(message_id=message_id, ad_account_id=account, preset="Lead")
+def _delivery(message_id: str, account: str, **changes: str) -> NewDelivery:
+    return new(message_id=message_id, ad_account_id=account, preset="Lead", amount="25", currency="EUR", **changes)
 
 
 def test_without_the_full_ad_accounts_the_rest_stays_as_it_was_and_their_part_is_withheld() -> None:
@@ -90,7 +90,7 @@ def test_without_the_full_ad_accounts_the_rest_stays_as_it_was_and_their_part_is
     drafts.add("m-1", lines)
     drafts.add("m-2", [Line(preset="Lead", destination="FR", ad_account_id="2", exit=Exit.INVALID, reason="no user")])
     drafts.add("m-3", lines[:1])
-    drafts.deliveries += [_delivery("m-1", "1"), _delivery("m-1", "2"), _delivery("m-3", "1")]
+    drafts.deliveries += [_delivery(*of, order_id="SO-1") for of in (("m-1", "1"), ("m-1", "2"), ("m-3", "1"))]
 
     rest = drafts.without({"1": "5 wait, of 5"})
 
@@ -108,6 +108,7 @@ def test_without_the_full_ad_accounts_the_rest_stays_as_it_was_and_their_part_is
         ("m-2", Exit.INVALID),
         ("m-3", Exit.WITHHELD),
     ]
+    assert [(note.order_id, note.amount, note.currency) for note in rest.notes[::2]] == [("SO-1", "25", "EUR")] * 2
     before, after = ({tally for tally in each.tallies() if tally.name == "memory"} for each in (drafts, rest))
     assert before == after
     assert rest.receipt([Enqueued(exit=Exit.ENQUEUED)]).counts[Exit.WITHHELD] == 2

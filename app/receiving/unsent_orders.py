@@ -1,0 +1,82 @@
+"""What an event tells of an order that is not sent, for the ledger: a shop asks where each of its orders went."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from app.catalog import Catalog
+from app.catalog.one_file import ORDER_FIELDS
+from app.destination import ConversionRules
+from app.destination.custom_data import CustomDataReader
+from app.errors import MappingError
+from app.mapping import MISSING
+from app.mapping import Mapping as CompiledMapping
+from app.types import Event, KnownOrder, Line
+from app.values.candidates import Fields
+
+_CHECKOUT: Final = "checkout"
+#: Properties one of which an event without a preset must have to be noted: other names may be anything there.
+_ORDER_IDS: Final = frozenset({"order_id", "orderId", "transaction_id", "order_number"})
+
+
+def unsent_order(
+    event: Mapping[str, Any], catalog: Catalog, rules: ConversionRules, *, preset: str | None = None
+) -> KnownOrder | None:
+    """Return what an event tells of an order, read as if it were sent; None where it is about none.
+
+    It is the order of this preset, or of the first that takes the event as a `checkout`; where none takes it at all,
+    that which the event names by a property for ids of orders.
+    """
+    given: Event = dict(event)
+    presets = catalog.matching(given)
+    for each in presets:
+        name = each.mapping.literal("event_name")
+        if preset not in (None, each.name) or name not in (_CHECKOUT, MISSING):
+            continue
+        fields = _found(each.mapping, given) or _found(catalog.order, given)
+        if _CHECKOUT in (name, fields.get("event_name")):
+            return _known(_CHECKOUT, fields, rules)
+    properties = event.get("properties")
+    if presets or not isinstance(properties, dict) or _ORDER_IDS.isdisjoint(properties):
+        return None
+    order = _known(None, _found(catalog.order, given), rules)
+    return order if order.order_id is not None else None
+
+
+def with_orders(
+    lines: Iterable[Line], event: Event, catalog: Catalog, rules: Callable[[Line], ConversionRules]
+) -> list[Line]:
+    """Return the lines of an event, those by which nothing is sent with what it tells of an order.
+
+    `rules` returns those of a line's ad account.
+    """
+    return [
+        line
+        if line.event is not None or line.cancels is not None
+        else replace(line, order=unsent_order(event, catalog, rules(line), preset=line.preset))
+        for line in lines
+    ]
+
+
+def _found(mapping: CompiledMapping, event: Event) -> Fields:
+    """Return the fields of an event, as far as a mapping finds them."""
+    try:
+        return mapping.resolve(event) or Fields()
+    except MappingError:
+        return Fields()
+
+
+def _known(event_name: str | None, fields: Fields, rules: ConversionRules) -> KnownOrder:
+    custom_data = fields.get("custom_data")
+    given = custom_data if isinstance(custom_data, dict) else {}
+    of_order = {name: given[name] for name in ORDER_FIELDS if name in given}
+    sent, _ = CustomDataReader(rules)(of_order, fields.candidates)
+    sent = sent or {}
+    amount = sent.get("value")
+    return KnownOrder(
+        event_name=event_name,
+        order_id=sent.get("order_id"),
+        amount=amount,
+        currency=sent.get("currency") or (rules.default_currency if amount else None),
+    )
