@@ -9,6 +9,7 @@ from app.errors import SettingsError
 from app.outbox.carrying import Carried, DeliveryRow, Past, Salvaged, Store, carry
 from app.outbox.counts import enqueue_tallies, warning_label
 from app.outbox.dead_letter_protocol import DeadLetters
+from app.outbox.order_rows import OrderRow, PagesOrders, orders_since
 from app.outbox.outbox_rules import DiskRules, OutboxRules
 from app.outbox.paging import means_deliveries, noted_exits
 from app.outbox.protocol import Outbox
@@ -21,8 +22,10 @@ __all__ = [
     "DeadLetters",
     "DeliveryRow",
     "DiskRules",
+    "OrderRow",
     "Outbox",
     "OutboxRules",
+    "PagesOrders",
     "Past",
     "Salvaged",
     "Store",
@@ -35,6 +38,7 @@ __all__ = [
     "noted_exits",
     "open_outbox",
     "open_store",
+    "orders_since",
     "read_filters",
     "read_warnings",
     "restore_backup",

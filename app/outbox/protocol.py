@@ -5,6 +5,7 @@ from typing import Protocol
 
 from app.outbox.dead_letter_protocol import DeadLetters
 from app.outbox.inventory_rows import Inventory
+from app.outbox.order_rows import OrderPage
 from app.outbox.outbox_rules import DiskRules
 from app.outbox.shelf import Shelf
 from app.shared_values import SharedValues
@@ -165,6 +166,12 @@ class Outbox(SharedValues, Protocol):
 
     async def search_notes(self, query: Query, *, limit: int, cursor: str | None = None) -> NotePage:
         """Return notes that the query means, newest first, each with its time; pages as those of `search`."""
+
+    async def orders(self, *, noted: bool, since: float, after: int | None = None, limit: int) -> OrderPage:
+        """Return deliveries of checkouts received since a moment, the oldest first; `noted`: notes of orders instead.
+
+        `after` is that of the page before; None begins with the first.
+        """
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
         """Return one delivery with its history and, while kept, its payload; None where there is none."""

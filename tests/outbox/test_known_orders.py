@@ -1,9 +1,11 @@
 """The ledger can account for every order, by whatever exit it left: its id, amount and currency are kept."""
 
+from collections import Counter
 from hashlib import sha256
 from typing import Any
 
 from app.errors import EventHeldBack
+from app.outbox import orders_since
 from app.types import Message, Withdrawal
 from tests import assembled
 from tests.outbox.build import ACCOUNT, NOW, At
@@ -71,6 +73,13 @@ async def test_an_order_is_known_by_every_exit(at: At) -> None:
     claimed = {each.message_id: each for each in await at.claim()}
     await at.deliver(claimed["m-0"])
     await at.kill(claimed["m-1"])
+
+    listed = [row async for rows in orders_since(at.outbox, NOW - 60) for row in rows]
+    assert Counter(row[1:2] + row[:1] + row[3:5] for row in listed) == Counter(
+        (exit_, *told[1:]) for _, exit_, told in EXITS if told[:1] == ("checkout",) or exit_ == "unmatched"
+    )
+    assert {(row.source, row.at) for row in listed} == {("default", NOW)}
+    assert [rows async for rows in orders_since(at.outbox, NOW + 60)] == [[], []]
 
     found = [known(await at.outbox.message(f"m-{number}")) for number in range(len(EXITS))]
     assert found == [(exit_, told) for _, exit_, told in EXITS]

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from app.errors import OutboxUnavailable
 from app.outbox.claiming import ClaimCall, HastenCall
+from app.outbox.order_rows import OrderPage
 from app.outbox.outbox_rules import DiskRules, OutboxRules
 from app.outbox.postgres import accounts, inventory, ledger, sealed_events, shared
 from app.outbox.postgres.claim import claim, hasten, renew
@@ -165,6 +166,9 @@ class PostgresOutbox(KeepsPeople):
 
     async def search_notes(self, query: Query, *, limit: int, cursor: str | None = None) -> NotePage:
         return await self._database.run(ledger.search_notes, query, limit, cursor)
+
+    async def orders(self, *, noted: bool, since: float, after: int | None = None, limit: int) -> OrderPage:
+        return await self._database.run(ledger.orders, noted, since, after, limit)
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
         return await self._database.run(ledger.delivery, delivery_id)

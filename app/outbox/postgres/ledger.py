@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from app.outbox.order_rows import OrderPage, order_page
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import END, SENT, ids_of_page, means_deliveries, note_page, noted_exits, page, skips_older
 from app.outbox.postgres.connections import Connection
@@ -53,6 +54,16 @@ async def search_notes(connection: Connection, query: Query, limit: int, cursor:
     floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
     found = await _notes(connection, query, limit=limit + 1, before=before, floor=floor)
     return note_page(found, limit=limit, floor=floor, lowest=lowest)
+
+
+async def orders(connection: Connection, noted: bool, since: float, after: int | None, limit: int) -> OrderPage:  # noqa: FBT001 - as `run` hands it on
+    """Do `Outbox.orders`."""
+    if after is None:
+        ((lowest, highest),) = await rows_of(connection, "delivery_range")
+        borders = {"lowest": lowest or 0, "highest": highest or 0, "since": since}
+        after = 0 if noted else (await rows_of(connection, "first_delivery_since", **borders))[0][0] - 1
+    name = "noted_orders" if noted else "orders"
+    return order_page(await rows_of(connection, name, after=after, since=since, limit=limit), limit)
 
 
 async def delivery(connection: Connection, delivery_id: str) -> Delivery | None:

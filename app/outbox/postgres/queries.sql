@@ -524,6 +524,18 @@ WITH RECURSIVE halves (low, high) AS (
 )
 SELECT max(low) FROM halves;
 
+-- orders --
+-- Deliveries of checkouts, the oldest first.
+SELECT id, order_id, state, reason, amount, currency, preset, source, ad_account_id, event_time
+FROM shown WHERE id > %(after)s::bigint AND event_name = 'checkout' AND enqueued_at >= %(since)s::float8
+ORDER BY id LIMIT %(limit)s;
+
+-- noted_orders --
+-- Notes of orders, the oldest first.
+SELECT id, order_id, exit, reason, amount, currency, preset, source, ad_account_id, at
+FROM note WHERE id > %(after)s::bigint AND (event_name = 'checkout' OR order_id IS NOT NULL) AND at >= %(since)s::float8
+ORDER BY id LIMIT %(limit)s;
+
 -- delivery_range --
 -- The lowest and the highest delivery.
 SELECT (SELECT min(id) FROM (SELECT min(id) AS id FROM delivery UNION ALL SELECT min(id) FROM delivered) AS lowest),

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from app.outbox.claiming import ClaimCall, HastenCall
+from app.outbox.order_rows import OrderPage
 from app.outbox.outbox_rules import DiskRules, OutboxRules
 from app.outbox.people_rows import altering
 from app.outbox.refusals import loads_of, nowhere_room
@@ -156,6 +157,9 @@ class SqliteOutbox(KeepsPeople):
 
     async def search_notes(self, query: Query, *, limit: int, cursor: str | None = None) -> NotePage:
         return await self._readers.read(ledger.search_notes, query, limit, cursor)
+
+    async def orders(self, *, noted: bool, since: float, after: int | None = None, limit: int) -> OrderPage:
+        return await self._readers.read(ledger.orders, noted, since, after, limit)
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
         return await self._readers.read(ledger.delivery, delivery_id)

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
+from app.outbox.order_rows import OrderPage, order_page
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import END, ids_of_page, means_deliveries, note_page, noted_exits, page, skips_older
 from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, tally_of
@@ -35,6 +36,17 @@ def search_notes(connection: sqlite3.Connection, query: Query, limit: int, curso
     floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
     found = _notes(connection, query, limit=limit + 1, before=before, floor=floor)
     return note_page(found, limit=limit, floor=floor, lowest=lowest)
+
+
+def orders(connection: sqlite3.Connection, noted: bool, since: float, after: int | None, limit: int) -> OrderPage:  # noqa: FBT001 - as `read` hands it on
+    """Do `Outbox.orders`."""
+    if after is None:
+        lowest, highest = connection.execute(SQL["delivery_range"]).fetchone()
+        borders = {"lowest": lowest or 0, "highest": highest or 0, "since": since}
+        after = 0 if noted else connection.execute(SQL["first_delivery_since"], borders).fetchone()[0] - 1
+    parameters = {"after": after, "since": since, "limit": limit}
+    rows = connection.execute(SQL["noted_orders" if noted else "orders"], parameters).fetchall()
+    return order_page(rows, limit)
 
 
 def delivery(connection: sqlite3.Connection, delivery_id: str) -> Delivery | None:

@@ -269,6 +269,17 @@ SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_sourc
 FROM delivery
 WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :limit;
 
+-- orders --
+-- Deliveries of checkouts, the oldest first.
+SELECT id, order_id, state, reason, amount, currency, preset, source, ad_account_id, event_time
+FROM delivery WHERE id > :after AND event_name = 'checkout' AND enqueued_at >= :since ORDER BY id LIMIT :limit;
+
+-- noted_orders --
+-- Notes of orders, the oldest first.
+SELECT id, order_id, exit, reason, amount, currency, preset, source, ad_account_id, at
+FROM note WHERE id > :after AND (event_name = 'checkout' OR order_id IS NOT NULL) AND at >= :since
+ORDER BY id LIMIT :limit;
+
 -- delivery_range --
 -- The lowest and the highest delivery.
 SELECT (SELECT min(id) FROM delivery), (SELECT max(id) FROM delivery);

@@ -1,0 +1,60 @@
+"""The orders of the ledger: what became of each, as a stream that takes no more memory for more of them."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+_ROWS_AT_ONCE: Final = 10_000
+
+
+class OrderRow(NamedTuple):
+    """One delivery of a checkout, or one note of an order that made none."""
+
+    #: As it is sent, see `app.destination.custom_data.read_order_id`; None where the checkout named none.
+    order_id: str | None
+    #: A `State` of a delivery, an `Exit` of a note.
+    exit: str
+    #: "" where there is nothing to say.
+    reason: str
+    #: As sent, or as they would be; None where unknown.
+    amount: str | None
+    currency: str | None
+    #: None where the event reached none.
+    preset: str | None
+    source: str
+    #: None where the event reached none.
+    ad_account_id: str | None
+    #: Of a delivery: when the order was made. Of a note: when its event was received. Unix seconds.
+    at: float
+
+
+class OrderPage(NamedTuple):
+    """Some orders of the ledger, the oldest first."""
+
+    rows: list[OrderRow]
+    #: Leads to the next ones; None where these were the last.
+    after: int | None
+
+
+class PagesOrders(Protocol):
+    """The part of the outbox that knows orders. May raise OutboxUnavailable."""
+
+    async def orders(self, *, noted: bool, since: float, after: int | None = None, limit: int) -> OrderPage:
+        """Do `Outbox.orders`."""
+        ...
+
+
+async def orders_since(outbox: PagesOrders, since: float) -> AsyncIterator[list[OrderRow]]:
+    """Yield all orders received since a moment, Unix seconds: first deliveries, then notes."""
+    for noted in (False, True):
+        after: int | None = None
+        while True:
+            page = await outbox.orders(noted=noted, since=since, after=after, limit=_ROWS_AT_ONCE)
+            yield page.rows
+            if (after := page.after) is None:
+                break
+
+
+def order_page(rows: Sequence[Sequence[Any]], limit: int) -> OrderPage:
+    """Read rows of an engine's query `orders` or `noted_orders`: an id, and the order."""
+    after = rows[-1][0] if len(rows) == limit else None
+    return OrderPage([OrderRow._make(row[1:]) for row in rows], after)
