@@ -9,7 +9,7 @@ _ROWS_AT_ONCE: Final = 10_000
 class OrderRow(NamedTuple):
     """One delivery of a checkout, or one note of an order that made none."""
 
-    #: As it is sent, see `app.destination.custom_data.read_order_id`; None where the checkout named none.
+    #: As it is sent; None where the checkout named none.
     order_id: str | None
     #: A `State` of a delivery, an `Exit` of a note.
     exit: str
