@@ -93,6 +93,8 @@ class NewDelivery(Struct, frozen=True, kw_only=True):
     quality: tuple[str, ...]
     #: The trace that goes on with its delivery, as W3C writes it; None where it is not traced.
     traceparent: str | None = None
+    #: Under which name the event arrived: see `received_name`.
+    name: str = ""
     #: What came from memory, by group; None where nothing did.
     memory: "dict[str, Recalled] | None" = None
 
@@ -131,6 +133,8 @@ class Note:
     amount: str | None = None
     currency: str | None = None
     source: str = DEFAULT_SOURCE
+    #: As a NewDelivery has it.
+    name: str = ""
 
 
 #: A reason or a warning is counted by its first characters, of which a Tally's label takes so many.
@@ -415,6 +419,8 @@ class Delivery:
     amount: str | None = None
     currency: str | None = None
     checkout_id: str | None = None
+    #: "" where an older Pinrelay took it.
+    name: str = ""
     #: Filled by `Outbox.delivery` and `Outbox.message`, empty in lists.
     history: tuple[Attempt, ...] = ()
     #: The finished event; None once erased.
@@ -447,6 +453,8 @@ class Query:
     preset: str | None = None
     #: Pinterest's name of the event.
     event_name: str | None = None
+    #: The name under which the event arrived, as the inventory shows it.
+    name: str | None = None
     source: str | None = None
     state: State | None = None
     #: Of a send: what any attempt came to. What was matched or enqueued is every delivery.

@@ -15,7 +15,7 @@ from typing import Final
 from app.alerts.alert_rules import AlertRules
 from app.alerts.name_facts import NOTHING_COUNTED, Counts, NameFacts
 from app.alerts.overall import LEAST_DAYS, MOST_DAYS, Alert
-from app.inventory.figures import title_of
+from app.inventory.received_names import title_of
 from app.inventory.sampling import CHECKOUT
 from app.outbox.storing import DAY_S, HOUR_S
 from app.types import EventKey, Exit, Measure

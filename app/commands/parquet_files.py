@@ -16,7 +16,17 @@ _ATTEMPT = pa.struct(
     [("number", pa.int32()), ("at", _MOMENT), ("exit", _TEXT), ("status", pa.int32()), ("message", _TEXT)]
 )
 _ORDER = [(name, _TEXT) for name in ("order_id", "amount", "currency", "source")]
-_NAMES = ("ad_account_id", "preset", "message_id", "event_name", "event_id", "action_source", "checkout_id", "state")
+_NAMES = (
+    "ad_account_id",
+    "preset",
+    "message_id",
+    "event_name",
+    "event_id",
+    "action_source",
+    "checkout_id",
+    "state",
+    "name",
+)
 _DELIVERIES = pa.schema(
     [
         ("delivery_id", pa.int64()),
@@ -33,7 +43,7 @@ _DELIVERIES = pa.schema(
 )
 _NOTES = pa.schema(
     [
-        *((name, _TEXT) for name in ("message_id", "ad_account_id", "preset", "exit", "reason", "event_name")),
+        *((name, _TEXT) for name in ("message_id", "ad_account_id", "preset", "exit", "reason", "event_name", "name")),
         *_ORDER,
         ("warnings", pa.list_(_TEXT)),
         ("at", _MOMENT),
@@ -88,7 +98,8 @@ def _delivery_record(row: list[Any]) -> dict[str, Any]:
 
 
 def _note_record(row: list[Any]) -> dict[str, Any]:
-    _, message_id, account, preset, exit_, reason, warnings, event_name, order_id, amount, currency, source, at = row
+    _, message_id, account, preset, exit_, reason, warnings, event_name, *rest = row
+    order_id, amount, currency, source, name, at = rest
     return {
         "message_id": message_id,
         "ad_account_id": account,
@@ -97,6 +108,7 @@ def _note_record(row: list[Any]) -> dict[str, Any]:
         "reason": reason,
         "warnings": orjson.loads(warnings),
         "event_name": event_name,
+        "name": name,
         "order_id": order_id,
         "amount": amount,
         "currency": currency,

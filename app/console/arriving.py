@@ -1,5 +1,6 @@
 """Inventory: what arrives by name, what becomes of it, and what it carries."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
@@ -12,6 +13,7 @@ from app.console.chart import Bars, draw
 from app.console.pages import Pages
 from app.console.services import ConsoleServices
 from app.inventory.figures import BECAME, DAYS, SHOWN, days_since
+from app.inventory.received_names import title_of
 from app.inventory.sampling import LOOKED_FOR
 from app.inventory.view import InventoryView, NameView
 from app.outbox.storing import DAY_S
@@ -31,6 +33,12 @@ class ListedName:
     exits: tuple[tuple[str, str, int], ...]
     #: Of the page of this name.
     query: str
+    #: Of the list of these events, as far as the ledger keeps them; empty where several names are counted as one.
+    filters: Mapping[str, str | int]
+
+    def of_day(self, at: int) -> Mapping[str, str | int]:
+        """Return the filters of the day that began then."""
+        return {**self.filters, "since": at, "until": at + DAY_S} if self.filters else {}
 
 
 class InventoryPages:
@@ -76,6 +84,7 @@ class InventoryPages:
             days=days,
             spans=SPANS,
             key_query=urlencode(key._asdict()),
+            exit_words=BECAME,
         )
 
     def _listed(self, view: NameView, days: int) -> ListedName:
@@ -87,7 +96,13 @@ class InventoryPages:
             bars=draw(by_day),
             exits=tuple(each for each in exits if each[2]),
             query=urlencode({**figures.key._asdict(), "days": days}),
+            filters=_filters(figures.key, first_at),
         )
+
+
+def _filters(key: EventKey, since: int) -> dict[str, str | int]:
+    is_several = not key.type and key.name
+    return {} if is_several else {"name": title_of(key), "source": key.source, "since": since}
 
 
 def key_of(parameters: QueryParams) -> EventKey:

@@ -135,6 +135,11 @@ def utc(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def day(at: float) -> str:
+    """1764068785.0 -> 2025-11-25."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+
+
 def iso(at: float) -> str:
     """1764068785.0 -> 2025-11-25T11:06:25Z."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -127,6 +127,7 @@ def _environment() -> Environment:
         pretty=labels.pretty,
         time_span=labels.time_span,
         time=_time,
+        day=labels.day,
         breakable=_breakable,
     )
     environment.globals.update(

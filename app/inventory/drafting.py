@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.catalog import ACTION, Catalog
-from app.inventory.figures import PropertyFigures, title_of
+from app.inventory.figures import PropertyFigures
 from app.inventory.nearest import nearest_preset
+from app.inventory.received_names import title_of
 from app.types import Event, EventKey
 from app.values.event_names import named_by
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Final, Literal
 
-from app.inventory.figures import split_label, title_of
+from app.inventory.figures import split_label
+from app.inventory.received_names import title_of
 from app.outbox.inventory_rows import Inventory
 from app.outbox.storing import DAY_S
 from app.types import EventKey, InventoryCount, Measure

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from app.inventory.received_names import title_of
 from app.inventory.sampling import KINDS, LOOKED_FOR
-from app.outbox.inventory_rows import OTHERS, Inventory
+from app.outbox.inventory_rows import Inventory
 from app.outbox.storing import DAY_S
 from app.types import EventKey, Exit, InventoryCount, Measure
 from app.values.event_names import RECORD
@@ -39,8 +40,9 @@ class NameFigures:
     last_at: int
     #: Events in the days that were asked for, by the start of the day (UTC).
     days: dict[int, int] = field(default_factory=dict)
-    #: What became of them, by exit; an event that two presets took counts twice.
+    #: What became of them, by exit; an event that two presets took counts twice. The same by the start of the day.
     exits: Counter[str] = field(default_factory=Counter)
+    exits_by_day: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     #: Which presets took them.
     presets: Counter[str] = field(default_factory=Counter)
     #: How many of them were looked into, and what was found in how many of these.
@@ -89,19 +91,6 @@ class PropertyFigures:
     last_at: int
 
 
-def title_of(key: EventKey) -> str:
-    """Return the name of a kind of event as people read it: that of a `track`, else its type with its name.
-
-    >>> title_of(EventKey("default", "track", "Order Completed")), title_of(EventKey("default", "page", "Cart"))
-    ('Order Completed', 'page Cart')
-    """
-    if not key.type:
-        return "(other names)" if key.name == OTHERS else "(no event)"
-    if key.type == "track" and key.name:
-        return key.name
-    return f"{key.type} {key.name}".rstrip()
-
-
 def days_since(now: float, days: int) -> int:
     """Return when the first of so many days began, today (UTC) being the last of them."""
     return int(now // DAY_S - (days - 1)) * DAY_S
@@ -126,16 +115,17 @@ async def read_figures(inventory: Inventory, *, now: float, days: int = DAYS) ->
     for at, count in hours:
         if count.key in figures:
             figures[count.key].last_at = max(figures[count.key].last_at, at)
-    for _, count in counts:
+    for at, count in counts:
         if count.key in figures:
-            _add(figures[count.key], count)
+            _add(figures[count.key], at, count)
     return sorted((one for one in figures.values() if one.days), key=lambda one: (-one.received, one.key))
 
 
-def _add(figures: NameFigures, count: InventoryCount) -> None:
+def _add(figures: NameFigures, at: int, count: InventoryCount) -> None:
     match count.counted:
         case Measure.EXIT:
             figures.exits[count.label] += count.number
+            figures.exits_by_day[at][count.label] += count.number
         case Measure.PRESET:
             figures.presets[count.label] += count.number
         case Measure.SAMPLED:

@@ -13,7 +13,8 @@ from random import Random
 from typing import Final, TypeAlias
 
 from app.errors import EventRefused
-from app.inventory.sampling import Sampler, kept_name, properties_of
+from app.inventory.received_names import kept_name
+from app.inventory.sampling import Sampler, properties_of
 from app.log import log_error
 from app.outbox.inventory_rows import MAX_PROPERTIES, OTHERS
 from app.types import Event, EventKey, Exit, InventoryCount, Line, Measure

@@ -4,15 +4,13 @@ Names and kinds only: no value leaves this module.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from app.catalog import Catalog
-from app.destination.redaction import redact
 from app.errors import MappingError
+from app.inventory.received_names import kept_name
 from app.outbox.inventory_rows import MAX_PROPERTIES
 from app.types import Event
-from app.values.hidden_emails import unpersonal_id
 
 #: What the mapping must find, and where it puts it.
 LOOKED_FOR: Final[Mapping[str, tuple[str, str]]] = {
@@ -45,19 +43,6 @@ _KINDS: Final[Mapping[type, str]] = {
 _OTHER: Final = "other"
 #: What may end the label of a property, behind a space.
 KINDS: Final = (*_KINDS.values(), _OTHER)
-
-
-@lru_cache(4_096)
-def kept_name(given: str) -> str:
-    """Return the name of an event or a property as it may be kept.
-
-    `[redacted]` stands where an e-mail address, a phone number or a secret of an address stood; what is too long for a
-    name is kept as its SHA-256.
-
-    >>> kept_name("Order Completed"), kept_name("Mail to jane@shop.example")
-    ('Order Completed', 'Mail to [redacted]')
-    """
-    return unpersonal_id(redact(given)).replace("\0", "\ufffd")
 
 
 def properties_of(event: Event) -> list[str]:

@@ -115,6 +115,8 @@ class DeliveryRow(NamedTuple):
     payload_version: int
     #: When a payload that is kept for a while is erased.
     erase_at: float | None
+    #: As received; "" where an older Pinrelay took it.
+    name: str
 
 
 class Store(SharedValues, Protocol):

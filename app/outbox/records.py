@@ -26,14 +26,15 @@ from app.types import (
 
 def delivery_of(row: Sequence[Any]) -> Delivery:
     """Read a row of an engine's query `search`."""
-    id_, account, preset, message_id, name, event_id, action_source, order_id, event_time, state, reason, *rest = row
-    attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id = rest
+    id_, account, preset, message_id, event_name, event_id, action_source, order_id, *rest = row
+    event_time, state, reason, attempts, enqueued_at, due_at, settled_at, *rest = rest
+    warnings, source, amount, currency, checkout_id, name = rest
     return Delivery(
         delivery_id=str(id_),
         ad_account_id=account,
         preset=preset,
         message_id=message_id,
-        event_name=name,
+        event_name=event_name,
         event_id=event_id,
         action_source=action_source,
         order_id=order_id,
@@ -50,13 +51,14 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
         amount=amount,
         currency=currency,
         checkout_id=checkout_id,
+        name=name,
     )
 
 
 def noted(row: Sequence[Any]) -> tuple[int, float, Note]:
     """Read a row of an engine's query `search_notes`: its id, when, and what was noted."""
     id_, at, message_id, ad_account_id, preset, exit_, reason, warnings, event_name, *rest = row
-    order_id, amount, currency, source = rest
+    order_id, amount, currency, source, name = rest
     note = Note(
         message_id=message_id,
         ad_account_id=ad_account_id,
@@ -69,6 +71,7 @@ def noted(row: Sequence[Any]) -> tuple[int, float, Note]:
         amount=amount,
         currency=currency,
         source=source,
+        name=name,
     )
     return id_, at, note
 

@@ -39,6 +39,7 @@ def duplicate_note(delivery: NewDelivery, reason: str) -> Note:
         amount=delivery.amount,
         currency=delivery.currency,
         source=delivery.source,
+        name=delivery.name,
     )
 
 

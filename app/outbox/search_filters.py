@@ -41,6 +41,7 @@ SEARCH_FILTERS: Final[Mapping[str, str]] = {
     "ad_account_id": "ad account",
     "preset": "preset",
     "event_name": "event name",
+    "name": "name as received",
     "source": "source",
     "state": "state",
     "exit": "exit",

@@ -48,6 +48,7 @@ _COLUMNS = attrgetter(
     "currency",
     "checkout_id",
     "buyer",
+    "name",
 )
 #: Of a note likewise; its time comes behind.
 _NOTE_COLUMNS = attrgetter(
@@ -62,6 +63,7 @@ _NOTE_COLUMNS = attrgetter(
     "amount",
     "currency",
     "source",
+    "name",
 )
 _ENQUEUED = Enqueued(exit=Exit.ENQUEUED)
 

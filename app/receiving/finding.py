@@ -8,7 +8,7 @@ from app.types import Exit, NotePage, Page, Query, State
 
 #: Ids come first, each found by an index; then names, and parts of texts last.
 _IDS: Final = ("order_id", "message_id", "event_id")
-_NAMES: Final = ("preset", "source", "event_name")
+_NAMES: Final = ("preset", "source", "event_name", "name")
 _PARTS: Final = ("reason", "warning")
 #: A longer text is none of them.
 MAX_FOUND_BY: Final = 1_000

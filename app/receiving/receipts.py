@@ -67,19 +67,28 @@ class Drafts:
     asides: list[Aside] | None = None
     #: Where in `events` those are to which their sender gave no id.
     _made: set[int] = field(default_factory=set)
+    #: Under which name each of `events` arrived.
+    _names: list[str] = field(default_factory=list)
     _alike: dict[_Told, int] = field(default_factory=dict)
+    _noted: set[tuple[str, _Told]] = field(default_factory=set)
     #: How often memory completed a group, by preset and ad account.
     _recalled: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
-    def refuse(self, event: EventRefused, order: KnownOrder | None = None) -> None:
+    def refuse(self, event: EventRefused, *, name: str = "", order: KnownOrder | None = None) -> None:
         """Add an event that could not be read, or that its source does not hand on; `order` is what it told of one."""
         receipt = receipt_of_refusal(event)
-        self.add(receipt.message_id, [replace(line, order=order) for line in receipt.deliveries])
+        self.add(receipt.message_id, [replace(line, order=order) for line in receipt.deliveries], name=name)
 
     def add(
-        self, message_id: str | None, lines: Sequence[Line], *, is_made: bool = False, given: Given | None = None
+        self,
+        message_id: str | None,
+        lines: Sequence[Line],
+        *,
+        name: str = "",
+        is_made: bool = False,
+        given: Given | None = None,
     ) -> None:
-        """Add what an event gives; `is_made` says that its sender gave it no id.
+        """Add what an event gives that arrived under a `name`; `is_made` says that its sender gave it no id.
 
         `given` is what it gave to memory, None where that is not told.
         """
@@ -90,15 +99,24 @@ class Drafts:
             told.append(_line(*key) if line.memory is None or not self.is_proven else replace(line, event=None))
             for group in line.memory or ():
                 self._recalled[line.preset or "", line.ad_account_id, group] += 1
-            # one note says it of all that have neither an id of their own nor an order
-            is_order = line.order is not None and line.order.order_id is not None
-            if is_order or (line.exit in _NOTED and (self._alike[key] == 1 or (message_id and not is_made))):
-                self.notes.append(self._note(message_id or "", line))
+            if self._is_noted(name, key, line, has_id=bool(message_id) and not is_made):
+                self.notes.append(self._note(message_id or "", name, line))
         if is_made:
             self._made.add(len(self.events))
         self.events.append(EventReceipt(message_id=message_id, deliveries=tuple(told), given=given))
+        self._names.append(name)
 
-    def _note(self, message_id: str, line: Line) -> Note:
+    def _is_noted(self, name: str, told: _Told, line: Line, *, has_id: bool) -> bool:
+        """Return whether a line gets a note: one says it of all of a name with neither an id of their own nor an order."""
+        if line.order is not None and line.order.order_id is not None:
+            return True
+        if line.exit not in _NOTED:
+            return False
+        is_first = (name, told) not in self._noted
+        self._noted.add((name, told))
+        return is_first or has_id
+
+    def _note(self, message_id: str, name: str, line: Line) -> Note:
         order = line.order or _NO_ORDER
         return Note(
             message_id=message_id,
@@ -111,6 +129,7 @@ class Drafts:
             amount=order.amount,
             currency=order.currency,
             source=self.source,
+            name=name,
         )
 
     def without(self, full: Collection[str]) -> "Drafts | None":
@@ -128,7 +147,8 @@ class Drafts:
                 _held_off(line, next(deliveries), full) if line.exit is Exit.ENQUEUED else line
                 for line in event.deliveries
             ]
-            rest.add(event.message_id, lines, is_made=place in self._made, given=event.given)
+            made = place in self._made
+            rest.add(event.message_id, lines, name=self._names[place], is_made=made, given=event.given)
         rest.deliveries, rest.withdrawals, rest.asides = left, self.withdrawals, self.asides
         rest._recalled = self._recalled
         return rest

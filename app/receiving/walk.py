@@ -14,6 +14,7 @@ from app.catalog import Catalog, Preset
 from app.destination import Complete, components
 from app.errors import EventHeldBack, EventInvalid, EventRefused, MappingError
 from app.identity import LoadedMemory, Memory
+from app.inventory.received_names import received_name
 from app.receiving.noting import NotingMemory
 from app.receiving.quarantining import is_aside
 from app.receiving.receipts import Drafts
@@ -175,7 +176,8 @@ class Walk:
         """Add to `drafts` what an event gives: its receipt, and the deliveries that are to be enqueued."""
         if isinstance(event, EventRefused):
             held_back = event.event if isinstance(event, EventHeldBack) else {}
-            drafts.refuse(event, unsent_order(held_back, catalog, self._accounts[0].making.rules))
+            order = unsent_order(held_back, catalog, self._accounts[0].making.rules)
+            drafts.refuse(event, name=received_name(event), order=order)
             return
         message_id = unpersonal_id(event["messageId"])
         is_told = memory is not None and drafts.is_proven and event["type"] in _TO_MEMORY
@@ -194,7 +196,8 @@ class Walk:
             memory.whose.append(self.remembering.whose(event, message_id))
         if drafts.asides is not None and is_aside(event, lines):
             drafts.asides.append((event, lines))
-        drafts.add(message_id, lines, is_made="idIsMade" in event, given=noting.given() if noting else None)
+        given = noting.given() if noting else None
+        drafts.add(message_id, lines, name=received_name(event), is_made="idIsMade" in event, given=given)
 
     def withdrawal(self, message_id: str, line: Line, *, source: str) -> Withdrawal:
         """Return what a line that cancels an order withdraws."""
@@ -230,6 +233,7 @@ class Walk:
             warnings=line.warnings,
             quality=components(built),
             memory=line.memory,
+            name=received_name(event),
         )
 
 

@@ -56,6 +56,7 @@ class DeadLetterRequest(BaseModel):
     ad_account_id: str | None = None
     preset: str | None = None
     event_name: str | None = None
+    name: str | None = Field(None, description="As received.")
     source: str | None = None
     exit: _Exit = Field(None, description="What an attempt came to, such as `rejected`.")
     status: str | None = Field(None, pattern="^[1-5][0-9]{2}$", description="Pinterest's HTTP status of an attempt.")

@@ -26,6 +26,7 @@ class Filters(BaseModel):
     ad_account_id: str | None = None
     preset: str | None = None
     event_name: str | None = Field(None, description="Pinterest's name of the event.")
+    name: str | None = Field(None, description="The name that it arrived under, as the inventory shows it.")
     source: str | None = None
     state: State | None = None
     exit: Exit | None = Field(None, description="What became of it, as receipts and counts call it.")

@@ -3,16 +3,34 @@
 import re
 from datetime import UTC, datetime
 from html import unescape
+from random import Random
 
 import httpx
 
+from app.errors import EventRefused
+from app.inventory.arrivals import Arrivals
+from app.inventory.names_met import NamesMet
+from app.inventory.sampling import Sampler
 from app.types import Delivered, Exit, Rejected, Retry, State, Tally
 from tests.console.world import ACCOUNT, NOW, World
 
-PAGES = ("", "?window=hour", "?window=week", "/deliveries", "/mappings", "/tester", "/activity", "/people", "/redrive")
+PAGES = (
+    "",
+    "?window=hour",
+    "?window=week",
+    "/deliveries?state=dead",
+    "/mappings",
+    "/tester",
+    "/activity",
+    "/people",
+    "/redrive",
+    "/inventory",
+    "/inventory?days=1",
+)
 #: A row of one of the lists, by the kind of its page.
 _ROW = re.compile(r"<tr>\s*<td class=\"nowrap\">")
 _COUNT = re.compile(r'<a href="([^"]+)" data-count="(\d+)">')
+_OF_NAME = re.compile(r'href="([^"]*/inventory/name[^"]*)"')
 _OLDER = re.compile(r'href="([^"]+)" rel="next"')
 
 
@@ -24,17 +42,24 @@ def event(message_id: str, name: str = "Checkout", **members: object) -> dict[st
 
 async def _fill(world: World) -> None:
     """Let something of everything happen, an hour ago and now."""
-    for hours in (1, 0):
+    names = NamesMet(Sampler(lambda: world.running.catalog), Random(7), max_names=100)
+    arrivals = Arrivals(world.pipeline, names)
+    for hours in (30, 1, 0):
         world.now = NOW - 3_600 * hours
-        events = [
+        events: list[dict[str, object] | EventRefused] = [
             *(event(f"sent-{hours}-{number}", properties={"order_id": f"SO-{hours}-{number}"}) for number in range(60)),
             event(f"sent-{hours}-0", properties={"order_id": f"SO-{hours}-0"}),
             event(f"warned-{hours}", properties={"phone": "no number", "order_id": f"SO-{hours}-60"}),
             event(f"invalid-{hours}", context={}),
             event(f"lead-{hours}", name="Generate Lead"),
             event(f"unmatched-{hours}", name="Basket Emptied"),
+            event(f"page-{hours}", name="page Visit", type="page"),
+            event(f"like-a-page-{hours}", name="page Visit"),
+            EventRefused("no object"),
+            EventRefused("no timestamp", named=("track", "Checkout"), message_id=f"late-{hours}"),
         ]
-        await world.pipeline.accept(events, now=world.now)
+        await arrivals.accept(events, now=world.now)
+        await world.outbox.inventory.add(names.take(), now=world.now, max_names=100)
         for outcome, state, exit_ in (
             (Delivered(), State.DELIVERED, Exit.DELIVERED),
             (Delivered(), State.DELIVERED, Exit.DELIVERED),
@@ -70,10 +95,13 @@ async def _page(world: World, path: str | None) -> str:
 async def test_a_count_is_the_length_of_the_list_that_it_leads_to(world: World) -> None:
     await _fill(world)
     told: dict[str, int] = {}
-    for page in PAGES:
-        links = _COUNT.findall(await _page(world, f"/console{page}"))
+    pages = [f"/console{page}" for page in PAGES]
+    pages += sorted(set(map(unescape, _OF_NAME.findall(await _page(world, "/console/inventory")))))
+    for page in pages:
+        links = _COUNT.findall(await _page(world, page))
         told |= {unescape(path): int(count) for path, count in links}
     assert len(told) > 20
     for exit_ in ("matched", "enqueued", "delivered", "invalid", "duplicate", "rejected"):
         assert any(f"exit={exit_}" in path for path in told)
+    assert sum("name=" in path for path in told) > 20
     assert {path: await _length(world, path) for path in told} == told

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.inventory.figures import days_since, read_figures, read_properties, title_of
+from app.inventory.figures import days_since, read_figures, read_properties
+from app.inventory.received_names import title_of
 from app.inventory.view import InventoryView
 from app.outbox import Outbox, open_outbox
 from app.outbox.storing import DAY_S, HOUR_S

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.inventory.figures import split_label
-from app.inventory.sampling import CHECKOUT, LOOKED_FOR, Sampler, kept_name, properties_of
+from app.inventory.received_names import kept_name
+from app.inventory.sampling import CHECKOUT, LOOKED_FOR, Sampler, properties_of
 from app.outbox.inventory_rows import MAX_PROPERTIES
 from tests.assembled import shipped_catalog
 from tests.whole.planted import PLANTED

@@ -54,6 +54,7 @@ def new(**changes: Any) -> NewDelivery:
     standard: dict[str, Any] = {
         "ad_account_id": ACCOUNT,
         "preset": "checkout",
+        "name": "Order Completed",
         "message_id": f"message-{number}",
         "event_name": "checkout",
         "event_id": f"event-{number}",

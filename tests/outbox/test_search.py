@@ -31,7 +31,15 @@ async def _fill(at: At) -> None:
     await at.enqueue(
         new(message_id="m1", order_id="SO-1001", source="shop", event_name="checkout", preset="Order"),
         new(message_id="m2", order_id="SO-1002", source="till", event_name="checkout", preset="Order", **warned),
-        new(message_id="m3", order_id=None, source="shop", event_name="lead", preset="Lead", memory=recalled),
+        new(
+            message_id="m3",
+            order_id=None,
+            source="shop",
+            event_name="lead",
+            preset="Lead",
+            memory=recalled,
+            name="Lead",
+        ),
     )
     first, second, third = await at.claim()
     await at.settle(delivered(first))
@@ -42,7 +50,7 @@ async def _fill(at: At) -> None:
         notes=(
             Note(message_id="n1", exit=Exit.DUPLICATE, reason="the same order_id", order_id="SO-1001", **shop),
             Note(message_id="n2", exit=Exit.INVALID, reason="no identifier", warnings=("phone: no country",), **shop),
-            Note(message_id="n3", exit=Exit.WITHHELD, reason="consent", preset=None, source="till"),
+            Note(message_id="n3", exit=Exit.WITHHELD, reason="consent", preset=None, source="till", name="page Cart"),
             Note(message_id="n4", exit=Exit.REFUSED, reason="no type", preset=None),
             Note(message_id="n5", exit=Exit.WITHDRAWN, reason="withdrawn by message n9", order_id="SO-7", **shop),
         )
@@ -60,6 +68,9 @@ async def _fill(at: At) -> None:
         (Query(ad_account_id=ACCOUNT), ["m3", "m2", "m1"], []),
         (Query(ad_account_id="1"), [], ["n5", "n2", "n1"]),
         (Query(event_name="lead"), ["m3"], []),
+        (Query(name="Lead"), ["m3"], []),
+        (Query(name="Order Completed"), ["m2", "m1"], []),
+        (Query(name="page Cart", source="till"), [], ["n3"]),
         (Query(event_name="checkout"), ["m2", "m1"], ["n5", "n2", "n1"]),
         (Query(preset="Order"), ["m2", "m1"], ["n5", "n2", "n1"]),
         (Query(message_id="n2"), [], ["n2"]),

@@ -16,7 +16,7 @@ from app.outbox.storing import DAY_S
 from app.types import Shared
 
 #: In which column of a kind the moment stands that says in which day's table it lies.
-_MOMENT: Final = {Carried.DELIVERED: DeliveryRow._fields.index("settled_at"), Carried.NOTES: 12, Carried.COUNTS: 1}
+_MOMENT: Final = {Carried.DELIVERED: DeliveryRow._fields.index("settled_at"), Carried.NOTES: 13, Carried.COUNTS: 1}
 
 
 class PostgresStore:

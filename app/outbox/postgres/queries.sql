@@ -86,16 +86,16 @@ WITH
   ),
   stored AS (
     INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-                          event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer,
+                          event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer, name,
                           payload_version, payload)
     SELECT id, given ->> 0, given ->> 1, given ->> 2, given ->> 3, given ->> 4, given ->> 5, given ->> 6,
            (given ->> 7)::bigint, given ->> 8, given ->> 9, given ->> 10, given ->> 11, given ->> 12, given ->> 13,
-           given ->> 14, %(version)s, substring(%(payloads)b::bytea FROM 1 + payload_begin FOR payload_bytes)
+           given ->> 14, given ->> 15, %(version)s, substring(%(payloads)b::bytea FROM 1 + payload_begin FOR payload_bytes)
     FROM new
   ),
   lined_up AS (
     INSERT INTO line (id, ad_account_id, preset, payload_bytes, enqueued_at, due_at)
-    SELECT id, given ->> 0, given ->> 1, payload_bytes, (given ->> 16)::float8, (given ->> 16)::float8 FROM new
+    SELECT id, given ->> 0, given ->> 1, payload_bytes, (given ->> 17)::float8, (given ->> 17)::float8 FROM new
   ),
   remembered AS (
     INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known)
@@ -105,9 +105,9 @@ WITH
   ),
   noted AS (
     INSERT INTO note (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-                      source, at)
+                      source, name, at)
     SELECT note ->> 0, note ->> 1, note ->> 2, note ->> 3, note ->> 4, note ->> 5, note ->> 6, note ->> 7, note ->> 8,
-           note ->> 9, note ->> 10, (note ->> 11)::float8
+           note ->> 9, note ->> 10, note ->> 11, (note ->> 12)::float8
     FROM fits, jsonb_array_elements(%(notes)s::jsonb) AS note
   ),
   tallied AS (
@@ -332,14 +332,14 @@ WITH
   gone AS (
     DELETE FROM delivery USING ours WHERE delivery.id = ours.id AND ours.state = 'delivered'
     RETURNING delivery.id, delivery.ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-              event_time, warnings, source, amount, currency, checkout_id, attempts, enqueued_at, history
+              event_time, warnings, source, amount, currency, checkout_id, name, attempts, enqueued_at, history
   ),
   settled AS (
     INSERT INTO delivered (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-                           event_time, warnings, source, amount, currency, checkout_id, attempts, enqueued_at,
-                           settled_at, history)
+                           event_time, warnings, source, amount, currency, checkout_id, name, attempts,
+                           enqueued_at, settled_at, history)
     SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-           event_time, warnings, source, amount, currency, checkout_id, attempts, enqueued_at,
+           event_time, warnings, source, amount, currency, checkout_id, name, attempts, enqueued_at,
            %(now)s::float8, history
     FROM gone
   ),
@@ -391,6 +391,7 @@ WHERE id < %(before)s::bigint AND dead.state = 'dead'
   AND (%(ad_account_id)s::text IS NULL OR ad_account_id = %(ad_account_id)s::text)
   AND (%(preset)s::text IS NULL OR preset = %(preset)s::text)
   AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
+  AND (%(name)s::text IS NULL OR name = %(name)s::text)
   AND (%(source)s::text IS NULL OR source = %(source)s::text)
   AND (%(state)s::text IS NULL OR 'dead' = %(state)s::text)
   AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
@@ -478,7 +479,7 @@ GROUP BY cause, ad_account_id, preset ORDER BY count(*) DESC, cause LIMIT %(limi
 -- search --
 -- Deliveries, newest first.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
-       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id
+       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name
 FROM shown
 WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND (%(delivery_id)s::bigint IS NULL OR id = %(delivery_id)s::bigint)
@@ -489,6 +490,7 @@ WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND (%(ad_account_id)s::text IS NULL OR ad_account_id = %(ad_account_id)s::text)
   AND (%(preset)s::text IS NULL OR preset = %(preset)s::text)
   AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
+  AND (%(name)s::text IS NULL OR name = %(name)s::text)
   AND (%(source)s::text IS NULL OR source = %(source)s::text)
   AND (%(state)s::text IS NULL OR state = %(state)s::text)
   AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
@@ -550,7 +552,7 @@ WHERE id = ANY (%(ids)s::bigint[]);
 -- search_notes --
 -- Notes, newest first.
 SELECT id, at, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-       source
+       source, name
 FROM note
 WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND at >= %(since)s::float8 AND at < %(until)s::float8
@@ -561,6 +563,7 @@ WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND (%(preset)s::text IS NULL OR preset = %(preset)s::text)
   AND (NOT %(matched)s::boolean OR preset IS NOT NULL)
   AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
+  AND (%(name)s::text IS NULL OR name = %(name)s::text)
   AND (%(source)s::text IS NULL OR source = %(source)s::text)
   AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
   AND (%(warning)s::text IS NULL OR EXISTS (
@@ -805,7 +808,7 @@ SELECT shown.id, shown.ad_account_id, shown.preset, shown.message_id, shown.even
        shown.action_source, shown.order_id, shown.event_time, shown.warnings, traceparent, shown.source, shown.amount,
        shown.currency, shown.checkout_id, buyer, shown.state, coalesce(held, false), shown.reason, shown.attempts,
        shown.enqueued_at, shown.due_at, shown.settled_at, claim, shown.history, nullif(payload, ''), payload_version,
-       NULL
+       NULL, shown.name
 FROM delivery JOIN shown USING (id) LEFT JOIN line USING (id)
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
@@ -821,10 +824,10 @@ WITH
   stored AS (
     INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
                           event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer,
-                          payload_version, payload)
+                          payload_version, payload, name)
     SELECT id, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, (row ->> 8)::bigint,
            row ->> 9, row ->> 10, row ->> 11, row ->> 12, row ->> 13, row ->> 14, row ->> 15, (row ->> 26)::smallint,
-           convert_to(coalesce(row ->> 25, ''), 'UTF8')
+           convert_to(coalesce(row ->> 25, ''), 'UTF8'), row ->> 28
     FROM new
   ),
   lined_up AS (
@@ -872,7 +875,7 @@ DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + ex
 -- Deliveries that are delivered, to be carried to another outbox.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings, NULL,
        source, amount, currency, checkout_id, '[]', 'delivered', false, '', attempts, enqueued_at, NULL, settled_at,
-       NULL, history, body, 1, erase_at
+       NULL, history, body, 1, erase_at, name
 FROM delivered LEFT JOIN kept_payload USING (id)
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
@@ -887,11 +890,11 @@ WITH
   ),
   stored AS (
     INSERT INTO delivered (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-                           event_time, warnings, source, amount, currency, checkout_id, attempts, enqueued_at,
-                           settled_at, history)
+                           event_time, warnings, source, amount, currency, checkout_id, name, attempts,
+                           enqueued_at, settled_at, history)
     SELECT id, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, (row ->> 8)::bigint,
-           row ->> 9, row ->> 11, row ->> 12, row ->> 13, row ->> 14, (row ->> 19)::integer, (row ->> 20)::float8,
-           (row ->> 22)::float8, row -> 24
+           row ->> 9, row ->> 11, row ->> 12, row ->> 13, row ->> 14, row ->> 28, (row ->> 19)::integer,
+           (row ->> 20)::float8, (row ->> 22)::float8, row -> 24
     FROM new
   ),
   kept AS (
@@ -912,7 +915,8 @@ DELETE FROM delivered USING given WHERE delivered.id = given.id AND delivered.se
 
 -- carry_notes_out --
 -- Notes, to be carried to another outbox.
-SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at
+SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
+       name, at
 FROM note
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
@@ -920,9 +924,9 @@ WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 -- Notes of another outbox.
 WITH written AS (
   INSERT INTO note (id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-                    source, at)
+                    source, name, at)
   SELECT (row ->> 0)::bigint, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, row ->> 8,
-         row ->> 9, row ->> 10, row ->> 11, (row ->> 12)::float8
+         row ->> 9, row ->> 10, row ->> 11, row ->> 12, (row ->> 13)::float8
   FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   WHERE NOT EXISTS (SELECT FROM note WHERE note.id = (row ->> 0)::bigint)
   RETURNING 1
@@ -1043,7 +1047,7 @@ WHERE (span_s, counted, start_at, source, type, name, label)
 -- What was delivered on a day: a table of its own.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings, NULL,
        source, amount, currency, checkout_id, '[]', 'delivered', false, '', attempts, enqueued_at, NULL, settled_at,
-       NULL, history, NULL, 1, NULL
+       NULL, history, NULL, 1, NULL, name
 FROM delivered
 WHERE settled_at >= %(begin)s::float8 AND settled_at < %(end)s::float8 AND id > %(after_id)s
 ORDER BY id LIMIT %(limit)s;
@@ -1052,14 +1056,15 @@ ORDER BY id LIMIT %(limit)s;
 -- What died on a day, and is dead still, or dismissed.
 SELECT dead.id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, dead.state, false, reason, attempts, enqueued_at, NULL,
-       settled_at, NULL, history, NULL, 1, NULL
+       settled_at, NULL, history, NULL, 1, NULL, name
 FROM dead JOIN delivery USING (id)
 WHERE settled_at >= %(begin)s::float8 AND settled_at < %(end)s::float8 AND dead.id > %(after_id)s
 ORDER BY dead.id LIMIT %(limit)s;
 
 -- day_notes --
 -- What was noted on a day: a table of its own.
-SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at
+SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
+       name, at
 FROM note
 WHERE at >= %(begin)s::float8 AND at < %(end)s::float8 AND id > %(after_id)s ORDER BY id LIMIT %(limit)s;
 
@@ -1351,7 +1356,7 @@ WITH
   gone AS (
     DELETE FROM delivery USING left_line WHERE delivery.id = left_line.id
     RETURNING delivery.ad_account_id, message_id, preset, event_name, order_id, amount, currency, source,
-              length(payload) AS size
+              name, length(payload) AS size
   ),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
@@ -1361,9 +1366,9 @@ WITH
   ),
   noted AS (
     INSERT INTO note (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-                      source, at)
+                      source, name, at)
     SELECT message_id, ad_account_id, preset, %(exit)s, %(reason)s, '[]', event_name, order_id, amount, currency, source,
-           %(now)s::float8
+           name, %(now)s::float8
     FROM gone
   ),
   tallied AS (

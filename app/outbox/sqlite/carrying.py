@@ -55,8 +55,8 @@ class SqliteStore:
         for row in rows:
             id_, body = row[0], row[24]
             payload = None if body is None else bytes(body).decode()
-            before, (version, erase_at) = row[:24], row[25:]
-            whole.append(DeliveryRow._make([*before, history.get(id_, ()), payload, version or 1, erase_at]))
+            before, (version, erase_at, name) = row[:24], row[25:]
+            whole.append(DeliveryRow._make([*before, history.get(id_, ()), payload, version or 1, erase_at, name]))
         return whole
 
     async def write(self, kind: Carried, rows: Sequence[Row]) -> int:

@@ -26,6 +26,7 @@ _OF_BOTH: Final = {
     "ad_account_id": "AND ad_account_id = :ad_account_id",
     "preset": "AND preset = :preset",
     "event_name": "AND event_name = :event_name",
+    "name": "AND name = :name",
     "source": "AND source = :source",
     "reason": "AND instr(lower(reason), lower(:reason)) > 0",
     "warning": f"AND EXISTS ({_WARNING})",

@@ -265,7 +265,7 @@ WITH RECURSIVE shelf (n) AS (
   UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 11 FROM delivery)
 )
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
-       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id
+       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name
 FROM delivery
 WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :limit;
 
@@ -311,7 +311,8 @@ WITH RECURSIVE shelf (n) AS (
   SELECT min(id) >> 13 FROM note
   UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 13 FROM note)
 )
-SELECT id, at, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source
+SELECT id, at, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
+       name
 FROM note
 WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :limit;
 
@@ -533,7 +534,7 @@ DELETE FROM dedup_key WHERE (digest, place) IN (SELECT value ->> 0, value ->> 1 
 -- Deliveries that are not delivered, to be carried to another outbox.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, body, version, erase_at
+       settled_at, claim, body, version, erase_at, name
 FROM delivery LEFT JOIN payload ON delivery_id = id
 WHERE id > :after_0 AND state <> 'delivered' ORDER BY id LIMIT :limit;
 
@@ -541,7 +542,7 @@ WHERE id > :after_0 AND state <> 'delivered' ORDER BY id LIMIT :limit;
 -- Deliveries that are delivered likewise.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, body, version, erase_at
+       settled_at, claim, body, version, erase_at, name
 FROM delivery LEFT JOIN payload ON delivery_id = id
 WHERE id > :after_0 AND state = 'delivered' ORDER BY id LIMIT :limit;
 
@@ -554,11 +555,11 @@ WHERE delivery_id IN (SELECT value FROM json_each(:rows)) ORDER BY delivery_id, 
 -- Deliveries of another outbox.
 INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time,
                       warnings, traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts,
-                      enqueued_at, due_at, settled_at, claim, payload_bytes)
+                      enqueued_at, due_at, settled_at, claim, payload_bytes, name)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
        value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15,
        value ->> 16, value ->> 17, value ->> 18, value ->> 19, value ->> 20, value ->> 21, value ->> 22, value ->> 23,
-       coalesce(length(CAST(value ->> 25 AS BLOB)), 0)
+       coalesce(length(CAST(value ->> 25 AS BLOB)), 0), value ->> 28
 FROM json_each(:rows);
 
 -- carry_payloads_in --
@@ -580,16 +581,17 @@ DELETE FROM delivery WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
 
 -- carry_notes_out --
 -- Notes, to be carried to another outbox.
-SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at
+SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
+       name, at
 FROM note
 WHERE id > :after_0 ORDER BY id LIMIT :limit;
 
 -- carry_notes_in --
 -- Notes of another outbox.
 INSERT INTO note (id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-                  source, at)
+                  source, name, at)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-       value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
+       value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
 
@@ -657,7 +659,7 @@ DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, labe
 -- What was delivered on a day.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, NULL, NULL, NULL
+       settled_at, claim, NULL, NULL, NULL, name
 FROM delivery
 WHERE state = 'delivered' AND (settled_at, id) > (:after_at, :after_id) AND settled_at < :end
 ORDER BY settled_at, id LIMIT :limit;
@@ -666,14 +668,15 @@ ORDER BY settled_at, id LIMIT :limit;
 -- What died on a day, and is dead still, or dismissed.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, NULL, NULL, NULL
+       settled_at, claim, NULL, NULL, NULL, name
 FROM delivery
 WHERE state IN ('dead', 'dismissed') AND (settled_at, id) > (:after_at, :after_id) AND settled_at < :end
 ORDER BY settled_at, id LIMIT :limit;
 
 -- day_notes --
 -- What was noted on a day.
-SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at
+SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
+       name, at
 FROM note
 WHERE (at, id) > (:after_at, :after_id) AND at < :end ORDER BY at, id LIMIT :limit;
 
@@ -688,7 +691,7 @@ ORDER BY hour, name, preset, label, ad_account_id, source;
 -- Deliveries with ids from `first` to below `end`, without what lies in other tables.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim
+       settled_at, claim, name
 FROM delivery NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
 
 -- salvage_payload --
@@ -701,7 +704,8 @@ SELECT id, message_id FROM delivery INDEXED BY delivery_message WHERE shelf = :s
 
 -- salvage_notes --
 -- Notes with ids from `first` to below `end`.
-SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source, at
+SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
+       name, at
 FROM note NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
 
 -- salvage_audit --
@@ -983,8 +987,8 @@ WHERE state = 'pending' AND preset = :preset AND order_id = :order_id;
 -- note_withdrawn --
 -- Note that deliveries are withdrawn.
 INSERT INTO note (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-                  source, at)
-SELECT message_id, ad_account_id, preset, :exit, :reason, '[]', event_name, order_id, amount, currency, source, :at
+                  source, name, at)
+SELECT message_id, ad_account_id, preset, :exit, :reason, '[]', event_name, order_id, amount, currency, source, name, :at
 FROM json_each(:rows) AS gone JOIN delivery ON delivery.id = gone.value;
 
 -- tally_withdrawn --

@@ -116,7 +116,8 @@ class _Salvage:
                 orjson.loads(text)
         except (ValueError, TypeError):
             text = None
-        return DeliveryRow._make([*row, history, text, version, erase_at])
+        *columns, name = row
+        return DeliveryRow._make([*columns, history, text, version, erase_at, name])
 
     def _known(self, ids: Sequence[int]) -> list[tuple[int, str | None]]:
         """Return those of these deliveries that an index knows, and those of which no index tells whether they were."""

@@ -25,10 +25,10 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   -- Deliveries, due at once.
   INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
                         event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer,
-                        payload_bytes, enqueued_at, due_at)
+                        name, payload_bytes, enqueued_at, due_at)
   SELECT new.first_id + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
          value ->> 7, value -> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value -> 14,
-         value ->> 15, value ->> 16, value ->> 16
+         value ->> 15, value ->> 16, value ->> 17, value ->> 17
   FROM json_each(new.deliveries);
 
   -- Their payloads, each cut out of one blob by its span.
@@ -45,9 +45,9 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
 
   -- What made no delivery.
   INSERT INTO note (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-                    source, at)
+                    source, name, at)
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value -> 5, value ->> 6, value ->> 7,
-         value ->> 8, value ->> 9, value ->> 10, value ->> 11
+         value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
   FROM json_each(new.notes);
 
   -- Counts of their minute.

@@ -1,0 +1,58 @@
+"""The name under which an event arrived, as it is kept and read: by it deliveries and counts are joined."""
+
+from functools import lru_cache
+from typing import Final
+
+from app.destination.redaction import redact
+from app.errors import EventRefused
+from app.outbox.inventory_rows import OTHERS
+from app.types import Event, EventKey
+from app.values.event_names import named_by
+from app.values.hidden_emails import unpersonal_id
+
+_NO_EVENT: Final = "(no event)"
+_OTHER_NAMES: Final = "(other names)"
+#: What else begins a title: a `track` with such a name is told with its type.
+_OTHER_TITLES: Final = frozenset({"track", "page", "screen", "identify", "group", "alias", "delete", "record"})
+
+
+@lru_cache(4_096)
+def kept_name(given: str) -> str:
+    """Return the name of an event or a property as it may be kept.
+
+    `[redacted]` stands where an e-mail address, a phone number or a secret of an address stood; what is too long for a
+    name is kept as its SHA-256.
+
+    >>> kept_name("Order Completed"), kept_name("Mail to jane@shop.example")
+    ('Order Completed', 'Mail to [redacted]')
+    """
+    return unpersonal_id(redact(given)).replace("\0", "\ufffd")
+
+
+def title_of(key: EventKey) -> str:
+    """Return the name of a kind of event as people read it: that of a `track`, else its type with its name.
+
+    Two kinds of one source have never the same.
+
+    >>> title_of(EventKey("default", "track", "Order Completed")), title_of(EventKey("default", "page", "Cart"))
+    ('Order Completed', 'page Cart')
+    >>> title_of(EventKey("default", "track", "page Cart"))
+    'track page Cart'
+    """
+    if not key.type:
+        return _OTHER_NAMES if key.name == OTHERS else _NO_EVENT
+    is_plain = key.name and key.name.partition(" ")[0] not in _OTHER_TITLES and not key.name.startswith("(")
+    return key.name if key.type == "track" and is_plain else f"{key.type} {key.name}".rstrip()
+
+
+def received_name(event: Event | EventRefused) -> str:
+    """Return the title of an event as it arrived, which may be kept."""
+    if isinstance(event, EventRefused):
+        return _title(*event.named) if event.named else _NO_EVENT
+    name = event.get(named_by(event["type"]))
+    return _title(event["type"], name if type(name) is str else "")
+
+
+@lru_cache(4_096)
+def _title(event_type: str, name: str) -> str:
+    return title_of(EventKey("", kept_name(event_type), kept_name(name)))
