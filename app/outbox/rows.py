@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
@@ -11,6 +12,21 @@ from app.types import NewDelivery
 
 #: A set of more is large: others do not wait for its commit.
 LARGE_ROWS: Final = 500
+#: Of a note, in the order in which the statements of the engines take it; its time comes behind.
+NOTE_COLUMNS: Final = attrgetter(
+    "message_id",
+    "ad_account_id",
+    "preset",
+    "exit",
+    "reason",
+    "warnings",
+    "event_name",
+    "order_id",
+    "amount",
+    "currency",
+    "source",
+    "name",
+)
 
 #: Not where its backslash is itself one of a pair.
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")

@@ -19,7 +19,7 @@ from app.outbox.keys import Key, keys_of
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import whose_rows
 from app.outbox.refusals import Loads, duplicate_note, loads_of
-from app.outbox.rows import told_texts
+from app.outbox.rows import NOTE_COLUMNS, told_texts
 from app.types import Enqueued, Exit, NewDelivery, Note, PeopleChanges, Tally
 
 #: Of the JSON that is stored as payload: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
@@ -48,21 +48,6 @@ _COLUMNS = attrgetter(
     "currency",
     "checkout_id",
     "buyer",
-    "name",
-)
-#: Of a note likewise; its time comes behind.
-_NOTE_COLUMNS = attrgetter(
-    "message_id",
-    "ad_account_id",
-    "preset",
-    "exit",
-    "reason",
-    "warnings",
-    "event_name",
-    "order_id",
-    "amount",
-    "currency",
-    "source",
     "name",
 )
 _ENQUEUED = Enqueued(exit=Exit.ENQUEUED)
@@ -127,7 +112,7 @@ class Rows:
 
     def add_note(self, note: Note, now: float) -> None:
         """Add a note."""
-        self.notes.append([*_NOTE_COLUMNS(note), now])
+        self.notes.append([*NOTE_COLUMNS(note), now])
 
     @property
     def loads(self) -> Loads:

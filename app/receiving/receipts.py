@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from app.errors import EventRefused
 from app.outbox import warning_label
 from app.receiving.quarantining import Aside
+from app.receiving.unsent_orders import note_of
 from app.types import (
     DEFAULT_SOURCE,
     MAX_LABEL_CHARACTERS,
@@ -35,7 +36,6 @@ from app.values.hidden_emails import unpersonal_id
 _NOTED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID})
 _COUNTED_BY_REASON = frozenset({Exit.UNMATCHED, Exit.WITHHELD, Exit.INVALID})
 
-_NO_ORDER = KnownOrder(event_name=None, order_id=None, amount=None, currency=None)
 #: Why an ad account gets nothing of an event that others take.
 BACKLOG_FULL = "its backlog is full: send the event again when it no longer is"
 
@@ -100,14 +100,14 @@ class Drafts:
             for group in line.memory or ():
                 self._recalled[line.preset or "", line.ad_account_id, group] += 1
             if self._is_noted(name, key, line, has_id=bool(message_id) and not is_made):
-                self.notes.append(self._note(message_id or "", name, line))
+                self.notes.append(note_of(line, message_id=message_id or "", name=name, source=self.source))
         if is_made:
             self._made.add(len(self.events))
         self.events.append(EventReceipt(message_id=message_id, deliveries=tuple(told), given=given))
         self._names.append(name)
 
     def _is_noted(self, name: str, told: _Told, line: Line, *, has_id: bool) -> bool:
-        """Return whether a line gets a note: one says it of all of a name with neither an id of their own nor an order."""
+        """Return whether a line gets a note: one says it of all of a name that have neither id nor order."""
         if line.order is not None and line.order.order_id is not None:
             return True
         if line.exit not in _NOTED:
@@ -115,22 +115,6 @@ class Drafts:
         is_first = (name, told) not in self._noted
         self._noted.add((name, told))
         return is_first or has_id
-
-    def _note(self, message_id: str, name: str, line: Line) -> Note:
-        order = line.order or _NO_ORDER
-        return Note(
-            message_id=message_id,
-            ad_account_id=line.ad_account_id or None,
-            preset=line.preset,
-            exit=line.exit,
-            reason=line.reason,
-            event_name=order.event_name,
-            order_id=order.order_id,
-            amount=order.amount,
-            currency=order.currency,
-            source=self.source,
-            name=name,
-        )
 
     def without(self, full: Collection[str]) -> "Drafts | None":
         """Return the same where what is for these ad accounts, which have no room, is withheld.

@@ -12,12 +12,32 @@ from app.destination.custom_data import CustomDataReader
 from app.errors import MappingError
 from app.mapping import MISSING
 from app.mapping import Mapping as CompiledMapping
-from app.types import Event, KnownOrder, Line
+from app.types import Event, KnownOrder, Line, Note
 from app.values.candidates import Fields
 
 _CHECKOUT: Final = "checkout"
 #: Properties one of which an event without a preset must have to be noted: other names may be anything there.
 _ORDER_IDS: Final = frozenset({"order_id", "orderId", "transaction_id", "order_number"})
+
+_NO_ORDER: Final = KnownOrder(event_name=None, order_id=None, amount=None, currency=None)
+
+
+def note_of(line: Line, *, message_id: str, name: str, source: str) -> Note:
+    """Return what the ledger keeps of a line that makes no delivery, with the order that it is about."""
+    order = line.order or _NO_ORDER
+    return Note(
+        message_id=message_id,
+        ad_account_id=line.ad_account_id or None,
+        preset=line.preset,
+        exit=line.exit,
+        reason=line.reason,
+        event_name=order.event_name,
+        order_id=order.order_id,
+        amount=order.amount,
+        currency=order.currency,
+        source=source,
+        name=name,
+    )
 
 
 def unsent_order(
