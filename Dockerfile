@@ -1,4 +1,5 @@
-# The image of Pinrelay. docker-compose.yml shows how to run it.
+# The image of Pinrelay. docker-compose.yml shows how to run it; docs/releasing.md how it is built for several machines:
+# nothing here depends on the processor.
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Build: an environment with what running needs, from exact versions with hashes. What builds it stays here.
@@ -14,26 +15,44 @@ RUN python -m venv /opt/pinrelay && \
 RUN python -m venv /opt/builder && \
     /opt/builder/bin/pip install --require-hashes -r to-build.txt
 
+# Of 90 MB of telephone exchanges, languages, translations and syntaxes nothing is used: names of countries are.
+# hadolint ignore=DL3003
+RUN cd /opt/pinrelay/lib/python3*/site-packages && \
+    rm -r phonenumbers/geodata phonenumbers/carrierdata phonenumbers/tzdata && \
+    find babel/locale-data -name '*.dat' ! -name root.dat ! -name 'en*.dat' -delete && \
+    find pycountry/locales -name '*.mo' ! -name iso3166-1.mo -delete && \
+    find pygments/lexers -type f ! -name '__init__.*' ! -name '_mapping.*' -delete
+
 COPY pyproject.toml README.md LICENSE ./
 COPY app app
+COPY presets presets
+COPY mappings mappings
+COPY sources sources
+COPY destinations destinations
+COPY docs/grafana-dashboard.json docs/prometheus-alerts.yaml docs/
 RUN /opt/builder/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheels . && \
     /opt/pinrelay/bin/pip install --no-deps --no-index wheels/*.whl && \
     /opt/pinrelay/bin/pip uninstall --yes pip setuptools
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Run: that environment, the presets, mappings and sources, a user without rights, and a volume for the outbox.
+# Run: that environment, a user without rights, and a volume for the outbox. All else may be read-only but for /tmp.
 
 FROM python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285
+ARG VERSION=unreleased
+ARG REVISION=unknown
+ARG CREATED=unknown
 LABEL org.opencontainers.image.title="Pinrelay" \
-      org.opencontainers.image.licenses="MIT"
+      org.opencontainers.image.description="A self-hosted Pinterest Conversions destination" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.created="$CREATED"
 
-RUN useradd --system --uid 10001 --no-create-home pinrelay && \
-    install --directory --owner=pinrelay --mode=0700 /data
+RUN groupadd --system --gid 10001 pinrelay && \
+    useradd --system --uid 10001 --gid pinrelay --no-create-home pinrelay && \
+    install --directory --owner=pinrelay --group=pinrelay --mode=0700 /data
 COPY --from=build /opt/pinrelay /opt/pinrelay
 WORKDIR /srv/pinrelay
-COPY presets presets
-COPY mappings mappings
-COPY sources sources
 
 ENV PATH=/opt/pinrelay/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
@@ -42,9 +61,11 @@ ENV PATH=/opt/pinrelay/bin:/usr/local/bin:/usr/bin:/bin \
     PORT=8080 \
     OUTBOX_URL=sqlite:////data/pinrelay.db
 
-USER pinrelay
+# By number: Kubernetes cannot tell from a name that it is not root.
+USER 10001:10001
 VOLUME /data
 EXPOSE 8080
+STOPSIGNAL SIGTERM
 
 # Alive, not ready: trouble at Pinterest is no reason to restart.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \

@@ -17,6 +17,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --require-hashes
 # Stamps: what is installed already is not installed again.
 RUN_READY := .venv/ready-to-run
 DEV_READY := .venv/ready-to-develop
+SHIP_READY := .venv/ready-to-ship
 NODE_READY := tests/node/node_modules/.ready
 BENCH_NODE_READY := bench/node/node_modules/.ready
 
@@ -25,7 +26,7 @@ BENCH_NODE_READY := bench/node/node_modules/.ready
 
 .PHONY: help
 help: ## list these targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(RUN_READY) ## serve on port 8080, in sandbox mode where there are no credentials
@@ -60,7 +61,7 @@ test: $(DEV_READY) $(NODE_READY) | test-tools ## every test, under the coverage 
 # There each test goes to whoever is idle: it takes longer than to make again what the tests of its file share.
 prove: DIST = loadgroup
 .PHONY: prove
-prove: $(DEV_READY) $(NODE_READY) | test-tools ## what takes long by nature, in many rounds: kills, failovers, fuzzing
+prove: $(SHIP_READY) $(NODE_READY) | test-tools ## what takes long by nature, in many rounds: kills, failovers, fuzzing
 	TESTS=prove $(PYTEST) -m prove
 
 .PHONY: bench
@@ -105,6 +106,11 @@ $(RUN_READY): constraints.txt pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(DEV_READY): $(RUN_READY)
+	sed '/^# == To ship/,$$d' constraints.txt >.venv/to-develop.txt
+	$(PIP_INSTALL) -r .venv/to-develop.txt
+	@touch $@
+
+$(SHIP_READY): $(DEV_READY)
 	$(PIP_INSTALL) -r constraints.txt
 	@touch $@
 

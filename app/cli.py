@@ -1,9 +1,13 @@
 """The command `pinrelay`."""
 
+import os
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from app import __version__
 from app.commands import (
     alerting,
     auditing,
@@ -14,6 +18,7 @@ from app.commands import (
     forget_person,
     import_segment,
     importing,
+    init,
     inventory_command,
     message,
     moving,
@@ -26,6 +31,7 @@ from app.commands import (
     serve,
     verify,
 )
+from app.config.settings_file import SETTINGS_FILE, take_settings_file
 from app.errors import OutboxError, PinrelayError
 from app.log import configure_logging
 from app.values.visible import visible
@@ -42,12 +48,12 @@ cli = typer.Typer(
     help="Pinrelay brings Segment events to Pinterest's Conversions API: once, well matched, and explained.",
     epilog="Exit codes: " + "; ".join(f"{code} {text}" for code, text in EXIT_CODES.items()) + ".",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
 _BY_TOPIC = (
     serve,
+    init,
     previewing,
     preview_source,
     import_segment,
@@ -70,6 +76,21 @@ _BY_TOPIC = (
 )
 for commands in _BY_TOPIC:
     commands.register(cli)
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer's callback passes it
+    if asked:
+        typer.echo(f"pinrelay {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def take_options(
+    *, version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False
+) -> None:
+    """Print the version where it is asked for; else take up the settings of this folder, for every command."""
+    del version  # its callback has printed it
+    take_settings_file(Path(SETTINGS_FILE), os.environ)
 
 
 def main() -> None:

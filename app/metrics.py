@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from app import __version__
 from app.types import Backlog, EventKey, Exit, InventoryCount, Measure, Tally
 
 #: Seconds; from a quick commit to the slowest call.
@@ -187,6 +188,9 @@ class _Gauges:
 
 
 def _gauges(accounts: Sequence[AccountFigures], why: str, now: float) -> Iterator[Metric]:
+    build = _gauge("pinrelay_build_info", "1, by the version that runs.", "version")
+    build.add_metric([__version__], 1)
+    yield build
     up = GaugeMetricFamily("pinrelay_outbox_up", "1 where events can be kept.")
     up.add_metric([], 1 if accounts and not why else 0)
     yield up

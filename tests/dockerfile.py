@@ -91,6 +91,7 @@ class Image:
                 ignore = shutil.ignore_patterns("__pycache__")
                 shutil.copytree(self.context / source, workdir / target, ignore=ignore)
             else:
+                (workdir / target if target.endswith("/") else workdir).mkdir(exist_ok=True)
                 shutil.copy(self.context / source, workdir / target)
 
     def _run(self, script: str, workdir: Path) -> None:

@@ -4,15 +4,15 @@ import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.dockerfile import Image, Stage, read_stages
+from tests.packaging.first_delivery import first_delivery
 from tests.process import ROOT, free_port
-from tests.waiting import until
 
 BUILD, FINAL = read_stages(ROOT / "Dockerfile")
 
@@ -23,8 +23,8 @@ def only(stage: Stage, name: str) -> str:
 
 
 def test_the_process_has_no_rights() -> None:
-    assert only(FINAL, "USER") == "pinrelay"
-    assert [item.value.startswith("useradd --system") for item in FINAL if item.name == "RUN"] == [True]
+    assert only(FINAL, "USER") == "10001:10001"
+    assert ["useradd --system --uid 10001" in item.value for item in FINAL if item.name == "RUN"] == [True]
 
 
 def test_the_outbox_outlives_the_container() -> None:
@@ -35,6 +35,14 @@ def test_the_outbox_outlives_the_container() -> None:
 def test_signals_reach_the_server_itself() -> None:
     (command,) = (item.command for item in FINAL if item.name == "CMD")
     assert command == ["pinrelay", "serve"]
+    assert only(FINAL, "STOPSIGNAL") == "SIGTERM"
+
+
+def test_labels_say_what_the_image_was_built_of() -> None:
+    given = {item.value.partition("=")[0] for item in FINAL if item.name == "ARG"}
+    labels = dict(word.split("=", 1) for item in FINAL if item.name == "LABEL" for word in item.words)
+    assert {f"${name}" for name in given} <= set(labels.values())
+    assert {"VERSION", "REVISION", "CREATED"} == given
 
 
 def test_everything_is_installed_by_hash() -> None:
@@ -59,7 +67,13 @@ def test_every_copied_file_is_sent_to_the_engine() -> None:
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+def began() -> float:
+    """When the image's steps were begun, by the monotonic clock."""
+    return time.monotonic()
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory, began: float) -> Image:
     image = Image(tmp_path_factory.mktemp("image"), ROOT)
     image.build(BUILD)
     (image.folder / "data").mkdir()
@@ -67,7 +81,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 
 @pytest.fixture
-def container(image: Image) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+def container(image: Image) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, str]]]:
     """CMD, in the image's own environment with a write key, which a public address demands, on a free port."""
     workdir = image.build(FINAL)
     environment = image.environment(FINAL) | {"PORT": str(free_port()), "WRITE_KEYS": "shop:0123456789abcdef"}
@@ -77,9 +91,6 @@ def container(image: Image) -> Iterator[tuple[subprocess.Popen[str], dict[str, s
         [executable, *command[1:]],
         cwd=workdir,
         env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
     )
     with process:
         yield process, environment
@@ -88,18 +99,16 @@ def container(image: Image) -> Iterator[tuple[subprocess.Popen[str], dict[str, s
 
 @pytest.mark.whole
 def test_the_steps_give_a_server_that_is_healthy_and_stops_when_asked(
-    image: Image, container: tuple[subprocess.Popen[str], dict[str, str]]
+    image: Image,
+    container: tuple[subprocess.Popen[bytes], dict[str, str]],
+    began: float,
+    record_figure: Callable[[str, object], None],
 ) -> None:
     process, environment = container
 
-    def healthy() -> bool:
-        assert process.poll() is None, process.stdout and process.stdout.read()
-        try:
-            return httpx.get(f"http://127.0.0.1:{environment['PORT']}/healthz", trust_env=False).is_success
-        except httpx.TransportError:
-            return False
-
-    until(healthy, 60, "/healthz answers")
+    first_delivery(process, int(environment["PORT"]), auth=("0123456789abcdef", ""))
+    took_s = time.monotonic() - began
+    record_figure("a new user with the image's steps", f"{took_s:.0f} s to the first delivery, nothing compiled")
 
     check = next(item.command for item in FINAL if item.name == "HEALTHCHECK")
     python = image.folder / "opt/pinrelay/bin" / check[0]
@@ -108,6 +117,14 @@ def test_the_steps_give_a_server_that_is_healthy_and_stops_when_asked(
     process.send_signal(signal.SIGTERM)
     assert process.wait(40) in {0, -signal.SIGTERM}
     assert list((image.folder / "data").glob("pinrelay.db*"))
+
+
+@pytest.mark.whole
+def test_only_what_is_used_is_shipped(image: Image) -> None:
+    """The base has some 120 MB, and what is compiled at the build 35 MB: 250 MB in all."""
+    folder = image.folder / "opt/pinrelay"
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert sum(path.stat().st_size for path in files if path.suffix != ".pyc") < 95_000_000
 
 
 @pytest.mark.whole

@@ -14,7 +14,6 @@ from app.catalog.running import RunningCatalog
 from app.catalog.running_sources import RunningSources
 from app.catalog.source_secrets import SourceSecrets
 from app.config import MIN_SECRET_CHARACTERS, Settings
-from app.config.source_settings import SHIPPED_SOURCES
 from app.destination import PersonReader, ReportConversionEvent, TypedPerson
 from app.destination.client import PinterestClient
 from app.errors import SettingsError
@@ -79,7 +78,7 @@ def running_sources(settings: Settings, *, on_fault: Callable[[str], None]) -> R
     if not settings.has_sources:
         return None
     return RunningSources(
-        settings.sources_dir or SHIPPED_SOURCES,
+        settings.source_folders,
         SourceSecrets(min_characters=MIN_SECRET_CHARACTERS if settings.reachable else 1),
         webhook_limits(settings),
         names=settings.sources,

@@ -17,6 +17,7 @@ import orjson
 from app.catalog.compile import Catalog, compile_catalog, generation_of
 from app.catalog.folders import VERSIONS, Folders, folders_of, read_texts
 from app.catalog.running import RunningCatalog
+from app.config.shipped_files import as_in_settings
 from app.errors import PublishingRefused
 
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,95}\.ya?ml")
@@ -66,7 +67,7 @@ class Publisher:
             own = f"my-{setting.removesuffix('_DIR').lower()}"
             return (
                 f"{setting} names one folder, that of the shipped files: make one of your own "
-                f"(mkdir -p {own}/{VERSIONS}), set {setting}={folders[0]},{own}, and start again."
+                f"(mkdir -p {own}/{VERSIONS}), set {setting}={as_in_settings(folders[0])},{own}, and start again."
             )
         if not os.access(folders[-1], os.W_OK):
             return f"{folders[-1]} cannot be written by Pinrelay: put the file there as you put the others."

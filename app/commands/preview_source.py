@@ -13,7 +13,6 @@ from app.catalog.running_sources import load_source
 from app.commands.options import AsJson
 from app.commands.terminal import print_json
 from app.config import Settings, load_settings
-from app.config.source_settings import SHIPPED_SOURCES
 from app.errors import EventRefused
 from app.source import Arrival, NamedSource, event_json, events_of, held_back, read_or_refuse, read_raw_requests
 from app.source.refusal import RequestRefused
@@ -42,7 +41,7 @@ def preview_source(
     headers = dict(_pair(each) for each in header or ())
     raw = sys.stdin.buffer.read() if str(file) == "-" else _read(file)
     settings = load_settings()
-    found = load_source(settings.sources_dir or SHIPPED_SOURCES, source)
+    found = load_source(settings.source_folders, source)
     if found.reshape is None:
         message = f"{source} is of kind `segment`: `pinrelay preview --source {source}` shows its events"
         raise typer.BadParameter(message)

@@ -22,7 +22,6 @@ from app.commands.journeys import DEFAULT_DAYS, show_journey
 from app.commands.options import FORMS, AsJson
 from app.commands.terminal import add_row, as_is, print_json, print_table, time_text
 from app.config import Settings, load_settings
-from app.config.source_settings import SHIPPED_SOURCES
 from app.coordination import Switches
 from app.outbox import exists, open_outbox
 from app.policies import outbox_rules
@@ -130,7 +129,7 @@ def _settings(presets: list[Path] | None, mappings: list[Path] | None, **changes
 
 async def _preview(settings: Settings, file: Path, show: Callable[[EventReport], None], source: str) -> None:
     known = key_sources(settings)
-    named = None if source in known else load_source(settings.sources_dir or SHIPPED_SOURCES, source)
+    named = None if source in known else load_source(settings.source_folders, source)
     if named is not None and named.reshape is not None:
         message = f"--source: {source} is of kind `mapped`: `pinrelay preview-source {source}` shows its requests"
         raise typer.BadParameter(message)

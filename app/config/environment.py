@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
+from app.config.shipped_files import folder_or_shipped
 from app.errors import SettingsError
 
 Model = TypeVar("Model", bound=BaseSettings)
@@ -27,7 +28,12 @@ def _normalised(change: Callable[[str], str]) -> AfterValidator:
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 UpperTexts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _normalised(str.upper)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-FolderPaths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
+FolderPaths = Annotated[
+    tuple[Path, ...],
+    NoDecode,
+    BeforeValidator(_split),
+    AfterValidator(lambda paths: tuple(map(folder_or_shipped, paths))),
+]
 Country = Annotated[str, Field(pattern="^[A-Za-z]{2}$"), AfterValidator(str.upper)]
 Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$"), AfterValidator(str.upper)]
 

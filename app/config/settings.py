@@ -61,8 +61,12 @@ class Settings(AccountSettings, SourceSettings, InventorySettings, AlertSettings
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
     # Files
-    presets_dir: FolderPaths = Field((Path("presets"),), description="folders; a later one replaces by file name")
-    mappings_dir: FolderPaths = Field((Path("mappings"),), description="folders of mappings, likewise")
+    presets_dir: FolderPaths = Field(
+        (Path("presets"),), validate_default=True, description="folders; a later one replaces by file name"
+    )
+    mappings_dir: FolderPaths = Field(
+        (Path("mappings"),), validate_default=True, description="folders of mappings, likewise"
+    )
     destinations_dir: FolderPaths = Field((), description="folders of ad accounts, one YAML file each, likewise")
 
     # Who may send

@@ -1,15 +1,12 @@
 """The settings of sources with a name, apart from the others."""
 
 from pathlib import Path
-from typing import Final
 
 from pydantic import Field
 
 from app.config.environment import FolderPaths, Texts
 from app.config.memory_settings import MemorySettings
-
-#: Where the sources are that come with Pinrelay.
-SHIPPED_SOURCES: Final = (Path("sources"),)
+from app.config.shipped_files import folder_or_shipped
 
 
 class SourceSettings(MemorySettings):
@@ -17,6 +14,11 @@ class SourceSettings(MemorySettings):
 
     sources: Texts = Field((), description="names of sources that are on: shipped ones, or those of SOURCES_DIR")
     sources_dir: FolderPaths = Field((), description="folders of sources; without SOURCES all of theirs are on")
+
+    @property
+    def source_folders(self) -> tuple[Path, ...]:
+        """Where sources are looked for: those that come with Pinrelay, where SOURCES_DIR names no others."""
+        return self.sources_dir or (folder_or_shipped(Path("sources")),)
 
     @property
     def has_sources(self) -> bool:

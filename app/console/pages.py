@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from app import __version__
 from app.access.person import Person
 from app.console import flow, labels
 from app.console.services import ConsoleServices
@@ -58,6 +59,7 @@ class Pages:
                 destination=self._services.destination,
                 now=self._services.clock(),
                 person=getattr(request.state, "person", None),
+                pinrelay_version=__version__,
                 restart_notice=self._services.restart_notice,
                 version=self._version,
                 **values,

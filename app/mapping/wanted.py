@@ -7,9 +7,8 @@ app_name: {"@case": {"value": {"@coalesce": ...}}}         an operand: what says
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from types import MappingProxyType
 from typing import Any, Final, Self, TypeAlias
 
 from app.mapping.nodes import SAYS_NOTHING, About, Choice, Node, places_of
@@ -17,17 +16,15 @@ from app.values.placeholders import says_something
 
 IsUsable: TypeAlias = Callable[[Any], bool]
 
-_NONE: Final[Mapping[str, IsUsable]] = MappingProxyType({})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readers:
     """What the readers of an action's fields take; field names are dotted: `custom_data.contents.id`."""
 
     #: Of fields whose reader must not be asked twice: what a choice takes at once. All others: what says something.
-    at_once: Mapping[str, IsUsable] = _NONE
+    at_once: Mapping[str, IsUsable] = field(default_factory=dict)
     #: Of parts of fields (the items of a list): what a choice takes. All others: what says something.
-    of_parts: Mapping[str, IsUsable] = _NONE
+    of_parts: Mapping[str, IsUsable] = field(default_factory=dict)
 
 
 NO_READERS: Final = Readers()

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from app import __version__
 from app.access.admission import Access, Denial, TooManyTries
 from app.access.person import Person
 from app.errors import FilterError, OutboxUnavailable
@@ -181,7 +182,10 @@ def _add_reads(router: APIRouter, operations: Operations) -> None:
 
     @router.get("/status", summary="Backlog and state of delivery")
     async def status() -> Response:
-        return await api_answer(operations.status())
+        async def told() -> dict[str, Any]:
+            return {"version": __version__, **await operations.status()}
+
+        return await api_answer(told())
 
     @router.get("/deliveries/{delivery_id}", summary="One delivery with its attempts", responses=_NOT_FOUND)
     async def delivery(delivery_id: str) -> Response:

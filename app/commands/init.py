@@ -1,0 +1,65 @@
+"""`pinrelay init`: a folder of one's own."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.commands.options import AsJson
+from app.commands.terminal import print_json
+from app.config.settings_file import SETTINGS_FILE, settings_file_text
+from app.config.shipped_files import shipped
+from app.errors import SettingsError
+from app.values.visible import visible
+
+#: What is written beside the file of settings, by where it comes from.
+_COPIED = {
+    "presets": "presets",
+    "docs/prometheus-alerts.yaml": "monitoring/prometheus-alerts.yaml",
+    "docs/grafana-dashboard.json": "monitoring/grafana-dashboard.json",
+}
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command."""
+    cli.command()(init)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="It is made where there is none.")] = Path(),
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Write a folder of your own: settings with comments, the presets, an alert rule file and a dashboard.
+
+    `pinrelay serve` in that folder takes them. Nothing that is there is replaced.
+
+    Example: pinrelay init events && cd events && pinrelay serve
+    """
+    try:
+        written = _write_all(folder)
+    except OSError as exc:
+        message = f"{exc.filename or folder} cannot be written: {exc.strerror}"
+        raise SettingsError(message) from exc
+    if as_json:
+        print_json({"folder": str(folder), "written": written})
+        return
+    typer.echo(visible(f"In {folder}: {', '.join(written)}"))
+    typer.echo(f"Settings stand in {SETTINGS_FILE}. `pinrelay check` reads the presets, `pinrelay serve` starts.")
+
+
+def _write_all(folder: Path) -> list[str]:
+    """Write everything; return the paths below the folder. Raises OSError, SettingsError where something is there."""
+    targets = [SETTINGS_FILE, *_COPIED.values()]
+    if there := [name for name in targets if (folder / name).exists()]:
+        message = f"{folder} has {', '.join(there)} already: name another folder, or move that away"
+        raise SettingsError(message)
+    (folder / "monitoring").mkdir(parents=True, exist_ok=True)
+    for source, target in _COPIED.items():
+        copy = shutil.copytree if shipped(source).is_dir() else shutil.copyfile
+        copy(shipped(source), folder / target)
+    settings = folder / SETTINGS_FILE
+    settings.touch(mode=0o600)  # secrets will stand in it
+    settings.write_text(settings_file_text(), encoding="utf-8")
+    return targets

@@ -1,0 +1,60 @@
+"""Settings in a file of the folder where a command is run: `NAME=value` lines, as systemd and containers take them."""
+
+import json
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from typing import Any, Final
+
+from dotenv.parser import parse_stream
+
+from app.config.settings import Settings
+from app.errors import SettingsError
+
+#: `pinrelay init` writes one.
+SETTINGS_FILE: Final = "pinrelay.env"
+
+_HEAD: Final = f"""\
+# Settings of Pinrelay. Every `pinrelay` command that is run in this folder takes them from this file, {SETTINGS_FILE};
+# what stands in the environment comes first. Each is here with its default: take the # before it away to change it.
+# A secret may stand in a file of its own: PINTEREST_CONVERSION_TOKEN_FILE=/etc/pinrelay/token
+"""
+
+
+def take_settings_file(path: Path, environ: MutableMapping[str, str]) -> None:
+    """Put what the file sets into `environ`, where it is not set yet; nothing where there is no file.
+
+    Raises SettingsError with the number of every line that cannot be read. Values are never shown.
+    """
+    try:
+        with path.open(encoding="utf-8") as stream:
+            lines = list(parse_stream(stream))
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
+        message = f"{path} cannot be read: {why}"
+        raise SettingsError(message) from exc
+    bad = [each for each in lines if each.error or (each.key and each.value is None)]
+    if bad:
+        raise SettingsError("\n".join(f"{path}: line {each.original.line}: write NAME=value" for each in bad))
+    for each in lines:
+        if each.key and each.value and not environ.get(each.key):
+            environ[each.key] = each.value
+
+
+def settings_file_text() -> str:
+    """Return a file with every setting as a comment, with what it does and its default."""
+    return "\n".join([_HEAD, *_commented()])
+
+
+def _commented() -> Iterator[str]:
+    own = Settings.__annotations__  # the rarer ones are of its parents
+    for name, field in sorted(Settings.model_fields.items(), key=lambda item: item[0] not in own):
+        yield f"# {field.description}\n#{name.upper()}={_written(field.default)}\n"
+
+
+def _written(value: Any) -> str:
+    """Return a default as the environment writes it; "" where there is none."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return json.dumps(value) if isinstance(value, bool | int | float) else str(value or "")
