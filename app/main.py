@@ -241,6 +241,7 @@ def _console(settings: Settings, parts: Parts) -> ConsoleServices:
             keeps_while_off=settings.keeps_while_off,
             sender_headers=settings.sender_headers,
         ),
+        counts_kept_s=policies.outbox_rules(settings).ledger_s,
         restart_notice=parts.restart_notice,
         quality_components=COMPONENTS,
         people=assemble.people_search(settings, parts.outbox) if settings.remember_secret else None,

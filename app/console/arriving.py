@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
@@ -10,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.console.chart import Bars, draw
+from app.console.page_filter import PageFilter, filter_of
 from app.console.pages import Pages
 from app.console.services import ConsoleServices
 from app.inventory.figures import BECAME, DAYS, SHOWN, days_since
@@ -18,9 +18,6 @@ from app.inventory.sampling import LOOKED_FOR
 from app.inventory.view import InventoryView, NameView
 from app.outbox.storing import DAY_S
 from app.types import EventKey
-
-#: How far back one may look, in days.
-SPANS: Final = {1: "today", 7: "7 days", 30: "30 days"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,38 +48,42 @@ class InventoryPages:
 
     async def show(self, request: Request) -> Response:
         """List every kind of event, the most frequent first, of all sources or one."""
-        days, source = _days(request.query_params), request.query_params.get("source") or ""
+        chosen = filter_of(request)
+        (days, words), source = _days(chosen, self._clock()), chosen.source
         views = await self._inventory.names(days=days)
         listed = [self._listed(view, days) for view in views if source in ("", view.figures.key.source)]
         return self._pages.render(
             request,
             "inventory.html",
+            obeys=("from", "period"),
+            usual=f"as usual: {DAYS} days",
             nav="inventory",
             names=listed,
             changes=await self._inventory.changes(),
             sources=sorted({view.figures.key.source for view in views}),
-            source=source,
             days=days,
-            spans=SPANS,
+            words=words,
             shown=SHOWN,
         )
 
     async def name(self, request: Request) -> Response:
         """Show one kind of event: what became of it by day, what it carries, and its preset."""
-        days, key = _days(request.query_params), key_of(request.query_params)
+        (days, words), key = _days(filter_of(request), self._clock()), key_of(request.query_params)
         view = await self._inventory.name(key, days=days)
         if view is None:
-            text = f"No such event has arrived in {SPANS[days]}. Look back further, or go on from the inventory."
+            text = f"No such event has arrived {words}. Look back further, or go on from the inventory."
             return self._pages.problem(request, 404, "There is no such event", text)
         return self._pages.render(
             request,
             "inventory_name.html",
+            obeys=("period",),
+            usual=f"as usual: {DAYS} days",
             nav="inventory",
             one=self._listed(view, days),
             properties=await self._inventory.properties(key, days=days),
             looked_for=LOOKED_FOR,
             days=days,
-            spans=SPANS,
+            words=words,
             key_query=urlencode(key._asdict()),
             exit_words=BECAME,
         )
@@ -95,7 +96,7 @@ class InventoryPages:
             view=view,
             bars=draw(by_day),
             exits=tuple(each for each in exits if each[2]),
-            query=urlencode({**figures.key._asdict(), "days": days}),
+            query=urlencode(figures.key._asdict()),
             filters=_filters(figures.key, first_at),
         )
 
@@ -110,6 +111,10 @@ def key_of(parameters: QueryParams) -> EventKey:
     return EventKey(parameters.get("source", ""), parameters.get("type", ""), parameters.get("name", ""))
 
 
-def _days(parameters: QueryParams) -> int:
-    wanted = parameters.get("days", "")
-    return next((days for days in SPANS if str(days) == wanted), DAYS)
+def _days(chosen: PageFilter, now: float) -> tuple[int, str]:
+    """Return over how many days (UTC), today the last, the inventory looks back for a period; and that in words.
+
+    What arrives is counted by whole days here, so a period that begins or ends within one is shown with all of it.
+    """
+    days = int(now // DAY_S - chosen.period.starts(now)[0] // DAY_S) + 1 if chosen.period else DAYS
+    return days, "today" if days == 1 else f"in the last {days} days"

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.console.forms import read_form
+from app.console.page_filter import PARTS
 from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
 from app.outbox import SEARCH_FILTERS, given_filters, read_filters
@@ -69,7 +70,7 @@ class DeadLetterPages:
         return go(request, "deliveries", {**filters, **done})
 
     async def _confirm(self, request: Request, way: str) -> Response:
-        filters = given_filters(request.query_params)
+        filters = given_filters({name: text for name, text in request.query_params.items() if name not in PARTS})
         filters.pop("state", None)
         page = await self._services.outbox.search(_dead(filters), limit=_SHOWN)
         return self._pages.render(

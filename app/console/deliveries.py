@@ -1,7 +1,8 @@
 """Deliveries, and events that became none: look for them, look at one, look at a message."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 import orjson
@@ -11,11 +12,12 @@ from starlette.responses import Response
 from app.console.forms import read_form
 from app.console.labels import EXIT_LABELS, STATE_LABELS, iso
 from app.console.masking import masked
+from app.console.page_filter import ANEW, PageFilter, filter_of
 from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
 from app.outbox import given_filters, means_deliveries, noted_exits, read_filters
 from app.receiving.finding import Found
-from app.types import DeadCause, Query
+from app.types import DeadCause, Query, State
 from app.values.hidden_emails import unpersonal_id
 
 PAGE_SIZE = 50
@@ -24,7 +26,10 @@ CAUSES = 50
 #: What was done to dead letters, as an address says it: how many.
 DONE_TO_DEAD = ("redriven", "overtaken", "waiting", "dismissed")
 #: Of the address of a list, what is no filter.
-_NO_FILTERS = frozenset({"cursor", "notes_cursor", *DONE_TO_DEAD})
+_NO_FILTERS = ANEW - {"since", "until"}
+#: What is looked for by these is one thing; by states of now, whatever stands so.
+_IDS: Final = frozenset({"delivery_id", "message_id", "event_id", "order_id"})
+_NOW: Final = frozenset({State.PENDING, State.CLAIMED, State.DEAD})
 
 
 class DeliveryPages:
@@ -38,12 +43,40 @@ class DeliveryPages:
         """List deliveries and what became none, newest first. Raises FilterError for an unknown filter."""
         given = request.query_params
         filters = given_filters({name: text for name, text in given.items() if name not in _NO_FILTERS})
+        chosen = self._adopted(request, filters)
+        narrowed = narrowed_by(chosen, filters, self._services.clock())
         cursors = {name: given.get(name) or None for name in ("cursor", "notes_cursor")}
-        found = await self._services.finder.find(read_filters(filters), limit=PAGE_SIZE, **cursors)
-        causes = await self._services.outbox.dead_letters.causes(limit=CAUSES) if filters == {"state": "dead"} else []
+        found = await self._services.finder.find(read_filters(narrowed), limit=PAGE_SIZE, **cursors)
+        causes = []
+        if narrowed.keys() <= {"state", "ad_account_id"} and filters.get("state") == "dead":
+            every = await self._services.outbox.dead_letters.causes(limit=CAUSES)
+            causes = [each for each in every if chosen.account_id in ("", each.ad_account_id)]
         return self._listed(
-            request, found, filters=filters, of=_whose_cursor(cursors), causes=causes, done=done_of(given)
+            request,
+            found,
+            filters=narrowed,
+            typed=filters,
+            of=_whose_cursor(cursors),
+            causes=causes,
+            done=done_of(given),
         )
+
+    def _adopted(self, request: Request, filters: dict[str, str]) -> PageFilter:
+        """Move an ad account and a source that the address asks this list for to the head of the page.
+
+        What is looked for by an id is looked for everywhere, unless the address itself says otherwise.
+        """
+        chosen, accounts = filter_of(request), self._services.destination.accounts
+        if not _IDS.isdisjoint(filters):
+            return chosen
+        named = next((each for each in accounts if each.ad_account_id == filters.get("ad_account_id")), None)
+        if named and len(accounts) > 1:
+            del filters["ad_account_id"]
+            chosen = replace(chosen, account=named)
+        if filters.get("source") in chosen.sources and len(chosen.sources) > 1:
+            chosen = replace(chosen, source=filters.pop("source"))
+        request.state.page_filter = chosen
+        return chosen
 
     async def look_up(self, request: Request) -> Response:
         """Lead to what is known by whatever somebody types; a person, by digest only, stands in no address."""
@@ -69,6 +102,7 @@ class DeliveryPages:
         found: Found | None,
         *,
         filters: Mapping[str, str] | None = None,
+        typed: Mapping[str, str] | None = None,
         of: Literal["deliveries", "notes"] | None = None,
         missed: str | None = None,
         causes: Sequence[DeadCause] = (),
@@ -76,17 +110,23 @@ class DeliveryPages:
     ) -> Response:
         """Show what was found with the form of filters.
 
+        `typed` is what of the filters was not chosen at the head of the page: the form shows it.
         `of` names the list of which an older page is shown, and nothing of the other; `missed` is a text that leads to
         nothing.
         """
         query = found.query if found else Query()
-        filters = dict(filters or {})
-        shown = filters | {name: iso(at) for name in ("since", "until") if (at := query.given.get(name)) is not None}
+        filters, typed = dict(filters or {}), dict(typed or {})
+        times = {name: iso(at) for name in ("since", "until") if (at := query.given.get(name)) is not None}
+        shown = typed | {name: text for name, text in times.items() if name in typed}
         return self._pages.render(
             request,
             "deliveries.html",
+            obeys=obeyed(typed),
+            usual="as the list says" if {"since", "until"} & typed.keys() else "any time",
+            kept={name: text for name, text in typed.items() if name not in ANEW},
             nav="deliveries",
             filters=shown,
+            narrowed=filters,
             found=found,
             query=query,
             shows_deliveries=means_deliveries(query) and of != "notes",
@@ -104,7 +144,6 @@ class DeliveryPages:
         """Return what the form offers for some filters: value and label."""
         return {
             "preset": [(preset.name, preset.name) for preset in self._services.running.catalog.presets],
-            "ad_account_id": [(each.ad_account_id, each.shown) for each in self._services.destination.accounts],
             "exit": [(exit_.value, label) for exit_, label in EXIT_LABELS.items()],
             "state": [(state.value, f"{state}: {label}") for state, label in STATE_LABELS.items()],
         }
@@ -135,6 +174,28 @@ class DeliveryPages:
             "No such delivery",
             "It was never there, or it is older than LEDGER_DELIVERED_DAYS or LEDGER_DAYS and was forgotten.",
         )
+
+
+def obeyed(filters: Mapping[str, str]) -> frozenset[str]:
+    """Return which parts of the page's filter narrow a list, by the filters that it has of its own.
+
+    Nothing narrows what is looked for by an id; no period what stands so now, or has times of its own.
+    """
+    if not _IDS.isdisjoint(filters):
+        return frozenset()
+    is_timed = {"since", "until"}.isdisjoint(filters) and filters.get("state") not in _NOW
+    return frozenset({"account", "from", "period"} if is_timed else {"account", "from"})
+
+
+def narrowed_by(chosen: PageFilter, filters: Mapping[str, str], now: float) -> dict[str, str]:
+    """Return the filters of a list together with what is chosen at the head of its page."""
+    parts, period = obeyed(filters), chosen.period
+    head: dict[str, str] = {}
+    if "account" in parts:
+        head |= {"ad_account_id": chosen.account_id, "source": chosen.source}
+    if period and "period" in parts:
+        head |= {"since": str(period.starts(now)[0]), "until": str(period.until(now) or "")}
+    return {name: text for name, text in {**head, **filters}.items() if text}
 
 
 def done_of(values: Mapping[str, str]) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """Where events go, as bars whose parts add up: received, what presets made of them, what was sent. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,7 +20,9 @@ class Share:
     kind: str
     label: str
     count: int
-    #: The same in the window before; None where that is not known.
+    #: Of them, those of the steps that are over; and how many were in the same steps of what is compared, None where
+    #: nothing is.
+    compared: int = 0
     before: int | None = None
     #: Of the list behind it; empty where there is none.
     exit: str = ""
@@ -31,10 +33,15 @@ class Share:
     @property
     def change(self) -> str:
         """How it differs from before, as people read it; "" where there was nothing to compare with."""
-        if not self.before:
-            return ""
-        percent = round(100 * (self.count - self.before) / self.before)
-        return "as before" if percent == 0 else f"{percent:+d} %".replace("-", "\u2212")
+        return changed(self.compared, self.before)
+
+
+def changed(count: int, before: int | None) -> str:
+    """Return how a count differs from another, as people read it; "" where there was nothing to compare with."""
+    if not before:
+        return ""
+    percent = round(100 * (count - before) / before)
+    return "as before" if percent == 0 else f"{percent:+d} %".replace("-", "\u2212")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,24 +92,37 @@ _SENT: Final = (("delivered", "delivered", "delivered"), ("rejected", "refused",
 _EXITS: Final = {"taken": "", "held_back": "withheld"}
 
 
-def flow(now: WindowCounts, before: WindowCounts, backlog: Backlog, *, whole: bool = True) -> tuple[Level, ...]:
-    """Return the bars of one window, beside the one before it.
+def flow(
+    now: WindowCounts, compared: tuple[WindowCounts, WindowCounts] | None, backlog: Backlog, *, known: Collection[str]
+) -> tuple[Level, ...]:
+    """Return the bars of one period.
 
-    Without `whole`, where one ad account is looked at, nothing is known of what it does not take.
+    `compared` are its steps that are over, and the same steps of what it is compared with; None where that is nothing.
+    `known` are those of `received`, `made` and `sent` of which anything is known: of one ad account nothing is of what
+    it does not take, of one source nothing of what is sent.
     """
-    counts, then = now.by_name(), before.by_name()
+    counts, pair = now.by_name(), [each.by_name() for each in compared or ()]
 
     def shares(wanted: Sequence[tuple[str, str, str]]) -> list[Share]:
         return [
-            Share(kind=kind, label=label, count=counts[name], before=then[name], exit=_EXITS.get(name, name))
+            Share(
+                kind=kind,
+                label=label,
+                count=counts[name],
+                compared=pair[0][name] if pair else 0,
+                before=pair[1][name] if pair else None,
+                exit=_EXITS.get(name, name),
+            )
             for name, kind, label in wanted
         ]
 
     waiting = Share(kind="waiting", label="waiting now", count=backlog.pending + backlog.claimed)
-    received = Level(title="Received", parts=_placed(shares(_RECEIVED)))
-    made = Level(title="What presets made of them", parts=_placed(shares(_MADE)))
-    sent = Level(title="Sent", parts=_placed([*shares(_SENT), waiting]))
-    return (received, made, sent) if whole else (made, sent)
+    levels = {
+        "received": Level(title="Received", parts=_placed(shares(_RECEIVED))),
+        "made": Level(title="What presets made of them", parts=_placed(shares(_MADE))),
+        "sent": Level(title="Sent", parts=_placed([*shares(_SENT), waiting])),
+    }
+    return tuple(level for name, level in levels.items() if name in known)
 
 
 def _placed(parts: Sequence[Share]) -> tuple[Share, ...]:

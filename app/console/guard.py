@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from app.access.admission import Denial, TooManyTries
 from app.access.person import Person
 from app.console.forms import check_form
+from app.console.page_filter import read_page_filter
 from app.console.pages import SECURITY_HEADERS, Pages, base_of
 from app.console.services import ConsoleServices
 from app.errors import FilterError, OutboxUnavailable, UnknownAdAccount, UnknownPreset
@@ -75,7 +76,11 @@ class Guard:
 
     async def _show(self, page: PageHandler, request: Request, *, public: bool, changes: bool) -> Response:
         try:
-            return (None if public else await self._refuse_visitor(request, changes=changes)) or await page(request)
+            if not public:
+                if refused := await self._refuse_visitor(request, changes=changes):
+                    return refused
+                request.state.page_filter = await read_page_filter(request, self._services)
+            return await page(request)
         except UnknownPreset as exc:
             text = f"{exc}. It may have been removed by a reload."
             return self._pages.problem(request, 404, "No such preset", text[0].upper() + text[1:])

@@ -1,8 +1,7 @@
 """The first page: is it healthy, what was sent, what was not and why."""
 
 import shlex
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,20 +11,26 @@ from starlette.responses import Response
 
 from app.catalog import Catalog, Preset
 from app.console import verdict
-from app.console.chart import draw
 from app.console.examples import fresh
-from app.console.flow import Level, WindowCounts, flow
+from app.console.flow import flow
 from app.console.match_keys import PresetKeys, ranked_advice, score
+from app.console.over_time import TimedTallies, against, counts_between, shifts_of
+from app.console.page_filter import PARTS, PageFilter, filter_of
 from app.console.pages import Pages
+from app.console.periods import PERIODS, Period
 from app.console.services import ConsoleServices
-from app.console.summary import SERIES, WINDOWS, Summary, Window, summarise
+from app.console.stacked_chart import stack
+from app.console.step_counts import StepCounts
+from app.console.summary import Summary, narrowed, summarise
 from app.coordination import Switches
 from app.delivery import Standing, all_standings, read_accounts, whole_backlog
 from app.errors import OutboxUnavailable
-from app.types import AccountView, Backlog, Event, Exit, Tally
+from app.types import Backlog, Event, Exit, Tally
 
 #: "Pinterest's last answers" are those of the last hour.
 ANSWERS_S = 3_600
+#: Where no period is chosen.
+USUAL = next(period for period in PERIODS if period.name == "day")
 #: Where no preset has an example.
 FIRST_EVENT: Event = {"type": "page", "messageId": "first-event"}
 
@@ -47,52 +52,51 @@ class OverviewPages:
     def __init__(self, services: ConsoleServices, pages: Pages) -> None:
         self._services = services
         self._pages = pages
+        self._steps = StepCounts(services.outbox)
 
     async def show(self, request: Request) -> Response:
         """Show everything; `?part=live` only what changes, for the script."""
-        wanted = request.query_params.get("window")
-        window = next((each for each in WINDOWS if each.name == wanted), WINDOWS[1])
         template = "overview_live.html" if request.query_params.get("part") == "live" else "overview.html"
-        asked = request.query_params.get("account", "")
-        accounts = self._services.destination.accounts
-        account = next((each for each in accounts if each.ad_account_id == asked and each.name), None)
-        facts = await self._facts(window, account)
+        chosen = filter_of(request)
         return self._pages.render(
             request,
             template,
+            obeys=PARTS,
+            usual=f"as usual: {USUAL.label}",
             nav="overview",
-            window=window,
-            windows=WINDOWS,
-            account=account,
+            account=chosen.account,
+            source=chosen.source,
             curl=self._curl(request),
-            **facts,
+            **await self._facts(chosen.period or USUAL, chosen),
         )
 
-    async def _facts(self, window: Window, account: AccountView | None) -> dict[str, Any]:
-        """Read the outbox once and work everything out, of one ad account or of all."""
+    async def _facts(self, period: Period, chosen: PageFilter) -> dict[str, Any]:
+        """Read the outbox once and work everything out, as far as the page's filter asks for it."""
         services, now = self._services, self._services.clock()
-        names = [preset.name for preset in services.running.catalog.presets]
-        since = window.starts(now)[0] - window.length_s  # the window before is compared with it
-        tallies = await services.outbox.tallies(since=since, step_s=window.step_s)
+        shifts = shifts_of(period, now=now, kept_s=services.counts_kept_s)
+        since = period.starts(now)[0] - max(shifts.values(), default=0)
+        tallies = await self._steps.read(since=since, step_s=period.step_s, now=now)
         minutes = await services.outbox.tallies(since=now - ANSWERS_S, step_s=60)
         switches = await Switches.read(services.outbox)
-        keeps, which = services.destination.keeps_while_off, account.ad_account_id if account else ""
-        views = (account,) if account else services.destination.accounts
+        keeps = services.destination.keeps_while_off
+        views = (chosen.account,) if chosen.account else services.destination.accounts
         accounts = await read_accounts(services.outbox, views, is_off=switches.is_off, keeps=keeps, now=now)
         backlog, found = whole_backlog(accounts), all_standings(accounts)
-        summary = summarise(tallies, window, names, now=now, account=which)
+        counted = narrowed(tallies, account=chosen.account_id, source=chosen.source)
+        names = [preset.name for preset in services.running.catalog.presets]
+        summary = summarise(counted, period, names, now=now, account=chosen.account_id)
         return {
             "summary": summary,
-            "levels": _flow(summary, tallies, backlog, account=which),
-            "charts": {name: draw(summary.series[name]) for name in SERIES},
+            "period": period,
+            **_over_time(counted, summary, period, shifts, chosen, backlog, now),
             "backlog": backlog,
-            "answers": last_answers(minutes, account=which),
+            "answers": last_answers(minutes, account=chosen.account_id),
             "standings": found,
             "accounts": accounts,
             "switches": switches,
             "empty": not summary.totals and backlog == Backlog(),
             "health": verdict.health_of(
-                replace(self._signs(summary, window, backlog, found, now), unavailable=await self._unavailable())
+                replace(self._signs(summary, period, backlog, found, now), unavailable=await self._unavailable())
             ),
             "components": services.quality_components,
             **_keys_of(summary, services.running.catalog, services.quality_components),
@@ -107,7 +111,7 @@ class OverviewPages:
         return ""
 
     def _signs(
-        self, summary: Summary, window: Window, backlog: Backlog, found: Sequence[Standing], now: float
+        self, summary: Summary, period: Period, backlog: Backlog, found: Sequence[Standing], now: float
     ) -> verdict.Signs:
         return verdict.Signs(
             now=now,
@@ -118,7 +122,7 @@ class OverviewPages:
             delivered=summary.total("delivered"),
             matched=summary.totals[Exit.MATCHED],
             invalid=summary.total("invalid"),
-            window_label=window.label,
+            period_words=period.words,
         )
 
     def _curl(self, request: Request) -> str:
@@ -154,25 +158,46 @@ def _fixed(preset: Preset, field: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _flow(
-    summary: Summary, tallies: Sequence[tuple[float, Tally]], backlog: Backlog, *, account: str
-) -> tuple[Level, ...]:
-    """Return where events went, beside the window before, whose counts are among the tallies."""
+def _over_time(
+    counted: TimedTallies,
+    summary: Summary,
+    period: Period,
+    shifts: Mapping[str, int],
+    chosen: PageFilter,
+    backlog: Backlog,
+    now: float,
+) -> dict[str, Any]:
+    """Return where events went, as bars and over time, beside what they are compared with."""
+    drawn = [name for name in summary.series if name in drawn_outcomes(chosen)]
+    compared = {
+        shift: against(counted, period, shift, now=now, drawn=drawn) for shift in dict.fromkeys(shifts.values())
+    }
+    before = compared.get(shifts.get(chosen.against or "before", 0))
     start = summary.starts[0]
-    earlier = [tally for at, tally in tallies if at < start and account in ("", tally.ad_account_id)]
-    totals: Counter[str] = Counter()
-    for tally in earlier:
-        totals[tally.name] += tally.count
-    of_presets = sum(tally.count for tally in earlier if tally.preset and tally.name == Exit.WITHHELD)
-    return flow(
-        WindowCounts(
-            totals=summary.totals,
-            withheld_of_presets=sum(preset.counts[Exit.WITHHELD] for preset in summary.presets),
+    known = {"made"} | ({"sent"} if not chosen.source else set()) | ({"received"} if not chosen.account else set())
+    return {
+        "levels": flow(
+            counts_between(counted, start, start + period.length_s),
+            (before.now, before.before) if before else None,
+            backlog,
+            known=known,
         ),
-        WindowCounts(totals=totals, withheld_of_presets=of_presets),
-        backlog,
-        whole=not account,
-    )
+        "chart": stack(summary.starts, {name: summary.series[name] for name in drawn}, before.line if before else None),
+        "drawn": drawn,
+        "before": before,
+        "compared": list(compared.values()),
+        "span": {"since": start} | ({"until": until} if (until := period.until(now)) else {}),
+    }
+
+
+def drawn_outcomes(chosen: PageFilter) -> frozenset[Exit]:
+    """Return what the chart's bars are made of: what came of events, as far as it is counted by what is chosen.
+
+    Events that no preset takes are not drawn: most sources send many more of them.
+    """
+    sent = {Exit.ENQUEUED} if chosen.source else {Exit.DELIVERED, Exit.REJECTED}
+    unread: set[Exit] = set() if chosen.account else {Exit.REFUSED}
+    return frozenset({Exit.DUPLICATE, Exit.WITHHELD, Exit.INVALID} | sent | unread)
 
 
 def last_answers(tallies: Sequence[tuple[float, Tally]], *, account: str = "") -> tuple[LastAnswers, ...]:

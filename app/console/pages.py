@@ -2,7 +2,7 @@
 
 import hashlib
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app import __version__
 from app.access.person import Person
 from app.console import flow, labels
+from app.console.page_filter import ANEW, PageFilter
+from app.console.periods import COMPARISONS, PERIODS
 from app.console.services import ConsoleServices
+from app.console.stacked_chart import FULL
 from app.receiving.finding import MAX_FOUND_BY
 from app.receiving.reports import IN_WORDS
 from app.server.audited_changes import MAX_WHY
@@ -49,13 +52,33 @@ class Pages:
         # Files may be cached for ever: their address changes with their content.
         self._version = hashlib.sha256(b"".join(self._files.values())).hexdigest()[:12]
 
-    def render(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-        """Fill a template; `base` is where the console begins, as the browser sees it."""
+    def render(
+        self,
+        request: Request,
+        template: str,
+        *,
+        status: int = 200,
+        obeys: Collection[str] = (),
+        usual: str = "",
+        kept: Mapping[str, str] | None = None,
+        **values: Any,
+    ) -> HTMLResponse:
+        """Fill a template; `base` is where the console begins, as the browser sees it.
+
+        `obeys` names the parts of the page's filter that narrow what it shows: it says itself which do not. `usual` is
+        the period that it shows where none is chosen, "" where it knows none. `kept` is what of its address stays when
+        something else is chosen there; None: all but what ANEW names.
+        """
+        base, chosen = base_of(request), _chosen(request)
         text = (
             _environment()
             .get_template(template)
             .render(
-                base=base_of(request),
+                base=base,
+                chosen=chosen if request.method == "GET" else None,
+                untouched=chosen.untouched(obeys) if chosen else "",
+                usual=usual,
+                kept=_kept(request) if kept is None else kept,
                 destination=self._services.destination,
                 now=self._services.clock(),
                 person=getattr(request.state, "person", None),
@@ -65,6 +88,7 @@ class Pages:
                 **values,
             )
         )
+        text = chosen.carried(text, base) if chosen else text
         return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})
 
     def problem(self, request: Request, status: int, title: str, text: str) -> HTMLResponse:
@@ -100,8 +124,10 @@ def base_of(request: Request) -> str:
 
 
 def go(request: Request, page: str, values: Mapping[str, str | int] | None = None) -> Response:
-    """Return the way to another page of the console, whose address carries these values."""
-    query = f"?{urlencode(values)}" if values else ""
+    """Return the way to another page of the console, whose address carries these values and the page's filter."""
+    chosen = _chosen(request)
+    carried = {**(chosen.query if chosen else {}), **(values or {})}
+    query = f"?{urlencode(carried)}" if carried else ""
     return RedirectResponse(f"{base_of(request)}/{page}{query}", status_code=303)
 
 
@@ -109,6 +135,15 @@ def person_of(request: Request) -> Person:
     """Return who was admitted to the page; not of public ones, which nobody is admitted to."""
     person: Person = request.state.person
     return person
+
+
+def _chosen(request: Request) -> PageFilter | None:
+    """Return the page's filter; None of a page that has none: it is public, or its address names what there is not."""
+    return getattr(request.state, "page_filter", None)
+
+
+def _kept(request: Request) -> dict[str, str]:
+    return {name: text for name, text in request.query_params.items() if name not in ANEW}
 
 
 @cache
@@ -128,20 +163,24 @@ def _environment() -> Environment:
         thousands=labels.thousands,
         pretty=labels.pretty,
         time_span=labels.time_span,
+        clock=labels.utc,
         time=_time,
         day=labels.day,
         breakable=_breakable,
     )
     environment.globals.update(
         advice=labels.WARNING_ADVICE,
+        comparisons=COMPARISONS,
         count_of=count_of,
         percent=labels.percent,
+        periods=PERIODS,
         max_label=MAX_LABEL_CHARACTERS,
         max_found_by=MAX_FOUND_BY,
         max_why=MAX_WHY,
         states=labels.STATE_LABELS,
         exits=IN_WORDS,
         flow_width=flow.WIDTH,
+        full=FULL,
         groups=labels.GROUP_LABELS,
     )
     return environment

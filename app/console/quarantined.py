@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.console.forms import Form, read_form
+from app.console.page_filter import filter_of
 from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
 from app.outbox.storing import DAY_S
@@ -21,13 +22,17 @@ class QuarantinePages:
 
     async def show(self, request: Request) -> Response:
         """List what is kept by source, name and reason; where nothing is, say what a day's would have been."""
-        replaying = self._services.changes.replaying
+        replaying, source = self._services.changes.replaying, filter_of(request).source
+        groups = await replaying.groups() if replaying else []
         return self._pages.render(
             request,
             "quarantine.html",
+            obeys=("from",),
+            usual="all that is kept",
             nav="quarantine",
             is_on=replaying is not None,
-            groups=await replaying.groups() if replaying else [],
+            groups=[each for each in groups if source in ("", each.source)],
+            source=source,
             missed=None if replaying else await self._missed(),
             left=_number(request.query_params.get("left")),
             discarded=_number(request.query_params.get("discarded")),

@@ -101,6 +101,8 @@ class ConsoleServices:
     #: What arrives, by name.
     inventory: InventoryView
     destination: DestinationView
+    #: For how long counts are kept.
+    counts_kept_s: float
     #: Returns why a restart is needed, "" where none is.
     restart_notice: Callable[[], str] = str
     #: Names of Pinterest's quality components, in the order they are shown.

@@ -1,48 +1,36 @@
 """Tallies of the outbox -> what the overview shows. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from app.console.labels import COMPONENT_OF_GROUP, WARNING_ADVICE
+from app.console.periods import Period
 from app.types import Exit, Tally
 
-#: Series of the chart and the tallies they count. An event that Pinterest rejects for good is dead.
+#: What is counted over time, and the tallies that it counts.
 SERIES: Mapping[str, frozenset[str]] = {
     "received": frozenset({Exit.ACCEPTED, Exit.REFUSED}),
-    "delivered": frozenset({Exit.DELIVERED}),
-    "invalid": frozenset({Exit.INVALID}),
-    "withheld": frozenset({Exit.WITHHELD}),
-    "dead": frozenset({Exit.REJECTED}),
+    **{
+        exit_.value: frozenset({exit_.value})
+        for exit_ in (
+            Exit.DELIVERED,
+            Exit.ENQUEUED,
+            Exit.DUPLICATE,
+            Exit.WITHHELD,
+            Exit.INVALID,
+            Exit.REJECTED,
+            Exit.REFUSED,
+            Exit.UNMATCHED,
+        )
+    },
 }
 #: Tallies whose label is the reason why something was not sent, or not yet; of what was sent, Pinterest's status.
 REASONED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED})
 _Key = TypeVar("_Key")
 #: So many reasons and warnings are listed.
 TOP = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """How far back one looks, and how finely."""
-
-    name: str
-    label: str
-    length_s: int
-    step_s: int
-
-    def starts(self, now: float) -> tuple[int, ...]:
-        """Return the starts (Unix seconds) of all steps, the one that is running now as the last."""
-        last = int(now) // self.step_s * self.step_s
-        return tuple(range(last - self.length_s + self.step_s, last + 1, self.step_s))
-
-
-WINDOWS = (
-    Window(name="hour", label="hour", length_s=3_600, step_s=60),
-    Window(name="day", label="24 hours", length_s=86_400, step_s=1_800),
-    Window(name="week", label="7 days", length_s=604_800, step_s=10_800),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +63,7 @@ class PresetCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """All figures of one window."""
+    """All figures of one period."""
 
     starts: tuple[int, ...]
     #: By name of `SERIES`, one count a start.
@@ -95,19 +83,26 @@ class Summary:
         return sum(self.series[series])
 
 
-def summarise(
-    tallies: Iterable[tuple[float, Tally]], window: Window, presets: Sequence[str], *, now: float, account: str = ""
-) -> Summary:
-    """Sum the tallies of the window; `presets` come first and in this order, others that were counted follow.
+def narrowed(tallies: Iterable[tuple[int, Tally]], *, account: str, source: str) -> list[tuple[int, Tally]]:
+    """Return the tallies of one ad account, by its id, and of one source; "" is any."""
+    return [
+        (at, tally) for at, tally in tallies if account in ("", tally.ad_account_id) and source in ("", tally.source)
+    ]
 
-    With an `account` only what was counted for it, by its id: what was received is then what presets matched.
+
+def summarise(
+    tallies: Iterable[tuple[int, Tally]], period: Period, presets: Sequence[str], *, now: float, account: str = ""
+) -> Summary:
+    """Sum the tallies of the period; `presets` come first and in this order, others that were counted follow.
+
+    With an `account`, the only one that the tallies are of, what was received is what presets matched.
     """
-    starts = window.starts(now)
-    counted = [(int(at), tally) for at, tally in tallies if at >= starts[0] and account in ("", tally.ad_account_id)]
+    starts = period.starts(now)
+    counted = [(at, tally) for at, tally in tallies if starts[0] <= at < starts[0] + period.length_s]
     shown = {**SERIES, "received": frozenset({Exit.MATCHED})} if account else SERIES
     return Summary(
         starts=starts,
-        series={name: _series(counted, names, starts) for name, names in shown.items()},
+        series={name: over_time(counted, names, starts) for name, names in shown.items()},
         totals=_count((tally.name, tally.count) for _, tally in counted),
         presets=_presets(counted, presets),
         accounts=_by((tally.ad_account_id, tally) for _, tally in counted),
@@ -117,7 +112,8 @@ def summarise(
     )
 
 
-def _series(counted: Iterable[tuple[int, Tally]], names: frozenset[str], starts: tuple[int, ...]) -> tuple[int, ...]:
+def over_time(counted: Iterable[tuple[int, Tally]], names: Collection[str], starts: Sequence[int]) -> tuple[int, ...]:
+    """Return how many tallies of these names were counted in each of the steps that begin so."""
     step_s = starts[1] - starts[0]
     sums = _count((at // step_s * step_s, tally.count) for at, tally in counted if tally.name in names)
     return tuple(sums[start] for start in starts)

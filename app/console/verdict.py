@@ -24,12 +24,13 @@ class Signs:
     #: Everything that keeps delivery from being well, the most pressing first.
     standings: Sequence[Standing]
     backlog: Backlog
-    #: Of the window that is shown.
+    #: Of the period that is shown.
     received: int
     delivered: int
     matched: int
     invalid: int
-    window_label: str
+    #: As `in the last hour`.
+    period_words: str
     #: Why no event can be kept, and what helps; "" where they can.
     unavailable: str = ""
 
@@ -118,7 +119,7 @@ def _quiet(signs: Signs) -> Health | None:
         return None
     return Health(
         level="idle",
-        sentence=f"Nothing was received in the last {signs.window_label}.",
+        sentence=f"Nothing was received {signs.period_words}.",
         advice="If events should be arriving, check the source: its URL, its secret and its own error list.",
     )
 
@@ -129,5 +130,5 @@ def _well(signs: Signs) -> Health:
     return Health(
         level="good",
         sentence=f"All is well: {count_of(signs.received, 'event')} received and "
-        f"{count_of(signs.delivered, 'delivery', 'deliveries')} {where} in the last {signs.window_label}; {waits}.",
+        f"{count_of(signs.delivered, 'delivery', 'deliveries')} {where} {signs.period_words}; {waits}.",
     )

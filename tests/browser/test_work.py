@@ -233,7 +233,7 @@ class TestOverview:
         page = open_page(f"{busy.url}/console/mappings")
         page.clock.install()
         page.goto(f"{busy.url}/console")
-        figure = page.locator(".chart.received .figure")
+        figure = page.locator("#part-flow h3 .n").first
         before = figure.inner_text()
         table = page.get_by_text("The same as a table")
         table.press("Enter")
@@ -259,13 +259,13 @@ class TestOverview:
         command = page.evaluate("navigator.clipboard.readText()")
         assert command.startswith("curl ")
 
-    def test_a_chart_tells_the_count_under_the_pointer(self, busy: Server, open_page: OpenPage) -> None:
+    def test_a_bar_of_the_chart_leads_to_the_events_behind_it(self, busy: Server, open_page: OpenPage) -> None:
         page = open_page(f"{busy.url}/console")
-        chart = page.locator(".chart.received svg")
-        chart.hover()
-        expect(page.locator(".chart.received .axis")).to_contain_text(re.compile(r"\d+ from "))
-        page.locator("h1").hover()
-        expect(page.locator(".chart.received .axis")).to_contain_text("now")
+        bar = page.locator("#part-chart svg a").nth(3)
+        assert re.search(r"\d+ delivered", bar.locator("title").text_content() or "")
+        bar.locator("rect").first.click()
+        expect(page).to_have_url(re.compile(r"deliveries\?since=\d+&until=\d+$"))
+        expect(page.get_by_role("region", name="Deliveries").locator("tbody tr").first).to_be_visible()
 
 
 @pytest.fixture

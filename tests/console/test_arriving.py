@@ -71,10 +71,10 @@ async def test_what_has_changed_is_told(arrived: World) -> None:
 @pytest.mark.parametrize(
     ("query", "there", "missing"),
     [
-        ("?source=default", [">checkout</a>"], [">Checkout</a>"]),
-        ("?source=shop&days=1", ["1,000", ">Checkout</a>"], ["7,000", "3</a> matched"]),
-        ("?days=30", ["8,000"], []),
-        ("?days=nonsense", ["7,000"], []),
+        ("?from=default", [">checkout</a>"], ["/inventory/name?source=shop&amp;type=track&amp;name=Checkout&amp;"]),
+        ("?from=shop&period=today", ["1,000", ">Checkout</a>", "arrived today,"], ["7,000", "3</a> matched"]),
+        ("?period=month", ["8,000"], []),
+        ("?period=yesterday", ["2,000", "in the last 2 days, counted by whole days"], []),
     ],
 )
 async def test_span_and_source_narrow_the_list(
@@ -91,10 +91,10 @@ async def test_an_empty_inventory_says_how_to_fill_it(world: World) -> None:
 
 async def test_a_name_shows_what_it_carries(arrived: World) -> None:
     page = await page_of(arrived, "/console/inventory/name?source=shop&type=track&name=Checkout")
-    for text in ("7,000 events from shop in 7 days", "properties.order_id", "25 %", "280 sampled events"):
+    for text in ("7,000 events from shop in the last 7 days", "properties.order_id", "25 %", "280 sampled events"):
         assert text in page
     assert "Draft a preset" not in page
-    today = await page_of(arrived, "/console/inventory/name?source=shop&type=track&name=Checkout&days=1")
+    today = await page_of(arrived, "/console/inventory/name?source=shop&type=track&name=Checkout&period=today")
     assert "1,000 events from shop today" in today
 
 

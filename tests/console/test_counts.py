@@ -16,8 +16,9 @@ from tests.console.world import ACCOUNT, NOW, World
 
 PAGES = (
     "",
-    "?window=hour",
-    "?window=week",
+    "?period=hour",
+    "?period=week",
+    "?period=today",
     "/deliveries?state=dead",
     "/mappings",
     "/tester",
@@ -25,7 +26,7 @@ PAGES = (
     "/people",
     "/redrive",
     "/inventory",
-    "/inventory?days=1",
+    "/inventory?period=today",
 )
 #: A row of one of the lists, by the kind of its page.
 _ROW = re.compile(r"<tr>\s*<td class=\"nowrap\">")

@@ -64,15 +64,14 @@ async def test_with_traffic_it_says_what_was_sent_and_what_was_not(world: World)
     page = await page_of(world)
     for said in (
         "1 delivery could not be delivered",
-        "Received: 1,200 in the last 24 hours, at most 1,200 in 30 minutes",
-        "Delivered: 1 in the last 24 hours",
-        "Dead: 1 in the last 24 hours",
+        "1 invalid, 1 refused by Pinterest",
+        "Not drawn: 40 events that no preset takes.",
         "no identifier of a user",
         "consent: advertising not granted",
         "user_data/phone",
         "<code>200</code> processed",
         "Pinterest: 422 some events refused",
-        '/console/deliveries?exit=rejected&status=422&since=1794915000">1</a>',
+        '/console/deliveries?exit=rejected&status=422&since=1794916800">1</a>',
         "40 events</a> matched no preset",
         '<a href="/console/deliveries?state=dead" data-count="1">1</a>',
     ):
@@ -140,15 +139,21 @@ async def test_switches_show(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "label"), [("?window=hour", "hour"), ("?window=week", "7 days"), ("?window=nonsense", "24 hours")]
+    ("query", "words"),
+    [
+        ("?period=hour", "in the last hour"),
+        ("?period=week", "in the last 7 days"),
+        ("?period=today", "today"),
+        ("", "in the last 24 hours"),
+    ],
 )
-async def test_the_time_range_can_be_chosen(query: str, label: str, world: World) -> None:
-    assert f"Nothing was received in the last {label}." in await page_of(world, query)
+async def test_the_period_can_be_chosen(query: str, words: str, world: World) -> None:
+    assert f"Nothing was received {words}." in await page_of(world, query)
 
 
 async def test_the_part_that_refreshes_is_the_same_without_its_frame(world: World) -> None:
     whole = (await world.browser.get("/console")).text
-    part = (await world.browser.get("/console?part=live&window=day")).text
+    part = (await world.browser.get("/console?part=live")).text
     assert part.strip() in whole
     assert "<html" not in part
 
@@ -181,33 +186,28 @@ async def test_counts_are_shown_by_ad_account_by_preset_and_by_source(tmp_path: 
         await _count_for_two_accounts(world)
         page = await page_of(world)
     accounts = page[page.index('id="part-accounts"') : page.index('id="part-presets"')]
-    assert '<a href="/console?window=day&account=2">FR</a>' in accounts
+    assert '<a href="/console?account=2">FR</a>' in accounts
     invalid = [re.findall(r'<td class="n trouble"><a [^>]+>(\d+)</a>', part) for part in accounts.split("FR</a>")]
     assert invalid == [["4"], ["3"]]
     presets = page[page.index('id="part-presets"') : page.index('id="part-sources"')]
     assert re.search(r"Checkout</th>.*>70<.*US</td>.*>40<.*FR</td>.*>30<", presets)
     sources = page[page.index('id="part-sources"') : page.index('id="part-coverage"')]
-    assert re.search(r"shop</th>.*>55<.*>7<.*till</th>.*>66<", sources)
+    assert re.search(r"shop</a></th>.*>55<.*>7<.*till</a></th>.*>66<", sources)
 
 
 async def test_the_page_of_one_ad_account_shows_nothing_of_another(tmp_path: Path) -> None:
     async with open_world(tmp_path, accounts=(US, FR)) as world:
         await _count_for_two_accounts(world)
         await TROUBLE.of("2").write(world.outbox, a_trouble(reason="bad token"))
-        us, fr = await page_of(world, f"?account={ACCOUNT}"), await page_of(world, "?account=2&window=hour")
-    assert "Matched: 40 in the last 24 hours" in us
-    assert "Matched: 30 in the last hour" in fr
+        us, fr = await page_of(world, f"?account={ACCOUNT}"), await page_of(world, "?account=2&period=hour")
+    assert "4 invalid" in us
+    assert "3 invalid" in fr
     assert "<code>200</code>" in us
     assert "<code>401</code>" not in us
     assert "<code>401</code>" in fr
     assert "bad token" in fr
     assert "bad token" not in us
-    assert f'<a href="/console?window=week&account={ACCOUNT}">7 days</a>' in us
-    assert 'href="/console?window=hour&account=2" aria-current="true">FR</a>' in fr
-
-
-async def test_an_ad_account_that_there_is_not_shows_all(world: World) -> None:
-    assert await page_of(world, "?account=7") == await page_of(world)
+    assert f'<option value="{ACCOUNT}" selected>US</option>' in us
 
 
 async def test_what_others_wrote_is_escaped(world: World) -> None:
@@ -226,13 +226,36 @@ def _delete(path: Path) -> None:
     path.unlink()
 
 
-async def test_each_part_of_the_bars_is_compared_with_the_window_before(world: World) -> None:
-    for now, taken, withheld in ((NOW - 3_700, 4, 5), (NOW, 6, 4)):
+async def test_what_is_over_is_compared_with_the_same_steps_before(world: World) -> None:
+    for now, taken, withheld in ((NOW - 4_200, 4, 5), (NOW - 600, 6, 4), (NOW, 1, 0)):
         world.now = now
         held = [Tally(name="withheld", preset=preset, count=withheld) for preset in ("", "Checkout")]
         await world.enqueue(tallies=[Tally(name="delivered", preset="Checkout", count=taken), *held])
-    bars = (await page_of(world, "?window=hour")).split('id="part-flow"')[1].split("</section>")[0]
-    assert re.search(r"delivered <strong><a [^>]+>6</a></strong> <span class=\"hint\">100 %, \+50 %<", bars)
+    page = await page_of(world, "?period=hour")
+    bars = page.split('id="part-flow"')[1].split("</section>")[0]
+    assert re.search(r"delivered <strong><a [^>]+>7</a></strong> <span class=\"hint\">100 %, \+50 %<", bars)
     assert (
         len(re.findall(r"withheld <strong><a [^>]+>4</a></strong> <span class=\"hint\">100 %, \u221220 %<", bars)) == 2
     )
+    assert "Against the hour before: delivered +50 %." in page
+    assert '<td class="n">14</td></tr>' in page, "4 delivered, 10 withheld"
+    assert "Nothing is compared" in await page_of(world, "?period=month")
+
+
+async def test_the_bars_of_the_chart_add_up_to_the_flow_and_lead_to_their_events(world: World) -> None:
+    for hours, count in ((30, 50), (3, 4), (0, 2)):
+        world.now = NOW - hours * 3_600
+        counted = [Tally(name=name, preset="Checkout", count=count) for name in ("delivered", "invalid", "withheld")]
+        await world.enqueue(tallies=[*counted, Tally(name="refused", count=1)])
+    world.now = NOW
+    chart = (await page_of(world)).split('id="part-chart"')[1].split("</section>")[0]
+    bars = re.findall(r'<a tabindex="-1" href="([^"]+)"><title>([^<]+)</title>', chart)
+    assert [address for address, _ in bars] == [
+        f"/console/deliveries?since={at}&until={at + 3_600}" for at in (1_794_988_800, 1_794_999_600)
+    ]
+    assert bars[0][1] == "2026-11-18 08:00:00 UTC: 4 delivered, 4 withheld, 4 invalid, 1 no event"
+    for words in ("delivered", "withheld", "invalid"):
+        assert re.search(rf"{words} <strong><a [^>]+>6</a></strong>", chart), words
+    of_source = await page_of(world, "?from=default")
+    assert "What is sent is not counted by source." in of_source
+    assert "<h3>Sent" not in of_source

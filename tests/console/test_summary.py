@@ -7,28 +7,22 @@ from hypothesis import strategies as st
 from app.console.chart import HEIGHT, draw
 from app.console.labels import COMPONENT_LABELS, COMPONENT_OF_GROUP
 from app.console.overview import LastAnswers, last_answers
-from app.console.summary import SERIES, TOP, WINDOWS, Counted, Window, summarise
+from app.console.periods import PERIODS
+from app.console.summary import SERIES, TOP, Counted, narrowed, summarise
 from app.identity import GROUPS
 from app.types import Tally
 from tests.console.world import NOW
 
-HOUR, DAY, WEEK = WINDOWS
-LAST = 1_795_000_000 // 60 * 60  # the minute that NOW is in
+HOUR = PERIODS[0]
+LAST = 1_795_000_000 // 300 * 300  # the five minutes that NOW is in
 
 
-@pytest.mark.parametrize("window", WINDOWS, ids=lambda window: window.name)
-def test_a_window_ends_with_the_step_that_is_running(window: Window) -> None:
-    starts = window.starts(NOW)
-    assert len(starts) == window.length_s / window.step_s
-    assert starts[-1] <= NOW < starts[-1] + window.step_s
-
-
-def test_counts_stand_in_their_minute_and_older_ones_are_left_out() -> None:
+def test_counts_stand_in_their_step_and_older_ones_are_left_out() -> None:
     tallies = [
         (LAST, Tally(name="accepted", count=3)),
         (LAST, Tally(name="refused", label="not JSON", count=1)),
-        (LAST - 60.0, Tally(name="delivered", preset="Checkout", count=2)),
-        (LAST - 3_600.0, Tally(name="accepted", count=99)),
+        (LAST - 300, Tally(name="delivered", preset="Checkout", count=2)),
+        (LAST - 3_600, Tally(name="accepted", count=99)),
     ]
     summary = summarise(tallies, HOUR, [], now=NOW)
     assert summary.series["received"][-2:] == (0, 4)
@@ -72,7 +66,7 @@ def test_every_component_that_memory_may_complete_has_its_words() -> None:
 def test_reasons_are_summed_over_time_and_presets_and_the_most_frequent_stand_first() -> None:
     tallies = [
         (LAST, Tally(name="invalid", preset="Checkout", label="no identifier", count=2)),
-        (LAST - 60, Tally(name="invalid", preset="Checkout", label="no identifier", count=2)),
+        (LAST - 300, Tally(name="invalid", preset="Checkout", label="no identifier", count=2)),
         (LAST, Tally(name="invalid", preset="Lead", label="no identifier", count=1)),
         (LAST, Tally(name="withheld", label="consent", count=3)),
         (LAST, Tally(name="delivered", preset="Checkout", label="fine", count=50)),
@@ -100,7 +94,7 @@ def test_a_warning_with_advice_is_listed_before_all_others_however_rare_it_is() 
 @given(
     st.lists(
         st.tuples(
-            st.integers(LAST - 3_540, LAST + 59),
+            st.integers(LAST - 3_300, LAST + 299),
             st.builds(
                 Tally,
                 name=st.sampled_from(["accepted", "refused", "invalid", "rejected", "matched"]),
@@ -109,7 +103,7 @@ def test_a_warning_with_advice_is_listed_before_all_others_however_rare_it_is() 
         )
     )
 )
-def test_no_count_is_lost_between_the_steps(tallies: list[tuple[float, Tally]]) -> None:
+def test_no_count_is_lost_between_the_steps(tallies: list[tuple[int, Tally]]) -> None:
     summary = summarise(tallies, HOUR, [], now=NOW)
     for name, counted in SERIES.items():
         assert summary.total(name) == sum(tally.count for _, tally in tallies if tally.name in counted)
@@ -137,3 +131,17 @@ def test_the_largest_bar_has_the_full_height_and_none_is_invisible() -> None:
 @pytest.mark.parametrize("counts", [[], [0, 0]])
 def test_nothing_is_drawn_of_nothing(counts: list[int]) -> None:
     assert draw(counts).outline == ""
+
+
+def test_counts_are_narrowed_to_one_ad_account_and_one_source() -> None:
+    tallies = [
+        (LAST, Tally(name="enqueued", ad_account_id=account, source=source))
+        for account in ("1", "2")
+        for source in ("shop", "till")
+    ]
+    found = [
+        (account, source, len(narrowed(tallies, account=account, source=source)))
+        for account in ("", "1")
+        for source in ("", "till")
+    ]
+    assert found == [("", "", 4), ("", "till", 2), ("1", "", 2), ("1", "till", 1)]

@@ -18,7 +18,7 @@ GOOD = {
     "delivered": 300,
     "matched": 300,
     "invalid": 0,
-    "window_label": "24 hours",
+    "period_words": "in the last 24 hours",
 }
 JUMP = ClockJump(before=NOW - 86_400, after=NOW)
 

@@ -116,20 +116,6 @@ function startRefreshing(live, button) {
   setInterval(refresh, REFRESH_MS);
 }
 
-// Charts tell the count under the pointer. -------------------------------------------------------------------------
-
-document.addEventListener("pointermove", (event) => {
-  const chart = event.target.closest?.("svg[data-counts]");
-  if (!chart) return;
-  const counts = chart.dataset.counts.split(" ").map(Number);
-  const box = chart.getBoundingClientRect();
-  const place = Math.min(Math.floor(((event.clientX - box.left) / box.width) * counts.length), counts.length - 1);
-  const from = new Date((Number(chart.dataset.first) + place * Number(chart.dataset.step)) * 1_000);
-  const axis = chart.parentElement.querySelector(".axis span:last-child");
-  axis.textContent = `${counts[place].toLocaleString()} from ${short.format(from)}`;
-  chart.addEventListener("pointerleave", () => { axis.textContent = "now"; }, { once: true });
-});
-
 // What was typed into the tester is kept in this tab, until it is put away or somebody logs out. ------------------
 
 const TYPED = "pinrelay-typed";
