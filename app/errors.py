@@ -15,6 +15,7 @@
     ├── UnknownAdAccount          the same of an ad account
     ├── PublishingRefused         whoever published a file must do something first
     ├── FilterError               whoever searches must narrow it by something that there is
+    ├── WhyMissing                whoever puts dead letters away must say why
     ├── UnknownEventName          whoever named an event that has not arrived must name another
     └── OutboxError               wait, or look at the store
         ├── OutboxUnavailable     cannot commit now: the sender is asked to come again
@@ -155,6 +156,13 @@ class UnknownAdAccount(PinrelayError):
 
 class FilterError(PinrelayError):
     """The search cannot be narrowed so. Take a filter that there is, with a text that it reads."""
+
+
+class WhyMissing(PinrelayError):
+    """Nobody said why, or at too great length."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"say why in 1 to {most} characters: it stays with them and in the audit log")
 
 
 class UnknownEventName(PinrelayError):

@@ -463,6 +463,8 @@ class Query:
     status: int | None = None
     #: A part of the reason, ignoring case.
     reason: str | None = None
+    #: The reason of a delivery, whole, but for what was added when it was not redriven: as `DeadCause` has it.
+    cause: str | None = None
     #: A part of a warning, ignoring case.
     warning: str | None = None
     #: When the exit was taken, from the first to below the second, Unix seconds; without an exit: when it was received.

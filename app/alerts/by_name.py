@@ -21,7 +21,7 @@ from app.outbox.storing import DAY_S, HOUR_S
 from app.types import EventKey, Exit, Measure
 
 #: Begins the key of what has changed: it is told once, and not that it clears.
-NAMES_CHANGED: Final = "changed: "
+NAMES_CHANGED: Final = ": changed "
 #: By so many standard deviations a count must differ in a full hour, and in one that runs.
 _FULL_Z, _RUNNING_Z = 4.0, 6.0
 #: An hour that runs is judged after this part of it.

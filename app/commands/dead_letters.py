@@ -15,6 +15,7 @@ from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table, time_text
 from app.destination import redact
+from app.errors import WhyMissing
 from app.outbox import Outbox, read_filters
 from app.server.audited_changes import MAX_WHY, why_dismissed
 from app.types import DeadCause, Delivery, Query, Redrive, State
@@ -109,14 +110,14 @@ def dismiss(
     Example: pinrelay dismiss reason="too old" --because "sent by hand"
     """
     query = _some(which or [], everything=everything)
-    why = because.strip()
-    if not why or len(why) > MAX_WHY:
-        message = f"say why in 1 to {MAX_WHY} characters"
-        raise typer.BadParameter(message)
+    try:
+        why = why_dismissed(caller(), because)
+    except WhyMissing as exc:
+        raise typer.BadParameter(str(exc)) from exc
 
     async def put_away(outbox: Outbox) -> int:
-        count = await outbox.dead_letters.dismiss(query, because=why_dismissed(caller(), why))
-        await Audit(outbox, time.time).note_dismissal(caller(), query, count, redact(why))
+        count = await outbox.dead_letters.dismiss(query, because=why)
+        await Audit(outbox, time.time).note_dismissal(caller(), query, count, redact(because.strip()))
         return count
 
     count = with_outbox(put_away)

@@ -12,7 +12,6 @@ from app.console.page_filter import PARTS
 from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
 from app.outbox import SEARCH_FILTERS, given_filters, read_filters
-from app.server.audited_changes import MAX_WHY
 from app.types import Query, State
 
 #: Does something to the dead letters that some filters mean; returns how many by what became of them.
@@ -48,12 +47,7 @@ class DeadLetterPages:
     async def dismiss(self, request: Request) -> Response:
         """Put dead deliveries away for good, likewise; the form says why."""
         form = await read_form(request)
-        why = form.pop("because", "").strip()
-        if not why or len(why) > MAX_WHY:
-            text = (
-                f"Write why they are put away, in up to {MAX_WHY} characters: it stays with them and in the audit log."
-            )
-            return self._pages.problem(request, 400, "Say why", text)
+        why = form.pop("because", "")
 
         async def work(filters: Mapping[str, str]) -> Mapping[str, int]:
             return {"dismissed": await self._services.changes.dismiss(person_of(request), _dead(filters), why)}

@@ -13,7 +13,7 @@ from app.console.forms import check_form
 from app.console.page_filter import read_page_filter
 from app.console.pages import SECURITY_HEADERS, Pages, base_of
 from app.console.services import ConsoleServices
-from app.errors import FilterError, OutboxUnavailable, UnknownAdAccount, UnknownPreset
+from app.errors import FilterError, OutboxUnavailable, UnknownAdAccount, UnknownPreset, WhyMissing
 
 PageHandler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -86,6 +86,8 @@ class Guard:
             return self._pages.problem(request, 404, "No such preset", text[0].upper() + text[1:])
         except UnknownAdAccount:
             return self._pages.problem(request, 404, "No such ad account", "It is none of those of DESTINATIONS_DIR.")
+        except WhyMissing as exc:
+            return self._pages.problem(request, 400, "Say why", f"{str(exc).capitalize()}.")
         except FilterError as exc:
             return self._pages.problem(request, 400, "It cannot be searched so", str(exc))
         except OutboxUnavailable as exc:

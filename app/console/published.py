@@ -24,6 +24,8 @@ from app.types import QuarantineFilter
 
 #: Of the quarantine, so many are tried on a draft.
 _TRIED_AT_MOST = 1_000
+#: So many versions are listed on one page.
+_LISTED_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +91,17 @@ class PublishPages:
     async def versions(self, request: Request) -> Response:
         """Show every version of a file, each with its difference from the one before."""
         file, publisher = request.query_params.get("file", ""), self._services.changes.publisher
-        why_not = publisher.why_not(file)
+        why_not, skip = publisher.why_not(file), _number(request.query_params.get("skip", ""))
+        versions = [] if why_not else await asyncio.to_thread(_versions, publisher, file, skip)
         return self._pages.render(
             request,
             "versions.html",
             nav="mappings",
             file=file,
             why_not=why_not,
-            versions=[] if why_not else await asyncio.to_thread(_versions, publisher, file),
+            versions=versions[:_LISTED_AT_ONCE],
+            skipped=skip,
+            older=skip + _LISTED_AT_ONCE if len(versions) > _LISTED_AT_ONCE else None,
             done=request.query_params.get("done", ""),
             faults=self._services.coordination.faults,
         )
@@ -130,9 +135,9 @@ class PublishPages:
         replaying = self._services.changes.replaying
         if replaying is None:
             return None
-        everything = QuarantineFilter()
-        now = await replaying.preview(everything, at_most=_TRIED_AT_MOST)
-        return now, await replaying.preview(everything, catalog=candidate, at_most=_TRIED_AT_MOST)
+        catalogs = (self._services.running.catalog, candidate)
+        now, then = await replaying.previews(QuarantineFilter(), catalogs, at_most=_TRIED_AT_MOST)
+        return now, then
 
     def _refused(self, request: Request, faults: tuple[Fault, ...]) -> Response:
         text = " ".join(str(fault) for fault in faults)
@@ -154,9 +159,16 @@ def _running_file(file: str, services: ConsoleServices) -> str:
     return next((path for path in services.running.texts if path.rpartition("/")[2] == name), file)
 
 
-def _versions(publisher: Publisher, file: str) -> list[tuple[Version, list[str]]]:
-    """Return the versions of a file, newest first, each with its difference from the one before. Reads files."""
-    found = publisher.versions(file)
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
+
+
+def _versions(publisher: Publisher, file: str, skip: int) -> list[tuple[Version, list[str]]]:
+    """Return the versions of a file, newest first, each with its difference from the one before. Reads files.
+
+    Without the `skip` newest; one more than are listed at once where there are older ones.
+    """
+    found = publisher.versions(file)[skip : skip + _LISTED_AT_ONCE + 1]
     befores = [*(each.text or "" for each in found[1:]), ""]
     return [(each, _difference(was, each.text or "")) for each, was in zip(found, befores, strict=False)]
 

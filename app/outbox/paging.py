@@ -35,7 +35,7 @@ def asks_attempts(query: Query) -> bool:
 
 def noted_exits(query: Query) -> frozenset[Exit]:
     """Return the exits that a note may have which `query` means; none where no note is meant."""
-    if query.given.keys() & {"delivery_id", "event_id", "state", "status", "person"}:
+    if query.given.keys() & {"delivery_id", "event_id", "state", "status", "person", "cause"}:
         return frozenset()
     if query.exit is None:
         return NOTED

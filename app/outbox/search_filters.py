@@ -47,6 +47,7 @@ SEARCH_FILTERS: Final[Mapping[str, str]] = {
     "exit": "exit",
     "status": "Pinterest's answer",
     "reason": "reason contains",
+    "cause": "cause",
     "warning": "warning contains",
     "since": "since",
     "until": "until",

@@ -74,14 +74,23 @@ class Replaying:
 
         `catalog` None is that of now. Of very many events about the `at_most` oldest are judged.
         """
-        replay = Replay()
-        async for some in self._batches(wanted, replay):
-            for _, _, receipt in await self._judged(some, catalog or self._catalog()):
-                replay.add(receipt)
-                replay.leaving += _leaves(receipt)
-            if at_most is not None and replay.events >= at_most:
-                break
+        (replay,) = await self.previews(wanted, [catalog or self._catalog()], at_most=at_most)
         return replay
+
+    async def previews(
+        self, wanted: QuarantineFilter, catalogs: Sequence[Catalog], *, at_most: int | None = None
+    ) -> list[Replay]:
+        """Do `preview` for several catalogs, and read the events once."""
+        read, replays = Replay(), [Replay() for _ in catalogs]
+        async for some in self._batches(wanted, read):
+            for replay, catalog in zip(replays, catalogs, strict=True):
+                replay.events, replay.unreadable = read.events, read.unreadable
+                for _, _, receipt in await self._judged(some, catalog):
+                    replay.add(receipt)
+                    replay.leaving += _leaves(receipt)
+            if at_most is not None and read.events >= at_most:
+                break
+        return replays
 
     async def replay(self, wanted: QuarantineFilter) -> Replay:
         """Accept what makes a delivery now, and erase it here; what still makes none stays. Raises OutboxUnavailable.

@@ -10,6 +10,7 @@ from app.access.person import Person
 from app.catalog.publishing import Publisher
 from app.coordination import Coordination, Switches
 from app.destination import redact
+from app.errors import WhyMissing
 from app.outbox import DeadLetters
 from app.receiving.forgetting import Forgetting, Forgotten
 from app.receiving.replaying import Replay, Replaying
@@ -28,8 +29,13 @@ MAX_WHY = 200
 
 
 def why_dismissed(person: Person, why: str) -> str:
-    """Return what joins the reason of a dead delivery that somebody dismisses: nobody else's e-mail or number."""
-    return f"dismissed by {person.name}: {redact(why)}"
+    """Return what joins the reason of a dead delivery that somebody dismisses: nobody else's e-mail or number.
+
+    Raises WhyMissing.
+    """
+    if not why.strip() or len(why) > MAX_WHY:
+        raise WhyMissing(MAX_WHY)
+    return f"dismissed by {person.name}: {redact(why.strip())}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +81,9 @@ class AuditedChanges:
         return done
 
     async def dismiss(self, person: Person, query: Query, why: str) -> int:
-        """Put matching dead deliveries away for good; return how many."""
+        """Put matching dead deliveries away for good; return how many. Raises WhyMissing."""
         count = await self.outbox.dead_letters.dismiss(query, because=why_dismissed(person, why))
-        await self.audit.note_dismissal(person, query, count, redact(why))
+        await self.audit.note_dismissal(person, query, count, redact(why.strip()))
         return count
 
     async def reload(self, person: Person) -> bool:

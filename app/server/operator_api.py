@@ -62,6 +62,7 @@ class DeadLetterRequest(BaseModel):
     exit: _Exit = Field(None, description="What an attempt came to, such as `rejected`.")
     status: str | None = Field(None, pattern="^[1-5][0-9]{2}$", description="Pinterest's HTTP status of an attempt.")
     reason: str | None = Field(None, description="A part of the reason, in any case.")
+    cause: str | None = Field(None, description="The reason, whole, as `GET /api/dead-letters` counts by it.")
     warning: str | None = Field(None, description="A part of a warning, in any case.")
     since: TimeFilter = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
     until: TimeFilter = Field(None, description="Likewise; the moment does not belong to it.")

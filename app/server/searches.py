@@ -32,6 +32,7 @@ class Filters(BaseModel):
     exit: Exit | None = Field(None, description="What became of it, as receipts and counts call it.")
     status: Annotated[int | None, Field(ge=100, le=599, description="Pinterest's, of any attempt.")] = None
     reason: str | None = Field(None, description="A part of the reason, in any case.")
+    cause: str | None = Field(None, description="The reason of a delivery, whole, as dead letters are counted by it.")
     warning: str | None = Field(None, description="A part of a warning, in any case.")
     since: TimeFilter = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
     until: TimeFilter = Field(None, description="Likewise; the moment does not belong to it.")

@@ -275,7 +275,7 @@ async def test_of_an_inventory_that_was_switched_off_nobody_is_told_that_its_nam
 
 
 async def test_a_change_of_a_name_is_told_once_and_never_that_it_clears(outbox: Outbox, receiver: Receiver) -> None:
-    await OPEN_ALERTS.write(outbox, {"changed: shop/track/Lead new name ": "Lead from shop is new."})
+    await OPEN_ALERTS.write(outbox, {": changed shop/track/Lead new name ": "Lead from shop is new."})
     await alerts(outbox, receiver.url).look()
     assert receiver.texts == []
     assert await OPEN_ALERTS.read(outbox) == {}
@@ -284,9 +284,9 @@ async def test_a_change_of_a_name_is_told_once_and_never_that_it_clears(outbox: 
 async def test_what_clears_is_told_of_an_ad_account_whose_name_begins_like_a_change(
     outbox: Outbox, receiver: Receiver
 ) -> None:
-    await OPEN_ALERTS.write(outbox, {"changed hands: blocked": "changed hands: Pinterest refuses our calls."})
+    await OPEN_ALERTS.write(outbox, {"changed: blocked": "changed: Pinterest refuses our calls."})
     await alerts(outbox, receiver.url).look()
-    assert receiver.texts == ["Pinrelay: Cleared: changed hands: Pinterest refuses our calls."]
+    assert receiver.texts == ["Pinrelay: Cleared: changed: Pinterest refuses our calls."]
 
 
 async def test_dead_letters_that_grow_are_told_of_the_ad_account_whose_they_are(

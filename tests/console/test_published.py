@@ -133,3 +133,18 @@ async def test_viewers_publish_nothing(tmp_path: Path) -> None:
         await world.browser.post("/console/login", data={"password": "token-of-bob"})
         assert (await draft(world, OTHER)).status_code == 403
         assert (await publish(world, OTHER)).status_code == 403
+
+
+async def test_of_many_versions_the_newest_are_listed_and_older_ones_behind_them(shop: World, tmp_path: Path) -> None:
+    folder = tmp_path / "mine" / ".versions" / "checkout.yaml"
+    folder.mkdir()
+    for number in range(1, 24):
+        (folder / f"{number}.json").write_text(f'{{"at": {NOW}, "author": "ada", "text": "name: x{number}"}}')
+    (tmp_path / "mine" / "checkout.yaml").write_text("name: x23")
+    first = (await shop.browser.get(f"/console/versions?file={FILE}")).text
+    (older,) = re.findall(r'href="([^"]+)" rel="next"', first)
+    second = (await shop.browser.get(unescape(older))).text
+    listed = [re.findall(r"<h2>Version (\d+)", page) for page in (first, second)]
+    assert listed == [[f"{number}" for number in range(23, 3, -1)], ["3", "2", "1"]]
+    assert '<span class="removed">-name: x3</span>' in first
+    assert (first.count("Return to this"), second.count("Return to this")) == (19, 3)

@@ -156,3 +156,16 @@ async def test_causes_are_counted_by_reason_ad_account_and_preset(at: At) -> Non
     ]
     assert (found[0].ad_account_id, found[0].last_at) == (ACCOUNT, NOW + HOUR_S)
     assert len(await at.outbox.dead_letters.causes(limit=2)) == 2
+
+
+async def test_a_cause_leads_to_exactly_what_is_counted_by_it(at: At) -> None:
+    for message_id, reason in (("m1", "bad"), ("m2", "bad currency"), ("m3", "bad"), ("m4", "BAD")):
+        await at.dead_letter(new(message_id=message_id, event_id=message_id), reason)
+    await at.enqueue(new(message_id="again", event_id="m1"))
+    assert (await at.outbox.dead_letters.redrive(Query(message_id="m1"), now=NOW)) == Redrive(waiting=1)
+    found = await at.outbox.search(Query(cause="bad", state=State.DEAD), limit=9)
+    (count,) = [each.count for each in await at.outbox.dead_letters.causes(limit=9) if each.reason == "bad"]
+    assert [each.message_id for each in found.deliveries] == ["m3", "m1"]
+    assert count == len(found.deliveries)
+    assert (await at.outbox.search_notes(Query(cause="bad"), limit=9)).notes == ()
+    assert await at.outbox.dead_letters.dismiss(Query(cause="bad"), because="x") == count

@@ -61,6 +61,7 @@ async def test_without_a_password_this_machine_gets_in_and_a_forwarded_request_d
         ("/api/dismiss", {"because": "x"}, 400),
         ("/api/dismiss", {"all": True}, 422),
         ("/api/dismiss", {"all": True, "because": ""}, 422),
+        ("/api/dismiss", {"all": True, "because": "  "}, 400),
         ("/api/switch", {"on": "yes"}, 422),
         ("/api/switch", {"on": False, "preset": "No such preset"}, 404),
     ],

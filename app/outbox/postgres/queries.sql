@@ -395,6 +395,7 @@ WHERE id < %(before)s::bigint AND dead.state = 'dead'
   AND (%(source)s::text IS NULL OR source = %(source)s::text)
   AND (%(state)s::text IS NULL OR 'dead' = %(state)s::text)
   AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
+  AND (%(cause)s::text IS NULL OR split_part(reason, '; not redriven:', 1) = %(cause)s::text)
   AND (%(warning)s::text IS NULL OR EXISTS (
         SELECT FROM jsonb_array_elements(warnings::jsonb) AS told
         WHERE jsonb_typeof(told) = 'string' AND strpos(lower(told #>> '{}'), lower(%(warning)s::text)) > 0))
@@ -494,6 +495,7 @@ WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND (%(source)s::text IS NULL OR source = %(source)s::text)
   AND (%(state)s::text IS NULL OR state = %(state)s::text)
   AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
+  AND (%(cause)s::text IS NULL OR split_part(reason, '; not redriven:', 1) = %(cause)s::text)
   AND (%(warning)s::text IS NULL OR EXISTS (
         SELECT FROM jsonb_array_elements(warnings::jsonb) AS told
         WHERE jsonb_typeof(told) = 'string' AND strpos(lower(told #>> '{}'), lower(%(warning)s::text)) > 0))

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from app.outbox.paging import END, SENT, asks_attempts, noted_exits
+from app.outbox.reviving import REPLAYED
 from app.outbox.sqlite.database import as_rows
 from app.types import Exit, Query, State
 
@@ -19,6 +20,8 @@ _TRIED = """AND EXISTS (SELECT 1 FROM attempt WHERE delivery_id = delivery.id AN
 AND (:tried IS NULL OR exit = :tried) AND (:status IS NULL OR status = :status))"""
 _WARNING = """SELECT 1 FROM json_each(warnings) AS told
 WHERE told.type = 'text' AND instr(lower(told.value), lower(:warning)) > 0"""
+#: A reason without what was added when its delivery was not redriven, as `dead_causes` counts it.
+CAUSE: Final = f"substr(reason, 1, instr(reason || '; {REPLAYED}', '; {REPLAYED}') - 1)"
 _BOUNDS: Final = {"since": ">=", "until": "<"}
 
 #: Field of Query -> its condition. Only texts of these tables become SQL; what is looked for is a parameter.
@@ -38,6 +41,7 @@ _OF_DELIVERIES: Final = _OF_BOTH | {
     "order_id": f"AND id IN ({_BY_ORDER})",
     "state": "AND state = :state",
     "person": f"AND EXISTS ({_PERSON})",
+    "cause": f"AND {CAUSE} = :cause",
 }
 _OF_NOTES: Final = _OF_BOTH | {
     "message_id": f"AND id IN ({_NOTE_ON_A_SHELF} noted.message_id = :message_id)",
