@@ -162,7 +162,7 @@ class WhyMissing(PinrelayError):
     """Nobody said why, or at too great length."""
 
     def __init__(self, most: int) -> None:
-        super().__init__(f"say why in 1 to {most} characters: it stays with them and in the audit log")
+        super().__init__(f"Say why in 1 to {most} characters: it stays with them and in the audit log.")
 
 
 class UnknownEventName(PinrelayError):

@@ -86,10 +86,9 @@ class Guard:
             return self._pages.problem(request, 404, "No such preset", text[0].upper() + text[1:])
         except UnknownAdAccount:
             return self._pages.problem(request, 404, "No such ad account", "It is none of those of DESTINATIONS_DIR.")
-        except WhyMissing as exc:
-            return self._pages.problem(request, 400, "Say why", f"{str(exc).capitalize()}.")
-        except FilterError as exc:
-            return self._pages.problem(request, 400, "It cannot be searched so", str(exc))
+        except (FilterError, WhyMissing) as exc:
+            title = "Say why" if isinstance(exc, WhyMissing) else "It cannot be searched so"
+            return self._pages.problem(request, 400, title, str(exc))
         except OutboxUnavailable as exc:
             return self._pages.problem(
                 request,
