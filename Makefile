@@ -76,6 +76,10 @@ bench-node: $(BENCH_NODE_READY) ## Segment's own engine on the same events, for 
 lock: $(DEV_READY) ## take up new versions: constraints.txt and both package-lock.json
 	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/lock
 
+.PHONY: release
+release: $(SHIP_READY) ## make version, changelog, tag, wheel, sdist, bill of materials: VERSION=0.2.0 (docs/releasing.md)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/release "$(VERSION)"
+
 .PHONY: schemas
 schemas: $(DEV_READY) ## write the JSON Schemas of presets and mappings anew
 	$(BIN)/python -m app.catalog.schemas
