@@ -10,6 +10,7 @@ less. What is written as JSON (notes, counts, what people look at) is a dataclas
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -561,6 +562,31 @@ class Backlog:
     oldest_at: float | None = None
     #: Which limit is reached, so that nothing more is taken in; "" while there is room.
     full: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revenue:
+    """What orders of one day are worth that are alike: by ad account, preset, source, currency, what they became."""
+
+    #: On which they came, counted from 1970 (UTC).
+    day: int
+    #: "", as the preset, where they reached none.
+    ad_account_id: str
+    preset: str
+    source: str
+    #: ISO 4217; "" where none was named.
+    currency: str
+    #: `waiting`, a `State` that is settled, or the `Exit` of a note.
+    became: str
+    #: One a delivery or note: an order that two presets take is counted for each.
+    orders: int
+    #: Of these, those that name no amount.
+    without_amount: int
+    #: The sum of the others.
+    amount: Decimal
+    #: The largest amount of a delivery that was ever counted here, and the delivery; None where there was none.
+    largest: Decimal | None
+    largest_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

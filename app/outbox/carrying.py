@@ -31,6 +31,8 @@ class Carried(StrEnum):
     DELIVERED = "delivered"
     NOTES = "notes"
     COUNTS = "counts"
+    #: What orders are worth, by day: behind the deliveries and notes, which an engine may count as they come.
+    REVENUE = "revenue"
     #: What arrives, by name.
     INVENTORY = "inventory"
     #: Who did what. Sessions are not carried: people log in again.
@@ -66,6 +68,7 @@ BEFORE_FIRST: Final[dict[Carried, tuple[Any, ...]]] = {
     Carried.DELIVERED: (-1,),
     Carried.NOTES: (-1,),
     Carried.COUNTS: (0, -1, "", "", "", "", ""),
+    Carried.REVENUE: (-1, "", "", "", "", ""),
     Carried.INVENTORY: (0, "", -1, "", "", "", ""),
     Carried.AUDIT: (-1,),
     Carried.MARKS: ("",),

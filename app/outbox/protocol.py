@@ -24,6 +24,7 @@ from app.types import (
     PeopleChanges,
     PeopleFound,
     Query,
+    Revenue,
     Seen,
     Session,
     Settlement,
@@ -184,6 +185,12 @@ class Outbox(SharedValues, Protocol):
 
     async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
         """Return the counts since then, summed by steps: (start of the step, tally). `step_s` 0 sums all into one."""
+
+    async def revenue(self, *, first_day: int, last_day: int) -> list[Revenue]:
+        """Return what the orders of some days are worth, in the order of the days; days are counted from 1970 (UTC).
+
+        A withdrawn order is one of the day of its cancellation. What an erasure takes away while it waits is gone.
+        """
 
     async def write_audit(self, entry: AuditEntry) -> None:
         """Commit one line of the audit log."""

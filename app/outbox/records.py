@@ -1,7 +1,8 @@
 """Rows of the SQL engines, read as the records that people look at."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
 from app.errors import OutboxVersionError
 from app.outbox.outbox_rules import OutboxRules
@@ -18,10 +19,14 @@ from app.types import (
     Delivery,
     Exit,
     Note,
+    Revenue,
     Session,
     State,
     Tally,
 )
+
+#: Amounts are summed in millionths.
+_MILLION: Final = 1_000_000
 
 
 def delivery_of(row: Sequence[Any]) -> Delivery:
@@ -81,6 +86,24 @@ def tally_of(row: Sequence[Any]) -> tuple[float, Tally]:
     step, name, preset, label, ad_account_id, source, count = row
     tally = Tally(name=name, preset=preset, label=label, ad_account_id=ad_account_id, source=source, count=count)
     return step, tally
+
+
+def revenue_of(row: Sequence[Any]) -> Revenue:
+    """Read a row of an engine's query `revenue`."""
+    day, ad_account_id, preset, source, currency, became, orders, without_amount, millionths, largest, largest_id = row
+    return Revenue(
+        day=day,
+        ad_account_id=ad_account_id,
+        preset=preset,
+        source=source,
+        currency=currency,
+        became=became,
+        orders=orders,
+        without_amount=without_amount,
+        amount=Decimal(millionths) / _MILLION,
+        largest=None if largest is None else Decimal(largest) / _MILLION,
+        largest_id=None if largest_id is None else str(largest_id),
+    )
 
 
 def dead_cause_of(row: Sequence[Any]) -> DeadCause:

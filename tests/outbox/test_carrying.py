@@ -131,6 +131,7 @@ async def shown(at: At) -> dict[str, Any]:
         "inventory": [
             await at.outbox.inventory.read(since=0, by_hour=by_hour, counted=list(Measure)) for by_hour in (True, False)
         ],
+        "revenue": await at.outbox.revenue(first_day=0, last_day=10**6),
         "shared": {name: each.value for name, each in (await at.outbox.list_shared("k")).items()},
         "audit": audit,
         "people": [sorted(found.people, key=lambda row: row.key), found.marks],
@@ -147,6 +148,7 @@ async def test_everything_goes_over(urls: tuple[str, str]) -> None:
     async with opened(target) as at:
         assert await shown(at) == before
         assert len(before["messages"]) == 8
+        assert {row.became for row in before["revenue"]} == {"delivered", "duplicate", "waiting", "dead"}
         assert len(before["people"][0]) == 2
         assert await at.outbox.forget(["x"]) == 1
     assert {name: arrived[name] for name in ("waiting", "delivered", "notes")} == {
@@ -157,6 +159,7 @@ async def test_everything_goes_over(urls: tuple[str, str]) -> None:
     async with opened(source) as at:
         assert (await at.outbox.search(Query(), limit=10)).deliveries == ()
         assert await at.outbox.tallies(since=0, step_s=0) == []
+        assert await at.outbox.revenue(first_day=0, last_day=10**6) == []
         assert await at.outbox.inventory.read(since=0, by_hour=False, counted=list(Measure)) == []
         assert (await at.outbox.audit(limit=10)).entries == ()
         assert (await at.outbox.backlog(ACCOUNT, now=NOW)).pending == 0

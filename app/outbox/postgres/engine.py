@@ -44,6 +44,7 @@ from app.types import (
     Page,
     PeopleChanges,
     Query,
+    Revenue,
     Seen,
     Session,
     Settlement,
@@ -181,6 +182,9 @@ class PostgresOutbox(KeepsPeople):
 
     async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
         return await self._database.run(ledger.tallies, since, step_s)
+
+    async def revenue(self, *, first_day: int, last_day: int) -> list[Revenue]:
+        return await self._database.run(ledger.revenue, first_day, last_day)
 
     async def get_shared(self, key: str) -> Shared | None:
         return await self._database.run(shared.get, key)

@@ -10,10 +10,10 @@ from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import END, SENT, ids_of_page, means_deliveries, note_page, noted_exits, page, skips_older
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
-from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, tally_of
+from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, revenue_of, tally_of
 from app.outbox.repeats import digests_of, repeated
 from app.outbox.rows import kept
-from app.types import Backlog, Delivery, Exit, Message, NewDelivery, Note, NotePage, Page, Query, Seen, Tally
+from app.types import Backlog, Delivery, Exit, Message, NewDelivery, Note, NotePage, Page, Query, Revenue, Seen, Tally
 
 
 def asked(query: Query) -> dict[str, Any]:
@@ -94,6 +94,11 @@ async def tallies(connection: Connection, since: float, step_s: int) -> list[tup
     """Do `Outbox.tallies`."""
     rows = await rows_of(connection, "tallies", since=since, step_s=step_s)
     return [tally_of(row) for row in rows]
+
+
+async def revenue(connection: Connection, first_day: int, last_day: int) -> list[Revenue]:
+    """Do `Outbox.revenue`."""
+    return [revenue_of(row) for row in await rows_of(connection, "revenue", first_day=first_day, last_day=last_day)]
 
 
 async def seen(

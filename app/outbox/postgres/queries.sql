@@ -128,6 +128,17 @@ WITH
     INSERT INTO whose (message_id, user_key, anonymous_key, at)
     SELECT row ->> 0, row ->> 1, row ->> 2, (row ->> 3)::float8
     FROM fits, jsonb_array_elements(%(whose)s::jsonb) AS row
+  ),
+  earned AS (
+    INSERT INTO earned
+    SELECT (given ->> 17)::float8, given ->> 0, given ->> 1, given ->> 10, given ->> 12, 'waiting', 1, given ->> 11, id,
+           %(slot)s
+    FROM new WHERE given ->> 3 = 'checkout'
+    UNION ALL
+    SELECT (note ->> 12)::float8, note ->> 1, note ->> 2, note ->> 10, note ->> 9, note ->> 3, 1, note ->> 8, NULL,
+           %(slot)s
+    FROM fits, jsonb_array_elements(%(notes)s::jsonb) AS note
+    WHERE note ->> 6 = 'checkout' OR note ->> 7 IS NOT NULL
   )
 SELECT EXISTS (SELECT FROM fits);
 
@@ -367,6 +378,12 @@ WITH
     GROUP BY ad_account_id, moved ORDER BY 1, 2
     ON CONFLICT (ad_account_id, state, slot)
     DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes
+  ),
+  earned AS (
+    INSERT INTO earned
+    SELECT enqueued_at, delivery.ad_account_id, preset, source, currency, moved.became, sign, amount, id, %(slot)s
+    FROM ours JOIN delivery USING (id), LATERAL (VALUES ('waiting', -1), (state, 1)) AS moved (became, sign)
+    WHERE state <> 'pending' AND event_name = 'checkout'
   )
 SELECT id, delivery.ad_account_id, preset, event_name, event_id, order_id, checkout_id, source
 FROM ours JOIN delivery USING (id) WHERE state = 'dead';
@@ -415,7 +432,14 @@ ORDER BY id DESC LIMIT %(limit)s FOR UPDATE OF dead;
 -- Make dead deliveries pending again.
 WITH
   risen AS (
-    DELETE FROM dead WHERE id = ANY (%(ids)s::bigint[]) RETURNING id, history
+    DELETE FROM dead WHERE id = ANY (%(ids)s::bigint[]) RETURNING id, enqueued_at, history
+  ),
+  earned AS (
+    INSERT INTO earned
+    SELECT moved.at, ad_account_id, preset, source, currency, moved.became, sign, amount, id, %(slot)s
+    FROM risen JOIN delivery USING (id),
+         LATERAL (VALUES (enqueued_at, 'dead', -1), (%(now)s::float8, 'waiting', 1)) AS moved (at, became, sign)
+    WHERE event_name = 'checkout'
   ),
   lined_up AS (
     INSERT INTO line (id, ad_account_id, preset, payload_bytes, enqueued_at, due_at, history)
@@ -460,7 +484,13 @@ WITH
   ),
   put_away AS (
     UPDATE dead SET state = 'dismissed', reason = given.reason FROM given
-    WHERE dead.id = given.id AND dead.state = 'dead' RETURNING dead.id
+    WHERE dead.id = given.id AND dead.state = 'dead' RETURNING dead.id, enqueued_at
+  ),
+  earned AS (
+    INSERT INTO earned
+    SELECT enqueued_at, ad_account_id, preset, source, currency, moved.became, sign, amount, id, %(slot)s
+    FROM put_away JOIN delivery USING (id), (VALUES ('dead', -1), ('dismissed', 1)) AS moved (became, sign)
+    WHERE event_name = 'checkout'
   ),
   erased AS (
     UPDATE delivery SET payload = '' FROM put_away WHERE delivery.id = put_away.id RETURNING ad_account_id
@@ -616,6 +646,21 @@ ORDER BY step, name COLLATE "C", preset COLLATE "C", label COLLATE "C", ad_accou
 -- one_inventory --
 -- Wait until nobody else changes the inventory; the lock ends with the transaction.
 SELECT pg_advisory_xact_lock(7405811247);
+
+-- revenue --
+-- What the orders of some days are worth, those of all slots together.
+SELECT day, ad_account_id, preset, source, currency, became, sum(orders)::bigint, sum(without_amount)::bigint,
+       sum(millionths), max(largest), (array_agg(largest_id ORDER BY largest DESC NULLS LAST))[1]
+FROM revenue WHERE day >= %(first_day)s AND day <= %(last_day)s
+GROUP BY day, ad_account_id, preset, source, currency, became HAVING sum(orders) > 0
+ORDER BY day, ad_account_id, preset, source, currency, became;
+
+-- retain_revenue --
+-- Forget days with the ledger.
+DELETE FROM revenue WHERE (day, ad_account_id, preset, source, currency, became, slot) IN (
+  SELECT day, ad_account_id, preset, source, currency, became, slot FROM revenue
+  WHERE day < floor(%(days_start)s::float8 / 86400)::integer LIMIT %(limit)s
+);
 
 -- add_to_inventory --
 -- Add counts to their hour or day.
@@ -1020,6 +1065,34 @@ WHERE span_s = 3600 AND tally.start_at = given.start_at AND tally.name = given.n
   AND tally.preset = given.preset AND tally.label = given.label
   AND tally.ad_account_id = given.ad_account_id AND tally.source = given.source;
 
+-- carry_revenue_out --
+-- What orders are worth, to be carried to another outbox.
+SELECT day, ad_account_id COLLATE "C", preset COLLATE "C", source COLLATE "C", currency COLLATE "C", became COLLATE "C",
+       sum(orders)::bigint, sum(without_amount)::bigint, sum(millionths)::bigint, max(largest)::bigint,
+       (array_agg(largest_id ORDER BY largest DESC NULLS LAST))[1]
+FROM revenue
+WHERE (day, ad_account_id COLLATE "C", preset COLLATE "C", source COLLATE "C", currency COLLATE "C", became COLLATE "C")
+    > (%(after_0)s::integer, %(after_1)s, %(after_2)s, %(after_3)s, %(after_4)s, %(after_5)s)
+GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6 LIMIT %(limit)s;
+
+-- carry_revenue_in --
+-- What the orders of another outbox are worth: in a slot of their own.
+WITH written AS (
+  INSERT INTO revenue (day, ad_account_id, preset, source, currency, became, slot, orders, without_amount, millionths,
+                       largest, largest_id)
+  SELECT (row ->> 0)::integer, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, -1, (row ->> 6)::bigint,
+         (row ->> 7)::bigint, (row ->> 8)::numeric, (row ->> 9)::numeric, (row ->> 10)::bigint
+  FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+  ON CONFLICT DO NOTHING RETURNING 1
+)
+SELECT count(*) FROM written;
+
+-- drop_revenue --
+-- Sums that were carried to another outbox.
+DELETE FROM revenue AS sums USING jsonb_array_elements(%(rows)s::jsonb) AS row
+WHERE sums.day = (row ->> 0)::integer AND sums.ad_account_id = row ->> 1 AND sums.preset = row ->> 2
+  AND sums.source = row ->> 3 AND sums.currency = row ->> 4 AND sums.became = row ->> 5;
+
 -- carry_inventory_out --
 -- The inventory, to be carried to another outbox.
 SELECT span_s, counted, start_at, source, type, name, label, count FROM inventory
@@ -1251,10 +1324,15 @@ DELETE FROM kept_payload WHERE id IN (SELECT id FROM delivered WHERE message_id 
 WITH
   gone AS (
     DELETE FROM delivery WHERE message_id = ANY(%(keys)s::text[])
-    RETURNING id, ad_account_id, length(payload) AS size
+    RETURNING id, ad_account_id, preset, event_name, amount, currency, source, length(payload) AS size
   ),
   left_line AS (
-    DELETE FROM line USING gone WHERE line.id = gone.id RETURNING line.id, state
+    DELETE FROM line USING gone WHERE line.id = gone.id RETURNING line.id, state, enqueued_at
+  ),
+  earned AS (
+    INSERT INTO earned
+    SELECT enqueued_at, ad_account_id, preset, source, currency, 'waiting', -1, amount, id, %(slot)s
+    FROM left_line JOIN gone USING (id) WHERE event_name = 'checkout'
   ),
   left_dead AS (
     DELETE FROM dead USING gone WHERE dead.id = gone.id RETURNING dead.id, dead.state
@@ -1353,12 +1431,18 @@ WITH
     WHERE preset = %(preset)s AND order_id = %(order_id)s
   ),
   left_line AS (
-    DELETE FROM line USING meant WHERE line.id = meant.id AND line.state = 'pending' RETURNING line.id
+    DELETE FROM line USING meant WHERE line.id = meant.id AND line.state = 'pending' RETURNING line.id, enqueued_at
   ),
   gone AS (
     DELETE FROM delivery USING left_line WHERE delivery.id = left_line.id
-    RETURNING delivery.ad_account_id, message_id, preset, event_name, order_id, amount, currency, source,
-              name, length(payload) AS size
+    RETURNING delivery.ad_account_id, message_id, preset, event_name, order_id, amount, currency, source, name,
+              enqueued_at, length(payload) AS size
+  ),
+  earned AS (
+    INSERT INTO earned
+    SELECT moved.at, ad_account_id, preset, source, currency, moved.became, sign, amount, NULL, %(slot)s
+    FROM gone,
+         LATERAL (VALUES (enqueued_at, 'waiting', -1), (%(now)s::float8, %(exit)s::text, 1)) AS moved (at, became, sign)
   ),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count, bytes)

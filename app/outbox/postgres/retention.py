@@ -25,6 +25,7 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxRu
     left -= await count_of(connection, "retain_whose", ledger_start=ledger_start, limit=left)
     starts = {"hours_start": now - HOURS_KEPT_S, "days_start": ledger_start - DAY_S}
     left -= await count_of(connection, "retain_inventory", **starts, limit=left)
+    left -= await count_of(connection, "retain_revenue", days_start=starts["days_start"], limit=left)
     left -= await count_of(connection, "retain_quarantined", now=now, limit=left)
     left -= await forget_people(connection, now, left, rules)
     ends = {

@@ -48,6 +48,7 @@ from app.types import (
     Page,
     PeopleChanges,
     Query,
+    Revenue,
     Seen,
     Session,
     Settlement,
@@ -172,6 +173,9 @@ class SqliteOutbox(KeepsPeople):
 
     async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
         return await self._readers.read(ledger.tallies, since, step_s)
+
+    async def revenue(self, *, first_day: int, last_day: int) -> list[Revenue]:
+        return await self._readers.read(ledger.revenue, first_day, last_day)
 
     async def get_shared(self, key: str) -> Shared | None:
         return await self._readers.read(shared.get, key)

@@ -7,12 +7,12 @@ from dataclasses import replace
 from app.outbox.order_rows import OrderPage, order_page
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import END, ids_of_page, means_deliveries, note_page, noted_exits, page, skips_older
-from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, tally_of
+from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, revenue_of, tally_of
 from app.outbox.repeats import digests_of, repeated
 from app.outbox.sqlite.conditions import conditions, note_conditions
 from app.outbox.sqlite.database import as_rows
 from app.outbox.sqlite.sql import SQL
-from app.types import Backlog, Delivery, Message, NewDelivery, Note, NotePage, Page, Query, Seen, State, Tally
+from app.types import Backlog, Delivery, Message, NewDelivery, Note, NotePage, Page, Query, Revenue, Seen, State, Tally
 
 
 def search(connection: sqlite3.Connection, query: Query, limit: int, cursor: str | None) -> Page:
@@ -79,6 +79,13 @@ def tallies(connection: sqlite3.Connection, since: float, step_s: int) -> list[t
     """Do `Outbox.tallies`."""
     rows = connection.execute(SQL["tallies"], {"since": since, "step_s": step_s})
     return [tally_of(row) for row in rows]
+
+
+def revenue(connection: sqlite3.Connection, first_day: int, last_day: int) -> list[Revenue]:
+    """Do `Outbox.revenue`."""
+    return [
+        revenue_of(row) for row in connection.execute(SQL["revenue"], {"first_day": first_day, "last_day": last_day})
+    ]
 
 
 def seen(

@@ -93,7 +93,13 @@ def forget(connection: sqlite3.Connection, keys: Sequence[str]) -> tuple[int, se
         for (payload,) in connection.execute(SQL["payloads_of"], ids):
             traces.update(texts_of(payload))
         connection.execute(SQL["forget_known_buyers"], {**ids, "keys": as_rows(every_digest_of(held))})
-        for name in ("forget_buyers", "forget_learned_buyers", "erase_payloads", "forget_deliveries"):
+        for name in (
+            "forget_buyers",
+            "forget_learned_buyers",
+            "erase_payloads",
+            "forget_waiting_orders",
+            "forget_deliveries",
+        ):
             connection.execute(SQL[name], ids)
     return len(messages), traces
 

@@ -345,6 +345,25 @@ FROM (
 GROUP BY step, name, preset, label, ad_account_id, source
 ORDER BY step, name, preset, label, ad_account_id, source;
 
+-- revenue --
+-- What the orders of some days are worth.
+SELECT day, ad_account_id, preset, source, currency, became, orders, without_amount, millionths, largest, largest_id
+FROM revenue WHERE day >= :first_day AND day <= :last_day AND orders > 0
+ORDER BY day, ad_account_id, preset, source, currency, became;
+
+-- retain_revenue --
+-- Forget days with the ledger.
+DELETE FROM revenue WHERE (day, ad_account_id, preset, source, currency, became) IN (
+  SELECT day, ad_account_id, preset, source, currency, became FROM revenue
+  WHERE day < CAST(:days_start / 86400 AS INTEGER) LIMIT :limit
+);
+
+-- forget_waiting_orders --
+-- Count no longer, of some deliveries that are to be erased, the orders that wait.
+INSERT INTO earned
+SELECT enqueued_at, ad_account_id, preset, source, currency, 'waiting', -1, amount, id FROM delivery
+WHERE id IN (SELECT value FROM json_each(:rows)) AND event_name = 'checkout' AND state IN ('pending', 'claimed');
+
 -- add_to_inventory --
 -- Add counts to their hour or day.
 INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
@@ -634,6 +653,30 @@ DELETE FROM tally WHERE (span_s, start_at, name, preset, label, ad_account_id, s
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(:rows)
 );
 
+-- carry_revenue_out --
+-- What orders are worth, to be carried to another outbox.
+SELECT day, ad_account_id, preset, source, currency, became, orders, without_amount, millionths, largest, largest_id
+FROM revenue
+WHERE (day, ad_account_id, preset, source, currency, became)
+    > (:after_0, :after_1, :after_2, :after_3, :after_4, :after_5)
+ORDER BY day, ad_account_id, preset, source, currency, became LIMIT :limit;
+
+-- carry_revenue_in --
+-- What the orders of another outbox are worth, in the place of what was counted of those that were carried.
+INSERT INTO revenue
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+       value ->> 8, value ->> 9, value ->> 10
+FROM json_each(:rows) WHERE true
+ON CONFLICT DO UPDATE SET
+  orders = excluded.orders, without_amount = excluded.without_amount, millionths = excluded.millionths,
+  largest = excluded.largest, largest_id = excluded.largest_id;
+
+-- drop_revenue --
+-- Sums that were carried to another outbox.
+DELETE FROM revenue WHERE (day, ad_account_id, preset, source, currency, became) IN (
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows)
+);
+
 -- carry_inventory_out --
 -- The inventory, to be carried to another outbox.
 SELECT span_s, counted, start_at, source, type, name, label, count FROM inventory
@@ -736,6 +779,17 @@ ORDER BY span_s, counted, start_at, source, type, name, label;
 -- The inventory in the other order.
 SELECT span_s, counted, start_at, source, type, name, label, count FROM inventory
 ORDER BY span_s DESC, counted DESC, start_at DESC, source DESC, type DESC, name DESC, label DESC;
+
+-- salvage_revenue --
+-- What orders are worth, in order.
+SELECT day, ad_account_id, preset, source, currency, became, orders, without_amount, millionths, largest, largest_id
+FROM revenue ORDER BY day, ad_account_id, preset, source, currency, became;
+
+-- salvage_revenue_backwards --
+-- What orders are worth, in the other order.
+SELECT day, ad_account_id, preset, source, currency, became, orders, without_amount, millionths, largest, largest_id
+FROM revenue
+ORDER BY day DESC, ad_account_id DESC, preset DESC, source DESC, currency DESC, became DESC;
 
 -- salvage_shared --
 -- Shared values in their order.

@@ -23,6 +23,7 @@ _STEPS = (
     "retain_sessions",
     "retain_whose",
     "retain_inventory",
+    "retain_revenue",
     "retain_quarantined",
 )
 

@@ -72,6 +72,8 @@ class _Salvage:
         for kind in (Carried.COUNTS, Carried.INVENTORY):
             counts = {tuple(row[:-1]): list(row) for row in self._from_both_ends(f"salvage_{kind}")}
             await self._write(kind, list(counts.values()))
+        sums = {tuple(row[:6]): row for row in self._from_both_ends("salvage_revenue")}
+        await self._write(Carried.REVENUE, list(sums.values()))
         for key, value in dict(self._from_both_ends("salvage_shared")).items():
             if key not in CARRYING_KEYS and await self._target.put_shared(key, orjson.loads(value), revision=0):
                 self._found.arrived["shared"] += 1

@@ -16,7 +16,7 @@ from tests.outbox.build import NOW, At, new
 #: They read all there is, which is little: a handful of rows each.
 SMALL = {"memory_size", "backlog", "shared", "probe", "schema_version", "delivery_id", "note_id", "audit_id"}
 #: Asked by moves and erasures only, which take their time.
-ONCE = {"holds_anything", "carry_counts_out", "forget_whose", "forget_quarantined"}
+ONCE = {"holds_anything", "carry_counts_out", "carry_revenue_out", "forget_whose", "forget_quarantined"}
 #: Each is looked at for several queries.
 SEARCHES = ("search", "dead", "search_notes")
 JSON = ("rows", "tallies", "deliveries", "loads", "spans", "keys", "notes", "marks", "whose")
@@ -42,6 +42,8 @@ MORE_NUMBERS = (
     "max_names",
     "max_properties",
     "day",
+    "first_day",
+    "last_day",
     "span_s",
     "after_0",
     "after_1",
@@ -82,6 +84,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     **{name: {"keys": ["text"]} for name in OF_KEYS},
     "count_memory": {"people": 1, "marks": 1},
     "carry_inventory_out": {"after_1": "a", "after_2": 1},
+    "carry_revenue_out": {"after_1": "a"},
     "withdraw": {"order_id": "text", "exit": "text", "minute": 1},
 }
 STATEMENTS = {
@@ -139,6 +142,8 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "withdraw": "dedup_key_pkey",
         "keys_taken": "dedup_key_pkey",
         "backlog": "line_enqueued",
+        "revenue": "revenue_pkey",
+        "retain_revenue": "revenue_pkey",
         "next_due": "line_due",
         "retain_keys": "dedup_key_expires",
         "retain_dead": "dead_settled",

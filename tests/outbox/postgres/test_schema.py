@@ -48,6 +48,20 @@ async def test_a_newer_schema_is_refused_and_left_alone(postgres_url: str, execu
     assert execute("SELECT version FROM schema_version") == [(SCHEMA_VERSION + 1,)]
 
 
+async def test_orders_of_version_3_are_summed_by_the_migration(
+    at: At, postgres_url: str, execute: Callable[..., list[Any]]
+) -> None:
+    await at.enqueue(*(new(order_id=f"o-{n}", amount=str(n), currency="EUR") for n in range(3)))
+    await at.deliver(*await at.claim(limit=2))
+    await at.enqueue(new(order_id="o-1"))
+    before = await at.outbox.revenue(first_day=0, last_day=10**6)
+    execute("DROP VIEW earned; DROP FUNCTION count_order; DROP TABLE revenue; UPDATE schema_version SET version = 3")
+    outbox = PostgresOutbox(postgres_url, rules(), clock=lambda: NOW)
+    assert {row.became for row in before} == {"delivered", "waiting", "duplicate"}
+    assert await outbox.revenue(first_day=0, last_day=10**6) == before
+    await outbox.close()
+
+
 async def test_payloads_of_a_newer_version_are_refused(at: At, execute: Callable[..., list[Any]]) -> None:
     await at.enqueue(new())
     execute("UPDATE delivery SET payload_version = 99")

@@ -98,6 +98,22 @@ async def test_deliveries_of_version_3_are_found_after_the_migration(path: Path)
     await outbox.close()
 
 
+async def test_orders_of_version_11_are_summed_by_the_migration(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrate(connection, to=11)
+    connection.execute(
+        "INSERT INTO delivery (ad_account_id, preset, message_id, event_name, event_id, action_source, event_time,"
+        " warnings, payload_bytes, enqueued_at, settled_at, state, amount, currency)"
+        " VALUES (?, 'Checkout', 'm', 'checkout', 'e', 'web', 1, '[]', 2, ?, ?, 'delivered', '19.99', 'EUR')",
+        (ACCOUNT, NOW, NOW),
+    )
+    connection.close()
+    outbox = open_outbox(f"sqlite:///{path}", rules(), clock=lambda: NOW)
+    (row,) = await outbox.revenue(first_day=0, last_day=10**6)
+    await outbox.close()
+    assert (row.became, row.orders, str(row.amount), row.largest_id) == ("delivered", 1, "19.99", "1")
+
+
 def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("CREATE TABLE tally (x)")  # stands in the way, after many tables of the script

@@ -36,10 +36,14 @@ STEPS = {
 }
 #: `holds_anything` ends with the first row that it meets; a salvage reads everything.
 LEFT_OUT = {"search", "dead", "search_notes", "holds_anything"} | {
-    f"salvage_{kind}{way}" for kind in ("counts", "inventory", "marks", "people", "whose") for way in ("", "_backwards")
+    f"salvage_{kind}{way}"
+    for kind in ("counts", "revenue", "inventory", "marks", "people", "whose")
+    for way in ("", "_backwards")
 }
 STATEMENTS = {name: sql for name, sql in SQL.items() if name not in LEFT_OUT} | FILLED | STEPS
-FULL_SCAN = re.compile(r"^SCAN (d|delivery|payload|attempt|note|dedup_key|tally|audit|session|person|mark|inventory)\b")
+FULL_SCAN = re.compile(
+    r"^SCAN (d|delivery|payload|attempt|note|dedup_key|tally|audit|session|person|mark|inventory|revenue)\b"
+)
 
 
 @pytest.fixture(scope="module")

@@ -72,6 +72,7 @@ async def test_of_a_good_file_everything_arrives(salvaged: Salvages) -> None:
         "notes": COUNT,
         "audit": 1,
         "counts": found.arrived["counts"],
+        "revenue": 3,
         "inventory": 6,
         "shared": 1,
     }

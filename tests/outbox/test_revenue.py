@@ -1,0 +1,142 @@
+"""What orders are worth, by day: each is counted once, where it stands."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from app.outbox import Outbox
+from app.outbox.storing import DAY_S
+from app.types import Exit, Note, PeopleChanges, Query, Whose, Withdrawal
+from tests.outbox.build import ACCOUNT, NOW, At, new
+
+TODAY = int(NOW // DAY_S)
+
+
+def order(amount: str | None = "19.99", **changes: Any) -> Any:
+    number = changes.pop("number", amount)
+    return new(order_id=f"SO-{number}", amount=amount, **({"currency": "EUR"} | changes))
+
+
+def note(exit_: Exit, **changes: Any) -> Note:
+    standard = {
+        "order_id": "SO-n",
+        "amount": "5",
+        "currency": "EUR",
+        "event_name": "checkout",
+        "ad_account_id": ACCOUNT,
+    }
+    return Note(message_id=f"n-{exit_}", preset="checkout", exit=exit_, reason="r", **(standard | changes))
+
+
+async def stands(outbox: Outbox, day: int = TODAY) -> dict[str, tuple[int, str]]:
+    """What became of orders of one currency: how many, and their sum."""
+    rows = await outbox.revenue(first_day=day, last_day=day)
+    assert len({row.became for row in rows}) == len(rows)
+    return {row.became: (row.orders, str(row.amount)) for row in rows}
+
+
+async def test_an_order_is_counted_where_it_stands(at: At) -> None:
+    orders = [order(amount) for amount in ("0.1", "0.2", "100.000001", "7")]
+    await at.enqueue(*orders, new(event_name="add_to_cart", amount="50", currency="EUR"))
+    assert await stands(at.outbox) == {"waiting": (4, "107.300001")}
+    sent = {each.message_id: each for each in await at.claim()}
+    assert await stands(at.outbox) == {"waiting": (4, "107.300001")}
+    first, second, third, _ = (sent[each.message_id] for each in orders)
+    await at.deliver(first, second)
+    await at.kill(third)
+    assert await stands(at.outbox) == {"waiting": (1, "7"), "delivered": (2, "0.3"), "dead": (1, "100.000001")}
+
+
+async def test_what_is_redriven_waits_on_the_day_of_that_and_what_is_put_away_is_told_apart(at: At) -> None:
+    ids = [await at.dead_letter(order(amount)) for amount in ("10", "20")]
+    tomorrow = at.later(DAY_S)
+    await at.outbox.dead_letters.redrive(Query(delivery_id=ids[0]), now=tomorrow.now)
+    await at.outbox.dead_letters.dismiss(Query(delivery_id=ids[1]), because="a test")
+    assert await stands(at.outbox) == {"dismissed": (1, "20")}
+    assert await stands(at.outbox, TODAY + 1) == {"waiting": (1, "10")}
+
+
+async def test_what_made_no_delivery_is_counted_where_it_is_an_order(at: At) -> None:
+    await at.enqueue(
+        order("3", number=1),
+        order("3", number=1),
+        notes=(
+            note(Exit.WITHHELD, event_name=None, ad_account_id=None),
+            note(Exit.INVALID),
+            note(Exit.REFUSED, order_id=None, event_name=None),
+            note(Exit.WITHHELD, order_id=None, event_name="lead"),
+        ),
+    )
+    rows = await at.outbox.revenue(first_day=TODAY, last_day=TODAY)
+    assert {(row.became, row.ad_account_id, row.orders, str(row.amount)) for row in rows} == {
+        ("withheld", "", 1, "5"),
+        ("invalid", ACCOUNT, 1, "5"),
+        ("duplicate", ACCOUNT, 1, "3"),
+        ("waiting", ACCOUNT, 1, "3"),
+    }
+
+
+async def test_a_withdrawn_order_waits_no_longer(at: At) -> None:
+    await at.enqueue(order("8", number="w"))
+    asked = Withdrawal(ad_account_id=ACCOUNT, preset="checkout", order_id="SO-w", message_id="cancelled")
+    assert await at.outbox.withdraw([asked], now=at.now) == 1
+    assert await stands(at.outbox) == {"withdrawn": (1, "8")}
+
+
+@pytest.mark.parametrize("amount", [None, "", "abc", "1.2.3", "-5", "1e5", "12345678901", "9" * 400, ".5", "5,00"])
+async def test_what_is_no_amount_is_an_order_without_one_and_never_in_the_way(at: At, amount: str | None) -> None:
+    await at.enqueue(order(amount, number="x"), order("2.50", number="y"))
+    (row,) = await at.outbox.revenue(first_day=TODAY, last_day=TODAY)
+    assert (row.orders, row.without_amount, row.amount) == (2, 1, Decimal("2.5"))
+
+
+async def test_sums_have_no_end_that_could_stop_an_order(at: At) -> None:
+    many = [order("9999999999.99", number=number) for number in range(1_000)]
+    await at.enqueue(*many)
+    ((orders, amount),) = (await stands(at.outbox)).values()
+    assert orders == 1_000
+    assert Decimal(amount) >= 9_000_000_000_000
+
+
+async def test_the_largest_of_each_day_is_known_by_its_delivery(at: At) -> None:
+    await at.enqueue(*(order(amount) for amount in ("20", "2500", "30")))
+    (row,) = await at.outbox.revenue(first_day=TODAY, last_day=TODAY)
+    assert (str(row.largest), row.largest_id is not None) == ("2500", True)
+    found = await at.outbox.delivery(row.largest_id or "")
+    assert found is not None
+    assert found.amount == "2500"
+
+
+async def test_currencies_accounts_presets_and_sources_are_told_apart(at: At) -> None:
+    several: list[dict[str, Any]] = [
+        {"currency": "USD"},
+        {"currency": None},
+        {"preset": "other"},
+        {"source": "shop"},
+        {"ad_account_id": "2"},
+    ]
+    await at.enqueue(*(order("1", number=n, **changes) for n, changes in enumerate([{}, *several])))
+    rows = await at.outbox.revenue(first_day=TODAY - 1, last_day=TODAY + 1)
+    assert [(row.orders, str(row.amount)) for row in rows] == [(1, "1")] * 6
+    assert await at.outbox.revenue(first_day=TODAY + 1, last_day=TODAY + 9) == []
+
+
+async def test_sums_outlive_what_was_delivered_and_go_with_the_ledger(open_at: Callable[..., At]) -> None:
+    at = open_at(ledger_delivered_s=DAY_S)
+    await at.enqueue(order("4"))
+    await at.deliver(*await at.claim())
+    for day, left in ((3, {"delivered": (1, "4")}), (32, {})):
+        while await at.outbox.retain(now=at.later(day * DAY_S).now, limit=100):
+            pass
+        assert (await at.outbox.search(Query(), limit=1)).deliveries == ()
+        assert await stands(at.outbox) == left
+
+
+async def test_an_order_of_somebody_who_is_erased_waits_no_longer(open_at: Callable[..., At]) -> None:
+    at = open_at(remember_s=DAY_S, max_people=10)
+    people = PeopleChanges(people=[], marks=[], whose=[Whose(message_id="hers", user="u", anonymous=None)])
+    await at.outbox.enqueue([order("6", message_id="hers")], [], [], now=at.now, people=people)
+    assert await at.outbox.forget(["u"]) == 1
+    assert await stands(at.outbox) == {}
