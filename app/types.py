@@ -457,6 +457,8 @@ class Query:
     #: The name under which the event arrived, as the inventory shows it.
     name: str | None = None
     source: str | None = None
+    #: ISO 4217, of an order.
+    currency: str | None = None
     state: State | None = None
     #: Of a send: what any attempt came to. What was matched or enqueued is every delivery.
     exit: Exit | None = None

@@ -14,6 +14,7 @@ from app.console.pages import Pages
 from app.console.published import PublishPages
 from app.console.quarantined import QuarantinePages
 from app.console.remembered import PeoplePages
+from app.console.revenue_page import RevenuePages
 from app.console.services import ConsoleServices
 from app.console.tester import TesterPages
 
@@ -54,7 +55,7 @@ def create_console(services: ConsoleServices) -> APIRouter:
     ):
         router.add_route(path, guard(page, changes=True), methods=["POST"], include_in_schema=False)
     _add_public(router, guard, login, pages)
-    _add_inventory(router, guard, InventoryPages(services, pages))
+    _add_figures(router, guard, InventoryPages(services, pages), RevenuePages(services, pages))
     _add_publishing(router, guard, PublishPages(services, pages))
     _add_quarantine(router, guard, QuarantinePages(services, pages))
     router.add_route("/console/{rest:path}", guard(pages.unknown), methods=["GET"], include_in_schema=False)
@@ -70,9 +71,13 @@ def _add_public(router: APIRouter, guard: Guard, login: LoginPages, pages: Pages
         router.add_route(path, guard(page, public=True), methods=[method], include_in_schema=False)
 
 
-def _add_inventory(router: APIRouter, guard: Guard, inventory: InventoryPages) -> None:
-    for path, page in (("", inventory.show), ("/name", inventory.name)):
-        router.add_route(f"/console/inventory{path}", guard(page), methods=["GET"], include_in_schema=False)
+def _add_figures(router: APIRouter, guard: Guard, inventory: InventoryPages, revenue: RevenuePages) -> None:
+    for path, page in (
+        ("inventory", inventory.show),
+        ("inventory/name", inventory.name),
+        ("revenue", revenue.show),
+    ):
+        router.add_route(f"/console/{path}", guard(page), methods=["GET"], include_in_schema=False)
 
 
 def _add_quarantine(router: APIRouter, guard: Guard, quarantine: QuarantinePages) -> None:

@@ -22,7 +22,7 @@ from app.receiving.people_search import PeopleSearch
 from app.server.audited_changes import AuditedChanges
 from app.shared_values import SharedValues
 from app.source import NamedSource
-from app.types import AccountView, AuditPage, Backlog, Delivery, Message, NotePage, Page, Query, Tally
+from app.types import AccountView, AuditPage, Backlog, Delivery, Message, NotePage, Page, Query, Revenue, Tally
 
 
 class ConsoleOutbox(SharedValues, Protocol):
@@ -52,6 +52,9 @@ class ConsoleOutbox(SharedValues, Protocol):
 
     async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
         """Return the counts since then by steps: (start of the step, tally)."""
+
+    async def revenue(self, *, first_day: int, last_day: int) -> list[Revenue]:
+        """Return what the orders of some days are worth; days are counted from 1970 (UTC)."""
 
     async def audit(self, *, limit: int, cursor: str | None = None) -> AuditPage:
         """Return lines of the audit log, newest first."""

@@ -43,6 +43,7 @@ SEARCH_FILTERS: Final[Mapping[str, str]] = {
     "event_name": "event name",
     "name": "name as received",
     "source": "source",
+    "currency": "currency",
     "state": "state",
     "exit": "exit",
     "status": "Pinterest's answer",

@@ -23,6 +23,7 @@ from app.server.audited_changes import MAX_WHY, AuditedChanges
 from app.server.counts_api import add_counts
 from app.server.inventory_api import add_inventory
 from app.server.quarantine_api import add_quarantine
+from app.server.revenue_api import add_revenue
 from app.server.searches import add_searches
 from app.types import Exit, Query, State
 from app.values.hidden_emails import unpersonal_id
@@ -59,6 +60,7 @@ class DeadLetterRequest(BaseModel):
     event_name: str | None = None
     name: str | None = Field(None, description="As received.")
     source: str | None = None
+    currency: str | None = Field(None, description="ISO 4217, of an order.")
     exit: _Exit = Field(None, description="What an attempt came to, such as `rejected`.")
     status: str | None = Field(None, pattern="^[1-5][0-9]{2}$", description="Pinterest's HTTP status of an attempt.")
     reason: str | None = Field(None, description="A part of the reason, in any case.")
@@ -172,6 +174,7 @@ def api_router(operations: Operations) -> APIRouter:
     _add_reads(router, operations)
     add_counts(router, operations.outbox, operations.clock)
     add_inventory(router, operations.inventory)
+    add_revenue(router, operations.outbox, operations.clock)
     _add_changes(router, operations)
     _add_switch(router, operations)
     add_quarantine(router, operations.changes)

@@ -28,6 +28,7 @@ class Filters(BaseModel):
     event_name: str | None = Field(None, description="Pinterest's name of the event.")
     name: str | None = Field(None, description="The name that it arrived under, as the inventory shows it.")
     source: str | None = None
+    currency: str | None = Field(None, description="ISO 4217, of an order.")
     state: State | None = None
     exit: Exit | None = Field(None, description="What became of it, as receipts and counts call it.")
     status: Annotated[int | None, Field(ge=100, le=599, description="Pinterest's, of any attempt.")] = None

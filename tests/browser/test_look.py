@@ -27,6 +27,7 @@ PAGES = {
     "message": "",
     "redrive": "/console/redrive?reason=currency",
     "mappings": "/console/mappings",
+    "revenue": "/console/revenue",
     "activity": "/console/activity",
     "quarantine": "/console/quarantine",
     "versions": "/console/versions?file=presets/checkout.yaml",
@@ -35,7 +36,10 @@ PAGES = {
 ALIKE = ".preset:nth-of-type(n + 4)"
 #: Screenshots for people; the other pages are only checked.
 SHOWN = {
-    *((name, "light") for name in ("overview", "inventory", "tester", "deliveries", "delivery", "mappings", "empty")),
+    *(
+        (name, "light")
+        for name in ("overview", "inventory", "tester", "deliveries", "delivery", "mappings", "revenue", "empty")
+    ),
     *((name, look) for name in ("overview", "tester") for look in ("dark", "phone")),
 }
 

@@ -410,6 +410,7 @@ WHERE id < %(before)s::bigint AND dead.state = 'dead'
   AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
   AND (%(name)s::text IS NULL OR name = %(name)s::text)
   AND (%(source)s::text IS NULL OR source = %(source)s::text)
+  AND (%(currency)s::text IS NULL OR currency = %(currency)s::text)
   AND (%(state)s::text IS NULL OR 'dead' = %(state)s::text)
   AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
   AND (%(cause)s::text IS NULL OR split_part(reason, '; not redriven:', 1) = %(cause)s::text)
@@ -523,6 +524,7 @@ WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
   AND (%(name)s::text IS NULL OR name = %(name)s::text)
   AND (%(source)s::text IS NULL OR source = %(source)s::text)
+  AND (%(currency)s::text IS NULL OR currency = %(currency)s::text)
   AND (%(state)s::text IS NULL OR state = %(state)s::text)
   AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
   AND (%(cause)s::text IS NULL OR split_part(reason, '; not redriven:', 1) = %(cause)s::text)
@@ -597,6 +599,7 @@ WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
   AND (%(name)s::text IS NULL OR name = %(name)s::text)
   AND (%(source)s::text IS NULL OR source = %(source)s::text)
+  AND (%(currency)s::text IS NULL OR currency = %(currency)s::text)
   AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
   AND (%(warning)s::text IS NULL OR EXISTS (
         SELECT FROM jsonb_array_elements(warnings::jsonb) AS told

@@ -31,6 +31,7 @@ _OF_BOTH: Final = {
     "event_name": "AND event_name = :event_name",
     "name": "AND name = :name",
     "source": "AND source = :source",
+    "currency": "AND currency = :currency",
     "reason": "AND instr(lower(reason), lower(:reason)) > 0",
     "warning": f"AND EXISTS ({_WARNING})",
 }

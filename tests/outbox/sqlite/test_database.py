@@ -98,9 +98,9 @@ async def test_deliveries_of_version_3_are_found_after_the_migration(path: Path)
     await outbox.close()
 
 
-async def test_orders_of_version_11_are_summed_by_the_migration(path: Path) -> None:
+async def test_orders_of_version_10_are_summed_by_the_migration(path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
-    migrate(connection, to=11)
+    migrate(connection, to=10)
     connection.execute(
         "INSERT INTO delivery (ad_account_id, preset, message_id, event_name, event_id, action_source, event_time,"
         " warnings, payload_bytes, enqueued_at, settled_at, state, amount, currency)"

@@ -1,0 +1,1 @@
+"""What orders are worth, and what became of each."""

@@ -1,0 +1,90 @@
+"""Revenue: every figure leads to the deliveries behind it, and currencies stand apart."""
+
+import re
+from html import unescape
+
+import pytest
+
+from app.outbox.storing import DAY_S
+from app.types import Delivered, Exit, Note, Rejected, State
+from tests.console.world import ACCOUNT, World
+from tests.outbox.build import new
+
+
+@pytest.fixture
+async def sold(world: World) -> World:
+    """Two days of orders, of which one has lost its comma, one was refused and one withheld."""
+    now = world.now
+    for back, amounts in ((1, ("20", "22", "18")), (0, ("21", "19", "20.50", "2100"))):
+        orders = [
+            new(ad_account_id=ACCOUNT, preset="Checkout", order_id=f"SO-{back}-{amount}", amount=amount, currency="EUR")
+            for amount in amounts
+        ]
+        await world.outbox.enqueue(orders, [], [], now=now - back * DAY_S)
+    yen = new(ad_account_id=ACCOUNT, preset="Checkout", order_id="SO-y", amount="1999", currency="JPY", source="tokyo")
+    note = Note(
+        message_id="n", ad_account_id=ACCOUNT, preset="Checkout", exit=Exit.WITHHELD, reason="no consent",
+        event_name="checkout", order_id="SO-n", amount="5", currency="EUR",
+    )  # fmt: skip
+    await world.enqueue(yen, notes=[note])
+    await world.settle(Delivered(), State.DELIVERED)
+    await world.settle(Rejected(reason="em is malformed"), State.DEAD)
+    return world
+
+
+async def page_of(world: World, query: str = "") -> str:
+    answer = await world.browser.get(f"/console/revenue{query}")
+    assert answer.status_code == 200
+    assert len(answer.content) < 100_000
+    return answer.text
+
+
+async def test_currencies_stand_apart_with_what_became_of_their_orders(sold: World) -> None:
+    page = await page_of(sold)
+    euros, yen = page.index('id="EUR"'), page.index('id="JPY"')
+    assert euros < yen
+    for text in ("2,225.50", "Sent", "Waiting", "Given up", "Withheld"):
+        assert text in page[euros:yen]
+    assert "1,999</strong> received in 1 order" in page[yen:]
+    assert "2,225.50" not in page[yen:]
+
+
+async def test_every_figure_leads_to_the_deliveries_behind_it(sold: World) -> None:
+    page = await page_of(sold)
+    links = re.findall(r'<a href="(/console/deliveries\?[^"]+)">[\d,.]+</a><br><span class="hint">(\d+) order', page)
+    assert len(links) > 10
+    for address, orders in {(unescape(address), int(orders)) for address, orders in links}:
+        listed = (await sold.browser.get(address)).text
+        found = len(re.findall(r'<tr>\s*<td class="nowrap">', listed))
+        assert found == orders, address
+
+
+async def test_an_amount_that_looks_wrong_is_named_with_its_delivery(sold: World) -> None:
+    page = await page_of(sold)
+    found = re.search(r'<a href="(/console/delivery\?id=\d+)">2,100.00</a>, (\d+) times as much', page)
+    assert found is not None
+    assert int(found[2]) >= 100
+    assert "2100" in (await sold.browser.get(found[1])).text
+
+
+@pytest.mark.parametrize(
+    ("query", "there", "missing"),
+    [
+        ("?span=yesterday", ["60.00"], ["2,100.00", "JPY"]),
+        ("?span=today", ["2,165.50", "today is not over"], ["60.00</strong>"]),
+        ("?source=tokyo", ["1,999"], ["2,100.00"]),
+        ("?ad_account_id=none", ["No order was received"], ["1,999"]),
+        ("?currency=JPY", ['id="JPY"', "Other currencies"], ['id="EUR"']),
+        ("?span=nonsense", ["2,225.50"], []),
+    ],
+)
+async def test_span_source_account_and_currency_narrow_it(
+    sold: World, query: str, there: list[str], missing: list[str]
+) -> None:
+    page = await page_of(sold, query)
+    assert [text for text in there if text not in page] == []
+    assert [text for text in missing if text in page] == []
+
+
+async def test_empty_it_says_what_will_stand_here(world: World) -> None:
+    assert "Each checkout will stand here with its value" in await page_of(world)

@@ -1,0 +1,127 @@
+"""What orders are worth: sums that add up, comparisons like with like, and amounts that look wrong."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from app.orders.revenue_figures import OfCurrency, by_currency, first_day_read
+from app.types import Revenue
+
+TODAY = 20_000
+
+
+def revenue(amount: str = "100", **changes: Any) -> Revenue:
+    standard: dict[str, Any] = {
+        "day": TODAY,
+        "ad_account_id": "1",
+        "preset": "checkout",
+        "source": "shop",
+        "currency": "EUR",
+        "became": "delivered",
+        "orders": 10,
+        "without_amount": 0,
+        "amount": Decimal(amount),
+        "largest": None,
+        "largest_id": None,
+    }
+    return Revenue(**(standard | changes))
+
+
+def figures(*rows: Revenue, days: int = 7) -> list[OfCurrency]:
+    return by_currency(rows, first_day=TODAY - days + 1, last_day=TODAY)
+
+
+def test_currencies_are_never_summed_together() -> None:
+    found = figures(
+        revenue("0.1"), revenue("0.2", source="b"), revenue("5", currency="USD", orders=50), revenue("1", currency="")
+    )
+    assert [(each.currency, str(each.whole.received.amount)) for each in found] == [
+        ("USD", "5"),
+        ("EUR", "0.3"),
+        ("", "1"),
+    ]
+
+
+def test_what_became_of_orders_adds_up_to_what_was_received() -> None:
+    exits = ("delivered", "waiting", "dead", "dismissed", "withheld", "withdrawn", "invalid", "duplicate", "refused")
+    (eur,) = figures(
+        *(revenue(str(n), became=became) for n, became in enumerate(exits, 1)), revenue("500", became="unmatched")
+    )
+    assert list(eur.whole.became) == list(exits)
+    assert eur.whole.received == (90, 0, Decimal(45))
+    assert eur.unmatched == (10, 0, Decimal(500))
+    for kind, lines in eur.lines.items():
+        assert sum(line.received.orders for line in lines) == 90, kind
+        assert sum(line.received.amount for line in lines) == 45, kind
+
+
+def test_days_presets_sources_and_accounts_are_told_apart() -> None:
+    (eur,) = figures(
+        revenue("1"),
+        revenue("2", preset="other"),
+        revenue("4", source="pos"),
+        revenue("8", day=TODAY - 1, ad_account_id="2"),
+    )
+    told = {
+        kind: [(line.name, int(line.received.amount)) for line in lines if line.received.orders]
+        for kind, lines in eur.lines.items()
+    }
+    assert told == {
+        "day": [(str(TODAY), 7), (str(TODAY - 1), 8)],
+        "preset": [("checkout", 13), ("other", 2)],
+        "source": [("shop", 11), ("pos", 4)],
+        "ad_account_id": [("2", 8), ("1", 7)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("days", "before", "week_before"),
+    [(1, TODAY - 1, TODAY - 7), (7, TODAY - 7, TODAY - 13), (14, TODAY - 14, TODAY - 7)],
+)
+def test_a_span_is_compared_with_the_same_before(days: int, before: int, week_before: int) -> None:
+    read = first_day_read(TODAY - days + 1, TODAY)
+    assert read <= min(before, week_before)
+    (eur,) = figures(revenue("1"), *(revenue("10", day=day) for day in {before, week_before}), days=days)
+    assert eur.whole.before.amount >= 10
+    assert eur.whole.week_before.amount >= 10
+    today = eur.lines["day"][0]
+    (other,) = figures(revenue("1"), revenue("3", day=TODAY - 1), revenue("5", day=TODAY - 7), days=days)
+    today = other.lines["day"][0]
+    assert (today.before.amount, today.week_before.amount) == (3, 5)
+
+
+def test_the_average_leaves_out_what_names_no_amount() -> None:
+    (eur,) = figures(revenue("100", orders=5, without_amount=1))
+    assert str(eur.whole.received.average) == "25.00"
+    (none,) = figures(revenue("0", orders=5, without_amount=5))
+    assert none.whole.received.average is None
+    assert none.median is None
+
+
+@pytest.mark.parametrize(
+    ("largest", "amount", "odd"),
+    [
+        ("1999", "2179", ["1999"]),  # nine orders of 20, and one whose comma was lost
+        ("1990", "2170", []),  # not a hundred times as much
+        ("25", "205", []),
+    ],
+)
+def test_an_amount_a_hundred_times_the_median_is_named(largest: str, amount: str, odd: list[str]) -> None:
+    usual = [revenue("199.9", day=TODAY - day, largest=Decimal("19.99"), largest_id=str(day)) for day in range(1, 4)]
+    (eur,) = figures(*usual, revenue(amount, largest=Decimal(largest), largest_id="77"))
+    assert [str(each.amount) for each in eur.odd] == odd
+    assert all(each.delivery_id == "77" and each.times == 100 for each in eur.odd)
+
+
+def test_of_few_orders_no_amount_is_called_wrong() -> None:
+    (eur,) = figures(
+        revenue("1", orders=1), revenue("5000", orders=1, source="b", largest=Decimal(5_000), largest_id="2")
+    )
+    assert (eur.median, eur.odd) == (None, ())
+
+
+def test_a_shop_with_single_orders_a_day_is_judged_by_each_of_them() -> None:
+    days = [revenue("20", orders=1, day=TODAY - n, largest=Decimal(20), largest_id=str(n)) for n in range(6)]
+    (eur,) = figures(*days, revenue("2000", orders=1, source="b", largest=Decimal(2_000), largest_id="9"))
+    assert [(odd.delivery_id, odd.times) for odd in eur.odd] == [("9", 100)]
