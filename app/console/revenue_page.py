@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.console.pages import Pages
 from app.console.services import ConsoleServices
-from app.orders.revenue_figures import ORDERS_BECAME, RevenueLine, OfCurrency, Worth, by_currency, first_day_read
+from app.orders.revenue_figures import ORDERS_BECAME, OfCurrency, RevenueLine, Worth, by_currency, first_day_read
 from app.outbox.storing import DAY_S
 from app.types import Exit, State
 from app.values.amounts import WITHOUT_FRACTIONS
@@ -76,7 +76,9 @@ class _Filters:
         self._chosen = {name: text for name, text in chosen.items() if text}
         self._days = (first, last)
 
-    def __call__(self, block: OfCurrency, became: str, kind: str = "", line: RevenueLine | None = None) -> dict[str, Any]:
+    def __call__(
+        self, block: OfCurrency, became: str, kind: str = "", line: RevenueLine | None = None
+    ) -> dict[str, Any]:
         """Return the filters behind the figure of one line, `became` "" being all that was received."""
         first, last = (int(line.name), int(line.name)) if line and kind == "day" else self._days
         filters: dict[str, Any] = self._chosen | ({"currency": block.currency} if block.currency else {})

@@ -14,6 +14,7 @@ from app.inventory.arrivals import Arrivals
 from app.inventory.names_met import NamesMet
 from app.inventory.sampling import Sampler
 from app.outbox import Outbox, open_outbox
+from app.outbox.storing import DAY_S
 from app.policies import delivery_policy, outbox_rules
 from app.source import Arrival, read_event
 from app.types import Claimed, Delivered, Outcome, Rejected, Tally
@@ -32,6 +33,7 @@ async def write_history(url: str, *, now: float) -> None:
     outbox = open_outbox(url, outbox_rules(settings))
     names = NamesMet(Sampler(assembled.shipped_catalog), random.Random(1), max_names=settings.inventory_names)
     accepts = Arrivals(assemble.pipeline(settings, outbox=outbox), names)
+    await _write_week(accepts, outbox, settings, now=now)
     events = _events()
     for step in range(STEPS):
         at = now - (STEPS - step) * STEP_S
@@ -40,6 +42,32 @@ async def write_history(url: str, *, now: float) -> None:
         await outbox.inventory.add(names.take(), now=at, max_names=settings.inventory_names)
         await _send(outbox, settings, step, now=at + 1)
     await outbox.close()
+
+
+async def _write_week(accepts: Arrivals, outbox: Outbox, settings: Settings, *, now: float) -> None:
+    """Write the orders of the six days before, ever more, in two currencies; one amount has lost its comma."""
+    for back in range(6, 0, -1):
+        at = now - back * DAY_S
+        orders = [_order(f"{back}-{number}", at, number) for number in range(14 - back)]
+        await accepts.accept([read_event(order, Arrival.at(at)) for order in orders], now=at)
+        await _send(outbox, settings, 0, now=at + 1)
+
+
+def _order(name: str, at: float, number: int) -> dict[str, Any]:
+    properties: dict[str, Any] = {"order_id": f"SO-{name}", "total": 39.9 + 7.25 * number, "currency": "EUR"}
+    if number % 5 == 3:
+        properties |= {"total": 24.5 + number, "currency": "CHF"}
+    if name == "2-2":
+        properties["total"] = 6990
+    return {
+        "type": "track",
+        "event": "Order Completed",
+        "messageId": f"order-{name}",
+        "timestamp": Arrival.at(at - 60).received,
+        "context": {"traits": {"email": f"{name}@example.com"}},
+        "properties": properties,
+        **({"integrations": {"All": False}} if number % 7 == 4 else {}),
+    }
 
 
 def _events() -> Iterator[dict[str, Any]]:
