@@ -1,12 +1,14 @@
 """Revenue: what orders were worth, what became of them, and which amounts look wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.console.page_filter import PageFilter, filter_of
 from app.console.pages import Pages
 from app.console.services import ConsoleServices
 from app.orders.revenue_figures import ORDERS_BECAME, OfCurrency, RevenueLine, Worth, by_currency, first_day_read
@@ -14,15 +16,11 @@ from app.outbox.storing import DAY_S
 from app.types import Exit, State
 from app.values.amounts import WITHOUT_FRACTIONS
 
-#: How far back one may look: the first and the last day, counted back from today.
-REVENUE_SPANS: Final[Mapping[str, tuple[str, int, int]]] = {
-    "today": ("today", 0, 0),
-    "yesterday": ("yesterday", 1, 1),
-    "week": ("7 days", 6, 0),
-    "fortnight": ("14 days", 13, 0),
-}
-#: So many currencies are shown whole, the others by a line each.
+#: Days that are shown where no period is chosen, today being the last.
+_USUAL_DAYS: Final = 7
+#: So many currencies are shown whole, the others by a line each; and so many days of a period, the newest.
 _SHOWN_WHOLE: Final = 2
+_SHOWN_DAYS: Final = 14
 #: Which filter of the list of deliveries means a preset, source or ad account; and the headings of their tables.
 _KINDS: Final = {"preset": "By preset", "source": "By source", "ad_account_id": "By ad account"}
 
@@ -35,64 +33,69 @@ class RevenuePages:
         self._pages = pages
 
     async def show(self, request: Request) -> Response:
-        """Show what orders were worth, a block for each currency; of all ad accounts and sources, or of one."""
-        given = request.query_params
-        span = given.get("span", "")
-        span = span if span in REVENUE_SPANS else "week"
-        chosen = {name: given.get(name, "") for name in ("ad_account_id", "source")}
-        today = int(self._services.clock() // DAY_S)
-        _, first_back, last_back = REVENUE_SPANS[span]
-        first, last = today - first_back, today - last_back
+        """Show what orders were worth, a block for each currency."""
+        chosen, now = filter_of(request), self._services.clock()
+        first, last, words = _days(chosen, now)
         rows = await self._services.outbox.revenue(first_day=first_day_read(first, last), last_day=last)
-        meant = [row for row in rows if all(text in ("", getattr(row, name)) for name, text in chosen.items())]
+        wanted = {"ad_account_id": chosen.account_id, "source": chosen.source}
+        meant = [row for row in rows if all(text in ("", getattr(row, name)) for name, text in wanted.items())]
         figures = by_currency(meant, first_day=first, last_day=last)
-        asked = given.get("currency")
+        asked = request.query_params.get("currency")
         whole = [each for each in figures if each.currency == asked] or figures[:_SHOWN_WHOLE]
         return self._pages.render(
             request,
             "revenue.html",
+            obeys=("account", "from", "period", "against"),
+            usual=f"as usual: {_USUAL_DAYS} days",
             nav="revenue",
-            span=span,
-            spans={name: label for name, (label, *_) in REVENUE_SPANS.items()},
-            sources=sorted({row.source for row in rows}),
-            chosen=chosen,
+            words=words,
+            length=last - first + 1,
             blocks=whole,
             others=[each for each in figures if each not in whole],
             kinds=_KINDS,
+            shown_days=_SHOWN_DAYS,
             became=ORDERS_BECAME,
             columns=_columns,
-            filters=_Filters(chosen, first, last),
+            filters=partial(_filters, first=first, last=last),
             money=money,
             change=change,
             day_s=DAY_S,
-            is_running=last_back == 0,
+            is_running=last == int(now // DAY_S),
         )
 
 
-class _Filters:
-    """Makes the addresses behind the figures: filters of the list of deliveries."""
+def _days(chosen: PageFilter, now: float) -> tuple[int, int, str]:
+    """Return the first and the last day (UTC, counted from 1970) that are shown, and that in words.
 
-    def __init__(self, chosen: Mapping[str, str], first: int, last: int) -> None:
-        self._chosen = {name: text for name, text in chosen.items() if text}
-        self._days = (first, last)
+    Orders are summed by whole days, so a period that begins or ends within one is shown with all of it.
+    """
+    today = int(now // DAY_S)
+    if chosen.period is None:
+        return today - _USUAL_DAYS + 1, today, f"in the last {_USUAL_DAYS} days"
+    first = chosen.period.starts(now)[0] // DAY_S
+    last = today if chosen.period.until(now) is None else first
+    words = chosen.period.words if first == last else f"in the last {last - first + 1} days"
+    return first, last, "today" if first == today else words
 
-    def __call__(
-        self, block: OfCurrency, became: str, kind: str = "", line: RevenueLine | None = None
-    ) -> dict[str, Any]:
-        """Return the filters behind the figure of one line, `became` "" being all that was received."""
-        first, last = (int(line.name), int(line.name)) if line and kind == "day" else self._days
-        filters: dict[str, Any] = self._chosen | ({"currency": block.currency} if block.currency else {})
-        if line and kind != "day" and line.name:
-            filters[kind] = line.name
-        if became == "waiting":
-            filters["state"] = State.PENDING.value
-        elif became in {State.DELIVERED, State.DEAD, State.DISMISSED}:
-            filters["state"] = became
-        elif became:
-            filters["exit"] = became
-        if became != Exit.UNMATCHED:
-            filters["event_name"] = "checkout"
-        return filters | {"since": first * DAY_S, "until": (last + 1) * DAY_S}
+
+def _filters(
+    block: OfCurrency, became: str, kind: str = "", line: RevenueLine | None = None, *, first: int, last: int
+) -> dict[str, Any]:
+    """Return the filters of the list behind the figure of one line, `became` "" being all that was received."""
+    if line and kind == "day":
+        first = last = int(line.name)
+    filters: dict[str, Any] = {"currency": block.currency} if block.currency else {}
+    if line and kind != "day" and line.name:
+        filters[kind] = line.name
+    if became == "waiting":
+        filters["state"] = State.PENDING.value
+    elif became in {State.DELIVERED, State.DEAD, State.DISMISSED}:
+        filters["state"] = became
+    elif became:
+        filters["exit"] = became
+    if became != Exit.UNMATCHED:
+        filters["event_name"] = "checkout"
+    return filters | {"since": first * DAY_S, "until": (last + 1) * DAY_S}
 
 
 def money(amount: Decimal, currency: str) -> str:

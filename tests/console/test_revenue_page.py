@@ -70,15 +70,15 @@ async def test_an_amount_that_looks_wrong_is_named_with_its_delivery(sold: World
 @pytest.mark.parametrize(
     ("query", "there", "missing"),
     [
-        ("?span=yesterday", ["60.00"], ["2,100.00", "JPY"]),
-        ("?span=today", ["2,165.50", "today is not over"], ["60.00</strong>"]),
-        ("?source=tokyo", ["1,999"], ["2,100.00"]),
-        ("?ad_account_id=none", ["No order was received"], ["1,999"]),
+        ("?period=yesterday", ["60.00"], ["2,100.00", "JPY"]),
+        ("?period=today", ["2,165.50", "today is not over"], ["60.00</strong>"]),
+        ("?from=default", ["2,100.00"], ["1,999"]),
+        ("?period=hour", ["2,165.50", "today"], ["60.00</strong>"]),
+        ("?period=month", ["The newest 14 days", "2,225.50"], []),
         ("?currency=JPY", ['id="JPY"', "Other currencies"], ['id="EUR"']),
-        ("?span=nonsense", ["2,225.50"], []),
     ],
 )
-async def test_span_source_account_and_currency_narrow_it(
+async def test_period_source_and_currency_narrow_it(
     sold: World, query: str, there: list[str], missing: list[str]
 ) -> None:
     page = await page_of(sold, query)
