@@ -196,7 +196,7 @@ class InventoryCount(NamedTuple):
     number: int
 
 
-class PersonRow(Struct, frozen=True, kw_only=True):
+class PersonRow(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """What is remembered under one id, as the outbox keeps it."""
 
     #: HMAC-SHA-256 of the id, in hex.
@@ -248,7 +248,7 @@ class MarkChange(Struct, frozen=True, kw_only=True):
     at: float | None
 
 
-class Whose(Struct, frozen=True, kw_only=True):
+class Whose(Struct, frozen=True, kw_only=True, gc=False):
     """Under which ids deliveries are kept, so that they can be erased."""
 
     message_id: str
@@ -718,7 +718,7 @@ class Session:
 # What the sender of events is told.
 
 
-class Recalled(Struct, frozen=True, kw_only=True):
+class Recalled(Struct, frozen=True, kw_only=True, gc=False):
     """That a group of `user_data` came from memory."""
 
     #: How long before the event it was observed last, in seconds.

@@ -28,7 +28,7 @@ OF_BROWSER: Final = ("device", "click")
 _GROUP_OF: Final = {name: group for group, names in GROUPS.items() for name in names}
 
 
-class Fact(Struct, frozen=True, kw_only=True):
+class Fact(Struct, frozen=True, kw_only=True, gc=False):
     """What was observed last of one group."""
 
     #: By Pinterest's name: lists of digests; of a click the id itself.
@@ -43,7 +43,7 @@ class Fact(Struct, frozen=True, kw_only=True):
         return self.members == members or all(_same(self.members.get(name), value) for name, value in members.items())
 
 
-class Link(Struct, frozen=True, kw_only=True):
+class Link(Struct, frozen=True, kw_only=True, gc=False):
     """That an id stands for a user."""
 
     #: The user's key.
@@ -54,7 +54,7 @@ class Link(Struct, frozen=True, kw_only=True):
     is_followed: bool = True
 
 
-class Remembered(Struct, frozen=True, kw_only=True):
+class Remembered(Struct, frozen=True, kw_only=True, gc=False):
     """What is remembered under one id."""
 
     #: By group.

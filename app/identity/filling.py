@@ -13,7 +13,7 @@ TELL_APART: Final = ("em", "ph")
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-class Recollection(Struct, frozen=True, kw_only=True):
+class Recollection(Struct, frozen=True, kw_only=True, gc=False):
     """What memory has for the deliveries of one event."""
 
     #: The own time of the event, Unix seconds.

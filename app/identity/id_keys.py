@@ -1,11 +1,14 @@
 """Ids as they are kept: keyed digests, which nobody can tell the id from without the secret of the installation."""
 
-import hmac
+import hashlib
 from functools import lru_cache
 from typing import Any, Final
 
 from app.values.placeholders import is_no_id
 
+#: SHA-256 works through so much at a time, and HMAC pads its key by these bytes: RFC 2104, section 2.
+_BLOCK_BYTES: Final = 64
+_INNER, _OUTER = 0x36, 0x5C
 #: So many ids are known again at once, in this process only.
 _REMEMBERED: Final = 8_192
 
@@ -28,10 +31,12 @@ class IdKeys:
 
 
 class _Digests:
-    """Finishes digests that have begun with the kind of the id."""
+    """Finishes digests that have begun with the kind of the id. An `hmac.HMAC` takes twice as long to copy."""
 
     def __init__(self, secret: bytes, kind: bytes) -> None:
-        self._begun = hmac.new(secret, kind, "sha256")
+        padded = (secret if len(secret) <= _BLOCK_BYTES else hashlib.sha256(secret).digest()).ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ _INNER for byte in padded) + kind)
+        self._outer = hashlib.sha256(bytes(byte ^ _OUTER for byte in padded))
         self._digest = lru_cache(_REMEMBERED)(self._afresh)
 
     def of(self, given: Any) -> str | None:
@@ -40,6 +45,7 @@ class _Digests:
     def _afresh(self, text: str) -> str | None:
         if is_no_id(text):
             return None
-        digest = self._begun.copy()
-        digest.update(text.strip().encode("utf-8", "replace"))
-        return digest.hexdigest()
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text.strip().encode("utf-8", "replace"))
+        outer.update(inner.digest())
+        return outer.hexdigest()

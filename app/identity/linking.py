@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from app.identity.chains import chain, link_of
 from app.identity.encounter import Encounter
-from app.identity.facts import NOBODY, OF_PERSON, Fact, Link
+from app.identity.facts import NOBODY, OF_PERSON, Fact, Link, Remembered
 from app.identity.identity_rules import IdentityRules
 from app.identity.memory import Memory
 
@@ -49,13 +49,13 @@ def _link(source: str, user: str, at: float, memory: Memory, rules: IdentityRule
         users = users[: users.index(source)]
     if before is None:
         _move(source, users[-1], at, memory, rules)
-    elif chain(memory, before.to, at, rules)[-1] != users[-1]:
+    elif before.to != user and chain(memory, before.to, at, rules)[-1] != users[-1]:
         _drop(source, memory)
     _keep_link(source, Link(to=user, at=at), memory)
 
 
 def _keep_link(source: str, link: Link | None, memory: Memory) -> None:
-    memory.keep(source, replace(memory.person(source) or NOBODY, link=link))
+    memory.keep(source, Remembered(facts=(memory.person(source) or NOBODY).facts, link=link))
 
 
 def _move(source: str, user: str, at: float, memory: Memory, rules: IdentityRules) -> None:

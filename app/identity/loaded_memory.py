@@ -1,6 +1,7 @@
 """A Memory over rows of the outbox: what the events of one call ask of it and change in it."""
 
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -62,7 +63,7 @@ class LoadedMemory(HeldMemory):
 
     def changes(self) -> PeopleChanges | None:
         """Return what is to be written; None where that is nothing."""
-        people = list(self._changed())
+        people = sorted(self._changed(), key=attrgetter("key"))
         marks = dict.fromkeys(change.key for change in people)
         known = {*self._marks, *self._marked}
         marks |= dict.fromkeys(key for key in known if self._marks.get(key) != self._marked.get(key))
@@ -81,11 +82,11 @@ class LoadedMemory(HeldMemory):
         return self.erased + [text for value in members for text in ([value] if isinstance(value, str) else value)]
 
     def _changed(self) -> Iterator[PersonChange]:
-        for key in sorted(self._kept):
+        for key in self._kept:
             person = self._people[key]
             revision, before = self._found.get(key, _NOTHING_FOUND)
             is_closed = key in self._marks and key not in self._marked  # then nobody may have remembered it meanwhile
-            if not is_closed and (person is before or person == before or _only_renews(before, person)):
+            if not is_closed and (person is before or _only_renews(before, person)):
                 continue
             if not person.facts and not person.link:
                 yield PersonChange(key=key, revision=revision, record=None)
@@ -113,12 +114,15 @@ def _only_renews(before: Remembered, person: Remembered) -> bool:
     """Return whether nothing changed but times, and those by so little that it need not be written."""
     if before.facts.keys() != person.facts.keys() or not _renews(before.link, person.link):
         return False
-    pairs = ((before.facts[group], fact) for group, fact in person.facts.items())
-    return all(fact.members == old.members and _is_soon(old, fact) for old, fact in pairs)
+    for group, fact in person.facts.items():
+        old = before.facts[group]
+        if fact is not old and not (fact.members == old.members and _is_soon(old, fact)):
+            return False
+    return True
 
 
 def _renews(before: Link | None, link: Link | None) -> bool:
-    if before is None or link is None:
+    if before is link or before is None or link is None:
         return before is link
     return (before.to, before.is_followed) == (link.to, link.is_followed) and _is_soon(before, link)
 

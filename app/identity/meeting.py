@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from app.identity.chains import chain
 from app.identity.closing import close, is_closed, open_again
 from app.identity.encounter import LINKING, TELLING, Encounter
-from app.identity.facts import NOBODY, OF_BROWSER, OF_PERSON, Fact, groups_of
+from app.identity.facts import NOBODY, OF_BROWSER, OF_PERSON, Fact, Remembered, groups_of
 from app.identity.filling import NOTHING_KNOWN, Recollection, are_several, differs
 from app.identity.identity_rules import IdentityRules
 from app.identity.linking import link_ids, unlink_ids
@@ -51,23 +51,23 @@ def _meet(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recolle
 def _observe(encounter: Encounter, memory: Memory, rules: IdentityRules, *, without_person: bool) -> None:
     """Remember what an event says of its person and its browser; `without_person` leaves the person's groups out."""
     user, anonymous, at = encounter.user, encounter.anonymous, encounter.at
-    person = chain(memory, user, at, rules)[-1] if user else anonymous
-    homes = dict.fromkeys(OF_BROWSER, anonymous or user) | {"external_id": user}
-    if not without_person:
-        homes |= dict.fromkeys(OF_PERSON, person)
     for group, members in groups_of(encounter.found).items():
-        if key := homes.get(group):
+        if group == "external_id":
+            key = user
+        elif group in OF_BROWSER:
+            key = anonymous or user
+        elif without_person:
+            continue
+        else:
+            key = chain(memory, user, at, rules)[-1] if user else anonymous
+        if key:
             known = memory.person(key) or NOBODY
             before = known.facts.get(group)
-            fact = _newer(Fact(members=members, at=at, by=encounter.kind), before, rules.lasts_s(group))
-            if fact is not before:
-                memory.keep(key, replace(known, facts={**known.facts, group: fact}))
-
-
-def _newer(said: Fact, before: Fact | None, lasts_s: float) -> Fact:
-    """Return what is remembered of a group after it was said: the newer one, and of two that agree the fuller one."""
-    if before is None or said.at - before.at > lasts_s:
-        return said
-    if said.at < before.at:
-        return before
-    return replace(before, at=said.at, by=said.by) if before.holds(said.members) else said
+            if before is None or at - before.at > rules.lasts_s(group):
+                fact = Fact(members=members, at=at, by=encounter.kind)
+            elif at < before.at:
+                continue
+            else:  # of two that agree the fuller one
+                fuller = before.members if before.holds(members) else members
+                fact = Fact(members=fuller, at=at, by=encounter.kind)
+            memory.keep(key, Remembered(facts={**known.facts, group: fact}, link=known.link))

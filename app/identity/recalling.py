@@ -67,10 +67,11 @@ def _usable(
     encounter: Encounter, keys: Iterable[str | None], group: str, memory: Memory, rules: IdentityRules
 ) -> Fact | None:
     """Return the newest fact of these ids (None: of none) that was observed by the time of the event and is usable."""
-    newest: dict[str, Fact] = {}
+    newest: Fact | None = None
+    at, lasts_s = encounter.at, rules.lasts_s(group)
     for key in keys:
         person = memory.person(key) if key else None
         fact = person.facts.get(group) if person else None
-        if fact and 0 <= encounter.at - fact.at <= rules.lasts_s(group):
-            _take(newest, group, fact)
-    return newest.get(group)
+        if fact and 0 <= at - fact.at <= lasts_s and (newest is None or fact.at > newest.at):
+            newest = fact
+    return newest

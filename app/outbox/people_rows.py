@@ -1,10 +1,11 @@
 """How what is remembered of people travels to the engines and back, and how much of it at most."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-from app.outbox.outbox_rules import OutboxRules
-from app.types import PeopleChanges, PeopleFound, PersonRow
+import msgspec
+
+from app.types import PeopleChanges, PersonRow
 
 #: Links are followed so far, one more than the rules do.
 MAX_LOADED_STEPS: Final = 9
@@ -22,18 +23,8 @@ def max_found(keys: Sequence[str]) -> int:
     return _FOUND_OF_CALL + _FOUND_OF_ID * len(keys)
 
 
-def found_of(
-    people: Sequence[Sequence[Any]], marks: Iterable[tuple[str, float]], count: int, rules: OutboxRules
-) -> PeopleFound:
-    """Return what an engine found: rows of people, rows of marks, and how many marks there are."""
-    return PeopleFound(
-        people=[
-            PersonRow(key=key, linked_to=linked_to, linked_at=linked_at, revision=revision, record=record)
-            for key, linked_to, linked_at, revision, record in people
-        ],
-        marks=dict(marks),
-        is_full=count >= rules.max_people,
-    )
+#: Reads an array of rows, each an array of the members of PersonRow.
+read_rows: Final = msgspec.json.Decoder(list[PersonRow]).decode
 
 
 def altering(changes: PeopleChanges | None) -> PeopleChanges | None:

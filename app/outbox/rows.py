@@ -6,7 +6,6 @@ from operator import attrgetter
 from typing import Any, Final
 
 import orjson
-from msgspec import structs
 
 from app.types import NewDelivery
 
@@ -42,7 +41,7 @@ def told_texts(delivery: NewDelivery) -> tuple[Any, ...]:
 
     Few deliveries have that, so they have no column of it. `read_warnings` and `read_memory` read it again.
     """
-    memory = {group: structs.asdict(recalled) for group, recalled in (delivery.memory or {}).items()}
+    memory = {group: {"age_s": each.age_s, "by": each.by} for group, each in (delivery.memory or {}).items()}
     return *delivery.warnings, memory
 
 

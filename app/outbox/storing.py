@@ -32,7 +32,7 @@ DAY_S: Final = 86_400
 _DELIVERIES_A_TURN = 100
 
 #: Of a delivery, in the order in which the statements of the engines take it; its size and time come behind.
-_COLUMNS = attrgetter(
+_NAMES: Final = (
     "ad_account_id",
     "preset",
     "message_id",
@@ -50,6 +50,8 @@ _COLUMNS = attrgetter(
     "buyer",
     "name",
 )
+_COLUMNS: Final = attrgetter(*_NAMES)
+_WARNINGS: Final = _NAMES.index("warnings")
 _ENQUEUED = Enqueued(exit=Exit.ENQUEUED)
 
 #: digest -> who holds the key
@@ -106,9 +108,10 @@ class Rows:
         self.payloads.append(delivery.payload)
         self.spans.append([self.blob_bytes, size_bytes])
         self.blob_bytes += size_bytes
+        row = [*_COLUMNS(delivery), size_bytes, now + delivery.hold_s]
         if delivery.memory:
-            delivery = replace(delivery, warnings=told_texts(delivery))
-        self.deliveries.append([*_COLUMNS(delivery), size_bytes, now + delivery.hold_s])
+            row[_WARNINGS] = told_texts(delivery)
+        self.deliveries.append(row)
 
     def add_note(self, note: Note, now: float) -> None:
         """Add a note."""

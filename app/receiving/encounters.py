@@ -1,6 +1,6 @@
 """What identity memory is told of an event: keys of its ids, digests of its person, and what that person permits."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from app.catalog import Catalog
@@ -33,7 +33,9 @@ class EncounterReader:
         self._person = person
         self._consent = consent
 
-    def of_finished(self, event: Event, built: Event, *, now: float, is_proven: bool) -> Encounter:
+    def of_finished(
+        self, event: Event, built: Event, *, now: float, is_proven: bool, is_withheld: bool = False
+    ) -> Encounter:
         """Return an event as memory sees it, by a finished one of it in which the person says no no.
 
         `built` was made by the action's defaults as far as the person goes. Else as `__call__`, and much quicker.
@@ -47,6 +49,7 @@ class EncounterReader:
             anonymous=self._keys.anonymous(event.get("anonymousId")),
             previous=self._previous(event),
             found=built["user_data"],
+            is_withheld=is_withheld,
             is_no=answer is False,
             is_yes=answer is True or tracking is True or built.get("opt_out") is False,
             may_use_device=tracking is True,
@@ -86,11 +89,11 @@ class EncounterReader:
             fields is None or self._person(fields).is_opted_out for fields in found
         )
 
-    def keys(self, event: Event) -> Iterator[str]:
-        """Yield the keys of all ids of an event."""
+    def keys(self, event: Event) -> list[str]:
+        """Return the keys of all ids of an event."""
         previous = self._previous(event) or ()
         keys = self._keys.user(event.get("userId")), self._keys.anonymous(event.get("anonymousId")), *previous
-        yield from filter(None, keys)
+        return [key for key in keys if key]
 
     def whose(self, event: Event, message_id: str) -> Whose:
         """Return under which ids the deliveries of an event are kept."""
@@ -124,9 +127,13 @@ class EncounterReader:
 
 def own_time(event: Event, now: float) -> float:
     """Return when an event happened, Unix seconds: its own time, but not after its receipt, by us or before."""
-    told = next((at for name in _TIMES if (at := unix_seconds(event.get(name))) is not None), now)
-    received = unix_seconds(event.get(_RECEIVED))
-    return min(told, now, now if received is None else received)
+    limit = now
+    if _RECEIVED in event and (received := unix_seconds(event[_RECEIVED])) is not None and received < now:
+        limit = received
+    for name in _TIMES:
+        if name in event and (told := unix_seconds(event[name])) is not None:
+            return min(limit, told)
+    return limit
 
 
 def _fields(event: Event, catalog: Catalog) -> Mapping[str, Any] | None:

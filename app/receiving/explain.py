@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from app.catalog import Catalog, Preset
 from app.errors import EventRefused
 from app.identity import LoadedMemory
+from app.receiving.drafted import drafted_delivery
 from app.receiving.field_reports import field_reports, memory_reports, own_event, shown_json
 from app.receiving.receipts import Drafts, receipt_of_refusal
 from app.receiving.remembering import FindsPeople
@@ -56,7 +57,7 @@ class Explainer:
             return EventReport(receipt=receipt_of_refusal(event))
         message_id = unpersonal_id(event["messageId"])
         lines = self._walk.lines(event, catalog, now=now, source=source, memory=await self._memory([event]))
-        new = [self._walk.delivery(message_id, event, line, source=source) for line in lines if line.event]
+        new = [drafted_delivery(message_id, event, line, source=source) for line in lines if line.event]
         sent = [_key(line) for line in lines if line.event]
         seen = dict(zip(sent, await self._seen(new, now), strict=True))
         lines = [_judged(line, seen.get(_key(line))) for line in lines]
@@ -74,8 +75,11 @@ class Explainer:
         """
         drafts, some = Drafts(source=source, is_proven=True), list(events)
         memory = await self._memory(some)
-        for event in some:
-            self._walk.draft(event, catalog, drafts, now=now, memory=memory)
+        if memory is not None and self._walk.remembering is not None:
+            self._walk.draft_with(memory, self._walk.remembering, some, catalog, drafts, now=now)
+        else:
+            for event in some:
+                self._walk.draft(event, catalog, drafts, now=now)
         seen = await self._seen(drafts.deliveries, now)
         return drafts.receipt(
             [

@@ -167,10 +167,11 @@ class Pipeline:
                 for start in range(0, len(events), _EVENTS_LOADED):
                     some = events[start : start + _EVENTS_LOADED]
                     await remembering.load(memory, some, outbox)
-                    for number, event in enumerate(some, start=1):
-                        self._walk.draft(event, self.catalog, drafts, now=now, memory=memory)
-                        if number % EVENTS_A_TURN == 0:
+                    for place in range(0, len(some), EVENTS_A_TURN):
+                        if place:
                             await asyncio.sleep(0)
+                        few = some[place : place + EVENTS_A_TURN]
+                        self._walk.draft_with(memory, remembering, few, self.catalog, drafts, now=now)
                 drafts.memory_is_full = memory.is_full
                 if memory.erased:  # first: who they are is known no more once memory has forgotten it
                     traces += memory.traces()

@@ -75,12 +75,9 @@ class Remembering:
         `presets` are those that match the event. `lines` are those of the event alone: one for each ad account that
         takes one of them, or one that says why there is none.
         """
-        plain = {preset.name for preset in presets if preset.finds_person}
-        finished = [line.event for line in lines if line.event and line.preset in plain]
-        if finished and not any(map(_says_no, (line.event for line in lines))):
-            encounter = self._read.of_finished(event, finished[0], now=now, is_proven=is_proven)
-            if any(line.exit is Exit.WITHHELD for line in lines):
-                encounter = replace(encounter, is_withheld=True)
+        if built := _of_permitted(presets, lines):
+            is_withheld = any(line.exit is Exit.WITHHELD for line in lines)
+            encounter = self._read.of_finished(event, built, now=now, is_proven=is_proven, is_withheld=is_withheld)
             return meet(encounter, memory, self._rules)
         encounter, page = self._read(event, catalog, now=now, is_proven=is_proven)
         if encounter.kind == "delete" and is_proven:
@@ -104,20 +101,26 @@ class Remembering:
         return any(self._not_genuine(event, {"event_name": name, **sent})[0] is not None for name in names)
 
 
-def _says_no(built: Event | None) -> bool:
-    """Return whether the person of a finished event may have said no."""
-    return built is not None and (carries_opt_out(built) or built.get("advertiser_tracking_enabled") is False)
+def _of_permitted(presets: Sequence[Preset], lines: Sequence[Line]) -> Event | None:
+    """Return a finished event that tells what the defaults find of its person; None where any says no."""
+    found = None
+    for line in lines:
+        if line.event:
+            if carries_opt_out(line.event) or line.event.get("advertiser_tracking_enabled") is False:
+                return None
+            if found is None and any(each.finds_person for each in presets if each.name == line.preset):
+                found = line.event
+    return found
 
 
 def completed(preset: Preset, line: Line, known: Recollection, map_again: MapsAgain) -> Line:
     """Return the line of a preset with what memory has for it."""
-    groups = preset.remembered & known.facts.keys()
-    if not groups:
+    if preset.remembered.isdisjoint(known.facts):
         return line
     if line.event is not None:
-        filled = known.fill(line.event["user_data"], groups)
+        filled = known.fill(line.event["user_data"], preset.remembered)
         return replace(line, memory=_recalled(known, filled)) if filled else line
-    if line.exit is Exit.INVALID and groups & _IDENTIFIERS:
+    if line.exit is Exit.INVALID and preset.remembered & _IDENTIFIERS & known.facts.keys():
         return _made_valid(preset, line, known, map_again)
     return line
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from app.catalog import Catalog, Preset
 from app.destination import Complete, ConversionRules, report_conversion_event
 from app.destination.custom_data import read_order_id
@@ -117,3 +119,9 @@ def _order(preset: Preset, event: Event) -> str | None:
         return None
     custom_data = found.get("custom_data")
     return read_order_id(custom_data.get("order_id")) if isinstance(custom_data, dict) else None
+
+
+def line_for(account: AdAccount, made: Line) -> Line:
+    """Return the line of another ad account for this one; memory may add to its event without adding to the other's."""
+    event = None if made.event is None else {**made.event, "user_data": {**made.event["user_data"]}}
+    return replace(made, destination=account.name, ad_account_id=account.ad_account_id, event=event)

@@ -12,6 +12,7 @@ from app.assemble import ad_accounts
 from app.assemble.ad_accounts import account_names, check_presets, check_sources, destinations
 from app.errors import CatalogError
 from app.main import create_app
+from app.receiving.drafted import drafted_delivery
 from app.types import Exit
 from tests.assembled import settings, shipped_catalog
 from tests.catalog.test_destination_files import SANDBOX, US, folder_of
@@ -142,7 +143,7 @@ def test_each_gets_what_its_own_settings_make_of_the_event(tmp_path: Path) -> No
     folder_of(tmp_path, a=SANDBOX, b=EUR)
     walk = assemble.walk(settings(destinations_dir=(tmp_path,)))
     lines = walk.lines(PAGE, shipped_catalog(), now=NOW)
-    deliveries = [walk.delivery("page-1", PAGE, line) for line in lines]
+    deliveries = [drafted_delivery("page-1", PAGE, line) for line in lines]
     assert [each.ad_account_id for each in deliveries] == ["0012", "3"]
     assert [orjson.loads(each.payload).get("partner_name") for each in deliveries] == [None, "ss-fr"]
 

@@ -674,6 +674,17 @@ SCENES: list[Scene] = [
         [says(0, user="ann", anon="x"), says(1, anon="x")],
         {"external_id": "ann"},
     ),
+    (
+        "11: nor that of another name of the user's",
+        [
+            says(0, user="old"),
+            says(1, "alias", user="ann", previous="old"),
+            says(2, user="old"),
+            says(3, user="ann", anon="x", external_id=""),
+            says(4, anon="x"),
+        ],
+        {"external_id": "ann"},
+    ),
     ("11: an event with a user does not", [says(0, user="ann"), says(1, user="ann", external_id="")], {}),
     (
         "11: what it is known by is what was sent last",

@@ -43,8 +43,12 @@ EQUIVALENT = {
             ),
             "recalling: click or user is None -> click",
             "recalling: memory.person(key) if key else None -> memory.person(key)",
+            "meeting: if key: -> if True:",
         ),
-        "of two of the same moment either may be taken": ("recalling: fact.at > known.at -> fact.at >= known.at",),
+        "of two of the same moment either may be taken": (
+            "recalling: fact.at > known.at -> fact.at >= known.at",
+            "recalling: fact.at > newest.at -> fact.at >= newest.at",
+        ),
         "of two that are equal either may be taken": (
             "identity_rules: self.click_s < self.remember_s -> self.click_s <= self.remember_s",
         ),
@@ -66,7 +70,10 @@ EQUIVALENT = {
                 "type(one) is list and type(other) is list and (set(one) == set(other))"
             ),
             "filling: not self.facts or are_several(user_data) -> are_several(user_data)",
-            "meeting: if fact is not before: -> if True:",
+            (
+                "linking: before.to != user and chain(memory, before.to, at, rules)[-1] != users[-1] -> "
+                "chain(memory, before.to, at, rules)[-1] != users[-1]"
+            ),
         ),
     }.items()
     for name in names

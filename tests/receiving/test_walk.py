@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.catalog import Catalog, compile_catalog
+from app.receiving.drafted import drafted_delivery, drafted_withdrawal
 from app.receiving.routes import AdAccount, Making
 from app.receiving.walk import Walk
 from app.source import GenuineRules, not_genuine
@@ -129,7 +130,7 @@ def test_the_checkout_of_an_order_is_known(catalog: Catalog, properties: Any, ch
     line = the_line(catalog, walk)
     assert line.event
 
-    delivery = walk.delivery("m-1", {"properties": properties}, line, source="shop")
+    delivery = drafted_delivery("m-1", {"type": "track", "properties": properties}, line, source="shop")
 
     assert (delivery.checkout_id, delivery.source, delivery.order_id) == (checkout_id, "shop", "SO-1")
 
@@ -138,9 +139,9 @@ def test_a_checkout_id_with_an_address_in_it_is_kept_as_a_digest(catalog: Catalo
     walk = Walk()
     line = the_line(catalog, walk)
     assert line.event
-    event = {"properties": {"checkout_id": "jane@example.com-7"}}
+    event = {"type": "track", "properties": {"checkout_id": "jane@example.com-7"}}
 
-    checkout_id = walk.delivery("m-1", event, line).checkout_id
+    checkout_id = drafted_delivery("m-1", event, line).checkout_id
 
     assert checkout_id
     assert "jane" not in checkout_id
@@ -193,7 +194,7 @@ def test_a_cancellation_names_the_order_that_it_withdraws_of_each_ad_account_tha
     walk = Walk([AdAccount(name="US", ad_account_id="1"), AdAccount(name="FR", ad_account_id="2", sources=frozenset())])
     (line,) = walk.lines(CANCELLED, cancellable(), now=NOW)
     assert (line.preset, line.destination, line.exit, line.cancels) == ("Order", "US", Exit.WITHDRAWN, "SO-1")
-    assert walk.withdrawal("c-1", line, source="default") == Withdrawal(
+    assert drafted_withdrawal("c-1", line, source="default") == Withdrawal(
         ad_account_id="1", preset="Order", order_id="SO-1", message_id="c-1"
     )
 
@@ -219,4 +220,4 @@ def test_what_is_held_says_for_how_long() -> None:
     event = {**CANCELLED, "event": "Order Completed", "timestamp": NOW, "userId": "u", "context": {"ip": "203.0.113.9"}}
     event["properties"] = {"order_id": "SO-1", "email": "ann@shop.example"}
     (line,) = Walk().lines(event, cancellable(), now=NOW)
-    assert Walk().delivery("m", event, line).hold_s == 1_800
+    assert drafted_delivery("m", event, line).hold_s == 1_800

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
+import msgspec
+
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import (
     MAX_LINKED,
     MAX_LOADED_STEPS,
     STRETCH,
-    found_of,
     mark_rows,
     max_found,
     people_rows,
@@ -17,16 +18,16 @@ from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, count_of, rows_of
 from app.outbox.reviving import DeadLetter, every_digest_of
 from app.outbox.rows import as_json
-from app.types import PeopleChanges, PeopleFound
+from app.types import PeopleChanges, PeopleFound, PersonRow
 
 
 async def read_people(connection: Connection, keys: Sequence[str], rules: OutboxRules) -> PeopleFound:
     """Do `Outbox.people`."""
     rows = await rows_of(connection, "people", keys=list(keys), steps=MAX_LOADED_STEPS, limit=max_found(keys))
-    people = [row[:5] for row in rows if row[3] is not None]
-    marks = [(row[0], row[5]) for row in rows if row[5] is not None]
+    people = msgspec.convert([row[:5] for row in rows if row[4] is not None], list[PersonRow])
+    marks = {row[0]: row[5] for row in rows if row[5] is not None}
     ((_, count),) = await rows_of(connection, "memory_size")
-    return found_of(people, marks, count, rules)
+    return PeopleFound(people=people, marks=marks, is_full=count >= rules.max_people)
 
 
 async def people_with(connection: Connection, digests: Sequence[str], after: str) -> tuple[list[str], str | None]:

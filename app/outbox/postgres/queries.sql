@@ -1168,7 +1168,7 @@ WITH RECURSIVE forward (key, step) AS (
   UNION
   SELECT person.key, step + 1 FROM everyone JOIN person ON person.linked_to = everyone.key WHERE step < %(steps)s
 ), known (key) AS MATERIALIZED (SELECT DISTINCT key FROM (SELECT key FROM everyone LIMIT %(limit)s) AS first)
-SELECT known.key, linked_to, linked_at, revision, record, mark.at
+SELECT known.key, linked_to, linked_at, record, revision, mark.at
 FROM known LEFT JOIN person USING (key) LEFT JOIN mark USING (key)
 WHERE revision IS NOT NULL OR mark.at IS NOT NULL;
 

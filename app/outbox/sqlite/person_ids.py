@@ -8,12 +8,17 @@ _BYTES = 7
 
 
 def person_id(key: str | None) -> int | None:
-    """Return the number of a key of an id: what it begins with. None of None; of "", a number before all others.
+    """Return the number of a key of an id, None of None."""
+    return None if key is None else number_of(key)
+
+
+def number_of(key: str) -> int:
+    """Return the number of a key: what it begins with; of "", a number before all others.
 
     Two keys of a million have the same number once in two million times; the statements look at the key besides.
     """
     if not key:
-        return None if key is None else -1
+        return -1
     try:
         return int(key[:_DIGITS], 16)
     except ValueError:  # it is none of ours: a damaged file holds what it likes

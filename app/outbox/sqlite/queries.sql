@@ -800,31 +800,23 @@ SELECT key, value FROM shared ORDER BY key;
 SELECT key, value FROM shared ORDER BY key DESC;
 
 -- people --
--- What is remembered of ids (their numbers, their keys), of users that they lead to, of all ids that lead to those; marks.
-WITH RECURSIVE forward (id, step) AS (
-  SELECT value, 0 FROM json_each(:rows)
-  UNION
-  SELECT linked_id, step + 1 FROM forward CROSS JOIN person USING (id) WHERE linked_id IS NOT NULL AND step < :steps
-), everyone (id, step) AS (
-  SELECT DISTINCT id, 0 FROM forward
-  UNION
-  SELECT person.id, step + 1 FROM everyone CROSS JOIN person ON linked_id = everyone.id WHERE step < :steps
-  LIMIT :limit
-), known (key, linked_to, linked_at, revision, record) AS MATERIALIZED (
-  SELECT key, linked_to, linked_at, revision, record
-  FROM (SELECT DISTINCT id FROM everyone) CROSS JOIN person USING (id)
-), marked (count) AS MATERIALIZED (
-  SELECT count FROM memory_size WHERE kind = 'mark'
-), looked_at (key) AS (
-  SELECT value FROM json_each(:keys) UNION SELECT key FROM known UNION SELECT linked_to FROM known
-)
-SELECT json_array(
-  (SELECT json_group_array(json_array(key, linked_to, linked_at, revision, record)) FROM known),
-  CASE WHEN (SELECT count FROM marked) = 0 THEN json_array() ELSE (
-    SELECT json_group_array(json_array(key, at)) FROM looked_at CROSS JOIN mark USING (key)
-  ) END,
-  (SELECT count FROM marked)
+-- What is remembered under ids with these numbers, in the order of the members of PersonRow.
+SELECT json_group_array(json_array(person.key, linked_to, linked_at, record, revision))
+FROM json_each(:rows) CROSS JOIN person ON person.id = value;
+
+-- linked_people --
+-- Numbers of ids that are linked to users with these numbers.
+SELECT json_group_array(id) FROM (
+  SELECT person.id FROM json_each(:rows) CROSS JOIN person ON linked_id = value LIMIT :limit
 );
+
+-- marks --
+-- Which of some ids are marked.
+SELECT json_group_array(json_array(key, at)) FROM mark WHERE key IN (SELECT value FROM json_each(:keys));
+
+-- mark_count --
+-- How many ids are marked.
+SELECT count FROM memory_size WHERE kind = 'mark';
 
 -- people_with --
 -- Ids of a stretch of memory under which one of some digests is remembered; the last id of the stretch, and how many it has.

@@ -85,7 +85,7 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection, na
         ("retain_audit", "audit_at (at<?)"),
         ("retain_sessions", "session_ends (ends_at<?)"),
         ("session", "PRIMARY KEY (digest=?)"),
-        ("people", "COVERING INDEX person_linked (linked_id=?)"),
+        ("linked_people", "COVERING INDEX person_linked (linked_id=?)"),
         ("people", "person USING INTEGER PRIMARY KEY (rowid=?)"),
         ("people_changed", "person USING INTEGER PRIMARY KEY (rowid=?)"),
         ("forget_people", "person USING INTEGER PRIMARY KEY (rowid=?)"),

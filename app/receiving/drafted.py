@@ -1,0 +1,47 @@
+"""What the line of an event asks of the outbox: a delivery that is to be enqueued, or one that is to be withdrawn."""
+
+import orjson
+
+from app.destination import components
+from app.inventory.received_names import received_name
+from app.source import checkout_id_of
+from app.types import DEFAULT_SOURCE, Event, Line, NewDelivery, Withdrawal
+
+
+def drafted_withdrawal(message_id: str, line: Line, *, source: str) -> Withdrawal:
+    """Return what a line that cancels an order withdraws."""
+    return Withdrawal(
+        ad_account_id=line.ad_account_id,
+        preset=line.preset or "",
+        order_id=line.cancels or "",
+        source=source,
+        message_id=message_id,
+    )
+
+
+def drafted_delivery(message_id: str, event: Event, line: Line, *, source: str = DEFAULT_SOURCE) -> NewDelivery:
+    """Return the delivery that the line of an event, which carries the finished one, gives."""
+    built = line.event or {}
+    is_checkout = built["event_name"] == "checkout"
+    custom_data = built.get("custom_data", {})
+    return NewDelivery(
+        ad_account_id=line.ad_account_id,
+        preset=line.preset or "",
+        message_id=message_id,
+        event_name=built["event_name"],
+        event_id=built["event_id"],
+        action_source=built["action_source"],
+        order_id=custom_data.get("order_id") if is_checkout else None,
+        event_time=built["event_time"],
+        source=source,
+        hold_s=line.hold_s,
+        checkout_id=checkout_id_of(event) if is_checkout else None,
+        amount=custom_data.get("value"),
+        currency=custom_data.get("currency"),
+        buyer=tuple(built["user_data"].get("em", ())) if is_checkout else (),
+        payload=orjson.dumps(built),
+        warnings=line.warnings,
+        quality=components(built),
+        memory=line.memory,
+        name=received_name(event),
+    )
