@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.metrics import Metrics
 from app.server.direct_routes import DirectRoutes
+from app.server.openapi_details import LICENSE, add_details
 from app.server.proofs import Proofs, describe_proofs
 from app.source import INTERNAL_ERROR, OpenToPages, answer_refusal
 from app.source.documentation import RECORDS
@@ -29,6 +30,7 @@ class Application(FastAPI):
         """Take `around` all routes what decides who may ask, and into the OpenAPI document what has to be proven."""
         super().__init__(
             docs_url=None,
+            license_info=LICENSE,
             redoc_url=None,
             # It would export paths, queries and the words of exceptions, which hold personal data; ours does not.
             telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
@@ -49,6 +51,7 @@ class Application(FastAPI):
         document = super().openapi()
         document["components"]["schemas"] |= RECORDS
         describe_proofs(document, self._proofs)
+        add_details(document)
         return document
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

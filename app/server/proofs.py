@@ -67,6 +67,7 @@ def _schemes(proofs: Proofs) -> dict[str, dict[str, str]]:
     schemes: dict[str, dict[str, str]] = {}
     if proofs.console:
         schemes[_TOKEN] = {"type": "http", "scheme": "bearer", "description": "The console's password, or a token."}
+    if proofs.figures:
         schemes[_SESSION] = {"type": "apiKey", "in": "cookie", "name": proofs.cookie}
     if proofs.signature:
         said = "HMAC-SHA1 of the body in hex, by the shared secret, as Segment signs."

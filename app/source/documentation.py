@@ -12,14 +12,14 @@ _EVENT = {
     "type": "object",
     "required": ["type"],
     "properties": {"type": {"type": "string", "minLength": 1}},
-    "example": {
-        "type": "track",
-        "event": "Order Completed",
-        "messageId": "m-1",
-        "timestamp": "2026-03-04T16:12:52.244Z",
-        "properties": {"order_id": "1001", "revenue": 22.5, "currency": "EUR"},
-        "context": {"ip": "203.0.113.41", "userAgent": "Mozilla/5.0", "traits": {"email": "eva@example.com"}},
-    },
+    "additionalProperties": True,
+}
+EVENT_EXAMPLE = {
+    "type": "track",
+    "event": "Order Completed",
+    "messageId": "m-1",
+    "properties": {"order_id": "1001", "revenue": 22.5, "currency": "EUR"},
+    "context": {"ip": "203.0.113.41", "userAgent": "Mozilla/5.0", "traits": {"email": "eva@example.com"}},
 }
 #: The records that answers hold, by their names: the application adds them to the document.
 _, RECORDS = schema_components((Receipt,), ref_template="#/components/schemas/{name}")
@@ -41,6 +41,10 @@ def _refused(*statuses: int) -> dict[int | str, dict[str, Any]]:
         status: _json(" / ".join(refusal.message for refusal in REFUSALS if refusal.status == status), _ERROR)
         for status in statuses
     }
+
+
+def _with(member: str) -> dict[str, Any]:
+    return {"type": "object", "required": [member], "properties": {member: {"type": "object"}}}
 
 
 def _body(*schemas: dict[str, Any]) -> dict[str, Any]:
@@ -66,18 +70,19 @@ NAMED_ANSWERS: dict[int | str, dict[str, Any]] = {
     **_refused(400, 401, 404, 405, 408, 413, 415, 429, 500, 503),
 }
 
-CALL_BODY = _body({"type": "object", "properties": {"type": {"type": ["string", "null"]}}}, _ARRAY)
-BATCH_BODY = _body({"type": "object", "required": ["batch"], "properties": {"batch": _ARRAY}}, _ARRAY)
+_CALL = {"type": "object", "properties": {"type": {"type": ["string", "null"]}}, "additionalProperties": True}
+_BATCH = {"type": "object", "required": ["batch"], "properties": {"batch": _ARRAY}, "additionalProperties": True}
+CALL_BODY, BATCH_BODY = _body(_CALL, _ARRAY), _body(_BATCH, _ARRAY)
 TRACKING_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: _json("The events are committed.", {"type": "object", "required": ["success"], "properties": {"success": {}}}),
     **_refused(400, 401, 408, 413, 429, 500, 503),
 }
 SETTINGS_PARAMETERS = [{"name": "key", "in": "path", "required": True, "schema": _TEXT}]
 SETTINGS_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: _json("What Segment's CDN tells an SDK.", {"type": "object", "required": ["integrations"]}),
+    200: _json("What Segment's CDN tells an SDK.", _with("integrations")),
     **_refused(404, 421, 500),
 }
 SOURCE_CONFIG_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: _json("What RudderStack's control plane tells an SDK.", {"type": "object", "required": ["source"]}),
+    200: _json("What RudderStack's control plane tells an SDK.", _with("source")),
     **_refused(401, 500),
 }

@@ -25,7 +25,7 @@ async def document_of(folder: Path, **changes: Any) -> dict[str, Any]:
     ("changes", "schemes", "webhook", "batch", "status", "metrics"),
     [
         ({}, set(), [], [], [], []),
-        ({"console_password": "p"}, {"consoleToken", "consoleSession"}, [], [], TOKEN, []),
+        ({"console_password": "p"}, {"consoleToken"}, [], [], TOKEN, []),
         ({"write_keys": "shop:k"}, {"writeKey", "writeKeyInQuery"}, [], KEYS, [], []),
         (
             {"webhook_shared_secrets": "s", "webhook_header": "X-Key: v"},
