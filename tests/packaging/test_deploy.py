@@ -1,0 +1,118 @@
+"""docs/deploy: manifests that Kubernetes' schemas take, a unit that systemd takes, proxies that start."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from app.config import Settings
+from tests.packaging.helm_subset import MANIFESTS, render
+from tests.process import COMMAND, PATH, ROOT
+
+pytestmark = pytest.mark.prove
+
+DEPLOY = ROOT / "docs/deploy"
+#: The oldest that Chart.yaml takes, and the newest whose schemas there are.
+VERSIONS = ("1.27", kubernetes_validate.latest_version())
+#: What nginx keeps in folders of its own.
+TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+#: Not Kubernetes' own.
+CUSTOM = {"ServiceMonitor"}
+ALL = {
+    "serviceMonitor": {"enabled": True},
+    "presets": "mine",
+    "networkPolicy": {"enabled": True, "databasePort": 6432, "from": [{"podSelector": {"matchLabels": {"app": "x"}}}]},
+}
+
+
+def run(*command: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    path = {"PATH": PATH, "HOME": os.environ["HOME"]}
+    return subprocess.run(list(map(str, command)), env=path | settings, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("changes", [{}, ALL], ids=["as it is", "all of it"])
+def test_the_chart_renders_to_manifests_that_the_schemas_take(version: str, changes: dict[str, Any]) -> None:
+    manifests = render(**changes)
+    kinds = [each["kind"] for each in manifests]
+    assert kinds.count("Deployment") == kinds.count("Service") == kinds.count("PodDisruptionBudget") == 2
+    assert {"ConfigMap", "HorizontalPodAutoscaler", "NetworkPolicy"} <= set(kinds)
+    for each in manifests:
+        if each["kind"] not in CUSTOM:
+            kubernetes_validate.validate(each, version, strict=True)
+
+
+def test_the_manifests_are_those_of_the_chart() -> None:
+    assert list(yaml.safe_load_all(MANIFESTS.read_text(encoding="utf-8"))) == render(serviceMonitor={"enabled": True})
+
+
+def test_a_fault_in_a_manifest_is_found() -> None:
+    (deployment, *_) = render()
+    deployment["spec"]["template"]["spec"]["containers"][0]["readinessProb"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(deployment, VERSIONS[-1], strict=True)
+
+
+def test_selectors_find_the_pods_and_the_services_that_they_mean() -> None:
+    manifests = render(**ALL)
+    pods = [each["spec"]["template"]["metadata"]["labels"] for each in manifests if each["kind"] == "Deployment"]
+    services = [each["metadata"]["labels"] for each in manifests if each["kind"] == "Service"]
+    for each in manifests:
+        spec = each.get("spec", {})
+        selector = spec.get("selector", spec.get("podSelector"))
+        if selector:
+            wanted = selector.get("matchLabels", selector).items()
+            found = [labels for labels in (services if each["kind"] in CUSTOM else pods) if wanted <= labels.items()]
+            assert len(found) == (2 if each["kind"] in {*CUSTOM, "NetworkPolicy"} else 1), each["kind"]
+    config = next(each["data"] for each in manifests if each["kind"] == "ConfigMap")
+    assert set(config) <= {name.upper() for name in Settings.model_fields}
+    assert config["PRESETS_DIR"] == "presets,/etc/pinrelay/presets"
+
+
+def test_systemd_takes_the_unit_and_finds_it_hardened(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze", path=PATH) is None:
+        pytest.skip("there is no systemd-analyze")
+    unit = tmp_path / "pinrelay.service"
+    text = (DEPLOY / "pinrelay.service").read_text(encoding="utf-8")
+    unit.write_text(text.replace("/opt/pinrelay/bin/pinrelay", str(COMMAND)), encoding="utf-8")
+    verified = run("systemd-analyze", "verify", "--man=no", unit)
+    assert (verified.returncode, verified.stderr) == (0, "")
+    looked = run("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
+    (exposure,) = re.findall(r"exposure level for \S+: ([\d.]+)", looked.stdout)
+    assert float(exposure) <= 2, looked.stdout
+
+
+def test_caddy_takes_its_files(tmp_path: Path) -> None:
+    for file in (DEPLOY / "Caddyfile", ROOT / "Caddyfile"):
+        done = run(
+            Path(sys.executable).parent / "caddy", "validate", "--adapter=caddyfile", "--config", file,
+            DOMAIN="events.example.com", XDG_DATA_HOME=str(tmp_path), XDG_CONFIG_HOME=str(tmp_path),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+
+def test_nginx_takes_its_file(tmp_path: Path) -> None:
+    nginx = shutil.which("nginx", path=f"{PATH}:{os.environ.get('NGINX', '')}")
+    if nginx is None:
+        pytest.skip("there is no nginx: apt-get install nginx-light")
+    pair = ("-keyout", tmp_path / "privkey.pem", "-out", tmp_path / "fullchain.pem")
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=events.example.com", *pair)
+    text = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
+    site = text.replace("/etc/letsencrypt/live/events.example.com", str(tmp_path)).replace("443", "8443")
+    kept = " ".join(f"{each}_temp_path {tmp_path}/{each};" for each in TEMPORARY)
+    whole = f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; {kept} {site} }}"
+    (tmp_path / "nginx.conf").write_text(whole, encoding="utf-8")
+    done = run(nginx, "-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf")
+    assert done.returncode == 0, done.stderr
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    done = run(Path(sys.executable).parent / "hadolint", ROOT / "Dockerfile")
+    assert (done.returncode, done.stdout) == (0, "")
