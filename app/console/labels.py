@@ -15,6 +15,19 @@ STATE_LABELS: Mapping[State, str] = {
     State.DISMISSED: "put away",
 }
 
+#: What a state or an exit is called on a badge and above a column, where its own name is not plain.
+PLAIN_WORDS: Mapping[str, str] = {
+    State.PENDING: "waiting",
+    State.CLAIMED: "being sent",
+    State.DISMISSED: "put away",
+    Exit.ACCEPTED: "received",
+    Exit.REFUSED: "no event",
+    Exit.UNMATCHED: "matched no preset",
+    Exit.ENQUEUED: "to be sent",
+    Exit.RETRY: "tried again",
+    Exit.REJECTED: "refused by Pinterest",
+}
+
 #: What becomes of an event or its delivery, in words, as a choice to search by.
 EXIT_LABELS: Mapping[Exit, str] = {
     Exit.ACCEPTED: "accepted",
@@ -28,7 +41,7 @@ EXIT_LABELS: Mapping[Exit, str] = {
     Exit.WITHDRAWN: "withdrawn: its order was cancelled",
     Exit.DELIVERED: "delivered",
     Exit.RETRY: "tried again",
-    Exit.REJECTED: "rejected by Pinterest",
+    Exit.REJECTED: "refused by Pinterest",
     Exit.BLOCKED: "blocked: no access to the ad account",
 }
 
@@ -92,6 +105,11 @@ _SERVER_ERROR = "5"
 
 #: (seconds, one, many), largest first.
 _UNITS = ((86_400, "day", "days"), (3_600, "hour", "hours"), (60, "minute", "minutes"), (1, "second", "seconds"))
+
+
+def outcome_label(name: str) -> str:
+    """Return what a state or an exit is called."""
+    return PLAIN_WORDS.get(name, name)
 
 
 def component_label(name: str) -> str:

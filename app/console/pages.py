@@ -161,6 +161,7 @@ def _environment() -> Environment:
         from_json=orjson.loads,
         component=labels.component_label,
         thousands=labels.thousands,
+        plain=labels.outcome_label,
         pretty=labels.pretty,
         time_span=labels.time_span,
         clock=labels.utc,

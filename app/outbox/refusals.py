@@ -14,7 +14,7 @@ def seen_before(kind: str, holder: object | None, differences: Sequence[str] = (
 
     `holder` None is an earlier delivery of the same call.
     """
-    seen = "stands earlier in the same request" if holder is None else f"was enqueued before, as delivery {holder}"
+    seen = "stands earlier in the same request" if holder is None else f"was taken before, as delivery {holder}"
     return "; ".join((f"the same {kind} {seen}", *differences))
 
 

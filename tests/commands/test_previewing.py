@@ -165,7 +165,7 @@ def test_preview_tells_what_was_sent_before_and_since_when(run: Run, tmp_path: P
     assert preset["seen_at"] == json.loads(run("message", "p-1", "--json").stdout)["deliveries"][0]["enqueued_at"]
     told = explained(run, PAGE)
     assert "p-1: Sent before." in told
-    assert "a duplicate: the same event_id was enqueued before, as delivery 1 (20" in told
+    assert "a duplicate: the same event_id was taken before, as delivery 1 (20" in told
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def event(message_id: str, name: str = "Checkout", **members: object) -> dict[st
     return {"type": "track", "event": name, "messageId": message_id, "timestamp": at, **person, **members}
 
 
-async def _fill(world: World) -> None:
+async def fill(world: World) -> None:
     """Let something of everything happen, an hour ago and now."""
     names = NamesMet(Sampler(lambda: world.running.catalog), Random(7), max_names=100)
     arrivals = Arrivals(world.pipeline, names)
@@ -87,6 +87,11 @@ async def _length(world: World, path: str | None) -> int:
     return length
 
 
+async def paths_of_names(world: World) -> list[str]:
+    """Return the addresses of the pages of all names."""
+    return sorted(set(map(unescape, _OF_NAME.findall(await _page(world, "/console/inventory")))))
+
+
 async def _page(world: World, path: str | None) -> str:
     answer = await world.browser.get(path or "")
     assert answer.status_code == httpx.codes.OK
@@ -94,10 +99,10 @@ async def _page(world: World, path: str | None) -> str:
 
 
 async def test_a_count_is_the_length_of_the_list_that_it_leads_to(world: World) -> None:
-    await _fill(world)
+    await fill(world)
     told: dict[str, int] = {}
     pages = [f"/console{page}" for page in PAGES]
-    pages += sorted(set(map(unescape, _OF_NAME.findall(await _page(world, "/console/inventory")))))
+    pages += await paths_of_names(world)
     for page in pages:
         links = _COUNT.findall(await _page(world, page))
         told |= {unescape(path): int(count) for path, count in links}

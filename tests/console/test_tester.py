@@ -112,10 +112,10 @@ async def test_what_was_sent_before_is_a_duplicate_and_since_when(world: World) 
     world.now = NOW + 120
     page = await post(world, event=text_of())
     assert "<strong>Sent before.</strong>" in page
-    assert "the same event_id was enqueued before, as delivery 1, <time" in page
+    assert "the same event_id was taken before, as delivery 1, <time" in page
     assert "2026-11-18 11:06:40 UTC" in page
     again = await post(world, event=text_of(messageId="m-2"))
-    assert "the same order_id was enqueued before" in again
+    assert "the same order_id was taken before" in again
 
 
 @pytest.mark.parametrize(

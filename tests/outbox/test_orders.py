@@ -47,7 +47,7 @@ async def test_a_difference_is_told_with_the_duplicate(at: At, changes: dict[str
     (answer,) = await at.enqueue(order(message_id="again", **changes))
 
     assert answer.exit is Exit.DUPLICATE
-    assert answer.reason == f"the same order_id was enqueued before, as delivery {first.delivery_id}{told}"
+    assert answer.reason == f"the same order_id was taken before, as delivery {first.delivery_id}{told}"
     ((_, note),) = (await at.outbox.message("again")).notes
     assert note.reason == answer.reason
 

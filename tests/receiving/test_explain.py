@@ -320,7 +320,7 @@ async def test_what_was_sent_before_is_a_duplicate_and_since_when(tmp_path: Path
         explanation = await explainer.explain(order(), shipped_catalog(), now=NOW + 60)
     report = of(explanation, "Order Completed")
     assert (report.exit, report.seen_at) == (Exit.DUPLICATE, NOW)
-    assert report.reason == "the same event_id was enqueued before, as delivery 1"
+    assert report.reason == "the same event_id was taken before, as delivery 1"
     assert explanation.headline.title == "Sent before."
     assert report.payload, "what it would have sent is shown"
 

@@ -4,15 +4,25 @@
 const REFRESH_MS = 10_000;
 const TYPING_MS = 400;
 
-// Times: from UTC into the reader's time zone. -------------------------------------------------------------------
+// Times: how long ago, and in the reader's time zone. ------------------------------------------------------------
 
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const short = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 
+const ago = new Intl.RelativeTimeFormat(undefined, { numeric: "always" });
+const UNITS = [[86_400, "day"], [3_600, "hour"], [60, "minute"], [1, "second"]];
+
+function relative(at) {
+  const seconds = Math.round((at - Date.now()) / 1_000);
+  const [size, unit] = UNITS.find(([least]) => Math.abs(seconds) >= least) ?? [1, "second"];
+  return ago.format(Math.trunc(seconds / size), unit);
+}
+
 function localise(root) {
   for (const time of root.querySelectorAll("time[data-time]")) {
-    time.title = time.textContent;
-    time.textContent = (time.closest(".axis") ? short : full).format(new Date(time.dateTime));
+    const at = new Date(time.dateTime);
+    time.title = `${full.format(at)}, ${time.textContent}`;
+    time.textContent = time.closest(".axis, #part-table") ? short.format(at) : relative(at);
     time.removeAttribute("data-time");
   }
 }
