@@ -14,11 +14,13 @@ from app.shared_values import (
     DESTINATION_SWITCH,
     PRESET_SWITCH,
     PROCESSES,
+    TAIL,
     WANTED_CATALOG,
     CatalogFaults,
     Process,
     SharedValues,
     Switch,
+    TailWanted,
     WantedCatalog,
 )
 
@@ -93,6 +95,8 @@ class Coordination:
         self._tried = (0, 0.0)  # revision of the wanted generation, and when it was tried
         #: As they were at the last refresh.
         self.switches = Switches()
+        #: Until when the live tail is wanted, as of then; 0 where it is not.
+        self.tail_until = 0.0
         #: Of the catalog that runs here.
         self.generation = generation
         self._own_faults: tuple[Fault, ...] = ()
@@ -113,6 +117,8 @@ class Coordination:
         Raises OutboxUnavailable.
         """
         self.switches = await Switches.read(self._shared)
+        tail = await TAIL.read(self._shared)
+        self.tail_until = tail.until if tail else 0.0
         told = await CATALOG_FAULTS.read(self._shared)
         self._told_faults = told.faults if told else ()
         wanted = await WANTED_CATALOG.read_revised(self._shared)
@@ -163,6 +169,16 @@ class Coordination:
         """Return the processes that live, by their ids. Raises OutboxUnavailable."""
         found = await PROCESSES.read_all(self._shared)
         return [process for process in found.values() if now - process.seen_at < PROCESS_GONE_S]
+
+    async def want_tail(self, until: float) -> None:
+        """Have every process show what it receives until then, within 2 s; 0: no longer. Raises OutboxUnavailable."""
+        await TAIL.write(self._shared, TailWanted(until=until) if until else None)
+        self.tail_until = until
+
+    @property
+    def process(self) -> str:
+        """What this process is called, and what it does."""
+        return f"{self._process_id} ({self._role})"
 
     async def switch(self, preset: str | None, *, on: bool, ad_account_id: str | None = None) -> None:
         """Switch a preset, or else one ad account, or all sending where both are None, for all processes.

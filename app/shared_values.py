@@ -164,6 +164,13 @@ class WantedCatalog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TailWanted:
+    """Until when every process shows operators what it receives, Unix seconds."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogFaults:
     """Why the files were not taken up."""
 
@@ -204,6 +211,8 @@ WANTED_CATALOG = SharedKey("catalog/generation", WantedCatalog)
 CATALOG_FAULTS = SharedKey("catalog/faults", CatalogFaults)
 #: By process: each writes its own. `coordination` writes and reads.
 PROCESSES = SharedKeys("process/", Process)
+#: The live tail; nothing of what it shows. `coordination` writes and reads.
+TAIL = SharedKey("tail", TailWanted)
 #: The alerts that were told and not yet cleared: text by condition. `alerts` writes and reads.
 OPEN_ALERTS = SharedKey("alerts", dict[str, str])
 #: By digest of a file: how many of its records are committed. `pinrelay import` writes and reads.

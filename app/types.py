@@ -673,6 +673,7 @@ class AuditAction(StrEnum):
     DISCARD = "discarded from quarantine"
     PUBLISH = "published"
     ALERT_TESTED = "alert tested"
+    TAIL = "live tail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,6 +190,17 @@ async def test_a_starting_process_announces_its_catalog(outbox: Outbox) -> None:
     assert (other.generation, files.reads) == ("new", 1)
 
 
+async def test_the_live_tail_is_wanted_of_every_process(outbox: Outbox) -> None:
+    here, other = process(outbox, "a", Files()), process(outbox, "b", Files())
+    seen = []
+    for until in (300.0, 0.0):
+        await here.want_tail(until)
+        await other.refresh(now=1.0)
+        seen.append((here.tail_until, other.tail_until))
+    assert seen == [(300.0, 300.0), (0.0, 0.0)]
+    assert here.process.startswith("a (")
+
+
 async def test_a_signal_to_reload_while_the_outbox_is_away_is_logged_and_survived(outbox: Outbox) -> None:
     await outbox.close()
     settings = assembled.settings()
@@ -199,7 +210,8 @@ async def test_a_signal_to_reload_while_the_outbox_is_away_is_logged_and_survive
             coordination=process(outbox, "a", Files()),
             audit=Audit(outbox, lambda: 1.0),
             clock=lambda: 1.0,
-            publisher=assemble.publisher(settings, assemble.running_catalog(settings)),
+            tail=assemble.live_tail(settings, running := assemble.running_catalog(settings), outbox),
+            publisher=assemble.publisher(settings, running),
         )
         await _reload(changes)
     assert [line["event"] for line in logs] == ["outbox unavailable"]

@@ -20,6 +20,7 @@ from app.shared_values import (
     PRESET_SWITCH,
     PROCESSES,
     RATE,
+    TAIL,
     TROUBLE,
     WANTED_CATALOG,
     Bucket,
@@ -31,6 +32,7 @@ from app.shared_values import (
     SharedKey,
     SharedKeys,
     Switch,
+    TailWanted,
     WantedCatalog,
 )
 from tests.delivery.claims import a_trouble
@@ -50,6 +52,7 @@ VALUES: list[tuple[SharedKey[Any], Any]] = [
     (WANTED_CATALOG, WantedCatalog(generation="abc")),
     (CATALOG_FAULTS, CatalogFaults(faults=(Fault(path="/name", message="missing", file="presets/a.yaml"),))),
     (PROCESSES.of("host-1"), Process(process_id="host-1", role="all", generation="abc", seen_at=1.5)),
+    (TAIL, TailWanted(until=1_795_000_300.0)),
     (OPEN_ALERTS, {"dead": "Dead letters grow."}),
     (IMPORTED.of("0a1b"), 1_000),
 ]

@@ -5,6 +5,7 @@ assemble.pipeline(load_settings()).map_event(raw, now)         the same for one 
 assemble.pipeline(load_settings(), outbox=...).accept(...)     what the server does
 """
 
+from app.assemble.before_pipeline import live_tail, names_met, watched
 from app.assemble.joining import (
     encounter_reader,
     event_finder,
@@ -27,6 +28,8 @@ __all__ = [
     "event_finder",
     "explainer",
     "forgetting",
+    "live_tail",
+    "names_met",
     "people_search",
     "pinterest_client",
     "pipeline",
@@ -38,4 +41,5 @@ __all__ = [
     "running_sources",
     "typed_person",
     "walk",
+    "watched",
 ]

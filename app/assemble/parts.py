@@ -1,7 +1,6 @@
 """What a process that serves is made of: the objects that live as long as it, made and joined."""
 
 import os
-import random
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from app.access.sessions import Sessions
 from app.alerts import AlertWebhook
 from app.assemble import ad_accounts
 from app.assemble.ad_accounts import Destination
+from app.assemble.before_pipeline import live_tail, names_met, watched
 from app.catalog.compile import generation_of
 from app.catalog.running import RunningCatalog
 from app.catalog.running_sources import RunningSources
@@ -24,10 +24,8 @@ from app.config import FOLLOWED, Settings
 from app.config.environment import SecretWatch
 from app.coordination import Coordination
 from app.destination.client import PinterestClient
-from app.inventory.arrivals import Arrivals
 from app.inventory.keeping import InventoryKeeper
 from app.inventory.names_met import NamesMet
-from app.inventory.sampling import Sampler
 from app.inventory.view import InventoryView
 from app.log import log_error, log_restart_needed, log_secrets_kept
 from app.metrics import Metrics
@@ -74,8 +72,8 @@ class Parts:
     names: NamesMet | None
 
     def counted(self, accepts: AcceptsWhole) -> AcceptsWhole:
-        """Return what counts by name what `accepts` accepts; the same where there is no inventory."""
-        return Arrivals(accepts, self.names) if self.names else accepts
+        """Return what counts by name what `accepts` accepts, where there is an inventory, and can show it."""
+        return watched(accepts, self.names, self.changes.tail)
 
     @property
     def closing(self) -> tuple[PinterestClient | AlertWebhook, ...]:
@@ -106,8 +104,12 @@ class Parts:
         return {**dict.fromkeys(self.key_sources), **(self.sources.sources if self.sources else {})}
 
     def look_at_files(self) -> None:
-        """Take up secrets whose files have changed, and see whether others have that need a restart."""
+        """Take up secrets whose files have changed, and see whether others have that need a restart.
+
+        The live tail ends here, too, when its time is over.
+        """
         self.secrets.look()
+        self.changes.follow_tail()
         if self.sources is not None:
             self.sources.look()
         if self.started is not None:
@@ -155,7 +157,7 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
         clock=clock,
         sandbox=sandbox,
         alert_webhook=AlertWebhook(settings.alert_webhook_url) if settings.alert_webhook_url else None,
-        names=_names(settings, running),
+        names=names_met(settings, running),
     )
 
 
@@ -173,6 +175,7 @@ def _changes(
         coordination=coordination,
         audit=audit,
         clock=clock,
+        tail=live_tail(settings, running, outbox),
         forgetting=assemble.forgetting(settings, outbox) if settings.id_secret else None,
         replaying=assemble.replaying(
             settings, running, outbox, why_off=coordination.why_off, clock=clock, to=destinations
@@ -204,13 +207,6 @@ def _secrets(settings: Settings, access: Access) -> SecretWatch[Settings]:
     watch = SecretWatch(settings, FOLLOWED, on_fault=log_secrets_kept)
     watch.tell(lambda changed: partial(access.take, policies.users(changed)))
     return watch
-
-
-def _names(settings: Settings, running: RunningCatalog) -> NamesMet | None:
-    if not settings.inventory_names:
-        return None
-    rng = random.Random()  # noqa: S311 - which events are looked into, no secret
-    return NamesMet(Sampler(lambda: running.catalog), rng, max_names=settings.inventory_names)
 
 
 def _started_files(

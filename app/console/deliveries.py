@@ -156,6 +156,7 @@ class DeliveryPages:
         return self._pages.render(
             request,
             "delivery.html",
+            kept={"id": delivery.delivery_id},
             nav="deliveries",
             delivery=delivery,
             event=masked(orjson.loads(delivery.payload)) if delivery.payload else None,
@@ -165,7 +166,8 @@ class DeliveryPages:
     async def message(self, request: Request) -> Response:
         """Show what became of one message id."""
         message = await self._services.outbox.message(unpersonal_id(request.query_params.get("id", "")))
-        return self._pages.render(request, "message.html", nav="deliveries", message=message)
+        kept = {"id": message.message_id}
+        return self._pages.render(request, "message.html", kept=kept, nav="deliveries", message=message)
 
     def _missing(self, request: Request) -> Response:
         return self._pages.problem(

@@ -148,11 +148,6 @@ def time_span(seconds: float) -> str:
     return "a moment"
 
 
-def utc(at: float) -> str:
-    """1764068785.0 -> 2025-11-25 11:06:25 UTC."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
 def day(at: float) -> str:
     """1764068785.0 -> 2025-11-25."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")

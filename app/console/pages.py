@@ -22,11 +22,13 @@ from app.console.page_filter import ANEW, PageFilter
 from app.console.periods import COMPARISONS, PERIODS
 from app.console.services import ConsoleServices
 from app.console.stacked_chart import FULL
+from app.destination import redact
 from app.receiving.finding import MAX_FOUND_BY
 from app.receiving.reports import IN_WORDS
 from app.server.audited_changes import MAX_WHY
 from app.types import MAX_LABEL_CHARACTERS
 from app.values.plurals import count_of
+from app.values.times import at_second
 
 ROOM = Path(__file__).parent
 
@@ -67,7 +69,7 @@ class Pages:
 
         `obeys` names the parts of the page's filter that narrow what it shows: it says itself which do not. `usual` is
         the period that it shows where none is chosen, "" where it knows none. `kept` is what of its address stays when
-        something else is chosen there; None: all but what ANEW names.
+        something else is chosen there; None: all but what ANEW names, without personal data.
         """
         base, chosen = base_of(request), _chosen(request)
         text = (
@@ -143,7 +145,7 @@ def _chosen(request: Request) -> PageFilter | None:
 
 
 def _kept(request: Request) -> dict[str, str]:
-    return {name: text for name, text in request.query_params.items() if name not in ANEW}
+    return {name: redact(text) for name, text in request.query_params.items() if name not in ANEW}
 
 
 @cache
@@ -164,7 +166,7 @@ def _environment() -> Environment:
         plain=labels.outcome_label,
         pretty=labels.pretty,
         time_span=labels.time_span,
-        clock=labels.utc,
+        clock=at_second,
         time=_time,
         day=labels.day,
         breakable=_breakable,
@@ -194,4 +196,4 @@ def _breakable(name: str) -> Markup:
 
 def _time(at: float) -> Markup:
     """Show a time in UTC; the script puts it into the reader's time zone."""
-    return Markup('<time datetime="{}" data-time>{}</time>').format(labels.iso(at), labels.utc(at))
+    return Markup('<time datetime="{}" data-time>{}</time>').format(labels.iso(at), at_second(at))

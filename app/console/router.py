@@ -16,6 +16,7 @@ from app.console.quarantined import QuarantinePages
 from app.console.remembered import PeoplePages
 from app.console.revenue_page import RevenuePages
 from app.console.services import ConsoleServices
+from app.console.tailing import TailPages
 from app.console.tester import TesterPages
 
 
@@ -24,8 +25,8 @@ def create_console(services: ConsoleServices) -> APIRouter:
     pages = Pages(services)
     overview, tester = OverviewPages(services, pages), TesterPages(services, pages)
     deliveries, mappings = DeliveryPages(services, pages), MappingPages(services, pages)
-    activity, people = ActivityPages(services, pages), PeoplePages(services, pages)
-    dead_letters, login = DeadLetterPages(services, pages), LoginPages(services, pages)
+    activity, login = ActivityPages(services, pages), LoginPages(services, pages)
+    dead_letters = DeadLetterPages(services, pages)
     guard = Guard(services, pages)
     router = APIRouter()
     for method, path, page in (
@@ -40,13 +41,10 @@ def create_console(services: ConsoleServices) -> APIRouter:
         ("GET", "/console/dismiss", dead_letters.confirm_dismissal),
         ("GET", "/console/mappings", mappings.show),
         ("GET", "/console/activity", activity.show),
-        ("GET", "/console/people", people.show),
-        ("POST", "/console/people", people.look),
         ("POST", "/console/logout", login.log_out),
     ):
         router.add_route(path, guard(page), methods=[method], include_in_schema=False)
     for path, page in (
-        ("/console/people/forget", people.forget),
         ("/console/redrive", dead_letters.redrive),
         ("/console/dismiss", dead_letters.dismiss),
         ("/console/activity/test-alert", activity.test_alert),
@@ -55,9 +53,11 @@ def create_console(services: ConsoleServices) -> APIRouter:
     ):
         router.add_route(path, guard(page, changes=True), methods=["POST"], include_in_schema=False)
     _add_public(router, guard, login, pages)
+    _add_people(router, guard, PeoplePages(services, pages))
     _add_figures(router, guard, InventoryPages(services, pages), RevenuePages(services, pages))
     _add_publishing(router, guard, PublishPages(services, pages))
     _add_quarantine(router, guard, QuarantinePages(services, pages))
+    _add_tail(router, guard, TailPages(services, pages, tester))
     router.add_route("/console/{rest:path}", guard(pages.unknown), methods=["GET"], include_in_schema=False)
     return router
 
@@ -69,6 +69,13 @@ def _add_public(router: APIRouter, guard: Guard, login: LoginPages, pages: Pages
         ("GET", "/console/static/{name}", pages.file),
     ):
         router.add_route(path, guard(page, public=True), methods=[method], include_in_schema=False)
+
+
+def _add_people(router: APIRouter, guard: Guard, people: PeoplePages) -> None:
+    for method, page in (("GET", people.show), ("POST", people.look)):
+        router.add_route("/console/people", guard(page), methods=[method], include_in_schema=False)
+    forget = guard(people.forget, changes=True)
+    router.add_route("/console/people/forget", forget, methods=["POST"], include_in_schema=False)
 
 
 def _add_figures(router: APIRouter, guard: Guard, inventory: InventoryPages, revenue: RevenuePages) -> None:
@@ -86,6 +93,12 @@ def _add_quarantine(router: APIRouter, guard: Guard, quarantine: QuarantinePages
     for path, page in (("/replay", quarantine.replay), ("/discard", quarantine.discard)):
         guarded = guard(page, changes=True)
         router.add_route(f"/console/quarantine{path}", guarded, methods=["POST"], include_in_schema=False)
+
+
+def _add_tail(router: APIRouter, guard: Guard, tail: TailPages) -> None:
+    for method, path, page in (("GET", "", tail.show), ("POST", "", tail.switch), ("POST", "/open", tail.open)):
+        guarded = guard(page, changes=True)
+        router.add_route(f"/console/tail{path}", guarded, methods=[method], include_in_schema=False)
 
 
 def _add_publishing(router: APIRouter, guard: Guard, publishing: PublishPages) -> None:

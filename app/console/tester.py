@@ -102,6 +102,14 @@ class TesterPages:
             trial.replies.update(await self._send(trial.explanation, title, person))
         return self._render(request, trial, is_again="again" in form)
 
+    async def open(self, request: Request, text: str, source: str) -> Response:
+        """Show the form with an event that arrived; what a source made of a request is tried as a plain event."""
+        known = self._services.sources()
+        file = known.get(source)
+        is_plain = source in known and (file is None or file.reshape is None)
+        pasted = Pasted(text=text, source=source if is_plain else DEFAULT_SOURCE)
+        return self._render(request, await self._try(pasted, None), is_opened=True)
+
     async def _try_new(self, key: EventKey) -> Trial:
         """Try the draft of a preset for a kind of event, by an example of the shape that was met."""
         properties = await self._services.inventory.properties(key)
@@ -169,8 +177,19 @@ class TesterPages:
         event = examples.get(wanted or "") or next(iter(examples.values()), None)
         return pretty(fresh(event, self._services.clock())) if event else ""
 
-    def _render(self, request: Request, trial: Trial, *, is_fresh: bool = False, is_again: bool = False) -> Response:
-        """Show the form; where it is `fresh` a script may bring back what was typed before, and then it is `again`."""
+    def _render(
+        self,
+        request: Request,
+        trial: Trial,
+        *,
+        is_fresh: bool = False,
+        is_again: bool = False,
+        is_opened: bool = False,
+    ) -> Response:
+        """Show the form; where it is `fresh` a script may bring back what was typed before, and then it is `again`.
+
+        What was `opened` the script keeps like what is typed.
+        """
         running, sources = self._services.running, self._services.sources()
         chosen = sources.get(trial.pasted.source)
         return self._pages.render(
@@ -182,6 +201,7 @@ class TesterPages:
             trial=trial,
             is_fresh=is_fresh,
             is_again=is_again,
+            is_opened=is_opened,
             examples=[preset.name for preset in _with_example(running.catalog.presets)],
             files=list(running.texts),
             is_new=trial.draft is not None and trial.draft.file not in running.texts,

@@ -14,9 +14,11 @@ from app.errors import WhyMissing
 from app.outbox import DeadLetters
 from app.receiving.forgetting import Forgetting, Forgotten
 from app.receiving.replaying import Replay, Replaying
+from app.receiving.tail import MAX_TAIL_S, Tail
 from app.shared_values import SharedValues
 from app.types import AuditAction, QuarantineFilter, Query, Redrive
 from app.values.plurals import count_of
+from app.values.times import at_second
 
 
 class _HoldsDeadLetters(SharedValues, Protocol):
@@ -48,6 +50,8 @@ class AuditedChanges:
     clock: Callable[[], float]
     #: Writes files of presets and mappings, or says why nobody does.
     publisher: Publisher
+    #: Shows operators what arrives.
+    tail: Tail
     #: Erases people; None where there is no secret to find them by.
     forgetting: Forgetting | None = None
     #: Brings events back from the quarantine; None where nothing is kept there.
@@ -95,11 +99,32 @@ class AuditedChanges:
         await self.audit.note(person, AuditAction.RELOAD, target="catalog", before=before, after=after)
         return is_taken_up
 
+    def follow_tail(self) -> None:
+        """Have the live tail be on for as long as it is wanted."""
+        self.tail.follow(self.coordination.tail_until, now=self.clock())
+
+    async def watch(self, person: Person, *, for_s: float) -> None:
+        """Show what arrives to operators for so long, at most MAX_TAIL_S, in all processes; 0: no longer."""
+        until = self.clock() + min(for_s, MAX_TAIL_S) if for_s > 0 else 0.0
+        was = self.coordination.tail_until
+        await self.audit.note(person, AuditAction.TAIL, before=self._told_tail(was), after=self._told_tail(until))
+        await self.coordination.want_tail(until)
+        self.follow_tail()
+
+    def _told_tail(self, until: float) -> str:
+        return f"on until {at_second(until)}" if until > self.clock() else "off"
+
+    async def _end_tail(self) -> None:
+        """Let go of all that the live tail holds: somebody is erased."""
+        await self.coordination.want_tail(0.0)
+        self.follow_tail()
+
     async def forget(self, person: Person, *, user_id: str | None, anonymous_id: str | None) -> Forgotten | None:
         """Erase somebody; return how much it was, None where nobody can be found. No id is written down."""
         if self.forgetting is None:
             return None
         forgotten = await self.forgetting.forget(user_id=user_id, anonymous_id=anonymous_id, now=self.clock())
+        await self._end_tail()
         await self.audit.note_forgotten(person, forgotten.ids)
         return forgotten
 
@@ -110,6 +135,7 @@ class AuditedChanges:
         forgotten = await self.forgetting.forget_keys(
             user=None if alone else key, anonymous=key if alone else None, now=self.clock()
         )
+        await self._end_tail()
         await self.audit.note_forgotten(person, forgotten.ids)
         return forgotten
 

@@ -99,3 +99,12 @@ def _browser(text: str) -> datetime:
     if match is None:
         raise ValueError(text)
     return datetime.strptime(f"{match[1]} {match[2]}", "%b %d %Y %H:%M:%S %z")
+
+
+def at_second(at: float) -> str:
+    """Return a time to the second, in UTC.
+
+    >>> at_second(1764068785.9)
+    '2025-11-25 11:06:25 UTC'
+    """
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -30,6 +30,7 @@ PAGES = {
     "revenue": "/console/revenue",
     "activity": "/console/activity",
     "quarantine": "/console/quarantine",
+    "tail": "/console/tail",
     "versions": "/console/versions?file=presets/checkout.yaml",
 }
 #: The presets but for the first three: the same template, of which axe-core would read thousands of cells.

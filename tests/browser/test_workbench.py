@@ -88,6 +88,24 @@ def test_a_bad_publication_is_returned(workshop: Server, open_page: OpenPage) ->
     expect(page.get_by_role("status")).to_contain_text("1 delivery to Pinterest: Checkout.")
 
 
+def test_an_event_is_seen_as_it_arrives_and_opened_in_the_tester(workshop: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{workshop.url}/console/tail")
+    page.get_by_role("button", name="Show for 5 minutes").click()
+    expect(page.get_by_text("Nothing has arrived since it is on.")).to_be_visible()
+    post_purchase(workshop, "tailed")
+    opens = page.get_by_role("row", name="Purchase").get_by_role("button", name="Open in tester")
+    expect(opens).to_be_visible()
+    opens.click()
+    event = page.get_by_label("Segment event")
+    expect(event).to_have_value(re.compile("SO-tailed"))
+    page.goto(f"{workshop.url}/console")
+    page.goto(f"{workshop.url}/console/tester")
+    expect(event, "it is kept in this tab like what is typed").to_have_value(re.compile("SO-tailed"))
+    page.goto(f"{workshop.url}/console/tail")
+    page.get_by_role("button", name="Switch off").click()
+    expect(page.get_by_role("heading", name="It is off")).to_be_visible()
+
+
 def _shows(page: Page, text: str) -> bool:
     page.goto(page.url)
     return page.get_by_role("link", name=text, exact=True).first.is_visible()

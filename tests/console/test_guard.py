@@ -30,6 +30,7 @@ FORMS = (
     "/console/redrive",
     "/console/mappings/switch",
     "/console/mappings/reload",
+    "/console/tail",
     "/console/logout",
 )
 

@@ -172,3 +172,8 @@ def test_what_a_link_says_itself_stays() -> None:
         '<a href="/x/console/name?period=day&amp;n=1&amp;from=a%26b#top"><a href="/x/consoles">'
         '<a href="/x/console?from=a%26b&amp;period=hour">'
     )
+
+
+async def test_a_page_does_not_repeat_personal_data_of_its_address(shops: World) -> None:
+    for path in ("/message?id=eve@example.com", "/mappings?x=eve@example.com", "/tester?x=eve%40example.com"):
+        assert "eve@example.com" not in await page_of(shops, path)

@@ -27,8 +27,9 @@ from app.destination.client import PinterestClient
 from app.inventory.view import InventoryView
 from app.outbox import Outbox, open_outbox
 from app.receiving.pipeline import Pipeline
+from app.receiving.tail import Tail
 from app.server.audited_changes import AuditedChanges
-from app.source import NamedSource
+from app.source import AcceptsWhole, NamedSource
 from app.types import DEFAULT_SOURCE, AccountView, NewDelivery, Note, Outcome, Settlement, State, Tally
 from app.values.proxies import read_networks
 from tests import assembled
@@ -128,6 +129,9 @@ class World:
     running: RunningCatalog
     coordination: Coordination
     pipeline: Pipeline
+    #: What the live tail shows, and its way in.
+    tail: Tail
+    accepts: AcceptsWhole
     pinterest: Pinterest
     app: FastAPI
     browser: httpx.AsyncClient
@@ -218,18 +222,22 @@ async def open_world(
     transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 40_000))
     headers = {"Origin": "http://localhost:8080"}
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8080", headers=headers) as browser:
+        pipeline = assemble.pipeline(
+            settings,
+            running.catalog,
+            outbox=outbox,
+            why_off=coordination.why_off,
+            quarantine=assemble.quarantine(settings, outbox),
+        )
+        tail = assemble.live_tail(settings, running, outbox)
         world = World(
             outbox=outbox,
             folder=presets,
             running=running,
             coordination=coordination,
-            pipeline=assemble.pipeline(
-                settings,
-                running.catalog,
-                outbox=outbox,
-                why_off=coordination.why_off,
-                quarantine=assemble.quarantine(settings, outbox),
-            ),
+            pipeline=pipeline,
+            tail=tail,
+            accepts=assemble.watched(pipeline, None, tail),
             pinterest=pinterest,
             app=app,
             browser=browser,
@@ -260,6 +268,7 @@ async def open_world(
                 coordination=coordination,
                 audit=audit,
                 clock=lambda: world.now,
+                tail=tail,
                 forgetting=assemble.forgetting(settings, outbox) if settings.id_secret else None,
                 publisher=assemble.publisher(settings, running),
                 replaying=assemble.replaying(

@@ -26,9 +26,9 @@ EMAIL_DIGEST = hashlib.sha256(EMAIL.lower().encode()).hexdigest()
 EXITS = {"accepted", "refused", "unmatched", "withheld", "enqueued", "duplicate", "invalid"}
 PAGES = (
     "/console", "/console?part=live", "/console/deliveries", "/console/mappings", "/console/tester", "/console/redrive",
-    "/console/activity", "/console/inventory", "/console/dismiss", "/api/notes?limit=500", "/api/dead-letters",
+    "/console/activity", "/console/inventory", "/console/tail", "/console/dismiss", "/api/dead-letters",
     "/console/deliveries?state=pending", "/console/deliveries?state=claimed", "/console/deliveries?state=dead",
-    "/metrics", "/readyz", "/healthz", "/openapi.json", "/api/status", "/api/deliveries?limit=500",
+    "/metrics", "/api/notes?limit=500", "/readyz", "/healthz", "/openapi.json", "/api/status", "/api/deliveries?limit=500",
 )  # fmt: skip
 
 
@@ -99,9 +99,11 @@ def leaks(found: dict[str, bytes]) -> list[tuple[str, str]]:
 
 def post_everything(client: httpx.Client) -> dict[str, bytes]:
     """Send the events by every door, broken requests and strange addresses too; answer all that senders are told."""
+    page = {"origin": str(client.base_url)}  # somebody watches, looks the person up, and types who it is
+    assert client.post("/console/tail", data={"minutes": "15"}, headers=page).status_code == httpx.codes.SEE_OTHER
     receipt = client.post("/webhook", params={"email": EMAIL}, json=events())
     assert set(receipt.json()["counts"]) == EXITS, receipt.text
-    page = {"origin": str(client.base_url)}  # somebody looks the person up, and types who it is
+    assert "Open in tester" in client.get("/console/tail").text
     batch = {"batch": [event for event in events() if isinstance(event, dict)], "writeKey": EMAIL}
     told = [
         receipt,

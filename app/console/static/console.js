@@ -89,7 +89,7 @@ function prepare(root) {
   reveal(root);
 }
 
-// The overview refreshes itself. -----------------------------------------------------------------------------------
+// The overview and the live tail refresh themselves. ---------------------------------------------------------------
 
 function startRefreshing(live, button) {
   let on = true;
@@ -123,7 +123,7 @@ function startRefreshing(live, button) {
     on = !on;
     button.textContent = `Auto-refresh: ${on ? "on" : "off"}`;
   });
-  setInterval(refresh, REFRESH_MS);
+  setInterval(refresh, Number(live.dataset.every ?? REFRESH_MS));
 }
 
 // What was typed into the tester is kept in this tab, until it is put away or somebody logs out. ------------------
@@ -220,6 +220,7 @@ const live = document.getElementById("live");
 if (live) startRefreshing(live, document.getElementById("refresh"));
 const tester = document.getElementById("tester");
 if (tester) startTesting(tester);
+if (tester && "opened" in tester.dataset) keepTyped(tester);
 if (tester && "fresh" in tester.dataset) bringBackTyped(tester);
 // Last: what refreshes is compared with what the server sent, before it was prepared.
 prepare(document);

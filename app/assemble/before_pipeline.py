@@ -1,0 +1,32 @@
+"""What stands before the pipeline is made: what counts by name, and what shows operators the events that arrive."""
+
+import random
+
+from app.assemble.joining import encounter_reader
+from app.catalog.running import RunningCatalog
+from app.config import Settings
+from app.inventory.arrivals import Arrivals
+from app.inventory.names_met import NamesMet
+from app.inventory.sampling import Sampler
+from app.outbox import Outbox
+from app.receiving.tail import Tail, Tailed
+from app.source import AcceptsWhole
+
+
+def names_met(settings: Settings, running: RunningCatalog) -> NamesMet | None:
+    """Return what counts by name what arrives; None where there is no inventory."""
+    if not settings.inventory_names:
+        return None
+    rng = random.Random()  # noqa: S311 - which events are looked into, no secret
+    return NamesMet(Sampler(lambda: running.catalog), rng, max_names=settings.inventory_names)
+
+
+def live_tail(settings: Settings, running: RunningCatalog, outbox: Outbox) -> Tail:
+    """Return what holds events that arrive while an operator wants to see them."""
+    memory = outbox if settings.remember_days else None
+    return Tail(encounter_reader(settings), lambda: running.catalog, memory)
+
+
+def watched(accepts: AcceptsWhole, names: NamesMet | None, tail: Tail) -> AcceptsWhole:
+    """Return what accepts the same, counts it by name where there are names, and shows it while the tail is on."""
+    return Tailed(Arrivals(accepts, names) if names else accepts, tail)

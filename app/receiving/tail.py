@@ -1,0 +1,177 @@
+"""The live tail: the events of these minutes, as received, in the memory of this process and nowhere else.
+
+It is on while an operator wants it, for minutes. It never holds what was refused or withheld, nor whose person says no.
+"""
+
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from app.catalog import Catalog
+from app.errors import EventRefused
+from app.log import log_error
+from app.receiving.encounters import EncounterReader
+from app.receiving.quarantining import shown_name
+from app.receiving.remembering import FindsPeople
+from app.source import AcceptsWhole
+from app.types import DEFAULT_SOURCE, Event, EventReceipt, Exit, Line, Receipt
+
+#: The longest that it is on, and what is held at most: then the oldest events leave.
+MAX_TAIL_S: Final = 900
+MAX_TAILED: Final = 200
+MAX_TAILED_BYTES: Final = 2_000_000
+_HIDDEN: Final = frozenset({Exit.REFUSED, Exit.WITHHELD})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TailedEvent:
+    """One event that arrived while the tail was on."""
+
+    #: Of this process, from 1.
+    number: int
+    at: float
+    source: str
+    #: Without personal data, as it may be shown in a list.
+    name: str
+    #: What became of it, one line a preset.
+    lines: tuple[Line, ...]
+    #: The event as received, as JSON. Personal data: it is shown to an operator who opens it.
+    text: bytes
+
+    def __repr__(self) -> str:
+        """Show nothing of the event."""
+        return f"TailedEvent(number={self.number})"
+
+
+class Tail:
+    """Holds the latest events while it is on."""
+
+    def __init__(
+        self, reader: EncounterReader, catalog: Callable[[], Catalog], memory: FindsPeople | None = None
+    ) -> None:
+        """Take who knows what persons say, by which catalog, and where it is remembered, None where nothing is."""
+        self.is_on = False
+        #: When it ends, Unix seconds.
+        self.until = 0.0
+        #: How many events were not shown since it was switched on.
+        self.hidden = 0
+        self._reader = reader
+        self._catalog = catalog
+        self._memory = memory
+        self._events: deque[TailedEvent] = deque()
+        self._bytes = 0
+        self._number = 0
+
+    def follow(self, until: float, *, now: float) -> None:
+        """Be on until then, at most MAX_TAIL_S; with a time that is over, or too far, be off and hold nothing."""
+        self.is_on, self.until = now < until <= now + MAX_TAIL_S, until
+        if not self.is_on:
+            self.hidden = 0
+            self.clear()
+
+    def clear(self) -> None:
+        """Let go of all events."""
+        self._events.clear()
+        self._bytes = 0
+
+    def events(self, *, now: float) -> list[TailedEvent]:
+        """Return what it holds, the newest first."""
+        self.follow(self.until, now=now)
+        return list(reversed(self._events))
+
+    async def take(
+        self, arrived: Iterable[tuple[Event | EventRefused, EventReceipt]], *, now: float, source: str, is_proven: bool
+    ) -> None:
+        """Hold the events of one request that may be shown. Raises OutboxUnavailable: then it holds none of them.
+
+        A `delete` of a proven sender has it let go of all that came before: who is linked to whom it does not know.
+        """
+        self.follow(self.until, now=now)
+        if not self.is_on:
+            return
+        shown: list[tuple[Event, EventReceipt]] = []
+        for event, told in arrived:
+            if isinstance(event, EventRefused) or any(line.exit in _HIDDEN for line in told.deliveries):
+                self.hidden += 1
+            elif event["type"] == "delete":
+                if is_proven:
+                    shown.clear()
+                    self.clear()
+            elif self._reader.says_no(event, self._catalog()):
+                self.hidden += 1
+            else:
+                shown.append((event, told))
+        closed = await self._closed({key for event, _ in shown for key in self._reader.keys(event)})
+        for event, told in shown:
+            if closed.isdisjoint(self._reader.keys(event)):
+                self._hold(event, told, now=now, source=source)
+            else:
+                self.hidden += 1
+
+    async def _closed(self, keys: set[str]) -> set[str]:
+        """Return the ids among these whose person said no before, or is linked to one who did."""
+        if self._memory is None or not keys:
+            return set()
+        found = await self._memory.people(sorted(keys))
+        return {*found.marks, *(each.key for each in found.people if each.linked_to in found.marks)}
+
+    def _hold(self, event: Event, told: EventReceipt, *, now: float, source: str) -> None:
+        given = {name: value for name, value in event.items() if name != "idIsMade"}
+        try:
+            text = orjson.dumps(given, option=orjson.OPT_INDENT_2)
+        except orjson.JSONEncodeError:  # nested too deep
+            self.hidden += 1
+            return
+        self._number += 1
+        one = TailedEvent(
+            number=self._number,
+            at=now,
+            source=source,
+            name=shown_name(event),
+            lines=told.deliveries,
+            text=text,
+        )
+        self._events.append(one)
+        self._bytes += len(text)
+        while len(self._events) > MAX_TAILED or self._bytes > MAX_TAILED_BYTES:
+            self._bytes -= len(self._events.popleft().text)
+
+
+class Tailed:
+    """An `AcceptsWhole` whose events a tail shows. While it is off, that costs the look at one attribute."""
+
+    def __init__(self, accepts: AcceptsWhole, tail: Tail) -> None:
+        self._accepts = accepts
+        self._tail = tail
+
+    def accept(
+        self,
+        events: Iterable[Event | EventRefused],
+        *,
+        now: float,
+        source: str = DEFAULT_SOURCE,
+        is_proven: bool = False,
+        whole: bool = False,
+    ) -> Coroutine[Any, Any, Receipt]:
+        """Do `AcceptsWhole.accept`."""
+        accept = self._accepts.accept if not self._tail.is_on else self._shown
+        return accept(events, now=now, source=source, is_proven=is_proven, whole=whole)
+
+    async def _shown(self, events: Iterable[Event | EventRefused], *, now: float, source: str, **how: Any) -> Receipt:
+        seen: list[Event | EventRefused] = []
+        receipt = await self._accepts.accept(_noted(events, seen), now=now, source=source, **how)
+        try:
+            arrived = zip(seen, receipt.events, strict=True)
+            await self._tail.take(arrived, now=now, source=source, is_proven=how["is_proven"])
+        except Exception as exc:  # noqa: BLE001 - what is committed must not look as if it were not
+            log_error(exc)
+        return receipt
+
+
+def _noted(events: Iterable[Event | EventRefused], seen: list[Event | EventRefused]) -> Iterator[Event | EventRefused]:
+    for event in events:
+        seen.append(event)
+        yield event

@@ -1,0 +1,178 @@
+"""What the live tail holds, for how long, and what it never holds."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from app import assemble
+from app.errors import EventRefused
+from app.outbox import Outbox, open_outbox
+from app.policies import outbox_rules
+from app.receiving.tail import MAX_TAIL_S, MAX_TAILED, MAX_TAILED_BYTES, Tail
+from app.source import AcceptsWhole
+from app.types import Exit
+from tests import assembled
+
+NOW = 1_800_000_000.0
+PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0", "traits": {"email": "ann@shop.example"}}
+ORDER: dict[str, Any] = {
+    "type": "track",
+    "event": "Order Completed",
+    "userId": "ann",
+    "context": PERSON,
+    "properties": {"order_id": "SO-1", "total": 5, "currency": "EUR"},
+}
+SETTINGS: dict[str, Any] = {
+    "remember_days": 90,
+    "remember_secret": "a secret of the installation, long",
+    "consent_categories": ("ads",),
+}
+YES = {"consent": {"categoryPreferences": {"ads": True}}}
+NO = {"consent": {"categoryPreferences": {"ads": False}}}
+_numbers = count()
+
+
+@dataclass
+class Door:
+    """A pipeline with its tail."""
+
+    tail: Tail
+    accepts: AcceptsWhole
+    outbox: Outbox
+
+    async def send(self, *events: Any, now: float = NOW, is_proven: bool = True, agreed: bool = True) -> list[Exit]:
+        """Send these in one request; return what became of them."""
+        complete = [each if isinstance(each, EventRefused) else self._complete(each, agreed=agreed) for each in events]
+        receipt = await self.accepts.accept(complete, now=now, source="shop", is_proven=is_proven)
+        return [line.exit for event in receipt.events for line in event.deliveries]
+
+    def _complete(self, event: dict[str, Any], *, agreed: bool) -> dict[str, Any]:
+        context = event.get("context", {}) | (YES if agreed and "consent" not in event.get("context", {}) else {})
+        return {"messageId": f"m-{next(_numbers)}", "timestamp": NOW, **event, "context": context}
+
+    def names(self, now: float = NOW) -> list[str]:
+        return [each.name for each in self.tail.events(now=now)]
+
+
+@pytest.fixture
+async def door(tmp_path: Path) -> AsyncIterator[Door]:
+    settings = assembled.settings(outbox_url=f"sqlite:///{tmp_path}/o.db", **SETTINGS)
+    outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=lambda: NOW)
+    running = assemble.running_catalog(settings)
+    tail = assemble.live_tail(settings, running, outbox)
+    pipeline = assemble.pipeline(settings, running.catalog, outbox=outbox)
+    tail.follow(NOW + 300, now=NOW)
+    yield Door(tail, assemble.watched(pipeline, None, tail), outbox)
+    await outbox.close()
+
+
+async def test_an_event_stands_there_with_what_became_of_it_and_as_it_was_received(door: Door) -> None:
+    await door.send(ORDER | {"messageId": "m-7", "idIsMade": True}, ORDER | {"event": "Basket Emptied"})
+    unknown, order = door.tail.events(now=NOW)
+    assert (order.source, order.at, order.lines[0].preset) == ("shop", NOW, "Order Completed")
+    assert [each.lines[0].exit for each in (order, unknown)] == [Exit.ENQUEUED, Exit.UNMATCHED]
+    text = orjson.loads(order.text)
+    assert text["context"]["traits"] == PERSON["traits"]
+    assert "idIsMade" not in text
+    assert "ann@shop.example" not in repr(order)
+
+
+async def test_while_it_is_off_it_holds_nothing(door: Door) -> None:
+    door.tail.follow(0, now=NOW)
+    await door.send(ORDER)
+    assert door.names() == []
+
+
+@pytest.mark.parametrize("until_at", [NOW, NOW - 1, NOW + MAX_TAIL_S + 1], ids=["now", "before", "too far"])
+def test_it_is_not_on_for_no_time_nor_for_longer_than_the_bound(door: Door, until_at: float) -> None:
+    door.tail.follow(until_at, now=NOW)
+    assert not door.tail.is_on
+
+
+@pytest.mark.parametrize("way", ["looked at", "an event arrives", "the process looks"])
+async def test_it_ends_by_itself_and_lets_go_of_all(door: Door, way: str) -> None:
+    await door.send(ORDER)
+    assert door.names(NOW + 299) == ["Order Completed"]
+    if way == "an event arrives":
+        await door.send(ORDER, now=NOW + 300)
+    elif way == "the process looks":
+        door.tail.follow(door.tail.until, now=NOW + 300)
+    else:
+        assert door.names(NOW + 300) == []
+    assert not door.tail.is_on
+    assert door.tail._events == type(door.tail._events)()
+
+
+@pytest.mark.parametrize(
+    "no",
+    [
+        {"integrations": {"All": False}},
+        {"context": PERSON | NO},
+        {"context": PERSON | {"consent": {"categoryPreferences": {}}}},
+        {"context": PERSON | {"device": {"adTrackingEnabled": False}}},
+        {"context": PERSON | {"gpc": True}},
+        {"properties": {"order_id": "SO-1", "opt_out": True}},
+        {"properties": {"order_id": "SO-1", "opt_out": "what is this"}},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["Order Completed", "Basket Emptied"])
+async def test_who_says_no_is_never_held(door: Door, no: dict[str, Any], name: str) -> None:
+    await door.send(ORDER | {"event": name} | no)
+    assert (door.names(), door.tail.hidden) == ([], 1)
+
+
+async def test_who_said_no_before_is_never_held(door: Door) -> None:
+    linked = {"type": "identify", "userId": "ann", "anonymousId": "x"}
+    await door.send(linked, ORDER | {"context": PERSON | NO})
+    door.tail.clear()
+    await door.send(ORDER | {"userId": None, "anonymousId": "x", "event": "Basket Emptied"}, agreed=False)
+    await door.send(ORDER | {"userId": "bob"})
+    assert door.names() == ["Order Completed"]
+
+
+async def test_what_was_refused_is_never_held(door: Door) -> None:
+    await door.send(EventRefused("no type"), ORDER)
+    assert (door.names(), door.tail.hidden) == (["Order Completed"], 1)
+
+
+async def test_a_delete_of_a_proven_sender_lets_go_of_all_that_came_before(door: Door) -> None:
+    delete = {"type": "delete", "userId": "ann"}
+    await door.send(ORDER)
+    await door.send(delete, is_proven=False)
+    assert door.names() == ["Order Completed"]
+    await door.send(ORDER, delete, ORDER | {"event": "Basket Emptied"})
+    assert door.names() == ["Basket Emptied"]
+
+
+async def test_it_is_bounded_in_events_and_in_bytes(door: Door) -> None:
+    await door.send(*(ORDER | {"messageId": f"n-{number}"} for number in range(MAX_TAILED + 5)))
+    assert [each.number for each in door.tail.events(now=NOW)] == list(range(MAX_TAILED + 5, 5, -1))
+    long = {"note": "x" * (MAX_TAILED_BYTES // 3)}
+    await door.send(*(ORDER | {"properties": long} for _ in range(5)))
+    assert len(door.names()) == 2
+    await door.send(ORDER | {"properties": {"note": "x" * MAX_TAILED_BYTES}})
+    assert door.names() == []
+
+
+async def test_what_cannot_be_written_is_not_held_and_nothing_is_lost(door: Door) -> None:
+    nested: Any = []
+    for _ in range(300):
+        nested = [nested]
+    assert await door.send(ORDER | {"properties": ORDER["properties"] | {"deep": nested}}) == [Exit.ENQUEUED]
+    assert (door.names(), door.tail.hidden) == ([], 1)
+
+
+async def test_a_fault_of_the_tail_does_not_reach_who_sent_the_event(door: Door) -> None:
+    class Away:
+        async def people(self, _: Any) -> Any:
+            raise OSError
+
+    door.tail._memory = Away()
+    assert await door.send(ORDER) == [Exit.ENQUEUED]
+    assert door.names() == []
