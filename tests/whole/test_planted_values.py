@@ -26,9 +26,9 @@ EMAIL_DIGEST = hashlib.sha256(EMAIL.lower().encode()).hexdigest()
 EXITS = {"accepted", "refused", "unmatched", "withheld", "enqueued", "duplicate", "invalid"}
 PAGES = (
     "/console", "/console?part=live", "/console/deliveries", "/console/mappings", "/console/tester", "/console/redrive",
-    "/console/activity", "/console/inventory", "/console/tail", "/console/dismiss", "/api/dead-letters",
+    "/console/activity", "/console/inventory", "/console/tail", "/console/dismiss", "/api/dead-letters", "/readyz",
     "/console/deliveries?state=pending", "/console/deliveries?state=claimed", "/console/deliveries?state=dead",
-    "/metrics", "/api/notes?limit=500", "/readyz", "/healthz", "/openapi.json", "/api/status", "/api/deliveries?limit=500",
+    "/metrics", "/api/notes?limit=500", "/healthz", "/openapi.json", "/api/status", "/api/deliveries?limit=500",
 )  # fmt: skip
 
 
