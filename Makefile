@@ -76,6 +76,10 @@ bench-node: $(BENCH_NODE_READY) ## Segment's own engine on the same events, for 
 lock: $(DEV_READY) ## take up new versions: constraints.txt and both package-lock.json
 	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/lock
 
+.PHONY: docs
+docs: $(SHIP_READY) ## make the site of docs/ in build/site, with reference pages made of the code
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --quiet --config-file .ci/mkdocs.yml
+
 .PHONY: release
 release: $(SHIP_READY) ## make version, changelog, tag, wheel, sdist, bill of materials: VERSION=0.2.0 (docs/releasing.md)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/release "$(VERSION)"

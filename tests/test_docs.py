@@ -65,6 +65,11 @@ def test_its_links_lead_somewhere(page: Path) -> None:
             assert fragment in anchors(linked), f"{target}#{fragment}"
 
 
+def test_every_page_has_a_place_in_the_site() -> None:
+    site = (ROOT / ".ci/mkdocs.yml").read_text(encoding="utf-8")
+    assert [page.name for page in PAGES if not re.search(rf"[ \[]{page.name}\b", site)] == []
+
+
 @every_page
 def test_the_files_of_the_repository_that_it_names_exist(page: Path) -> None:
     named = re.findall(r"(?<!`)`(?!`)[^`\n]*?\b((?:app|bench|tests)/[\w./-]*\w)", page.read_text(encoding="utf-8"))

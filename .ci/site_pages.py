@@ -1,0 +1,127 @@
+"""What the site has beside docs/: the README as its first page, and reference pages made of the code.
+
+MkDocs calls the functions that begin with `on_` (https://www.mkdocs.org/user-guide/configuration/#hooks).
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+import yaml
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+from app.cli import EXIT_CODES, cli
+from app.config import load_settings
+from app.main import create_app
+from app.mapping.directives import DIRECTIVES
+from app.metrics import Metrics
+from app.types import Exit
+
+ROOT = Path(__file__).parents[1]
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that are no files."""
+    made = {
+        "index.md": (ROOT / "README.md").read_text(encoding="utf-8").replace("](docs/", "]("),
+        "reference/fields.md": "\n".join(_fields()),
+        "reference/commands.md": "\n".join(_commands()),
+        "reference/api.md": "\n".join(_api()),
+        "reference/metrics.md": "\n".join(_metrics()),
+        "reference/exits.md": "\n".join(_exits()),
+    }
+    for name, text in made.items():
+        files.append(File.generated(config, name, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Leave the words of links that lead out of docs/, and make what stands behind a block's language its title."""
+    titled = re.sub(r"^```(\w+) (.+)$", lambda fence: f"```{fence[1]} title='{fence[2]}'", markdown, flags=re.MULTILINE)
+    return re.sub(r"\[([^\]]*)\]\((?:\.\./|presets/|mappings/)[^)]*\)|\[([^\]]*)\]\([\w-]+/\)", r"\1\2", titled)
+
+
+def _table(*names: str) -> Iterator[str]:
+    yield "| " + " | ".join(names) + " |"
+    yield "|---" * len(names) + "|"
+
+
+def _cell(text: object) -> str:
+    return " ".join(str(text).replace("|", "\\|").split())
+
+
+def _fields() -> Iterator[str]:
+    action = yaml.safe_load((ROOT / "mappings/report_conversion_event.yaml").read_text(encoding="utf-8"))
+    yield f"# Fields\n\n{action['description']} [How each may be mapped](../mapping.md).\n"
+    yield from _table("field", "type", "what it is")
+    for name, field in action["fields"].items():
+        yield from _field_rows(name, field)
+    yield "\n## Directives\n\n" + ", ".join(f"`{name}`" for name in DIRECTIVES) + ": [by example](../mapping.md)."
+
+
+def _field_rows(name: str, field: dict[str, Any]) -> Iterator[str]:
+    needed = ", required" if field.get("required") else ""
+    yield f"| `{name}` | {field.get('type', '')}{needed} | {_cell(field.get('description', field.get('label', '')))} |"
+    for member, inner in field.get("properties", {}).items():
+        yield from _field_rows(f"{name}.{member}", inner)
+
+
+def _commands() -> Iterator[str]:
+    yield "# Commands\n"
+    yield "Every command takes `--help`; what each prints with `--json` stands in [operating](../operating.md).\n"
+    yield from _command("pinrelay", typer.main.get_command(cli))
+    yield "\n## Exit codes\n"
+    yield from _table("code", "means")
+    yield from (f"| {code} | {text} |" for code, text in EXIT_CODES.items())
+
+
+def _command(name: str, command: Any) -> Iterator[str]:
+    members = getattr(command, "commands", {})
+    if not members:
+        yield f"\n## {name}\n\n{command.help}\n"
+        yield from _table("argument or option", "default", "what it does")
+        for each in command.params:
+            shown = ", ".join(f"`{option}`" for option in each.opts)
+            default = "" if each.default in (None, False, ...) or callable(each.default) else f"`{each.default}`"
+            yield f"| {shown} | {default} | {_cell(getattr(each, 'help', '') or '')} |"
+    for word, inner in members.items():
+        yield from _command(f"{name} {word}", inner)
+
+
+def _api() -> Iterator[str]:
+    document = create_app(load_settings(outbox_url="sqlite:////nowhere/pinrelay.db")).openapi()
+    yield "# HTTP interface\n\nThe whole document is `/openapi.json` of a running process.\n"
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            yield f"\n## {method.upper()} {path}\n\n{operation.get('summary', '')}\n"
+            if parameters := operation.get("parameters"):
+                yield from _table("parameter", "in", "what it is")
+                yield from (f"| `{p['name']}` | {p['in']} | {_cell(p.get('description', ''))} |" for p in parameters)
+                yield ""
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            if "example" in body:
+                yield f"```json\n{json.dumps(body['example'], indent=2)}\n```\n"
+            yield from _table("answer", "means")
+            yield from (f"| {status} | {_cell(a['description'])} |" for status, a in operation["responses"].items())
+
+
+def _metrics() -> Iterator[str]:
+    text = Metrics().render([], now=0).decode()
+    types = dict(re.findall(r"^# TYPE (\S+) (\w+)$", text, re.MULTILINE))
+    yield "# Metrics\n\nAs `/metrics` has them. Rules of alerts and a dashboard: [operating](../operating.md).\n"
+    yield from _table("metric", "kind", "what it counts")
+    for name, told in re.findall(r"^# HELP (pinrelay_\S+) (.*)$", text, re.MULTILINE):
+        if not name.endswith("_created"):
+            yield f"| `{name}` | {types[name]} | {_cell(told)} |"
+
+
+def _exits() -> Iterator[str]:
+    yield "# Exits\n\nHow an event, or its delivery for one preset, leaves a stage: a closed list, each counted.\n"
+    yield from _table("exit", "in figures as")
+    for each in Exit:
+        of_events = each in (Exit.ACCEPTED, Exit.REFUSED)
+        yield f"| `{each.value}` | `{'pinrelay_events_total' if of_events else 'pinrelay_deliveries_total'}` |"
