@@ -21,8 +21,10 @@ from tests.tools import need_postgres
 FIGURE = "figure"
 #: Of what `make quick` leaves out, what takes long only to be imported.
 collect_ignore = ["browser", "cluster", "sdk", "test_openapi.py"] if LEVEL == "quick" else []
-if LEVEL != "prove":  # everything is installed anew there
-    collect_ignore += [f"packaging/test_{name}.py" for name in "new_user release openapi_lint deploy site".split()]
+#: Of tests/packaging, what needs the tools of `make prove`, or installs everything anew.
+_BY_PROVE = ("new_user", "release", "openapi_lint", "deploy", "site")
+if LEVEL != "prove":
+    collect_ignore += [f"packaging/test_{name}.py" for name in _BY_PROVE]
 #: Fixtures that start a program.
 _STARTERS = {"start_server", "postgres_server"}
 #: Files that take or wait long, whose work begins first, lest the others wait for them at the end.
