@@ -74,8 +74,9 @@ class Catalog:
         """Return the enabled presets whose trigger holds for the event, in the catalog's order."""
         kind, name = event.get("type"), event.get("event")
         index = self._index
-        kind = kind if isinstance(kind, str) and (kind, None) in index else None
-        name = name if isinstance(name, str) and (kind, name) in index else None
+        if type(kind) is not str or type(name) is not str or (kind, name) not in index:
+            kind = kind if type(kind) is str and (kind, None) in index else None
+            name = name if type(name) is str and (kind, name) in index else None
         return [preset for preset in index[kind, name] if preset.trigger.matches(event)]
 
 

@@ -33,9 +33,15 @@ _EMAIL = re.compile(r"[^@<>]+@[^@<>.]+(?:\.[^@<>.]+)+")
 _QUOTES = "\"'`\u00b4\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
 _MAILTO = "mailto:"
 _OLD_DIGEST = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}")
+#: Of the digests above: a text of another length needs no second look.
+_SHA256_LENGTH = 64
+_OLD_LENGTHS = frozenset({32, 40})
 _EXTENSION = re.compile(r"(?:;?\s*ext(?:ension|\.|n\.?|=)?|[x#])\s*\.?:?\s*\d{1,7}\s*$", re.IGNORECASE)
 _EXPONENT = re.compile(r"(\d)[.,](\d+)[eE]\+?(\d{1,2})", re.ASCII)
 _MIN_PHONE_DIGITS = 7
+#: A number of the North American plan, as libphonenumber reads it too, which takes forty times as long.
+_NORTH_AMERICAN = re.compile(r"(\+1[ .-]?)?\(?([2-9]\d\d)\)?[ .-]?(\d{3})[ .-]?(\d{4})", re.ASCII)
+_NORTH_AMERICA = frozenset({"US", "CA"})
 _DATE = re.compile(r"(\d{4})(?:([-/])(\d{1,2})\2(\d{1,2})|(\d{2})(\d{2}))(?:[Tt\s]\s*\d.*)?", re.ASCII)
 _US_ZIP = re.compile(r"\d{5}(?:[-\s]?\d{4})?", re.ASCII)
 _ZIP_DIGITS = 5
@@ -66,21 +72,34 @@ def normalised(given: str, country: str | None, normalise: Normaliser) -> Normal
     if len(given) > MAX_LENGTH:
         return None, f"it is longer than {MAX_LENGTH} characters"
     text, note = trimmed(given)
-    if text is None or _SHA256.fullmatch(text):
+    if text is None or _is_digest(text):
         return text and text.lower(), note
     return normalise(text, country)
 
 
+def _is_digest(text: str) -> bool:
+    return len(text) == _SHA256_LENGTH and _SHA256.fullmatch(text) is not None
+
+
+def _is_old_digest(text: str) -> bool:
+    return len(text) in _OLD_LENGTHS and _OLD_DIGEST.fullmatch(text) is not None
+
+
+def _seen(text: str) -> str:
+    """Return a text without white space and characters of no width."""
+    return "".join(text.split()) if text.isascii() else _UNSEEN.sub("", text)
+
+
 def hashed(text: str) -> str:
     """Return the SHA-256 of a normalised text, in lower-case hex; a digest stays what it is."""
-    return text.lower() if _SHA256.fullmatch(text) else sha256(text.encode()).hexdigest()
+    return text.lower() if _is_digest(text) else sha256(text.encode()).hexdigest()
 
 
 def normalise_email(text: str, _country: str | None) -> Normalised:
     """Take out what is not seen and what stands around an address, lower the case; `local@domain.tld` or nothing."""
-    if _OLD_DIGEST.fullmatch(text):
+    if _is_old_digest(text):
         return None, "it is an MD5 or SHA-1 digest, which Pinterest cannot match; send the address or its SHA-256"
-    given = _UNSEEN.sub("", text).lower()
+    given = _seen(text).lower()
     address = given if given[:1].isalnum() and given[-1:].isalnum() and ":" not in given else _bare_address(given)
     if not _EMAIL.fullmatch(address):
         return None, "it is no address of the form local@domain.tld"
@@ -104,7 +123,7 @@ def phone_normaliser(default_country: str | None) -> Normaliser:
     """Make a normaliser of phones that completes national numbers."""
 
     def normalise(text: str, country: str | None) -> Normalised:
-        if _OLD_DIGEST.fullmatch(text):
+        if _is_old_digest(text):
             return None, "it is an MD5 or SHA-1 digest, which Pinterest cannot match; send the number or its SHA-256"
         number = _EXTENSION.sub("", _unrounded(text))
         if not number:
@@ -145,7 +164,7 @@ def normalise_date_of_birth(text: str, _country: str | None) -> Normalised:
 
 def normalise_name(text: str, _country: str | None) -> Normalised:
     """Keep single blanks, punctuation and accents; lower the case."""
-    return _BLANKS.sub(" ", text).lower(), ""
+    return (" ".join(text.split()) if text.isascii() else _BLANKS.sub(" ", text)).lower(), ""
 
 
 def normalise_city(text: str, _country: str | None) -> Normalised:
@@ -188,7 +207,7 @@ def external_id_normaliser(*, keep_case: bool) -> Normaliser:
     """Make a normaliser of user ids: no white space, no characters of no width."""
 
     def normalise(text: str, _country: str | None) -> Normalised:
-        user_id = _UNSEEN.sub("", text)
+        user_id = _seen(text)
         return user_id if keep_case else user_id.lower(), ""
 
     return normalise
@@ -210,6 +229,9 @@ def _unrounded(number: str) -> str:
 
 def _e164(number: str, country: str | None) -> str | None:
     """Return country code and number as digits; None where libphonenumber cannot parse it."""
+    plain = _NORTH_AMERICAN.fullmatch(number)
+    if plain and (plain[1] or country in _NORTH_AMERICA):
+        return f"1{plain[2]}{plain[3]}{plain[4]}"
     try:
         parsed = phonenumbers.parse(number, country)
     except phonenumbers.NumberParseException:

@@ -58,6 +58,8 @@ class PersonalData:
         """Clean one text in place, out with it where nothing is left; return whether there was anything to take out."""
         given: str = holder[name]
         clean = self._redact(given, phones=phones)
+        if clean is given:
+            return False
         if clean.strip():
             holder[name] = clean
         else:

@@ -13,7 +13,14 @@ from typing import Any, Final
 from app.destination.custom_data import CustomDataReader
 from app.destination.members import MembersReader
 from app.destination.required import RequiredReader
-from app.destination.straight_objects import CustomDataText, MembersText, UserDataText, person_in_blocks, read_at_once
+from app.destination.straight_objects import (
+    CustomDataText,
+    MembersText,
+    UserDataText,
+    person_in_blocks,
+    put_at_once,
+    read_at_once,
+)
 from app.destination.user_data import UserDataReader, missing_identifiers
 from app.values.generated_functions import FunctionNames, ObjectText
 
@@ -114,6 +121,10 @@ class _EventText(ObjectText):
             return read_at_once(self._text, self._required[name], name, given, "sent")
         lines = read_at_once(self._text, self._optional.get(name), name, given, "sent")
         return [*lines, " needs_fields = True"] if name == "custom_data" else lines
+
+    def at_once(self, name: str, value: str) -> list[str]:
+        """Write how a text is put in that is sent as it is."""
+        return put_at_once(self._text, self._optional.get(name), name, value, "sent")
 
     def end(self) -> list[str]:
         """Write the question whether all is there that an event needs."""

@@ -13,7 +13,7 @@ from app.destination.money import IntegerReader, plain_money, read_currency
 from app.destination.normalise import MAX_LENGTH
 from app.destination.people import blocks_of, country_of
 from app.destination.reading import Reader, TextReader, text_of
-from app.destination.user_data import FROM_BLOCKS, UserDataReader, missing_identifiers
+from app.destination.user_data import FROM_BLOCKS, ReadField, UserDataReader, missing_identifiers
 from app.values.amounts import Computed, currencies
 from app.values.candidates import one_place_only
 from app.values.generated_functions import FunctionNames, ObjectText
@@ -42,6 +42,12 @@ def read_at_once(text: FunctionNames, read: Reader | None, name: str, given: str
         "  if notes: return None",
         f"  if {value} is not None: {sent}[{name!r}] = {value}",
     ]
+
+
+def put_at_once(text: FunctionNames, read: Reader | None, name: str, value: str, sent: str) -> list[str]:
+    """Write how a value is put in that is sent as it is (see `ObjectText.at_once`); nothing where it must be read."""
+    at_once = _nearly_always(text, read, value) if isinstance(read, TextReader) else ""
+    return [f" if {at_once}: {sent}[{name!r}] = {value}"] if at_once else []
 
 
 def _nearly_always(text: FunctionNames, read: Reader, value: str) -> str:
@@ -112,6 +118,10 @@ class MembersText(ObjectText):
         """Write how a member is read."""
         return read_at_once(self._text, self._read.readers.get(name), name, given, self.result)
 
+    def at_once(self, name: str, value: str) -> list[str]:
+        """Write how a text is put in that is sent as it is."""
+        return put_at_once(self._text, self._read.readers.get(name), name, value, self.result)
+
     def end(self) -> list[str]:
         """Put the object where it belongs."""
         return [f" if {self.result}: {self._place} = {self.result}"]
@@ -142,24 +152,39 @@ class UserDataText(MembersText):
 
     def member(self, name: str, given: str) -> list[str]:
         """Write how a member is read."""
-        lines = [] if name == FROM_BLOCKS else self._at_once(name)
+        lines = [] if name == FROM_BLOCKS else self._read_text(name)
         if self._blocks:
             put = f" if blocks is not None: {self.result}[{name!r}] = value"
             lines = [put, *([" else:", *(f" {line}" for line in lines)] if lines else [])]
         return [f" value = {given}", *([" phone = value"] if name == "phone" else []), *lines]
 
-    def _at_once(self, name: str) -> list[str]:
+    def at_once(self, name: str, value: str) -> list[str]:
+        """Write how a plain text is read; where it says nothing its reader refuses it, and the function gives up."""
+        field = self._reader.fields.get(name)
+        if field is None or self._blocks or name in ("country", "phone"):
+            return []
+        return [
+            f" if {value}.__class__ is str and {value} and len({value}) <= {MAX_LENGTH} and {value}.isascii():",
+            *self._remembered(field, value),
+        ]
+
+    def _read_text(self, name: str) -> list[str]:
         field = self._reader.fields.get(name)
         if field is None:
             return super().member(name, "value")
         ascii_or_not = f"value if value.isascii() else {self._text.bound(text_of)}(value)"
         return [
             *([f" country = {self._text.bound(country_of)}(value)"] if name == "country" else []),
-            f" if value.__class__ is str and 0 < len(value) <= {MAX_LENGTH}:",
-            f"  value, note = {self._text.bound(field.remembered)}({ascii_or_not}, {self._country})",
+            f" if value.__class__ is str and value and len(value) <= {MAX_LENGTH}:",
+            *self._remembered(field, ascii_or_not),
+            " elif value is not None and value != '': return None",
+        ]
+
+    def _remembered(self, field: ReadField, given: str) -> list[str]:
+        return [
+            f"  value, note = {self._text.bound(field.remembered)}({given}, {self._country})",
             "  if note or value is None: return None",
             f"  {self.result}[{field.wire!r}] = {'[value]' if field.several else 'value'}",
-            " elif value is not None and value != '': return None",
         ]
 
     def end(self) -> list[str]:

@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus
 from app.mapping.compiler import Compiler
 from app.mapping.nodes import MISSING, NOTHING, TOLD, About, Call, Node, tell
 from app.values.candidates import PassedOver
-from app.values.placeholders import says_nothing
+from app.values.placeholders import FIRST_CHARACTERS, says_nothing
 
 MAX_ADDRESS_CHARACTERS: Final = 8_000
 
@@ -25,11 +25,13 @@ def build_query_parameter(compiler: Compiler, value: Any, at: str) -> Node:
 
 def _parameter(name: str, about: About, told: list[PassedOver], url: Any) -> Any:
     """Return the first value of the parameter that is not empty, decoded as forms are (`+` is a blank)."""
+    if type(url) is str and name not in url and "%" not in url and url and url[0] not in FIRST_CHARACTERS:
+        return MISSING  # nearly every address
     if not isinstance(url, str) or says_nothing(url):
         if url is not MISSING:
             tell(told, about, url)
         return MISSING
-    if (name not in url and "%" not in url) or len(url) > MAX_ADDRESS_CHARACTERS:  # nearly every address
+    if (name not in url and "%" not in url) or len(url) > MAX_ADDRESS_CHARACTERS:
         return MISSING
     before, _, query = url.partition("#")[0].partition("?")
     for pair in (query or before).split("&"):

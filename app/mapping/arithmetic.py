@@ -21,8 +21,9 @@ _Combine: TypeAlias = Callable[[list[Decimal]], Decimal]
 #: Digits that results are exact to; operands of more are no numbers to us.
 _EXACT: Final = decimal.Context(prec=60)
 _MAX_OPERAND_DIGITS: Final = 25
-#: Integers below are taken without a look at their digits.
+#: Integers below, and floats from the other on, are taken without a look at their digits.
 _SMALL: Final = 10**9
+_FLOATS_FROM: Final = 1e-4
 
 
 def build_sum(compiler: Compiler, value: Any, at: str) -> Node:
@@ -125,10 +126,12 @@ def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> C
 def _plain(value: Any) -> Decimal | None:
     """Return a plain number of JSON, of arithmetic or of a text, which nearly every operand is; None for all else."""
     if type(value) is float:
-        return _bounded(repr(value))
-    if (type(value) is Computed and value.is_plain) or is_plain_text(value):
-        return _bounded(value)
-    return Decimal(value) if type(value) is int and -_SMALL < value < _SMALL else None
+        return Decimal(repr(value)) if _FLOATS_FROM <= value < _SMALL else _bounded(repr(value))
+    if type(value) is int:
+        return Decimal(value) if -_SMALL < value < _SMALL else None
+    if is_plain_text(value):
+        return Decimal(value)
+    return _bounded(value) if type(value) is Computed and value.is_plain else None
 
 
 def _sum(numbers: list[Decimal]) -> Decimal:

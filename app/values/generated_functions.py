@@ -70,6 +70,13 @@ class ObjectText(Protocol):
         """Write a member that is there; `given` is a name of its own for the value, or another expression of it."""
         ...
 
+    def at_once(self, name: str, value: str) -> list[str]:  # noqa: ARG002 - for those that know
+        """Write how the text or number `value` is put in where its reader surely takes it; nothing where it is asked.
+
+        It begins with a question; where that is no, the member is written in full.
+        """
+        return []
+
     def end(self) -> list[str]:
         """Write what stands behind the last member."""
         ...

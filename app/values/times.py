@@ -37,7 +37,15 @@ def unix_seconds(value: Any, *, earliest: float = YEAR_2000) -> float | None:
     """
     seconds: float | None = None
     if type(value) is str:
-        seconds = _seconds_of_text(value.strip()) if len(value) <= _MAX_LENGTH else None
+        text = value.strip()
+        try:  # ISO 8601 is read at once
+            moment = datetime.fromisoformat(text) if text[4:5] == "-" and len(value) <= _MAX_LENGTH else None
+        except ValueError:
+            moment = None
+        if moment is not None:
+            seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        elif len(value) <= _MAX_LENGTH:
+            seconds = _seconds_of_other_text(text)
     elif type(value) in (int, float):
         seconds = _seconds_of_number(value)
     return seconds if seconds is not None and seconds >= earliest else None
@@ -51,19 +59,9 @@ def _seconds_of_number(number: float) -> float | None:
     return seconds if abs(seconds) < _MILLISECONDS_FROM else None
 
 
-def _seconds_of_text(text: str) -> float | None:
-    """Read ISO 8601 at once; what it is not may be costly to find out, and is remembered."""
-    if text[4:5] == "-":
-        try:
-            return _seconds(datetime.fromisoformat(text))
-        except ValueError:
-            pass
-    return _seconds_of_other_text(text)
-
-
 @lru_cache(maxsize=1024)
 def _seconds_of_other_text(text: str) -> float | None:
-    """Try the other ways to write a time, the most frequent first."""
+    """Try the other ways to write a time, the most frequent first; what none is may be costly to find out."""
     if _NUMBER.fullmatch(text):
         return _seconds_of_number(float(text))
     for parse in (datetime.fromisoformat, _upper_iso, _year_first, _browser, parsedate_to_datetime):

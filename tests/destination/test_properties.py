@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from phonenumbers import PhoneNumberFormat, format_number, parse
 
 from app.destination import ConversionRules, ReportConversionEvent, report_conversion_event
 from app.destination.app_and_device import read_app_info
-from app.destination.normalise import normalised
+from app.destination.normalise import normalised, phone_normaliser
 from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid
 from tests.destination.builders import NOW, a_conversion, of_user
@@ -162,3 +163,13 @@ def test_numbers_of_app_info_stay_within_bounds(value: float) -> None:
     sent, _ = read_app_info({"window_height": value})
 
     assert sent is None or 0 <= sent["window_height"] <= 30_720
+
+
+@given(
+    number=st.from_regex(r"(\+1[ .-]?)?\(?[2-9][0-9]{2}\)?[ .-]?[0-9]{3}[ .-]?[0-9]{4}", fullmatch=True),
+    country=st.sampled_from(["US", "CA"]),
+)
+@settings(max_examples=examples(500))
+def test_north_american_numbers_are_read_as_libphonenumber_reads_them(number: str, country: str) -> None:
+    read = format_number(parse(number, country), PhoneNumberFormat.E164).lstrip("+")
+    assert phone_normaliser(None)(number, country) == (read, "")
