@@ -16,7 +16,6 @@ time: the share of the rate suffers from them, the share of CPU time much less.
 
 import argparse
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -32,6 +31,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
 from tests.outbox.postgres_server import empty_outbox
+from tests.process import free_port
 
 BENCH = Path(__file__).parent
 ROUNDS = 3
@@ -83,8 +83,8 @@ def main() -> None:
         environment = {**os.environ, "OUTBOX_URL": outbox_url, "LOG_FORMAT": "json"}
         pinrelay = [str(Path(sys.executable).parent / "pinrelay"), "serve", "--role", "receive", "--workers", workers]
         bare = [sys.executable, str(BENCH / "receiving" / "bare.py")]
-        port = _free_port()
-        with _served(pinrelay, port, environment) as ours, _served([*bare, str(port + 1)], port + 1) as baseline:
+        port = free_port()
+        with served(pinrelay, port, environment) as ours, served([*bare, str(port + 1)], port + 1) as baseline:
             _compare_single(ours, baseline, port, goal)
             _measure_arrays(ours, port, goal)
             print(f"what became of the events: {_exits(port)}")
@@ -93,7 +93,7 @@ def main() -> None:
 
 def _compare_single(ours: psutil.Process, baseline: psutil.Process, port: int, goal: Goal) -> None:
     """Print how single events go, beside the bare route, and how long an answer takes at half load."""
-    rounds = [(_measure(ours, port), _measure(baseline, port + 1)) for _ in range(ROUNDS)]
+    rounds = [(measure(ours, port), measure(baseline, port + 1)) for _ in range(ROUNDS)]
     mine, bare = (max(column, key=lambda each: each.requests_per_s) for column in zip(*rounds, strict=True))
     cpu_s, bare_cpu_s = (min(each.cpu_s for each in column) for column in zip(*rounds, strict=True))
     share = mine.requests_per_s / bare.requests_per_s
@@ -102,13 +102,13 @@ def _compare_single(ours: psutil.Process, baseline: psutil.Process, port: int, g
     _against_goal("share of the rate", f"{share:.0%}", f"{goal.share:.0%}", met=share >= goal.share)
     print(f"share by CPU time  {bare_cpu_s / cpu_s:.0%}")
     rate = mine.requests_per_s / 2
-    half = _measure(ours, port, "--rate", f"{rate:.0f}")
+    half = measure(ours, port, "--rate", f"{rate:.0f}")
     text = f"{half.p99_s * 1e3:.1f} ms at {rate:,.0f}/s"
     _against_goal("p99 at half load", text, f"under {GOAL_P99_S * 1e3:.0f} ms", met=half.p99_s < GOAL_P99_S)
 
 
 def _measure_arrays(ours: psutil.Process, port: int, goal: Goal) -> None:
-    rounds = [_measure(ours, port, "--array", str(ARRAY), connections=ARRAY_CONNECTIONS) for _ in range(ROUNDS)]
+    rounds = [measure(ours, port, "--array", str(ARRAY), connections=ARRAY_CONNECTIONS) for _ in range(ROUNDS)]
     rate = max(each.requests_per_s for each in rounds) * ARRAY
     cpu_s = min(each.cpu_s for each in rounds) / ARRAY
     text = f"{rate:,.0f} events/s, CPU an event {cpu_s * 1e6:.0f} us"
@@ -119,21 +119,22 @@ def _against_goal(name: str, text: str, goal: str, *, met: bool) -> None:
     print(f"{name:18} {text}   goal {goal}: {'met' if met else 'MISSED'}")
 
 
-def _measure(server: psutil.Process, port: int, *more: str, connections: int = CONNECTIONS) -> Measured:
+def measure(server: psutil.Process, port: int, *more: str, connections: int = CONNECTIONS) -> Measured:
     """Run the load against one server for one round."""
     program = [sys.executable, str(BENCH / "receiving" / "load.py"), str(port)]
     arguments = ["--connections", str(connections), "--seconds", str(ROUND_S), *more]
-    before_s = _cpu_s(server)
+    before_s = cpu_of(server)
     done = subprocess.run([*program, *arguments], check=True, capture_output=True, text=True)
     said = orjson.loads(done.stdout)
     return Measured(
         requests_per_s=said["answered"] / said["seconds"],
-        cpu_s=(_cpu_s(server) - before_s) / said["answered"],
+        cpu_s=(cpu_of(server) - before_s) / said["answered"],
         p99_s=said["p99_s"],
     )
 
 
-def _cpu_s(server: psutil.Process) -> float:
+def cpu_of(server: psutil.Process) -> float:
+    """Return the CPU time of a server and its children so far."""
     times = [process.cpu_times() for process in (server, *server.children(recursive=True))]
     return float(sum(each.user + each.system for each in times))
 
@@ -149,14 +150,8 @@ def _exits(port: int) -> dict[str, int]:
     return exits
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @contextmanager
-def _served(command: list[str], port: int, environment: dict[str, str] | None = None) -> Iterator[psutil.Process]:
+def served(command: list[str], port: int, environment: dict[str, str] | None = None) -> Iterator[psutil.Process]:
     """Run a server on this port while the block lasts; what it prints is thrown away."""
     settings = None if environment is None else environment | {"PORT": str(port)}
     server = psutil.Popen(command, env=settings, cwd=BENCH.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
