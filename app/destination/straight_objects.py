@@ -98,10 +98,6 @@ class MembersText(ObjectText):
         self._place = place
         self.result = text.new("w")
 
-    def ordered(self, names: Iterable[str]) -> Iterable[str]:
-        """Return them as they come."""
-        return names
-
     def begin(self) -> list[str]:
         """Write an empty object."""
         return [f" {self.result} = {{}}"]

@@ -5,9 +5,9 @@ from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from app.mapping.javascript import NotAnObject
-from app.mapping.nodes import MISSING, Path, tell
+from app.mapping.nodes import MISSING, Choice, Node, Path, tell
 from app.mapping.shapes import NO_SHAPE, Keys, Shape, is_there
-from app.values.generated_functions import FunctionNames
+from app.values.generated_functions import FunctionNames, ObjectText
 from app.values.placeholders import FIRST_CHARACTERS
 
 #: The classes of numbers of JSON, of which every one is finite.
@@ -65,6 +65,17 @@ class FunctionText(FunctionNames):
     def given(self, path: Path) -> str:
         """Write what stands at a path."""
         return f"{self.parent(path.keys[:-1])}[{path.keys[-1]!r}]"
+
+    def at_once(self, node: Node, name: str, text: ObjectText, member: str) -> list[str]:
+        """Write how the first option of a choice is put in where that is there and its reader surely takes it.
+
+        `name` holds it then; nothing is written where none is known to be there.
+        """
+        match node:
+            case Choice(options=(Path(keys=(_, *_) as keys) as first, *_)) if is_there(self.shape, keys):
+                lines = text.at_once(member, name) if node.takes_texts else []
+                return [f" {name} = {self.given(first)}", *lines] if lines else []
+        return []
 
     def asked(self, path: Path) -> str:
         """Write the question whether anything stands at a path; "" where it does for sure."""

@@ -112,19 +112,9 @@ class _Function(FunctionText):
         else:
             condition, given = self._found(node)
             lines = text.member(name, given)
-            at_once = self._at_once(node, given, text, name)
+            at_once = self.at_once(node, given, text, name)
             question = f" {'elif' if at_once else 'if'} {condition}:"
             self._body += [*at_once, question, *(f" {line}" for line in lines)] if condition else lines
-
-    def _at_once(self, node: Node, given: str, text: ObjectText, name: str) -> list[str]:
-        """Write how the first option of a choice is put in where its reader takes whatever is usable of it."""
-        match node:
-            case Choice(options=(Path(keys=(_, *_)) as first, *_)) if node.takes_texts and is_there(
-                self.shape, first.keys
-            ):
-                lines = text.at_once(name, given)
-                return [f" {given} = {self.given(first)}", *lines] if lines else []
-        return []
 
     def _found(self, node: Node) -> tuple[str, str]:
         """Write the question whether a node gives anything, "" where it always does, and what it gives."""

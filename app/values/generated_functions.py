@@ -51,8 +51,8 @@ class ObjectText(Protocol):
     result: str
 
     def ordered(self, names: Iterable[str]) -> Iterable[str]:
-        """Return the members in the order in which they are to be written."""
-        ...
+        """Return the members in the order in which they are to be written: as they come."""
+        return names
 
     def begin(self) -> list[str]:
         """Write what stands before the first member."""
@@ -71,9 +71,9 @@ class ObjectText(Protocol):
         ...
 
     def at_once(self, name: str, value: str) -> list[str]:  # noqa: ARG002 - for those that know
-        """Write how the text or number `value` is put in where its reader surely takes it; nothing where it is asked.
+        """Write how a value, of the name `value`, is put in where its reader surely takes it: an `if` without `else`.
 
-        It begins with a question; where that is no, the member is written in full.
+        Nothing where the reader must be asked.
         """
         return []
 
@@ -94,10 +94,6 @@ class PlainObject(ObjectText):
         self._text = text
         self._put = put
         self.result = text.new("o")
-
-    def ordered(self, names: Iterable[str]) -> Iterable[str]:
-        """Return them as they come."""
-        return names
 
     def begin(self) -> list[str]:
         """Write an empty object."""
