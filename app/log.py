@@ -128,6 +128,11 @@ def log_secrets_kept(faults: str) -> None:
     logger().error("secrets kept", faults=faults.splitlines())
 
 
+def log_reports(ad_account_id: str, why: str) -> None:
+    """Log why Pinterest's own figures of an ad account cannot be read, and what helps."""
+    logger().warning("reports not read", ad_account_id=ad_account_id, why=why)
+
+
 def log_restart_needed(notice: str) -> None:
     """Log that files which are read at the start only have changed; `notice` says which, and what to do."""
     logger().warning("restart needed", notice=notice)

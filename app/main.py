@@ -11,14 +11,13 @@ from threading import Thread
 from fastapi import FastAPI
 
 from app import __version__, assemble, policies
-from app.alerts import Alerts, alerts_to
+from app.alerts import alerts_to
 from app.assemble.ad_accounts import Destination
 from app.assemble.parts import Parts, join_parts
 from app.config import Settings, load_settings
 from app.console import ConsoleServices, DestinationView, create_console
 from app.delivery import Clocks
 from app.destination import COMPONENTS, load_place_names, redact
-from app.inventory.keeping import InventoryKeeper
 from app.log import log_attempts, log_error
 from app.policies import delivery_policy, disk_rules, tracking_rules, webhook_rules
 from app.receiving.gathering import SharedTurns
@@ -30,7 +29,7 @@ from app.sending.worker import Worker
 from app.server.application import Application
 from app.server.doorway import doorway
 from app.server.health import Status, status_router
-from app.server.lifespan import lifespan
+from app.server.lifespan import Runs, lifespan
 from app.server.operator_api import Operations, api_router
 from app.server.unrouted import answer_unrouted
 from app.source import (
@@ -189,7 +188,7 @@ def _worker(parts: Parts, destination: Destination) -> Worker:
     )
 
 
-def _beside(settings: Settings, parts: Parts, role: Role) -> tuple[Worker | Retention | Alerts | InventoryKeeper, ...]:
+def _beside(settings: Settings, parts: Parts, role: Role) -> tuple[Runs, ...]:
     """Make what runs in the background of a process of this role."""
     keepers = parts.keepers() if role is not Role.SEND else ()
     if role is Role.RECEIVE:
@@ -201,10 +200,12 @@ def _beside(settings: Settings, parts: Parts, role: Role) -> tuple[Worker | Rete
         parts.outbox,
         accounts=parts.accounts,
         rules=policies.alert_rules(settings),
+        tells_reports=settings.reads_reports,
         keeps_while_off=settings.keeps_while_off,
         clock=parts.clock,
     )
-    return *workers, retention, *alerts, *keepers
+    reading = assemble.hourly_reading(settings, parts.destinations, parts.outbox, parts.sandbox, parts.clock)
+    return *workers, retention, *alerts, *keepers, *reading
 
 
 def _status(settings: Settings, parts: Parts, role: Role) -> Status:

@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 import msgspec
 
 from app.errors import Fault
-from app.types import Shared
+from app.types import PinterestView, Shared
 
 _Value = TypeVar("_Value")
 
@@ -190,6 +190,23 @@ class Process:
     seen_at: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """When something is to be done next, by whichever process takes it up first."""
+
+    next_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedToken:
+    """The newest tokens of a chain that renews itself."""
+
+    #: Tells the refresh token of the settings that it goes back to (a short digest).
+    origin: str
+    #: Encrypted; the key is not here.
+    sealed: str
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The values. No other key is written.
 
@@ -217,3 +234,9 @@ TAIL = SharedKey("tail", TailWanted)
 OPEN_ALERTS = SharedKey("alerts", dict[str, str])
 #: By digest of a file: how many of its records are committed. `pinrelay import` writes and reads.
 IMPORTED = SharedKeys("import/", int)
+#: By ad account: what Pinterest says of it. `reports` writes and reads; console and alerts read.
+PINTEREST_VIEWS = SharedKeys("reports/account/", PinterestView)
+#: When that is read next. `reports` writes and reads.
+REPORTS_TURN = SharedKey("reports/turn", Turn)
+#: By which token. `reports` writes and reads.
+ADS_TOKEN = SharedKey("reports/token", SealedToken)

@@ -592,6 +592,68 @@ class Revenue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How many events of one name carry one quality component, as Pinterest counts."""
+
+    #: As `conversion_eqs` names both.
+    component: str
+    event: str
+    #: 0 to 100.
+    percent: float
+    #: How many the tag and the API both tell of, by their event ids; None where Pinterest does not say.
+    overlap: float | None
+    #: What Pinterest finds wrong, in its words.
+    issues: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """Pinterest's score of the events that came one way."""
+
+    #: `WEB`, `OFFLINE` ...
+    platform: str
+    #: `CONVERSIONS_API`, `TAG` ...
+    way: str
+    #: `GOOD`, `FAIR`, `NEEDS_IMPROVEMENT`.
+    status: str
+    coverage: tuple[Coverage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attributed:
+    """The checkouts of one day that Pinterest attributes to its ads."""
+
+    #: `2026-11-26`, UTC.
+    date: str
+    checkouts: int
+    by_click: int
+    by_view: int
+    #: In the ad account's currency.
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinterestView:
+    """What Pinterest says of one ad account."""
+
+    #: When all of it was read; None while it never was.
+    at: float | None = None
+    quality: tuple[Quality, ...] = ()
+    attributed: tuple[Attributed, ...] = ()
+    #: ISO 4217, of the values; "" where it is not known.
+    currency: str = ""
+    #: Advertiser-defined events: by name the standard event that each stands for, "" for none.
+    their_names: Mapping[str, str] = field(default_factory=dict)
+    #: CUSTOM_EVENT_NAMES.
+    our_names: tuple[str, ...] = ()
+    #: Why the last reading failed, and what helps; "" where it did not.
+    problem: str = ""
+    #: A person has to make a new token.
+    is_over: bool = False
+    tried_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
     """A small JSON value that every process must know (switches, generation, the trouble with Pinterest, rate)."""
 

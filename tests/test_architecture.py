@@ -16,7 +16,7 @@ from tests.process import ROOT
 FLOORS = {
     "wiring": {"main", "cli", "commands", "assemble", "policies"},
     "shells": {"server", "console", "tracing", "alerts"},
-    "flows": {"catalog", "receiving", "sending", "coordination", "inventory", "orders"},
+    "flows": {"catalog", "receiving", "sending", "coordination", "inventory", "orders", "reports"},
     "stages": {"source", "trigger", "mapping", "destination", "identity", "outbox", "delivery", "sandbox", "access"},
     "base": {
         "shared_values",

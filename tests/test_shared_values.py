@@ -12,14 +12,17 @@ from app.errors import Fault
 from app.outbox import Outbox, open_outbox
 from app.shared_values import (
     ACCOUNT_SWITCH,
+    ADS_TOKEN,
     CATALOG_FAULTS,
     CLOCK_JUMPS,
     DESTINATION_SWITCH,
     IMPORTED,
     OPEN_ALERTS,
+    PINTEREST_VIEWS,
     PRESET_SWITCH,
     PROCESSES,
     RATE,
+    REPORTS_TURN,
     TAIL,
     TROUBLE,
     WANTED_CATALOG,
@@ -29,17 +32,24 @@ from app.shared_values import (
     ClockJumps,
     Process,
     Revised,
+    SealedToken,
     SharedKey,
     SharedKeys,
     Switch,
     TailWanted,
+    Turn,
     WantedCatalog,
 )
+from app.types import Attributed, Coverage, PinterestView, Quality
 from tests.delivery.claims import a_trouble
 from tests.outbox.build import rules as outbox_rules
 from tests.process import ROOT
 
 FILES = sorted((ROOT / "app").rglob("*.py"))
+
+COVERAGE = Coverage(component="order_id", event="checkout", percent=62.5, overlap=None, issues=("few",))
+QUALITY = Quality(platform="WEB", way="TAG", status="FAIR", coverage=(COVERAGE,))
+ATTRIBUTED = Attributed(date="2026-11-26", checkouts=1, by_click=1, by_view=0, value="19.99")
 
 #: Each value there is, with one that it may hold.
 VALUES: list[tuple[SharedKey[Any], Any]] = [
@@ -55,6 +65,12 @@ VALUES: list[tuple[SharedKey[Any], Any]] = [
     (TAIL, TailWanted(until=1_795_000_300.0)),
     (OPEN_ALERTS, {"dead": "Dead letters grow."}),
     (IMPORTED.of("0a1b"), 1_000),
+    (
+        PINTEREST_VIEWS.of("42"),
+        PinterestView(at=1.5, attributed=(ATTRIBUTED,), quality=(QUALITY,), their_names={"a": ""}),
+    ),
+    (REPORTS_TURN, Turn(next_at=1.5)),
+    (ADS_TOKEN, SealedToken(origin="0a1b", sealed="x")),
 ]
 
 

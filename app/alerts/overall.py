@@ -6,7 +6,7 @@ from statistics import median
 
 from app.delivery import AccountStanding
 from app.outbox.storing import DAY_S, HOUR_S
-from app.types import Exit
+from app.types import Exit, PinterestView
 
 LATE_S = 3_600
 #: The accepted events of the last full hour are a drop below this part of the median of the same hour of other days,
@@ -59,6 +59,16 @@ def conditions(facts: Facts) -> list[Alert]:
     found = [alert for account in facts.accounts for alert in _of_account(account, facts)]
     full = Alert(key="memory", text=_FULL) if facts.lately("memory_full") else None
     return list({alert.key: alert for alert in (*found, _drop(facts), _warnings(facts), full) if alert}.values())
+
+
+def unread_reports(views: Mapping[str, PinterestView]) -> list[Alert]:
+    """Return that the token is over by which Pinterest's own figures are read, once for all ad accounts."""
+    over = [view.problem for view in views.values() if view.is_over]
+    return (
+        [Alert(key="reports", text=f"Pinterest's own figures are not read: {over[0]}. Sending goes on.")]
+        if over
+        else []
+    )
 
 
 def _of_account(account: AccountStanding, facts: Facts) -> list[Alert]:

@@ -12,13 +12,13 @@ from app.alerts.alert_rules import AlertRules
 from app.alerts.alert_webhook import AlertWebhook
 from app.alerts.by_name import NAMES_CHANGED, by_name
 from app.alerts.name_facts import NameReader
-from app.alerts.overall import MOST_DAYS, Facts, conditions
+from app.alerts.overall import MOST_DAYS, Facts, conditions, unread_reports
 from app.coordination import Switches
 from app.delivery import ReadsBacklog, Shutdown, read_accounts
 from app.errors import OutboxUnavailable
 from app.outbox.inventory_rows import Inventory
 from app.outbox.storing import DAY_S, HOUR_S
-from app.shared_values import OPEN_ALERTS
+from app.shared_values import OPEN_ALERTS, PINTEREST_VIEWS
 from app.types import AccountView, Exit, Tally
 
 PERIOD_S = 60.0
@@ -41,16 +41,26 @@ def alerts_to(
     *,
     accounts: Sequence[AccountView],
     rules: AlertRules | None,
+    tells_reports: bool = False,
     keeps_while_off: bool = True,
     clock: Callable[[], float],
 ) -> tuple["Alerts", ...]:
     """Make the background task that tells `webhook`; none where there is no such address.
 
-    Without `rules` nothing is told of single names.
+    Without `rules` nothing is told of single names; `tells_reports`: a token by which nothing can be read is told.
     """
     if not webhook:
         return ()
-    return (Alerts(outbox, webhook, accounts=accounts, rules=rules, keeps_while_off=keeps_while_off, clock=clock),)
+    alerts = Alerts(
+        outbox,
+        webhook,
+        accounts=accounts,
+        rules=rules,
+        tells_reports=tells_reports,
+        keeps_while_off=keeps_while_off,
+        clock=clock,
+    )
+    return (alerts,)
 
 
 class Alerts:
@@ -63,6 +73,7 @@ class Alerts:
         *,
         accounts: Sequence[AccountView],
         rules: AlertRules | None,
+        tells_reports: bool = False,
         keeps_while_off: bool = True,
         clock: Callable[[], float],
     ) -> None:
@@ -71,6 +82,7 @@ class Alerts:
         self._accounts = accounts
         #: Of single names; None where there is no inventory: what it counted before says nothing of now.
         self._rules = rules
+        self._tells_reports = tells_reports
         #: Whether events are kept while the destination is switched off.
         self._keeps_while_off = keeps_while_off
         self._clock = clock
@@ -114,6 +126,8 @@ class Alerts:
         found = conditions(await self._facts())
         if self._rules is not None:
             found += by_name(await self._names.read(self._clock()), self._rules)
+        if self._tells_reports:
+            found += unread_reports(await PINTEREST_VIEWS.read_all(self._outbox))
         await self._tell_changes({alert.key: alert.text for alert in found})
 
     async def _facts(self) -> Facts:

@@ -22,12 +22,14 @@ from app.assemble.joining import (
     walk,
 )
 from app.assemble.quarantines import quarantine, replaying
+from app.assemble.reporting import hourly_reading
 
 __all__ = [
     "encounter_reader",
     "event_finder",
     "explainer",
     "forgetting",
+    "hourly_reading",
     "live_tail",
     "names_met",
     "people_search",

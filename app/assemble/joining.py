@@ -46,7 +46,7 @@ _FILES_OF_MANY_MACHINES = (
     "under Mappings stands which process runs what."
 )
 #: Where a client that calls the sandbox in this process believes it to be.
-_SANDBOX_URL = "http://sandbox/v5"
+SANDBOX_URL = "http://sandbox/v5"
 
 
 def running_catalog(settings: Settings) -> RunningCatalog:
@@ -138,7 +138,7 @@ def pinterest_client(destination: Destination, sandbox: ASGIApp | None = None) -
     """Return the client of an ad account; one that goes to the sandbox calls `sandbox`, which is in this process."""
     here = sandbox if destination.settings.sandboxed else None
     return PinterestClient(
-        api_url=_SANDBOX_URL if here else destination.settings.pinterest_api_url,
+        api_url=SANDBOX_URL if here else destination.settings.pinterest_api_url,
         ad_account_id=destination.ad_account_id,
         token=destination.token,
         timeout_s=destination.settings.send_timeout_s,

@@ -1,12 +1,12 @@
 """The settings of the quarantine, apart from the others."""
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings
 
 from app.config.environment import Texts
+from app.config.reports_settings import ReportsSettings
 
 
-class QuarantineSettings(BaseSettings):
+class QuarantineSettings(ReportsSettings):
     """What is kept as received, sealed, of events that made no delivery."""
 
     quarantine_hours: float = Field(0, ge=0, description="how long invalid events are kept, sealed; 0: not at all")

@@ -11,6 +11,7 @@ from app.console.login import LoginPages
 from app.console.mappings import MappingPages
 from app.console.overview import OverviewPages
 from app.console.pages import Pages
+from app.console.pinterest_page import PinterestPages
 from app.console.published import PublishPages
 from app.console.quarantined import QuarantinePages
 from app.console.remembered import PeoplePages
@@ -54,7 +55,7 @@ def create_console(services: ConsoleServices) -> APIRouter:
         router.add_route(path, guard(page, changes=True), methods=["POST"], include_in_schema=False)
     _add_public(router, guard, login, pages)
     _add_people(router, guard, PeoplePages(services, pages))
-    _add_figures(router, guard, InventoryPages(services, pages), RevenuePages(services, pages))
+    _add_figures(router, guard, services, pages)
     _add_publishing(router, guard, PublishPages(services, pages))
     _add_quarantine(router, guard, QuarantinePages(services, pages))
     _add_tail(router, guard, TailPages(services, pages, tester))
@@ -78,11 +79,13 @@ def _add_people(router: APIRouter, guard: Guard, people: PeoplePages) -> None:
     router.add_route("/console/people/forget", forget, methods=["POST"], include_in_schema=False)
 
 
-def _add_figures(router: APIRouter, guard: Guard, inventory: InventoryPages, revenue: RevenuePages) -> None:
+def _add_figures(router: APIRouter, guard: Guard, services: ConsoleServices, pages: Pages) -> None:
+    inventory = InventoryPages(services, pages)
     for path, page in (
         ("inventory", inventory.show),
         ("inventory/name", inventory.name),
-        ("revenue", revenue.show),
+        ("revenue", RevenuePages(services, pages).show),
+        ("pinterest", PinterestPages(services, pages).show),
     ):
         router.add_route(f"/console/{path}", guard(page), methods=["GET"], include_in_schema=False)
 

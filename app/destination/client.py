@@ -66,7 +66,10 @@ class PinterestClient:
     async def send(self, payloads: Sequence[bytes], *, test: bool = False) -> Answer | Failure:
         """Send finished events in one call, within `timeout_s` in all. `test` events are judged, not recorded."""
         try:
-            headers = {"Authorization": f"Bearer {_usable(self._read_token())}", "Content-Type": "application/json"}
+            headers = {
+                "Authorization": f"Bearer {usable_token(self._read_token())}",
+                "Content-Type": "application/json",
+            }
         except (OSError, ValueError):
             return Failure(reason="the conversion token cannot be read or used", ambiguous=False, token=True)
         try:
@@ -78,11 +81,11 @@ class PinterestClient:
                     params={"test": "true"} if test else None,
                 )
         except (httpx.RequestError, OSError) as exc:
-            return _failure(exc)
+            return failure_of(exc)
         # httpx' response and its stream hold each other, and with them the request's body, until garbage is collected.
         response.stream = httpx.ByteStream(b"")
         return Answer(
-            status=response.status_code, retry_after=response.headers.get("Retry-After"), body=_json(response.content)
+            status=response.status_code, retry_after=response.headers.get("Retry-After"), body=json_of(response.content)
         )
 
     def fingerprint(self) -> str:
@@ -100,7 +103,7 @@ class PinterestClient:
         return self._token() if callable(self._token) else self._token
 
 
-def _usable(token: SecretStr) -> str:
+def usable_token(token: SecretStr) -> str:
     """Check before a library quotes the token in its complaint. Raises ValueError."""
     text = token.get_secret_value()
     if not (text and text.isascii() and text.isprintable() and " " not in text):
@@ -124,13 +127,14 @@ _FAILURES: tuple[tuple[type[Exception], str, bool], ...] = (
 )
 
 
-def _failure(error: Exception) -> Failure:
+def failure_of(error: Exception) -> Failure:
     """Translate what httpx raises."""
     reason, ambiguous = next((reason, ambiguous) for kind, reason, ambiguous in _FAILURES if isinstance(error, kind))
     return Failure(reason=reason, ambiguous=ambiguous)
 
 
-def _json(content: bytes) -> Any:
+def json_of(content: bytes) -> Any:
+    """Read an answer; None where it is no JSON."""
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:

@@ -1,6 +1,7 @@
 """The sandbox as a web application: Pinterest's endpoint under `/v5`, what people look at and set beside it.
 
 POST /v5/ad_accounts/{ad_account_id}/events   Pinterest's endpoint
+GET  /v5/ad_accounts/{ad_account_id}...       its figures: see `ads_figures.py`
 GET  /                                        exact counts
 GET  /events  /duplicates  /calls             the newest, newest first (?limit=, /events also ?event_id=)
 PUT  /script                                  misbehave: see `script.py`; `{"steps": []}` ends it
@@ -22,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.sandbox.ads_figures import AdsFigures
 from app.sandbox.cut import CutAnswer
 from app.sandbox.judge import Verdict, call_problem, verdict
 from app.sandbox.record import REMEMBERED, Record, RecordedCall
@@ -41,6 +43,10 @@ class Account:
     token: SecretStr | None = None
     #: The advertiser's own, beside the standard ones.
     event_names: Collection[str] = ()
+    #: By which access tokens to its figures are given out; None: any access token will do.
+    refresh_token: SecretStr | None = None
+    #: Of its figures; beyond: 429.
+    reads_per_minute: int = 1_000
 
 
 def create_sandbox(
@@ -66,6 +72,7 @@ def create_sandbox(
         lifespan=lifespan,
         routes=[
             Route("/v5/ad_accounts/{ad_account_id}/events", sandbox.receive, methods=["POST"]),
+            *sandbox.figures.routes(),
             Route("/", sandbox.show_state),
             Route("/events", sandbox.show_events),
             Route("/duplicates", sandbox.show_duplicates),
@@ -83,6 +90,14 @@ class Sandbox:
         self._account = account
         self._max_body_bytes = max_body_bytes
         self._clock = clock
+        self.figures = AdsFigures(
+            record,
+            ad_account_id=account.ad_account_id,
+            event_names=account.event_names,
+            refresh_token=account.refresh_token,
+            reads_per_minute=account.reads_per_minute,
+            clock=clock,
+        )
         self._script = Script(Orders(steps=[]))
 
     async def receive(self, request: Request) -> Response:

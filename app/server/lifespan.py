@@ -23,10 +23,14 @@ COLLECT_S = 10.0
 _BY_SIGNAL = Person(name="SIGHUP", role=UserRole.OPERATOR, place="this machine")
 
 
-class _Runs(Protocol):
-    async def run(self) -> None: ...
+class Runs(Protocol):
+    """A background task."""
 
-    def stop(self) -> None: ...
+    async def run(self) -> None:
+        """Go on until `stop`."""
+
+    def stop(self) -> None:
+        """End `run` after the work under way."""
 
 
 class _Closes(Protocol):
@@ -35,7 +39,7 @@ class _Closes(Protocol):
 
 def lifespan(
     changes: AuditedChanges,
-    senders: Sequence[_Runs],
+    senders: Sequence[Runs],
     *,
     begin: Callable[[], Awaitable[None]],
     closing: Sequence[_Closes],

@@ -46,7 +46,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     history = write_history(f"sqlite:///{folder}/pinrelay.db", now=time.time())
     with ThreadPoolExecutor(1) as apart:  # while Chromium is open, Playwright's event loop runs in this thread
         apart.submit(asyncio.run, history).result()
-    with running(folder, measured=True) as server:
+    with running(folder, measured=True, pinterest_ads_token="pina-of-the-sandbox") as server:
         yield server
 
 

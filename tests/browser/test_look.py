@@ -28,6 +28,7 @@ PAGES = {
     "redrive": "/console/redrive?reason=currency",
     "mappings": "/console/mappings",
     "revenue": "/console/revenue",
+    "pinterest": "/console/pinterest",
     "activity": "/console/activity",
     "quarantine": "/console/quarantine",
     "tail": "/console/tail",

@@ -26,6 +26,8 @@ PAGES = (
     "/activity",
     "/people",
     "/inventory",
+    "/revenue",
+    "/pinterest",
     "/quarantine",
 )
 NAMES: tuple[type[StrEnum], ...] = (State, Exit, Measure, AuditAction)

@@ -1,0 +1,66 @@
+"""How the reading of Pinterest's own figures is joined."""
+
+from collections.abc import Callable, Sequence
+
+import httpx
+from starlette.types import ASGIApp
+
+from app.assemble.ad_accounts import Destination
+from app.assemble.joining import SANDBOX_URL
+from app.config import Settings
+from app.errors import SettingsError
+from app.log import log_error, log_reports
+from app.outbox import Outbox
+from app.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
+
+_TOGETHER = (
+    "PINTEREST_CLIENT_ID, PINTEREST_CLIENT_SECRET, PINTEREST_REFRESH_TOKEN and PINTEREST_REPORTS_KEY go together"
+)
+
+
+def hourly_reading(
+    settings: Settings,
+    destinations: Sequence[Destination],
+    outbox: Outbox,
+    sandbox: ASGIApp | None,
+    clock: Callable[[], float],
+) -> tuple[HourlyReading, ...]:
+    """Make what reads Pinterest's figures in the background; none where no token is set.
+
+    Read are the ad accounts that are live; where none is, those of the sandbox. Raises SettingsError where a part of a
+    token that renews itself is missing.
+    """
+    live = [each for each in destinations if not each.settings.sandboxed]
+    here = None if live else sandbox
+    client = AdsClient(
+        api_url=SANDBOX_URL if here else (live or destinations)[0].settings.pinterest_api_url,
+        timeout_s=settings.send_timeout_s,
+        transport=httpx.ASGITransport(app=here) if here else None,
+    )
+    token = _token(settings, outbox, client)
+    if token is None:
+        return ()
+    reading = HourlyReading(
+        outbox,
+        client,
+        token,
+        ad_account_ids=[each.ad_account_id for each in live or destinations],
+        event_names=settings.custom_event_names,
+        clock=clock,
+        on_error=log_error,
+        on_trouble=log_reports,
+    )
+    return (reading,)
+
+
+def _token(settings: Settings, outbox: Outbox, client: AdsClient) -> AdsToken | None:
+    client_id, secret = settings.pinterest_client_id, settings.pinterest_client_secret
+    first, key = settings.pinterest_refresh_token, settings.pinterest_reports_key
+    if not any((client_id, secret, first, key)):
+        return FixedToken(settings.pinterest_ads_token) if settings.pinterest_ads_token else None
+    if not (client_id and secret and first and key) or settings.pinterest_ads_token:
+        raise SettingsError(f"{_TOGETHER}: set all four, or PINTEREST_ADS_TOKEN alone")
+    from app.outbox.sealing import Sealer  # noqa: PLC0415 - its library is loaded where a token renews itself only
+
+    sealer = Sealer(key.get_secret_value(), about="reports")
+    return RotatingToken(outbox, client, sealer, client_id=client_id, client_secret=secret, first=first)

@@ -1,0 +1,153 @@
+"""What Pinterest itself says: the quality of events beside what we send, and attributed checkouts beside those sent."""
+
+import calendar
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.catalog import Catalog
+from app.console.page_filter import filter_of
+from app.console.pages import Pages
+from app.console.revenue_page import money
+from app.console.services import ConsoleServices
+from app.outbox.storing import DAY_S
+from app.reports.hourly_reading import REPORTED_DAYS
+from app.reports.pinterest_answers import CLICK_DAYS, VIEW_DAYS
+from app.shared_values import PINTEREST_VIEWS
+from app.types import Coverage, Exit, PinterestView, Revenue, State, Tally
+
+#: Quality component, and Pinterest's name of the event.
+_Key = tuple[str, str]
+#: The component by which the tag and the API tell of the same event.
+_BOTH: Final = "external_event_id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributedDay:
+    """One day: what was sent, and what Pinterest attributes to its ads."""
+
+    date: str
+    #: Unix seconds.
+    since: int
+    sent: int
+    #: In the ad account's currency, as orders that name no other.
+    sent_worth: Decimal
+    attributed: int
+    by_click: int
+    by_view: int
+    attributed_worth: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountReport:
+    """What is shown of one ad account."""
+
+    account_id: str
+    shown: str
+    view: PinterestView
+    days: tuple[AttributedDay, ...]
+    #: By component and event name, how many of ours carry it, in hundredths.
+    ours: Mapping[_Key, float]
+    #: Pinterest does not know them; and we do not.
+    unknown_there: tuple[str, ...]
+    unknown_here: tuple[str, ...]
+
+    def our_share(self, coverage: Coverage) -> float | None:
+        """Return how many of ours carry a component; None where nothing of that name was sent."""
+        return self.ours.get((coverage.component, coverage.event.lower()))
+
+    @property
+    def overlaps(self) -> list[Coverage]:
+        """How many events the tag and the API both tell of, by event, where Pinterest says it."""
+        found = (each for quality in self.view.quality for each in quality.coverage)
+        return [each for each in found if each.component == _BOTH and each.overlap is not None]
+
+
+class PinterestPages:
+    """The one page."""
+
+    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
+        self._services = services
+        self._pages = pages
+
+    async def show(self, request: Request) -> Response:
+        """Show what Pinterest says of each ad account, or of one."""
+        outbox, now, chosen = self._services.outbox, self._services.clock(), filter_of(request)
+        views = await PINTEREST_VIEWS.read_all(outbox)
+        today, known = int(now // DAY_S), {each.ad_account_id for each in self._services.destination.accounts}
+        rows = await outbox.revenue(first_day=today - REPORTED_DAYS + 1, last_day=today) if views else []
+        tallies = await outbox.tallies(since=now - REPORTED_DAYS * DAY_S, step_s=0) if views else []
+        reports = [
+            AccountReport(
+                account_id=account,
+                shown=self._services.destination.name_of(account) or account,
+                view=view,
+                days=_days(view, [row for row in rows if row.ad_account_id == account]),
+                ours=own_shares(tallies, self._services.running.catalog, account),
+                unknown_there=tuple(sorted({*view.our_names} - view.their_names.keys())),
+                unknown_here=tuple(sorted(view.their_names.keys() - {*view.our_names})),
+            )
+            for account, view in views.items()
+            if account in known and chosen.account_id in ("", account)
+        ]
+        return self._pages.render(
+            request,
+            "pinterest.html",
+            obeys=("account",),
+            nav="revenue",
+            reports=reports,
+            money=money,
+            days=REPORTED_DAYS,
+            click_days=CLICK_DAYS,
+            view_days=VIEW_DAYS,
+            day_s=DAY_S,
+        )
+
+
+def own_shares(tallies: Iterable[tuple[float, Tally]], catalog: Catalog, account: str) -> dict[_Key, float]:
+    """Return by component and event name how many of an ad account's deliveries carry it, in hundredths."""
+    names = {preset.name: preset.mapping.literal("event_name") for preset in catalog.presets}
+    enqueued: Counter[str] = Counter()
+    carrying: Counter[_Key] = Counter()
+    for _, tally in tallies:
+        name = names.get(tally.preset)
+        if tally.ad_account_id != account or not isinstance(name, str):
+            continue
+        if tally.name == Exit.ENQUEUED:
+            enqueued[name] += tally.count
+        elif tally.name == "quality":
+            carrying[tally.label, name] += tally.count
+    return {key: round(100 * count / enqueued[key[1]], 1) for key, count in carrying.items() if enqueued[key[1]]}
+
+
+def _days(view: PinterestView, rows: Sequence[Revenue]) -> tuple[AttributedDay, ...]:
+    """Put what was sent beside what is attributed, by day, the newest first."""
+    sent = [row for row in rows if row.became == State.DELIVERED and row.currency in ("", view.currency)]
+    return tuple(
+        AttributedDay(
+            date=each.date,
+            since=since,
+            sent=sum(row.orders for row in sent if row.day == since // DAY_S),
+            sent_worth=sum((row.amount for row in sent if row.day == since // DAY_S), Decimal(0)),
+            attributed=each.checkouts,
+            by_click=each.by_click,
+            by_view=each.by_view,
+            attributed_worth=Decimal(each.value),
+        )
+        for each in sorted(view.attributed, key=lambda each: each.date, reverse=True)
+        if (since := _day_start(each.date)) is not None
+    )
+
+
+def _day_start(date: str) -> int | None:
+    """Return when a date begins (UTC), Unix seconds; None where it is none."""
+    try:
+        return calendar.timegm(time.strptime(date, "%Y-%m-%d"))
+    except ValueError:
+        return None

@@ -1,0 +1,212 @@
+"""What Pinterest lets others read, worked out of the events that the sandbox has recorded; as strict as its schema.
+
+GET  /v5/ad_accounts/{ad_account_id}                             the account
+GET  /v5/ad_accounts/{ad_account_id}/conversion_eqs              event quality
+GET  /v5/ad_accounts/{ad_account_id}/analytics                   checkouts: those with a click id are attributed
+GET  /v5/ad_accounts/{ad_account_id}/advertiser_defined_events   names
+POST /v5/oauth/token                                             a new access token for a refresh token
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.sandbox.ads_oauth import TokensGiven
+from app.sandbox.record import Record
+from app.sandbox.replies import error, json_answer
+
+_DAY: Final = r"\d{4}-\d\d-\d\d"
+_WINDOW: Final = "0|1|7|14|30|60"
+#: Of a route: parameter -> whether it must be given, and what it may be.
+_EQS: Final = {
+    "lookback_period": (True, "1d|14d"),
+    "source_platform": (False, "WEB|MOBILE(_ANDROID|_IOS)?|OFFLINE|PINTEREST_(WEB|ANDROID|IOS)|POINT_OF_SALE"),
+    "ingestion_source": (False, "TAG|MMP|FILE_UPLOAD|CONVERSIONS_API|NATIVE"),
+}
+_ANALYTICS: Final = {
+    "start_date": (True, _DAY),
+    "end_date": (True, _DAY),
+    "columns": (True, "[A-Z0-9_]+(,[A-Z0-9_]+)*"),
+    "granularity": (True, "TOTAL|DAY|HOUR|WEEK|MONTH"),
+    "click_window_days": (False, _WINDOW),
+    "engagement_window_days": (False, _WINDOW),
+    "view_window_days": (False, _WINDOW),
+    "conversion_report_time": (False, "TIME_OF_AD_ACTION|TIME_OF_CONVERSION"),
+    "reporting_timezone": (False, "PINTEREST_TIME_ZONE|AD_ACCOUNT_TIME_ZONE"),
+}
+#: Quality component -> the part of an event that shows it, and the member there.
+_SHOWN_BY: Final = {
+    "external_event_id": ("", "event_id"),
+    "hashed_email": ("user_data", "em"),
+    "hashed_maid": ("user_data", "hashed_maids"),
+    "ip_address": ("user_data", "client_ip_address"),
+    "user_agent": ("user_data", "client_user_agent"),
+    "advertiser_external_id": ("user_data", "external_id"),
+    "click_id_epik": ("user_data", "click_id"),
+    "order_id": ("custom_data", "order_id"),
+    "order_value": ("custom_data", "value"),
+    "product_id": ("custom_data", "content_ids"),
+    "source_url": ("", "event_source_url"),
+}
+_FEW: Final = 50
+_MAX_DAYS: Final = 90
+_KEPT: Final = 1_000
+
+
+class AdsFigures:
+    """Pinterest, as far as somebody who reads figures can tell."""
+
+    def __init__(
+        self,
+        record: Record,
+        *,
+        ad_account_id: str | None,
+        event_names: Collection[str],
+        refresh_token: SecretStr | None,
+        reads_per_minute: int,
+        clock: Callable[[], float],
+    ) -> None:
+        """Take whose figures they are. Without a `refresh_token` any access token will do."""
+        self._record = record
+        self._ad_account_id = ad_account_id
+        self._event_names = event_names
+        self._tokens = TokensGiven(refresh_token, clock)
+        self._reads_per_minute = reads_per_minute
+        self._reads: Counter[int] = Counter()
+        self._clock = clock
+
+    def routes(self) -> list[Route]:
+        """Return what is to be served."""
+        account = "/v5/ad_accounts/{ad_account_id}"
+        return [
+            Route(account, self._reading({}, self._account)),
+            Route(f"{account}/conversion_eqs", self._reading(_EQS, self._quality)),
+            Route(f"{account}/analytics", self._reading(_ANALYTICS, self._analytics)),
+            Route(f"{account}/advertiser_defined_events", self._reading({}, self._names)),
+            Route("/v5/oauth/token", self._tokens.give, methods=["POST"]),
+        ]
+
+    def _reading(
+        self, known: Mapping[str, tuple[bool, str]], work: Callable[[Request], Response]
+    ) -> Callable[[Request], Any]:
+        async def read(request: Request) -> Response:
+            return self._refusal(request) or _misasked(request.query_params, known) or work(request)
+
+        return read
+
+    def _refusal(self, request: Request) -> Response | None:
+        """Check who asks, and how often: 401, 429, 400, 403."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token or not self._tokens.holds(token):
+            return error(401)
+        minute = int(self._clock() // 60)
+        self._reads[minute] += 1
+        if self._reads[minute] > self._reads_per_minute:
+            return error(429, retry_after=60)
+        account = request.path_params["ad_account_id"]
+        if not re.fullmatch(r"[0-9]{1,18}", account):
+            return error(400, "Invalid request: ad_account_id must be digits, at most 18")
+        return error(403) if self._ad_account_id not in (None, account) else None
+
+    def _account(self, request: Request) -> Response:
+        account = request.path_params["ad_account_id"]
+        return json_answer({"id": account, "name": "Sandbox", "country": "DE", "currency": "EUR"})
+
+    def _names(self, _: Request) -> Response:
+        return json_answer({"items": [{"name": name, "mapped_conversion_type": None} for name in self._event_names]})
+
+    def _quality(self, request: Request) -> Response:
+        by_platform: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        for event in self._record.events(limit=_KEPT):
+            by_platform[_platform(event["action_source"])].append(event)
+        asked = request.query_params
+        scores = [
+            {
+                "overall_status": "GOOD",
+                "ingestion_source": "CONVERSIONS_API",
+                "source_platform": platform,
+                "lookback_period": asked["lookback_period"],
+                "quality_components": {name: _component(name, events) for name in _SHOWN_BY},
+            }
+            for platform, events in sorted(by_platform.items())
+            if asked.get("source_platform", platform) == platform
+        ]
+        return json_answer(scores if asked.get("ingestion_source", "CONVERSIONS_API") == "CONVERSIONS_API" else [])
+
+    def _analytics(self, request: Request) -> Response:
+        asked = request.query_params
+        try:
+            first, last = (
+                datetime.strptime(asked[name], "%Y-%m-%d").replace(tzinfo=UTC) for name in ("start_date", "end_date")
+            )
+        except ValueError:
+            return error(400, "Invalid request: a date is none")
+        today = datetime.fromtimestamp(self._clock(), UTC)
+        if not timedelta(0) <= last - first <= timedelta(_MAX_DAYS) or today - first > timedelta(_MAX_DAYS + 1):
+            return error(400, "Invalid ad account analytics parameters.")
+        dates = [(first + timedelta(day)).strftime("%Y-%m-%d") for day in range((last - first).days + 1)]
+        sums = self._attributed(asked["columns"].split(","))
+        account = {"AD_ACCOUNT_ID": request.path_params["ad_account_id"]}
+        if asked["granularity"] == "DAY":
+            return json_answer([{**account, "DATE": date, **sums.get(date, {})} for date in dates])
+        whole: Counter[str] = Counter()
+        for date in dates:
+            whole.update(sums.get(date, {}))
+        return json_answer([{**account, **whole}])
+
+    def _attributed(self, columns: Sequence[str]) -> dict[str, Counter[str]]:
+        """Sum by date what is attributed: checkouts with a click id, and what they were worth."""
+        sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for event in self._record.events(limit=_KEPT):
+            if event["event_name"] == "checkout" and event["user_data"].get("click_id"):
+                worth = int(Decimal(event.get("custom_data", {}).get("value") or 0) * 1_000_000)
+                date = datetime.fromtimestamp(event["event_time"], UTC).strftime("%Y-%m-%d")
+                found = {
+                    "TOTAL_CHECKOUT": 1,
+                    "TOTAL_CLICK_CHECKOUT": 1,
+                    "TOTAL_CHECKOUT_VALUE_IN_MICRO_DOLLAR": worth,
+                }
+                sums[date].update({name: number for name, number in found.items() if name in columns})
+        return sums
+
+
+def _misasked(asked: Mapping[str, str], known: Mapping[str, tuple[bool, str]]) -> Response | None:
+    """Check the query: each parameter is known and may be what it is, and none is missing."""
+    for name, value in asked.items():
+        if name not in known:
+            return error(400, f"Invalid request: {name} is not a parameter of this")
+        if not re.fullmatch(known[name][1], value):
+            return error(400, f"Invalid request: {name} is not one of its values")
+    missing = next((name for name, (is_required, _) in known.items() if is_required and name not in asked), None)
+    return error(400, f"Invalid request: {missing} is required") if missing else None
+
+
+def _platform(action_source: str) -> str:
+    return {"app_ios": "MOBILE_IOS", "app_android": "MOBILE_ANDROID", "offline": "OFFLINE"}.get(action_source, "WEB")
+
+
+def _component(name: str, events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return of each event name how many carry a component, in hundredths."""
+    part, member = _SHOWN_BY[name]
+    counts, with_it = Counter(event["event_name"] for event in events), Counter[str]()
+    for event in events:
+        with_it[event["event_name"]] += member in (event.get(part, {}) if part else event)
+    return {
+        event: {"coverage": coverage, "issues": _issues(name, coverage)} | ({"overlap": 0} if not part else {})
+        for event, count in counts.items()
+        for coverage in [round(100 * with_it[event] / count, 1)]
+    }
+
+
+def _issues(name: str, coverage: float) -> list[dict[str, str]]:
+    if coverage >= _FEW:
+        return []
+    return [{"id": f"{name}_low", "name": "Low coverage", "reason": f"Fewer than half of the events carry {name}"}]
