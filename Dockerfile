@@ -9,7 +9,8 @@ WORKDIR /src
 
 COPY constraints.txt ./
 RUN sed '/^# == To build/,$d' constraints.txt >to-run.txt && \
-    sed '1,/^# == To build/d; /^# == To develop/,$d' constraints.txt >to-build.txt
+    sed '1,/^# == For files/d; /^# == To develop/,$d' constraints.txt >>to-run.txt && \
+    sed '1,/^# == To build/d; /^# == For files/,$d' constraints.txt >to-build.txt
 RUN python -m venv /opt/pinrelay && \
     /opt/pinrelay/bin/pip install --require-hashes -r to-run.txt
 RUN python -m venv /opt/builder && \

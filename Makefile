@@ -108,7 +108,7 @@ $(BIN)/python:
 	"$$(.ci/find-python)" -m venv .venv
 
 $(RUN_READY): constraints.txt pyproject.toml | $(BIN)/python
-	sed '/^# == To develop/,$$d' constraints.txt >.venv/to-run.txt
+	sed '/^# == For files/,$$d' constraints.txt >.venv/to-run.txt
 	$(PIP_INSTALL) -r .venv/to-run.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

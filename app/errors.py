@@ -11,6 +11,7 @@
     │   │   ├── EventUntaken      nothing of its source takes it
     │   │   └── EventHeldBack     its source may not send it on
     │   └── EventInvalid          it was mapped, but Pinterest would refuse the result
+    ├── WarehouseError            rows of a file or a database cannot be read: mend what is named
     ├── UnknownPreset             whoever named a preset that does not exist must name another
     ├── UnknownAdAccount          the same of an ad account
     ├── PublishingRefused         whoever published a file must do something first
@@ -132,6 +133,10 @@ class EventHeldBack(EventRefused):
 
 class EventInvalid(EventError):
     """Pinterest would refuse the event."""
+
+
+class WarehouseError(PinrelayError):
+    """The rows cannot be read. Mend what is named."""
 
 
 class UnknownPreset(PinrelayError):

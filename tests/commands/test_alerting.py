@@ -1,45 +1,10 @@
 """`pinrelay test-alert`, to a server that takes it and one that does not."""
 
 import json
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 
 import pytest
 
-from tests.commands.conftest import Run
-
-
-class Slack(HTTPServer):
-    """Keeps what it is told, and answers `status`."""
-
-    status = 200
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.texts: list[str] = []
-        self.url = f"http://127.0.0.1:{self.server_port}/s3cret"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Slack
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.texts.append(json.loads(body)["text"])
-        self.send_response(self.server.status)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
-
-
-@pytest.fixture
-def slack() -> Iterator[Slack]:
-    with Slack() as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        yield server
-        server.shutdown()
+from tests.commands.conftest import Run, Slack
 
 
 def test_a_message_that_is_taken_is_said_to_be(run: Run, slack: Slack) -> None:

@@ -1,0 +1,168 @@
+"""`pinrelay reconcile`: the shop's orders against the ledger."""
+
+import asyncio
+import sys
+import time
+from contextlib import ExitStack
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import orjson
+import typer
+from rich.table import Table
+
+from app.alerts import AlertWebhook
+from app.commands.options import AsJson
+from app.commands.terminal import add_row, print_json, print_table
+from app.config import Settings, load_settings
+from app.orders.comparing import Comparison, LedgerPart, reconciled
+from app.orders.fates import Verdict
+from app.orders.order_sums import BY
+from app.outbox import open_outbox
+from app.policies import outbox_rules
+
+_DAY_S: Final = 86_400
+_PERCENT: Final = Decimal(100)
+#: Of each fate and reason so many orders are shown.
+_SHOWN: Final = 3
+
+Where = Annotated[
+    str,
+    typer.Argument(help="A file (.csv, .tsv, .parquet, .ndjson, .jsonl, .json; gzipped too), or a database's address."),
+]
+_Query = Annotated[str | None, typer.Option(help="SQL that gives the shop's orders, of a database.")]
+_OrderId = Annotated[str | None, typer.Option("--order-id", help="Column of the order's id.")]
+_Total = Annotated[str | None, typer.Option(help="Column of the amount, as it is sent.")]
+_Currency = Annotated[str | None, typer.Option(help="Column of the currency, or the ISO code of all.")]
+_Time = Annotated[str | None, typer.Option("--time", help="Column of when the order was made.")]
+_Source = Annotated[str | None, typer.Option(help="Only what this source sent.")]
+_Account = Annotated[str | None, typer.Option(help="Only what is for this ad account.")]
+_Tolerance = Annotated[str | None, typer.Option(help="Percent of the expected orders that may be missing.")]
+_Details = Annotated[Path | None, typer.Option(dir_okay=False, help="Write each order's fate here, as NDJSON.")]
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command."""
+    cli.command()(reconcile)
+
+
+def reconcile(  # noqa: PLR0913, PLR0917 - options are arguments
+    file: Where,
+    query: _Query = None,
+    order_id: _OrderId = None,
+    total: _Total = None,
+    currency: _Currency = None,
+    at: _Time = None,
+    source: _Source = None,
+    account: _Account = None,
+    tolerance: _Tolerance = None,
+    details: _Details = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the shop's orders with what was sent: which are missing, and why; which amounts differ.
+
+    Exports of Shopify and WooCommerce are known by their columns; of other files name them. No other column is read.
+    With --tolerance the exit code is 1 where more is missing, and ALERT_WEBHOOK_URL is told, for a nightly job.
+    Needs the extra `files`.
+
+    Example: pinrelay reconcile orders_export.csv --tolerance 2
+    """
+    most = _percent(tolerance)
+    settings = load_settings()
+    named = {"order_id": order_id, "total": total, "currency": currency, "time": at}
+    found = asyncio.run(
+        _compare(settings, file, query, named, LedgerPart(source=source, ad_account_id=account), details)
+    )
+    if as_json:
+        print_json(found.json())
+    else:
+        _print(found)
+    _judge(settings, found, most)
+
+
+def _percent(text: str | None) -> Decimal | None:
+    try:
+        most = None if text is None else Decimal(text.removesuffix("%"))
+    except InvalidOperation:
+        most = Decimal(-1)
+    if most is not None and not 0 <= most <= _PERCENT:
+        message = "--tolerance is a percentage from 0 to 100, such as 2 or 0.5"
+        raise typer.BadParameter(message)
+    return most
+
+
+async def _compare(
+    settings: Settings,
+    where: str,
+    query: str | None,
+    named: dict[str, str | None],
+    part: LedgerPart,
+    details: Path | None,
+) -> Comparison:
+    outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
+    begins = time.time() - min(settings.ledger_days, settings.ledger_delivered_days) * _DAY_S
+    try:
+        with ExitStack() as stack:
+            file = None if details is None else stack.enter_context(details.open("wb"))
+
+            def write(verdict: Verdict) -> None:
+                if file is not None:
+                    file.write(orjson.dumps(verdict_json(verdict), option=orjson.OPT_APPEND_NEWLINE))
+
+            return await reconciled(
+                outbox, where, query=query, named=named, part=part, ledger_begins=begins, on_verdict=write
+            )
+    finally:
+        await outbox.close()
+
+
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """Return what became of one order, ready for JSON; amounts are texts."""
+    told = verdict._asdict()
+    return told | {name: told[name] and str(told[name]) for name in ("shop_amount", "sent_amount")}
+
+
+def _print(found: Comparison) -> None:
+    sums = found.sums
+    table = Table(
+        "what became of them", "orders", "why", "such as", title=f"{found.columns.kind}: {sums.orders} orders"
+    )
+    for (fate, reason), count in sums.reasons.most_common():
+        add_row(table, fate.value, count, reason, ", ".join(sums.named[fate, reason][:_SHOWN]))
+    print_table(table)
+    for name in BY:
+        table = Table(name.replace("_", " "), "currency", "orders", "worth in the shop", "sent", "%")
+        for key, by_currency in sums.by(name).items():
+            for currency, worth in sorted(by_currency.items()):
+                part = f"{_PERCENT * worth.sent / worth.shop:.1f}" if worth.shop else ""
+                add_row(table, key or "-", currency or "-", worth.orders, worth.shop, worth.sent, part)
+        print_table(table)
+    for number, what in (
+        (found.without_id, "rows have no order id"),
+        (found.repeated, "rows repeat an order"),
+        (found.unreadable, "orders have an amount, a currency or a time that cannot be read"),
+    ):
+        if number:
+            typer.echo(f"{number} {what}.")
+    typer.echo(f"{sums.right} of {sums.expected} expected orders were sent as the shop has them.")
+
+
+def _judge(settings: Settings, found: Comparison, most: Decimal | None) -> None:
+    """Tell where more is missing than may be, and exit with 1."""
+    missing = found.sums.missing_percent()
+    if most is None or missing <= most:
+        return
+    told = f"{missing:.2f} % of the shop's expected orders were not sent as the shop has them; {most} % may be missing"
+    sys.stderr.write(f"pinrelay: {told}\n")
+    if settings.alert_webhook_url is not None:
+        asyncio.run(_alert(AlertWebhook(settings.alert_webhook_url), told))
+    raise typer.Exit(1)
+
+
+async def _alert(webhook: AlertWebhook, told: str) -> None:
+    try:
+        await webhook.post([told])
+    finally:
+        await webhook.close()

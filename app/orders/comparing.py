@@ -1,0 +1,198 @@
+"""The shop's orders laid beside the ledger: both are streamed into DuckDB, which joins what no memory holds."""
+
+import asyncio
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
+from typing import Any, Final
+
+from app.orders.fates import Verdict, judge, judge_unknown
+from app.orders.order_sums import OrderSums
+from app.orders.shop_exports import ShopColumns, columns_of_shop
+from app.orders.shop_orders import ShopOrder, ledger_key, read_orders
+from app.outbox import OrderRow, PagesOrders, orders_since
+from app.warehouse import RowTable, append_rows, open_duck, open_rows
+
+#: What came before the first order of a file may be its event, sent by a clock that is off.
+_BEFORE_S: Final = 86_400
+_AT_ONCE: Final = 10_000
+_TABLES: Final = """
+CREATE TABLE shop (row BIGINT, shown VARCHAR, amount VARCHAR, currency VARCHAR, made_at DOUBLE, is_purchase BOOLEAN);
+CREATE TABLE shop_key (row BIGINT, place INTEGER, key VARCHAR);
+CREATE TABLE ledger (key VARCHAR, order_id VARCHAR, exit VARCHAR, reason VARCHAR, amount VARCHAR, currency VARCHAR,
+                     preset VARCHAR, source VARCHAR, ad_account_id VARCHAR, made_at DOUBLE);
+"""
+_LEDGER: Final = "order_id, exit, reason, amount, currency, preset, source, ad_account_id, made_at"
+_FIRSTS: Final = "CREATE TABLE first_row AS SELECT min(row) AS row FROM shop GROUP BY shown"
+#: Which of the shop's columns of ids the ledger has them by, mostly.
+_BEST_PLACE: Final = """
+SELECT place FROM shop_key SEMI JOIN ledger USING (key) GROUP BY place ORDER BY count(*) DESC, place LIMIT 1
+"""
+#: An id of another column counts only where it is no order's id in that one. What is joined is kept, and sorted later:
+#: as one query it would need all of it in memory.
+_MEANT: Final = """
+CREATE TABLE meant AS
+SELECT row, key FROM shop_key SEMI JOIN first_row USING (row) WHERE place = $place
+UNION ALL
+SELECT row, key FROM shop_key AS other SEMI JOIN first_row USING (row) WHERE place <> $place
+  AND NOT EXISTS (SELECT 1 FROM shop_key AS same WHERE same.place = $place AND same.key = other.key)
+"""
+_FOUND: Final = f"CREATE TABLE found AS SELECT row, {_LEDGER} FROM meant JOIN ledger USING (key)"  # noqa: S608
+_SHOP_IN_ORDER: Final = "SELECT * FROM shop SEMI JOIN first_row USING (row) ORDER BY row"
+_FOUND_IN_ORDER: Final = "SELECT * FROM found ORDER BY row"
+_UNKNOWN: Final = f"""
+SELECT {_LEDGER} FROM ledger
+WHERE exit = 'delivered' AND made_at BETWEEN $first AND $last
+  AND (key IS NULL OR NOT EXISTS (SELECT 1 FROM shop_key WHERE shop_key.key = ledger.key))
+"""  # noqa: S608 - of constants
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerPart:
+    """Which part of the ledger is compared; None: all of it."""
+
+    source: str | None = None
+    ad_account_id: str | None = None
+
+    def has(self, row: OrderRow) -> bool:
+        """Return whether a row is in it; a note that reached no ad account may be of any."""
+        return (self.source is None or row.source == self.source) and (
+            self.ad_account_id is None or row.ad_account_id in (None, self.ad_account_id)
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Comparison:
+    """What a comparison found."""
+
+    columns: ShopColumns
+    sums: OrderSums = field(default_factory=OrderSums)
+    #: Rows without an id of an order, and rows of orders that came before in the file.
+    without_id: int = 0
+    repeated: int = 0
+    #: Orders whose amount, currency or time cannot be read.
+    unreadable: int = 0
+
+    def json(self) -> dict[str, Any]:
+        """Return all of it, ready for JSON."""
+        told = {"file": self.columns.kind, "rows_without_id": self.without_id, "rows_repeated": self.repeated}
+        return {**told, "orders_unreadable": self.unreadable, **self.sums.json()}
+
+
+async def reconciled(
+    outbox: PagesOrders,
+    where: str,
+    *,
+    query: str | None = None,
+    named: Mapping[str, str | None] = MappingProxyType({}),
+    part: LedgerPart = LedgerPart(),
+    ledger_begins: float,
+    on_verdict: Callable[[Verdict], object] = lambda _: None,
+) -> Comparison:
+    """Return where each order of a shop's file, or of a query, went: see `open_rows`, `columns_of_shop` and `compare`.
+
+    What does not fit into memory lies in a folder of its own meanwhile. Raises WarehouseError, OutboxUnavailable, and
+    SettingsError where the extra that reads it is not installed.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="pinrelay-")))
+        table = stack.enter_context(open_rows(where, folder / "rows", query=query))
+        columns = columns_of_shop(table.columns, **named)
+        duck = stack.enter_context(open_duck(folder / "join"))
+        return await compare(
+            outbox, table, columns, duck, part=part, ledger_begins=ledger_begins, on_verdict=on_verdict
+        )
+
+
+async def compare(
+    outbox: PagesOrders,
+    table: RowTable,
+    columns: ShopColumns,
+    duck: Any,
+    *,
+    part: LedgerPart,
+    ledger_begins: float,
+    on_verdict: Callable[[Verdict], object],
+) -> Comparison:
+    """Return where each order of the shop went; `on_verdict` is told of each, in the order of the file.
+
+    `duck` is an open DuckDB with nothing in it. What the ledger has begins at `ledger_begins`, Unix seconds.
+    Raises WarehouseError where the shop's rows cannot be read, OutboxUnavailable.
+    """
+    found = Comparison(columns=columns)
+    await asyncio.to_thread(_load_shop, duck, table, found)
+    ((first, last),) = duck.execute("SELECT min(made_at), max(made_at) FROM shop").fetchall()
+    first, last = (ledger_begins, math.inf) if first is None or columns.time is None else (first, last)
+    async for rows in orders_since(outbox, first - _BEFORE_S):
+        kept = [(ledger_key(row.order_id), *row) for row in rows if part.has(row)]
+        await asyncio.to_thread(append_rows, duck, "ledger", kept)
+    await asyncio.to_thread(_judge_all, duck, found, ledger_begins, (first, last), on_verdict)
+    return found
+
+
+def _load_shop(duck: Any, table: RowTable, found: Comparison) -> None:
+    duck.execute(_TABLES)
+    number = 0
+    for rows in table.texts(found.columns.names):
+        orders: list[tuple[Any, ...]] = []
+        keys: list[tuple[Any, ...]] = []
+        for order in read_orders(rows, found.columns):
+            if order is None:
+                found.without_id += 1
+                continue
+            number += 1
+            amount = None if order.amount is None else str(order.amount)
+            has_all = (order.currency or not found.columns.currency) and (order.at or not found.columns.time)
+            found.unreadable += amount is None or not has_all
+            orders.append((number, order.shown, amount, order.currency, order.at, order.is_purchase))
+            keys += [(number, place, key) for place, key in enumerate(order.keys)]
+        append_rows(duck, "shop", orders)
+        append_rows(duck, "shop_key", keys)
+    duck.execute(_FIRSTS)
+    ((left,),) = duck.execute("SELECT count(*) FROM first_row").fetchall()
+    found.repeated = number - left
+
+
+def _judge_all(
+    duck: Any,
+    found: Comparison,
+    ledger_begins: float,
+    period: tuple[float, float],
+    on_verdict: Callable[[Verdict], object],
+) -> None:
+    place = next(iter(duck.execute(_BEST_PLACE).fetchall()), (0,))[0]
+    duck.execute(_MEANT, {"place": place}).fetchall()
+    duck.execute(_FOUND).fetchall()
+    of_ledger = groupby(_rows(duck.cursor().execute(_FOUND_IN_ORDER)), key=itemgetter(0))
+    row, group = next(of_ledger, (0, iter(())))
+    for number, *told in _rows(duck.cursor().execute(_SHOP_IN_ORDER)):
+        known: list[OrderRow] = []
+        if number == row:
+            known = [OrderRow._make(each[1:]) for each in group]
+            row, group = next(of_ledger, (0, iter(())))
+        verdict = judge(_order_of(told), known, ledger_begins=ledger_begins)
+        found.sums.add(verdict)
+        on_verdict(verdict)
+    first, last = period
+    for row in _rows(duck.execute(_UNKNOWN, {"first": first, "last": last})):
+        verdict = judge_unknown(OrderRow._make(row))
+        found.sums.add(verdict)
+        on_verdict(verdict)
+
+
+def _order_of(row: Sequence[Any]) -> ShopOrder:
+    shown, amount, currency, at, is_purchase = row
+    amount = None if amount is None else Decimal(amount)
+    return ShopOrder(shown=shown, keys=(), amount=amount, currency=currency, at=at, is_purchase=is_purchase)
+
+
+def _rows(cursor: Any) -> Iterator[tuple[Any, ...]]:
+    while some := cursor.fetchmany(_AT_ONCE):
+        yield from some

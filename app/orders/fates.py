@@ -1,0 +1,172 @@
+"""What became of one order of the shop: decided by what the shop says and by what the ledger has under its ids."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from app.orders.shop_orders import ShopOrder
+from app.outbox import OrderRow
+from app.types import Exit, State
+
+
+class Fate(StrEnum):
+    """Where an order went. The list is closed."""
+
+    SENT = "sent"
+    OTHER_AMOUNT = "sent with another amount"
+    OTHER_CURRENCY = "sent with another currency"
+    WAITING = "waiting"
+    DEAD = "dead"
+    DISMISSED = "dismissed"
+    WITHDRAWN = "withdrawn"
+    INVALID = "invalid"
+    WITHHELD = "withheld"
+    DUPLICATE = "duplicate"
+    NO_PRESET = "no preset"
+    NEVER_RECEIVED = "never received"
+    #: The ledger has forgotten that day.
+    FORGOTTEN = "older than the ledger"
+    #: The shop says that it is no purchase, and it was not sent.
+    NO_PURCHASE = "no purchase"
+    #: The shop says that it is no purchase, but it was sent.
+    SENT_FOR_NOTHING = "sent, though no purchase"
+    #: It was sent, and the shop's file does not have it.
+    UNKNOWN = "unknown to the shop"
+
+
+#: It reached Pinterest.
+SENT_FATES: Final = frozenset({Fate.SENT, Fate.OTHER_AMOUNT, Fate.OTHER_CURRENCY})
+#: Nobody expects that such an order was sent.
+UNEXPECTED: Final = frozenset({Fate.FORGOTTEN, Fate.NO_PURCHASE, Fate.SENT_FOR_NOTHING, Fate.UNKNOWN})
+#: How the reasons begin for which an order is rightly withheld.
+_RIGHTLY: Final = ("consent:", "integrations:", "a test:", "a crawler:", "the order is no purchase")
+#: What the ledger has, the best first.
+_RANK: Final = (
+    (State.DELIVERED, Fate.SENT),
+    (State.CLAIMED, Fate.WAITING),
+    (State.PENDING, Fate.WAITING),
+    (State.DEAD, Fate.DEAD),
+    (State.DISMISSED, Fate.DISMISSED),
+    (Exit.WITHDRAWN, Fate.WITHDRAWN),
+    (Exit.INVALID, Fate.INVALID),
+    (Exit.WITHHELD, Fate.WITHHELD),
+    (Exit.DUPLICATE, Fate.DUPLICATE),
+    (Exit.UNMATCHED, Fate.NO_PRESET),
+)
+_PLACES: Final = {exit_.value: place for place, (exit_, _) in enumerate(_RANK)}
+_FATES: Final = {exit_.value: fate for exit_, fate in _RANK}
+#: Ids within a reason: with them no two would be alike.
+_IDS: Final = re.compile(r"(delivery|message) \S+?(?=[;,]|$)")
+_MAX_REASON: Final = 160
+_DAY_S: Final = 86_400
+#: Amounts that differ by less are the same: half of the smallest coin of most currencies.
+_COIN: Final = Decimal("0.005")
+
+
+class Verdict(NamedTuple):
+    """What became of one order."""
+
+    #: As the shop writes it; as sent where the shop does not know it.
+    order_id: str
+    fate: Fate
+    #: Why it was not sent; "" where there is nothing to say.
+    reason: str
+    #: Of the delivery or note that decided; "" where there is none.
+    preset: str
+    source: str
+    ad_account_id: str
+    #: The shop's, else that which was sent; "" where neither is known.
+    currency: str
+    #: The day in UTC on which the order was made, 2026-11-26; "" where the file does not say.
+    day: str
+    #: None where unknown.
+    shop_amount: Decimal | None
+    #: None where nothing was sent, or no amount.
+    sent_amount: Decimal | None
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether the shop could expect that it was sent."""
+        return self.fate not in UNEXPECTED and not (self.fate is Fate.WITHHELD and self.reason.startswith(_RIGHTLY))
+
+
+def judge(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: float) -> Verdict:
+    """Return what became of an order of the shop, by what the ledger has under its ids.
+
+    Of several deliveries and notes the best counts: what was delivered before what waits, and so on. Of several that
+    were delivered one that says what the shop says. What was settled before `ledger_begins` is forgotten, Unix seconds.
+    """
+    known = [row for row in rows if row.exit in _PLACES]
+    best = min(known, key=lambda row: (_PLACES[row.exit], _difference(order, row) is not None), default=None)
+    if best is None:
+        forgotten = order.at is not None and order.at < ledger_begins
+        fate = Fate.FORGOTTEN if forgotten else Fate.NEVER_RECEIVED
+    else:
+        fate = _FATES[best.exit]
+    if fate is Fate.SENT and best is not None:
+        fate = _difference(order, best) or fate
+    if not order.is_purchase:
+        fate = Fate.SENT_FOR_NOTHING if fate in SENT_FATES else Fate.NO_PURCHASE
+    is_sent = fate in SENT_FATES or fate is Fate.SENT_FOR_NOTHING
+    return Verdict(
+        order_id=order.shown,
+        fate=fate,
+        reason="" if best is None or is_sent or fate is Fate.NO_PRESET else reason_of_row(best),
+        preset=(best and best.preset) or "",
+        source=best.source if best else "",
+        ad_account_id=(best and best.ad_account_id) or "",
+        currency=order.currency or (best and best.currency) or "",
+        day=day_of(order.at),
+        shop_amount=order.amount,
+        sent_amount=sent_amount(best) if best and is_sent else None,
+    )
+
+
+def judge_unknown(row: OrderRow) -> Verdict:
+    """Return the verdict of a delivery that the shop's file knows nothing of."""
+    return Verdict(
+        order_id=row.order_id or "",
+        fate=Fate.UNKNOWN,
+        reason="it names no order id" if row.order_id is None else "",
+        preset=row.preset or "",
+        source=row.source,
+        ad_account_id=row.ad_account_id or "",
+        currency=row.currency or "",
+        day=day_of(row.at),
+        shop_amount=None,
+        sent_amount=sent_amount(row),
+    )
+
+
+def reason_of_row(row: OrderRow) -> str:
+    """Return a reason without the ids in it, and not longer than it is counted by."""
+    return _IDS.sub(r"another \1", row.reason)[:_MAX_REASON]
+
+
+def sent_amount(row: OrderRow) -> Decimal | None:
+    """Return what was sent as amount; None where none was."""
+    return None if row.amount is None else Decimal(row.amount)
+
+
+def day_of(at: float | None) -> str:
+    """Return the day of a moment, in UTC; "" of none."""
+    return "" if at is None else _day(int(at // _DAY_S))
+
+
+@lru_cache(1_000)
+def _day(number: int) -> str:
+    return f"{datetime.fromtimestamp(number * _DAY_S, UTC):%Y-%m-%d}"
+
+
+def _difference(order: ShopOrder, row: OrderRow) -> Fate | None:
+    """Return what of an order was sent otherwise; None where nothing was, or either side says nothing."""
+    if order.currency is not None and row.currency is not None and order.currency != row.currency:
+        return Fate.OTHER_CURRENCY
+    sent = sent_amount(row)
+    if order.amount is not None and (sent is None or abs(order.amount - sent) >= _COIN):
+        return Fate.OTHER_AMOUNT
+    return None

@@ -1,0 +1,153 @@
+"""Rows that DuckDB reads: files of CSV, Parquet, NDJSON and JSON, and what its extensions reach.
+
+DuckDB's own words about a fault may quote what stands in a file, so only its kind is told.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from app.errors import SettingsError, WarehouseError
+from app.warehouse.row_tables import ROWS_AT_ONCE, Batch, checked
+
+#: Beyond it DuckDB writes into its folder.
+_MEMORY: Final = "256MB"
+#: `#` begins no comment: Shopify's orders are named so.
+_CSV: Final = "read_csv({}, all_varchar = true, header = true, null_padding = true, comment = '')"
+_LINES: Final = "read_json({}, format = 'newline_delimited')"
+#: The end of a name -> what reads the file; `.gz` may stand behind those of texts.
+_READERS: Final = {
+    ".csv": _CSV,
+    ".tsv": _CSV,
+    ".parquet": "read_parquet({})",
+    ".ndjson": _LINES,
+    ".jsonl": _LINES,
+    ".json": "read_json({})",
+}
+#: DuckDB loads what is named here, of its own version and signed by its makers, and nothing else by itself.
+_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "threads": 2,
+    "memory_limit": _MEMORY,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "preserve_insertion_order": True,
+}
+
+
+@contextmanager
+def open_duck(folder: Path, *, extension: str | None = None, only: Path | None = None) -> Iterator[Any]:
+    """Open DuckDB with nothing in it; what does not fit into memory goes into `folder`.
+
+    `only` is the one file beside the folder that it may touch, and then it reaches nothing else, nor the network.
+    `extension` is one of DuckDB's own, which is fetched once. Raises SettingsError without the extra `files`,
+    WarehouseError for an extension that cannot be had, and for whatever DuckDB raises meanwhile.
+    """
+    try:
+        import duckdb  # noqa: PLC0415 - needs the extra
+    except ModuleNotFoundError as exc:
+        message = "this needs the extra `files`: pip install 'pinrelay[files]'"
+        raise SettingsError(message) from exc
+    duck = duckdb.connect(config=_CONFIG)
+    try:
+        duck.execute("SET TimeZone = 'UTC'")
+        duck.execute(f"SET temp_directory = {_quoted(str(folder))}")
+        if extension is not None:
+            _load(duck, extension)
+        if only is not None:
+            duck.execute(f"SET allowed_paths = [{_quoted(str(only))}]")
+            duck.execute(f"SET allowed_directories = [{_quoted(str(folder))}]")
+            duck.execute("SET enable_external_access = false")
+        duck.execute("SET lock_configuration = true")
+        yield duck
+    except duckdb.Error as exc:
+        raise _unreadable(exc) from None
+    finally:
+        duck.close()
+
+
+def _load(duck: Any, extension: str) -> None:
+    import duckdb  # noqa: PLC0415 - needs the extra
+
+    try:
+        duck.install_extension(extension)
+        duck.load_extension(extension)
+    except duckdb.Error as exc:
+        message = (
+            f"DuckDB's extension `{extension}` cannot be loaded: this machine must reach DuckDB's extensions once, or "
+            f"have that of version {duckdb.__version__} in its extension directory"
+        )
+        raise WarehouseError(message) from exc
+
+
+def file_query(where: str) -> str:
+    """Return what reads a file. Raises WarehouseError where its name does not say how."""
+    suffixes = [suffix.lower() for suffix in Path(where).suffixes if suffix.lower() != ".gz"]
+    reader = _READERS.get(suffixes[-1] if suffixes else "")
+    if reader is None:
+        message = f"the name of the file must end with one of {', '.join(_READERS)}"
+        raise WarehouseError(message)
+    return f"SELECT * FROM {reader.format(_quoted(where))}"  # noqa: S608 - quoted
+
+
+def attached(duck: Any, where: str, extension: str | None) -> None:
+    """Have queries read the database of an address, if it is one."""
+    if extension in ("mysql", "sqlite"):
+        database = where.removeprefix("sqlite://") if extension == "sqlite" else where
+        duck.execute(f"ATTACH {_quoted(database)} AS warehouse (TYPE {extension}, READ_ONLY)")
+        duck.execute("USE warehouse")
+
+
+class DuckTable:
+    """The `RowTable` of a query. What fails is told by `open_duck`, within which it is used."""
+
+    def __init__(self, duck: Any, query: str) -> None:
+        self._duck = duck
+        self._query = query.strip().rstrip(";")
+        described = duck.execute(f"DESCRIBE SELECT * FROM ({self._query})")  # noqa: S608 - the operator's own
+        self._types = {name: kind for name, kind, *_ in described.fetchall()}
+        self.columns = tuple(self._types)
+
+    def texts(self, columns: Sequence[str | None]) -> Iterator[Sequence[Sequence[str | None]]]:
+        """Do `RowTable.texts`."""
+        found = ", ".join("NULL" if name is None else f"{checked(name, self.columns)}::VARCHAR" for name in columns)
+        cursor = self._duck.cursor().execute(f"SELECT {found} FROM ({self._query})")  # noqa: S608
+        yield from _some(cursor, ROWS_AT_ONCE)
+
+    def batches(self, cursor: str, since: str | None, *, limit: int) -> Iterator[Batch]:
+        """Do `RowTable.batches`."""
+        by = checked(cursor, self.columns)
+        kind = self._types[cursor]
+        asked = f"WHERE {by} IS NOT NULL" if since is None else f"WHERE {by} >= CAST(? AS {kind})"
+        sql = f"SELECT to_json(q)::VARCHAR, {by}::VARCHAR FROM ({self._query}) AS q {asked} ORDER BY {by}"  # noqa: S608
+        found = self._duck.cursor().execute(sql, [] if since is None else [since])
+        for rows in _some(found, limit):
+            yield Batch([row for row, _ in rows], [at for _, at in rows])
+
+
+def append_rows(duck: Any, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Append rows to a table of DuckDB's own, as a whole: one by one it takes a hundred times as long."""
+    import pyarrow as pa  # noqa: PLC0415 - needs the extra
+
+    if rows:
+        columns = [pa.array(column) for column in zip(*rows, strict=True)]
+        duck.register("appended", pa.table(columns, names=[f"c{number}" for number in range(len(columns))]))
+        duck.execute(f"INSERT INTO {table} SELECT * FROM appended")  # noqa: S608 - a table of ours
+        duck.unregister("appended")
+
+
+def _some(cursor: Any, limit: int) -> Iterator[list[tuple[Any, ...]]]:
+    while rows := cursor.fetchmany(limit):
+        yield rows
+
+
+def _unreadable(exc: Exception) -> WarehouseError:
+    """Return what is told of a fault: its kind, and of a query that cannot be understood also why."""
+    kind = type(exc).__name__.removesuffix("Exception")
+    told = f": {str(exc).splitlines()[0]}" if kind in ("Parser", "Binder", "Catalog") else ""
+    return WarehouseError(f"the rows cannot be read ({kind}){told}. Look at the file's form, or at the query")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

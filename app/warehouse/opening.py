@@ -1,0 +1,44 @@
+"""Which reader the place of rows needs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from app.errors import SettingsError, WarehouseError
+from app.warehouse.duck_tables import DuckTable, attached, file_query, open_duck
+from app.warehouse.row_tables import RowTable
+
+#: How an address begins -> the extension of DuckDB that reads it. What begins otherwise is a file of this machine.
+READ_BY: Final = {"s3://": "httpfs", "https://": "httpfs", "mysql://": "mysql", "sqlite://": "sqlite"}
+_POSTGRES: Final = ("postgresql://", "postgres://")
+
+
+@contextmanager
+def open_rows(where: str, folder: Path, *, query: str | None = None) -> Iterator[RowTable]:
+    """Open the rows of a file, or what a query gives.
+
+    `where` is a path, or an address; "" where the query itself says what it reads. `folder` is for what does not fit
+    into memory. Raises WarehouseError, and SettingsError where the extra that reads it is not installed.
+    """
+    if where.startswith(_POSTGRES):
+        if query is None:
+            message = "a database is read by --query"
+            raise WarehouseError(message)
+        try:
+            from app.warehouse.postgres_tables import open_postgres  # noqa: PLC0415 - needs the extra
+        except ModuleNotFoundError as exc:
+            message = "PostgreSQL needs the extra `postgres`: pip install 'pinrelay[postgres]'"
+            raise SettingsError(message) from exc
+        with open_postgres(where, query) as rows:
+            yield rows
+        return
+    extension = next((name for start, name in READ_BY.items() if where.startswith(start)), None)
+    only = Path(where) if query is None and extension is None else None
+    read = file_query(where) if query is None else query
+    if only is not None and not only.is_file():
+        message = "there is no such file"
+        raise WarehouseError(message)
+    with open_duck(folder, extension=extension, only=only) as duck:
+        attached(duck, where, extension)
+        yield DuckTable(duck, read)

@@ -1,0 +1,46 @@
+"""What is asked of rows, wherever they lie."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from app.errors import WarehouseError
+
+#: So many are read at once.
+ROWS_AT_ONCE: Final = 10_000
+
+
+class Batch(NamedTuple):
+    """Some rows, in the order of a cursor."""
+
+    #: Each as JSON.
+    rows: list[str]
+    #: The cursor of each, as text.
+    cursors: list[str]
+
+
+class RowTable(Protocol):
+    """Rows with named columns. Every method may raise WarehouseError."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Their names."""
+        ...
+
+    def texts(self, columns: Sequence[str | None]) -> Iterator[Sequence[Sequence[str | None]]]:
+        """Yield some rows after the other, as texts of these columns alone; None stands for one that there is not."""
+        ...
+
+    def batches(self, cursor: str, since: str | None, *, limit: int) -> Iterator[Batch]:
+        """Yield whole rows, at most `limit` at once, by a column from its value `since` on; None: from the lowest.
+
+        Rows without a value there are left out.
+        """
+        ...
+
+
+def checked(column: str, columns: Sequence[str]) -> str:
+    """Return a column as SQL names it. Raises WarehouseError where there is none."""
+    if column not in columns:
+        message = f'there is no column "{column}"; there are: {", ".join(columns)}'
+        raise WarehouseError(message)
+    return '"' + column.replace('"', '""') + '"'

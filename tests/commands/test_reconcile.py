@@ -1,0 +1,156 @@
+"""`pinrelay reconcile`: what it prints, when it fails, whom it tells."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.orders.shop_exports import columns_of_shop
+from app.orders.shop_orders import ShopOrder, ledger_key, read_orders
+from tests.commands.conftest import Run, Slack
+
+MADE = datetime.now(UTC) - timedelta(hours=3)
+SHOPIFY = "Name,Email,Financial Status,Subtotal,Currency,Created at\n"
+WHO = {"ip": "203.0.113.9", "userAgent": "x"}
+
+
+def order(number: int, **properties: Any) -> dict[str, Any]:
+    return {
+        "type": "track",
+        "event": "Order Completed",
+        "messageId": f"m-{number}",
+        "timestamp": MADE.isoformat(),
+        "context": WHO,
+        "properties": {"order_id": str(number), "revenue": 25, "currency": "EUR", **properties},
+    }
+
+
+@pytest.fixture
+def orders(run: Run, tmp_path: Path) -> Path:
+    """The shop's file of four orders: one waits, one waits with a test, one was never received, one is refunded."""
+    events = tmp_path / "events"
+    events.write_text("\n".join(json.dumps(order(number)) for number in (1001, 1002)))
+    assert run("import", events).exit_code == 0
+    file = tmp_path / "orders.csv"
+    refunded = (1004, "refunded", "9")
+    rows = [(1001, "paid", "25.00"), (1003, "paid", "7"), refunded, refunded, ("", "paid", "1")]
+    made = f"{MADE:%Y-%m-%d %H:%M:%S +0000}"
+    lines = [f"{number and f'#{number}'},a@b.example,{status},{total},EUR,{made}" for number, status, total in rows]
+    file.write_text(SHOPIFY + "\n".join(lines) + "\n#1001,,,,,\n")
+    return file
+
+
+def test_it_says_where_each_order_went(run: Run, orders: Path, tmp_path: Path) -> None:
+    done = run("reconcile", orders, "--json", "--details", tmp_path / "each.ndjson")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert (told["file"], told["rows_without_id"], told["rows_repeated"]) == ("Shopify's export", 1, 1)
+    assert {each["fate"]: each["named"] for each in told["fates"]} == {
+        "waiting": ["#1001"],
+        "never received": ["#1003"],
+        "no purchase": ["#1004"],
+    }
+    assert (told["orders"], told["expected"], told["missing_percent"]) == (3, 2, "100.00")
+    each = [json.loads(line) for line in (tmp_path / "each.ndjson").read_text().splitlines()]
+    assert [(one["order_id"], one["fate"], one["shop_amount"]) for one in each] == [
+        ("#1001", "waiting", "25.00"),
+        ("#1003", "never received", "7"),
+        ("#1004", "no purchase", "9"),
+    ]
+
+
+def test_people_get_tables(run: Run, orders: Path) -> None:
+    done = run("reconcile", orders)
+    for text in ("never received", "#1003", "worth in the shop", "32.00", "1 rows repeat an order.", "0 of 2 expected"):
+        assert text in done.stdout
+
+
+def test_other_files_are_read_by_the_columns_that_are_named(run: Run, orders: Path, tmp_path: Path) -> None:
+    file = tmp_path / "orders.ndjson"
+    file.write_text(json.dumps({"number": 1001, "net": 25, "buyer": "ann@shop.example"}))
+    unknown = run("reconcile", file)
+    assert unknown.exit_code == 1
+    assert "say --order-id and --total" in str(unknown.exception)
+    named = ("--order-id", "number", "--total", "net", "--currency", "EUR", "--source", "default")
+    told = json.loads(run("reconcile", file, *named, "--json").stdout.splitlines()[-1])
+    assert told["sums"][0] == {
+        "day": "",
+        "preset": "Order Completed",
+        "source": "default",
+        "ad_account_id": "1000000000001",
+        "currency": "EUR",
+        "fate": "waiting",
+        "is_expected": True,
+        "orders": 1,
+        "shop": "25",
+        "sent": "0",
+    }
+    told = json.loads(run("reconcile", file, *named[:-1], "other", "--json").stdout.splitlines()[-1])
+    assert told["sums"][0]["fate"] == "never received"
+
+
+@pytest.mark.parametrize(("tolerance", "code"), [("100", 0), ("99.9%", 1), ("101", 2), ("much", 2)])
+def test_a_tolerance_decides_the_exit_code(run: Run, orders: Path, slack: Slack, tolerance: str, code: int) -> None:
+    done = run("reconcile", orders, "--tolerance", tolerance, ALERT_WEBHOOK_URL=slack.url)
+    assert done.exit_code == code
+    assert ("100.00 % of the shop's expected orders" in done.stderr) is (code == 1)
+    assert ["100.00 % of the shop's" in text for text in slack.texts] == [True] * (code == 1)
+
+
+def test_nobody_is_told_where_alerts_go_nowhere(run: Run, orders: Path) -> None:
+    assert run("reconcile", orders, "--tolerance", "0").exit_code == 1
+
+
+EXPORTS: list[tuple[dict[str, str], dict[str, str], ShopOrder]] = [
+    (
+        {"id": "5001", "name": "#1001", "subtotal_price": "25.00", "currency": "EUR", "financial_status": "paid"},
+        {"created_at": "2026-11-25T10:00:00+01:00"},
+        ShopOrder("5001", ("5001", "1001"), Decimal("25.00"), "EUR", 1795597200.0),
+    ),
+    (
+        {"number": "7", "id": "9", "total": "30.00", "total_tax": "4", "shipping_total": "1.50", "status": "cancelled"},
+        {"currency": "usd", "date_created_gmt": "2026-11-25T09:00:00"},
+        ShopOrder("7", ("7", "9"), Decimal("24.50"), "USD", 1795597200.0, is_purchase=False),
+    ),
+    (
+        {"Order #": "7", "N. Revenue": "1,299.00", "Status": "completed"},
+        {"Date": "2026-11-25 09:00:00"},
+        ShopOrder("7", ("7",), Decimal("1299.00"), None, 1795597200.0),
+    ),
+    (
+        {"Name": "#7", "Subtotal": "much", "Financial Status": "paid"},
+        {"Cancelled at": "2026-11-25 10:00:00 UTC", "Currency": "?", "Created at": "then"},
+        ShopOrder("#7", ("7",), None, None, None, is_purchase=False),
+    ),
+]
+
+
+@pytest.mark.parametrize(("needed", "more", "expected"), EXPORTS)
+def test_an_export_is_known_by_its_columns(needed: dict[str, str], more: dict[str, str], expected: ShopOrder) -> None:
+    row = needed | more | {"email": "ann@shop.example"}
+    columns = columns_of_shop(list(row))
+    (read,) = read_orders([[row.get(name or "") for name in columns.names]], columns)
+    assert read == expected
+    assert "email" not in columns.names
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ("#1001", "1001"),
+        (" 1001 ", "1001"),
+        ("1001.0", "1001"),
+        ("gid://shopify/Order/1001", "1001"),
+        ("SO-7", "SO-7"),
+        ("0", None),
+        ("n/a", None),
+        (None, None),
+        ("ann@shop.example", "0dd4c8e3"),
+    ],
+)
+def test_one_order_has_one_key_however_it_is_written(given: str | None, key: str | None) -> None:
+    found = ledger_key(given)
+    assert found == key if given != "ann@shop.example" else len(found or "") == 64

@@ -1,0 +1,168 @@
+"""Rows of files and databases: as texts of the columns that are asked for, and whole by a cursor."""
+
+import gzip
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from app.errors import SettingsError, WarehouseError
+from app.warehouse import RowTable, open_duck, open_rows
+from tests.outbox.postgres_server import PostgresServer
+
+ROWS: list[dict[str, Any]] = [
+    {"id": "1", "total": 2.5, "at": "2026-11-25"},
+    {"id": "02", "total": 4, "at": "2026-11-26"},
+]
+CSV = "id,total,at\n1,2.5,2026-11-25\n02,4,2026-11-26\n"
+LINES = "".join(f"{json.dumps(row)}\n" for row in ROWS)
+FILES: dict[str, bytes] = {
+    "rows.csv": CSV.encode(),
+    "rows.csv.gz": gzip.compress(CSV.encode()),
+    "rows.tsv": CSV.replace(",", "\t").encode(),
+    "rows.ndjson": LINES.encode(),
+    "rows.jsonl": LINES.encode(),
+    "rows.json": json.dumps(ROWS).encode(),
+}
+
+
+def all_of(table: RowTable, *columns: str | None) -> list[tuple[str | None, ...]]:
+    return [tuple(row) for rows in table.texts(columns) for row in rows]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "spilled"
+
+
+@pytest.mark.parametrize("name", [*FILES, "rows.parquet", "it's.csv"])
+def test_a_file_is_read_by_the_end_of_its_name(tmp_path: Path, folder: Path, name: str) -> None:
+    file = tmp_path / name
+    if name == "rows.parquet":
+        with open_duck(folder) as duck:
+            duck.execute(f"COPY (SELECT * FROM (VALUES ('1', 2.5), ('02', 4)) AS t (id, total)) TO '{file}'").fetchall()
+    else:
+        file.write_bytes(FILES.get(name, CSV.encode()))
+    with open_rows(str(file), folder) as table:
+        read = all_of(table, "id", None, "total")
+        assert [(id_, nothing, float(total or 0)) for id_, nothing, total in read] == [
+            ("1", None, 2.5),
+            ("02", None, 4.0),
+        ]
+        assert table.columns[:2] == ("id", "total")
+
+
+def test_whole_rows_come_by_a_cursor_from_a_value_on(tmp_path: Path, folder: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("id,at\n3,2026-11-27\n1,2026-11-25\n2,2026-11-26\n4,\n")
+    with open_rows(str(file), folder) as table:
+        batches = list(table.batches("at", None, limit=2))
+        assert [batch.cursors for batch in batches] == [["2026-11-25", "2026-11-26"], ["2026-11-27"]]
+        assert json.loads(batches[0].rows[0]) == {"id": "1", "at": "2026-11-25"}
+        (later,) = table.batches("at", "2026-11-26", limit=10)
+        assert later.cursors == ["2026-11-26", "2026-11-27"]
+
+
+def test_a_query_says_what_it_reads(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "rows.ndjson").write_text(LINES)
+    query = f"SELECT id, '2026-11-26'::TIMESTAMP AS made FROM read_json('{tmp_path}/rows.ndjson') WHERE total > 3;"
+    with open_rows("", folder, query=query) as table:
+        (batch,) = table.batches("made", "2026-11-26 00:00:00", limit=10)
+        assert [json.loads(row)["id"] for row in batch.rows] == ["02"]
+
+
+def test_a_postgresql_is_read_by_its_own_client(postgres_server: PostgresServer, folder: Path) -> None:
+    url = postgres_server.create("warehouse")
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE orders (id int, total numeric, at timestamptz)")
+        connection.execute("INSERT INTO orders VALUES (1, 2.50, '2026-11-25Z'), (2, 4, '2026-11-26Z'), (3, 5, NULL)")
+    with open_rows(url, folder, query="SELECT * FROM orders WHERE id::text NOT LIKE '9%'") as table:
+        assert table.columns == ("id", "total", "at")
+        assert all_of(table, "id", None, "total") == [("1", None, "2.50"), ("2", None, "4"), ("3", None, "5")]
+        first, second = table.batches("at", None, limit=1)
+        assert json.loads(first.rows[0])["total"] == 2.5
+        (later,) = table.batches("at", second.cursors[0], limit=10)
+        assert later == second
+    faults = {
+        "SELECT * FROM nowhere": 'relation "nowhere" does not exist',
+        "DELETE FROM orders RETURNING id": "syntax error",
+    }
+    for query, told in faults.items():
+        with pytest.raises(WarehouseError, match=told), open_rows(url, folder, query=query):
+            pass
+    with (
+        pytest.raises(WarehouseError, match=r"\(InvalidTextRepresentation\)\. Look at"),
+        open_rows(url, folder, query="SELECT 'ann@shop.example'::int AS x") as table,
+    ):
+        all_of(table, "x")
+
+
+@pytest.mark.parametrize(
+    ("where", "query", "told"),
+    [
+        ("orders.xlsx", None, "the name of the file must end with one of .csv, .tsv, .parquet"),
+        ("nowhere.csv", None, "there is no such file"),
+        ("", "SELEC 1", r"the rows cannot be read \(Parser\): Parser Error: syntax error"),
+        ("postgresql://nobody@127.0.0.1:1/none", None, "a database is read by --query"),
+        ("postgresql://nobody@127.0.0.1:1/none", "SELECT 1", r"the database cannot be read \(OperationalError\)\."),
+    ],
+)
+def test_what_cannot_be_read_is_told_without_what_stands_in_it(
+    folder: Path, where: str, query: str | None, told: str
+) -> None:
+    with pytest.raises(WarehouseError, match=told), open_rows(where, folder, query=query):
+        pass
+
+
+def test_a_broken_file_is_told_without_what_stands_in_it(tmp_path: Path, folder: Path) -> None:
+    file = tmp_path / "rows.ndjson"
+    file.write_text(LINES * 20_000 + '{"id": "ann@shop.example"\n')
+    with pytest.raises(WarehouseError) as raised, open_rows(str(file), folder) as table:
+        all_of(table, "id")
+    assert "ann@" not in str(raised.value)
+    nothing = pytest.raises(WarehouseError, match='there is no column "no"; there are: a')
+    with nothing, open_rows("", folder, query="SELECT 1 AS a") as table:
+        all_of(table, "no")
+
+
+def test_a_file_alone_is_reached_and_nothing_beside_it(tmp_path: Path, folder: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(CSV)
+    (tmp_path / "other.csv").write_text(CSV)
+    with open_duck(folder, only=file) as duck:
+        import duckdb  # noqa: PLC0415 - an extra
+
+        assert duck.execute(f"SELECT count(*) FROM read_csv('{file}')").fetchall() == [(2,)]
+        for reach in (
+            f"SELECT * FROM read_csv('{tmp_path}/other.csv')",
+            "SELECT * FROM read_csv('/etc/passwd')",
+            f"ATTACH '{tmp_path}/new.db'",
+            f"COPY (SELECT 1) TO '{tmp_path}/out.csv'",
+            "SET enable_external_access = true",
+        ):
+            with pytest.raises(duckdb.Error):
+                duck.execute(reach)
+        assert not (tmp_path / "out.csv").exists()
+
+
+def test_an_extension_that_cannot_be_had_is_told(folder: Path) -> None:
+    told = "DuckDB's extension `none_such` cannot be loaded: this machine must"
+    with pytest.raises(WarehouseError, match=told), open_duck(folder, extension="none_such"):
+        pass
+
+
+@pytest.fixture
+def without_extras(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("duckdb", "psycopg", "app.warehouse.postgres_tables"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+@pytest.mark.usefixtures("without_extras")
+@pytest.mark.parametrize(("where", "extra"), [("o.csv", "files"), ("postgresql://h/d", "postgres")])
+def test_without_the_extra_it_says_which(folder: Path, where: str, extra: str) -> None:
+    told = rf"pip install 'pinrelay\[{extra}\]'"
+    with pytest.raises(SettingsError, match=told), open_rows(where, folder, query="SELECT 1"):
+        pass
