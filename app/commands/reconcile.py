@@ -16,8 +16,8 @@ from app.alerts import AlertWebhook
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import Settings, load_settings
-from app.orders.comparing import Comparison, LedgerPart, reconciled
-from app.orders.fates import Verdict
+from app.orders.comparing import LedgerPart, Reconciliation, reconciled
+from app.orders.fates import OrderVerdict
 from app.orders.order_sums import BY
 from app.outbox import open_outbox
 from app.policies import outbox_rules
@@ -100,14 +100,14 @@ async def _compare(
     named: dict[str, str | None],
     part: LedgerPart,
     details: Path | None,
-) -> Comparison:
+) -> Reconciliation:
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
     begins = time.time() - min(settings.ledger_days, settings.ledger_delivered_days) * _DAY_S
     try:
         with ExitStack() as stack:
             file = None if details is None else stack.enter_context(details.open("wb"))
 
-            def write(verdict: Verdict) -> None:
+            def write(verdict: OrderVerdict) -> None:
                 if file is not None:
                     file.write(orjson.dumps(verdict_json(verdict), option=orjson.OPT_APPEND_NEWLINE))
 
@@ -118,13 +118,13 @@ async def _compare(
         await outbox.close()
 
 
-def verdict_json(verdict: Verdict) -> dict[str, Any]:
+def verdict_json(verdict: OrderVerdict) -> dict[str, Any]:
     """Return what became of one order, ready for JSON; amounts are texts."""
     told = verdict._asdict()
     return told | {name: told[name] and str(told[name]) for name in ("shop_amount", "sent_amount")}
 
 
-def _print(found: Comparison) -> None:
+def _print(found: Reconciliation) -> None:
     sums = found.sums
     table = Table(
         "what became of them", "orders", "why", "such as", title=f"{found.columns.kind}: {sums.orders} orders"
@@ -149,7 +149,7 @@ def _print(found: Comparison) -> None:
     typer.echo(f"{sums.right} of {sums.expected} expected orders were sent as the shop has them.")
 
 
-def _judge(settings: Settings, found: Comparison, most: Decimal | None) -> None:
+def _judge(settings: Settings, found: Reconciliation, most: Decimal | None) -> None:
     """Tell where more is missing than may be, and exit with 1."""
     missing = found.sums.missing_percent()
     if most is None or missing <= most:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any, Final
 
-from app.orders.fates import Verdict, judge, judge_unknown
+from app.orders.fates import OrderVerdict, judge_order, judge_unknown
 from app.orders.order_sums import OrderSums
 from app.orders.shop_exports import ShopColumns, columns_of_shop
 from app.orders.shop_orders import ShopOrder, ledger_key, read_orders
@@ -23,13 +23,20 @@ from app.warehouse import RowTable, append_rows, open_duck, open_rows
 #: What came before the first order of a file may be its event, sent by a clock that is off.
 _BEFORE_S: Final = 86_400
 _AT_ONCE: Final = 10_000
-_TABLES: Final = """
-CREATE TABLE shop (row BIGINT, shown VARCHAR, amount VARCHAR, currency VARCHAR, made_at DOUBLE, is_purchase BOOLEAN);
-CREATE TABLE shop_key (row BIGINT, place INTEGER, key VARCHAR);
-CREATE TABLE ledger (key VARCHAR, order_id VARCHAR, exit VARCHAR, reason VARCHAR, amount VARCHAR, currency VARCHAR,
-                     preset VARCHAR, source VARCHAR, ad_account_id VARCHAR, made_at DOUBLE);
-"""
-_LEDGER: Final = "order_id, exit, reason, amount, currency, preset, source, ad_account_id, made_at"
+_TEXTS: Final = ("order_id", "exit", "reason", "amount", "currency", "preset", "source", "ad_account_id")
+_TABLES: Final = {
+    "shop": {
+        "row": "BIGINT",
+        "shown": "VARCHAR",
+        "amount": "VARCHAR",
+        "currency": "VARCHAR",
+        "made_at": "DOUBLE",
+        "is_purchase": "BOOLEAN",
+    },
+    "shop_key": {"row": "BIGINT", "place": "INTEGER", "key": "VARCHAR"},
+    "ledger": {"key": "VARCHAR", **dict.fromkeys(_TEXTS, "VARCHAR"), "made_at": "DOUBLE"},
+}
+_LEDGER: Final = ", ".join((*_TEXTS, "made_at"))
 _FIRSTS: Final = "CREATE TABLE first_row AS SELECT min(row) AS row FROM shop GROUP BY shown"
 #: Which of the shop's columns of ids the ledger has them by, mostly.
 _BEST_PLACE: Final = """
@@ -69,7 +76,7 @@ class LedgerPart:
 
 
 @dataclass(slots=True, kw_only=True)
-class Comparison:
+class Reconciliation:
     """What a comparison found."""
 
     columns: ShopColumns
@@ -94,8 +101,8 @@ async def reconciled(
     named: Mapping[str, str | None] = MappingProxyType({}),
     part: LedgerPart = LedgerPart(),
     ledger_begins: float,
-    on_verdict: Callable[[Verdict], object] = lambda _: None,
-) -> Comparison:
+    on_verdict: Callable[[OrderVerdict], object] = lambda _: None,
+) -> Reconciliation:
     """Return where each order of a shop's file, or of a query, went: see `open_rows`, `columns_of_shop` and `compare`.
 
     What does not fit into memory lies in a folder of its own meanwhile. Raises WarehouseError, OutboxUnavailable, and
@@ -119,26 +126,27 @@ async def compare(
     *,
     part: LedgerPart,
     ledger_begins: float,
-    on_verdict: Callable[[Verdict], object],
-) -> Comparison:
+    on_verdict: Callable[[OrderVerdict], object],
+) -> Reconciliation:
     """Return where each order of the shop went; `on_verdict` is told of each, in the order of the file.
 
     `duck` is an open DuckDB with nothing in it. What the ledger has begins at `ledger_begins`, Unix seconds.
     Raises WarehouseError where the shop's rows cannot be read, OutboxUnavailable.
     """
-    found = Comparison(columns=columns)
+    found = Reconciliation(columns=columns)
     await asyncio.to_thread(_load_shop, duck, table, found)
     ((first, last),) = duck.execute("SELECT min(made_at), max(made_at) FROM shop").fetchall()
     first, last = (ledger_begins, math.inf) if first is None or columns.time is None else (first, last)
     async for rows in orders_since(outbox, first - _BEFORE_S):
         kept = [(ledger_key(row.order_id), *row) for row in rows if part.has(row)]
-        await asyncio.to_thread(append_rows, duck, "ledger", kept)
+        await asyncio.to_thread(append_rows, duck, "ledger", _TABLES["ledger"], kept)
     await asyncio.to_thread(_judge_all, duck, found, ledger_begins, (first, last), on_verdict)
     return found
 
 
-def _load_shop(duck: Any, table: RowTable, found: Comparison) -> None:
-    duck.execute(_TABLES)
+def _load_shop(duck: Any, table: RowTable, found: Reconciliation) -> None:
+    for name, columns in _TABLES.items():
+        duck.execute(f"CREATE TABLE {name} ({', '.join(' '.join(each) for each in columns.items())})").fetchall()
     number = 0
     for rows in table.texts(found.columns.names):
         orders: list[tuple[Any, ...]] = []
@@ -153,8 +161,8 @@ def _load_shop(duck: Any, table: RowTable, found: Comparison) -> None:
             found.unreadable += amount is None or not has_all
             orders.append((number, order.shown, amount, order.currency, order.at, order.is_purchase))
             keys += [(number, place, key) for place, key in enumerate(order.keys)]
-        append_rows(duck, "shop", orders)
-        append_rows(duck, "shop_key", keys)
+        append_rows(duck, "shop", _TABLES["shop"], orders)
+        append_rows(duck, "shop_key", _TABLES["shop_key"], keys)
     duck.execute(_FIRSTS)
     ((left,),) = duck.execute("SELECT count(*) FROM first_row").fetchall()
     found.repeated = number - left
@@ -162,10 +170,10 @@ def _load_shop(duck: Any, table: RowTable, found: Comparison) -> None:
 
 def _judge_all(
     duck: Any,
-    found: Comparison,
+    found: Reconciliation,
     ledger_begins: float,
     period: tuple[float, float],
-    on_verdict: Callable[[Verdict], object],
+    on_verdict: Callable[[OrderVerdict], object],
 ) -> None:
     place = next(iter(duck.execute(_BEST_PLACE).fetchall()), (0,))[0]
     duck.execute(_MEANT, {"place": place}).fetchall()
@@ -177,7 +185,7 @@ def _judge_all(
         if number == row:
             known = [OrderRow._make(each[1:]) for each in group]
             row, group = next(of_ledger, (0, iter(())))
-        verdict = judge(_order_of(told), known, ledger_begins=ledger_begins)
+        verdict = judge_order(_order_of(told), known, ledger_begins=ledger_begins)
         found.sums.add(verdict)
         on_verdict(verdict)
     first, last = period

@@ -13,7 +13,7 @@ from app.outbox import OrderRow
 from app.types import Exit, State
 
 
-class Fate(StrEnum):
+class OrderFate(StrEnum):
     """Where an order went. The list is closed."""
 
     SENT = "sent"
@@ -39,23 +39,25 @@ class Fate(StrEnum):
 
 
 #: It reached Pinterest.
-SENT_FATES: Final = frozenset({Fate.SENT, Fate.OTHER_AMOUNT, Fate.OTHER_CURRENCY})
+SENT_FATES: Final = frozenset({OrderFate.SENT, OrderFate.OTHER_AMOUNT, OrderFate.OTHER_CURRENCY})
 #: Nobody expects that such an order was sent.
-UNEXPECTED: Final = frozenset({Fate.FORGOTTEN, Fate.NO_PURCHASE, Fate.SENT_FOR_NOTHING, Fate.UNKNOWN})
+UNEXPECTED: Final = frozenset(
+    {OrderFate.FORGOTTEN, OrderFate.NO_PURCHASE, OrderFate.SENT_FOR_NOTHING, OrderFate.UNKNOWN}
+)
 #: How the reasons begin for which an order is rightly withheld.
 _RIGHTLY: Final = ("consent:", "integrations:", "a test:", "a crawler:", "the order is no purchase")
 #: What the ledger has, the best first.
 _RANK: Final = (
-    (State.DELIVERED, Fate.SENT),
-    (State.CLAIMED, Fate.WAITING),
-    (State.PENDING, Fate.WAITING),
-    (State.DEAD, Fate.DEAD),
-    (State.DISMISSED, Fate.DISMISSED),
-    (Exit.WITHDRAWN, Fate.WITHDRAWN),
-    (Exit.INVALID, Fate.INVALID),
-    (Exit.WITHHELD, Fate.WITHHELD),
-    (Exit.DUPLICATE, Fate.DUPLICATE),
-    (Exit.UNMATCHED, Fate.NO_PRESET),
+    (State.DELIVERED, OrderFate.SENT),
+    (State.CLAIMED, OrderFate.WAITING),
+    (State.PENDING, OrderFate.WAITING),
+    (State.DEAD, OrderFate.DEAD),
+    (State.DISMISSED, OrderFate.DISMISSED),
+    (Exit.WITHDRAWN, OrderFate.WITHDRAWN),
+    (Exit.INVALID, OrderFate.INVALID),
+    (Exit.WITHHELD, OrderFate.WITHHELD),
+    (Exit.DUPLICATE, OrderFate.DUPLICATE),
+    (Exit.UNMATCHED, OrderFate.NO_PRESET),
 )
 _PLACES: Final = {exit_.value: place for place, (exit_, _) in enumerate(_RANK)}
 _FATES: Final = {exit_.value: fate for exit_, fate in _RANK}
@@ -67,12 +69,12 @@ _DAY_S: Final = 86_400
 _COIN: Final = Decimal("0.005")
 
 
-class Verdict(NamedTuple):
+class OrderVerdict(NamedTuple):
     """What became of one order."""
 
     #: As the shop writes it; as sent where the shop does not know it.
     order_id: str
-    fate: Fate
+    fate: OrderFate
     #: Why it was not sent; "" where there is nothing to say.
     reason: str
     #: Of the delivery or note that decided; "" where there is none.
@@ -91,10 +93,12 @@ class Verdict(NamedTuple):
     @property
     def is_expected(self) -> bool:
         """Whether the shop could expect that it was sent."""
-        return self.fate not in UNEXPECTED and not (self.fate is Fate.WITHHELD and self.reason.startswith(_RIGHTLY))
+        return self.fate not in UNEXPECTED and not (
+            self.fate is OrderFate.WITHHELD and self.reason.startswith(_RIGHTLY)
+        )
 
 
-def judge(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: float) -> Verdict:
+def judge_order(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: float) -> OrderVerdict:
     """Return what became of an order of the shop, by what the ledger has under its ids.
 
     Of several deliveries and notes the best counts: what was delivered before what waits, and so on. Of several that
@@ -104,18 +108,18 @@ def judge(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: float) -
     best = min(known, key=lambda row: (_PLACES[row.exit], _difference(order, row) is not None), default=None)
     if best is None:
         forgotten = order.at is not None and order.at < ledger_begins
-        fate = Fate.FORGOTTEN if forgotten else Fate.NEVER_RECEIVED
+        fate = OrderFate.FORGOTTEN if forgotten else OrderFate.NEVER_RECEIVED
     else:
         fate = _FATES[best.exit]
-    if fate is Fate.SENT and best is not None:
+    if fate is OrderFate.SENT and best is not None:
         fate = _difference(order, best) or fate
     if not order.is_purchase:
-        fate = Fate.SENT_FOR_NOTHING if fate in SENT_FATES else Fate.NO_PURCHASE
-    is_sent = fate in SENT_FATES or fate is Fate.SENT_FOR_NOTHING
-    return Verdict(
+        fate = OrderFate.SENT_FOR_NOTHING if fate in SENT_FATES else OrderFate.NO_PURCHASE
+    is_sent = fate in SENT_FATES or fate is OrderFate.SENT_FOR_NOTHING
+    return OrderVerdict(
         order_id=order.shown,
         fate=fate,
-        reason="" if best is None or is_sent or fate is Fate.NO_PRESET else reason_of_row(best),
+        reason="" if best is None or is_sent or fate is OrderFate.NO_PRESET else reason_of_row(best),
         preset=(best and best.preset) or "",
         source=best.source if best else "",
         ad_account_id=(best and best.ad_account_id) or "",
@@ -126,11 +130,11 @@ def judge(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: float) -
     )
 
 
-def judge_unknown(row: OrderRow) -> Verdict:
+def judge_unknown(row: OrderRow) -> OrderVerdict:
     """Return the verdict of a delivery that the shop's file knows nothing of."""
-    return Verdict(
+    return OrderVerdict(
         order_id=row.order_id or "",
-        fate=Fate.UNKNOWN,
+        fate=OrderFate.UNKNOWN,
         reason="it names no order id" if row.order_id is None else "",
         preset=row.preset or "",
         source=row.source,
@@ -162,11 +166,11 @@ def _day(number: int) -> str:
     return f"{datetime.fromtimestamp(number * _DAY_S, UTC):%Y-%m-%d}"
 
 
-def _difference(order: ShopOrder, row: OrderRow) -> Fate | None:
+def _difference(order: ShopOrder, row: OrderRow) -> OrderFate | None:
     """Return what of an order was sent otherwise; None where nothing was, or either side says nothing."""
     if order.currency is not None and row.currency is not None and order.currency != row.currency:
-        return Fate.OTHER_CURRENCY
+        return OrderFate.OTHER_CURRENCY
     sent = sent_amount(row)
     if order.amount is not None and (sent is None or abs(order.amount - sent) >= _COIN):
-        return Fate.OTHER_AMOUNT
+        return OrderFate.OTHER_AMOUNT
     return None

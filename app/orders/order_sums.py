@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from app.orders.fates import SENT_FATES, Fate, Verdict
+from app.orders.fates import SENT_FATES, OrderFate, OrderVerdict
 
 #: Of each fate and reason so many orders are named.
 NAMED: Final = 20
@@ -25,7 +25,7 @@ class Cell(NamedTuple):
     source: str
     ad_account_id: str
     currency: str
-    fate: Fate
+    fate: OrderFate
     is_expected: bool
 
 
@@ -49,11 +49,11 @@ class OrderSums:
     """All verdicts. Grows with the number of days, presets and reasons, not with that of orders."""
 
     cells: defaultdict[Cell, OrderWorth] = field(default_factory=lambda: defaultdict(OrderWorth))
-    reasons: Counter[tuple[Fate, str]] = field(default_factory=Counter)
+    reasons: Counter[tuple[OrderFate, str]] = field(default_factory=Counter)
     #: The ids of the first orders of each.
-    named: defaultdict[tuple[Fate, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    named: defaultdict[tuple[OrderFate, str], list[str]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, verdict: OrderVerdict) -> None:
         """Add one."""
         by = (verdict.day, verdict.preset, verdict.source, verdict.ad_account_id, verdict.currency)
         cell = Cell(*by, verdict.fate, verdict.is_expected)
@@ -73,12 +73,14 @@ class OrderSums:
     @property
     def right(self) -> int:
         """How many of them were sent, with the shop's amount and currency."""
-        return sum(worth.orders for cell, worth in self.cells.items() if cell.is_expected and cell.fate is Fate.SENT)
+        return sum(
+            worth.orders for cell, worth in self.cells.items() if cell.is_expected and cell.fate is OrderFate.SENT
+        )
 
     @property
     def orders(self) -> int:
         """How many orders the shop has."""
-        return sum(worth.orders for cell, worth in self.cells.items() if cell.fate is not Fate.UNKNOWN)
+        return sum(worth.orders for cell, worth in self.cells.items() if cell.fate is not OrderFate.UNKNOWN)
 
     def missing_percent(self) -> Decimal:
         """Return which part of the expected orders was not sent as the shop has them, of each 100; 0 of none."""

@@ -20,7 +20,7 @@ def test_the_program_says_its_version(run: Run) -> None:
 
 def test_shells_complete_its_commands(run: Run) -> None:
     asked = {"_PINRELAY_COMPLETE": "complete_bash", "COMP_WORDS": "pinrelay re", "COMP_CWORD": "1"}
-    assert set(run(**asked).stdout.split()) == {"redrive", "restore"}
+    assert set(run(**asked).stdout.split()) == {"reconcile", "redrive", "restore"}
     assert "--install-completion" in run("--help").stdout
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.orders.comparing import reconciled
-from app.orders.fates import Fate, Verdict
+from app.orders.fates import OrderFate, OrderVerdict
 from app.outbox import open_outbox
 from tests import assembled
 from tests.orders.planted_orders import KINDS, planted, play
@@ -22,7 +22,7 @@ async def test_of_ten_thousand_orders_each_loss_is_named_and_none_that_is_none(t
     file = tmp_path / "orders.csv"
     file.write_text(shop.file)
     outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules(), clock=lambda: NOW)
-    told: dict[str, Verdict] = {}
+    told: dict[str, OrderVerdict] = {}
     try:
         pipeline = assembled.pipeline(
             outbox=outbox,
@@ -51,7 +51,7 @@ async def test_of_ten_thousand_orders_each_loss_is_named_and_none_that_is_none(t
     sums = found.sums
     sent: dict[str, Decimal] = {}
     for cell, worth in sums.cells.items():
-        if cell.fate is Fate.SENT:
+        if cell.fate is OrderFate.SENT:
             assert worth.shop == worth.sent
             sent[cell.currency] = sent.get(cell.currency, Decimal()) + worth.sent
     assert sent == {currency: worth for (kind, currency), worth in shop.worth.items() if kind == "fine"}
