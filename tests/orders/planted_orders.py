@@ -27,7 +27,7 @@ KINDS = {
     "nobody": ("invalid", "user_data needs at least one of"),
     "no preset": ("no preset", ""),
     "refused by Pinterest": ("dead", "em is malformed"),
-    "same event id": ("duplicate", "the same event_id was enqueued before, as another delivery"),
+    "same event id": ("duplicate", "the same event_id was taken before, as another delivery"),
     "never sent": ("never received", ""),
     "not yet": ("waiting", ""),
     "cancelled in time": ("withdrawn", "withdrawn by another message"),
