@@ -3,7 +3,7 @@
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from app.alerts.name_facts import Counts, NameFacts
@@ -61,16 +61,23 @@ def rhythm(at: int) -> float:
     return day * (0.5 if (at // DAY_S - MONDAY // DAY_S) % 7 >= 5 else 1)
 
 
-def traffic(days: int, seed: int, fault: Fault = no_fault) -> Iterator[tuple[int, dict[EventKey, Slot]]]:
-    """Yield (the end of five minutes, what came in them) from MONDAY on."""
-    rng = random.Random(seed)
-    for at in range(MONDAY, MONDAY + days * DAY_S, SLOT_S):
+class Shop:
+    """Where the events come from: what it gives is drawn anew, so that a copy of it goes on like itself."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = random.Random(seed)
+        self._at = MONDAY
+
+    def next_slots(self, fault: Fault = no_fault) -> tuple[int, dict[EventKey, Slot]]:
+        """Return (the end of the next five minutes, what came in them), from MONDAY on."""
+        at, rng = self._at, self._rng
         slots = {}
         for key, at_noon in AT_NOON.items():
             exits, found = dict(EXITS[key]), dict(_MORE) if key is ORDER else {}
             rate = fault(at, key, at_noon * rhythm(at) * SLOT_S / HOUR_S * rng.lognormvariate(0, 0.1), exits, found)
             slots[key] = _slot(poisson(rate, rng), exits, found, rng)
-        yield at + SLOT_S, slots
+        self._at += SLOT_S
+        return self._at, slots
 
 
 def _slot(received: int, exits: Mapping[str, float], found: Mapping[str, float], rng: random.Random) -> Slot:
@@ -112,6 +119,7 @@ class Seen:
         self._history: defaultdict[EventKey, dict[int, int]] = defaultdict(dict)
         self._hours: defaultdict[EventKey, dict[int, Counter[tuple[Measure, str]]]] = defaultdict(dict)
         self._days: defaultdict[EventKey, dict[int, Counter[tuple[Measure, str]]]] = defaultdict(dict)
+        self._summed: tuple[int, dict[EventKey, Counts]] = (0, {})
 
     def add(self, ends_at: int, slots: Mapping[EventKey, Slot]) -> None:
         begins_at = ends_at - SLOT_S
@@ -123,15 +131,8 @@ class Seen:
             self._days[key].setdefault(day, Counter()).update(slot.counts)
 
     def facts(self, now: int) -> NameFacts:
-        today, first_hour = now // DAY_S * DAY_S, now // HOUR_S * HOUR_S - HOUR_S
+        first_hour = now // HOUR_S * HOUR_S - HOUR_S
         first_of_history = now // HOUR_S * HOUR_S - 8 * DAY_S
-        before: dict[EventKey, Counts] = {}
-        for key, days in self._days.items():
-            summed: Counter[tuple[Measure, str]] = Counter()
-            for day, counts in days.items():
-                if today - 7 * DAY_S <= day < today:
-                    summed.update(counts)
-            before[key] = summed
         return NameFacts(
             now=now,
             history={
@@ -139,8 +140,21 @@ class Seen:
                 for key, hours in self._history.items()
             },
             lately={
-                key: {at: counts for at, counts in hours.items() if at >= first_hour}
+                key: {at: hours[at] for at in (first_hour, first_hour + HOUR_S) if at in hours}
                 for key, hours in self._hours.items()
             },
-            before=before,
+            before=self._before(now // DAY_S * DAY_S),
         )
+
+    def _before(self, today: int) -> dict[EventKey, Counts]:
+        """Return the sums of the seven days before, which are made once a day."""
+        if self._summed[0] != today:
+            before: dict[EventKey, Counts] = {}
+            for key, days in self._days.items():
+                summed: Counter[tuple[Measure, str]] = Counter()
+                for day, counts in days.items():
+                    if today - 7 * DAY_S <= day < today:
+                        summed.update(counts)
+                before[key] = summed
+            self._summed = today, before
+        return self._summed[1]

@@ -102,6 +102,7 @@ def test_each_of_segments_presets_is_imported_whole_and_every_field_is_told(numb
     assert all(each.why for each in preset.told if each.outcome == DEFAULTS_READ_MORE)
 
 
+@pytest.mark.no_cover  # hundreds of events by each of two mappings
 @pytest.mark.parametrize("number", range(len(SUBSCRIPTIONS)), ids=[each.name for each in SUBSCRIPTIONS])
 def test_what_segments_presets_give_of_the_events_of_the_suite_the_imported_ones_give(number: int) -> None:
     subscription, preset = SUBSCRIPTIONS[number], imported_of(number)
@@ -124,12 +125,16 @@ def test_triggers_and_switches_are_carried_over_as_they_are() -> None:
         assert (own.name, own.trigger.text, own.enabled) == (subscription.name, subscription.trigger, True)
 
 
-@pytest.mark.parametrize("row", some_of(ROWS), ids=lambda row: row["id"])
-def test_a_mapping_of_either_format_of_segments_loses_nothing(row: dict[str, Any]) -> None:
+def lost(row: dict[str, Any]) -> list[str]:
+    """Return what a mapping of Segment's loses when it is imported, without being told."""
     given = Subscription(name="Mine", trigger='type = "track"', enabled=True, mapping=row["mapping"])
     preset = import_preset(given, ACTION)
     if preset.text is None:
-        assert any(each.outcome == NOT_TAKEN for each in preset.told)
-        return
+        return [] if any(each.outcome == NOT_TAKEN for each in preset.told) else ["all, and nothing is said"]
     original = compile_mapping(without_opt_out(row["mapping"]))
-    assert differences(original, preset, mapping_of(preset), row["event"]) == []
+    return differences(original, preset, mapping_of(preset), row["event"])
+
+
+@pytest.mark.no_cover  # hundreds of mappings
+def test_a_mapping_of_either_format_of_segments_loses_nothing() -> None:
+    assert {row["id"]: found for row in some_of(ROWS) if (found := lost(row))} == {}

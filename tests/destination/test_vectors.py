@@ -135,6 +135,7 @@ def test_every_event_of_the_vectors_is_valid_at_pinterest(judged_by_pinterest: J
     assert {id_: faults for id_, event in events.items() if (faults := judged_by_pinterest(event))} == {}
 
 
+@pytest.mark.no_cover  # thousands of events
 def test_every_realistic_event_is_valid_at_pinterest(
     judged_by_pinterest: Judge, record_figure: Callable[[str, object], None]
 ) -> None:

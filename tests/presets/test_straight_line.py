@@ -75,6 +75,8 @@ def both_ways(catalog: Any, event: dict[str, Any], *, all_presets: bool) -> Iter
             yield is_straight, one, other
 
 
+@pytest.mark.slow
+@pytest.mark.no_cover  # hundreds of events in eight ways
 def test_every_vector_is_read_in_a_straight_line_to_the_same_event(catalog: Any) -> None:
     straight = 0
     for line in LINES[::5]:
@@ -145,6 +147,7 @@ OWN: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow  # for each of ten events functions are made anew
 @pytest.mark.parametrize("name", ["checkout", "page_visit"])
 @pytest.mark.parametrize("own", OWN, ids=repr)
 def test_so_is_what_a_preset_of_ones_own_says(own: dict[str, Any], name: str) -> None:

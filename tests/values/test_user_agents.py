@@ -1,5 +1,7 @@
 """Programs of servers are told from the browsers and apps of people."""
 
+from itertools import product
+
 import pytest
 
 from app.values.user_agents import is_server_library
@@ -59,11 +61,12 @@ def test_browsers_and_apps_are_people(user_agent: str) -> None:
     assert not is_server_library(user_agent)
 
 
-@pytest.mark.parametrize("scope", ["", "@segment/", "@Segment/"])
-@pytest.mark.parametrize("language", ["python", "node", "ruby", "go", "php", "java", "c#"])
-@pytest.mark.parametrize("after", ["", "-next", "/2.1.0", "-next/latest", " (linux)"])
-def test_segments_libraries_are_known_with_the_scope_that_npm_gives_them(scope: str, language: str, after: str) -> None:
-    assert is_server_library(f"{scope}analytics-{language}{after}")
+def test_segments_libraries_are_known_with_the_scope_that_npm_gives_them() -> None:
+    scopes = ("", "@segment/", "@Segment/")
+    languages = ("python", "node", "ruby", "go", "php", "java", "c#")
+    ends = ("", "-next", "/2.1.0", "-next/latest", " (linux)")
+    names = [f"{scope}analytics-{language}{end}" for scope, language, end in product(scopes, languages, ends)]
+    assert [name for name in names if not is_server_library(name)] == []
 
 
 def test_a_scope_before_anything_else_is_no_library() -> None:

@@ -64,9 +64,9 @@ def _plan(connection: sqlite3.Connection, sql: str) -> list[str]:
     return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
 
 
-@pytest.mark.parametrize("name", STATEMENTS)
-def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection, name: str) -> None:
-    assert [step for step in _plan(connection, STATEMENTS[name]) if FULL_SCAN.match(step)] == []
+def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection) -> None:
+    scans = {name: list(filter(FULL_SCAN.match, _plan(connection, sql))) for name, sql in STATEMENTS.items()}
+    assert {name: steps for name, steps in scans.items() if steps} == {}
 
 
 @pytest.mark.parametrize(

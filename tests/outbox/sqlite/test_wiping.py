@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import random
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -41,11 +42,14 @@ async def change(outbox: Outbox, *people: PersonChange) -> None:
 
 
 def left(path: Path, numbers: list[int]) -> set[int]:
-    """Those of whom anything stands in the file or its log."""
-    found = b"".join(file.read_bytes() for file in path.parent.glob(path.name + "*"))
-    return {number for number in numbers if any(text.encode() in found for text in texts(number))}
+    """Those of whom anything stands in the file or its log, which are gone through once."""
+    written = b"".join(file.read_bytes() for file in path.parent.glob(path.name + "*"))
+    runs = re.findall(rb"[0-9a-f]{64,}", written)
+    digests = {run[at : at + 64] for run in runs for at in range(len(run) - 63)}
+    return {number for number in numbers if any(text.encode() in digests for text in texts(number))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reads_pages", [True, False])
 async def test_nothing_is_left_of_whom_is_erased_and_all_of_the_others(
     path: Path, monkeypatch: pytest.MonkeyPatch, *, reads_pages: bool
