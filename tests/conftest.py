@@ -66,7 +66,6 @@ def pytest_collection() -> Generator[None, object, object]:
     """
     gc.disable()
     collected = yield
-    gc.collect()
     gc.freeze()
     gc.enable()
     return collected

@@ -61,7 +61,7 @@ def _week_until_noon() -> Days:
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover  # each condition has its table below
+@pytest.mark.no_cover  # each condition is met below
 @pytest.mark.parametrize("seed", [1, 2])
 def test_weeks_of_usual_traffic_raise_no_alert(seed: int) -> None:
     assert Days(seed).go_on(MONDAY + 16 * DAY_S) == {}
@@ -93,7 +93,6 @@ def found_in(label: str, part: float) -> Callable[..., float]:
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover
 @pytest.mark.parametrize("begins_at", [NOON, NOON + HOUR_S // 2], ids=["at noon", "half past"])
 @pytest.mark.parametrize(
     ("change", "key"),

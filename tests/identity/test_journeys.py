@@ -30,7 +30,6 @@ def wrong(told: Sequence[Deliveries]) -> list[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover  # each rule has its scene
 def test_each_delivery_of_the_journeys_holds_what_the_rules_give_it() -> None:
     settings = assembled.settings(**SETTINGS)
     events = [read_event(orjson.loads(orjson.dumps(row.event)), Arrival.at(0)) for row in rows()]
@@ -60,7 +59,6 @@ def test_the_command_sums_up_by_preset_what_memory_would_bring(tmp_path: Path, m
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover
 def test_the_command_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "events.ndjson"
     file.write_bytes(b"\n".join(orjson.dumps(row.event) for row in rows()))
