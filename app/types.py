@@ -64,7 +64,7 @@ class State(StrEnum):
 DEFAULT_SOURCE = "default"
 
 
-class NewDelivery(Struct, frozen=True, kw_only=True):
+class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):
     """One event for one preset, finished and hashed: what the outbox takes."""
 
     ad_account_id: str
@@ -801,7 +801,7 @@ class KnownOrder(Struct, frozen=True, kw_only=True):
     currency: str | None
 
 
-class Line(Struct, frozen=True, kw_only=True):
+class Line(Struct, frozen=True, kw_only=True, gc=False):
     """What became of one event for one preset of one ad account."""
 
     #: None where the event reached no preset.
@@ -839,7 +839,7 @@ class Given(Struct, frozen=True, kw_only=True):
     marked: int
 
 
-class EventReceipt(Struct, frozen=True, kw_only=True):
+class EventReceipt(Struct, frozen=True, kw_only=True, gc=False):
     """What became of one received event."""
 
     #: None where the event was refused and carried none.

@@ -76,7 +76,7 @@ class Remembering:
         takes one of them, or one that says why there is none.
         """
         if built := _of_permitted(presets, lines):
-            is_withheld = any(line.exit is Exit.WITHHELD for line in lines)
+            is_withheld = len(lines) > 1 and any(line.exit is Exit.WITHHELD for line in lines)
             encounter = self._read.of_finished(event, built, now=now, is_proven=is_proven, is_withheld=is_withheld)
             return meet(encounter, memory, self._rules)
         encounter, page = self._read(event, catalog, now=now, is_proven=is_proven)

@@ -42,6 +42,8 @@ def consent_answer(event: Event, rules: ConsentRules) -> bool | None:
 
     A category that is not named is not refused, though an event without it is withheld. What cannot be read is a no.
     """
+    if not rules.categories and not rules.rudder_ids:
+        return None
     answers = {
         _segment_answer(event, rules.categories) if rules.categories else None,
         _rudder_answer(event, rules.rudder_ids) if rules.rudder_ids else None,
