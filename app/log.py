@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
@@ -59,6 +59,8 @@ _MAX_TEXT = 1_000
 _STDERR = _StandardError()
 #: What is to be logged of the requests of the current turn of an event loop, each line with its level.
 _requests: dict[asyncio.AbstractEventLoop, list[tuple[int, dict[str, Any]]]] = {}
+#: What is handed each line, as facts, beside standard error.
+log_takers: list[Callable[[Mapping[str, Any]], None]] = []
 _stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
@@ -72,6 +74,7 @@ def configure_logging(style: Format, level: str) -> None:
         _stamped,
         _without_messages_of_exceptions,
         _cut_texts,
+        _hand_on,
     ]
     renderer: Processor = _as_text(structlog.dev.ConsoleRenderer()) if as_text else _JSON
     structlog.configure(  # straight to the stream: the logging module would double the cost of a line
@@ -172,7 +175,7 @@ def _write(entries: Iterable[dict[str, Any]], level: int) -> None:
     piece: list[str] = []
     size_bytes = 0
     for entry in entries:
-        line = f"{render(None, '', {**entry, **told})}\n"
+        line = f"{render(None, '', _hand_on(None, '', {**entry, **told}))}\n"
         line_bytes = len(line.encode())
         if size_bytes + line_bytes > _ATOMIC_BYTES:
             _STDERR.write("".join(piece))
@@ -208,6 +211,12 @@ def cut(text: str) -> str:
 def _cut_texts(_: Any, __: str, entry: EventDict) -> EventDict:
     """Cut every text of a line; no line of ours has many."""
     return {name: cut(value) if isinstance(value, str) else value for name, value in entry.items()}
+
+
+def _hand_on(_: Any, __: str, entry: EventDict) -> EventDict:
+    for take in log_takers:
+        take(entry)
+    return entry
 
 
 def _without_messages_of_exceptions(_: Any, __: str, entry: EventDict) -> EventDict:

@@ -10,7 +10,7 @@ from threading import Thread
 
 from fastapi import FastAPI
 
-from app import __version__, assemble, policies
+from app import assemble, policies
 from app.alerts import alerts_to
 from app.assemble.ad_accounts import Destination
 from app.assemble.parts import Parts, join_parts
@@ -42,6 +42,7 @@ from app.source import (
     tracking_router,
     webhook_router,
 )
+from app.tracing import export_figures, export_lines
 from app.types import Settlement, Tally
 
 
@@ -66,29 +67,27 @@ def create_app(
     """
     settings = settings or load_settings()
     parts = join_parts(settings, role.value, clock=clock, environ=environ)
+    status = _status(settings, parts, role)
     app = Application(
         parts.metrics,
         parts.tracing,
         around=doorway(policies.posture(settings), parts.access, clock=clock),
         proofs=policies.proofs(settings),
-        title="Pinrelay",
-        version=__version__,
         lifespan=lifespan(
             parts.changes,
-            _beside(settings, parts, role),
+            (*_beside(settings, parts, role), *export_figures(environ, status.families, clock=clock)),
             begin=partial(parts.outbox.protect, disk_rules(settings)),
-            closing=(*parts.closing, parts.outbox, parts.tracing),
+            closing=(*parts.closing, parts.outbox, parts.tracing, *export_lines(environ, clock=clock)),
             look_at_files=parts.look_at_files,
             clock=clock,
         ),
     )
-    _include_routes(app, settings, parts, role)
+    _include_routes(app, settings, parts, status)
     return app
 
 
-def _include_routes(app: Application, settings: Settings, parts: Parts, role: Role) -> None:
-    status = _status(settings, parts, role)
-    if role is not Role.SEND:
+def _include_routes(app: Application, settings: Settings, parts: Parts, status: Status) -> None:
+    if status.role != Role.SEND:
         _include_senders_routes(app, settings, parts)
     app.include_router(status_router(status))
     app.include_router(create_console(_console(settings, parts)))

@@ -138,6 +138,10 @@ class Metrics:
         """Count a request that was answered 503; `why` is that of the OutboxUnavailable, `other` where it was none."""
         self._refusals.labels(why).inc()
 
+    def families(self, accounts: Sequence[AccountFigures], *, why: str = "", now: float) -> list[Metric]:
+        """Return all of this process, as `render` takes it; under several processes each has its own."""
+        return [*self._registry.collect(), *_gauges(accounts, why, now)]
+
     def render(self, accounts: Sequence[AccountFigures], *, why: str = "", now: float) -> bytes:
         """Write all in Prometheus' text format. There are no `accounts` where the outbox cannot be read.
 

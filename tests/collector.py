@@ -53,6 +53,8 @@ class Collector:
     bodies: list[bytes] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: set[str] = field(default_factory=set)
+    #: Of what is no trace.
+    others: dict[str, list[bytes]] = field(default_factory=dict)
 
     def spans(self, name: str) -> list[Exported]:
         """List the spans of this name."""
@@ -82,7 +84,10 @@ def collecting() -> Iterator[Collector]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             collector.paths.add(self.path)
             collector.headers.append(dict(self.headers))
-            collector.bodies.append(body)
+            if self.path in {"/v1/metrics", "/v1/logs"}:
+                collector.others.setdefault(self.path, []).append(body)
+            else:
+                collector.bodies.append(body)
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app import __version__
 from app.metrics import Metrics
 from app.server.direct_routes import DirectRoutes
 from app.server.openapi_details import LICENSE, add_details
@@ -29,6 +30,8 @@ class Application(FastAPI):
     ) -> None:
         """Take `around` all routes what decides who may ask, and into the OpenAPI document what has to be proven."""
         super().__init__(
+            title="Pinrelay",
+            version=__version__,
             docs_url=None,
             license_info=LICENSE,
             redoc_url=None,

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import Metric
 from starlette.responses import RedirectResponse
 
 from app.coordination import Coordination
@@ -73,6 +74,20 @@ class Status:
             return exc.why
         return ""
 
+    async def figures(self) -> tuple[list[AccountFigures], str]:
+        """Return what is measured of each ad account, and why no event can be kept, "" where one can."""
+        why = await self.why_not_ready()
+        try:
+            found = await self.accounts_now(now=self.clock())
+        except OutboxUnavailable as exc:
+            return [], exc.why
+        return [_figures(each, self.clock()) for each in found], why
+
+    async def families(self) -> list[Metric]:
+        """Return all metrics of this process."""
+        found, why = await self.figures()
+        return self.metrics.families(found, why=why, now=self.clock())
+
     async def accounts_now(self, *, now: float) -> list[AccountStanding]:
         """Return how delivery stands for each ad account. Raises OutboxUnavailable."""
         off = self.coordination.switches.is_off
@@ -124,12 +139,8 @@ def status_router(status: Status) -> APIRouter:
 
     @router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
     async def metrics() -> Response:
-        now, why = status.clock(), await status.why_not_ready()
-        try:
-            found = await status.accounts_now(now=now)
-        except OutboxUnavailable as exc:
-            found, why = [], exc.why
-        text = status.metrics.render([_figures(each, now) for each in found], why=why, now=now)
+        found, why = await status.figures()
+        text = status.metrics.render(found, why=why, now=status.clock())
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router

@@ -1,4 +1,4 @@
-"""Traces, as an extra: one trace from the request to each attempt at delivery.
+"""Traces, metrics and logs by OTLP, as an extra: one trace from the request to each attempt at delivery.
 
     POST /webhook > accept > enqueue || deliver PRESET                                  one an attempt, in its own trace
                                      || POST /v5/ad_accounts/{ad_account_id}/events     one a call, linked to them
@@ -7,20 +7,18 @@ The bar in the middle is the outbox: what is sampled stores the context of `enqu
 OpenTelemetry's own variables switch it on. Without them its SDK is not imported, and all passes untraced.
 """
 
-from collections.abc import Mapping
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Protocol
 
+from prometheus_client import Metric
 from starlette.types import ASGIApp
 
-from app.errors import SettingsError
 from app.receiving.pipeline import Enqueues
 from app.sending.surroundings import CallReport
 from app.source import Accepts
+from app.tracing.signals import exports, need_extra
 
-__all__ = ["Enqueues", "Tracing", "open_tracing"]
-
-_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-_PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+__all__ = ["Enqueues", "Tracing", "export_figures", "export_lines", "open_tracing"]
 
 
 class Tracing(Protocol):
@@ -74,24 +72,44 @@ class Untraced:
 def open_tracing(environ: Mapping[str, str]) -> Tracing:
     """Trace as OpenTelemetry's variables in `environ` say; not at all where none names an endpoint.
 
-    https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
     OpenTelemetry reads the rest of its variables from the environment by itself.
     Raises SettingsError where they cannot be followed, or the extra is not installed.
     """
-    endpoint = next(filter(None, map(environ.get, _ENDPOINTS)), None)
-    exporter = environ.get("OTEL_TRACES_EXPORTER") or "otlp"
-    if endpoint is None or exporter == "none" or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    if not exports(environ, "TRACES"):
         return Untraced()
-    protocol = next(filter(None, map(environ.get, _PROTOCOLS)), "http/protobuf")
-    if exporter != "otlp" or protocol != "http/protobuf" or not endpoint.startswith(("http://", "https://")):
-        raise SettingsError(
-            "OTEL_EXPORTER_OTLP_ENDPOINT: traces go by OTLP over http/protobuf only, to http:// or https://, "
-            "usually to port 4318; leave OTEL_TRACES_EXPORTER and OTEL_EXPORTER_OTLP_PROTOCOL unset"
-        )
-    try:
-        from app.tracing.otel import exporting  # noqa: PLC0415 - the SDK is imported on demand
-    except ModuleNotFoundError as exc:
-        raise SettingsError(
-            "OTEL_EXPORTER_OTLP_ENDPOINT: traces need the extra `otel`: pip install 'pinrelay[otel]'"
-        ) from exc
+    need_extra("TRACES")
+    from app.tracing.otel import exporting  # noqa: PLC0415 - the SDK is imported on demand
+
     return exporting(environ)
+
+
+class _Exports(Protocol):
+    async def run(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class _Closes(Protocol):
+    async def close(self) -> None: ...
+
+
+def export_figures(
+    environ: Mapping[str, str], read: Callable[[], Awaitable[Iterable[Metric]]], *, clock: Callable[[], float]
+) -> tuple[_Exports, ...]:
+    """Return what exports metrics while it runs; nothing where they are not asked for. Raises SettingsError."""
+    if not exports(environ, "METRICS"):
+        return ()
+    need_extra("METRICS")
+    from app.tracing.otel import figures_of  # noqa: PLC0415 - the SDK is imported on demand
+
+    return (figures_of(environ, read, clock=clock),)
+
+
+def export_lines(environ: Mapping[str, str], *, clock: Callable[[], float]) -> tuple[_Closes, ...]:
+    """Have the lines of the log exported until what is returned is closed, where they are. Raises SettingsError."""
+    if not exports(environ, "LOGS"):
+        return ()
+    need_extra("LOGS")
+    from app.tracing.otel import lines_of  # noqa: PLC0415 - the SDK is imported on demand
+
+    return (lines_of(environ, clock=clock),)

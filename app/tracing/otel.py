@@ -5,10 +5,8 @@ of a request its route's pattern, never the path or the query.
 Names follow https://opentelemetry.io/docs/specs/semconv/ (http, messaging); our own begin with `pinrelay.`.
 """
 
-import asyncio
 import logging
-import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -19,6 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 from opentelemetry.trace import SpanKind, Tracer
 from opentelemetry.util.re import parse_env_headers
+from prometheus_client import Metric
 from starlette.types import ASGIApp
 
 from app import __version__
@@ -27,6 +26,7 @@ from app.sending.surroundings import CallReport
 from app.source import Accepts
 from app.tracing import Enqueues
 from app.tracing.call_spans import trace_call
+from app.tracing.figures_and_lines import FigureExport, LineExport, for_a_while
 from app.tracing.requests import TracedRequests
 from app.tracing.spans import current, span
 from app.types import (
@@ -44,6 +44,8 @@ from app.types import (
 
 #: A call of 1,000 deliveries makes as many spans at once, and several calls may end together.
 QUEUE_SPANS: Final = 16_384
+#: Between two exports of metrics, as OpenTelemetry has it.
+INTERVAL_MS: Final = 60_000
 #: How long the end of the process waits for the last export.
 FLUSH_S: Final = 5.0
 
@@ -58,10 +60,37 @@ def exporting(environ: Mapping[str, str]) -> "OpenTelemetry":
         raise SettingsError(f"OTEL_*: {exc}") from exc
 
 
+def figures_of(
+    environ: Mapping[str, str], read: Callable[[], Awaitable[Iterable[Metric]]], *, clock: Callable[[], float]
+) -> FigureExport:
+    """Return what exports metrics, as the variables say. Raises SettingsError where they cannot be followed."""
+    _check_headers(environ)
+    try:
+        interval_s = int(environ.get("OTEL_METRIC_EXPORT_INTERVAL") or INTERVAL_MS) / 1_000
+        return FigureExport(read, _resource(), interval_s=interval_s, limit_s=FLUSH_S, clock=clock)
+    except (ValueError, OSError) as exc:
+        raise SettingsError(f"OTEL_*: {exc}") from exc
+
+
+def lines_of(environ: Mapping[str, str], *, clock: Callable[[], float]) -> LineExport:
+    """Return what exports the log, as the variables say. Raises SettingsError where they cannot be followed."""
+    _check_headers(environ)
+    try:
+        return LineExport(_resource(), clock=clock, flush_s=FLUSH_S)
+    except (ValueError, OSError) as exc:
+        raise SettingsError(f"OTEL_*: {exc}") from exc
+
+
+def _resource() -> Resource:
+    named = Resource.create({"service.name": "pinrelay", "service.version": __version__})
+    return named.merge(OTELResourceDetector().detect())  # the environment's wins
+
+
 def _check_headers(environ: Mapping[str, str]) -> None:
     """Judge headers before OpenTelemetry does, whose warning quotes what it cannot read, and with it a token."""
     logging.getLogger(parse_env_headers.__module__).setLevel(logging.ERROR)
-    for name in ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"):
+    for signal in ("TRACES_", "METRICS_", "LOGS_", ""):
+        name = f"OTEL_EXPORTER_OTLP_{signal}HEADERS"
         headers = list(filter(None, map(str.strip, environ.get(name, "").split(","))))
         if not all(parse_env_headers(header, liberal=True) for header in headers):
             raise SettingsError(f"{name}: must be NAME=VALUE,NAME=VALUE, each value URL-encoded")
@@ -73,8 +102,7 @@ class OpenTelemetry:
     is_on = True
 
     def __init__(self, processor: SpanProcessor) -> None:
-        named = Resource.create({"service.name": "pinrelay", "service.version": __version__})
-        resource = named.merge(OTELResourceDetector().detect())  # the environment's wins
+        resource = _resource()
         self._processor = processor
         self._requests = _tracer(processor, resource)
         # Whether a delivery is traced was decided at its request, also where that was another process.
@@ -98,9 +126,7 @@ class OpenTelemetry:
 
     async def close(self) -> None:
         """Export what is left; a collector that does not answer holds nothing up."""
-        flush = threading.Thread(target=self._processor.shutdown, daemon=True)
-        flush.start()
-        await asyncio.to_thread(flush.join, FLUSH_S)
+        await for_a_while(self._processor.shutdown, FLUSH_S)
 
 
 def _tracer(processor: SpanProcessor, resource: Resource, sampler: Sampler | None = None) -> Tracer:

@@ -1,0 +1,42 @@
+"""Which signals OpenTelemetry's variables switch on: traces, metrics, logs. Nothing of its SDK is imported here.
+
+https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+"""
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from app.errors import SettingsError
+
+Signal: TypeAlias = Literal["TRACES", "METRICS", "LOGS"]
+
+
+def exports(environ: Mapping[str, str], signal: Signal) -> bool:
+    """Return whether a signal is exported. Raises SettingsError where the variables ask for what there is not.
+
+    Traces are where an endpoint is named. Metrics and logs have to be asked for by name, since many collectors of
+    traces take nothing else: by `OTEL_METRICS_EXPORTER=otlp`, or an endpoint of their own.
+    """
+    own = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
+    endpoint = own or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    exporter = environ.get(f"OTEL_{signal}_EXPORTER") or ("otlp" if own or signal == "TRACES" else "none")
+    if not endpoint or exporter == "none" or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return False
+    named = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    protocol = named or "http/protobuf"
+    if exporter != "otlp" or protocol != "http/protobuf" or not endpoint.startswith(("http://", "https://")):
+        raise SettingsError(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT: {signal.lower()} go by OTLP over http/protobuf only, to http:// or "
+            f"https://, usually to port 4318; leave OTEL_{signal}_EXPORTER and OTEL_EXPORTER_OTLP_PROTOCOL unset"
+        )
+    return True
+
+
+def need_extra(signal: Signal) -> None:
+    """Raise SettingsError where the extra is not installed, which a signal needs."""
+    try:
+        import app.tracing.otel  # noqa: F401, PLC0415 - the SDK is imported on demand
+    except ModuleNotFoundError as exc:
+        raise SettingsError(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT: {signal.lower()} need the extra `otel`: pip install 'pinrelay[otel]'"
+        ) from exc
