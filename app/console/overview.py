@@ -20,7 +20,7 @@ from app.console.pages import Pages
 from app.console.periods import PERIODS, Period
 from app.console.services import ConsoleServices
 from app.console.stacked_chart import stack
-from app.console.step_counts import StepCounts
+from app.console.step_counts import MINUTE_S, StepCounts
 from app.console.summary import Summary, narrowed, summarise
 from app.coordination import Switches
 from app.delivery import Standing, all_standings, read_accounts, whole_backlog
@@ -76,7 +76,7 @@ class OverviewPages:
         shifts = shifts_of(period, now=now, kept_s=services.counts_kept_s)
         since = period.starts(now)[0] - max(shifts.values(), default=0)
         tallies = await self._steps.read(since=since, step_s=period.step_s, now=now)
-        minutes = await services.outbox.tallies(since=now - ANSWERS_S, step_s=60)
+        minutes = await self._steps.read(since=answers_since(now), step_s=MINUTE_S, now=now)
         switches = await Switches.read(services.outbox)
         keeps = services.destination.keeps_while_off
         views = (chosen.account,) if chosen.account else services.destination.accounts
@@ -200,7 +200,12 @@ def drawn_outcomes(chosen: PageFilter) -> frozenset[Exit]:
     return frozenset({Exit.DUPLICATE, Exit.WITHHELD, Exit.INVALID} | sent | unread)
 
 
-def last_answers(tallies: Sequence[tuple[float, Tally]], *, account: str = "") -> tuple[LastAnswers, ...]:
+def answers_since(now: float) -> int:
+    """Return since which minute "Pinterest's last answers" are looked at."""
+    return int(now - ANSWERS_S) // MINUTE_S * MINUTE_S
+
+
+def last_answers(tallies: Sequence[tuple[int, Tally]], *, account: str = "") -> tuple[LastAnswers, ...]:
     """Sum the calls by status, the latest first; with the id of an ad account only those for it."""
     found: dict[str, LastAnswers] = {}
     for at, tally in tallies:

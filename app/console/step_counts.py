@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from app.outbox.storing import DAY_S
+from app.outbox.storing import HOUR_S
 from app.types import Tally
 
 #: So long after its end nothing is added to a step: clocks of several machines differ, and writing takes time.
 SETTLED_S: Final = 120
-#: Periods with the same steps begin by so much one before the other: what one needs is kept for the other.
-_LONGER_S: Final = 2 * DAY_S
+MINUTE_S: Final = 60
+#: So many steps are kept: more than the longest period has, with what it is compared with.
+_KEPT: Final = 400
 
 
 class CountsBySteps(Protocol):
@@ -36,14 +37,22 @@ class StepCounts:
         self._kept: dict[int, _Steps] = {}
 
     async def read(self, *, since: int, step_s: int, now: float) -> list[tuple[int, Tally]]:
-        """Return the counts since the start of a step: (start of the step, tally). May raise OutboxUnavailable."""
+        """Return the counts since the start of a step: (start of the step, tally), also in parts.
+
+        May raise OutboxUnavailable.
+        """
         kept = self._kept.get(step_s)
         if kept is None or since < kept.since or now < kept.until:
             kept = _Steps(since, since)
-        found = [(int(at), tally) for at, tally in await self._store.tallies(since=kept.until, step_s=step_s)]
+        if step_s > MINUTE_S and kept.until > kept.since:  # of a long step that runs hours are kept, of an hour minutes
+            finer_s = HOUR_S if step_s > HOUR_S else MINUTE_S
+            finer = await self.read(since=kept.until, step_s=finer_s, now=now)
+            found = [(at // step_s * step_s, tally) for at, tally in finer]
+        else:
+            found = [(int(at), tally) for at, tally in await self._store.tallies(since=kept.until, step_s=step_s)]
         whole = [(at, tally) for at, tallies in kept.counts.items() if at >= since for tally in tallies]
         over = max(kept.until, int(now - SETTLED_S) // step_s * step_s)
-        first = max(kept.since, since - _LONGER_S)
+        first = max(kept.since, int(now) // step_s * step_s - _KEPT * step_s)
         counts = {at: tallies for at, tallies in kept.counts.items() if at >= first}
         for at, tally in found:
             if at < over:

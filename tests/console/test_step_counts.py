@@ -1,6 +1,11 @@
 """Counts of steps that are over are read once, and are those of the store."""
 
-from app.console.step_counts import SETTLED_S, StepCounts
+from collections import Counter
+from collections.abc import Iterable
+
+import pytest
+
+from app.console.step_counts import MINUTE_S, SETTLED_S, StepCounts
 from app.outbox.storing import DAY_S, HOUR_S
 from app.types import Tally
 from tests.console.world import NOW, World
@@ -20,37 +25,47 @@ class Watched:
         return await self._outbox.tallies(since=since, step_s=step_s)
 
 
-async def test_only_what_is_new_is_asked_for_and_all_is_told(world: World) -> None:
+def sums(found: Iterable[tuple[float, Tally]]) -> Counter[tuple[float, str]]:
+    counts: Counter[tuple[float, str]] = Counter()
+    for at, tally in found:
+        counts[at, tally.name] += tally.count
+    return counts
+
+
+def settled(now: float) -> int:
+    """Return until when nothing is asked for again once it was read then."""
+    return int(now - SETTLED_S) // MINUTE_S * MINUTE_S
+
+
+@pytest.mark.parametrize("step_s", [MINUTE_S, 300, HOUR_S, DAY_S])
+async def test_only_what_is_new_is_asked_for_and_all_is_told(world: World, step_s: int) -> None:
     store = Watched(world)
     steps = StepCounts(store)
-    reads = [  # how long ago it begins, and when it is read
-        (2 * DAY_S, 0.0),
-        (2 * DAY_S, 60.0),
-        (DAY_S, HOUR_S),
-        (2 * DAY_S, HOUR_S + 10.0),
-        (9 * DAY_S, HOUR_S + 20.0),
-        (9 * DAY_S, -HOUR_S),
-    ]
-    for ago_s, later_s in reads:
+    read_before = 0.0
+    for later_s in (0, 60, 600, 3_000, HOUR_S, 2 * HOUR_S):
         world.now = NOW + later_s
-        await world.enqueue(tallies=[Tally(name="accepted", count=1), Tally(name="refused", count=2)])
-        since = HOUR - ago_s
-        found = await steps.read(since=since, step_s=HOUR_S, now=world.now)
-        told = await world.outbox.tallies(since=since, step_s=HOUR_S)
-        assert sorted(found, key=repr) == sorted([(int(at), tally) for at, tally in told], key=repr)
-    assert store.asked == [
-        HOUR - 2 * DAY_S,
-        HOUR,
-        HOUR,
-        HOUR + HOUR_S,
-        HOUR - 9 * DAY_S,
-        HOUR - 9 * DAY_S,  # the clock was set back
-    ]
+        await world.enqueue(tallies=[Tally(name="accepted"), Tally(name="refused", count=2)])
+        since = HOUR // step_s * step_s - 2 * step_s
+        found = await steps.read(since=since, step_s=step_s, now=world.now)
+        assert sums(found) == sums(await world.outbox.tallies(since=since, step_s=step_s))
+        (asked,) = store.asked
+        assert asked == since or asked >= min(settled(read_before), HOUR // step_s * step_s)
+        assert later_s < 3_000 or asked >= settled(read_before)
+        store.asked.clear()
+        read_before = world.now
+
+
+async def test_what_lies_further_back_is_read_anew_and_so_is_all_where_the_clock_is_set_back(world: World) -> None:
+    store = Watched(world)
+    steps = StepCounts(store)
+    for ago_s, later_s in ((DAY_S, 0), (9 * DAY_S, 10), (DAY_S, 20), (9 * DAY_S, -2 * HOUR_S)):
+        await steps.read(since=HOUR - ago_s, step_s=HOUR_S, now=NOW + later_s)
+    assert store.asked == [HOUR - DAY_S, HOUR - 9 * DAY_S, HOUR, HOUR - 9 * DAY_S]
 
 
 async def test_a_step_is_over_when_nothing_more_is_added_to_it(world: World) -> None:
     store = Watched(world)
     steps = StepCounts(store)
     for later_s in (SETTLED_S - 1, SETTLED_S, SETTLED_S):
-        await steps.read(since=HOUR - HOUR_S, step_s=HOUR_S, now=HOUR + later_s)
-    assert store.asked == [HOUR - HOUR_S, HOUR - HOUR_S, HOUR]
+        await steps.read(since=HOUR - MINUTE_S, step_s=MINUTE_S, now=HOUR + later_s)
+    assert store.asked == [HOUR - MINUTE_S, HOUR - MINUTE_S, HOUR]
