@@ -111,10 +111,10 @@ def test_no_count_is_lost_between_the_steps(tallies: list[tuple[int, Tally]]) ->
 
 def test_last_answers_are_summed_by_status_and_the_latest_stands_first() -> None:
     tallies = [
-        (60.0, Tally(name="calls", label="200", count=5)),
-        (120.0, Tally(name="calls", label="429", count=1)),
-        (60.0, Tally(name="calls", label="429", count=2)),
-        (180.0, Tally(name="delivered", label="", count=9)),
+        (60, Tally(name="calls", label="200", count=5)),
+        (120, Tally(name="calls", label="429", count=1)),
+        (60, Tally(name="calls", label="429", count=2)),
+        (180, Tally(name="delivered", label="", count=9)),
     ]
     assert last_answers(tallies) == (
         LastAnswers(status="429", count=3, last_at=120),
