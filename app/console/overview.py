@@ -20,11 +20,12 @@ from app.console.pages import Pages
 from app.console.periods import PERIODS, Period
 from app.console.services import ConsoleServices
 from app.console.stacked_chart import stack
-from app.console.step_counts import MINUTE_S, StepCounts
+from app.console.step_counts import StepCounts
 from app.console.summary import Summary, narrowed, summarise
 from app.coordination import Switches
 from app.delivery import Standing, all_standings, read_accounts, whole_backlog
 from app.errors import OutboxUnavailable
+from app.outbox.storing import MINUTE_S
 from app.types import Backlog, Event, Exit, Tally
 
 #: "Pinterest's last answers" are those of the last hour.

@@ -3,12 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from app.outbox.storing import HOUR_S
+from app.outbox.storing import HOUR_S, MINUTE_S
 from app.types import Tally
 
 #: So long after its end nothing is added to a step: clocks of several machines differ, and writing takes time.
 SETTLED_S: Final = 120
-MINUTE_S: Final = 60
 #: So many steps are kept: more than the longest period has, with what it is compared with.
 _KEPT: Final = 400
 

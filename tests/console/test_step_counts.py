@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from app.console.step_counts import MINUTE_S, SETTLED_S, StepCounts
-from app.outbox.storing import DAY_S, HOUR_S
+from app.console.step_counts import SETTLED_S, StepCounts
+from app.outbox.storing import DAY_S, HOUR_S, MINUTE_S
 from app.types import Tally
 from tests.console.world import NOW, World
 
