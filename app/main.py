@@ -221,14 +221,13 @@ def _status(settings: Settings, parts: Parts, role: Role) -> Status:
 
 
 def _console(settings: Settings, parts: Parts) -> ConsoleServices:
+    why_off = parts.coordination.why_off
     return ConsoleServices(
         outbox=parts.outbox,
         running=parts.running,
         coordination=parts.coordination,
         finder=assemble.event_finder(settings, parts.outbox),
-        explainer=assemble.explainer(
-            settings, outbox=parts.outbox, why_off=parts.coordination.why_off, to=parts.destinations
-        ),
+        explainer=assemble.explainer(settings, outbox=parts.outbox, why_off=why_off, to=parts.destinations),
         sources=parts.known_sources,
         clients=parts.clients,
         access=parts.access,
@@ -239,6 +238,7 @@ def _console(settings: Settings, parts: Parts) -> ConsoleServices:
         destination=DestinationView(
             accounts=parts.accounts,
             keeps_while_off=settings.keeps_while_off,
+            waits_at_most_s=settings.retry_max_age_hours * 3_600,
             sender_headers=settings.sender_headers,
         ),
         counts_kept_s=policies.outbox_rules(settings).ledger_s,

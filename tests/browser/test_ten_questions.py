@@ -1,0 +1,198 @@
+"""The ten questions of docs/ten-questions.md, each answered within three clicks: by mouse, by keyboard, on a phone."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.history import write_history
+from tests.process import PLAIN, ROOT, Server, running
+from tests.waiting import until
+
+pytestmark = pytest.mark.whole
+
+OpenPage = Callable[..., Page]
+
+CLICKS: Final = 3
+WAYS: Final[dict[str, dict[str, Any]]] = {
+    "mouse": {},
+    "keyboard": {},
+    "phone": {"viewport": {"width": 360, "height": 740}, "has_touch": True},
+}
+#: A search is one click: typing is none, Enter is.
+SEARCH: Final = "search"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A way from the start page, and what then stands there."""
+
+    asked: str
+    #: Names of links and buttons, and what is typed into the search.
+    way: tuple[str | tuple[str, str], ...]
+    #: Where the answer stands, and parts of it.
+    where: str
+    answer: tuple[str, ...]
+
+
+QUESTIONS: Final = (
+    Question("Is anything wrong?", (), "#part-health", ("could not be delivered", "then redrive them")),
+    Question(
+        "Did order SO-1001 arrive?",
+        ((SEARCH, "SO-1001"), 'table a[href*="/console/delivery?"]'),
+        "main",
+        ("Pinterest took it", "12.5 EUR", "Received as"),
+    ),
+    Question(
+        "Which events does nothing send?",
+        ("nav >> text=Inventory", 'tr:has-text("Purchase") >> text=Draft a preset'),
+        "main",
+        ("1 delivery to Pinterest: Purchase.",),
+    ),
+    Question(
+        "What became of yesterday's checkouts?",
+        ("nav >> text=Inventory", 'th >> text="Order Completed"'),
+        'section:has(h2:text("By day"))',
+        ("Received", "Taken to be sent", "Withheld"),
+    ),
+    Question("Why do few carry a click id?", (), "#part-coverage", ("What would bring most", "lack it", "epik")),
+    Question(
+        "What would become of this event?",
+        ("nav >> text=Event tester", '.examples >> text="Checkout"'),
+        "#result",
+        ("1 delivery to Pinterest: Checkout.", "What Pinterest gets"),
+    ),
+    Question(
+        "What changes a mapping, and how back?",
+        ("nav >> text=Mappings", 'a[href*="versions?file"][href*="mine%2Fcheckout"]', 'text="Return to this" >> nth=0'),
+        "main",
+        ("Publish checkout.yaml?", "-# second", "+# first"),
+    ),
+    Question(
+        "Who switched this preset off?",
+        ("nav >> text=Activity",),
+        "main",
+        ("preset Search", "switched", "off", "ago"),
+    ),
+    Question("Is revenue that of the shop?", ("nav >> text=Revenue",), "main", ("EUR", "received in")),
+    Question("The token expired: what waits?", (), "main", ("Pinterest refuses our calls", "Safe until", "in 2 days")),
+)
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A week of traffic, an order, a name that nothing takes, a preset that was published twice, one switched off."""
+    folder = tmp_path_factory.mktemp("planted")
+    own = folder / "mine"
+    _publish_twice(own)
+    history = write_history(f"sqlite:///{folder}/pinrelay.db", now=time.time())
+    with ThreadPoolExecutor(1) as apart:
+        apart.submit(asyncio.run, history).result()
+    with running(folder, presets_dir=f"{ROOT / 'presets'},{own}") as server:
+        _post(server, "SO-1001", "Order Completed", order_id="SO-1001")
+        _post(server, "odd", "Purchase", order_id="SO-odd", email="eva@example.com")
+        _ask(server, "POST", "/api/switch", {"on": False, "preset": "Search"})
+        until(lambda: _delivered(server, "SO-1001"), what="the order is delivered")
+        until(lambda: "Purchase" in _ask(server, "GET", "/api/inventory").text, what="the inventory knows it")
+        yield server
+
+
+def _publish_twice(own: Path) -> None:
+    text = (ROOT / "presets" / "checkout.yaml").read_text(encoding="utf-8")
+    versions = own / ".versions" / "checkout.yaml"
+    versions.mkdir(parents=True)
+    texts = (f"{text}# first\n", f"{text}# second\n")
+    for number, content in enumerate(texts, start=1):
+        version = {"at": time.time() - 600 / number, "author": "ada", "text": content}
+        (versions / f"{number}.json").write_text(json.dumps(version), encoding="utf-8")
+    (own / "checkout.yaml").write_text(texts[1], encoding="utf-8")
+
+
+def _ask(server: Server, method: str, path: str, body: object = None) -> httpx.Response:
+    return httpx.request(method, server.url + path, json=body, **PLAIN).raise_for_status()
+
+
+def _post(server: Server, message_id: str, name: str, **properties: object) -> None:
+    event = {
+        "type": "track",
+        "event": name,
+        "messageId": message_id,
+        "timestamp": datetime.now(UTC).isoformat(),
+        "properties": {"total": 12.5, "currency": "EUR", **properties},
+        "context": {"traits": {"email": f"{message_id}@shop.example"}},
+    }
+    _ask(server, "POST", "/webhook", event)
+
+
+def _delivered(server: Server, order_id: str) -> bool:
+    found = _ask(server, "GET", f"/api/deliveries?order_id={order_id}&state=delivered").json()
+    return bool(found["deliveries"])
+
+
+def go(page: Page, step: str | tuple[str, str], way: str) -> None:
+    """Take one step of a way as people do: by mouse, by keys, by finger."""
+    if isinstance(step, tuple):
+        _, text = step
+        if way == "keyboard":
+            page.keyboard.press("/")
+        else:
+            page.get_by_role("searchbox").click()
+        page.keyboard.type(text)
+        page.keyboard.press("Enter")
+        return
+    target = page.locator(step).first
+    expect(target).to_be_visible()
+    if way == "mouse":
+        target.click()
+    elif way == "phone":
+        target.tap()
+    else:
+        tab_to(page, target)
+        page.keyboard.press("Enter")
+
+
+def tab_to(page: Page, target: Locator) -> None:
+    """Press Tab until the target has the focus."""
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        if target.evaluate("(each) => each === document.activeElement"):
+            return
+    pytest.fail(f"no Tab reaches {target}")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.asked)
+def test_a_question_is_answered_within_three_clicks(
+    question: Question, way: str, planted: Server, open_page: OpenPage
+) -> None:
+    assert len(question.way) <= CLICKS
+    if question is QUESTIONS[-1]:
+        _expire_token(planted)
+    page = open_page(f"{planted.url}/console", **WAYS[way])
+    for step in question.way:
+        go(page, step, way)
+    for text in question.answer:
+        expect(page.locator(question.where).first).to_contain_text(text)
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+
+
+def _expire_token(server: Server) -> None:
+    """Let Pinterest refuse the token from now on, and something wait for it."""
+    _ask(server, "PUT", "/sandbox/script", {"steps": [{"status": 401, "times": None}]})
+    _post(server, f"late-{time.time_ns()}", "Order Completed", order_id=f"SO-{time.time_ns()}")
+    until(lambda: "refuses our calls" in _ask(server, "GET", "/console").text, what="it is blocked")
+
+
+def test_every_question_is_told_in_the_handbook() -> None:
+    """The handbook asks the ten questions, in their order."""
+    text = (ROOT / "docs" / "ten-questions.md").read_text(encoding="utf-8")
+    assert text.count("\n## ") == len(QUESTIONS)
