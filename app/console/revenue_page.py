@@ -11,7 +11,8 @@ from starlette.responses import Response
 from app.console.page_filter import PageFilter, filter_of
 from app.console.pages import Pages
 from app.console.services import ConsoleServices
-from app.orders.revenue_figures import ORDERS_BECAME, OfCurrency, RevenueLine, Worth, by_currency, first_day_read
+from app.orders.revenue_figures import ORDERS_BECAME, OfCurrency, RevenueLine, Worth
+from app.orders.revenue_reading import read_revenue
 from app.outbox.storing import DAY_S
 from app.types import Exit, State
 from app.values.amounts import WITHOUT_FRACTIONS
@@ -36,10 +37,8 @@ class RevenuePages:
         """Show what orders were worth, a block for each currency."""
         chosen, now = filter_of(request), self._services.clock()
         first, last, words = _days(chosen, now)
-        rows = await self._services.outbox.revenue(first_day=first_day_read(first, last), last_day=last)
-        wanted = {"ad_account_id": chosen.account_id, "source": chosen.source}
-        meant = [row for row in rows if all(text in ("", getattr(row, name)) for name, text in wanted.items())]
-        figures = by_currency(meant, first_day=first, last_day=last)
+        wanted = {"ad_account_id": chosen.account_id or None, "source": chosen.source or None}
+        figures = await read_revenue(self._services.outbox, wanted, first_day=first, last_day=last)
         asked = request.query_params.get("currency")
         whole = [each for each in figures if each.currency == asked] or figures[:_SHOWN_WHOLE]
         return self._pages.render(

@@ -5,8 +5,9 @@ Currencies are never summed together.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from statistics import median
 from typing import Any, Final, NamedTuple
 
 from app.types import Exit, Revenue, State
@@ -102,9 +103,18 @@ class OfCurrency:
     lines: dict[str, tuple[RevenueLine, ...]]
     #: Events that name an order and that no preset takes; they are not among those that were received.
     unmatched: Worth
-    #: What is near the middle of all amounts; None where there are few.
-    median: Decimal | None
-    odd: tuple[Odd, ...]
+    #: The largest amounts, each with its delivery: of each sum one.
+    largest: tuple[tuple[Decimal, str], ...]
+    #: What orders usually are worth; None where there are few.
+    median: Decimal | None = None
+    odd: tuple[Odd, ...] = ()
+
+    def judged_by(self, amounts: Sequence[Decimal]) -> "OfCurrency":
+        """Return the same with what is out of all proportion to some of its orders' amounts."""
+        if len(amounts) < _FEW or not (usual := median(amounts)):
+            return self
+        odd = (Odd(amount, delivery_id, int(amount / usual)) for amount, delivery_id in self.largest)
+        return replace(self, median=usual, odd=tuple(each for each in odd if each.times >= ODD_TIMES))
 
     def as_json(self) -> dict[str, Any]:
         """Return it for programs."""
@@ -135,42 +145,43 @@ def by_currency(rows: Iterable[Revenue], *, first_day: int, last_day: int) -> li
 
 
 def _of_currency(currency: str, rows: Sequence[Revenue], first: int, last: int) -> OfCurrency:
-    now = [row for row in rows if first <= row.day <= last]
+    by_day = _grouped(rows, "day")
+
+    def between(begin: int, end: int) -> list[Revenue]:
+        return [row for day in range(begin, end + 1) for row in by_day.get(day, ())]
+
     length = last - first + 1
+    spans = between(first, last), between(first - length, first - 1), between(first - _WEEK, last - _WEEK)
     days = [
-        _line(str(day), _between(rows, day, day), _between(rows, day - 1, day - 1), _between(rows, day - 7, day - 7))
+        _line(str(day), *(between(day - back, day - back) for back in (0, 1, _WEEK)))
         for day in range(last, first - 1, -1)
     ]
-    earlier, week_before = _between(rows, first - length, first - 1), _between(rows, first - _WEEK, last - _WEEK)
     lines = {"day": tuple(days)}
     for kind in ("preset", "source", "ad_account_id"):
-        names = {getattr(row, kind) for row in now if row.became in ORDERS_BECAME}
-        each = [_line(name, *(_named(of, kind, name) for of in (now, earlier, week_before))) for name in names]
+        groups = [_grouped((row for row in span if row.became in ORDERS_BECAME), kind) for span in spans]
+        each = [_line(name, *(group.get(name, []) for group in groups)) for name in groups[0]]
         lines[kind] = tuple(sorted(each, key=lambda line: (-line.received.amount, line.name)))
-    median = _median(now)
     return OfCurrency(
         currency=currency,
-        whole=_line("", now, earlier, week_before),
+        whole=_line("", *spans),
         lines=lines,
-        unmatched=_sum(row for row in now if row.became == Exit.UNMATCHED),
-        median=median,
-        odd=_odd(now, median) if median else (),
+        unmatched=_sum(row for row in spans[0] if row.became == Exit.UNMATCHED),
+        largest=_largest(spans[0]),
     )
 
 
-def _between(rows: Iterable[Revenue], first: int, last: int) -> list[Revenue]:
-    return [row for row in rows if first <= row.day <= last]
-
-
-def _named(rows: Iterable[Revenue], kind: str, name: str) -> list[Revenue]:
-    return [row for row in rows if getattr(row, kind) == name]
+def _grouped(rows: Iterable[Revenue], by: str) -> dict[Any, list[Revenue]]:
+    found: defaultdict[Any, list[Revenue]] = defaultdict(list)
+    for row in rows:
+        found[getattr(row, by)].append(row)
+    return found
 
 
 def _line(name: str, now: list[Revenue], before: list[Revenue], week_before: list[Revenue]) -> RevenueLine:
-    sums = {became: _sum(row for row in now if row.became == became) for became in ORDERS_BECAME}
+    sums = {became: _sum(of) for became, of in _grouped(now, "became").items()}
     return RevenueLine(
         name=name,
-        became={became: worth for became, worth in sums.items() if worth.orders},
+        became={became: sums[became] for became in ORDERS_BECAME if became in sums},
         received=_received(now),
         before=_received(before),
         week_before=_received(week_before),
@@ -188,30 +199,6 @@ def _sum(rows: Iterable[Revenue]) -> Worth:
     return Worth(orders, without, amount)
 
 
-def _median(rows: Iterable[Revenue]) -> Decimal | None:
-    """Return what lies near the middle of all amounts: each sum counts with its average, without its largest."""
-    middles: list[tuple[Decimal, int]] = []
-    for row in rows:
-        counted = row.orders - row.without_amount
-        if row.largest is not None and counted > 1 and row.largest <= row.amount:
-            middles.append(((row.amount - row.largest) / (counted - 1), counted))
-        elif counted:
-            middles.append((row.amount / counted, counted))
-    half = sum(count for _, count in middles)
-    if half < _FEW:
-        return None
-    for middle, count in sorted(middles):
-        half -= 2 * count
-        if half <= 0:
-            return middle
-    return None  # pragma: no cover - the counts add up to the whole
-
-
-def _odd(rows: Iterable[Revenue], median: Decimal) -> tuple[Odd, ...]:
-    """Return the orders, the largest of each sum, that are out of all proportion."""
-    found = {
-        row.largest_id: Odd(row.largest, row.largest_id, int(row.largest / median))
-        for row in rows
-        if row.largest is not None and row.largest_id is not None and row.largest >= ODD_TIMES * median
-    }
-    return tuple(sorted(found.values(), reverse=True)[:_MOST_NAMED])
+def _largest(rows: Iterable[Revenue]) -> tuple[tuple[Decimal, str], ...]:
+    found = {(row.largest, row.largest_id) for row in rows if row.largest is not None and row.largest_id is not None}
+    return tuple(sorted(found, reverse=True)[:_MOST_NAMED])

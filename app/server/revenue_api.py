@@ -1,23 +1,14 @@
 """What orders were worth, for operators' programs: /api/revenue."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from app.orders.revenue_figures import by_currency, first_day_read
+from app.orders.revenue_reading import RevenueOutbox, read_revenue
 from app.outbox.storing import DAY_S
 from app.server.api_answers import api_answer
-from app.types import Revenue
-
-
-class RevenueOutbox(Protocol):
-    """What is asked of the outbox."""
-
-    async def revenue(self, *, first_day: int, last_day: int) -> list[Revenue]:
-        """Do `Outbox.revenue`."""
-        ...
 
 
 def add_revenue(router: APIRouter, outbox: RevenueOutbox, clock: Callable[[], float]) -> None:
@@ -37,8 +28,5 @@ def add_revenue(router: APIRouter, outbox: RevenueOutbox, clock: Callable[[], fl
 async def revenue_as_json(outbox: RevenueOutbox, today: int, days: int, asked: dict[str, str | None]) -> dict[str, Any]:
     """Return the figures of the last days of what has these members; None means any."""
     first = today - days + 1
-    rows = await outbox.revenue(first_day=first_day_read(first, today), last_day=today)
-    wanted = {name: value for name, value in asked.items() if value is not None}
-    meant = [row for row in rows if all(getattr(row, name) == value for name, value in wanted.items())]
-    currencies = by_currency(meant, first_day=first, last_day=today)
+    currencies = await read_revenue(outbox, asked, first_day=first, last_day=today)
     return {"first_day": first, "last_day": today, "currencies": [each.as_json() for each in currencies]}

@@ -58,7 +58,7 @@ def _order(name: str, at: float, number: int) -> dict[str, Any]:
     if number % 5 == 3:
         properties |= {"total": 24.5 + number, "currency": "CHF"}
     if name == "2-2":
-        properties["total"] = 6990
+        properties["total"] = 19_990
     return {
         "type": "track",
         "event": "Order Completed",

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.shared_values import PINTEREST_VIEWS
-from app.types import Attributed, Coverage, Delivered, PinterestView, Quality, State
+from app.types import Attributed, Coverage, Delivered, PinterestView, Quality, State, Tally
 from tests.console.world import ACCOUNT, World
 from tests.outbox.build import new
 
@@ -64,6 +64,7 @@ async def test_pinterests_figures_stand_beside_ours(world: World) -> None:
     await world.enqueue(*sent)
     for _ in sent:
         await world.settle(Delivered(), State.DELIVERED)
+    await world.enqueue(tallies=[Tally(name="quality", label="hashed_email", preset="Gone", ad_account_id=ACCOUNT)])
     await PINTEREST_VIEWS.of(ACCOUNT).write(world.outbox, VIEW)
     page = await page_of(world)
     for text in (

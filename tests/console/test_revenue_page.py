@@ -13,9 +13,9 @@ from tests.outbox.build import new
 
 @pytest.fixture
 async def sold(world: World) -> World:
-    """Two days of orders, of which one has lost its comma, one was refused and one withheld."""
+    """Two days of orders, of which one has lost its comma, one says no amount, one was refused and one withheld."""
     now = world.now
-    for back, amounts in ((1, ("20", "22", "18")), (0, ("21", "19", "20.50", "2100"))):
+    for back, amounts in ((1, ("20", "22", "18", "soon")), (0, ("21", "19", "20.50", "2100"))):
         orders = [
             new(ad_account_id=ACCOUNT, preset="Checkout", order_id=f"SO-{back}-{amount}", amount=amount, currency="EUR")
             for amount in amounts

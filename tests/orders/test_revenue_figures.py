@@ -96,32 +96,21 @@ def test_the_average_leaves_out_what_names_no_amount() -> None:
     assert str(eur.whole.received.average) == "25.00"
     (none,) = figures(revenue("0", orders=5, without_amount=5))
     assert none.whole.received.average is None
-    assert none.median is None
 
 
 @pytest.mark.parametrize(
-    ("largest", "amount", "odd"),
+    ("largest", "amounts", "odd"),
     [
-        ("1999", "2179", ["1999"]),  # nine orders of 20, and one whose comma was lost
-        ("1990", "2170", []),  # not a hundred times as much
-        ("25", "205", []),
+        ("1999", ["19.99", "19", "21", "1999", "19.5"], [100]),  # one has lost its comma
+        ("1990", ["19.99", "19", "21", "1990", "20"], []),  # not a hundred times as much
+        ("1999", ["19.99", "19", "21", "1999"], []),  # of few orders nothing is said
+        ("1999", ["0", "0", "0", "0", "1999"], []),
     ],
 )
-def test_an_amount_a_hundred_times_the_median_is_named(largest: str, amount: str, odd: list[str]) -> None:
-    usual = [revenue("199.9", day=TODAY - day, largest=Decimal("19.99"), largest_id=str(day)) for day in range(1, 4)]
-    (eur,) = figures(*usual, revenue(amount, largest=Decimal(largest), largest_id="77"))
-    assert [str(each.amount) for each in eur.odd] == odd
-    assert all(each.delivery_id == "77" and each.times == 100 for each in eur.odd)
-
-
-def test_of_few_orders_no_amount_is_called_wrong() -> None:
+def test_an_amount_a_hundred_times_the_median_is_named(largest: str, amounts: list[str], odd: list[int]) -> None:
     (eur,) = figures(
-        revenue("1", orders=1), revenue("5000", orders=1, source="b", largest=Decimal(5_000), largest_id="2")
+        revenue(largest=Decimal(largest), largest_id="77"), revenue(source="b", largest=Decimal(30), largest_id="78")
     )
-    assert (eur.median, eur.odd) == (None, ())
-
-
-def test_a_shop_with_single_orders_a_day_is_judged_by_each_of_them() -> None:
-    days = [revenue("20", orders=1, day=TODAY - n, largest=Decimal(20), largest_id=str(n)) for n in range(6)]
-    (eur,) = figures(*days, revenue("2000", orders=1, source="b", largest=Decimal(2_000), largest_id="9"))
-    assert [(odd.delivery_id, odd.times) for odd in eur.odd] == [("9", 100)]
+    judged = eur.judged_by(list(map(Decimal, amounts)))
+    assert [each.times for each in judged.odd] == odd
+    assert all(each.delivery_id == "77" for each in judged.odd)

@@ -64,13 +64,16 @@ class Read:
         return RotatingToken(self.outbox, client, sealer, client_id="app", client_secret=SecretStr("s"), first=first)
 
     def reading(self, client: AdsClient, token: AdsToken | None = None, **changes: Any) -> HourlyReading:
-        standard: dict[str, Any] = {"ad_account_ids": [ACCOUNT], "event_names": ("quiz_done",)}
+        standard: dict[str, Any] = {
+            "ad_account_ids": [ACCOUNT],
+            "event_names": ("quiz_done",),
+            "on_error": lambda _: None,
+        }
         return HourlyReading(
             self.outbox,
             client,
             token or FixedToken(SecretStr("pina")),
             clock=lambda: self.now,
-            on_error=lambda _: None,
             on_trouble=lambda account, why: self.troubles.append((account, why)),
             **(standard | changes),
         )

@@ -1,5 +1,6 @@
 """What Pinterest says is read once an hour, by one process, strictly by its description, and kept for all."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -8,7 +9,7 @@ from pydantic import SecretStr
 
 from app.alerts.overall import unread_reports
 from app.outbox.storing import DAY_S, HOUR_S
-from app.reports import AdsClient
+from app.reports import AdsClient, FixedToken
 from app.sandbox import create_sandbox
 from app.shared_values import PINTEREST_VIEWS, REPORTS_TURN
 from app.types import PinterestView
@@ -103,6 +104,25 @@ async def test_what_is_wrong_is_told(
     assert told in view.problem
     assert (view.is_over, view.at) == (is_over, None)
     read.calls[-1].faults.clear()  # an id that is none breaks the description, as it should
+
+
+@pytest.mark.parametrize(
+    ("token", "told"), [("no token\n", "holds what no token holds"), ("pina", "could not be reached")]
+)
+async def test_what_is_never_answered_is_told(read: Read, token: str, told: str) -> None:
+    def away(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    client = AdsClient(api_url="http://pinterest/v5", timeout_s=5, transport=httpx.MockTransport(away))
+    await read.reading(client, FixedToken(SecretStr(token))).look()
+    assert told in (await view_of(read)).problem
+    await client.close()
+
+
+async def test_of_two_processes_that_look_at_the_same_time_one_reads(read: Read) -> None:
+    client = read.against()
+    looks = await asyncio.gather(*(read.reading(client).look() for _ in range(4)))
+    assert sorted(looks) == [False, False, False, True]
 
 
 async def test_pinterest_is_left_alone_for_as_long_as_it_asks(read: Read) -> None:

@@ -1,16 +1,18 @@
 """The settings say whether, and by which token, Pinterest's figures are read."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from app import assemble
 from app.assemble.ad_accounts import destinations
-from app.errors import SettingsError
+from app.errors import OutboxUnavailable, SettingsError
 from app.sandbox import create_sandbox
 from app.shared_values import PINTEREST_VIEWS
 from tests import assembled
 from tests.reports.conftest import NOW, Read
+from tests.waiting import until_async
 
 RENEWS: dict[str, Any] = {
     "pinterest_client_id": "app",
@@ -32,11 +34,18 @@ async def test_in_the_sandbox_figures_are_read_as_of_a_live_account(read: Read, 
 
 
 async def test_a_store_that_is_away_is_asked_again_and_the_end_closes_the_connections(read: Read) -> None:
-    settings = assembled.settings(pinterest_ads_token="pina")
-    found = assemble.hourly_reading(settings, destinations(settings), read.outbox, create_sandbox(), lambda: NOW)
     await read.outbox.close()
-    found[0].stop()
-    await found[0].run()
+    errors: list[Exception] = []
+    reading = read.reading(read.against(), on_error=errors.append)
+    running = asyncio.create_task(reading.run())
+
+    async def told() -> bool:
+        return bool(errors)
+
+    await until_async(told)
+    reading.stop()
+    await running
+    assert isinstance(errors[0], OutboxUnavailable)
 
 
 def test_without_a_token_nothing_runs(read: Read) -> None:

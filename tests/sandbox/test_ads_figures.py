@@ -74,6 +74,7 @@ async def test_a_refresh_token_is_used_until_its_successor_is() -> None:
     [
         (FORM, SIGNED, 200),
         (FORM, {"Authorization": "Basic ?"}, 401),
+        (FORM, {"Authorization": "Basic A"}, 401),
         (FORM, {"Authorization": f"Basic {base64.b64encode(b'app:').decode()}"}, 401),
         ({**FORM, "grant_type": "password"}, SIGNED, 400),
         ({"grant_type": "refresh_token"}, SIGNED, 400),

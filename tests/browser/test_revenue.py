@@ -1,0 +1,43 @@
+"""Revenue over a planted week: what became of the orders adds up, and every figure leads to what is behind it."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.process import Server
+
+pytestmark = pytest.mark.whole
+
+
+def orders(cell: Locator) -> int:
+    found = re.search(r"([\d,]+) orders?", cell.inner_text())
+    return int(found[1].replace(",", "")) if found else 0
+
+
+def test_each_day_adds_up_and_leads_to_its_deliveries(busy: Server, open_page: Callable[..., Page]) -> None:
+    page = open_page(f"{busy.url}/console/revenue")
+    table = page.get_by_role("region", name="By day, EUR").locator("tbody tr")
+    days = [table.nth(place).locator("td") for place in range(table.count())]
+    assert len(days) == 7
+    for cells in days:
+        received, *became = [orders(cells.nth(place)) for place in range(cells.count() - 3)]
+        assert received == sum(became) > 0
+    sent = orders(days[2].nth(1))
+    days[2].nth(1).get_by_role("link").click()
+    listed = page.get_by_role("region", name="Deliveries").locator("tbody tr")
+    expect(listed).to_have_count(sent)
+    page.go_back()
+    page.get_by_role("link", name="CHF").click()
+    expect(page.get_by_role("region", name="By day, CHF")).to_be_visible()
+
+
+def test_an_amount_that_lost_its_comma_is_one_click_away(busy: Server, open_page: Callable[..., Page]) -> None:
+    page = open_page(f"{busy.url}/console/revenue")
+    page.get_by_role("note").get_by_role("link", name="19,990.00").click()
+    expect(page.get_by_text("SO-2-2")).to_be_visible()
+    page.goto(f"{busy.url}/console/revenue")
+    page.get_by_role("link", name=re.compile("^Pinterest.s view$")).click()
+    expect(page.get_by_role("heading", name=re.compile("^Pinterest.s view$"))).to_be_visible()
+    expect(page.get_by_text("the two are never equal")).to_be_visible()
