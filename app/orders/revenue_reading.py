@@ -38,7 +38,14 @@ async def read_revenue(
     meant = [row for row in rows if all(getattr(row, name) == value for name, value in asked.items())]
     figures = by_currency(meant, first_day=first_day, last_day=last_day)
     since, until = first_day * DAY_S, (last_day + 1) * DAY_S
-    query = Query(event_name="checkout", since=since, until=until, **asked)
+    query = Query(
+        event_name="checkout",
+        since=since,
+        until=until,
+        ad_account_id=asked.get("ad_account_id"),
+        source=asked.get("source"),
+        preset=asked.get("preset"),
+    )
     judged = [
         each.judged_by(await _amounts(outbox, replace(query, currency=each.currency)))
         for each in figures[:_JUDGED]

@@ -1,0 +1,72 @@
+"""`pinrelay revenue`: what orders were worth, by currency, and what became of them."""
+
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from app.commands.opened import with_outbox
+from app.commands.options import AsJson
+from app.commands.terminal import add_row, print_json, print_table
+from app.orders.revenue_figures import ORDERS_BECAME, OfCurrency, Worth
+from app.orders.revenue_reading import read_revenue
+from app.outbox import Outbox
+from app.outbox.storing import DAY_S
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command."""
+    cli.command("revenue")(revenue)
+
+
+def revenue(
+    days: Annotated[int, typer.Option(min=1, max=366, help="So many days (UTC), today being the last.")] = 7,
+    ad_account_id: Annotated[str | None, typer.Option(help="Only what is for this ad account.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only what came from this source.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Only what this preset took.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the orders of the last days were worth, by currency, and what became of them.
+
+    Example: pinrelay revenue --days 1
+    """
+    wanted = {"ad_account_id": ad_account_id, "source": source, "preset": preset}
+    today = int(time.time() // DAY_S)
+
+    async def read(outbox: Outbox) -> list[OfCurrency]:
+        return await read_revenue(outbox, wanted, first_day=today - days + 1, last_day=today)
+
+    found = with_outbox(read)
+    if as_json:
+        for each in found:
+            print_json(each.as_json())
+    elif found:
+        _print_all(found)
+    else:
+        typer.echo("No order was received in these days.")
+
+
+def _print_all(found: list[OfCurrency]) -> None:
+    shown = {
+        became: words for became, words in ORDERS_BECAME.items() if any(became in each.whole.became for each in found)
+    }
+    table = Table("currency", "received", *shown.values(), "average")
+    for each in found:
+        whole = each.whole
+        became = [_told(whole.became.get(name, Worth())) for name in shown]
+        add_row(table, each.currency or "none named", _told(whole.received), *became, _average(whole.received))
+    print_table(table)
+    for each in found:
+        for odd in each.odd:
+            told = f"{odd.amount} {each.currency} is {odd.times} times what orders usually are"
+            typer.echo(f"{told}: delivery {odd.delivery_id}.")
+
+
+def _told(worth: Worth) -> str:
+    return f"{worth.amount:,} ({worth.orders:,})" if worth.orders else "0"
+
+
+def _average(worth: Worth) -> Any:
+    return "" if worth.average is None else f"{worth.average:,}"

@@ -1,0 +1,58 @@
+"""`pinrelay revenue`, over a real store."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from app.outbox import open_outbox
+from tests.commands.conftest import Run
+from tests.outbox.build import new, rules
+
+
+@pytest.fixture
+def _sold(tmp_path: Path) -> None:
+    orders = [
+        new(order_id=f"SO-{n}", amount=amount, currency=currency, source=source)
+        for n, (amount, currency, source) in enumerate(
+            [*((str(20 + n), "EUR", "shop") for n in range(6)), ("2300", "EUR", "pos"), ("1200.5", "CHF", "pos")]
+        )
+    ]
+
+    async def fill() -> None:
+        outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules())
+        await outbox.enqueue(orders, [], [], now=time.time())
+        await outbox.close()
+
+    asyncio.run(fill())
+
+
+@pytest.mark.usefixtures("_sold")
+def test_programs_get_a_line_a_currency(run: Run) -> None:
+    euros, francs = map(json.loads, run("revenue", "--json").stdout.splitlines())
+    assert (euros["currency"], euros["received"]["amount"], euros["became"]["waiting"]["orders"]) == ("EUR", "2435", 7)
+    assert [odd["times"] for odd in euros["odd"]] == [100]
+    assert (francs["currency"], francs["received"]["average"]) == ("CHF", "1200.50")
+    (only,) = run("revenue", "--json", "--days", "1", "--source", "shop").stdout.splitlines()
+    assert json.loads(only)["received"]["orders"] == 6
+
+
+@pytest.mark.usefixtures("_sold")
+def test_people_see_a_table_and_what_looks_wrong(run: Run) -> None:
+    shown = " ".join(run("revenue").stdout.split())
+    for text in (
+        "EUR",
+        "2,435 (7)",
+        "CHF",
+        "1,200.5 (1)",
+        "2300 EUR is 100 times what orders usually are: delivery 7.",
+    ):
+        assert text in shown
+
+
+@pytest.mark.usefixtures("_sold")
+def test_where_nothing_is_meant_it_says_so(run: Run) -> None:
+    found = run("revenue", "--preset", "none")
+    assert (found.exit_code, found.stdout) == (0, "No order was received in these days.\n")
