@@ -107,6 +107,15 @@ def test_every_target_explains_itself() -> None:
     assert [line.split()[0] for line in listed.splitlines()] == targets
 
 
+def test_set_up_has_no_option_that_only_linux_knows() -> None:
+    """`make run`, `make quick` and `make check` are for macOS too, whose tools are BSD's."""
+    texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / "Makefile", ROOT / ".ci/find-python")}
+    odd = (
+        r"\b(sed -i|sed .*\\t|readlink -f|grep -P|date -d|stat -c|xargs -r|sort -V|cp -a|nproc|timeout \d|expand -t)\b"
+    )
+    assert [(path.name, found) for path, text in texts.items() for found in re.findall(odd, text)] == []
+
+
 def test_every_measurement_is_listed() -> None:
     listed = (ROOT / "bench/README.md").read_text(encoding="utf-8")
     assert [path.name for path in sorted((ROOT / "bench").glob("*.py")) if f"| `{path.name}` |" not in listed] == []

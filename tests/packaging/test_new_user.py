@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.prove, pytest.mark.whole]
 UV = Path(sys.executable).parent / "uv"
 CLASSIFIERS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["classifiers"]
 PYTHONS = [each.rpartition(" ")[2] for each in CLASSIFIERS if "Python :: 3." in each]
+TO_RUN = (ROOT / "constraints.txt").read_text(encoding="utf-8").split("# == To build")[0]
 #: From nothing: of the processor's time, since the machine may have more to do than this.
 A_MINUTE = 60
 
@@ -62,8 +63,7 @@ def test_the_wheel_serves_from_an_empty_folder(
     )
     if found.returncode:
         pytest.skip(f"there is no Python {version}")
-    to_run = (ROOT / "constraints.txt").read_text(encoding="utf-8").split("# == To build")[0]
-    (tmp_path / "to-run.txt").write_text(to_run, encoding="utf-8")
+    (tmp_path / "to-run.txt").write_text(TO_RUN, encoding="utf-8")
     python = tmp_path / "env/bin/python"
     watch = Stopwatch()
     for command in (
@@ -85,6 +85,18 @@ def test_the_wheel_serves_from_an_empty_folder(
     settings.write_text(settings.read_text(encoding="utf-8").replace("#PORT=8080", f"PORT={port}"), encoding="utf-8")
     with started(program, "serve", cwd=tmp_path / "own", env=clean_environment()) as process:
         first_delivery(process, port)
+
+
+@pytest.mark.parametrize("version", [PYTHONS[0], PYTHONS[-1]])
+@pytest.mark.parametrize("platform", ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu", "aarch64-apple-darwin"])
+def test_nothing_has_to_be_compiled(tmp_path: Path, platform: str, version: str) -> None:
+    """The image is built for two kinds of processors, and `make run` is for macOS as well."""
+    (tmp_path / "to-run.txt").write_text(TO_RUN, encoding="utf-8")
+    command = (UV, "pip", "install", "--dry-run", "--only-binary=:all:", "--require-hashes", "--target", tmp_path / "x")
+    asked = ("--python-platform", platform, "--python-version", version, "-r", tmp_path / "to-run.txt")
+    environment = clean_environment() | network()
+    done = subprocess.run([*command, *asked], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_clone_serves_by_make_run(tmp_path: Path, record_figure: Callable[[str, object], None]) -> None:

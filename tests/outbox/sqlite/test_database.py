@@ -42,6 +42,13 @@ def test_a_new_file_has_the_newest_schema_and_is_its_owners(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_commit_is_on_the_disk_before_it_is_answered_on_macos_too(path: Path) -> None:
+    connection = open_writable(path)
+    asked = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "fullfsync")]
+    connection.close()
+    assert asked == [2, 1]
+
+
 async def test_a_file_of_the_same_version_is_opened_as_it_is(at: At, path: Path) -> None:
     await at.enqueue(new(message_id="m"))
     open_writable(path).close()
