@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 import msgspec
 
 from app.errors import Fault
-from app.types import PinterestView, Shared
+from app.types import PinterestView, RowsImported, Shared
 
 _Value = TypeVar("_Value")
 
@@ -234,6 +234,8 @@ TAIL = SharedKey("tail", TailWanted)
 OPEN_ALERTS = SharedKey("alerts", dict[str, str])
 #: By digest of a file: how many of its records are committed. `pinrelay import` writes and reads.
 IMPORTED = SharedKeys("import/", int)
+#: By digest of an address, a query, a cursor and a source. `pinrelay import` writes and reads.
+ROWS_IMPORTED = SharedKeys("import-rows/", RowsImported)
 #: By ad account: what Pinterest says of it. `reports` writes and reads; console and alerts read.
 PINTEREST_VIEWS = SharedKeys("reports/account/", PinterestView)
 #: When that is read next. `reports` writes and reads.

@@ -662,6 +662,16 @@ class Shared:
     revision: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsImported:
+    """How far the rows of a query are committed."""
+
+    #: The highest value of the cursor's column, as text.
+    cursor: str
+    #: Digests of the rows that have it: others may come.
+    rows: tuple[str, ...]
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # What people do.
 

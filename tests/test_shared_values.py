@@ -23,6 +23,7 @@ from app.shared_values import (
     PROCESSES,
     RATE,
     REPORTS_TURN,
+    ROWS_IMPORTED,
     TAIL,
     TROUBLE,
     WANTED_CATALOG,
@@ -40,7 +41,7 @@ from app.shared_values import (
     Turn,
     WantedCatalog,
 )
-from app.types import Attributed, Coverage, PinterestView, Quality
+from app.types import Attributed, Coverage, PinterestView, Quality, RowsImported
 from tests.delivery.claims import a_trouble
 from tests.outbox.build import rules as outbox_rules
 from tests.process import ROOT
@@ -65,6 +66,7 @@ VALUES: list[tuple[SharedKey[Any], Any]] = [
     (TAIL, TailWanted(until=1_795_000_300.0)),
     (OPEN_ALERTS, {"dead": "Dead letters grow."}),
     (IMPORTED.of("0a1b"), 1_000),
+    (ROWS_IMPORTED.of("0a1b"), RowsImported(cursor="2026-11-26", rows=("0a1b",))),
     (
         PINTEREST_VIEWS.of("42"),
         PinterestView(at=1.5, attributed=(ATTRIBUTED,), quality=(QUALITY,), their_names={"a": ""}),

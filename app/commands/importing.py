@@ -18,7 +18,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from app import assemble
+from app.catalog.running_sources import load_source
 from app.commands.options import FORMS, AsJson
+from app.commands.row_imports import RowsAsked, import_rows, rows_asked
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import Settings, load_settings
 from app.coordination import Switches
@@ -65,19 +67,24 @@ def register(cli: typer.Typer) -> None:
     cli.command("import")(import_files)
 
 
-def import_files(
-    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help=FORMS)],
+def import_files(  # noqa: PLR0913 - options are arguments
+    files: Annotated[list[Path] | None, typer.Argument(exists=True, dir_okay=False, help=FORMS)] = None,
     action_source: Annotated[str | None, typer.Option("--as", help="Send all with this action source.")] = None,
     since: Annotated[str | None, typer.Option(help="Skip older events: 7d, 12h, or an ISO date.")] = None,
     *,
+    query: Annotated[str | None, typer.Option(help="SQL that gives rows instead.")] = None,
+    where: Annotated[str, typer.Option("--from", help="File or address of the rows: docs/revenue.md.")] = "",
+    cursor: Annotated[str | None, typer.Option(help="Column that grows: rows beyond the last run.")] = None,
+    source: Annotated[str | None, typer.Option(help="The source, of kind `mapped`, that maps rows.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Map and report only.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import events from files: NDJSON, JSON arrays, batches, or Segment's gzipped archives.
+    """Import events from files (NDJSON, JSON arrays, batches, Segment's gzipped archives), or what is new of some rows.
 
     Interrupted, it goes on where it stopped when it is called again with the same files and options.
 
     Example: pinrelay import archive/*.gz --as offline --since 7d
+    Example: pinrelay import --from postgresql://... --query "SELECT * FROM orders" --cursor updated_at --source crm
     """
     if action_source not in {None, "web", "offline", "app_ios", "app_android"}:
         message = "--as is one of web, offline, app_ios, app_android"
@@ -85,7 +92,8 @@ def import_files(
     options = _Options(
         action_source=action_source, since=_since(since, time.time()) if since else None, dry_run=dry_run
     )
-    summary = asyncio.run(_import(load_settings(), files, options))
+    rows = rows_asked(files, where=where, query=query, cursor=cursor, source=source, since=since)
+    summary = asyncio.run(_import(load_settings(), files or [], options, rows))
     if as_json:
         facts = {"exits": summary.exits, "reasons": summary.reasons, "skipped": summary.skipped}
         print_json(facts)
@@ -105,12 +113,17 @@ def _since(text: str, now: float) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-async def _import(settings: Settings, files: list[Path], options: _Options) -> _Summary:
+async def _import(settings: Settings, files: list[Path], options: _Options, rows: RowsAsked | None) -> _Summary:
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
     summary = _Summary()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     try:
         take = await _taker(settings, outbox, options)
+        if rows is not None:
+            of_rows = load_source(settings.source_folders, rows.source)
+            async for receipt in import_rows(outbox, take, rows, of_rows, keeps_state=not options.dry_run):
+                summary.add(receipt.events)
+            return summary
         with Progress(*columns, console=Console(stderr=True)) as progress:
             for file in files:
                 task = progress.add_task(file.name, total=file.stat().st_size)

@@ -1,0 +1,156 @@
+"""`pinrelay import` of rows: what is new since the last run, each once, whatever interrupts it."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.catalog.running_sources import load_source
+from app.commands.row_imports import RowsAsked, import_rows
+from app.outbox import open_outbox
+from app.outbox.sqlite.database import connect
+from app.types import Receipt
+from tests import assembled
+from tests.commands.conftest import Run
+from tests.outbox.build import NOW, rules
+from tests.process import COMMAND, ROOT, clean_environment
+from tests.waiting import until
+
+SOURCE = """
+name: crm
+kind: mapped
+proofs: [{kind: anyone}]
+mapping:
+  type: track
+  event: Order Completed
+  messageId: {"@template": "crm-{{body.id}}"}
+  timestamp: {"@path": $.body.made}
+  context: {traits: {email: {"@path": $.body.email}}}
+  properties: {order_id: {"@path": $.body.id}, revenue: {"@path": $.body.total}, currency: EUR}
+events:
+  - name: An order
+    subscribe: body.total != "0"
+"""
+
+
+#: When all orders of these tests were made.
+NOON = datetime.now(UTC) - timedelta(hours=3)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources/crm.yaml").write_text(SOURCE)
+    return tmp_path
+
+
+def written(folder: Path, *rows: tuple[int, int], hours: int = 0) -> Path:
+    """A file of orders, each with its id and the number that it is found by."""
+    file = folder / "rows.csv"
+    made = (NOON - timedelta(hours=hours)).isoformat()
+    lines = [f"{id_},{at},{id_ % 5},b{id_}@shop.example,{made}" for id_, at in rows]
+    file.write_text("\n".join(("id,at,total,email,made", *lines)) + "\n")
+    return file
+
+
+def imported(run: Run, folder: Path, *options: str) -> dict[str, Any]:
+    file = f"read_csv('{folder}/rows.csv', all_varchar = true)"
+    query = f'SELECT id, CAST("at" AS INTEGER) AS seen, total, email, made FROM {file}'
+    rows = ("--query", query, "--cursor", "seen", "--source", "crm", "--json")
+    done = run("import", *rows, *options, SOURCES_DIR=str(folder / "sources"))
+    assert done.exit_code == 0, done.output
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])["exits"]
+    return told
+
+
+def test_a_nightly_job_sends_what_is_new_once(run: Run, folder: Path) -> None:
+    written(folder, (1, 7), (2, 9), (5, 9))
+    assert imported(run, folder, "--dry-run") == {"enqueued": 2, "unmatched": 1}
+    assert imported(run, folder) == {"enqueued": 2, "unmatched": 1}
+    assert imported(run, folder) == {}
+    written(folder, (1, 7), (2, 9), (5, 9), (3, 9), (4, 10))
+    assert imported(run, folder) == {"enqueued": 2}
+    assert imported(run, folder) == {}
+
+
+def test_a_row_whose_file_has_changed_is_known_by_its_id(run: Run, folder: Path) -> None:
+    written(folder, (1, 7))
+    assert imported(run, folder) == {"enqueued": 1}
+    written(folder, (1, 7), hours=1)
+    assert imported(run, folder) == {"duplicate": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), "name files, or rows"),
+        (("--cursor", "at"), "rows come by --query, --from, or both"),
+        (("--from", "rows.csv", "--cursor", "at", "--source", "crm", "--since", "7d"), "without files and --since"),
+        (("--from", "rows.csv", "--cursor", "at", "--source", "plain"), "of kind `segment`: rows are mapped by"),
+    ],
+)
+def test_what_is_missing_is_told(run: Run, folder: Path, options: tuple[str, ...], told: str) -> None:
+    (folder / "sources/plain.yaml").write_text("name: plain\nkind: segment\nproofs: [{kind: anyone}]\n")
+    done = run("import", *options, SOURCES_DIR=str(folder / "sources"))
+    assert done.exit_code == 2
+    assert told in " ".join(done.stderr.replace("│", " ").split())
+
+
+async def test_a_crash_behind_the_commit_sends_nothing_twice(folder: Path) -> None:
+    """The state is written after the commit: what was committed in between is read again, and known."""
+    file = written(folder, *((number, number) for number in range(1, 4) if number % 5))
+    outbox = open_outbox(f"sqlite:///{folder}/o.db", rules(), clock=lambda: NOW)
+    pipeline = assembled.pipeline(outbox=outbox)
+    source = load_source((folder / "sources",), "crm")
+    asked = RowsAsked(where=str(file), query=None, cursor="at", source="crm")
+
+    async def and_crash(events: list[Any], **others: Any) -> Receipt:
+        await pipeline.accept(events, **others)
+        raise KeyboardInterrupt
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            await _all(import_rows(outbox, and_crash, asked, source, keeps_state=True))
+        (receipt,) = await _all(import_rows(outbox, pipeline.accept, asked, source, keeps_state=True))
+        assert {exit_.value: count for exit_, count in receipt.counts.items()} == {"accepted": 3, "duplicate": 3}
+        (last,) = await _all(import_rows(outbox, pipeline.accept, asked, source, keeps_state=True))
+        assert last.events == ()
+    finally:
+        await outbox.close()
+
+
+async def _all(receipts: AsyncIterator[Receipt]) -> list[Receipt]:
+    return [receipt async for receipt in receipts]
+
+
+@pytest.mark.whole
+def test_killed_and_begun_again_it_enqueues_each_row_once(folder: Path) -> None:
+    rows = 12_000
+    file = written(folder, *((number, number) for number in range(rows)))
+    store = folder / "o.db"
+    environment = clean_environment() | {"OUTBOX_URL": f"sqlite:///{store}", "SOURCES_DIR": f"{folder}/sources"}
+    command = [str(COMMAND), "import", "--from", str(file), "--cursor", "at", "--source", "crm", "--json"]
+
+    def enqueued() -> int:
+        if not store.exists():
+            return 0
+        with closing(connect(store, timeout_s=5)) as connection:
+            tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'delivery'").fetchone()
+            return int(connection.execute("SELECT count(*) FROM delivery").fetchone()[0]) if tables[0] else 0
+
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
+    until(lambda: enqueued() >= 1_000, 60, "the first rows to be enqueued")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert enqueued() < rows * 4 / 5
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    assert enqueued() == rows * 4 // 5
+    with closing(connect(store, timeout_s=5)) as connection:
+        assert connection.execute("SELECT count(DISTINCT order_id) FROM delivery").fetchone() == (rows * 4 // 5,)
