@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.console.labels import WARNING_ADVICE
+from app.console.labels import COMPONENT_LABELS, WARNING_ADVICE
+from app.outbox.storing import DAY_S
 from app.shared_values import TROUBLE
 from app.types import AccountView, Delivered, Exit, Rejected, State, Tally
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
@@ -259,3 +260,27 @@ async def test_the_bars_of_the_chart_add_up_to_the_flow_and_lead_to_their_events
     of_source = await page_of(world, "?from=default")
     assert "What is sent is not counted by source." in of_source
     assert "<h3>Sent" not in of_source
+
+
+async def test_a_month_of_a_dozen_busy_presets_is_a_page_under_100_kb(world: World) -> None:
+    counted = [
+        ("matched", ""),
+        ("duplicate", ""),
+        ("delivered", ""),
+        ("withheld", "r"),
+        ("invalid", "r"),
+        ("enqueued", ""),
+    ]
+    quality = [("quality", name) for name in COMPONENT_LABELS]
+    for days in range(30):
+        world.now = NOW - days * DAY_S
+        tallies = [
+            Tally(name=name, preset=f"Preset number {number}", label=label, ad_account_id=ACCOUNT, count=5)
+            for number in range(12)
+            for name, label in (counted + quality if not days else counted)
+        ]
+        await world.enqueue(tallies=[*tallies, Tally(name="accepted", count=99)])
+    world.now = NOW
+    answer = await world.browser.get("/console?period=month")
+    assert answer.text.count("Preset number 11") >= 2
+    assert len(answer.content) < 100_000
