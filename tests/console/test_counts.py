@@ -6,6 +6,7 @@ from html import unescape
 from random import Random
 
 import httpx
+import pytest
 
 from app.errors import EventRefused
 from app.inventory.arrivals import Arrivals
@@ -98,6 +99,7 @@ async def _page(world: World, path: str | None) -> str:
     return answer.text
 
 
+@pytest.mark.slow
 async def test_a_count_is_the_length_of_the_list_that_it_leads_to(world: World) -> None:
     await fill(world)
     told: dict[str, int] = {}

@@ -25,7 +25,7 @@ from app.types import Exit, Line, Receipt
 from tests.assembled import settings, shipped_catalog
 from tests.outbox.build import rules as outbox_rules
 from tests.process import ROOT
-from tests.rounds import examples, some_of
+from tests.rounds import examples
 
 NOW = 1_772_640_800.0
 ORDER: dict[str, Any] = {
@@ -237,10 +237,11 @@ def assert_every_digest_is_shown_with_what_was_hashed(report: PresetReport) -> N
         assert row.paths
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover  # thousands of events; what becomes of each kind is tested above
 async def test_of_every_realistic_event_it_says_what_becomes_of_it(tmp_path: Path) -> None:
     async with both(tmp_path, Switches()) as (explainer, pipeline, _):
-        events = [read_event(deepcopy(event), Arrival.at(NOW)) for event in some_of(EVENTS)]
+        events = [read_event(deepcopy(event), Arrival.at(NOW)) for event in EVENTS]
         exits = await assert_equal(explainer, pipeline, events)
     assert exits >= {Exit.ENQUEUED, Exit.UNMATCHED}
 
@@ -300,6 +301,7 @@ def changed(event: dict[str, Any], changes: dict[str, Any]) -> Any:
     return read_event(event, Arrival.at(NOW))
 
 
+@pytest.mark.slow
 @effort(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     configuration=configurations,

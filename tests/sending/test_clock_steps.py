@@ -53,6 +53,7 @@ async def test_what_waits_is_sent_as_if_nothing_had_happened(stage: Stage, clock
     assert [round(jump.after - jump.before) for jump in stage.jumps] == [step_s]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step_s", STEPS)
 async def test_a_call_under_way_keeps_its_claims(stage: Stage, clock: SetClock, step_s: float) -> None:
     """Also where another process begins after the step, and knows of none: offline events would be dead."""

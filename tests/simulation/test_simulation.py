@@ -27,6 +27,7 @@ def digest(played: Played) -> str:
 
 
 @pytest.mark.prove
+@pytest.mark.slow
 @pytest.mark.no_cover  # chance covers nothing that can be relied on
 def test_nothing_is_lost_or_sent_twice_whatever_goes_wrong(
     tmp_path: Path, record_figure: Callable[[str, object], None]
