@@ -129,16 +129,33 @@ WITH
     SELECT row ->> 0, row ->> 1, row ->> 2, (row ->> 3)::float8
     FROM fits, jsonb_array_elements(%(whose)s::jsonb) AS row
   ),
-  earned AS (
-    INSERT INTO earned
-    SELECT (given ->> 17)::float8, given ->> 0, given ->> 1, given ->> 10, given ->> 12, 'waiting', 1, given ->> 11, id,
-           %(slot)s
+  ordered AS (
+    SELECT (given ->> 17)::float8 AS at, given ->> 0 AS ad_account_id, given ->> 1 AS preset, given ->> 10 AS source,
+           given ->> 12 AS currency, 'waiting' AS became, given ->> 11 AS amount, id
     FROM new WHERE given ->> 3 = 'checkout'
     UNION ALL
-    SELECT (note ->> 12)::float8, note ->> 1, note ->> 2, note ->> 10, note ->> 9, note ->> 3, 1, note ->> 8, NULL,
-           %(slot)s
+    SELECT (note ->> 12)::float8, note ->> 1, note ->> 2, note ->> 10, note ->> 9, note ->> 3, note ->> 8, NULL
     FROM fits, jsonb_array_elements(%(notes)s::jsonb) AS note
     WHERE note ->> 6 = 'checkout' OR note ->> 7 IS NOT NULL
+  ),
+  earned AS (  -- as the view `earned` does it order by order
+    INSERT INTO revenue AS sums (day, ad_account_id, preset, source, currency, became, slot, orders, without_amount,
+                                 millionths, largest, largest_id)
+    SELECT floor(at / 86400)::integer, coalesce(ad_account_id, ''), coalesce(preset, ''), source, coalesce(currency, ''),
+           became, %(slot)s, count(*), count(*) - count(worth), coalesce(sum(worth), 0),
+           max(worth) FILTER (WHERE id IS NOT NULL),
+           (array_agg(id ORDER BY worth DESC) FILTER (WHERE id IS NOT NULL AND worth IS NOT NULL))[1]
+    FROM ordered, LATERAL (
+      SELECT CASE WHEN amount ~ '^\d{1,10}(\.\d+)?$' THEN trunc(amount::numeric * 1000000) END AS worth
+    ) AS read
+    GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
+    ON CONFLICT (day, ad_account_id, preset, source, currency, became, slot) DO UPDATE SET
+      orders = sums.orders + excluded.orders,
+      without_amount = sums.without_amount + excluded.without_amount,
+      millionths = sums.millionths + excluded.millionths,
+      largest_id = CASE WHEN excluded.largest > coalesce(sums.largest, -1) THEN excluded.largest_id
+                     ELSE sums.largest_id END,
+      largest = greatest(sums.largest, excluded.largest)
   )
 SELECT EXISTS (SELECT FROM fits);
 
