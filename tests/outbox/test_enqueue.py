@@ -132,6 +132,7 @@ async def test_the_ledger_notes_duplicates(at: At) -> None:
         reason=answer.reason,
         warnings=("w",),
         event_name="checkout",
+        name="Order Completed",
     )
     assert note == (NOW + 5, expected)
 
