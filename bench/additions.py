@@ -1,0 +1,165 @@
+"""What each addition costs an event: on and off, each by itself and all together.
+
+    python bench/additions.py [--rounds 8]
+
+Events of tests/conformance/events.ndjson, as if they happened now, are accepted in arrays of 100 by the pipeline over
+an outbox on SQLite of its own; no HTTP. CPU time of this process an event, by turns: of each array the least of the
+rounds after those in which functions are made for the shapes of events. So it can be read on a busy machine too.
+
+    inventory      INVENTORY_NAMES as it comes
+    memory         REMEMBER_DAYS=90; the people of the events are known from the first rounds on
+    quarantine     QUARANTINE_HOURS=24: what is invalid is kept sealed; none of these events is
+    ad accounts    three files in DESTINATIONS_DIR, of which one takes these events
+    tail           the place where operators may look on, while nobody does
+    all            all of these together
+    named source   by itself: a paid order of Shopify becomes an event, before it is read like all others
+
+That the first usable value is sent cannot be switched off: what the rules of that day cost is said under *One event* in
+README.md.
+"""
+
+import argparse
+import asyncio
+import gc
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import mean
+from typing import Any, Final
+
+import orjson
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
+from app import assemble
+from app.assemble.ad_accounts import destinations
+from app.assemble.before_pipeline import live_tail, names_met
+from app.catalog.running_sources import load_source
+from app.config import load_settings
+from app.inventory.arrivals import Arrivals
+from app.outbox import Outbox, open_outbox
+from app.policies import outbox_rules
+from app.receiving.tail import Tailed
+from app.source import AcceptsWhole, events_of, read_raw_event, read_raw_requests
+
+ROOT: Final = Path(__file__).parents[1]
+ARRAY: Final = 100
+#: Functions for shapes of events are made meanwhile.
+WARM_ROUNDS: Final = 6
+SECRET: Final = "a secret for measuring, long enough"
+ORDERS: Final = frozenset({"order_id", "checkout_id"})
+ACCOUNT: Final = 'name: {name}\nad_account_id: "{number}"\nmode: sandbox\nsources: [{source}]\n'
+SOURCES: Final = {"first": "default", "second": "second", "third": "third"}
+ADDITIONS: Final[dict[str, dict[str, Any]]] = {
+    "nothing": {},
+    "inventory": {"inventory_names": 500},
+    "memory": {"remember_days": 90, "remember_secret": SECRET},
+    "quarantine": {"quarantine_hours": 24, "quarantine_key": SECRET},
+    "ad accounts": {"destinations_dir": (Path("destinations"),)},
+    "tail": {"tail": True},
+}
+ADDITIONS["all"] = {name: value for addition in list(ADDITIONS.values()) for name, value in addition.items()}
+
+
+def accepting(added: dict[str, Any], folder: Path) -> tuple[AcceptsWhole, Outbox]:
+    """Return what accepts events with these additions, and its outbox."""
+    folder.mkdir()
+    given = {"inventory_names": 0, "write_keys": ("second:k2", "third:k3"), **added}
+    is_watched = given.pop("tail", False)
+    if "destinations_dir" in given:
+        given["destinations_dir"] = (folder,)
+        for number, (name, source) in enumerate(SOURCES.items(), start=549755885175):
+            (folder / f"{name}.yaml").write_text(ACCOUNT.format(name=name, number=number, source=source))
+    settings = load_settings(
+        presets_dir=(ROOT / "presets",),
+        mappings_dir=(ROOT / "mappings",),
+        outbox_url=f"sqlite:///{folder}/pinrelay.db",
+        **given,
+    )
+    running = assemble.running_catalog(settings)
+    outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
+    kept = assemble.quarantine(settings, outbox)
+    accepts: AcceptsWhole = assemble.pipeline(
+        settings, running.catalog, outbox=outbox, quarantine=kept, to=destinations(settings)
+    )
+    names = names_met(settings, running)
+    accepts = Arrivals(accepts, names) if names else accepts
+    return Tailed(accepts, live_tail(settings, running, outbox)) if is_watched else accepts, outbox
+
+
+def fresh(turn: int, now: float) -> list[dict[str, Any]]:
+    """Return the events as they are read, of ids and orders of their own."""
+    events = []
+    for number, line in enumerate((ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()):
+        event: dict[str, Any] = orjson.loads(line)
+        own_id = f"{turn}-{number}"
+        event |= {"messageId": own_id, "timestamp": datetime.fromtimestamp(now, UTC).isoformat()}
+        properties = event.get("properties") or {}
+        properties |= dict.fromkeys(properties.keys() & ORDERS, own_id)
+        events.append(read_raw_event(orjson.dumps(event), now=now))
+    return events
+
+
+async def accepted(accepts: AcceptsWhole, events: Sequence[dict[str, Any]], now: float) -> list[float]:
+    """Return the CPU time of this process for each array, in microseconds an event."""
+    found = []
+    for start in range(0, len(events), ARRAY):
+        begun = time.process_time()
+        await accepts.accept(events[start : start + ARRAY], now=now, is_proven=True)
+        found.append((time.process_time() - begun) / ARRAY * 1e6)
+    return found
+
+
+def named_source() -> float:
+    """Return the CPU time of a paid order of Shopify until it is an event, in microseconds."""
+    case = orjson.loads((ROOT / "tests/sources/cases/shopify-order-paid.json").read_bytes())["request"]
+    reshape = load_source((ROOT / "sources",), "shopify").reshape
+    assert reshape
+    raw, least = orjson.dumps(case["body"]), []
+    for _ in range(20):
+        begun = time.process_time()
+        for _ in range(200):
+            made = list(events_of(read_raw_requests(raw, "application/json", case["headers"], ""), reshape))
+        least.append((time.process_time() - begun) / 200 * 1e6)
+        assert made
+        assert all(isinstance(event, dict) for event in made)
+    return min(least)
+
+
+async def measure(rounds: int) -> dict[str, float]:
+    """Accept all events by turns, with each addition; return the microseconds an event."""
+    least: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        ways = {name: accepting(added, Path(folder) / name.replace(" ", "-")) for name, added in ADDITIONS.items()}
+        for _, outbox in ways.values():
+            await outbox.check()  # then there are tables
+        for turn in range(WARM_ROUNDS + rounds):
+            now = time.time()
+            for name, (accepts, _) in ways.items():
+                events = fresh(turn, now)
+                gc.collect()
+                found = await accepted(accepts, events, now)
+                if turn >= WARM_ROUNDS:
+                    least[name] = list(map(min, found, least.get(name, found)))
+        for _, outbox in ways.values():
+            await outbox.close()
+    return {name: mean(found) for name, found in least.items()}
+
+
+def main() -> None:
+    """Read the command line, measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=8, help="of each; the least counts")
+    given = parser.parse_args()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)  # as the server does
+    found = asyncio.run(measure(given.rounds))
+    for name, us in found.items():
+        print(f"{name:12} {us:6.1f} us an event, {us - found['nothing']:+6.1f} us")
+    print(f"named source {named_source():6.1f} us an event, before all else")
+
+
+if __name__ == "__main__":
+    main()
