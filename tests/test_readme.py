@@ -15,6 +15,11 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
 
 
+(GETTING_STARTED,) = re.findall(
+    r"^```sh\n(curl .*?)^```$", (ROOT / "docs/getting-started.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+)
+
+
 def block(kind: str, containing: str) -> str:
     return next(text for language, text in BLOCKS if language == kind and containing in text)
 
@@ -38,6 +43,11 @@ def test_its_curl_commands_run_as_printed_and_give_the_printed_payload(server: S
     order = next(event for event in arrived if event["event_name"] == "checkout")
     printed = json.loads(block("json", "checkout"))
     assert _shortened(order, printed) == printed
+
+    # docs/getting-started.md has one more, and asks what became of it.
+    send, ask = GETTING_STARTED.replace("http://127.0.0.1:8080", server.url).split(".venv/bin/pinrelay ")
+    assert json.loads(_run(send))["events"][0]["deliveries"][0]["exit"] == "enqueued"
+    assert "Order Completed" in server.run(*ask.split())
 
 
 def _run(script: str) -> str:
