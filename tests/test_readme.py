@@ -47,7 +47,8 @@ def test_its_curl_commands_run_as_printed_and_give_the_printed_payload(server: S
     # docs/getting-started.md has one more, and asks what became of it.
     send, ask = GETTING_STARTED.replace("http://127.0.0.1:8080", server.url).split(".venv/bin/pinrelay ")
     assert json.loads(_run(send))["events"][0]["deliveries"][0]["exit"] == "enqueued"
-    assert "Order Completed" in server.run(*ask.split())
+    (asked_for,) = json.loads(server.run(*ask.split(), "--json"))["deliveries"]
+    assert asked_for["preset"] == "Order Completed"
 
 
 def _run(script: str) -> str:
