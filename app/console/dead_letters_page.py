@@ -70,6 +70,7 @@ class DeadLetterPages:
         return self._pages.render(
             request,
             "dead_letters.html",
+            kept=filters,
             nav="deliveries",
             way=way,
             filters=filters,

@@ -95,9 +95,11 @@ class OverviewPages:
             "standings": found,
             "accounts": accounts,
             "switches": switches,
-            "empty": not summary.totals and backlog == Backlog(),
+            "empty": not chosen.source and not summary.totals and backlog == Backlog(),
             "health": verdict.health_of(
-                replace(self._signs(summary, period, backlog, found, now), unavailable=await self._unavailable())
+                replace(
+                    self._signs(summary, period, chosen, backlog, found, now), unavailable=await self._unavailable()
+                )
             ),
             "components": services.quality_components,
             **_keys_of(summary, services.running.catalog, services.quality_components),
@@ -112,7 +114,13 @@ class OverviewPages:
         return ""
 
     def _signs(
-        self, summary: Summary, period: Period, backlog: Backlog, found: Sequence[Standing], now: float
+        self,
+        summary: Summary,
+        period: Period,
+        chosen: PageFilter,
+        backlog: Backlog,
+        found: Sequence[Standing],
+        now: float,
     ) -> verdict.Signs:
         return verdict.Signs(
             now=now,
@@ -120,7 +128,7 @@ class OverviewPages:
             standings=found,
             backlog=backlog,
             received=summary.total("received"),
-            delivered=summary.total("delivered"),
+            delivered=None if chosen.source else summary.total("delivered"),
             matched=summary.totals[Exit.MATCHED],
             invalid=summary.total("invalid"),
             period_words=period.words,

@@ -60,13 +60,12 @@ class PageFilter:
 
     def untouched(self, obeys: Collection[str]) -> str:
         """Say which chosen parts do not narrow a page that obeys these; "" where it obeys all that are chosen."""
-        left = [words for name, words in PARTS.items() if name in self.query and name not in obeys]
+        left = [f"the {words}" for name, words in PARTS.items() if name in self.query and name not in obeys]
         if not left:
             return ""
-        named = " and ".join([", the ".join(left[:-1]), left[-1]] if len(left) > 1 else left).replace(
-            " and ", " and the "
-        )
-        return f"The {named} chosen above {'does' if len(left) == 1 else 'do'} not narrow this page."
+        *others, last = left
+        named = f"{', '.join(others)} and {last}" if others else last
+        return f"{named[0].upper()}{named[1:]} chosen above {'do' if others else 'does'} not narrow this page."
 
     def carried(self, page: str, base: str) -> str:
         """Return the HTML of a page whose links and forms within the console carry the filter."""

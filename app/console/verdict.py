@@ -26,7 +26,8 @@ class Signs:
     backlog: Backlog
     #: Of the period that is shown.
     received: int
-    delivered: int
+    #: None where it is not known: of one source.
+    delivered: int | None
     matched: int
     invalid: int
     #: As `in the last hour`.
@@ -127,8 +128,8 @@ def _quiet(signs: Signs) -> Health | None:
 def _well(signs: Signs) -> Health:
     where = "delivered" if signs.live else "delivered to the sandbox"
     waits = "nothing waits" if not (signs.backlog.pending or signs.backlog.claimed) else "the rest is on its way"
+    sent = "" if signs.delivered is None else f" and {count_of(signs.delivered, 'delivery', 'deliveries')} {where}"
     return Health(
         level="good",
-        sentence=f"All is well: {count_of(signs.received, 'event')} received and "
-        f"{count_of(signs.delivered, 'delivery', 'deliveries')} {where} {signs.period_words}; {waits}.",
+        sentence=f"All is well: {count_of(signs.received, 'event')} received{sent} {signs.period_words}; {waits}.",
     )

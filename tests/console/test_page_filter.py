@@ -132,6 +132,7 @@ async def test_an_overview_of_one_source_shows_nothing_of_another(shops: World) 
     await shops.enqueue(tallies=counts)
     page = await page_of(shops, "?from=shop")
     assert '<h3>Received <span class="n">5</span></h3>' in page
+    assert "All is well: 5 events received in the last 24 hours; nothing waits." in page
 
 
 def period(name: str) -> Period:
