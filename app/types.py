@@ -90,7 +90,7 @@ class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):
     #: The finished ConversionEvent as JSON, UTF-8; never empty.
     payload: bytes
     warnings: tuple[str, ...]
-    #: Which of Pinterest's eleven quality components the event carries.
+    #: Which of Pinterest's eleven quality components, and of the other match keys, the event carries.
     quality: tuple[str, ...]
     #: The trace that goes on with its delivery, as W3C writes it; None where it is not traced.
     traceparent: str | None = None
@@ -150,7 +150,7 @@ class Tally:
     name: str
     #: "" where no preset was involved.
     preset: str = ""
-    #: A reason, a warning's kind, a quality component, a group of memory or a status; "" where there is none.
+    #: A reason, a warning's kind, a match key, a group of memory or a status; "" where there is none.
     label: str = ""
     #: "" where no ad account was involved.
     ad_account_id: str = ""

@@ -59,6 +59,19 @@ COMPONENT_LABELS: Mapping[str, str] = {
     "product_id": "Product id",
     "source_url": "Page URL",
 }
+#: The other match keys that are counted, in words.
+OTHER_KEY_LABELS: Mapping[str, str] = {
+    "phone": "Phone",
+    "first_name": "First name",
+    "last_name": "Last name",
+    "gender": "Gender",
+    "date_of_birth": "Date of birth",
+    "city": "City",
+    "state": "State",
+    "zip": "Zip",
+    "country": "Country",
+    "partner_id": "Partner id",
+}
 
 #: Groups of memory, in words.
 GROUP_LABELS: Mapping[str, str] = {
@@ -73,9 +86,12 @@ GROUP_LABELS: Mapping[str, str] = {
     "external_id": "External id",
 }
 
-#: Those of them that Pinterest has a quality component for.
+#: Those of them that are one match key.
 COMPONENT_OF_GROUP: Mapping[str, str] = {
     "em": "hashed_email",
+    "ph": "phone",
+    "ge": "gender",
+    "db": "date_of_birth",
     "device": "hashed_maid",
     "click": "click_id_epik",
     "external_id": "advertiser_external_id",
@@ -113,8 +129,8 @@ def outcome_label(name: str) -> str:
 
 
 def component_label(name: str) -> str:
-    """Return a quality component in words; an unknown one as it is."""
-    return COMPONENT_LABELS.get(name, name.replace("_", " "))
+    """Return a match key in words; an unknown one as it is."""
+    return COMPONENT_LABELS.get(name) or OTHER_KEY_LABELS.get(name, name.replace("_", " "))
 
 
 def answer_label(status: str) -> str:

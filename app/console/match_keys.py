@@ -1,10 +1,14 @@
-"""Which of Pinterest's quality components an event of a preset can carry at all, and what brings most. Pure."""
+"""Which match keys an event of a preset can carry at all, how well it does over time, and what brings most. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
+from app.console.labels import OTHER_KEY_LABELS
 from app.console.summary import PresetCounts
+from app.types import Exit, Tally
 
 #: Of apps only; of the web only; of orders only; of what is about products, or where any event of the preset has it.
 _OF_APPS: Final = frozenset({"hashed_maid"})
@@ -13,8 +17,18 @@ _OF_ORDERS: Final = frozenset({"order_id"})
 _OF_PRODUCTS: Final = frozenset({"order_value", "product_id"})
 _ABOUT_PRODUCTS: Final = frozenset({"", "checkout", "add_to_cart"})
 _APPS: Final = frozenset({"app_ios", "app_android"})
+#: Of which field a key is made, as warnings name it, where senders get it wrong.
+_WARNED: Final[Mapping[str, str]] = {
+    "hashed_email": "user_data.email",
+    "phone": "user_data.phone",
+    "hashed_maid": "user_data.hashed_maids",
+    "ip_address": "user_data.client_ip_address",
+    "country": "user_data.country",
+    "state": "user_data.state",
+    "zip": "user_data.zip",
+}
 #: So many pieces of advice are given.
-_SAID: Final = 4
+_SAID: Final = 5
 
 #: What to do where a component is missing.
 _REMEDIES: Final[Mapping[str, str]] = {
@@ -28,6 +42,13 @@ _REMEDIES: Final[Mapping[str, str]] = {
     "order_value": "send `properties.revenue`, `total` or `value` with `currency`",
     "product_id": "send `properties.products` with a `product_id` or `sku` each",
     "source_url": "send `context.page.url`",
+    "phone": "send `context.traits.phone` as +49 30 901820; DEFAULT_COUNTRY reads numbers without their country",
+    "first_name": "send `context.traits.firstName`",
+    "last_name": "send `context.traits.lastName`",
+    "city": "send `context.traits.address.city`",
+    "state": "send `context.traits.address.state`",
+    "zip": "send `context.traits.address.postalCode`",
+    "country": "send `context.traits.address.country`",
 }
 
 
@@ -61,6 +82,9 @@ class KeyAdvice:
     #: Of so many events, so many could carry it and do not.
     events: int
     missing: int
+    #: So many times there was one that could not be read; by which warning these are found.
+    unread: int
+    warning: str
     remedy: str
 
 
@@ -72,9 +96,15 @@ def score(counts: PresetCounts, keys: PresetKeys, components: Sequence[str]) -> 
 
 
 def ranked_advice(
-    presets: Sequence[PresetCounts], keys: Mapping[str, PresetKeys], components: Sequence[str]
+    presets: Sequence[PresetCounts],
+    keys: Mapping[str, PresetKeys],
+    components: Sequence[str],
+    warnings: Mapping[str, int] = MappingProxyType({}),
 ) -> list[KeyAdvice]:
-    """Return what is missing most among events that can carry it, the most first."""
+    """Return what is missing most among events that can carry it, the most first.
+
+    A key that Pinterest's score knows counts twice. `warnings` are counts by label.
+    """
     found = []
     for component in components:
         able = [
@@ -85,6 +115,45 @@ def ranked_advice(
         events = sum(each.counts["enqueued"] for each in able)
         missing = events - sum(each.quality[component] for each in able)
         if missing > 0 and component in _REMEDIES:
-            advice = KeyAdvice(component=component, events=events, missing=missing, remedy=_REMEDIES[component])
+            warning = _WARNED.get(component, "")
+            advice = KeyAdvice(
+                component=component,
+                events=events,
+                missing=missing,
+                unread=warnings.get(warning, 0),
+                warning=warning,
+                remedy=_REMEDIES[component],
+            )
             found.append(advice)
-    return sorted(found, key=lambda advice: -advice.missing)[:_SAID]
+    return sorted(found, key=lambda advice: -advice.missing * (1 if advice.component in OTHER_KEY_LABELS else 2))[
+        :_SAID
+    ]
+
+
+def score_lines(
+    tallies: Iterable[tuple[int, Tally]],
+    starts: Sequence[int],
+    presets: Sequence[PresetCounts],
+    keys: Mapping[str, PresetKeys],
+    components: Sequence[str],
+) -> dict[str, tuple[int, ...]]:
+    """Return the score of each preset in each of the steps that begin so; 0 where nothing was to be sent."""
+    step_s = starts[1] - starts[0]
+    able = {
+        each.name: {name for name in components if keys[each.name].can_carry(name, each.quality[name])}
+        for each in presets
+    }
+    events: Counter[tuple[str, int]] = Counter()
+    carried: Counter[tuple[str, int]] = Counter()
+    for at, tally in tallies:
+        place = tally.preset, at // step_s * step_s
+        if tally.name == Exit.ENQUEUED:
+            events[place] += tally.count
+        elif tally.name == "quality" and tally.label in able.get(tally.preset, ()):
+            carried[place] += tally.count
+
+    def percent(preset: str, start: int) -> int:
+        possible = events[preset, start] * len(able[preset])
+        return round(100 * carried[preset, start] / possible) if possible else 0
+
+    return {each.name: tuple(percent(each.name, start) for start in starts) for each in presets}

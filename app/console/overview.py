@@ -11,9 +11,11 @@ from starlette.responses import Response
 
 from app.catalog import Catalog, Preset
 from app.console import verdict
+from app.console.chart import draw
 from app.console.examples import fresh
 from app.console.flow import flow
-from app.console.match_keys import PresetKeys, ranked_advice, score
+from app.console.labels import OTHER_KEY_LABELS
+from app.console.match_keys import PresetKeys, ranked_advice, score, score_lines
 from app.console.over_time import TimedTallies, against, counts_between, shifts_of
 from app.console.page_filter import PARTS, PageFilter, filter_of
 from app.console.pages import Pages
@@ -101,8 +103,7 @@ class OverviewPages:
                     self._signs(summary, period, chosen, backlog, found, now), unavailable=await self._unavailable()
                 )
             ),
-            "components": services.quality_components,
-            **_keys_of(summary, services.running.catalog, services.quality_components),
+            **_keys_of(counted, summary, services.running.catalog, services.quality_components),
         }
 
     async def _unavailable(self) -> str:
@@ -146,18 +147,26 @@ class OverviewPages:
         return f"curl {url} -H 'Content-Type: application/json'{headers} \\\n  -d {body}"
 
 
-def _keys_of(summary: Summary, catalog: Catalog, components: Sequence[str]) -> dict[str, Any]:
-    """Return by preset which keys its events can carry and how well they do, and what would bring most."""
+def _keys_of(counted: TimedTallies, summary: Summary, catalog: Catalog, components: Sequence[str]) -> dict[str, Any]:
+    """Return by preset which keys its events can carry and how well they do over time, and what would bring most."""
     keys = {
         preset.name: PresetKeys(event_name=_fixed(preset, "event_name"), action_source=_fixed(preset, "action_source"))
         for preset in catalog.presets
     }
     gone = PresetKeys(event_name="", action_source="")
     of_counted = {each.name: keys.get(each.name, gone) for each in summary.presets}
+    busy = [each for each in summary.presets if each.counts[Exit.ENQUEUED]]
+    lines = score_lines(counted, summary.starts, busy, of_counted, components)
     return {
         "keys": of_counted,
         "scores": {each.name: score(each, of_counted[each.name], components) for each in summary.presets},
-        "key_advice": ranked_advice(summary.presets, of_counted, components),
+        "score_bars": {name: draw(line) for name, line in lines.items()},
+        "match_keys": [
+            name
+            for name in (*components, *OTHER_KEY_LABELS)
+            if any(of_counted[each.name].can_carry(name, each.quality[name]) for each in busy)
+        ],
+        "key_advice": ranked_advice(busy, of_counted, (*components, *OTHER_KEY_LABELS), summary.warned),
     }
 
 

@@ -77,6 +77,8 @@ class Summary:
     sources: Mapping[str, Counter[str]]
     reasons: tuple[Counted, ...]
     warnings: tuple[Counted, ...]
+    #: How often each warning came, by label.
+    warned: Counter[str]
 
     def total(self, series: str) -> int:
         """Sum one series."""
@@ -109,6 +111,7 @@ def summarise(
         sources=_by((tally.source, tally) for _, tally in counted),
         reasons=_top(tally for _, tally in counted if tally.name in REASONED and tally.label),
         warnings=_top(tally for _, tally in counted if tally.name == "warning"),
+        warned=_count((tally.label, tally.count) for _, tally in counted if tally.name == "warning"),
     )
 
 

@@ -6,7 +6,7 @@ from app.destination.event_name import nearest_event_name
 from app.destination.hashed_fields import hashed_fields
 from app.destination.person_reader import PersonReader, SaidOfPerson, carries_opt_out
 from app.destination.place_names import load_place_names
-from app.destination.quality import COMPONENTS, components
+from app.destination.quality import COMPONENTS, MATCH_KEYS, components, match_keys
 from app.destination.redaction import redact
 from app.destination.typed_person import TypedPerson
 from app.destination.usable_parts import PRIVACY_FLAGS, usable_parts
@@ -18,6 +18,7 @@ __all__ = [
     "COMPONENTS",
     "EVENT_NAMES",
     "FROM_BLOCKS",
+    "MATCH_KEYS",
     "PRIVACY_FLAGS",
     "Complete",
     "ConversionRules",
@@ -29,6 +30,7 @@ __all__ = [
     "components",
     "hashed_fields",
     "load_place_names",
+    "match_keys",
     "nearest_event_name",
     "redact",
     "report_conversion_event",

@@ -22,6 +22,21 @@ _SHOWN = (
 )
 #: In Pinterest's order and words.
 COMPONENTS = tuple(name for name, _, _ in _SHOWN)
+#: Match keys that are no components: the action's name of the field, and its member of `user_data`.
+_OTHER_KEYS = {
+    "phone": "ph",
+    "first_name": "fn",
+    "last_name": "ln",
+    "gender": "ge",
+    "date_of_birth": "db",
+    "city": "ct",
+    "state": "st",
+    "zip": "zp",
+    "country": "country",
+    "partner_id": "partner_id",
+}
+#: What is counted of each event: the components, and the other match keys.
+MATCH_KEYS = (*COMPONENTS, *_OTHER_KEYS)
 
 
 def components(event: dict[str, Any]) -> tuple[str, ...]:
@@ -29,6 +44,12 @@ def components(event: dict[str, Any]) -> tuple[str, ...]:
     custom_data = event.get("custom_data", {})
     parts = (event, event["user_data"], custom_data, _product(custom_data))
     return tuple([name for name, part, member in _SHOWN if member in parts[part]])
+
+
+def match_keys(event: dict[str, Any]) -> tuple[str, ...]:
+    """Return which of MATCH_KEYS a finished event carries, in their order."""
+    user_data = event["user_data"]
+    return (*components(event), *[name for name, member in _OTHER_KEYS.items() if member in user_data])
 
 
 def _product(custom_data: dict[str, Any]) -> Mapping[str, Any]:

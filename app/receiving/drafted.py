@@ -2,7 +2,7 @@
 
 import orjson
 
-from app.destination import components
+from app.destination import match_keys
 from app.inventory.received_names import received_name
 from app.source import checkout_id_of
 from app.types import DEFAULT_SOURCE, Event, Line, NewDelivery, Withdrawal
@@ -41,7 +41,7 @@ def drafted_delivery(message_id: str, event: Event, line: Line, *, source: str =
         buyer=tuple(built["user_data"].get("em", ())) if is_checkout else (),
         payload=orjson.dumps(built),
         warnings=line.warnings,
-        quality=components(built),
+        quality=match_keys(built),
         memory=line.memory,
         name=received_name(event),
     )

@@ -4,9 +4,11 @@ from collections import Counter
 
 import pytest
 
-from app.console.labels import COMPONENT_LABELS
-from app.console.match_keys import KeyAdvice, PresetKeys, ranked_advice, score
+from app.console.labels import COMPONENT_LABELS, OTHER_KEY_LABELS
+from app.console.match_keys import KeyAdvice, PresetKeys, ranked_advice, score, score_lines
 from app.console.summary import PresetCounts
+from app.destination import MATCH_KEYS, match_keys
+from app.types import Tally
 
 CHECKOUT = PresetKeys(event_name="checkout", action_source="web")
 LEAD = PresetKeys(event_name="lead", action_source="web")
@@ -65,5 +67,40 @@ def test_advice_is_ranked_by_what_is_missing_and_says_what_to_do() -> None:
 
 def test_there_is_advice_for_every_key_that_can_be_missing() -> None:
     everything = {"Any": ANY}
-    for component in COMPONENT_LABELS.keys() - {"external_event_id"}:
+    for component in set(MATCH_KEYS) - {"external_event_id", "gender", "date_of_birth", "partner_id"}:
         assert len(ranked_advice([counts("Any", 1)], everything, [component])) == 1
+
+
+def test_every_match_key_that_is_counted_has_its_words() -> None:
+    assert tuple({**COMPONENT_LABELS, **OTHER_KEY_LABELS}) == MATCH_KEYS
+    event = {"event_id": "1", "user_data": {"em": ["0"], "ph": ["1"], "country": ["2"]}}
+    assert match_keys(event) == ("external_event_id", "hashed_email", "phone", "country")
+
+
+def test_what_could_not_be_read_is_told_and_a_key_of_the_score_counts_twice() -> None:
+    presets = [counts("Checkout", 10, phone=7, hashed_email=8, city=5)]
+    keys, names = {"Checkout": CHECKOUT}, ["phone", "hashed_email", "city"]
+    found = ranked_advice(presets, keys, names, {"user_data.phone": 3})
+    assert [(each.component, each.missing, each.unread) for each in found] == [
+        ("city", 5, 0),
+        ("hashed_email", 2, 0),
+        ("phone", 3, 3),
+    ]
+    assert "DEFAULT_COUNTRY" in found[2].remedy
+
+
+def test_a_score_over_time_is_that_of_each_step() -> None:
+    def told(name: str, label: str, count: int) -> Tally:
+        return Tally(name=name, preset="Checkout", label=label, count=count)
+
+    tallies = [
+        (0, told("enqueued", "", 4)),
+        (0, told("quality", "hashed_email", 4)),
+        (60, told("enqueued", "", 2)),
+        (60, told("quality", "hashed_email", 2)),
+        (90, told("quality", "order_id", 1)),
+        (90, told("quality", "phone", 1)),
+    ]
+    whole = counts("Checkout", 6, hashed_email=6, order_id=1)
+    lines = score_lines(tallies, [0, 60, 120], [whole], {"Checkout": CHECKOUT}, ["hashed_email", "order_id"])
+    assert lines == {"Checkout": (50, 75, 0)}

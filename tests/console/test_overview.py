@@ -94,8 +94,8 @@ async def test_coverage_is_the_share_of_enqueued_events(world: World) -> None:
     coverage = page[page.index("Match keys") : page.index("Top reasons")]
     assert '<td class="n share-10">100 %</td>' in coverage, "all three carry an email"
     assert '<td class="n share-6">67 %</td>' in coverage, "two of three carry an IP address"
-    assert coverage.count('<td class="n share-0">0 %</td>') == 8, "of eleven components"
-    assert "Mobile ad id is not for these events" in coverage
+    assert coverage.count('<td class="n share-0">0 %</td>') == 18, "of eleven components and ten other keys"
+    assert "Mobile ad id" not in coverage, "of no preset here"
     assert "<strong>Click id</strong>: 3 of 3 events lack it. Let the landing page" in coverage
 
 

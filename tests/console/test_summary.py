@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.console.chart import HEIGHT, draw
-from app.console.labels import COMPONENT_LABELS, COMPONENT_OF_GROUP
+from app.console.labels import COMPONENT_LABELS, COMPONENT_OF_GROUP, OTHER_KEY_LABELS
 from app.console.overview import LastAnswers, last_answers
 from app.console.periods import PERIODS
 from app.console.summary import SERIES, TOP, Counted, narrowed, summarise
@@ -60,7 +60,7 @@ def test_what_memory_completed_is_told_by_component_beside_the_whole() -> None:
 
 def test_every_component_that_memory_may_complete_has_its_words() -> None:
     assert set(COMPONENT_OF_GROUP) <= set(GROUPS)
-    assert set(COMPONENT_OF_GROUP.values()) <= set(COMPONENT_LABELS)
+    assert set(COMPONENT_OF_GROUP.values()) <= set(COMPONENT_LABELS) | set(OTHER_KEY_LABELS)
 
 
 def test_reasons_are_summed_over_time_and_presets_and_the_most_frequent_stand_first() -> None:
