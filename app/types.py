@@ -745,6 +745,7 @@ class AuditAction(StrEnum):
     DISCARD = "discarded from quarantine"
     PUBLISH = "published"
     ALERT_TESTED = "alert tested"
+    MISSING_SENT = "sent missing orders"
     TAIL = "live tail"
 
 

@@ -14,13 +14,16 @@ from rich.table import Table
 
 from app.alerts import AlertWebhook
 from app.commands.options import AsJson
+from app.commands.sending_missing import SendAsked, SentMissing, send_asked, send_missing
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import Settings, load_settings
 from app.orders.comparing import LedgerPart, Reconciliation, reconciled
 from app.orders.fates import OrderVerdict
+from app.orders.missing_orders import MissingOrders
 from app.orders.order_sums import BY
 from app.outbox import open_outbox
 from app.policies import outbox_rules
+from app.values.visible import visible
 
 _DAY_S: Final = 86_400
 _PERCENT: Final = Decimal(100)
@@ -39,6 +42,12 @@ _Time = Annotated[str | None, typer.Option("--time", help="Column of when the or
 _Source = Annotated[str | None, typer.Option(help="Only what this source sent.")]
 _Account = Annotated[str | None, typer.Option(help="Only what is for this ad account.")]
 _Tolerance = Annotated[str | None, typer.Option(help="Percent of the expected orders that may be missing.")]
+_Send = Annotated[bool, typer.Option("--send-missing", help="Send orders that were never received, after a preview.")]
+_Consent = Annotated[str | None, typer.Option(help="Column that must say yes for an order to be sent.")]
+_Words = Annotated[
+    str | None, typer.Option("--consent-not-needed", help="Why nobody needs to be asked, in words that are kept.")
+]
+_Yes = Annotated[bool, typer.Option("--yes", help="Send without asking.")]
 _Details = Annotated[Path | None, typer.Option(dir_okay=False, help="Write each order's fate here, as NDJSON.")]
 
 
@@ -58,27 +67,31 @@ def reconcile(  # noqa: PLR0913, PLR0917 - options are arguments
     account: _Account = None,
     tolerance: _Tolerance = None,
     details: _Details = None,
+    consent: _Consent = None,
+    consent_not_needed: _Words = None,
     *,
+    send: _Send = False,
+    yes: _Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare the shop's orders with what was sent: which are missing, and why; which amounts differ.
 
     Exports of Shopify and WooCommerce are known by their columns; of other files name them. No other column is read.
     With --tolerance the exit code is 1 where more is missing, and ALERT_WEBHOOK_URL is told, for a nightly job.
-    Needs the extra `files`.
 
     Example: pinrelay reconcile orders_export.csv --tolerance 2
+    Example: pinrelay reconcile orders_export.csv --send-missing --consent "Accepts Marketing"
     """
     most = _percent(tolerance)
     settings = load_settings()
     named = {"order_id": order_id, "total": total, "currency": currency, "time": at}
-    found = asyncio.run(
-        _compare(settings, file, query, named, LedgerPart(source=source, ad_account_id=account), details)
-    )
+    asked = send_asked(send=send, consent=consent, words=consent_not_needed, yes=yes)
+    part = LedgerPart(source=source, ad_account_id=account)
+    found, sent = asyncio.run(_compare(settings, (file, query), named, part, details, asked))
     if as_json:
-        print_json(found.json())
+        print_json(found.json() | ({} if sent is None else {"missing": sent.json()}))
     else:
-        _print(found)
+        _print(found, sent)
     _judge(settings, found, most)
 
 
@@ -95,25 +108,30 @@ def _percent(text: str | None) -> Decimal | None:
 
 async def _compare(
     settings: Settings,
-    where: str,
-    query: str | None,
+    rows: tuple[str, str | None],
     named: dict[str, str | None],
     part: LedgerPart,
     details: Path | None,
-) -> Reconciliation:
+    asked: SendAsked | None,
+) -> tuple[Reconciliation, SentMissing | None]:
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
+    missing = MissingOrders()
     begins = time.time() - min(settings.ledger_days, settings.ledger_delivered_days) * _DAY_S
     try:
         with ExitStack() as stack:
             file = None if details is None else stack.enter_context(details.open("wb"))
 
             def write(verdict: OrderVerdict) -> None:
+                missing.note(verdict)
                 if file is not None:
                     file.write(orjson.dumps(verdict_json(verdict), option=orjson.OPT_APPEND_NEWLINE))
 
-            return await reconciled(
-                outbox, where, query=query, named=named, part=part, ledger_begins=begins, on_verdict=write
+            found = await reconciled(
+                outbox, rows[0], query=rows[1], named=named, part=part, ledger_begins=begins, on_verdict=write
             )
+        if asked is None:
+            return found, None
+        return found, await send_missing(settings, outbox, rows, found.columns, missing, asked, source=part.source)
     finally:
         await outbox.close()
 
@@ -124,7 +142,7 @@ def verdict_json(verdict: OrderVerdict) -> dict[str, Any]:
     return told | {name: told[name] and str(told[name]) for name in ("shop_amount", "sent_amount")}
 
 
-def _print(found: Reconciliation) -> None:
+def _print(found: Reconciliation, sent: SentMissing | None) -> None:
     sums = found.sums
     table = Table(
         "what became of them", "orders", "why", "such as", title=f"{found.columns.kind}: {sums.orders} orders"
@@ -146,6 +164,10 @@ def _print(found: Reconciliation) -> None:
     ):
         if number:
             typer.echo(f"{number} {what}.")
+    for (exit_, reason), count in () if sent is None else sent.exits.items():
+        typer.echo(visible(f"missing: {count} {exit_.value} {reason}".rstrip()))
+    for why, orders in () if sent is None else sent.unsent.items():
+        typer.echo(visible(f"missing: {len(orders)} not sent, {why}: {', '.join(orders)}"))
     typer.echo(f"{sums.right} of {sums.expected} expected orders were sent as the shop has them.")
 
 

@@ -52,7 +52,7 @@ _EXPORTS: Final = (
     ),
     ShopColumns(
         kind="Shopify's REST API",
-        order_ids=("id", "name"),
+        order_ids=("name", "id"),
         amounts=("subtotal_price",),
         currency="currency",
         time="created_at",

@@ -104,11 +104,80 @@ def test_nobody_is_told_where_alerts_go_nowhere(run: Run, orders: Path) -> None:
     assert run("reconcile", orders, "--tolerance", "0").exit_code == 1
 
 
+CONSENTS = "Name,Email,Billing City,Financial Status,Subtotal,Currency,Created at,Consent\n"
+
+
+@pytest.fixture
+def missing(tmp_path: Path) -> Path:
+    """Orders that were never received: permitted, refused, of which nothing is said, too old, both."""
+    file = tmp_path / "orders.csv"
+    old = MADE - timedelta(days=20)
+    rows = [
+        (1, "yes", MADE),
+        (1, "", MADE),
+        (2, "no", MADE),
+        (3, "", MADE),
+        (4, "yes", old),
+        (5, "yes", MADE),
+        (5, "0", MADE),
+    ]
+    lines = [f"#{n},b{n}@shop.example,Utrecht,paid,25,EUR,{at:%Y-%m-%d %H:%M:%S +0000},{said}" for n, said, at in rows]
+    file.write_text(CONSENTS + "\n".join(lines) + "\n")
+    return file
+
+
+def sent(run: Run, *options: object, stdin: str | None = None) -> dict[str, Any]:
+    done = run("reconcile", *options, "--send-missing", "--json", stdin=stdin)
+    assert done.exit_code == 0, done.output
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])["missing"]
+    return told
+
+
+def test_what_is_missing_is_sent_where_its_buyer_permitted_it(run: Run, missing: Path) -> None:
+    preview = sent(run, missing, "--consent", "Consent", stdin="n\n")
+    assert [(each["exit"], each["count"]) for each in preview["exits"]] == [("enqueued", 1)]
+    assert {why.split(":")[0]: orders for why, orders in preview["unsent"].items()} == {
+        "no permission": ["#2", "#3", "#5"],
+        "older than Pinterest takes events, or its time cannot be read": ["#4"],
+    }
+    assert "waiting" not in run("reconcile", missing).stdout
+
+    assert sent(run, missing, "--consent", "Consent", stdin="y\n") == preview
+    told = json.loads(run("reconcile", missing, "--json").stdout.splitlines()[-1])
+    assert {each["fate"]: each["named"] for each in told["fates"]}["waiting"] == ["#1"]
+    assert sent(run, missing, "--consent", "Consent")["exits"] == []
+    assert "sent missing orders" in run("audit").stdout
+
+
+def test_words_may_stand_for_a_column(run: Run, missing: Path) -> None:
+    words = ("--consent-not-needed", "these are test orders of our own", "--yes")
+    assert sent(run, missing, *words)["exits"] == [{"exit": "enqueued", "reason": "", "count": 4}]
+    assert "missing: 1 not sent, older than" in run("reconcile", missing, "--send-missing", *words).stdout
+    assert "these are test orders" in run("audit").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--send-missing",), "name the column that says who permitted"),
+        (("--send-missing", "--consent-not-needed", "no"), "name the column that says who permitted"),
+        (("--send-missing", "--consent", "a", "--consent-not-needed", "we need none"), "name the column"),
+        (("--consent", "a"), "are for --send-missing"),
+    ],
+)
+def test_nothing_is_sent_without_a_word_about_permission(
+    run: Run, missing: Path, options: tuple[str, ...], told: str
+) -> None:
+    done = run("reconcile", missing, *options)
+    assert done.exit_code == 2
+    assert told in " ".join(done.stderr.replace("│", " ").split())
+
+
 EXPORTS: list[tuple[dict[str, str], dict[str, str], ShopOrder]] = [
     (
         {"id": "5001", "name": "#1001", "subtotal_price": "25.00", "currency": "EUR", "financial_status": "paid"},
         {"created_at": "2026-11-25T10:00:00+01:00"},
-        ShopOrder("5001", ("5001", "1001"), Decimal("25.00"), "EUR", 1795597200.0),
+        ShopOrder("#1001", ("1001", "5001"), Decimal("25.00"), "EUR", 1795597200.0),
     ),
     (
         {"number": "7", "id": "9", "total": "30.00", "total_tax": "4", "shipping_total": "1.50", "status": "cancelled"},

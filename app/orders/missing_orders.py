@@ -1,0 +1,98 @@
+"""Orders that were never received, made into events of the rows that the shop's file has of them."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+from app.destination.custom_data import read_order_id
+from app.orders.fates import OrderFate, OrderVerdict
+from app.orders.shop_exports import ShopColumns
+from app.orders.shop_orders import ShopOrder, read_orders
+from app.types import Event
+from app.values.flags import flag_is_given, read_flag
+from app.warehouse import RowTable
+
+#: Of more than these nobody says that each is wanted: the source is broken, and is mended first.
+MOST_MISSING: Final = 100_000
+#: So Segment names it, and the shipped presets take it.
+_EVENT: Final = "Order Completed"
+_BILLING: Final = "billing_"
+#: Why an order is not sent though it is missing.
+NO_PERMISSION: Final = "no permission: the consent column does not say yes"
+TOO_OLD: Final = "older than Pinterest takes events, or its time cannot be read"
+
+
+@dataclass(slots=True)
+class MissingOrders:
+    """The ids of orders that were never received, as the shop writes them."""
+
+    ids: set[str] = field(default_factory=set)
+
+    def note(self, verdict: OrderVerdict) -> None:
+        """Take note of an order, if it is one of them. Of very many only the first are noted."""
+        if verdict.fate is OrderFate.NEVER_RECEIVED and len(self.ids) < MOST_MISSING:
+            self.ids.add(verdict.order_id)
+
+
+def orders_permitted(table: RowTable, columns: ShopColumns, wanted: Collection[str], consent: str) -> set[str]:
+    """Return those of the wanted orders of which a row says yes in this column, and none says anything else.
+
+    Raises WarehouseError where there is no such column.
+    """
+    yes: set[str] = set()
+    other: set[str] = set()
+    for rows in table.texts([columns.order_ids[0], consent]):
+        for text, said in rows:
+            order = read_order_id(text)
+            if order in wanted and flag_is_given(said):
+                (yes if read_flag(said) is True else other).add(order or "")
+    return yes - other
+
+
+def missing_events(
+    rows: Iterable[str],
+    columns: ShopColumns,
+    wanted: Collection[str],
+    *,
+    permitted: Collection[str] | None,
+    oldest: float,
+) -> Iterator[tuple[str, Event | None, str]]:
+    """Yield id, event and "" for each wanted order of rows of JSON; None and why for one that may not be sent.
+
+    `permitted` are the orders whose buyers said yes; None: nobody needs to be asked. `oldest` is Unix seconds.
+    """
+    for text in rows:
+        row: dict[str, Any] = orjson.loads(text)
+        texts = [[None if (value := row.get(name or "")) is None else str(value) for name in columns.names]]
+        for order in read_orders(texts, columns):
+            if order is None or order.shown not in wanted or not order.is_purchase:
+                continue
+            if permitted is not None and order.shown not in permitted:
+                yield order.shown, None, NO_PERMISSION
+            elif order.at is None or order.at < oldest:
+                yield order.shown, None, TOO_OLD
+            else:
+                yield order.shown, _event(row, order), ""
+
+
+def _event(row: Mapping[str, Any], order: ShopOrder) -> Event:
+    """Return a row as an order of Segment's: what of the buyer it names is where the defaults look for it."""
+    named = {name.lower().replace(" ", "_"): value for name, value in row.items()}
+    billing = {name.removeprefix(_BILLING): value for name, value in named.items() if name.startswith(_BILLING)}
+    properties = {**named, "order_id": order.keys[0]}
+    if billing:
+        properties["billing"] = {**billing, "state": billing.get("province")}
+    if order.amount is not None:
+        properties["revenue"] = str(order.amount)
+    if order.currency is not None:
+        properties["currency"] = order.currency
+    return {
+        "type": "track",
+        "event": _EVENT,
+        "messageId": f"reconcile-{order.keys[0]}",
+        "timestamp": datetime.fromtimestamp(order.at or 0, UTC).isoformat(),
+        "properties": properties,
+    }
