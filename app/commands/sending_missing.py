@@ -117,7 +117,7 @@ async def _each(
     source: str,
     take: Callable[..., Awaitable[Receipt]],
 ) -> SentMissing:
-    """Give all that may be sent to `take`."""
+    """Return what becomes of all that may be sent, once `take` has it."""
     found, left = SentMissing(), set(missing.ids)
     where, query = rows
     with TemporaryDirectory(prefix="pinrelay-") as folder, open_rows(where, Path(folder), query=query) as table:
