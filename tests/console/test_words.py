@@ -29,6 +29,8 @@ PAGES = (
     "/revenue",
     "/pinterest",
     "/quarantine",
+    "/revenue?period=week",
+    "/tail",
 )
 NAMES: tuple[type[StrEnum], ...] = (State, Exit, Measure, AuditAction)
 #: Names in the code that are words of everybody.
