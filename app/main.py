@@ -19,7 +19,6 @@ from app.console import ConsoleServices, DestinationView, create_console
 from app.delivery import Clocks
 from app.destination import COMPONENTS, load_place_names, redact
 from app.log import log_attempts, log_error
-from app.policies import delivery_policy, disk_rules, tracking_rules, webhook_rules
 from app.receiving.gathering import SharedTurns
 from app.receiving.pipeline import Pipeline
 from app.sending.retaining import Retention
@@ -76,7 +75,7 @@ def create_app(
         lifespan=lifespan(
             parts.changes,
             (*_beside(settings, parts, role), *export_figures(environ, status.families, clock=clock)),
-            begin=partial(parts.outbox.protect, disk_rules(settings)),
+            begin=partial(parts.outbox.protect, policies.disk_rules(settings)),
             closing=(*parts.closing, parts.outbox, parts.tracing, *export_lines(environ, clock=clock)),
             look_at_files=parts.look_at_files,
             clock=clock,
@@ -107,9 +106,9 @@ def _include_routes(app: Application, settings: Settings, parts: Parts, status: 
 
 
 def _include_senders_routes(app: Application, settings: Settings, parts: Parts) -> None:
-    webhook, tracking = webhook_rules(settings), tracking_rules(settings)
-    parts.secrets.tell(lambda changed: partial(webhook.secrets.take, webhook_rules(changed).secrets))
-    parts.secrets.tell(lambda changed: partial(tracking.write_keys.take, tracking_rules(changed).write_keys))
+    webhook, tracking = policies.webhook_rules(settings), policies.tracking_rules(settings)
+    parts.secrets.tell(lambda changed: partial(webhook.secrets.take, policies.webhook_rules(changed).secrets))
+    parts.secrets.tell(lambda changed: partial(tracking.write_keys.take, policies.tracking_rules(changed).write_keys))
     accepts = _accepts(settings, parts)
     room = Room(settings.max_unpacked_in_flight)
     app.include_busy_router(webhook_router(accepts, webhook, clock=parts.clock, room=room))
@@ -167,16 +166,15 @@ def _worker(parts: Parts, destination: Destination) -> Worker:
         parts.metrics.count(tallies)
         log_attempts(settlements, duration_s=0)
 
-    account = destination.ad_account_id
     return Worker(
         parts.outbox,
-        parts.clients[account],
-        delivery_policy(destination.settings),
-        ad_account_id=account,
+        parts.clients[destination.ad_account_id],
+        policies.delivery_policy(destination.settings),
+        ad_account_id=destination.ad_account_id,
         surroundings=Surroundings(
             clocks=Clocks(parts.clock, time.monotonic),
             rng=random.Random(),  # noqa: S311 - jitter, no secret
-            switches=lambda: parts.coordination.switches.of(account),
+            switches=lambda: parts.coordination.switches.of(destination.ad_account_id),
             redact=redact,
             on_call=on_call,
             on_settled_unsent=on_settled_unsent,
@@ -201,6 +199,7 @@ def _beside(settings: Settings, parts: Parts, role: Role) -> tuple[Runs, ...]:
         rules=policies.alert_rules(settings),
         tells_reports=settings.reads_reports,
         keeps_while_off=settings.keeps_while_off,
+        told_full_s=settings.told_full_s,
         clock=parts.clock,
     )
     reading = assemble.hourly_reading(settings, parts.destinations, parts.outbox, parts.sandbox, parts.clock)
@@ -215,6 +214,7 @@ def _status(settings: Settings, parts: Parts, role: Role) -> Status:
         accounts=parts.accounts,
         role=role.value,
         keeps_while_off=settings.keeps_while_off,
+        told_full_s=settings.told_full_s,
         restart_notice=parts.restart_notice,
         clock=parts.clock,
     )
@@ -238,6 +238,7 @@ def _console(settings: Settings, parts: Parts) -> ConsoleServices:
         destination=DestinationView(
             accounts=parts.accounts,
             keeps_while_off=settings.keeps_while_off,
+            told_full_s=settings.told_full_s,
             waits_at_most_s=settings.retry_max_age_hours * 3_600,
             sender_headers=settings.sender_headers,
         ),

@@ -209,6 +209,7 @@ def _gauges(accounts: Sequence[AccountFigures], why: str, now: float) -> Iterato
     waiting = _gauge("pinrelay_backlog_deliveries", "Deliveries in the outbox by state.", *own, "state")
     size = _gauge("pinrelay_backlog_bytes", "Payloads of the deliveries that wait.", *own)
     age = _gauge("pinrelay_backlog_oldest_age_seconds", "Age of the oldest delivery that waits.", *own)
+    full = _gauge("pinrelay_backlog_full_seconds", "Until no more fits, at the last hour's rate; none if never.", *own)
     for each in accounts:
         name, backlog = [each.destination] if own else [], each.backlog
         stopped.add_metric([*name, each.blocked], 1 if each.blocked else 0)
@@ -219,7 +220,9 @@ def _gauges(accounts: Sequence[AccountFigures], why: str, now: float) -> Iterato
             waiting.add_metric([*name, state], count)
         size.add_metric(name, backlog.size_bytes)
         age.add_metric(name, 0 if backlog.oldest_at is None else max(0.0, now - backlog.oldest_at))
-    yield from (stopped, holds, lasting, waiting, size, age)
+        if backlog.full_in_s is not None:
+            full.add_metric(name, backlog.full_in_s)
+    yield from (stopped, holds, lasting, waiting, size, age, full)
 
 
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:

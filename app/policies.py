@@ -28,6 +28,8 @@ from app.values.proxies import read_networks
 
 _HOUR_S = 3_600
 _DAY_S = 24 * _HOUR_S
+#: Bounds the backlog of an ad account where the disk does not.
+_USUAL_BACKLOG_BYTES = 10_000_000_000
 
 
 def conversion_rules(settings: Settings) -> ConversionRules:
@@ -64,13 +66,21 @@ def outbox_rules(settings: Settings) -> OutboxRules:
         remember_click_s=settings.remember_click_days * _DAY_S,
         max_people=settings.remember_max_people,
         max_backlog=settings.outbox_max_backlog,
-        max_backlog_bytes=settings.outbox_max_backlog_bytes,
+        max_backlog_bytes=_max_backlog_bytes(settings),
     )
 
 
 def disk_rules(settings: Settings) -> DiskRules:
     """Collect what is done against a failing disk."""
     return DiskRules(quick_check_s=settings.outbox_quick_check_s, reserve_bytes=settings.outbox_reserve_bytes)
+
+
+def _max_backlog_bytes(settings: Settings) -> int | None:
+    """Return the limit of one ad account: none where the disk is that of SQLite, and no other ad account shares it."""
+    if settings.outbox_max_backlog_bytes is not None:
+        return settings.outbox_max_backlog_bytes
+    shares = bool(settings.destinations_dir)
+    return None if settings.outbox_url.startswith("sqlite:") and not shares else _USUAL_BACKLOG_BYTES
 
 
 def _dedup_window_s(settings: Settings) -> float:

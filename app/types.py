@@ -564,6 +564,12 @@ class Backlog:
     oldest_at: float | None = None
     #: Which limit is reached, so that nothing more is taken in; "" while there is room.
     full: str = ""
+    #: How many bytes of payloads the limits still leave; None where none is set.
+    room_bytes: float | None = field(default=None, compare=False)
+    #: Room on the disk, without what is kept for draining; None where the store cannot ask. Others write there too.
+    disk_bytes: int | None = field(default=None, compare=False)
+    #: When no more fits, at the rate of the last hour; None where it does not grow, or that is not known.
+    full_in_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,3 +85,18 @@ def test_pages_of_any_site_may_send_where_a_write_key_is_asked_for(
     given: dict[str, Any], origins: tuple[str, ...]
 ) -> None:
     assert posture(settings(**given)).sdk_origins == origins
+
+
+@pytest.mark.parametrize(
+    ("changes", "most"),
+    [
+        ({}, None),
+        ({"outbox_url": "postgresql://db/pinrelay"}, 10**10),
+        ({"destinations_dir": ("there",)}, 10**10),
+        ({"outbox_max_backlog_bytes": 5}, 5),
+    ],
+)
+def test_the_backlog_is_bounded_by_the_disk_where_that_is_known_and_one_ad_accounts(
+    changes: dict[str, Any], most: int | None
+) -> None:
+    assert outbox_rules(settings(**changes)).max_backlog_bytes == most

@@ -101,7 +101,7 @@ def samples() -> list[Any]:
     metrics.observe_call(1)
     metrics.observe_request("/webhook", 200, 0.1)
     metrics.refused_for_outbox("locked")
-    backlog = Backlog(pending=1, oldest_at=0)
+    backlog = Backlog(pending=1, oldest_at=0, full_in_s=60)
     figures = AccountFigures(destination="US", backlog=backlog, blocked="reason", states={"failing": 1.0})
     text = metrics.render([figures], now=1).decode()
     return [sample for family in text_string_to_metric_families(text) for sample in family.samples]

@@ -43,11 +43,13 @@ def alerts_to(
     rules: AlertRules | None,
     tells_reports: bool = False,
     keeps_while_off: bool = True,
+    told_full_s: float = 0,
     clock: Callable[[], float],
 ) -> tuple["Alerts", ...]:
     """Make the background task that tells `webhook`; none where there is no such address.
 
-    Without `rules` nothing is told of single names; `tells_reports`: a token by which nothing can be read is told.
+    Without `rules` nothing is told of single names; `tells_reports`: a token by which nothing can be read is told;
+    so is a backlog that is full in less than `told_full_s`.
     """
     if not webhook:
         return ()
@@ -58,6 +60,7 @@ def alerts_to(
         rules=rules,
         tells_reports=tells_reports,
         keeps_while_off=keeps_while_off,
+        told_full_s=told_full_s,
         clock=clock,
     )
     return (alerts,)
@@ -75,6 +78,7 @@ class Alerts:
         rules: AlertRules | None,
         tells_reports: bool = False,
         keeps_while_off: bool = True,
+        told_full_s: float = 0,
         clock: Callable[[], float],
     ) -> None:
         self._outbox = outbox
@@ -85,6 +89,7 @@ class Alerts:
         self._tells_reports = tells_reports
         #: Whether events are kept while the destination is switched off.
         self._keeps_while_off = keeps_while_off
+        self._told_full_s = told_full_s
         self._clock = clock
         self._names = NameReader(outbox.inventory)
         self._shutdown = Shutdown()
@@ -140,7 +145,10 @@ class Alerts:
             if tally.name == Exit.REJECTED:
                 rejected[tally.ad_account_id, int(at)] += tally.count
         off, keeps = (await Switches.read(self._outbox)).is_off, self._keeps_while_off
-        accounts = await read_accounts(self._outbox, self._accounts, is_off=off, keeps=keeps, now=now)
+        told_s = self._told_full_s
+        accounts = await read_accounts(
+            self._outbox, self._accounts, is_off=off, keeps=keeps, told_full_s=told_s, now=now
+        )
         return Facts(now=now, accounts=accounts, hours=hours, rejected=rejected)
 
     async def _tell_changes(self, holding: dict[str, str]) -> None:

@@ -66,7 +66,7 @@ def status(
 async def _facts(outbox: Outbox, settings: Settings, views: Sequence[AccountView]) -> dict[str, Any]:
     now = time.time()
     off, keeps = (await Switches.read(outbox)).is_off, settings.keeps_while_off
-    accounts = await read_accounts(outbox, views, is_off=off, keeps=keeps, now=now)
+    accounts = await read_accounts(outbox, views, is_off=off, keeps=keeps, told_full_s=settings.told_full_s, now=now)
     backlog, found = whole_backlog(accounts), all_standings(accounts)
     counts: dict[str, int] = {}
     answers: dict[str, int] = {}
@@ -81,6 +81,7 @@ async def _facts(outbox: Outbox, settings: Settings, views: Sequence[AccountView
         "dead": backlog.dead,
         "waiting_bytes": backlog.size_bytes,
         "oldest_age_s": 0 if backlog.oldest_at is None else round(max(0.0, now - backlog.oldest_at)),
+        "full_in_s": None if backlog.full_in_s is None else round(backlog.full_in_s),
         "blocked": next((standing.words for standing in found if standing.state == "blocked"), ""),
         "state": found[0].state if found else "sending",
         "told": " ".join(standing.text for standing in found),
@@ -105,10 +106,13 @@ _WORDS = {
     "dead": "dead letters",
     "waiting_bytes": "bytes of both",
     "oldest_age_s": "oldest waits for",
+    "full_in_s": "full in, at the last hour's rate",
     "blocked": "refused by Pinterest",
     "told": "what to do",
     "answers": "Pinterest's answers then",
 }
+
+_TIMES = frozenset({"oldest_age_s", "full_in_s"})
 
 
 def _facts_table(facts: dict[str, Any]) -> Table:
@@ -117,7 +121,7 @@ def _facts_table(facts: dict[str, Any]) -> Table:
         if isinstance(value, dict):
             shown = ", ".join(f"{key} {_shown(count)}" for key, count in value.items())
         else:
-            shown = (time_span(value) if value else "") if name == "oldest_age_s" else _shown(value)
+            shown = (time_span(value) if value else "") if name in _TIMES else _shown(value)
         add_row(table, _WORDS.get(name, name.replace("_", " ")), shown or "-")
     return table
 

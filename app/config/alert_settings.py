@@ -11,6 +11,9 @@ class AlertSettings(BaseSettings):
     public_url: str | None = Field(
         None, pattern=r"^https?://\S+$", description="where people reach Pinrelay; alerts link to its console"
     )
+    alert_full_hours: float = Field(
+        24, ge=0, description="told where the backlog is full in less at the last hour's rate; 0: never"
+    )
     alert_fall: float = Field(0.5, gt=0, lt=1, description="events of a name in an hour, below this part of the usual")
     alert_surge: float = Field(3, gt=1, description="the same, above so many times the usual")
     alert_share: float = Field(
@@ -20,3 +23,8 @@ class AlertSettings(BaseSettings):
         description="the part of a name's events by exit, or lacking money, by so much above the usual",
     )
     alert_least_events: int = Field(20, ge=1, description="less events of a name in an hour are too few to judge")
+
+    @property
+    def told_full_s(self) -> float:
+        """A backlog that is full in less is told."""
+        return self.alert_full_hours * 3_600

@@ -109,8 +109,12 @@ class Settings(AccountSettings, SourceSettings, InventorySettings, AlertSettings
         description="`sqlite:///FILE` or `postgresql://HOST/DATABASE`",
         repr=False,  # a password may stand in it
     )
-    outbox_max_backlog: int = Field(5_000_000, ge=1, description="unsettled deliveries of one ad account; beyond: 503")
-    outbox_max_backlog_bytes: int = Field(10_000_000_000, ge=1, description="of their payloads, likewise; beyond: 503")
+    outbox_max_backlog: int | None = Field(
+        None, ge=1, description="unsettled deliveries of one ad account, beyond: 503; without: any number"
+    )
+    outbox_max_backlog_bytes: int | None = Field(
+        None, ge=1, description="of their payloads, likewise; without: what the disk has, see operating.md"
+    )
     outbox_quick_check_s: float = Field(5, ge=0, description="to look for damage in the file at start-up, at most")
     outbox_reserve_bytes: int = Field(64_000_000, ge=0, description="of the file's disk, freed when it is full")
     dedup_window_hours: float | None = Field(

@@ -81,9 +81,11 @@ class OverviewPages:
         tallies = await self._steps.read(since=since, step_s=period.step_s, now=now)
         minutes = await self._steps.read(since=answers_since(now), step_s=MINUTE_S, now=now)
         switches = await Switches.read(services.outbox)
-        keeps = services.destination.keeps_while_off
+        keeps, told_full_s = services.destination.keeps_while_off, services.destination.told_full_s
         views = (chosen.account,) if chosen.account else services.destination.accounts
-        accounts = await read_accounts(services.outbox, views, is_off=switches.is_off, keeps=keeps, now=now)
+        accounts = await read_accounts(
+            services.outbox, views, is_off=switches.is_off, keeps=keeps, told_full_s=told_full_s, now=now
+        )
         backlog, found = whole_backlog(accounts), all_standings(accounts)
         counted = narrowed(tallies, account=chosen.account_id, source=chosen.source)
         names = [preset.name for preset in services.running.catalog.presets]

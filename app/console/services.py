@@ -68,6 +68,8 @@ class DestinationView:
     accounts: tuple[AccountView, ...]
     #: What becomes of events while a switch is off: kept and sent later, or withheld for good.
     keeps_while_off: bool
+    #: A backlog that is full in less is told.
+    told_full_s: float
     #: What waits longer is given up.
     waits_at_most_s: float
     #: `Name: value` lines that a sender must add, with placeholders for secrets; shown in the first curl command.

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from app.delivery.standing import STANDING_STATES, Standing, standings
+from app.delivery.until_full import RATE_S, full_in_s, waits_long
 from app.shared_values import CLOCK_JUMPS, TROUBLE, SharedValues
-from app.types import AccountView, Backlog
+from app.types import AccountView, Backlog, Tally
 
 
 class ReadsBacklog(SharedValues, Protocol):
@@ -14,6 +15,10 @@ class ReadsBacklog(SharedValues, Protocol):
 
     async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:
         """Do `Outbox.backlog`."""
+        ...
+
+    async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
+        """Do `Outbox.tallies`."""
         ...
 
 
@@ -49,20 +54,24 @@ async def read_accounts(
     *,
     is_off: Callable[[str], bool],
     keeps: bool = True,
+    told_full_s: float = 0,
     now: float,
 ) -> list[AccountStanding]:
     """Return how delivery stands for each ad account, by what all processes know. Raises OutboxUnavailable.
 
     `is_off` says whether sending to an ad account is switched off, `keeps` whether events are kept meanwhile.
+    A backlog that is full in less than `told_full_s` seconds is a standing.
     """
     troubles, clock = await TROUBLE.read_all(outbox), await CLOCK_JUMPS.read(outbox)
-    found = []
+    accounts, found = list(accounts), []
+    backlogs = await _read_backlogs(outbox, accounts, now=now)
     for account in accounts:
         which = account.ad_account_id
-        backlog = await outbox.backlog(which, now=now)
+        backlog = backlogs[which]
         known = standings(
             troubles.get(which),
             full=backlog.full,
+            full_in_s=backlog.full_in_s if (backlog.full_in_s or 0) < told_full_s else None,
             switched_off=is_off(which),
             keeps=keeps,
             jumps=clock.jumps if clock else (),
@@ -70,6 +79,16 @@ async def read_accounts(
         )
         found.append(AccountStanding(account=account, backlog=backlog, standings=known))
     return found
+
+
+async def _read_backlogs(outbox: ReadsBacklog, accounts: Iterable[AccountView], *, now: float) -> dict[str, Backlog]:
+    """Return how much waits for each ad account, and in what time it is full. Raises OutboxUnavailable."""
+    found = {each.ad_account_id: await outbox.backlog(each.ad_account_id, now=now) for each in accounts}
+    if not any(waits_long(each, now) for each in found.values()):
+        return found
+    tallies = await outbox.tallies(since=now - RATE_S, step_s=0)
+    times = full_in_s(found, (tally for _, tally in tallies))
+    return {which: replace(each, full_in_s=times.get(which)) for which, each in found.items()}
 
 
 def all_standings(found: Iterable[AccountStanding]) -> list[Standing]:
@@ -87,4 +106,5 @@ def whole_backlog(found: Iterable[AccountStanding]) -> Backlog:
         dead=sum(each.dead for each in backlogs),
         size_bytes=sum(each.size_bytes for each in backlogs),
         oldest_at=min((each.oldest_at for each in backlogs if each.oldest_at is not None), default=None),
+        full_in_s=min((each.full_in_s for each in backlogs if each.full_in_s is not None), default=None),
     )

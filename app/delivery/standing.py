@@ -11,7 +11,7 @@ from app.shared_values import ClockJump, Trouble, TroubleState
 TOLD_JUMP_S: Final = 60.0
 TOLD_FOR_S: Final = 3_600.0
 
-StandingState: TypeAlias = TroubleState | Literal["full", "switched off", "clock"]
+StandingState: TypeAlias = TroubleState | Literal["full", "filling", "switched off", "clock"]
 
 #: Every state but `sending`, the most pressing first.
 STANDING_STATES: Final[tuple[StandingState, ...]] = (
@@ -20,6 +20,7 @@ STANDING_STATES: Final[tuple[StandingState, ...]] = (
     "refusing",
     "failing",
     "rate limited",
+    "filling",
     "switched off",
     "clock",
 )
@@ -78,6 +79,7 @@ def standings(
     trouble: Trouble | None,
     *,
     full: str = "",
+    full_in_s: float | None = None,
     switched_off: bool,
     keeps: bool = True,
     jumps: Iterable[ClockJump] = (),
@@ -85,11 +87,13 @@ def standings(
 ) -> list[Standing]:
     """Return everything that keeps delivery from being well, the most pressing first; [] where it is.
 
-    `full` is which limit of the backlog is reached, `keeps` whether events are kept while the destination is switched
-    off.
+    `full` is which limit of the backlog is reached, `full_in_s` when one will be (None: not told), `keeps` whether
+    events are kept while the destination is switched off.
     """
     found = [Standing(state="full", sentence=f"The backlog is full: {full}.", remedy=_NO_ROOM)] if full else []
     found += [_troubled(trouble)] if trouble else []
+    if full_in_s is not None and not full:
+        found.append(_filling(full_in_s))
     if switched_off:
         found.append(_switched_off(keeps=keeps))
     told = [
@@ -109,6 +113,15 @@ def _troubled(trouble: Trouble) -> Standing:
         detail=f"{answer}, since {moment(trouble.since)}.",
         remedy=_REMEDIES[trouble.state],
         next_try_at=trouble.next_probe_at,
+    )
+
+
+def _filling(full_in_s: float) -> Standing:
+    return Standing(
+        state="filling",
+        sentence=f"The backlog grows: full in {_span(full_in_s)} at the last hour's rate.",
+        remedy="Events are kept until then, and answered 503 from then on. See why so few are sent, or give the store "
+        "more room (its disk, `OUTBOX_MAX_BACKLOG_BYTES`).",
     )
 
 

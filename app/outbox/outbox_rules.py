@@ -19,10 +19,10 @@ class OutboxRules:
     audit_s: float
     #: How long the payload of a delivered event is kept, without IP address and user agent; 0 erases it at once.
     payload_s: float
-    #: How many deliveries may wait (pending or claimed) before new ones are turned away.
-    max_backlog: int
+    #: How many deliveries may wait (pending or claimed) before new ones are turned away; None: the disk bounds them.
+    max_backlog: int | None
     #: Of how many bytes their payloads may be, likewise.
-    max_backlog_bytes: int
+    max_backlog_bytes: int | None
     #: How long what is remembered of people lasts, and clicks.
     remember_s: float = 0
     remember_click_s: float = 0

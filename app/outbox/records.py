@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from app.errors import OutboxVersionError
 from app.outbox.outbox_rules import OutboxRules
-from app.outbox.refusals import Load, why_full
+from app.outbox.refusals import Load, room_bytes, why_full
 from app.outbox.rows import kept, read_memory, read_warnings
 from app.outbox.storing import PAYLOAD_VERSION
 from app.types import (
@@ -112,10 +112,27 @@ def dead_cause_of(row: Sequence[Any]) -> DeadCause:
     return DeadCause(reason=reason, ad_account_id=ad_account_id, preset=preset, count=count, last_at=last_at)
 
 
-def backlog_of(counts: Mapping[str, int], size_bytes: int, oldest_at: float | None, rules: OutboxRules) -> Backlog:
-    """Return how much waits for an ad account, by its counts of states; what is delivered is not among them."""
+def backlog_of(
+    counts: Mapping[str, int],
+    size_bytes: int,
+    oldest_at: float | None,
+    rules: OutboxRules,
+    *,
+    disk_bytes: int | None = None,
+) -> Backlog:
+    """Return how much waits for an ad account, by its counts of states; what is delivered is not among them.
+
+    `disk_bytes` is the room on the disk, None where it cannot be asked.
+    """
     load = Load(counts.get(State.PENDING, 0) + counts.get(State.CLAIMED, 0), size_bytes)
-    return Backlog(**counts, size_bytes=size_bytes, oldest_at=oldest_at, full=why_full(rules, load))
+    return Backlog(
+        **counts,
+        size_bytes=size_bytes,
+        oldest_at=oldest_at,
+        full=why_full(rules, load),
+        room_bytes=room_bytes(rules, load) if size_bytes else None,
+        disk_bytes=disk_bytes,
+    )
 
 
 def attempt_of(row: Sequence[Any]) -> Attempt:

@@ -90,11 +90,23 @@ def added(one: Loads, other: Loads) -> Loads:
 
 def why_full(rules: OutboxRules, waiting: Load, more: Load = _ANYTHING) -> str:
     """Return which limit of an ad account is reached, and how much waits; "" where there is room for `more`."""
-    if waiting.deliveries + more.deliveries > rules.max_backlog:
+    if rules.max_backlog is not None and waiting.deliveries + more.deliveries > rules.max_backlog:
         return f"{waiting.deliveries:,} deliveries wait, of {rules.max_backlog:,} that may (OUTBOX_MAX_BACKLOG)"
-    if waiting.size_bytes + more.size_bytes > rules.max_backlog_bytes:
+    if rules.max_backlog_bytes is not None and waiting.size_bytes + more.size_bytes > rules.max_backlog_bytes:
         return f"{waiting.size_bytes:,} bytes wait, of {rules.max_backlog_bytes:,} that may (OUTBOX_MAX_BACKLOG_BYTES)"
     return ""
+
+
+def room_bytes(rules: OutboxRules, waiting: Load) -> float | None:
+    """Return how many bytes of payloads the limits of an ad account leave; None where none is set.
+
+    A limit of deliveries is counted at the mean size of those that wait.
+    """
+    room = [] if rules.max_backlog_bytes is None else [float(rules.max_backlog_bytes - waiting.size_bytes)]
+    if rules.max_backlog is not None:
+        mean = waiting.size_bytes / max(1, waiting.deliveries)
+        room.append((rules.max_backlog - waiting.deliveries) * mean)
+    return min(room, default=None)
 
 
 def backlog_full(rules: OutboxRules, waiting: Loads, more: Loads) -> BacklogFull | None:

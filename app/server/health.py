@@ -39,6 +39,8 @@ class Status:
     role: str
     #: Whether events are kept while the destination is switched off.
     keeps_while_off: bool
+    #: A backlog that is full in less is told.
+    told_full_s: float
     #: Returns why a restart is needed, "" where none is.
     restart_notice: Callable[[], str] = str
     clock: Callable[[], float]
@@ -91,7 +93,14 @@ class Status:
     async def accounts_now(self, *, now: float) -> list[AccountStanding]:
         """Return how delivery stands for each ad account. Raises OutboxUnavailable."""
         off = self.coordination.switches.is_off
-        return await read_accounts(self.outbox, self.accounts, is_off=off, keeps=self.keeps_while_off, now=now)
+        return await read_accounts(
+            self.outbox,
+            self.accounts,
+            is_off=off,
+            keeps=self.keeps_while_off,
+            told_full_s=self.told_full_s,
+            now=now,
+        )
 
 
 def _mode(accounts: Sequence[AccountView]) -> str:
@@ -110,6 +119,7 @@ def _told(found: Sequence[Standing], backlog: Backlog, now: float) -> dict[str, 
         "dead": backlog.dead,
         "waiting_bytes": backlog.size_bytes,
         "oldest_age_s": 0 if backlog.oldest_at is None else round(max(0.0, now - backlog.oldest_at), 1),
+        "full_in_s": None if backlog.full_in_s is None else round(backlog.full_in_s),
     }
 
 

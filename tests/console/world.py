@@ -282,6 +282,7 @@ async def open_world(
             destination=DestinationView(
                 accounts=accounts,
                 keeps_while_off=settings.keeps_while_off,
+                told_full_s=settings.told_full_s,
                 waits_at_most_s=settings.retry_max_age_hours * 3_600,
                 sender_headers=sender_headers,
             ),

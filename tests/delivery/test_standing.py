@@ -108,6 +108,16 @@ def test_a_full_backlog_says_what_becomes_of_events() -> None:
     assert "withheld" in standing.remedy
 
 
+def test_a_backlog_that_is_filling_says_when_it_is_full_unless_it_is() -> None:
+    (standing,) = told(full_in_s=5 * 3_600)
+
+    assert (standing.state, standing.sentence) == (
+        "filling",
+        "The backlog grows: full in 5 hours at the last hour's rate.",
+    )
+    assert [each.state for each in told(full_in_s=0, full="x")] == ["full"]
+
+
 def test_the_most_pressing_state_comes_first() -> None:
     jumps = [ClockJump(before=NOW - DAY, after=NOW - 5), ClockJump(before=NOW - 5, after=NOW + 3_000)]
     found = told(a_trouble(), full="x", switched_off=True, jumps=jumps[:1])

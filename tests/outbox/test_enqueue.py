@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.errors import BacklogFull, OutboxUnavailable
 from app.outbox import open_outbox
+from app.outbox.sqlite import SqliteOutbox
 from app.outbox.sqlite.database import ends_texts_at_nul
 from app.types import Exit, Note, Query, State
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new, payload, retry, rules
@@ -180,6 +181,19 @@ async def test_the_backlog_is_bounded_in_bytes_of_payload_too(open_at: Callable[
     await at.enqueue(twice, twice)
     with pytest.raises(OutboxUnavailable, match="full"):
         await at.outbox.check([ACCOUNT])
+
+
+async def test_without_limits_only_the_disk_bounds_the_backlog(open_at: Callable[..., At]) -> None:
+    """SQLite asks it; what PostgreSQL's server has cannot be asked."""
+    limited = open_at(max_backlog=3)
+    await limited.enqueue(new(), new())
+    assert (await limited.outbox.backlog(ACCOUNT, now=NOW)).room_bytes == len(payload())
+    at = open_at(max_backlog=None, max_backlog_bytes=None)
+    await at.enqueue(new(), new())
+    await at.outbox.check([ACCOUNT])
+    backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
+    assert (backlog.full, backlog.room_bytes) == ("", None)
+    assert (backlog.disk_bytes or 0) > 0 or not isinstance(at.outbox, SqliteOutbox)
 
 
 async def test_bytes_wait_until_their_delivery_is_settled(at: At) -> None:

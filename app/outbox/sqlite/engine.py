@@ -169,7 +169,7 @@ class SqliteOutbox(KeepsPeople):
         return await self._readers.read(ledger.message, message_id)
 
     async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:  # noqa: ARG002 - this engine counts states
-        return await self._readers.read(ledger.backlog, ad_account_id, self._rules)
+        return await self._readers.read(ledger.backlog, ad_account_id, self._rules, self._path)
 
     async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
         return await self._readers.read(ledger.tallies, since, step_s)

@@ -105,8 +105,7 @@ class Guard:
         self._looked_at = time.monotonic()
         part = Path(f"{self._reserve}-{os.getpid()}")
         try:
-            disk = os.statvfs(self._path.parent)
-            if disk.f_bavail * disk.f_frsize < _ROOM * self._reserve_bytes:
+            if free_bytes(self._path) < _ROOM * self._reserve_bytes:
                 return False
             with part.open("wb") as file:
                 _allocate(file, self._reserve_bytes)
@@ -135,6 +134,12 @@ class Guard:
                 self.unavailable(_corrupt(found))
             elif self._damage is None:  # mended, or replaced by a good one
                 self._mark.unlink(missing_ok=True)
+
+
+def free_bytes(path: Path) -> int:
+    """Return the free bytes of the disk of a file. Raises OSError where it cannot be asked."""
+    disk = os.statvfs(path.parent)
+    return disk.f_bavail * disk.f_frsize
 
 
 def _corrupt(words: str) -> sqlite3.DatabaseError:

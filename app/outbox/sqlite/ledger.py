@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from app.outbox.order_rows import OrderPage, order_page
 from app.outbox.outbox_rules import OutboxRules
@@ -11,6 +12,7 @@ from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, reven
 from app.outbox.repeats import digests_of, repeated
 from app.outbox.sqlite.conditions import conditions, note_conditions
 from app.outbox.sqlite.database import as_rows
+from app.outbox.sqlite.guard import free_bytes
 from app.outbox.sqlite.sql import SQL
 from app.types import Backlog, Delivery, Message, NewDelivery, Note, NotePage, Page, Query, Revenue, Seen, State, Tally
 
@@ -65,14 +67,24 @@ def message(connection: sqlite3.Connection, message_id: str) -> Message:
     )
 
 
-def backlog(connection: sqlite3.Connection, ad_account_id: str, rules: OutboxRules) -> Backlog:
+def backlog(connection: sqlite3.Connection, ad_account_id: str, rules: OutboxRules, path: Path) -> Backlog:
     """Do `Outbox.backlog`."""
     parameters = {"ad_account_id": ad_account_id}
     stands = {state: (count, size) for state, count, size in connection.execute(SQL["backlog"], parameters)}
     (oldest_at,) = connection.execute(SQL["oldest_unsettled"], parameters).fetchone()
     counts = {state: count for state, (count, _) in stands.items()}
     size_bytes = sum(size for state, (_, size) in stands.items() if state != State.DEAD)
-    return backlog_of(counts, size_bytes, oldest_at, rules)
+    return backlog_of(counts, size_bytes, oldest_at, rules, disk_bytes=_room(connection, path))
+
+
+def _room(connection: sqlite3.Connection, path: Path) -> int | None:
+    """Return the free bytes of the disk and of the file itself; None where the disk cannot be asked."""
+    ((unused,),) = connection.execute("PRAGMA freelist_count").fetchall()
+    ((page_size,),) = connection.execute("PRAGMA page_size").fetchall()
+    try:
+        return free_bytes(path) + int(unused * page_size)
+    except OSError:
+        return None
 
 
 def tallies(connection: sqlite3.Connection, since: float, step_s: int) -> list[tuple[float, Tally]]:
