@@ -12,6 +12,7 @@ from app.shared_values import (
     ACCOUNT_SWITCH,
     CATALOG_FAULTS,
     DESTINATION_SWITCH,
+    ERASED_AT,
     PRESET_SWITCH,
     PROCESSES,
     TAIL,
@@ -97,6 +98,9 @@ class Coordination:
         self.switches = Switches()
         #: Until when the live tail is wanted, as of then; 0 where it is not.
         self.tail_until = 0.0
+        #: A number that changes when live tails are to let go of what they hold.
+        self.tail_emptied = 0
+        self._is_erasure_untold = False
         #: Of the catalog that runs here.
         self.generation = generation
         self._own_faults: tuple[Fault, ...] = ()
@@ -119,6 +123,9 @@ class Coordination:
         self.switches = await Switches.read(self._shared)
         tail = await TAIL.read(self._shared)
         self.tail_until = tail.until if tail else 0.0
+        if self._is_erasure_untold:
+            await self.empty_tails(now=now)
+        self.tail_emptied = (await ERASED_AT.read_revised(self._shared)).revision
         told = await CATALOG_FAULTS.read(self._shared)
         self._told_faults = told.faults if told else ()
         wanted = await WANTED_CATALOG.read_revised(self._shared)
@@ -174,6 +181,15 @@ class Coordination:
         """Have every process show what it receives until then, within 2 s; 0: no longer. Raises OutboxUnavailable."""
         await TAIL.write(self._shared, TailWanted(until=until) if until else None)
         self.tail_until = until
+
+    async def empty_tails(self, *, now: float) -> None:
+        """Have every process let go of what its live tail holds, within 2 s: somebody is erased.
+
+        May raise OutboxUnavailable; then each `refresh` tries again until it is told.
+        """
+        self._is_erasure_untold = True
+        await ERASED_AT.write(self._shared, now)
+        self._is_erasure_untold = False
 
     @property
     def process(self) -> str:

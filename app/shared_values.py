@@ -230,6 +230,9 @@ CATALOG_FAULTS = SharedKey("catalog/faults", CatalogFaults)
 PROCESSES = SharedKeys("process/", Process)
 #: The live tail; nothing of what it shows. `coordination` writes and reads.
 TAIL = SharedKey("tail", TailWanted)
+#: When somebody was erased last, Unix seconds: at each new revision live tails let go of all that they hold.
+#: `coordination` and `pinrelay forget` write, `coordination` reads.
+ERASED_AT = SharedKey("erased-at", float)
 #: The alerts that were told and not yet cleared: text by condition. `alerts` writes and reads.
 OPEN_ALERTS = SharedKey("alerts", dict[str, str])
 #: By digest of a file: how many of its records are committed. `pinrelay import` writes and reads.

@@ -38,6 +38,7 @@ from app.assemble.ad_accounts import destinations
 from app.assemble.before_pipeline import live_tail, names_met
 from app.catalog.running_sources import load_source
 from app.config import load_settings
+from app.coordination import Coordination
 from app.inventory.arrivals import Arrivals
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
@@ -86,7 +87,10 @@ def accepting(added: dict[str, Any], folder: Path) -> tuple[AcceptsWhole, Outbox
     )
     names = names_met(settings, running)
     accepts = Arrivals(accepts, names) if names else accepts
-    return Tailed(accepts, live_tail(settings, running, outbox)) if is_watched else accepts, outbox
+    alone = Coordination(
+        outbox, lambda: "", presets=list, ad_account_ids=(), generation="", process_id="bench", role="all"
+    )
+    return Tailed(accepts, live_tail(settings, running, outbox, alone)) if is_watched else accepts, outbox
 
 
 def fresh(turn: int, now: float) -> list[dict[str, Any]]:

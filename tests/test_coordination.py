@@ -205,12 +205,13 @@ async def test_a_signal_to_reload_while_the_outbox_is_away_is_logged_and_survive
     await outbox.close()
     settings = assembled.settings()
     with capture_logs() as logs:
+        here = process(outbox, "a", Files())
         changes = AuditedChanges(
             outbox=outbox,
-            coordination=process(outbox, "a", Files()),
+            coordination=here,
             audit=Audit(outbox, lambda: 1.0),
             clock=lambda: 1.0,
-            tail=assemble.live_tail(settings, running := assemble.running_catalog(settings), outbox),
+            tail=assemble.live_tail(settings, running := assemble.running_catalog(settings), outbox, here),
             publisher=assemble.publisher(settings, running),
         )
         await _reload(changes)

@@ -5,6 +5,7 @@ import random
 from app.assemble.joining import encounter_reader
 from app.catalog.running import RunningCatalog
 from app.config import Settings
+from app.coordination import Coordination
 from app.inventory.arrivals import Arrivals
 from app.inventory.names_met import NamesMet
 from app.inventory.sampling import Sampler
@@ -21,10 +22,14 @@ def names_met(settings: Settings, running: RunningCatalog) -> NamesMet | None:
     return NamesMet(Sampler(lambda: running.catalog), rng, max_names=settings.inventory_names)
 
 
-def live_tail(settings: Settings, running: RunningCatalog, outbox: Outbox) -> Tail:
+def live_tail(settings: Settings, running: RunningCatalog, outbox: Outbox, coordination: Coordination) -> Tail:
     """Return what holds events that arrive while an operator wants to see them."""
-    memory = outbox if settings.remember_days else None
-    return Tail(encounter_reader(settings), lambda: running.catalog, memory)
+    return Tail(
+        encounter_reader(settings),
+        lambda: running.catalog,
+        outbox if settings.remember_days else None,
+        on_erased=lambda now: coordination.empty_tails(now=now),
+    )
 
 
 def watched(accepts: AcceptsWhole, names: NamesMet | None, tail: Tail) -> AcceptsWhole:

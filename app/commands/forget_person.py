@@ -15,7 +15,7 @@ from app.commands.terminal import print_json
 from app.config import load_settings
 from app.outbox import Outbox
 from app.receiving.forgetting import Forgotten
-from app.shared_values import TAIL
+from app.shared_values import ERASED_AT
 from app.values.plurals import count_of
 
 
@@ -45,7 +45,7 @@ def forget(
     async def erase(outbox: Outbox) -> Forgotten:
         forgetting = assemble.forgetting(settings, outbox)
         forgotten = await forgetting.forget(user_id=user_id, anonymous_id=anonymous_id, now=time.time())
-        await TAIL.write(outbox, None)  # processes that show what arrives let go of it
+        await ERASED_AT.write(outbox, time.time())  # processes that show what arrives let go of it
         await Audit(outbox, time.time).note_forgotten(caller(), forgotten.ids)
         return forgotten
 

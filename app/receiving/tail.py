@@ -4,7 +4,7 @@ It is on while an operator wants it, for minutes. It never holds what was refuse
 """
 
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -50,9 +50,17 @@ class Tail:
     """Holds the latest events while it is on."""
 
     def __init__(
-        self, reader: EncounterReader, catalog: Callable[[], Catalog], memory: FindsPeople | None = None
+        self,
+        reader: EncounterReader,
+        catalog: Callable[[], Catalog],
+        memory: FindsPeople | None = None,
+        *,
+        on_erased: Callable[[float], Awaitable[None]],
     ) -> None:
-        """Take who knows what persons say, by which catalog, and where it is remembered, None where nothing is."""
+        """Take who knows what persons say, by which catalog, and where it is remembered, None where nothing is.
+
+        `on_erased` is told the time at which a sender had somebody erased: the tails of other processes let go, too.
+        """
         self.is_on = False
         #: When it ends, Unix seconds.
         self.until = 0.0
@@ -61,6 +69,8 @@ class Tail:
         self._reader = reader
         self._catalog = catalog
         self._memory = memory
+        self._on_erased = on_erased
+        self._emptied = self._times_cleared = 0
         self._events: deque[TailedEvent] = deque()
         self._bytes = 0
         self._number = 0
@@ -72,8 +82,15 @@ class Tail:
             self.hidden = 0
             self.clear()
 
+    def obey(self, emptied: int) -> None:
+        """Let go of all events where this number is not that of the last time: somebody was erased, somewhere."""
+        if emptied != self._emptied:
+            self._emptied = emptied
+            self.clear()
+
     def clear(self) -> None:
-        """Let go of all events."""
+        """Let go of all events, and of those that are about to be held."""
+        self._times_cleared += 1
         self._events.clear()
         self._bytes = 0
 
@@ -87,26 +104,32 @@ class Tail:
     ) -> None:
         """Hold the events of one request that may be shown. Raises OutboxUnavailable: then it holds none of them.
 
-        A `delete` of a proven sender has it let go of all that came before: who is linked to whom it does not know.
+        A `delete` of a proven sender has it, and those of all other processes, let go of all that came before: who is
+        linked to whom it does not know.
         """
         self.follow(self.until, now=now)
         if not self.is_on:
             return
         shown: list[tuple[Event, EventReceipt]] = []
+        is_erasure = False
         for event, told in arrived:
             if isinstance(event, EventRefused) or any(line.exit in _HIDDEN for line in told.deliveries):
                 self.hidden += 1
             elif event["type"] == "delete":
                 if is_proven:
+                    is_erasure = True
                     shown.clear()
                     self.clear()
             elif self._reader.says_no(event, self._catalog()):
                 self.hidden += 1
             else:
                 shown.append((event, told))
+        before = self._times_cleared
+        if is_erasure:
+            await self._on_erased(now)
         closed = await self._closed({key for event, _ in shown for key in self._reader.keys(event)})
         for event, told in shown:
-            if closed.isdisjoint(self._reader.keys(event)):
+            if self._times_cleared == before and closed.isdisjoint(self._reader.keys(event)):
                 self._hold(event, told, now=now, source=source)
             else:
                 self.hidden += 1

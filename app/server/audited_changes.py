@@ -100,8 +100,9 @@ class AuditedChanges:
         return is_taken_up
 
     def follow_tail(self) -> None:
-        """Have the live tail be on for as long as it is wanted."""
+        """Have the live tail be on for as long as it is wanted, and let go of what it holds once somebody is erased."""
         self.tail.follow(self.coordination.tail_until, now=self.clock())
+        self.tail.obey(self.coordination.tail_emptied)
 
     async def watch(self, person: Person, *, for_s: float) -> None:
         """Show what arrives to operators for so long, at most MAX_TAIL_S, in all processes; 0: no longer."""
@@ -114,17 +115,16 @@ class AuditedChanges:
     def _told_tail(self, until: float) -> str:
         return f"on until {at_second(until)}" if until > self.clock() else "off"
 
-    async def _end_tail(self) -> None:
-        """Let go of all that the live tail holds: somebody is erased."""
-        await self.coordination.want_tail(0.0)
-        self.follow_tail()
+    async def _empty_tails(self) -> None:
+        self.tail.clear()
+        await self.coordination.empty_tails(now=self.clock())
 
     async def forget(self, person: Person, *, user_id: str | None, anonymous_id: str | None) -> Forgotten | None:
         """Erase somebody; return how much it was, None where nobody can be found. No id is written down."""
         if self.forgetting is None:
             return None
         forgotten = await self.forgetting.forget(user_id=user_id, anonymous_id=anonymous_id, now=self.clock())
-        await self._end_tail()
+        await self._empty_tails()
         await self.audit.note_forgotten(person, forgotten.ids)
         return forgotten
 
@@ -135,7 +135,7 @@ class AuditedChanges:
         forgotten = await self.forgetting.forget_keys(
             user=None if alone else key, anonymous=key if alone else None, now=self.clock()
         )
-        await self._end_tail()
+        await self._empty_tails()
         await self.audit.note_forgotten(person, forgotten.ids)
         return forgotten
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.shared_values import TAIL, TailWanted
+from app.shared_values import ERASED_AT, TAIL, TailWanted
 from app.types import AuditAction
 from tests.console.test_guard import VIEWERS
 from tests.console.world import NOW, World, open_world
@@ -115,5 +115,5 @@ async def test_every_process_lets_go_of_all_when_somebody_is_erased(tmp_path: Pa
         assert await TAIL.read(world.outbox) == TailWanted(until=NOW + 300)
         assert len(world.tail.events(now=NOW)) == 1
         await world.browser.post("/console/people/forget", data={"key": "a" * 64, "confirmed": "yes"})
-        assert await TAIL.read(world.outbox) is None
+        assert await ERASED_AT.read(world.outbox) == NOW
         assert world.tail.events(now=NOW) == []

@@ -229,7 +229,7 @@ async def open_world(
             why_off=coordination.why_off,
             quarantine=assemble.quarantine(settings, outbox),
         )
-        tail = assemble.live_tail(settings, running, outbox)
+        tail = assemble.live_tail(settings, running, outbox, coordination)
         world = World(
             outbox=outbox,
             folder=presets,

@@ -10,10 +10,13 @@ import orjson
 import pytest
 
 from app import assemble
-from app.errors import EventRefused
+from app.access.audit import Audit
+from app.coordination import Coordination
+from app.errors import EventRefused, OutboxUnavailable
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 from app.receiving.tail import MAX_TAIL_S, MAX_TAILED, MAX_TAILED_BYTES, Tail
+from app.server.audited_changes import AuditedChanges
 from app.source import AcceptsWhole
 from app.types import Exit
 from tests import assembled
@@ -44,6 +47,7 @@ class Door:
     tail: Tail
     accepts: AcceptsWhole
     outbox: Outbox
+    changes: AuditedChanges
 
     async def send(self, *events: Any, now: float = NOW, is_proven: bool = True, agreed: bool = True) -> list[Exit]:
         """Send these in one request; return what became of them."""
@@ -59,15 +63,29 @@ class Door:
         return [each.name for each in self.tail.events(now=now)]
 
 
+def open_door(outbox: Outbox, name: str) -> Door:
+    """Return the pipeline of one process, whose tail is on."""
+    settings = assembled.settings(**SETTINGS)
+    running = assemble.running_catalog(settings)
+    here = Coordination(outbox, lambda: "", presets=list, ad_account_ids=(), generation="", process_id=name, role="all")
+    tail = assemble.live_tail(settings, running, outbox, here)
+    pipeline = assemble.pipeline(settings, running.catalog, outbox=outbox)
+    changes = AuditedChanges(
+        outbox=outbox,
+        coordination=here,
+        audit=Audit(outbox, lambda: NOW),
+        clock=lambda: NOW,
+        tail=tail,
+        publisher=assemble.publisher(settings, running),
+    )
+    tail.follow(NOW + 300, now=NOW)
+    return Door(tail, assemble.watched(pipeline, None, tail), outbox, changes)
+
+
 @pytest.fixture
 async def door(tmp_path: Path) -> AsyncIterator[Door]:
-    settings = assembled.settings(outbox_url=f"sqlite:///{tmp_path}/o.db", **SETTINGS)
-    outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=lambda: NOW)
-    running = assemble.running_catalog(settings)
-    tail = assemble.live_tail(settings, running, outbox)
-    pipeline = assemble.pipeline(settings, running.catalog, outbox=outbox)
-    tail.follow(NOW + 300, now=NOW)
-    yield Door(tail, assemble.watched(pipeline, None, tail), outbox)
+    outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", outbox_rules(assembled.settings(**SETTINGS)), clock=lambda: NOW)
+    yield open_door(outbox, "a")
     await outbox.close()
 
 
@@ -148,6 +166,53 @@ async def test_a_delete_of_a_proven_sender_lets_go_of_all_that_came_before(door:
     assert door.names() == ["Order Completed"]
     await door.send(ORDER, delete, ORDER | {"event": "Basket Emptied"})
     assert door.names() == ["Basket Emptied"]
+
+
+async def refresh(door: Door) -> list[str]:
+    """Do what a process does each second; return what its tail holds then."""
+    await door.changes.coordination.refresh(now=NOW)
+    door.changes.follow_tail()
+    return door.names()
+
+
+async def test_a_delete_reaches_the_tails_of_all_processes_and_they_go_on(door: Door) -> None:
+    other = open_door(door.outbox, "b")
+    await door.changes.coordination.want_tail(NOW + 300)
+    await other.send(ORDER)
+    assert await refresh(other) == ["Order Completed"]
+    await door.send({"type": "delete", "userId": "ann"}, is_proven=False)
+    assert await refresh(other) == ["Order Completed"]
+    await door.send({"type": "delete", "userId": "ann"})
+    assert await refresh(other) == []
+    await other.send(ORDER | {"event": "Basket Emptied"})
+    assert await refresh(other) == ["Basket Emptied"]
+
+
+async def test_a_delete_that_could_not_be_told_is_told_again(door: Door) -> None:
+    class Away:
+        async def put_shared(self, *_: Any, **__: Any) -> None:
+            raise OutboxUnavailable("gone for a moment")
+
+    here, other = door.changes.coordination, open_door(door.outbox, "b")
+    await here.want_tail(NOW + 300)
+    await other.send(ORDER)
+    here._shared = Away()  # type: ignore[assignment] # it only writes
+    await door.send({"type": "delete", "userId": "ann"})
+    here._shared = door.outbox
+    assert await refresh(other) == ["Order Completed"]
+    await refresh(door)
+    assert await refresh(other) == []
+
+
+async def test_what_is_about_to_be_held_when_somebody_is_erased_is_not(door: Door) -> None:
+    class Slow:
+        async def people(self, keys: Any) -> Any:
+            door.tail.clear()
+            return await door.outbox.people(keys)
+
+    door.tail._memory = Slow()
+    await door.send(ORDER)
+    assert (door.names(), door.tail.hidden) == ([], 1)
 
 
 async def test_it_is_bounded_in_events_and_in_bytes(door: Door) -> None:
