@@ -16,7 +16,7 @@ from app.access.audit import Audit
 from app.commands.auditing import caller
 from app.config import Settings
 from app.coordination import Switches
-from app.orders.missing_orders import MissingOrders, missing_events, orders_permitted
+from app.orders.missing_orders import NOT_AGAIN, MissingOrders, missing_events, orders_permitted
 from app.orders.shop_exports import ShopColumns
 from app.outbox import Outbox
 from app.source import Arrival, read_event
@@ -134,4 +134,6 @@ async def _each(
             receipt = await take(events, now=now, source=source)
             for line in (line for each in receipt.events for line in each.deliveries):
                 found.exits[line.exit, line.reason] += 1
+    if left:
+        found.unsent[NOT_AGAIN] = sorted(left)[:_NAMED]
     return found

@@ -7,10 +7,9 @@ from typing import Any, Final
 
 import orjson
 
-from app.destination.custom_data import read_order_id
 from app.orders.fates import OrderFate, OrderVerdict
 from app.orders.shop_exports import ShopColumns
-from app.orders.shop_orders import ShopOrder, read_orders
+from app.orders.shop_orders import ShopOrder, ledger_key, read_orders
 from app.types import Event
 from app.values.flags import flag_is_given, read_flag
 from app.warehouse import RowTable
@@ -23,6 +22,7 @@ _BILLING: Final = "billing_"
 #: Why an order is not sent though it is missing.
 NO_PERMISSION: Final = "no permission: the consent column does not say yes"
 TOO_OLD: Final = "older than Pinterest takes events, or its time cannot be read"
+NOT_AGAIN: Final = "not found when the rows were read again: they have no id in its first column, or have changed"
 
 
 @dataclass(slots=True)
@@ -40,16 +40,19 @@ class MissingOrders:
 def orders_permitted(table: RowTable, columns: ShopColumns, wanted: Collection[str], consent: str) -> set[str]:
     """Return those of the wanted orders of which a row says yes in this column, and none says anything else.
 
+    However an order is written, it is one: what is said of `1001` is said of `#1001`.
+
     Raises WarehouseError where there is no such column.
     """
-    yes: set[str] = set()
-    other: set[str] = set()
+    keys = {ledger_key(order) for order in wanted}
+    yes: set[str | None] = set()
+    other: set[str | None] = set()
     for rows in table.texts([columns.order_ids[0], consent]):
         for text, said in rows:
-            order = read_order_id(text)
-            if order in wanted and flag_is_given(said):
-                (yes if read_flag(said) is True else other).add(order or "")
-    return yes - other
+            key = ledger_key(text)
+            if key in keys and flag_is_given(said):
+                (yes if read_flag(said) is True else other).add(key)
+    return {order for order in wanted if ledger_key(order) in yes - other}
 
 
 def missing_events(

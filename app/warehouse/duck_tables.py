@@ -17,7 +17,9 @@ from app.warehouse.row_tables import ROWS_AT_ONCE, Batch, checked
 _MEMORY: Final = "256MB"
 #: `#` begins no comment: Shopify's orders are named so.
 _CSV: Final = "read_csv({}, all_varchar = true, header = true, null_padding = true, comment = '')"
-_LINES: Final = "read_json({}, format = 'newline_delimited')"
+#: Values stay as they stand there: DuckDB's guesses would write an id that looks like a UUID or a date otherwise.
+_JSON: Final = "read_json({}, maximum_depth = 1, sample_size = -1)"
+_LINES: Final = _JSON.replace(")", ", format = 'newline_delimited')")
 #: The end of a name -> what reads the file; `.gz` may stand behind those of texts.
 _READERS: Final = {
     ".csv": _CSV,
@@ -25,8 +27,13 @@ _READERS: Final = {
     ".parquet": "read_parquet({})",
     ".ndjson": _LINES,
     ".jsonl": _LINES,
-    ".json": "read_json({})",
+    ".json": _JSON,
 }
+_TEXTS: Final = frozenset({"VARCHAR", "JSON"})
+#: What texts are ordered by: numbers and moments as such, other texts behind them.
+_GROWING: Final = """
+(coalesce(TRY_CAST({0} AS DOUBLE), epoch(TRY_CAST({0} AS TIMESTAMPTZ)), 'inf'::DOUBLE), CAST({0} AS VARCHAR))
+"""
 #: DuckDB loads what is named here, of its own version and signed by its makers, and nothing else by itself.
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 2,
@@ -113,19 +120,28 @@ class DuckTable:
 
     def texts(self, columns: Sequence[str | None]) -> Iterator[Sequence[Sequence[str | None]]]:
         """Do `RowTable.texts`."""
-        found = ", ".join("NULL" if name is None else f"{checked(name, self.columns)}::VARCHAR" for name in columns)
+        found = ", ".join("NULL" if name is None else self._text(name) for name in columns)
         cursor = self._duck.cursor().execute(f"SELECT {found} FROM ({self._query})")  # noqa: S608
         yield from _some(cursor, ROWS_AT_ONCE)
 
     def batches(self, cursor: str, since: str | None, *, limit: int) -> Iterator[Batch]:
         """Do `RowTable.batches`."""
-        by = checked(cursor, self.columns)
+        at = self._text(cursor)
         kind = self._types[cursor]
-        asked = f"WHERE {by} IS NOT NULL" if since is None else f"WHERE {by} >= CAST(? AS {kind})"
-        sql = f"SELECT to_json(q)::VARCHAR, {by}::VARCHAR FROM ({self._query}) AS q {asked} ORDER BY {by}"  # noqa: S608
-        found = self._duck.cursor().execute(sql, [] if since is None else [since])
+        if kind in _TEXTS:
+            by, begin = _GROWING.format(at), _GROWING.format("$since")
+        else:
+            by, begin = checked(cursor, self.columns), f"CAST($since AS {kind})"
+        asked = f"{at} IS NOT NULL" if since is None else f"{at} IS NOT NULL AND {by} >= {begin}"
+        sql = f"SELECT to_json(q)::VARCHAR, {at} FROM ({self._query}) AS q WHERE {asked} ORDER BY {by}"  # noqa: S608
+        found = self._duck.cursor().execute(sql, {} if since is None else {"since": since})
         for rows in _some(found, limit):
             yield Batch([row for row, _ in rows], [at for _, at in rows])
+
+    def _text(self, column: str) -> str:
+        """Return what has a column as text. Raises WarehouseError where there is none."""
+        name = checked(column, self.columns)
+        return f"({name} ->> '$')" if self._types[column] == "JSON" else f"{name}::VARCHAR"
 
 
 def append_rows(duck: Any, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> None:

@@ -92,7 +92,7 @@ def test_other_files_are_read_by_the_columns_that_are_named(run: Run, orders: Pa
     assert told["sums"][0]["fate"] == "never received"
 
 
-@pytest.mark.parametrize(("tolerance", "code"), [("100", 0), ("99.9%", 1), ("101", 2), ("much", 2)])
+@pytest.mark.parametrize(("tolerance", "code"), [("100", 0), ("99.9%", 1), ("101", 2), ("much", 2), ("nan", 2)])
 def test_a_tolerance_decides_the_exit_code(run: Run, orders: Path, slack: Slack, tolerance: str, code: int) -> None:
     done = run("reconcile", orders, "--tolerance", tolerance, ALERT_WEBHOOK_URL=slack.url)
     assert done.exit_code == code
@@ -113,15 +113,19 @@ def missing(tmp_path: Path) -> Path:
     file = tmp_path / "orders.csv"
     old = MADE - timedelta(days=20)
     rows = [
-        (1, "yes", MADE),
-        (1, "", MADE),
-        (2, "no", MADE),
-        (3, "", MADE),
-        (4, "yes", old),
-        (5, "yes", MADE),
-        (5, "0", MADE),
+        ("#1", "yes", MADE),
+        ("#1", "", MADE),
+        ("#2", "no", MADE),
+        ("#3", "", MADE),
+        ("#4", "yes", old),
+        ("#5", "yes", MADE),
+        ("#5", "0", MADE),
+        ("#6", "yes", MADE),
+        ("6", "no", MADE),
     ]
-    lines = [f"#{n},b{n}@shop.example,Utrecht,paid,25,EUR,{at:%Y-%m-%d %H:%M:%S +0000},{said}" for n, said, at in rows]
+    lines = [
+        f"{n},b{n[-1]}@shop.example,Utrecht,paid,25,EUR,{at:%Y-%m-%d %H:%M:%S +0000},{said}" for n, said, at in rows
+    ]
     file.write_text(CONSENTS + "\n".join(lines) + "\n")
     return file
 
@@ -137,7 +141,7 @@ def test_what_is_missing_is_sent_where_its_buyer_permitted_it(run: Run, missing:
     preview = sent(run, missing, "--consent", "Consent", stdin="n\n")
     assert [(each["exit"], each["count"]) for each in preview["exits"]] == [("enqueued", 1)]
     assert {why.split(":")[0]: orders for why, orders in preview["unsent"].items()} == {
-        "no permission": ["#2", "#3", "#5"],
+        "no permission": ["6", "#2", "#3", "#5", "#6"],
         "older than Pinterest takes events, or its time cannot be read": ["#4"],
     }
     assert "waiting" not in run("reconcile", missing).stdout
@@ -151,9 +155,18 @@ def test_what_is_missing_is_sent_where_its_buyer_permitted_it(run: Run, missing:
 
 def test_words_may_stand_for_a_column(run: Run, missing: Path) -> None:
     words = ("--consent-not-needed", "these are test orders of our own", "--yes")
-    assert sent(run, missing, *words)["exits"] == [{"exit": "enqueued", "reason": "", "count": 4}]
+    first, again = sent(run, missing, *words)["exits"]
+    assert (first, again["exit"]) == ({"exit": "enqueued", "reason": "", "count": 5}, "duplicate")
     assert "missing: 1 not sent, older than" in run("reconcile", missing, "--send-missing", *words).stdout
     assert "these are test orders" in run("audit").stdout
+
+
+def test_a_missing_order_that_cannot_be_sent_is_named(run: Run, missing: Path) -> None:
+    """Rows are read whole by the first column of ids, and this one has none there."""
+    kinds = CONSENTS.replace("Name", "Name,Id", 1)
+    missing.write_text(f"{kinds},77,b@shop.example,Utrecht,paid,25,EUR,{MADE:%Y-%m-%d %H:%M:%S +0000},yes\n")
+    told = sent(run, missing, "--consent-not-needed", "these are test orders of our own", "--yes")
+    assert [orders for why, orders in told["unsent"].items() if why.startswith("not found")] == [["77"]]
 
 
 @pytest.mark.parametrize(

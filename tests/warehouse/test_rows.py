@@ -66,6 +66,42 @@ def test_whole_rows_come_by_a_cursor_from_a_value_on(tmp_path: Path, folder: Pat
         assert later.cursors == ["2026-11-26", "2026-11-27"]
 
 
+@pytest.mark.parametrize("name", ["rows.csv", "rows.ndjson", "rows.json"])
+@pytest.mark.parametrize(
+    ("before", "highest", "later"),
+    [
+        (["9", "98"], "98", "101"),
+        (["2026-10-24", "2026-10-25T02:30:00+02:00"], "2026-10-25T02:30:00+02:00", "2026-10-25T02:10:00+01:00"),
+        (["01A", "01Z"], "01Z", "02A"),
+    ],
+)
+def test_a_cursor_that_is_written_as_text_grows_as_what_it_says(
+    tmp_path: Path, folder: Path, name: str, before: list[str], highest: str, later: str
+) -> None:
+    file, texts = tmp_path / name, [later, *before, ""]
+    rows = [{"at": int(text) if text.isdecimal() else text or None} for text in texts]
+    lines = {"rows.csv": "\n".join(("at", *texts)), "rows.json": json.dumps(rows)}
+    file.write_text(lines.get(name) or "".join(f"{json.dumps(row)}\n" for row in rows))
+    with open_rows(str(file), folder) as table:
+        (all_rows,) = table.batches("at", None, limit=10)
+        assert all_rows.cursors == [*before, later]
+        (new,) = table.batches("at", highest, limit=10)
+        assert new.cursors == [highest, later]
+
+
+def test_json_is_read_as_it_stands_there(tmp_path: Path, folder: Path) -> None:
+    """Of several kinds in one column, of a kind that DuckDB would guess, and with what only a late row has."""
+    file, many = tmp_path / "rows.ndjson", [{"id": number, "total": 1} for number in range(25_000)]
+    ids = ["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "2026-1-5", "007", 7, None]
+    odd = [{"id": id_, "total": "2.50", "made": "2026-11-20T10:00:00+02:00", "of": {"id": "X"}} for id_ in ids]
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in (*many, *odd)))
+    with open_rows(str(file), folder) as table:
+        expected = [(id_ and str(id_), "2.50", "2026-11-20T10:00:00+02:00") for id_ in ids]
+        assert all_of(table, "id", "total", "made")[-5:] == expected
+        rows = [json.loads(row) for batch in table.batches("total", "2", limit=10_000) for row in batch.rows]
+        assert sorted(rows, key=str) == sorted(odd, key=str)
+
+
 def test_a_query_says_what_it_reads(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "rows.ndjson").write_text(LINES)
     query = f"SELECT id, '2026-11-26'::TIMESTAMP AS made FROM read_json('{tmp_path}/rows.ndjson') WHERE total > 3;"
