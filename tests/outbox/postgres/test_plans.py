@@ -132,6 +132,15 @@ def test_a_statement_searches_and_never_scans(connection: psycopg.Connection) ->
 
 
 @pytest.mark.usefixtures("filled")
+def test_since_when_is_found_without_ordering_all_that_waits(connection: psycopg.Connection) -> None:
+    """The view of what waits, is dead or delivered has no order of its own: each look would sort the whole backlog."""
+    asked = {"lowest": 1, "highest": 300, "since": NOW}
+    rows = connection.execute(b"EXPLAIN " + SQL["first_delivery_since"], asked).fetchall()
+    assert any("delivery_pkey" in line for (line,) in rows)
+    assert not [line for (line,) in rows if 'Sort Key: "*SELECT*' in line]
+
+
+@pytest.mark.usefixtures("filled")
 def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) -> None:
     expected = {
         "claim": "line_due",
