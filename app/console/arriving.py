@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.console.chart import Bars, draw
-from app.console.page_filter import PageFilter, filter_of
+from app.console.page_filter import filter_of
 from app.console.pages import Pages
+from app.console.periods import WholeDays, days_of
 from app.console.services import ConsoleServices
-from app.inventory.figures import BECAME, DAYS, SHOWN, days_since
+from app.inventory.figures import BECAME, DAYS, SHOWN
 from app.inventory.received_names import title_of
 from app.inventory.sampling import LOOKED_FOR
 from app.inventory.view import InventoryView, NameView
@@ -49,8 +50,8 @@ class InventoryPages:
     async def show(self, request: Request) -> Response:
         """List every kind of event, the most frequent first, of all sources or one."""
         chosen = filter_of(request)
-        (days, words), source = _days(chosen, self._clock()), chosen.source
-        views = await self._inventory.names(days=days)
+        days, source = days_of(chosen.period, usual=DAYS, now=self._clock()), chosen.source
+        views = await self._inventory.names(days=days.length, last_day=days.last)
         listed = [self._listed(view, days) for view in views if source in ("", view.figures.key.source)]
         return self._pages.render(
             request,
@@ -62,16 +63,16 @@ class InventoryPages:
             changes=await self._inventory.changes(),
             sources=sorted({view.figures.key.source for view in views}),
             days=days,
-            words=words,
             shown=SHOWN,
         )
 
     async def name(self, request: Request) -> Response:
         """Show one kind of event: what became of it by day, what it carries, and its preset."""
-        (days, words), key = _days(filter_of(request), self._clock()), key_of(request.query_params)
-        view = await self._inventory.name(key, days=days)
+        days = days_of(filter_of(request).period, usual=DAYS, now=self._clock())
+        key, span = key_of(request.query_params), {"days": days.length, "last_day": days.last}
+        view = await self._inventory.name(key, **span)
         if view is None:
-            text = f"No such event has arrived {words}. Look back further, or go on from the inventory."
+            text = f"No such event has arrived {days.words}. Look back further, or go on from the inventory."
             return self._pages.problem(request, 404, "There is no such event", text)
         return self._pages.render(
             request,
@@ -80,41 +81,32 @@ class InventoryPages:
             usual=f"as usual: {DAYS} days",
             nav="inventory",
             one=self._listed(view, days),
-            properties=await self._inventory.properties(key, days=days),
+            properties=await self._inventory.properties(key, **span),
             looked_for=LOOKED_FOR,
             days=days,
-            words=words,
             key_query=urlencode(key._asdict()),
             exit_words=BECAME,
         )
 
-    def _listed(self, view: NameView, days: int) -> ListedName:
-        figures, first_at = view.figures, days_since(self._clock(), days)
-        by_day = [figures.days.get(first_at + day * DAY_S, 0) for day in range(days)]
+    def _listed(self, view: NameView, days: WholeDays) -> ListedName:
+        figures = view.figures
+        by_day = [figures.days.get(day * DAY_S, 0) for day in range(days.first, days.last + 1)]
         exits = ((exit_, words, figures.exits[exit_]) for exit_, words in BECAME.items())
         return ListedName(
             view=view,
             bars=draw(by_day),
             exits=tuple(each for each in exits if each[2]),
             query=urlencode(figures.key._asdict()),
-            filters=_filters(figures.key, first_at),
+            filters=_filters(figures.key, days),
         )
 
 
-def _filters(key: EventKey, since: int) -> dict[str, str | int]:
+def _filters(key: EventKey, days: WholeDays) -> dict[str, str | int]:
     is_several = not key.type and key.name
-    return {} if is_several else {"name": title_of(key), "source": key.source, "since": since}
+    span = {"since": days.first * DAY_S, "until": (days.last + 1) * DAY_S}
+    return {} if is_several else {"name": title_of(key), "source": key.source, **span}
 
 
 def key_of(parameters: QueryParams) -> EventKey:
     """Return which kind of event an address means."""
     return EventKey(parameters.get("source", ""), parameters.get("type", ""), parameters.get("name", ""))
-
-
-def _days(chosen: PageFilter, now: float) -> tuple[int, str]:
-    """Return over how many days (UTC), today the last, the inventory looks back for a period; and that in words.
-
-    What arrives is counted by whole days here, so a period that begins or ends within one is shown with all of it.
-    """
-    days = int(now // DAY_S - chosen.period.starts(now)[0] // DAY_S) + 1 if chosen.period else DAYS
-    return days, "today" if days == 1 else f"in the last {days} days"

@@ -34,6 +34,8 @@ from app.types import Backlog, Event, Exit, Tally
 ANSWERS_S = 3_600
 #: Where no period is chosen.
 USUAL = next(period for period in PERIODS if period.name == "day")
+#: So many presets are listed, those that took most; the others behind a link.
+MOST_PRESETS = 12
 #: Where no preset has an example.
 FIRST_EVENT: Event = {"type": "page", "messageId": "first-event"}
 
@@ -60,7 +62,8 @@ class OverviewPages:
     async def show(self, request: Request) -> Response:
         """Show everything; `?part=live` only what changes, for the script."""
         template = "overview_live.html" if request.query_params.get("part") == "live" else "overview.html"
-        chosen = filter_of(request)
+        chosen, shows_all = filter_of(request), request.query_params.get("presets") == "all"
+        facts = await self._facts(chosen.period or USUAL, chosen)
         return self._pages.render(
             request,
             template,
@@ -70,7 +73,9 @@ class OverviewPages:
             account=chosen.account,
             source=chosen.source,
             curl=self._curl(request),
-            **await self._facts(chosen.period or USUAL, chosen),
+            shows_all=shows_all,
+            listed=busiest(facts["summary"], None if shows_all else MOST_PRESETS),
+            **facts,
         )
 
     async def _facts(self, period: Period, chosen: PageFilter) -> dict[str, Any]:
@@ -208,6 +213,13 @@ def _over_time(
         "compared": list(compared.values()),
         "span": {"since": start} | ({"until": until} if (until := period.until(now)) else {}),
     }
+
+
+def busiest(summary: Summary, limit: int | None) -> frozenset[str]:
+    """Return the names of the presets that took most events, at most so many; None: all that took any."""
+    busy = [each for each in summary.presets if each.counts]
+    most = sorted(busy, key=lambda each: -each.counts[Exit.MATCHED])
+    return frozenset(each.name for each in most[:limit])
 
 
 def drawn_outcomes(chosen: PageFilter) -> frozenset[Exit]:

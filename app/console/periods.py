@@ -59,6 +59,35 @@ class Period:
         return {DAY_S: "the day before", 7 * DAY_S: "the week before"}.get(shift_s, f"the {self.label} before")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeDays:
+    """Whole days of UTC, counted from 1970; the last is one of them."""
+
+    first: int
+    last: int
+    #: Behind a verb, as those of a period.
+    words: str
+
+    @property
+    def length(self) -> int:
+        """How many there are."""
+        return self.last - self.first + 1
+
+
+def days_of(period: Period | None, *, usual: int, now: float) -> WholeDays:
+    """Return the days of a period; of None the `usual` many, today the last.
+
+    A period that begins or ends within a day has all of it.
+    """
+    today = int(now // DAY_S)
+    if period is None:
+        return WholeDays(first=today - usual + 1, last=today, words=f"in the last {usual} days")
+    first = period.starts(now)[0] // DAY_S
+    last = today if period.until(now) is None else first
+    words = period.words if first == last else f"in the last {last - first + 1} days"
+    return WholeDays(first=first, last=last, words="today" if first == today else words)
+
+
 PERIODS: Final = (
     Period(name="hour", label="hour", words="in the last hour", length_s=HOUR_S, step_s=300),
     Period(name="today", label="today", words="today", length_s=DAY_S, step_s=HOUR_S, days_back=0),

@@ -8,8 +8,9 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.console.page_filter import PageFilter, filter_of
+from app.console.page_filter import filter_of
 from app.console.pages import Pages
+from app.console.periods import days_of
 from app.console.services import ConsoleServices
 from app.orders.revenue_figures import ORDERS_BECAME, OfCurrency, RevenueLine, Worth
 from app.orders.revenue_reading import read_revenue
@@ -36,9 +37,9 @@ class RevenuePages:
     async def show(self, request: Request) -> Response:
         """Show what orders were worth, a block for each currency."""
         chosen, now = filter_of(request), self._services.clock()
-        first, last, words = _days(chosen, now)
+        days = days_of(chosen.period, usual=_USUAL_DAYS, now=now)
         wanted = {"ad_account_id": chosen.account_id or None, "source": chosen.source or None}
-        figures = await read_revenue(self._services.outbox, wanted, first_day=first, last_day=last)
+        figures = await read_revenue(self._services.outbox, wanted, first_day=days.first, last_day=days.last)
         asked = request.query_params.get("currency")
         whole = [each for each in figures if each.currency == asked] or figures[:_SHOWN_WHOLE]
         return self._pages.render(
@@ -47,34 +48,20 @@ class RevenuePages:
             obeys=("account", "from", "period", "against"),
             usual=f"as usual: {_USUAL_DAYS} days",
             nav="revenue",
-            words=words,
-            length=last - first + 1,
+            words=days.words,
+            length=days.length,
             blocks=whole,
             others=[each for each in figures if each not in whole],
             kinds=_KINDS,
             shown_days=_SHOWN_DAYS,
             became=ORDERS_BECAME,
             columns=_columns,
-            filters=partial(_filters, first=first, last=last),
+            filters=partial(_filters, first=days.first, last=days.last),
             money=money,
             change=change,
             day_s=DAY_S,
-            is_running=last == int(now // DAY_S),
+            is_running=days.last == int(now // DAY_S),
         )
-
-
-def _days(chosen: PageFilter, now: float) -> tuple[int, int, str]:
-    """Return the first and the last day (UTC, counted from 1970) that are shown, and that in words.
-
-    Orders are summed by whole days, so a period that begins or ends within one is shown with all of it.
-    """
-    today = int(now // DAY_S)
-    if chosen.period is None:
-        return today - _USUAL_DAYS + 1, today, f"in the last {_USUAL_DAYS} days"
-    first = chosen.period.starts(now)[0] // DAY_S
-    last = today if chosen.period.until(now) is None else first
-    words = chosen.period.words if first == last else f"in the last {last - first + 1} days"
-    return first, last, "today" if first == today else words
 
 
 def _filters(

@@ -91,32 +91,35 @@ class PropertyFigures:
     last_at: int
 
 
-def days_since(now: float, days: int) -> int:
-    """Return when the first of so many days began, today (UTC) being the last of them."""
-    return int(now // DAY_S - (days - 1)) * DAY_S
+def span_of(now: float, days: int, last_day: int | None = None) -> range:
+    """Return the seconds of so many days of UTC, `last_day` (counted from 1970; None: today) being the last of them."""
+    end = (int(now // DAY_S) if last_day is None else last_day) + 1
+    return range((end - days) * DAY_S, end * DAY_S)
 
 
-async def read_figures(inventory: Inventory, *, now: float, days: int = DAYS) -> list[NameFigures]:
-    """Return every kind of event that has arrived in so many days, the most frequent first.
+async def read_figures(
+    inventory: Inventory, *, now: float, days: int = DAYS, last_day: int | None = None
+) -> list[NameFigures]:
+    """Return every kind of event that has arrived in so many days, as `span_of` has them, the most frequent first.
 
     Raises OutboxUnavailable.
     """
-    since = days_since(now, days)
+    span = span_of(now, days, last_day)
     ever = await inventory.read(since=0, by_hour=False, counted=[Measure.RECEIVED])
     counted = [Measure.EXIT, Measure.PRESET, Measure.SAMPLED, Measure.FOUND]
-    counts = await inventory.read(since=since, by_hour=False, counted=counted)
+    counts = await inventory.read(since=span.start, by_hour=False, counted=counted)
     hours = await inventory.read(since=now - _HOURS_LOOKED_BACK_S, by_hour=True, counted=[Measure.RECEIVED])
     figures: dict[EventKey, NameFigures] = {}
     for at, (key, _, _, number) in ever:
         one = figures.setdefault(key, NameFigures(key=key, first_at=at, last_at=at))
         one.last_at = at
-        if at >= since:
+        if at in span:
             one.days[at] = one.days.get(at, 0) + number
     for at, count in hours:
         if count.key in figures:
             figures[count.key].last_at = max(figures[count.key].last_at, at)
     for at, count in counts:
-        if count.key in figures:
+        if count.key in figures and at in span:
             _add(figures[count.key], at, count)
     return sorted((one for one in figures.values() if one.days), key=lambda one: (-one.received, one.key))
 
@@ -135,21 +138,21 @@ def _add(figures: NameFigures, at: int, count: InventoryCount) -> None:
 
 
 async def read_properties(
-    inventory: Inventory, key: EventKey, *, now: float, days: int = DAYS
+    inventory: Inventory, key: EventKey, *, now: float, days: int = DAYS, last_day: int | None = None
 ) -> list[PropertyFigures]:
-    """Return the properties that a kind of event carried in so many days, the most frequent first.
+    """Return the properties that a kind of event carried in these days, as `span_of` has them, the most frequent first.
 
     Raises OutboxUnavailable.
     """
-    since = days_since(now, days)
+    span = span_of(now, days, last_day)
     rows = await inventory.read(since=0, by_hour=False, counted=[Measure.PROPERTY, Measure.SAMPLED], key=key)
-    sampled = sum(count.number for at, count in rows if at >= since and count.counted is Measure.SAMPLED)
+    sampled = sum(count.number for at, count in rows if at in span and count.counted is Measure.SAMPLED)
     seen: defaultdict[str, list[int]] = defaultdict(list)
     numbers: Counter[str] = Counter()
     for at, count in rows:
         if count.counted is Measure.PROPERTY:
             seen[count.label].append(at)
-            if at >= since:
+            if at in span:
                 numbers[count.label] += count.number
     return [_property(label, number, sampled, seen[label]) for label, number in numbers.most_common()]
 

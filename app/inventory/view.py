@@ -45,21 +45,23 @@ class InventoryView:
     catalog: Callable[[], Catalog]
     clock: Callable[[], float]
 
-    async def names(self, *, days: int = DAYS) -> list[NameView]:
-        """Return every kind of event of so many days, the most frequent first."""
+    async def names(self, *, days: int = DAYS, last_day: int | None = None) -> list[NameView]:
+        """Return every kind of event of so many days, as `span_of` has them, the most frequent first."""
         catalog = self.catalog()
-        figures = await read_figures(self.inventory, now=self.clock(), days=days)
+        figures = await read_figures(self.inventory, now=self.clock(), days=days, last_day=last_day)
         return [
             NameView(figures=one, nearest=nearest_preset(one.key, _by_count(one.presets), catalog)) for one in figures
         ]
 
-    async def name(self, key: EventKey, *, days: int = DAYS) -> NameView | None:
+    async def name(self, key: EventKey, *, days: int = DAYS, last_day: int | None = None) -> NameView | None:
         """Return one kind of event; None where none has arrived in these days."""
-        return next((one for one in await self.names(days=days) if one.figures.key == key), None)
+        return next((one for one in await self.names(days=days, last_day=last_day) if one.figures.key == key), None)
 
-    async def properties(self, key: EventKey, *, days: int = DAYS) -> list[PropertyFigures]:
+    async def properties(
+        self, key: EventKey, *, days: int = DAYS, last_day: int | None = None
+    ) -> list[PropertyFigures]:
         """Return what a kind of event carries, the most frequent first."""
-        return await read_properties(self.inventory, key, now=self.clock(), days=days)
+        return await read_properties(self.inventory, key, now=self.clock(), days=days, last_day=last_day)
 
     async def changes(self) -> list[Change]:
         """Return what is new and what has vanished since yesterday."""

@@ -74,7 +74,7 @@ async def test_what_has_changed_is_told(arrived: World) -> None:
         ("?from=default", [">checkout</a>"], ["/inventory/name?source=shop&amp;type=track&amp;name=Checkout&amp;"]),
         ("?from=shop&period=today", ["1,000", ">Checkout</a>", "arrived today,"], ["7,000", "3</a> matched"]),
         ("?period=month", ["8,000"], []),
-        ("?period=yesterday", ["2,000", "in the last 2 days, counted by whole days"], []),
+        ("?period=yesterday", ["1,000", "arrived yesterday, counted by whole days"], ["2,000"]),
     ],
 )
 async def test_span_and_source_narrow_the_list(

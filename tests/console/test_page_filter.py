@@ -129,8 +129,15 @@ async def test_what_is_done_from_a_page_leads_to_one_with_the_same_filter(shops:
 
 async def test_an_overview_of_one_source_shows_nothing_of_another(shops: World) -> None:
     counts = [Tally(name="accepted", source=source, count=count) for source, count in (("shop", 5), ("default", 70))]
-    await shops.enqueue(tallies=counts)
-    page = await page_of(shops, "?from=shop")
+    taken = [
+        Tally(name=name, preset="Checkout", ad_account_id="1", source="shop", count=5)
+        for name in ("matched", "enqueued")
+    ]
+    await shops.enqueue(tallies=[*counts, *taken])
+    heads = '<th scope="col" class="n">Delivered</th>', '<th scope="col" class="n">Refused by Pinterest</th>'
+    whole, page = await page_of(shops, ""), await page_of(shops, "?from=shop")
+    assert [whole.count(head) for head in heads] == [3, 3]
+    assert [page.count(head) for head in heads] == [0, 0]
     assert '<h3>Received <span class="n">5</span></h3>' in page
     assert "All is well: 5 events received in the last 24 hours; nothing waits." in page
 

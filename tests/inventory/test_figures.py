@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.inventory.figures import days_since, read_figures, read_properties
+from app.inventory.figures import read_figures, read_properties, span_of
 from app.inventory.received_names import title_of
 from app.inventory.view import InventoryView
 from app.outbox import Outbox, open_outbox
@@ -98,4 +98,13 @@ def test_titles(key: EventKey, title: str) -> None:
 
 
 def test_a_day_begins_at_midnight_utc() -> None:
-    assert days_since(NOW, 1) == TODAY
+    assert span_of(NOW, 1) == range(TODAY, TODAY + DAY_S)
+
+
+async def test_days_may_end_before_today(outbox: Outbox) -> None:
+    yesterday = TODAY // DAY_S - 1
+    (order,) = await read_figures(outbox.inventory, now=NOW, days=1, last_day=yesterday)
+    assert (order.days, order.last_at) == ({TODAY - DAY_S: 10}, int(NOW))
+    assert dict(order.exits) == {"enqueued": 9, "invalid": 1}
+    properties = await read_properties(outbox.inventory, ORDER, now=NOW, days=1, last_day=yesterday)
+    assert [each.path for each in properties if each.path.startswith("properties.day")] == ["properties.day 1"]
