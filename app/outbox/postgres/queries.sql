@@ -131,32 +131,14 @@ WITH
   ),
   ordered AS (
     SELECT (given ->> 17)::float8 AS at, given ->> 0 AS ad_account_id, given ->> 1 AS preset, given ->> 10 AS source,
-           given ->> 12 AS currency, 'waiting' AS became, given ->> 11 AS amount, id
+           given ->> 12 AS currency, 'waiting' AS became, 1 AS sign, given ->> 11 AS amount, id
     FROM new WHERE given ->> 3 = 'checkout'
     UNION ALL
-    SELECT (note ->> 12)::float8, note ->> 1, note ->> 2, note ->> 10, note ->> 9, note ->> 3, note ->> 8, NULL
+    SELECT (note ->> 12)::float8, note ->> 1, note ->> 2, note ->> 10, note ->> 9, note ->> 3, 1, note ->> 8, NULL
     FROM fits, jsonb_array_elements(%(notes)s::jsonb) AS note
     WHERE note ->> 6 = 'checkout' OR note ->> 7 IS NOT NULL
   ),
-  earned AS (  -- as the view `earned` does it order by order
-    INSERT INTO revenue AS sums (day, ad_account_id, preset, source, currency, became, slot, orders, without_amount,
-                                 millionths, largest, largest_id)
-    SELECT floor(at / 86400)::integer, coalesce(ad_account_id, ''), coalesce(preset, ''), source, coalesce(currency, ''),
-           became, %(slot)s, count(*), count(*) - count(worth), coalesce(sum(worth), 0),
-           max(worth) FILTER (WHERE id IS NOT NULL),
-           (array_agg(id ORDER BY worth DESC) FILTER (WHERE id IS NOT NULL AND worth IS NOT NULL))[1]
-    FROM ordered, LATERAL (
-      SELECT CASE WHEN amount ~ '^\d{1,10}(\.\d+)?$' THEN trunc(amount::numeric * 1000000) END AS worth
-    ) AS read
-    GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
-    ON CONFLICT (day, ad_account_id, preset, source, currency, became, slot) DO UPDATE SET
-      orders = sums.orders + excluded.orders,
-      without_amount = sums.without_amount + excluded.without_amount,
-      millionths = sums.millionths + excluded.millionths,
-      largest_id = CASE WHEN excluded.largest > coalesce(sums.largest, -1) THEN excluded.largest_id
-                     ELSE sums.largest_id END,
-      largest = greatest(sums.largest, excluded.largest)
-  )
+  earned AS (/* sums */)
 SELECT EXISTS (SELECT FROM fits);
 
 -- next_ids --
@@ -396,12 +378,12 @@ WITH
     ON CONFLICT (ad_account_id, state, slot)
     DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes
   ),
-  earned AS (
-    INSERT INTO earned
-    SELECT enqueued_at, delivery.ad_account_id, preset, source, currency, moved.became, sign, amount, id, %(slot)s
+  ordered AS (
+    SELECT enqueued_at AS at, delivery.ad_account_id, preset, source, currency, moved.became, sign, amount, id
     FROM ours JOIN delivery USING (id), LATERAL (VALUES ('waiting', -1), (state, 1)) AS moved (became, sign)
     WHERE state <> 'pending' AND event_name = 'checkout'
-  )
+  ),
+  earned AS (/* sums */)
 SELECT id, delivery.ad_account_id, preset, event_name, event_id, order_id, checkout_id, source
 FROM ours JOIN delivery USING (id) WHERE state = 'dead';
 
@@ -452,13 +434,13 @@ WITH
   risen AS (
     DELETE FROM dead WHERE id = ANY (%(ids)s::bigint[]) RETURNING id, enqueued_at, history
   ),
-  earned AS (
-    INSERT INTO earned
-    SELECT moved.at, ad_account_id, preset, source, currency, moved.became, sign, amount, id, %(slot)s
+  ordered AS (
+    SELECT moved.at, ad_account_id, preset, source, currency, moved.became, sign, amount, id
     FROM risen JOIN delivery USING (id),
          LATERAL (VALUES (enqueued_at, 'dead', -1), (%(now)s::float8, 'waiting', 1)) AS moved (at, became, sign)
     WHERE event_name = 'checkout'
   ),
+  earned AS (/* sums */),
   lined_up AS (
     INSERT INTO line (id, ad_account_id, preset, payload_bytes, enqueued_at, due_at, history)
     SELECT id, ad_account_id, preset, length(payload), %(now)s::float8, %(now)s::float8, history
@@ -504,12 +486,12 @@ WITH
     UPDATE dead SET state = 'dismissed', reason = given.reason FROM given
     WHERE dead.id = given.id AND dead.state = 'dead' RETURNING dead.id, enqueued_at
   ),
-  earned AS (
-    INSERT INTO earned
-    SELECT enqueued_at, ad_account_id, preset, source, currency, moved.became, sign, amount, id, %(slot)s
+  ordered AS (
+    SELECT enqueued_at AS at, ad_account_id, preset, source, currency, moved.became, sign, amount, id
     FROM put_away JOIN delivery USING (id), (VALUES ('dead', -1), ('dismissed', 1)) AS moved (became, sign)
     WHERE event_name = 'checkout'
   ),
+  earned AS (/* sums */),
   erased AS (
     UPDATE delivery SET payload = '' FROM put_away WHERE delivery.id = put_away.id RETURNING ad_account_id
   )
@@ -1355,11 +1337,11 @@ WITH
   left_line AS (
     DELETE FROM line USING gone WHERE line.id = gone.id RETURNING line.id, state, enqueued_at
   ),
-  earned AS (
-    INSERT INTO earned
-    SELECT enqueued_at, ad_account_id, preset, source, currency, 'waiting', -1, amount, id, %(slot)s
+  ordered AS (
+    SELECT enqueued_at AS at, ad_account_id, preset, source, currency, 'waiting' AS became, -1 AS sign, amount, id
     FROM left_line JOIN gone USING (id) WHERE event_name = 'checkout'
   ),
+  earned AS (/* sums */),
   left_dead AS (
     DELETE FROM dead USING gone WHERE dead.id = gone.id RETURNING dead.id, dead.state
   ),
@@ -1464,12 +1446,12 @@ WITH
     RETURNING delivery.ad_account_id, message_id, preset, event_name, order_id, amount, currency, source, name,
               enqueued_at, length(payload) AS size
   ),
-  earned AS (
-    INSERT INTO earned
-    SELECT moved.at, ad_account_id, preset, source, currency, moved.became, sign, amount, NULL, %(slot)s
+  ordered AS (
+    SELECT moved.at, ad_account_id, preset, source, currency, moved.became, sign, amount, NULL::bigint AS id
     FROM gone,
          LATERAL (VALUES (enqueued_at, 'waiting', -1), (%(now)s::float8, %(exit)s::text, 1)) AS moved (at, became, sign)
   ),
+  earned AS (/* sums */),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
     SELECT ad_account_id, 'pending', %(slot)s, -count(*), -sum(size) FROM gone GROUP BY ad_account_id

@@ -7,7 +7,12 @@ from psycopg import sql
 
 from app.outbox.named_queries import named_queries
 
-_QUERIES: Final = named_queries((files(__package__) / "queries.sql").read_text(encoding="utf-8"))
+
+def _read(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+_QUERIES: Final = named_queries(_read("queries.sql").replace("/* sums */", f"\n{_read('sums.sql')}"))
 
 #: The statements of queries.sql by name.
 SQL: Final = {name: text.encode() for name, text in _QUERIES.items()}

@@ -235,3 +235,21 @@ async def test_what_is_wrong_is_told_with_a_remedy(postgres_server: PostgresServ
         name = "gone" if "RENAME" in change else "failing"
         postgres_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
         postgres_server.execute("DROP ROLE somebody")
+
+
+async def test_two_of_one_slot_never_wait_for_each_other_in_a_circle(
+    open_at: Callable[..., At], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Orders of many currencies, each a sum of its own, settled by two processes in opposite orders."""
+    monkeypatch.setattr("app.outbox.postgres.connections.SLOTS", 1)
+    one, other = open_at(), open_at()
+    currencies = [f"{chr(65 + n // 26)}{chr(65 + n % 26)}X" for n in range(200)]
+    for attempt in range(5):
+        for line in (currencies, currencies[::-1]):
+            await one.enqueue(
+                *(new(order_id=f"{attempt}-{line[0]}-{code}", amount="1", currency=code) for code in line)
+            )
+        first, second = await one.claim(limit=len(currencies)), await other.claim(limit=len(currencies))
+        await asyncio.gather(one.deliver(*first), other.deliver(*second))
+    rows = await one.outbox.revenue(first_day=0, last_day=10**6)
+    assert {(row.currency, row.became, row.orders) for row in rows} == {(code, "delivered", 10) for code in currencies}
