@@ -8,6 +8,7 @@ from typing import Final
 
 from app.console.labels import OTHER_KEY_LABELS
 from app.console.summary import PresetCounts
+from app.outbox import NO_COUNTRY
 from app.types import Exit, Tally
 
 #: Of apps only; of the web only; of orders only; of what is about products, or where any event of the preset has it.
@@ -73,6 +74,10 @@ class PresetKeys:
             return self.event_name in _ABOUT_PRODUCTS
         return True
 
+    def is_asked_for(self, component: str, seen: int) -> bool:
+        """Return whether events of the preset should carry it; ids of devices are asked of events of apps alone."""
+        return self.can_carry(component, seen) and (component not in _OF_APPS or self.action_source in _APPS)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyAdvice:
@@ -82,9 +87,11 @@ class KeyAdvice:
     #: Of so many events, so many could carry it and do not.
     events: int
     missing: int
-    #: So many times there was one that could not be read; by which warning these are found.
+    #: So many times there was one that could not be read, or not as it stood; by which warning these are found.
     unread: int
     warning: str
+    #: Of these, phone numbers of no country.
+    without_country: int
     remedy: str
 
 
@@ -110,24 +117,31 @@ def ranked_advice(
         able = [
             each
             for each in presets
-            if each.name in keys and keys[each.name].can_carry(component, each.quality[component])
+            if each.name in keys and keys[each.name].is_asked_for(component, each.quality[component])
         ]
         events = sum(each.counts["enqueued"] for each in able)
         missing = events - sum(each.quality[component] for each in able)
         if missing > 0 and component in _REMEDIES:
             warning = _WARNED.get(component, "")
+            without_country = warnings.get(NO_COUNTRY, 0) if component == "phone" else 0
             advice = KeyAdvice(
                 component=component,
                 events=events,
                 missing=missing,
-                unread=warnings.get(warning, 0),
+                unread=_times(warning, warnings) + without_country,
                 warning=warning,
+                without_country=without_country,
                 remedy=_REMEDIES[component],
             )
             found.append(advice)
     return sorted(found, key=lambda advice: -advice.missing * (1 if advice.component in OTHER_KEY_LABELS else 2))[
         :_SAID
     ]
+
+
+def _times(field: str, warnings: Mapping[str, int]) -> int:
+    """Return how often one warned of a field, wherever the event had it: `user_data.phone (properties.phone)`."""
+    return sum(count for label, count in warnings.items() if field and label.partition(" (")[0] == field)
 
 
 def score_lines(

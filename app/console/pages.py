@@ -2,6 +2,7 @@
 
 import hashlib
 import mimetypes
+import re
 from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from app.console.periods import COMPARISONS, PERIODS
 from app.console.services import ConsoleServices
 from app.console.stacked_chart import FULL
 from app.destination import redact
+from app.outbox import NO_COUNTRY
 from app.receiving.finding import MAX_FOUND_BY
 from app.receiving.reports import IN_WORDS
 from app.server.audited_changes import MAX_WHY
@@ -31,6 +33,7 @@ from app.values.plurals import count_of
 from app.values.times import at_second
 
 ROOM = Path(__file__).parent
+_IN_BACKTICKS = re.compile("`([^`]+)`")
 
 #: No page of ours loads, sends or is framed anywhere else.
 SECURITY_HEADERS = {
@@ -170,6 +173,7 @@ def _environment() -> Environment:
         time=_time,
         day=labels.day,
         breakable=_breakable,
+        with_code=_with_code,
     )
     environment.globals.update(
         advice=labels.WARNING_ADVICE,
@@ -178,6 +182,7 @@ def _environment() -> Environment:
         percent=labels.percent,
         periods=PERIODS,
         max_label=MAX_LABEL_CHARACTERS,
+        no_country=NO_COUNTRY,
         max_found_by=MAX_FOUND_BY,
         max_why=MAX_WHY,
         states=labels.STATE_LABELS,
@@ -187,6 +192,11 @@ def _environment() -> Environment:
         groups=labels.GROUP_LABELS,
     )
     return environment
+
+
+def _with_code(text: str) -> Markup:
+    """Return what stands between backticks as code."""
+    return Markup(_IN_BACKTICKS.sub(r"<code>\1</code>", escape(text)))  # noqa: S704 - escaped
 
 
 def _breakable(name: str) -> Markup:

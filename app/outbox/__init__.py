@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.errors import SettingsError
 from app.outbox.carrying import Carried, DeliveryRow, Past, Salvaged, Store, carry
-from app.outbox.counts import MINUTES_KEPT_S, enqueue_tallies, warning_label
+from app.outbox.counts import MINUTES_KEPT_S, NO_COUNTRY, enqueue_tallies, warning_label
 from app.outbox.dead_letter_protocol import DeadLetters
 from app.outbox.order_rows import OrderRow, PagesOrders, orders_since
 from app.outbox.outbox_rules import DiskRules, OutboxRules
@@ -18,6 +18,7 @@ from app.outbox.search_filters import SEARCH_FILTERS, given_filters, read_filter
 
 __all__ = [
     "MINUTES_KEPT_S",
+    "NO_COUNTRY",
     "SEARCH_FILTERS",
     "Carried",
     "DeadLetters",

@@ -9,7 +9,9 @@ from typing import Any, Final
 from app.types import MAX_LABEL_CHARACTERS, Enqueued, Exit, NewDelivery, Tally
 
 #: Counts are kept by the minute for so long, then by the hour.
-MINUTES_KEPT_S: Final = 2 * 86_400
+MINUTES_KEPT_S: Final = 26 * 3_600
+#: In the warning of a phone number that is sent as it stands, and by what such warnings are counted.
+NO_COUNTRY: Final = "sent without a country code"
 #: Of a count; the start of its minute or hour comes before, how often it happened behind.
 _TALLY_COLUMNS = attrgetter("name", "preset", "label", "ad_account_id", "source")
 _OF_ANSWER = attrgetter("exit", "warnings")
@@ -58,5 +60,10 @@ def summed(tallies: Iterable[tuple[float, Tally]], *, span_s: int) -> list[tuple
 
 
 def warning_label(warning: str) -> str:
-    """Return by what a warning is counted: the field, or the kind, that it begins with."""
+    """Return by what a warning is counted: the field, or the kind, that it begins with; of phones what is usual.
+
+    A warning holds its label, so that a search for the one finds the other.
+    """
+    if NO_COUNTRY in warning:
+        return NO_COUNTRY
     return warning.partition(":")[0][:MAX_LABEL_CHARACTERS]

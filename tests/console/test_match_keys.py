@@ -8,6 +8,8 @@ from app.console.labels import COMPONENT_LABELS, OTHER_KEY_LABELS
 from app.console.match_keys import KeyAdvice, PresetKeys, ranked_advice, score, score_lines
 from app.console.summary import PresetCounts
 from app.destination import MATCH_KEYS, match_keys
+from app.destination.normalise import phone_normaliser
+from app.outbox import NO_COUNTRY, warning_label
 from app.types import Tally
 
 CHECKOUT = PresetKeys(event_name="checkout", action_source="web")
@@ -66,9 +68,9 @@ def test_advice_is_ranked_by_what_is_missing_and_says_what_to_do() -> None:
 
 
 def test_there_is_advice_for_every_key_that_can_be_missing() -> None:
-    everything = {"Any": ANY}
+    presets, keys = [counts("Any", 1), counts("App", 1)], {"Any": ANY, "App": APP}
     for component in set(MATCH_KEYS) - {"external_event_id", "gender", "date_of_birth", "partner_id"}:
-        assert len(ranked_advice([counts("Any", 1)], everything, [component])) == 1
+        assert len(ranked_advice(presets, keys, [component])) == 1
 
 
 def test_every_match_key_that_is_counted_has_its_words() -> None:
@@ -77,14 +79,31 @@ def test_every_match_key_that_is_counted_has_its_words() -> None:
     assert match_keys(event) == ("external_event_id", "hashed_email", "phone", "country")
 
 
+def test_a_device_is_asked_for_where_events_are_those_of_apps_only() -> None:
+    presets = [counts("Any", 10, hashed_maid=1), counts("App", 5)]
+    (found,) = ranked_advice(presets, {"Any": ANY, "App": APP}, ["hashed_maid"])
+    assert (found.events, found.missing) == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("phone", "label"), [("030 901820", NO_COUNTRY), ("hello", "user_data.phone"), ("+49", NO_COUNTRY)]
+)
+def test_phones_without_a_country_are_counted_apart(phone: str, label: str) -> None:
+    _, note = phone_normaliser(None)(phone, None)
+    warning = f"user_data.phone: a text of {len(phone)} characters {note}"
+    assert warning_label(warning) == label
+    assert label in warning
+
+
 def test_what_could_not_be_read_is_told_and_a_key_of_the_score_counts_twice() -> None:
     presets = [counts("Checkout", 10, phone=7, hashed_email=8, city=5)]
     keys, names = {"Checkout": CHECKOUT}, ["phone", "hashed_email", "city"]
-    found = ranked_advice(presets, keys, names, {"user_data.phone": 3})
-    assert [(each.component, each.missing, each.unread) for each in found] == [
-        ("city", 5, 0),
-        ("hashed_email", 2, 0),
-        ("phone", 3, 3),
+    warned = {"user_data.phone": 1, "user_data.phone (properties.phone)": 2, NO_COUNTRY: 4, "user_data.phoneme": 9}
+    found = ranked_advice(presets, keys, names, warned)
+    assert [(each.component, each.missing, each.unread, each.without_country) for each in found] == [
+        ("city", 5, 0, 0),
+        ("hashed_email", 2, 0, 0),
+        ("phone", 3, 7, 4),
     ]
     assert "DEFAULT_COUNTRY" in found[2].remedy
 

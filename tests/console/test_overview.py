@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.console.labels import COMPONENT_LABELS, WARNING_ADVICE
+from app.console.labels import COMPONENT_LABELS, OTHER_KEY_LABELS, WARNING_ADVICE
+from app.outbox import NO_COUNTRY
 from app.outbox.storing import DAY_S
 from app.shared_values import TROUBLE
 from app.types import AccountView, Delivered, Exit, Rejected, State, Tally
@@ -290,3 +291,15 @@ async def test_a_month_of_many_busy_presets_is_a_page_under_100_kb_with_the_busi
     assert every.count('<th scope="row">Preset number') == 60
     assert 'data-live="/console?part=live&amp;presets=all&amp;period=month"' in every
     assert "presets</a>" not in every
+
+
+async def test_phones_of_no_country_are_told_with_their_remedy(world: World) -> None:
+    told = [("enqueued", "", 9), ("warning", "user_data.phone", 2), ("warning", NO_COUNTRY, 3)]
+    told += [("quality", key, 9) for key in (*COMPONENT_LABELS, *OTHER_KEY_LABELS) if key != "phone"]
+    await world.enqueue(tallies=[Tally(name=name, preset="Checkout", label=label, count=n) for name, label, n in told])
+    page = unescape(re.sub(r"<[^>]+>", "", (await world.browser.get("/console")).text))
+    assert (
+        "Phone: 9 of 9 events lack it; 5 times there was one that could not be read, or not as it stood: "
+        "3 name no country; set DEFAULT_COUNTRY. Send context.traits.phone as +49 30 901820;" in page
+    )
+    assert "Phone numbers of no country match nobody" in page
