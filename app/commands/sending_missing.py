@@ -122,10 +122,10 @@ async def _each(
     where, query = rows
     with TemporaryDirectory(prefix="pinrelay-") as folder, open_rows(where, Path(folder), query=query) as table:
         may = None if asked.consent is None else orders_permitted(table, columns, missing.ids, asked.consent)
-        for batch in table.batches(columns.order_ids[0], None, limit=_BATCH_ROWS):
+        for some in table.wholes(limit=_BATCH_ROWS):
             now, events = time.time(), []
             oldest = now - settings.max_event_age_days * _DAY_S
-            for order, event, why in missing_events(batch.rows, columns, left, permitted=may, oldest=oldest):
+            for order, event, why in missing_events(some, columns, left, permitted=may, oldest=oldest):
                 left.discard(order)
                 if event is not None:
                     events.append(read_event(event, Arrival.at(now, is_live=False)))

@@ -22,7 +22,7 @@ _BILLING: Final = "billing_"
 #: Why an order is not sent though it is missing.
 NO_PERMISSION: Final = "no permission: the consent column does not say yes"
 TOO_OLD: Final = "older than Pinterest takes events, or its time cannot be read"
-NOT_AGAIN: Final = "not found when the rows were read again: they have no id in its first column, or have changed"
+NOT_AGAIN: Final = "not found when the rows were read again: they have changed, or its id is no text"
 
 
 @dataclass(slots=True)

@@ -124,6 +124,12 @@ class DuckTable:
         cursor = self._duck.cursor().execute(f"SELECT {found} FROM ({self._query})")  # noqa: S608
         yield from _some(cursor, ROWS_AT_ONCE)
 
+    def wholes(self, *, limit: int) -> Iterator[list[str]]:
+        """Do `RowTable.wholes`."""
+        cursor = self._duck.cursor().execute(f"SELECT to_json(q)::VARCHAR FROM ({self._query}) AS q")  # noqa: S608
+        for rows in _some(cursor, limit):
+            yield [row for (row,) in rows]
+
     def batches(self, cursor: str, since: str | None, *, limit: int) -> Iterator[Batch]:
         """Do `RowTable.batches`."""
         at = self._text(cursor)

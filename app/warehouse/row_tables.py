@@ -30,6 +30,10 @@ class RowTable(Protocol):
         """Yield some rows after the other, as texts of these columns alone; None stands for one that there is not."""
         ...
 
+    def wholes(self, *, limit: int) -> Iterator[list[str]]:
+        """Yield whole rows, each as JSON, at most `limit` at once, in the order in which they come: nothing is kept."""
+        ...
+
     def batches(self, cursor: str, since: str | None, *, limit: int) -> Iterator[Batch]:
         """Yield whole rows, at most `limit` at once, by a column from its value `since` on; None: from the lowest.
 

@@ -10,6 +10,7 @@ import pytest
 
 from app.orders.shop_exports import columns_of_shop
 from app.orders.shop_orders import ShopOrder, ledger_key, read_orders
+from app.warehouse import open_duck
 from tests.commands.conftest import Run, Slack
 
 MADE = datetime.now(UTC) - timedelta(hours=3)
@@ -141,7 +142,7 @@ def test_what_is_missing_is_sent_where_its_buyer_permitted_it(run: Run, missing:
     preview = sent(run, missing, "--consent", "Consent", stdin="n\n")
     assert [(each["exit"], each["count"]) for each in preview["exits"]] == [("enqueued", 1)]
     assert {why.split(":")[0]: orders for why, orders in preview["unsent"].items()} == {
-        "no permission": ["6", "#2", "#3", "#5", "#6"],
+        "no permission": ["#2", "#3", "#5", "#6", "6"],
         "older than Pinterest takes events, or its time cannot be read": ["#4"],
     }
     assert "waiting" not in run("reconcile", missing).stdout
@@ -161,12 +162,22 @@ def test_words_may_stand_for_a_column(run: Run, missing: Path) -> None:
     assert "these are test orders" in run("audit").stdout
 
 
-def test_a_missing_order_that_cannot_be_sent_is_named(run: Run, missing: Path) -> None:
-    """Rows are read whole by the first column of ids, and this one has none there."""
-    kinds = CONSENTS.replace("Name", "Name,Id", 1)
-    missing.write_text(f"{kinds},77,b@shop.example,Utrecht,paid,25,EUR,{MADE:%Y-%m-%d %H:%M:%S +0000},yes\n")
-    told = sent(run, missing, "--consent-not-needed", "these are test orders of our own", "--yes")
-    assert [orders for why, orders in told["unsent"].items() if why.startswith("not found")] == [["77"]]
+@pytest.mark.parametrize(
+    ("ids", "told"), [("NULL AS Name, '77' AS Id", "enqueued"), ("77::DECIMAL(9, 2) AS Name", "not found")]
+)
+def test_a_missing_order_is_sent_or_named(run: Run, tmp_path: Path, ids: str, told: str) -> None:
+    """One has its id in the second column alone; that of the other is written otherwise where rows are read whole."""
+    file = tmp_path / "orders.parquet"
+    rest = (
+        f"'25' AS Subtotal, 'paid' AS \"Financial Status\", 'EUR' AS Currency, '{MADE.isoformat()}' AS \"Created at\""
+    )
+    with open_duck(tmp_path) as duck:
+        duck.execute(
+            f"COPY (SELECT {ids}, 'Utrecht' AS \"Billing City\", 'b@shop.example' AS email, {rest}) TO '{file}'"
+        )
+    done = sent(run, file, "--consent-not-needed", "these are test orders of our own", "--yes")
+    assert [each["exit"] for each in done["exits"]] == ["enqueued"] * (told == "enqueued")
+    assert [why.startswith(told) for why in done["unsent"]] == [True] * (told == "not found")
 
 
 @pytest.mark.parametrize(
