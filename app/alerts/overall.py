@@ -16,6 +16,9 @@ LEAST_DAYS, MOST_DAYS, LEAST_EVENTS = 3, 7, 20
 #: Warnings for each enqueued event of the last full hour grow above this, and above so many times the day before.
 WARNINGS_SHARE, WARNINGS_TIMES = 0.05, 2
 
+#: Pinterest's figures are read every hour, and later where Pinterest asks for a pause of at most a day.
+_READ_WITHIN_S = DAY_S + HOUR_S
+
 _FULL = "Memory is full: as many ids as REMEMBER_MAX_PEOPLE are marked, and nothing is remembered. Raise it."
 
 
@@ -61,9 +64,12 @@ def conditions(facts: Facts) -> list[Alert]:
     return list({alert.key: alert for alert in (*found, _drop(facts), _warnings(facts), full) if alert}.values())
 
 
-def unread_reports(views: Mapping[str, PinterestView]) -> list[Alert]:
-    """Return that the token is over by which Pinterest's own figures are read, once for all ad accounts."""
-    over = [view.problem for view in views.values() if view.is_over]
+def unread_reports(views: Mapping[str, PinterestView], now: float) -> list[Alert]:
+    """Return that the token is over by which Pinterest's own figures are read, once for all ad accounts.
+
+    An ad account that is no longer read keeps its view, and is told of no more.
+    """
+    over = [view.problem for view in views.values() if view.is_over and now - (view.tried_at or 0) <= _READ_WITHIN_S]
     return (
         [Alert(key="reports", text=f"Pinterest's own figures are not read: {over[0]}. Sending goes on.")]
         if over

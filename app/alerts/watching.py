@@ -132,7 +132,7 @@ class Alerts:
         if self._rules is not None:
             found += by_name(await self._names.read(self._clock()), self._rules)
         if self._tells_reports:
-            found += unread_reports(await PINTEREST_VIEWS.read_all(self._outbox))
+            found += unread_reports(await PINTEREST_VIEWS.read_all(self._outbox), self._clock())
         await self._tell_changes({alert.key: alert.text for alert in found})
 
     async def _facts(self) -> Facts:

@@ -78,14 +78,15 @@ async def test_figures_stay_while_they_cannot_be_read_anew_and_the_trouble_is_to
     view = await view_of(read)
     assert (view.at, view.tried_at, view.is_over) == (NOW, NOW + HOUR_S, True)
     assert "PINTEREST_ADS_TOKEN" in view.problem
-    assert [alert.key for alert in unread_reports({ACCOUNT: view})] == ["reports"]
+    assert [alert.key for alert in unread_reports({ACCOUNT: view}, read.now)] == ["reports"]
+    assert unread_reports({ACCOUNT: view}, read.now + 2 * DAY_S) == []
     read.now += HOUR_S
     await broken.look()
     assert [account for account, _ in read.troubles] == [ACCOUNT]
     read.now += HOUR_S
     await stranger.look()
     view = await view_of(read)
-    assert (view.problem, view.is_over, unread_reports({ACCOUNT: view})) == ("", False, [])
+    assert (view.problem, view.is_over, unread_reports({ACCOUNT: view}, read.now)) == ("", False, [])
 
 
 @pytest.mark.parametrize(
