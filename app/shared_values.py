@@ -231,7 +231,7 @@ PROCESSES = SharedKeys("process/", Process)
 #: The live tail; nothing of what it shows. `coordination` writes and reads.
 TAIL = SharedKey("tail", TailWanted)
 #: When somebody was erased last, Unix seconds: at each new revision live tails let go of all that they hold.
-#: `coordination` and `pinrelay forget` write, `coordination` reads.
+#: `coordination`, `pinrelay forget` and `pinrelay import` write, `coordination` reads.
 ERASED_AT = SharedKey("erased-at", float)
 #: The alerts that were told and not yet cleared: text by condition. `alerts` writes and reads.
 OPEN_ALERTS = SharedKey("alerts", dict[str, str])

@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 from rich.console import Console
@@ -27,7 +27,7 @@ from app.coordination import Switches
 from app.errors import EventRefused
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
-from app.shared_values import IMPORTED
+from app.shared_values import ERASED_AT, IMPORTED
 from app.source import read_event_file
 from app.types import Event, EventReceipt, Exit, Receipt
 from app.values.times import unix_seconds
@@ -169,7 +169,14 @@ async def _taker(settings: Settings, outbox: Outbox, options: _Options) -> _Take
     pipeline = assemble.pipeline(
         settings, catalog, outbox=outbox, why_off=switches.why_off, action_source=options.action_source
     )
-    return partial(pipeline.accept, is_proven=True)
+
+    async def taken(events: Sequence[Event | EventRefused], *, now: float, **how: Any) -> Receipt:
+        receipt = await pipeline.accept(events, now=now, is_proven=True, **how)
+        if any(not isinstance(event, EventRefused) and event["type"] == "delete" for event in events):
+            await ERASED_AT.write(outbox, now)  # live tails let go of what they hold
+        return receipt
+
+    return taken
 
 
 def _identity(file: Path, options: _Options) -> str:
