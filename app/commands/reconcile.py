@@ -131,7 +131,7 @@ async def _compare(
             )
         if asked is None:
             return found, None
-        return found, await send_missing(settings, outbox, rows, found.columns, missing, asked, source=part.source)
+        return found, await send_missing(settings, outbox, rows, found, missing, asked, source=part.source)
     finally:
         await outbox.close()
 

@@ -16,8 +16,8 @@ from app.access.audit import Audit
 from app.commands.auditing import caller
 from app.config import Settings
 from app.coordination import Switches
+from app.orders.comparing import Reconciliation
 from app.orders.missing_orders import NOT_AGAIN, MissingOrders, missing_events, orders_permitted
-from app.orders.shop_exports import ShopColumns
 from app.outbox import Outbox
 from app.source import Arrival, read_event
 from app.types import DEFAULT_SOURCE, AuditAction, Exit, Receipt
@@ -81,7 +81,7 @@ async def send_missing(
     settings: Settings,
     outbox: Outbox,
     rows: tuple[str, str | None],
-    columns: ShopColumns,
+    found: Reconciliation,
     missing: MissingOrders,
     asked: SendAsked,
     *,
@@ -89,13 +89,14 @@ async def send_missing(
 ) -> SentMissing:
     """Show what would become of missing orders, ask, and send them; return what became of them, or would.
 
-    `rows` are the file or address, and the query. It is written into the audit log, with the words.
+    `rows` are the file or address, and the query; `found` is what they came to. It is written into the audit log, with
+    the words.
     """
     catalog = assemble.running_catalog(settings).catalog
     switches = await Switches.read(outbox)
     explainer = assemble.explainer(settings, outbox=outbox, why_off=switches.why_off)
     name = source or DEFAULT_SOURCE
-    each = partial(_each, settings, rows, columns, missing, asked, name)
+    each = partial(_each, settings, rows, found, missing, asked, name)
     preview = await each(partial(explainer.receipt, catalog=catalog))
     told = f"{preview.enqueued} of {len(missing.ids)} missing orders can be sent."
     if not preview.enqueued or not (asked.yes or typer.confirm(f"{told} Send them?", err=True)):
@@ -111,7 +112,7 @@ async def send_missing(
 async def _each(
     settings: Settings,
     rows: tuple[str, str | None],
-    columns: ShopColumns,
+    compared: Reconciliation,
     missing: MissingOrders,
     asked: SendAsked,
     source: str,
@@ -119,13 +120,15 @@ async def _each(
 ) -> SentMissing:
     """Return what becomes of all that may be sent, once `take` has it."""
     found, left = SentMissing(), set(missing.ids)
-    where, query = rows
+    (where, query), columns = rows, compared.columns
     with TemporaryDirectory(prefix="pinrelay-") as folder, open_rows(where, Path(folder), query=query) as table:
         may = None if asked.consent is None else orders_permitted(table, columns, missing.ids, asked.consent)
         for some in table.wholes(limit=_BATCH_ROWS):
             now, events = time.time(), []
             oldest = now - settings.max_event_age_days * _DAY_S
-            for order, event, why in missing_events(some, columns, left, permitted=may, oldest=oldest):
+            for order, event, why in missing_events(
+                some, columns, left, place=compared.place, permitted=may, oldest=oldest
+            ):
                 left.discard(order)
                 if event is not None:
                     events.append(read_event(event, Arrival.at(now, is_live=False)))

@@ -81,6 +81,8 @@ class Reconciliation:
 
     columns: ShopColumns
     sums: OrderSums = field(default_factory=OrderSums)
+    #: By which of an order's `keys` the ledger knows most of them.
+    place: int = 0
     #: Rows without an id of an order, and rows of orders that came before in the file.
     without_id: int = 0
     repeated: int = 0
@@ -175,8 +177,8 @@ def _judge_all(
     period: tuple[float, float],
     on_verdict: Callable[[OrderVerdict], object],
 ) -> None:
-    place = next(iter(duck.execute(_BEST_PLACE).fetchall()), (0,))[0]
-    duck.execute(_MEANT, {"place": place}).fetchall()
+    found.place = next(iter(duck.execute(_BEST_PLACE).fetchall()), (0,))[0]
+    duck.execute(_MEANT, {"place": found.place}).fetchall()
     duck.execute(_FOUND).fetchall()
     of_ledger = groupby(_rows(duck.cursor().execute(_FOUND_IN_ORDER)), key=itemgetter(0))
     row, group = next(of_ledger, (0, iter(())))

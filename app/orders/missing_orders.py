@@ -60,11 +60,13 @@ def missing_events(
     columns: ShopColumns,
     wanted: Collection[str],
     *,
+    place: int,
     permitted: Collection[str] | None,
     oldest: float,
 ) -> Iterator[tuple[str, Event | None, str]]:
     """Yield id, event and "" for each wanted order of rows of JSON; None and why for one that may not be sent.
 
+    Each is sent by the id in this `place` of its keys, so that it is known again when its own event comes late.
     `permitted` are the orders whose buyers said yes; None: nobody needs to be asked. `oldest` is Unix seconds.
     """
     for text in rows:
@@ -78,14 +80,14 @@ def missing_events(
             elif order.at is None or order.at < oldest:
                 yield order.shown, None, TOO_OLD
             else:
-                yield order.shown, _event(row, order), ""
+                yield order.shown, _event(row, order, order.keys[place if place < len(order.keys) else 0]), ""
 
 
-def _event(row: Mapping[str, Any], order: ShopOrder) -> Event:
+def _event(row: Mapping[str, Any], order: ShopOrder, order_id: str) -> Event:
     """Return a row as an order of Segment's: what of the buyer it names is where the defaults look for it."""
     named = {name.lower().replace(" ", "_"): value for name, value in row.items()}
     billing = {name.removeprefix(_BILLING): value for name, value in named.items() if name.startswith(_BILLING)}
-    properties = {**named, "order_id": order.keys[0]}
+    properties = {**named, "order_id": order_id}
     if billing:
         properties["billing"] = {**billing, "state": billing.get("province")}
     if order.amount is not None:
@@ -95,7 +97,7 @@ def _event(row: Mapping[str, Any], order: ShopOrder) -> Event:
     return {
         "type": "track",
         "event": _EVENT,
-        "messageId": f"reconcile-{order.keys[0]}",
+        "messageId": f"reconcile-{order_id}",
         "timestamp": datetime.fromtimestamp(order.at or 0, UTC).isoformat(),
         "properties": properties,
     }

@@ -154,6 +154,22 @@ def test_what_is_missing_is_sent_where_its_buyer_permitted_it(run: Run, missing:
     assert "sent missing orders" in run("audit").stdout
 
 
+def test_a_missing_order_is_sent_by_the_id_by_which_the_ledger_knows_the_others(
+    run: Run, orders: Path, tmp_path: Path
+) -> None:
+    """Else its own event, should it come late, would be another order."""
+    file, made = tmp_path / "ids.csv", f"{MADE:%Y-%m-%d %H:%M:%S +0000}"
+    named = "Name,Id,Email,Billing City,Financial Status,Subtotal,Currency,Created at"
+    lines = [f"#{name},{id_},b@shop.example,Utrecht,paid,25,EUR,{made}" for name, id_ in ((7, 1001), (8, 5001))]
+    file.write_text("\n".join((named, *lines)))
+    words = ("--consent-not-needed", "these are test orders of our own", "--yes")
+    assert [each["exit"] for each in sent(run, file, *words)["exits"]] == ["enqueued"]
+    late = tmp_path / "late"
+    late.write_text(json.dumps(order(5001)))
+    done = run("import", late, "--json")
+    assert json.loads(done.stdout.splitlines()[-1])["exits"] == {"duplicate": 1}
+
+
 def test_words_may_stand_for_a_column(run: Run, missing: Path) -> None:
     words = ("--consent-not-needed", "these are test orders of our own", "--yes")
     first, again = sent(run, missing, *words)["exits"]
