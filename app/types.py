@@ -752,6 +752,7 @@ class AuditAction(StrEnum):
     PUBLISH = "published"
     ALERT_TESTED = "alert tested"
     MISSING_SENT = "sent missing orders"
+    COMPARED = "compared orders"
     TAIL = "live tail"
 
 

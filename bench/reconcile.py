@@ -1,11 +1,12 @@
 """How long a comparison of a million orders takes, and whether its memory stays flat.
 
-    python bench/reconcile.py [--orders 1000000] [--goal-s 60] [--goal-mb 600]
+    python bench/reconcile.py [--orders 1000000] [--goal-s 60] [--goal-growth 1.2] [--cpu]
 
 A ledger of SQLite of so many delivered orders, made by the database itself, and a shop's CSV of as many, of which one
 in a hundred was never sent and one in a hundred differs, are compared by `pinrelay reconcile`, a process of its own:
 first a tenth of them, then all. Of each run the time, its CPU time and the most memory that it had. Ends with 1 where
-all of them take more CPU time than `--goal-s`, or more memory than `--goal-mb`.
+all of them take longer than `--goal-s`, or have more memory than `--goal-growth` times that of a tenth. On a machine
+that is busy with other work only CPU time says something: `--cpu` judges by that.
 """
 
 import argparse
@@ -47,18 +48,20 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--orders", type=int, default=1_000_000, help="in all (default: 1,000,000)")
-    parser.add_argument("--goal-s", type=float, default=60, help="seconds of CPU time, at most (default: 60)")
-    parser.add_argument("--goal-mb", type=float, default=600, help="memory, at most (default: 600)")
+    parser.add_argument("--goal-s", type=float, default=60, help="seconds, at most (default: 60)")
+    parser.add_argument("--goal-growth", type=float, default=1.2, help="times the memory, at most (default: 1.2)")
+    parser.add_argument("--cpu", action="store_true", help="judge by CPU time instead of the clock")
     given = parser.parse_args()
     runs = []
     for orders in (given.orders // 10, given.orders):
         with tempfile.TemporaryDirectory() as folder:
             runs.append(measure(Path(folder), orders))
         print(f"{orders:9,} orders  {runs[-1].seconds:6.1f} s  CPU {runs[-1].cpu_s:6.1f} s  {runs[-1].peak_mb:5.0f} MB")
-    is_met = runs[1].cpu_s <= given.goal_s and runs[1].peak_mb <= given.goal_mb
-    told = "met" if is_met else "MISSED"
     growth = runs[1].peak_mb / runs[0].peak_mb
-    print(f"memory {growth:.2f} times   goals {given.goal_s:.0f} s of CPU, {given.goal_mb:.0f} MB: {told}")
+    took_s = runs[1].cpu_s if given.cpu else runs[1].seconds
+    is_met = took_s <= given.goal_s and growth <= given.goal_growth
+    goals = f"{given.goal_s:.0f} s{' of CPU' if given.cpu else ''}, {given.goal_growth:.1f} times"
+    print(f"memory {growth:.2f} times   goals {goals}: {'met' if is_met else 'MISSED'}")
     sys.exit(0 if is_met else 1)
 
 

@@ -148,7 +148,7 @@ def _print(found: Reconciliation, sent: SentMissing | None) -> None:
         "what became of them", "orders", "why", "such as", title=f"{found.columns.kind}: {sums.orders} orders"
     )
     for (fate, reason), count in sums.reasons.most_common():
-        add_row(table, fate.value, count, reason, ", ".join(sums.named[fate, reason][:_SHOWN]))
+        add_row(table, fate.value, count, reason, ", ".join([*sums.named[fate, reason]][:_SHOWN]))
     print_table(table)
     for name in BY:
         table = Table(name.replace("_", " "), "currency", "orders", "worth in the shop", "sent", "%")

@@ -10,6 +10,7 @@ from app.access.admission import sent_from_console
 
 #: One event and one YAML file, three bytes each for most characters.
 MAX_FORM_BYTES = 1_000_000
+PASTED = "Paste a single event."
 
 #: The first value of each name.
 Form: TypeAlias = dict[str, str]
@@ -24,8 +25,8 @@ class FormRefused:
     text: str
 
 
-def check_form(request: Request) -> FormRefused | None:
-    """Decide by its headers whether a form is read; None is yes."""
+def check_form(request: Request, max_bytes: int, remedy: str) -> FormRefused | None:
+    """Decide by its headers whether a form is read; None is yes. `remedy` is for one of more than `max_bytes`."""
     if not sent_from_console(request.headers):
         return FormRefused(
             status=403,
@@ -34,11 +35,11 @@ def check_form(request: Request) -> FormRefused | None:
             "if a proxy stands before it, let it pass the Host header on.",
         )
     length = request.headers.get("content-length", "")
-    if not length.isdigit() or int(length) > MAX_FORM_BYTES:
+    if not length.isdigit() or int(length) > max_bytes:
         return FormRefused(
             status=413,
             title="Too long",
-            text=f"Up to {MAX_FORM_BYTES:,} bytes can be sent at once. Paste a single event.",
+            text=f"Up to {max_bytes:,} bytes can be sent at once. {remedy}",
         )
     return None
 

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from app.access.admission import Denial, TooManyTries
 from app.access.person import Person
-from app.console.forms import check_form
+from app.console.forms import MAX_FORM_BYTES, PASTED, check_form
 from app.console.page_filter import read_page_filter
 from app.console.pages import SECURITY_HEADERS, Pages, base_of
 from app.console.services import ConsoleServices
@@ -42,14 +42,27 @@ class Guard:
         self._services = services
         self._pages = pages
 
-    def __call__(self, page: PageHandler, *, public: bool = False, changes: bool = False) -> PageHandler:
+    def __call__(
+        self,
+        page: PageHandler,
+        *,
+        public: bool = False,
+        changes: bool = False,
+        max_bytes: int = MAX_FORM_BYTES,
+        remedy: str = PASTED,
+    ) -> PageHandler:
         """Return the page with the guard before it.
 
-        A `public` page is shown to anybody; what `changes` something is for operators.
+        A `public` page is shown to anybody; what `changes` something is for operators. Forms of more than `max_bytes`
+        are not read: `remedy` says what helps.
         """
 
         async def guarded(request: Request) -> Response:
-            response = self._refuse_form(request) or await self._show(page, request, public=public, changes=changes)
+            refused = check_form(request, max_bytes, remedy) if request.method == "POST" else None
+            if refused:
+                response: Response = self._pages.problem(request, refused.status, refused.title, refused.text)
+            else:
+                response = await self._show(page, request, public=public, changes=changes)
             response.headers.update(SECURITY_HEADERS)
             return response
 
@@ -69,10 +82,6 @@ class Guard:
         if isinstance(person, TooManyTries):
             return self._pages.problem(request, 429, "Too many wrong tokens", "Try again in a minute.")
         return self._pages.problem(request, 401 if person is Denial.WRONG else 403, *_DENIED[person])
-
-    def _refuse_form(self, request: Request) -> Response | None:
-        refused = check_form(request) if request.method == "POST" else None
-        return self._pages.problem(request, refused.status, refused.title, refused.text) if refused else None
 
     async def _show(self, page: PageHandler, request: Request, *, public: bool, changes: bool) -> Response:
         try:

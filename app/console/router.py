@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from app.console.activity import ActivityPages
 from app.console.arriving import InventoryPages
+from app.console.compare_page import MAX_UPLOAD_BYTES, TOO_LARGE_HELP, ComparePages
 from app.console.dead_letters_page import DeadLetterPages
 from app.console.deliveries import DeliveryPages
 from app.console.guard import Guard
@@ -88,6 +89,10 @@ def _add_figures(router: APIRouter, guard: Guard, services: ConsoleServices, pag
         ("pinterest", PinterestPages(services, pages).show),
     ):
         router.add_route(f"/console/{path}", guard(page), methods=["GET"], include_in_schema=False)
+    compared, address = ComparePages(services, pages), "/console/revenue/compare"
+    router.add_route(address, guard(compared.show), methods=["GET"], include_in_schema=False)
+    uploading = guard(compared.run, changes=True, max_bytes=MAX_UPLOAD_BYTES, remedy=TOO_LARGE_HELP)
+    router.add_route(address, uploading, methods=["POST"], include_in_schema=False)
 
 
 def _add_quarantine(router: APIRouter, guard: Guard, quarantine: QuarantinePages) -> None:

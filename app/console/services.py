@@ -15,7 +15,7 @@ from app.catalog.running import RunningCatalog
 from app.coordination import Coordination
 from app.destination.client import PinterestClient
 from app.inventory.view import InventoryView
-from app.outbox import DeadLetters
+from app.outbox import DeadLetters, PagesOrders
 from app.receiving.explain import Explainer
 from app.receiving.finding import Finder
 from app.receiving.people_search import PeopleSearch
@@ -25,7 +25,7 @@ from app.source import NamedSource
 from app.types import AccountView, AuditPage, Backlog, Delivery, Message, NotePage, Page, Query, Revenue, Tally
 
 
-class ConsoleOutbox(SharedValues, Protocol):
+class ConsoleOutbox(SharedValues, PagesOrders, Protocol):
     """The part of the outbox that people look at. Every method may raise OutboxUnavailable."""
 
     @property
@@ -110,6 +110,8 @@ class ConsoleServices:
     destination: DestinationView
     #: For how long counts are kept.
     counts_kept_s: float
+    #: For how long it is known what became of every order.
+    orders_kept_s: float
     #: Returns why a restart is needed, "" where none is.
     restart_notice: Callable[[], str] = str
     #: Names of Pinterest's quality components, in the order they are shown.

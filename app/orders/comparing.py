@@ -11,7 +11,7 @@ from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from app.orders.fates import OrderVerdict, judge_order, judge_unknown
 from app.orders.order_sums import OrderSums
@@ -22,6 +22,9 @@ from app.warehouse import RowTable, append_rows, open_duck, open_rows
 
 #: What came before the first order of a file may be its event, sent by a clock that is off.
 _BEFORE_S: Final = 86_400
+#: Of the join; the disk holds the rest.
+_MEMORY: Final = "64MB"
+_Done = TypeVar("_Done")
 _AT_ONCE: Final = 10_000
 _TEXTS: Final = ("order_id", "exit", "reason", "amount", "currency", "preset", "source", "ad_account_id")
 _TABLES: Final = {
@@ -37,6 +40,8 @@ _TABLES: Final = {
     "ledger": {"key": "VARCHAR", **dict.fromkeys(_TEXTS, "VARCHAR"), "made_at": "DOUBLE"},
 }
 _LEDGER: Final = ", ".join((*_TEXTS, "made_at"))
+#: Their keys stay: what the ledger has of them is not unknown to the shop.
+_OUTSIDE: Final = "DELETE FROM shop WHERE made_at < ? OR made_at >= ?"
 _FIRSTS: Final = "CREATE TABLE first_row AS SELECT min(row) AS row FROM shop GROUP BY shown"
 #: Which of the shop's columns of ids the ledger has them by, mostly.
 _BEST_PLACE: Final = """
@@ -63,10 +68,13 @@ WHERE exit = 'delivered' AND made_at BETWEEN $first AND $last
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerPart:
-    """Which part of the ledger is compared; None: all of it."""
+    """Which part of the ledger and of the shop's orders is compared; None: all of it."""
 
     source: str | None = None
     ad_account_id: str | None = None
+    #: The shop's orders made from then on, and before then; Unix seconds. Those without a time are compared always.
+    since: float | None = None
+    until: float | None = None
 
     def has(self, row: OrderRow) -> bool:
         """Return whether a row is in it; a note that reached no ad account may be of any."""
@@ -83,6 +91,8 @@ class Reconciliation:
     sums: OrderSums = field(default_factory=OrderSums)
     #: By which of an order's `keys` the ledger knows most of them.
     place: int = 0
+    #: As the file has them, with further lines of one order.
+    rows: int = 0
     #: Rows without an id of an order, and rows of orders that came before in the file.
     without_id: int = 0
     repeated: int = 0
@@ -91,8 +101,8 @@ class Reconciliation:
 
     def json(self) -> dict[str, Any]:
         """Return all of it, ready for JSON."""
-        told = {"file": self.columns.kind, "rows_without_id": self.without_id, "rows_repeated": self.repeated}
-        return {**told, "orders_unreadable": self.unreadable, **self.sums.json()}
+        counts = {"rows": self.rows, "rows_without_id": self.without_id, "rows_repeated": self.repeated}
+        return {"file": self.columns.kind, **counts, "orders_unreadable": self.unreadable, **self.sums.json()}
 
 
 async def reconciled(
@@ -112,9 +122,9 @@ async def reconciled(
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="pinrelay-")))
-        table = stack.enter_context(open_rows(where, folder / "rows", query=query))
+        table = await _apart(stack.enter_context, open_rows(where, folder / "rows", query=query))
         columns = columns_of_shop(table.columns, **named)
-        duck = stack.enter_context(open_duck(folder / "join"))
+        duck = await _apart(stack.enter_context, open_duck(folder / "join", only=folder / "join", memory=_MEMORY))
         return await compare(
             outbox, table, columns, duck, part=part, ledger_begins=ledger_begins, on_verdict=on_verdict
         )
@@ -136,21 +146,37 @@ async def compare(
     Raises WarehouseError where the shop's rows cannot be read, OutboxUnavailable.
     """
     found = Reconciliation(columns=columns)
-    await asyncio.to_thread(_load_shop, duck, table, found)
+    await _apart(_load_shop, duck, table, found, part)
     ((first, last),) = duck.execute("SELECT min(made_at), max(made_at) FROM shop").fetchall()
-    first, last = (ledger_begins, math.inf) if first is None or columns.time is None else (first, last)
+    if first is None or columns.time is None:
+        first, last = part.since or ledger_begins, part.until or math.inf
     async for rows in orders_since(outbox, first - _BEFORE_S):
-        kept = [(ledger_key(row.order_id), *row) for row in rows if part.has(row)]
-        await asyncio.to_thread(append_rows, duck, "ledger", _TABLES["ledger"], kept)
-    await asyncio.to_thread(_judge_all, duck, found, ledger_begins, (first, last), on_verdict)
+        await _apart(_load_ledger, duck, rows, part)
+    await _apart(_judge_all, duck, found, ledger_begins, (first, last), on_verdict)
     return found
 
 
-def _load_shop(duck: Any, table: RowTable, found: Reconciliation) -> None:
+async def _apart(work: Callable[..., _Done], *given: Any) -> _Done:
+    """Do it in a thread. Whoever cancels it waits for its end, since what it works with is closed then."""
+    done = asyncio.ensure_future(asyncio.to_thread(work, *given))
+    try:
+        return await asyncio.shield(done)
+    except asyncio.CancelledError:
+        await asyncio.gather(done, return_exceptions=True)
+        raise
+
+
+def _load_ledger(duck: Any, rows: Sequence[OrderRow], part: LedgerPart) -> None:
+    kept = [(ledger_key(row.order_id), *row) for row in rows if part.has(row)]
+    append_rows(duck, "ledger", _TABLES["ledger"], kept)
+
+
+def _load_shop(duck: Any, table: RowTable, found: Reconciliation, part: LedgerPart) -> None:
     for name, columns in _TABLES.items():
         duck.execute(f"CREATE TABLE {name} ({', '.join(' '.join(each) for each in columns.items())})").fetchall()
     number = 0
     for rows in table.texts(found.columns.names):
+        found.rows += len(rows)
         orders: list[tuple[Any, ...]] = []
         keys: list[tuple[Any, ...]] = []
         for order in read_orders(rows, found.columns):
@@ -165,9 +191,11 @@ def _load_shop(duck: Any, table: RowTable, found: Reconciliation) -> None:
             keys += [(number, place, key) for place, key in enumerate(order.keys)]
         append_rows(duck, "shop", _TABLES["shop"], orders)
         append_rows(duck, "shop_key", _TABLES["shop_key"], keys)
+    if part.since is not None or part.until is not None:
+        duck.execute(_OUTSIDE, [part.since, part.until]).fetchall()
     duck.execute(_FIRSTS)
-    ((left,),) = duck.execute("SELECT count(*) FROM first_row").fetchall()
-    found.repeated = number - left
+    ((repeated,),) = duck.execute("SELECT (SELECT count(*) FROM shop) - (SELECT count(*) FROM first_row)").fetchall()
+    found.repeated = repeated
 
 
 def _judge_all(

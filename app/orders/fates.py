@@ -89,6 +89,8 @@ class OrderVerdict(NamedTuple):
     shop_amount: Decimal | None
     #: None where nothing was sent, or no amount.
     sent_amount: Decimal | None
+    #: By which the ledger has it; "" where it has no such order.
+    ledger_id: str
 
     @property
     def is_expected(self) -> bool:
@@ -127,6 +129,7 @@ def judge_order(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: fl
         day=day_of(order.at),
         shop_amount=order.amount,
         sent_amount=sent_amount(best) if best and is_sent else None,
+        ledger_id=(best and best.order_id) or "",
     )
 
 
@@ -143,6 +146,7 @@ def judge_unknown(row: OrderRow) -> OrderVerdict:
         day=day_of(row.at),
         shop_amount=None,
         sent_amount=sent_amount(row),
+        ledger_id=row.order_id or "",
     )
 
 

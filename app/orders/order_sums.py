@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from app.orders.fates import SENT_FATES, OrderFate, OrderVerdict
 
 #: Of each fate and reason so many orders are named.
-NAMED: Final = 20
+NAMED: Final = 100
 #: So many different reasons are told apart; the rest is told as one.
 _REASONS: Final = 500
 _OTHERS: Final = "other reasons"
@@ -50,8 +50,8 @@ class OrderSums:
 
     cells: defaultdict[Cell, OrderWorth] = field(default_factory=lambda: defaultdict(OrderWorth))
     reasons: Counter[tuple[OrderFate, str]] = field(default_factory=Counter)
-    #: The ids of the first orders of each.
-    named: defaultdict[tuple[OrderFate, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    #: The ids of the first orders of each, as the shop writes them -> as the ledger has them, "" where it does not.
+    named: defaultdict[tuple[OrderFate, str], dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, verdict: OrderVerdict) -> None:
         """Add one."""
@@ -62,8 +62,8 @@ class OrderSums:
         if why not in self.reasons and len(self.reasons) >= _REASONS:
             why = verdict.fate, _OTHERS
         self.reasons[why] += 1
-        if len(self.named[why]) < NAMED:
-            self.named[why].append(verdict.order_id)
+        if verdict.order_id and len(self.named[why]) < NAMED:
+            self.named[why][verdict.order_id] = verdict.ledger_id
 
     @property
     def expected(self) -> int:
@@ -105,7 +105,7 @@ class OrderSums:
             "sent_as_the_shop_has_them": self.right,
             "missing_percent": f"{self.missing_percent():.2f}",
             "fates": [
-                {"fate": fate.value, "reason": reason, "orders": count, "named": self.named[fate, reason]}
+                {"fate": fate.value, "reason": reason, "orders": count, "named": [*self.named[fate, reason]]}
                 for (fate, reason), count in sorted(self.reasons.items(), key=lambda each: -each[1])
             ],
             "sums": [

@@ -92,8 +92,9 @@ def columns_of_shop(
     known = next((each for each in _EXPORTS if _is_of(each, columns)), None)
     if known is None and (order_id is None or total is None):
         message = (
-            "it is no export of Shopify's or WooCommerce's that is known: say --order-id and --total, and --currency "
-            f"and --time where there are such columns; there are: {', '.join(columns)}"
+            "it is no export of Shopify's or WooCommerce's that is known: name the columns of the order id "
+            "(--order-id) and of the amount (--total), and those of the currency (--currency) and of the time (--time) "
+            f"where there are such; there are: {', '.join(columns)}"
         )
         raise WarehouseError(message)
     found = known or ShopColumns(order_ids=(), amounts=())

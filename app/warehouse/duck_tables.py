@@ -13,8 +13,8 @@ import orjson
 from app.errors import SettingsError, WarehouseError
 from app.warehouse.row_tables import ROWS_AT_ONCE, Batch, checked
 
-#: Beyond it DuckDB writes into its folder.
-_MEMORY: Final = "256MB"
+#: Beyond it DuckDB writes into its folder. A file of CSV is read in blocks of 32 MB.
+_MEMORY: Final = "128MB"
 #: `#` begins no comment: Shopify's orders are named so.
 _CSV: Final = "read_csv({}, all_varchar = true, header = true, null_padding = true, comment = '')"
 #: Values stay as they stand there: DuckDB's guesses would write an id that looks like a UUID or a date otherwise.
@@ -37,7 +37,6 @@ _GROWING: Final = """
 #: DuckDB loads what is named here, of its own version and signed by its makers, and nothing else by itself.
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 2,
-    "memory_limit": _MEMORY,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "allow_community_extensions": False,
@@ -46,8 +45,10 @@ _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
 
 
 @contextmanager
-def open_duck(folder: Path, *, extension: str | None = None, only: Path | None = None) -> Iterator[Any]:
-    """Open DuckDB with nothing in it; what does not fit into memory goes into `folder`.
+def open_duck(
+    folder: Path, *, extension: str | None = None, only: Path | None = None, memory: str = _MEMORY
+) -> Iterator[Any]:
+    """Open DuckDB with nothing in it; what it comes to hold lies in `folder`, which is made.
 
     `only` is the one file beside the folder that it may touch, and then it reaches nothing else, nor the network.
     `extension` is one of DuckDB's own, which is fetched once. Raises SettingsError without the extra `files`,
@@ -58,7 +59,8 @@ def open_duck(folder: Path, *, extension: str | None = None, only: Path | None =
     except ModuleNotFoundError as exc:
         message = "this needs the extra `files`: pip install 'pinrelay[files]'"
         raise SettingsError(message) from exc
-    duck = duckdb.connect(config=_CONFIG)
+    folder.mkdir(exist_ok=True)
+    duck = duckdb.connect(folder / "database", config=_CONFIG | {"memory_limit": memory})
     try:
         duck.execute("SET TimeZone = 'UTC'")
         duck.execute(f"SET temp_directory = {_quoted(str(folder))}")
@@ -170,6 +172,12 @@ def _some(cursor: Any, limit: int) -> Iterator[list[tuple[Any, ...]]]:
 def _unreadable(exc: Exception) -> WarehouseError:
     """Return what is told of a fault: its kind, and of a query that cannot be understood also why."""
     kind = type(exc).__name__.removesuffix("Exception")
+    if kind == "OutOfMemory":
+        message = (
+            "the rows need more than DuckDB has of memory and of disk in the temporary folder. Split the file, such as "
+            "by month, or have TMPDIR name a folder with more room"
+        )
+        return WarehouseError(message)
     told = f": {str(exc).splitlines()[0]}" if kind in ("Parser", "Binder", "Catalog") else ""
     return WarehouseError(f"the rows cannot be read ({kind}){told}. Look at the file's form, or at the query")
 

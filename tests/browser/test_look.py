@@ -30,6 +30,7 @@ PAGES = {
     "redrive": "/console/redrive?reason=currency",
     "mappings": "/console/mappings",
     "revenue": "/console/revenue",
+    "compare": "/console/revenue/compare",
     "pinterest": "/console/pinterest",
     "activity": "/console/activity",
     "quarantine": "/console/quarantine",

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.test_look import check
 from tests.process import Server
 
 pytestmark = pytest.mark.whole
@@ -41,3 +43,19 @@ def test_an_amount_that_lost_its_comma_is_one_click_away(busy: Server, open_page
     page.get_by_role("link", name=re.compile("^Pinterest.s view$")).click()
     expect(page.get_by_role("heading", name=re.compile("^Pinterest.s view$"))).to_be_visible()
     expect(page.get_by_text("the two are never equal")).to_be_visible()
+
+
+def test_an_order_that_the_shop_has_and_nobody_sent_is_named(busy: Server, open_page: Callable[..., Page]) -> None:
+    made = f"{datetime.now(UTC) - timedelta(days=4):%Y-%m-%d %H:%M:%S +0000}"
+    head = "Name,Email,Financial Status,Subtotal,Currency,Created at"
+    rows = [f"{name},ann@shop.example,paid,19990.00,EUR,{made}" for name in ("SO-2-2", "#990001")]
+    page = open_page(f"{busy.url}/console/revenue")
+    page.get_by_role("link", name=re.compile("^Compare with the shop")).click()
+    upload = {"name": "orders.csv", "mimeType": "text/csv", "buffer": "\n".join([head, *rows]).encode()}
+    page.get_by_label(re.compile("^The shop.s export")).set_input_files([upload])
+    page.get_by_role("button", name="Compare").click()
+    missing = page.get_by_role("row", name=re.compile("^never received"))
+    expect(missing.get_by_role("link", name="#990001")).to_be_visible()
+    check(page)
+    page.get_by_role("link", name="SO-2-2", exact=True).click()
+    expect(page.get_by_role("region", name="Deliveries").get_by_text("SO-2-2")).to_be_visible()

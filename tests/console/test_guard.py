@@ -21,6 +21,7 @@ PAGES = (
     "/console/people",
     "/console/mappings",
     "/console/activity",
+    "/console/revenue/compare",
 )
 #: Ada operates, Bob looks.
 VIEWERS = ("ada:operator:token-of-ada", "bob:token-of-bob")
@@ -31,6 +32,7 @@ FORMS = (
     "/console/mappings/switch",
     "/console/mappings/reload",
     "/console/tail",
+    "/console/revenue/compare",
     "/console/logout",
 )
 

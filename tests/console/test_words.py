@@ -27,6 +27,7 @@ PAGES = (
     "/people",
     "/inventory",
     "/revenue",
+    "/revenue/compare",
     "/pinterest",
     "/quarantine",
     "/revenue?period=week",

@@ -287,6 +287,7 @@ async def open_world(
                 sender_headers=sender_headers,
             ),
             counts_kept_s=RULES.ledger_s,
+            orders_kept_s=min(RULES.ledger_s, RULES.ledger_delivered_s),
             quality_components=tuple(COMPONENT_LABELS),
             people=assemble.people_search(settings, outbox) if settings.remember_secret else None,
             alert_webhook=alert_webhook,

@@ -1,5 +1,8 @@
 """Where each order of the shop went."""
 
+import asyncio
+import csv
+import tempfile
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -10,10 +13,25 @@ from app.orders.comparing import reconciled
 from app.orders.fates import OrderFate, OrderVerdict
 from app.outbox import open_outbox
 from tests import assembled
-from tests.orders.planted_orders import KINDS, planted, play
+from tests.orders.planted_orders import COLUMNS, KINDS, planted, play
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, rules
+from tests.whole.planted import PLANTED
 
 ORDERS = 10_000
+
+
+def files_in(folder: Path) -> list[Path]:
+    """All that lies in a folder, at any depth."""
+    return list(folder.rglob("*"))
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of temporary files."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
 
 
 @pytest.mark.slow
@@ -56,3 +74,47 @@ async def test_of_ten_thousand_orders_each_loss_is_named_and_none_that_is_none(t
             sent[cell.currency] = sent.get(cell.currency, Decimal()) + worth.sent
     assert sent == {currency: worth for (kind, currency), worth in shop.worth.items() if kind == "fine"}
     assert sums.right == Counter(shop.kinds.values())["fine"]
+
+
+async def test_personal_columns_reach_no_disk(tmp_path: Path, temporary: Path) -> None:
+    told: list[str] = []
+
+    def look(verdict: OrderVerdict) -> None:
+        (ours,) = temporary.iterdir()
+        kept = b"".join(each.read_bytes() for each in ours.rglob("*") if each.is_file())
+        told.extend(
+            (verdict.fate, f"{ours.stat().st_mode & 0o777:o}", *(text for text in PLANTED if text.encode() in kept))
+        )
+
+    file = tmp_path / "orders.csv"
+    with file.open("w") as opened:
+        rows = csv.writer(opened)
+        rows.writerow([*COLUMNS, *map("Note {}".format, range(len(PLANTED)))])
+        rows.writerow(["#1", PLANTED[0], "paid", "25", "25", "EUR", "", PLANTED[1], "1", *PLANTED])
+    outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules(), clock=lambda: NOW)
+    try:
+        await reconciled(outbox, str(file), ledger_begins=NOW, on_verdict=look)
+    finally:
+        await outbox.close()
+    assert told == ["never received", "700"]
+    assert files_in(temporary) == []
+
+
+async def test_who_cancels_it_waits_until_nothing_is_left(tmp_path: Path, temporary: Path) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_text(f"{','.join(COLUMNS)}\n#1,,paid,1,1,EUR,,,1\n#2,,paid,2,2,EUR,,,2\n")
+    outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules(), clock=lambda: NOW)
+    loop, told = asyncio.get_running_loop(), []
+
+    def cancel(verdict: OrderVerdict) -> None:
+        told.append(verdict.order_id)
+        loop.call_soon_threadsafe(comparing.cancel)
+
+    comparing = asyncio.create_task(reconciled(outbox, str(file), ledger_begins=NOW, on_verdict=cancel))
+    try:
+        with pytest.raises(asyncio.CancelledError):
+            await comparing
+    finally:
+        await outbox.close()
+    assert told == ["#1", "#2"]
+    assert files_in(temporary) == []

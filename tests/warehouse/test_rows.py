@@ -184,6 +184,14 @@ def test_a_file_alone_is_reached_and_nothing_beside_it(tmp_path: Path, folder: P
         assert not (tmp_path / "out.csv").exists()
 
 
+def test_more_than_memory_holds_has_a_remedy_of_its_own(folder: Path) -> None:
+    with (
+        pytest.raises(WarehouseError, match=r"more than DuckDB has of memory.* Split the file"),
+        open_duck(folder) as duck,
+    ):
+        duck.execute("SELECT list(i) FROM range(100_000_000) AS t (i)").fetchall()
+
+
 def test_an_extension_that_cannot_be_had_is_told(folder: Path) -> None:
     told = "DuckDB's extension `none_such` cannot be loaded: this machine must"
     with pytest.raises(WarehouseError, match=told), open_duck(folder, extension="none_such"):

@@ -1,0 +1,160 @@
+"""The shop's orders, uploaded as a file, beside the ledger: which are missing, and why. Nothing of the file is kept."""
+
+import asyncio
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.console.page_filter import filter_of
+from app.console.pages import Pages, person_of
+from app.console.revenue_page import money
+from app.console.services import ConsoleServices
+from app.destination import redact
+from app.errors import WarehouseError
+from app.orders.comparing import LedgerPart, Reconciliation, reconciled
+from app.orders.shop_orders import ledger_key
+from app.types import AuditAction
+
+#: Of a file with its form.
+MAX_UPLOAD_BYTES: Final = 100_000_000
+TOO_LARGE_HELP: Final = (
+    "Compare a larger file on the machine that runs Pinrelay: pinrelay reconcile FILE. Or split it, such as by month."
+)
+#: To receive it whole: others wait meanwhile.
+_UPLOAD_S: Final = 600
+_NO_ROOM: Final = (
+    "The temporary folder of the server cannot hold the file. Let TMPDIR name a folder with more room, or compare "
+    "elsewhere: pinrelay reconcile FILE."
+)
+_NEEDED: Final = ("duckdb", "python_multipart")
+#: Which columns may be named, as `columns_of_shop` takes them, in words.
+COLUMN_FIELDS: Final = {
+    "order_id": "Column of the order id",
+    "total": "Column of the amount",
+    "currency": "Column of the currency, or an ISO code",
+    "time": "Column of the time",
+}
+_MAX_FIELD_BYTES: Final = 1_000
+#: On one page: so many ids of orders, and so many lines of a table.
+_IDS: Final = 300
+_LINES: Final = 40
+
+
+class ComparePages:
+    """The form, and what a comparison found."""
+
+    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
+        self._services = services
+        self._pages = pages
+        #: One at a time: each takes memory, disk and a core.
+        self._turn = asyncio.Lock()
+
+    async def show(self, request: Request) -> Response:
+        """Show the form, or what is needed for it."""
+        return self._render(request)
+
+    async def run(self, request: Request) -> Response:
+        """Compare the file of the form, and show what became of its orders."""
+        if _is_without_extra():
+            return self._render(request, status=501)
+        if self._turn.locked():
+            return self._render(request, status=409, fault="Another comparison is running. Try again when it is done.")
+        async with self._turn:
+            try:
+                async with asyncio.timeout(_UPLOAD_S):
+                    form = await request.form(max_files=1, max_fields=9, max_part_size=_MAX_FIELD_BYTES)
+            except (HTTPException, TimeoutError):
+                return self._render(request, status=400, fault="The file did not arrive whole. Send it again.")
+            except OSError:
+                return self._render(request, status=507, fault=_NO_ROOM)
+            try:
+                return await self._answer(request, form)
+            finally:
+                await form.close()
+
+    async def _answer(self, request: Request, form: FormData) -> Response:
+        upload = form.get("file")
+        if not isinstance(upload, UploadFile) or not upload.filename:
+            return self._render(request, status=400, fault="Choose a file.")
+        named = {name: str(form.get(name) or "").strip() or None for name in COLUMN_FIELDS}
+        try:
+            found = await self._compare(request, upload, named)
+        except WarehouseError as exc:
+            await self._note(request, upload, "could not be read")
+            return self._render(request, status=400, fault=redact(str(exc)), named=named)
+        except OSError:
+            return self._render(request, status=507, fault=_NO_ROOM)
+        await self._note(request, upload, f"{found.rows:,} rows")
+        return self._render(request, found=found)
+
+    async def _compare(self, request: Request, upload: UploadFile, named: dict[str, str | None]) -> Reconciliation:
+        chosen, now = filter_of(request), self._services.clock()
+        part = LedgerPart(
+            source=chosen.source or None,
+            ad_account_id=chosen.account_id or None,
+            since=chosen.period.starts(now)[0] if chosen.period else None,
+            until=chosen.period.until(now) if chosen.period else None,
+        )
+        with TemporaryDirectory(prefix="pinrelay-") as folder:  # which only this user reads
+            file = Path(folder, "orders" + Path(upload.filename or "").suffix.lower())
+            await asyncio.to_thread(_write, upload, file)
+            begins = now - self._services.orders_kept_s
+            return await reconciled(self._services.outbox, str(file), named=named, part=part, ledger_begins=begins)
+
+    async def _note(self, request: Request, upload: UploadFile, what: str) -> None:
+        after = f"a file of {upload.size or 0:,} bytes, {what}"
+        await self._services.audit.note(person_of(request), AuditAction.COMPARED, after=after)
+
+    def _render(
+        self,
+        request: Request,
+        *,
+        status: int = 200,
+        fault: str = "",
+        named: dict[str, str | None] | None = None,
+        found: Reconciliation | None = None,
+    ) -> Response:
+        return self._pages.render(
+            request,
+            "compare.html",
+            status=status,
+            obeys=("account", "from", "period"),
+            usual="the days of the file",
+            nav="revenue",
+            lacks_extra=_is_without_extra(),
+            fault=fault,
+            fields=COLUMN_FIELDS,
+            named=named or {},
+            found=found,
+            fates=fates_of(found) if found else [],
+            shown_lines=_LINES,
+            money=money,
+            max_megabytes=MAX_UPLOAD_BYTES // 1_000_000,
+        )
+
+
+def fates_of(found: Reconciliation) -> list[dict[str, Any]]:
+    """Return what became of the orders, most first, with ids -> what they are searched by, as many as a page holds."""
+    room, fates = _IDS, []
+    for (fate, reason), count in found.sums.reasons.most_common():
+        named = list(found.sums.named[fate, reason].items())[:room]
+        room -= len(named)
+        ids = {shown: known or ledger_key(shown) or shown for shown, known in named}
+        fates.append({"fate": fate.value, "reason": reason, "orders": count, "ids": ids})
+    return fates
+
+
+def _is_without_extra() -> bool:
+    return any(find_spec(name) is None for name in _NEEDED)
+
+
+def _write(upload: UploadFile, file: Path) -> None:
+    with file.open("wb") as written:
+        shutil.copyfileobj(upload.file, written)
