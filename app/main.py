@@ -221,7 +221,7 @@ def _status(settings: Settings, parts: Parts, role: Role) -> Status:
 
 
 def _console(settings: Settings, parts: Parts) -> ConsoleServices:
-    why_off, rules = parts.coordination.why_off, policies.outbox_rules(settings)
+    why_off = parts.coordination.why_off
     return ConsoleServices(
         outbox=parts.outbox,
         running=parts.running,
@@ -242,8 +242,7 @@ def _console(settings: Settings, parts: Parts) -> ConsoleServices:
             waits_at_most_s=settings.retry_max_age_hours * 3_600,
             sender_headers=settings.sender_headers,
         ),
-        counts_kept_s=rules.ledger_s,
-        orders_kept_s=min(rules.ledger_s, rules.ledger_delivered_s),
+        outbox_rules=policies.outbox_rules(settings),
         restart_notice=parts.restart_notice,
         quality_components=COMPONENTS,
         people=assemble.people_search(settings, parts.outbox) if settings.remember_secret else None,

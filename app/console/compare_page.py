@@ -105,7 +105,8 @@ class ComparePages:
         with TemporaryDirectory(prefix="pinrelay-") as folder:  # which only this user reads
             file = Path(folder, "orders" + Path(upload.filename or "").suffix.lower())
             await asyncio.to_thread(_write, upload, file)
-            begins = now - self._services.orders_kept_s
+            rules = self._services.outbox_rules
+            begins = now - min(rules.ledger_s, rules.ledger_delivered_s)
             return await reconciled(self._services.outbox, str(file), named=named, part=part, ledger_begins=begins)
 
     async def _note(self, request: Request, upload: UploadFile, what: str) -> None:

@@ -81,7 +81,7 @@ class OverviewPages:
     async def _facts(self, period: Period, chosen: PageFilter) -> dict[str, Any]:
         """Read the outbox once and work everything out, as far as the page's filter asks for it."""
         services, now = self._services, self._services.clock()
-        shifts = shifts_of(period, now=now, kept_s=services.counts_kept_s)
+        shifts = shifts_of(period, now=now, kept_s=services.outbox_rules.ledger_s)
         since = period.starts(now)[0] - max(shifts.values(), default=0)
         tallies = await self._steps.read(since=since, step_s=period.step_s, now=now)
         minutes = await self._steps.read(since=answers_since(now), step_s=MINUTE_S, now=now)

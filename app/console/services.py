@@ -15,7 +15,7 @@ from app.catalog.running import RunningCatalog
 from app.coordination import Coordination
 from app.destination.client import PinterestClient
 from app.inventory.view import InventoryView
-from app.outbox import DeadLetters, PagesOrders
+from app.outbox import DeadLetters, OutboxRules, PagesOrders
 from app.receiving.explain import Explainer
 from app.receiving.finding import Finder
 from app.receiving.people_search import PeopleSearch
@@ -108,10 +108,8 @@ class ConsoleServices:
     #: What arrives, by name.
     inventory: InventoryView
     destination: DestinationView
-    #: For how long counts are kept.
-    counts_kept_s: float
-    #: For how long it is known what became of every order.
-    orders_kept_s: float
+    #: For how long counts and orders are kept.
+    outbox_rules: OutboxRules
     #: Returns why a restart is needed, "" where none is.
     restart_notice: Callable[[], str] = str
     #: Names of Pinterest's quality components, in the order they are shown.

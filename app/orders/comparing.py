@@ -22,8 +22,8 @@ from app.warehouse import RowTable, append_rows, open_duck, open_rows
 
 #: What came before the first order of a file may be its event, sent by a clock that is off.
 _BEFORE_S: Final = 86_400
-#: Of the join; the disk holds the rest.
-_MEMORY: Final = "64MB"
+#: Of the join, whose rest lies on disk; a second thread would need as much again.
+_LITTLE: Final = {"memory_limit": "96MB", "threads": 1, "preserve_insertion_order": False}
 _Done = TypeVar("_Done")
 _AT_ONCE: Final = 10_000
 _TEXTS: Final = ("order_id", "exit", "reason", "amount", "currency", "preset", "source", "ad_account_id")
@@ -124,7 +124,7 @@ async def reconciled(
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="pinrelay-")))
         table = await _apart(stack.enter_context, open_rows(where, folder / "rows", query=query))
         columns = columns_of_shop(table.columns, **named)
-        duck = await _apart(stack.enter_context, open_duck(folder / "join", only=folder / "join", memory=_MEMORY))
+        duck = await _apart(stack.enter_context, open_duck(folder / "join", only=folder / "join", config=_LITTLE))
         return await compare(
             outbox, table, columns, duck, part=part, ledger_begins=ledger_begins, on_verdict=on_verdict
         )

@@ -6,6 +6,7 @@ DuckDB's own words about a fault may quote what stands in a file, so only its ki
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
@@ -37,6 +38,7 @@ _GROWING: Final = """
 #: DuckDB loads what is named here, of its own version and signed by its makers, and nothing else by itself.
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 2,
+    "memory_limit": _MEMORY,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "allow_community_extensions": False,
@@ -46,12 +48,16 @@ _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
 
 @contextmanager
 def open_duck(
-    folder: Path, *, extension: str | None = None, only: Path | None = None, memory: str = _MEMORY
+    folder: Path,
+    *,
+    extension: str | None = None,
+    only: Path | None = None,
+    config: Mapping[str, str | int] = MappingProxyType({}),
 ) -> Iterator[Any]:
     """Open DuckDB with nothing in it; what it comes to hold lies in `folder`, which is made.
 
     `only` is the one file beside the folder that it may touch, and then it reaches nothing else, nor the network.
-    `extension` is one of DuckDB's own, which is fetched once. Raises SettingsError without the extra `files`,
+    `extension` is one of DuckDB's own, which is fetched once; `config` overrules its usual settings. Raises SettingsError without the extra `files`,
     WarehouseError for an extension that cannot be had, and for whatever DuckDB raises meanwhile.
     """
     try:
@@ -60,7 +66,7 @@ def open_duck(
         message = "this needs the extra `files`: pip install 'pinrelay[files]'"
         raise SettingsError(message) from exc
     folder.mkdir(exist_ok=True)
-    duck = duckdb.connect(folder / "database", config=_CONFIG | {"memory_limit": memory})
+    duck = duckdb.connect(folder / "database", config={**_CONFIG, **config})
     try:
         duck.execute("SET TimeZone = 'UTC'")
         duck.execute(f"SET temp_directory = {_quoted(str(folder))}")

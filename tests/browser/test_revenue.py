@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from tests.browser.test_look import check
 from tests.process import Server
@@ -51,7 +51,7 @@ def test_an_order_that_the_shop_has_and_nobody_sent_is_named(busy: Server, open_
     rows = [f"{name},ann@shop.example,paid,19990.00,EUR,{made}" for name in ("SO-2-2", "#990001")]
     page = open_page(f"{busy.url}/console/revenue")
     page.get_by_role("link", name=re.compile("^Compare with the shop")).click()
-    upload = {"name": "orders.csv", "mimeType": "text/csv", "buffer": "\n".join([head, *rows]).encode()}
+    upload: FilePayload = {"name": "orders.csv", "mimeType": "text/csv", "buffer": "\n".join([head, *rows]).encode()}
     page.get_by_label(re.compile("^The shop.s export")).set_input_files([upload])
     page.get_by_role("button", name="Compare").click()
     missing = page.get_by_role("row", name=re.compile("^never received"))
