@@ -23,7 +23,7 @@ from app.warehouse import RowTable, append_rows, open_duck, open_rows
 #: What came before the first order of a file may be its event, sent by a clock that is off.
 _BEFORE_S: Final = 86_400
 #: Of the join, whose rest lies on disk; a second thread would need as much again.
-_LITTLE: Final = {"memory_limit": "96MB", "threads": 1, "preserve_insertion_order": False}
+_LITTLE: Final[Mapping[str, str | int]] = {"memory_limit": "96MB", "threads": 1, "preserve_insertion_order": False}
 _Done = TypeVar("_Done")
 _AT_ONCE: Final = 10_000
 _TEXTS: Final = ("order_id", "exit", "reason", "amount", "currency", "preset", "source", "ad_account_id")

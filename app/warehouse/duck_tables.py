@@ -57,8 +57,9 @@ def open_duck(
     """Open DuckDB with nothing in it; what it comes to hold lies in `folder`, which is made.
 
     `only` is the one file beside the folder that it may touch, and then it reaches nothing else, nor the network.
-    `extension` is one of DuckDB's own, which is fetched once; `config` overrules its usual settings. Raises SettingsError without the extra `files`,
-    WarehouseError for an extension that cannot be had, and for whatever DuckDB raises meanwhile.
+    `extension` is one of DuckDB's own, which is fetched once; `config` overrules its usual settings.
+    Raises SettingsError without the extra `files`, WarehouseError for an extension that cannot be had, and for whatever
+    DuckDB raises meanwhile.
     """
     try:
         import duckdb  # noqa: PLC0415 - needs the extra

@@ -177,6 +177,14 @@ async def test_what_does_not_come_whole_is_not_compared(
     assert told in answer.text
 
 
+@pytest.mark.parametrize("size", [10, 2_000_000])
+async def test_where_the_temporary_folder_takes_nothing_it_says_so(sold: World, temporary: Path, size: int) -> None:
+    temporary.rmdir()  # noqa: ASYNC240 - at once
+    answer = await send(sold, "o.csv", b"x" * size)
+    assert answer.status_code == 507
+    assert "TMPDIR" in answer.text
+
+
 async def test_without_the_extra_it_says_what_to_install(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "duckdb", None)
     for answer in (await world.browser.get(PAGE), await send(world, "o.csv", b"")):
