@@ -13,7 +13,7 @@ from tests.delivery.stage import RULES, Stage, ids
 from tests.sending.passing_time import are_claimed
 from tests.waiting import until_async
 
-#: A lease is 1.2 s; each write asks for the lock for 5 s.
+#: A lease is 2.7 s; each write asks for the lock for 5 s.
 LOCKED_S = 3
 
 
@@ -25,7 +25,7 @@ async def test_a_lock_that_outlasts_the_lease_sends_nothing_twice(stage: Stage, 
     of_another_process = open_outbox(url, RULES)
     await stage.script({"delay_s": 0.3})
     await stage.enqueue(*ids("order", 20), action_source=source)
-    async with stage.worker(send_timeout_s=0.4), stage.worker(of_another_process, send_timeout_s=0.4):
+    async with stage.worker(send_timeout_s=0.9), stage.worker(of_another_process, send_timeout_s=0.9):
         await until_async(lambda: are_claimed(stage, 20))
         with closing(sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
