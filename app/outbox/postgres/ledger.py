@@ -114,7 +114,8 @@ async def _deliveries(
     connection: Connection, query: Query, *, limit: int | None = None, before: int = END, floor: int = 0
 ) -> list[Delivery]:
     """Look for deliveries with ids from `floor` to below `before`, newest first; limit None means all."""
-    rows = await rows_of(connection, "search", **asked(query), limit=limit, before=before, floor=floor)
+    name = "search_by_id" if query.delivery_id or query.message_id or query.event_id or query.order_id else "search"
+    rows = await rows_of(connection, name, **asked(query), limit=limit, before=before, floor=floor)
     return [delivery_of(row) for row in rows]
 
 

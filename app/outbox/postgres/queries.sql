@@ -507,43 +507,40 @@ SELECT split_part(reason, '; not redriven:', 1) AS cause, ad_account_id, preset,
 FROM (SELECT * FROM dead WHERE state = 'dead' ORDER BY id DESC LIMIT 100000) AS newest JOIN delivery USING (id)
 GROUP BY cause, ad_account_id, preset ORDER BY count(*) DESC, cause LIMIT %(limit)s;
 
--- search --
--- Deliveries, newest first.
+-- search_by_id --
+-- Deliveries of one id, be it their own, their message's, event's or order's: few, so that they can be sorted.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
        attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name
-FROM shown
-WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
-  AND (%(delivery_id)s::bigint IS NULL OR id = %(delivery_id)s::bigint)
-  AND (%(message_id)s::text IS NULL OR message_id = %(message_id)s::text)
-  AND (%(event_id)s::text IS NULL OR (event_id = %(event_id)s::text AND event_id <> message_id)
-       OR (message_id = %(event_id)s::text AND event_id = message_id))
-  AND (%(order_id)s::text IS NULL OR order_id = %(order_id)s::text)
-  AND (%(ad_account_id)s::text IS NULL OR ad_account_id = %(ad_account_id)s::text)
-  AND (%(preset)s::text IS NULL OR preset = %(preset)s::text)
-  AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
-  AND (%(name)s::text IS NULL OR name = %(name)s::text)
-  AND (%(source)s::text IS NULL OR source = %(source)s::text)
-  AND (%(currency)s::text IS NULL OR currency = %(currency)s::text)
-  AND (%(state)s::text IS NULL OR state = %(state)s::text)
-  AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
-  AND (%(cause)s::text IS NULL OR split_part(reason, '; not redriven:', 1) = %(cause)s::text)
-  AND (%(warning)s::text IS NULL OR EXISTS (
-        SELECT FROM jsonb_array_elements(warnings::jsonb) AS told
-        WHERE jsonb_typeof(told) = 'string' AND strpos(lower(told #>> '{}'), lower(%(warning)s::text)) > 0))
-  AND (%(person)s::text[] IS NULL OR EXISTS (
-        SELECT FROM unnest(%(person)s::text[]) AS digest
-        WHERE position(convert_to(digest, 'UTF8') IN coalesce(
-          (SELECT payload FROM delivery WHERE delivery.id = shown.id),
-          (SELECT body FROM kept_payload WHERE kept_payload.id = shown.id))) > 0))
-  AND CASE WHEN %(tried)s::text IS NULL AND %(status)s::integer IS NULL
-        THEN enqueued_at >= %(since)s::float8 AND enqueued_at < %(until)s::float8
-        ELSE EXISTS (
-          SELECT FROM jsonb_array_elements(history) AS attempt
-          WHERE (%(tried)s::text IS NULL OR attempt ->> 2 = %(tried)s::text)
-            AND (%(status)s::integer IS NULL OR (attempt ->> 3)::integer = %(status)s::integer)
-            AND (attempt ->> 1)::float8 >= %(since)s::float8 AND (attempt ->> 1)::float8 < %(until)s::float8)
-      END
-ORDER BY id DESC LIMIT %(limit)s;
+FROM shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint;
+
+-- search --
+-- Deliveries, newest first. What waits, what is dead and what was delivered are read each by its own index, no further
+-- than to the limit: the view of all of them has no order, so all that waits would be sorted for each page.
+SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
+       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name
+FROM (
+  (SELECT * FROM (
+    SELECT delivery.id, delivery.ad_account_id, delivery.preset, message_id, event_name, event_id, action_source,
+           order_id, event_time, state, reason, attempts, enqueued_at, due_at, NULL::float8 AS settled_at, warnings,
+           source, amount, currency, checkout_id, history, name
+    FROM line JOIN delivery ON delivery.id = line.id
+  ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
+  UNION ALL
+  (SELECT * FROM (
+    SELECT delivery.id, ad_account_id, preset, message_id, event_name, event_id, action_source,
+           order_id, event_time, dead.state, reason, attempts, enqueued_at, NULL::float8, settled_at, warnings,
+           source, amount, currency, checkout_id, history, name
+    FROM dead JOIN delivery ON delivery.id = dead.id
+  ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
+  UNION ALL
+  (SELECT * FROM (
+    SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source,
+           order_id, event_time, 'delivered' AS state, '' AS reason, attempts, enqueued_at, NULL::float8, settled_at,
+           warnings, source, amount, currency, checkout_id, history, name
+    FROM delivered
+  ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
+) AS newest
+ORDER BY id DESC LIMIT %(limit)s::bigint;
 
 -- first_delivery_since --
 -- An id from which on all deliveries lie that were received since a moment: ids grow with time, so it is halved for.
@@ -566,10 +563,24 @@ WITH RECURSIVE halves (low, high) AS (
 SELECT max(low) FROM halves;
 
 -- orders --
--- Deliveries of checkouts, the oldest first.
+-- Deliveries of checkouts, the oldest first; read as `search` reads.
 SELECT id, order_id, state, reason, amount, currency, preset, source, ad_account_id, event_time
-FROM shown WHERE id > %(after)s::bigint AND event_name = 'checkout' AND enqueued_at >= %(since)s::float8
-ORDER BY id LIMIT %(limit)s;
+FROM (
+  (SELECT line.id, order_id, state, reason, amount, currency, line.preset, source, line.ad_account_id, event_time
+   FROM line JOIN delivery ON delivery.id = line.id
+   WHERE line.id > %(after)s::bigint AND event_name = 'checkout' AND enqueued_at >= %(since)s::float8
+   ORDER BY line.id LIMIT %(limit)s::bigint)
+  UNION ALL
+  (SELECT dead.id, order_id, dead.state, reason, amount, currency, preset, source, ad_account_id, event_time
+   FROM dead JOIN delivery ON delivery.id = dead.id
+   WHERE dead.id > %(after)s::bigint AND event_name = 'checkout' AND enqueued_at >= %(since)s::float8
+   ORDER BY dead.id LIMIT %(limit)s::bigint)
+  UNION ALL
+  (SELECT id, order_id, 'delivered', '', amount, currency, preset, source, ad_account_id, event_time
+   FROM delivered WHERE id > %(after)s::bigint AND event_name = 'checkout' AND enqueued_at >= %(since)s::float8
+   ORDER BY id LIMIT %(limit)s::bigint)
+) AS oldest
+ORDER BY id LIMIT %(limit)s::bigint;
 
 -- noted_orders --
 -- Notes of orders, the oldest first.

@@ -12,7 +12,14 @@ def _read(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")
 
 
-_QUERIES: Final = named_queries(_read("queries.sql").replace("/* sums */", f"\n{_read('sums.sql')}"))
+def _whole(text: str, *parts: str) -> str:
+    """Put the text of each part, a file of its own, wherever it is named."""
+    for part in parts:
+        text = text.replace(f"/* {part} */", f"\n{_read(f'{part}.sql')}")
+    return text
+
+
+_QUERIES: Final = named_queries(_whole(_read("queries.sql"), "sums", "asked"))
 
 #: The statements of queries.sql by name.
 SQL: Final = {name: text.encode() for name, text in _QUERIES.items()}

@@ -18,7 +18,7 @@ SMALL = {"memory_size", "backlog", "shared", "probe", "schema_version", "deliver
 #: Asked by moves and erasures only, which take their time.
 ONCE = {"holds_anything", "carry_counts_out", "carry_revenue_out", "forget_whose", "forget_quarantined"}
 #: Each is looked at for several queries.
-SEARCHES = ("search", "dead", "search_notes")
+SEARCHES = ("search", "search_by_id", "dead", "search_notes")
 JSON = ("rows", "tallies", "deliveries", "loads", "spans", "keys", "notes", "marks", "whose")
 MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
 OF_PEOPLE = ("who", "place", "what", "target", "was", "became", "digest", "seal")
@@ -141,6 +141,14 @@ def test_since_when_is_found_without_ordering_all_that_waits(connection: psycopg
 
 
 @pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("name", ["search by any", "search by dead", "orders"])
+def test_a_page_of_deliveries_is_read_from_its_end_and_no_further(connection: psycopg.Connection, name: str) -> None:
+    """What waits may be millions: to sort them for each page took seconds."""
+    sorted_ = re.findall(r"->  (?:Incremental )?Sort.*\n.*Sort Key.*\n *->  (\w+)", plan(connection, name))
+    assert [what for what in sorted_ if what != "Result"] == []  # a part that can hold nothing
+
+
+@pytest.mark.usefixtures("filled")
 def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) -> None:
     expected = {
         "claim": "line_due",
@@ -171,10 +179,10 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "dismiss": "dead_still",
         "search_notes by message": "message_id_idx",
         "search_notes by order": "order_id_idx",
-        "search by order": "delivery_order",
-        "search by message": "delivery_message",
-        "search by event": "delivery_event",
-        "search by id": "delivery_pkey",
+        "search_by_id by order": "delivery_order",
+        "search_by_id by message": "delivery_message",
+        "search_by_id by event": "delivery_event",
+        "search_by_id by id": "delivery_pkey",
         "dead by any": "dead_still",
     }
     assert [name for name, index in expected.items() if index not in plan(connection, name)] == []
