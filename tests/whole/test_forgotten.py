@@ -185,9 +185,8 @@ def test_whoever_is_forgotten_is_nowhere_any_more(shop: Server, look: Callable[.
         assert forget(shop, name) == 3
         assert there(look(), name) == set(), name
         assert forget(shop, name) == 0
-    after = look(files=True)
-    left = {name: there(after, name) for name in PEOPLE}
-    assert left.pop("stays") >= kept
-    assert not any(left.values()), left
+    assert there(look(files=True), "stays") >= kept
+    # What a statement that is still under way could see, a vacuum leaves for the next one.
+    until(lambda: not any(there(look(files=True), name) for name in PEOPLE if name != "stays"), 60, "all is vacuumed")
     with client(shop) as http:
         assert http.get("/console/activity").text.count("forgot a person") == AUDITED
