@@ -67,6 +67,8 @@ def figures_of(
     _check_headers(environ)
     try:
         interval_s = int(environ.get("OTEL_METRIC_EXPORT_INTERVAL") or INTERVAL_MS) / 1_000
+        if interval_s <= 0:
+            raise SettingsError("OTEL_METRIC_EXPORT_INTERVAL: must be a number of milliseconds above 0")
         return FigureExport(read, _resource(), interval_s=interval_s, limit_s=FLUSH_S, clock=clock)
     except (ValueError, OSError) as exc:
         raise SettingsError(f"OTEL_*: {exc}") from exc

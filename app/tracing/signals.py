@@ -20,8 +20,12 @@ def exports(environ: Mapping[str, str], signal: Signal) -> bool:
     own = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
     endpoint = own or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
     exporter = environ.get(f"OTEL_{signal}_EXPORTER") or ("otlp" if own or signal == "TRACES" else "none")
-    if not endpoint or exporter == "none" or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    if exporter == "none" or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return False
+    if not endpoint:
+        if signal == "TRACES":
+            return False
+        raise SettingsError(f"OTEL_{signal}_EXPORTER: {exporter} needs OTEL_EXPORTER_OTLP_ENDPOINT, or leave it unset")
     named = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
     protocol = named or "http/protobuf"
     if exporter != "otlp" or protocol != "http/protobuf" or not endpoint.startswith(("http://", "https://")):

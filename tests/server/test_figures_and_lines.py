@@ -114,9 +114,16 @@ def test_what_cannot_be_followed_stops_start_up(changes: dict[str, str]) -> None
         export_figures(environ | {"OTEL_METRIC_EXPORT_INTERVAL": "soon"}, _nothing, clock=lambda: 0)
 
 
+@pytest.mark.parametrize("signal", ["METRICS", "LOGS"])
+def test_what_is_asked_for_by_name_needs_somewhere_to_go(signal: Signal) -> None:
+    with pytest.raises(SettingsError, match=f"OTEL_{signal}_EXPORTER: otlp needs OTEL_EXPORTER_OTLP_ENDPOINT"):
+        exports(BOTH, signal)
+
+
 def test_a_number_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SettingsError, match="OTEL_"):
-        figures_of({"OTEL_METRIC_EXPORT_INTERVAL": "soon"}, _nothing, clock=lambda: 0)
+    for text in ("soon", "0", "-5"):  # without a pause it would export for ever
+        with pytest.raises(SettingsError, match="OTEL_"):
+            figures_of({"OTEL_METRIC_EXPORT_INTERVAL": text}, _nothing, clock=lambda: 0)
     monkeypatch.setenv("OTEL_BLRP_MAX_QUEUE_SIZE", "-1")
     with pytest.raises(SettingsError, match="OTEL_"):
         lines_of({}, clock=lambda: 0)
