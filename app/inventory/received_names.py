@@ -14,9 +14,10 @@ _NO_EVENT: Final = "(no event)"
 _OTHER_NAMES: Final = "(other names)"
 #: What else begins a title: a `track` with such a name is told with its type.
 _OTHER_TITLES: Final = frozenset({"track", "page", "screen", "identify", "group", "alias", "delete", "record"})
+#: What is longer is read anew each time: a name may be as long as a request.
+_REMEMBERED_LENGTH: Final = 200
 
 
-@lru_cache(4_096)
 def kept_name(given: str) -> str:
     """Return the name of an event or a property as it may be kept.
 
@@ -26,7 +27,14 @@ def kept_name(given: str) -> str:
     >>> kept_name("Order Completed"), kept_name("Mail to jane@shop.example")
     ('Order Completed', 'Mail to [redacted]')
     """
+    return _remembered(given) if len(given) <= _REMEMBERED_LENGTH else _kept_name(given)
+
+
+def _kept_name(given: str) -> str:
     return unpersonal_id(redact(given)).replace("\0", "\ufffd")
+
+
+_remembered = lru_cache(4_096)(_kept_name)
 
 
 def title_of(key: EventKey) -> str:
@@ -53,6 +61,13 @@ def received_name(event: Event | EventRefused) -> str:
     return _title(event["type"], name if type(name) is str else "")
 
 
-@lru_cache(4_096)
 def _title(event_type: str, name: str) -> str:
+    is_short = len(event_type) + len(name) <= _REMEMBERED_LENGTH
+    return _remembered_title(event_type, name) if is_short else _any_title(event_type, name)
+
+
+def _any_title(event_type: str, name: str) -> str:
     return title_of(EventKey("", kept_name(event_type), kept_name(name)))
+
+
+_remembered_title = lru_cache(4_096)(_any_title)
