@@ -65,13 +65,14 @@ class Gate:
 
     async def ask(self, *, now: float) -> Passage:
         """Return what may be sent now."""
+        asked_at = self._monotonic()  # with `now`: reading may take its time
         seen = await self._key.read_revised(self._shared)
         if seen.value is None:
             return Open()
         token = self._fingerprint()
         if seen != self._seen:
             self._seen = seen
-            self._over_at = self._monotonic() + wait_s(seen.value, self._policy, token=token, now=now)
+            self._over_at = asked_at + wait_s(seen.value, self._policy, token=token, now=now)
         left_s = self._over_at - self._monotonic()
         if left_s > 0 and not (seen.value.state == "blocked" and token != seen.value.token):
             return Closed(left_s)

@@ -47,6 +47,7 @@ SHOWN = {
         (name, "light")
         for name in ("overview", "inventory", "tester", "deliveries", "delivery", "mappings", "revenue", "empty")
     ),
+    ("pinterest", "light"),
     *((name, look) for name in ("overview", "tester") for look in ("dark", "phone")),
 }
 
