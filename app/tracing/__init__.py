@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from app.receiving.pipeline import Enqueues
 from app.sending.surroundings import CallReport
 from app.source import Accepts
-from app.tracing.signals import exports, need_extra
+from app.tracing.signals import exports
 
 __all__ = ["Enqueues", "Tracing", "export_figures", "export_lines", "open_tracing"]
 
@@ -77,7 +77,6 @@ def open_tracing(environ: Mapping[str, str]) -> Tracing:
     """
     if not exports(environ, "TRACES"):
         return Untraced()
-    need_extra("TRACES")
     from app.tracing.otel import exporting  # noqa: PLC0415 - the SDK is imported on demand
 
     return exporting(environ)
@@ -99,7 +98,6 @@ def export_figures(
     """Return what exports metrics while it runs; nothing where they are not asked for. Raises SettingsError."""
     if not exports(environ, "METRICS"):
         return ()
-    need_extra("METRICS")
     from app.tracing.otel import figures_of  # noqa: PLC0415 - the SDK is imported on demand
 
     return (figures_of(environ, read, clock=clock),)
@@ -109,7 +107,6 @@ def export_lines(environ: Mapping[str, str], *, clock: Callable[[], float]) -> t
     """Have the lines of the log exported until what is returned is closed, where they are. Raises SettingsError."""
     if not exports(environ, "LOGS"):
         return ()
-    need_extra("LOGS")
     from app.tracing.otel import lines_of  # noqa: PLC0415 - the SDK is imported on demand
 
     return (lines_of(environ, clock=clock),)

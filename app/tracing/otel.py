@@ -6,7 +6,8 @@ Names follow https://opentelemetry.io/docs/specs/semconv/ (http, messaging); our
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from msgspec.structs import replace
@@ -52,33 +53,34 @@ FLUSH_S: Final = 5.0
 
 def exporting(environ: Mapping[str, str]) -> "OpenTelemetry":
     """Export in batches, from a thread, as the variables say. Raises SettingsError where they cannot be followed."""
-    _check_headers(environ)
-    try:
+    with _followed(environ):
         queue_spans = None if "OTEL_BSP_MAX_QUEUE_SIZE" in environ else QUEUE_SPANS
         return OpenTelemetry(BatchSpanProcessor(OTLPSpanExporter(), max_queue_size=queue_spans))
-    except (ValueError, OSError) as exc:
-        raise SettingsError(f"OTEL_*: {exc}") from exc
 
 
 def figures_of(
     environ: Mapping[str, str], read: Callable[[], Awaitable[Iterable[Metric]]], *, clock: Callable[[], float]
 ) -> FigureExport:
     """Return what exports metrics, as the variables say. Raises SettingsError where they cannot be followed."""
-    _check_headers(environ)
-    try:
+    with _followed(environ):
         interval_s = int(environ.get("OTEL_METRIC_EXPORT_INTERVAL") or INTERVAL_MS) / 1_000
         if interval_s <= 0:
             raise SettingsError("OTEL_METRIC_EXPORT_INTERVAL: must be a number of milliseconds above 0")
         return FigureExport(read, _resource(), interval_s=interval_s, limit_s=FLUSH_S, clock=clock)
-    except (ValueError, OSError) as exc:
-        raise SettingsError(f"OTEL_*: {exc}") from exc
 
 
 def lines_of(environ: Mapping[str, str], *, clock: Callable[[], float]) -> LineExport:
     """Return what exports the log, as the variables say. Raises SettingsError where they cannot be followed."""
+    with _followed(environ):
+        return LineExport(_resource(), clock=clock, flush_s=FLUSH_S)
+
+
+@contextmanager
+def _followed(environ: Mapping[str, str]) -> Iterator[None]:
+    """Say by a SettingsError where the variables cannot be followed by what is made meanwhile."""
     _check_headers(environ)
     try:
-        return LineExport(_resource(), clock=clock, flush_s=FLUSH_S)
+        yield
     except (ValueError, OSError) as exc:
         raise SettingsError(f"OTEL_*: {exc}") from exc
 

@@ -12,7 +12,9 @@ Signal: TypeAlias = Literal["TRACES", "METRICS", "LOGS"]
 
 
 def exports(environ: Mapping[str, str], signal: Signal) -> bool:
-    """Return whether a signal is exported. Raises SettingsError where the variables ask for what there is not.
+    """Return whether a signal is exported: then what exports it can be imported.
+
+    Raises SettingsError where the variables ask for what there is not, or the extra is not installed.
 
     Traces are where an endpoint is named. Metrics and logs have to be asked for by name, since many collectors of
     traces take nothing else: by `OTEL_METRICS_EXPORTER=otlp`, or an endpoint of their own.
@@ -33,11 +35,11 @@ def exports(environ: Mapping[str, str], signal: Signal) -> bool:
             f"OTEL_EXPORTER_OTLP_ENDPOINT: {signal.lower()} go by OTLP over http/protobuf only, to http:// or "
             f"https://, usually to port 4318; leave OTEL_{signal}_EXPORTER and OTEL_EXPORTER_OTLP_PROTOCOL unset"
         )
+    _need_extra(signal)
     return True
 
 
-def need_extra(signal: Signal) -> None:
-    """Raise SettingsError where the extra is not installed, which a signal needs."""
+def _need_extra(signal: Signal) -> None:
     try:
         import app.tracing.otel  # noqa: F401, PLC0415 - the SDK is imported on demand
     except ModuleNotFoundError as exc:
