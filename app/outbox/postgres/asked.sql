@@ -1,4 +1,4 @@
--- Whether a row of `shown` is one that a search asks for.
+-- Whether a delivery, with what `shown` has of it, is one that a search asks for.
     id < %(before)s::bigint AND id >= %(floor)s::bigint
     AND (%(delivery_id)s::bigint IS NULL OR id = %(delivery_id)s::bigint)
     AND (%(message_id)s::text IS NULL OR message_id = %(message_id)s::text)
@@ -20,8 +20,8 @@
     AND (%(person)s::text[] IS NULL OR EXISTS (
           SELECT FROM unnest(%(person)s::text[]) AS digest
           WHERE position(convert_to(digest, 'UTF8') IN coalesce(
-            (SELECT payload FROM delivery WHERE delivery.id = shown.id),
-            (SELECT body FROM kept_payload WHERE kept_payload.id = shown.id))) > 0))
+            (SELECT payload FROM delivery AS waiting (waiting_id) WHERE waiting_id = id),
+            (SELECT body FROM kept_payload AS kept (kept_id) WHERE kept_id = id))) > 0))
     AND CASE WHEN %(tried)s::text IS NULL AND %(status)s::integer IS NULL
           THEN enqueued_at >= %(since)s::float8 AND enqueued_at < %(until)s::float8
           ELSE EXISTS (

@@ -399,34 +399,7 @@ ON CONFLICT (id) DO NOTHING;
 -- Dead deliveries, newest first, with what their keys are made of.
 SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason
 FROM dead JOIN delivery USING (id)
-WHERE id < %(before)s::bigint AND dead.state = 'dead'
-  AND (%(delivery_id)s::bigint IS NULL OR id = %(delivery_id)s::bigint)
-  AND (%(message_id)s::text IS NULL OR message_id = %(message_id)s::text)
-  AND (%(event_id)s::text IS NULL OR event_id = %(event_id)s::text)
-  AND (%(order_id)s::text IS NULL OR order_id = %(order_id)s::text)
-  AND (%(ad_account_id)s::text IS NULL OR ad_account_id = %(ad_account_id)s::text)
-  AND (%(preset)s::text IS NULL OR preset = %(preset)s::text)
-  AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
-  AND (%(name)s::text IS NULL OR name = %(name)s::text)
-  AND (%(source)s::text IS NULL OR source = %(source)s::text)
-  AND (%(currency)s::text IS NULL OR currency = %(currency)s::text)
-  AND (%(state)s::text IS NULL OR 'dead' = %(state)s::text)
-  AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
-  AND (%(cause)s::text IS NULL OR split_part(reason, '; not redriven:', 1) = %(cause)s::text)
-  AND (%(warning)s::text IS NULL OR EXISTS (
-        SELECT FROM jsonb_array_elements(warnings::jsonb) AS told
-        WHERE jsonb_typeof(told) = 'string' AND strpos(lower(told #>> '{}'), lower(%(warning)s::text)) > 0))
-  AND (%(person)s::text[] IS NULL OR EXISTS (
-        SELECT FROM unnest(%(person)s::text[]) AS digest WHERE position(convert_to(digest, 'UTF8') IN payload) > 0))
-  AND CASE WHEN %(tried)s::text IS NULL AND %(status)s::integer IS NULL
-        THEN enqueued_at >= %(since)s::float8 AND enqueued_at < %(until)s::float8
-        ELSE EXISTS (
-          SELECT FROM jsonb_array_elements(history) AS attempt
-          WHERE (%(tried)s::text IS NULL OR attempt ->> 2 = %(tried)s::text)
-            AND (%(status)s::integer IS NULL OR (attempt ->> 3)::integer = %(status)s::integer)
-            AND (attempt ->> 1)::float8 >= %(since)s::float8 AND (attempt ->> 1)::float8 < %(until)s::float8)
-      END
-ORDER BY id DESC LIMIT %(limit)s FOR UPDATE OF dead;
+WHERE dead.state = 'dead' AND /* asked */ ORDER BY id DESC LIMIT %(limit)s FOR UPDATE OF dead;
 
 -- redrive --
 -- Make dead deliveries pending again.

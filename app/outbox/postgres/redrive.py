@@ -108,7 +108,7 @@ async def _causes(connection: Connection, limit: int) -> list[DeadCause]:
 
 
 async def _dead(connection: Connection, query: Query, before: int) -> list[DeadLetter]:
-    rows = await rows_of(connection, "dead", **asked(query), before=before, limit=REDRIVE_ROWS)
+    rows = await rows_of(connection, "dead", **asked(query), before=before, floor=0, limit=REDRIVE_ROWS)
     return [DeadLetter(*row) for row in rows]
 
 
