@@ -47,9 +47,14 @@ def cursor_id(cursor: str | None) -> int:
     return min(int(cursor), END) if cursor and cursor.isdecimal() else END
 
 
+def names_id(query: Query) -> bool:
+    """Return whether `query` means what has one id: few deliveries."""
+    return any((query.delivery_id, query.message_id, query.event_id, query.order_id))
+
+
 def narrow(query: Query) -> bool:
     """Return whether an index leads to what `query` means."""
-    return query.state is State.DEAD or any((query.delivery_id, query.message_id, query.event_id, query.order_id))
+    return query.state is State.DEAD or names_id(query)
 
 
 def skips_older(query: Query) -> bool:

@@ -7,7 +7,17 @@ from typing import Any
 
 from app.outbox.order_rows import OrderPage, order_page
 from app.outbox.outbox_rules import OutboxRules
-from app.outbox.paging import END, SENT, ids_of_page, means_deliveries, note_page, noted_exits, page, skips_older
+from app.outbox.paging import (
+    END,
+    SENT,
+    ids_of_page,
+    means_deliveries,
+    names_id,
+    note_page,
+    noted_exits,
+    page,
+    skips_older,
+)
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, revenue_of, tally_of
@@ -59,9 +69,7 @@ async def search_notes(connection: Connection, query: Query, limit: int, cursor:
 async def orders(connection: Connection, noted: bool, since: float, after: int | None, limit: int) -> OrderPage:  # noqa: FBT001 - as `run` hands it on
     """Do `Outbox.orders`."""
     if after is None:
-        ((lowest, highest),) = await rows_of(connection, "delivery_range")
-        borders = {"lowest": lowest or 0, "highest": highest or 0, "since": since}
-        after = 0 if noted else (await rows_of(connection, "first_delivery_since", **borders))[0][0] - 1
+        after = 0 if noted else await _last_before(connection, since)
     name = "noted_orders" if noted else "orders"
     return order_page(await rows_of(connection, name, after=after, since=since, limit=limit), limit)
 
@@ -110,11 +118,19 @@ async def seen(
     return repeated(deliveries, rows, now=now, rules=rules)
 
 
+async def _last_before(connection: Connection, since: float) -> int:
+    """Return an id behind which all deliveries lie that were received since then."""
+    ((lowest, highest),) = await rows_of(connection, "delivery_range")
+    borders = {"lowest": lowest or 0, "highest": highest or 0, "since": since}
+    ((first,),) = await rows_of(connection, "first_delivery_since", **borders)
+    return int(first) - 1
+
+
 async def _deliveries(
     connection: Connection, query: Query, *, limit: int | None = None, before: int = END, floor: int = 0
 ) -> list[Delivery]:
     """Look for deliveries with ids from `floor` to below `before`, newest first; limit None means all."""
-    name = "search_by_id" if query.delivery_id or query.message_id or query.event_id or query.order_id else "search"
+    name = "search_by_id" if names_id(query) else "search"
     rows = await rows_of(connection, name, **asked(query), limit=limit, before=before, floor=floor)
     return [delivery_of(row) for row in rows]
 

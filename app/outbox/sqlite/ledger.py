@@ -43,9 +43,7 @@ def search_notes(connection: sqlite3.Connection, query: Query, limit: int, curso
 def orders(connection: sqlite3.Connection, noted: bool, since: float, after: int | None, limit: int) -> OrderPage:  # noqa: FBT001 - as `read` hands it on
     """Do `Outbox.orders`."""
     if after is None:
-        lowest, highest = connection.execute(SQL["delivery_range"]).fetchone()
-        borders = {"lowest": lowest or 0, "highest": highest or 0, "since": since}
-        after = 0 if noted else connection.execute(SQL["first_delivery_since"], borders).fetchone()[0] - 1
+        after = 0 if noted else _last_before(connection, since)
     parameters = {"after": after, "since": since, "limit": limit}
     rows = connection.execute(SQL["noted_orders" if noted else "orders"], parameters).fetchall()
     return order_page(rows, limit)
@@ -107,6 +105,13 @@ def seen(
     digests = as_rows(digests_of(deliveries, rules))
     parameters = {"rows": digests, "now": now, "window_s": rules.dedup_window_s, "ledger_s": rules.ledger_s}
     return repeated(deliveries, connection.execute(SQL["seen"], parameters), now=now, rules=rules)
+
+
+def _last_before(connection: sqlite3.Connection, since: float) -> int:
+    """Return an id behind which all deliveries lie that were received since then."""
+    lowest, highest = connection.execute(SQL["delivery_range"]).fetchone()
+    borders = {"lowest": lowest or 0, "highest": highest or 0, "since": since}
+    return int(connection.execute(SQL["first_delivery_since"], borders).fetchone()[0]) - 1
 
 
 def _deliveries(
