@@ -82,6 +82,12 @@ def erasures_are_counted(room: Any) -> bool:
     return counts == [2, 0, 1, 0, 0] and set(memory.erased) == {"user ann", "anonymous x", "anonymous y"}
 
 
+def nothing_is_remembered_under_no_id(room: Any) -> bool:
+    memory = Patient(room.HeldMemory())
+    room.meet(says(0, em="e", click_id="c", external_id="i"), memory, RULES)
+    return memory.person(None) is None
+
+
 def groups_are_named_by_members(room: Any) -> bool:
     return bool(room.groups_named(["zp", "em", "click_id", "partner_id"]) == {"place", "em", "click"})
 
@@ -106,6 +112,7 @@ CHECKS: list[Callable[[Any], bool]] = [
     keys_are_hmacs,
     keys_are_of_ids,
     erasures_are_counted,
+    nothing_is_remembered_under_no_id,
     groups_are_named_by_members,
     a_full_table_of_marks_stops_remembering,
 ]

@@ -43,7 +43,6 @@ EQUIVALENT = {
             ),
             "recalling: click or user is None -> click",
             "recalling: memory.person(key) if key else None -> memory.person(key)",
-            "meeting: if key: -> if True:",
         ),
         "of two of the same moment either may be taken": (
             "recalling: fact.at > known.at -> fact.at >= known.at",
