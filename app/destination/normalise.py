@@ -39,7 +39,7 @@ _OLD_LENGTHS = frozenset({32, 40})
 _EXTENSION = re.compile(r"(?:;?\s*ext(?:ension|\.|n\.?|=)?|[x#])\s*\.?:?\s*\d{1,7}\s*$", re.IGNORECASE)
 _EXPONENT = re.compile(r"(\d)[.,](\d+)[eE]\+?(\d{1,2})", re.ASCII)
 _MIN_PHONE_DIGITS = 7
-#: A number of the North American plan, as libphonenumber reads it too, which takes forty times as long.
+#: A number of the North American plan, as libphonenumber reads it too, which takes more than twenty times as long.
 _NORTH_AMERICAN = re.compile(r"(\+1[ .-]?)?\(?([2-9]\d\d)\)?[ .-]?(\d{3})[ .-]?(\d{4})", re.ASCII)
 _NORTH_AMERICA = frozenset({"US", "CA"})
 _DATE = re.compile(r"(\d{4})(?:([-/])(\d{1,2})\2(\d{1,2})|(\d{2})(\d{2}))(?:[Tt\s]\s*\d.*)?", re.ASCII)
