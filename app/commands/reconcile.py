@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import orjson
 import typer
@@ -124,7 +124,8 @@ async def _compare(
             def write(verdict: OrderVerdict) -> None:
                 missing.note(verdict)
                 if file is not None:
-                    file.write(orjson.dumps(verdict_json(verdict), option=orjson.OPT_APPEND_NEWLINE))
+                    told = orjson.dumps(verdict._asdict(), default=str, option=orjson.OPT_APPEND_NEWLINE)
+                    file.write(told)  # amounts are texts
 
             found = await reconciled(
                 outbox, rows[0], query=rows[1], named=named, part=part, ledger_begins=begins, on_verdict=write
@@ -134,12 +135,6 @@ async def _compare(
         return found, await send_missing(settings, outbox, rows, found, missing, asked, source=part.source)
     finally:
         await outbox.close()
-
-
-def verdict_json(verdict: OrderVerdict) -> dict[str, Any]:
-    """Return what became of one order, ready for JSON; amounts are texts."""
-    told = verdict._asdict()
-    return told | {name: told[name] and str(told[name]) for name in ("shop_amount", "sent_amount")}
 
 
 def _print(found: Reconciliation, sent: SentMissing | None) -> None:

@@ -63,6 +63,14 @@ def test_it_says_where_each_order_went(run: Run, orders: Path, tmp_path: Path) -
     ]
 
 
+def test_an_order_that_costs_nothing_has_its_details_too(run: Run, tmp_path: Path) -> None:
+    file, details = tmp_path / "orders.csv", tmp_path / "each.ndjson"
+    file.write_text(f"{SHOPIFY}#7,b@shop.example,paid,0.00,EUR,{MADE:%Y-%m-%d %H:%M:%S +0000}\n")
+    assert run("reconcile", file, "--details", details).exit_code == 0
+    (one,) = map(json.loads, details.read_text().splitlines())
+    assert (one["order_id"], one["shop_amount"], one["sent_amount"]) == ("#7", "0.00", None)
+
+
 def test_people_get_tables(run: Run, orders: Path) -> None:
     done = run("reconcile", orders)
     for text in ("never received", "#1003", "worth in the shop", "32.00", "1 rows repeat an order.", "0 of 2 expected"):
