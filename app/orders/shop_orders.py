@@ -9,14 +9,10 @@ from app.destination.custom_data import read_order_id
 from app.orders.shop_exports import ShopColumns
 from app.values.amounts import Context, currency_code, is_plain_text, read_amount
 from app.values.flags import read_flag
+from app.values.order_states import no_purchase_word
 from app.values.placeholders import says_nothing
 from app.values.times import unix_seconds
 
-#: Which `states` say that an order is no purchase, as `app.source.genuine` reads the same words of an event.
-_NO_PURCHASE: Final = frozenset(
-    {"cancelled", "canceled", "refunded", "voided", "void", "failed", "pending", "pending payment", "payment pending"}
-)
-_MARKS: Final = re.compile(r"^wc-|[-_\s]+")
 #: Shopify's `gid://shopify/Order/5001`, and the sign before its `#1001`.
 _BEFORE_ID: Final = re.compile(r"^(?:gid://shopify/Order/|#)")
 _PLAIN_ID: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
@@ -109,5 +105,4 @@ def _came_to_nothing(state: str | None) -> bool:
     """Return whether a state says that an order is no purchase: a word, a time of cancelling, or that it is a test."""
     if state is None or says_nothing(state):
         return False
-    word = _MARKS.sub(" ", state).strip().lower()
-    return word in _NO_PURCHASE or read_flag(word) is True or _moment(state) is not None
+    return no_purchase_word(state) is not None or read_flag(state) is True or _moment(state) is not None

@@ -1,14 +1,11 @@
 """Whether a finished event is of a real customer: tests, crawlers and orders that came to nothing are not.
 
-`financial_status`, `cancelled_at` and `test` are Shopify's: https://shopify.dev/docs/api/admin-rest/latest/resources/order
-`status` is WooCommerce's: https://woocommerce.com/document/managing-orders/order-statuses/
+`cancelled_at` and `test` are Shopify's: https://shopify.dev/docs/api/admin-rest/latest/resources/order
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from types import MappingProxyType
 from typing import Any, Final
 
 import crawleruseragents
@@ -16,21 +13,12 @@ import crawleruseragents
 from app.types import Event
 from app.values.flags import read_flag
 from app.values.hidden_emails import unpersonal_id
+from app.values.order_states import no_purchase_word
 from app.values.placeholders import is_no_id, says_nothing
 
-#: What `status` and `financial_status` say, without marks and in lower case, of an order that is none.
-_CAME_TO_NOTHING: Final[Mapping[str, str]] = MappingProxyType(
-    dict.fromkeys(("cancelled", "canceled"), "cancelled")
-    | {"refunded": "refunded"}
-    | dict.fromkeys(("voided", "void"), "voided")
-    | dict.fromkeys(("failed", "payment failed", "failure"), "failed")
-    | dict.fromkeys(("pending", "pending payment", "payment pending", "awaiting payment"), "pending payment")
-)
 _STATUSES: Final = ("status", "financial_status", "financialStatus")
 _CANCELLED_AT: Final = ("cancelled_at", "cancelledAt", "canceled_at", "canceledAt")
 _CHECKOUT_IDS: Final = ("checkout_id", "checkoutId")
-#: WooCommerce's database writes `wc-cancelled`.
-_STATUS_MARKS = re.compile(r"^wc-|[-_\s]+")
 
 #: Hosts that no customer reaches: RFC 6761 (localhost, test), RFC 6762 (local), and the loopback addresses.
 _TEST_PAGE = re.compile(
@@ -98,7 +86,7 @@ def _came_to_nothing(event: Event) -> str | None:
         return None
     for name in _STATUSES:
         status = properties.get(name)
-        if type(status) is str and (word := _CAME_TO_NOTHING.get(_STATUS_MARKS.sub(" ", status).strip().lower())):
+        if type(status) is str and (word := no_purchase_word(status)):
             return f"the order is no purchase: its `{name}` says {word}"
     cancelled = (name for name in _CANCELLED_AT if name in properties and _says_when(properties[name]))
     return next((f"the order is no purchase: it was cancelled (`{name}`)" for name in cancelled), None)
