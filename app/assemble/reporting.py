@@ -30,6 +30,8 @@ def hourly_reading(
     Read are the ad accounts that are live; where none is, those of the sandbox. Raises SettingsError where a part of a
     token that renews itself is missing.
     """
+    if not settings.reads_reports:
+        return ()
     live = [each for each in destinations if not each.settings.sandboxed]
     here = None if live else sandbox
     client = AdsClient(
@@ -37,13 +39,10 @@ def hourly_reading(
         timeout_s=settings.send_timeout_s,
         transport=httpx.ASGITransport(app=here) if here else None,
     )
-    token = _token(settings, outbox, client)
-    if token is None:
-        return ()
     reading = HourlyReading(
         outbox,
         client,
-        token,
+        _token(settings, outbox, client),
         ad_account_ids=[each.ad_account_id for each in live or destinations],
         event_names=settings.custom_event_names,
         clock=clock,
@@ -53,12 +52,13 @@ def hourly_reading(
     return (reading,)
 
 
-def _token(settings: Settings, outbox: Outbox, client: AdsClient) -> AdsToken | None:
+def _token(settings: Settings, outbox: Outbox, client: AdsClient) -> AdsToken:
     client_id, secret = settings.pinterest_client_id, settings.pinterest_client_secret
     first, key = settings.pinterest_refresh_token, settings.pinterest_reports_key
-    if not any((client_id, secret, first, key)):
-        return FixedToken(settings.pinterest_ads_token) if settings.pinterest_ads_token else None
-    if not (client_id and secret and first and key) or settings.pinterest_ads_token:
+    fixed = settings.pinterest_ads_token
+    if fixed and not any((client_id, secret, first, key)):
+        return FixedToken(fixed)
+    if fixed or not (client_id and secret and first and key):
         raise SettingsError(f"{_TOGETHER}: set all four, or PINTEREST_ADS_TOKEN alone")
     from app.outbox.sealing import Sealer  # noqa: PLC0415 - its library is loaded where a token renews itself only
 

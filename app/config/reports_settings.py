@@ -19,5 +19,5 @@ class ReportsSettings(BaseSettings):
 
     @property
     def reads_reports(self) -> bool:
-        """Whether anything is read."""
-        return self.pinterest_ads_token is not None or self.pinterest_refresh_token is not None
+        """Whether anything is to be read: a token is set, or a part of one."""
+        return any(getattr(self, name) for name in ReportsSettings.model_fields)
