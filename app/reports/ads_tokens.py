@@ -94,7 +94,6 @@ class RotatingToken:
         if kept and not refused and kept["expires_at"] - now > _BEFORE_ITS_END_S:
             return SecretStr(kept["access_token"])
         tries = [SecretStr(kept["refresh_token"])] if kept else []
-        why: NoToken | None = None
         for refresh_token in [*tries, self._first]:
             answer = await self._client.refresh(self._client_id, self._client_secret, refresh_token)
             if renewed := _renewed(answer, refresh_token, now):
@@ -104,7 +103,7 @@ class RotatingToken:
             why = _why_not(answer)
             if not why.is_over:
                 break
-        return why or NoToken("there is no refresh token", is_over=True)  # pragma: no cover - one is always tried
+        return why
 
     def _opened(self, stored: SealedToken | None) -> dict[str, Any] | None:
         """Return what is kept, if it goes back to the refresh token of the settings and our key opens it."""
