@@ -47,11 +47,10 @@ async def read_revenue(
         preset=asked.get("preset"),
     )
     judged = [
-        each.judged_by(await _amounts(outbox, replace(query, currency=each.currency)))
+        each.judged_by(await _amounts(outbox, replace(query, currency=each.currency))) if each.currency else each
         for each in figures[:_JUDGED]
-        if each.currency
     ]
-    return [next((one for one in judged if one.currency == each.currency), each) for each in figures]
+    return judged + figures[_JUDGED:]
 
 
 async def _amounts(outbox: RevenueOutbox, query: Query) -> list[Decimal]:
