@@ -85,7 +85,6 @@ def test_a_span_is_compared_with_the_same_before(days: int, before: int, week_be
     (eur,) = figures(revenue("1"), *(revenue("10", day=day) for day in {before, week_before}), days=days)
     assert eur.whole.before.amount >= 10
     assert eur.whole.week_before.amount >= 10
-    today = eur.lines["day"][0]
     (other,) = figures(revenue("1"), revenue("3", day=TODAY - 1), revenue("5", day=TODAY - 7), days=days)
     today = other.lines["day"][0]
     assert (str(today.before.amount), str(today.week_before.amount)) == ("3", "5")
