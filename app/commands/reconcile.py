@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 from app.alerts import AlertWebhook
+from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.sending_missing import SendAsked, SentMissing, send_asked, send_missing
 from app.commands.terminal import add_row, print_json, print_table
@@ -21,11 +22,10 @@ from app.orders.comparing import LedgerPart, Reconciliation, reconciled
 from app.orders.fates import OrderVerdict
 from app.orders.missing_orders import MissingOrders
 from app.orders.order_sums import BY
-from app.outbox import open_outbox
-from app.policies import outbox_rules
+from app.outbox import Outbox
+from app.outbox.storing import DAY_S
 from app.values.visible import visible
 
-_DAY_S: Final = 86_400
 _PERCENT: Final = Decimal(100)
 #: Of each fate and reason so many orders are shown.
 _SHOWN: Final = 3
@@ -87,7 +87,8 @@ def reconcile(  # noqa: PLR0913, PLR0917 - options are arguments
     named = {"order_id": order_id, "total": total, "currency": currency, "time": at}
     asked = send_asked(send=send, consent=consent, words=consent_not_needed, yes=yes)
     part = LedgerPart(source=source, ad_account_id=account)
-    found, sent = asyncio.run(_compare(settings, (file, query), named, part, details, asked))
+    rows = file, query
+    found, sent = with_outbox(lambda outbox: _compare(outbox, settings, rows, named, part, details, asked))
     if as_json:
         print_json(found.json() | ({} if sent is None else {"missing": sent.json()}))
     else:
@@ -107,6 +108,7 @@ def _percent(text: str | None) -> Decimal | None:
 
 
 async def _compare(
+    outbox: Outbox,
     settings: Settings,
     rows: tuple[str, str | None],
     named: dict[str, str | None],
@@ -114,27 +116,23 @@ async def _compare(
     details: Path | None,
     asked: SendAsked | None,
 ) -> tuple[Reconciliation, SentMissing | None]:
-    outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
     missing = MissingOrders()
-    begins = time.time() - min(settings.ledger_days, settings.ledger_delivered_days) * _DAY_S
-    try:
-        with ExitStack() as stack:
-            file = None if details is None else stack.enter_context(details.open("wb"))
+    begins = time.time() - min(settings.ledger_days, settings.ledger_delivered_days) * DAY_S
+    with ExitStack() as stack:
+        file = None if details is None else stack.enter_context(details.open("wb"))
 
-            def write(verdict: OrderVerdict) -> None:
-                missing.note(verdict)
-                if file is not None:
-                    told = orjson.dumps(verdict._asdict(), default=str, option=orjson.OPT_APPEND_NEWLINE)
-                    file.write(told)  # amounts are texts
+        def write(verdict: OrderVerdict) -> None:
+            missing.note(verdict)
+            if file is not None:
+                told = orjson.dumps(verdict._asdict(), default=str, option=orjson.OPT_APPEND_NEWLINE)
+                file.write(told)  # amounts are texts
 
-            found = await reconciled(
-                outbox, rows[0], query=rows[1], named=named, part=part, ledger_begins=begins, on_verdict=write
-            )
-        if asked is None:
-            return found, None
-        return found, await send_missing(settings, outbox, rows, found, missing, asked, source=part.source)
-    finally:
-        await outbox.close()
+        found = await reconciled(
+            outbox, rows[0], query=rows[1], named=named, part=part, ledger_begins=begins, on_verdict=write
+        )
+    if asked is None:
+        return found, None
+    return found, await send_missing(settings, outbox, rows, found, missing, asked, source=part.source)
 
 
 def _print(found: Reconciliation, sent: SentMissing | None) -> None:
