@@ -19,12 +19,12 @@ from app.coordination import Switches
 from app.orders.comparing import Reconciliation
 from app.orders.missing_orders import NOT_AGAIN, MissingOrders, missing_events, orders_permitted
 from app.outbox import Outbox
+from app.outbox.storing import DAY_S
 from app.source import Arrival, read_event
 from app.types import DEFAULT_SOURCE, AuditAction, Exit, Receipt
 from app.warehouse import open_rows
 
 _BATCH_ROWS: Final = 1_000
-_DAY_S: Final = 86_400
 #: Of each reason so many orders are named.
 _NAMED: Final = 1_000
 #: Shorter ones say nothing.
@@ -125,7 +125,7 @@ async def _each(
         may = None if asked.consent is None else orders_permitted(table, columns, missing.ids, asked.consent)
         for some in table.wholes(limit=_BATCH_ROWS):
             now, events = time.time(), []
-            oldest = now - settings.max_event_age_days * _DAY_S
+            oldest = now - settings.max_event_age_days * DAY_S
             for order, event, why in missing_events(
                 some, columns, left, place=compared.place, permitted=may, oldest=oldest
             ):

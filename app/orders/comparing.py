@@ -18,10 +18,11 @@ from app.orders.order_sums import OrderSums
 from app.orders.shop_exports import ShopColumns, columns_of_shop
 from app.orders.shop_orders import ShopOrder, ledger_key, read_orders
 from app.outbox import OrderRow, PagesOrders, orders_since
+from app.outbox.storing import DAY_S
 from app.warehouse import RowTable, append_rows, open_duck, open_rows
 
 #: What came before the first order of a file may be its event, sent by a clock that is off.
-_BEFORE_S: Final = 86_400
+_BEFORE_S: Final = DAY_S
 #: Of the join, whose rest lies on disk; a second thread would need as much again.
 _LITTLE: Final[Mapping[str, str | int]] = {"memory_limit": "96MB", "threads": 1, "preserve_insertion_order": False}
 _Done = TypeVar("_Done")
@@ -115,8 +116,9 @@ async def reconciled(
     ledger_begins: float,
     on_verdict: Callable[[OrderVerdict], object] = lambda _: None,
 ) -> Reconciliation:
-    """Return where each order of a shop's file, or of a query, went: see `open_rows`, `columns_of_shop` and `compare`.
+    """Return where each order of a shop's file, or of a query, went: see `open_rows` and `columns_of_shop`.
 
+    `on_verdict` is told of each, in the order of the file. What the ledger has begins at `ledger_begins`, Unix seconds.
     What does not fit into memory lies in a folder of its own meanwhile. Raises WarehouseError, OutboxUnavailable, and
     SettingsError where the extra that reads it is not installed.
     """
@@ -125,35 +127,15 @@ async def reconciled(
         table = await _apart(stack.enter_context, open_rows(where, folder / "rows", query=query))
         columns = columns_of_shop(table.columns, **named)
         duck = await _apart(stack.enter_context, open_duck(folder / "join", only=folder / "join", config=_LITTLE))
-        return await compare(
-            outbox, table, columns, duck, part=part, ledger_begins=ledger_begins, on_verdict=on_verdict
-        )
-
-
-async def compare(
-    outbox: PagesOrders,
-    table: RowTable,
-    columns: ShopColumns,
-    duck: Any,
-    *,
-    part: LedgerPart,
-    ledger_begins: float,
-    on_verdict: Callable[[OrderVerdict], object],
-) -> Reconciliation:
-    """Return where each order of the shop went; `on_verdict` is told of each, in the order of the file.
-
-    `duck` is an open DuckDB with nothing in it. What the ledger has begins at `ledger_begins`, Unix seconds.
-    Raises WarehouseError where the shop's rows cannot be read, OutboxUnavailable.
-    """
-    found = Reconciliation(columns=columns)
-    await _apart(_load_shop, duck, table, found, part)
-    ((first, last),) = duck.execute("SELECT min(made_at), max(made_at) FROM shop").fetchall()
-    if first is None or columns.time is None:
-        first, last = part.since or ledger_begins, part.until or math.inf
-    async for rows in orders_since(outbox, first - _BEFORE_S):
-        await _apart(_load_ledger, duck, rows, part)
-    await _apart(_judge_all, duck, found, ledger_begins, (first, last), on_verdict)
-    return found
+        found = Reconciliation(columns=columns)
+        await _apart(_load_shop, duck, table, found, part)
+        ((first, last),) = duck.execute("SELECT min(made_at), max(made_at) FROM shop").fetchall()
+        if first is None or columns.time is None:
+            first, last = part.since or ledger_begins, part.until or math.inf
+        async for rows in orders_since(outbox, first - _BEFORE_S):
+            await _apart(_load_ledger, duck, rows, part)
+        await _apart(_judge_all, duck, found, ledger_begins, (first, last), on_verdict)
+        return found
 
 
 async def _apart(work: Callable[..., _Done], *given: Any) -> _Done:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from app.orders.shop_orders import ShopOrder
 from app.outbox import OrderRow
+from app.outbox.storing import DAY_S
 from app.types import Exit, State
 
 
@@ -64,7 +65,6 @@ _FATES: Final = {exit_.value: fate for exit_, fate in _RANK}
 #: Ids within a reason: with them no two would be alike.
 _IDS: Final = re.compile(r"(delivery|message) \S+?(?=[;,]|$)")
 _MAX_REASON: Final = 160
-_DAY_S: Final = 86_400
 #: Amounts that differ by less are the same: half of the smallest coin of most currencies.
 _COIN: Final = Decimal("0.005")
 
@@ -121,14 +121,14 @@ def judge_order(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: fl
     return OrderVerdict(
         order_id=order.shown,
         fate=fate,
-        reason="" if best is None or is_sent or fate is OrderFate.NO_PRESET else reason_of_row(best),
+        reason="" if best is None or is_sent or fate is OrderFate.NO_PRESET else _reason_of(best),
         preset=(best and best.preset) or "",
         source=best.source if best else "",
         ad_account_id=(best and best.ad_account_id) or "",
         currency=order.currency or (best and best.currency) or "",
-        day=day_of(order.at),
+        day=_day_of(order.at),
         shop_amount=order.amount,
-        sent_amount=sent_amount(best) if best and is_sent else None,
+        sent_amount=_sent_amount(best) if best and is_sent else None,
         ledger_id=(best and best.order_id) or "",
     )
 
@@ -143,38 +143,38 @@ def judge_unknown(row: OrderRow) -> OrderVerdict:
         source=row.source,
         ad_account_id=row.ad_account_id or "",
         currency=row.currency or "",
-        day=day_of(row.at),
+        day=_day_of(row.at),
         shop_amount=None,
-        sent_amount=sent_amount(row),
+        sent_amount=_sent_amount(row),
         ledger_id=row.order_id or "",
     )
 
 
-def reason_of_row(row: OrderRow) -> str:
+def _reason_of(row: OrderRow) -> str:
     """Return a reason without the ids in it, and not longer than it is counted by."""
     return _IDS.sub(r"another \1", row.reason)[:_MAX_REASON]
 
 
-def sent_amount(row: OrderRow) -> Decimal | None:
+def _sent_amount(row: OrderRow) -> Decimal | None:
     """Return what was sent as amount; None where none was."""
     return None if row.amount is None else Decimal(row.amount)
 
 
-def day_of(at: float | None) -> str:
+def _day_of(at: float | None) -> str:
     """Return the day of a moment, in UTC; "" of none."""
-    return "" if at is None else _day(int(at // _DAY_S))
+    return "" if at is None else _day(int(at // DAY_S))
 
 
 @lru_cache(1_000)
 def _day(number: int) -> str:
-    return f"{datetime.fromtimestamp(number * _DAY_S, UTC):%Y-%m-%d}"
+    return f"{datetime.fromtimestamp(number * DAY_S, UTC):%Y-%m-%d}"
 
 
 def _difference(order: ShopOrder, row: OrderRow) -> OrderFate | None:
     """Return what of an order was sent otherwise; None where nothing was, or either side says nothing."""
     if order.currency is not None and row.currency is not None and order.currency != row.currency:
         return OrderFate.OTHER_CURRENCY
-    sent = sent_amount(row)
+    sent = _sent_amount(row)
     if order.amount is not None and (sent is None or abs(order.amount - sent) >= _COIN):
         return OrderFate.OTHER_AMOUNT
     return None
