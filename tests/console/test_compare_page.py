@@ -6,7 +6,6 @@ import io
 import json
 import re
 import sys
-import tempfile
 from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
@@ -49,15 +48,6 @@ def written(kind: str) -> bytes:
         found: bytes = sink.getvalue().to_pybytes()
         return found
     return (json.dumps(rows) if kind == "json" else "\n".join(map(json.dumps, rows))).encode()
-
-
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of temporary files."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import csv
-import tempfile
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -23,15 +22,6 @@ ORDERS = 10_000
 def files_in(folder: Path) -> list[Path]:
     """All that lies in a folder, at any depth."""
     return list(folder.rglob("*"))
-
-
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of temporary files."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
 
 
 @pytest.mark.slow
