@@ -6,7 +6,6 @@ from typing import Final
 
 #: The drawing's own units; the page stretches it.
 STEP: Final = 20
-_GAP: Final = 3
 FULL: Final = 200
 #: What is there at all can be seen, and clicked.
 _LEAST: Final = 2
