@@ -14,7 +14,6 @@ from starlette.responses import Response
 
 from app.console.page_filter import filter_of
 from app.console.pages import Pages, person_of
-from app.console.revenue_page import money
 from app.console.services import ConsoleServices
 from app.destination import redact
 from app.errors import WarehouseError
@@ -136,7 +135,6 @@ class ComparePages:
             found=found,
             fates=fates_of(found) if found else [],
             shown_lines=_LINES,
-            money=money,
             max_megabytes=MAX_UPLOAD_BYTES // 1_000_000,
         )
 

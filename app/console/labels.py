@@ -3,10 +3,12 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from app.outbox import NO_COUNTRY
 from app.types import Exit, State
+from app.values.amounts import WITHOUT_FRACTIONS
 
 STATE_LABELS: Mapping[State, str] = {
     State.PENDING: "waits to be sent",
@@ -145,6 +147,13 @@ def answer_label(status: str) -> str:
 def thousands(value: float) -> str:
     """12034 -> 12,034."""
     return f"{value:,}"
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """Return an amount for reading: `1,234.50`, of yen `1,234`; nothing of it is rounded away."""
+    places = 0 if currency in WITHOUT_FRACTIONS else 2
+    exponent = amount.normalize().as_tuple().exponent
+    return f"{amount:,.{max(places, -exponent if isinstance(exponent, int) else 0)}f}"
 
 
 def percent(part: int, whole: int) -> str:

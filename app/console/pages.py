@@ -179,6 +179,7 @@ def _environment() -> Environment:
         advice=labels.WARNING_ADVICE,
         comparisons=COMPARISONS,
         count_of=count_of,
+        money=labels.money,
         percent=labels.percent,
         periods=PERIODS,
         max_label=MAX_LABEL_CHARACTERS,

@@ -14,7 +14,6 @@ from starlette.responses import Response
 from app.catalog import Catalog
 from app.console.page_filter import filter_of
 from app.console.pages import Pages
-from app.console.revenue_page import money
 from app.console.services import ConsoleServices
 from app.outbox.storing import DAY_S
 from app.reports.hourly_reading import REPORTED_DAYS
@@ -102,7 +101,6 @@ class PinterestPages:
             obeys=("account",),
             nav="revenue",
             reports=reports,
-            money=money,
             days=REPORTED_DAYS,
             click_days=CLICK_DAYS,
             view_days=VIEW_DAYS,

@@ -1,7 +1,6 @@
 """Revenue: what orders were worth, what became of them, and which amounts look wrong."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
@@ -16,7 +15,6 @@ from app.orders.revenue_figures import ORDERS_BECAME, OfCurrency, RevenueLine, W
 from app.orders.revenue_reading import read_revenue
 from app.outbox.storing import DAY_S
 from app.types import Exit, State
-from app.values.amounts import WITHOUT_FRACTIONS
 
 #: Days that are shown where no period is chosen, today being the last.
 _USUAL_DAYS: Final = 7
@@ -57,7 +55,6 @@ class RevenuePages:
             became=ORDERS_BECAME,
             columns=_columns,
             filters=partial(_filters, first=days.first, last=days.last),
-            money=money,
             change=change,
             day_s=DAY_S,
             is_running=days.last == int(now // DAY_S),
@@ -82,13 +79,6 @@ def _filters(
     if became != Exit.UNMATCHED:
         filters["event_name"] = "checkout"
     return filters | {"since": first * DAY_S, "until": (last + 1) * DAY_S}
-
-
-def money(amount: Decimal, currency: str) -> str:
-    """Return an amount for reading: `1,234.50`, of yen `1,234`; nothing of it is rounded away."""
-    places = 0 if currency in WITHOUT_FRACTIONS else 2
-    exponent = amount.normalize().as_tuple().exponent
-    return f"{amount:,.{max(places, -exponent if isinstance(exponent, int) else 0)}f}"
 
 
 def change(now: Worth, before: Worth) -> str:
