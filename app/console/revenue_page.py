@@ -21,8 +21,8 @@ _USUAL_DAYS: Final = 7
 #: So many currencies are shown whole, the others by a line each; and so many days of a period, the newest.
 _SHOWN_WHOLE: Final = 2
 _SHOWN_DAYS: Final = 14
-#: Which filter of the list of deliveries means a preset, source or ad account; and the headings of their tables.
-_KINDS: Final = {"preset": "By preset", "source": "By source", "ad_account_id": "By ad account"}
+#: The tables by what their lines are of, which but for days is a filter of the list of deliveries; and their headings.
+_KINDS: Final = {"day": "By day", "preset": "By preset", "source": "By source", "ad_account_id": "By ad account"}
 
 
 class RevenuePages:
