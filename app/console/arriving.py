@@ -89,9 +89,9 @@ class InventoryPages:
         )
 
     def _listed(self, view: NameView, days: WholeDays) -> ListedName:
-        figures = view.figures
+        figures, counts = view.figures, view.figures.exits
         by_day = [figures.days.get(day * DAY_S, 0) for day in range(days.first, days.last + 1)]
-        exits = ((exit_, words, figures.exits[exit_]) for exit_, words in BECAME.items())
+        exits = ((exit_, words, counts[exit_]) for exit_, words in BECAME.items())
         return ListedName(
             view=view,
             bars=draw(by_day),

@@ -40,8 +40,7 @@ class NameFigures:
     last_at: int
     #: Events in the days that were asked for, by the start of the day (UTC).
     days: dict[int, int] = field(default_factory=dict)
-    #: What became of them, by exit; an event that two presets took counts twice. The same by the start of the day.
-    exits: Counter[str] = field(default_factory=Counter)
+    #: What became of them, by the start of the day and by exit; an event that two presets took counts twice.
     exits_by_day: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     #: Which presets took them.
     presets: Counter[str] = field(default_factory=Counter)
@@ -53,6 +52,11 @@ class NameFigures:
     def received(self) -> int:
         """Events in the days that were asked for."""
         return sum(self.days.values())
+
+    @property
+    def exits(self) -> Counter[str]:
+        """What became of them in all of these days, by exit."""
+        return sum(self.exits_by_day.values(), Counter[str]())
 
     @property
     def title(self) -> str:
@@ -127,7 +131,6 @@ async def read_figures(
 def _add(figures: NameFigures, at: int, count: InventoryCount) -> None:
     match count.counted:
         case Measure.EXIT:
-            figures.exits[count.label] += count.number
             figures.exits_by_day[at][count.label] += count.number
         case Measure.PRESET:
             figures.presets[count.label] += count.number
