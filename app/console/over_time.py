@@ -1,7 +1,7 @@
 """A period against an earlier one: the same steps, so far as they are over. Pure."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from app.console.flow import WindowCounts, changed
@@ -46,15 +46,21 @@ def shifts_of(period: Period, *, now: float, kept_s: float) -> dict[str, int]:
     return {name: shift for name, shift in shifts.items() if shift is not None and first - shift >= now - kept_s}
 
 
-def against(counted: TimedTallies, period: Period, shift_s: int, *, now: float, drawn: Collection[str]) -> Against:
-    """Compare a period with what lies so far back; `drawn` are the exits that the chart's bars are made of."""
+def against_each(
+    counted: TimedTallies, period: Period, shifts: Iterable[int], *, now: float, drawn: Collection[str]
+) -> dict[int, Against]:
+    """Compare a period with what lies so far back, by each shift; `drawn` are the exits that the chart is made of."""
     starts, until = period.starts(now), period.complete_until(now)
-    return Against(
-        words=period.named_before(shift_s),
-        now=counts_between(counted, starts[0], until),
-        before=counts_between(counted, starts[0] - shift_s, until - shift_s),
-        line=over_time(counted, drawn, [start - shift_s for start in starts]),
-    )
+    over = counts_between(counted, starts[0], until)
+    return {
+        shift: Against(
+            words=period.named_before(shift),
+            now=over,
+            before=counts_between(counted, starts[0] - shift, until - shift),
+            line=over_time(counted, drawn, [start - shift for start in starts]),
+        )
+        for shift in dict.fromkeys(shifts)  # a period of a day has the same twice
+    }
 
 
 def counts_between(counted: TimedTallies, since: int, until: int) -> WindowCounts:

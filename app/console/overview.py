@@ -16,7 +16,7 @@ from app.console.examples import fresh
 from app.console.flow import flow
 from app.console.labels import OTHER_KEY_LABELS
 from app.console.match_keys import PresetKeys, ranked_advice, score, score_lines
-from app.console.over_time import TimedTallies, against, counts_between, shifts_of
+from app.console.over_time import TimedTallies, against_each, counts_between, shifts_of
 from app.console.page_filter import PARTS, PageFilter, filter_of
 from app.console.pages import Pages
 from app.console.periods import PERIODS, Period
@@ -194,9 +194,7 @@ def _over_time(
 ) -> dict[str, Any]:
     """Return where events went, as bars and over time, beside what they are compared with."""
     drawn = [name for name in summary.series if name in drawn_outcomes(chosen)]
-    compared = {
-        shift: against(counted, period, shift, now=now, drawn=drawn) for shift in dict.fromkeys(shifts.values())
-    }
+    compared = against_each(counted, period, shifts.values(), now=now, drawn=drawn)
     before = compared.get(shifts.get(chosen.against or "before", 0))
     start = summary.starts[0]
     known = {"made"} | ({"sent"} if not chosen.source else set()) | ({"received"} if not chosen.account else set())
