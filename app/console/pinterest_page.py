@@ -19,7 +19,7 @@ from app.outbox.storing import DAY_S
 from app.reports.hourly_reading import REPORTED_DAYS
 from app.reports.pinterest_answers import CLICK_DAYS, VIEW_DAYS
 from app.shared_values import PINTEREST_VIEWS
-from app.types import Coverage, Exit, PinterestView, Revenue, State, Tally
+from app.types import AccountView, Coverage, Exit, PinterestView, Revenue, State, Tally
 
 #: Quality component, and Pinterest's name of the event.
 _Key = tuple[str, str]
@@ -47,8 +47,7 @@ class AttributedDay:
 class AccountReport:
     """What is shown of one ad account."""
 
-    account_id: str
-    shown: str
+    account: AccountView
     view: PinterestView
     days: tuple[AttributedDay, ...]
     #: By component and event name, how many of ours carry it, in hundredths.
@@ -79,13 +78,12 @@ class PinterestPages:
         """Show what Pinterest says of each ad account, or of one."""
         outbox, now, chosen = self._services.outbox, self._services.clock(), filter_of(request)
         views = await PINTEREST_VIEWS.read_all(outbox)
-        today, known = int(now // DAY_S), {each.ad_account_id for each in self._services.destination.accounts}
+        today, accounts = int(now // DAY_S), {each.ad_account_id: each for each in self._services.destination.accounts}
         rows = await outbox.revenue(first_day=today - REPORTED_DAYS + 1, last_day=today) if views else []
         tallies = await outbox.tallies(since=now - REPORTED_DAYS * DAY_S, step_s=0) if views else []
         reports = [
             AccountReport(
-                account_id=account,
-                shown=self._services.destination.name_of(account) or account,
+                account=accounts[account],
                 view=view,
                 days=_days(view, [row for row in rows if row.ad_account_id == account]),
                 ours=own_shares(tallies, self._services.running.catalog, account),
@@ -93,7 +91,7 @@ class PinterestPages:
                 unknown_here=tuple(sorted(view.their_names.keys() - {*view.our_names})),
             )
             for account, view in views.items()
-            if account in known and chosen.account_id in ("", account)
+            if account in accounts and chosen.account_id in ("", account)
         ]
         return self._pages.render(
             request,
