@@ -488,7 +488,8 @@ FROM shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint;
 
 -- search --
 -- Deliveries, newest first. What waits, what is dead and what was delivered are read each by its own index, no further
--- than to the limit: the view of all of them has no order, so all that waits would be sorted for each page.
+-- than to the limit: the view of all of them has no order, so all that waits would be sorted for each page. Nor is a
+-- state looked for where it cannot be: what is dead would be sought among all that waits.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
        attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name
 FROM (
@@ -497,6 +498,7 @@ FROM (
            order_id, event_time, state, reason, attempts, enqueued_at, due_at, NULL::float8 AS settled_at, warnings,
            source, amount, currency, checkout_id, history, name
     FROM line JOIN delivery ON delivery.id = line.id
+    WHERE coalesce(%(state)s::text, 'pending') IN ('pending', 'claimed')
   ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
   UNION ALL
   (SELECT * FROM (
@@ -504,6 +506,7 @@ FROM (
            order_id, event_time, dead.state, reason, attempts, enqueued_at, NULL::float8, settled_at, warnings,
            source, amount, currency, checkout_id, history, name
     FROM dead JOIN delivery ON delivery.id = dead.id
+    WHERE coalesce(%(state)s::text, 'dead') IN ('dead', 'dismissed')
   ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
   UNION ALL
   (SELECT * FROM (

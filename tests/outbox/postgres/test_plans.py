@@ -149,6 +149,12 @@ def test_a_page_of_deliveries_is_read_from_its_end_and_no_further(connection: ps
 
 
 @pytest.mark.usefixtures("filled")
+def test_what_is_dead_is_not_looked_for_among_what_waits_or_was_delivered(connection: psycopg.Connection) -> None:
+    """By every id there is, for a page of dead letters goes as far back as they do."""
+    assert set(re.findall(r" on (line|dead|delivered)\b", plan(connection, "search by dead"))) == {"dead"}
+
+
+@pytest.mark.usefixtures("filled")
 def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) -> None:
     expected = {
         "claim": "line_due",
