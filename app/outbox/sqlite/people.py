@@ -30,7 +30,7 @@ from app.types import PeopleChanges, PeopleFound, PersonRow
 def read_people(connection: sqlite3.Connection, keys: Sequence[str], rules: OutboxRules) -> PeopleFound:
     """Do `Outbox.people`: ids, users that they lead to, and all ids that lead to those, one step after the other.
 
-    A recursive statement would do all steps, and takes three times as long.
+    A recursive statement would do all steps, and takes up to twice as long.
     """
     people: list[PersonRow] = []
     waiting = numbers = set(map(number_of, keys))
