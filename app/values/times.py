@@ -36,16 +36,13 @@ def unix_seconds(value: Any, *, earliest: float = YEAR_2000) -> float | None:
     (1772604428.0, 1772604428.0, None)
     """
     seconds: float | None = None
-    if type(value) is str:
+    if type(value) is str and len(value) <= _MAX_LENGTH:
         text = value.strip()
         try:  # ISO 8601 is read at once
-            moment = datetime.fromisoformat(text) if text[4:5] == "-" and len(value) <= _MAX_LENGTH else None
+            moment = datetime.fromisoformat(text) if text[4:5] == "-" else None
         except ValueError:
             moment = None
-        if moment is not None:
-            seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        elif len(value) <= _MAX_LENGTH:
-            seconds = _seconds_of_other_text(text)
+        seconds = _seconds_of_other_text(text) if moment is None else _seconds(moment)
     elif type(value) in (int, float):
         seconds = _seconds_of_number(value)
     return seconds if seconds is not None and seconds >= earliest else None
