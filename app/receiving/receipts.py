@@ -69,6 +69,8 @@ class Drafts:
     _made: set[int] = field(default_factory=set)
     #: Under which name each of `events` arrived.
     _names: list[str] = field(default_factory=list)
+    #: Of orders that are not sent, by the places of their event and line: `events` are told to senders, without them.
+    _orders: dict[tuple[int, int], KnownOrder] = field(default_factory=dict)
     _alike: dict[_Told, int] = field(default_factory=dict)
     _noted: set[tuple[str, _Told]] = field(default_factory=set)
     #: How often memory completed a group, by preset and ad account.
@@ -96,6 +98,8 @@ class Drafts:
         for line in lines:
             key = line.preset, line.destination, line.ad_account_id, line.exit, line.reason, line.warnings
             self._alike[key] = self._alike.get(key, 0) + 1
+            if line.order is not None:
+                self._orders[len(self.events), len(told)] = line.order
             told.append(_line(*key) if line.memory is None or not self.is_proven else replace(line, event=None))
             for group in line.memory or ():
                 self._recalled[line.preset or "", line.ad_account_id, group] += 1
@@ -128,8 +132,10 @@ class Drafts:
         deliveries = iter(self.deliveries)
         for place, event in enumerate(self.events):
             lines = [
-                _held_off(line, next(deliveries), full) if line.exit is Exit.ENQUEUED else line
-                for line in event.deliveries
+                _held_off(line, next(deliveries), full)
+                if line.exit is Exit.ENQUEUED
+                else replace(line, order=self._orders.get((place, number)))
+                for number, line in enumerate(event.deliveries)
             ]
             made = place in self._made
             rest.add(event.message_id, lines, name=self._names[place], is_made=made, given=event.given)

@@ -2,7 +2,7 @@
 
 from app.errors import EventRefused
 from app.receiving.receipts import BACKLOG_FULL, Drafts, receipt_of_message
-from app.types import Enqueued, Exit, Line, Message, NewDelivery, Note, Recalled, Tally
+from app.types import Enqueued, Exit, KnownOrder, Line, Message, NewDelivery, Note, Recalled, Tally
 from tests.outbox.build import NOW, new
 
 
@@ -140,3 +140,25 @@ def test_where_nothing_would_be_left_whoever_sent_it_comes_again() -> None:
     drafts.add("m-1", [Line(preset="Lead", ad_account_id="1", exit=Exit.ENQUEUED)])
     drafts.deliveries.append(_delivery("m-1", "1"))
     assert drafts.without({"1": "5 wait, of 5"}) is None
+
+
+def test_without_the_full_ad_accounts_the_orders_of_all_others_are_known_as_before() -> None:
+    drafts, order = Drafts(), KnownOrder(event_name=None, order_id="SO-2", amount="7", currency="EUR")
+    invalid = Line(preset="Lead", ad_account_id="2", exit=Exit.INVALID, reason="no user", order=order)
+    drafts.add("m-1", [Line(preset="Lead", ad_account_id=account, exit=Exit.ENQUEUED) for account in "12"])
+    drafts.deliveries += [_delivery("m-1", "1"), _delivery("m-1", "2")]
+    drafts.add("m-2", [invalid, Line(preset=None, exit=Exit.UNMATCHED, order=order)])
+    drafts.refuse(EventRefused("no type", message_id="m-3"), order=order)
+
+    once = drafts.without({"1": "5 wait, of 5"})
+    rest = once and once.without({"3": "5 wait, of 5"})
+
+    assert rest is not None
+    assert [(note.message_id, note.exit) for note in rest.notes] == [
+        ("m-1", Exit.WITHHELD),
+        ("m-2", Exit.INVALID),
+        ("m-2", Exit.UNMATCHED),
+        ("m-3", Exit.REFUSED),
+    ]
+    assert rest.notes[1:] == drafts.notes
+    assert not any(line.order for event in rest.events for line in event.deliveries)
