@@ -94,7 +94,7 @@ class Drafts:
 
         `given` is what it gave to memory, None where that is not told.
         """
-        told = []
+        told: list[Line] = []
         for line in lines:
             key = line.preset, line.destination, line.ad_account_id, line.exit, line.reason, line.warnings
             self._alike[key] = self._alike.get(key, 0) + 1
