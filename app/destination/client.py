@@ -72,21 +72,14 @@ class PinterestClient:
             }
         except (OSError, ValueError):
             return Failure(reason="the conversion token cannot be read or used", ambiguous=False, token=True)
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                response = await self._http.post(
-                    self._url,
-                    content=b'{"data":[' + b",".join(payloads) + b"]}",
-                    headers=headers,
-                    params={"test": "true"} if test else None,
-                )
-        except (httpx.RequestError, OSError) as exc:
-            return failure_of(exc)
-        # httpx' response and its stream hold each other, and with them the request's body, until garbage is collected.
-        response.stream = httpx.ByteStream(b"")
-        return Answer(
-            status=response.status_code, retry_after=response.headers.get("Retry-After"), body=json_of(response.content)
+        request = self._http.build_request(
+            "POST",
+            self._url,
+            content=b'{"data":[' + b",".join(payloads) + b"]}",
+            headers=headers,
+            params={"test": "true"} if test else None,
         )
+        return await answer_of(self._http, request, self._timeout_s)
 
     def fingerprint(self) -> str:
         """Return a short digest that tells one token from another without showing it; "" where it cannot be read."""
@@ -101,6 +94,20 @@ class PinterestClient:
 
     def _read_token(self) -> SecretStr:
         return self._token() if callable(self._token) else self._token
+
+
+async def answer_of(http: httpx.AsyncClient, request: httpx.Request, timeout_s: float) -> Answer | Failure:
+    """Return what Pinterest answers to a request, within `timeout_s` in all."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            response = await http.send(request)
+    except (httpx.RequestError, OSError) as exc:
+        return _failure_of(exc)
+    # httpx' response and its stream hold each other, and with them the request's body, until garbage is collected.
+    response.stream = httpx.ByteStream(b"")
+    return Answer(
+        status=response.status_code, retry_after=response.headers.get("Retry-After"), body=_json_of(response.content)
+    )
 
 
 def usable_token(token: SecretStr) -> str:
@@ -127,13 +134,13 @@ _FAILURES: tuple[tuple[type[Exception], str, bool], ...] = (
 )
 
 
-def failure_of(error: Exception) -> Failure:
+def _failure_of(error: Exception) -> Failure:
     """Translate what httpx raises."""
     reason, ambiguous = next((reason, ambiguous) for kind, reason, ambiguous in _FAILURES if isinstance(error, kind))
     return Failure(reason=reason, ambiguous=ambiguous)
 
 
-def json_of(content: bytes) -> Any:
+def _json_of(content: bytes) -> Any:
     """Read an answer; None where it is no JSON."""
     try:
         return orjson.loads(content)

@@ -1,12 +1,11 @@
 """Reading from Pinterest's API of ads, with an access token that has the scope `ads:read`. No token is in any error."""
 
-import asyncio
 from collections.abc import Mapping
 
 import httpx
 from pydantic import SecretStr
 
-from app.destination.client import Answer, Failure, failure_of, json_of, usable_token
+from app.destination.client import Answer, Failure, answer_of, usable_token
 
 #: Whoever renews a token asks for this.
 SCOPE = "ads:read"
@@ -26,24 +25,15 @@ class AdsClient:
             headers = {"Authorization": f"Bearer {usable_token(token)}"}
         except ValueError:
             return Failure(reason="the token cannot be used: it holds what no token holds", ambiguous=False, token=True)
-        return await self._answer(self._http.build_request("GET", self._url + path, params=params, headers=headers))
+        request = self._http.build_request("GET", self._url + path, params=params, headers=headers)
+        return await answer_of(self._http, request, self._timeout_s)
 
     async def refresh(self, client_id: str, client_secret: SecretStr, refresh_token: SecretStr) -> Answer | Failure:
         """Ask for a new access token, and a new refresh token with it."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token.get_secret_value(), "scope": SCOPE}
         request = self._http.build_request("POST", f"{self._url}/oauth/token", data=form)
         signed = httpx.BasicAuth(client_id, client_secret.get_secret_value())
-        return await self._answer(next(signed.auth_flow(request)))
-
-    async def _answer(self, request: httpx.Request) -> Answer | Failure:
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                response = await self._http.send(request)
-        except (httpx.RequestError, OSError) as exc:
-            return failure_of(exc)
-        return Answer(
-            status=response.status_code, retry_after=response.headers.get("Retry-After"), body=json_of(response.content)
-        )
+        return await answer_of(self._http, next(signed.auth_flow(request)), self._timeout_s)
 
     async def close(self) -> None:
         """Close the connections."""
