@@ -96,8 +96,8 @@ def _new_rows(batch: Batch, done: RowsImported | None) -> Sequence[str]:
     """Return the rows of a batch that are not committed yet."""
     if done is None:
         return batch.rows
-    pairs = zip(batch.rows, batch.cursors, strict=True)
-    return [row for row, at in pairs if at != done.cursor or _digest(row) not in done.rows]
+    pairs, known = zip(batch.rows, batch.cursors, strict=True), frozenset(done.rows)
+    return [row for row, at in pairs if at != done.cursor or _digest(row) not in known]
 
 
 def _reached(batch: Batch, done: RowsImported | None) -> RowsImported:
