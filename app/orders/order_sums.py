@@ -106,7 +106,7 @@ class OrderSums:
             "missing_percent": f"{self.missing_percent():.2f}",
             "fates": [
                 {"fate": fate.value, "reason": reason, "orders": count, "named": [*self.named[fate, reason]]}
-                for (fate, reason), count in sorted(self.reasons.items(), key=lambda each: -each[1])
+                for (fate, reason), count in self.reasons.most_common()
             ],
             "sums": [
                 {**_told(cell), "orders": worth.orders, "shop": str(worth.shop), "sent": str(worth.sent)}
