@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.sandbox.ads_oauth import TokensGiven
+from app.sandbox.asking import account_refusal, token_shown
 from app.sandbox.record import Record
 from app.sandbox.replies import error, json_answer
 
@@ -104,17 +105,14 @@ class AdsFigures:
 
     def _refusal(self, request: Request) -> Response | None:
         """Check who asks, and how often: 401, 429, 400, 403."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token or not self._tokens.holds(token):
+        token = token_shown(request)
+        if not token or not self._tokens.holds(token):
             return error(401)
         minute = int(self._clock() // 60)
         self._reads[minute] += 1
         if self._reads[minute] > self._reads_per_minute:
             return error(429, retry_after=60)
-        account = request.path_params["ad_account_id"]
-        if not re.fullmatch(r"[0-9]{1,18}", account):
-            return error(400, "Invalid request: ad_account_id must be digits, at most 18")
-        return error(403) if self._ad_account_id not in (None, account) else None
+        return account_refusal(request, self._ad_account_id)
 
     def _account(self, request: Request) -> Response:
         account = request.path_params["ad_account_id"]

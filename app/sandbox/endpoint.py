@@ -8,7 +8,6 @@ PUT  /script                                  misbehave: see `script.py`; `{"ste
 """
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
@@ -24,6 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.sandbox.ads_figures import AdsFigures
+from app.sandbox.asking import account_refusal, token_shown
 from app.sandbox.cut import CutAnswer
 from app.sandbox.judge import Verdict, call_problem, verdict
 from app.sandbox.record import REMEMBERED, Record, RecordedCall
@@ -145,16 +145,13 @@ class Sandbox:
 
     def _refusal(self, request: Request) -> Response | None:
         """Check who asks: 401, 400 or 403."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        ad_account_id = request.path_params["ad_account_id"]
+        token = token_shown(request)
         wanted = self._account.token.get_secret_value() if self._account.token else token
-        if scheme.lower() != "bearer" or not token or token != wanted:
+        if not token or token != wanted:
             return error(401)
-        if not re.fullmatch(r"[0-9]{1,18}", ad_account_id):
-            return error(400, "Invalid request: ad_account_id must be digits, at most 18")
         if request.query_params.get("test", "true") not in ("true", "false"):
             return error(400, "Invalid request: test is not of type 'boolean'")
-        return error(403) if self._account.ad_account_id not in (None, ad_account_id) else None
+        return account_refusal(request, self._account.ad_account_id)
 
     def _unreadable(self, raw: bytes, body: Any, step: Step) -> Response | None:
         """Check what was sent: 413 or 400."""
