@@ -219,8 +219,9 @@ class Walk:
                 memory.whose.append(remembering.whose(event, unpersonal_id(event["messageId"])))
 
     def _refuse(self, event: EventRefused, catalog: Catalog, drafts: Drafts) -> None:
-        held_back = event.event if isinstance(event, EventHeldBack) else {}
-        order = unsent_order(held_back, catalog, self._accounts[0].making.rules)
+        order = None
+        if isinstance(event, EventHeldBack):
+            order = unsent_order(event.event, catalog, self._accounts[0].making.rules)
         drafts.refuse(event, name=received_name(event), order=order)
 
     def _add(
