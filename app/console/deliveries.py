@@ -9,7 +9,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.console.forms import read_form
+from app.console.forms import given_number, read_form
 from app.console.labels import EXIT_LABELS, STATE_LABELS, iso
 from app.console.masking import masked
 from app.console.page_filter import ANEW, PageFilter, filter_of
@@ -202,7 +202,7 @@ def narrowed_by(chosen: PageFilter, filters: Mapping[str, str], now: float) -> d
 
 def done_of(values: Mapping[str, str]) -> dict[str, int]:
     """Return what an address says was just done to dead letters, all counts of it; empty where it says nothing."""
-    done = {name: int(values[name]) for name in DONE_TO_DEAD if values.get(name, "").isdecimal()}
+    done = {name: count for name in DONE_TO_DEAD if (count := given_number(values.get(name))) is not None}
     return done if not done or "dismissed" in done else dict.fromkeys(DONE_TO_DEAD[:3], 0) | done
 
 

@@ -11,6 +11,8 @@ from app.access.admission import sent_from_console
 #: One event and one YAML file, three bytes each for most characters.
 MAX_FORM_BYTES = 1_000_000
 PASTED = "Paste a single event."
+#: Longer numbers are none.
+_MAX_DIGITS = 12
 
 #: The first value of each name.
 Form: TypeAlias = dict[str, str]
@@ -48,3 +50,12 @@ async def read_form(request: Request) -> Form:
     """Read an URL-encoded form; line ends become single line feeds."""
     fields = parse_qs((await request.body()).decode(errors="replace"), keep_blank_values=True, errors="replace")
     return {name: values[0].replace("\r\n", "\n") for name, values in fields.items()}
+
+
+def given_number(text: str | None) -> int | None:
+    """Return the whole number that a form or an address gives; None where it gives none, or one without end.
+
+    >>> given_number("12"), given_number("-1"), given_number("9" * 5_000), given_number(None)
+    (12, None, None, None)
+    """
+    return int(text) if text and text.isdecimal() and len(text) <= _MAX_DIGITS else None

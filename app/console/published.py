@@ -12,7 +12,7 @@ from app.catalog import Catalog, Preset
 from app.catalog.privacy_changes import privacy_changes
 from app.catalog.publishing import Publisher, Version
 from app.console.examples import fresh
-from app.console.forms import Form, read_form
+from app.console.forms import Form, given_number, read_form
 from app.console.labels import pretty
 from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
@@ -91,7 +91,7 @@ class PublishPages:
     async def versions(self, request: Request) -> Response:
         """Show every version of a file, each with its difference from the one before."""
         file, publisher = request.query_params.get("file", ""), self._services.changes.publisher
-        why_not, skip = publisher.why_not(file), _number(request.query_params.get("skip", ""))
+        why_not, skip = publisher.why_not(file), given_number(request.query_params.get("skip")) or 0
         versions = [] if why_not else await asyncio.to_thread(_versions, publisher, file, skip)
         return self._pages.render(
             request,
@@ -157,10 +157,6 @@ def _running_file(file: str, services: ConsoleServices) -> str:
     """Return the path by which the running catalog knows the file of this name."""
     name = file.rpartition("/")[2]
     return next((path for path in services.running.texts if path.rpartition("/")[2] == name), file)
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
 
 
 def _versions(publisher: Publisher, file: str, skip: int) -> list[tuple[Version, list[str]]]:

@@ -5,7 +5,7 @@ from collections import Counter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.console.forms import Form, read_form
+from app.console.forms import Form, given_number, read_form
 from app.console.page_filter import filter_of
 from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
@@ -34,8 +34,8 @@ class QuarantinePages:
             groups=[each for each in groups if source in ("", each.source)],
             source=source,
             missed=None if replaying else await self._missed(),
-            left=_number(request.query_params.get("left")),
-            discarded=_number(request.query_params.get("discarded")),
+            left=given_number(request.query_params.get("left")),
+            discarded=given_number(request.query_params.get("discarded")),
         )
 
     async def preview(self, request: Request) -> Response:
@@ -76,7 +76,3 @@ def wanted_of(values: Form) -> QuarantineFilter:
         source=values.get("source") or None,
         reason=values.get("reason") or None,
     )
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None

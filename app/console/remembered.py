@@ -11,7 +11,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.console.forms import Form, read_form
+from app.console.forms import Form, given_number, read_form
 from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
 from app.receiving.people_search import KnownPerson, PeopleSearch
@@ -32,9 +32,8 @@ class PeoplePages:
     async def show(self, request: Request) -> Response:
         """Show the form, and what was just erased."""
         given = request.query_params
-        erased = given.get("ids", ""), given.get("messages", "")
-        counts = [int(text) for text in erased if text.isdecimal()]
-        return self._render(request, "user_id", erased=counts if len(counts) == len(erased) else None)
+        ids, messages = given_number(given.get("ids")), given_number(given.get("messages"))
+        return self._render(request, "user_id", erased=None if ids is None or messages is None else (ids, messages))
 
     async def look(self, request: Request) -> Response:
         """Show who is meant: nobody, one person, or those who share an address or number."""

@@ -13,7 +13,7 @@ from app.access.person import Person
 from app.catalog import Preset
 from app.console.arriving import key_of
 from app.console.examples import fresh
-from app.console.forms import Form, read_form
+from app.console.forms import Form, given_number, read_form
 from app.console.labels import pretty
 from app.console.pages import Pages, person_of
 from app.console.pasted import Arriving, NoEvent, Pasted, arriving
@@ -86,13 +86,12 @@ class TesterPages:
         form = await read_form(request)
         if "example" in form:
             form = {**form, "event": self._example_text(form["example"])}
-        number = form.get("number") or form.get("chosen", "")
         pasted = Pasted(
             text=form.get("event", ""),
             source=self._source_of(form),
             headers=form.get("headers", ""),
             query=form.get("query", ""),
-            number=int(number) if number.isdecimal() else 1,
+            number=given_number(form.get("number") or form.get("chosen")) or 1,
         )
         trial = await self._try(pasted, self._draft(form))
         if title := form.get("send"):

@@ -297,3 +297,17 @@ class TestLogin:
             answer = await browser.get("/pins/console")
             assert answer.headers["location"].startswith("/pins/console/login?next=%2Fpins%2Fconsole")
             assert 'href="/pins/console/static/console.css' in (await browser.get("/pins/console/login")).text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "versions?file=presets/checkout.yaml&skip=",
+        "quarantine?left=",
+        "deliveries?redriven=",
+        "people?messages=1&ids=",
+    ],
+)
+async def test_a_number_of_an_address_may_be_of_any_length(path: str, world: World) -> None:
+    answer = await world.browser.get(f"/console/{path}{'9' * 5_000}")
+    assert answer.status_code == httpx.codes.OK
