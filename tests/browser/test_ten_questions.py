@@ -184,6 +184,6 @@ def _expire_token(server: Server) -> None:
 
 
 def test_every_question_is_told_in_the_handbook() -> None:
-    """The handbook asks the ten questions, in their order."""
+    """The handbook has a chapter for each."""
     text = (ROOT / "docs" / "ten-questions.md").read_text(encoding="utf-8")
     assert text.count("\n## ") == len(QUESTIONS)
