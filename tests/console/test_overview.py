@@ -97,6 +97,10 @@ async def test_coverage_is_the_share_of_enqueued_events(world: World) -> None:
     assert '<td class="n share-6">67 %</td>' in coverage, "two of three carry an IP address"
     assert coverage.count('<td class="n share-0">0 %</td>') == 18, "of eleven components and ten other keys"
     assert "Mobile ad id" not in coverage, "of no preset here"
+    await world.enqueue(tallies=[Tally(name="enqueued", preset="Lead", count=1)])
+    page = await page_of(world)
+    assert "Order id is not for these events" in page
+    assert "Email is not for these events" not in page
     assert "<strong>Click id</strong>: 3 of 3 events lack it. Let the landing page" in coverage
 
 
