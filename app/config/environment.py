@@ -21,19 +21,14 @@ def _split(value: Any) -> Any:
     return tuple(filter(None, map(str.strip, value.replace("\n", ",").split(","))))
 
 
-def _normalised(change: Callable[[str], str]) -> AfterValidator:
+def _normalised(change: Callable[[Any], Any]) -> AfterValidator:
     return AfterValidator(lambda values: tuple(map(change, values)))
 
 
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 UpperTexts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _normalised(str.upper)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-FolderPaths = Annotated[
-    tuple[Path, ...],
-    NoDecode,
-    BeforeValidator(_split),
-    AfterValidator(lambda paths: tuple(map(folder_or_shipped, paths))),
-]
+FolderPaths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split), _normalised(folder_or_shipped)]
 Country = Annotated[str, Field(pattern="^[A-Za-z]{2}$"), AfterValidator(str.upper)]
 Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$"), AfterValidator(str.upper)]
 
