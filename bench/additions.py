@@ -35,7 +35,6 @@ import orjson
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
 from app import assemble
 from app.assemble.ad_accounts import destinations
-from app.assemble.before_pipeline import live_tail, names_met
 from app.catalog.running_sources import load_source
 from app.config import load_settings
 from app.coordination import Coordination
@@ -85,12 +84,12 @@ def accepting(added: dict[str, Any], folder: Path) -> tuple[AcceptsWhole, Outbox
     accepts: AcceptsWhole = assemble.pipeline(
         settings, running.catalog, outbox=outbox, quarantine=kept, to=destinations(settings)
     )
-    names = names_met(settings, running)
+    names = assemble.names_met(settings, running)
     accepts = Arrivals(accepts, names) if names else accepts
     alone = Coordination(
         outbox, lambda: "", presets=list, ad_account_ids=(), generation="", process_id="bench", role="all"
     )
-    return Tailed(accepts, live_tail(settings, running, outbox, alone)) if is_watched else accepts, outbox
+    return Tailed(accepts, assemble.live_tail(settings, running, outbox, alone)) if is_watched else accepts, outbox
 
 
 def fresh(turn: int, now: float) -> list[dict[str, Any]]:
