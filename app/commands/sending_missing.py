@@ -134,9 +134,11 @@ async def _each(
                     events.append(read_event(event, Arrival.at(now, is_live=False)))
                 elif len(found.unsent[why]) < _NAMED:
                     found.unsent[why].append(order)
-            receipt = await take(events, now=now, source=source)
-            for line in (line for each in receipt.events for line in each.deliveries):
-                found.exits[line.exit, line.reason] += 1
+            if events:
+                receipt = await take(events, now=now, source=source)
+                found.exits.update((line.exit, line.reason) for each in receipt.events for line in each.deliveries)
+            if not left:
+                break
     if left:
         found.unsent[NOT_AGAIN] = sorted(left)[:_NAMED]
     return found
