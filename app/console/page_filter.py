@@ -103,8 +103,7 @@ async def read_page_filter(request: Request, services: ConsoleServices) -> PageF
     known = {period.name: period for period in PERIODS}
     sources = list(services.sources())
     if (source := given["from"]) and source not in sources:
-        views = await services.inventory.names(days=_REMEMBERED_DAYS)
-        _check("from", source, [*sources, *sorted({view.figures.key.source for view in views})])
+        _check("from", source, [*sources, *await services.inventory.sources(days=_REMEMBERED_DAYS)])
         sources.append(source)
     _check("account", given["account"], accounts)
     _check("period", given["period"], known)

@@ -6,10 +6,10 @@ from typing import Any
 
 from app.catalog import Catalog
 from app.inventory.drift import Change, read_changes
-from app.inventory.figures import DAYS, NameFigures, PropertyFigures, read_figures, read_properties
+from app.inventory.figures import DAYS, NameFigures, PropertyFigures, read_figures, read_properties, span_of
 from app.inventory.nearest import Nearest, nearest_preset
 from app.outbox.inventory_rows import Inventory
-from app.types import EventKey
+from app.types import EventKey, Measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,12 @@ class InventoryView:
         return [
             NameView(figures=one, nearest=nearest_preset(one.key, _by_count(one.presets), catalog)) for one in figures
         ]
+
+    async def sources(self, *, days: int) -> list[str]:
+        """Return the names of the sources from which anything arrived in so many days, in their order."""
+        since = span_of(self.clock(), days).start
+        rows = await self.inventory.read(since=since, by_hour=False, counted=[Measure.RECEIVED])
+        return sorted({count.key.source for _, count in rows})
 
     async def name(self, key: EventKey, *, days: int = DAYS, last_day: int | None = None) -> NameView | None:
         """Return one kind of event; None where none has arrived in these days."""
