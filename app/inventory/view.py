@@ -1,6 +1,6 @@
 """The inventory beside the presets that run: what page, interface and command show."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -47,11 +47,7 @@ class InventoryView:
 
     async def names(self, *, days: int = DAYS, last_day: int | None = None) -> list[NameView]:
         """Return every kind of event of so many days, as `span_of` has them, the most frequent first."""
-        catalog = self.catalog()
-        figures = await read_figures(self.inventory, now=self.clock(), days=days, last_day=last_day)
-        return [
-            NameView(figures=one, nearest=nearest_preset(one.key, _by_count(one.presets), catalog)) for one in figures
-        ]
+        return self._views(await read_figures(self.inventory, now=self.clock(), days=days, last_day=last_day))
 
     async def sources(self, *, days: int) -> list[str]:
         """Return the names of the sources from which anything arrived in so many days, in their order."""
@@ -61,13 +57,20 @@ class InventoryView:
 
     async def name(self, key: EventKey, *, days: int = DAYS, last_day: int | None = None) -> NameView | None:
         """Return one kind of event; None where none has arrived in these days."""
-        return next((one for one in await self.names(days=days, last_day=last_day) if one.figures.key == key), None)
+        figures = await read_figures(self.inventory, now=self.clock(), days=days, last_day=last_day)
+        return next(iter(self._views([one for one in figures if one.key == key])), None)
 
     async def properties(
         self, key: EventKey, *, days: int = DAYS, last_day: int | None = None
     ) -> list[PropertyFigures]:
         """Return what a kind of event carries, the most frequent first."""
         return await read_properties(self.inventory, key, now=self.clock(), days=days, last_day=last_day)
+
+    def _views(self, figures: Sequence[NameFigures]) -> list[NameView]:
+        catalog = self.catalog()
+        return [
+            NameView(figures=one, nearest=nearest_preset(one.key, _by_count(one.presets), catalog)) for one in figures
+        ]
 
     async def changes(self) -> list[Change]:
         """Return what is new and what has vanished since yesterday."""
