@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from app.console.labels import changed
 from app.types import Backlog, Exit
 
 #: A bar's width in the drawing's own units; the page stretches it.
@@ -34,14 +35,6 @@ class Share:
     def change(self) -> str:
         """How it differs from before, as people read it; "" where there was nothing to compare with."""
         return changed(self.compared, self.before)
-
-
-def changed(count: int, before: int | None) -> str:
-    """Return how a count differs from another, as people read it; "" where there was nothing to compare with."""
-    if not before:
-        return ""
-    percent = round(100 * (count - before) / before)
-    return "as before" if percent == 0 else f"{percent:+d} %".replace("-", "\u2212")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -166,6 +166,14 @@ def percent(part: int, whole: int) -> str:
     return "99 %" if share == 100 and part < whole else f"{share} %"  # noqa: PLR2004 - a hundred per cent
 
 
+def changed(now: Decimal | int, before: Decimal | int | None) -> str:
+    """(112, 100) -> +12 %: how a count or a sum differs from before; "" where there was nothing to compare with."""
+    if not before:
+        return ""
+    share = round(100 * (now - before) / before)
+    return "as before" if share == 0 else f"{share:+d} %".replace("-", "\u2212")
+
+
 def time_span(seconds: float) -> str:
     """Return 5400 seconds as `1 hour`, 95 as `1 minute`: the largest unit, rounded down."""
     for size, one, many in _UNITS:

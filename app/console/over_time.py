@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from app.console.flow import WindowCounts, changed
+from app.console.flow import WindowCounts
+from app.console.labels import changed
 from app.console.periods import COMPARISONS, Period
 from app.console.summary import over_time
 from app.types import Exit, Tally

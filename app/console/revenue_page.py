@@ -11,7 +11,7 @@ from app.console.page_filter import filter_of
 from app.console.pages import Pages
 from app.console.periods import days_of
 from app.console.services import ConsoleServices
-from app.orders.revenue_figures import ORDERS_BECAME, OfCurrency, RevenueLine, Worth
+from app.orders.revenue_figures import ORDERS_BECAME, OfCurrency, RevenueLine
 from app.orders.revenue_reading import read_revenue
 from app.outbox.storing import DAY_S
 from app.types import Exit, State
@@ -55,7 +55,6 @@ class RevenuePages:
             became=ORDERS_BECAME,
             columns=_columns,
             filters=partial(_filters, first=days.first, last=days.last),
-            change=change,
             day_s=DAY_S,
             is_running=days.last == int(now // DAY_S),
         )
@@ -79,11 +78,6 @@ def _filters(
     if became != Exit.UNMATCHED:
         filters["event_name"] = "checkout"
     return filters | {"since": first * DAY_S, "until": (last + 1) * DAY_S}
-
-
-def change(now: Worth, before: Worth) -> str:
-    """Return by how much more or less there is than before, in hundredths: `+12 %`; "" where there was nothing."""
-    return f"{float((now.amount - before.amount) / before.amount):+.0%}".replace("%", " %") if before.amount else ""
 
 
 def _columns(block: OfCurrency) -> Sequence[str]:

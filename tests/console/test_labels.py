@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +21,23 @@ from app.values.plurals import count_of
 )
 def test_percentages_never_round_to_all_or_none(part: int, whole: int, expected: str) -> None:
     assert labels.percent(part, whole) == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "expected"),
+    [
+        (48, 0, ""),
+        (48, None, ""),
+        (48, 48, "as before"),
+        (Decimal("60.04"), Decimal(60), "as before"),
+        (48, 24, "+100 %"),
+        (Decimal("52.80"), Decimal("60.00"), "\u221212 %"),
+    ],
+)
+def test_a_change_is_told_in_one_way_of_counts_and_of_money(
+    now: Decimal | int, before: Decimal | int | None, expected: str
+) -> None:
+    assert labels.changed(now, before) == expected
 
 
 @pytest.mark.parametrize(
