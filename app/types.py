@@ -459,7 +459,8 @@ class Query:
     source: str | None = None
     #: ISO 4217, of an order.
     currency: str | None = None
-    state: State | None = None
+    #: `waiting`: pending or claimed.
+    state: State | Literal["waiting"] | None = None
     #: Of a send: what any attempt came to. What was matched or enqueued is every delivery.
     exit: Exit | None = None
     #: The HTTP status of any attempt.

@@ -29,7 +29,7 @@ DONE_TO_DEAD = ("redriven", "overtaken", "waiting", "dismissed")
 _NO_FILTERS = ANEW - {"since", "until"}
 #: What is looked for by these is one thing; by states of now, whatever stands so.
 _IDS: Final = frozenset({"delivery_id", "message_id", "event_id", "order_id"})
-_NOW: Final = frozenset({State.PENDING, State.CLAIMED, State.DEAD})
+_NOW: Final = frozenset({"waiting", State.PENDING, State.CLAIMED, State.DEAD})
 
 
 class DeliveryPages:
@@ -145,7 +145,7 @@ class DeliveryPages:
         return {
             "preset": [(preset.name, preset.name) for preset in self._services.running.catalog.presets],
             "exit": [(exit_.value, label) for exit_, label in EXIT_LABELS.items()],
-            "state": [(state.value, label) for state, label in STATE_LABELS.items()],
+            "state": [("waiting", "waits or is being sent"), *((state.value, label) for state, label in STATE_LABELS.items())],
         }
 
     async def delivery(self, request: Request) -> Response:

@@ -69,9 +69,7 @@ def _filters(
     filters: dict[str, Any] = {"currency": block.currency} if block.currency else {}
     if line and kind != "day" and line.name:
         filters[kind] = line.name
-    if became == "waiting":
-        filters["state"] = State.PENDING.value
-    elif became in {State.DELIVERED, State.DEAD, State.DISMISSED}:
+    if became in {"waiting", State.DELIVERED, State.DEAD, State.DISMISSED}:
         filters["state"] = became
     elif became:
         filters["exit"] = became

@@ -9,12 +9,12 @@ from app.types import Exit, Query, State
 from app.values.times import unix_seconds
 
 
-def _choice(kind: type[State | Exit]) -> Callable[[str], State | Exit]:
-    def read(text: str) -> State | Exit:
+def _choice(kind: type[State | Exit], *more: str) -> Callable[[str], State | Exit | str]:
+    def read(text: str) -> State | Exit | str:
         try:
-            return kind(text)
+            return text if text in more else kind(text)
         except ValueError as exc:
-            raise FilterError(f"is none of {', '.join(kind)}") from exc
+            raise FilterError(f"is none of {', '.join((*kind, *more))}") from exc
 
     return read
 
@@ -55,7 +55,7 @@ SEARCH_FILTERS: Final[Mapping[str, str]] = {
 }
 #: How the texts of some are read; those of the others are taken as they are.
 _READ: Final[Mapping[str, Callable[[str], Any]]] = {
-    "state": _choice(State),
+    "state": _choice(State, "waiting"),
     "exit": _choice(Exit),
     "status": _status,
     "since": _time,

@@ -89,7 +89,9 @@ def readings(text: str, digest: str | None) -> Iterator[Query]:
     if digest is not None:
         yield Query(person=(digest,))
     word = text.lower()
-    if word in tuple(State):
+    if word == "waiting":
+        yield Query(state="waiting")
+    elif word in tuple(State):
         yield Query(state=State(word))
     elif word in tuple(Exit):
         yield Query(exit=Exit(word))

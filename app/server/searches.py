@@ -1,6 +1,6 @@
 """Searches for operators' programs: deliveries, and what became no delivery, by anything they are known by."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import fastapi
 from fastapi import APIRouter, Request, Response
@@ -29,7 +29,7 @@ class Filters(BaseModel):
     name: str | None = Field(None, description="The name that it arrived under, as the inventory shows it.")
     source: str | None = None
     currency: str | None = Field(None, description="ISO 4217, of an order.")
-    state: State | None = None
+    state: State | Literal["waiting"] | None = Field(None, description="`waiting`: pending or claimed.")
     exit: Exit | None = Field(None, description="What became of it, as receipts and counts call it.")
     status: Annotated[int | None, Field(ge=100, le=599, description="Pinterest's, of any attempt.")] = None
     reason: str | None = Field(None, description="A part of the reason, in any case.")

@@ -13,7 +13,7 @@ from tests.outbox.build import new
 
 @pytest.fixture
 async def sold(world: World) -> World:
-    """Two days of orders, of which one has lost its comma, one says no amount, one was refused and one withheld."""
+    """Two days of orders: one has lost its comma, one says no amount, one was refused, one withheld, one is being sent."""
     now = world.now
     for back, amounts in ((1, ("20", "22", "18", "soon")), (0, ("21", "19", "20.50", "2100"))):
         orders = [
@@ -29,6 +29,7 @@ async def sold(world: World) -> World:
     await world.enqueue(yen, notes=[note])
     await world.settle(Delivered(), State.DELIVERED)
     await world.settle(Rejected(reason="em is malformed"), State.DEAD)
+    await world.outbox.claim(ACCOUNT, limit=1, max_bytes=1_000_000, max_wait_s=0, lease_s=60, now=world.now)
     return world
 
 

@@ -76,6 +76,7 @@ async def _fill(at: At) -> None:
         (Query(message_id="n2"), [], ["n2"]),
         (Query(event_id="n2"), [], []),
         (Query(state=State.DEAD), ["m2"], []),
+        (Query(state="waiting"), ["m3"], []),
         (Query(reason="NO "), [], ["n4", "n2"]),
         (Query(warning="phone"), ["m2"], ["n2"]),
         (Query(warning='A "NUMBER"'), ["m2"], []),

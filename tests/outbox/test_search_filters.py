@@ -20,6 +20,7 @@ def test_whatever_a_query_has_but_a_persons_digests_is_a_filter() -> None:
         ({"order_id": " SO-1001 ", "preset": "", "source": "  "}, Query(order_id="SO-1001")),
         ({"state": "dead", "exit": "rejected"}, Query(state=State.DEAD, exit=Exit.REJECTED)),
         ({"since": "2026-11-26T10:00:00Z", "until": "1795000000.5"}, Query(since=1795687200.0, until=1795000000.5)),
+        ({"state": "waiting"}, Query(state="waiting")),
         ({"status": "422"}, Query(status=422)),
         ({"message_id": "ann@shop.example"}, Query(message_id="ann@shop.example")),
     ],
@@ -33,7 +34,7 @@ def test_texts_are_read_as_what_is_asked_for(texts: dict[str, str], query: Query
     [
         ({"order": "SO-1001"}, f'There is no filter "order". There are: {", ".join(SEARCH_FILTERS)}.'),
         ({"person": "ann"}, f'There is no filter "person". There are: {", ".join(SEARCH_FILTERS)}.'),
-        ({"state": "Dead"}, f'The filter "state" is none of {", ".join(State)}.'),
+        ({"state": "Dead"}, f'The filter "state" is none of {", ".join(State)}, waiting.'),
         ({"exit": "lost"}, f'The filter "exit" is none of {", ".join(Exit)}.'),
         ({"status": "99"}, 'The filter "status" is no HTTP status, such as 422.'),
         ({"since": "noon"}, 'The filter "since" is no time: write 2026-03-04T05:06:07Z, or Unix seconds.'),

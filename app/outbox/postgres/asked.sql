@@ -11,7 +11,8 @@
     AND (%(name)s::text IS NULL OR name = %(name)s::text)
     AND (%(source)s::text IS NULL OR source = %(source)s::text)
     AND (%(currency)s::text IS NULL OR currency = %(currency)s::text)
-    AND (%(state)s::text IS NULL OR state = %(state)s::text)
+    AND (%(state)s::text IS NULL OR state = %(state)s::text
+         OR (%(state)s::text = 'waiting' AND state IN ('pending', 'claimed')))
     AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
     AND (%(cause)s::text IS NULL OR split_part(reason, '; not redriven:', 1) = %(cause)s::text)
     AND (%(warning)s::text IS NULL OR EXISTS (

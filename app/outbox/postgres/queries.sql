@@ -498,7 +498,7 @@ FROM (
            order_id, event_time, state, reason, attempts, enqueued_at, due_at, NULL::float8 AS settled_at, warnings,
            source, amount, currency, checkout_id, history, name
     FROM line JOIN delivery ON delivery.id = line.id
-    WHERE coalesce(%(state)s::text, 'pending') IN ('pending', 'claimed')
+    WHERE coalesce(%(state)s::text, 'waiting') IN ('waiting', 'pending', 'claimed')
   ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
   UNION ALL
   (SELECT * FROM (

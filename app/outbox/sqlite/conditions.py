@@ -44,6 +44,7 @@ _OF_DELIVERIES: Final = _OF_BOTH | {
     "person": f"AND EXISTS ({_PERSON})",
     "cause": f"AND {CAUSE} = :cause",
 }
+_WAITING: Final = {"state": "AND state IN ('pending', 'claimed')"}
 _OF_NOTES: Final = _OF_BOTH | {
     "message_id": f"AND id IN ({_NOTE_ON_A_SHELF} noted.message_id = :message_id)",
     "order_id": f"AND id IN ({_NOTE_ON_A_SHELF} noted.order_id = :order_id AND noted.order_id IS NOT NULL)",
@@ -52,7 +53,8 @@ _OF_NOTES: Final = _OF_BOTH | {
 
 def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
     """Fill the conditions of `query` for deliveries into `sql`, and return it with its parameters."""
-    texts = [_OF_DELIVERIES[name] for name in query.given if name in _OF_DELIVERIES]
+    known = _OF_DELIVERIES | _WAITING if query.state == "waiting" else _OF_DELIVERIES
+    texts = [known[name] for name in query.given if name in known]
     if asks_attempts(query):
         texts.append(_TRIED)
     else:
