@@ -640,11 +640,26 @@ class Attributed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PinterestView:
-    """What Pinterest says of one ad account."""
+class Unread:
+    """Why one of Pinterest's reports could not be read."""
 
-    #: When all of it was read; None while it never was.
-    at: float | None = None
+    #: Which report, Pinterest's words, and what helps.
+    why: str
+    #: It will not be well by itself.
+    needs_person: bool
+    #: Unix seconds.
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinterestView:
+    """What Pinterest says of one ad account: of each report what it said last."""
+
+    #: When each was read last, by the member that it fills; Unix seconds. What never was is missing.
+    read_at: Mapping[str, float] = field(default_factory=dict)
+    #: Those that could not be read the last time, likewise.
+    unread: Mapping[str, Unread] = field(default_factory=dict)
+    tried_at: float | None = None
     quality: tuple[Quality, ...] = ()
     attributed: tuple[Attributed, ...] = ()
     #: ISO 4217, of the values; "" where it is not known.
@@ -653,11 +668,6 @@ class PinterestView:
     their_names: Mapping[str, str] = field(default_factory=dict)
     #: CUSTOM_EVENT_NAMES.
     our_names: tuple[str, ...] = ()
-    #: Why the last reading failed, and what helps; "" where it did not.
-    problem: str = ""
-    #: A person has to make a new token.
-    is_over: bool = False
-    tried_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,7 @@ from app.shared_values import (
     Turn,
     WantedCatalog,
 )
-from app.types import Attributed, Coverage, PinterestView, Quality, RowsImported
+from app.types import Attributed, Coverage, PinterestView, Quality, RowsImported, Unread
 from tests.delivery.claims import a_trouble
 from tests.outbox.build import rules as outbox_rules
 from tests.process import ROOT
@@ -51,6 +51,7 @@ FILES = sorted((ROOT / "app").rglob("*.py"))
 
 COVERAGE = Coverage(component="order_id", event="checkout", percent=62.5, overlap=None, issues=("few",))
 QUALITY = Quality(platform="WEB", way="TAG", status="FAIR", coverage=(COVERAGE,))
+UNREAD = Unread(why="Pinterest answers 403", needs_person=True, since=1.5)
 ATTRIBUTED = Attributed(date="2026-11-26", checkouts=1, by_click=1, by_view=0, value="19.99")
 
 #: Each value there is, with one that it may hold.
@@ -71,7 +72,7 @@ VALUES: list[tuple[SharedKey[Any], Any]] = [
     (ROWS_IMPORTED.of("0a1b"), RowsImported(cursor="2026-11-26", rows=("0a1b",))),
     (
         PINTEREST_VIEWS.of("42"),
-        PinterestView(at=1.5, attributed=(ATTRIBUTED,), quality=(QUALITY,), their_names={"a": ""}),
+        PinterestView(read_at={"quality": 1.5}, unread={"currency": UNREAD}, attributed=(ATTRIBUTED,), quality=(QUALITY,), their_names={"a": ""}),
     ),
     (REPORTS_TURN, Turn(next_at=1.5)),
     (ADS_TOKEN, SealedToken(origin="0a1b", sealed="x")),

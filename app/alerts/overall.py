@@ -1,5 +1,6 @@
 """What is told of Pinrelay as a whole: delivery, dead letters, volume, warnings, memory. Pure."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
@@ -65,16 +66,20 @@ def conditions(facts: Facts) -> list[Alert]:
 
 
 def unread_reports(views: Mapping[str, PinterestView], now: float) -> list[Alert]:
-    """Return that the token is over by which Pinterest's own figures are read, once for all ad accounts.
+    """Return which of Pinterest's reports need a person or are unread for a day, each reason once for all ad accounts.
 
     An ad account that is no longer read keeps its view, and is told of no more.
     """
-    over = [view.problem for view in views.values() if view.is_over and now - (view.tried_at or 0) <= _READ_WITHIN_S]
-    return (
-        [Alert(key="reports", text=f"Pinterest's own figures are not read: {over[0]}. Sending goes on.")]
-        if over
-        else []
-    )
+    places: defaultdict[str, list[str]] = defaultdict(list)
+    for account, view in views.items():
+        for report, each in view.unread.items():
+            lasts = each.needs_person or now - each.since >= DAY_S
+            if lasts and now - (view.tried_at or 0) <= _READ_WITHIN_S:
+                places[each.why].append(f"{account} {report}")
+    return [
+        Alert(key=f"reports: {where[0]}", text=f"Pinterest's own figures are not all read: {why}. Sending goes on.")
+        for why, where in places.items()
+    ]
 
 
 def _of_account(account: AccountStanding, facts: Facts) -> list[Alert]:

@@ -35,8 +35,8 @@ class AttributedDay:
     #: Unix seconds.
     since: int
     sent: int
-    #: In the ad account's currency, as orders that name no other.
-    sent_worth: Decimal
+    #: In the ad account's currency, as orders that name no other; None where that is not known.
+    sent_worth: Decimal | None
     attributed: int
     by_click: int
     by_view: int
@@ -59,6 +59,15 @@ class AccountReport:
     def our_share(self, coverage: Coverage) -> float | None:
         """Return how many of ours carry a component; None where nothing of that name was sent."""
         return self.ours.get((coverage.component, coverage.event.lower()))
+
+    @property
+    def troubles(self) -> dict[str, bool]:
+        """Why reports could not be read, each reason once, and whether it needs a person."""
+        return {each.why: each.needs_person for each in self.view.unread.values()}
+
+    def as_of(self, report: str) -> float | None:
+        """Return when a report was read that stands as it was, because it could not be read anew; None: just now."""
+        return self.view.read_at.get(report) if report in self.view.unread else None
 
     @property
     def overlaps(self) -> list[Coverage]:
@@ -123,14 +132,18 @@ def own_shares(tallies: Iterable[tuple[float, Tally]], catalog: Catalog, account
 
 
 def _days(view: PinterestView, rows: Sequence[Revenue]) -> tuple[AttributedDay, ...]:
-    """Put what was sent beside what is attributed, by day, the newest first."""
-    sent = [row for row in rows if row.became == State.DELIVERED and row.currency in ("", view.currency)]
+    """Put what was sent beside what is attributed, by day, the newest first.
+
+    Without the ad account's currency all orders are counted, and no worth is told.
+    """
+    known = view.currency
+    sent = [row for row in rows if row.became == State.DELIVERED and (not known or row.currency in ("", known))]
     return tuple(
         AttributedDay(
             date=each.date,
             since=since,
             sent=sum(row.orders for row in sent if row.day == since // DAY_S),
-            sent_worth=sum((row.amount for row in sent if row.day == since // DAY_S), Decimal(0)),
+            sent_worth=sum((row.amount for row in sent if row.day == since // DAY_S), Decimal(0)) if known else None,
             attributed=each.checkouts,
             by_click=each.by_click,
             by_view=each.by_view,

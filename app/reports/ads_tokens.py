@@ -47,7 +47,7 @@ class FixedToken:
         """Do `AdsToken.current`."""
         if refused:
             return NoToken(
-                "Pinterest does not take PINTEREST_ADS_TOKEN: it has expired, or lacks ads:read", is_over=True
+                "Pinterest does not take PINTEREST_ADS_TOKEN (401): it has expired, so make a new one", is_over=True
             )
         return self._token
 

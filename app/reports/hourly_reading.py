@@ -9,6 +9,7 @@ import msgspec
 from pydantic import SecretStr
 
 from app.delivery import Shutdown
+from app.destination import redact
 from app.destination.client import Answer, Failure
 from app.errors import OutboxUnavailable
 from app.outbox.storing import DAY_S, HOUR_S
@@ -27,32 +28,72 @@ from app.reports.pinterest_answers import (
     read_quality,
 )
 from app.shared_values import PINTEREST_VIEWS, REPORTS_TURN, SharedValues, Turn
-from app.types import PinterestView
+from app.types import PinterestView, Unread
 
 #: How often it is looked whether the hour is over.
 LOOK_S: Final = 60.0
 #: So many days are asked for.
 REPORTED_DAYS: Final = 14
-_REFUSED: Final = frozenset({401, 403})
-_OK, _TOO_MANY = 200, 429
+_OK, _UNAUTHORIZED, _SERVER_ERROR = 200, 401, 500
+_MAX_WORDS: Final = 200
+#: What helps against an answer; against the first three nothing helps but a person.
+_REMEDIES: Final = {
+    401: "the token is not taken: make a new one, with the scope ads:read",
+    403: "a permission is missing: the token needs the scope ads:read, and whoever granted it access to the ad account",
+    404: "it is not there: look whether the ad account's id is right, and whether Pinterest has this report of it",
+    429: "it was asked too often, and is asked again in an hour",
+}
+_BUSY: Final = "trouble at Pinterest, which is asked again in an hour"
+_FOR_PEOPLE: Final = frozenset({401, 403, 404})
 
 
 class _Trouble(Exception):
-    """Why it cannot be read."""
+    """Why a report cannot be read."""
 
-    def __init__(self, why: str, *, is_over: bool = False, retry_after_s: float = 0) -> None:
+    def __init__(self, why: str, *, needs_person: bool = False, retry_after_s: float = 0) -> None:
         super().__init__(why)
-        self.is_over = is_over
+        self.needs_person = needs_person
         self.retry_after_s = retry_after_s
 
 
 class _Question(NamedTuple):
-    """One call: which member of the view it fills, and how."""
+    """One call: which member of the view it fills, as which report, and how it is read."""
 
     member: str
+    report: str
     path: str
     params: Mapping[str, str]
     read: Callable[[Any], Any]
+
+
+class _Access:
+    """The token of one look: it is renewed once at most, however many answers refuse it."""
+
+    def __init__(self, source: AdsToken, now: float) -> None:
+        self._source = source
+        self._now = now
+        self._token: SecretStr | NoToken | None = None
+        self._other: SecretStr | NoToken | None = None
+
+    async def token(self) -> SecretStr:
+        """Return the token. Raises _Trouble where there is none."""
+        if self._token is None:
+            self._token = await self._source.current(self._now)
+        return _usable(self._token)
+
+    async def other_token(self, words: str) -> SecretStr:
+        """Return what is used instead of a token that was refused, in these words. Raises _Trouble where none is."""
+        if self._other is None:
+            self._other = await self._source.current(self._now, refused=True)
+            if isinstance(self._other, SecretStr):
+                self._token = self._other
+        return _usable(self._other, words)
+
+
+def _usable(token: SecretStr | NoToken, words: str = "") -> SecretStr:
+    if isinstance(token, NoToken):
+        raise _Trouble(f"{token.why}{words}", needs_person=token.is_over)
+    return token
 
 
 class HourlyReading:
@@ -70,7 +111,7 @@ class HourlyReading:
         on_error: Callable[[Exception], None],
         on_trouble: Callable[[str, str], None],
     ) -> None:
-        """Take what to read. `on_trouble` is told the ad account and why it cannot be read, once while it lasts."""
+        """Take what to read. `on_trouble` is told the ad account and why a report cannot be read, once while it lasts."""
         self._shared = shared
         self._client = client
         self._token = token
@@ -105,51 +146,70 @@ class HourlyReading:
         taken = await REPORTS_TURN.write(self._shared, Turn(next_at=now + HOUR_S), revision=turn.revision)
         if taken is None:
             return False
-        wait_s = max([await self._read(account, now) for account in self._ad_account_ids])
+        access = _Access(self._token, now)
+        wait_s = max([await self._read(account, access, now) for account in self._ad_account_ids])
         if wait_s > HOUR_S:
             await REPORTS_TURN.write(self._shared, Turn(next_at=now + min(wait_s, DAY_S)), revision=taken)
         return True
 
-    async def _read(self, account: str, now: float) -> float:
-        """Read one ad account; return for how long Pinterest wants to be left alone."""
-        before = await PINTEREST_VIEWS.read(self._shared, account) or PinterestView(our_names=self._event_names)
-        try:
-            found = {each.member: await self._asked(each, now) for each in _questions(account, now)}
-        except _Trouble as exc:
-            view, wait_s = replace(before, problem=str(exc), is_over=exc.is_over, tried_at=now), exc.retry_after_s
-            if view.problem != before.problem:
-                self._on_trouble(account, view.problem)
-        else:
-            view, wait_s = PinterestView(at=now, tried_at=now, our_names=self._event_names, **found), 0
-        await PINTEREST_VIEWS.of(account).write(self._shared, view)
-        return wait_s
+    async def _read(self, account: str, access: _Access, now: float) -> float:
+        """Read each report of one ad account; return for how long Pinterest wants to be left alone.
 
-    async def _asked(self, question: _Question, now: float) -> Any:
-        answer = await self._answer(question, await self._usable(now))
-        if isinstance(answer, Answer) and answer.status == 401:  # noqa: PLR2004 - the token may just have ended
-            answer = await self._answer(question, await self._usable(now, refused=True))
+        What cannot be read keeps what was read of it before, and is no reason to leave out the others.
+        """
+        before = await PINTEREST_VIEWS.read(self._shared, account) or PinterestView()
+        found: dict[str, Any] = {}
+        troubles: dict[str, _Trouble] = {}
+        reports = {each.member: each.report for each in (questions := _questions(account, now))}
+        for each in questions:
+            try:
+                found[each.member] = await self._asked(each, access)
+            except _Trouble as exc:
+                troubles[each.member] = exc
+        is_one = not found and len({str(trouble) for trouble in troubles.values()}) == 1
+        unread = {
+            member: Unread(
+                why=str(trouble) if is_one else f"{reports[member]}: {trouble}",
+                needs_person=trouble.needs_person,
+                since=known.since if (known := before.unread.get(member)) else now,
+            )
+            for member, trouble in troubles.items()
+        }
+        read_at = {**before.read_at, **dict.fromkeys(found, now)}
+        view = replace(before, read_at=read_at, unread=unread, tried_at=now, our_names=self._event_names, **found)
+        for why in dict.fromkeys(each.why for each in unread.values()):
+            if why not in {each.why for each in before.unread.values()}:
+                self._on_trouble(account, why)
+        await PINTEREST_VIEWS.of(account).write(self._shared, view)
+        return max((each.retry_after_s for each in troubles.values()), default=0)
+
+    async def _asked(self, question: _Question, access: _Access) -> Any:
+        answer = await self._client.get(question.path, await access.token(), question.params)
+        if isinstance(answer, Answer) and answer.status == _UNAUTHORIZED:  # the token may just have ended
+            answer = await self._client.get(question.path, await access.other_token(_words(answer)), question.params)
         if isinstance(answer, Failure):
-            raise _Trouble(answer.reason, is_over=answer.token)
-        if answer.status == _TOO_MANY:
-            raise _Trouble("Pinterest was asked too often (429)", retry_after_s=_seconds(answer.retry_after))
-        if answer.status in _REFUSED:
-            why = f"Pinterest refuses the token ({answer.status}): it needs ads:read and access to the ad account"
-            raise _Trouble(why, is_over=True)
+            raise _Trouble(answer.reason, needs_person=answer.token)
         if answer.status != _OK:
-            raise _Trouble(f"Pinterest answers {answer.status}{_words(answer.body)}")
+            raise _refused(answer)
         try:
             return question.read(answer.body)
         except (msgspec.ValidationError, ValueError) as exc:
-            raise _Trouble(f"Pinterest's answer to {question.member} is not as its schema says") from exc
+            raise _Trouble("Pinterest's answer is not as its schema says") from exc
 
-    async def _answer(self, question: _Question, token: SecretStr) -> Answer | Failure:
-        return await self._client.get(question.path, token, question.params)
 
-    async def _usable(self, now: float, *, refused: bool = False) -> SecretStr:
-        token = await self._token.current(now, refused=refused)
-        if isinstance(token, NoToken):
-            raise _Trouble(token.why, is_over=token.is_over)
-        return token
+def _refused(answer: Answer) -> _Trouble:
+    """Return what is told of an answer that holds no report: Pinterest's own words, and what helps."""
+    remedy = _REMEDIES.get(answer.status) or (_BUSY if answer.status >= _SERVER_ERROR else "")
+    return _Trouble(
+        f"Pinterest answers {answer.status}{_words(answer)}{remedy and f': {remedy}'}",
+        needs_person=answer.status in _FOR_PEOPLE,
+        retry_after_s=_seconds(answer.retry_after),
+    )
+
+
+def _words(answer: Answer) -> str:
+    told = answer.body.get("message") if isinstance(answer.body, Mapping) else None
+    return f" ({redact(told[:_MAX_WORDS]).rstrip('.')})" if isinstance(told, str) else ""
 
 
 def _questions(account: str, now: float) -> list[_Question]:
@@ -165,10 +225,10 @@ def _questions(account: str, now: float) -> list[_Question]:
         "conversion_report_time": "TIME_OF_CONVERSION",
     }
     return [
-        _Question("currency", begin, {}, read_account_currency),
-        _Question("quality", f"{begin}/conversion_eqs", {"lookback_period": f"{REPORTED_DAYS}d"}, read_quality),
-        _Question("attributed", f"{begin}/analytics", windows, read_attributed),
-        _Question("their_names", f"{begin}/advertiser_defined_events", {}, read_event_names),
+        _Question("currency", "the ad account", begin, {}, read_account_currency),
+        _Question("quality", "event quality", f"{begin}/conversion_eqs", {"lookback_period": f"{REPORTED_DAYS}d"}, read_quality),
+        _Question("attributed", "attributed checkouts", f"{begin}/analytics", windows, read_attributed),
+        _Question("their_names", "advertiser-defined events", f"{begin}/advertiser_defined_events", {}, read_event_names),
     ]
 
 
@@ -178,9 +238,3 @@ def _date(at: float) -> str:
 
 def _seconds(retry_after: str | None) -> float:
     return float(retry_after) if retry_after and retry_after.isdecimal() else 0
-
-
-def _words(body: Any) -> str:
-    """Return Pinterest's own words, cut; they are about the request, which holds no personal data."""
-    message = body.get("message") if isinstance(body, Mapping) else None
-    return f": {message[:200]}" if isinstance(message, str) else ""

@@ -73,6 +73,7 @@ class AdsFigures:
         event_names: Collection[str],
         refresh_token: SecretStr | None,
         reads_per_minute: int,
+        refused_reports: Mapping[str, int],
         clock: Callable[[], float],
     ) -> None:
         """Take whose figures they are. Without a `refresh_token` any access token will do."""
@@ -81,6 +82,7 @@ class AdsFigures:
         self._event_names = event_names
         self._tokens = TokensGiven(refresh_token, clock)
         self._reads_per_minute = reads_per_minute
+        self._refused_reports = refused_reports
         self._reads: Counter[int] = Counter()
         self._clock = clock
 
@@ -112,6 +114,8 @@ class AdsFigures:
         self._reads[minute] += 1
         if self._reads[minute] > self._reads_per_minute:
             return error(429, retry_after=60)
+        if status := self._refused_reports.get(request.url.path.partition("/ad_accounts/")[2].partition("/")[2]):
+            return error(status)
         return account_refusal(request, self._ad_account_id)
 
     def _account(self, request: Request) -> Response:

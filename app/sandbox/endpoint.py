@@ -9,9 +9,9 @@ PUT  /script                                  misbehave: see `script.py`; `{"ste
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class Account:
     refresh_token: SecretStr | None = None
     #: Of its figures; beyond: 429.
     reads_per_minute: int = 1_000
+    #: Reports that are refused -> by which status; the ad account itself is "".
+    refused_reports: Mapping[str, int] = field(default_factory=dict)
 
 
 def create_sandbox(
@@ -96,6 +98,7 @@ class Sandbox:
             event_names=account.event_names,
             refresh_token=account.refresh_token,
             reads_per_minute=account.reads_per_minute,
+            refused_reports=account.refused_reports,
             clock=clock,
         )
         self._script = Script(Orders(steps=[]))

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from app.shared_values import PINTEREST_VIEWS
-from app.types import Attributed, Coverage, Delivered, PinterestView, Quality, State, Tally
+from app.types import Attributed, Coverage, Delivered, PinterestView, Quality, State, Tally, Unread
 from tests.console.world import ACCOUNT, World
 from tests.outbox.build import new
 
 VIEW = PinterestView(
-    at=1_795_000_000.0,
+    read_at=dict.fromkeys(("currency", "quality", "attributed", "their_names"), 1_795_000_000.0),
     tried_at=1_795_000_000.0,
     currency="EUR",
     attributed=(
@@ -75,21 +75,41 @@ async def test_pinterests_figures_stand_beside_ours(world: World) -> None:
     assert "70.00" not in page
 
 
-@pytest.mark.parametrize(("is_over", "told"), [(True, "It can no longer be read."), (False, "It could not be read.")])
-async def test_a_token_that_is_over_is_told_and_the_last_figures_stay(
-    world: World, *, is_over: bool, told: str
+#: What stands on the page of each report, which reads nothing of the others.
+SHOWN = {"attributed": "19.99", "quality": "62.5 %", "their_names": "knows quiz_done", "currency": "Worth, EUR"}
+
+
+@pytest.mark.parametrize("report", SHOWN)
+@pytest.mark.parametrize("was_read", [True, False])
+async def test_a_report_that_cannot_be_read_hides_nothing_but_itself(
+    world: World, report: str, *, was_read: bool
 ) -> None:
-    view = replace(VIEW, problem="the token is over", is_over=is_over)
+    """What was read of it before stays, with its time."""
+    why = Unread(why=f"{report}: Pinterest answers 403", needs_person=True, since=1_795_000_000.0)
+    view = replace(VIEW, unread={report: why})
+    if not was_read:
+        read_at = {name: at for name, at in VIEW.read_at.items() if name != report}
+        view = replace(view, read_at=read_at, **({"currency": ""} if report == "currency" else {}))
     await PINTEREST_VIEWS.of(ACCOUNT).write(world.outbox, view)
     page = await page_of(world)
-    assert told in page
-    assert "the token is over" in page
-    assert "62.5 %" in page
+    assert "<strong>Not read:</strong> " + why.why in page
+    hidden = set() if was_read else {report, *(["currency"] if report == "attributed" else [])}
+    assert {name for name, text in SHOWN.items() if text not in page} == hidden
+
+
+async def test_without_the_currency_orders_are_counted_and_not_summed(world: World) -> None:
+    order = {"ad_account_id": ACCOUNT, "preset": "Checkout", "amount": "20"}
+    await world.enqueue(*(new(order_id=each, currency=each, **order) for each in ("EUR", "USD")))
+    for _ in range(2):
+        await world.settle(Delivered(), State.DELIVERED)
+    await PINTEREST_VIEWS.of(ACCOUNT).write(world.outbox, replace(VIEW, currency=""))
+    page = await page_of(world)
+    assert '2</a></td><td class="n"></td>' in page
 
 
 async def test_what_was_never_read_shows_why(world: World) -> None:
-    view = PinterestView(problem="Pinterest could not be reached", tried_at=1.0)
-    await PINTEREST_VIEWS.of(ACCOUNT).write(world.outbox, view)
+    away = Unread(why="Pinterest could not be reached", needs_person=False, since=1.0)
+    await PINTEREST_VIEWS.of(ACCOUNT).write(world.outbox, PinterestView(unread={"quality": away}, tried_at=1.0))
     page = await page_of(world)
     assert "not read yet" in page
     assert "Checkouts" not in page
