@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 import msgspec
 
 from app.errors import Fault
-from app.types import PinterestView, RowsImported, Shared
+from app.types import FileImported, PinterestView, RowsImported, Shared
 
 _Value = TypeVar("_Value")
 
@@ -85,6 +85,10 @@ class SharedKeys(Generic[_Value]):
     def of(self, name: str) -> SharedKey[_Value]:
         """Return the key of one of them."""
         return SharedKey(self.prefix + name, self.record)
+
+    def under(self, name: str) -> "SharedKeys[_Value]":
+        """Return those whose names begin so, by what follows after a slash."""
+        return SharedKeys(f"{self.prefix}{name}/", self.record)
 
     async def read(self, shared: SharedValues, name: str) -> _Value | None:
         """Return the value of one of them; None where there is none."""
@@ -235,10 +239,12 @@ TAIL = SharedKey("tail", TailWanted)
 ERASED_AT = SharedKey("erased-at", float)
 #: The alerts that were told and not yet cleared: text by condition. `alerts` writes and reads.
 OPEN_ALERTS = SharedKey("alerts", dict[str, str])
-#: By digest of a file: how many of its records are committed. `pinrelay import` writes and reads.
-IMPORTED = SharedKeys("import/", int)
-#: By digest of an address, a query, a cursor and a source. `pinrelay import` writes and reads.
+#: By digest of a file. `pinrelay import` writes and reads, retention deletes what has not been gone on with for long.
+IMPORTED = SharedKeys("import/", FileImported)
+#: By digest of an address, a query, a cursor and a source. Likewise.
 ROWS_IMPORTED = SharedKeys("import-rows/", RowsImported)
+#: Under the same digest, by number: digests of rows, as many as one commit had. Goes with it.
+ROW_DIGESTS = SharedKeys("import-digests/", tuple[str, ...])
 #: By ad account: what Pinterest says of it. `reports` writes and reads; console and alerts read.
 PINTEREST_VIEWS = SharedKeys("reports/account/", PinterestView)
 #: When that is read next. `reports` writes and reads.

@@ -680,13 +680,26 @@ class Shared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileImported:
+    """How far a file is committed."""
+
+    #: So many of its events.
+    done: int
+    #: When that was written, Unix seconds.
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowsImported:
     """How far the rows of a query are committed."""
 
-    #: The highest value of the cursor's column, as text.
-    cursor: str
-    #: Digests of the rows that have it: others may come.
-    rows: tuple[str, ...]
+    #: The highest value of the cursor's column, as text; None before the first.
+    cursor: str | None = None
+    #: The digests of the rows that have it, since others may come, are kept by number: from the first to below `end`.
+    first: int = 0
+    end: int = 0
+    #: When that was written, Unix seconds.
+    at: float
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from app.shared_values import (
     PROCESSES,
     RATE,
     REPORTS_TURN,
+    ROW_DIGESTS,
     ROWS_IMPORTED,
     TAIL,
     TROUBLE,
@@ -42,7 +43,7 @@ from app.shared_values import (
     Turn,
     WantedCatalog,
 )
-from app.types import Attributed, Coverage, PinterestView, Quality, RowsImported, Unread
+from app.types import Attributed, Coverage, FileImported, PinterestView, Quality, RowsImported, Unread
 from tests.delivery.claims import a_trouble
 from tests.outbox.build import rules as outbox_rules
 from tests.process import ROOT
@@ -68,8 +69,9 @@ VALUES: list[tuple[SharedKey[Any], Any]] = [
     (TAIL, TailWanted(until=1_795_000_300.0)),
     (ERASED_AT, 1_795_000_300.5),
     (OPEN_ALERTS, {"dead": "Dead letters grow."}),
-    (IMPORTED.of("0a1b"), 1_000),
-    (ROWS_IMPORTED.of("0a1b"), RowsImported(cursor="2026-11-26", rows=("0a1b",))),
+    (IMPORTED.of("0a1b"), FileImported(done=1_000, at=1.5)),
+    (ROWS_IMPORTED.of("0a1b"), RowsImported(cursor="2026-11-26", first=1, end=2, at=1.5)),
+    (ROW_DIGESTS.under("0a1b").of("1"), ("0a1b",)),
     (
         PINTEREST_VIEWS.of("42"),
         PinterestView(read_at={"quality": 1.5}, unread={"currency": UNREAD}, attributed=(ATTRIBUTED,), quality=(QUALITY,), their_names={"a": ""}),
@@ -118,9 +120,9 @@ async def test_members_that_a_newer_version_added_are_passed_over(outbox: Outbox
 
 
 async def test_who_writes_second_writes_nothing(outbox: Outbox) -> None:
-    await IMPORTED.of("a").write(outbox, 1)
-    assert await IMPORTED.of("a").write(outbox, 2, revision=0) is None
-    assert await IMPORTED.read(outbox, "a") == 1
+    await ERASED_AT.write(outbox, 1.5)
+    assert await ERASED_AT.write(outbox, 2.5, revision=0) is None
+    assert await ERASED_AT.read(outbox) == 1.5
 
 
 async def test_all_of_one_kind_are_read_by_name_without_what_is_none(outbox: Outbox) -> None:

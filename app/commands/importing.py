@@ -29,7 +29,7 @@ from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 from app.shared_values import ERASED_AT, IMPORTED
 from app.source import read_event_file
-from app.types import Event, EventReceipt, Exit, Receipt
+from app.types import Event, EventReceipt, Exit, FileImported, Receipt
 from app.values.times import unix_seconds
 
 #: So many events share one commit.
@@ -128,11 +128,12 @@ async def _import(settings: Settings, files: list[Path], options: _Options, rows
             for file in files:
                 task = progress.add_task(file.name, total=file.stat().st_size)
                 imported = None if options.dry_run else IMPORTED.of(_identity(file, options))
-                done = (await imported.read(outbox) or 0) if imported else 0
+                before = await imported.read(outbox) if imported else None
+                done = before.done if before else 0
                 async for count, position in _import_file(file, settings, take, done, options, summary):
                     progress.update(task, completed=position)
                     if imported:
-                        await imported.write(outbox, count)
+                        await imported.write(outbox, FileImported(done=count, at=time.time()))
     finally:
         await outbox.close()
     return summary

@@ -1,8 +1,8 @@
 """Rows of a warehouse as events: what is new since the last run, each once."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,10 +11,10 @@ from typing import Any, Final
 import orjson
 import typer
 
-from app.shared_values import ROWS_IMPORTED, SharedValues
+from app.shared_values import ROW_DIGESTS, ROWS_IMPORTED, SharedValues
 from app.source import Arrival, NamedSource, events_of, held_back, read_or_refuse
 from app.types import Receipt, RowsImported
-from app.warehouse import Batch, open_rows
+from app.warehouse import open_rows
 
 #: So many rows share one commit.
 _BATCH_ROWS: Final = 1_000
@@ -75,37 +75,61 @@ async def import_rows(
     if source.reshape is None:
         message = f"{source.name} is of kind `segment`: rows are mapped by a source of kind `mapped`"
         raise typer.BadParameter(message)
-    key = ROWS_IMPORTED.of(asked.identity)
-    done = await key.read(outbox)
+    progress = _Progress(outbox, asked.identity)
+    cursor, known = await progress.begin(time.time(), keeps_state=keeps_state)
     with (
         TemporaryDirectory(prefix="pinrelay-") as folder,
         open_rows(asked.where, Path(folder), query=asked.query) as table,
     ):
-        for batch in table.batches(asked.cursor, None if done is None else done.cursor, limit=_BATCH_ROWS):
+        for rows, cursors in table.batches(asked.cursor, cursor, limit=_BATCH_ROWS):
             now = time.time()
+            new = [
+                (row, at) for row, at in zip(rows, cursors, strict=True) if at != cursor or _digest(row) not in known
+            ]
             arrival = Arrival.at(now, is_live=False)
-            records = ({**_AROUND, "body": orjson.loads(row)} for row in _new_rows(batch, done))
+            records = ({**_AROUND, "body": orjson.loads(row)} for row, _ in new)
             events = (read_or_refuse(each, arrival) for each in events_of(records, source.reshape))
             yield await take([held_back(each, source) for each in events], now=now, source=source.name)
-            done = _reached(batch, done)
-            if keeps_state:
-                await key.write(outbox, done)
+            if keeps_state and new:
+                await progress.reached(cursors[-1], [_digest(row) for row, at in new if at == cursors[-1]], now)
 
 
-def _new_rows(batch: Batch, done: RowsImported | None) -> Sequence[str]:
-    """Return the rows of a batch that are not committed yet."""
-    if done is None:
-        return batch.rows
-    pairs, known = zip(batch.rows, batch.cursors, strict=True), frozenset(done.rows)
-    return [row for row, at in pairs if at != done.cursor or _digest(row) not in known]
+class _Progress:
+    """How far it came, as the outbox keeps it. What is written with a batch does not grow with what was imported."""
 
+    def __init__(self, shared: SharedValues, identity: str) -> None:
+        self._shared = shared
+        self._head = ROWS_IMPORTED.of(identity)
+        self._digests = ROW_DIGESTS.under(identity)
+        self._state = RowsImported(at=0)
 
-def _reached(batch: Batch, done: RowsImported | None) -> RowsImported:
-    """Return how far it is come with a batch."""
-    last = batch.cursors[-1]
-    rows = [_digest(row) for row, at in zip(batch.rows, batch.cursors, strict=True) if at == last]
-    before = done.rows if done is not None and done.cursor == last else ()
-    return RowsImported(cursor=last, rows=tuple(dict.fromkeys((*before, *rows))))
+    async def begin(self, now: float, *, keeps_state: bool) -> tuple[str | None, frozenset[str]]:
+        """Return the cursor that was reached, None at first, and the digests of the rows that have it.
+
+        With `keeps_state` it is written that it goes on, so that retention leaves it; what a crash left is taken away.
+        """
+        self._state = replace(await self._head.read(self._shared) or self._state, at=now)
+        parts = await self._digests.read_all(self._shared)
+        wanted = set(map(str, range(self._state.first, self._state.end)))
+        if keeps_state:
+            await self._head.write(self._shared, self._state)
+            await self._take_away(parts.keys() - wanted)
+        return self._state.cursor, frozenset(row for name in parts.keys() & wanted for row in parts[name])
+
+    async def reached(self, cursor: str, digests: Collection[str], now: float) -> None:
+        """Write that all rows up to this one are committed, of which these, that are new, have its cursor."""
+        before, end = self._state, self._state.end
+        if digests:
+            await self._digests.of(str(end)).write(self._shared, tuple(digests))
+            end += 1
+        first = before.first if cursor == before.cursor else before.end
+        self._state = RowsImported(cursor=cursor, first=first, end=end, at=now)
+        await self._head.write(self._shared, self._state)
+        await self._take_away(map(str, range(before.first, first)))
+
+    async def _take_away(self, names: Iterable[str]) -> None:
+        for name in names:
+            await self._digests.of(name).write(self._shared, None)
 
 
 def _digest(row: str) -> str:

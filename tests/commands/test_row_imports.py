@@ -80,6 +80,47 @@ def test_a_nightly_job_sends_what_is_new_once(run: Run, folder: Path) -> None:
     assert imported(run, folder) == {}
 
 
+async def test_what_is_kept_of_a_batch_does_not_grow_with_what_was_imported(folder: Path) -> None:
+    """Of rows that have one cursor each batch writes its own; when the cursor moves on, they go."""
+    outbox = open_outbox(f"sqlite:///{folder}/o.db", rules(), clock=lambda: NOW)
+    source = load_source((folder / "sources",), "crm")
+    asked = RowsAsked(where=str(folder / "rows.csv"), query=None, cursor="at", source="crm")
+    written_bytes: list[int] = []
+
+    class Counting:
+        def __getattr__(self, name: str) -> object:
+            return getattr(outbox, name)
+
+        async def put_shared(self, key: str, value: object, *, revision: int | None = None) -> object:
+            written_bytes.append(len(json.dumps(value)))
+            return await outbox.put_shared(key, value, revision=revision)
+
+    shared: Any = Counting()
+
+    async def imported_now() -> int:
+        written_bytes.clear()
+        accept = assembled.pipeline(outbox=outbox).accept
+        receipts = await _all(import_rows(shared, accept, asked, source, keeps_state=True))
+        return sum(len(receipt.events) for receipt in receipts)
+
+    try:
+        written(folder, *((number, 7) for number in range(3_000)))
+        assert await imported_now() == 3_000
+        assert max(written_bytes) < 25_000
+        assert len(written_bytes) == 7
+        written(folder, *((number, 7) for number in range(3_001)))
+        assert await imported_now() == 1
+        assert sum(written_bytes) < 1_000
+        await outbox.put_shared(f"import-digests/{asked.identity}/99", ["left by a crash"])
+        assert await imported_now() == 0
+        written(folder, (1, 7), (9_999, 8))
+        assert await imported_now() == 1
+        kept = {key: each.value for key, each in (await outbox.list_shared("import")).items() if each.value}
+        assert [key.rsplit("/")[-1] for key in kept] == ["4", asked.identity]
+    finally:
+        await outbox.close()
+
+
 def test_a_row_whose_file_has_changed_is_known_by_its_id(run: Run, folder: Path) -> None:
     written(folder, (1, 7))
     assert imported(run, folder) == {"enqueued": 1}

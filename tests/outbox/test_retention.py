@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.types import Exit, Note, Query, Tally
+from app.shared_values import IMPORTED, REPORTS_TURN, ROW_DIGESTS, ROWS_IMPORTED
+from app.types import Exit, FileImported, Note, Query, RowsImported, Tally
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, new
 
 #: What belongs to the ledger goes when its day is over, so up to a day later than it must be kept.
@@ -175,3 +176,18 @@ async def test_a_step_touches_no_more_than_it_may(at: At) -> None:
     assert all(step <= 10 for step in steps)
     assert (steps[0] > 0, steps[-1]) == (True, 0)
     assert await _all(at) == 0
+
+
+async def test_how_far_an_import_came_goes_when_it_was_not_gone_on_with(at: At) -> None:
+    """And the rows of one go with it; other shared values stay."""
+    await IMPORTED.of("old").write(at.outbox, FileImported(done=1, at=NOW))
+    await IMPORTED.of("young").write(at.outbox, FileImported(done=1, at=NOW + 2))
+    for name, moved_at in (("old", NOW), ("young", NOW + 2)):
+        await ROWS_IMPORTED.of(name).write(at.outbox, RowsImported(at=moved_at))
+        await ROW_DIGESTS.under(name).of("7").write(at.outbox, ("0a1b",))
+    await ROW_DIGESTS.under("young").of("6").write(at.outbox, None)
+    await REPORTS_TURN.write(at.outbox, None)
+    await _retain_all(at.later(LEDGER_S + 1), limit=1)
+    assert sorted(await at.outbox.list_shared("")) == [
+        "import-digests/young/7", "import-rows/young", "import/young", "reports/turn",
+    ]  # fmt: skip

@@ -770,6 +770,19 @@ DELETE FROM session WHERE digest IN (
   SELECT digest FROM session WHERE ends_at <= %(now)s::float8 ORDER BY ends_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 );
 
+-- retain_imports --
+-- Forget how far imports came that were not gone on with for as long as the ledger is kept, and rows of those that are
+-- forgotten. It was taken away where it is null.
+DELETE FROM shared WHERE key IN (
+  SELECT key FROM shared
+  WHERE key >= 'import' AND key < 'imporu' AND CASE
+    WHEN value = 'null' THEN true
+    WHEN starts_with(key, 'import-digests/') THEN NOT EXISTS (
+      SELECT FROM shared AS head WHERE head.key = 'import-rows/' || split_part(shared.key, '/', 2))
+    ELSE (value::jsonb ->> 'at')::float8 <= %(ledger_start)s::float8
+  END LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+);
+
 -- retain_payloads --
 -- Erase payloads that were kept long enough.
 DELETE FROM kept_payload WHERE id IN (

@@ -22,6 +22,7 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxRu
     left -= await count_of(connection, "retain_keys", now=now, limit=left)
     left -= await count_of(connection, "retain_audit", audit_start=now - rules.audit_s, limit=left)
     left -= await count_of(connection, "retain_sessions", now=now, limit=left)
+    left -= await count_of(connection, "retain_imports", ledger_start=ledger_start, limit=left)
     left -= await count_of(connection, "retain_whose", ledger_start=ledger_start, limit=left)
     starts = {"hours_start": now - HOURS_KEPT_S, "days_start": ledger_start - DAY_S}
     left -= await count_of(connection, "retain_inventory", **starts, limit=left)

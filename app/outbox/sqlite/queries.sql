@@ -463,6 +463,20 @@ DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at <= :audit_start ORD
 -- Forget sessions whose time is over.
 DELETE FROM session WHERE digest IN (SELECT digest FROM session WHERE ends_at <= :now ORDER BY ends_at LIMIT :limit);
 
+-- retain_imports --
+-- Forget how far imports came that were not gone on with for as long as the ledger is kept, and rows of those that are
+-- forgotten. It was taken away where it is null.
+DELETE FROM shared WHERE key IN (
+  SELECT key FROM shared
+  WHERE key >= 'import' AND key < 'imporu' AND CASE
+    WHEN value = 'null' THEN 1
+    WHEN key LIKE 'import-digests/%' THEN NOT EXISTS (
+      SELECT 1 FROM shared AS head
+      WHERE head.key = 'import-rows' || substr(shared.key, 15, instr(substr(shared.key, 16), '/')))
+    ELSE value ->> 'at' <= :ledger_start
+  END LIMIT :limit
+);
+
 -- retain_payloads --
 -- Erase payloads that were kept long enough.
 DELETE FROM payload

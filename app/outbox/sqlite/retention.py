@@ -21,6 +21,7 @@ _STEPS = (
     "retain_hours",
     "retain_audit",
     "retain_sessions",
+    "retain_imports",
     "retain_whose",
     "retain_inventory",
     "retain_revenue",
