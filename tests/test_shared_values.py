@@ -74,7 +74,13 @@ VALUES: list[tuple[SharedKey[Any], Any]] = [
     (ROW_DIGESTS.under("0a1b").of("1"), ("0a1b",)),
     (
         PINTEREST_VIEWS.of("42"),
-        PinterestView(read_at={"quality": 1.5}, unread={"currency": UNREAD}, attributed=(ATTRIBUTED,), quality=(QUALITY,), their_names={"a": ""}),
+        PinterestView(
+            read_at={"quality": 1.5},
+            unread={"currency": UNREAD},
+            attributed=(ATTRIBUTED,),
+            quality=(QUALITY,),
+            their_names={"a": ""},
+        ),
     ),
     (REPORTS_TURN, Turn(next_at=1.5)),
     (ADS_TOKEN, SealedToken(origin="0a1b", sealed="x")),

@@ -145,7 +145,10 @@ class DeliveryPages:
         return {
             "preset": [(preset.name, preset.name) for preset in self._services.running.catalog.presets],
             "exit": [(exit_.value, label) for exit_, label in EXIT_LABELS.items()],
-            "state": [("waiting", "waits or is being sent"), *((state.value, label) for state, label in STATE_LABELS.items())],
+            "state": [
+                ("waiting", "waits or is being sent"),
+                *((state.value, label) for state, label in STATE_LABELS.items()),
+            ],
         }
 
     async def delivery(self, request: Request) -> Response:

@@ -35,6 +35,7 @@ LOOK_S: Final = 60.0
 #: So many days are asked for.
 REPORTED_DAYS: Final = 14
 _OK, _UNAUTHORIZED, _SERVER_ERROR = 200, 401, 500
+_NAMES: Final = "advertiser-defined events"
 _MAX_WORDS: Final = 200
 #: What helps against an answer; against the first three nothing helps but a person.
 _REMEDIES: Final = {
@@ -111,7 +112,7 @@ class HourlyReading:
         on_error: Callable[[Exception], None],
         on_trouble: Callable[[str, str], None],
     ) -> None:
-        """Take what to read. `on_trouble` is told the ad account and why a report cannot be read, once while it lasts."""
+        """Take what to read. `on_trouble` is told an ad account, and why a report is not read, once while it lasts."""
         self._shared = shared
         self._client = client
         self._token = token
@@ -160,7 +161,7 @@ class HourlyReading:
         before = await PINTEREST_VIEWS.read(self._shared, account) or PinterestView()
         found: dict[str, Any] = {}
         troubles: dict[str, _Trouble] = {}
-        reports = {each.member: each.report for each in (questions := _questions(account, now))}
+        questions = _questions(account, now)
         for each in questions:
             try:
                 found[each.member] = await self._asked(each, access)
@@ -168,12 +169,13 @@ class HourlyReading:
                 troubles[each.member] = exc
         is_one = not found and len({str(trouble) for trouble in troubles.values()}) == 1
         unread = {
-            member: Unread(
-                why=str(trouble) if is_one else f"{reports[member]}: {trouble}",
+            each.member: Unread(
+                why=str(trouble) if is_one else f"{each.report}: {trouble}",
                 needs_person=trouble.needs_person,
-                since=known.since if (known := before.unread.get(member)) else now,
+                since=known.since if (known := before.unread.get(each.member)) else now,
             )
-            for member, trouble in troubles.items()
+            for each in questions
+            if (trouble := troubles.get(each.member))
         }
         read_at = {**before.read_at, **dict.fromkeys(found, now)}
         view = replace(before, read_at=read_at, unread=unread, tried_at=now, our_names=self._event_names, **found)
@@ -226,9 +228,15 @@ def _questions(account: str, now: float) -> list[_Question]:
     }
     return [
         _Question("currency", "the ad account", begin, {}, read_account_currency),
-        _Question("quality", "event quality", f"{begin}/conversion_eqs", {"lookback_period": f"{REPORTED_DAYS}d"}, read_quality),
+        _Question(
+            "quality",
+            "event quality",
+            f"{begin}/conversion_eqs",
+            {"lookback_period": f"{REPORTED_DAYS}d"},
+            read_quality,
+        ),
         _Question("attributed", "attributed checkouts", f"{begin}/analytics", windows, read_attributed),
-        _Question("their_names", "advertiser-defined events", f"{begin}/advertiser_defined_events", {}, read_event_names),
+        _Question("their_names", _NAMES, f"{begin}/advertiser_defined_events", {}, read_event_names),
     ]
 
 

@@ -89,7 +89,7 @@ async def test_a_report_that_cannot_be_read_hides_nothing_but_itself(
     view = replace(VIEW, unread={report: why})
     if not was_read:
         read_at = {name: at for name, at in VIEW.read_at.items() if name != report}
-        view = replace(view, read_at=read_at, **({"currency": ""} if report == "currency" else {}))
+        view = replace(view, read_at=read_at, currency="" if report == "currency" else "EUR")
     await PINTEREST_VIEWS.of(ACCOUNT).write(world.outbox, view)
     page = await page_of(world)
     assert "<strong>Not read:</strong> " + why.why in page

@@ -13,7 +13,7 @@ from tests.outbox.build import new
 
 @pytest.fixture
 async def sold(world: World) -> World:
-    """Two days of orders: one has lost its comma, one says no amount, one was refused, one withheld, one is being sent."""
+    """Two days of orders: one lost its comma, one says no amount, one was refused, one withheld, one is being sent."""
     now = world.now
     for back, amounts in ((1, ("20", "22", "18", "soon")), (0, ("21", "19", "20.50", "2100"))):
         orders = [

@@ -80,7 +80,7 @@ async def test_figures_stay_while_they_cannot_be_read_anew_and_the_trouble_is_to
     view = await view_of(read)
     assert (set(view.read_at.values()), view.tried_at, view.currency) == ({NOW}, NOW + HOUR_S, "EUR")
     (alert,) = unread_reports({ACCOUNT: view}, read.now)
-    assert "does not take PINTEREST_ADS_TOKEN (401): it has expired, so make a new one (Authentication fai" in alert.text
+    assert "does not take PINTEREST_ADS_TOKEN (401): it has expired, so make a new one (Auth" in alert.text
     assert unread_reports({ACCOUNT: view}, read.now + 2 * DAY_S) == []
     read.now += HOUR_S
     await broken.look()
