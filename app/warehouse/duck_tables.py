@@ -3,6 +3,7 @@
 DuckDB's own words about a fault may quote what stands in a file, so only its kind is told.
 """
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,15 @@ _READERS: Final = {
     ".jsonl": _LINES,
     ".json": _JSON,
 }
+#: No shop's id, amount or time is longer; a file that packs well may hold texts that no memory does.
+_MOST_CHARACTERS: Final = 1_000
+#: Of the free disk of its folder, what one DuckDB may write; there are two, of which one also keeps tables.
+ROOM_SHARE: Final = 0.25
+_IS_FULL: Final = "SELECT total_blocks * block_size > getvariable('room_bytes') FROM pragma_database_size()"
+_NO_ROOM: Final = (
+    "the rows need more than DuckDB has of memory and of disk in the temporary folder, of which it takes a quarter of "
+    "what is free. Split the file, such as by month, or have TMPDIR name a folder with more room"
+)
 _TEXTS: Final = frozenset({"VARCHAR", "JSON"})
 #: What texts are ordered by: numbers and moments as such, other texts behind them.
 _GROWING: Final = """
@@ -52,11 +62,13 @@ def open_duck(
     *,
     extension: str | None = None,
     only: Path | None = None,
+    room_bytes: int | None = None,
     config: Mapping[str, str | int] = MappingProxyType({}),
 ) -> Iterator[Any]:
     """Open DuckDB with nothing in it; what it comes to hold lies in `folder`, which is made.
 
     `only` is the one file beside the folder that it may touch, and then it reaches nothing else, nor the network.
+    `room_bytes` is the most that it may write, else as much as ROOM_SHARE of what is free there.
     `extension` is one of DuckDB's own, which is fetched once; `config` overrules its usual settings.
     Raises SettingsError without the extra `files`, WarehouseError for an extension that cannot be had, and for whatever
     DuckDB raises meanwhile.
@@ -71,6 +83,9 @@ def open_duck(
     try:
         duck.execute("SET TimeZone = 'UTC'")
         duck.execute(f"SET temp_directory = {_quoted(str(folder))}")
+        room = int(shutil.disk_usage(folder).free * ROOM_SHARE) if room_bytes is None else room_bytes
+        duck.execute(f"SET max_temp_directory_size = '{room} bytes'")
+        duck.execute(f"SET VARIABLE room_bytes = {room}")
         if extension is not None:
             _load(duck, extension)
         if only is not None:
@@ -129,7 +144,7 @@ class DuckTable:
 
     def texts(self, columns: Sequence[str | None]) -> Iterator[Sequence[Sequence[str | None]]]:
         """Do `RowTable.texts`."""
-        found = ", ".join("NULL" if name is None else self._text(name) for name in columns)
+        found = ", ".join("NULL" if name is None else self._clipped(name) for name in columns)
         cursor = self._duck.cursor().execute(f"SELECT {found} FROM ({self._query})")  # noqa: S608
         yield from _some(cursor, ROWS_AT_ONCE)
 
@@ -153,6 +168,9 @@ class DuckTable:
         for rows in _some(found, limit):
             yield Batch([row for row, _ in rows], [at for _, at in rows])
 
+    def _clipped(self, column: str) -> str:
+        return f"left({self._text(column)}, {_MOST_CHARACTERS})"
+
     def _text(self, column: str) -> str:
         """Return what has a column as text. Raises WarehouseError where there is none."""
         name = checked(column, self.columns)
@@ -169,6 +187,8 @@ def append_rows(duck: Any, table: str, columns: Mapping[str, str], rows: Sequenc
         given = orjson.dumps([dict(zip(columns, row, strict=True)) for row in rows]).decode()
         sql = f"INSERT INTO {table} SELECT unnest(from_json(?, {_quoted(shape)}), recursive := true)"
         duck.execute(sql, [given]).fetchall()
+        if duck.execute(_IS_FULL).fetchall() == [(True,)]:
+            raise WarehouseError(_NO_ROOM)
 
 
 def _some(cursor: Any, limit: int) -> Iterator[list[tuple[Any, ...]]]:
@@ -180,11 +200,7 @@ def _unreadable(exc: Exception) -> WarehouseError:
     """Return what is told of a fault: its kind, and of a query that cannot be understood also why."""
     kind = type(exc).__name__.removesuffix("Exception")
     if kind == "OutOfMemory":
-        message = (
-            "the rows need more than DuckDB has of memory and of disk in the temporary folder. Split the file, such as "
-            "by month, or have TMPDIR name a folder with more room"
-        )
-        return WarehouseError(message)
+        return WarehouseError(_NO_ROOM)
     told = f": {str(exc).splitlines()[0]}" if kind in ("Parser", "Binder", "Catalog") else ""
     return WarehouseError(f"the rows cannot be read ({kind}){told}. Look at the file's form, or at the query")
 

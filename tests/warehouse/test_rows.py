@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import psycopg
 import pytest
 
 from app.errors import SettingsError, WarehouseError
-from app.warehouse import RowTable, open_duck, open_rows
+from app.warehouse import RowTable, append_rows, open_duck, open_rows
+from app.warehouse.duck_tables import DuckTable
 from tests.outbox.postgres_server import PostgresServer
 
 ROWS: list[dict[str, Any]] = [
@@ -190,6 +192,36 @@ def test_more_than_memory_holds_has_a_remedy_of_its_own(folder: Path) -> None:
         open_duck(folder) as duck,
     ):
         duck.execute("SELECT list(i) FROM range(100_000_000) AS t (i)").fetchall()
+
+
+def test_a_small_file_that_unpacks_to_much_fills_no_disk(tmp_path: Path, folder: Path) -> None:
+    """Neither by what DuckDB writes to sort it, nor by rows that are kept; nor does a text fill memory."""
+    file = tmp_path / "packed.parquet"
+    with open_duck(folder) as duck:
+        rows = "SELECT repeat('x', 5000) || i AS made FROM range(50_000) AS t (i)"
+        duck.execute(f"COPY ({rows}) TO '{file}' (COMPRESSION zstd, ROW_GROUP_SIZE 2048)").fetchall()
+    assert file.stat().st_size < 5_000_000
+    room = 10_000_000
+
+    def written() -> int:
+        return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+
+    full = pytest.raises(WarehouseError, match=r"quarter of what is free. Split the file, such as by month")
+    with full, open_duck(folder, only=file, room_bytes=room) as duck:
+        list(DuckTable(duck, f"SELECT * FROM '{file}'").batches("made", None, limit=1_000))
+    assert written() < 1.2 * room
+    with full, open_duck(folder, only=file, room_bytes=room) as duck:
+        table = DuckTable(duck, f"SELECT * FROM '{file}'")
+        duck.execute("CREATE TABLE kept (row BIGINT, made VARCHAR)").fetchall()
+        for texts in table.texts(["made"]):
+            assert {len(text or "") for (text,) in texts} == {1_000}
+            append_rows(
+                duck,
+                "kept",
+                {"row": "BIGINT", "made": "VARCHAR"},
+                [(n, secrets.token_hex(500)) for n, _ in enumerate(texts)],
+            )
+    assert written() < room + 30_000_000  # and what is not checkpointed yet
 
 
 def test_an_extension_that_cannot_be_had_is_told(folder: Path) -> None:
