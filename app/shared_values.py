@@ -68,7 +68,7 @@ class SharedKey(Generic[_Value]):
     async def write(self, shared: SharedValues, value: _Value | None, *, revision: int | None = None) -> int | None:
         """Write the value, or None to take it away; return its new revision.
 
-        Returns None, and writes nothing, where `revision` was given and somebody else wrote since.
+        None: nothing is written, because `revision` was given and somebody else wrote since.
         """
         written = await shared.put_shared(self.name, msgspec.to_builtins(value), revision=revision)
         return written.revision if written else None
@@ -87,7 +87,7 @@ class SharedKeys(Generic[_Value]):
         return SharedKey(self.prefix + name, self.record)
 
     def under(self, name: str) -> "SharedKeys[_Value]":
-        """Return those whose names begin so, by what follows after a slash."""
+        """Return those under one of them, by names of their own."""
         return SharedKeys(f"{self.prefix}{name}/", self.record)
 
     async def read(self, shared: SharedValues, name: str) -> _Value | None:
@@ -103,7 +103,6 @@ class SharedKeys(Generic[_Value]):
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The records.
-
 
 #: `blocked`: the token or the account is refused (401, 403). `refusing`: every event is (400, 413). `failing`: no
 #: answer judges an event. `rate limited`: the same, and the answer is 429.
@@ -213,7 +212,6 @@ class SealedToken:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The values. No other key is written.
-
 #: By ad account, while Pinterest takes nothing. `delivery.gate` writes; health, console, alerts and `status` read.
 TROUBLE = SharedKeys("trouble/", Trouble)
 #: What waits is not given up for them. `sending` writes and reads; health, console, alerts and `status` read.
@@ -239,11 +237,10 @@ TAIL = SharedKey("tail", TailWanted)
 ERASED_AT = SharedKey("erased-at", float)
 #: The alerts that were told and not yet cleared: text by condition. `alerts` writes and reads.
 OPEN_ALERTS = SharedKey("alerts", dict[str, str])
-#: By digest of a file. `pinrelay import` writes and reads, retention deletes what has not been gone on with for long.
+#: By digest of a file. `pinrelay import` writes and reads; retention deletes what was not gone on with for long.
 IMPORTED = SharedKeys("import/", FileImported)
-#: By digest of an address, a query, a cursor and a source. Likewise.
+#: By digest of an address, a query, a cursor and a source; under it, by number, digests of rows. Likewise.
 ROWS_IMPORTED = SharedKeys("import-rows/", RowsImported)
-#: Under the same digest, by number: digests of rows, as many as one commit had. Goes with it.
 ROW_DIGESTS = SharedKeys("import-digests/", tuple[str, ...])
 #: By ad account: what Pinterest says of it. `reports` writes and reads; console and alerts read.
 PINTEREST_VIEWS = SharedKeys("reports/account/", PinterestView)

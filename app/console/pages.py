@@ -180,7 +180,6 @@ def _environment() -> Environment:
         comparisons=COMPARISONS,
         count_of=count_of,
         money=labels.money,
-        changed=labels.changed,
         percent=labels.percent,
         periods=PERIODS,
         max_label=MAX_LABEL_CHARACTERS,

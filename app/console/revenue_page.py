@@ -7,6 +7,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.console.labels import changed
 from app.console.page_filter import filter_of
 from app.console.pages import Pages
 from app.console.periods import days_of
@@ -55,6 +56,7 @@ class RevenuePages:
             became=ORDERS_BECAME,
             columns=_columns,
             filters=partial(_filters, first=days.first, last=days.last),
+            changed=changed,
             day_s=DAY_S,
             is_running=days.last == int(now // DAY_S),
         )

@@ -180,7 +180,7 @@ class DuckTable:
 def append_rows(duck: Any, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> None:
     """Append rows to a table of DuckDB's own; `columns` are its columns with their types.
 
-    They travel as one JSON: one by one it takes a hundred times as long.
+    They travel as one JSON: one by one it takes a hundred times as long. Raises WarehouseError where no room is left.
     """
     if rows:
         shape = orjson.dumps([columns]).decode()
