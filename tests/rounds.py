@@ -19,7 +19,7 @@ LEVEL = os.environ.get("TESTS", "test")
 assert LEVEL in LEVELS, f"TESTS: one of {', '.join(LEVELS)}"
 
 #: How often each kind is done by `make prove`.
-ROUNDS: dict[Kind, int] = {"kills": 20, "failovers": 20, "storms": 10, "fuzzing": 20}
+ROUNDS: dict[Kind, int] = {"kills": 20, "failovers": 20, "storms": 10, "fuzzing": 10}
 
 #: By how much the usual number of examples is multiplied.
 _EXAMPLES = {"quick": 0.2, "test": 1, "prove": 20}

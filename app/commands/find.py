@@ -64,11 +64,15 @@ def find(
 
 
 def filters_of_words(words: Sequence[str]) -> dict[str, str]:
-    """Return `filter=text` words by filter. Raises BadParameter for a word without a filter."""
+    """Return `filter=text` words by filter. Raises BadParameter for a word without a filter, and for two of one."""
     if lone := [word for word in words if "=" not in word]:
         message = f'"{lone[0]}" names no filter: write FILTER=TEXT, with one of {FILTER_NAMES}'
         raise typer.BadParameter(message)
-    return dict(word.split("=", 1) for word in words)
+    filters = dict(word.split("=", 1) for word in words)
+    if len(filters) < len(words):
+        message = "a filter is given twice: all must hold, so give each once"
+        raise typer.BadParameter(message)
+    return filters
 
 
 def _digest(settings: Settings) -> str:

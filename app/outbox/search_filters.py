@@ -72,12 +72,18 @@ def given_filters(texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_filters(texts: Mapping[str, str]) -> Query:
-    """Return what the filters ask for; empty texts ask for nothing.
+    """Return what the filters ask for.
 
-    Raises FilterError for a name that is no filter, and for a state, exit, status or time that is none.
+    Raises FilterError for a name that is no filter, for a state, exit, status or time that is none, and for a text that
+    says nothing: a program whose variable is empty does not mean everything. Fields of a form may be empty: what they
+    say is told by `given_filters`.
     """
     conditions: dict[str, Any] = {}
-    for name, text in given_filters(texts).items():
+    given = given_filters(texts)
+    if empty := texts.keys() - given.keys():
+        message = f'The filter "{min(empty)}" is empty: leave it out, or say what it asks for.'
+        raise FilterError(message)
+    for name, text in given.items():
         try:
             conditions[name] = _READ[name](text) if name in _READ else text
         except FilterError as exc:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 import orjson
 from fastapi import HTTPException, Response
-from pydantic import WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from app.errors import FilterError, OutboxUnavailable, UnknownAdAccount, UnknownPreset, WhyMissing
 
@@ -19,6 +19,8 @@ _TIMES: tuple[dict[str, Any], ...] = (
 )
 #: A time by which a search is narrowed; None where it is not.
 TimeFilter: TypeAlias = Annotated[str | None, WithJsonSchema({"anyOf": list(_TIMES)})]
+#: Any other text by which a search is narrowed; None where it is not. An empty one is refused: it would mean all.
+TextFilter: TypeAlias = Annotated[str, Field(pattern=r"\S")] | None
 #: What is answered where a request has no filter, and does not mean all.
 NOTHING_ASKED_FOR: Final = 'give a filter, or {"all": true}'
 

@@ -18,7 +18,15 @@ from app.errors import FilterError, OutboxUnavailable
 from app.inventory.view import InventoryView
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.receiving.finding import Finder
-from app.server.api_answers import NOTHING_ASKED_FOR, TimeFilter, a_filter_or_all, api_answer, api_json, unavailable
+from app.server.api_answers import (
+    NOTHING_ASKED_FOR,
+    TextFilter,
+    TimeFilter,
+    a_filter_or_all,
+    api_answer,
+    api_json,
+    unavailable,
+)
 from app.server.audited_changes import MAX_WHY, AuditedChanges
 from app.server.counts_api import add_counts
 from app.server.inventory_api import add_inventory
@@ -42,6 +50,13 @@ _ONE_ID_AT_LEAST: dict[str, Any] = {
 _ANY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {_JSON: {"schema": {}}}}}
 
 
+#: How the OpenAPI document says that a switch is of a preset or of an ad account.
+_NOT_BOTH: dict[str, Any] = {
+    "not": {
+        "required": ["preset", "ad_account_id"],
+        "properties": {"preset": {"type": "string"}, "ad_account_id": {"type": "string"}},
+    }
+}
 #: Read where the filters are, like all others.
 _Exit: TypeAlias = Annotated[str | None, WithJsonSchema({"enum": [*(each.value for each in Exit), None]})]
 
@@ -51,21 +66,21 @@ class DeadLetterRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=a_filter_or_all(_FILTERS))
 
-    delivery_id: str | None = None
-    message_id: str | None = None
-    event_id: str | None = None
-    order_id: str | None = None
-    ad_account_id: str | None = None
-    preset: str | None = None
-    event_name: str | None = None
-    name: str | None = Field(None, description="As received.")
-    source: str | None = None
-    currency: str | None = Field(None, description="ISO 4217, of an order.")
+    delivery_id: TextFilter = None
+    message_id: TextFilter = None
+    event_id: TextFilter = None
+    order_id: TextFilter = None
+    ad_account_id: TextFilter = None
+    preset: TextFilter = None
+    event_name: TextFilter = None
+    name: TextFilter = Field(None, description="As received.")
+    source: TextFilter = None
+    currency: TextFilter = Field(None, description="ISO 4217, of an order.")
     exit: _Exit = Field(None, description="What an attempt came to, such as `rejected`.")
     status: str | None = Field(None, pattern="^[1-5][0-9]{2}$", description="Pinterest's HTTP status of an attempt.")
-    reason: str | None = Field(None, description="A part of the reason, in any case.")
-    cause: str | None = Field(None, description="The reason, whole, as `GET /api/dead-letters` counts by it.")
-    warning: str | None = Field(None, description="A part of a warning, in any case.")
+    reason: TextFilter = Field(None, description="A part of the reason, in any case.")
+    cause: TextFilter = Field(None, description="The reason, whole, as `GET /api/dead-letters` counts by it.")
+    warning: TextFilter = Field(None, description="A part of a warning, in any case.")
     since: TimeFilter = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
     until: TimeFilter = Field(None, description="Likewise; the moment does not belong to it.")
     all: bool = Field(default=False, description="All dead letters.")
@@ -96,7 +111,7 @@ class DismissRequest(DeadLetterRequest):
 class SwitchRequest(BaseModel):
     """Whether all, one ad account, or one preset sends."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_NOT_BOTH)
 
     on: bool
     preset: str | None = Field(None, description="One preset, for every ad account.")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.outbox import Outbox, read_filters
 from app.receiving.finding import MAX_FOUND_BY, Finder, found_json, notes_json
-from app.server.api_answers import TimeFilter, api_answer
+from app.server.api_answers import TextFilter, TimeFilter, api_answer
 from app.types import Exit, Page, Query, State
 
 #: Of the query string, what is no filter.
@@ -19,22 +19,22 @@ _Limit = Annotated[int, Field(ge=1, le=500)]
 class Filters(BaseModel):
     """What a search is narrowed by. All given ones must hold; an unknown one is refused."""
 
-    delivery_id: str | None = None
-    message_id: str | None = None
-    event_id: str | None = None
-    order_id: str | None = Field(None, description="Of a checkout, as it is sent.")
-    ad_account_id: str | None = None
-    preset: str | None = None
-    event_name: str | None = Field(None, description="Pinterest's name of the event.")
-    name: str | None = Field(None, description="The name that it arrived under, as the inventory shows it.")
-    source: str | None = None
-    currency: str | None = Field(None, description="ISO 4217, of an order.")
+    delivery_id: TextFilter = None
+    message_id: TextFilter = None
+    event_id: TextFilter = None
+    order_id: TextFilter = Field(None, description="Of a checkout, as it is sent.")
+    ad_account_id: TextFilter = None
+    preset: TextFilter = None
+    event_name: TextFilter = Field(None, description="Pinterest's name of the event.")
+    name: TextFilter = Field(None, description="The name that it arrived under, as the inventory shows it.")
+    source: TextFilter = None
+    currency: TextFilter = Field(None, description="ISO 4217, of an order.")
     state: State | Literal["waiting"] | None = Field(None, description="`waiting`: pending or claimed.")
     exit: Exit | None = Field(None, description="What became of it, as receipts and counts call it.")
     status: Annotated[int | None, Field(ge=100, le=599, description="Pinterest's, of any attempt.")] = None
-    reason: str | None = Field(None, description="A part of the reason, in any case.")
-    cause: str | None = Field(None, description="The reason of a delivery, whole, as dead letters are counted by it.")
-    warning: str | None = Field(None, description="A part of a warning, in any case.")
+    reason: TextFilter = Field(None, description="A part of the reason, in any case.")
+    cause: TextFilter = Field(None, description="The reason of a delivery, whole, as dead letters are counted by it.")
+    warning: TextFilter = Field(None, description="A part of a warning, in any case.")
     since: TimeFilter = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
     until: TimeFilter = Field(None, description="Likewise; the moment does not belong to it.")
     cursor: str | None = Field(None, description="`next_cursor` of the page before.")

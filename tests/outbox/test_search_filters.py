@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from app.errors import FilterError
-from app.outbox import SEARCH_FILTERS, read_filters
+from app.outbox import SEARCH_FILTERS, given_filters, read_filters
 from app.types import Exit, Query, State
 
 
@@ -17,7 +17,7 @@ def test_whatever_a_query_has_but_a_persons_digests_is_a_filter() -> None:
     ("texts", "query"),
     [
         ({}, Query()),
-        ({"order_id": " SO-1001 ", "preset": "", "source": "  "}, Query(order_id="SO-1001")),
+        ({"order_id": " SO-1001 "}, Query(order_id="SO-1001")),
         ({"state": "dead", "exit": "rejected"}, Query(state=State.DEAD, exit=Exit.REJECTED)),
         ({"since": "2026-11-26T10:00:00Z", "until": "1795000000.5"}, Query(since=1795687200.0, until=1795000000.5)),
         ({"state": "waiting"}, Query(state="waiting")),
@@ -36,6 +36,8 @@ def test_texts_are_read_as_what_is_asked_for(texts: dict[str, str], query: Query
         ({"person": "ann"}, f'There is no filter "person". There are: {", ".join(SEARCH_FILTERS)}.'),
         ({"state": "Dead"}, f'The filter "state" is none of {", ".join(State)}, waiting.'),
         ({"exit": "lost"}, f'The filter "exit" is none of {", ".join(Exit)}.'),
+        ({"preset": ""}, 'The filter "preset" is empty: leave it out, or say what it asks for.'),
+        ({"order_id": "1", "since": " "}, 'The filter "since" is empty: leave it out, or say what it asks for.'),
         ({"status": "99"}, 'The filter "status" is no HTTP status, such as 422.'),
         ({"since": "noon"}, 'The filter "since" is no time: write 2026-03-04T05:06:07Z, or Unix seconds.'),
     ],
@@ -44,3 +46,7 @@ def test_what_is_no_filter_is_told_with_those_that_there_are(texts: dict[str, st
     with pytest.raises(FilterError) as refused:
         read_filters(texts)
     assert str(refused.value) == told
+
+
+def test_a_field_of_a_form_that_is_left_empty_asks_for_nothing() -> None:
+    assert given_filters({"order_id": " SO-1001 ", "preset": "", "source": "  "}) == {"order_id": "SO-1001"}
