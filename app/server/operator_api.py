@@ -5,41 +5,30 @@ Changes must come as `application/json`, which no foreign web page can send.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
 from app import __version__
 from app.access.admission import Access, Denial, TooManyTries
 from app.access.person import Person
-from app.errors import FilterError, OutboxUnavailable
+from app.errors import OutboxUnavailable
 from app.inventory.view import InventoryView
-from app.outbox import SEARCH_FILTERS, Outbox, read_filters
+from app.outbox import Outbox
 from app.receiving.finding import Finder
-from app.server.api_answers import (
-    NOTHING_ASKED_FOR,
-    TextFilter,
-    TimeFilter,
-    a_filter_or_all,
-    api_answer,
-    api_json,
-    unavailable,
-)
-from app.server.audited_changes import MAX_WHY, AuditedChanges
+from app.server.api_answers import api_answer, api_json, unavailable
+from app.server.audited_changes import AuditedChanges
 from app.server.counts_api import add_counts
+from app.server.dead_letters_api import add_dead_letters
 from app.server.inventory_api import add_inventory
 from app.server.quarantine_api import add_quarantine
 from app.server.revenue_api import add_revenue
 from app.server.searches import add_searches
-from app.types import Exit, Query, State
 from app.values.hidden_emails import unpersonal_id
 
 _JSON = "application/json"
-#: So many causes of dead letters are told.
-_CAUSES = 100
-_FILTERS = tuple(name for name in SEARCH_FILTERS if name != "state")
 _ONE_ID_AT_LEAST: dict[str, Any] = {
     "anyOf": [
         {"required": [name], "properties": {name: {"type": "string", "minLength": 1}}}
@@ -57,55 +46,6 @@ _NOT_BOTH: dict[str, Any] = {
         "properties": {"preset": {"type": "string"}, "ad_account_id": {"type": "string"}},
     }
 }
-#: Read where the filters are, like all others.
-_Exit: TypeAlias = Annotated[str | None, WithJsonSchema({"enum": [*(each.value for each in Exit), None]})]
-
-
-class DeadLetterRequest(BaseModel):
-    """Which dead letters are meant: by one filter at least, or `all`."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=a_filter_or_all(_FILTERS))
-
-    delivery_id: TextFilter = None
-    message_id: TextFilter = None
-    event_id: TextFilter = None
-    order_id: TextFilter = None
-    ad_account_id: TextFilter = None
-    preset: TextFilter = None
-    event_name: TextFilter = None
-    name: TextFilter = Field(None, description="As received.")
-    source: TextFilter = None
-    currency: TextFilter = Field(None, description="ISO 4217, of an order.")
-    exit: _Exit = Field(None, description="What an attempt came to, such as `rejected`.")
-    status: str | None = Field(None, pattern="^[1-5][0-9]{2}$", description="Pinterest's HTTP status of an attempt.")
-    reason: TextFilter = Field(None, description="A part of the reason, in any case.")
-    cause: TextFilter = Field(None, description="The reason, whole, as `GET /api/dead-letters` counts by it.")
-    warning: TextFilter = Field(None, description="A part of a warning, in any case.")
-    since: TimeFilter = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
-    until: TimeFilter = Field(None, description="Likewise; the moment does not belong to it.")
-    all: bool = Field(default=False, description="All dead letters.")
-
-    @property
-    def query(self) -> Query:
-        """What is asked for. Raises HTTPException where nothing is, or a text cannot be read."""
-        filters = {name: getattr(self, name) for name in _FILTERS}
-        texts = {name: text for name, text in filters.items() if text is not None}
-        if not texts and not self.all:
-            raise HTTPException(400, NOTHING_ASKED_FOR)
-        try:
-            return replace(read_filters(texts), state=State.DEAD)
-        except FilterError as exc:
-            raise HTTPException(400, str(exc)) from exc
-
-
-class RedriveRequest(DeadLetterRequest):
-    """Which dead letters are sent again."""
-
-
-class DismissRequest(DeadLetterRequest):
-    """Which dead letters are put away for good, and why."""
-
-    because: str = Field(min_length=1, max_length=MAX_WHY, description="Stands in their reason and the audit log.")
 
 
 class SwitchRequest(BaseModel):
@@ -190,6 +130,7 @@ def api_router(operations: Operations) -> APIRouter:
     add_counts(router, operations.outbox, operations.clock)
     add_inventory(router, operations.inventory)
     add_revenue(router, operations.outbox, operations.clock)
+    add_dead_letters(router, operations.outbox, operations.changes)
     _add_changes(router, operations)
     _add_switch(router, operations)
     add_quarantine(router, operations.changes)
@@ -216,19 +157,6 @@ def _add_reads(router: APIRouter, operations: Operations) -> None:
 
 
 def _add_changes(router: APIRouter, operations: Operations) -> None:
-    @router.post("/redrive", summary="Send dead letters again")
-    async def redrive(request: Request, wanted: RedriveRequest) -> Response:
-        return await api_answer(operations.changes.redrive(request.state.person, wanted.query))
-
-    @router.post("/dismiss", summary="Put dead letters away for good")
-    async def dismiss(request: Request, wanted: DismissRequest) -> Response:
-        work = operations.changes.dismiss(request.state.person, wanted.query, wanted.because)
-        return await api_answer(work, "dismissed")
-
-    @router.get("/dead-letters", summary="Why deliveries are dead, the most frequent causes first")
-    async def causes() -> Response:
-        return await api_answer(_causes(operations.outbox))
-
     @router.post("/forget", summary="Erase a person", responses=_NO_MEMORY)
     async def forget(request: Request, whom: ForgetRequest) -> Response:
         if not whom.user_id and not whom.anonymous_id:
@@ -253,7 +181,3 @@ def _add_switch(router: APIRouter, operations: Operations) -> None:
             request.state.person, wanted.preset, on=wanted.on, ad_account_id=wanted.ad_account_id
         )
         return await api_answer(work, "switched")
-
-
-async def _causes(outbox: Outbox) -> dict[str, Any]:
-    return {"causes": [asdict(each) for each in await outbox.dead_letters.causes(limit=_CAUSES)]}
