@@ -84,6 +84,10 @@ docs: $(SHIP_READY) ## make the site of docs/ in build/site, with reference page
 release: $(SHIP_READY) ## make version, changelog, tag, wheel, sdist, bill of materials: VERSION=0.2.0 (docs/releasing.md)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/release "$(VERSION)"
 
+.PHONY: reference
+reference: schemas odd-events ## write anew all that is made of the code and lies in the repository: also the table of settings
+	$(BIN)/python -m tests.config.settings_table
+
 .PHONY: schemas
 schemas: $(DEV_READY) ## write the JSON Schemas of presets and mappings anew
 	$(BIN)/python -m app.catalog.schemas

@@ -3,6 +3,7 @@
 MkDocs calls the functions that begin with `on_` (https://www.mkdocs.org/user-guide/configuration/#hooks).
 """
 
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -17,7 +18,9 @@ from mkdocs.structure.files import File, Files
 from app.cli import EXIT_CODES, cli
 from app.config import load_settings
 from app.main import create_app
-from app.mapping.directives import DIRECTIVES
+from app.mapping.compiler import Compiler
+from app.mapping.directives import DIRECTIVES, OWN_DIRECTIVES
+from app.mapping.wanted import NO_READERS
 from app.metrics import Metrics
 from app.types import Exit
 
@@ -29,6 +32,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     made = {
         "index.md": (ROOT / "README.md").read_text(encoding="utf-8").replace("](docs/", "]("),
         "reference/fields.md": "\n".join(_fields()),
+        "reference/directives.md": "\n".join(_directives()),
         "reference/commands.md": "\n".join(_commands()),
         "reference/api.md": "\n".join(_api()),
         "reference/metrics.md": "\n".join(_metrics()),
@@ -60,7 +64,6 @@ def _fields() -> Iterator[str]:
     yield from _table("field", "type", "what it is")
     for name, field in action["fields"].items():
         yield from _field_rows(name, field)
-    yield "\n## Directives\n\n" + ", ".join(f"`{name}`" for name in DIRECTIVES) + ": [by example](../mapping.md)."
 
 
 def _field_rows(name: str, field: dict[str, Any]) -> Iterator[str]:
@@ -68,6 +71,18 @@ def _field_rows(name: str, field: dict[str, Any]) -> Iterator[str]:
     yield f"| `{name}` | {field.get('type', '')}{needed} | {_cell(field.get('description', field.get('label', '')))} |"
     for member, inner in field.get("properties", {}).items():
         yield from _field_rows(f"{name}.{member}", inner)
+
+
+def _directives() -> Iterator[str]:
+    yield "# Directives\n\nHow a mapping computes a value: [each by example](../mapping.md).\n"
+    yield from _table("directive", "of", "takes", "gives")
+    for name, builder in DIRECTIVES.items():
+        compiler = Compiler(DIRECTIVES, NO_READERS, {})
+        builder(compiler, 7, "")  # which only those take that take any value
+        takes = [re.sub(" but it is.*", "", fault.message.removeprefix("should be ")) for fault in compiler.faults]
+        gives = str(builder.__doc__).splitlines()[0].partition(": ")[2]
+        whose = "Pinrelay" if name in OWN_DIRECTIVES else "Segment"
+        yield f"| `{name}` | {whose} | {_cell(''.join(takes) or 'any value').replace(chr(39), '`')} | {_cell(gives)} |"
 
 
 def _commands() -> Iterator[str]:
@@ -121,7 +136,10 @@ def _metrics() -> Iterator[str]:
 
 def _exits() -> Iterator[str]:
     yield "# Exits\n\nHow an event, or its delivery for one preset, leaves a stage: a closed list, each counted.\n"
-    yield from _table("exit", "in figures as")
-    for each in Exit:
-        of_events = each in (Exit.ACCEPTED, Exit.REFUSED)
-        yield f"| `{each.value}` | `{'pinrelay_events_total' if of_events else 'pinrelay_deliveries_total'}` |"
+    yield from _table("exit", "of what is", "means", "in figures as")
+    stage = ""
+    for heading, meaning, name in re.findall(r"# (\w+)\n|#: (.*)\n\s+(\w+) =", inspect.getsource(Exit)):
+        stage = heading or stage
+        if name:
+            figure = "pinrelay_events_total" if stage == "received" else "pinrelay_deliveries_total"
+            yield f"| `{Exit[name].value}` | {stage} | {_cell(meaning)} | `{figure}` |"

@@ -27,22 +27,35 @@ class Exit(StrEnum):
     """How an event, or its delivery for one preset, leaves a stage. The list is closed; each is counted."""
 
     # received
+    #: A Segment event; it goes on.
     ACCEPTED = "accepted"
+    #: No Segment event, or nothing that could be kept of it: the sender is told why.
     REFUSED = "refused"
     # matched
+    #: A preset's trigger holds.
     MATCHED = "matched"
+    #: No preset's trigger holds.
     UNMATCHED = "unmatched"
+    #: Consent, `integrations`, a switch or a full backlog forbids it, or it is a test or a crawler's.
     WITHHELD = "withheld"
     # mapped
+    #: Kept, to be sent.
     ENQUEUED = "enqueued"
+    #: The same event, or a `checkout` of the same order, was kept before.
     DUPLICATE = "duplicate"
+    #: Pinterest would refuse it.
     INVALID = "invalid"
     # held
+    #: Its order was cancelled before it left.
     WITHDRAWN = "withdrawn"
     # sent
+    #: Pinterest processed it.
     DELIVERED = "delivered"
+    #: It is tried again later.
     RETRY = "retry"
+    #: A dead letter: Pinterest refused it, or it was tried too often or too long.
     REJECTED = "rejected"
+    #: Pinterest takes nothing of this ad account, such as for its token; it waits.
     BLOCKED = "blocked"
 
 

@@ -15,7 +15,6 @@ import pytest
 from app import assemble
 from app.assemble.ad_accounts import check_presets, destinations
 from app.catalog import load_catalog
-from app.cli import cli
 from app.config import Settings
 from app.outbox.sqlite.database import connect, migrate
 from tests import assembled
@@ -84,19 +83,9 @@ def test_the_files_of_the_repository_that_it_names_exist(page: Path) -> None:
 @every_page
 def test_the_settings_it_names_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    quoted = " ".join(re.findall(r"`[^`\n]+`|^```sh\n.*?^```$", text, re.MULTILINE | re.DOTALL))
+    quoted = " ".join(re.findall(r"`[^`\n]+`|^```sh\b.*?^```$", text, re.MULTILINE | re.DOTALL))
     named = {name.removesuffix("_FILE") for name in re.findall(r"(?<![\w$])[A-Z]+(?:_[A-Z]+)+(?!\w)", quoted)}
     assert named - NO_SETTINGS <= SETTINGS | OF_SOURCES
-
-
-@every_page
-def test_the_commands_it_names_exist(page: Path) -> None:
-    commands = set(
-        re.findall(r"`pinrelay ([a-z-]+)|^pinrelay ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE)
-    )
-    known = {one.name or getattr(one.callback, "__name__", "") for one in cli.registered_commands}
-    known |= {group.name for group in cli.registered_groups if group.name}
-    assert {name for pair in commands for name in pair if name} <= known
 
 
 def test_the_names_of_the_map_exist() -> None:

@@ -3,7 +3,7 @@
 A setting is the environment variable of the field's name in upper case.
 Lists are separated by commas.
 A secret may come from a file instead: `NAME_FILE=/run/secrets/name`.
-The table of settings in docs/settings.md is compared with this file by a test.
+`make reference` writes the table of settings in docs/settings.md from this file.
 """
 
 import os

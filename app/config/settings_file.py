@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dotenv.parser import parse_stream
+from pydantic.fields import FieldInfo
 
 from app.config.settings import Settings
 from app.errors import SettingsError
@@ -47,14 +48,19 @@ def settings_file_text() -> str:
     return "\n".join([_HEAD, *_commented()])
 
 
-def _commented() -> Iterator[str]:
+def fields_by_use() -> list[tuple[str, FieldInfo]]:
+    """Return name and declaration of every setting, the rarer ones last."""
     own = Settings.__annotations__  # the rarer ones are of its parents
-    for name, field in sorted(Settings.model_fields.items(), key=lambda item: item[0] not in own):
-        yield f"# {field.description}\n#{name.upper()}={_written(field.default)}\n"
+    return sorted(Settings.model_fields.items(), key=lambda item: item[0] not in own)
 
 
-def _written(value: Any) -> str:
-    """Return a default as the environment writes it; "" where there is none."""
+def _commented() -> Iterator[str]:
+    for name, field in fields_by_use():
+        yield f"# {field.description}\n#{name.upper()}={written(field.default)}\n"
+
+
+def written(value: Any) -> str:
+    """Return a setting's value as the environment writes it; "" for None and what is empty."""
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return json.dumps(value) if isinstance(value, bool | int | float) else str(value or "")

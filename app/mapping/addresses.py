@@ -13,7 +13,7 @@ MAX_ADDRESS_CHARACTERS: Final = 8_000
 
 
 def build_query_parameter(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@queryParameter`: `url` may be a whole address or only its query ("?a=b", "a=b")."""
+    """Build `@queryParameter`: one parameter of a whole address, or only of its query ("?a=b", "a=b")."""
     options = compiler.options(value, at, ("url", "name"))
     if options is None or not compiler.required(options, at, "url") or not compiler.required(options, at, "name"):
         return NOTHING

@@ -27,7 +27,7 @@ _FLOATS_FROM: Final = 1e-4
 
 
 def build_sum(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@sum`: of a list of values, or of the list that a directive gives."""
+    """Build `@sum`: the sum of a list of values, or of the list that a directive gives."""
     return _build(compiler, value, at, _sum)
 
 

@@ -64,7 +64,7 @@ def build_coalesce(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def build_if_equals(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@ifEquals`: compares as text, so that true and "true" are equal."""
+    """Build `@ifEquals`: `then` or `else`; compares as text, so that true and "true" are equal."""
     options = compiler.options(value, at, ("value", "equals", "then", "else"))
     if options is None or not compiler.required(options, at, "value") or not compiler.required(options, at, "equals"):
         return NOTHING

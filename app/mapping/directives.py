@@ -19,6 +19,23 @@ from app.mapping import (
 )
 from app.mapping.compiler import Builder, Compiler
 
+OWN_DIRECTIVES: Final[Mapping[str, Builder]] = MappingProxyType(
+    {
+        "@each": lists.build_each,
+        "@coalesce": conditions.build_coalesce,
+        "@ifEquals": conditions.build_if_equals,
+        "@ifContains": conditions.build_if_contains,
+        "@ifAllowed": conditions.build_if_allowed,
+        "@sum": arithmetic.build_sum,
+        "@subtract": arithmetic.build_subtract,
+        "@multiply": arithmetic.build_multiply,
+        "@all": all_values.build_all,
+        "@blocks": blocks.build_blocks,
+        "@queryParameter": addresses.build_query_parameter,
+        "@prefixed": texts.build_prefixed,
+    }
+)
+
 DIRECTIVES: Final[Mapping[str, Builder]] = MappingProxyType(
     {
         "@path": paths.build_path,
@@ -34,18 +51,6 @@ DIRECTIVES: Final[Mapping[str, Builder]] = MappingProxyType(
         "@json": json_text.build_json,
         "@excludeWhenNull": objects.build_exclude_when_null,
         "@liquid": liquid.build_liquid,
-        # Pinrelay's own.
-        "@each": lists.build_each,
-        "@coalesce": conditions.build_coalesce,
-        "@ifEquals": conditions.build_if_equals,
-        "@ifContains": conditions.build_if_contains,
-        "@ifAllowed": conditions.build_if_allowed,
-        "@sum": arithmetic.build_sum,
-        "@subtract": arithmetic.build_subtract,
-        "@multiply": arithmetic.build_multiply,
-        "@all": all_values.build_all,
-        "@blocks": blocks.build_blocks,
-        "@queryParameter": addresses.build_query_parameter,
-        "@prefixed": texts.build_prefixed,
+        **OWN_DIRECTIVES,
     }
 )

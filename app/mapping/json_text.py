@@ -15,7 +15,7 @@ _quoted = partial(json.dumps, ensure_ascii=False)
 
 
 def build_json(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@json`; its value may be anything but nothing."""
+    """Build `@json`: a value written as JSON, or what such a text holds; the value may be anything but nothing."""
     options = compiler.options(value, at, ("mode", "value"))
     if options is None or not compiler.required(options, at, "mode") or not compiler.required(options, at, "value"):
         return NOTHING

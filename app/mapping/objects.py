@@ -18,7 +18,7 @@ def _object_or_directive(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def build_merge(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@merge`: members of objects further to the `direction` win."""
+    """Build `@merge`: one object of several; members of those further to the `direction` win."""
     options = compiler.options(value, at, ("direction", "objects"))
     if options is None:
         return NOTHING
@@ -44,7 +44,7 @@ def _merged(*objects: Any) -> dict[str, Any]:
 
 
 def build_transform(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@transform`: `mapping` sees what `apply` made, and nothing else."""
+    """Build `@transform`: what `mapping` gives, which sees what `apply` made, and nothing else."""
     options = compiler.options(value, at, ("apply", "mapping"))
     if options is None or not compiler.required(options, at, "apply") or not compiler.required(options, at, "mapping"):
         return NOTHING
@@ -58,7 +58,7 @@ def _transformed(resolve: Resolver, told: list[PassedOver], applied: Any) -> Any
 
 
 def build_flatten(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@flatten`: keys are joined by `separator`; lists too, unless `omitArrays` is true."""
+    """Build `@flatten`: one level of several, keys joined by `separator`; lists too, unless `omitArrays` is true."""
     options = compiler.options(value, at, ("value", "separator", "omitArrays"))
     if (
         options is None

@@ -22,7 +22,7 @@ _SPLIT: Final = re.compile(r"""\.|\[(?=["'\d])|(?<=["'\d])\]+""", re.ASCII)
 
 
 def build_path(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@path`; a directive in place of the text is resolved for each event, to a dotted path."""
+    """Build `@path`: what stands there in the event; a directive in place of the text gives each event's path."""
     given = compiler.text_or_directive(value, at)
     if not isinstance(given, Constant):
         return Call(function=partial(_read_dynamic, at), operands=(EVENT, given))

@@ -22,7 +22,7 @@ _DOUBLE: Final = re.compile(r"\{\{([^}]+)\}\}")
 
 
 def build_template(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@template`; a directive in place of the text gives the template for each event."""
+    """Build `@template`: a text with what stands at its `{{paths}}`; a directive in its place gives each event's."""
     given = compiler.text_or_directive(value, at)
     if not isinstance(given, Constant):
         return Call(function=partial(_render_dynamic, at), operands=(EVENT, given))
@@ -71,7 +71,7 @@ def _read(event: Any, path: str) -> Any:
 
 
 def build_case(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@case`: what is no text passes unchanged."""
+    """Build `@case`: a text in upper or lower case; what is no text passes unchanged."""
     options = compiler.options(value, at, ("operator", "value"))
     if options is None or not compiler.required(options, at, "operator"):
         return NOTHING
@@ -94,7 +94,7 @@ _REPLACE_KEYS: Final = ("value", "pattern", "replacement", "pattern2", "replacem
 
 
 def build_replace(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@replace`: patterns and replacements are plain texts; numbers and booleans are taken as text."""
+    """Build `@replace`: a text, in it plain texts replaced by others; numbers and booleans are taken as text."""
     options = compiler.options(value, at, _REPLACE_KEYS)
     if options is None or not compiler.required(options, at, "value") or not compiler.required(options, at, "pattern"):
         return NOTHING

@@ -1,4 +1,4 @@
-"""A new user's ways from nothing to the first event delivered, each timed. (The image's is tests/test_dockerfile.py.)
+"""A new user's ways to the first event delivered, as README.md and docs/getting-started.md show them, timed.
 
 `make prove` alone tries them: everything is installed anew, from the network.
 """

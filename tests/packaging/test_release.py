@@ -1,8 +1,9 @@
-"""`make release` in a clone: what it refuses, and what it makes."""
+"""docs/releasing.md in a clone: what `make release` refuses, what it makes, how that is published or taken back."""
 
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -24,12 +25,23 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path / "clone"
 
 
-def release(clone: Path, version: str) -> subprocess.CompletedProcess[str]:
+def run(clone: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
     people = {f"GIT_{role}_{what}": "ada@example.com" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     environment = {"PATH": os.environ["PATH"], "HOME": str(clone), "PYTHONPATH": str(clone)} | people
-    return subprocess.run(
-        [clone / ".ci/release", version], env=environment, capture_output=True, text=True, check=False
+    return subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=False)
+
+
+def release(clone: Path, version: str) -> subprocess.CompletedProcess[str]:
+    return run(clone, clone / ".ci/release", version)
+
+
+def shown(held: str) -> str:
+    """Return the script of the page that holds this, with the version of these tests."""
+    page = (ROOT / "docs/releasing.md").read_text(encoding="utf-8")
+    (script,) = (
+        str(text) for text in re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL) if held in text
     )
+    return script.replace("0.2.0", "9.8.7")
 
 
 @pytest.mark.prove
@@ -65,3 +77,27 @@ def test_one_command_makes_all_that_a_release_has(clone: Path) -> None:
     again = release(clone, "9.8.7")
     assert "v9.8.7 exists" in again.stderr
     assert "nothing stands under Unreleased" in release(clone, "9.8.8").stderr
+
+    origin = clone.parent / "origin.git"
+    run(clone, "git", "init", "--quiet", "--bare", origin)
+    run(clone, "git", "remote", "set-url", "origin", str(origin))
+    run(clone, "git", "checkout", "--quiet", "-B", "main")
+    published = run(clone, "sh", "-euc", shown("git push"))
+    assert published.returncode == 0, published.stderr
+    assert published.stdout.count(": OK") == len(sums)
+    assert run(origin, "git", "rev-parse", "main").stdout == tagged.stdout
+
+
+@pytest.mark.prove
+def test_the_command_of_the_page_is_the_one_that_is_tried_here_and_can_be_taken_back(clone: Path) -> None:
+    planned = run(clone, "make", "--dry-run", *shown("make release").split()[1:])
+    assert '.ci/release "9.8.7"' in planned.stdout
+
+    before = run(clone, "git", "rev-parse", "HEAD").stdout
+    run(clone, "git", "commit", "--quiet", "--allow-empty", "--message", "Release 9.8.7")
+    run(clone, "git", "tag", "v9.8.7")
+    page = (ROOT / "docs/releasing.md").read_text(encoding="utf-8")
+    (taken_back,) = re.findall(r"`(git tag -d [^`]*)`", page)
+    assert run(clone, "sh", "-euc", taken_back.replace("0.2.0", "9.8.7")).returncode == 0
+    assert run(clone, "git", "rev-parse", "HEAD").stdout == before
+    assert "v9.8.7" not in run(clone, "git", "tag").stdout

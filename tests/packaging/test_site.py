@@ -63,10 +63,11 @@ def test_a_reader_finds_a_setting_by_search_and_no_other_host_is_asked(served: s
     ("page", "held"),
     [
         ("fields", "custom_data.order_id"),
+        ("directives", "an object with <code>url</code>, <code>name</code>"),
         ("commands", "pinrelay quarantine replay"),
         ("api", "POST /api/redrive"),
         ("metrics", "pinrelay_request_seconds"),
-        ("exits", "withheld"),
+        ("exits", "Its order was cancelled before it left."),
     ],
 )
 def test_the_reference_is_made_of_the_code(site: Path, page: str, held: str) -> None:
