@@ -83,7 +83,7 @@ def test_the_files_of_the_repository_that_it_names_exist(page: Path) -> None:
 @every_page
 def test_the_settings_it_names_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    quoted = " ".join(re.findall(r"`[^`\n]+`|^```sh\b.*?^```$", text, re.MULTILINE | re.DOTALL))
+    quoted = " ".join(re.findall(r"`[^`\n]+`|^```sh(?! markets).*?^```$", text, re.MULTILINE | re.DOTALL))
     named = {name.removesuffix("_FILE") for name in re.findall(r"(?<![\w$])[A-Z]+(?:_[A-Z]+)+(?!\w)", quoted)}
     assert named - NO_SETTINGS <= SETTINGS | OF_SOURCES
 

@@ -56,10 +56,10 @@ def fields_by_use() -> list[tuple[str, FieldInfo]]:
 
 def _commented() -> Iterator[str]:
     for name, field in fields_by_use():
-        yield f"# {field.description}\n#{name.upper()}={written(field.default)}\n"
+        yield f"# {field.description}\n#{name.upper()}={default_text(field.default)}\n"
 
 
-def written(value: Any) -> str:
+def default_text(value: Any) -> str:
     """Return a setting's value as the environment writes it; "" for None and what is empty."""
     if isinstance(value, tuple):
         return ",".join(map(str, value))

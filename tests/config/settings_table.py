@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from app.config import Settings
-from app.config.settings_file import fields_by_use, written
+from app.config.settings_file import default_text, fields_by_use
 from tests.process import ROOT
 
 #: Stands in the table where there is no default.
 NO_DEFAULT = "\u2013"
 PAGE = ROOT / "docs/settings.md"
-_TABLE = re.compile(r"^\| setting \| type .*?(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
+_TABLE = re.compile(r"^\| setting \| type .*?(?=\n\n|\n\Z)", re.MULTILINE | re.DOTALL)
 _BOUNDS = {
     "minimum": "{} or more",
     "exclusiveMinimum": "more than {}",
@@ -32,7 +32,7 @@ def setting_rows() -> Iterator[tuple[str, str, str, str]]:
     """Yield name, type, default and meaning of each setting, as the page shows them."""
     described: dict[str, Any] = Settings.model_json_schema()["properties"]
     for name, field in fields_by_use():
-        yield f"`{name.upper()}`", _type(described[name]), _shown(written(field.default)), str(field.description)
+        yield f"`{name.upper()}`", _type(described[name]), _shown(default_text(field.default)), str(field.description)
 
 
 def with_table(page: str) -> str:
