@@ -9,6 +9,7 @@ from app.console.forms import Form, given_number, read_form
 from app.console.page_filter import filter_of
 from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
+from app.errors import FilterError
 from app.outbox.storing import DAY_S
 from app.types import Exit, QuarantineFilter
 
@@ -68,11 +69,17 @@ class QuarantinePages:
 
 
 def wanted_of(values: Form) -> QuarantineFilter:
-    """Return the filter of a form or an address; what is empty or unknown is no filter."""
-    exit_ = values.get("exit")
+    """Return the filter of a form or an address; what is empty is no filter.
+
+    Raises FilterError for an exit that nothing is kept of: without it the filter would mean all.
+    """
+    exit_ = values.get("exit") or None
+    if exit_ not in (None, Exit.INVALID, Exit.UNMATCHED):
+        message = f'The filter "exit" is none of {Exit.INVALID}, {Exit.UNMATCHED}.'
+        raise FilterError(message)
     return QuarantineFilter(
         name=values.get("name") or None,
-        exit=Exit(exit_) if exit_ in (Exit.INVALID, Exit.UNMATCHED) else None,
+        exit=Exit(exit_) if exit_ else None,
         source=values.get("source") or None,
         reason=values.get("reason") or None,
     )

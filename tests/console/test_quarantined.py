@@ -74,8 +74,12 @@ async def test_what_nobody_needs_is_discarded(kept: World) -> None:
     assert "2 events discarded" in await page_of(kept, answer.headers["location"])
 
 
-async def test_an_unknown_exit_is_no_filter(kept: World) -> None:
-    assert "Of 2 events," in await page_of(kept, "/console/quarantine/preview?exit=nonsense")
+async def test_an_exit_that_nothing_is_kept_of_is_refused_and_means_not_all(kept: World) -> None:
+    asked = await kept.browser.get("/console/quarantine/preview?exit=nonsense")
+    done = await kept.browser.post("/console/quarantine/discard", data={"exit": "refused"})
+    assert (asked.status_code, done.status_code) == (400, 400)
+    assert "is none of invalid, unmatched" in asked.text
+    assert "Of 2 events," in await page_of(kept, "/console/quarantine/preview?exit=")
 
 
 async def test_viewers_look_and_change_nothing(tmp_path: Path) -> None:
