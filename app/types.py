@@ -476,6 +476,8 @@ class Query:
     state: State | Literal["waiting"] | None = None
     #: Of a send: what any attempt came to. What was matched or enqueued is every delivery.
     exit: Exit | None = None
+    #: Whether a preset had taken it.
+    taken: bool | None = None
     #: The HTTP status of any attempt.
     status: int | None = None
     #: A part of the reason, ignoring case.

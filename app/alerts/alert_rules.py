@@ -1,9 +1,12 @@
 """What the operator decides about alerts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from app.types import EventKey
+from app.inventory.received_names import title_of
+from app.outbox.storing import HOUR_S
+from app.types import EventKey, Exit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,4 +25,14 @@ class AlertRules:
 
     def link(self, key: EventKey) -> str:
         """Return the address of a kind of event in the console behind a space; "" where it is not known."""
-        return f" {self.public_url}/console/inventory/name?{urlencode(key._asdict())}" if self.public_url else ""
+        return self._address("inventory/name", key._asdict())
+
+    def list_link(self, key: EventKey, exit_: Exit, hour_at: int) -> str:
+        """Return likewise the address of the list of its events that left by an exit in an hour, if there is one."""
+        if exit_ is Exit.UNMATCHED:
+            return self.link(key)
+        filters = {"name": title_of(key), "source": key.source, "exit": exit_.value}
+        return self._address("deliveries", {**filters, "since": hour_at, "until": hour_at + HOUR_S})
+
+    def _address(self, page: str, query: Mapping[str, str | int]) -> str:
+        return f" {self.public_url}/console/{page}?{urlencode(query)}" if self.public_url else ""

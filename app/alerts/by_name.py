@@ -54,6 +54,8 @@ class _Found:
     text: str
     #: How much it matters: the events that are usual.
     weight: float
+    #: Behind a space the address of its events; "" is that of its name.
+    link: str = ""
 
 
 def by_name(facts: NameFacts, rules: AlertRules) -> list[Alert]:
@@ -70,7 +72,7 @@ def _told(kind: str, found: Sequence[_Found], rules: AlertRules) -> Iterator[Ale
     """Yield an alert for each of those that matter most, and one for all others."""
     first = sorted(found, key=lambda one: (-one.weight, one.key))
     for one in first[:MOST_TOLD]:
-        yield Alert(key=f"{kind}: {'/'.join(one.key)}", text=f"{one.text}{rules.link(one.key)}")
+        yield Alert(key=f"{kind}: {'/'.join(one.key)}", text=f"{one.text}{one.link or rules.link(one.key)}")
     if others := first[MOST_TOLD:]:
         yield Alert(
             key=f"{kind}: others", text=f"The same holds for {len(others)} more names ({kind}). See the inventory."
@@ -162,8 +164,10 @@ def _exits(key: EventKey, facts: NameFacts, rules: AlertRules) -> Iterator[_Foun
             judged = _share(counts, before, (Measure.EXIT, exit_.value), rules.least_events, rules.share)
             if judged is not None:
                 share, was, whole = judged
-                told = f"{share:.0%} of {whole} {words} in {_hour(hour_at, facts)}, usual are {was:.0%}."
-                yield _Found(exit_.value, key, f"{_shown(key)}: {told}", whole)
+                number = counts[Measure.EXIT, exit_.value]
+                told = f"{number} of {whole} ({share:.0%}) {words} in {_hour(hour_at, facts)}, usual are {was:.0%}."
+                link = rules.list_link(key, exit_, hour_at)
+                yield _Found(exit_.value, key, f"{_shown(key)}: {told}", whole, link)
                 break
 
 

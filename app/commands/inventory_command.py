@@ -1,6 +1,8 @@
 """`pinrelay inventory`: what arrives by name, what becomes of it, and what it carries."""
 
 import time
+from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -14,7 +16,7 @@ from app.commands.terminal import add_row, print_json, print_table
 from app.config import load_settings
 from app.errors import UnknownEventName
 from app.inventory.drift import Change
-from app.inventory.figures import BECAME, DAYS, SHOWN, PropertyFigures
+from app.inventory.figures import BECAME, DAYS, SHOWN, STANDS, PropertyFigures, day_number
 from app.inventory.view import InventoryView, NameView
 from app.outbox import Outbox
 
@@ -27,7 +29,10 @@ def register(cli: typer.Typer) -> None:
 def show(
     name: Annotated[str | None, typer.Argument(help="Show this one with its properties; none lists all.")] = None,
     source: Annotated[str | None, typer.Option(help="Only what came from this source.")] = None,
-    days: Annotated[int, typer.Option(min=1, max=366, help="So many days, today being the last.")] = DAYS,
+    days: Annotated[int, typer.Option(min=1, max=366, help="So many days.")] = DAYS,
+    last_day: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last of them (UTC); today unless given.")
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -39,12 +44,13 @@ def show(
 
     async def read(outbox: Outbox) -> tuple[list[NameView], list[Change], dict[int, list[PropertyFigures]]]:
         view = InventoryView(inventory=outbox.inventory, catalog=lambda: catalog, clock=time.time)
-        every = await view.names(days=days)
+        last = day_number(last_day.date() if last_day else None)
+        every = await view.names(days=days, last_day=last)
         names = [one for one in every if source in (None, one.figures.key.source) and _is_meant(one, name)]
         if name is not None and not names:
             raise UnknownEventName(name, [one.figures.key.name for one in every])
         properties = {
-            place: await view.properties(one.figures.key, days=days)
+            place: await view.properties(one.figures.key, days=days, last_day=last)
             for place, one in enumerate(names)
             if name is not None
         }
@@ -53,7 +59,7 @@ def show(
     names, changes, properties = with_outbox(read)
     if as_json:
         for place, one in enumerate(names):
-            print_json({**one.as_json(), "properties": properties[place]} if properties else one.as_json())
+            print_json(one.with_properties(properties[place]) if properties else one.as_json())
     elif properties:
         for place, one in enumerate(names):
             _print_one(one, properties[place])
@@ -69,13 +75,16 @@ def _print_all(names: list[NameView], changes: list[Change]) -> None:
     if not names:
         typer.echo("Nothing has arrived in these days, or INVENTORY_NAMES is 0.")
         return
-    table = Table("source", "event", "received", "what became of it", "preset, or why none", *SHOWN, "last")
+    table = Table(
+        "source", "event", "received", "what became of it", "of what was taken", "preset, or why none", *SHOWN, "last"
+    )
     for one in names:
         figures = one.figures
         shares = [_percent(figures.share(label)) for label in SHOWN]
-        last = datetime.fromtimestamp(figures.last_at, UTC).strftime("%Y-%m-%d %H:%M")
-        told = _exits(one), one.nearest.why or one.nearest.preset
-        add_row(table, figures.key.source, figures.title, f"{figures.received:,}", *told, *shares, last)
+        told = _told(figures.exits, BECAME), _told(figures.states, STANDS), one.nearest.why or one.nearest.preset
+        add_row(
+            table, figures.key.source, figures.title, f"{figures.received:,}", *told, *shares, _minute(figures.last_at)
+        )
     print_table(table)
     for change in changes:
         typer.echo(f"{change.text}.")
@@ -86,21 +95,36 @@ def _print_one(one: NameView, properties: list[PropertyFigures]) -> None:
     table = Table("", "", show_header=False, title=None)
     add_row(table, "event", f"{figures.title} from {figures.key.source}")
     add_row(table, "received", f"{figures.received:,}")
-    add_row(table, "what became of it", _exits(one))
-    add_row(table, "preset, or why none", one.nearest.why or one.nearest.preset or "")
+    add_row(table, "what became of it", _told(figures.exits, BECAME))
+    add_row(table, "of what was taken", _told(figures.states, STANDS))
+    taken = ", ".join(f"{preset} ({count:,})" for preset, count in figures.presets.most_common())
+    add_row(table, "preset, or why none", one.nearest.why or taken or one.nearest.preset or "")
+    add_row(table, "first and last seen", f"{_day(figures.first_at)}, {_minute(figures.last_at)}")
     for label, share in figures.shares.items():
         add_row(table, f"with {label}", _percent(share))
     print_table(table)
     carried = Table("property", "kind", "in", "first seen", "last seen")
     for each in properties:
-        first, last = (datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d") for at in (each.first_at, each.last_at))
-        add_row(carried, each.path, each.kind, _percent(each.share), first, last)
+        add_row(carried, each.path, each.kind, _percent(each.share), _day(each.first_at), _day(each.last_at))
     print_table(carried)
+    by_day = Table("day", "received", "what became of it", "of what was taken")
+    for at in figures.told_days:
+        told = _told(figures.exits_by_day[at], BECAME), _told(figures.states_by_day[at], STANDS)
+        add_row(by_day, _day(at), f"{figures.days.get(at, 0):,}", *told)
+    print_table(by_day)
 
 
-def _exits(one: NameView) -> str:
-    """Return what became of the events, the most frequent first."""
-    return ", ".join(f"{count:,} {BECAME.get(exit_, exit_)}" for exit_, count in one.figures.exits.most_common())
+def _told(counts: Counter[str], words: Mapping[str, str]) -> str:
+    """Return counts with their words, the most frequent first."""
+    return ", ".join(f"{count:,} {words.get(name, name)}" for name, count in counts.most_common())
+
+
+def _day(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+
+
+def _minute(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _percent(share: float | None) -> str:

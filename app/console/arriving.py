@@ -13,7 +13,7 @@ from app.console.page_filter import filter_of
 from app.console.pages import Pages
 from app.console.periods import WholeDays, days_of
 from app.console.services import ConsoleServices
-from app.inventory.figures import BECAME, DAYS, SHOWN
+from app.inventory.figures import BECAME, DAYS, SHOWN, STANDS
 from app.inventory.received_names import title_of
 from app.inventory.sampling import LOOKED_FOR
 from app.inventory.view import InventoryView, NameView
@@ -29,6 +29,8 @@ class ListedName:
     bars: Bars
     #: What became of the events, in the order of their way: exit, words, count.
     exits: tuple[tuple[str, str, int], ...]
+    #: Where the deliveries stand that were made of them: state, words, count.
+    stands: tuple[tuple[str, str, int], ...]
     #: Of the page of this name.
     query: str
     #: Of the list of these events, as far as the ledger keeps them; empty where several names are counted as one.
@@ -86,19 +88,24 @@ class InventoryPages:
             days=days,
             key_query=urlencode(key._asdict()),
             exit_words=BECAME,
+            state_words=STANDS,
         )
 
     def _listed(self, view: NameView, days: WholeDays) -> ListedName:
-        figures, counts = view.figures, view.figures.exits
+        figures = view.figures
         by_day = [figures.days.get(day * DAY_S, 0) for day in range(days.first, days.last + 1)]
-        exits = ((exit_, words, counts[exit_]) for exit_, words in BECAME.items())
         return ListedName(
             view=view,
             bars=draw(by_day),
-            exits=tuple(each for each in exits if each[2]),
+            exits=_told(figures.exits, BECAME),
+            stands=_told(figures.states, STANDS),
             query=urlencode(figures.key._asdict()),
             filters=_filters(figures.key, days),
         )
+
+
+def _told(counts: Mapping[str, int], words: Mapping[str, str]) -> tuple[tuple[str, str, int], ...]:
+    return tuple((name, told, counts[name]) for name, told in words.items() if counts[name])
 
 
 def _filters(key: EventKey, days: WholeDays) -> dict[str, str | int]:

@@ -1,7 +1,7 @@
 """Where events go, as bars whose parts add up: received, what presets made of them, what was sent. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.console.labels import changed
@@ -25,8 +25,8 @@ class Share:
     #: nothing is.
     compared: int = 0
     before: int | None = None
-    #: Of the list behind it; empty where there is none.
-    exit: str = ""
+    #: The filters of the list behind it; empty where there is none.
+    filters: Mapping[str, str] = field(default_factory=dict)
     #: Where it begins and how wide it is.
     at: int = 0
     width: int = 0
@@ -81,8 +81,12 @@ _MADE: Final = (
     ("invalid", "refused", "invalid"),
 )
 _SENT: Final = (("delivered", "delivered", "delivered"), ("rejected", "refused", "refused by Pinterest"))
-#: Of which exit the list behind a figure is, where that is not its name; "": of none.
-_EXITS: Final = {"taken": "", "held_back": "withheld"}
+#: The filters of the list behind a figure, where it is not the exit of its name.
+_FILTERS: Final[Mapping[str, Mapping[str, str]]] = {
+    "taken": {},
+    "held_back": {"exit": "withheld", "taken": "no"},
+    "withheld": {"exit": "withheld", "taken": "yes"},
+}
 
 
 def flow(
@@ -104,12 +108,17 @@ def flow(
                 count=counts[name],
                 compared=pair[0][name] if pair else 0,
                 before=pair[1][name] if pair else None,
-                exit=_EXITS.get(name, name),
+                filters=_FILTERS.get(name, {"exit": name}),
             )
             for name, kind, label in wanted
         ]
 
-    waiting = Share(kind="waiting", label="waiting now", count=backlog.pending + backlog.claimed)
+    waiting = Share(
+        kind="waiting",
+        label="waiting now",
+        count=backlog.pending + backlog.claimed,
+        filters={"state": "waiting"},
+    )
     levels = {
         "received": Level(title="Received", parts=_placed(shares(_RECEIVED))),
         "made": Level(title="What presets made of them", parts=_placed(shares(_MADE))),

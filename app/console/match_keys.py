@@ -95,6 +95,22 @@ class KeyAdvice:
     remedy: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyTrend:
+    """In how many of the events that can carry it a key stands, over a period."""
+
+    component: str
+    events: int
+    carried: int
+    #: The share in each step of the period, in percent; 0 where nothing was to be sent.
+    shares: tuple[int, ...]
+
+    @property
+    def line(self) -> str:
+        """The shares as an area: the `d` of an SVG path, ten units a step and a hundred high."""
+        return "M0 100" + "".join(f"V{100 - share}h10" for share in self.shares) + "V100"
+
+
 def score(counts: PresetCounts, keys: PresetKeys, components: Sequence[str]) -> int:
     """Return the share of the components that a preset's enqueued events carry, of those that they can: percent."""
     events = counts.counts["enqueued"]
@@ -152,22 +168,58 @@ def score_lines(
     components: Sequence[str],
 ) -> dict[str, tuple[int, ...]]:
     """Return the score of each preset in each of the steps that begin so; 0 where nothing was to be sent."""
-    step_s = starts[1] - starts[0]
+    counted = _StepsOfKeys(tallies, starts)
     able = {
         each.name: {name for name in components if keys[each.name].can_carry(name, each.quality[name])}
         for each in presets
     }
-    events: Counter[tuple[str, int]] = Counter()
-    carried: Counter[tuple[str, int]] = Counter()
-    for at, tally in tallies:
-        place = tally.preset, at // step_s * step_s
-        if tally.name == Exit.ENQUEUED:
-            events[place] += tally.count
-        elif tally.name == "quality" and tally.label in able.get(tally.preset, ()):
-            carried[place] += tally.count
+    return {each.name: counted.shares((each.name, name) for name in able[each.name]) for each in presets}
 
-    def percent(preset: str, start: int) -> int:
-        possible = events[preset, start] * len(able[preset])
-        return round(100 * carried[preset, start] / possible) if possible else 0
 
-    return {each.name: tuple(percent(each.name, start) for start in starts) for each in presets}
+def key_trends(
+    tallies: Iterable[tuple[int, Tally]],
+    starts: Sequence[int],
+    presets: Sequence[PresetCounts],
+    keys: Mapping[str, PresetKeys],
+    components: Sequence[str],
+) -> list[KeyTrend]:
+    """Return of each key, by itself, how it does over time among events that can carry it; none of what none can."""
+    counted = _StepsOfKeys(tallies, starts)
+    found = []
+    for name in components:
+        able = [each for each in presets if keys[each.name].can_carry(name, each.quality[name])]
+        if able:
+            trend = KeyTrend(
+                component=name,
+                events=sum(each.counts[Exit.ENQUEUED] for each in able),
+                carried=sum(each.quality[name] for each in able),
+                shares=counted.shares((each.name, name) for each in able),
+            )
+            found.append(trend)
+    return found
+
+
+class _StepsOfKeys:
+    """What was to be sent in each step, and with which keys, by preset."""
+
+    def __init__(self, tallies: Iterable[tuple[int, Tally]], starts: Sequence[int]) -> None:
+        self._starts = starts
+        step_s = starts[1] - starts[0]
+        self._events: Counter[tuple[str, int]] = Counter()
+        self._carried: Counter[tuple[str, str, int]] = Counter()
+        for at, tally in tallies:
+            start = at // step_s * step_s
+            if tally.name == Exit.ENQUEUED:
+                self._events[tally.preset, start] += tally.count
+            elif tally.name == "quality":
+                self._carried[tally.preset, tally.label, start] += tally.count
+
+    def shares(self, keys: Iterable[tuple[str, str]]) -> tuple[int, ...]:
+        """Return in what part of the events that can, in percent, these keys stand, each (preset, key), by step."""
+        asked = list(keys)
+        return tuple(self._share(asked, start) for start in self._starts)
+
+    def _share(self, keys: Sequence[tuple[str, str]], start: int) -> int:
+        possible = sum(self._events[preset, start] for preset, _ in keys)
+        carried = sum(self._carried[preset, name, start] for preset, name in keys)
+        return round(100 * carried / possible) if possible else 0

@@ -15,14 +15,14 @@ from app.console.chart import draw
 from app.console.examples import fresh
 from app.console.flow import flow
 from app.console.labels import OTHER_KEY_LABELS
-from app.console.match_keys import PresetKeys, ranked_advice, score, score_lines
+from app.console.match_keys import PresetKeys, key_trends, ranked_advice, score, score_lines
 from app.console.over_time import TimedTallies, against_each, counts_between, shifts_of
 from app.console.page_filter import PARTS, PageFilter, filter_of
 from app.console.pages import Pages
 from app.console.periods import PERIODS, Period
 from app.console.services import ConsoleServices
 from app.console.stacked_chart import stack
-from app.console.step_counts import StepCounts
+from app.console.step_counts import PeriodCounts
 from app.console.summary import Summary, narrowed, summarise
 from app.coordination import Switches
 from app.delivery import Standing, all_standings, read_accounts, whole_backlog
@@ -57,7 +57,7 @@ class OverviewPages:
     def __init__(self, services: ConsoleServices, pages: Pages) -> None:
         self._services = services
         self._pages = pages
-        self._steps = StepCounts(services.outbox)
+        self._counts = PeriodCounts(services.outbox)
 
     async def show(self, request: Request) -> Response:
         """Show everything; `?part=live` only what changes, for the script."""
@@ -82,9 +82,8 @@ class OverviewPages:
         """Read the outbox once and work everything out, as far as the page's filter asks for it."""
         services, now = self._services, self._services.clock()
         shifts = shifts_of(period, now=now, kept_s=services.outbox_rules.ledger_s)
-        since = period.starts(now)[0] - max(shifts.values(), default=0)
-        tallies = await self._steps.read(since=since, step_s=period.step_s, now=now)
-        minutes = await self._steps.read(since=answers_since(now), step_s=MINUTE_S, now=now)
+        tallies = await self._counts.read(period, shifts.values(), now=now)
+        calls = await self._counts.calls(since=answers_since(now), now=now)
         switches = await Switches.read(services.outbox)
         keeps, told_full_s = services.destination.keeps_while_off, services.destination.told_full_s
         views = (chosen.account,) if chosen.account else services.destination.accounts
@@ -100,7 +99,7 @@ class OverviewPages:
             "period": period,
             **_over_time(counted, summary, period, shifts, chosen, backlog, now),
             "backlog": backlog,
-            "answers": last_answers(minutes, account=chosen.account_id),
+            "answers": last_answers(calls, account=chosen.account_id),
             "standings": found,
             "accounts": accounts,
             "switches": switches,
@@ -173,6 +172,7 @@ def _keys_of(counted: TimedTallies, summary: Summary, catalog: Catalog, componen
             for name in (*components, *OTHER_KEY_LABELS)
             if any(of_counted[each.name].can_carry(name, each.quality[name]) for each in busy)
         ],
+        "key_trends": key_trends(counted, summary.starts, busy, of_counted, (*components, *OTHER_KEY_LABELS)),
         "key_advice": ranked_advice(busy, of_counted, (*components, *OTHER_KEY_LABELS), summary.warned),
     }
 

@@ -50,7 +50,9 @@ class ConsoleOutbox(SharedValues, PagesOrders, Protocol):
     async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:
         """Return how much waits."""
 
-    async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
+    async def tallies(
+        self, *, since: float, step_s: int, until: float | None = None, names: Collection[str] | None = None
+    ) -> list[tuple[float, Tally]]:
         """Return the counts since then by steps: (start of the step, tally)."""
 
     async def revenue(self, *, first_day: int, last_day: int) -> list[Revenue]:

@@ -123,23 +123,25 @@ def over_time(counted: Iterable[tuple[int, Tally]], names: Collection[str], star
 
 
 def _presets(counted: Iterable[tuple[int, Tally]], known: Sequence[str]) -> tuple[PresetCounts, ...]:
-    tallies = [tally for _, tally in counted if tally.preset]
-    names = dict.fromkeys([*known, *sorted(tally.preset for tally in tallies)])
-    return tuple(
-        PresetCounts(
-            name=name,
-            counts=_count((tally.name, tally.count) for tally in tallies if tally.preset == name),
-            accounts=_by((tally.ad_account_id, tally) for tally in tallies if tally.preset == name),
-            quality=_count(
-                (tally.label, tally.count) for tally in tallies if tally.preset == name and tally.name == "quality"
-            ),
-            recalled=_count(
-                (COMPONENT_OF_GROUP[tally.label], tally.count)
-                for tally in tallies
-                if tally.preset == name and tally.name == "memory" and tally.label in COMPONENT_OF_GROUP
-            ),
-        )
-        for name in names
+    tallies: defaultdict[str, list[Tally]] = defaultdict(list)
+    for _, tally in counted:
+        tallies[tally.preset].append(tally)
+    names = dict.fromkeys([*known, *sorted(filter(None, tallies))])
+    return tuple(_of_preset(name, tallies[name]) for name in names)
+
+
+def _of_preset(name: str, tallies: Sequence[Tally]) -> PresetCounts:
+    recalled = (
+        (COMPONENT_OF_GROUP[tally.label], tally.count)
+        for tally in tallies
+        if tally.name == "memory" and tally.label in COMPONENT_OF_GROUP
+    )
+    return PresetCounts(
+        name=name,
+        counts=_count((tally.name, tally.count) for tally in tallies),
+        accounts=_by((tally.ad_account_id, tally) for tally in tallies),
+        quality=_count((tally.label, tally.count) for tally in tallies if tally.name == "quality"),
+        recalled=_count(recalled),
     )
 
 

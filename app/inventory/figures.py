@@ -3,13 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Final
 
 from app.inventory.received_names import title_of
 from app.inventory.sampling import KINDS, LOOKED_FOR
 from app.outbox.inventory_rows import Inventory
 from app.outbox.storing import DAY_S
-from app.types import EventKey, Exit, InventoryCount, Measure
+from app.types import EventKey, Exit, InventoryCount, Measure, State
 from app.values.event_names import RECORD
 
 #: So many days are summed unless others are asked for.
@@ -25,6 +26,14 @@ BECAME: Final[Mapping[str, str]] = {
     Exit.WITHDRAWN: "cancellation",
     Exit.UNMATCHED: "matched no preset",
     Exit.REFUSED: "refused",
+}
+#: Where deliveries of what was taken stand, behind a count.
+STANDS: Final[Mapping[str, str]] = {
+    State.DELIVERED: "delivered",
+    State.PENDING: "waiting to be sent",
+    State.CLAIMED: "being sent",
+    State.DEAD: "dead",
+    State.DISMISSED: "put away",
 }
 #: Last seen is told by the hour for so long, before that by the day.
 _HOURS_LOOKED_BACK_S: Final = 2 * DAY_S
@@ -42,6 +51,8 @@ class NameFigures:
     days: dict[int, int] = field(default_factory=dict)
     #: What became of them, by the start of the day and by exit; an event that two presets took counts twice.
     exits_by_day: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    #: Where the deliveries stand that were made of them, by the start of the day on which they came and by state.
+    states_by_day: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     #: Which presets took them.
     presets: Counter[str] = field(default_factory=Counter)
     #: How many of them were looked into, and what was found in how many of these.
@@ -57,6 +68,16 @@ class NameFigures:
     def exits(self) -> Counter[str]:
         """What became of them in all of these days, by exit."""
         return sum(self.exits_by_day.values(), Counter[str]())
+
+    @property
+    def told_days(self) -> list[int]:
+        """The starts of the days on which anything arrived or was sent again, the latest first."""
+        return sorted(self.days.keys() | self.states_by_day.keys(), reverse=True)
+
+    @property
+    def states(self) -> Counter[str]:
+        """Where their deliveries of all of these days stand, by state."""
+        return sum(self.states_by_day.values(), Counter[str]())
 
     @property
     def title(self) -> str:
@@ -101,12 +122,17 @@ def span_of(now: float, days: int, last_day: int | None = None) -> range:
     return range((end - days) * DAY_S, end * DAY_S)
 
 
+def day_number(day: date | None) -> int | None:
+    """Return which day it is, counted from 1970; None stays None, which is today."""
+    return None if day is None else (day - date(1970, 1, 1)).days
+
+
 async def read_figures(
-    inventory: Inventory, *, now: float, days: int = DAYS, last_day: int | None = None
+    inventory: Inventory, *, now: float, days: int = DAYS, last_day: int | None = None, only: EventKey | None = None
 ) -> list[NameFigures]:
     """Return every kind of event that has arrived in so many days, as `span_of` has them, the most frequent first.
 
-    Raises OutboxUnavailable.
+    `only` one of them where it is given. Raises OutboxUnavailable.
     """
     span = span_of(now, days, last_day)
     ever = await inventory.read(since=0, by_hour=False, counted=[Measure.RECEIVED])
@@ -125,7 +151,16 @@ async def read_figures(
     for at, count in counts:
         if count.key in figures and at in span:
             _add(figures[count.key], at, count)
-    return sorted((one for one in figures.values() if one.days), key=lambda one: (-one.received, one.key))
+    found = [one for one in figures.values() if one.days and only in (None, one.key)]
+    await _add_states(inventory, found, span)
+    return sorted(found, key=lambda one: (-one.received, one.key))
+
+
+async def _add_states(inventory: Inventory, figures: Sequence[NameFigures], span: range) -> None:
+    by_name = {(one.title, one.key.source): one for one in figures if one.is_named}
+    last_day = span.stop // DAY_S - 1
+    for row in await inventory.name_counts(list(by_name), first_day=span.start // DAY_S, last_day=last_day):
+        by_name[row.name, row.source].states_by_day[row.day * DAY_S][row.state] += row.number
 
 
 def _add(figures: NameFigures, at: int, count: InventoryCount) -> None:

@@ -30,11 +30,21 @@ class NameView:
             "received": figures.received,
             "days": {str(day): number for day, number in sorted(figures.days.items())},
             "exits": dict(figures.exits),
+            "states": dict(figures.states),
             "presets": dict(figures.presets),
             "sampled": figures.sampled,
             "shares": {label: round(share, 4) for label, share in figures.shares.items()},
             "nearest": asdict(self.nearest),
         }
+
+    def with_properties(self, properties: Sequence[PropertyFigures]) -> dict[str, Any]:
+        """Return what programs are told of it alone: also by day, and what it carries."""
+        exits, states = self.figures.exits_by_day, self.figures.states_by_day
+        by_day = {
+            str(at): {"received": self.figures.days.get(at, 0), "exits": dict(exits[at]), "states": dict(states[at])}
+            for at in self.figures.told_days
+        }
+        return {**self.as_json(), "by_day": by_day, "properties": [asdict(each) for each in properties]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +67,8 @@ class InventoryView:
 
     async def name(self, key: EventKey, *, days: int = DAYS, last_day: int | None = None) -> NameView | None:
         """Return one kind of event; None where none has arrived in these days."""
-        figures = await read_figures(self.inventory, now=self.clock(), days=days, last_day=last_day)
-        return next(iter(self._views([one for one in figures if one.key == key])), None)
+        figures = await read_figures(self.inventory, now=self.clock(), days=days, last_day=last_day, only=key)
+        return next(iter(self._views(figures)), None)
 
     async def properties(
         self, key: EventKey, *, days: int = DAYS, last_day: int | None = None
@@ -76,21 +86,22 @@ class InventoryView:
         """Return what is new and what has vanished since yesterday."""
         return await read_changes(self.inventory, now=self.clock())
 
-    async def all_as_json(self, *, days: int = DAYS) -> dict[str, Any]:
+    async def all_as_json(self, *, days: int = DAYS, last_day: int | None = None) -> dict[str, Any]:
         """Return what programs are told of all names."""
         return {
             "days": days,
-            "events": [one.as_json() for one in await self.names(days=days)],
+            "events": [one.as_json() for one in await self.names(days=days, last_day=last_day)],
             "changes": [_change(each) for each in await self.changes()],
         }
 
-    async def one_as_json(self, key: EventKey, *, days: int = DAYS) -> dict[str, Any] | None:
+    async def one_as_json(
+        self, key: EventKey, *, days: int = DAYS, last_day: int | None = None
+    ) -> dict[str, Any] | None:
         """Return what programs are told of one name, with its properties; None where it has not arrived."""
-        found = await self.name(key, days=days)
+        found = await self.name(key, days=days, last_day=last_day)
         if found is None:
             return None
-        properties = await self.properties(key, days=days)
-        return {**found.as_json(), "properties": [asdict(each) for each in properties]}
+        return found.with_properties(await self.properties(key, days=days, last_day=last_day))
 
 
 def _by_count(presets: Mapping[str, int]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache, partial
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from app.types import MAX_LABEL_CHARACTERS, Enqueued, Exit, NewDelivery, Tally
@@ -51,12 +51,12 @@ def _tallies(
 def summed(tallies: Iterable[tuple[float, Tally]], *, span_s: int) -> list[tuple[Any, ...]]:
     """Sum counts by the minute or hour in which they happened.
 
-    Returns rows of: its start, name, preset, label, ad account, source, count.
+    Returns rows of: its start, name, preset, label, ad account, source, count; of the earliest first.
     """
     counts: defaultdict[tuple[Any, ...], int] = defaultdict(int)
     for at, tally in tallies:
         counts[int(at // span_s) * span_s, *_TALLY_COLUMNS(tally)] += tally.count
-    return [(*key, count) for key, count in counts.items()]
+    return sorted(((*key, count) for key, count in counts.items()), key=itemgetter(0))
 
 
 def warning_label(warning: str) -> str:

@@ -5,7 +5,7 @@ of the others of their source. So are the properties of a name on one day.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from app.outbox.storing import DAY_S, HOUR_S
 from app.types import EventKey, InventoryCount, Measure
@@ -18,8 +18,21 @@ MAX_PROPERTIES: Final = 64
 OTHERS: Final = "*"
 
 
+class NameCount(NamedTuple):
+    """How many deliveries there are of one name that came on one day and stand alike."""
+
+    #: As received: what `Query.name` looks for.
+    name: str
+    source: str
+    #: Counted from 1970 (UTC).
+    day: int
+    #: A `State`.
+    state: str
+    number: int
+
+
 class Inventory(Protocol):
-    """What arrives, by name. Every method may raise OutboxUnavailable."""
+    """What arrives, by name, and where its deliveries stand. Every method may raise OutboxUnavailable."""
 
     async def add(self, counts: Sequence[InventoryCount], *, now: float, max_names: int) -> None:
         """Commit counts of events that arrived about `now`. Of more names than `max_names` the most frequent stay.
@@ -34,6 +47,12 @@ class Inventory(Protocol):
 
         `by_hour` asks for hours, which are kept for nine days and know no properties; else days are returned. `key`
         restricts it to one kind of event.
+        """
+
+    async def name_counts(self, names: Sequence[tuple[str, str]], *, first_day: int, last_day: int) -> list[NameCount]:
+        """Return where the deliveries of some names stand, each (name as received, source), that came on these days.
+
+        They are as many as `Outbox.search` finds, at all times.
         """
 
 

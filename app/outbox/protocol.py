@@ -183,8 +183,13 @@ class Outbox(SharedValues, Protocol):
     async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:
         """Return how many deliveries of the ad account wait, are claimed and are dead; of what waits also the bytes."""
 
-    async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
-        """Return the counts since then, summed by steps: (start of the step, tally). `step_s` 0 sums all into one."""
+    async def tallies(
+        self, *, since: float, step_s: int, until: float | None = None, names: Collection[str] | None = None
+    ) -> list[tuple[float, Tally]]:
+        """Return the counts since then, summed by steps: (start of the step, tally). `step_s` 0 sums all into one.
+
+        Nothing is counted that began `until` then or later; `names` are those that are asked for. None: everything.
+        """
 
     async def revenue(self, *, first_day: int, last_day: int) -> list[Revenue]:
         """Return what the orders of some days are worth, in the order of the days; days are counted from 1970 (UTC).

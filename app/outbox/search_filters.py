@@ -32,6 +32,12 @@ def _status(text: str) -> int:
     return int(text)
 
 
+def _yes_or_no(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise FilterError("is neither yes nor no")
+    return text == "yes"
+
+
 #: Filter -> the words for it.
 SEARCH_FILTERS: Final[Mapping[str, str]] = {
     "delivery_id": "delivery",
@@ -46,6 +52,7 @@ SEARCH_FILTERS: Final[Mapping[str, str]] = {
     "currency": "currency",
     "state": "state",
     "exit": "exit",
+    "taken": "taken by a preset",
     "status": "Pinterest's answer",
     "reason": "reason contains",
     "cause": "cause",
@@ -57,6 +64,7 @@ SEARCH_FILTERS: Final[Mapping[str, str]] = {
 _READ: Final[Mapping[str, Callable[[str], Any]]] = {
     "state": _choice(State, "waiting"),
     "exit": _choice(Exit),
+    "taken": _yes_or_no,
     "status": _status,
     "since": _time,
     "until": _time,

@@ -5,10 +5,10 @@ each delivery judged by itself.
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final, TypeAlias
 
 from msgspec.structs import replace
@@ -52,6 +52,8 @@ _NAMES: Final = (
 )
 _COLUMNS: Final = attrgetter(*_NAMES)
 _WARNINGS: Final = _NAMES.index("warnings")
+#: Of such a row: by what deliveries are counted by name, its time last.
+_NAMED: Final = itemgetter(_NAMES.index("name"), _NAMES.index("source"), -1)
 _ENQUEUED = Enqueued(exit=Exit.ENQUEUED)
 
 #: digest -> who holds the key
@@ -121,6 +123,14 @@ class Rows:
     def loads(self) -> Loads:
         """How much waits more, by ad account, once they are stored."""
         return loads_of((account, 1, size_bytes) for account, *_, size_bytes, _ in self.deliveries)
+
+    @property
+    def named(self) -> list[list[Any]]:
+        """How many deliveries there are: [name as received, source, day on which they come, count], in order."""
+        counts: Counter[tuple[str, str, int]] = Counter()
+        for (name, source, at), count in Counter(map(_NAMED, self.deliveries)).items():
+            counts[name, source, int(at // DAY_S)] += count
+        return [[*key, count] for key, count in sorted(counts.items())]
 
     def extend(self, other: "Rows") -> None:
         """Add what stands in `other` behind what stands here."""

@@ -14,7 +14,8 @@ from app.types import Exit, Query, State
 
 #: So many causes are told.
 _CAUSES: Final = 100
-_FILTERS: Final = tuple(name for name in SEARCH_FILTERS if name != "state")
+#: Each dead letter has its state, and was taken by a preset.
+_FILTERS: Final = tuple(name for name in SEARCH_FILTERS if name not in ("state", "taken"))
 #: Read where the filters are, like all others.
 _Exit: TypeAlias = Annotated[str | None, WithJsonSchema({"enum": [*(each.value for each in Exit), None]})]
 

@@ -1,11 +1,12 @@
 """What arrives by name, for operators' programs: /api/inventory."""
 
+from datetime import date
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from app.inventory.figures import DAYS
+from app.inventory.figures import DAYS, day_number
 from app.inventory.view import InventoryView
 from app.server.api_answers import api_answer
 from app.types import DEFAULT_SOURCE, EventKey
@@ -20,11 +21,13 @@ def add_inventory(router: APIRouter, inventory: InventoryView) -> None:
     @router.get("/inventory", summary="What arrives by name, or one name with its properties", responses=_NOT_MET)
     async def names(
         days: Annotated[int, Field(ge=1, le=366)] = DAYS,
+        last_day: Annotated[date | None, Field(description="The last of them (UTC); none is today.")] = None,
         source: str | None = None,
         type: Annotated[str, Field(description="`track`, `page` ...")] = "track",  # noqa: A002 - Segment's word
         name: str | None = None,
     ) -> Response:
+        last = day_number(last_day)
         if name is None and source is None:
-            return await api_answer(inventory.all_as_json(days=days))
+            return await api_answer(inventory.all_as_json(days=days, last_day=last))
         key = EventKey(source or DEFAULT_SOURCE, type, name or "")
-        return await api_answer(inventory.one_as_json(key, days=days), missing=_MISSING)
+        return await api_answer(inventory.one_as_json(key, days=days, last_day=last), missing=_MISSING)

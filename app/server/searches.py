@@ -31,6 +31,7 @@ class Filters(BaseModel):
     currency: TextFilter = Field(None, description="ISO 4217, of an order.")
     state: State | Literal["waiting"] | None = Field(None, description="`waiting`: pending or claimed.")
     exit: Exit | None = Field(None, description="What became of it, as receipts and counts call it.")
+    taken: Literal["yes", "no"] | None = Field(None, description="Whether a preset had taken it.")
     status: Annotated[int | None, Field(ge=100, le=599, description="Pinterest's, of any attempt.")] = None
     reason: TextFilter = Field(None, description="A part of the reason, in any case.")
     cause: TextFilter = Field(None, description="The reason of a delivery, whole, as dead letters are counted by it.")

@@ -227,11 +227,16 @@ def test_shares(now: dict[str, int], before: dict[str, int], expected: list[str]
 
 
 def test_a_text_says_what_where_how_much_and_leads_to_the_page() -> None:
-    rules = AlertRules(public_url="https://relay.shop.example")
+    rules, hour_at = AlertRules(public_url="https://relay.shop.example"), NOON - HOUR_S
     (alert,) = by_name(shares({"enqueued": 50, "invalid": 50}, {"enqueued": 990, "invalid": 10}), rules)
     assert alert.text == (
-        "Order Completed from shop: 50% of 100 were invalid in the last full hour, usual are 1%. "
-        "https://relay.shop.example/console/inventory/name?source=shop&type=track&name=Order+Completed"
+        "Order Completed from shop: 50 of 100 (50%) were invalid in the last full hour, usual are 1%. "
+        "https://relay.shop.example/console/deliveries?name=Order+Completed&source=shop&exit=invalid"
+        f"&since={hour_at}&until={NOON}"
+    )
+    (alert,) = by_name(shares({"enqueued": 50, "unmatched": 50}, {"enqueued": 990, "unmatched": 10}), rules)
+    assert alert.text.endswith(
+        " https://relay.shop.example/console/inventory/name?source=shop&type=track&name=Order+Completed"
     )
     (fallen,) = by_name(hours(30, 100, running=15), RULES)
     assert fallen.text == "Order Completed from shop has fallen: 30 in the last full hour, usual are 100."

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from app.outbox import open_outbox
 from app.types import EventKey, InventoryCount, Measure
 from tests.commands.conftest import Run
-from tests.outbox.build import rules
+from tests.outbox.build import new, rules
 
 ORDER = EventKey("shop", "track", "Order Completed")
 ODD = EventKey("default", "track", "order completed")
@@ -33,6 +34,7 @@ def _arrived(tmp_path: Path) -> None:
     async def fill() -> None:
         outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules())
         await outbox.inventory.add(counts, now=time.time(), max_names=9)
+        await outbox.enqueue([new(name="Order Completed", source="shop")], [], [], now=time.time())
         await outbox.close()
 
     asyncio.run(fill())
@@ -65,10 +67,21 @@ def test_names_of_one_source(run: Run) -> None:
 @pytest.mark.usefixtures("_arrived")
 def test_one_name_is_shown_with_its_properties(run: Run) -> None:
     (line,) = run("inventory", "Order Completed", "--json").stdout.splitlines()
-    assert [(each["path"], each["share"]) for each in json.loads(line)["properties"]] == [("properties.total", 0.75)]
+    told = json.loads(line)
+    assert [(each["path"], each["share"]) for each in told["properties"]] == [("properties.total", 0.75)]
+    exits = {"enqueued": 1_199, "duplicate": 1}
+    assert [*told["by_day"].values()] == [{"received": 1_200, "exits": exits, "states": {"pending": 1}}]
     shown = run("inventory", "Order Completed").stdout
-    assert "properties.total" in shown
-    assert "with currency" in shown
+    for text in ("properties.total", "with currency", "1 waiting to be sent", "Order Completed (1,200)"):
+        assert text in shown
+
+
+@pytest.mark.usefixtures("_arrived")
+def test_the_last_of_the_days_may_be_another_than_today(run: Run) -> None:
+    today = datetime.now(UTC)
+    for last_day, expected in ((today, 2), (today - timedelta(days=1), 0)):
+        shown = run("inventory", "--days", "1", "--last-day", f"{last_day:%Y-%m-%d}", "--json").stdout
+        assert len(shown.splitlines()) == expected
 
 
 @pytest.mark.usefixtures("_arrived")

@@ -4,10 +4,14 @@ import re
 from datetime import UTC, datetime
 from html import unescape
 from random import Random
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
 
+from app.alerts.alert_rules import AlertRules
+from app.alerts.by_name import by_name
+from app.alerts.name_facts import NameReader
 from app.errors import EventRefused
 from app.inventory.arrivals import Arrivals
 from app.inventory.names_met import NamesMet
@@ -33,6 +37,7 @@ PAGES = (
 _ROW = re.compile(r"<tr>\s*<td class=\"nowrap\">")
 _COUNT = re.compile(r'<a href="([^"]+)" data-count="(\d+)">')
 _OF_NAME = re.compile(r'href="([^"]*/inventory/name[^"]*)"')
+_OF_ALERT = re.compile(r": (\d+) of \d+ .*\. http://localhost:8080(/console/deliveries\?.*)")
 _OLDER = re.compile(r'href="([^"]+)" rel="next"')
 
 
@@ -55,6 +60,7 @@ async def fill(world: World) -> None:
             event(f"invalid-{hours}", context={}),
             event(f"lead-{hours}", name="Generate Lead"),
             event(f"unmatched-{hours}", name="Basket Emptied"),
+            event(f"no-{hours}", integrations={"All": False}),
             event(f"page-{hours}", name="page Visit", type="page"),
             event(f"like-a-page-{hours}", name="page Visit"),
             EventRefused("no object"),
@@ -99,6 +105,20 @@ async def _page(world: World, path: str | None) -> str:
     return answer.text
 
 
+async def test_the_number_of_an_alert_is_the_length_of_the_list_that_it_leads_to(world: World) -> None:
+    await fill(world)
+    names = NamesMet(Sampler(lambda: world.running.catalog), Random(7), max_names=100)
+    arrivals = Arrivals(world.pipeline, names)
+    await arrivals.accept([event(f"without-{number}", context={}) for number in range(70)], now=world.now)
+    await arrivals.accept([event("sent-0-1", properties={"order_id": "SO-0-1"})] * 70, now=world.now)
+    await world.outbox.inventory.add(names.take(), now=world.now, max_names=100)
+    facts = await NameReader(world.outbox.inventory).read(world.now)
+    alerts = by_name(facts, AlertRules(public_url="http://localhost:8080", least_events=5))
+    told = {path: int(count) for alert in alerts for count, path in _OF_ALERT.findall(alert.text)}
+    assert {parse_qs(path)["exit"][0] for path in told} == {"invalid", "duplicate"}
+    assert {path: await _length(world, path) for path in told} == told
+
+
 @pytest.mark.slow
 async def test_a_count_is_the_length_of_the_list_that_it_leads_to(world: World) -> None:
     await fill(world)
@@ -112,4 +132,7 @@ async def test_a_count_is_the_length_of_the_list_that_it_leads_to(world: World) 
     for exit_ in ("matched", "enqueued", "delivered", "invalid", "duplicate", "rejected"):
         assert any(f"exit={exit_}" in path for path in told)
     assert sum("name=" in path for path in told) > 20
+    for state in ("pending", "claimed", "delivered", "dead"):
+        assert any("name=" in path and f"state={state}" in path for path in told)
+    assert any("taken=no" in path for path in told)  # of the picture of where events go
     assert {path: await _length(world, path) for path in told} == told

@@ -1,7 +1,7 @@
 """Counts of steps that are over are read once, and are those of the store."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import pytest
 
@@ -20,9 +20,11 @@ class Watched:
         self.asked: list[float] = []
         self._outbox = world.outbox
 
-    async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
+    async def tallies(
+        self, *, since: float, step_s: int, until: float | None, names: Collection[str] | None
+    ) -> list[tuple[float, Tally]]:
         self.asked.append(since)
-        return await self._outbox.tallies(since=since, step_s=step_s)
+        return await self._outbox.tallies(since=since, step_s=step_s, until=until, names=names)
 
 
 def sums(found: Iterable[tuple[float, Tally]]) -> Counter[tuple[float, str]]:

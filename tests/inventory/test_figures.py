@@ -13,7 +13,7 @@ from app.outbox.storing import DAY_S, HOUR_S
 from app.types import EventKey, InventoryCount, Measure
 from tests.assembled import shipped_catalog
 from tests.inventory.build import NOW, ORDER, TODAY
-from tests.outbox.build import rules
+from tests.outbox.build import new, rules
 
 ODD = EventKey("shop", "track", "order completed")
 
@@ -52,6 +52,15 @@ async def test_names_are_told_with_exits_shares_and_times(outbox: Outbox) -> Non
     assert (order.sampled, order.share("value"), order.share("e-mail"), order.share("phone")) == (28, 1.0, 0.25, 0.0)
     assert (odd.key, odd.received, odd.first_at, odd.last_at) == (ODD, 2, TODAY, int(NOW - HOUR_S))
     assert (odd.share("value"), odd.shares) == (None, {})
+
+
+async def test_where_deliveries_stand_is_told_by_day_also_of_one_on_which_nothing_arrived(outbox: Outbox) -> None:
+    for at in (NOW - DAY_S, NOW - DAY_S, NOW + DAY_S):
+        await outbox.enqueue([new(name="Order Completed", source="shop")], [], [], now=at)
+    (order,) = await read_figures(outbox.inventory, now=NOW + DAY_S, days=3, only=ORDER)
+    assert dict(order.states) == {"pending": 3}
+    told = [(at, dict(order.states_by_day[at])) for at in order.told_days]
+    assert told == [(TODAY + DAY_S, {"pending": 1}), (TODAY, {}), (TODAY - DAY_S, {"pending": 2})]
 
 
 async def test_what_has_not_come_in_these_days_is_left_out(outbox: Outbox) -> None:

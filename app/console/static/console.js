@@ -4,10 +4,12 @@
 const REFRESH_MS = 10_000;
 const TYPING_MS = 400;
 
-// Times: how long ago, and in the reader's time zone. ------------------------------------------------------------
+// Times: how long ago, and in the zone that the reader chose: his own or UTC. ------------------------------------
 
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const short = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const ZONE = "pinrelay-zone";
+const chosenZone = () => (localStorage.getItem(ZONE) === "UTC" ? "UTC" : OWN_ZONE);
+const SHORT = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" };
 
 const ago = new Intl.RelativeTimeFormat(undefined, { numeric: "always" });
 const UNITS = [[86_400, "day"], [3_600, "hour"], [60, "minute"], [1, "second"]];
@@ -19,12 +21,30 @@ function relative(at) {
 }
 
 function localise(root) {
+  const timeZone = chosenZone();
+  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", timeZone });
+  const short = new Intl.DateTimeFormat(undefined, { ...SHORT, timeZone });
   for (const time of root.querySelectorAll("time[data-time]")) {
     const at = new Date(time.dateTime);
-    time.title = `${full.format(at)}, ${time.textContent}`;
+    time.dataset.time ||= time.textContent;
+    time.title = timeZone === "UTC" ? time.dataset.time : `${full.format(at)}, ${time.dataset.time}`;
     time.textContent = time.closest(".axis, #part-table") ? short.format(at) : relative(at);
-    time.removeAttribute("data-time");
   }
+}
+
+function startZone(button) {
+  const show = () => {
+    document.getElementById("zone").textContent = chosenZone();
+    button.textContent = `Show ${chosenZone() === "UTC" ? OWN_ZONE : "UTC"}`;
+  };
+  button.addEventListener("click", () => {
+    if (chosenZone() === "UTC") localStorage.removeItem(ZONE);
+    else localStorage.setItem(ZONE, "UTC");
+    localise(document);
+    show();
+  });
+  button.hidden = OWN_ZONE === "UTC";
+  show();
 }
 
 // Copying. ---------------------------------------------------------------------------------------------------------
@@ -214,7 +234,7 @@ function startTheme(button) {
   show();
 }
 
-document.getElementById("zone").textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
+startZone(document.getElementById("other-zone"));
 startTheme(document.getElementById("theme"));
 const live = document.getElementById("live");
 if (live) startRefreshing(live, document.getElementById("refresh"));

@@ -7,6 +7,7 @@
     AND (%(order_id)s::text IS NULL OR order_id = %(order_id)s::text)
     AND (%(ad_account_id)s::text IS NULL OR ad_account_id = %(ad_account_id)s::text)
     AND (%(preset)s::text IS NULL OR preset = %(preset)s::text)
+    AND coalesce(%(taken)s::boolean, true)
     AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
     AND (%(name)s::text IS NULL OR name = %(name)s::text)
     AND (%(source)s::text IS NULL OR source = %(source)s::text)

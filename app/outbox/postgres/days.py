@@ -69,7 +69,8 @@ async def make_days(connection: Connection, days: Iterable[int]) -> None:
 async def drop_days(connection: Connection, *, ends: dict[str, float], limit: int) -> int:
     """Drop at most `limit` tables whose day was over by the moment of `ends` for their parent; return how many.
 
-    Counts of minutes are summed by hour before they go, while those are kept.
+    Counts of minutes are summed by hour before they go, while those are kept; what was delivered is no longer counted
+    by name.
     A table that somebody is reading stays until the next time.
     """
     dropped = 0
@@ -77,18 +78,21 @@ async def drop_days(connection: Connection, *, ends: dict[str, float], limit: in
         if dropped == limit:
             break
         is_summed = parent == "tally_minute" and _end_of(table) > ends["tally_hour"]
-        if _end_of(table) <= ends[parent] and await _drop(connection, table, is_summed=is_summed):
+        before = "sum_hours" if is_summed else "count_day" if parent == "delivered" else ""
+        if _end_of(table) <= ends[parent] and await _drop(connection, table, before=before):
             dropped += 1
     return dropped
 
 
-async def _drop(connection: Connection, table: str, *, is_summed: bool) -> bool:
+async def _drop(connection: Connection, table: str, *, before: str) -> bool:
+    """Drop a table, with the named statement `before` it; return whether nobody was reading it."""
     try:
         async with connection.transaction():
             await connection.execute(SQL["impatient"])
-            if is_summed:
+            if before:
                 end = _end_of(table)
-                await connection.execute(SQL["sum_hours"], {"start": end - DAY_S, "end": end})
+                span = {"start": end - DAY_S, "end": end, "slot": connection.slot}
+                await connection.execute(SQL[before], span)
             await connection.execute(about_table("drop_day_table", table=table))
     except LockNotAvailable:
         return False

@@ -180,8 +180,10 @@ class PostgresOutbox(KeepsPeople):
     async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:  # noqa: ARG002 - this engine counts states
         return await self._database.run(ledger.backlog, ad_account_id, self._rules)
 
-    async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
-        return await self._database.run(ledger.tallies, since, step_s)
+    async def tallies(
+        self, *, since: float, step_s: int, until: float | None = None, names: Collection[str] | None = None
+    ) -> list[tuple[float, Tally]]:
+        return await self._database.run(ledger.tallies, since, step_s, until, names)
 
     async def revenue(self, *, first_day: int, last_day: int) -> list[Revenue]:
         return await self._database.run(ledger.revenue, first_day, last_day)

@@ -159,6 +159,7 @@ async def _store(connection: Connection, rows: Rows, rules: OutboxRules, *, ids:
         "notes": json_rows(rows.notes),
         "tallies": json_rows(summed(rows.tallies, span_s=MINUTE_S)),
         "whose": json_rows(rows.whose),
+        "named": json_rows(rows.named),
         "slot": connection.slot,
     }
     ((stored,),) = await rows_of(connection, "store", **parameters)

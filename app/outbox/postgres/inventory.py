@@ -3,7 +3,14 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from app.outbox.inventory_rows import MAX_PROPERTIES, OTHERS, inventory_count, inventory_query, inventory_rows
+from app.outbox.inventory_rows import (
+    MAX_PROPERTIES,
+    OTHERS,
+    NameCount,
+    inventory_count,
+    inventory_query,
+    inventory_rows,
+)
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.sql import SQL
@@ -31,6 +38,12 @@ class PostgresInventory:
     ) -> list[tuple[int, InventoryCount]]:
         """Do `Inventory.read`."""
         return await self._database.run(_read, inventory_query(since, counted, key, by_hour=by_hour))
+
+    async def name_counts(self, names: Sequence[tuple[str, str]], *, first_day: int, last_day: int) -> list[NameCount]:
+        """Do `Inventory.name_counts`."""
+        days = {"first_day": first_day, "last_day": last_day}
+        rows = await self._database.run(rows_of, "name_counts", rows=as_json(names), **days)
+        return list(map(NameCount._make, rows))
 
 
 async def _add(connection: Connection, rows: list[list[Any]], now: float, max_names: int) -> None:

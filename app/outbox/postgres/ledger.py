@@ -1,7 +1,7 @@
 """What the ledger shows: deliveries, notes, messages, counts. Reading only."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -20,9 +20,11 @@ from app.outbox.paging import (
 )
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
+from app.outbox.postgres.sql import SQL
 from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, revenue_of, tally_of
 from app.outbox.repeats import digests_of, repeated
 from app.outbox.rows import kept
+from app.outbox.step_sums import asked_sums, spans_of
 from app.types import Backlog, Delivery, Exit, Message, NewDelivery, Note, NotePage, Page, Query, Revenue, Seen, Tally
 
 
@@ -98,9 +100,15 @@ async def backlog(connection: Connection, ad_account_id: str, rules: OutboxRules
     return backlog_of(counts, sum(size for _, _, size, _ in rows), rows[0][3] if rows else None, rules)
 
 
-async def tallies(connection: Connection, since: float, step_s: int) -> list[tuple[float, Tally]]:
+async def tallies(
+    connection: Connection, since: float, step_s: int, until: float | None, names: Collection[str] | None
+) -> list[tuple[float, Tally]]:
     """Do `Outbox.tallies`."""
-    rows = await rows_of(connection, "tallies", since=since, step_s=step_s)
+    asked = {"since": since, "step_s": step_s, "names": None if names is None else sorted(names)}
+    async with connection.transaction():
+        await connection.execute(SQL["one_moment"])
+        sums = asked_sums(since, step_s, spans_of(await rows_of(connection, "summed_spans")), until)
+        rows = await rows_of(connection, "tallies", **asked, **sums)
     return [tally_of(row) for row in rows]
 
 

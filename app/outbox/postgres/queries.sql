@@ -62,6 +62,13 @@ GROUP BY hour, name, preset, label, ad_account_id, source
 ON CONFLICT (start_at, name, preset, label, ad_account_id, source, slot)
 DO UPDATE SET count = tally_hour.count + excluded.count;
 
+-- count_day --
+-- Count by name what was delivered on one day as gone.
+WITH moved AS (
+  SELECT name, source, enqueued_at AS at, 'delivered' AS state, -1 AS sign FROM delivered
+  WHERE settled_at >= %(start)s AND settled_at < %(end)s
+)/* named */;
+
 -- store --
 -- Store all that a group enqueues, if every key is new and the backlog has room; else nothing. Says which it was.
 WITH
@@ -118,11 +125,21 @@ WITH
     ON CONFLICT (start_at, name, preset, label, ad_account_id, source, slot)
     DO UPDATE SET count = tally_minute.count + excluded.count
   ),
+  reopened AS (
+    DELETE FROM tally_sum USING (VALUES (3600), (21600), (86400)) AS span (length)
+    WHERE span_s = length AND start_at > (%(tallies)s::jsonb -> 0 ->> 0)::bigint - length
+  ),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
     SELECT given ->> 0, 'pending', %(slot)s, count(*), sum(payload_bytes) FROM new GROUP BY given ->> 0 ORDER BY 1
     ON CONFLICT (ad_account_id, state, slot)
     DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes
+  ),
+  named AS (
+    INSERT INTO name_count (name, source, day, state, slot, count)
+    SELECT row ->> 0, row ->> 1, (row ->> 2)::integer, 'pending', %(slot)s, (row ->> 3)::bigint
+    FROM fits, jsonb_array_elements(%(named)s::jsonb) AS row ORDER BY 1, 2, 3
+    ON CONFLICT (name, source, day, state, slot) DO UPDATE SET count = name_count.count + excluded.count
   ),
   owned AS (
     INSERT INTO whose (message_id, user_key, anonymous_key, at)
@@ -278,6 +295,12 @@ WITH
     FROM taken WHERE line.id = taken.id
     RETURNING line.id, place, attempts, enqueued_at, claim, lease_was_lost
   ),
+  moved AS (
+    SELECT name, source, enqueued_at AS at, stands.state, sign
+    FROM claimed JOIN delivery USING (id), (VALUES ('claimed', 1), ('pending', -1)) AS stands (state, sign)
+    WHERE NOT lease_was_lost
+  ),
+  named AS (/* named */),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count)
     SELECT %(ad_account_id)s, moved.state, %(slot)s, sign * count(*)
@@ -365,6 +388,10 @@ WITH
     ON CONFLICT (start_at, name, preset, label, ad_account_id, source, slot)
     DO UPDATE SET count = tally_minute.count + excluded.count
   ),
+  reopened AS (
+    DELETE FROM tally_sum USING (VALUES (3600), (21600), (86400)) AS span (length)
+    WHERE span_s = length AND start_at > (%(tallies)s::jsonb -> 0 ->> 0)::bigint - length
+  ),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
     SELECT ad_account_id, moved, %(slot)s, sum(change), sum(bytes)
@@ -378,9 +405,18 @@ WITH
     ON CONFLICT (ad_account_id, state, slot)
     DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes
   ),
+  known AS MATERIALIZED (
+    SELECT id, state, enqueued_at AS at, delivery.ad_account_id, preset, source, event_name, amount, currency, name
+    FROM ours JOIN delivery USING (id)
+  ),
+  moved AS (
+    SELECT name, source, at, stands.state, sign
+    FROM known, LATERAL (VALUES ('claimed', -1), (known.state, 1)) AS stands (state, sign)
+  ),
+  named AS (/* named */),
   ordered AS (
-    SELECT enqueued_at AS at, delivery.ad_account_id, preset, source, currency, moved.became, sign, amount, id
-    FROM ours JOIN delivery USING (id), LATERAL (VALUES ('waiting', -1), (state, 1)) AS moved (became, sign)
+    SELECT at, ad_account_id, preset, source, currency, stands.became, sign, amount, id
+    FROM known, LATERAL (VALUES ('waiting', -1), (state, 1)) AS stands (became, sign)
     WHERE state <> 'pending' AND event_name = 'checkout'
   ),
   earned AS (/* sums */)
@@ -407,10 +443,16 @@ WITH
   risen AS (
     DELETE FROM dead WHERE id = ANY (%(ids)s::bigint[]) RETURNING id, enqueued_at, history
   ),
-  ordered AS (
-    SELECT moved.at, ad_account_id, preset, source, currency, moved.became, sign, amount, id
+  moved AS (
+    SELECT name, source, stands.at, stands.state, sign
     FROM risen JOIN delivery USING (id),
-         LATERAL (VALUES (enqueued_at, 'dead', -1), (%(now)s::float8, 'waiting', 1)) AS moved (at, became, sign)
+         LATERAL (VALUES (enqueued_at, 'dead', -1), (%(now)s::float8, 'pending', 1)) AS stands (at, state, sign)
+  ),
+  named AS (/* named */),
+  ordered AS (
+    SELECT stands.at, ad_account_id, preset, source, currency, stands.became, sign, amount, id
+    FROM risen JOIN delivery USING (id),
+         LATERAL (VALUES (enqueued_at, 'dead', -1), (%(now)s::float8, 'waiting', 1)) AS stands (at, became, sign)
     WHERE event_name = 'checkout'
   ),
   earned AS (/* sums */),
@@ -459,9 +501,13 @@ WITH
     UPDATE dead SET state = 'dismissed', reason = given.reason FROM given
     WHERE dead.id = given.id AND dead.state = 'dead' RETURNING dead.id, enqueued_at
   ),
+  moved AS (
+    SELECT id, enqueued_at AS at, stands.state, sign, ad_account_id, preset, source, event_name, amount, currency, name
+    FROM put_away JOIN delivery USING (id), (VALUES ('dead', -1), ('dismissed', 1)) AS stands (state, sign)
+  ),
+  named AS (/* named */),
   ordered AS (
-    SELECT enqueued_at AS at, ad_account_id, preset, source, currency, moved.became, sign, amount, id
-    FROM put_away JOIN delivery USING (id), (VALUES ('dead', -1), ('dismissed', 1)) AS moved (became, sign)
+    SELECT at, ad_account_id, preset, source, currency, state AS became, sign, amount, id FROM moved
     WHERE event_name = 'checkout'
   ),
   earned AS (/* sums */),
@@ -588,6 +634,7 @@ WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND (%(ad_account_id)s::text IS NULL OR ad_account_id = %(ad_account_id)s::text)
   AND (%(preset)s::text IS NULL OR preset = %(preset)s::text)
   AND (NOT %(matched)s::boolean OR preset IS NOT NULL)
+  AND (%(taken)s::boolean IS NULL OR (preset IS NOT NULL) = %(taken)s::boolean)
   AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
   AND (%(name)s::text IS NULL OR name = %(name)s::text)
   AND (%(source)s::text IS NULL OR source = %(source)s::text)
@@ -625,18 +672,82 @@ SELECT pg_notify('pinrelay', %(process)s);
 -- Be told.
 LISTEN pinrelay;
 
+-- one_moment --
+-- Let all statements of the transaction see the store at one moment.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+
 -- tallies --
--- Sums of counts by step; all in one where the step is 0.
+-- Sums of counts by step, all in one where the step is 0: as `asked_sums` says of which sums.
 SELECT CASE %(step_s)s::bigint WHEN 0 THEN %(since)s::float8
        ELSE (start_at / nullif(%(step_s)s::bigint, 0) * %(step_s)s::bigint)::float8 END AS step,
        name, preset, label, ad_account_id, source, sum(count)::bigint
 FROM (
-  SELECT * FROM tally_minute WHERE start_at > floor(%(since)s::float8 - 60)::bigint
-  UNION ALL SELECT * FROM tally_hour WHERE start_at > floor(%(since)s::float8 - 3600)::bigint
+  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_minute
+  WHERE start_at > floor(%(since)s::float8 - 60)::bigint AND start_at < %(sums_from)s::bigint
+  UNION ALL
+  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_hour
+  WHERE start_at > floor(%(since)s::float8 - 3600)::bigint AND start_at < %(sums_from)s::bigint
+  UNION ALL
+  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_sum
+  WHERE span_s = %(span_s)s AND start_at >= %(sums_from)s::bigint AND start_at < %(sums_until)s::bigint
+  UNION ALL
+  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_sum
+  WHERE span_s = 3600 AND start_at >= %(sums_until)s::bigint AND start_at < %(later_from)s::bigint
+  UNION ALL
+  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_minute
+  WHERE start_at >= %(later_from)s::bigint AND start_at < %(end)s::bigint
+  UNION ALL
+  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_hour
+  WHERE start_at >= %(later_from)s::bigint AND start_at < %(end)s::bigint
 ) AS each_span
+WHERE %(names)s::text[] IS NULL OR name = ANY(%(names)s::text[])
 GROUP BY step, name, preset, label, ad_account_id, source
 ORDER BY step, name COLLATE "C", preset COLLATE "C", label COLLATE "C", ad_account_id COLLATE "C",
          source COLLATE "C";
+
+-- summed_spans --
+-- Of each length the starts of the first and the last step that are summed.
+SELECT span_s, (SELECT min(start_at) FROM tally_sum WHERE tally_sum.span_s = span.span_s),
+       (SELECT max(start_at) FROM tally_sum WHERE tally_sum.span_s = span.span_s)
+FROM (VALUES (3600), (21600), (86400)) AS span (span_s);
+
+-- first_count --
+-- When the first minute or hour begins since a moment in which anything was counted.
+SELECT least((SELECT min(start_at) FROM tally_minute WHERE start_at >= %(begin)s::bigint),
+             (SELECT min(start_at) FROM tally_hour WHERE start_at >= %(begin)s::bigint));
+
+-- sum_step --
+-- Sum what was counted in a step, of sums of hours where these are made.
+INSERT INTO tally_sum (span_s, start_at, name, preset, label, ad_account_id, source, count)
+SELECT %(span_s)s, %(start)s, name, preset, label, ad_account_id, source, sum(count)
+FROM (
+  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_minute
+  WHERE start_at >= %(start)s::bigint AND start_at < %(hours_from)s::bigint
+  UNION ALL
+  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_hour
+  WHERE start_at >= %(start)s::bigint AND start_at < %(hours_from)s::bigint
+  UNION ALL
+  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_sum
+  WHERE span_s = 3600 AND start_at >= %(hours_from)s::bigint AND start_at < %(hours_until)s::bigint
+  UNION ALL
+  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_minute
+  WHERE start_at >= %(hours_until)s::bigint AND start_at < %(end)s::bigint
+  UNION ALL
+  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_hour
+  WHERE start_at >= %(hours_until)s::bigint AND start_at < %(end)s::bigint
+) AS each_span
+GROUP BY name, preset, label, ad_account_id, source;
+
+-- only_one_sums --
+-- Whether nobody else sums at this moment; the lock ends with the transaction.
+SELECT pg_try_advisory_xact_lock(7405811248);
+
+-- forget_sums --
+-- Drop sums of hours whose minutes are old, and of what the ledger forgets.
+DELETE FROM tally_sum
+WHERE (span_s = 3600 AND start_at < %(hours_start)s::float8)
+   OR (span_s = 21600 AND start_at <= %(ledger_start)s::float8 - 3600)
+   OR (span_s = 86400 AND start_at <= %(ledger_start)s::float8 - 3600);
 
 -- one_inventory --
 -- Wait until nobody else changes the inventory; the lock ends with the transaction.
@@ -719,6 +830,25 @@ DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, labe
   LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 );
 
+-- name_counts --
+-- Where the deliveries of some names stand that came on some days, those of all slots together.
+SELECT name, source, day, state, sum(count)::bigint
+FROM jsonb_array_elements(%(rows)s::jsonb) AS asked JOIN name_count ON name = asked ->> 0 AND source = asked ->> 1
+WHERE day >= %(first_day)s AND day <= %(last_day)s
+GROUP BY name, source, day, state HAVING sum(count) > 0;
+
+-- retain_name_counts --
+-- Forget of which names nothing of a day is left. Any slots whose sum is nothing may go; those that are written stay.
+WITH old AS (
+  SELECT name, source, day, state, slot, count FROM name_count WHERE day < floor(%(days_start)s::float8 / 86400)::integer
+  LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+DELETE FROM name_count AS counts USING old
+WHERE (counts.name, counts.source, counts.day, counts.state, counts.slot) = (old.name, old.source, old.day, old.state, old.slot)
+  AND (old.name, old.source, old.day, old.state) IN (
+    SELECT name, source, day, state FROM old GROUP BY name, source, day, state HAVING sum(count) = 0
+  );
+
 -- get_shared --
 -- One shared value.
 SELECT value, revision FROM shared WHERE key = %(key)s;
@@ -797,8 +927,12 @@ WITH
     SELECT id FROM dead WHERE settled_at <= %(ledger_start)s::float8 ORDER BY settled_at LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
   ),
-  gone AS (DELETE FROM dead USING old WHERE dead.id = old.id RETURNING dead.id, dead.state),
-  gone_delivery AS (DELETE FROM delivery USING old WHERE delivery.id = old.id RETURNING delivery.id, ad_account_id),
+  gone AS (DELETE FROM dead USING old WHERE dead.id = old.id RETURNING dead.id, dead.state, enqueued_at),
+  gone_delivery AS (
+    DELETE FROM delivery USING old WHERE delivery.id = old.id RETURNING delivery.id, ad_account_id, name, source
+  ),
+  moved AS (SELECT name, source, enqueued_at AS at, state, -1 AS sign FROM gone JOIN gone_delivery USING (id)),
+  named AS (/* named */),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count)
     SELECT ad_account_id, state, %(slot)s, -count(*) FROM gone JOIN gone_delivery USING (id)
@@ -897,6 +1031,10 @@ WITH
     SELECT id, row ->> 16, row ->> 18, (row ->> 19)::integer, (row ->> 20)::float8, (row ->> 22)::float8, row -> 24
     FROM new WHERE row ->> 16 IN ('dead', 'dismissed')
   ),
+  moved AS (
+    SELECT row ->> 28 AS name, row ->> 11 AS source, (row ->> 20)::float8 AS at, row ->> 16 AS state, 1 AS sign FROM new
+  ),
+  named AS (/* named */),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
     SELECT row ->> 1, row ->> 16, %(slot)s, count(*),
@@ -913,15 +1051,22 @@ WITH
   given AS MATERIALIZED (
     SELECT (row ->> 0)::bigint AS id FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
-  from_line AS (DELETE FROM line USING given WHERE line.id = given.id RETURNING ad_account_id, state, payload_bytes),
-  from_dead AS (DELETE FROM dead USING given WHERE dead.id = given.id RETURNING dead.id, dead.state),
-  gone AS (DELETE FROM delivery USING given WHERE delivery.id = given.id RETURNING delivery.id, ad_account_id)
+  from_line AS (
+    DELETE FROM line USING given WHERE line.id = given.id RETURNING line.id, state, enqueued_at, payload_bytes
+  ),
+  from_dead AS (
+    DELETE FROM dead USING given WHERE dead.id = given.id RETURNING dead.id, dead.state, enqueued_at, 0 AS payload_bytes
+  ),
+  gone AS (
+    DELETE FROM delivery USING given WHERE delivery.id = given.id RETURNING delivery.id, ad_account_id, name, source
+  ),
+  moved AS (
+    SELECT name, source, enqueued_at AS at, state, -1 AS sign, ad_account_id, payload_bytes
+    FROM (SELECT * FROM from_line UNION ALL SELECT * FROM from_dead) AS stood JOIN gone USING (id)
+  ),
+  named AS (/* named */)
 INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
-SELECT ad_account_id, state, %(slot)s, -count(*), -sum(payload_bytes)
-FROM (
-  SELECT ad_account_id, state, payload_bytes FROM from_line
-  UNION ALL SELECT ad_account_id, state, 0 FROM from_dead JOIN gone USING (id)
-) AS left_behind
+SELECT ad_account_id, state, %(slot)s, -count(*), -sum(payload_bytes) FROM moved
 GROUP BY ad_account_id, state ORDER BY 1, 2
 ON CONFLICT (ad_account_id, state, slot)
 DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;
@@ -952,6 +1097,10 @@ WITH
            (row ->> 20)::float8, (row ->> 22)::float8, row -> 24
     FROM new
   ),
+  moved AS (
+    SELECT row ->> 28 AS name, row ->> 11 AS source, (row ->> 20)::float8 AS at, 'delivered' AS state, 1 AS sign FROM new
+  ),
+  named AS (/* named */),
   kept AS (
     INSERT INTO kept_payload (id, body, erase_at)
     SELECT id, convert_to(row ->> 25, 'UTF8'), (row ->> 27)::float8 FROM new WHERE row ->> 25 IS NOT NULL
@@ -965,8 +1114,11 @@ WITH
     SELECT (row ->> 0)::bigint AS id, (row ->> 1)::float8 AS settled_at
     FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
-  payloads AS (DELETE FROM kept_payload USING given WHERE kept_payload.id = given.id)
-DELETE FROM delivered USING given WHERE delivered.id = given.id AND delivered.settled_at = given.settled_at;
+  payloads AS (DELETE FROM kept_payload USING given WHERE kept_payload.id = given.id),
+  moved AS (
+    DELETE FROM delivered USING given WHERE delivered.id = given.id AND delivered.settled_at = given.settled_at
+    RETURNING name, source, enqueued_at AS at, 'delivered' AS state, -1 AS sign
+  )/* named */;
 
 -- carry_notes_out --
 -- Notes, to be carried to another outbox.
@@ -1042,6 +1194,8 @@ WITH
            row ->> 4 AS label, row ->> 5 AS ad_account_id, row ->> 6 AS source, (row ->> 7)::bigint AS count
     FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
+  -- Sums of steps are no more than copies: they are made again.
+  sums AS (DELETE FROM tally_sum),
   minutes AS (
     INSERT INTO tally_minute (start_at, name, preset, label, ad_account_id, source, slot, count)
     SELECT start_at, name, preset, label, ad_account_id, source, -1, count FROM given WHERE span_s = 60
@@ -1062,6 +1216,7 @@ WITH
            row ->> 4 AS label, row ->> 5 AS ad_account_id, row ->> 6 AS source
     FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
+  sums AS (DELETE FROM tally_sum),
   minutes AS (
     DELETE FROM tally_minute AS tally USING given
     WHERE span_s = 60 AND tally.start_at = given.start_at AND tally.name = given.name
@@ -1332,7 +1487,7 @@ DELETE FROM kept_payload WHERE id IN (SELECT id FROM delivered WHERE message_id 
 WITH
   gone AS (
     DELETE FROM delivery WHERE message_id = ANY(%(keys)s::text[])
-    RETURNING id, ad_account_id, preset, event_name, amount, currency, source, length(payload) AS size
+    RETURNING id, ad_account_id, preset, event_name, amount, currency, source, name, length(payload) AS size
   ),
   left_line AS (
     DELETE FROM line USING gone WHERE line.id = gone.id RETURNING line.id, state, enqueued_at
@@ -1343,14 +1498,16 @@ WITH
   ),
   earned AS (/* sums */),
   left_dead AS (
-    DELETE FROM dead USING gone WHERE dead.id = gone.id RETURNING dead.id, dead.state
+    DELETE FROM dead USING gone WHERE dead.id = gone.id RETURNING dead.id, dead.state, enqueued_at
   ),
   moved AS (
-    SELECT id, state FROM left_line UNION ALL SELECT id, state FROM left_dead
-  )
+    SELECT state, enqueued_at AS at, -1 AS sign, name, source, ad_account_id, size
+    FROM (SELECT * FROM left_line UNION ALL SELECT * FROM left_dead) AS stood JOIN gone USING (id)
+  ),
+  named AS (/* named */)
 INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
 SELECT ad_account_id, state, %(slot)s, -count(*), CASE WHEN state IN ('dead', 'dismissed') THEN 0 ELSE -sum(size) END
-FROM moved JOIN gone USING (id) GROUP BY ad_account_id, state ORDER BY 1, 2
+FROM moved GROUP BY ad_account_id, state ORDER BY 1, 2
 ON CONFLICT (ad_account_id, state, slot)
 DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;
 
@@ -1446,12 +1603,18 @@ WITH
     RETURNING delivery.ad_account_id, message_id, preset, event_name, order_id, amount, currency, source, name,
               enqueued_at, length(payload) AS size
   ),
+  moved AS (SELECT name, source, enqueued_at AS at, 'pending' AS state, -1 AS sign FROM gone),
+  named AS (/* named */),
   ordered AS (
-    SELECT moved.at, ad_account_id, preset, source, currency, moved.became, sign, amount, NULL::bigint AS id
+    SELECT stands.at, ad_account_id, preset, source, currency, stands.became, sign, amount, NULL::bigint AS id
     FROM gone,
-         LATERAL (VALUES (enqueued_at, 'waiting', -1), (%(now)s::float8, %(exit)s::text, 1)) AS moved (at, became, sign)
+         LATERAL (VALUES (enqueued_at, 'waiting', -1), (%(now)s::float8, %(exit)s::text, 1)) AS stands (at, became, sign)
   ),
   earned AS (/* sums */),
+  reopened AS (
+    DELETE FROM tally_sum USING (VALUES (3600), (21600), (86400)) AS span (length)
+    WHERE span_s = length AND start_at > %(minute)s::bigint - length
+  ),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
     SELECT ad_account_id, 'pending', %(slot)s, -count(*), -sum(size) FROM gone GROUP BY ad_account_id

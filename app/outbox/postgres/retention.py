@@ -7,6 +7,7 @@ from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import count_of, rows_of
 from app.outbox.postgres.days import AHEAD, day_of, drop_days, make_days
 from app.outbox.postgres.people import forget_people
+from app.outbox.step_sums import due_steps, made_of, spans_of
 from app.outbox.storing import DAY_S
 
 
@@ -27,13 +28,30 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxRu
     starts = {"hours_start": now - HOURS_KEPT_S, "days_start": ledger_start - DAY_S}
     left -= await count_of(connection, "retain_inventory", **starts, limit=left)
     left -= await count_of(connection, "retain_revenue", days_start=starts["days_start"], limit=left)
+    left -= await count_of(connection, "retain_name_counts", days_start=starts["days_start"], limit=left)
     left -= await count_of(connection, "retain_quarantined", now=now, limit=left)
     left -= await forget_people(connection, now, left, rules)
+    left -= await _sum_next_step(connection, now, ledger_start)
     ends = {
         "delivered": now - rules.ledger_delivered_s,
         "note": ledger_start,
         "tally_hour": ledger_start,
         "tally_minute": max(now - MINUTES_KEPT_S, ledger_start),
     }
-    left -= await drop_days(connection, ends=ends, limit=left)
+    left -= await drop_days(connection, ends=ends, limit=max(0, left))
     return limit - left
+
+
+async def _sum_next_step(connection: Connection, now: float, ledger_start: float) -> int:
+    """Sum one step that is over, and drop sums that are old. Returns how many rows that made."""
+    async with connection.transaction():
+        ((alone,),) = await rows_of(connection, "only_one_sums")
+        if not alone:
+            return 0
+        await count_of(connection, "forget_sums", hours_start=now - MINUTES_KEPT_S, ledger_start=ledger_start)
+        spans = spans_of(await rows_of(connection, "summed_spans"))
+        for due in due_steps(spans, now=now, ledger_start=ledger_start):
+            ((first_at,),) = await rows_of(connection, "first_count", begin=due.since)
+            if step := due.step_of(first_at):
+                return await count_of(connection, "sum_step", **made_of(*step, spans))
+    return 0

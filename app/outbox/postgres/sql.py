@@ -19,7 +19,7 @@ def _whole(text: str, *parts: str) -> str:
     return text
 
 
-_QUERIES: Final = named_queries(_whole(_read("queries.sql"), "sums", "asked"))
+_QUERIES: Final = named_queries(_whole(_read("queries.sql"), "sums", "named", "asked"))
 
 #: The statements of queries.sql by name.
 SQL: Final = {name: text.encode() for name, text in _QUERIES.items()}

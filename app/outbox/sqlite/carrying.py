@@ -16,7 +16,7 @@ from app.outbox.storing import DAY_S
 from app.types import Shared
 
 #: Deliveries lie in three tables here, whether they wait or are delivered.
-_WRITE_DELIVERIES: Final = ("carry_deliveries_in", "carry_payloads_in", "carry_attempts_in")
+_WRITE_DELIVERIES: Final = ("carry_deliveries_in", "count_carried", "carry_payloads_in", "carry_attempts_in")
 
 
 class SqliteStore:
@@ -66,6 +66,7 @@ class SqliteStore:
             try:
                 new = as_rows(self._new(kind, rows))
                 queries = _WRITE_DELIVERIES if kind in OF_DELIVERIES else (f"carry_{kind}_in",)
+                self._forget_sums(kind)
                 written, *_ = [self._connection.execute(SQL[query], {"rows": new}).rowcount for query in queries]
             except BaseException:
                 self._connection.execute("ROLLBACK")
@@ -85,7 +86,12 @@ class SqliteStore:
         """Do `Store.drop`."""
         query = "drop_deliveries" if kind in OF_DELIVERIES else f"drop_{kind}"
         with border():
+            self._forget_sums(kind)
             patiently(self._connection, SQL[query], {"rows": as_rows([row[: len(BEFORE_FIRST[kind])] for row in rows])})
+
+    def _forget_sums(self, kind: Carried) -> None:
+        if kind is Carried.COUNTS:
+            patiently(self._connection, SQL["drop_sums"])
 
     async def highest_ids(self) -> tuple[int, int]:
         """Do `Store.highest_ids`."""

@@ -32,6 +32,7 @@ _OF_BOTH: Final = {
     "name": "AND name = :name",
     "source": "AND source = :source",
     "currency": "AND currency = :currency",
+    "taken": "AND (preset IS NOT NULL) = :taken",
     "reason": "AND instr(lower(reason), lower(:reason)) > 0",
     "warning": f"AND EXISTS ({_WARNING})",
 }

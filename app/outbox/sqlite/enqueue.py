@@ -46,6 +46,7 @@ def parameters(rows: Rows, rules: OutboxRules) -> dict[str, Any]:
         "tallies": as_rows(summed(rows.tallies, span_s=MINUTE_S)),
         "span_s": MINUTE_S,
         "whose": as_rows(rows.whose) if rows.whose else None,
+        "named": as_rows(rows.named),
     }
 
 

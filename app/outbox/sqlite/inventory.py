@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-from app.outbox.inventory_rows import MAX_PROPERTIES, OTHERS, inventory_count, inventory_query, inventory_rows
+from app.outbox.inventory_rows import (
+    MAX_PROPERTIES,
+    OTHERS,
+    NameCount,
+    inventory_count,
+    inventory_query,
+    inventory_rows,
+)
 from app.outbox.sqlite.database import as_rows
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.sql import SQL
@@ -39,6 +46,10 @@ class SqliteInventory:
         """Do `Inventory.read`."""
         return await self._readers.read(_read, inventory_query(since, counted, key, by_hour=by_hour))
 
+    async def name_counts(self, names: Sequence[tuple[str, str]], *, first_day: int, last_day: int) -> list[NameCount]:
+        """Do `Inventory.name_counts`."""
+        return await self._readers.read(_name_counts, names, first_day, last_day)
+
 
 def _add(connection: sqlite3.Connection, rows: list[list[Any]]) -> None:
     connection.execute(SQL["add_to_inventory"], {"rows": as_rows(rows)})
@@ -58,3 +69,10 @@ def _keep_bounds(connection: sqlite3.Connection, now: float, max_names: int) -> 
 def _read(connection: sqlite3.Connection, query: dict[str, Any]) -> list[tuple[int, InventoryCount]]:
     parameters = {**query, "counted": as_rows(query["counted"])}
     return list(map(inventory_count, connection.execute(SQL["inventory"], parameters)))
+
+
+def _name_counts(
+    connection: sqlite3.Connection, names: Sequence[tuple[str, str]], first_day: int, last_day: int
+) -> list[NameCount]:
+    parameters = {"rows": as_rows(names), "first_day": first_day, "last_day": last_day}
+    return list(map(NameCount._make, connection.execute(SQL["name_counts"], parameters)))

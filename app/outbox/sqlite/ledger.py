@@ -1,7 +1,7 @@
 """What the ledger shows: deliveries, notes, messages, counts. Reading only."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from app.outbox.sqlite.conditions import conditions, note_conditions
 from app.outbox.sqlite.database import as_rows
 from app.outbox.sqlite.guard import free_bytes
 from app.outbox.sqlite.sql import SQL
+from app.outbox.step_sums import asked_sums, spans_of
 from app.types import Backlog, Delivery, Message, NewDelivery, Note, NotePage, Page, Query, Revenue, Seen, State, Tally
 
 
@@ -85,10 +86,13 @@ def _room(connection: sqlite3.Connection, path: Path) -> int | None:
         return None
 
 
-def tallies(connection: sqlite3.Connection, since: float, step_s: int) -> list[tuple[float, Tally]]:
+def tallies(
+    connection: sqlite3.Connection, since: float, step_s: int, until: float | None, names: Collection[str] | None
+) -> list[tuple[float, Tally]]:
     """Do `Outbox.tallies`."""
-    rows = connection.execute(SQL["tallies"], {"since": since, "step_s": step_s})
-    return [tally_of(row) for row in rows]
+    sums = asked_sums(since, step_s, spans_of(connection.execute(SQL["summed_spans"])), until)
+    asked = {"since": since, "step_s": step_s, "names": None if names is None else as_rows(sorted(names))}
+    return [tally_of(row) for row in connection.execute(SQL["tallies"], {**asked, **sums})]
 
 
 def revenue(connection: sqlite3.Connection, first_day: int, last_day: int) -> list[Revenue]:

@@ -48,10 +48,10 @@ ON CONFLICT (digest, place) DO UPDATE SET
 -- store --
 -- Store all that a call enqueues: see store.sql.
 INSERT INTO storing (unseen, max_backlog, max_bytes, loads, first_id, deliveries, payloads, spans, version, keys, notes,
-                     tallies, span_s, whose)
+                     tallies, span_s, whose, named)
 SELECT :unseen, :max_backlog, :max_bytes, :loads,
        1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
-       :deliveries, :payloads, :spans, :version, :keys, :notes, :tallies, :span_s, :whose;
+       :deliveries, :payloads, :spans, :version, :keys, :notes, :tallies, :span_s, :whose, :named;
 
 -- release_keys --
 -- Forget the keys of deliveries that are dead, unless another delivery holds them.
@@ -145,6 +145,17 @@ SELECT
    FROM delivery JOIN payload ON delivery_id = id WHERE claim IN (:claim, :claim_after_loss)),
   (SELECT json_group_array(preset) FILTER (WHERE preset IS NOT NULL) FROM kept);
 
+-- count_claimed --
+-- Count by name what a claim took that was pending.
+WITH moved AS MATERIALIZED (
+  SELECT name, source, CAST(enqueued_at / 86400 AS INTEGER) AS day, count(*) AS number FROM delivery
+  WHERE claim = :claim GROUP BY 1, 2, 3
+)
+INSERT INTO name_count (name, source, day, state, count)
+SELECT name, source, day, 'claimed', number FROM moved
+UNION ALL SELECT name, source, day, 'pending', -number FROM moved WHERE true
+ON CONFLICT DO UPDATE SET count = count + excluded.count;
+
 -- renew --
 -- Lengthen the leases that are still ours.
 UPDATE delivery SET due_at = :until
@@ -172,7 +183,8 @@ WHERE id IN (
 
 -- still_ours --
 -- Which of these claims still hold, with what is needed to settle them.
-SELECT json_group_array(json_array(ours.key, attempts, order_id, checkout_id, source))
+SELECT json_group_array(json_array(ours.key, attempts, order_id, checkout_id, source, name,
+                                   CAST(enqueued_at / 86400 AS INTEGER)))
 FROM json_each(:rows) AS ours
 JOIN delivery ON delivery.id = ours.value ->> 0 AND delivery.claim = ours.value ->> 1;
 
@@ -183,6 +195,12 @@ SET claim = NULL, state = settled.value ->> 1, due_at = settled.value ->> 2, set
     attempts = attempts - (settled.value ->> 4), reason = settled.value ->> 5
 FROM json_each(:rows) AS settled
 WHERE delivery.id = settled.value ->> 0;
+
+-- count_settled --
+-- Count by name what was settled.
+INSERT INTO name_count (name, source, day, state, count)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows) WHERE true
+ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
 -- add_attempts --
 -- Put attempts behind the history of their deliveries.
@@ -335,15 +353,58 @@ SELECT min((SELECT min(due_at) FROM delivery
 FROM (VALUES (0), (1)) AS kind;
 
 -- tallies --
--- Sums of counts by step; all in one where the step is 0.
+-- Sums of counts by step, all in one where the step is 0: as `asked_sums` says of which sums.
 SELECT CASE :step_s WHEN 0 THEN :since ELSE start_at / :step_s * :step_s END AS step, name, preset, label, ad_account_id,
        source, sum(count)
 FROM (
-  SELECT * FROM tally WHERE span_s = 60 AND start_at > :since - 60
-  UNION ALL SELECT * FROM tally WHERE span_s = 3600 AND start_at > :since - 3600
+  SELECT * FROM tally WHERE span_s = 60 AND start_at > :since - 60 AND start_at < :sums_from
+  UNION ALL SELECT * FROM tally WHERE span_s = 3600 AND start_at > :since - 3600 AND start_at < :sums_from
+  UNION ALL SELECT * FROM tally_sum WHERE span_s = :span_s AND start_at >= :sums_from AND start_at < :sums_until
+  UNION ALL SELECT * FROM tally_sum WHERE span_s = 3600 AND start_at >= :sums_until AND start_at < :later_from
+  UNION ALL SELECT * FROM tally WHERE span_s = 60 AND start_at >= :later_from AND start_at < :end
+  UNION ALL SELECT * FROM tally WHERE span_s = 3600 AND start_at >= :later_from AND start_at < :end
 )
+WHERE :names IS NULL OR name IN (SELECT value FROM json_each(:names))
 GROUP BY step, name, preset, label, ad_account_id, source
 ORDER BY step, name, preset, label, ad_account_id, source;
+
+-- summed_spans --
+-- Of each length the starts of the first and the last step that are summed.
+SELECT span.column1, (SELECT min(start_at) FROM tally_sum WHERE span_s = span.column1),
+       (SELECT max(start_at) FROM tally_sum WHERE span_s = span.column1)
+FROM (VALUES (3600), (21600), (86400)) AS span;
+
+-- first_count --
+-- When the first minute or hour begins since a moment in which anything was counted.
+SELECT min(first) FROM (
+  SELECT min(start_at) AS first FROM tally WHERE span_s = 60 AND start_at >= :since
+  UNION ALL SELECT min(start_at) FROM tally WHERE span_s = 3600 AND start_at >= :since
+);
+
+-- sum_step --
+-- Sum what was counted in a step, of sums of hours where these are made.
+INSERT INTO tally_sum
+SELECT :span_s, :start, name, preset, label, ad_account_id, source, sum(count) FROM (
+  SELECT * FROM tally WHERE span_s = 60 AND start_at >= :start AND start_at < :hours_from
+  UNION ALL SELECT * FROM tally WHERE span_s = 3600 AND start_at >= :start AND start_at < :hours_from
+  UNION ALL SELECT * FROM tally_sum WHERE span_s = 3600 AND start_at >= :hours_from AND start_at < :hours_until
+  UNION ALL SELECT * FROM tally WHERE span_s = 60 AND start_at >= :hours_until AND start_at < :end
+  UNION ALL SELECT * FROM tally WHERE span_s = 3600 AND start_at >= :hours_until AND start_at < :end
+)
+GROUP BY name, preset, label, ad_account_id, source;
+
+-- reopen_steps --
+-- Drop the sums of steps that were not over at a moment.
+DELETE FROM tally_sum WHERE (span_s, start_at) IN (
+  SELECT span_s, start_at FROM (VALUES (3600), (21600), (86400)) AS span
+  CROSS JOIN tally_sum ON span_s = span.column1 AND start_at > :moment - span.column1
+);
+
+-- forget_sums --
+-- Drop sums of hours whose minutes are old, and of what the ledger forgets.
+DELETE FROM tally_sum
+WHERE (span_s = 3600 AND start_at < :minutes_start) OR (span_s = 21600 AND start_at <= :ledger_start - 3600)
+   OR (span_s = 86400 AND start_at <= :ledger_start - 3600);
 
 -- revenue --
 -- What the orders of some days are worth.
@@ -415,6 +476,19 @@ DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, labe
   WHERE counted IN ('received', 'exit', 'preset', 'sampled', 'found', 'property')
     AND ((span_s = 3600 AND start_at < :hours_start) OR (span_s = 86400 AND start_at < :days_start))
   LIMIT :limit
+);
+
+-- name_counts --
+-- Where the deliveries of some names stand that came on some days.
+SELECT name_count.name, name_count.source, day, state, count
+FROM json_each(:rows) AS asked
+CROSS JOIN name_count ON name_count.name = asked.value ->> 0 AND name_count.source = asked.value ->> 1
+WHERE day >= :first_day AND day <= :last_day AND count > 0;
+
+-- retain_name_counts --
+-- Forget of which names nothing of a day is left.
+DELETE FROM name_count WHERE (name, source, day, state) IN (
+  SELECT name, source, day, state FROM name_count WHERE count = 0 AND day < CAST(:days_start / 86400 AS INTEGER) LIMIT :limit
 );
 
 -- get_shared --
@@ -595,6 +669,13 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->
        coalesce(length(CAST(value ->> 25 AS BLOB)), 0), value ->> 28
 FROM json_each(:rows);
 
+-- count_carried --
+-- Count them by name.
+INSERT INTO name_count (name, source, day, state, count)
+SELECT value ->> 28, value ->> 11, CAST((value ->> 20) / 86400 AS INTEGER), value ->> 16, 1
+FROM json_each(:rows) WHERE true
+ON CONFLICT DO UPDATE SET count = count + 1;
+
 -- carry_payloads_in --
 -- Their payloads, as far as they are kept.
 INSERT INTO payload (delivery_id, version, body, erase_at)
@@ -660,6 +741,10 @@ INSERT INTO tally (span_s, start_at, name, preset, label, ad_account_id, source,
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
+
+-- drop_sums --
+-- Drop all sums of steps, which are no more than copies: they are made again.
+DELETE FROM tally_sum;
 
 -- drop_counts --
 -- Counts that were carried to another outbox.

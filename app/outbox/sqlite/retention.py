@@ -9,7 +9,7 @@ from app.outbox.outbox_rules import OutboxRules
 from app.outbox.records import tally_of
 from app.outbox.sqlite.people import forget_people
 from app.outbox.sqlite.sql import SQL
-from app.outbox.sqlite.tally import add_tallies
+from app.outbox.sqlite.tally import add_tallies, sum_next_step
 from app.outbox.storing import DAY_S, HOUR_S
 
 _STEPS = (
@@ -25,6 +25,7 @@ _STEPS = (
     "retain_whose",
     "retain_inventory",
     "retain_revenue",
+    "retain_name_counts",
     "retain_quarantined",
 )
 
@@ -38,7 +39,7 @@ class RetainCall:
 
 
 def retain(connection: sqlite3.Connection, call: RetainCall, rules: OutboxRules) -> int:
-    """Do `Outbox.retain`: touch at most `limit` rows."""
+    """Do `Outbox.retain`: touch at most `limit` rows, but of counts a step at once."""
     parameters = {
         "now": call.now,
         "delivered_start": call.now - rules.ledger_delivered_s,
@@ -50,14 +51,15 @@ def retain(connection: sqlite3.Connection, call: RetainCall, rules: OutboxRules)
     left = call.limit
     for name in _STEPS:
         left -= connection.execute(SQL[name], {**parameters, "limit": left}).rowcount
+    left -= sum_next_step(connection, now=call.now, ledger_start=parameters["ledger_start"])
     left -= _roll_up(connection, call.now, left)
-    left -= forget_people(connection, call.now, left, rules)
+    left -= forget_people(connection, call.now, max(0, left), rules)
     return call.limit - left
 
 
 def _roll_up(connection: sqlite3.Connection, now: float, limit: int) -> int:
     """Turn the counts of old minutes into counts of their hours. Returns how many rows it took."""
-    parameters = {"minutes_start": now - MINUTES_KEPT_S, "limit": limit}
+    parameters = {"minutes_start": now - MINUTES_KEPT_S, "limit": max(0, limit)}
     rows = connection.execute(SQL["take_minutes"], parameters).fetchall()
     add_tallies(connection, map(tally_of, rows), span_s=HOUR_S)
     return len(rows)

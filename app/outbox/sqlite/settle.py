@@ -1,9 +1,9 @@
 """Settle: what became of what was claimed."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.outbox.keys import every_key_of
 from app.outbox.outbox_rules import OutboxRules
@@ -15,8 +15,7 @@ from app.outbox.sqlite.tally import add_tallies
 from app.types import Settlement, State
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Held:
+class _Held(NamedTuple):
     """A settlement whose claim still holds, with what the store knows of its delivery."""
 
     settlement: Settlement
@@ -24,6 +23,9 @@ class _Held:
     order_id: str | None
     checkout_id: str | None
     source: str
+    #: Under which its event arrived, and the day on which it was enqueued, counted from 1970.
+    name: str
+    day: int
 
     @property
     def delivery_id(self) -> int:
@@ -57,6 +59,7 @@ def settle(connection: sqlite3.Connection, call: SettleCall, rules: OutboxRules)
     if held:
         rows = as_rows([_state_row(each, call.now) for each in held])
         connection.execute(SQL["settle"], {"rows": rows})
+        connection.execute(SQL["count_settled"], {"rows": _name_rows(held)})
         tried = as_rows([_attempt_row(each) for each in held if was_tried(each.settlement.outcome)])
         connection.execute(SQL["add_attempts"], {"rows": tried, "at": call.now})
         _erase(connection, _ids(held, State.DELIVERED), rules, call.now)
@@ -71,10 +74,14 @@ def _still_ours(connection: sqlite3.Connection, settlements: Sequence[Settlement
     """Return the settlements whose claims still hold; of two for one delivery the last."""
     last = last_of_each(settlements)
     rows = as_rows([(int(each.claimed.delivery_id), each.claimed.claim) for each in last])
-    return [
-        _Held(settlement=last[place], attempts=attempts, order_id=order_id, checkout_id=checkout_id, source=source)
-        for place, attempts, order_id, checkout_id, source in one_json(connection, "still_ours", rows=rows)
-    ]
+    return [_Held(last[place], *known) for place, *known in one_json(connection, "still_ours", rows=rows)]
+
+
+def _name_rows(held: Sequence[_Held]) -> str:
+    """Return what moves by name: it was claimed, and stands elsewhere now."""
+    counts = Counter((each.name, each.source, each.day, each.settlement.state) for each in held)
+    moved = [(*key, count) for key, count in counts.items()]
+    return as_rows([*moved, *((name, source, day, State.CLAIMED, -count) for name, source, day, _, count in moved)])
 
 
 def _state_row(held: _Held, now: float) -> list[Any]:

@@ -7,7 +7,7 @@
 CREATE TEMP VIEW storing AS
 SELECT NULL AS unseen, NULL AS max_backlog, NULL AS max_bytes, NULL AS loads, NULL AS first_id, NULL AS deliveries,
        NULL AS payloads, NULL AS spans, NULL AS version, NULL AS keys, NULL AS notes, NULL AS tallies, NULL AS span_s,
-       NULL AS whose;
+       NULL AS whose, NULL AS named;
 
 CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
 
@@ -54,6 +54,17 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   INSERT INTO tally (span_s, start_at, name, preset, label, ad_account_id, source, count)
   SELECT new.span_s, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
   FROM json_each(new.tallies) WHERE true
+  ON CONFLICT DO UPDATE SET count = count + excluded.count;
+
+  -- Whose steps were summed already.
+  DELETE FROM tally_sum WHERE (span_s, start_at) IN (
+    SELECT span_s, start_at FROM (VALUES (3600), (21600), (86400)) AS span
+    CROSS JOIN tally_sum ON span_s = span.column1 AND start_at > (new.tallies ->> '$[0][0]') - span.column1
+  );
+
+  -- How many are pending of each name.
+  INSERT INTO name_count (name, source, day, state, count)
+  SELECT value ->> 0, value ->> 1, value ->> 2, 'pending', value ->> 3 FROM json_each(new.named) WHERE true
   ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
   -- Whose deliveries they are.

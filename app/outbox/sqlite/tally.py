@@ -3,9 +3,10 @@
 import sqlite3
 from collections.abc import Iterable
 
-from app.outbox.counts import summed
+from app.outbox.counts import MINUTES_KEPT_S, summed
 from app.outbox.sqlite.database import as_rows
 from app.outbox.sqlite.sql import SQL
+from app.outbox.step_sums import due_steps, made_of, spans_of
 from app.outbox.storing import MINUTE_S
 from app.types import Tally
 
@@ -17,3 +18,16 @@ def add_tallies(
     rows = summed(tallies, span_s=span_s)
     if rows:
         connection.execute(SQL["add_tallies"], {"rows": as_rows(rows), "span_s": span_s})
+        if span_s == MINUTE_S:
+            connection.execute(SQL["reopen_steps"], {"moment": rows[0][0]})
+
+
+def sum_next_step(connection: sqlite3.Connection, *, now: float, ledger_start: float) -> int:
+    """Sum one step that is over, within a transaction, and drop sums that are old. Returns how many rows that made."""
+    connection.execute(SQL["forget_sums"], {"minutes_start": now - MINUTES_KEPT_S, "ledger_start": ledger_start})
+    spans = spans_of(connection.execute(SQL["summed_spans"]))
+    for due in due_steps(spans, now=now, ledger_start=ledger_start):
+        (first_at,) = connection.execute(SQL["first_count"], {"since": due.since}).fetchone()
+        if step := due.step_of(first_at):
+            return connection.execute(SQL["sum_step"], made_of(*step, spans)).rowcount
+    return 0

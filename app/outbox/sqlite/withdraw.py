@@ -23,6 +23,7 @@ def _withdraw(connection: sqlite3.Connection, asked: Withdrawal, now: float) -> 
         connection.execute(SQL["note_withdrawn"], {**rows, "reason": reason_of_withdrawal(asked), "at": now})
         minute = int(now // MINUTE_S) * MINUTE_S
         connection.execute(SQL["tally_withdrawn"], {**rows, "minute": minute, "span_s": MINUTE_S})
+        connection.execute(SQL["reopen_steps"], {"moment": minute})
         connection.execute(SQL["forget_waiting_orders"], rows)
         connection.execute(SQL["withdraw"], rows)
     return len(ids)

@@ -17,9 +17,11 @@ from tests.outbox.build import NOW, At, new
 SMALL = {"memory_size", "backlog", "shared", "probe", "schema_version", "delivery_id", "note_id", "audit_id"}
 #: Asked by moves and erasures only, which take their time.
 ONCE = {"holds_anything", "carry_counts_out", "carry_revenue_out", "forget_whose", "forget_quarantined"}
+#: They drop all sums of steps, or read all of a table that is to be dropped.
+ONCE |= {"carry_counts_in", "drop_counts", "count_day"}
 #: Each is looked at for several queries.
 SEARCHES = ("search", "search_by_id", "dead", "search_notes")
-JSON = ("rows", "tallies", "deliveries", "loads", "spans", "keys", "notes", "marks", "whose")
+JSON = ("rows", "tallies", "deliveries", "loads", "spans", "keys", "notes", "marks", "whose", "named")
 MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
 OF_PEOPLE = ("who", "place", "what", "target", "was", "became", "digest", "seal")
 SECONDS = ("lasts_s", "click_s", "max_wait_s", "lease_s", "window_s", "ledger_s")
@@ -47,6 +49,11 @@ MORE_NUMBERS = (
     "span_s",
     "after_0",
     "after_1",
+    "sums_from",
+    "sums_until",
+    "later_from",
+    "hours_from",
+    "hours_until",
 )
 TEXTS = ("ad_account_id", "claim", "claim_after_loss", "lease_lost", "reason", "preset", "message_id", "key", "prefix")
 MORE_TEXTS = ("value", "process", "after_key", "after_2", "after_3", "after_4", "after_5", "after_6")
@@ -59,6 +66,7 @@ EVERYTHING: dict[str, Any] = {
     **dict.fromkeys((*NUMBERS, *MORE_NUMBERS), 1),
     **dict.fromkeys((*TEXTS, *MORE_TEXTS, *OF_EVENTS), "text"),
     "without_presets": ["text"],
+    "names": ["text"],
     "digests": ["text"],
     "take_over": True,
     "before": 10**9,
@@ -85,6 +93,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     "count_memory": {"people": 1, "marks": 1},
     "carry_inventory_out": {"after_1": "a", "after_2": 1},
     "carry_revenue_out": {"after_1": "a"},
+    "first_count": {"begin": 1},
     "withdraw": {"order_id": "text", "exit": "text", "minute": 1},
 }
 STATEMENTS = {
@@ -167,6 +176,11 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "backlog": "line_enqueued",
         "revenue": "revenue_pkey",
         "retain_revenue": "revenue_pkey",
+        "name_counts": "name_count_",
+        "retain_name_counts": "name_count_day",
+        "tallies": "tally_sum_pkey",
+        "summed_spans": "tally_sum_pkey",
+        "sum_step": "tally_sum_pkey",
         "next_due": "line_due",
         "retain_keys": "dedup_key_expires",
         "retain_dead": "dead_settled",
@@ -216,4 +230,4 @@ def test_the_scan_of_a_whole_table_would_be_seen(connection: psycopg.Connection)
 
 def test_every_statement_that_reads_or_writes_rows_is_looked_at() -> None:
     left_out = {name for name in SQL if name not in STATEMENTS} - {*SEARCHES, *ONCE}
-    assert left_out == {"version_table", "make_day_table", "attach_day_table", "drop_day_table", "listen"}
+    assert left_out == {"version_table", "make_day_table", "attach_day_table", "drop_day_table", "listen", "one_moment"}

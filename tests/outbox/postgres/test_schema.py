@@ -48,17 +48,21 @@ async def test_a_newer_schema_is_refused_and_left_alone(postgres_url: str, execu
     assert execute("SELECT version FROM schema_version") == [(SCHEMA_VERSION + 1,)]
 
 
-async def test_orders_of_version_3_are_summed_by_the_migration(
+async def test_what_version_3_did_not_sum_is_summed_by_the_migrations(
     at: At, postgres_url: str, execute: Callable[..., list[Any]]
 ) -> None:
     await at.enqueue(*(new(order_id=f"o-{n}", amount=str(n), currency="EUR") for n in range(3)))
     await at.deliver(*await at.claim(limit=2))
     await at.enqueue(new(order_id="o-1"))
     before = await at.outbox.revenue(first_day=0, last_day=10**6)
-    execute("DROP TABLE revenue; UPDATE schema_version SET version = 3")
+    names = [("Order Completed", "default")]
+    named = sorted(await at.outbox.inventory.name_counts(names, first_day=0, last_day=10**6))
+    assert {each.state: each.number for each in named} == {"delivered": 2, "pending": 1}
+    execute("DROP TABLE revenue, name_count, tally_sum; UPDATE schema_version SET version = 3")
     outbox = PostgresOutbox(postgres_url, rules(), clock=lambda: NOW)
     assert {row.became for row in before} == {"delivered", "waiting", "duplicate"}
     assert await outbox.revenue(first_day=0, last_day=10**6) == before
+    assert sorted(await outbox.inventory.name_counts(names, first_day=0, last_day=10**6)) == named
     await outbox.close()
 
 

@@ -41,9 +41,10 @@ LEFT_OUT = {"search", "dead", "search_notes", "holds_anything"} | {
     for way in ("", "_backwards")
 }
 STATEMENTS = {name: sql for name, sql in SQL.items() if name not in LEFT_OUT} | FILLED | STEPS
-FULL_SCAN = re.compile(
-    r"^SCAN (d|delivery|payload|attempt|note|dedup_key|tally|audit|session|person|mark|inventory|revenue)\b"
+GROWING = (
+    "d|delivery|payload|attempt|note|dedup_key|tally|audit|session|person|mark|inventory|revenue|name_count|tally_sum"
 )
+FULL_SCAN = re.compile(rf"^SCAN ({GROWING})\b")
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,14 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection) ->
         ("overtaken", "delivery_dead_order (order_id=?)"),
         ("any_dead", "delivery_dead"),
         ("dead_causes", "delivery_dead"),
+        ("count_claimed", "delivery_claim (claim=?)"),
+        ("name_counts", "PRIMARY KEY (name=? AND source=? AND day>? AND day<?)"),
+        ("retain_name_counts", "name_count_none (day<?)"),
+        ("tallies", "tally_sum USING PRIMARY KEY (span_s=? AND start_at>? AND start_at<?)"),
+        ("summed_spans", "PRIMARY KEY (span_s=?)"),
+        ("reopen_steps", "PRIMARY KEY (span_s=? AND start_at>?)"),
+        ("first_count", "PRIMARY KEY (span_s=? AND start_at>?)"),
+        ("forget_sums", "PRIMARY KEY (span_s=? AND start_at<?)"),
         ("dead by any", "delivery_dead (id<?)"),
     ],
 )
@@ -120,8 +129,8 @@ def test_an_index_leads_to_what_is_looked_for(connection: sqlite3.Connection, na
 
 
 def test_every_step_of_storing_is_looked_at() -> None:
-    assert len(STEPS) == 7
-    assert all(re.match(r"\s*--[^\n]*\n\s*(SELECT|INSERT)", step) for step in STEPS.values())
+    assert len(STEPS) == 9
+    assert all(re.match(r"\s*--[^\n]*\n\s*(SELECT|INSERT|DELETE)", step) for step in STEPS.values())
 
 
 def test_the_scan_of_a_whole_table_would_be_seen(connection: sqlite3.Connection) -> None:
