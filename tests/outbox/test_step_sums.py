@@ -47,7 +47,7 @@ async def retain(at: At) -> None:
         pass
 
 
-async def goes_well(url: str, history: list[tuple[float, int, str, bool]]) -> None:
+async def goes_well(url: str, history: list[tuple[float, float, str, bool]]) -> None:
     """A step of a history: how much time passes, how long ago something is counted, what, whether sums are made."""
     at = At(open_outbox(url, rules(ledger_s=90 * DAY_S), clock=lambda: NOW), NOW)
     told = Told()
@@ -103,7 +103,7 @@ def test_sums_of_any_history_tell_what_was_counted(empty_store: Callable[[], Abs
 
     @settings(max_examples=examples(5), deadline=None)
     @given(history=st.lists(steps, min_size=5, max_size=25))
-    def check(history: list[tuple[float, int, str, bool]]) -> None:
+    def check(history: list[tuple[float, float, str, bool]]) -> None:
         with empty_store() as url:
             asyncio.run(goes_well(url, history))
 
