@@ -196,8 +196,8 @@ def _environment() -> Environment:
 
 
 def _with_code(text: str) -> Markup:
-    """Return what stands between backticks as code."""
-    return Markup(_IN_BACKTICKS.sub(r"<code>\1</code>", escape(text)))  # noqa: S704 - escaped
+    """Return what stands between backticks as code; names in it may be broken."""
+    return Markup(_IN_BACKTICKS.sub(r"<code>\1</code>", _breakable(text)))  # noqa: S704 - escaped
 
 
 def _breakable(name: str) -> Markup:

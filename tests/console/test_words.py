@@ -3,11 +3,15 @@
 import re
 from enum import StrEnum
 from html import unescape
+from random import Random
 
 import httpx
 
+from app.inventory.arrivals import Arrivals
+from app.inventory.names_met import NamesMet
+from app.inventory.sampling import Sampler
 from app.types import AuditAction, Exit, Measure, State
-from tests.console.test_counts import fill, paths_of_names
+from tests.console.test_counts import event, fill, paths_of_names
 from tests.console.world import World
 
 PAGES = (
@@ -52,9 +56,18 @@ PLAIN |= {"withdrawn", "blocked", "preset", "property", "sampled", "found", "exi
 _NOT_OURS = re.compile(r"<(script|style|pre|textarea|code|svg|title)\b.*?</\1>|<(?:input|option)[^>]*>", re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
 #: "1 events", "0 event", "delivery(s)"
-_WRONG = re.compile(
-    r"(?<![\w.,:/-])1 (?:[a-z]+ )?(?:events|deliveries|presets|times|faults|letters|hours|days|minutes)\b"
-)
+_THINGS = ("event", "preset", "time", "fault", "letter", "hour", "day", "minute", "name", "order", "page")
+_MANY = "|".join((*(f"{thing}s" for thing in _THINGS), "deliveries"))
+_ONE = "|".join((*_THINGS, "delivery"))
+_WRONG = re.compile(rf"(?<![\w.,:/-])(?:1 (?:[a-z]+ )?(?:{_MANY})|(?:0|[2-9]|[1-9][\d,]*\d) (?:{_ONE}))\b(?!-)")
+#: Of what is a paragraph, the text that begins as a sentence does, and how one ends; what leads on ends with its link.
+_PARAGRAPH = re.compile(r"<(p|dd|li)\b[^>]*>(.*?)</\1>", re.DOTALL)
+_SENTENCE = re.compile(r"[A-Z][^.!?:]*(?: [^ ]+){5}.*", re.DOTALL)
+_ENDS = re.compile(r"[.!?:…]$")
+#: What is chosen from, what names a field, and what is for screen readers only.
+_UNSEEN = re.compile(r"<(option|label)\b.*?</\1>|<span class=\"visually-hidden\">.*?</span>", re.DOTALL)
+#: A name that is too long for a column, and not said where it may break.
+_UNBROKEN = re.compile(r"[^\n]*\w+(?:_\w+){6,}[^\n]*")
 _BRACKETED = re.compile(r"\w\((?:s|es|ies)\)")
 
 
@@ -77,3 +90,33 @@ async def test_pages_speak_in_plain_words(world: World) -> None:
         if wrong := [*told, *_WRONG.findall(text), *_BRACKETED.findall(text)]:
             found[path] = wrong
     assert found == {}
+
+
+def sentences(page: str) -> list[str]:
+    """What stands as sentences on a page."""
+    found = (_TAG.sub("", inner) for _, inner in _PARAGRAPH.findall(_NOT_OURS.sub("", page)))
+    texts = (re.sub(r"\s+", " ", unescape(text)).strip() for text in found)
+    return [text for text in texts if _SENTENCE.fullmatch(text)]
+
+
+async def test_sentences_end_with_a_full_stop_and_long_names_may_break(world: World) -> None:
+    long = "loyalty_points_redeemed_by_a_returning_customer"
+    world.write(
+        "long",
+        f'name: {long}\nsubscribe: event = "{long}"\naction: report_conversion_event\nmapping: {{event_name: lead}}\n',
+    )
+    world.running.reload()
+    await fill(world)
+    names = NamesMet(Sampler(lambda: world.running.catalog), Random(7), max_names=100)
+    long_events = [event("long", name=long), event("long", name=long), event("bare", name=long, context={})]
+    long_events.append(event("other", name=f"{long}_again", properties={long: 1}))
+    await Arrivals(world.pipeline, names).accept(long_events, now=world.now)
+    await world.outbox.inventory.add(names.take(), now=world.now, max_names=100)
+    wrong = {}
+    for path in [*PAGES, *(path.removeprefix("/console") for path in await paths_of_names(world))]:
+        page = _UNSEEN.sub("", (await world.browser.get(f"/console{path}")).text)
+        endless = [text for text in sentences(page) if not _ENDS.search(text)]
+        seen = _TAG.sub("\n", _NOT_OURS.sub("\n", page.replace("<wbr>", " ")))
+        if endless or _UNBROKEN.search(seen):
+            wrong[path] = [*endless, *_UNBROKEN.findall(seen)]
+    assert wrong == {}
