@@ -324,12 +324,26 @@ def test_the_keyboard_reaches_the_content_first(busy: Server, open_page: OpenPag
     expect(page.locator("main")).to_be_focused()
 
 
-def test_times_are_those_of_the_reader(busy: Server, open_page: OpenPage) -> None:
+def test_times_are_those_of_the_reader_or_of_utc_as_he_chooses(busy: Server, open_page: OpenPage) -> None:
     page = open_page(f"{busy.url}/console/deliveries", timezone_id="America/New_York")
-    expect(page.locator("footer")).to_contain_text("America/New_York")
-    time_shown = page.locator("tbody time").first
+    zone, time_shown = page.locator("#zone"), page.locator("tbody time").first
+    expect(zone).to_have_text("America/New_York")
     expect(time_shown).to_have_attribute("title", re.compile(r"^\d.*:.*, \d.* UTC$"))
     expect(time_shown).to_have_text(re.compile(r"^\d+ (second|minute|hour|day)s? ago$"))
+    page.get_by_role("button", name="Show UTC").click()
+    for _ in range(2):
+        expect(zone).to_have_text("UTC")
+        expect(time_shown).to_have_attribute("title", re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$"))
+        page.reload()  # the browser remembers it
+    page.get_by_role("button", name="Show America/New_York").click()
+    expect(time_shown).to_have_attribute("title", re.compile(r"^\d.*:.*, \d.* UTC$"))
+
+
+def test_without_scripts_times_are_those_of_utc_and_it_says_so(busy: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{busy.url}/console/deliveries", timezone_id="America/New_York", java_script_enabled=False)
+    expect(page.locator("footer")).to_contain_text("Times are UTC")
+    expect(page.locator("#other-zone")).to_be_hidden()
+    expect(page.locator("tbody time").first).to_have_text(re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$"))
 
 
 class TestInventory:
