@@ -7,11 +7,13 @@
 FROM python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285 AS build
 WORKDIR /src
 
-# DuckDB has 70 MB: FILES=yes for those who run `pinrelay reconcile` in the image.
+# For those who run `pinrelay reconcile` or `pinrelay import` in the image: FILES=yes has DuckDB, which is of 60 MB,
+# FILES=all also its extensions, of 125 MB, by which it reads S3, the web, SQLite and MySQL.
 ARG FILES=
 COPY constraints.txt ./
 RUN sed '/^# == To build/,$d' constraints.txt >to-run.txt && \
-    if [ -n "$FILES" ]; then sed '1,/^# == For files/d; /^# == To develop/,$d' constraints.txt >>to-run.txt; fi && \
+    if [ -n "$FILES" ]; then sed '1,/^# == For files/d; /^# == For warehouse/,$d' constraints.txt >>to-run.txt; fi && \
+    if [ "$FILES" = all ]; then sed '1,/^# == For warehouse/d; /^# == To develop/,$d' constraints.txt >>to-run.txt; fi && \
     sed '1,/^# == To build/d; /^# == For files/,$d' constraints.txt >to-build.txt
 RUN python -m venv /opt/pinrelay && \
     /opt/pinrelay/bin/pip install --require-hashes -r to-run.txt

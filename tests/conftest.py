@@ -25,7 +25,7 @@ collect_ignore = ["browser", "cluster", "sdk", "test_openapi.py"] if LEVEL == "q
 #: Of tests/packaging, what needs the tools of `make prove`, or installs everything anew.
 _BY_PROVE = ("new_user", "release", "openapi_lint", "deploy", "site")
 if LEVEL != "prove":
-    collect_ignore += [f"packaging/test_{name}.py" for name in _BY_PROVE]
+    collect_ignore += [f"packaging/test_{name}.py" for name in _BY_PROVE] + ["commands/test_reading_mysql.py"]
 #: Fixtures that start a program.
 _STARTERS = {"start_server", "postgres_server"}
 #: Files that take or wait long, whose work begins first, lest the others wait for them at the end.

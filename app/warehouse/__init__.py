@@ -1,7 +1,7 @@
 """Rows of files and databases as a stream: read by DuckDB, or by PostgreSQL's own client."""
 
 from app.warehouse.duck_tables import append_rows, open_duck
-from app.warehouse.opening import READ_BY, open_rows
+from app.warehouse.opening import open_rows
 from app.warehouse.row_tables import Batch, RowTable
 
-__all__ = ["READ_BY", "Batch", "RowTable", "append_rows", "open_duck", "open_rows"]
+__all__ = ["Batch", "RowTable", "append_rows", "open_duck", "open_rows"]

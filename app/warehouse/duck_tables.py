@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 
 from app.errors import SettingsError, WarehouseError
+from app.warehouse.duck_extensions import load_extension, name_of_file, quoted
 from app.warehouse.row_tables import ROWS_AT_ONCE, Batch, checked
 
 #: Beyond it DuckDB writes into its folder. A file of CSV is read in blocks of 32 MB.
@@ -45,7 +46,7 @@ _TEXTS: Final = frozenset({"VARCHAR", "JSON"})
 _GROWING: Final = """
 (coalesce(TRY_CAST({0} AS DOUBLE), epoch(TRY_CAST({0} AS TIMESTAMPTZ)), 'inf'::DOUBLE), CAST({0} AS VARCHAR))
 """
-#: DuckDB loads what is named here, of its own version and signed by its makers, and nothing else by itself.
+#: DuckDB loads what it is told to, signed by its makers, and nothing by itself.
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 2,
     "memory_limit": _MEMORY,
@@ -60,7 +61,7 @@ _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
 def open_duck(
     folder: Path,
     *,
-    extension: str | None = None,
+    extensions: Sequence[str] = (),
     only: Path | None = None,
     room_bytes: int | None = None,
     config: Mapping[str, str | int] = MappingProxyType({}),
@@ -69,9 +70,8 @@ def open_duck(
 
     `only` is the one file beside the folder that it may touch, and then it reaches nothing else, nor the network.
     `room_bytes` is the most that it may write, else as much as ROOM_SHARE of what is free there.
-    `extension` is one of DuckDB's own, which is fetched once; `config` overrules its usual settings.
-    Raises SettingsError without the extra `files`, WarehouseError for an extension that cannot be had, and for whatever
-    DuckDB raises meanwhile.
+    `extensions` are DuckDB's own, of the extra `warehouse`; `config` overrules its usual settings.
+    Raises SettingsError where an extra is not installed, WarehouseError for whatever DuckDB raises meanwhile.
     """
     try:
         import duckdb  # noqa: PLC0415 - needs the extra
@@ -81,16 +81,16 @@ def open_duck(
     folder.mkdir(exist_ok=True)
     duck = duckdb.connect(folder / "database", config={**_CONFIG, **config})
     try:
-        duck.execute("SET TimeZone = 'UTC'")
-        duck.execute(f"SET temp_directory = {_quoted(str(folder))}")
+        duck.execute("SET GLOBAL TimeZone = 'UTC'")
+        duck.execute(f"SET temp_directory = {quoted(str(folder))}")
         room = int(shutil.disk_usage(folder).free * ROOM_SHARE) if room_bytes is None else room_bytes
         duck.execute(f"SET max_temp_directory_size = '{room} bytes'")
         duck.execute(f"SET VARIABLE room_bytes = {room}")
-        if extension is not None:
-            _load(duck, extension)
+        for name in extensions:
+            load_extension(duck, name)
         if only is not None:
-            duck.execute(f"SET allowed_paths = [{_quoted(str(only))}]")
-            duck.execute(f"SET allowed_directories = [{_quoted(str(folder))}]")
+            duck.execute(f"SET allowed_paths = [{quoted(str(only))}]")
+            duck.execute(f"SET allowed_directories = [{quoted(str(folder))}]")
             duck.execute("SET enable_external_access = false")
         duck.execute("SET lock_configuration = true")
         yield duck
@@ -100,57 +100,37 @@ def open_duck(
         duck.close()
 
 
-def _load(duck: Any, extension: str) -> None:
-    import duckdb  # noqa: PLC0415 - needs the extra
-
-    try:
-        duck.install_extension(extension)
-        duck.load_extension(extension)
-    except duckdb.Error as exc:
-        message = (
-            f"DuckDB's extension `{extension}` cannot be loaded: this machine must reach DuckDB's extensions once, or "
-            f"have that of version {duckdb.__version__} in its extension directory"
-        )
-        raise WarehouseError(message) from exc
-
-
 def file_query(where: str) -> str:
-    """Return what reads a file. Raises WarehouseError where its name does not say how."""
-    suffixes = [suffix.lower() for suffix in Path(where).suffixes if suffix.lower() != ".gz"]
+    """Return what reads a file, be it at an address. Raises WarehouseError where its name does not say how."""
+    suffixes = [suffix.lower() for suffix in Path(name_of_file(where)).suffixes if suffix.lower() != ".gz"]
     reader = _READERS.get(suffixes[-1] if suffixes else "")
     if reader is None:
         message = f"the name of the file must end with one of {', '.join(_READERS)}"
         raise WarehouseError(message)
-    return f"SELECT * FROM {reader.format(_quoted(where))}"  # noqa: S608 - quoted
-
-
-def attached(duck: Any, where: str, extension: str | None) -> None:
-    """Have queries read the database of an address, if it is one."""
-    if extension in ("mysql", "sqlite"):
-        database = where.removeprefix("sqlite://") if extension == "sqlite" else where
-        duck.execute(f"ATTACH {_quoted(database)} AS warehouse (TYPE {extension}, READ_ONLY)")
-        duck.execute("USE warehouse")
+    return f"SELECT * FROM {reader.format(quoted(where))}"  # noqa: S608 - quoted
 
 
 class DuckTable:
     """The `RowTable` of a query. What fails is told by `open_duck`, within which it is used."""
 
-    def __init__(self, duck: Any, query: str) -> None:
+    def __init__(self, duck: Any, query: str, *, catalog: str | None = None) -> None:
+        """Take what the query reads: tables of `catalog`, if it names some without one."""
         self._duck = duck
+        self._catalog = catalog
         self._query = query.strip().rstrip(";")
-        described = duck.execute(f"DESCRIBE SELECT * FROM ({self._query})")  # noqa: S608 - the operator's own
+        described = self._cursor().execute(f"DESCRIBE SELECT * FROM ({self._query})")  # noqa: S608 - the operator's own
         self._types = {name: kind for name, kind, *_ in described.fetchall()}
         self.columns = tuple(self._types)
 
     def texts(self, columns: Sequence[str | None]) -> Iterator[Sequence[Sequence[str | None]]]:
         """Do `RowTable.texts`."""
         found = ", ".join("NULL" if name is None else self._clipped(name) for name in columns)
-        cursor = self._duck.cursor().execute(f"SELECT {found} FROM ({self._query})")  # noqa: S608
+        cursor = self._cursor().execute(f"SELECT {found} FROM ({self._query})")  # noqa: S608
         yield from _some(cursor, ROWS_AT_ONCE)
 
     def wholes(self, *, limit: int) -> Iterator[list[str]]:
         """Do `RowTable.wholes`."""
-        cursor = self._duck.cursor().execute(f"SELECT to_json(q)::VARCHAR FROM ({self._query}) AS q")  # noqa: S608
+        cursor = self._cursor().execute(f"SELECT to_json(q)::VARCHAR FROM ({self._query}) AS q")  # noqa: S608
         for rows in _some(cursor, limit):
             yield [row for (row,) in rows]
 
@@ -164,9 +144,15 @@ class DuckTable:
             by, begin = checked(cursor, self.columns), f"CAST($since AS {kind})"
         asked = f"{at} IS NOT NULL" if since is None else f"{at} IS NOT NULL AND {by} >= {begin}"
         sql = f"SELECT to_json(q)::VARCHAR, {at} FROM ({self._query}) AS q WHERE {asked} ORDER BY {by}"  # noqa: S608
-        found = self._duck.cursor().execute(sql, {} if since is None else {"since": since})
+        found = self._cursor().execute(sql, {} if since is None else {"since": since})
         for rows in _some(found, limit):
             yield Batch([row for row, _ in rows], [at for _, at in rows])
+
+    def _cursor(self) -> Any:
+        cursor = self._duck.cursor()
+        if self._catalog is not None:
+            cursor.execute(f"USE {self._catalog}")
+        return cursor
 
     def _clipped(self, column: str) -> str:
         return f"left({self._text(column)}, {_MOST_CHARACTERS})"
@@ -185,7 +171,7 @@ def append_rows(duck: Any, table: str, columns: Mapping[str, str], rows: Sequenc
     if rows:
         shape = orjson.dumps([columns]).decode()
         given = orjson.dumps([dict(zip(columns, row, strict=True)) for row in rows]).decode()
-        sql = f"INSERT INTO {table} SELECT unnest(from_json(?, {_quoted(shape)}), recursive := true)"
+        sql = f"INSERT INTO {table} SELECT unnest(from_json(?, {quoted(shape)}), recursive := true)"
         duck.execute(sql, [given]).fetchall()
         if duck.execute(_IS_FULL).fetchall() == [(True,)]:
             raise WarehouseError(_NO_ROOM)
@@ -201,9 +187,7 @@ def _unreadable(exc: Exception) -> WarehouseError:
     kind = type(exc).__name__.removesuffix("Exception")
     if kind == "OutOfMemory":
         return WarehouseError(_NO_ROOM)
+    if status := getattr(exc, "status_code", None):
+        kind += f" {status}"
     told = f": {str(exc).splitlines()[0]}" if kind in ("Parser", "Binder", "Catalog") else ""
     return WarehouseError(f"the rows cannot be read ({kind}){told}. Look at the file's form, or at the query")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from app.errors import SettingsError, WarehouseError
-from app.warehouse.duck_tables import DuckTable, attached, file_query, open_duck
+from app.warehouse.duck_extensions import attach_database, extensions_of, names_database
+from app.warehouse.duck_tables import DuckTable, file_query, open_duck
 from app.warehouse.row_tables import RowTable
 
-#: How an address begins -> the extension of DuckDB that reads it. What begins otherwise is a file of this machine.
-READ_BY: Final = {"s3://": "httpfs", "https://": "httpfs", "mysql://": "mysql", "sqlite://": "sqlite"}
 _POSTGRES: Final = ("postgresql://", "postgres://")
 
 
@@ -21,10 +20,10 @@ def open_rows(where: str, folder: Path, *, query: str | None = None) -> Iterator
     `where` is a path, or an address; "" where the query itself says what it reads. `folder` is for what does not fit
     into memory. Raises WarehouseError, and SettingsError where the extra that reads it is not installed.
     """
-    if where.startswith(_POSTGRES):
-        if query is None:
-            message = "a database is read by --query"
-            raise WarehouseError(message)
+    if query is None and (where.startswith(_POSTGRES) or names_database(where)):
+        message = "a database is read by --query"
+        raise WarehouseError(message)
+    if query is not None and where.startswith(_POSTGRES):
         try:
             from app.warehouse.postgres_tables import open_postgres  # noqa: PLC0415 - needs the extra
         except ModuleNotFoundError as exc:
@@ -33,12 +32,11 @@ def open_rows(where: str, folder: Path, *, query: str | None = None) -> Iterator
         with open_postgres(where, query) as rows:
             yield rows
         return
-    extension = next((name for start, name in READ_BY.items() if where.startswith(start)), None)
-    only = Path(where) if query is None and extension is None else None
+    extensions = extensions_of(where, query)
+    only = Path(where) if query is None and not extensions else None
     read = file_query(where) if query is None else query
     if only is not None and not only.is_file():
         message = "there is no such file"
         raise WarehouseError(message)
-    with open_duck(folder, extension=extension, only=only) as duck:
-        attached(duck, where, extension)
-        yield DuckTable(duck, read)
+    with open_duck(folder, extensions=extensions, only=only) as duck:
+        yield DuckTable(duck, read, catalog=attach_database(duck, where))
