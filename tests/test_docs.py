@@ -28,10 +28,13 @@ SETTINGS = {name.upper() for name in Settings.model_fields}
 OF_SOURCES = set(re.findall(r"\benv: (\w+)", "".join(file.read_text() for file in (ROOT / "sources").glob("*.yaml"))))
 #: Of the file that docs/named-sources.md shows.
 OF_SOURCES.add("CRM_SECRET")
-#: Written like settings, but they are something else: OpenTelemetry's, a name in `integrations`, a folder of compose.
+#: Written like settings, but they are something else: OpenTelemetry's, of warehouses, a name in `integrations`, a folder of compose.
 NO_SETTINGS = {
     "PINTEREST_TAG",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
     "FILES_DIR",
+    "MYSQL_PWD",
     "OTEL_BSP_MAX_QUEUE_SIZE",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_HEADERS",
@@ -45,6 +48,7 @@ NO_SETTINGS = {
     "OTEL_SPAN_LINK_COUNT_LIMIT",
     "OTEL_TRACES_SAMPLER",
     "OTEL_TRACES_SAMPLER_ARG",
+    "SSL_CERT",
 }
 
 COOKBOOK = (ROOT / "docs/cookbook.md").read_text(encoding="utf-8")
