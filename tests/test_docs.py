@@ -28,7 +28,8 @@ SETTINGS = {name.upper() for name in Settings.model_fields}
 OF_SOURCES = set(re.findall(r"\benv: (\w+)", "".join(file.read_text() for file in (ROOT / "sources").glob("*.yaml"))))
 #: Of the file that docs/named-sources.md shows.
 OF_SOURCES.add("CRM_SECRET")
-#: Written like settings, but they are something else: OpenTelemetry's, of warehouses, a name in `integrations`, a folder of compose.
+#: Written like settings, but they are something else: OpenTelemetry's, of warehouses, a name in `integrations`, a
+#: folder of compose.
 NO_SETTINGS = {
     "PINTEREST_TAG",
     "AWS_ACCESS_KEY_ID",
