@@ -901,8 +901,8 @@ DELETE FROM session WHERE digest IN (
 );
 
 -- retain_imports --
--- Forget how far imports came that were not gone on with for as long as the ledger is kept, and rows of those that are
--- forgotten. It was taken away where it is null.
+-- Forget how far imports came that nobody went on with for as long as the ledger is kept, and rows of what is forgotten.
+-- It was taken away where it is null.
 DELETE FROM shared WHERE key IN (
   SELECT key FROM shared
   WHERE key >= 'import' AND key < 'imporu' AND CASE
