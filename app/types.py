@@ -8,7 +8,7 @@ What is made once for each event or delivery is a Struct: as frozen as a datacla
 less. What is written as JSON (notes, counts, what people look at) is a dataclass, which orjson and `asdict` know.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
@@ -209,26 +209,51 @@ class InventoryCount(NamedTuple):
     number: int
 
 
+class Fact(Struct, frozen=True, kw_only=True, gc=False):
+    """What was observed last of one group."""
+
+    #: By Pinterest's name: lists of digests; of a click the id itself.
+    members: Mapping[str, Any]
+    #: The own time of the newest event that said it, Unix seconds.
+    at: float
+    #: The type of that event, such as `identify`.
+    by: str
+
+
+class Link(Struct, frozen=True, kw_only=True, gc=False):
+    """That an id stands for a user."""
+
+    #: The user's key.
+    to: str
+    #: The own time of the newest event that said so; of one that no longer holds: of the event that removed it.
+    at: float
+    #: False once it is removed. It is followed no more, but still tells the next user from the first.
+    is_followed: bool = True
+
+
+class Remembered(Struct, frozen=True, kw_only=True, gc=False):
+    """What is remembered under one id."""
+
+    #: By group.
+    facts: Mapping[str, Fact] = msgspec.field(default_factory=dict)
+    link: Link | None = None
+
+
 class PersonRow(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
-    """What is remembered under one id, as the outbox keeps it."""
+    """What is remembered under one id, as the outbox finds it."""
 
     #: HMAC-SHA-256 of the id, in hex.
     key: str
-    #: The key of the user that the id stands for, or stood for; None where it was never linked, or that is too old.
-    linked_to: str | None
-    #: The own time of the event that said so; None without `linked_to`.
-    linked_at: float | None
-    #: As JSON; what it means is for `app.identity` to know.
-    record: str
     #: Grows with every write. 0 stands for what is not there.
     revision: int
+    record: Remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeopleFound:
     """What is remembered of some ids, and of those that they are linked with."""
 
-    people: list[PersonRow]
+    people: Sequence[PersonRow]
     #: By key: when a no was said that still holds.
     marks: dict[str, float]
     #: There is no room for another mark.

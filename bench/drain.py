@@ -128,7 +128,7 @@ class Kept:
         """Withdraw nothing: no preset has cancellations."""
         raise NotImplementedError(withdrawals, now)
 
-    async def people(self, keys: Sequence[str]) -> PeopleFound:
+    async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
         """Remember nobody."""
         raise NotImplementedError(keys)
 

@@ -5,7 +5,7 @@ Pure rules over a small store (`Memory`): the flows read events into an `Encount
 
 from app.identity.encounter import Encounter
 from app.identity.erasing import FOR_EVER, erase, ids_of_person
-from app.identity.facts import GROUPS, NOBODY, Fact, Link, Remembered
+from app.identity.facts import GROUPS, NOBODY
 from app.identity.filling import NOTHING_KNOWN, Recollection, groups_named
 from app.identity.id_keys import IdKeys
 from app.identity.identity_rules import IdentityRules
@@ -19,15 +19,12 @@ __all__ = [
     "NOBODY",
     "NOTHING_KNOWN",
     "Encounter",
-    "Fact",
     "HeldMemory",
     "IdKeys",
     "IdentityRules",
-    "Link",
     "LoadedMemory",
     "Memory",
     "Recollection",
-    "Remembered",
     "erase",
     "groups_named",
     "ids_of_person",

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from app.identity.facts import Link
 from app.identity.identity_rules import IdentityRules
 from app.identity.memory import Memory
+from app.types import Link
 
 #: A chain of links is followed so far.
 MAX_STEPS: Final = 8
@@ -32,6 +32,14 @@ def chain(memory: Memory, key: str, at: float, rules: IdentityRules, *, until: f
             break
         keys.append(link.to)
     return keys
+
+
+def end_of(memory: Memory, key: str, at: float, rules: IdentityRules, *, until: float | None = None) -> str:
+    """Return who an id is in the end: the last of its `chain`."""
+    person = memory.person(key)
+    if person is None or person.link is None:
+        return key
+    return chain(memory, key, at, rules, until=until)[-1]
 
 
 def ids_of(memory: Memory, user: str, at: float, rules: IdentityRules, *, until: float | None = None) -> Iterator[str]:

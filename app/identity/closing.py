@@ -12,7 +12,7 @@ from app.identity.memory import Memory
 
 def ids_in(encounter: Encounter, memory: Memory, rules: IdentityRules) -> list[str]:
     """Return the keys of an event's own ids."""
-    own = list(sources_of(encounter, memory, rules))
+    own = sources_of(encounter, memory, rules)
     return [encounter.user, *own] if encounter.user else own
 
 

@@ -1,10 +1,10 @@
-"""What is remembered of a person: facts in groups, and links from one id to another. No fact is raw personal data."""
+"""Facts come in groups: what belongs together, what says who somebody is, and what where. None is raw."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from msgspec import Struct, field
+from app.types import Fact, Remembered
 
 #: What belongs together, by the name of the group: the members of Pinterest's `user_data`.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -27,41 +27,6 @@ OF_BROWSER: Final = ("device", "click")
 #: The group of a member.
 _GROUP_OF: Final = {name: group for group, names in GROUPS.items() for name in names}
 
-
-class Fact(Struct, frozen=True, kw_only=True, gc=False):
-    """What was observed last of one group."""
-
-    #: By Pinterest's name: lists of digests; of a click the id itself.
-    members: Mapping[str, Any]
-    #: The own time of the newest event that said it, Unix seconds.
-    at: float
-    #: The type of that event, such as `identify`.
-    by: str
-
-    def holds(self, members: Mapping[str, Any]) -> bool:
-        """Return whether each of these members is remembered, with the same values in any order."""
-        return self.members == members or all(_same(self.members.get(name), value) for name, value in members.items())
-
-
-class Link(Struct, frozen=True, kw_only=True, gc=False):
-    """That an id stands for a user."""
-
-    #: The user's key.
-    to: str
-    #: The own time of the newest event that said so; of one that no longer holds: of the event that removed it.
-    at: float
-    #: False once it is removed. It is followed no more, but still tells the next user from the first.
-    is_followed: bool = True
-
-
-class Remembered(Struct, frozen=True, kw_only=True, gc=False):
-    """What is remembered under one id."""
-
-    #: By group.
-    facts: Mapping[str, Fact] = field(default_factory=dict)
-    link: Link | None = None
-
-
 NOBODY: Final = Remembered()
 
 
@@ -72,6 +37,11 @@ def groups_of(user_data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         if group := _GROUP_OF.get(name):
             found.setdefault(group, {})[name] = value
     return found
+
+
+def holds(fact: Fact, members: Mapping[str, Any]) -> bool:
+    """Return whether each of these members is remembered, with the same values in any order."""
+    return fact.members == members or all(_same(fact.members.get(name), value) for name, value in members.items())
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from app.identity.facts import GROUPS, OF_PERSON, Fact
+from app.identity.facts import GROUPS, OF_PERSON, holds
+from app.types import Fact
 
 #: Groups of one member each. Where these differ from what is remembered, somebody else may be acting.
 TELL_APART: Final = ("em", "ph")
@@ -58,7 +59,7 @@ def differs(user_data: Mapping[str, Any], newest: Mapping[str, Fact]) -> bool:
     """Return whether somebody else may be acting than the person that is remembered."""
     for name in TELL_APART:
         known = newest.get(name)
-        if known and name in user_data and not known.holds({name: user_data[name]}):
+        if known and name in user_data and not holds(known, {name: user_data[name]}):
             return True
     return False
 

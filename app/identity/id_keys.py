@@ -31,12 +31,12 @@ class IdKeys:
 
 
 class _Digests:
-    """Finishes digests that have begun with the kind of the id. An `hmac.HMAC` takes twice as long to copy."""
+    """Makes digests of one kind of ids. All of HMAC by the two SHA-256 that it is takes less than to ask for it."""
 
     def __init__(self, secret: bytes, kind: bytes) -> None:
         padded = (secret if len(secret) <= _BLOCK_BYTES else hashlib.sha256(secret).digest()).ljust(_BLOCK_BYTES, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ _INNER for byte in padded) + kind)
-        self._outer = hashlib.sha256(bytes(byte ^ _OUTER for byte in padded))
+        self._inner = bytes(byte ^ _INNER for byte in padded) + kind
+        self._outer = bytes(byte ^ _OUTER for byte in padded)
         self._digest = lru_cache(_REMEMBERED)(self._afresh)
 
     def of(self, given: Any) -> str | None:
@@ -45,7 +45,5 @@ class _Digests:
     def _afresh(self, text: str) -> str | None:
         if is_no_id(text):
             return None
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(text.strip().encode("utf-8", "replace"))
-        outer.update(inner.digest())
-        return outer.hexdigest()
+        inner = hashlib.sha256(self._inner + text.strip().encode("utf-8", "replace"))
+        return hashlib.sha256(self._outer + inner.digest()).hexdigest()

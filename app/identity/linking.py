@@ -1,27 +1,26 @@
 """How an event links ids to users: the newest link counts, the first brings what the id held, another's nothing."""
 
-from collections.abc import Iterator
-
 from msgspec.structs import replace
 
-from app.identity.chains import chain, link_of
+from app.identity.chains import chain, end_of, link_of
 from app.identity.encounter import Encounter
-from app.identity.facts import NOBODY, OF_PERSON, Fact, Link, Remembered
+from app.identity.facts import NOBODY, OF_PERSON
 from app.identity.identity_rules import IdentityRules
 from app.identity.memory import Memory
+from app.types import Fact, Link, Remembered
 
 
-def sources_of(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Iterator[str]:
-    """Yield the ids that an event with a user says are that user's.
+def sources_of(encounter: Encounter, memory: Memory, rules: IdentityRules) -> list[str]:
+    """Return the ids that an event with a user says are that user's.
 
     The previous id of an alias is the user of that name where one is known, else an `anonymousId`.
     """
-    if encounter.anonymous:
-        yield encounter.anonymous
+    sources = [encounter.anonymous] if encounter.anonymous else []
     if encounter.previous:
         user, anonymous = encounter.previous
         is_known = memory.marked_at(user) is not None or _is_known(memory, user, encounter.at, rules)
-        yield user if is_known else anonymous
+        sources.append(user if is_known else anonymous)
+    return sources
 
 
 def _is_known(memory: Memory, user: str, at: float, rules: IdentityRules) -> bool:
@@ -49,7 +48,7 @@ def _link(source: str, user: str, at: float, memory: Memory, rules: IdentityRule
         users = users[: users.index(source)]
     if before is None:
         _move(source, users[-1], at, memory, rules)
-    elif before.to != user and chain(memory, before.to, at, rules)[-1] != users[-1]:
+    elif before.to != user and end_of(memory, before.to, at, rules) != users[-1]:
         _drop(source, memory)
     _keep_link(source, Link(to=user, at=at), memory)
 
@@ -91,8 +90,8 @@ def unlink_ids(encounter: Encounter, memory: Memory, rules: IdentityRules) -> No
     if encounter.user is None:
         return
     at = encounter.at
-    user = chain(memory, encounter.user, at, rules)[-1]
+    user = end_of(memory, encounter.user, at, rules)
     for source in sources_of(encounter, memory, rules):
         link = link_of(memory, source, at, rules)
-        if link and link.is_followed and link.at <= at and chain(memory, link.to, at, rules)[-1] != user:
+        if link and link.is_followed and link.at <= at and end_of(memory, link.to, at, rules) != user:
             _keep_link(source, replace(link, at=at, is_followed=False), memory)

@@ -6,18 +6,27 @@ from typing import Final
 
 import msgspec
 
-from app.identity.facts import NOBODY, Fact, Link, Remembered
+from app.identity.encounter import Encounter
+from app.identity.facts import NOBODY
 from app.identity.identity_rules import IdentityRules
 from app.identity.memory import HeldMemory
-from app.types import MarkChange, PeopleChanges, PeopleFound, PersonChange, Whose
+from app.types import (
+    Fact,
+    Link,
+    MarkChange,
+    PeopleChanges,
+    PeopleFound,
+    PersonChange,
+    PersonRow,
+    Remembered,
+    Whose,
+)
 
 #: What only makes something newer is written once in so long a time.
 RENEWED_AFTER_S: Final = 86_400.0
 
-#: The revision of what is not there, and what that is.
-_NOTHING_FOUND: Final = 0, NOBODY
+_NOTHING_FOUND: Final = PersonRow(key="", revision=0, record=NOBODY)
 
-_decode: Final = msgspec.json.Decoder(Remembered).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -27,14 +36,14 @@ class LoadedMemory(HeldMemory):
     def __init__(self, rules: IdentityRules) -> None:
         super().__init__()
         self._rules = rules
-        #: As they were found, with their revisions.
-        self._found: dict[str, tuple[int, Remembered]] = {}
+        #: As they were found.
+        self._found: dict[str, PersonRow] = {}
         self._marked: dict[str, float] = {}
         self._asked: set[str] = set()
         #: What the rules have kept something under; it may be what was found.
         self._kept: set[str] = set()
         #: Of the deliveries that the call gives, one a message.
-        self.whose: list[Whose] = []
+        self._whose: list[Whose] = []
 
     def unasked(self, keys: Iterable[str]) -> list[str]:
         """Return those of some keys that were not asked for yet."""
@@ -44,12 +53,13 @@ class LoadedMemory(HeldMemory):
         """Take what was found of keys that were asked for. What the call has changed already stays as it is."""
         self._asked.update(keys)
         self.is_full = self.is_full or found.is_full
-        new = [row for row in found.people if row.key not in self._people]
-        for row in new:
-            person = _decode(row.record)
-            self._found[row.key] = row.revision, person
-            self._people[row.key] = person
-        linked = [(row.linked_at, row.key, row.linked_to) for row in new if row.linked_to]
+        linked = []
+        for row in found.people:
+            if row.key not in self._people:
+                self._found[row.key] = row
+                self._people[row.key] = row.record
+                if link := row.record.link:
+                    linked.append((link.at, row.key, link.to))
         for _, key, user in sorted(linked):
             self._linked.setdefault(user, {})[key] = None
         for key, at in found.marks.items():
@@ -61,41 +71,45 @@ class LoadedMemory(HeldMemory):
         super().keep(key, person)
         self._kept.add(key)
 
+    def note_whose(self, message_id: str, encounter: Encounter) -> None:
+        """Note under whose ids the deliveries of a message are kept."""
+        self._whose.append(Whose(message_id=message_id, user=encounter.user, anonymous=encounter.anonymous))
+
     def changes(self) -> PeopleChanges | None:
         """Return what is to be written; None where that is nothing."""
         people = sorted(self._changed(), key=attrgetter("key"))
         marks = dict.fromkeys(change.key for change in people)
         known = {*self._marks, *self._marked}
         marks |= dict.fromkeys(key for key in known if self._marks.get(key) != self._marked.get(key))
-        if not marks and not self.whose:
+        if not marks and not self._whose:
             return None
         return PeopleChanges(
             people=people,
             marks=[MarkChange(key=key, was=self._marked.get(key), at=self._marks.get(key)) for key in sorted(marks)],
-            whose=self.whose,
+            whose=self._whose,
         )
 
     def traces(self) -> list[str]:
         """Return the ids that were erased, and what was found under them: it may be left in files."""
-        found = [self._found[key][1] for key in self.erased if key in self._found]
+        found = [self._found[key].record for key in self.erased if key in self._found]
         members = (value for person in found for fact in person.facts.values() for value in fact.members.values())
         return self.erased + [text for value in members for text in ([value] if isinstance(value, str) else value)]
 
     def _changed(self) -> Iterator[PersonChange]:
         for key in self._kept:
             person = self._people[key]
-            revision, before = self._found.get(key, _NOTHING_FOUND)
+            found = self._found.get(key, _NOTHING_FOUND)
             is_closed = key in self._marks and key not in self._marked  # then nobody may have remembered it meanwhile
-            if not is_closed and (person is before or _only_renews(before, person)):
+            if not is_closed and (person is found.record or _only_renews(found.record, person)):
                 continue
             if not person.facts and not person.link:
-                yield PersonChange(key=key, revision=revision, record=None)
+                yield PersonChange(key=key, revision=found.revision, record=None)
                 continue
             link = person.link
             times = [fact.at for fact in person.facts.values()] + ([link.at] if link else [])
             yield PersonChange(
                 key=key,
-                revision=revision,
+                revision=found.revision,
                 linked_to=link.to if link else None,
                 linked_at=link.at if link else None,
                 seen_at=max(times),

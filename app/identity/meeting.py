@@ -2,15 +2,16 @@
 
 from msgspec.structs import replace
 
-from app.identity.chains import chain
+from app.identity.chains import end_of
 from app.identity.closing import close, is_closed, open_again
 from app.identity.encounter import LINKING, TELLING, Encounter
-from app.identity.facts import NOBODY, OF_BROWSER, OF_PERSON, Fact, Remembered, groups_of
+from app.identity.facts import NOBODY, OF_BROWSER, OF_PERSON, groups_of, holds
 from app.identity.filling import NOTHING_KNOWN, Recollection, are_several, differs
 from app.identity.identity_rules import IdentityRules
 from app.identity.linking import link_ids, unlink_ids
 from app.identity.memory import Memory
 from app.identity.recalling import recall
+from app.types import Fact, Remembered
 
 
 def meet(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollection:
@@ -59,7 +60,7 @@ def _observe(encounter: Encounter, memory: Memory, rules: IdentityRules, *, with
         elif without_person:
             continue
         else:
-            key = chain(memory, user, at, rules)[-1] if user else anonymous
+            key = end_of(memory, user, at, rules) if user else anonymous
         if key:
             known = memory.person(key) or NOBODY
             before = known.facts.get(group)
@@ -68,6 +69,6 @@ def _observe(encounter: Encounter, memory: Memory, rules: IdentityRules, *, with
             elif at < before.at:
                 continue
             else:  # of two that agree the fuller one
-                fuller = before.members if before.holds(members) else members
+                fuller = before.members if holds(before, members) else members
                 fact = Fact(members=fuller, at=at, by=encounter.kind)
             memory.keep(key, Remembered(facts={**known.facts, group: fact}, link=known.link))

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 
-from app.identity.chains import chain, ids_of, link_of
+from app.identity.chains import end_of, ids_of, link_of
 from app.identity.encounter import Encounter
-from app.identity.facts import OF_PERSON, Fact
+from app.identity.facts import OF_PERSON
 from app.identity.filling import Recollection
 from app.identity.identity_rules import IdentityRules
 from app.identity.memory import Memory
+from app.types import Fact
 
 
 def recall(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollection:
@@ -45,13 +46,13 @@ def _user_of(encounter: Encounter, memory: Memory, rules: IdentityRules) -> str 
     """
     at = encounter.at
     if encounter.user:
-        return chain(memory, encounter.user, at, rules, until=at)[-1]
+        return end_of(memory, encounter.user, at, rules, until=at)
     link = link_of(memory, encounter.anonymous, at, rules) if encounter.anonymous else None
     if not (link and link.is_followed and 0 <= at - link.at <= rules.session_s):
         return None
-    user = chain(memory, link.to, at, rules, until=at)[-1]
+    user = end_of(memory, link.to, at, rules, until=at)
     claimed = encounter.claimed
-    return user if claimed is None or chain(memory, claimed, at, rules, until=at)[-1] == user else None
+    return user if claimed is None or end_of(memory, claimed, at, rules, until=at) == user else None
 
 
 def _click(encounter: Encounter, user: str | None, memory: Memory, rules: IdentityRules) -> Fact | None:

@@ -1,11 +1,9 @@
 """How what is remembered of people travels to the engines and back, and how much of it at most."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import msgspec
-
-from app.types import PeopleChanges, PersonRow
+from app.types import PeopleChanges
 
 #: Links are followed so far, one more than the rules do.
 MAX_LOADED_STEPS: Final = 9
@@ -21,10 +19,6 @@ _FOUND_OF_ID: Final = 60
 def max_found(keys: Sequence[str]) -> int:
     """Return how many rows are read for some ids at most: whoever builds trees of aliases gains nothing."""
     return _FOUND_OF_CALL + _FOUND_OF_ID * len(keys)
-
-
-#: Reads an array of rows, each an array of the members of PersonRow.
-read_rows: Final = msgspec.json.Decoder(list[PersonRow]).decode
 
 
 def altering(changes: PeopleChanges | None) -> PeopleChanges | None:

@@ -69,10 +69,11 @@ class Outbox(SharedValues, Protocol):
         with a warning.
         """
 
-    async def people(self, keys: Sequence[str]) -> PeopleFound:
+    async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
         """Return what is remembered of some ids, of the users that they are linked to, and of all ids of those users.
 
-        Of very many ids of one user only some: those of the newest links.
+        Of very many ids of one user only some: those of the newest links. `browsers` are those of the keys to which no
+        id can be linked: of each `anonymousId`. To name them saves looking for such.
         """
 
     async def people_with(self, digests: Sequence[str], *, after: str) -> tuple[list[str], str | None]:

@@ -1,6 +1,6 @@
 """What identity memory is told of an event: keys of its ids, digests of its person, and what that person permits."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from app.catalog import Catalog
@@ -9,7 +9,7 @@ from app.errors import MappingError
 from app.identity import Encounter, IdKeys
 from app.mapping import Mapping as CompiledMapping
 from app.source.event import TIMES
-from app.types import Event, Whose
+from app.types import Event
 from app.values.times import unix_seconds
 
 #: Returns whether the person granted or refused the consent that is required, None where the event says neither.
@@ -95,10 +95,17 @@ class EncounterReader:
         keys = self._keys.user(event.get("userId")), self._keys.anonymous(event.get("anonymousId")), *previous
         return [key for key in keys if key]
 
-    def whose(self, event: Event, message_id: str) -> Whose:
-        """Return under which ids the deliveries of an event are kept."""
-        user, anonymous = self._keys.user(event.get("userId")), self._keys.anonymous(event.get("anonymousId"))
-        return Whose(message_id=message_id, user=user, anonymous=anonymous)
+    def keys_of(self, events: Iterable[Event]) -> tuple[list[str], list[str]]:
+        """Return the keys of all ids of some events: those that may be of users, and those that are of browsers."""
+        users: list[str | None] = []
+        browsers: list[str | None] = []
+        for event in events:
+            users.append(self._keys.user(event.get("userId")))
+            browsers.append(self._keys.anonymous(event.get("anonymousId")))
+            if previous := self._previous(event):
+                users.append(previous[0])
+                browsers.append(previous[1])
+        return [key for key in users if key], [key for key in browsers if key]
 
     def _previous(self, event: Event) -> tuple[str, str] | None:
         """Return both keys that the previous id of an alias may have; None where there is none."""

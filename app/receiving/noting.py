@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from app.identity import GROUPS, NOBODY, Memory, Remembered
-from app.types import Given
+from app.identity import GROUPS, NOBODY, Memory
+from app.types import Given, Remembered
 
 
 class NotingMemory:

@@ -1,6 +1,6 @@
 """How memory takes part in the way of an event: it is told what the event says, and completes its deliveries."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 from msgspec.structs import replace
@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from app.catalog import Catalog, Preset
 from app.destination import Complete, carries_opt_out
 from app.errors import EventRefused
-from app.identity import NOTHING_KNOWN, Encounter, Fact, IdentityRules, LoadedMemory, Memory, Recollection, erase, meet
+from app.identity import NOTHING_KNOWN, Encounter, IdentityRules, LoadedMemory, Memory, Recollection, erase, meet
 from app.receiving.encounters import EncounterReader
-from app.types import Event, Exit, Line, PeopleFound, Recalled, Whose
+from app.types import Event, Exit, Fact, Line, PeopleFound, Recalled
 
 #: Returns why a finished event is withheld (None: it is not) and warnings, given the event as received and as finished.
 WhyNotGenuine: TypeAlias = Callable[[Event, Event], tuple[str | None, tuple[str, ...]]]
@@ -32,7 +32,7 @@ class MapsAgain(Protocol):
 class FindsPeople(Protocol):
     """Where what is remembered is kept."""
 
-    async def people(self, keys: Sequence[str]) -> PeopleFound:
+    async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
         """Do `Outbox.people`."""
         ...
 
@@ -51,13 +51,9 @@ class Remembering:
 
     async def load(self, memory: LoadedMemory, events: Iterable[Event | EventRefused], outbox: FindsPeople) -> None:
         """Load what is remembered of some events' people, before memory meets them. Raises OutboxUnavailable."""
-        of_all = (key for event in events if not isinstance(event, EventRefused) for key in self._read.keys(event))
-        if keys := memory.unasked(of_all):
-            memory.add(keys, await outbox.people(keys))
-
-    def whose(self, event: Event, message_id: str) -> Whose:
-        """Return under which ids the deliveries of an event are kept."""
-        return self._read.whose(event, message_id)
+        users, browsers = self._read.keys_of(event for event in events if not isinstance(event, EventRefused))
+        if keys := memory.unasked([*users, *browsers]):
+            memory.add(keys, await outbox.people(keys, browsers=browsers))
 
     def meet(
         self,
@@ -69,8 +65,8 @@ class Remembering:
         *,
         now: float,
         is_proven: bool,
-    ) -> Recollection:
-        """Tell memory what an event says; return what memory has for its deliveries.
+    ) -> tuple[Recollection, Encounter]:
+        """Tell memory what an event says; return what memory has for its deliveries, and the event as memory sees it.
 
         `presets` are those that match the event. `lines` are those of the event alone: one for each ad account that
         takes one of them, or one that says why there is none.
@@ -78,17 +74,17 @@ class Remembering:
         if built := _of_permitted(presets, lines):
             is_withheld = len(lines) > 1 and any(line.exit is Exit.WITHHELD for line in lines)
             encounter = self._read.of_finished(event, built, now=now, is_proven=is_proven, is_withheld=is_withheld)
-            return meet(encounter, memory, self._rules)
+            return meet(encounter, memory, self._rules), encounter
         encounter, page = self._read(event, catalog, now=now, is_proven=is_proven)
         if encounter.kind == "delete" and is_proven:
             erase(memory, self._rules, user=encounter.user, anonymous=encounter.anonymous, now=encounter.at)
-            return NOTHING_KNOWN
+            return NOTHING_KNOWN, encounter
         if not encounter.is_withheld and (
             any(line.exit is Exit.WITHHELD or (line.event and carries_opt_out(line.event)) for line in lines)
             or self._is_of_nobody(event, presets, lines, encounter, page)
         ):
             encounter = replace(encounter, is_withheld=True)
-        return meet(encounter, memory, self._rules)
+        return meet(encounter, memory, self._rules), encounter
 
     def _is_of_nobody(
         self, event: Event, presets: Sequence[Preset], lines: Sequence[Line], encounter: Encounter, page: str
@@ -104,11 +100,12 @@ class Remembering:
 def _of_permitted(presets: Sequence[Preset], lines: Sequence[Line]) -> Event | None:
     """Return a finished event that tells what the defaults find of its person; None where any says no."""
     found = None
+    finders = [preset.name for preset in presets if preset.finds_person]
     for line in lines:
         if line.event:
             if carries_opt_out(line.event) or line.event.get("advertiser_tracking_enabled") is False:
                 return None
-            if found is None and any(each.finds_person for each in presets if each.name == line.preset):
+            if found is None and line.preset in finders:
                 found = line.event
     return found
 

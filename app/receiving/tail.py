@@ -139,7 +139,10 @@ class Tail:
         if self._memory is None or not keys:
             return set()
         found = await self._memory.people(sorted(keys))
-        return {*found.marks, *(each.key for each in found.people if each.linked_to in found.marks)}
+        return {
+            *found.marks,
+            *(each.key for each in found.people if each.record.link and each.record.link.to in found.marks),
+        }
 
     def _hold(self, event: Event, told: EventReceipt, *, now: float, source: str) -> None:
         given = {name: value for name, value in event.items() if name != "idIsMade"}

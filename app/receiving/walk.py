@@ -91,7 +91,7 @@ class Walk:
         alone = self._alone(event, catalog, now=now, source=source)
         known = NOTHING_KNOWN
         if self.remembering and memory is not None:
-            known = self.remembering.meet(
+            known, _ = self.remembering.meet(
                 event, alone.presets, alone.lines, catalog, memory, now=now, is_proven=is_proven
             )
         return self._finished(event, alone, known, catalog, now=now, source=source)
@@ -204,19 +204,19 @@ class Walk:
         met = []
         for one, (presets, _, lines) in zip(read, alone, strict=True):
             noting = NotingMemory(memory) if drafts.is_proven and one["type"] in _TO_MEMORY else None
-            known = remembering.meet(
+            known, encounter = remembering.meet(
                 one, presets, lines, catalog, noting or memory, now=now, is_proven=drafts.is_proven
             )
-            met.append((known, noting.given() if noting else None))
+            met.append((known, encounter, noting.given() if noting else None))
         left = zip(alone, met, strict=True)
         for event in events:
             if isinstance(event, EventRefused):
                 self._refuse(event, catalog, drafts)
                 continue
-            by_itself, (known, given) = next(left)
+            by_itself, (known, encounter, given) = next(left)
             completed_lines = self._finished(event, by_itself, known, catalog, now=now, source=drafts.source)
             if self._add(event, completed_lines, catalog, drafts, given):
-                memory.whose.append(remembering.whose(event, unpersonal_id(event["messageId"])))
+                memory.note_whose(unpersonal_id(event["messageId"]), encounter)
 
     def _refuse(self, event: EventRefused, catalog: Catalog, drafts: Drafts) -> None:
         order = None

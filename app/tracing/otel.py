@@ -174,9 +174,9 @@ class _TracedEnqueues:
         """Do `Outbox.withdraw`."""
         return await self._outbox.withdraw(withdrawals, now=now)
 
-    async def people(self, keys: Sequence[str]) -> PeopleFound:
+    async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
         with span(self._tracer, "people"):
-            return await self._outbox.people(keys)
+            return await self._outbox.people(keys, browsers=browsers)
 
     async def enqueue(
         self,

@@ -7,15 +7,14 @@ import msgspec
 import pytest
 
 from app.identity import Encounter, LoadedMemory, meet
-from app.identity.facts import Remembered
-from app.types import PeopleChanges, PeopleFound, PersonRow
+from app.types import PeopleChanges, PeopleFound, PersonRow, Remembered
 from tests.identity.build import DAY, RULES, identify, no, says, yes
 
 
 def rows_of(changes: PeopleChanges) -> PeopleFound:
     """What an outbox would find, once these changes of nothing are written."""
     people = [
-        PersonRow(key=each.key, linked_to=each.linked_to, linked_at=each.linked_at, record=each.record, revision=1)
+        PersonRow(key=each.key, record=msgspec.json.decode(each.record, type=Remembered), revision=1)
         for each in changes.people
         if each.record is not None
     ]

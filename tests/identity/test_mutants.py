@@ -53,6 +53,8 @@ EQUIVALENT = {
         ),
         "it only saves work": (
             "id_keys: 8192 -> 8193",
+            "chains: if person is None or person.link is None: -> if False:",
+            "chains: person is None or person.link is None -> person is None",
             (
                 "closing: memory.has_marks and any((memory.marked_at(user) is not None for key in ids_in(encounter, "
                 "memory, rules) for user in chain(memory, key, encounter.at, rules))) -> any((memory.marked_at(user) "
@@ -60,8 +62,8 @@ EQUIVALENT = {
                 "encounter.at, rules)))"
             ),
             (
-                "facts: self.members == members or all((_same(self.members.get(name), value) for name, value in "
-                "members.items())) -> all((_same(self.members.get(name), value) for name, value in members.items()))"
+                "facts: fact.members == members or all((_same(fact.members.get(name), value) for name, value in "
+                "members.items())) -> all((_same(fact.members.get(name), value) for name, value in members.items()))"
             ),
             "memory: if before is not person.link: -> if True:",
             (
@@ -70,8 +72,8 @@ EQUIVALENT = {
             ),
             "filling: not self.facts or are_several(user_data) -> are_several(user_data)",
             (
-                "linking: before.to != user and chain(memory, before.to, at, rules)[-1] != users[-1] -> "
-                "chain(memory, before.to, at, rules)[-1] != users[-1]"
+                "linking: before.to != user and end_of(memory, before.to, at, rules) != users[-1] -> "
+                "end_of(memory, before.to, at, rules) != users[-1]"
             ),
         ),
     }.items()

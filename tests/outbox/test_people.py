@@ -17,7 +17,16 @@ from app.outbox.sqlite import people as sqlite_people
 from app.policies import outbox_rules
 from app.receiving.encounters import own_time
 from app.source import Arrival, event_json, read_event
-from app.types import MarkChange, NewDelivery, PeopleChanges, PersonChange, Recalled, Whose
+from app.types import (
+    Link,
+    MarkChange,
+    NewDelivery,
+    PeopleChanges,
+    PersonChange,
+    Recalled,
+    Remembered,
+    Whose,
+)
 from tests import assembled
 from tests.identity.journeys import SETTINGS, anonymous_ids_of_the_deleted, rows, shown
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new, rules
@@ -68,8 +77,8 @@ async def test_what_was_written_is_found_with_its_links_and_marks(outbox_url: st
         outbox,
         changes(
             person("user"),
-            person("x", linked_to="user", linked_at=NOW),
-            person("y", linked_to="user", linked_at=NOW),
+            person("x", text=record(link=0), linked_to="user", linked_at=NOW),
+            person("y", text=record(link=0), linked_to="user", linked_at=NOW),
             person("other"),
             x=(None, NOW),
             nobody=(None, NOW - 1),
@@ -80,7 +89,7 @@ async def test_what_was_written_is_found_with_its_links_and_marks(outbox_url: st
     assert set(await known(outbox, "other", "nobody")) == {"other"}
     assert (await outbox.people(["y", "nobody"])).marks == {"x": NOW, "nobody": NOW - 1}
     (row,) = [row for row in (await outbox.people(["x"])).people if row.key == "x"]
-    assert (row.linked_to, row.linked_at, orjson.loads(row.record)) == ("user", NOW, {"facts": {}, "link": None})
+    assert row.record == Remembered(link=Link(to="user", at=NOW))
     await outbox.close()
 
 
@@ -273,10 +282,8 @@ async def test_what_is_too_old_is_deleted_group_by_group(outbox_url: str) -> Non
         ),
     )
     await retained(outbox)
-    found = {row.key: orjson.loads(row.record) for row in (await outbox.people(["user"])).people} | {
-        row.key: orjson.loads(row.record) for row in (await outbox.people(["link"])).people
-    }
-    kept = {key: (set(each["facts"]), each["link"] is not None) for key, each in found.items()}
+    found = [*(await outbox.people(["user"])).people, *(await outbox.people(["link"])).people]
+    kept = {row.key: (set(row.record.facts), row.record.link is not None) for row in found}
     assert kept == {
         "last": ({"click", "em"}, True),
         "only link": (set(), True),

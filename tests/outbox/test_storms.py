@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from app.identity import Encounter, HeldMemory, LoadedMemory, meet
+from app.identity import Encounter, LoadedMemory, meet
 from app.outbox import Outbox, open_outbox
 from app.outbox.people_rows import MAX_LINKED
 from tests.identity.build import RULES
@@ -45,7 +45,7 @@ class Asked(LoadedMemory):
 
     def person(self, key: str) -> Any:
         self.count += 1
-        return HeldMemory.person(self, key)
+        return super().person(key)
 
 
 async def cost(outbox: Outbox, event: Encounter) -> int:

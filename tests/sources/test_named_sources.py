@@ -65,7 +65,7 @@ class Keeps:
         assert (list(deliveries), now, people) == ([], NOW, None)
         return []
 
-    async def people(self, keys: Any) -> Any:
+    async def people(self, keys: Any, *, browsers: Any = ()) -> Any:
         raise AssertionError(keys)
 
     async def forget(self, keys: Any) -> int:

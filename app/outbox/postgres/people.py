@@ -1,6 +1,7 @@
 """What is remembered of people: read before a call of enqueue is decided, written with it."""
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -18,14 +19,19 @@ from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, count_of, rows_of
 from app.outbox.reviving import DeadLetter, every_digest_of
 from app.outbox.rows import as_json
-from app.types import PeopleChanges, PeopleFound, PersonRow
+from app.types import PeopleChanges, PeopleFound, PersonRow, Remembered
+
+_read: Final = msgspec.json.Decoder(Remembered).decode
 
 
-async def read_people(connection: Connection, keys: Sequence[str], rules: OutboxRules) -> PeopleFound:
+async def read_people(
+    connection: Connection, keys: Sequence[str], browsers: Collection[str], rules: OutboxRules
+) -> PeopleFound:
     """Do `Outbox.people`."""
-    rows = await rows_of(connection, "people", keys=list(keys), steps=MAX_LOADED_STEPS, limit=max_found(keys))
-    people = msgspec.convert([row[:5] for row in rows if row[4] is not None], list[PersonRow])
-    marks = {row[0]: row[5] for row in rows if row[5] is not None}
+    asked = {"keys": list(keys), "browsers": list(browsers), "steps": MAX_LOADED_STEPS, "limit": max_found(keys)}
+    rows = await rows_of(connection, "people", **asked)
+    people = [PersonRow(key=row[0], revision=row[1], record=_read(row[2])) for row in rows if row[1] is not None]
+    marks = {row[0]: row[3] for row in rows if row[3] is not None}
     ((_, count),) = await rows_of(connection, "memory_size")
     return PeopleFound(people=people, marks=marks, is_full=count >= rules.max_people)
 
@@ -108,9 +114,9 @@ class KeepsPeople:
         self._people_in = database
         self._people_rules = rules
 
-    async def people(self, keys: Sequence[str]) -> PeopleFound:
+    async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
         """Do `Outbox.people`."""
-        return await self._people_in.run(read_people, keys, self._people_rules)
+        return await self._people_in.run(read_people, keys, browsers, self._people_rules)
 
     async def people_with(self, digests: Sequence[str], *, after: str) -> tuple[list[str], str | None]:
         """Do `Outbox.people_with`."""

@@ -143,7 +143,7 @@ WITH
   ),
   owned AS (
     INSERT INTO whose (message_id, user_key, anonymous_key, at)
-    SELECT row ->> 0, row ->> 1, row ->> 2, (row ->> 3)::float8
+    SELECT row ->> 0, nullif(row ->> 2, ''), nullif(row ->> 3, ''), (row ->> 1)::float8
     FROM fits, jsonb_array_elements(%(whose)s::jsonb) AS row
   ),
   ordered AS (
@@ -1318,17 +1318,17 @@ ORDER BY hour, name COLLATE "C", preset COLLATE "C", label COLLATE "C", ad_accou
          source COLLATE "C";
 
 -- people --
--- What is remembered of `keys`, of the users that they lead to, and of all ids that lead to those.
+-- What is remembered of `keys`, of the users that they lead to, and of all ids that lead to those; none to `browsers`.
 WITH RECURSIVE forward (key, step) AS (
   SELECT unnest(%(keys)s::text[]) COLLATE "C", 0
   UNION
   SELECT linked_to, step + 1 FROM forward JOIN person USING (key) WHERE linked_to IS NOT NULL AND step < %(steps)s
 ), everyone (key, step) AS (
-  SELECT DISTINCT key, 0 FROM forward
+  SELECT DISTINCT key, CASE WHEN key = ANY(%(browsers)s::text[]) THEN %(steps)s ELSE 0 END FROM forward
   UNION
   SELECT person.key, step + 1 FROM everyone JOIN person ON person.linked_to = everyone.key WHERE step < %(steps)s
 ), known (key) AS MATERIALIZED (SELECT DISTINCT key FROM (SELECT key FROM everyone LIMIT %(limit)s) AS first)
-SELECT known.key, linked_to, linked_at, record, revision, mark.at
+SELECT known.key, revision, record, mark.at
 FROM known LEFT JOIN person USING (key) LEFT JOIN mark USING (key)
 WHERE revision IS NOT NULL OR mark.at IS NOT NULL;
 

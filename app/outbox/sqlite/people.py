@@ -5,6 +5,9 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
+
+import msgspec
 
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import (
@@ -14,7 +17,6 @@ from app.outbox.people_rows import (
     mark_rows,
     max_found,
     people_rows,
-    read_rows,
     targets_of,
 )
 from app.outbox.reviving import DeadLetter, every_digest_of
@@ -26,8 +28,12 @@ from app.outbox.sqlite.wiping import texts_of, wipe
 from app.outbox.sqlite.writer import Writer
 from app.types import PeopleChanges, PeopleFound, PersonRow
 
+_read_rows: Final = msgspec.json.Decoder(list[PersonRow]).decode
 
-def read_people(connection: sqlite3.Connection, keys: Sequence[str], rules: OutboxRules) -> PeopleFound:
+
+def read_people(
+    connection: sqlite3.Connection, keys: Sequence[str], browsers: Collection[str], rules: OutboxRules
+) -> PeopleFound:
     """Do `Outbox.people`: ids, users that they lead to, and all ids that lead to those, one step after the other.
 
     A recursive statement would do all steps, and takes up to twice as long.
@@ -36,10 +42,11 @@ def read_people(connection: sqlite3.Connection, keys: Sequence[str], rules: Outb
     waiting = numbers = set(map(number_of, keys))
     for step in range(MAX_LOADED_STEPS + 1):
         people += (found := _people_of(connection, waiting))
-        targets = {number_of(row.linked_to) for row in found if row.linked_to}
-        waiting = targets - numbers if step < MAX_LOADED_STEPS else set()
+        waiting = {number_of(row.record.link.to) for row in found if row.record.link} - numbers
+        if not waiting or step == MAX_LOADED_STEPS:
+            break
         numbers = numbers | waiting
-    waiting = numbers
+    waiting = numbers.difference(map(number_of, browsers))
     for _ in range(MAX_LOADED_STEPS):
         left = max(0, max_found(keys) - len(numbers))
         waiting = set(sorted(_linked_to(connection, waiting, max_found(keys)) - numbers)[:left])
@@ -54,7 +61,7 @@ def _people_of(connection: sqlite3.Connection, numbers: Collection[int]) -> list
     if not numbers:
         return []
     rows = as_rows(sorted(numbers))  # so that a page is passed once
-    return read_rows(connection.execute(SQL["people"], {"rows": rows}).fetchone()[0])
+    return _read_rows(connection.execute(SQL["people"], {"rows": rows}).fetchone()[0])
 
 
 def _linked_to(connection: sqlite3.Connection, numbers: Collection[int], limit: int) -> set[int]:
@@ -68,8 +75,8 @@ def _marks_of(connection: sqlite3.Connection, keys: Collection[str]) -> dict[str
 def _keys_in(people: Iterable[PersonRow]) -> Iterator[str]:
     for row in people:
         yield row.key
-        if row.linked_to:
-            yield row.linked_to
+        if row.record.link:
+            yield row.record.link.to
 
 
 def people_with(connection: sqlite3.Connection, digests: Sequence[str], after: str) -> tuple[list[str], str | None]:
@@ -153,9 +160,9 @@ class KeepsPeople:
         self._traces: set[str] = set()
         self._wiping = asyncio.Lock()
 
-    async def people(self, keys: Sequence[str]) -> PeopleFound:
+    async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
         """Do `Outbox.people`."""
-        return await self._reads.read(read_people, keys, self._people_rules)
+        return await self._reads.read(read_people, keys, browsers, self._people_rules)
 
     async def people_with(self, digests: Sequence[str], *, after: str) -> tuple[list[str], str | None]:
         """Do `Outbox.people_with`."""

@@ -900,7 +900,7 @@ SELECT key, value FROM shared ORDER BY key DESC;
 
 -- people --
 -- What is remembered under ids with these numbers, in the order of the members of PersonRow.
-SELECT json_group_array(json_array(person.key, linked_to, linked_at, record, revision))
+SELECT '[' || coalesce(group_concat('[' || json_quote(person.key) || ',' || revision || ',' || record || ']'), '') || ']'
 FROM json_each(:rows) CROSS JOIN person ON person.id = value;
 
 -- linked_people --

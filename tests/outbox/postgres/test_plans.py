@@ -68,6 +68,7 @@ EVERYTHING: dict[str, Any] = {
     "without_presets": ["text"],
     "names": ["text"],
     "digests": ["text"],
+    "browsers": ["text"],
     "take_over": True,
     "before": 10**9,
     "ids": [1],
