@@ -9,6 +9,8 @@ from app.types import PeopleChanges
 MAX_LOADED_STEPS: Final = 9
 #: So many ids stand for one user; the one that was linked longest ago gives way, and is forgotten.
 MAX_LINKED: Final = 50
+#: Of a key so many digits, 64 bits, tell whose a delivery is.
+WHOSE_DIGITS: Final = 16
 #: So many ids are looked through at once for digests.
 STRETCH: Final = 20_000
 #: Of one call so many rows are read, and so many more for each id.
@@ -45,7 +47,16 @@ def targets_of(changes: PeopleChanges) -> list[str]:
 
 
 def whose_rows(changes: PeopleChanges | None, now: float) -> list[list[Any]]:
-    """Return rows of [message id, key of its user, key of its anonymous id, now]."""
+    """Return rows of [message id, now, what the key of its user begins with, the same of its anonymous id].
+
+    "" stands for the key of an id that the message does not have.
+    """
     if changes is None:
         return []
-    return [[each.message_id, each.user, each.anonymous, now] for each in changes.whose if each.user or each.anonymous]
+    rows = ([each.message_id, now, *beginnings([each.user or "", each.anonymous or ""])] for each in changes.whose)
+    return [row for row in rows if row[2] or row[3]]
+
+
+def beginnings(keys: Iterable[str]) -> list[str]:
+    """Return what is kept of keys to know whose a delivery is."""
+    return [key[:WHOSE_DIGITS] for key in keys]

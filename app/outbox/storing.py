@@ -32,7 +32,7 @@ DAY_S: Final = 86_400
 _DELIVERIES_A_TURN = 100
 
 #: Of a delivery, in the order in which the statements of the engines take it; its size and time come behind.
-_NAMES: Final = (
+DELIVERY_COLUMNS: Final = (
     "ad_account_id",
     "preset",
     "message_id",
@@ -50,10 +50,10 @@ _NAMES: Final = (
     "buyer",
     "name",
 )
-_COLUMNS: Final = attrgetter(*_NAMES)
-_WARNINGS: Final = _NAMES.index("warnings")
+_OF_DELIVERY: Final = attrgetter(*DELIVERY_COLUMNS)
+_WARNINGS: Final = DELIVERY_COLUMNS.index("warnings")
 #: Of such a row: by what deliveries are counted by name, its time last.
-_NAMED: Final = itemgetter(_NAMES.index("name"), _NAMES.index("source"), -1)
+_NAMED: Final = itemgetter(DELIVERY_COLUMNS.index("name"), DELIVERY_COLUMNS.index("source"), -1)
 _ENQUEUED = Enqueued(exit=Exit.ENQUEUED)
 
 #: digest -> who holds the key
@@ -110,7 +110,7 @@ class Rows:
         self.payloads.append(delivery.payload)
         self.spans.append([self.blob_bytes, size_bytes])
         self.blob_bytes += size_bytes
-        row = [*_COLUMNS(delivery), size_bytes, now + delivery.hold_s]
+        row = [*_OF_DELIVERY(delivery), size_bytes, now + delivery.hold_s]
         if delivery.memory:
             row[_WARNINGS] = told_texts(delivery)
         self.deliveries.append(row)

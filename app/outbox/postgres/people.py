@@ -10,6 +10,7 @@ from app.outbox.people_rows import (
     MAX_LINKED,
     MAX_LOADED_STEPS,
     STRETCH,
+    beginnings,
     mark_rows,
     max_found,
     people_rows,
@@ -95,7 +96,7 @@ async def forget_people(connection: Connection, now: float, limit: int, rules: O
 async def forget(connection: Connection, keys: Sequence[str]) -> int:
     """Do `Outbox.forget`."""
     async with connection.transaction():
-        found = await rows_of(connection, "forget_whose", keys=list(keys))
+        found = await rows_of(connection, "forget_whose", keys=beginnings(keys))
         messages = sorted({message_id for (message_id,) in found})
         if messages:
             held = [DeadLetter(*row) for row in await rows_of(connection, "deliveries_of", keys=messages)]

@@ -1460,8 +1460,9 @@ DELETE FROM person WHERE key IN (
 DELETE FROM whose WHERE id IN (SELECT id FROM whose ORDER BY id LIMIT %(limit)s) AND at <= %(ledger_start)s::float8;
 
 -- forget_whose --
--- Forget whose the messages of some ids are; return the messages.
-DELETE FROM whose WHERE user_key = ANY(%(keys)s::text[]) OR anonymous_key = ANY(%(keys)s::text[]) RETURNING message_id;
+-- Forget whose the messages of some ids are, by what their keys begin with (older rows hold all of it); return them.
+DELETE FROM whose WHERE left(user_key, 16) = ANY(%(keys)s::text[]) OR left(anonymous_key, 16) = ANY(%(keys)s::text[])
+RETURNING message_id;
 
 -- deliveries_of --
 -- All deliveries of some messages, with what their keys are made of.

@@ -7,7 +7,8 @@ event loop, whose thread holds Python's lock anyhow; the thread that commits run
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.counts import summed
@@ -17,7 +18,15 @@ from app.outbox.refusals import backlog_full, loads_of
 from app.outbox.sqlite.database import as_rows, one_json, patiently
 from app.outbox.sqlite.people import are_changed, write_people
 from app.outbox.sqlite.sql import SQL, script_of_store, statements
-from app.outbox.storing import MINUTE_S, PAYLOAD_VERSION, EnqueueCall, Rows, holders, without_duplicates
+from app.outbox.storing import (
+    DELIVERY_COLUMNS,
+    MINUTE_S,
+    PAYLOAD_VERSION,
+    EnqueueCall,
+    Rows,
+    holders,
+    without_duplicates,
+)
 from app.types import Enqueued
 
 
@@ -30,6 +39,19 @@ class NewCall:
     parameters: Mapping[str, Any] | None
 
 
+#: Of the columns of a delivery, as `Rows.deliveries` has them: in these most deliveries of a call are alike.
+_ALIKE: Final = ("ad_account_id", "preset", "event_name", "action_source", "traceparent", "source", "currency", "name")
+_KIND: Final = itemgetter(*(DELIVERY_COLUMNS.index(name) for name in _ALIKE), -1)
+_OWN: Final = itemgetter(*(place for place, name in enumerate(DELIVERY_COLUMNS) if name not in _ALIKE), -2)
+
+
+def _deliveries(rows: Rows) -> dict[str, str]:
+    """Return what is alike in deliveries, and their other columns, each behind the number of what it is alike in."""
+    kinds: dict[tuple[Any, ...], int] = {}
+    own = [(kinds.setdefault(_KIND(row), len(kinds)), *_OWN(row)) for row in rows.deliveries]
+    return {"kinds": as_rows(list(kinds)), "deliveries": as_rows(own)}
+
+
 def parameters(rows: Rows, rules: OutboxRules) -> dict[str, Any]:
     """Return the parameters of `store` where all has still to prove that it is new."""
     return {
@@ -37,7 +59,7 @@ def parameters(rows: Rows, rules: OutboxRules) -> dict[str, Any]:
         "max_backlog": rules.max_backlog,
         "max_bytes": rules.max_backlog_bytes,
         "loads": as_rows([[account, *load] for account, load in rows.loads.items()]),
-        "deliveries": as_rows(rows.deliveries),
+        **_deliveries(rows),
         "payloads": b"".join(rows.payloads),
         "spans": as_rows(rows.spans),
         "version": PAYLOAD_VERSION,
@@ -45,7 +67,8 @@ def parameters(rows: Rows, rules: OutboxRules) -> dict[str, Any]:
         "notes": as_rows(rows.notes),
         "tallies": as_rows(summed(rows.tallies, span_s=MINUTE_S)),
         "span_s": MINUTE_S,
-        "whose": as_rows(rows.whose) if rows.whose else None,
+        "whose": as_rows([f"{user:16}{anonymous:16}{message_id}" for message_id, _, user, anonymous in rows.whose]),
+        "now": rows.whose[0][1] if rows.whose else 0,
         "named": as_rows(rows.named),
     }
 

@@ -14,6 +14,7 @@ from app.outbox.people_rows import (
     MAX_LINKED,
     MAX_LOADED_STEPS,
     STRETCH,
+    beginnings,
     mark_rows,
     max_found,
     people_rows,
@@ -126,7 +127,7 @@ def forget_people(connection: sqlite3.Connection, now: float, limit: int, rules:
 
 def forget(connection: sqlite3.Connection, keys: Sequence[str]) -> tuple[int, set[str]]:
     """Do `Outbox.forget`, within a transaction. Returns also what stood in what was erased."""
-    gone = connection.execute(SQL["forget_whose"], {"keys": as_rows(keys)}).fetchall()
+    gone = connection.execute(SQL["forget_whose"], {"keys": as_rows(beginnings(keys))}).fetchall()
     messages = sorted({message_id for (message_id,) in gone})
     traces: set[str] = set()
     if messages:

@@ -47,11 +47,11 @@ ON CONFLICT (digest, place) DO UPDATE SET
 
 -- store --
 -- Store all that a call enqueues: see store.sql.
-INSERT INTO storing (unseen, max_backlog, max_bytes, loads, first_id, deliveries, payloads, spans, version, keys, notes,
-                     tallies, span_s, whose, named)
+INSERT INTO storing (unseen, max_backlog, max_bytes, loads, first_id, kinds, deliveries, payloads, spans, version, keys,
+                     notes, tallies, span_s, whose, now, named)
 SELECT :unseen, :max_backlog, :max_bytes, :loads,
        1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
-       :deliveries, :payloads, :spans, :version, :keys, :notes, :tallies, :span_s, :whose, :named;
+       :kinds, :deliveries, :payloads, :spans, :version, :keys, :notes, :tallies, :span_s, :whose, :now, :named;
 
 -- release_keys --
 -- Forget the keys of deliveries that are dead, unless another delivery holds them.
@@ -1018,9 +1018,10 @@ DELETE FROM person WHERE id IN (
 DELETE FROM whose WHERE id IN (SELECT id FROM whose ORDER BY id LIMIT :limit) AND at <= :ledger_start;
 
 -- forget_whose --
--- Forget whose the messages of some ids are; return the messages.
+-- Forget whose the messages of some ids are, by what their keys begin with (older rows hold all of it); return them.
 DELETE FROM whose
-WHERE user IN (SELECT value FROM json_each(:keys)) OR anonymous IN (SELECT value FROM json_each(:keys))
+WHERE substr(user, 1, 16) IN (SELECT value FROM json_each(:keys))
+   OR substr(anonymous, 1, 16) IN (SELECT value FROM json_each(:keys))
 RETURNING message_id;
 
 -- deliveries_of --

@@ -2,12 +2,13 @@
 -- nothing but a trigger. SQLite runs the steps of a trigger without a word to Python, whose lock the event loop holds
 -- nearly always: to get it after each step took longer than the steps.
 --
--- Sets of rows are JSON arrays. Deliveries get their ids in their order, counted from `first_id`.
+-- Sets of rows are JSON arrays; `kinds` is what deliveries have in common. Deliveries get their ids in their order,
+-- counted from `first_id`.
 
 CREATE TEMP VIEW storing AS
-SELECT NULL AS unseen, NULL AS max_backlog, NULL AS max_bytes, NULL AS loads, NULL AS first_id, NULL AS deliveries,
-       NULL AS payloads, NULL AS spans, NULL AS version, NULL AS keys, NULL AS notes, NULL AS tallies, NULL AS span_s,
-       NULL AS whose, NULL AS named;
+SELECT NULL AS unseen, NULL AS max_backlog, NULL AS max_bytes, NULL AS loads, NULL AS first_id, NULL AS kinds,
+       NULL AS deliveries, NULL AS payloads, NULL AS spans, NULL AS version, NULL AS keys, NULL AS notes,
+       NULL AS tallies, NULL AS span_s, NULL AS whose, NULL AS now, NULL AS named;
 
 CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
 
@@ -22,14 +23,19 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
     )
   );
 
-  -- Deliveries, due at once.
+  -- Deliveries, due at once. A kind is read once: LIMIT keeps SQLite from looking into its JSON for each delivery.
   INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
                         event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer,
                         name, payload_bytes, enqueued_at, due_at)
-  SELECT new.first_id + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-         value ->> 7, value -> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value -> 14,
-         value ->> 15, value ->> 16, value ->> 17, value ->> 17
-  FROM json_each(new.deliveries);
+  SELECT new.first_id + own.key, ad_account_id, preset, value ->> 1, event_name, value ->> 2, action_source, value ->> 3,
+         value ->> 4, value -> 5, traceparent, source, value ->> 6, currency, value ->> 7, value -> 8,
+         name, value ->> 9, at, at
+  FROM json_each(new.deliveries) AS own CROSS JOIN (
+    SELECT key AS number, value ->> 0 AS ad_account_id, value ->> 1 AS preset, value ->> 2 AS event_name,
+           value ->> 3 AS action_source, value ->> 4 AS traceparent, value ->> 5 AS source, value ->> 6 AS currency,
+           value ->> 7 AS name, value ->> 8 AS at
+    FROM json_each(new.kinds) LIMIT -1
+  ) AS kind ON kind.number = own.value ->> 0;
 
   -- Their payloads, each cut out of one blob by its span.
   INSERT INTO payload (delivery_id, version, body)
@@ -67,8 +73,9 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   SELECT value ->> 0, value ->> 1, value ->> 2, 'pending', value ->> 3 FROM json_each(new.named) WHERE true
   ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
-  -- Whose deliveries they are.
+  -- Whose deliveries they are: texts of 16 digits of each key, or blanks, and the message id.
   INSERT INTO whose (message_id, user, anonymous, at)
-  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(new.whose);
+  SELECT substr(value, 33), nullif(trim(substr(value, 1, 16)), ''), nullif(trim(substr(value, 17, 16)), ''), new.now
+  FROM json_each(new.whose);
 
 END;

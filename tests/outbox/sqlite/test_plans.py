@@ -98,6 +98,7 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection) ->
         ("keys_taken", "PRIMARY KEY (digest=?)"),
         ("before_enqueue", "PRIMARY KEY (digest=?)"),
         ("store, step 1", "PRIMARY KEY (digest=?)"),
+        ("store, step 2", "kind USING AUTOMATIC COVERING INDEX (number=?)"),
         ("search by message", "delivery_message (shelf=? AND message_id=?)"),
         ("search by event", "delivery_event (shelf=? AND event_id=?)"),
         ("search by order", "delivery_order (shelf=? AND order_id=?)"),
