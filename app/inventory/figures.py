@@ -30,8 +30,7 @@ BECAME: Final[Mapping[str, str]] = {
 #: Where deliveries of what was taken stand, behind a count.
 STANDS: Final[Mapping[str, str]] = {
     State.DELIVERED: "delivered",
-    State.PENDING: "waiting to be sent",
-    State.CLAIMED: "being sent",
+    "waiting": "waiting to be sent",
     State.DEAD: "dead",
     State.DISMISSED: "put away",
 }

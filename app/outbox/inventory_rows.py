@@ -26,7 +26,7 @@ class NameCount(NamedTuple):
     source: str
     #: Counted from 1970 (UTC).
     day: int
-    #: A `State`.
+    #: `waiting`, or a `State` that is settled.
     state: str
     number: int
 

@@ -70,7 +70,7 @@ def test_one_name_is_shown_with_its_properties(run: Run) -> None:
     told = json.loads(line)
     assert [(each["path"], each["share"]) for each in told["properties"]] == [("properties.total", 0.75)]
     exits = {"enqueued": 1_199, "duplicate": 1}
-    assert [*told["by_day"].values()] == [{"received": 1_200, "exits": exits, "states": {"pending": 1}}]
+    assert [*told["by_day"].values()] == [{"received": 1_200, "exits": exits, "states": {"waiting": 1}}]
     shown = run("inventory", "Order Completed").stdout
     for text in ("properties.total", "with currency", "1 waiting to be sent", "Order Completed (1,200)"):
         assert text in shown

@@ -132,7 +132,7 @@ async def test_a_count_is_the_length_of_the_list_that_it_leads_to(world: World) 
     for exit_ in ("matched", "enqueued", "delivered", "invalid", "duplicate", "rejected"):
         assert any(f"exit={exit_}" in path for path in told)
     assert sum("name=" in path for path in told) > 20
-    for state in ("pending", "claimed", "delivered", "dead"):
+    for state in ("waiting", "delivered", "dead"):
         assert any("name=" in path and f"state={state}" in path for path in told)
     assert any("taken=no" in path for path in told)  # of the picture of where events go
     assert {path: await _length(world, path) for path in told} == told

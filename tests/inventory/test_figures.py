@@ -58,9 +58,9 @@ async def test_where_deliveries_stand_is_told_by_day_also_of_one_on_which_nothin
     for at in (NOW - DAY_S, NOW - DAY_S, NOW + DAY_S):
         await outbox.enqueue([new(name="Order Completed", source="shop")], [], [], now=at)
     (order,) = await read_figures(outbox.inventory, now=NOW + DAY_S, days=3, only=ORDER)
-    assert dict(order.states) == {"pending": 3}
+    assert dict(order.states) == {"waiting": 3}
     told = [(at, dict(order.states_by_day[at])) for at in order.told_days]
-    assert told == [(TODAY + DAY_S, {"pending": 1}), (TODAY, {}), (TODAY - DAY_S, {"pending": 2})]
+    assert told == [(TODAY + DAY_S, {"waiting": 1}), (TODAY, {}), (TODAY - DAY_S, {"waiting": 2})]
 
 
 async def test_what_has_not_come_in_these_days_is_left_out(outbox: Outbox) -> None:

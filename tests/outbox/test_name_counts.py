@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from app.outbox import Outbox, open_outbox
 from app.outbox.storing import DAY_S
-from app.types import PeopleChanges, Query, Whose, Withdrawal
+from app.types import PeopleChanges, Query, State, Whose, Withdrawal
 from tests.outbox.build import ACCOUNT, NOW, At, dead, delivered, given_back, new, retry, rules
 from tests.rounds import examples
 
 NAMES = [(name, source) for name in ("Order Completed", "page Cart") for source in ("shop", "app")]
+WAITING = {State.PENDING: "waiting", State.CLAIMED: "waiting"}
 TODAY = int(NOW // DAY_S)
 #: So long what is delivered is kept, and what is dead.
 LEDGER = {"ledger_delivered_s": 2 * DAY_S, "ledger_s": 3 * DAY_S, "dedup_window_s": 100}
@@ -32,7 +33,8 @@ async def counted(outbox: Outbox) -> Counter[tuple[str, str, int, str]]:
 async def found(outbox: Outbox) -> Counter[tuple[str, str, int, str]]:
     page = await outbox.search(Query(), limit=1_000)
     return Counter(
-        (each.name, each.source, int(each.enqueued_at // DAY_S), each.state.value) for each in page.deliveries
+        (each.name, each.source, int(each.enqueued_at // DAY_S), WAITING.get(each.state, each.state.value))
+        for each in page.deliveries
     )
 
 

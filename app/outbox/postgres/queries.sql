@@ -137,7 +137,7 @@ WITH
   ),
   named AS (
     INSERT INTO name_count (name, source, day, state, slot, count)
-    SELECT row ->> 0, row ->> 1, (row ->> 2)::integer, 'pending', %(slot)s, (row ->> 3)::bigint
+    SELECT row ->> 0, row ->> 1, (row ->> 2)::integer, 'waiting', %(slot)s, (row ->> 3)::bigint
     FROM fits, jsonb_array_elements(%(named)s::jsonb) AS row ORDER BY 1, 2, 3
     ON CONFLICT (name, source, day, state, slot) DO UPDATE SET count = name_count.count + excluded.count
   ),
@@ -295,12 +295,6 @@ WITH
     FROM taken WHERE line.id = taken.id
     RETURNING line.id, place, attempts, enqueued_at, claim, lease_was_lost
   ),
-  moved AS (
-    SELECT name, source, enqueued_at AS at, stands.state, sign
-    FROM claimed JOIN delivery USING (id), (VALUES ('claimed', 1), ('pending', -1)) AS stands (state, sign)
-    WHERE NOT lease_was_lost
-  ),
-  named AS (/* named */),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count)
     SELECT %(ad_account_id)s, moved.state, %(slot)s, sign * count(*)
@@ -405,18 +399,20 @@ WITH
     ON CONFLICT (ad_account_id, state, slot)
     DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes
   ),
-  known AS MATERIALIZED (
-    SELECT id, state, enqueued_at AS at, delivery.ad_account_id, preset, source, event_name, amount, currency, name
-    FROM ours JOIN delivery USING (id)
+  summed AS (  -- before they move: text is not grouped twice
+    SELECT name, source, floor(enqueued_at / 86400) AS day, 'delivered' AS state, count(*) AS number
+    FROM gone GROUP BY name, source, day
+    UNION ALL
+    SELECT name, source, floor(enqueued_at / 86400), 'dead', 1 FROM ours JOIN delivery USING (id) WHERE state = 'dead'
   ),
   moved AS (
-    SELECT name, source, at, stands.state, sign
-    FROM known, LATERAL (VALUES ('claimed', -1), (known.state, 1)) AS stands (state, sign)
+    SELECT name, source, day * 86400 AS at, stands.state, sign * number AS sign
+    FROM summed, LATERAL (VALUES ('waiting', -1), (summed.state, 1)) AS stands (state, sign)
   ),
   named AS (/* named */),
   ordered AS (
-    SELECT at, ad_account_id, preset, source, currency, stands.became, sign, amount, id
-    FROM known, LATERAL (VALUES ('waiting', -1), (state, 1)) AS stands (became, sign)
+    SELECT enqueued_at AS at, delivery.ad_account_id, preset, source, currency, stands.became, sign, amount, id
+    FROM ours JOIN delivery USING (id), LATERAL (VALUES ('waiting', -1), (state, 1)) AS stands (became, sign)
     WHERE state <> 'pending' AND event_name = 'checkout'
   ),
   earned AS (/* sums */)
@@ -444,15 +440,13 @@ WITH
     DELETE FROM dead WHERE id = ANY (%(ids)s::bigint[]) RETURNING id, enqueued_at, history
   ),
   moved AS (
-    SELECT name, source, stands.at, stands.state, sign
+    SELECT stands.at, stands.state, sign, ad_account_id, preset, source, event_name, currency, amount, id, name
     FROM risen JOIN delivery USING (id),
-         LATERAL (VALUES (enqueued_at, 'dead', -1), (%(now)s::float8, 'pending', 1)) AS stands (at, state, sign)
+         LATERAL (VALUES (enqueued_at, 'dead', -1), (%(now)s::float8, 'waiting', 1)) AS stands (at, state, sign)
   ),
   named AS (/* named */),
   ordered AS (
-    SELECT stands.at, ad_account_id, preset, source, currency, stands.became, sign, amount, id
-    FROM risen JOIN delivery USING (id),
-         LATERAL (VALUES (enqueued_at, 'dead', -1), (%(now)s::float8, 'waiting', 1)) AS stands (at, became, sign)
+    SELECT at, ad_account_id, preset, source, currency, state AS became, sign, amount, id FROM moved
     WHERE event_name = 'checkout'
   ),
   earned AS (/* sums */),
@@ -1032,7 +1026,9 @@ WITH
     FROM new WHERE row ->> 16 IN ('dead', 'dismissed')
   ),
   moved AS (
-    SELECT row ->> 28 AS name, row ->> 11 AS source, (row ->> 20)::float8 AS at, row ->> 16 AS state, 1 AS sign FROM new
+    SELECT row ->> 28 AS name, row ->> 11 AS source, (row ->> 20)::float8 AS at,
+           CASE WHEN row ->> 16 IN ('dead', 'dismissed') THEN row ->> 16 ELSE 'waiting' END AS state, 1 AS sign
+    FROM new
   ),
   named AS (/* named */),
   counted AS (
@@ -1052,22 +1048,23 @@ WITH
     SELECT (row ->> 0)::bigint AS id FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
   from_line AS (
-    DELETE FROM line USING given WHERE line.id = given.id RETURNING line.id, state, enqueued_at, payload_bytes
+    DELETE FROM line USING given WHERE line.id = given.id RETURNING line.id, state, 'waiting' AS stood, enqueued_at, payload_bytes
   ),
   from_dead AS (
-    DELETE FROM dead USING given WHERE dead.id = given.id RETURNING dead.id, dead.state, enqueued_at, 0 AS payload_bytes
+    DELETE FROM dead USING given WHERE dead.id = given.id RETURNING dead.id, dead.state, dead.state AS stood, enqueued_at, 0 AS payload_bytes
   ),
   gone AS (
     DELETE FROM delivery USING given WHERE delivery.id = given.id RETURNING delivery.id, ad_account_id, name, source
   ),
   moved AS (
-    SELECT name, source, enqueued_at AS at, state, -1 AS sign, ad_account_id, payload_bytes
-    FROM (SELECT * FROM from_line UNION ALL SELECT * FROM from_dead) AS stood JOIN gone USING (id)
+    SELECT name, source, enqueued_at AS at, stood AS state, -1 AS sign, stands.state AS left_state, ad_account_id,
+           payload_bytes
+    FROM (SELECT * FROM from_line UNION ALL SELECT * FROM from_dead) AS stands JOIN gone USING (id)
   ),
   named AS (/* named */)
 INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
-SELECT ad_account_id, state, %(slot)s, -count(*), -sum(payload_bytes) FROM moved
-GROUP BY ad_account_id, state ORDER BY 1, 2
+SELECT ad_account_id, left_state, %(slot)s, -count(*), -sum(payload_bytes) FROM moved
+GROUP BY ad_account_id, left_state ORDER BY 1, 2
 ON CONFLICT (ad_account_id, state, slot)
 DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;
 
@@ -1491,7 +1488,7 @@ WITH
     RETURNING id, ad_account_id, preset, event_name, amount, currency, source, name, length(payload) AS size
   ),
   left_line AS (
-    DELETE FROM line USING gone WHERE line.id = gone.id RETURNING line.id, state, enqueued_at
+    DELETE FROM line USING gone WHERE line.id = gone.id RETURNING line.id, state, 'waiting' AS stood, enqueued_at
   ),
   ordered AS (
     SELECT enqueued_at AS at, ad_account_id, preset, source, currency, 'waiting' AS became, -1 AS sign, amount, id
@@ -1499,16 +1496,16 @@ WITH
   ),
   earned AS (/* sums */),
   left_dead AS (
-    DELETE FROM dead USING gone WHERE dead.id = gone.id RETURNING dead.id, dead.state, enqueued_at
+    DELETE FROM dead USING gone WHERE dead.id = gone.id RETURNING dead.id, dead.state, dead.state AS stood, enqueued_at
   ),
   moved AS (
-    SELECT state, enqueued_at AS at, -1 AS sign, name, source, ad_account_id, size
-    FROM (SELECT * FROM left_line UNION ALL SELECT * FROM left_dead) AS stood JOIN gone USING (id)
+    SELECT name, source, enqueued_at AS at, stood AS state, -1 AS sign, stands.state AS left_state, ad_account_id, size
+    FROM (SELECT * FROM left_line UNION ALL SELECT * FROM left_dead) AS stands JOIN gone USING (id)
   ),
   named AS (/* named */)
 INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
-SELECT ad_account_id, state, %(slot)s, -count(*), CASE WHEN state IN ('dead', 'dismissed') THEN 0 ELSE -sum(size) END
-FROM moved GROUP BY ad_account_id, state ORDER BY 1, 2
+SELECT ad_account_id, left_state, %(slot)s, -count(*), CASE WHEN left_state IN ('dead', 'dismissed') THEN 0 ELSE -sum(size) END
+FROM moved GROUP BY ad_account_id, left_state ORDER BY 1, 2
 ON CONFLICT (ad_account_id, state, slot)
 DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;
 
@@ -1604,7 +1601,7 @@ WITH
     RETURNING delivery.ad_account_id, message_id, preset, event_name, order_id, amount, currency, source, name,
               enqueued_at, length(payload) AS size
   ),
-  moved AS (SELECT name, source, enqueued_at AS at, 'pending' AS state, -1 AS sign FROM gone),
+  moved AS (SELECT name, source, enqueued_at AS at, 'waiting' AS state, -1 AS sign FROM gone),
   named AS (/* named */),
   ordered AS (
     SELECT stands.at, ad_account_id, preset, source, currency, stands.became, sign, amount, NULL::bigint AS id

@@ -65,8 +65,6 @@ def _take(connection: sqlite3.Connection, call: ClaimCall) -> tuple[list[Claimed
     parameters = {**asdict(call), "without_presets": without, **tokens}
     connection.execute(SQL["claim"], parameters)
     rows, held = map(orjson.loads, connection.execute(SQL["claimed"], parameters).fetchone())
-    if rows:
-        connection.execute(SQL["count_claimed"], {"claim": token})
     return [_claimed(row, token) for row in rows], frozenset(held)
 
 

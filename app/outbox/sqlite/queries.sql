@@ -145,17 +145,6 @@ SELECT
    FROM delivery JOIN payload ON delivery_id = id WHERE claim IN (:claim, :claim_after_loss)),
   (SELECT json_group_array(preset) FILTER (WHERE preset IS NOT NULL) FROM kept);
 
--- count_claimed --
--- Count by name what a claim took that was pending.
-WITH moved AS MATERIALIZED (
-  SELECT name, source, CAST(enqueued_at / 86400 AS INTEGER) AS day, count(*) AS number FROM delivery
-  WHERE claim = :claim GROUP BY 1, 2, 3
-)
-INSERT INTO name_count (name, source, day, state, count)
-SELECT name, source, day, 'claimed', number FROM moved
-UNION ALL SELECT name, source, day, 'pending', -number FROM moved WHERE true
-ON CONFLICT DO UPDATE SET count = count + excluded.count;
-
 -- renew --
 -- Lengthen the leases that are still ours.
 UPDATE delivery SET due_at = :until
@@ -672,7 +661,8 @@ FROM json_each(:rows);
 -- count_carried --
 -- Count them by name.
 INSERT INTO name_count (name, source, day, state, count)
-SELECT value ->> 28, value ->> 11, CAST((value ->> 20) / 86400 AS INTEGER), value ->> 16, 1
+SELECT value ->> 28, value ->> 11, CAST((value ->> 20) / 86400 AS INTEGER),
+       CASE WHEN value ->> 16 IN ('pending', 'claimed') THEN 'waiting' ELSE value ->> 16 END, 1
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO UPDATE SET count = count + 1;
 

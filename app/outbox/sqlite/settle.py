@@ -78,10 +78,11 @@ def _still_ours(connection: sqlite3.Connection, settlements: Sequence[Settlement
 
 
 def _name_rows(held: Sequence[_Held]) -> str:
-    """Return what moves by name: it was claimed, and stands elsewhere now."""
-    counts = Counter((each.name, each.source, each.day, each.settlement.state) for each in held)
+    """Return what moves by name: it waited, and is settled now."""
+    settled = (each for each in held if each.settlement.state is not State.PENDING)
+    counts = Counter((each.name, each.source, each.day, each.settlement.state) for each in settled)
     moved = [(*key, count) for key, count in counts.items()]
-    return as_rows([*moved, *((name, source, day, State.CLAIMED, -count) for name, source, day, _, count in moved)])
+    return as_rows([*moved, *((name, source, day, "waiting", -count) for name, source, day, _, count in moved)])
 
 
 def _state_row(held: _Held, now: float) -> list[Any]:

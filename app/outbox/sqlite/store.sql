@@ -68,9 +68,9 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
     CROSS JOIN tally_sum ON span_s = span.column1 AND start_at > (new.tallies ->> '$[0][0]') - span.column1
   );
 
-  -- How many are pending of each name.
+  -- How many wait of each name.
   INSERT INTO name_count (name, source, day, state, count)
-  SELECT value ->> 0, value ->> 1, value ->> 2, 'pending', value ->> 3 FROM json_each(new.named) WHERE true
+  SELECT value ->> 0, value ->> 1, value ->> 2, 'waiting', value ->> 3 FROM json_each(new.named) WHERE true
   ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
   -- Whose deliveries they are: texts of 16 digits of each key, or blanks, and the message id.

@@ -114,7 +114,6 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection) ->
         ("overtaken", "delivery_dead_order (order_id=?)"),
         ("any_dead", "delivery_dead"),
         ("dead_causes", "delivery_dead"),
-        ("count_claimed", "delivery_claim (claim=?)"),
         ("name_counts", "PRIMARY KEY (name=? AND source=? AND day>? AND day<?)"),
         ("retain_name_counts", "name_count_none (day<?)"),
         ("tallies", "tally_sum USING PRIMARY KEY (span_s=? AND start_at>? AND start_at<?)"),

@@ -5,7 +5,7 @@ CREATE TABLE name_count (
   name text COLLATE "C" NOT NULL,        -- under which their events arrived
   source text COLLATE "C" NOT NULL,
   day integer NOT NULL,                  -- counted from 1970 (UTC)
-  state text COLLATE "C" NOT NULL,
+  state text COLLATE "C" NOT NULL,         -- waiting, delivered, dead, dismissed
   slot smallint NOT NULL,                -- of the connection: commits do not wait for each other
   count bigint NOT NULL,
   PRIMARY KEY (name, source, day, state, slot)
@@ -13,7 +13,9 @@ CREATE TABLE name_count (
 CREATE INDEX name_count_day ON name_count (day);
 
 INSERT INTO name_count
-SELECT name, source, floor(enqueued_at / 86400)::integer, state, 0, count(*) FROM shown GROUP BY 1, 2, 3, 4;
+SELECT name, source, floor(enqueued_at / 86400)::integer,
+       CASE WHEN state IN ('pending', 'claimed') THEN 'waiting' ELSE state END, 0, count(*)
+FROM shown GROUP BY 1, 2, 3, 4;
 
 -- What was counted in steps that are over: in hours while their minutes are kept, in six hours, in days. There is no gap
 -- between the first and the last step of a length.
