@@ -25,7 +25,7 @@ class Share:
     #: nothing is.
     compared: int = 0
     before: int | None = None
-    #: The filters of the list behind it; empty where there is none.
+    #: The filters of the list behind it.
     filters: Mapping[str, str] = field(default_factory=dict)
     #: Where it begins and how wide it is.
     at: int = 0
@@ -83,7 +83,7 @@ _MADE: Final = (
 _SENT: Final = (("delivered", "delivered", "delivered"), ("rejected", "refused", "refused by Pinterest"))
 #: The filters of the list behind a figure, where it is not the exit of its name.
 _FILTERS: Final[Mapping[str, Mapping[str, str]]] = {
-    "taken": {},
+    "taken": {"exit": "matched"},
     "held_back": {"exit": "withheld", "taken": "no"},
     "withheld": {"exit": "withheld", "taken": "yes"},
 }

@@ -167,11 +167,6 @@ def _keys_of(counted: TimedTallies, summary: Summary, catalog: Catalog, componen
         "keys": of_counted,
         "scores": {each.name: score(each, of_counted[each.name], components) for each in summary.presets},
         "score_bars": {name: draw(line) for name, line in lines.items()},
-        "match_keys": [
-            name
-            for name in (*components, *OTHER_KEY_LABELS)
-            if any(of_counted[each.name].can_carry(name, each.quality[name]) for each in busy)
-        ],
         "key_trends": key_trends(counted, summary.starts, busy, of_counted, (*components, *OTHER_KEY_LABELS)),
         "key_advice": ranked_advice(busy, of_counted, (*components, *OTHER_KEY_LABELS), summary.warned),
     }
