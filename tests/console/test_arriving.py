@@ -91,7 +91,7 @@ async def test_an_empty_inventory_says_how_to_fill_it(world: World) -> None:
 
 async def test_a_name_shows_what_it_carries(arrived: World) -> None:
     page = await page_of(arrived, "/console/inventory/name?source=shop&type=track&name=Checkout")
-    for text in ("7,000 events from shop in the last 7 days", "properties.order_id", "25 %", "280 sampled events"):
+    for text in ("7,000 events from shop in the last 7 days", "properties.order_<wbr>id", "25 %", "280 sampled events"):
         assert text in page
     assert "Draft a preset" not in page
     today = await page_of(arrived, "/console/inventory/name?source=shop&type=track&name=Checkout&period=today")
