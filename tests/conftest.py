@@ -23,7 +23,7 @@ FIGURE = "figure"
 #: Of what `make quick` leaves out, what takes long only to be imported.
 collect_ignore = ["browser", "cluster", "sdk", "test_openapi.py"] if LEVEL == "quick" else []
 #: Of tests/packaging, what needs the tools of `make prove`, or installs everything anew.
-_BY_PROVE = ("new_user", "release", "openapi_lint", "deploy", "site")
+_BY_PROVE = ("image", "new_user", "release", "openapi_lint", "deploy", "site")
 if LEVEL != "prove":
     collect_ignore += [f"packaging/test_{name}.py" for name in _BY_PROVE] + ["commands/test_reading_mysql.py"]
 #: Fixtures that start a program.
