@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.commands.conftest import Run
 from tests.commands.places import CSV, ROWS, TABLE, Place, assert_read, assert_refused
@@ -68,6 +67,8 @@ def https(web: tuple[_Server, Path], tmp_path: Path) -> Place:
 
 @pytest.fixture(scope="module")
 def s3_address() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - half a second, where it is wanted
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()

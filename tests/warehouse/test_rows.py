@@ -4,6 +4,7 @@ import gzip
 import json
 import secrets
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,6 @@ from app.warehouse import RowTable, append_rows, open_duck, open_rows
 from app.warehouse.duck_tables import DuckTable
 from tests.outbox.postgres_server import PostgresServer
 
-#: As it is installed.
-EXTENSION = next(Path(sys.prefix).glob("lib/python3*/site-packages/duckdb_extension_httpfs/**/*.duckdb_extension"))
 ROWS: list[dict[str, Any]] = [
     {"id": "1", "total": 2.5, "at": "2026-11-25"},
     {"id": "02", "total": 4, "at": "2026-11-26"},
@@ -172,6 +171,9 @@ def test_a_file_alone_is_reached_and_nothing_beside_it(tmp_path: Path, folder: P
     file = tmp_path / "rows.csv"
     file.write_text(CSV)
     (tmp_path / "other.csv").write_text(CSV)
+    package = find_spec("duckdb_extension_httpfs")
+    assert package is not None
+    (extension,) = Path(str(package.origin)).parent.rglob("*.duckdb_extension")
     with open_duck(folder, only=file) as duck:
         import duckdb  # noqa: PLC0415 - an extra
 
@@ -182,7 +184,7 @@ def test_a_file_alone_is_reached_and_nothing_beside_it(tmp_path: Path, folder: P
             f"ATTACH '{tmp_path}/new.db'",
             f"COPY (SELECT 1) TO '{tmp_path}/out.csv'",
             "SET enable_external_access = true",
-            f"LOAD '{EXTENSION}'",
+            f"LOAD '{extension}'",
             "LOAD httpfs",
             "INSTALL httpfs",
             "SELECT * FROM read_csv('https://shop.example/orders.csv')",
