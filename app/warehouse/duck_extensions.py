@@ -48,11 +48,12 @@ def load_extension(duck: Any, name: str) -> None:
 
     package = find_spec(f"duckdb_extension_{name}")
     folders = package.submodule_search_locations if package else None
-    files = [Path(each, "extensions", f"v{duckdb.__version__}", f"{name}.duckdb_extension") for each in folders or ()]
-    if not any(file.is_file() for file in files):
+    files = (Path(each, "extensions", f"v{duckdb.__version__}", f"{name}.duckdb_extension") for each in folders or ())
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
         message = f"this needs the extra `warehouse`, with `{name}` for DuckDB: pip install 'pinrelay[warehouse]'"
         raise SettingsError(message)
-    duck.execute(f"LOAD {quoted(str(files[0]))}")
+    duck.execute(f"LOAD {quoted(str(file))}")
     trusted = ssl.get_default_verify_paths().cafile
     if name == "httpfs" and trusted:
         duck.execute(f"SET GLOBAL ca_cert_file = {quoted(trusted)}")
