@@ -189,7 +189,7 @@ class Outbox(SharedValues, Protocol):
     ) -> list[tuple[float, Tally]]:
         """Return the counts since then, summed by steps: (start of the step, tally). `step_s` 0 sums all into one.
 
-        Nothing is counted that began `until` then or later; `names` are those that are asked for. None: everything.
+        `until` is the end of a step from which on nothing is counted, `names` are those that are asked for; None: all.
         """
 
     async def revenue(self, *, first_day: int, last_day: int) -> list[Revenue]:

@@ -8,8 +8,9 @@ import pytest
 
 from app.errors import OutboxUnavailable
 from app.outbox.postgres.days import PARENTS, day_of, table_of
+from app.outbox.postgres.sql import SQL
 from app.types import Exit, Note, Tally
-from tests.outbox.build import DAY_S, NOW, At, new
+from tests.outbox.build import DAY_S, HOUR_S, NOW, At, new
 
 TODAY = day_of(NOW)
 NOTE = Note(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
@@ -86,3 +87,34 @@ async def test_counts_of_minutes_that_outlive_the_ledger_go_without_being_summed
     later = at.later(2 * DAY_S)
     await later.outbox.retain(now=later.now, limit=100)
     assert await at.outbox.tallies(since=0, step_s=0) == []
+
+
+async def test_steps_that_are_over_are_summed_by_one_process_at_a_time(
+    at: At, connection: psycopg.Connection, execute: Callable[..., list[Any]]
+) -> None:
+    await at.enqueue(tallies=(Tally(name="accepted"),))
+    later = at.later(2 * HOUR_S)
+    with connection.transaction():
+        assert connection.execute(SQL["only_one_sums"]).fetchall() == [(True,)]
+        await later.outbox.retain(now=later.now, limit=100)
+        assert execute("SELECT * FROM tally_sum") == []
+    await later.outbox.retain(now=later.now, limit=100)
+    assert execute("SELECT span_s, start_at, name, count FROM tally_sum") == [(3_600, int(NOW), "accepted", 1)]
+
+
+async def test_what_was_delivered_on_a_day_that_is_dropped_is_counted_no_longer(at: At) -> None:
+    await at.enqueue(new(), new())
+    first, second = await at.claim()
+    await at.deliver(first)
+    later = at.later(20 * DAY_S)
+    await later.deliver(second)  # its claim held
+
+    async def counted() -> dict[str, int]:
+        days = {"first_day": TODAY - 1, "last_day": TODAY + 1}
+        rows = await at.outbox.inventory.name_counts([("Order Completed", "default")], **days)
+        return {row.state: row.number for row in rows}
+
+    assert await counted() == {"delivered": 2}
+    for days, left in ((31, {"delivered": 1}), (51, {})):
+        await at.outbox.retain(now=at.later(days * DAY_S + HOUR_S * 12).now, limit=100)
+        assert await counted() == left
