@@ -80,7 +80,7 @@ def _directives() -> Iterator[str]:
         compiler = Compiler(DIRECTIVES, NO_READERS, {})
         builder(compiler, 7, "")  # which only those take that take any value
         takes = [re.sub(" but it is.*", "", fault.message.removeprefix("should be ")) for fault in compiler.faults]
-        gives = str(builder.__doc__).splitlines()[0].partition(": ")[2]
+        gives = "that value" if builder is Compiler.compile else str(builder.__doc__).splitlines()[0].partition(": ")[2]
         whose = "Pinrelay" if name in OWN_DIRECTIVES else "Segment"
         yield f"| `{name}` | {whose} | {_cell(''.join(takes) or 'any value').replace(chr(39), '`')} | {_cell(gives)} |"
 

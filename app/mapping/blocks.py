@@ -47,7 +47,7 @@ class _Branch(NamedTuple):
 
 
 def build_blocks(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@blocks`: `members` with their spellings, `places` and `recipients` to read them in.
+    """Build `@blocks`: what `places` and `recipients` each say of one person, by `members` and their spellings.
 
     Gives a list of `{place, is_recipient, values}`, of the blocks that hold any of the members, those `beside` them
     excepted; the values of a member are pairs of key and value, of all its spellings in their order.

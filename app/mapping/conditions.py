@@ -19,7 +19,7 @@ _IF_KEYS: Final = ("exists", "blank", "then", "else")
 
 
 def build_if(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@if`: `exists` asks for anything but null, `blank` (Segment's word) for anything but empty and false."""
+    """Build `@if`: `then` or `else`; `exists` asks for anything but null, `blank` for anything but empty and false."""
     options = compiler.options(value, at, _IF_KEYS)
     if options is None:
         return NOTHING
@@ -54,7 +54,7 @@ def _is_filled(value: Any) -> bool:
 
 
 def build_coalesce(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@coalesce`: the first of a list that is usable, see `wanted`: never one that says nothing."""
+    """Build `@coalesce`: the first of a list that its place can use; never one that says nothing."""
     if not isinstance(value, list):
         return compiler.fault(at, f"should be a list of values but it is {json_kind(value)}")
     if len(value) > MAX_OPTIONS:

@@ -13,7 +13,7 @@ from app.values.placeholders import FIRST_CHARACTERS, says_nothing
 
 
 def build_array_path(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@arrayPath: [path or directive, shape]`; paths in the shape start at the item.
+    """Build `@arrayPath`: each item of a list in a new shape, whose paths start at the item.
 
     Like Segment it takes one object for a list of one, hands on what is neither, and looks at no shape but an object.
     """
@@ -46,7 +46,7 @@ def _shaped_within_bounds(resolve: Resolver, told: list[PassedOver], root: Any) 
 
 
 def build_each(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@each: [path, shape]`: each object of a list in a new shape, and nothing else.
+    """Build `@each`: each object of a list in a new shape, and nothing else.
 
     One object counts as a list of one. What is no object is passed over, and told.
     """

@@ -91,7 +91,7 @@ def _flat(value: Any, prefix: str, separator: str, omit_lists: bool) -> Iterator
 
 
 def build_exclude_when_null(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@excludeWhenNull`: null leaves the key out, in objects within too; lists keep theirs."""
+    """Build `@excludeWhenNull`: the value; null leaves the key out, in objects within too; lists keep theirs."""
     return Call(function=_without_nulls, operands=(compiler.compile(value, at, compiler.wanted.part()),))
 
 

@@ -60,3 +60,8 @@ def test_the_faults_shown_are_those_reported() -> None:
 @pytest.mark.parametrize("directive", DIRECTIVES)
 def test_every_directive_has_an_example(directive: str) -> None:
     assert any(f'"{directive}"' in json.dumps(example.mapping) for example in examples())
+
+
+@pytest.mark.parametrize("directive", DIRECTIVES.keys() - {"@literal"})
+def test_its_builder_says_what_a_directive_gives_as_the_site_shows_it(directive: str) -> None:
+    assert re.match(rf"Build `{directive}`: .*\.$", str(DIRECTIVES[directive].__doc__), re.MULTILINE)

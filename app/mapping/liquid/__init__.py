@@ -7,7 +7,7 @@ from app.mapping.nodes import Node
 
 
 def build_liquid(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@liquid`. Unknown tags and filters, and the ones that Segment disables, are faults."""
+    """Build `@liquid`: the text of a template; unknown tags and filters, and Segment's disabled ones, are faults."""
     from app.mapping.liquid.template import build_template_node  # noqa: PLC0415 - a tenth of a start, for what few use
 
     return build_template_node(compiler, value, at)
