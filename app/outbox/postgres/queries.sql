@@ -1321,9 +1321,10 @@ WITH RECURSIVE forward (key, step) AS (
   UNION
   SELECT linked_to, step + 1 FROM forward JOIN person USING (key) WHERE linked_to IS NOT NULL AND step < %(steps)s
 ), everyone (key, step) AS (
-  SELECT DISTINCT key, CASE WHEN key = ANY(%(browsers)s::text[]) THEN %(steps)s ELSE 0 END FROM forward
+  SELECT DISTINCT key, 0 FROM forward
   UNION
-  SELECT person.key, step + 1 FROM everyone JOIN person ON person.linked_to = everyone.key WHERE step < %(steps)s
+  SELECT person.key, step + 1 FROM everyone JOIN person ON person.linked_to = everyone.key
+  WHERE step < %(steps)s AND everyone.key <> ALL(%(browsers)s::text[])
 ), known (key) AS MATERIALIZED (SELECT DISTINCT key FROM (SELECT key FROM everyone LIMIT %(limit)s) AS first)
 SELECT known.key, revision, record, mark.at
 FROM known LEFT JOIN person USING (key) LEFT JOIN mark USING (key)
