@@ -20,8 +20,9 @@ from tests.rounds import LEVEL, Kind, examples, rounds_of
 from tests.tools import need_postgres
 
 FIGURE = "figure"
-#: Of what `make quick` leaves out, what takes long only to be imported.
-collect_ignore = ["browser", "cluster", "sdk", "test_openapi.py"] if LEVEL == "quick" else []
+#: What `make quick` leaves out as a whole: programs, and whole commands.
+_NOT_QUICK = ("bench", "browser", "cluster", "commands", "packaging", "sdk", "simulation", "whole", "test_openapi.py")
+collect_ignore = [*_NOT_QUICK] if LEVEL == "quick" else []
 #: Of tests/packaging, what needs the tools of `make prove`, or installs everything anew.
 _BY_PROVE = ("image", "new_user", "release", "openapi_lint", "deploy", "site")
 if LEVEL != "prove":
@@ -55,8 +56,8 @@ settings.load_profile("any machine")
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """Take more processes than there are cores: a test that waits for a program leaves its core to another."""
-    return (yield) + (1 if LEVEL == "quick" else 2)
+    """Take more processes than there are cores where tests wait for programs, which leaves cores to others."""
+    return (yield) + (0 if LEVEL == "quick" else 2)
 
 
 @pytest.hookimpl(wrapper=True)

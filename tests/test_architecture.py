@@ -2,10 +2,11 @@
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -69,10 +70,15 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    return [*ast.walk(tree(path))]
+
+
 def imported_rooms(path: Path) -> set[str]:
     """Return every room of app that the file imports from, at its top or anywhere below."""
     names: set[str] = set()
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -97,7 +103,7 @@ def may_know(name: str, other: str) -> bool:
     return floor(other) == floor(name) and list(FLOORS)[floor(name)] != "stages"
 
 
-def breaches(imports: dict[str, set[str]]) -> list[str]:
+def breaches(imports: Mapping[str, set[str]]) -> list[str]:
     """Return what breaks the law, given which rooms each room imports."""
     homeless = [f"{name} has no floor" for name in imports if not any(name in rooms for rooms in FLOORS.values())]
     if homeless:
@@ -115,13 +121,14 @@ def breaches(imports: dict[str, set[str]]) -> list[str]:
     return strangers
 
 
-def house() -> dict[str, set[str]]:
+@cache
+def house() -> MappingProxyType[str, set[str]]:
     """Return which rooms each room imports."""
     imports: dict[str, set[str]] = {}
     for path in FILES:
         if name := room(path):
             imports.setdefault(name, set()).update(imported_rooms(path))
-    return imports
+    return MappingProxyType(imports)
 
 
 def test_every_room_knows_only_what_its_floor_may_know() -> None:
@@ -138,14 +145,12 @@ def test_every_room_knows_only_what_its_floor_may_know() -> None:
     ],
 )
 def test_a_room_on_a_wrong_floor_is_named(name: str, other: str, told: list[str]) -> None:
-    imports = house()
-    imports[name] = imports.get(name, set()) | {other}
+    imports = {**house(), name: house().get(name, set()) | {other}}
     assert breaches(imports)[: len(told)] == told
 
 
 def test_a_circle_of_rooms_on_one_floor_is_named() -> None:
-    imports = house()
-    imports["catalog"] = imports["catalog"] | {"receiving"}
+    imports = {**house(), "catalog": house()["catalog"] | {"receiving"}}
     assert any(told.startswith("a circle") for told in breaches(imports))
 
 
@@ -189,7 +194,7 @@ def test_a_function_fits_on_a_screen() -> None:
     large = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}"
         for path in FILES
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and height(node) > MAX_FUNCTION_LINES
     ]
     assert large == []
@@ -225,7 +230,7 @@ def readings(path: Path) -> Iterator[str]:
     `clock: Callable[[], float] = time.time` is an argument, `random.Random(7)` makes one,
     and secrets and identities are not chance: they decide nothing.
     """
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             if name in CLOCKS or (name.startswith("random.") and name != "random.Random"):

@@ -4,7 +4,9 @@ import ast
 import doctest
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,11 @@ EXEMPLARY = [
     for path in FILES
     if ">>> " in path.read_text(encoding="utf-8")
 ]
+
+
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    return [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
 
 
 @pytest.mark.parametrize("module", EXEMPLARY)
@@ -35,7 +42,7 @@ def test_what_a_function_returns_it_returns() -> None:
     said = [
         f"{path.relative_to(ROOT)}: {docstring.splitlines()[0]}"
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module)
         and (docstring := ast.get_docstring(node))
     ]
@@ -70,7 +77,7 @@ def test_what_a_public_function_raises_its_docstring_says() -> None:
         f"{path.relative_to(ROOT)}: {node.name}"
         for path in FILES
         if path.parent.name != "commands"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_")
         if (docstring := ast.get_docstring(node)) and "aise" not in docstring and raises(node)
     ]

@@ -3,12 +3,15 @@
 import json
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
 import structlog
+from typer import testing
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
@@ -16,6 +19,9 @@ from app.config import Settings
 from tests.process import ROOT
 
 Run = Callable[..., Result]
+
+#: The command is made of its functions once, not for each run, which would take longer than most runs.
+vars(testing)["_get_command"] = cache(get_command)
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from tests.sending.accounts import BAD, BLOCKED, GOOD, OFF, REFUSING, SLOW, ages
 BACKLOG, A_SECOND, SECONDS = 300, 200, 1
 
 
+@pytest.mark.slow
 async def test_five_bad_ad_accounts_hold_up_none_of_the_good(tmp_path: Path) -> None:
     """Blocked, slow, refusing, at its rate limit, switched off, each with a backlog: the others do not wait for them.
 

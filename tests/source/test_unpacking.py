@@ -85,6 +85,7 @@ async def test_broken_gzip_is_broken(raw: bytes) -> None:
     assert refusal_of(caught) is BROKEN_JSON
 
 
+@pytest.mark.slow
 async def test_a_liar_is_unpacked_no_further_than_it_said() -> None:
     stream = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
     packed = stream.compress(bytes(200_000_000)) + stream.flush()
