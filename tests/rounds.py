@@ -1,7 +1,7 @@
 """How much of a test is done: three levels, each a target of make, told by the variable TESTS.
 
 quick    what is fast: no program is started, nothing that is marked `slow`; a few examples of each property
-test     everything: of what takes long by nature one round, of properties the usual examples
+test     everything: of what takes long by nature one round, of properties a quarter of the usual examples
 prove    only what takes long by nature and the properties: many rounds, many examples
 
 What takes long by nature is marked `prove` and asks the fixture `rounds` how often to do it: `rounds("kills")`.
@@ -12,17 +12,19 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias, TypeVar
 
 T = TypeVar("T")
-Kind: TypeAlias = Literal["kills", "failovers", "storms", "fuzzing"]
+Kind: TypeAlias = Literal["kills", "failovers", "storms", "fuzzing", "seeds"]
 
 LEVELS = ("quick", "test", "prove")
 LEVEL = os.environ.get("TESTS", "test")
 assert LEVEL in LEVELS, f"TESTS: one of {', '.join(LEVELS)}"
 
 #: How often each kind is done by `make prove`.
-ROUNDS: dict[Kind, int] = {"kills": 20, "failovers": 20, "storms": 10, "fuzzing": 10}
+ROUNDS: dict[Kind, int] = {"kills": 20, "failovers": 20, "storms": 10, "fuzzing": 10, "seeds": 20}
 
-#: By how much the usual number of examples is multiplied.
-_EXAMPLES = {"quick": 0.2, "test": 1, "prove": 20}
+#: By how much the usual number of examples is multiplied, and fewer than which it never becomes by that.
+_EXAMPLES = {"quick": (0.1, 5), "test": (0.25, 25), "prove": (20, 0)}
+#: Of the events of the suite every so-manieth is taken.
+_STEPS = {"quick": 10, "test": 3, "prove": 1}
 
 
 def rounds_of(kind: Kind) -> int:
@@ -31,10 +33,14 @@ def rounds_of(kind: Kind) -> int:
 
 
 def some_of(items: Sequence[T]) -> Sequence[T]:
-    """Return all of these, of which `make quick` takes every tenth: for what goes through the events of the suite."""
-    return items[::10] if LEVEL == "quick" else items
+    """Return every third of these, in `make quick` every tenth: for what goes through the events of the suite.
+
+    `make prove` takes all, of a test that is marked so.
+    """
+    return items[:: _STEPS[LEVEL]]
 
 
 def examples(usual: int) -> int:
-    """Return how many examples a property is tried with, of which `make test` tries as many as are usual."""
-    return max(5, round(usual * _EXAMPLES[LEVEL]))
+    """Return how many examples a property is tried with: of what is usual a part, or many times as many."""
+    times, least = _EXAMPLES[LEVEL]
+    return max(min(usual, least), round(usual * times))

@@ -26,6 +26,7 @@ from tests.alerts.traffic import (
     Shop,
     no_fault,
 )
+from tests.rounds import Kind
 
 RULES = AlertRules()
 #: Monday of the second week at noon, and half past.
@@ -61,10 +62,11 @@ def _week_until_noon() -> Days:
 
 
 @pytest.mark.slow
+@pytest.mark.prove
 @pytest.mark.no_cover  # each condition is met below
-@pytest.mark.parametrize("seed", [1, 2])
-def test_weeks_of_usual_traffic_raise_no_alert(seed: int) -> None:
-    assert Days(seed).go_on(MONDAY + 16 * DAY_S) == {}
+def test_weeks_of_usual_traffic_raise_no_alert(rounds: Callable[[Kind], int]) -> None:
+    for seed in (1, 2)[: rounds("seeds")]:
+        assert (seed, Days(seed).go_on(MONDAY + 16 * DAY_S)) == (seed, {})
 
 
 def rate_times(key: EventKey, times: float) -> Callable[..., float]:

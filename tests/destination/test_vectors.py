@@ -107,6 +107,7 @@ def fault(row: dict[str, Any], judge: Judge) -> str:
     return "" if comparable(event, presence_only) == comparable(expected, presence_only) else f"got {event}"
 
 
+@pytest.mark.slow
 def test_the_vectors_hold(judged_by_pinterest: Judge, record_figure: Callable[[str, object], None]) -> None:
     differences = accepted_differences()
 
@@ -135,6 +136,7 @@ def test_every_event_of_the_vectors_is_valid_at_pinterest(judged_by_pinterest: J
     assert {id_: faults for id_, event in events.items() if (faults := judged_by_pinterest(event))} == {}
 
 
+@pytest.mark.prove
 @pytest.mark.no_cover  # thousands of events
 def test_every_realistic_event_is_valid_at_pinterest(
     judged_by_pinterest: Judge, record_figure: Callable[[str, object], None]

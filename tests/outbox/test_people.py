@@ -360,6 +360,7 @@ async def test_what_came_from_memory_is_shown_in_every_state_beside_the_warnings
 
 @pytest.mark.slow
 @pytest.mark.parametrize("together", [1, 40])
+@pytest.mark.no_cover  # much of what other tests reach with little
 async def test_the_journeys_pass_with_two_processes_and_restarts(outbox_url: str, together: int) -> None:
     """By turns one of two, each opened anew now and then."""
     settings = assembled.settings(**SETTINGS, outbox_url=outbox_url, max_event_age_days=365)

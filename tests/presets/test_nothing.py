@@ -46,6 +46,7 @@ def changed(event: dict[str, Any], at: tuple[str, ...], *value: Any) -> dict[str
     return copy
 
 
+@pytest.mark.prove
 @pytest.mark.no_cover  # thousands of events
 @pytest.mark.parametrize("nothing", [False, None, "", [], True, "x", 5], ids=repr)
 def test_what_is_no_object_or_list_hides_nothing_and_says_nothing(nothing: Any, catalog: Catalog) -> None:

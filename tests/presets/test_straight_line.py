@@ -76,6 +76,7 @@ def both_ways(catalog: Any, event: dict[str, Any], *, all_presets: bool) -> Iter
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover  # much of what other tests reach with little
 def test_every_vector_is_read_in_a_straight_line_to_the_same_event(catalog: Any) -> None:
     straight = 0
     for line in LINES[::5]:

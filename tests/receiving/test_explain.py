@@ -25,7 +25,7 @@ from app.types import Exit, Line, Receipt
 from tests.assembled import settings, shipped_catalog
 from tests.outbox.build import rules as outbox_rules
 from tests.process import ROOT
-from tests.rounds import examples
+from tests.rounds import examples, some_of
 
 NOW = 1_772_640_800.0
 ORDER: dict[str, Any] = {
@@ -238,10 +238,11 @@ def assert_every_digest_is_shown_with_what_was_hashed(report: PresetReport) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.prove
 @pytest.mark.no_cover  # thousands of events; what becomes of each kind is tested above
 async def test_of_every_realistic_event_it_says_what_becomes_of_it(tmp_path: Path) -> None:
     async with both(tmp_path, Switches()) as (explainer, pipeline, _):
-        events = [read_event(deepcopy(event), Arrival.at(NOW)) for event in EVENTS]
+        events = [read_event(deepcopy(event), Arrival.at(NOW)) for event in some_of(EVENTS)]
         exits = await assert_equal(explainer, pipeline, events)
     assert exits >= {Exit.ENQUEUED, Exit.UNMATCHED}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.process import ROOT
-from tests.rounds import examples
+from tests.rounds import Kind
 from tests.simulation.simulate import KINDS, Played, play
 
 #: So many in `make test`, twenty times as many in `make prove`.
@@ -30,9 +30,9 @@ def digest(played: Played) -> str:
 @pytest.mark.slow
 @pytest.mark.no_cover  # chance covers nothing that can be relied on
 def test_nothing_is_lost_or_sent_twice_whatever_goes_wrong(
-    tmp_path: Path, record_figure: Callable[[str, object], None]
+    tmp_path: Path, rounds: Callable[[Kind], int], record_figure: Callable[[str, object], None]
 ) -> None:
-    seeds = range(int(ONE), int(ONE) + 1) if ONE else range(examples(SEEDS))
+    seeds = range(int(ONE), int(ONE) + 1) if ONE else range(SEEDS * rounds("seeds"))
     found: list[str] = []
     kinds: Counter[str] = Counter()
     events = calls = lives = 0
