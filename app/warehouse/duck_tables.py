@@ -193,4 +193,7 @@ def _unreadable(exc: Exception) -> WarehouseError:
     if status := getattr(exc, "status_code", None):
         kind += f" {status}"
     told = f": {str(exc).splitlines()[0]}" if kind in ("Parser", "Binder", "Catalog") else ""
-    return WarehouseError(f"the rows cannot be read ({kind}){told}. Look at the file's form, or at the query")
+    where = (
+        "the address, and who may read it" if kind.startswith(("HTTP", "IO")) else "the file's form, or at the query"
+    )
+    return WarehouseError(f"the rows cannot be read ({kind}){told}. Look at {where}")

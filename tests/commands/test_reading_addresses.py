@@ -141,7 +141,7 @@ def mysql_away() -> Place:
     [
         ("https_untrusted", "the rows cannot be read (IO)"),
         ("http_gone", "the rows cannot be read (HTTP 404)"),
-        ("s3_denied", "the rows cannot be read (HTTP 403)"),
+        ("s3_denied", "the rows cannot be read (HTTP 403). Look at the address, and who may read it"),
         ("sqlite_gone", "there is no such file"),
         ("sqlite_whole", "a database is read by --query"),
         ("mysql_away", "the database cannot be opened (IOException). Look at the address, and who may log in"),

@@ -52,6 +52,7 @@ def finder(outbox: Outbox) -> Finder:
         (PHONE, "person", ["m1"]),
         (EMAIL.upper(), "person", ["m1"]),
         ("dead", "state", ["m1"]),
+        ("Waiting", "state", ["m2"]),
         ("Invalid", "exit", ["n1"]),
         ("Order", "preset", ["m2", "m1"]),
         ("checkout", "event_name", ["m1"]),
