@@ -75,16 +75,15 @@ def _print_all(names: list[NameView], changes: list[Change]) -> None:
     if not names:
         typer.echo("Nothing has arrived in these days, or INVENTORY_NAMES is 0.")
         return
-    table = Table(
-        "source", "event", "received", "what became of it", "of what was taken", "preset, or why none", *SHOWN, "last"
-    )
+    table = Table("event", "received", "what became of it", "preset, or why none", "carries", "last (UTC)")
+    is_of_one = len({one.figures.key.source for one in names}) == 1
     for one in names:
         figures = one.figures
-        shares = [_percent(figures.share(label)) for label in SHOWN]
-        told = _told(figures.exits, BECAME), _told(figures.states, STANDS), one.nearest.why or one.nearest.preset
-        add_row(
-            table, figures.key.source, figures.title, f"{figures.received:,}", *told, *shares, _minute(figures.last_at)
-        )
+        title = figures.title if is_of_one else f"{figures.title} from {figures.key.source}"
+        told = "; ".join(filter(None, (_told(figures.exits, BECAME), _told(figures.states, STANDS))))
+        carries = ", ".join(f"{label} {_percent(figures.share(label))}" for label in SHOWN) if figures.sampled else ""
+        why = one.nearest.why or one.nearest.preset
+        add_row(table, title, f"{figures.received:,}", told, why, carries, _minute(figures.last_at))
     print_table(table)
     for change in changes:
         typer.echo(f"{change.text}.")

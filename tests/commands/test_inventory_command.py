@@ -54,7 +54,14 @@ def test_all_names_are_listed(run: Run) -> None:
 @pytest.mark.usefixtures("_arrived")
 def test_people_see_a_table(run: Run) -> None:
     shown = " ".join(run("inventory").stdout.split())
-    for text in ("Order Completed", "1,200", "1,199 taken to be sent, 1 duplicate", "7 matched no preset", "75%"):
+    for text in (
+        "Order Completed",
+        "1,200",
+        "1,199 taken to be sent, 1 duplicate; 1",
+        "waiting to be sent",
+        "7 matched no preset",
+        "value 75%",
+    ):
         assert text in shown
 
 
