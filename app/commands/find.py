@@ -117,11 +117,11 @@ def _show(found: Found | None, *, as_json: bool) -> None:
 
 def _deliveries_table(deliveries: tuple[Delivery, ...]) -> Table:
     """Return a table of deliveries, as commands show them."""
-    table = Table("delivery", "received (UTC)", "state", "preset", "sent as", "order", "message id", "reason")
+    table = Table("id", "received (UTC)", "state", "preset, sent as", "order", "message id", "reason")
     for each in deliveries:
         order = " ".join(filter(None, (each.order_id, each.amount, each.currency)))
-        at, state = time_text(each.enqueued_at), each.state.value
-        add_row(table, each.delivery_id, at, state, each.preset, each.event_name, order, each.message_id, each.reason)
+        at, sent_as = time_text(each.enqueued_at), f"{each.preset}, {each.event_name}"
+        add_row(table, each.delivery_id, at, each.state.value, sent_as, order, each.message_id, each.reason)
     return table
 
 

@@ -27,8 +27,13 @@ def add_row(table: Table, *cells: object) -> None:
 
 
 def print_table(table: Table) -> None:
-    """Print a table, as wide as the terminal is; where there is none, no cell is broken, so that programs find it."""
+    """Print a table, as wide as the terminal is, and nothing of it cut off.
+
+    Where there is no terminal no cell is broken, so that programs find it.
+    """
     console = Console()
+    for column in table.columns:
+        column.overflow = "fold"
     width = None if console.is_terminal or "COLUMNS" in os.environ else _UNBROKEN
     console.print(table, width=width, crop=False, overflow="fold")
 
