@@ -32,11 +32,6 @@ from tests.process import PATH, ROOT
 OF_EVERY_COMMAND = {"--help", "--install-completion", "--show-completion"}
 
 
-def read_make_targets(text: str, _: Path) -> None:
-    targets = re.findall(r"^([\w-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(re.findall(r"^make ([\w-]+)", text, re.MULTILINE)) <= set(targets)
-
-
 def read_script_of_a_page(text: str, folder: Path) -> None:
     """Read it as a browser would, by Node, the code of an attribute too; what it calls must be there."""
     (code,) = re.findall(r'onload="(.*?)"', text) or [text]
@@ -89,7 +84,7 @@ def read_states(text: str, _: Path) -> None:
 
 #: By page and language; each fails where the text is not what it should be.
 FORMS: dict[tuple[str, str], Callable[[str, Path], object]] = {
-    ("CONTRIBUTING", "text"): read_make_targets,
+    ("CONTRIBUTING", "text"): lambda text, _: targets_of(text)[0],
     ("browser-helper", "html"): read_script_of_a_page,
     ("browser-helper", "js"): read_script_of_a_page,
     ("deploying", "yaml"): read_rules_of_the_adapter,
@@ -167,6 +162,17 @@ def unknown(words: list[str]) -> list[str]:
             found += [each for each in word.split("|") if each not in members]
             at = members.get(word.rpartition("|")[2], at)
     return found
+
+
+def targets_of(text: str) -> list[str]:
+    """Return the targets that a page has made, in blocks or between backticks."""
+    return re.findall(r"(?:^|`|&& )make ([a-z][\w-]*)", text, re.MULTILINE)
+
+
+def test_what_pages_have_made_are_targets_of_the_makefile() -> None:
+    targets = re.findall(r"^([\w-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    named = {target for path in PAGES for target in targets_of(path.read_text(encoding="utf-8"))}
+    assert {"run", "docs", "release", "reference"} <= named <= set(targets)
 
 
 @pytest.mark.parametrize("page", [path.stem for path in PAGES])

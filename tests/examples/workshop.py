@@ -4,11 +4,11 @@ import asyncio
 import json
 import os
 import re
-import signal
+import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -154,7 +154,11 @@ def workshop(folder: Path) -> Iterator[Workshop]:
 
 
 def _write_programs(folder: Path) -> None:
-    named = {name: _found(name) for name in ("curl", "pgrep")} | {"command": COMMAND, "root": ROOT, "pid": os.getpid()}
+    named = {name: shutil.which(name, path=PATH) for name in ("curl", "pgrep")} | {
+        "command": COMMAND,
+        "root": ROOT,
+        "pid": os.getpid(),
+    }
     for path in (folder / "bin", folder / ".venv/bin"):
         path.mkdir(parents=True)
     for name, script in _PROGRAMS.items():
@@ -164,22 +168,18 @@ def _write_programs(folder: Path) -> None:
     (folder / ".venv/bin/pinrelay").symlink_to(folder / "bin/pinrelay")
 
 
-def _found(name: str) -> str:
-    return subprocess.run(
-        ["which", name], env={"PATH": PATH}, capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-
 def _end(session: int) -> None:
     """End what a script has left running, and wait for it."""
-    left = [each for each in psutil.process_iter() if _session_of(each.pid) == session]
+    left = [each for each in psutil.process_iter() if _session_of(each) == session]
     for each in left:
-        each.send_signal(signal.SIGTERM)
-    until(lambda: all(not each.is_running() or each.status() == psutil.STATUS_ZOMBIE for each in left), STOP_S)
+        with suppress(psutil.NoSuchProcess):
+            each.terminate()
+    until(lambda: not any(_session_of(each) for each in left), STOP_S, "what the script started has ended")
 
 
-def _session_of(pid: int) -> int:
+def _session_of(process: psutil.Process) -> int:
+    """Return the session of a process; 0 where it has ended."""
     try:
-        return os.getsid(pid)
-    except ProcessLookupError:
+        return 0 if process.status() == psutil.STATUS_ZOMBIE else os.getsid(process.pid)
+    except (psutil.NoSuchProcess, ProcessLookupError):
         return 0
