@@ -57,6 +57,8 @@ def load_extension(duck: Any, name: str) -> None:
     trusted = ssl.get_default_verify_paths().cafile
     if name == "httpfs" and trusted:
         duck.execute(f"SET GLOBAL ca_cert_file = {quoted(trusted)}")
+    if name == "sqlite_scanner":  # whose columns hold anything, whatever they are declared as
+        duck.execute("SET GLOBAL sqlite_all_varchar = true")
     if name == "aws":
         with suppress(duckdb.Error):  # there may be no credentials: what is public needs none
             duck.execute("CREATE SECRET (TYPE s3, PROVIDER credential_chain)")

@@ -3,7 +3,9 @@
 import gzip
 import json
 import secrets
+import sqlite3
 import sys
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -111,6 +113,19 @@ def test_a_query_says_what_it_reads(tmp_path: Path, folder: Path) -> None:
     with open_rows("", folder, query=query) as table:
         (batch,) = table.batches("made", "2026-11-26 00:00:00", limit=10)
         assert [json.loads(row)["id"] for row in batch.rows] == ["02"]
+
+
+def test_values_of_sqlite_stay_as_they_stand_there(tmp_path: Path, folder: Path) -> None:
+    """Whatever their columns are declared as, and ordered by what they say."""
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        connection.executescript(
+            "CREATE TABLE orders (id INTEGER, total DECIMAL(10, 2), at INTEGER);"
+            "INSERT INTO orders VALUES (1, 2.5, 9), ('A-2', 'free', 10), (3, '', NULL)"
+        )
+    with open_rows(f"sqlite://{tmp_path}/shop.db", folder, query="SELECT * FROM orders") as table:
+        assert all_of(table, "id", "total") == [("1", "2.5"), ("A-2", "free"), ("3", "")]
+        (batch,) = table.batches("at", "9", limit=10)
+        assert batch.cursors == ["9", "10"]
 
 
 def test_a_postgresql_is_read_by_its_own_client(postgres_server: PostgresServer, folder: Path) -> None:
