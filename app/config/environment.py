@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from app.config.shipped_files import folder_or_shipped
@@ -76,9 +77,14 @@ def bare_secret(name: str, text: str) -> str:
 def faults_of(exc: ValidationError) -> str:
     """Return what is wrong with settings, one line a fault: the variable and what is wrong. Values are never shown."""
     return "\n".join(
-        ": ".join([*(str(part).upper() for part in fault["loc"][:1]), fault["msg"].removeprefix("Value error, ")])
-        for fault in exc.errors()
+        ": ".join([*(str(part).upper() for part in fault["loc"][:1]), _in_words(fault)]) for fault in exc.errors()
     )
+
+
+def _in_words(fault: ErrorDetails) -> str:
+    if fault["type"] == "too_short":  # of a secret: its characters are "items" to pydantic
+        return f"has {fault['ctx']['actual_length']} characters, and needs {fault['ctx']['min_length']} at least"
+    return fault["msg"].removeprefix("Value error, ")
 
 
 class SecretWatch(Generic[Model]):

@@ -52,12 +52,14 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_fault_is_told_with_its_variable_and_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_all(monkeypatch, PORT="eighty", DEDUP_WINDOW_HOURS="-1", WEBHOOK_SHARED_SECRETS="first,second,third")
+    secrets = {"WEBHOOK_SHARED_SECRETS": "first,second,third", "QUARANTINE_KEY": "fourth"}
+    set_all(monkeypatch, PORT="eighty", DEDUP_WINDOW_HOURS="-1", **secrets)
     with pytest.raises(SettingsError) as caught:
         load_settings()
     text = str(caught.value)
     assert all(name in text for name in ("PORT", "DEDUP_WINDOW_HOURS", "WEBHOOK_SHARED_SECRETS"))
-    assert not any(value in text for value in ("eighty", "first", "third"))
+    assert not any(value in text for value in ("eighty", "first", "third", "fourth"))
+    assert "QUARANTINE_KEY: has 6 characters, and needs 32 at least" in text.splitlines()
 
 
 def test_a_secret_comes_from_a_file_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
