@@ -19,10 +19,10 @@ LEVEL = os.environ.get("TESTS", "test")
 assert LEVEL in LEVELS, f"TESTS: one of {', '.join(LEVELS)}"
 
 #: How often each kind is done by `make prove`.
-ROUNDS: dict[Kind, int] = {"kills": 20, "failovers": 20, "storms": 10, "fuzzing": 10, "seeds": 20}
+ROUNDS: dict[Kind, int] = {"kills": 20, "failovers": 20, "storms": 10, "fuzzing": 10, "seeds": 15}
 
 #: By how much the usual number of examples is multiplied, and fewer than which it never becomes by that.
-_EXAMPLES = {"quick": (0.1, 5), "test": (0.25, 25), "prove": (20, 0)}
+_EXAMPLES = {"quick": (0.1, 5), "test": (0.25, 25), "prove": (15, 0)}
 #: Of the events of the suite every so-manieth is taken.
 _STEPS = {"quick": 10, "test": 3, "prove": 1}
 

@@ -13,7 +13,7 @@ from tests.process import ROOT
 from tests.rounds import Kind
 from tests.simulation.simulate import KINDS, Played, play
 
-#: So many in `make test`, twenty times as many in `make prove`.
+#: So many in `make test`, fifteen times as many in `make prove`.
 SEEDS = 200
 ONE = os.environ.get("SEED")
 
