@@ -22,6 +22,11 @@ def fast_folder() -> str:
     return str(memory) if has_room else tempfile.gettempdir()
 
 
+def bytes_of(path: Path) -> bytes:
+    """Return what a file holds, without the zeros at its ends: an outbox keeps 64 MB of nothing else in reserve."""
+    return path.read_bytes().strip(b"\0")
+
+
 @contextmanager
 def small_disk_at(folder: Path, *, size_bytes: int, mode: str = "755") -> Iterator[None]:
     """Mount an empty disk of so many bytes at a folder; skip the test where that is not permitted: only root may."""

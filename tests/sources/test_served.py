@@ -10,6 +10,7 @@ import yaml
 
 from app.main import create_app
 from tests import assembled
+from tests.disks import bytes_of
 from tests.sources.sending import NOW
 from tests.sources.test_cases import CASES
 from tests.sources.test_named_sources import MAPPED, SECRET
@@ -41,7 +42,7 @@ async def send(http: httpx.AsyncClient, request: dict[str, Any]) -> httpx.Respon
 
 
 def on_disk(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in folder.glob("outbox.db*")).lower()
+    return b"".join(bytes_of(path) for path in folder.glob("outbox.db*")).lower()
 
 
 async def test_a_shopify_order_is_in_the_ledger_with_its_source_and_once(tmp_path: Path, in_environment: Path) -> None:

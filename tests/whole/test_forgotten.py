@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from app.identity import IdKeys
+from tests.disks import bytes_of
 from tests.process import PLAIN, Server
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, is_settled
@@ -92,19 +93,21 @@ def events(name: str, kind: str) -> list[dict[str, Any]]:
     ]
 
 
-def there(found: dict[str, bytes], name: str) -> set[str]:
+def there(everything: bytes, name: str) -> set[str]:
     """What of a person is found anywhere."""
-    everything = b"\n".join(found.values()).lower()
     return {kind for kind, text in needles(name).items() if text.lower().encode() in everything}
 
 
 @pytest.fixture
-def look(outbox_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., dict[str, bytes]]:
-    """`look()` reads all files that the server wrote, or all tables; `look(files=True)` a database's files as well."""
+def look(outbox_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., bytes]:
+    """`look()` reads all files that the server wrote, or all tables; `look(files=True)` a database's files as well.
 
-    def read(*, files: bool = False) -> dict[str, bytes]:
+    In small letters: each look takes a second, so what is asked of one moment is asked of one look.
+    """
+
+    def read(*, files: bool = False) -> bytes:
         mine = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "sandbox.ndjson"]
-        found = {path.name: path.read_bytes() for path in mine}
+        found = {path.name: bytes_of(path) for path in mine}
         if outbox_url.startswith("postgres"):
             server = request.getfixturevalue("postgres_server")
             found |= tables(outbox_url)
@@ -113,7 +116,7 @@ def look(outbox_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Cal
                 server.execute("VACUUM FULL", database)
                 server.execute("CHECKPOINT")
                 found |= server.files(database)
-        return found
+        return b"\n".join(found.values()).lower()
 
     return read
 
@@ -175,7 +178,11 @@ def by_event(server: Server, name: str) -> int:
     return erased
 
 
-def test_whoever_is_forgotten_is_nowhere_any_more(shop: Server, look: Callable[..., dict[str, bytes]]) -> None:
+def test_whoever_is_forgotten_is_nowhere_any_more(shop: Server, look: Callable[..., bytes]) -> None:
+    def is_vacuumed() -> bool:
+        everything = look(files=True)
+        return not any(there(everything, name) for name in PEOPLE if name != "stays")
+
     with client(shop) as http:
         assert "Not Mapped Yet" in http.get("/console/quarantine").text
     before = look()
@@ -187,6 +194,6 @@ def test_whoever_is_forgotten_is_nowhere_any_more(shop: Server, look: Callable[.
         assert forget(shop, name) == 0
     assert there(look(files=True), "stays") >= kept
     # What a statement that is still under way could see, a vacuum leaves for the next one.
-    until(lambda: not any(there(look(files=True), name) for name in PEOPLE if name != "stays"), 60, "all is vacuumed")
+    until(is_vacuumed, 60, "all is vacuumed")
     with client(shop) as http:
         assert http.get("/console/activity").text.count("forgot a person") == AUDITED

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.disks import bytes_of
 from tests.process import Server
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, is_settled, post, until_settled
@@ -33,11 +34,6 @@ def enqueued_ids(receipt: dict[str, Any]) -> list[str]:
 def emails_in(value: Any) -> Iterator[str]:
     """Yield every e-mail address anywhere in a JSON value."""
     yield from (found.decode() for found in EMAIL.findall(json.dumps(value).encode()))
-
-
-def near_ats(text: bytes) -> bytes:
-    """Return what stands around each `@`, where alone an address can be: to look through all takes many seconds."""
-    return b" ".join(text[max(0, at.start() - 250) : at.start() + 250] for at in re.finditer(b"@", text))
 
 
 def test_every_event_has_an_exit_and_every_enqueued_delivery_arrives_once(
@@ -63,18 +59,16 @@ def test_no_email_of_the_input_is_in_the_database_or_the_logs(
     server = start_server(**pinterest.settings)
     planted = {email.lower().encode() for email in emails_in(events)}
     assert len(planted) > 50
-    assert max(map(len, planted)) < 250
 
     for array in arrays(events):
         post(server, array)
-    while_pending = b"".join(path.read_bytes() for path in tmp_path.glob("pinrelay.db*")).lower()
+    while_pending = b"".join(bytes_of(path) for path in tmp_path.glob("pinrelay.db*")).lower()
     until_settled(server)
-    afterwards = b"".join(path.read_bytes() for path in tmp_path.iterdir()).lower()
+    afterwards = b"".join(bytes_of(path) for path in tmp_path.iterdir()).lower()
 
-    pending, after = near_ats(while_pending), near_ats(afterwards)
     for email in planted:
-        assert email not in pending
-        assert email not in after
+        assert email not in while_pending
+        assert email not in afterwards
 
 
 def test_nothing_that_was_answered_200_is_missing_after_a_crash(

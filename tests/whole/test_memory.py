@@ -24,6 +24,7 @@ from app.receiving.encounters import own_time
 from tests.assembled import settings
 from tests.identity.journeys import SETTINGS, anonymous_ids_of_the_deleted, rows, shown
 from tests.process import PLAIN, Server
+from tests.rounds import examples
 
 #: Batches are of so many events; after so many of them a process starts anew.
 TOGETHER, RESTART_AFTER = 25, 15
@@ -202,7 +203,7 @@ def test_what_a_stranger_is_answered_is_the_same_with_memory_empty_and_full(tmp_
             own = [made_own(event, number, place) for place, event in enumerate(events)]
             assert await posted(full, door, own) == await posted(empty, door, own)
 
-        @settings_of_hypothesis(max_examples=60)
+        @settings_of_hypothesis(max_examples=examples(60))
         @given(doors, events_said)
         def answers_are_equal(door: str, events: list[dict[str, Any]]) -> None:
             runner.run(compare(door, events))
