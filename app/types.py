@@ -495,8 +495,10 @@ class Query:
     #: The name under which the event arrived, as the inventory shows it.
     name: str | None = None
     source: str | None = None
-    #: ISO 4217, of an order.
+    #: ISO 4217, of an order; "": it names none.
     currency: str | None = None
+    #: Whether it is an order that was received, as sums of revenue count them; what no preset takes is none.
+    is_order: bool | None = None
     #: `waiting`: pending or claimed.
     state: State | Literal["waiting"] | None = None
     #: Of a send: what any attempt came to. What was matched or enqueued is every delivery.

@@ -68,15 +68,15 @@ def _filters(
     """Return the filters of the list behind the figure of one line, `became` "" being all that was received."""
     if line and kind == "day":
         first = last = int(line.name)
-    filters: dict[str, Any] = {"currency": block.currency} if block.currency else {}
-    if line and kind != "day" and line.name:
-        filters[kind] = line.name
+    filters: dict[str, Any] = {"currency": block.currency or "none"}
+    if line and kind != "day":
+        filters |= {kind: line.name} if line.name else {"taken": "no"}
     if became in {"waiting", State.DELIVERED, State.DEAD, State.DISMISSED}:
         filters["state"] = became
     elif became:
         filters["exit"] = became
     if became != Exit.UNMATCHED:
-        filters["event_name"] = "checkout"
+        filters["is_order"] = "yes"
     return filters | {"since": first * DAY_S, "until": (last + 1) * DAY_S}
 
 

@@ -32,6 +32,10 @@ def _status(text: str) -> int:
     return int(text)
 
 
+def _currency(text: str) -> str:
+    return "" if text == "none" else text
+
+
 def _yes_or_no(text: str) -> bool:
     if text not in ("yes", "no"):
         raise FilterError("is neither yes nor no")
@@ -50,6 +54,7 @@ SEARCH_FILTERS: Final[Mapping[str, str]] = {
     "name": "name as received",
     "source": "source",
     "currency": "currency",
+    "is_order": "order or not",
     "state": "state",
     "exit": "exit",
     "taken": "taken by a preset",
@@ -62,6 +67,8 @@ SEARCH_FILTERS: Final[Mapping[str, str]] = {
 }
 #: How the texts of some are read; those of the others are taken as they are.
 _READ: Final[Mapping[str, Callable[[str], Any]]] = {
+    "currency": _currency,
+    "is_order": _yes_or_no,
     "state": _choice(State, "waiting"),
     "exit": _choice(Exit),
     "taken": _yes_or_no,

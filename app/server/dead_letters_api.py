@@ -14,8 +14,8 @@ from app.types import Exit, Query, State
 
 #: So many causes are told.
 _CAUSES: Final = 100
-#: Each dead letter has its state, and was taken by a preset.
-_FILTERS: Final = tuple(name for name in SEARCH_FILTERS if name not in ("state", "taken"))
+#: Each dead letter has its state, and was taken by a preset; orders are told by their event name.
+_FILTERS: Final = tuple(name for name in SEARCH_FILTERS if name not in ("state", "taken", "is_order"))
 #: Read where the filters are, like all others.
 _Exit: TypeAlias = Annotated[str | None, WithJsonSchema({"enum": [*(each.value for each in Exit), None]})]
 
@@ -34,7 +34,7 @@ class DeadLetterRequest(BaseModel):
     event_name: TextFilter = None
     name: TextFilter = Field(None, description="As received.")
     source: TextFilter = None
-    currency: TextFilter = Field(None, description="ISO 4217, of an order.")
+    currency: TextFilter = Field(None, description="ISO 4217, of an order; `none`: it names none.")
     exit: _Exit = Field(None, description="What an attempt came to, such as `rejected`.")
     status: str | None = Field(None, pattern="^[1-5][0-9]{2}$", description="Pinterest's HTTP status of an attempt.")
     reason: TextFilter = Field(None, description="A part of the reason, in any case.")

@@ -28,7 +28,8 @@ class Filters(BaseModel):
     event_name: TextFilter = Field(None, description="Pinterest's name of the event.")
     name: TextFilter = Field(None, description="The name that it arrived under, as the inventory shows it.")
     source: TextFilter = None
-    currency: TextFilter = Field(None, description="ISO 4217, of an order.")
+    currency: TextFilter = Field(None, description="ISO 4217, of an order; `none`: it names none.")
+    is_order: Literal["yes", "no"] | None = Field(None, description="Whether it is an order, as revenue counts them.")
     state: State | Literal["waiting"] | None = Field(None, description="`waiting`: pending or claimed.")
     exit: Exit | None = Field(None, description="What became of it, as receipts and counts call it.")
     taken: Literal["yes", "no"] | None = Field(None, description="Whether a preset had taken it.")

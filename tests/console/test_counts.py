@@ -64,6 +64,13 @@ async def fill(world: World) -> None:
             event(f"lead-{hours}", name="Generate Lead"),
             event(f"unmatched-{hours}", name="Basket Emptied"),
             event(f"no-{hours}", integrations={"All": False}),
+            event(f"ordered-{hours}", name="Basket Sold", properties={"order_id": f"SO-{hours}-u"}),
+            event(
+                f"not-{hours}",
+                name="Basket Sold",
+                properties={"order_id": f"SO-{hours}-n"},
+                integrations={"All": False},
+            ),
             event(f"page-{hours}", name="page Visit", type="page"),
             event(f"like-a-page-{hours}", name="page Visit"),
             EventRefused("no object"),

@@ -12,6 +12,7 @@ from app.types import Exit, Note, PeopleChanges, Query, Whose, Withdrawal
 from tests.outbox.build import ACCOUNT, NOW, At, new
 
 TODAY = int(NOW // DAY_S)
+NOTED = (Exit.REFUSED, Exit.WITHHELD, Exit.DUPLICATE, Exit.INVALID, Exit.WITHDRAWN)
 
 
 def order(amount: str | None = "19.99", **changes: Any) -> Any:
@@ -27,7 +28,7 @@ def note(exit_: Exit, **changes: Any) -> Note:
         "event_name": "checkout",
         "ad_account_id": ACCOUNT,
     }
-    return Note(message_id=f"n-{exit_}", preset="checkout", exit=exit_, reason="r", **(standard | changes))
+    return Note(message_id=f"n-{exit_}", exit=exit_, reason="r", **({"preset": "checkout"} | standard | changes))
 
 
 async def stands(outbox: Outbox, day: int = TODAY) -> dict[str, tuple[int, str]]:
@@ -76,6 +77,34 @@ async def test_what_made_no_delivery_is_counted_where_it_is_an_order(at: At) -> 
         ("duplicate", ACCOUNT, 1, "3"),
         ("waiting", ACCOUNT, 1, "3"),
     }
+
+
+async def listed(outbox: Outbox, **asked: Any) -> int:
+    query = Query(since=TODAY * DAY_S, until=(TODAY + 1) * DAY_S, **asked)
+    found, notes = await outbox.search(query, limit=99), await outbox.search_notes(query, limit=99)
+    return len(found.deliveries) + len(notes.notes)
+
+
+async def test_each_sum_is_the_length_of_the_list_of_its_orders(at: At) -> None:
+    before = {"event_name": None, "ad_account_id": None, "preset": None}
+    no_order = {"order_id": None, "event_name": "lead"}
+    old = await at.later(-DAY_S).dead_letter(order("1", number="old"))
+    await at.later(-DAY_S).enqueue(order("2", number="of yesterday"))
+    some = [order("3"), order("4", currency=None), order("5", source="shop"), new(event_name="lead", currency="EUR")]
+    notes = [note(exit_, **of) for exit_ in NOTED for of in ({}, before, no_order)]
+    await at.enqueue(*some, notes=(*notes, note(Exit.UNMATCHED, **before)))
+    await at.outbox.dead_letters.redrive(Query(delivery_id=old), now=at.now)
+    rows = await at.outbox.revenue(first_day=TODAY, last_day=TODAY)
+    assert {row.became for row in rows} == {"waiting", "unmatched", *NOTED}
+    for row in rows:
+        stands: dict[str, Any] = {"state": "waiting"} if row.became == "waiting" else {"exit": Exit(row.became)}
+        is_order = None if row.became == Exit.UNMATCHED else True
+        by = {"preset": row.preset, "ad_account_id": row.ad_account_id} if row.preset else {"taken": False}
+        asked = {**stands, **by, "source": row.source, "currency": row.currency, "is_order": is_order}
+        assert await listed(at.outbox, **asked) == row.orders, asked
+    received = sum(row.orders for row in rows if row.became != Exit.UNMATCHED)
+    assert await listed(at.outbox, is_order=True) == received
+    assert await listed(at.outbox, is_order=False) == len([old, *some, *notes, "unmatched"]) - received
 
 
 async def test_a_withdrawn_order_waits_no_longer(at: At) -> None:

@@ -22,6 +22,8 @@ def test_whatever_a_query_has_but_a_persons_digests_is_a_filter() -> None:
         ({"since": "2026-11-26T10:00:00Z", "until": "1795000000.5"}, Query(since=1795687200.0, until=1795000000.5)),
         ({"state": "waiting"}, Query(state="waiting")),
         ({"status": "422"}, Query(status=422)),
+        ({"currency": "none", "is_order": "yes"}, Query(currency="", is_order=True)),
+        ({"currency": "EUR", "taken": "no"}, Query(currency="EUR", taken=False)),
         ({"message_id": "ann@shop.example"}, Query(message_id="ann@shop.example")),
     ],
 )

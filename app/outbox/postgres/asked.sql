@@ -11,7 +11,8 @@
     AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
     AND (%(name)s::text IS NULL OR name = %(name)s::text)
     AND (%(source)s::text IS NULL OR source = %(source)s::text)
-    AND (%(currency)s::text IS NULL OR currency = %(currency)s::text)
+    AND (%(currency)s::text IS NULL OR coalesce(currency, '') = %(currency)s::text)
+    AND (%(is_order)s::boolean IS NULL OR (event_name = 'checkout') = %(is_order)s::boolean)
     AND (%(state)s::text IS NULL OR state = %(state)s::text
          OR (%(state)s::text = 'waiting' AND state IN ('pending', 'claimed')))
     AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)

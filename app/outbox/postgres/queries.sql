@@ -632,7 +632,9 @@ WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
   AND (%(name)s::text IS NULL OR name = %(name)s::text)
   AND (%(source)s::text IS NULL OR source = %(source)s::text)
-  AND (%(currency)s::text IS NULL OR currency = %(currency)s::text)
+  AND (%(currency)s::text IS NULL OR coalesce(currency, '') = %(currency)s::text)
+  AND (%(is_order)s::boolean IS NULL OR %(is_order)s::boolean =
+       (exit <> 'unmatched' AND (event_name IS NOT DISTINCT FROM 'checkout' OR order_id IS NOT NULL)))
   AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
   AND (%(warning)s::text IS NULL OR EXISTS (
         SELECT FROM jsonb_array_elements(warnings::jsonb) AS told

@@ -14,6 +14,8 @@ _BY_EVENT = f"{_ON_A_SHELF} d.event_id = :event_id AND d.event_id <> d.message_i
 _BY_BOTH = f"{_ON_A_SHELF} d.message_id = :event_id AND d.event_id = d.message_id"
 _BY_ORDER = f"{_ON_A_SHELF} d.order_id = :order_id AND d.order_id IS NOT NULL"
 _NOTE_ON_A_SHELF = "SELECT noted.id FROM shelf CROSS JOIN note AS noted WHERE noted.shelf = n AND"
+#: As sums of revenue count notes, but for what no preset takes.
+_IS_ORDER = "(exit <> 'unmatched' AND (event_name IS 'checkout' OR order_id IS NOT NULL))"
 _PERSON = """SELECT 1 FROM payload JOIN json_each(:person) ON instr(body, CAST(value AS BLOB)) > 0
 WHERE delivery_id = delivery.id"""
 _TRIED = """AND EXISTS (SELECT 1 FROM attempt WHERE delivery_id = delivery.id AND at >= :since AND at < :until
@@ -31,7 +33,7 @@ _OF_BOTH: Final = {
     "event_name": "AND event_name = :event_name",
     "name": "AND name = :name",
     "source": "AND source = :source",
-    "currency": "AND currency = :currency",
+    "currency": "AND coalesce(currency, '') = :currency",
     "taken": "AND (preset IS NOT NULL) = :taken",
     "reason": "AND instr(lower(reason), lower(:reason)) > 0",
     "warning": f"AND EXISTS ({_WARNING})",
@@ -41,6 +43,7 @@ _OF_DELIVERIES: Final = _OF_BOTH | {
     "message_id": f"AND id IN ({_BY_MESSAGE})",
     "event_id": f"AND id IN ({_BY_EVENT} UNION ALL {_BY_BOTH})",
     "order_id": f"AND id IN ({_BY_ORDER})",
+    "is_order": "AND (event_name = 'checkout') = :is_order",
     "state": "AND state = :state",
     "person": f"AND EXISTS ({_PERSON})",
     "cause": f"AND {CAUSE} = :cause",
@@ -49,6 +52,7 @@ _WAITING: Final = {"state": "AND state IN ('pending', 'claimed')"}
 _OF_NOTES: Final = _OF_BOTH | {
     "message_id": f"AND id IN ({_NOTE_ON_A_SHELF} noted.message_id = :message_id)",
     "order_id": f"AND id IN ({_NOTE_ON_A_SHELF} noted.order_id = :order_id AND noted.order_id IS NOT NULL)",
+    "is_order": f"AND {_IS_ORDER} = :is_order",
 }
 
 
