@@ -1,11 +1,13 @@
 """What the console shows of the running catalog."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from app.catalog import ACTION, Catalog, Preset
+from app.catalog.fields import default_fields
 from app.types import Event
 
 
@@ -26,18 +28,25 @@ class PresetView:
     action_source: str
     #: What the file says. A switch of the outbox can switch an enabled preset off, not a disabled one on.
     enabled: bool
-    #: Field and where its value comes from, in the action's order; fields without a mapping are left out.
-    sends: tuple[tuple[str, str], ...]
+    #: Other fields that it maps otherwise than the action: field, where its value comes from, and where by default; ""
+    #: where the action does not map it.
+    differs: tuple[tuple[str, str, str], ...]
     #: A Segment event that this preset takes; None where the file gives none.
     example: Event | None
 
 
 def preset_views(catalog: Catalog) -> list[PresetView]:
     """Return what is shown of all presets, switched-off ones too, in the order of their files."""
-    return [_view(preset) for preset in catalog.presets]
+    defaults = dict(default_sources(catalog))
+    return [_view(preset, defaults) for preset in catalog.presets]
 
 
-def _view(preset: Preset) -> PresetView:
+def default_sources(catalog: Catalog) -> list[tuple[str, str]]:
+    """Return where the fields come from that presets do not map themselves: field and source, in the action's order."""
+    return _sends(default_fields(catalog.action), "")
+
+
+def _view(preset: Preset, defaults: Mapping[str, str]) -> PresetView:
     return PresetView(
         name=preset.name,
         file=preset.file,
@@ -47,7 +56,11 @@ def _view(preset: Preset) -> PresetView:
         event_name=_shown(preset.fields["event_name"]),
         action_source=_shown(preset.fields["action_source"]),
         enabled=preset.enabled,
-        sends=tuple(_sends(preset.fields, "")),
+        differs=tuple(
+            (field, source, defaults.get(field, ""))
+            for field, source in _sends(preset.fields, "")
+            if source != defaults.get(field) and field not in ("event_name", "action_source")
+        ),
         example=preset.example,
     )
 

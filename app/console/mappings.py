@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.catalog import MAX_ENABLED_PRESETS
-from app.console.catalog_view import preset_views
+from app.console.catalog_view import default_sources, preset_views
 from app.console.forms import read_form
 from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
@@ -34,6 +34,7 @@ class MappingPages:
             "mappings.html",
             nav="mappings",
             presets=preset_views(services.running.catalog),
+            defaults=default_sources(services.running.catalog),
             max_presets=MAX_ENABLED_PRESETS,
             faults=coordination.faults,
             generation=coordination.generation,

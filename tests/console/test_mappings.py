@@ -1,6 +1,7 @@
 import re
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from app.console.masking import masked
 from app.coordination import Switches
 from app.shared_values import PROCESSES, Process
 from tests.console.world import LEAD, NOW, World, open_world
+from tests.process import ROOT
 
 
 async def page_of(world: World, path: str = "/console/mappings") -> str:
@@ -29,6 +31,26 @@ async def test_it_lists_the_presets_and_what_each_sends(world: World) -> None:
         "off in its file",
     ):
         assert said in page
+
+
+async def test_a_preset_shows_what_it_maps_otherwise_and_the_defaults_stand_once(world: World) -> None:
+    world.write("lead", LEAD.replace("{event_name: lead}", "{event_name: lead, custom_data: {order_id: none}}"))
+    world.running.reload()
+    page = await page_of(world)
+    default = '<code>{"@path":"$.properties.order_id"}</code>'
+    row = '<th scope="row">custom_data/order_id</th><td>'
+    assert page.count(row) == 2
+    assert f'{row}<code>none</code><p class="hint">By default: {default}</p></td>' in page
+    assert f"{row}{default}</td>" in page.partition("<h2>Defaults</h2>")[2]
+    assert page.count("of its own</summary>") == 1
+
+
+async def test_with_all_presets_that_are_shipped_it_is_light(tmp_path: Path) -> None:
+    folders: dict[str, Any] = {"presets_dir": (ROOT / "presets",), "mappings_dir": (ROOT / "mappings",)}
+    async with open_world(tmp_path, **folders) as world:
+        page = (await world.browser.get("/console/mappings")).text
+    assert 'value="Order Completed"' in page
+    assert len(page) < 90_000
 
 
 async def test_a_process_that_runs_another_catalog_shows(world: World) -> None:
