@@ -16,9 +16,15 @@ Model = TypeVar("Model", bound=BaseSettings)
 
 
 def _split(value: Any) -> Any:
-    """Read a text of several, by commas or one a line, as a tuple; anything else is left to pydantic."""
+    """Read a text of several, by commas or one a line, as a tuple; anything else is left to pydantic.
+
+    Raises ValueError for a list in JSON, which would be taken as odd names.
+    """
     if not isinstance(value, str):
         return value
+    if value.lstrip().startswith('["') and value.rstrip().endswith('"]'):
+        message = "a list is written with commas, not as JSON: one,another"
+        raise ValueError(message)
     return tuple(filter(None, map(str.strip, value.replace("\n", ",").split(","))))
 
 

@@ -1,5 +1,6 @@
 """Orders are read from SQLite, S3 and the web, by extensions that are installed as packages."""
 
+import logging
 import sqlite3
 import ssl
 import subprocess
@@ -69,6 +70,8 @@ def https(web: tuple[_Server, Path], tmp_path: Path) -> Place:
 def s3_address() -> Iterator[str]:
     from moto.server import ThreadedMotoServer  # noqa: PLC0415 - half a second, where it is wanted
 
+    # It serves in this process, and what it logs is none of a command's lines.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()

@@ -51,6 +51,13 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.presets_dir == (Path("presets"), Path("/etc/presets"))
 
 
+@pytest.mark.parametrize("name", ["LDP_STATES", "QUARANTINE_NAMES", "WRITE_KEYS", "PRESETS_DIR"])
+def test_a_list_in_json_is_refused_with_how_it_is_written(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, '["one", "another"]')
+    with pytest.raises(SettingsError, match=f"{name}.*a list is written with commas, not as JSON"):
+        load_settings()
+
+
 def test_every_fault_is_told_with_its_variable_and_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = {"WEBHOOK_SHARED_SECRETS": "first,second,third", "QUARANTINE_KEY": "fourth"}
     set_all(monkeypatch, PORT="eighty", DEDUP_WINDOW_HOURS="-1", **secrets)
