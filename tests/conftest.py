@@ -57,7 +57,7 @@ settings.load_profile("any machine")
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     """Take more processes than there are cores where tests wait for programs, which leaves cores to others."""
-    return (yield) + (0 if LEVEL == "quick" else 2)
+    return (yield) + (1 if LEVEL == "quick" else 2)
 
 
 @pytest.hookimpl(wrapper=True)
