@@ -24,7 +24,11 @@ def age_s(since: float, now: float, jumps: Sequence[ClockJump]) -> float:
     Where the clock was set back, the same time came more than once. Then the age is the least that can be true, and not
     below 0: rather something waits for longer than it is given up early.
     """
-    ages = [_since_last(jumps, since, now)]
+    if not jumps:
+        return max(0.0, now - since)
+    last = jumps[-1].after
+    # smaller steps are not noticed, so what has just begun may seem to begin a little later than now
+    ages = [now - since] if last - _UNSURE_S <= since <= now + _UNSURE_S else []
     skipped_s = 0.0
     for place in range(len(jumps) - 1, -1, -1):
         jump = jumps[place]
@@ -32,14 +36,8 @@ def age_s(since: float, now: float, jumps: Sequence[ClockJump]) -> float:
         began = jumps[place - 1].after if place else -inf
         if began - _UNSURE_S <= since <= jump.before + _UNSURE_S:  # it may have been before this jump
             ages.append(now - since - skipped_s)
-    return max(0.0, min(ages))
-
-
-def _since_last(jumps: Sequence[ClockJump], since: float, now: float) -> float:
-    """Return the age of what began after the last jump; no bound where it did not."""
-    if not jumps:
-        return now - since
-    return now - since if jumps[-1].after - _UNSURE_S <= since <= now else inf
+    # a time that never was here is another machine's
+    return max(0.0, min(ages, default=now - max(since, last)))
 
 
 def with_jump(jumps: Iterable[ClockJump], jump: ClockJump) -> tuple[ClockJump, ...]:

@@ -1,10 +1,11 @@
 """What arrives by name, for operators' programs: /api/inventory."""
 
+import re
 from datetime import date
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import APIRouter, Response
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from app.inventory.figures import DAYS, day_number
 from app.inventory.view import InventoryView
@@ -15,13 +16,24 @@ _MISSING: Final = "no such event has arrived in these days"
 _NOT_MET: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "No such event has arrived."}}
 
 
+def _iso_day(given: Any) -> Any:
+    """Refuse what is no YYYY-MM-DD: pydantic takes numbers as Unix seconds."""
+    if isinstance(given, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", given, re.ASCII):
+        message = "a day is written YYYY-MM-DD"
+        raise ValueError(message)
+    return given
+
+
+_Day: TypeAlias = Annotated[date, BeforeValidator(_iso_day)]
+
+
 def add_inventory(router: APIRouter, inventory: InventoryView) -> None:
     """Add the route."""
 
     @router.get("/inventory", summary="What arrives by name, or one name with its properties", responses=_NOT_MET)
     async def names(
         days: Annotated[int, Field(ge=1, le=366)] = DAYS,
-        last_day: Annotated[date | None, Field(description="The last of them (UTC); none is today.")] = None,
+        last_day: Annotated[_Day | None, Field(description="The last of them (UTC); none is today.")] = None,
         source: str | None = None,
         type: Annotated[str, Field(description="`track`, `page` ...")] = "track",  # noqa: A002 - Segment's word
         name: str | None = None,

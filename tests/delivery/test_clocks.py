@@ -46,6 +46,10 @@ def jump(before: float, after: float) -> ClockJump:
         (-2 * HOUR, HOUR, [jump(10, -HOUR + 10)], 4 * HOUR),
         (-HOUR + 300, 0, [jump(10, -HOUR + 10)], HOUR - 300),  # one or two hours old: rather one
         (0, 7 * DAY, [jump(10, DAY), jump(DAY + 10, 3 * DAY)], 4 * DAY + 20),
+        (61, 60, [jump(0, 61)], 0),  # set back since by less than is noticed
+        (-HOUR + 11, -HOUR + 10, [jump(10, -HOUR + 10)], 0),
+        (2 * HOUR, DAY + 9, [jump(10, DAY)], 9),  # skipped here, so of another machine: as old as the jump
+        (3 * DAY, DAY + 9, [jump(10, DAY)], 0),
     ],
 )
 def test_the_age_leaves_out_what_the_clock_was_set_forward_by(
