@@ -160,49 +160,11 @@ def _times(field: str, warnings: Mapping[str, int]) -> int:
     return sum(count for label, count in warnings.items() if field and label.partition(" (")[0] == field)
 
 
-def score_lines(
-    tallies: Iterable[tuple[int, Tally]],
-    starts: Sequence[int],
-    presets: Sequence[PresetCounts],
-    keys: Mapping[str, PresetKeys],
-    components: Sequence[str],
-) -> dict[str, tuple[int, ...]]:
-    """Return the score of each preset in each of the steps that begin so; 0 where nothing was to be sent."""
-    counted = _StepsOfKeys(tallies, starts)
-    able = {
-        each.name: {name for name in components if keys[each.name].can_carry(name, each.quality[name])}
-        for each in presets
-    }
-    return {each.name: counted.shares((each.name, name) for name in able[each.name]) for each in presets}
-
-
-def key_trends(
-    tallies: Iterable[tuple[int, Tally]],
-    starts: Sequence[int],
-    presets: Sequence[PresetCounts],
-    keys: Mapping[str, PresetKeys],
-    components: Sequence[str],
-) -> list[KeyTrend]:
-    """Return of each key, by itself, how it does over time among events that can carry it; none of what none can."""
-    counted = _StepsOfKeys(tallies, starts)
-    found = []
-    for name in components:
-        able = [each for each in presets if keys[each.name].can_carry(name, each.quality[name])]
-        if able:
-            trend = KeyTrend(
-                component=name,
-                events=sum(each.counts[Exit.ENQUEUED] for each in able),
-                carried=sum(each.quality[name] for each in able),
-                shares=counted.shares((each.name, name) for each in able),
-            )
-            found.append(trend)
-    return found
-
-
-class _StepsOfKeys:
+class StepsOfKeys:
     """What was to be sent in each step, and with which keys, by preset."""
 
     def __init__(self, tallies: Iterable[tuple[int, Tally]], starts: Sequence[int]) -> None:
+        """Take counts, each with its time, and the starts of the steps, of which there are two at least."""
         self._starts = starts
         step_s = starts[1] - starts[0]
         self._events: Counter[tuple[str, int]] = Counter()
@@ -223,3 +185,38 @@ class _StepsOfKeys:
         possible = sum(self._events[preset, start] for preset, _ in keys)
         carried = sum(self._carried[preset, name, start] for preset, name in keys)
         return round(100 * carried / possible) if possible else 0
+
+
+def score_lines(
+    counted: StepsOfKeys,
+    presets: Sequence[PresetCounts],
+    keys: Mapping[str, PresetKeys],
+    components: Sequence[str],
+) -> dict[str, tuple[int, ...]]:
+    """Return the score of each preset in each step; 0 where nothing was to be sent."""
+    able = {
+        each.name: {name for name in components if keys[each.name].can_carry(name, each.quality[name])}
+        for each in presets
+    }
+    return {each.name: counted.shares((each.name, name) for name in able[each.name]) for each in presets}
+
+
+def key_trends(
+    counted: StepsOfKeys,
+    presets: Sequence[PresetCounts],
+    keys: Mapping[str, PresetKeys],
+    components: Sequence[str],
+) -> list[KeyTrend]:
+    """Return of each key, by itself, how it does over time among events that can carry it; none of what none can."""
+    found = []
+    for name in components:
+        able = [each for each in presets if keys[each.name].can_carry(name, each.quality[name])]
+        if able:
+            trend = KeyTrend(
+                component=name,
+                events=sum(each.counts[Exit.ENQUEUED] for each in able),
+                carried=sum(each.quality[name] for each in able),
+                shares=counted.shares((each.name, name) for each in able),
+            )
+            found.append(trend)
+    return found

@@ -15,7 +15,7 @@ from app.console.chart import draw
 from app.console.examples import fresh
 from app.console.flow import flow
 from app.console.labels import OTHER_KEY_LABELS
-from app.console.match_keys import PresetKeys, key_trends, ranked_advice, score, score_lines
+from app.console.match_keys import PresetKeys, StepsOfKeys, key_trends, ranked_advice, score, score_lines
 from app.console.over_time import TimedTallies, against_each, counts_between, shifts_of
 from app.console.page_filter import PARTS, PageFilter, filter_of
 from app.console.pages import Pages
@@ -162,12 +162,13 @@ def _keys_of(counted: TimedTallies, summary: Summary, catalog: Catalog, componen
     gone = PresetKeys(event_name="", action_source="")
     of_counted = {each.name: keys.get(each.name, gone) for each in summary.presets}
     busy = [each for each in summary.presets if each.counts[Exit.ENQUEUED]]
-    lines = score_lines(counted, summary.starts, busy, of_counted, components)
+    steps = StepsOfKeys(counted, summary.starts)
+    lines = score_lines(steps, busy, of_counted, components)
     return {
         "keys": of_counted,
         "scores": {each.name: score(each, of_counted[each.name], components) for each in summary.presets},
         "score_bars": {name: draw(line) for name, line in lines.items()},
-        "key_trends": key_trends(counted, summary.starts, busy, of_counted, (*components, *OTHER_KEY_LABELS)),
+        "key_trends": key_trends(steps, busy, of_counted, (*components, *OTHER_KEY_LABELS)),
         "key_advice": ranked_advice(busy, of_counted, (*components, *OTHER_KEY_LABELS), summary.warned),
     }
 

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from app.console.labels import COMPONENT_LABELS, OTHER_KEY_LABELS
-from app.console.match_keys import KeyAdvice, PresetKeys, key_trends, ranked_advice, score, score_lines
+from app.console.match_keys import KeyAdvice, PresetKeys, StepsOfKeys, key_trends, ranked_advice, score, score_lines
 from app.console.summary import PresetCounts
 from app.destination import MATCH_KEYS, match_keys
 from app.destination.normalise import phone_normaliser
@@ -121,12 +121,14 @@ def test_a_score_over_time_is_that_of_each_step() -> None:
         (90, told("quality", "phone", 1)),
     ]
     whole = counts("Checkout", 6, hashed_email=6, order_id=1)
-    lines = score_lines(tallies, [0, 60, 120], [whole], {"Checkout": CHECKOUT}, ["hashed_email", "order_id"])
+    lines = score_lines(
+        StepsOfKeys(tallies, [0, 60, 120]), [whole], {"Checkout": CHECKOUT}, ["hashed_email", "order_id"]
+    )
     assert lines == {"Checkout": (50, 75, 0)}
     lead = counts("Lead", 4)
     both = {"Checkout": CHECKOUT, "Lead": LEAD}
-    more = [*tallies, (60, Tally(name="enqueued", preset="Lead", count=2))]
-    trends = key_trends(more, [0, 60, 120], [whole, lead], both, ["hashed_email", "order_id", "hashed_maid"])
+    more = StepsOfKeys([*tallies, (60, Tally(name="enqueued", preset="Lead", count=2))], [0, 60, 120])
+    trends = key_trends(more, [whole, lead], both, ["hashed_email", "order_id", "hashed_maid"])
     # Leads have no order, and neither is of an app.
     assert [(each.component, each.events, each.carried, each.shares) for each in trends] == [
         ("hashed_email", 10, 6, (100, 50, 0)),
