@@ -15,6 +15,7 @@ from app.config import Settings, load_settings
 from app.errors import SettingsError
 from app.outbox import DeliveryRow, Past, Store, open_store
 from app.values.plurals import count_of
+from app.values.times import day_number
 
 #: So many rows are read at once, and become a group of their file.
 READ_ROWS: Final = 10_000
@@ -89,7 +90,7 @@ async def _export(url: str, files: list[tuple[Path, date, tuple[Past, ...]]]) ->
 
 async def _batches(store: Store, pasts: tuple[Past, ...], day: date) -> AsyncIterator[tuple[Past, list[list[Any]]]]:
     """Yield what was over on the day."""
-    number = (day - date(1970, 1, 1)).days
+    number = day_number(day)
     for past in pasts:
         after = (0.0, 0)
         while rows := await store.read_day(past, number, after=after, limit=READ_ROWS):

@@ -16,9 +16,10 @@ from app.commands.terminal import add_row, print_json, print_table
 from app.config import load_settings
 from app.errors import UnknownEventName
 from app.inventory.drift import Change
-from app.inventory.figures import BECAME, DAYS, SHOWN, STANDS, PropertyFigures, day_number
+from app.inventory.figures import BECAME, DAYS, SHOWN, STANDS, PropertyFigures
 from app.inventory.view import InventoryView, NameView
 from app.outbox import Outbox
+from app.values.times import day_number
 
 
 def register(cli: typer.Typer) -> None:
@@ -44,7 +45,7 @@ def show(
 
     async def read(outbox: Outbox) -> tuple[list[NameView], list[Change], dict[int, list[PropertyFigures]]]:
         view = InventoryView(inventory=outbox.inventory, catalog=lambda: catalog, clock=time.time)
-        last = day_number(last_day.date() if last_day else None)
+        last = None if last_day is None else day_number(last_day.date())
         every = await view.names(days=days, last_day=last)
         names = [one for one in every if source in (None, one.figures.key.source) and _is_meant(one, name)]
         if name is not None and not names:

@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Final
 
 from app.inventory.received_names import title_of
@@ -119,11 +118,6 @@ def span_of(now: float, days: int, last_day: int | None = None) -> range:
     """Return the seconds of so many days of UTC, `last_day` (counted from 1970; None: today) being the last of them."""
     end = (int(now // DAY_S) if last_day is None else last_day) + 1
     return range((end - days) * DAY_S, end * DAY_S)
-
-
-def day_number(day: date | None) -> int | None:
-    """Return which day it is, counted from 1970; None stays None, which is today."""
-    return None if day is None else (day - date(1970, 1, 1)).days
 
 
 async def read_figures(

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Final, TypeAlias
 from fastapi import APIRouter, Response
 from pydantic import BeforeValidator, Field
 
-from app.inventory.figures import DAYS, day_number
+from app.inventory.figures import DAYS
 from app.inventory.view import InventoryView
 from app.server.api_answers import api_answer
 from app.types import DEFAULT_SOURCE, EventKey
+from app.values.times import day_number
 
 _MISSING: Final = "no such event has arrived in these days"
 _NOT_MET: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "No such event has arrived."}}
@@ -38,7 +39,7 @@ def add_inventory(router: APIRouter, inventory: InventoryView) -> None:
         type: Annotated[str, Field(description="`track`, `page` ...")] = "track",  # noqa: A002 - Segment's word
         name: str | None = None,
     ) -> Response:
-        last = day_number(last_day)
+        last = None if last_day is None else day_number(last_day)
         if name is None and source is None:
             return await api_answer(inventory.all_as_json(days=days, last_day=last))
         key = EventKey(source or DEFAULT_SOURCE, type, name or "")

@@ -2,7 +2,7 @@
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -94,6 +94,15 @@ def _browser(text: str) -> datetime:
     if match is None:
         raise ValueError(text)
     return datetime.strptime(f"{match[1]} {match[2]}", "%b %d %Y %H:%M:%S %z")
+
+
+def day_number(day: date) -> int:
+    """Return which day it is, counted from 1970.
+
+    >>> day_number(date(1970, 1, 3))
+    2
+    """
+    return (day - date(1970, 1, 1)).days
 
 
 def at_second(at: float) -> str:
