@@ -11,7 +11,7 @@ from app.console.forms import read_form
 from app.console.page_filter import PARTS
 from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
-from app.outbox import SEARCH_FILTERS, given_filters, read_filters
+from app.outbox import SEARCH_FILTERS, read_filters
 from app.types import Query, State
 
 #: Does something to the dead letters that some filters mean; returns how many by what became of them.
@@ -21,7 +21,10 @@ _SHOWN = 10
 
 
 class DeadLetterPages:
-    """Redrive and dismiss. What cannot be searched by raises FilterError."""
+    """Redrive and dismiss.
+
+    What cannot be searched by raises FilterError, as does a filter that is empty: it would mean every dead letter.
+    """
 
     def __init__(self, services: ConsoleServices, pages: Pages) -> None:
         self._services = services
@@ -56,16 +59,14 @@ class DeadLetterPages:
 
     async def _do(self, request: Request, form: Mapping[str, str], work: _Work) -> Response:
         """Do it, and lead to where it shows."""
-        filters = given_filters(form)
-        filters.pop("state", None)
+        filters = {name: text for name, text in form.items() if name != "state"}
         done = await work(filters)
         if filters.keys() == {"delivery_id"}:
             return go(request, "delivery", {"id": filters["delivery_id"], **done})
         return go(request, "deliveries", {**filters, **done})
 
     async def _confirm(self, request: Request, way: str) -> Response:
-        filters = given_filters({name: text for name, text in request.query_params.items() if name not in PARTS})
-        filters.pop("state", None)
+        filters = {name: text for name, text in request.query_params.items() if name not in {*PARTS, "state"}}
         page = await self._services.outbox.search(_dead(filters), limit=_SHOWN)
         return self._pages.render(
             request,

@@ -117,6 +117,13 @@ class TestDismiss:
         assert answer.status_code == 400
         assert not (await world.outbox.search(Query(state=State.DISMISSED), limit=10)).deliveries
 
+    async def test_a_filter_that_is_empty_means_not_all(self, world: World) -> None:
+        await one_dead_one_delivered(world)
+        asked = await world.browser.get("/console/dismiss?preset=")
+        done = await world.browser.post("/console/dismiss", data={"preset": " ", "because": "a test"})
+        assert (asked.status_code, done.status_code) == (400, 400)
+        assert not (await world.outbox.search(Query(state=State.DISMISSED), limit=10)).deliveries
+
     async def test_they_are_asked_about_first(self, world: World) -> None:
         await one_dead_one_delivered(world)
         page = await page_of(world, "/console/dismiss?reason=currency")
