@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Iterable
 from dataclasses import asdict
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import orjson
 from fastapi import HTTPException, Response
@@ -21,6 +21,8 @@ _TIMES: tuple[dict[str, Any], ...] = (
 TimeFilter: TypeAlias = Annotated[str | None, WithJsonSchema({"anyOf": list(_TIMES)})]
 #: Any other text by which a search is narrowed; None where it is not. An empty one is refused: it would mean all.
 TextFilter: TypeAlias = Annotated[str, Field(pattern=r"\S")] | None
+#: Whether something holds of what is searched for; None where that is not asked.
+YesOrNo: TypeAlias = Literal["yes", "no"] | None
 #: What is answered where a request has no filter, and does not mean all.
 NOTHING_ASKED_FOR: Final = 'give a filter, or {"all": true}'
 

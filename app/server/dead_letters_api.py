@@ -8,14 +8,20 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.errors import FilterError
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
-from app.server.api_answers import NOTHING_ASKED_FOR, TextFilter, TimeFilter, a_filter_or_all, api_answer
+from app.server.api_answers import (
+    NOTHING_ASKED_FOR,
+    TextFilter,
+    TimeFilter,
+    YesOrNo,
+    a_filter_or_all,
+    api_answer,
+)
 from app.server.audited_changes import MAX_WHY, AuditedChanges
 from app.types import Exit, Query, State
 
 #: So many causes are told.
 _CAUSES: Final = 100
-#: Each dead letter has its state, and was taken by a preset; orders are told by their event name.
-_FILTERS: Final = tuple(name for name in SEARCH_FILTERS if name not in ("state", "taken", "is_order"))
+_FILTERS: Final = tuple(name for name in SEARCH_FILTERS if name != "state")
 #: Read where the filters are, like all others.
 _Exit: TypeAlias = Annotated[str | None, WithJsonSchema({"enum": [*(each.value for each in Exit), None]})]
 
@@ -35,7 +41,9 @@ class DeadLetterRequest(BaseModel):
     name: TextFilter = Field(None, description="As received.")
     source: TextFilter = None
     currency: TextFilter = Field(None, description="ISO 4217, of an order; `none`: it names none.")
+    is_order: YesOrNo = Field(None, description="Whether it is an order, as revenue counts them.")
     exit: _Exit = Field(None, description="What an attempt came to, such as `rejected`.")
+    taken: YesOrNo = Field(None, description="Whether a preset had taken it, which is so of all.")
     status: str | None = Field(None, pattern="^[1-5][0-9]{2}$", description="Pinterest's HTTP status of an attempt.")
     reason: TextFilter = Field(None, description="A part of the reason, in any case.")
     cause: TextFilter = Field(None, description="The reason, whole, as `GET /api/dead-letters` counts by it.")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.outbox import Outbox, read_filters
 from app.receiving.finding import MAX_FOUND_BY, Finder, found_json, notes_json
-from app.server.api_answers import TextFilter, TimeFilter, api_answer
+from app.server.api_answers import TextFilter, TimeFilter, YesOrNo, api_answer
 from app.types import Exit, Page, Query, State
 
 #: Of the query string, what is no filter.
@@ -29,10 +29,10 @@ class Filters(BaseModel):
     name: TextFilter = Field(None, description="The name that it arrived under, as the inventory shows it.")
     source: TextFilter = None
     currency: TextFilter = Field(None, description="ISO 4217, of an order; `none`: it names none.")
-    is_order: Literal["yes", "no"] | None = Field(None, description="Whether it is an order, as revenue counts them.")
+    is_order: YesOrNo = Field(None, description="Whether it is an order, as revenue counts them.")
     state: State | Literal["waiting"] | None = Field(None, description="`waiting`: pending or claimed.")
     exit: Exit | None = Field(None, description="What became of it, as receipts and counts call it.")
-    taken: Literal["yes", "no"] | None = Field(None, description="Whether a preset had taken it.")
+    taken: YesOrNo = Field(None, description="Whether a preset had taken it.")
     status: Annotated[int | None, Field(ge=100, le=599, description="Pinterest's, of any attempt.")] = None
     reason: TextFilter = Field(None, description="A part of the reason, in any case.")
     cause: TextFilter = Field(None, description="The reason of a delivery, whole, as dead letters are counted by it.")

@@ -7,7 +7,9 @@ import pytest_asyncio
 from httpx import AsyncClient
 
 from app.outbox import SEARCH_FILTERS
+from app.server.dead_letters_api import DeadLetterRequest
 from app.server.searches import Filters
+from app.types import Query, State
 from tests.server.client import client_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -33,6 +35,9 @@ async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asyn
 
 async def test_every_filter_is_in_the_description() -> None:
     assert set(Filters.model_fields) == {*SEARCH_FILTERS, "cursor", "limit"}
+    assert set(DeadLetterRequest.model_fields) == {*SEARCH_FILTERS, "all"} - {"state"}
+    asked = DeadLetterRequest.model_validate({"is_order": "yes", "currency": "none"})
+    assert asked.query == Query(is_order=True, currency="", state=State.DEAD)
 
 
 @pytest.mark.parametrize(
