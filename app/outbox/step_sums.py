@@ -50,9 +50,8 @@ def asked_sums(since: float, step_s: int, spans: SummedSpans, until: float | Non
 
 
 def made_of(start: int, end: int, spans: SummedSpans) -> dict[str, int]:
-    """Return the parameters of an engine's statement `sum_step`: which hours of the step are summed already."""
-    hours_from, hours_until = (min(max(at, start), end) for at in spans.get(HOUR_S, (end, end)))
-    return {"span_s": end - start, "start": start, "end": end, "hours_from": hours_from, "hours_until": hours_until}
+    """Return the parameters of an engine's statement `sum_step`: those of all that was counted in the step at once."""
+    return {"length_s": end - start, "since": start, **asked_sums(start, 0, spans, until=end)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

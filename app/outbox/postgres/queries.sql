@@ -677,25 +677,7 @@ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
 SELECT CASE %(step_s)s::bigint WHEN 0 THEN %(since)s::float8
        ELSE (start_at / nullif(%(step_s)s::bigint, 0) * %(step_s)s::bigint)::float8 END AS step,
        name, preset, label, ad_account_id, source, sum(count)::bigint
-FROM (
-  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_minute
-  WHERE start_at > floor(%(since)s::float8 - 60)::bigint AND start_at < %(sums_from)s::bigint
-  UNION ALL
-  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_hour
-  WHERE start_at > floor(%(since)s::float8 - 3600)::bigint AND start_at < %(sums_from)s::bigint
-  UNION ALL
-  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_sum
-  WHERE span_s = %(span_s)s AND start_at >= %(sums_from)s::bigint AND start_at < %(sums_until)s::bigint
-  UNION ALL
-  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_sum
-  WHERE span_s = 3600 AND start_at >= %(sums_until)s::bigint AND start_at < %(later_from)s::bigint
-  UNION ALL
-  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_minute
-  WHERE start_at >= %(later_from)s::bigint AND start_at < %(end)s::bigint
-  UNION ALL
-  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_hour
-  WHERE start_at >= %(later_from)s::bigint AND start_at < %(end)s::bigint
-) AS each_span
+FROM (/* counted */) AS each_span
 WHERE %(names)s::text[] IS NULL OR name = ANY(%(names)s::text[])
 GROUP BY step, name, preset, label, ad_account_id, source
 ORDER BY step, name COLLATE "C", preset COLLATE "C", label COLLATE "C", ad_account_id COLLATE "C",
@@ -713,25 +695,9 @@ SELECT least((SELECT min(start_at) FROM tally_minute WHERE start_at >= %(begin)s
              (SELECT min(start_at) FROM tally_hour WHERE start_at >= %(begin)s::bigint));
 
 -- sum_step --
--- Sum what was counted in a step, of sums of hours where these are made.
+-- Sum what was counted in a step, as `asked_sums` says of which sums.
 INSERT INTO tally_sum (span_s, start_at, name, preset, label, ad_account_id, source, count)
-SELECT %(span_s)s, %(start)s, name, preset, label, ad_account_id, source, sum(count)
-FROM (
-  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_minute
-  WHERE start_at >= %(start)s::bigint AND start_at < %(hours_from)s::bigint
-  UNION ALL
-  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_hour
-  WHERE start_at >= %(start)s::bigint AND start_at < %(hours_from)s::bigint
-  UNION ALL
-  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_sum
-  WHERE span_s = 3600 AND start_at >= %(hours_from)s::bigint AND start_at < %(hours_until)s::bigint
-  UNION ALL
-  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_minute
-  WHERE start_at >= %(hours_until)s::bigint AND start_at < %(end)s::bigint
-  UNION ALL
-  SELECT start_at, name, preset, label, ad_account_id, source, count FROM tally_hour
-  WHERE start_at >= %(hours_until)s::bigint AND start_at < %(end)s::bigint
-) AS each_span
+SELECT %(length_s)s, %(since)s, name, preset, label, ad_account_id, source, sum(count) FROM (/* counted */) AS each_span
 GROUP BY name, preset, label, ad_account_id, source;
 
 -- only_one_sums --

@@ -12,14 +12,8 @@ def _read(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")
 
 
-def _whole(text: str, *parts: str) -> str:
-    """Put the text of each part, a file of its own, wherever it is named."""
-    for part in parts:
-        text = text.replace(f"/* {part} */", f"\n{_read(f'{part}.sql')}")
-    return text
-
-
-_QUERIES: Final = named_queries(_whole(_read("queries.sql"), "sums", "named", "asked"))
+_PARTS: Final = {part: _read(f"{part}.sql") for part in ("sums", "named", "asked", "counted")}
+_QUERIES: Final = named_queries(_read("queries.sql"), **_PARTS)
 
 #: The statements of queries.sql by name.
 SQL: Final = {name: text.encode() for name, text in _QUERIES.items()}

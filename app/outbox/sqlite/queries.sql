@@ -345,14 +345,7 @@ FROM (VALUES (0), (1)) AS kind;
 -- Sums of counts by step, all in one where the step is 0: as `asked_sums` says of which sums.
 SELECT CASE :step_s WHEN 0 THEN :since ELSE start_at / :step_s * :step_s END AS step, name, preset, label, ad_account_id,
        source, sum(count)
-FROM (
-  SELECT * FROM tally WHERE span_s = 60 AND start_at > :since - 60 AND start_at < :sums_from
-  UNION ALL SELECT * FROM tally WHERE span_s = 3600 AND start_at > :since - 3600 AND start_at < :sums_from
-  UNION ALL SELECT * FROM tally_sum WHERE span_s = :span_s AND start_at >= :sums_from AND start_at < :sums_until
-  UNION ALL SELECT * FROM tally_sum WHERE span_s = 3600 AND start_at >= :sums_until AND start_at < :later_from
-  UNION ALL SELECT * FROM tally WHERE span_s = 60 AND start_at >= :later_from AND start_at < :end
-  UNION ALL SELECT * FROM tally WHERE span_s = 3600 AND start_at >= :later_from AND start_at < :end
-)
+FROM (/* counted */)
 WHERE :names IS NULL OR name IN (SELECT value FROM json_each(:names))
 GROUP BY step, name, preset, label, ad_account_id, source
 ORDER BY step, name, preset, label, ad_account_id, source;
@@ -371,15 +364,9 @@ SELECT min(first) FROM (
 );
 
 -- sum_step --
--- Sum what was counted in a step, of sums of hours where these are made.
+-- Sum what was counted in a step, as `asked_sums` says of which sums.
 INSERT INTO tally_sum
-SELECT :span_s, :start, name, preset, label, ad_account_id, source, sum(count) FROM (
-  SELECT * FROM tally WHERE span_s = 60 AND start_at >= :start AND start_at < :hours_from
-  UNION ALL SELECT * FROM tally WHERE span_s = 3600 AND start_at >= :start AND start_at < :hours_from
-  UNION ALL SELECT * FROM tally_sum WHERE span_s = 3600 AND start_at >= :hours_from AND start_at < :hours_until
-  UNION ALL SELECT * FROM tally WHERE span_s = 60 AND start_at >= :hours_until AND start_at < :end
-  UNION ALL SELECT * FROM tally WHERE span_s = 3600 AND start_at >= :hours_until AND start_at < :end
-)
+SELECT :length_s, :since, name, preset, label, ad_account_id, source, sum(count) FROM (/* counted */)
 GROUP BY name, preset, label, ad_account_id, source;
 
 -- reopen_steps --

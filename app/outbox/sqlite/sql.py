@@ -18,15 +18,19 @@ def statements(script: str) -> Iterator[str]:
             statement = ""
 
 
+def _read(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
 def script_of_store() -> str:
     """Read what a connection that enqueues has to be taught."""
-    return (files(__package__) / "store.sql").read_text(encoding="utf-8")
+    return _read("store.sql")
 
 
 def schema(version: int) -> str:
     """Read the script that makes `version` of the schema out of the version before."""
-    return (files(__package__) / "schema" / f"{version}.sql").read_text(encoding="utf-8")
+    return _read(f"schema/{version}.sql")
 
 
 #: The statements of queries.sql by name.
-SQL: Final = named_queries((files(__package__) / "queries.sql").read_text(encoding="utf-8"))
+SQL: Final = named_queries(_read("queries.sql"), counted=_read("counted.sql"))

@@ -52,8 +52,7 @@ MORE_NUMBERS = (
     "sums_from",
     "sums_until",
     "later_from",
-    "hours_from",
-    "hours_until",
+    "length_s",
 )
 TEXTS = ("ad_account_id", "claim", "claim_after_loss", "lease_lost", "reason", "preset", "message_id", "key", "prefix")
 MORE_TEXTS = ("value", "process", "after_key", "after_2", "after_3", "after_4", "after_5", "after_6")
