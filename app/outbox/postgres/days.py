@@ -90,6 +90,7 @@ async def _drop(connection: Connection, table: str, *, before: str) -> bool:
         async with connection.transaction():
             await connection.execute(SQL["impatient"])
             if before:
+                await connection.execute(about_table("stop_writing", table=table))
                 end = _end_of(table)
                 span = {"start": end - DAY_S, "end": end, "slot": connection.slot}
                 await connection.execute(SQL[before], span)

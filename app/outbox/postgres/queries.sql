@@ -45,6 +45,10 @@ CREATE TABLE {table} (LIKE {parent} INCLUDING ALL);
 -- Make it a part of the table of all days.
 ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES FROM ({start}) TO ({end});
 
+-- stop_writing --
+-- Keep all from writing to the table of one day; whoever reads it goes on.
+LOCK TABLE {table} IN SHARE MODE;
+
 -- drop_day_table --
 -- Drop the table of one day.
 DROP TABLE {table};
@@ -703,6 +707,11 @@ GROUP BY name, preset, label, ad_account_id, source;
 -- only_one_sums --
 -- Whether nobody else sums at this moment; the lock ends with the transaction.
 SELECT pg_try_advisory_xact_lock(7405811248);
+
+-- stop_counting --
+-- Wait for all who count, and keep others from it until the transaction ends: what is counted late drops only those sums
+-- that were there when it began.
+LOCK TABLE tally_sum IN SHARE MODE;
 
 -- forget_sums --
 -- Drop sums of hours whose minutes are old, and of what the ledger forgets.

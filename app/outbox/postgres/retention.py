@@ -1,5 +1,9 @@
 """Retention: forget what is old. Tables of days are dropped whole, the rest goes in small steps."""
 
+from contextlib import suppress
+
+from psycopg.errors import LockNotAvailable
+
 from app.outbox.counts import MINUTES_KEPT_S
 from app.outbox.inventory_rows import HOURS_KEPT_S
 from app.outbox.outbox_rules import OutboxRules
@@ -7,6 +11,7 @@ from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import count_of, rows_of
 from app.outbox.postgres.days import AHEAD, day_of, drop_days, make_days
 from app.outbox.postgres.people import forget_people
+from app.outbox.postgres.sql import SQL
 from app.outbox.step_sums import due_steps, made_of, spans_of
 from app.outbox.storing import DAY_S
 
@@ -43,15 +48,29 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxRu
 
 
 async def _sum_next_step(connection: Connection, now: float, ledger_start: float) -> int:
-    """Sum one step that is over, and drop sums that are old. Returns how many rows that made."""
-    async with connection.transaction():
-        ((alone,),) = await rows_of(connection, "only_one_sums")
-        if not alone:
-            return 0
-        await count_of(connection, "forget_sums", hours_start=now - MINUTES_KEPT_S, ledger_start=ledger_start)
-        spans = spans_of(await rows_of(connection, "summed_spans"))
-        for due in due_steps(spans, now=now, ledger_start=ledger_start):
-            ((first_at,),) = await rows_of(connection, "first_count", begin=due.since)
-            if step := due.step_of(first_at):
-                return await count_of(connection, "sum_step", **made_of(*step, spans))
+    """Sum one step that is over, and drop sums that are old. Returns how many rows that made.
+
+    Nobody enqueues or settles while a step is summed. Where somebody takes long to, it is left for the next time.
+    """
+    with suppress(LockNotAvailable):
+        async with connection.transaction():
+            ((alone,),) = await rows_of(connection, "only_one_sums")
+            if not alone:
+                return 0
+            await count_of(connection, "forget_sums", hours_start=now - MINUTES_KEPT_S, ledger_start=ledger_start)
+            if await _next_step(connection, now, ledger_start):
+                await connection.execute(SQL["impatient"])
+                await connection.execute(SQL["stop_counting"])
+                step = await _next_step(connection, now, ledger_start)  # something may have been counted late meanwhile
+                return await count_of(connection, "sum_step", **step) if step else 0
     return 0
+
+
+async def _next_step(connection: Connection, now: float, ledger_start: float) -> dict[str, int] | None:
+    """Return the parameters of `sum_step` for the step that comes next; None where none is due."""
+    spans = spans_of(await rows_of(connection, "summed_spans"))
+    for due in due_steps(spans, now=now, ledger_start=ledger_start):
+        ((first_at,),) = await rows_of(connection, "first_count", begin=due.since)
+        if step := due.step_of(first_at):
+            return made_of(*step, spans)
+    return None

@@ -1,5 +1,6 @@
 """The tables of days: there when they are needed, made ahead, and dropped whole without making anybody wait."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from app.outbox.postgres.days import PARENTS, day_of, table_of
 from app.outbox.postgres.sql import SQL
 from app.types import Exit, Note, Tally
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, new
+from tests.waiting import until_async
 
 TODAY = day_of(NOW)
 NOTE = Note(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
@@ -100,6 +102,40 @@ async def test_steps_that_are_over_are_summed_by_one_process_at_a_time(
         assert execute("SELECT * FROM tally_sum") == []
     await later.outbox.retain(now=later.now, limit=100)
     assert execute("SELECT span_s, start_at, name, count FROM tally_sum") == [(3_600, int(NOW), "accepted", 1)]
+
+
+async def retain_while(connection: psycopg.Connection, later: At, *statements: str) -> None:
+    """Retain, which has to wait for somebody who writes."""
+
+    async def waits() -> bool:
+        return bool(connection.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall())
+
+    with connection.transaction():
+        for statement in statements:
+            connection.execute(statement.encode())
+        retaining = asyncio.create_task(later.outbox.retain(now=later.now, limit=100))
+        await until_async(waits)
+    await retaining
+
+
+async def test_what_is_counted_late_while_its_step_is_summed_is_in_the_sum(
+    at: At, connection: psycopg.Connection, execute: Callable[..., list[Any]]
+) -> None:
+    await at.enqueue(tallies=(Tally(name="accepted"),))
+    late = "DELETE FROM tally_sum", "UPDATE tally_minute SET count = count + 1"
+    await retain_while(connection, at.later(2 * HOUR_S), *late)
+    assert execute("SELECT start_at, name, count FROM tally_sum") == [(int(NOW), "accepted", 2)]
+
+
+async def test_what_is_forgotten_of_a_day_while_it_is_dropped_is_counted_as_gone_once(
+    at: At, connection: psycopg.Connection, execute: Callable[..., list[Any]]
+) -> None:
+    await at.enqueue(new(), new())
+    await at.deliver(*await at.claim())
+    forget = SQL["drop_delivered"].replace(b"%(rows)s", b"'[[1, SETTLED]]'").replace(b"%(slot)s", b"0").decode()
+    ((settled,),) = execute("SELECT settled_at FROM delivered WHERE id = 1")
+    await retain_while(connection, at.later(40 * DAY_S), forget.replace("SETTLED", str(settled)))
+    assert execute("SELECT sum(count)::bigint FROM name_count") == [(0,)]
 
 
 async def test_what_was_delivered_on_a_day_that_is_dropped_is_counted_no_longer(at: At) -> None:
