@@ -128,10 +128,10 @@ async def read_figures(
     `only` one of them where it is given. Raises OutboxUnavailable.
     """
     span = span_of(now, days, last_day)
-    ever = await inventory.read(since=0, by_hour=False, counted=[Measure.RECEIVED])
+    ever = await inventory.read(since=0, by_hour=False, counted=[Measure.RECEIVED], key=only)
     counted = [Measure.EXIT, Measure.PRESET, Measure.SAMPLED, Measure.FOUND]
-    counts = await inventory.read(since=span.start, by_hour=False, counted=counted)
-    hours = await inventory.read(since=now - _HOURS_LOOKED_BACK_S, by_hour=True, counted=[Measure.RECEIVED])
+    counts = await inventory.read(since=span.start, by_hour=False, counted=counted, key=only)
+    hours = await inventory.read(since=now - _HOURS_LOOKED_BACK_S, by_hour=True, counted=[Measure.RECEIVED], key=only)
     figures: dict[EventKey, NameFigures] = {}
     for at, (key, _, _, number) in ever:
         one = figures.setdefault(key, NameFigures(key=key, first_at=at, last_at=at))
@@ -144,7 +144,7 @@ async def read_figures(
     for at, count in counts:
         if count.key in figures and at in span:
             _add(figures[count.key], at, count)
-    found = [one for one in figures.values() if one.days and only in (None, one.key)]
+    found = [one for one in figures.values() if one.days]
     await _add_states(inventory, found, span)
     return sorted(found, key=lambda one: (-one.received, one.key))
 
