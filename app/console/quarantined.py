@@ -69,17 +69,17 @@ class QuarantinePages:
 
 
 def wanted_of(values: Form) -> QuarantineFilter:
-    """Return the filter of a form or an address; what is empty is no filter.
+    """Return the filter of a form or an address; what is not given is no filter, what is empty is one.
 
     Raises FilterError for an exit that nothing is kept of: without it the filter would mean all.
     """
-    exit_ = values.get("exit") or None
+    exit_ = values.get("exit")
     if exit_ not in (None, Exit.INVALID, Exit.UNMATCHED):
         message = f'The filter "exit" is none of {Exit.INVALID}, {Exit.UNMATCHED}.'
         raise FilterError(message)
     return QuarantineFilter(
-        name=values.get("name") or None,
-        exit=Exit(exit_) if exit_ else None,
-        source=values.get("source") or None,
-        reason=values.get("reason") or None,
+        name=values.get("name"),
+        exit=None if exit_ is None else Exit(exit_),
+        source=values.get("source"),
+        reason=values.get("reason"),
     )

@@ -79,7 +79,14 @@ async def test_an_exit_that_nothing_is_kept_of_is_refused_and_means_not_all(kept
     done = await kept.browser.post("/console/quarantine/discard", data={"exit": "refused"})
     assert (asked.status_code, done.status_code) == (400, 400)
     assert "is none of invalid, unmatched" in asked.text
-    assert "Of 2 events," in await page_of(kept, "/console/quarantine/preview?exit=")
+    assert "Of 2 events," in await page_of(kept, "/console/quarantine/preview")
+
+
+async def test_a_filter_that_is_empty_means_not_all(kept: World) -> None:
+    for name in ("name", "source", "reason"):
+        answer = await kept.browser.post("/console/quarantine/discard", data={name: ""})
+        assert answer.headers["location"] == "/console/quarantine?discarded=0"
+    assert (await kept.browser.post("/console/quarantine/discard", data={"exit": ""})).status_code == 400
 
 
 async def test_viewers_look_and_change_nothing(tmp_path: Path) -> None:
