@@ -76,7 +76,16 @@ def _described(query: Query) -> str:
 
 def _told(given: Mapping[str, object], words: Mapping[str, str]) -> list[str]:
     """Return each condition in words; what holds an e-mail address is shown as its digest."""
-    return [f"{words.get(name, name.replace('_', ' '))} {unpersonal_id(str(value))}" for name, value in given.items()]
+    return [
+        f"{words.get(name, name.replace('_', ' '))} {unpersonal_id(_written(value))}" for name, value in given.items()
+    ]
+
+
+def _written(value: object) -> str:
+    """Return what is looked for as a search writes it; "" means an order that names no currency."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) or "none"
 
 
 def _cut(text: str) -> str:

@@ -46,6 +46,7 @@ async def redriven(query: Query) -> str:
 
 async def test_a_query_is_described_by_what_it_asks_for() -> None:
     assert await redriven(Query(preset="Lead", reason="currency")) == "preset Lead, reason currency"
+    assert await redriven(Query(currency="", is_order=True, since=0.0)) == "currency none, is order yes, since 0.0"
     assert await redriven(Query(delivery_id="7")) == "delivery 7"
     assert await redriven(Query()) == "all dead letters"
 
