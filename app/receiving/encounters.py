@@ -91,9 +91,8 @@ class EncounterReader:
 
     def keys(self, event: Event) -> list[str]:
         """Return the keys of all ids of an event."""
-        previous = self._previous(event) or ()
-        keys = self._keys.user(event.get("userId")), self._keys.anonymous(event.get("anonymousId")), *previous
-        return [key for key in keys if key]
+        users, browsers = self.keys_of([event])
+        return users + browsers
 
     def keys_of(self, events: Iterable[Event]) -> tuple[list[str], list[str]]:
         """Return the keys of all ids of some events: those that may be of users, and those that are of browsers."""
