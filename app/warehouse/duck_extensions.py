@@ -4,12 +4,13 @@ An extension is of exactly one version of DuckDB, on which its package depends. 
 of what DuckDB says about a fault nothing is told here.
 """
 
+import os
+import re
 import ssl
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from app.errors import SettingsError, WarehouseError
 
@@ -39,7 +40,14 @@ def names_database(where: str) -> bool:
 
 def name_of_file(where: str) -> str:
     """Return an address without what stands behind its path, such as a token."""
-    return urlsplit(where).path if "://" in where else where
+    return re.split("[?#]", where, maxsplit=1)[0] if "://" in where else where
+
+
+def require_file(name: str) -> None:
+    """Raise WarehouseError where there is no such file, without its name: it may be an address that is mistyped."""
+    if not os.path.isfile(name):  # noqa: PTH113 - a name that is too long is none, and no error that quotes it
+        message = "there is no such file"
+        raise WarehouseError(message)
 
 
 def load_extension(duck: Any, name: str) -> None:
@@ -75,9 +83,8 @@ def attach_database(duck: Any, where: str) -> str | None:
 
     kind = where.partition("://")[0]
     database = where.removeprefix("sqlite://")
-    if kind == "sqlite" and not Path(database).is_file():
-        message = "there is no such file"
-        raise WarehouseError(message)
+    if kind == "sqlite":
+        require_file(database)
     try:
         duck.execute(f"ATTACH {quoted(database)} AS {_CATALOG} (TYPE {kind}, READ_ONLY)")
     except duckdb.Error as exc:

@@ -186,13 +186,17 @@ def _some(cursor: Any, limit: int) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def _unreadable(exc: Exception) -> WarehouseError:
-    """Return what is told of a fault: its kind, and of a query that cannot be understood also why."""
+    """Return what is told of a fault: its kind, and of a query that cannot be understood also why.
+
+    Where that quotes an address, which may hold a password or a token, it is left out.
+    """
     kind = type(exc).__name__.removesuffix("Exception")
     if kind == "OutOfMemory":
         return WarehouseError(_NO_ROOM)
     if status := getattr(exc, "status_code", None):
         kind += f" {status}"
-    told = f": {str(exc).splitlines()[0]}" if kind in ("Parser", "Binder", "Catalog") else ""
+    why = str(exc).splitlines()[0]
+    told = f": {why}" if kind in ("Parser", "Binder", "Catalog") and "://" not in why else ""
     where = (
         "the address, and who may read it" if kind.startswith(("HTTP", "IO")) else "the file's form, or at the query"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from app.errors import SettingsError, WarehouseError
-from app.warehouse.duck_extensions import attach_database, extensions_of, names_database
+from app.warehouse.duck_extensions import attach_database, extensions_of, names_database, require_file
 from app.warehouse.duck_tables import DuckTable, file_query, open_duck
 from app.warehouse.row_tables import RowTable
 
@@ -35,8 +35,7 @@ def open_rows(where: str, folder: Path, *, query: str | None = None) -> Iterator
     extensions = extensions_of(where, query)
     only = Path(where) if query is None and not extensions else None
     read = file_query(where) if query is None else query
-    if only is not None and not only.is_file():
-        message = "there is no such file"
-        raise WarehouseError(message)
+    if only is not None:
+        require_file(where)
     with open_duck(folder, extensions=extensions, only=only) as duck:
         yield DuckTable(duck, read, catalog=attach_database(duck, where))

@@ -5,6 +5,7 @@ import json
 import secrets
 import sqlite3
 import sys
+import traceback
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -161,14 +162,22 @@ def test_a_postgresql_is_read_by_its_own_client(postgres_server: PostgresServer,
         ("nowhere.csv", None, "there is no such file"),
         ("", "SELEC 1", r"the rows cannot be read \(Parser\): Parser Error: syntax error"),
         ("postgresql://nobody@127.0.0.1:1/none", None, "a database is read by --query"),
-        ("postgresql://nobody@127.0.0.1:1/none", "SELECT 1", r"the database cannot be read \(OperationalError\)\."),
+        ("postgresql://u:s3cret@127.0.0.1:1/none", "SELECT 1", r"the database cannot be read \(OperationalError\)\."),
+        ("", "SELECT * FROM 'https://127.0.0.1:1/orders?token=s3cret'", r"cannot be read \(Catalog\)\. Look at"),
+        ("", "SELECT * FROM read_csv('a' 's3://shop/a.csv?s3_session_token=s3cret')", r"read \(Parser\)\. Look at"),
+        ("https://u:s3cret@shop.example\N{ACCOUNT OF}/orders", None, "the name of the file must end with"),
+        ("https://[u:s3cret@shop.example/orders", None, "the name of the file must end with"),
+        (f"HTTPS://shop.example/s3cret{'s' * 300}.csv", None, "there is no such file"),
+        (f"sqlite://s3cret{'s' * 300}", "SELECT 1", "there is no such file"),
     ],
 )
 def test_what_cannot_be_read_is_told_without_what_stands_in_it(
     folder: Path, where: str, query: str | None, told: str
 ) -> None:
-    with pytest.raises(WarehouseError, match=told), open_rows(where, folder, query=query):
+    """Nor what is secret in an address."""
+    with pytest.raises(WarehouseError, match=told) as raised, open_rows(where, folder, query=query):
         pass
+    assert "s3cret" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_a_broken_file_is_told_without_what_stands_in_it(tmp_path: Path, folder: Path) -> None:
