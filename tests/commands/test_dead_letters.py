@@ -115,21 +115,21 @@ def test_what_is_dismissed_says_who_did_it_and_why_without_anybodys_address(run:
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("exit_code", "words"),
     [
-        ("redrive",),
-        ("redrive", "preset=Lead", "more"),
-        ("redrive", "preset="),
-        ("redrive", ""),
-        ("redrive", "reason=currency", "reason=country"),
-        ("dismiss", "source= ", "--because", "x"),
-        ("dismiss", "--because", "x"),
-        ("dismiss", "--all"),
-        ("dismiss", "--all", "--because", " "),
-        ("dismiss", "--all", "--because", "x" * (MAX_WHY + 1)),
+        (2, ("redrive",)),
+        (2, ("redrive", "preset=Lead", "more")),
+        (1, ("redrive", "preset=")),
+        (1, ("redrive", "")),
+        (2, ("redrive", "reason=currency", "reason=country")),
+        (1, ("dismiss", "source= ", "--because", "x")),
+        (2, ("dismiss", "--because", "x")),
+        (2, ("dismiss", "--all")),
+        (2, ("dismiss", "--all", "--because", " ")),
+        (2, ("dismiss", "--all", "--because", "x" * (MAX_WHY + 1))),
     ],
     ids=str,
 )
-def test_what_is_not_said_clearly_is_not_done(run: Run, words: tuple[str, ...]) -> None:
-    assert run(*words).exit_code != 0
+def test_what_is_not_said_clearly_is_not_done(run: Run, exit_code: int, words: tuple[str, ...]) -> None:
+    assert run(*words).exit_code == exit_code
     assert len(run("dead-letters", "--json").stdout.splitlines()) == 3
