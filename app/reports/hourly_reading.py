@@ -35,7 +35,6 @@ LOOK_S: Final = 60.0
 #: So many days are asked for.
 REPORTED_DAYS: Final = 14
 _OK, _UNAUTHORIZED, _SERVER_ERROR = 200, 401, 500
-_NAMES: Final = "advertiser-defined events"
 _MAX_WORDS: Final = 200
 #: What helps against an answer; against the first three nothing helps but a person.
 _REMEDIES: Final = {
@@ -236,7 +235,9 @@ def _questions(account: str, now: float) -> list[_Question]:
             read_quality,
         ),
         _Question("attributed", "attributed checkouts", f"{begin}/analytics", windows, read_attributed),
-        _Question("their_names", _NAMES, f"{begin}/advertiser_defined_events", {}, read_event_names),
+        _Question(
+            "their_names", "advertiser-defined events", f"{begin}/advertiser_defined_events", {}, read_event_names
+        ),
     ]
 
 

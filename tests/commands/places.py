@@ -11,7 +11,7 @@ from app.errors import SettingsError, WarehouseError
 from tests.commands.conftest import Run
 
 _MADE = (datetime.now(UTC) - timedelta(hours=3)).replace(microsecond=0)
-#: Id, total, and when it was made: of the first the event came.
+#: Id, total, and when it was made.
 ORDERS = [
     (1001, "25.00", f"{_MADE:%Y-%m-%d %H:%M:%S}"),
     (1002, "7.50", f"{_MADE + timedelta(hours=1):%Y-%m-%d %H:%M:%S}"),
@@ -20,7 +20,8 @@ CSV = "".join(f"{','.join(map(str, row))}\n" for row in [("id", "total", "made")
 TABLE = "CREATE TABLE orders (id INTEGER, total DECIMAL(10, 2), made DATETIME)"
 ROWS = ", ".join(f"({id_}, {total}, '{made}')" for id_, total, made in ORDERS)
 
-_SOURCE = """
+#: Of rows with a total, and an email where they have one.
+SOURCE = """
 name: crm
 kind: mapped
 proofs: [{kind: anyone}]
@@ -29,9 +30,9 @@ mapping:
   event: Order Completed
   messageId: {"@template": "crm-{{body.id}}"}
   timestamp: {"@path": $.body.made}
-  context: {ip: 203.0.113.9, userAgent: x}
+  context: {ip: 203.0.113.9, userAgent: x, traits: {email: {"@path": $.body.email}}}
   properties: {order_id: {"@path": $.body.id}, revenue: {"@path": $.body.total}, currency: EUR}
-events: [{name: An order, subscribe: body.id != "0"}]
+events: [{name: An order, subscribe: body.total != "0"}]
 """
 
 
@@ -45,9 +46,9 @@ class Place:
 
 
 def assert_read(run: Run, folder: Path, place: Place) -> None:
-    """Import what is new, once; then all is known, and the first night's tolerance holds."""
+    """Import what is new, once; then each order waits, with its amount."""
     (folder / "sources").mkdir()
-    (folder / "sources/crm.yaml").write_text(_SOURCE)
+    (folder / "sources/crm.yaml").write_text(SOURCE)
     settings = {**place.environment, "SOURCES_DIR": str(folder / "sources")}
     query = () if place.query is None else ("--query", place.query)
     rows = ("import", "--from", place.where, *query, "--cursor", "made", "--source", "crm", "--json")

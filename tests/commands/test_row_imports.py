@@ -19,26 +19,10 @@ from app.outbox.sqlite.database import connect
 from app.types import Receipt
 from tests import assembled
 from tests.commands.conftest import Run
+from tests.commands.places import SOURCE
 from tests.outbox.build import NOW, rules
 from tests.process import COMMAND, ROOT, clean_environment
 from tests.waiting import until
-
-SOURCE = """
-name: crm
-kind: mapped
-proofs: [{kind: anyone}]
-mapping:
-  type: track
-  event: Order Completed
-  messageId: {"@template": "crm-{{body.id}}"}
-  timestamp: {"@path": $.body.made}
-  context: {traits: {email: {"@path": $.body.email}}}
-  properties: {order_id: {"@path": $.body.id}, revenue: {"@path": $.body.total}, currency: EUR}
-events:
-  - name: An order
-    subscribe: body.total != "0"
-"""
-
 
 #: When all orders of these tests were made.
 NOON = datetime.now(UTC) - timedelta(hours=3)

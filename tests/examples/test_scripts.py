@@ -9,7 +9,7 @@ import orjson
 import psycopg
 import pytest
 
-from tests.commands.test_row_imports import SOURCE
+from tests.commands.places import SOURCE
 from tests.examples.blocks import BLOCKS, Block
 from tests.examples.workshop import Workshop, workshop
 from tests.outbox.postgres_server import PostgresServer
