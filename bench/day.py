@@ -4,13 +4,13 @@
 
 Two stores of one engine are filled alike with TEMPLATES settled and as many waiting deliveries, as the pipeline makes
 them. The database itself then multiplies those of one: 10,000,000 settled over the last week and 2,000,000 waiting on
-PostgreSQL, a third of that on SQLite, times `--scale`. The other has 8,000 settled, spread over the same week: what is
-asked of each day takes as long for each day, and what is measured is what deliveries cost. By turns the same is done in
-both: events are taken in, claimed, settled, searched for and taken in once more (duplicates), then a server on each
-shows its pages and takes arrays by HTTP. Printed are the CPU time of all rounds (this process, the server, PostgreSQL's
-backends), the full store's beside the other's (goal: none above 1.5 times), the ratio of elapsed time, the server's
-memory, and the bytes that a delivery takes on the disk once it is settled and while it waits. Console's pages are asked
-for ASKED times a round.
+PostgreSQL, a third of that on SQLite, times `--scale`. The other has 8,000 settled, spread over the same week, and
+1,000 waiting: what is asked of each day takes as long for each day, and what is measured is what deliveries cost, not
+what days do. By turns the same is done in both: events are taken in, claimed, settled, searched for and taken in once
+more (duplicates), then a server on each shows its pages and takes arrays by HTTP. Printed are the CPU time of all
+rounds (this process, the server, PostgreSQL's backends), the full store's beside the other's (goal: none above 1.5
+times), the ratio of elapsed time, the server's memory, and the bytes that a delivery takes on the disk once it is
+settled and while it waits. Console's pages are asked for ASKED times a round.
 """
 
 import argparse
