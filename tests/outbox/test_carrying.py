@@ -10,6 +10,7 @@ import pytest
 from app.errors import OutboxUnavailable
 from app.outbox import Store, carry, open_outbox, open_store
 from app.outbox.carrying import Carried
+from app.outbox.inventory_rows import NameCount
 from app.types import (
     EventKey,
     Exit,
@@ -117,6 +118,12 @@ async def fill(at: At) -> None:
         await at.outbox.write_audit(audited(at=at.now + n, target=f"Lead {n}"))
 
 
+async def named(at: At) -> list[NameCount]:
+    """Where the deliveries of each name stand."""
+    names = [("Order Completed", source) for source in ("default", "shop")]
+    return sorted(await at.outbox.inventory.name_counts(names, first_day=0, last_day=10**6))
+
+
 async def shown(at: At) -> dict[str, Any]:
     """All that the outbox shows."""
     page = await at.outbox.search(Query(), limit=100)
@@ -132,6 +139,7 @@ async def shown(at: At) -> dict[str, Any]:
             await at.outbox.inventory.read(since=0, by_hour=by_hour, counted=list(Measure)) for by_hour in (True, False)
         ],
         "revenue": await at.outbox.revenue(first_day=0, last_day=10**6),
+        "names": await named(at),
         "shared": {name: each.value for name, each in (await at.outbox.list_shared("k")).items()},
         "audit": audit,
         "people": [sorted(found.people, key=lambda row: row.key), found.marks],
@@ -150,6 +158,7 @@ async def test_everything_goes_over(urls: tuple[str, str]) -> None:
         assert len(before["messages"]) == 8
         assert {row.became for row in before["revenue"]} == {"delivered", "duplicate", "waiting", "dead"}
         assert len(before["people"][0]) == 2
+        assert [each[3:] for each in before["names"]] == [("dead", 1), ("waiting", 6), ("delivered", 1)]
         assert await at.outbox.forget(["x"]) == 1
     assert {name: arrived[name] for name in ("waiting", "delivered", "notes")} == {
         "waiting": 7,
@@ -160,6 +169,7 @@ async def test_everything_goes_over(urls: tuple[str, str]) -> None:
         assert (await at.outbox.search(Query(), limit=10)).deliveries == ()
         assert await at.outbox.tallies(since=0, step_s=0) == []
         assert await at.outbox.revenue(first_day=0, last_day=10**6) == []
+        assert await named(at) == []
         assert await at.outbox.inventory.read(since=0, by_hour=False, counted=list(Measure)) == []
         assert (await at.outbox.audit(limit=10)).entries == ()
         assert (await at.outbox.backlog(ACCOUNT, now=NOW)).pending == 0

@@ -12,7 +12,7 @@ import pytest
 
 from app.outbox import open_outbox
 from app.outbox.sqlite.database import SCHEMA_VERSION
-from app.types import Exit
+from app.types import Exit, Query
 from tests.outbox.build import new, rules
 from tests.outbox.keep_store import dump
 
@@ -28,6 +28,10 @@ async def test_a_store_of_before_is_upgraded_and_loses_nothing(version: str, tmp
         account, now = connection.execute("SELECT ad_account_id, max(due_at) FROM delivery").fetchone()
     outbox = open_outbox(f"sqlite:///{file}", rules(), clock=lambda: now)
     try:
+        kept = (await outbox.search(Query(), limit=9)).deliveries
+        names = sorted({(each.name, each.source) for each in kept})
+        named = await outbox.inventory.name_counts(names, first_day=0, last_day=10**6)
+        assert sum(each.number for each in named if each.state == "waiting") == 2
         claimed = await outbox.claim(account, limit=9, max_bytes=10**6, max_wait_s=0, lease_s=60, now=now)
         sent = {each.message_id: json.loads(each.payload) for each in claimed}
         assert {key: each["event_name"] for key, each in sent.items()} == {"old-1": "checkout", "old-2": "signup"}

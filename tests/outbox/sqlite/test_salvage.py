@@ -80,6 +80,9 @@ async def test_of_a_good_file_everything_arrives(salvaged: Salvages) -> None:
     assert (found.lost, found.lost_notes, found.lost_keys) == ([], 0, 0)
     backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
     assert (backlog.pending, backlog.dead) == (COUNT - DELIVERED - DEAD, DEAD)
+    named = await at.outbox.inventory.name_counts([("Order Completed", "default")], first_day=0, last_day=10**6)
+    stands = {"delivered": DELIVERED, "dead": DEAD, "waiting": COUNT - DELIVERED - DEAD}
+    assert {each.state: each.number for each in named} == stands
     assert {len((await at.outbox.message(f"m-{n}")).deliveries[0].history) for n in range(1, DELIVERED + DEAD)} == {1}
     (again,) = await at.enqueue(new(event_id="m-1"))
     assert again.exit is Exit.DUPLICATE
