@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
+from app.errors import FilterError
 from app.outbox import Outbox, open_outbox
 from app.server.audited_changes import MAX_WHY
 from app.types import State
@@ -131,5 +132,7 @@ def test_what_is_dismissed_says_who_did_it_and_why_without_anybodys_address(run:
     ids=str,
 )
 def test_what_is_not_said_clearly_is_not_done(run: Run, exit_code: int, words: tuple[str, ...]) -> None:
-    assert run(*words).exit_code == exit_code
+    refused = run(*words)
+    assert refused.exit_code == exit_code
+    assert isinstance(refused.exception, SystemExit if exit_code == 2 else FilterError)
     assert len(run("dead-letters", "--json").stdout.splitlines()) == 3
