@@ -4,26 +4,19 @@ import ast
 import doctest
 import re
 from collections.abc import Iterator
-from functools import cache
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
 from tests.process import ROOT
+from tests.test_architecture import FILES, nodes
 
-FILES = sorted((ROOT / "app").rglob("*.py"))
 #: Modules with examples.
 EXEMPLARY = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for path in FILES
     if ">>> " in path.read_text(encoding="utf-8")
 ]
-
-
-@cache
-def nodes(path: Path) -> list[ast.AST]:
-    return [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
 
 
 @pytest.mark.parametrize("module", EXEMPLARY)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.examples.blocks import BLOCKS
 from tests.process import ROOT
 
 
@@ -37,10 +38,7 @@ def release(clone: Path, version: str) -> subprocess.CompletedProcess[str]:
 
 def shown(held: str) -> str:
     """Return the script of the page that holds this, with the version of these tests."""
-    page = (ROOT / "docs/releasing.md").read_text(encoding="utf-8")
-    (script,) = (
-        str(text) for text in re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL) if held in text
-    )
+    (script,) = (block.text for block in BLOCKS if block.page == "releasing" and held in block.text)
     return script.replace("0.2.0", "9.8.7")
 
 
