@@ -1003,9 +1003,7 @@ WITH
     FROM new WHERE row ->> 16 IN ('dead', 'dismissed')
   ),
   moved AS (
-    SELECT row ->> 28 AS name, row ->> 11 AS source, (row ->> 20)::float8 AS at,
-           CASE WHEN row ->> 16 IN ('dead', 'dismissed') THEN row ->> 16 ELSE 'waiting' END AS state, 1 AS sign
-    FROM new
+    SELECT row ->> 28 AS name, row ->> 11 AS source, (row ->> 20)::float8 AS at, row ->> 16 AS state, 1 AS sign FROM new
   ),
   named AS (/* named */),
   counted AS (
@@ -1025,23 +1023,22 @@ WITH
     SELECT (row ->> 0)::bigint AS id FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
   from_line AS (
-    DELETE FROM line USING given WHERE line.id = given.id RETURNING line.id, state, 'waiting' AS stood, enqueued_at, payload_bytes
+    DELETE FROM line USING given WHERE line.id = given.id RETURNING line.id, state, enqueued_at, payload_bytes
   ),
   from_dead AS (
-    DELETE FROM dead USING given WHERE dead.id = given.id RETURNING dead.id, dead.state, dead.state AS stood, enqueued_at, 0 AS payload_bytes
+    DELETE FROM dead USING given WHERE dead.id = given.id RETURNING dead.id, dead.state, enqueued_at, 0
   ),
   gone AS (
     DELETE FROM delivery USING given WHERE delivery.id = given.id RETURNING delivery.id, ad_account_id, name, source
   ),
   moved AS (
-    SELECT name, source, enqueued_at AS at, stood AS state, -1 AS sign, stands.state AS left_state, ad_account_id,
-           payload_bytes
+    SELECT name, source, enqueued_at AS at, state, -1 AS sign, ad_account_id, payload_bytes
     FROM (SELECT * FROM from_line UNION ALL SELECT * FROM from_dead) AS stands JOIN gone USING (id)
   ),
   named AS (/* named */)
 INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
-SELECT ad_account_id, left_state, %(slot)s, -count(*), -sum(payload_bytes) FROM moved
-GROUP BY ad_account_id, left_state ORDER BY 1, 2
+SELECT ad_account_id, state, %(slot)s, -count(*), -sum(payload_bytes) FROM moved
+GROUP BY ad_account_id, state ORDER BY 1, 2
 ON CONFLICT (ad_account_id, state, slot)
 DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;
 
@@ -1466,7 +1463,7 @@ WITH
     RETURNING id, ad_account_id, preset, event_name, amount, currency, source, name, length(payload) AS size
   ),
   left_line AS (
-    DELETE FROM line USING gone WHERE line.id = gone.id RETURNING line.id, state, 'waiting' AS stood, enqueued_at
+    DELETE FROM line USING gone WHERE line.id = gone.id RETURNING line.id, state, enqueued_at
   ),
   ordered AS (
     SELECT enqueued_at AS at, ad_account_id, preset, source, currency, 'waiting' AS became, -1 AS sign, amount, id
@@ -1474,16 +1471,16 @@ WITH
   ),
   earned AS (/* sums */),
   left_dead AS (
-    DELETE FROM dead USING gone WHERE dead.id = gone.id RETURNING dead.id, dead.state, dead.state AS stood, enqueued_at
+    DELETE FROM dead USING gone WHERE dead.id = gone.id RETURNING dead.id, dead.state, enqueued_at
   ),
   moved AS (
-    SELECT name, source, enqueued_at AS at, stood AS state, -1 AS sign, stands.state AS left_state, ad_account_id, size
+    SELECT name, source, enqueued_at AS at, state, -1 AS sign, ad_account_id, size
     FROM (SELECT * FROM left_line UNION ALL SELECT * FROM left_dead) AS stands JOIN gone USING (id)
   ),
   named AS (/* named */)
 INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
-SELECT ad_account_id, left_state, %(slot)s, -count(*), CASE WHEN left_state IN ('dead', 'dismissed') THEN 0 ELSE -sum(size) END
-FROM moved GROUP BY ad_account_id, left_state ORDER BY 1, 2
+SELECT ad_account_id, state, %(slot)s, -count(*), CASE WHEN state IN ('dead', 'dismissed') THEN 0 ELSE -sum(size) END
+FROM moved GROUP BY ad_account_id, state ORDER BY 1, 2
 ON CONFLICT (ad_account_id, state, slot)
 DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;
 
