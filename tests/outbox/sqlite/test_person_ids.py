@@ -80,6 +80,10 @@ async def test_people_of_version_10_are_found_after_the_migration(path: Path, ke
     outbox = open_outbox(f"sqlite:///{path}", rules(max_people=10), clock=lambda: NOW)
     found = (await outbox.people([user])).people
     assert {(each.key, each.revision) for each in found} == {(key, 3) for key, *_ in rows[:2]}
+    with sqlite3.connect(path) as connection:
+        links = connection.execute("SELECT key, linked_to FROM person").fetchall()
+    connection.close()
+    assert set(links) == {(key, to) for key, to, _ in rows}
     await outbox.enqueue([], [], [], now=NOW, people=change(user, 3 if kept > 1 else 0, None))
     assert {each.key for each in (await outbox.people([user])).people} == {KEY}
     await outbox.close()
