@@ -4,15 +4,20 @@ import secrets
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from itertools import accumulate
+from typing import Any, Final
 
 import orjson
 
 from app.outbox.claiming import AFTER_LOSS, HOLD_ROWS, ClaimCall, HastenCall
 from app.outbox.records import check_payload_version
+from app.outbox.sqlite.attempts import add_attempts
 from app.outbox.sqlite.database import as_rows
 from app.outbox.sqlite.sql import SQL
 from app.types import HELD, LEASE_LOST, Claimed, Exit
+
+#: Where the length of its payload stands in a row of the query `claimed`.
+_BODY_BYTES: Final = 10
 
 
 def hold(connection: sqlite3.Connection, *, ad_account_id: str, presets: frozenset[str], now: float) -> None:
@@ -45,12 +50,12 @@ def claim(connection: sqlite3.Connection, call: ClaimCall) -> list[Claimed]:
         release(connection, call, again)
         claimed = claimed or _take(connection, call)[0]
     lost = [
-        (int(each.delivery_id), each.attempt - 1, Exit.RETRY, None, LEASE_LOST)
+        (int(each.delivery_id), (each.attempt - 1, Exit.RETRY, None, LEASE_LOST))
         for each in claimed
         if each.lease_was_lost
     ]
     if lost:
-        connection.execute(SQL["add_attempts"], {"rows": as_rows(lost), "at": call.now})
+        add_attempts(connection, lost, at=call.now)
     return claimed
 
 
@@ -64,13 +69,16 @@ def _take(connection: sqlite3.Connection, call: ClaimCall) -> tuple[list[Claimed
     tokens = {"claim": token, "claim_after_loss": token + AFTER_LOSS}
     parameters = {**asdict(call), "without_presets": without, **tokens}
     connection.execute(SQL["claim"], parameters)
-    rows, held = map(orjson.loads, connection.execute(SQL["claimed"], parameters).fetchone())
-    return [_claimed(row, token) for row in rows], frozenset(held)
+    taken, bodies, held = connection.execute(SQL["claimed"], parameters).fetchone()
+    rows = orjson.loads(taken)
+    ends = accumulate(row[_BODY_BYTES] for row in rows)
+    claimed = [_claimed(row, bodies[end - row[_BODY_BYTES] : end], token) for row, end in zip(rows, ends, strict=True)]
+    return claimed, frozenset(orjson.loads(held))
 
 
-def _claimed(row: Sequence[Any], token: str) -> Claimed:
+def _claimed(row: Sequence[Any], body: bytes, token: str) -> Claimed:
     delivery_id, ad_account_id, preset, message_id, event_name, event_id, source, attempt, at, *rest = row
-    version, body, traceparent, lease_was_lost = rest
+    version, _, traceparent, lease_was_lost = rest
     check_payload_version(version)
     return Claimed(
         delivery_id=str(delivery_id),
@@ -81,7 +89,7 @@ def _claimed(row: Sequence[Any], token: str) -> Claimed:
         event_name=event_name,
         event_id=event_id,
         action_source=source,
-        payload=body.encode(),
+        payload=body,
         attempt=attempt,
         enqueued_at=float(at),
         traceparent=traceparent,

@@ -49,9 +49,9 @@ ON CONFLICT (digest, place) DO UPDATE SET
 -- Store all that a call enqueues: see store.sql.
 INSERT INTO storing (unseen, max_backlog, max_bytes, loads, first_id, kinds, deliveries, payloads, spans, version, keys,
                      notes, tallies, span_s, whose, now, named)
-SELECT :unseen, :max_backlog, :max_bytes, :loads,
-       1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
-       :kinds, :deliveries, :payloads, :spans, :version, :keys, :notes, :tallies, :span_s, :whose, :now, :named;
+VALUES (:unseen, :max_backlog, :max_bytes, :loads,
+        1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
+        :kinds, :deliveries, :payloads, :spans, :version, :keys, :notes, :tallies, :span_s, :whose, :now, :named);
 
 -- release_keys --
 -- Forget the keys of deliveries that are dead, unless another delivery holds them.
@@ -131,6 +131,7 @@ WHERE id IN (SELECT id FROM line WHERE place = 1 OR (place <= :limit AND bytes <
 
 -- claimed --
 -- What a claim holds, and of which presets something is held, as one row.
+-- Payloads come as one blob, in the order of their deliveries: in JSON they would be escaped here, and read again there.
 WITH RECURSIVE kept (preset) AS (
   SELECT (SELECT min(preset) FROM delivery WHERE ad_account_id = :ad_account_id AND held = 1)
   UNION ALL
@@ -138,12 +139,14 @@ WITH RECURSIVE kept (preset) AS (
           WHERE ad_account_id = :ad_account_id AND held = 1 AND delivery.preset > kept.preset)
   FROM kept WHERE kept.preset IS NOT NULL
 )
-SELECT
-  (SELECT json_group_array(json_array(id, ad_account_id, preset, message_id, event_name, event_id, action_source,
-                                      attempts, printf('%!.17g', enqueued_at), version, CAST(body AS TEXT),
-                                      traceparent, claim <> :claim))
-   FROM delivery JOIN payload ON delivery_id = id WHERE claim IN (:claim, :claim_after_loss)),
-  (SELECT json_group_array(preset) FILTER (WHERE preset IS NOT NULL) FROM kept);
+SELECT taken, bodies, (SELECT json_group_array(preset) FILTER (WHERE preset IS NOT NULL) FROM kept)
+FROM (
+  SELECT json_group_array(json_array(id, ad_account_id, preset, message_id, event_name, event_id, action_source,
+                                     attempts, printf('%!.17g', enqueued_at), version, length(body), traceparent,
+                                     claim <> :claim)) AS taken,
+         CAST(group_concat(CAST(body AS TEXT), '') AS BLOB) AS bodies
+  FROM delivery JOIN payload ON delivery_id = id WHERE claim IN (:claim, :claim_after_loss)
+);
 
 -- renew --
 -- Lengthen the leases that are still ours.
@@ -177,8 +180,13 @@ SELECT json_group_array(json_array(ours.key, attempts, order_id, checkout_id, so
 FROM json_each(:rows) AS ours
 JOIN delivery ON delivery.id = ours.value ->> 0 AND delivery.claim = ours.value ->> 1;
 
+-- deliver --
+-- Settle deliveries that Pinterest took: most often all of a call, and alike.
+UPDATE delivery SET claim = NULL, state = 'delivered', due_at = NULL, settled_at = :now, reason = ''
+WHERE id IN (SELECT value FROM json_each(:rows));
+
 -- settle --
--- Give deliveries their next state.
+-- Give deliveries their next state, each its own.
 UPDATE delivery
 SET claim = NULL, state = settled.value ->> 1, due_at = settled.value ->> 2, settled_at = settled.value ->> 3,
     attempts = attempts - (settled.value ->> 4), reason = settled.value ->> 5
@@ -193,11 +201,14 @@ ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
 -- add_attempts --
 -- Put attempts behind the history of their deliveries.
+-- What is alike in several is read once: LIMIT keeps SQLite from looking into its JSON for each delivery.
 INSERT INTO attempt (delivery_id, place, number, at, exit, status, message)
-SELECT value ->> 0,
-       1 + coalesce((SELECT max(place) FROM attempt WHERE delivery_id = tried.value ->> 0), 0),
-       value ->> 1, :at, value ->> 2, value ->> 3, value ->> 4
-FROM json_each(:rows) AS tried;
+SELECT tried.value, 1 + coalesce((SELECT max(place) FROM attempt WHERE delivery_id = tried.value), 0),
+       number, :at, exit, status, message
+FROM (
+  SELECT value ->> 0 AS number, value ->> 1 AS exit, value ->> 2 AS status, value ->> 3 AS message, value -> 4 AS ids
+  FROM json_each(:kinds) LIMIT -1
+) AS kind CROSS JOIN json_each(kind.ids) AS tried;
 
 -- erase_payloads --
 -- Erase the payloads of deliveries.

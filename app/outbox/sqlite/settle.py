@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from app.outbox.keys import every_key_of
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.settling import SettleCall, attempt_row, last_of_each, reason_of, was_tried
+from app.outbox.sqlite.attempts import AttemptKind, add_attempts
 from app.outbox.sqlite.database import as_rows, one_json
 from app.outbox.sqlite.redrive import dismiss_overtaken
 from app.outbox.sqlite.sql import SQL
@@ -57,14 +58,16 @@ def settle(connection: sqlite3.Connection, call: SettleCall, rules: OutboxRules)
     """
     held = _still_ours(connection, call.settlements)
     if held:
-        rows = as_rows([_state_row(each, call.now) for each in held])
-        connection.execute(SQL["settle"], {"rows": rows})
-        connection.execute(SQL["count_settled"], {"rows": _name_rows(held)})
-        tried = as_rows([_attempt_row(each) for each in held if was_tried(each.settlement.outcome)])
-        connection.execute(SQL["add_attempts"], {"rows": tried, "at": call.now})
-        _erase(connection, _ids(held, State.DELIVERED), rules, call.now)
-        _release(connection, [each for each in held if each.settlement.state is State.DEAD])
         sent, died = _ids(held, State.DELIVERED), _ids(held, State.DEAD)
+        connection.execute(SQL["deliver"], {"rows": as_rows(sent), "now": call.now})
+        if len(sent) < len(held):
+            rest = [_state_row(each, call.now) for each in held if each.settlement.state is not State.DELIVERED]
+            connection.execute(SQL["settle"], {"rows": as_rows(rest)})
+        connection.execute(SQL["count_settled"], {"rows": _name_rows(held)})
+        tried = ((each.delivery_id, _attempt(each)) for each in held if was_tried(each.settlement.outcome))
+        add_attempts(connection, tried, at=call.now)
+        _erase(connection, sent, rules, call.now)
+        _release(connection, [each for each in held if each.settlement.state is State.DEAD])
         if sent or died:
             dismiss_overtaken(connection, sent=sent, died=died, now=call.now, rules=rules)
     add_tallies(connection, ((call.now, tally) for tally in call.tallies))
@@ -92,8 +95,8 @@ def _state_row(held: _Held, now: float) -> list[Any]:
     return [held.delivery_id, settlement.state, settlement.due_at, settled_at, int(settlement.give_back), reason]
 
 
-def _attempt_row(held: _Held) -> list[Any]:
-    return [held.delivery_id, held.attempts, *attempt_row(held.settlement.outcome)]
+def _attempt(held: _Held) -> AttemptKind:
+    return held.attempts, *attempt_row(held.settlement.outcome)
 
 
 def _ids(held: Sequence[_Held], state: State) -> list[int]:
