@@ -35,7 +35,10 @@ def groups_of(user_data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name, value in user_data.items():
         if group := _GROUP_OF.get(name):
-            found.setdefault(group, {})[name] = value
+            if group in found:
+                found[group][name] = value
+            else:
+                found[group] = {name: value}
     return found
 
 

@@ -18,16 +18,10 @@ class IdKeys:
 
     def __init__(self, secret: bytes) -> None:
         """Take the secret of the installation."""
-        self._user = _Digests(secret, b"userId\0")
-        self._anonymous = _Digests(secret, b"anonymousId\0")
-
-    def user(self, given: Any) -> str | None:
-        """Return the key of a `userId`: HMAC-SHA-256 in hex. None where what is given is no id."""
-        return self._user.of(given)
-
-    def anonymous(self, given: Any) -> str | None:
-        """Return the key of an `anonymousId`: HMAC-SHA-256 in hex. None where what is given is no id."""
-        return self._anonymous.of(given)
+        #: Returns the key of a `userId`: HMAC-SHA-256 in hex. None where what is given is no id.
+        self.user = _Digests(secret, b"userId\0").of
+        #: Returns the key of an `anonymousId`, alike.
+        self.anonymous = _Digests(secret, b"anonymousId\0").of
 
 
 class _Digests:

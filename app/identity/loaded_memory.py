@@ -55,11 +55,12 @@ class LoadedMemory(HeldMemory):
         self.is_full = self.is_full or found.is_full
         linked = []
         for row in found.people:
-            if row.key not in self._people:
-                self._found[row.key] = row
-                self._people[row.key] = row.record
-                if link := row.record.link:
-                    linked.append((link.at, row.key, link.to))
+            key, person = row.key, row.record
+            if key not in self._found and key not in self._kept:
+                self._found[key] = row
+                self._people[key] = person
+                if link := person.link:
+                    linked.append((link.at, key, link.to))
         for _, key, user in sorted(linked):
             self._linked.setdefault(user, {})[key] = None
         for key, at in found.marks.items():
@@ -97,7 +98,7 @@ class LoadedMemory(HeldMemory):
 
     def _changed(self) -> Iterator[PersonChange]:
         for key in self._kept:
-            person = self._people[key]
+            person = self._people.get(key, NOBODY)
             found = self._found.get(key, _NOTHING_FOUND)
             is_closed = key in self._marks and key not in self._marked  # then nobody may have remembered it meanwhile
             if not is_closed and (person is found.record or _only_renews(found.record, person)):
@@ -126,19 +127,23 @@ class LoadedMemory(HeldMemory):
 
 def _only_renews(before: Remembered, person: Remembered) -> bool:
     """Return whether nothing changed but times, and those by so little that it need not be written."""
-    if before.facts.keys() != person.facts.keys() or not _renews(before.link, person.link):
+    if before.link is not person.link and not _renews(before.link, person.link):
+        return False
+    if before.facts is person.facts:
+        return True
+    if len(before.facts) != len(person.facts):
         return False
     for group, fact in person.facts.items():
-        old = before.facts[group]
-        if fact is not old and not (fact.members == old.members and _is_soon(old, fact)):
+        old = before.facts.get(group)
+        if fact is not old and not (old and fact.members == old.members and _is_soon(old, fact)):
             return False
     return True
 
 
 def _renews(before: Link | None, link: Link | None) -> bool:
-    if before is link or before is None or link is None:
-        return before is link
-    return (before.to, before.is_followed) == (link.to, link.is_followed) and _is_soon(before, link)
+    if before is None or link is None:
+        return False
+    return before.to == link.to and before.is_followed == link.is_followed and _is_soon(before, link)
 
 
 def _is_soon(before: Fact | Link, after: Fact | Link) -> bool:

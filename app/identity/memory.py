@@ -51,15 +51,13 @@ class HeldMemory:
     def __init__(self) -> None:
         self.is_full = False
         self.erased: list[str] = []
-        #: What is forgotten stands there as NOBODY.
         self._people: dict[str, Remembered] = {}
         self._linked: dict[str, dict[str, None]] = {}
         self._marks: dict[str, float] = {}
 
     def person(self, key: str) -> Remembered | None:
         """Do `Memory.person`."""
-        person = self._people.get(key)
-        return person if person and (person.facts or person.link) else None
+        return self._people.get(key)
 
     def keep(self, key: str, person: Remembered) -> None:
         """Do `Memory.keep`."""
@@ -69,7 +67,10 @@ class HeldMemory:
                 self._linked[before.to].pop(key, None)
             if person.link:
                 self._linked.setdefault(person.link.to, {})[key] = None
-        self._people[key] = person
+        if person.facts or person.link:
+            self._people[key] = person
+        else:
+            self._people.pop(key, None)
 
     def linked_to(self, key: str) -> Iterable[str]:
         """Do `Memory.linked_to`."""

@@ -69,10 +69,10 @@ def _usable(
 ) -> Fact | None:
     """Return the newest fact of these ids (None: of none) that was observed by the time of the event and is usable."""
     newest: Fact | None = None
-    at, lasts_s = encounter.at, rules.lasts_s(group)
+    at = encounter.at
     for key in keys:
         person = memory.person(key) if key else None
         fact = person.facts.get(group) if person else None
-        if fact and 0 <= at - fact.at <= lasts_s and (newest is None or fact.at > newest.at):
+        if fact and 0 <= at - fact.at <= rules.lasts_s(group) and (newest is None or fact.at > newest.at):
             newest = fact
     return newest

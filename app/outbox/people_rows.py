@@ -53,8 +53,11 @@ def whose_rows(changes: PeopleChanges | None, now: float) -> list[list[Any]]:
     """
     if changes is None:
         return []
-    rows = ([each.message_id, now, *beginnings([each.user or "", each.anonymous or ""])] for each in changes.whose)
-    return [row for row in rows if row[2] or row[3]]
+    return [
+        [each.message_id, now, (each.user or "")[:WHOSE_DIGITS], (each.anonymous or "")[:WHOSE_DIGITS]]
+        for each in changes.whose
+        if each.user or each.anonymous
+    ]
 
 
 def beginnings(keys: Iterable[str]) -> list[str]:

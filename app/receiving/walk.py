@@ -215,8 +215,8 @@ class Walk:
                 continue
             by_itself, (known, encounter, given) = next(left)
             completed_lines = self._finished(event, by_itself, known, catalog, now=now, source=drafts.source)
-            if self._add(event, completed_lines, catalog, drafts, given):
-                memory.note_whose(unpersonal_id(event["messageId"]), encounter)
+            if delivered := self._add(event, completed_lines, catalog, drafts, given):
+                memory.note_whose(delivered, encounter)
 
     def _refuse(self, event: EventRefused, catalog: Catalog, drafts: Drafts) -> None:
         order = None
@@ -226,8 +226,8 @@ class Walk:
 
     def _add(
         self, event: Event, lines: list[Line], catalog: Catalog, drafts: Drafts, given: Given | None = None
-    ) -> bool:
-        """Add to `drafts` what the lines of an event give; return whether there is a delivery."""
+    ) -> str | None:
+        """Add to `drafts` what the lines of an event give; return its message id, None where there is no delivery."""
         if any(line.event is None for line in lines):
             lines = with_orders(lines, event, catalog, lambda line: self.account(line.destination).making.rules)
         message_id = unpersonal_id(event["messageId"])
@@ -240,7 +240,7 @@ class Walk:
         if drafts.asides is not None and is_aside(event, lines):
             drafts.asides.append((event, lines))
         drafts.add(message_id, lines, name=received_name(event), is_made="idIsMade" in event, given=given)
-        return len(drafts.deliveries) > count
+        return message_id if len(drafts.deliveries) > count else None
 
 
 def _about_app(event: Event, built: Event) -> list[str]:

@@ -8,8 +8,6 @@ PLACEHOLDERS = frozenset({"null", "undefined", "none", "nan", "n/a", "(not set)"
 _MAX_LENGTH = max(map(len, PLACEHOLDERS))
 #: What stands where a program has no id, besides; in lower case.
 _NO_IDS = PLACEHOLDERS | {"0", "-", "pending", "unknown"}
-#: Of templates that were not filled in, and of objects that were written as text.
-_NEVER_IN_IDS = ("{{", "[object")
 #: What a text that says nothing begins with. Looking at one character is enough for nearly every text, and quicker
 #: than to call anything: where it counts, texts are passed by it and all others asked about.
 FIRST_CHARACTERS = frozenset(
@@ -57,4 +55,5 @@ def is_no_id(text: str) -> bool:
     if text and text[0] not in _FIRST_OF_NO_IDS and "{" not in text and "[" not in text:  # nearly every id
         return False
     word = text.strip().lower()
-    return not word or word in _NO_IDS or any(part in word for part in _NEVER_IN_IDS)
+    # templates that were not filled in, and objects that were written as text, are in none either
+    return not word or word in _NO_IDS or "{{" in word or "[object" in word
