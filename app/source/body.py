@@ -17,7 +17,15 @@ from msgspec import Struct
 
 from app.errors import EventRefused
 from app.source.event import Arrival, given_message_id, read_event, read_or_refuse
-from app.source.parse_json import from_first_sign, levels_at_most, log_numbers, nested_deeper, parse
+from app.source.parse_json import (
+    SHALLOW_LEVELS,
+    ShallowMembers,
+    from_first_sign,
+    levels_at_most,
+    log_numbers,
+    nested_deeper,
+    parse,
+)
 from app.source.refusal import TOO_MANY, RequestRefused
 from app.source.slices import MAX_MEMBER_BYTES, OF_FILES, OF_STRANGERS, SLICE_BYTES, array_slices, large_object
 from app.source.unpacking import Room, is_small, unpack
@@ -64,7 +72,7 @@ class Body(Struct, frozen=True, kw_only=True):
     """One request's JSON, taken apart."""
 
     #: The members, in slices; those of a large body are parsed when they are asked for, which may raise RequestRefused,
-    #: and one that is too large to be parsed stands there as EventRefused.
+    #: and one that is too large to be parsed stands there as EventRefused. Some are ShallowMembers.
     slices: Iterable[Sequence[Any]]
     #: Sent as an array or a batch, even one of a single event.
     several: bool
@@ -114,8 +122,8 @@ def _bare_slices(raw: bytes, max_events: int | None, top: Mapping[str, Any]) -> 
     for members in array_slices(raw, _told_once(), OF_FILES if max_events is None else OF_STRANGERS):
         count += len(members)
         _check_count(count, max_events)
-        bare = [_bare(member) for member in members]
-        yield [_share(member, top) for member in bare] if top else bare
+        members[:] = [_bare(member) for member in members]
+        yield [_share(member, top) for member in members] if top else members
 
 
 def _check_count(count: int, max_events: int | None) -> None:
@@ -190,8 +198,9 @@ def read_events(body: Body, limits: Limits, arrival: Arrival) -> Iterator[Event 
     Raises RequestRefused where a large body proves to be no JSON, or has too many.
     """
     may_be_large = limits.max_event_bytes is not None and body.size_bytes > limits.max_event_bytes
-    may_be_deep = body.levels_at_most > limits.max_depth  # most single events are judged by this alone
     for members in body.slices:
+        levels = SHALLOW_LEVELS if isinstance(members, ShallowMembers) else body.levels_at_most
+        may_be_deep = levels > limits.max_depth  # most events are judged by this alone
         for first in range(0, len(members), _READ_TOGETHER):
             together = members[first : first + _READ_TOGETHER]
             if may_be_large or (may_be_deep and nested_deeper(together, limits.max_depth)):

@@ -14,6 +14,12 @@ from app.source.refusal import BROKEN_JSON, TOO_DEEP, RequestRefused
 #: Larger bodies are most often arrays of many events.
 LARGE_BYTES: Final = 65_536
 _CONTAINERS = frozenset({dict, list})
+#: orjson refuses what is nested deeper: https://github.com/ijl/orjson#deserialize
+MAX_LEVELS: Final = 1_024
+#: Of what `parse_shallow` reads.
+SHALLOW_LEVELS: Final = 32
+#: Around the members; the last of them is their own array.
+_ARRAYS_AROUND = MAX_LEVELS - SHALLOW_LEVELS
 #: What orjson reads as integers; larger ones become doubles.
 _SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
 #: Longer ones are doubles for certain: Python refuses to read an integer of thousands of digits.
@@ -78,6 +84,24 @@ def _load(text: str) -> tuple[Any, int]:
 
     value = json.loads(text, parse_constant=number, parse_float=number, parse_int=integer)
     return value, count
+
+
+class ShallowMembers(list[Any]):
+    """Members of an array of which none has more levels than SHALLOW_LEVELS."""
+
+
+def parse_shallow(members: bytes) -> ShallowMembers | None:
+    """Read the members of an array; None where that is not JSON, or one of them has more levels than SHALLOW_LEVELS.
+
+    So the parser does what `nested_deeper` would: it counts levels, and has arrays around them to count first.
+    """
+    try:
+        value = orjson.loads(b"[" * _ARRAYS_AROUND + members + b"]" * _ARRAYS_AROUND)
+        for _ in range(_ARRAYS_AROUND - 1):
+            (value,) = value
+    except ValueError:  # orjson's is one; so is that of an array which the members ended and began again
+        return None
+    return ShallowMembers(value)
 
 
 def nested_deeper(values: Sequence[Any], max_depth: int) -> bool:

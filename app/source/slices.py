@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-import orjson
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType
 from msgspec.json import Decoder
 
 from app.errors import EventRefused
-from app.source.parse_json import parse
+from app.source.parse_json import MAX_LEVELS, ShallowMembers, parse, parse_shallow
 from app.source.refusal import BROKEN_JSON, TOO_DEEP, TOO_LARGE, RequestRefused
 
 #: So much of an array is parsed at once.
@@ -20,8 +19,6 @@ SLICE_BYTES: Final = 65_536
 MAX_MEMBER_BYTES: Final = 262_144
 #: So many brackets are looked at in search of the end of one value; an event has a hundred.
 MAX_BRACKETS: Final = 20_000
-#: No parser here goes deeper.
-_MAX_LEVELS = 1_024
 #: Of an object that may be a batch: those of thousands of events.
 _MAX_BRACKETS_OF_A_BATCH = 50_000
 #: Of an object at the top; a batch has five.
@@ -84,7 +81,7 @@ def end_of_value(raw: bytes, at: int, *, max_brackets: int = MAX_BRACKETS) -> in
         depth += 1 if found[1] in b"{[" else -1
         if depth == 0:
             return at
-        if depth > _MAX_LEVELS:
+        if depth > MAX_LEVELS:
             raise RequestRefused(TOO_DEEP)
     raise RequestRefused(TOO_LARGE)
 
@@ -136,7 +133,7 @@ def _inside(raw: bytes) -> tuple[int, int]:
     return after_blanks(raw, 0) + 1, end
 
 
-def _guessed(raw: bytes, at: int, beginning: bytes) -> tuple[list[Any], int] | None:
+def _guessed(raw: bytes, at: int, beginning: bytes) -> tuple[ShallowMembers, int] | None:
     """Parse up to where a member seems to begin; JSON up to there proves it. None where no guess is right."""
     upto = at + SLICE_BYTES
     for _ in range(_GUESSES):
@@ -145,9 +142,8 @@ def _guessed(raw: bytes, at: int, beginning: bytes) -> tuple[list[Any], int] | N
             return None
         text = raw[at:upto].rstrip(b" \t\r\n")
         if text.endswith(b","):
-            try:
-                members = orjson.loads(b"[" + text[:-1] + b"]")
-            except orjson.JSONDecodeError:
+            members = parse_shallow(text[:-1])
+            if members is None:
                 continue
             return (members, upto) if members else None
     return None

@@ -191,6 +191,15 @@ class TestLargeArray:
         for one, other in zip(small, large, strict=True):
             assert repr(one) == repr(other)
 
+    @pytest.mark.parametrize(("levels", "max_depth"), [(10, 10), (10, 9), (40, 40), (40, 39), (40, 10)])
+    def test_each_member_may_be_as_deep_as_the_bound_says(self, levels: int, max_depth: int) -> None:
+        flat, deep = b'{"type":"page","a":1}', b'{"type":"page","a":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
+        raw = b"[" + b",".join([flat, deep, b'{"type":"page","name":"%b"}' % (b"x" * 9_000)] * 20) + b"]"
+
+        read = list(read_events(opened(raw), limits(max_depth=max_depth), ARRIVAL))
+
+        assert [isinstance(one, dict) for one in read] == [True, levels <= max_depth, True] * 20
+
     @pytest.mark.parametrize("bad", [b'"\xff"', b"{", b"01", b"'a'"])
     def test_what_is_not_json_breaks_all_of_it(self, bad: bytes) -> None:
         with pytest.raises(RequestRefused) as caught:
