@@ -1,9 +1,14 @@
 """What a settlement comes to, whichever engine records it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from app.types import Blocked, Delivered, Exit, Outcome, Rejected, Retry, Settlement, Tally
+
+_EXITS: Final[Mapping[type[Outcome], Exit]] = {
+    Delivered: Exit.DELIVERED, Retry: Exit.RETRY, Rejected: Exit.REJECTED, Blocked: Exit.BLOCKED,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +38,4 @@ def was_tried(outcome: Outcome) -> bool:
 def attempt_row(outcome: Outcome) -> tuple[Exit, int | None, str]:
     """Return what the history keeps: exit, status, message."""
     message = outcome.warning if isinstance(outcome, Delivered) else outcome.reason
-    return _exit(outcome), outcome.status, message
-
-
-def _exit(outcome: Outcome) -> Exit:
-    exits: dict[type[Outcome], Exit] = {
-        Delivered: Exit.DELIVERED, Retry: Exit.RETRY, Rejected: Exit.REJECTED, Blocked: Exit.BLOCKED,
-    }  # fmt: skip
-    return exits[type(outcome)]
+    return _EXITS[type(outcome)], outcome.status, message

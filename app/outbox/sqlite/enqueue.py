@@ -52,6 +52,18 @@ def _deliveries(rows: Rows) -> dict[str, str]:
     return {"kinds": as_rows(list(kinds)), "deliveries": as_rows(own)}
 
 
+def _keys(rows: Rows) -> str:
+    """Return keys by when they are forgotten and their place; each as one text, which is read faster than an array.
+
+    It has 20 characters of the digest, 8 of the place of its delivery, and behind them what is known of the order.
+    """
+    kinds: dict[tuple[float, int], list[str]] = {}
+    for digest, delivery, until, *of_order in rows.keys:
+        place, known = of_order or (0, "")
+        kinds.setdefault((until, place), []).append(f"{digest}{delivery:8}{known}")
+    return as_rows([[*kind, texts] for kind, texts in kinds.items()])
+
+
 def parameters(rows: Rows, rules: OutboxRules) -> dict[str, Any]:
     """Return the parameters of `store` where all has still to prove that it is new."""
     return {
@@ -63,7 +75,7 @@ def parameters(rows: Rows, rules: OutboxRules) -> dict[str, Any]:
         "payloads": b"".join(rows.payloads),
         "spans": as_rows(rows.spans),
         "version": PAYLOAD_VERSION,
-        "keys": as_rows(rows.keys),
+        "keys": _keys(rows),
         "notes": as_rows(rows.notes),
         "tallies": as_rows(summed(rows.tallies, span_s=MINUTE_S)),
         "span_s": MINUTE_S,

@@ -14,7 +14,8 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
 
   -- Give up, with nothing changed, where what is to be stored has to be looked at first.
   SELECT RAISE(ABORT, 'not all new') WHERE new.unseen AND (
-    EXISTS (SELECT 1 FROM json_each(new.keys) JOIN dedup_key ON dedup_key.digest = value ->> 0)
+    EXISTS (SELECT 1 FROM json_each(new.keys) AS kind CROSS JOIN json_each(kind.value, '$[2]') AS key
+            JOIN dedup_key ON dedup_key.digest = substr(key.value, 1, 20))
     OR EXISTS (
       SELECT 1 FROM json_each(new.loads) LEFT JOIN backlog ON ad_account_id = value ->> 0 AND state IN ('pending', 'claimed')
       GROUP BY key
@@ -42,10 +43,12 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   SELECT new.first_id + key, new.version, substr(new.payloads, 1 + (value ->> 0), value ->> 1)
   FROM json_each(new.spans);
 
-  -- Their keys; where one stands in a place already, its time is over.
+  -- Their keys, texts as `_keys` writes them; where one stands in a place already, its time is over.
   INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known)
-  SELECT value ->> 0, new.first_id + (value ->> 1), value ->> 2, coalesce(value ->> 3, 0), value ->> 4
-  FROM json_each(new.keys) WHERE true
+  SELECT substr(value, 1, 20), new.first_id + substr(value, 21, 8), expires_at, place, nullif(substr(value, 29), '')
+  FROM (
+    SELECT value ->> 0 AS expires_at, value ->> 1 AS place, value -> 2 AS texts FROM json_each(new.keys) LIMIT -1
+  ) AS kind CROSS JOIN json_each(kind.texts) WHERE true
   ON CONFLICT (digest, place) DO UPDATE SET
     delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known, learned = 0;
 
