@@ -19,7 +19,7 @@ from app.errors import OutboxUnavailable
 from app.outbox.inventory_rows import Inventory
 from app.outbox.storing import DAY_S, HOUR_S
 from app.shared_values import OPEN_ALERTS, PINTEREST_VIEWS
-from app.types import AccountView, Exit, Tally
+from app.types import AccountView, Exit
 
 PERIOD_S = 60.0
 #: So many looks in a row must fail before an unreadable outbox is told.
@@ -28,8 +28,6 @@ OUTBOX_DOWN_LOOKS = 2
 
 class _AlertsOutbox(ReadsBacklog, Protocol):
     async def check(self, ad_account_ids: Collection[str] = ()) -> None: ...
-
-    async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]: ...
 
     @property
     def inventory(self) -> Inventory: ...

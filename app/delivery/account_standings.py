@@ -1,11 +1,11 @@
 """How delivery stands for each ad account, and for all of them together."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from app.delivery.standing import STANDING_STATES, Standing, standings
-from app.delivery.until_full import RATE_S, full_in_s, waits_long
+from app.delivery.until_full import RATE_NAMES, RATE_S, full_in_s, waits_long
 from app.shared_values import CLOCK_JUMPS, TROUBLE, SharedValues
 from app.types import AccountView, Backlog, Tally
 
@@ -17,7 +17,9 @@ class ReadsBacklog(SharedValues, Protocol):
         """Do `Outbox.backlog`."""
         ...
 
-    async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
+    async def tallies(
+        self, *, since: float, step_s: int, names: Collection[str] | None = None
+    ) -> list[tuple[float, Tally]]:
         """Do `Outbox.tallies`."""
         ...
 
@@ -86,7 +88,7 @@ async def _read_backlogs(outbox: ReadsBacklog, accounts: Iterable[AccountView], 
     found = {each.ad_account_id: await outbox.backlog(each.ad_account_id, now=now) for each in accounts}
     if not any(waits_long(each, now) for each in found.values()):
         return found
-    tallies = await outbox.tallies(since=now - RATE_S, step_s=0)
+    tallies = await outbox.tallies(since=now - RATE_S, step_s=0, names=RATE_NAMES)
     times = full_in_s(found, (tally for _, tally in tallies))
     return {which: replace(each, full_in_s=times.get(which)) for which, each in found.items()}
 
