@@ -67,6 +67,8 @@ class SqliteStore:
                 new = as_rows(self._new(kind, rows))
                 queries = _WRITE_DELIVERIES if kind in OF_DELIVERIES else (f"carry_{kind}_in",)
                 self._forget_sums(kind)
+                if kind in OF_DELIVERIES:
+                    self._connection.execute(SQL["drop_filters"])
                 written, *_ = [self._connection.execute(SQL[query], {"rows": new}).rowcount for query in queries]
             except BaseException:
                 self._connection.execute("ROLLBACK")

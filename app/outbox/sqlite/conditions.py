@@ -5,6 +5,7 @@ from typing import Any, Final
 from app.outbox.paging import END, SENT, asks_attempts, noted_exits
 from app.outbox.reviving import REPLAYED
 from app.outbox.sqlite.database import as_rows
+from app.outbox.sqlite.id_filter import looked_for
 from app.types import Exit, Query, State
 
 _ON_A_SHELF = "SELECT d.id FROM shelf CROSS JOIN delivery AS d WHERE d.shelf = n AND"
@@ -66,7 +67,7 @@ def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
         texts += [f"AND enqueued_at {sign} :{name}" for name, sign in _BOUNDS.items() if name in query.given]
     if query.state is State.DEAD:
         texts.append("AND state = 'dead'")  # the planner takes the index of the dead for this very text only
-    return sql.replace("/* conditions */", " ".join(texts)), _parameters(query)
+    return sql.replace("/* conditions */", " ".join(texts)), _parameters(query) | looked_for(query)
 
 
 def note_conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:

@@ -224,10 +224,7 @@ WHERE delivery_id IN (SELECT value FROM json_each(:rows));
 
 -- dead --
 -- Dead deliveries, newest first, with what their keys are made of.
-WITH RECURSIVE shelf (n) AS (
-  SELECT min(id) >> 11 FROM delivery
-  UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 11 FROM delivery)
-)
+/* shelves */
 SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason
 FROM delivery
 WHERE state = 'dead' AND id < :before /* conditions */ ORDER BY id DESC LIMIT :limit;
@@ -278,10 +275,7 @@ GROUP BY cause, ad_account_id, preset ORDER BY count(*) DESC, cause LIMIT :limit
 
 -- search --
 -- Deliveries, newest first.
-WITH RECURSIVE shelf (n) AS (
-  SELECT min(id) >> 11 FROM delivery
-  UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 11 FROM delivery)
-)
+/* shelves */
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
        attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name
 FROM delivery
@@ -558,6 +552,41 @@ WHERE id IN (
   ORDER BY settled_at LIMIT :limit
 );
 
+-- next_part --
+-- The first part behind those with a filter that holds a delivery, if it no longer grows; else NULL.
+SELECT CASE WHEN min(id) >> 15 < (SELECT seq >> 15 FROM sqlite_sequence WHERE name = 'delivery') THEN min(id) >> 15 END
+FROM delivery WHERE id >= coalesce((SELECT max(part) + 1 FROM id_filter WHERE bucket = 0) << 15, 0);
+
+-- ids_of_part --
+-- All ids by which deliveries of a part are looked for.
+SELECT json_group_array(id) FROM (
+  SELECT message_id AS id FROM delivery INDEXED BY delivery_message WHERE shelf >= :part << 4 AND shelf < :part + 1 << 4
+  UNION ALL
+  SELECT event_id FROM delivery INDEXED BY delivery_event
+  WHERE shelf >= :part << 4 AND shelf < :part + 1 << 4 AND event_id <> message_id
+  UNION ALL
+  SELECT order_id FROM delivery INDEXED BY delivery_order
+  WHERE shelf >= :part << 4 AND shelf < :part + 1 << 4 AND order_id IS NOT NULL
+);
+
+-- fill_part --
+-- Keep the filter of a part: how many fingerprints there are in each bucket, and all of them one behind the other.
+INSERT INTO id_filter (bucket, part, fingerprints)
+SELECT key, :part, coalesce(substr(:fingerprints, 1 + 3 * (sum(value) OVER (ORDER BY key) - value), 3 * value), x'')
+FROM json_each(:sizes);
+
+-- forget_part --
+-- Drop the filter of a part that holds no delivery any more. The last one stays: it tells how far filters go.
+DELETE FROM id_filter WHERE (bucket, part) IN (
+  WITH RECURSIVE place (bucket) AS (SELECT 0 UNION ALL SELECT bucket + 1 FROM place WHERE bucket < 511)
+  SELECT bucket, part FROM (
+    SELECT part FROM id_filter AS known
+    WHERE bucket = 0 AND part < (SELECT max(part) FROM id_filter WHERE bucket = 0)
+      AND NOT EXISTS (SELECT 1 FROM delivery WHERE id >= known.part << 15 AND id < known.part + 1 << 15)
+    LIMIT 1
+  ) CROSS JOIN place
+);
+
 -- retain_notes --
 -- Forget notes.
 DELETE FROM note WHERE id IN (SELECT id FROM note WHERE at <= :ledger_start ORDER BY at LIMIT :limit);
@@ -729,6 +758,10 @@ INSERT INTO tally (span_s, start_at, name, preset, label, ad_account_id, source,
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
+
+-- drop_filters --
+-- Drop the filters of ids, which deliveries that come behind time would not stand in: they are made again.
+DELETE FROM id_filter;
 
 -- drop_sums --
 -- Drop all sums of steps, which are no more than copies: they are made again.

@@ -7,6 +7,7 @@ from app.outbox.counts import MINUTES_KEPT_S
 from app.outbox.inventory_rows import HOURS_KEPT_S
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.records import tally_of
+from app.outbox.sqlite.id_filter import fill_next_part
 from app.outbox.sqlite.people import forget_people
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import add_tallies, sum_next_step
@@ -39,7 +40,7 @@ class RetainCall:
 
 
 def retain(connection: sqlite3.Connection, call: RetainCall, rules: OutboxRules) -> int:
-    """Do `Outbox.retain`: touch at most `limit` rows, but of counts a step at once."""
+    """Do `Outbox.retain`: touch at most `limit` rows, but of counts a step at once, and of ids a part."""
     parameters = {
         "now": call.now,
         "delivered_start": call.now - rules.ledger_delivered_s,
@@ -52,6 +53,7 @@ def retain(connection: sqlite3.Connection, call: RetainCall, rules: OutboxRules)
     for name in _STEPS:
         left -= connection.execute(SQL[name], {**parameters, "limit": left}).rowcount
     left -= sum_next_step(connection, now=call.now, ledger_start=parameters["ledger_start"])
+    left -= fill_next_part(connection)
     left -= _roll_up(connection, call.now, left)
     left -= forget_people(connection, call.now, max(0, left), rules)
     return call.limit - left

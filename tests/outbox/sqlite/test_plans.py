@@ -43,6 +43,7 @@ LEFT_OUT = {"search", "dead", "search_notes", "holds_anything"} | {
 STATEMENTS = {name: sql for name, sql in SQL.items() if name not in LEFT_OUT} | FILLED | STEPS
 GROWING = (
     "d|delivery|payload|attempt|note|dedup_key|tally|audit|session|person|mark|inventory|revenue|name_count|tally_sum"
+    "|id_filter|known"
 )
 FULL_SCAN = re.compile(rf"^SCAN ({GROWING})\b")
 
@@ -100,6 +101,12 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection) ->
         ("store, step 1", "PRIMARY KEY (digest=?)"),
         ("store, step 2", "kind USING AUTOMATIC COVERING INDEX (number=?)"),
         ("search by message", "delivery_message (shelf=? AND message_id=?)"),
+        ("search by message", "id_filter USING PRIMARY KEY (bucket=?)"),
+        ("next_part", "id_filter USING PRIMARY KEY (bucket=?)"),
+        ("ids_of_part", "INDEX delivery_message (shelf>? AND shelf<?)"),
+        ("ids_of_part", "INDEX delivery_event (shelf>? AND shelf<?)"),
+        ("ids_of_part", "INDEX delivery_order (shelf>? AND shelf<?)"),
+        ("forget_part", "id_filter USING PRIMARY KEY (bucket=? AND part=?)"),
         ("search by event", "delivery_event (shelf=? AND event_id=?)"),
         ("search by order", "delivery_order (shelf=? AND order_id=?)"),
         ("dead by order", "delivery_order (shelf=? AND order_id=?)"),
