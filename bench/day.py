@@ -162,7 +162,7 @@ class Store:
             )
 
     async def filter_ids(self) -> None:
-        """Let SQLite's retention make the filters of ids that it makes while a store fills; a week ago nothing was old."""
+        """Let retention make SQLite's filters of ids, as it does while a store fills; a week ago nothing was old."""
         while self.engine == "sqlite" and await self.outbox.retain(now=time.time() - WEEK_S, limit=A_ROUND):
             pass
 

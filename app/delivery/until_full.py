@@ -15,7 +15,7 @@ ROW_BYTES: Final = 800
 
 _WAYS: Final[Mapping[str, int]] = {Exit.ENQUEUED: 1, Exit.DELIVERED: -1, Exit.REJECTED: -1, Exit.WITHDRAWN: -1}
 #: The names of all counts that tell of a rate.
-RATE_NAMES: Final = frozenset(exit_.value for exit_ in _WAYS)
+RATE_NAMES: Final = frozenset(map(str, _WAYS))
 
 
 def waits_long(backlog: Backlog, now: float) -> bool:

@@ -42,7 +42,7 @@ async def retain(at: At) -> None:
         pass
 
 
-async def found(at: At, **query: str) -> list[int]:
+async def found(at: At, **query: Any) -> list[int]:
     return [int(each.delivery_id) for each in (await at.outbox.search(Query(**query), limit=9)).deliveries]
 
 
