@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.delivery.until_full import full_in_s
-from app.types import Backlog, Tally
+from app.delivery.until_full import RATE_NAMES, full_in_s
+from app.types import Backlog, Exit, Tally
 
 HOUR = 3_600
 
@@ -46,3 +46,10 @@ def test_all_ad_accounts_together_fill_the_disk_and_each_its_own_limit() -> None
     happened = [Tally(name="enqueued", preset="P", ad_account_id=which, count=100) for which in "12"]
     happened.append(Tally(name="delivered", preset="P", ad_account_id="3", count=100))
     assert full_in_s(backlogs, happened) == pytest.approx({"1": 10 * HOUR, "2": HOUR})
+
+
+@pytest.mark.parametrize("name", [*Exit, "accepted", "refused", "calls"])
+def test_no_count_that_tells_of_a_rate_is_left_out_where_only_those_are_asked_for(name: str) -> None:
+    waits = {"1": Backlog(pending=5, size_bytes=500, room_bytes=1e6)}
+    alone, beside = full_in_s(waits, counts(enqueued=1_000)), [*counts(enqueued=1_000), *counts(**{name: 10})]
+    assert (full_in_s(waits, beside) != alone) == (name in RATE_NAMES)

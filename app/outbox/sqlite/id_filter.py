@@ -5,6 +5,7 @@ through is looked for on the shelf itself.
 """
 
 import sqlite3
+from collections.abc import Iterator
 from typing import Any, Final
 from zlib import crc32
 
@@ -17,6 +18,10 @@ from app.types import Query
 #: As the schema has them.
 _BUCKETS: Final = 512
 _FINGERPRINT_BYTES: Final = 3
+_SHELVES: Final = 16
+#: Of so many the ids are read in one step: for each step Python's lock has to be won back from the event loop, and all
+#: of them are in memory.
+_SHELVES_AT_ONCE: Final = 4
 
 
 def place_of(text: str) -> tuple[int, bytes]:
@@ -40,12 +45,17 @@ def fill_next_part(connection: sqlite3.Connection) -> int:
     (part,) = connection.execute(SQL["next_part"]).fetchone()
     if part is None:
         return min(1, connection.execute(SQL["forget_part"]).rowcount)
-    # Two steps for all ids: for each step Python's lock has to be won back from the event loop.
-    (ids,) = connection.execute(SQL["ids_of_part"], {"part": part}).fetchone()
     buckets = [bytearray() for _ in range(_BUCKETS)]
-    for text in orjson.loads(ids):
+    for text in _ids_of(connection, part):
         bucket, fingerprint = place_of(text)
         buckets[bucket] += fingerprint
     sizes = as_rows([len(each) // _FINGERPRINT_BYTES for each in buckets])
     connection.execute(SQL["fill_part"], {"part": part, "sizes": sizes, "fingerprints": b"".join(buckets)})
     return 1
+
+
+def _ids_of(connection: sqlite3.Connection, part: int) -> Iterator[str]:
+    for first in range(part * _SHELVES, (part + 1) * _SHELVES, _SHELVES_AT_ONCE):
+        shelves = {"first": first, "end": first + _SHELVES_AT_ONCE}
+        (ids,) = connection.execute(SQL["ids_on_shelves"], shelves).fetchone()
+        yield from orjson.loads(ids)

@@ -557,16 +557,16 @@ WHERE id IN (
 SELECT CASE WHEN min(id) >> 15 < (SELECT seq >> 15 FROM sqlite_sequence WHERE name = 'delivery') THEN min(id) >> 15 END
 FROM delivery WHERE id >= coalesce((SELECT max(part) + 1 FROM id_filter WHERE bucket = 0) << 15, 0);
 
--- ids_of_part --
--- All ids by which deliveries of a part are looked for.
+-- ids_on_shelves --
+-- All ids by which deliveries on some shelves are looked for.
 SELECT json_group_array(id) FROM (
-  SELECT message_id AS id FROM delivery INDEXED BY delivery_message WHERE shelf >= :part << 4 AND shelf < :part + 1 << 4
+  SELECT message_id AS id FROM delivery INDEXED BY delivery_message WHERE shelf >= :first AND shelf < :end
   UNION ALL
   SELECT event_id FROM delivery INDEXED BY delivery_event
-  WHERE shelf >= :part << 4 AND shelf < :part + 1 << 4 AND event_id <> message_id
+  WHERE shelf >= :first AND shelf < :end AND event_id <> message_id
   UNION ALL
   SELECT order_id FROM delivery INDEXED BY delivery_order
-  WHERE shelf >= :part << 4 AND shelf < :part + 1 << 4 AND order_id IS NOT NULL
+  WHERE shelf >= :first AND shelf < :end AND order_id IS NOT NULL
 );
 
 -- fill_part --

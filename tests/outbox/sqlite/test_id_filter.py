@@ -28,7 +28,8 @@ def put(at: At, outbox: SqliteOutbox) -> Callable[..., Awaitable[NewDelivery]]:
     """`await put(id, ...)` enqueues a delivery under this id."""
 
     async def enqueue(id_: int, **changes: Any) -> NewDelivery:
-        delivery = new(message_id=f"m-{id_}", event_id=f"e-{id_}", order_id=f"o-{id_}", **changes)
+        ids = {"message_id": f"m-{id_}", "event_id": f"e-{id_}", "order_id": f"o-{id_}"}
+        delivery = new(**(ids | changes))
         above = {"id": id_ - 1}
         await outbox._writer.do(lambda connection: connection.execute(SQL["begin_ids_above"], above))
         await at.enqueue(delivery)
@@ -77,6 +78,21 @@ async def test_what_lies_in_any_part_is_found_by_each_id_before_and_after_its_fi
     assert await all_found(at, *ids)
     assert await found(at, message_id="m-0") == []
     assert await found(at, message_id="m-1", order_id="o-2") == []
+
+
+@pytest.mark.parametrize("text", ["", "ü\N{GRINNING FACE}", '"\\"', "\n\t", "0", "m" * 200])
+async def test_any_text_is_an_id_that_is_found(
+    at: At, execute: Execute, put: Callable[..., Awaitable[NewDelivery]], text: str
+) -> None:
+    await put(1, message_id=text)
+    await put(2, event_id=text)
+    await put(3, order_id=text)
+    await put(PART)
+    await retain(at)
+    assert await parts(execute) == [0]
+    assert await found(at, message_id=text) == [1]
+    assert await found(at, event_id=text) == [2]
+    assert await found(at, order_id=text) == [3]
 
 
 async def test_only_the_part_that_knows_an_id_is_searched_and_what_still_grows(
