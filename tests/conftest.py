@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, configuration, settings
 
 from tests.disks import fast_folder
 from tests.outbox.postgres_server import PostgresServer
-from tests.process import COMMAND, ROOT, Server, clean_environment, free_port, measuring
+from tests.process import PINRELAY, ROOT, Program, Server, clean_environment, free_port, measuring
 from tests.rounds import LEVEL, Kind, examples, rounds_of
 from tests.tools import need_postgres
 
@@ -146,7 +146,7 @@ def start_server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cal
         counter = itertools.count()
 
         def start(
-            *, arguments: tuple[str, ...] = ("serve",), program: tuple[str, ...] = (str(COMMAND),), **settings: object
+            *, arguments: tuple[str, ...] = ("serve",), program: Program = PINRELAY, **settings: object
         ) -> Server:
             standard = {"port": free_port(), "outbox_url": f"sqlite:///{tmp_path}/pinrelay.db", "log_format": "json"}
             environment = clean_environment(**(standard | settings)) | measure

@@ -1,22 +1,28 @@
-"""The real `pinrelay serve`, in a process of its own."""
+"""The real `pinrelay serve`, in a process of its own, and other commands."""
 
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 
+from tests import forked
+from tests.forked import Forked
 from tests.rounds import LEVEL
 from tests.waiting import until
 
 ROOT = Path(__file__).parent.parent
 COMMAND = Path(sys.executable).parent / "pinrelay"
+#: How a program is started: by these words, or by the name of a function that a forked process calls (`tests.forked`).
+Program: TypeAlias = tuple[str, ...] | str
+ITSELF: Program = (str(COMMAND),)
+PINRELAY: Program = ITSELF if LEVEL == "prove" else "app.cli:main"
 #: Debian keeps servers where only root looks.
 PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
@@ -40,8 +46,16 @@ def clean_environment(**settings: object) -> dict[str, str]:
     return kept | {name.upper(): str(value) for name, value in settings.items()}
 
 
+def run_command(*arguments: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a command of Pinrelay in the folder of the repository, and return what it printed."""
+    if isinstance(PINRELAY, str):
+        return forked.run(PINRELAY, arguments, folder=ROOT, environment=environment)
+    words = [*PINRELAY, *arguments]
+    return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
 def measuring() -> dict[str, str]:
-    """Return what makes coverage measure a process; its start then takes half as long again."""
+    """Return what makes coverage measure a process."""
     return {name: value for name, value in os.environ.items() if "COVERAGE" in name}
 
 
@@ -53,8 +67,8 @@ class Server:
     environment: dict[str, str]
     log_path: Path
     arguments: tuple[str, ...] = ("serve",)
-    program: tuple[str, ...] = (str(COMMAND),)
-    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    program: Program = PINRELAY
+    _process: subprocess.Popen[bytes] | Forked | None = field(default=None, init=False)
 
     @property
     def url(self) -> str:
@@ -62,7 +76,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> subprocess.Popen[bytes] | Forked:
         """The process that was started last."""
         assert self._process, "the server was not started"
         return self._process
@@ -75,8 +89,19 @@ class Server:
     def start(self) -> None:
         """Start it, and wait until it answers. Fails with its log where it does not."""
         assert LEVEL != "quick", "`make quick` starts no server: mark the test `whole`"
+        self._process = self._started()
+        try:
+            until(self._answers, START_S, "/healthz answers")
+        except AssertionError:
+            self.kill()
+            raise AssertionError(f"the server did not start:\n{self.log}") from None
+
+    def _started(self) -> subprocess.Popen[bytes] | Forked:
+        if isinstance(self.program, str):
+            log_path = self.log_path
+            return Forked(self.program, self.arguments, folder=ROOT, environment=self.environment, output=log_path)
         with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [*self.program, *self.arguments],
                 cwd=ROOT,
                 env=self.environment,
@@ -84,11 +109,6 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        try:
-            until(self._answers, START_S, "/healthz answers")
-        except AssertionError:
-            self.kill()
-            raise AssertionError(f"the server did not start:\n{self.log}") from None
 
     def stop(self) -> int:
         """Ask it to end (SIGTERM), wait, and return its exit code."""
@@ -106,8 +126,7 @@ class Server:
 
     def run(self, *arguments: str) -> str:
         """Run another command of the program with the same settings, and return what it prints."""
-        command = [*self.program, *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        done = run_command(*arguments, environment=self.environment)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

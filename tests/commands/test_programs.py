@@ -18,7 +18,7 @@ import typer
 
 from app.cli import EXIT_CODES, cli, main
 from tests.commands.conftest import Run
-from tests.process import COMMAND, ROOT, Server, clean_environment, free_port, measuring
+from tests.process import COMMAND, ROOT, Server, clean_environment, free_port, measuring, run_command
 from tests.sandbox.events import pinterest_event
 
 PAGE = {"type": "page", "messageId": "p-1", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
@@ -110,15 +110,7 @@ def test_explaining_in_json_names_the_paths(run: Run, events: Path) -> None:
 
 
 def call(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [COMMAND, *arguments],
-        cwd=ROOT,
-        env=clean_environment(**settings) | measuring(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_command(*arguments, environment=clean_environment(**settings) | measuring())
 
 
 NO_OUTBOX = {"outbox_url": "sqlite:////dev/null/o.db"}

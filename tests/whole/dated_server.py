@@ -8,13 +8,9 @@ import uvicorn
 from app.config import load_settings
 from app.main import Role, create_app
 
-CLOCK = Path(sys.argv[1])
-
 
 def main() -> None:
+    clock = Path(sys.argv[1])
     settings = load_settings()
-    app = create_app(settings, role=Role.RECEIVE, clock=lambda: float(CLOCK.read_text(encoding="utf-8")))
+    app = create_app(settings, role=Role.RECEIVE, clock=lambda: float(clock.read_text(encoding="utf-8")))
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")
-
-
-main()

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
@@ -97,9 +96,8 @@ def test_the_journeys_pass_over_http_with_two_processes_on_one_store_and_restart
     """By turns one of two real servers; each ends now and then, by the book or killed, and begins anew."""
     clock = tmp_path / "clock"
     set_clock(clock, 0)
-    program = (sys.executable, "-m", "tests.whole.dated_server", str(clock))
     mine = {"outbox_url": outbox_url, "max_event_age_days": 365, **SETTINGS}
-    servers = [start_server(arguments=(), program=program, **mine) for _ in range(2)]
+    servers = [start_server(arguments=(str(clock),), program="tests.whole.dated_server:main", **mine) for _ in range(2)]
     told: dict[str, Any] = {}
     with httpx.Client(timeout=60, **PLAIN) as client:
         for number, start in enumerate(range(0, len(rows()), TOGETHER)):

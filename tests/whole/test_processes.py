@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.outbox.postgres_server import PostgresServer
-from tests.process import COMMAND, PLAIN, ROOT, STOP_S, Server, clean_environment, free_port, measuring
+from tests.process import COMMAND, ITSELF, PLAIN, ROOT, STOP_S, Server, clean_environment, free_port, measuring
 from tests.tools import need_postgres
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, post, until_settled
@@ -30,7 +30,7 @@ def pages(count: int) -> list[dict[str, Any]]:
 def test_two_workers_share_one_file_and_send_everything_once(
     pinterest: Pinterest, start_server: Callable[..., Server]
 ) -> None:
-    server = start_server(arguments=("serve", "--workers", "2"), **pinterest.settings)
+    server = start_server(arguments=("serve", "--workers", "2"), program=ITSELF, **pinterest.settings)
     for start in range(0, 400, 20):
         post(server, pages(400)[start : start + 20])
     until_settled(server)
@@ -49,7 +49,7 @@ def works(process: psutil.Process) -> bool:
 def test_workers_whose_parent_was_killed_finish_what_they_do_and_end(
     pinterest: Pinterest, start_server: Callable[..., Server]
 ) -> None:
-    server = start_server(arguments=("serve", "--workers", "2"), **pinterest.settings)
+    server = start_server(arguments=("serve", "--workers", "2"), program=ITSELF, **pinterest.settings)
     pinterest.misbehave({"delay_s": 1})
     post(server, pages(10))
     workers = psutil.Process(server.process.pid).children(recursive=True)

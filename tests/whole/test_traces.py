@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.collector import Collector, collecting
-from tests.process import Server
+from tests.process import ITSELF, Server
 from tests.waiting import until
 from tests.whole.conftest import TOKEN, Pinterest, until_settled
 
@@ -108,7 +108,7 @@ def test_every_attempt_has_its_span_and_workers_trace_too(
 ) -> None:
     pinterest.misbehave({"status": 503, "retry_after": 0, "times": 2})
     settings = traced(collector, pinterest, retry_base_s=0.05, retry_max_pause_s=0.1)
-    server = start_server(arguments=("serve", "--workers", "2"), **settings)
+    server = start_server(arguments=("serve", "--workers", "2"), program=ITSELF, **settings)
     post(server, SAMPLED)
 
     def outcomes() -> list[str]:

@@ -1,0 +1,20 @@
+"""What `pinrelay` imports and reads once at its start, for processes that are forked from the one that imports this.
+
+See `tests.forked`.
+"""
+
+import gc
+
+import coverage  # noqa: F401 - measures some of the forked
+import pydantic.v1  # noqa: F401 - FastAPI looks for it with the first route
+import uvicorn.lifespan.on
+import uvicorn.loops.uvloop
+import uvicorn.protocols.http.httptools_impl  # noqa: F401 - uvicorn imports these by name
+
+import app.cli
+import app.main  # noqa: F401 - what the command imports
+from app.destination import load_place_names
+
+load_place_names()
+gc.collect()
+gc.freeze()
