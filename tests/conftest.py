@@ -23,21 +23,27 @@ FIGURE = "figure"
 #: What `make quick` leaves out as a whole: programs, and whole commands.
 _NOT_QUICK = ("bench", "browser", "cluster", "commands", "packaging", "sdk", "simulation", "whole", "test_openapi.py")
 collect_ignore = [*_NOT_QUICK] if LEVEL == "quick" else []
-#: Of tests/packaging, what needs the tools of `make prove`, or installs everything anew.
-_BY_PROVE = ("image", "new_user", "release", "openapi_lint", "deploy", "site")
+#: What takes long by nature even once, or needs the tools of `make prove`.
+_BY_PROVE = (
+    "bench/test_delivery.py",
+    "cluster",
+    "commands/test_reading_mysql.py",
+    "examples/test_scripts.py",
+    *(
+        f"packaging/test_{name}.py"
+        for name in ("deploy", "image", "image_steps", "new_user", "openapi_lint", "release", "site")
+    ),
+)
 if LEVEL != "prove":
-    collect_ignore += [f"packaging/test_{name}.py" for name in _BY_PROVE] + ["commands/test_reading_mysql.py"]
+    collect_ignore += _BY_PROVE
 #: Fixtures that start a program.
 _STARTERS = {"start_server", "postgres_server"}
 #: Files that take or wait long, whose work begins first, lest the others wait for them at the end.
 _LONG = (
-    "tests/cluster/",
     "tests/whole/test_processes",
     "tests/whole/test_faults",
-    "tests/bench/test_delivery",
     "tests/simulation/",
     "tests/browser/",
-    "tests/test_dockerfile",
     "tests/sending/",
 )
 

@@ -11,7 +11,7 @@ from tests.process import ROOT, clean_environment
 from tests.rounds import Kind
 from tests.tools import postgres_is_missing
 
-pytestmark = pytest.mark.whole
+pytestmark = [pytest.mark.prove, pytest.mark.whole]
 
 
 def run(program: str, *arguments: str) -> str:
@@ -58,7 +58,6 @@ def test_a_server_grows_little_over_a_stream(record_figure: Callable[[str, objec
     record_figure("memory over 10,000 events", f"{sizes[0][1]} to {sizes[-1][1]} MB")
 
 
-@pytest.mark.prove
 def test_a_crash_loses_nothing(rounds: Callable[[Kind], int], record_figure: Callable[[str, object], None]) -> None:
     printed = run("crash", "--rounds", str(rounds("kills")))
 
