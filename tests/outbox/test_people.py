@@ -19,6 +19,7 @@ from app.outbox.postgres import people as postgres_people
 from app.outbox.sqlite import people as sqlite_people
 from app.policies import outbox_rules
 from app.receiving.encounters import own_time
+from app.receiving.pipeline import Pipeline
 from app.source import Arrival, event_json, read_event
 from app.types import (
     Link,
@@ -365,15 +366,19 @@ async def test_the_journeys_pass_with_two_processes_and_restarts(outbox_url: str
     """By turns one of two, each opened anew now and then."""
     settings = assembled.settings(**SETTINGS, outbox_url=outbox_url, max_event_age_days=365)
     some = rows() if together > 1 else rows()[:400]
-    outboxes = [open_outbox(outbox_url, outbox_rules(settings), clock=lambda: NOW) for _ in range(2)]
+
+    def opened() -> tuple[Outbox, Pipeline]:
+        outbox = open_outbox(outbox_url, outbox_rules(settings), clock=lambda: NOW)
+        return outbox, assemble.pipeline(settings, assembled.shipped_catalog(), outbox=outbox)
+
+    processes = [opened(), opened()]
     wrong, erased = [], []
     for number, start in enumerate(range(0, len(some), together)):
         part = some[start : start + together]
         if number % 50 == 49:
-            await outboxes[number % 2].close()
-            outboxes[number % 2] = open_outbox(outbox_url, outbox_rules(settings), clock=lambda: NOW)
-        outbox = outboxes[number % 2]
-        pipeline = assemble.pipeline(settings, assembled.shipped_catalog(), outbox=outbox)
+            await processes[number % 2][0].close()
+            processes[number % 2] = opened()
+        outbox, pipeline = processes[number % 2]
         now = max(own_time(row.event, math.inf) for row in part)
         events = [read_event(orjson.loads(orjson.dumps(row.event)), Arrival.at(now)) for row in part]
         receipt = await pipeline.accept(events, now=now, is_proven=True)
@@ -387,7 +392,7 @@ async def test_the_journeys_pass_with_two_processes_and_restarts(outbox_url: str
                 found = shown(delivery | {"event": event})
                 if found != row.expected:
                     wrong.append((row.event["messageId"], found, row.expected))
-    for outbox in outboxes:
+    for outbox, _ in processes:
         await outbox.close()
     assert wrong == []
     assert {each["anonymousId"] for each in erased} <= anonymous_ids_of_the_deleted()
