@@ -12,6 +12,7 @@ GOOD = {
     "node": "v20.19.2",
     "npm": "9.2.0",
     "chromium": "Chromium 150.0",
+    "chromium-headless-shell": "",
     "docker-compose": "Docker Compose version 2.26.1-4",
     "postgres": "postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)",
     "promtool": "promtool, version 2.53.3",

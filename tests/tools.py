@@ -57,7 +57,10 @@ def docker_compose() -> str:
 
 
 def chromium(playwright: "Playwright") -> str:
-    """Give the distribution's Chromium, or Playwright's own; a test that needs it is skipped where there is none."""
+    """Give the distribution's Chromium, the one without a window where it is there, or Playwright's own.
+
+    A test that needs it is skipped where there is none.
+    """
     own = playwright.chromium.executable_path
-    found = shutil.which("chromium") or (own if Path(own).exists() else None)
+    found = shutil.which("chromium-headless-shell") or shutil.which("chromium") or (own if Path(own).exists() else None)
     return found or pytest.skip("there is no Chromium: .ci/install-test-tools says how to get one")

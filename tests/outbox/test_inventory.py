@@ -113,7 +113,7 @@ async def test_events_wait_for_a_part_of_a_full_inventory_and_not_for_all_of_it(
         await at.enqueue(new())
         meanwhile += 1
     await writing
-    assert meanwhile > 5
+    assert meanwhile > 2  # one waits for what is being written, and one for all of it if need be
     assert len(await days(at)) == len(counts)
 
 
