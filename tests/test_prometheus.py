@@ -45,6 +45,7 @@ def test_the_rules_name_only_what_there_is() -> None:
         assert set(names(rule["expr"])) <= rendered() | recorded(), rule
 
 
+@pytest.mark.slow
 def test_the_dashboard_names_only_what_there_is() -> None:
     queries = list(expressions(json.loads(DASHBOARD.read_text())))
     assert len(queries) > 10

@@ -55,6 +55,7 @@ async def test_currencies_stand_apart_with_what_became_of_their_orders(sold: Wor
     assert "2,225.50" not in page[yen:]
 
 
+@pytest.mark.slow
 async def test_every_figure_is_the_length_of_the_list_that_it_leads_to(sold: World) -> None:
     await become_everything(sold)
     pages = [

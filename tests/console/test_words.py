@@ -6,6 +6,7 @@ from html import unescape
 from random import Random
 
 import httpx
+import pytest
 
 from app.inventory.arrivals import Arrivals
 from app.inventory.names_met import NamesMet
@@ -99,6 +100,7 @@ def sentences(page: str) -> list[str]:
     return [text for text in texts if _SENTENCE.fullmatch(text)]
 
 
+@pytest.mark.slow
 async def test_sentences_end_with_a_full_stop_and_long_names_may_break(world: World) -> None:
     long = "loyalty_points_redeemed_by_a_returning_customer"
     world.write(

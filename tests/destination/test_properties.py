@@ -75,6 +75,7 @@ CAREFUL = ReportConversionEvent(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fields=any_fields, now=st.none() | st.just(NOW), build=st.sampled_from([report_conversion_event, CAREFUL]))
 def test_any_fields_give_a_reason_or_a_valid_event(
@@ -93,6 +94,7 @@ def test_any_fields_give_a_reason_or_a_valid_event(
     assert json.dumps(fields) == before, "the fields are left alone"
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(300), deadline=None)
 @given(
     user_data=st.dictionaries(st.sampled_from(USER_FIELD_NAMES), st.text(max_size=30) | st.lists(st.text(max_size=30)))

@@ -2,9 +2,12 @@
 
 import tracemalloc
 
+import pytest
+
 from app.inventory.received_names import received_name
 
 
+@pytest.mark.slow
 def test_names_as_long_as_a_request_are_not_remembered() -> None:
     tracemalloc.start()
     for number in range(50):

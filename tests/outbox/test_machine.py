@@ -198,6 +198,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.store.__exit__(None, None, None)
 
 
+@pytest.mark.slow
 @pytest.mark.prove
 @pytest.mark.no_cover  # as every property
 def test_any_sequence_of_calls_leaves_the_outbox_as_the_model_says(empty_store: EmptyStore) -> None:

@@ -108,6 +108,7 @@ async def test_the_store_does_not_swallow_a_redriven_delivery_as_its_own_duplica
         await at.kill(*await at.claim())
 
 
+@pytest.mark.slow
 async def test_thousands_are_redriven_in_one_call(at: At) -> None:
     await at.enqueue(*(new() for _ in range(2_500)))
     await at.kill(*await at.claim(limit=2_500))

@@ -86,6 +86,7 @@ def test_every_vector_is_read_in_a_straight_line_to_the_same_event(catalog: Any)
     assert straight > len(LINES[::5]) * len(ACTIONS) / 2
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_so_is_every_event_with_odd_values_in_odd_places(catalog: Any, data: st.DataObject) -> None:

@@ -26,6 +26,7 @@ async def test_nothing_dies_of_refusals_however_many_there_are(
     assert (await stage.state())["duplicates"] == 0
 
 
+@pytest.mark.slow
 async def test_a_thousand_refusals_in_a_row_cost_few_calls(stage: Stage, clock: Time) -> None:
     await stage.script(REFUSING)
     await stage.enqueue(*ids("order", 1_000))

@@ -9,15 +9,21 @@ import pytest
 
 from app.types import State
 from tests.delivery.stage import a_stage, ids
+from tests.rounds import Kind
 
-GOOD, FAILING, POISONED = 9_490, 500, 10
-BATCH = 1_000
+#: Ten times as many in `make prove`.
+GOOD, FAILING, POISONED = 949, 50, 1
+BATCH = 250
 
 
+@pytest.mark.prove
 @pytest.mark.slow
 @pytest.mark.no_cover  # thousands of events; each fault has its tests beside this one
-async def test_a_storm_of_faults(tmp_path: Path, record_figure: Callable[[str, object], None]) -> None:
-    events = [*ids("good", GOOD), *ids("failing", FAILING), *ids("poison", POISONED)]
+async def test_a_storm_of_faults(
+    tmp_path: Path, rounds: Callable[[Kind], int], record_figure: Callable[[str, object], None]
+) -> None:
+    good, failing, poisoned = (count * rounds("storms") for count in (GOOD, FAILING, POISONED))
+    events = [*ids("good", good), *ids("failing", failing), *ids("poison", poisoned)]
     mixed = Random(7).sample(events, len(events))
 
     async with a_stage(tmp_path) as stage:
@@ -40,15 +46,15 @@ async def test_a_storm_of_faults(tmp_path: Path, record_figure: Callable[[str, o
         dead = await stage.deliveries(State.DEAD)
 
     reasons = {(delivery.event_id.split("-")[0], delivery.reason) for delivery in dead}
-    assert (state["received"], state["duplicates"]) == (GOOD, 0)
-    assert len(dead) == FAILING + POISONED
+    assert (state["received"], state["duplicates"]) == (good, 0)
+    assert len(dead) == failing + poisoned
     assert reasons == {
         ("failing", "The sandbox was told to fail this event"),
         ("poison", "Invalid request: The sandbox was told to refuse a call with this event"),
     }
     assert stage.errors == []
     judged = sum(state["by_status"][status] for status in ("200", "400", "422"))
-    optimum = len(events) / BATCH + POISONED * 2 * log2(BATCH)
+    optimum = len(events) / BATCH + poisoned * 2 * log2(BATCH)
     record_figure(
         "fault storm",
         f"{len(events)} events: {judged} calls judged and {state['calls'] - judged} broken, {optimum:.0f} at best",

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.server.client import client_of
 
 ORDER = {"type": "track", "event": "order completed", "messageId": "1", "properties": {"total": 3}}
 
 
+@pytest.mark.slow
 async def test_what_was_sent_is_found_by_its_name_once_the_process_has_written(tmp_path: Path) -> None:
     async with client_of(tmp_path) as client:
         assert (await client.post("/webhook", json=ORDER)).status_code == 200

@@ -36,6 +36,7 @@ def array(number: int) -> list[dict[str, object]]:
     return [{"type": "page", "messageId": f"page-{number}-{place}", "context": who} for place in range(ARRAY)]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tuned_back")
 async def test_receiving_and_delivering_leave_no_garbage(app: FastAPI) -> None:
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 0))

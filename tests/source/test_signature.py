@@ -106,6 +106,7 @@ async def test_a_wrong_proof_keeps_no_more_of_a_body_than_one_event_may_have(fil
     assert most_bytes < 2_000_000
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # a busy machine is no fault
 @given(
     st.lists(

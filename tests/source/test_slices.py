@@ -60,6 +60,7 @@ def test_the_end_of_any_value_is_found_whatever_follows(value: Any, indent: int 
     assert end_of_value(text + behind.encode(), 0) == len(text)
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(_JSON), st.lists(_JSON), st.sampled_from([None, 2]), st.booleans())
 def test_a_large_array_has_the_members_that_a_parser_finds(

@@ -74,6 +74,7 @@ async def test_nothing_of_a_person_that_a_shop_sends_reaches_the_disk(tmp_path: 
         assert value.encode() not in waiting + kept
 
 
+@pytest.mark.slow
 async def test_another_secret_is_taken_up_without_a_restart(tmp_path: Path, in_environment: Path) -> None:
     app = app_of(tmp_path, sources=("shopify",))
     async with app.router.lifespan_context(app), client(app) as http:

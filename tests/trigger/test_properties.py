@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -189,6 +190,7 @@ def _double(number: float) -> float:
         return math.inf if number > 0 else -math.inf
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(400))  # a busy machine is no fault
 @given(terms, events, st.data())
 def test_a_printed_condition_answers_as_its_rules_say(term: Tuple, event: dict[str, Any], data: st.DataObject) -> None:
