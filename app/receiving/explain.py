@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from app.catalog import Catalog, Preset
 from app.errors import EventRefused
 from app.identity import LoadedMemory
+from app.receiving.draft_steps import draft, draft_with
 from app.receiving.drafted import drafted_delivery
 from app.receiving.field_reports import field_reports, memory_reports, own_event, shown_json
 from app.receiving.receipts import Drafts, receipt_of_refusal
@@ -76,10 +77,10 @@ class Explainer:
         drafts, some = Drafts(source=source, is_proven=True), list(events)
         memory = await self._memory(some)
         if memory is not None and self._walk.remembering is not None:
-            self._walk.draft_with(memory, self._walk.remembering, some, catalog, drafts, now=now)
+            draft_with(self._walk, memory, self._walk.remembering, some, catalog, drafts, now=now)
         else:
-            for event in some:
-                self._walk.draft(event, catalog, drafts, now=now)
+            for _ in draft(self._walk, some, catalog, drafts, now=now):
+                pass
         seen = await self._seen(drafts.deliveries, now)
         return drafts.receipt(
             [

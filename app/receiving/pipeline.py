@@ -18,6 +18,7 @@ from app.catalog import Catalog
 from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailable
 from app.log import log_error
 from app.outbox import enqueue_tallies
+from app.receiving.draft_steps import draft, draft_with
 from app.receiving.quarantining import Aside, Quarantine
 from app.receiving.receipts import Drafts
 from app.receiving.remembering import FindsPeople, Remembering
@@ -171,7 +172,7 @@ class Pipeline:
                         if place:
                             await asyncio.sleep(0)
                         few = some[place : place + EVENTS_A_TURN]
-                        self._walk.draft_with(memory, remembering, few, self.catalog, drafts, now=now)
+                        draft_with(self._walk, memory, remembering, few, self.catalog, drafts, now=now)
                 drafts.memory_is_full = memory.is_full
                 if memory.erased:  # first: who they are is known no more once memory has forgotten it
                     traces += memory.traces()
@@ -217,22 +218,27 @@ class Pipeline:
 
         A few events wait for no array, and an array's first few for none before it.
         """
-        may_be_more = self._draft_some(events, now, drafts)
+        may_be_more = await self._draft_some(events, now, drafts)
         while may_be_more and len(drafts.events) < _FEW_EVENTS:
             await asyncio.sleep(0)
-            may_be_more = self._draft_some(events, now, drafts)
+            may_be_more = await self._draft_some(events, now, drafts)
         if may_be_more:
             async with self._arrays:
                 while may_be_more:
                     await asyncio.sleep(0)
-                    may_be_more = self._draft_some(events, now, drafts)
+                    may_be_more = await self._draft_some(events, now, drafts)
 
-    def _draft_some(self, events: Iterator[Event | EventRefused], now: float, drafts: Drafts) -> bool:
+    async def _draft_some(self, events: Iterator[Event | EventRefused], now: float, drafts: Drafts) -> bool:
         """Draft the next events, with the deliveries that they give; return whether there may be more."""
+        some: list[Event | EventRefused] = []
+        is_over = False
         ends_at = time.perf_counter() + _TURN_S
-        before = len(drafts.events)
         for event in islice(events, EVENTS_A_TURN):
-            self._walk.draft(event, self.catalog, drafts, now=now)
+            some.append(event)
+            if is_over := time.perf_counter() > ends_at:
+                break
+        for _ in draft(self._walk, some, self.catalog, drafts, now=now):
             if time.perf_counter() > ends_at:
-                return True
-        return len(drafts.events) - before == EVENTS_A_TURN
+                await asyncio.sleep(0)
+                ends_at = time.perf_counter() + _TURN_S
+        return is_over or len(some) == EVENTS_A_TURN

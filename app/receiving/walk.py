@@ -9,18 +9,12 @@ from typing import NamedTuple, TypeAlias
 
 from app.catalog import Catalog, Preset
 from app.destination import Complete
-from app.errors import EventHeldBack, EventInvalid, EventRefused, MappingError
-from app.identity import NOTHING_KNOWN, LoadedMemory, Memory, Recollection
-from app.inventory.received_names import received_name
-from app.receiving.drafted import drafted_delivery, drafted_withdrawal
-from app.receiving.noting import NotingMemory
-from app.receiving.quarantining import is_aside
-from app.receiving.receipts import Drafts
+from app.errors import EventInvalid, MappingError
+from app.identity import NOTHING_KNOWN, Memory, Recollection
 from app.receiving.remembering import Remembering, completed
 from app.receiving.routes import AdAccount, Making, cancellations, line_for, not_sent, routes
-from app.receiving.unsent_orders import unsent_order, with_orders
 from app.source import app_platform
-from app.types import DEFAULT_SOURCE, Event, Exit, Given, Line
+from app.types import DEFAULT_SOURCE, Event, Exit, Line
 from app.values.hidden_emails import MAX_ID_BYTES, is_long, unpersonal_id
 
 #: A message id that is not sent as event id is only kept, to know the event again.
@@ -31,19 +25,16 @@ WhyWithheld: TypeAlias = Callable[[Event], str | None]
 #: Returns why this preset sends nothing to this ad account now, None where it does: the switches.
 WhyOff: TypeAlias = Callable[[str, str], str | None]
 
-#: Types of events that speak to memory rather than to presets: what they gave to it is told.
-_TO_MEMORY = frozenset({"identify", "alias", "group", "screen", "delete"})
-
 _OF_NO_PRESET = Line(preset=None, exit=Exit.UNMATCHED, reason="no preset's trigger holds for this event")
 _OF_NO_ACCOUNT = Line(preset=None, exit=Exit.UNMATCHED, reason="no ad account takes this source and preset")
 
 
-class _Alone(NamedTuple):
-    """What an event comes to without memory: the presets that match it, its ways to ad accounts, and their lines."""
+class Matched(NamedTuple):
+    """The presets that match an event, its ways to ad accounts, and why it is withheld; None where it is not."""
 
     presets: Sequence[Preset]
     ways: Sequence[tuple[Preset, AdAccount]]
-    lines: list[Line]
+    withheld: str | None
 
 
 def _nothing_against(*_: object) -> None:
@@ -88,29 +79,43 @@ class Walk:
         A line that is to be enqueued carries the finished event, completed by `memory` where there is one, which
         remembers what the event says. `is_proven` says that the event's sender is known by a secret.
         """
-        alone = self._alone(event, catalog, now=now, source=source)
+        matched = self.matched(event, catalog, source)
+        lines = self.mapped(event, matched, now)
         known = NOTHING_KNOWN
         if self.remembering and memory is not None:
             known, _ = self.remembering.meet(
-                event, alone.presets, alone.lines, catalog, memory, now=now, is_proven=is_proven
+                event, matched.presets, lines, catalog, memory, now=now, is_proven=is_proven
             )
-        return self._finished(event, alone, known, catalog, now=now, source=source)
+        return self.finished(event, matched, lines, catalog, known=known, now=now, source=source)
 
-    def _alone(self, event: Event, catalog: Catalog, *, now: float, source: str) -> "_Alone":
-        """Return what the event comes to by itself, without memory."""
+    def matched(self, event: Event, catalog: Catalog, source: str) -> Matched:
+        """Return which presets take the event, and its ways to ad accounts."""
         reason = self._withheld(event)
         if reason is not None:
-            return _Alone([], [], [Line(preset=None, exit=Exit.WITHHELD, reason=reason)])
+            return Matched([], [], reason)
         presets = catalog.matching(event)
-        ways = routes(presets, self._accounts, source)
-        lines = self._map_all(ways, event, now) or [_OF_NO_ACCOUNT if presets else _OF_NO_PRESET]
-        return _Alone(presets, ways, lines)
+        return Matched(presets, routes(presets, self._accounts, source), None)
 
-    def _finished(
-        self, event: Event, alone: "_Alone", known: Recollection, catalog: Catalog, *, now: float, source: str
+    def mapped(self, event: Event, matched: Matched, now: float) -> list[Line]:
+        """Return what the event comes to by itself, without memory."""
+        presets, ways, reason = matched
+        if reason is not None:
+            return [Line(preset=None, exit=Exit.WITHHELD, reason=reason)]
+        return self._map_all(ways, event, now) or [_OF_NO_ACCOUNT if presets else _OF_NO_PRESET]
+
+    def finished(
+        self,
+        event: Event,
+        matched: Matched,
+        lines: list[Line],
+        catalog: Catalog,
+        *,
+        known: Recollection,
+        now: float,
+        source: str,
     ) -> list[Line]:
         """Return the lines of an event with what memory has for it, and with the orders that it cancels."""
-        _, ways, lines = alone
+        ways = matched.ways
         if known.facts and ways:
             lines = [
                 completed(preset, line, known, partial(self._map, account=account, event=event, now=now))
@@ -176,71 +181,6 @@ class Walk:
             event=built,
             hold_s=preset.hold_s,
         )
-
-    def draft(self, event: Event | EventRefused, catalog: Catalog, drafts: Drafts, *, now: float) -> None:
-        """Add to `drafts` what an event gives: its receipt, and the deliveries that are to be enqueued."""
-        if isinstance(event, EventRefused):
-            self._refuse(event, catalog, drafts)
-        else:
-            self._add(event, self.lines(event, catalog, now=now, source=drafts.source), catalog, drafts)
-
-    def draft_with(
-        self,
-        memory: LoadedMemory,
-        remembering: Remembering,
-        events: Sequence[Event | EventRefused],
-        catalog: Catalog,
-        drafts: Drafts,
-        *,
-        now: float,
-    ) -> None:
-        """Do `draft` for some events, completed by memory, which remembers what they say.
-
-        All are mapped, then all meet memory, then all are completed: one after the other took half as long again, since
-        a processor holds the code of one of these steps at hand, but not of all.
-        """
-        read = [each for each in events if not isinstance(each, EventRefused)]
-        alone = [self._alone(each, catalog, now=now, source=drafts.source) for each in read]
-        met = []
-        for one, (presets, _, lines) in zip(read, alone, strict=True):
-            noting = NotingMemory(memory) if drafts.is_proven and one["type"] in _TO_MEMORY else None
-            known, encounter = remembering.meet(
-                one, presets, lines, catalog, noting or memory, now=now, is_proven=drafts.is_proven
-            )
-            met.append((known, encounter, noting.given() if noting else None))
-        left = zip(alone, met, strict=True)
-        for event in events:
-            if isinstance(event, EventRefused):
-                self._refuse(event, catalog, drafts)
-                continue
-            by_itself, (known, encounter, given) = next(left)
-            completed_lines = self._finished(event, by_itself, known, catalog, now=now, source=drafts.source)
-            if delivered := self._add(event, completed_lines, catalog, drafts, given):
-                memory.note_whose(delivered, encounter)
-
-    def _refuse(self, event: EventRefused, catalog: Catalog, drafts: Drafts) -> None:
-        order = None
-        if isinstance(event, EventHeldBack):
-            order = unsent_order(event.event, catalog, self._accounts[0].making.rules)
-        drafts.refuse(event, name=received_name(event), order=order)
-
-    def _add(
-        self, event: Event, lines: list[Line], catalog: Catalog, drafts: Drafts, given: Given | None = None
-    ) -> str | None:
-        """Add to `drafts` what the lines of an event give; return its message id, None where there is no delivery."""
-        if any(line.event is None for line in lines):
-            lines = with_orders(lines, event, catalog, lambda line: self.account(line.destination).making.rules)
-        message_id = unpersonal_id(event["messageId"])
-        count = len(drafts.deliveries)
-        for line in lines:
-            if line.cancels is not None:
-                drafts.withdrawals.append(drafted_withdrawal(message_id, line, source=drafts.source))
-            if line.event:
-                drafts.deliveries.append(drafted_delivery(message_id, event, line, source=drafts.source))
-        if drafts.asides is not None and is_aside(event, lines):
-            drafts.asides.append((event, lines))
-        drafts.add(message_id, lines, name=received_name(event), is_made="idIsMade" in event, given=given)
-        return message_id if len(drafts.deliveries) > count else None
 
 
 def _about_app(event: Event, built: Event) -> list[str]:

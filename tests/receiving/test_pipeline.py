@@ -12,6 +12,7 @@ from app.catalog import Catalog, load_catalog
 from app.errors import EventError, EventRefused
 from app.log import configure_logging
 from app.outbox import Outbox, open_outbox
+from app.receiving import pipeline as receiving
 from app.receiving.gathering import EVENTS_TOGETHER
 from app.receiving.pipeline import EVENTS_A_TURN, Pipeline
 from app.receiving.routes import AdAccount
@@ -180,6 +181,27 @@ async def test_a_long_array_lets_other_requests_have_their_turn(catalog: Catalog
 async def test_without_an_outbox_it_only_previews(catalog: Catalog) -> None:
     with pytest.raises(RuntimeError, match="no outbox"):
         await Pipeline(catalog, Walk()).accept([event()], now=NOW)
+
+
+async def test_events_that_take_long_let_others_have_their_turn_after_each(
+    catalog: Catalog, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiving, "_TURN_S", -1)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(others())
+    events = [event(messageId=f"p-{number}") for number in range(5)]
+    receipt = await Pipeline(catalog, Walk(), outbox=outbox).accept(events, now=NOW)
+    other.cancel()
+
+    assert [each.message_id for each in receipt.events] == [f"p-{number}" for number in range(5)]
+    assert turns >= 10  # after each that was read, and after each that was mapped
 
 
 def test_a_new_catalog_is_used_from_the_next_event_on(catalog: Catalog, tmp_path: Path) -> None:

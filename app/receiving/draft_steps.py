@@ -1,0 +1,137 @@
+"""From some events to what they ask of the outbox, and what their senders are told.
+
+All of them go each step together: a processor has the code of one step at hand, but not that of all. One event after
+the other took a tenth longer; with memory half as long again.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from app.catalog import Catalog
+from app.errors import EventHeldBack, EventRefused
+from app.identity import NOTHING_KNOWN, LoadedMemory
+from app.inventory.received_names import received_name
+from app.receiving.drafted import drafted_delivery, drafted_withdrawal
+from app.receiving.noting import NotingMemory
+from app.receiving.quarantining import is_aside
+from app.receiving.receipts import Drafts
+from app.receiving.remembering import Remembering
+from app.receiving.unsent_orders import unsent_order, with_orders
+from app.receiving.walk import Walk
+from app.types import Event, Given, Line
+from app.values.hidden_emails import unpersonal_id
+
+#: Types of events that speak to memory rather than to presets: what they gave to it is told.
+_TO_MEMORY = frozenset({"identify", "alias", "group", "screen", "delete"})
+
+
+class _Asked(NamedTuple):
+    """What an event asks of the outbox."""
+
+    message_id: str
+    lines: list[Line]
+    #: Whether there is a delivery.
+    delivers: bool
+
+
+def draft(
+    walk: Walk, events: Sequence[Event | EventRefused], catalog: Catalog, drafts: Drafts, *, now: float
+) -> Iterator[None]:
+    """Add to `drafts` what events give: receipts, and the deliveries that are to be enqueued.
+
+    Yields after each event that is mapped, so that others may get their turn.
+    """
+    read = _read(events)
+    matched = [walk.matched(event, catalog, drafts.source) for event in read]
+    mapped = []
+    for event, its in zip(read, matched, strict=True):
+        mapped.append(walk.mapped(event, its, now))
+        yield
+    asked = [
+        _ask(
+            walk,
+            event,
+            walk.finished(event, its, lines, catalog, known=NOTHING_KNOWN, now=now, source=drafts.source),
+            catalog,
+            drafts,
+        )
+        for event, its, lines in zip(read, matched, mapped, strict=True)
+    ]
+    _tell(walk, events, asked, [None] * len(asked), catalog, drafts)
+
+
+def draft_with(
+    walk: Walk,
+    memory: LoadedMemory,
+    remembering: Remembering,
+    events: Sequence[Event | EventRefused],
+    catalog: Catalog,
+    drafts: Drafts,
+    *,
+    now: float,
+) -> None:
+    """Do `draft` for events that are completed by memory, which remembers what they say."""
+    read = _read(events)
+    matched = [walk.matched(event, catalog, drafts.source) for event in read]
+    mapped = [walk.mapped(event, its, now) for event, its in zip(read, matched, strict=True)]
+    met = []
+    for event, its, lines in zip(read, matched, mapped, strict=True):
+        noting = NotingMemory(memory) if drafts.is_proven and event["type"] in _TO_MEMORY else None
+        known, encounter = remembering.meet(
+            event, its.presets, lines, catalog, noting or memory, now=now, is_proven=drafts.is_proven
+        )
+        met.append((known, encounter, noting.given() if noting else None))
+    asked = []
+    for event, its, lines, (known, encounter, _) in zip(read, matched, mapped, met, strict=True):
+        finished = walk.finished(event, its, lines, catalog, known=known, now=now, source=drafts.source)
+        one = _ask(walk, event, finished, catalog, drafts)
+        asked.append(one)
+        if one.delivers:
+            memory.note_whose(one.message_id, encounter)
+    _tell(walk, events, asked, [given for _, _, given in met], catalog, drafts)
+
+
+def _read(events: Sequence[Event | EventRefused]) -> list[Event]:
+    """Return those that could be read."""
+    return [event for event in events if not isinstance(event, EventRefused)]
+
+
+def _ask(walk: Walk, event: Event, lines: list[Line], catalog: Catalog, drafts: Drafts) -> _Asked:
+    """Add to `drafts` what the lines of an event ask of the outbox."""
+    if any(line.event is None for line in lines):
+        lines = with_orders(lines, event, catalog, lambda line: walk.account(line.destination).making.rules)
+    message_id = unpersonal_id(event["messageId"])
+    count = len(drafts.deliveries)
+    for line in lines:
+        if line.cancels is not None:
+            drafts.withdrawals.append(drafted_withdrawal(message_id, line, source=drafts.source))
+        if line.event:
+            drafts.deliveries.append(drafted_delivery(message_id, event, line, source=drafts.source))
+    if drafts.asides is not None and is_aside(event, lines):
+        drafts.asides.append((event, lines))
+    return _Asked(message_id, lines, len(drafts.deliveries) > count)
+
+
+def _tell(
+    walk: Walk,
+    events: Sequence[Event | EventRefused],
+    asked: Sequence[_Asked],
+    given: Sequence[Given | None],
+    catalog: Catalog,
+    drafts: Drafts,
+) -> None:
+    """Add to `drafts` what is told of each event, in their order; `given` is what each that was read gave to memory."""
+    left = zip(asked, given, strict=True)
+    for event in events:
+        if isinstance(event, EventRefused):
+            _refuse(walk, event, catalog, drafts)
+            continue
+        (message_id, lines, _), to_memory = next(left)
+        drafts.add(message_id, lines, name=received_name(event), is_made="idIsMade" in event, given=to_memory)
+
+
+def _refuse(walk: Walk, event: EventRefused, catalog: Catalog, drafts: Drafts) -> None:
+    order = None
+    if isinstance(event, EventHeldBack):
+        order = unsent_order(event.event, catalog, walk.account("").making.rules)
+    drafts.refuse(event, name=received_name(event), order=order)
