@@ -14,6 +14,7 @@ import structlog
 from hypothesis import HealthCheck, configuration, settings
 
 from tests.disks import fast_folder
+from tests.outbox.new_store import new_store
 from tests.outbox.postgres_server import PostgresServer
 from tests.process import PINRELAY, ROOT, Program, Server, clean_environment, free_port, measuring
 from tests.rounds import LEVEL, Kind, examples, rounds_of
@@ -154,7 +155,7 @@ def start_server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cal
         def start(
             *, arguments: tuple[str, ...] = ("serve",), program: Program = PINRELAY, **settings: object
         ) -> Server:
-            standard = {"port": free_port(), "outbox_url": f"sqlite:///{tmp_path}/pinrelay.db", "log_format": "json"}
+            standard = {"port": free_port(), "outbox_url": new_store(tmp_path, "pinrelay.db"), "log_format": "json"}
             environment = clean_environment(**(standard | settings)) | measure
             log_path = tmp_path / f"server-{next(counter)}.log"
             server = Server(

@@ -14,6 +14,7 @@ import httpx
 
 from tests import forked
 from tests.forked import Forked
+from tests.outbox.new_store import new_store
 from tests.rounds import LEVEL
 from tests.waiting import until
 
@@ -150,7 +151,7 @@ def running(folder: Path, *, measured: bool = False, **settings: object) -> Iter
 
     `measured`: what runs in it is covered by nothing else.
     """
-    standard = {"port": free_port(), "outbox_url": f"sqlite:///{folder}/pinrelay.db", "log_format": "json"}
+    standard = {"port": free_port(), "outbox_url": new_store(folder, "pinrelay.db"), "log_format": "json"}
     environment = clean_environment(**(standard | settings)) | (measuring() if measured else {})
     server = Server(port=int(environment["PORT"]), environment=environment, log_path=folder / "server.log")
     try:

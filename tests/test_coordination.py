@@ -15,6 +15,7 @@ from app.server.audited_changes import AuditedChanges
 from app.server.lifespan import _reload
 from tests import assembled
 from tests.outbox.build import rules as outbox_rules
+from tests.outbox.new_store import new_store
 
 PRESETS = ("Checkout", "Lead")
 FAULT = Fault(path="/name", message="missing", file="presets/a.yaml")
@@ -38,7 +39,7 @@ class Files:
 @pytest.fixture
 async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
     rules = outbox_rules(dedup_window_s=1, max_backlog=10)
-    store = open_outbox(f"sqlite:///{tmp_path}/o.db", rules)
+    store = open_outbox(new_store(tmp_path, "o.db"), rules)
     yield store
     await store.close()
 

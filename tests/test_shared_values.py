@@ -46,6 +46,7 @@ from app.shared_values import (
 from app.types import Attributed, Coverage, FileImported, PinterestView, Quality, RowsImported, Unread
 from tests.delivery.claims import a_trouble
 from tests.outbox.build import rules as outbox_rules
+from tests.outbox.new_store import new_store
 from tests.process import ROOT
 
 FILES = sorted((ROOT / "app").rglob("*.py"))
@@ -90,7 +91,7 @@ VALUES: list[tuple[SharedKey[Any], Any]] = [
 @pytest.fixture
 async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
     rules = outbox_rules(dedup_window_s=1, max_backlog=10)
-    store = open_outbox(f"sqlite:///{tmp_path}/o.db", rules)
+    store = open_outbox(new_store(tmp_path, "o.db"), rules)
     yield store
     await store.close()
 

@@ -18,13 +18,14 @@ from app.receiving.gathering import SharedTurns
 from app.types import Event, EventKey, Exit, Measure
 from tests.assembled import pipeline, shipped_catalog
 from tests.outbox.build import rules
+from tests.outbox.new_store import new_store
 
 NOW = 1_772_640_800.0
 
 
 @pytest.fixture
 async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
-    store = open_outbox(f"sqlite:///{tmp_path}/o.db", rules(), clock=lambda: NOW)
+    store = open_outbox(new_store(tmp_path, "o.db"), rules(), clock=lambda: NOW)
     yield store
     await store.close()
 

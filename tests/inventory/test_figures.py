@@ -14,6 +14,7 @@ from app.types import EventKey, InventoryCount, Measure
 from tests.assembled import shipped_catalog
 from tests.inventory.build import NOW, ORDER, TODAY
 from tests.outbox.build import new, rules
+from tests.outbox.new_store import new_store
 
 ODD = EventKey("shop", "track", "order completed")
 
@@ -21,7 +22,7 @@ ODD = EventKey("shop", "track", "order completed")
 @pytest.fixture
 async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
     """Two names: one that comes every day, one that is new."""
-    store = open_outbox(f"sqlite:///{tmp_path}/o.db", rules())
+    store = open_outbox(new_store(tmp_path, "o.db"), rules())
 
     async def add(at: float, *counts: tuple[EventKey, Measure, str, int]) -> None:
         await store.inventory.add([InventoryCount(*count) for count in counts], now=at, max_names=9)

@@ -16,6 +16,7 @@ from app.outbox import Outbox, open_outbox
 from app.types import Measure
 from tests.assembled import shipped_catalog
 from tests.outbox.build import rules
+from tests.outbox.new_store import new_store
 from tests.waiting import until_async
 
 NOW = 1_772_640_800.0
@@ -36,7 +37,7 @@ async def test_counts_are_written_while_it_runs_and_the_last_ones_at_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keeping, "WRITTEN_EVERY_S", 0.01)
-    outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules())
+    outbox = open_outbox(new_store(tmp_path, "o.db"), rules())
     names = NamesMet(Sampler(shipped_catalog), random.Random(1), max_names=9)
     errors: list[Exception] = []
     seen: list[Any] = []

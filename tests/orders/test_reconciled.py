@@ -14,6 +14,7 @@ from app.outbox import open_outbox
 from tests import assembled
 from tests.orders.planted_orders import COLUMNS, KINDS, planted, play
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, rules
+from tests.outbox.new_store import new_store
 from tests.whole.planted import PLANTED
 
 ORDERS = 10_000
@@ -29,7 +30,7 @@ async def test_of_ten_thousand_orders_each_loss_is_named_and_none_that_is_none(t
     shop = planted(ORDERS)
     file = tmp_path / "orders.csv"
     file.write_text(shop.file)
-    outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules(), clock=lambda: NOW)
+    outbox = open_outbox(new_store(tmp_path, "o.db"), rules(), clock=lambda: NOW)
     told: dict[str, OrderVerdict] = {}
     try:
         pipeline = assembled.pipeline(
@@ -81,7 +82,7 @@ async def test_personal_columns_reach_no_disk(tmp_path: Path, temporary: Path) -
         rows = csv.writer(opened)
         rows.writerow([*COLUMNS, *map("Note {}".format, range(len(PLANTED)))])
         rows.writerow(["#1", PLANTED[0], "paid", "25", "25", "EUR", "", PLANTED[1], "1", *PLANTED])
-    outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules(), clock=lambda: NOW)
+    outbox = open_outbox(new_store(tmp_path, "o.db"), rules(), clock=lambda: NOW)
     try:
         await reconciled(outbox, str(file), ledger_begins=NOW, on_verdict=look)
     finally:
@@ -93,7 +94,7 @@ async def test_personal_columns_reach_no_disk(tmp_path: Path, temporary: Path) -
 async def test_who_cancels_it_waits_until_nothing_is_left(tmp_path: Path, temporary: Path) -> None:
     file = tmp_path / "orders.csv"
     file.write_text(f"{','.join(COLUMNS)}\n#1,,paid,1,1,EUR,,,1\n#2,,paid,2,2,EUR,,,2\n")
-    outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules(), clock=lambda: NOW)
+    outbox = open_outbox(new_store(tmp_path, "o.db"), rules(), clock=lambda: NOW)
     loop, told = asyncio.get_running_loop(), []
 
     def cancel(verdict: OrderVerdict) -> None:

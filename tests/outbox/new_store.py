@@ -8,10 +8,11 @@ from app.outbox.sqlite.database import OWNER_ONLY, open_writable
 
 
 def new_store(folder: Path, name: str = "outbox.db") -> str:
-    """Put an empty outbox into this folder, and return its URL."""
+    """Put an empty outbox into this folder, unless it is there already, and return its URL."""
     path = folder / name
-    path.touch(OWNER_ONLY)
-    path.write_bytes(_empty())
+    if not path.exists():
+        path.touch(OWNER_ONLY)
+        path.write_bytes(_empty())
     return f"sqlite:///{path}"
 
 

@@ -26,6 +26,7 @@ from app.policies import outbox_rules
 from app.source import read_event_file
 from app.types import Event, Exit, Line
 from tests import assembled
+from tests.outbox.new_store import new_store
 from tests.process import ROOT
 from tests.source import door
 
@@ -83,7 +84,7 @@ async def line_of(case: Mapping[str, Any]) -> Line:
     settings = assembled.settings(**live, **case.get("settings", {}))
     event = await _received(case)
     with tempfile.TemporaryDirectory() as folder:
-        outbox = open_outbox(f"sqlite:///{folder}/outbox.db", outbox_rules(settings), clock=lambda: NOW)
+        outbox = open_outbox(new_store(Path(folder), "outbox.db"), outbox_rules(settings), clock=lambda: NOW)
         try:
             await _remember(case.get("earlier", ()), outbox)
             explainer = assemble.explainer(settings, outbox=outbox)

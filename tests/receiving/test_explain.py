@@ -24,6 +24,7 @@ from app.source import Arrival, read_event
 from app.types import Exit, Line, Receipt
 from tests.assembled import settings, shipped_catalog
 from tests.outbox.build import rules as outbox_rules
+from tests.outbox.new_store import new_store
 from tests.process import ROOT
 from tests.rounds import examples, some_of
 
@@ -192,7 +193,7 @@ RULES = outbox_rules(max_backlog=100_000)
 @asynccontextmanager
 async def both(folder: Path, switches: Switches, **changes: Any) -> AsyncIterator[tuple[Explainer, Pipeline, Outbox]]:
     """Join who explains and who does it, over one outbox."""
-    outbox = open_outbox(f"sqlite:///{folder}/o.db", RULES, clock=lambda: NOW)
+    outbox = open_outbox(new_store(folder, "o.db"), RULES, clock=lambda: NOW)
     mine = settings(**changes)
     explainer = assemble.explainer(mine, outbox=outbox, why_off=switches.why_off)
     yield explainer, assemble.pipeline(mine, shipped_catalog(), outbox=outbox, why_off=switches.why_off), outbox

@@ -13,6 +13,7 @@ from app.receiving.finding import MAX_FOUND_BY, Finder
 from app.types import Exit, Note
 from tests.assembled import settings
 from tests.outbox.build import NOW, At, new, payload, rules
+from tests.outbox.new_store import new_store
 
 EMAIL, PHONE = "ann@shop.example", "+1 (415) 555-1234"
 
@@ -20,7 +21,7 @@ EMAIL, PHONE = "ann@shop.example", "+1 (415) 555-1234"
 @pytest_asyncio.fixture
 async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
     """Two deliveries, one of which is of a person and dead, and a note."""
-    outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules(), clock=lambda: NOW)
+    outbox = open_outbox(new_store(tmp_path, "o.db"), rules(), clock=lambda: NOW)
     of_ann = payload(em=[sha256(EMAIL.encode()).hexdigest()], ph=[sha256(b"14155551234").hexdigest()])
     await At(outbox).dead_letter(
         new(message_id="m1", event_id="e1", order_id="SO-1", preset="Order", event_name="checkout", payload=of_ann),

@@ -13,6 +13,7 @@ from app.policies import outbox_rules
 from app.receiving.forgetting import Forgotten
 from tests import assembled
 from tests.identity.journeys import SETTINGS
+from tests.outbox.new_store import new_store
 
 NOW = 1_800_000_000.0
 PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
@@ -23,7 +24,7 @@ _numbers = count()
 
 @pytest.fixture
 def configured(tmp_path: Path) -> Any:
-    return assembled.settings(**SETTINGS, outbox_url=f"sqlite:///{tmp_path}/o.db")
+    return assembled.settings(**SETTINGS, outbox_url=new_store(tmp_path, "o.db"))
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ async def test_without_a_secret_nobody_can_be_found(outbox: Outbox) -> None:
 
 
 async def test_a_full_table_of_marks_is_counted(tmp_path: Path) -> None:
-    small = assembled.settings(**SETTINGS, remember_max_people=1, outbox_url=f"sqlite:///{tmp_path}/o.db")
+    small = assembled.settings(**SETTINGS, remember_max_people=1, outbox_url=new_store(tmp_path, "o.db"))
     store = open_outbox(small.outbox_url, outbox_rules(small), clock=lambda: NOW)
     for name in ("x", "y"):
         await accept(small, store, PAGE | {"anonymousId": name, "properties": {"opt_out": True}})

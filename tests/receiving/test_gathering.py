@@ -19,6 +19,7 @@ from app.receiving.walk import Walk
 from app.types import DEFAULT_SOURCE, Event, Exit, Query, Receipt
 from tests.assembled import shipped_catalog
 from tests.outbox.build import rules as outbox_rules
+from tests.outbox.new_store import new_store
 
 NOW = 1_772_640_800.0
 MAX_BACKLOG = 2 * EVENTS_TOGETHER
@@ -32,7 +33,7 @@ def catalog() -> Catalog:
 @pytest.fixture
 async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
     rules = outbox_rules(max_backlog=MAX_BACKLOG)
-    store = open_outbox(f"sqlite:///{tmp_path}/o.db", rules, clock=lambda: NOW)
+    store = open_outbox(new_store(tmp_path, "o.db"), rules, clock=lambda: NOW)
     yield store
     await store.close()
 

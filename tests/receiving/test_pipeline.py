@@ -20,6 +20,7 @@ from app.receiving.walk import Walk
 from app.types import Exit, Query, Receipt, Tally
 from tests.assembled import shipped_catalog
 from tests.outbox.build import rules as outbox_rules
+from tests.outbox.new_store import new_store
 from tests.process import ROOT
 
 NOW = 1_772_640_800.0
@@ -39,7 +40,7 @@ def catalog() -> Catalog:
 @pytest.fixture
 async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
     rules = outbox_rules(max_backlog=1_000)
-    store = open_outbox(f"sqlite:///{tmp_path}/o.db", rules, clock=lambda: NOW)
+    store = open_outbox(new_store(tmp_path, "o.db"), rules, clock=lambda: NOW)
     yield store
     await store.close()
 

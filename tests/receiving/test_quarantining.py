@@ -12,6 +12,7 @@ from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 from app.types import Quarantined, QuarantineFilter
 from tests import assembled
+from tests.outbox.new_store import new_store
 
 NOW = 1_800_000_000.0
 KEY = {"quarantine_hours": 72, "quarantine_key": "a key of the quarantine, long enough"}
@@ -25,7 +26,7 @@ _numbers = count()
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/o.db"
+    return new_store(tmp_path, "o.db")
 
 
 async def kept(url: str, *events: dict[str, Any], is_proven: bool = True, **changes: Any) -> list[Quarantined]:

@@ -20,6 +20,7 @@ from app.receiving.routes import AdAccount
 from app.receiving.walk import Walk
 from app.types import Exit, Line, Recalled
 from tests.assembled import settings, shipped_catalog
+from tests.outbox.new_store import new_store
 from tests.process import ROOT
 
 NOW = 1_800_000_000.0
@@ -229,7 +230,7 @@ OF_MEMORY = re.compile(r"app/(identity/|receiving/(remembering|encounters)\.py|o
 
 
 async def test_memory_that_is_off_costs_no_call_an_event(tmp_path: Path) -> None:
-    mine = settings(remember_days=0, outbox_url=f"sqlite:///{tmp_path}/o.db")
+    mine = settings(remember_days=0, outbox_url=new_store(tmp_path, "o.db"))
     outbox = open_outbox(mine.outbox_url, outbox_rules(mine), clock=lambda: NOW)
     pipeline = assemble.pipeline(mine, outbox=outbox)
 

@@ -15,6 +15,7 @@ from app.policies import outbox_rules
 from app.receiving.replaying import Replaying
 from app.types import Exit, QuarantineFilter
 from tests import assembled
+from tests.outbox.new_store import new_store
 from tests.receiving.test_quarantining import KEY, MEMORY, NOW
 
 ALL = QuarantineFilter()
@@ -69,7 +70,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     file = tmp_path / "presets/purchase.yaml"
     file.parent.mkdir()
     file.write_text(BROKEN, encoding="utf-8")
-    url = f"sqlite:///{tmp_path}/o.db"
+    url = new_store(tmp_path, "o.db")
     changes = {"presets_dir": (file.parent,), "outbox_url": url, "quarantine_names": ("Refund",)}
     settings = assembled.settings(**KEY | MEMORY | changes)
     outbox = open_outbox(url, outbox_rules(settings), clock=lambda: NOW)

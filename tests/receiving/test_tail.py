@@ -20,6 +20,7 @@ from app.server.audited_changes import AuditedChanges
 from app.source import AcceptsWhole
 from app.types import Exit
 from tests import assembled
+from tests.outbox.new_store import new_store
 
 NOW = 1_800_000_000.0
 PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0", "traits": {"email": "ann@shop.example"}}
@@ -84,7 +85,7 @@ def open_door(outbox: Outbox, name: str) -> Door:
 
 @pytest.fixture
 async def door(tmp_path: Path) -> AsyncIterator[Door]:
-    outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", outbox_rules(assembled.settings(**SETTINGS)), clock=lambda: NOW)
+    outbox = open_outbox(new_store(tmp_path, "o.db"), outbox_rules(assembled.settings(**SETTINGS)), clock=lambda: NOW)
     yield open_door(outbox, "a")
     await outbox.close()
 

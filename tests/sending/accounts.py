@@ -22,6 +22,7 @@ from app.shared_values import TROUBLE
 from app.types import Backlog, State
 from tests.delivery.claims import a_policy
 from tests.outbox.build import new, rules
+from tests.outbox.new_store import new_store
 from tests.waiting import until_async
 
 GOOD = ("1", "2", "3", "4", "5")
@@ -119,7 +120,7 @@ async def ages_of_the_good(
 
     Each ad account has so many events a second for so many seconds, and a bad one a backlog before.
     """
-    outbox = open_outbox(f"sqlite:///{folder}/outbox.db", rules(max_backlog=10**7))
+    outbox = open_outbox(new_store(folder, "outbox.db"), rules(max_backlog=10**7))
     accounts = (*GOOD, *bad)
     for place in range(0, backlog, 1_000):
         await enqueue(outbox, bad, min(1_000, backlog - place))

@@ -12,12 +12,13 @@ import httpx
 
 from app.main import create_app
 from tests.assembled import settings
+from tests.outbox.new_store import new_store
 
 
 @asynccontextmanager
 async def client_of(folder: Path, **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Run what `pinrelay serve` runs, in sandbox mode with its outbox in `folder`; the client follows no redirects."""
-    app = create_app(settings(outbox_url=f"sqlite:///{folder}/pinrelay.db", **changes))
+    app = create_app(settings(outbox_url=new_store(folder, "pinrelay.db"), **changes))
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -12,6 +12,7 @@ from app.outbox import Outbox, open_outbox
 from app.server.counts_api import add_counts
 from app.types import Tally
 from tests.outbox.build import HOUR_S, NOW, rules
+from tests.outbox.new_store import new_store
 
 LEAD = {"name": "enqueued", "preset": "Lead", "label": "", "ad_account_id": "1", "source": "shop", "count": 4}
 OF_FR = LEAD | {"ad_account_id": "2", "count": 1}
@@ -21,7 +22,7 @@ BEFORE = LEAD | {"name": "invalid", "label": "no user", "count": 3}
 
 @pytest.fixture
 async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
-    store = open_outbox(f"sqlite:///{tmp_path}/o.db", rules(), clock=lambda: NOW)
+    store = open_outbox(new_store(tmp_path, "o.db"), rules(), clock=lambda: NOW)
     for at, given in ((NOW, LEAD), (NOW, OF_FR), (NOW, OF_TILL), (NOW - 2 * HOUR_S, BEFORE)):
         await store.enqueue([], [], [Tally(**given)], now=at)  # type: ignore[arg-type] # a record by its names
     yield store

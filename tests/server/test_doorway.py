@@ -11,6 +11,7 @@ import pytest
 from app.config import load_settings
 from app.main import create_app
 from tests.assembled import SHIPPED, settings
+from tests.outbox.new_store import new_store
 from tests.waiting import until_async
 
 pytestmark = pytest.mark.usefixtures("tuned_back")
@@ -55,7 +56,7 @@ async def asking(
     folder: Path, *, peer: str = "127.0.0.1", name: str = "localhost:8080", root_path: str = "", **changes: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client at `peer` of a whole application, which it calls by `name`."""
-    app = create_app(settings(outbox_url=f"sqlite:///{folder}/o.db", **changes))
+    app = create_app(settings(outbox_url=new_store(folder, "o.db"), **changes))
     transport = httpx.ASGITransport(app, root_path=root_path, client=(peer, 40_000))
     client = httpx.AsyncClient(transport=transport, base_url=f"http://{name}")
     async with app.router.lifespan_context(app), client:
@@ -171,7 +172,7 @@ async def test_a_prefix_before_all_paths_opens_nothing(tmp_path: Path) -> None:
 
 async def test_where_the_store_is_away_a_session_cannot_be_judged_and_a_token_can(tmp_path: Path) -> None:
     given = {"host": "0.0.0.0", "write_keys": f"shop:{KEY}", "console_users": f"bob:{PASSWORD}"}
-    app = create_app(settings(outbox_url=f"sqlite:///{tmp_path}/o.db", **given))
+    app = create_app(settings(outbox_url=new_store(tmp_path, "o.db"), **given))
     async with app.router.lifespan_context(app):
         pass  # at its end the store is closed
     transport = httpx.ASGITransport(app, client=("203.0.113.9", 40_000))
@@ -215,7 +216,7 @@ async def test_secrets_in_files_are_taken_up_without_a_restart(tmp_path: Path, m
         path.write_text(texts[name], encoding="utf-8")
         monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv(f"{name}_FILE", str(path))
-    app = create_app(load_settings(outbox_url=f"sqlite:///{tmp_path}/o.db", **SHIPPED))
+    app = create_app(load_settings(outbox_url=new_store(tmp_path, "o.db"), **SHIPPED))
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
 
     async def told(word: str) -> list[int]:

@@ -19,6 +19,7 @@ from app.tracing.otel import figures_of, lines_of
 from app.tracing.signals import Signal, exports
 from tests.assembled import settings
 from tests.collector import Collector, collecting, plain
+from tests.outbox.new_store import new_store
 from tests.waiting import until_async
 
 BOTH = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp", "OTEL_TRACES_EXPORTER": "none"}
@@ -54,7 +55,7 @@ async def test_what_a_process_counts_and_logs_arrives_at_the_collector(
         environ = BOTH | {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_METRIC_EXPORT_INTERVAL": "50"}
         for name, value in environ.items():
             monkeypatch.setenv(name, value)
-        app = create_app(settings(outbox_url=f"sqlite:///{tmp_path}/o.db"), environ=environ)
+        app = create_app(settings(outbox_url=new_store(tmp_path, "o.db")), environ=environ)
         transport = httpx.ASGITransport(app)
         async with (
             app.router.lifespan_context(app),

@@ -16,13 +16,14 @@ from app.outbox import open_outbox
 from app.shared_values import CLOCK_JUMPS, DESTINATION_SWITCH, TROUBLE, ClockJump, ClockJumps, Switch
 from tests.delivery.claims import NOW, a_trouble
 from tests.outbox.build import rules
+from tests.outbox.new_store import new_store
 
 AGO = NOW - 7_200
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/outbox.db"
+    return new_store(tmp_path, "outbox.db")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from app.config import load_settings
 from app.destination import load_place_names
 from app.main import create_app
 from app.server import lifespan
+from tests.outbox.new_store import new_store
 from tests.waiting import until_async
 
 ARRAYS, ARRAY = 10, 100
@@ -21,7 +22,7 @@ ARRAYS, ARRAY = 10, 100
 def app(tmp_path: Path) -> FastAPI:
     """The whole application, sending to the sandbox inside it, and not waiting for a batch to fill."""
     load_place_names()  # else a thread does, with garbage of its own
-    return create_app(load_settings(outbox_url=f"sqlite:///{tmp_path}/outbox.db", batch_max_wait_s=0))
+    return create_app(load_settings(outbox_url=new_store(tmp_path, "outbox.db"), batch_max_wait_s=0))
 
 
 class _Knot:

@@ -7,6 +7,7 @@ import pytest
 
 from app.main import create_app
 from tests.assembled import settings
+from tests.outbox.new_store import new_store
 
 pytestmark = pytest.mark.usefixtures("tuned_back")
 
@@ -16,7 +17,7 @@ KEYS: list[Any] = [{"writeKey": []}, {"writeKeyInQuery": []}]
 
 
 async def document_of(folder: Path, **changes: Any) -> dict[str, Any]:
-    app = create_app(settings(outbox_url=f"sqlite:///{folder}/o.db", **changes))
+    app = create_app(settings(outbox_url=new_store(folder, "o.db"), **changes))
     async with app.router.lifespan_context(app):
         return app.openapi()
 

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from app.config import load_settings
 from app.main import Role, create_app
+from tests.outbox.new_store import new_store
 from tests.process import PLAIN, Server
 from tests.server.client import client_of
 
@@ -75,7 +76,7 @@ async def test_a_slash_at_the_end_of_a_page_is_taken_off(path: str, http: httpx.
 
 
 async def test_a_sender_alone_has_no_door_and_says_so(tmp_path: Path) -> None:
-    app = create_app(load_settings(outbox_url=f"sqlite:///{tmp_path}/o.db"), role=Role.SEND)
+    app = create_app(load_settings(outbox_url=new_store(tmp_path, "o.db")), role=Role.SEND)
     transport = httpx.ASGITransport(app)
     async with (
         httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,

@@ -13,6 +13,7 @@ from app.config import load_settings
 from app.errors import SettingsError
 from app.main import Role, create_app
 from tests.assembled import settings
+from tests.outbox.new_store import new_store
 
 CLICK = "dj0yJnU9YWJjZGVm"
 SHOP = {"origin": "https://www.shop.example", "host": "t.shop.example"}
@@ -20,7 +21,7 @@ SHOP = {"origin": "https://www.shop.example", "host": "t.shop.example"}
 
 @asynccontextmanager
 async def client(folder: Path, domain: str | None = "shop.example", **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
-    standard = {"write_keys": "shop:a-public-key-of-pages", "outbox_url": f"sqlite:///{folder}/o.db"}
+    standard = {"write_keys": "shop:a-public-key-of-pages", "outbox_url": new_store(folder, "o.db")}
     app = create_app(settings(**standard | changes, epik_cookie_domain=domain), role=Role.RECEIVE)
     async with (
         app.router.lifespan_context(app),

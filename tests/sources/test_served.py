@@ -11,6 +11,7 @@ import yaml
 from app.main import create_app
 from tests import assembled
 from tests.disks import bytes_of
+from tests.outbox.new_store import new_store
 from tests.sources.sending import NOW
 from tests.sources.test_cases import CASES
 from tests.sources.test_named_sources import MAPPED, SECRET
@@ -29,7 +30,7 @@ def in_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def app_of(folder: Path, **settings: Any) -> Any:
-    url = f"sqlite:///{folder}/outbox.db"
+    url = new_store(folder, "outbox.db")
     return create_app(assembled.settings(outbox_url=url, batch_max_wait_s=0, **settings), clock=lambda: NOW, environ={})
 
 

@@ -15,6 +15,7 @@ from app.tracing.otel import OpenTelemetry
 from app.types import NewDelivery, Receipt
 from tests import assembled
 from tests.outbox.build import ACCOUNT, NOW, At, rules
+from tests.outbox.new_store import new_store
 
 LIVE: dict[str, Any] = {"pinterest_ad_account_id": ACCOUNT, "pinterest_conversion_token": "token"}
 PAGE = {
@@ -44,7 +45,7 @@ def finished(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:
 async def test_the_commit_is_the_span_that_its_deliveries_follow(
     tracing: OpenTelemetry, spans: InMemorySpanExporter, tmp_path: Path
 ) -> None:
-    outbox = open_outbox(f"sqlite:///{tmp_path}/outbox.db", rules(), clock=lambda: NOW)
+    outbox = open_outbox(new_store(tmp_path, "outbox.db"), rules(), clock=lambda: NOW)
     await accept(tracing, outbox)
     (claimed,) = await At(outbox).claim()
     await outbox.close()
@@ -65,7 +66,7 @@ async def test_what_is_not_sampled_is_stored_without_a_trace(
     spans: InMemorySpanExporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
-    outbox = open_outbox(f"sqlite:///{tmp_path}/outbox.db", rules(), clock=lambda: NOW)
+    outbox = open_outbox(new_store(tmp_path, "outbox.db"), rules(), clock=lambda: NOW)
     await accept(OpenTelemetry(SimpleSpanProcessor(spans)), outbox)
     (claimed,) = await At(outbox).claim()
     await outbox.close()
