@@ -155,7 +155,12 @@ def start_server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cal
         def start(
             *, arguments: tuple[str, ...] = ("serve",), program: Program = PINRELAY, **settings: object
         ) -> Server:
-            standard = {"port": free_port(), "outbox_url": new_store(tmp_path, "pinrelay.db"), "log_format": "json"}
+            standard = {
+                "port": free_port(),
+                "outbox_url": new_store(tmp_path, "pinrelay.db"),
+                "log_format": "json",
+                "tmpdir": tmp_path,  # where one that is killed may leave something
+            }
             environment = clean_environment(**(standard | settings)) | measure
             log_path = tmp_path / f"server-{next(counter)}.log"
             server = Server(

@@ -98,6 +98,7 @@ def _become(
     """Be what a shell would have started."""
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # it is asked for anew
     os.chdir(folder)
     for stream, file in ((sys.stdout, output), (sys.stderr, errors)):
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

@@ -151,7 +151,12 @@ def running(folder: Path, *, measured: bool = False, **settings: object) -> Iter
 
     `measured`: what runs in it is covered by nothing else.
     """
-    standard = {"port": free_port(), "outbox_url": new_store(folder, "pinrelay.db"), "log_format": "json"}
+    standard = {
+        "port": free_port(),
+        "outbox_url": new_store(folder, "pinrelay.db"),
+        "log_format": "json",
+        "tmpdir": folder,  # where one that is killed may leave something
+    }
     environment = clean_environment(**(standard | settings)) | (measuring() if measured else {})
     server = Server(port=int(environment["PORT"]), environment=environment, log_path=folder / "server.log")
     try:

@@ -160,7 +160,7 @@ def test_killed_and_begun_again_it_enqueues_each_row_once(folder: Path) -> None:
     rows = 12_000
     file = written(folder, *((number, number) for number in range(rows)))
     store = folder / "o.db"
-    environment = clean_environment() | {"OUTBOX_URL": f"sqlite:///{store}", "SOURCES_DIR": f"{folder}/sources"}
+    environment = clean_environment(outbox_url=f"sqlite:///{store}", sources_dir=folder / "sources", tmpdir=folder)
     command = [str(COMMAND), "import", "--from", str(file), "--cursor", "at", "--source", "crm", "--json"]
 
     def enqueued() -> int:
