@@ -21,8 +21,21 @@ from tests.rounds import LEVEL, Kind, examples, rounds_of
 from tests.tools import need_postgres
 
 FIGURE = "figure"
-#: What `make quick` leaves out as a whole: programs, and whole commands.
-_NOT_QUICK = ("bench", "browser", "cluster", "commands", "packaging", "sdk", "simulation", "whole", "test_openapi.py")
+#: What `make quick` leaves out as a whole: programs, whole commands, whole applications.
+_NOT_QUICK = (
+    "bench",
+    "browser",
+    "cluster",
+    "commands",
+    "packaging",
+    "sdk",
+    "sending",
+    "server",
+    "simulation",
+    "test_openapi.py",
+    "warehouse",
+    "whole",
+)
 collect_ignore = [*_NOT_QUICK] if LEVEL == "quick" else []
 #: What takes long by nature even once, or needs the tools of `make prove`.
 _BY_PROVE = (
