@@ -14,9 +14,8 @@ import structlog
 from hypothesis import HealthCheck, configuration, settings
 
 from tests.disks import fast_folder
-from tests.outbox.new_store import new_store
 from tests.outbox.postgres_server import PostgresServer
-from tests.process import PINRELAY, ROOT, Program, Server, clean_environment, free_port, measuring
+from tests.process import PINRELAY, ROOT, Program, Server, free_port, measuring, server_environment
 from tests.rounds import LEVEL, Kind, examples, rounds_of
 from tests.tools import need_postgres
 
@@ -168,13 +167,7 @@ def start_server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cal
         def start(
             *, arguments: tuple[str, ...] = ("serve",), program: Program = PINRELAY, **settings: object
         ) -> Server:
-            standard = {
-                "port": free_port(),
-                "outbox_url": new_store(tmp_path, "pinrelay.db"),
-                "log_format": "json",
-                "tmpdir": tmp_path,  # where one that is killed may leave something
-            }
-            environment = clean_environment(**(standard | settings)) | measure
+            environment = server_environment(tmp_path, **settings) | measure
             log_path = tmp_path / f"server-{next(counter)}.log"
             server = Server(
                 port=int(environment["PORT"]),

@@ -21,6 +21,11 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.preloaded"])
 
 
+def bare_environment() -> dict[str, str]:
+    """Return what every program needs of the environment, and nothing of whoever runs the tests."""
+    return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+
+
 class Forked:
     """A process that calls a function without arguments, with what tests ask of `subprocess.Popen`.
 
@@ -41,8 +46,7 @@ class Forked:
         todo = (function, list(arguments), folder, dict(environment), output, errors or output)
         self._process = _CONTEXT.Process(target=_become, args=todo, daemon=True)
         # The process that all are forked from has nothing of whoever runs the tests, and is not measured.
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        with patch.dict(os.environ, kept, clear=True):
+        with patch.dict(os.environ, bare_environment(), clear=True):
             forkserver.ensure_running()
         self._process.start()
 

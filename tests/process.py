@@ -43,8 +43,7 @@ def free_port() -> int:
 
 def clean_environment(**settings: object) -> dict[str, str]:
     """Return `settings` (a name in lower case is a variable in upper case) and nothing of whoever runs the tests."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return kept | {name.upper(): str(value) for name, value in settings.items()}
+    return forked.bare_environment() | {name.upper(): str(value) for name, value in settings.items()}
 
 
 def run_command(*arguments: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -53,6 +52,17 @@ def run_command(*arguments: str, environment: Mapping[str, str]) -> subprocess.C
         return forked.run(PINRELAY, arguments, folder=ROOT, environment=environment)
     words = [*PINRELAY, *arguments]
     return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def server_environment(folder: Path, **settings: object) -> dict[str, str]:
+    """Return these settings over those of a server of a test's own: a free port, and an empty outbox in `folder`."""
+    standard = {
+        "port": free_port(),
+        "outbox_url": new_store(folder, "pinrelay.db"),
+        "log_format": "json",
+        "tmpdir": folder,  # where one that is killed may leave something
+    }
+    return clean_environment(**(standard | settings))
 
 
 def measuring() -> dict[str, str]:
@@ -151,13 +161,7 @@ def running(folder: Path, *, measured: bool = False, **settings: object) -> Iter
 
     `measured`: what runs in it is covered by nothing else.
     """
-    standard = {
-        "port": free_port(),
-        "outbox_url": new_store(folder, "pinrelay.db"),
-        "log_format": "json",
-        "tmpdir": folder,  # where one that is killed may leave something
-    }
-    environment = clean_environment(**(standard | settings)) | (measuring() if measured else {})
+    environment = server_environment(folder, **settings) | (measuring() if measured else {})
     server = Server(port=int(environment["PORT"]), environment=environment, log_path=folder / "server.log")
     try:
         server.start()
