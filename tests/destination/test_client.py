@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import inspect
+import ssl
 import traceback
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
-from app.destination.client import Answer, Failure, PinterestClient, TokenSource
+from app.destination.client import Answer, Failure, PinterestClient, TokenSource, trusted_certificates
 from app.sandbox import Account, create_sandbox
 from tests.sandbox.events import numbered
 
@@ -72,6 +73,13 @@ async def test_the_bytes_are_sent_as_they_are() -> None:
     assert str(seen[0].url) == "http://pinterest.test/v5/ad_accounts/42/events?test=true"
     assert seen[0].headers["Authorization"] == f"Bearer {TOKEN}"
     assert seen[0].headers["Content-Type"] == "application/json"
+
+
+def test_certificates_are_checked_and_what_is_trusted_is_read_once() -> None:
+    trusted = trusted_certificates()
+    assert trusted is trusted_certificates()
+    assert (trusted.verify_mode, trusted.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert trusted.cert_store_stats()["x509_ca"] > 100
 
 
 async def test_test_events_are_not_recorded(sandbox: httpx.ASGITransport) -> None:
