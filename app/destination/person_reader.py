@@ -74,5 +74,5 @@ def _opposite(flag: bool | None) -> bool | None:  # noqa: FBT001 - the value its
 
 def carries_opt_out(event: Mapping[str, Any]) -> bool:
     """Return whether a finished event carries `opt_out` or Limited Data Processing."""
-    flags = event.get("custom_data", {}).get("opt_out_type", "")
-    return event.get("opt_out") is True or LDP in flags.split(",")
+    flags = event["custom_data"].get("opt_out_type") if "custom_data" in event else None
+    return event.get("opt_out") is True or (flags is not None and LDP in flags.split(","))

@@ -41,7 +41,7 @@ def open_again(encounter: Encounter, memory: Memory, rules: IdentityRules) -> No
 
 def is_closed(encounter: Encounter, memory: Memory, rules: IdentityRules) -> bool:
     """Return whether one of an event's ids, or a user that one is linked to, is marked."""
-    return memory.has_marks and any(
+    return any(
         memory.marked_at(user) is not None
         for key in ids_in(encounter, memory, rules)
         for user in chain(memory, key, encounter.at, rules)

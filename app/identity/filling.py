@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from app.identity.facts import GROUPS, OF_PERSON, holds
-from app.types import Fact
+from app.types import Fact, Recalled
 
 #: Groups of one member each. Where these differ from what is remembered, somebody else may be acting.
 TELL_APART: Final = ("em", "ph")
@@ -26,8 +26,8 @@ class Recollection(Struct, frozen=True, kw_only=True, gc=False):
     #: The event tells who somebody is from now on, so what it says may differ from before.
     introduces: bool = False
 
-    def fill(self, user_data: dict[str, Any], groups: Collection[str]) -> dict[str, Fact]:
-        """Complete a finished `user_data`, in place, by the groups that it has no member of; return what was filled.
+    def fill(self, user_data: dict[str, Any], groups: Collection[str]) -> dict[str, Recalled]:
+        """Complete a finished `user_data`, in place, by the groups that it has no member of; tell of each that it was.
 
         Only `groups` are filled. A delivery of several people is left as it is, and one of somebody else than the
         person that is remembered gets none of the person's groups.
@@ -35,13 +35,11 @@ class Recollection(Struct, frozen=True, kw_only=True, gc=False):
         if not self.facts or are_several(user_data):
             return {}
         is_other = not self.introduces and differs(user_data, self.newest)
-        filled = {
-            group: fact
-            for group, fact in self.facts.items()
-            if group in groups and not (is_other and group in OF_PERSON) and user_data.keys().isdisjoint(GROUPS[group])
-        }
-        for fact in filled.values():
-            user_data.update(fact.members)
+        filled: dict[str, Recalled] = {}
+        for group, fact in self.facts.items():
+            if group in groups and not (is_other and group in OF_PERSON) and user_data.keys().isdisjoint(GROUPS[group]):
+                user_data.update(fact.members)
+                filled[group] = Recalled(age_s=self.at - fact.at, by=fact.by)
         return filled
 
 
@@ -51,15 +49,17 @@ NOTHING_KNOWN: Final = Recollection()
 
 def are_several(user_data: Mapping[str, Any]) -> bool:
     """Return whether a `user_data` is about more than one person: it has several of what a person has one of."""
-    said = user_data.get
-    return len(said("em", ())) > 1 or len(said("ph", ())) > 1 or len(said("external_id", ())) > 1
+    return (
+        ("em" in user_data and len(user_data["em"]) > 1)
+        or ("ph" in user_data and len(user_data["ph"]) > 1)
+        or ("external_id" in user_data and len(user_data["external_id"]) > 1)
+    )
 
 
 def differs(user_data: Mapping[str, Any], newest: Mapping[str, Fact]) -> bool:
     """Return whether somebody else may be acting than the person that is remembered."""
     for name in TELL_APART:
-        known = newest.get(name)
-        if known and name in user_data and not holds(known, {name: user_data[name]}):
+        if name in user_data and (known := newest.get(name)) and not holds(known, {name: user_data[name]}):
             return True
     return False
 

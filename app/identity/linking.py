@@ -42,7 +42,8 @@ def _link(source: str, user: str, at: float, memory: Memory, rules: IdentityRule
     before = link_of(memory, source, at, rules)
     if before and before.at > at:
         return
-    users = chain(memory, user, at, rules)
+    target = memory.person(user)
+    users = chain(memory, user, at, rules) if target and target.link else [user]
     if source in users:  # the circle is cut where it would close: the new link counts, the one to `source` goes
         _keep_link(users[users.index(source) - 1], None, memory)
         users = users[: users.index(source)]

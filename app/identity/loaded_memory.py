@@ -11,7 +11,6 @@ from app.identity.facts import NOBODY
 from app.identity.identity_rules import IdentityRules
 from app.identity.memory import HeldMemory
 from app.types import (
-    Fact,
     Link,
     MarkChange,
     PeopleChanges,
@@ -135,7 +134,11 @@ def _only_renews(before: Remembered, person: Remembered) -> bool:
         return False
     for group, fact in person.facts.items():
         old = before.facts.get(group)
-        if fact is not old and not (old and fact.members == old.members and _is_soon(old, fact)):
+        if fact is not old and not (
+            old
+            and (fact.members is old.members or fact.members == old.members)  # of equal ones the older is kept
+            and fact.at - old.at < RENEWED_AFTER_S
+        ):
             return False
     return True
 
@@ -143,8 +146,4 @@ def _only_renews(before: Remembered, person: Remembered) -> bool:
 def _renews(before: Link | None, link: Link | None) -> bool:
     if before is None or link is None:
         return False
-    return before.to == link.to and before.is_followed == link.is_followed and _is_soon(before, link)
-
-
-def _is_soon(before: Fact | Link, after: Fact | Link) -> bool:
-    return after.at - before.at < RENEWED_AFTER_S
+    return before.to == link.to and before.is_followed == link.is_followed and link.at - before.at < RENEWED_AFTER_S

@@ -29,7 +29,7 @@ def meet(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollec
         believed = replace(encounter, user=None, previous=None, claimed=encounter.user)
     if encounter.is_yes:
         open_again(believed, memory, rules)
-    if memory.is_full or is_closed(encounter, memory, rules):
+    if memory.is_full or (memory.has_marks and is_closed(encounter, memory, rules)):
         return NOTHING_KNOWN
     return _meet(believed, memory, rules)
 

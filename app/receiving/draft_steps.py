@@ -12,6 +12,7 @@ from app.errors import EventHeldBack, EventRefused
 from app.identity import NOTHING_KNOWN, LoadedMemory
 from app.inventory.received_names import received_name
 from app.receiving.drafted import drafted_delivery, drafted_withdrawal
+from app.receiving.encounters import Ids
 from app.receiving.noting import NotingMemory
 from app.receiving.quarantining import is_aside
 from app.receiving.receipts import Drafts
@@ -65,12 +66,16 @@ def draft_with(
     memory: LoadedMemory,
     remembering: Remembering,
     events: Sequence[Event | EventRefused],
+    ids: Iterator[Ids],
     catalog: Catalog,
     drafts: Drafts,
     *,
     now: float,
 ) -> None:
-    """Do `draft` for events that are completed by memory, which remembers what they say."""
+    """Do `draft` for events that are completed by memory, which remembers what they say.
+
+    The ids of those that could be read are taken from `ids`: see `Remembering.load`.
+    """
     read = _read(events)
     matched = [walk.matched(event, catalog, drafts.source) for event in read]
     mapped = [walk.mapped(event, its, now) for event, its in zip(read, matched, strict=True)]
@@ -78,7 +83,7 @@ def draft_with(
     for event, its, lines in zip(read, matched, mapped, strict=True):
         noting = NotingMemory(memory) if drafts.is_proven and event["type"] in _TO_MEMORY else None
         known, encounter = remembering.meet(
-            event, its.presets, lines, catalog, noting or memory, now=now, is_proven=drafts.is_proven
+            event, its.presets, lines, catalog, noting or memory, now=now, is_proven=drafts.is_proven, ids=next(ids)
         )
         met.append((known, encounter, noting.given() if noting else None))
     asked = []

@@ -1,7 +1,7 @@
 """What identity memory is told of an event: keys of its ids, digests of its person, and what that person permits."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from app.catalog import Catalog
 from app.destination import PersonReader
@@ -25,6 +25,14 @@ _PERMISSIONS: Final = frozenset({"attTrackingStatus", "trackingStatus", "adTrack
 _NOT_DETERMINED: Final = {"attTrackingStatus": (0, "0"), "trackingStatus": ("notDetermined",)}
 
 
+class Ids(NamedTuple):
+    """The keys of the ids of an event: see `Encounter`."""
+
+    user: str | None
+    anonymous: str | None
+    previous: tuple[str, str] | None
+
+
 class EncounterReader:
     """Reads one event after the other."""
 
@@ -34,7 +42,7 @@ class EncounterReader:
         self._consent = consent
 
     def of_finished(
-        self, event: Event, built: Event, *, now: float, is_proven: bool, is_withheld: bool = False
+        self, event: Event, built: Event, ids: Ids, *, now: float, is_proven: bool, is_withheld: bool = False
     ) -> Encounter:
         """Return an event as memory sees it, by a finished one of it in which the person says no no.
 
@@ -45,9 +53,9 @@ class EncounterReader:
         return Encounter(
             kind=event["type"],
             at=own_time(event, now),
-            user=self._keys.user(event.get("userId")),
-            anonymous=self._keys.anonymous(event.get("anonymousId")),
-            previous=self._previous(event),
+            user=ids.user,
+            anonymous=ids.anonymous,
+            previous=ids.previous,
             found=built["user_data"],
             is_withheld=is_withheld,
             is_no=answer is False,
@@ -64,12 +72,13 @@ class EncounterReader:
         fields = _fields(event, catalog)
         said = self._person(fields or {})
         permission = self._permission(event, fields or {}, catalog)
+        ids = self.ids_of(event)
         encounter = Encounter(
             kind=event["type"],
             at=own_time(event, now),
-            user=self._keys.user(event.get("userId")),
-            anonymous=self._keys.anonymous(event.get("anonymousId")),
-            previous=self._previous(event),
+            user=ids.user,
+            anonymous=ids.anonymous,
+            previous=ids.previous,
             found=said.user_data,
             is_withheld=said.is_opted_out or fields is None,
             is_no=permission is False,
@@ -91,25 +100,17 @@ class EncounterReader:
 
     def keys(self, event: Event) -> list[str]:
         """Return the keys of all ids of an event."""
-        users, browsers = self.keys_of([event])
+        users, browsers = users_and_browsers([self.ids_of(event)])
         return users + browsers
 
-    def keys_of(self, events: Iterable[Event]) -> tuple[list[str], list[str]]:
-        """Return the keys of all ids of some events: those that may be of users, and those that are of browsers."""
-        users: list[str | None] = []
-        browsers: list[str | None] = []
-        for event in events:
-            users.append(self._keys.user(event.get("userId")))
-            browsers.append(self._keys.anonymous(event.get("anonymousId")))
-            if previous := self._previous(event):
-                users.append(previous[0])
-                browsers.append(previous[1])
-        return [key for key in users if key], [key for key in browsers if key]
+    def ids_of(self, event: Event) -> Ids:
+        """Return the keys of all ids of an event."""
+        said = event.get
+        user, anonymous = self._keys.user(said("userId")), self._keys.anonymous(said("anonymousId"))
+        return Ids(user, anonymous, self._previous(event) if event["type"] == "alias" else None)
 
     def _previous(self, event: Event) -> tuple[str, str] | None:
         """Return both keys that the previous id of an alias may have; None where there is none."""
-        if event["type"] != "alias":
-            return None
         given = event.get("previousId")
         user, anonymous = self._keys.user(given), self._keys.anonymous(given)
         return (user, anonymous) if user and anonymous else None
@@ -129,6 +130,21 @@ class EncounterReader:
         device = {name: value for name, value in _device(event).items() if name not in names}
         left = {**event, "context": {**event["context"], "device": device}}
         return self._person.permission(_fields(left, catalog) or {})
+
+
+def users_and_browsers(events: Iterable[Ids]) -> tuple[list[str], list[str]]:
+    """Return the keys of the ids of some events: those that may be of users, and those that are of browsers."""
+    users: list[str] = []
+    browsers: list[str] = []
+    for user, anonymous, previous in events:
+        if user:
+            users.append(user)
+        if anonymous:
+            browsers.append(anonymous)
+        if previous:
+            users.append(previous[0])
+            browsers.append(previous[1])
+    return users, browsers
 
 
 def own_time(event: Event, now: float) -> float:

@@ -14,6 +14,7 @@ from app.errors import EventRefused
 from app.identity import LoadedMemory
 from app.receiving.draft_steps import draft, draft_with
 from app.receiving.drafted import drafted_delivery
+from app.receiving.encounters import Ids
 from app.receiving.field_reports import field_reports, memory_reports, own_event, shown_json
 from app.receiving.receipts import Drafts, receipt_of_refusal
 from app.receiving.remembering import FindsPeople
@@ -57,7 +58,8 @@ class Explainer:
         if isinstance(event, EventRefused):
             return EventReport(receipt=receipt_of_refusal(event))
         message_id = unpersonal_id(event["messageId"])
-        lines = self._walk.lines(event, catalog, now=now, source=source, memory=await self._memory([event]))
+        memory, _ = await self._memory([event])
+        lines = self._walk.lines(event, catalog, now=now, source=source, memory=memory)
         new = [drafted_delivery(message_id, event, line, source=source) for line in lines if line.event]
         sent = [_key(line) for line in lines if line.event]
         seen = dict(zip(sent, await self._seen(new, now), strict=True))
@@ -75,9 +77,9 @@ class Explainer:
         Raises OutboxUnavailable.
         """
         drafts, some = Drafts(source=source, is_proven=True), list(events)
-        memory = await self._memory(some)
+        memory, ids = await self._memory(some)
         if memory is not None and self._walk.remembering is not None:
-            draft_with(self._walk, memory, self._walk.remembering, some, catalog, drafts, now=now)
+            draft_with(self._walk, memory, self._walk.remembering, some, iter(ids), catalog, drafts, now=now)
         else:
             for _ in draft(self._walk, some, catalog, drafts, now=now):
                 pass
@@ -91,14 +93,16 @@ class Explainer:
             ]
         )
 
-    async def _memory(self, events: Sequence[Event | EventRefused]) -> LoadedMemory | None:
-        """Return what is remembered for these events; nothing that they change in it is kept. None: there is none."""
+    async def _memory(self, events: Sequence[Event | EventRefused]) -> tuple[LoadedMemory | None, list[Ids]]:
+        """Return what is remembered for these events, and their ids; nothing that they change in it is kept.
+
+        None: there is no memory.
+        """
         remembering = self._walk.remembering
         if remembering is None or self._outbox is None:
-            return None
+            return None, []
         memory = remembering.new_memory()
-        await remembering.load(memory, events, self._outbox)
-        return memory
+        return memory, await remembering.load(memory, events, self._outbox)
 
     async def _seen(self, deliveries: Sequence[NewDelivery], now: float) -> Sequence[Seen | None]:
         if self._outbox is None or not deliveries:

@@ -167,12 +167,12 @@ class Pipeline:
                 memory = remembering.new_memory()
                 for start in range(0, len(events), _EVENTS_LOADED):
                     some = events[start : start + _EVENTS_LOADED]
-                    await remembering.load(memory, some, outbox)
+                    ids = iter(await remembering.load(memory, some, outbox))
                     for place in range(0, len(some), EVENTS_A_TURN):
                         if place:
                             await asyncio.sleep(0)
                         few = some[place : place + EVENTS_A_TURN]
-                        draft_with(self._walk, memory, remembering, few, self.catalog, drafts, now=now)
+                        draft_with(self._walk, memory, remembering, few, ids, self.catalog, drafts, now=now)
                 drafts.memory_is_full = memory.is_full
                 if memory.erased:  # first: who they are is known no more once memory has forgotten it
                     traces += memory.traces()

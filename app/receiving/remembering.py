@@ -1,6 +1,6 @@
 """How memory takes part in the way of an event: it is told what the event says, and completes its deliveries."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 from msgspec.structs import replace
@@ -9,8 +9,8 @@ from app.catalog import Catalog, Preset
 from app.destination import Complete, carries_opt_out
 from app.errors import EventRefused
 from app.identity import NOTHING_KNOWN, Encounter, IdentityRules, LoadedMemory, Memory, Recollection, erase, meet
-from app.receiving.encounters import EncounterReader
-from app.types import Event, Exit, Fact, Line, PeopleFound, Recalled
+from app.receiving.encounters import EncounterReader, Ids, users_and_browsers
+from app.types import Event, Exit, Line, PeopleFound, Recalled
 
 #: Returns why a finished event is withheld (None: it is not) and warnings, given the event as received and as finished.
 WhyNotGenuine: TypeAlias = Callable[[Event, Event], tuple[str | None, tuple[str, ...]]]
@@ -49,11 +49,18 @@ class Remembering:
         """Return the memory of one call, into which what it asks for is loaded."""
         return LoadedMemory(self._rules)
 
-    async def load(self, memory: LoadedMemory, events: Iterable[Event | EventRefused], outbox: FindsPeople) -> None:
-        """Load what is remembered of some events' people, before memory meets them. Raises OutboxUnavailable."""
-        users, browsers = self._read.keys_of(event for event in events if not isinstance(event, EventRefused))
+    async def load(
+        self, memory: LoadedMemory, events: Iterable[Event | EventRefused], outbox: FindsPeople
+    ) -> list[Ids]:
+        """Load what is remembered of some events' people, before memory meets them.
+
+        Returns the ids of each event that could be read, as memory keeps them. Raises OutboxUnavailable.
+        """
+        ids = [self._read.ids_of(event) for event in events if not isinstance(event, EventRefused)]
+        users, browsers = users_and_browsers(ids)
         if keys := memory.unasked([*users, *browsers]):
             memory.add(keys, await outbox.people(keys, browsers=browsers))
+        return ids
 
     def meet(
         self,
@@ -65,15 +72,17 @@ class Remembering:
         *,
         now: float,
         is_proven: bool,
+        ids: Ids | None = None,
     ) -> tuple[Recollection, Encounter]:
         """Tell memory what an event says; return what memory has for its deliveries, and the event as memory sees it.
 
         `presets` are those that match the event. `lines` are those of the event alone: one for each ad account that
-        takes one of them, or one that says why there is none.
+        takes one of them, or one that says why there is none. `ids` are the event's, where they are read already.
         """
         if built := _of_permitted(presets, lines):
             is_withheld = len(lines) > 1 and any(line.exit is Exit.WITHHELD for line in lines)
-            encounter = self._read.of_finished(event, built, now=now, is_proven=is_proven, is_withheld=is_withheld)
+            ids = ids or self._read.ids_of(event)
+            encounter = self._read.of_finished(event, built, ids, now=now, is_proven=is_proven, is_withheld=is_withheld)
             return meet(encounter, memory, self._rules), encounter
         encounter, page = self._read(event, catalog, now=now, is_proven=is_proven)
         if encounter.kind == "delete" and is_proven:
@@ -112,11 +121,9 @@ def _of_permitted(presets: Sequence[Preset], lines: Sequence[Line]) -> Event | N
 
 def completed(preset: Preset, line: Line, known: Recollection, map_again: MapsAgain) -> Line:
     """Return the line of a preset with what memory has for it."""
-    if preset.remembered.isdisjoint(known.facts):
-        return line
     if line.event is not None:
         filled = known.fill(line.event["user_data"], preset.remembered)
-        return replace(line, memory=_recalled(known, filled)) if filled else line
+        return replace(line, memory=filled) if filled else line
     if line.exit is Exit.INVALID and preset.remembered & _IDENTIFIERS & known.facts.keys():
         return _made_valid(preset, line, known, map_again)
     return line
@@ -124,7 +131,7 @@ def completed(preset: Preset, line: Line, known: Recollection, map_again: MapsAg
 
 def _made_valid(preset: Preset, line: Line, known: Recollection, map_again: MapsAgain) -> Line:
     """Return the line of an event that may be invalid for want of an identifier only, which memory may have."""
-    filled: dict[str, Fact] = {}
+    filled: dict[str, Recalled] = {}
 
     def complete(user_data: dict[str, Any]) -> None:
         filled.update(known.fill(user_data, preset.remembered))
@@ -132,8 +139,4 @@ def _made_valid(preset: Preset, line: Line, known: Recollection, map_again: Maps
     again = map_again(preset, complete=complete)
     if again.event is None:
         return line if again.exit is Exit.INVALID else again
-    return line if carries_opt_out(again.event) else replace(again, memory=_recalled(known, filled))
-
-
-def _recalled(known: Recollection, filled: Mapping[str, Fact]) -> dict[str, Recalled]:
-    return {group: Recalled(age_s=known.at - fact.at, by=fact.by) for group, fact in filled.items()}
+    return line if carries_opt_out(again.event) else replace(again, memory=filled)

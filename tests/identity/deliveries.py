@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from app.identity import GROUPS
-from tests.identity.build import RULES, Erasure, Patient, Step, erase, filled, identify, known_after, no, says, yes
+from tests.identity.build import DAY, RULES, Erasure, Patient, Step, erase, filled, identify, known_after, no, says, yes
 
 #: Name, what happens, the `user_data` of a delivery of the last event, the groups it may get, what it gets.
 DELIVERIES: list[tuple[str, list[Step], dict[str, Any], Collection[str], dict[str, Any]]] = [
@@ -51,6 +51,12 @@ DELIVERIES: list[tuple[str, list[Step], dict[str, Any], Collection[str], dict[st
 def fills(delivery: tuple[Any, ...], room: Any) -> bool:
     _, steps, user_data, groups, expected = delivery
     return bool(filled(known_after(steps, room=room), user_data, groups) == expected)
+
+
+def it_is_told_how_old_it_was(room: Any) -> bool:
+    known = known_after([identify(1, user="ann", em="e"), says(4, user="ann")], room=room)
+    told = known.fill({}, GROUPS)
+    return {group: (each.age_s, each.by) for group, each in told.items()} == {"em": (3 * DAY, "identify")}
 
 
 def keys_are_hmacs(room: Any) -> bool:
@@ -109,6 +115,7 @@ def a_full_table_of_marks_stops_remembering(room: Any) -> bool:
 
 CHECKS: list[Callable[[Any], bool]] = [
     *((lambda room, each=each: fills(each, room)) for each in DELIVERIES),
+    it_is_told_how_old_it_was,
     keys_are_hmacs,
     keys_are_of_ids,
     erasures_are_counted,

@@ -509,6 +509,16 @@ SCENES: list[Scene] = [
         {"click": "c", "device": "m"},
     ),
     (
+        "9: of a user and a browser the newest tells them apart",
+        [
+            says(0, user="ann", anon="x"),
+            says(1, anon="x", em="old"),
+            identify(2, user="ann", em="new", ge="g"),
+            says(3, anon="x", em="new"),
+        ],
+        {"ge": "g", "external_id": "ann"},
+    ),
+    (
         "9: an equal one changes nothing of this",
         [identify(0, user="ann", em="e", ge="g"), says(1, user="ann", em="e")],
         {"ge": "g"},

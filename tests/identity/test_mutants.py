@@ -41,11 +41,19 @@ EQUIVALENT = {
                 "recalling: link_of(memory, encounter.anonymous, at, rules) if encounter.anonymous else None -> "
                 "link_of(memory, encounter.anonymous, at, rules)"
             ),
-            "recalling: click or user is None -> click",
-            "recalling: memory.person(key) if key else None -> memory.person(key)",
+            (
+                "recalling: ids_of(memory, user, encounter.at, rules, until=encounter.at) if user else () -> "
+                "ids_of(memory, user, encounter.at, rules, until=encounter.at)"
+            ),
+            "recalling: memory.person(user) if user else None -> memory.person(user)",
+            (
+                "recalling: memory.person(encounter.anonymous) if encounter.anonymous else None -> "
+                "memory.person(encounter.anonymous)"
+            ),
         ),
         "of two of the same moment either may be taken": (
-            "recalling: fact.at > known.at -> fact.at >= known.at",
+            "recalling: fact.at > newest[group].at -> fact.at >= newest[group].at",
+            "recalling: fact.at > facts[group].at -> fact.at >= facts[group].at",
             "recalling: fact.at > newest.at -> fact.at >= newest.at",
         ),
         "of two that are equal either may be taken": (
@@ -56,10 +64,8 @@ EQUIVALENT = {
             "chains: if person is None or person.link is None: -> if False:",
             "chains: person is None or person.link is None -> person is None",
             (
-                "closing: memory.has_marks and any((memory.marked_at(user) is not None for key in ids_in(encounter, "
-                "memory, rules) for user in chain(memory, key, encounter.at, rules))) -> any((memory.marked_at(user) "
-                "is not None for key in ids_in(encounter, memory, rules) for user in chain(memory, key, "
-                "encounter.at, rules)))"
+                "meeting: memory.has_marks and is_closed(encounter, memory, rules) -> "
+                "is_closed(encounter, memory, rules)"
             ),
             (
                 "facts: fact.members == members or all((_same(fact.members.get(name), value) for name, value in "
@@ -71,6 +77,11 @@ EQUIVALENT = {
                 "type(one) is list and type(other) is list and (set(one) == set(other))"
             ),
             "filling: not self.facts or are_several(user_data) -> are_several(user_data)",
+            (
+                "linking: chain(memory, user, at, rules) if target and target.link else [user] -> "
+                "chain(memory, user, at, rules)"
+            ),
+            "linking: target and target.link -> target",
             (
                 "linking: before.to != user and end_of(memory, before.to, at, rules) != users[-1] -> "
                 "end_of(memory, before.to, at, rules) != users[-1]"

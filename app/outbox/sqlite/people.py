@@ -22,7 +22,7 @@ from app.outbox.people_rows import (
 )
 from app.outbox.reviving import DeadLetter, every_digest_of
 from app.outbox.sqlite.database import as_rows, one_json
-from app.outbox.sqlite.person_ids import number_of, person_id
+from app.outbox.sqlite.person_ids import number_of, numbers_of, person_id
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.wiping import texts_of, wipe
@@ -40,15 +40,17 @@ def read_people(
     A recursive statement would do all steps, and takes up to twice as long.
     """
     people: list[PersonRow] = []
-    waiting = numbers = set(map(number_of, keys))
+    waiting = numbers = numbers_of(keys)
     for step in range(MAX_LOADED_STEPS + 1):
         people += (found := _people_of(connection, waiting))
-        waiting = {number_of(row.record.link.to) for row in found if row.record.link} - numbers
+        waiting = numbers_of([row.record.link.to for row in found if row.record.link]) - numbers
         if not waiting or step == MAX_LOADED_STEPS:
             break
         numbers = numbers | waiting
-    waiting = numbers.difference(map(number_of, browsers))
+    waiting = numbers - numbers_of(browsers)
     for _ in range(MAX_LOADED_STEPS):
+        if not waiting:
+            break
         left = max(0, max_found(keys) - len(numbers))
         waiting = set(sorted(_linked_to(connection, waiting, max_found(keys)) - numbers)[:left])
         numbers = numbers | waiting

@@ -921,7 +921,7 @@ SELECT key, value FROM shared ORDER BY key DESC;
 
 -- people --
 -- What is remembered under ids with these numbers, in the order of the members of PersonRow.
-SELECT '[' || coalesce(group_concat(format('["%s",%d,%s]', person.key, revision, record)), '') || ']'
+SELECT '[' || coalesce(group_concat('["' || person.key || '",' || revision || ',' || record || ']'), '') || ']'
 FROM json_each(:rows) CROSS JOIN person ON person.id = value;
 
 -- linked_people --
