@@ -62,7 +62,7 @@ class Redactor:
                 text = self._parameters.sub(rf"\g<1>{mark}", text)
             if "[" in text or "%5" in text:
                 text = self._members.sub(rf"\g<1>{mark}", text)
-        if "@" not in text and "40" not in text and text.islower():  # nearly every address
+        if "@" not in text and "40" not in text and text == text.lower():  # nearly every address
             return text if _MAY_HOLD_PHONE.search(text) is None and not phones else _without_phones(text, phones, mark)
         if "@" in text:
             text = _LOGIN.sub(mark and f"{mark}@", text)

@@ -25,7 +25,7 @@ def build_query_parameter(compiler: Compiler, value: Any, at: str) -> Node:
 
 def _parameter(name: str, about: About, told: list[PassedOver], url: Any) -> Any:
     """Return the first value of the parameter that is not empty, decoded as forms are (`+` is a blank)."""
-    if type(url) is str and name not in url and "%" not in url and url and url[0] not in FIRST_CHARACTERS:
+    if type(url) is str and name not in url and "%" not in url and (not url or url[0] not in FIRST_CHARACTERS):
         return MISSING  # nearly every address
     if not isinstance(url, str) or says_nothing(url):
         if url is not MISSING:

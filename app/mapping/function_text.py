@@ -5,7 +5,7 @@ from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from app.mapping.javascript import NotAnObject
-from app.mapping.nodes import MISSING, Choice, Node, Path, tell
+from app.mapping.nodes import MISSING, Choice, Node, Path
 from app.mapping.shapes import NO_SHAPE, Keys, Shape, is_there
 from app.values.generated_functions import FunctionNames, ObjectText
 from app.values.placeholders import FIRST_CHARACTERS
@@ -37,7 +37,7 @@ class FunctionText(FunctionNames):
         self, objects: Objects | None = None, shape: Shape = NO_SHAPE, names: Mapping[str, Any] | None = None
     ) -> None:
         """Begin a function that has `objects`, or fetches what it needs; `names` are what its text may use besides."""
-        known = {"MISSING": MISSING, "NotAnObject": NotAnObject, "EMPTY": EMPTY, "tell": tell}
+        known = {"MISSING": MISSING, "NotAnObject": NotAnObject, "EMPTY": EMPTY}
         super().__init__(**known, FIRST=FIRST_CHARACTERS, NUMBERS=NUMBERS, **(names or {}))
         #: Parent objects are fetched once, before all else: path of the parent -> its name.
         self._parents: dict[Keys, str] = dict(objects.names) if objects else {}

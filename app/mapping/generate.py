@@ -14,7 +14,7 @@ becomes
         if e1 is not EMPTY and e1.__class__ is not dict: e1 = NotAnObject(e1)
         ...
         o1 = {}
-        if e1 and ('email' in e1 and (<v2 := e1['email'] is usable> or tell(told, c4, v2))) or e2 and (...):
+        if e1 and ('email' in e1 and <v2 := e1['email'] is usable, else told>) or e2 and (...):
             o1['email'] = v2
         return o1
 
@@ -46,6 +46,7 @@ from app.mapping.nodes import (
     Path,
     Resolver,
     parent_keys,
+    usable_or_told,
 )
 from app.mapping.shapes import NO_SHAPE, Shape, is_there
 from app.values.generated_functions import ObjectText, PlainObject, Writes
@@ -220,8 +221,7 @@ class _Function(FunctionText):
         at_once = f".__class__ is str and {name} and {name}[0] not in FIRST or {name}" if node.takes_texts else ""
         if node.takes_numbers:
             at_once += f".__class__ in NUMBERS or {name}"
-        is_usable = f"{self.bound(node.is_usable)}({name})"
-        return f"{at_once} is not None and ({is_usable} or tell(told, {self.bound(about)}, {name}))"
+        return f"{at_once} is not None and {self.bound(usable_or_told(node.is_usable, about))}({name}, told)"
 
     def _usable(self, option: Node, name: str, test: str) -> str:
         """Write the question whether an option, whose parent is there, is usable; `name` holds what it gives."""

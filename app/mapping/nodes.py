@@ -5,6 +5,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
 from app.values.amounts import is_plain_text, read_amount
@@ -46,6 +47,12 @@ def tell(told: list[PassedOver], about: About, value: Any) -> bool:
     if not _is_nothing(value):
         told.append(PassedOver(*about, value))
     return False
+
+
+@lru_cache(4_096)
+def usable_or_told(is_usable: Callable[[Any], bool], about: About) -> Callable[[Any, list[PassedOver]], bool]:
+    """Return the function that tells whether a value is usable, and tells `about` one that is not."""
+    return lambda value, told: is_usable(value) or tell(told, about, value)
 
 
 def _is_nothing(value: Any) -> bool:

@@ -39,7 +39,7 @@ def holds_email(text: str) -> bool:
     >>> holds_email("order-7 jane@shop.example"), holds_email("amFuZUBzaG9wLmV4YW1wbGU"), holds_email("SO-10@3")
     (True, True, False)
     """
-    if "@" not in text and text.islower() and ("40" not in text or ("%" not in text and "2e" not in text)):
+    if "@" not in text and text == text.lower() and ("40" not in text or ("%" not in text and "2e" not in text)):
         return False  # nearly every id
     return bool(_may_hold_plain(text) and EMAIL.search(text)) or without_encoded(text) != text
 
@@ -53,7 +53,7 @@ def unpersonal_id(given: str) -> str:
     >>> unpersonal_id("SO-10021"), len(unpersonal_id("jane@shop.example-17")), len(unpersonal_id("7" * 257))
     ('SO-10021', 64, 64)
     """
-    if len(given) <= _SHORT and "@" not in given and "40" not in given and given.islower():  # nearly every id
+    if len(given) <= _SHORT and "@" not in given and "40" not in given and given == given.lower():  # nearly every id
         return given
     is_kept = not is_long(given) and not holds_email(given)
     return given if is_kept else sha256(given.strip().encode("utf-8", "replace")).hexdigest()
@@ -73,7 +73,7 @@ def without_encoded(text: str, mark: str = "") -> str:
     """Return the text with `mark` where an e-mail address stood as base64 or hex, or a JSON Web Token stood."""
     if "eyJ" in text:
         text = _JWT.sub(mark, text)
-    if not text.islower() and _BASE64_AT.search(text):
+    if text != text.lower() and _BASE64_AT.search(text):
         text = _URL_BASE64.sub(_unless_none(_in_base64, mark), text)
         values = text.partition("?")[2] if "://" in text else text  # the slashes of a path are no base64
         if "+" in values or "/" in values or "%2" in values:
