@@ -42,10 +42,14 @@ _BY_PROVE = (
     "cluster",
     "commands/test_reading_mysql.py",
     "examples/test_scripts.py",
+    "fuzz",
+    "identity/test_mutants.py",
     *(
         f"packaging/test_{name}.py"
         for name in ("deploy", "image", "image_steps", "new_user", "openapi_lint", "release", "site")
     ),
+    "simulation/test_mutants.py",
+    "whole/test_worker_deaths.py",
 )
 if LEVEL != "prove":
     collect_ignore += _BY_PROVE
@@ -96,11 +100,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by what they do (the marks stand in pyproject.toml), and put those that take long first.
 
     Properties are not measured: chance covers nothing that can be relied on, and tables of cases stand beside them.
+    Nor is what is slow, unless it is marked so: it does much to reach what others reach with little.
     """
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("no_cover")
             item.add_marker("prove")
+        if item.get_closest_marker("slow") and not item.get_closest_marker("measured"):
+            item.add_marker("no_cover")
         if item.nodeid.startswith("tests/cluster/"):
             item.add_marker(pytest.mark.xdist_group("cluster"))  # `make prove` gives each test to whoever is idle
         if _STARTERS & set(getattr(item, "fixturenames", ())):

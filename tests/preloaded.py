@@ -12,9 +12,13 @@ import uvicorn.loops.uvloop
 import uvicorn.protocols.http.httptools_impl  # noqa: F401 - uvicorn imports these by name
 
 import app.cli
-import app.main  # noqa: F401 - what the command imports
+import app.main
+import app.outbox.postgres
+import app.outbox.sqlite  # noqa: F401 - the outbox imports its engine by name
 from app.destination import load_place_names
+from app.destination.client import trusted_certificates
 
 load_place_names()
+trusted_certificates()
 gc.collect()
 gc.freeze()

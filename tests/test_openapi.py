@@ -22,7 +22,7 @@ EXAMPLES_AN_OPERATION = examples(15)
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("openapi"), measured=True, console_password=PASSWORD) as server:
+    with running(tmp_path_factory.mktemp("openapi"), console_password=PASSWORD) as server:
         yield server
 
 

@@ -30,6 +30,7 @@ from app.types import AccountView, Backlog, EventKey, InventoryCount, Measure, R
 from tests import assembled
 from tests.delivery.claims import a_trouble
 from tests.outbox.build import new, rules
+from tests.process import PLAIN
 from tests.waiting import until_async
 
 HOUR_S = 3_600
@@ -189,7 +190,7 @@ def alerts(
     accounts: Sequence[AccountView] | None = None,
     of_names: AlertRules | None = RULES,
 ) -> Alerts:
-    client = httpx.AsyncClient(trust_env=False)
+    client = httpx.AsyncClient(**PLAIN)
     webhook = AlertWebhook(url, client)
     return Alerts(outbox, webhook, accounts=accounts or ACCOUNTS, rules=of_names, clock=lambda: NOW)
 

@@ -11,7 +11,7 @@ from app.destination import COMPONENTS
 from bench import coverage, engine
 from tests.assembled import pipeline, shipped_catalog
 
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover]  # all realistic events, by two engines
+pytestmark = pytest.mark.slow  # all realistic events, by two engines
 
 ROOT = Path(__file__).parents[2]
 LINES = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()

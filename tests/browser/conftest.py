@@ -46,14 +46,14 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     history = write_history(f"sqlite:///{folder}/pinrelay.db", now=time.time())
     with ThreadPoolExecutor(1) as apart:  # while Chromium is open, Playwright's event loop runs in this thread
         apart.submit(asyncio.run, history).result()
-    with running(folder, measured=True, pinterest_ads_token="pina-of-the-sandbox") as server:
+    with running(folder, pinterest_ads_token="pina-of-the-sandbox") as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that has not seen an event yet."""
-    with running(tmp_path_factory.mktemp("fresh"), measured=True) as server:
+    with running(tmp_path_factory.mktemp("fresh")) as server:
         yield server
 
 

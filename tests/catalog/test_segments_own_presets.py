@@ -138,6 +138,5 @@ def lost(row: dict[str, Any]) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.prove
-@pytest.mark.no_cover  # hundreds of mappings
 def test_a_mapping_of_either_format_of_segments_loses_nothing() -> None:
     assert {row["id"]: found for row in some_of(ROWS) if (found := lost(row))} == {}

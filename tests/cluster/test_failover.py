@@ -18,6 +18,7 @@ from tests.cluster.patroni import Cluster
 from tests.cluster.senders import Senders, pages
 from tests.disks import small_disk_at
 from tests.outbox.postgres_server import PostgresServer
+from tests.process import PLAIN
 from tests.rounds import Kind
 from tests.tools import need_postgres
 from tests.waiting import until
@@ -76,7 +77,7 @@ def test_a_commit_whose_wait_for_the_standby_was_cancelled_is_no_commit(cluster:
     answers: list[httpx.Response] = []
 
     def post() -> None:
-        answers.append(httpx.post(f"{crew.urls[0]}/webhook", json=pages(["waited"]), timeout=60, trust_env=False))
+        answers.append(httpx.post(f"{crew.urls[0]}/webhook", json=pages(["waited"]), timeout=60, **PLAIN))
 
     frozen = [process for node in cluster.standbys() for process in node.processes()]
     for process in frozen:
@@ -111,7 +112,7 @@ def cancel_waits(connection: psycopg.Connection[Any]) -> bool:
 
 def posted(url: str, message_id: str) -> dict[str, Any] | None:
     """Post a page; return its receipt, None where it was not taken in."""
-    answer = httpx.post(f"{url}/webhook", json=pages([message_id]), timeout=30, trust_env=False)
+    answer = httpx.post(f"{url}/webhook", json=pages([message_id]), timeout=30, **PLAIN)
     return answer.json() if answer.status_code == 200 else None
 
 

@@ -18,7 +18,7 @@ import typer
 
 from app.cli import EXIT_CODES, cli, main
 from tests.commands.conftest import Run
-from tests.process import COMMAND, ROOT, Server, clean_environment, free_port, measuring, run_command
+from tests.process import COMMAND, PLAIN, ROOT, Server, clean_environment, free_port, measuring, run_command
 from tests.sandbox.events import pinterest_event
 
 PAGE = {"type": "page", "messageId": "p-1", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
@@ -202,14 +202,14 @@ def test_a_sandbox_alone_asks_for_its_token_and_keeps_what_it_received(
     sandbox = start_server(arguments=arguments, port=port)
     url, body = f"{sandbox.url}/sandbox/v5/ad_accounts/42/events", {"data": [pinterest_event()]}
     answers = [
-        httpx.post(url, json=body, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+        httpx.post(url, json=body, headers={"Authorization": f"Bearer {token}"}, **PLAIN)
         for token in ("another", "t0ken")
     ]
     assert [answer.status_code for answer in answers] == [401, 200]
 
     sandbox.stop()
     sandbox.start()
-    assert httpx.get(f"{sandbox.url}/sandbox/", trust_env=False).json()["received"] == 1
+    assert httpx.get(f"{sandbox.url}/sandbox/", **PLAIN).json()["received"] == 1
 
 
 def test_the_help_and_the_documentation_name_every_exit_code(run: Run) -> None:

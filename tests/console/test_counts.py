@@ -130,7 +130,6 @@ async def test_the_number_of_an_alert_is_the_length_of_the_list_that_it_leads_to
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover  # much of what other tests reach with little
 async def test_a_count_is_the_length_of_the_list_that_it_leads_to(world: World) -> None:
     await fill(world)
     told: dict[str, int] = {}

@@ -26,6 +26,7 @@ from app.types import Delivery, NewDelivery, Query, Settlement, State
 from tests.delivery.claims import a_policy
 from tests.outbox.build import rules as outbox_rules
 from tests.outbox.new_store import new_store
+from tests.process import PLAIN
 from tests.sandbox.events import pinterest_event
 from tests.sandbox.serving import serving
 from tests.waiting import until_async
@@ -174,7 +175,7 @@ async def a_stage(folder: Path, *, max_body_bytes: int = 16_000_000) -> AsyncIte
     app = create_sandbox(account=Account(ad_account_id=ACCOUNT, token=SecretStr(TOKEN)), max_body_bytes=max_body_bytes)
     outbox = open_outbox(new_store(folder), RULES)
     try:
-        async with serving(app) as url, httpx.AsyncClient(base_url=url) as sandbox:
+        async with serving(app) as url, httpx.AsyncClient(base_url=url, **PLAIN) as sandbox:
             yield Stage(outbox=outbox, sandbox=sandbox, url=url)
     finally:
         await outbox.close()

@@ -47,7 +47,6 @@ def test_every_vector_holds(record_figure: Callable[[str, object], None]) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover  # much of what other tests reach with little
 def test_what_is_not_seen_is_of_unicodes_category_cf() -> None:
     taken_out = {c for c in map(chr, range(sys.maxunicode + 1)) if not c.isspace() and trimmed(f"a{c}")[0] == "a"}
 

@@ -92,8 +92,7 @@ EQUIVALENT = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.no_cover  # the same scenes for each mutant, which are tested as such
+@pytest.mark.prove
 @pytest.mark.parametrize("module", modules())
 def test_each_change_of_a_rule_is_noticed(module: str) -> None:
     unnoticed = {mutant.name for mutant in mutants(module) if is_unnoticed(mutant)}

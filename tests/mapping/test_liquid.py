@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
+import app.mapping.liquid.template  # noqa: F401 - imported on demand, and measured only where that is done here
 from app.errors import MappingError
 from app.mapping import MISSING, compile_mapping
 from app.mapping.liquid.filters import DISABLED_FILTERS, FILTERS

@@ -200,7 +200,6 @@ class OutboxMachine(RuleBasedStateMachine):
 
 @pytest.mark.slow
 @pytest.mark.prove
-@pytest.mark.no_cover  # as every property
 def test_any_sequence_of_calls_leaves_the_outbox_as_the_model_says(empty_store: EmptyStore) -> None:
     class Machine(OutboxMachine):
         def __init__(self) -> None:

@@ -34,6 +34,7 @@ from app.types import (
 from tests import assembled
 from tests.identity.journeys import SETTINGS, anonymous_ids_of_the_deleted, rows, shown
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new, rules
+from tests.rounds import some_of
 
 REMEMBER = {"remember_s": 90 * DAY_S, "remember_click_s": 60 * DAY_S, "max_people": 1_000}
 
@@ -360,8 +361,8 @@ async def test_what_came_from_memory_is_shown_in_every_state_beside_the_warnings
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("together", [1, 40])
-@pytest.mark.no_cover  # much of what other tests reach with little
+@pytest.mark.prove
+@pytest.mark.parametrize("together", some_of([40, 1]))
 async def test_the_journeys_pass_with_two_processes_and_restarts(outbox_url: str, together: int) -> None:
     """By turns one of two, each opened anew now and then."""
     settings = assembled.settings(**SETTINGS, outbox_url=outbox_url, max_event_age_days=365)

@@ -10,7 +10,6 @@ from tests.process import ROOT
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover  # each row's rule has its tests
 async def test_the_page_says_what_becomes_of_its_events() -> None:
     assert PAGE.read_text(encoding="utf-8") == await page(), "`make odd-events` writes it anew"
 

@@ -140,7 +140,6 @@ def test_the_example_is_sent_as_pinterests_schema_wants_it(
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover  # thousands of events
 def test_realistic_events_are_sent_as_pinterests_schema_wants_them(catalog: Catalog, shared_folder: Path) -> None:
     judge, shipped = event_judge(shared_folder), pipeline(catalog)
 

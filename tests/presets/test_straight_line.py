@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from app.destination import ConversionRules, ReportConversionEvent
 from app.errors import EventInvalid
 from app.mapping import by_shape, compile_mapping
 from app.source import read_raw_event
-from tests.rounds import examples
+from tests.rounds import LEVEL, examples, some_of
 
 ROOT = Path(__file__).parents[2]
 LINES = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
@@ -76,14 +77,15 @@ def both_ways(catalog: Any, event: dict[str, Any], *, all_presets: bool) -> Iter
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover  # much of what other tests reach with little
+@pytest.mark.prove
 def test_every_vector_is_read_in_a_straight_line_to_the_same_event(catalog: Any) -> None:
     straight = 0
-    for line in LINES[::5]:
+    lines = some_of(LINES)
+    for line in lines:
         for is_straight, one, other in both_ways(catalog, read_raw_event(line, now=NOW), all_presets=False):
             assert one == other
             straight += is_straight
-    assert straight > len(LINES[::5]) * len(ACTIONS) / 2
+    assert straight > len(lines) * len(ACTIONS) / 2
 
 
 @pytest.mark.slow
@@ -148,9 +150,15 @@ OWN: list[dict[str, Any]] = [
 ]
 
 
+#: `make prove` takes each with both, `make test` each with one.
+EVENT_NAMES = ("checkout", "page_visit")
+OWN_OF = list(product(OWN, EVENT_NAMES) if LEVEL == "prove" else zip(OWN, cycle(EVENT_NAMES), strict=False))
+
+
 @pytest.mark.slow  # for each of ten events functions are made anew
-@pytest.mark.parametrize("name", ["checkout", "page_visit"])
-@pytest.mark.parametrize("own", OWN, ids=repr)
+@pytest.mark.measured
+@pytest.mark.prove
+@pytest.mark.parametrize(("own", "name"), OWN_OF, ids=repr)
 def test_so_is_what_a_preset_of_ones_own_says(own: dict[str, Any], name: str) -> None:
     text = (ROOT / "mappings/report_conversion_event.yaml").read_text(encoding="utf-8")
     defaults, _ = read_action(text)

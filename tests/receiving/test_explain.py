@@ -240,7 +240,6 @@ def assert_every_digest_is_shown_with_what_was_hashed(report: PresetReport) -> N
 
 @pytest.mark.slow
 @pytest.mark.prove
-@pytest.mark.no_cover  # thousands of events; what becomes of each kind is tested above
 async def test_of_every_realistic_event_it_says_what_becomes_of_it(tmp_path: Path) -> None:
     async with both(tmp_path, Switches()) as (explainer, pipeline, _):
         events = [read_event(deepcopy(event), Arrival.at(NOW)) for event in some_of(EVENTS)]

@@ -142,7 +142,6 @@ async def test_only_what_the_filter_means_is_replayed_or_discarded(shop: Shop) -
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover  # much of what other tests reach with little
 async def test_more_than_fit_into_one_step_are_all_replayed(shop: Shop) -> None:
     await shop.receive(*(purchase(f"m-{number}") for number in range(1_100)))
     shop.mend()

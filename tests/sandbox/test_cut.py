@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from app.sandbox import create_sandbox
+from tests.process import PLAIN
 from tests.sandbox.conftest import TOKEN
 from tests.sandbox.events import numbered
 from tests.sandbox.serving import serving
@@ -17,7 +18,7 @@ EVENTS = "/v5/ad_accounts/1/events"
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    async with serving(create_sandbox()) as url, httpx.AsyncClient(base_url=url, headers=headers) as client:
+    async with serving(create_sandbox()) as url, httpx.AsyncClient(base_url=url, **PLAIN, headers=headers) as client:
         yield client
 
 

@@ -1,21 +1,27 @@
 """A Pinterest that refuses: a run of refusals is an outage and kills nothing; a bad event among good ones is found."""
 
+from itertools import product
+
 import pytest
 
 from app.shared_values import TROUBLE
 from app.types import State
 from tests.delivery.stage import Stage, ids
+from tests.rounds import some_of
 from tests.sending.passing_time import PAUSE_S, REFUSING, SLOW, Time, is_quiet, knows, pass_in_steps, well_again
 from tests.waiting import until_async
 
+#: How many events are refused, in batches of how many; and how often each batch is.
+REFUSED = list(product([(1, 1_000), (7, 1_000), (100, 10), (1_000, 1_000)], [1, 2, 11, 20, 30]))
+
 
 @pytest.mark.slow
-@pytest.mark.no_cover  # the tests below take each of its ways
-@pytest.mark.parametrize("lasts", [1, 2, 11, 20, 30])
-@pytest.mark.parametrize(("count", "batch"), [(1, 1_000), (7, 1_000), (100, 10), (1_000, 1_000)])
+@pytest.mark.prove
+@pytest.mark.parametrize(("events", "lasts"), some_of(REFUSED))
 async def test_nothing_dies_of_refusals_however_many_there_are(
-    stage: Stage, lasts: int, count: int, batch: int
+    stage: Stage, events: tuple[int, int], lasts: int
 ) -> None:
+    count, batch = events
     await stage.script({"status": 400, "times": lasts})
     await stage.enqueue(*ids("order", count))
 

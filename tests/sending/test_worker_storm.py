@@ -18,7 +18,6 @@ BATCH = 250
 
 @pytest.mark.prove
 @pytest.mark.slow
-@pytest.mark.no_cover  # thousands of events; each fault has its tests beside this one
 async def test_a_storm_of_faults(
     tmp_path: Path, rounds: Callable[[Kind], int], record_figure: Callable[[str, object], None]
 ) -> None:

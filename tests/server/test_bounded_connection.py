@@ -14,7 +14,7 @@ import uvicorn
 from app.server.bounded_connection import MAX_GATHERED_BYTES, MAX_HEAD_BYTES, BoundedConnection, GatheredWrites
 from tests.process import Server
 
-pytestmark = pytest.mark.slow  # what is cut is waited for
+pytestmark = [pytest.mark.slow, pytest.mark.measured]  # what is cut is waited for
 
 TIMEOUT_S = 0.3
 #: On a busy machine.

@@ -168,8 +168,7 @@ def first_fault(known: int, kinds: Sequence[Kind], mutant: Mutant, folder: Path)
     return None
 
 
-@pytest.mark.slow
-@pytest.mark.no_cover
+@pytest.mark.prove
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mend_that_is_taken_back_is_found(
     name: str, tmp_path: Path, record_figure: Callable[[str, object], None]

@@ -105,7 +105,6 @@ def test_an_archive_that_is_cut_off_says_so(cut: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover  # much of what other tests reach with little
 def test_an_archive_that_is_damaged_gives_what_stands_before_and_says_so() -> None:
     content = b"".join(dumped({**A, "messageId": f"m-{n}"}) for n in range(50_000))
     zipped = bytearray(gzip.compress(content, compresslevel=0))

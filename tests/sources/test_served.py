@@ -63,7 +63,6 @@ async def test_a_shopify_order_is_in_the_ledger_with_its_source_and_once(tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover  # much of what other tests reach with little
 async def test_nothing_of_a_person_that_a_shop_sends_reaches_the_disk(tmp_path: Path, in_environment: Path) -> None:
     app = app_of(tmp_path, sources=("shopify",))
     async with app.router.lifespan_context(app), client(app) as http:

@@ -22,9 +22,7 @@ def test_a_dead_letter_is_listed_shown_and_redriven_once(
     post(server, [EVENT])
     until(lambda: delivery(server)["dead"] == 1)
 
-    with httpx.Client(
-        base_url=server.url, headers={"Authorization": f"Bearer {PASSWORD}"}, trust_env=False
-    ) as operator:
+    with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {PASSWORD}"}, **PLAIN) as operator:
         (dead,) = operator.get("/api/deliveries?state=dead").json()["deliveries"]
         shown = operator.get(f"/api/deliveries/{dead['delivery_id']}").json()
         first = operator.post("/api/redrive", json={"delivery_id": dead["delivery_id"]}).json()
@@ -47,7 +45,7 @@ def test_dead_letters_are_counted_by_cause_and_put_away(
     post(server, [EVENT])
     until(lambda: delivery(server)["dead"] == 1)
 
-    with httpx.Client(base_url=server.url, trust_env=False) as operator:
+    with httpx.Client(base_url=server.url, **PLAIN) as operator:
         (cause,) = operator.get("/api/dead-letters").json()["causes"]
         wanted = {"reason": cause["reason"], "preset": cause["preset"], "because": "a test"}
         told = [operator.post("/api/dismiss", json=wanted).json() for _ in range(2)]
@@ -63,7 +61,7 @@ def test_a_switch_holds_what_is_received_until_it_is_on_again(
     pinterest: Pinterest, start_server: Callable[..., Server]
 ) -> None:
     server = start_server(**pinterest.settings)
-    with httpx.Client(base_url=server.url, trust_env=False) as operator:
+    with httpx.Client(base_url=server.url, **PLAIN) as operator:
         operator.post("/api/switch", json={"on": False}).raise_for_status()
         until(lambda: delivery(server)["state"] == "switched off")
         post(server, [EVENT])
@@ -81,7 +79,7 @@ def test_a_preset_that_is_switched_off_hides_no_other_and_goes_out_within_two_se
     server = start_server(**settings)
     held = [f"held-{number}" for number in range(300)]
     sent = {**EVENT, "type": "track", "event": "Generate Lead", "messageId": "sent"}
-    with httpx.Client(base_url=server.url, trust_env=False) as operator:
+    with httpx.Client(base_url=server.url, **PLAIN) as operator:
         operator.post("/api/switch", json={"preset": "Page Visit", "on": False}).raise_for_status()
         start_server(arguments=("serve", "--role", "send"), **settings)  # another sender, which knows of the switch
         post(server, [{**EVENT, "messageId": message_id} for message_id in held])

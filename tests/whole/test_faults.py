@@ -45,7 +45,7 @@ def test_a_fault_storm_loses_no_good_event_and_names_every_bad_one(
 
     assert sorted(pinterest.event_ids()) == sorted(good)
     assert delivery(server)["dead"] == len(bad)
-    dead = httpx.get(f"{server.url}/api/deliveries?state=dead", trust_env=False).json()["deliveries"]
+    dead = httpx.get(f"{server.url}/api/deliveries?state=dead", **PLAIN).json()["deliveries"]
     assert {each["event_id"] for each in dead} == set(bad)
     assert all(each["reason"] for each in dead)
     record_figure("fault storm", f"{len(good)} good once each, {len(bad)} dead, {pinterest.counts()['calls']} calls")
@@ -109,11 +109,11 @@ def test_a_full_disk_answers_503_and_service_resumes_by_itself(
 
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (wal.stat().st_size, resource.RLIM_INFINITY))
     many = [page(f"full-{number}") for number in range(1_000)]
-    answers = [httpx.post(f"{server.url}/webhook", json=many, timeout=30, trust_env=False) for _ in range(3)]
+    answers = [httpx.post(f"{server.url}/webhook", json=many, timeout=30, **PLAIN) for _ in range(3)]
     refused = [answer for answer in answers if answer.status_code == 503]
     assert refused
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in refused)
-    assert httpx.get(f"{server.url}/healthz", trust_env=False).status_code == 200
+    assert httpx.get(f"{server.url}/healthz", **PLAIN).status_code == 200
 
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     until(lambda: httpx.post(f"{server.url}/webhook", json=many, timeout=30, **PLAIN).status_code == 200, 30)
@@ -132,11 +132,11 @@ def test_a_refused_token_holds_events_and_a_changed_one_resumes_without_a_restar
     post(server, [page("held")])
     until(lambda: delivery(server)["state"] == "blocked", 20)
 
-    assert httpx.get(f"{server.url}/readyz", trust_env=False).status_code == 200
+    assert httpx.get(f"{server.url}/readyz", **PLAIN).status_code == 200
     post(server, [page("still taken")])
     file.write_text(good, encoding="utf-8")
     until_settled(server)
 
     assert sorted(pinterest.event_ids()) == ["held", "still taken"]
-    (message,) = httpx.get(f"{server.url}/api/messages/held", trust_env=False).json()["deliveries"]
+    (message,) = httpx.get(f"{server.url}/api/messages/held", **PLAIN).json()["deliveries"]
     assert message["attempts"] <= 1

@@ -3,21 +3,18 @@
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
-from tests.outbox.postgres_server import PostgresServer
-from tests.process import COMMAND, ITSELF, PLAIN, ROOT, STOP_S, Server, clean_environment, free_port, measuring
-from tests.tools import need_postgres
+from tests.process import COMMAND, ITSELF, PLAIN, ROOT, Server, clean_environment, free_port, measuring
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, post, until_settled
+from tests.whole.two_workers import kill_one, start_two, workers
 
 EVENT = {"type": "page", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
 
@@ -37,32 +34,8 @@ def test_two_workers_share_one_file_and_send_everything_once(
 
     assert pinterest.counts()["received"] == 400
     assert pinterest.counts()["duplicates"] == 0
-    metrics = httpx.get(f"{server.url}/metrics", trust_env=False).text
+    metrics = httpx.get(f"{server.url}/metrics", **PLAIN).text
     assert 'pinrelay_events_total{exit="accepted"} 400.0' in metrics
-
-
-def works(process: psutil.Process) -> bool:
-    """Whether the process has not ended; one that nobody has asked for its exit code has."""
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-
-
-def test_workers_whose_parent_was_killed_finish_what_they_do_and_end(
-    pinterest: Pinterest, start_server: Callable[..., Server]
-) -> None:
-    server = start_server(arguments=("serve", "--workers", "2"), program=ITSELF, **pinterest.settings)
-    pinterest.misbehave({"delay_s": 1})
-    post(server, pages(10))
-    workers = psutil.Process(server.process.pid).children(recursive=True)
-    until(lambda: delivery(server)["claimed"] == 10, what="a call is under way")
-
-    server.kill()
-
-    until(lambda: not any(map(works, workers)), deadline_s=STOP_S, what="every worker to end")
-    assert "parent died" in server.log
-    assert pinterest.counts()["received"] == 10
-    server.start()  # the port is free
-    assert delivery(server)["pending"] == 0
-    assert pinterest.counts()["duplicates"] == 0
 
 
 def test_a_receiver_keeps_what_a_sender_sends(pinterest: Pinterest, start_server: Callable[..., Server]) -> None:
@@ -74,7 +47,7 @@ def test_a_receiver_keeps_what_a_sender_sends(pinterest: Pinterest, start_server
     until_settled(receiver)
 
     assert pinterest.counts()["received"] == 10
-    assert httpx.post(f"{sender.url}/webhook", json=EVENT, trust_env=False).status_code == 404
+    assert httpx.post(f"{sender.url}/webhook", json=EVENT, **PLAIN).status_code == 404
 
 
 PRESET = 'name: Only\nsubscribe: type = "{}"\naction: report_conversion_event\nmapping: {{event_name: custom}}\n'
@@ -119,29 +92,9 @@ def mappings_page(server: Server) -> str:
     return httpx.get(f"{server.url}/console/mappings", **PLAIN).text
 
 
-def workers(server: Server) -> set[int]:
-    """Name the processes that serve: the parent's children but for the one that tracks its resources."""
-    children = psutil.Process(server.process.pid).children()
-    return {child.pid for child in children if "spawn_main" in " ".join(child.cmdline())}
-
-
 def lines(server: Server, event: str) -> list[dict[str, Any]]:
     """Read what was logged so, in JSON."""
     return [json.loads(line) for line in server.log.splitlines() if f'"event":"{event}"' in line]
-
-
-#: `pinrelay serve --workers 2` that soon tries again what could not start.
-HASTY = "from app.commands.serve import Role, run; run(2, Role.ALL, pause_s=0.5)"
-
-
-def start_two(start_server: Callable[..., Server], **settings: object) -> Server:
-    server = start_server(program=(sys.executable, "-c", HASTY), arguments=(), **settings)
-    until(lambda: server.log.count("Application startup complete") == 2, 60, "both serve")
-    return server
-
-
-def kill_one(server: Server) -> None:
-    psutil.Process(min(workers(server))).kill()
 
 
 @pytest.mark.measured
@@ -177,18 +130,6 @@ def test_workers_take_files_up_without_a_restart_and_one_that_starts_on_a_faulty
     server.process.send_signal(signal.SIGHUP)
     until(lambda: server.log.count("Application startup complete") == 3, 60, "it serves again")
     until(lambda: {screen_exit(server) for _ in range(20)} == {"unmatched"}, 10, "both have the mended file")
-
-
-def test_a_worker_that_finds_no_outbox_does_not_end_the_other(start_server: Callable[..., Server]) -> None:
-    need_postgres()
-    with PostgresServer() as database:
-        server = start_two(start_server, outbox_url=database.url())
-        database.kill()
-        kill_one(server)
-        until(lambda: "Application startup failed" in server.log, 60, "another found no outbox")
-        database.start()
-        until(lambda: server.log.count("Application startup complete") == 3, 60, "a third did")
-        assert len(workers(server)) == 2
 
 
 @pytest.mark.whole

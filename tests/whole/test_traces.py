@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.collector import Collector, collecting
-from tests.process import ITSELF, Server
+from tests.process import ITSELF, PLAIN, Server
 from tests.waiting import until
 from tests.whole.conftest import TOKEN, Pinterest, until_settled
 
@@ -48,7 +48,7 @@ def traced(collector: Collector, pinterest: Pinterest, **settings: object) -> di
 def post(server: Server, traceparent: str, **changes: Any) -> None:
     headers = {"traceparent": traceparent, "tracestate": f"vendor={EMAIL}", "baggage": f"who={EMAIL}"}
     url = f"{server.url}/webhook?email={EMAIL}"
-    httpx.post(url, json=PAGE | changes, headers=headers, trust_env=False).raise_for_status()
+    httpx.post(url, json=PAGE | changes, headers=headers, **PLAIN).raise_for_status()
 
 
 def arrived(collector: Collector, name: str) -> Any:
