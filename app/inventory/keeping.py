@@ -34,8 +34,10 @@ class InventoryKeeper:
 
     async def run(self) -> None:
         """Write every few seconds until `stop`, and then once more."""
-        while not self._shutdown.requested:
+        is_last = False
+        while not is_last:
             await self._shutdown.rest(WRITTEN_EVERY_S)
+            is_last = self._shutdown.requested  # asked before: what comes during a write is of the next
             await self.write()
 
     def stop(self) -> None:

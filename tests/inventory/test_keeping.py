@@ -33,6 +33,33 @@ async def received(outbox: Outbox) -> list[int]:
     return [count.number for _, count in rows]
 
 
+async def test_what_is_counted_during_a_write_is_written_though_the_end_was_asked_for_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "WRITTEN_EVERY_S", 0.01)
+    outbox = open_outbox(new_store(tmp_path, "o.db"), rules())
+    names = NamesMet(Sampler(shipped_catalog), random.Random(1), max_names=9)
+    begun, may_go_on = asyncio.Event(), asyncio.Event()
+    write = outbox.inventory.add
+
+    async def add_slowly(counts: Any, **given: Any) -> None:
+        begun.set()
+        await may_go_on.wait()
+        await write(counts, **given)
+
+    monkeypatch.setattr(outbox.inventory, "add", add_slowly)
+    keeper = InventoryKeeper(names, outbox.inventory, on_counts=lambda _: None, clock=lambda: NOW, on_error=print)
+    meet(names)
+    running = asyncio.create_task(keeper.run())
+    await begun.wait()
+    meet(names)
+    keeper.stop()
+    may_go_on.set()
+    await running
+    assert await received(outbox) == [2]
+    await outbox.close()
+
+
 async def test_counts_are_written_while_it_runs_and_the_last_ones_at_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
