@@ -1,6 +1,7 @@
 """Alert rules and dashboard: every rule fires when it should and only then, and every metric they name exists."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ from tests.process import ROOT
 
 RULES = ROOT / "docs/prometheus-alerts.yaml"
 DASHBOARD = ROOT / "docs/grafana-dashboard.json"
+#: Of promtool: one thread, and memory freed seldom. It takes a third less CPU so.
+FRUGAL = {"GOMAXPROCS": "1", "GOGC": "400"}
 CASES = sorted((ROOT / "tests/cases").glob("prometheus_alerts*.yaml"))
 
 with_promtool = pytest.mark.skipif(
@@ -28,7 +31,8 @@ with_promtool = pytest.mark.skipif(
 @with_promtool
 @pytest.mark.parametrize("arguments", [("check", "rules", RULES), ("test", "rules", *CASES)], ids=["check", "test"])
 def test_promtool_finds_no_fault_in_the_rules(arguments: tuple[Any, ...]) -> None:
-    done = subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=180)
+    command = ["promtool", *map(str, arguments)]
+    done = subprocess.run(command, env=os.environ | FRUGAL, capture_output=True, text=True, check=False, timeout=180)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
