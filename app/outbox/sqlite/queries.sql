@@ -98,13 +98,25 @@ WHERE id IN (
 
 -- claim --
 -- Take what is due, fresh deliveries and retries by turns, unless the batch is neither full nor old enough.
+-- While a batch fills up this is asked again and again: so nothing is read unless all that waits would fill a batch, or
+-- something has waited long enough, and turns are worked out only where not all that is due fits.
 WITH
-  due AS (
+  reading AS MATERIALIZED (
+    SELECT CASE
+      WHEN (SELECT sum(count) >= :limit OR sum(bytes) >= :max_bytes FROM backlog
+            WHERE ad_account_id = :ad_account_id AND state IN ('pending', 'claimed'))
+        OR EXISTS (SELECT 1 FROM delivery WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0
+                   AND due_at <= :now - :max_wait_s)
+        OR EXISTS (SELECT 1 FROM delivery WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0
+                   AND due_at <= :now - :max_wait_s)
+      THEN :limit ELSE 0 END AS rows
+  ),
+  due AS MATERIALIZED (
     SELECT id, due_at, payload_bytes, retried FROM (
       SELECT id, due_at, payload_bytes, retried, state, preset FROM delivery
       WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND due_at <= :now
         AND (:take_over OR state = 'pending')
-      ORDER BY due_at LIMIT :limit
+      ORDER BY due_at LIMIT (SELECT rows FROM reading)
     )
     WHERE state = 'claimed' OR preset NOT IN (SELECT value FROM json_each(:without_presets))
     UNION ALL
@@ -112,22 +124,31 @@ WITH
       SELECT id, due_at, payload_bytes, retried, state, preset FROM delivery
       WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND due_at <= :now
         AND (:take_over OR state = 'pending')
-      ORDER BY due_at LIMIT :limit
+      ORDER BY due_at LIMIT (SELECT rows FROM reading)
     )
     WHERE state = 'claimed' OR preset NOT IN (SELECT value FROM json_each(:without_presets))
   ),
-  turn AS (
-    SELECT *, row_number() OVER (PARTITION BY retried ORDER BY due_at, id) AS turn FROM due
+  whole AS MATERIALIZED (
+    SELECT count(*) <= :limit AND sum(payload_bytes) <= :max_bytes AS fits,
+           count(*) >= :limit OR sum(payload_bytes) >= :max_bytes OR min(due_at) <= :now - :max_wait_s AS may_go
+    FROM due
   ),
-  line AS MATERIALIZED (
-    SELECT id, due_at, row_number() OVER turns AS place, sum(payload_bytes) OVER turns AS bytes
+  turn AS (
+    SELECT *, row_number() OVER (PARTITION BY retried ORDER BY due_at, id) AS turn
+    FROM due WHERE NOT (SELECT fits FROM whole)
+  ),
+  line AS (
+    SELECT id, row_number() OVER turns AS place, sum(payload_bytes) OVER turns AS bytes
     FROM turn WINDOW turns AS (ORDER BY turn, retried ROWS UNBOUNDED PRECEDING)
   )
 UPDATE delivery
 SET state = 'claimed', claim = CASE state WHEN 'claimed' THEN :claim_after_loss ELSE :claim END,
     attempts = attempts + 1, due_at = :now + :lease_s
-WHERE id IN (SELECT id FROM line WHERE place = 1 OR (place <= :limit AND bytes <= :max_bytes))
-  AND (SELECT count(*) >= :limit OR max(bytes) >= :max_bytes OR min(due_at) <= :now - :max_wait_s FROM line);
+WHERE (SELECT may_go FROM whole) AND id IN (
+  SELECT id FROM due WHERE (SELECT fits FROM whole)
+  UNION ALL
+  SELECT id FROM line WHERE place = 1 OR (place <= :limit AND bytes <= :max_bytes)
+);
 
 -- claimed --
 -- What a claim holds, and of which presets something is held, as one row.
