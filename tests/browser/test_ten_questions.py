@@ -154,9 +154,10 @@ def go(page: Page, step: str | tuple[str, str]) -> None:
 
 def tab_to(page: Page, target: Locator) -> None:
     """Press Tab until the target has the focus."""
+    wanted = target.element_handle()  # looked for once: a locator looks anew whenever it is asked
     for _ in range(400):
         page.keyboard.press("Tab")
-        if target.evaluate("(each) => each === document.activeElement"):
+        if page.evaluate("(each) => each === document.activeElement", wanted):
             return
     pytest.fail(f"no Tab reaches {target}")
 
