@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import httpx
 from pydantic import SecretStr
 
-from app.destination.client import trusted_certificates
+from app.destination.client import http_client
 from app.log import logger
 
 _TEST = "This is a test: alerts arrive here."
@@ -16,7 +16,7 @@ class AlertWebhook:
 
     def __init__(self, url: SecretStr, client: httpx.AsyncClient | None = None) -> None:
         self._url = url
-        self._client = client or httpx.AsyncClient(timeout=10, verify=trusted_certificates())
+        self._client = client or http_client(10)
 
     async def post(self, lines: Sequence[str]) -> str:
         """Post one message of these lines; return why it was not taken, "" where it was."""

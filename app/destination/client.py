@@ -55,6 +55,12 @@ def trusted_certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+def http_client(timeout: httpx.Timeout | float, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+    """Return a client of so many seconds. `transport` stands for the network; None: the network, by TLS."""
+    verify = trusted_certificates() if transport is None else True  # no other transport asks for certificates
+    return httpx.AsyncClient(transport=transport, timeout=timeout, verify=verify)
+
+
 class PinterestClient:
     """One ad account at Pinterest."""
 
@@ -72,7 +78,7 @@ class PinterestClient:
         self._timeout_s = timeout_s
         connect_s = timeout_s * _CONNECT_SHARE
         timeout = httpx.Timeout(timeout_s, connect=connect_s, pool=connect_s)
-        self._http = httpx.AsyncClient(transport=transport, timeout=timeout, verify=trusted_certificates())
+        self._http = http_client(timeout, transport)
 
     async def send(self, payloads: Sequence[bytes], *, test: bool = False) -> Answer | Failure:
         """Send finished events in one call, within `timeout_s` in all. `test` events are judged, not recorded."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import httpx
 from pydantic import SecretStr
 
-from app.destination.client import Answer, Failure, answer_of, trusted_certificates, usable_token
+from app.destination.client import Answer, Failure, answer_of, http_client, usable_token
 
 #: Whoever renews a token asks for this.
 SCOPE = "ads:read"
@@ -17,7 +17,7 @@ class AdsClient:
     def __init__(self, *, api_url: str, timeout_s: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._url = api_url.rstrip("/")
         self._timeout_s = timeout_s
-        self._http = httpx.AsyncClient(transport=transport, timeout=timeout_s, verify=trusted_certificates())
+        self._http = http_client(timeout_s, transport)
 
     async def get(self, path: str, token: SecretStr, params: Mapping[str, str]) -> Answer | Failure:
         """Return what Pinterest answers, within `timeout_s` in all."""

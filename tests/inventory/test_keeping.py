@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,28 @@ def meet(names: NamesMet) -> None:
     met[0].count(())
 
 
+@pytest.fixture
+async def outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outbox]:
+    """An empty store, which a keeper writes to again and again."""
+    monkeypatch.setattr(keeping, "WRITTEN_EVERY_S", 0.01)
+    opened = open_outbox(new_store(tmp_path, "o.db"), rules())
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def names() -> NamesMet:
+    return NamesMet(Sampler(shipped_catalog), random.Random(1), max_names=9)
+
+
 async def received(outbox: Outbox) -> list[int]:
     rows = await outbox.inventory.read(since=0, by_hour=False, counted=[Measure.RECEIVED])
     return [count.number for _, count in rows]
 
 
 async def test_what_is_counted_during_a_write_is_written_though_the_end_was_asked_for_meanwhile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    outbox: Outbox, names: NamesMet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "WRITTEN_EVERY_S", 0.01)
-    outbox = open_outbox(new_store(tmp_path, "o.db"), rules())
-    names = NamesMet(Sampler(shipped_catalog), random.Random(1), max_names=9)
     begun, may_go_on = asyncio.Event(), asyncio.Event()
     write = outbox.inventory.add
 
@@ -57,15 +69,11 @@ async def test_what_is_counted_during_a_write_is_written_though_the_end_was_aske
     may_go_on.set()
     await running
     assert await received(outbox) == [2]
-    await outbox.close()
 
 
 async def test_counts_are_written_while_it_runs_and_the_last_ones_at_its_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    outbox: Outbox, names: NamesMet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "WRITTEN_EVERY_S", 0.01)
-    outbox = open_outbox(new_store(tmp_path, "o.db"), rules())
-    names = NamesMet(Sampler(shipped_catalog), random.Random(1), max_names=9)
     errors: list[Exception] = []
     seen: list[Any] = []
     keeper = InventoryKeeper(names, outbox.inventory, on_counts=seen.append, clock=lambda: NOW, on_error=errors.append)
