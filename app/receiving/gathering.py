@@ -19,8 +19,10 @@ from app.types import DEFAULT_SOURCE, Event, Receipt
 
 #: A request of more events goes alone; and so many go together, so that they commit while the next are mapped.
 EVENTS_TOGETHER = 64
-#: While so many groups are under way, what arrives is gathered: it would only wait for their commits.
+#: While so many are under way, what arrives is gathered until it is a full group: it would only wait for their commits.
 GROUPS_AT_ONCE = 2
+#: So many are worth a commit of their own while another one is under way.
+EVENTS_BESIDE = EVENTS_TOGETHER // 2
 
 
 class _Waiting(Struct, frozen=True, kw_only=True, eq=False):
@@ -67,16 +69,22 @@ class SharedTurns:
 
     def _send_off(self) -> None:
         """Begin with what waits, in groups; the last of them may wait for more."""
-        if not self._waiting:
+        if _size(self._waiting) < self._least():
             return
         *full, last = _groups(self._waiting)
         self._waiting = []
         for group in full:
             self._begin(group)
-        if len(self._under_way) < GROUPS_AT_ONCE:
-            self._begin(last)
-        else:
+        if _size(last) < self._least():
             self._waiting = last
+        else:
+            self._begin(last)
+
+    def _least(self) -> int:
+        """Return from which size on a group may begin now."""
+        if not self._under_way:
+            return 1
+        return EVENTS_BESIDE if len(self._under_way) < GROUPS_AT_ONCE else EVENTS_TOGETHER
 
     def _begin(self, group: list[_Waiting]) -> None:
         task = asyncio.create_task(self._accept_together(group))
@@ -105,6 +113,11 @@ class SharedTurns:
                 _answer(group[0], exc)
             else:  # one of them may be the cause, and the others must not suffer from it
                 await asyncio.gather(*[self._accept_together([each]) for each in group])
+
+
+def _size(waiting: Iterable[_Waiting]) -> int:
+    """Return of how many events these are; a request of none counts as well."""
+    return sum(len(each.events) or 1 for each in waiting)
 
 
 def _groups(waiting: Iterable[_Waiting]) -> Iterator[list[_Waiting]]:

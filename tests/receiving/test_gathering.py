@@ -11,7 +11,7 @@ import pytest
 from app.catalog import Catalog
 from app.errors import BacklogFull, EventRefused
 from app.outbox import Outbox, open_outbox
-from app.receiving.gathering import EVENTS_TOGETHER, GROUPS_AT_ONCE, SharedTurns
+from app.receiving.gathering import EVENTS_BESIDE, EVENTS_TOGETHER, GROUPS_AT_ONCE, SharedTurns
 from app.receiving.pipeline import Pipeline
 from app.receiving.receipts import BACKLOG_FULL
 from app.receiving.routes import AdAccount
@@ -127,17 +127,31 @@ async def test_a_group_has_one_source(turns: SharedTurns, watched: Watched, outb
     assert {delivery.message_id: delivery.source for delivery in kept} == sources
 
 
-async def test_what_arrives_while_groups_are_under_way_is_gathered(turns: SharedTurns, watched: Watched) -> None:
+@pytest.mark.parametrize(
+    ("turn_sizes", "calls"),
+    [
+        ([1, 1, 1], [1, 2]),
+        ([1, EVENTS_BESIDE - 1, 1], [1, EVENTS_BESIDE]),
+        ([1, EVENTS_BESIDE, 1, 1], [1, EVENTS_BESIDE, 2]),
+        ([1, *[EVENTS_BESIDE] * (GROUPS_AT_ONCE + 1)], [1, EVENTS_BESIDE, *[EVENTS_TOGETHER] * (GROUPS_AT_ONCE // 2)]),
+        ([1, 0, 0], [1, 0]),
+    ],
+    ids=["few wait", "together they are enough", "enough go beside", "two are the most", "none are a request"],
+)
+async def test_what_arrives_while_groups_are_under_way_is_gathered(
+    turns: SharedTurns, watched: Watched, turn_sizes: list[int], calls: list[int]
+) -> None:
     watched.may_begin.clear()
     waiting = []
-    for number in range(GROUPS_AT_ONCE + 3):  # each in a turn of its own
-        waiting.append(asyncio.create_task(turns.accept([event(f"g-{number}")], now=NOW)))
+    for turn, size in enumerate(turn_sizes):
+        events = [[event(f"g-{turn}-{number}")] for number in range(size)] or [[]]
+        waiting += [asyncio.create_task(turns.accept(each, now=NOW)) for each in events]
         for _ in range(3):
             await asyncio.sleep(0)
     watched.may_begin.set()
     receipts = await asyncio.gather(*waiting)
-    assert [exits(receipt) for receipt in receipts] == [[(f"g-{n}", [Exit.ENQUEUED])] for n in range(len(waiting))]
-    assert watched.calls == [1] * GROUPS_AT_ONCE + [3]
+    assert all(exit_ == [Exit.ENQUEUED] for receipt in receipts for _, exit_ in exits(receipt))
+    assert watched.calls == calls
 
 
 async def test_a_large_request_goes_alone(turns: SharedTurns, watched: Watched) -> None:
