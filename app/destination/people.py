@@ -28,6 +28,8 @@ _NAMES = frozenset((*NAMES, "name"))
 Way: TypeAlias = Callable[[str, str | None], tuple[str | None, str]]
 #: A name as it is sent: digests of the first and the last name, either of which may be missing.
 _Name: TypeAlias = tuple[str | None, str | None]
+#: By Pinterest's name: digests.
+_Sent: TypeAlias = dict[str, list[str]]
 
 
 class PersonBlock(NamedTuple):
@@ -48,8 +50,7 @@ class PersonBlock(NamedTuple):
 class OfPerson(NamedTuple):
     """What was found of one person."""
 
-    #: By Pinterest's name: digests.
-    sent: dict[str, list[str]]
+    sent: _Sent
     #: The country of the person as far as it is known, alpha-2; None where it is not.
     country: str | None
     notes: list[str]
@@ -97,7 +98,7 @@ class People:
         sent: Mapping[str, Any],
         where: Callable[[PersonBlock], str | None],
         notes: list[str],
-    ) -> dict[str, list[str]]:
+    ) -> _Sent:
         """Return the fields asked for of the first block that has any of them and is the buyer's.
 
         `members` are those that make a block worth a look; `where` returns the country by which a block is read.
@@ -128,25 +129,23 @@ class People:
                 known += [KnownState(digest, where) for digest in readable or (None,)]
         return known
 
-    def _read(
-        self, block: PersonBlock, asked: Sequence[str], country: str | None, notes: list[str]
-    ) -> dict[str, list[str]]:
-        """Read the fields asked for of one block; what cannot be read is told."""
-        taken = {}
-        for field in asked:
-            if field in block.values:
-                digests, problems = self._digests(block, field, country)
-                notes += problems
-                if digests:
-                    taken[self._wires[field]] = list(digests)
-        if not taken and "name" in block.values and asked[0] in NAMES:
-            names = next((name for name, words in self._whole_names(block) if words == _TWO_WORDS), (None, None))
-            taken = {
-                self._wires[field]: [digest]
-                for field, digest in zip(NAMES, names, strict=True)
-                if digest is not None and field in asked
-            }
-        return taken
+    def _read(self, block: PersonBlock, asked: Sequence[str], country: str | None, notes: list[str]) -> _Sent:
+        """Read the fields asked for of one block, names of one object in it; what cannot be read is told."""
+        for part in _objects(block) if asked[0] in NAMES else (block,):
+            taken = {}
+            for field in asked:
+                if field in part.values:
+                    digests, problems = self._digests(part, field, country)
+                    notes += problems
+                    if digests:
+                        taken[self._wires[field]] = list(digests)
+            if not taken and "name" in part.values and asked[0] in NAMES:
+                names = next((name for name, words in self._whole_names(part) if words == _TWO_WORDS), (None, None))
+                halves = zip(NAMES, names, strict=True)
+                taken = {self._wires[field]: [half] for field, half in halves if half is not None and field in asked}
+            if taken:
+                return taken
+        return {}
 
     def _digests(self, block: PersonBlock, field: str, country: str | None) -> tuple[Sequence[str], Sequence[str]]:
         """Return the digests of the first value of a field that can be read, a list as one, and what is to be said."""
@@ -188,11 +187,12 @@ class People:
 
     def _names(self, block: PersonBlock) -> Iterator[_Name]:
         """Yield the names that a block may mean: its parts, or its whole name split at each blank."""
-        parts = [_only(self._digests(block, field, None)[0]) for field in NAMES]
-        if parts == [None, None]:
-            yield from (name for name, _ in self._whole_names(block))
-        else:
-            yield parts[0], parts[1]
+        for part in _objects(block):
+            halves = [_only(self._digests(part, field, None)[0]) for field in NAMES]
+            if halves == [None, None]:
+                yield from (name for name, _ in self._whole_names(part))
+            else:
+                yield halves[0], halves[1]
 
     def _whole_names(self, block: PersonBlock) -> Iterator[tuple[_Name, int]]:
         """Yield the first and last names that a whole name may stand for, and of how many words it is."""
@@ -208,6 +208,21 @@ class People:
         own = (block for block in blocks if not block.is_recipient and not self._not_the_buyers(block, sent))
         codes = (_country(block) for block in (*own, *(block for block in blocks if block.is_recipient)))
         return next(filter(None, codes), None)
+
+
+def _objects(block: PersonBlock) -> Sequence[PersonBlock]:
+    """Return the block once for each object that has names: itself, then what is in it, each without the others' names.
+
+    An address in a block may be somebody else's, so that halves of two names are never put together.
+    """
+    named = [(pair[0].rpartition(".")[0], field, pair) for field in _NAMES for pair in block.values.get(field, ())]
+    if not any(place for place, _, _ in named):  # nearly always
+        return (block,)
+    rest = {field: list(pairs) for field, pairs in block.values.items() if field not in _NAMES}
+    parts: dict[str, dict[str, list[Any]]] = {}
+    for place, field, pair in sorted(named, key=lambda each: bool(each[0])):
+        parts.setdefault(place, dict(rest)).setdefault(field, []).append(pair)
+    return [block._replace(values=values) for values in parts.values()]
 
 
 def countries_of(user_data: Mapping[str, Any], blocks: Sequence[PersonBlock]) -> set[str]:
