@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import random
 import sqlite3
 from contextlib import closing
 from typing import Any
@@ -220,6 +221,19 @@ async def test_marks_are_bounded_apart_from_people_and_a_full_table_is_told(outb
     assert (await outbox.people(["a"])).marks == {"a": NOW + 1}
     await put(outbox, changes(a=(NOW + 1, None)))
     assert not (await outbox.people(["a"])).is_full
+    await outbox.close()
+
+
+async def test_a_mark_of_any_moment_is_the_one_that_was_read(outbox_url: str) -> None:
+    """Else whoever said no at a moment with microseconds could neither say yes nor be erased: 503 for ever."""
+    outbox = open_with(outbox_url, max_people=2_000)
+    rng = random.Random(7)
+    moments = {f"k{n}": round(NOW - rng.random() * 1e8, n % 10) for n in range(1_000)}
+    await put(outbox, changes(**{key: (None, at) for key, at in moments.items()}))
+    found = (await outbox.people(list(moments))).marks
+    assert found == pytest.approx(moments, abs=1e-6)
+    await put(outbox, changes(**{key: (at, None) for key, at in found.items()}))
+    assert (await outbox.people(list(moments))).marks == {}
     await outbox.close()
 
 

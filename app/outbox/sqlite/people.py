@@ -72,7 +72,7 @@ def _linked_to(connection: sqlite3.Connection, numbers: Collection[int], limit: 
 
 
 def _marks_of(connection: sqlite3.Connection, keys: Collection[str]) -> dict[str, float]:
-    return dict(one_json(connection, "marks", keys=as_rows(list(keys))))
+    return dict(connection.execute(SQL["marks"], {"keys": as_rows(list(keys))}).fetchall())
 
 
 def _keys_in(people: Iterable[PersonRow]) -> Iterator[str]:

@@ -952,8 +952,8 @@ SELECT json_group_array(id) FROM (
 );
 
 -- marks --
--- Which of some ids are marked.
-SELECT json_group_array(json_array(key, at)) FROM mark WHERE key IN (SELECT value FROM json_each(:keys));
+-- Which of some ids are marked, and since when. In JSON a moment would lose its microseconds: SQLite writes 15 digits there.
+SELECT key, at FROM mark WHERE key IN (SELECT value FROM json_each(:keys));
 
 -- mark_count --
 -- How many ids are marked.
@@ -972,11 +972,12 @@ SELECT json_array(
 
 -- people_changed --
 -- A key whose row or mark is no longer what was read; nothing where all are.
+-- Now and then SQLite reads a number out of JSON as its neighbour, so a mark may differ by less than a microsecond.
 SELECT value ->> 0 FROM json_each(:people) LEFT JOIN person ON person.id = value ->> 7 AND person.key = value ->> 0
 WHERE coalesce(revision, 0) <> value ->> 1
 UNION ALL
 SELECT value ->> 0 FROM json_each(:marks) LEFT JOIN mark ON mark.key = value ->> 0
-WHERE mark.at IS NOT (value ->> 1);
+WHERE (mark.at IS NULL) <> (value ->> 1 IS NULL) OR abs(mark.at - (value ->> 1)) > 0.000001;
 
 -- forget_people --
 -- Forget ids of which nothing is left.
