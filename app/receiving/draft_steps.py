@@ -4,7 +4,7 @@ All of them go each step together: a processor has the code of one step at hand,
 the other took a tenth longer; with memory half as long again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from app.catalog import Catalog
@@ -94,6 +94,22 @@ def draft_with(
         if one.delivers:
             memory.note_whose(one.message_id, encounter)
     _tell(walk, events, asked, [given for _, _, given in met], catalog, drafts)
+
+
+def apart_behind_deletes(events: Iterable[Event | EventRefused]) -> list[list[Event | EventRefused]]:
+    """Return the events of a request in pieces of which each ends with what erases somebody, but for the last.
+
+    Whoever is erased loses what was stored of them until then; what comes behind it in the request is stored anew.
+    """
+    pieces: list[list[Event | EventRefused]] = [[]]
+    was_delete = False
+    for event in events:
+        is_delete = not isinstance(event, EventRefused) and event["type"] == "delete"
+        if was_delete and not is_delete:
+            pieces.append([])
+        pieces[-1].append(event)
+        was_delete = is_delete
+    return pieces
 
 
 def _read(events: Sequence[Event | EventRefused]) -> list[Event]:

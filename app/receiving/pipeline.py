@@ -18,9 +18,9 @@ from app.catalog import Catalog
 from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailable
 from app.log import log_error
 from app.outbox import enqueue_tallies
-from app.receiving.draft_steps import draft, draft_with
+from app.receiving.draft_steps import apart_behind_deletes, draft, draft_with
 from app.receiving.quarantining import Aside, Quarantine
-from app.receiving.receipts import Drafts
+from app.receiving.receipts import Drafts, receipt_of
 from app.receiving.remembering import FindsPeople, Remembering
 from app.receiving.walk import Walk
 from app.source import read_raw_event
@@ -140,7 +140,10 @@ class Pipeline:
             raise RuntimeError(message)
         drafts = self._drafts(source, is_proven=is_proven, whole=whole)
         if self._walk.remembering is not None:
-            return await self._accept_with_memory(list(events), now, drafts, self._outbox, self._walk.remembering)
+            pieces = apart_behind_deletes(events) if is_proven else [list(events)]
+            memory = self._walk.remembering
+            receipts = [await self._accept_with_memory(some, now, drafts, self._outbox, memory) for some in pieces]
+            return receipts[0] if len(receipts) == 1 else receipt_of([each for one in receipts for each in one.events])
         await self._draft_all(iter(events), now, drafts)
         return await self._commit(drafts, now, self._outbox)
 

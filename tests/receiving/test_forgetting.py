@@ -1,16 +1,17 @@
 """A person who asks to be forgotten, by a command and by an event."""
 
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app import assemble
-from app.errors import SettingsError
+from app.errors import EventRefused, SettingsError
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 from app.receiving.forgetting import Forgotten
+from app.types import Exit
 from tests import assembled
 from tests.identity.journeys import SETTINGS
 from tests.outbox.new_store import new_store
@@ -34,10 +35,15 @@ async def outbox(configured: Any) -> Any:
     await store.close()
 
 
-async def accept(configured: Any, outbox: Outbox, *events: dict[str, Any], is_proven: bool = True) -> list[Any]:
+async def accept(
+    configured: Any, outbox: Outbox, *events: dict[str, Any] | EventRefused, is_proven: bool = True
+) -> list[Any]:
     """Receive events; the lines of each."""
     pipeline = assemble.pipeline(configured, assembled.shipped_catalog(), outbox=outbox)
-    complete = [{"messageId": f"m-{next(_numbers)}", "timestamp": NOW, **event} for event in events]
+    complete = [
+        event if isinstance(event, EventRefused) else {"messageId": f"m-{next(_numbers)}", "timestamp": NOW, **event}
+        for event in events
+    ]
     return [each.deliveries for each in (await pipeline.accept(complete, now=NOW, is_proven=is_proven)).events]
 
 
@@ -85,6 +91,23 @@ async def test_an_event_of_a_known_sender_forgets_what_came_before_it_in_the_sam
     assert line.memory is None
     for message_id in ("p", "r"):
         assert (await outbox.message(message_id)).deliveries == ()
+
+
+@pytest.mark.parametrize("kinds", [*product(("page", "delete"), repeat=4), ("delete", "refused", "page", "delete")])
+async def test_of_a_request_what_is_behind_the_last_delete_is_kept_and_all_before_it_erased(
+    configured: Any, outbox: Outbox, kinds: tuple[str, ...]
+) -> None:
+    """An order behind a delete in the same request was answered as taken, and erased."""
+    events: list[Any] = [
+        EventRefused("none") if kind == "refused" else PAGE | {"type": kind, "messageId": f"m{n}", "userId": "ann"}
+        for n, kind in enumerate(kinds)
+    ]
+    lines = await accept(configured, outbox, *events)
+    assert [line.exit for (line,) in lines] == [
+        {"page": Exit.ENQUEUED, "delete": Exit.UNMATCHED, "refused": Exit.REFUSED}[kind] for kind in kinds
+    ]
+    kept = [n for n, kind in enumerate(kinds) if kind == "page" and "delete" not in kinds[n:]]
+    assert kept == [n for n in range(len(kinds)) if (await outbox.message(f"m{n}")).deliveries]
 
 
 async def test_without_a_secret_nobody_can_be_found(outbox: Outbox) -> None:
