@@ -1,10 +1,12 @@
 """What identity memory is told of an event: keys of its ids, digests of its person, and what that person permits."""
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from app.catalog import Catalog
 from app.destination import PersonReader
+from app.destination.reading import flattened, text_of
 from app.errors import MappingError
 from app.identity import Encounter, IdKeys
 from app.mapping import Mapping as CompiledMapping
@@ -106,12 +108,12 @@ class EncounterReader:
     def ids_of(self, event: Event) -> Ids:
         """Return the keys of all ids of an event."""
         said = event.get
-        user, anonymous = self._keys.user(said("userId")), self._keys.anonymous(said("anonymousId"))
+        user, anonymous = self._keys.user(_id(said("userId"))), self._keys.anonymous(_id(said("anonymousId")))
         return Ids(user, anonymous, self._previous(event) if event["type"] == "alias" else None)
 
     def _previous(self, event: Event) -> tuple[str, str] | None:
         """Return both keys that the previous id of an alias may have; None where there is none."""
-        given = event.get("previousId")
+        given = _id(event.get("previousId"))
         user, anonymous = self._keys.user(given), self._keys.anonymous(given)
         return (user, anonymous) if user and anonymous else None
 
@@ -130,6 +132,14 @@ class EncounterReader:
         device = {name: value for name, value in _device(event).items() if name not in names}
         left = {**event, "context": {**event["context"], "device": device}}
         return self._person.permission(_fields(left, catalog) or {})
+
+
+def _id(given: Any) -> str | None:
+    """Return an id as `external_id` is read, lest they be of two people; None where nobody is named, or several are."""
+    if type(given) is str:
+        return given
+    found = list(islice(flattened(given), 2))
+    return text_of(found[0]) if len(found) == 1 else None
 
 
 def users_and_browsers(events: Iterable[Ids]) -> tuple[list[str], list[str]]:

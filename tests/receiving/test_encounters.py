@@ -36,6 +36,36 @@ def test_ids_stand_there_as_keys_and_the_person_as_digests() -> None:
     assert "ann" not in str(met)
 
 
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (42, "42"),
+        (42.0, "42"),
+        (4711.5, "4711.5"),
+        (1e3, "1000"),
+        (1.2345678901234568e22, "12345678901234568000000"),
+        (" ann ", "ann"),
+        (["ann"], "ann"),
+        ([[42.0], None, ""], "42"),
+    ],
+)
+def test_an_id_is_the_same_for_memory_and_for_external_id(given: Any, text: str) -> None:
+    """Else an event whose user memory cannot read is filled with what is known of whoever used its browser before."""
+    of_given, of_text = encounter({"userId": given}), encounter({"userId": text})
+    assert of_given.user == IdKeys(b"").user(text)
+    assert of_given.found["external_id"] == of_text.found["external_id"]
+    alias = {"type": "alias", "userId": "ann", "anonymousId": given}
+    assert encounter(alias | {"previousId": given}).previous == encounter(alias | {"previousId": text}).previous
+    assert encounter(alias).anonymous == IdKeys(b"").anonymous(text)
+
+
+@pytest.mark.parametrize("given", [None, "", True, math.inf, {}, {"id": "ann"}, [], ["ann", "bob"], [[["ann", 1]]]])
+def test_what_names_nobody_or_several_is_no_id(given: Any) -> None:
+    met = encounter({"userId": given, "anonymousId": given, "previousId": given, "type": "alias"})
+    assert (met.user, met.anonymous, met.previous) == (None, None, None)
+    assert len(met.found.get("external_id", ())) != 1
+
+
 def test_only_an_alias_has_a_previous_id() -> None:
     alias = {"type": "alias", "userId": "ann", "previousId": "x"}
     keys = IdKeys(b"")
