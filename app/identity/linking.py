@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from app.identity.chains import chain, end_of, link_of
+from app.identity.chains import chain, end_of, ids_of, link_of
 from app.identity.encounter import Encounter
 from app.identity.facts import NOBODY, OF_PERSON
 from app.identity.identity_rules import IdentityRules
@@ -24,10 +24,12 @@ def sources_of(encounter: Encounter, memory: Memory, rules: IdentityRules) -> li
 
 
 def _is_known(memory: Memory, user: str, at: float, rules: IdentityRules) -> bool:
-    """Return whether anything is remembered of a user that is not too old."""
+    """Return whether anything is remembered of a user that is not too old, or any id is linked to that user."""
     person = memory.person(user) or NOBODY
     is_fresh = (at - fact.at <= rules.lasts_s(group) for group, fact in person.facts.items())
-    return any(is_fresh) or link_of(memory, user, at, rules) is not None
+    if any(is_fresh) or link_of(memory, user, at, rules) is not None:
+        return True
+    return any(key != user for key in ids_of(memory, user, at, rules))
 
 
 def link_ids(encounter: Encounter, memory: Memory, rules: IdentityRules) -> None:

@@ -21,8 +21,9 @@ from app.types import (
     Whose,
 )
 
-#: What only makes something newer is written once in so long a time.
+#: What only makes something newer is written once in so long a time, or in a seventh of what anything lasts.
 RENEWED_AFTER_S: Final = 86_400.0
+_PARTS: Final = 7
 
 _NOTHING_FOUND: Final = PersonRow(key="", revision=0, record=NOBODY)
 
@@ -35,6 +36,8 @@ class LoadedMemory(HeldMemory):
     def __init__(self, rules: IdentityRules) -> None:
         super().__init__()
         self._rules = rules
+        shortest_s = min(rules.session_s, rules.remember_s, rules.lasts_s("click"))
+        self._renewed_after_s = min(RENEWED_AFTER_S, shortest_s / _PARTS)
         #: As they were found.
         self._found: dict[str, PersonRow] = {}
         self._marked: dict[str, float] = {}
@@ -100,7 +103,7 @@ class LoadedMemory(HeldMemory):
             person = self._people.get(key, NOBODY)
             found = self._found.get(key, _NOTHING_FOUND)
             is_closed = key in self._marks and key not in self._marked  # then nobody may have remembered it meanwhile
-            if not is_closed and (person is found.record or _only_renews(found.record, person)):
+            if not is_closed and (person is found.record or _only_renews(found.record, person, self._renewed_after_s)):
                 continue
             if not person.facts and not person.link:
                 yield PersonChange(key=key, revision=found.revision, record=None)
@@ -124,9 +127,9 @@ class LoadedMemory(HeldMemory):
             yield fact.at + self._rules.lasts_s(group)
 
 
-def _only_renews(before: Remembered, person: Remembered) -> bool:
+def _only_renews(before: Remembered, person: Remembered, after_s: float) -> bool:
     """Return whether nothing changed but times, and those by so little that it need not be written."""
-    if before.link is not person.link and not _renews(before.link, person.link):
+    if before.link is not person.link and not _renews(before.link, person.link, after_s):
         return False
     if before.facts is person.facts:
         return True
@@ -137,13 +140,13 @@ def _only_renews(before: Remembered, person: Remembered) -> bool:
         if fact is not old and not (
             old
             and (fact.members is old.members or fact.members == old.members)  # of equal ones the older is kept
-            and fact.at - old.at < RENEWED_AFTER_S
+            and fact.at - old.at < after_s
         ):
             return False
     return True
 
 
-def _renews(before: Link | None, link: Link | None) -> bool:
+def _renews(before: Link | None, link: Link | None, after_s: float) -> bool:
     if before is None or link is None:
         return False
-    return before.to == link.to and before.is_followed == link.is_followed and link.at - before.at < RENEWED_AFTER_S
+    return before.to == link.to and before.is_followed == link.is_followed and link.at - before.at < after_s

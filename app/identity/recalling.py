@@ -23,6 +23,8 @@ def recall(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recoll
                     newest[group] = fact
                 if fact.at <= encounter.at and (group not in facts or fact.at > facts[group].at):
                     facts[group] = fact
+    if encounter.user:
+        _look_under_later_names(newest, encounter.user, encounter.at, memory, rules)
     if click := _usable(here, "click", encounter.at, rules) or _click_elsewhere(encounter, user, memory, rules):
         facts["click"] = click
     if encounter.may_use_device and (device := _usable(here, "device", encounter.at, rules)):
@@ -46,6 +48,20 @@ def _user_of(encounter: Encounter, memory: Memory, rules: IdentityRules) -> str 
     user = end_of(memory, link.to, at, rules, until=at)
     claimed = encounter.claimed
     return user if claimed is None or end_of(memory, claimed, at, rules, until=at) == user else None
+
+
+def _look_under_later_names(
+    newest: dict[str, Fact], user: str, at: float, memory: Memory, rules: IdentityRules
+) -> None:
+    """Add to the newest facts what the person has under the names that the user took since."""
+    own = memory.person(user)
+    if own is None or own.link is None:  # nearly always
+        return
+    person = memory.person(end_of(memory, user, at, rules)) or own
+    for group, fact in person.facts.items():
+        is_fresh = group in OF_PERSON and at - fact.at <= rules.remember_s
+        if is_fresh and (group not in newest or fact.at > newest[group].at):
+            newest[group] = fact
 
 
 def _click_elsewhere(encounter: Encounter, user: str | None, memory: Memory, rules: IdentityRules) -> Fact | None:

@@ -149,6 +149,47 @@ SCENES: list[Scene] = [
         {"em": "e", "external_id": "ann"},
     ),
     (
+        "5: the previous id of an alias is a user to whom only browsers lead",
+        [
+            says(0, "group", user="old", anon="x"),
+            says(1, "alias", user="new", previous="old"),
+            identify(2, user="new", em="e"),
+            says(3, user="old"),
+        ],
+        {"em": "e"},
+    ),
+    (
+        "6: a late click of the user before does not reach the next",
+        [
+            identify(0, user="ann", anon="x"),
+            identify(3, user="bob", anon="x"),
+            says(1, user="ann", anon="x", click_id="c"),
+            says(4, user="bob", anon="x"),
+        ],
+        {},
+    ),
+    (
+        "6: a late click of the same user under an older name does",
+        [
+            identify(0, user="ann", anon="x"),
+            says(2, "alias", user="bob", previous="ann"),
+            identify(3, user="bob", anon="x"),
+            says(1, user="ann", anon="x", click_id="c"),
+            says(4, user="bob", anon="x"),
+        ],
+        {"click": "c"},
+    ),
+    (
+        "9: somebody else's address that comes late under an older name is not remembered",
+        [
+            identify(0, user="ann", em="e"),
+            says(3, "alias", user="bob", previous="ann"),
+            says(1, "track", user="ann", em="other", ph="p"),
+            says(4, user="bob"),
+        ],
+        {"em": "e"},
+    ),
+    (
         "5: of two links of the same moment the later in order counts",
         [
             identify(0, user="bob", em="f"),

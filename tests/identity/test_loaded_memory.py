@@ -1,12 +1,13 @@
 """A memory over rows of the outbox: what a call changes is what is written."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
-from app.identity import Encounter, LoadedMemory, meet
+from app.identity import Encounter, IdentityRules, LoadedMemory, meet
 from app.types import PeopleChanges, PeopleFound, PersonRow, Remembered
 from tests.identity.build import DAY, RULES, identify, no, says, yes
 
@@ -21,12 +22,14 @@ def rows_of(changes: PeopleChanges) -> PeopleFound:
     return PeopleFound(people=people, marks={each.key: each.at for each in changes.marks if each.at is not None})
 
 
-def changed(encounters: Sequence[Encounter], found: PeopleFound | None = None) -> PeopleChanges | None:
-    memory = LoadedMemory(RULES)
+def changed(
+    encounters: Sequence[Encounter], found: PeopleFound | None = None, rules: IdentityRules = RULES
+) -> PeopleChanges | None:
+    memory = LoadedMemory(rules)
     found = found or PeopleFound(people=[], marks={})
     memory.add([row.key for row in found.people], found)
     for encounter in encounters:
-        meet(encounter, memory, RULES)
+        meet(encounter, memory, rules)
     return memory.changes()
 
 
@@ -60,6 +63,19 @@ def test_nothing_new_is_nothing_to_write() -> None:
 def test_what_only_makes_something_newer_is_written_once_a_day(day: float, is_written: Any) -> None:
     before = first(says(1, user="ann", anon="x", em="e", click_id="c"))
     changes = changed([says(day, user="ann", anon="x", em="e", click_id="c")], before)
+    assert (changes is not None) == is_written
+
+
+@pytest.mark.parametrize("kind", ["session_s", "remember_s", "click_s"])
+@pytest.mark.parametrize(("lasts_s", "later_s", "is_written"), [(7, 0.99, False), (7, 1, True), (0, 0, True)])
+def test_what_lasts_for_less_than_a_week_is_renewed_in_sevenths_of_it(
+    kind: str, lasts_s: float, later_s: float, is_written: Any
+) -> None:
+    """A session of six hours that is renewed once a day would end while its person goes on."""
+    before = first(says(0, user="ann", anon="x", em="e"))
+    later = says(later_s / DAY, user="ann", anon="x", em="e")
+    shorter: dict[str, Any] = {kind: lasts_s}
+    changes = changed([later], before, replace(RULES, **shorter))
     assert (changes is not None) == is_written
 
 
