@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from app.identity.chains import end_of, link_of
+from app.identity.chains import end_of
 from app.identity.closing import close, is_closed, open_again
 from app.identity.encounter import LINKING, TELLING, Encounter
 from app.identity.facts import NOBODY, OF_BROWSER, OF_PERSON, groups_of, holds
@@ -55,7 +55,7 @@ def _observe(encounter: Encounter, memory: Memory, rules: IdentityRules, *, with
     for group, members in groups_of(encounter.found).items():
         if group == "external_id":
             key = user
-        elif group == "click" and _was_handed_on(encounter, memory, rules):
+        elif group == "click" and _was_handed_on(user, anonymous, at, memory, rules):
             continue
         elif group in OF_BROWSER:
             key = anonymous or user
@@ -76,12 +76,8 @@ def _observe(encounter: Encounter, memory: Memory, rules: IdentityRules, *, with
             memory.keep(key, Remembered(facts={**known.facts, group: fact}, link=known.link))
 
 
-def _was_handed_on(encounter: Encounter, memory: Memory, rules: IdentityRules) -> bool:
+def _was_handed_on(user: str | None, anonymous: str | None, at: float, memory: Memory, rules: IdentityRules) -> bool:
     """Return whether the browser of an event is another user's since: the clicks that it had then were dropped."""
-    if not (encounter.user and encounter.anonymous):
+    if not (user and anonymous):
         return False
-    at = encounter.at
-    link = link_of(memory, encounter.anonymous, at, rules)
-    if link is None or link.at <= at:
-        return False
-    return end_of(memory, link.to, at, rules) != end_of(memory, encounter.user, at, rules)
+    return end_of(memory, anonymous, at, rules) != end_of(memory, user, at, rules)

@@ -58,10 +58,7 @@ def _look_under_later_names(
     if own is None or own.link is None:  # nearly always
         return
     person = memory.person(end_of(memory, user, at, rules)) or own
-    for group, fact in person.facts.items():
-        is_fresh = group in OF_PERSON and at - fact.at <= rules.remember_s
-        if is_fresh and (group not in newest or fact.at > newest[group].at):
-            newest[group] = fact
+    newest.update((group, fact) for group, fact in person.facts.items() if at - fact.at <= rules.remember_s)
 
 
 def _click_elsewhere(encounter: Encounter, user: str | None, memory: Memory, rules: IdentityRules) -> Fact | None:

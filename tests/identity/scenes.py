@@ -159,6 +159,48 @@ SCENES: list[Scene] = [
         {"em": "e"},
     ),
     (
+        "5: but not one of whom everything is too old",
+        [identify(0, user="old", em="e"), says(91, "alias", user="new", previous="old"), says(92, anon="old")],
+        {"external_id": "new"},
+    ),
+    (
+        "6: a late click that names no user is the browser's",
+        [identify(3, user="bob", anon="x"), says(1, anon="x", click_id="c"), says(4, user="bob", anon="x")],
+        {"click": "c"},
+    ),
+    (
+        "9: an address under the newer name counts for as long as it is remembered",
+        [
+            identify(0, user="bob", em="e"),
+            says(80, user="ann"),
+            says(92, "alias", user="bob", previous="ann"),
+            says(90, user="ann", em="other"),
+            says(93, user="bob"),
+        ],
+        {},
+    ),
+    (
+        "9: and no longer",
+        [
+            identify(0, user="bob", em="e"),
+            says(80, user="ann"),
+            says(92, "alias", user="bob", previous="ann"),
+            says(91, user="ann", em="other"),
+            says(93, user="bob"),
+        ],
+        {"em": "other"},
+    ),
+    (
+        "6: a late device of the user before stays the browser's",
+        [
+            identify(0, user="ann", anon="x"),
+            identify(3, user="bob", anon="x"),
+            says(1, user="ann", anon="x", hashed_maids="m"),
+            says(4, anon="x", may_use_device=True),
+        ],
+        {"device": "m", "external_id": "bob"},
+    ),
+    (
         "6: a late click of the user before does not reach the next",
         [
             identify(0, user="ann", anon="x"),
@@ -182,10 +224,10 @@ SCENES: list[Scene] = [
     (
         "9: somebody else's address that comes late under an older name is not remembered",
         [
-            identify(0, user="ann", em="e"),
-            says(3, "alias", user="bob", previous="ann"),
-            says(1, "track", user="ann", em="other", ph="p"),
-            says(4, user="bob"),
+            identify(50, user="ann", em="e"),
+            says(53, "alias", user="bob", previous="ann"),
+            says(51, user="ann", em="other", ph="p"),
+            says(54, user="bob"),
         ],
         {"em": "e"},
     ),

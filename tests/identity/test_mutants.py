@@ -82,6 +82,12 @@ EQUIVALENT = {
                 "chain(memory, user, at, rules)"
             ),
             "linking: target and target.link -> target",
+            "recalling: if encounter.user: -> if True:",
+            "recalling: own is None or own.link is None -> own is None",
+            (
+                "recalling: memory.person(end_of(memory, user, at, rules)) or own -> "
+                "memory.person(end_of(memory, user, at, rules))"
+            ),
             (
                 "linking: before.to != user and end_of(memory, before.to, at, rules) != users[-1] -> "
                 "end_of(memory, before.to, at, rules) != users[-1]"
