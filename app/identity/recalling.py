@@ -16,7 +16,7 @@ def recall(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recoll
     here = memory.person(encounter.anonymous) if encounter.anonymous else None
     facts: dict[str, Fact] = {}
     newest: dict[str, Fact] = {}
-    for each in (person,) if encounter.user else (person, here):
+    for each in (person,) if encounter.user or encounter.claimed else (person, here):
         for group, fact in each.facts.items() if each else ():
             if group in OF_PERSON and encounter.at - fact.at <= rules.remember_s:
                 if group not in newest or fact.at > newest[group].at:

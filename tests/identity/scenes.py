@@ -1355,6 +1355,14 @@ SCENES_OF_STRANGERS: list[Scene] = [
         {"em": "e"},
     ),
     (
+        "15: nor of what the browser has of a person where it names one, who may be another",
+        [
+            says(0, user="ann", anon="x", em="e", click_id="c", is_proven=False),
+            says(1, user="bob", anon="x", is_proven=False),
+        ],
+        {"click": "c"},
+    ),
+    (
         "15: not where it names another",
         [says(0, user="ann", anon="x", em="e"), says(1, user="bob", anon="x", is_proven=False)],
         {},
