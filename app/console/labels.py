@@ -8,7 +8,7 @@ from typing import Any
 
 from app.outbox import NO_COUNTRY
 from app.types import Exit, State
-from app.values.amounts import WITHOUT_FRACTIONS
+from app.values.currencies import WITHOUT_FRACTIONS
 
 STATE_LABELS: Mapping[State, str] = {
     State.PENDING: "waits to be sent",

@@ -21,8 +21,9 @@ from app.destination.reading import (
     usable_candidate,
 )
 from app.destination.warnings import hashed_id, left_out
-from app.values.amounts import Context, currencies
+from app.values.amounts import Context
 from app.values.candidates import Candidates, one_place_only
+from app.values.currencies import currencies
 from app.values.hidden_emails import unpersonal_id
 from app.values.placeholders import is_no_id
 

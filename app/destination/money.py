@@ -12,11 +12,10 @@ from app.values.amounts import (
     Amount,
     Computed,
     Context,
-    currencies,
-    currency_code,
     is_plain_text,
     read_amount,
 )
+from app.values.currencies import currencies, currency_code
 
 #: Beyond it an amount is no amount (and a count no 64-bit integer).
 _MAX_INT64 = 2**63 - 1

@@ -14,8 +14,9 @@ from app.destination.normalise import MAX_LENGTH
 from app.destination.people import blocks_of, country_of
 from app.destination.reading import Reader, TextReader, text_of
 from app.destination.user_data import FROM_BLOCKS, ReadField, UserDataReader, missing_identifiers
-from app.values.amounts import Computed, currencies
+from app.values.amounts import Computed
 from app.values.candidates import one_place_only
+from app.values.currencies import currencies
 from app.values.generated_functions import FunctionNames, ObjectText
 from app.values.placeholders import FIRST_CHARACTERS
 

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 
 from app.destination.custom_data import read_order_id
 from app.orders.shop_exports import ShopColumns
-from app.values.amounts import Context, currency_code, is_plain_text, read_amount
+from app.values.amounts import Context, is_plain_text, read_amount
+from app.values.currencies import currency_code
 from app.values.flags import read_flag
 from app.values.order_states import no_purchase_word
 from app.values.placeholders import says_nothing

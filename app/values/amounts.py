@@ -4,15 +4,13 @@ One rule for the mapping's arithmetic and for what is sent, so that both read th
 one number can be meant; for a text with one separator, such as `150.000`, the currency decides which.
 """
 
-import functools
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-import pycountry
+from app.values.currencies import WITH_THREE_DECIMALS, WITHOUT_FRACTIONS, Codes, currencies_named
+from app.values.placeholders import says_nothing
 
 #: Of the text of a number; longer ones are not looked at.
 _MAX_LENGTH = 40
@@ -36,23 +34,6 @@ _GROUPED = re.compile(
 )
 _ONE_SEPARATOR = re.compile(r"(?P<whole>\d*)(?P<mark>[.,' ])(?P<part>\d+)")
 _GROUP_DIGITS = 3
-
-#: Currencies without a minor unit (ISO 4217, list one), and IDR, whose minor unit nobody writes: 150.000 is 150000.
-WITHOUT_FRACTIONS: Final = frozenset(
-    {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV"}
-    | {"XAF", "XOF", "XPF", "IDR"}
-)
-#: Currencies with three decimals (ISO 4217, list one): 1,234 may be a fraction as well as thousands.
-WITH_THREE_DECIMALS: Final = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
-
-#: Written beside amounts, though no ISO code, and the currency that only they can mean; None where several could be.
-_SIGNS: Final[Mapping[str, str | None]] = MappingProxyType(
-    {"us$": "USD", "a$": "AUD", "au$": "AUD", "ca$": "CAD", "c$": None, "nz$": "NZD", "hk$": "HKD", "nt$": "TWD"}
-    | {"s$": "SGD", "r$": "BRL", "mx$": "MXN", "zł": "PLN", "kč": "CZK", "ft": "HUF"}
-    | {"kr": None, "lei": None, "rs": None, "fr": None}
-    | {"€": "EUR", "₹": "INR", "₩": "KRW", "₫": "VND", "₺": "TRY", "₽": "RUB", "₴": "UAH", "₪": "ILS", "฿": "THB"}
-    | {"₦": "NGN", "₱": "PHP", "₸": "KZT", "₡": "CRC", "₲": "PYG", "₾": "GEL", "₼": "AZN", "₵": "GHS", "₮": "MNT"}
-)
 
 #: What an object of money calls its currency, and the places of its minor unit.
 _CODES: Final = ("currency", "currencyCode", "currency_code")
@@ -144,18 +125,6 @@ def is_plain_text(value: Any) -> bool:
     return whole.isdecimal() and (not point or (part.isdecimal() and len(part) <= _PLAIN_DECIMALS))
 
 
-@functools.cache
-def currencies() -> frozenset[str]:
-    """Return the ISO 4217 codes in use, upper case."""
-    return frozenset(currency.alpha_3 for currency in pycountry.currencies)
-
-
-def currency_code(value: Any) -> str | None:
-    """Return the ISO 4217 code that a text is, in any case; None for all else."""
-    code = value.strip().upper() if type(value) is str else None
-    return code if code in currencies() else None
-
-
 def _read_text(text: str, context: Context) -> Amount | None:
     text = text.strip()
     if len(text) > _MAX_LENGTH:
@@ -166,10 +135,25 @@ def _read_text(text: str, context: Context) -> Amount | None:
     match = _DRESSED.fullmatch(text.translate(_OTHER_SPELLINGS))
     if match is None or (match["sign"] and match["number"][0] in "+-"):
         return None
-    names = {_currency_named(match["before"]), _currency_named(match["after"])} - {""}
-    if None in names or len(names) > 1:  # `25 pieces`, `USD 25 EUR`
+    named = _named_together(currencies_named(match["before"]), currencies_named(match["after"]))
+    if named is None:  # `25 pieces`, `USD 25 EUR`
         return None
-    return _in_context(match["sign"] + match["number"], next(iter(names), None), context, dressed=True)
+    read = _in_context(match["sign"] + match["number"], _meant(named, context), context, dressed=True)
+    return read._replace(depends=True) if read and len(named) > 1 else read
+
+
+def _named_together(before: Codes | None, after: Codes | None) -> Codes | None:
+    """Return the currencies that both sides of a number can mean; None where it is something else."""
+    if before is None or after is None:
+        return None
+    if before and after:
+        return tuple(code for code in before if code in after) or None
+    return before or after
+
+
+def _meant(named: Codes, context: Context) -> str | None:
+    """Return the one of the currencies named that is meant: that of the event, else the first; None where none is."""
+    return context.currency if context.currency in named else next(iter(named), None)
 
 
 def _in_context(number: str, own: str | None, context: Context, *, dressed: bool = False) -> Amount | None:
@@ -208,31 +192,28 @@ def _one_separator(whole: str, mark: str, part: str, context: Context | None) ->
     return None if mark == "," and context.currency in WITH_THREE_DECIMALS else whole + part
 
 
-def _currency_named(text: str) -> str | None:
-    """Return the currency that the text beside a number names, "" where it names none; None where it is something else.
-
-    `kr` names none, since several currencies are written so.
-    """
-    name = text.strip()
-    sign = name.lower().removesuffix(".")
-    if not name or sign in _SIGNS:
-        return _SIGNS.get(sign) or ""
-    return currency_code(name) or ("" if len(name) == 1 and unicodedata.category(name) == "Sc" else None)
-
-
 def _read_object(value: Mapping[str, Any], context: Context) -> Amount | None:
     """Read `{amount, currency}` and Shopify's `{shop_money, presentment_money}`."""
     shown = [money for name in _BOOKS if type(money := value.get(name)) is dict]
     if shown:
         return _read_books(shown, context)
     amount = value.get("amount")
-    own = next((code for name in _CODES if (code := currency_code(value.get(name)))), None)
+    said = [
+        currencies_named(text) for name in _CODES if type(text := value.get(name)) is str and not says_nothing(text)
+    ]
+    named = next(filter(None, said), None if None in said else ())
+    if named is None:  # 250 points
+        return None
+    own = _meant(named, context)
     read = None if type(amount) is dict else read_amount(amount, context._replace(currency=own) if own else context)
-    places = next((value[name] for name in _PLACES if value.get(name) is not None), 0)
-    if read is None or places == 0:
-        return read and read._replace(currency=read.currency or own, depends=read.depends and not own)
-    number = _in_minor_units(read.number, places)
-    return None if number is None else Amount(number, read.currency or own)
+    places = _places(next((value[name] for name in _PLACES if value.get(name) is not None), 0))
+    if read is None or places is None:
+        return None
+    depends = len(named) > 1 or (read.depends and not own)
+    if places == 0:
+        return read._replace(currency=read.currency or own, depends=depends)
+    number = _in_minor_units(read.number.removesuffix(".0") if type(amount) is float else read.number, places)
+    return None if number is None else Amount(number, read.currency or own, depends=depends)
 
 
 def _read_books(shown: list[dict[str, Any]], context: Context) -> Amount | None:
@@ -241,10 +222,16 @@ def _read_books(shown: list[dict[str, Any]], context: Context) -> Amount | None:
     return first and first._replace(depends=len(shown) > 1)
 
 
-def _in_minor_units(number: str, places: Any) -> str | None:
-    """Return an amount of cents in the currency's unit; None where it is no whole number, or the places are none."""
+def _places(value: Any) -> int | None:
+    """Return how many digits the minor unit has; None where that is no number, or no currency has so many."""
+    text = str(value).strip().removesuffix(".0") if type(value) in (int, float, str) else ""
+    return int(text) if re.fullmatch(r"[0-9]", text) and int(text) <= _MAX_PLACES else None
+
+
+def _in_minor_units(number: str, places: int) -> str | None:
+    """Return an amount of cents in the currency's unit; None where it is no whole number."""
     digits = number.lstrip("-")
-    if type(places) is not int or not 0 < places <= _MAX_PLACES or not digits.isdecimal():
+    if not digits.isdecimal():
         return None
     padded = digits.zfill(places + 1)
     return f"{'-' if number.startswith('-') else ''}{padded[:-places]}.{padded[-places:]}"

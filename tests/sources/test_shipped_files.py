@@ -6,7 +6,7 @@ from typing import Any
 
 from app.catalog.running_sources import load_source
 from app.catalog.strict_yaml import parse_yaml
-from app.values.amounts import currencies
+from app.values.currencies import currencies
 from tests.process import ROOT
 from tests.sources.test_cases import CASES
 

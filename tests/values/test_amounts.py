@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.values.amounts import COUNT, WITH_THREE_DECIMALS, WITHOUT_FRACTIONS, Context, currencies, read_amount
+from app.values.amounts import COUNT, Context, read_amount
+from app.values.currencies import WITH_THREE_DECIMALS, WITHOUT_FRACTIONS, currencies
 
 SEPARATORS = [
     # the text, the currency of the event, the number; None where it would be a guess
@@ -99,6 +100,21 @@ def test_counts_know_no_grouping(text: str, number: str | None) -> None:
         ("£25", "25", None),
         ("25 kr", "25", None),
         ("C$25", "25", None),
+        # A code wins beside a sign that several currencies have, on one side of the number or on two.
+        ("USD $25", "25", "USD"),
+        ("25 $ USD", "25", "USD"),
+        ("$ USD 25", "25", "USD"),
+        ("AUD$25", "25", "AUD"),
+        ("CAD $1,299.00", "1299.00", "CAD"),
+        ("NZD $-25", "-25", "NZD"),
+        ("EUR €25", "25", "EUR"),
+        ("25,00 kr SEK", "25.00", "SEK"),
+        ("INR Rs. 500", "500", "INR"),
+        ("JPY ¥3.500", "3500", "JPY"),
+        ("US$ 25 USD", "25", "USD"),
+        # Nor do blanks make another sign of one.
+        ("US $25", "25", "USD"),
+        ("25 A $", "25", "AUD"),
     ],
 )
 def test_a_currency_written_in_the_text_is_read_with_it(text: str, number: str, currency: str | None) -> None:
@@ -107,7 +123,10 @@ def test_a_currency_written_in_the_text_is_read_with_it(text: str, number: str, 
     assert (read.number, read.currency) == (number, currency)
 
 
-@pytest.mark.parametrize("text", ["USD 25 EUR", "25 pieces", "€25 kg"])
+@pytest.mark.parametrize(
+    "text",
+    ["USD 25 EUR", "25 pieces", "€25 kg", "USD €25", "US$ CAD 25", "USD CAD 25", "US$25 CAD", "USDA 25", "USD. 25"],
+)
 def test_a_text_that_contradicts_itself_is_no_amount(text: str) -> None:
     assert read_amount(text) is None
 
@@ -128,12 +147,34 @@ OBJECTS = [
     (BOTH, False, ("25.00", "USD")),
     (BOTH, True, ("3500", "JPY")),
     ({"shop_money": {"amount": None}, "presentment_money": {"amount": 5}}, False, ("5", None)),
+    # Its currency is read as one in a text: by a code, or by a sign that only one has.
+    ({"amount": "25", "currency": "US$"}, False, ("25", "USD")),
+    ({"amount": "25", "currency": "€"}, False, ("25", "EUR")),
+    ({"amount": 25, "currency": "CAD $"}, False, ("25", "CAD")),
+    ({"amount": "1.500", "currency_code": "₩"}, False, ("1500", "KRW")),
+    ({"amount": 25, "currency": "$"}, False, ("25", None)),
+    ({"amount": 25, "currency": " ", "currencyCode": "USD"}, False, ("25", "USD")),
+    ({"amount": 25, "currency": "euros?", "currency_code": "EUR"}, False, ("25", "EUR")),
+    ({"amount": 25, "currency": "undefined"}, False, ("25", None)),
+    ({"amount": 25, "currency": 840}, False, ("25", None)),
+    ({"amount": 250, "currency": "points"}, False, None),
     # Minor units only where the object says so.
     ({"amount": 2550, "currency": "USD", "exponent": 2}, False, ("25.50", "USD")),
     ({"amount": "2550", "currency_code": "USD", "currency_minor_unit": 2}, False, ("25.50", "USD")),
     ({"amount": -5, "currency": "USD", "currency_minor_unit": 2}, False, ("-0.05", "USD")),
     ({"amount": 2550, "currency": "JPY", "currency_minor_unit": 0}, False, ("2550", "JPY")),
+    ({"amount": 2550, "currency": "USD", "exponent": "2"}, False, ("25.50", "USD")),
+    ({"amount": 2550, "currency": "USD", "exponent": 2.0}, False, ("25.50", "USD")),
+    ({"amount": 2550.0, "currency": "USD", "currency_minor_unit": 2}, False, ("25.50", "USD")),
+    ({"amount": "2,550", "currency": "€", "exponent": " 2 "}, False, ("25.50", "EUR")),
+    ({"amount": 2550.0, "currency": "JPY", "exponent": "0"}, False, ("2550.0", "JPY")),
+    ({"amount": 2550.5, "exponent": 2}, False, None),
     ({"amount": "25.50", "exponent": 2}, False, None),
+    ({"amount": "2550.00", "exponent": 2}, False, None),
+    ({"amount": 2550, "exponent": 1.5}, False, None),
+    ({"amount": 2550, "exponent": True}, False, None),
+    ({"amount": 2550, "exponent": ""}, False, None),
+    ({"amount": 2550, "exponent": -2}, False, None),
     ({"amount": 2550, "exponent": "two"}, False, None),
     ({"amount": 2550, "exponent": 40}, False, None),
     ({"amount": {"amount": 5}}, False, None),
@@ -143,7 +184,7 @@ OBJECTS = [
 
 @pytest.mark.parametrize(("value", "presentment", "expected"), OBJECTS)
 def test_objects_of_money_are_read(value: Any, presentment: bool, expected: Any) -> None:  # noqa: FBT001 - a column
-    read = read_amount(value, Context(presentment=presentment))
+    read = read_amount(value, Context(currency="GBP", presentment=presentment))
     assert (read and (read.number, read.currency)) == expected
 
 

@@ -1,0 +1,81 @@
+"""Currencies by their ISO 4217 codes, and by the signs that are written beside amounts."""
+
+import functools
+import unicodedata
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+import pycountry
+
+#: What a text beside a number can mean, the likeliest first; none where it names no currency (`$`, `kr`).
+Codes: TypeAlias = tuple[str, ...]
+
+#: Currencies without a minor unit (ISO 4217, list one), and IDR, whose minor unit nobody writes: 150.000 is 150000.
+WITHOUT_FRACTIONS: Final = frozenset(
+    {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV"}
+    | {"XAF", "XOF", "XPF", "IDR"}
+)
+#: Currencies with three decimals (ISO 4217, list one): 1,234 may be a fraction as well as thousands.
+WITH_THREE_DECIMALS: Final = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
+
+#: Written beside amounts, though no ISO code, without blanks and the point behind it: the one currency it can mean.
+_SIGNS: Final[Mapping[str, Codes]] = MappingProxyType(
+    {"kr": (), "lei": (), "rs": (), "fr": (), "c$": ()}
+    | {
+        sign: (code,)
+        for sign, code in (
+            {"us$": "USD", "a$": "AUD", "au$": "AUD", "ca$": "CAD", "nz$": "NZD", "hk$": "HKD", "nt$": "TWD"}
+            | {"s$": "SGD", "r$": "BRL", "mx$": "MXN", "zł": "PLN", "kč": "CZK", "ft": "HUF"}
+            | {"€": "EUR", "₹": "INR", "₩": "KRW", "₫": "VND", "₺": "TRY", "₽": "RUB", "₴": "UAH", "₪": "ILS"}
+            | {"฿": "THB", "₦": "NGN", "₱": "PHP", "₸": "KZT", "₡": "CRC", "₲": "PYG", "₾": "GEL", "₼": "AZN"}
+            | {"₵": "GHS", "₮": "MNT"}
+        ).items()
+    }
+)
+_CODE_LENGTH = 3
+
+
+@functools.cache
+def currencies() -> frozenset[str]:
+    """Return the ISO 4217 codes in use, upper case."""
+    return frozenset(currency.alpha_3 for currency in pycountry.currencies)
+
+
+def currency_code(value: Any) -> str | None:
+    """Return the ISO 4217 code that a text is, in any case; None for all else."""
+    code = value.strip().upper() if type(value) is str else None
+    return code if code in currencies() else None
+
+
+def currencies_named(value: Any) -> Codes | None:
+    """Return the currencies that a text beside a number names: a code, a sign, or both; None where it is none of them.
+
+    >>> currencies_named("usd"), currencies_named("US $"), currencies_named("CAD $"), currencies_named("kr.")
+    (('USD',), ('USD',), ('CAD',), ())
+    >>> currencies_named("pieces"), currencies_named("EUR $"), currencies_named("US$ CAD")
+    (None, ('EUR',), None)
+    """
+    name = value.strip() if type(value) is str else None
+    if not name:
+        return () if name == "" else None
+    code = currency_code(name)
+    if code:
+        return (code,)
+    signs = _of_sign(name)
+    return _of_code_and_sign(name) if signs is None else signs
+
+
+def _of_sign(text: str) -> Codes | None:
+    sign = "".join(text.lower().split()).removesuffix(".")
+    is_sign = len(sign) == 1 and unicodedata.category(sign) == "Sc"
+    return _SIGNS.get(sign, () if is_sign else None)
+
+
+def _of_code_and_sign(name: str) -> Codes | None:
+    """Return the currency of `USD $` and `$ USD`, whose sign must not mean another."""
+    for code, sign in ((name[:_CODE_LENGTH], name[_CODE_LENGTH:]), (name[-_CODE_LENGTH:], name[:-_CODE_LENGTH])):
+        signs = _of_sign(sign)
+        if code.upper() in currencies() and signs is not None and (not signs or code.upper() in signs):
+            return (code.upper(),)
+    return None
