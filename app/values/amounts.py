@@ -20,13 +20,15 @@ _PLAIN_DECIMALS = 2
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _DRESSED = re.compile(
     r"(?P<sign>[+-]?)"
-    # The point right behind letters is the currency's: `Rs.500` is not 0.5.
-    r"(?P<before>[^\d.,+-]*(?:(?<=(?u:[^\W\d_]))\.\s*)?)"
+    # The point right behind letters, or `S/`, is the currency's: `Rs.500` is not 0.5.
+    r"(?P<before>[^\d.,+-]*(?:(?<=(?u:[^\W\d_])|/)\.\s*)?)"
     r"(?P<number>[+-]?[\d.,' ]*\d)(?P<after>\D*)",
     re.ASCII,
 )
 #: Blanks between groups, the typographic apostrophe and the minus sign of Unicode.
 _OTHER_SPELLINGS = str.maketrans("\u00a0\u2009\u202f\u2019\u2212", "   '-")
+#: Written for no cents: `25.-`, with any dash.
+_NO_CENTS = re.compile(r"(?<=\d)(?P<mark>[.,])[-\u2013\u2014]{1,2}(?!\d)")
 #: Several groups, or one and a fraction.
 _GROUPED = re.compile(
     r"(?P<first>[1-9]\d{0,2})(?P<groups>(?P<mark>[.,' ])\d{3}(?:(?P=mark)\d{3})*)"
@@ -132,7 +134,7 @@ def _read_text(text: str, context: Context) -> Amount | None:
     if _PLAIN.fullmatch(text):
         may_be_grouped = text[-4:-3] == "." and text[-3:].isdecimal()
         return _in_context(text, None, context) if may_be_grouped else Amount(text)
-    match = _DRESSED.fullmatch(text.translate(_OTHER_SPELLINGS))
+    match = _DRESSED.fullmatch(_NO_CENTS.sub(r"\g<mark>00", text.translate(_OTHER_SPELLINGS)))
     if match is None or (match["sign"] and match["number"][0] in "+-"):
         return None
     named = _named_together(currencies_named(match["before"]), currencies_named(match["after"]))

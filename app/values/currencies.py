@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001, RUF002 - roubles and leva are written in Cyrillic
 """Currencies by their ISO 4217 codes, and by the signs that are written beside amounts."""
 
 import functools
@@ -19,14 +20,20 @@ WITHOUT_FRACTIONS: Final = frozenset(
 #: Currencies with three decimals (ISO 4217, list one): 1,234 may be a fraction as well as thousands.
 WITH_THREE_DECIMALS: Final = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 
-#: Written beside amounts, though no ISO code, without blanks and the point behind it: the one currency it can mean.
+#: Written beside amounts, though no ISO code: in small letters, without blanks and the point behind it.
 _SIGNS: Final[Mapping[str, Codes]] = MappingProxyType(
-    {"kr": (), "lei": (), "rs": (), "fr": (), "c$": ()}
+    dict.fromkeys(("kr", "lei", "rs", "fr", "c$"), ())
+    | {"руб": ("RUB", "BYN"), "元": ("CNY", "TWD", "HKD", "MOP"), "fcfa": ("XOF", "XAF")}
     | {
         sign: (code,)
         for sign, code in (
-            {"us$": "USD", "a$": "AUD", "au$": "AUD", "ca$": "CAD", "nz$": "NZD", "hk$": "HKD", "nt$": "TWD"}
-            | {"s$": "SGD", "r$": "BRL", "mx$": "MXN", "zł": "PLN", "kč": "CZK", "ft": "HUF"}
+            {"us$": "USD", "$us": "USD", "u$s": "USD", "a$": "AUD", "au$": "AUD", "ca$": "CAD", "$ca": "CAD"}
+            | {"nz$": "NZD", "hk$": "HKD", "nt$": "TWD", "s$": "SGD", "r$": "BRL", "mx$": "MXN", "rd$": "DOP"}
+            | {"ar$": "ARS", "j$": "JMD", "tt$": "TTD", "ec$": "XCD", "n$": "NAD", "cn¥": "CNY", "jp¥": "JPY"}
+            | {"zł": "PLN", "zl": "PLN", "kč": "CZK", "kc": "CZK", "ft": "HUF", "sfr": "CHF", "r": "ZAR"}
+            | {"rm": "MYR", "rp": "IDR", "tl": "TRY", "s/": "PEN", "b/": "PAB", "rmb": "CNY", "vnđ": "VND"}
+            | {"ksh": "KES", "tsh": "TZS", "ush": "UGX", "лв": "BGN", "грн": "UAH", "ден": "MKD", "дин": "RSD"}
+            | {"đ": "VND", "円": "JPY", "원": "KRW", "euro": "EUR", "euros": "EUR"}
             | {"€": "EUR", "₹": "INR", "₩": "KRW", "₫": "VND", "₺": "TRY", "₽": "RUB", "₴": "UAH", "₪": "ILS"}
             | {"฿": "THB", "₦": "NGN", "₱": "PHP", "₸": "KZT", "₡": "CRC", "₲": "PYG", "₾": "GEL", "₼": "AZN"}
             | {"₵": "GHS", "₮": "MNT"}
@@ -51,8 +58,10 @@ def currency_code(value: Any) -> str | None:
 def currencies_named(value: Any) -> Codes | None:
     """Return the currencies that a text beside a number names: a code, a sign, or both; None where it is none of them.
 
-    >>> currencies_named("usd"), currencies_named("US $"), currencies_named("CAD $"), currencies_named("kr.")
-    (('USD',), ('USD',), ('CAD',), ())
+    >>> currencies_named("usd"), currencies_named("CAD $"), currencies_named("kr.")
+    (('USD',), ('CAD',), ())
+    >>> currencies_named("руб."), currencies_named("S/."), currencies_named("US $ ")
+    (('RUB', 'BYN'), ('PEN',), ('USD',))
     >>> currencies_named("pieces"), currencies_named("EUR $"), currencies_named("US$ CAD")
     (None, ('EUR',), None)
     """

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - roubles and leva are written in Cyrillic
 """Amounts as shops write them: which number is meant, and in which currency."""
 
 from typing import Any
@@ -94,6 +95,32 @@ def test_counts_know_no_grouping(text: str, number: str | None) -> None:
         ("25 zł", "25", "PLN"),
         ("150.000 IDR", "150000", "IDR"),
         ("₩1.500", "1500", "KRW"),
+        ("RM25.00", "25.00", "MYR"),
+        ("Rp 150.000", "150000", "IDR"),
+        ("Rp. 1.150.000,00", "1150000.00", "IDR"),
+        ("25,00 TL", "25.00", "TRY"),
+        ("RD$25", "25", "DOP"),
+        ("KSh 2,500", "2500", "KES"),
+        ("S/ 25", "25", "PEN"),
+        ("S/. 25.50", "25.50", "PEN"),
+        ("25 лв.", "25", "BGN"),
+        ("25 руб.", "25", "RUB"),
+        ("1 299,00 грн", "1299.00", "UAH"),
+        ("25元", "25", "CNY"),
+        ("3,500円", "3500", "JPY"),
+        ("3.500원", "3500", "KRW"),
+        ("150.000đ", "150000", "VND"),
+        ("150.000 VNĐ", "150000", "VND"),
+        ("R 1 299,00", "1299.00", "ZAR"),
+        ("25 $ US", "25", "USD"),
+        ("25 Euro", "25", "EUR"),
+        # A dash for no cents; the mark in front of it groups nothing.
+        ("CHF 25.–", "25.00", "CHF"),
+        ("25,- kr", "25.00", None),
+        ("25.--", "25.00", None),
+        ("€ 1.299,-", "1299.00", "EUR"),
+        ("1'299.— CHF", "1299.00", "CHF"),
+        ("Fr. 25.−", "25.00", None),
         # These name none, since several currencies are written so.
         ("$25", "25", None),
         ("¥2500", "2500", None),
@@ -124,8 +151,41 @@ def test_a_currency_written_in_the_text_is_read_with_it(text: str, number: str, 
 
 
 @pytest.mark.parametrize(
+    ("text", "beside", "currency"),
+    [
+        ("25 руб.", None, "RUB"),
+        ("25 руб.", "RUB", "RUB"),
+        ("25 руб.", "BYN", "BYN"),
+        ("25 руб. BYN", "RUB", "BYN"),
+        ("25 RUB", "BYN", "RUB"),
+        ("250元", "TWD", "TWD"),
+        ("250元", "USD", "CNY"),
+        ("2 500 FCFA", "XAF", "XAF"),
+        ({"amount": 25, "currency": "руб."}, "BYN", "BYN"),
+    ],
+)
+def test_a_sign_of_several_currencies_is_that_of_the_one_beside_it_where_it_can_be(
+    text: Any, beside: str | None, currency: str
+) -> None:
+    read = read_amount(text, Context(currency=beside))
+    assert (read and read.currency) == currency
+
+
+@pytest.mark.parametrize(
     "text",
-    ["USD 25 EUR", "25 pieces", "€25 kg", "USD €25", "US$ CAD 25", "USD CAD 25", "US$25 CAD", "USDA 25", "USD. 25"],
+    [
+        "USD 25 EUR",
+        "25 pieces",
+        "€25 kg",
+        "USD €25",
+        "US$ CAD 25",
+        "USD CAD 25",
+        "US$25 CAD",
+        "USDA 25",
+        "USD. 25",
+        "25.-5",
+        "25.---",
+    ],
 )
 def test_a_text_that_contradicts_itself_is_no_amount(text: str) -> None:
     assert read_amount(text) is None
