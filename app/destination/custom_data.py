@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from app.destination.conversion_rules import ConversionRules
 from app.destination.free_texts import list_of, product_id, read_free_text
 from app.destination.members import MembersReader, ObjectReader
-from app.destination.money import IntegerReader, Money, plain_money, read_currency, read_money
+from app.destination.money import IntegerReader, Money, plain_money, read_currency, read_money, written_amount
 from app.destination.privacy_flags import read_opt_out_type
 from app.destination.reading import (
     NO_ID,
@@ -188,7 +188,7 @@ class CustomDataReader(ObjectReader):
                 return text, NO_NOTES
             money = read_money(value, context)
             if money.text is not None and currency and money.currency not in (None, currency):
-                return None, (left_out(value, f"it is in {money.currency}, {currency} is sent"),)
+                return None, (left_out(written_amount(value), f"it is in {money.currency}, {currency} is sent"),)
             return money.text, money.notes
 
         read_content = MembersReader(CONTENT_READERS | {"item_price": read_price})

@@ -80,13 +80,21 @@ def read_money(value: Any, context: Context = NO_CONTEXT) -> Money:
     if amount is None or number is None:
         return Money(None, None, (left_out(value, "no amount can be read from it without guessing"),))
     if number < 0:
-        return Money(None, amount.currency, (left_out(value, "an amount cannot be negative"),))
+        return Money(None, amount.currency, (left_out(written_amount(value), "an amount cannot be negative"),))
     text = number_text(number)
     if not amount.dressed and not 0 < number < _PLAIN_FROM:
         return Money(text, amount.currency)
     named = f" {amount.currency}" if amount.currency else ""
-    about = "a sum of amounts that are no plain numbers" if type(given) is Computed else shown_number(value)
+    about = (
+        "a sum of amounts that are no plain numbers" if type(given) is Computed else shown_number(written_amount(value))
+    )
     return Money(text, amount.currency, (f": {about} read as {text}{named}",))
+
+
+def written_amount(value: Any) -> Any:
+    """Return what stands for the number: the amount of an object of money, of anything else the value."""
+    amount = value.get("amount") if type(value) is dict else None
+    return value if amount is None else amount
 
 
 def is_refund(values: Iterable[Any], context: Context) -> bool:

@@ -94,10 +94,10 @@ def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> C
     Where an operand depends on the context (`150.000` is 150000 in some currencies), so does the result.
     """
     numbers: list[Decimal] = []
-    names: set[str] = set()
+    names: set[str | None] = set()
     depends = dressed = False
     for value in values:
-        number = _plain(value)
+        number, currency = _plain(value), None
         if number is None:
             if value is MISSING:
                 return None
@@ -108,17 +108,21 @@ def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> C
                 return None
             depends |= operand.depends
             dressed |= operand.dressed
-            if operand.currency:
-                names.add(operand.currency)
+            currency = operand.currency
+        if currency or number:  # nothing is nothing in every currency
+            names.add(currency)
         numbers.append(number)
-    if len(names) > 1:
+    # In a sum, what names no currency is in that of the event.
+    is_mixed = combine is _sum and len(names) > 1 and None in names
+    named = list(filter(None, names | {context.currency} if is_mixed else names))
+    if len(named) > 1:
         return None
     result = Computed(plain_text(combine(numbers)))
-    if names:
-        result.currency = next(iter(names))
+    if named:
+        result.currency = named[0]
     if dressed:
         result.dressed = True
-    if depends:
+    if depends or is_mixed:
         result.in_context = partial(_in_context, combine, values)
     return result
 

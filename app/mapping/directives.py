@@ -15,6 +15,7 @@ from app.mapping import (
     lists,
     objects,
     paths,
+    priced,
     texts,
 )
 from app.mapping.compiler import Builder, Compiler
@@ -29,6 +30,7 @@ OWN_DIRECTIVES: Final[Mapping[str, Builder]] = MappingProxyType(
         "@sum": arithmetic.build_sum,
         "@subtract": arithmetic.build_subtract,
         "@multiply": arithmetic.build_multiply,
+        "@money": priced.build_money,
         "@all": all_values.build_all,
         "@blocks": blocks.build_blocks,
         "@queryParameter": addresses.build_query_parameter,

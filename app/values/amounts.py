@@ -38,7 +38,7 @@ _ONE_SEPARATOR = re.compile(r"(?P<whole>\d*)(?P<mark>[.,' ])(?P<part>\d+)")
 _GROUP_DIGITS = 3
 
 #: What an object of money calls its currency, and the places of its minor unit.
-_CODES: Final = ("currency", "currencyCode", "currency_code")
+CURRENCY_NAMES: Final = ("currency", "currencyCode", "currency_code")
 _PLACES: Final = ("currency_minor_unit", "exponent")
 _MAX_PLACES = 6
 #: Shopify's money in the currency of the shop's books, and in the customer's.
@@ -201,7 +201,9 @@ def _read_object(value: Mapping[str, Any], context: Context) -> Amount | None:
         return _read_books(shown, context)
     amount = value.get("amount")
     said = [
-        currencies_named(text) for name in _CODES if type(text := value.get(name)) is str and not says_nothing(text)
+        currencies_named(text)
+        for name in CURRENCY_NAMES
+        if type(text := value.get(name)) is str and not says_nothing(text)
     ]
     named = next(filter(None, said), None if None in said else ())
     if named is None:  # 250 points

@@ -92,6 +92,7 @@ FAULTS = [
     ({"@json": {"mode": "encode", "value": ""}}, "/@json/value", "should not be empty, 0, false or null"),
     ({"@sum": 5}, "/@sum", "a list of values or a directive that gives one but it is a number"),
     ({"@sum": []}, "/@sum", "a list of values or a directive"),
+    ({"@money": [1, "USD"]}, "/@money", "a directive that gives an amount but it is a list"),
     ({"@queryParameter": 5}, "/@queryParameter", "should be an object"),
     ({"@queryParameter": {"url": P}}, "/@queryParameter", "should have the key 'name'"),
     ({"@queryParameter": {"url": P, "name": 5}}, "/@queryParameter/name", "should be a text"),

@@ -232,6 +232,11 @@ def test_arithmetic_is_exact_and_never_partial(value: Any, expected: Any) -> Non
         # in Kuwait 1,234 may be either
         ({"@sum": ["1,234", 1]}, "KWD", None),
         ({"@sum": ["1,234", 1]}, None, "1235"),
+        # 6 dollars, and 5 of the event's currency
+        ({"@sum": ["6 USD", 5]}, "USD", "11"),
+        ({"@sum": ["6 USD", 5]}, None, "11"),
+        ({"@sum": ["6 USD", 5]}, "EUR", None),
+        ({"@sum": ["6 USD", 0]}, "EUR", "6"),
         # a quantity knows no thousands: one piece of 5
         ({"@multiply": [5, "1,000"]}, None, "5"),
     ],
@@ -260,6 +265,31 @@ def test_what_is_computed_keeps_the_currency_of_its_operands(value: Any, currenc
 
 def test_amounts_of_several_currencies_are_not_added() -> None:
     assert resolve({"@sum": ["€5", "5 USD"]}) == MISSING
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ({"price": 5, "currency": "USD"}, {"amount": 5, "currency": "USD"}),
+        ({"price": "5", "currency": None, "currencyCode": "US$"}, {"amount": "5", "currency": "US$"}),
+        ({"price": {"amount": 5}, "currency_code": "USD"}, {"amount": 5, "currency": "USD"}),
+        # as it stands: what names its own, what no currency stands beside, and what is no amount
+        ({"price": "€5", "currency": "USD"}, "€5"),
+        ({"price": {"amount": 5, "currency": "EUR"}, "currency": "USD"}, {"amount": 5, "currency": "EUR"}),
+        ({"price": {"shop_money": {"amount": 5}}, "currency": "USD"}, {"shop_money": {"amount": 5}}),
+        ({"price": 5}, 5),
+        ({"price": 5, "currency": ""}, 5),
+        ({"price": 5, "currency": "kr"}, 5),
+        ({"price": 5, "currency": 840}, 5),
+        ({"price": "free", "currency": "USD"}, "free"),
+        ({"currency": "USD"}, MISSING),
+        ("no object", MISSING),
+    ],
+)
+def test_an_amount_has_the_currency_that_stands_beside_it(item: Any, expected: Any) -> None:
+    assert resolve({"@arrayPath": ["$.items", {"price": {"@money": path("$.price")}}]}, {"items": [item]}) == [
+        {} if expected is MISSING else {"price": expected}
+    ]
 
 
 ADDRESSES = [

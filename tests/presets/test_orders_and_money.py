@@ -67,6 +67,57 @@ def test_an_order_is_sent_with_the_first_amount_that_can_be_read(
     assert bool(told) == bool(warnings)
 
 
+JPY_500 = {"product_id": "a", "price": 500, "currency": "JPY"}
+USD_6 = {"product_id": "b", "price": 6, "currency": "USD"}
+PLAIN_5 = {"product_id": "c", "price": 5}
+NO_SUM = "it cannot be put together with the others"
+IN_USD = "contents[{}].item_price: a number left out, it is in USD, {} is sent"
+PRICED = [
+    # what the order says beside its products, these, value and currency as sent, the prices, what a warning says
+    ({}, [JPY_500, USD_6], (None, "JPY"), ["500", None], [NO_SUM, IN_USD.format(1, "JPY")]),
+    ({"currency": "EUR"}, [USD_6], ("6", "USD"), ["6"], ["EUR left out, the value is written in USD"]),
+    ({"currency": "EUR", "revenue": 9}, [USD_6, PLAIN_5], ("9", "EUR"), [None, "5"], [IN_USD]),
+    ({"currency": "USD"}, [USD_6 | {"quantity": 2}, PLAIN_5], ("17", "USD"), ["6", "5"], []),
+    ({}, [USD_6, PLAIN_5], ("11", "USD"), ["6", "5"], []),
+    # What names no currency is in that of the order: 5 euros and 6 dollars are no sum; nothing is nothing in both.
+    ({"currency": "EUR"}, [USD_6, PLAIN_5], (None, "EUR"), [None, "5"], ["value: ", IN_USD]),
+    ({"currency": "EUR", "value": 9}, [USD_6, PLAIN_5], ("9", "EUR"), [None, "5"], [IN_USD]),
+    ({"currency": "USD"}, [USD_6, PLAIN_5 | {"price": 0}], ("6", "USD"), ["6", "0"], []),
+    # The price's own currency wins over the one beside it.
+    ({"currency": "EUR"}, [USD_6 | {"price": "€6"}], ("6", "EUR"), ["6"], ['"€6" read as 6 EUR']),
+    ({"currency": "EUR"}, [USD_6 | {"price": {"amount": 6, "currency": "EUR"}}], ("6", "EUR"), ["6"], []),
+    ({"currency": "EUR", "revenue": 9}, [USD_6 | {"price": {"amount": 6}}], ("9", "EUR"), [None], ["it is in USD"]),
+    ({"currency": "JPY"}, [JPY_500 | {"price": "1.500"}], ("1500", "JPY"), ["1500"], ['"1.500" read as 1500 JPY']),
+    # In other spellings; a sign that several have says nothing, and what is no currency is no money.
+    ({"currency": "EUR", "revenue": 9}, [PLAIN_5 | {"currencyCode": "USD"}], ("9", "EUR"), [None], [IN_USD]),
+    ({"currency": "EUR", "revenue": 9}, [PLAIN_5 | {"currency_code": "US$"}], ("9", "EUR"), [None], [IN_USD]),
+    ({"currency": "EUR", "revenue": 9}, [PLAIN_5 | {"currency": "eur"}], ("9", "EUR"), ["5"], []),
+    ({"currency": "EUR"}, [PLAIN_5 | {"currency": "$"}], ("5", "EUR"), ["5"], []),
+    ({"currency": "EUR", "revenue": 9}, [PLAIN_5 | {"currency": 840}], ("9", "EUR"), ["5"], []),
+    ({"currency": "EUR", "revenue": 9}, [PLAIN_5 | {"currency": "points"}], ("9", "EUR"), [None], ["without guessing"]),
+]
+
+
+@pytest.mark.parametrize("name", ["products", "line_items", "items"])
+@pytest.mark.parametrize(("properties", "products", "sent", "prices", "told"), PRICED)
+def test_no_price_is_sent_under_another_currency_than_its_own(
+    name: str,
+    properties: dict[str, Any],
+    products: list[dict[str, Any]],
+    sent: tuple[str | None, str],
+    prices: list[str | None],
+    told: list[str],
+    judge: Judge,
+) -> None:
+    custom_data, warnings = judge({name: products, **properties})
+
+    assert (custom_data.get("value"), custom_data.get("currency")) == sent
+    assert [content.get("item_price") for content in custom_data["contents"]] == prices
+    for text in told:
+        assert text.format(0, "EUR") in warnings
+    assert bool(told) == bool(warnings)
+
+
 @pytest.mark.parametrize(
     "properties",
     [
