@@ -25,8 +25,8 @@ _DRESSED = re.compile(
     r"(?P<number>[+-]?[\d.,' ]*\d)(?P<after>\D*)",
     re.ASCII,
 )
-#: Blanks between groups, the typographic apostrophe and the minus sign of Unicode.
-_OTHER_SPELLINGS = str.maketrans("\u00a0\u2009\u202f\u2019\u2212", "   '-")
+#: Blanks between groups, the typographic apostrophe and the minus sign of Unicode; marks of direction go.
+_OTHER_SPELLINGS = str.maketrans("\u00a0\u2009\u202f\u2019\u2212", "   '-", "\u200e\u200f")
 #: Written for no cents: `25.-`, with any dash.
 _NO_CENTS = re.compile(r"(?<=\d)(?P<mark>[.,])[-\u2013\u2014]{1,2}(?!\d)")
 #: Several groups, or one and a fraction.

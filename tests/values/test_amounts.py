@@ -114,6 +114,7 @@ def test_counts_know_no_grouping(text: str, number: str | None) -> None:
         ("R 1 299,00", "1299.00", "ZAR"),
         ("25 $ US", "25", "USD"),
         ("25 Euro", "25", "EUR"),
+        ("\u200f25.00\u00a0\u200f₪", "25.00", "ILS"),  # as browsers write it in Hebrew
         # A dash for no cents; the mark in front of it groups nothing.
         ("CHF 25.–", "25.00", "CHF"),
         ("25,- kr", "25.00", None),
