@@ -16,7 +16,7 @@ from app.catalog.one_file import parse_files
 from app.config.account_settings import AccountSettings
 from app.errors import CatalogError, Fault
 
-_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
 
 def _as_tuple(value: Any) -> Any:

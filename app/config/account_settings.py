@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from app.config.environment import Country, Currency, UpperTexts
+from app.config.bounded_numbers import Bytes, Count, Hours, Seconds
+from app.config.checked_texts import Country, Currency, UsStates
 
 
 class AccountSettings(BaseSettings):
@@ -22,17 +23,17 @@ class AccountSettings(BaseSettings):
     action_source_by_context: bool = Field(default=False, description="what an app sends is `app_ios`, `app_android`")
     partner_name: str | None = Field(None, pattern="^ss-[a-z0-9-]+$", description="sent as `partner_name`")
     gpc: Literal["opt_out", "ldp", "ignore"] = Field("opt_out", description="what Global Privacy Control does")
-    ldp_states: UpperTexts = Field((), description="US states whose events always get LDP, e.g. CA,CO")
+    ldp_states: UsStates = Field((), description="US states whose events always get LDP, e.g. CA,CO")
 
     # Delivery
     batch_max_events: int = Field(1_000, ge=1, le=1_000, description="in one call")
-    batch_max_bytes: int = Field(1_000_000, ge=1_000, description="in one call")
-    batch_max_wait_s: float = Field(1, ge=0, description="how long a batch waits to fill")
+    batch_max_bytes: Bytes = Field(1_000_000, ge=1_000, description="in one call")
+    batch_max_wait_s: Seconds = Field(1, ge=0, description="how long a batch waits to fill")
     max_calls_in_flight: int = Field(4, ge=1, le=64, description="by one process")
     max_calls_per_minute: int = Field(4_500, ge=1, le=5_000, description="by all processes together")
-    send_timeout_s: float = Field(30, gt=0, description="for one call to Pinterest")
-    retry_max_attempts: int = Field(20, ge=1, description="then the delivery is dead")
-    retry_max_age_hours: float = Field(72, gt=0, description="since it was received; then dead")
-    retry_base_s: float = Field(1, gt=0, description="first pause at most; doubles")
-    retry_max_pause_s: float = Field(600, gt=0, description="longest pause, also for Retry-After")
+    send_timeout_s: Seconds = Field(30, gt=0, description="for one call to Pinterest")
+    retry_max_attempts: Count = Field(20, ge=1, description="then the delivery is dead")
+    retry_max_age_hours: Hours = Field(72, gt=0, description="since it was received; then dead")
+    retry_base_s: Seconds = Field(1, gt=0, description="first pause at most; doubles")
+    retry_max_pause_s: Seconds = Field(600, gt=0, description="longest pause, also for Retry-After")
     retry_offline_ambiguous: bool = Field(default=False, description="resend `offline` events that may have arrived")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
@@ -28,16 +28,14 @@ def _split(value: Any) -> Any:
     return tuple(filter(None, map(str.strip, value.replace("\n", ",").split(","))))
 
 
-def _normalised(change: Callable[[Any], Any]) -> AfterValidator:
+def each(change: Callable[[Any], Any]) -> AfterValidator:
+    """Have each of several changed, or refused by ValueError."""
     return AfterValidator(lambda values: tuple(map(change, values)))
 
 
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-UpperTexts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _normalised(str.upper)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-FolderPaths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split), _normalised(folder_or_shipped)]
-Country = Annotated[str, Field(pattern="^[A-Za-z]{2}$"), AfterValidator(str.upper)]
-Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$"), AfterValidator(str.upper)]
+FolderPaths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split), each(folder_or_shipped)]
 
 
 class UnreadableFile(SettingsError):

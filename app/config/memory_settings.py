@@ -4,16 +4,17 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from app.config.bounded_numbers import Count, Days
 from app.config.quarantine_settings import QuarantineSettings
 
 
 class MemorySettings(QuarantineSettings):
     """What is remembered of people, for how long, and of how many."""
 
-    remember_days: float = Field(0, ge=0, description="how long facts of a person complete later events; 0: off")
-    remember_click_days: float = Field(60, gt=0, description="the same of click ids, where it is shorter")
-    remember_session_days: float = Field(7, ge=0, description="events without `userId` are the last user's for so long")
-    remember_max_people: int = Field(1_000_000, ge=1, description="ids in memory; the longest unseen go first")
+    remember_days: Days = Field(0, ge=0, description="how long facts of a person complete later events; 0: off")
+    remember_click_days: Days = Field(60, gt=0, description="the same of click ids, where it is shorter")
+    remember_session_days: Days = Field(7, ge=0, description="events without `userId` are the last user's for so long")
+    remember_max_people: Count = Field(1_000_000, ge=1, description="ids in memory; the longest unseen go first")
     remember_users_from: Literal["everyone", "authenticated"] = Field(
         "everyone", description="whose `userId` memory believes; public write keys are no secrets"
     )

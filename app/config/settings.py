@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from app.config.account_settings import AccountSettings
 from app.config.alert_settings import AlertSettings
+from app.config.bounded_numbers import Bytes, Count, Days, Hours, Seconds
+from app.config.checked_texts import WebAddress
 from app.config.environment import (
     FolderPaths,
     SecretFiles,
@@ -38,12 +40,14 @@ MIN_SECRET_CHARACTERS: Final = 16
 class Settings(AccountSettings, SourceSettings, InventorySettings, AlertSettings):
     """Everything that can be set. `description` is what the README says of it."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
 
     # Pinterest
     pinterest_ad_account_id: str | None = Field(None, pattern=r"^\d{1,18}$", description="digits; with the token: live")
     pinterest_conversion_token: SecretStr | None = Field(None, description="from Ads Manager > Conversions")
-    pinterest_api_url: str = Field("https://api.pinterest.com/v5", description="where Pinterest is")
+    pinterest_api_url: WebAddress = Field("https://api.pinterest.com/v5", description="where Pinterest is")
 
     # Serving
     host: str = Field("127.0.0.1", description="address to listen on")
@@ -76,15 +80,15 @@ class Settings(AccountSettings, SourceSettings, InventorySettings, AlertSettings
     write_key_limits: Texts = Field((), description="`name:events:bytes` a minute by write key; beyond: 429")
 
     # Bounds of requests
-    max_body_bytes: int = Field(8_000_000, ge=1, description="of one request as sent")
-    max_unpacked_bytes: int = Field(8_000_000, ge=1, description="of one request, gzip undone")
-    max_unpacked_in_flight: int = Field(32_000_000, ge=1, description="bytes of all requests at once, gzip undone")
-    max_events: int = Field(4_000, ge=1, description="in one webhook request")
+    max_body_bytes: Bytes = Field(8_000_000, ge=1, description="of one request as sent")
+    max_unpacked_bytes: Bytes = Field(8_000_000, ge=1, description="of one request, gzip undone")
+    max_unpacked_in_flight: Bytes = Field(32_000_000, ge=1, description="bytes of all requests at once, gzip undone")
+    max_events: Count = Field(4_000, ge=1, description="in one webhook request")
     max_json_depth: int = Field(64, ge=8, le=500, description="nesting of one event")
-    tracking_max_event_bytes: int = Field(32_768, ge=1, description="of one event by the Tracking API")
-    tracking_max_batch_bytes: int = Field(512_000, ge=1, description="of one batch by the Tracking API")
-    tracking_max_events: int = Field(2_500, ge=1, description="in one batch by the Tracking API")
-    request_timeout_s: float = Field(10, gt=0, description="to receive one request whole")
+    tracking_max_event_bytes: Bytes = Field(32_768, ge=1, description="of one event by the Tracking API")
+    tracking_max_batch_bytes: Bytes = Field(512_000, ge=1, description="of one batch by the Tracking API")
+    tracking_max_events: Count = Field(2_500, ge=1, description="in one batch by the Tracking API")
+    request_timeout_s: Seconds = Field(10, gt=0, description="to receive one request whole")
 
     # Consent and routing
     consent_categories: Texts = Field((), description="categories that must all be granted")
@@ -101,7 +105,7 @@ class Settings(AccountSettings, SourceSettings, InventorySettings, AlertSettings
     # What is sent
     custom_event_names: Texts = Field((), max_length=15, description="advertiser-defined event names")
     redacted_parameters: Texts = Field(REDACTED_PARAMETERS, description="URL parameters whose values are never sent")
-    max_event_age_days: float = Field(7, gt=0, description="older events are invalid, as at Pinterest")
+    max_event_age_days: Days = Field(7, gt=0, description="older events are invalid, as at Pinterest")
 
     # Outbox
     outbox_url: str = Field(
@@ -109,26 +113,26 @@ class Settings(AccountSettings, SourceSettings, InventorySettings, AlertSettings
         description="`sqlite:///FILE` or `postgresql://HOST/DATABASE`",
         repr=False,  # a password may stand in it
     )
-    outbox_max_backlog: int | None = Field(
+    outbox_max_backlog: Count | None = Field(
         None, ge=1, description="unsettled deliveries of one ad account, beyond: 503; without: any number"
     )
-    outbox_max_backlog_bytes: int | None = Field(
+    outbox_max_backlog_bytes: Bytes | None = Field(
         None, ge=1, description="of their payloads, likewise; without: what the disk has, see operating.md"
     )
-    outbox_quick_check_s: float = Field(5, ge=0, description="to look for damage in the file at start-up, at most")
-    outbox_reserve_bytes: int = Field(64_000_000, ge=0, description="of the file's disk, freed when it is full")
-    dedup_window_hours: float | None = Field(
+    outbox_quick_check_s: Seconds = Field(5, ge=0, description="to look for damage in the file at start-up, at most")
+    outbox_reserve_bytes: Bytes = Field(64_000_000, ge=0, description="of the file's disk, freed when it is full")
+    dedup_window_hours: Hours | None = Field(
         None, gt=0, description="how long an event is remembered; without: MAX_EVENT_AGE_DAYS (168 hours)"
     )
     order_scope: Literal["account", "source"] = Field("account", description="where an order id is one order")
     dedup_orders: bool = Field(default=True, description="one `checkout` an order_id, from any preset")
-    ledger_delivered_days: float = Field(30, gt=0, description="how long it is known what was delivered")
-    ledger_days: float = Field(30, gt=0, description="how long other outcomes are kept, and orders known again")
-    audit_days: float = Field(365, gt=0, description="how long it is known who did what")
-    payload_days: float = Field(0, ge=0, description="how long settled payloads are kept, without IP and user agent")
+    ledger_delivered_days: Days = Field(30, gt=0, description="how long it is known what was delivered")
+    ledger_days: Days = Field(30, gt=0, description="how long other outcomes are kept, and orders known again")
+    audit_days: Days = Field(365, gt=0, description="how long it is known who did what")
+    payload_days: Days = Field(0, ge=0, description="how long settled payloads are kept, without IP and user agent")
 
     # Delivery
-    shutdown_timeout_s: float = Field(20, ge=0, description="to finish what is in flight")
+    shutdown_timeout_s: Seconds = Field(20, ge=0, description="to finish what is in flight")
 
     # People
     console_password: SecretStr | None = Field(None, description="of `/console`; without: loopback only")

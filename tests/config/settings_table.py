@@ -18,7 +18,7 @@ _TABLE = re.compile(r"^\| setting \| type .*?(?=\n\n|\n\Z)", re.MULTILINE | re.D
 _BOUNDS = {
     "minimum": "{} or more",
     "exclusiveMinimum": "more than {}",
-    "maximum": "{} at most",
+    "maximum": "{:,} at most",
     "exclusiveMaximum": "less than {}",
     "maxItems": "{} at most",
     "maxLength": "{} characters at most",

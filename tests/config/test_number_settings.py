@@ -1,0 +1,68 @@
+"""Every number that may be set has a most, is finite, and at its most events are taken as ever."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.config import Settings, load_settings
+from app.config.account_settings import AccountSettings
+from app.errors import SettingsError
+from tests.catalog.test_destination_files import SANDBOX, faults, folder_of
+from tests.server.client import client_of
+
+SCHEMA: dict[str, Any] = Settings.model_json_schema()["properties"]
+
+
+def most_of(schema: dict[str, Any]) -> float | None:
+    """Return the most that a number may be, infinity where it has none; None for what is no number."""
+    for option in schema.get("anyOf", [schema]):
+        if option["type"] in {"number", "integer"}:
+            below: float = option.get("exclusiveMaximum", float("inf"))
+            return float(option.get("maximum", below - 0.01))
+    return None
+
+
+MOST = {name: most for name, schema in SCHEMA.items() if (most := most_of(schema)) is not None}
+
+
+def test_every_number_has_a_most() -> None:
+    assert len(MOST) > 40
+    assert [name for name, most in MOST.items() if most > 10**15] == []
+
+
+@pytest.mark.parametrize("text", ["inf", "-inf", "nan", "Infinity", "1e308", "1" + "0" * 400])
+def test_what_nothing_can_hold_is_refused_with_its_setting(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    passed = []
+    for name in MOST:
+        with monkeypatch.context() as alone:
+            alone.setenv(name.upper(), text)
+            try:
+                load_settings()
+            except SettingsError as exc:
+                assert str(exc).startswith(f"{name.upper()}: ")  # noqa: PT017 - what passes is collected
+            else:
+                passed.append(name)
+    assert passed == []
+
+
+def test_a_destination_refuses_it_too(tmp_path: Path) -> None:
+    for name in MOST.keys() & AccountSettings.model_fields.keys():
+        for value in (".inf", ".nan"):
+            folder_of(tmp_path, a=f"{SANDBOX}settings: {{{name}: {value}}}\n")
+            assert f"/settings/{name}: " in faults(tmp_path)[0]
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_at_the_most_of_all_events_are_taken(tmp_path: Path) -> None:
+    secret = "0123456789abcdef" * 2
+    # No disk has room for the most of the reserve; the port is not used, and the test does not wait for its end.
+    values = {name: int(most) if most.is_integer() else most for name, most in MOST.items()}
+    values |= {"outbox_reserve_bytes": 0, "shutdown_timeout_s": 0}
+    async with client_of(tmp_path, **values, remember_secret=secret, quarantine_key=secret) as client:
+        event = {"type": "track", "event": "Order Completed", "messageId": "m-1"}
+        got = await client.post("/webhook", json=[event])
+        assert got.status_code == 200, got.text
+        assert (await client.get("/api/status")).status_code == 200
+        assert (await client.get("/console")).status_code == 200
