@@ -86,7 +86,7 @@ def load_catalog(presets_dir: Folders, mappings_dir: Folders, *, custom_event_na
     `custom_event_names`: advertiser-defined names that may be sent besides Pinterest's own.
     Raises CatalogError with every fault of every file.
     """
-    presets, mappings = read_texts(presets_dir, mappings_dir)
+    presets, mappings = read_texts(PRESETS_DIR=presets_dir, MAPPINGS_DIR=mappings_dir)
     return compile_catalog(presets, mappings, custom_event_names=custom_event_names)
 
 

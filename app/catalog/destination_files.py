@@ -110,7 +110,7 @@ def load_destinations(folders: Folders) -> dict[str, DestinationFile]:
     Returns what each file holds, by its shown path, those that are not enabled too. Raises CatalogError with every
     fault of every file.
     """
-    (texts,) = read_texts(folders)
+    (texts,) = read_texts(DESTINATIONS_DIR=folders)
     faults: list[Fault] = []
     files = parse_files(CHECKED, texts, faults)
     faults.extend(_told_twice(files, "name"))

@@ -13,13 +13,15 @@ VERSIONS: Final = ".versions"
 Folders: TypeAlias = str | Path | Sequence[str | Path]
 
 
-def read_texts(*kinds: Folders) -> list[dict[str, str]]:
+def read_texts(**kinds: Folders) -> list[dict[str, str]]:
     """Read the files of each kind: a dict of text by path, as shown to people, in the order of file names.
+
+    A kind is called as the setting is that names its folders: `PRESETS_DIR=...`.
 
     Raises CatalogError with every folder and file that cannot be read.
     """
     faults: list[Fault] = []
-    texts = [_read_folders(folders, faults) for folders in kinds]
+    texts = [_read_folders(setting, folders, faults) for setting, folders in kinds.items()]
     if faults:
         raise CatalogError(faults)
     return texts
@@ -30,18 +32,19 @@ def folders_of(folders: Folders) -> list[Path]:
     return list(map(Path, [folders] if isinstance(folders, str | Path) else folders))
 
 
-def _read_folders(folders: Folders, faults: list[Fault]) -> dict[str, str]:
+def _read_folders(setting: str, folders: Folders, faults: list[Fault]) -> dict[str, str]:
     """Return the text of each file by its shown path; of files of one name the last folder's."""
     chosen: dict[str, Path] = {}
     for folder in folders_of(folders):
         if not folder.is_dir():
-            faults.append(Fault(path="", message="there is no such folder", file=str(folder)))
+            message = f"there is no such folder: make it, or name another in {setting}"
+            faults.append(Fault(path="", message=message, file=str(folder)))
             continue
         found = {path.name: path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}}
         if (
             not found and not (folder / VERSIONS).is_dir()
         ):  # a wrong path or a mount that is missing: all events would go unmatched, in silence
-            remedy = "put one there, or take the folder out of its setting"
+            remedy = f"put one there, or take the folder out of {setting}"
             faults.append(Fault(path="", message=f"the folder has no YAML file: {remedy}", file=str(folder)))
         chosen |= found
     return {str(path): text for _, path in sorted(chosen.items()) if (text := _read_file(path, faults)) is not None}

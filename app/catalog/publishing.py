@@ -115,7 +115,7 @@ class Publisher:
         """
         if why := self.why_not(file):
             raise PublishingRefused(why)
-        on_disk = generation_of(*read_texts(self._presets, self._mappings))
+        on_disk = generation_of(*read_texts(PRESETS_DIR=self._presets, MAPPINGS_DIR=self._mappings))
         if not base == on_disk == self._running.catalog.generation:
             message = "The files have changed since this was begun. Look at it again, on what runs now."
             raise PublishingRefused(message)

@@ -18,7 +18,7 @@ class RunningCatalog:
         check: Callable[[frozenset[str]], None] = lambda _: None,
     ) -> None:
         """Read the files. `check` is given the names of all presets, and raises CatalogError where one is missing."""
-        self._folders = presets_dir, mappings_dir
+        self._folders = {"PRESETS_DIR": presets_dir, "MAPPINGS_DIR": mappings_dir}
         self._custom_event_names = custom_event_names
         self._check = check
         self.preset_texts: dict[str, str] = {}
@@ -28,7 +28,7 @@ class RunningCatalog:
         self.catalog = self._load()
 
     def _load(self) -> Catalog:
-        presets, mappings = read_texts(*self._folders)
+        presets, mappings = read_texts(**self._folders)
         catalog = compile_catalog(presets, mappings, custom_event_names=self._custom_event_names)
         self._check(frozenset(preset.name for preset in catalog.presets))
         self.preset_texts, self.mapping_texts = presets, mappings

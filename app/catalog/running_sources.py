@@ -73,7 +73,7 @@ class RunningSources:
 
     def load(self) -> LoadedSources:
         """Read the files anew; nothing changes yet. Raises CatalogError."""
-        (texts,) = read_texts(self._folders)
+        (texts,) = read_texts(SOURCES_DIR=self._folders)
         faults: list[Fault] = []
         wanted = {file: text for file, text in texts.items() if not self._names or Path(file).stem in self._names}
         specs = parse_files(SourceFile, wanted, faults)
@@ -151,7 +151,7 @@ def load_source(folders: Folders, name: str) -> NamedSource:
 
     No secret is read for it, so it proves nothing. Raises CatalogError where there is none, or it has faults.
     """
-    (texts,) = read_texts(folders)
+    (texts,) = read_texts(SOURCES_DIR=folders)
     file = next((file for file in texts if Path(file).stem == name), None)
     if file is None:
         raise CatalogError(_faults_between({}, [name]))

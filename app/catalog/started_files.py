@@ -55,7 +55,7 @@ class StartedFiles:
         return f"{self._setting}: changed since the start: {files}. Restart to take it up."
 
     def _texts(self) -> dict[str, str]:
-        (texts,) = read_texts(self._folders)
+        (texts,) = read_texts(**{self._setting: self._folders})
         return texts
 
     def _states(self) -> list[tuple[int, ...]]:

@@ -36,7 +36,10 @@ _PAUSE_S = 10
 #: be killed again and again.
 _HANGS_AFTER_S = 20
 
-_NOT_LISTENING = "HOST and PORT: this machine does not let it listen there; the line before says why"
+_NOT_LISTENING = (
+    "HOST and PORT: this machine does not let it listen there; the line before says why. Where the address is in use, "
+    "set another PORT or stop the program that has it; else set a HOST that is this machine's"
+)
 
 
 def register(cli: typer.Typer) -> None:

@@ -41,18 +41,24 @@ FolderPaths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split), eac
 class UnreadableFile(SettingsError):
     """The file of a secret cannot be read."""
 
-    def __init__(self, path: Path, why: str) -> None:
-        super().__init__(f"a *_FILE setting cannot be read: {path}: {why}")
+    def __init__(self, name: str, path: Path, why: str) -> None:
+        super().__init__(
+            f"{_file_setting(name)}: {path} cannot be read: {why}. Put the secret there, for Pinrelay to read"
+        )
 
 
-def text_of_file(path: Path) -> str:
-    """Return what a file holds, without the blanks around it. Raises UnreadableFile."""
+def _file_setting(name: str) -> str:
+    return f"{name.upper()}_FILE"
+
+
+def text_of_file(name: str, path: Path) -> str:
+    """Return what the file of the setting `name` holds, without the blanks around it. Raises UnreadableFile."""
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError as exc:
-        raise UnreadableFile(path, exc.strerror or "") from exc
+        raise UnreadableFile(name, path, exc.strerror or "") from exc
     except UnicodeDecodeError as exc:
-        raise UnreadableFile(path, "it is not UTF-8") from exc
+        raise UnreadableFile(name, path, "it is not UTF-8") from exc
 
 
 class SecretFiles(PydanticBaseSettingsSource):
@@ -60,8 +66,8 @@ class SecretFiles(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
         """Return the text of the setting's file, None where there is none. Raises UnreadableFile."""
-        path = os.environ.get(f"{field_name.upper()}_FILE") if "SecretStr" in str(field.annotation) else None
-        return (text_of_file(Path(path)) if path else None), field_name, False
+        path = os.environ.get(_file_setting(field_name)) if "SecretStr" in str(field.annotation) else None
+        return (text_of_file(field_name, Path(path)) if path else None), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         """Return what the files hold, by the setting's name."""
@@ -101,7 +107,7 @@ class SecretWatch(Generic[Model]):
     def __init__(self, settings: Model, names: Iterable[str], *, on_fault: Callable[[str], None]) -> None:
         self._settings = settings
         # A variable of the setting's own name comes before its file.
-        given = {name: os.environ.get(f"{name.upper()}_FILE") for name in names if not os.environ.get(name.upper())}
+        given = {name: os.environ.get(_file_setting(name)) for name in names if not os.environ.get(name.upper())}
         self._files = {name: Path(path) for name, path in given.items() if path}
         self._on_fault = on_fault
         self._takers: list[Callable[[Model], Callable[[], None]]] = []
@@ -133,8 +139,8 @@ class SecretWatch(Generic[Model]):
                 take_up()
 
     def _texts(self) -> dict[str, str]:
-        texts = {name: text_of_file(path) for name, path in self._files.items()}
-        if blank := [f"{name.upper()}_FILE" for name, text in texts.items() if not text]:
+        texts = {name: text_of_file(name, path) for name, path in self._files.items()}
+        if blank := [_file_setting(name) for name, text in texts.items() if not text]:
             raise SettingsError(f"{', '.join(blank)}: the file is empty; the secrets that held go on to hold")
         return texts
 

@@ -7,7 +7,7 @@ from app.catalog.folders import read_texts
 from app.errors import CatalogError
 from tests.process import ROOT
 
-PRESETS, MAPPINGS = read_texts(ROOT / "presets", ROOT / "mappings")
+PRESETS, MAPPINGS = read_texts(PRESETS_DIR=ROOT / "presets", MAPPINGS_DIR=ROOT / "mappings")
 CHANGED = next(iter(PRESETS))
 
 

@@ -83,7 +83,7 @@ def test_a_secret_comes_from_a_file_too(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_a_secret_file_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CONSOLE_PASSWORD_FILE", str(tmp_path / "nothing"))
-    with pytest.raises(SettingsError, match="nothing"):
+    with pytest.raises(SettingsError, match=r"^CONSOLE_PASSWORD_FILE: .*/nothing cannot be read: No such file"):
         load_settings()
 
 
@@ -95,7 +95,10 @@ def test_a_secret_in_a_file_that_is_not_utf_8_is_told_without_it(
     monkeypatch.setenv("CONSOLE_PASSWORD_FILE", str(file))
     with pytest.raises(SettingsError) as refused:
         load_settings()
-    assert str(refused.value) == f"a *_FILE setting cannot be read: {file}: it is not UTF-8"
+    assert (
+        str(refused.value)
+        == f"CONSOLE_PASSWORD_FILE: {file} cannot be read: it is not UTF-8. Put the secret there, for Pinrelay to read"
+    )
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def catalog() -> Catalog:
 @pytest.fixture(scope="session")
 def all_on() -> Catalog:
     """The shipped catalog with the presets switched on that come switched off."""
-    presets, mappings = read_texts([ROOT / "presets"], [MAPPINGS])
+    presets, mappings = read_texts(PRESETS_DIR=[ROOT / "presets"], MAPPINGS_DIR=[MAPPINGS])
     return compile_catalog({file: text.replace("\nenabled: false\n", "\n") for file, text in presets.items()}, mappings)
 
 

@@ -1,0 +1,21 @@
+"""Folders of YAML files that are not there, or empty."""
+
+from pathlib import Path
+
+import pytest
+
+from app.errors import CatalogError
+from app.main import create_app
+from tests.assembled import settings
+
+
+@pytest.mark.parametrize("setting", ["PRESETS_DIR", "MAPPINGS_DIR", "DESTINATIONS_DIR", "SOURCES_DIR"])
+def test_a_folder_that_is_wrong_is_told_with_the_setting_that_names_it(setting: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder, told in (
+        ("nodir", f"there is no such folder: make it, or name another in {setting}"),
+        ("empty", f"the folder has no YAML file: put one there, or take the folder out of {setting}"),
+    ):
+        with pytest.raises(CatalogError) as caught:
+            create_app(settings(**{setting.lower(): (tmp_path / folder,)}))
+        assert [str(fault) for fault in caught.value.faults] == [f"{tmp_path / folder}: {told}"]
