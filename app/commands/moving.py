@@ -7,7 +7,8 @@ import typer
 
 from app.commands.options import AsJson
 from app.commands.terminal import print_json
-from app.outbox import Carried, carry, open_store
+from app.errors import OutboxUnavailable
+from app.outbox import Carried, carry, exists, open_store
 
 #: What is carried, as the command says it.
 _WORDS = {
@@ -41,6 +42,10 @@ def outbox_move(
 
     Example: pinrelay outbox-move sqlite:///data/pinrelay.db postgresql://pinrelay@db/pinrelay
     """
+    if not exists(source):
+        raise OutboxUnavailable(
+            f"There is no outbox {source}. Name the one that is left: nothing was made.", why="gone"
+        )
     arrived = asyncio.run(_move(source, target))
     if as_json:
         print_json(arrived)

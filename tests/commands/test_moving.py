@@ -4,6 +4,9 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+
+from app.errors import OutboxUnavailable
 from tests.commands.conftest import Run
 
 PAGE = {"type": "page", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
@@ -31,3 +34,12 @@ def test_an_outbox_that_holds_something_is_not_moved_into(run: Run, tmp_path: Pa
         run("import", events, OUTBOX_URL=url)
 
     assert "Name an empty one" in str(run("outbox-move", old, new).exception)
+
+
+@pytest.mark.parametrize("source", ["{}/typo.db", "{}/no/folder/o.db"])
+def test_an_outbox_that_is_not_there_is_named_and_none_is_made(run: Run, tmp_path: Path, source: str) -> None:
+    old = f"sqlite:///{source.format(tmp_path)}"
+    told = run("outbox-move", old, f"sqlite:///{tmp_path}/new.db")
+    assert isinstance(told.exception, OutboxUnavailable)
+    assert f"There is no outbox {old}." in str(told.exception)
+    assert list(tmp_path.iterdir()) == []

@@ -82,6 +82,8 @@ def test_the_names_in_the_json_are_those_of_the_documentation(
         run("import", events)
     named = {"EVENTS": str(events), "OTHER": f"sqlite:///{events.parent}/2.db", "OTHER-2": f"sqlite:///{events}-3.db"}
     named["FOLDER"] = str(events.parent / "ledger")
+    if command == "outbox-move":
+        run("import", events, OUTBOX_URL=named["OTHER"])
 
     result = run(command, *(named.get(word, word) for word in arguments), "--json")
 
@@ -186,6 +188,7 @@ def test_a_server_that_cannot_listen_ends_with_1(tmp_path: Path, workers: str) -
         done = call("serve", "--workers", workers, outbox_url=f"sqlite:///{tmp_path}/o.db", port=port)
     assert done.returncode == 1
     assert "pinrelay: HOST and PORT" in done.stderr
+    assert "set another PORT or stop the program that has it" in done.stderr
 
 
 def test_a_server_that_was_asked_to_end_ends_by_that_signal(server: Server) -> None:

@@ -20,7 +20,7 @@ def back_up(path: Path, copy: Path) -> int:
     there is no copy that is damaged or half. Raises OutboxUnavailable where one of the two files cannot be used.
     """
     if not path.exists():
-        raise OutboxUnavailable(f"There is no outbox {path}.", why="gone")
+        raise OutboxUnavailable(f"There is no outbox {path}. Look at OUTBOX_URL.", why="gone")
     if copy.exists():
         raise OutboxUnavailable(f"{copy} is there already. Name a new file.")
     with _part_of(copy) as part:
@@ -91,14 +91,18 @@ def _free_name(path: Path) -> Path:
 
 def _check(path: Path) -> None:
     """Raise OutboxUnavailable unless the file is a whole outbox that this version, or an older one, wrote."""
-    with border(), closing(open_untouched(path)) as connection:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if not version:
-            raise OutboxUnavailable(f"{path} is no outbox.")
-        check_schema_version(version, newest=SCHEMA_VERSION)
-        ((found, *_), *_) = connection.execute("PRAGMA integrity_check(1)").fetchall()
+    try:
+        with closing(open_untouched(path)) as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version:
+                check_schema_version(version, newest=SCHEMA_VERSION)
+                ((found, *_), *_) = connection.execute("PRAGMA integrity_check(1)").fetchall()
+    except sqlite3.DatabaseError as exc:
+        version, found = exc.sqlite_errorcode != sqlite3.SQLITE_NOTADB, f"{exc}"
+    if not version:
+        raise OutboxUnavailable(f"{path} is no outbox. Name a file that `pinrelay backup` wrote.")
     if found != "ok":
-        raise OutboxUnavailable(f"{path} is damaged. Name another.", why="damaged")
+        raise OutboxUnavailable(f"{path} is damaged, or cannot be read: {found}. Name another.", why="damaged")
 
 
 def _check_unused(path: Path) -> None:

@@ -125,7 +125,13 @@ def test_where_it_cannot_be_written_nothing_is_left(url: str, path: Path, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "There is no backup"), (b"", "is no outbox"), (b"noise" * 1_000, "not an outbox")]
+    ("content", "words"),
+    [
+        (None, r"There is no backup .*/copy\.db"),
+        (b"", r"/copy\.db is no outbox\. Name a file that `pinrelay backup` wrote"),
+        (b"noise" * 1_000, r"/copy\.db is no outbox"),
+        (b"id,total\n1,9.99\n", r"/copy\.db is no outbox"),
+    ],
 )
 def test_what_is_no_backup_is_not_restored(url: str, path: Path, copy: Path, content: bytes | None, words: str) -> None:
     if content is not None:
