@@ -113,6 +113,10 @@ class EventRefused(EventError):
         self.named = named
         super().__init__(reason)
 
+    def told_in(self, place: str) -> "EventRefused":
+        """Return the same refusal with the place where the event stands: a line, a file."""
+        return EventRefused(f"{place}{self.reason}", message_id=self.message_id, named=self.named)
+
 
 class EventUntaken(EventRefused):
     """Nothing of its source takes it: that is usual where a sender tells everything."""

@@ -10,7 +10,7 @@ from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import typer
 from rich.console import Console
@@ -21,7 +21,7 @@ from app import assemble
 from app.catalog.running_sources import load_source
 from app.commands.options import FORMS, AsJson
 from app.commands.row_imports import RowsAsked, import_rows, rows_asked
-from app.commands.terminal import add_row, print_json, print_table
+from app.commands.terminal import add_row, print_json, print_table, time_text
 from app.config import Settings, load_settings
 from app.coordination import Switches
 from app.errors import EventRefused
@@ -30,7 +30,9 @@ from app.policies import outbox_rules
 from app.shared_values import ERASED_AT, IMPORTED
 from app.source import read_event_file
 from app.types import Event, EventReceipt, Exit, FileImported, Receipt
+from app.values.plurals import count_of
 from app.values.times import unix_seconds
+from app.values.visible import visible
 
 #: So many events share one commit.
 BATCH_EVENTS = 1_000
@@ -47,6 +49,27 @@ class _Options:
     #: Unix seconds; older events are skipped. None takes all.
     since: float | None
     dry_run: bool
+    #: Take files from their beginning, whatever earlier runs did of them.
+    again: bool
+
+
+class _Before(NamedTuple):
+    """What earlier runs did of a file."""
+
+    file: str
+    #: When they ended, Unix seconds.
+    at: float
+    #: So many were read, from its beginning.
+    events: int
+    #: Nothing of the file was left to do.
+    whole: bool
+
+    def __str__(self) -> str:
+        read = f"{self.file}: imported before, {time_text(self.at)} UTC: {count_of(self.events, 'event')}"
+        if not self.whole:
+            return f"{read}. This run went on behind them"
+        remedy = "--again takes it from its beginning; what is remembered of it is a duplicate then"
+        return f"{read}, to its end. Nothing of it was taken now: {remedy}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +77,7 @@ class _Summary:
     exits: Counter[Exit] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     skipped: int = 0
+    before: list[_Before] = field(default_factory=list)
 
     def add(self, events: tuple[EventReceipt, ...]) -> None:
         for line in (line for event in events for line in event.deliveries):
@@ -76,6 +100,7 @@ def import_files(  # noqa: PLR0913 - options are arguments
     where: Annotated[str, typer.Option("--from", help="File or address of the rows: docs/revenue.md.")] = "",
     cursor: Annotated[str | None, typer.Option(help="Column that grows: rows beyond the last run.")] = None,
     source: Annotated[str | None, typer.Option(help="The source, of kind `mapped`, that maps rows.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Files that were imported before are read anew.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Map and report only.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -90,13 +115,18 @@ def import_files(  # noqa: PLR0913 - options are arguments
         message = "--as is one of web, offline, app_ios, app_android"
         raise typer.BadParameter(message)
     options = _Options(
-        action_source=action_source, since=_since(since, time.time()) if since else None, dry_run=dry_run
+        action_source=action_source,
+        since=_since(since, time.time()) if since else None,
+        dry_run=dry_run,
+        again=again,
     )
-    rows = rows_asked(files, where=where, query=query, cursor=cursor, source=source, since=since)
+    rows = rows_asked(
+        files, where=where, query=query, cursor=cursor, source=source, for_files=again or since is not None
+    )
     summary = asyncio.run(_import(load_settings(), files or [], options, rows))
     if as_json:
         facts = {"exits": summary.exits, "reasons": summary.reasons, "skipped": summary.skipped}
-        print_json(facts)
+        print_json(facts | {"before": [each._asdict() for each in summary.before]})
     else:
         _print(summary)
 
@@ -128,12 +158,15 @@ async def _import(settings: Settings, files: list[Path], options: _Options, rows
             for file in files:
                 task = progress.add_task(file.name, total=file.stat().st_size)
                 imported = None if options.dry_run else IMPORTED.of(_identity(file, options))
-                before = await imported.read(outbox) if imported else None
-                done = before.done if before else 0
+                before = await imported.read(outbox) if imported and not options.again else None
+                done = count = before.done if before else 0
                 async for count, position in _import_file(file, settings, take, done, options, summary):
                     progress.update(task, completed=position)
                     if imported:
                         await imported.write(outbox, FileImported(done=count, at=time.time()))
+                if before:
+                    told = _Before(file=str(file), at=before.at, events=done, whole=count == done)
+                    summary.before.append(told)
     finally:
         await outbox.close()
     return summary
@@ -151,7 +184,8 @@ async def _import_file(
         left = islice(events, done, None)
         while batch := list(islice(left, BATCH_EVENTS)):
             now = time.time()
-            wanted = [event for event in batch if _is_wanted(event, now, options.since)]
+            placed = [each.told_in(f"{file}: ") if isinstance(each, EventRefused) else each for each in batch]
+            wanted = [event for event in placed if _is_wanted(event, now, options.since)]
             summary.skipped += len(batch) - len(wanted)
             summary.add((await take(wanted, now=now)).events)
             done += len(batch)
@@ -207,3 +241,5 @@ def _print(summary: _Summary) -> None:
     for reason, count in summary.reasons.most_common(10):
         add_row(table, f"  {reason}", count)
     print_table(table)
+    for before in summary.before:
+        typer.echo(visible(f"{before}."))

@@ -45,16 +45,21 @@ def rows_asked(
     query: str | None,
     cursor: str | None,
     source: str | None,
-    since: str | None,
+    for_files: bool,
 ) -> RowsAsked | None:
-    """Return which rows are meant; None where files are. Raises BadParameter where an option is missing or too many."""
+    """Return which rows are meant; None where files are. Raises BadParameter where an option is missing or too many.
+
+    `for_files`: an option is given that files alone have.
+    """
     if not (where or query or cursor or source):
         if files:
             return None
         message = "name files, or rows: --query or --from, with --cursor and --source"
         raise typer.BadParameter(message)
-    if files or since or cursor is None or source is None or not (where or query):
-        message = "rows come by --query, --from, or both, with --cursor and --source, without files and --since"
+    if files or for_files or cursor is None or source is None or not (where or query):
+        message = (
+            "rows come by --query, --from, or both, with --cursor and --source, without files, --since and --again"
+        )
         raise typer.BadParameter(message)
     return RowsAsked(where=where, query=query, cursor=cursor, source=source)
 

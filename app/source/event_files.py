@@ -76,7 +76,12 @@ def _is_broken(text: bytes) -> bool:
 
 def _events(text: bytes, number: int, arrival: Arrival, max_depth: int) -> Iterator[Event | EventRefused]:
     try:
-        yield from _members(read_body(text, max_events=None), arrival, max_depth)
+        body = read_body(text, max_events=None)
+        for position, event in enumerate(_members(body, arrival, max_depth), start=1):
+            if isinstance(event, EventRefused):
+                yield event.told_in(f"line {number}{f', event {position}' if body.several else ''}: ")
+            else:
+                yield event
     except RequestRefused as exc:
         what = " is not JSON in UTF-8" if exc.refusal is BROKEN_JSON else f": {exc.reason}"
         yield EventRefused(f"line {number}{what}")

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from app.commands import importing
+from app.commands.terminal import time_text
 from app.outbox import open_outbox
 from app.policies import outbox_rules
 from app.shared_values import ERASED_AT
+from app.types import FileImported
 from tests import assembled
 from tests.commands.conftest import Run
 
@@ -52,17 +56,60 @@ def test_it_reads(run: Run, tmp_path: Path, content: bytes) -> None:
     assert summary(run("import", file, "--json"))["exits"] == {"enqueued": 2}
 
 
-def test_a_line_that_cannot_be_read_is_refused_and_the_others_are_taken(run: Run, tmp_path: Path) -> None:
-    file = tmp_path / "events"
-    file.write_bytes(ndjson(page("a")) + b"{broken\n" + b"3\n" + ndjson(page("b")))
-    assert summary(run("import", file, "--json"))["exits"] == {"enqueued": 2, "refused": 2}
+def test_a_line_that_cannot_be_read_is_refused_with_its_place_and_the_others_are_taken(
+    run: Run, tmp_path: Path
+) -> None:
+    good, file, cut = tmp_path / "good", tmp_path / "events", tmp_path / "cut.gz"
+    good.write_bytes(ndjson(page("x")))
+    file.write_bytes(ndjson(page("a")) + b"{broken\n" + b"3\n" + ndjson(page("b"), {"messageId": "c"}))
+    cut.write_bytes(gzip.compress(ndjson(page("y")))[:5])
+    facts = summary(run("import", good, file, cut, "--json"))
+    assert facts["exits"] == {"enqueued": 3, "refused": 4}
+    not_json, no_object, no_type, no_archive = facts["reasons"]
+    assert not_json == f"{file}: line 2 is not JSON in UTF-8"
+    assert no_object == f"{file}: line 3: the event is not a JSON object"
+    assert no_type.startswith(f"{file}: line 5: `type` is missing")
+    assert no_archive.startswith(f"{cut}: the gzip archive is damaged")
 
 
-def test_again_it_goes_on_where_it_stopped(run: Run, tmp_path: Path) -> None:
+def test_a_file_that_was_imported_before_says_so_and_what_takes_it_again(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "events"
     file.write_bytes(ndjson(page("a"), page("b")))
-    run("import", file)
-    assert summary(run("import", file, "--json"))["exits"] == {}
+    began = time.time()
+    assert summary(run("import", file, "--json"))["before"] == []
+
+    facts = summary(run("import", file, "--json"))
+    (before,) = facts["before"]
+    assert facts["exits"] == {}
+    assert before == {"file": str(file), "at": before["at"], "events": 2, "whole": True}
+    assert began <= before["at"] <= time.time()
+    told = run("import", file).stdout
+    assert f"{file}: imported before, {time_text(before['at'])} UTC: 2 events, to its end." in told
+    assert "--again takes it from its beginning" in told
+
+    again = summary(run("import", file, "--again", "--json"))
+    assert (again["exits"], again["before"]) == ({"duplicate": 2}, [])
+    assert [each["whole"] for each in summary(run("import", file, "--json"))["before"]] == [True]
+
+
+def test_what_was_interrupted_goes_on_where_it_stopped_and_says_so(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "BATCH_EVENTS", 2)
+    file, written = tmp_path / "events", FileImported.__init__
+
+    def dies_behind_the_first_batch(self: FileImported, *, done: int, at: float) -> None:
+        if done > 2:
+            raise KeyboardInterrupt
+        written(self, done=done, at=at)
+
+    file.write_bytes(ndjson(*(page(each) for each in "abc")))
+    with monkeypatch.context() as once:
+        once.setattr(FileImported, "__init__", dies_behind_the_first_batch)
+        run("import", file)
+    facts = summary(run("import", file, "--json"))
+    assert facts["exits"] == {"duplicate": 1}
+    assert [(each["events"], each["whole"]) for each in facts["before"]] == [(2, False)]
 
 
 def test_the_same_event_in_another_file_is_a_duplicate(run: Run, tmp_path: Path) -> None:

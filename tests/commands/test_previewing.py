@@ -121,7 +121,7 @@ def test_preview_explains_each_field_by_the_path_it_came_from(run: Run) -> None:
     assert "Page Visit: would be sent" in told
     assert "context.userAgent" in told
     assert "(the mapping itself)" in told
-    assert "Refused. the event is not a JSON object" in told
+    assert "Refused. line 1, event 2: the event is not a JSON object" in told
 
 
 def test_an_event_that_no_preset_takes_is_explained_by_the_conditions_that_failed(run: Run) -> None:

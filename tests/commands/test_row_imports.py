@@ -117,7 +117,8 @@ def test_a_row_whose_file_has_changed_is_known_by_its_id(run: Run, folder: Path)
     [
         ((), "name files, or rows"),
         (("--cursor", "at"), "rows come by --query, --from, or both"),
-        (("--from", "rows.csv", "--cursor", "at", "--source", "crm", "--since", "7d"), "without files and --since"),
+        (("--from", "rows.csv", "--cursor", "at", "--source", "crm", "--since", "7d"), "without files, --since and"),
+        (("--from", "rows.csv", "--cursor", "at", "--source", "crm", "--again"), "without files, --since and --again"),
         (("--from", "rows.csv", "--cursor", "at", "--source", "plain"), "of kind `segment`: rows are mapped by"),
     ],
 )

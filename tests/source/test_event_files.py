@@ -84,9 +84,15 @@ def test_one_event_over_several_lines_is_one(tmp_path: Path) -> None:
         (dumped(A) + b"\n{broken\n" + dumped(B), ["a", "line 3 is not JSON in UTF-8", "b"]),
         (dumped(A) + b"\xff\n", ["a", "line 2 is not JSON in UTF-8"]),
         (dumped([A], indent=2)[:-3], ["line 1 is not JSON in UTF-8"]),
-        (dumped(A, 3, B), ["a", "the event is not a JSON object", "b"]),
-        (dumped([A, 3, {"event": "x"}]), ["a", "the event is not a JSON object", "`type`"]),
-        (dumped(A, {**B, "properties": {"a": [[[[[[[[1]]]]]]]]}}), ["a", "the event is nested deeper than 8 levels"]),
+        (dumped(A, 3, B), ["a", "line 2: the event is not a JSON object", "b"]),
+        (
+            dumped([A, 3, {"event": "x"}]),
+            ["a", "line 1, event 2: the event is not a JSON object", "line 1, event 3: `type` is missing"],
+        ),
+        (
+            dumped(A, {**B, "properties": {"a": [[[[[[[[1]]]]]]]]}}),
+            ["a", "line 2: the event is nested deeper than 8 levels"],
+        ),
         (dumped(A) + b"[" * 100_000 + b"]" * 100_000, ["a", "line 2: The JSON is nested too deeply"]),
     ],
     ids=lambda value: "" if isinstance(value, bytes) else str(value),
