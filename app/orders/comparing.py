@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from app.errors import WarehouseError
 from app.orders.fates import OrderVerdict, judge_order, judge_unknown
 from app.orders.order_sums import OrderSums
 from app.orders.shop_exports import ShopColumns, columns_of_shop
@@ -129,6 +130,8 @@ async def reconciled(
         duck = await _apart(stack.enter_context, open_duck(folder / "join", only=folder / "join", config=_LITTLE))
         found = Reconciliation(columns=columns)
         await _apart(_load_shop, duck, table, found, part)
+        if found.rows == found.without_id:
+            raise WarehouseError(_no_orders(found))
         ((first, last),) = duck.execute("SELECT min(made_at), max(made_at) FROM shop").fetchall()
         if first is None or columns.time is None:
             first, last = part.since or ledger_begins, part.until or math.inf
@@ -136,6 +139,15 @@ async def reconciled(
             await _apart(_load_ledger, duck, rows, part)
         await _apart(_judge_all, duck, found, ledger_begins, (first, last), on_verdict)
         return found
+
+
+def _no_orders(found: Reconciliation) -> str:
+    """Return why nothing can be compared: to say that none of no orders is missing would pass for good news."""
+    if not found.rows:
+        return "it has no row, only columns: export the orders anew, of a time in which there were some"
+    return (
+        f'none of its {found.rows:,} rows has an id of an order in "{found.columns.order_ids[0]}": name another column'
+    )
 
 
 async def _apart(work: Callable[..., _Done], *given: Any) -> _Done:

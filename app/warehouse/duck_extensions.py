@@ -44,9 +44,12 @@ def name_of_file(where: str) -> str:
 
 
 def require_file(name: str) -> None:
-    """Raise WarehouseError where there is no such file, without its name: it may be an address that is mistyped."""
+    """Raise WarehouseError where it is no file, or an empty one, without its name: it may be a mistyped address."""
     if not os.path.isfile(name):  # noqa: PTH113 - a name that is too long is none, and no error that quotes it
         message = "there is no such file"
+        raise WarehouseError(message)
+    if not os.path.getsize(name):  # noqa: PTH202 - as above
+        message = "the file is empty, it has no columns either: export it anew"
         raise WarehouseError(message)
 
 

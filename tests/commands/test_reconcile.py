@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.errors import WarehouseError
 from app.orders.shop_exports import columns_of_shop
 from app.orders.shop_orders import ShopOrder, ledger_key, read_orders
 from app.warehouse import open_duck
@@ -69,6 +70,27 @@ def test_an_order_that_costs_nothing_has_its_details_too(run: Run, tmp_path: Pat
     assert run("reconcile", file, "--details", details).exit_code == 0
     (one,) = map(json.loads, details.read_text().splitlines())
     assert (one["order_id"], one["shop_amount"], one["sent_amount"]) == ("#7", "0.00", None)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", "the file is empty, it has no columns either: export it anew"),
+        (SHOPIFY, "it has no row, only columns: export the orders anew"),
+        (SHOPIFY + ",a@b.example,paid,1,EUR,\n" * 2, 'none of its 2 rows has an id of an order in "Name"'),
+    ],
+    ids=["nothing", "a header", "rows without an id"],
+)
+@pytest.mark.parametrize("tolerance", [(), ("--tolerance", "100")])
+def test_what_has_no_orders_is_told_and_does_not_pass(
+    run: Run, tmp_path: Path, content: str, told: str, tolerance: tuple[str, ...]
+) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_text(content)
+    done = run("reconcile", file, *tolerance)
+    assert done.exit_code == 1
+    assert isinstance(done.exception, WarehouseError)
+    assert str(done.exception).startswith(told)
 
 
 def test_people_get_tables(run: Run, orders: Path) -> None:
