@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from app.commands.opened import writing
 from app.commands.options import AsJson
 from app.commands.terminal import print_json
 from app.config import Settings, load_settings
@@ -42,7 +43,8 @@ def ledger_export(
     Example: pinrelay ledger-export /var/lib/pinrelay/ledger
     """
     settings = load_settings()
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing("FOLDER"):
+        folder.mkdir(parents=True, exist_ok=True)
     files = list(_missing(settings, folder, datetime.fromtimestamp(time.time(), UTC)))
     written = asyncio.run(_export(settings.outbox_url, files))
     if as_json:

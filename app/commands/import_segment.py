@@ -10,6 +10,7 @@ from rich.table import Table
 
 from app.catalog.foreign_presets import ImportedPreset, import_preset, read_foreign
 from app.catalog.one_file import ACTION
+from app.commands.opened import writing
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import load_settings
@@ -39,7 +40,8 @@ def import_segment(
     text = sys.stdin.read() if str(file) == "-" else _read(file)
     action_text = _action_text()
     imported = [import_preset(each, action_text) for each in read_foreign(text)]
-    files = _write(imported, into)
+    with writing("--into"):
+        files = _write(imported, into)
     if as_json:
         print_json([_row(preset, path) for preset, path in zip(imported, files, strict=True)])
     else:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from app.commands.opened import writing
 from app.commands.options import AsJson
 from app.commands.terminal import print_json
 from app.config.settings_file import SETTINGS_FILE, settings_file_text
@@ -37,11 +38,8 @@ def init(
 
     Example: pinrelay init events && cd events && pinrelay serve
     """
-    try:
+    with writing("FOLDER"):
         written = _write_all(folder)
-    except OSError as exc:
-        message = f"{exc.filename or folder} cannot be written: {exc.strerror}"
-        raise SettingsError(message) from exc
     if as_json:
         print_json({"folder": str(folder), "written": written})
         return

@@ -1,14 +1,26 @@
-"""The outbox of the settings, opened for one command."""
+"""What a command opens: the outbox of the settings, and files that it is to write."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from app.config import load_settings
+from app.errors import SettingsError
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 
 _Result = TypeVar("_Result")
+
+
+@contextmanager
+def writing(option: str) -> Iterator[None]:
+    """Say of a file that cannot be written which, and which option or argument names it. Raises SettingsError."""
+    try:
+        yield
+    except OSError as exc:
+        message = f"{option}: {exc.filename} cannot be written: {exc.strerror}. Name a place where files can be made"
+        raise SettingsError(message) from exc
 
 
 def with_outbox(use: Callable[[Outbox], Awaitable[_Result]]) -> _Result:

@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from app.alerts import AlertWebhook
-from app.commands.opened import with_outbox
+from app.commands.opened import with_outbox, writing
 from app.commands.options import AsJson
 from app.commands.sending_missing import SendAsked, SentMissing, send_asked, send_missing
 from app.commands.terminal import add_row, print_json, print_table
@@ -119,7 +119,8 @@ async def _compare(
     missing = MissingOrders()
     begins = time.time() - min(settings.ledger_days, settings.ledger_delivered_days) * DAY_S
     with ExitStack() as stack:
-        file = None if details is None else stack.enter_context(details.open("wb"))
+        with writing("--details"):
+            file = None if details is None else stack.enter_context(details.open("wb"))
 
         def write(verdict: OrderVerdict) -> None:
             missing.note(verdict)

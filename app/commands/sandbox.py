@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
+from app.errors import SettingsError
 from app.sandbox import Account, create_sandbox
 
 
@@ -33,4 +34,10 @@ def sandbox(
     inner = create_sandbox(account=Account(token=SecretStr(token) if token else None), path=file)
     app = Starlette(routes=[Route("/healthz", lambda _: Response("alive")), Mount("/sandbox", inner)])
     typer.echo(f"sandbox: http://127.0.0.1:{port}/sandbox/ (PINTEREST_API_URL=http://127.0.0.1:{port}/sandbox/v5)")
-    uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+    try:
+        uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+    except SystemExit:  # so uvicorn ends where it cannot listen, having logged why
+        message = (
+            "--port: this machine does not let it listen there, as is logged above: name another, or stop what has it"
+        )
+        raise SettingsError(message) from None

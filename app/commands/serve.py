@@ -37,7 +37,7 @@ _PAUSE_S = 10
 _HANGS_AFTER_S = 20
 
 _NOT_LISTENING = (
-    "HOST and PORT: this machine does not let it listen there; the line before says why. Where the address is in use, "
+    "HOST and PORT: this machine does not let it listen there, as is logged above. Where the address is in use, "
     "set another PORT or stop the program that has it; else set a HOST that is this machine's"
 )
 

@@ -191,6 +191,15 @@ def test_a_server_that_cannot_listen_ends_with_1(tmp_path: Path, workers: str) -
     assert "set another PORT or stop the program that has it" in done.stderr
 
 
+@pytest.mark.whole
+def test_a_sandbox_that_cannot_listen_ends_with_1() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = call("sandbox", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 1
+    assert "pinrelay: --port: this machine does not let it listen there" in done.stderr
+    assert "name another, or stop what has it" in done.stderr
+
+
 def test_a_server_that_was_asked_to_end_ends_by_that_signal(server: Server) -> None:
     assert server.stop() == -signal.SIGTERM  # 143 in a shell
     assert "| 143 |" in OPERATING
