@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -106,10 +107,12 @@ def test_what_was_interrupted_goes_on_where_it_stopped_and_says_so(
     file.write_bytes(ndjson(*(page(each) for each in "abc")))
     with monkeypatch.context() as once:
         once.setattr(FileImported, "__init__", dies_behind_the_first_batch)
-        run("import", file)
-    facts = summary(run("import", file, "--json"))
-    assert facts["exits"] == {"duplicate": 1}
-    assert [(each["events"], each["whole"]) for each in facts["before"]] == [(2, False)]
+        told = run("import", file, "--json")
+        assert told.exit_code == 130, told.output
+    told = run("import", file)
+    assert re.search(r"duplicate\W+1\b", told.stdout)
+    assert f"{file}: imported before, " in told.stdout
+    assert ": 2 events. This run went on behind them." in told.stdout
 
 
 def test_the_same_event_in_another_file_is_a_duplicate(run: Run, tmp_path: Path) -> None:
