@@ -85,7 +85,7 @@ def bare_secret(name: str, text: str) -> str:
 
 
 def faults_of(exc: ValidationError) -> str:
-    """Return what is wrong with settings, one line a fault: the variable and what is wrong. Values are never shown."""
+    """Return what is wrong with settings, one line a fault: the variable and what is wrong. No secret is shown."""
     return "\n".join(
         ": ".join([*(str(part).upper() for part in fault["loc"][:1]), _in_words(fault)]) for fault in exc.errors()
     )

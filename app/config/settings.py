@@ -241,7 +241,7 @@ class Settings(AccountSettings, SourceSettings, InventorySettings, AlertSettings
 def load_settings(**overrides: Any) -> Settings:
     """Read the environment; `overrides` win.
 
-    Raises SettingsError with one line a fault: the variable, what is wrong. Values are never shown.
+    Raises SettingsError with one line a fault: the variable, what is wrong. No secret is shown.
     """
     try:
         return Settings(**overrides)
