@@ -19,7 +19,6 @@ _BEFORE_ID: Final = re.compile(r"^(?:gid://shopify/Order/|#)")
 _PLAIN_ID: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
 #: How a number is written that was no text.
 _WHOLE: Final = re.compile(r"([0-9]+)\.0+", re.ASCII)
-_OFFSET: Final = re.compile(r"\s+([+-][0-9]{2}:?[0-9]{2}|UTC)$", re.ASCII)
 
 
 class ShopOrder(NamedTuple):
@@ -80,11 +79,7 @@ def read_orders(rows: Sequence[Sequence[str | None]], columns: ShopColumns) -> I
 
 
 def _moment(text: str | None) -> float | None:
-    return None if text is None else unix_seconds(_OFFSET.sub(_close, text))
-
-
-def _close(offset: re.Match[str]) -> str:
-    return "Z" if offset[1] == "UTC" else offset[1]
+    return None if text is None else unix_seconds(text)
 
 
 def _less(texts: Sequence[str | None], currency: str | None) -> Decimal | None:

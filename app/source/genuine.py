@@ -3,6 +3,7 @@
 `cancelled_at` and `test` are Shopify's: https://shopify.dev/docs/api/admin-rest/latest/resources/order
 """
 
+import math
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -15,9 +16,16 @@ from app.values.flags import read_flag
 from app.values.hidden_emails import unpersonal_id
 from app.values.order_states import no_purchase_word
 from app.values.placeholders import is_no_id, says_nothing
+from app.values.times import YEAR_2000, unix_seconds
 
 _STATUSES: Final = ("status", "financial_status", "financialStatus")
 _CANCELLED_AT: Final = ("cancelled_at", "cancelledAt", "canceled_at", "canceledAt")
+#: What programs write where they know no time, and no time can be read from: "0000-00-00" (MySQL), "0.0", "Invalid
+#: date" (JavaScript), "NaT" (pandas), "1/1/0001 12:00:00 AM" (.NET), numbers before the year 1970.
+_NO_TIME: Final = re.compile(
+    r"[0TZ\s:./_-]*|\s*(?:invalid .{0,40}|nat|never|(?:0?1[/.-]){2}(?:0001|1970)\b.{0,40}|-\d+(?:\.\d+)?)\s*",
+    re.IGNORECASE,
+)
 _CHECKOUT_IDS: Final = ("checkout_id", "checkoutId")
 
 #: Hosts that no customer reaches: RFC 6761 (localhost, test), RFC 6762 (local), and the loopback addresses.
@@ -85,16 +93,34 @@ def _came_to_nothing(event: Event) -> str | None:
     if type(properties) is not dict:
         return None
     for name in _STATUSES:
-        status = properties.get(name)
+        status = _single(properties.get(name))
         if type(status) is str and (word := no_purchase_word(status)):
             return f"the order is no purchase: its `{name}` says {word}"
     cancelled = (name for name in _CANCELLED_AT if name in properties and _says_when(properties[name]))
     return next((f"the order is no purchase: it was cancelled (`{name}`)" for name in cancelled), None)
 
 
+def _single(value: Any) -> Any:
+    """Return the one item of a list of one, as everywhere."""
+    while type(value) is list and len(value) == 1:
+        value = value[0]
+    return value
+
+
 def _says_when(value: Any) -> bool:
-    """Return whether a time of cancelling is given, in any form."""
-    return not says_nothing(value) and read_flag(value) is not False
+    """Return whether a time of cancelling is given, in any form.
+
+    A time before the year 2000, a placeholder and a date that a program could not make say that there is none. All else
+    that cannot be read ("yes", "4.3.2026") says that there is one.
+    """
+    value = _single(value)
+    flag = read_flag(value)
+    if says_nothing(value) or flag is not None:
+        return flag is True
+    if type(value) is str and (is_no_id(value) or _NO_TIME.fullmatch(value)):
+        return False
+    seconds = unix_seconds(value, earliest=-math.inf)
+    return seconds is None or seconds >= YEAR_2000
 
 
 def _test(event: Event, sent: Event) -> str | None:

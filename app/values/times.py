@@ -3,12 +3,15 @@
 import math
 import re
 from datetime import UTC, date, datetime
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, Final
 
+from app.values.english_times import in_english
+
 #: Larger numbers are milliseconds (as seconds they would lie beyond the year 5138).
 _MILLISECONDS_FROM = 1e11
+#: No number is a time beyond the year 2286: `20260304161200` is not milliseconds.
+_MAX_SECONDS = 1e10
 #: Of the text of a time; longer ones are not looked at.
 _MAX_LENGTH = 80
 _NUMBER = re.compile(r"\d{9,13}(?:\.\d+)?|0", re.ASCII)
@@ -17,11 +20,14 @@ _YEAR_FIRST = re.compile(
     r"(\d{4})[-/]?(\d{1,2})?[-/]?(\d{1,2})?[Tt\s]*(\d{1,2})?:?(\d{1,2})?:?(\d{1,2})?(?:[.:]\d+)?", re.ASCII
 )
 #: Without marks between them, year, month, day and time of day have all their digits.
-_COMPACT_LENGTHS = {4, 6, 8, 14}
-#: What `String(new Date())` gives in a browser.
-_BROWSER = re.compile(
-    r"[A-Z][a-z]{2} ([A-Z][a-z]{2} \d{2} \d{4} \d{2}:\d{2}:\d{2}) GMT([+-]\d{4})(?: \(.*\))?", re.ASCII
+_COMPACT_LENGTHS = {6, 8, 14}
+#: `2026-03-04 16:12:00 UTC` (Ruby, BigQuery), `... +0100 CET` (Go), `...T17:12:00+01:00[Europe/Berlin]` (Java).
+_ZONE_APART = re.compile(
+    r"(\d{4}-\d{2}-\d{2}[Tt\s]\d{2}:[\d:.,]*\d)\s*(?:[Zz]|UTC|GMT|([+-]\d{2}:?\d{2})(?:\s+[A-Z]{2,5})?)(?:\[[\w/+-]+\])?",
+    re.ASCII,
 )
+#: An XML schema's date: Python would take the offset for the time of day.
+_DAY_WITH_OFFSET = re.compile(r"\d{4}-\d{2}-\d{2}[+-]", re.ASCII)
 #: What lies before the year 2000 (`0`, `0001-01-01T00:00:00Z`) is what programs write where they know no time.
 YEAR_2000: Final = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 
@@ -29,8 +35,8 @@ YEAR_2000: Final = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 def unix_seconds(value: Any, *, earliest: float = YEAR_2000) -> float | None:
     """Return a time as Unix seconds; None where there is none, or one before `earliest`.
 
-    Read are ISO 8601 with any offset (none is UTC), also with a small `t` and `z`, Unix seconds or milliseconds,
-    RFC 2822, and what a browser's `String(new Date())` gives.
+    Read are ISO 8601 with any offset (none is UTC), also with a small `t` and `z`, Unix seconds or milliseconds, and
+    English dates (see `in_english`).
 
     >>> unix_seconds("2026-03-04t06:07:08z"), unix_seconds(1772604428000), unix_seconds("0001-01-01T00:00:00Z")
     (1772604428.0, 1772604428.0, None)
@@ -39,7 +45,7 @@ def unix_seconds(value: Any, *, earliest: float = YEAR_2000) -> float | None:
     if type(value) is str and len(value) <= _MAX_LENGTH:
         text = value.strip()
         try:  # ISO 8601 is read at once
-            moment = datetime.fromisoformat(text) if text[4:5] == "-" else None
+            moment = datetime.fromisoformat(text) if text[4:5] == "-" and text[10:11] not in "+-" else None
         except ValueError:
             moment = None
         seconds = _seconds_of_other_text(text) if moment is None else _seconds(moment)
@@ -49,11 +55,11 @@ def unix_seconds(value: Any, *, earliest: float = YEAR_2000) -> float | None:
 
 
 def _seconds_of_number(number: float) -> float | None:
-    """Take a number for seconds or milliseconds by its size; None beyond the year 9999."""
+    """Take a number for seconds or milliseconds by its size; None beyond the year 2286."""
     if not math.isfinite(number):
         return None
     seconds = number / 1000 if abs(number) >= _MILLISECONDS_FROM else number
-    return seconds if abs(seconds) < _MILLISECONDS_FROM else None
+    return seconds if -_MILLISECONDS_FROM < seconds < _MAX_SECONDS else None
 
 
 @lru_cache(maxsize=1024)
@@ -61,10 +67,10 @@ def _seconds_of_other_text(text: str) -> float | None:
     """Try the other ways to write a time, the most frequent first; what none is may be costly to find out."""
     if _NUMBER.fullmatch(text):
         return _seconds_of_number(float(text))
-    for parse in (datetime.fromisoformat, _upper_iso, _year_first, _browser, parsedate_to_datetime):
+    for parse in (_iso, _zone_apart, _year_first, in_english):
         try:
             return _seconds(parse(text))
-        except (ValueError, TypeError, OverflowError):
+        except (ValueError, OverflowError):
             continue
     return None
 
@@ -74,26 +80,28 @@ def _seconds(moment: datetime) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _upper_iso(text: str) -> datetime:
-    """Read ISO 8601 with a small `t` or `z`, as RFC 3339 allows."""
+def _iso(text: str) -> datetime:
+    """Read ISO 8601, also with a small `t` or `z`, as RFC 3339 allows; an offset right behind a day is no time."""
+    if _DAY_WITH_OFFSET.match(text):
+        raise ValueError(text)
     return datetime.fromisoformat(text.upper())
 
 
+def _zone_apart(text: str) -> datetime:
+    """Read ISO 8601 with UTC by its name, a blank before the zone, or a name behind the offset."""
+    match = _ZONE_APART.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    return datetime.fromisoformat(match[1] + (match[2] or "Z"))
+
+
 def _year_first(text: str) -> datetime:
-    """Read a date with parts missing at its end."""
+    """Read a date with parts missing at its end; a year alone is none."""
     match = _YEAR_FIRST.fullmatch(text)
     if match is None or (text.isdecimal() and len(text) not in _COMPACT_LENGTHS):
         raise ValueError(text)
     year, month, day, hour, minute, second = (int(part) if part else None for part in match.groups())
-    return datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, second or 0, tzinfo=UTC)
-
-
-def _browser(text: str) -> datetime:
-    """Read `Wed Mar 04 2026 06:07:08 GMT+0100 (CET)`."""
-    match = _BROWSER.fullmatch(text)
-    if match is None:
-        raise ValueError(text)
-    return datetime.strptime(f"{match[1]} {match[2]}", "%b %d %Y %H:%M:%S %z")
+    return datetime(year or 0, month or 0, day or 1, hour or 0, minute or 0, second or 0, tzinfo=UTC)
 
 
 def day_number(day: date) -> int:

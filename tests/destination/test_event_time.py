@@ -38,7 +38,6 @@ MOMENT = int(NOW)
         ("Wed Mar 04 2026 07:07:08 GMT+0100 (Central European Standard Time)", MOMENT),
         ("2026-03-04", MOMENT - 6 * 3600 - 7 * 60 - 8),
         ("2026-03", 1_772_323_200),
-        ("2026", 1_767_225_600),
     ],
 )
 def test_every_way_to_write_a_time_becomes_seconds(given: Any, seconds: int) -> None:
@@ -51,6 +50,7 @@ def test_every_way_to_write_a_time_becomes_seconds(given: Any, seconds: int) -> 
         *[
             "yesterday",
             "2026-02-30",
+            "2026",
             "2026-13-01T00:00:00Z",
             "12345",
             1e30,

@@ -32,7 +32,28 @@ def judge(
         ({"financial_status": "voided"}, "the order is no purchase: its `financial_status` says voided"),
         ({"status": "open", "financial_status": "refunded"}, "its `financial_status` says refunded"),
         ({"cancelled_at": "2026-11-25T10:15:00Z"}, "it was cancelled (`cancelled_at`)"),
+        ({"status": ["cancelled"]}, "the order is no purchase: its `status` says cancelled"),
         ({"cancelledAt": 1_772_604_428}, "it was cancelled (`cancelledAt`)"),
+        *[
+            ({"cancelled_at": when}, "it was cancelled (`cancelled_at`)")
+            for when in (
+                *(
+                    "2026-11-25 10:15:00 UTC",
+                    "Wed, 25 Nov 2026 10:15:00 CET",
+                    "2000-01-01T00:00:00Z",
+                    1_772_604_428_000,
+                ),
+                # what cannot be told apart from a time that nobody here can read
+                *("25.11.2026", "11/25/2026, 10:15 AM", "yesterday", "by the customer", "yes", True, 1, "1", ["yes"]),
+                *(
+                    {"date": "2026-11-25 10:15:00.000000", "timezone": "UTC"},
+                    "01/01/2026",
+                    "20261125101500",
+                    2e13,
+                    [5, 6],
+                ),
+            )
+        ],
     ],
 )
 def test_an_order_that_says_it_came_to_nothing_is_withheld(properties: dict[str, Any], reason: str) -> None:
@@ -41,6 +62,18 @@ def test_an_order_that_says_it_came_to_nothing_is_withheld(properties: dict[str,
     assert withheld is not None
     assert withheld.endswith(reason)
     assert warnings == ()
+
+
+#: What programs write where an order was never cancelled.
+NEVER = [
+    *("0001-01-01T00:00:00Z", "0001-01-01T00:00:00", "0001-01-01T00:00:00+01:00", "1/1/0001 12:00:00 AM"),  # Go, .NET
+    *("0000-00-00 00:00:00", "0000-00-00", "0000-00-00T00:00:00.000Z", "00/00/0000", "00:00:00"),  # MySQL
+    *("1970-01-01T00:00:00Z", "1970-01-01", "Thu, 01 Jan 1970 00:00:00 GMT", "01/01/1970 00:00", "1899-12-30"),
+    *("Thu Jan 01 1970 01:00:00 GMT+0100 (CET)", "Invalid date", "Invalid Date", " invalid datetime ", "NaT", "never"),
+    *(0, 0.0, "0", "0.0", "00", -62_135_596_800, "-62135596800", "-1", [0], ["0001-01-01T00:00:00Z"]),
+    *("-", "--", "{{cancelled_at}}", "{{ order.cancelled_at }}", "unknown", "N/A", "[object Object]", "Pending", "no"),
+    *([], {}, [None], " ", "undefined"),
+]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +90,9 @@ def test_an_order_that_says_it_came_to_nothing_is_withheld(properties: dict[str,
         {"cancelled_at": "null"},
         {"cancelled_at": False},
         {"cancelled_at": "false"},
-        {"status": ["cancelled"]},
+        *[{"cancelled_at": when} for when in NEVER],
+        {"canceledAt": "Invalid Date", "status": ["paid"]},
+        {"status": ["cancelled", "paid"]},
         [],
         None,
     ],

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from email.utils import parsedate_to_datetime
 from functools import partial
 from operator import methodcaller
 from typing import Any, Final
@@ -15,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.mapping.liquid.values import TooLargeError, liquid_text
 from app.mapping.nodes import MISSING
+from app.values.english_times import in_english
 
 _DEFAULT_FORMAT: Final = "%A, %B %-e, %Y at %-l:%M %P %z"
 _MAX_WIDTH: Final = 100
@@ -108,7 +108,7 @@ def _directive(moment: datetime, match: re.Match[str]) -> str:
 
 
 def moment_of(value: Any, zone: Any = MISSING) -> datetime | None:
-    """Read a number or text of digits as Unix seconds, other texts as ISO 8601 or RFC 2822; None for all else."""
+    """Read a number or text of digits as Unix seconds, other texts as ISO 8601 or English dates; None for all else."""
     try:
         if isinstance(value, int | float) and not isinstance(value, bool):
             moment = datetime.fromtimestamp(value, UTC)
@@ -123,7 +123,7 @@ def moment_of(value: Any, zone: Any = MISSING) -> datetime | None:
 
 def _parsed(text: str) -> datetime:
     text = text.strip()
-    readers: tuple[Callable[[str], datetime], ...] = (datetime.fromisoformat, *_OTHER_FORMS, parsedate_to_datetime)
+    readers: tuple[Callable[[str], datetime], ...] = (datetime.fromisoformat, *_OTHER_FORMS, in_english)
     for read in readers:
         with suppress(ValueError):
             return read(text)
