@@ -5,7 +5,7 @@ nothing; whatever else cannot be read is a no.
 """
 
 import re
-from typing import Any
+from typing import Any, Final
 
 from app.destination.reading import NO_NOTES, Reader, Reading, about_flag, single, text_of
 from app.destination.warnings import kind
@@ -13,11 +13,18 @@ from app.values.flags import read_flag, said
 
 #: The flag of privacy laws that Pinterest knows: Limited Data Processing.
 LDP = "LDP"
+#: How it is written besides, without marks and in lower case.
+_LDP_WORDS: Final = frozenset({"ldp", "limiteddataprocessing"})
+_MARKS = re.compile(r"[\W_]+")
 #: What a flag looks like; all else could be anybody's words.
-_FLAG = re.compile(r"(?!(?:\D*\d){7})\w[\w.-]{0,39}", re.ASCII)
+_FLAG = re.compile(r"(?!(?:\D*\d){7})(?!\d+$)\w[\w.-]{0,39}", re.ASCII)
 _SEPARATORS = re.compile(r"[,;\s]+")
-#: Words that say nothing anywhere else, and a yes or no: none of them is a flag of a privacy law.
-_NO_FLAG = re.compile(r"(?<![^,;\s])(?:null|undefined|none|nan|n/a|\(not set\)|true|yes|1)(?![^,;\s])", re.IGNORECASE)
+#: Words that say nothing anywhere else, a yes or no, or that somebody opted out: none is a flag of a privacy law.
+_NO_FLAG = re.compile(
+    r"(?<![^,;\s])(?:null|undefined|none|nan|n/a|\(not set\)|true|yes|1|on|off|[ynt]|opt(?:ed)?[\s_-]?(?:in|out)|denied"
+    r"|refused|rejected|restricted|limited|unknown|enabled|disabled|all)(?![^,;\s])",
+    re.IGNORECASE,
+)
 
 
 def careful_flag(no: bool) -> Reader:  # noqa: FBT001 - it is the value that is sent, not a switch
@@ -49,30 +56,34 @@ read_permission = careful_flag(False)  # noqa: FBT003 - the value itself
 
 
 def read_opt_out_type(value: Any) -> Reading:
-    """Read flags of privacy laws from all places and separate them with commas; `ldp` in any case is LDP.
+    """Read flags of privacy laws from all places and separate them with commas; LDP in any spelling is LDP.
 
-    A plain no (false, 0, "no") says that nothing was opted out of. What is given and is no flag counts as LDP.
+    A plain no (false, 0, "no") says that nothing was opted out of. LDP is the one that Pinterest knows: it is added to
+    whatever else is given, flag or not.
     """
     flags: dict[str, None] = {}
     unreadable = False
     for item in said(value):
-        text = text_of(item)
-        if read_flag(item) is False:
-            continue
-        if text is None:
-            unreadable = True
-            continue
-        readable = _NO_FLAG.sub("", text)
-        words = [word for word in _SEPARATORS.split(readable) if word]
-        found = [LDP if word.upper() == LDP else word for word in words if _FLAG.fullmatch(word)]
-        unreadable = unreadable or readable != text or not found or len(found) < len(words)
-        flags |= dict.fromkeys(found)
-    if unreadable:
+        if read_flag(item) is not False:
+            found, is_readable = _flags_of(text_of(item) or "")
+            flags |= dict.fromkeys(found)
+            unreadable = unreadable or not is_readable
+    if unreadable or (flags and LDP not in flags):
         flags.setdefault(LDP)
         return ",".join(flags), (
-            f": {kind(single(value))} holds what is no flag of a privacy law, LDP is sent to be careful",
+            f": {kind(single(value))} holds what is no flag that Pinterest knows, LDP is sent to be careful",
         )
     if not flags:
         return None, NO_NOTES
     read = ",".join(flags)
     return read, NO_NOTES if read == single(value) else (f": {kind(single(value))} read as flags of privacy laws",)
+
+
+def _flags_of(text: str) -> tuple[list[str], bool]:
+    """Return what looks like flags in a text, and whether nothing else stands in it."""
+    if _MARKS.sub("", text).lower() in _LDP_WORDS:
+        return [LDP], True
+    readable = _NO_FLAG.sub("", text)
+    words = [word for word in _SEPARATORS.split(readable) if word]
+    found = [LDP if _MARKS.sub("", word).lower() in _LDP_WORDS else word for word in words if _FLAG.fullmatch(word)]
+    return found, readable == text and len(found) == len(words) and bool(found)

@@ -215,4 +215,5 @@ def test_no_state_with_a_default_country_in_the_usa_is_counted_too() -> None:
 def test_ldp_joins_other_flags() -> None:
     rules = {"ldp_states": frozenset({"CA"})}
 
-    assert built(CALIFORNIA, rules=rules, custom_data={"opt_out_type": "X"}) == (None, "X,LDP", [])
+    assert built(CALIFORNIA, rules=rules, custom_data={"opt_out_type": "LDP,X"}) == (None, "LDP,X", [])
+    assert built(CALIFORNIA, rules=rules, custom_data={"opt_out_type": "no"}) == (None, "LDP", [])

@@ -64,6 +64,8 @@ def test_what_is_overruled_or_cannot_be_read_is_told() -> None:
     [
         *[("ldp", "LDP"), (["LDP", "X"], "LDP,X"), ("X, ldp", "X,LDP"), (["LDP"], "LDP"), (" LDP ", "LDP")],
         *[("LDP LDP", "LDP"), ("LDP;x", "LDP,x"), ("x\nldp,", "x,LDP"), (["ldp; x", "LDP"], "LDP,x")],
+        *[(f"{word}{after}", f"LDP{after}") for after in ("", ",X") for word in ("L.D.P.", "Limited_Data_Processing")],
+        *[("Limited Data Processing", "LDP"), ("limited-data-processing", "LDP"), ("l_d_p", "LDP")],
     ],
 )
 def test_privacy_flags_are_separated_with_commas(given: Any, sent: str) -> None:
@@ -88,13 +90,37 @@ def test_privacy_flags_are_separated_with_commas(given: Any, sent: str) -> None:
         ("marks alone", ",;", "LDP"),
         ("somebody's words", "jane@shop.example", "LDP"),
         ("a phone number beside a flag", "X +4915792386417", "X,LDP"),
+        *[
+            (f"that somebody opted out: {word}", word, "LDP")
+            for word in (
+                *(
+                    "on",
+                    "ON",
+                    "y",
+                    "t",
+                    "2",
+                    2,
+                    -1,
+                    "opt_out",
+                    "opted-out",
+                    "opt out",
+                    "optout",
+                    "denied",
+                    "restricted",
+                ),
+                *("unknown", "off", "n", "opt_in", "limited", ["on", "y"], "on;off", "all", "yes, on", "99"),
+            )
+        ],
+        ("a law that Pinterest does not know", "CCPA", "CCPA,LDP"),
+        ("two of them", ["CCPA", "GDPR"], "CCPA,GDPR,LDP"),
+        ("beside a plain no", ["CCPA", "no"], "CCPA,LDP"),
     ],
 )
 def test_what_is_given_and_is_no_flag_of_a_privacy_law_counts_as_ldp(what: str, given: Any, sent: str) -> None:
     event, warnings = build(a_conversion(custom_data={"opt_out_type": given}))
 
     assert event["custom_data"]["opt_out_type"] == sent, what
-    assert [warning for warning in warnings if "no flag of a privacy law, LDP is sent to be careful" in warning]
+    assert [warning for warning in warnings if "no flag that Pinterest knows, LDP is sent to be careful" in warning]
 
 
 @pytest.mark.parametrize(
@@ -120,12 +146,12 @@ def test_what_says_nothing_or_a_plain_no_is_no_flag_of_a_privacy_law(what: str, 
 def test_a_privacy_flag_may_hold_such_a_word(given: str) -> None:
     event, _ = build(a_conversion(custom_data={"opt_out_type": given}))
 
-    assert event["custom_data"]["opt_out_type"] == given.replace(" ", ",")
+    assert event["custom_data"]["opt_out_type"] == f"{given},LDP"
 
 
 @given(laws=st.lists(st.sampled_from(["LDP", "X", None, " ", False, "undefined", {}, ["ldp"], "ldp x"]), min_size=1))
 def test_ldp_of_any_place_is_sent(laws: list[Any]) -> None:
     sent, _ = read_opt_out_type(laws)
 
-    asked = any(law in ("LDP", "undefined", {}, ["ldp"], "ldp x") for law in laws)
+    asked = any(law not in (None, " ", False) for law in laws)
     assert ("LDP" in (sent or "").split(",")) is asked

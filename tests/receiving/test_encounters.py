@@ -112,7 +112,8 @@ SAID: list[tuple[dict[str, Any], dict[str, Any], tuple[bool, bool, bool]]] = [
     ({"context": {"gpc": True}}, {"gpc": "ldp"}, (True, False, True)),
     ({"context": {"gpc": True}}, {"gpc": "ignore"}, (False, False, False)),
     ({"properties": {"opt_out_type": "LDP"}}, {}, (False, False, True)),
-    ({"properties": {"opt_out_type": "CCPA"}}, {}, (False, False, False)),
+    ({"properties": {"opt_out_type": "CCPA"}}, {}, (False, False, True)),
+    ({"properties": {"opt_out_type": "no"}}, {}, (False, False, False)),
     (
         {"context": {"traits": {"address": {"state": "CA", "country": "US"}}}},
         {"ldp_states": "CA"},
