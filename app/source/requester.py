@@ -5,6 +5,7 @@ Source: https://segment.com/docs/connections/spec/common/#context-fields-automat
 The header Sec-GPC: https://www.w3.org/TR/gpc/
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -20,10 +21,12 @@ from app.values.user_agents import is_server_library
 
 #: What browser and mobile SDKs say in `channel` (Segment: client; RudderStack: web, mobile).
 _CLIENT_CHANNELS = frozenset({"client", "browser", "web", "mobile"})
-#: What Segment's say in `context.library.name`, since they name no channel.
+#: What Segment's say in `context.library.name`, since they name no channel; in lower case, `_` as `-`, without a scope
+#: such as `@segment/`.
 _CLIENT_LIBRARIES = frozenset(
     {
         "analytics.js",
+        "analytics-next",
         "analytics-ios",
         "analytics-android",
         "analytics-swift",
@@ -32,6 +35,9 @@ _CLIENT_LIBRARIES = frozenset(
         "analytics-flutter",
     }
 )
+_SCOPE = re.compile(r"@[\w.-]+/")
+#: Of the name of a library that is looked at.
+_MAX_LIBRARY = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,4 +127,10 @@ def _is_client_side(event: Event, context: Mapping[str, Any]) -> bool:
         return isinstance(channel, str) and channel in _CLIENT_CHANNELS
     library = context.get("library")
     name = library.get("name") if isinstance(library, dict) else None
-    return context.get("direct") is True or (isinstance(name, str) and name in _CLIENT_LIBRARIES)
+    return context.get("direct") is True or (isinstance(name, str) and _is_client_library(name))
+
+
+def _is_client_library(name: str) -> bool:
+    return name in _CLIENT_LIBRARIES or (
+        len(name) <= _MAX_LIBRARY and _SCOPE.sub("", name.strip().lower()).replace("_", "-") in _CLIENT_LIBRARIES
+    )

@@ -21,9 +21,18 @@ _SERVER_LIBRARIES = frozenset(
         *("pekko-http", "ahc", "jetty", "play", "ruby", "faraday", "rest-client", "http.rb", "typhoeus", "httparty"),
         *("mechanize", "excon", "php", "guzzlehttp", "guzzle", "symfony", "zend_http_client", "wordpress"),
         *("woocommerce", "shopify-captain-hook", "magento", "restsharp", ".net", "dotnet", "refit", "flurl"),
+        *("boto3", "botocore", "aiobotocore", "aws-cli", "httpclient", "laminas_http_client", "laminas\\http\\client"),
+        *("zend\\http\\client", "nodejs", "golang", "cpp-httplib", "zapier", "n8n"),
+        # not of Android, iOS, Kotlin and Swift, whose are apps'
+        *(
+            f"aws-sdk-{language}"
+            for language in (*_LANGUAGES, "nodejs", "js", "ruby2", "ruby3", "cpp", "go-v2", "java-v2")
+        ),
         *("ureq", "reqwest", "hyper", "hackney", "req", "finch", "tesla", "mint"),
     }
 )
+#: `python-urllib3`, `node-superagent`, `php-curl-class`: languages that apps of people are not written in.
+_LIBRARY_OF = re.compile(r"(?:python|node(?:js)?|ruby|php|perl|golang)[-_.]")
 #: The first word, without the scope of npm that may stand before it: `@segment/analytics-node/2.1`.
 _NAME = re.compile(r"\s*(?:@segment/(?=analytics-))?([^/\s(;,]*)", re.IGNORECASE)
 
@@ -35,4 +44,5 @@ def is_server_library(user_agent: str) -> bool:
     (True, False, False)
     """
     name = _NAME.match(user_agent)
-    return name is not None and name[1].lower() in _SERVER_LIBRARIES
+    word = name[1].lower() if name else ""
+    return word in _SERVER_LIBRARIES or _LIBRARY_OF.match(word) is not None

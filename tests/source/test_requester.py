@@ -29,7 +29,25 @@ def completed(event: dict[str, Any], **known: Any) -> Any:
     [
         (library("analytics.js"), True),
         (library("analytics-kotlin"), True),
-        (library("analytics-python"), False),
+        *[
+            (library(name), True)
+            for name in (
+                *(
+                    "@segment/analytics-react-native",
+                    "@Segment/Analytics-React-Native",
+                    "Analytics-Swift",
+                    " analytics-iOS",
+                ),
+                *("analytics_flutter", "Analytics.js", "@segment/analytics-next", "@twilio-org/analytics_kotlin"),
+            )
+        ],
+        *[
+            (library(name), False)
+            for name in (
+                *("analytics-python", "@segment/analytics-node", "analytics-swift-server", "my/analytics.js", ""),
+                *("analytics.js.example", "@segment/", f"@{'a' * 99}/analytics.js"),
+            )
+        ],
         (library(["analytics.js"]), False),
         ({"context": {"library": "analytics.js"}}, False),
         ({"channel": "client"}, True),
