@@ -10,7 +10,7 @@ from typing import TypeAlias
 import phonenumbers
 
 from app.destination.place_names import country_code, state_code
-from app.values.placeholders import says_nothing
+from app.values.placeholders import is_no_id
 
 #: The normalised text (None: nothing is sent) and what to say about it ("" where there is nothing to say).
 Normalised: TypeAlias = tuple[str | None, str]
@@ -60,9 +60,9 @@ _GENDERS = {
 
 
 def trimmed(given: str) -> Normalised:
-    """Take what stands around a text off; blanks and placeholders are nothing."""
+    """Take what stands around a text off; blanks and what stands where a program has no id are nothing."""
     text = given.strip() if given.isascii() else given.strip(_TRIMMED)  # nearly every text is ASCII
-    if says_nothing(text):
+    if is_no_id(text):
         return None, "it is blank or a placeholder"
     return text, ""
 

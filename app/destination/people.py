@@ -14,6 +14,7 @@ from app.destination.opt_outs import KnownState
 from app.destination.place_names import country_code
 from app.destination.reading import flattened, text_of
 from app.destination.warnings import kind, left_out
+from app.values.placeholders import is_no_id
 from app.values.read_blocks import Blocks
 
 NAMES = ("first_name", "last_name")
@@ -197,7 +198,8 @@ class People:
     def _whole_names(self, block: PersonBlock) -> Iterator[tuple[_Name, int]]:
         """Yield the first and last names that a whole name may stand for, and of how many words it is."""
         for value in block.of("name"):
-            words = value.split() if type(value) is str and len(value) <= MAX_LENGTH else []
+            is_name = type(value) is str and len(value) <= MAX_LENGTH and not is_no_id(value)
+            words = value.split() if is_name else []
             for end in range(1, len(words) if len(words) <= _MAX_WORDS else 0):
                 halves = (" ".join(words[:end]), " ".join(words[end:]))
                 first, last = (self._ways[field](half, None)[0] for field, half in zip(NAMES, halves, strict=True))

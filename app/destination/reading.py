@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 from app.destination.warnings import kind, left_out
 from app.values.candidates import Candidate
 from app.values.flags import read_flag
-from app.values.placeholders import FIRST_CHARACTERS, says_nothing
+from app.values.placeholders import FIRST_CHARACTERS, FIRST_OF_NO_ADDRESSES, is_no_address, says_nothing
 
 Notes: TypeAlias = tuple[str, ...]
 Reading: TypeAlias = tuple[Any, Notes]
@@ -69,6 +69,9 @@ def text_of(value: Any) -> str | None:
 class TextReader:
     """Reads any text that is not blank and cuts what is longer than `max_length` characters; a number becomes text."""
 
+    #: A text that begins with none of these says something.
+    doubtful: frozenset[str] = FIRST_CHARACTERS
+
     def __init__(self, max_length: int = sys.maxsize) -> None:
         self._max_length = max_length
 
@@ -82,7 +85,7 @@ class TextReader:
         if (
             type(value) is str
             and value
-            and value[0] not in FIRST_CHARACTERS
+            and value[0] not in self.doubtful
             and value.isascii()
             and len(value) <= self._max_length
         ):  # nearly every text
@@ -112,10 +115,14 @@ read_text: Reader = TextReader()
 class _AddressReader(TextReader):
     """Reads a URL: a text, never a number."""
 
+    doubtful = FIRST_OF_NO_ADDRESSES
+
     def __call__(self, value: Any) -> Reading:
         text = single(value)
         if type(text) is not str:
             return None, (left_out(value, "an address is expected"),)
+        if is_no_address(text):
+            return None, (left_out(value, "it is blank or a placeholder"),)
         return super().__call__(text)
 
 

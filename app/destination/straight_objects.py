@@ -18,7 +18,6 @@ from app.values.amounts import Computed
 from app.values.candidates import one_place_only
 from app.values.currencies import currencies
 from app.values.generated_functions import FunctionNames, ObjectText
-from app.values.placeholders import FIRST_CHARACTERS
 
 #: What is read beside a currency, in the order in which it is sent.
 _MONEY: Final = ("value", "currency", "contents", "predicted_ltv")
@@ -56,7 +55,7 @@ def _nearly_always(text: FunctionNames, read: Reader, value: str) -> str:
     if isinstance(read, FreeTextReader):
         return f"{value}.__class__ is str and {value} in {text.bound(read.known)}"
     if isinstance(read, TextReader) and not read.cuts:
-        first = f"{value} and {value}[0] not in {text.bound(FIRST_CHARACTERS)}"
+        first = f"{value} and {value}[0] not in {text.bound(read.doubtful)}"
         return f"{value}.__class__ is str and {first} and {value}.isascii()"
     if isinstance(read, IntegerReader):
         return f"{value}.__class__ is int and {read.minimum} <= {value} <= {read.maximum}"

@@ -14,6 +14,8 @@ FIRST_CHARACTERS = frozenset(
     c for c in map(chr, range(0x3001)) if c.isspace() or c.lower() in {w[0] for w in PLACEHOLDERS}
 )
 _FIRST_OF_NO_IDS = FIRST_CHARACTERS | {first for word in _NO_IDS for first in (word[0], word[0].upper())}
+#: What an address begins with that may be none, as `FIRST_CHARACTERS`.
+FIRST_OF_NO_ADDRESSES = _FIRST_OF_NO_IDS | {"{", "["}
 
 
 def says_nothing(value: Any) -> bool:
@@ -47,7 +49,7 @@ def says_a_text(value: Any) -> bool:
 
 
 def is_no_id(text: str) -> bool:
-    """Return whether a text in the place of an id is none: one rule for ids of events, orders and checkouts.
+    """Return whether a text in the place of an id is none: one rule for ids of events, orders, checkouts and people.
 
     >>> is_no_id(" Pending "), is_no_id("{{ order.id }}"), is_no_id("0"), is_no_id("00")
     (True, True, True, False)
@@ -57,3 +59,13 @@ def is_no_id(text: str) -> bool:
     word = text.strip().lower()
     # templates that were not filled in, and objects that were written as text, are in none either
     return not word or word in _NO_IDS or "{{" in word or "[object" in word
+
+
+def is_no_address(text: str) -> bool:
+    """Return whether a text in the place of an address is none; in an address, a template may have been left open.
+
+    >>> is_no_address(" {{ page.url }}"), is_no_address("-"), is_no_address("https://shop.example/?utm={{utm}}")
+    (True, True, False)
+    """
+    given = text.strip()
+    return not given or (given[0] in FIRST_OF_NO_ADDRESSES and is_no_id(given))

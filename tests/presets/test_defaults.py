@@ -311,6 +311,10 @@ def test_tracking_is_opted_out_of_wherever_permission_is_not_plain(
         ({"context": {"campaign": {"click_id": "Cj0KCQ"}, "cookies": {"_epik": "dj0j"}}}, "dj0j"),
         ({"context": {"page": {"referrer": "https://a.example/?epik=dj0k"}}}, "dj0k"),
         ({"properties": {"landing_site": "/?utm=x&epik=dj0l"}}, "dj0l"),
+        *[
+            ({"context": {"page": {"url": f"https://a.example/?epik={no_id}"}, "cookies": {"_epik": "dj0m"}}}, "dj0m")
+            for no_id in ("{{epik}}", "%7B%7Bepik%7D%7D", "[object Object]", "-", "0", "undefined", "%20")
+        ],
         ({"context": {"page": {"url": 5}}}, None),
         ({}, None),
     ],
@@ -462,3 +466,22 @@ def test_a_placeholder_is_no_id(no_id: Any, sent_of: Make) -> None:
     assert sent["event_id"] == "m-1"
     assert sent["custom_data"]["order_id"] == "T-1"
     assert "order_id" not in sent_of(properties={"order_id": no_id, "total": 5})["custom_data"]
+
+
+@pytest.mark.parametrize("no_id", NO_IDS, ids=str)
+def test_a_placeholder_says_nothing_of_a_person_nor_of_the_page(no_id: Any, sent_of: Make) -> None:
+    names = dict.fromkeys(("first_name", "last_name", "city", "zip", "epik", "partner_id"), no_id)
+    context = {"page": {"url": no_id}, "cookies": {"_epik": "dj0"}, "traits": {"name": no_id}, "ip": "203.0.113.7"}
+
+    sent = sent_of(userId=no_id, properties=names | {"url": "https://b.example/"}, context=context)
+
+    assert sent["user_data"].keys() & {"fn", "ln", "ct", "zp", "external_id", "partner_id"} == set()
+    assert sent["user_data"]["click_id"] == "dj0"
+    assert sent["event_source_url"] == "https://b.example/"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a.example/?q={{x}}", "https://a.example/ü?{{x}}", "a.example/[x]", "/0", "-a"]
+)
+def test_an_address_may_hold_a_template(url: str, sent_of: Make) -> None:
+    assert sent_of(context={"page": {"url": url}}, properties={"url": "no"})["event_source_url"] == url
