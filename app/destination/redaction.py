@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection
+from urllib.parse import unquote
 
 from app.destination.conversion_rules import ConversionRules
 from app.values.hidden_emails import without_encoded, without_plain
@@ -9,8 +10,22 @@ from app.values.hidden_emails import without_encoded, without_plain
 #: Whatever the operator names: values of these parameters say who a person is, or let anybody in.
 ALWAYS_REDACTED = frozenset({"name", "fullname", "first_name", "last_name", "access_token", "token"})
 _LOGIN = re.compile(r"(?<=://)[^/?#@\s]+@")
-_OPEN, _SHUT = r"(?:\[|%5B)", r"(?:\]|%5D)"
-_BETWEEN = r"(?:[\s().-]|%20|%28|%29)*"
+#: What stands before a parameter, and between its name and its value; within a parameter, encoded once or more often.
+_ENCODED = r"%(?:25)*"
+_NAMED = re.compile(
+    rf"(?:[?&#;]|(?<==)|{_ENCODED}(?:3F|26|23|3B))"
+    rf"((?:(?!{_ENCODED}(?:3F|26|23|3B|3D))[^?&#;=\s]){{1,200}})(?:=|({_ENCODED}3D))",
+    re.IGNORECASE,
+)
+_VALUE = re.compile(r"[^&#;\s]+")
+_ENCODED_VALUE = re.compile(rf"(?:(?!{_ENCODED}(?:26|23|3B))[^&#;\s])+", re.IGNORECASE)
+#: In nearly no name of a parameter, but in many values.
+_UNUSUAL = re.compile(r"[%.!+/\[]")
+#: Parts of a name: `customer[email]` and `email[0]`, as PHP and Rails write objects and lists, `customer.email`.
+_PARTS = re.compile(r"[][.]+")
+_MAX_ENCODED = 3
+_DASHES = r"\u2010-\u2015\u2212"
+_BETWEEN = rf"(?:[\s().{_DASHES}-]|%20|%28|%29|%E2%80%9[0-5])*"
 _PHONES = re.compile(
     rf"(?<![\w+])(?:\+|%2B){_BETWEEN}(?:\d{_BETWEEN}){{7,14}}\d"  # international
     r"|(?<!\d)(?<!\d[-.])\(?[2-9]\d{2}(?:\)\s?|[\s.-]|%20)[2-9]\d{2}(?:[\s.-]|%20)\d{4}(?!\d|[-.]\d)"  # North America
@@ -20,7 +35,12 @@ _PHONES = re.compile(
 #: Every number that `_PHONES` finds has a plus sign, or digits before a mark that parts them; few addresses have.
 #: All begin with one set of characters: texts are passed over quickly up to the first of them.
 _MAY_HOLD_PHONE = re.compile(r"[+%\d](?:(?<=\+)|(?<=%)2[Bb]|(?<=\d)\d(?:[\s).-]|%20))")
-_RUN = re.compile(rf"\d(?:{_BETWEEN}\d){{6,}}")
+#: Digits that may be somebody's number, `030/901820` too; in addresses, dates and counts stand between slashes as well.
+_SLASH = re.compile(r"(/|%2F)", re.IGNORECASE)
+_RUN = re.compile(rf"(?:\+|%2B)?\d(?:{_BETWEEN}(?:(?:/|%2F){_BETWEEN})?\d){{6,}}", re.IGNORECASE)
+_NO_DIGITS = re.compile(r"%(?:2[089B]|E2%80%9[0-5])|\D", re.IGNORECASE)
+#: Parts of a number between slashes, and the slashes.
+_PARTS_OF_NUMBER = (9, 7, 5, 3, 1)
 _MIN_PHONE_DIGITS = 7
 #: Longer texts are not remembered, nor more than so many.
 _MAX_REMEMBERED = 300
@@ -34,12 +54,9 @@ class Redactor:
         """Take out the values of `parameters` too, beside those that name a person or let anybody in."""
         #: Addresses that are known to hold nothing, whoever it is about.
         self.harmless: set[str] = set()
-        names = "|".join(re.escape(name) for name in sorted(ALWAYS_REDACTED | {name.lower() for name in parameters}))
+        self._names = ALWAYS_REDACTED | {name.lower() for name in parameters}
+        names = "|".join(map(re.escape, sorted(self._names)))
         self._parameters = re.compile(rf"(?i)([?&#;](?:{names})=)[^&#;\s]+")
-        # `customer[email]` and `email[0]`, as PHP and Rails write objects and lists; asked only where a bracket stands.
-        self._members = re.compile(
-            rf"(?i)([?&#;](?:[^?&#;=\s]*{_OPEN})?(?:{names}){_SHUT}?(?:{_OPEN}\d*{_SHUT})?=)[^&#;\s]+"
-        )
 
     def __call__(self, text: str, *, phones: Collection[str] = (), mark: str = "") -> str:
         """Return an address, search or answer with `mark` where personal data stood, also where it was encoded.
@@ -57,17 +74,35 @@ class Redactor:
         return clean
 
     def _redacted(self, text: str, phones: Collection[str], mark: str) -> str:
-        if "=" in text:
+        if "=" in text or "%" in text:
             if self._parameters.search(text):  # few addresses: looking is cheaper than replacing nothing
                 text = self._parameters.sub(rf"\g<1>{mark}", text)
-            if "[" in text or "%5" in text:
-                text = self._members.sub(rf"\g<1>{mark}", text)
+            if _UNUSUAL.search(text, text.find("?") + 1):
+                text = self._without_parameters(text, mark)
         if "@" not in text and "40" not in text and text == text.lower():  # nearly every address
             return text if _MAY_HOLD_PHONE.search(text) is None and not phones else _without_phones(text, phones, mark)
         if "@" in text:
             text = _LOGIN.sub(mark and f"{mark}@", text)
         text = without_encoded(text, mark)
         return redacted_text(text, phones=phones, mark=mark)
+
+    def _without_parameters(self, text: str, mark: str) -> str:
+        """Return an address without the values of parameters that are written in an unusual way."""
+        kept, at = [], 0
+        for found in _NAMED.finditer(text):
+            start = found.end()
+            if start >= at and self._is_personal(found[1]):
+                value = (_ENCODED_VALUE if found[2] else _VALUE).match(text, start)
+                if value:
+                    kept += [text[at:start], mark]
+                    at = value.end()
+        return "".join([*kept, text[at:]]) if kept else text
+
+    def _is_personal(self, name: str) -> bool:
+        for _ in range(_MAX_ENCODED):
+            name = unquote(name)
+        parts = [part for part in _PARTS.split(name.lower().strip("!/+ \t\n")) if part and not part.isdigit()]
+        return bool(parts) and parts[-1] in self._names
 
 
 def redacted_text(text: str, *, phones: Collection[str] = (), mark: str = "") -> str:
@@ -86,10 +121,18 @@ def _without_phones(text: str, phones: Collection[str], mark: str) -> str:
 def _unless_phone(digits: str, mark: str) -> Callable[[re.Match[str]], str]:
     """Make a replacement for runs of digits that are the phone number `digits`, with or without its country code."""
 
+    def is_phone(text: str) -> bool:
+        found = _NO_DIGITS.sub("", text.replace("%2F", "/").replace("%2f", "/")).lstrip("0")
+        return len(found) >= _MIN_PHONE_DIGITS and (digits.endswith(found) or found.endswith(digits))
+
     def replace(run: re.Match[str]) -> str:
-        found = re.sub(r"%2[089]|\D", "", run[0]).lstrip("0")
-        same = len(found) >= _MIN_PHONE_DIGITS and (digits.endswith(found) or found.endswith(digits))
-        return mark if same else run[0]
+        parts, kept, at = _SLASH.split(run[0]), [], 0
+        while at < len(parts):
+            size = next((size for size in _PARTS_OF_NUMBER if is_phone("".join(parts[at : at + size]))), 0)
+            end = at + (size or 1)
+            kept += [mark if size else parts[at], *parts[end : end + 1]]
+            at = end + 1
+        return "".join(kept)
 
     return replace
 

@@ -31,6 +31,25 @@ TAKE_OUT = Redactor(ConversionRules().redacted_parameters)
             "https://shop.example/?a[b][last_name]=Doe;email[]=j;tel%5b0%5d=1",
             "https://shop.example/?a[b][last_name]=;email[]=;tel%5b0%5d=",
         ),
+        (
+            "https://shop.example/?next=%2Fthanks%3Ffirst_name%3DAda%26token%3Dsecret123%26x%3D1&y=2",
+            "https://shop.example/?next=%2Fthanks%3Ffirst_name%3D%26token%3D%26x%3D1&y=2",
+        ),
+        (
+            "https://shop.example/?next=%252Fa%253Ftoken%253Dabc%2526x%253D1",
+            "https://shop.example/?next=%252Fa%253Ftoken%253D%2526x%253D1",
+        ),
+        ("https://shop.example/?q=first_name%3DAda%26x%3D1", "https://shop.example/?q=first_name%3D%26x%3D1"),
+        ("https://shop.example/?next=/a?customer.name=Ada&x=1", "https://shop.example/?next=/a?customer.name=&x=1"),
+        ("https://shop.example/?customer.first_name=Ada&x.y=1", "https://shop.example/?customer.first_name=&x.y=1"),
+        ("https://shop.example/?email.0=j&a.b.Token=x", "https://shop.example/?email.0=&a.b.Token="),
+        ("https://shop.example/?first%5Fname=Ada&x%5Fy=1", "https://shop.example/?first%5Fname=&x%5Fy=1"),
+        ("https://shop.example/?%66irst%255fname=Ada", "https://shop.example/?%66irst%255fname="),
+        ("https://shop.example/?%20name=Ada&+name=Bob&name%20=Eve", "https://shop.example/?%20name=&+name=&name%20="),
+        ("https://shop.example/to/%3Ftoken%3Dabc", "https://shop.example/to/%3Ftoken%3D"),
+        ("https://shop.example/#!token=abc&x=1", "https://shop.example/#!token=&x=1"),
+        ("https://shop.example/#/token=abc", "https://shop.example/#/token="),
+        ("https://shop.example/?a%5Btoken%5D=x%26y&b=1", "https://shop.example/?a%5Btoken%5D=&b=1"),
         ("https://shop.example/?q=%2B49%2030%20123456&x=1", "https://shop.example/?q=&x=1"),
         ("https://shop.example/?q=+14155551234", "https://shop.example/?q="),
         ("shoes for jane.doe+news@example.co.uk", "shoes for "),
@@ -55,6 +74,8 @@ def test_personal_data_is_taken_out(given: str, left: str) -> None:
         "https://shop.example/@jane/a.b",
         "https://shop.example/?message=hello&named=stool&size[name_of]=4",
         "https://shop.example/?filter[size]=4&mobile_view[]=1&email_sent=1&x[emails]=2",
+        "https://shop.example/?next=%2Fa%3Fx%3D1%26names%3DAda&name.of=1&first%5Fnames=1&.=1&%=1&a.b=name",
+        "https://shop.example/?q=name%3D&token.=&x=1%3F",
         "Tisch für 6 Personen, 180 x 90",
         "ean 4006381333931",
         "0.25 carat, 05 03 2026",
@@ -75,6 +96,40 @@ def test_the_phone_of_the_event_itself_is_found_in_any_form(text: str) -> None:
 
     assert "5551234" not in digits
     assert "4006381" in TAKE_OUT("ean 4006381333931", phones=["14155551234"])
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Mug +49 30/901820", "Mug "),
+        ("Mug 030/901820, blue", "Mug , blue"),
+        ("Mug 030 / 90 18 20", "Mug "),
+        *[(f"Mug +49{dash}30{dash}901820", "Mug ") for dash in "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212 /"],
+        ("30/90/18/20", ""),
+        ("?q=030%2F901820&x=1", "?q=&x=1"),
+        ("?q=%2B49%E2%80%9130%E2%80%91901820", "?q="),
+        # beside dates and numbers
+        ("/2026/03/04/30901820", "/2026/03/04/"),
+        ("12/030/901820/7", "12//7"),
+        ("/030901820/4930901820", "/"),
+        ("(+49) 30/901820", "("),
+        # nobody's
+        *[
+            (text, text)
+            for text in ("12/34567890", "/2026/03/04/40/50", "+1/2/3/4/5/6/7", "30/901821", "1,234/5678901")
+        ],
+        *[(text, text) for text in ("ean 4006381333931/12", "01/02/2026 - 03/04/2026", "90/1820", "?t=2026%2F03%2F04")],
+    ],
+)
+def test_the_persons_own_number_is_known_with_slashes_and_all_kinds_of_dashes(text: str, left: str) -> None:
+    assert TAKE_OUT(text, phones=["4930901820"]) == left
+
+
+@pytest.mark.parametrize(
+    "text", ["12/34567890", "30/901820", "030/901820", "Order 2026/0304/123456", "4-5/6/7/8/9/10/11"]
+)
+def test_numbers_with_slashes_that_are_nobodys_stay(text: str) -> None:
+    assert TAKE_OUT(text) == text
 
 
 def test_answers_show_where_something_stood() -> None:
@@ -100,9 +155,10 @@ def test_the_setting_and_the_rules_have_one_list() -> None:
 
 def test_a_long_text_takes_no_long_time() -> None:
     """A run that could be an address at each of its characters is read once: this would take minutes otherwise."""
-    text = "a" * 200_000 + "%4" + " @ 40" + "?[" * 100_000 + "="
+    text = "a" * 200_000 + "%4" + " @ 40" + "?[" * 100_000 + "=" + "%25" * 50_000 + "=a%3" * 20_000
 
     assert TAKE_OUT(text) == text
+    assert TAKE_OUT(text + "1/" * 50_000, phones=["4930901820"]) == text + "1/" * 50_000
 
 
 def test_the_documentation_names_the_parameters_that_always_go(root: Path) -> None:
