@@ -176,4 +176,7 @@ def build_prefixed(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def _prefixed(prefix: str, start: int, value: Any) -> Any:
-    return value[start:] if isinstance(value, str) and value.startswith(prefix) else MISSING
+    if not isinstance(value, str):
+        return MISSING
+    text = value if value.startswith(prefix) else value.strip()
+    return text[start:] if text.startswith(prefix) else MISSING

@@ -114,6 +114,7 @@ def test_the_value(preset: str, properties: dict[str, Any], value: str | None, s
         ({"number": "5", "line_items": [{"sku": "a"}]}, {"order_id": "5"}),
         ({"number": "+1 415 555 1234"}, {"order_id": None}),
         ({"name": "#1001"}, {"order_id": "1001"}),
+        *[({"name": name}, {"order_id": "1001"}) for name in (" #1001 ", "\t#1001", "# 1001", "#1001\n")],
         ({"name": "Jane Doe", "total": 5}, {"order_id": None}),
         ({"numOfItems": 3}, {"num_items": 3}),
         (

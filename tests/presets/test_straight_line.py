@@ -38,6 +38,15 @@ ACTIONS = [
 ODD: list[Any] = [
     *(None, "", "  ", "n/a", True, False, 0, -1, 3, 19.98, "19.98", "1,299.00 EUR", "3", 10**30, [], {}, [[]], ["a"]),
     *("EUR", "xyz", "jane@shop.example", "Ünal", "\ud800", "call +1 415 555 0100", "x" * 2_000, "{{ id }}", "CA"),
+    *(
+        "[object Object]",
+        "-",
+        "Unknown",
+        " {{ page.url }}",
+        "March 4, 2026 4:12 PM",
+        "on",
+        "https://shop.test/?a.name=Ada",
+    ),
     *({"amount": "25.00", "currency": "USD"}, [{"product_id": 7, "price": "5", "quantity": "2"}, None, "x"]),
     *([{"id": "A", "price": 5, "currency": "USD"}], [{"price": 5, "currency": "EUR"}, {"price": 6, "currency": "$"}]),
     *([{"id": "A", "price": 5, "name": None}], [{"product_id": "A", "price": "€5"}], "https://shop.test/?email=a@b.co"),
