@@ -28,13 +28,14 @@ _DASHES = r"\u2010-\u2015\u2212"
 _BETWEEN = rf"(?:[\s().{_DASHES}-]|%20|%28|%29|%E2%80%9[0-5])*"
 _PHONES = re.compile(
     rf"(?<![\w+])(?:\+|%2B){_BETWEEN}(?:\d{_BETWEEN}){{7,14}}\d"  # international
-    r"|(?<!\d)(?<!\d[-.])\(?[2-9]\d{2}(?:\)\s?|[\s.-]|%20)[2-9]\d{2}(?:[\s.-]|%20)\d{4}(?!\d|[-.]\d)"  # North America
+    rf"|(?<!\d)(?<!\d[-.])\(?[2-9]\d{{2}}(?:\)\s?|[\s.{_DASHES}-]|%20)[2-9]\d{{2}}(?:[\s.{_DASHES}-]|%20)\d{{4}}"
+    r"(?!\d|[-.]\d)"  # North America
     r"|(?<![\d.,/-])(?=(?:\d(?:\s|%20)?){9})0\d{1,4}(?:\s|%20)(?:\d(?:\s|%20)?){4,9}\d(?!\d)",  # national, in groups
     re.IGNORECASE,
 )
 #: Every number that `_PHONES` finds has a plus sign, or digits before a mark that parts them; few addresses have.
 #: All begin with one set of characters: texts are passed over quickly up to the first of them.
-_MAY_HOLD_PHONE = re.compile(r"[+%\d](?:(?<=\+)|(?<=%)2[Bb]|(?<=\d)\d(?:[\s).-]|%20))")
+_MAY_HOLD_PHONE = re.compile(rf"[+%\d](?:(?<=\+)|(?<=%)2[Bb]|(?<=\d)\d(?:[\s).{_DASHES}-]|%20))")
 #: Digits that may be somebody's number, `030/901820` too; in addresses, dates and counts stand between slashes as well.
 _SLASH = re.compile(r"(/|%2F)", re.IGNORECASE)
 _RUN = re.compile(rf"(?:\+|%2B)?\d(?:{_BETWEEN}(?:(?:/|%2F){_BETWEEN})?\d){{6,}}", re.IGNORECASE)

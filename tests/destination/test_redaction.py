@@ -56,6 +56,8 @@ TAKE_OUT = Redactor(ConversionRules().redacted_parameters)
         ("call +1 (415) 555-1234 now", "call  now"),
         ("call (415) 555-1234", "call "),
         ("call 415-555-1234, please", "call , please"),
+        ("call 415\u2011555\u20131234", "call "),
+        ("call +49\u201130\u2011123456", "call "),
         ("call 030 123456", "call "),
         ("call 06 12 34 56 78", "call "),
     ],
