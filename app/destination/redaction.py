@@ -25,7 +25,8 @@ _UNUSUAL = re.compile(r"[%.!+/\[]")
 _PARTS = re.compile(r"[][.]+")
 _MAX_ENCODED = 3
 _DASHES = r"\u2010-\u2015\u2212"
-_BETWEEN = rf"(?:[\s().{_DASHES}-]|%20|%28|%29|%E2%80%9[0-5])*"
+_MARKS = rf"[\s().{_DASHES}-]*"
+_BETWEEN = rf"{_MARKS}(?:%(?:2[089]|[Ee]2%80%9[0-5]){_MARKS})*"
 _PHONES = re.compile(
     rf"(?<![\w+])(?:\+|%2B){_BETWEEN}(?:\d{_BETWEEN}){{7,14}}\d"  # international
     rf"|(?<!\d)(?<!\d[-.])\(?[2-9]\d{{2}}(?:\)\s?|[\s.{_DASHES}-]|%20)[2-9]\d{{2}}(?:[\s.{_DASHES}-]|%20)\d{{4}}"
@@ -36,13 +37,17 @@ _PHONES = re.compile(
 #: Every number that `_PHONES` finds has a plus sign, or digits before a mark that parts them; few addresses have.
 #: All begin with one set of characters: texts are passed over quickly up to the first of them.
 _MAY_HOLD_PHONE = re.compile(rf"[+%\d](?:(?<=\+)|(?<=%)2[Bb]|(?<=\d)\d(?:[\s).{_DASHES}-]|%20))")
+_MIN_PHONE_DIGITS = 7
 #: Digits that may be somebody's number, `030/901820` too; in addresses, dates and counts stand between slashes as well.
 _SLASH = re.compile(r"(/|%2F)", re.IGNORECASE)
-_RUN = re.compile(rf"(?:\+|%2B)?\d(?:{_BETWEEN}(?:(?:/|%2F){_BETWEEN})?\d){{6,}}", re.IGNORECASE)
+_MARKS_OR_SLASH = _MARKS.replace("[", "[/")
+_RUN = re.compile(
+    r"[+%\d](?:(?<=\d)|(?<=\+)\d|(?<=%)2[Bb]\d)"
+    rf"(?:{_MARKS_OR_SLASH}(?:%(?:2[089Ff]|[Ee]2%80%9[0-5]){_MARKS_OR_SLASH})*\d){{{_MIN_PHONE_DIGITS - 1},}}"
+)
 _NO_DIGITS = re.compile(r"%(?:2[089B]|E2%80%9[0-5])|\D", re.IGNORECASE)
 #: Parts of a number between slashes, and the slashes.
 _PARTS_OF_NUMBER = (9, 7, 5, 3, 1)
-_MIN_PHONE_DIGITS = 7
 #: Longer texts are not remembered, nor more than so many.
 _MAX_REMEMBERED = 300
 _MAX_HARMLESS = 8192

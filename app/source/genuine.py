@@ -93,7 +93,9 @@ def _came_to_nothing(event: Event) -> str | None:
     if type(properties) is not dict:
         return None
     for name in _STATUSES:
-        status = _single(properties.get(name))
+        status = properties.get(name)
+        if type(status) is list:
+            status = _single(status)
         if type(status) is str and (word := no_purchase_word(status)):
             return f"the order is no purchase: its `{name}` says {word}"
     cancelled = (name for name in _CANCELLED_AT if name in properties and _says_when(properties[name]))
