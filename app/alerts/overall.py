@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
-from app.delivery import AccountStanding
+from app.delivery import OF_ALL, AccountStanding
 from app.outbox.storing import DAY_S, HOUR_S
 from app.types import Exit, PinterestView
 
@@ -88,7 +88,9 @@ def _of_account(account: AccountStanding, facts: Facts) -> list[Alert]:
     found = [Alert(key=each.state, text=each.text) for each in account.standings]
     found += filter(None, (_late(account, facts), _dead(account, facts)))
     return [
-        replace(each, key=f"{name}: {each.key}", text=f"{name}: {each.text}") if name and each.key != "clock" else each
+        replace(each, key=f"{name}: {each.key}", text=f"{name}: {each.text}")
+        if name and each.key not in OF_ALL
+        else each
         for each in found
     ]
 
@@ -98,7 +100,8 @@ def _late(account: AccountStanding, facts: Facts) -> Alert | None:
     if oldest_at is None or facts.now - oldest_at <= LATE_S:
         return None
     hours = (facts.now - oldest_at) / HOUR_S
-    return Alert(key="backlog", text=f"Deliveries are late: the oldest has waited for {hours:.1f} hours.")
+    off = next((f" {each.sentence}" for each in account.standings if each.state == "preset switched off"), "")
+    return Alert(key="backlog", text=f"Deliveries are late: the oldest has waited for {hours:.1f} hours.{off}")
 
 
 def _dead(account: AccountStanding, facts: Facts) -> Alert | None:

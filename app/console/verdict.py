@@ -6,12 +6,13 @@ from typing import Literal
 
 from app.alerts import LATE_S
 from app.console.labels import time_span
-from app.delivery import Standing
+from app.delivery import OF_ALL, Standing
 from app.types import Backlog
 from app.values.plurals import count_of
 
 #: More than one in so many matched events being invalid is worth a look.
 INVALID_ONE_IN = 10
+_WHY_LATE = "See Pinterest's last answers below for the reason"
 _BAD = frozenset({"full", "blocked", "refusing", "failing"})
 
 
@@ -53,7 +54,7 @@ class Health:
 
 def health_of(signs: Signs) -> Health:
     """Pick the most pressing thing there is to say."""
-    for rule in (_turned_away, _standing, _late, _losing, _clock, _quiet):
+    for rule in (_turned_away, _standing, _late, _losing, _of_all, _quiet):
         if found := rule(signs):
             return found
     return _well(signs)
@@ -68,12 +69,12 @@ def _turned_away(signs: Signs) -> Health | None:
 
 def _standing(signs: Signs) -> Health | None:
     """Say what keeps delivery from being well, in the words that are used everywhere."""
-    found = next((each for each in signs.standings if each.state != "clock"), None)
+    found = next((each for each in signs.standings if each.state not in OF_ALL), None)
     return _told(found, signs.now) if found else None
 
 
-def _clock(signs: Signs) -> Health | None:
-    found = next((each for each in signs.standings if each.state == "clock"), None)
+def _of_all(signs: Signs) -> Health | None:
+    found = next((each for each in signs.standings if each.state in OF_ALL), None)
     return _told(found, signs.now) if found else None
 
 
@@ -90,10 +91,16 @@ def _told(standing: Standing, now: float) -> Health:
 def _late(signs: Signs) -> Health | None:
     if signs.waiting_s <= LATE_S:
         return None
+    if off := next((each for each in signs.standings if each.state == "preset switched off"), None):
+        return Health(
+            level="warn",
+            sentence=f"{off.sentence.rstrip('.')}; the oldest delivery has waited for {time_span(signs.waiting_s)}.",
+            advice=f"{off.remedy} {_WHY_LATE} where others wait too.",
+        )
     return Health(
         level="bad",
         sentence=f"Deliveries are late: the oldest has waited for {time_span(signs.waiting_s)}.",
-        advice="See Pinterest's last answers below for the reason, and whether a sending process runs at all.",
+        advice=f"{_WHY_LATE}, and whether a sending process runs at all.",
     )
 
 

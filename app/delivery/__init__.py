@@ -19,10 +19,11 @@ from app.delivery.rate import Limiter
 from app.delivery.retry import Moment
 from app.delivery.settlements import after_loss, settle, status_label, tallies, too_old
 from app.delivery.shutdown import Shutdown
-from app.delivery.standing import STANDING_STATES, Standing, standings
+from app.delivery.standing import OF_ALL, STANDING_STATES, Standing, standings
 from app.delivery.trouble import CallsInARow, Sign, sign_of
 
 __all__ = [
+    "OF_ALL",
     "STANDING_STATES",
     "AccountStanding",
     "BatchPart",

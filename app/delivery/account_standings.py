@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from app.delivery.standing import STANDING_STATES, Standing, standings
+from app.delivery.standing import OF_ALL, STANDING_STATES, Standing, standings
 from app.delivery.until_full import RATE_NAMES, RATE_S, full_in_s, waits_long
-from app.shared_values import CLOCK_JUMPS, TROUBLE, SharedValues
+from app.shared_values import CLOCK_JUMPS, PRESET_SWITCH, TROUBLE, SharedValues
 from app.types import AccountView, Backlog, Tally
 
 
@@ -45,7 +45,7 @@ class AccountStanding:
             return list(self.standings)
         name = self.account.name
         return [
-            each if each.state == "clock" else replace(each, sentence=f"{name}: {each.sentence}")
+            each if each.state in OF_ALL else replace(each, sentence=f"{name}: {each.sentence}")
             for each in self.standings
         ]
 
@@ -62,9 +62,11 @@ async def read_accounts(
     """Return how delivery stands for each ad account, by what all processes know. Raises OutboxUnavailable.
 
     `is_off` says whether sending to an ad account is switched off, `keeps` whether events are kept meanwhile.
-    A backlog that is full in less than `told_full_s` seconds is a standing.
+    A backlog that is full in less than `told_full_s` seconds is a standing, and so are presets that are switched off
+    where something waits for long.
     """
     troubles, clock = await TROUBLE.read_all(outbox), await CLOCK_JUMPS.read(outbox)
+    off = {name for name, switch in (await PRESET_SWITCH.read_all(outbox)).items() if not switch.on}
     accounts, found = list(accounts), []
     backlogs = await _read_backlogs(outbox, accounts, now=now)
     for account in accounts:
@@ -75,6 +77,7 @@ async def read_accounts(
             full=backlog.full,
             full_in_s=backlog.full_in_s if (backlog.full_in_s or 0) < told_full_s else None,
             switched_off=is_off(which),
+            presets_off=off if waits_long(backlog, now) else (),
             keeps=keeps,
             jumps=clock.jumps if clock else (),
             now=now,
@@ -94,7 +97,7 @@ async def _read_backlogs(outbox: ReadsBacklog, accounts: Iterable[AccountView], 
 
 
 def all_standings(found: Iterable[AccountStanding]) -> list[Standing]:
-    """Return everything that keeps delivery from being well anywhere, the most pressing first, the clock once."""
+    """Return everything that keeps delivery from being well anywhere, the most pressing first, what is of all once."""
     every = dict.fromkeys(each for standing in found for each in standing.named)
     return sorted(every, key=lambda each: STANDING_STATES.index(each.state))
 

@@ -1,6 +1,6 @@
 """How delivery stands, in words: asked by whatever tells it, so that all say the same. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
@@ -11,7 +11,7 @@ from app.shared_values import ClockJump, Trouble, TroubleState
 TOLD_JUMP_S: Final = 60.0
 TOLD_FOR_S: Final = 3_600.0
 
-StandingState: TypeAlias = TroubleState | Literal["full", "filling", "switched off", "clock"]
+StandingState: TypeAlias = TroubleState | Literal["full", "filling", "switched off", "preset switched off", "clock"]
 
 #: Every state but `sending`, the most pressing first.
 STANDING_STATES: Final[tuple[StandingState, ...]] = (
@@ -22,8 +22,11 @@ STANDING_STATES: Final[tuple[StandingState, ...]] = (
     "rate limited",
     "filling",
     "switched off",
+    "preset switched off",
     "clock",
 )
+#: What is told of all ad accounts at once.
+OF_ALL: Final[frozenset[StandingState]] = frozenset({"preset switched off", "clock"})
 
 _SENTENCES: Final[dict[TroubleState, str]] = {
     "blocked": "Pinterest refuses our calls",
@@ -47,6 +50,9 @@ _NO_ROOM: Final = (
     "Events that go nowhere else are answered 503, for their senders to send them again; of what other ad accounts "
     "take too, the part for this one is withheld. See why its deliveries are not sent, or raise the limit."
 )
+
+
+_LOST: Final = "Matching events are withheld: they are counted and will not be sent later."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +87,15 @@ def standings(
     full: str = "",
     full_in_s: float | None = None,
     switched_off: bool,
+    presets_off: Collection[str] = (),
     keeps: bool = True,
     jumps: Iterable[ClockJump] = (),
     now: float,
 ) -> list[Standing]:
     """Return everything that keeps delivery from being well, the most pressing first; [] where it is.
 
-    `full` is which limit of the backlog is reached, `full_in_s` when one will be (None: not told), `keeps` whether
-    events are kept while the destination is switched off.
+    `full` is which limit of the backlog is reached, `full_in_s` when one will be (None: not told), `presets_off` which
+    presets send nothing, `keeps` whether events are kept while the destination, or their preset, is switched off.
     """
     found = [Standing(state="full", sentence=f"The backlog is full: {full}.", remedy=_NO_ROOM)] if full else []
     found += [_troubled(trouble)] if trouble else []
@@ -96,6 +103,8 @@ def standings(
         found.append(_filling(full_in_s))
     if switched_off:
         found.append(_switched_off(keeps=keeps))
+    elif presets_off:
+        found.append(_presets_off(sorted(presets_off), keeps=keeps))
     told = [
         jump for jump in jumps if abs(jump.after - jump.before) >= TOLD_JUMP_S and 0 <= now - jump.after < TOLD_FOR_S
     ]
@@ -127,11 +136,22 @@ def _filling(full_in_s: float) -> Standing:
 
 def _switched_off(*, keeps: bool) -> Standing:
     kept = "Matching events are kept and will be sent when it is switched on again."
-    lost = "Matching events are withheld: they are counted and will not be sent later."
     return Standing(
         state="switched off",
         sentence="Sending is switched off.",
-        remedy=f"{kept if keeps else lost} Switch it on under Mappings.",
+        remedy=f"{kept if keeps else _LOST} Switch it on under Mappings.",
+    )
+
+
+def _presets_off(names: Sequence[str], *, keeps: bool) -> Standing:
+    one = len(names) == 1
+    which = f"The preset {names[0]} is" if one else f"The presets {', '.join(names)} are"
+    again = f"when {'it is' if one else 'they are'} switched on again"
+    lost = f"{_LOST} What already waits is sent {again}."
+    return Standing(
+        state="preset switched off",
+        sentence=f"{which} switched off.",
+        remedy=f"{f'Matching events are kept and will be sent {again}.' if keeps else lost} Switch on under Mappings.",
     )
 
 

@@ -129,6 +129,16 @@ def test_the_conditions_of_an_ad_account_with_a_name_say_whose_they_are() -> Non
     assert not volume.text.startswith("US")
 
 
+def test_a_preset_that_is_switched_off_is_named_beside_what_is_late_and_told_once_for_all_ad_accounts() -> None:
+    off = standings(None, switched_off=False, presets_off=["Lead"], now=NOW)
+    late = Backlog(pending=1, oldest_at=NOW - 7_200)
+    accounts = [account for name in ("US", "FR") for account in facts(name=name, standings=off, backlog=late).accounts]
+    told = {alert.key: alert.text for alert in conditions(Facts(now=NOW, accounts=accounts, hours={}))}
+    assert told.keys() == {"preset switched off", "US: backlog", "FR: backlog"}
+    assert told["US: backlog"].endswith("has waited for 2.0 hours. The preset Lead is switched off.")
+    assert len(all_standings(accounts)) == 1
+
+
 def test_a_clock_that_jumped_is_told_once_for_all_ad_accounts() -> None:
     jumped = standings(None, switched_off=False, jumps=[ClockJump(before=NOW - 7_200, after=NOW)], now=NOW)
     accounts = [account for name in ("US", "FR") for account in facts(name=name, standings=jumped).accounts]

@@ -307,3 +307,13 @@ async def test_phones_of_no_country_are_told_with_their_remedy(world: World) -> 
         "3 name no country; set DEFAULT_COUNTRY. Send context.traits.phone as +49 30 901820;" in page
     )
     assert "Phone numbers of no country match nobody" in page
+
+
+async def test_a_preset_that_is_switched_off_is_named_where_its_deliveries_wait(world: World) -> None:
+    world.now = NOW - 7_300
+    await world.enqueue(new_delivery("m-1"))
+    world.now = NOW
+    await world.coordination.switch("Checkout", on=False)
+    page = await page_of(world)
+    assert "The preset Checkout is switched off; the oldest delivery has waited for 2 hours." in page
+    assert "on, <strong>but not Checkout</strong>" in page

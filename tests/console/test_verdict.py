@@ -35,6 +35,7 @@ def stands(**different: Any) -> dict[str, object]:
 
 OFF = stands(trouble=None, switched_off=True)
 LOST = stands(trouble=None, switched_off=True, keeps=False)
+PRESET_OFF = stands(trouble=None, presets_off=["Lead"])
 CLOCK = stands(trouble=None, jumps=[JUMP])
 
 
@@ -67,6 +68,14 @@ def signs(**different: object) -> Signs:
         ("dead letters", {"backlog": Backlog(dead=1)}, "warn", "1 delivery could not be delivered"),
         ("an hour is borne", {"backlog": Backlog(pending=1, oldest_at=NOW - 3_600)}, "good", "All is well"),
         ("more is late", {"backlog": Backlog(pending=1, oldest_at=NOW - 7_300)}, "bad", "waited for 2 hours"),
+        (
+            "what waits for a preset that is switched off is not late",
+            {**PRESET_OFF, "backlog": Backlog(pending=1, oldest_at=NOW - 7_300)},
+            "warn",
+            "The preset Lead is switched off; the oldest delivery has waited for 2 hours.",
+        ),
+        ("a preset that is switched off", PRESET_OFF, "warn", "The preset Lead is switched off."),
+        ("dead letters before it", {**PRESET_OFF, "backlog": Backlog(dead=9)}, "warn", "could not be delivered"),
         ("switched off", OFF, "warn", "Sending is switched off"),
         ("blocked", stands(), "bad", "Pinterest refuses our calls: the token is not valid."),
         ("blocked without a reason", stands(trouble=a_trouble(reason="")), "bad", "it gave no reason"),

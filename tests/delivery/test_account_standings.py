@@ -2,7 +2,7 @@
 
 from app.delivery import read_accounts
 from app.outbox import Outbox
-from app.shared_values import CLOCK_JUMPS, TROUBLE, ClockJump, ClockJumps
+from app.shared_values import CLOCK_JUMPS, PRESET_SWITCH, TROUBLE, ClockJump, ClockJumps, Switch
 from app.types import AccountView, Tally
 from tests.delivery.claims import NOW, a_trouble
 from tests.outbox.build import new
@@ -43,3 +43,16 @@ async def test_a_backlog_that_will_be_full_soon_is_told_before(outbox: Outbox) -
     assert await told(NOW + 61) == (hours, [])
     assert await told(NOW + 61, told_full_s=hours) == (hours, [])
     assert await told(NOW + 3 * 3_600, told_full_s=1e12) == (None, [])
+
+
+async def test_a_preset_that_is_switched_off_is_told_where_something_waits_for_long(outbox: Outbox) -> None:
+    await outbox.enqueue([new(ad_account_id=ACCOUNTS[0].ad_account_id)], [], [], now=NOW)
+    await PRESET_SWITCH.of("Lead").write(outbox, Switch(on=False))
+    await PRESET_SWITCH.of("Checkout").write(outbox, Switch(on=True))
+
+    async def told(at: float) -> list[list[str]]:
+        found = await read_accounts(outbox, ACCOUNTS, is_off=lambda _: False, now=at)
+        return [[each.sentence for each in account.named] for account in found]
+
+    assert await told(NOW + 60) == [[], [], []]
+    assert await told(NOW + 61) == [["The preset Lead is switched off."], [], []]

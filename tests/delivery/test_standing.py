@@ -132,3 +132,27 @@ def test_a_time_that_no_calendar_knows_is_told_all_the_same() -> None:
     (standing,) = told(a_trouble(since=1e18))
 
     assert standing.detail == "Answer 401, since 1000000000000000000 s."
+
+
+@pytest.mark.parametrize(
+    ("off", "keeps", "sentence", "remedy"),
+    [
+        (["Lead"], True, "The preset Lead is switched off.", "kept and will be sent when it is switched on again."),
+        (["B", "A"], True, "The presets A, B are switched off.", "will be sent when they are switched on again."),
+        (
+            ["Lead"],
+            False,
+            "The preset Lead is switched off.",
+            "What already waits is sent when it is switched on again.",
+        ),
+    ],
+)
+def test_presets_that_are_switched_off_are_named(off: list[str], *, keeps: bool, sentence: str, remedy: str) -> None:
+    (standing,) = told(presets_off=off, keeps=keeps)
+
+    assert (standing.state, standing.sentence) == ("preset switched off", sentence)
+    assert remedy in standing.remedy
+
+
+def test_where_nothing_at_all_is_sent_no_preset_is_told() -> None:
+    assert [each.state for each in told(presets_off=["Lead"], switched_off=True)] == ["switched off"]
