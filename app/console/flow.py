@@ -80,7 +80,8 @@ _MADE: Final = (
     ("withheld", "withheld", "withheld"),
     ("invalid", "refused", "invalid"),
 )
-_SENT: Final = (("delivered", "delivered", "delivered"), ("rejected", "refused", "refused by Pinterest"))
+#: Not how often Pinterest refused: a delivery that was redriven may be refused again, and is one all the same.
+_SENT: Final = (("delivered", "delivered", "delivered"),)
 #: The filters of the list behind a figure, where it is not the exit of its name.
 _FILTERS: Final[Mapping[str, Mapping[str, str]]] = {
     "taken": {"exit": "matched"},
@@ -113,16 +114,19 @@ def flow(
             for name, kind, label in wanted
         ]
 
-    waiting = Share(
-        kind="waiting",
-        label="waiting now",
-        count=backlog.pending + backlog.claimed,
-        filters={"state": "waiting"},
+    now_so = (
+        Share(kind="refused", label="dead letters now", count=backlog.dead, filters={"state": "dead"}),
+        Share(
+            kind="waiting",
+            label="waiting now",
+            count=backlog.pending + backlog.claimed,
+            filters={"state": "waiting"},
+        ),
     )
     levels = {
         "received": Level(title="Received", parts=_placed(shares(_RECEIVED))),
         "made": Level(title="What presets made of them", parts=_placed(shares(_MADE))),
-        "sent": Level(title="Sent", parts=_placed([*shares(_SENT), waiting])),
+        "sent": Level(title="Sent", parts=_placed([*shares(_SENT), *now_so])),
     }
     return tuple(level for name, level in levels.items() if name in known)
 

@@ -31,15 +31,21 @@ def shown(parts: tuple[Share, ...]) -> dict[str, int]:
 
 
 def test_each_bar_says_how_events_left() -> None:
-    received, made, sent = flow(NOW, None, Backlog(pending=5, claimed=1), known=ALL)
+    received, made, sent = flow(NOW, None, Backlog(pending=5, claimed=1, dead=1), known=ALL)
     assert shown(received.parts) == {"taken by a preset": 50, "matched no preset": 40, "withheld": 10, "no event": 3}
     assert shown(made.parts) == {"to be sent": 50, "duplicate": 4, "withheld": 2, "invalid": 2}
-    assert shown(sent.parts) == {"delivered": 48, "refused by Pinterest": 1, "waiting now": 6}
+    assert shown(sent.parts) == {"delivered": 48, "dead letters now": 1, "waiting now": 6}
 
 
 def test_what_was_received_adds_up() -> None:
     (received, *_) = flow(NOW, None, Backlog(), known=ALL)
     assert received.total == NOW.totals["accepted"] + NOW.totals["refused"]
+
+
+def test_a_delivery_that_was_redriven_and_refused_again_is_one() -> None:
+    twice = replace(NOW, totals={**NOW.totals, "delivered": 49, "rejected": 2})
+    (_, made, sent) = flow(twice, None, Backlog(dead=1), known=ALL)
+    assert sent.total == shown(made.parts)["to be sent"]
 
 
 def test_of_what_nothing_is_known_no_bar_is_shown() -> None:
