@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from html import unescape
+from pathlib import Path
 from random import Random
 from urllib.parse import parse_qs
 
@@ -17,7 +18,7 @@ from app.inventory.arrivals import Arrivals
 from app.inventory.names_met import NamesMet
 from app.inventory.sampling import Sampler
 from app.types import Delivered, Exit, Query, Rejected, Retry, Settlement, State, Tally
-from tests.console.world import ACCOUNT, NOW, World
+from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
 
 PAGES = (
     "",
@@ -136,6 +137,20 @@ async def _page(world: World, path: str | None) -> str:
     answer = await world.browser.get(path or "")
     assert answer.status_code == httpx.codes.OK
     return answer.text
+
+
+async def test_of_one_source_too_a_count_is_the_length_of_its_list(tmp_path: Path) -> None:
+    async with open_world(tmp_path, sources={"shopa": None}) as world:
+        await world.enqueue(*(new_delivery(f"m-{number}", source="shopa") for number in range(3)))
+        await world.enqueue(*(new_delivery(f"o-{number}") for number in range(5)))
+        for _ in range(6):
+            await world.settle(Rejected(reason="bad currency", status=422), State.DEAD)
+        page = await _page(world, "/console?from=shopa")
+        told = {unescape(path): int(count) for path, count in _COUNT.findall(page)}
+        stand = {"/console/deliveries?from=&state=dead": 6, "/console/deliveries?from=&state=pending": 2}
+        assert told.items() >= stand.items()
+        assert {path: await _length(world, path) for path in told} == told
+        assert page.count("of all sources") == 3
 
 
 async def test_the_number_of_an_alert_is_the_length_of_the_list_that_it_leads_to(world: World) -> None:
