@@ -17,7 +17,7 @@ from app.console.pages import Pages, go, person_of
 from app.console.services import ConsoleServices
 from app.outbox import given_filters, means_deliveries, noted_exits, read_filters
 from app.receiving.finding import Found
-from app.types import DeadCause, Query, State
+from app.types import DeadCause, Delivery, Query, State
 from app.values.hidden_emails import unpersonal_id
 
 PAGE_SIZE = 50
@@ -162,6 +162,7 @@ class DeliveryPages:
             kept={"id": delivery.delivery_id},
             nav="deliveries",
             delivery=delivery,
+            redriven=was_redriven(delivery),
             event=masked(orjson.loads(delivery.payload)) if delivery.payload else None,
             done=done_of(request.query_params),
         )
@@ -179,6 +180,11 @@ class DeliveryPages:
             "No such delivery",
             "It was never there, or it is older than LEDGER_DELIVERED_DAYS or LEDGER_DAYS and was forgotten.",
         )
+
+
+def was_redriven(delivery: Delivery) -> bool:
+    """Return whether attempts stand before the time from which it is in the line: only a redrive sets that anew."""
+    return bool(delivery.history) and delivery.history[0].at < delivery.enqueued_at
 
 
 def obeyed(filters: Mapping[str, str]) -> frozenset[str]:

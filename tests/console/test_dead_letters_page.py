@@ -8,7 +8,7 @@ import pytest
 
 from app.types import Delivered, Query, Rejected, State
 from tests.console.test_deliveries import one_dead_one_delivered, page_of
-from tests.console.world import World, new_delivery, open_world
+from tests.console.world import NOW, World, new_delivery, open_world
 
 
 class TestRedrive:
@@ -19,6 +19,19 @@ class TestRedrive:
         assert "It will be sent again." in await page_of(world, answer.headers["location"])
         again = await world.browser.post("/console/redrive", data={"delivery_id": delivery_id})
         assert "it is not dead" in await page_of(world, again.headers["location"])
+
+    async def test_its_page_says_that_it_was_redriven_and_when_and_that_it_was_received_before(
+        self, world: World
+    ) -> None:
+        path = f"/console/delivery?id={await one_dead_one_delivered(world)}"
+        assert "Redriven" not in await page_of(world, path)
+        world.now = NOW + 3_600
+        query = Query(state=State.DEAD)
+        await world.outbox.dead_letters.redrive(query, now=world.now)
+        page = re.sub("<[^>]+>", " ", await page_of(world, path))
+        facts = re.sub(r"\s+", " ", page)
+        assert "Received before 2026-11-18 11:06:40 UTC , its first attempt" in facts
+        assert "Redriven 2026-11-18 12:06:40 UTC" in facts
 
     @pytest.mark.parametrize(
         ("filters", "redriven"),
