@@ -86,12 +86,15 @@ class InventoryView:
         """Return what is new and what has vanished since yesterday."""
         return await read_changes(self.inventory, now=self.clock())
 
-    async def all_as_json(self, *, days: int = DAYS, last_day: int | None = None) -> dict[str, Any]:
-        """Return what programs are told of all names."""
+    async def all_as_json(
+        self, *, days: int = DAYS, last_day: int | None = None, source: str | None = None
+    ) -> dict[str, Any]:
+        """Return what programs are told of all names, or of those of one source."""
+        names, changes = await self.names(days=days, last_day=last_day), await self.changes()
         return {
             "days": days,
-            "events": [one.as_json() for one in await self.names(days=days, last_day=last_day)],
-            "changes": [_change(each) for each in await self.changes()],
+            "events": [one.as_json() for one in names if source in (None, one.figures.key.source)],
+            "changes": [_change(each) for each in changes if source in (None, each.key.source)],
         }
 
     async def one_as_json(

@@ -35,12 +35,14 @@ def add_inventory(router: APIRouter, inventory: InventoryView) -> None:
     async def names(
         days: Annotated[int, Field(ge=1, le=366)] = DAYS,
         last_day: Annotated[_Day | None, Field(description="The last of them (UTC); none is today.")] = None,
-        source: str | None = None,
-        type: Annotated[str, Field(description="`track`, `page` ...")] = "track",  # noqa: A002 - Segment's word
-        name: str | None = None,
+        source: Annotated[str | None, Field(description="Of one name, none is `default`; of all, any.")] = None,
+        type: Annotated[  # noqa: A002 - Segment's word
+            str, Field(description="Of one name: `track`, `page` ...")
+        ] = "track",
+        name: Annotated[str | None, Field(description="One name; empty: what has none. Without it, all names.")] = None,
     ) -> Response:
         last = None if last_day is None else day_number(last_day)
-        if name is None and source is None:
-            return await api_answer(inventory.all_as_json(days=days, last_day=last))
-        key = EventKey(source or DEFAULT_SOURCE, type, name or "")
+        if name is None:
+            return await api_answer(inventory.all_as_json(days=days, last_day=last, source=source))
+        key = EventKey(source or DEFAULT_SOURCE, type, name)
         return await api_answer(inventory.one_as_json(key, days=days, last_day=last), missing=_MISSING)

@@ -21,6 +21,11 @@ async def test_what_was_sent_is_found_by_its_name_once_the_process_has_written(t
         assert event["nearest"]["preset"] == "Order Completed"
         one = (await client.get("/api/inventory", params={"name": "order completed"})).json()
         assert [each["path"] for each in one["properties"]] == ["properties.total"]
+        (of_source,) = (await client.get("/api/inventory", params={"source": "default"})).json()["events"]
+        assert of_source == event
+        assert (await client.get("/api/inventory", params={"source": "shop"})).json()["events"] == []
+        nameless = await client.get("/api/inventory", params={"source": "default", "type": "page", "name": ""})
+        assert nameless.status_code == 404
         unknown = await client.get("/api/inventory", params={"name": "Order Completed", "source": "shop"})
         assert (unknown.status_code, unknown.json()["detail"]) == (404, "no such event has arrived in these days")
         assert (one["states"], [day["received"] for day in one["by_day"].values()]) == ({}, [1])
