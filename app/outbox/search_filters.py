@@ -33,7 +33,7 @@ def _status(text: str) -> int:
 
 
 def _currency(text: str) -> str:
-    return "" if text == "none" else text
+    return "" if text.lower() == "none" else text.upper()
 
 
 def _yes_or_no(text: str) -> bool:

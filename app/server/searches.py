@@ -1,11 +1,13 @@
 """Searches for operators' programs: deliveries, and what became no delivery, by anything they are known by."""
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import fastapi
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from app.errors import FilterError
 from app.outbox import Outbox, read_filters
 from app.receiving.finding import MAX_FOUND_BY, Finder, found_json, notes_json
 from app.server.api_answers import TextFilter, TimeFilter, YesOrNo, api_answer
@@ -13,6 +15,11 @@ from app.types import Exit, Page, Query, State
 
 #: Of the query string, what is no filter.
 _PAGING = frozenset({"cursor", "limit"})
+#: Read where the filters are, like all others.
+_CURSOR: Final = "^[0-9]{1,20}$"
+_Cursor: TypeAlias = Annotated[
+    str | None, WithJsonSchema({"anyOf": [{"type": "string", "pattern": _CURSOR}, {"type": "null"}]})
+]
 _Limit = Annotated[int, Field(ge=1, le=500)]
 
 
@@ -28,7 +35,7 @@ class Filters(BaseModel):
     event_name: TextFilter = Field(None, description="Pinterest's name of the event.")
     name: TextFilter = Field(None, description="The name that it arrived under, as the inventory shows it.")
     source: TextFilter = None
-    currency: TextFilter = Field(None, description="ISO 4217, of an order; `none`: it names none.")
+    currency: TextFilter = Field(None, description="ISO 4217, of an order, in any case; `none`: it names none.")
     is_order: YesOrNo = Field(None, description="Whether it is an order, as revenue counts them.")
     state: State | Literal["waiting"] | None = Field(None, description="`waiting`: pending or claimed.")
     exit: Exit | None = Field(None, description="What became of it, as receipts and counts call it.")
@@ -39,7 +46,7 @@ class Filters(BaseModel):
     warning: TextFilter = Field(None, description="A part of a warning, in any case.")
     since: TimeFilter = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
     until: TimeFilter = Field(None, description="Likewise; the moment does not belong to it.")
-    cursor: str | None = Field(None, description="`next_cursor` of the page before.")
+    cursor: _Cursor = Field(None, description="`next_cursor` of the page before.")
     limit: _Limit = 50
 
 
@@ -77,7 +84,11 @@ async def _find(finder: Finder, wanted: FindRequest) -> dict[str, Any]:
 
 
 def _query(request: Request) -> Query:
-    """Read the filters of a query string. Raises FilterError, also for one that is not known."""
+    """Read the filters of a query string. Raises FilterError, also for an unknown one and a cursor of no page."""
+    cursor = request.query_params.get("cursor")
+    if cursor is not None and not re.fullmatch(_CURSOR, cursor):
+        message = "The `cursor` is none: take `next_cursor` of the page before, or leave it out for the first page."
+        raise FilterError(message)
     return read_filters({name: text for name, text in request.query_params.items() if name not in _PAGING})
 
 

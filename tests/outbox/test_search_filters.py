@@ -23,6 +23,7 @@ def test_whatever_a_query_has_but_a_persons_digests_is_a_filter() -> None:
         ({"state": "waiting"}, Query(state="waiting")),
         ({"status": "422"}, Query(status=422)),
         ({"currency": "none", "is_order": "yes"}, Query(currency="", is_order=True)),
+        ({"currency": "eur"}, Query(currency="EUR")),
         ({"currency": "EUR", "taken": "no"}, Query(currency="EUR", taken=False)),
         ({"message_id": "ann@shop.example"}, Query(message_id="ann@shop.example")),
     ],

@@ -45,6 +45,8 @@ async def test_every_filter_is_in_the_description() -> None:
     [
         ("order_id=SO-1001", ["m-1"], ["m-2"]),
         ("exit=invalid", [], ["m-3"]),
+        ("currency=eur&exit=enqueued", ["m-1"], []),
+        ("cursor=99999999999999999999&order_id=SO-1001", ["m-1"], ["m-2"]),
         ("exit=duplicate&order_id=SO-1001", [], ["m-2"]),
         ("event_name=checkout&limit=1", ["m-1"], ["m-3"]),
         ("source=default&since=2020-01-01&until=2021-01-01", [], []),
@@ -58,6 +60,14 @@ async def test_deliveries_and_notes_are_found_by_filters(
     assert [each["message_id"] for each in found] == deliveries
     assert [each["message_id"] for each in noted] == notes
     assert all(each["at"] > 0 for each in noted)
+
+
+@pytest.mark.parametrize("path", ["deliveries", "notes"])
+@pytest.mark.parametrize("cursor", ["xx", "-1", "", "\u0663", "9" * 5_000], ids=lambda text: repr(text[:5]))
+async def test_a_cursor_of_no_page_is_refused(client: AsyncClient, path: str, cursor: str) -> None:
+    answer = await client.get(f"/api/{path}", params={"cursor": cursor})
+    assert answer.status_code == 400
+    assert "`cursor`" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("path", ["/api/deliveries", "/api/notes"])
