@@ -89,7 +89,8 @@ class Coordination:
     ) -> None:
         self._shared = shared
         self._reload = reload
-        self._presets = presets  # the names of the running catalog, those off in their files too
+        #: Returns the names of the running catalog, those off in their files too.
+        self.presets = presets
         self._ad_account_ids = ad_account_ids
         self._process_id = process_id
         self._role = role
@@ -208,7 +209,7 @@ class Coordination:
             await ACCOUNT_SWITCH.of(ad_account_id).write(self._shared, Switch(on=on))
         elif preset is None:
             await DESTINATION_SWITCH.write(self._shared, Switch(on=on))
-        elif preset in (known := self._presets()):
+        elif preset in (known := self.presets()):
             await PRESET_SWITCH.of(preset).write(self._shared, Switch(on=on))
         else:
             raise UnknownPreset(preset, known)

@@ -63,8 +63,7 @@ def dead_letters(
 
     found = with_outbox(find)
     if query.delivery_id is not None and not found:
-        sys.stderr.write(visible(f"pinrelay: there is no delivery {query.delivery_id}") + "\n")
-        raise typer.Exit(1)
+        raise _missing(query.delivery_id)
     _show(found, as_json=as_json or query.delivery_id is not None)
 
 
@@ -83,6 +82,7 @@ def redrive(
     query = _some(which or [], everything=everything)
 
     async def revive(outbox: Outbox) -> Redrive:
+        await _check_delivery(outbox, query)
         done = await outbox.dead_letters.redrive(query, now=time.time())
         await Audit(outbox, time.time).note_redrive(caller(), query, done)
         return done
@@ -116,6 +116,7 @@ def dismiss(
         raise typer.BadParameter(str(exc)) from exc
 
     async def put_away(outbox: Outbox) -> int:
+        await _check_delivery(outbox, query)
         count = await outbox.dead_letters.dismiss(query, because=why)
         await Audit(outbox, time.time).note_dismissal(caller(), query, count, redact(because.strip()))
         return count
@@ -139,6 +140,17 @@ def _some(words: list[str], *, everything: bool) -> Query:
         message = "name a delivery, give a filter, or say --all"
         raise typer.BadParameter(message)
     return _query(words)
+
+
+async def _check_delivery(outbox: Outbox, query: Query) -> None:
+    """Raise Exit, and say why, where there is no such delivery as a query names; what is not dead stays as it is."""
+    if query.delivery_id is not None and await outbox.delivery(query.delivery_id) is None:
+        raise _missing(query.delivery_id)
+
+
+def _missing(delivery_id: str) -> typer.Exit:
+    sys.stderr.write(visible(f"pinrelay: there is no delivery {delivery_id}") + "\n")
+    return typer.Exit(1)
 
 
 def _show(deliveries: list[Delivery], *, as_json: bool) -> None:

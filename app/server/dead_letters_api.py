@@ -1,12 +1,13 @@
 """Dead letters for operators' programs: why they are dead, and those that a filter means sent again or put away."""
 
+from collections.abc import Collection
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from app.errors import FilterError
+from app.errors import FilterError, UnknownPreset
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.server.api_answers import (
     NOTHING_ASKED_FOR,
@@ -17,8 +18,9 @@ from app.server.api_answers import (
     api_answer,
 )
 from app.server.audited_changes import MAX_WHY, AuditedChanges
-from app.types import Exit, Query, State
+from app.types import Exit, Query, Redrive, State
 
+_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "There is no such delivery or preset."}}
 #: So many causes are told.
 _CAUSES: Final = 100
 _FILTERS: Final = tuple(name for name in SEARCH_FILTERS if name != "state")
@@ -40,7 +42,7 @@ class DeadLetterRequest(BaseModel):
     event_name: TextFilter = None
     name: TextFilter = Field(None, description="As received.")
     source: TextFilter = None
-    currency: TextFilter = Field(None, description="ISO 4217, of an order; `none`: it names none.")
+    currency: TextFilter = Field(None, description="ISO 4217, of an order, in any case; `none`: it names none.")
     is_order: YesOrNo = Field(None, description="Whether it is an order, as revenue counts them.")
     exit: _Exit = Field(None, description="What an attempt came to, such as `rejected`.")
     taken: YesOrNo = Field(None, description="Whether a preset had taken it, which is so of all.")
@@ -78,18 +80,41 @@ class DismissRequest(DeadLetterRequest):
 def add_dead_letters(router: APIRouter, outbox: Outbox, changes: AuditedChanges) -> None:
     """Add the routes."""
 
-    @router.post("/redrive", summary="Send dead letters again")
+    @router.post("/redrive", summary="Send dead letters again", responses=_UNKNOWN)
     async def redrive(request: Request, wanted: RedriveRequest) -> Response:
-        return await api_answer(changes.redrive(request.state.person, wanted.query))
+        async def work() -> Redrive | None:
+            if not await _is_known(outbox, wanted.query, changes.coordination.presets()):
+                return None
+            return await changes.redrive(request.state.person, wanted.query)
 
-    @router.post("/dismiss", summary="Put dead letters away for good")
+        return await api_answer(work())
+
+    @router.post("/dismiss", summary="Put dead letters away for good", responses=_UNKNOWN)
     async def dismiss(request: Request, wanted: DismissRequest) -> Response:
-        work = changes.dismiss(request.state.person, wanted.query, wanted.because)
-        return await api_answer(work, "dismissed")
+        async def work() -> dict[str, int] | None:
+            if not await _is_known(outbox, wanted.query, changes.coordination.presets()):
+                return None
+            return {"dismissed": await changes.dismiss(request.state.person, wanted.query, wanted.because)}
+
+        return await api_answer(work())
 
     @router.get("/dead-letters", summary="Why deliveries are dead, the most frequent causes first")
     async def causes() -> Response:
         return await api_answer(_causes(outbox))
+
+
+async def _is_known(outbox: Outbox, query: Query, presets: Collection[str]) -> bool:
+    """Return whether there is the delivery that a query names, whatever its state; True where it names none.
+
+    Raises UnknownPreset for a preset that neither runs nor ever left a dead letter.
+    """
+    if query.delivery_id is not None and await outbox.delivery(query.delivery_id) is None:
+        return False
+    if query.preset is not None and query.preset not in presets:
+        of_preset = Query(state=State.DEAD, preset=query.preset)
+        if not (await outbox.search(of_preset, limit=1)).deliveries:
+            raise UnknownPreset(query.preset, presets)
+    return True
 
 
 async def _causes(outbox: Outbox) -> dict[str, Any]:

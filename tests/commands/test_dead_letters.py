@@ -98,6 +98,14 @@ def test_a_redrive_tells_what_it_did_and_why_not_the_rest(run: Run) -> None:
     assert json.loads(run("redrive", "--all", "--json").stdout) == {"redriven": 0, "overtaken": 0, "waiting": 1}
 
 
+@pytest.mark.parametrize("words", [("redrive",), ("dismiss", "--because", "x")], ids=str)
+def test_a_delivery_that_there_is_not_is_nothing_found(run: Run, words: tuple[str, ...]) -> None:
+    missing = run(*words, "999999")
+    assert (missing.exit_code, missing.stdout) == (1, "")
+    assert missing.stderr == "pinrelay: there is no delivery 999999\n"
+    assert run(*words, "reason=nothing like it").exit_code == 0
+
+
 def test_what_is_dismissed_says_who_did_it_and_why_without_anybodys_address(run: Run, tmp_path: Path) -> None:
     result = run("dismiss", "reason=currency", "--because", "ann@shop.example asked for it")
     assert result.stdout == "2 dismissed.\n"

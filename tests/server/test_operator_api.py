@@ -7,6 +7,8 @@ import pytest
 import pytest_asyncio
 from httpx import AsyncClient
 
+from app.outbox import open_outbox
+from tests.outbox.build import At, new, rules
 from tests.server.client import client_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -56,6 +58,10 @@ async def test_without_a_password_this_machine_gets_in_and_a_forwarded_request_d
         ("/api/redrive", {}, 400),
         ("/api/forget", {}, 400),
         ("/api/forget", {"user_id": "ann"}, 404),
+        ("/api/redrive", {"delivery_id": "999999"}, 404),
+        ("/api/dismiss", {"delivery_id": "999999", "because": "x"}, 404),
+        ("/api/redrive", {"preset": "No such preset"}, 404),
+        ("/api/redrive", {"preset": "Lead", "reason": "nothing like it"}, 200),
         ("/api/redrive", {"al": True}, 422),
         ("/api/redrive", {"preset": ""}, 422),
         ("/api/redrive", {"since": ""}, 400),
@@ -74,6 +80,24 @@ async def test_a_change_that_is_not_clear_is_refused(
     unlocked: AsyncClient, path: str, body: dict[str, object], status: int
 ) -> None:
     assert (await unlocked.post(path, json=body)).status_code == status
+
+
+async def test_dead_letters_of_a_preset_that_is_gone_can_be_redriven(tmp_path: Path) -> None:
+    async with client_of(tmp_path) as client:
+        outbox = open_outbox(f"sqlite:///{tmp_path}/pinrelay.db", rules())
+        await At(outbox).dead_letter(new(preset="Gone"), "currency is unknown")
+        await outbox.close()
+        answer = await client.post("/api/redrive", json={"preset": "Gone"})
+        assert (answer.status_code, answer.json()["redriven"]) == (200, 1)
+
+
+async def test_of_a_preset_that_there_is_not_the_nearest_is_named(unlocked: AsyncClient) -> None:
+    for path, body in ("/api/redrive", {}), ("/api/dismiss", {"because": "x"}), ("/api/switch", {"on": False}):
+        answer = await unlocked.post(path, json={"preset": "Order Complet", **body})
+        assert (answer.status_code, answer.json()["detail"]) == (
+            404,
+            'there is no preset of this name; the nearest is "Order Completed"',
+        )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
