@@ -24,14 +24,14 @@ class TestRedrive:
         self, world: World
     ) -> None:
         path = f"/console/delivery?id={await one_dead_one_delivered(world)}"
-        assert "Redriven" not in await page_of(world, path)
+        assert "sent again since" not in await page_of(world, path)
         world.now = NOW + 3_600
         query = Query(state=State.DEAD)
         await world.outbox.dead_letters.redrive(query, now=world.now)
         page = re.sub("<[^>]+>", " ", await page_of(world, path))
         facts = re.sub(r"\s+", " ", page)
         assert "Received before 2026-11-18 11:06:40 UTC , its first attempt" in facts
-        assert "Redriven 2026-11-18 12:06:40 UTC" in facts
+        assert "To be sent again since 2026-11-18 12:06:40 UTC" in facts
 
     @pytest.mark.parametrize(
         ("filters", "redriven"),
