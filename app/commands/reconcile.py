@@ -154,6 +154,7 @@ def _print(found: Reconciliation, sent: SentMissing | None) -> None:
     for number, what in (
         (found.without_id, "rows have no order id"),
         (found.repeated, "rows repeat an order"),
+        (found.stubs, "ids stand alone, without an amount and a time, and are compared with nothing"),
         (found.unreadable, "orders have an amount, a currency or a time that cannot be read"),
     ):
         if number:

@@ -17,7 +17,7 @@ from app.errors import WarehouseError
 from app.orders.fates import OrderVerdict, judge_order, judge_unknown
 from app.orders.order_sums import OrderSums
 from app.orders.shop_exports import ShopColumns, columns_of_shop
-from app.orders.shop_orders import ShopOrder, ledger_key, read_orders
+from app.orders.shop_orders import ShopOrder, is_readable, ledger_key, read_orders
 from app.outbox import OrderRow, PagesOrders, orders_since
 from app.outbox.storing import DAY_S
 from app.warehouse import RowTable, append_rows, open_duck, open_rows
@@ -38,12 +38,15 @@ _TABLES: Final = {
         "made_at": "DOUBLE",
         "is_purchase": "BOOLEAN",
     },
+    "bare": {"shown": "VARCHAR"},
     "shop_key": {"row": "BIGINT", "place": "INTEGER", "key": "VARCHAR"},
     "ledger": {"key": "VARCHAR", **dict.fromkeys(_TEXTS, "VARCHAR"), "made_at": "DOUBLE"},
 }
 _LEDGER: Final = ", ".join((*_TEXTS, "made_at"))
 #: Their keys stay: what the ledger has of them is not unknown to the shop.
 _OUTSIDE: Final = "DELETE FROM shop WHERE made_at < ? OR made_at >= ?"
+#: What has an id alone and is no further line of an order.
+_STUBS: Final = "SELECT count(DISTINCT shown) FROM bare ANTI JOIN shop USING (shown)"
 _FIRSTS: Final = "CREATE TABLE first_row AS SELECT min(row) AS row FROM shop GROUP BY shown"
 #: Which of the shop's columns of ids the ledger has them by, mostly.
 _BEST_PLACE: Final = """
@@ -98,13 +101,16 @@ class Reconciliation:
     #: Rows without an id of an order, and rows of orders that came before in the file.
     without_id: int = 0
     repeated: int = 0
+    #: Ids that stand in the file without an amount and a time; further lines of an order are none.
+    stubs: int = 0
     #: Orders whose amount, currency or time cannot be read.
     unreadable: int = 0
 
     def json(self) -> dict[str, Any]:
         """Return all of it, ready for JSON."""
         counts = {"rows": self.rows, "rows_without_id": self.without_id, "rows_repeated": self.repeated}
-        return {"file": self.columns.kind, **counts, "orders_unreadable": self.unreadable, **self.sums.json()}
+        unread = {"ids_alone": self.stubs, "orders_unreadable": self.unreadable}
+        return {"file": self.columns.kind, **counts, **unread, **self.sums.json()}
 
 
 async def reconciled(
@@ -168,23 +174,28 @@ def _load_ledger(duck: Any, rows: Sequence[OrderRow], part: LedgerPart) -> None:
 def _load_shop(duck: Any, table: RowTable, found: Reconciliation, part: LedgerPart) -> None:
     for name, columns in _TABLES.items():
         duck.execute(f"CREATE TABLE {name} ({', '.join(' '.join(each) for each in columns.items())})").fetchall()
-    number = 0
+    number, last = 0, ""
     for rows in table.texts(found.columns.names):
         found.rows += len(rows)
         orders: list[tuple[Any, ...]] = []
         keys: list[tuple[Any, ...]] = []
+        bare: list[tuple[Any, ...]] = []
         for order in read_orders(rows, found.columns):
             if order is None:
                 found.without_id += 1
                 continue
-            number += 1
+            if order.is_bare:
+                bare += [(order.shown,)] if order.shown != last else []
+                continue
+            number, last = number + 1, order.shown
             amount = None if order.amount is None else str(order.amount)
-            has_all = (order.currency or not found.columns.currency) and (order.at or not found.columns.time)
-            found.unreadable += amount is None or not has_all
+            found.unreadable += not (is_readable(order, found.columns) and (order.at or not found.columns.time))
             orders.append((number, order.shown, amount, order.currency, order.at, order.is_purchase))
             keys += [(number, place, key) for place, key in enumerate(order.keys)]
         append_rows(duck, "shop", _TABLES["shop"], orders)
         append_rows(duck, "shop_key", _TABLES["shop_key"], keys)
+        append_rows(duck, "bare", _TABLES["bare"], bare)
+    ((found.stubs,),) = duck.execute(_STUBS).fetchall()
     if part.since is not None or part.until is not None:
         duck.execute(_OUTSIDE, [part.since, part.until]).fetchall()
     duck.execute(_FIRSTS)
@@ -209,7 +220,9 @@ def _judge_all(
         if number == row:
             known = [OrderRow._make(each[1:]) for each in group]
             row, group = next(of_ledger, (0, iter(())))
-        verdict = judge_order(_order_of(told), known, ledger_begins=ledger_begins)
+        order = _order_of(told)
+        readable = is_readable(order, found.columns)
+        verdict = judge_order(order, known, ledger_begins=ledger_begins, is_readable=readable)
         found.sums.add(verdict)
         on_verdict(verdict)
     first, last = period

@@ -20,6 +20,8 @@ class OrderFate(StrEnum):
     SENT = "sent"
     OTHER_AMOUNT = "sent with another amount"
     OTHER_CURRENCY = "sent with another currency"
+    #: The amount or the currency of the shop's file cannot be read, so that nothing says whether it is the same.
+    UNREADABLE = "sent, unreadable in the file"
     WAITING = "waiting"
     DEAD = "dead"
     DISMISSED = "dismissed"
@@ -40,7 +42,7 @@ class OrderFate(StrEnum):
 
 
 #: It reached Pinterest.
-SENT_FATES: Final = frozenset({OrderFate.SENT, OrderFate.OTHER_AMOUNT, OrderFate.OTHER_CURRENCY})
+SENT_FATES: Final = frozenset({OrderFate.SENT, OrderFate.OTHER_AMOUNT, OrderFate.OTHER_CURRENCY, OrderFate.UNREADABLE})
 #: Nobody expects that such an order was sent.
 UNEXPECTED: Final = frozenset(
     {OrderFate.FORGOTTEN, OrderFate.NO_PURCHASE, OrderFate.SENT_FOR_NOTHING, OrderFate.UNKNOWN}
@@ -100,11 +102,14 @@ class OrderVerdict(NamedTuple):
         )
 
 
-def judge_order(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: float) -> OrderVerdict:
+def judge_order(
+    order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: float, is_readable: bool = True
+) -> OrderVerdict:
     """Return what became of an order of the shop, by what the ledger has under its ids.
 
     Of several deliveries and notes the best counts: what was delivered before what waits, and so on. Of several that
     were delivered one that says what the shop says. What was settled before `ledger_begins` is forgotten, Unix seconds.
+    What was sent is as the shop has it only where that `is_readable`.
     """
     known = [row for row in rows if row.exit in _PLACES]
     best = min(known, key=lambda row: (_PLACES[row.exit], _difference(order, row) is not None), default=None)
@@ -114,7 +119,7 @@ def judge_order(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: fl
     else:
         fate = _FATES[best.exit]
     if fate is OrderFate.SENT and best is not None:
-        fate = _difference(order, best) or fate
+        fate = _difference(order, best) or (fate if is_readable else OrderFate.UNREADABLE)
     if not order.is_purchase:
         fate = OrderFate.SENT_FOR_NOTHING if fate in SENT_FATES else OrderFate.NO_PURCHASE
     is_sent = fate in SENT_FATES or fate is OrderFate.SENT_FOR_NOTHING

@@ -73,7 +73,7 @@ def missing_events(
         row: dict[str, Any] = orjson.loads(text)
         texts = [[None if (value := row.get(name or "")) is None else str(value) for name in columns.names]]
         for order in read_orders(texts, columns):
-            if order is None or order.shown not in wanted or not order.is_purchase:
+            if order is None or order.is_bare or order.shown not in wanted or not order.is_purchase:
                 continue
             if permitted is not None and order.shown not in permitted:
                 yield order.shown, None, NO_PERMISSION

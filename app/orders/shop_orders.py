@@ -35,6 +35,8 @@ class ShopOrder(NamedTuple):
     at: float | None
     #: Whether the shop still counts it.
     is_purchase: bool = True
+    #: Whether the row has an id alone: a further line of its order, as Shopify writes one for each product, or a stub.
+    is_bare: bool = False
 
 
 def ledger_key(order_id: str | None) -> str | None:
@@ -54,15 +56,10 @@ def ledger_key(order_id: str | None) -> str | None:
 
 
 def read_orders(rows: Sequence[Sequence[str | None]], columns: ShopColumns) -> Iterator[ShopOrder | None]:
-    """Yield an order for each row, the texts of `columns.names`; None for one without an id.
-
-    Further lines of one order, as Shopify writes one for each product, are left out: they have no amount and no time.
-    """
+    """Yield an order for each row, the texts of `columns.names`; None for one without an id."""
     ids, amounts = len(columns.order_ids), len(columns.order_ids) + len(columns.amounts)
     for row in rows:
         money, (currency, time, *states) = row[ids:amounts], row[amounts:]
-        if money[0] is None and time is None and columns.time is not None:
-            continue
         keys = tuple(dict.fromkeys(key for text in row[:ids] if (key := ledger_key(text))))
         if not keys:
             yield None
@@ -75,7 +72,13 @@ def read_orders(rows: Sequence[Sequence[str | None]], columns: ShopColumns) -> I
             currency=code,
             at=_moment(time),
             is_purchase=not any(map(_came_to_nothing, states)),
+            is_bare=money[0] is None and time is None and columns.time is not None,
         )
+
+
+def is_readable(order: ShopOrder, columns: ShopColumns) -> bool:
+    """Return whether it can be said what the shop has: its amount, and its currency where a column has such."""
+    return order.amount is not None and (order.currency is not None or columns.currency is None)
 
 
 def _moment(text: str | None) -> float | None:

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 from collections import Counter
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from app.orders.fates import OrderFate, OrderVerdict
 from app.outbox import open_outbox
 from tests import assembled
 from tests.orders.planted_orders import COLUMNS, KINDS, planted, play
-from tests.outbox.build import ACCOUNT, DAY_S, NOW, rules
+from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new, rules
 from tests.outbox.new_store import new_store
 from tests.whole.planted import PLANTED
 
@@ -109,3 +110,44 @@ async def test_who_cancels_it_waits_until_nothing_is_left(tmp_path: Path, tempor
         await outbox.close()
     assert told == ["#1", "#2"]
     assert files_in(temporary) == []
+
+
+async def test_an_order_that_cannot_be_read_is_not_as_the_shop_has_it_and_what_is_dropped_is_counted(
+    tmp_path: Path,
+) -> None:
+    file, made = tmp_path / "orders.csv", f"{datetime.fromtimestamp(NOW, UTC):%Y-%m-%d %H:%M:%S +0000}"
+    rows = [
+        ("#1", "25", "EUR"),
+        ("#2", "abc", "EUR"),
+        ("#3", "25", "?"),
+        ("#4", "", "EUR"),
+        ("#5", "25", "USD"),
+        ("#6", "26", "?"),
+    ]
+    lines = [f"{shown},paid,{amount},{currency},{made}" for shown, amount, currency in rows]
+    # further lines of orders, beside them and elsewhere; what has an id alone, twice; and nothing at all
+    lines += ["#6,,,,", "#1,,,,", "#7,,,,", "#7,,,,", ",paid,,,"]
+    file.write_text("\n".join(["Name,Financial Status,Subtotal,Currency,Created at", *lines, ""]))
+    outbox = open_outbox(new_store(tmp_path, "o.db"), rules(), clock=lambda: NOW)
+    at = At(outbox)
+    told: dict[str, str] = {}
+    try:
+        for number in range(1, 7):
+            order = {"order_id": str(number), "amount": "25", "currency": "EUR"}
+            await at.enqueue(new(message_id=f"m-{number}", event_id=f"e-{number}", **order))
+        await at.deliver(*await at.claim(10))
+        found = await reconciled(
+            outbox, str(file), ledger_begins=0, on_verdict=lambda each: told.update({each.order_id: each.fate.value})
+        )
+    finally:
+        await outbox.close()
+    assert told == {
+        "#1": "sent",
+        "#2": "sent, unreadable in the file",
+        "#3": "sent, unreadable in the file",
+        "#4": "sent, unreadable in the file",
+        "#5": "sent with another currency",
+        "#6": "sent with another amount",
+    }
+    assert (found.sums.right, found.sums.expected) == (1, 6)
+    assert (found.rows, found.without_id, found.repeated, found.stubs, found.unreadable) == (11, 1, 0, 1, 4)
