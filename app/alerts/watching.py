@@ -142,10 +142,10 @@ class Alerts:
             hours[int(at)][tally.name] += tally.count
             if tally.name == Exit.REJECTED:
                 rejected[tally.ad_account_id, int(at)] += tally.count
-        off, keeps = (await Switches.read(self._outbox)).is_off, self._keeps_while_off
+        switches, keeps = await Switches.read(self._outbox), self._keeps_while_off
         told_s = self._told_full_s
         accounts = await read_accounts(
-            self._outbox, self._accounts, is_off=off, keeps=keeps, told_full_s=told_s, now=now
+            self._outbox, self._accounts, switches=switches, keeps=keeps, told_full_s=told_s, now=now
         )
         return Facts(now=now, accounts=accounts, hours=hours, rejected=rejected)
 

@@ -65,8 +65,8 @@ def status(
 
 async def _facts(outbox: Outbox, settings: Settings, views: Sequence[AccountView]) -> dict[str, Any]:
     now = time.time()
-    off, keeps = (await Switches.read(outbox)).is_off, settings.keeps_while_off
-    accounts = await read_accounts(outbox, views, is_off=off, keeps=keeps, told_full_s=settings.told_full_s, now=now)
+    switches, keeps, told_s = await Switches.read(outbox), settings.keeps_while_off, settings.told_full_s
+    accounts = await read_accounts(outbox, views, switches=switches, keeps=keeps, told_full_s=told_s, now=now)
     backlog, found = whole_backlog(accounts), all_standings(accounts)
     counts: dict[str, int] = {}
     answers: dict[str, int] = {}

@@ -88,7 +88,7 @@ class OverviewPages:
         keeps, told_full_s = services.destination.keeps_while_off, services.destination.told_full_s
         views = (chosen.account,) if chosen.account else services.destination.accounts
         accounts = await read_accounts(
-            services.outbox, views, is_off=switches.is_off, keeps=keeps, told_full_s=told_full_s, now=now
+            services.outbox, views, switches=switches, keeps=keeps, told_full_s=told_full_s, now=now
         )
         backlog, found = whole_backlog(accounts), all_standings(accounts)
         counted = narrowed(tallies, account=chosen.account_id, source=chosen.source)

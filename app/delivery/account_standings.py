@@ -1,12 +1,12 @@
 """How delivery stands for each ad account, and for all of them together."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from app.delivery.standing import OF_ALL, STANDING_STATES, Standing, standings
 from app.delivery.until_full import RATE_NAMES, RATE_S, full_in_s, waits_long
-from app.shared_values import CLOCK_JUMPS, PRESET_SWITCH, TROUBLE, SharedValues
+from app.shared_values import CLOCK_JUMPS, TROUBLE, SharedValues
 from app.types import AccountView, Backlog, Tally
 
 
@@ -21,6 +21,19 @@ class ReadsBacklog(SharedValues, Protocol):
         self, *, since: float, step_s: int, names: Collection[str] | None = None
     ) -> list[tuple[float, Tally]]:
         """Do `Outbox.tallies`."""
+        ...
+
+
+class SwitchedOff(Protocol):
+    """What is asked of the switches."""
+
+    @property
+    def presets_off(self) -> Collection[str]:
+        """Do `Switches.presets_off`."""
+        ...
+
+    def is_off(self, ad_account_id: str) -> bool:
+        """Do `Switches.is_off`."""
         ...
 
 
@@ -54,19 +67,18 @@ async def read_accounts(
     outbox: ReadsBacklog,
     accounts: Iterable[AccountView],
     *,
-    is_off: Callable[[str], bool],
+    switches: SwitchedOff,
     keeps: bool = True,
     told_full_s: float = 0,
     now: float,
 ) -> list[AccountStanding]:
     """Return how delivery stands for each ad account, by what all processes know. Raises OutboxUnavailable.
 
-    `is_off` says whether sending to an ad account is switched off, `keeps` whether events are kept meanwhile.
+    `keeps` says whether events are kept while what they are for is switched off.
     A backlog that is full in less than `told_full_s` seconds is a standing, and so are presets that are switched off
     where something waits for long.
     """
     troubles, clock = await TROUBLE.read_all(outbox), await CLOCK_JUMPS.read(outbox)
-    off = {name for name, switch in (await PRESET_SWITCH.read_all(outbox)).items() if not switch.on}
     accounts, found = list(accounts), []
     backlogs = await _read_backlogs(outbox, accounts, now=now)
     for account in accounts:
@@ -76,8 +88,8 @@ async def read_accounts(
             troubles.get(which),
             full=backlog.full,
             full_in_s=backlog.full_in_s if (backlog.full_in_s or 0) < told_full_s else None,
-            switched_off=is_off(which),
-            presets_off=off if waits_long(backlog, now) else (),
+            switched_off=switches.is_off(which),
+            presets_off=switches.presets_off if waits_long(backlog, now) else (),
             keeps=keeps,
             jumps=clock.jumps if clock else (),
             now=now,

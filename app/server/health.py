@@ -92,11 +92,10 @@ class Status:
 
     async def accounts_now(self, *, now: float) -> list[AccountStanding]:
         """Return how delivery stands for each ad account. Raises OutboxUnavailable."""
-        off = self.coordination.switches.is_off
         return await read_accounts(
             self.outbox,
             self.accounts,
-            is_off=off,
+            switches=self.coordination.switches,
             keeps=self.keeps_while_off,
             told_full_s=self.told_full_s,
             now=now,

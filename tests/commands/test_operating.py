@@ -9,9 +9,11 @@ import pytest
 
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.outbox import open_outbox
+from app.shared_values import PRESET_SWITCH, Switch
 from app.types import NewDelivery, Rejected, Settlement, State, Tally
 from tests.catalog.test_destination_files import US, folder_of
 from tests.commands.conftest import Run
+from tests.outbox.build import new
 from tests.outbox.build import rules as outbox_rules
 
 SANDBOX_OF_7 = 'name: Other\nad_account_id: "7"\nmode: sandbox\n'
@@ -53,6 +55,19 @@ def test_the_status_counts_what_waits_and_what_is_dead(run: Run) -> None:
     facts = json.loads(run("status", "--json").stdout)
     assert (facts["pending"], facts["dead"], facts["blocked"]) == (0, 1, "")
     assert "dead" in run("status").stdout
+
+
+def test_status_names_a_preset_that_is_switched_off_where_something_waits(run: Run, tmp_path: Path) -> None:
+    async def wait() -> None:
+        outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", outbox_rules(max_backlog=10))
+        await outbox.enqueue([new(ad_account_id=SANDBOX_AD_ACCOUNT_ID, preset="Lead")], [], [], now=NOW)
+        await PRESET_SWITCH.of("Lead").write(outbox, Switch(on=False))
+        await outbox.close()
+
+    asyncio.run(wait())
+    facts = json.loads(run("status", "--json").stdout)
+    assert facts["state"] == "preset switched off"
+    assert facts["told"].startswith("The preset Lead is switched off.")
 
 
 def test_status_tells_each_ad_account_that_has_a_name(run: Run, tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """How delivery stands for each ad account, by what all processes know."""
 
+from app.coordination import Switches
 from app.delivery import read_accounts
 from app.outbox import Outbox
-from app.shared_values import CLOCK_JUMPS, PRESET_SWITCH, TROUBLE, ClockJump, ClockJumps, Switch
+from app.shared_values import CLOCK_JUMPS, TROUBLE, ClockJump, ClockJumps
 from app.types import AccountView, Tally
 from tests.delivery.claims import NOW, a_trouble
 from tests.outbox.build import new
@@ -13,7 +14,7 @@ ACCOUNTS = [AccountView(ad_account_id=which, live=True) for which in ("42", "43"
 
 async def test_each_ad_account_has_its_own_trouble_and_switch_and_all_have_one_clock(outbox: Outbox) -> None:
     async def states(*off: str) -> list[list[str]]:
-        found = await read_accounts(outbox, ACCOUNTS, is_off=lambda which: which in off, now=NOW)
+        found = await read_accounts(outbox, ACCOUNTS, switches=Switches(accounts_off=frozenset(off)), now=NOW)
         return [[each.state for each in account.standings] for account in found]
 
     assert await states() == [[], [], []]
@@ -32,7 +33,7 @@ async def test_a_backlog_that_will_be_full_soon_is_told_before(outbox: Outbox) -
     await outbox.enqueue(waits, [], [tally], now=NOW)
 
     async def told(at: float, told_full_s: float = 0) -> tuple[float | None, list[str]]:
-        first, *_ = await read_accounts(outbox, ACCOUNTS, is_off=lambda _: False, now=at, told_full_s=told_full_s)
+        first, *_ = await read_accounts(outbox, ACCOUNTS, switches=Switches(), now=at, told_full_s=told_full_s)
         return first.backlog.full_in_s, [each.state for each in first.standings]
 
     assert await told(NOW + 59, told_full_s=1e12) == (None, [])
@@ -47,11 +48,10 @@ async def test_a_backlog_that_will_be_full_soon_is_told_before(outbox: Outbox) -
 
 async def test_a_preset_that_is_switched_off_is_told_where_something_waits_for_long(outbox: Outbox) -> None:
     await outbox.enqueue([new(ad_account_id=ACCOUNTS[0].ad_account_id)], [], [], now=NOW)
-    await PRESET_SWITCH.of("Lead").write(outbox, Switch(on=False))
-    await PRESET_SWITCH.of("Checkout").write(outbox, Switch(on=True))
+    off = Switches(presets_off=frozenset({"Lead"}))
 
     async def told(at: float) -> list[list[str]]:
-        found = await read_accounts(outbox, ACCOUNTS, is_off=lambda _: False, now=at)
+        found = await read_accounts(outbox, ACCOUNTS, switches=off, now=at)
         return [[each.sentence for each in account.named] for account in found]
 
     assert await told(NOW + 60) == [[], [], []]

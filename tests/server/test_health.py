@@ -13,7 +13,7 @@ from app.config import load_settings
 from app.delivery import STANDING_STATES
 from app.main import create_app
 from app.outbox import open_outbox
-from app.shared_values import CLOCK_JUMPS, DESTINATION_SWITCH, PRESET_SWITCH, TROUBLE, ClockJump, ClockJumps, Switch
+from app.shared_values import CLOCK_JUMPS, DESTINATION_SWITCH, TROUBLE, ClockJump, ClockJumps, Switch
 from tests.delivery.claims import NOW, a_trouble
 from tests.outbox.build import new, rules
 from tests.outbox.new_store import new_store
@@ -87,8 +87,8 @@ async def test_the_most_pressing_of_several_is_the_state(client: httpx.AsyncClie
 async def test_a_preset_that_is_switched_off_is_told_while_something_waits(client: httpx.AsyncClient, url: str) -> None:
     outbox = open_outbox(url, rules())
     await outbox.enqueue([new(ad_account_id=SANDBOX_AD_ACCOUNT_ID)], [], [], now=AGO)
-    await PRESET_SWITCH.of("Lead").write(outbox, Switch(on=False))
     await outbox.close()
+    await client.post("/api/switch", json={"on": False, "preset": "Lead"})
 
     delivery = (await client.get("/readyz")).json()["delivery"]
 
