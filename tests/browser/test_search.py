@@ -64,7 +64,7 @@ def test_a_person_is_found_and_stands_in_no_address_and_on_no_page(busy: Server,
 
 def test_a_count_of_the_overview_leads_to_as_many_events(busy: Server, open_page: OpenPage) -> None:
     page = open_page(f"{busy.url}/console?period=week")
-    count = page.locator('#part-presets a[data-count][href*="exit=rejected"]').first
+    count = page.locator('#part-backlog a[data-count][href*="state=dead"]')
     expected = int(count.get_attribute("data-count") or "")
     count.click()
     listed = 0
