@@ -63,11 +63,14 @@ def test_every_member_of_the_event_is_offered(schemas: dict[str, Any]) -> None:
 def test_every_member_of_custom_data_is_offered(schemas: dict[str, Any]) -> None:
     event = schemas["ConversionEvents"]["properties"]["data"]["items"]["properties"]
     members = event["custom_data"]["properties"]
-    given = {name: a_value_for(rule) for name, rule in members.items() if name not in NOT_OFFERED} | {"currency": "EUR"}
+    given = {name: a_value_for(rule) for name, rule in members.items() if name not in NOT_OFFERED}
+    given |= {"currency": "EUR", "opt_out_type": "LDP"}
     of_content = {name: a_value_for(rule) for name, rule in members["contents"]["items"]["properties"].items()}
     given["contents"] = [of_content | {"item_brand_id": "b"}]
 
-    built, warnings = report_conversion_event(a_conversion(custom_data=given), now=None)
+    of_california = {"email": "ada@shop.example", "state": "CA", "country": "US"}  # else LDP would be told as ignored
+
+    built, warnings = report_conversion_event(a_conversion(custom_data=given, user_data=of_california), now=None)
 
     assert built["custom_data"] == given
     assert warnings == []
