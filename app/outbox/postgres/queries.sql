@@ -255,29 +255,27 @@ SELECT preset FROM kept WHERE preset IS NOT NULL;
 -- claim --
 -- Take what is due, fresh deliveries and retries by turns, unless the batch is neither full nor old enough.
 -- While a batch fills up this is asked again and again: so nothing is read, or locked, unless all that waits would fill a
--- batch, or something has waited long enough.
+-- batch, or something has waited long enough. LIMIT is a number, by which PostgreSQL sees how few rows it is about.
 WITH
   reading AS MATERIALIZED (
-    SELECT CASE
-      WHEN (SELECT sum(count) >= %(limit)s OR sum(bytes) >= %(max_bytes)s::bigint FROM backlog
+    SELECT (SELECT sum(count) >= %(limit)s OR sum(bytes) >= %(max_bytes)s::bigint FROM backlog
             WHERE ad_account_id = %(ad_account_id)s AND state IN ('pending', 'claimed'))
         OR EXISTS (SELECT FROM line WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held
                    AND due_at <= %(now)s::float8 - %(max_wait_s)s::float8)
         OR EXISTS (SELECT FROM line WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held
-                   AND due_at <= %(now)s::float8 - %(max_wait_s)s::float8)
-      THEN %(limit)s::bigint ELSE 0 END AS rows
+                   AND due_at <= %(now)s::float8 - %(max_wait_s)s::float8) AS is_worth_it
   ),
   fresh AS (
     SELECT id, due_at, payload_bytes, retried, state, preset FROM line
     WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND due_at <= %(now)s::float8
-      AND (%(take_over)s OR state = 'pending')
-    ORDER BY due_at, id LIMIT (SELECT rows FROM reading) FOR UPDATE SKIP LOCKED
+      AND (%(take_over)s OR state = 'pending') AND (SELECT is_worth_it FROM reading)
+    ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
   ),
   retries AS (
     SELECT id, due_at, payload_bytes, retried, state, preset FROM line
     WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND due_at <= %(now)s::float8
-      AND (%(take_over)s OR state = 'pending')
-    ORDER BY due_at, id LIMIT (SELECT rows FROM reading) FOR UPDATE SKIP LOCKED
+      AND (%(take_over)s OR state = 'pending') AND (SELECT is_worth_it FROM reading)
+    ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
   ),
   due AS (
     SELECT id, due_at, payload_bytes, retried FROM (SELECT * FROM fresh UNION ALL SELECT * FROM retries) AS first
