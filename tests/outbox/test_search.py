@@ -119,6 +119,15 @@ async def test_what_an_event_is_known_by_leads_to_it(
     assert (await _deliveries(at, query), await _notes(at, query)) == (deliveries, notes)
 
 
+async def test_notes_are_found_though_the_clock_stepped_back_after_them(at: At) -> None:
+    for place, after_s in enumerate((0, 10, -700)):
+        note = Note(message_id=f"n{place}", preset=None, exit=Exit.REFUSED, reason="r")
+        await at.later(after_s).enqueue(notes=(note,))
+    assert await _notes(at, Query()) == ["n2", "n1", "n0"]
+    assert await _notes(at, Query(since=NOW - 1_000)) == ["n2", "n1", "n0"]
+    assert await _notes(at, Query(message_id="n0")) == ["n0"]
+
+
 async def test_notes_are_paged_without_gap_or_overlap(at: At) -> None:
     notes = (Note(message_id=f"{n}", preset=None, exit=Exit.REFUSED, reason="r", order_id="o") for n in range(5))
     await at.enqueue(notes=tuple(notes))

@@ -350,8 +350,13 @@ FROM note
 WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :limit;
 
 -- note_range --
--- The first note since a moment, and the highest.
-SELECT (SELECT id FROM note WHERE at >= :since ORDER BY at LIMIT 1), (SELECT max(id) FROM note);
+-- The first note since a moment, and the highest. The clocks of processes differ, so the earliest need not be the first.
+SELECT
+  CASE
+    WHEN :since <= 0 THEN (SELECT min(id) FROM note)
+    ELSE (SELECT min(id) FROM (SELECT id FROM note WHERE at >= :since ORDER BY at LIMIT 1000))
+  END,
+  (SELECT max(id) FROM note);
 
 -- backlog --
 -- How many deliveries of an ad account stand where, and of how many bytes.
