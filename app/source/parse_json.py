@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -24,6 +25,8 @@ _ARRAYS_AROUND = MAX_LEVELS - SHALLOW_LEVELS
 _SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
 #: Longer ones are doubles for certain: Python refuses to read an integer of thousands of digits.
 _MAX_INTEGER_LENGTH = 20
+_NUL, _FFFD = rb"\u0000", rb"\ufffd"
+_ESCAPED = re.compile(rb"\\(?:u0000|.)", re.DOTALL)
 
 
 def from_first_sign(raw: bytes) -> bytes:
@@ -39,10 +42,16 @@ def parse(raw: bytes, *, on_none: Callable[[int], None] | None = None) -> Any:
     pass for one that was not given, as null would. `on_none` is told how many they were; without it the log is.
     Raises RequestRefused where it is not JSON.
     """
+    raw = _without_nul(raw)
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
         return _parse_leniently(raw, on_none or log_numbers)
+
+
+def _without_nul(raw: bytes) -> bytes:
+    """Return JSON with U+FFFD for each U+0000, which stores keep in part, cut a text at, or refuse."""
+    return _ESCAPED.sub(lambda found: _FFFD if found[0] == _NUL else found[0], raw) if _NUL in raw else raw
 
 
 def log_numbers(count: int) -> None:
@@ -96,7 +105,7 @@ def parse_shallow(members: bytes) -> ShallowMembers | None:
     So the parser does what `nested_deeper` would: it counts levels, and has arrays around them to count first.
     """
     try:
-        value = orjson.loads(b"[" * _ARRAYS_AROUND + members + b"]" * _ARRAYS_AROUND)
+        value = orjson.loads(b"[" * _ARRAYS_AROUND + _without_nul(members) + b"]" * _ARRAYS_AROUND)
         for _ in range(_ARRAYS_AROUND - 1):
             (value,) = value
     except ValueError:  # orjson's is one; so is that of an array which the members ended and began again

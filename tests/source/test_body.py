@@ -41,9 +41,11 @@ _VALUES = st.recursive(
 
 
 def finite(value: Any) -> Any:
-    """Replace every number that is none by the text NaN."""
+    """Replace every number that is none by the text NaN, and U+0000 by U+FFFD."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
     if isinstance(value, dict):
-        return {name: finite(each) for name, each in value.items()}
+        return {finite(name): finite(each) for name, each in value.items()}
     if isinstance(value, list):
         return list(map(finite, value))
     if type(value) is int and not -(2**63) <= value < 2**64:
