@@ -5,7 +5,7 @@ from typing import Any
 from app.mapping.compiler import Compiler, is_directive, json_kind
 from app.mapping.nodes import MISSING, Call, If, ListPath, Node
 from app.values.amounts import CURRENCY_NAMES, read_amount
-from app.values.currencies import currencies_named
+from app.values.currencies import currencies_in, currencies_named
 
 
 def build_money(compiler: Compiler, value: Any, at: str) -> Node:
@@ -17,11 +17,14 @@ def build_money(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def _currency_beside(item: Any) -> Any:
-    """Return the first text that says which currency the amounts of an object are in."""
+    """Return the currency that the amounts of an object are in, or what else it says in its place; MISSING: neither."""
     if type(item) is dict:
-        for name in CURRENCY_NAMES:
-            if name in item and type(item[name]) is str and item[name]:
-                return item[name]
+        said = [text for name in CURRENCY_NAMES if type(text := item.get(name)) is str and text]
+        named = currencies_in(said) if said else ()
+        if named:
+            return next(text for text in said if currencies_named(text) == named)
+        if named is None:
+            return next(text for text in said if currencies_in([text]) is None)
     return MISSING
 
 
@@ -30,7 +33,7 @@ _BESIDE = ListPath(text="currency", find=_currency_beside)
 
 def _money(amount: Any, currency: str) -> Any:
     read = read_amount(amount)
-    if read is None or read.currency or currencies_named(currency) == ():
+    if read is None or read.currency:
         return amount
     if type(amount) is not dict:
         return {"amount": amount, "currency": currency}

@@ -9,8 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from app.values.currencies import WITH_THREE_DECIMALS, WITHOUT_FRACTIONS, Codes, currencies_named
-from app.values.placeholders import says_nothing
+from app.values.currencies import WITH_THREE_DECIMALS, WITHOUT_FRACTIONS, Codes, currencies_in, currencies_named
 
 #: Of the text of a number; longer ones are not looked at.
 _MAX_LENGTH = 40
@@ -200,12 +199,7 @@ def _read_object(value: Mapping[str, Any], context: Context) -> Amount | None:
     if shown:
         return _read_books(shown, context)
     amount = value.get("amount")
-    said = [
-        currencies_named(text)
-        for name in CURRENCY_NAMES
-        if type(text := value.get(name)) is str and not says_nothing(text)
-    ]
-    named = next(filter(None, said), None if None in said else ())
+    named = currencies_in(value.get(name) for name in CURRENCY_NAMES)
     if named is None:  # 250 points
         return None
     own = _meant(named, context)

@@ -2,12 +2,15 @@
 """Currencies by their ISO 4217 codes, and by the signs that are written beside amounts."""
 
 import functools
+import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 import pycountry
+
+from app.values.placeholders import is_no_id
 
 #: What a text beside a number can mean, the likeliest first; none where it names no currency (`$`, `kr`).
 Codes: TypeAlias = tuple[str, ...]
@@ -55,6 +58,10 @@ def currency_code(value: Any) -> str | None:
     return code if code in currencies() else None
 
 
+#: Words for money of several countries, which name none.
+_IN_WORDS: Final = re.compile(r"dollar|euro|pound|franc|peso|rupee|kron|crown|dinar|lira|yen|yuan|won\b", re.IGNORECASE)
+
+
 def currencies_named(value: Any) -> Codes | None:
     """Return the currencies that a text beside a number names: a code, a sign, or both; None where it is none of them.
 
@@ -73,6 +80,24 @@ def currencies_named(value: Any) -> Codes | None:
         return (code,)
     signs = _of_sign(name)
     return _of_code_and_sign(name) if signs is None else signs
+
+
+def currencies_in(texts: Iterable[Any]) -> Codes | None:
+    """Return the currencies that the first of some members named `currency` and the like names which names any.
+
+    () where none says which; None where one says something else than a currency, such as `points`.
+
+    >>> currencies_in(["unknown", "usd"]), currencies_in(["{{ currency }}"]), currencies_in(["US Dollar"])
+    (('USD',), (), ())
+    >>> currencies_in(["points"]), currencies_in([])
+    (None, ())
+    """
+    said = [currencies_named(text) for text in texts if type(text) is str and not _says_no_currency(text)]
+    return next(filter(None, said), None if None in said else ())
+
+
+def _says_no_currency(text: str) -> bool:
+    return is_no_id(text) or _IN_WORDS.search(text) is not None
 
 
 def _of_sign(text: str) -> Codes | None:

@@ -94,6 +94,11 @@ PRICED = [
     ({"currency": "EUR", "revenue": 9}, [PLAIN_5 | {"currency": "eur"}], ("9", "EUR"), ["5"], []),
     ({"currency": "EUR"}, [PLAIN_5 | {"currency": "$"}], ("5", "EUR"), ["5"], []),
     ({"currency": "EUR", "revenue": 9}, [PLAIN_5 | {"currency": 840}], ("9", "EUR"), ["5"], []),
+    *[
+        ({"currency": "EUR"}, [PLAIN_5 | {"currency": nothing}], ("5", "EUR"), ["5"], [])
+        for nothing in ("-", "unknown", "{{ shop.currency }}", "[object Object]", "Euro (EUR)", "US Dollar")
+    ],
+    ({"currency": "USD"}, [PLAIN_5 | {"currency": "unknown", "currencyCode": "USD"}], ("5", "USD"), ["5"], []),
     ({"currency": "EUR", "revenue": 9}, [PLAIN_5 | {"currency": "points"}], ("9", "EUR"), [None], ["without guessing"]),
 ]
 

@@ -219,6 +219,11 @@ OBJECTS = [
     ({"amount": 25, "currency": "undefined"}, False, ("25", None)),
     ({"amount": 25, "currency": 840}, False, ("25", None)),
     ({"amount": 250, "currency": "points"}, False, None),
+    *[
+        ({"amount": 250, "currency": nothing}, False, ("250", None))
+        for nothing in ("-", "unknown", "{{ shop.currency }}", "[object Object]", "US Dollar", "dollars", "0")
+    ],
+    ({"amount": 250, "currency": "unknown", "currencyCode": "USD"}, False, ("250", "USD")),
     # Minor units only where the object says so.
     ({"amount": 2550, "currency": "USD", "exponent": 2}, False, ("25.50", "USD")),
     ({"amount": "2550", "currency_code": "USD", "currency_minor_unit": 2}, False, ("25.50", "USD")),
