@@ -19,8 +19,9 @@ _AT = rf"(?:,? (?:at )?{_TIME}(?: {_ZONE})?(?: \([^()]*\))?)?"
 _FORMS: Final = tuple(
     re.compile(form, re.ASCII | re.IGNORECASE)
     for form in (
-        rf"(?:{_WEEKDAY},? )?{_DAY}[ -]{_MONTH}[ -]{_YEAR}{_AT}",
-        rf"{_WEEKDAY}, {_DAY}[ -]{_MONTH}[ -](?P<short_year>\d{{2}}){_AT}",
+        rf"(?:{_WEEKDAY}(?:, ?| ))?{_DAY}[ -]{_MONTH}[ -]{_YEAR}{_AT}",
+        rf"{_WEEKDAY}, ?{_DAY}[ -]{_MONTH}[ -](?P<short_year>\d{{2}}){_AT}",
+        rf"{_DAY} {_MONTH} (?P<short_year>\d{{2}}) {_TIME} {_ZONE}",
         rf"(?:{_WEEKDAY},? )?{_MONTH} {_DAY},? {_YEAR}{_AT}",
         rf"{_WEEKDAY} {_MONTH} {_DAY} {_TIME}(?: {_ZONE})? {_YEAR}",
     )

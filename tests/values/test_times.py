@@ -33,6 +33,7 @@ MIDNIGHT = datetime.fromisoformat("2026-03-04T00:00:00Z").timestamp()
             "Wed, 04 Mar 2026 09:12:00 PDT",
             "4-Mar-2026 16:12 z",
         ),
+        *("Wed,04 Mar 2026 16:12:00 GMT", "04 Mar 26 16:12:00 +0000", "04 Mar 26 16:12 GMT"),
         *("Wednesday, 04-Mar-26 16:12:00 GMT", "Wed, 04 Mar 26 17:12:00 +0100", "Wed, 4 Mar 2026 16:12:00 -0000 (UTC)"),
         *("Wed Mar  4 16:12:00 2026", "Wed Mar 04 16:12:00 UTC 2026", "Wed Mar 04 2026 17:12:00 GMT+0100 (CET)"),
         *("Wed, 04 Mar 2026 17:12:00 +01:00", "Wed Mar 4 2026 12:42:00 UTC-0330", "Wed Mar 04 17:12:00 GMT+01:00 2026"),
