@@ -19,6 +19,9 @@ _MARKS = re.compile(r"[\W_]+")
 #: What a flag looks like; all else could be anybody's words.
 _FLAG = re.compile(r"(?!(?:\D*\d){7})(?!\d+$)\w[\w.-]{0,39}", re.ASCII)
 _SEPARATORS = re.compile(r"[,;\s]+")
+#: IAB's US Privacy String, version 1: of its letters the third says whether somebody opted out.
+#: https://github.com/InteractiveAdvertisingBureau/USPrivacy
+_US_PRIVACY = re.compile(r"\s*1[YN-](?P<opted_out>[YN-])[YN-]\s*", re.IGNORECASE)
 #: Words that say nothing anywhere else, a yes or no, or that somebody opted out: none is a flag of a privacy law.
 _NO_FLAG = re.compile(
     r"(?<![^,;\s])(?:null|undefined|none|nan|n/a|\(not set\)|true|yes|1|on|off|[ynt]|opt(?:ed)?[\s_-]?(?:in|out)|denied"
@@ -81,6 +84,8 @@ def read_opt_out_type(value: Any) -> Reading:
 
 def _flags_of(text: str) -> tuple[list[str], bool]:
     """Return what looks like flags in a text, and whether nothing else stands in it."""
+    if said := _US_PRIVACY.fullmatch(text):
+        return ([LDP] if said["opted_out"] in "Yy" else []), True
     if _MARKS.sub("", text).lower() in _LDP_WORDS:
         return [LDP], True
     readable = _NO_FLAG.sub("", text)

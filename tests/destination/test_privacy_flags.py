@@ -61,6 +61,16 @@ def test_what_is_overruled_or_cannot_be_read_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("given", "sent"),
+    [("1YNN", None), ("1---", None), (" 1ynn ", None), ("1YYN", "LDP"), ("1yyn", "LDP"), (["1YNN", "LDP"], "LDP")],
+)
+def test_of_iabs_us_privacy_string_the_third_letter_says_whether_somebody_opted_out(given: Any, sent: Any) -> None:
+    event, _ = build(a_conversion(custom_data={"opt_out_type": given}))
+
+    assert event.get("custom_data", {}).get("opt_out_type") == sent
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
     [
         *[("ldp", "LDP"), (["LDP", "X"], "LDP,X"), ("X, ldp", "X,LDP"), (["LDP"], "LDP"), (" LDP ", "LDP")],
         *[("LDP LDP", "LDP"), ("LDP;x", "LDP,x"), ("x\nldp,", "x,LDP"), (["ldp; x", "LDP"], "LDP,x")],
