@@ -36,8 +36,8 @@ class LoadedMemory(HeldMemory):
     def __init__(self, rules: IdentityRules) -> None:
         super().__init__()
         self._rules = rules
-        shortest_s = min(rules.session_s, rules.remember_s, rules.lasts_s("click"))
-        self._renewed_after_s = min(RENEWED_AFTER_S, shortest_s / _PARTS)
+        lasts_s = filter(None, (rules.session_s, rules.remember_s, rules.lasts_s("click")))
+        self._renewed_after_s = min(RENEWED_AFTER_S, *(each / _PARTS for each in lasts_s))
         #: As they were found.
         self._found: dict[str, PersonRow] = {}
         self._marked: dict[str, float] = {}

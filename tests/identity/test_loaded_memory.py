@@ -67,7 +67,7 @@ def test_what_only_makes_something_newer_is_written_once_a_day(day: float, is_wr
 
 
 @pytest.mark.parametrize("kind", ["session_s", "remember_s", "click_s"])
-@pytest.mark.parametrize(("lasts_s", "later_s", "is_written"), [(7, 0.99, False), (7, 1, True), (0, 0, True)])
+@pytest.mark.parametrize(("lasts_s", "later_s", "is_written"), [(7, 0.99, False), (7, 1, True), (0, 1, False)])
 def test_what_lasts_for_less_than_a_week_is_renewed_in_sevenths_of_it(
     kind: str, lasts_s: float, later_s: float, is_written: Any
 ) -> None:
