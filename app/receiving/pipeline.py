@@ -141,6 +141,7 @@ class Pipeline:
         drafts = self._drafts(source, is_proven=is_proven, whole=whole)
         if self._walk.remembering is not None:
             pieces = apart_behind_deletes(events) if is_proven else [list(events)]
+            drafts.whole = whole and len(pieces) == 1  # what was committed of several is not taken back
             memory = self._walk.remembering
             receipts = [await self._accept_with_memory(some, now, drafts, self._outbox, memory) for some in pieces]
             return receipts[0] if len(receipts) == 1 else receipt_of([each for one in receipts for each in one.events])
