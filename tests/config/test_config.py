@@ -81,6 +81,15 @@ def test_a_secret_comes_from_a_file_too(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert settings.current_token().get_secret_value() == "changed"
 
 
+def test_what_may_be_a_secret_in_the_place_of_a_file_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PINTEREST_CONVERSION_TOKEN_FILE", "pina_secret")
+
+    with pytest.raises(SettingsError, match=r"^PINTEREST_CONVERSION_TOKEN_FILE: a name without a folder") as caught:
+        load_settings()
+
+    assert "pina_secret" not in str(caught.value)
+
+
 def test_a_secret_file_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CONSOLE_PASSWORD_FILE", str(tmp_path / "nothing"))
     with pytest.raises(SettingsError, match=r"^CONSOLE_PASSWORD_FILE: .*/nothing cannot be read: No such file"):
