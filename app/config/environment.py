@@ -42,7 +42,9 @@ class UnreadableFile(SettingsError):
     """The file of a secret cannot be read."""
 
     def __init__(self, name: str, path: Path, why: str) -> None:
-        place = path if path.parent.name else "a name without a folder, which is not shown lest it be the secret itself,"
+        place = (
+            path if path.parent.name else "a name without a folder, which is not shown lest it be the secret itself,"
+        )
         super().__init__(
             f"{_file_setting(name)}: {place} cannot be read: {why}. Put the secret there, for Pinrelay to read"
         )
