@@ -15,15 +15,17 @@ from app.types import Event, EventReceipt, Exit, Quarantined, QuarantineFilter, 
 
 #: So many events are opened, judged and accepted at once.
 _AT_ONCE: Final = 500
-#: What still makes nothing of an event: it stays where it is.
+#: What still makes nothing of an event: it stays where it is, whatever else is made of it.
 _UNMENDED: Final = frozenset({Exit.INVALID, Exit.UNMATCHED})
+#: What is done for an event at once, also for one that stays. Done again, it changes nothing.
+_DONE_AT_ONCE: Final = frozenset({Exit.ENQUEUED, Exit.WITHDRAWN})
 
 
 @dataclass(slots=True, kw_only=True)
 class Replay:
     """What became, or would become, of the events that a filter means."""
 
-    #: How many there are, and how many of them leave the quarantine: they make a delivery, or never will.
+    #: How many there are, and how many of them leave the quarantine: for no preset do they still make no delivery.
     events: int = 0
     leaving: int = 0
     #: Sealed by another key than that of now: they cannot be read, and stay until their time is over.
@@ -93,8 +95,9 @@ class Replaying:
         return replays
 
     async def replay(self, wanted: QuarantineFilter) -> Replay:
-        """Accept what makes a delivery now, and erase it here; what still makes none stays. Raises OutboxUnavailable.
+        """Accept what makes a delivery now, and erase it here. Raises OutboxUnavailable.
 
+        What still makes none for one of its presets stays: what the others made of it is a duplicate the next time.
         Consent, opt-outs and memory's marks are asked again: what they withhold now is erased too. Interrupted, it may
         be begun again: what was accepted and not yet erased is a duplicate then.
         """
@@ -102,11 +105,11 @@ class Replaying:
         self._pipeline.use(catalog)
         async for some in self._batches(wanted, replay):
             judged = await self._judged(some, catalog)
-            leaving = [(one, event) for one, event, receipt in judged if _leaves(receipt)]
+            wanting = [(one, event) for one, event, receipt in judged if _is_to_accept(receipt)]
             for _, _, receipt in judged:
-                if not _leaves(receipt):
+                if not _is_to_accept(receipt):
                     replay.add(receipt)
-            for (source, is_proven), group in groupby(leaving, key=lambda each: (each[0].source, each[0].is_proven)):
+            for (source, is_proven), group in groupby(wanting, key=lambda each: (each[0].source, each[0].is_proven)):
                 members = list(group)
                 events = [event for _, event in members]
                 accepted = await self._pipeline.accept(events, now=self._clock(), source=source, is_proven=is_proven)
@@ -156,7 +159,12 @@ class Replaying:
 
 
 def _leaves(receipt: EventReceipt) -> bool:
-    return any(line.exit not in _UNMENDED for line in receipt.deliveries)
+    return all(line.exit not in _UNMENDED for line in receipt.deliveries)
+
+
+def _is_to_accept(receipt: EventReceipt) -> bool:
+    """Return whether there is anything to do for an event; what only stays is not noted and counted once more."""
+    return _leaves(receipt) or any(line.exit in _DONE_AT_ONCE for line in receipt.deliveries)
 
 
 def replay_json(replay: Replay) -> dict[str, Any]:

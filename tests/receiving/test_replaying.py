@@ -1,5 +1,7 @@
 """What a mended preset makes of events that are kept in quarantine."""
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,9 @@ mapping: {event_name: checkout, event_time: {"@path": $.properties.nowhere}}
 """
 MENDED = BROKEN.replace(', event_time: {"@path": $.properties.nowhere}', "")
 PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
+#: It takes the same event, and finds its own time nowhere.
+SECOND = BROKEN.replace("name: Purchase", "name: Second").replace("checkout", "lead")
+SECOND_MENDED = MENDED.replace("name: Purchase", "name: Second").replace("checkout", "lead")
 
 
 class Shop:
@@ -50,8 +55,10 @@ class Shop:
         receipt = await pipeline.accept(complete, now=self.now, source=source)
         return [line.exit for event in receipt.events for line in event.deliveries]
 
-    def mend(self, text: str = MENDED) -> None:
+    def mend(self, text: str = MENDED, *, second: str | None = None) -> None:
         self.file.write_text(text, encoding="utf-8")
+        if second is not None:
+            self.file.with_name("second.yaml").write_text(second, encoding="utf-8")
         self.running.reload()
 
     def replaying(self, **changes: Any) -> Replaying:
@@ -110,6 +117,35 @@ async def test_what_is_not_mended_stays_and_is_not_noted_again(shop: Shop) -> No
     assert (done.leaving, dict(done.exits)) == (0, {Exit.INVALID: 1})
     assert await shop.left() == ["m-1"]
     assert len((await shop.outbox.message("m-1")).notes) == 1
+
+
+async def test_what_one_preset_has_and_another_cannot_use_yet_stays_for_the_other(shop: Shop) -> None:
+    shop.mend(second=SECOND)
+    assert await shop.receive(purchase("m-1")) == [Exit.ENQUEUED, Exit.INVALID]
+    for _ in range(2):
+        done = await shop.replaying().replay(ALL)
+        assert (done.events, done.leaving, dict(done.exits)) == (1, 0, {Exit.DUPLICATE: 1, Exit.INVALID: 1})
+        assert (await shop.replaying().preview(ALL)).leaving == 0
+    assert await shop.left() == ["m-1"]
+    assert len((await shop.outbox.message("m-1")).notes) == 1
+    shop.mend(second=SECOND_MENDED)
+    done = await shop.replaying().replay(ALL)
+    assert (done.leaving, dict(done.exits)) == (1, {Exit.DUPLICATE: 1, Exit.ENQUEUED: 1})
+    assert await shop.left() == []
+    assert [each.preset for each in (await shop.outbox.message("m-1")).deliveries] == ["Purchase", "Second"]
+
+
+async def test_what_only_one_of_two_presets_makes_is_sent_once_and_stays_for_the_other(shop: Shop) -> None:
+    shop.mend(BROKEN, second=SECOND)
+    assert await shop.receive(purchase("m-1")) == [Exit.INVALID, Exit.INVALID]
+    shop.mend()
+    done = await asyncio.gather(shop.replaying().replay(ALL), shop.replaying().replay(ALL))
+    assert sum((each.exits for each in done), Counter()) == {Exit.ENQUEUED: 1, Exit.DUPLICATE: 1, Exit.INVALID: 2}
+    assert [each.leaving for each in done] == [0, 0]
+    assert await shop.left() == ["m-1"]
+    shop.mend(second=SECOND_MENDED)
+    assert (await shop.replaying().replay(ALL)).leaving == 1
+    assert [each.preset for each in (await shop.outbox.message("m-1")).deliveries] == ["Purchase", "Second"]
 
 
 async def test_an_unmatched_event_is_replayed_by_a_new_preset(shop: Shop) -> None:
