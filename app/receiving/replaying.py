@@ -11,7 +11,8 @@ from app.outbox.shelf import Shelf
 from app.receiving.explain import Explainer
 from app.receiving.pipeline import Pipeline
 from app.receiving.quarantining import Seals
-from app.types import Event, EventReceipt, Exit, Quarantined, QuarantineFilter, QuarantineGroup
+from app.receiving.receipts import BACKLOG_FULL
+from app.types import Event, EventReceipt, Exit, Line, Quarantined, QuarantineFilter, QuarantineGroup
 
 #: So many events are opened, judged and accepted at once.
 _AT_ONCE: Final = 500
@@ -25,7 +26,7 @@ _DONE_AT_ONCE: Final = frozenset({Exit.ENQUEUED, Exit.WITHDRAWN})
 class Replay:
     """What became, or would become, of the events that a filter means."""
 
-    #: How many there are, and how many of them leave the quarantine: for no preset do they still make no delivery.
+    #: How many there are, and how many of them leave the quarantine: none of their deliveries is still to come.
     events: int = 0
     leaving: int = 0
     #: Sealed by another key than that of now: they cannot be read, and stay until their time is over.
@@ -97,7 +98,8 @@ class Replaying:
     async def replay(self, wanted: QuarantineFilter) -> Replay:
         """Accept what makes a delivery now, and erase it here. Raises OutboxUnavailable.
 
-        What still makes none for one of its presets stays: what the others made of it is a duplicate the next time.
+        What still makes none for one of its presets stays, and so does what an ad account has no room for: what the
+        others made of it is a duplicate the next time.
         Consent, opt-outs and memory's marks are asked again: what they withhold now is erased too. Interrupted, it may
         be begun again: what was accepted and not yet erased is a duplicate then.
         """
@@ -159,7 +161,12 @@ class Replaying:
 
 
 def _leaves(receipt: EventReceipt) -> bool:
-    return all(line.exit not in _UNMENDED for line in receipt.deliveries)
+    return not any(_waits(line) for line in receipt.deliveries)
+
+
+def _waits(line: Line) -> bool:
+    """Return whether a delivery may still be made another time: by a mended mapping, or where there is room again."""
+    return line.exit in _UNMENDED or (line.exit is Exit.WITHHELD and line.reason == BACKLOG_FULL)
 
 
 def _is_to_accept(receipt: EventReceipt) -> bool:

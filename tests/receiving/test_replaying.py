@@ -14,9 +14,12 @@ from app.config import Settings
 from app.outbox import Outbox, open_outbox
 from app.outbox.storing import DAY_S
 from app.policies import outbox_rules
+from app.receiving.receipts import BACKLOG_FULL
 from app.receiving.replaying import Replaying
 from app.types import Exit, QuarantineFilter
 from tests import assembled
+from tests.catalog.test_destination_files import folder_of
+from tests.outbox.build import new
 from tests.outbox.new_store import new_store
 from tests.receiving.test_quarantining import KEY, MEMORY, NOW
 
@@ -32,6 +35,8 @@ PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
 #: It takes the same event, and finds its own time nowhere.
 SECOND = BROKEN.replace("name: Purchase", "name: Second").replace("checkout", "lead")
 SECOND_MENDED = MENDED.replace("name: Purchase", "name: Second").replace("checkout", "lead")
+ACCOUNT_A = 'name: A\nad_account_id: "001"\nmode: sandbox\n'
+ACCOUNT_B = 'name: B\nad_account_id: "002"\nmode: sandbox\n'
 
 
 class Shop:
@@ -54,6 +59,12 @@ class Shop:
         complete = [{"type": "track", "timestamp": NOW - 60, "context": PERSON, **event} for event in events]
         receipt = await pipeline.accept(complete, now=self.now, source=source)
         return [line.exit for event in receipt.events for line in event.deliveries]
+
+    async def reopen(self, **changes: Any) -> None:
+        """Open the store anew, by changed settings."""
+        await self.outbox.close()
+        self.settings = self.settings.model_copy(update=changes)
+        self.outbox = open_outbox(self.settings.outbox_url, outbox_rules(self.settings), clock=lambda: self.now)
 
     def mend(self, text: str = MENDED, *, second: str | None = None) -> None:
         self.file.write_text(text, encoding="utf-8")
@@ -81,8 +92,9 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     changes = {"presets_dir": (file.parent,), "outbox_url": url, "quarantine_names": ("Refund",)}
     settings = assembled.settings(**KEY | MEMORY | changes)
     outbox = open_outbox(url, outbox_rules(settings), clock=lambda: NOW)
-    yield Shop(settings, outbox, file)
-    await outbox.close()
+    shop = Shop(settings, outbox, file)
+    yield shop
+    await shop.outbox.close()
 
 
 def purchase(message_id: str, **properties: Any) -> dict[str, Any]:
@@ -146,6 +158,28 @@ async def test_what_only_one_of_two_presets_makes_is_sent_once_and_stays_for_the
     shop.mend(second=SECOND_MENDED)
     assert (await shop.replaying().replay(ALL)).leaving == 1
     assert [each.preset for each in (await shop.outbox.message("m-1")).deliveries] == ["Purchase", "Second"]
+
+
+async def test_what_a_full_ad_account_has_no_room_for_stays_and_is_sent_there_once_it_has(
+    shop: Shop, tmp_path: Path
+) -> None:
+    accounts = tmp_path / "accounts"
+    accounts.mkdir()
+    folder_of(accounts, a=ACCOUNT_A, b=ACCOUNT_B)
+    await shop.reopen(destinations_dir=(accounts,), outbox_max_backlog=3)
+    assert await shop.receive(purchase("m-1")) == [Exit.INVALID, Exit.INVALID]
+    await shop.outbox.enqueue([new(ad_account_id="002") for _ in range(3)], [], [], now=NOW)
+    shop.mend()
+    for first in (Exit.ENQUEUED, Exit.DUPLICATE):
+        done = await shop.replaying().replay(ALL)
+        assert (done.leaving, dict(done.exits)) == (0, {first: 1, Exit.WITHHELD: 1})
+        assert ("Purchase", Exit.WITHHELD, BACKLOG_FULL) in done.reasons
+        assert await shop.left() == ["m-1"]
+    await shop.reopen(outbox_max_backlog=4)
+    done = await shop.replaying().replay(ALL)
+    assert (done.leaving, dict(done.exits)) == (1, {Exit.DUPLICATE: 1, Exit.ENQUEUED: 1})
+    assert await shop.left() == []
+    assert [each.ad_account_id for each in (await shop.outbox.message("m-1")).deliveries] == ["001", "002"]
 
 
 async def test_an_unmatched_event_is_replayed_by_a_new_preset(shop: Shop) -> None:
