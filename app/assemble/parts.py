@@ -138,7 +138,7 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
     coordination = _coordination(settings, outbox, running, sources, destinations, role)
     audit = Audit(outbox, clock)
     access = Access(policies.users(settings), access_rules(settings), sessions=Sessions(outbox), audit=audit)
-    changes = _changes(settings, running, outbox, coordination, destinations, audit, clock)
+    changes = _changes(settings, running, sources, outbox, coordination, destinations, audit, clock)
     return Parts(
         outbox=outbox,
         running=running,
@@ -164,6 +164,7 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
 def _changes(
     settings: Settings,
     running: RunningCatalog,
+    sources: RunningSources | None,
     outbox: Outbox,
     coordination: Coordination,
     destinations: Sequence[Destination],
@@ -178,7 +179,7 @@ def _changes(
         tail=live_tail(settings, running, outbox, coordination),
         forgetting=assemble.forgetting(settings, outbox) if settings.id_secret else None,
         replaying=assemble.replaying(
-            settings, running, outbox, why_off=coordination.why_off, clock=clock, to=destinations
+            settings, running, outbox, why_off=coordination.why_off, clock=clock, to=destinations, sources=sources
         ),
         publisher=assemble.publisher(settings, running),
     )

@@ -1,17 +1,22 @@
 """How the quarantine is joined: what keeps events that made no delivery, and what brings them back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 from app.assemble.ad_accounts import Destination
-from app.assemble.joining import encounter_reader, explainer, pipeline
+from app.assemble.joining import encounter_reader, explainer, pipeline, running_sources
 from app.catalog.running import RunningCatalog
+from app.catalog.running_sources import RunningSources
 from app.config import Settings
-from app.errors import SettingsError
+from app.errors import EventRefused, SettingsError
+from app.log import log_secrets_kept
 from app.outbox import Outbox
 from app.policies import quarantine_rules
 from app.receiving.quarantining import Quarantine, Seals
-from app.receiving.replaying import Replaying
+from app.receiving.replaying import HeldBack, Replaying
 from app.receiving.walk import WhyOff
+from app.source import NamedSource, held_back
+from app.types import Event
 
 
 def quarantine(settings: Settings, outbox: Outbox) -> Quarantine | None:
@@ -29,10 +34,12 @@ def replaying(
     why_off: WhyOff,
     clock: Callable[[], float],
     to: Sequence[Destination] | None = None,
+    sources: RunningSources | None = None,
 ) -> Replaying | None:
     """Return who brings events back from the quarantine, by a pipeline that keeps none; None where it is off.
 
-    `to` are the ad accounts, None reads those of the settings. Raises SettingsError without a key.
+    `to` are the ad accounts, `sources` those with a name, as they are when it is asked; None reads those of the
+    settings, the sources when the first event is judged. Raises SettingsError without a key.
     """
     if not settings.quarantine_hours:
         return None
@@ -42,8 +49,26 @@ def replaying(
         explainer(settings, outbox=outbox, why_off=why_off, to=to),
         pipeline(settings, running.catalog, outbox=outbox, why_off=why_off, to=to),
         catalog=lambda: running.catalog,
+        held_back=_held_back_by(_sources_of(settings) if sources is None else lambda: sources.sources),
         clock=clock,
     )
+
+
+def _sources_of(settings: Settings) -> Callable[[], Mapping[str, NamedSource]]:
+    @cache
+    def read() -> Mapping[str, NamedSource]:
+        found = running_sources(settings, on_fault=log_secrets_kept)
+        return found.sources if found else {}
+
+    return read
+
+
+def _held_back_by(sources: Callable[[], Mapping[str, NamedSource]]) -> HeldBack:
+    def judged(event: Event, name: str) -> Event | EventRefused:
+        source = sources().get(name)
+        return event if source is None else held_back(event, source)
+
+    return judged
 
 
 def _sealer(settings: Settings) -> Seals:

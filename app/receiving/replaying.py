@@ -4,15 +4,20 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from app.catalog import Catalog
+from app.errors import EventRefused
 from app.outbox.shelf import Shelf
 from app.receiving.explain import Explainer
 from app.receiving.pipeline import Pipeline
 from app.receiving.quarantining import Seals
 from app.receiving.receipts import BACKLOG_FULL
 from app.types import Event, EventReceipt, Exit, Line, Quarantined, QuarantineFilter, QuarantineGroup
+
+#: Returns an event of the source of this name, or EventHeldBack where the source may not send it on now.
+HeldBack: TypeAlias = Callable[[Event, str], Event | EventRefused]
+_Opened: TypeAlias = tuple[Quarantined, Event | EventRefused]
 
 #: So many events are opened, judged and accepted at once.
 _AT_ONCE: Final = 500
@@ -53,17 +58,20 @@ class Replaying:
         pipeline: Pipeline,
         *,
         catalog: Callable[[], Catalog],
+        held_back: HeldBack,
         clock: Callable[[], float],
     ) -> None:
         """Take where events are kept, who opens them, who judges and accepts them, and by which catalog now.
 
-        `pipeline` keeps nothing in quarantine itself: what is not mended stays there.
+        `pipeline` keeps nothing in quarantine itself: what is not mended stays there. `held_back` is asked of each
+        event anew, as its door asked when it came.
         """
         self._shelf = shelf
         self._sealer = sealer
         self._explainer = explainer
         self._pipeline = pipeline
         self._catalog = catalog
+        self._held_back = held_back
         self._clock = clock
 
     async def groups(self, *, limit: int = 200) -> list[QuarantineGroup]:
@@ -100,8 +108,8 @@ class Replaying:
 
         What still makes none for one of its presets stays, and so does what an ad account has no room for: what the
         others made of it is a duplicate the next time.
-        Consent, opt-outs and memory's marks are asked again: what they withhold now is erased too. Interrupted, it may
-        be begun again: what was accepted and not yet erased is a duplicate then.
+        Sources, consent, opt-outs and memory's marks are asked again: what they withhold now is erased too.
+        Interrupted, it may be begun again: what was accepted and not yet erased is a duplicate then.
         """
         replay, catalog = Replay(), self._catalog()
         self._pipeline.use(catalog)
@@ -130,13 +138,11 @@ class Replaying:
             count += len(some)
         return count
 
-    async def _batches(
-        self, wanted: QuarantineFilter, replay: Replay
-    ) -> AsyncIterator[Sequence[tuple[Quarantined, Event]]]:
-        """Yield the events that a filter means, opened, and count them."""
+    async def _batches(self, wanted: QuarantineFilter, replay: Replay) -> AsyncIterator[Sequence[_Opened]]:
+        """Yield the events that a filter means, opened, and count them; what its source holds back now stands so."""
         async for some in self._kept(wanted):
             opened = [(one, self._sealer.open(one.sealed)) for one in some]
-            readable = [(one, event) for one, event in opened if event is not None]
+            readable = [(one, self._held_back(event, one.source)) for one, event in opened if event is not None]
             replay.events += len(some)
             replay.unreadable += len(some) - len(readable)
             yield readable
@@ -148,8 +154,8 @@ class Replaying:
             after = some[-1].id
 
     async def _judged(
-        self, some: Sequence[tuple[Quarantined, Event]], catalog: Catalog
-    ) -> list[tuple[Quarantined, Event, EventReceipt]]:
+        self, some: Sequence[_Opened], catalog: Catalog
+    ) -> list[tuple[Quarantined, Event | EventRefused, EventReceipt]]:
         """Return what would become of each event, judged as one of its source."""
         judged = []
         for source, group in groupby(some, key=lambda each: each[0].source):

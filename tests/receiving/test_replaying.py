@@ -37,6 +37,9 @@ SECOND = BROKEN.replace("name: Purchase", "name: Second").replace("checkout", "l
 SECOND_MENDED = MENDED.replace("name: Purchase", "name: Second").replace("checkout", "lead")
 ACCOUNT_A = 'name: A\nad_account_id: "001"\nmode: sandbox\n'
 ACCOUNT_B = 'name: B\nad_account_id: "002"\nmode: sandbox\n'
+STRICT = "name: kiosk\nkind: segment\nproofs: [{kind: anyone}]\nconsent_categories: [ads]\n"
+GRANTED = {"consent": {"categoryPreferences": {"ads": True}}}
+DENIED = {"consent": {"categoryPreferences": {"ads": False}}}
 
 
 class Shop:
@@ -101,6 +104,11 @@ def purchase(message_id: str, **properties: Any) -> dict[str, Any]:
     return {"event": "Purchase", "messageId": message_id, "properties": {"order_id": f"o-{message_id}"} | properties}
 
 
+def folder_in(folder: Path, **texts: str) -> Path:
+    folder.mkdir()
+    return folder_of(folder, **texts)
+
+
 async def test_what_is_mended_is_delivered_with_its_own_id_and_time_and_leaves(shop: Shop) -> None:
     assert await shop.receive(purchase("m-1")) == [Exit.INVALID]
     shop.now += 7_200
@@ -121,6 +129,49 @@ async def test_a_preview_says_the_same_and_changes_nothing(shop: Shop) -> None:
     assert (after.leaving, dict(after.exits)) == (2, {Exit.ENQUEUED: 2})
     assert await shop.left() == ["m-1", "m-2"]
     assert (await shop.outbox.message("m-1")).deliveries == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "context", "becomes"),
+    [
+        (STRICT, DENIED, Exit.WITHHELD),
+        (STRICT, GRANTED, Exit.ENQUEUED),
+        (STRICT + "enabled: false\n", GRANTED, Exit.WITHHELD),
+    ],
+    ids=["denied", "granted", "switched off"],
+)
+@pytest.mark.parametrize("remember_days", [90, 0], ids=["memory", "no memory"])
+async def test_what_its_source_may_not_send_on_now_is_withheld_and_leaves(
+    shop: Shop, tmp_path: Path, remember_days: int, source: str, context: dict[str, Any], becomes: Exit
+) -> None:
+    folder = folder_in(tmp_path / "sources", kiosk=source)
+    await shop.reopen(sources_dir=(folder,), remember_days=remember_days)
+    await shop.receive(purchase("m-1") | {"context": PERSON | context}, source="kiosk")
+    await shop.receive(purchase("m-2"))
+    shop.mend()
+    assert (await shop.replaying().preview(QuarantineFilter(source="kiosk"))).exits == {becomes: 1}
+    done = await shop.replaying().replay(ALL)
+    assert (done.leaving, done.exits) == (2, Counter([becomes, Exit.ENQUEUED]))
+    assert await shop.left() == []
+    sent = len((await shop.outbox.message("m-1")).deliveries)
+    assert (sent, len((await shop.outbox.message("m-2")).deliveries)) == (becomes is Exit.ENQUEUED, 1)
+
+
+async def test_a_source_is_asked_as_its_last_reload_has_it(shop: Shop, tmp_path: Path) -> None:
+    folder = folder_in(tmp_path / "sources", kiosk=STRICT)
+    await shop.reopen(sources_dir=(folder,))
+    sources = assemble.running_sources(shop.settings, on_fault=print)
+    assert sources is not None
+    replaying = assemble.replaying(
+        shop.settings, shop.running, shop.outbox, why_off=lambda *_: None, clock=lambda: NOW, sources=sources
+    )
+    assert replaying is not None
+    await shop.receive(purchase("m-1") | {"context": PERSON | GRANTED}, source="kiosk")
+    shop.mend()
+    folder_of(folder, kiosk=STRICT + "enabled: false\n")
+    assert (await replaying.preview(ALL)).exits == {Exit.ENQUEUED: 1}
+    sources.use(sources.load())
+    assert (await replaying.preview(ALL)).exits == {Exit.WITHHELD: 1}
 
 
 async def test_what_is_not_mended_stays_and_is_not_noted_again(shop: Shop) -> None:
@@ -163,9 +214,7 @@ async def test_what_only_one_of_two_presets_makes_is_sent_once_and_stays_for_the
 async def test_what_a_full_ad_account_has_no_room_for_stays_and_is_sent_there_once_it_has(
     shop: Shop, tmp_path: Path
 ) -> None:
-    accounts = tmp_path / "accounts"
-    accounts.mkdir()
-    folder_of(accounts, a=ACCOUNT_A, b=ACCOUNT_B)
+    accounts = folder_in(tmp_path / "accounts", a=ACCOUNT_A, b=ACCOUNT_B)
     await shop.reopen(destinations_dir=(accounts,), outbox_max_backlog=3)
     assert await shop.receive(purchase("m-1")) == [Exit.INVALID, Exit.INVALID]
     await shop.outbox.enqueue([new(ad_account_id="002") for _ in range(3)], [], [], now=NOW)
