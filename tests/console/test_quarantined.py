@@ -69,6 +69,18 @@ async def test_what_is_mended_is_replayed_and_leaves(kept: World) -> None:
     assert "replayed from quarantine" in await page_of(kept, "/console/activity")
 
 
+async def test_what_one_preset_can_send_now_is_replayed_though_another_cannot_and_the_event_stays(kept: World) -> None:
+    kept.write("second", CHECKOUT.replace("name: Checkout", "name: Second").replace("checkout", "lead"))
+    kept.running.reload()
+    page = await page_of(kept, ADDRESS)
+    assert "<strong>0</strong>" in page
+    assert "Replay what can be sent" in page
+    answer = await kept.browser.post("/console/quarantine/replay", data={"name": "Checkout", "exit": "invalid"})
+    assert answer.headers["location"] == "/console/quarantine?left=0"
+    assert len((await kept.outbox.message("m-1")).deliveries) == 1
+    assert "Replay" not in await page_of(kept, ADDRESS)
+
+
 async def test_what_nobody_needs_is_discarded(kept: World) -> None:
     answer = await kept.browser.post("/console/quarantine/discard", data={"name": "Checkout"})
     assert "2 events discarded" in await page_of(kept, answer.headers["location"])
