@@ -51,7 +51,9 @@ def parse(raw: bytes, *, on_none: Callable[[int], None] | None = None) -> Any:
 
 def _without_nul(raw: bytes) -> bytes:
     """Return JSON with U+FFFD for each U+0000, which stores keep in part, cut a text at, or refuse."""
-    return _ESCAPED.sub(lambda found: _FFFD if found[0] == _NUL else found[0], raw) if _NUL in raw else raw
+    if b"\\" in raw and _NUL in raw:  # one byte is looked for in a tenth of the time, and nearly always in vain
+        return _ESCAPED.sub(lambda found: _FFFD if found[0] == _NUL else found[0], raw)
+    return raw
 
 
 def log_numbers(count: int) -> None:
