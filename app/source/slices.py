@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType
@@ -40,7 +40,7 @@ _TOO_LARGE_MEMBER = f"the event is larger than {MAX_MEMBER_BYTES} bytes"
 class LargeObject(NamedTuple):
     """An object that is too large to be parsed at once."""
 
-    #: Its members that a batch or an event is known by, without those that are themselves larger than a slice.
+    #: Its members that a batch or an event is known by; those of a batch are all there.
     top: dict[str, Any]
     #: The array `batch`; None where there is none.
     batch: bytes | None
@@ -59,6 +59,7 @@ class _Top(Struct):
 
 
 _TOP = Decoder(_Top)
+_OF_TOP = _Top.__struct_fields__
 
 
 def end_of_value(raw: bytes, at: int, *, max_brackets: int = MAX_BRACKETS) -> int:
@@ -179,35 +180,50 @@ def _parsed(raw: bytes, begun: int, after_comma: int, on_none: Callable[[int], N
 
 
 def large_object(raw: bytes) -> LargeObject:
-    """Find the small members of a large object, and its array `batch`.
+    """Find the members that a large object is known by, and its array `batch`.
 
-    Raises RequestRefused where it is not JSON, or has too many members.
+    Raises RequestRefused where it is not JSON, has too many members, or is a batch with one of them too large: what it
+    says of all its events, such as their consent, is never passed over.
     """
     try:
         found = _TOP.decode(raw)
     except (DecodeError, RecursionError):
         return _by_brackets(raw)
-    members = {name: bytes(value) for name in _Top.__struct_fields__ if (value := getattr(found, name)) is not UNSET}
+    members = {name: bytes(value) for name in _OF_TOP if (value := getattr(found, name)) is not UNSET}
     batch = members.pop("batch") if members.get("batch", b"").startswith(b"[") else None
-    return LargeObject({name: parse(text) for name, text in members.items() if len(text) <= SLICE_BYTES}, batch)
+    fit = {name: text for name, text in members.items() if len(text) <= MAX_MEMBER_BYTES}
+    _refuse_excess(batch, members.keys() - fit.keys())
+    return LargeObject({name: parse(text) for name, text in fit.items()}, batch)
 
 
 def _by_brackets(raw: bytes) -> LargeObject:
     """Do `large_object` for what no parser reads as a whole, such as NaN."""
-    at, batch, pieces = after_blanks(raw, 0) + 1, None, []
+    at, batch, pieces, excess = after_blanks(raw, 0) + 1, None, [], set()
     for _ in range(_MAX_NAMES):
         name = _TEXT.match(raw, at := after_blanks(raw, at))
         if name is None or raw[(colon := after_blanks(raw, name.end())) : colon + 1] != b":":
             raise RequestRefused(BROKEN_JSON)
         first = after_blanks(raw, colon + 1)
         last = end_of_value(raw, first, max_brackets=_MAX_BRACKETS_OF_A_BATCH)
-        if name[0] == b'"batch"' and raw[first : first + 1] == b"[":
+        known = parse(name[0])
+        if known == "batch" and raw[first : first + 1] == b"[":
             batch = raw[first:last]
-        elif last - at <= SLICE_BYTES:
+        elif last - first <= (MAX_MEMBER_BYTES if known in _OF_TOP else SLICE_BYTES):
             pieces.append(raw[at:last])
+        elif known in _OF_TOP:
+            excess.add(known)
         at = after_blanks(raw, last) + 1
         if raw[at - 1 : at] == b"}" and after_blanks(raw, at) == len(raw):
+            _refuse_excess(batch, excess)
             return LargeObject(parse(b"{" + b",".join(pieces) + b"}"), batch)
         if raw[at - 1 : at] != b",":
             raise RequestRefused(BROKEN_JSON)
     raise RequestRefused(TOO_LARGE)
+
+
+def _refuse_excess(batch: bytes | None, names: set[str]) -> None:
+    """Refuse a batch with members that are too large to be read. Raises RequestRefused, which names them."""
+    if batch is not None and names:
+        named = " and ".join(f"`{name}`" for name in sorted(names))
+        message = f"What the batch says of all its events in {named} exceeds than {MAX_MEMBER_BYTES} bytes."
+        raise RequestRefused(replace(TOO_LARGE, message=message, closes=False))

@@ -156,6 +156,28 @@ def test_of_a_large_object_small_members_and_the_batch_are_found(
     assert found.batch == batch
 
 
+@pytest.mark.parametrize("neighbour", [b"1", b"NaN"], ids=["any parser reads it", "none does"])
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [(b"context", "context"), (b"integrations", "integrations"), (b"conte\\u0078t", "context"), (b"type", "type")],
+)
+@pytest.mark.parametrize("size", [SLICE_BYTES, SLICE_BYTES + 1, MAX_MEMBER_BYTES, MAX_MEMBER_BYTES + 1])
+def test_what_a_batch_says_of_all_is_read_or_refused_by_name_and_never_passed_over(
+    size: int, name: bytes, known: str, neighbour: bytes
+) -> None:
+    text = b'"' + b"x" * (size - 2) + b'"'
+    raw = b'{"batch":[%b],"%b":%b}' % (neighbour, name, text)
+    if size <= MAX_MEMBER_BYTES:
+        assert large_object(raw).top == {known: "x" * (size - 2)}
+        return
+    with pytest.raises(RequestRefused) as caught:
+        large_object(raw)
+
+    assert (caught.value.refusal.status, caught.value.refusal.code) == (TOO_LARGE.status, TOO_LARGE.code)
+    assert f"`{known}`" in caught.value.refusal.message
+    assert large_object(raw.replace(b'"batch"', b'"other"')).batch is None  # an event alone is refused for its size
+
+
 @pytest.mark.parametrize(
     ("raw", "refusal"),
     [
