@@ -36,6 +36,8 @@ DEFAULT_DEPTH: Final = 64
 #: Members that are read at once: so few are still in the processor's cache when they are mapped.
 _READ_TOGETHER = 50
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+#: What a batch says of all its events.
+_OF_ALL = ("context", "integrations", "sentAt")
 _TOO_LARGE = f"the event is larger than {MAX_MEMBER_BYTES} bytes"
 
 
@@ -50,7 +52,7 @@ class Limits:
     max_events: int
     #: Of one event, in levels; {"a": 1} has one.
     max_depth: int
-    #: Of one event as compact JSON; None where only the body's bound counts.
+    #: Of one event as it came, as compact JSON; so too of what a batch says of all. None: only the body's bound counts.
     max_event_bytes: int | None
     #: To receive the body whole.
     request_timeout_s: float
@@ -71,8 +73,8 @@ class Limits:
 class Body(Struct, frozen=True, kw_only=True):
     """One request's JSON, taken apart."""
 
-    #: The members, in slices; those of a large body are parsed when they are asked for, which may raise RequestRefused,
-    #: and one that is too large to be parsed stands there as EventRefused. Some are ShallowMembers.
+    #: The members as they came, in slices; those of a large body are parsed when they are asked for, which may raise
+    #: RequestRefused, and one that is too large to be parsed stands there as EventRefused. Some are ShallowMembers.
     slices: Iterable[Sequence[Any]]
     #: Sent as an array or a batch, even one of a single event.
     several: bool
@@ -98,7 +100,7 @@ async def open_body(raw: bytes, size: int, room: Room, limits: Limits) -> Body:
 
 
 def read_body(raw: bytes, *, max_events: int | None) -> Body:
-    """Find the events of an unpacked body; each is given what its batch says of all.
+    """Find the events of an unpacked body.
 
     What is large is parsed slice by slice (see app/source/slices.py), unless it is no stranger's: `max_events` None.
     Raises RequestRefused where it is not JSON, or has more events.
@@ -112,18 +114,17 @@ def read_body(raw: bytes, *, max_events: int | None) -> Body:
 
 
 def _read_array(raw: bytes, max_events: int | None, *, top: Mapping[str, Any] = _NOTHING) -> Body:
-    """Read an array, whose events share what is at the `top`."""
-    slices = _bare_slices(raw, max_events, top)
+    slices = _bare_slices(raw, max_events)
     return Body(slices=slices, several=True, size_bytes=len(raw), levels_at_most=len(raw), top=top)
 
 
-def _bare_slices(raw: bytes, max_events: int | None, top: Mapping[str, Any]) -> Iterator[list[Any]]:
+def _bare_slices(raw: bytes, max_events: int | None) -> Iterator[list[Any]]:
     count = 0
     for members in array_slices(raw, _told_once(), OF_FILES if max_events is None else OF_STRANGERS):
         count += len(members)
         _check_count(count, max_events)
         members[:] = [_bare(member) for member in members]
-        yield [_share(member, top) for member in members] if top else members
+        yield members
 
 
 def _check_count(count: int, max_events: int | None) -> None:
@@ -162,7 +163,7 @@ def _take_apart(value: Any, max_events: int | None) -> tuple[Sequence[Any], bool
         return [_bare(member) for member in value], True, {}
     if isinstance(value, dict) and isinstance(value.get("batch"), list) and "type" not in value:
         _check_count(len(value["batch"]), max_events)
-        return [_share(_bare(member), value) for member in value["batch"]], True, value
+        return [_bare(member) for member in value["batch"]], True, value
     event = _bare(value)
     return [event], False, event if isinstance(event, dict) else {}
 
@@ -193,20 +194,24 @@ def _share(member: Any, batch: Mapping[str, Any]) -> Any:
 
 
 def read_events(body: Body, limits: Limits, arrival: Arrival) -> Iterator[Event | EventRefused]:
-    """Read every member when its turn comes; one that is no event stands as EventRefused in its place.
+    """Read every member when its turn comes, each with what its batch says of all.
 
+    One that is no event stands as EventRefused in its place.
     Raises RequestRefused where a large body proves to be no JSON, or has too many.
     """
-    may_be_large = limits.max_event_bytes is not None and body.size_bytes > limits.max_event_bytes
+    of_all = {name: body.top[name] for name in _OF_ALL if name in body.top} if body.several else {}
+    excess_of_all = _excess(of_all, limits)
+    may_exceed = excess_of_all is not None or body.size_bytes > (limits.max_event_bytes or math.inf)
     for members in body.slices:
         levels = SHALLOW_LEVELS if isinstance(members, ShallowMembers) else body.levels_at_most
         may_be_deep = levels > limits.max_depth  # most events are judged by this alone
         for first in range(0, len(members), _READ_TOGETHER):
             together = members[first : first + _READ_TOGETHER]
-            if may_be_large or (may_be_deep and nested_deeper(together, limits.max_depth)):
-                yield from [_excess(member, limits) or read_or_refuse(member, arrival) for member in together]
-            else:
-                yield from [read_or_refuse(member, arrival) for member in together]
+            if may_exceed or (may_be_deep and nested_deeper(together, limits.max_depth)):
+                together = [_within(member, limits, excess_of_all) for member in together]
+            if of_all:
+                together = [_share(member, of_all) for member in together]
+            yield from [read_or_refuse(member, arrival) for member in together]
 
 
 def read_raw_event(raw: bytes, *, now: float, max_depth: int = DEFAULT_DEPTH) -> Event:
@@ -223,15 +228,19 @@ def read_raw_event(raw: bytes, *, now: float, max_depth: int = DEFAULT_DEPTH) ->
     return read_event(value, Arrival.at(now))
 
 
-def _excess(member: Any, limits: Limits) -> EventRefused | None:
-    """Refuse a member that is deeper or larger than the limits; None where it keeps to them."""
-    if isinstance(member, EventRefused):
+def _within(member: Any, limits: Limits, excess_of_all: str | None) -> Any:
+    """Return a member; EventRefused where it, or what its batch says of all, is deeper or larger than the limits."""
+    if isinstance(member, EventRefused) or not (excess := excess_of_all or _excess(member, limits)):
         return member
-    known_id = given_message_id(member) if isinstance(member, dict) else None
-    if nested_deeper([member], limits.max_depth):
-        return EventRefused(f"the event is nested deeper than {limits.max_depth} levels", message_id=known_id)
-    if limits.max_event_bytes is not None and _size_bytes(member) > limits.max_event_bytes:
-        return EventRefused(f"the event is larger than {limits.max_event_bytes} bytes", message_id=known_id)
+    return EventRefused(excess, message_id=given_message_id(member) if isinstance(member, dict) else None)
+
+
+def _excess(value: Any, limits: Limits) -> str | None:
+    """Return in what a value is deeper or larger than an event may be; None where it keeps to the limits."""
+    if nested_deeper([value], limits.max_depth):
+        return f"the event is nested deeper than {limits.max_depth} levels"
+    if limits.max_event_bytes is not None and _size_bytes(value) > limits.max_event_bytes:
+        return f"the event is larger than {limits.max_event_bytes} bytes"
     return None
 
 

@@ -92,31 +92,6 @@ class TestReadBody:
         assert body.several is several
         assert body.size_bytes == len(raw)
 
-    @pytest.mark.parametrize(
-        ("common", "own", "merged"),
-        [
-            ({"ip": "a", "os": 1}, {"ip": "b"}, {"ip": "b", "os": 1}),
-            ({"ip": "a"}, None, {"ip": "a"}),
-            ({"ip": "a"}, [], {"ip": "a"}),
-            ({"ip": "a"}, "no object", "no object"),
-            ([], {"ip": "b"}, {"ip": "b"}),
-            (None, {"ip": "b"}, {"ip": "b"}),
-            (None, None, None),
-        ],
-    )
-    @pytest.mark.parametrize("name", ["context", "integrations"])
-    def test_a_batch_lends_its_members_context_and_integrations(
-        self, name: str, common: Any, own: Any, merged: Any
-    ) -> None:
-        body = opened(orjson.dumps({"batch": [{"type": "page", name: own}], name: common}))
-
-        assert members_of(body)[0][name] == merged
-
-    def test_a_batch_tells_when_it_was_sent(self) -> None:
-        body = opened(b'{"batch":[{"type":"page"},{"type":"page","sentAt":"own"}],"sentAt":"now"}')
-
-        assert [member["sentAt"] for member in members_of(body)] == ["now", "own"]
-
     def test_the_top_is_the_object_that_may_hold_the_write_key(self) -> None:
         assert opened(b'{"batch":[],"writeKey":"k"}').top["writeKey"] == "k"
         assert opened(b'{"type":"page","writeKey":"k"}').top["writeKey"] == "k"
