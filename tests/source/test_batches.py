@@ -83,3 +83,16 @@ def test_what_is_said_of_all_is_nested_no_deeper_than_an_event(levels: int, is_t
     (found,) = read(raw, max_depth=10, max_event_bytes=100_000)
 
     assert isinstance(found, dict) if is_taken else found == "the event is nested deeper than 10 levels"
+
+
+@pytest.mark.parametrize("broken", [b"NaN", b'"\\ud800"', b"1e999"])
+def test_a_value_that_no_parser_reads_costs_no_large_batch(broken: bytes) -> None:
+    product = {"product_id": "]}", "price": 1.5, "quantity": 1}
+    consent = {"consent": {"categoryPreferences": {"ads": True}}}
+    order = {"type": "track", "event": "Order", "context": consent, "properties": {"products": [product] * 12}}
+    batch = b"[%b,%b]" % (b",".join([orjson.dumps(order)] * 3_999), broken)
+
+    *orders, last = read(b'{"batch":%b,"sentAt":"now"}' % batch)
+
+    assert [each["sentAt"] for each in orders] == ["now"] * 3_999
+    assert last == "the event is not a JSON object"

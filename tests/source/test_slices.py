@@ -14,6 +14,7 @@ from app.errors import EventRefused
 from app.source.parse_json import parse
 from app.source.refusal import BROKEN_JSON, TOO_DEEP, TOO_LARGE, Refusal, RequestRefused
 from app.source.slices import (
+    _BRACKET_OF_A_BATCH,
     MAX_BRACKETS,
     MAX_MEMBER_BYTES,
     OF_FILES,
@@ -59,6 +60,7 @@ def test_the_end_of_any_value_is_found_whatever_follows(value: Any, indent: int 
         behind = behind.replace('"', "")
 
     assert end_of_value(text + behind.encode(), 0) == len(text)
+    assert end_of_value(text + behind.encode(), 0, bracket=_BRACKET_OF_A_BATCH) == len(text)
 
 
 @pytest.mark.slow
@@ -115,6 +117,20 @@ def test_a_member_that_is_too_large_is_refused_in_its_place() -> None:
         assert [isinstance(member, EventRefused) for member in found] == [member is LARGE for member in members]
         assert all(member == orjson.loads(small) for member in found if not isinstance(member, EventRefused))
     assert members_of(b"[" + LARGE + b",1]", OF_FILES) == [orjson.loads(LARGE), 1]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [b"[],", b"[", b"{", b'{"":', b"[" * 1_000 + b"]" * 1_000 + b",", b"[" * 6 + b"]" * 6 + b",", b'"[",', b'"\\"'],
+)
+@pytest.mark.parametrize("ahead", [b"", b"[" * 4, b"[" * 5, b"[" * 1_000])
+def test_no_batch_of_brackets_holds_the_loop_for_long(ahead: bytes, piece: bytes) -> None:
+    raw = b'{"batch":[NaN,%b%b' % (ahead, piece * (2_500_000 // len(piece)))
+    begun = time.thread_time()
+    with pytest.raises(RequestRefused):
+        large_object(raw + b"[" * 1_000 + b"]" * 1_000)
+
+    assert time.thread_time() - begun < 0.5  # a quarter of it, on a machine of today
 
 
 @pytest.mark.parametrize(
@@ -190,7 +206,7 @@ def test_what_a_batch_says_of_all_is_read_or_refused_by_name_and_never_passed_ov
         (b'{"a":1}}', BROKEN_JSON),
         (b'{"batch":[{},null]}],"a":1}', BROKEN_JSON),
         (b"{" + b'"a":NaN,' * 1_001 + b'"b":1}', TOO_LARGE),
-        (b'{"a":[NaN,' + b"[]," * 50_000 + b"1]}", TOO_LARGE),
+        (b'{"a":[NaN,' + b"[[[[[[]]]]]]," * 50_000 + b"1]}", TOO_LARGE),
     ],
 )
 def test_a_large_object_that_is_none_is_refused(raw: bytes, refusal: Refusal) -> None:
