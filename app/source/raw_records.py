@@ -3,9 +3,10 @@
     {"method": "POST", "headers": {"x-shopify-topic": "orders/paid"}, "query": {}, "ip": "203.0.113.41", "body": {...}}
 
 Each member of an array at the top, and each line, is a record of its own. A CloudEvent's own attributes stand under
-`cloudevent`, its data is the body.
+`cloudevent`, its data is the body, in base64 too.
 """
 
+import base64
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import parse_qsl
@@ -31,6 +32,7 @@ _CONTENTS: Final[Mapping[str, Content]] = {
 }
 #: Members of a CloudEvent that are its content: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 _DATA: Final = frozenset({"data", "data_base64"})
+_CLOUDEVENTS: Final = frozenset({"cloudevent", "cloudevents"})
 _OF_CLOUDEVENTS: Final = "ce-"
 #: Of a form or a query.
 _MAX_PAIRS: Final = 1_000
@@ -72,10 +74,13 @@ def records(raw: bytes, content: Content, around: Mapping[str, Any], limits: Lim
 
     Raises RequestRefused where the body is not what it says, or has more members than the limits allow.
     """
-    may_be_deep = levels_at_most(raw) > limits.max_depth
+    are_cloudevents = content in _CLOUDEVENTS
+    may_be_deep = are_cloudevents or levels_at_most(raw) > limits.max_depth  # base64 hides how deep its data is
     for number, member in enumerate(_members(raw, content), start=1):
         if number > limits.max_events:
             raise RequestRefused(TOO_MANY)
+        if are_cloudevents:
+            member = _with_data(member)  # noqa: PLW2901 - the same member, read
         if isinstance(member, EventRefused):
             yield member
         elif may_be_deep and nested_deeper([member], limits.max_depth):
@@ -108,8 +113,18 @@ def _line(line: bytes) -> Any:
         return EventRefused(f"the line is no JSON: {exc.refusal.code}")
 
 
+def _with_data(member: Any) -> Any:
+    """Return a CloudEvent with its data as `data`, which may be JSON in base64; EventRefused where that is not read."""
+    if not isinstance(member, dict) or member.get("data_base64") is None:
+        return member
+    try:
+        return {**member, "data": parse(base64.b64decode(member["data_base64"], validate=True))}
+    except (TypeError, ValueError, RequestRefused):
+        return EventRefused("the CloudEvent's `data_base64` is no JSON in base64")
+
+
 def _record(member: Any, content: Content, around: Mapping[str, Any]) -> dict[str, Any] | EventRefused:
-    if content in ("cloudevent", "cloudevents"):
+    if content in _CLOUDEVENTS:
         if not isinstance(member, dict) or "specversion" not in member:
             return EventRefused("it is no CloudEvent: `specversion` is missing")
         attributes = {name: value for name, value in member.items() if name not in _DATA}

@@ -1,5 +1,6 @@
 """What a mapped source may send, and the records that are read from it."""
 
+from base64 import b64encode
 from codecs import BOM_UTF8
 from typing import Any
 
@@ -99,6 +100,41 @@ def test_a_cloudevent_has_its_data_as_body_and_its_attributes_beside() -> None:
     assert one == AROUND | {"cloudevent": OF_CLOUDEVENT, "body": {"id": 7}}
     assert whole == [one, one]
     assert in_headers == binary | {"cloudevent": OF_CLOUDEVENT, "body": {"id": 7}}
+
+
+NO_BASE64 = "the CloudEvent's `data_base64` is no JSON in base64"
+
+
+@pytest.mark.parametrize(
+    ("data", "body"),
+    [
+        (b64encode(b'{"id": 7}').decode(), {"id": 7}),
+        (b64encode(b"[null, 1]").decode(), [None, 1]),
+        (b64encode(BOM_UTF8 + b'"\xc3\xa9"').decode(), "é"),
+        (None, {"id": 7}),  # as if it were not there
+        (b64encode(b"<xml/>").decode(), NO_BASE64),
+        (b64encode(b"\xff").decode(), NO_BASE64),
+        (b64encode(b"[" * 2_000 + b"]" * 2_000).decode(), NO_BASE64),
+        (b64encode(b"[[[[1]]]]").decode(), "the event is nested deeper than 4 levels"),
+        (b64encode(b"[[[1]]]").decode(), [[[1]]]),
+        ("", NO_BASE64),
+        ("e30", NO_BASE64),
+        ("e30=\n", NO_BASE64),
+        ("é", NO_BASE64),
+        (5, NO_BASE64),
+        ({}, NO_BASE64),
+    ],
+)
+def test_a_cloudevent_may_have_its_data_in_base64_and_what_is_not_read_is_refused_in_its_place(
+    data: Any, body: Any
+) -> None:
+    event = {**CLOUDEVENT, "data_base64": data}
+    if data is not None:
+        del event["data"]
+    batch = orjson.dumps([CLOUDEVENT, event, CLOUDEVENT])
+
+    assert bodies(batch, "application/cloudevents-batch+json", max_depth=4) == [{"id": 7}, body, {"id": 7}]
+    assert bodies(orjson.dumps(event), "application/cloudevents+json", max_depth=4) == [body]
 
 
 def test_what_only_says_that_it_is_a_cloudevent_is_refused() -> None:
