@@ -7,6 +7,7 @@ import pycountry
 from pydantic import AfterValidator, SecretStr, WithJsonSchema
 
 from app.config.environment import Texts, each
+from app.values.currencies import currencies
 from app.values.us_states import us_state_code
 
 #: Without a code of ISO 3166, and with phone numbers: Kosovo.
@@ -23,7 +24,7 @@ def _country(text: str) -> str:
 
 def _currency(text: str) -> str:
     code = text.upper()
-    if pycountry.currencies.get(alpha_3=code) is None:
+    if code not in currencies():
         message = f"{text!r} is no currency of ISO 4217: write its three letters, such as USD, GBP or EUR"
         raise ValueError(message)
     return code

@@ -9,8 +9,9 @@ from app.destination.event_time import read_install_time
 from app.destination.free_texts import FreeTextReader
 from app.destination.members import MembersReader
 from app.destination.money import IntegerReader
-from app.destination.reading import NO_NOTES, Reading, choice_of, flattened, single, text_of
+from app.destination.reading import NO_NOTES, Reading, choice_of, flattened, text_of
 from app.destination.warnings import left_out
+from app.values.flags import single
 
 _PIXELS = IntegerReader(0, 30_720)
 _GIGABYTES = IntegerReader(0, 1_048_576)

@@ -16,7 +16,6 @@ from app.destination.reading import (
     Reader,
     Reading,
     read_text,
-    single,
     text_of,
     usable_candidate,
 )
@@ -24,6 +23,7 @@ from app.destination.warnings import hashed_id, left_out
 from app.values.amounts import Context
 from app.values.candidates import Candidates, one_place_only
 from app.values.currencies import currencies
+from app.values.flags import single
 from app.values.hidden_emails import unpersonal_id
 from app.values.placeholders import is_no_id
 

@@ -3,9 +3,10 @@
 import math
 from typing import Any
 
-from app.destination.reading import NO_NOTES, Reading, single
+from app.destination.reading import NO_NOTES, Reading
 from app.destination.warnings import kind, left_out
 from app.errors import EventInvalid
+from app.values.flags import single
 from app.values.times import unix_seconds
 
 _FUTURE_TOLERANCE_S = 60

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from app.destination.reading import NO_NOTES, Notes, Reading, flattened, number_text, single
+from app.destination.reading import NO_NOTES, Notes, Reading, flattened, number_text
 from app.destination.warnings import kind, left_out, shown_number
 from app.values.amounts import (
     COUNT,
@@ -16,6 +16,7 @@ from app.values.amounts import (
     read_amount,
 )
 from app.values.currencies import currencies, currency_code
+from app.values.flags import single
 
 #: Beyond it an amount is no amount (and a count no 64-bit integer).
 _MAX_INT64 = 2**63 - 1

@@ -7,9 +7,9 @@ nothing; whatever else cannot be read is a no.
 import re
 from typing import Any, Final
 
-from app.destination.reading import NO_NOTES, Reader, Reading, about_flag, single, text_of
+from app.destination.reading import NO_NOTES, Reader, Reading, about_flag, text_of
 from app.destination.warnings import kind
-from app.values.flags import read_flag, said
+from app.values.flags import read_flag, said, single
 
 #: The flag of privacy laws that Pinterest knows: Limited Data Processing.
 LDP = "LDP"
@@ -84,8 +84,8 @@ def read_opt_out_type(value: Any) -> Reading:
 
 def _flags_of(text: str) -> tuple[list[str], bool]:
     """Return what looks like flags in a text, and whether nothing else stands in it."""
-    if said := _US_PRIVACY.fullmatch(text):
-        return ([LDP] if said["opted_out"] in "Yy" else []), True
+    if privacy := _US_PRIVACY.fullmatch(text):
+        return ([LDP] if privacy["opted_out"] in "Yy" else []), True
     if _MARKS.sub("", text).lower() in _LDP_WORDS:
         return [LDP], True
     readable = _NO_FLAG.sub("", text)

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 from app.destination.warnings import kind, left_out
 from app.values.candidates import Candidate
-from app.values.flags import read_flag
+from app.values.flags import read_flag, single
 from app.values.placeholders import FIRST_CHARACTERS, FIRST_OF_NO_ADDRESSES, is_no_address, says_nothing
 
 Notes: TypeAlias = tuple[str, ...]
@@ -31,13 +31,6 @@ NO_NOTES: Notes = ()
 NO_ID = "it is no id but a placeholder, or no text or number"
 #: Whole floats beyond this are no longer exact; JavaScript writes them with an exponent.
 _EXACT_LIMIT = 1e21
-
-
-def single(value: Any) -> Any:
-    """Take the one item out of a list of one, as Segment does: `[20]` is 20."""
-    while type(value) is list and len(value) == 1:
-        value = value[0]
-    return value
 
 
 def flattened(value: Any) -> Iterator[Any]:

@@ -5,7 +5,7 @@ from typing import Any
 from app.mapping.compiler import Compiler, is_directive, json_kind
 from app.mapping.nodes import MISSING, Call, If, ListPath, Node
 from app.values.amounts import CURRENCY_NAMES, read_amount
-from app.values.currencies import currencies_in, currencies_named
+from app.values.currencies import currency_text
 
 
 def build_money(compiler: Compiler, value: Any, at: str) -> Node:
@@ -18,14 +18,8 @@ def build_money(compiler: Compiler, value: Any, at: str) -> Node:
 
 def _currency_beside(item: Any) -> Any:
     """Return the currency that the amounts of an object are in, or what else it says in its place; MISSING: neither."""
-    if type(item) is dict:
-        said = [text for name in CURRENCY_NAMES if type(text := item.get(name)) is str and text]
-        named = currencies_in(said) if said else ()
-        if named:
-            return next(text for text in said if currencies_named(text) == named)
-        if named is None:
-            return next(text for text in said if currencies_in([text]) is None)
-    return MISSING
+    text = currency_text(map(item.get, CURRENCY_NAMES)) if type(item) is dict else None
+    return MISSING if text is None else text
 
 
 _BESIDE = ListPath(text="currency", find=_currency_beside)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import crawleruseragents
 
 from app.types import Event
-from app.values.flags import read_flag
+from app.values.flags import read_flag, single
 from app.values.hidden_emails import unpersonal_id
 from app.values.order_states import no_purchase_word
 from app.values.placeholders import is_no_id, says_nothing
@@ -95,18 +95,11 @@ def _came_to_nothing(event: Event) -> str | None:
     for name in _STATUSES:
         status = properties.get(name)
         if type(status) is list:
-            status = _single(status)
+            status = single(status)
         if type(status) is str and (word := no_purchase_word(status)):
             return f"the order is no purchase: its `{name}` says {word}"
     cancelled = (name for name in _CANCELLED_AT if name in properties and _says_when(properties[name]))
     return next((f"the order is no purchase: it was cancelled (`{name}`)" for name in cancelled), None)
-
-
-def _single(value: Any) -> Any:
-    """Return the one item of a list of one, as everywhere."""
-    while type(value) is list and len(value) == 1:
-        value = value[0]
-    return value
 
 
 def _says_when(value: Any) -> bool:
@@ -115,7 +108,7 @@ def _says_when(value: Any) -> bool:
     A time before the year 2000, a placeholder and a date that a program could not make say that there is none. All else
     that cannot be read ("yes", "4.3.2026") says that there is one.
     """
-    value = _single(value)
+    value = single(value)
     flag = read_flag(value)
     if says_nothing(value) or flag is not None:
         return flag is True

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from app.values.currencies import WITH_THREE_DECIMALS, WITHOUT_FRACTIONS, Codes, currencies_in, currencies_named
+from app.values.currencies import WITH_THREE_DECIMALS, WITHOUT_FRACTIONS, Codes, currencies_named, currency_text
 
 #: Of the text of a number; longer ones are not looked at.
 _MAX_LENGTH = 40
@@ -199,7 +199,8 @@ def _read_object(value: Mapping[str, Any], context: Context) -> Amount | None:
     if shown:
         return _read_books(shown, context)
     amount = value.get("amount")
-    named = currencies_in(value.get(name) for name in CURRENCY_NAMES)
+    text = currency_text(value.get(name) for name in CURRENCY_NAMES)
+    named = () if text is None else currencies_named(text)
     if named is None:  # 250 points
         return None
     own = _meant(named, context)

@@ -82,22 +82,24 @@ def currencies_named(value: Any) -> Codes | None:
     return _of_code_and_sign(name) if signs is None else signs
 
 
-def currencies_in(texts: Iterable[Any]) -> Codes | None:
-    """Return the currencies that the first of some members named `currency` and the like names which names any.
+def currency_text(texts: Iterable[Any]) -> str | None:
+    """Return the first of some members named `currency` and the like which names any currency.
 
-    () where none says which; None where one says something else than a currency, such as `points`.
+    Where none does, the first that says something else, such as `points`. None: a placeholder, or a word for money of
+    several countries, is all that is said.
 
-    >>> currencies_in(["unknown", "usd"]), currencies_in(["{{ currency }}"]), currencies_in(["US Dollar"])
-    (('USD',), (), ())
-    >>> currencies_in(["points"]), currencies_in([])
-    (None, ())
+    >>> currency_text(["unknown", "usd"]), currency_text(["{{ currency }}"]), currency_text(["US Dollar", "points"])
+    ('usd', None, 'points')
     """
-    said = [currencies_named(text) for text in texts if type(text) is str and not _says_no_currency(text)]
-    return next(filter(None, said), None if None in said else ())
-
-
-def _says_no_currency(text: str) -> bool:
-    return is_no_id(text) or _IN_WORDS.search(text) is not None
+    other = None
+    for text in texts:
+        if type(text) is str:
+            named = currencies_named(text)
+            if named:
+                return text
+            if named is None and other is None and not (is_no_id(text) or _IN_WORDS.search(text)):
+                other = text
+    return other
 
 
 def _of_sign(text: str) -> Codes | None:

@@ -5,6 +5,13 @@ from typing import Any
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
+def single(value: Any) -> Any:
+    """Take the one item out of a list of one, as Segment does: `[20]` is 20."""
+    while type(value) is list and len(value) == 1:
+        value = value[0]
+    return value
+
+
 def read_flag(value: Any) -> bool | None:
     """Read true, 1, "true", "1", "yes", and their opposites, in any case; None for all else.
 
@@ -14,8 +21,7 @@ def read_flag(value: Any) -> bool | None:
     >>> read_flag("Yes"), read_flag(0), read_flag([True]), read_flag("authorized"), read_flag([])
     (True, False, True, None, None)
     """
-    while type(value) is list and len(value) == 1:
-        value = value[0]
+    value = single(value)
     if type(value) is str:
         return _WORDS.get(value.strip().lower())
     return bool(value) if type(value) in (bool, int, float) and value in (0, 1) else None

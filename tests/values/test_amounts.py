@@ -224,6 +224,7 @@ OBJECTS = [
         for nothing in ("-", "unknown", "{{ shop.currency }}", "[object Object]", "US Dollar", "dollars", "0")
     ],
     ({"amount": 250, "currency": "unknown", "currencyCode": "USD"}, False, ("250", "USD")),
+    ({"amount": 250, "currency": "Euro"}, False, ("250", "EUR")),
     # Minor units only where the object says so.
     ({"amount": 2550, "currency": "USD", "exponent": 2}, False, ("25.50", "USD")),
     ({"amount": "2550", "currency_code": "USD", "currency_minor_unit": 2}, False, ("25.50", "USD")),

@@ -94,12 +94,13 @@ def _check(path: Path) -> None:
     try:
         with closing(open_untouched(path)) as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version:
+            is_outbox = version != 0
+            if is_outbox:
                 check_schema_version(version, newest=SCHEMA_VERSION)
                 ((found, *_), *_) = connection.execute("PRAGMA integrity_check(1)").fetchall()
     except sqlite3.DatabaseError as exc:
-        version, found = exc.sqlite_errorcode != sqlite3.SQLITE_NOTADB, f"{exc}"
-    if not version:
+        is_outbox, found = exc.sqlite_errorcode != sqlite3.SQLITE_NOTADB, f"{exc}"
+    if not is_outbox:
         raise OutboxUnavailable(f"{path} is no outbox. Name a file that `pinrelay backup` wrote.")
     if found != "ok":
         raise OutboxUnavailable(f"{path} is damaged, or cannot be read: {found}. Name another.", why="damaged")
