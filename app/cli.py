@@ -2,8 +2,9 @@
 
 import os
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -53,33 +54,39 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-_BY_TOPIC = (
-    serve,
-    init,
-    previewing,
-    preview_source,
-    import_segment,
-    importing,
-    find,
-    reconcile,
-    revenue_command,
-    dead_letters,
-    message,
-    operating,
-    inventory_command,
-    quarantine,
-    forget_person,
-    auditing,
-    alerting,
-    verify,
-    moving,
-    rescuing,
-    exporting,
-    sandbox,
-    demo,
-)
-for commands in _BY_TOPIC:
-    commands.register(cli)
+#: In the order in which the help lists them.
+COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
+    "serve": serve.serve,
+    "init": init.init,
+    "check": previewing.check,
+    "preview": previewing.preview,
+    "preview-source": preview_source.preview_source,
+    "import-segment": import_segment.import_segment,
+    "import": importing.import_files,
+    "find": find.find,
+    "reconcile": reconcile.reconcile,
+    "revenue": revenue_command.revenue,
+    "dead-letters": dead_letters.dead_letters,
+    "redrive": dead_letters.redrive,
+    "dismiss": dead_letters.dismiss,
+    "message": message.message,
+    "status": operating.status,
+    "inventory": inventory_command.show,
+    "forget": forget_person.forget,
+    "audit": auditing.audit,
+    "test-alert": alerting.send_test_alert,
+    "verify": verify.verify,
+    "outbox-move": moving.outbox_move,
+    "backup": rescuing.backup,
+    "restore": rescuing.restore,
+    "outbox-salvage": rescuing.outbox_salvage,
+    "ledger-export": exporting.ledger_export,
+    "sandbox": sandbox.sandbox,
+    "demo": demo.demo,
+}
+for name, command in COMMANDS.items():
+    cli.command(name)(command)
+cli.add_typer(quarantine.commands, name="quarantine")
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer's callback passes it

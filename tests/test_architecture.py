@@ -43,8 +43,8 @@ FLOORS = {
 #: Modules that may read the clock and draw random numbers. Everywhere else both are arguments.
 CLOCK_READERS = {"main", "cli", "commands", "assemble", "sending/worker"}
 
-#: What every command has, and every program.
-MIRRORED = {"register", "main"}
+#: What every program has.
+MIRRORED = {"main"}
 
 MAX_FILE_LINES = 250
 MAX_FUNCTION_LINES = 40
@@ -164,7 +164,7 @@ def test_a_file_name_stands_once() -> None:
 
 
 def test_a_name_stands_for_one_thing() -> None:
-    """Classes, constants, aliases and functions. What mirrors each other has the same: engines, commands, programs."""
+    """Classes, constants, aliases and functions. What mirrors each other has the same: engines, programs."""
     homes: dict[str, list[str]] = {}
     for path in FILES:
         if path.parent.parent.name != "outbox":

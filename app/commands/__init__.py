@@ -1,1 +1,1 @@
-"""The commands of `pinrelay`, a file for each group; every file has `register(cli)`."""
+"""The commands of `pinrelay`, a file for each group; app/cli.py names them."""

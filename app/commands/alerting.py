@@ -11,11 +11,6 @@ from app.commands.terminal import print_json
 from app.config import load_settings
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command("test-alert")(send_test_alert)
-
-
 def send_test_alert(*, as_json: AsJson = False) -> None:
     """Send a test message to ALERT_WEBHOOK_URL, and say whether it was taken.
 

@@ -20,11 +20,6 @@ from app.types import AuditEntry
 _PAGE = 500
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command()(audit)
-
-
 def audit(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many at most.")] = 50, *, as_json: AsJson = False
 ) -> None:

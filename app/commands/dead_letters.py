@@ -32,13 +32,6 @@ Everything = Annotated[bool, typer.Option("--all", help="All dead letters.")]
 _CAUSES = 100
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the commands."""
-    cli.command("dead-letters")(dead_letters)
-    cli.command()(redrive)
-    cli.command()(dismiss)
-
-
 def dead_letters(
     which: Which = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,

@@ -40,11 +40,6 @@ OBEYED = frozenset(
 )
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command()(demo)
-
-
 def demo(
     rounds: Annotated[int, typer.Option(min=1, max=200, help="How often each example event is sent.")] = 5,
     *,

@@ -26,11 +26,6 @@ _SETTLING: Final = timedelta(minutes=10)
 _FILES: Final = {"deliveries": (Past.DELIVERED, Past.DEAD), "notes": (Past.NOTES,), "counts": (Past.COUNTS,)}
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command("ledger-export")(ledger_export)
-
-
 def ledger_export(
     folder: Annotated[Path, typer.Argument(file_okay=False, help="Where the files go; it is made where missing.")],
     *,

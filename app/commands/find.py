@@ -20,11 +20,6 @@ from app.types import Delivery, NotePage, Page, Query
 FILTER_NAMES: Final = ", ".join(SEARCH_FILTERS)
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command()(find)
-
-
 def find(
     what: Annotated[
         list[str] | None,

@@ -19,11 +19,6 @@ from app.shared_values import ERASED_AT
 from app.values.plurals import count_of
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command()(forget)
-
-
 def forget(
     user_id: Annotated[str | None, typer.Option(help="The person's `userId`.")] = None,
     anonymous_id: Annotated[str | None, typer.Option(help="The person's `anonymousId`.")] = None,

@@ -19,11 +19,6 @@ from app.values.plurals import count_of
 from app.values.visible import visible
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command("import-segment")(import_segment)
-
-
 def import_segment(
     file: Annotated[Path, typer.Argument(help="JSON of Segment's Public API, or of RudderStack. - is standard input.")],
     into: Annotated[Path, typer.Option("--into", help="Folder for the presets; none of its files is replaced.")],

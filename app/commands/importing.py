@@ -86,11 +86,6 @@ class _Summary:
                 self.reasons[line.reason] += 1
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command("import")(import_files)
-
-
 def import_files(  # noqa: PLR0913 - options are arguments
     files: Annotated[list[Path] | None, typer.Argument(exists=True, dir_okay=False, help=FORMS)] = None,
     action_source: Annotated[str | None, typer.Option("--as", help="Send all with this action source.")] = None,

@@ -22,11 +22,6 @@ _COPIED = {
 }
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command()(init)
-
-
 def init(
     folder: Annotated[Path, typer.Argument(help="It is made where there is none.")] = Path(),
     *,

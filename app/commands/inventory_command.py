@@ -22,11 +22,6 @@ from app.outbox import Outbox
 from app.values.times import day_number
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command("inventory")(show)
-
-
 def show(
     name: Annotated[str | None, typer.Argument(help="Show this one with its properties; none lists all.")] = None,
     source: Annotated[str | None, typer.Option(help="Only what came from this source.")] = None,

@@ -19,11 +19,6 @@ from app.values.hidden_emails import unpersonal_id
 from app.values.visible import visible
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command()(message)
-
-
 def message(
     message_id: Annotated[str, typer.Argument(help="Of the event, as Segment names it.")], *, as_json: AsJson = False
 ) -> None:

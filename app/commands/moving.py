@@ -24,11 +24,6 @@ _WORDS = {
 }
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command("outbox-move")(outbox_move)
-
-
 def outbox_move(
     source: Annotated[str, typer.Argument(metavar="FROM", help="URL of the outbox that is left.")],
     target: Annotated[str, typer.Argument(metavar="TO", help="URL of the empty outbox that goes on.")],

@@ -22,11 +22,6 @@ from app.outbox import Outbox
 from app.types import AccountView, Exit
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command()(status)
-
-
 def status(
     *,
     watch: Annotated[bool, typer.Option("--watch", help="Refresh every second until interrupted.")] = False,

@@ -18,11 +18,6 @@ from app.source import Arrival, NamedSource, event_json, events_of, held_back, r
 from app.source.refusal import RequestRefused
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command("preview-source")(preview_source)
-
-
 def preview_source(
     source: Annotated[str, typer.Argument(help="Name of its file.")],
     file: Annotated[Path, typer.Argument(help="The body of a request. - is standard input.")] = Path("-"),

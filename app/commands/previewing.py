@@ -33,12 +33,6 @@ Presets = Annotated[list[Path] | None, typer.Option("--presets", help="Folder of
 Mappings = Annotated[list[Path] | None, typer.Option("--mappings", help="Folder of mappings, not MAPPINGS_DIR.")]
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the commands."""
-    cli.command()(check)
-    cli.command()(preview)
-
-
 def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson = False) -> None:
     """Check presets, mappings, named sources and destinations, and print the tables of them.
 

@@ -29,16 +29,10 @@ _Reason = Annotated[str | None, typer.Option("--reason", help="Those of this rea
 _All = Annotated[bool, typer.Option("--all", help="Everything that is kept.")]
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(help="Events that made no delivery, kept as received (QUARANTINE_HOURS).", no_args_is_help=True)
-    group.command("list")(list_kept)
-    group.command("preview")(preview_kept)
-    group.command("replay")(replay_kept)
-    group.command("discard")(discard_kept)
-    cli.add_typer(group, name="quarantine")
+commands = typer.Typer(help="Events that made no delivery, kept as received (QUARANTINE_HOURS).", no_args_is_help=True)
 
 
+@commands.command("list")
 def list_kept(*, as_json: AsJson = False) -> None:
     """List what is kept, by source, name and reason.
 
@@ -56,6 +50,7 @@ def list_kept(*, as_json: AsJson = False) -> None:
     print_table(table)
 
 
+@commands.command("preview")
 def preview_kept(
     name: _Name = None,
     exit_: _Exit = None,
@@ -73,6 +68,7 @@ def preview_kept(
     _show(_with_replaying(lambda replaying, _: replaying.preview(wanted)), as_json=as_json)
 
 
+@commands.command("replay")
 def replay_kept(
     name: _Name = None,
     exit_: _Exit = None,
@@ -96,6 +92,7 @@ def replay_kept(
     _show(_with_replaying(work), as_json=as_json)
 
 
+@commands.command("discard")
 def discard_kept(
     name: _Name = None,
     exit_: _Exit = None,

@@ -51,11 +51,6 @@ _Yes = Annotated[bool, typer.Option("--yes", help="Send without asking.")]
 _Details = Annotated[Path | None, typer.Option(dir_okay=False, help="Write each order's fate here, as NDJSON.")]
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command()(reconcile)
-
-
 def reconcile(  # noqa: PLR0913, PLR0917 - options are arguments
     file: Where,
     query: _Query = None,

@@ -17,13 +17,6 @@ from app.values.visible import visible
 _NAMED = 100
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the commands."""
-    cli.command()(backup)
-    cli.command()(restore)
-    cli.command("outbox-salvage")(outbox_salvage)
-
-
 def backup(
     file: Annotated[Path, typer.Argument(dir_okay=False, help="The new file, readable by you alone.")],
     *,

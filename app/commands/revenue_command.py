@@ -15,11 +15,6 @@ from app.outbox import Outbox
 from app.outbox.storing import DAY_S
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command("revenue")(revenue)
-
-
 def revenue(
     days: Annotated[int, typer.Option(min=1, max=366, help="So many days (UTC), today being the last.")] = 7,
     ad_account_id: Annotated[str | None, typer.Option(help="Only what is for this ad account.")] = None,

@@ -14,11 +14,6 @@ from app.errors import SettingsError
 from app.sandbox import Account, create_sandbox
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command()(sandbox)
-
-
 def sandbox(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1 to listen on.")] = 8081,
     token: Annotated[str | None, typer.Option(help="The only token that is taken; none takes any.")] = None,

@@ -42,11 +42,6 @@ _NOT_LISTENING = (
 )
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command()(serve)
-
-
 def serve(
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
     role: Annotated[Role, typer.Option(help="receive events, send them, or do all.")] = Role.ALL,

@@ -28,11 +28,6 @@ _REMEDIES = {
 }
 
 
-def register(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command()(verify)
-
-
 def verify(*, as_json: AsJson = False) -> None:
     """Send each ad account a fresh test event with ?test=true, which Pinterest checks and drops, and say what is wrong.
 
