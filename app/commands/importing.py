@@ -19,14 +19,14 @@ from rich.table import Table
 
 from app import assemble
 from app.catalog.running_sources import load_source
+from app.commands.opened import opened_outbox
 from app.commands.options import FORMS, AsJson
 from app.commands.row_imports import RowsAsked, import_rows, rows_asked
 from app.commands.terminal import add_row, print_json, print_table, time_text
 from app.config import Settings, load_settings
 from app.coordination import Switches
 from app.errors import EventRefused
-from app.outbox import Outbox, open_outbox
-from app.policies import outbox_rules
+from app.outbox import Outbox
 from app.shared_values import ERASED_AT, IMPORTED
 from app.source import read_event_file
 from app.types import Event, EventReceipt, Exit, FileImported, Receipt
@@ -139,10 +139,9 @@ def _since(text: str, now: float) -> float:
 
 
 async def _import(settings: Settings, files: list[Path], options: _Options, rows: RowsAsked | None) -> _Summary:
-    outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
     summary = _Summary()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    try:
+    async with opened_outbox(settings) as outbox:
         take = await _taker(settings, outbox, options)
         if rows is not None:
             of_rows = load_source(settings.source_folders, rows.source)
@@ -162,8 +161,6 @@ async def _import(settings: Settings, files: list[Path], options: _Options, rows
                 if before:
                     told = _Before(file=str(file), at=before.at, events=done, whole=count == done)
                     summary.before.append(told)
-    finally:
-        await outbox.close()
     return summary
 
 

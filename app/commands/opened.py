@@ -1,16 +1,31 @@
-"""What a command opens: the outbox of the settings, and files that it is to write."""
+"""What a command opens: the outbox of the settings, a file that it is given, and files that it is to write."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from pathlib import Path
+from typing import IO, TypeVar
 
-from app.config import load_settings
+import typer
+
+from app.config import Settings, load_settings
 from app.errors import SettingsError
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 
 _Result = TypeVar("_Result")
+
+
+def opened_file(file: Path) -> AbstractContextManager[IO[bytes]]:
+    """Open a file for reading; `-` is standard input. Raises BadParameter where it cannot be read."""
+    if str(file) == "-":
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return file.open("rb")
+    except OSError as exc:
+        message = f"{file} cannot be read: {exc.strerror}"
+        raise typer.BadParameter(message) from exc
 
 
 @contextmanager
@@ -23,15 +38,22 @@ def writing(option: str) -> Iterator[None]:
         raise SettingsError(message) from exc
 
 
+@asynccontextmanager
+async def opened_outbox(settings: Settings) -> AsyncIterator[Outbox]:
+    """Open the outbox of the settings, and close it at the end."""
+    outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
+    try:
+        yield outbox
+    finally:
+        await outbox.close()
+
+
 def with_outbox(use: Callable[[Outbox], Awaitable[_Result]]) -> _Result:
     """Open the outbox of the settings, use it, close it; return what `use` returns."""
     settings = load_settings()
 
     async def run() -> _Result:
-        outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
-        try:
+        async with opened_outbox(settings) as outbox:
             return await use(outbox)
-        finally:
-            await outbox.close()
 
     return asyncio.run(run())

@@ -1,7 +1,6 @@
 """`pinrelay preview-source`: what a source of kind `mapped` makes of a request, and what would become of that."""
 
 import asyncio
-import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ import typer
 
 from app import assemble
 from app.catalog.running_sources import load_source
+from app.commands.opened import opened_file
 from app.commands.options import AsJson
 from app.commands.terminal import print_json
 from app.config import Settings, load_settings
@@ -34,7 +34,8 @@ def preview_source(
     Example: pinrelay preview-source shopify order.json -H 'X-Shopify-Topic: orders/paid'
     """
     headers = dict(_pair(each) for each in header or ())
-    raw = sys.stdin.buffer.read() if str(file) == "-" else _read(file)
+    with opened_file(file) as stream:
+        raw = stream.read()
     settings = load_settings()
     found = load_source(settings.source_folders, source)
     if found.reshape is None:
@@ -65,11 +66,3 @@ def _pair(text: str) -> tuple[str, str]:
         message = f"{text!r} is no header: write it as `Name: value`"
         raise typer.BadParameter(message)
     return name.strip(), value.strip()
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as exc:
-        message = f"{file} cannot be read: {exc.strerror}"
-        raise typer.BadParameter(message) from exc

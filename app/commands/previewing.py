@@ -1,12 +1,11 @@
 """`pinrelay check` and `pinrelay preview`: what the presets and mappings are, and what they make of events."""
 
 import asyncio
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -19,12 +18,12 @@ from app.catalog import MAX_ENABLED_PRESETS, Preset
 from app.catalog.destination_files import DestinationFile, load_destinations
 from app.catalog.running_sources import RunningSources, load_source
 from app.commands.journeys import DEFAULT_DAYS, show_journey
+from app.commands.opened import opened_file, opened_outbox
 from app.commands.options import FORMS, AsJson
 from app.commands.terminal import add_row, as_is, print_json, print_table, time_text
 from app.config import Settings, load_settings
 from app.coordination import Switches
-from app.outbox import exists, open_outbox
-from app.policies import outbox_rules
+from app.outbox import exists
 from app.receiving.reports import IN_WORDS, EventReport, PresetReport
 from app.source import event_json, held_back, read_event_file
 from app.types import DEFAULT_SOURCE
@@ -108,7 +107,7 @@ def preview(
     """
     if journey:
         days = load_settings().remember_days or DEFAULT_DAYS if remember_days is None else remember_days
-        with _open(file) as stream:
+        with opened_file(file) as stream:
             show_journey(_settings(presets, mappings, remember_days=days), stream, as_json=as_json)
         return
     show = (_print_json if as_json else _print_tables) if explain else _print_receipt
@@ -128,27 +127,13 @@ async def _preview(settings: Settings, file: Path, show: Callable[[EventReport],
         message = f"--source: {source} is of kind `mapped`: `pinrelay preview-source {source}` shows its requests"
         raise typer.BadParameter(message)
     catalog = assemble.running_catalog(settings).catalog
-    outbox = open_outbox(settings.outbox_url, outbox_rules(settings)) if exists(settings.outbox_url) else None
-    try:
+    async with opened_outbox(settings) if exists(settings.outbox_url) else nullcontext() as outbox:
         switches = await Switches.read(outbox) if outbox else Switches()
         explainer = assemble.explainer(settings, outbox=outbox, why_off=switches.why_off)
-        with _open(file) as stream:
+        with opened_file(file) as stream:
             for event in read_event_file(stream, clock=time.time, max_depth=settings.max_json_depth):
                 arrived = held_back(event, named) if named else event
                 show(await explainer.explain(arrived, catalog, now=time.time(), source=source))
-    finally:
-        if outbox:
-            await outbox.close()
-
-
-def _open(file: Path) -> AbstractContextManager[IO[bytes]]:
-    if str(file) == "-":
-        return nullcontext(sys.stdin.buffer)
-    try:
-        return file.open("rb")
-    except OSError as exc:
-        message = f"{file} cannot be read: {exc.strerror}"
-        raise typer.BadParameter(message) from exc
 
 
 def _print_receipt(explanation: EventReport) -> None:
