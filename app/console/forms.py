@@ -1,6 +1,5 @@
 """What browsers send: forms, bounded, and only from our own pages."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import parse_qs
 
@@ -18,31 +17,20 @@ _MAX_DIGITS = 12
 Form: TypeAlias = dict[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FormRefused:
-    """The form is not even read."""
+def why_not_read(request: Request, max_bytes: int, remedy: str) -> tuple[int, str, str] | None:
+    """Return why a form is not even read, by its headers: status, title and text of the answer; None where it is.
 
-    status: int
-    title: str
-    text: str
-
-
-def check_form(request: Request, max_bytes: int, remedy: str) -> FormRefused | None:
-    """Decide by its headers whether a form is read; None is yes. `remedy` is for one of more than `max_bytes`."""
+    `remedy` is for one of more than `max_bytes`.
+    """
     if not sent_from_console(request.headers):
-        return FormRefused(
-            status=403,
-            title="Not sent from the console",
-            text="This form did not come from a page of the console. Open the console and try again; "
-            "if a proxy stands before it, let it pass the Host header on.",
+        text = (
+            "This form did not come from a page of the console. Open the console and try again; "
+            "if a proxy stands before it, let it pass the Host header on."
         )
+        return 403, "Not sent from the console", text
     length = request.headers.get("content-length", "")
-    if not length.isdigit() or int(length) > max_bytes:
-        return FormRefused(
-            status=413,
-            title="Too long",
-            text=f"Up to {max_bytes:,} bytes can be sent at once. {remedy}",
-        )
+    if not length.isdecimal() or int(length) > max_bytes:
+        return 413, "Too long", f"Up to {max_bytes:,} bytes can be sent at once. {remedy}"
     return None
 
 

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from app.access.admission import Denial, TooManyTries
 from app.access.person import Person
-from app.console.forms import MAX_FORM_BYTES, PASTED, check_form
+from app.console.forms import MAX_FORM_BYTES, PASTED, why_not_read
 from app.console.page_filter import read_page_filter
 from app.console.pages import SECURITY_HEADERS, Pages, base_of
 from app.console.services import ConsoleServices
@@ -58,9 +58,8 @@ class Guard:
         """
 
         async def guarded(request: Request) -> Response:
-            refused = check_form(request, max_bytes, remedy) if request.method == "POST" else None
-            if refused:
-                response: Response = self._pages.problem(request, refused.status, refused.title, refused.text)
+            if request.method == "POST" and (why_not := why_not_read(request, max_bytes, remedy)):
+                response: Response = self._pages.problem(request, *why_not)
             else:
                 response = await self._show(page, request, public=public, changes=changes)
             response.headers.update(SECURITY_HEADERS)
@@ -99,12 +98,7 @@ class Guard:
             title = "Say why" if isinstance(exc, WhyMissing) else "It cannot be searched so"
             return self._pages.problem(request, 400, title, str(exc))
         except OutboxUnavailable as exc:
-            return self._pages.problem(
-                request,
-                503,
-                "The store does not answer",
-                f"{exc} Then load this page again.",
-            )
+            return self._pages.problem(request, 503, "The store does not answer", f"{exc} Then load this page again.")
 
 
 def is_secure(request: Request) -> bool:
