@@ -5,20 +5,15 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.console.pages import Pages, go, person_of
-from app.console.services import ConsoleServices
+from app.console.pages import PageGroup, go, person_of
 from app.shared_values import OPEN_ALERTS
 from app.types import AuditAction
 
 ACTIVITY_PAGE_SIZE = 50
 
 
-class ActivityPages:
+class ActivityPages(PageGroup):
     """The audit log."""
-
-    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
-        self._services = services
-        self._pages = pages
 
     async def show(self, request: Request) -> Response:
         """List what people did, page by page."""

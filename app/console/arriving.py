@@ -10,13 +10,12 @@ from starlette.responses import Response
 
 from app.console.chart import Bars, draw
 from app.console.page_filter import filter_of
-from app.console.pages import Pages
+from app.console.pages import PageGroup
 from app.console.periods import WholeDays, days_of
-from app.console.services import ConsoleServices
 from app.inventory.figures import BECAME, DAYS, SHOWN, STANDS
 from app.inventory.received_names import title_of
 from app.inventory.sampling import LOOKED_FOR
-from app.inventory.view import InventoryView, NameView
+from app.inventory.view import NameView
 from app.outbox.storing import DAY_S
 from app.types import EventKey
 
@@ -41,19 +40,14 @@ class ListedName:
         return {**self.filters, "since": at, "until": at + DAY_S} if self.filters else {}
 
 
-class InventoryPages:
+class InventoryPages(PageGroup):
     """The list of names, and one page for each."""
-
-    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
-        self._inventory: InventoryView = services.inventory
-        self._clock = services.clock
-        self._pages = pages
 
     async def show(self, request: Request) -> Response:
         """List every kind of event, the most frequent first, of all sources or one."""
         chosen = filter_of(request)
-        days, source = days_of(chosen.period, usual=DAYS, now=self._clock()), chosen.source
-        views = await self._inventory.names(days=days.length, last_day=days.last)
+        days, source = days_of(chosen.period, usual=DAYS, now=self._services.clock()), chosen.source
+        views = await self._services.inventory.names(days=days.length, last_day=days.last)
         listed = [self._listed(view, days) for view in views if source in ("", view.figures.key.source)]
         return self._pages.render(
             request,
@@ -62,7 +56,7 @@ class InventoryPages:
             usual=f"as usual: {DAYS} days",
             nav="inventory",
             names=listed,
-            changes=await self._inventory.changes(),
+            changes=await self._services.inventory.changes(),
             sources=sorted({view.figures.key.source for view in views}),
             days=days,
             shown=SHOWN,
@@ -70,9 +64,9 @@ class InventoryPages:
 
     async def name(self, request: Request) -> Response:
         """Show one kind of event: what became of it by day, what it carries, and its preset."""
-        days = days_of(filter_of(request).period, usual=DAYS, now=self._clock())
+        days = days_of(filter_of(request).period, usual=DAYS, now=self._services.clock())
         key, span = key_of(request.query_params), {"days": days.length, "last_day": days.last}
-        view = await self._inventory.name(key, **span)
+        view = await self._services.inventory.name(key, **span)
         if view is None:
             text = f"No such event has arrived {days.words}. Look back further, or go on from the inventory."
             return self._pages.problem(request, 404, "There is no such event", text)
@@ -83,7 +77,7 @@ class InventoryPages:
             usual=f"as usual: {DAYS} days",
             nav="inventory",
             one=self._listed(view, days),
-            properties=await self._inventory.properties(key, **span),
+            properties=await self._services.inventory.properties(key, **span),
             looked_for=LOOKED_FOR,
             days=days,
             key_query=urlencode(key._asdict()),

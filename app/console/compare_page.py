@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.console.page_filter import filter_of
-from app.console.pages import Pages, person_of
+from app.console.pages import PageGroup, Pages, person_of
 from app.console.services import ConsoleServices
 from app.destination import redact
 from app.errors import WarehouseError
@@ -46,12 +46,11 @@ _IDS: Final = 300
 _LINES: Final = 40
 
 
-class ComparePages:
+class ComparePages(PageGroup):
     """The form, and what a comparison found."""
 
     def __init__(self, services: ConsoleServices, pages: Pages) -> None:
-        self._services = services
-        self._pages = pages
+        super().__init__(services, pages)
         #: One at a time: each takes memory, disk and a core.
         self._turn = asyncio.Lock()
 

@@ -9,8 +9,7 @@ from starlette.responses import Response
 
 from app.console.forms import read_form
 from app.console.page_filter import PARTS
-from app.console.pages import Pages, go, person_of
-from app.console.services import ConsoleServices
+from app.console.pages import PageGroup, go, person_of
 from app.outbox import SEARCH_FILTERS, read_filters
 from app.types import Query, State
 
@@ -20,15 +19,11 @@ _Work: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Mapping[str, int]]]
 _SHOWN = 10
 
 
-class DeadLetterPages:
+class DeadLetterPages(PageGroup):
     """Redrive and dismiss.
 
     What cannot be searched by raises FilterError, as does a filter that is empty: it would mean every dead letter.
     """
-
-    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
-        self._services = services
-        self._pages = pages
 
     async def confirm_redrive(self, request: Request) -> Response:
         """Ask before many are sent again, and show some of them."""

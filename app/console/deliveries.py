@@ -13,8 +13,7 @@ from app.console.forms import given_number, read_form
 from app.console.labels import EXIT_LABELS, STATE_LABELS, iso
 from app.console.masking import masked
 from app.console.page_filter import ANEW, PageFilter, filter_of
-from app.console.pages import Pages, go, person_of
-from app.console.services import ConsoleServices
+from app.console.pages import PageGroup, go, person_of
 from app.outbox import given_filters, means_deliveries, noted_exits, read_filters
 from app.receiving.finding import Found
 from app.types import DeadCause, Delivery, Query, State
@@ -32,12 +31,8 @@ _IDS: Final = frozenset({"delivery_id", "message_id", "event_id", "order_id"})
 _NOW: Final = frozenset({"waiting", State.PENDING, State.CLAIMED, State.DEAD})
 
 
-class DeliveryPages:
+class DeliveryPages(PageGroup):
     """Search, one delivery, one message."""
-
-    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
-        self._services = services
-        self._pages = pages
 
     async def search(self, request: Request) -> Response:
         """List deliveries and what became none, newest first. Raises FilterError for an unknown filter."""

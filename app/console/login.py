@@ -9,17 +9,12 @@ from app.access.admission import COOKIE, LoggedIn, TooManyTries
 from app.access.sessions import SESSION_S
 from app.console.forms import read_form
 from app.console.guard import is_secure
-from app.console.pages import Pages, base_of, person_of
-from app.console.services import ConsoleServices
+from app.console.pages import PageGroup, base_of, person_of
 from app.values.plurals import count_of
 
 
-class LoginPages:
+class LoginPages(PageGroup):
     """The one page that is shown to strangers."""
-
-    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
-        self._services = services
-        self._pages = pages
 
     async def show(self, request: Request) -> Response:
         """Ask for the password."""

@@ -6,8 +6,7 @@ from starlette.responses import Response
 from app.catalog import MAX_ENABLED_PRESETS
 from app.console.catalog_view import default_sources, preset_views
 from app.console.forms import read_form
-from app.console.pages import Pages, go, person_of
-from app.console.services import ConsoleServices
+from app.console.pages import PageGroup, go, person_of
 from app.coordination import Switches
 
 #: What was just done -> what the page says of it. Nothing else from the address is shown.
@@ -19,12 +18,8 @@ DONE = {
 }
 
 
-class MappingPages:
+class MappingPages(PageGroup):
     """The list of presets, the switches, the reload button."""
-
-    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
-        self._services = services
-        self._pages = pages
 
     async def show(self, request: Request) -> Response:
         """Show all presets and which process runs which catalog."""

@@ -18,7 +18,7 @@ from app.console.labels import OTHER_KEY_LABELS
 from app.console.match_keys import PresetKeys, StepsOfKeys, key_trends, ranked_advice, score, score_lines
 from app.console.over_time import TimedTallies, against_each, counts_between, shifts_of
 from app.console.page_filter import PARTS, PageFilter, filter_of
-from app.console.pages import Pages
+from app.console.pages import PageGroup, Pages
 from app.console.periods import PERIODS, Period
 from app.console.services import ConsoleServices
 from app.console.stacked_chart import stack
@@ -51,12 +51,11 @@ class LastAnswers:
     last_at: float
 
 
-class OverviewPages:
+class OverviewPages(PageGroup):
     """The overview and the part of it that refreshes itself."""
 
     def __init__(self, services: ConsoleServices, pages: Pages) -> None:
-        self._services = services
-        self._pages = pages
+        super().__init__(services, pages)
         self._counts = PeriodCounts(services.outbox)
 
     async def show(self, request: Request) -> Response:

@@ -123,6 +123,14 @@ class Pages:
         )
 
 
+class PageGroup:
+    """Pages that belong together, with what they work with."""
+
+    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
+        self._services = services
+        self._pages = pages
+
+
 def base_of(request: Request) -> str:
     """Return the path of the console as the browser sees it, without a slash at the end."""
     return f"{request.scope.get('root_path', '')}/console"

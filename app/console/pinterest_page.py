@@ -13,8 +13,7 @@ from starlette.responses import Response
 
 from app.catalog import Catalog
 from app.console.page_filter import filter_of
-from app.console.pages import Pages
-from app.console.services import ConsoleServices
+from app.console.pages import PageGroup
 from app.outbox.storing import DAY_S
 from app.reports.hourly_reading import REPORTED_DAYS
 from app.reports.pinterest_answers import CLICK_DAYS, VIEW_DAYS
@@ -76,12 +75,8 @@ class AccountReport:
         return [each for each in found if each.component == _BOTH and each.overlap is not None]
 
 
-class PinterestPages:
+class PinterestPages(PageGroup):
     """The one page."""
-
-    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
-        self._services = services
-        self._pages = pages
 
     async def show(self, request: Request) -> Response:
         """Show what Pinterest says of each ad account, or of one."""

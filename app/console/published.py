@@ -14,7 +14,7 @@ from app.catalog.publishing import Publisher, Version
 from app.console.examples import fresh
 from app.console.forms import Form, given_number, read_form
 from app.console.labels import pretty
-from app.console.pages import Pages, go, person_of
+from app.console.pages import PageGroup, go, person_of
 from app.console.services import ConsoleServices
 from app.errors import CatalogError, Fault, PublishingRefused
 from app.receiving.replaying import Replay
@@ -39,12 +39,8 @@ class ExampleChange:
     difference: tuple[str, ...]
 
 
-class PublishPages:
+class PublishPages(PageGroup):
     """Asks before a file is published, publishes it, and shows its versions."""
-
-    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
-        self._services = services
-        self._pages = pages
 
     async def confirm(self, request: Request) -> Response:
         """Show what a draft, or an earlier version, changes: in the file, for privacy, for examples and quarantine."""

@@ -7,19 +7,14 @@ from starlette.responses import Response
 
 from app.console.forms import Form, given_number, read_form
 from app.console.page_filter import filter_of
-from app.console.pages import Pages, go, person_of
-from app.console.services import ConsoleServices
+from app.console.pages import PageGroup, go, person_of
 from app.errors import FilterError
 from app.outbox.storing import DAY_S
 from app.types import Exit, QuarantineFilter
 
 
-class QuarantinePages:
+class QuarantinePages(PageGroup):
     """What is kept, and what becomes of it."""
-
-    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
-        self._services = services
-        self._pages = pages
 
     async def show(self, request: Request) -> Response:
         """List what is kept by source, name and reason; where nothing is, say what a day's would have been."""

@@ -12,8 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.console.forms import Form, given_number, read_form
-from app.console.pages import Pages, go, person_of
-from app.console.services import ConsoleServices
+from app.console.pages import PageGroup, go, person_of
 from app.receiving.people_search import KnownPerson, PeopleSearch
 
 #: What somebody may be looked up by, as the form says it.
@@ -22,12 +21,8 @@ LOOKED_UP_BY: Final = {"user_id": "userId", "anonymous_id": "anonymousId", "cont
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
 
 
-class PeoplePages:
+class PeoplePages(PageGroup):
     """Look somebody up, and forget them."""
-
-    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
-        self._services = services
-        self._pages = pages
 
     async def show(self, request: Request) -> Response:
         """Show the form, and what was just erased."""

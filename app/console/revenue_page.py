@@ -9,9 +9,8 @@ from starlette.responses import Response
 
 from app.console.labels import changed
 from app.console.page_filter import filter_of
-from app.console.pages import Pages
+from app.console.pages import PageGroup
 from app.console.periods import days_of
-from app.console.services import ConsoleServices
 from app.orders.revenue_figures import ORDERS_BECAME, OfCurrency, RevenueLine
 from app.orders.revenue_reading import read_revenue
 from app.outbox.storing import DAY_S
@@ -26,12 +25,8 @@ _SHOWN_DAYS: Final = 14
 _KINDS: Final = {"day": "By day", "preset": "By preset", "source": "By source", "ad_account_id": "By ad account"}
 
 
-class RevenuePages:
+class RevenuePages(PageGroup):
     """The one page."""
-
-    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
-        self._services = services
-        self._pages = pages
 
     async def show(self, request: Request) -> Response:
         """Show what orders were worth, a block for each currency."""

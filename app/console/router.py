@@ -1,5 +1,9 @@
 """All addresses of the console, at a glance."""
 
+from collections.abc import Iterator
+from functools import partial
+from typing import TypeAlias
+
 from fastapi import APIRouter
 
 from app.console.activity import ActivityPages
@@ -7,7 +11,7 @@ from app.console.arriving import InventoryPages
 from app.console.compare_page import MAX_UPLOAD_BYTES, TOO_LARGE_HELP, ComparePages
 from app.console.dead_letters_page import DeadLetterPages
 from app.console.deliveries import DeliveryPages
-from app.console.guard import Guard
+from app.console.guard import Guard, PageHandler
 from app.console.login import LoginPages
 from app.console.mappings import MappingPages
 from app.console.overview import OverviewPages
@@ -21,96 +25,77 @@ from app.console.services import ConsoleServices
 from app.console.tailing import TailPages
 from app.console.tester import TesterPages
 
+#: The method, the path below /console, and the guarded page.
+_Route: TypeAlias = tuple[str, str, PageHandler]
+
 
 def create_console(services: ConsoleServices) -> APIRouter:
     """Build the console: everything under `/console`, guarded, out of the OpenAPI description."""
-    pages = Pages(services)
-    overview, tester = OverviewPages(services, pages), TesterPages(services, pages)
-    deliveries, mappings = DeliveryPages(services, pages), MappingPages(services, pages)
-    activity, login = ActivityPages(services, pages), LoginPages(services, pages)
-    dead_letters = DeadLetterPages(services, pages)
+    pages, router = Pages(services), APIRouter()
     guard = Guard(services, pages)
-    router = APIRouter()
-    for method, path, page in (
-        ("GET", "/console", overview.show),
-        ("GET", "/console/tester", tester.show),
-        ("POST", "/console/tester", tester.run),
-        ("GET", "/console/deliveries", deliveries.search),
-        ("POST", "/console/find", deliveries.look_up),
-        ("GET", "/console/delivery", deliveries.delivery),
-        ("GET", "/console/message", deliveries.message),
-        ("GET", "/console/redrive", dead_letters.confirm_redrive),
-        ("GET", "/console/dismiss", dead_letters.confirm_dismissal),
-        ("GET", "/console/mappings", mappings.show),
-        ("GET", "/console/activity", activity.show),
-        ("POST", "/console/logout", login.log_out),
-    ):
-        router.add_route(path, guard(page), methods=[method], include_in_schema=False)
-    for path, page in (
-        ("/console/redrive", dead_letters.redrive),
-        ("/console/dismiss", dead_letters.dismiss),
-        ("/console/activity/test-alert", activity.test_alert),
-        ("/console/mappings/switch", mappings.switch),
-        ("/console/mappings/reload", mappings.reload),
-    ):
-        router.add_route(path, guard(page, changes=True), methods=["POST"], include_in_schema=False)
-    _add_public(router, guard, login, pages)
-    _add_people(router, guard, PeoplePages(services, pages))
-    _add_figures(router, guard, services, pages)
-    _add_publishing(router, guard, PublishPages(services, pages))
-    _add_quarantine(router, guard, QuarantinePages(services, pages))
-    _add_tail(router, guard, TailPages(services, pages, tester))
+    for routes in (_of_visitors, _of_events, _of_figures, _of_mappings):
+        for method, path, page in routes(services, pages, guard):
+            router.add_route(f"/console{path}", page, methods=[method], include_in_schema=False)
     router.add_route("/console/{rest:path}", guard(pages.unknown), methods=["GET"], include_in_schema=False)
     return router
 
 
-def _add_public(router: APIRouter, guard: Guard, login: LoginPages, pages: Pages) -> None:
-    for method, path, page in (
-        ("GET", "/console/login", login.show),
-        ("POST", "/console/login", login.log_in),
-        ("GET", "/console/static/{name}", pages.file),
-    ):
-        router.add_route(path, guard(page, public=True), methods=[method], include_in_schema=False)
+def _of_visitors(services: ConsoleServices, pages: Pages, guard: Guard) -> Iterator[_Route]:
+    login, activity = LoginPages(services, pages), ActivityPages(services, pages)
+    for_anybody = partial(guard, public=True)
+    yield "GET", "/login", for_anybody(login.show)
+    yield "POST", "/login", for_anybody(login.log_in)
+    yield "GET", "/static/{name}", for_anybody(pages.file)
+    yield "POST", "/logout", guard(login.log_out)
+    yield "GET", "/activity", guard(activity.show)
+    yield "POST", "/activity/test-alert", guard(activity.test_alert, changes=True)
 
 
-def _add_people(router: APIRouter, guard: Guard, people: PeoplePages) -> None:
-    for method, page in (("GET", people.show), ("POST", people.look)):
-        router.add_route("/console/people", guard(page), methods=[method], include_in_schema=False)
-    forget = guard(people.forget, changes=True)
-    router.add_route("/console/people/forget", forget, methods=["POST"], include_in_schema=False)
+def _of_events(services: ConsoleServices, pages: Pages, guard: Guard) -> Iterator[_Route]:
+    deliveries, dead_letters = DeliveryPages(services, pages), DeadLetterPages(services, pages)
+    tester, tail = TesterPages(services, pages), TailPages(services, pages)
+    quarantine, people = QuarantinePages(services, pages), PeoplePages(services, pages)
+    for_operators = partial(guard, changes=True)
+    yield "GET", "/deliveries", guard(deliveries.search)
+    yield "POST", "/find", guard(deliveries.look_up)
+    yield "GET", "/delivery", guard(deliveries.delivery)
+    yield "GET", "/message", guard(deliveries.message)
+    yield "GET", "/redrive", guard(dead_letters.confirm_redrive)
+    yield "POST", "/redrive", for_operators(dead_letters.redrive)
+    yield "GET", "/dismiss", guard(dead_letters.confirm_dismissal)
+    yield "POST", "/dismiss", for_operators(dead_letters.dismiss)
+    yield "GET", "/tester", guard(tester.show)
+    yield "POST", "/tester", guard(tester.run)
+    yield "GET", "/tail", for_operators(tail.show)
+    yield "POST", "/tail", for_operators(tail.switch)
+    yield "POST", "/tail/open", for_operators(tail.open)
+    yield "GET", "/quarantine", guard(quarantine.show)
+    yield "GET", "/quarantine/preview", guard(quarantine.preview)
+    yield "POST", "/quarantine/replay", for_operators(quarantine.replay)
+    yield "POST", "/quarantine/discard", for_operators(quarantine.discard)
+    yield "GET", "/people", guard(people.show)
+    yield "POST", "/people", guard(people.look)
+    yield "POST", "/people/forget", for_operators(people.forget)
 
 
-def _add_figures(router: APIRouter, guard: Guard, services: ConsoleServices, pages: Pages) -> None:
-    inventory = InventoryPages(services, pages)
-    for path, page in (
-        ("inventory", inventory.show),
-        ("inventory/name", inventory.name),
-        ("revenue", RevenuePages(services, pages).show),
-        ("pinterest", PinterestPages(services, pages).show),
-    ):
-        router.add_route(f"/console/{path}", guard(page), methods=["GET"], include_in_schema=False)
-    compared, address = ComparePages(services, pages), "/console/revenue/compare"
-    router.add_route(address, guard(compared.show), methods=["GET"], include_in_schema=False)
-    uploading = guard(compared.run, changes=True, max_bytes=MAX_UPLOAD_BYTES, remedy=TOO_LARGE_HELP)
-    router.add_route(address, uploading, methods=["POST"], include_in_schema=False)
+def _of_figures(services: ConsoleServices, pages: Pages, guard: Guard) -> Iterator[_Route]:
+    inventory, compared = InventoryPages(services, pages), ComparePages(services, pages)
+    uploaded = guard(compared.run, changes=True, max_bytes=MAX_UPLOAD_BYTES, remedy=TOO_LARGE_HELP)
+    yield "GET", "", guard(OverviewPages(services, pages).show)
+    yield "GET", "/inventory", guard(inventory.show)
+    yield "GET", "/inventory/name", guard(inventory.name)
+    yield "GET", "/pinterest", guard(PinterestPages(services, pages).show)
+    yield "GET", "/revenue", guard(RevenuePages(services, pages).show)
+    yield "GET", "/revenue/compare", guard(compared.show)
+    yield "POST", "/revenue/compare", uploaded
 
 
-def _add_quarantine(router: APIRouter, guard: Guard, quarantine: QuarantinePages) -> None:
-    for path, page in (("", quarantine.show), ("/preview", quarantine.preview)):
-        router.add_route(f"/console/quarantine{path}", guard(page), methods=["GET"], include_in_schema=False)
-    for path, page in (("/replay", quarantine.replay), ("/discard", quarantine.discard)):
-        guarded = guard(page, changes=True)
-        router.add_route(f"/console/quarantine{path}", guarded, methods=["POST"], include_in_schema=False)
-
-
-def _add_tail(router: APIRouter, guard: Guard, tail: TailPages) -> None:
-    for method, path, page in (("GET", "", tail.show), ("POST", "", tail.switch), ("POST", "/open", tail.open)):
-        guarded = guard(page, changes=True)
-        router.add_route(f"/console/tail{path}", guarded, methods=[method], include_in_schema=False)
-
-
-def _add_publishing(router: APIRouter, guard: Guard, publishing: PublishPages) -> None:
-    router.add_route("/console/versions", guard(publishing.versions), methods=["GET"], include_in_schema=False)
-    for path, page in (("", publishing.confirm), ("/now", publishing.publish)):
-        guarded = guard(page, changes=True)
-        router.add_route(f"/console/publish{path}", guarded, methods=["POST"], include_in_schema=False)
+def _of_mappings(services: ConsoleServices, pages: Pages, guard: Guard) -> Iterator[_Route]:
+    mappings, publishing = MappingPages(services, pages), PublishPages(services, pages)
+    for_operators = partial(guard, changes=True)
+    yield "GET", "/mappings", guard(mappings.show)
+    yield "POST", "/mappings/switch", for_operators(mappings.switch)
+    yield "POST", "/mappings/reload", for_operators(mappings.reload)
+    yield "GET", "/versions", guard(publishing.versions)
+    yield "POST", "/publish", for_operators(publishing.confirm)
+    yield "POST", "/publish/now", for_operators(publishing.publish)

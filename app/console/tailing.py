@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.console.forms import read_form
 from app.console.labels import EXIT_LABELS
 from app.console.page_filter import filter_of
-from app.console.pages import Pages, go, person_of
+from app.console.pages import PageGroup, Pages, go, person_of
 from app.console.services import ConsoleServices
 from app.console.tester import TesterPages
 
@@ -18,13 +18,12 @@ MINUTES: Final = (5, 10, 15)
 LISTED: Final = 50
 
 
-class TailPages:
+class TailPages(PageGroup):
     """The list of what arrives, its switch, and the way of one event into the tester. All are for operators."""
 
-    def __init__(self, services: ConsoleServices, pages: Pages, tester: TesterPages) -> None:
-        self._services = services
-        self._pages = pages
-        self._tester = tester
+    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
+        super().__init__(services, pages)
+        self._tester = TesterPages(services, pages)
 
     async def show(self, request: Request) -> Response:
         """List the newest events, as far as the page's filter asks for them; `?part=live` only what changes."""

@@ -15,9 +15,8 @@ from app.console.arriving import key_of
 from app.console.examples import fresh
 from app.console.forms import Form, given_number, read_form
 from app.console.labels import pretty
-from app.console.pages import Pages, person_of
+from app.console.pages import PageGroup, person_of
 from app.console.pasted import Arriving, NoEvent, Pasted, arriving
-from app.console.services import ConsoleServices
 from app.destination.client import Failure
 from app.errors import CatalogError, Fault, UnknownPreset
 from app.inventory.drafting import draft_preset
@@ -66,12 +65,8 @@ class Trial:
     replies: dict[str, PinterestReply] = field(default_factory=dict)
 
 
-class TesterPages:
+class TesterPages(PageGroup):
     """One page: a form and its result. The buttons that sent the form say what is to be done."""
-
-    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
-        self._services = services
-        self._pages = pages
 
     async def show(self, request: Request) -> Response:
         """Show the form with the first example, the `?example=` of a preset, or the draft for a kind of event."""
