@@ -52,8 +52,7 @@ class FieldSpec(BaseModel):
     @model_validator(mode="after")
     def _members_belong_to_objects(self) -> "FieldSpec":
         if (self.properties is not None) != (self.type == "object"):
-            message = "an object has `properties`, nothing else does"
-            raise ValueError(message)
+            raise ValueError("an object has `properties`, nothing else does")
         return self
 
 

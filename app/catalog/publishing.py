@@ -117,8 +117,7 @@ class Publisher:
             raise PublishingRefused(why)
         on_disk = generation_of(*read_texts(PRESETS_DIR=self._presets, MAPPINGS_DIR=self._mappings))
         if not base == on_disk == self._running.catalog.generation:
-            message = "The files have changed since this was begun. Look at it again, on what runs now."
-            raise PublishingRefused(message)
+            raise PublishingRefused("The files have changed since this was begun. Look at it again, on what runs now.")
         self.candidate(file, text)
         numbered = [each for each in self.versions(file) if each.number == 0]
         for by_hand in numbered:

@@ -166,12 +166,9 @@ class SourceFile(BaseModel):
     @model_validator(mode="after")
     def _is_whole(self) -> "SourceFile":
         if self.name == "default":
-            message = "`default` is the source that the settings describe: choose another name"
-            raise ValueError(message)
+            raise ValueError("`default` is the source that the settings describe: choose another name")
         if self.kind == "mapped" and not self.events:
-            message = "a source of kind `mapped` needs `events`"
-            raise ValueError(message)
+            raise ValueError("a source of kind `mapped` needs `events`")
         if self.kind == "segment" and (self.events or self.mapping or self.pixel):
-            message = "`events`, `mapping` and `pixel` are for the kind `mapped`"
-            raise ValueError(message)
+            raise ValueError("`events`, `mapping` and `pixel` are for the kind `mapped`")
         return self

@@ -130,8 +130,7 @@ def _query(words: list[str]) -> Query:
 def _some(words: list[str], *, everything: bool) -> Query:
     """Return the same. Raises BadParameter where nothing in particular is asked for."""
     if not everything and not words:
-        message = "name a delivery, give a filter, or say --all"
-        raise typer.BadParameter(message)
+        raise typer.BadParameter("name a delivery, give a filter, or say --all")
     return _query(words)
 
 

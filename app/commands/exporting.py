@@ -69,8 +69,7 @@ async def _export(url: str, files: list[tuple[Path, date, tuple[Past, ...]]]) ->
     try:
         from app.commands.parquet_files import ParquetFile  # noqa: PLC0415 - needs the extra
     except ModuleNotFoundError as exc:
-        message = "ledger-export needs the extra `files`: pip install pinrelay[files]"
-        raise SettingsError(message) from exc
+        raise SettingsError("ledger-export needs the extra `files`: pip install pinrelay[files]") from exc
     store = open_store(url)
     written: dict[str, int] = {}
     try:

@@ -61,12 +61,10 @@ def find(
 def filters_of_words(words: Sequence[str]) -> dict[str, str]:
     """Return `filter=text` words by filter. Raises BadParameter for a word without a filter, and for two of one."""
     if lone := [word for word in words if "=" not in word]:
-        message = f'"{lone[0]}" names no filter: write FILTER=TEXT, with one of {FILTER_NAMES}'
-        raise typer.BadParameter(message)
+        raise typer.BadParameter(f'"{lone[0]}" names no filter: write FILTER=TEXT, with one of {FILTER_NAMES}')
     filters = dict(word.split("=", 1) for word in words)
     if len(filters) < len(words):
-        message = "a filter is given twice: all must hold, so give each once"
-        raise typer.BadParameter(message)
+        raise typer.BadParameter("a filter is given twice: all must hold, so give each once")
     return filters
 
 
@@ -74,8 +72,7 @@ def _digest(settings: Settings) -> str:
     """Ask for an e-mail address or a phone number; return its digest."""
     digest = assemble.typed_person(settings)(typer.prompt("E-mail or phone (not shown)", err=True, hide_input=True))
     if digest is None:
-        message = "that is no e-mail address and no phone number"
-        raise typer.BadParameter(message)
+        raise typer.BadParameter("that is no e-mail address and no phone number")
     return digest
 
 

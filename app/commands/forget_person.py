@@ -33,8 +33,7 @@ def forget(
     Example: pinrelay forget --user-id 4711
     """
     if not user_id and not anonymous_id:
-        message = "name a person: --user-id or --anonymous-id"
-        raise typer.BadParameter(message)
+        raise typer.BadParameter("name a person: --user-id or --anonymous-id")
     settings = load_settings()
 
     async def erase(outbox: Outbox) -> Forgotten:

@@ -107,8 +107,7 @@ def import_files(  # noqa: PLR0913 - options are arguments
     Example: pinrelay import --from postgresql://... --query "SELECT * FROM orders" --cursor updated_at --source crm
     """
     if action_source not in {None, "web", "offline", "app_ios", "app_android"}:
-        message = "--as is one of web, offline, app_ios, app_android"
-        raise typer.BadParameter(message)
+        raise typer.BadParameter("--as is one of web, offline, app_ios, app_android")
     options = _Options(
         action_source=action_source,
         since=_since(since, time.time()) if since else None,
@@ -133,8 +132,7 @@ def _since(text: str, now: float) -> float:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        message = "--since is a span such as 7d or 12h, or an ISO date"
-        raise typer.BadParameter(message) from None
+        raise typer.BadParameter("--since is a span such as 7d or 12h, or an ISO date") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

@@ -46,8 +46,7 @@ def _write_all(folder: Path) -> list[str]:
     """Write everything; return the paths below the folder. Raises OSError, SettingsError where something is there."""
     targets = [SETTINGS_FILE, *_COPIED.values()]
     if there := [name for name in targets if (folder / name).exists()]:
-        message = f"{folder} has {', '.join(there)} already: name another folder, or move that away"
-        raise SettingsError(message)
+        raise SettingsError(f"{folder} has {', '.join(there)} already: name another folder, or move that away")
     (folder / "monitoring").mkdir(parents=True, exist_ok=True)
     for source, target in _COPIED.items():
         copy = shutil.copytree if shipped(source).is_dir() else shutil.copyfile

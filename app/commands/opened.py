@@ -24,8 +24,7 @@ def opened_file(file: Path) -> AbstractContextManager[IO[bytes]]:
     try:
         return file.open("rb")
     except OSError as exc:
-        message = f"{file} cannot be read: {exc.strerror}"
-        raise typer.BadParameter(message) from exc
+        raise typer.BadParameter(f"{file} cannot be read: {exc.strerror}") from exc
 
 
 @contextmanager

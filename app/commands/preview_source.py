@@ -63,6 +63,5 @@ async def _show(settings: Settings, made: list[Any], source: NamedSource) -> Non
 def _pair(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon:
-        message = f"{text!r} is no header: write it as `Name: value`"
-        raise typer.BadParameter(message)
+        raise typer.BadParameter(f"{text!r} is no header: write it as `Name: value`")
     return name.strip(), value.strip()

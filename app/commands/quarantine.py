@@ -125,8 +125,7 @@ def _filter(
 ) -> QuarantineFilter:
     wanted = QuarantineFilter(name=name, exit=exit_, source=source, reason=reason)
     if wanted == QuarantineFilter() and not everything:
-        message = "give a filter, or say --all"
-        raise typer.BadParameter(message)
+        raise typer.BadParameter("give a filter, or say --all")
     return wanted
 
 
@@ -139,8 +138,7 @@ def _with_replaying(use: Callable[[Replaying, Outbox], Awaitable[_Result]]) -> _
         running = assemble.running_catalog(settings)
         replaying = assemble.replaying(settings, running, outbox, why_off=switches.why_off, clock=time.time)
         if replaying is None:
-            message = "QUARANTINE_HOURS: nothing is kept in quarantine; see docs/quarantine.md"
-            raise SettingsError(message)
+            raise SettingsError("QUARANTINE_HOURS: nothing is kept in quarantine; see docs/quarantine.md")
         return await use(replaying, outbox)
 
     return with_outbox(work)

@@ -97,8 +97,7 @@ def _percent(text: str | None) -> Decimal | None:
     except InvalidOperation:
         most = Decimal(-1)
     if most is not None and not (most.is_finite() and 0 <= most <= _PERCENT):
-        message = "--tolerance is a percentage from 0 to 100, such as 2 or 0.5"
-        raise typer.BadParameter(message)
+        raise typer.BadParameter("--tolerance is a percentage from 0 to 100, such as 2 or 0.5")
     return most
 
 

@@ -54,13 +54,11 @@ def rows_asked(
     if not (where or query or cursor or source):
         if files:
             return None
-        message = "name files, or rows: --query or --from, with --cursor and --source"
-        raise typer.BadParameter(message)
+        raise typer.BadParameter("name files, or rows: --query or --from, with --cursor and --source")
     if files or for_files or cursor is None or source is None or not (where or query):
-        message = (
+        raise typer.BadParameter(
             "rows come by --query, --from, or both, with --cursor and --source, without files, --since and --again"
         )
-        raise typer.BadParameter(message)
     return RowsAsked(where=where, query=query, cursor=cursor, source=source)
 
 
@@ -78,8 +76,7 @@ async def import_rows(
     are known by their ids. Raises WarehouseError, OutboxUnavailable.
     """
     if source.reshape is None:
-        message = f"{source.name} is of kind `segment`: rows are mapped by a source of kind `mapped`"
-        raise typer.BadParameter(message)
+        raise typer.BadParameter(f"{source.name} is of kind `segment`: rows are mapped by a source of kind `mapped`")
     progress = _Progress(outbox, asked.identity)
     cursor, known = await progress.begin(time.time(), keeps_state=keeps_state)
     with (

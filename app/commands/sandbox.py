@@ -32,7 +32,6 @@ def sandbox(
     try:
         uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=5)
     except SystemExit:  # so uvicorn ends where it cannot listen, having logged why
-        message = (
+        raise SettingsError(
             "--port: this machine does not let it listen there, as is logged above: name another, or stop what has it"
-        )
-        raise SettingsError(message) from None
+        ) from None

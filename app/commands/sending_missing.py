@@ -65,15 +65,13 @@ def send_asked(*, send: bool, consent: str | None, words: str | None, yes: bool)
     """Return how missing orders are sent, None where they are not. Raises BadParameter where no permission is named."""
     if not send:
         if consent or words or yes:
-            message = "--consent, --consent-not-needed and --yes are for --send-missing"
-            raise typer.BadParameter(message)
+            raise typer.BadParameter("--consent, --consent-not-needed and --yes are for --send-missing")
         return None
     if (consent is None) == (words is None) or len(words or "x" * _MIN_WORDS) < _MIN_WORDS:
-        message = (
+        raise typer.BadParameter(
             "orders that never arrived are often those whose buyers refused: name the column that says who permitted "
             "it by --consent COLUMN, or say in words why nobody needs to be asked by --consent-not-needed"
         )
-        raise typer.BadParameter(message)
     return SendAsked(consent=consent, words=words or "", yes=yes)
 
 

@@ -17,16 +17,14 @@ _IN_USE: Final = "XK"
 def _country(text: str) -> str:
     code = text.upper()
     if code != _IN_USE and pycountry.countries.get(alpha_2=code) is None:
-        message = f"{text!r} is no country of ISO 3166: write its two letters, such as US, GB or DE"
-        raise ValueError(message)
+        raise ValueError(f"{text!r} is no country of ISO 3166: write its two letters, such as US, GB or DE")
     return code
 
 
 def _currency(text: str) -> str:
     code = text.upper()
     if code not in currencies():
-        message = f"{text!r} is no currency of ISO 4217: write its three letters, such as USD, GBP or EUR"
-        raise ValueError(message)
+        raise ValueError(f"{text!r} is no currency of ISO 4217: write its three letters, such as USD, GBP or EUR")
     return code
 
 

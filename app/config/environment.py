@@ -23,8 +23,7 @@ def _split(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith('["') and value.rstrip().endswith('"]'):
-        message = "a list is written with commas, not as JSON: one,another"
-        raise ValueError(message)
+        raise ValueError("a list is written with commas, not as JSON: one,another")
     return tuple(filter(None, map(str.strip, value.replace("\n", ",").split(","))))
 
 

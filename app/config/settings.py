@@ -198,22 +198,20 @@ class Settings(AccountSettings, SourceSettings, InventorySettings, AlertSettings
     @model_validator(mode="after")
     def _safe_by_default(self) -> Self:
         if self.reachable and not self.authenticated:
-            message = (
+            raise ValueError(
                 f"HOST={self.host} lets anybody send events: set WEBHOOK_SHARED_SECRETS, WEBHOOK_HEADER or WRITE_KEYS, "
                 "or HOST=127.0.0.1, or PUBLISHED_ON_LOOPBACK=true where the port is published on loopback only"
             )
-            raise ValueError(message)
         return self
 
     @model_validator(mode="after")
     def _strong_where_strangers_may_try(self) -> Self:
         weak = [name for name, secret in self._own_secrets() if len(secret) < MIN_SECRET_CHARACTERS]
         if self.reachable and weak:
-            message = (
+            raise ValueError(
                 f"HOST={self.host} lets anybody try secrets: each of {', '.join(dict.fromkeys(weak))} needs "
                 f"{MIN_SECRET_CHARACTERS} characters or more (`openssl rand -hex 16` makes one)"
             )
-            raise ValueError(message)
         return self
 
     def _own_secrets(self) -> list[tuple[str, str]]:

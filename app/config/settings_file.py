@@ -33,8 +33,7 @@ def take_settings_file(path: Path, environ: MutableMapping[str, str]) -> None:
         return
     except (OSError, UnicodeDecodeError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
-        message = f"{path} cannot be read: {why}"
-        raise SettingsError(message) from exc
+        raise SettingsError(f"{path} cannot be read: {why}") from exc
     bad = [each for each in lines if each.error or (each.key and each.value is None)]
     if bad:
         raise SettingsError("\n".join(f"{path}: line {each.original.line}: write NAME=value" for each in bad))

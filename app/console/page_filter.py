@@ -120,7 +120,6 @@ async def read_page_filter(request: Request, services: ConsoleServices) -> PageF
 def _check(name: str, text: str, known: Iterable[str]) -> None:
     offered: Sequence[str] = list(known)
     if text and text not in offered:
-        message = (
+        raise FilterError(
             f"At the head of the page the {PARTS[name]} (`{name}` in the address) is none of: {', '.join(offered)}."
         )
-        raise FilterError(message)

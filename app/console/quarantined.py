@@ -70,8 +70,7 @@ def wanted_of(values: Form) -> QuarantineFilter:
     """
     exit_ = values.get("exit")
     if exit_ not in (None, Exit.INVALID, Exit.UNMATCHED):
-        message = f'The filter "exit" is none of {Exit.INVALID}, {Exit.UNMATCHED}.'
-        raise FilterError(message)
+        raise FilterError(f'The filter "exit" is none of {Exit.INVALID}, {Exit.UNMATCHED}.')
     return QuarantineFilter(
         name=values.get("name"),
         exit=None if exit_ is None else Exit(exit_),

@@ -91,12 +91,11 @@ def columns_of_shop(
     """
     known = next((each for each in _EXPORTS if _is_of(each, columns)), None)
     if known is None and (order_id is None or total is None):
-        message = (
+        raise WarehouseError(
             "it is no export of Shopify's or WooCommerce's that is known: name the columns of the order id "
             "(--order-id) and of the amount (--total), and those of the currency (--currency) and of the time (--time) "
             f"where there are such; there are: {', '.join(columns)}"
         )
-        raise WarehouseError(message)
     found = known or ShopColumns(order_ids=(), amounts=())
     is_code = currency is not None and currency not in columns and _CODE.fullmatch(currency) is not None
     found = replace(
@@ -114,8 +113,7 @@ def columns_of_shop(
         states=tuple(name for name in found.states if name in columns),
     )
     if missing := [name for name in named if name not in columns]:
-        message = f'there is no column "{missing[0]}"; there are: {", ".join(columns)}'
-        raise WarehouseError(message)
+        raise WarehouseError(f'there is no column "{missing[0]}"; there are: {", ".join(columns)}')
     return found
 
 

@@ -20,8 +20,7 @@ _NOT_MET: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "No suc
 def _iso_day(given: Any) -> Any:
     """Refuse what is no YYYY-MM-DD: pydantic takes numbers as Unix seconds."""
     if isinstance(given, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", given, re.ASCII):
-        message = "a day is written YYYY-MM-DD"
-        raise ValueError(message)
+        raise ValueError("a day is written YYYY-MM-DD")
     return given
 
 

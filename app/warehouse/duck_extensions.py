@@ -46,11 +46,9 @@ def name_of_file(where: str) -> str:
 def require_file(name: str) -> None:
     """Raise WarehouseError where it is no file, or an empty one, without its name: it may be a mistyped address."""
     if not os.path.isfile(name):  # noqa: PTH113 - a name that is too long is none, and no error that quotes it
-        message = "there is no such file"
-        raise WarehouseError(message)
+        raise WarehouseError("there is no such file")
     if not os.path.getsize(name):  # noqa: PTH202 - as above
-        message = "the file is empty, it has no columns either: export it anew"
-        raise WarehouseError(message)
+        raise WarehouseError("the file is empty, it has no columns either: export it anew")
 
 
 def load_extension(duck: Any, name: str) -> None:

@@ -78,8 +78,7 @@ def open_duck(
     try:
         import duckdb  # noqa: PLC0415 - needs the extra
     except ModuleNotFoundError as exc:
-        message = "this needs the extra `files`: pip install 'pinrelay[files]'"
-        raise SettingsError(message) from exc
+        raise SettingsError("this needs the extra `files`: pip install 'pinrelay[files]'") from exc
     folder.mkdir(exist_ok=True)
     duck = duckdb.connect(folder / "database", config={**_CONFIG, **config})
     try:
@@ -107,8 +106,7 @@ def file_query(where: str) -> str:
     suffixes = [suffix.lower() for suffix in Path(name_of_file(where)).suffixes if suffix.lower() != ".gz"]
     reader = _READERS.get(suffixes[-1] if suffixes else "")
     if reader is None:
-        message = f"the name of the file must end with one of {', '.join(_READERS)}"
-        raise WarehouseError(message)
+        raise WarehouseError(f"the name of the file must end with one of {', '.join(_READERS)}")
     return f"SELECT * FROM {reader.format(quoted(where))}"  # noqa: S608 - quoted
 
 

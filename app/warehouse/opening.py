@@ -21,14 +21,12 @@ def open_rows(where: str, folder: Path, *, query: str | None = None) -> Iterator
     into memory. Raises WarehouseError, and SettingsError where the extra that reads it is not installed.
     """
     if query is None and (where.startswith(_POSTGRES) or names_database(where)):
-        message = "a database is read by --query"
-        raise WarehouseError(message)
+        raise WarehouseError("a database is read by --query")
     if query is not None and where.startswith(_POSTGRES):
         try:
             from app.warehouse.postgres_tables import open_postgres  # noqa: PLC0415 - needs the extra
         except ModuleNotFoundError as exc:
-            message = "PostgreSQL needs the extra `postgres`: pip install 'pinrelay[postgres]'"
-            raise SettingsError(message) from exc
+            raise SettingsError("PostgreSQL needs the extra `postgres`: pip install 'pinrelay[postgres]'") from exc
         with open_postgres(where, query) as rows:
             yield rows
         return

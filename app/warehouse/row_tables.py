@@ -45,6 +45,5 @@ class RowTable(Protocol):
 def checked(column: str, columns: Sequence[str]) -> str:
     """Return a column as SQL names it. Raises WarehouseError where there is none."""
     if column not in columns:
-        message = f'there is no column "{column}"; there are: {", ".join(columns)}'
-        raise WarehouseError(message)
+        raise WarehouseError(f'there is no column "{column}"; there are: {", ".join(columns)}')
     return '"' + column.replace('"', '""') + '"'
