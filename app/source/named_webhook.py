@@ -7,7 +7,7 @@ shops strike a webhook off after a few errors, and an event that is no good does
 
 import base64
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -58,7 +58,16 @@ def named_sources_router(
 
     The name of the source that sent a request is left in `request.state.source`.
     """
-    door = _Door(accepts, sources, clock, room, on_count, trusted_proxies, remembers, new_id)
+    door = _Door(
+        accepts=accepts,
+        sources=sources,
+        clock=clock,
+        room=room,
+        on_count=on_count,
+        trusted_proxies=trusted_proxies,
+        remembers=remembers,
+        new_id=new_id,
+    )
     handler = refusing(door.receive)
     router = APIRouter(tags=["webhook"])
     for method in (*_METHODS, "GET"):
@@ -76,32 +85,22 @@ def named_sources_router(
     return router
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Door:
-    """The handler, with what it needs."""
+    """The handler, with what it needs: the arguments of `named_sources_router`."""
 
-    def __init__(
-        self,
-        accepts: Accepts,
-        sources: NamedSources,
-        clock: Callable[[], float],
-        room: Room,
-        on_count: Callable[[str, Mapping[Exit, int]], None],
-        trusted_proxies: tuple[Network, ...],
-        remembers: bool,  # noqa: FBT001 - a private class, made in one place
-        new_id: Callable[[], str],
-    ) -> None:
-        self._accepts = accepts
-        self._sources = sources
-        self._clock = clock
-        self._room = room
-        self._on_count = on_count
-        self._trusted_proxies = trusted_proxies
-        self._remembers = remembers
-        self._new_id = new_id
+    accepts: Accepts
+    sources: NamedSources
+    clock: Callable[[], float]
+    room: Room
+    on_count: Callable[[str, Mapping[Exit, int]], None]
+    trusted_proxies: tuple[Network, ...]
+    remembers: bool
+    new_id: Callable[[], str]
 
     async def receive(self, request: Request) -> Response:
         """Answer one HTTP request. Raises RequestRefused and OutboxUnavailable."""
-        source = self._sources.by_name.get(request.path_params["source"])
+        source = self.sources.by_name.get(request.path_params["source"])
         if source is None:
             raise RequestRefused(UNKNOWN_SOURCE)
         request.state.source = source.name
@@ -111,7 +110,7 @@ class _Door:
         is_pixel = request.method == "GET"
         if is_pixel and not source.takes_pixels:
             raise RequestRefused(NO_PIXEL)
-        quotas = self._sources.quotas
+        quotas = self.sources.quotas
         quotas.check(source.name)
         if not all(proof.may_hold(request.headers) for proof in source.proofs):
             if await _is_ping(request, source):
@@ -119,11 +118,11 @@ class _Door:
             raise RequestRefused(UNAUTHENTICATED)
         raw = b"null" if is_pixel else await receive(request, source.limits)
         size = unpacked_size(raw, source.limits.max_unpacked_bytes)
-        now = self._clock()
+        now = self.clock()
         for proof in source.proofs:
             if not await proof.holds(raw, size, request.headers, now=now):
                 raise RequestRefused(UNAUTHENTICATED)
-        async with self._room.held(raw, size, timeout_s=source.limits.request_timeout_s):
+        async with self.room.held(raw, size, timeout_s=source.limits.request_timeout_s):
             quotas.charge(source.name, size=size)
             if source.reshape is None:
                 return await self._keep_segments(request, source, raw, size, now)
@@ -137,8 +136,8 @@ class _Door:
         self, request: Request, source: NamedSource, raw: bytes, size: int, now: float
     ) -> Response:
         """Keep Segment's events, and answer as /webhook does."""
-        body = await open_body(raw, size, self._room, source.limits)
-        events = read_events(body, source.limits, Arrival.at(now, new_id=self._new_id))
+        body = await open_body(raw, size, self.room, source.limits)
+        events = read_events(body, source.limits, Arrival.at(now, new_id=self.new_id))
         read = iter(with_gpc(events, request))
         receipt = await self._accept(read, source, now)
         unusable = not body.several and is_unusable(receipt)
@@ -146,10 +145,10 @@ class _Door:
 
     async def _accept(self, events: _Events, source: NamedSource, now: float) -> Receipt:
         of_source = permitted(events, source)
-        receipt = await self._accepts.accept(of_source, now=now, source=source.name, is_proven=source.is_proven)
-        self._sources.quotas.charge(source.name, events=len(receipt.events))
-        self._on_count(source.name, receipt.counts)
-        return discreet(receipt) if self._remembers and not source.is_proven else receipt
+        receipt = await self.accepts.accept(of_source, now=now, source=source.name, is_proven=source.is_proven)
+        self.sources.quotas.charge(source.name, events=len(receipt.events))
+        self.on_count(source.name, receipt.counts)
+        return discreet(receipt) if self.remembers and not source.is_proven else receipt
 
     async def _mapped(
         self, request: Request, source: NamedSource, reshape: Reshape, raw: bytes, size: int, now: float
@@ -158,9 +157,9 @@ class _Door:
         if len(request.url.query) > _MAX_QUERY_CHARACTERS:
             raise RequestRefused(TOO_MANY)
         content = "json" if request.method == "GET" else content_of(request.headers.get("content-type", ""))
-        requester = Requester.of(request, self._trusted_proxies)
+        requester = Requester.of(request, self.trusted_proxies)
         around = around_body(request, hidden=source.hidden_headers, ip=requester.ip)
-        read = partial(read_or_refuse, arrival=Arrival.at(now, new_id=self._new_id))
+        read = partial(read_or_refuse, arrival=Arrival.at(now, new_id=self.new_id))
         found = records(await unpack(raw, size), content, around, source.limits)
         events = _bounded(map(read, events_of(found, reshape)), source.limits.max_events)
         return iter(with_gpc(events, request))

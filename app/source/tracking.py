@@ -73,7 +73,8 @@ def tracking_router(
 
     The name of the source that sent a request is left in `request.state.source`.
     """
-    api = _TrackingApi(accepts, rules, room, clock, new_id)
+    quotas = Quotas(rules.quotas, time.monotonic)
+    api = _TrackingApi(accepts=accepts, rules=rules, quotas=quotas, room=room, clock=clock, new_id=new_id)
     router = APIRouter(tags=["tracking"])
     for path in _BATCHES:
         _add(router, path, api.events_handler(None), "Receive a batch of events", BATCH_BODY)
@@ -108,23 +109,16 @@ def _add(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _TrackingApi:
     """The handlers, with what they need."""
 
-    def __init__(
-        self,
-        accepts: Accepts,
-        rules: TrackingRules,
-        room: Room,
-        clock: Callable[[], float],
-        new_id: Callable[[], str],
-    ) -> None:
-        self._accepts = accepts
-        self._rules = rules
-        self._room = room
-        self._quotas = Quotas(rules.quotas, time.monotonic)
-        self._clock = clock
-        self._new_id = new_id
+    accepts: Accepts
+    rules: TrackingRules
+    quotas: Quotas
+    room: Room
+    clock: Callable[[], float]
+    new_id: Callable[[], str]
 
     def events_handler(self, call: str | None) -> Handler:
         """Build the handler of one path; `call` is the type of an event that names none."""
@@ -136,39 +130,39 @@ class _TrackingApi:
 
     async def discard(self, request: Request) -> Response:
         """Thank for an SDK's report on itself, which nobody needs."""
-        await receive(request, self._rules.limits)
+        await receive(request, self.rules.limits)
         return answer(_SUCCESS)
 
     async def _receive(self, request: Request, call: str | None) -> Response:
-        limits = self._rules.limits
+        limits = self.rules.limits
         source = self._source_before_body(request)
-        self._quotas.check(source)
+        self.quotas.check(source)
         raw = await receive(request, limits)
         size = unpacked_size(raw, limits.max_unpacked_bytes)
-        if source is None and not self._rules.is_open and not await self._may_hold_key(raw, size):
+        if source is None and not self.rules.is_open and not await self._may_hold_key(raw, size):
             raise RequestRefused(UNAUTHENTICATED)
-        async with self._room.held(raw, size, timeout_s=limits.request_timeout_s):
-            body = await open_body(raw, size, self._room, limits)
+        async with self.room.held(raw, size, timeout_s=limits.request_timeout_s):
+            body = await open_body(raw, size, self.room, limits)
             request.state.source = source = source or self._source_in(body)
-            self._quotas.check(source)
-            self._quotas.charge(source, size=size)
+            self.quotas.check(source)
+            self.quotas.charge(source, size=size)
             return await self._keep(request, body, call)
 
     async def _keep(self, request: Request, body: Body, call: str | None) -> Response:
         """Have the events kept; each is read when its turn comes, save one that comes alone."""
         if call is not None and isinstance(body.slices, tuple) and not body.several:
             _name_type(body.slices[0][0], call)
-        now = self._clock()
-        arrival = Arrival.at(now, from_device=True, new_id=self._new_id)
-        requester = Requester.of(request, self._rules.trusted_proxies)
-        events = requester.complete_all(read_events(body, self._rules.limits, arrival))
+        now = self.clock()
+        arrival = Arrival.at(now, from_device=True, new_id=self.new_id)
+        requester = Requester.of(request, self.rules.trusted_proxies)
+        events = requester.complete_all(read_events(body, self.rules.limits, arrival))
         alone = None if body.several else list(events)
         source = request.state.source
         # a write key is public, as pages hold it; without any, only this machine may send
-        receipt = await self._accepts.accept(
+        receipt = await self.accepts.accept(
             alone or events, now=now, source=source or DEFAULT_SOURCE, is_proven=source is None
         )
-        self._quotas.charge(source, events=len(receipt.events))
+        self.quotas.charge(source, events=len(receipt.events))
         return _answer(alone)
 
     def _source_before_body(self, request: Request) -> str | None:
@@ -179,8 +173,8 @@ class _TrackingApi:
         headers = request.headers
         in_query = request.query_params.get("writeKey")
         offered = basic_user(headers.get("authorization")), in_query, headers.get("x-write-key")
-        source = self._rules.write_keys.source(*offered)
-        if source is None and any(offered) and not self._rules.is_open:
+        source = self.rules.write_keys.source(*offered)
+        if source is None and any(offered) and not self.rules.is_open:
             raise RequestRefused(UNAUTHENTICATED)
         return source
 
@@ -190,7 +184,7 @@ class _TrackingApi:
         for piece in pieces(raw, size):
             text = tail + piece
             for found in _KEY_IN_BODY.finditer(text):
-                if self._rules.write_keys.source(_text(found[1])) is not None:
+                if self.rules.write_keys.source(_text(found[1])) is not None:
                     return True
             tail = text[-_LONGEST_KEY_BYTES:]
             await asyncio.sleep(0)
@@ -201,8 +195,8 @@ class _TrackingApi:
 
         Raises RequestRefused where it has none of ours.
         """
-        source = self._rules.write_keys.source(body.top.get("writeKey"))
-        if source is None and not self._rules.is_open:
+        source = self.rules.write_keys.source(body.top.get("writeKey"))
+        if source is None and not self.rules.is_open:
             raise RequestRefused(UNAUTHENTICATED)
         return source
 
