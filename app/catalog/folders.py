@@ -41,9 +41,8 @@ def _read_folders(setting: str, folders: Folders, faults: list[Fault]) -> dict[s
             faults.append(Fault(path="", message=message, file=str(folder)))
             continue
         found = {path.name: path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}}
-        if (
-            not found and not (folder / VERSIONS).is_dir()
-        ):  # a wrong path or a mount that is missing: all events would go unmatched, in silence
+        # A wrong path, or a mount that is missing: all events would go unmatched, in silence.
+        if not found and not (folder / VERSIONS).is_dir():
             remedy = f"put one there, or take the folder out of {setting}"
             faults.append(Fault(path="", message=f"the folder has no YAML file: {remedy}", file=str(folder)))
         chosen |= found

@@ -17,9 +17,8 @@ async def receive(request: Request, limits: Limits) -> bytes:
 
     Raises RequestRefused where it is too large, or does not arrive whole in time.
     """
-    body, more = await _piece(
-        request
-    )  # most bodies are whole by then; one that never begins, app/server/bounded_connection.py cuts
+    # Most bodies are whole by then; one that never begins, app/server/bounded_connection.py cuts.
+    body, more = await _piece(request)
     if more:
         try:
             async with asyncio.timeout(limits.request_timeout_s):
