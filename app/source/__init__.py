@@ -15,7 +15,7 @@ from app.source.named_webhook import named_sources_router
 from app.source.quotas import Quota, read_quotas
 from app.source.raw_records import read_raw_requests
 from app.source.refusal import INTERNAL_ERROR, TOO_SLOW
-from app.source.responses import answer, answer_refusal, answer_unavailable, event_json, receipt_json, refusal_json
+from app.source.responses import answer, answer_refusal, answer_unavailable, event_json, refusal_json
 from app.source.sdk_settings import sdk_settings_router
 from app.source.sender_proofs import Anyone, SenderProof, SentSecret
 from app.source.signed_bodies import (
@@ -79,7 +79,6 @@ __all__ = [
     "read_quotas",
     "read_raw_event",
     "read_raw_requests",
-    "receipt_json",
     "refusal_json",
     "sdk_settings_router",
     "standard_key",

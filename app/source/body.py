@@ -10,7 +10,6 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Final, Self
 
 from msgspec import Struct
@@ -35,7 +34,6 @@ from app.types import Event
 DEFAULT_DEPTH: Final = 64
 #: Members that are read at once: so few are still in the processor's cache when they are mapped.
 _READ_TOGETHER = 50
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 #: What a batch says of all its events.
 _OF_ALL = ("context", "integrations", "sentAt")
 _TOO_LARGE = f"the event is larger than {MAX_MEMBER_BYTES} bytes"
@@ -106,14 +104,14 @@ def read_body(raw: bytes, *, max_events: int | None) -> Body:
     Raises RequestRefused where it is not JSON, or has more events.
     """
     if len(raw) > SLICE_BYTES and raw[:1] == b"[":
-        return _read_array(raw, max_events)
+        return _read_array(raw, max_events, top={})
     if max_events is not None and len(raw) > MAX_MEMBER_BYTES:
         return _read_large(raw, max_events)
     members, several, top = _take_apart(parse(raw), max_events)
     return Body(slices=(members,), several=several, size_bytes=len(raw), levels_at_most=levels_at_most(raw), top=top)
 
 
-def _read_array(raw: bytes, max_events: int | None, *, top: Mapping[str, Any] = _NOTHING) -> Body:
+def _read_array(raw: bytes, max_events: int | None, *, top: Mapping[str, Any]) -> Body:
     slices = _bare_slices(raw, max_events)
     return Body(slices=slices, several=True, size_bytes=len(raw), levels_at_most=len(raw), top=top)
 
@@ -136,7 +134,7 @@ def _read_large(raw: bytes, max_events: int) -> Body:
     """Read a large body that does not begin with an array at once: a batch; any other event is refused for its size."""
     raw = from_first_sign(raw)
     if raw[:1] == b"[":
-        return _read_array(raw, max_events)
+        return _read_array(raw, max_events, top={})
     top, batch = large_object(raw)
     if batch is not None and "type" not in top:
         return _read_array(batch, max_events, top=top)
@@ -239,11 +237,9 @@ def _excess(value: Any, limits: Limits) -> str | None:
     """Return in what a value is deeper or larger than an event may be; None where it keeps to the limits."""
     if nested_deeper([value], limits.max_depth):
         return f"the event is nested deeper than {limits.max_depth} levels"
-    if limits.max_event_bytes is not None and _size_bytes(value) > limits.max_event_bytes:
-        return f"the event is larger than {limits.max_event_bytes} bytes"
+    if limits.max_event_bytes is not None:
+        # by the json module: orjson does not write more than 254 levels, which MAX_JSON_DEPTH may allow
+        compact = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        if len(compact.encode()) > limits.max_event_bytes:
+            return f"the event is larger than {limits.max_event_bytes} bytes"
     return None
-
-
-def _size_bytes(member: Any) -> int:
-    # the json module, since orjson does not write more than 254 levels, which MAX_JSON_DEPTH may allow
-    return len(json.dumps(member, ensure_ascii=False, separators=(",", ":")).encode())

@@ -41,12 +41,12 @@ def read_event_file(
         yield EventRefused(_BROKEN_GZIP)
 
 
-def read_event_text(text: bytes, *, now: float, max_depth: int = DEFAULT_DEPTH) -> list[Event | EventRefused]:
+def read_event_text(text: bytes, *, now: float) -> list[Event | EventRefused]:
     """Return every event of one document: an event, an array or a batch; one that is no event stands as EventRefused.
 
     Raises RequestRefused where the text is not JSON.
     """
-    return list(_members(read_body(text, max_events=None), Arrival.at(now), max_depth))
+    return list(_members(read_body(text, max_events=None), Arrival.at(now), DEFAULT_DEPTH))
 
 
 def _documents(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:

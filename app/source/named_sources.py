@@ -1,7 +1,7 @@
 """Sources with a name: who may send by each, how much, and how what it sends is read."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -79,13 +79,11 @@ def held_back(event: Event | EventRefused, source: NamedSource) -> Event | Event
 class NamedSources:
     """The sources that there are now, by name."""
 
-    def __init__(self, sources: Mapping[str, NamedSource], monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Take the sources; `monotonic` is a clock in seconds that never goes back."""
-        self._monotonic = monotonic
+    def __init__(self, sources: Mapping[str, NamedSource]) -> None:
         self.take(sources)
 
     def take(self, sources: Mapping[str, NamedSource]) -> None:
         """Hold these from now on; what was left of quotas is forgotten."""
         self.by_name = dict(sources)
         limited = {name: each.quota for name, each in sources.items() if each.quota is not None}
-        self.quotas = Quotas(limited, self._monotonic)
+        self.quotas = Quotas(limited, time.monotonic)

@@ -17,7 +17,7 @@ from app.errors import EventRefused
 from app.source.body import Limits
 from app.source.parse_json import from_first_sign, levels_at_most, nested_deeper, parse
 from app.source.refusal import BROKEN_JSON, TOO_LARGE, TOO_MANY, UNSUPPORTED, RequestRefused
-from app.source.slices import MAX_MEMBER_BYTES, OF_STRANGERS, SLICE_BYTES, array_slices
+from app.source.slices import MAX_MEMBER_BYTES, OF_STRANGERS, SLICE_BYTES, TOO_LARGE_MEMBER, array_slices
 
 Content: TypeAlias = Literal["json", "lines", "form", "cloudevent", "cloudevents"]
 
@@ -106,7 +106,7 @@ def _members(raw: bytes, content: Content) -> Iterator[Any]:
 
 def _line(line: bytes) -> Any:
     if len(line) > MAX_MEMBER_BYTES:
-        return EventRefused(f"the event is larger than {MAX_MEMBER_BYTES} bytes")
+        return EventRefused(TOO_LARGE_MEMBER)
     try:
         return parse(line)
     except RequestRefused as exc:

@@ -49,7 +49,7 @@ _BRACKET_OF_A_BATCH = _bracket_behind(_LEAP_LEVELS)
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _SCALAR = re.compile(rb'[^\s,:{}\[\]"]++')
 _BLANKS = re.compile(rb"[ \t\r\n]*+")
-_TOO_LARGE_MEMBER = f"the event is larger than {MAX_MEMBER_BYTES} bytes"
+TOO_LARGE_MEMBER = f"the event is larger than {MAX_MEMBER_BYTES} bytes"
 
 
 class LargeObject(NamedTuple):
@@ -176,7 +176,7 @@ def _cut_off(raw: bytes, at: int, end: int, on_none: Callable[[int], None], boun
         last = end_of_value(raw, first, max_brackets=bounds.max_brackets)
         if last - first > bounds.max_bytes:
             members += _parsed(raw, begun, at, on_none)
-            members.append(EventRefused(_TOO_LARGE_MEMBER))
+            members.append(EventRefused(TOO_LARGE_MEMBER))
             begun = after_blanks(raw, last) + 1
         at = after_blanks(raw, last)
         if at == end:
