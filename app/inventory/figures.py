@@ -79,7 +79,7 @@ class NameFigures:
 
     @property
     def title(self) -> str:
-        """Return the name as people read it."""
+        """The name as people read it."""
         return title_of(self.key)
 
     @property

@@ -30,7 +30,7 @@ class Finding:
     column: int
     #: The event fulfils it.
     held: bool
-    #: Of a condition: the event's value, which may be personal, or MISSING. MISSING for all other kinds.
+    #: Of a condition: the event's value, which may be personal, or ABSENT. ABSENT for all other kinds.
     found: Any = field(default=ABSENT, repr=False)
     #: Empty for a condition; one for `not`.
     parts: tuple["Finding", ...] = ()
