@@ -10,6 +10,7 @@ from app.destination import ConversionRules
 from app.errors import SettingsError
 from app.identity import IdentityRules
 from app.outbox import DiskRules, OutboxRules
+from app.outbox.storing import DAY_S, HOUR_S
 from app.receiving.quarantining import QuarantineRules
 from app.server.doorway import Posture
 from app.server.proofs import Proofs
@@ -26,8 +27,6 @@ from app.source import (
 )
 from app.values.proxies import read_networks
 
-_HOUR_S = 3_600
-_DAY_S = 24 * _HOUR_S
 #: Bounds the backlog of an ad account where the disk does not.
 _USUAL_BACKLOG_BYTES = 10_000_000_000
 
@@ -42,7 +41,7 @@ def conversion_rules(settings: Settings) -> ConversionRules:
         external_id_keep_case=settings.external_id_keep_case,
         custom_event_names=frozenset(settings.custom_event_names),
         partner_name=settings.partner_name,
-        max_event_age_s=settings.max_event_age_days * _DAY_S,
+        max_event_age_s=settings.max_event_age_days * DAY_S,
         gpc=settings.gpc,
         ldp_states=frozenset(settings.ldp_states),
         redacted_parameters=settings.redacted_parameters,
@@ -57,13 +56,13 @@ def outbox_rules(settings: Settings) -> OutboxRules:
     return OutboxRules(
         dedup_window_s=_dedup_window_s(settings),
         dedup_orders=settings.dedup_orders,
-        ledger_delivered_s=settings.ledger_delivered_days * _DAY_S,
+        ledger_delivered_s=settings.ledger_delivered_days * DAY_S,
         orders_by_source=settings.order_scope == "source",
-        ledger_s=settings.ledger_days * _DAY_S,
-        audit_s=settings.audit_days * _DAY_S,
-        payload_s=settings.payload_days * _DAY_S,
-        remember_s=settings.remember_days * _DAY_S,
-        remember_click_s=settings.remember_click_days * _DAY_S,
+        ledger_s=settings.ledger_days * DAY_S,
+        audit_s=settings.audit_days * DAY_S,
+        payload_s=settings.payload_days * DAY_S,
+        remember_s=settings.remember_days * DAY_S,
+        remember_click_s=settings.remember_click_days * DAY_S,
         max_people=settings.remember_max_people,
         max_backlog=settings.outbox_max_backlog,
         max_backlog_bytes=_max_backlog_bytes(settings),
@@ -86,14 +85,14 @@ def _max_backlog_bytes(settings: Settings) -> int | None:
 def _dedup_window_s(settings: Settings) -> float:
     """Return how long events are remembered: as long as they may be old, unless it is set."""
     if settings.dedup_window_hours is None:
-        return settings.max_event_age_days * _DAY_S
-    return settings.dedup_window_hours * _HOUR_S
+        return settings.max_event_age_days * DAY_S
+    return settings.dedup_window_hours * HOUR_S
 
 
 def quarantine_rules(settings: Settings) -> QuarantineRules:
     """Collect what is kept of events that made no delivery."""
     return QuarantineRules(
-        lasts_s=settings.quarantine_hours * _HOUR_S,
+        lasts_s=settings.quarantine_hours * HOUR_S,
         names=frozenset(settings.quarantine_names),
         max_bytes=settings.quarantine_max_bytes,
     )
@@ -102,9 +101,9 @@ def quarantine_rules(settings: Settings) -> QuarantineRules:
 def identity_rules(settings: Settings) -> IdentityRules:
     """Collect how long identity memory remembers, and whom it believes."""
     return IdentityRules(
-        remember_s=settings.remember_days * _DAY_S,
-        click_s=settings.remember_click_days * _DAY_S,
-        session_s=settings.remember_session_days * _DAY_S,
+        remember_s=settings.remember_days * DAY_S,
+        click_s=settings.remember_click_days * DAY_S,
+        session_s=settings.remember_session_days * DAY_S,
         believes_public_keys=settings.remember_users_from == "everyone",
     )
 
@@ -132,7 +131,7 @@ def delivery_policy(settings: Settings) -> DeliveryPolicy:
         max_calls_per_minute=settings.max_calls_per_minute,
         send_timeout_s=settings.send_timeout_s,
         retry_max_attempts=settings.retry_max_attempts,
-        retry_max_age_s=settings.retry_max_age_hours * _HOUR_S,
+        retry_max_age_s=settings.retry_max_age_hours * HOUR_S,
         retry_base_s=settings.retry_base_s,
         retry_max_pause_s=settings.retry_max_pause_s,
         retry_offline_ambiguous=settings.retry_offline_ambiguous,

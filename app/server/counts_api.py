@@ -7,10 +7,9 @@ from typing import Annotated, Any, Protocol
 from fastapi import APIRouter, Response
 from pydantic import Field
 
+from app.outbox.storing import HOUR_S
 from app.server.api_answers import api_answer
 from app.types import Tally
-
-_HOUR_S = 3_600
 
 
 class CountsOutbox(Protocol):
@@ -32,7 +31,7 @@ def add_counts(router: APIRouter, outbox: CountsOutbox, clock: Callable[[], floa
         preset: str | None = None,
     ) -> Response:
         asked = {"ad_account_id": ad_account_id, "source": source, "preset": preset}
-        return await api_answer(_counts(outbox, clock() - hours * _HOUR_S, asked))
+        return await api_answer(_counts(outbox, clock() - hours * HOUR_S, asked))
 
 
 async def _counts(outbox: CountsOutbox, since: float, asked: dict[str, str | None]) -> dict[str, Any]:
