@@ -11,13 +11,16 @@ from typing import Any
 
 import orjson
 import pytest
+from typer.main import get_command
 
 from app import assemble
 from app.assemble.ad_accounts import check_presets, destinations
 from app.catalog import load_catalog
+from app.cli import cli
 from app.config import Settings
 from app.outbox.sqlite.database import connect, migrate
 from tests import assembled
+from tests.commands.test_programs import commands
 from tests.process import ROOT
 from tests.test_architecture import FLOORS
 
@@ -51,6 +54,14 @@ NO_SETTINGS = {
     "OTEL_TRACES_SAMPLER_ARG",
     "SSL_CERT",
 }
+
+#: Every option that some command of pinrelay has; and those of the programs of bench/ that are named by themselves.
+OPTIONS = {option for one in commands(get_command(cli)).values() for each in one.params for option in each.opts} | {
+    "--help",
+    "--version",
+    "--install-completion",
+}
+OF_BENCHES = {"--outbox"}
 
 COOKBOOK = (ROOT / "docs/cookbook.md").read_text(encoding="utf-8")
 RECIPES = re.findall(
@@ -91,6 +102,17 @@ def test_the_settings_it_names_exist(page: Path) -> None:
     quoted = " ".join(re.findall(r"`[^`\n]+`|^```sh(?! markets).*?^```$", text, re.MULTILINE | re.DOTALL))
     named = {name.removesuffix("_FILE") for name in re.findall(r"(?<![\w$])[A-Z]+(?:_[A-Z]+)+(?!\w)", quoted)}
     assert named - NO_SETTINGS <= SETTINGS | OF_SOURCES
+
+
+@every_page
+def test_the_options_of_pinrelay_that_it_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    spoken = [
+        *re.findall(r"`((?:pinrelay|--)[^`\n]*)`", text),
+        *re.findall(r"^(?:\.venv/bin/)?pinrelay .*$", text, re.MULTILINE),
+    ]
+    named = set(re.findall(r"(?<!\S)--[a-z][a-z-]*", " ".join(spoken)))
+    assert named - OPTIONS - OF_BENCHES == set()
 
 
 def test_the_names_of_the_map_exist() -> None:

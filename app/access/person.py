@@ -9,7 +9,7 @@ class UserRole(StrEnum):
 
     #: Look.
     VIEWER = "viewer"
-    #: Look, switch, redrive, reload, erase people, and send test events.
+    #: Look, and do all that changes or sends something, or shows events as they were received.
     OPERATOR = "operator"
 
 

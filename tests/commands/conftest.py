@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -19,9 +20,28 @@ from app.config import Settings
 from tests.process import ROOT
 
 Run = Callable[..., Result]
+#: What docs/operating.md says that each command prints as JSON.
+PRINTED = dict(
+    re.findall(r"^\| `([a-z -]+)` \| (.*) \|$", (ROOT / "docs/operating.md").read_text(encoding="utf-8"), re.MULTILINE)
+)
 
 #: The command is made of its functions once, not for each run, which would take longer than most runs.
 vars(testing)["_get_command"] = cache(get_command)
+
+
+def documented(command: str) -> list[set[str]]:
+    """Read the names that the documentation gives the JSON of a command: of each of its forms."""
+    return [set(re.findall(r"`([a-z_]+)`", form)) for form in PRINTED[command].split("; with")]
+
+
+def undocumented(words: Sequence[str], printed: str) -> set[str]:
+    """Return the names of what a command printed as JSON that the documentation does not have."""
+    command = next(" ".join(words[:count]) for count in (2, 1) if " ".join(words[:count]) in PRINTED)
+    if PRINTED[command].endswith("and more"):
+        return set()
+    values = [json.loads(line) for line in printed.splitlines() if line.startswith(("{", "["))]
+    rows = [row for value in values for row in (value if isinstance(value, list) else [value])]
+    return {name.partition(" ")[0] for row in rows for name in row} - set().union(*documented(command))
 
 
 @pytest.fixture(autouse=True)
@@ -33,13 +53,17 @@ def quiet() -> Iterator[None]:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """`run("check", "--json", PORT="1")` runs a command with these settings only."""
+    """`run("check", "--json", PORT="1")` runs a command with these settings only; what it prints is documented."""
     monkeypatch.chdir(ROOT)
 
     def invoke(*arguments: object, stdin: str | bytes | None = None, **settings: str) -> Result:
         mine = {"OUTBOX_URL": f"sqlite:///{tmp_path}/o.db", "COLUMNS": "200"} | settings
         nobodys = dict.fromkeys((name.upper() for name in Settings.model_fields if name.upper() in os.environ), None)
-        return CliRunner().invoke(cli, [str(argument) for argument in arguments], input=stdin, env=nobodys | mine)
+        words = [str(argument) for argument in arguments]
+        result = CliRunner().invoke(cli, words, input=stdin, env=nobodys | mine)
+        if "--json" in words:
+            assert undocumented(words, result.stdout) == set()
+        return result
 
     return invoke
 

@@ -17,7 +17,7 @@ import pytest
 import typer
 
 from app.cli import EXIT_CODES, cli, main
-from tests.commands.conftest import Run
+from tests.commands.conftest import Run, documented
 from tests.process import COMMAND, PLAIN, ROOT, Server, clean_environment, free_port, measuring, run_command
 from tests.sandbox.events import pinterest_event
 
@@ -35,12 +35,6 @@ def commands(group: Any, above: str = "") -> dict[str, Any]:
 
 
 COMMANDS = commands(typer.main.get_command(cli))
-
-
-def documented(command: str) -> list[set[str]]:
-    """Read the names that docs/operating.md gives the JSON of a command: of each of its forms."""
-    (row,) = re.findall(rf"^\| `{command}` \| (.*) \|$", OPERATING, re.MULTILINE)
-    return [set(re.findall(r"`([a-z_]+)`", form)) for form in row.split("; with")]
 
 
 @pytest.fixture
