@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from hypothesis import strategies as st
 
 from app.errors import EventRefused, OutboxUnavailable
 from app.source import (
@@ -136,6 +137,13 @@ def tracking(
     app.include_router(tracking_router(ledger, rules, clock=lambda: NOW, room=Room(32_000_000), new_id=lambda: "made"))
     app.include_router(sdk_settings_router(write_keys, is_open=is_open, public_hosts=public_hosts))
     return app
+
+
+def any_json(*names: str) -> st.SearchStrategy[Any]:
+    """Draw a JSON value, often with members of these names."""
+    leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["track", "Broken"])
+    keys = st.sampled_from(names) | st.text()
+    return st.recursive(leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=6))
 
 
 def client(app: FastAPI, peer: str = "198.51.100.7") -> httpx.AsyncClient:

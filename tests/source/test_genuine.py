@@ -105,7 +105,7 @@ def test_a_status_is_read_of_orders_only() -> None:
     assert judge({"properties": {"status": "failed"}}, name="lead") == (None, ())
 
 
-TESTS = [
+TESTS: list[tuple[dict[str, Any], str | None, str]] = [
     ({"properties": {"test": True}}, None, "`properties.test` is true"),
     ({"properties": {"test": "true"}}, None, "`properties.test` is true"),
     ({"context": {"test": 1}}, None, "`context.test` is true"),
@@ -121,21 +121,12 @@ TESTS = [
 
 @pytest.mark.parametrize(("event", "page", "about"), TESTS)
 def test_a_test_is_withheld_where_pinterest_is_live(event: dict[str, Any], page: str | None, about: str) -> None:
-    assert judge(event, event_source_url=page) == (f"a test: {about} (TEST_EVENTS=send sends it)", ())
-    assert judge(event, event_source_url=page, name="page_visit")[0]
+    reason = f"a test: {about} (TEST_EVENTS=send sends it)"
+    in_sandbox, (warning,) = judge(event, GenuineRules(live=False), event_source_url=page)
 
-
-@pytest.mark.parametrize(("event", "page", "about"), TESTS)
-def test_the_sandbox_takes_a_test_with_a_warning(event: dict[str, Any], page: str | None, about: str) -> None:
-    withheld, (warning,) = judge(event, GenuineRules(live=False), event_source_url=page)
-
-    assert withheld is None
-    assert warning.startswith(f"a test: {about}")
-
-
-@pytest.mark.parametrize(("event", "page", "about"), TESTS)
-def test_tests_are_sent_where_the_rules_say_so(event: dict[str, Any], page: str | None, about: str) -> None:
-    assert about
+    for name in ("checkout", "page_visit"):
+        assert judge(event, event_source_url=page, name=name) == (reason, ())
+    assert (in_sandbox, warning) == (None, f"{reason}; withheld where Pinterest is live")
     assert judge(event, GenuineRules(live=True, tests=False), event_source_url=page) == (None, ())
 
 

@@ -3,16 +3,17 @@
 import gzip
 import hmac
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
 import pytest
-from fastapi import FastAPI
+from httpx import AsyncClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.source.refusal import REFUSALS
-from tests.source.door import NOW, NOW_TEXT, Ledger, client, webhook
+from tests.source.door import NOW, NOW_TEXT, Ledger, any_json, client, webhook
 
 
 @pytest.fixture
@@ -21,17 +22,17 @@ def ledger() -> Ledger:
 
 
 @pytest.fixture
-def app(ledger: Ledger) -> FastAPI:
-    return webhook(ledger)
+async def http(ledger: Ledger) -> AsyncIterator[AsyncClient]:
+    async with client(webhook(ledger)) as http:
+        yield http
 
 
 def event(name: str, message_id: str = "m-1") -> dict[str, Any]:
     return {"type": "track", "event": name, "messageId": message_id}
 
 
-async def test_a_single_event_is_answered_by_its_receipt(ledger: Ledger) -> None:
-    async with client(webhook(ledger)) as http:
-        answer = await http.post("/webhook", json=event("Half Broken"))
+async def test_a_single_event_is_answered_by_its_receipt(http: AsyncClient, ledger: Ledger) -> None:
+    answer = await http.post("/webhook", json=event("Half Broken"))
 
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
@@ -71,18 +72,16 @@ async def test_a_single_event_is_answered_by_its_receipt(ledger: Ledger) -> None
     ],
     ids=str,
 )
-async def test_only_a_single_event_that_nothing_can_use_is_422(body: Any, status: int, ledger: Ledger) -> None:
-    async with client(webhook(ledger)) as http:
-        answer = await http.post("/webhook", content=orjson.dumps(body))
+async def test_only_a_single_event_that_nothing_can_use_is_422(body: Any, status: int, http: AsyncClient) -> None:
+    answer = await http.post("/webhook", content=orjson.dumps(body))
 
     assert answer.status_code == status
     assert answer.json().keys() == {"counts", "events"}
 
 
-async def test_an_array_keeps_its_order_and_its_good_events(ledger: Ledger) -> None:
+async def test_an_array_keeps_its_order_and_its_good_events(http: AsyncClient) -> None:
     body = [event("Order Completed", "m-1"), 5, event("Broken", "m-3"), {"messageId": "m-4"}]
-    async with client(webhook(ledger)) as http:
-        answer = await http.post("/webhook", json=body)
+    answer = await http.post("/webhook", json=body)
 
     assert answer.status_code == 200
     assert [told["message_id"] for told in answer.json()["events"]] == ["m-1", None, "m-3", "m-4"]
@@ -94,19 +93,17 @@ async def test_an_array_keeps_its_order_and_its_good_events(ledger: Ledger) -> N
 @pytest.mark.parametrize("path", ["/webhook", "/webhook/"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
 async def test_every_method_that_segment_can_be_set_to_is_taken_with_and_without_a_slash(
-    method: str, path: str, ledger: Ledger
+    method: str, path: str, http: AsyncClient, ledger: Ledger
 ) -> None:
-    async with client(webhook(ledger)) as http:
-        answer = await http.request(method, path, json=event("Order Completed"))
+    answer = await http.request(method, path, json=event("Order Completed"))
 
     assert answer.status_code == 200
     assert [kept["event"] for kept in ledger.kept] == ["Order Completed"]
 
 
-async def test_any_content_type_and_gzip_are_read(ledger: Ledger) -> None:
-    async with client(webhook(ledger)) as http:
-        body = gzip.compress(orjson.dumps(event("Order Completed")))
-        answer = await http.post("/webhook", content=body, headers={"content-type": "text/plain"})
+async def test_any_content_type_and_gzip_are_read(http: AsyncClient) -> None:
+    body = gzip.compress(orjson.dumps(event("Order Completed")))
+    answer = await http.post("/webhook", content=body, headers={"content-type": "text/plain"})
 
     assert answer.status_code == 200
 
@@ -143,10 +140,9 @@ async def test_a_body_as_large_as_the_bound_is_taken(ledger: Ledger) -> None:
         assert (await http.post("/webhook", content=b"[]")).status_code == 200
 
 
-async def test_a_store_that_cannot_commit_asks_to_come_again(ledger: Ledger) -> None:
+async def test_a_store_that_cannot_commit_asks_to_come_again(http: AsyncClient, ledger: Ledger) -> None:
     ledger.is_full = True
-    async with client(webhook(ledger)) as http:
-        answer = await http.post("/webhook", json=[event("Order Completed")])
+    answer = await http.post("/webhook", json=[event("Order Completed")])
 
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "7"
@@ -191,25 +187,13 @@ async def test_who_may_send(rules: dict[str, Any], headers: dict[str, str], stat
     assert len(ledger.kept) == (status == 200)
 
 
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["track", "Broken"]),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(
-            st.sampled_from(["type", "event", "batch", "json", "context", "messageId", "timestamp", "sentAt"])
-            | st.text(),
-            inner,
-            max_size=6,
-        )
-    ),
-)
+_JSON = any_json("type", "event", "batch", "json", "context", "messageId", "timestamp", "sentAt")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.binary() | st.builds(lambda value: json.dumps(value).encode("utf-8", "surrogatepass"), _JSON))
-async def test_no_body_of_any_shape_is_our_fault(app: FastAPI, content: bytes) -> None:
-    async with client(app) as http:
-        answer = await http.post("/webhook", content=content)
+async def test_no_body_of_any_shape_is_our_fault(http: AsyncClient, content: bytes) -> None:
+    answer = await http.post("/webhook", content=content)
 
     assert answer.status_code in {200, 400, 422}
     assert isinstance(answer.json(), dict)
@@ -235,13 +219,13 @@ def test_the_openapi_document_names_every_answer(ledger: Ledger) -> None:
     ],
 )
 async def test_an_event_that_is_too_large_to_be_parsed_is_refused_in_its_place(
+    http: AsyncClient,
     ledger: Ledger,
     body: Any,
     several: bool,  # noqa: FBT001 - a column
     status: int,
 ) -> None:
-    async with client(webhook(ledger)) as http:
-        answer = await http.post("/webhook", content=b" " + orjson.dumps(body))
+    answer = await http.post("/webhook", content=b" " + orjson.dumps(body))
 
     assert answer.status_code == status
     assert [refused.reason for refused in ledger.refused] == ["the event is larger than 262144 bytes"]
