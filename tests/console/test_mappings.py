@@ -86,16 +86,17 @@ class TestSwitches:
         assert await Switches.read(world.outbox) == Switches(destination_off=True)
         assert "Switch sending off…" in await self.switch(world, on="yes")
 
-    async def test_an_unknown_preset_is_not_switched(self, world: World) -> None:
-        answer = await world.browser.post("/console/mappings/switch", data={"preset": "Chekout", "on": "no"})
+    @pytest.mark.parametrize(
+        ("unknown", "told"),
+        [
+            ({"preset": "Chekout"}, "the nearest is &#34;Checkout&#34;"),
+            ({"ad_account_id": "1"}, "No such ad account"),
+        ],
+    )
+    async def test_what_there_is_not_is_not_switched(self, unknown: dict[str, str], told: str, world: World) -> None:
+        answer = await world.browser.post("/console/mappings/switch", data={**unknown, "on": "no"})
         assert answer.status_code == 404
-        assert "the nearest is &#34;Checkout&#34;" in answer.text
-        assert not await world.outbox.list_shared("switch/")
-
-    async def test_an_unknown_ad_account_is_not_switched(self, world: World) -> None:
-        answer = await world.browser.post("/console/mappings/switch", data={"ad_account_id": "1", "on": "no"})
-        assert answer.status_code == 404
-        assert "No such ad account" in answer.text
+        assert told in answer.text
         assert not await world.outbox.list_shared("switch/")
 
     @pytest.mark.parametrize(
