@@ -14,6 +14,7 @@ from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import load_settings
+from app.console.labels import day
 from app.errors import UnknownEventName
 from app.inventory.drift import Change
 from app.inventory.figures import BECAME, DAYS, SHOWN, STANDS, PropertyFigures
@@ -94,28 +95,24 @@ def _print_one(one: NameView, properties: list[PropertyFigures]) -> None:
     add_row(table, "of what was taken", _told(figures.states, STANDS))
     taken = ", ".join(f"{preset} ({count:,})" for preset, count in figures.presets.most_common())
     add_row(table, "preset, or why none", one.nearest.why or taken or one.nearest.preset or "")
-    add_row(table, "first and last seen", f"{_day(figures.first_at)}, {_minute(figures.last_at)}")
+    add_row(table, "first and last seen", f"{day(figures.first_at)}, {_minute(figures.last_at)}")
     for label, share in figures.shares.items():
         add_row(table, f"with {label}", _percent(share))
     print_table(table)
     carried = Table("property", "kind", "in", "first seen", "last seen")
     for each in properties:
-        add_row(carried, each.path, each.kind, _percent(each.share), _day(each.first_at), _day(each.last_at))
+        add_row(carried, each.path, each.kind, _percent(each.share), day(each.first_at), day(each.last_at))
     print_table(carried)
     by_day = Table("day", "received", "what became of it", "of what was taken")
     for at in figures.told_days:
         told = _told(figures.exits_by_day[at], BECAME), _told(figures.states_by_day[at], STANDS)
-        add_row(by_day, _day(at), f"{figures.days.get(at, 0):,}", *told)
+        add_row(by_day, day(at), f"{figures.days.get(at, 0):,}", *told)
     print_table(by_day)
 
 
 def _told(counts: Counter[str], words: Mapping[str, str]) -> str:
     """Return counts with their words, the most frequent first."""
     return ", ".join(f"{count:,} {words.get(name, name)}" for name, count in counts.most_common())
-
-
-def _day(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
 
 
 def _minute(at: int) -> str:

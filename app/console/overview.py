@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -103,11 +103,7 @@ class OverviewPages(PageGroup):
             "accounts": accounts,
             "switches": switches,
             "empty": not chosen.source and not summary.totals and backlog == Backlog(),
-            "health": verdict.health_of(
-                replace(
-                    self._signs(summary, period, chosen, backlog, found, now), unavailable=await self._unavailable()
-                )
-            ),
+            "health": await self._health(summary, period, chosen, backlog, found, now),
             **_keys_of(counted, summary, services.running.catalog, services.quality_components),
         }
 
@@ -119,7 +115,7 @@ class OverviewPages(PageGroup):
             return str(exc)
         return ""
 
-    def _signs(
+    async def _health(
         self,
         summary: Summary,
         period: Period,
@@ -127,8 +123,8 @@ class OverviewPages(PageGroup):
         backlog: Backlog,
         found: Sequence[Standing],
         now: float,
-    ) -> verdict.Signs:
-        return verdict.Signs(
+    ) -> verdict.Health:
+        signs = verdict.Signs(
             now=now,
             live=self._services.destination.live,
             standings=found,
@@ -138,7 +134,9 @@ class OverviewPages(PageGroup):
             matched=summary.totals[Exit.MATCHED],
             invalid=summary.total("invalid"),
             period_words=period.words,
+            unavailable=await self._unavailable(),
         )
+        return verdict.health_of(signs)
 
     def _curl(self, request: Request) -> str:
         """Write the command that sends a first event here: the shortest example of a preset, as of now."""
