@@ -9,7 +9,7 @@ from app.config.quarantine_settings import QuarantineSettings
 
 
 class MemorySettings(QuarantineSettings):
-    """What is remembered of people, for how long, and of how many."""
+    """What is remembered of people, for how long, and of how many; the quarantine's key may find them as well."""
 
     remember_days: Days = Field(0, ge=0, description="how long facts of a person complete later events; 0: off")
     remember_click_days: Days = Field(60, gt=0, description="the same of click ids, where it is shorter")

@@ -1,13 +1,13 @@
 """The settings of the quarantine, apart from the others."""
 
 from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
 
 from app.config.bounded_numbers import Bytes, Hours
 from app.config.environment import Texts
-from app.config.reports_settings import ReportsSettings
 
 
-class QuarantineSettings(ReportsSettings):
+class QuarantineSettings(BaseSettings):
     """What is kept as received, sealed, of events that made no delivery."""
 
     quarantine_hours: Hours = Field(0, ge=0, description="how long invalid events are kept, sealed; 0: not at all")

@@ -17,15 +17,10 @@ from app.config.account_settings import AccountSettings
 from app.config.alert_settings import AlertSettings
 from app.config.bounded_numbers import Bytes, Count, Days, Hours, Seconds
 from app.config.checked_texts import WebAddress
-from app.config.environment import (
-    FolderPaths,
-    SecretFiles,
-    Secrets,
-    Texts,
-    bare_secret,
-    faults_of,
-)
+from app.config.environment import FolderPaths, SecretFiles, Secrets, Texts, bare_secret, faults_of
 from app.config.inventory_settings import InventorySettings
+from app.config.memory_settings import MemorySettings
+from app.config.reports_settings import ReportsSettings
 from app.config.source_settings import SourceSettings
 from app.errors import SettingsError
 from app.values.personal_parameters import REDACTED_PARAMETERS
@@ -37,7 +32,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MIN_SECRET_CHARACTERS: Final = 16
 
 
-class Settings(AccountSettings, SourceSettings, InventorySettings, AlertSettings):
+class Settings(AccountSettings, SourceSettings, MemorySettings, ReportsSettings, InventorySettings, AlertSettings):
     """Everything that can be set. `description` is what the README says of it."""
 
     model_config = SettingsConfigDict(

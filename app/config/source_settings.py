@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from pydantic import Field
+from pydantic_settings import BaseSettings
 
 from app.config.environment import FolderPaths, Texts
-from app.config.memory_settings import MemorySettings
 from app.config.shipped_files import folder_or_shipped
 
 
-class SourceSettings(MemorySettings):
+class SourceSettings(BaseSettings):
     """Which sources there are beside the one that the other settings describe, `default`."""
 
     sources: Texts = Field((), description="names of sources that are on: shipped ones, or those of SOURCES_DIR")
