@@ -13,12 +13,6 @@ from tests.console.test_guard import VIEWERS
 from tests.console.world import PASSWORD, World, new_delivery, open_world
 
 
-async def page_of(world: World, path: str = "/console/activity") -> str:
-    answer = await world.browser.get(path)
-    assert answer.status_code == 200
-    return answer.text
-
-
 async def log_in(browser: httpx.AsyncClient, token: str) -> None:
     assert (await browser.post("/console/login", data={"password": token})).status_code == 303
 
@@ -33,7 +27,7 @@ async def test_what_people_do_is_shown_with_who_and_from_where(tmp_path: Path) -
     async with open_world(tmp_path, users=VIEWERS) as world:
         await log_in(world.browser, "token-of-ada")
         await world.browser.post("/console/mappings/switch", data={"preset": "Checkout", "on": "no"})
-        page = await page_of(world)
+        page = await world.html("/console/activity")
     for text in ("ada", "127.0.0.1", "switched", "preset Checkout", "<td>on</td><td>off</td>", "logged in"):
         assert text in page
 
@@ -69,7 +63,7 @@ async def test_looking_is_not_noted(world: World) -> None:
     await world.browser.post("/console/tester", data={"example": "Checkout"})
     await world.browser.post("/console/mappings/switch", data={"preset": "Nobody", "on": "no"})
     assert await noted(world) == []
-    assert "Nothing was done yet." in await page_of(world)
+    assert "Nothing was done yet." in await world.html("/console/activity")
 
 
 async def test_log_ins_their_failures_and_log_outs_are_noted(locked: World) -> None:
@@ -86,16 +80,16 @@ async def test_log_ins_their_failures_and_log_outs_are_noted(locked: World) -> N
 async def test_the_older_ones_are_a_click_away(world: World) -> None:
     for _ in range(60):
         await world.browser.post("/console/mappings/switch", data={"on": "yes"})
-    first = await page_of(world)
+    first = await world.html("/console/activity")
     assert first.count("all sending") == 50
     older = first.partition('href="/console/activity?')[2].partition('"')[0]
-    assert (await page_of(world, f"/console/activity?{older}")).count("all sending") == 10
+    assert (await world.html(f"/console/activity?{older}")).count("all sending") == 10
 
 
 @pytest.mark.parametrize("cursor", ["x", "-1", "%00"])
 async def test_a_cursor_that_is_none_shows_the_newest(cursor: str, world: World) -> None:
     await world.browser.post("/console/mappings/switch", data={"on": "yes"})
-    assert "all sending" in await page_of(world, f"/console/activity?cursor={cursor}")
+    assert "all sending" in await world.html(f"/console/activity?cursor={cursor}")
 
 
 class Slack:
@@ -118,10 +112,10 @@ async def test_a_test_alert_is_sent_told_and_noted(tmp_path: Path, status: int, 
         SecretStr("http://slack.example/s3cret"), httpx.AsyncClient(transport=httpx.MockTransport(slack))
     )
     async with open_world(tmp_path, alert_webhook=webhook) as world:
-        assert "None is open." in await page_of(world)
+        assert "None is open." in await world.html("/console/activity")
         answer = await world.browser.post("/console/activity/test-alert")
         assert answer.status_code == 303
-        page = await page_of(world, answer.headers["location"])
+        page = await world.html(answer.headers["location"])
         assert await noted(world) == [
             ("this machine", "alert tested", "", "", "taken" if status == 200 else "it answered 500")
         ]
@@ -135,7 +129,7 @@ async def test_open_alerts_are_shown_with_their_links(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         text = "A <b> from shop has ceased. https://relay.example/console/inventory/name?source=shop"
         await OPEN_ALERTS.write(world.outbox, {"ceased: shop/track/A": text})
-        page = await page_of(world)
+        page = await world.html("/console/activity")
         assert 'href="https://relay.example/console/inventory/name?source=shop"' in page
         assert "A &lt;b&gt; from shop has ceased." in page
         assert "Send a test alert" not in page
@@ -147,7 +141,7 @@ async def test_viewers_cannot_send_a_test_alert(tmp_path: Path) -> None:
     webhook = AlertWebhook(SecretStr("http://slack.example"), httpx.AsyncClient(transport=httpx.MockTransport(slack)))
     async with open_world(tmp_path, users=VIEWERS, alert_webhook=webhook) as world:
         await log_in(world.browser, "token-of-bob")
-        assert "Send a test alert" not in await page_of(world)
+        assert "Send a test alert" not in await world.html("/console/activity")
         assert (await world.browser.post("/console/activity/test-alert")).status_code == 403
     assert slack.bodies == []
     await webhook.close()

@@ -40,14 +40,8 @@ async def arrived(world: World) -> World:
     return world
 
 
-async def page_of(world: World, path: str) -> str:
-    answer = await world.browser.get(path)
-    assert answer.status_code == 200
-    return answer.text
-
-
 async def test_names_stand_with_what_became_of_them_and_their_preset(arrived: World) -> None:
-    page = await page_of(arrived, "/console/inventory")
+    page = await arrived.html("/console/inventory")
     for text in (
         "7,000</a>",
         "6,930</a> taken to be sent",
@@ -63,7 +57,7 @@ async def test_names_stand_with_what_became_of_them_and_their_preset(arrived: Wo
 
 
 async def test_what_has_changed_is_told(arrived: World) -> None:
-    page = await page_of(arrived, "/console/inventory")
+    page = await arrived.html("/console/inventory")
     assert "What has changed" in page
     assert ">checkout</a> from default is new" in page
 
@@ -80,37 +74,37 @@ async def test_what_has_changed_is_told(arrived: World) -> None:
 async def test_span_and_source_narrow_the_list(
     arrived: World, query: str, there: list[str], missing: list[str]
 ) -> None:
-    page = await page_of(arrived, f"/console/inventory{query}")
+    page = await arrived.html(f"/console/inventory{query}")
     assert [text for text in there if text not in page] == []
     assert [text for text in missing if text in page] == []
 
 
 async def test_an_empty_inventory_says_how_to_fill_it(world: World) -> None:
-    assert "Nothing has arrived in this span" in await page_of(world, "/console/inventory")
+    assert "Nothing has arrived in this span" in await world.html("/console/inventory")
 
 
 async def test_a_name_shows_what_it_carries(arrived: World) -> None:
-    page = await page_of(arrived, "/console/inventory/name?source=shop&type=track&name=Checkout")
+    page = await arrived.html("/console/inventory/name?source=shop&type=track&name=Checkout")
     for text in ("7,000 events from shop in the last 7 days", "properties.order_<wbr>id", "25 %", "280 sampled events"):
         assert text in page
     assert "Draft a preset" not in page
-    today = await page_of(arrived, "/console/inventory/name?source=shop&type=track&name=Checkout&period=today")
+    today = await arrived.html("/console/inventory/name?source=shop&type=track&name=Checkout&period=today")
     assert "1,000 events from shop today" in today
 
 
 async def test_a_name_that_no_preset_takes_says_why_and_offers_a_draft(arrived: World) -> None:
-    page = await page_of(arrived, "/console/inventory/name?source=default&type=track&name=checkout")
+    page = await arrived.html("/console/inventory/name?source=default&type=track&name=checkout")
     assert "No preset takes it." in page
     assert "properties.&lt;b&gt;" in page
     (link,) = re.findall(r'href="(/console/tester\?[^"]*)"', page)
-    tester = await page_of(arrived, unescape(link))
+    tester = await arrived.html(unescape(link))
     assert "1 delivery to Pinterest:" in tester
     assert "new: " in tester
     assert "ada.miller@example.com" in unescape(tester)
 
 
 async def test_a_draft_that_was_changed_is_tried_as_it_is(arrived: World) -> None:
-    tester = await page_of(arrived, "/console/tester?source=default&type=track&name=checkout")
+    tester = await arrived.html("/console/tester?source=default&type=track&name=checkout")
     (file,) = re.findall(r'name="draft_of" value="([^"]*)"', tester)
     event = '{"type": "track", "event": "checkout", "messageId": "1", "timestamp": "2026-11-18T11:00:00Z"}'
     form = {"event": event, "draft_file": file, "draft_of": file, "draft_text": "name: x"}

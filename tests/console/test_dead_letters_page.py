@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.types import Delivered, Query, Rejected, State
-from tests.console.test_deliveries import one_dead_one_delivered, page_of
+from tests.console.test_deliveries import one_dead_one_delivered
 from tests.console.world import NOW, World, new_delivery, open_world
 
 
@@ -16,19 +16,19 @@ class TestRedrive:
         delivery_id = await one_dead_one_delivered(world)
         answer = await world.browser.post("/console/redrive", data={"delivery_id": delivery_id})
         assert answer.status_code == 303
-        assert "It will be sent again." in await page_of(world, answer.headers["location"])
+        assert "It will be sent again." in await world.page(answer.headers["location"])
         again = await world.browser.post("/console/redrive", data={"delivery_id": delivery_id})
-        assert "it is not dead" in await page_of(world, again.headers["location"])
+        assert "it is not dead" in await world.page(again.headers["location"])
 
     async def test_its_page_says_that_it_was_redriven_and_when_and_that_it_was_received_before(
         self, world: World
     ) -> None:
         path = f"/console/delivery?id={await one_dead_one_delivered(world)}"
-        assert "sent again since" not in await page_of(world, path)
+        assert "sent again since" not in await world.page(path)
         world.now = NOW + 3_600
         query = Query(state=State.DEAD)
         await world.outbox.dead_letters.redrive(query, now=world.now)
-        page = re.sub("<[^>]+>", " ", await page_of(world, path))
+        page = re.sub("<[^>]+>", " ", await world.page(path))
         facts = re.sub(r"\s+", " ", page)
         assert "Received before 2026-11-18 11:06:40 UTC , its first attempt" in facts
         assert "To be sent again since 2026-11-18 12:06:40 UTC" in facts
@@ -46,27 +46,27 @@ class TestRedrive:
             await world.enqueue(new_delivery(message_id, preset=preset))
             await world.settle(Rejected(reason=reason), State.DEAD)
         answer = await world.browser.post("/console/redrive", data=filters)
-        page = await page_of(world, answer.headers["location"])
+        page = await world.page(answer.headers["location"])
         assert f"{redriven} dead deliver" in page
         waiting = await world.outbox.search(Query(state=State.PENDING), limit=10)
         assert len(waiting.deliveries) == redriven
 
     async def test_many_are_asked_about_first(self, world: World) -> None:
         await one_dead_one_delivered(world)
-        page = await page_of(world, "/console/redrive?reason=currency&preset=Checkout&state=delivered")
+        page = await world.page("/console/redrive?reason=currency&preset=Checkout&state=delivered")
         assert "preset “Checkout”" in page
         assert "reason contains “currency”" in page
         assert 'name="reason" value="currency"' in page
         assert "m-1" in page
-        assert "All <strong>1 dead delivery</strong>" in await page_of(world, "/console/redrive")
+        assert "All <strong>1 dead delivery</strong>" in await world.page("/console/redrive")
 
     async def test_where_none_is_dead_there_is_nothing_to_ask(self, world: World) -> None:
-        page = await page_of(world, "/console/redrive?reason=currency")
+        page = await world.page("/console/redrive?reason=currency")
         assert "There is no dead delivery with reason contains “currency”." in page
         assert "<button" not in page.partition("<main")[2].partition("</main>")[0]
 
     async def test_a_count_in_the_address_is_a_number_or_nothing(self, world: World) -> None:
-        assert "will be sent again" not in await page_of(world, "/console/deliveries?redriven=many")
+        assert "will be sent again" not in await world.page("/console/deliveries?redriven=many")
 
     async def test_it_tells_what_became_of_the_rest(self, world: World) -> None:
         for message_id in ("m-1", "m-2", "m-3"):
@@ -74,7 +74,7 @@ class TestRedrive:
             await world.settle(Rejected(reason="bad currency"), State.DEAD)
         await world.enqueue(new_delivery("again", event_id="event-m-2", order_id="order-m-2"))
         answer = await world.browser.post("/console/redrive", data={"reason": "currency"})
-        page = await page_of(world, answer.headers["location"])
+        page = await world.page(answer.headers["location"])
         assert "2 dead deliveries will be sent again." in page
         assert "1 more stays dead: the same event waits as another delivery" in page
 
@@ -84,18 +84,18 @@ class TestCauses:
         for message_id, reason in (("m-1", "bad"), ("m-2", "bad"), ("m-3", "bad currency")):
             await world.enqueue(new_delivery(message_id))
             await world.settle(Rejected(reason=reason), State.DEAD)
-        page = await page_of(world, "/console/deliveries?state=dead")
+        page = await world.page("/console/deliveries?state=dead")
         causes = page[page.index("By cause") : page.index("Deliveries</h2>")]
         ((first, count), (_, other)) = re.findall(r'<a href="([^"]+)" data-count="(\d+)">', causes)
         assert (count, other) == ("2", "1")
-        listed = await page_of(world, unescape(first))
+        listed = await world.page(unescape(first))
         assert set(re.findall(r'message\?id=(m-\d)"', listed)) == {"m-1", "m-2"}
         assert "By cause" not in listed
         (way,) = [path for path in re.findall(r'href="(/console/dismiss[^"]+)"', causes) if "currency" in path]
-        assert "cause “bad currency”" in await page_of(world, way)
+        assert "cause “bad currency”" in await world.page(way)
 
     async def test_without_dead_letters_there_are_none(self, world: World) -> None:
-        assert "By cause" not in await page_of(world, "/console/deliveries?state=dead")
+        assert "By cause" not in await world.page("/console/deliveries?state=dead")
 
 
 class TestDismiss:
@@ -103,15 +103,15 @@ class TestDismiss:
         delivery_id = await one_dead_one_delivered(world)
         form = {"delivery_id": delivery_id, "because": "sent by hand to ann@shop.example"}
         answer = await world.browser.post("/console/dismiss", data=form)
-        page = await page_of(world, answer.headers["location"])
+        page = await world.page(answer.headers["location"])
         assert "It is put away." in page
         assert "dismissed by" in page
         assert "sent by hand" in page
         assert "ann@shop.example" not in page
         assert "Redrive" not in page
         again = await world.browser.post("/console/dismiss", data=form)
-        assert "Nothing was done: it is not dead." in await page_of(world, again.headers["location"])
-        assert "sent by hand" in await page_of(world, "/console/activity")
+        assert "Nothing was done: it is not dead." in await world.page(again.headers["location"])
+        assert "sent by hand" in await world.page("/console/activity")
 
     @pytest.mark.parametrize(("filters", "dismissed"), [({}, 2), ({"reason": "currency"}, 1), ({"preset": "Gone"}, 0)])
     async def test_many_by_filter_or_all(self, filters: dict[str, str], dismissed: int, world: World) -> None:
@@ -119,7 +119,7 @@ class TestDismiss:
             await world.enqueue(new_delivery(message_id))
             await world.settle(Rejected(reason=reason), State.DEAD)
         answer = await world.browser.post("/console/dismiss", data={**filters, "because": "a test"})
-        assert f"{dismissed} dead deliver" in await page_of(world, answer.headers["location"])
+        assert f"{dismissed} dead deliver" in await world.page(answer.headers["location"])
         found = await world.outbox.search(Query(state=State.DISMISSED), limit=10)
         assert len(found.deliveries) == dismissed
 
@@ -139,7 +139,7 @@ class TestDismiss:
 
     async def test_they_are_asked_about_first(self, world: World) -> None:
         await one_dead_one_delivered(world)
-        page = await page_of(world, "/console/dismiss?reason=currency")
+        page = await world.page("/console/dismiss?reason=currency")
         assert "will be put away for good" in page
         assert 'name="because" required' in page
 
@@ -147,7 +147,7 @@ class TestDismiss:
         delivery_id = await one_dead_one_delivered(world)
         await world.enqueue(new_delivery("again", event_id="event-m-1", order_id="order-m-1"))
         await world.settle(Delivered(), State.DELIVERED)
-        page = await page_of(world, f"/console/delivery?id={delivery_id}")
+        page = await world.page(f"/console/delivery?id={delivery_id}")
         assert "Put away. bad currency; the same event was delivered as delivery" in page
 
     async def test_a_viewer_dismisses_nothing(self, tmp_path: Path) -> None:

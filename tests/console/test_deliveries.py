@@ -1,17 +1,10 @@
 import re
-from html import unescape
 from pathlib import Path
 
 import pytest
 
 from app.types import AccountView, Delivered, Exit, Note, Query, Rejected, Retry, State
 from tests.console.world import NOW, World, new_delivery, open_world
-
-
-async def page_of(world: World, path: str, status: int = 200) -> str:
-    answer = await world.browser.get(path)
-    assert answer.status_code == status
-    return unescape(re.sub(r"\s+", " ", answer.text))
 
 
 async def one_dead_one_delivered(world: World) -> str:
@@ -26,7 +19,7 @@ async def one_dead_one_delivered(world: World) -> str:
 
 class TestSearch:
     async def test_while_empty_it_says_what_will_stand_here(self, world: World) -> None:
-        assert "There are none yet." in await page_of(world, "/console/deliveries")
+        assert "There are none yet." in await world.page("/console/deliveries")
 
     @pytest.mark.parametrize(
         ("query", "found"),
@@ -50,14 +43,14 @@ class TestSearch:
     )
     async def test_each_field_narrows_it(self, query: str, found: set[str], world: World) -> None:
         await one_dead_one_delivered(world)
-        page = await page_of(world, f"/console/deliveries{query}")
+        page = await world.page(f"/console/deliveries{query}")
         assert set(re.findall(r'message\?id=(m-\d)"', page)) == found
         if not found:
             assert "Nothing is found." in page
 
     async def test_an_event_that_made_no_delivery_is_found_by_its_message_id(self, world: World) -> None:
         await world.enqueue(notes=[Note(message_id="m-9", preset="Lead", exit=Exit.INVALID, reason="no identifier")])
-        page = await page_of(world, "/console/deliveries?message_id=m-9")
+        page = await world.page("/console/deliveries?message_id=m-9")
         assert "Became no delivery" in page
         assert "no identifier" in page
 
@@ -65,28 +58,28 @@ class TestSearch:
         await one_dead_one_delivered(world)
         note = Note(message_id="m-9", preset="Lead", exit=Exit.INVALID, reason="no identifier", order_id="SO-9")
         await world.enqueue(notes=[note])
-        page = await page_of(world, "/console/deliveries?exit=invalid")
+        page = await world.page("/console/deliveries?exit=invalid")
         assert re.findall(r'message\?id=(m-\d)"', page) == ["m-9"]
         assert "SO-9" in page
         assert "Deliveries</h2>" not in page
 
     async def test_what_no_preset_takes_is_said_to_be_counted_only(self, world: World) -> None:
-        assert "counted, not kept" in await page_of(world, "/console/deliveries?exit=unmatched")
+        assert "counted, not kept" in await world.page("/console/deliveries?exit=unmatched")
 
     @pytest.mark.parametrize("query", ["state=nonsense", "order=SO-9", "since=noon", "exit=lost"])
     async def test_what_is_no_filter_is_an_error_that_names_those_that_there_are(
         self, query: str, world: World
     ) -> None:
-        page = await page_of(world, f"/console/deliveries?{query}", status=400)
+        page = await world.page(f"/console/deliveries?{query}", status=400)
         assert "It cannot be searched so" in page
         assert any(known in page for known in ("order_id", "delivered, dead", "2026-03-04", "withheld"))
 
     async def test_either_list_is_paged_by_itself(self, world: World) -> None:
         notes = [Note(message_id=f"n-{n}", preset="Lead", exit=Exit.INVALID, reason="r") for n in range(60)]
         await world.enqueue(*(new_delivery(f"m-{n}") for n in range(60)), notes=notes)
-        page = await page_of(world, "/console/deliveries?source=default")
+        page = await world.page("/console/deliveries?source=default")
         older = re.findall(r'href="([^"]+)" rel="next"', page)
-        second, third = [await page_of(world, path) for path in older]
+        second, third = [await world.page(path) for path in older]
         assert [len(re.findall(rf'message\?id={kind}-\d+"', second)) for kind in "mn"] == [10, 0]
         assert [len(re.findall(rf'message\?id={kind}-\d+"', third)) for kind in "mn"] == [0, 10]
 
@@ -96,7 +89,7 @@ class TestSearch:
         path: str | None = "/console/deliveries?state=pending"
         pages = 0
         while path:
-            page = await page_of(world, path)
+            page = await world.page(path)
             seen.update(re.findall(r'message\?id=(m-\d+)"', page))
             older = re.search(r'href="([^"]+)" rel="next"', page)
             path = older and older[1]
@@ -107,14 +100,14 @@ class TestSearch:
         assert "Newest</a>" in page
 
     async def test_dead_ones_are_offered_to_be_redriven(self, world: World) -> None:
-        assert "Redrive" not in await page_of(world, "/console/deliveries")
+        assert "Redrive" not in await world.page("/console/deliveries")
         await one_dead_one_delivered(world)
-        assert "Redrive all dead ones…" in await page_of(world, "/console/deliveries?state=dead")
-        assert "Redrive the dead ones found…" in await page_of(world, "/console/deliveries?preset=Checkout")
-        assert "Redrive" not in await page_of(world, "/console/deliveries?state=delivered")
+        assert "Redrive all dead ones…" in await world.page("/console/deliveries?state=dead")
+        assert "Redrive the dead ones found…" in await world.page("/console/deliveries?preset=Checkout")
+        assert "Redrive" not in await world.page("/console/deliveries?state=delivered")
 
     async def test_a_preset_that_is_gone_can_still_be_looked_for(self, world: World) -> None:
-        assert "<option selected>Gone</option>" in await page_of(world, "/console/deliveries?preset=Gone")
+        assert "<option selected>Gone</option>" in await world.page("/console/deliveries?preset=Gone")
 
     async def test_what_was_typed_is_escaped(self, world: World) -> None:
         answer = await world.browser.get('/console/deliveries?message_id="><script>')
@@ -128,14 +121,14 @@ class TestDelivery:
         await world.settle(Retry(reason="timed out after 30 s"), State.PENDING, due_at=NOW)
         await world.settle(Rejected(reason="bad currency", status=422), State.DEAD)
         found = await world.outbox.search(Query(), limit=1)
-        page = await page_of(world, f"/console/delivery?id={found.deliveries[0].delivery_id}")
+        page = await world.page(f"/console/delivery?id={found.deliveries[0].delivery_id}")
         for said in ("HTTP 503", "timed out after 30 s", "bad currency", "currency: taken from the first product"):
             assert said in page
         assert "<dt>Attempts that count</dt><dd>3</dd>" in page
         assert "order-m-1" in page
 
     async def test_what_is_sent_is_shown_without_ip_address(self, world: World) -> None:
-        page = await page_of(world, f"/console/delivery?id={await one_dead_one_delivered(world)}")
+        page = await world.page(f"/console/delivery?id={await one_dead_one_delivered(world)}")
         assert '"em"' in page
         assert '"client_ip_address": "(masked)"' in page
         assert "203.0.113.7" not in page
@@ -143,7 +136,7 @@ class TestDelivery:
     async def test_what_was_delivered_is_erased(self, world: World) -> None:
         await one_dead_one_delivered(world)
         found = await world.outbox.search(Query(message_id="m-2"), limit=1)
-        page = await page_of(world, f"/console/delivery?id={found.deliveries[0].delivery_id}")
+        page = await world.page(f"/console/delivery?id={found.deliveries[0].delivery_id}")
         assert "No longer kept" in page
         assert "low match" in page
         assert "Redrive" not in page
@@ -151,13 +144,13 @@ class TestDelivery:
     async def test_one_that_waits_says_until_when(self, world: World) -> None:
         await world.enqueue(new_delivery("m-1"))
         found = await world.outbox.search(Query(), limit=1)
-        page = await page_of(world, f"/console/delivery?id={found.deliveries[0].delivery_id}")
+        page = await world.page(f"/console/delivery?id={found.deliveries[0].delivery_id}")
         assert "Next attempt" in page
         assert "None yet." in page
 
     @pytest.mark.parametrize("delivery_id", ["", "999", "no-number", "%00"])
     async def test_an_unknown_one_is_told(self, delivery_id: str, world: World) -> None:
-        assert "No such delivery" in await page_of(world, f"/console/delivery?id={delivery_id}", status=404)
+        assert "No such delivery" in await world.page(f"/console/delivery?id={delivery_id}", status=404)
 
 
 class TestMessage:
@@ -166,13 +159,13 @@ class TestMessage:
             message_id="a/b?c", preset="Lead", exit=Exit.WITHHELD, reason="consent", warnings=("phone: no country",)
         )
         await world.enqueue(new_delivery("a/b?c"), notes=[note])
-        page = await page_of(world, "/console/message?id=a%2Fb%3Fc")
+        page = await world.page("/console/message?id=a%2Fb%3Fc")
         assert "Deliveries</h2>" in page
         assert "Not delivered, and why" in page
         assert "phone: no country" in page
 
     async def test_one_that_left_no_trace_is_explained(self, world: World) -> None:
-        assert "Nothing is known of it." in await page_of(world, "/console/message?id=unknown")
+        assert "Nothing is known of it." in await world.page("/console/message?id=unknown")
 
 
 async def test_deliveries_and_notes_say_for_which_destination_they_are(tmp_path: Path) -> None:

@@ -1,5 +1,3 @@
-import re
-from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +10,8 @@ from tests.console.world import LEAD, NOW, World, open_world
 from tests.process import ROOT
 
 
-async def page_of(world: World, path: str = "/console/mappings") -> str:
-    answer = await world.browser.get(path)
-    assert answer.status_code == 200
-    return unescape(re.sub(r"\s+", " ", answer.text))
-
-
 async def test_it_lists_the_presets_and_what_each_sends(world: World) -> None:
-    page = await page_of(world)
+    page = await world.page("/console/mappings")
     for said in (
         "<strong>2 of 3 presets</strong> are enabled in the files; 50 may be.",
         'type = "track" AND event = "Checkout"',
@@ -36,7 +28,7 @@ async def test_it_lists_the_presets_and_what_each_sends(world: World) -> None:
 async def test_a_preset_shows_what_it_maps_otherwise_and_the_defaults_stand_once(world: World) -> None:
     world.write("lead", LEAD.replace("{event_name: lead}", "{event_name: lead, custom_data: {order_id: none}}"))
     world.running.reload()
-    page = await page_of(world)
+    page = await world.page("/console/mappings")
     default = '<code>{"@path":"$.properties.order_id"}</code>'
     row = '<th scope="row">custom_data/order_id</th><td>'
     assert page.count(row) == 2
@@ -54,13 +46,13 @@ async def test_with_all_presets_that_are_shipped_it_is_light(tmp_path: Path) -> 
 
 
 async def test_a_process_that_runs_another_catalog_shows(world: World) -> None:
-    assert "No process has reported yet." in await page_of(world)
+    assert "No process has reported yet." in await world.page("/console/mappings")
     for process in (
         Process(process_id="host-1", role="all", generation=world.running.catalog.generation, seen_at=NOW - 1),
         Process(process_id="host-2", role="send", generation="before", seen_at=NOW + 1),
     ):
         await PROCESSES.of(process.process_id).write(world.outbox, process)
-    page = await page_of(world)
+    page = await world.page("/console/mappings")
     assert "this catalog</td><td>1 second ago" in page
     assert '<span class="badge dead">another</span> <code>before</code></td><td>a moment ago' in page
 
@@ -69,7 +61,7 @@ class TestSwitches:
     async def switch(self, world: World, **form: str) -> str:
         answer = await world.browser.post("/console/mappings/switch", data=form)
         assert answer.status_code == 303
-        return await page_of(world, answer.headers["location"])
+        return await world.page(answer.headers["location"])
 
     async def test_a_preset_off_and_on(self, world: World) -> None:
         page = await self.switch(world, preset="Checkout", on="no")
@@ -107,28 +99,28 @@ class TestSwitches:
         self, switched_off: str, said: str, tmp_path: Path
     ) -> None:
         async with open_world(tmp_path, switched_off=switched_off) as world:
-            assert said in await page_of(world)
+            assert said in await world.page("/console/mappings")
 
 
 class TestReload:
     async def test_files_that_are_taken_up(self, world: World) -> None:
         world.write("lead", LEAD.replace("name: Lead", "name: Newsletter"))
-        assert "Newsletter" not in await page_of(world)
+        assert "Newsletter" not in await world.page("/console/mappings")
         answer = await world.browser.post("/console/mappings/reload")
-        page = await page_of(world, answer.headers["location"])
+        page = await world.page(answer.headers["location"])
         assert "The files were read again and are in use." in page
         assert "Newsletter" in page
 
     async def test_files_with_faults_change_nothing_and_every_fault_is_listed(self, world: World) -> None:
         world.write("a", LEAD.replace('"Generate Lead"', "Lead").replace("name: Lead", "nam: Lead"))
         answer = await world.browser.post("/console/mappings/reload")
-        page = await page_of(world, answer.headers["location"])
+        page = await world.page(answer.headers["location"])
         for said in ("nothing was changed", "3 faults", "presets/a.yaml", "/subscribe", "/nam", "off in its file"):
             assert said in page
 
 
 async def test_nothing_else_from_the_address_is_said(world: World) -> None:
-    assert "pwned" not in await page_of(world, "/console/mappings?done=pwned")
+    assert "pwned" not in await world.page("/console/mappings?done=pwned")
 
 
 def test_masking_reaches_wherever_they_stand_and_nothing_else() -> None:

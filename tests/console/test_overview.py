@@ -13,14 +13,8 @@ from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
 from tests.delivery.claims import a_trouble
 
 
-async def page_of(world: World, query: str = "") -> str:
-    answer = await world.browser.get(f"/console{query}")
-    assert answer.status_code == 200
-    return unescape(re.sub(r"\s+", " ", answer.text))
-
-
 async def test_while_empty_it_shows_how_to_send_a_first_event(world: World) -> None:
-    page = await page_of(world)
+    page = await world.page("/console")
     assert "Nothing was received in the last 24 hours." in page
     assert "curl http://localhost:8080/webhook -H 'Content-Type: application/json'" in page
     assert "Send the first event" in page
@@ -28,22 +22,22 @@ async def test_while_empty_it_shows_how_to_send_a_first_event(world: World) -> N
 
 
 async def test_the_command_quotes_for_the_shell(world: World) -> None:
-    assert """it'"'"'s <b>""" in await page_of(world)
+    assert """it'"'"'s <b>""" in await world.page("/console")
 
 
 async def test_the_command_names_the_headers_that_a_sender_must_add(tmp_path: Path) -> None:
     async with open_world(tmp_path, sender_headers=("X-Secret: YOUR SECRET",)) as world:
-        assert "-H 'X-Secret: YOUR SECRET'" in await page_of(world)
+        assert "-H 'X-Secret: YOUR SECRET'" in await world.page("/console")
 
 
 async def test_without_an_example_the_command_sends_a_page(world: World) -> None:
     world.without_examples()
-    assert '"type":"page"' in await page_of(world)
+    assert '"type":"page"' in await world.page("/console")
 
 
 async def test_the_sandbox_is_named(tmp_path: Path) -> None:
     async with open_world(tmp_path, live=False) as world:
-        assert "Nothing goes to Pinterest" in await page_of(world)
+        assert "Nothing goes to Pinterest" in await world.page("/console")
 
 
 async def test_with_traffic_it_says_what_was_sent_and_what_was_not(world: World) -> None:
@@ -63,7 +57,7 @@ async def test_with_traffic_it_says_what_was_sent_and_what_was_not(world: World)
         State.DEAD,
         Tally(name="rejected", preset="Checkout", label="422"),
     )
-    page = await page_of(world)
+    page = await world.page("/console")
     for said in (
         "1 delivery could not be delivered",
         "1 invalid, 1 refused by Pinterest",
@@ -85,20 +79,20 @@ async def test_with_traffic_it_says_what_was_sent_and_what_was_not(world: World)
 async def test_a_warning_says_what_to_do_about_it(label: str, world: World) -> None:
     await world.enqueue(new_delivery("m-1"), tallies=[Tally(name="warning", preset="Checkout", label=label, count=3)])
 
-    assert f"{label}<br>{WARNING_ADVICE[label]}" in await page_of(world)
+    assert f"{label}<br>{WARNING_ADVICE[label]}" in await world.page("/console")
 
 
 async def test_coverage_is_the_share_of_enqueued_events(world: World) -> None:
     deliveries = [new_delivery("m-1"), new_delivery("m-2"), new_delivery("m-3", quality=("hashed_email",))]
     await world.enqueue(*deliveries)
-    page = await page_of(world)
+    page = await world.page("/console")
     coverage = page[page.index("Match keys") : page.index("Top reasons")]
     assert '<td class="n share-10">100 %</td>' in coverage, "all three carry an email"
     assert '<td class="n share-6">67 %</td>' in coverage, "two of three carry an IP address"
     assert coverage.count('<td class="n share-0">0 %</td>') == 18, "of eleven components and ten other keys"
     assert "Mobile ad id" not in coverage, "of no preset here"
     await world.enqueue(tallies=[Tally(name="enqueued", preset="Lead", count=1)])
-    page = await page_of(world)
+    page = await world.page("/console")
     assert "Order id is not for these events" in page
     assert "Email is not for these events" not in page
     assert "<strong>Click id</strong>: 3 of 3 events lack it. Let the landing page" in coverage
@@ -107,14 +101,14 @@ async def test_coverage_is_the_share_of_enqueued_events(world: World) -> None:
 async def test_coverage_is_told_with_memory_and_without_it(world: World) -> None:
     recalled = [Tally(name="memory", preset="Checkout", label="em", count=2)]
     await world.enqueue(new_delivery("m-1"), new_delivery("m-2"), new_delivery("m-3"), tallies=recalled)
-    page = await page_of(world)
+    page = await world.page("/console")
     assert '<td class="n share-10">100 %<br><span class="hint">33 % without memory</span></td>' in page
     assert page.count("without memory") == 1
 
 
 async def test_a_blocked_destination_is_told_with_pinterests_reason(world: World) -> None:
     await TROUBLE.of(ACCOUNT).write(world.outbox, a_trouble(reason="Authentication failed", next_probe_at=NOW + 240))
-    page = await page_of(world)
+    page = await world.page("/console")
     assert "Pinterest refuses our calls: Authentication failed." in page
     assert "The next try is in 4 minutes." in page
     assert "<strong>Blocked</strong> (401): Authentication failed" in page
@@ -123,7 +117,7 @@ async def test_a_blocked_destination_is_told_with_pinterests_reason(world: World
 async def test_a_pinterest_that_fails_is_told_since_when_and_with_which_answer(world: World) -> None:
     trouble = a_trouble(state="failing", reason="Pinterest did not answer in time", status=None, since=NOW - 7_200)
     await TROUBLE.of(ACCOUNT).write(world.outbox, trouble)
-    page = await page_of(world)
+    page = await world.page("/console")
     assert "Pinterest judges no event: Pinterest did not answer in time." in page
     assert "No answer, since 20" in page
     assert "<strong>Failing</strong>: Pinterest did not answer in time" in page
@@ -131,14 +125,14 @@ async def test_a_pinterest_that_fails_is_told_since_when_and_with_which_answer(w
 
 async def test_a_destination_that_is_no_longer_blocked_is_well(world: World) -> None:
     await TROUBLE.of(ACCOUNT).write(world.outbox, None)
-    assert "Blocked" not in await page_of(world)
+    assert "Blocked" not in await world.page("/console")
 
 
 async def test_switches_show(world: World) -> None:
     await world.enqueue(tallies=[Tally(name="matched", preset="Checkout")])
     await world.coordination.switch(None, on=False)
     await world.coordination.switch("Checkout", on=False)
-    page = await page_of(world)
+    page = await world.page("/console")
     assert "Sending is switched off." in page
     assert "No events: Lead, Page Visit." in page
     assert 'Checkout <span class="badge">off</span>' in page
@@ -154,7 +148,7 @@ async def test_switches_show(world: World) -> None:
     ],
 )
 async def test_the_period_can_be_chosen(query: str, words: str, world: World) -> None:
-    assert f"Nothing was received {words}." in await page_of(world, query)
+    assert f"Nothing was received {words}." in await world.page(f"/console{query}")
 
 
 async def test_the_part_that_refreshes_is_the_same_without_its_frame(world: World) -> None:
@@ -166,7 +160,7 @@ async def test_the_part_that_refreshes_is_the_same_without_its_frame(world: Worl
 
 async def test_every_count_of_the_chart_stands_in_the_table_too(world: World) -> None:
     await world.enqueue(tallies=[Tally(name=str(Exit.ACCEPTED), count=17)])
-    page = await page_of(world)
+    page = await world.page("/console")
     table = page[page.index('id="part-table"') :]
     first_row = table[table.index("<tbody>") : table.index("</tr>", table.index("<tbody>"))]
     assert "2026-11-18 11:00:00 UTC" in first_row
@@ -190,7 +184,7 @@ async def _count_for_two_accounts(world: World) -> None:
 async def test_counts_are_shown_by_ad_account_by_preset_and_by_source(tmp_path: Path) -> None:
     async with open_world(tmp_path, accounts=(US, FR)) as world:
         await _count_for_two_accounts(world)
-        page = await page_of(world)
+        page = await world.page("/console")
     accounts = page[page.index('id="part-accounts"') : page.index('id="part-presets"')]
     assert '<a href="/console?account=2">FR</a>' in accounts
     invalid = [re.findall(r'<td class="n trouble"><a [^>]+>(\d+)</a>', part) for part in accounts.split("FR</a>")]
@@ -205,7 +199,7 @@ async def test_the_page_of_one_ad_account_shows_nothing_of_another(tmp_path: Pat
     async with open_world(tmp_path, accounts=(US, FR)) as world:
         await _count_for_two_accounts(world)
         await TROUBLE.of("2").write(world.outbox, a_trouble(reason="bad token"))
-        us, fr = await page_of(world, f"?account={ACCOUNT}"), await page_of(world, "?account=2&period=hour")
+        us, fr = await world.page(f"/console?account={ACCOUNT}"), await world.page("/console?account=2&period=hour")
     assert "4 invalid" in us
     assert "3 invalid" in fr
     assert "<code>200</code>" in us
@@ -223,7 +217,7 @@ async def test_what_others_wrote_is_escaped(world: World) -> None:
 
 async def test_it_says_first_that_events_are_turned_away_and_what_helps(world: World) -> None:
     _delete(world.folder.parent / "pinrelay.db")
-    page = await page_of(world)
+    page = await world.page("/console")
     assert "Events are turned away: they cannot be kept." in page
     assert "was deleted or replaced while it was open" in page
 
@@ -237,7 +231,7 @@ async def test_what_is_over_is_compared_with_the_same_steps_before(world: World)
         world.now = now
         held = [Tally(name="withheld", preset=preset, count=withheld) for preset in ("", "Checkout")]
         await world.enqueue(tallies=[Tally(name="delivered", preset="Checkout", count=taken), *held])
-    page = await page_of(world, "?period=hour")
+    page = await world.page("/console?period=hour")
     bars = page.split('id="part-flow"')[1].split("</section>")[0]
     assert re.search(r"delivered <strong><a [^>]+>7</a></strong> <span class=\"hint\">100 %, \+50 %<", bars)
     assert (
@@ -245,7 +239,7 @@ async def test_what_is_over_is_compared_with_the_same_steps_before(world: World)
     )
     assert "Against the hour before: delivered +50 %." in page
     assert '<td class="n">14</td></tr>' in page, "4 delivered, 10 withheld"
-    assert "Nothing is compared" in await page_of(world, "?period=month")
+    assert "Nothing is compared" in await world.page("/console?period=month")
 
 
 async def test_the_bars_of_the_chart_add_up_to_the_flow_and_lead_to_their_events(world: World) -> None:
@@ -254,7 +248,7 @@ async def test_the_bars_of_the_chart_add_up_to_the_flow_and_lead_to_their_events
         counted = [Tally(name=name, preset="Checkout", count=count) for name in ("delivered", "invalid", "withheld")]
         await world.enqueue(tallies=[*counted, Tally(name="refused", count=1)])
     world.now = NOW
-    chart = (await page_of(world)).split('id="part-chart"')[1].split("</section>")[0]
+    chart = (await world.page("/console")).split('id="part-chart"')[1].split("</section>")[0]
     bars = re.findall(r'<a tabindex="-1" href="([^"]+)"><title>([^<]+)</title>', chart)
     assert [address for address, _ in bars] == [
         f"/console/deliveries?since={at}&until={at + 3_600}" for at in (1_794_988_800, 1_794_999_600)
@@ -262,7 +256,7 @@ async def test_the_bars_of_the_chart_add_up_to_the_flow_and_lead_to_their_events
     assert bars[0][1] == "2026-11-18 08:00:00 UTC: 4 delivered, 4 withheld, 4 invalid, 1 no event"
     for words in ("delivered", "withheld", "invalid"):
         assert re.search(rf"{words} <strong><a [^>]+>6</a></strong>", chart), words
-    of_source = await page_of(world, "?from=default")
+    of_source = await world.page("/console?from=default")
     assert "What is sent is not counted by source." in of_source
     assert "<h3>Sent" not in of_source
 
@@ -314,6 +308,6 @@ async def test_a_preset_that_is_switched_off_is_named_where_its_deliveries_wait(
     await world.enqueue(new_delivery("m-1"))
     world.now = NOW
     await world.coordination.switch("Checkout", on=False)
-    page = await page_of(world)
+    page = await world.page("/console")
     assert "The preset Checkout is switched off; the oldest delivery has waited for 2 hours." in page
     assert "on, <strong>but not Checkout</strong>" in page

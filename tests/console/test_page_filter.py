@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncIterator
-from html import unescape
 from pathlib import Path
 
 import pytest
@@ -25,15 +24,9 @@ async def shops(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-async def page_of(world: World, path: str, status: int = 200) -> str:
-    answer = await world.browser.get(f"/console{path}")
-    assert answer.status_code == status, path
-    return unescape(re.sub(r"\s+", " ", answer.text))
-
-
 @pytest.mark.parametrize("path", PAGES)
 async def test_every_link_and_form_of_a_page_carries_the_filter(path: str, shops: World) -> None:
-    page = await page_of(shops, f"{path}?{EVERY}")
+    page = await shops.page(f"/console{path}?{EVERY}")
     links = re.findall(r'(?:href|action)="(/console[^"]*)"', page)
     inside = [link for link in links if "/static/" not in link and not link.endswith("/logout")]
     assert len(inside) > 8
@@ -48,7 +41,7 @@ async def test_every_link_and_form_of_a_page_carries_the_filter(path: str, shops
 
 
 async def test_a_page_without_a_filter_has_short_addresses(shops: World) -> None:
-    assert 'href="/console/deliveries"' in await page_of(shops, "")
+    assert 'href="/console/deliveries"' in await shops.page("/console")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -67,13 +60,13 @@ async def test_a_page_without_a_filter_has_short_addresses(shops: World) -> None
 async def test_what_there_is_not_is_an_error_that_names_the_place(
     query: str, said: str, path: str, shops: World
 ) -> None:
-    assert said in await page_of(shops, f"{path}?{query}", status=400)
+    assert said in await shops.page(f"/console{path}?{query}", status=400)
 
 
 async def test_a_source_that_is_gone_may_be_chosen_while_its_events_are_known(shops: World) -> None:
     count = InventoryCount(EventKey("mill", "track", "Ground"), Measure.RECEIVED, "", 3)
     await shops.outbox.inventory.add([count], now=NOW, max_names=9)
-    assert "<option selected>mill</option>" in await page_of(shops, "/inventory?from=mill")
+    assert "<option selected>mill</option>" in await shops.page("/console/inventory?from=mill")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +82,7 @@ async def test_a_source_that_is_gone_may_be_chosen_while_its_events_are_known(sh
     ],
 )
 async def test_what_a_page_does_not_obey_it_says(path: str, said: str, shops: World) -> None:
-    page = await page_of(shops, f"{path}{'&' if '?' in path else '?'}{EVERY}")
+    page = await shops.page(f"/console{path}{'&' if '?' in path else '?'}{EVERY}")
     assert said in page
     assert said or "narrow this page" not in page
 
@@ -117,7 +110,7 @@ async def test_deliveries_are_narrowed_by_it(query: str, found: set[str], shops:
     await shops.enqueue(new_delivery("m-1", source="shop"), new_delivery("m-2", ad_account_id="2"))
     shops.now = NOW
     await shops.enqueue(new_delivery("m-3"))
-    page = await page_of(shops, f"/deliveries?{query}")
+    page = await shops.page(f"/console/deliveries?{query}")
     assert set(re.findall(r"message\?id=(m-\d)[\"&]", page)) == found
 
 
@@ -135,7 +128,7 @@ async def test_an_overview_of_one_source_shows_nothing_of_another(shops: World) 
     ]
     await shops.enqueue(tallies=[*counts, *taken])
     heads = '<th scope="col" class="n">Delivered</th>', '<th scope="col" class="n">Refused by Pinterest</th>'
-    whole, page = await page_of(shops, ""), await page_of(shops, "?from=shop")
+    whole, page = await shops.page("/console"), await shops.page("/console?from=shop")
     assert [whole.count(head) for head in heads] == [3, 3]
     assert [page.count(head) for head in heads] == [0, 0]
     assert '<h3>Received <span class="n">5</span></h3>' in page
@@ -184,4 +177,4 @@ def test_what_a_link_says_itself_stays() -> None:
 
 async def test_a_page_does_not_repeat_personal_data_of_its_address(shops: World) -> None:
     for path in ("/message?id=eve@example.com", "/mappings?x=eve@example.com", "/tester?x=eve%40example.com"):
-        assert "eve@example.com" not in await page_of(shops, path)
+        assert "eve@example.com" not in await shops.page(f"/console{path}")

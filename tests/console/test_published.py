@@ -10,7 +10,7 @@ import pytest
 
 from app.errors import CatalogError, Fault
 from tests.console.test_guard import VIEWERS
-from tests.console.world import CHECKOUT, NOW, World, open_world
+from tests.console.world import CHECKOUT, NOW, World, legible, open_world
 
 ON: dict[str, Any] = {"quarantine_hours": 72, "quarantine_key": "a key of the quarantine, long enough"}
 OTHER = CHECKOUT.replace("{event_name: checkout}", "{event_name: lead}")
@@ -30,10 +30,6 @@ async def shop(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-def text_of(answer: Any) -> str:
-    return unescape(re.sub(r"\s+", " ", answer.text))
-
-
 async def draft(world: World, text: str, **more: str) -> Any:
     return await world.browser.post("/console/publish", data={"draft_file": FILE, "draft_text": text, **more})
 
@@ -44,7 +40,7 @@ async def publish(world: World, text: str, **more: str) -> Any:
 
 
 async def test_the_tester_offers_to_publish_a_draft(shop: World) -> None:
-    page = text_of(
+    page = legible(
         await shop.browser.post("/console/tester", data={"draft_file": shop.file("checkout"), "event": "{}"})
     )
     assert "Publish this draft…" in page
@@ -53,7 +49,7 @@ async def test_the_tester_offers_to_publish_a_draft(shop: World) -> None:
 async def test_before_it_is_published_it_shows_what_it_changes(shop: World) -> None:
     await shop.pipeline.accept([{"type": "track", "event": "Checkout", "messageId": "m", "timestamp": NOW}], now=NOW)
     answer = await draft(shop, OTHER)
-    page = text_of(answer)
+    page = legible(answer)
     assert answer.status_code == 200
     assert '<span class="removed">-mapping: {event_name: checkout}</span>' in page
     assert '<span class="added">+mapping: {event_name: lead}</span>' in page
@@ -65,30 +61,30 @@ async def test_before_it_is_published_it_shows_what_it_changes(shop: World) -> N
 
 async def test_a_change_that_touches_privacy_must_be_confirmed(shop: World) -> None:
     text = CHECKOUT.replace("{event_name: checkout}", '{event_name: checkout, user_data: {email: "x@y.example"}}')
-    page = text_of(await draft(shop, text))
+    page = legible(await draft(shop, text))
     assert "I have looked at 2 changes of opt-out, permission or hashed fields" in page
     assert "<code>user_data/email</code>" in page
     refused = await publish(shop, text)
     assert refused.status_code == 409
-    assert "user_data/email of Checkout" in text_of(refused)
+    assert "user_data/email of Checkout" in legible(refused)
     assert (await publish(shop, text, confirmed="yes")).status_code == 303
 
 
 async def test_what_is_published_runs_and_is_a_version_that_leads_back(shop: World) -> None:
     answer = await publish(shop, OTHER)
-    page = text_of(await shop.browser.get(answer.headers["location"]))
+    page = legible(await shop.browser.get(answer.headers["location"]))
     for said in ("Published, and taken up.", "Version 1", "this machine", "Return to the shipped file"):
         assert said in page
     assert shop.running.catalog.presets[0].fields["event_name"] == "lead"
-    confirm = text_of(await shop.browser.post("/console/publish", data={"file": FILE, "removed": "yes"}))
+    confirm = legible(await shop.browser.post("/console/publish", data={"file": FILE, "removed": "yes"}))
     assert "is taken away" in confirm
     base = shop.running.catalog.generation
     await shop.browser.post("/console/publish/now", data={"file": FILE, "removed": "yes", "base": base})
     assert shop.running.catalog.presets[0].fields["event_name"] == "checkout"
-    page = text_of(await shop.browser.get(f"/console/versions?file={FILE}"))
+    page = legible(await shop.browser.get(f"/console/versions?file={FILE}"))
     assert "an earlier folder counted" in page
     assert "Return to this" in page
-    activity = text_of(await shop.browser.get("/console/activity"))
+    activity = legible(await shop.browser.get("/console/activity"))
     assert "published" in activity
     assert "version 2" in activity
 
@@ -96,20 +92,20 @@ async def test_what_is_published_runs_and_is_a_version_that_leads_back(shop: Wor
 async def test_a_draft_with_faults_is_not_published(shop: World) -> None:
     for answer in (await draft(shop, "subscribe: ["), await publish(shop, "subscribe: [")):
         assert answer.status_code == 400
-        assert "The draft cannot be used" in text_of(answer)
+        assert "The draft cannot be used" in legible(answer)
 
 
 async def test_what_was_made_for_an_older_catalog_is_refused(shop: World) -> None:
     await publish(shop, OTHER)
     late = {"file": FILE, "text": CHECKOUT, "base": "older"}
     answer = await shop.browser.post("/console/publish/now", data=late)
-    assert (answer.status_code, "have changed since" in text_of(answer)) == (409, True)
+    assert (answer.status_code, "have changed since" in legible(answer)) == (409, True)
 
 
 async def test_what_cannot_be_taken_up_is_put_back(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shop.running, "_check", _complain)  # as of an ad account that names a preset which is gone
     answer = await publish(shop, OTHER)
-    page = text_of(await shop.browser.get(answer.headers["location"]))
+    page = legible(await shop.browser.get(answer.headers["location"]))
     assert "what was there before is back" in page
     assert not (shop.folder.parent / "mine/checkout.yaml").exists()
 
@@ -119,11 +115,11 @@ def _complain(_: frozenset[str]) -> None:
 
 
 async def test_where_nothing_can_be_published_the_pages_say_why(world: World) -> None:
-    assert "PRESETS_DIR names one folder" in text_of(await world.browser.get(f"/console/versions?file={FILE}"))
+    assert "PRESETS_DIR names one folder" in legible(await world.browser.get(f"/console/versions?file={FILE}"))
     answer = await draft(world, OTHER)
-    assert (answer.status_code, "my-presets/.versions" in text_of(answer)) == (409, True)
+    assert (answer.status_code, "my-presets/.versions" in legible(answer)) == (409, True)
     assert (await publish(world, OTHER)).status_code == 409
-    page = text_of(await world.browser.post("/console/tester", data={"draft_file": world.file("checkout")}))
+    page = legible(await world.browser.post("/console/tester", data={"draft_file": world.file("checkout")}))
     assert "press Reload" in page
     assert "Publish this draft" not in page
 

@@ -32,14 +32,8 @@ async def kept(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-async def page_of(world: World, path: str = "/console/quarantine") -> str:
-    answer = await world.browser.get(path)
-    assert answer.status_code == 200, answer.text
-    return answer.text
-
-
 async def test_what_is_kept_is_listed_with_why_and_shows_nothing_of_it(kept: World) -> None:
-    page = await page_of(kept)
+    page = await kept.html("/console/quarantine")
     for text in ("Checkout", "invalid", "event_name", '<td class="n">2</td>', "What would change"):
         assert text in page
     assert "ada@example.com" not in page
@@ -47,7 +41,7 @@ async def test_what_is_kept_is_listed_with_why_and_shows_nothing_of_it(kept: Wor
 
 
 async def test_as_long_as_nothing_is_mended_nothing_can_be_replayed(kept: World) -> None:
-    page = await page_of(kept, ADDRESS)
+    page = await kept.html(ADDRESS)
     assert "Of 2 events with name “Checkout” and exit “invalid”" in page
     assert "<strong>0</strong>" in page
     assert "Discard 2 events" in page
@@ -57,33 +51,33 @@ async def test_as_long_as_nothing_is_mended_nothing_can_be_replayed(kept: World)
 async def test_what_is_mended_is_replayed_and_leaves(kept: World) -> None:
     kept.write("checkout", CHECKOUT)
     kept.running.reload()
-    page = await page_of(kept, ADDRESS)
+    page = await kept.html(ADDRESS)
     assert "Replay 2 events" in page
     assert "would be sent" in page
     answer = await kept.browser.post("/console/quarantine/replay", data={"name": "Checkout", "exit": "invalid"})
     assert answer.headers["location"] == "/console/quarantine?left=2"
-    page = await page_of(kept, answer.headers["location"])
+    page = await kept.html(answer.headers["location"])
     assert "2 events left the quarantine" in page
     assert "Nothing is kept now" in page
     assert len((await kept.outbox.message("m-1")).deliveries) == 1
-    assert "replayed from quarantine" in await page_of(kept, "/console/activity")
+    assert "replayed from quarantine" in await kept.html("/console/activity")
 
 
 async def test_what_one_preset_can_send_now_is_replayed_though_another_cannot_and_the_event_stays(kept: World) -> None:
     kept.write("second", CHECKOUT.replace("name: Checkout", "name: Second").replace("checkout", "lead"))
     kept.running.reload()
-    page = await page_of(kept, ADDRESS)
+    page = await kept.html(ADDRESS)
     assert "<strong>0</strong>" in page
     assert "Replay what can be sent" in page
     answer = await kept.browser.post("/console/quarantine/replay", data={"name": "Checkout", "exit": "invalid"})
     assert answer.headers["location"] == "/console/quarantine?left=0"
     assert len((await kept.outbox.message("m-1")).deliveries) == 1
-    assert "Replay" not in await page_of(kept, ADDRESS)
+    assert "Replay" not in await kept.html(ADDRESS)
 
 
 async def test_what_nobody_needs_is_discarded(kept: World) -> None:
     answer = await kept.browser.post("/console/quarantine/discard", data={"name": "Checkout"})
-    assert "2 events discarded" in await page_of(kept, answer.headers["location"])
+    assert "2 events discarded" in await kept.html(answer.headers["location"])
 
 
 async def test_an_exit_that_nothing_is_kept_of_is_refused_and_means_not_all(kept: World) -> None:
@@ -91,7 +85,7 @@ async def test_an_exit_that_nothing_is_kept_of_is_refused_and_means_not_all(kept
     done = await kept.browser.post("/console/quarantine/discard", data={"exit": "refused"})
     assert (asked.status_code, done.status_code) == (400, 400)
     assert "is none of invalid, unmatched" in asked.text
-    assert "Of 2 events," in await page_of(kept, "/console/quarantine/preview")
+    assert "Of 2 events," in await kept.html("/console/quarantine/preview")
 
 
 async def test_a_filter_that_is_empty_means_not_all(kept: World) -> None:
@@ -104,7 +98,7 @@ async def test_a_filter_that_is_empty_means_not_all(kept: World) -> None:
 async def test_viewers_look_and_change_nothing(tmp_path: Path) -> None:
     async with open_world(tmp_path, users=VIEWERS, **ON) as world:
         await world.browser.post("/console/login", data={"password": "token-of-bob"})
-        assert "you are a viewer" in await page_of(world, "/console/quarantine/preview")
+        assert "you are a viewer" in await world.html("/console/quarantine/preview")
         assert (await world.browser.post("/console/quarantine/discard", data={})).status_code == 403
 
 
@@ -112,7 +106,7 @@ async def test_off_the_page_says_what_it_would_have_brought_back(world: World) -
     await world.enqueue(
         tallies=[Tally(name="invalid", preset="Checkout", count=3), Tally(name="unmatched", label="no preset")]
     )
-    page = await page_of(world)
+    page = await world.html("/console/quarantine")
     assert "3 deliveries were invalid and 1 event matched no preset" in page
     assert "QUARANTINE_HOURS" in page
     for path in ("replay", "discard"):

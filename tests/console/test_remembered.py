@@ -15,7 +15,7 @@ from app.identity import GROUPS
 from app.types import MarkChange, PeopleChanges, Query
 from tests.console.test_activity import log_in, noted
 from tests.console.test_guard import VIEWERS
-from tests.console.world import NOW, World, open_world
+from tests.console.world import NOW, World, legible, open_world
 
 SECRET = "a secret of the installation, long"
 EMAIL, PHONE = "Ann@Shop.example", "+49 151 23456789"
@@ -58,7 +58,7 @@ async def accept(world: World, *events: dict[str, Any]) -> None:
 async def looked_up(world: World, by: str, whom: str) -> str:
     answer = await world.browser.post("/console/people", data={"by": by, "whom": whom})
     assert answer.status_code == 200
-    return unescape(re.sub(r"\s+", " ", answer.text))
+    return legible(answer)
 
 
 def keys_of(page: str) -> list[str]:

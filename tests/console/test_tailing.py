@@ -22,12 +22,6 @@ EVENT = {
 }
 
 
-async def page_of(world: World, path: str = "") -> str:
-    answer = await world.browser.get(f"/console/tail{path}")
-    assert answer.status_code == 200
-    return unescape(re.sub(r"\s+", " ", answer.text))
-
-
 async def on(world: World, minutes: str = "5") -> None:
     answer = await world.browser.post("/console/tail", data={"minutes": minutes})
     assert answer.headers["location"] == "/console/tail"
@@ -39,11 +33,11 @@ async def audited(world: World) -> list[tuple[str, str]]:
 
 
 async def test_an_event_is_listed_without_what_it_holds_and_opened_in_the_tester(world: World) -> None:
-    assert "It is off" in await page_of(world)
+    assert "It is off" in await world.page("/console/tail")
     await on(world)
-    assert "Nothing has arrived since it is on." in await page_of(world)
+    assert "Nothing has arrived since it is on." in await world.page("/console/tail")
     await world.accepts.accept([EVENT, EVENT | {"messageId": "m-2", "event": "Cart Left"}], now=NOW, source="default")
-    page = await page_of(world)
+    page = await world.page("/console/tail")
     assert re.search(
         r"Cart Left</th> <td>default</td>.*matched by no preset.*Checkout</th>.*made a delivery</span> Checkout", page
     )
@@ -66,14 +60,14 @@ async def test_an_event_that_is_not_held_is_told(world: World, number: str) -> N
 
 async def test_it_ends_by_itself_or_when_somebody_ends_it_and_the_audit_log_says_so(world: World) -> None:
     await on(world, "15")
-    assert "It is off" not in await page_of(world)
+    assert "It is off" not in await world.page("/console/tail")
     world.now = NOW + 899
-    assert "It is off" not in await page_of(world)
+    assert "It is off" not in await world.page("/console/tail")
     world.now = NOW + 900
-    assert "It is off" in await page_of(world)
+    assert "It is off" in await world.page("/console/tail")
     await on(world)
     await on(world, "0")
-    assert "It is off" in await page_of(world)
+    assert "It is off" in await world.page("/console/tail")
     assert await audited(world) == [
         ("on until 2026-11-18 11:26:40 UTC", "off"),
         ("off", "on until 2026-11-18 11:26:40 UTC"),
@@ -101,7 +95,7 @@ async def test_it_is_narrowed_by_the_source_that_is_chosen_and_lists_the_newest(
         for source in ("default", "shop"):
             events = [EVENT | {"messageId": f"{source}-{number}"} for number in range(60)]
             await world.accepts.accept(events, now=NOW, source=source)
-        page = await page_of(world, "?from=shop&part=live")
+        page = await world.page("/console/tail?from=shop&part=live")
     assert page.count("<td>shop</td>") == 50
     assert "<td>default</td>" not in page
     assert "10 older ones are held, too." in page

@@ -1,4 +1,3 @@
-import re
 from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
@@ -11,7 +10,7 @@ from app.catalog.running_sources import load_source
 from app.console.pasted import NoEvent, Pasted, arriving
 from app.source import NamedSource
 from app.types import Exit
-from tests.console.world import LEAD, NOW, World, open_world
+from tests.console.world import LEAD, NOW, World, legible, open_world
 
 CHECKOUT: dict[str, Any] = {
     "type": "track",
@@ -31,7 +30,7 @@ def text_of(**changes: Any) -> str:
 async def post(world: World, **form: str) -> str:
     answer = await world.browser.post("/console/tester", data=form)
     assert answer.status_code == 200
-    return unescape(re.sub(r"\s+", " ", answer.text))
+    return legible(answer)
 
 
 async def receive(world: World, **changes: Any) -> None:

@@ -1,8 +1,10 @@
 """A console over a real SQLite outbox, real presets in a folder of the test, and a Pinterest that records its calls."""
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from html import unescape
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -166,10 +168,28 @@ class World:
         settlement = Settlement(claimed=claimed, outcome=outcome, state=state, due_at=due_at)
         await self.outbox.settle([settlement], tallies, now=self.now)
 
+    async def html(self, path: str, status: int = 200) -> str:
+        """Return a page as it is sent."""
+        return (await self._get(path, status)).text
+
+    async def page(self, path: str, status: int = 200) -> str:
+        """Return a page as `legible` has it."""
+        return legible(await self._get(path, status))
+
+    async def _get(self, path: str, status: int) -> httpx.Response:
+        answer = await self.browser.get(path)
+        assert answer.status_code == status, answer.text
+        return answer
+
     def from_elsewhere(self, peer: str, **headers: str) -> httpx.AsyncClient:
         """Return the browser of another machine."""
         transport = httpx.ASGITransport(app=self.app, client=(peer, 40_000))
         return httpx.AsyncClient(transport=transport, base_url="http://localhost:8080", headers=headers)
+
+
+def legible(answer: httpx.Response) -> str:
+    """Return a page with its entities undone, and a blank for white space."""
+    return unescape(re.sub(r"\s+", " ", answer.text))
 
 
 @asynccontextmanager
