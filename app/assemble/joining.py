@@ -61,13 +61,8 @@ def running_catalog(settings: Settings) -> RunningCatalog:
 
 def publisher(settings: Settings, running: RunningCatalog) -> Publisher:
     """Return who writes files of presets and mappings for the console, or says why nobody does."""
-    return Publisher(
-        running,
-        presets_dir=settings.presets_dir,
-        mappings_dir=settings.mappings_dir,
-        custom_event_names=frozenset(settings.custom_event_names),
-        why_never="" if settings.outbox_url.startswith("sqlite:") else _FILES_OF_MANY_MACHINES,
-    )
+    is_of_one_machine = settings.outbox_url.startswith("sqlite:")
+    return Publisher(running, why_never="" if is_of_one_machine else _FILES_OF_MANY_MACHINES)
 
 
 def running_sources(settings: Settings, *, on_fault: Callable[[str], None]) -> RunningSources | None:

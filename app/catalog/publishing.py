@@ -14,8 +14,8 @@ from typing import Final
 
 import orjson
 
-from app.catalog.compile import Catalog, compile_catalog, generation_of
-from app.catalog.folders import VERSIONS, Folders, folders_of, read_texts
+from app.catalog.compile import Catalog, generation_of
+from app.catalog.folders import VERSIONS
 from app.catalog.running import RunningCatalog
 from app.config.shipped_files import as_in_settings
 from app.errors import PublishingRefused
@@ -41,19 +41,9 @@ class Version:
 class Publisher:
     """Writes files of the running catalog. Everything reads or writes files, so it blocks."""
 
-    def __init__(
-        self,
-        running: RunningCatalog,
-        *,
-        presets_dir: Folders,
-        mappings_dir: Folders,
-        custom_event_names: frozenset[str] = frozenset(),
-        why_never: str = "",
-    ) -> None:
-        """Take the catalog that runs, and its folders. `why_never` says why nothing can be published at all."""
+    def __init__(self, running: RunningCatalog, *, why_never: str = "") -> None:
+        """Take the catalog that runs. `why_never` says why nothing can be published at all."""
         self._running = running
-        self._presets, self._mappings = folders_of(presets_dir), folders_of(mappings_dir)
-        self._custom_event_names = custom_event_names
         self._why_never = why_never
 
     def why_not(self, file: str) -> str:
@@ -105,7 +95,7 @@ class Publisher:
         if found is not None:
             texts[shown] = found
         sorted_texts = [dict(sorted(each.items(), key=lambda item: Path(item[0]).name)) for each in (presets, mappings)]
-        return compile_catalog(*sorted_texts, custom_event_names=self._custom_event_names)
+        return self._running.compiled(*sorted_texts)
 
     def publish(self, file: str, text: str | None, *, author: str, at: float, base: str) -> Version:
         """Write a text, or take the file away, and keep the version; whoever calls has the files taken up then.
@@ -115,7 +105,7 @@ class Publisher:
         """
         if why := self.why_not(file):
             raise PublishingRefused(why)
-        on_disk = generation_of(*read_texts(PRESETS_DIR=self._presets, MAPPINGS_DIR=self._mappings))
+        on_disk = generation_of(*self._running.read_files())
         if not base == on_disk == self._running.catalog.generation:
             raise PublishingRefused("The files have changed since this was begun. Look at it again, on what runs now.")
         self.candidate(file, text)
@@ -152,10 +142,11 @@ class Publisher:
         return sorted((path for path in found if path.stem.isdecimal()), key=lambda path: int(path.stem))
 
     def _is_mapping(self, file: str) -> bool:
-        return file in self._running.mapping_texts or Path(file).parent in self._mappings
+        return file in self._running.mapping_texts or Path(file).parent in self._running.folders["MAPPINGS_DIR"]
 
     def _folders(self, file: str) -> tuple[list[Path], str]:
-        return (self._mappings, "MAPPINGS_DIR") if self._is_mapping(file) else (self._presets, "PRESETS_DIR")
+        setting = "MAPPINGS_DIR" if self._is_mapping(file) else "PRESETS_DIR"
+        return self._running.folders[setting], setting
 
     def _from_earlier(self, file: str) -> tuple[str, str | None]:
         """Return path and text of the file in the folders before one's own; no text where none of them has it."""

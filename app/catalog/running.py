@@ -3,7 +3,8 @@
 from collections.abc import Callable, Collection
 
 from app.catalog import Catalog, compile_catalog
-from app.catalog.folders import Folders, read_texts
+from app.catalog.compile import FileTexts
+from app.catalog.folders import Folders, folders_of, read_texts
 
 
 class RunningCatalog:
@@ -18,7 +19,8 @@ class RunningCatalog:
         check: Callable[[frozenset[str]], None] = lambda _: None,
     ) -> None:
         """Read the files. `check` is given the names of all presets, and raises CatalogError where one is missing."""
-        self._folders = {"PRESETS_DIR": presets_dir, "MAPPINGS_DIR": mappings_dir}
+        #: Of presets and of mappings, by the settings that name them.
+        self.folders = {"PRESETS_DIR": folders_of(presets_dir), "MAPPINGS_DIR": folders_of(mappings_dir)}
         self._custom_event_names = custom_event_names
         self._check = check
         self.preset_texts: dict[str, str] = {}
@@ -28,8 +30,8 @@ class RunningCatalog:
         self.catalog = self._load()
 
     def _load(self) -> Catalog:
-        presets, mappings = read_texts(**self._folders)
-        catalog = compile_catalog(presets, mappings, custom_event_names=self._custom_event_names)
+        presets, mappings = self.read_files()
+        catalog = self.compiled(presets, mappings)
         self._check(frozenset(preset.name for preset in catalog.presets))
         self.preset_texts, self.mapping_texts = presets, mappings
         return catalog
@@ -43,6 +45,14 @@ class RunningCatalog:
         """Return the catalog that this text in place of a file of `texts` would give. Raises CatalogError."""
         presets, mappings = dict(self.preset_texts), dict(self.mapping_texts)
         (mappings if file in mappings else presets)[file] = text
+        return self.compiled(presets, mappings)
+
+    def read_files(self) -> list[dict[str, str]]:
+        """Return the texts of presets and of mappings as they are on the disk now. Raises CatalogError."""
+        return read_texts(**self.folders)
+
+    def compiled(self, presets: FileTexts, mappings: FileTexts) -> Catalog:
+        """Return the catalog that these texts give under the same settings. Raises CatalogError."""
         return compile_catalog(presets, mappings, custom_event_names=self._custom_event_names)
 
     def preset_names(self) -> frozenset[str]:

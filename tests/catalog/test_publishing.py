@@ -27,7 +27,7 @@ class Shop:
         (mappings / "report_conversion_event.yaml").write_text(MAPPING, encoding="utf-8")
         self.folders: dict[str, Any] = {"presets_dir": (self.shipped, self.own), "mappings_dir": (mappings,)}
         self.running = RunningCatalog(**self.folders)
-        self.publisher = Publisher(self.running, **self.folders)
+        self.publisher = Publisher(self.running)
 
     def publish(self, text: str | None, *, file: str = "checkout.yaml", base: str | None = None) -> int:
         generation = self.running.catalog.generation if base is None else base
@@ -126,11 +126,11 @@ def test_a_path_never_leaves_ones_own_folder(shop: Shop) -> None:
 
 def test_why_nothing_can_be_published_says_what_to_do(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
-    alone = Publisher(shop.running, presets_dir=shop.shipped, mappings_dir=shop.folders["mappings_dir"])
+    alone = Publisher(RunningCatalog(shop.shipped, shop.folders["mappings_dir"]))
     assert "PRESETS_DIR" in alone.why_not("checkout.yaml")
     assert "mkdir -p my-presets/.versions" in alone.why_not("checkout.yaml")
     assert "MAPPINGS_DIR" in shop.publisher.why_not(str(tmp_path / "mappings/report_conversion_event.yaml"))
-    never = Publisher(shop.running, **shop.folders, why_never="not here")
+    never = Publisher(shop.running, why_never="not here")
     assert never.why_not("checkout.yaml") == "not here"
 
 
