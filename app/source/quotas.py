@@ -1,4 +1,4 @@
-"""How much each write key may send a minute: they are public in every browser, so anybody may use one."""
+"""How much each source may send a minute: a write key is public in every browser, so anybody may use one."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +15,7 @@ _HOW = "WRITE_KEY_LIMITS: write each as `name:events:bytes` a minute, both at le
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """What one write key may bring a minute, at once or bit by bit."""
+    """What one source may bring a minute, at once or bit by bit."""
 
     events: int
     #: With gzip undone.

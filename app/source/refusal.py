@@ -62,7 +62,10 @@ TOO_MANY = Refusal(
     status=413, code="too_many_events", message="The request holds too many events. Send them in smaller batches."
 )
 OVER_QUOTA = Refusal(
-    status=429, code="over_quota", message="The write key has used up its quota. Send the same request again later."
+    status=429,
+    code="over_quota",
+    message="The source has used up its quota (WRITE_KEY_LIMITS, or `limits` in its file). Send the same request again "
+    "later.",
 )
 NO_ROOM = Refusal(
     status=503,

@@ -1,4 +1,4 @@
-"""Quotas of write keys."""
+"""Quotas of sources."""
 
 import httpx
 import pytest

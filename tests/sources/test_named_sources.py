@@ -257,4 +257,5 @@ async def test_a_source_that_has_used_up_its_quota_is_429(tmp_path: Path, limits
     async with client(app) as http:
         answers = [await http.post("/webhook/shop", headers=KEY, json=[{"what": "Ping"}] * 2) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 429]
+    assert "or `limits` in its file" in answers[1].json()["message"]
     assert int(answers[1].headers["retry-after"]) >= 1
