@@ -23,7 +23,6 @@ from app.commands import (
     inventory_command,
     message,
     moving,
-    operating,
     preview_source,
     previewing,
     quarantine,
@@ -32,6 +31,7 @@ from app.commands import (
     revenue_command,
     sandbox,
     serve,
+    status,
     verify,
 )
 from app.config.settings_file import SETTINGS_FILE, take_settings_file
@@ -70,7 +70,7 @@ COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
     "redrive": dead_letters.redrive,
     "dismiss": dead_letters.dismiss,
     "message": message.message,
-    "status": operating.status,
+    "status": status.status,
     "inventory": inventory_command.show,
     "forget": forget_person.forget,
     "audit": auditing.audit,
