@@ -1,4 +1,4 @@
-"""What runs beside the requests of a process: its senders, and keeping up with the other processes."""
+"""What runs beside the requests of a process: its background tasks, and keeping up with the other processes."""
 
 import asyncio
 import gc
@@ -39,16 +39,17 @@ class _Closes(Protocol):
 
 def lifespan(
     changes: AuditedChanges,
-    senders: Sequence[Runs],
+    background: Sequence[Runs],
     *,
     begin: Callable[[], Awaitable[None]],
     closing: Sequence[_Closes],
     look_at_files: Callable[[], None],
     clock: Callable[[], float],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Run the senders while the application serves; at the end let them drain, then close what is named, in order.
+    """Run the background tasks while the application serves; let them finish at the end.
 
-    `begin` is awaited before all else. `look_at_files` is called every second, to see what has changed.
+    `begin` is awaited before all else; `closing` is closed after all else, in its order.
+    `look_at_files` is called every second, to see what has changed.
     """
     coordination = changes.coordination
 
@@ -58,7 +59,7 @@ def lifespan(
         await begin()
         await coordination.announce()
         await coordination.refresh(now=clock())
-        tasks = [asyncio.create_task(sender.run()) for sender in senders]
+        tasks = [asyncio.create_task(each.run()) for each in background]
         keeping_up = _keep_up(coordination, look_at_files, clock)
         beside = [asyncio.create_task(work) for work in (keeping_up, _collect_garbage())]
         loop = asyncio.get_running_loop()
@@ -66,14 +67,14 @@ def lifespan(
         try:
             yield
         finally:
-            for sender in senders:
-                sender.stop()
+            for each in background:
+                each.stop()
             await asyncio.gather(*tasks, return_exceptions=True)
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
-            for each in closing:
-                await each.close()
+            for one in closing:
+                await one.close()
 
     return run
 
