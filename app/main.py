@@ -11,7 +11,6 @@ from threading import Thread
 from fastapi import FastAPI
 
 from app import assemble, policies
-from app.alerts import alerts_to
 from app.assemble.ad_accounts import Destination
 from app.assemble.parts import Parts, join_parts
 from app.config import Settings, load_settings
@@ -192,16 +191,7 @@ def _beside(settings: Settings, parts: Parts, role: Role) -> tuple[Runs, ...]:
         return keepers
     workers = [_worker(parts, destination) for destination in parts.destinations]
     retention = Retention(parts.outbox, clock=parts.clock, on_error=log_error)
-    alerts = alerts_to(
-        parts.alert_webhook,
-        parts.outbox,
-        accounts=parts.accounts,
-        rules=policies.alert_rules(settings),
-        tells_reports=settings.reads_reports,
-        keeps_while_off=settings.keeps_while_off,
-        told_full_s=settings.told_full_s,
-        clock=parts.clock,
-    )
+    alerts = assemble.alerts_to(parts.alert_webhook, settings, parts.outbox, parts.accounts, parts.clock)
     reading = assemble.hourly_reading(settings, parts.destinations, parts.outbox, parts.sandbox, parts.clock)
     return *workers, retention, *alerts, *keepers, *reading
 

@@ -10,6 +10,6 @@ The conditions are those of docs/prometheus-alerts.yaml, read from the outbox in
 from app.alerts.alert_rules import AlertRules
 from app.alerts.alert_webhook import AlertWebhook
 from app.alerts.overall import LATE_S
-from app.alerts.watching import Alerts, alerts_to
+from app.alerts.watching import Alerts
 
-__all__ = ["LATE_S", "AlertRules", "AlertWebhook", "Alerts", "alerts_to"]
+__all__ = ["LATE_S", "AlertRules", "AlertWebhook", "Alerts"]

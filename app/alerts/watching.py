@@ -33,37 +33,6 @@ class _AlertsOutbox(ReadsBacklog, Protocol):
     def inventory(self) -> Inventory: ...
 
 
-def alerts_to(
-    webhook: AlertWebhook | None,
-    outbox: _AlertsOutbox,
-    *,
-    accounts: Sequence[AccountView],
-    rules: AlertRules | None,
-    tells_reports: bool = False,
-    keeps_while_off: bool = True,
-    told_full_s: float = 0,
-    clock: Callable[[], float],
-) -> tuple["Alerts", ...]:
-    """Make the background task that tells `webhook`; none where there is no such address.
-
-    Without `rules` nothing is told of single names; `tells_reports`: a token by which nothing can be read is told;
-    so is a backlog that is full in less than `told_full_s`.
-    """
-    if not webhook:
-        return ()
-    alerts = Alerts(
-        outbox,
-        webhook,
-        accounts=accounts,
-        rules=rules,
-        tells_reports=tells_reports,
-        keeps_while_off=keeps_while_off,
-        told_full_s=told_full_s,
-        clock=clock,
-    )
-    return (alerts,)
-
-
 class Alerts:
     """A background task: `run` until `stop`."""
 
@@ -79,13 +48,16 @@ class Alerts:
         told_full_s: float = 0,
         clock: Callable[[], float],
     ) -> None:
+        """Without `rules` nothing is told of single names: what an inventory counted that is off says nothing of now.
+
+        `tells_reports`: a token by which nothing can be read is told; so is a backlog that is full in less than
+        `told_full_s`. `keeps_while_off` says whether events are kept while the destination is switched off.
+        """
         self._outbox = outbox
         self._webhook = webhook
         self._accounts = accounts
-        #: Of single names; None where there is no inventory: what it counted before says nothing of now.
         self._rules = rules
         self._tells_reports = tells_reports
-        #: Whether events are kept while the destination is switched off.
         self._keeps_while_off = keeps_while_off
         self._told_full_s = told_full_s
         self._clock = clock
@@ -142,10 +114,13 @@ class Alerts:
             hours[int(at)][tally.name] += tally.count
             if tally.name == Exit.REJECTED:
                 rejected[tally.ad_account_id, int(at)] += tally.count
-        switches, keeps = await Switches.read(self._outbox), self._keeps_while_off
-        told_s = self._told_full_s
         accounts = await read_accounts(
-            self._outbox, self._accounts, switches=switches, keeps=keeps, told_full_s=told_s, now=now
+            self._outbox,
+            self._accounts,
+            switches=await Switches.read(self._outbox),
+            keeps=self._keeps_while_off,
+            told_full_s=self._told_full_s,
+            now=now,
         )
         return Facts(now=now, accounts=accounts, hours=hours, rejected=rejected)
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.alerts import AlertRules, Alerts, AlertWebhook, alerts_to
+from app.alerts import AlertRules, Alerts, AlertWebhook
 from app.alerts.overall import Facts, conditions
 from app.delivery import AccountStanding, Standing, all_standings, standings
 from app.errors import OutboxUnavailable
@@ -371,7 +371,7 @@ async def test_an_unreadable_outbox_is_told_at_the_second_look_and_once_when_it_
 
 async def test_it_runs_until_it_is_stopped(outbox: Outbox, receiver: Receiver) -> None:
     await BLOCK.write(outbox, a_trouble(reason="bad token"))
-    (task,) = alerts_to(AlertWebhook(receiver.url), outbox, accounts=ACCOUNTS, rules=RULES, clock=lambda: NOW)
+    task = alerts(outbox, receiver.url)
     running = asyncio.create_task(task.run())
 
     async def told() -> bool:
@@ -380,7 +380,3 @@ async def test_it_runs_until_it_is_stopped(outbox: Outbox, receiver: Receiver) -
     await until_async(told)
     task.stop()
     await asyncio.wait_for(running, 5)
-
-
-def test_without_a_url_there_is_nothing_to_run(outbox: Outbox) -> None:
-    assert alerts_to(None, outbox, accounts=ACCOUNTS, rules=RULES, clock=lambda: NOW) == ()

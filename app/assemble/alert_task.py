@@ -1,0 +1,32 @@
+"""How the watching for alerts is joined."""
+
+from collections.abc import Callable, Sequence
+
+from app.alerts import Alerts, AlertWebhook
+from app.config import Settings
+from app.outbox import Outbox
+from app.policies import alert_rules
+from app.types import AccountView
+
+
+def alerts_to(
+    webhook: AlertWebhook | None,
+    settings: Settings,
+    outbox: Outbox,
+    accounts: Sequence[AccountView],
+    clock: Callable[[], float],
+) -> tuple[Alerts, ...]:
+    """Make the background task that tells `webhook`; none where there is no such address."""
+    if webhook is None:
+        return ()
+    alerts = Alerts(
+        outbox,
+        webhook,
+        accounts=accounts,
+        rules=alert_rules(settings),
+        tells_reports=settings.reads_reports,
+        keeps_while_off=settings.keeps_while_off,
+        told_full_s=settings.told_full_s,
+        clock=clock,
+    )
+    return (alerts,)

@@ -1,0 +1,35 @@
+"""Alerts while the server runs; what is told when is in tests/alerts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from app.alerts import AlertWebhook, watching
+from tests.server.client import client_of
+from tests.waiting import until_async
+
+
+@pytest.mark.parametrize(
+    ("switched_off", "become"), [("hold", "are kept and will be sent"), ("refuse", "are withheld")]
+)
+async def test_alerts_go_where_the_settings_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, switched_off: str, become: str
+) -> None:
+    told: list[str] = []
+
+    async def post(_: AlertWebhook, lines: Sequence[str]) -> str:
+        told.extend(lines)
+        return ""
+
+    async def is_told() -> bool:
+        return bool(told)
+
+    monkeypatch.setattr(AlertWebhook, "post", post)
+    monkeypatch.setattr(watching, "PERIOD_S", 0.01)
+    hook = "https://hooks.example/s3cret"
+    async with client_of(tmp_path, alert_webhook_url=hook, switched_off=switched_off) as client:
+        await client.post("/api/switch", json={"on": False})
+        await until_async(is_told)
+
+    assert [become in line for line in told] == [True]
