@@ -225,7 +225,7 @@ def _changes(facts: NameFacts, rules: AlertRules) -> list[Alert]:
         for each in worth[: 2 * MOST_TOLD]
     ]
     if others := len(worth) - len(alerts):
-        alerts.append(Alert(key=f"{NAMES_CHANGED}others", text=f"{others} more has changed: see the inventory."))
+        alerts.append(Alert(key=f"{NAMES_CHANGED}others", text=f"Further changes: {others}. See the inventory."))
     return alerts
 
 

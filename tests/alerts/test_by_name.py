@@ -272,4 +272,4 @@ def test_changes_are_told_new_names_only_where_they_come_often() -> None:
     ]
     many = [Change(key=ORDER, what="new property", label=f"properties.{n} text") for n in range(30)]
     alerts = by_name(NameFacts(now=NOON, history={}, changes=many), RULES)
-    assert (len(alerts), alerts[-1].text) == (2 * MOST_TOLD + 1, "20 more has changed: see the inventory.")
+    assert (len(alerts), alerts[-1].text) == (2 * MOST_TOLD + 1, "Further changes: 20. See the inventory.")
