@@ -36,16 +36,19 @@ def _read_folders(setting: str, folders: Folders, faults: list[Fault]) -> dict[s
     """Return the text of each file by its shown path; of files of one name the last folder's."""
     chosen: dict[str, Path] = {}
     for folder in folders_of(folders):
-        if not folder.is_dir():
+        message = ""
+        try:
+            found = {path.name: path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}}
+            # A wrong path, or a mount that is missing: all events would go unmatched, in silence.
+            if not found and not (folder / VERSIONS).is_dir():
+                message = f"the folder has no YAML file: put one there, or take the folder out of {setting}"
+            chosen |= found
+        except (FileNotFoundError, NotADirectoryError):
             message = f"there is no such folder: make it, or name another in {setting}"
+        except OSError as exc:
+            message = f"cannot be read: {exc.strerror}"
+        if message:
             faults.append(Fault(path="", message=message, file=str(folder)))
-            continue
-        found = {path.name: path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}}
-        # A wrong path, or a mount that is missing: all events would go unmatched, in silence.
-        if not found and not (folder / VERSIONS).is_dir():
-            remedy = f"put one there, or take the folder out of {setting}"
-            faults.append(Fault(path="", message=f"the folder has no YAML file: {remedy}", file=str(folder)))
-        chosen |= found
     return {str(path): text for _, path in sorted(chosen.items()) if (text := _read_file(path, faults)) is not None}
 
 

@@ -1,4 +1,4 @@
-"""Folders of YAML files that are not there, or empty."""
+"""Folders of YAML files that are not there, cannot be read, or are empty."""
 
 from pathlib import Path
 
@@ -14,6 +14,7 @@ def test_a_folder_that_is_wrong_is_told_with_the_setting_that_names_it(setting: 
     (tmp_path / "empty").mkdir()
     for folder, told in (
         ("nodir", f"there is no such folder: make it, or name another in {setting}"),
+        ("long" * 100, "cannot be read: File name too long"),
         ("empty", f"the folder has no YAML file: put one there, or take the folder out of {setting}"),
     ):
         with pytest.raises(CatalogError) as caught:
