@@ -6,18 +6,23 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Protocol
 
 from fastapi import FastAPI
 
 from app.access.person import Person, UserRole
 from app.coordination import REFRESH_S, Coordination
+from app.delivery import Shutdown
 from app.errors import OutboxUnavailable
 from app.log import log_error, logger
 from app.server.audited_changes import AuditedChanges
 
 #: How often garbage is looked for in all that lives, whatever was made meanwhile. It takes some 10 ms.
 COLLECT_S = 10.0
+
+#: So long pauses what went wrong in the background, before it begins anew.
+FAILED_PAUSE_S = 5.0
 
 #: Who sends SIGHUP is not known, but that they are on this machine.
 _BY_SIGNAL = Person(name="SIGHUP", role=UserRole.OPERATOR, place="this machine")
@@ -59,14 +64,16 @@ def lifespan(
         await begin()
         await coordination.announce()
         await coordination.refresh(now=clock())
-        tasks = [asyncio.create_task(each.run()) for each in background]
-        keeping_up = _keep_up(coordination, look_at_files, clock)
-        beside = [asyncio.create_task(work) for work in (keeping_up, _collect_garbage())]
+        shutdown = Shutdown()
+        tasks = [asyncio.create_task(_going_on(each.run, shutdown)) for each in background]
+        steps = (partial(_keep_up, coordination, clock), partial(_keep_looking, look_at_files), _collect_garbage)
+        beside = [asyncio.create_task(_going_on(each, shutdown)) for each in steps]
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, lambda: tasks.append(loop.create_task(_reload(changes))))
         try:
             yield
         finally:
+            shutdown.request()
             for each in background:
                 each.stop()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -93,6 +100,18 @@ def _tune_the_interpreter() -> None:
     sys.setswitchinterval(0.001)
 
 
+async def _going_on(work: Callable[[], Awaitable[None]], shutdown: Shutdown) -> None:
+    """Do what goes on until it is stopped. What it raises is logged, and it begins anew: nobody else would do it."""
+    while True:
+        try:
+            return await work()
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the next try may do
+            log_error(exc)
+        await shutdown.rest(FAILED_PAUSE_S)
+        if shutdown.requested:
+            return None
+
+
 async def _collect_garbage() -> None:
     """Look for garbage by time: few objects that hold each other may hold much, such as a failed call its body."""
     while True:
@@ -100,11 +119,17 @@ async def _collect_garbage() -> None:
         gc.collect()
 
 
-async def _keep_up(coordination: Coordination, look_at_files: Callable[[], None], clock: Callable[[], float]) -> None:
-    """Take up every second what other processes decided, and look at files, as `lifespan` says."""
+async def _keep_looking(look_at_files: Callable[[], None]) -> None:
+    """Look at files every second, as `lifespan` says."""
     while True:
         await asyncio.sleep(REFRESH_S)
         look_at_files()
+
+
+async def _keep_up(coordination: Coordination, clock: Callable[[], float]) -> None:
+    """Take up every second what other processes decided."""
+    while True:
+        await asyncio.sleep(REFRESH_S)
         try:
             await coordination.refresh(now=clock())
         except OutboxUnavailable as exc:

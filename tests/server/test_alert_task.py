@@ -13,6 +13,7 @@ from tests.waiting import until_async
 @pytest.mark.parametrize(
     ("switched_off", "become"), [("hold", "are kept and will be sent"), ("refuse", "are withheld")]
 )
+@pytest.mark.usefixtures("tuned_back")
 async def test_alerts_go_where_the_settings_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, switched_off: str, become: str
 ) -> None:

@@ -1,12 +1,15 @@
 """What runs beside the requests; and that requests and calls leave nothing that only the garbage collector finds."""
 
+import asyncio
 import gc
 import weakref
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
 from app.config import load_settings
 from app.destination import load_place_names
@@ -87,3 +90,55 @@ async def test_garbage_is_looked_for_by_time(app: FastAPI, monkeypatch: pytest.M
             await until_async(is_gone)
         finally:
             gc.enable()
+
+
+class _Fails:
+    """A background task, other processes and files, of which each step but every third fails."""
+
+    def __init__(self) -> None:
+        self.steps = {"run": 0, "refresh": 0, "look": 0}
+        self.coordination = self
+        self.stopped = asyncio.Event()
+
+    def step(self, name: str) -> None:
+        self.steps[name] += 1
+        if self.steps[name] % 3:
+            raise ZeroDivisionError(name)
+
+    async def announce(self) -> None:
+        """Nobody is told."""
+
+    async def refresh(self, *, now: float) -> None:
+        if self.steps["look"]:  # not at the start
+            self.step("refresh")
+
+    def look(self) -> None:
+        self.step("look")
+
+    async def run(self) -> None:
+        while not self.stopped.is_set():
+            self.step("run")
+            await asyncio.sleep(0)
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+
+@pytest.mark.usefixtures("tuned_back")
+async def test_what_fails_in_the_background_is_told_and_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifespan, "REFRESH_S", 0.01)
+    monkeypatch.setattr(lifespan, "FAILED_PAUSE_S", 0.01)
+    fails = _Fails()
+    changes: Any = fails
+    running = lifespan.lifespan(
+        changes, [fails], begin=fails.announce, closing=(), look_at_files=fails.look, clock=lambda: 0.0
+    )
+
+    async def has_begun_anew() -> bool:
+        return min(fails.steps.values()) > 3
+
+    with capture_logs() as logs:
+        async with asyncio.timeout(10), running(FastAPI()):
+            await until_async(has_begun_anew)
+
+    assert {str(log["exc_info"]) for log in logs} == {"run", "refresh", "look"}
