@@ -58,12 +58,8 @@ def narrow(query: Query) -> bool:
 
 
 def skips_older(query: Query) -> bool:
-    """Return whether deliveries before `since` need not be looked at: by ids, which grow with the time of receipt.
-
-    A delivery that was held or redriven began later than younger ones: where an index leads to few, all are looked at,
-    and so they are for orders, whose list is as long as their sum says.
-    """
-    return query.since is not None and not asks_attempts(query) and not narrow(query) and not query.is_order
+    """Return whether no delivery before the first that was received since a moment need be looked at."""
+    return query.since is not None and not asks_attempts(query) and not narrow(query)
 
 
 def ids_of_page(query: Query, cursor: str | None, *, lowest: int, highest: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from app.outbox.postgres.failures import border, kept_here_only
 from app.outbox.postgres.sql import SQL, schema
 from app.outbox.records import check_schema_version
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")

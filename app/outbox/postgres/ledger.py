@@ -51,8 +51,9 @@ async def search(connection: Connection, query: Query, limit: int, cursor: str |
     if lowest is None or not means_deliveries(query):
         return Page(deliveries=())
     if skips_older(query):
-        borders = {"lowest": lowest, "highest": highest, "since": query.since}
-        ((lowest,),) = await rows_of(connection, "first_delivery_since", **borders)
+        lowest = await _first_since(connection, query.since)
+        if lowest is None:
+            return Page(deliveries=())
     floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
     found = await _deliveries(connection, query, limit=limit + 1, before=before, floor=floor)
     return page(found, limit=limit, floor=floor, lowest=lowest)
@@ -71,7 +72,8 @@ async def search_notes(connection: Connection, query: Query, limit: int, cursor:
 async def orders(connection: Connection, noted: bool, since: float, after: int | None, limit: int) -> OrderPage:  # noqa: FBT001 - as `run` hands it on
     """Do `Outbox.orders`."""
     if after is None:
-        after = 0 if noted else await _last_before(connection, since)
+        first = 1 if noted else await _first_since(connection, since)
+        after = END if first is None else first - 1
     name = "noted_orders" if noted else "orders"
     return order_page(await rows_of(connection, name, after=after, since=since, limit=limit), limit)
 
@@ -126,12 +128,10 @@ async def seen(
     return repeated(deliveries, rows, now=now, rules=rules)
 
 
-async def _last_before(connection: Connection, since: float) -> int:
-    """Return an id behind which all deliveries lie that were received since then."""
-    ((lowest, highest),) = await rows_of(connection, "delivery_range")
-    borders = {"lowest": lowest or 0, "highest": highest or 0, "since": since}
-    ((first,),) = await rows_of(connection, "first_delivery_since", **borders)
-    return int(first) - 1
+async def _first_since(connection: Connection, since: float | None) -> int | None:
+    """Return the first delivery that was received since then; None where none was."""
+    rows = await rows_of(connection, "first_delivery_since", since=since)
+    return int(rows[0][0]) if rows else None
 
 
 async def _deliveries(

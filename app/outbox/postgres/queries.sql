@@ -108,6 +108,10 @@ WITH
     INSERT INTO line (id, ad_account_id, preset, payload_bytes, enqueued_at, due_at)
     SELECT id, given ->> 0, given ->> 1, payload_bytes, (given ->> 17)::float8, (given ->> 17)::float8 FROM new
   ),
+  timed AS (
+    INSERT INTO part (part, slot, latest_at) SELECT id >> 12, %(slot)s, max((given ->> 17)::float8) FROM new
+    GROUP BY 1 ORDER BY 1 ON CONFLICT (part, slot) DO UPDATE SET latest_at = greatest(part.latest_at, excluded.latest_at)
+  ),
   remembered AS (
     INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known)
     SELECT key ->> 0, id, (key ->> 2)::float8, coalesce((key ->> 3)::smallint, 0), key ->> 4
@@ -468,6 +472,10 @@ WITH
     INSERT INTO line (id, ad_account_id, preset, payload_bytes, enqueued_at, due_at, history)
     SELECT id, ad_account_id, preset, length(payload), %(now)s::float8, %(now)s::float8, history
     FROM risen JOIN delivery USING (id)
+  ),
+  timed AS (
+    INSERT INTO part (part, slot, latest_at) SELECT DISTINCT id >> 12, %(slot)s, %(now)s::float8 FROM risen ORDER BY 1
+    ON CONFLICT (part, slot) DO UPDATE SET latest_at = greatest(part.latest_at, excluded.latest_at)
   )
 INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
 SELECT ad_account_id, moved.state, %(slot)s, sign * count(*), CASE sign WHEN 1 THEN sum(length(payload)) ELSE 0 END
@@ -573,24 +581,14 @@ FROM (
 ORDER BY id DESC LIMIT %(limit)s::bigint;
 
 -- first_delivery_since --
--- An id from which on all deliveries lie that were received since a moment: ids grow with time, so it is halved for.
-WITH RECURSIVE halves (low, high) AS (
-  SELECT %(lowest)s::bigint, %(highest)s::bigint + 1
-  UNION ALL
-  SELECT CASE WHEN is_older THEN middle + 1 ELSE low END, CASE WHEN is_older THEN high ELSE middle END
-  FROM (
-    SELECT low, high, middle, (SELECT enqueued_at FROM shown WHERE id = first) < %(since)s::float8 AS is_older
-    FROM (
-      -- The next id that there is. By the view's own order all that waits would be sorted for each half.
-      SELECT low, high, (low + high) / 2 AS middle,
-             least((SELECT min(id) FROM delivery WHERE id >= (low + high) / 2),
-                   (SELECT min(id) FROM delivered WHERE id >= (low + high) / 2)) AS first
-      FROM halves WHERE low < high OFFSET 0
-    ) AS probe
-    OFFSET 0  -- else each use of `is_older` would look again
-  ) AS half
-)
-SELECT max(low) FROM halves;
+-- The first delivery that was received since a moment: of the parts that have one as late, one after the other.
+SELECT first FROM (SELECT part FROM part WHERE latest_at >= %(since)s::float8 GROUP BY part ORDER BY part) AS late,
+  LATERAL (SELECT least(
+    (SELECT min(id) FROM line WHERE id >= part << 12 AND id < part + 1 << 12 AND enqueued_at >= %(since)s::float8),
+    (SELECT min(id) FROM dead WHERE id >= part << 12 AND id < part + 1 << 12 AND enqueued_at >= %(since)s::float8),
+    (SELECT min(id) FROM delivered WHERE id >= part << 12 AND id < part + 1 << 12 AND enqueued_at >= %(since)s::float8)
+  ) AS first OFFSET 0) AS of_part
+WHERE first IS NOT NULL ORDER BY part LIMIT 1;
 
 -- orders --
 -- Deliveries of checkouts, the oldest first; read as `search` reads.
@@ -922,6 +920,12 @@ WITH
   )
 SELECT count(*) FROM old;
 
+-- retain_parts --
+-- Forget how late deliveries were that are all gone, below the lowest one.
+DELETE FROM part WHERE part < (
+  SELECT min(id) >> 12 FROM (SELECT min(id) AS id FROM delivery UNION ALL SELECT min(id) FROM delivered) AS lowest
+);
+
 -- retain_keys --
 -- Forget keys past their window.
 DELETE FROM dedup_key WHERE (digest, place) IN (
@@ -1012,6 +1016,10 @@ WITH
     SELECT id, row ->> 16, row ->> 18, (row ->> 19)::integer, (row ->> 20)::float8, (row ->> 22)::float8, row -> 24
     FROM new WHERE row ->> 16 IN ('dead', 'dismissed')
   ),
+  timed AS (
+    INSERT INTO part (part, slot, latest_at) SELECT id >> 12, %(slot)s, max((row ->> 20)::float8) FROM new
+    GROUP BY 1 ORDER BY 1 ON CONFLICT (part, slot) DO UPDATE SET latest_at = greatest(part.latest_at, excluded.latest_at)
+  ),
   moved AS (
     SELECT row ->> 28 AS name, row ->> 11 AS source, (row ->> 20)::float8 AS at, row ->> 16 AS state, 1 AS sign FROM new
   ),
@@ -1077,6 +1085,10 @@ WITH
            row ->> 9, row ->> 11, row ->> 12, row ->> 13, row ->> 14, row ->> 28, (row ->> 19)::integer,
            (row ->> 20)::float8, (row ->> 22)::float8, row -> 24
     FROM new
+  ),
+  timed AS (
+    INSERT INTO part (part, slot, latest_at) SELECT id >> 12, %(slot)s, max((row ->> 20)::float8) FROM new
+    GROUP BY 1 ORDER BY 1 ON CONFLICT (part, slot) DO UPDATE SET latest_at = greatest(part.latest_at, excluded.latest_at)
   ),
   moved AS (
     SELECT row ->> 28 AS name, row ->> 11 AS source, (row ->> 20)::float8 AS at, 'delivered' AS state, 1 AS sign FROM new

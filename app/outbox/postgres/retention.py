@@ -25,6 +25,7 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxRu
     left -= await count_of(connection, "retain_payloads", now=now, limit=left)
     ((dead,),) = await rows_of(connection, "retain_dead", ledger_start=ledger_start, limit=left, slot=connection.slot)
     left -= int(dead)
+    left -= await count_of(connection, "retain_parts")
     left -= await count_of(connection, "retain_keys", now=now, limit=left)
     left -= await count_of(connection, "retain_audit", audit_start=now - rules.audit_s, limit=left)
     left -= await count_of(connection, "retain_sessions", now=now, limit=left)

@@ -18,7 +18,7 @@ from app.outbox.rows import as_json, without_nul
 from app.outbox.sqlite.person_ids import person_id
 from app.outbox.sqlite.sql import SQL, schema, statements
 
-SCHEMA_VERSION: Final = 15
+SCHEMA_VERSION: Final = 16
 BUSY_TIMEOUT_S: Final = 5.0
 #: Another process may be migrating some million deliveries.
 _MIGRATION_S = 120.0

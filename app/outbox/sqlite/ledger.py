@@ -24,8 +24,9 @@ def search(connection: sqlite3.Connection, query: Query, limit: int, cursor: str
     if lowest is None or not means_deliveries(query):
         return Page(deliveries=())
     if skips_older(query):
-        parameters = {"lowest": lowest, "highest": highest, "since": query.since}
-        (lowest,) = connection.execute(SQL["first_delivery_since"], parameters).fetchone()
+        (lowest,) = connection.execute(SQL["first_delivery_since"], {"since": query.since}).fetchone()
+        if lowest is None:
+            return Page(deliveries=())
     floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
     found = _deliveries(connection, query, limit=limit + 1, before=before, floor=floor)
     return page(found, limit=limit, floor=floor, lowest=lowest)
@@ -113,9 +114,8 @@ def seen(
 
 def _last_before(connection: sqlite3.Connection, since: float) -> int:
     """Return an id behind which all deliveries lie that were received since then."""
-    lowest, highest = connection.execute(SQL["delivery_range"]).fetchone()
-    borders = {"lowest": lowest or 0, "highest": highest or 0, "since": since}
-    return int(connection.execute(SQL["first_delivery_since"], borders).fetchone()[0]) - 1
+    (first,) = connection.execute(SQL["first_delivery_since"], {"since": since}).fetchone()
+    return END if first is None else int(first) - 1
 
 
 def _deliveries(

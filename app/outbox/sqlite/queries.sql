@@ -318,17 +318,15 @@ ORDER BY id LIMIT :limit;
 SELECT (SELECT min(id) FROM delivery), (SELECT max(id) FROM delivery);
 
 -- first_delivery_since --
--- An id from which on all deliveries lie that were received since a moment: ids grow with time, so it is halved for.
-WITH RECURSIVE halves (low, high) AS (
-  SELECT :lowest, :highest + 1
-  UNION ALL
-  SELECT CASE WHEN (SELECT enqueued_at FROM delivery WHERE id >= (low + high) / 2 ORDER BY id LIMIT 1) < :since
-              THEN (low + high) / 2 + 1 ELSE low END,
-         CASE WHEN (SELECT enqueued_at FROM delivery WHERE id >= (low + high) / 2 ORDER BY id LIMIT 1) < :since
-              THEN high ELSE (low + high) / 2 END
-  FROM halves WHERE low < high
-)
-SELECT max(low) FROM halves;
+-- The first delivery that was received since a moment: on parts that are filled and have one as late, or behind them.
+SELECT coalesce(
+  (SELECT delivery.id FROM id_filter AS filled
+     CROSS JOIN delivery ON delivery.id >= part << 15 AND delivery.id < part + 1 << 15
+   WHERE bucket = 0 AND latest_at >= :since AND enqueued_at >= :since ORDER BY part, delivery.id LIMIT 1),
+  (SELECT id FROM delivery
+   WHERE id >= coalesce((SELECT max(part) + 1 FROM id_filter WHERE bucket = 0) << 15, 0) AND enqueued_at >= :since
+   ORDER BY id LIMIT 1)
+);
 
 -- history --
 -- The attempts of one delivery, in order.
@@ -350,11 +348,10 @@ FROM note
 WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :limit;
 
 -- note_range --
--- The first note since a moment, and the highest. The clocks of processes differ, so the earliest need not be the first.
-SELECT
-  CASE
+-- The first note since a moment, and the highest. Clocks differ and step back, so the earliest need not be the first.
+SELECT CASE
     WHEN :since <= 0 THEN (SELECT min(id) FROM note)
-    ELSE (SELECT min(id) FROM (SELECT id FROM note WHERE at >= :since ORDER BY at LIMIT 1000))
+    ELSE (SELECT min(id) FROM note INDEXED BY note_at WHERE at >= :since)
   END,
   (SELECT max(id) FROM note);
 
@@ -596,9 +593,10 @@ SELECT json_group_array(id) FROM (
 );
 
 -- fill_part --
--- Keep the filter of a part: how many fingerprints there are in each bucket, and all of them one behind the other.
-INSERT INTO id_filter (bucket, part, fingerprints)
-SELECT key, :part, coalesce(substr(:fingerprints, 1 + 3 * (sum(value) OVER (ORDER BY key) - value), 3 * value), x'')
+-- Keep the filter of a part: of each bucket how many fingerprints there are, all of them in a row, and the latest time.
+INSERT INTO id_filter (bucket, part, fingerprints, latest_at)
+SELECT key, :part, coalesce(substr(:fingerprints, 1 + 3 * (sum(value) OVER (ORDER BY key) - value), 3 * value), x''),
+       CASE key WHEN 0 THEN (SELECT max(enqueued_at) FROM delivery WHERE id >= :part << 15 AND id < :part + 1 << 15) END
 FROM json_each(:sizes);
 
 -- forget_part --

@@ -141,12 +141,23 @@ def test_a_statement_searches_and_never_scans(connection: psycopg.Connection) ->
 
 
 @pytest.mark.usefixtures("filled")
-def test_since_when_is_found_without_ordering_all_that_waits(connection: psycopg.Connection) -> None:
-    """The view of what waits, is dead or delivered has no order of its own: each look would sort the whole backlog."""
-    asked = {"lowest": 1, "highest": 300, "since": NOW}
-    rows = connection.execute(b"EXPLAIN " + SQL["first_delivery_since"], asked).fetchall()
-    assert any("delivery_pkey" in line for (line,) in rows)
-    assert not [line for (line,) in rows if 'Sort Key: "*SELECT*' in line]
+@pytest.mark.parametrize("known", ["", "ANALYZE part"], ids=["no statistics", "statistics"])
+def test_since_when_is_found_in_the_first_part_that_has_it_by_ids(connection: psycopg.Connection, known: str) -> None:
+    """What waits may be millions: neither is it ordered, nor is a part looked at behind the one that tells it."""
+    lowest = connection.execute("SELECT min(id) FROM shown").fetchall()
+    with connection.transaction(force_rollback=True):
+        connection.execute(
+            "INSERT INTO part SELECT n, slot, %s FROM generate_series(1, 3000) AS n, generate_series(1, 4) AS slot",
+            [NOW],
+        )
+        connection.execute(known.encode())
+        lines = connection.execute(b"EXPLAIN ANALYZE " + SQL["first_delivery_since"], {"since": NOW}).fetchall()
+        assert connection.execute(SQL["first_delivery_since"], {"since": NOW}).fetchall() == lowest
+    shown = "\n".join(line for (line,) in lines)
+    assert re.findall(r"of_part .*loops=(\d+)", shown) == ["1"]
+    assert re.findall(r"Sort Key: (.*)", shown) == ["part.part"]
+    assert "line_pkey" in shown
+    assert re.search(r"delivered_\d+_id_idx", shown)
 
 
 @pytest.mark.usefixtures("filled")

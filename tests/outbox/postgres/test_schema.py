@@ -11,6 +11,7 @@ import pytest
 from app.errors import OutboxVersionError
 from app.outbox.postgres import PostgresOutbox
 from app.outbox.postgres.database import SCHEMA_VERSION
+from app.types import Query
 from tests.outbox.build import NOW, At, new, rules
 from tests.outbox.postgres_server import PostgresServer
 from tests.process import ROOT
@@ -48,7 +49,7 @@ async def test_a_newer_schema_is_refused_and_left_alone(postgres_url: str, execu
     assert execute("SELECT version FROM schema_version") == [(SCHEMA_VERSION + 1,)]
 
 
-async def test_what_version_3_did_not_sum_is_summed_by_the_migrations(
+async def test_what_version_3_did_not_sum_or_time_is_summed_and_timed_by_the_migrations(
     at: At, postgres_url: str, execute: Callable[..., list[Any]]
 ) -> None:
     await at.enqueue(*(new(order_id=f"o-{n}", amount=str(n), currency="EUR") for n in range(3)))
@@ -58,11 +59,12 @@ async def test_what_version_3_did_not_sum_is_summed_by_the_migrations(
     names = [("Order Completed", "default")]
     named = sorted(await at.outbox.inventory.name_counts(names, first_day=0, last_day=10**6))
     assert {each.state: each.number for each in named} == {"delivered": 2, "waiting": 1}
-    execute("DROP TABLE revenue, name_count, tally_sum; UPDATE schema_version SET version = 3")
+    execute("DROP TABLE revenue, name_count, tally_sum, part; UPDATE schema_version SET version = 3")
     outbox = PostgresOutbox(postgres_url, rules(), clock=lambda: NOW)
     assert {row.became for row in before} == {"delivered", "waiting", "duplicate"}
     assert await outbox.revenue(first_day=0, last_day=10**6) == before
     assert sorted(await outbox.inventory.name_counts(names, first_day=0, last_day=10**6)) == named
+    assert len((await outbox.search(Query(since=NOW), limit=9)).deliveries) == 3
     await outbox.close()
 
 
