@@ -7,8 +7,11 @@ from typing import Final, NamedTuple, Protocol
 import orjson
 
 from app.outbox.outbox_rules import OutboxRules
+from app.outbox.rows import kept
 
 _DIGEST_BYTES = 15  # 120 bits, which base64 writes as 20 characters without padding
+
+_NUL: Final = rb"\u0000"
 
 #: Kinds of keys, named after what is the same.
 EVENT_ID: Final = "event_id"
@@ -93,6 +96,12 @@ def _keys_of_order(known: HasKeys, scope: tuple[str, ...]) -> list[Key]:
 
 
 def _digest(*parts: str) -> str:
-    """Return the digest of the parts; they are hashed as JSON, since a separator could stand in any of them."""
-    digest = hashlib.blake2b(orjson.dumps(parts), digest_size=_DIGEST_BYTES).digest()
+    """Return the digest of the parts; they are hashed as JSON, since a separator could stand in any of them.
+
+    As they are kept, so that a dead delivery lets go of its keys, and a redrive finds them.
+    """
+    text = orjson.dumps(parts)
+    if _NUL in text:
+        text = orjson.dumps(list(map(kept, parts)))
+    digest = hashlib.blake2b(text, digest_size=_DIGEST_BYTES).digest()
     return binascii.b2a_base64(digest, newline=False).decode()

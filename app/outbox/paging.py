@@ -1,8 +1,10 @@
 """Pages of a search: by id, newest first, and not through a million rows at once."""
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
+from app.outbox.rows import kept
 from app.types import Delivery, Exit, Note, NotePage, Page, Query, State
 
 #: Deliveries or notes looked at for one page, where no index leads to what is asked for.
@@ -21,6 +23,14 @@ _AMONG_NOTES: Final = {
     Exit.MATCHED: NOTED - {Exit.REFUSED, Exit.UNMATCHED},
     Exit.ENQUEUED: frozenset({Exit.WITHDRAWN}),
 }
+
+
+def as_kept(query: Query) -> Query:
+    """Return a query whose texts are what engines keep of them."""
+    changed: dict[str, Any] = {
+        name: kept(text) for name, text in query.given.items() if isinstance(text, str) and "\0" in text
+    }
+    return replace(query, **changed)
 
 
 def means_deliveries(query: Query) -> bool:

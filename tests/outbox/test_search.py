@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from app.outbox import paging
+from app.outbox.rows import kept
 from app.types import Exit, Note, Query, Recalled, State
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, delivered, new, retry
 
@@ -119,6 +120,50 @@ async def test_what_an_event_is_known_by_leads_to_it(
     assert (await _deliveries(at, query), await _notes(at, query)) == (deliveries, notes)
 
 
+@pytest.mark.parametrize(
+    ("told", "asked", "found"),
+    [
+        pytest.param("No Currency", "no cURRENCY", True, id="letters of ASCII in any case"),
+        pytest.param("ÄRGER", "ÄRG", True, id="other letters as they are"),
+        pytest.param("ÄRGER", "ärg", False, id="other letters not in another case, which depends on the database"),
+        pytest.param("ÄRGER", "Ärg", True, id="both in one text"),
+        pytest.param("100 \u212a", "k", False, id="a sign that some databases make an ASCII letter of"),
+        pytest.param("a_b%c", "_B%", True, id="wildcards as they are"),
+        pytest.param("axbyc", "_B%", False, id="no wildcards"),
+        pytest.param("one\0two", "e\0t", True, id="U+0000 as it was given"),
+        pytest.param("one\0two", "e\ufffdt", True, id="U+0000 as it is shown"),
+        pytest.param("one\0two", "one\0two", True, id="U+0000 and all of it"),
+        pytest.param("one\0two", "TWO", True, id="what stands behind U+0000"),
+        pytest.param("one", "one\0", False, id="no more than what was told"),
+    ],
+)
+async def test_a_part_of_a_text_found_in_the_same_cases_by_every_engine(
+    at: At, told: str, asked: str, found: int
+) -> None:
+    note = Note(message_id="n", preset=None, exit=Exit.REFUSED, reason=told)
+    await at.enqueue(new(message_id="m", warnings=(told,)), notes=(note,))
+    await at.dead_letter(new(message_id="d"), reason=told)
+    assert await _deliveries(at, Query(warning=asked)) == ["m"] * found
+    assert await _notes(at, Query(reason=asked)) == ["n"] * found
+    assert await _deliveries(at, Query(reason=asked)) == ["d"] * found
+    assert await _deliveries(at, Query(cause=asked)) == ["d"] * (kept(asked) == kept(told))
+
+
+async def test_what_has_a_text_with_u_0000_is_known_by_it_in_every_way(at: At) -> None:
+    """No engine keeps it, and none asks for what it does not keep."""
+    ids: dict[str, Any] = {"message_id": "m\0", "event_id": "e\0", "order_id": "o\0", "name": "n\0", "source": "s\0"}
+    await at.enqueue(new(**ids))
+    await at.kill(*await at.claim(), reason="a\0; b")
+    for asked in (*({name: text} for name, text in ids.items()), {"cause": "a\0; b"}):
+        assert await _deliveries(at, Query(**asked)) == ["m\ufffd"], asked
+        assert await _deliveries(at, Query(state=State.DEAD, **asked)) == ["m\ufffd"], asked
+    assert (await at.outbox.message("m\0")).deliveries
+    assert [each.reason for each in await at.outbox.dead_letters.causes(limit=9)] == ["a\ufffd; b"]
+    (again,) = await at.enqueue(new(**ids | {"message_id": "again"}))
+    assert (again.exit, again.reason) == (Exit.ENQUEUED, "")
+    assert (await at.outbox.dead_letters.redrive(Query(cause="a\0; b"), now=at.now)).waiting == 1
+
+
 async def test_notes_are_found_though_the_clock_stepped_back_after_them(at: At) -> None:
     for place, after_s in enumerate((0, 10, -700)):
         note = Note(message_id=f"n{place}", preset=None, exit=Exit.REFUSED, reason="r")
@@ -144,7 +189,7 @@ async def test_a_store_without_notes_shows_an_empty_page(at: At) -> None:
     assert (page.notes, page.next_cursor, page.scanned) == ((), None, None)
 
 
-async def test_an_order_is_found_however_many_deliveries_came_after_it(at: At, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_order_found_however_many_deliveries_came_after_it(at: At, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paging, "SCAN_ROWS", 2)
     note = Note(message_id="n", preset="p", exit=Exit.DUPLICATE, reason="r", order_id="o")
     await at.enqueue(new(message_id="m", order_id="o"), notes=(note,))
@@ -182,7 +227,7 @@ async def test_since_a_moment_means_the_same_as_counting_one_by_one(
 
 
 @pytest.mark.parametrize("asked", [{"state": State.DEAD}, {"message_id": "again"}, {"order_id": "SO-1"}], ids=str)
-async def test_what_began_again_since_a_moment_is_found_though_younger_ones_are_older(
+async def test_what_began_again_since_a_moment_found_though_younger_ones_are_older(
     at: At, asked: dict[str, Any]
 ) -> None:
     """A redrive begins a delivery again: then a filter finds it where a redrive by the same filter would."""

@@ -15,11 +15,11 @@
     AND (%(is_order)s::boolean IS NULL OR (event_name = 'checkout') = %(is_order)s::boolean)
     AND (%(state)s::text IS NULL OR state = %(state)s::text
          OR (%(state)s::text = 'waiting' AND state IN ('pending', 'claimed')))
-    AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
+    AND (%(reason)s::text IS NULL OR strpos(lower(reason COLLATE "C"), lower(%(reason)s::text COLLATE "C")) > 0)
     AND (%(cause)s::text IS NULL OR split_part(reason, '; not redriven:', 1) = %(cause)s::text)
     AND (%(warning)s::text IS NULL OR EXISTS (
           SELECT FROM jsonb_array_elements(warnings::jsonb) AS told
-          WHERE jsonb_typeof(told) = 'string' AND strpos(lower(told #>> '{}'), lower(%(warning)s::text)) > 0))
+          WHERE jsonb_typeof(told) = 'string' AND strpos(lower((told #>> '{}') COLLATE "C"), lower(%(warning)s::text COLLATE "C")) > 0))
     AND (%(person)s::text[] IS NULL OR EXISTS (
           SELECT FROM unnest(%(person)s::text[]) AS digest
           WHERE position(convert_to(digest, 'UTF8') IN coalesce(

@@ -10,6 +10,7 @@ from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import (
     END,
     SENT,
+    as_kept,
     ids_of_page,
     means_deliveries,
     names_id,
@@ -23,18 +24,18 @@ from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.sql import SQL
 from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, revenue_of, tally_of
 from app.outbox.repeats import digests_of, repeated
-from app.outbox.rows import kept
 from app.outbox.step_sums import asked_sums, spans_of
 from app.types import Backlog, Delivery, Exit, Message, NewDelivery, Note, NotePage, Page, Query, Revenue, Seen, Tally
 
 
 def asked(query: Query) -> dict[str, Any]:
     """Return the parameters of a query; an id that is none is that of no delivery."""
+    query = as_kept(query)
     parameters = {each.name: getattr(query, each.name) for each in fields(query)}
     text = query.delivery_id
     if text is not None:
         parameters["delivery_id"] = int(text) if text.isdecimal() and int(text) < END else -1
-    parameters |= {
+    return parameters | {
         "person": None if query.person is None else list(query.person),
         "tried": query.exit if query.exit in SENT else None,
         "matched": query.exit is Exit.MATCHED,
@@ -42,7 +43,6 @@ def asked(query: Query) -> dict[str, Any]:
         "since": query.since or 0.0,
         "until": math.inf if query.until is None else query.until,
     }
-    return {name: kept(value) if isinstance(value, str) else value for name, value in parameters.items()}
 
 
 async def search(connection: Connection, query: Query, limit: int, cursor: str | None) -> Page:

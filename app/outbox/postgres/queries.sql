@@ -647,10 +647,10 @@ WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND (%(currency)s::text IS NULL OR coalesce(currency, '') = %(currency)s::text)
   AND (%(is_order)s::boolean IS NULL OR %(is_order)s::boolean =
        (exit <> 'unmatched' AND (event_name IS NOT DISTINCT FROM 'checkout' OR order_id IS NOT NULL)))
-  AND (%(reason)s::text IS NULL OR strpos(lower(reason), lower(%(reason)s::text)) > 0)
+  AND (%(reason)s::text IS NULL OR strpos(lower(reason COLLATE "C"), lower(%(reason)s::text COLLATE "C")) > 0)
   AND (%(warning)s::text IS NULL OR EXISTS (
         SELECT FROM jsonb_array_elements(warnings::jsonb) AS told
-        WHERE jsonb_typeof(told) = 'string' AND strpos(lower(told #>> '{}'), lower(%(warning)s::text)) > 0))
+        WHERE jsonb_typeof(told) = 'string' AND strpos(lower((told #>> '{}') COLLATE "C"), lower(%(warning)s::text COLLATE "C")) > 0))
 ORDER BY id DESC LIMIT %(limit)s;
 
 -- note_range --

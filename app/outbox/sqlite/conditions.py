@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from app.outbox.paging import END, SENT, asks_attempts, noted_exits
+from app.outbox.paging import END, SENT, as_kept, asks_attempts, noted_exits
 from app.outbox.reviving import REPLAYED
 from app.outbox.sqlite.database import as_rows
 from app.outbox.sqlite.id_filter import looked_for
@@ -59,6 +59,7 @@ _OF_NOTES: Final = _OF_BOTH | {
 
 def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
     """Fill the conditions of `query` for deliveries into `sql`, and return it with its parameters."""
+    query = as_kept(query)
     known = _OF_DELIVERIES | _WAITING if query.state == "waiting" else _OF_DELIVERIES
     texts = [known[name] for name in query.given if name in known]
     if asks_attempts(query):
@@ -72,6 +73,7 @@ def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
 
 def note_conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
     """Fill the conditions of `query` for notes into `sql`, and return it with its parameters."""
+    query = as_kept(query)
     texts = [_OF_NOTES[name] for name in query.given if name in _OF_NOTES]
     texts += [f"AND at {sign} :{name}" for name, sign in _BOUNDS.items() if name in query.given]
     texts.append("AND exit IN (SELECT value FROM json_each(:exits))")

@@ -5,7 +5,6 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,20 +78,11 @@ def border() -> Iterator[None]:
 
 
 def as_rows(rows: Sequence[Any]) -> str:
-    """Write rows as the JSON array that statements take as `:rows`.
+    """Write rows as the JSON array that statements take as `:rows`, with U+FFFD for each U+0000.
 
-    Where SQLite would end a text of JSON at its first U+0000, U+FFFD stands for each.
+    Some versions of SQLite end a text of JSON there, and its functions end others.
     """
-    text = as_json(rows)
-    return without_nul(text) if ends_texts_at_nul() else text
-
-
-@cache
-def ends_texts_at_nul() -> bool:
-    """Ask SQLite itself: 3.40 (Debian 12) does, 3.46 does not."""
-    with closing(sqlite3.connect(":memory:")) as connection:
-        size_bytes: int = connection.execute(r"""SELECT length(CAST('["\u0000"]' ->> 0 AS BLOB))""").fetchone()[0]
-    return size_bytes == 0
+    return without_nul(as_json(rows))
 
 
 def one_json(connection: sqlite3.Connection, query: str, **parameters: Any) -> Any:
