@@ -224,6 +224,35 @@ async def test_marks_are_bounded_apart_from_people_and_a_full_table_is_told(outb
     await outbox.close()
 
 
+@pytest.mark.parametrize(
+    ("marked", "call", "left"),
+    [
+        pytest.param(
+            "", {"a": (None, 1), "b": (None, 1), "c": (None, 1), "d": (None, 1)}, "abc", id="no more than room"
+        ),
+        pytest.param("ab", {"a": (0, 1), "b": (0, 1), "c": (None, 1)}, "abc", id="what is marked takes no more room"),
+        pytest.param(
+            "abc", {"a": (0, 1), "b": (0, 1), "d": (None, 1)}, "abc", id="what is marked stays in a full table"
+        ),
+        pytest.param("abc", {"a": (0, None), "d": (None, 1)}, "bcd", id="what goes makes room for what comes"),
+        pytest.param("abc", {"d": (None, 1), "c": (0, None), "e": (None, 1)}, "abd", id="and no more than that"),
+        pytest.param(
+            "a", {"b": (None, None), "c": (None, None), "d": (None, 1), "e": (None, 1)}, "ade", id="looked at"
+        ),
+    ],
+)
+async def test_marks_that_come_at_once_take_all_the_room_there_is(
+    outbox_url: str, marked: str, call: dict[str, tuple[float | None, float | None]], left: str
+) -> None:
+    outbox = open_with(outbox_url, max_people=3)
+    await put(outbox, changes(**dict.fromkeys(marked, (None, 0))))
+    await put(outbox, changes(**call))
+    assert "".join(sorted((await outbox.people(list("abcde"))).marks)) == left
+    await put(outbox, changes(**{key: ((await outbox.people([key])).marks[key], None) for key in left}))
+    assert not (await outbox.people(["a"])).is_full
+    await outbox.close()
+
+
 async def test_a_mark_of_any_moment_is_the_one_that_was_read(outbox_url: str) -> None:
     """Else whoever said no at a moment with microseconds could neither say yes nor be erased: 503 for ever."""
     outbox = open_with(outbox_url, max_people=2_000)
@@ -297,11 +326,12 @@ async def retained(outbox: Outbox, *, now: float = NOW) -> None:
         pass
 
 
-async def test_the_longest_unseen_go_first_where_they_are_too_many(outbox_url: str) -> None:
+@pytest.mark.parametrize("ahead_s", [0, 5, 3 * DAY_S], ids=["seen before", "some seen later", "all seen later"])
+async def test_the_longest_unseen_go_first_where_they_are_too_many(outbox_url: str, ahead_s: float) -> None:
+    """Also where a clock was ahead as they were seen."""
     outbox = open_with(outbox_url, max_people=3)
-    await put(
-        outbox, changes(*(person(f"x{number}", seen_at=NOW - number, stale_at=NOW + DAY_S) for number in range(8)))
-    )
+    seen_at = {f"x{number}": NOW + ahead_s - number for number in range(8)}
+    await put(outbox, changes(*(person(key, seen_at=at, stale_at=NOW + 9 * DAY_S) for key, at in seen_at.items())))
     await retained(outbox)
     assert set(await known(outbox, *(f"x{number}" for number in range(8)))) == {"x0", "x1", "x2"}
     await outbox.close()

@@ -1387,7 +1387,7 @@ WITH given AS (
   UPDATE mark SET at = given.at FROM given WHERE mark.key = given.key AND given.at IS NOT NULL RETURNING 1
 ), added AS (
   INSERT INTO mark (key, at) SELECT key, at FROM given WHERE at IS NOT NULL AND was IS NULL
-  ORDER BY key LIMIT greatest(0, %(room)s)
+  ORDER BY key COLLATE "C" LIMIT greatest(0, %(room)s + (SELECT count(*) FROM lifted))
   ON CONFLICT (key) DO NOTHING RETURNING 1
 )
 SELECT (SELECT count(*) FROM added) - (SELECT count(*) FROM lifted);

@@ -123,7 +123,7 @@ def forget_people(connection: sqlite3.Connection, now: float, limit: int, rules:
     }
     touched = connection.execute(SQL["stale_people"], {**starts, "limit": limit}).rowcount
     connection.execute(SQL["forget_stale"])
-    unseen = {"now": now, "max_people": rules.max_people, "limit": limit - touched}
+    unseen = {"max_people": rules.max_people, "limit": limit - touched}
     return touched + connection.execute(SQL["forget_unseen"], unseen).rowcount
 
 

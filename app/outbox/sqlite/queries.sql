@@ -1009,7 +1009,10 @@ INSERT INTO mark (key, at)
 SELECT value ->> 0, value ->> 2 FROM json_each(:rows)
 WHERE value ->> 2 IS NOT NULL AND (
   value ->> 1 IS NOT NULL
-  OR key < :max_marks - (SELECT count FROM memory_size WHERE kind = 'mark')
+  OR value ->> 0 IN (
+    SELECT value ->> 0 FROM json_each(:rows) WHERE value ->> 1 IS NULL AND value ->> 2 IS NOT NULL ORDER BY 1
+    LIMIT max(0, :max_marks - (SELECT count FROM memory_size WHERE kind = 'mark'))
+  )
 )
 ON CONFLICT (key) DO UPDATE SET at = excluded.at;
 
@@ -1055,7 +1058,7 @@ DELETE FROM person WHERE stale_at IS NULL;
 -- forget_unseen --
 -- Forget the ids that were unseen longest, as many as are too many.
 DELETE FROM person WHERE id IN (
-  SELECT id FROM person WHERE seen_at <= :now ORDER BY seen_at
+  SELECT id FROM person WHERE seen_at < 9e999 ORDER BY seen_at
   LIMIT max(0, min(:limit, (SELECT count FROM memory_size WHERE kind = 'person') - :max_people))
 );
 
