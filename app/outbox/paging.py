@@ -1,5 +1,6 @@
 """Pages of a search: by id, newest first, and not through a million rows at once."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -11,6 +12,9 @@ from app.types import Delivery, Exit, Note, NotePage, Page, Query, State
 SCAN_ROWS = 100_000
 #: Beyond every id.
 END = 2**62
+
+#: Other digits than those of ASCII make no id, nor do so many that no number is made of them.
+_ID: Final = re.compile("[0-9]{1,100}")
 
 #: What an attempt at sending comes to.
 SENT: Final = frozenset({Exit.DELIVERED, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED})
@@ -52,9 +56,15 @@ def noted_exits(query: Query) -> frozenset[Exit]:
     return _AMONG_NOTES.get(query.exit, NOTED & {query.exit})
 
 
+def id_of(text: str | None) -> int | None:
+    """Return the id that a text is; None where it is none."""
+    return min(int(text), END) if text and _ID.fullmatch(text) else None
+
+
 def cursor_id(cursor: str | None) -> int:
     """Return the id that a cursor is; one beyond every id where it is none."""
-    return min(int(cursor), END) if cursor and cursor.isdecimal() else END
+    id_ = id_of(cursor)
+    return END if id_ is None else id_
 
 
 def names_id(query: Query) -> bool:

@@ -269,3 +269,13 @@ async def test_an_outbox_that_holds_something_else_is_left_alone(urls: tuple[str
 async def test_nothing_at_all_can_be_carried_and_twice(urls: tuple[str, str]) -> None:
     assert set((await carried(*urls)).values()) == {0}
     assert set((await carried(*urls)).values()) == {0}
+
+
+async def test_sums_of_any_size_go_over(urls: tuple[str, str]) -> None:
+    source, target = urls
+    async with opened(source) as at:
+        await at.enqueue(*(new(order_id=f"{n}", amount="9999999999.99", currency="EUR") for n in range(1_000)))
+    await carried(source, target)
+    async with opened(target) as at:
+        (row,) = await at.outbox.revenue(first_day=0, last_day=10**6)
+        assert (row.orders, row.amount >= 9_000_000_000_000) == (1_000, True)

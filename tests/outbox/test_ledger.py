@@ -36,6 +36,26 @@ async def test_an_empty_outbox_shows_an_empty_page(at: At) -> None:
     assert await at.outbox.search(Query(), limit=10) == Page(deliveries=())
 
 
+@pytest.mark.parametrize(
+    ("text", "is_id"),
+    [
+        *[("1", True), ("001", True), ("0", False), ("2", False), ("", False), ("-1", False), ("+1", False)],
+        *[(" 1", False), ("1 ", False), ("1\n", False), ("1.0", False), ("1e0", False), ("1_0", False), ("0x1", False)],
+        *[("\u0661", False), ("\uff11", False), ("\u00b9", False), ("1\0", False), ("9" * 25, False)],
+        pytest.param("9" * 5_000, False, id="more digits than Python reads"),
+    ],
+    ids=ascii,
+)
+async def test_every_engine_reads_the_same_ids(at: At, text: str, is_id: bool) -> None:  # noqa: FBT001 - a row of a table
+    await at.enqueue(new(message_id="m"))
+    assert await _message_ids(at, Query(delivery_id=text)) == ["m"] * is_id
+    assert (await at.outbox.delivery(text) is not None) == is_id
+    await at.kill(*await at.claim())
+    assert (await at.outbox.dead_letters.redrive(Query(delivery_id=text), now=NOW)).redriven == is_id
+    page = await at.outbox.search(Query(), limit=10, cursor=text)
+    assert len(page.deliveries) == (not text.isascii() or not text.isdecimal() or int(text[:9]) > 1)
+
+
 async def test_a_cursor_that_is_none_begins_at_the_newest(at: At) -> None:
     await at.enqueue(new(message_id="m"))
     page = await at.outbox.search(Query(), limit=10, cursor="no cursor")

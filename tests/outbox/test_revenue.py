@@ -114,11 +114,52 @@ async def test_a_withdrawn_order_waits_no_longer(at: At) -> None:
     assert await stands(at.outbox) == {"withdrawn": (1, "8")}
 
 
-@pytest.mark.parametrize("amount", [None, "", "abc", "1.2.3", "-5", "1e5", "12345678901", "9" * 400, ".5", "5,00"])
+NO_AMOUNTS = [None, "", "abc", "1.2.3", "-5", "1e5", "12345678901", "00000000001", "9" * 400, ".5", "5,00", "."]
+NO_AMOUNTS += [
+    " 5",
+    "5 ",
+    "5\n",
+    "+5",
+    "1_0",
+    "0x5",
+    "5.0.",
+    "5..0",
+    "\u0665",
+    "\uff15",
+    "5.\u0665",
+    "5\0",
+    "inf",
+    "nan",
+]
+
+
+@pytest.mark.parametrize("amount", NO_AMOUNTS, ids=ascii)
 async def test_what_is_no_amount_is_an_order_without_one_and_never_in_the_way(at: At, amount: str | None) -> None:
     await at.enqueue(order(amount, number="x"), order("2.50", number="y"))
     (row,) = await at.outbox.revenue(first_day=TODAY, last_day=TODAY)
     assert (row.orders, row.without_amount, row.amount) == (2, 1, Decimal("2.5"))
+
+
+@pytest.mark.parametrize(
+    ("amount", "worth"),
+    [
+        pytest.param("0", "0", id="nothing"),
+        pytest.param("007", "7", id="zeros before"),
+        pytest.param("5.50", "5.5", id="zeros behind"),
+        pytest.param("9999999999.999999", "9999999999.999999", id="the largest"),
+        pytest.param("5.", "5", id="a point behind which nothing stands"),
+        pytest.param("1.99999999", "1.999999", id="what is less than a millionth is cut off"),
+        pytest.param("0.0000009", "0", id="less than a millionth"),
+        pytest.param("5." + "9" * 20_000, "5.999999", id="more digits than a numeric of PostgreSQL may have"),
+    ],
+)
+async def test_every_engine_counts_the_same_amount(at: At, amount: str, worth: str) -> None:
+    await at.enqueue(order(amount, number="x"))
+    (row,) = await at.outbox.revenue(first_day=TODAY, last_day=TODAY)
+    assert (row.without_amount, row.amount, row.largest) == (0, Decimal(worth), Decimal(worth))
+    await at.kill(*await at.claim())
+    ((became, (orders, amount_dead)),) = (await stands(at.outbox)).items()
+    assert (became, orders, Decimal(amount_dead)) == ("dead", 1, Decimal(worth))
 
 
 async def test_sums_have_no_end_that_could_stop_an_order(at: At) -> None:

@@ -11,6 +11,7 @@ from app.outbox.paging import (
     END,
     SENT,
     as_kept,
+    cursor_id,
     ids_of_page,
     means_deliveries,
     names_id,
@@ -29,12 +30,11 @@ from app.types import Backlog, Delivery, Exit, Message, NewDelivery, Note, NoteP
 
 
 def asked(query: Query) -> dict[str, Any]:
-    """Return the parameters of a query; an id that is none is that of no delivery."""
+    """Return the parameters of a query; one that is no id is that of no delivery."""
     query = as_kept(query)
     parameters = {each.name: getattr(query, each.name) for each in fields(query)}
-    text = query.delivery_id
-    if text is not None:
-        parameters["delivery_id"] = int(text) if text.isdecimal() and int(text) < END else -1
+    if query.delivery_id is not None:
+        parameters["delivery_id"] = cursor_id(query.delivery_id)
     return parameters | {
         "person": None if query.person is None else list(query.person),
         "tried": query.exit if query.exit in SENT else None,

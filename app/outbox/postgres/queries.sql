@@ -1224,7 +1224,8 @@ WHERE span_s = 3600 AND tally.start_at = given.start_at AND tally.name = given.n
 -- carry_revenue_out --
 -- What orders are worth, to be carried to another outbox.
 SELECT day, ad_account_id COLLATE "C", preset COLLATE "C", source COLLATE "C", currency COLLATE "C", became COLLATE "C",
-       sum(orders)::bigint, sum(without_amount)::bigint, sum(millionths)::bigint, max(largest)::bigint,
+       sum(orders)::bigint, sum(without_amount)::bigint,
+       greatest(least(sum(millionths), 9000000000000000000), -9000000000000000000)::bigint, max(largest)::bigint,
        (array_agg(largest_id ORDER BY largest DESC NULLS LAST))[1]
 FROM revenue
 WHERE (day, ad_account_id COLLATE "C", preset COLLATE "C", source COLLATE "C", currency COLLATE "C", became COLLATE "C")

@@ -8,7 +8,8 @@
            max(worth) FILTER (WHERE sign = 1 AND id IS NOT NULL),
            (array_agg(id ORDER BY worth DESC) FILTER (WHERE sign = 1 AND id IS NOT NULL AND worth IS NOT NULL))[1]
     FROM ordered, LATERAL (
-      SELECT CASE WHEN amount ~ '^[0-9]{1,10}(\.[0-9]+)?$' THEN trunc(amount::numeric * 1000000) END AS worth
+      SELECT CASE WHEN amount ~ '^[0-9]{1,10}(\.[0-9]*)?$'
+               THEN trunc(substring(amount FROM '^[0-9]+(?:\.[0-9]{1,6})?')::numeric * 1000000) END AS worth
     ) AS read
     GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
     ON CONFLICT (day, ad_account_id, preset, source, currency, became, slot) DO UPDATE SET

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from app.outbox.paging import END, SENT, as_kept, asks_attempts, noted_exits
+from app.outbox.paging import END, SENT, as_kept, asks_attempts, cursor_id, noted_exits
 from app.outbox.reviving import REPLAYED
 from app.outbox.sqlite.database import as_rows
 from app.outbox.sqlite.id_filter import looked_for
@@ -86,4 +86,5 @@ def note_conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
 def _parameters(query: Query) -> dict[str, Any]:
     tried = query.exit if query.exit in SENT else None
     unless_given = {"since": 0, "until": END, "status": None}
-    return unless_given | query.given | {"tried": tried, "person": as_rows(query.person or ())}
+    others = {"tried": tried, "person": as_rows(query.person or ()), "delivery_id": cursor_id(query.delivery_id)}
+    return unless_given | query.given | others
