@@ -10,8 +10,8 @@ from typing import IO, TypeVar
 import typer
 
 from app.config import Settings, load_settings
-from app.errors import SettingsError
-from app.outbox import Outbox, open_outbox
+from app.errors import OutboxUnavailable, SettingsError
+from app.outbox import Outbox, exists, open_outbox
 from app.policies import outbox_rules
 
 _Result = TypeVar("_Result")
@@ -47,11 +47,25 @@ async def opened_outbox(settings: Settings) -> AsyncIterator[Outbox]:
         await outbox.close()
 
 
+def existing_outbox(url: str) -> str:
+    """Return the URL of an outbox that is there. Raises OutboxUnavailable where it is not: to open it would make it."""
+    if not exists(url):
+        message = (
+            f"There is no outbox {url}, seen from {Path.cwd()}. `pinrelay serve` makes it; OUTBOX_URL names another."
+        )
+        raise OutboxUnavailable(message, why="gone")
+    return url
+
+
 def with_outbox(use: Callable[[Outbox], Awaitable[_Result]]) -> _Result:
-    """Open the outbox of the settings, use it, close it; return what `use` returns."""
+    """Open the outbox of the settings, use it, close it; return what `use` returns.
+
+    Raises OutboxUnavailable where there is none.
+    """
     settings = load_settings()
 
     async def run() -> _Result:
+        existing_outbox(settings.outbox_url)
         async with opened_outbox(settings) as outbox:
             return await use(outbox)
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli import cli
 from app.config import Settings
+from tests.outbox.new_store import new_store
 from tests.process import ROOT
 
 Run = Callable[..., Result]
@@ -53,8 +54,12 @@ def quiet() -> Iterator[None]:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """`run("check", "--json", PORT="1")` runs a command with these settings only; what it prints is documented."""
+    """`run("check", "--json", PORT="1")` runs a command with these settings only, on an outbox with nothing in it.
+
+    What it prints is documented.
+    """
     monkeypatch.chdir(ROOT)
+    new_store(tmp_path, "o.db")
 
     def invoke(*arguments: object, stdin: str | bytes | None = None, **settings: str) -> Result:
         mine = {"OUTBOX_URL": f"sqlite:///{tmp_path}/o.db", "COLUMNS": "200"} | settings

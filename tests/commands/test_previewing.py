@@ -148,8 +148,8 @@ def test_what_is_not_sent_is_explained_in_the_words_of_the_receipt(
 
 
 def test_preview_stores_nothing(run: Run, tmp_path: Path) -> None:
-    run("preview", "-", stdin=json.dumps(PAGE))
-    assert list(tmp_path.iterdir()) == []
+    run("preview", "-", stdin=json.dumps(PAGE), OUTBOX_URL=f"sqlite:///{tmp_path}/none.db")
+    assert list(tmp_path.iterdir()) == [tmp_path / "o.db"]
 
 
 def test_preview_tells_what_was_sent_before_and_since_when(run: Run, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import typer
 
 from app.cli import EXIT_CODES, cli, main
 from tests.commands.conftest import Run, documented
+from tests.outbox.new_store import new_store
 from tests.process import COMMAND, PLAIN, ROOT, Server, clean_environment, free_port, measuring, run_command
 from tests.sandbox.events import pinterest_event
 
@@ -135,6 +136,7 @@ def test_a_command_ends_with_the_code_that_says_why(
     settings: dict[str, object],
 ) -> None:
     environment = clean_environment(**({"outbox_url": f"sqlite:///{tmp_path}/o.db", "port": free_port()} | settings))
+    new_store(tmp_path, "o.db")
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "argv", [COMMAND.name, *arguments])
     with patch.dict(os.environ, environment, clear=True), pytest.raises(SystemExit) as ended:

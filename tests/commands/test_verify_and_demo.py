@@ -115,7 +115,7 @@ def test_the_demo_sends_to_its_own_sandbox_whatever_the_environment_says(
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout.splitlines()[-1])
     assert facts["sandbox"]["received"] == facts["events"] > 15
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "o.db"]
     unwanted.settimeout(0)
     with pytest.raises(BlockingIOError):
         unwanted.accept()
