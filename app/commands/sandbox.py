@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
+from app.commands.opened import writing
 from app.errors import SettingsError
 from app.sandbox import Account, create_sandbox
 
@@ -17,7 +18,7 @@ from app.sandbox import Account, create_sandbox
 def sandbox(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1 to listen on.")] = 8081,
     token: Annotated[str | None, typer.Option(help="The only token that is taken; none takes any.")] = None,
-    file: Annotated[Path | None, typer.Option(help="Keeps what is received across restarts.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Keeps what is received across restarts; made with its folders.")] = None,
 ) -> None:
     """Stand in for Pinterest: judge as strictly as its schema, keep what arrives, misbehave when told.
 
@@ -26,7 +27,8 @@ def sandbox(
 
     Example: pinrelay sandbox --port 8081
     """
-    inner = create_sandbox(account=Account(token=SecretStr(token) if token else None), path=file)
+    with writing("--file"):
+        inner = create_sandbox(account=Account(token=SecretStr(token) if token else None), path=file)
     app = Starlette(routes=[Route("/healthz", lambda _: Response("alive")), Mount("/sandbox", inner)])
     typer.echo(f"sandbox: http://127.0.0.1:{port}/sandbox/ (PINTEREST_API_URL=http://127.0.0.1:{port}/sandbox/v5)")
     try:

@@ -25,13 +25,14 @@ def test_details_in_a_folder_that_is_none_are_told(run: Run, tmp_path: Path, pla
         (("ledger-export", "FOLDER"), "FOLDER"),
         (("import-segment", "FILE", "--into", "FOLDER"), "--into"),
         (("init", "FOLDER"), "FOLDER"),
+        (("sandbox", "--file", "FOLDER/x"), "--file"),
     ],
     ids=lambda value: "" if isinstance(value, str) else value[0],
 )
 def test_a_folder_below_a_file_is_told(run: Run, tmp_path: Path, command: tuple[str, ...], option: str) -> None:
     file = tmp_path / "file"
     file.write_text("[]")
-    named = {"FOLDER": file / "folder", "FILE": file}
+    named = {"FOLDER": file / "folder", "FOLDER/x": file / "folder" / "x", "FILE": file}
     told = run(*(named.get(word, word) for word in command)).exception
     assert isinstance(told, SettingsError)
     assert str(told).startswith(f"{option}: {file}/")
