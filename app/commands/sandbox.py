@@ -18,7 +18,9 @@ from app.sandbox import Account, create_sandbox
 def sandbox(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1 to listen on.")] = 8081,
     token: Annotated[str | None, typer.Option(help="The only token that is taken; none takes any.")] = None,
-    file: Annotated[Path | None, typer.Option(help="Keeps what is received across restarts; made with its folders.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Keeps what is received across restarts; made with its folders.")
+    ] = None,
 ) -> None:
     """Stand in for Pinterest: judge as strictly as its schema, keep what arrives, misbehave when told.
 
