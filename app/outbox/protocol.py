@@ -82,9 +82,10 @@ class Outbox(SharedValues, Protocol):
         The stretch begins behind the key `after`; the second is where it ends, None where it is the last.
         """
 
-    async def forget(self, keys: Sequence[str]) -> int:
+    async def forget(self, keys: Sequence[str], *, again: Collection[str] = ()) -> int:
         """Erase what is kept under some ids beside memory: deliveries that wait or are dead, and kept payloads.
 
+        Keys stay, so that nothing of it is stored again, but for messages of the ids `again`, which are about to be.
         Returns how many messages anything was erased of. Call `wipe` when all is erased.
         """
 

@@ -96,10 +96,19 @@ def draft_with(
     _tell(walk, events, asked, [given for _, _, given in met], catalog, drafts)
 
 
-def apart_behind_deletes(events: Iterable[Event | EventRefused]) -> list[list[Event | EventRefused]]:
+class RequestPiece(NamedTuple):
+    """Some events of a request, which are stored before those behind them are looked at."""
+
+    events: list[Event | EventRefused]
+    #: The ids of the messages behind them.
+    behind: frozenset[str] = frozenset()
+
+
+def apart_behind_deletes(events: Iterable[Event | EventRefused]) -> list[RequestPiece]:
     """Return the events of a request in pieces of which each ends with what erases somebody, but for the last.
 
-    Whoever is erased loses what was stored of them until then; what comes behind it in the request is stored anew.
+    Whoever is erased loses what was stored of them until then; what comes behind it in the request is stored anew, also
+    where the request is sent once more, and what is erased is what it stored before.
     """
     pieces: list[list[Event | EventRefused]] = [[]]
     was_delete = False
@@ -109,7 +118,13 @@ def apart_behind_deletes(events: Iterable[Event | EventRefused]) -> list[list[Ev
             pieces.append([])
         pieces[-1].append(event)
         was_delete = is_delete
-    return pieces
+    apart: list[RequestPiece] = []
+    behind: frozenset[str] = frozenset()
+    while pieces:
+        apart.append(RequestPiece(piece := pieces.pop(), behind))
+        if pieces:
+            behind |= {unpersonal_id(event["messageId"]) for event in _read(piece)}
+    return apart[::-1]
 
 
 def _read(events: Sequence[Event | EventRefused]) -> list[Event]:

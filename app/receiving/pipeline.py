@@ -18,7 +18,7 @@ from app.catalog import Catalog
 from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailable
 from app.log import log_error
 from app.outbox import enqueue_tallies
-from app.receiving.draft_steps import apart_behind_deletes, draft, draft_with
+from app.receiving.draft_steps import RequestPiece, apart_behind_deletes, draft, draft_with
 from app.receiving.quarantining import Aside, Quarantine
 from app.receiving.receipts import Drafts, receipt_of
 from app.receiving.remembering import FindsPeople, Remembering
@@ -63,7 +63,7 @@ class Enqueues(FindsPeople, Protocol):
         """Do `Outbox.enqueue`."""
         ...
 
-    async def forget(self, keys: Sequence[str]) -> int:
+    async def forget(self, keys: Sequence[str], *, again: Collection[str] = ()) -> int:
         """Do `Outbox.forget`."""
         ...
 
@@ -140,7 +140,7 @@ class Pipeline:
             raise RuntimeError(message)
         drafts = self._drafts(source, is_proven=is_proven, whole=whole)
         if self._walk.remembering is not None:
-            pieces = apart_behind_deletes(events) if is_proven else [list(events)]
+            pieces = apart_behind_deletes(events) if is_proven else [RequestPiece(list(events))]
             drafts.whole = whole and len(pieces) == 1  # what was committed of several is not taken back
             memory = self._walk.remembering
             receipts = [await self._accept_with_memory(some, now, drafts, self._outbox, memory) for some in pieces]
@@ -154,7 +154,7 @@ class Pipeline:
 
     async def _accept_with_memory(
         self,
-        events: Sequence[Event | EventRefused],
+        piece: RequestPiece,
         now: float,
         empty: Drafts,
         outbox: Enqueues,
@@ -164,6 +164,7 @@ class Pipeline:
 
         Whoever tries again waits for the others who do.
         """
+        events, behind = piece
         traces: list[str] = []
         for attempt in range(_TRIES):
             async with self._again if attempt else nullcontext():
@@ -180,13 +181,13 @@ class Pipeline:
                 drafts.memory_is_full = memory.is_full
                 if memory.erased:  # first: who they are is known no more once memory has forgotten it
                     traces += memory.traces()
-                    await outbox.forget(memory.erased)
+                    await outbox.forget(memory.erased, again=behind)
                 try:
                     receipt = await self._commit(drafts, now, outbox, memory.changes())
                 except MemoryChanged:
                     continue
                 if memory.erased:  # and what came before it in the same request
-                    await outbox.forget(memory.erased)
+                    await outbox.forget(memory.erased, again=behind)
                     if self._quarantine is not None:
                         await self._quarantine.forget(memory.erased)
                     await outbox.wipe(traces)

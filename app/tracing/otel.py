@@ -164,8 +164,8 @@ class _TracedEnqueues:
         self._tracer = tracer
         self._outbox = outbox
 
-    async def forget(self, keys: Sequence[str]) -> int:
-        return await self._outbox.forget(keys)
+    async def forget(self, keys: Sequence[str], *, again: Collection[str] = ()) -> int:
+        return await self._outbox.forget(keys, again=again)
 
     async def wipe(self, texts: Collection[str]) -> None:
         await self._outbox.wipe(texts)

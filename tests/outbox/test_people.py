@@ -23,6 +23,7 @@ from app.receiving.encounters import own_time
 from app.receiving.pipeline import Pipeline
 from app.source import Arrival, event_json, read_event
 from app.types import (
+    Exit,
     Link,
     MarkChange,
     NewDelivery,
@@ -309,6 +310,24 @@ async def test_what_is_kept_under_an_id_is_erased_wherever_it_is(outbox_url: str
     backlog = await outbox.backlog(ACCOUNT, now=NOW)
     assert (backlog.pending, backlog.claimed, backlog.dead) == (1, 0, 0)
     assert [each.message_id for each in await at.claim()] == [others.message_id]
+    await outbox.close()
+
+
+@pytest.mark.parametrize("became", ["waits", "claimed", "delivered"])
+async def test_what_is_to_be_stored_again_lets_go_of_its_keys_where_it_was_erased(outbox_url: str, became: str) -> None:
+    outbox = open_with(outbox_url, dedup_window_s=DAY_S)
+    at = At(outbox)
+    again, other = new(order_id="A", checkout_id="C-A"), new(order_id="B")
+    for delivery in (again, other):
+        await put(outbox, whose(delivery, ANN), delivery)
+    claimed = [] if became == "waits" else await at.claim()
+    await at.deliver(*(claimed if became == "delivered" else ()))
+    await at.enqueue(new(event_id=again.event_id, order_id="A-2"))  # learned of it
+    assert await outbox.forget([ANN], again=["unknown", again.message_id]) == 2
+    later = [again, other, new(order_id="A", event_id="e-2"), new(order_id="A-2", event_id="e-3")]
+    exits = [each.exit for each in await at.enqueue(*later)]
+    enqueued = Exit.DUPLICATE if became == "delivered" else Exit.ENQUEUED
+    assert exits == [enqueued, Exit.DUPLICATE, Exit.DUPLICATE, enqueued]
     await outbox.close()
 
 

@@ -11,9 +11,10 @@ from app.errors import EventRefused, SettingsError
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 from app.receiving.forgetting import Forgotten
-from app.types import Exit
+from app.types import Exit, Query, State
 from tests import assembled
 from tests.identity.journeys import SETTINGS
+from tests.outbox.build import At
 from tests.outbox.new_store import new_store
 
 NOW = 1_800_000_000.0
@@ -106,8 +107,44 @@ async def test_of_a_request_what_is_behind_the_last_delete_is_kept_and_all_befor
     assert [line.exit for (line,) in lines] == [
         {"page": Exit.ENQUEUED, "delete": Exit.UNMATCHED, "refused": Exit.REFUSED}[kind] for kind in kinds
     ]
-    kept = [n for n, kind in enumerate(kinds) if kind == "page" and "delete" not in kinds[n:]]
-    assert kept == [n for n in range(len(kinds)) if (await outbox.message(f"m{n}")).deliveries]
+    kept = [f"m{n}" for n, kind in enumerate(kinds) if kind == "page" and "delete" not in kinds[n:]]
+    assert await waiting(outbox) == kept
+    await accept(configured, outbox, *events)
+    assert await waiting(outbox) == kept, "sent once more, as a sender does that had no answer"
+
+
+async def waiting(outbox: Outbox) -> list[str]:
+    return [each.message_id for each in (await outbox.search(Query(), limit=100)).deliveries][::-1]
+
+
+@pytest.mark.parametrize("became", ["waits", "claimed", "delivered"])
+async def test_of_a_request_that_is_sent_once_more_nothing_is_lost_nor_sent_twice(
+    configured: Any, outbox: Outbox, became: str
+) -> None:
+    order: dict[str, Any] = {
+        "type": "track",
+        "event": "Order Completed",
+        "userId": "ann",
+        "context": PERSON,
+        "messageId": "order",
+    }
+    request: list[dict[str, Any]] = [
+        {"type": "delete", "userId": "ann"},
+        order | {"properties": {"order_id": "7", "revenue": 5}},
+    ]
+    at = At(outbox, NOW)
+    await accept(configured, outbox, *request)
+    if became != "waits":
+        (account,) = {each.ad_account_id for each in (await outbox.search(Query(), limit=9)).deliveries}
+        rest: dict[str, Any] = {"limit": 9, "max_bytes": 10**6, "max_wait_s": 0, "lease_s": 60}
+        claimed = await outbox.claim(account, now=NOW, **rest)
+        await at.deliver(*(claimed if became == "delivered" else []))
+    await accept(configured, outbox, *request)
+    states = [each.state for each in (await outbox.search(Query(), limit=9)).deliveries]
+    assert states == [State.DELIVERED if became == "delivered" else State.PENDING]
+    await accept(configured, outbox, request[0])
+    _, (alone,) = await accept(configured, outbox, request[0], request[1] | {"messageId": "another"})
+    assert alone.exit is Exit.DUPLICATE
 
 
 async def test_without_a_secret_nobody_can_be_found(outbox: Outbox) -> None:

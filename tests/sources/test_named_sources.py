@@ -68,7 +68,7 @@ class Keeps:
     async def people(self, keys: Any, *, browsers: Any = ()) -> Any:
         raise AssertionError(keys)
 
-    async def forget(self, keys: Any) -> int:
+    async def forget(self, keys: Any, *, again: Any = ()) -> int:
         raise AssertionError(keys)
 
     async def wipe(self, texts: Any) -> None:

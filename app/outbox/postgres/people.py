@@ -18,7 +18,7 @@ from app.outbox.people_rows import (
 )
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, count_of, rows_of
-from app.outbox.reviving import DeadLetter, every_digest_of
+from app.outbox.reviving import DeadLetter, every_digest_of, key_rows
 from app.outbox.rows import as_json
 from app.types import PeopleChanges, PeopleFound, PersonRow, Remembered
 
@@ -93,19 +93,27 @@ async def forget_people(connection: Connection, now: float, limit: int, rules: O
     return touched
 
 
-async def forget(connection: Connection, keys: Sequence[str]) -> int:
+async def forget(connection: Connection, keys: Sequence[str], again: Collection[str]) -> int:
     """Do `Outbox.forget`."""
     async with connection.transaction():
         found = await rows_of(connection, "forget_whose", keys=beginnings(keys))
         messages = sorted({message_id for (message_id,) in found})
         if messages:
-            held = [DeadLetter(*row) for row in await rows_of(connection, "deliveries_of", keys=messages)]
+            held, returning = [await _deliveries_of(connection, some) for some in (messages, {*messages} & {*again})]
             ids = [each.delivery_id for each in held]
             await count_of(connection, "forget_learned_buyers", ids=ids)
             await count_of(connection, "forget_known_buyers", ids=ids, digests=every_digest_of(held))
             await count_of(connection, "forget_payloads", keys=messages)
             await count_of(connection, "forget_deliveries", keys=messages, slot=connection.slot)
+            there = {id_ for id_, _ in await rows_of(connection, "states", ids=ids)}
+            gone = [each for each in returning if each.delivery_id not in there]
+            await count_of(connection, "release_keys", rows=as_json(key_rows(gone)))
+            await count_of(connection, "release_learned", ids=[each.delivery_id for each in gone])
     return len(messages)
+
+
+async def _deliveries_of(connection: Connection, messages: Collection[str]) -> list[DeadLetter]:
+    return [DeadLetter(*row) for row in await rows_of(connection, "deliveries_of", keys=list(messages))]
 
 
 class KeepsPeople:
@@ -123,9 +131,9 @@ class KeepsPeople:
         """Do `Outbox.people_with`."""
         return await self._people_in.run(people_with, digests, after)
 
-    async def forget(self, keys: Sequence[str]) -> int:
+    async def forget(self, keys: Sequence[str], *, again: Collection[str] = ()) -> int:
         """Do `Outbox.forget`."""
-        return await self._people_in.run(forget, keys)
+        return await self._people_in.run(forget, keys, again)
 
     async def wipe(self, texts: Collection[str]) -> None:
         """Do nothing: the server writes the files, and `VACUUM FULL` is for whoever runs it."""

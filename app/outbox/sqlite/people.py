@@ -20,7 +20,7 @@ from app.outbox.people_rows import (
     people_rows,
     targets_of,
 )
-from app.outbox.reviving import DeadLetter, every_digest_of
+from app.outbox.reviving import DeadLetter, every_digest_of, key_rows
 from app.outbox.sqlite.database import as_rows, one_json
 from app.outbox.sqlite.person_ids import number_of, numbers_of, person_id
 from app.outbox.sqlite.readers import Readers
@@ -127,14 +127,13 @@ def forget_people(connection: sqlite3.Connection, now: float, limit: int, rules:
     return touched + connection.execute(SQL["forget_unseen"], unseen).rowcount
 
 
-def forget(connection: sqlite3.Connection, keys: Sequence[str]) -> tuple[int, set[str]]:
+def forget(connection: sqlite3.Connection, keys: Sequence[str], again: Collection[str]) -> tuple[int, set[str]]:
     """Do `Outbox.forget`, within a transaction. Returns also what stood in what was erased."""
     gone = connection.execute(SQL["forget_whose"], {"keys": as_rows(beginnings(keys))}).fetchall()
     messages = sorted({message_id for (message_id,) in gone})
     traces: set[str] = set()
     if messages:
-        found = connection.execute(SQL["deliveries_of"], {"rows": as_rows(messages)})
-        held = [DeadLetter(*row) for row in found]
+        held, returning = (_deliveries_of(connection, some) for some in (messages, {*messages} & {*again}))
         traces.update(digest for each in held for digest in each.buyer)
         ids = {"rows": as_rows([each.delivery_id for each in held])}
         for (payload,) in connection.execute(SQL["payloads_of"], ids):
@@ -148,7 +147,16 @@ def forget(connection: sqlite3.Connection, keys: Sequence[str]) -> tuple[int, se
             "forget_deliveries",
         ):
             connection.execute(SQL[name], ids)
+        there = {id_ for id_, _ in connection.execute(SQL["states"], ids)}
+        gone = [each for each in returning if each.delivery_id not in there]
+        connection.execute(SQL["release_keys"], {"rows": as_rows(key_rows(gone))})
+        connection.execute(SQL["release_learned"], {"rows": as_rows([each.delivery_id for each in gone])})
     return len(messages), traces
+
+
+def _deliveries_of(connection: sqlite3.Connection, messages: Collection[str]) -> list[DeadLetter]:
+    rows = connection.execute(SQL["deliveries_of"], {"rows": as_rows(sorted(messages))}) if messages else ()
+    return [DeadLetter(*row) for row in rows]
 
 
 class KeepsPeople:
@@ -171,9 +179,9 @@ class KeepsPeople:
         """Do `Outbox.people_with`."""
         return await self._reads.read(people_with, digests, after)
 
-    async def forget(self, keys: Sequence[str]) -> int:
+    async def forget(self, keys: Sequence[str], *, again: Collection[str] = ()) -> int:
         """Do `Outbox.forget`."""
-        count, traces = await self._writes.do(partial(forget, keys=keys))
+        count, traces = await self._writes.do(partial(forget, keys=keys, again=again))
         self._traces |= traces
         return count
 
