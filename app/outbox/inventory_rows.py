@@ -7,6 +7,7 @@ of the others of their source. So are the properties of a name on one day.
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
+from app.outbox.rows import kept
 from app.outbox.storing import DAY_S, HOUR_S
 from app.types import EventKey, InventoryCount, Measure
 
@@ -76,7 +77,7 @@ def inventory_count(row: Sequence[Any]) -> tuple[int, InventoryCount]:
 
 def inventory_query(since: float, counted: Sequence[Measure], key: EventKey | None, *, by_hour: bool) -> dict[str, Any]:
     """Return the parameters of an engine's query `inventory`, but for how it takes a set."""
-    source, type_, name = key or (None, None, None)
+    source, type_, name = map(kept, key) if key else (None, None, None)
     span_s = HOUR_S if by_hour else DAY_S
     return {
         "span_s": span_s,

@@ -17,6 +17,7 @@ import orjson
 from app.outbox.keys import CHECKOUT_ID, EVENT_ID, ORDER_ID, Key
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.refusals import another_order, seen_before
+from app.outbox.rows import as_json
 
 #: Orders that hold one key. What comes behind them is sent, but not remembered by it: such an id names no order.
 MAX_PLACES = 16
@@ -74,7 +75,7 @@ class Order(NamedTuple):
     @property
     def text(self) -> str:
         """As it is stored: JSON."""
-        return orjson.dumps(tuple(self)).decode()
+        return as_json(tuple(self))
 
     @property
     def total(self) -> str:

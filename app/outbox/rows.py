@@ -32,8 +32,12 @@ _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def as_json(rows: Sequence[Any]) -> str:
-    """Return rows as a JSON array."""
-    return orjson.dumps(rows).decode()
+    """Return rows as a JSON array, with U+FFFD for each U+0000.
+
+    PostgreSQL keeps none in texts, some versions of SQLite end a text of JSON there, and its functions end others.
+    """
+    text = orjson.dumps(rows).decode()
+    return _NUL.sub(r"\1\\ufffd", text) if r"\u0000" in text else text
 
 
 def told_texts(delivery: NewDelivery) -> tuple[Any, ...]:
@@ -59,8 +63,3 @@ def read_memory(array: str) -> dict[str, Any]:
 def kept(text: str) -> str:
     """Return a text as every engine can keep it: with U+FFFD in the place of each U+0000."""
     return text.replace("\0", "\ufffd")
-
-
-def without_nul(text: str) -> str:
-    """Return some JSON with U+FFFD in the place of each U+0000, which not every engine can keep."""
-    return _NUL.sub(r"\1\\ufffd", text) if r"\u0000" in text else text

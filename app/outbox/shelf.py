@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from app.outbox.rows import as_json
+from app.outbox.rows import as_json, kept
 from app.types import Exit, Quarantined, QuarantineFilter, QuarantineGroup
 
 
@@ -71,4 +71,6 @@ def group_of(row: Sequence[Any]) -> QuarantineGroup:
 
 def asked(wanted: QuarantineFilter) -> dict[str, str | None]:
     """Return a filter as the parameters of a statement."""
-    return {"name": wanted.name, "exit": wanted.exit, "source": wanted.source, "reason": wanted.reason}
+    return {"name": None, "exit": None, "source": None, "reason": None} | {
+        name: kept(text) for name, text in wanted.given.items()
+    }

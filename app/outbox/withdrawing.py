@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.outbox.rows import kept
 from app.types import Withdrawal
 
 
@@ -16,4 +17,4 @@ class WithdrawCall:
 
 def reason_of_withdrawal(withdrawal: Withdrawal) -> str:
     """Return why the ledger notes a delivery as withdrawn."""
-    return f"withdrawn by message {withdrawal.message_id}"
+    return kept(f"withdrawn by message {withdrawal.message_id}")

@@ -53,6 +53,16 @@ async def test_properties_are_kept_by_day_only(at: At) -> None:
     assert await at.outbox.inventory.read(since=0, by_hour=True, counted=list(Measure)) == []
 
 
+async def test_a_count_may_come_in_parts_and_its_name_with_u_0000(at: At) -> None:
+    """Each of the two was an error of PostgreSQL, and what came with it was not counted."""
+    odd, key = EventKey("shop", "track", "a\0"), EventKey("shop", "track", "a\ufffd")
+    await at.outbox.inventory.add([received(odd), received(odd), received(key)], now=NOW, max_names=MANY)
+    assert await days(at, key=odd) == await days(at, key=key) == [(DAY, received(key, count=3))]
+    await at.enqueue(new(name="a\0", source="s\0"))
+    (found,) = await at.outbox.inventory.name_counts([("a\0", "s\0")], first_day=0, last_day=10**6)
+    assert found.number == 1
+
+
 async def test_nothing_is_written_of_nothing(at: At) -> None:
     await at.outbox.inventory.add([], now=NOW, max_names=MANY)
     assert await days(at) == []

@@ -77,3 +77,8 @@ async def test_what_has_left_is_not_withdrawn_and_a_retry_is(at: At) -> None:
     asked = [cancelled(f"SO-{n}") for n in (1, 2, 3, 4)]
     assert await at.outbox.withdraw(asked, now=NOW) == 1
     assert await states(at) == {"m-1": State.DELIVERED, "m-2": State.DEAD, "m-4": State.CLAIMED}
+
+
+async def test_an_order_with_u_0000_in_its_id_is_withdrawn_by_it(at: At) -> None:
+    await at.enqueue(new(order_id="a\0"))
+    assert await at.outbox.withdraw([cancelled("a\0", message_id="c\0")], now=at.now) == 1

@@ -10,8 +10,8 @@ from app.outbox.postgres import shared
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.days import Days
-from app.outbox.postgres.enqueue import json_rows
 from app.outbox.postgres.sql import SQL
+from app.outbox.rows import as_json
 from app.outbox.storing import DAY_S
 from app.types import Shared
 
@@ -89,11 +89,11 @@ def _decoded(kind: Carried | Past, row: Sequence[Any]) -> Row:
 
 
 async def _write(connection: Connection, kind: Carried, rows: Sequence[Row]) -> int:
-    ((written,),) = await rows_of(connection, f"carry_{kind}_in", rows=json_rows(rows), slot=connection.slot)
+    ((written,),) = await rows_of(connection, f"carry_{kind}_in", rows=as_json(rows), slot=connection.slot)
     return int(written)
 
 
 async def _drop(connection: Connection, kind: Carried, rows: Sequence[Row]) -> None:
     told_apart = len(BEFORE_FIRST[kind])
-    given = json_rows([[*row[:told_apart], *(row[place] for place in [_MOMENT.get(kind)] if place)] for row in rows])
+    given = as_json([[*row[:told_apart], *(row[place] for place in [_MOMENT.get(kind)] if place)] for row in rows])
     await connection.execute(SQL[f"drop_{kind}"], {"rows": given, "slot": connection.slot})

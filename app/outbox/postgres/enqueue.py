@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from psycopg import Rollback
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
@@ -18,7 +18,7 @@ from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.people import lock_marks, write_people
 from app.outbox.postgres.sql import SQL
 from app.outbox.refusals import added, backlog_full, loads_of
-from app.outbox.rows import as_json, without_nul
+from app.outbox.rows import as_json
 from app.outbox.storing import MINUTE_S, PAYLOAD_VERSION, EnqueueCall, Held, Rows, holders, without_duplicates
 from app.types import Enqueued
 
@@ -28,11 +28,6 @@ _TRIES = 10
 
 #: One call's.
 Answer: TypeAlias = list[Enqueued] | OutboxUnavailable | MemoryChanged
-
-
-def json_rows(rows: Sequence[Any]) -> str:
-    """Return rows as statements take them: PostgreSQL keeps no U+0000 in texts, U+FFFD stands for each."""
-    return without_nul(as_json(rows))
 
 
 async def enqueue(connection: Connection, calls: Sequence[EnqueueCall], rules: OutboxRules) -> list[Answer]:
@@ -146,7 +141,7 @@ async def _store(connection: Connection, rows: Rows, rules: OutboxRules, *, ids:
     Rows that have `ids` were judged: what another process has stored since then violates the key of `dedup_key`.
     """
     parameters = {
-        "deliveries": json_rows(rows.deliveries),
+        "deliveries": as_json(rows.deliveries),
         "payloads": b"".join(rows.payloads),
         "spans": as_json(rows.spans),
         "ids": ids,
@@ -156,10 +151,10 @@ async def _store(connection: Connection, rows: Rows, rules: OutboxRules, *, ids:
         "version": PAYLOAD_VERSION,
         "keys": as_json(rows.keys),
         "digests": [digest for digest, *_ in rows.keys] if ids is None else [],
-        "notes": json_rows(rows.notes),
-        "tallies": json_rows(summed(rows.tallies, span_s=MINUTE_S)),
-        "whose": json_rows(rows.whose),
-        "named": json_rows(rows.named),
+        "notes": as_json(rows.notes),
+        "tallies": as_json(summed(rows.tallies, span_s=MINUTE_S)),
+        "whose": as_json(rows.whose),
+        "named": as_json(rows.named),
         "slot": connection.slot,
     }
     ((stored,),) = await rows_of(connection, "store", **parameters)

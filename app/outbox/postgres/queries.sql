@@ -176,7 +176,8 @@ DELETE FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at <=
 
 -- keys_taken --
 -- Which of these keys are remembered, for which delivery, until when, in which place, and what is known of its order.
-SELECT digest, delivery_id, expires_at, place, known FROM dedup_key WHERE digest = ANY (%(digests)s::text[]);
+SELECT digest, delivery_id, expires_at, place, known FROM dedup_key WHERE digest = ANY (%(digests)s::text[])
+ORDER BY digest, place;
 
 -- seen --
 -- Who holds which of these keys, since when (worked out where the delivery is gone), until when, and of which order.
@@ -184,7 +185,7 @@ SELECT digest, delivery_id,
        coalesce((SELECT enqueued_at FROM shown WHERE shown.id = delivery_id),
                 expires_at - CASE WHEN known IS NULL THEN %(window_s)s::float8 ELSE %(ledger_s)s::float8 END),
        expires_at, place, known
-FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at > %(now)s::float8;
+FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at > %(now)s::float8 ORDER BY digest, place;
 
 -- waiting --
 -- How many deliveries wait for each ad account, and of how many bytes.
@@ -751,8 +752,8 @@ DELETE FROM revenue WHERE (day, ad_account_id, preset, source, currency, became,
 -- Add counts to their hour or day.
 INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
 SELECT (row ->> 0)::integer, row ->> 1, (row ->> 2)::bigint, row ->> 3, row ->> 4, row ->> 5, row ->> 6,
-       (row ->> 7)::bigint
-FROM json_array_elements(%(rows)s::json) AS row
+       sum((row ->> 7)::bigint)
+FROM json_array_elements(%(rows)s::json) AS row GROUP BY 1, 2, 3, 4, 5, 6, 7
 ON CONFLICT (span_s, counted, start_at, source, type, name, label)
 DO UPDATE SET count = inventory.count + excluded.count;
 

@@ -7,7 +7,6 @@ from typing import Any
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
-from app.outbox.postgres.enqueue import json_rows
 from app.outbox.postgres.ledger import asked
 from app.outbox.postgres.sql import SQL
 from app.outbox.records import dead_cause_of
@@ -77,7 +76,7 @@ async def redrive(connection: Connection, call: RedriveCall, rules: OutboxRules)
         await connection.execute(SQL["take_keys"], {"rows": as_json(revival.keys)})
         await connection.execute(SQL["learn_keys"], {"rows": as_json(revival.learned)})
         rest = await _parted(connection, revival)
-        await connection.execute(SQL["explain_dead"], {"rows": json_rows(rest.staying)})
+        await connection.execute(SQL["explain_dead"], {"rows": as_json(rest.staying)})
         await _put_away(connection, rest.overtaken)
     done = Redrive(redriven=len(revival.redriven), overtaken=len(rest.overtaken), waiting=len(rest.staying))
     return RedriveStep(done=done, before=next_step(dead))
@@ -124,4 +123,4 @@ async def _parted(connection: Connection, revival: Revival) -> Parted:
 
 async def _put_away(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
     if rows:
-        await connection.execute(SQL["dismiss"], {"rows": json_rows(rows), "slot": connection.slot})
+        await connection.execute(SQL["dismiss"], {"rows": as_json(rows), "slot": connection.slot})

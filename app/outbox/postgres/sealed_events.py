@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 
 from app.outbox.postgres.database import Database, count_of, rows_of
-from app.outbox.rows import as_json, without_nul
+from app.outbox.rows import as_json
 from app.outbox.shelf import asked, event_of, group_of, row_of
 from app.types import Quarantined, QuarantineFilter, QuarantineGroup
 
@@ -16,7 +16,7 @@ class PostgresShelf:
         self._database = database
 
     async def keep(self, events: Sequence[Quarantined]) -> None:
-        rows = without_nul(as_json([row_of(event) for event in events]))
+        rows = as_json([row_of(event) for event in events])
         await self._database.run(count_of, "quarantine", rows=rows)
 
     async def trim(self, max_bytes: int) -> int:

@@ -10,7 +10,6 @@ from app.outbox.keys import every_key_of
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
-from app.outbox.postgres.enqueue import json_rows
 from app.outbox.postgres.redrive import dismiss_overtaken
 from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
@@ -43,8 +42,8 @@ async def settle(connection: Connection, call: SettleCall, rules: OutboxRules) -
     """
     settlements = last_of_each(call.settlements)
     parameters = {
-        "rows": json_rows([_row(each) for each in settlements]),
-        "tallies": json_rows(summed([(call.now, tally) for tally in call.tallies], span_s=MINUTE_S)),
+        "rows": as_json([_row(each) for each in settlements]),
+        "tallies": as_json(summed([(call.now, tally) for tally in call.tallies], span_s=MINUTE_S)),
         "now": call.now,
         "slot": connection.slot,
     }

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from app.outbox.sqlite.database import as_rows
+from app.outbox.rows import as_json
 from app.outbox.sqlite.sql import SQL
 from app.types import Exit
 
@@ -17,4 +17,4 @@ def add_attempts(connection: sqlite3.Connection, attempts: Iterable[tuple[int, A
     kinds: dict[AttemptKind, list[int]] = {}
     for delivery_id, kind in attempts:
         kinds.setdefault(kind, []).append(delivery_id)
-    connection.execute(SQL["add_attempts"], {"kinds": as_rows([[*kind, ids] for kind, ids in kinds.items()]), "at": at})
+    connection.execute(SQL["add_attempts"], {"kinds": as_json([[*kind, ids] for kind, ids in kinds.items()]), "at": at})

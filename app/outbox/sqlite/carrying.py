@@ -9,8 +9,9 @@ from typing import Any, Final
 import orjson
 
 from app.outbox.carrying import BEFORE_FIRST, OF_DELIVERIES, Carried, DeliveryRow, Past, Row
+from app.outbox.rows import as_json
 from app.outbox.sqlite import shared
-from app.outbox.sqlite.database import as_rows, border, open_writable, patiently
+from app.outbox.sqlite.database import border, open_writable, patiently
 from app.outbox.sqlite.sql import SQL
 from app.outbox.storing import DAY_S
 from app.types import Shared
@@ -48,7 +49,7 @@ class SqliteStore:
 
     def _whole(self, rows: Sequence[Sequence[Any]]) -> list[DeliveryRow]:
         """Return deliveries with their history."""
-        ids = as_rows([row[0] for row in rows])
+        ids = as_json([row[0] for row in rows])
         attempts = self._connection.execute(SQL["carry_attempts_out"], {"rows": ids}).fetchall()
         history = {key: [each[1:] for each in group] for key, group in groupby(attempts, key=itemgetter(0))}
         whole = []
@@ -64,7 +65,7 @@ class SqliteStore:
         with border():
             patiently(self._connection, "BEGIN IMMEDIATE")
             try:
-                new = as_rows(self._new(kind, rows))
+                new = as_json(self._new(kind, rows))
                 queries = _WRITE_DELIVERIES if kind in OF_DELIVERIES else (f"carry_{kind}_in",)
                 self._forget_sums(kind)
                 if kind in OF_DELIVERIES:
@@ -80,7 +81,7 @@ class SqliteStore:
         """Return the rows that are not there yet."""
         if kind not in OF_DELIVERIES:
             return list(rows)  # their statements pass over those that are there
-        ids = as_rows([row[0] for row in rows])
+        ids = as_json([row[0] for row in rows])
         there = {id_ for (id_,) in self._connection.execute(SQL["ids_there"], {"rows": ids})}
         return [row for row in rows if row[0] not in there]
 
@@ -89,7 +90,7 @@ class SqliteStore:
         query = "drop_deliveries" if kind in OF_DELIVERIES else f"drop_{kind}"
         with border():
             self._forget_sums(kind)
-            patiently(self._connection, SQL[query], {"rows": as_rows([row[: len(BEFORE_FIRST[kind])] for row in rows])})
+            patiently(self._connection, SQL[query], {"rows": as_json([row[: len(BEFORE_FIRST[kind])] for row in rows])})
 
     def _forget_sums(self, kind: Carried) -> None:
         if kind is Carried.COUNTS:

@@ -11,8 +11,8 @@ import orjson
 
 from app.outbox.claiming import AFTER_LOSS, HOLD_ROWS, ClaimCall, HastenCall
 from app.outbox.records import check_payload_version
+from app.outbox.rows import as_json
 from app.outbox.sqlite.attempts import add_attempts
-from app.outbox.sqlite.database import as_rows
 from app.outbox.sqlite.sql import SQL
 from app.types import HELD, LEASE_LOST, Claimed, Exit
 
@@ -22,7 +22,7 @@ _BODY_BYTES: Final = 10
 
 def hold(connection: sqlite3.Connection, *, ad_account_id: str, presets: frozenset[str], now: float) -> None:
     """Take what is due of these presets out of the line."""
-    which = {"ad_account_id": ad_account_id, "without_presets": as_rows(sorted(presets)), "now": now}
+    which = {"ad_account_id": ad_account_id, "without_presets": as_json(sorted(presets)), "now": now}
     connection.execute(SQL["hold"], {**which, "reason": HELD, "limit": HOLD_ROWS})
 
 
@@ -65,7 +65,7 @@ def _take(connection: sqlite3.Connection, call: ClaimCall) -> tuple[list[Claimed
     One statement takes, a second reads what it took as one row (see queries.sql).
     """
     token = secrets.token_hex(8)
-    without = as_rows(sorted(call.without_presets))
+    without = as_json(sorted(call.without_presets))
     tokens = {"claim": token, "claim_after_loss": token + AFTER_LOSS}
     parameters = {**asdict(call), "without_presets": without, **tokens}
     connection.execute(SQL["claim"], parameters)
@@ -99,7 +99,7 @@ def _claimed(row: Sequence[Any], body: bytes, token: str) -> Claimed:
 
 def renew(connection: sqlite3.Connection, call: RenewCall) -> None:
     """Do `Outbox.renew`."""
-    rows = as_rows([(int(claimed.delivery_id), claimed.claim) for claimed in call.claimed])
+    rows = as_json([(int(claimed.delivery_id), claimed.claim) for claimed in call.claimed])
     connection.execute(SQL["renew"], {"rows": rows, "until": call.until})
 
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from app.outbox.paging import END, SENT, as_kept, asks_attempts, cursor_id, noted_exits
 from app.outbox.reviving import REPLAYED
-from app.outbox.sqlite.database import as_rows
+from app.outbox.rows import as_json
 from app.outbox.sqlite.id_filter import looked_for
 from app.types import Exit, Query, State
 
@@ -79,12 +79,12 @@ def note_conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
     texts.append("AND exit IN (SELECT value FROM json_each(:exits))")
     if query.exit is Exit.MATCHED:
         texts.append("AND preset IS NOT NULL")
-    parameters = _parameters(query) | {"exits": as_rows(sorted(noted_exits(query)))}
+    parameters = _parameters(query) | {"exits": as_json(sorted(noted_exits(query)))}
     return sql.replace("/* conditions */", " ".join(texts)), parameters
 
 
 def _parameters(query: Query) -> dict[str, Any]:
     tried = query.exit if query.exit in SENT else None
     unless_given = {"since": 0, "until": END, "status": None}
-    others = {"tried": tried, "person": as_rows(query.person or ()), "delivery_id": cursor_id(query.delivery_id)}
+    others = {"tried": tried, "person": as_json(query.person or ()), "delivery_id": cursor_id(query.delivery_id)}
     return unless_given | query.given | others

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,6 @@ import orjson
 from app.errors import OutboxUnavailable
 from app.outbox.records import check_schema_version
 from app.outbox.refusals import Remedies, cannot_be_used
-from app.outbox.rows import as_json, without_nul
 from app.outbox.sqlite.person_ids import person_id
 from app.outbox.sqlite.sql import SQL, schema, statements
 
@@ -75,14 +74,6 @@ def border() -> Iterator[None]:
         yield
     except sqlite3.Error as exc:
         raise unavailable(exc) from exc
-
-
-def as_rows(rows: Sequence[Any]) -> str:
-    """Write rows as the JSON array that statements take as `:rows`, with U+FFFD for each U+0000.
-
-    Some versions of SQLite end a text of JSON there, and its functions end others.
-    """
-    return without_nul(as_json(rows))
 
 
 def one_json(connection: sqlite3.Connection, query: str, **parameters: Any) -> Any:

@@ -15,7 +15,8 @@ from app.outbox.counts import summed
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import altering
 from app.outbox.refusals import backlog_full, loads_of
-from app.outbox.sqlite.database import as_rows, one_json, patiently
+from app.outbox.rows import as_json
+from app.outbox.sqlite.database import one_json, patiently
 from app.outbox.sqlite.people import are_changed, write_people
 from app.outbox.sqlite.sql import SQL, script_of_store, statements
 from app.outbox.storing import (
@@ -49,7 +50,7 @@ def _deliveries(rows: Rows) -> dict[str, str]:
     """Return what is alike in deliveries, and their other columns, each behind the number of what it is alike in."""
     kinds: dict[tuple[Any, ...], int] = {}
     own = [(kinds.setdefault(_KIND(row), len(kinds)), *_OWN(row)) for row in rows.deliveries]
-    return {"kinds": as_rows(list(kinds)), "deliveries": as_rows(own)}
+    return {"kinds": as_json(list(kinds)), "deliveries": as_json(own)}
 
 
 def _keys(rows: Rows) -> str:
@@ -61,7 +62,7 @@ def _keys(rows: Rows) -> str:
     for digest, delivery, until, *of_order in rows.keys:
         place, known = of_order or (0, "")
         kinds.setdefault((until, place), []).append(f"{digest}{delivery:8}{known}")
-    return as_rows([[*kind, texts] for kind, texts in kinds.items()])
+    return as_json([[*kind, texts] for kind, texts in kinds.items()])
 
 
 def parameters(rows: Rows, rules: OutboxRules) -> dict[str, Any]:
@@ -70,18 +71,18 @@ def parameters(rows: Rows, rules: OutboxRules) -> dict[str, Any]:
         "unseen": True,
         "max_backlog": rules.max_backlog,
         "max_bytes": rules.max_backlog_bytes,
-        "loads": as_rows([[account, *load] for account, load in rows.loads.items()]),
+        "loads": as_json([[account, *load] for account, load in rows.loads.items()]),
         **_deliveries(rows),
         "payloads": b"".join(rows.payloads),
-        "spans": as_rows(rows.spans),
+        "spans": as_json(rows.spans),
         "version": PAYLOAD_VERSION,
         "keys": _keys(rows),
-        "notes": as_rows(rows.notes),
-        "tallies": as_rows(summed(rows.tallies, span_s=MINUTE_S)),
+        "notes": as_json(rows.notes),
+        "tallies": as_json(summed(rows.tallies, span_s=MINUTE_S)),
         "span_s": MINUTE_S,
-        "whose": as_rows([f"{user:16}{anonymous:16}{message_id}" for message_id, _, user, anonymous in rows.whose]),
+        "whose": as_json([f"{user:16}{anonymous:16}{message_id}" for message_id, _, user, anonymous in rows.whose]),
         "now": rows.whose[0][1] if rows.whose else 0,
-        "named": as_rows(rows.named),
+        "named": as_json(rows.named),
     }
 
 
@@ -108,14 +109,14 @@ def _enqueue(connection: sqlite3.Connection, new: NewCall, rules: OutboxRules) -
     if answers is not None:
         return answers
     call = new.call
-    taken, last_id, waiting = one_json(connection, "before_enqueue", rows=as_rows(call.digests))
+    taken, last_id, waiting = one_json(connection, "before_enqueue", rows=as_json(call.digests))
     ids = range(last_id + 1, last_id + 1 + len(call.deliveries))
     judged = without_duplicates(call, holders(taken), ids, rules)
     if full := backlog_full(rules, loads_of(waiting), judged.rows.loads):
         return full
     connection.execute(SQL["store"], {**parameters(judged.rows, rules), "unseen": False})
     if judged.rows.learned:
-        connection.execute(SQL["learn_keys"], {"rows": as_rows(judged.rows.learned)})
+        connection.execute(SQL["learn_keys"], {"rows": as_json(judged.rows.learned)})
     return judged.answers
 
 

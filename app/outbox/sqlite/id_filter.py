@@ -11,7 +11,7 @@ from zlib import crc32
 
 import orjson
 
-from app.outbox.sqlite.database import as_rows
+from app.outbox.rows import as_json
 from app.outbox.sqlite.sql import SQL
 from app.types import Query
 
@@ -49,7 +49,7 @@ def fill_next_part(connection: sqlite3.Connection) -> int:
     for text in _ids_of(connection, part):
         bucket, fingerprint = place_of(text)
         buckets[bucket] += fingerprint
-    sizes = as_rows([len(each) // _FINGERPRINT_BYTES for each in buckets])
+    sizes = as_json([len(each) // _FINGERPRINT_BYTES for each in buckets])
     connection.execute(SQL["fill_part"], {"part": part, "sizes": sizes, "fingerprints": b"".join(buckets)})
     return 1
 

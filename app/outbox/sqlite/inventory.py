@@ -13,7 +13,7 @@ from app.outbox.inventory_rows import (
     inventory_query,
     inventory_rows,
 )
-from app.outbox.sqlite.database import as_rows
+from app.outbox.rows import as_json
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.writer import Writer
@@ -52,14 +52,14 @@ class SqliteInventory:
 
 
 def _add(connection: sqlite3.Connection, rows: list[list[Any]]) -> None:
-    connection.execute(SQL["add_to_inventory"], {"rows": as_rows(rows)})
+    connection.execute(SQL["add_to_inventory"], {"rows": as_json(rows)})
 
 
 def _keep_bounds(connection: sqlite3.Connection, now: float, max_names: int) -> None:
     """Forget the names and properties that are too many."""
     many = connection.execute(SQL["too_many_names"], {"max_names": max_names}).fetchall()
     if many:
-        names = as_rows(many)
+        names = as_json(many)
         connection.execute(SQL["count_as_others"], {"rows": names, "others": OTHERS})
         connection.execute(SQL["forget_names"], {"rows": names})
     day = int(now // DAY_S * DAY_S)
@@ -67,12 +67,12 @@ def _keep_bounds(connection: sqlite3.Connection, now: float, max_names: int) -> 
 
 
 def _read(connection: sqlite3.Connection, query: dict[str, Any]) -> list[tuple[int, InventoryCount]]:
-    parameters = {**query, "counted": as_rows(query["counted"])}
+    parameters = {**query, "counted": as_json(query["counted"])}
     return list(map(inventory_count, connection.execute(SQL["inventory"], parameters)))
 
 
 def _name_counts(
     connection: sqlite3.Connection, names: Sequence[tuple[str, str]], first_day: int, last_day: int
 ) -> list[NameCount]:
-    parameters = {"rows": as_rows(names), "first_day": first_day, "last_day": last_day}
+    parameters = {"rows": as_json(names), "first_day": first_day, "last_day": last_day}
     return list(map(NameCount._make, connection.execute(SQL["name_counts"], parameters)))

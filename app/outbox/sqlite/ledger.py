@@ -10,8 +10,8 @@ from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import END, ids_of_page, means_deliveries, note_page, noted_exits, page, skips_older
 from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, revenue_of, tally_of
 from app.outbox.repeats import digests_of, repeated
+from app.outbox.rows import as_json
 from app.outbox.sqlite.conditions import conditions, note_conditions
-from app.outbox.sqlite.database import as_rows
 from app.outbox.sqlite.guard import free_bytes
 from app.outbox.sqlite.sql import SQL
 from app.outbox.step_sums import asked_sums, spans_of
@@ -92,7 +92,7 @@ def tallies(
 ) -> list[tuple[float, Tally]]:
     """Do `Outbox.tallies`."""
     sums = asked_sums(since, step_s, spans_of(connection.execute(SQL["summed_spans"])), until)
-    asked = {"since": since, "step_s": step_s, "names": None if names is None else as_rows(sorted(names))}
+    asked = {"since": since, "step_s": step_s, "names": None if names is None else as_json(sorted(names))}
     return [tally_of(row) for row in connection.execute(SQL["tallies"], {**asked, **sums})]
 
 
@@ -107,7 +107,7 @@ def seen(
     connection: sqlite3.Connection, deliveries: Sequence[NewDelivery], now: float, rules: OutboxRules
 ) -> list[Seen | None]:
     """Do `Outbox.seen`."""
-    digests = as_rows(digests_of(deliveries, rules))
+    digests = as_json(digests_of(deliveries, rules))
     parameters = {"rows": digests, "now": now, "window_s": rules.dedup_window_s, "ledger_s": rules.ledger_s}
     return repeated(deliveries, connection.execute(SQL["seen"], parameters), now=now, rules=rules)
 

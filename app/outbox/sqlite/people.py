@@ -21,7 +21,8 @@ from app.outbox.people_rows import (
     targets_of,
 )
 from app.outbox.reviving import DeadLetter, every_digest_of, key_rows
-from app.outbox.sqlite.database import as_rows, one_json
+from app.outbox.rows import as_json
+from app.outbox.sqlite.database import one_json
 from app.outbox.sqlite.person_ids import number_of, numbers_of, person_id
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.sql import SQL
@@ -63,16 +64,16 @@ def read_people(
 def _people_of(connection: sqlite3.Connection, numbers: Collection[int]) -> list[PersonRow]:
     if not numbers:
         return []
-    rows = as_rows(sorted(numbers))  # so that a page is passed once
+    rows = as_json(sorted(numbers))  # so that a page is passed once
     return _read_rows(connection.execute(SQL["people"], {"rows": rows}).fetchone()[0])
 
 
 def _linked_to(connection: sqlite3.Connection, numbers: Collection[int], limit: int) -> set[int]:
-    return set(one_json(connection, "linked_people", rows=as_rows(sorted(numbers)), limit=limit) if numbers else ())
+    return set(one_json(connection, "linked_people", rows=as_json(sorted(numbers)), limit=limit) if numbers else ())
 
 
 def _marks_of(connection: sqlite3.Connection, keys: Collection[str]) -> dict[str, float]:
-    return dict(connection.execute(SQL["marks"], {"keys": as_rows(list(keys))}).fetchall())
+    return dict(connection.execute(SQL["marks"], {"keys": as_json(list(keys))}).fetchall())
 
 
 def _keys_in(people: Iterable[PersonRow]) -> Iterator[str]:
@@ -84,13 +85,13 @@ def _keys_in(people: Iterable[PersonRow]) -> Iterator[str]:
 
 def people_with(connection: sqlite3.Connection, digests: Sequence[str], after: str) -> tuple[list[str], str | None]:
     """Do `Outbox.people_with`."""
-    keys, last, count = one_json(connection, "people_with", digests=as_rows(digests), after=after, limit=STRETCH)
+    keys, last, count = one_json(connection, "people_with", digests=as_json(digests), after=after, limit=STRETCH)
     return keys, last if count == STRETCH else None
 
 
 def are_changed(connection: sqlite3.Connection, changes: PeopleChanges) -> bool:
     """Return whether others have changed what was read."""
-    rows = {"people": _numbered_rows(changes), "marks": as_rows(mark_rows(changes))}
+    rows = {"people": _numbered_rows(changes), "marks": as_json(mark_rows(changes))}
     return connection.execute(SQL["people_changed"], rows).fetchone() is not None
 
 
@@ -101,17 +102,17 @@ def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: 
         connection.execute(SQL["forget_people"], people)
         connection.execute(SQL["write_people"], people)
     if changed := mark_rows(changes, changed_only=True):
-        marks = {"rows": as_rows(changed)}
+        marks = {"rows": as_json(changed)}
         connection.execute(SQL["lift_marks"], marks)
         connection.execute(SQL["write_marks"], {**marks, "max_marks": rules.max_people})
     if targets := targets_of(changes):
-        users = as_rows(list(map(number_of, targets)))
+        users = as_json(list(map(number_of, targets)))
         connection.execute(SQL["forget_oldest_linked"], {"rows": users, "max_linked": MAX_LINKED})
 
 
 def _numbered_rows(changes: PeopleChanges) -> str:
     """Return rows of people as JSON, each with the numbers of its key and of that of its user behind."""
-    return as_rows([[*row, person_id(row[0]), person_id(row[2])] for row in people_rows(changes)])
+    return as_json([[*row, person_id(row[0]), person_id(row[2])] for row in people_rows(changes)])
 
 
 def forget_people(connection: sqlite3.Connection, now: float, limit: int, rules: OutboxRules) -> int:
@@ -129,16 +130,16 @@ def forget_people(connection: sqlite3.Connection, now: float, limit: int, rules:
 
 def forget(connection: sqlite3.Connection, keys: Sequence[str], again: Collection[str]) -> tuple[int, set[str]]:
     """Do `Outbox.forget`, within a transaction. Returns also what stood in what was erased."""
-    gone = connection.execute(SQL["forget_whose"], {"keys": as_rows(beginnings(keys))}).fetchall()
+    gone = connection.execute(SQL["forget_whose"], {"keys": as_json(beginnings(keys))}).fetchall()
     messages = sorted({message_id for (message_id,) in gone})
     traces: set[str] = set()
     if messages:
         held, returning = (_deliveries_of(connection, some) for some in (messages, {*messages} & {*again}))
         traces.update(digest for each in held for digest in each.buyer)
-        ids = {"rows": as_rows([each.delivery_id for each in held])}
+        ids = {"rows": as_json([each.delivery_id for each in held])}
         for (payload,) in connection.execute(SQL["payloads_of"], ids):
             traces.update(texts_of(payload))
-        connection.execute(SQL["forget_known_buyers"], {**ids, "keys": as_rows(every_digest_of(held))})
+        connection.execute(SQL["forget_known_buyers"], {**ids, "keys": as_json(every_digest_of(held))})
         for name in (
             "forget_buyers",
             "forget_learned_buyers",
@@ -149,13 +150,13 @@ def forget(connection: sqlite3.Connection, keys: Sequence[str], again: Collectio
             connection.execute(SQL[name], ids)
         there = {id_ for id_, _ in connection.execute(SQL["states"], ids)}
         gone = [each for each in returning if each.delivery_id not in there]
-        connection.execute(SQL["release_keys"], {"rows": as_rows(key_rows(gone))})
-        connection.execute(SQL["release_learned"], {"rows": as_rows([each.delivery_id for each in gone])})
+        connection.execute(SQL["release_keys"], {"rows": as_json(key_rows(gone))})
+        connection.execute(SQL["release_learned"], {"rows": as_json([each.delivery_id for each in gone])})
     return len(messages), traces
 
 
 def _deliveries_of(connection: sqlite3.Connection, messages: Collection[str]) -> list[DeadLetter]:
-    rows = connection.execute(SQL["deliveries_of"], {"rows": as_rows(sorted(messages))}) if messages else ()
+    rows = connection.execute(SQL["deliveries_of"], {"rows": as_json(sorted(messages))}) if messages else ()
     return [DeadLetter(*row) for row in rows]
 
 

@@ -24,8 +24,9 @@ from app.outbox.reviving import (
     parted,
     revive,
 )
+from app.outbox.rows import as_json
 from app.outbox.sqlite.conditions import conditions
-from app.outbox.sqlite.database import as_rows, one_json
+from app.outbox.sqlite.database import one_json
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.writer import Writer
@@ -66,11 +67,11 @@ def redrive(connection: sqlite3.Connection, call: RedriveCall, rules: OutboxRule
     """Do one step of `DeadLetters.redrive`."""
     dead = _dead(connection, call.query, call.before)
     revival = _judged(connection, dead, call.now, rules)
-    connection.execute(SQL["redrive"], {"rows": as_rows(revival.redriven), "now": call.now})
-    connection.execute(SQL["take_keys"], {"rows": as_rows(revival.keys)})
-    connection.execute(SQL["learn_keys"], {"rows": as_rows(revival.learned)})
+    connection.execute(SQL["redrive"], {"rows": as_json(revival.redriven), "now": call.now})
+    connection.execute(SQL["take_keys"], {"rows": as_json(revival.keys)})
+    connection.execute(SQL["learn_keys"], {"rows": as_json(revival.learned)})
     rest = _parted(connection, revival)
-    connection.execute(SQL["explain_dead"], {"rows": as_rows(rest.staying)})
+    connection.execute(SQL["explain_dead"], {"rows": as_json(rest.staying)})
     _put_away(connection, rest.overtaken)
     done = Redrive(redriven=len(revival.redriven), overtaken=len(rest.overtaken), waiting=len(rest.staying))
     return RedriveStep(done=done, before=next_step(dead))
@@ -89,7 +90,7 @@ def dismiss_overtaken(
     """Put away what is dead of events that are delivered: of deliveries just sent, and what has just died too late."""
     if not connection.execute(SQL["any_dead"]).fetchone()[0]:
         return
-    found = connection.execute(SQL["overtaken"], {"sent": as_rows(sent), "died": as_rows(died)}).fetchall()
+    found = connection.execute(SQL["overtaken"], {"sent": as_json(sent), "died": as_json(died)}).fetchall()
     if dead := [DeadLetter(*row) for row in found]:
         _put_away(connection, _parted(connection, _judged(connection, dead, now, rules)).overtaken)
 
@@ -105,15 +106,15 @@ def _dead(connection: sqlite3.Connection, query: Query, before: int) -> list[Dea
 
 
 def _judged(connection: sqlite3.Connection, dead: Sequence[DeadLetter], now: float, rules: OutboxRules) -> Revival:
-    taken = one_json(connection, "keys_taken", rows=as_rows(digests_of_dead(dead, rules)))
+    taken = one_json(connection, "keys_taken", rows=as_json(digests_of_dead(dead, rules)))
     return revive(dead, holders(taken), now, rules)
 
 
 def _parted(connection: sqlite3.Connection, revival: Revival) -> Parted:
-    ids = as_rows([each.holder for each in revival.repeats])
+    ids = as_json([each.holder for each in revival.repeats])
     return parted(revival.repeats, dict(connection.execute(SQL["states"], {"rows": ids}).fetchall()))
 
 
 def _put_away(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
-    connection.execute(SQL["dismiss"], {"rows": as_rows(rows)})
-    connection.execute(SQL["erase_payloads"], {"rows": as_rows([id_ for id_, _ in rows])})
+    connection.execute(SQL["dismiss"], {"rows": as_json(rows)})
+    connection.execute(SQL["erase_payloads"], {"rows": as_json([id_ for id_, _ in rows])})

@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from app.outbox.rows import as_json
 from app.outbox.shelf import asked, event_of, group_of, row_of
-from app.outbox.sqlite.database import as_rows, checkpoint
+from app.outbox.sqlite.database import checkpoint
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.writer import Writer
@@ -25,7 +26,7 @@ class SqliteShelf:
         self._readers = readers
 
     async def keep(self, events: Sequence[Quarantined]) -> None:
-        rows = as_rows([row_of(event) for event in events])
+        rows = as_json([row_of(event) for event in events])
         await self._writer.do(partial(_changed, query="quarantine", rows=rows), rows=len(events), takes_in=True)
 
     async def trim(self, max_bytes: int) -> int:
@@ -40,10 +41,10 @@ class SqliteShelf:
         return [group_of(row) for row in await self._readers.read(_found, "quarantine_groups", parameters)]
 
     async def release(self, ids: Sequence[int]) -> None:
-        await self._erase("release_quarantined", ids=as_rows(ids))
+        await self._erase("release_quarantined", ids=as_json(ids))
 
     async def forget(self, keys: Sequence[str]) -> int:
-        return await self._erase("forget_quarantined", keys=as_rows(keys))
+        return await self._erase("forget_quarantined", keys=as_json(keys))
 
     async def _erase(self, query: str, **parameters: Any) -> int:
         """Erase rows; what was erased leaves the log of changes too."""

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from app.outbox.keys import every_key_of
 from app.outbox.outbox_rules import OutboxRules
+from app.outbox.rows import as_json
 from app.outbox.settling import SettleCall, attempt_row, last_of_each, reason_of, was_tried
 from app.outbox.sqlite.attempts import AttemptKind, add_attempts
-from app.outbox.sqlite.database import as_rows, one_json
+from app.outbox.sqlite.database import one_json
 from app.outbox.sqlite.redrive import dismiss_overtaken
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import add_tallies
@@ -59,10 +60,10 @@ def settle(connection: sqlite3.Connection, call: SettleCall, rules: OutboxRules)
     held = _still_ours(connection, call.settlements)
     if held:
         sent, died = _ids(held, State.DELIVERED), _ids(held, State.DEAD)
-        connection.execute(SQL["deliver"], {"rows": as_rows(sent), "now": call.now})
+        connection.execute(SQL["deliver"], {"rows": as_json(sent), "now": call.now})
         if len(sent) < len(held):
             rest = [_state_row(each, call.now) for each in held if each.settlement.state is not State.DELIVERED]
-            connection.execute(SQL["settle"], {"rows": as_rows(rest)})
+            connection.execute(SQL["settle"], {"rows": as_json(rest)})
         connection.execute(SQL["count_settled"], {"rows": _name_rows(held)})
         tried = ((each.delivery_id, _attempt(each)) for each in held if was_tried(each.settlement.outcome))
         add_attempts(connection, tried, at=call.now)
@@ -76,7 +77,7 @@ def settle(connection: sqlite3.Connection, call: SettleCall, rules: OutboxRules)
 def _still_ours(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> list[_Held]:
     """Return the settlements whose claims still hold; of two for one delivery the last."""
     last = last_of_each(settlements)
-    rows = as_rows([(int(each.claimed.delivery_id), each.claimed.claim) for each in last])
+    rows = as_json([(int(each.claimed.delivery_id), each.claimed.claim) for each in last])
     return [_Held(last[place], *known) for place, *known in one_json(connection, "still_ours", rows=rows)]
 
 
@@ -85,7 +86,7 @@ def _name_rows(held: Sequence[_Held]) -> str:
     settled = (each for each in held if each.settlement.state is not State.PENDING)
     counts = Counter((each.name, each.source, each.day, each.settlement.state) for each in settled)
     moved = [(*key, count) for key, count in counts.items()]
-    return as_rows([*moved, *((name, source, day, "waiting", -count) for name, source, day, _, count in moved)])
+    return as_json([*moved, *((name, source, day, "waiting", -count) for name, source, day, _, count in moved)])
 
 
 def _state_row(held: _Held, now: float) -> list[Any]:
@@ -105,14 +106,14 @@ def _ids(held: Sequence[_Held], state: State) -> list[int]:
 
 def _erase(connection: sqlite3.Connection, ids: Sequence[int], rules: OutboxRules, now: float) -> None:
     if rules.payload_s > 0:
-        connection.execute(SQL["strip_payloads"], {"rows": as_rows(ids), "erase_at": now + rules.payload_s})
+        connection.execute(SQL["strip_payloads"], {"rows": as_json(ids), "erase_at": now + rules.payload_s})
     else:
-        connection.execute(SQL["erase_payloads"], {"rows": as_rows(ids)})
+        connection.execute(SQL["erase_payloads"], {"rows": as_json(ids)})
 
 
 def _release(connection: sqlite3.Connection, dead: Sequence[_Held]) -> None:
     """Forget the keys of dead deliveries, so that a replay is sent."""
     if dead:
         rows = [(key.digest, each.delivery_id) for each in dead for key in every_key_of(each)]
-        connection.execute(SQL["release_keys"], {"rows": as_rows(rows)})
-        connection.execute(SQL["release_learned"], {"rows": as_rows([each.delivery_id for each in dead])})
+        connection.execute(SQL["release_keys"], {"rows": as_json(rows)})
+        connection.execute(SQL["release_learned"], {"rows": as_json([each.delivery_id for each in dead])})

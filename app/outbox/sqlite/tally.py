@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from app.outbox.counts import MINUTES_KEPT_S, summed
-from app.outbox.sqlite.database import as_rows
+from app.outbox.rows import as_json
 from app.outbox.sqlite.sql import SQL
 from app.outbox.step_sums import due_steps, made_of, spans_of
 from app.outbox.storing import MINUTE_S
@@ -17,7 +17,7 @@ def add_tallies(
     """Add counts, each with the moment at which it happened, to the minutes or hours (`span_s`) that they fall in."""
     rows = summed(tallies, span_s=span_s)
     if rows:
-        connection.execute(SQL["add_tallies"], {"rows": as_rows(rows), "span_s": span_s})
+        connection.execute(SQL["add_tallies"], {"rows": as_json(rows), "span_s": span_s})
         if span_s == MINUTE_S:
             connection.execute(SQL["reopen_steps"], {"moment": rows[0][0]})
 

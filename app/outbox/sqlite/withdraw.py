@@ -3,7 +3,8 @@
 import sqlite3
 
 from app.outbox.keys import order_digests
-from app.outbox.sqlite.database import as_rows, one_json
+from app.outbox.rows import as_json, kept
+from app.outbox.sqlite.database import one_json
 from app.outbox.sqlite.sql import SQL
 from app.outbox.storing import MINUTE_S
 from app.outbox.withdrawing import WithdrawCall, reason_of_withdrawal
@@ -16,10 +17,10 @@ def withdraw(connection: sqlite3.Connection, call: WithdrawCall) -> int:
 
 
 def _withdraw(connection: sqlite3.Connection, asked: Withdrawal, now: float) -> int:
-    digests = as_rows(order_digests(asked.ad_account_id, asked.order_id, asked.source))
-    ids = one_json(connection, "pending_of_order", rows=digests, preset=asked.preset, order_id=asked.order_id)
+    digests = as_json(order_digests(asked.ad_account_id, asked.order_id, asked.source))
+    ids = one_json(connection, "pending_of_order", rows=digests, preset=asked.preset, order_id=kept(asked.order_id))
     if ids:
-        rows = {"rows": as_rows(ids), "exit": Exit.WITHDRAWN.value}
+        rows = {"rows": as_json(ids), "exit": Exit.WITHDRAWN.value}
         connection.execute(SQL["note_withdrawn"], {**rows, "reason": reason_of_withdrawal(asked), "at": now})
         minute = int(now // MINUTE_S) * MINUTE_S
         connection.execute(SQL["tally_withdrawn"], {**rows, "minute": minute, "span_s": MINUTE_S})

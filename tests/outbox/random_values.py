@@ -1,0 +1,222 @@
+"""Values of every kind that an outbox takes, at random: many of them alike, and texts that a store may mistake."""
+
+from random import Random
+from typing import Any, Final
+
+from app.types import (
+    Blocked,
+    Delivered,
+    EventKey,
+    Exit,
+    InventoryCount,
+    MarkChange,
+    Measure,
+    NewDelivery,
+    Note,
+    PeopleChanges,
+    PersonChange,
+    Quarantined,
+    Query,
+    Recalled,
+    Rejected,
+    Retry,
+    Session,
+    State,
+    Tally,
+    Whose,
+    Withdrawal,
+)
+from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, payload
+
+#: Texts that a store may take for something else.
+TEXTS: Final = [
+    "a",
+    "A",
+    "ä",
+    "Ä",
+    "x\0y",
+    "\0",
+    "",
+    " ",
+    "%",
+    "_",
+    "'",
+    '"',
+    "\\",
+    "\\u0000",
+    "😀",
+    "a; not redriven: b",
+    "é",
+]
+#: What is a key of its own is never a text of an event: it has no U+0000.
+OWN_KEYS: Final = [text for text in TEXTS if "\0" not in text]
+IDS: Final = ["1", "2", "3", "x\0", "\\u0000", "ä"]
+AMOUNTS: Final = [None, "", "1", "2.50", "12.", ".5", "1e3", "9999999999.999999", "12345678901", "٣", "-1", "0.0000001"]
+ACCOUNTS: Final = [ACCOUNT, ACCOUNT, "2"]
+PRESETS: Final = ["Order", "Lead", "ä"]
+SOURCES: Final = ["default", "shop", "ä"]
+NAMES: Final = ["checkout", "checkout", "lead"]
+DIGESTS: Final = ["0" * 64, "1" * 64]
+KEYS: Final = [letter * 64 for letter in "abcdef"]
+
+
+def maybe(rng: Random, value: Any, chance: float = 0.15) -> Any:
+    return value if rng.random() < chance else None
+
+
+def delivery(rng: Random, number: int) -> NewDelivery:
+    name = rng.choice(NAMES)
+    is_order = name == "checkout"
+    return NewDelivery(
+        ad_account_id=rng.choice(ACCOUNTS),
+        preset=rng.choice(PRESETS),
+        message_id=f"m{number}" if rng.random() < 0.7 else rng.choice(IDS),
+        event_name=name,
+        event_id=f"e{number}" if rng.random() < 0.6 else rng.choice(IDS),
+        action_source=rng.choice(["web", "offline"]),
+        order_id=rng.choice([None, f"o{number}", *IDS]) if is_order else None,
+        event_time=int(NOW) - rng.randrange(10**6),
+        source=rng.choice(SOURCES),
+        amount=rng.choice(AMOUNTS),
+        currency=rng.choice([None, "EUR", "USD"]),
+        checkout_id=rng.choice([None, *IDS]) if is_order else None,
+        buyer=tuple(rng.sample(DIGESTS, rng.randrange(3))) if is_order else (),
+        hold_s=rng.choice([0, 0, 0, 60]),
+        payload=payload(ph=[rng.choice(DIGESTS)], client_ip_address="203.0.113.9", x="é" * rng.randrange(4)),
+        warnings=tuple(rng.choices(TEXTS, k=rng.randrange(3))),
+        quality=(),
+        traceparent=rng.choice([None, "00-" + "1" * 32 + "-" + "2" * 16 + "-01"]),
+        name=rng.choice(["Order Completed", *TEXTS]),
+        memory=rng.choice([None, None, {"em": Recalled(age_s=3.5, by="identify")}]),
+    )
+
+
+def note(rng: Random, number: int) -> Note:
+    return Note(
+        message_id=rng.choice([f"n{number}", *IDS]),
+        ad_account_id=rng.choice([None, *ACCOUNTS]),
+        preset=rng.choice([None, *PRESETS]),
+        exit=rng.choice([Exit.REFUSED, Exit.UNMATCHED, Exit.WITHHELD, Exit.DUPLICATE, Exit.INVALID]),
+        reason=rng.choice(TEXTS),
+        warnings=tuple(rng.choices(TEXTS, k=rng.randrange(3))),
+        event_name=rng.choice([None, "checkout", "lead"]),
+        order_id=rng.choice([None, *IDS]),
+        amount=rng.choice(AMOUNTS),
+        currency=rng.choice([None, "EUR"]),
+        source=rng.choice(SOURCES),
+        name=rng.choice(TEXTS),
+    )
+
+
+def tally(rng: Random) -> Tally:
+    return Tally(
+        name=rng.choice(["accepted", "warning"]),
+        preset=rng.choice(["", *PRESETS]),
+        label=rng.choice(TEXTS),
+        ad_account_id=rng.choice(["", *ACCOUNTS]),
+        source=rng.choice(SOURCES),
+        count=rng.randrange(1, 5),
+    )
+
+
+def query(rng: Random) -> Query:
+    moment = NOW + rng.choice([-HOUR_S, 0, 1, 31, HOUR_S, DAY_S])
+    return Query(
+        delivery_id=maybe(rng, rng.choice([str(rng.randrange(9)), *TEXTS]), 0.05),
+        message_id=maybe(rng, rng.choice(["m1", *IDS]), 0.1),
+        event_id=maybe(rng, rng.choice(["e1", "m1", *IDS]), 0.1),
+        order_id=maybe(rng, rng.choice(["o1", *IDS]), 0.1),
+        ad_account_id=maybe(rng, rng.choice(ACCOUNTS)),
+        preset=maybe(rng, rng.choice(PRESETS)),
+        event_name=maybe(rng, rng.choice(NAMES)),
+        name=maybe(rng, rng.choice(TEXTS)),
+        source=maybe(rng, rng.choice(SOURCES)),
+        currency=maybe(rng, rng.choice(["", "EUR"])),
+        is_order=maybe(rng, rng.random() < 0.5),
+        state=maybe(rng, rng.choice([*State, "waiting"]), 0.3),
+        exit=maybe(rng, rng.choice(list(Exit))),
+        taken=maybe(rng, rng.random() < 0.5),
+        status=maybe(rng, rng.choice([422, 503]), 0.1),
+        reason=maybe(rng, rng.choice(TEXTS)),
+        cause=maybe(rng, rng.choice(TEXTS), 0.05),
+        warning=maybe(rng, rng.choice(TEXTS)),
+        since=maybe(rng, moment),
+        until=maybe(rng, moment + HOUR_S),
+        person=maybe(rng, tuple(rng.sample(DIGESTS, rng.randrange(3))), 0.05),
+    )
+
+
+def people(rng: Random, message_ids: list[str]) -> PeopleChanges:
+    chosen = rng.sample(KEYS, rng.randrange(1, 4))
+    at = NOW + rng.choice([-DAY_S, 0, 1.5, DAY_S])
+    user = rng.choice(KEYS)
+    link = f'{{"to":"{user}","at":{at}}}' if rng.random() < 0.5 else "null"
+    fact = f'{{"em":{{"members":{{"em":["{rng.choice(DIGESTS)}"]}},"at":{at},"by":"identify"}}}}'
+    return PeopleChanges(
+        people=[
+            PersonChange(
+                key=key,
+                revision=0,
+                linked_to=None if link == "null" else user,
+                linked_at=None if link == "null" else at,
+                seen_at=at,
+                stale_at=at + DAY_S,
+                record=f'{{"facts":{fact},"link":{link}}}',
+            )
+            for key in chosen[:2]
+        ],
+        marks=[MarkChange(key=key, was=None, at=rng.choice([None, at])) for key in chosen],
+        whose=[
+            Whose(message_id=each, user=chosen[0], anonymous=rng.choice([None, *KEYS])) for each in set(message_ids)
+        ],
+    )
+
+
+def outcome(rng: Random, now: float) -> dict[str, Any]:
+    reason = rng.choice(TEXTS)
+    due = {"state": State.PENDING, "due_at": now + rng.choice([0, 5, 100])}
+    return rng.choice(
+        [
+            {"outcome": Delivered(warning=rng.choice(TEXTS)), "state": State.DELIVERED},
+            {"outcome": Rejected(reason=reason, status=422), "state": State.DEAD},
+            {"outcome": Rejected(reason=reason, status=422), "state": State.DEAD},
+            {"outcome": Retry(reason=reason, status=503), **due},
+            {"outcome": Retry(reason=reason, tried=False), **due, "give_back": True},
+            {"outcome": Blocked(reason=reason, status=401), **due, "give_back": True},
+        ]
+    )
+
+
+def withdrawal(rng: Random) -> Withdrawal:
+    return Withdrawal(
+        ad_account_id=rng.choice(ACCOUNTS),
+        preset=rng.choice(PRESETS),
+        order_id=rng.choice(IDS),
+        source=rng.choice(SOURCES),
+        message_id="w\0",
+    )
+
+
+def count(rng: Random) -> InventoryCount:
+    key = EventKey(rng.choice(SOURCES), "track", rng.choice(TEXTS))
+    return InventoryCount(key, rng.choice(list(Measure)), rng.choice(TEXTS), 1)
+
+
+def sealed(rng: Random, now: float) -> Quarantined:
+    return Quarantined(
+        at=now,
+        ends_at=now + 60,
+        source=rng.choice(SOURCES),
+        is_proven=rng.random() < 0.5,
+        name=rng.choice(TEXTS),
+        exit=Exit.INVALID,
+        reason=rng.choice(TEXTS),
+        message_id=rng.choice(IDS),
+        keys=(rng.choice(KEYS),),
+        sealed="x" * rng.randrange(100),
+    )
+
+
+def session(rng: Random, now: float) -> Session:
+    key = rng.choice(OWN_KEYS)
+    return Session(digest=key, who=key, seal=key, ends_at=now + rng.choice([-1, 60]))
