@@ -37,7 +37,9 @@ def as_json(rows: Sequence[Any]) -> str:
     PostgreSQL keeps none in texts, some versions of SQLite end a text of JSON there, and its functions end others.
     """
     text = orjson.dumps(rows).decode()
-    return _NUL.sub(r"\1\\ufffd", text) if r"\u0000" in text else text
+    if "\\" in text and r"\u0000" in text:  # one character is looked for in a tenth of the time, and mostly in vain
+        return _NUL.sub(r"\1\\ufffd", text)
+    return text
 
 
 def told_texts(delivery: NewDelivery) -> tuple[Any, ...]:
