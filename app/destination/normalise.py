@@ -173,9 +173,16 @@ def normalise_city(text: str, _country: str | None) -> Normalised:
     return city or None, "" if city else "no letter is left of it"
 
 
+def is_state_of_account(text: str | None) -> bool:
+    """Return whether a text is what Shopify writes as `state` of a customer: that of the account, which is no place."""
+    return text is not None and text.strip().lower() in {"disabled", "invited", "enabled", "declined"}
+
+
 def normalise_state(text: str, country: str | None) -> Normalised:
     """Find the code of a state of the event's country, else of the US."""
     code = state_code(text, country)
+    if code is None and is_state_of_account(text):
+        return None, ""
     where = "its country" if country else "the US"
     return (code.lower(), "") if code else (None, f"no state of {where} bears this name or code")
 

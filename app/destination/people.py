@@ -9,7 +9,7 @@ its e-mail address or its name is the buyer's.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from app.destination.normalise import MAX_LENGTH
+from app.destination.normalise import MAX_LENGTH, is_state_of_account
 from app.destination.opt_outs import KnownState
 from app.destination.place_names import country_code
 from app.destination.reading import flattened, text_of
@@ -122,7 +122,7 @@ class People:
         """Return every state that the blocks name; `country` is that of the event, for those that name none."""
         known = []
         for block in blocks:
-            texts = [text_of(item) for item in flattened(block.of("state"))]
+            texts = [t for item in flattened(block.of("state")) if not is_state_of_account(t := text_of(item))]
             if texts:
                 where = _country(block) or country
                 found = [self._ways["state"](text, where)[0] for text in texts if text is not None]

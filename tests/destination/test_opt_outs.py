@@ -159,6 +159,17 @@ def test_ldp_of_the_event_itself_is_sent_so_that_it_holds(
         ("one of another country", {"state": "Quaggenland", "country": "DE"}, [], None, None, []),
         ("one elsewhere in the event", NEVADA, [block({"state": "Quaggenland"})], True, None, [UNREADABLE]),
         ("an object", NEVADA, [block({"state": {"code": "CA"}})], True, None, [UNREADABLE]),
+        ("an account's state, as Shopify's customers have", {}, [block({"state": "disabled"})], None, None, []),
+        ("that beside a country", {}, [block({"state": " Invited", "country": "US"})], None, None, [NO_STATE]),
+        ("that before a place", {}, [block({"state": ["enabled", "NV"], "country": "US"})], None, None, []),
+        (
+            "that beside another that is listed",
+            NEVADA,
+            [block({"state": "declined"}), block(CALIFORNIA)],
+            True,
+            "LDP",
+            [OTHER_STATE],
+        ),
         ("no state in the USA", {"country": "US"}, [], None, None, [NO_STATE]),
         (
             "no state, the USA elsewhere",
