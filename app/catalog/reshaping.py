@@ -5,7 +5,7 @@ The language is that of presets: a trigger chooses the records, a mapping says w
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ RECORD_FIELDS: Final = Readable(flat=("method", "ip"), nested=("body", "headers"
 _UNTAKEN: Final = "no trigger of the source takes it"
 #: A condition such as `headers.x-topic = "orders/paid"`.
 _ASKS_FOR_NAME: Final = re.compile(r"""(?<![!<>])=\s*["']""")
+_ASKS_MEMBER: Final = re.compile(r"item\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,41 +32,66 @@ class RecordEvent:
 
     trigger: Trigger
     mapping: CompiledMapping
-    #: Finds the list that gives an event each; None makes one event of the record.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordEvents:
+    """The kinds of events that are made of the record itself, or of each member of one list in it."""
+
+    kinds: tuple[RecordEvent, ...]
+    #: Finds the list; None where the record itself makes events.
     each: CompiledMapping | None
+    #: The triggers ask how a member is called, so each is an event of its own: one that none of them takes is told.
+    are_named: bool
 
-    def makes(self, record: dict[str, Any]) -> list[Any]:
-        """Return the events of a record: none where the trigger does not hold. Raises MappingError."""
-        return [_event(self.mapping, each) for each in self._items(record) if self.trigger.matches(each)]
+    def __call__(self, record: dict[str, Any]) -> Iterator[Any | EventRefused]:
+        """Yield the events of a record, and of a list's members what none takes, in the order in which they stand."""
+        for each in self._items(record):
+            yield from self._made(each)
 
-    def _items(self, record: dict[str, Any]) -> list[dict[str, Any]]:
+    def _items(self, record: dict[str, Any]) -> Iterable[dict[str, Any]]:
         if self.each is None:
             return [record]
         found = (self.each.resolve(record) or {}).get("item")
         items = found if isinstance(found, list) else [] if found is None else [found]
-        return [{**record, "item": item} for item in items]
+        return ({**record, "item": item} for item in items)
+
+    def _made(self, record: dict[str, Any]) -> list[Any | EventRefused]:
+        try:
+            made = [_event(kind.mapping, record) for kind in self.kinds if kind.trigger.matches(record)]
+        except MappingError as exc:
+            return [EventRefused(str(exc))]
+        return made if made or not self.are_named else [EventUntaken(_UNTAKEN, named=self.named(record))]
+
+    def named(self, record: dict[str, Any]) -> tuple[str, str] | None:
+        """Return how a record, or a member, names itself where the triggers ask for a name; None where it does not.
+
+        Of a member what its trigger asks of it, and the first that is not as asked: `commerce_event` is no name yet.
+        """
+        asked = (part for kind in self.kinds for part in kind.trigger.explain(record).conditions())
+        if self.are_named:
+            asked = (part for part in asked if not part.held and _ASKS_MEMBER.match(part.text))
+        names = (part.found for part in asked if _ASKS_FOR_NAME.search(part.text))
+        name = next((name for name in names if isinstance(name, str) and name), None)
+        return None if name is None else (RECORD, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reshaping:
     """Every kind of event of one source."""
 
-    events: tuple[RecordEvent, ...]
+    events: tuple[RecordEvents, ...]
 
-    def __call__(self, record: dict[str, Any]) -> Sequence[Any | EventRefused]:
-        """Return the events that a record gives, or why there is none."""
-        try:
-            made = [event for each in self.events for event in each.makes(record)]
-        except MappingError as exc:
-            return [EventRefused(str(exc))]
-        return made or [EventUntaken(_UNTAKEN, named=self._told(record))]
-
-    def _told(self, record: dict[str, Any]) -> tuple[str, str] | None:
-        """Return how a record names itself where the triggers ask for a name; None where it does not."""
-        asked = (part for each in self.events for part in each.trigger.explain(record).conditions())
-        names = (part.found for part in asked if _ASKS_FOR_NAME.search(part.text))
-        name = next((name for name in names if isinstance(name, str) and name), None)
-        return None if name is None else (RECORD, name)
+    def __call__(self, record: dict[str, Any]) -> Iterator[Any | EventRefused]:
+        """Yield the events that a record gives, or why there is none: one after the other, a list may be long."""
+        gives = False
+        for each in self.events:
+            for event in each(record):
+                gives = True
+                yield event
+        if not gives:
+            named = (each.named(record) for each in self.events)
+            yield EventUntaken(_UNTAKEN, named=next(filter(None, named), None))
 
 
 def _event(mapping: CompiledMapping, record: dict[str, Any]) -> Any:
@@ -77,12 +103,28 @@ def _event(mapping: CompiledMapping, record: dict[str, Any]) -> Any:
 def compile_reshaping(spec: SourceFile) -> tuple[Reshaping | None, list[Fault]]:
     """Return what makes events of a source's records, None where its file has faults, and all of them."""
     found: list[Fault] = []
-    events = [_compiled(each, spec, f"/events/{number}", found) for number, each in enumerate(spec.events)]
-    whole = tuple(each for each in events if each is not None)
-    return (None if found else Reshaping(events=whole)), found
+    by_list: dict[str, list[tuple[RecordEvent, CompiledMapping | None]]] = {}
+    for number, event in enumerate(spec.events):
+        compiled = _compiled(event, spec, f"/events/{number}", found)
+        if compiled is not None:
+            by_list.setdefault((event.each or "").removeprefix("$."), []).append(compiled)
+    events = tuple(map(_together, by_list.values()))
+    return (None if found else Reshaping(events=events)), found
 
 
-def _compiled(event: EventFile, spec: SourceFile, place: str, faults: list[Fault]) -> RecordEvent | None:
+def _together(compiled: list[tuple[RecordEvent, CompiledMapping | None]]) -> RecordEvents:
+    """Return the kinds of events that are made of one list, or of the record itself."""
+    kinds = tuple(kind for kind, _ in compiled)
+    _, each = compiled[0]
+    asked = (part.text for kind in kinds for part in kind.trigger.explain({}).conditions())
+    are_named = any(_ASKS_MEMBER.match(text) and _ASKS_FOR_NAME.search(text) for text in asked)
+    return RecordEvents(kinds=kinds, each=each, are_named=each is not None and are_named)
+
+
+def _compiled(
+    event: EventFile, spec: SourceFile, place: str, faults: list[Fault]
+) -> tuple[RecordEvent, CompiledMapping | None] | None:
+    """Return a kind of event and what finds its list; None where either has a fault, which is added."""
     trigger = each = mapping = None
     try:
         trigger = compile_trigger(event.subscribe, RECORD_FIELDS)
@@ -101,4 +143,4 @@ def _compiled(event: EventFile, spec: SourceFile, place: str, faults: list[Fault
         faults.append(Fault(f"{place}/mapping", "has no `type`: say track, page or identify"))
     if trigger is None or mapping is None:
         return None
-    return RecordEvent(trigger=trigger, mapping=mapping, each=each)
+    return RecordEvent(trigger=trigger, mapping=mapping), each

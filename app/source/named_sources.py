@@ -1,7 +1,7 @@
 """Sources with a name: who may send by each, how much, and how what it sends is read."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -18,8 +18,8 @@ _OFF: Final = "the source is switched off (`enabled: false` in its file)"
 class Reshape(Protocol):
     """Makes Segment events of a record of app/source/raw_records.py."""
 
-    def __call__(self, record: dict[str, Any]) -> Sequence[Any | EventRefused]:
-        """Return the events, as JSON that is not read yet, or why there is none."""
+    def __call__(self, record: dict[str, Any]) -> Iterable[Any | EventRefused]:
+        """Yield the events, as JSON that is not read yet, or why there is none."""
         ...
 
 

@@ -82,6 +82,54 @@ def test_what_is_no_list_is_one_member_or_none(refunds: Any, count: int) -> None
     assert count or found == [("unmatched", "no trigger of the source takes it")]
 
 
+def kind(name: str, **more: Any) -> dict[str, Any]:
+    return {"each": "$.body.events", "mapping": {"event": name}, "subscribe": f'item.name = "{name}"', **more}
+
+
+UNTAKEN = "no trigger of the source takes it"
+
+
+@pytest.mark.parametrize(
+    ("what", "kinds", "members", "found"),
+    [
+        (
+            "by its name, in its place",
+            [kind("buy"), kind("see")],
+            [{"name": "see"}, {"name": "refund"}, {"name": "buy"}],
+            ["see", ("record", "refund"), "buy"],
+        ),
+        ("though it has none", [kind("buy")], [{"name": "buy"}, {"name": 7}, "text"], ["buy", None, None]),
+        (
+            "where nothing else is left",
+            [kind("buy")],
+            [{"name": "a"}, {"name": "b"}],
+            [("record", "a"), ("record", "b")],
+        ),
+        (
+            "by what is not as asked",
+            [kind("buy", subscribe='item.type = "commerce" and item.data.action = "buy"')],
+            [{"type": "commerce", "data": {"action": "refund"}}, {"type": "session"}],
+            [("record", "refund"), ("record", "session")],
+        ),
+        (
+            "by its own name and not by that of the record",
+            [kind("buy", subscribe='headers.x-topic = "batch" and item.name = "buy"')],
+            [{"name": "refund"}],
+            [("record", "refund")],
+        ),
+    ],
+)
+def test_a_member_that_its_triggers_ask_by_name_is_told_where_none_takes_it(
+    what: str, kinds: list[dict[str, Any]], members: list[Any], found: list[Any]
+) -> None:
+    record = {"headers": {"x-topic": "orders"}, "body": {"events": members}}
+    told = [
+        (each.exit, each.reason, each.named) if isinstance(each, EventRefused) else each["event"]
+        for each in reshaping(*kinds, type="track")(record)
+    ]
+    assert told == [each if isinstance(each, str) else ("unmatched", UNTAKEN, each) for each in found], what
+
+
 def test_a_mapping_that_cannot_be_resolved_is_refused_by_its_place() -> None:
     template = {"subscribe": "body.id = 1", "mapping": {"event": {"@path": {"@path": "$.body.where"}}}}
     ((exit_, reason),) = made(reshaping(template, type="track"), {"headers": {}, "body": {"id": 1}})
