@@ -4,10 +4,16 @@ import re
 from copy import deepcopy
 from typing import Any
 
+import pytest
+
 from app.catalog.running_sources import load_source
 from app.catalog.strict_yaml import parse_yaml
+from app.errors import EventRefused
+from app.source import Arrival, read_or_refuse
 from app.values.currencies import currencies
+from tests.assembled import pipeline
 from tests.process import ROOT
+from tests.sources.sending import NOW
 from tests.sources.test_cases import CASES
 
 SOURCES = ROOT / "sources"
@@ -33,3 +39,89 @@ def test_a_payment_by_stripe_is_one_order_in_every_currency() -> None:
     for currency in sorted(currencies()):
         record["body"]["data"]["object"]["currency"] = currency.lower()
         assert [isinstance(each, dict) for each in reshape(record)] == [True], currency
+
+
+def sent(case: str, said: dict[str, Any]) -> dict[str, Any]:
+    """Return the first event that Pinterest gets of a case whose body says this at these paths."""
+    request = deepcopy(CASES[case]["request"])
+    body = request["body"][0] if isinstance(request["body"], list) else request["body"]
+    for path, value in said.items():
+        *steps, last = path.split(".")
+        place = body
+        for step in steps:
+            place = place.setdefault(step, {})
+        place[last] = value
+    headers = {name.lower(): value for name, value in request["headers"].items()}
+    reshape = load_source(SOURCES, CASES[case]["source"]).reshape
+    assert reshape
+    for each in reshape({"method": "POST", "headers": headers, "body": body}):
+        event = read_or_refuse(each, Arrival.at(NOW, new_id=lambda: "made"))
+        assert not isinstance(event, EventRefused), event
+        for line in pipeline().preview(event, now=NOW):
+            if line.event:
+                return line.event
+    pytest.fail("nothing is sent")
+
+
+CONSENT, METADATA, DEVICE = "consent_state.", "data.object.metadata.", "device_info."
+
+
+@pytest.mark.parametrize(
+    ("case", "said", "opt_out"),
+    [
+        (
+            "ga4-measurement-protocol",
+            {"consent.ad_user_data": "GRANTED", "consent.ad_personalization": "GRANTED"},
+            None,
+        ),
+        ("ga4-measurement-protocol", {"consent.ad_user_data": "DENIED"}, True),
+        ("ga4-measurement-protocol", {"consent.ad_personalization": "DENIED"}, True),
+        ("ga4-measurement-protocol", {"consent.ad_user_data": "CONSENT_STATUS_UNSPECIFIED"}, True),
+        ("gtm_server-purchase", {"x-ga-gcs": "G100"}, True),
+        ("gtm_server-purchase", {"x-ga-gcs": "G101"}, True),
+        ("gtm_server-purchase", {"x-ga-gcs": "G110"}, None),
+        ("gtm_server-purchase", {"x-ga-gcs": "G111"}, None),
+        ("gtm_server-purchase", {CONSENT + "ad_storage": True, CONSENT + "analytics_storage": False}, None),
+        ("gtm_server-purchase", {CONSENT + "ad_storage": False}, True),
+        ("gtm_server-purchase", {CONSENT + "ad_storage": True, CONSENT + "ad_user_data": "denied"}, True),
+        ("gtm_server-purchase", {CONSENT + "ad_personalization": False}, True),
+        ("mparticle-purchase", {CONSENT + "ccpa": {"data_sale_opt_out": {"consented": True}}}, True),
+        ("mparticle-purchase", {CONSENT + "ccpa": {"data_sale_opt_out": {"consented": False}}}, False),
+        ("mparticle-purchase", {DEVICE + "limit_ad_tracking": True}, True),
+        ("mparticle-purchase", {DEVICE + "limit_ad_tracking": "unclear"}, True),
+        ("mparticle-purchase", {DEVICE + "att_authorization_status": "not_determined"}, True),
+        ("mparticle-purchase", {DEVICE + "att_authorization_status": "authorized"}, False),
+        ("mparticle-purchase", {DEVICE + "limit_ad_tracking": None}, None),
+        ("hightouch-rows", {"opt_out": "yes"}, True),
+        ("hightouch-rows", {"opt_out": ""}, None),
+        ("stripe-checkout-in-euros", {METADATA + "opt_out": "true"}, True),
+        ("stripe-checkout-in-euros", {METADATA + "opt_out": "false"}, False),
+        ("shopify-order-paid", {"opt_out": True}, True),
+        ("woocommerce-order-paid", {"opt_out": True}, True),
+    ],
+    ids=str,
+)
+def test_a_no_in_the_words_of_the_sender_opts_out(case: str, said: dict[str, Any], opt_out: Any) -> None:
+    assert sent(case, said).get("opt_out") is opt_out
+
+
+@pytest.mark.parametrize(
+    ("device", "is_sent"),
+    [
+        ({"limit_ad_tracking": False}, True),
+        ({"limit_ad_tracking": False, "att_authorization_status": "authorized"}, True),
+        ({"limit_ad_tracking": False, "att_authorization_status": "denied"}, False),
+        ({"limit_ad_tracking": None, "att_authorization_status": "authorized"}, True),
+        ({"limit_ad_tracking": True}, False),
+        ({"limit_ad_tracking": None}, False),
+    ],
+)
+def test_mparticles_advertising_id_is_sent_where_the_device_allows_it(device: dict[str, Any], is_sent: bool) -> None:  # noqa: FBT001
+    said = {DEVICE + name: value for name, value in device.items()}
+    event = sent("mparticle-purchase", {DEVICE + "ios_advertising_id": "7A3CBEA0-BDF5-11E4-8DFC-AA07A5B093DB"} | said)
+    assert ("hashed_maids" in event["user_data"]) is is_sent
+
+
+@pytest.mark.parametrize("products", [[{"product_id": "P-1", "quantity": 2}], '[{"product_id": "P-1", "quantity": 2}]'])
+def test_the_products_of_a_row_are_a_list_or_its_text(products: Any) -> None:
+    assert sent("hightouch-rows", {"products": products})["custom_data"]["content_ids"] == ["P-1"]
