@@ -19,7 +19,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-from app.errors import OutboxUnavailable
+from app.errors import OutboxUnavailable, PinrelayError
 from app.types import Settlement
 from app.values.visible import visible
 
@@ -124,6 +124,12 @@ def log_error(error: Exception) -> None:
         logger().error("outbox unavailable", why=error.why, told=str(error))
     else:
         logger().error("error survived", exc_info=error)
+
+
+def log_cannot_start(error: PinrelayError) -> None:
+    """Log why a server ends at its start; the traceback that it would log itself, with messages, is kept out."""
+    logger().error("cannot start", faults=str(error).splitlines())
+    logging.getLogger("uvicorn.error").addFilter(lambda record: not str(record.msg).startswith("Traceback"))
 
 
 def log_secrets_kept(faults: str) -> None:

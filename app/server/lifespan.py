@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from app.access.person import Person, UserRole
 from app.coordination import REFRESH_S, Coordination
 from app.delivery import Shutdown
-from app.errors import OutboxUnavailable
-from app.log import log_error, logger
+from app.errors import OutboxUnavailable, PinrelayError
+from app.log import log_cannot_start, log_error, logger
 from app.server.audited_changes import AuditedChanges
 
 #: How often garbage is looked for in all that lives, whatever was made meanwhile. It takes some 10 ms.
@@ -61,9 +61,13 @@ def lifespan(
     @asynccontextmanager
     async def run(_: FastAPI) -> AsyncIterator[None]:
         _tune_the_interpreter()
-        await begin()
-        await coordination.announce()
-        await coordination.refresh(now=clock())
+        try:
+            await begin()
+            await coordination.announce()
+            await coordination.refresh(now=clock())
+        except PinrelayError as exc:  # PostgreSQL is not there, or was written by a newer Pinrelay
+            log_cannot_start(exc)
+            raise
         shutdown = Shutdown()
         tasks = [asyncio.create_task(_going_on(each.run, shutdown)) for each in background]
         steps = (partial(_keep_up, coordination, clock), partial(_keep_looking, look_at_files), _collect_garbage)

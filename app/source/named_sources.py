@@ -1,7 +1,7 @@
 """Sources with a name: who may send by each, how much, and how what it sends is read."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 

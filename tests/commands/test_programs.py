@@ -188,6 +188,18 @@ def test_a_server_that_cannot_listen_ends_with_1(tmp_path: Path, workers: str) -
 
 
 @pytest.mark.whole
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_whose_postgresql_is_not_there_says_so_and_ends_with_3(workers: str) -> None:
+    environment = clean_environment(outbox_url="postgresql://127.0.0.1:1/x", port=free_port(), log_format="json")
+    command = [str(COMMAND), "serve", "--workers", workers]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3
+    assert '"event":"cannot start"' in done.stderr
+    assert "the server cannot be reached: look at it, and at OUTBOX_URL" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.whole
 def test_a_sandbox_that_cannot_listen_ends_with_1() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = call("sandbox", "--port", str(taken.getsockname()[1]))
