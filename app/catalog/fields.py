@@ -56,9 +56,11 @@ def check_fields(
     yield from _names(own, action.fields, "/mapping")
     for name, spec in action.fields.items():
         choices = event_names if name == "event_name" else spec.choices or ()
+        or_own = ", or name yours in CUSTOM_EVENT_NAMES" if name == "event_name" else ""
         for value in _literals(merged.get(name)) if choices else ():
             if value not in choices:
-                yield Fault(path=f"/mapping/{name}", message=f"{value!r} is not known{nearest(value, choices)}")
+                hint = nearest(value, choices) or f": write one of {', '.join(sorted(choices))}{or_own}"
+                yield Fault(path=f"/mapping/{name}", message=f"{value!r} is not known{hint}")
         if spec.required and merged.get(name) is None:
             yield Fault(path=f"/mapping/{name}", message="is required and has no default: give it here")
 
@@ -68,10 +70,17 @@ def _names(own: Mapping[str, Any], fields: Mapping[str, FieldSpec], path: str) -
     for name, value in own.items():
         spec = fields.get(name)
         if spec is None:
-            yield Fault(path=f"{path}/{name}", message=f"there is no such field{nearest(name, fields)}")
+            yield Fault(path=f"{path}/{name}", message=f"there is no such field{_nearest_field(name, fields)}")
         elif spec.properties:
             for place, shape in _shapes(value, f"{path}/{name}"):
                 yield from _names(shape, spec.properties, place)
+
+
+def _nearest_field(name: str, fields: Mapping[str, FieldSpec]) -> str:
+    """Suggest the nearest field, else the nearest member of one."""
+    members = ((other, spec.properties) for other, spec in fields.items() if spec.properties)
+    within = (f"{found.removesuffix('?')} in {other!r}?" for other, inner in members if (found := nearest(name, inner)))
+    return nearest(name, fields) or next(within, "")
 
 
 def _shapes(value: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -59,11 +59,17 @@ def faults(*presets: str, action: str = ACTION, **options: Any) -> list[str]:
     ("text", "fault"),
     [
         ("a: [", "presets/0.yaml: not readable YAML: line 1, column 5"),
-        ("a: &x 1", "presets/0.yaml: /name: Field required"),
-        ("- 1", "presets/0.yaml: Input should be a valid dictionary"),
-        (preset(more="colour: red"), "presets/0.yaml: /colour: Extra inputs are not permitted"),
-        (preset(more="enabled: 1"), "presets/0.yaml: /enabled: Input should be a valid boolean"),
-        (preset().replace("report_c", "send_c"), "presets/0.yaml: /action: Input should be 'report_conversion_event'"),
+        ("a: &x 1", "presets/0.yaml: /name: is missing: Shown in receipts"),
+        ("- 1", "presets/0.yaml: should be keys with their values, such as `name: Order`"),
+        (preset(more="colour: red"), "presets/0.yaml: /colour: there is no such key"),
+        (preset(more="holdd: 5m"), "presets/0.yaml: /holdd: there is no such key; did you mean 'hold'?"),
+        (
+            preset(more="enabled: 1"),
+            "presets/0.yaml: /enabled: should be true or false, without quotes: false switches",
+        ),
+        (preset(more="enabled: yes"), "presets/0.yaml: /enabled: should be true or false, without quotes"),
+        (preset(more="description: 5"), "presets/0.yaml: /description: should be a text: put it in quotes"),
+        (preset().replace("report_c", "send_c"), "presets/0.yaml: /action: should be 'report_conversion_event'"),
         (preset().replace('"page"', "page"), "presets/0.yaml: /subscribe: column 8: text is quoted"),
         (
             preset('{event_name: {"@paht": $.e}}'),
@@ -75,12 +81,20 @@ def faults(*presets: str, action: str = ACTION, **options: Any) -> list[str]:
         ),
         (preset("{event_name: checkuot}"), "/mapping/event_name: 'checkuot' is not known: did you mean 'checkout'?"),
         (preset('{event_name: {"@literal": led}}'), "/mapping/event_name: 'led' is not known: did you mean 'lead'?"),
+        (
+            preset("{event_name: purchase}"),
+            "/mapping/event_name: 'purchase' is not known: write one of add_payment_info, add_to_cart, ",
+        ),
         (preset("{event_name: null}"), "/mapping/event_name: is required and has no default: give it here"),
         (preset("{}"), "presets/0.yaml: /mapping/event_name: is required and has no default: give it here"),
         (preset("{event_name: lead, action_source: wep}"), "/action_source: 'wep' is not known: did you mean 'web'?"),
         (
             preset("{event_name: lead, user_data: {emial: a}}"),
             "/mapping/user_data/emial: there is no such field: did you mean 'email'?",
+        ),
+        (
+            preset("{event_name: lead, emial: a}"),
+            "/emial: there is no such field: did you mean 'email' in 'user_data'?",
         ),
         (
             preset("{event_name: lead, contents: [{id: a}, {idd: b}]}"),
@@ -90,7 +104,10 @@ def faults(*presets: str, action: str = ACTION, **options: Any) -> list[str]:
             preset('{event_name: lead, contents: {"@arrayPath": [$.properties.products, {id_: a}]}}'),
             "/mapping/contents/@arrayPath/1/id_: there is no such field: did you mean 'id'?",
         ),
-        (preset(more="hold: 1h"), "presets/0.yaml: /hold: String should match pattern"),
+        (
+            preset(more="hold: 1h"),
+            "presets/0.yaml: /hold: is not written as it should be: How long its deliveries are kept back, e.g. 30m",
+        ),
         (preset(more="hold: 56m"), "presets/0.yaml: /hold: 55m at most: Pinterest wants web and app events within"),
         (preset(more="withdrawn_by: type = 'x'"), "presets/0.yaml: /withdrawn_by: without `hold` an order leaves"),
         (preset(more="hold: 9s\nwithdrawn_by: type ="), "presets/0.yaml: /withdrawn_by: column"),
@@ -123,7 +140,7 @@ def test_every_fault_of_every_file_is_listed_at_once() -> None:
         ("a: [", f"{ACTION_FILE}: not readable YAML: line 1, column 5"),
         (
             ACTION.replace("description: S., type: string", "description: S., type: text"),
-            f"{ACTION_FILE}: /fields/action_source/type: Input",
+            f"{ACTION_FILE}: /fields/action_source/type: should be",
         ),
         (
             ACTION.replace('{"@path": $.properties.phone}', '{"@pth": $.properties.phone}'),
@@ -193,7 +210,9 @@ def test_a_name_stands_once() -> None:
 def test_a_name_that_the_advertiser_defined_is_taken_where_the_setting_lists_it() -> None:
     own = preset("{event_name: spin_the_wheel}")
 
-    assert faults(own) == ["presets/0.yaml: /mapping/event_name: 'spin_the_wheel' is not known"]
+    (fault,) = faults(own)
+    assert fault.startswith("presets/0.yaml: /mapping/event_name: 'spin_the_wheel' is not known: write one of ")
+    assert fault.endswith(", watch_video, or name yours in CUSTOM_EVENT_NAMES")
     assert len(catalog(own, custom_event_names=["spin_the_wheel"]).enabled) == 1
 
 

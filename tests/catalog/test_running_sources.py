@@ -54,11 +54,11 @@ def test_every_file_is_a_source_unless_names_are_given(folder: Folder) -> None:
     ("changes", "told"),
     [
         ({"name": "Shop"}, "shop.yaml: /name: "),
-        ({"name": "default"}, "shop.yaml: Value error, `default` is the source that the settings describe"),
-        ({"kind": "mapped"}, "shop.yaml: Value error, a source of kind `mapped` needs `events`"),
-        ({"pixel": True}, "shop.yaml: Value error, `events`, `mapping` and `pixel` are for the kind `mapped`"),
+        ({"name": "default"}, "shop.yaml: `default` is the source that the settings describe"),
+        ({"kind": "mapped"}, "shop.yaml: a source of kind `mapped` needs `events`"),
+        ({"pixel": True}, "shop.yaml: `events`, `mapping` and `pixel` are for the kind `mapped`"),
         ({"proofs": []}, "shop.yaml: /proofs: "),
-        ({"proof": {}}, "shop.yaml: /proof: Extra inputs"),
+        ({"proof": {}}, "shop.yaml: /proof: there is no such key; did you mean 'proofs'?"),
         ({"enabled": "no"}, "shop.yaml: /enabled: "),
         ({"proofs": [{"kind": "guess"}]}, "shop.yaml: /proofs/0: "),
         (
