@@ -18,7 +18,7 @@ _WORDS: Final = {
     "tuple_type": "should be a list",
     "dict_type": "should be keys with their values, such as `name: Order`",
     "model_type": "should be keys with their values, such as `name: Order`",
-    "string_pattern_mismatch": "is not written as it should be",
+    "string_pattern_mismatch": "is not of the form {pattern}",
 }
 _ITS_OWN: Final = re.compile(r"^(?:Input|String|List|Tuple|Dictionary) should ")
 
@@ -35,12 +35,15 @@ def in_words(fault: ErrorDetails, kind: type[BaseModel]) -> str:
     ...     except ValidationError as exc:
     ...         return [in_words(fault, model) for fault in exc.errors()]
     >>> told(hold="1h"), told(hold="1m", hodl=1)
-    (['is not written as it should be: such as 30m'], ["there is no such key; did you mean 'hold'?"])
+    (['is not of the form m$: such as 30m'], ["there is no such key; did you mean 'hold'?"])
     """
     name = str(fault["loc"][0]) if len(fault["loc"]) == 1 else ""
     if fault["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, kind.model_fields, n=1)
         return "there is no such key" + (f"; did you mean {near[0]!r}?" if near else "")
-    words = _WORDS.get(fault["type"]) or _ITS_OWN.sub("should ", fault["msg"]).removeprefix("Value error, ")
+    if known := _WORDS.get(fault["type"]):
+        words = known.format_map(fault.get("ctx", {}))
+    else:
+        words = _ITS_OWN.sub("should ", fault["msg"]).removeprefix("Value error, ")
     about = kind.model_fields[name].description if name in kind.model_fields else None
     return f"{words}: {about}" if about else words

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
@@ -86,14 +86,18 @@ def bare_secret(name: str, text: str) -> str:
     return text.partition(":")[2].strip() if name in {"WEBHOOK_HEADER", "WRITE_KEYS"} else text
 
 
-def faults_of(exc: ValidationError) -> str:
+def faults_of(exc: ValidationError, settings: type[BaseModel]) -> str:
     """Return what is wrong with settings, one line a fault: the variable and what is wrong. No secret is shown."""
     return "\n".join(
-        ": ".join([*(str(part).upper() for part in fault["loc"][:1]), _in_words(fault)]) for fault in exc.errors()
+        ": ".join([*(str(part).upper() for part in fault["loc"][:1]), _in_words(fault, settings)])
+        for fault in exc.errors()
     )
 
 
-def _in_words(fault: ErrorDetails) -> str:
+def _in_words(fault: ErrorDetails, settings: type[BaseModel]) -> str:
+    if fault["type"] == "string_pattern_mismatch":
+        about = settings.model_fields[str(fault["loc"][0])].description
+        return f"is not of the form {fault['ctx']['pattern']}: {about}"
     if fault["type"] == "too_short":  # of a secret: its characters are "items" to pydantic
         return f"has {fault['ctx']['actual_length']} characters, and needs {fault['ctx']['min_length']} at least"
     return fault["msg"].removeprefix("Value error, ")
@@ -132,7 +136,7 @@ class SecretWatch(Generic[Model]):
             changed = type(self._settings)(**(self._settings.model_dump() | self._texts()))
             taking_up = [taker(changed) for taker in self._takers]
         except ValidationError as exc:
-            self._on_fault(faults_of(exc))
+            self._on_fault(faults_of(exc, type(self._settings)))
         except SettingsError as exc:
             self._on_fault(str(exc))
         else:

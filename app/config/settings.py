@@ -239,4 +239,4 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as exc:
-        raise SettingsError(faults_of(exc)) from None
+        raise SettingsError(faults_of(exc, Settings)) from None
