@@ -32,13 +32,15 @@ def status(
     Example: pinrelay status --watch
     """
     settings = load_settings()
-    read = partial(_facts, settings=settings, views=[each.view for each in destinations(settings)])
+    views = [each.view for each in destinations(settings)]
+    read = partial(_facts, settings=settings, views=views)
+    whose = ", ".join(view.shown if view.live or view.name else "the sandbox" for view in views)
     if not watch:
         facts = with_outbox(read)
         if as_json:
             print_json(facts)
         else:
-            print_table(_facts_table(facts))
+            print_table(_facts_table(facts, whose))
         return
 
     async def print_lines(outbox: Outbox) -> None:
@@ -47,10 +49,10 @@ def status(
             await asyncio.sleep(1)
 
     async def refresh(outbox: Outbox) -> None:
-        with Live(_facts_table(await read(outbox)), refresh_per_second=2) as live:
+        with Live(_facts_table(await read(outbox), whose), refresh_per_second=2) as live:
             while True:
                 await asyncio.sleep(1)
-                live.update(_facts_table(await read(outbox)))
+                live.update(_facts_table(await read(outbox), whose))
 
     try:
         with_outbox(print_lines if as_json else refresh)
@@ -110,8 +112,9 @@ _WORDS = {
 _TIMES = frozenset({"oldest_age_s", "full_in_s"})
 
 
-def _facts_table(facts: dict[str, Any]) -> Table:
-    table = Table("", "", title="outbox", show_header=False)
+def _facts_table(facts: dict[str, Any], whose: str) -> Table:
+    """Return the facts as people read them; `whose` are the ad accounts that these settings name, and no others."""
+    table = Table("", "", title=f"outbox, of {whose}", show_header=False)
     for name, value in facts.items():
         if isinstance(value, dict):
             shown = ", ".join(f"{key} {_shown(count)}" for key, count in value.items())
