@@ -82,6 +82,8 @@ def named_sources_router(
             },
             responses=NAMED_ANSWERS,
         )
+    # answered here: whoever sends a shop's webhooks follows no redirection
+    router.add_api_route("/webhook/{source}/", handler, methods=[*_METHODS, "GET"], include_in_schema=False)
     return router
 
 

@@ -58,6 +58,14 @@ async def test_a_receipt_names_the_source_and_what_was_made(tmp_path: Path) -> N
     ]
 
 
+async def test_a_slash_at_the_end_of_the_path_changes_nothing(tmp_path: Path) -> None:
+    async with client(served(Heard(), source(tmp_path, MAPPED | {"pixel": True}))) as http:
+        posted = await http.post("/webhook/shop/", headers=KEY, json={"what": "Ping", "id": "m-1"})
+        seen = await http.get("/webhook/shop/", headers=KEY)
+    assert (posted.status_code, posted.json()["source"]) == (200, "shop")
+    assert seen.headers["content-type"] == "image/gif"
+
+
 class Keeps:
     """An outbox without anything to keep."""
 
