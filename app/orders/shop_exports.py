@@ -32,6 +32,8 @@ class ShopColumns:
     time: str | None = None
     #: What says that an order came to nothing: words, or a time of cancelling.
     states: tuple[str, ...] = ()
+    #: The first id is a name that may have words around the order's number, by which it was sent: `PG1001` is 1001.
+    has_numbers_in_names: bool = False
     #: Of what kind the export is, for people.
     kind: str = "columns as named"
 
@@ -45,6 +47,7 @@ _EXPORTS: Final = (
     ShopColumns(
         kind="Shopify's export",
         order_ids=("Name", "Id"),
+        has_numbers_in_names=True,
         amounts=("Subtotal",),
         currency="Currency",
         time="Created at",
@@ -52,7 +55,8 @@ _EXPORTS: Final = (
     ),
     ShopColumns(
         kind="Shopify's REST API",
-        order_ids=("name", "id"),
+        order_ids=("name", "order_number", "id"),
+        has_numbers_in_names=True,
         amounts=("subtotal_price",),
         currency="currency",
         time="created_at",
@@ -101,6 +105,7 @@ def columns_of_shop(
     found = replace(
         found,
         order_ids=found.order_ids if order_id is None else (order_id,),
+        has_numbers_in_names=found.has_numbers_in_names and order_id is None,
         amounts=found.amounts if total is None else (total,),
         currency=None if is_code else currency or found.currency,
         currency_code=currency if is_code else None,

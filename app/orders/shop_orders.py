@@ -21,6 +21,9 @@ _PLAIN_ID: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
 _WHOLE: Final = re.compile(r"([0-9]+)\.0+", re.ASCII)
 
 
+_NUMBERS: Final = re.compile(r"[0-9]+", re.ASCII)
+
+
 class ShopOrder(NamedTuple):
     """What a shop says of one order."""
 
@@ -60,7 +63,8 @@ def read_orders(rows: Sequence[Sequence[str | None]], columns: ShopColumns) -> I
     ids, amounts = len(columns.order_ids), len(columns.order_ids) + len(columns.amounts)
     for row in rows:
         money, (currency, time, *states) = row[ids:amounts], row[amounts:]
-        keys = tuple(dict.fromkeys(key for text in row[:ids] if (key := ledger_key(text))))
+        told = [_number_in(row[0]), *row[:ids]] if columns.has_numbers_in_names else row[:ids]
+        keys = tuple(dict.fromkeys(key for text in told if (key := ledger_key(text))))
         if not keys:
             yield None
             continue
@@ -74,6 +78,12 @@ def read_orders(rows: Sequence[Sequence[str | None]], columns: ShopColumns) -> I
             is_purchase=not any(map(_came_to_nothing, states)),
             is_bare=money[0] is None and time is None and columns.time is not None,
         )
+
+
+def _number_in(name: str | None) -> str | None:
+    """Return the number of an order by the name that its shop gives it; None where that is not the only one in it."""
+    found = _NUMBERS.findall(name or "")
+    return found[0] if len(found) == 1 else None
 
 
 def is_readable(order: ShopOrder, columns: ShopColumns) -> bool:

@@ -151,3 +151,38 @@ async def test_an_order_that_cannot_be_read_is_not_as_the_shop_has_it_and_what_i
     }
     assert (found.sums.right, found.sums.expected) == (1, 6)
     assert (found.rows, found.without_id, found.repeated, found.stubs, found.unreadable) == (11, 1, 0, 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("sent_as", "names"),
+    [
+        (
+            "its number, as the webhook has it",
+            {"#1001": "1001", "PG1002": "1002", "EN1003-X": "1003", "#FR-1004": "1004"},
+        ),
+        ("its name, as another source has it", {"PG1001": "PG1001", "PG1002": "PG1002"}),
+        ("its id", {"PG1001": "5001", "PG1002": "5002"}),
+    ],
+)
+async def test_an_order_of_shopify_is_known_whatever_its_shop_writes_around_its_number(
+    tmp_path: Path, sent_as: str, names: dict[str, str]
+) -> None:
+    """Else it would be sent a second time by --send-missing."""
+    made = f"{datetime.fromtimestamp(NOW, UTC):%Y-%m-%d %H:%M:%S +0000}"
+    lines = [f"{name},paid,25,EUR,{made},500{name.strip('#-ENPGFRX')[-1]}" for name in names]
+    file = tmp_path / "orders.csv"
+    file.write_text("\n".join(["Name,Financial Status,Subtotal,Currency,Created at,Id", *lines, ""]))
+    outbox = open_outbox(new_store(tmp_path, "o.db"), rules(), clock=lambda: NOW)
+    at = At(outbox)
+    told: dict[str, str] = {}
+    try:
+        for order_id in names.values():
+            order = {"order_id": order_id, "amount": "25", "currency": "EUR"}
+            await at.enqueue(new(message_id=f"m-{order_id}", event_id=f"e-{order_id}", **order))
+        await at.deliver(*await at.claim(10))
+        await reconciled(
+            outbox, str(file), ledger_begins=0, on_verdict=lambda each: told.update({each.order_id: each.fate.value})
+        )
+    finally:
+        await outbox.close()
+    assert told == dict.fromkeys(names, "sent"), sent_as
