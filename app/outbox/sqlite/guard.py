@@ -76,7 +76,7 @@ class Guard:
             if _identity(path) != identity:
                 return _gone(path)
         if self._reserve_bytes and not self._reserve.exists() and not self._refill():
-            return _full(self._path)
+            return _full(self._path, _ROOM * self._reserve_bytes)
         return None
 
     def release(self) -> bool:
@@ -175,9 +175,10 @@ def _gone(path: Path) -> OutboxUnavailable:
     return OutboxUnavailable(message, why="gone", retry_after_s=60)
 
 
-def _full(path: Path) -> OutboxUnavailable:
+def _full(path: Path, needed_bytes: int) -> OutboxUnavailable:
     message = (
-        f"The disk of the outbox {path} is full: free some space. What was taken in before is sent with the room that "
-        "was kept for that (OUTBOX_RESERVE_BYTES). Send the events again later."
+        f"The disk of the outbox {path} is full: free some space, until {needed_bytes:,} bytes of it are free, "
+        "twice OUTBOX_RESERVE_BYTES. What was taken in before is sent with the room that was kept for that. Send the "
+        "events again later."
     )
     return OutboxUnavailable(message, why="disk full", retry_after_s=60)

@@ -254,6 +254,10 @@ async def test_a_reserve_that_another_process_freed_is_respected(at: At, path: P
     await at.outbox.protect(DiskRules(quick_check_s=0, reserve_bytes=10**15))  # more than any disk has room for
     assert not _has_reserve(path)
     assert await why_not(at) == "disk full"
+    with pytest.raises(
+        OutboxUnavailable, match="until 2,000,000,000,000,000 bytes of it are free, twice OUTBOX_RESERVE"
+    ):
+        await at.enqueue(new())
 
 
 async def test_without_a_setting_there_is_no_reserve_and_an_old_one_goes(at: At, path: Path) -> None:
