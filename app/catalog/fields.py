@@ -40,7 +40,7 @@ def fill_from_blocks(fields: Mapping[str, Any], action: ActionFile) -> dict[str,
         given = fields.get(name)
         left = [key for key, member in (spec.properties or {}).items() if member.from_blocks]
         if left and is_plain(given):
-            filled[name] = given | {FROM_BLOCKS: [key for key in left if key not in given]}
+            filled[name] = given | {FROM_BLOCKS: " ".join(key for key in left if key not in given)}
     return filled
 
 

@@ -11,7 +11,7 @@ from app.identity import GROUPS, groups_named
 _ASKED: Final = ("user_data", "person_blocks", "opt_out", "gpc", "advertiser_tracking_enabled", "event_source_url")
 _WIRES: Final = {field.name: field.wire for field in USER_FIELDS}
 #: What a preset decides that maps `person_blocks` itself.
-_OF_BLOCKS: Final = ("name", "place")
+_OF_BLOCKS: Final = ("name", "place", "ph", "ge", "db")
 
 
 def person_fields(action: ActionFile) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from app.destination.free_texts import read_free_text
 from app.destination.members import MembersReader
 from app.destination.money import is_refund, read_currency
 from app.destination.opt_outs import OptOuts
-from app.destination.people import blocks_of, countries_of
+from app.destination.person_blocks import blocks_of, countries_of, phones_beside
 from app.destination.personal_data import PersonalData
 from app.destination.privacy_flags import read_opt_out, read_permission
 from app.destination.reading import Reader, flattened, read_address, read_boolean
@@ -117,7 +117,8 @@ class ReportConversionEvent:
         if self._action_source is not None:
             fields["action_source"] = self._action_source  # in place: a mapping's result knows more than its members
         event, warnings = self._read_plain(fields, now, complete)
-        self._finish(event, event.get("custom_data", {}), fields["user_data"].get("phone"), fields, warnings)
+        phones = phones_beside(fields["user_data"].get("phone"), fields.get("person_blocks"))
+        self._finish(event, event.get("custom_data", {}), phones, fields, warnings)
         if isinstance(fields, Fields) and fields.passed_over:
             warnings += passed_over(fields.passed_over)
         return event, warnings

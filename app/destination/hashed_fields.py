@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.destination.conversion_rules import ConversionRules
-from app.destination.people import NAMES, PersonBlock, blocks_of
+from app.destination.person_blocks import NAMES, PersonBlock, blocks_of
 from app.destination.reading import flattened, text_of
 from app.destination.user_data import UserDataReader
 from app.destination.user_field import USER_FIELDS

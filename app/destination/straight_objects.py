@@ -11,7 +11,7 @@ from app.destination.free_texts import FreeTextReader
 from app.destination.members import MembersReader
 from app.destination.money import IntegerReader, plain_money, read_currency
 from app.destination.normalise import MAX_LENGTH
-from app.destination.people import blocks_of, country_of
+from app.destination.person_blocks import blocks_of, country_of, phones_beside
 from app.destination.reading import Reader, TextReader, text_of
 from app.destination.user_data import FROM_BLOCKS, ReadField, UserDataReader, missing_identifiers
 from app.values.amounts import Computed
@@ -194,11 +194,12 @@ class UserDataText(MembersText):
 
 
 def person_in_blocks(text: FunctionNames, read: UserDataReader, given: str, sent: str) -> list[str]:
-    """Write how `sent` becomes what is read of a person with the blocks of the event, which may be none."""
+    """Write how `sent` becomes what is read of a person with the blocks of the event, and `phone` all its numbers."""
     blocks = f"{text.bound(blocks_of)}(blocks)"
     return [
         f" {sent}, notes = {text.bound(read)}({given}, {text.bound(one_place_only)}, {blocks})",
         " if notes: return None",
+        f" phone = {text.bound(phones_beside)}(phone, blocks)",
     ]
 
 

@@ -8,7 +8,8 @@ from typing import Any, Self, TypeAlias
 from app.destination.conversion_rules import ConversionRules
 from app.destination.normalise import MAX_LENGTH, Normaliser, hashed, normalised, trimmed
 from app.destination.opt_outs import KnownState
-from app.destination.people import People, PersonBlock, country_of
+from app.destination.people import People
+from app.destination.person_blocks import PersonBlock, country_of
 from app.destination.reading import NO_NOTES, Reading, flattened, text_of, usable_candidate
 from app.destination.user_field import USER_FIELDS
 from app.destination.warnings import kind, left_out, unknown_members
@@ -29,8 +30,8 @@ _AT = "user_data"
 _CACHED = 8192
 #: The member that names which others are taken from the blocks of the event.
 FROM_BLOCKS = "from_blocks"
-#: Read before the blocks are judged.
-_WHO = ("email", "first_name", "last_name")
+#: Read by the country of the event, which blocks may name.
+_BY_COUNTRY = ("phone", "state", "zip")
 _PLACE = ("state", "country")
 
 
@@ -93,25 +94,24 @@ class UserDataReader:
     ) -> Reading:
         """Return what Pinterest takes of it; lists are flattened, equal digests sent once.
 
-        `candidates` returns those of a field whose first value is refused. Names and address members that it leaves to
-        the blocks of the event (`from_blocks`) are taken from there.
+        `candidates` returns those of a field whose first value is refused. The members that it leaves to the blocks of
+        the event (`from_blocks`) are taken from there.
         """
         if type(given) is not dict:
             return None, (left_out(given, "an object is expected"),)
         country = country_among(given.get("country"), candidates)
         sent: dict[str, Any] = {}
         notes: list[str] = []
-        members = given
+        late = [name for name in _BY_COUNTRY if name in given] if blocks else ()
+        members = {name: value for name, value in given.items() if name not in late} if late else given
+        self._read(members, country, candidates, sent, notes)
         if blocks:  # whose they are hangs on the e-mail address and the names
-            self._read({name: given[name] for name in _WHO if name in given}, None, candidates, sent, notes)
-            members = dict(given)
-            for name in _WHO:
-                members.pop(name, None)
-            taken = self._people.take(blocks, given.get(FROM_BLOCKS, ()), sent, country)
+            taken = self._people.take(blocks, given.get(FROM_BLOCKS), sent, country)
             sent |= taken.sent
             notes += taken.notes
-            country = taken.country
-        self._read(members, country, candidates, sent, notes)
+            for name in late:
+                country = taken.phone_country if name == "phone" else taken.country
+                self._read({name: given[name]}, country, candidates, sent, notes)
         return sent or None, tuple(notes) if notes else NO_NOTES
 
     def _read(

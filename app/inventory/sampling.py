@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from app.catalog import Catalog
+from app.destination import phones_beside
 from app.errors import MappingError
 from app.inventory.received_names import kept_name
 from app.outbox.inventory_rows import MAX_PROPERTIES
@@ -88,6 +89,8 @@ class Sampler:
         except MappingError:
             return []
         groups = {name: fields.get(name) or {} for name in ("user_data", "custom_data")}
+        if isinstance(who := groups["user_data"], dict):
+            groups["user_data"] = who | {"phone": phones_beside(who.get("phone"), fields.get("person_blocks"))}
         found = [
             label
             for label, (group, member) in LOOKED_FOR.items()

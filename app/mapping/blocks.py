@@ -132,8 +132,9 @@ def _blocks(roots: tuple[_Branch, ...], *objects: Any) -> Any:
     for root, given in zip(roots, objects, strict=True):
         if given.__class__ is dict:
             _gather(root, given, found)
-    found.sort(key=itemgetter(0))
-    return Blocks(block for _, block in found) or MISSING
+    if len(found) > 1:
+        found.sort(key=itemgetter(0))
+    return Blocks([block for _, block in found]) if found else MISSING
 
 
 def _gather(branch: _Branch, given: Any, found: list[tuple[int, dict[str, Any]]]) -> None:

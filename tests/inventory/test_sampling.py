@@ -94,6 +94,14 @@ def test_what_is_found_is_what_the_mapping_finds(name: str) -> None:
     assert (CHECKOUT in found) == (name == "Order Completed")
 
 
+@pytest.mark.parametrize("block", ["properties", "context", "traits"])
+def test_a_phone_number_is_found_in_whichever_block_it_stands(block: str) -> None:
+    person: dict[str, Any] = {"phone": "+4930901820"}
+    given = {**event(), "event": "Order Completed", block: {"traits": person} if block == "context" else person}
+    assert "phone" in Sampler(shipped_catalog).found_in(given)
+    assert "phone" not in Sampler(shipped_catalog).found_in({**event(), "event": "Order Completed"})
+
+
 def test_all_that_is_looked_for_is_a_field_of_the_action() -> None:
     catalog = shipped_catalog()
     groups = {group: set(catalog.action.fields[group].properties or {}) for group, _ in LOOKED_FOR.values()}

@@ -194,6 +194,89 @@ def test_what_is_passed_over_is_told_with_its_place(
     assert told_by(**event).count(about) == 1, what
 
 
+#: What is said of somebody beside names and address, and what of it is hashed.
+SAID = {
+    "phone": ("ph", "+49 30 901820", "4930901820"),
+    "gender": ("ge", "Female", "f"),
+    "birthday": ("db", "1996-03-14", "19960314"),
+}
+
+
+@pytest.mark.parametrize("field", SAID)
+@pytest.mark.parametrize(
+    ("what", "event", "block", "is_sent"),
+    [
+        ("a block of nobody by name", {}, "properties.customer", True),
+        ("the buyer's", {"properties.email": EMAIL}, "properties.customer", True),
+        ("with the buyer's address", {"traits.email": EMAIL, "properties.email": EMAIL}, "traits", True),
+        ("with another address", {"properties.user_data.email": EMAIL, "properties.email": OTHER}, "properties", False),
+        ("somebody else's traits", {"properties.email": EMAIL, "traits.email": OTHER}, "traits", False),
+        ("of another spelling", {"properties.email": EMAIL, "traits.userEmail": OTHER}, "traits", False),
+        ("who pays", {"properties.email": EMAIL, "properties.billing.email": OTHER}, "properties.billing", False),
+        (
+            "a company's",
+            {"properties.email": EMAIL, "context.traits.customer.email": OTHER},
+            "context.traits.customer",
+            False,
+        ),
+        ("the recipient of a gift", {"properties.email": EMAIL}, "properties.shipping", False),
+        (
+            "the buyer's parcel",
+            {"properties.email": EMAIL, "properties.shipping.email": EMAIL},
+            "properties.shipping",
+            True,
+        ),
+    ],
+)
+def test_what_is_said_of_somebody_else_is_not_sent_as_the_buyers(
+    what: str,
+    event: dict[str, str],
+    block: str,
+    is_sent: bool,  # noqa: FBT001 - a column
+    field: str,
+    sent_of: Make,
+) -> None:
+    wire, given, hashed = SAID[field]
+    sent = sent_of(**laid_out(event | {f"{block}.{field}": given}))["user_data"]
+
+    assert sent.get(wire) == ([sha256(hashed.encode()).hexdigest()] if is_sent else None), what
+
+
+@pytest.mark.parametrize(
+    ("what", "event", "number"),
+    [
+        (
+            "of a block before that of its address",
+            {"address.phone": "+4930222222", "phone": "+4930111111"},
+            "4930111111",
+        ),
+        ("of its address where it has none", {"address.phone": "+4930222222", "phone": "n/a"}, "4930222222"),
+        ("of the next block where it cannot be read", {"phone": "x", "customer.phone": "+4930222222"}, "4930222222"),
+        (
+            "of the next block, not of somebody else's",
+            {"email": EMAIL, "customer.email": OTHER, "customer.phone": "+4930111111", "billing.phone": "+4930222222"},
+            "4930222222",
+        ),
+    ],
+)
+def test_a_phone_number_is_that(what: str, event: dict[str, Any], number: str, sent_of: Make) -> None:
+    properties = laid_out(event)
+
+    assert sent_of(properties=properties)["user_data"]["ph"] == [sha256(number.encode()).hexdigest()], what
+
+
+def laid_out(members: dict[str, Any]) -> dict[str, Any]:
+    """Make an object of members that are named by their path."""
+    result: dict[str, Any] = {}
+    for path, value in members.items():
+        *above, last = path.split(".")
+        place = result
+        for key in above:
+            place = place.setdefault(key, {})
+        place[last] = value
+    return result
+
+
 @pytest.mark.parametrize(
     ("what", "properties", "number"),
     [
@@ -201,6 +284,21 @@ def test_what_is_passed_over_is_told_with_its_place(
         ("that of a recipient who is skipped", {"phone": "030 123456", "shipping": BOB | BERLIN}, "4930123456"),
         ("the buyer's own before it", {"phone": "030 123456", "country": "DE", "shipping": BOB | PARIS}, "4930123456"),
         ("that of the customer", {"phone": "030 123456", "customer": {"address": BERLIN}}, "4930123456"),
+        (
+            "the one beside it, not the first",
+            {"country": "DE", "billing": {"phone": "(415) 555-1234", "country": "US"}},
+            "14155551234",
+        ),
+        (
+            "that of an address beside it",
+            {"country": "US", "customer": {"phone": "030 123456", "default_address": BERLIN}},
+            "4930123456",
+        ),
+        (
+            "the first where none stands beside it",
+            {"customer": {"phone": "030 123456"}, "billing": BERLIN, "shipping": PARIS},
+            "4930123456",
+        ),
         (
             "not that of somebody else",
             {"phone": "030 123456", "email": EMAIL, "customer": {"email": OTHER} | BERLIN},
@@ -212,6 +310,41 @@ def test_a_country_of_the_event_completes_a_phone_number(
     what: str, properties: dict[str, Any], number: str, sent_of: Make
 ) -> None:
     assert sent_of(properties=properties)["user_data"]["ph"] == [sha256(number.encode()).hexdigest()], what
+
+
+@pytest.mark.parametrize(
+    ("what", "properties", "wire", "form"),
+    [
+        ("no postal code", {"zip": "94107-1234", "shipping": BOB | BERLIN}, "zp", "94107"),
+        ("no state", {"state": "California", "shipping": BOB | BERLIN}, "st", "ca"),
+        ("a buyer's parcel does", ADA | {"zip": "01067-1", "shipping": ADA | BERLIN}, "zp", "010671"),
+    ],
+)
+def test_the_country_of_a_recipient_completes_phone_numbers_only(
+    what: str, properties: dict[str, Any], wire: str, form: str, sent_of: Make, compiled: Make
+) -> None:
+    sent = sent_of(properties=properties)["user_data"]
+    name = "zip" if wire == "zp" else "state"
+    mapped = compiled({"user_data": {name: {"@path": f"$.properties.{name}"}}}, {"properties": properties})["user_data"]
+
+    assert sent[wire] == mapped[wire] == [sha256(form.encode()).hexdigest()], what
+
+
+def test_a_phone_number_that_a_preset_maps_itself_is_completed_by_a_country_of_the_event(compiled: Make) -> None:
+    event = {"properties": {"tel": "030 123456", "shipping": BOB | BERLIN}}
+
+    sent = compiled({"user_data": {"phone": {"@path": "$.properties.tel"}}}, event)["user_data"]
+
+    assert sent["ph"] == [sha256(b"4930123456").hexdigest()]
+
+
+@pytest.mark.parametrize("block", ["context.traits", "properties.customer", "properties.shipping"])
+def test_a_number_of_whichever_block_is_found_again_in_texts(block: str, sent_of: Make) -> None:
+    event = laid_out(
+        {f"{block}.phone": "030 901820", "properties.email": EMAIL, "properties.search_term": "030/901820"}
+    )
+
+    assert "search_string" not in sent_of(**event).get("custom_data", {})
 
 
 @pytest.mark.parametrize(
@@ -254,8 +387,9 @@ def test_a_preset_that_maps_a_name_itself_keeps_it(compiled: Make) -> None:
     assert told_of(whole) == ("ada miller", "")
 
 
-def test_a_preset_that_maps_the_person_as_a_whole_gets_nothing_else(compiled: Make) -> None:
-    event = {"traits": ADA | BERLIN, "properties": {"user": {"email": EMAIL}}}
+@pytest.mark.parametrize("given", [{}, {"from_blocks": 5}, {"from_blocks": ["first_name"]}], ids=str)
+def test_a_preset_that_maps_the_person_as_a_whole_gets_nothing_else(given: dict[str, Any], compiled: Make) -> None:
+    event = {"traits": ADA | BERLIN, "properties": {"user": {"email": EMAIL} | given}}
 
     sent = compiled({"user_data": {"@path": "$.properties.user"}}, event)["user_data"]
 

@@ -145,7 +145,7 @@ def test_a_no_and_a_yes_are_read_wherever_they_are_said(
 def test_what_cannot_be_read_permits_nothing() -> None:
     """A mapping of one's own may ask for more than can be read of an event."""
     action = ROOT / "mappings/report_conversion_event.yaml"
-    text = action.read_text(encoding="utf-8").replace('{"@path": $.properties.gender}', '{"@template": "{{deep}}"}')
+    text = action.read_text(encoding="utf-8").replace('{"@path": $.properties.epik}', '{"@template": "{{deep}}"}')
     deep: Any = "x"
     for _ in range(100_000):
         deep = [deep]

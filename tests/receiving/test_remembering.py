@@ -25,7 +25,11 @@ from tests.process import ROOT
 
 NOW = 1_800_000_000.0
 PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
-IDENTIFY = {"type": "identify", "userId": "ann", "traits": {"email": "ann@shop.example", "firstName": "Ann"}}
+IDENTIFY: dict[str, Any] = {
+    "type": "identify",
+    "userId": "ann",
+    "traits": {"email": "ann@shop.example", "firstName": "Ann"},
+}
 ORDER: dict[str, Any] = {
     "type": "track",
     "event": "Order Completed",
@@ -33,6 +37,7 @@ ORDER: dict[str, Any] = {
     "context": PERSON,
     "properties": {"order_id": "7", "revenue": 20, "currency": "USD"},
 }
+SAID = {"phone": "+4930901820", "gender": "f", "birthday": "1996-03-14"}
 LIVE = {"pinterest_ad_account_id": "1", "pinterest_conversion_token": "t", "webhook_header": "a: b"}
 
 
@@ -156,20 +161,22 @@ def mine(*texts: str) -> Catalog:
 @pytest.mark.parametrize(
     ("mapping", "expected"),
     [
-        ("mapping: {event_name: lead}", {"em", "name"}),
-        ("mapping: {event_name: lead, user_data: {email: {'@path': $.properties.mail}}}", {"name"}),
-        ("mapping: {event_name: lead, user_data: {last_name: null}}", {"em"}),
+        ("mapping: {event_name: lead}", {"em", "name", "ph", "ge", "db"}),
+        ("mapping: {event_name: lead, user_data: {email: {'@path': $.properties.mail}}}", {"name", "ph", "ge", "db"}),
+        ("mapping: {event_name: lead, user_data: {last_name: null}}", {"em", "ph", "ge", "db"}),
         ("mapping: {event_name: lead, person_blocks: {'@path': $.properties}}", {"em"}),
+        ("mapping: {event_name: lead, user_data: {phone: null}}", {"em", "name", "ge", "db"}),
         ("mapping: {event_name: lead, user_data: {'@path': $.properties.user_data}}", set()),
         ("mapping: {event_name: lead}\nremember: false", set()),
         ("mapping: {event_name: lead, opt_out: true}", set()),
-        ("mapping: {event_name: {'@path': $.properties.name}}", {"em", "name"}),
+        ("mapping: {event_name: {'@path': $.properties.name}}", {"em", "name", "ph", "ge", "db"}),
     ],
 )
 def test_a_preset_decides_for_the_groups_that_it_names(mapping: str, expected: set[str]) -> None:
     user_data = {"client_ip_address": "203.0.113.9", "client_user_agent": "Mozilla/5.0"}
     order = ORDER | {"properties": {"name": "lead", "user_data": user_data}}
-    assert filled(IDENTIFY, order, catalog=mine(mapping)) == expected
+    identify = IDENTIFY | {"traits": IDENTIFY["traits"] | SAID}
+    assert filled(identify, order, catalog=mine(mapping)) == expected
 
 
 def test_an_opt_out_that_a_preset_finds_itself_holds_for_a_delivery_made_valid_by_memory_too() -> None:

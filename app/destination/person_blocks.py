@@ -1,0 +1,78 @@
+"""The blocks of an event that each say who somebody is, as the mapping hands them over."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from app.destination.normalise import MAX_LENGTH
+from app.destination.place_names import country_code
+from app.destination.reading import flattened
+from app.values.read_blocks import Blocks
+
+NAMES: Final = ("first_name", "last_name")
+#: A block with any of these may have a name.
+OF_NAMES: Final = frozenset((*NAMES, "name"))
+
+
+class PersonBlock(NamedTuple):
+    """One place of an event that says who somebody is."""
+
+    #: In the event, such as `properties.customer`.
+    place: str
+    #: Whoever gets the goods, who need not be the buyer.
+    is_recipient: bool
+    #: By the action's field, and `name` for a whole name: pairs of key and value, in the order in which they are tried.
+    values: Mapping[str, Sequence[Any]]
+
+    def of(self, field: str) -> list[Any]:
+        """Return what stands there for a field, in order."""
+        return [value for _, value in self.values.get(field, ())]
+
+    @property
+    def country(self) -> str | None:
+        """The country that it names, alpha-2; None where it names none."""
+        return next(filter(None, map(country_of, self.of("country"))), None) if "country" in self.values else None
+
+    def objects(self) -> Sequence["PersonBlock"]:
+        """Return the block once for each object that has names: itself, then what is in it, each without the others'.
+
+        An address in a block may be somebody else's, so that halves of two names are never put together.
+        """
+        named = [(field, pair) for field in OF_NAMES if field in self.values for pair in self.values[field]]
+        if not any("." in key for _, (key, _) in named):  # nearly always
+            return (self,)
+        rest = {field: list(pairs) for field, pairs in self.values.items() if field not in OF_NAMES}
+        parts: dict[str, dict[str, list[Any]]] = {}
+        for field, pair in sorted(named, key=lambda each: "." in each[1][0]):
+            parts.setdefault(pair[0].rpartition(".")[0], dict(rest)).setdefault(field, []).append(pair)
+        return [self._replace(values=values) for values in parts.values()]
+
+
+def blocks_of(given: Any) -> list[PersonBlock]:
+    """Return the blocks as `@blocks` of a mapping gives them; none where anything else was given."""
+    if type(given) is not Blocks:
+        return []
+    return [PersonBlock(block["place"], block["is_recipient"], block["values"]) for block in given]
+
+
+def phones_beside(given: Any, blocks: Any) -> Any:
+    """Return the phone numbers of an event as they stand in it: what the mapping gives itself, and those of blocks."""
+    if type(blocks) is not Blocks:
+        return given
+    found = [value for block in blocks for _, value in block["values"].get("phone", ())]
+    return [given, *found] if found else given
+
+
+def countries_of(user_data: Mapping[str, Any], blocks: Sequence[PersonBlock]) -> set[str]:
+    """Return every country that an event names, alpha-2."""
+    return set(filter(None, (country_of(user_data.get("country")), *(block.country for block in blocks))))
+
+
+def country_of(given: Any) -> str | None:
+    """Return the first country that the event names, as upper-case alpha-2; a digest of a code counts."""
+    if type(given) is str and len(given) <= MAX_LENGTH:  # nearly always
+        return country_code(given)
+    for item in () if given is None else flattened(given):
+        code = country_code(item) if type(item) is str and len(item) <= MAX_LENGTH else None
+        if code:
+            return code
+    return None
