@@ -17,7 +17,7 @@ from app.destination.opt_outs import KnownState
 from app.destination.person_blocks import NAMES, OF_NAMES, PersonBlock
 from app.destination.reading import flattened, text_of
 from app.destination.warnings import kind, left_out
-from app.values.placeholders import is_no_id
+from app.values.placeholders import is_no_id, says_nothing
 
 ADDRESS = ("city", "state", "zip", "country")
 #: Each of them is taken from one block by itself; in a block before that of an address in it.
@@ -143,14 +143,17 @@ class People:
 
     def states(self, blocks: Sequence[PersonBlock], country: str | None) -> list[KnownState]:
         """Return every state that the blocks name; `country` is that of the event, for those that name none."""
-        known = []
+        known: list[KnownState] = []
         for block in blocks:
-            texts = [t for item in flattened(block.of("state")) if not is_state_of_account(t := text_of(item))]
-            if texts:
-                where = block.country or country
-                found = [self._ways["state"](text, where)[0] for text in texts if text is not None]
-                readable = [digest for digest in found if digest is not None]
-                known += [KnownState(digest, where) for digest in readable or (None,)]
+            given = [
+                text
+                for item in flattened(block.of("state"))
+                if not says_nothing(item) and not is_state_of_account(text := text_of(item))
+            ]
+            places = (block.countries or [country]) if given else []
+            for text in given:
+                read = [KnownState(None if text is None else self._ways["state"](text, at)[0], at) for at in places]
+                known += [state for state in read if state.digest is not None] or read
         return known
 
     def _read(self, block: PersonBlock, asked: Sequence[str], country: str | None, notes: list[str]) -> _Sent:

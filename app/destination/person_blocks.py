@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from app.destination.normalise import MAX_LENGTH
 from app.destination.place_names import country_code
 from app.destination.reading import flattened
+from app.values.placeholders import is_no_id
 from app.values.read_blocks import Blocks
 
 NAMES: Final = ("first_name", "last_name")
@@ -31,6 +32,12 @@ class PersonBlock(NamedTuple):
     def country(self) -> str | None:
         """The country that it names, alpha-2; None where it names none."""
         return next(filter(None, map(country_of, self.of("country"))), None) if "country" in self.values else None
+
+    @property
+    def countries(self) -> list[str | None]:
+        """All countries that it names, alpha-2, None for what is none; what says nothing names none."""
+        given = flattened(self.of("country"))
+        return [country_of(item) for item in given if not (type(item) is str and is_no_id(item))]
 
     def objects(self) -> Sequence["PersonBlock"]:
         """Return the block once for each object that has names: itself, then what is in it, each without the others'.

@@ -17,6 +17,7 @@ NO_STATE = "LDP_STATES: the event names no state of a person in the USA, so LDP 
 COMPLETED = "user_data.country: DEFAULT_COUNTRY is sent, LDP needs a country"
 CALIFORNIA = {"state": "CA", "country": "US"}
 NEVADA = {"state": "NV", "country": "US"}
+BERLIN = {"state": "BE", "country": "DE"}
 
 
 def digest(text: str) -> str:
@@ -140,12 +141,12 @@ def test_ldp_of_the_event_itself_is_sent_so_that_it_holds(
             [IGNORED + "state and country"],
         ),
         (
-            "one of several spellings",
+            "one of several spellings, another of which cannot be read",
             {},
             [block({"state": ["West", "CA"]})],
             True,
             "LDP",
-            [IGNORED + "state and country"],
+            [IGNORED + "state and country and the event names a state that cannot be read"],
         ),
         (
             "a state in the USA that cannot be read",
@@ -158,6 +159,27 @@ def test_ldp_of_the_event_itself_is_sent_so_that_it_holds(
         ("one without a country", {"state": "Quaggenland"}, [], True, None, [UNREADABLE]),
         ("one of another country", {"state": "Quaggenland", "country": "DE"}, [], None, None, []),
         ("one elsewhere in the event", NEVADA, [block({"state": "Quaggenland"})], True, None, [UNREADABLE]),
+        ("one beside one that can", {}, [block({"state": ["NV", "West"], "country": "US"})], True, None, [UNREADABLE]),
+        ("one beside one that can, of the mapping", NEVADA | {"state": ["NV", "West"]}, [], True, None, [UNREADABLE]),
+        ("an object beside one", {}, [block({"state": ["NV", {"code": "CA"}]})], True, None, [UNREADABLE]),
+        (
+            "a listed state of one of several people",
+            BERLIN,
+            [block({"state": ["BE", "CA"], "country": ["DE", "US"]})],
+            True,
+            "LDP",
+            [OTHER_STATE],
+        ),
+        ("a blank beside one", {}, [block({"state": ["NV", " ", None, {}], "country": "US"})], None, None, []),
+        (
+            "beside it an unknown country",
+            BERLIN,
+            [block({"state": "CA", "country": "Atlantis"})],
+            True,
+            "LDP",
+            [OTHER_STATE],
+        ),
+        ("beside it no country", BERLIN, [block({"state": "CA", "country": "-"})], None, None, []),
         ("an object", NEVADA, [block({"state": {"code": "CA"}})], True, None, [UNREADABLE]),
         ("an account's state, as Shopify's customers have", {}, [block({"state": "disabled"})], None, None, []),
         ("that beside a country", {}, [block({"state": " Invited", "country": "US"})], None, None, [NO_STATE]),
