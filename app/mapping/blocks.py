@@ -130,7 +130,7 @@ def _blocks(roots: tuple[_Branch, ...], *objects: Any) -> Any:
     """Read the blocks in the objects at the roots; MISSING where there is none."""
     found: list[tuple[int, dict[str, Any]]] = []
     for root, given in zip(roots, objects, strict=True):
-        if given.__class__ is dict:
+        if given is not MISSING:
             _gather(root, given, found)
     if len(found) > 1:
         found.sort(key=itemgetter(0))
@@ -157,8 +157,8 @@ def _values(place: _Place, given: dict[str, Any]) -> dict[str, list[Any]]:
     """Return what stands in one block, by member; nothing where none is there but those beside others."""
     values: dict[str, list[Any]] = {}
     for name in place.within:
-        if name in given and given[name].__class__ is dict:
-            _read(place.spellings, given[name], f"{name}.", values)
+        if name in given and (inner := joined_members(given[name])).__class__ is dict:
+            _read(place.spellings, inner, f"{name}.", values)
     _read(place.spellings, given, "", values)
     if values:
         _read(place.beside, given, "", values)

@@ -1,11 +1,13 @@
 """The text of one Python function that resolves a mapping: its names, and the objects of the event that it asks."""
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from app.mapping.javascript import NotAnObject
 from app.mapping.nodes import MISSING, Choice, Node, Path
+from app.mapping.paths import read_in_lists
 from app.mapping.shapes import NO_SHAPE, Keys, Shape, is_there
 from app.values.generated_functions import FunctionNames, ObjectText
 from app.values.placeholders import FIRST_CHARACTERS
@@ -63,8 +65,14 @@ class FunctionText(FunctionNames):
         return self._parents[keys]
 
     def given(self, path: Path) -> str:
-        """Write what stands at a path."""
-        return f"{self.parent(path.keys[:-1])}[{path.keys[-1]!r}]"
+        """Write what stands at a path about which `asked` says yes."""
+        parent, key = self.parent(path.keys[:-1]), path.keys[-1]
+        given = f"{parent}[{key!r}]"
+        if path.hands_on or is_there(self.shape, path.keys):
+            return given
+        return (
+            f"({given} if {parent} and {key!r} in {parent} else {self.bound(partial(read_in_lists, path.keys))}(event))"
+        )
 
     def at_once(self, node: Node, name: str, text: ObjectText, member: str) -> list[str]:
         """Write how the first option of a choice is put in where that is there and its reader surely takes it.
@@ -83,4 +91,8 @@ class FunctionText(FunctionNames):
             return ""
         parent = self.parent(path.keys[:-1])
         asked = f"{path.keys[-1]!r} in {parent}"
-        return asked if path.hands_on else f"({parent} and {asked})"
+        if path.hands_on:
+            return asked
+        above = [path.keys[:end] for end in range(len(path.keys)) if self.shape.get(path.keys[:end]) is None]
+        lists = "".join(f" or {self.parent(keys)}.__class__ is NotAnObject" for keys in above)
+        return f"({parent} and {asked}{lists})"

@@ -171,7 +171,8 @@ class _Function(FunctionText):
             case ListPath(under=under):
                 return f"{self.parent(under)} is not EMPTY"
             case Call(needs_members=(_, *_) as needed):
-                parts = [f"not {self.bound(names.isdisjoint)}({self.parent(keys)})" for keys, names in needed]
+                named = ((self.bound(names.isdisjoint), self.parent(keys)) for keys, names in needed)
+                parts = [f"not {each}({name}) or {name}.__class__ is NotAnObject" for each, name in named]
                 return f"({' or '.join(parts)})"
             case Choice(options=nodes) | Call(operands=nodes, needs="any"):
                 asked = [self._may_be(each) for each in nodes if each != NOTHING]

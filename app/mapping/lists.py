@@ -7,7 +7,7 @@ from app.mapping.bounds import is_within
 from app.mapping.compiler import Compiler, json_kind
 from app.mapping.generate import generate
 from app.mapping.nodes import MISSING, NOTHING, TOLD, About, Call, ListPath, Node, Path, Resolver, places_of, tell
-from app.mapping.paths import path_node, without_prefix
+from app.mapping.paths import items_within, path_node, without_prefix
 from app.values.candidates import PassedOver
 from app.values.placeholders import FIRST_CHARACTERS, says_nothing
 
@@ -82,13 +82,13 @@ def _begins_with_a_text(item: dict[str, Any]) -> bool:
 def joined_members(value: Any) -> Any:
     """Make one object of a list of objects, each member a list; anything else is handed on.
 
-    >>> joined_members([{"email": "a", "zip": 1}, {"email": "b"}])
+    >>> joined_members([{"email": "a", "zip": 1}, [{"email": "b"}]])
     {'email': ['a', 'b'], 'zip': [1]}
     """
     if not isinstance(value, list):
         return value
     joined: dict[str, list[Any]] = {}
-    for item in value:
+    for item in items_within(value):
         for name, member in item.items() if isinstance(item, dict) else ():
             joined.setdefault(name, []).append(member)
     return joined or value

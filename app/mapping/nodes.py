@@ -74,7 +74,8 @@ class Path:
     #: As written, for explanations.
     text: str
     keys: tuple[str, ...]
-    #: Whether a path into false or 0 gives that, as Segment's paths do; else it leads nowhere.
+    #: Whether a path into false or 0 gives that and one into a list leads nowhere, as Segment's paths do. Else, where
+    #: privacy hangs on it, false and 0 have no members, and a list has those of all its items.
     hands_on: bool = True
 
 
@@ -141,7 +142,7 @@ class Call:
     operands: tuple["Node", ...]
     #: "all": MISSING results where any operand is MISSING, "any": where all are. Else the function must be asked.
     needs: Literal["all", "any", "nothing"] = "nothing"
-    #: Instead of `needs`: at these keys must be an object that has any of these members.
+    #: Instead of `needs`: at these keys must be an object that has any of these members, or a list.
     needs_members: tuple[tuple[tuple[str, ...], frozenset[str]], ...] = ()
 
 

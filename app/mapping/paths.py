@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -71,6 +72,27 @@ def read(value: Any, keys: tuple[str, ...]) -> Any:
             break
         value = member(value, key)
     return value
+
+
+def read_in_lists(keys: tuple[str, ...], value: Any) -> Any:
+    """Follow the keys through lists too: the list of what all objects say that they lead to; MISSING where none does.
+
+    >>> read_in_lists(("device", "ok"), [{"device": [{"ok": 1}, {"ok": 2}]}, 3])
+    [1, 2]
+    """
+    found = [value]
+    for key in keys:
+        found = [each[key] for each in items_within(found) if type(each) is dict and key in each]
+    return found or MISSING
+
+
+def items_within(value: Any) -> Iterator[Any]:
+    """Yield what a list holds, and the lists in it."""
+    for item in value:
+        if type(item) is list:
+            yield from items_within(item)
+        else:
+            yield item
 
 
 def not_a_text(at: str, value: Any) -> MappingError:

@@ -26,7 +26,7 @@ from app.mapping.nodes import (
     places_of,
     tell,
 )
-from app.mapping.paths import read
+from app.mapping.paths import read, read_in_lists
 from app.values.candidates import Candidate, FieldPath, PassedOver
 
 #: Of one field: nested choices multiply.
@@ -175,7 +175,8 @@ class _Walk:
 
 
 def _follow(path: Path, event: Any) -> Any:
-    return read(event, path.keys) if path.hands_on or not _is_handed_on(path, event) else MISSING
+    value = read(event, path.keys) if path.hands_on or not _is_handed_on(path, event) else MISSING
+    return read_in_lists(path.keys, event) if value is MISSING and not path.hands_on else value
 
 
 def _is_handed_on(option: Node, event: Any) -> bool:

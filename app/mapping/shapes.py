@@ -75,7 +75,8 @@ def pruned(node: Node, shape: Shape) -> Node:  # noqa: PLR0911 - one line a kind
     """Return a node that gives the same for every event of a shape, without what such events do not have."""
     match node:
         case Path(keys=(_, *_) as keys):
-            return node if _may_be_there(shape, keys) else NOTHING
+            in_list = not node.hands_on and any(shape.get(keys[:end], keys) is None for end in range(len(keys)))
+            return node if in_list or _may_be_there(shape, keys) else NOTHING
         case ListPath(under=(_, *_) as under):
             return node if _may_be_there(shape, under) else NOTHING
         case Choice():

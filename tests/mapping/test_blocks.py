@@ -61,7 +61,12 @@ def found(event: dict[str, Any], **options: Any) -> Any:
             [("to properties.shipping", {"state": [["state", ["CA", "NV"]]]})],
         ),
         ("what is no object", {"properties": "state", "traits": 5}, []),
-        ("a list of objects where one is expected", {"properties": [{"state": "CA"}]}, []),
+        (
+            "a list of objects where one is expected",
+            {"properties": [{"state": "CA"}, 1, {"address": [{"state": "NV"}, "x"]}]},
+            [("properties", {"state": [["address.state", ["NV"]], ["state", ["CA"]]]})],
+        ),
+        ("a list of no objects", {"properties": ["state"], "traits": []}, []),
         ("an address that is none", {"properties": {"address": "1 Main St"}}, []),
         ("false, as PHP writes nothing", {"properties": False}, []),
         ("nothing", {}, []),

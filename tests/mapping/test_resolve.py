@@ -134,9 +134,25 @@ def test_only_a_plain_yes_is_a_permission(value: Any, branch: Any) -> None:
 
 @pytest.mark.parametrize(
     ("above", "branch"),
-    [(False, MISSING), (0, MISSING), ("", MISSING), (None, MISSING), ({"a": False}, "else"), ({"a": True}, "then")],
+    [
+        *(
+            (False, MISSING),
+            (0, MISSING),
+            ("", MISSING),
+            (None, MISSING),
+            ({"a": False}, "else"),
+            ({"a": True}, "then"),
+        ),
+        *(
+            ([], MISSING),
+            ([0, "a", {"b": 1}], MISSING),
+            ([{"a": True}], "then"),
+            ([{"a": True}, [{"a": False}]], "else"),
+        ),
+        *(([{"a": None}], MISSING), ([{"a": " "}, {"a": 1}], "then")),
+    ],
 )
-def test_a_path_into_false_is_no_refusal(above: Any, branch: Any) -> None:
+def test_a_path_into_false_is_no_refusal_and_one_into_a_list_asks_all_its_items(above: Any, branch: Any) -> None:
     value = {"@ifAllowed": {"value": path("$.o.a"), "then": "then", "else": "else"}}
 
     assert resolve(value, {"o": above}) == branch

@@ -1,14 +1,16 @@
 """A no is found wherever an event says it, and wins over a yes that stands elsewhere."""
 
 from collections.abc import Callable
+from itertools import chain, combinations
 from typing import Any
 
 import pytest
 
-from app.destination import report_conversion_event
+from app.destination import ConversionRules, ReportConversionEvent, report_conversion_event
 from tests.presets.conftest import Make
 from tests.presets.test_defaults import only
 
+CALIFORNIA = {"address": {"state": "CA", "country": "US"}}
 MAID = "7A3CBEA0-BDF5-11E4-8DFC-AA07A5B093DB"
 #: Each place where an event may refuse tracking, with a value that is a no and one that is a yes.
 PLACES: dict[str, tuple[Any, Any]] = {
@@ -50,6 +52,61 @@ def test_a_no_in_one_place_wins_over_a_yes_in_another(place: str, sent_of: Make)
     sent = {other: sent_of(**merged(no, only(other, yes))) for other, (_, yes) in PLACES.items() if other != place}
 
     assert [other for other, event in sent.items() if event["opt_out"] is not True] == []
+
+
+def in_lists(place: str, value: Any, listed: set[int]) -> dict[str, Any]:
+    """Nest a value as `only` does, with the objects at these depths each as the second of a list."""
+    for depth, key in reversed(list(enumerate(place.split(".")))):
+        value = {key: value} if depth not in listed else {key: [{"other": 1}, value]}
+    event: dict[str, Any] = value
+    return event
+
+
+@pytest.mark.parametrize("place", [*PLACES, "context.gpc"])
+def test_a_no_is_read_in_a_list_where_an_object_is_expected(place: str, fields_of: Make) -> None:
+    no, yes = PLACES.get(place, (True, False))
+    depths = range(place.count("."))
+    answers = {True: set[Any](), False: set[Any]()}
+    for listed in chain.from_iterable(combinations(depths, number) for number in range(1, len(depths) + 1)):
+        for is_no, value in ((True, no), (False, yes)):
+            fields = fields_of(**in_lists(place, value, set(listed)))
+            sent, _ = report_conversion_event(fields | {"user_data": {"email": "a@b.co"}}, now=None)
+            answers[is_no].add(sent.get("opt_out"))
+
+    assert answers == {True: {True}, False: {None if place == "context.gpc" else False}}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"context": [{"device": {"adTrackingEnabled": False, "advertisingId": MAID}}]},
+        {"context": {"device": [{"adTrackingEnabled": True}, {"attTrackingStatus": 2}]}},
+        {"context": {"device": [[{"trackingStatus": "denied"}]]}},
+    ],
+)
+def test_no_advertising_id_is_sent_beside_a_no_in_a_list(event: dict[str, Any], fields_of: Make) -> None:
+    named = {"properties": {"user_data": {"hashed_maids": MAID, "email": "a@b.co"}}}
+
+    sent, _ = report_conversion_event(fields_of(**named, **event), now=None)
+
+    assert (sent["opt_out"], sent["advertiser_tracking_enabled"]) == (True, False)
+    assert "hashed_maids" not in sent["user_data"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"context": {"traits": [CALIFORNIA]}},
+        {"context": {"traits": {"address": [CALIFORNIA["address"]]}}},
+        {"properties": [{"billing": CALIFORNIA["address"]}], "traits": {"email": "a@b.co"}},
+    ],
+)
+def test_a_listed_state_is_found_in_a_list_too(event: dict[str, Any], fields_of: Make) -> None:
+    build = ReportConversionEvent(ConversionRules(ldp_states=frozenset({"CA"})))
+
+    sent, _ = build(fields_of(**{"properties": {"email": "a@b.co"}, **event}), now=None)
+
+    assert sent["custom_data"]["opt_out_type"] == "LDP"
 
 
 def test_what_is_overruled_is_told(told_by: Callable[..., list[str]]) -> None:

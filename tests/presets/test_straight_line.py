@@ -49,6 +49,7 @@ ODD: list[Any] = [
     ),
     *({"amount": "25.00", "currency": "USD"}, [{"product_id": 7, "price": "5", "quantity": "2"}, None, "x"]),
     *([{"id": "A", "price": 5, "currency": "USD"}], [{"price": 5, "currency": "EUR"}, {"price": 6, "currency": "$"}]),
+    *([{"adTrackingEnabled": False, "opt_out": True, "traits": [{"optOut": "no"}]}, 1], [{"phone": "030 901820"}]),
     *([{"id": "A", "price": 5, "name": None}], [{"product_id": "A", "price": "€5"}], "https://shop.test/?email=a@b.co"),
 ]
 
