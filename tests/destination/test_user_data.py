@@ -28,6 +28,11 @@ def digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
+def wide(text: str) -> str:
+    """Return a text in characters of full width, as Japanese keyboards write it."""
+    return "".join(chr(ord(character) + 0xFEE0) for character in text)
+
+
 def sent(fields: dict[str, Any], **rules: Any) -> tuple[dict[str, Any], list[str]]:
     event, warnings = ReportConversionEvent(ConversionRules(**rules))(fields, now=None)
     return event["user_data"], warnings
@@ -96,6 +101,14 @@ def test_long_texts_are_not_remembered() -> None:
         pytest.param({"state": "Washington, D.C."}, "st", ["dc"], id="a state as people call it"),
         pytest.param({"zip": 2138, "country": "US"}, "zp", ["02138"], id="a US zip that lost its zero as a number"),
         pytest.param({"zip": "00-950", "country": "PL"}, "zp", ["00950"], id="a zip of elsewhere loses its hyphen"),
+        pytest.param({"zip": wide("94107-1234"), "country": "US"}, "zp", ["94107"], id="digits of full width in a zip"),
+        pytest.param({"zip": wide("94107")}, "zp", ["94107"], id="likewise of no country"),
+        pytest.param({"zip": "〒" + wide("100-0001"), "country": "JP"}, "zp", ["1000001"], id="likewise elsewhere"),
+        pytest.param({"zip": "٩٤١٠٧", "country": "US"}, "zp", ["94107"], id="digits of other scripts in a zip"),
+        pytest.param({"zip": "94107\u20131234"}, "zp", ["94107"], id="a dash between five and four"),
+        pytest.param({"date_of_birth": wide("1997-02-06")}, "db", ["19970206"], id="digits of full width in a date"),
+        pytest.param({"gender": wide("F")}, "ge", ["f"], id="a letter of full width"),
+        pytest.param({"gender": "Non\u2011binary"}, "ge", ["n"], id="a hyphen that keeps words together"),
         pytest.param({"city": "L'Aquila"}, "ct", ["laquila"], id="a city loses punctuation"),
         pytest.param({"city": "जयपुर"}, "ct", ["जयपुर"], id="vowel signs of a city are no punctuation"),
         pytest.param({"country": "Deutschland"}, "country", ["de"], id="a country in another language"),
@@ -122,6 +135,9 @@ def test_values_become_digests(user_data: dict[str, Any], wire: str, texts: list
         ({"phone": "12", "country": "Atlantis"}, "user_data.country: a text of 8 characters left out, no country"),
         ({"phone": "nothing", "country": "US"}, "it is no phone number of its country"),
         ({"phone": "1" * 99, "country": "US"}, "it is no phone number of its country"),
+        ({"phone": "+14155551234 / +14155559999"}, "no phone number has more than 15 digits"),
+        ({"phone": 10**40}, "no phone number has more than 15 digits"),
+        ({"phone": "4155551234567890", "country": "US"}, "it is no phone number of its country"),
         ({"phone": "000"}, "no digit is left of it"),
         ({"phone": "4.15555E+09", "country": "US"}, "it is a number that a spreadsheet has rounded"),
         ({"phone": "12", "country": "US"}, "a text of 2 characters sent, though phone numbers are longer"),
