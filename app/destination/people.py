@@ -230,7 +230,8 @@ class People:
     def _whole_names(self, block: PersonBlock) -> Iterator[tuple[_Name, int]]:
         """Yield the first and last names that a whole name may stand for, and of how many words it is."""
         for value in block.of("name"):
-            words = value.split() if type(value) is str and len(value) <= MAX_LENGTH and not is_no_id(value) else []
+            is_name = type(value) is str and len(value) <= MAX_LENGTH and "," not in value and not is_no_id(value)
+            words = value.split() if is_name else []
             for end in range(1, len(words) if len(words) <= _MAX_WORDS else 0):
                 halves = (" ".join(words[:end]), " ".join(words[end:]))
                 first, last = (self._ways[field](half, None)[0] for field, half in zip(NAMES, halves, strict=True))

@@ -186,11 +186,10 @@ def test_global_privacy_control_is_a_no(what: str, event: dict[str, Any], opt_ou
     assert "gpc" not in sent
 
 
-@pytest.mark.parametrize(
-    "place", ["properties.opt_out_type", "properties.optOutType", "context.opt_out_type", "context.optOutType"]
-)
-def test_flags_of_privacy_laws_are_read_in_every_place(place: str, sent_of: Make) -> None:
-    event = merged(only("properties.opt_out_type", "X"), only(place, "ldp"))
+@pytest.mark.parametrize("name", ["opt_out_type", "optOutType"])
+@pytest.mark.parametrize("place", ["properties", "context", "context.traits", "traits"])
+def test_flags_of_privacy_laws_are_read_in_every_place(place: str, name: str, sent_of: Make) -> None:
+    event = merged(only("properties.opt_out_type", "X"), only(f"{place}.{name}", "ldp"))
 
     assert "LDP" in sent_of(**event)["custom_data"]["opt_out_type"]
 

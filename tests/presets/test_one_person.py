@@ -77,6 +77,7 @@ def told_of(user_data: dict[str, Any]) -> tuple[str, str]:
         ("a whole name of two words", {"traits": {"name": " Ada  Miller "}}, "ada miller", ""),
         ("in the context too", {"context": {"traits": {"name": "Ada Miller"}}}, "ada miller", ""),
         ("a whole name of three words is not split", {"traits": {"name": "Ada B. Miller"}}, "", ""),
+        ("nor is one whose last name comes first", {"traits": {"name": "Miller, Ada"}}, "", ""),
         ("nor is one of one word", {"traits": {"name": "Ada"}}, "", ""),
         ("its parts come before the whole", {"traits": ADA | {"name": "Bob Stone"}}, "ada miller", ""),
         ("the name of a product is no person's", {"properties": {"name": "Ada Miller"}}, "", ""),
