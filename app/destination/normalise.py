@@ -9,20 +9,18 @@ from typing import TypeAlias
 
 from app.destination.place_names import country_code, state_code
 from app.values.placeholders import is_no_id
+from app.values.plain_letters import NO_WIDTH, plain_letters
 
 #: The normalised text (None: nothing is sent) and what to say about it ("" where there is nothing to say).
 Normalised: TypeAlias = tuple[str | None, str]
 #: Takes the trimmed text and the country of the same event (alpha-2, upper case; None where unknown).
 Normaliser: TypeAlias = Callable[[str, str | None], Normalised]
 
-#: Characters of no width (Unicode's category Cf, without its visible number signs): soft hyphen, zero-width space,
-#: marks of direction that phones and address books put around numbers, byte order mark.
-_NO_WIDTH = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
 #: No value about a person is longer; what is, is not looked at, nor remembered.
 MAX_LENGTH = 1000
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 #: White space as JavaScript knows it, and characters of no width.
-_UNSEEN = re.compile(rf"[\s{_NO_WIDTH}]+")
+_UNSEEN = re.compile(rf"[\s{NO_WIDTH}]+")
 #: Trimmed everywhere.
 _TRIMMED = "".join(c for c in map(chr, range(0x10000)) if _UNSEEN.match(c))
 _BLANKS = re.compile(r"[\s\ufeff]+")
@@ -90,14 +88,6 @@ def hashed(text: str) -> str:
     return text.lower() if _is_digest(text) else sha256(text.encode()).hexdigest()
 
 
-def _in_ascii(text: str) -> str:
-    """Return a text with the digits of any script and letters of full width, as they are typed in Japan, in ASCII."""
-    if text.isascii():
-        return text
-    plain = unicodedata.normalize("NFKC", text)
-    return "".join(str(unicodedata.digit(c)) if c.isdecimal() else c for c in plain)
-
-
 def normalise_email(text: str, _country: str | None) -> Normalised:
     """Take out what is not seen and what stands around an address, lower the case; `local@domain.tld` or nothing."""
     if is_old_digest(text):
@@ -124,13 +114,13 @@ def _bare_address(address: str) -> str:
 
 def normalise_gender(text: str, _country: str | None) -> Normalised:
     """Reduce the words in use to f, m or n."""
-    letter = _GENDERS.get(re.sub(rf"[\s{_HYPHENS}]", "", _in_ascii(text)).lower())
+    letter = _GENDERS.get(re.sub(rf"[\s{_HYPHENS}]", "", plain_letters(text)).lower())
     return letter, "" if letter else "it is none of f, female, woman, m, male, man, n, non-binary, x"
 
 
 def normalise_date_of_birth(text: str, _country: str | None) -> Normalised:
     """Write a year-first date as YYYYMMDD; day-first and month-first are not guessed."""
-    match = _DATE.fullmatch(_in_ascii(text))
+    match = _DATE.fullmatch(plain_letters(text))
     if match is None:
         return None, "it is no date that begins with the year (YYYY-MM-DD)"
     year, _, *parts = match.groups()
@@ -170,7 +160,7 @@ def zip_normaliser(*, digits_only: bool) -> Normaliser:
     """Make a normaliser of postal codes."""
 
     def normalise(text: str, country: str | None) -> Normalised:
-        text = _in_ascii(text)
+        text = plain_letters(text)
         letters = "".join(filter(str.isalnum, text)).lower()
         digits = "".join(filter(str.isdecimal, text))
         if digits_only:

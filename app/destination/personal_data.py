@@ -7,6 +7,7 @@ from typing import Any, Final
 from app.destination.conversion_rules import ConversionRules
 from app.destination.reading import flattened, text_of
 from app.destination.redaction import Redactor
+from app.values.plain_letters import plain_letters
 
 #: The members in which somebody's words stand: what readers of free texts read, but ids, in which digits are no phones.
 FREE_TEXTS: Final = frozenset(
@@ -84,5 +85,6 @@ def _may_hold_phone(text: Any) -> bool:
 
 def _digits_of(phone: Any) -> list[str]:
     """Return the digits of the event's phone numbers, to find them elsewhere."""
-    numbers = ("".join(filter(str.isdecimal, text_of(item) or "")).lstrip("0") for item in flattened(phone))
+    texts = (plain_letters(text_of(item) or "") for item in flattened(phone))
+    numbers = ("".join(filter(str.isdecimal, text)).lstrip("0") for text in texts)
     return [digits for digits in numbers if len(digits) >= _MIN_PHONE_DIGITS]

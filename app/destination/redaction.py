@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 from app.destination.conversion_rules import ConversionRules
 from app.values.hidden_emails import without_encoded, without_plain
+from app.values.plain_letters import plain_letters
 
 #: Whatever the operator names: values of these parameters say who a person is, or let anybody in.
 ALWAYS_REDACTED = frozenset({"name", "fullname", "first_name", "last_name", "access_token", "token"})
@@ -85,7 +86,7 @@ class Redactor:
                 text = self._parameters.sub(rf"\g<1>{mark}", text)
             if _UNUSUAL.search(text, text.find("?") + 1):
                 text = self._without_parameters(text, mark)
-        if "@" not in text and "40" not in text and text == text.lower():  # nearly every address
+        if text.isascii() and "@" not in text and "40" not in text and text == text.lower():  # nearly every address
             return text if _MAY_HOLD_PHONE.search(text) is None and not phones else _without_phones(text, phones, mark)
         if "@" in text:
             text = _LOGIN.sub(mark and f"{mark}@", text)
@@ -117,6 +118,9 @@ def redacted_text(text: str, *, phones: Collection[str] = (), mark: str = "") ->
 
 
 def _without_phones(text: str, phones: Collection[str], mark: str) -> str:
+    if not text.isascii() and (plain := plain_letters(text)) != text:
+        clean = _without_phones(plain, phones, mark)
+        return text if clean == plain else clean
     if _MAY_HOLD_PHONE.search(text):
         text = _PHONES.sub(mark, text)
     for digits in phones:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
+from app.values.plain_letters import plain_letters
+
 #: A longer id is kept as its digest.
 MAX_ID_BYTES: Final = 256
 #: Characters that cannot have more bytes.
@@ -39,6 +41,7 @@ def holds_email(text: str) -> bool:
     >>> holds_email("order-7 jane@shop.example"), holds_email("amFuZUBzaG9wLmV4YW1wbGU"), holds_email("SO-10@3")
     (True, True, False)
     """
+    text = plain_letters(text)
     if "@" not in text and text == text.lower() and ("40" not in text or ("%" not in text and "2e" not in text)):
         return False  # nearly every id
     return bool(_may_hold_plain(text) and EMAIL.search(text)) or without_encoded(text) != text
@@ -53,7 +56,8 @@ def unpersonal_id(given: str) -> str:
     >>> unpersonal_id("SO-10021"), len(unpersonal_id("jane@shop.example-17")), len(unpersonal_id("7" * 257))
     ('SO-10021', 64, 64)
     """
-    if len(given) <= _SHORT and "@" not in given and "40" not in given and given == given.lower():  # nearly every id
+    is_plain = given.isascii() and "@" not in given and "40" not in given and given == given.lower()
+    if is_plain and len(given) <= _SHORT:  # nearly every id
         return given
     is_kept = not is_long(given) and not holds_email(given)
     return given if is_kept else sha256(given.strip().encode("utf-8", "replace")).hexdigest()
@@ -65,7 +69,12 @@ def is_long(given: str) -> bool:
 
 
 def without_plain(text: str, mark: str = "") -> str:
-    """Return the text with `mark` where an e-mail address stood, plain or percent-encoded."""
+    """Return the text with `mark` where an e-mail address stood, plain or percent-encoded.
+
+    Where that had characters of full width or of no width, the rest of the text is returned in plain letters.
+    """
+    if not text.isascii() and (plain := plain_letters(text)) != text and _may_hold_plain(plain) and EMAIL.search(plain):
+        text = plain
     return EMAIL.sub(mark, text) if _may_hold_plain(text) else text
 
 

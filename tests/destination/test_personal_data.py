@@ -13,6 +13,7 @@ from tests.destination.builders import NOW, a_conversion
 from tests.test_planted import put
 
 NUMBER = "+49 1579 2386417"
+WIDE = "".join(chr(ord(character) + 0xFEE0) if character != " " else "\u3000" for character in NUMBER)
 
 
 def built(path: str, text: Any, **user_data: Any) -> tuple[Any, list[str]]:
@@ -56,11 +57,12 @@ def test_digits_in_ids_of_products_are_no_phone_number() -> None:
 
 
 @pytest.mark.parametrize("path", ["custom_data.content_name", "app_name", "app_info.app_name", "device_info.model"])
-@pytest.mark.parametrize("written", ["1579-2386417", "01579.2386417", "15792386417"])
-def test_the_number_of_the_person_is_found_in_any_form(path: str, written: str) -> None:
-    value, warnings = built(path, f"call {written}", phone=NUMBER)
+@pytest.mark.parametrize("written", ["1579-2386417", "01579.2386417", "15792386417", WIDE[4:]])
+@pytest.mark.parametrize("number", [NUMBER, WIDE], ids=["plain", "in full width"])
+def test_the_number_of_the_person_is_found_in_any_form(path: str, written: str, number: str) -> None:
+    value, warnings = built(path, f"call {written}", phone=number)
 
-    assert "238" not in value
+    assert not any(map(str.isdecimal, value))
     assert f"{path}: personal data taken out" in warnings
     assert built(path, f"call {written}")[0] == f"call {written}", "nobody's number is not guessed"
 

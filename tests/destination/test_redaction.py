@@ -60,6 +60,11 @@ TAKE_OUT = Redactor(ConversionRules().redacted_parameters)
         ("call +49\u201130\u2011123456", "call "),
         ("call 030 123456", "call "),
         ("call 06 12 34 56 78", "call "),
+        ("Ünal: call \uff10\uff13\uff10 \uff11\uff12\uff13\uff14\uff15\uff16 now", "Ünal: call  now"),
+        ("call \uff0b49 30 \u200b123456", "call "),
+        ("for jane\uff20shop.example, \uff11 piece", "for , 1 piece"),
+        ("for jane@sh\u00adop.example", "for "),
+        ("https://shop.example/?q=jane\u200b@shop.example&x=ü", "https://shop.example/?q=&x=ü"),
     ],
 )
 def test_personal_data_is_taken_out(given: str, left: str) -> None:
@@ -78,6 +83,7 @@ def test_personal_data_is_taken_out(given: str, left: str) -> None:
         "https://shop.example/?filter[size]=4&mobile_view[]=1&email_sent=1&x[emails]=2",
         "https://shop.example/?next=%2Fa%3Fx%3D1%26names%3DAda&name.of=1&first%5Fnames=1&.=1&%=1&a.b=name",
         "https://shop.example/?q=name%3D&token.=&x=1%3F",
+        "\uff34able for \u00bd of \u2116 5, \U0001f469\u200d\U0001f373",
         "Tisch für 6 Personen, 180 x 90",
         "ean 4006381333931",
         "0.25 carat, 05 03 2026",
@@ -91,7 +97,14 @@ def test_the_rest_stays(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["https://shop.example/call/4155551234/", "q 14155551234", "0415-555 12 34", "415%20555%201234"]
+    "text",
+    [
+        "https://shop.example/call/4155551234/",
+        "q 14155551234",
+        "0415-555 12 34",
+        "415%20555%201234",
+        "\uff14\uff11\uff15\uff0d555\uff0d1234",
+    ],
 )
 def test_the_phone_of_the_event_itself_is_found_in_any_form(text: str) -> None:
     digits = "".join(filter(str.isdecimal, TAKE_OUT(text, phones=["14155551234"])))

@@ -23,9 +23,17 @@ def percent(text: str) -> str:
     return "".join(f"%{byte:02x}" for byte in text.encode())
 
 
+def wide(text: str) -> str:
+    """Write every character in full width, as Japanese keyboards do."""
+    return "".join(chr(ord(character) + 0xFEE0) for character in text)
+
+
 WRITTEN: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "in capitals": str.upper,
+    "in full width": wide,
+    "with its at-sign in full width": lambda text: text.replace("@", "\uff20"),
+    "with characters of no width in it": "\u200b".join,
     "percent-encoded": quote,
     "percent-encoded twice": lambda text: quote(quote(text)),
     "percent-encoded throughout": percent,
