@@ -24,8 +24,13 @@ _DRESSED = re.compile(
     r"(?P<number>[+-]?[\d.,' ]*\d)(?P<after>\D*)",
     re.ASCII,
 )
-#: Blanks between groups, the typographic apostrophe and the minus sign of Unicode; marks of direction go.
-_OTHER_SPELLINGS = str.maketrans("\u00a0\u2009\u202f\u2019\u2212", "   '-", "\u200e\u200f")
+#: Blanks between groups, the typographic apostrophe, Unicode's minus sign, Arabic's marks of fractions and of groups;
+#: marks of direction go. Then digits and marks of full width, and the digits of Arabic, Persian and Hindi.
+_OTHER_SPELLINGS = (
+    str.maketrans("\u00a0\u2009\u202f\u2019\u2212\u066b\u066c\uffe1\uffe5", "   '-.,£¥", "\u200e\u200f")
+    | {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+    | {zero + digit: ord("0") + digit for zero in (0x0660, 0x06F0, 0x0966) for digit in range(10)}
+)
 #: Written for no cents: `25.-`, with any dash.
 _NO_CENTS = re.compile(r"(?<=\d)(?P<mark>[.,])[-\u2013\u2014]{1,2}(?!\d)")
 #: Several groups, or one and a fraction.

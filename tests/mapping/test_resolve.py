@@ -196,7 +196,7 @@ NUMBERS = [
     ("", MISSING),
     ("1e26", MISSING),
     ("1e4000", MISSING),
-    ("٣", MISSING),
+    ("٣", "3"),
     ("1" * 26, MISSING),
     (1e300, MISSING),
     (float("inf"), MISSING),

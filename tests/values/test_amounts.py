@@ -55,6 +55,13 @@ SEPARATORS = [
     ("1.2e1", "JPY", "1.2e1"),
     # A sign stands in front of the number or of its currency, once.
     ("-€25.00", None, "-25.00"),
+    # Digits and marks of full width, and those of other scripts, are digits and marks.
+    ("\uff11\uff0c\uff12\uff13\uff14\u5186", "JPY", "1234"),
+    ("\uffe5\uff11\uff12\uff13\uff14", "JPY", "1234"),
+    ("\uff0d\uff15\uff0e\uff12\uff15", None, "-5.25"),
+    ("\u0661\u066c\u0662\u0663\u0664\u066b\u0665\u0660", "EGP", "1234.50"),
+    ("\u06f2\u06f5", None, "25"),
+    ("\u0968\u096b.\u0966\u0966", "INR", "25.00"),
     ("\u221225,00 kr", None, "-25.00"),
     ("-€-5", None, None),
 ]
