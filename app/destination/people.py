@@ -145,11 +145,8 @@ class People:
         """Return every state that the blocks name; `country` is that of the event, for those that name none."""
         known: list[KnownState] = []
         for block in blocks:
-            given = [
-                text
-                for item in flattened(block.of("state"))
-                if not says_nothing(item) and not is_state_of_account(text := text_of(item))
-            ]
+            stated = (item for item in flattened(block.of("state")) if not says_nothing(item))
+            given = [text for text in map(text_of, stated) if not is_state_of_account(text)]
             places = (block.countries or [country]) if given else []
             for text in given:
                 read = [KnownState(None if text is None else self._ways["state"](text, at)[0], at) for at in places]

@@ -61,13 +61,7 @@ def lifespan(
     @asynccontextmanager
     async def run(_: FastAPI) -> AsyncIterator[None]:
         _tune_the_interpreter()
-        try:
-            await begin()
-            await coordination.announce()
-            await coordination.refresh(now=clock())
-        except PinrelayError as exc:  # PostgreSQL is not there, or was written by a newer Pinrelay
-            log_cannot_start(exc)
-            raise
+        await _start(begin, coordination, clock)
         shutdown = Shutdown()
         tasks = [asyncio.create_task(_going_on(each.run, shutdown)) for each in background]
         steps = (partial(_keep_up, coordination, clock), partial(_keep_looking, look_at_files), _collect_garbage)
@@ -88,6 +82,17 @@ def lifespan(
                 await one.close()
 
     return run
+
+
+async def _start(begin: Callable[[], Awaitable[None]], coordination: Coordination, clock: Callable[[], float]) -> None:
+    """Do what comes before all else; what keeps it from being done, such as no PostgreSQL, is told with its remedy."""
+    try:
+        await begin()
+        await coordination.announce()
+        await coordination.refresh(now=clock())
+    except PinrelayError as exc:
+        log_cannot_start(exc)
+        raise
 
 
 def _tune_the_interpreter() -> None:
