@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NoReturn
 
 import typer
 
@@ -105,13 +105,21 @@ def take_options(
 
 
 def main() -> None:
-    """Run the command line; known errors become one clear text and an exit code."""
+    """Run the command line; known errors, and files that cannot be used, become one clear text and an exit code."""
     configure_logging("auto", "warning")
     try:
         cli()
     except PinrelayError as exc:
-        sys.stderr.write(visible(f"pinrelay: {exc}", lines=True) + "\n")
-        sys.exit(3 if isinstance(exc, OutboxError) else 1)
+        _end(str(exc), 3 if isinstance(exc, OutboxError) else 1)
+    except OSError as exc:
+        if exc.filename is None:
+            raise
+        _end(f"{exc.filename} cannot be used: {exc.strerror}", 1)
+
+
+def _end(told: str, code: int) -> NoReturn:
+    sys.stderr.write(visible(f"pinrelay: {told}", lines=True) + "\n")
+    sys.exit(code)
 
 
 if __name__ == "__main__":

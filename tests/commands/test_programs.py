@@ -122,6 +122,7 @@ NO_OUTBOX = {"outbox_url": "sqlite:////dev/null/o.db"}
         pytest.param(1, ("status",), {"port": "eighty"}, id="a setting is wrong"),
         pytest.param(1, ("verify",), {}, id="no credentials"),
         pytest.param(1, ("message", "nobody"), {}, id="nothing found"),
+        pytest.param(1, ("restore", "name" * 100), {}, id="a name that no file may have"),
         pytest.param(2, ("redrive",), {}, id="not said what to redrive"),
         pytest.param(2, ("nothing",), {}, id="no such command"),
         pytest.param(3, ("status",), NO_OUTBOX, id="no outbox for a command"),
