@@ -1,26 +1,23 @@
 """`pinrelay audit`: who did what."""
 
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
 from app.commands.auditing import caller
-from app.outbox import open_outbox
+from app.outbox import Outbox
 from tests.commands.conftest import Run
+from tests.commands.stored import in_outbox
 from tests.outbox.build import audited
-from tests.outbox.build import rules as outbox_rules
 
 
 def write(tmp_path: Path, *targets: str) -> None:
-    async def fill() -> None:
-        outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", outbox_rules())
+    async def fill(outbox: Outbox) -> None:
         for target in targets:
             await outbox.write_audit(audited(target=target))
-        await outbox.close()
 
-    asyncio.run(fill())
+    in_outbox(tmp_path, fill)
 
 
 def test_it_shows_the_newest_first_and_as_many_as_are_asked_for(run: Run, tmp_path: Path) -> None:

@@ -1,24 +1,20 @@
 """`pinrelay dead-letters`, `redrive` and `dismiss`, over a real outbox."""
 
-import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.errors import FilterError
-from app.outbox import Outbox, open_outbox
+from app.outbox import Outbox
 from app.server.audited_changes import MAX_WHY
 from app.types import State
 from tests.commands.conftest import Run
-from tests.outbox.build import ACCOUNT, NOW, At, new, rules
+from tests.commands.stored import in_outbox
+from tests.outbox.build import ACCOUNT, At, new
 from tests.process import ROOT
-
-Result = TypeVar("Result")
 
 
 @pytest.fixture(autouse=True)
@@ -34,15 +30,7 @@ def dead(tmp_path: Path) -> None:
         await at.dead_letter(new(message_id="m-3", event_id="e-3", preset="Checkout"), "too old")
         await at.enqueue(new(message_id="m-3", event_id="e-3", preset="Checkout"))
 
-    asyncio.run(_use(tmp_path, fill))
-
-
-async def _use(folder: Path, use: Callable[[Outbox], Awaitable[Result]]) -> Result:
-    outbox = open_outbox(f"sqlite:///{folder}/o.db", rules(), clock=lambda: NOW)
-    try:
-        return await use(outbox)
-    finally:
-        await outbox.close()
+    in_outbox(tmp_path, fill)
 
 
 def test_they_are_listed_with_their_reason_and_the_time_of_death(run: Run) -> None:
@@ -115,7 +103,7 @@ def test_what_is_dismissed_says_who_did_it_and_why_without_anybodys_address(run:
         (delivery,) = (await outbox.message("m-1")).deliveries
         return delivery.state, delivery.reason
 
-    state, told = asyncio.run(_use(tmp_path, reason))
+    state, told = in_outbox(tmp_path, reason)
     assert state is State.DISMISSED
     assert re.fullmatch(r"currency is unknown; dismissed by .* \(command line\): .*asked for it", told)
     (line,) = [json.loads(line) for line in run("audit", "--json").stdout.splitlines()]

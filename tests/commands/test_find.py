@@ -1,6 +1,5 @@
 """`pinrelay find`, over a real outbox."""
 
-import asyncio
 import json
 import re
 from hashlib import sha256
@@ -8,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from app.outbox import SEARCH_FILTERS, open_outbox
+from app.outbox import SEARCH_FILTERS, Outbox
 from app.types import Exit, Note
 from tests.commands.conftest import Run
-from tests.outbox.build import NOW, At, new, payload, rules
+from tests.commands.stored import in_outbox
+from tests.outbox.build import At, new, payload
 from tests.process import ROOT
 
 
@@ -20,14 +20,12 @@ def events(tmp_path: Path) -> None:
     """Three orders of one shop, one of them of a person, and a note."""
     of_ann = payload(em=[sha256(b"ann@shop.example").hexdigest()])
 
-    async def fill() -> None:
-        outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules(), clock=lambda: NOW)
+    async def fill(outbox: Outbox) -> None:
         note = Note(message_id="n-1", preset="Checkout", exit=Exit.INVALID, reason="no identifier", order_id="SO-4")
         orders = [new(message_id=f"m-{n}", order_id=f"SO-{n}", amount="10.00", currency="EUR") for n in (1, 2)]
         await At(outbox).enqueue(*orders, new(message_id="m-3", order_id="SO-3", payload=of_ann), notes=(note,))
-        await outbox.close()
 
-    asyncio.run(fill())
+    in_outbox(tmp_path, fill)
 
 
 def _ids(output: str) -> list[tuple[str, str]]:

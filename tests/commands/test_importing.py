@@ -1,6 +1,5 @@
 """`pinrelay import`: every format, resumable, nothing twice."""
 
-import asyncio
 import gzip
 import json
 import re
@@ -14,12 +13,10 @@ from typer.testing import Result
 
 from app.commands import importing
 from app.commands.terminal import time_text
-from app.outbox import open_outbox
-from app.policies import outbox_rules
 from app.shared_values import ERASED_AT
 from app.types import FileImported
-from tests import assembled
 from tests.commands.conftest import Run
+from tests.commands.stored import in_outbox
 
 WHO = {"ip": "203.0.113.9", "userAgent": "x"}
 
@@ -124,19 +121,11 @@ def test_the_same_event_in_another_file_is_a_duplicate(run: Run, tmp_path: Path)
 
 @pytest.mark.parametrize(("options", "is_told"), [((), True), (("--dry-run",), False)])
 def test_a_delete_has_live_tails_let_go(run: Run, tmp_path: Path, options: tuple[str, ...], *, is_told: bool) -> None:
-    file, url = tmp_path / "events", f"sqlite:///{tmp_path}/o.db"
+    file = tmp_path / "events"
     for event, told in ((page("a"), False), ({"type": "delete", "userId": "ann", "messageId": "d"}, is_told)):
         file.write_bytes(b"3\n" + ndjson(event))
         summary(run("import", file, "--json", *options))
-        assert (asyncio.run(_erased_at(url)) is not None) is told
-
-
-async def _erased_at(url: str) -> float | None:
-    outbox = open_outbox(url, outbox_rules(assembled.settings()))
-    try:
-        return await ERASED_AT.read(outbox)
-    finally:
-        await outbox.close()
+        assert (in_outbox(tmp_path, ERASED_AT.read) is not None) is told
 
 
 def test_a_dry_run_stores_nothing(run: Run, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """`pinrelay inventory`, over a real store."""
 
-import asyncio
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -8,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from app.outbox import open_outbox
+from app.outbox import Outbox
 from app.types import EventKey, InventoryCount, Measure
 from tests.commands.conftest import Run
-from tests.outbox.build import new, rules
+from tests.commands.stored import in_outbox
+from tests.outbox.build import new
 
 ORDER = EventKey("shop", "track", "Order Completed")
 ODD = EventKey("default", "track", "order completed")
@@ -31,13 +31,11 @@ def _arrived(tmp_path: Path) -> None:
         InventoryCount(ODD, Measure.EXIT, "unmatched", 7),
     ]
 
-    async def fill() -> None:
-        outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules())
+    async def fill(outbox: Outbox) -> None:
         await outbox.inventory.add(counts, now=time.time(), max_names=9)
         await outbox.enqueue([new(name="Order Completed", source="shop")], [], [], now=time.time())
-        await outbox.close()
 
-    asyncio.run(fill())
+    in_outbox(tmp_path, fill)
 
 
 @pytest.mark.usefixtures("_arrived")

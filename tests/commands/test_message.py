@@ -1,30 +1,28 @@
 """`pinrelay message`, over a real outbox."""
 
-import asyncio
 import json
 import re
 from pathlib import Path
 
 import pytest
 
-from app.outbox import open_outbox
+from app.outbox import Outbox
 from app.types import Exit, Note
 from tests.commands.conftest import Run
-from tests.outbox.build import NOW, At, new, rules
+from tests.commands.stored import in_outbox
+from tests.outbox.build import NOW, At, new
 
 
 @pytest.fixture(autouse=True)
 def one_message(tmp_path: Path) -> None:
     """An outbox with the message `m-1`: refused by Pinterest, and later sent again, which was a duplicate."""
 
-    async def fill() -> None:
-        outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules(), clock=lambda: NOW)
+    async def fill(outbox: Outbox) -> None:
         await At(outbox).dead_letter(new(message_id="m-1", preset="Checkout", warnings=("w: x",)), "bad currency")
         note = Note(message_id="m-1", preset="Checkout", exit=Exit.DUPLICATE, reason="the same event_id")
         await At(outbox, NOW + 60).enqueue(notes=(note,))
-        await outbox.close()
 
-    asyncio.run(fill())
+    in_outbox(tmp_path, fill)
 
 
 def test_people_read_a_table_of_what_became_of_it_and_of_each_attempt(run: Run) -> None:

@@ -1,6 +1,5 @@
 """`pinrelay check` and `pinrelay preview`."""
 
-import asyncio
 import gzip
 import json
 import time
@@ -11,10 +10,10 @@ import pytest
 from typer.testing import Result
 
 from app.errors import CatalogError
-from app.outbox import open_outbox
+from app.outbox import Outbox
 from app.shared_values import PRESET_SWITCH, Switch
 from tests.commands.conftest import Run
-from tests.outbox.build import rules
+from tests.commands.stored import in_outbox
 
 PERSON = {"ip": "203.0.113.9", "userAgent": "x"}
 PAGE: dict[str, Any] = {"type": "page", "messageId": "p-1", "timestamp": time.time(), "context": PERSON}
@@ -178,12 +177,10 @@ def test_preview_tells_what_was_sent_before_and_since_when(run: Run, tmp_path: P
 def test_preview_and_import_obey_the_switches_as_the_server_does(
     run: Run, tmp_path: Path, switched_off: str, exit_: str, said: str
 ) -> None:
-    async def switch_off() -> None:
-        outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules())
+    async def switch_off(outbox: Outbox) -> None:
         await PRESET_SWITCH.of("Page Visit").write(outbox, Switch(on=False))
-        await outbox.close()
 
-    asyncio.run(switch_off())
+    in_outbox(tmp_path, switch_off)
     file = tmp_path / "events"
     file.write_text(json.dumps(PAGE), encoding="utf-8")
     assert said in explained(run, PAGE, SWITCHED_OFF=switched_off)

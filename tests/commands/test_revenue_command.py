@@ -1,15 +1,15 @@
 """`pinrelay revenue`, over a real store."""
 
-import asyncio
 import json
 import time
 from pathlib import Path
 
 import pytest
 
-from app.outbox import open_outbox
+from app.outbox import Outbox
 from tests.commands.conftest import Run
-from tests.outbox.build import new, rules
+from tests.commands.stored import in_outbox
+from tests.outbox.build import new
 
 
 @pytest.fixture
@@ -21,12 +21,10 @@ def _sold(tmp_path: Path) -> None:
         )
     ]
 
-    async def fill() -> None:
-        outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules())
+    async def fill(outbox: Outbox) -> None:
         await outbox.enqueue(orders, [], [], now=time.time())
-        await outbox.close()
 
-    asyncio.run(fill())
+    in_outbox(tmp_path, fill)
 
 
 @pytest.mark.usefixtures("_sold")

@@ -1,6 +1,5 @@
 """`pinrelay status` and `check`, over a real outbox."""
 
-import asyncio
 import json
 import re
 from pathlib import Path
@@ -8,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
-from app.outbox import open_outbox
+from app.outbox import Outbox
 from app.shared_values import PRESET_SWITCH, Switch
 from app.types import NewDelivery, Rejected, Settlement, State, Tally
 from tests.catalog.test_destination_files import US, folder_of
 from tests.commands.conftest import Run
+from tests.commands.stored import in_outbox
 from tests.outbox.build import new
-from tests.outbox.build import rules as outbox_rules
 
 SANDBOX_OF_7 = 'name: Other\nad_account_id: "7"\nmode: sandbox\n'
 NOW = 1_772_640_800.0
@@ -23,7 +22,6 @@ NOW = 1_772_640_800.0
 @pytest.fixture(autouse=True)
 def one_dead_letter(tmp_path: Path) -> None:
     """An outbox with the message `m-1`: refused by Pinterest."""
-    rules = outbox_rules(max_backlog=10)
     new = NewDelivery(
         ad_account_id=SANDBOX_AD_ACCOUNT_ID,
         preset="Checkout",
@@ -38,17 +36,15 @@ def one_dead_letter(tmp_path: Path) -> None:
         quality=(),
     )
 
-    async def fill() -> None:
-        outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules)
+    async def fill(outbox: Outbox) -> None:
         await outbox.enqueue([new], [], [Tally(name="accepted")], now=NOW)
         claimed = await outbox.claim(SANDBOX_AD_ACCOUNT_ID, limit=1, max_bytes=1_000, max_wait_s=0, lease_s=60, now=NOW)
         dead = Settlement(
             claimed=claimed[0], outcome=Rejected(reason="currency is unknown", status=422), state=State.DEAD
         )
         await outbox.settle([dead], [Tally(name="calls", label="422")], now=NOW)
-        await outbox.close()
 
-    asyncio.run(fill())
+    in_outbox(tmp_path, fill)
 
 
 def test_the_status_counts_what_waits_and_what_is_dead(run: Run) -> None:
@@ -65,13 +61,11 @@ def test_the_status_says_whose_it_is(run: Run) -> None:
 
 
 def test_status_names_a_preset_that_is_switched_off_where_something_waits(run: Run, tmp_path: Path) -> None:
-    async def wait() -> None:
-        outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", outbox_rules(max_backlog=10))
+    async def wait(outbox: Outbox) -> None:
         await outbox.enqueue([new(ad_account_id=SANDBOX_AD_ACCOUNT_ID, preset="Lead")], [], [], now=NOW)
         await PRESET_SWITCH.of("Lead").write(outbox, Switch(on=False))
-        await outbox.close()
 
-    asyncio.run(wait())
+    in_outbox(tmp_path, wait)
     facts = json.loads(run("status", "--json").stdout)
     assert facts["state"] == "preset switched off"
     assert facts["told"].startswith("The preset Lead is switched off.")
