@@ -166,7 +166,7 @@ def test_its_process_ends_with_that_code_and_shows_no_traceback(
 
 @pytest.mark.whole
 def test_watching_prints_a_line_of_json_again_and_again_until_it_is_interrupted(tmp_path: Path) -> None:
-    environment = clean_environment(outbox_url=f"sqlite:///{tmp_path}/o.db", pythonunbuffered=1) | measuring()
+    environment = clean_environment(outbox_url=new_store(tmp_path, "o.db"), pythonunbuffered=1) | measuring()
     # A test run in the background ignores SIGINT, and so would what it starts.
     command = ["env", "--default-signal=INT", str(COMMAND), "status", "--watch", "--json"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as watching:
