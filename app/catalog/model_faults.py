@@ -1,11 +1,12 @@
 """What is wrong with a file by its model, in words for whoever writes it."""
 
-import difflib
 import re
 from typing import Final
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
+
+from app.catalog.fields import nearest
 
 #: By pydantic's name of what is wrong; of all others its own words are shown.
 _WORDS: Final = {
@@ -35,12 +36,11 @@ def in_words(fault: ErrorDetails, kind: type[BaseModel]) -> str:
     ...     except ValidationError as exc:
     ...         return [in_words(fault, model) for fault in exc.errors()]
     >>> told(hold="1h"), told(hold="1m", hodl=1)
-    (['is not of the form m$: such as 30m'], ["there is no such key; did you mean 'hold'?"])
+    (['is not of the form m$: such as 30m'], ["there is no such key: did you mean 'hold'?"])
     """
     name = str(fault["loc"][0]) if len(fault["loc"]) == 1 else ""
     if fault["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, kind.model_fields, n=1)
-        return "there is no such key" + (f"; did you mean {near[0]!r}?" if near else "")
+        return f"there is no such key{nearest(name, kind.model_fields)}"
     if known := _WORDS.get(fault["type"]):
         words = known.format_map(fault.get("ctx", {}))
     else:

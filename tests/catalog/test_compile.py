@@ -62,7 +62,7 @@ def faults(*presets: str, action: str = ACTION, **options: Any) -> list[str]:
         ("a: &x 1", "presets/0.yaml: /name: is missing: Shown in receipts"),
         ("- 1", "presets/0.yaml: should be keys with their values, such as `name: Order`"),
         (preset(more="colour: red"), "presets/0.yaml: /colour: there is no such key"),
-        (preset(more="holdd: 5m"), "presets/0.yaml: /holdd: there is no such key; did you mean 'hold'?"),
+        (preset(more="holdd: 5m"), "presets/0.yaml: /holdd: there is no such key: did you mean 'hold'?"),
         (
             preset(more="enabled: 1"),
             "presets/0.yaml: /enabled: should be true or false, without quotes: false switches",

@@ -62,7 +62,7 @@ def test_a_later_folder_replaces_files_of_the_same_name(tmp_path: Path) -> None:
         (SANDBOX + "token: {env: A, file: b}\n", "/token: say either `env` or `file`"),
         (SANDBOX + "token: {}\n", "/token: say either `env` or `file`"),
         (SANDBOX + "token: secret\n", "/token: "),
-        (SANDBOX + "tokken: {env: A}\n", "/tokken: there is no such key; did you mean 'token'?"),
+        (SANDBOX + "tokken: {env: A}\n", "/tokken: there is no such key: did you mean 'token'?"),
         (SANDBOX + "sources: []\n", "/sources: "),
         (SANDBOX + "presets: Checkout\n", "/presets: "),
         (SANDBOX + "enabled: maybe\n", "/enabled: should be true or false, without quotes"),

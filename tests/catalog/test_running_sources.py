@@ -58,7 +58,7 @@ def test_every_file_is_a_source_unless_names_are_given(folder: Folder) -> None:
         ({"kind": "mapped"}, "shop.yaml: a source of kind `mapped` needs `events`"),
         ({"pixel": True}, "shop.yaml: `events`, `mapping` and `pixel` are for the kind `mapped`"),
         ({"proofs": []}, "shop.yaml: /proofs: "),
-        ({"proof": {}}, "shop.yaml: /proof: there is no such key; did you mean 'proofs'?"),
+        ({"proof": {}}, "shop.yaml: /proof: there is no such key: did you mean 'proofs'?"),
         ({"enabled": "no"}, "shop.yaml: /enabled: "),
         ({"proofs": [{"kind": "guess"}]}, "shop.yaml: /proofs/0: "),
         (
