@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, configuration, settings
 
 from tests.disks import fast_folder
 from tests.outbox.postgres_server import PostgresServer
-from tests.process import PINRELAY, ROOT, Program, Server, free_port, measuring, server_environment
+from tests.process import PINRELAY, ROOT, Program, Server, measuring, server_environment
 from tests.rounds import LEVEL, Kind, examples, rounds_of
 from tests.tools import need_postgres
 
@@ -152,12 +152,6 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     return folder
-
-
-@pytest.fixture
-def ephemeral_port() -> int:
-    """A port of the loopback that nobody listens on."""
-    return free_port()
 
 
 @pytest.fixture

@@ -108,15 +108,7 @@ async def test_a_wrong_proof_keeps_no_more_of_a_body_than_one_event_may_have(fil
 
 @pytest.mark.slow
 @settings(deadline=None)  # a busy machine is no fault
-@given(
-    st.lists(
-        st.recursive(
-            st.none() | st.booleans() | st.integers() | st.text(),
-            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-        ),
-        min_size=1,
-    )
-)
+@given(st.lists(_VALUES, min_size=1))
 async def test_the_first_element_of_any_array_is_found(values: list[Any]) -> None:
     texts = [json.dumps(value, ensure_ascii=False).encode() for value in values]
     raw = b"[" + b",".join(texts) + b"]"
