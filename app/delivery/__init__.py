@@ -8,10 +8,10 @@ from app.delivery.account_standings import (
     whole_backlog,
 )
 from app.delivery.calls import Calls
-from app.delivery.clocks import Clocks, age_s, with_jump
+from app.delivery.clocks import Clocks, with_jump
 from app.delivery.doubt import Doubt
 from app.delivery.evidence import Begun, Evidence
-from app.delivery.gate import Closed, Gate, MayProbe, OnChange, Open, Passage
+from app.delivery.gate import Closed, Gate, MayProbe, OnChange
 from app.delivery.halving import BatchPart, Halving
 from app.delivery.leases import Leases
 from app.delivery.policy import DeliveryPolicy
@@ -42,14 +42,11 @@ __all__ = [
     "MayProbe",
     "Moment",
     "OnChange",
-    "Open",
-    "Passage",
     "ReadsBacklog",
     "Shutdown",
     "Sign",
     "Standing",
     "after_loss",
-    "age_s",
     "all_standings",
     "read_accounts",
     "settle",

@@ -18,7 +18,7 @@ from app.sending.surroundings import CallReport
 from app.source import Accepts
 from app.tracing.signals import exports
 
-__all__ = ["Enqueues", "Tracing", "export_figures", "export_lines", "open_tracing"]
+__all__ = ["Tracing", "export_figures", "export_lines", "open_tracing"]
 
 
 class Tracing(Protocol):

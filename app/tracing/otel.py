@@ -23,9 +23,9 @@ from starlette.types import ASGIApp
 
 from app import __version__
 from app.errors import EventRefused, SettingsError
+from app.receiving.pipeline import Enqueues
 from app.sending.surroundings import CallReport
 from app.source import Accepts
-from app.tracing import Enqueues
 from app.tracing.call_spans import trace_call
 from app.tracing.figures_and_lines import FigureExport, LineExport, for_a_while
 from app.tracing.requests import TracedRequests

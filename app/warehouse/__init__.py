@@ -2,6 +2,6 @@
 
 from app.warehouse.duck_tables import append_rows, open_duck
 from app.warehouse.opening import open_rows
-from app.warehouse.row_tables import Batch, RowTable
+from app.warehouse.row_tables import RowTable
 
-__all__ = ["Batch", "RowTable", "append_rows", "open_duck", "open_rows"]
+__all__ = ["RowTable", "append_rows", "open_duck", "open_rows"]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.delivery import Clocks, age_s, with_jump
+from app.delivery import Clocks, with_jump
+from app.delivery.clocks import age_s
 from app.shared_values import ClockJump
 from tests.delivery.claims import NOW
 
