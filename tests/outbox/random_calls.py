@@ -163,7 +163,7 @@ def adding_up(rng: Random) -> Calls:
     return {
         "backlog": lambda side: side.at.outbox.backlog(account, now=side.at.now),
         "tallies, unordered": lambda side: side.at.outbox.tallies(**steps, names=names),
-        "revenue": lambda side: side.at.outbox.revenue(**days),
+        "revenue, unordered": lambda side: side.at.outbox.revenue(**days),
         "causes": lambda side: side.at.outbox.dead_letters.causes(limit=limit),
         "inventory, unordered": lambda side: side.at.outbox.inventory.read(**counted),
         "names, unordered": lambda side: side.at.outbox.inventory.name_counts(pairs, **days),

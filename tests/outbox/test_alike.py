@@ -73,7 +73,7 @@ async def are_alike(urls: Sequence[str], seed: int, *, calls: int) -> None:
         for number in range(calls):
             name, change = write(rng, number, now)
             # An engine may forget whole days only: so it is midnight when something is forgotten.
-            now += rng.choice(MOVES) + (was == "retain")
+            now += rng.choice(MOVES) + (0.125 if was == "retain" else 0)
             now = ceil(now / DAY_S + 3 * rng.random()) * DAY_S if name == "retain" else now
             for side in sides:
                 side.at = At(side.at.outbox, now)

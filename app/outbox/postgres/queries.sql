@@ -539,9 +539,10 @@ ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + e
 
 -- dead_causes --
 -- Why deliveries are dead, the most frequent causes first, without what was added when they were not redriven.
-SELECT split_part(reason, '; not redriven:', 1) AS cause, ad_account_id, preset, count(*), max(settled_at)
+SELECT split_part(reason, '; not redriven:', 1) COLLATE "C" AS cause, ad_account_id, preset, count(*), max(settled_at)
 FROM (SELECT * FROM dead WHERE state = 'dead' ORDER BY id DESC LIMIT 100000) AS newest JOIN delivery USING (id)
-GROUP BY cause, ad_account_id, preset ORDER BY count(*) DESC, cause LIMIT %(limit)s;
+GROUP BY cause, ad_account_id, preset
+ORDER BY count(*) DESC, cause, ad_account_id COLLATE "C", preset COLLATE "C" LIMIT %(limit)s;
 
 -- search_by_id --
 -- Deliveries of one id, be it their own, their message's, event's or order's: few, so that they can be sorted.
@@ -1653,7 +1654,8 @@ ORDER BY id LIMIT %(limit)s;
 -- quarantine_groups --
 -- How many sealed events there are of each kind, the most first.
 SELECT source, name, exit, reason, count(*), min(at), max(at) FROM quarantined WHERE ends_at > %(now)s
-GROUP BY source, name, exit, reason ORDER BY count(*) DESC, name COLLATE "C", reason COLLATE "C" LIMIT %(limit)s;
+GROUP BY source, name, exit, reason ORDER BY count(*) DESC, name COLLATE "C", reason COLLATE "C", source COLLATE "C", exit
+LIMIT %(limit)s;
 
 -- release_quarantined --
 -- Erase sealed events.

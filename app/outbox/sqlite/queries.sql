@@ -292,7 +292,7 @@ SELECT CASE instr(reason, '; not redriven:') WHEN 0 THEN reason
          ELSE substr(reason, 1, instr(reason, '; not redriven:') - 1) END AS cause,
        ad_account_id, preset, count(*), max(settled_at)
 FROM (SELECT * FROM delivery WHERE id > 0 AND state = 'dead' ORDER BY id DESC LIMIT 100000)
-GROUP BY cause, ad_account_id, preset ORDER BY count(*) DESC, cause LIMIT :limit;
+GROUP BY cause, ad_account_id, preset ORDER BY count(*) DESC, cause, ad_account_id, preset LIMIT :limit;
 
 -- search --
 -- Deliveries, newest first.
@@ -1215,7 +1215,7 @@ ORDER BY id LIMIT :limit;
 -- quarantine_groups --
 -- How many sealed events there are of each kind, the most first.
 SELECT source, name, exit, reason, count(*), min(at), max(at) FROM quarantined WHERE ends_at > :now
-GROUP BY source, name, exit, reason ORDER BY count(*) DESC, name, reason LIMIT :limit;
+GROUP BY source, name, exit, reason ORDER BY count(*) DESC, name, reason, source, exit LIMIT :limit;
 
 -- release_quarantined --
 -- Erase sealed events.
