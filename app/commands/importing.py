@@ -1,6 +1,7 @@
 """`pinrelay import`: history from files, mapped and enqueued like received events, and resumable."""
 
 import asyncio
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -127,7 +128,7 @@ def import_files(  # noqa: PLR0913 - options are arguments
 
 def _since(text: str, now: float) -> float:
     """Read `7d`, `12h` or an ISO 8601 date as Unix seconds."""
-    if text[:-1].isdigit() and text[-1] in _SECONDS:
+    if text[-1:] in _SECONDS and re.fullmatch("[0-9]{1,6}", text[:-1]):
         return now - int(text[:-1]) * _SECONDS[text[-1]]
     try:
         moment = datetime.fromisoformat(text)

@@ -152,7 +152,9 @@ def test_all_may_be_sent_as_offline(run: Run, tmp_path: Path) -> None:
     assert '"action_source":"offline"' in run("message", "a", "--json").stdout
 
 
-@pytest.mark.parametrize("option", [("--as", "shop"), ("--since", "yesterday")])
+@pytest.mark.parametrize(
+    "option", [("--as", "shop"), *(("--since", text) for text in ("yesterday", "\u00b2d", "9" * 400 + "d"))]
+)
 def test_an_option_that_cannot_be_read_is_named(run: Run, tmp_path: Path, option: tuple[str, str]) -> None:
     file = tmp_path / "events"
     file.write_bytes(ndjson(page("a")))
