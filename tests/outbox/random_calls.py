@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeAlias
 
-from app.types import Claimed, EventKey, Measure, QuarantineFilter, Query, Settlement
+from app.types import Claimed, Enqueued, EventKey, Measure, QuarantineFilter, Query, Settlement
 from tests.outbox import random_values as some
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, audited
 from tests.outbox.random_values import ACCOUNTS, DIGESTS, IDS, KEYS, OWN_KEYS, PRESETS, SOURCES, TEXTS, maybe
@@ -27,7 +27,7 @@ Calls: TypeAlias = dict[str, Callable[[Side], Awaitable[Any]]]
 def write(rng: Random, number: int, now: float) -> tuple[str, Callable[[Side], Awaitable[Any]]]:
     """One call that changes the store, and its name."""
     calls = storing(rng, number) | sending(rng, now) | reviving(rng) | keeping(rng, now)
-    name = rng.choice([*calls, *["enqueue with people", "enqueue", "claim", "settle"] * 3])
+    name = rng.choice([*calls, *["remember", "enqueue", "claim", "settle"] * 3])
     return name, calls[name]
 
 
@@ -36,7 +36,13 @@ def storing(rng: Random, number: int) -> Calls:
     given = deliveries, [some.note(rng, n) for n in range(rng.randrange(3))], [some.tally(rng) for _ in range(2)]
     people = some.people(rng, [each.message_id for each in deliveries])
     forgotten, again = rng.sample(KEYS, 2), rng.sample(["m1", "m11", *IDS], 3)
+
+    async def remember(side: Side) -> list[Enqueued]:
+        changes = some.as_read(people, await side.at.outbox.people([each.key for each in people.marks]))
+        return await side.at.outbox.enqueue(*given, now=side.at.now, people=changes)
+
     return {
+        "remember": remember,
         "enqueue": lambda side: side.at.outbox.enqueue(*given, now=side.at.now),
         "enqueue with people": lambda side: side.at.outbox.enqueue(*given, now=side.at.now, people=people),
         "forget": lambda side: side.at.outbox.forget(forgotten, again=again),

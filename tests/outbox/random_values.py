@@ -3,6 +3,8 @@
 from random import Random
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from app.types import (
     Blocked,
     Delivered,
@@ -14,6 +16,7 @@ from app.types import (
     NewDelivery,
     Note,
     PeopleChanges,
+    PeopleFound,
     PersonChange,
     Quarantined,
     Query,
@@ -147,8 +150,9 @@ def query(rng: Random) -> Query:
 
 
 def people(rng: Random, message_ids: list[str]) -> PeopleChanges:
+    """What nobody knew before; no two are seen at one moment, for of equals any may be forgotten."""
     chosen = rng.sample(KEYS, rng.randrange(1, 4))
-    at = NOW + rng.choice([-DAY_S, 0, 1.5, DAY_S])
+    at = NOW + rng.choice([-DAY_S, 0, 1.5, DAY_S]) + rng.random()
     user = rng.choice(KEYS)
     link = f'{{"to":"{user}","at":{at}}}' if rng.random() < 0.5 else "null"
     fact = f'{{"em":{{"members":{{"em":["{rng.choice(DIGESTS)}"]}},"at":{at},"by":"identify"}}}}'
@@ -159,16 +163,27 @@ def people(rng: Random, message_ids: list[str]) -> PeopleChanges:
                 revision=0,
                 linked_to=None if link == "null" else user,
                 linked_at=None if link == "null" else at,
-                seen_at=at,
+                seen_at=at + place / 8,
                 stale_at=at + DAY_S,
-                record=f'{{"facts":{fact},"link":{link}}}',
+                record=maybe(rng, f'{{"facts":{fact},"link":{link}}}', 0.9),
             )
-            for key in chosen[:2]
+            for place, key in enumerate(chosen[:2])
         ],
         marks=[MarkChange(key=key, was=None, at=rng.choice([None, at])) for key in chosen],
         whose=[
-            Whose(message_id=each, user=chosen[0], anonymous=rng.choice([None, *KEYS])) for each in set(message_ids)
+            Whose(message_id=each, user=chosen[0], anonymous=rng.choice([None, *KEYS]))
+            for each in sorted(set(message_ids))
         ],
+    )
+
+
+def as_read(changes: PeopleChanges, found: PeopleFound) -> PeopleChanges:
+    """The same changes of what is there."""
+    revisions = {each.key: each.revision for each in found.people}
+    return replace(
+        changes,
+        people=[replace(each, revision=revisions.get(each.key, 0)) for each in changes.people],
+        marks=[replace(each, was=found.marks.get(each.key)) for each in changes.marks],
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields, is_dataclass
@@ -48,6 +49,8 @@ def told(answer: Any, ids: dict[str, int]) -> Any:
         return [told(each, ids) for each in answer]
     if isinstance(answer, str):
         return re.sub(r"delivery (\d+)", lambda found: f"delivery number {ids[found[1]]}", answer)
+    if isinstance(answer, bytes):
+        return json.loads(answer)
     return round(answer, 5) if isinstance(answer, float | Decimal) else answer
 
 
