@@ -350,7 +350,7 @@ WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :lim
 -- note_range --
 -- The first note since a moment, and the highest. Clocks differ and step back, so the earliest need not be the first.
 SELECT CASE
-    WHEN :since <= 0 THEN (SELECT min(id) FROM note)
+    WHEN (SELECT at FROM note WHERE id = (SELECT min(id) FROM note)) >= :since THEN (SELECT min(id) FROM note)
     ELSE (SELECT min(id) FROM note INDEXED BY note_at WHERE at >= :since)
   END,
   (SELECT max(id) FROM note);
