@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from app.catalog.fields import nearest
 from app.catalog.folders import Folders, read_texts
+from app.catalog.model_faults import no_bare_secret
 from app.catalog.one_file import parse_files
 from app.config.account_settings import AccountSettings
 from app.errors import CatalogError, Fault
@@ -74,7 +75,9 @@ class DestinationFile(BaseModel):
         pattern=r"^\d{1,18}$", description="Pinterest's id of the ad account: digits; unique."
     )
     mode: Literal["live", "sandbox"] = Field("live", description="sandbox sends to the built-in sandbox instead.")
-    token: TokenPlace | None = Field(None, description="Where its conversion token is; a sandbox needs none.")
+    token: Annotated[TokenPlace | None, BeforeValidator(no_bare_secret)] = Field(
+        None, description="Where its conversion token is; a sandbox needs none."
+    )
     sources: _Names | None = Field(None, description="Only events of these sources; without: of all.")
     presets: _Names | None = Field(None, description="Only these presets, by name; without: all.")
     enabled: bool = Field(default=True, description="false takes the ad account out: nothing is sent or taken for it.")

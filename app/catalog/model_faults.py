@@ -1,7 +1,8 @@
 """What is wrong with a file by its model, in words for whoever writes it."""
 
 import re
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -20,7 +21,11 @@ _WORDS: Final = {
     "dict_type": "should be keys with their values, such as `name: Order`",
     "model_type": "should be keys with their values, such as `name: Order`",
     "string_pattern_mismatch": "is not of the form {pattern}",
+    "union_tag_invalid": "{discriminator} should be one of {expected_tags}",
+    "union_tag_not_found": "{discriminator} is missing",
 }
+#: What a key of a file looks like, and no name of a class.
+_KEY: Final = re.compile(r"[a-z0-9_]+")
 _ITS_OWN: Final = re.compile(r"^(?:Input|String|List|Tuple|Dictionary) should ")
 
 
@@ -47,3 +52,30 @@ def in_words(fault: ErrorDetails, kind: type[BaseModel]) -> str:
         words = _ITS_OWN.sub("should ", fault["msg"]).removeprefix("Value error, ")
     about = kind.model_fields[name].description if name in kind.model_fields else None
     return f"{words}: {about}" if about else words
+
+
+def place(steps: Sequence[int | str], value: Any) -> str:
+    """Return where in a file's value a fault stands, as a pointer.
+
+    Steps of the model alone are left out: the tag by which it chose among proofs, and names of its own.
+
+    >>> proof = {"kind": "header", "header": "X-Key", "secret": 5}
+    >>> place(("proofs", 0, "header", "secret", "SecretFrom"), {"proofs": [proof]}), place(("name",), {}), place((), 1)
+    ('/proofs/0/secret', '/name', '')
+    """
+    pointer = ""
+    for number, step in enumerate(steps, 1):
+        if not (isinstance(value, dict) or (isinstance(value, list) and isinstance(step, int))):
+            continue
+        inner = value.get(step) if isinstance(value, dict) else value[step]  # type: ignore[index] # a number, by the above
+        is_tag = number < len(steps) and _KEY.fullmatch(str(steps[number])) and not isinstance(inner, dict | list)
+        if not is_tag:
+            pointer, value = f"{pointer}/{step}", inner
+    return pointer
+
+
+def no_bare_secret(value: Any) -> Any:
+    """Return what stands in the place of a secret. Raises ValueError where it is the secret itself."""
+    if isinstance(value, str) or (isinstance(value, list) and any(isinstance(each, str) for each in value)):
+        raise ValueError("no secret stands in a file: say where it is, by {env: NAME} or {file: PATH}")
+    return value

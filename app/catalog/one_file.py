@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.catalog.fields import check_fields, default_fields, fill_from_blocks, lay_over, place_of_default
 from app.catalog.files import ActionFile, PresetFile
-from app.catalog.model_faults import in_words
+from app.catalog.model_faults import in_words, place
 from app.catalog.persons import finds_person, left_to_memory, person_fields
 from app.catalog.strict_yaml import parse_yaml
 from app.destination import PRIVACY_FLAGS, usable_parts
@@ -181,9 +181,7 @@ def parse_file(kind: type[_File], text: str) -> tuple[_File | None, Faults]:
         return kind.model_validate(value), ()
     except ValidationError as exc:
         found = exc.errors(include_url=False)
-        return None, tuple(
-            Fault("".join(f"/{part}" for part in fault["loc"]), in_words(fault, kind)) for fault in found
-        )
+        return None, tuple(Fault(place(fault["loc"], value), in_words(fault, kind)) for fault in found)
 
 
 def parse_files(kind: type[_File], texts: Mapping[str, str], faults: list[Fault]) -> dict[str, _File]:

@@ -20,6 +20,8 @@ from app.values.event_names import RECORD
 #: What a record has; see app/source/raw_records.py.
 RECORD_FIELDS: Final = Readable(flat=("method", "ip"), nested=("body", "headers", "query", "cloudevent", "item"))
 
+#: Of Segment's events; what else a mapping would say makes events that are refused.
+_TYPES: Final = frozenset({"track", "page", "screen", "identify", "group", "alias", "delete"})
 _UNTAKEN: Final = "no trigger of the source takes it"
 #: A condition such as `headers.x-topic = "orders/paid"`.
 _ASKS_FOR_NAME: Final = re.compile(r"""(?<![!<>])=\s*["']""")
@@ -141,6 +143,10 @@ def _compiled(
         faults.extend(exc.faults)
     if "type" not in whole:
         faults.append(Fault(f"{place}/mapping", "has no `type`: say track, page or identify"))
+    elif isinstance(whole["type"], str) and whole["type"] not in _TYPES:
+        faults.append(
+            Fault(f"{place}/mapping/type", f"{whole['type']!r} is no type of event: say track, page or identify")
+        )
     if trigger is None or mapping is None:
         return None
     return RecordEvent(trigger=trigger, mapping=mapping), each

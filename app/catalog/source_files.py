@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from app.catalog.model_faults import no_bare_secret
 from app.source import Algorithm, Encoding
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -24,6 +25,7 @@ class SecretFrom(BaseModel):
 
 _Secrets = Annotated[
     SecretFrom | Annotated[list[SecretFrom], Field(min_length=1, max_length=2)],
+    BeforeValidator(no_bare_secret),
     Field(description="The secret; a list of two while it is rotated."),
 ]
 

@@ -168,3 +168,8 @@ def test_every_fault_is_told_with_its_place() -> None:
     ]
     assert "The fields are method, ip, and body.key, headers.key" in faults[1].message
     assert faults[0] == Fault("/events/0/mapping", "has no `type`: say track, page or identify")
+
+
+def test_a_type_of_event_that_there_is_not_is_told_at_the_start() -> None:
+    _, faults = compile_reshaping(spec(PAID, type="trakc"))
+    assert faults == [Fault("/events/0/mapping/type", "'trakc' is no type of event: say track, page or identify")]

@@ -65,7 +65,19 @@ def test_every_file_is_a_source_unless_names_are_given(folder: Folder) -> None:
             {"proofs": [HEADER | {"secret": {}}]},
             "shop.yaml: /proofs/0/secret: give `env` or `file`",
         ),
-        ({"proofs": [HEADER | {"secret": "text"}]}, "shop.yaml: /proofs/0/header/secret/SecretFrom: "),
+        *(
+            (
+                {"proofs": [HEADER | {"secret": bare}]},
+                "shop.yaml: /proofs/0/secret: no secret stands in a file: say where",
+            )
+            for bare in (STRONG, [STRONG, {"env": "WEAK"}])
+        ),
+        ({"proofs": [HEADER | {"secret": [5]}]}, "shop.yaml: /proofs/0/secret: should be keys with their values"),
+        ({"proofs": [HEADER | {"secret": 5}]}, "shop.yaml: /proofs/0/secret: should be keys with their values"),
+        ({"proofs": [{"kind": "header", "secret": {"env": "WEAK"}}]}, "shop.yaml: /proofs/0/header: is missing"),
+        ({"proofs": [{"kind": "hmacc"}]}, "shop.yaml: /proofs/0: 'kind' should be one of 'hmac', 'standard_webhooks'"),
+        ({"proofs": [{}]}, "shop.yaml: /proofs/0: 'kind' is missing"),
+        ({"limits": {"max_event": 1}}, "shop.yaml: /limits/max_event: there is no such key"),
         (
             {"proofs": [HEADER | {"secret": {"env": "NONE"}}]},
             "shop.yaml: /proofs/0/secret: is missing: set NONE or NONE_",
