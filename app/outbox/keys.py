@@ -86,10 +86,16 @@ def order_digests(ad_account_id: str, order_id: str, source: str) -> list[str]:
     return [_digest(*parts), _digest(*parts, source)]
 
 
+def _spellings(order_id: str) -> tuple[str, ...]:
+    """Return an order id as it is, and without the sign that shops write before it: `#1001` is 1001."""
+    return (order_id, order_id[1:].lstrip()) if order_id[:1] == "#" else (order_id,)
+
+
 def _keys_of_order(known: HasKeys, scope: tuple[str, ...]) -> list[Key]:
     keys = []
     if known.order_id is not None:
-        keys.append(Key(ORDER_ID, _digest("checkout", known.ad_account_id, known.order_id, *scope)))
+        parts = (("checkout", known.ad_account_id, each, *scope) for each in _spellings(known.order_id))
+        keys += [Key(ORDER_ID, _digest(*each)) for each in parts]
     if known.checkout_id is not None:
         keys.append(Key(CHECKOUT_ID, _digest("checkout_id", known.ad_account_id, known.checkout_id, *scope)))
     return keys

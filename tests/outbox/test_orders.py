@@ -34,6 +34,34 @@ async def test_an_order_is_sent_once_whatever_source_and_preset_send_it(at: At) 
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "exit_"),
+    [
+        ("#1001", "1001", Exit.DUPLICATE),
+        ("1001", "#1001", Exit.DUPLICATE),
+        ("# 1001", "1001", Exit.DUPLICATE),
+        ("#1001", "#1001", Exit.DUPLICATE),
+        ("#1001", "1002", Exit.ENQUEUED),
+        ("A#1", "A1", Exit.ENQUEUED),
+    ],
+)
+async def test_the_sign_before_a_number_makes_no_other_order(at: At, first: str, second: str, exit_: Exit) -> None:
+    """A tag writes `#1001` where the shop's webhook has 1001."""
+    assert await exits(at, order(order_id=first), order(order_id=second)) == [Exit.ENQUEUED, exit_]
+
+
+async def test_another_order_behind_such_a_sign_is_told_once(at: At) -> None:
+    await at.enqueue(order(order_id="#1001"))
+    (answer,) = await at.enqueue(of_ben(order_id="#1001"))
+    assert (answer.exit, len(answer.warnings)) == (Exit.ENQUEUED, 1)
+
+
+async def test_a_dead_order_behind_such_a_sign_lets_go_of_its_number(at: At) -> None:
+    await at.enqueue(order(order_id="#1001"))
+    await at.kill(*await at.claim())
+    assert await exits(at, order(order_id="1001")) == [Exit.ENQUEUED]
+
+
+@pytest.mark.parametrize(
     ("changes", "told"),
     [
         ({}, ""),
