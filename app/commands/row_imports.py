@@ -38,6 +38,10 @@ class RowsAsked:
         return sha256(orjson.dumps([self.where, self.query, self.cursor, self.source])).hexdigest()[:24]
 
 
+#: Files of rows, which hold no events.
+_TABLES: Final = frozenset({".csv", ".tsv", ".parquet"})
+
+
 def rows_asked(
     files: Collection[Path] | None,
     *,
@@ -52,6 +56,8 @@ def rows_asked(
     `for_files`: an option is given that files alone have.
     """
     if not (where or query or cursor or source):
+        for table in (each for each in files or () if each.suffix.lower() in _TABLES):
+            raise typer.BadParameter(f"{table} holds rows: give it by --from, with --cursor and --source")
         if files:
             return None
         raise typer.BadParameter("name files, or rows: --query or --from, with --cursor and --source")

@@ -116,6 +116,7 @@ def test_a_row_whose_file_has_changed_is_known_by_its_id(run: Run, folder: Path)
     ("options", "told"),
     [
         ((), "name files, or rows"),
+        (("ROWS",), "rows.CSV holds rows: give it by --from, with --cursor and --source"),
         (("--cursor", "at"), "rows come by --query, --from, or both"),
         (("--from", "rows.csv", "--cursor", "at", "--source", "crm", "--since", "7d"), "without files, --since and"),
         (("--from", "rows.csv", "--cursor", "at", "--source", "crm", "--again"), "without files, --since and --again"),
@@ -124,6 +125,9 @@ def test_a_row_whose_file_has_changed_is_known_by_its_id(run: Run, folder: Path)
 )
 def test_what_is_missing_is_told(run: Run, folder: Path, options: tuple[str, ...], told: str) -> None:
     (folder / "sources/plain.yaml").write_text("name: plain\nkind: segment\nproofs: [{kind: anyone}]\n")
+    table = folder / "rows.CSV"
+    table.write_text("id,total\n1,5\n")
+    options = tuple(str(table) if each == "ROWS" else each for each in options)
     done = run("import", *options, SOURCES_DIR=str(folder / "sources"))
     assert done.exit_code == 2
     assert told in " ".join(done.stderr.replace("│", " ").split())
