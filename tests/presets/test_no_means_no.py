@@ -198,7 +198,21 @@ def test_flags_of_privacy_laws_are_read_in_every_place(place: str, name: str, se
     ("what", "event"),
     [
         (name, merged(only(f"{place}.country", "US"), only(f"{place}.{name}", "California")))
-        for place in ("traits", "context.traits.address", "properties.billing", "properties.shipping_address")
+        for place in (
+            *("traits", "context.traits.address"),
+            *(
+                f"{holder}.{block}"
+                for holder in ("properties", "context.traits", "traits")
+                for block in (
+                    "billing",
+                    "billing_address",
+                    "billingAddress",
+                    "shipping",
+                    "shipping_address",
+                    "shippingAddress",
+                )
+            ),
+        )
         for name in ("state", "region", "province", "province_code", "region_code")
     ],
 )
