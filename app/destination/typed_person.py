@@ -4,8 +4,7 @@ import re
 from typing import Final
 
 from app.destination.conversion_rules import ConversionRules
-from app.destination.normalise import hashed, normalise_email, normalised
-from app.destination.phone_numbers import phone_normaliser
+from app.destination.normalise import hashed, normalise_email, normalised, phone_normaliser
 
 #: What a phone number is written with, and with how many digits at least.
 _PHONE: Final = re.compile(r"\+?[\d\s()./-]+")

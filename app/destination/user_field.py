@@ -15,9 +15,9 @@ from app.destination.normalise import (
     normalise_maid,
     normalise_name,
     normalise_state,
+    phone_normaliser,
     zip_normaliser,
 )
-from app.destination.phone_numbers import phone_normaliser
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

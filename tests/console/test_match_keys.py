@@ -8,7 +8,7 @@ from app.console.labels import COMPONENT_LABELS, OTHER_KEY_LABELS
 from app.console.match_keys import KeyAdvice, PresetKeys, StepsOfKeys, key_trends, ranked_advice, score, score_lines
 from app.console.summary import PresetCounts
 from app.destination import MATCH_KEYS, match_keys
-from app.destination.phone_numbers import phone_normaliser
+from app.destination.normalise import phone_normaliser
 from app.outbox import NO_COUNTRY, warning_label
 from app.types import Tally
 

@@ -11,8 +11,7 @@ from phonenumbers import PhoneNumberFormat, format_number, parse
 
 from app.destination import ConversionRules, ReportConversionEvent, report_conversion_event
 from app.destination.app_and_device import read_app_info
-from app.destination.normalise import normalised
-from app.destination.phone_numbers import phone_normaliser
+from app.destination.normalise import normalised, phone_normaliser
 from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid
 from tests.destination.builders import NOW, a_conversion, of_user
