@@ -5,8 +5,11 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.presets.conftest import Make
+from tests.rounds import examples
 
 ADA = {"first_name": "Ada", "last_name": "Miller"}
 BOB = {"first_name": "Bob", "last_name": "Stone"}
@@ -241,6 +244,37 @@ def test_what_is_said_of_somebody_else_is_not_sent_as_the_buyers(
     sent = sent_of(**laid_out(event | {f"{block}.{field}": given}))["user_data"]
 
     assert sent.get(wire) == ([sha256(hashed.encode()).hexdigest()] if is_sent else None), what
+
+
+BLOCKS = (
+    *("properties.user_data", "properties", "properties.customer", "context.traits", "traits"),
+    *("properties.billing", "traits.billing_address", "properties.shipping", "traits.shipping"),
+)
+
+
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(emails=st.lists(st.sampled_from([None, EMAIL, OTHER, "eve@shop.example"]), min_size=9, max_size=9))
+def test_nothing_is_sent_of_a_block_with_another_email_address_whichever_it_is(
+    emails: list[str | None], sent_of: Make
+) -> None:
+    members: dict[str, str] = {}
+    owner: dict[str, tuple[int, str]] = {}  # of what is hashed: of which block, under which name
+    for number, (block, email) in enumerate(zip(BLOCKS, emails, strict=True)):
+        said = {"first_name": f"ada{number}", "last_name": f"miller{number}", "phone": f"+4930901820{number}"}
+        said |= {"birthday": f"199{number}-03-14", "city": f"ulm{number}", "zip": f"8907{number}"}
+        members |= {f"{block}.{name}": value for name, value in said.items()}
+        members |= {f"{block}.email": email} if email else {}
+        for name, value in said.items():
+            owner[sha256(value.lstrip("+").replace("-", "").encode()).hexdigest()] = (number, name)
+
+    sent = sent_of(**laid_out(members))["user_data"]
+    found = [owner[digests[0]] for wire, digests in sent.items() if wire in ("fn", "ln", "ph", "db", "ct", "zp")]
+    buyer = [email for email in set(emails) if email and sent.get("em") == [sha256(email.encode()).hexdigest()]]
+
+    assert bool(buyer) is any(emails[:6])
+    assert {name for _, name in found} == {"first_name", "last_name", "phone", "birthday", "city", "zip"}
+    assert not buyer or {emails[number] for number, _ in found} <= {None, *buyer}
+    assert len({number for number, _ in found}) == 1
 
 
 @pytest.mark.parametrize(
