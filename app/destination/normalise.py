@@ -38,6 +38,8 @@ _OLD_LENGTHS = frozenset({32, 40})
 _HYPHENS = r"\u2010-\u2015-"
 _EXTENSION = re.compile(r"(?:;?\s*ext(?:ension|\.|n\.?|=)?|[x#])\s*\.?:?\s*\d{1,7}\s*$", re.IGNORECASE)
 _EXPONENT = re.compile(r"(\d)[.,](\d+)[eE]\+?(\d{1,2})", re.ASCII)
+#: A whole number as tables write it that hold fractions or nothing elsewhere.
+_WHOLE = re.compile(r"\A(\d{4,})\.0\Z", re.ASCII)
 _MIN_PHONE_DIGITS = 7
 #: E.164 knows no longer numbers.
 _MAX_PHONE_DIGITS = 15
@@ -156,7 +158,7 @@ def normalise_gender(text: str, _country: str | None) -> Normalised:
 
 def normalise_date_of_birth(text: str, _country: str | None) -> Normalised:
     """Write a year-first date as YYYYMMDD; day-first and month-first are not guessed."""
-    match = _DATE.fullmatch(plain_letters(text))
+    match = _DATE.fullmatch(_WHOLE.sub(r"\1", plain_letters(text)))
     if match is None:
         return None, "it is no date that begins with the year (YYYY-MM-DD)"
     year, _, *parts = match.groups()
@@ -196,7 +198,7 @@ def zip_normaliser(*, digits_only: bool) -> Normaliser:
     """Make a normaliser of postal codes."""
 
     def normalise(text: str, country: str | None) -> Normalised:
-        text = plain_letters(text)
+        text = _WHOLE.sub(r"\1", plain_letters(text))
         letters = "".join(filter(str.isalnum, text)).lower()
         digits = "".join(filter(str.isdecimal, text))
         if digits_only:
@@ -233,7 +235,7 @@ def normalise_maid(text: str, _country: str | None) -> Normalised:
 
 def _unrounded(number: str) -> str:
     """Write `4.155552671E9`, as spreadsheets do, with all its digits; "" where digits were lost on the way."""
-    match = _EXPONENT.fullmatch(number)
+    match = _EXPONENT.fullmatch(number := _WHOLE.sub(r"\1", number))
     if match is None:
         return number
     first, decimals, exponent = match.groups()

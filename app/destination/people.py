@@ -189,9 +189,11 @@ class People:
                 if digest is not None and not note:
                     return [digest], problems
             digests: dict[str, None] = {}
-            for item in flattened(value):
+            items = list(flattened(value))
+            beside = block.countries if len(items) > 1 else []  # of several people, one country each
+            for item, at in zip(items, beside if len(beside) == len(items) else repeat(country), strict=False):
                 text = text_of(item)
-                digest, note = (None, "a text is expected") if text is None else way(text, country)
+                digest, note = (None, "a text is expected") if text is None else way(text, at or country)
                 if digest is not None:
                     digests[digest] = None
                 if note:

@@ -89,6 +89,10 @@ def test_long_texts_are_not_remembered() -> None:
             {"phone": "030/123456", "country": digest("de")}, "ph", ["4930123456"], id="the country is hashed"
         ),
         pytest.param({"phone": "4.155552671E9", "country": "US"}, "ph", ["14155552671"], id="a spreadsheet's number"),
+        pytest.param({"phone": "4155552671.0", "country": "US"}, "ph", ["14155552671"], id="a table's number"),
+        pytest.param({"zip": "10115.0", "country": "DE"}, "zp", ["10115"], id="a table's zip"),
+        pytest.param({"zip": "4107.0", "country": "US"}, "zp", ["04107"], id="a table's zip without its zero"),
+        pytest.param({"date_of_birth": "19970206.0"}, "db", ["19970206"], id="a table's date"),
         pytest.param({"phone": "4,930123456E+9"}, "ph", ["4930123456"], id="a German spreadsheet's number"),
         pytest.param({"phone": "\u202a+49 30 123456\u202c"}, "ph", ["4930123456"], id="marks of direction around it"),
         pytest.param(

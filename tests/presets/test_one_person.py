@@ -365,6 +365,25 @@ def test_the_country_of_a_recipient_completes_phone_numbers_only(
     assert sent[wire] == mapped[wire] == [sha256(form.encode()).hexdigest()], what
 
 
+@pytest.mark.parametrize(
+    ("people", "wire", "forms"),
+    [
+        (
+            [{"phone": "030 901820", "country": "DE"}, {"phone": "(415) 555-1234", "country": "US"}],
+            "ph",
+            ["4930901820", "14155551234"],
+        ),
+        ([{"zip": "94107-1234", "country": "US"}, {"zip": "SW1A 2AA", "country": "GB"}], "zp", ["94107", "sw1a2aa"]),
+        ([{"state": "CA", "country": "US"}, {"state": "Bavaria", "country": "DE"}], "st", ["ca", "by"]),
+        ([{"zip": "94107-1234", "country": "US"}, {"zip": "94108-1234"}], "zp", ["94107", "94108"]),
+    ],
+)
+def test_of_several_people_each_has_a_country(people: list[Any], wire: str, forms: list[str], sent_of: Make) -> None:
+    sent = sent_of(properties={"user_data": people})["user_data"]
+
+    assert sent[wire] == [sha256(form.encode()).hexdigest() for form in forms]
+
+
 def test_a_phone_number_that_a_preset_maps_itself_is_completed_by_a_country_of_the_event(compiled: Make) -> None:
     event = {"properties": {"tel": "030 123456", "shipping": BOB | BERLIN}}
 
