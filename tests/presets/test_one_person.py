@@ -216,6 +216,7 @@ SAID = {
         ("with another address", {"properties.user_data.email": EMAIL, "properties.email": OTHER}, "properties", False),
         ("somebody else's traits", {"properties.email": EMAIL, "traits.email": OTHER}, "traits", False),
         ("of another spelling", {"properties.email": EMAIL, "traits.userEmail": OTHER}, "traits", False),
+        ("a customer's", {"traits.email": EMAIL, "properties.customer_email": OTHER}, "properties", False),
         ("who pays", {"properties.email": EMAIL, "properties.billing.email": OTHER}, "properties.billing", False),
         (
             "a company's",
