@@ -116,9 +116,9 @@ class Kept:
 
     deliveries: list[NewDelivery] = field(default_factory=list)
 
-    async def forget(self, keys: Sequence[str]) -> int:
+    async def forget(self, keys: Sequence[str], *, again: Collection[str] = ()) -> int:
         """Keep nothing of anybody."""
-        raise NotImplementedError(keys)
+        raise NotImplementedError(keys, again)
 
     async def wipe(self, texts: Collection[str]) -> None:
         """Keep nothing of anybody."""
@@ -130,7 +130,7 @@ class Kept:
 
     async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
         """Remember nobody."""
-        raise NotImplementedError(keys)
+        raise NotImplementedError(keys, again)
 
     async def enqueue(
         self,

@@ -35,7 +35,6 @@ from app.config import load_settings
 from app.destination import (
     ConversionRules,
     normalise,
-    phone_numbers,
     place_names,
     redaction,
 )
@@ -76,7 +75,7 @@ LANGUAGES = {language.alpha_2 for language in pycountry.languages if hasattr(lan
 REDACT = redaction.Redactor(ConversionRules().redacted_parameters)
 HASHED = {
     "em": normalise.normalise_email,
-    "ph": phone_numbers.phone_normaliser(None),
+    "ph": normalise.phone_normaliser(None),
     "ge": normalise.normalise_gender,
     "db": normalise.normalise_date_of_birth,
     "ln": normalise.normalise_name,
