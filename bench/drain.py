@@ -130,7 +130,7 @@ class Kept:
 
     async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
         """Remember nobody."""
-        raise NotImplementedError(keys, again)
+        raise NotImplementedError(keys)
 
     async def enqueue(
         self,

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import phonenumbers
 
-from app.destination.place_names import country_code, state_code
+from app.destination.place_names import country_code, is_state_of_account, state_code
 from app.values.placeholders import is_no_id
 from app.values.plain_letters import NO_WIDTH, plain_letters
 
@@ -178,11 +178,6 @@ def normalise_city(text: str, _country: str | None) -> Normalised:
     """Keep letters, digits and accents; lower the case."""
     city = "".join(c for c in text.lower() if c.isalnum() or unicodedata.category(c)[0] == "M")
     return city or None, "" if city else "no letter is left of it"
-
-
-def is_state_of_account(text: str | None) -> bool:
-    """Return whether a text is what Shopify writes as `state` of a customer: that of the account, which is no place."""
-    return text is not None and text.strip().lower() in {"disabled", "invited", "enabled", "declined"}
 
 
 def normalise_state(text: str, country: str | None) -> Normalised:

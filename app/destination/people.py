@@ -12,16 +12,14 @@ from functools import lru_cache
 from itertools import repeat
 from typing import Any, NamedTuple, TypeAlias
 
-from app.destination.normalise import MAX_LENGTH, is_state_of_account
+from app.destination.normalise import MAX_LENGTH
 from app.destination.opt_outs import KnownState
-from app.destination.person_blocks import NAMES, OF_NAMES, PersonBlock
+from app.destination.person_blocks import ADDRESS, ALONE, NAMES, OF_NAMES, PersonBlock
+from app.destination.place_names import is_state_of_account
 from app.destination.reading import flattened, text_of
 from app.destination.warnings import kind, left_out
 from app.values.placeholders import is_no_id, says_nothing
 
-ADDRESS = ("city", "state", "zip", "country")
-#: Each of them is taken from one block by itself; in a block before that of an address in it.
-ALONE = ("phone", "gender", "date_of_birth")
 _TWO_WORDS = 2
 #: A whole name of more is nobody's.
 _MAX_WORDS = 8

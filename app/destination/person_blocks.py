@@ -10,6 +10,9 @@ from app.values.placeholders import is_no_id
 from app.values.read_blocks import Blocks
 
 NAMES: Final = ("first_name", "last_name")
+ADDRESS: Final = ("city", "state", "zip", "country")
+#: Each of them is taken from one block by itself; in a block before that of an address in it.
+ALONE: Final = ("phone", "gender", "date_of_birth")
 #: A block with any of these may have a name.
 OF_NAMES: Final = frozenset((*NAMES, "name"))
 

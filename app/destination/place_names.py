@@ -46,6 +46,11 @@ def state_code(name: str, country: str | None) -> str | None:
     return code if code in _state_codes(where) else _state_names(where).get(_key(text))
 
 
+def is_state_of_account(text: str | None) -> bool:
+    """Return whether a text is what Shopify writes as `state` of a customer: that of the account, which is no place."""
+    return text is not None and text.strip().lower() in {"disabled", "invited", "enabled", "declined"}
+
+
 def load_place_names() -> None:
     """Read all names ahead, so that no event waits for them: for whoever starts to serve events."""
     country_code("a name that no country bears")
