@@ -43,7 +43,8 @@ def state_code(name: str, country: str | None) -> str | None:
         return code if code in _state_codes(where) else None
     where = country or "US"
     code = _key(text).upper()
-    return code if code in _state_codes(where) else _state_names(where).get(_key(text))
+    codes = (each for each in (code, code.removeprefix(where)) if each in _state_codes(where))  # WooCommerce's JP13
+    return next(codes, None) or _state_names(where).get(_key(text))
 
 
 def is_state_of_account(text: str | None) -> bool:

@@ -52,6 +52,11 @@ def test_a_country_is_known_by_the_names_in_use(name: str, code: str | None) -> 
         ("N. Carolina", "US", "NC"),
         ("Bavaria", "US", None),
         ("Kent", "DE", None),
+        ("JP13", "JP", "13"),
+        ("tr34", "TR", "34"),
+        ("TR34", "JP", None),
+        ("DEBY", "DE", "BY"),
+        ("INDIANA", "US", "IN"),
     ],
 )
 def test_a_state_is_known_by_the_names_in_use(name: str, country: str | None, code: str | None) -> None:
