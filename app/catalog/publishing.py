@@ -110,17 +110,31 @@ class Publisher:
             raise PublishingRefused("The files have changed since this was begun. Look at it again, on what runs now.")
         self.candidate(file, text)
         numbered = [each for each in self.versions(file) if each.number == 0]
-        for by_hand in numbered:
-            self._keep(file, author=BY_HAND, at=by_hand.at, text=by_hand.text)
-        self._write(self.target(file), text)
-        return self._keep(file, author=author, at=at, text=text)
+        try:
+            for by_hand in numbered:
+                self._keep(file, author=BY_HAND, at=by_hand.at, text=by_hand.text)
+            version = self._keep(file, author=author, at=at, text=text)
+            self._put(file, text, version)
+        except OSError as exc:
+            where = exc.filename or self.target(file)  # a full disk names no file
+            told = f"{where} cannot be written: {exc.strerror}. See who owns it, and whether there is room."
+            raise PublishingRefused(told) from exc
+        return version
+
+    def _put(self, file: str, text: str | None, version: Version) -> None:
+        """Write a text, or take the file away; where that fails its version goes, too."""
+        try:
+            self._write(self.target(file), text)
+        except OSError:
+            (self._version_folder(file) / f"{version.number}.json").unlink()
+            raise
 
     def restore(self, file: str, text: str | None) -> None:
         """Put back what was there, where a published text could not be taken up; the version stays."""
         self._write(self.target(file), text)
 
     def _keep(self, file: str, *, author: str, at: float, text: str | None) -> Version:
-        number = len(self._version_files(file)) + 1
+        number = max((int(path.stem) for path in self._version_files(file)), default=0) + 1
         folder = self._version_folder(file)
         folder.mkdir(parents=True, exist_ok=True)
         content = {"at": at, "author": author, "text": text}

@@ -102,6 +102,33 @@ def test_what_has_faults_is_not_written(shop: Shop, text: str) -> None:
     assert shop.publisher.versions("checkout.yaml") == []
 
 
+@pytest.mark.parametrize(
+    ("in_the_way", "text"),
+    [
+        pytest.param(".checkout.yaml.part", CHECKOUT, id="a file"),
+        pytest.param(".versions/checkout.yaml/.2.json.part", CHECKOUT, id="the version of a file"),
+        pytest.param(".versions/checkout.yaml/.2.json.part", None, id="the version that takes one away"),
+    ],
+)
+def test_where_something_cannot_be_written_all_stays_as_it_was(shop: Shop, in_the_way: str, text: str | None) -> None:
+    shop.publish(OTHER)
+    before = shop.publisher.versions("checkout.yaml")
+    (shop.own / in_the_way).mkdir()
+    with pytest.raises(PublishingRefused, match=r"part cannot be written: Is a directory\. See who owns it"):
+        shop.publish(text)
+    assert shop.publisher.own_text("checkout.yaml") == OTHER
+    assert shop.publisher.versions("checkout.yaml") == before
+
+
+def test_a_version_is_never_written_over_another(shop: Shop) -> None:
+    """Somebody made room by hand."""
+    for number in (1, 2, 3):
+        assert shop.publish(OTHER.replace("Another", f"Number {number}")) == number
+    (shop.own / ".versions/checkout.yaml/1.json").unlink()
+    assert shop.publish(OTHER) == 4
+    assert [each.number for each in shop.publisher.versions("checkout.yaml")] == [4, 3, 2]
+
+
 def test_what_was_made_for_another_catalog_is_not_published_over_it(shop: Shop) -> None:
     base = shop.running.catalog.generation
     shop.publish(OTHER)
