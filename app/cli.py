@@ -112,9 +112,9 @@ def main() -> None:
     except PinrelayError as exc:
         _end(str(exc), 3 if isinstance(exc, OutboxError) else 1)
     except OSError as exc:
-        if exc.filename is None:
+        if exc.strerror is None:
             raise
-        _end(f"{exc.filename} cannot be used: {exc.strerror}", 1)
+        _end(f"{exc.filename} cannot be used: {exc.strerror}" if exc.filename else exc.strerror, 1)
 
 
 def _end(told: str, code: int) -> NoReturn:

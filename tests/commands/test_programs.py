@@ -111,6 +111,7 @@ def call(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str
 
 
 NO_OUTBOX = {"outbox_url": "sqlite:////dev/null/o.db"}
+RECONCILE = ("reconcile", "", "--query", "SELECT 'SO-1' AS id, 1 AS total", "--order-id", "id", "--total", "total")
 
 
 @pytest.mark.usefixtures("restored_logging")
@@ -123,6 +124,7 @@ NO_OUTBOX = {"outbox_url": "sqlite:////dev/null/o.db"}
         pytest.param(1, ("verify",), {}, id="no credentials"),
         pytest.param(1, ("message", "nobody"), {}, id="nothing found"),
         pytest.param(1, ("restore", "name" * 100), {}, id="a name that no file may have"),
+        pytest.param(1, (*RECONCILE, "--details", "/dev/full"), {}, id="a full disk"),
         pytest.param(2, ("redrive",), {}, id="not said what to redrive"),
         pytest.param(2, ("nothing",), {}, id="no such command"),
         pytest.param(3, ("status",), NO_OUTBOX, id="no outbox for a command"),
