@@ -34,7 +34,8 @@ def take_settings_file(path: Path, environ: MutableMapping[str, str]) -> None:
     except (OSError, UnicodeDecodeError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
         raise SettingsError(f"{path} cannot be read: {why}") from exc
-    bad = [each for each in lines if each.error or (each.key and each.value is None)]
+    # U+0000 ends a text in the environment
+    bad = [each for each in lines if each.error or (each.key and (each.value is None or "\0" in each.key + each.value))]
     if bad:
         raise SettingsError("\n".join(f"{path}: line {each.original.line}: write NAME=value" for each in bad))
     for each in lines:

@@ -70,6 +70,7 @@ def test_the_file_of_settings_has_every_setting_and_all_of_its_defaults_can_be_t
     [
         (b"HOST=127.0.0.1\nPORT\nnothing at all\n", "line 2: write NAME=value\n{0}: line 3: write NAME=value"),
         (b"HOST=\xff", "cannot be read: it is not UTF-8"),
+        (b"# A\0\nHOST=a\0b\n", "line 2: write NAME=value"),
         (None, "cannot be read: Is a directory"),
     ],
 )
