@@ -8,6 +8,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import cache
 from hashlib import sha256
 from typing import Any, TypeAlias
@@ -32,6 +33,17 @@ class Answer:
     retry_after: str | None
     #: The JSON; None where it was none.
     body: Any
+
+    def retry_after_s(self, now: float) -> float | None:
+        """Return for how long Pinterest wants to be left alone: seconds or a date (RFC 9110, 10.2.3); None: no word."""
+        if self.retry_after is None:
+            return None
+        if self.retry_after.isascii() and self.retry_after.isdecimal():
+            return float(self.retry_after)
+        try:
+            return max(0.0, parsedate_to_datetime(self.retry_after).timestamp() - now)
+        except (ValueError, OverflowError):
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

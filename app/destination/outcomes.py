@@ -12,7 +12,6 @@ https://github.com/segmentio/action-destinations/pull/2465, https://github.com/w
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 
 from app.destination.client import Answer, Failure
@@ -52,8 +51,8 @@ def outcomes(answer: Answer | Failure, count: int, *, now: float, redact: Redact
         return RefusedWhole(reason=reason, status=status)
     if status in (401, 403):
         return [Blocked(reason=reason, status=status)] * count
-    retry_after_s = _seconds(answer.retry_after, now)
-    return [Retry(reason=reason, status=status, retry_after_s=retry_after_s, ambiguous=_perhaps_taken(status))] * count
+    wanted_s = answer.retry_after_s(now)
+    return [Retry(reason=reason, status=status, retry_after_s=wanted_s, ambiguous=_perhaps_taken(status))] * count
 
 
 def _perhaps_taken(status: int) -> bool:
@@ -105,15 +104,3 @@ def _message(answer: Answer, redact: Redact) -> str:
 
 def _text(message: Any, redact: Redact) -> str:
     return redact(message)[:MAX_MESSAGE_CHARACTERS] if isinstance(message, str) else ""
-
-
-def _seconds(retry_after: str | None, now: float) -> float | None:
-    """Read Retry-After (RFC 9110, 10.2.3): seconds or a date; None where it is missing or neither."""
-    if retry_after is None:
-        return None
-    if retry_after.isascii() and retry_after.isdecimal():
-        return float(retry_after)
-    try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - now)
-    except (ValueError, OverflowError):
-        return None

@@ -71,20 +71,20 @@ class _Access:
 
     def __init__(self, source: AdsToken, now: float) -> None:
         self._source = source
-        self._now = now
+        self.now = now
         self._token: SecretStr | NoToken | None = None
         self._other: SecretStr | NoToken | None = None
 
     async def token(self) -> SecretStr:
         """Return the token. Raises _Trouble where there is none."""
         if self._token is None:
-            self._token = await self._source.current(self._now)
+            self._token = await self._source.current(self.now)
         return _usable(self._token)
 
     async def other_token(self, words: str) -> SecretStr:
         """Return what is used instead of a token that was refused, in these words. Raises _Trouble where none is."""
         if self._other is None:
-            self._other = await self._source.current(self._now, refused=True)
+            self._other = await self._source.current(self.now, refused=True)
             if isinstance(self._other, SecretStr):
                 self._token = self._other
         return _usable(self._other, words)
@@ -191,20 +191,20 @@ class HourlyReading:
         if isinstance(answer, Failure):
             raise _Trouble(answer.reason, needs_person=answer.token)
         if answer.status != _OK:
-            raise _refused(answer)
+            raise _refused(answer, access.now)
         try:
             return question.read(answer.body)
         except (msgspec.ValidationError, ValueError) as exc:
             raise _Trouble("Pinterest's answer is not as its schema says") from exc
 
 
-def _refused(answer: Answer) -> _Trouble:
+def _refused(answer: Answer, now: float) -> _Trouble:
     """Return what is told of an answer that holds no report: Pinterest's own words, and what helps."""
     remedy = _REMEDIES.get(answer.status) or (_BUSY if answer.status >= _SERVER_ERROR else "")
     return _Trouble(
         f"Pinterest answers {answer.status}{_words(answer)}{remedy and f': {remedy}'}",
         needs_person=answer.status in _FOR_PEOPLE,
-        retry_after_s=_seconds(answer.retry_after),
+        retry_after_s=answer.retry_after_s(now) or 0,
     )
 
 
@@ -243,7 +243,3 @@ def _questions(account: str, now: float) -> list[_Question]:
 
 def _date(at: float) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(at))
-
-
-def _seconds(retry_after: str | None) -> float:
-    return float(retry_after) if retry_after and retry_after.isdecimal() else 0

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from email.utils import formatdate
 from typing import Any
 
 import httpx
@@ -179,9 +180,10 @@ async def test_of_two_processes_that_look_at_the_same_time_one_reads(read: Read)
     assert sorted(looks) == [False, False, False, True]
 
 
-async def test_pinterest_is_left_alone_for_as_long_as_it_asks(read: Read) -> None:
+@pytest.mark.parametrize("asked", ["7200", formatdate(NOW + 7_200, usegmt=True)], ids=["seconds", "a date"])
+async def test_pinterest_is_left_alone_for_as_long_as_it_asks(read: Read, asked: str) -> None:
     def busy(_: httpx.Request) -> httpx.Response:
-        return httpx.Response(429, headers={"Retry-After": "7200"}, json={"code": 8, "message": "slow down"})
+        return httpx.Response(429, headers={"Retry-After": asked}, json={"code": 8, "message": "slow down"})
 
     client = AdsClient(api_url="http://pinterest/v5", timeout_s=5, transport=httpx.MockTransport(busy))
     await read.reading(client).look()
