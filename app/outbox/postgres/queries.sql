@@ -108,10 +108,6 @@ WITH
     INSERT INTO line (id, ad_account_id, preset, payload_bytes, enqueued_at, due_at)
     SELECT id, given ->> 0, given ->> 1, payload_bytes, (given ->> 17)::float8, (given ->> 17)::float8 FROM new
   ),
-  timed AS (
-    INSERT INTO part (part, slot, latest_at) SELECT id >> 12, %(slot)s, max((given ->> 17)::float8) FROM new
-    GROUP BY 1 ORDER BY 1 ON CONFLICT (part, slot) DO UPDATE SET latest_at = greatest(part.latest_at, excluded.latest_at)
-  ),
   remembered AS (
     INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known)
     SELECT key ->> 0, id, (key ->> 2)::float8, coalesce((key ->> 3)::smallint, 0), key ->> 4
@@ -473,10 +469,6 @@ WITH
     INSERT INTO line (id, ad_account_id, preset, payload_bytes, enqueued_at, due_at, history)
     SELECT id, ad_account_id, preset, length(payload), %(now)s::float8, %(now)s::float8, history
     FROM risen JOIN delivery USING (id)
-  ),
-  timed AS (
-    INSERT INTO part (part, slot, latest_at) SELECT DISTINCT id >> 12, %(slot)s, %(now)s::float8 FROM risen ORDER BY 1
-    ON CONFLICT (part, slot) DO UPDATE SET latest_at = greatest(part.latest_at, excluded.latest_at)
   )
 INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
 SELECT ad_account_id, moved.state, %(slot)s, sign * count(*), CASE sign WHEN 1 THEN sum(length(payload)) ELSE 0 END
@@ -1020,7 +1012,7 @@ WITH
   ),
   timed AS (
     INSERT INTO part (part, slot, latest_at) SELECT id >> 12, %(slot)s, max((row ->> 20)::float8) FROM new
-    GROUP BY 1 ORDER BY 1 ON CONFLICT (part, slot) DO UPDATE SET latest_at = greatest(part.latest_at, excluded.latest_at)
+    WHERE row ->> 16 IN ('dead', 'dismissed') GROUP BY 1 ORDER BY 1 ON CONFLICT (part, slot) DO UPDATE SET latest_at = greatest(part.latest_at, excluded.latest_at)
   ),
   moved AS (
     SELECT row ->> 28 AS name, row ->> 11 AS source, (row ->> 20)::float8 AS at, row ->> 16 AS state, 1 AS sign FROM new

@@ -593,10 +593,9 @@ SELECT json_group_array(id) FROM (
 );
 
 -- fill_part --
--- Keep the filter of a part: of each bucket how many fingerprints there are, all of them in a row, and the latest time.
-INSERT INTO id_filter (bucket, part, fingerprints, latest_at)
-SELECT key, :part, coalesce(substr(:fingerprints, 1 + 3 * (sum(value) OVER (ORDER BY key) - value), 3 * value), x''),
-       CASE key WHEN 0 THEN (SELECT max(enqueued_at) FROM delivery WHERE id >= :part << 15 AND id < :part + 1 << 15) END
+-- Keep the filter of a part: how many fingerprints there are in each bucket, and all of them one behind the other.
+INSERT INTO id_filter (bucket, part, fingerprints)
+SELECT key, :part, coalesce(substr(:fingerprints, 1 + 3 * (sum(value) OVER (ORDER BY key) - value), 3 * value), x'')
 FROM json_each(:sizes);
 
 -- forget_part --

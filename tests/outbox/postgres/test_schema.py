@@ -12,7 +12,7 @@ from app.errors import OutboxVersionError
 from app.outbox.postgres import PostgresOutbox
 from app.outbox.postgres.database import SCHEMA_VERSION
 from app.types import Query
-from tests.outbox.build import NOW, At, new, rules
+from tests.outbox.build import HOUR_S, NOW, At, new, rules
 from tests.outbox.postgres_server import PostgresServer
 from tests.process import ROOT
 
@@ -59,13 +59,29 @@ async def test_what_version_3_did_not_sum_or_time_is_summed_and_timed_by_the_mig
     names = [("Order Completed", "default")]
     named = sorted(await at.outbox.inventory.name_counts(names, first_day=0, last_day=10**6))
     assert {each.state: each.number for each in named} == {"delivered": 2, "waiting": 1}
-    execute("DROP TABLE revenue, name_count, tally_sum, part; UPDATE schema_version SET version = 3")
+    execute("DROP FUNCTION time_parts CASCADE; DROP TABLE revenue, name_count, tally_sum, part")
+    execute("UPDATE schema_version SET version = 3")
     outbox = PostgresOutbox(postgres_url, rules(), clock=lambda: NOW)
     assert {row.became for row in before} == {"delivered", "waiting", "duplicate"}
     assert await outbox.revenue(first_day=0, last_day=10**6) == before
     assert sorted(await outbox.inventory.name_counts(names, first_day=0, last_day=10**6)) == named
     assert len((await outbox.search(Query(since=NOW), limit=9)).deliveries) == 3
     await outbox.close()
+
+
+async def test_what_a_process_of_version_5_makes_pending_beside_a_newer_one_is_found_by_its_time(
+    at: At, execute: Callable[..., list[Any]]
+) -> None:
+    """Where processes are replaced one after the other, it goes on until it is stopped."""
+    id_ = await at.dead_letter(new())
+    later = at.later(HOUR_S)
+    execute(
+        "WITH risen AS (DELETE FROM dead RETURNING id) INSERT INTO line (id, ad_account_id, preset, payload_bytes, "
+        f"enqueued_at, due_at) SELECT id, ad_account_id, preset, length(payload), {later.now}, {later.now} "
+        "FROM risen JOIN delivery USING (id)"
+    )
+    found = await at.outbox.search(Query(since=later.now), limit=9)
+    assert [each.delivery_id for each in found.deliveries] == [id_]
 
 
 async def test_payloads_of_a_newer_version_are_refused(at: At, execute: Callable[..., list[Any]]) -> None:

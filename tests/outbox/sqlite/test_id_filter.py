@@ -107,6 +107,17 @@ async def test_only_the_part_that_knows_an_id_is_searched_and_what_still_grows(
     assert await shelves(execute, "m-0") == [48, 49]
 
 
+async def test_what_lies_in_a_part_whose_filter_a_process_of_version_15_makes_is_found_by_its_time(
+    at: At, execute: Execute, put: Callable[..., Awaitable[NewDelivery]]
+) -> None:
+    """Where processes are replaced one after the other, it goes on until it is stopped."""
+    for id_ in (1, PART):
+        await put(id_)
+    buckets = "WITH RECURSIVE bucket (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM bucket WHERE n < 511)"
+    await execute(f"INSERT INTO id_filter (bucket, part, fingerprints) {buckets} SELECT n, 0, x'' FROM bucket")
+    assert await found(at, since=at.now) == [PART, 1]
+
+
 async def test_the_filter_of_a_part_that_holds_nothing_is_dropped_but_for_the_last(
     at: At, execute: Execute, put: Callable[..., Awaitable[NewDelivery]]
 ) -> None:
@@ -166,7 +177,8 @@ async def test_parts_that_version_15_filled_are_filled_again_with_their_times(
     await retain(at)
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
-            "DROP TRIGGER delivery_begins_again; ALTER TABLE id_filter DROP COLUMN latest_at; PRAGMA user_version = 15;"
+            "DROP TRIGGER delivery_begins_again; DROP TRIGGER part_is_filled; "
+            "ALTER TABLE id_filter DROP COLUMN latest_at; PRAGMA user_version = 15;"
         )
         migrate(connection)
     assert await found(at, since=at.now) == [2 * PART, PART, 1]
