@@ -72,23 +72,16 @@ class People:
             return plain
         notes: list[str] = []
         countries = [block.country for block in blocks]
-        whys = [self._not_the_buyers(block, sent) for block in blocks]
-        found = self._first_of(blocks, names, whys, repeat(None), notes)
-        if found:
-            who = {**sent, **found}
-            whys = [
-                self._not_the_buyers(block, who) if block.is_recipient else why
-                for block, why in zip(blocks, whys, strict=True)
-            ]
+        found = self._first_of(blocks, names, sent, repeat(None), notes)
+        who = {**sent, **found}
         home, goods = country, None
         if country is None and any(countries):
-            home = next((each for each, why in zip(countries, whys, strict=True) if each and not why), None)
-            goods = next(
-                (each for each, block in zip(countries, blocks, strict=True) if each and block.is_recipient), None
-            )
-        found |= self._first_of(blocks, address, whys, [country or each or home for each in countries], notes)
+            named = [(each, block) for each, block in zip(countries, blocks, strict=True) if each]
+            home = next((each for each, block in named if not self._not_the_buyers(block, who)), None)
+            goods = next((each for each, block in named if block.is_recipient), None)
+        found |= self._first_of(blocks, address, who, [country or each or home for each in countries], notes)
         for field in alone:
-            found |= self._first_of(blocks, field, whys, [each or home or goods for each in countries], notes)
+            found |= self._first_of(blocks, field, who, [each or home or goods for each in countries], notes)
         return OfPerson(found, home, home or goods, notes)
 
     def _plainly(
@@ -97,38 +90,42 @@ class People:
         """Return what is taken of the only block of an event, as nearly always; None where it wants a closer look."""
         values = block.values
         is_named = "first_name" in values or "last_name" in values
-        if block.is_recipient or ("name" in values and not is_named) or self._not_the_buyers(block, sent):
+        if block.is_recipient or ("name" in values and not is_named):
             return None
         own = block.country
         home = country or own
         found: _Sent = {}
         for field, pairs in values.items():
-            if field in fields:
+            if field in fields or field == "email":
                 key, value = pairs[0]
                 if type(value) is not str or not value.isascii() or ("." in key and field not in ADDRESS):
                     return None
-                digest, note = self._ways[field](value, own or country if field == "phone" else home)
+                where = home if field in ADDRESS else own or country if field == "phone" else None
+                digest, note = self._ways[field](value, where)
                 if digest is None or note:
                     return None
-                found[self._wires[field]] = [digest]
+                if field != "email":
+                    found[self._wires[field]] = [digest]
+                elif "em" in sent and digest not in sent["em"]:
+                    return None
         return OfPerson(found, home, home, [])
 
     def _first_of(
         self,
         blocks: Sequence[PersonBlock],
         group: _Group,
-        whys: Iterable[str],
+        who: Mapping[str, Any],
         where: Iterable[str | None],
         notes: list[str],
     ) -> _Sent:
         """Return the fields of a group of the first block that has any of them and is the buyer's.
 
-        `whys` say of each block why it is not the buyer's, `where` is the country by which it is read.
+        `who` is the buyer, by what is sent; `where` the country by which each block is read.
         """
-        for block, why, country in zip(blocks, whys, where, strict=False):
+        for block, country in zip(blocks, where, strict=False):
             if group.members.isdisjoint(block.values):
                 continue
-            if why:
+            if why := self._not_the_buyers(block, who):
                 note = f": {block.place} passed over, {why}"
                 if note not in notes:  # as that of a name already
                     notes.append(note)

@@ -68,7 +68,9 @@ def phones_beside(given: Any, blocks: Any) -> Any:
     """Return the phone numbers of an event as they stand in it: what the mapping gives itself, and those of blocks."""
     if type(blocks) is not Blocks:
         return given
-    found = [value for block in blocks for _, value in block["values"].get("phone", ())]
+    found = [value for block in blocks if "phone" in block["values"] for _, value in block["values"]["phone"]]
+    if given is None:
+        return found[0] if len(found) == 1 else found
     return [given, *found] if found else given
 
 

@@ -12,16 +12,17 @@ from typing import Any, Final
 
 from app.destination.custom_data import CustomDataReader
 from app.destination.members import MembersReader
+from app.destination.person_blocks import blocks_of, phones_beside
 from app.destination.required import RequiredReader
 from app.destination.straight_objects import (
     CustomDataText,
     MembersText,
     UserDataText,
-    person_in_blocks,
     put_at_once,
     read_at_once,
 )
 from app.destination.user_data import UserDataReader, missing_identifiers
+from app.values.candidates import one_place_only
 from app.values.generated_functions import FunctionNames, ObjectText
 
 #: Read in this order, behind what every event must have and in front of all else.
@@ -109,10 +110,12 @@ class _EventText(ObjectText):
         if name == "gpc":
             return [" needs_fields = True"]
         if name == "user_data":
+            bound = self._text.bound
+            read = f"{bound(self._readers.user_data)}({given}, {bound(one_place_only)}, {bound(blocks_of)}(blocks))"
             return [
-                f" phone = {given}.get('phone') if {given}.__class__ is dict else None",
-                *person_in_blocks(self._text, self._readers.user_data, given, "people"),
-                f" if {self._text.bound(missing_identifiers)}(people or {{}}): return None",
+                f" people, notes = {read}",
+                f" if notes or {bound(missing_identifiers)}(people or {{}}): return None",
+                f" phone = {bound(phones_beside)}({given}.get('phone'), blocks)",
                 " sent['user_data'] = people",
             ]
         if name == "action_source" and self._readers.action_source is not None:

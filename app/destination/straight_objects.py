@@ -13,9 +13,8 @@ from app.destination.money import IntegerReader, plain_money, read_currency
 from app.destination.normalise import MAX_LENGTH
 from app.destination.person_blocks import blocks_of, country_of, phones_beside
 from app.destination.reading import Reader, TextReader, text_of
-from app.destination.user_data import FROM_BLOCKS, ReadField, UserDataReader, missing_identifiers
+from app.destination.user_data import BY_COUNTRY, FROM_BLOCKS, ReadField, UserDataReader, missing_identifiers
 from app.values.amounts import Computed
-from app.values.candidates import one_place_only
 from app.values.currencies import currencies
 from app.values.generated_functions import FunctionNames, ObjectText
 
@@ -124,10 +123,7 @@ class MembersText(ObjectText):
 
 
 class UserDataText(MembersText):
-    """Writes how `user_data` is read: at once, but where the event has blocks that may be about the person.
-
-    Then what the mapping gives is put together, and read with the blocks as `UserDataReader` does it.
-    """
+    """Writes how `user_data` is read: at once, but for what hangs on the blocks of the event, where it has any."""
 
     def __init__(self, read: UserDataReader, text: FunctionNames, *, blocks: bool) -> None:
         """Write with a look at the blocks if `blocks` says that there may be any."""
@@ -144,20 +140,22 @@ class UserDataText(MembersText):
 
     def begin(self) -> list[str]:
         """Write an empty object."""
-        return [" country = None", *super().begin()]
+        late = [" wanted, late = None, {}"] if self._blocks else []
+        return [" country = None", *late, *super().begin()]
 
     def member(self, name: str, given: str) -> list[str]:
         """Write how a member is read."""
-        lines = [] if name == FROM_BLOCKS else self._read_text(name)
-        if self._blocks:
-            put = f" if blocks is not None: {self.result}[{name!r}] = value"
-            lines = [put, *([" else:", *(f" {line}" for line in lines)] if lines else [])]
+        if name == FROM_BLOCKS:
+            return [f" wanted = {given}"]
+        lines = self._read_text(name)
+        if self._blocks and name in BY_COUNTRY:
+            lines = [f" if blocks is not None: late[{name!r}] = value", " else:", *(f" {line}" for line in lines)]
         return [f" value = {given}", *([" phone = value"] if name == "phone" else []), *lines]
 
     def at_once(self, name: str, value: str) -> list[str]:
         """Write how a plain text is read; where it says nothing its reader refuses it, and the function gives up."""
         field = self._reader.fields.get(name)
-        if field is None or self._blocks or name in ("country", "phone"):
+        if field is None or name in ("country", "phone") or (self._blocks and name in BY_COUNTRY):
             return []
         return [
             f" if {value}.__class__ is str and {value} and len({value}) <= {MAX_LENGTH} and {value}.isascii():",
@@ -173,7 +171,10 @@ class UserDataText(MembersText):
             *([f" country = {self._text.bound(country_of)}(value)"] if name == "country" else []),
             f" if value.__class__ is str and value and len(value) <= {MAX_LENGTH}:",
             *self._remembered(field, ascii_or_not),
-            " elif value is not None and value != '': return None",
+            " elif value is not None and value != '':",
+            f"  value, notes = {self._text.bound(field.read)}(value, {self._country})",
+            "  if notes or value is None: return None",
+            f"  {self.result}[{field.wire!r}] = value",
         ]
 
     def _remembered(self, field: ReadField, given: str) -> list[str]:
@@ -185,22 +186,15 @@ class UserDataText(MembersText):
 
     def end(self) -> list[str]:
         """Put the object where it belongs, if it tells who it is."""
+        bound = self._text.bound
         by_blocks = [
             " if blocks is not None:",
-            *(f" {line}" for line in person_in_blocks(self._text, self._reader, self.result, self.result)),
+            f"  people = {bound(blocks_of)}(blocks)",
+            f"  if {bound(self._reader.complete)}({self.result}, people, wanted, country, late): return None",
+            f"  phone = {bound(phones_beside)}(phone, blocks)",
         ]
         missing = f" if {self._text.bound(missing_identifiers)}({self.result} or {{}}): return None"
         return [*(by_blocks if self._blocks else []), missing, *super().end()]
-
-
-def person_in_blocks(text: FunctionNames, read: UserDataReader, given: str, sent: str) -> list[str]:
-    """Write how `sent` becomes what is read of a person with the blocks of the event, and `phone` all its numbers."""
-    blocks = f"{text.bound(blocks_of)}(blocks)"
-    return [
-        f" {sent}, notes = {text.bound(read)}({given}, {text.bound(one_place_only)}, {blocks})",
-        " if notes: return None",
-        f" phone = {text.bound(phones_beside)}(phone, blocks)",
-    ]
 
 
 class CustomDataText(MembersText):

@@ -31,7 +31,7 @@ _CACHED = 8192
 #: The member that names which others are taken from the blocks of the event.
 FROM_BLOCKS = "from_blocks"
 #: Read by the country of the event, which blocks may name.
-_BY_COUNTRY = ("phone", "state", "zip")
+BY_COUNTRY = ("phone", "state", "zip")
 _PLACE = ("state", "country")
 
 
@@ -102,17 +102,33 @@ class UserDataReader:
         country = country_among(given.get("country"), candidates)
         sent: dict[str, Any] = {}
         notes: list[str] = []
-        late = [name for name in _BY_COUNTRY if name in given] if blocks else ()
+        late = {name: given[name] for name in BY_COUNTRY if name in given} if blocks else {}
         members = {name: value for name, value in given.items() if name not in late} if late else given
         self._read(members, country, candidates, sent, notes)
-        if blocks:  # whose they are hangs on the e-mail address and the names
-            taken = self._people.take(blocks, given.get(FROM_BLOCKS), sent, country)
-            sent |= taken.sent
-            notes += taken.notes
-            for name in late:
-                country = taken.phone_country if name == "phone" else taken.country
-                self._read({name: given[name]}, country, candidates, sent, notes)
+        if blocks:
+            notes += self.complete(sent, blocks, given.get(FROM_BLOCKS), country, late, candidates)
         return sent or None, tuple(notes) if notes else NO_NOTES
+
+    def complete(
+        self,
+        sent: dict[str, Any],
+        blocks: Sequence[PersonBlock],
+        wanted: Any,
+        country: str | None,
+        late: Mapping[str, Any],
+        candidates: Candidates = one_place_only,
+    ) -> list[str]:
+        """Add the wanted fields of the blocks, then `late`, to what is sent already; return what is to be said.
+
+        Whose the blocks are hangs on the e-mail address and the names; `country` is what the mapping names itself.
+        """
+        taken = self._people.take(blocks, wanted, sent, country)
+        sent |= taken.sent
+        notes = taken.notes
+        for name, value in late.items():
+            country = taken.phone_country if name == "phone" else taken.country
+            self._read({name: value}, country, candidates, sent, notes)
+        return notes
 
     def _read(
         self,
