@@ -13,7 +13,7 @@ from app.access.person import Person
 from app.catalog import Preset
 from app.console.arriving import key_of
 from app.console.examples import fresh
-from app.console.forms import Form, given_number, read_form
+from app.console.forms import MAX_FORM_BYTES, Form, given_number, read_form
 from app.console.labels import pretty
 from app.console.pages import PageGroup, person_of
 from app.console.pasted import Arriving, NoEvent, Pasted, arriving
@@ -196,6 +196,7 @@ class TesterPages(PageGroup):
             is_fresh=is_fresh,
             is_again=is_again,
             is_opened=is_opened,
+            max_form_bytes=MAX_FORM_BYTES,
             examples=[preset.name for preset in _with_example(running.catalog.presets)],
             files=list(running.texts),
             is_new=trial.draft is not None and trial.draft.file not in running.texts,

@@ -126,6 +126,25 @@ class TestTester:
         expect(page.get_by_text("The server does not answer.")).to_be_hidden()
         expect(event).to_have_value(re.compile("Typed Online"))
 
+    @pytest.mark.parametrize("length", [1_200_000, 6_000_000], ids=["too long to send", "too long to keep in the tab"])
+    def test_what_is_too_long_stays_in_its_field_and_bars_nobody_from_the_page(
+        self, length: int, busy: Server, chromium: Browser
+    ) -> None:
+        page = chromium.new_context().new_page()  # its refusal would count as a complaint of the page
+        page.goto(f"{busy.url}/console/tester")
+        event = page.get_by_label("Segment event")
+        event.fill(f'{{"type": "track", "event": "{"x" * length}"}}')
+        expect(page.get_by_role("alert")).to_have_text(
+            "Up to 1,000,000 bytes can be sent at once. Paste a single event."
+        )
+        expect(event).to_have_value(re.compile("xxx"))
+        page.goto(f"{busy.url}/console/tester")
+        expect(page.get_by_role("heading", name="Event tester")).to_be_visible()
+        event.fill('{"type": "track", "event": "Typed By Hand"}')
+        expect(page.locator("#result").get_by_role("status")).to_contain_text("No preset matches")
+        expect(page.get_by_role("alert")).to_be_hidden()
+        page.context.close()
+
     def test_what_was_typed_survives_a_session_that_ends_and_not_a_log_out(
         self, locked: Server, open_page: OpenPage
     ) -> None:
@@ -337,6 +356,13 @@ def test_times_are_those_of_the_reader_or_of_utc_as_he_chooses(busy: Server, ope
         page.reload()  # the browser remembers it
     page.get_by_role("button", name="Show America/New_York").click()
     expect(time_shown).to_have_attribute("title", re.compile(r"^\d.*:.*, \d.* UTC$"))
+
+
+def test_times_are_told_in_the_language_of_the_page(busy: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{busy.url}/console", timezone_id="America/New_York", locale="de-DE")
+    time_shown = page.locator("#part-answers time").first
+    expect(time_shown).to_have_text(re.compile(r"^\d+ (second|minute|hour|day)s? ago$"))
+    expect(time_shown).to_have_attribute("title", re.compile(r"^\d+ [A-Z][a-z]+ \d{4}, "))
 
 
 def test_without_scripts_times_are_those_of_utc_and_it_says_so(busy: Server, open_page: OpenPage) -> None:

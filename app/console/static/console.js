@@ -11,7 +11,9 @@ const ZONE = "pinrelay-zone";
 const chosenZone = () => (localStorage.getItem(ZONE) === "UTC" ? "UTC" : OWN_ZONE);
 const SHORT = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" };
 
-const ago = new Intl.RelativeTimeFormat(undefined, { numeric: "always" });
+// The pages are English: so are their times, in the reader's own English where he has one.
+const ENGLISH = navigator.languages.find((each) => /^en\b/.test(each)) ?? "en-GB";
+const ago = new Intl.RelativeTimeFormat(ENGLISH, { numeric: "always" });
 const UNITS = [[86_400, "day"], [3_600, "hour"], [60, "minute"], [1, "second"]];
 
 function relative(at) {
@@ -22,8 +24,8 @@ function relative(at) {
 
 function localise(root) {
   const timeZone = chosenZone();
-  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", timeZone });
-  const short = new Intl.DateTimeFormat(undefined, { ...SHORT, timeZone });
+  const full = new Intl.DateTimeFormat(ENGLISH, { dateStyle: "medium", timeStyle: "medium", timeZone });
+  const short = new Intl.DateTimeFormat(ENGLISH, { ...SHORT, timeZone });
   for (const time of root.querySelectorAll("time[data-time]")) {
     const at = new Date(time.dateTime);
     time.dataset.time ||= time.textContent;
@@ -149,9 +151,13 @@ function startRefreshing(live, button) {
 // What was typed into the tester is kept in this tab, until it is put away or somebody logs out. ------------------
 
 const TYPED = "pinrelay-typed";
+const BROUGHT_BACK = "&again=yes".length;
 
 function keepTyped(form) {
-  sessionStorage.setItem(TYPED, JSON.stringify(Object.fromEntries(new FormData(form))));
+  const typed = new FormData(form);
+  // What the server takes no form of would lead nowhere when it is brought back.
+  if (String(new URLSearchParams(typed)).length > form.dataset.most - BROUGHT_BACK) sessionStorage.removeItem(TYPED);
+  else sessionStorage.setItem(TYPED, JSON.stringify(Object.fromEntries(typed)));
 }
 
 function bringBackTyped(form) {
@@ -179,6 +185,14 @@ document.querySelector('form[action$="/logout"]')?.addEventListener("submit", ()
 function startTesting(form) {
   let timer = 0;
   let latest = 0;
+  const note = document.getElementById("unanswered");
+  const silent = note.textContent;
+
+  // Why there is no result; what was typed stays.
+  function tell(text) {
+    note.textContent = text;
+    note.hidden = !text;
+  }
 
   async function run(submitter) {
     const mine = ++latest;
@@ -188,12 +202,12 @@ function startTesting(form) {
     old.classList.add("stale");
     const answer = await fetch(form.action, { method: "POST", body: fields }).catch(() => null);
     if (mine !== latest) return;
-    document.getElementById("unanswered").hidden = Boolean(answer);
-    if (!answer) return;
+    if (!answer) return tell(silent);
     if (answer.redirected) return location.assign(answer.url); // to log in again: what was typed comes back then
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.getElementById("result");
-    if (!fresh) return form.submit();
+    tell(fresh ? "" : page.querySelector(".problem p")?.textContent ?? silent);
+    if (!fresh) return;
     prepare(fresh);
     // Which presets stand where may have changed: details open as the page says.
     document.getElementById("result").replaceWith(document.adoptNode(fresh));
