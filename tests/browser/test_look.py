@@ -121,3 +121,21 @@ def test_logging_in(locked: Server, open_page: Callable[..., Page]) -> None:
     expect(page.get_by_role("heading", name="Mappings")).to_be_visible()
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
+def test_the_top_is_one_line_on_a_desk_whichever_page_is_the_current_one(
+    locked: Server, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(f"{locked.url}/console")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    entries = page.get_by_role("navigation", name="Pages").get_by_role("link")
+    boxes = (
+        "(top) => [...top.children].map((each) => each.getBoundingClientRect()).map(({top, bottom}) => [top, bottom])"
+    )
+    for place in range(entries.count()):
+        name = entries.nth(place).inner_text()
+        entries.nth(place).click()
+        expect(entries.nth(place)).to_have_attribute("aria-current", "page")
+        tops, bottoms = zip(*page.locator(".top").evaluate(boxes), strict=True)
+        assert (name, max(tops) < min(bottoms)) == (name, True)
