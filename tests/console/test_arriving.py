@@ -88,6 +88,8 @@ async def test_a_name_shows_what_it_carries(arrived: World) -> None:
     for text in ("7,000 events from shop in the last 7 days", "properties.order_<wbr>id", "25 %", "280 sampled events"):
         assert text in page
     assert "Draft a preset" not in page
+    assert "<dt>First seen</dt><dd>2026-11-11</dd>" in page
+    assert '<dt>Last seen</dt><dd>not before <time datetime="2026-11-18T11:00:00Z"' in page
     today = await arrived.html("/console/inventory/name?source=shop&type=track&name=Checkout&period=today")
     assert "1,000 events from shop today" in today
 
