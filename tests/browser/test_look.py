@@ -4,11 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PASSWORD
-from tests.process import ROOT, Server
+from tests.process import PLAIN, ROOT, Server
 
 pytestmark = pytest.mark.whole
 
@@ -139,3 +140,14 @@ def test_the_top_is_one_line_on_a_desk_whichever_page_is_the_current_one(
         expect(entries.nth(place)).to_have_attribute("aria-current", "page")
         tops, bottoms = zip(*page.locator(".top").evaluate(boxes), strict=True)
         assert (name, max(tops) < min(bottoms)) == (name, True)
+
+
+def test_a_long_name_breaks_and_leaves_the_other_columns_their_room(
+    fresh: Server, open_page: Callable[..., Page]
+) -> None:
+    long = {"type": "track", "messageId": "long", "event": "y" * 180, "properties": {"order_id": "O" * 100, "total": 1}}
+    httpx.post(f"{fresh.url}/webhook", json=long, **PLAIN).raise_for_status()
+    page = open_page(f"{fresh.url}/console/deliveries?exit=unmatched")
+    row = page.get_by_role("row", name="yyy")
+    expect(row).to_contain_text("OOO")
+    assert page.locator(".scroller").evaluate("(each) => each.scrollWidth - each.clientWidth") == 0

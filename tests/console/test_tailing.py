@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.shared_values import ERASED_AT, TAIL, TailWanted
-from app.types import AuditAction
+from app.types import AuditAction, EventReceipt, Exit, Line
 from tests.console.test_guard import VIEWERS
 from tests.console.world import NOW, World, open_world
 
@@ -48,6 +48,16 @@ async def test_an_event_is_listed_without_what_it_holds_and_opened_in_the_tester
     assert '"email": "ada@example.com"' in tester
     assert "1 delivery to Pinterest: Checkout." in tester or "duplicate" in tester
     assert "data-opened" in tester
+
+
+async def test_of_several_ad_accounts_each_line_names_its_own(world: World) -> None:
+    await on(world)
+    lines = tuple(Line(preset="Checkout", destination=name, exit=Exit.ENQUEUED) for name in ("US", "FR"))
+    told = EventReceipt(message_id="m-1", deliveries=lines)
+    await world.tail.take([(EVENT, told)], now=NOW, source="default", is_proven=True)
+    page = await world.page("/console/tail")
+    for name in ("US", "FR"):
+        assert f'Checkout <span class="hint">for {name}</span>' in page
 
 
 @pytest.mark.parametrize("number", ["7", "", "one"])
