@@ -108,7 +108,7 @@ WARNING_ADVICE: Mapping[str, str] = {
     "purchase from an app": "They are counted as web purchases: ACTION_SOURCE_BY_CONTEXT=true sends app_ios and "
     "app_android.",
     NO_COUNTRY: "Phone numbers of no country match nobody: set DEFAULT_COUNTRY, or send them as +49 30 901820.",
-    "LDP_STATES": "Send the state of these people (traits.address.state): without it LDP is not set for them.",
+    "LDP_STATES:": "Send the state of these people (traits.address.state): without it LDP is not set for them.",
     "another order": "Shops with order numbers of their own on one ad account need ORDER_SCOPE=source.",
 }
 

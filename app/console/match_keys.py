@@ -157,7 +157,9 @@ def ranked_advice(
 
 def _times(field: str, warnings: Mapping[str, int]) -> int:
     """Return how often one warned of a field, wherever the event had it: `user_data.phone (properties.phone)`."""
-    return sum(count for label, count in warnings.items() if field and label.partition(" (")[0] == field)
+    return sum(
+        count for label, count in warnings.items() if field and label.partition(" (")[0].removesuffix(":") == field
+    )
 
 
 class StepsOfKeys:

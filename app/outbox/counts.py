@@ -62,8 +62,10 @@ def summed(tallies: Iterable[tuple[float, Tally]], *, span_s: int) -> list[tuple
 def warning_label(warning: str) -> str:
     """Return by what a warning is counted: the field, or the kind, that it begins with; of phones what is usual.
 
-    A warning holds its label, so that a search for the one finds the other.
+    A warning holds its label, so that a search for the one finds the other, and no label of another kind: `user_data:`
+    is no part of what is told of its members.
     """
     if NO_COUNTRY in warning:
         return NO_COUNTRY
-    return warning.partition(":")[0][:MAX_LABEL_CHARACTERS]
+    head, colon, _ = warning.partition(":")
+    return (head if " " in head else head + colon)[:MAX_LABEL_CHARACTERS]

@@ -86,13 +86,22 @@ def test_a_device_is_asked_for_where_events_are_those_of_apps_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("phone", "label"), [("030 901820", NO_COUNTRY), ("hello", "user_data.phone"), ("+49", NO_COUNTRY)]
+    ("phone", "label"), [("030 901820", NO_COUNTRY), ("hello", "user_data.phone:"), ("+49", NO_COUNTRY)]
 )
 def test_phones_without_a_country_are_counted_apart(phone: str, label: str) -> None:
     _, note = phone_normaliser(None)(phone, None)
     warning = f"user_data.phone: a text of {len(phone)} characters {note}"
     assert warning_label(warning) == label
     assert label in warning
+
+
+def test_a_label_is_found_in_the_warnings_that_it_counts_and_in_no_other() -> None:
+    whole, member, elsewhere = "user_data: {} passed over", "user_data.phone: {}", "user_data.phone (traits.phone): {}"
+    unlabelled = ("checkout without value: {}", "LDP_STATES: {}", "'click_id' is not present")
+    kinds = [*unlabelled, whole, member, elsewhere, "custom_data: {} left out", "custom_data.value (total): {}"]
+    for one in kinds:
+        found = [other for other in kinds if warning_label(one.format("a")) in other.format("b")]
+        assert found == [one]
 
 
 def test_what_could_not_be_read_is_told_and_a_key_of_the_score_counts_twice() -> None:
