@@ -2,6 +2,7 @@
 
 import binascii
 import hashlib
+from collections.abc import Iterable
 from typing import Final, NamedTuple, Protocol
 
 import orjson
@@ -58,6 +59,15 @@ class HasKeys(Protocol):
         ...
 
 
+class HoldsKeys(HasKeys, Protocol):
+    """A delivery that is stored."""
+
+    @property
+    def delivery_id(self) -> int:
+        """The store's."""
+        ...
+
+
 class Key(NamedTuple):
     """One thing that must not be sent twice while it is remembered."""
 
@@ -78,6 +88,11 @@ def every_key_of(known: HasKeys) -> tuple[Key, ...]:
     """Return every key that a delivery may hold: the rules may have been others when it was enqueued."""
     event = Key(EVENT_ID, _digest("event", known.ad_account_id, known.preset, known.event_name, known.event_id))
     return event, *_keys_of_order(known, ()), *_keys_of_order(known, (known.source,))
+
+
+def key_rows(held: Iterable[HoldsKeys]) -> list[tuple[str, int]]:
+    """Return rows of [digest, delivery] of every key that deliveries may hold."""
+    return [(key.digest, each.delivery_id) for each in held for key in every_key_of(each)]
 
 
 def order_digests(ad_account_id: str, order_id: str, source: str) -> list[str]:

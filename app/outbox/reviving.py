@@ -107,11 +107,6 @@ def every_digest_of(held: Sequence[DeadLetter]) -> list[str]:
     return [key.digest for each in held for key in every_key_of(each)]
 
 
-def key_rows(held: Sequence[DeadLetter]) -> list[tuple[str, int]]:
-    """Return rows of [digest, delivery] of every key that deliveries may hold."""
-    return [(key.digest, each.delivery_id) for each in held for key in every_key_of(each)]
-
-
 def digests_of_dead(dead: Sequence[DeadLetter], rules: OutboxRules) -> list[str]:
     """Return the digests of the keys that dead deliveries would take again."""
     return [key.digest for each in dead for key in keys_of(each, rules)]

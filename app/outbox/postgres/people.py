@@ -18,7 +18,8 @@ from app.outbox.people_rows import (
 )
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, count_of, rows_of
-from app.outbox.reviving import DeadLetter, every_digest_of, key_rows
+from app.outbox.postgres.settle import release_keys
+from app.outbox.reviving import DeadLetter, every_digest_of
 from app.outbox.rows import as_json
 from app.types import PeopleChanges, PeopleFound, PersonRow, Remembered
 
@@ -107,8 +108,7 @@ async def forget(connection: Connection, keys: Sequence[str], again: Collection[
             await count_of(connection, "forget_deliveries", keys=messages, slot=connection.slot)
             there = {id_ for id_, _ in await rows_of(connection, "states", ids=ids)}
             gone = [each for each in returning if each.delivery_id not in there]
-            await count_of(connection, "release_keys", rows=as_json(key_rows(gone)))
-            await count_of(connection, "release_learned", ids=[each.delivery_id for each in gone])
+            await release_keys(connection, gone)
     return len(messages)
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from app.outbox.counts import summed
-from app.outbox.keys import every_key_of
+from app.outbox.keys import HoldsKeys, key_rows
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
@@ -22,8 +22,9 @@ _UNHASHED = ("client_ip_address", "client_user_agent")
 
 
 class _Dead(NamedTuple):
-    """What the keys of a dead delivery are made of: a row of the query `settle`, its id left out."""
+    """A row of the query `settle`: what the keys of a dead delivery are made of."""
 
+    delivery_id: int
     ad_account_id: str
     preset: str
     event_name: str
@@ -50,15 +51,14 @@ async def settle(connection: Connection, call: SettleCall, rules: OutboxRules) -
     sent = [each for each in settlements if each.state is State.DELIVERED]
     if (rules.payload_s > 0 and sent) or any(each.state is State.DEAD for each in settlements):
         async with connection.transaction():
-            dead = await rows_of(connection, "settle", **parameters)
-            if dead:
-                await _release(connection, dead)
+            dead = [_Dead(*row) for row in await rows_of(connection, "settle", **parameters)]
+            await release_keys(connection, dead)
             if rules.payload_s > 0 and sent:
                 await _keep(connection, sent, rules, call.now)
     else:
-        dead = await rows_of(connection, "settle", **parameters)
+        dead = [_Dead(*row) for row in await rows_of(connection, "settle", **parameters)]
     if sent or dead:
-        ids, died = [int(each.claimed.delivery_id) for each in sent], [delivery_id for delivery_id, *_ in dead]
+        ids, died = [int(each.claimed.delivery_id) for each in sent], [each.delivery_id for each in dead]
         await dismiss_overtaken(connection, sent=ids, died=died, now=call.now, rules=rules)
 
 
@@ -75,11 +75,11 @@ def _row(settlement: Settlement) -> list[Any]:
     ]
 
 
-async def _release(connection: Connection, dead: Sequence[Sequence[Any]]) -> None:
-    """Forget the keys of dead deliveries, so that a replay is sent."""
-    keys = [(key.digest, delivery_id) for delivery_id, *rest in dead for key in every_key_of(_Dead(*rest))]
-    await connection.execute(SQL["release_keys"], {"rows": as_json(keys)})
-    await connection.execute(SQL["release_learned"], {"ids": [delivery_id for delivery_id, *_ in dead]})
+async def release_keys(connection: Connection, held: Sequence[HoldsKeys]) -> None:
+    """Forget the keys of deliveries that are dead or gone, so that the same event is sent where it comes again."""
+    if held:
+        await connection.execute(SQL["release_keys"], {"rows": as_json(key_rows(held))})
+        await connection.execute(SQL["release_learned"], {"ids": [each.delivery_id for each in held]})
 
 
 async def _keep(connection: Connection, delivered: Sequence[Settlement], rules: OutboxRules, now: float) -> None:

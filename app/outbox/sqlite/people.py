@@ -20,11 +20,12 @@ from app.outbox.people_rows import (
     people_rows,
     targets_of,
 )
-from app.outbox.reviving import DeadLetter, every_digest_of, key_rows
+from app.outbox.reviving import DeadLetter, every_digest_of
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import one_json
 from app.outbox.sqlite.person_ids import number_of, numbers_of, person_id
 from app.outbox.sqlite.readers import Readers
+from app.outbox.sqlite.settle import release_keys
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.wiping import texts_of, wipe
 from app.outbox.sqlite.writer import Writer
@@ -150,8 +151,7 @@ def forget(connection: sqlite3.Connection, keys: Sequence[str], again: Collectio
             connection.execute(SQL[name], ids)
         there = {id_ for id_, _ in connection.execute(SQL["states"], ids)}
         gone = [each for each in returning if each.delivery_id not in there]
-        connection.execute(SQL["release_keys"], {"rows": as_json(key_rows(gone))})
-        connection.execute(SQL["release_learned"], {"rows": as_json([each.delivery_id for each in gone])})
+        release_keys(connection, gone)
     return len(messages), traces
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from app.outbox.keys import every_key_of
+from app.outbox.keys import HoldsKeys, key_rows
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.rows import as_json
 from app.outbox.settling import SettleCall, attempt_row, last_of_each, reason_of, was_tried
@@ -68,7 +68,7 @@ def settle(connection: sqlite3.Connection, call: SettleCall, rules: OutboxRules)
         tried = ((each.delivery_id, _attempt(each)) for each in held if was_tried(each.settlement.outcome))
         add_attempts(connection, tried, at=call.now)
         _erase(connection, sent, rules, call.now)
-        _release(connection, [each for each in held if each.settlement.state is State.DEAD])
+        release_keys(connection, [each for each in held if each.settlement.state is State.DEAD])
         if sent or died:
             dismiss_overtaken(connection, sent=sent, died=died, now=call.now, rules=rules)
     add_tallies(connection, ((call.now, tally) for tally in call.tallies))
@@ -111,9 +111,8 @@ def _erase(connection: sqlite3.Connection, ids: Sequence[int], rules: OutboxRule
         connection.execute(SQL["erase_payloads"], {"rows": as_json(ids)})
 
 
-def _release(connection: sqlite3.Connection, dead: Sequence[_Held]) -> None:
-    """Forget the keys of dead deliveries, so that a replay is sent."""
-    if dead:
-        rows = [(key.digest, each.delivery_id) for each in dead for key in every_key_of(each)]
-        connection.execute(SQL["release_keys"], {"rows": as_json(rows)})
-        connection.execute(SQL["release_learned"], {"rows": as_json([each.delivery_id for each in dead])})
+def release_keys(connection: sqlite3.Connection, held: Sequence[HoldsKeys]) -> None:
+    """Forget the keys of deliveries that are dead or gone, so that the same event is sent where it comes again."""
+    if held:
+        connection.execute(SQL["release_keys"], {"rows": as_json(key_rows(held))})
+        connection.execute(SQL["release_learned"], {"rows": as_json([each.delivery_id for each in held])})
