@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from app.commands.opened import existing_outbox, writing
+from app.commands.opened import require_outbox, writing
 from app.commands.options import AsJson
 from app.commands.terminal import print_json
 from app.config import Settings, load_settings
@@ -38,11 +38,11 @@ def ledger_export(
     Example: pinrelay ledger-export /var/lib/pinrelay/ledger
     """
     settings = load_settings()
-    url = existing_outbox(settings.outbox_url)
+    require_outbox(settings.outbox_url)
     with writing("FOLDER"):
         folder.mkdir(parents=True, exist_ok=True)
     files = list(_missing(settings, folder, datetime.fromtimestamp(time.time(), UTC)))
-    written = asyncio.run(_export(url, files))
+    written = asyncio.run(_export(settings.outbox_url, files))
     if as_json:
         print_json({"files": written})
     else:

@@ -47,14 +47,13 @@ async def opened_outbox(settings: Settings) -> AsyncIterator[Outbox]:
         await outbox.close()
 
 
-def existing_outbox(url: str) -> str:
-    """Return the URL of an outbox that is there. Raises OutboxUnavailable where it is not: to open it would make it."""
+def require_outbox(url: str) -> None:
+    """Raise OutboxUnavailable where there is no such outbox: to open it would make it."""
     if not exists(url):
         message = (
             f"There is no outbox {url}, seen from {Path.cwd()}. `pinrelay serve` makes it; OUTBOX_URL names another."
         )
         raise OutboxUnavailable(message, why="gone")
-    return url
 
 
 def with_outbox(use: Callable[[Outbox], Awaitable[_Result]]) -> _Result:
@@ -65,7 +64,7 @@ def with_outbox(use: Callable[[Outbox], Awaitable[_Result]]) -> _Result:
     settings = load_settings()
 
     async def run() -> _Result:
-        existing_outbox(settings.outbox_url)
+        require_outbox(settings.outbox_url)
         async with opened_outbox(settings) as outbox:
             return await use(outbox)
 

@@ -20,6 +20,8 @@ from app.warehouse import open_rows
 _BATCH_ROWS: Final = 1_000
 #: What a record of a row has beside it.
 _AROUND: Final[dict[str, Any]] = {"method": "ROW", "headers": {}, "query": {}, "ip": None}
+#: Files of rows, which hold no events.
+_TABLES: Final = frozenset({".csv", ".tsv", ".parquet"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +38,6 @@ class RowsAsked:
     def identity(self) -> str:
         """What the state of this import is kept under. An address may hold a password, so it is a digest."""
         return sha256(orjson.dumps([self.where, self.query, self.cursor, self.source])).hexdigest()[:24]
-
-
-#: Files of rows, which hold no events.
-_TABLES: Final = frozenset({".csv", ".tsv", ".parquet"})
 
 
 def rows_asked(

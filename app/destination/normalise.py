@@ -141,10 +141,8 @@ def phone_normaliser(default_country: str | None) -> Normaliser:
             return None, f"it is no phone number of {'its country' if country else 'DEFAULT_COUNTRY'}"
         digits = "".join(str(unicodedata.digit(c)) for c in number if c.isdigit()).lstrip("0")
         if not 0 < len(digits) <= _MAX_PHONE_DIGITS:
-            return (
-                None,
-                f"no phone number has more than {_MAX_PHONE_DIGITS} digits" if digits else "no digit is left of it",
-            )
+            too_many = f"no phone number has more than {_MAX_PHONE_DIGITS} digits"
+            return None, too_many if digits else "no digit is left of it"
         return digits, "sent without a country code: neither the event nor DEFAULT_COUNTRY names a country"
 
     return normalise

@@ -19,8 +19,6 @@ _BEFORE_ID: Final = re.compile(r"^(?:gid://shopify/Order/|#)")
 _PLAIN_ID: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
 #: How a number is written that was no text.
 _WHOLE: Final = re.compile(r"([0-9]+)\.0+", re.ASCII)
-
-
 _NUMBERS: Final = re.compile(r"[0-9]+", re.ASCII)
 
 

@@ -8,7 +8,7 @@ import asyncio
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -21,12 +21,20 @@ from app.source.parse_json import (
     ShallowMembers,
     from_first_sign,
     levels_at_most,
-    log_numbers,
     nested_deeper,
+    numbers_logged_once,
     parse,
 )
 from app.source.refusal import TOO_MANY, RequestRefused
-from app.source.slices import MAX_MEMBER_BYTES, OF_FILES, OF_STRANGERS, SLICE_BYTES, array_slices, large_object
+from app.source.slices import (
+    MAX_MEMBER_BYTES,
+    OF_FILES,
+    OF_STRANGERS,
+    SLICE_BYTES,
+    TOO_LARGE_MEMBER,
+    array_slices,
+    large_object,
+)
 from app.source.unpacking import Room, is_small, unpack
 from app.types import Event
 
@@ -36,7 +44,6 @@ DEFAULT_DEPTH: Final = 64
 _READ_TOGETHER = 50
 #: What a batch says of all its events.
 _OF_ALL = ("context", "integrations", "sentAt")
-_TOO_LARGE = f"the event is larger than {MAX_MEMBER_BYTES} bytes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +125,7 @@ def _read_array(raw: bytes, max_events: int | None, *, top: Mapping[str, Any]) -
 
 def _bare_slices(raw: bytes, max_events: int | None) -> Iterator[list[Any]]:
     count = 0
-    for members in array_slices(raw, _told_once(), OF_FILES if max_events is None else OF_STRANGERS):
+    for members in array_slices(raw, numbers_logged_once(), OF_FILES if max_events is None else OF_STRANGERS):
         count += len(members)
         _check_count(count, max_events)
         members[:] = [_bare(member) for member in members]
@@ -138,20 +145,8 @@ def _read_large(raw: bytes, max_events: int) -> Body:
     top, batch = large_object(raw)
     if batch is not None and "type" not in top:
         return _read_array(batch, max_events, top=top)
-    refused = EventRefused(_TOO_LARGE, message_id=given_message_id(top))
+    refused = EventRefused(TOO_LARGE_MEMBER, message_id=given_message_id(top))
     return Body(slices=([refused],), several=False, size_bytes=len(raw), levels_at_most=0, top=top)
-
-
-def _told_once() -> Callable[[int], None]:
-    """Return what logs numbers that are none, of the first members that have any."""
-    told: list[int] = []
-
-    def tell(count: int) -> None:
-        if not told:
-            log_numbers(count)
-        told.append(count)
-
-    return tell
 
 
 def _take_apart(value: Any, max_events: int | None) -> tuple[Sequence[Any], bool, Mapping[str, Any]]:

@@ -46,7 +46,7 @@ def parse(raw: bytes, *, on_none: Callable[[int], None] | None = None) -> Any:
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
-        return _parse_leniently(raw, on_none or log_numbers)
+        return _parse_leniently(raw, on_none or _log_numbers)
 
 
 def _without_nul(raw: bytes) -> bytes:
@@ -56,9 +56,21 @@ def _without_nul(raw: bytes) -> bytes:
     return raw
 
 
-def log_numbers(count: int) -> None:
+def _log_numbers(count: int) -> None:
     """Log how many numbers were none."""
     logger().warning("numbers read as the text NaN", count=count)
+
+
+def numbers_logged_once() -> Callable[[int], None]:
+    """Return what logs numbers that are none, of the first members that have any."""
+    told: list[int] = []
+
+    def tell(count: int) -> None:
+        if not told:
+            _log_numbers(count)
+        told.append(count)
+
+    return tell
 
 
 def _parse_leniently(raw: bytes, on_none: Callable[[int], None]) -> Any:
