@@ -97,8 +97,8 @@ def key_rows(held: Iterable[HoldsKeys]) -> list[tuple[str, int]]:
 
 def order_digests(ad_account_id: str, order_id: str, source: str) -> list[str]:
     """Return every key that an order may have: the rules may have been others when it was enqueued."""
-    parts = ("checkout", ad_account_id, order_id)
-    return [_digest(*parts), _digest(*parts, source)]
+    parts = [("checkout", ad_account_id, each) for each in _spellings(order_id)]
+    return [_digest(*each, *scope) for each in parts for scope in ((), (source,))]
 
 
 def _spellings(order_id: str) -> tuple[str, ...]:

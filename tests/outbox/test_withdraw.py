@@ -53,6 +53,15 @@ async def test_twice_is_as_good_as_once_and_the_order_is_known_again(at: At) -> 
 
 
 @pytest.mark.parametrize(
+    ("written", "cancelled_as"), [("#1001", "1001"), ("1001", "#1001"), ("# 1001", "#1001"), ("#1001", "#1001")]
+)
+async def test_an_order_is_withdrawn_by_any_spelling_of_its_id(at: At, written: str, cancelled_as: str) -> None:
+    await at.enqueue(new(message_id="m-1", order_id=written, hold_s=HOLD_S), new(message_id="other", order_id="1002"))
+    assert await at.outbox.withdraw([cancelled(cancelled_as)], now=NOW) == 1
+    assert await states(at) == {"other": State.PENDING}
+
+
+@pytest.mark.parametrize(
     "asked",
     [
         cancelled("SO-2"),

@@ -1579,11 +1579,11 @@ DELETE FROM whose USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE id = 
 -- Erase what is pending of an order for a preset, and note it; return how many deliveries that were.
 WITH
   wanted AS (
-    SELECT delivery_id AS id FROM dedup_key WHERE digest = ANY(%(digests)s::text[])
+    SELECT DISTINCT delivery_id AS id FROM dedup_key WHERE digest = ANY(%(digests)s::text[])
   ),
   meant AS (
     SELECT delivery.id FROM wanted JOIN delivery USING (id)
-    WHERE preset = %(preset)s AND order_id = %(order_id)s
+    WHERE preset = %(preset)s
   ),
   left_line AS (
     DELETE FROM line USING meant WHERE line.id = meant.id AND line.state = 'pending' RETURNING line.id, enqueued_at

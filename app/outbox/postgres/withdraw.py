@@ -3,7 +3,6 @@
 from app.outbox.keys import order_digests
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
-from app.outbox.rows import kept
 from app.outbox.storing import MINUTE_S
 from app.outbox.withdrawing import WithdrawCall, reason_of_withdrawal
 from app.types import Exit
@@ -19,7 +18,6 @@ async def withdraw(connection: Connection, call: WithdrawCall) -> int:
                 "withdraw",
                 digests=order_digests(asked.ad_account_id, asked.order_id, asked.source),
                 preset=asked.preset,
-                order_id=kept(asked.order_id),
                 exit=Exit.WITHDRAWN.value,
                 reason=reason_of_withdrawal(asked),
                 now=call.now,

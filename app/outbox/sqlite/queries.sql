@@ -1173,10 +1173,10 @@ SELECT id, message_id, user, anonymous, at FROM whose ORDER BY id;
 SELECT id, message_id, user, anonymous, at FROM whose ORDER BY id DESC;
 
 -- pending_of_order --
--- What is pending of an order for a preset.
-SELECT json_group_array(delivery.id) FROM json_each(:rows) AS asked
+-- What is pending of an order for a preset; it may be found by several spellings of its id.
+SELECT json_group_array(DISTINCT delivery.id) FROM json_each(:rows) AS asked
 JOIN dedup_key ON dedup_key.digest = asked.value JOIN delivery ON delivery.id = delivery_id
-WHERE state = 'pending' AND preset = :preset AND order_id = :order_id;
+WHERE state = 'pending' AND preset = :preset;
 
 -- note_withdrawn --
 -- Note that deliveries are withdrawn.

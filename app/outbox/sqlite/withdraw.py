@@ -3,7 +3,7 @@
 import sqlite3
 
 from app.outbox.keys import order_digests
-from app.outbox.rows import as_json, kept
+from app.outbox.rows import as_json
 from app.outbox.sqlite.database import one_json
 from app.outbox.sqlite.sql import SQL
 from app.outbox.storing import MINUTE_S
@@ -18,7 +18,7 @@ def withdraw(connection: sqlite3.Connection, call: WithdrawCall) -> int:
 
 def _withdraw(connection: sqlite3.Connection, asked: Withdrawal, now: float) -> int:
     digests = as_json(order_digests(asked.ad_account_id, asked.order_id, asked.source))
-    ids = one_json(connection, "pending_of_order", rows=digests, preset=asked.preset, order_id=kept(asked.order_id))
+    ids = one_json(connection, "pending_of_order", rows=digests, preset=asked.preset)
     if ids:
         rows = {"rows": as_json(ids), "exit": Exit.WITHDRAWN.value}
         connection.execute(SQL["note_withdrawn"], {**rows, "reason": reason_of_withdrawal(asked), "at": now})
