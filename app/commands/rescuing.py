@@ -9,7 +9,7 @@ import typer
 from app.commands.options import AsJson
 from app.commands.terminal import print_json
 from app.config import load_settings
-from app.outbox import Salvaged, back_up, open_store, restore_backup, salvage
+from app.outbox import back_up, restore_backup, salvage
 from app.values.plurals import count_of
 from app.values.visible import visible
 
@@ -63,7 +63,7 @@ def outbox_salvage(
 
     Example: pinrelay outbox-salvage data/pinrelay.db sqlite:///data/salvaged.db
     """
-    found = asyncio.run(_salvage(source, target))
+    found = asyncio.run(salvage(source, target))
     if as_json:
         lost = [{"delivery_id": str(id_), "message_id": name} for id_, name in found.lost]
         others = {"lost_notes": found.lost_notes, "lost_audit": found.lost_audit, "lost_keys": found.lost_keys}
@@ -80,11 +80,3 @@ def outbox_salvage(
         typer.echo(f"lost: {count_of(found.lost_audit, 'line')} of the audit log")
     if found.lost_keys:
         typer.echo(f"lost: {found.lost_keys:,} stretches of keys; an event whose key lay there may be taken in twice")
-
-
-async def _salvage(source: Path, target: str) -> Salvaged:
-    store = open_store(target)
-    try:
-        return await salvage(source, store)
-    finally:
-        await store.close()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from app.errors import SettingsError
@@ -108,14 +109,15 @@ def restore_backup(url: str, copy: Path) -> Path | None:
     return copies.restore(copy, _file(url))
 
 
-async def salvage(damaged: Path, target: Store) -> Salvaged:
-    """Bring what can be read of a damaged file of SQLite into an empty store; return what arrived and what is lost.
+async def salvage(damaged: Path, url: str) -> Salvaged:
+    """Bring what can be read of a damaged file of SQLite into the empty store that `url` names.
 
-    Raises OutboxUnavailable where nothing can be read, or the target holds something.
+    Returns what arrived and what is lost. Raises as `open_store` does, and OutboxUnavailable where nothing can be read,
+    or the store holds something.
     """
     from app.outbox.sqlite.salvage import salvage as read  # noqa: PLC0415 - engines are imported on demand
 
-    return await read(damaged, target)
+    return await read(damaged, partial(open_store, url))
 
 
 def _file(url: str) -> Path:

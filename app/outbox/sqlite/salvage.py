@@ -19,6 +19,8 @@ _SPAN_ROWS: Final = 1_000
 _SPAN_KEYS: Final = 16
 #: Digests are base64: two characters of ASCII each begin a stretch of them.
 _BEGINNINGS: Final = 128 * 128
+#: The last version in which a table changed that is read here.
+_OLDEST_VERSION: Final = 13
 #: As the schema has them.
 _SHELF_BITS: Final = 11
 #: What tells the highest id that a table ever gave: the first that can be read. It is lost where the end of a table is.
@@ -37,21 +39,33 @@ _HIGHEST: Final = {
 }
 
 
-async def salvage(path: Path, target: Store) -> Salvaged:
+async def salvage(path: Path, open_target: Callable[[], Store]) -> Salvaged:
     """Bring what can be read of the file at `path` into an empty store; the file is only read.
 
     Deliveries that wait, are dead or delivered, with history and payload, notes, audit log, keys, counts, what is
-    remembered of people, and shared values. A waiting or dead delivery whose payload is lost is lost. Raises
-    OutboxUnavailable where not even the beginning of the file can be read, or `target` holds something.
+    remembered of people, and shared values. A waiting or dead delivery whose payload is lost is lost. The target is
+    opened once the file turned out to be an outbox, so that none is made in vain. Raises OutboxUnavailable where not
+    even the beginning of the file can be read, or the target holds something.
     """
-    if not await target.is_empty():
-        raise OutboxUnavailable("The outbox that is to go on holds something already. Name an empty one.")
     with border(), closing(open_untouched(path)) as connection:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version != SCHEMA_VERSION:
-            message = f"The file has schema version {version}, and this Pinrelay salvages {SCHEMA_VERSION} only."
-            raise OutboxUnavailable(message)
-        return await _Salvage(connection, target).run()
+        _check_version(connection)
+        target = open_target()
+        try:
+            if not await target.is_empty():
+                raise OutboxUnavailable("The outbox that is to go on holds something already. Name an empty one.")
+            return await _Salvage(connection, target).run()
+        finally:
+            await target.close()
+
+
+def _check_version(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if not _OLDEST_VERSION <= version <= SCHEMA_VERSION:
+        message = (
+            f"The file has schema version {version}, and this Pinrelay salvages {_OLDEST_VERSION} to {SCHEMA_VERSION}."
+        )
+        helps = "Salvage it with the Pinrelay that wrote it." if version else "Is it the file of an outbox?"
+        raise OutboxUnavailable(f"{message} {helps}")
 
 
 class _Salvage:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import OutboxUnavailable
-from app.outbox import Salvaged, open_outbox, open_store, salvage
+from app.outbox import Salvaged, open_outbox, salvage
+from app.outbox.sqlite.database import SCHEMA_VERSION, connect, migrate
 from app.types import AuditAction, AuditEntry, EventKey, Exit, InventoryCount, Measure, Note, Query, State, Tally
 from tests.outbox.build import ACCOUNT, NOW, At, new, rules
 from tests.outbox.sqlite.damage import damage_end_of, damage_pages_of
@@ -51,10 +52,7 @@ def salvaged(filled: Path, tmp_path: Path) -> Salvages:
         for table, count in damage.items():
             damage_pages_of(filled, table, count=count)
         url = f"sqlite:///{tmp_path}/new.db"
-        store = open_store(url)
-        found = await salvage(filled, store)
-        await store.close()
-        return found, At(open_outbox(url, rules()))
+        return await salvage(filled, url), At(open_outbox(url, rules()))
 
     return do
 
@@ -159,20 +157,57 @@ async def test_new_deliveries_get_ids_that_the_damaged_file_never_gave(salvaged:
 
 
 async def test_a_store_that_holds_something_is_not_salvaged_into(filled: Path) -> None:
-    store = open_store(f"sqlite:///{filled}")
     with pytest.raises(OutboxUnavailable, match="Name an empty one"):
-        await salvage(filled, store)
-    await store.close()
+        await salvage(filled, f"sqlite:///{filled}")
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"", "schema version 0"), (b"noise" * 2_000, "not an outbox")])
-async def test_a_file_that_is_no_outbox_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"", "Is it the file of an outbox"), (b"noise" * 2_000, "not an outbox")]
+)
+async def test_a_file_that_is_no_outbox_is_refused_and_no_new_one_is_made(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
     damaged = tmp_path / "damaged.db"
     damaged.write_bytes(content)
-    store = open_store(f"sqlite:///{tmp_path}/new.db")
     with pytest.raises(OutboxUnavailable, match=words):
-        await salvage(damaged, store)
-    await store.close()
+        await salvage(damaged, f"sqlite:///{tmp_path}/new.db")
+    assert not (tmp_path / "new.db").exists()
+
+
+@pytest.mark.parametrize("version", range(13, SCHEMA_VERSION))
+async def test_everything_arrives_of_a_file_that_an_older_pinrelay_left(
+    filled: Path, tmp_path: Path, salvaged: Salvages, version: int
+) -> None:
+    newer = _as_version(version, filled)
+    found, at = await salvaged({})
+    assert (found.lost, found.lost_notes, found.lost_audit, found.lost_keys) == ([], 0, 0, 0)
+    of_the_newer = await salvage(newer, f"sqlite:///{tmp_path}/of-the-newer.db")
+    assert found.arrived == of_the_newer.arrived
+    await at.outbox.close()
+
+
+@pytest.mark.parametrize("version", [12, SCHEMA_VERSION + 1])
+async def test_a_file_of_an_unknown_schema_is_left_to_the_pinrelay_that_wrote_it(filled: Path, version: int) -> None:
+    with closing(sqlite3.connect(filled)) as connection:
+        connection.execute(f"PRAGMA user_version={version}")
+    with pytest.raises(OutboxUnavailable, match="with the Pinrelay that wrote it"):
+        await salvage(filled, f"sqlite:///{filled}-new")
+
+
+def _as_version(version: int, path: Path) -> Path:
+    """Make an outbox what a Pinrelay of that version of the schema would have; return where it is as it was."""
+    newer = path.rename(path.with_name("newer.db"))
+    with closing(connect(path, timeout_s=1)) as connection:
+        migrate(connection, to=version)
+        names = "SELECT name FROM sqlite_master WHERE type = ? AND name NOT LIKE 'sqlite_%'"
+        for (trigger,) in connection.execute(names, ["trigger"]).fetchall():
+            connection.execute(f"DROP TRIGGER {trigger}")
+        connection.execute("ATTACH ? AS newer", [str(newer)])
+        for (table,) in connection.execute(names, ["table"]).fetchall():
+            columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA table_info({table})"))
+            connection.execute(f"DELETE FROM {table}")
+            connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM newer.{table}")
+    return newer
 
 
 async def test_what_only_looks_like_a_row_or_a_payload_is_named_and_costs_no_other(
