@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from app.errors import OutboxUnavailable
 from app.types import Claimed
 
 #: A lease is renewed so many times before it would end.
@@ -66,5 +65,5 @@ class Leases:
             await asyncio.sleep(self._lease_s / _RENEWALS_PER_LEASE)
             try:
                 await self._outbox.renew(list(self._held.values()), lease_s=self._lease_s, now=self._clock())
-            except OutboxUnavailable as exc:
+            except Exception as exc:  # noqa: BLE001 - whatever it is: without renewals all would be sent twice
                 self._on_error(exc)

@@ -4,8 +4,8 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from app.access.person import Person, UserRole
 from app.coordination import REFRESH_S, Coordination
 from app.delivery import Shutdown
-from app.errors import OutboxUnavailable, PinrelayError
+from app.errors import PinrelayError
 from app.log import log_cannot_start, log_error, logger
 from app.server.audited_changes import AuditedChanges
 
@@ -79,7 +79,8 @@ def lifespan(
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             for one in closing:
-                await one.close()
+                with _survived():  # the others are closed all the same
+                    await one.close()
 
     return run
 
@@ -109,13 +110,20 @@ def _tune_the_interpreter() -> None:
     sys.setswitchinterval(0.001)
 
 
+@contextmanager
+def _survived() -> Iterator[None]:
+    """Log what goes wrong, whatever it is: nobody waits for an answer, and all else goes on."""
+    try:
+        yield
+    except Exception as exc:  # noqa: BLE001 - nobody else would hear of it
+        log_error(exc)
+
+
 async def _going_on(work: Callable[[], Awaitable[None]], shutdown: Shutdown) -> None:
     """Do what goes on until it is stopped. What it raises is logged, and it begins anew: nobody else would do it."""
     while True:
-        try:
+        with _survived():
             return await work()
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the next try may do
-            log_error(exc)
         await shutdown.rest(FAILED_PAUSE_S)
         if shutdown.requested:
             return None
@@ -139,21 +147,15 @@ async def _keep_up(coordination: Coordination, clock: Callable[[], float]) -> No
     """Take up every second what other processes decided."""
     while True:
         await asyncio.sleep(REFRESH_S)
-        try:
+        with _survived():
             await coordination.refresh(now=clock())
-        except OutboxUnavailable as exc:
-            log_error(exc)
 
 
 async def _reload(changes: AuditedChanges) -> None:
     """Take up changed files, as SIGHUP asks."""
-    try:
-        is_taken_up = await changes.reload(_BY_SIGNAL)
-    except OutboxUnavailable as exc:
-        log_error(exc)
-        return
     coordination = changes.coordination
-    if is_taken_up:
-        logger().info("catalog reloaded", generation=coordination.generation)
-    else:
-        logger().error("catalog kept", faults=[str(fault) for fault in coordination.faults])
+    with _survived():
+        if await changes.reload(_BY_SIGNAL):
+            logger().info("catalog reloaded", generation=coordination.generation)
+        else:
+            logger().error("catalog kept", faults=[str(fault) for fault in coordination.faults])

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import signal
 import weakref
 from pathlib import Path
 from typing import Any
@@ -142,3 +144,50 @@ async def test_what_fails_in_the_background_is_told_and_begins_anew(monkeypatch:
             await until_async(has_begun_anew)
 
     assert {str(log["exc_info"]) for log in logs} == {"run", "refresh", "look"}
+
+
+class _Closes:
+    """Something to be closed, whose end may fail."""
+
+    def __init__(self, *, fails: bool) -> None:
+        self.is_closed = False
+        self._fails = fails
+
+    async def close(self) -> None:
+        self.is_closed = True
+        if self._fails:
+            raise ZeroDivisionError("close")
+
+
+@pytest.mark.usefixtures("tuned_back")
+async def test_what_is_closed_behind_one_that_fails_is_closed_all_the_same() -> None:
+    changes: Any = _Fails()
+    closing = [_Closes(fails=True), _Closes(fails=False)]
+    running = lifespan.lifespan(
+        changes, (), begin=changes.announce, closing=closing, look_at_files=changes.look, clock=lambda: 0.0
+    )
+    with capture_logs() as logs:
+        async with running(FastAPI()):
+            pass
+    assert [each.is_closed for each in closing] == [True, True]
+    assert [str(log["exc_info"]) for log in logs] == ["close"]
+
+
+@pytest.mark.usefixtures("tuned_back")
+async def test_a_reload_by_signal_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    changes: Any = _Fails()
+    asked = asyncio.Event()
+
+    async def reload(person: Any) -> bool:
+        asked.set()
+        raise ZeroDivisionError(person.name)
+
+    changes.reload = reload
+    running = lifespan.lifespan(
+        changes, (), begin=changes.announce, closing=(), look_at_files=changes.look, clock=lambda: 0.0
+    )
+    with capture_logs() as logs:
+        async with running(FastAPI()):
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.wait_for(asked.wait(), 10)
+    assert [str(log["exc_info"]) for log in logs] == ["SIGHUP"]
