@@ -10,7 +10,6 @@ from app.destination import ConversionRules
 from app.errors import SettingsError
 from app.identity import IdentityRules
 from app.outbox import DiskRules, OutboxRules
-from app.outbox.storing import DAY_S, HOUR_S
 from app.receiving.quarantining import QuarantineRules
 from app.server.doorway import Posture
 from app.server.proofs import Proofs
@@ -26,6 +25,7 @@ from app.source import (
     read_quotas,
 )
 from app.values.proxies import read_networks
+from app.values.spans import DAY_S, HOUR_S
 
 #: Bounds the backlog of an ad account where the disk does not.
 _USUAL_BACKLOG_BYTES = 10_000_000_000

@@ -38,9 +38,9 @@ from app.config import load_settings
 from app.outbox import Outbox, open_outbox
 from app.outbox.postgres.days import day_of, table_of
 from app.outbox.sqlite.database import connect
-from app.outbox.storing import DAY_S
 from app.policies import outbox_rules
 from app.types import Claimed, Exit, NewDelivery, Query, State
+from app.values.spans import DAY_S
 from bench.drain import AD_ACCOUNT_ID, different, mapped
 from bench.receive import ARRAY, ARRAY_CONNECTIONS, cpu_of, measure, served
 from tests.outbox.build import delivered

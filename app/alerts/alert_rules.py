@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from app.inventory.received_names import title_of
-from app.outbox.storing import HOUR_S
 from app.types import EventKey, Exit
+from app.values.spans import HOUR_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

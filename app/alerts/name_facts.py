@@ -8,8 +8,8 @@ from typing import Final, TypeAlias
 from app.alerts.overall import MOST_DAYS
 from app.inventory.drift import Change, read_changes
 from app.outbox.inventory_rows import Inventory
-from app.outbox.storing import DAY_S, HOUR_S
 from app.types import EventKey, InventoryCount, Measure
+from app.values.spans import DAY_S, HOUR_S
 
 #: What was counted, with its label.
 Counts: TypeAlias = Mapping[tuple[Measure, str], int]

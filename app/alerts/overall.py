@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from app.delivery import OF_ALL, AccountStanding
-from app.outbox.storing import DAY_S, HOUR_S
 from app.types import Exit, PinterestView
+from app.values.spans import DAY_S, HOUR_S
 
 LATE_S = 3_600
 #: The accepted events of the last full hour are a drop below this part of the median of the same hour of other days,

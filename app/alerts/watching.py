@@ -17,9 +17,9 @@ from app.coordination import Switches
 from app.delivery import ReadsBacklog, Shutdown, read_accounts
 from app.errors import OutboxUnavailable
 from app.outbox.inventory_rows import Inventory
-from app.outbox.storing import DAY_S, HOUR_S
 from app.shared_values import OPEN_ALERTS, PINTEREST_VIEWS
 from app.types import AccountView, Exit
+from app.values.spans import DAY_S, HOUR_S
 
 PERIOD_S = 60.0
 #: So many looks in a row must fail before an unreadable outbox is told.

@@ -23,7 +23,7 @@ from app.orders.fates import OrderVerdict
 from app.orders.missing_orders import MissingOrders
 from app.orders.order_sums import BY
 from app.outbox import Outbox
-from app.outbox.storing import DAY_S
+from app.values.spans import DAY_S
 from app.values.visible import visible
 
 _PERCENT: Final = Decimal(100)

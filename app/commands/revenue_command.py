@@ -12,7 +12,7 @@ from app.commands.terminal import add_row, print_json, print_table
 from app.orders.revenue_figures import ORDERS_BECAME, OfCurrency, Worth
 from app.orders.revenue_reading import read_revenue
 from app.outbox import Outbox
-from app.outbox.storing import DAY_S
+from app.values.spans import DAY_S
 
 
 def revenue(

@@ -19,9 +19,9 @@ from app.coordination import Switches
 from app.orders.comparing import Reconciliation
 from app.orders.missing_orders import NOT_AGAIN, MissingOrders, missing_events, orders_permitted
 from app.outbox import Outbox
-from app.outbox.storing import DAY_S
 from app.source import Arrival, read_event
 from app.types import DEFAULT_SOURCE, AuditAction, Exit, Receipt
+from app.values.spans import DAY_S
 from app.warehouse import open_rows
 
 _BATCH_ROWS: Final = 1_000

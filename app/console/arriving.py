@@ -16,8 +16,8 @@ from app.inventory.figures import BECAME, DAYS, SHOWN, STANDS
 from app.inventory.received_names import title_of
 from app.inventory.sampling import LOOKED_FOR
 from app.inventory.view import NameView
-from app.outbox.storing import DAY_S
 from app.types import EventKey
+from app.values.spans import DAY_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,8 +27,8 @@ from app.console.summary import Summary, narrowed, summarise
 from app.coordination import Switches
 from app.delivery import Standing, all_standings, read_accounts, whole_backlog
 from app.errors import OutboxUnavailable
-from app.outbox.storing import MINUTE_S
 from app.types import Backlog, Event, Exit, Tally
+from app.values.spans import MINUTE_S
 
 #: "Pinterest's last answers" are those of the last hour.
 ANSWERS_S = 3_600

@@ -9,8 +9,8 @@ from app.console.forms import Form, given_number, read_form
 from app.console.page_filter import filter_of
 from app.console.pages import PageGroup, go, person_of
 from app.errors import FilterError
-from app.outbox.storing import DAY_S
 from app.types import Exit, QuarantineFilter
+from app.values.spans import DAY_S
 
 
 class QuarantinePages(PageGroup):

@@ -13,8 +13,8 @@ from app.console.pages import PageGroup
 from app.console.periods import days_of
 from app.orders.revenue_figures import ORDERS_BECAME, OfCurrency, RevenueLine
 from app.orders.revenue_reading import read_revenue
-from app.outbox.storing import DAY_S
 from app.types import Exit, State
+from app.values.spans import DAY_S
 
 #: Days that are shown where no period is chosen, today being the last.
 _USUAL_DAYS: Final = 7

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.values.personal_parameters import REDACTED_PARAMETERS
-
-_DAY_S = 24 * 60 * 60
+from app.values.spans import DAY_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +27,7 @@ class ConversionRules:
     #: Sent as `partner_name` where the mapping gives none.
     partner_name: str | None = None
     #: Older events are invalid, as at Pinterest.
-    max_event_age_s: float = 7 * _DAY_S
+    max_event_age_s: float = 7 * DAY_S
     #: What Global Privacy Control makes of an event: `opt_out`, Limited Data Processing, or nothing.
     gpc: Literal["opt_out", "ldp", "ignore"] = "opt_out"
     #: US states, by code (`CA`, `US-CA`) or full name, whose events always get Limited Data Processing.

@@ -7,12 +7,12 @@ from app.destination.reading import NO_NOTES, Reading
 from app.destination.warnings import kind, left_out
 from app.errors import EventInvalid
 from app.values.flags import single
+from app.values.spans import DAY_S
 from app.values.times import unix_seconds
 
 _FUTURE_TOLERANCE_S = 60
 #: Pinterest reports what arrives later as offline (facts of Segment's and Tealium's documentation).
 _REPORTED_AS_SENT_S = 60 * 60
-_DAY_S = 24 * 60 * 60
 
 
 def read_time(value: Any) -> Reading:
@@ -41,7 +41,7 @@ def settled_time(seconds: int, *, now: float, max_age_s: float, offline: bool) -
     age_s = now - seconds
     if age_s > max_age_s:
         raise EventInvalid(
-            f"event_time: {age_s / _DAY_S:.1f} days old, Pinterest takes events of the last {max_age_s / _DAY_S:g} days"
+            f"event_time: {age_s / DAY_S:.1f} days old, Pinterest takes events of the last {max_age_s / DAY_S:g} days"
         )
     if age_s < -_FUTURE_TOLERANCE_S:
         return math.floor(now), [f"event_time: {-age_s:.0f} s in the future, set to the time of receipt"]

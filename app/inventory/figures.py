@@ -8,9 +8,9 @@ from typing import Final
 from app.inventory.received_names import title_of
 from app.inventory.sampling import KINDS, LOOKED_FOR
 from app.outbox.inventory_rows import Inventory
-from app.outbox.storing import DAY_S
 from app.types import EventKey, Exit, InventoryCount, Measure, State
 from app.values.event_names import RECORD
+from app.values.spans import DAY_S
 
 #: So many days are summed unless others are asked for.
 DAYS: Final = 7

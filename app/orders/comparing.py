@@ -19,7 +19,7 @@ from app.orders.order_sums import OrderSums
 from app.orders.shop_exports import ShopColumns, columns_of_shop
 from app.orders.shop_orders import ShopOrder, is_readable, ledger_key, read_orders
 from app.outbox import OrderRow, PagesOrders, orders_since
-from app.outbox.storing import DAY_S
+from app.values.spans import DAY_S
 from app.warehouse import RowTable, append_rows, open_duck, open_rows
 
 #: What came before the first order of a file may be its event, sent by a clock that is off.

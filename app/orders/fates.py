@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 from app.orders.shop_orders import ShopOrder
 from app.outbox import OrderRow
-from app.outbox.storing import DAY_S
 from app.types import Exit, State
+from app.values.spans import DAY_S
 
 
 class OrderFate(StrEnum):

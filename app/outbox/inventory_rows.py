@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from app.outbox.rows import kept
-from app.outbox.storing import DAY_S, HOUR_S
 from app.types import EventKey, InventoryCount, Measure
+from app.values.spans import DAY_S, HOUR_S
 
 #: Counts by hour are kept for so long: enough for the same hour of eight days.
 HOURS_KEPT_S: Final = 9 * DAY_S

@@ -21,12 +21,10 @@ from app.outbox.people_rows import whose_rows
 from app.outbox.refusals import Loads, duplicate_note, loads_of
 from app.outbox.rows import NOTE_COLUMNS, told_texts
 from app.types import Enqueued, Exit, NewDelivery, Note, PeopleChanges, Tally
+from app.values.spans import DAY_S
 
 #: Of the JSON that is stored as payload: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
 PAYLOAD_VERSION: Final = 1
-MINUTE_S: Final = 60
-HOUR_S: Final = 3_600
-DAY_S: Final = 86_400
 
 #: After so many deliveries the other tasks of the event loop get their turn.
 _DELIVERIES_A_TURN = 100

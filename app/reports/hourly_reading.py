@@ -12,7 +12,6 @@ from app.delivery import Shutdown
 from app.destination import redact
 from app.destination.client import Answer, Failure
 from app.errors import OutboxUnavailable
-from app.outbox.storing import DAY_S, HOUR_S
 from app.reports.ads_client import AdsClient
 from app.reports.ads_tokens import AdsToken, NoToken
 from app.reports.pinterest_answers import (
@@ -29,6 +28,7 @@ from app.reports.pinterest_answers import (
 )
 from app.shared_values import PINTEREST_VIEWS, REPORTS_TURN, SharedValues, Turn
 from app.types import PinterestView, Unread
+from app.values.spans import DAY_S, HOUR_S
 
 #: How often it is looked whether the hour is over.
 LOOK_S: Final = 60.0

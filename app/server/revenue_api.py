@@ -7,8 +7,8 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 
 from app.orders.revenue_reading import RevenueOutbox, read_revenue
-from app.outbox.storing import DAY_S
 from app.server.api_answers import api_answer
+from app.values.spans import DAY_S
 
 
 def add_revenue(router: APIRouter, outbox: RevenueOutbox, clock: Callable[[], float]) -> None:

@@ -4,12 +4,12 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final, Self
+from typing import Self
 
 from app.errors import SettingsError
 from app.source.refusal import OVER_QUOTA, RequestRefused
+from app.values.spans import MINUTE_S
 
-_MINUTE_S: Final = 60
 _HOW = "WRITE_KEY_LIMITS: write each as `name:events:bytes` a minute, both at least 1, separated by commas"
 
 
@@ -53,9 +53,9 @@ class _Allowance:
 
     def wait_s(self, now: float) -> float:
         """Return how long it takes until something is left; 0 where something is."""
-        self.left = min(self.a_minute, self.left + (now - self.at) * self.a_minute / _MINUTE_S)
+        self.left = min(self.a_minute, self.left + (now - self.at) * self.a_minute / MINUTE_S)
         self.at = now
-        return 0 if self.left > 0 else (1 - self.left) * _MINUTE_S / self.a_minute
+        return 0 if self.left > 0 else (1 - self.left) * MINUTE_S / self.a_minute
 
 
 class Quotas:

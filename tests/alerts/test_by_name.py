@@ -10,8 +10,8 @@ from app.alerts.alert_rules import AlertRules
 from app.alerts.by_name import MOST_TOLD, by_name, usual
 from app.alerts.name_facts import NameFacts
 from app.inventory.drift import Change
-from app.outbox.storing import DAY_S, HOUR_S
 from app.types import EventKey, Measure
+from app.values.spans import DAY_S, HOUR_S
 from tests.alerts.traffic import (
     LEAD,
     LOGIN,

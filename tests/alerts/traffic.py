@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from app.alerts.name_facts import Counts, NameFacts
 from app.inventory.sampling import CHECKOUT
-from app.outbox.storing import DAY_S, HOUR_S
 from app.types import EventKey, Measure
+from app.values.spans import DAY_S, HOUR_S
 
 SLOT_S = 300
 #: The start of a Monday (UTC).

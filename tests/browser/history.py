@@ -14,10 +14,10 @@ from app.inventory.arrivals import Arrivals
 from app.inventory.names_met import NamesMet
 from app.inventory.sampling import Sampler
 from app.outbox import Outbox, open_outbox
-from app.outbox.storing import DAY_S
 from app.policies import delivery_policy, outbox_rules
 from app.source import Arrival, read_event
 from app.types import Claimed, Delivered, Outcome, Rejected, Tally
+from app.values.spans import DAY_S
 from tests import assembled
 from tests.process import ROOT
 

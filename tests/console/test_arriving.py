@@ -5,8 +5,8 @@ from html import unescape
 
 import pytest
 
-from app.outbox.storing import DAY_S
 from app.types import EventKey, InventoryCount, Measure
+from app.values.spans import DAY_S
 from tests.console.world import World
 
 ODD = EventKey("default", "track", "checkout")

@@ -6,9 +6,9 @@ import pytest
 
 from app.console.labels import COMPONENT_LABELS, OTHER_KEY_LABELS, WARNING_ADVICE
 from app.outbox import NO_COUNTRY
-from app.outbox.storing import DAY_S
 from app.shared_values import TROUBLE
 from app.types import AccountView, Delivered, Exit, Rejected, State, Tally
+from app.values.spans import DAY_S
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
 from tests.delivery.claims import a_trouble
 

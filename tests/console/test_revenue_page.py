@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from app.orders.revenue_figures import ORDERS_BECAME
-from app.outbox.storing import DAY_S
 from app.types import Delivered, Exit, Note, Query, Rejected, State
+from app.values.spans import DAY_S
 from tests.console.world import ACCOUNT, World
 from tests.outbox.build import new
 

@@ -1,7 +1,7 @@
 """Counts of days, as a store gives them."""
 
-from app.outbox.storing import DAY_S
 from app.types import EventKey, InventoryCount, Measure
+from app.values.spans import DAY_S
 
 #: A moment ten hours into a day (UTC).
 NOW = 20_000 * DAY_S + 36_000.0

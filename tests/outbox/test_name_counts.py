@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.outbox import Outbox, open_outbox
-from app.outbox.storing import DAY_S
 from app.types import PeopleChanges, Query, State, Whose, Withdrawal
+from app.values.spans import DAY_S
 from tests.outbox.build import ACCOUNT, NOW, At, dead, delivered, given_back, new, retry, rules
 from tests.rounds import examples
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from app.outbox import Outbox
-from app.outbox.storing import DAY_S
 from app.types import Exit, Note, PeopleChanges, Query, Whose, Withdrawal
+from app.values.spans import DAY_S
 from tests.outbox.build import ACCOUNT, NOW, At, new
 
 TODAY = int(NOW // DAY_S)

@@ -5,10 +5,10 @@ import pytest
 from pydantic import SecretStr
 
 from app.errors import OutboxUnavailable
-from app.outbox.storing import DAY_S
 from app.reports import AdsClient
 from app.reports.ads_tokens import NoToken
 from app.shared_values import ADS_TOKEN
+from app.values.spans import DAY_S
 from tests.reports.conftest import FIRST, NOW, Read
 
 

@@ -10,11 +10,11 @@ import pytest
 from pydantic import SecretStr
 
 from app.alerts.overall import unread_reports
-from app.outbox.storing import DAY_S, HOUR_S
 from app.reports import AdsClient, FixedToken
 from app.sandbox import create_sandbox
 from app.shared_values import PINTEREST_VIEWS, REPORTS_TURN
 from app.types import PinterestView
+from app.values.spans import DAY_S, HOUR_S
 from tests.reports.conftest import ACCOUNT, FIRST, NOW, Read
 from tests.sandbox.events import pinterest_event
 

@@ -12,8 +12,8 @@ from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.days import Days
 from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
-from app.outbox.storing import DAY_S
 from app.types import Shared
+from app.values.spans import DAY_S
 
 #: In which column of a kind the moment stands that says in which day's table it lies.
 _MOMENT: Final = {Carried.DELIVERED: DeliveryRow._fields.index("settled_at"), Carried.NOTES: 13, Carried.COUNTS: 1}

@@ -13,7 +13,7 @@ from psycopg.errors import LockNotAvailable
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.sql import SQL, about_table
-from app.outbox.storing import DAY_S
+from app.values.spans import DAY_S
 
 #: Of which tables there is one a day.
 PARENTS: Final = ("delivered", "note", "tally_minute", "tally_hour")

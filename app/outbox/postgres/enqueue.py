@@ -19,8 +19,9 @@ from app.outbox.postgres.people import lock_marks, write_people
 from app.outbox.postgres.sql import SQL
 from app.outbox.refusals import added, backlog_full, loads_of
 from app.outbox.rows import as_json
-from app.outbox.storing import MINUTE_S, PAYLOAD_VERSION, EnqueueCall, Held, Rows, holders, without_duplicates
+from app.outbox.storing import PAYLOAD_VERSION, EnqueueCall, Held, Rows, holders, without_duplicates
 from app.types import Enqueued
+from app.values.spans import MINUTE_S
 
 #: Another process stored one of the keys at the same moment: look again.
 _COLLISIONS = (UniqueViolation, DeadlockDetected, SerializationFailure)

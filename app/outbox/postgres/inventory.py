@@ -15,8 +15,8 @@ from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
-from app.outbox.storing import DAY_S
 from app.types import EventKey, InventoryCount, Measure
+from app.values.spans import DAY_S
 
 
 class PostgresInventory:

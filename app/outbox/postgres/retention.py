@@ -13,7 +13,7 @@ from app.outbox.postgres.days import AHEAD, day_of, drop_days, make_days
 from app.outbox.postgres.people import forget_people
 from app.outbox.postgres.sql import SQL
 from app.outbox.step_sums import due_steps, made_of, spans_of
-from app.outbox.storing import DAY_S
+from app.values.spans import DAY_S
 
 
 async def retain(connection: Connection, now: float, limit: int, rules: OutboxRules) -> int:

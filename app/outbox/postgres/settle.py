@@ -14,8 +14,8 @@ from app.outbox.postgres.redrive import dismiss_overtaken
 from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
 from app.outbox.settling import SettleCall, attempt_row, last_of_each, reason_of, was_tried
-from app.outbox.storing import MINUTE_S
 from app.types import Settlement, State
+from app.values.spans import MINUTE_S
 
 #: Of a finished event, what stands in it unhashed.
 _UNHASHED = ("client_ip_address", "client_user_agent")

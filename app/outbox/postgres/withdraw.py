@@ -3,9 +3,9 @@
 from app.outbox.keys import order_digests
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
-from app.outbox.storing import MINUTE_S
 from app.outbox.withdrawing import WithdrawCall, reason_of_withdrawal
 from app.types import Exit
+from app.values.spans import MINUTE_S
 
 
 async def withdraw(connection: Connection, call: WithdrawCall) -> int:

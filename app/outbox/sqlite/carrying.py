@@ -13,8 +13,8 @@ from app.outbox.rows import as_json
 from app.outbox.sqlite import shared
 from app.outbox.sqlite.database import border, open_writable, patiently
 from app.outbox.sqlite.sql import SQL
-from app.outbox.storing import DAY_S
 from app.types import Shared
+from app.values.spans import DAY_S
 
 #: Deliveries lie in three tables here, whether they wait or are delivered.
 _WRITE_DELIVERIES: Final = ("carry_deliveries_in", "count_carried", "carry_payloads_in", "carry_attempts_in")

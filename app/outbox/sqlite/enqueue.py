@@ -19,16 +19,9 @@ from app.outbox.rows import as_json
 from app.outbox.sqlite.database import one_json, patiently
 from app.outbox.sqlite.people import are_changed, write_people
 from app.outbox.sqlite.sql import SQL, script_of_store, statements
-from app.outbox.storing import (
-    DELIVERY_COLUMNS,
-    MINUTE_S,
-    PAYLOAD_VERSION,
-    EnqueueCall,
-    Rows,
-    holders,
-    without_duplicates,
-)
+from app.outbox.storing import DELIVERY_COLUMNS, PAYLOAD_VERSION, EnqueueCall, Rows, holders, without_duplicates
 from app.types import Enqueued
+from app.values.spans import MINUTE_S
 
 
 @dataclass(slots=True, kw_only=True)

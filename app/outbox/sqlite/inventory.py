@@ -17,8 +17,8 @@ from app.outbox.rows import as_json
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.writer import Writer
-from app.outbox.storing import DAY_S
 from app.types import EventKey, InventoryCount, Measure
+from app.values.spans import DAY_S
 
 #: Rows of one commit: events wait for no more of a full inventory, of which there may be some ten thousand.
 _AT_ONCE: Final = 1_000

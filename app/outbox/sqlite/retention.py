@@ -11,7 +11,7 @@ from app.outbox.sqlite.id_filter import fill_next_part
 from app.outbox.sqlite.people import forget_people
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import add_tallies, sum_next_step
-from app.outbox.storing import DAY_S, HOUR_S
+from app.values.spans import DAY_S, HOUR_S
 
 _STEPS = (
     "retain_payloads",

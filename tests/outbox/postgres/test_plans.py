@@ -9,8 +9,8 @@ import pytest
 
 from app.outbox.postgres.ledger import asked
 from app.outbox.postgres.sql import SQL
-from app.outbox.storing import DAY_S
 from app.types import EventKey, Exit, InventoryCount, Measure, Note, Query, State
+from app.values.spans import DAY_S
 from tests.outbox.build import NOW, At, new
 
 #: They read all there is, which is little: a handful of rows each.
