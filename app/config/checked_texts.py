@@ -1,5 +1,6 @@
 """Texts of settings of which it is known what they may be: countries, currencies, states, addresses."""
 
+from functools import cache
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -8,7 +9,6 @@ from pydantic import AfterValidator, SecretStr, WithJsonSchema
 
 from app.config.environment import Texts, each
 from app.values.currencies import currencies
-from app.values.us_states import us_state_code
 
 #: Without a code of ISO 3166, and with phone numbers: Kosovo.
 _IN_USE: Final = "XK"
@@ -26,6 +26,34 @@ def _currency(text: str) -> str:
     if code not in currencies():
         raise ValueError(f"{text!r} is no currency of ISO 4217: write its three letters, such as USD, GBP or EUR")
     return code
+
+
+def us_state_code(text: str) -> str:
+    """Return the code of a state of the USA: `CA` for `ca`, `US-CA` or `California`.
+
+    Raises ValueError for a text that is neither its code nor its full name in ISO 3166-2.
+    """
+    code = _us_states().get(_compared(text))
+    if code is None:
+        raise ValueError(
+            f"{text!r} is no state of the USA: write its code or its full name, such as CA, US-CA or California"
+        )
+    return code
+
+
+@cache
+def _us_states() -> dict[str, str]:
+    """Map all that a state may be called, as `_compared` reduces it, to its code."""
+    codes = {"washingtondc": "DC"}  # the only one that people call otherwise than ISO does
+    for state in pycountry.subdivisions.get(country_code="US"):  # type: ignore[no-untyped-call]  # pycountry's gap
+        code = state.code.partition("-")[2]
+        codes |= dict.fromkeys(map(_compared, (code, state.code, state.name)), code)
+    return codes
+
+
+def _compared(text: str) -> str:
+    """Reduce a text to what is compared of it: letters and digits, in any case."""
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def _web_address(text: str) -> str:

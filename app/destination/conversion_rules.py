@@ -30,7 +30,7 @@ class ConversionRules:
     max_event_age_s: float = 7 * DAY_S
     #: What Global Privacy Control makes of an event: `opt_out`, Limited Data Processing, or nothing.
     gpc: Literal["opt_out", "ldp", "ignore"] = "opt_out"
-    #: US states, by code (`CA`, `US-CA`) or full name, whose events always get Limited Data Processing.
+    #: Codes of US states, such as `CA`, whose events always get Limited Data Processing.
     ldp_states: frozenset[str] = frozenset()
     #: URL parameters whose values are taken out of addresses, in any case.
     redacted_parameters: Collection[str] = REDACTED_PARAMETERS

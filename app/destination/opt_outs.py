@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from app.destination.conversion_rules import ConversionRules
 from app.destination.privacy_flags import LDP, read_opt_out
-from app.values.us_states import us_state_code
 
 _US = "US"
 
@@ -31,7 +30,7 @@ class OptOuts:
     def __init__(self, rules: ConversionRules) -> None:
         self._gpc = rules.gpc
         self._default_country = rules.default_country and rules.default_country.upper()
-        self._listed = frozenset(_digest(us_state_code(state)) for state in rules.ldp_states)
+        self._listed = frozenset(map(_digest, rules.ldp_states))
         #: Nothing is asked about states where none is listed.
         self.asks_states = bool(rules.ldp_states)
 

@@ -208,7 +208,7 @@ def test_ldp_of_the_event_itself_is_sent_so_that_it_holds(
 def test_ldp_holds_for_the_states_of_the_settings(
     what: str, user_data: dict[str, Any], blocks: list[Any], opt_out: Any, ldp: Any, warnings: list[str]
 ) -> None:
-    found = built(user_data, *blocks, rules={"ldp_states": frozenset({"CA", "US-CO"})})
+    found = built(user_data, *blocks, rules={"ldp_states": frozenset({"CA", "CO"})})
 
     assert found[:2] == (opt_out, ldp), what
     assert [warning for warning in found[2] if not warning.startswith("user_data.state")] == warnings, what

@@ -25,9 +25,7 @@ LINES = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
 NOW = 1_772_672_400.0
 RULES = [
     ConversionRules(),
-    ConversionRules(
-        default_country="DE", default_currency="EUR", ldp_states=frozenset({"US-CA"}), partner_name="ss-shop"
-    ),
+    ConversionRules(default_country="DE", default_currency="EUR", ldp_states=frozenset({"CA"}), partner_name="ss-shop"),
 ]
 ACTIONS = [
     *(ReportConversionEvent(rules) for rules in RULES),

@@ -3,8 +3,8 @@
 import pycountry
 import pytest
 
+from app.config.checked_texts import us_state_code
 from app.destination.place_names import state_code
-from app.values.us_states import us_state_code
 
 
 @pytest.mark.parametrize(
