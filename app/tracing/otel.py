@@ -28,8 +28,8 @@ from app.sending.surroundings import CallReport
 from app.source import Accepts
 from app.tracing.call_spans import trace_call
 from app.tracing.figures_and_lines import FigureExport, LineExport, for_a_while
+from app.tracing.opening_spans import current, span
 from app.tracing.requests import TracedRequests
-from app.tracing.spans import current, span
 from app.types import (
     DEFAULT_SOURCE,
     Enqueued,

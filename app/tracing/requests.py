@@ -5,7 +5,7 @@ from typing import Final
 from opentelemetry.trace import SpanKind, Tracer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.tracing.spans import failed, parent_of, span
+from app.tracing.opening_spans import failed, parent_of, span
 
 #: Asked all the time by whatever looks after the process.
 UNTRACED_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
