@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from app import assemble, policies
 from app.assemble.ad_accounts import Destination
 from app.assemble.parts import Parts, join_parts
-from app.config import Settings, load_settings
+from app.config import Settings
 from app.console import ConsoleServices, DestinationView, create_console
 from app.delivery import Clocks
 from app.destination import COMPONENTS, load_place_names, redact
@@ -33,6 +33,7 @@ from app.server.unrouted import answer_unrouted
 from app.source import (
     Accepts,
     NamedSources,
+    NamedWebhook,
     Room,
     browser_helper_router,
     named_sources_router,
@@ -53,17 +54,16 @@ class Role(StrEnum):
 
 
 def create_app(
-    settings: Settings | None = None,
+    settings: Settings,
     *,
     role: Role = Role.ALL,
     clock: Callable[[], float] = time.time,
     environ: Mapping[str, str] = os.environ,
 ) -> FastAPI:
-    """Build the application; `settings` None reads the environment. `environ` says whether and how to trace.
+    """Build the application that serves by these settings; `environ` says whether and how to trace.
 
     Raises ConfigurationError or OutboxError where it cannot start.
     """
-    settings = settings or load_settings()
     parts = join_parts(settings, role.value, clock=clock, environ=environ)
     status = _status(settings, parts, role)
     app = Application(
@@ -115,16 +115,16 @@ def _include_senders_routes(app: Application, settings: Settings, parts: Parts) 
     if parts.sources is not None:
         sources = NamedSources(parts.sources.sources)
         parts.sources.on_change = sources.take
-        named = named_sources_router(
-            accepts,
-            sources,
+        named = NamedWebhook(
+            accepts=accepts,
+            sources=sources,
             clock=parts.clock,
             room=room,
             on_count=parts.metrics.count_source,
             trusted_proxies=tracking.trusted_proxies,
             remembers=settings.remember_days > 0,
         )
-        app.include_router(named)
+        app.include_router(named_sources_router(named))
     keys, is_open = tracking.write_keys, tracking.is_open
     app.include_router(sdk_settings_router(keys, is_open=is_open, public_hosts=settings.public_hosts))
     app.include_router(browser_helper_router(tracking.limits, cookie_domain=settings.epik_cookie_domain))

@@ -22,7 +22,7 @@ _WATCHED = frozenset({b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode", 
 _READS = frozenset({"GET", "HEAD"})
 
 
-def is_of_this_machine(scope: Scope, *, published_on_loopback: bool, origins: Collection[str] = ()) -> bool:
+def is_of_this_machine(scope: Scope, *, published_on_loopback: bool, origins: Collection[str]) -> bool:
     """Return whether a request comes from this machine and from no foreign page.
 
     `published_on_loopback`: the peer may be the gateway of a container. Pages of `origins` (`*`: of any) are no

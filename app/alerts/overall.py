@@ -53,15 +53,12 @@ class Facts:
         """Return the count of one name in the hour that begins at `hour_at`."""
         return self.hours.get(hour_at, {}).get(name, 0)
 
-    def lately(self, name: str) -> int:
-        """Return the count of one name in the last full hour and the one that runs."""
-        return self.count(name, self.hour_at) + self.count(name, self.hour_at + HOUR_S)
-
 
 def conditions(facts: Facts) -> list[Alert]:
     """Return every condition that holds."""
     found = [alert for account in facts.accounts for alert in _of_account(account, facts)]
-    full = Alert(key="memory", text=_FULL) if facts.lately("memory_full") else None
+    was_full = any(facts.count("memory_full", facts.hour_at + n * HOUR_S) for n in (0, 1))
+    full = Alert(key="memory", text=_FULL) if was_full else None
     return list({alert.key: alert for alert in (*found, _drop(facts), _warnings(facts), full) if alert}.values())
 
 

@@ -121,7 +121,7 @@ def span_of(now: float, days: int, last_day: int | None = None) -> range:
 
 
 async def read_figures(
-    inventory: Inventory, *, now: float, days: int = DAYS, last_day: int | None = None, only: EventKey | None = None
+    inventory: Inventory, *, now: float, days: int, last_day: int | None = None, only: EventKey | None = None
 ) -> list[NameFigures]:
     """Return every kind of event that has arrived in so many days, as `span_of` has them, the most frequent first.
 
@@ -169,7 +169,7 @@ def _add(figures: NameFigures, at: int, count: InventoryCount) -> None:
 
 
 async def read_properties(
-    inventory: Inventory, key: EventKey, *, now: float, days: int = DAYS, last_day: int | None = None
+    inventory: Inventory, key: EventKey, *, now: float, days: int, last_day: int | None = None
 ) -> list[PropertyFigures]:
     """Return the properties that a kind of event carried in these days, as `span_of` has them, the most frequent first.
 

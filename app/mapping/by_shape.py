@@ -118,7 +118,7 @@ class _Shapes:
         if self._seen[key] < SEEN:
             return self._general
         if key not in self._functions and len(self._functions) < MAX_FUNCTIONS:
-            self._functions[key], _ = generate_body(pruned(self._node, shape), self.objects, shape, self._writes)
+            self._functions[key], _ = generate_body(pruned(self._node, shape), self.objects, shape, writes=self._writes)
         made = self._functions.get(key, self._general)
         if made is self._general or self._orders >= MAX_ORDERS:
             self._left_over += 1

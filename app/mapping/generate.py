@@ -67,14 +67,14 @@ def generate(node: Node, writes: Writes = PlainObject) -> Resolver:
 
 
 def generate_body(
-    node: Node, objects: Objects | None = None, shape: Shape = NO_SHAPE, writes: Writes = PlainObject
+    node: Node, objects: Objects | None = None, shape: Shape = NO_SHAPE, *, writes: Writes
 ) -> tuple[ByObjects, Objects]:
     """Return the function that does what `generate` says given the objects that it asks, and what these are.
 
     `objects` are all that the function is called with; None: those that it needs. `shape` is that of all events that
     it will see, from which `node` was pruned; without one it is for any event.
     """
-    function = _Function(objects, shape, writes)
+    function = _Function(objects, shape, writes=writes)
     body = function.statements(node)
     return function.function(", ".join(("event", "told", *function.objects.names.values())), body), function.objects
 
@@ -82,7 +82,7 @@ def generate_body(
 class _Function(FunctionText):
     """The text of a function in the making."""
 
-    def __init__(self, objects: Objects | None = None, shape: Shape = NO_SHAPE, writes: Writes = PlainObject) -> None:
+    def __init__(self, objects: Objects | None = None, shape: Shape = NO_SHAPE, *, writes: Writes) -> None:
         super().__init__(objects, shape)
         self._writes = writes
         self._body: list[str] = []

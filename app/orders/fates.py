@@ -102,9 +102,7 @@ class OrderVerdict(NamedTuple):
         )
 
 
-def judge_order(
-    order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: float, is_readable: bool = True
-) -> OrderVerdict:
+def judge_order(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: float, is_readable: bool) -> OrderVerdict:
     """Return what became of an order of the shop, by what the ledger has under its ids.
 
     Of several deliveries and notes the best counts: what was delivered before what waits, and so on. Of several that

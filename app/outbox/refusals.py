@@ -9,7 +9,7 @@ from app.outbox.outbox_rules import OutboxRules
 from app.types import Exit, NewDelivery, Note
 
 
-def seen_before(kind: str, holder: object | None, differences: Sequence[str] = ()) -> str:
+def seen_before(kind: str, holder: object | None, differences: Sequence[str]) -> str:
     """Return which kind of key was seen before, which delivery holds it, and what differs nevertheless.
 
     `holder` None is an earlier delivery of the same call.

@@ -44,7 +44,7 @@ class EncounterReader:
         self._consent = consent
 
     def of_finished(
-        self, event: Event, built: Event, ids: Ids, *, now: float, is_proven: bool, is_withheld: bool = False
+        self, event: Event, built: Event, ids: Ids, *, now: float, is_proven: bool, is_withheld: bool
     ) -> Encounter:
         """Return an event as memory sees it, by a finished one of it in which the person says no no.
 

@@ -89,7 +89,7 @@ class Replaying:
         return replay
 
     async def previews(
-        self, wanted: QuarantineFilter, catalogs: Sequence[Catalog], *, at_most: int | None = None
+        self, wanted: QuarantineFilter, catalogs: Sequence[Catalog], *, at_most: int | None
     ) -> list[Replay]:
         """Do `preview` for several catalogs, and read the events once."""
         read, replays = Replay(), [Replay() for _ in catalogs]

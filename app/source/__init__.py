@@ -11,7 +11,7 @@ from app.source.event import Arrival, read_event, read_or_refuse
 from app.source.event_files import read_event_file, read_event_text
 from app.source.genuine import GenuineRules, checkout_id_of, not_genuine
 from app.source.named_sources import NamedSource, NamedSources, events_of, held_back
-from app.source.named_webhook import named_sources_router
+from app.source.named_webhook import NamedWebhook, named_sources_router
 from app.source.quotas import Quota, read_quotas
 from app.source.raw_records import read_raw_requests
 from app.source.refusal import INTERNAL_ERROR, TOO_SLOW
@@ -45,6 +45,7 @@ __all__ = [
     "Limits",
     "NamedSource",
     "NamedSources",
+    "NamedWebhook",
     "OpenToPages",
     "Quota",
     "Room",

@@ -40,65 +40,21 @@ _OF_PIXEL: Final = MappingProxyType({"Cache-Control": "no-store"})
 _Events: TypeAlias = Iterator[Event | EventRefused]
 
 
-def named_sources_router(
-    accepts: Accepts,
-    sources: NamedSources,
-    *,
-    clock: Callable[[], float],
-    room: Room,
-    on_count: Callable[[str, Mapping[Exit, int]], None],
-    trusted_proxies: tuple[Network, ...] = (),
-    remembers: bool = False,
-    new_id: Callable[[], str] = random_id,
-) -> APIRouter:
-    """Build the route; `room` is that of all requests of the process.
-
-    `on_count` is told the name of a source and the exits of each request that was committed. `remembers` says that
-    people are remembered, of whom those who prove nothing must learn nothing.
-
-    The name of the source that sent a request is left in `request.state.source`.
-    """
-    door = _Door(
-        accepts=accepts,
-        sources=sources,
-        clock=clock,
-        room=room,
-        on_count=on_count,
-        trusted_proxies=trusted_proxies,
-        remembers=remembers,
-        new_id=new_id,
-    )
-    handler = refusing(door.receive)
-    router = APIRouter(tags=["webhook"])
-    for method in (*_METHODS, "GET"):
-        router.add_api_route(
-            "/webhook/{source}",
-            handler,
-            methods=[method],
-            summary="Receive a pixel of a named source" if method == "GET" else "Receive what a named source sends",
-            openapi_extra={
-                "parameters": NAMED_PARAMETERS,
-                **({} if method == "GET" else {"requestBody": NAMED_BODY}),
-            },
-            responses=NAMED_ANSWERS,
-        )
-    # answered here: whoever sends a shop's webhooks follows no redirection
-    router.add_api_route("/webhook/{source}/", handler, methods=[*_METHODS, "GET"], include_in_schema=False)
-    return router
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Door:
-    """The handler, with what it needs: the arguments of `named_sources_router`."""
+class NamedWebhook:
+    """Receives the requests of named sources, with what it needs for that."""
 
     accepts: Accepts
     sources: NamedSources
     clock: Callable[[], float]
+    #: That of all requests of the process.
     room: Room
+    #: Told the name of a source, and the exits of each request that was committed.
     on_count: Callable[[str, Mapping[Exit, int]], None]
     trusted_proxies: tuple[Network, ...]
+    #: Whether people are remembered: whoever proves nothing must learn nothing of them.
     remembers: bool
-    new_id: Callable[[], str]
+    new_id: Callable[[], str] = random_id
 
     async def receive(self, request: Request) -> Response:
         """Answer one HTTP request. Raises RequestRefused and OutboxUnavailable."""
@@ -165,6 +121,27 @@ class _Door:
         found = records(await unpack(raw, size), content, around, source.limits)
         events = _bounded(map(read, events_of(found, reshape)), source.limits.max_events)
         return iter(with_gpc(events, request))
+
+
+def named_sources_router(webhook: NamedWebhook) -> APIRouter:
+    """Build the route. The name of the source that sent a request is left in `request.state.source`."""
+    handler = refusing(webhook.receive)
+    router = APIRouter(tags=["webhook"])
+    for method in (*_METHODS, "GET"):
+        router.add_api_route(
+            "/webhook/{source}",
+            handler,
+            methods=[method],
+            summary="Receive a pixel of a named source" if method == "GET" else "Receive what a named source sends",
+            openapi_extra={
+                "parameters": NAMED_PARAMETERS,
+                **({} if method == "GET" else {"requestBody": NAMED_BODY}),
+            },
+            responses=NAMED_ANSWERS,
+        )
+    # answered here: whoever sends a shop's webhooks follows no redirection
+    router.add_api_route("/webhook/{source}/", handler, methods=[*_METHODS, "GET"], include_in_schema=False)
+    return router
 
 
 async def _is_ping(request: Request, source: NamedSource) -> bool:

@@ -31,7 +31,7 @@ _SOURCE_CONFIG_PATHS = ("/sourceConfig/", "/sourceConfig")
 _NO_NAME = "default"
 
 
-def sdk_settings_router(write_keys: WriteKeys, *, is_open: bool, public_hosts: Sequence[str] = ()) -> APIRouter:
+def sdk_settings_router(write_keys: WriteKeys, *, is_open: bool, public_hosts: Sequence[str]) -> APIRouter:
     """Build the routes; where nothing has to be proven any key is known.
 
     The host that SDKs are told is the one they asked only where that is ours: a loopback name, or of `public_hosts`.

@@ -12,7 +12,6 @@ from app.errors import TriggerError
 from app.trigger.mistakes import did_you_mean, quote, unknown_field, unquoted
 from app.trigger.scan import Kind, Token, double_of, next_token
 from app.trigger.syntax import (
-    EVENT_FIELDS,
     Comparison,
     Field,
     FunctionCall,
@@ -37,7 +36,7 @@ _CONSTANTS = {"true": True, "false": False, "null": None}
 _ORDERED = ("<", "<=", ">", ">=")
 
 
-def parse_trigger(text: str, fields: Readable = EVENT_FIELDS) -> Term:
+def parse_trigger(text: str, fields: Readable) -> Term:
     """Return what `text` says of these fields; raise TriggerError at the leftmost mistake."""
     if len(text) > MAX_CHARACTERS:
         message = f"the trigger is {len(text)} characters long, at most {MAX_CHARACTERS} are read: split the preset."

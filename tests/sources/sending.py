@@ -12,7 +12,7 @@ from app.catalog.running_sources import RunningSources
 from app.catalog.source_secrets import SourceSecrets
 from app.errors import EventRefused
 from app.receiving.receipts import receipt_of_refusal
-from app.source import NamedSources, Room, named_sources_router
+from app.source import NamedSources, NamedWebhook, Room, named_sources_router
 from app.types import DEFAULT_SOURCE, Event, Line, Receipt
 from tests.assembled import pipeline
 from tests.process import ROOT
@@ -54,16 +54,17 @@ def served(heard: Any, running: RunningSources) -> FastAPI:
     app = FastAPI()
     sources = NamedSources(running.sources)
     running.on_change = sources.take
-    app.include_router(
-        named_sources_router(
-            heard,
-            sources,
-            clock=lambda: NOW,
-            room=Room(32_000_000),
-            on_count=lambda *_: None,
-            new_id=lambda: "made",
-        )
+    webhook = NamedWebhook(
+        accepts=heard,
+        sources=sources,
+        clock=lambda: NOW,
+        room=Room(32_000_000),
+        on_count=lambda *_: None,
+        trusted_proxies=(),
+        remembers=False,
+        new_id=lambda: "made",
     )
+    app.include_router(named_sources_router(webhook))
     return app
 
 

@@ -35,7 +35,8 @@ async def test_nothing_is_traced_unless_an_endpoint_is_named(environ: dict[str, 
 @pytest.mark.whole
 def test_untraced_nothing_of_the_sdk_is_imported(tmp_path: Path) -> None:
     code = (
-        "import app.cli, sys; from app.main import create_app; create_app();"
+        "import app.cli, sys; from app.config import load_settings; from app.main import create_app;"
+        "create_app(load_settings());"
         "sys.exit(any(name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter')) for name in sys.modules))"
     )
     environment = clean_environment(outbox_url=f"sqlite:///{tmp_path}/outbox.db")
