@@ -196,7 +196,7 @@ def forgetting(settings: Settings, outbox: Outbox) -> Forgetting:
     if settings.id_secret is None:
         message = "REMEMBER_SECRET: without it nobody can be found by an id. Give the one that memory was made with"
         raise SettingsError(message)
-    return Forgetting(outbox, _id_keys(settings), outbox.shelf)
+    return Forgetting(outbox, _id_keys(settings), outbox.sealed_events)
 
 
 def people_search(settings: Settings, outbox: LooksThroughPeople) -> PeopleSearch:

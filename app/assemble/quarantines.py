@@ -23,7 +23,7 @@ def quarantine(settings: Settings, outbox: Outbox) -> Quarantine | None:
     """Return what keeps events that made no delivery; None where it is off. Raises SettingsError without a key."""
     if not settings.quarantine_hours:
         return None
-    return Quarantine(outbox.shelf, _sealer(settings), encounter_reader(settings), quarantine_rules(settings))
+    return Quarantine(outbox.sealed_events, _sealer(settings), encounter_reader(settings), quarantine_rules(settings))
 
 
 def replaying(
@@ -44,7 +44,7 @@ def replaying(
     if not settings.quarantine_hours:
         return None
     return Replaying(
-        outbox.shelf,
+        outbox.sealed_events,
         _sealer(settings),
         explainer(settings, outbox=outbox, why_off=why_off, to=to),
         pipeline(settings, running.catalog, outbox=outbox, why_off=why_off, to=to),

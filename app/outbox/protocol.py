@@ -7,7 +7,7 @@ from app.outbox.dead_letter_protocol import DeadLetters
 from app.outbox.inventory_rows import Inventory
 from app.outbox.order_rows import OrderPage
 from app.outbox.outbox_rules import DiskRules
-from app.outbox.shelf import Shelf
+from app.outbox.sealed_rows import SealedEvents
 from app.shared_values import SharedValues
 from app.types import (
     AuditEntry,
@@ -41,8 +41,8 @@ class Outbox(SharedValues, Protocol):
         """What arrives, by name."""
 
     @property
-    def shelf(self) -> Shelf:
-        """Where the store keeps sealed events."""
+    def sealed_events(self) -> SealedEvents:
+        """What the quarantine keeps."""
 
     @property
     def dead_letters(self) -> DeadLetters:

@@ -5,7 +5,7 @@ from typing import Final
 
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.identity import FOR_EVER, IdKeys, LoadedMemory, erase
-from app.outbox.shelf import Shelf
+from app.outbox.sealed_rows import SealedEvents
 from app.receiving.pipeline import Enqueues
 
 #: How often it is begun again because others change memory meanwhile.
@@ -25,7 +25,7 @@ class Forgotten:
 class Forgetting:
     """Erases people from every store."""
 
-    def __init__(self, outbox: Enqueues, keys: IdKeys, quarantine: Shelf | None = None) -> None:
+    def __init__(self, outbox: Enqueues, keys: IdKeys, quarantine: SealedEvents | None = None) -> None:
         """Take the store, who makes keys of ids, and where events are kept in quarantine, if any are."""
         self._outbox = outbox
         self._keys = keys

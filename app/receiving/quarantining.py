@@ -10,7 +10,7 @@ from typing import Final, Protocol, TypeAlias
 
 from app.catalog import Catalog
 from app.destination import redact
-from app.outbox.shelf import Shelf
+from app.outbox.sealed_rows import SealedEvents
 from app.receiving.encounters import EncounterReader
 from app.types import Event, Exit, Line, Quarantined
 from app.values.hidden_emails import unpersonal_id
@@ -45,11 +45,13 @@ class QuarantineRules:
 
 
 class Quarantine:
-    """Seals what may be mended, and puts it on the shelf of the store."""
+    """Seals what may be mended, and keeps it in the store."""
 
-    def __init__(self, shelf: Shelf, sealer: Seals, reader: EncounterReader, rules: QuarantineRules) -> None:
+    def __init__(
+        self, sealed_events: SealedEvents, sealer: Seals, reader: EncounterReader, rules: QuarantineRules
+    ) -> None:
         """Take where events are kept, who encrypts them, and who knows their ids and what their persons say."""
-        self._shelf = shelf
+        self._sealed_events = sealed_events
         self._sealer = sealer
         self._reader = reader
         self._rules = rules
@@ -72,12 +74,12 @@ class Quarantine:
             elif (line := self._mendable(event, lines)) and not self._reader.says_no(event, catalog):
                 kept += self._sealed(event, line, now=now, source=source, is_proven=is_proven)
         if kept:
-            await self._shelf.keep(kept)
+            await self._sealed_events.keep(kept)
             await self._trim(sum(len(each.sealed) for each in kept))
 
     async def forget(self, keys: Iterable[str]) -> int:
         """Erase what is kept under keys of ids; return how many events that were. Raises OutboxUnavailable."""
-        return await self._shelf.forget(sorted(keys))
+        return await self._sealed_events.forget(sorted(keys))
 
     def _mendable(self, event: Event, lines: Sequence[Line]) -> Line | None:
         """Return the line that says why the event made no delivery; None where nothing of it is to be kept."""
@@ -110,7 +112,7 @@ class Quarantine:
         self._untrimmed += added
         if self._untrimmed > self._rules.max_bytes * _TRIMMED_AFTER:
             self._untrimmed = 0
-            await self._shelf.trim(self._rules.max_bytes)
+            await self._sealed_events.trim(self._rules.max_bytes)
 
 
 def is_aside(event: Event, lines: Sequence[Line]) -> bool:

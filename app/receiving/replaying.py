@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from app.catalog import Catalog
 from app.errors import EventRefused
-from app.outbox.shelf import Shelf
+from app.outbox.sealed_rows import SealedEvents
 from app.receiving.explain import Explainer
 from app.receiving.pipeline import Pipeline
 from app.receiving.quarantining import Seals
@@ -52,7 +52,7 @@ class Replaying:
 
     def __init__(
         self,
-        shelf: Shelf,
+        sealed_events: SealedEvents,
         sealer: Seals,
         explainer: Explainer,
         pipeline: Pipeline,
@@ -66,7 +66,7 @@ class Replaying:
         `pipeline` keeps nothing in quarantine itself: what is not mended stays there. `held_back` is asked of each
         event anew, as its door asked when it came.
         """
-        self._shelf = shelf
+        self._sealed_events = sealed_events
         self._sealer = sealer
         self._explainer = explainer
         self._pipeline = pipeline
@@ -76,7 +76,7 @@ class Replaying:
 
     async def groups(self, *, limit: int = 200) -> list[QuarantineGroup]:
         """Return how many events of each kind are kept, the most first. Raises OutboxUnavailable."""
-        return await self._shelf.groups(now=self._clock(), limit=limit)
+        return await self._sealed_events.groups(now=self._clock(), limit=limit)
 
     async def preview(
         self, wanted: QuarantineFilter, *, catalog: Catalog | None = None, at_most: int | None = None
@@ -124,7 +124,7 @@ class Replaying:
                 events = [event for _, event in members]
                 accepted = await self._pipeline.accept(events, now=self._clock(), source=source, is_proven=is_proven)
                 ids = [one.id for (one, _), told in zip(members, accepted.events, strict=True) if _leaves(told)]
-                await self._shelf.release(ids)
+                await self._sealed_events.release(ids)
                 replay.leaving += len(ids)
                 for told in accepted.events:
                     replay.add(told)
@@ -134,7 +134,7 @@ class Replaying:
         """Erase the events that a filter means; return how many. Raises OutboxUnavailable."""
         count = 0
         async for some in self._kept(wanted):
-            await self._shelf.release([one.id for one in some])
+            await self._sealed_events.release([one.id for one in some])
             count += len(some)
         return count
 
@@ -149,7 +149,7 @@ class Replaying:
 
     async def _kept(self, wanted: QuarantineFilter) -> AsyncIterator[list[Quarantined]]:
         after = 0
-        while some := await self._shelf.find(wanted, now=self._clock(), after=after, limit=_AT_ONCE):
+        while some := await self._sealed_events.find(wanted, now=self._clock(), after=after, limit=_AT_ONCE):
             yield some
             after = some[-1].id
 

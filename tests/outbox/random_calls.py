@@ -46,7 +46,7 @@ def storing(rng: Random, number: int) -> Calls:
         "enqueue": lambda side: side.at.outbox.enqueue(*given, now=side.at.now),
         "enqueue with people": lambda side: side.at.outbox.enqueue(*given, now=side.at.now, people=people),
         "forget": lambda side: side.at.outbox.forget(forgotten, again=again),
-        "forget sealed": lambda side: side.at.outbox.shelf.forget(forgotten),
+        "forget sealed": lambda side: side.at.outbox.sealed_events.forget(forgotten),
     }
 
 
@@ -103,13 +103,13 @@ def keeping(rng: Random, now: float) -> Calls:
     )
 
     async def release(side: Side) -> None:
-        found = await side.at.outbox.shelf.find(QuarantineFilter(), now=0, after=0, limit=9)
-        await side.at.outbox.shelf.release([each.id for each in found[:: 1 + size % 3]])
+        found = await side.at.outbox.sealed_events.find(QuarantineFilter(), now=0, after=0, limit=9)
+        await side.at.outbox.sealed_events.release([each.id for each in found[:: 1 + size % 3]])
 
     return {
         "count": lambda side: side.at.outbox.inventory.add(counts, now=side.at.now, max_names=3),
-        "keep": lambda side: side.at.outbox.shelf.keep([sealed]),
-        "trim": lambda side: side.at.outbox.shelf.trim(size),
+        "keep": lambda side: side.at.outbox.sealed_events.keep([sealed]),
+        "trim": lambda side: side.at.outbox.sealed_events.trim(size),
         "release": release,
         "put": lambda side: side.at.outbox.put_shared(key, {text: [text, 1.5]}, revision=revision),
         "write audit": lambda side: side.at.outbox.write_audit(audited(at=side.at.now, target=text)),
@@ -183,8 +183,8 @@ def looking_into(rng: Random) -> Calls:
     return {
         "people": lambda side: side.at.outbox.people(keys, browsers=keys[:1]),
         "people with": lambda side: side.at.outbox.people_with([DIGESTS[0]], after=after),
-        "shelf": lambda side: side.at.outbox.shelf.find(wanted, now=side.at.now, after=0, limit=limit),
-        "groups": lambda side: side.at.outbox.shelf.groups(now=side.at.now, limit=limit),
+        "sealed": lambda side: side.at.outbox.sealed_events.find(wanted, now=side.at.now, after=0, limit=limit),
+        "groups": lambda side: side.at.outbox.sealed_events.groups(now=side.at.now, limit=limit),
         "shared": lambda side: side.at.outbox.get_shared(key),
         "all shared": lambda side: side.at.outbox.list_shared(key),
         "session": lambda side: side.at.outbox.session(key, now=side.at.now),

@@ -35,7 +35,7 @@ async def kept(url: str, *events: dict[str, Any], is_proven: bool = True, **chan
     outbox = open_outbox(url, outbox_rules(settings), clock=lambda: NOW)
     try:
         await accept(settings, outbox, *events, is_proven=is_proven)
-        return await outbox.shelf.find(QuarantineFilter(), now=NOW, after=0, limit=100)
+        return await outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=100)
     finally:
         await outbox.close()
 
@@ -101,7 +101,7 @@ async def test_a_no_that_only_a_preset_finds_is_a_no(url: str, tmp_path: Path) -
         for said in (True, False)
     ]
     receipt = await pipeline.accept(events, now=NOW)
-    found = await outbox.shelf.find(QuarantineFilter(), now=NOW, after=0, limit=9)
+    found = await outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=9)
     await outbox.close()
     assert [each.deliveries[0].exit.value for each in receipt.events] == ["invalid", "invalid"]
     assert [each.message_id for each in found] == ["False"]
@@ -136,7 +136,7 @@ async def test_whoever_erases_a_person_reaches_the_quarantine_without_memory_too
     settings = assembled.settings(outbox_url=url, **KEY)
     outbox = open_outbox(url, outbox_rules(settings), clock=lambda: NOW)
     forgotten = await assemble.forgetting(settings, outbox).forget(user_id=None, anonymous_id="x", now=NOW)
-    left = await outbox.shelf.find(QuarantineFilter(), now=NOW, after=0, limit=1)
+    left = await outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=1)
     await outbox.close()
     assert (forgotten.messages, left) == (1, [])
 

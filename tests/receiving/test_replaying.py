@@ -82,7 +82,7 @@ class Shop:
         return found
 
     async def left(self) -> list[str]:
-        found = await self.outbox.shelf.find(ALL, now=self.now, after=0, limit=2_000)
+        found = await self.outbox.sealed_events.find(ALL, now=self.now, after=0, limit=2_000)
         return [each.message_id for each in found]
 
 

@@ -66,7 +66,7 @@ class PostgresOutbox(KeepsPeople):
         self._watch = Watch(self._database, self._clock)
         self._rules = rules
         self.inventory = inventory.PostgresInventory(self._database, self._by_server)
-        self.shelf = sealed_events.PostgresShelf(self._database)
+        self.sealed_events = sealed_events.PostgresSealedEvents(self._database)
         super().__init__(self._database, rules)
         self.dead_letters = PostgresDeadLetters(self._database, rules, self._by_server, self._watch.wake)
 

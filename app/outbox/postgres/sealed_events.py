@@ -1,16 +1,16 @@
-# ruff: noqa: D102 - app/outbox/shelf.py says what the methods promise
+# ruff: noqa: D102 - app/outbox/sealed_rows.py says what the methods promise
 """Sealed events in the database."""
 
 from collections.abc import Sequence
 
 from app.outbox.postgres.database import Database, count_of, rows_of
 from app.outbox.rows import as_json
-from app.outbox.shelf import asked, event_of, group_of, row_of
+from app.outbox.sealed_rows import asked, event_of, group_of, row_of
 from app.types import Quarantined, QuarantineFilter, QuarantineGroup
 
 
-class PostgresShelf:
-    """The `Shelf` of app/outbox/shelf.py. Times are those of the machine that received the events."""
+class PostgresSealedEvents:
+    """The `SealedEvents` of app/outbox/sealed_rows.py. Times are those of the machine that received the events."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

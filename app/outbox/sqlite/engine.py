@@ -26,7 +26,7 @@ from app.outbox.sqlite.people import KeepsPeople
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.redrive import SqliteDeadLetters
 from app.outbox.sqlite.retention import RetainCall, retain
-from app.outbox.sqlite.sealed_events import SqliteShelf
+from app.outbox.sqlite.sealed_events import SqliteSealedEvents
 from app.outbox.sqlite.settle import settle
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.watch import Watch
@@ -75,7 +75,7 @@ class SqliteOutbox(KeepsPeople):
         self._watch = Watch(path, self._guard, clock)
         self._rules = rules
         self.inventory = SqliteInventory(self._writer, self._readers)
-        self.shelf = SqliteShelf(path, self._writer, self._readers)
+        self.sealed_events = SqliteSealedEvents(path, self._writer, self._readers)
         super().__init__(path, self._writer, self._readers, rules)
         self.dead_letters = SqliteDeadLetters(self._writer, self._readers, rules, self._watch.wake)
 

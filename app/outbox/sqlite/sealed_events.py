@@ -1,4 +1,4 @@
-# ruff: noqa: D102 - app/outbox/shelf.py says what the methods promise
+# ruff: noqa: D102 - app/outbox/sealed_rows.py says what the methods promise
 """Sealed events in the file: written by the thread that writes all else, erased so that nothing stays in it."""
 
 import asyncio
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.outbox.rows import as_json
-from app.outbox.shelf import asked, event_of, group_of, row_of
+from app.outbox.sealed_rows import asked, event_of, group_of, row_of
 from app.outbox.sqlite.database import checkpoint
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.sql import SQL
@@ -17,8 +17,8 @@ from app.outbox.sqlite.writer import Writer
 from app.types import Quarantined, QuarantineFilter, QuarantineGroup
 
 
-class SqliteShelf:
-    """The `Shelf` of app/outbox/shelf.py."""
+class SqliteSealedEvents:
+    """The `SealedEvents` of app/outbox/sealed_rows.py."""
 
     def __init__(self, path: Path, writer: Writer, readers: Readers) -> None:
         self._path = path

@@ -9,7 +9,7 @@ from app.outbox.rows import as_json, kept
 from app.types import Exit, Quarantined, QuarantineFilter, QuarantineGroup
 
 
-class Shelf(Protocol):
+class SealedEvents(Protocol):
     """Sealed events of one store. Every method may raise OutboxUnavailable; `now` is Unix seconds."""
 
     async def keep(self, events: Sequence[Quarantined]) -> None:

@@ -1,4 +1,4 @@
-"""Sealed events on the shelf of a store: kept, found, bounded, erased."""
+"""Sealed events of a store: kept, found, bounded, erased."""
 
 from typing import Any
 
@@ -27,23 +27,23 @@ def sealed(number: int, **changes: Any) -> Quarantined:
 
 
 async def messages(at: At, wanted: QuarantineFilter = ALL, *, later: float = 0) -> list[str]:
-    found = await at.outbox.shelf.find(wanted, now=at.now + later, after=0, limit=100)
+    found = await at.outbox.sealed_events.find(wanted, now=at.now + later, after=0, limit=100)
     return [each.message_id for each in found]
 
 
 async def test_what_is_kept_is_found_as_it_was(at: At) -> None:
     one = sealed(1, keys=("user", "browser"), is_proven=False, exit=Exit.UNMATCHED, reason="no \u0000 preset")
     two = sealed(2, keys=())
-    await at.outbox.shelf.keep([one, two])
-    first, second = await at.outbox.shelf.find(ALL, now=NOW, after=0, limit=10)
+    await at.outbox.sealed_events.keep([one, two])
+    first, second = await at.outbox.sealed_events.find(ALL, now=NOW, after=0, limit=10)
     assert (first.keys, first.is_proven, first.exit, first.sealed) == (one.keys, False, Exit.UNMATCHED, one.sealed)
     assert (second.at, second.ends_at, second.keys, second.is_proven) == (two.at, two.ends_at, (), True)
-    assert await at.outbox.shelf.find(ALL, now=NOW, after=first.id, limit=10) == [second]
+    assert await at.outbox.sealed_events.find(ALL, now=NOW, after=first.id, limit=10) == [second]
 
 
 async def test_what_is_sent_again_is_kept_once(at: At) -> None:
-    await at.outbox.shelf.keep([sealed(1), sealed(1)])
-    await at.outbox.shelf.keep([sealed(1), sealed(1, source="shop")])
+    await at.outbox.sealed_events.keep([sealed(1), sealed(1)])
+    await at.outbox.sealed_events.keep([sealed(1), sealed(1, source="shop")])
     assert await messages(at) == ["m-1", "m-1"]
 
 
@@ -59,13 +59,13 @@ async def test_what_is_sent_again_is_kept_once(at: At) -> None:
 )
 async def test_a_filter_means_what_is_equal_in_all_that_it_names(at: At, wanted: QuarantineFilter) -> None:
     other = sealed(2, name="Purchase", exit=Exit.UNMATCHED, source="shop", reason="no preset")
-    await at.outbox.shelf.keep([sealed(1), other, sealed(3, name="Purchase and more")])
+    await at.outbox.sealed_events.keep([sealed(1), other, sealed(3, name="Purchase and more")])
     assert await messages(at, wanted) == ["m-2"]
 
 
 async def test_groups_count_what_is_alike_the_most_first(at: At) -> None:
-    await at.outbox.shelf.keep([sealed(1, name="Purchase"), sealed(2), sealed(3)])
-    first, second = await at.outbox.shelf.groups(now=NOW, limit=10)
+    await at.outbox.sealed_events.keep([sealed(1, name="Purchase"), sealed(2), sealed(3)])
+    first, second = await at.outbox.sealed_events.groups(now=NOW, limit=10)
     assert (first.name, first.count, first.first_at, first.last_at) == ("Order Completed", 2, NOW + 2, NOW + 3)
     assert (second.name, second.count, second.exit, second.reason) == (
         "Purchase",
@@ -73,29 +73,29 @@ async def test_groups_count_what_is_alike_the_most_first(at: At) -> None:
         Exit.INVALID,
         "event_name: missing",
     )
-    assert await at.outbox.shelf.groups(now=NOW, limit=1) == [first]
+    assert await at.outbox.sealed_events.groups(now=NOW, limit=1) == [first]
 
 
 async def test_what_is_over_is_found_no_more_and_retention_erases_it(at: At) -> None:
-    await at.outbox.shelf.keep([sealed(1), sealed(2, ends_at=NOW + 2 * HOUR_S)])
+    await at.outbox.sealed_events.keep([sealed(1), sealed(2, ends_at=NOW + 2 * HOUR_S)])
     assert await messages(at, later=HOUR_S) == ["m-2"]
-    assert [each.count for each in await at.outbox.shelf.groups(now=NOW + HOUR_S, limit=10)] == [1]
+    assert [each.count for each in await at.outbox.sealed_events.groups(now=NOW + HOUR_S, limit=10)] == [1]
     assert await at.outbox.retain(now=NOW + HOUR_S, limit=100) >= 1
     assert await messages(at) == ["m-2"]
 
 
 async def test_the_oldest_go_first_where_too_much_is_kept(at: At) -> None:
-    await at.outbox.shelf.keep([sealed(number, sealed="x" * 100) for number in range(5)])
-    assert await at.outbox.shelf.trim(250) == 3
+    await at.outbox.sealed_events.keep([sealed(number, sealed="x" * 100) for number in range(5)])
+    assert await at.outbox.sealed_events.trim(250) == 3
     assert await messages(at) == ["m-3", "m-4"]
-    assert await at.outbox.shelf.trim(250) == 0
+    assert await at.outbox.sealed_events.trim(250) == 0
 
 
 async def test_it_is_erased_by_id_and_by_the_keys_of_its_person(at: At) -> None:
-    await at.outbox.shelf.keep([sealed(1, keys=("ann", "x")), sealed(2, keys=("y",)), sealed(3, keys=())])
-    assert await at.outbox.shelf.forget(["x", "nobody"]) == 1
-    assert await at.outbox.shelf.forget([]) == 0
+    await at.outbox.sealed_events.keep([sealed(1, keys=("ann", "x")), sealed(2, keys=("y",)), sealed(3, keys=())])
+    assert await at.outbox.sealed_events.forget(["x", "nobody"]) == 1
+    assert await at.outbox.sealed_events.forget([]) == 0
     assert await messages(at) == ["m-2", "m-3"]
-    (first, _) = await at.outbox.shelf.find(ALL, now=NOW, after=0, limit=10)
-    await at.outbox.shelf.release([first.id])
+    (first, _) = await at.outbox.sealed_events.find(ALL, now=NOW, after=0, limit=10)
+    await at.outbox.sealed_events.release([first.id])
     assert await messages(at) == ["m-3"]
