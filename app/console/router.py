@@ -7,22 +7,22 @@ from typing import TypeAlias
 from fastapi import APIRouter
 
 from app.console.activity import ActivityPages
-from app.console.arriving import InventoryPages
 from app.console.compare_page import MAX_UPLOAD_BYTES, TOO_LARGE_HELP, ComparePages
 from app.console.dead_letters_page import DeadLetterPages
 from app.console.deliveries import DeliveryPages
 from app.console.guard import Guard, PageHandler
+from app.console.inventory_page import InventoryPages
 from app.console.login import LoginPages
 from app.console.mappings import MappingPages
 from app.console.overview import OverviewPages
 from app.console.pages import Pages
+from app.console.people_page import PeoplePages
 from app.console.pinterest_page import PinterestPages
-from app.console.published import PublishPages
-from app.console.quarantined import QuarantinePages
-from app.console.remembered import PeoplePages
+from app.console.publish_page import PublishPages
+from app.console.quarantine_page import QuarantinePages
 from app.console.revenue_page import RevenuePages
 from app.console.services import ConsoleServices
-from app.console.tailing import TailPages
+from app.console.tail_page import TailPages
 from app.console.tester import TesterPages
 
 #: The method, the path below /console, and the guarded page.

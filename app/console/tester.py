@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from app.access.person import Person
 from app.catalog import Preset
-from app.console.arriving import key_of
 from app.console.examples import fresh
 from app.console.forms import MAX_FORM_BYTES, Form, given_number, read_form
+from app.console.inventory_page import key_of
 from app.console.labels import pretty
 from app.console.pages import PageGroup, person_of
 from app.console.pasted import Arriving, NoEvent, Pasted, arriving
