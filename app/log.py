@@ -33,7 +33,7 @@ class _StandardError:
     """Standard error while somebody reads it: a log that is gone must not end what it tells of."""
 
     def write(self, text: str) -> None:
-        """Write; a line end flushes it."""
+        """Write a text, and flush where it ends a line."""
         with suppress(OSError, ValueError):
             sys.stderr.write(text)
 

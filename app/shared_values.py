@@ -33,7 +33,7 @@ class SharedValues(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Revised(Generic[_Value]):
-    """A value as it was read."""
+    """A shared value as it was read, with its revision."""
 
     #: None where there is none.
     value: _Value | None
@@ -145,7 +145,7 @@ class ClockJumps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """How many calls may be made."""
+    """How many calls to Pinterest may be made to one ad account."""
 
     calls: float
     #: When that was so.

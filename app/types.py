@@ -114,7 +114,7 @@ class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True):
-    """That an order is cancelled: what one preset made of it for one ad account is not sent, if it has not left."""
+    """A cancelled order: what one preset made of it for one ad account is not sent, if it has not left."""
 
     ad_account_id: str
     preset: str
@@ -210,7 +210,7 @@ class InventoryCount(NamedTuple):
 
 
 class Fact(Struct, frozen=True, kw_only=True, gc=False):
-    """What was observed last of one group."""
+    """What was last observed of one group of facts about a person (`app.identity.facts`)."""
 
     #: By Pinterest's name: lists of digests; of a click the id itself.
     members: Mapping[str, Any]
@@ -221,7 +221,7 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Link(Struct, frozen=True, kw_only=True, gc=False):
-    """That an id stands for a user."""
+    """That an id of identity memory stands for a user."""
 
     #: The user's key.
     to: str
@@ -287,7 +287,7 @@ class MarkChange(Struct, frozen=True, kw_only=True):
 
 
 class Whose(Struct, frozen=True, kw_only=True, gc=False):
-    """Under which ids deliveries are kept, so that they can be erased."""
+    """Whose a message is: the ids under which its deliveries are found when a person is erased."""
 
     message_id: str
     user: str | None
@@ -590,13 +590,13 @@ class AccountView:
 
     @property
     def shown(self) -> str:
-        """The name; without one the id."""
+        """What people are shown: the name, or the id where there is none."""
         return self.name or self.ad_account_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """How much waits."""
+    """How much waits in the outbox for one ad account, and how much room is left."""
 
     pending: int = 0
     claimed: int = 0
@@ -851,7 +851,7 @@ class AuditPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """That somebody has logged in. The cookie is not kept, only its digest."""
+    """A log-in to the console. The cookie is not kept, only its digest."""
 
     #: SHA-256 of the cookie, in hex.
     digest: str
@@ -866,7 +866,7 @@ class Session:
 
 
 class Recalled(Struct, frozen=True, kw_only=True, gc=False):
-    """That a group of `user_data` came from memory."""
+    """Where a group of `user_data` came from that memory filled."""
 
     #: How long before the event it was observed last, in seconds.
     age_s: float
@@ -911,7 +911,7 @@ class Line(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Given(Struct, frozen=True, kw_only=True):
-    """What one event changed in memory."""
+    """What one event changed in identity memory, for its sender."""
 
     #: Groups of `user_data` that are remembered by this event from now on.
     groups: tuple[str, ...]

@@ -52,7 +52,7 @@ class TooManyTries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedIn:
-    """The token was right."""
+    """A session was opened, since the token was right; `session` is its cookie."""
 
     session: str
 

@@ -17,7 +17,7 @@ _MAX_NAME = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserHeaders:
-    """Which headers the proxy sets."""
+    """The names of the headers in which the proxy says who asks."""
 
     #: Has the name of the user.
     name: str
@@ -27,7 +27,7 @@ class UserHeaders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedByProxy:
-    """Who the header says it is."""
+    """The user whom the header names."""
 
     name: str
     role: UserRole

@@ -48,7 +48,7 @@ class Users:
         return cls(users)
 
     def __bool__(self) -> bool:
-        """Whether there is anybody."""
+        """Whether any user is known."""
         return bool(self._users)
 
     def named(self, name: str) -> User | None:

@@ -31,7 +31,7 @@ class NameFacts:
 
     @property
     def running_at(self) -> int:
-        """When the hour began that runs."""
+        """When the current hour began, Unix seconds."""
         return int(self.now // HOUR_S) * HOUR_S
 
     @property

@@ -220,7 +220,7 @@ def _id_keys(settings: Settings) -> IdKeys:
 
 
 def encounter_reader(settings: Settings) -> EncounterReader:
-    """Return who tells memory of events."""
+    """Return the reader of events for identity memory: it finds their ids and persons by the settings."""
     return EncounterReader(
         _id_keys(settings),
         PersonReader(conversion_rules(settings)),

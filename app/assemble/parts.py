@@ -43,7 +43,7 @@ _REMEMBERED = 50_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """All of it."""
+    """The objects of one serving process."""
 
     outbox: Outbox
     running: RunningCatalog

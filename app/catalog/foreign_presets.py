@@ -39,7 +39,7 @@ Fate: TypeAlias = Literal["carried over", "left to our default", "could not be"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """One mapping of another destination."""
+    """One mapping of another destination, from which a preset is made."""
 
     name: str
     trigger: str
@@ -49,7 +49,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldTold:
-    """What became of one field."""
+    """What became of one field of the mapping in the preset that was made of it."""
 
     #: As in `user_data.email`; `subscribe` is the trigger.
     field: str

@@ -22,7 +22,7 @@ Sources: TypeAlias = Mapping[str, NamedSource]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedSources:
-    """What the files gave."""
+    """The sources that the files describe, read and checked."""
 
     #: The sources' files by their shown paths.
     specs: Mapping[str, SourceFile]

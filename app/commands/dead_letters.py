@@ -128,7 +128,7 @@ def _query(words: list[str]) -> Query:
 
 
 def _some(words: list[str], *, everything: bool) -> Query:
-    """Return the same. Raises BadParameter where nothing in particular is asked for."""
+    """Return which dead letters are meant. Raises BadParameter where there is neither a word nor --all."""
     if not everything and not words:
         raise typer.BadParameter("name a delivery, give a filter, or say --all")
     return _query(words)

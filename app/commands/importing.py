@@ -55,7 +55,7 @@ class _Options:
 
 
 class _Before(NamedTuple):
-    """What earlier runs did of a file."""
+    """How much of a file earlier runs have imported."""
 
     file: str
     #: When they ended, Unix seconds.

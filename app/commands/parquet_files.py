@@ -63,7 +63,7 @@ class ParquetFile:
         self.rows = 0
 
     def __enter__(self) -> Self:
-        """Begin with nothing."""
+        """Begin the file; it is made with its first rows."""
         return self
 
     def __exit__(self, failure: object, *_: object) -> None:

@@ -52,11 +52,11 @@ class SentMissing:
 
     @property
     def enqueued(self) -> int:
-        """How many make a delivery."""
+        """How many of the orders make a delivery."""
         return sum(count for (exit_, _), count in self.exits.items() if exit_ is Exit.ENQUEUED)
 
     def json(self) -> dict[str, Any]:
-        """Return it, ready for JSON."""
+        """Return the figures as a dict that can be written as JSON."""
         exits = [{"exit": exit_.value, "reason": reason, "count": n} for (exit_, reason), n in self.exits.items()]
         return {"exits": exits, "unsent": dict(self.unsent)}
 

@@ -53,7 +53,7 @@ class DeadLetterPages(PageGroup):
         return await self._do(request, form, work)
 
     async def _do(self, request: Request, form: Mapping[str, str], work: _Work) -> Response:
-        """Do it, and lead to where it shows."""
+        """Redrive or dismiss, and redirect to the page that shows what was done."""
         filters = {name: text for name, text in form.items() if name != "state"}
         done = await work(filters)
         if filters.keys() == {"delivery_id"}:

@@ -36,7 +36,7 @@ _DENIED = {
 
 
 class Guard:
-    """Wraps pages."""
+    """Lets a page be shown only to whoever may see it, and shows what is wrong where it cannot be made."""
 
     def __init__(self, services: ConsoleServices, pages: Pages) -> None:
         self._services = services

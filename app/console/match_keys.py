@@ -81,7 +81,7 @@ class PresetKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyAdvice:
-    """What one component would bring."""
+    """How many events lack one component, and what the operator can do about it."""
 
     component: str
     #: Of so many events, so many could carry it and do not.

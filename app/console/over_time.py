@@ -16,7 +16,7 @@ TimedTallies = Sequence[tuple[int, Tally]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Against:
-    """What a period is compared with."""
+    """The counts of a period beside those of the earlier period that it is compared with."""
 
     #: `yesterday`, `the week before`
     words: str

@@ -53,7 +53,7 @@ class PageFilter:
 
     @property
     def query(self) -> dict[str, str]:
-        """What addresses carry of it."""
+        """The parameters by which addresses of the console carry the filter."""
         period = self.period.name if self.period else ""
         parts = {"account": self.account_id, "from": self.source, "period": period, "against": self.against}
         return {name: text for name, text in parts.items() if text}

@@ -70,7 +70,7 @@ class WholeDays:
 
     @property
     def length(self) -> int:
-        """How many there are."""
+        """The number of days."""
         return self.last - self.first + 1
 
 

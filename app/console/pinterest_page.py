@@ -76,7 +76,7 @@ class AccountReport:
 
 
 class PinterestPages(PageGroup):
-    """The one page."""
+    """The page that shows what Pinterest itself says."""
 
     async def show(self, request: Request) -> Response:
         """Show what Pinterest says of each ad account, or of one."""

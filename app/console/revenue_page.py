@@ -26,7 +26,7 @@ _KINDS: Final = {"day": "By day", "preset": "By preset", "source": "By source", 
 
 
 class RevenuePages(PageGroup):
-    """The one page."""
+    """The page that shows what orders were worth."""
 
     async def show(self, request: Request) -> Response:
         """Show what orders were worth, a block for each currency."""

@@ -18,7 +18,7 @@ _BAD = frozenset({"full", "blocked", "refusing", "failing"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
-    """What the sentence is made of."""
+    """The facts that the sentence is made of."""
 
     now: float
     live: bool

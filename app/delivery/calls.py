@@ -58,5 +58,5 @@ class Calls:
         return False
 
     def release(self) -> None:
-        """Let the next one call."""
+        """Hand a call back that was taken: its answer is in."""
         self._free.release()

@@ -12,16 +12,16 @@ class Doubt:
         self._is_over.set()
 
     def is_about_another(self, search: object) -> bool:
-        """Return whether somebody else is in doubt."""
+        """Return whether another batch is searched in doubt."""
         return self._of not in (None, search)
 
     async def over_for(self, search: object) -> None:
-        """Wait until nobody else is in doubt."""
+        """Wait until no other batch is searched in doubt."""
         while self.is_about_another(search):
             await self._is_over.wait()
 
     def update(self, search: object, *, is_in_doubt: bool) -> None:
-        """Note whether this one is in doubt; ignored while another is."""
+        """Note whether this batch is searched in doubt; ignored while another is."""
         if self.is_about_another(search):
             return
         if is_in_doubt:

@@ -14,7 +14,7 @@ NOT_MINE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Send."""
+    """All deliveries may be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class MayProbe:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Send nothing for so long."""
+    """Nothing may be sent for `wait_s` seconds."""
 
     wait_s: float
 

@@ -49,7 +49,7 @@ class Leases:
         return self._monotonic() >= self._calm_at
 
     def hold(self, claimed: Iterable[Claimed]) -> None:
-        """Renew these from now on."""
+        """Renew the leases of these deliveries from now on."""
         self._held |= {each.delivery_id: each for each in claimed}
 
     def release(self, claimed: Iterable[Claimed]) -> None:

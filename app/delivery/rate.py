@@ -12,7 +12,7 @@ _MAX_CLOCK_ERROR_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What a process got."""
+    """How many calls a process may make now, and the bucket without them."""
 
     bucket: Bucket
     calls: int

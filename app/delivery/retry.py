@@ -20,14 +20,14 @@ _MAX_DOUBLINGS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """It is tried again, then."""
+    """The delivery is tried again at that time, Unix seconds."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dead:
-    """It is not tried again."""
+    """The delivery is not tried again."""
 
     reason: str
 
@@ -80,5 +80,5 @@ def pause_s(attempt: int, policy: DeliveryPolicy, *, chance: float) -> float:
 
 
 def clamped(retry_after_s: float, policy: DeliveryPolicy) -> float:
-    """Bound what Pinterest asked for."""
+    """Return the pause that Pinterest asked for, within the bounds of the policy."""
     return min(max(retry_after_s, 0.0), policy.retry_max_pause_s)

@@ -26,20 +26,20 @@ class Shutdown:
         return self._forced.is_set()
 
     def request(self) -> None:
-        """Ask for the end."""
+        """Let nothing new begin from now on."""
         self._requested.set()
 
     def force(self) -> None:
-        """Make an end."""
+        """Let nothing more be waited for from now on."""
         self._requested.set()
         self._forced.set()
 
     async def rest(self, seconds: float) -> None:
-        """Sleep, but not on when the end is requested."""
+        """Sleep for so many seconds, or until the end is requested."""
         await _within(seconds, self._requested)
 
     async def rest_while_finishing(self, seconds: float) -> None:
-        """Sleep, but not on when the end is forced."""
+        """Sleep for so many seconds, or until the end is forced."""
         await _within(seconds, self._forced)
 
     async def unless_requested(self, work: Coroutine[Any, Any, _Result]) -> _Result | None:

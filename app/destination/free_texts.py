@@ -28,7 +28,7 @@ class FreeTextReader(TextReader):
         self.known: set[str] = set()
 
     def __call__(self, value: Any) -> Reading:
-        """Read one value."""
+        """Read one value as a text, without personal data."""
         given, notes = self._text_of(value)
         if given is None:
             return None, notes

@@ -52,7 +52,7 @@ class StraightLine:
         self.action_source = action_source
 
     def __call__(self, text: FunctionNames) -> ObjectText:
-        """Begin to write in a function."""
+        """Return what writes the reading of the fields into a function."""
         return _EventText(self, text)
 
 
@@ -71,18 +71,18 @@ class _EventText(ObjectText):
         self._certain: set[str] = set()
 
     def ordered(self, names: Iterable[str]) -> Iterable[str]:
-        """Return them in the order in which they are sent."""
+        """Return the members in the order in which they are sent."""
         known = list(names)
         self._has_blocks = "person_blocks" in known
         first = [name for name in (*self._required, *_WHO) if name in known]
         return [*first, *(name for name in known if name not in first)]
 
     def begin(self) -> list[str]:
-        """Write what holds for most events."""
+        """Write the variables of the function, as they are for most events."""
         return [" sent = {}", " phone = blocks = None", " needs_fields = is_computed = False"]
 
     def inner(self, name: str) -> ObjectText | None:
-        """Return who writes an object that is read member by member."""
+        """Return what writes an object that is read member by member; None for any other."""
         read = self._optional.get(name)
         if name == "user_data":
             return UserDataText(self._readers.user_data, self._text, blocks=self._has_blocks)

@@ -17,7 +17,7 @@ class IdKeys:
     """Makes keys of ids. An id of a user and the same text as an `anonymousId` have different keys."""
 
     def __init__(self, secret: bytes) -> None:
-        """Take the secret of the installation."""
+        """Take the secret of the installation, by which ids are keyed."""
         #: Returns the key of a `userId`: HMAC-SHA-256 in hex. None where what is given is no id.
         self.user = _Digests(secret, b"userId\0").of
         #: Returns the key of an `anonymousId`, alike.

@@ -139,7 +139,7 @@ def _slug(title: str) -> str:
 
 
 def _file(title: str, catalog: Catalog) -> str:
-    """Return a file beside those of the last preset, of which there is none."""
+    """Return a path for the draft that no preset has yet, in the folder of the last preset."""
     files = [preset.file for preset in catalog.presets]
     folder = files[-1].rpartition("/")[0] if files else "presets"
     names = (f"{folder}/{_slug(title)}{suffix}.yaml" for suffix in ("", *(f"_{n}" for n in range(2, 99))))

@@ -39,7 +39,7 @@ _HOURS_LOOKED_BACK_S: Final = 2 * DAY_S
 
 @dataclass(slots=True, kw_only=True)
 class NameFigures:
-    """One kind of event."""
+    """What is known of one kind of event."""
 
     key: EventKey
     #: When the first day began, and the last hour (or day, where that is longer ago), on which it arrived.

@@ -157,7 +157,10 @@ def _no_orders(found: Reconciliation) -> str:
 
 
 async def _apart(work: Callable[..., _Done], *given: Any) -> _Done:
-    """Do it in a thread. Whoever cancels it waits for its end, since what it works with is closed then."""
+    """Return what `work` returns, done in a thread.
+
+    Whoever cancels this waits for the end of the work, since what it works with is closed then.
+    """
     done = asyncio.ensure_future(asyncio.to_thread(work, *given))
     try:
         return await asyncio.shield(done)

@@ -72,7 +72,7 @@ _COIN: Final = Decimal("0.005")
 
 
 class OrderVerdict(NamedTuple):
-    """What became of one order."""
+    """What became of one order of the shop, with the amounts that decide it."""
 
     #: As the shop writes it; as sent where the shop does not know it.
     order_id: str

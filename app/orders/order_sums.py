@@ -18,7 +18,7 @@ BY: Final = ("day", "preset", "source", "ad_account_id", "currency")
 
 
 class Cell(NamedTuple):
-    """What sums are kept by."""
+    """What the orders of one sum have in common."""
 
     day: str
     preset: str
@@ -38,7 +38,7 @@ class OrderWorth:
     sent: Decimal = Decimal()
 
     def add(self, orders: int, shop: Decimal | None, sent: Decimal | None) -> None:
-        """Add orders of one currency."""
+        """Add so many orders of one currency, and what they are worth to the shop and as sent."""
         self.orders += orders
         self.shop += shop or 0
         self.sent += sent or 0
@@ -54,7 +54,7 @@ class OrderSums:
     named: defaultdict[tuple[OrderFate, str], dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, verdict: OrderVerdict) -> None:
-        """Add one."""
+        """Add the verdict about one order."""
         by = (verdict.day, verdict.preset, verdict.source, verdict.ad_account_id, verdict.currency)
         cell = Cell(*by, verdict.fate, verdict.is_expected)
         self.cells[cell].add(1, verdict.shop_amount, verdict.sent_amount)

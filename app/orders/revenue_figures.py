@@ -34,7 +34,7 @@ _WEEK: Final = 7
 
 
 class Worth(NamedTuple):
-    """Some orders of one currency."""
+    """How many orders of one currency there are, and what they are worth."""
 
     orders: int = 0
     #: Of these, those that name no amount.

@@ -68,18 +68,18 @@ class Order(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Return what `text` wrote."""
+        """Return the order that a stored `text` holds."""
         order_id, buyer, amount, currency = orjson.loads(text)
         return cls(order_id, tuple(buyer), amount, currency)
 
     @property
     def text(self) -> str:
-        """As it is stored: JSON."""
+        """The order as it is stored beside its key: JSON."""
         return as_json(tuple(self))
 
     @property
     def total(self) -> str:
-        """As a person reads it."""
+        """Value and currency as a person reads them."""
         return " ".join(filter(None, (self.amount, self.currency)))
 
     def has_other_buyer(self, other: "Order") -> bool:
@@ -109,12 +109,10 @@ class Holder(NamedTuple):
 
 
 class TakenKey(NamedTuple):
-    """A key to be remembered."""
+    """A key that is to be remembered, and who holds it."""
 
     key: Key
     holder: Holder
-    #: It is held by an earlier delivery, which did not know it.
-    is_learned: bool = False
 
     def row(self, delivery: object) -> list[object]:
         """Return its row for `delivery`, which takes it: an id, or the place among those that are stored with it."""
@@ -124,7 +122,7 @@ class TakenKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What a delivery is."""
+    """Whether a delivery is new or repeats an earlier one."""
 
     #: Who holds a key of it; None where it is new.
     repeats: Holder | None = None
@@ -185,7 +183,7 @@ class Judge:
                 learned.append(self._take(key, order, holder.delivery_id, holder.since))
             elif key.kind == CHECKOUT_ID and order is not None and order.order_id is not None:
                 learned += self._name(key, order.order_id, holder)
-        return tuple(taken._replace(is_learned=True) for taken in learned if taken)
+        return tuple(filter(None, learned))
 
     def _name(self, key: Key, order_id: str, holder: Holder) -> list[TakenKey]:
         """Name the order of a checkout that `holder` holds without one; return what is to be remembered of it."""

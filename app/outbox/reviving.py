@@ -41,7 +41,7 @@ class DismissCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedriveStep:
-    """What one step did."""
+    """What one step of a redrive did, and where the next begins."""
 
     done: Redrive
     #: `before` of the next step; None where this was the last.

@@ -31,7 +31,7 @@ def reason_of(outcome: Outcome) -> str:
 
 
 def was_tried(outcome: Outcome) -> bool:
-    """Whether the history gets an attempt."""
+    """Return whether the outcome is of an attempt that the history keeps."""
     return not isinstance(outcome, Retry) or outcome.tried
 
 

@@ -128,7 +128,7 @@ def apart_behind_deletes(events: Iterable[Event | EventRefused]) -> list[Request
 
 
 def _read(events: Sequence[Event | EventRefused]) -> list[Event]:
-    """Return those that could be read."""
+    """Return the events that could be read, without the refusals."""
     return [event for event in events if not isinstance(event, EventRefused)]
 
 

@@ -31,7 +31,7 @@ _Key: TypeAlias = tuple[str | None, str]
 
 
 class Sees(FindsPeople, Protocol):
-    """What is asked of the outbox."""
+    """What an explanation asks of the outbox."""
 
     async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
         """Do `Outbox.seen`."""

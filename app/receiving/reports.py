@@ -94,7 +94,7 @@ def titled(preset: str | None, destination: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
-    """What there is to say first."""
+    """The first thing to say of an event, for people."""
 
     level: Literal["good", "warn", "bad"]
     title: str

@@ -22,7 +22,7 @@ _OK, _TOO_MANY = 200, 429
 
 @dataclass(frozen=True, slots=True)
 class NoToken:
-    """There is none that could be used."""
+    """No token can be used, and why."""
 
     #: What is the matter, and what helps.
     why: str
@@ -38,7 +38,7 @@ class AdsToken(Protocol):
 
 
 class FixedToken:
-    """PINTEREST_ADS_TOKEN."""
+    """A token that is given as it is, by PINTEREST_ADS_TOKEN."""
 
     def __init__(self, token: SecretStr) -> None:
         self._token = token
@@ -53,17 +53,17 @@ class FixedToken:
 
 
 class SealsTokens(Protocol):
-    """Encrypts an object as text, and opens it again; None where it was sealed by another key."""
+    """Encrypts objects as text, and opens them again."""
 
     def seal(self, event: dict[str, Any]) -> str | None:
-        """Return it encrypted."""
+        """Return the object encrypted, as text; None where it cannot be written as JSON."""
 
     def open(self, sealed: str) -> dict[str, Any] | None:
-        """Return it."""
+        """Return the object that was sealed; None where another key sealed it."""
 
 
 class RotatingToken:
-    """Client id and secret, and the refresh token that they begin with."""
+    """A token that renews itself, by client id and secret, beginning with the refresh token of the settings."""
 
     def __init__(
         self,

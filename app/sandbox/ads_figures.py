@@ -87,7 +87,7 @@ class AdsFigures:
         self._clock = clock
 
     def routes(self) -> list[Route]:
-        """Return what is to be served."""
+        """Return the routes by which figures are read."""
         account = "/v5/ad_accounts/{ad_account_id}"
         return [
             Route(account, self._reading({}, self._account)),

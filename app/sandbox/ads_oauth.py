@@ -17,7 +17,7 @@ _LASTS_S: Final = 2_592_000
 
 
 class TokensGiven:
-    """Which tokens hold."""
+    """The refresh and access tokens that hold, and what is given for them."""
 
     def __init__(self, first: SecretStr | None, clock: Callable[[], float]) -> None:
         """Take the refresh token that is the first; with None any refresh token and any access token will do."""

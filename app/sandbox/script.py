@@ -84,7 +84,7 @@ class Step(BaseModel):
 
 
 class Orders(BaseModel):
-    """What is posted to `/script`."""
+    """How the sandbox is told to misbehave: the body of `PUT /sandbox/script`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -93,7 +93,7 @@ class Orders(BaseModel):
 
 
 class Script:
-    """Plays the orders, call by call."""
+    """Follows the orders, call by call."""
 
     def __init__(self, orders: Orders) -> None:
         self._rng = Random(orders.seed)  # noqa: S311 - dice of a test double

@@ -44,7 +44,7 @@ class Controls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
-    """What a batch is sent for."""
+    """Why a batch is sent: as a probe or as usual, and what was known of Pinterest before."""
 
     #: One delivery, alone, to see how Pinterest fares.
     probe: bool
@@ -159,7 +159,7 @@ class Sending:
         return self.troubles > errand.troubles or self._surroundings.switches().destination_off
 
     async def _call(self, claimed: Sequence[Claimed]) -> Answered:
-        """Make the call that was taken."""
+        """Make the call that `_take_call` took; return it with its answer."""
         clocks = self._surroundings.clocks
         at, begun_at = clocks.now(), clocks.monotonic()
         call = self._client.send([each.payload for each in claimed])
@@ -204,7 +204,7 @@ class Sending:
         self._surroundings.on_call(answered.report(settlements, counts))
 
     async def _finish(self, search: Search) -> None:
-        """Let everything wait that is left."""
+        """Make pending again what the search has left: nothing more of the batch is sent now."""
         recording = self._controls.recording
         unproven = search.unproven()
         claimed, results = [each for each, _ in unproven], [retry for _, retry in unproven]

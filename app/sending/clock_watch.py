@@ -18,7 +18,7 @@ class _Hastens(SharedValues, Protocol):
 
 
 class ClockWatch:
-    """Asked before every claim."""
+    """Notices that the clock was set, and sees to what follows; asked before every claim."""
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from app.types import Claimed, Delivered, Outcome, Rejected, Retry, Settlement, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A call with its answer."""
+    """A call that was made, with what Pinterest answered."""
 
     claimed: Sequence[Claimed]
     at: float

@@ -69,7 +69,7 @@ class ForgetRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
-    """What the interface works with."""
+    """What the routes of the interface for operators work with."""
 
     outbox: Outbox
     finder: Finder

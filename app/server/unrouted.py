@@ -20,7 +20,7 @@ _METHOD_NOT_ALLOWED = refusal_json("method_not_allowed", f"This path does not ta
 
 
 def answer_unrouted(app: FastAPI) -> None:
-    """Let the application answer so."""
+    """Let the application answer paths and methods that it does not have as this module says."""
 
     async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
         await answer(_NOT_FOUND, 404)(scope, receive, send)

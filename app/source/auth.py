@@ -29,7 +29,7 @@ class SecretHeader:
         return cls(name=name.strip().lower(), value=value.strip().encode())
 
     def is_in(self, headers: Mapping[str, str]) -> bool:
-        """Return whether the request carries it."""
+        """Return whether a request with these headers carries the secret."""
         return hmac.compare_digest(headers.get(self.name, "").encode("latin-1"), self.value)
 
 

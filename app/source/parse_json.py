@@ -57,7 +57,7 @@ def _without_nul(raw: bytes) -> bytes:
 
 
 def _log_numbers(count: int) -> None:
-    """Log how many numbers were none."""
+    """Log how many numbers of a body were read as text, since no double can hold them."""
     logger().warning("numbers read as the text NaN", count=count)
 
 

@@ -29,7 +29,7 @@ class SenderProof(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anyone:
-    """Nothing is proven."""
+    """No proof is asked for."""
 
     header: str = ""
 

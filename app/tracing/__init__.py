@@ -46,7 +46,7 @@ class Tracing(Protocol):
 
 
 class Untraced:
-    """Passes everything through as it is."""
+    """A `Tracing` that traces nothing and hands on what it is given."""
 
     is_on = False
 

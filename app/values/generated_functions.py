@@ -25,7 +25,7 @@ class FunctionNames:
         return f"{letter}{self._count}"
 
     def bound(self, value: Any) -> str:
-        """Return a name for a value."""
+        """Return a new name that stands for this value in the text."""
         name = self.new("c")
         self._known[name] = value
         return name

@@ -37,7 +37,7 @@ def says_nothing(value: Any) -> bool:
 
 
 def says_something(value: Any) -> bool:
-    """Return the opposite of `says_nothing`."""
+    """Return whether a JSON value says anything: see `says_nothing`."""
     return not says_nothing(value)
 
 

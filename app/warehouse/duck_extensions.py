@@ -95,5 +95,5 @@ def attach_database(duck: Any, where: str) -> str | None:
 
 
 def quoted(text: str) -> str:
-    """Return a text as SQL."""
+    """Return a text as a string literal of SQL."""
     return "'" + text.replace("'", "''") + "'"

@@ -23,7 +23,7 @@ class RowTable(Protocol):
 
     @property
     def columns(self) -> Sequence[str]:
-        """Their names."""
+        """The names of the columns."""
         ...
 
     def texts(self, columns: Sequence[str | None]) -> Iterator[Sequence[Sequence[str | None]]]:

@@ -16,7 +16,7 @@ from app.types import HELD, LEASE_LOST, Claimed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What a claim did."""
+    """What a claim took, and whether it let held deliveries back into the line."""
 
     claimed: list[Claimed]
     #: Deliveries came back into the line: another claim may find more.

@@ -231,6 +231,6 @@ class PostgresOutbox(KeepsPeople):
 
 
 async def _probe(connection: Connection) -> Loads:
-    """Commit something; return how much waits."""
+    """Prove that a commit succeeds, and return how much waits."""
     await connection.execute(SQL["probe"], {"slot": connection.slot})
     return loads_of(await rows_of(connection, "waiting"))

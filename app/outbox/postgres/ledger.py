@@ -146,7 +146,7 @@ async def _deliveries(
 async def _notes(
     connection: Connection, query: Query, *, limit: int | None = None, before: int = END, floor: int = 0
 ) -> list[tuple[int, float, Note]]:
-    """Look for notes likewise."""
+    """Look for notes with ids from `floor` to below `before`, newest first."""
     rows = await rows_of(connection, "search_notes", **asked(query), limit=limit, before=before, floor=floor)
     return [noted(row) for row in rows]
 

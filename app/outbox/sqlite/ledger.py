@@ -130,7 +130,7 @@ def _deliveries(
 def _notes(
     connection: sqlite3.Connection, query: Query, *, limit: int = -1, before: int = END, floor: int = 0
 ) -> list[tuple[int, float, Note]]:
-    """Look for notes likewise."""
+    """Look for notes with ids from `floor` to below `before`, newest first."""
     sql, parameters = note_conditions(SQL["search_notes"], query)
     rows = connection.execute(sql, {**parameters, "limit": limit, "before": before, "floor": floor})
     return [noted(row) for row in rows]
