@@ -76,7 +76,7 @@ def _name(text: str) -> str:
     return text.splitlines()[0].removeprefix("name: ") if text.startswith("name:") else ""
 
 
-@every_page
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda path: path.name)
 def test_its_links_lead_somewhere(page: Path) -> None:
     for target, fragment in re.findall(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text(encoding="utf-8")):
         linked = (page.parent / target).resolve() if target else page

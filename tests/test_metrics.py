@@ -7,7 +7,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.metrics import MAX_NAMED, AccountFigures, Metrics
-from app.types import Backlog, EventKey, InventoryCount, Measure, Tally
+from app.types import Backlog, EventKey, Tally
+from tests.inventory.build import counts_of
 
 
 def samples(text: bytes) -> dict[str, float]:
@@ -134,17 +135,18 @@ def test_events_are_counted_by_name_and_invented_names_make_only_so_many_series(
     metrics = Metrics()
     order = EventKey("shop", "track", "Order Completed")
     for n in range(MAX_NAMED):
-        metrics.count_names([InventoryCount(EventKey("shop", "track", f"invented {n}"), Measure.RECEIVED, "", 1)])
+        metrics.count_names(counts_of(EventKey("shop", "track", f"invented {n}"), 1))
     metrics.count_names(
-        [
-            InventoryCount(order, Measure.EXIT, "invalid", 2),
-            InventoryCount(order, Measure.RECEIVED, "", 9),
-            InventoryCount(order, Measure.SAMPLED, "", 9),
-            InventoryCount(order, Measure.FOUND, "value", 8),
-            InventoryCount(order, Measure.PRESET, "Checkout", 9),
-            InventoryCount(order, Measure.PROPERTY, "properties.total number", 9),
-            InventoryCount(EventKey("shop", "", "*"), Measure.RECEIVED, "", 7),
-        ]
+        counts_of(
+            order,
+            9,
+            exits={"invalid": 2},
+            presets={"Checkout": 9},
+            sampled=9,
+            found={"value": 8},
+            properties={"properties.total number": 9},
+        )
+        + counts_of(EventKey("shop", "", "*"), 7)
     )
     text = metrics.render((), now=0).decode()
     found = dict(re.findall(r"^(pinrelay_named_\w+_total\{.*\}) (\S+)$", text, re.MULTILINE))

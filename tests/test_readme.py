@@ -76,8 +76,3 @@ def test_its_settings_are_some_of_the_codes() -> None:
     shown = re.findall(r"^\| (`[A-Z_]+`) \| ([^|]*) \| (.*) \|$", README, flags=re.MULTILINE)
     assert 10 <= len(shown) <= 20
     assert set(shown) <= {(name, default, meaning) for name, _, default, meaning in setting_rows()}
-
-
-def test_its_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\((?!http)([^)#]+)", README):
-        assert (ROOT / target).exists(), target

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from app.outbox import Outbox
-from app.types import EventKey, InventoryCount, Measure
+from app.types import EventKey
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
+from tests.inventory.build import counts_of
 from tests.outbox.build import new
 
 ORDER = EventKey("shop", "track", "Order Completed")
@@ -19,17 +20,15 @@ ODD = EventKey("default", "track", "order completed")
 
 @pytest.fixture
 def _arrived(tmp_path: Path) -> None:
-    counts = [
-        InventoryCount(ORDER, Measure.RECEIVED, "", 1_200),
-        InventoryCount(ORDER, Measure.EXIT, "enqueued", 1_199),
-        InventoryCount(ORDER, Measure.EXIT, "duplicate", 1),
-        InventoryCount(ORDER, Measure.PRESET, "Order Completed", 1_200),
-        InventoryCount(ORDER, Measure.SAMPLED, "", 4),
-        InventoryCount(ORDER, Measure.FOUND, "value", 3),
-        InventoryCount(ORDER, Measure.PROPERTY, "properties.total number", 3),
-        InventoryCount(ODD, Measure.RECEIVED, "", 7),
-        InventoryCount(ODD, Measure.EXIT, "unmatched", 7),
-    ]
+    counts = counts_of(
+        ORDER,
+        1_200,
+        exits={"enqueued": 1_199, "duplicate": 1},
+        presets={"Order Completed": 1_200},
+        sampled=4,
+        found={"value": 3},
+        properties={"properties.total number": 3},
+    ) + counts_of(ODD, 7, exits={"unmatched": 7})
 
     async def fill(outbox: Outbox) -> None:
         await outbox.inventory.add(counts, now=time.time(), max_names=9)

@@ -5,9 +5,10 @@ from html import unescape
 
 import pytest
 
-from app.types import EventKey, InventoryCount, Measure
+from app.types import EventKey
 from app.values.spans import DAY_S
 from tests.console.world import World
+from tests.inventory.build import counts_of
 
 ODD = EventKey("default", "track", "checkout")
 CHECKOUT = EventKey("shop", "track", "Checkout")
@@ -18,25 +19,19 @@ async def arrived(world: World) -> World:
     """A week of checkouts from the shop, and since today the same name in lower case from somewhere else."""
     add = world.outbox.inventory.add
     for back in range(7, -1, -1):
-        counts = [
-            InventoryCount(CHECKOUT, Measure.RECEIVED, "", 1_000),
-            InventoryCount(CHECKOUT, Measure.EXIT, "enqueued", 990),
-            InventoryCount(CHECKOUT, Measure.EXIT, "invalid", 10),
-            InventoryCount(CHECKOUT, Measure.PRESET, "Checkout", 1_000),
-            InventoryCount(CHECKOUT, Measure.SAMPLED, "", 40),
-            InventoryCount(CHECKOUT, Measure.FOUND, "order id", 10),
-            InventoryCount(CHECKOUT, Measure.PROPERTY, "properties.order_id text", 10),
-        ]
+        counts = counts_of(
+            CHECKOUT,
+            1_000,
+            exits={"enqueued": 990, "invalid": 10},
+            presets={"Checkout": 1_000},
+            sampled=40,
+            found={"order id": 10},
+            properties={"properties.order_id text": 10},
+        )
         await add(counts, now=world.now - back * DAY_S, max_names=9)
-    counts = [
-        InventoryCount(ODD, Measure.RECEIVED, "", 3),
-        InventoryCount(ODD, Measure.EXIT, "unmatched", 3),
-        InventoryCount(ODD, Measure.SAMPLED, "", 3),
-        InventoryCount(ODD, Measure.PROPERTY, "properties.email text", 3),
-        InventoryCount(ODD, Measure.PROPERTY, "properties.<b> number", 1),
-        InventoryCount(EventKey("default", "", "*"), Measure.RECEIVED, "", 1),
-    ]
-    await add(counts, now=world.now, max_names=9)
+    properties = {"properties.email text": 3, "properties.<b> number": 1}
+    counts = counts_of(ODD, 3, exits={"unmatched": 3}, sampled=3, properties=properties)
+    await add([*counts, *counts_of(EventKey("default", "", "*"), 1)], now=world.now, max_names=9)
     return world
 
 

@@ -1,4 +1,6 @@
-"""Counts of days, as a store gives them."""
+"""Counts of kinds of events, as they are given to a store, and as it gives those of days."""
+
+from collections.abc import Mapping
 
 from app.types import EventKey, InventoryCount, Measure
 from app.values.spans import DAY_S
@@ -7,6 +9,32 @@ from app.values.spans import DAY_S
 NOW = 20_000 * DAY_S + 36_000.0
 TODAY = 20_000 * DAY_S
 ORDER = EventKey("shop", "track", "Order Completed")
+
+
+def counts_of(
+    key: EventKey,
+    received: int,
+    *,
+    exits: Mapping[str, int] = {},
+    presets: Mapping[str, int] = {},
+    sampled: int = 0,
+    found: Mapping[str, int] = {},
+    properties: Mapping[str, int] = {},
+) -> list[InventoryCount]:
+    """All that is counted of one kind of event at one time."""
+    counted = {
+        Measure.RECEIVED: {"": received},
+        Measure.EXIT: exits,
+        Measure.PRESET: presets,
+        Measure.SAMPLED: {"": sampled} if sampled else {},
+        Measure.FOUND: found,
+        Measure.PROPERTY: properties,
+    }
+    return [
+        InventoryCount(key, measure, label, number)
+        for measure, numbers in counted.items()
+        for label, number in numbers.items()
+    ]
 
 
 def day(

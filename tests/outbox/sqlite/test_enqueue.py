@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from app.errors import OutboxUnavailable
 from app.outbox.sqlite import SqliteOutbox
 from app.types import Exit, Query, Tally
 from tests.outbox.build import NOW, At, new, rules
@@ -89,14 +88,3 @@ async def test_another_process_that_writes_is_waited_for(at: At, path: Path) -> 
     (answer,) = await at.enqueue(new())
     assert answer.exit is Exit.ENQUEUED
     other.close()
-
-
-async def test_a_call_beyond_the_backlog_stores_nothing(path: Path) -> None:
-    outbox = SqliteOutbox(path, rules(max_backlog=2), clock=lambda: NOW)
-    at = At(outbox)
-    await at.enqueue(new())
-    with pytest.raises(OutboxUnavailable, match="full"):
-        await at.enqueue(new(), new())
-    await at.enqueue(new())
-    assert len((await outbox.search(Query(), limit=10)).deliveries) == 2
-    await outbox.close()
