@@ -43,6 +43,7 @@ from app.source import (
 )
 from app.tracing import export_figures, export_lines
 from app.types import Settlement, Tally
+from app.values.spans import HOUR_S
 
 
 class Role(StrEnum):
@@ -229,7 +230,7 @@ def _console(settings: Settings, parts: Parts) -> ConsoleServices:
             accounts=parts.accounts,
             keeps_while_off=settings.keeps_while_off,
             told_full_s=settings.told_full_s,
-            waits_at_most_s=settings.retry_max_age_hours * 3_600,
+            waits_at_most_s=settings.retry_max_age_hours * HOUR_S,
             sender_headers=settings.sender_headers,
         ),
         outbox_rules=policies.outbox_rules(settings),

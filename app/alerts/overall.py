@@ -9,7 +9,7 @@ from app.delivery import OF_ALL, AccountStanding
 from app.types import Exit, PinterestView
 from app.values.spans import DAY_S, HOUR_S
 
-LATE_S = 3_600
+LATE_S = HOUR_S
 #: The accepted events of the last full hour are a drop below this part of the median of the same hour of other days,
 #: of which there must be some; less than so many events are too few to judge.
 DROP_BELOW = 0.5

@@ -32,12 +32,13 @@ from app.shared_values import ERASED_AT, IMPORTED
 from app.source import read_event_file
 from app.types import Event, EventReceipt, Exit, FileImported, Receipt
 from app.values.plurals import count_of
+from app.values.spans import DAY_S, HOUR_S, MINUTE_S
 from app.values.times import unix_seconds
 from app.values.visible import visible
 
 #: So many events share one commit.
 BATCH_EVENTS = 1_000
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_SECONDS = {"s": 1, "m": MINUTE_S, "h": HOUR_S, "d": DAY_S}
 
 #: Takes events and `now`, and returns what became of them.
 _Take: TypeAlias = Callable[..., Awaitable[Receipt]]

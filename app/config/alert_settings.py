@@ -5,6 +5,7 @@ from pydantic_settings import BaseSettings
 
 from app.config.bounded_numbers import Count, Hours
 from app.config.checked_texts import SecretWebAddress, WebAddress
+from app.values.spans import HOUR_S
 
 
 class AlertSettings(BaseSettings):
@@ -28,4 +29,4 @@ class AlertSettings(BaseSettings):
     @property
     def told_full_s(self) -> float:
         """A backlog that is full in less is told."""
-        return self.alert_full_hours * 3_600
+        return self.alert_full_hours * HOUR_S

@@ -9,6 +9,7 @@ from typing import Any
 from app.outbox import NO_COUNTRY
 from app.types import Exit, State
 from app.values.currencies import WITHOUT_FRACTIONS
+from app.values.spans import DAY_S, HOUR_S, MINUTE_S
 
 STATE_LABELS: Mapping[State, str] = {
     State.PENDING: "waits to be sent",
@@ -124,7 +125,7 @@ _ANSWERS = {
 _SERVER_ERROR = "5"
 
 #: (seconds, one, many), largest first.
-_UNITS = ((86_400, "day", "days"), (3_600, "hour", "hours"), (60, "minute", "minutes"), (1, "second", "seconds"))
+_UNITS = ((DAY_S, "day", "days"), (HOUR_S, "hour", "hours"), (MINUTE_S, "minute", "minutes"), (1, "second", "seconds"))
 
 
 def outcome_label(name: str) -> str:
@@ -145,7 +146,7 @@ def answer_label(status: str) -> str:
 
 
 def thousands(value: float) -> str:
-    """12034 -> 12,034."""
+    """Return a number with commas: 12,034."""
     return f"{value:,}"
 
 
@@ -157,7 +158,7 @@ def money(amount: Decimal, currency: str) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """(1, 3) -> 33 %; never rounds up to all or down to none; (0, 0) -> nothing."""
+    """Return a share such as `33 %`, never rounded up to all or down to none; "" of nothing at all."""
     if not whole:
         return ""
     share = round(100 * part / whole)
@@ -167,7 +168,7 @@ def percent(part: int, whole: int) -> str:
 
 
 def changed(now: Decimal | int, before: Decimal | int | None) -> str:
-    """(112, 100) -> +12 %: how a count or a sum differs from before; "" where there was nothing to compare with."""
+    """Return by how much a count or sum differs, such as `+12 %`; "" where there was nothing to compare with."""
     if not before:
         return ""
     share = round(100 * (now - before) / before)
@@ -184,15 +185,15 @@ def time_span(seconds: float) -> str:
 
 
 def day(at: float) -> str:
-    """1764068785.0 -> 2025-11-25."""
+    """Return the day of a moment (Unix seconds) in UTC: 2025-11-25."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
 
 
 def iso(at: float) -> str:
-    """1764068785.0 -> 2025-11-25T11:06:25Z."""
+    """Return a moment (Unix seconds) as ISO 8601 in UTC: 2025-11-25T11:06:25Z."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def pretty(value: Any) -> str:
-    """Lay JSON out for reading."""
+    """Return a value as JSON, indented for reading."""
     return json.dumps(value, indent=2, ensure_ascii=False)

@@ -28,10 +28,10 @@ from app.coordination import Switches
 from app.delivery import Standing, all_standings, read_accounts, whole_backlog
 from app.errors import OutboxUnavailable
 from app.types import Backlog, Event, Exit, Tally
-from app.values.spans import MINUTE_S
+from app.values.spans import HOUR_S, MINUTE_S
 
 #: "Pinterest's last answers" are those of the last hour.
-ANSWERS_S = 3_600
+ANSWERS_S = HOUR_S
 #: Where no period is chosen.
 USUAL = next(period for period in PERIODS if period.name == "day")
 #: So many presets are listed, those that took most; the others behind a link.
@@ -151,7 +151,7 @@ class OverviewPages(PageGroup):
 
 
 def _keys_of(counted: TimedTallies, summary: Summary, catalog: Catalog, components: Sequence[str]) -> dict[str, Any]:
-    """Return by preset which keys its events can carry and how well they do over time, and what would bring most."""
+    """Return which keys the events of each preset can carry, how well they do over time, and what would bring most."""
     keys = {
         preset.name: PresetKeys(event_name=_fixed(preset, "event_name"), action_source=_fixed(preset, "action_source"))
         for preset in catalog.presets

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
 from app.shared_values import ClockJump, Trouble, TroubleState
+from app.values.spans import DAY_S, HOUR_S, MINUTE_S
 
 #: A step of the clock that is worth telling, and for how long it is told.
 TOLD_JUMP_S: Final = 60.0
-TOLD_FOR_S: Final = 3_600.0
+TOLD_FOR_S: Final = HOUR_S
 
 StandingState: TypeAlias = TroubleState | Literal["full", "filling", "switched off", "preset switched off", "clock"]
 
@@ -177,7 +178,7 @@ def moment(at: float) -> str:
 
 def _span(seconds: float) -> str:
     """Return a length of time in its largest unit."""
-    for unit, unit_s in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+    for unit, unit_s in (("day", DAY_S), ("hour", HOUR_S), ("minute", MINUTE_S)):
         if seconds >= unit_s:
             return f"{seconds / unit_s:.3g} {unit}{'' if round(seconds / unit_s, 2) == 1 else 's'}"
     return f"{seconds:.3g} seconds"

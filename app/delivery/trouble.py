@@ -16,10 +16,11 @@ from app.delivery.policy import DeliveryPolicy
 from app.delivery.retry import clamped
 from app.shared_values import Trouble, TroubleState
 from app.types import Blocked, Rejected, Retry
+from app.values.spans import HOUR_S
 
 #: A refused token is seldom mended by waiting.
 MIN_BLOCKED_PAUSE_S: Final = 60.0
-MAX_BLOCKED_PAUSE_S: Final = 3_600.0
+MAX_BLOCKED_PAUSE_S: Final = HOUR_S
 #: One or two calls in a row without a verdict are chance.
 CALLS_IN_A_ROW: Final = 3
 

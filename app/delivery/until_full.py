@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from app.types import Backlog, Exit, Tally
+from app.values.spans import HOUR_S
 
 #: The rate is that of so long.
-RATE_S: Final = 3_600.0
+RATE_S: Final = HOUR_S
 #: What has waited for less is on its way, and asks for no rate.
 ON_ITS_WAY_S: Final = 60.0
 #: What a delivery that waits takes of the disk beside its payload: rows, keys, indexes (docs/capacity.md).

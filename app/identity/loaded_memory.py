@@ -20,9 +20,10 @@ from app.types import (
     Remembered,
     Whose,
 )
+from app.values.spans import DAY_S
 
 #: What only makes something newer is written once in so long a time, or in a seventh of what anything lasts.
-RENEWED_AFTER_S: Final = 86_400.0
+RENEWED_AFTER_S: Final = DAY_S
 _PARTS: Final = 7
 
 _NOTHING_FOUND: Final = PersonRow(key="", revision=0, record=NOBODY)

@@ -7,9 +7,10 @@ from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from app.types import MAX_LABEL_CHARACTERS, Enqueued, Exit, NewDelivery, Tally
+from app.values.spans import HOUR_S
 
 #: Counts are kept by the minute for so long, then by the hour.
-MINUTES_KEPT_S: Final = 26 * 3_600
+MINUTES_KEPT_S: Final = 26 * HOUR_S
 #: In the warning of a phone number that is sent as it stands, and by what such warnings are counted.
 NO_COUNTRY: Final = "sent without a country code"
 #: Of a count; the start of its minute or hour comes before, how often it happened behind.

@@ -16,6 +16,7 @@ from app.receiving.reports import FieldReport
 from app.receiving.routes import Action
 from app.types import Event, Line
 from app.values.candidates import Candidate, FieldPath, Fields, PassedOver
+from app.values.spans import DAY_S, HOUR_S, MINUTE_S
 
 _WIRE_NAMES = {f"user_data.{field.name}": f"user_data.{field.wire}" for field in USER_FIELDS}
 #: Of the action, but not Pinterest's: what they say stands with the fields of `user_data` that are made of it.
@@ -69,7 +70,7 @@ def memory_reports(line: Line) -> Iterator[FieldReport]:
 
 def _age(seconds: float) -> str:
     """Return an age in the largest unit that it has two of."""
-    for unit, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+    for unit, name in ((DAY_S, "days"), (HOUR_S, "hours"), (MINUTE_S, "minutes")):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.0f} {name}"
     return f"{seconds:.0f} seconds"

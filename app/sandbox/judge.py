@@ -8,10 +8,11 @@ from typing import Any
 from app.sandbox.checks import array, closed
 from app.sandbox.schema import CONVERSION_EVENT, HASHED
 from app.values.closed_lists import ACTION_SOURCES, EVENT_NAMES
+from app.values.spans import DAY_S
 
 MAX_EVENTS = 1_000
 #: Pinterest refuses older events (seen as status 422).
-MAX_AGE_S = 7 * 86_400
+MAX_AGE_S = 7 * DAY_S
 #: Ours: Pinterest does not say how far ahead a clock may be.
 MAX_AHEAD_S = 300
 

@@ -20,6 +20,7 @@ from app.source.body import Limits
 from app.source.receive import receive
 from app.source.responses import refusing
 from app.values.host_names import without_port
+from app.values.spans import DAY_S
 
 _SCRIPT: Final = (Path(__file__).parent / "pinrelay.js").read_bytes()
 _ETAG: Final = f'"{hashlib.sha256(_SCRIPT).hexdigest()[:32]}"'
@@ -33,7 +34,7 @@ _OF_SCRIPT: Final = {
 #: A click id is a pseudonym of Pinterest's, letters and digits as base64url writes them.
 _FORM: Final = re.compile(r"[\w.~=-]{8,512}", re.ASCII)
 #: Pinterest counts no click that is older: 60 days.
-_LASTS_S: Final = 60 * 86_400
+_LASTS_S: Final = 60 * DAY_S
 _MAX_BODY_BYTES: Final = 2_000
 
 

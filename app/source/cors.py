@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.values.spans import DAY_S
+
 #: The Tracking API, Jitsu's too, and what SDKs ask for their settings. Nowhere else: the rest of `/api` and the console
 #: are for this host alone.
 _FOR_PAGES = ("/pinrelay.js", "/v1/", "/beacon/v1/", "/projects/", "/sourceConfig", "/api/s/")
@@ -28,7 +30,7 @@ class OpenToPages:
             allow_headers=["*"],
             allow_private_network=True,
             expose_headers=["retry-after"],
-            max_age=86_400,
+            max_age=DAY_S,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
