@@ -48,7 +48,7 @@ class Alerts:
         told_full_s: float = 0,
         clock: Callable[[], float],
     ) -> None:
-        """Without `rules` nothing is told of single names: what an inventory counted that is off says nothing of now.
+        """Without `rules` nothing is told of single names: an inventory that is switched off has old counts only.
 
         `tells_reports`: a token by which nothing can be read is told; so is a backlog that is full in less than
         `told_full_s`. `keeps_while_off` says whether events are kept while the destination is switched off.

@@ -145,7 +145,7 @@ def _print_json(explanation: EventReport) -> None:
 
 
 def _preset_json(report: PresetReport) -> dict[str, Any]:
-    """Prepare what one preset makes of an event; the finished event stands with its line of the receipt."""
+    """Return what one preset makes of an event, for JSON; the finished event stands in the receipt's line."""
     return {
         "preset": report.preset,
         "enabled": report.enabled,

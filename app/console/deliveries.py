@@ -178,7 +178,7 @@ class DeliveryPages(PageGroup):
 
 
 def was_redriven(delivery: Delivery) -> bool:
-    """Return whether attempts stand before the time from which it is in the line: only a redrive sets that anew."""
+    """Return whether a delivery was redriven: then it has attempts from before it was enqueued anew."""
     return bool(delivery.history) and delivery.history[0].at < delivery.enqueued_at
 
 

@@ -60,7 +60,7 @@ class WindowCounts:
     withheld_of_presets: int
 
     def by_name(self) -> dict[str, int]:
-        """Tell what left before a preset saw it from what left after, and return all by name."""
+        """Return all counts by name; what was withheld before a preset saw it is `held_back`."""
         plain = {exit_.value: self.totals.get(exit_, 0) for exit_ in Exit}
         held_back = max(0, plain["withheld"] - self.withheld_of_presets)
         taken = max(0, plain["accepted"] - plain["unmatched"] - held_back)

@@ -209,7 +209,7 @@ def key_trends(
     keys: Mapping[str, PresetKeys],
     components: Sequence[str],
 ) -> list[KeyTrend]:
-    """Return of each key, by itself, how it does over time among events that can carry it; none of what none can."""
+    """Return how often each key stands over time in the events that can carry it; keys that none can are left out."""
     found = []
     for name in components:
         able = [each for each in presets if keys[each.name].can_carry(name, each.quality[name])]

@@ -81,7 +81,7 @@ class PageFilter:
 
 @cache
 def _links(base: str) -> re.Pattern[str]:
-    """Return what finds addresses of the console in HTML, but those of its files and the way out."""
+    """Return the pattern of addresses of the console in HTML, except those of its files and of the log-out."""
     return re.compile(
         rf'(href|action|formaction|data-live)="({re.escape(base)}(?=[/?"#])(?!/static/|/logout)[^"#]*)(#[^"]*)?"'
     )

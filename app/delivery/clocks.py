@@ -86,7 +86,7 @@ class Clocks:
         return bool(self._noticed)
 
     def heeded(self, jump: ClockJump) -> None:
-        """Note that what had to be done about a jump is done."""
+        """Note that this process has done what a jump asks for."""
         self._noticed.remove(jump)
 
     def learn(self, jumps: Iterable[ClockJump]) -> None:

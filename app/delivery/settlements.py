@@ -69,7 +69,7 @@ def after_loss(claimed: Claimed, policy: DeliveryPolicy, *, now: float, age_s: f
 
 
 def too_old(claimed: Claimed, policy: DeliveryPolicy, reason: str, *, age_s: float) -> Settlement | None:
-    """Return the end of what has waited too long, for the `reason` that nothing is sent; None where it may wait on."""
+    """Return the settlement of a delivery that waited too long, for a `reason`; None where it may wait on."""
     return _dead(claimed, given_up_for_age(reason, policy)) if age_s >= policy.retry_max_age_s else None
 
 

@@ -1,4 +1,4 @@
-"""Who said no: the ids of that person are erased and marked, until the same id says yes in so many words."""
+"""Who said no: the ids of that person are erased and marked, until the same id says yes explicitly."""
 
 from msgspec.structs import replace
 

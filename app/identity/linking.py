@@ -61,7 +61,7 @@ def _keep_link(source: str, link: Link | None, memory: Memory) -> None:
 
 
 def _move(source: str, user: str, at: float, memory: Memory, rules: IdentityRules) -> None:
-    """Hand what an id holds of a person to the user, where it is newer than what the user has."""
+    """Move what an id holds of a person to the user, where it is newer than what the user has."""
     given = memory.person(source)
     if given is None:
         return

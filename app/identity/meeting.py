@@ -35,7 +35,7 @@ def meet(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollec
 
 
 def _meet(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollection:
-    """Do `meet` for a person who said no no."""
+    """Do `meet` for an event whose person did not say no."""
     if encounter.kind in LINKING:
         link_ids(encounter, memory, rules)
     if are_several(encounter.found):

@@ -57,18 +57,18 @@ def noted_exits(query: Query) -> frozenset[Exit]:
 
 
 def id_of(text: str | None) -> int | None:
-    """Return the id that a text is; None where it is none."""
+    """Return the id that a text holds; None where it holds none."""
     return min(int(text), END) if text and _ID.fullmatch(text) else None
 
 
 def cursor_id(cursor: str | None) -> int:
-    """Return the id that a cursor is; one beyond every id where it is none."""
+    """Return the id that a cursor holds; one beyond every id where it holds none."""
     id_ = id_of(cursor)
     return END if id_ is None else id_
 
 
 def names_id(query: Query) -> bool:
-    """Return whether `query` means what has one id: few deliveries."""
+    """Return whether `query` names an id, so that it means few deliveries."""
     return any((query.delivery_id, query.message_id, query.event_id, query.order_id))
 
 
@@ -78,7 +78,7 @@ def narrow(query: Query) -> bool:
 
 
 def skips_older(query: Query) -> bool:
-    """Return whether no delivery before the first that was received since a moment need be looked at."""
+    """Return whether deliveries from before the first that was received since `query.since` need no look."""
     return query.since is not None and not asks_attempts(query) and not narrow(query)
 
 

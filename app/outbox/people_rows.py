@@ -19,7 +19,7 @@ _FOUND_OF_ID: Final = 60
 
 
 def max_found(keys: Sequence[str]) -> int:
-    """Return how many rows are read for some ids at most: whoever builds trees of aliases gains nothing."""
+    """Return how many rows are read for some ids at most, so that trees of aliases cannot cost without end."""
     return _FOUND_OF_CALL + _FOUND_OF_ID * len(keys)
 
 
@@ -61,5 +61,5 @@ def whose_rows(changes: PeopleChanges | None, now: float) -> list[list[Any]]:
 
 
 def beginnings(keys: Iterable[str]) -> list[str]:
-    """Return what is kept of keys to know whose a delivery is."""
+    """Return the beginnings of keys, by which the deliveries of their ids are found."""
     return [key[:WHOSE_DIGITS] for key in keys]

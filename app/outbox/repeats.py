@@ -1,4 +1,4 @@
-"""Which deliveries repeat an earlier one: judged as `Outbox.enqueue` does, told without storing anything."""
+"""Which deliveries would repeat an earlier one: judged as `Outbox.enqueue` does, with nothing stored."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

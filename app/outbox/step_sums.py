@@ -50,7 +50,7 @@ def asked_sums(since: float, step_s: int, spans: SummedSpans, until: float | Non
 
 
 def made_of(start: int, end: int, spans: SummedSpans) -> dict[str, int]:
-    """Return the parameters of an engine's statement `sum_step`: those of all that was counted in the step at once."""
+    """Return the parameters of an engine's statement `sum_step`, which sums all that was counted in one step."""
     return {"length_s": end - start, "since": start, **asked_sums(start, 0, spans, until=end)}
 
 

@@ -206,7 +206,7 @@ async def prepare_call(
 
 
 def holders(rows: Iterable[KeyRow]) -> dict[str, list[Holder]]:
-    """Return who holds a key, by digest. Since when is not known here."""
+    """Return who holds a key, by digest; since when is not among these rows."""
     held: defaultdict[str, list[Holder]] = defaultdict(list)
     for digest, delivery_id, until, place, known in rows:
         held[digest].append(Holder(delivery_id, until, until, place, Order.read(known) if known else None))

@@ -1,6 +1,6 @@
-"""From some events to what they ask of the outbox, and what their senders are told.
+"""Drafts what some events ask of the outbox, and what their senders are told, for all of them together.
 
-All of them go each step together: a processor has the code of one step at hand, but not that of all. One event after
+Each step is done for all events before the next one begins, so that the processor has its code at hand: one event after
 the other took a tenth longer; with memory half as long again.
 """
 

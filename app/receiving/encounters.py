@@ -36,7 +36,7 @@ class Ids(NamedTuple):
 
 
 class EncounterReader:
-    """Reads one event after the other."""
+    """Reads events as identity memory sees them: an `Encounter` each."""
 
     def __init__(self, keys: IdKeys, person: PersonReader, consent: ConsentAnswer) -> None:
         self._keys = keys
@@ -46,9 +46,9 @@ class EncounterReader:
     def of_finished(
         self, event: Event, built: Event, ids: Ids, *, now: float, is_proven: bool, is_withheld: bool
     ) -> Encounter:
-        """Return an event as memory sees it, by a finished one of it in which the person says no no.
+        """Return an event as memory sees it, read off a finished event: as `__call__`, and much quicker.
 
-        `built` was made by the action's defaults as far as the person goes. Else as `__call__`, and much quicker.
+        `built` was made by the action's defaults as far as the person goes, and in it the person says no nowhere.
         """
         tracking = built.get("advertiser_tracking_enabled")
         answer = self._consent(event)
@@ -71,9 +71,10 @@ class EncounterReader:
 
         `now` is the moment of its receipt, Unix seconds; `is_proven` says that its sender is known by a secret.
         """
-        fields = _fields(event, catalog)
-        said = self._person(fields or {})
-        permission = self._permission(event, fields or {}, catalog)
+        found = _fields(event, catalog)
+        fields: Mapping[str, Any] = found or {}
+        said = self._person(fields)
+        permission = self._permission(event, fields, catalog)
         ids = self.ids_of(event)
         encounter = Encounter(
             kind=event["type"],
@@ -82,13 +83,13 @@ class EncounterReader:
             anonymous=ids.anonymous,
             previous=ids.previous,
             found=said.user_data,
-            is_withheld=said.is_opted_out or fields is None,
+            is_withheld=said.is_opted_out or found is None,
             is_no=permission is False,
             is_yes=permission is True,
-            may_use_device=self._person.permits_device(fields or {}),
+            may_use_device=self._person.permits_device(fields),
             is_proven=is_proven,
         )
-        return encounter, str((fields or {}).get("event_source_url") or "")
+        return encounter, str(fields.get("event_source_url") or "")
 
     def says_no(self, event: Event, catalog: Catalog) -> bool:
         """Return whether the event's person says no, as the defaults or a preset that matches find it said.
@@ -106,7 +107,7 @@ class EncounterReader:
         return users + browsers
 
     def ids_of(self, event: Event) -> Ids:
-        """Return the keys of all ids of an event."""
+        """Return the keys of the ids of an event, each in its place."""
         said = event.get
         user, anonymous = self._keys.user(_id(said("userId"))), self._keys.anonymous(_id(said("anonymousId")))
         return Ids(user, anonymous, self._previous(event) if event["type"] == "alias" else None)

@@ -116,12 +116,12 @@ class SharedTurns:
 
 
 def _size(waiting: Iterable[_Waiting]) -> int:
-    """Return of how many events these are; a request of none counts as well."""
+    """Return how many events the requests bring; a request of none counts as one."""
     return sum(len(each.events) or 1 for each in waiting)
 
 
 def _groups(waiting: Iterable[_Waiting]) -> Iterator[list[_Waiting]]:
-    """Divide the requests of a turn, those of each source in their order: a group has one."""
+    """Divide the requests of a turn into groups of one source each, which keep their order."""
     group: list[_Waiting] = []
     count = 0
     for each in sorted(waiting, key=_SENDER):

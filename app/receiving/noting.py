@@ -7,7 +7,7 @@ from app.types import Given, Remembered
 
 
 class NotingMemory:
-    """Another Memory, and what is changed in it from now on."""
+    """Passes all on to another Memory, and notes what is changed in it."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory

@@ -116,7 +116,7 @@ class Quarantine:
 
 
 def is_aside(event: Event, lines: Sequence[Line]) -> bool:
-    """Return whether a quarantine has to look at an event: what made all its deliveries is the most, and is none."""
+    """Return whether a quarantine has to look at an event: it erases somebody, or a delivery of it was not made."""
     return event["type"] == "delete" or any(line.exit in (Exit.INVALID, Exit.UNMATCHED) for line in lines)
 
 
@@ -127,5 +127,5 @@ def name_of(event: Event) -> str:
 
 
 def shown_name(event: Event) -> str:
-    """Return the name of an event as it may be kept in clear: without personal data, and not for ever long."""
+    """Return the name of an event as it may be kept in clear: without personal data, and of bounded length."""
     return redact(name_of(event)[:_MAX_NAME])

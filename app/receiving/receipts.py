@@ -46,7 +46,7 @@ _Told: TypeAlias = tuple[str | None, str, str, Exit, str, tuple[str, ...]]
 
 @dataclass(slots=True)
 class Drafts:
-    """Grows event by event. Of a thousand lines few differ, so they are counted as wholes and told apart at the end."""
+    """Collects what events give, one by one. Equal lines are counted together: few of a thousand differ."""
 
     #: Where all of them came from.
     source: str = DEFAULT_SOURCE
@@ -111,7 +111,7 @@ class Drafts:
         self._names.append(name)
 
     def _is_noted(self, name: str, told: _Told, line: Line, *, has_id: bool) -> bool:
-        """Return whether a line gets a note: one says it of all of a name that have neither id nor order."""
+        """Return whether a line gets a note; of equal lines without id and order only the first of each name does."""
         if line.order is not None and line.order.order_id is not None:
             return True
         if line.exit not in _NOTED:
@@ -121,7 +121,7 @@ class Drafts:
         return is_first or has_id
 
     def without(self, full: Collection[str]) -> "Drafts | None":
-        """Return the same where what is for these ad accounts, which have no room, is withheld.
+        """Return these drafts with all that is for ad accounts without room (`full`) withheld.
 
         None where nothing would be left to keep: whoever sent it can come again.
         """

@@ -107,7 +107,7 @@ class Remembering:
 
 
 def _of_permitted(presets: Sequence[Preset], lines: Sequence[Line]) -> Event | None:
-    """Return a finished event that tells what the defaults find of its person; None where any says no."""
+    """Return a finished event that holds the person as the defaults find it; None where any line says no."""
     found = None
     finders = [preset.name for preset in presets if preset.finds_person]
     for line in lines:
@@ -130,7 +130,7 @@ def completed(preset: Preset, line: Line, known: Recollection, map_again: MapsAg
 
 
 def _made_valid(preset: Preset, line: Line, known: Recollection, map_again: MapsAgain) -> Line:
-    """Return the line of an event that may be invalid for want of an identifier only, which memory may have."""
+    """Return the line of an event that is valid with the identifiers of memory; the same line where it is not."""
     filled: dict[str, Recalled] = {}
 
     def complete(user_data: dict[str, Any]) -> None:

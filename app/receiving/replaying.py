@@ -176,7 +176,7 @@ def _waits(line: Line) -> bool:
 
 
 def _is_to_accept(receipt: EventReceipt) -> bool:
-    """Return whether there is anything to do for an event; what only stays is not noted and counted once more."""
+    """Return whether an event is to be accepted now: what only stays where it is would be noted and counted twice."""
     return _leaves(receipt) or any(line.exit in _DONE_AT_ONCE for line in receipt.deliveries)
 
 

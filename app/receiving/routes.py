@@ -29,7 +29,7 @@ class Action(Protocol):
 
 
 def _all_genuine(_: Event, __: Event) -> tuple[str | None, tuple[str, ...]]:
-    """Stand for the look at tests, crawlers and orders where there is none."""
+    """Stand for the rule about tests, crawlers and orders where none is given: every event is genuine."""
     return None, ()
 
 

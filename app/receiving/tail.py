@@ -83,7 +83,7 @@ class Tail:
             self.clear()
 
     def obey(self, emptied: int) -> None:
-        """Let go of all events where this number is not that of the last time: somebody was erased, somewhere."""
+        """Let go of all events where this number has changed: some process erased somebody."""
         if emptied != self._emptied:
             self._emptied = emptied
             self.clear()

@@ -69,7 +69,7 @@ class SentSecret:
         *,
         now: float,  # noqa: ARG002 - likewise
     ) -> bool:
-        """Return the same once more: secrets may have changed while the body came."""
+        """Return whether the header holds one of the texts now: secrets may have changed while the body came."""
         return self.may_hold(headers)
 
 

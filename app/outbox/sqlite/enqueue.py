@@ -40,16 +40,19 @@ _OWN: Final = itemgetter(*(place for place, name in enumerate(DELIVERY_COLUMNS) 
 
 
 def _deliveries(rows: Rows) -> dict[str, str]:
-    """Return what is alike in deliveries, and their other columns, each behind the number of what it is alike in."""
+    """Return the deliveries as two lists, since most of them are alike in the columns `_ALIKE`.
+
+    `kinds` has each combination of these columns once; `deliveries` has the number of its kind and the other columns.
+    """
     kinds: dict[tuple[Any, ...], int] = {}
     own = [(kinds.setdefault(_KIND(row), len(kinds)), *_OWN(row)) for row in rows.deliveries]
     return {"kinds": as_json(list(kinds)), "deliveries": as_json(own)}
 
 
 def _keys(rows: Rows) -> str:
-    """Return keys by when they are forgotten and their place; each as one text, which is read faster than an array.
+    """Return keys grouped by when they are forgotten and their place; each is a text, which is read faster than a list.
 
-    It has 20 characters of the digest, 8 of the place of its delivery, and behind them what is known of the order.
+    A text has 20 characters of the digest, 8 of the place of its delivery, and behind them what is known of the order.
     """
     kinds: dict[tuple[float, int], list[str]] = {}
     for digest, delivery, until, *of_order in rows.keys:

@@ -14,7 +14,7 @@ from app.values.spans import MINUTE_S
 def add_tallies(
     connection: sqlite3.Connection, tallies: Iterable[tuple[float, Tally]], *, span_s: int = MINUTE_S
 ) -> None:
-    """Add counts, each with the moment at which it happened, to the minutes or hours (`span_s`) that they fall in."""
+    """Add counts, each with the moment at which it happened, to the minute or hour (`span_s`) that it falls in."""
     rows = summed(tallies, span_s=span_s)
     if rows:
         connection.execute(SQL["add_tallies"], {"rows": as_json(rows), "span_s": span_s})
