@@ -16,7 +16,7 @@ from app.destination.person_blocks import blocks_of, countries_of, phones_beside
 from app.destination.personal_data import PersonalData
 from app.destination.privacy_flags import read_opt_out, read_permission
 from app.destination.reading import Reader, flattened, read_address, read_boolean
-from app.destination.required import REQUIRED, RequiredReader
+from app.destination.required_fields import REQUIRED, RequiredReader
 from app.destination.straight_line import StraightLine
 from app.destination.user_data import UserDataReader, missing_identifiers
 from app.destination.warnings import passed_over

@@ -13,7 +13,7 @@ from typing import Any, Final
 from app.destination.custom_data import CustomDataReader
 from app.destination.members import MembersReader
 from app.destination.person_blocks import blocks_of, phones_beside
-from app.destination.required import RequiredReader
+from app.destination.required_fields import RequiredReader
 from app.destination.straight_objects import (
     CustomDataText,
     MembersText,

@@ -13,7 +13,7 @@ from app.identity import NOTHING_KNOWN, LoadedMemory
 from app.inventory.received_names import received_name
 from app.receiving.drafted import drafted_delivery, drafted_withdrawal
 from app.receiving.encounters import Ids
-from app.receiving.noting import NotingMemory
+from app.receiving.noting_memory import NotingMemory
 from app.receiving.quarantining import is_aside
 from app.receiving.receipts import Drafts
 from app.receiving.remembering import Remembering

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.sandbox.ads_oauth import TokensGiven
-from app.sandbox.asking import account_refusal, token_shown
+from app.sandbox.callers import account_refusal, token_shown
 from app.sandbox.record import Record
 from app.sandbox.replies import error, json_answer
 

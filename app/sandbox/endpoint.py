@@ -23,8 +23,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.sandbox.ads_figures import AdsFigures
-from app.sandbox.asking import account_refusal, token_shown
-from app.sandbox.cut import CutAnswer
+from app.sandbox.callers import account_refusal, token_shown
+from app.sandbox.cut_answer import CutAnswer
 from app.sandbox.judge import Verdict, call_problem, verdict
 from app.sandbox.record import REMEMBERED, Record, RecordedCall
 from app.sandbox.replies import error, json_answer, results

@@ -1,4 +1,4 @@
-"""Who asks the sandbox, and for whose account: one rule for what is sent and for what is read."""
+"""Who calls the sandbox, and for whose account: one rule for what is sent and for what is read."""
 
 import re
 from typing import Final
