@@ -13,19 +13,20 @@ from app.access.audit import Audit
 from app.alerts import AlertWebhook
 from app.catalog.running import RunningCatalog
 from app.coordination import Coordination
+from app.delivery import ReadsBacklog
 from app.destination.client import PinterestClient
 from app.inventory.view import InventoryView
+from app.orders.revenue_reading import RevenueOutbox
 from app.outbox import DeadLetters, OutboxRules, PagesOrders
 from app.receiving.explain import Explainer
-from app.receiving.finding import Finder
+from app.receiving.finding import Finder, Searches
 from app.receiving.people_search import PeopleSearch
 from app.server.audited_changes import AuditedChanges
-from app.shared_values import SharedValues
 from app.source import NamedSource
-from app.types import AccountView, AuditPage, Backlog, Delivery, Message, NotePage, Page, Query, Revenue, Tally
+from app.types import AccountView, AuditPage, Delivery, Message, Tally
 
 
-class ConsoleOutbox(SharedValues, PagesOrders, Protocol):
+class ConsoleOutbox(ReadsBacklog, PagesOrders, Searches, RevenueOutbox, Protocol):
     """The part of the outbox that people look at. Every method may raise OutboxUnavailable."""
 
     @property
@@ -35,28 +36,16 @@ class ConsoleOutbox(SharedValues, PagesOrders, Protocol):
     async def check(self, ad_account_ids: Collection[str] = ()) -> None:
         """Raise OutboxUnavailable unless events can be kept now, for one of these ad accounts where some are given."""
 
-    async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
-        """Return deliveries, newest first."""
-
-    async def search_notes(self, query: Query, *, limit: int, cursor: str | None = None) -> NotePage:
-        """Return notes, newest first."""
-
     async def delivery(self, delivery_id: str) -> Delivery | None:
         """Return one delivery with its history; None where there is none."""
 
     async def message(self, message_id: str) -> Message:
         """Return what became of one message id."""
 
-    async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:
-        """Return how much waits."""
-
     async def tallies(
         self, *, since: float, step_s: int, until: float | None = None, names: Collection[str] | None = None
     ) -> list[tuple[float, Tally]]:
         """Return the counts since then by steps: (start of the step, tally)."""
-
-    async def revenue(self, *, first_day: int, last_day: int) -> list[Revenue]:
-        """Return what the orders of some days are worth; days are counted from 1970 (UTC)."""
 
     async def audit(self, *, limit: int, cursor: str | None = None) -> AuditPage:
         """Return lines of the audit log, newest first."""

@@ -54,7 +54,7 @@ class Health:
 
 def health_of(signs: Signs) -> Health:
     """Pick the most pressing thing there is to say."""
-    for rule in (_turned_away, _standing, _late, _losing, _of_all, _quiet):
+    for rule in (_turned_away, _of_account, _late, _losing, _of_all, _quiet):
         if found := rule(signs):
             return found
     return _well(signs)
@@ -67,13 +67,14 @@ def _turned_away(signs: Signs) -> Health | None:
     return Health(level="bad", sentence="Events are turned away: they cannot be kept.", advice=signs.unavailable)
 
 
-def _standing(signs: Signs) -> Health | None:
-    """Say what keeps delivery from being well, in the words that are used everywhere."""
+def _of_account(signs: Signs) -> Health | None:
+    """Say what keeps the deliveries of an ad account from being well, in the words that are used everywhere."""
     found = next((each for each in signs.standings if each.state not in OF_ALL), None)
     return _told(found, signs.now) if found else None
 
 
 def _of_all(signs: Signs) -> Health | None:
+    """Say what keeps all deliveries from being well, likewise: it is less pressing."""
     found = next((each for each in signs.standings if each.state in OF_ALL), None)
     return _told(found, signs.now) if found else None
 
