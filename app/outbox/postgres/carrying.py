@@ -1,25 +1,22 @@
 """One side of a move: all that a database holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-import orjson
-
 from app.outbox.carrying import BEFORE_FIRST, OF_DELIVERIES, Carried, DeliveryRow, Past, Row
-from app.outbox.postgres import shared
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.days import Days
+from app.outbox.postgres.shared import PostgresShared
 from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
-from app.types import Shared
 from app.values.spans import DAY_S
 
 #: In which column of a kind the moment stands that says in which day's table it lies.
 _MOMENT: Final = {Carried.DELIVERED: DeliveryRow._fields.index("settled_at"), Carried.NOTES: 13, Carried.COUNTS: 1}
 
 
-class PostgresStore:
+class PostgresStore(PostgresShared):
     """The `Store` of app/outbox/carrying.py."""
 
     def __init__(self, url: str) -> None:
@@ -61,18 +58,6 @@ class PostgresStore:
     async def begin_ids_above(self, delivery: int, note: int) -> None:
         """Do `Store.begin_ids_above`."""
         await self._database.run(rows_of, "begin_ids_above", delivery=delivery, note=note)
-
-    async def get_shared(self, key: str) -> Shared | None:
-        """Do `SharedValues.get_shared`."""
-        return await self._database.run(shared.get, key)
-
-    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
-        """Do `SharedValues.put_shared`."""
-        return await self._database.run(shared.put, key, orjson.dumps(value).decode(), revision)
-
-    async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
-        """Do `SharedValues.list_shared`."""
-        return await self._database.run(shared.list_by_prefix, prefix)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -2,17 +2,15 @@
 """The outbox in a PostgreSQL database, which any number of processes on any number of machines share."""
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
 
-import orjson
 from msgspec.structs import replace
 
 from app.errors import OutboxUnavailable
 from app.outbox.claiming import ClaimCall, HastenCall
 from app.outbox.order_rows import OrderPage
 from app.outbox.outbox_rules import DiskRules, OutboxRules
-from app.outbox.postgres import accounts, inventory, ledger, sealed_events, shared
+from app.outbox.postgres import accounts, inventory, ledger, sealed_events
 from app.outbox.postgres.claim import claim, hasten, renew
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
@@ -22,6 +20,7 @@ from app.outbox.postgres.redrive import PostgresDeadLetters
 from app.outbox.postgres.retention import retain
 from app.outbox.postgres.server_clock import ServerClock
 from app.outbox.postgres.settle import settle
+from app.outbox.postgres.shared import PostgresShared
 from app.outbox.postgres.sql import SQL
 from app.outbox.postgres.watch import Watch
 from app.outbox.postgres.withdraw import withdraw
@@ -48,14 +47,13 @@ from app.types import (
     Seen,
     Session,
     Settlement,
-    Shared,
     State,
     Tally,
     Withdrawal,
 )
 
 
-class PostgresOutbox(KeepsPeople):
+class PostgresOutbox(PostgresShared, KeepsPeople):
     """The `Outbox` of app/outbox/protocol.py. Its times are the server's: `now` is shifted by how far clocks differ."""
 
     def __init__(self, url: str, rules: OutboxRules, *, clock: Callable[[], float] | None) -> None:
@@ -67,7 +65,6 @@ class PostgresOutbox(KeepsPeople):
         self._rules = rules
         self.inventory = inventory.PostgresInventory(self._database, self._by_server)
         self.sealed_events = sealed_events.PostgresSealedEvents(self._database)
-        super().__init__(self._database, rules)
         self.dead_letters = PostgresDeadLetters(self._database, rules, self._by_server, self._watch.wake)
 
     async def _by_server(self, now: float) -> float:
@@ -187,15 +184,6 @@ class PostgresOutbox(KeepsPeople):
 
     async def revenue(self, *, first_day: int, last_day: int) -> list[Revenue]:
         return await self._database.run(ledger.revenue, first_day, last_day)
-
-    async def get_shared(self, key: str) -> Shared | None:
-        return await self._database.run(shared.get, key)
-
-    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
-        return await self._database.run(shared.put, key, orjson.dumps(value).decode(), revision)
-
-    async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
-        return await self._database.run(shared.list_by_prefix, prefix)
 
     async def write_audit(self, entry: AuditEntry) -> None:
         at = await self._by_server(entry.at)

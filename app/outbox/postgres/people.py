@@ -119,21 +119,20 @@ async def _deliveries_of(connection: Connection, messages: Collection[str]) -> l
 class KeepsPeople:
     """The part of the `Outbox` that is about people: what each method promises is said there."""
 
-    def __init__(self, database: Database, rules: OutboxRules) -> None:
-        self._people_in = database
-        self._people_rules = rules
+    _database: Database
+    _rules: OutboxRules
 
     async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
         """Do `Outbox.people`."""
-        return await self._people_in.run(read_people, keys, browsers, self._people_rules)
+        return await self._database.run(read_people, keys, browsers, self._rules)
 
     async def people_with(self, digests: Sequence[str], *, after: str) -> tuple[list[str], str | None]:
         """Do `Outbox.people_with`."""
-        return await self._people_in.run(people_with, digests, after)
+        return await self._database.run(people_with, digests, after)
 
     async def forget(self, keys: Sequence[str], *, again: Collection[str] = ()) -> int:
         """Do `Outbox.forget`."""
-        return await self._people_in.run(forget, keys, again)
+        return await self._database.run(forget, keys, again)
 
     async def wipe(self, texts: Collection[str]) -> None:
         """Do nothing: the server writes the files, and `VACUUM FULL` is for whoever runs it."""
