@@ -24,8 +24,10 @@ _TWO_WORDS = 2
 #: A whole name of more is nobody's.
 _MAX_WORDS = 8
 
-#: From a text and the country of the event to its digest (None: nothing is sent) and what to say about it.
-Way: TypeAlias = Callable[[str, str | None], tuple[str | None, str]]
+#: What is sent of a text, mostly its digest (None: nothing), and what to say about it.
+Digest: TypeAlias = tuple[str | None, str]
+#: From a text, and the country of the event where that matters, to what is sent of it.
+Way: TypeAlias = Callable[[str, str | None], Digest]
 #: A name as it is sent: digests of the first and the last name, either of which may be missing.
 _Name: TypeAlias = tuple[str | None, str | None]
 #: By Pinterest's name: digests.

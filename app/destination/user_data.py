@@ -8,7 +8,7 @@ from typing import Any, Self, TypeAlias
 from app.destination.conversion_rules import ConversionRules
 from app.destination.normalise import MAX_LENGTH, Normaliser, hashed, normalised, trimmed
 from app.destination.opt_outs import KnownState
-from app.destination.people import People
+from app.destination.people import Digest, People, Way
 from app.destination.person_blocks import PersonBlock, country_of
 from app.destination.reading import NO_NOTES, Reading, flattened, text_of, usable_candidate
 from app.destination.user_field import USER_FIELDS
@@ -18,10 +18,6 @@ from app.values.hidden_emails import holds_email
 from app.values.ip_addresses import public_address
 from app.values.user_agents import is_server_library
 
-#: A digest (None: nothing is sent) and what to say about it.
-Digest: TypeAlias = tuple[str | None, str]
-#: From a text, and the country of the event where that matters, to what is sent of it.
-_Way: TypeAlias = Callable[[str, str | None], Digest]
 #: Is told of a text as given, as normalised, and of its digest; once of what is remembered.
 OnHashed: TypeAlias = Callable[[str, str, str], None]
 
@@ -42,14 +38,14 @@ class ReadField:
     #: Pinterest's name of it.
     wire: str
     #: From a text to what is sent of it.
-    afresh: _Way
+    afresh: Way
     #: The same, which remembers where texts led. Long ones are not for it: a memory full of them would take gigabytes.
-    remembered: _Way
+    remembered: Way
     #: Pinterest takes a list of it; of all others the first usable value is sent.
     several: bool
 
     @classmethod
-    def of(cls, wire: str, way: _Way, *, several: bool) -> Self:
+    def of(cls, wire: str, way: Way, *, several: bool) -> Self:
         """Describe a field that is read by `way`."""
         return cls(wire=wire, afresh=way, remembered=lru_cache(maxsize=_CACHED)(way), several=several)
 
@@ -182,7 +178,7 @@ def missing_identifiers(user_data: dict[str, Any]) -> bool:
     )
 
 
-def _hashing(normalise: Normaliser, on_hashed: OnHashed | None) -> _Way:
+def _hashing(normalise: Normaliser, on_hashed: OnHashed | None) -> Way:
     """Make the whole way from a text to its digest."""
 
     def digest(given: str, country: str | None) -> Digest:
@@ -194,7 +190,7 @@ def _hashing(normalise: Normaliser, on_hashed: OnHashed | None) -> _Way:
     return digest
 
 
-def _plain(rule: Callable[[str], Digest]) -> _Way:
+def _plain(rule: Callable[[str], Digest]) -> Way:
     """Make the way of a field that is not hashed: its rule, for what is neither blank nor a placeholder."""
 
     def usable(given: str, _country: str | None) -> Digest:
