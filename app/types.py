@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -395,6 +395,14 @@ class Blocked(Struct, frozen=True, kw_only=True):
 
 
 Outcome: TypeAlias = Delivered | Retry | Rejected | Blocked
+
+#: As what each outcome is counted and kept in the history.
+EXIT_OF: Final[Mapping[type[Outcome], Exit]] = {
+    Delivered: Exit.DELIVERED,
+    Retry: Exit.RETRY,
+    Rejected: Exit.REJECTED,
+    Blocked: Exit.BLOCKED,
+}
 
 
 class Settlement(Struct, frozen=True, kw_only=True):

@@ -4,13 +4,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
+STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class PresetFile(BaseModel):
     """One preset: which events it takes and what it sends of them."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     name: str = Field(min_length=1, max_length=80, description="Shown in receipts, the console and metrics; unique.")
     description: str = Field("", description="For people: when this preset fires and why.")
@@ -35,7 +35,7 @@ class PresetFile(BaseModel):
 class FieldSpec(BaseModel):
     """One field of the action: what it means and where its value comes from by default."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     label: str = Field(min_length=1, description="The field's name for people.")
     description: str = Field(min_length=1, description="What it means and what Pinterest uses it for.")
@@ -59,7 +59,7 @@ class FieldSpec(BaseModel):
 class ActionFile(BaseModel):
     """One action: the event it reports and all its fields."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     name: str = Field(min_length=1, description="The action's name for people.")
     description: str = Field(min_length=1, description="What the action does.")

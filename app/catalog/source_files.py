@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
+from app.catalog.files import STRICT
 from app.catalog.model_faults import no_bare_secret
 from app.source import Algorithm, Encoding
 
-_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 _Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$", description="Name of the header, in any case.")]
 _Tolerance = Annotated[int, Field(ge=1, le=3_600, description="Seconds that the signed time may be away from now.")]
 
@@ -15,7 +15,7 @@ _Tolerance = Annotated[int, Field(ge=1, le=3_600, description="Seconds that the 
 class SecretFrom(BaseModel):
     """Where a secret is read, `env` or `file`: it never stands in the file of a source."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     env: str | None = Field(
         None, pattern="^[A-Z][A-Z0-9_]*$", description="A variable; or, as `NAME_FILE`, the file that holds it."
@@ -33,7 +33,7 @@ _Secrets = Annotated[
 class _OneProof(BaseModel):
     """What every proof has."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
 
 class HmacProof(_OneProof):
@@ -115,7 +115,7 @@ ProofFile = Annotated[
 class SourceLimits(BaseModel):
     """How much a source may send; what is not given is as the settings say."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     max_body_bytes: int | None = Field(None, ge=1, description="Of one request, as sent and with gzip undone.")
     max_events: int | None = Field(None, ge=1, description="In one request.")
@@ -126,7 +126,7 @@ class SourceLimits(BaseModel):
 class EventFile(BaseModel):
     """One kind of event that a source's JSON is made into."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     name: str = Field(min_length=1, max_length=80, description="For people.")
     subscribe: str = Field(description='Which records it is made of, e.g. headers.x-shopify-topic = "orders/paid".')
@@ -143,7 +143,7 @@ class EventFile(BaseModel):
 class SourceFile(BaseModel):
     """One source: who may send by it, how much, and what is made of it."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     name: str = Field(
         pattern="^[a-z0-9][a-z0-9_-]{0,39}$", description="Its path is /webhook/NAME; it stands in ledger and receipt."

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from app.delivery.policy import DeliveryPolicy
 from app.delivery.retry import Dead, Due, Moment, clamped, decide, given_up_for_age
 from app.types import (
+    EXIT_OF,
     LEASE_LOST,
     MAX_LABEL_CHARACTERS,
     Blocked,
     Claimed,
     Delivered,
-    Exit,
     Outcome,
     Rejected,
     Retry,
@@ -19,8 +19,6 @@ from app.types import (
     State,
     Tally,
 )
-
-_EXITS = {Delivered: Exit.DELIVERED, Retry: Exit.RETRY, Rejected: Exit.REJECTED, Blocked: Exit.BLOCKED}
 
 
 def settle(
@@ -86,7 +84,7 @@ def tallies(settlements: Iterable[Settlement]) -> list[Tally]:
     for settlement in settlements:
         outcome, claimed = settlement.outcome, settlement.claimed
         if not (isinstance(outcome, Retry) and not outcome.tried):
-            counts[_EXITS[type(outcome)], claimed.preset, claimed.ad_account_id, status_label(outcome.status)] += 1
+            counts[EXIT_OF[type(outcome)], claimed.preset, claimed.ad_account_id, status_label(outcome.status)] += 1
         if isinstance(outcome, Delivered) and outcome.warning:
             label = outcome.warning[:MAX_LABEL_CHARACTERS]
             counts["warning", claimed.preset, claimed.ad_account_id, label] += 1

@@ -1,14 +1,9 @@
 """What a settlement comes to, whichever engine records it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from app.types import Blocked, Delivered, Exit, Outcome, Rejected, Retry, Settlement, Tally
-
-_EXITS: Final[Mapping[type[Outcome], Exit]] = {
-    Delivered: Exit.DELIVERED, Retry: Exit.RETRY, Rejected: Exit.REJECTED, Blocked: Exit.BLOCKED,
-}  # fmt: skip
+from app.types import EXIT_OF, Delivered, Exit, Outcome, Retry, Settlement, Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,4 +33,4 @@ def was_tried(outcome: Outcome) -> bool:
 def attempt_row(outcome: Outcome) -> tuple[Exit, int | None, str]:
     """Return what the history keeps: exit, status, message."""
     message = outcome.warning if isinstance(outcome, Delivered) else outcome.reason
-    return _EXITS[type(outcome)], outcome.status, message
+    return EXIT_OF[type(outcome)], outcome.status, message

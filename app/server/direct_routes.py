@@ -16,9 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.log import log_request, logger
 from app.metrics import Metrics
 from app.source import INTERNAL_ERROR, OpenToPages, answer_refusal
-
-#: Asked all the time by whatever looks after the process.
-_QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
+from app.tracing import WATCHING_PATHS
 
 
 class DirectRoutes:
@@ -78,7 +76,7 @@ class DirectRoutes:
         named = {name: state[name] for name in ("source", "why") if state.get(name)}
         if status == 503:  # noqa: PLR2004 - Service Unavailable
             self._metrics.refused_for_outbox(named.get("why", "other"))
-        level = logging.DEBUG if route in _QUIET_ROUTES else logging.INFO
+        level = logging.DEBUG if route in WATCHING_PATHS else logging.INFO
         log_request(level, method=scope["method"], route=route, status=status, duration_s=duration_s, **named)
 
 

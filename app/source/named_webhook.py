@@ -24,15 +24,14 @@ from app.source.raw_records import around_body, content_of, records
 from app.source.receive import receive
 from app.source.refusal import NO_PIXEL, TOO_MANY, UNAUTHENTICATED, UNKNOWN_SOURCE, RequestRefused
 from app.source.requester import Requester, with_gpc
-from app.source.responses import answer, discreet, is_unusable, receipt_json, refusing
+from app.source.responses import SUCCESS, answer, discreet, is_unusable, receipt_json, refusing
 from app.source.unpacking import Room, unpack, unpacked_size
+from app.source.webhook import WEBHOOK_METHODS
 from app.types import Event, Exit, Receipt
 from app.values.proxies import Network
 
-_METHODS: Final = ("POST", "PUT", "PATCH")
 _MAX_QUERY_CHARACTERS: Final = 16_384
 _MAX_PING_BYTES: Final = 200
-_PONG: Final = b'{"success": true}'
 #: One transparent point.
 _PIXEL: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _OF_PIXEL: Final = MappingProxyType({"Cache-Control": "no-store"})
@@ -72,7 +71,7 @@ class NamedWebhook:
         quotas.check(source.name)
         if not all(proof.may_hold(request.headers) for proof in source.proofs):
             if await _is_ping(request, source):
-                return answer(_PONG)
+                return answer(SUCCESS)
             raise RequestRefused(UNAUTHENTICATED)
         raw = b"null" if is_pixel else await receive(request, source.limits)
         size = unpacked_size(raw, source.limits.max_unpacked_bytes)
@@ -127,7 +126,7 @@ def named_sources_router(webhook: NamedWebhook) -> APIRouter:
     """Build the route. The name of the source that sent a request is left in `request.state.source`."""
     handler = refusing(webhook.receive)
     router = APIRouter(tags=["webhook"])
-    for method in (*_METHODS, "GET"):
+    for method in (*WEBHOOK_METHODS, "GET"):
         router.add_api_route(
             "/webhook/{source}",
             handler,
@@ -140,7 +139,7 @@ def named_sources_router(webhook: NamedWebhook) -> APIRouter:
             responses=NAMED_ANSWERS,
         )
     # answered here: whoever sends a shop's webhooks follows no redirection
-    router.add_api_route("/webhook/{source}/", handler, methods=[*_METHODS, "GET"], include_in_schema=False)
+    router.add_api_route("/webhook/{source}/", handler, methods=[*WEBHOOK_METHODS, "GET"], include_in_schema=False)
     return router
 
 

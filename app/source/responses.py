@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import orjson
 from fastapi import Request, Response
@@ -14,6 +14,8 @@ from app.types import EventReceipt, Exit, Line, Receipt
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
+#: What SDKs, and shops that try an address, are answered where all is well.
+SUCCESS: Final = b'{"success": true}'
 _UNUSABLE = frozenset({Exit.REFUSED, Exit.INVALID})
 
 

@@ -25,7 +25,7 @@ from app.source.quotas import Quota, Quotas
 from app.source.receive import receive
 from app.source.refusal import UNAUTHENTICATED, RequestRefused
 from app.source.requester import Requester
-from app.source.responses import Handler, answer, refusal_json, refusing
+from app.source.responses import SUCCESS, Handler, answer, refusal_json, refusing
 from app.source.unpacking import Room, pieces, unpacked_size
 from app.types import DEFAULT_SOURCE, Event
 from app.values.proxies import Network
@@ -43,8 +43,6 @@ _METRICS = ("/v1/m", "/v1/m/")
 #: How a write key stands in a body.
 _KEY_IN_BODY = re.compile(rb'"writeKey"[ \t\r\n]*+:[ \t\r\n]*+"((?:[^"\\]|\\.){1,512}+)"')
 _LONGEST_KEY_BYTES = 600
-
-_SUCCESS = b'{"success": true}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +129,7 @@ class _TrackingApi:
     async def discard(self, request: Request) -> Response:
         """Thank for an SDK's report on itself, which nobody needs."""
         await receive(request, self.rules.limits)
-        return answer(_SUCCESS)
+        return answer(SUCCESS)
 
     async def _receive(self, request: Request, call: str | None) -> Response:
         limits = self.rules.limits
@@ -222,4 +220,4 @@ def _answer(alone: Sequence[Event | EventRefused] | None) -> Response:
     """
     if alone and isinstance(alone[0], EventRefused):
         return answer(refusal_json("event_refused", alone[0].reason), 400)
-    return answer(_SUCCESS)
+    return answer(SUCCESS)

@@ -22,7 +22,7 @@ from app.source.signature import is_signed
 from app.source.unpacking import Room, unpacked_size
 
 #: What Segment's webhook destination can be set to, mapping by mapping.
-_METHODS = ("POST", "PUT", "PATCH")
+WEBHOOK_METHODS = ("POST", "PUT", "PATCH")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def webhook_router(
 
     handler = refusing(receive_events)
     router = APIRouter(tags=["webhook"])
-    for method in _METHODS:
+    for method in WEBHOOK_METHODS:
         router.add_api_route(
             "/webhook",
             handler,
@@ -65,7 +65,7 @@ def webhook_router(
             openapi_extra={"requestBody": WEBHOOK_BODY},
             responses=WEBHOOK_ANSWERS,
         )
-    router.add_api_route("/webhook/", handler, methods=list(_METHODS), include_in_schema=False)
+    router.add_api_route("/webhook/", handler, methods=list(WEBHOOK_METHODS), include_in_schema=False)
     return router
 
 

@@ -8,7 +8,7 @@ OpenTelemetry's own variables switch it on. Without them its SDK is not imported
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from prometheus_client import Metric
 from starlette.types import ASGIApp
@@ -18,7 +18,10 @@ from app.sending.surroundings import CallReport
 from app.source import Accepts
 from app.tracing.signals import exports
 
-__all__ = ["Tracing", "export_figures", "export_lines", "open_tracing"]
+__all__ = ["WATCHING_PATHS", "Tracing", "export_figures", "export_lines", "open_tracing"]
+
+#: By these machines look after the process, again and again: they are not traced, and logged at the level `debug`.
+WATCHING_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class Tracing(Protocol):

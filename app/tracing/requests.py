@@ -1,14 +1,12 @@
 """The span of a request. What OpenTelemetry has for ASGI would export paths and queries, which hold personal data."""
 
-from typing import Final
-
 from opentelemetry.trace import SpanKind, Tracer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.tracing import WATCHING_PATHS
 from app.tracing.opening_spans import failed, parent_of, span
 
 #: Asked all the time by whatever looks after the process.
-UNTRACED_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class TracedRequests:
@@ -20,7 +18,7 @@ class TracedRequests:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on within its span."""
-        if scope["type"] != "http" or scope["path"] in UNTRACED_PATHS:
+        if scope["type"] != "http" or scope["path"] in WATCHING_PATHS:
             await self._app(scope, receive, send)
             return
         method = scope["method"]
