@@ -12,6 +12,7 @@ from app.types import (
     Blocked,
     Claimed,
     Delivered,
+    Delivery,
     Enqueued,
     NewDelivery,
     Note,
@@ -111,6 +112,24 @@ class At:
         (claimed,) = [each for each in await self.claim() if each.message_id == delivery.message_id]
         await self.kill(claimed, reason=reason)
         return claimed.delivery_id
+
+    async def delivery(self, delivery_id: str) -> Delivery:
+        """The delivery of this id, which is in the outbox."""
+        delivery = await self.outbox.delivery(delivery_id)
+        assert delivery is not None
+        return delivery
+
+    async def only_delivery(self, message_id: str) -> Delivery:
+        """The one delivery that the event of this message id brought."""
+        (delivery,) = (await self.outbox.message(message_id)).deliveries
+        return delivery
+
+    async def be_idle(self) -> None:
+        """Claim all that is due, and look at everything that has happened so far."""
+        while await self.claim():
+            pass
+        await self.outbox.wait(ACCOUNT, 0)
+        await self.outbox.wait(ACCOUNT, 0)
 
 
 def audited(**changes: Any) -> AuditEntry:

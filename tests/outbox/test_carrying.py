@@ -196,7 +196,7 @@ async def test_it_goes_on_as_if_nothing_had_happened(urls: tuple[str, str]) -> N
         await later.outbox.write_audit(audited(target="new"))
         targets = [entry.target for entry in (await later.outbox.audit(limit=3)).entries]
         assert targets == ["new", "Lead 4", "Lead 3"]
-        (fresh,) = (await at.outbox.message("new")).deliveries
+        fresh = await at.only_delivery("new")
         assert int(fresh.delivery_id) > int(highest.delivery_id)
         assert len((await at.outbox.message("noted")).notes) == 2
 

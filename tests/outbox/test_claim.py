@@ -155,7 +155,6 @@ async def test_simultaneous_claims_of_several_processes_never_share_a_delivery(
 async def test_a_claimed_delivery_shows_the_end_of_its_lease(at: At) -> None:
     await at.enqueue(new())
     (claimed,) = await at.claim(lease_s=60)
-    delivery = await at.outbox.delivery(claimed.delivery_id)
-    assert delivery is not None
+    delivery = await at.delivery(claimed.delivery_id)
     assert (delivery.state, delivery.due_at, delivery.attempts) == (State.CLAIMED, NOW + 60, 1)
     assert (await at.outbox.backlog(ACCOUNT, now=NOW)).claimed == 1

@@ -2,17 +2,11 @@
 
 import pytest
 
-from app.types import Backlog, Delivery, Exit, Query, Redrive, State
+from app.types import Backlog, Exit, Query, Redrive, State
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, new, payload
 
 ALL = Query()
 KEYS = pytest.mark.parametrize("key", [{"event_id": "e"}, {"order_id": "o"}], ids=["event", "order"])
-
-
-async def _delivery(at: At, delivery_id: str) -> Delivery:
-    delivery = await at.outbox.delivery(delivery_id)
-    assert delivery is not None
-    return delivery
 
 
 @KEYS
@@ -20,15 +14,15 @@ async def test_what_a_replay_overtook_is_dismissed_when_the_replay_is_delivered(
     dead = await at.dead_letter(new(**key), "em is malformed")
     other = await at.dead_letter(new(), "too old")
     await at.enqueue(new(message_id="replay", **key))
-    assert (await _delivery(at, dead)).state is State.DEAD
+    assert (await at.delivery(dead)).state is State.DEAD
     await at.deliver(*await at.claim())
-    (replay,) = (await at.outbox.message("replay")).deliveries
-    overtaken = await _delivery(at, dead)
+    replay = await at.only_delivery("replay")
+    overtaken = await at.delivery(dead)
     assert overtaken.state is State.DISMISSED
     assert overtaken.reason == f"em is malformed; the same event was delivered as delivery {replay.delivery_id}"
     assert (overtaken.payload, overtaken.settled_at) == (None, NOW)
     assert [attempt.exit for attempt in overtaken.history] == [Exit.REJECTED]
-    assert (await _delivery(at, other)).state is State.DEAD
+    assert (await at.delivery(other)).state is State.DEAD
     assert await at.outbox.backlog(ACCOUNT, now=NOW) == Backlog(dead=1)
 
 
@@ -38,7 +32,7 @@ async def test_the_reason_says_it_once_where_a_redrive_was_tried_before(at: At, 
     await at.enqueue(new(**key))
     assert await at.outbox.dead_letters.redrive(ALL, now=NOW) == Redrive(waiting=1)
     await at.deliver(*await at.claim())
-    assert "not redriven" not in (await _delivery(at, dead)).reason
+    assert "not redriven" not in (await at.delivery(dead)).reason
     assert await at.outbox.dead_letters.redrive(ALL, now=NOW) == Redrive()
 
 
@@ -50,14 +44,14 @@ async def test_another_order_of_the_same_id_overtakes_nothing(at: At) -> None:
     dead = await at.dead_letter(new(order_id="o", **ann))
     await at.enqueue(new(order_id="o", **ben))
     await at.deliver(*await at.claim())
-    assert (await _delivery(at, dead)).state is State.DEAD
+    assert (await at.delivery(dead)).state is State.DEAD
 
 
 async def test_the_same_event_of_another_ad_account_or_preset_overtakes_nothing(at: At) -> None:
     dead = [await at.dead_letter(new(event_id="e", preset="p1")), await at.dead_letter(new(event_id="e", preset="p2"))]
     await at.enqueue(new(event_id="e", preset="p1"))
     await at.deliver(*await at.claim())
-    assert [(await _delivery(at, each)).state for each in dead] == [State.DISMISSED, State.DEAD]
+    assert [(await at.delivery(each)).state for each in dead] == [State.DISMISSED, State.DEAD]
 
 
 async def test_what_dies_after_its_replay_was_delivered_is_dismissed_at_once(at: At) -> None:
@@ -68,7 +62,7 @@ async def test_what_dies_after_its_replay_was_delivered_is_dismissed_at_once(at:
     await later.enqueue(new(event_id="e"))
     await later.deliver(*await later.claim())
     await later.kill(late)
-    assert (await _delivery(at, late.delivery_id)).state is State.DISMISSED
+    assert (await at.delivery(late.delivery_id)).state is State.DISMISSED
 
 
 async def test_a_redrive_dismisses_what_was_delivered_meanwhile_in_whatever_way(at: At) -> None:
@@ -77,7 +71,7 @@ async def test_a_redrive_dismisses_what_was_delivered_meanwhile_in_whatever_way(
     newer = await at.dead_letter(new(event_id="e"))
     assert await at.outbox.dead_letters.redrive(Query(delivery_id=newer), now=NOW) == Redrive(redriven=1)
     await at.deliver(*await at.claim())
-    assert (await _delivery(at, older)).state is State.DISMISSED
+    assert (await at.delivery(older)).state is State.DISMISSED
 
 
 @pytest.mark.parametrize(
@@ -117,7 +111,7 @@ async def test_what_is_dismissed_is_never_sent_and_may_come_again_as_a_new_deliv
     await at.outbox.dead_letters.dismiss(ALL, because="x")
     assert await at.outbox.dead_letters.redrive(Query(delivery_id=dead), now=NOW) == Redrive()
     assert await at.claim() == []
-    assert (await _delivery(at, dead)).payload is None
+    assert (await at.delivery(dead)).payload is None
     assert (await at.enqueue(new(event_id="e")))[0].exit is Exit.ENQUEUED
 
 

@@ -2,17 +2,12 @@
 
 import asyncio
 
-from app.types import Delivery, State
+from app.types import State
 from tests.outbox.build import ACCOUNT, HOUR_S, NOW, At, new, retry
 
 
 async def hasten(at: At, *, pending_by: float = NOW, claimed_by: float = NOW, limit: int = 100) -> int:
     return await at.outbox.hasten(ACCOUNT, pending_by=pending_by, claimed_by=claimed_by, limit=limit)
-
-
-async def shown(at: At, message_id: str) -> Delivery:
-    (delivery,) = (await at.outbox.message(message_id)).deliveries
-    return delivery
 
 
 async def test_what_would_wait_for_an_hour_is_due_at_once_and_what_is_due_before_stays_so(at: At) -> None:
@@ -23,7 +18,7 @@ async def test_what_would_wait_for_an_hour_is_due_at_once_and_what_is_due_before
 
     assert await hasten(at) == 2
 
-    due = {name: (await shown(at, name)).due_at for name in ("early", "fresh", "retried")}
+    due = {name: (await at.only_delivery(name)).due_at for name in ("early", "fresh", "retried")}
     assert due == {"early": NOW - 9, "fresh": NOW, "retried": NOW}
     assert len(await at.claim()) == 3
 
@@ -34,7 +29,7 @@ async def test_leases_end_by_their_own_time(at: At) -> None:
 
     assert await hasten(at, pending_by=NOW, claimed_by=NOW + 90) == 1
 
-    held = await shown(at, "held")
+    held = await at.only_delivery("held")
     assert (held.state, held.due_at) == (State.CLAIMED, NOW + 90)
     assert await at.later(89).claim() == []
     assert [each.lease_was_lost for each in await at.later(90).claim()] == [True]
@@ -52,7 +47,7 @@ async def test_another_ad_account_is_left_alone(at: At) -> None:
     await at.later(HOUR_S).enqueue(new(ad_account_id="1", message_id="other"))
 
     assert await hasten(at) == 0
-    assert (await shown(at, "other")).due_at == NOW + HOUR_S
+    assert (await at.only_delivery("other")).due_at == NOW + HOUR_S
 
 
 async def test_what_is_held_follows_when_it_comes_back_into_the_line(at: At) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from app.errors import OutboxUnavailable
-from app.types import HELD, Claimed, Delivery, State
+from app.types import HELD, Claimed, State
 from tests.outbox.build import ACCOUNT, At, new, retry
 from tests.waiting import until_async
 
@@ -20,11 +20,6 @@ async def _claim(at: At, *off: str, limit: int = 1_000) -> list[str]:
     return sorted(each.message_id for each in claimed)
 
 
-async def _shown(at: At, message_id: str) -> Delivery:
-    (delivery,) = (await at.outbox.message(message_id)).deliveries
-    return delivery
-
-
 async def test_what_is_switched_off_is_left_out_though_it_is_first_in_line(at: At) -> None:
     await at.enqueue(new(message_id="held", preset="off"))
     await at.later(1).enqueue(new(message_id="sent"))
@@ -34,9 +29,9 @@ async def test_what_is_switched_off_is_left_out_though_it_is_first_in_line(at: A
 
 async def test_what_is_held_waits_in_sight(at: At) -> None:
     await at.enqueue(new(message_id="held", preset="off"))
-    before = await _shown(at, "held")
+    before = await at.only_delivery("held")
     await at.claim(without_presets=OFF)
-    held = await _shown(at, "held")
+    held = await at.only_delivery("held")
     assert (held.state, held.reason, held.attempts, held.history) == (State.PENDING, HELD, 0, ())
     assert held.payload == before.payload
     backlog = await at.outbox.backlog(ACCOUNT, now=at.now)
@@ -49,7 +44,7 @@ async def test_switched_on_again_it_is_claimed_at_once_and_nothing_was_counted(a
         assert await at.claim(without_presets=OFF) == []
     (claimed,) = await at.claim()
     assert (claimed.message_id, claimed.attempt, claimed.lease_was_lost) == ("held", 1, False)
-    assert (await _shown(at, "held")).reason == ""
+    assert (await at.only_delivery("held")).reason == ""
 
 
 async def test_a_retry_keeps_its_attempts_and_its_history_while_it_is_held(at: At) -> None:
@@ -60,7 +55,7 @@ async def test_a_retry_keeps_its_attempts_and_its_history_while_it_is_held(at: A
     (second,) = await at.claim()
     assert (second.attempt, second.lease_was_lost) == (2, False)
     await at.settle(retry(second, at.now))
-    assert [attempt.number for attempt in (await _shown(at, "held")).history] == [1, 2]
+    assert [attempt.number for attempt in (await at.only_delivery("held")).history] == [1, 2]
 
 
 async def test_another_process_sends_what_this_one_held(at: At, open_at: Callable[..., At]) -> None:

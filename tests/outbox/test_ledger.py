@@ -97,8 +97,7 @@ async def test_all_conditions_of_a_query_hold(at: At, query: Query, found: list[
 async def test_one_delivery_is_found_by_its_id(at: At) -> None:
     await at.enqueue(new(message_id="m"))
     (listed,) = (await at.outbox.search(Query(), limit=1)).deliveries
-    delivery = await at.outbox.delivery(listed.delivery_id)
-    assert delivery is not None
+    delivery = await at.delivery(listed.delivery_id)
     assert (delivery.message_id, delivery.history) == ("m", ())
     assert delivery.payload == new().payload
     assert listed.payload is None
@@ -143,7 +142,7 @@ async def test_what_an_order_is_known_by_is_kept_of_deliveries_and_of_duplicates
     known = {"source": "shop", "amount": "12.50", "currency": "EUR", "order_id": "o"}
     first = new(message_id="first", checkout_id="c", buyer=("0" * 64,), **known)
     await at.enqueue(first, new(message_id="second", **known))
-    (delivery,) = (await at.outbox.message("first")).deliveries
+    delivery = await at.only_delivery("first")
     ((_, note),) = (await at.outbox.message("second")).notes
     assert {name: getattr(delivery, name) for name in known} == known
     assert delivery.checkout_id == "c"

@@ -23,12 +23,6 @@ async def _claim(at: At) -> Claimed:
     return claimed
 
 
-async def _shown(at: At, claimed: Claimed) -> Delivery:
-    delivery = await at.outbox.delivery(claimed.delivery_id)
-    assert delivery is not None
-    return delivery
-
-
 def _numbers(delivery: Delivery) -> list[tuple[int, Exit, str]]:
     return [(attempt.number, attempt.exit, attempt.message) for attempt in delivery.history]
 
@@ -40,7 +34,7 @@ async def test_the_next_claim_learns_of_it_and_the_history_tells(at: At, open_at
     second = await _claim(other)
     assert (first.attempt, first.lease_was_lost) == (1, False)
     assert (second.attempt, second.lease_was_lost) == (2, True)
-    (lost,) = (await _shown(other, second)).history
+    (lost,) = (await other.delivery(second.delivery_id)).history
     assert lost == Attempt(number=1, at=lost.at, exit=Exit.RETRY, status=None, message=LEASE_LOST)
     assert abs(lost.at - time.time()) < 60
 
@@ -50,7 +44,7 @@ async def test_each_lost_lease_is_an_attempt(at: At) -> None:
     attempts = [(await _claim(at)).attempt for _ in range(3)]
     last = await _claim(at)
     assert [*attempts, last.attempt] == [1, 2, 3, 4]
-    assert _numbers(await _shown(at, last)) == [(number, Exit.RETRY, LEASE_LOST) for number in (1, 2, 3)]
+    assert _numbers(await at.delivery(last.delivery_id)) == [(number, Exit.RETRY, LEASE_LOST) for number in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("settle", [given_back, retry, blocked], ids=["given back", "retry", "blocked"])
@@ -68,7 +62,7 @@ async def test_after_a_word_the_loss_is_over(at: At) -> None:
     await _now(at).settle(retry(await _claim(at), time.time()))
     last = await _claim(at)
     assert (last.attempt, last.lease_was_lost) == (3, False)
-    assert _numbers(await _shown(at, last)) == [(1, Exit.RETRY, LEASE_LOST), (2, Exit.RETRY, "503")]
+    assert _numbers(await at.delivery(last.delivery_id)) == [(1, Exit.RETRY, LEASE_LOST), (2, Exit.RETRY, "503")]
 
 
 async def test_a_redriven_delivery_begins_without_its_loss(at: At) -> None:
@@ -76,7 +70,7 @@ async def test_a_redriven_delivery_begins_without_its_loss(at: At) -> None:
     await _claim(at)
     lost = await _claim(at)
     await _now(at).kill(lost)
-    shown = await _shown(at, lost)
+    shown = await at.delivery(lost.delivery_id)
     assert [attempt.exit for attempt in shown.history] == [Exit.RETRY, Exit.REJECTED]
     query = Query(delivery_id=lost.delivery_id)
     assert (await at.outbox.dead_letters.redrive(query, now=time.time())).redriven == 1

@@ -88,7 +88,7 @@ async def test_another_buyer_with_another_total_is_another_order_with_a_warning(
     (warning,) = answer.warnings
     assert warning.startswith("another order: its order_id came before, as delivery ")
     assert warning.endswith("(25 USD then, 30 USD now); both are sent")
-    (kept,) = (await at.outbox.message("ben")).deliveries
+    kept = await at.only_delivery("ben")
     assert kept.warnings == ("currency: guessed", warning)
     tallies = [tally for _, tally in await at.outbox.tallies(since=NOW - 60, step_s=0)]
     (told,) = (tally for tally in tallies if tally.name == "warning")
@@ -187,7 +187,7 @@ async def test_a_dead_order_is_redriven_beside_another_of_its_id_and_not_beside_
     await at.enqueue(order())
 
     assert (await at.outbox.dead_letters.redrive(Query(state=State.DEAD), now=NOW)).redriven == 1
-    states = [(await at.outbox.delivery(each)).state for each in (ann, ben)]  # type: ignore[union-attr] # both are there
+    states = [(await at.delivery(each)).state for each in (ann, ben)]
     assert states == [State.DEAD, State.PENDING]
     assert await exits(at, of_ben(), order()) == [Exit.DUPLICATE, Exit.DUPLICATE]
 

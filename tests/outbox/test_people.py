@@ -415,10 +415,10 @@ async def test_what_came_from_memory_is_shown_in_every_state_beside_the_warnings
     await at.dead_letter(new(message_id="dead", memory=recalled))
     await at.enqueue(new(message_id="pending", warnings=("v {", "w"), memory=recalled), new(message_id="none"))
     for name, warnings in asked.items():
-        (found,) = (await at.outbox.message(name)).deliveries
+        found = await at.only_delivery(name)
         told = {"em": {"age_s": 1.5, "by": "identify"}, "click": {"age_s": 0, "by": "page"}}
         assert (found.state.value, found.warnings, found.memory) == (name, warnings, told)
-    (alone,) = (await at.outbox.message("none")).deliveries
+    alone = await at.only_delivery("none")
     assert (alone.warnings, alone.memory) == ((), {})
     await at.outbox.close()
 

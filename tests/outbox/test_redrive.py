@@ -8,18 +8,11 @@ from tests.outbox.build import DAY_S, HOUR_S, NOW, At, new
 ALL = Query()
 
 
-async def _state(at: At, delivery_id: str) -> State:
-    delivery = await at.outbox.delivery(delivery_id)
-    assert delivery is not None
-    return delivery.state
-
-
 async def test_a_redriven_delivery_begins_again_and_keeps_its_history(at: At) -> None:
     delivery_id = await at.dead_letter(new(message_id="m"))
     later = at.later(HOUR_S)
     assert (await later.outbox.dead_letters.redrive(ALL, now=later.now)).redriven == 1
-    delivery = await at.outbox.delivery(delivery_id)
-    assert delivery is not None
+    delivery = await at.delivery(delivery_id)
     assert (delivery.state, delivery.attempts, delivery.reason) == (State.PENDING, 0, "")
     assert (delivery.enqueued_at, delivery.due_at, delivery.settled_at) == (later.now, later.now, None)
     assert [attempt.exit for attempt in delivery.history] == [Exit.REJECTED]
@@ -60,13 +53,13 @@ async def test_a_filter_chooses_what_is_redriven(at: At, query: Query) -> None:
     chosen = await at.dead_letter(new(message_id="m1", event_id="e1", preset="p1"), "em is malformed")
     other = await at.dead_letter(new(message_id="m2", event_id="e2", preset="p2"), "too old")
     assert (await at.outbox.dead_letters.redrive(query, now=NOW)).redriven == 1
-    assert (await _state(at, chosen), await _state(at, other)) == (State.PENDING, State.DEAD)
+    assert ((await at.delivery(chosen)).state, (await at.delivery(other)).state) == (State.PENDING, State.DEAD)
 
 
 async def test_one_delivery_is_redriven_by_its_id(at: At) -> None:
     chosen, other = await at.dead_letter(new()), await at.dead_letter(new())
     assert (await at.outbox.dead_letters.redrive(Query(delivery_id=chosen), now=NOW)).redriven == 1
-    assert (await _state(at, chosen), await _state(at, other)) == (State.PENDING, State.DEAD)
+    assert ((await at.delivery(chosen)).state, (await at.delivery(other)).state) == (State.PENDING, State.DEAD)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +80,7 @@ async def test_a_delivery_whose_replay_waits_stays_dead_and_says_why(at: At, key
     await at.enqueue(new(**key))
     for _ in range(2):
         assert await at.outbox.dead_letters.redrive(ALL, now=NOW) == Redrive(waiting=1)
-    delivery = await at.outbox.delivery(delivery_id)
-    assert delivery is not None
+    delivery = await at.delivery(delivery_id)
     assert delivery.state is State.DEAD
     assert delivery.reason.startswith("em is malformed; not redriven: the same event was sent again as delivery ")
     assert delivery.reason.count("not redriven") == 1
@@ -98,7 +90,7 @@ async def test_of_two_dead_deliveries_of_one_event_the_newer_is_sent(at: At) -> 
     older = await at.dead_letter(new(event_id="e"))
     newer = await at.dead_letter(new(event_id="e"))
     assert (await at.outbox.dead_letters.redrive(ALL, now=NOW)).redriven == 1
-    assert (await _state(at, older), await _state(at, newer)) == (State.DEAD, State.PENDING)
+    assert ((await at.delivery(older)).state, (await at.delivery(newer)).state) == (State.DEAD, State.PENDING)
 
 
 async def test_the_store_does_not_swallow_a_redriven_delivery_as_its_own_duplicate(at: At) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.types import Attempt, Delivered, Delivery, Exit, Retry, State
+from app.types import Attempt, Delivered, Exit, Retry, State
 from tests.outbox.build import (
     ACCOUNT,
     DAY_S,
@@ -22,17 +22,11 @@ from tests.outbox.build import (
 )
 
 
-async def _shown(at: At, delivery_id: str) -> Delivery:
-    delivery = await at.outbox.delivery(delivery_id)
-    assert delivery is not None
-    return delivery
-
-
 async def test_a_delivered_event_is_final(at: At) -> None:
     await at.enqueue(new())
     (claimed,) = await at.claim()
     await at.later(2).settle(delivered(claimed, warning="em looks odd"))
-    shown = await _shown(at, claimed.delivery_id)
+    shown = await at.delivery(claimed.delivery_id)
     assert (shown.state, shown.reason, shown.due_at, shown.settled_at) == (State.DELIVERED, "", None, NOW + 2)
     assert shown.history == (Attempt(number=1, at=NOW + 2, exit=Exit.DELIVERED, status=200, message="em looks odd"),)
     assert await at.later(DAY_S).claim() == []
@@ -42,7 +36,7 @@ async def test_a_dead_event_shows_the_words_of_pinterest(at: At) -> None:
     await at.enqueue(new())
     (claimed,) = await at.claim()
     await at.settle(dead(claimed, "em is malformed"))
-    shown = await _shown(at, claimed.delivery_id)
+    shown = await at.delivery(claimed.delivery_id)
     assert (shown.state, shown.reason, shown.settled_at) == (State.DEAD, "em is malformed", NOW)
     assert shown.history == (Attempt(number=1, at=NOW, exit=Exit.REJECTED, status=422, message="em is malformed"),)
     assert await at.later(DAY_S).claim() == []
@@ -52,7 +46,7 @@ async def test_a_retry_waits_with_its_reason(at: At) -> None:
     await at.enqueue(new())
     (claimed,) = await at.claim()
     await at.settle(retry(claimed, NOW + 8, "503 busy"))
-    shown = await _shown(at, claimed.delivery_id)
+    shown = await at.delivery(claimed.delivery_id)
     assert (shown.state, shown.reason, shown.attempts) == (State.PENDING, "503 busy", 1)
     assert (shown.due_at, shown.settled_at) == (NOW + 8, None)
 
@@ -61,7 +55,7 @@ async def test_a_retry_that_was_the_last_is_dead(at: At) -> None:
     await at.enqueue(new())
     (claimed,) = await at.claim()
     await at.settle(settlement(claimed, Retry(reason="no answer"), State.DEAD))
-    shown = await _shown(at, claimed.delivery_id)
+    shown = await at.delivery(claimed.delivery_id)
     assert (shown.state, shown.reason) == (State.DEAD, "no answer")
     assert shown.history == (Attempt(number=1, at=NOW, exit=Exit.RETRY, status=None, message="no answer"),)
 
@@ -71,7 +65,7 @@ async def test_the_history_holds_every_try_and_no_more(at: At) -> None:
     for moment, settle in enumerate([retry, blocked, given_back, retry]):
         (claimed,) = await at.claim()
         await at.later(moment).settle(settle(claimed, NOW))
-    history = (await _shown(at, claimed.delivery_id)).history
+    history = (await at.delivery(claimed.delivery_id)).history
     assert [(attempt.number, attempt.at - NOW, attempt.exit) for attempt in history] == [
         (1, 0, Exit.RETRY),
         (2, 1, Exit.BLOCKED),
@@ -83,19 +77,19 @@ async def test_a_claim_that_was_lost_changes_nothing(at: At) -> None:
     await at.enqueue(new())
     (lost,) = await at.claim(lease_s=10)
     (held,) = await at.later(10).claim()
-    before = await _shown(at, held.delivery_id)
+    before = await at.delivery(held.delivery_id)
     await at.later(11).settle(dead(lost))
-    assert await _shown(at, held.delivery_id) == before
+    assert await at.delivery(held.delivery_id) == before
     await at.later(12).deliver(held)
     await at.later(13).settle(dead(held), dead(lost))
-    assert (await _shown(at, held.delivery_id)).state is State.DELIVERED
+    assert (await at.delivery(held.delivery_id)).state is State.DELIVERED
 
 
 async def test_an_expired_claim_that_nobody_took_over_still_settles(at: At) -> None:
     await at.enqueue(new())
     (claimed,) = await at.claim(lease_s=10)
     await at.later(100).deliver(claimed)
-    assert (await _shown(at, claimed.delivery_id)).state is State.DELIVERED
+    assert (await at.delivery(claimed.delivery_id)).state is State.DELIVERED
 
 
 async def test_the_members_of_a_batch_settle_each_for_itself(at: At) -> None:
@@ -110,15 +104,15 @@ async def test_a_delivery_settled_twice_in_one_call_has_one_attempt(at: At) -> N
     await at.enqueue(new())
     (claimed,) = await at.claim()
     await at.settle(delivered(claimed), delivered(claimed))
-    assert len((await _shown(at, claimed.delivery_id)).history) == 1
+    assert len((await at.delivery(claimed.delivery_id)).history) == 1
 
 
 async def test_the_payload_of_a_delivered_event_is_erased(at: At) -> None:
     await at.enqueue(new())
     (claimed,) = await at.claim()
-    assert (await _shown(at, claimed.delivery_id)).payload == claimed.payload
+    assert (await at.delivery(claimed.delivery_id)).payload == claimed.payload
     await at.deliver(claimed)
-    assert (await _shown(at, claimed.delivery_id)).payload is None
+    assert (await at.delivery(claimed.delivery_id)).payload is None
 
 
 async def test_a_payload_that_is_kept_longer_loses_ip_address_and_user_agent(open_at: Callable[..., At]) -> None:
@@ -126,7 +120,7 @@ async def test_a_payload_that_is_kept_longer_loses_ip_address_and_user_agent(ope
     await at.enqueue(new(payload=payload(client_ip_address="192.0.2.7", client_user_agent="Mozilla", ct="c" * 64)))
     (claimed,) = await at.claim()
     await at.deliver(claimed)
-    kept = (await _shown(at, claimed.delivery_id)).payload
+    kept = (await at.delivery(claimed.delivery_id)).payload
     assert kept is not None
     assert json.loads(kept) == json.loads(payload(ct="c" * 64))
 
@@ -134,7 +128,7 @@ async def test_a_payload_that_is_kept_longer_loses_ip_address_and_user_agent(ope
 async def test_the_payload_of_a_dead_event_is_kept_whole_for_its_redrive(at: At) -> None:
     whole = payload(client_ip_address="192.0.2.7", client_user_agent="Mozilla")
     delivery_id = await at.dead_letter(new(payload=whole))
-    assert (await _shown(at, delivery_id)).payload == whole
+    assert (await at.delivery(delivery_id)).payload == whole
 
 
 @pytest.mark.parametrize("key", [{"event_id": "e"}, {"order_id": "o"}], ids=["event", "order"])
@@ -169,4 +163,4 @@ async def test_the_status_of_pinterest_is_kept(at: At) -> None:
     await at.enqueue(new())
     (claimed,) = await at.claim()
     await at.settle(settlement(claimed, Delivered(status=207), State.DELIVERED))
-    assert (await _shown(at, claimed.delivery_id)).history[0].status == 207
+    assert (await at.delivery(claimed.delivery_id)).history[0].status == 207

@@ -12,14 +12,6 @@ from tests.outbox.conftest import Clock
 LONG_S = 30
 
 
-async def _idle(at: At) -> None:
-    """Look at everything that has happened so far."""
-    while await at.claim():
-        pass
-    await at.outbox.wait(ACCOUNT, 0)
-    await at.outbox.wait(ACCOUNT, 0)
-
-
 async def _seconds_of_wait(at: At, timeout_s: float) -> float:
     started = time.monotonic()
     await at.outbox.wait(ACCOUNT, timeout_s)
@@ -27,12 +19,12 @@ async def _seconds_of_wait(at: At, timeout_s: float) -> float:
 
 
 async def test_an_idle_outbox_waits_for_the_whole_timeout(at: At) -> None:
-    await _idle(at)
+    await at.be_idle()
     assert 0.2 <= await _seconds_of_wait(at, 0.2) < LONG_S / 2
 
 
 async def test_an_enqueue_of_this_process_wakes(at: At) -> None:
-    await _idle(at)
+    await at.be_idle()
     waiting = asyncio.create_task(_seconds_of_wait(at, LONG_S))
     await asyncio.sleep(0)
     await at.enqueue(new())
@@ -42,7 +34,7 @@ async def test_an_enqueue_of_this_process_wakes(at: At) -> None:
 
 async def test_an_enqueue_of_another_process_wakes(at: At, open_at: Callable[..., At]) -> None:
     other = open_at()
-    await _idle(at)
+    await at.be_idle()
     waiting = asyncio.create_task(_seconds_of_wait(at, LONG_S))
     await asyncio.sleep(0)
     await other.enqueue(new())
@@ -50,7 +42,7 @@ async def test_an_enqueue_of_another_process_wakes(at: At, open_at: Callable[...
 
 
 async def test_what_was_enqueued_between_claim_and_wait_is_not_missed(at: At) -> None:
-    await _idle(at)
+    await at.be_idle()
     assert await at.claim() == []
     await at.enqueue(new())
     assert await _seconds_of_wait(at, LONG_S) < LONG_S / 2
@@ -60,7 +52,7 @@ async def test_a_retry_wakes_when_it_falls_due(at: At, clock: Clock) -> None:
     await at.enqueue(new())
     (claimed,) = await at.claim()
     await at.settle(retry(claimed, NOW + 60))
-    await _idle(at)
+    await at.be_idle()
     waiting = asyncio.create_task(_seconds_of_wait(at, LONG_S))
     await asyncio.sleep(0)
     assert not waiting.done()
@@ -71,7 +63,7 @@ async def test_a_retry_wakes_when_it_falls_due(at: At, clock: Clock) -> None:
 async def test_a_lease_wakes_when_it_ends(at: At, clock: Clock) -> None:
     await at.enqueue(new())
     await at.claim(lease_s=60)
-    await _idle(at)
+    await at.be_idle()
     clock.now = NOW + 60
     assert await _seconds_of_wait(at, LONG_S) < LONG_S / 2
 
@@ -79,7 +71,7 @@ async def test_a_lease_wakes_when_it_ends(at: At, clock: Clock) -> None:
 async def test_what_is_given_back_wakes(at: At) -> None:
     await at.enqueue(new())
     (claimed,) = await at.claim()
-    await _idle(at)
+    await at.be_idle()
     waiting = asyncio.create_task(_seconds_of_wait(at, LONG_S))
     await asyncio.sleep(0)
     await at.settle(given_back(claimed, NOW))
@@ -90,7 +82,7 @@ async def test_a_redrive_wakes(at: At) -> None:
     await at.enqueue(new())
     (claimed,) = await at.claim()
     await at.settle(dead(claimed))
-    await _idle(at)
+    await at.be_idle()
     waiting = asyncio.create_task(_seconds_of_wait(at, LONG_S))
     await asyncio.sleep(0)
     await at.outbox.dead_letters.redrive(Query(), now=NOW)
@@ -99,7 +91,7 @@ async def test_a_redrive_wakes(at: At) -> None:
 
 async def test_what_a_full_claim_left_behind_is_due_still(at: At) -> None:
     await at.enqueue(new(), new())
-    await _idle(at)
+    await at.be_idle()
     await at.settle(*(given_back(each, NOW) for each in await at.later(60).claim()))
     assert len(await at.later(60).claim(limit=1)) == 1
     await at.outbox.wait(ACCOUNT, 0)
@@ -107,7 +99,7 @@ async def test_what_a_full_claim_left_behind_is_due_still(at: At) -> None:
 
 
 async def test_closing_wakes(at: At) -> None:
-    await _idle(at)
+    await at.be_idle()
     waiting = asyncio.create_task(_seconds_of_wait(at, LONG_S))
     await asyncio.sleep(0)
     await at.outbox.close()
@@ -117,7 +109,7 @@ async def test_closing_wakes(at: At) -> None:
 async def test_each_ad_account_is_told_by_itself(at: At, clock: Clock) -> None:
     """What one account's claims and waits have seen is news to another's, and what waits of one wakes no other."""
     await at.enqueue(new(ad_account_id="2"))
-    await _idle(at)
+    await at.be_idle()
     assert await _seconds_of_wait(at, 0.2) >= 0.2  # what is due of the other account is not ours
     started = time.monotonic()
     await at.outbox.wait("2", LONG_S)

@@ -13,15 +13,11 @@ from structlog.testing import capture_logs
 from app.errors import EventRefused
 from app.source import Arrival, read_raw_event
 from app.source.body import Body, read_body, read_events
-from app.source.refusal import BROKEN_JSON, TOO_MANY, Refusal, RequestRefused
+from app.source.refusal import BROKEN_JSON, TOO_MANY, RequestRefused
 from app.source.slices import SLICE_BYTES
 from tests.source.door import NOW, limits
 
 ARRIVAL = Arrival.at(NOW, from_device=True, new_id=lambda: "made")
-
-
-def refusal_of(caught: pytest.ExceptionInfo[RequestRefused]) -> Refusal:
-    return caught.value.refusal
 
 
 def opened(raw: bytes) -> Body:
@@ -141,7 +137,7 @@ class TestReadEvents:
         assert len(list(read_events(read_body(raw, max_events=2), limits(), ARRIVAL))) == 2
         with pytest.raises(RequestRefused) as caught:
             read_body(raw, max_events=1)
-        assert refusal_of(caught) is TOO_MANY
+        assert caught.value.refusal is TOO_MANY
 
 
 class TestLargeArray:
@@ -182,13 +178,13 @@ class TestLargeArray:
         with pytest.raises(RequestRefused) as caught:
             list(read_events(opened(b"[" + self.PADDING + b"," + bad + b"]"), limits(), ARRIVAL))
 
-        assert refusal_of(caught) is BROKEN_JSON
+        assert caught.value.refusal is BROKEN_JSON
 
     def test_too_many_members_are_refused(self) -> None:
         with pytest.raises(RequestRefused) as caught:
             list(read_events(read_body(b"[" + self.PADDING + b",{}]", max_events=1), limits(), ARRIVAL))
 
-        assert refusal_of(caught) is TOO_MANY
+        assert caught.value.refusal is TOO_MANY
 
     def test_numbers_that_are_none_are_logged_once(self) -> None:
         members = [b'{"type":"page","messageId":"m","a":1e999}'] * 120

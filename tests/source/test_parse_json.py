@@ -10,11 +10,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from app.source.parse_json import SHALLOW_LEVELS, levels_at_most, nested_deeper, parse, parse_shallow
-from app.source.refusal import BROKEN_JSON, TOO_DEEP, Refusal, RequestRefused
-
-
-def refusal_of(caught: pytest.ExceptionInfo[RequestRefused]) -> Refusal:
-    return caught.value.refusal
+from app.source.refusal import BROKEN_JSON, TOO_DEEP, RequestRefused
 
 
 @pytest.mark.parametrize(
@@ -72,14 +68,14 @@ def test_what_is_not_json_is_broken(raw: bytes) -> None:
     with pytest.raises(RequestRefused) as caught:
         parse(raw)
 
-    assert refusal_of(caught) is BROKEN_JSON
+    assert caught.value.refusal is BROKEN_JSON
 
 
 def test_json_deeper_than_any_parser_goes_is_too_deep() -> None:
     with pytest.raises(RequestRefused) as caught:
         parse(b"[" * 100_000 + b"]" * 100_000)
 
-    assert refusal_of(caught) is TOO_DEEP
+    assert caught.value.refusal is TOO_DEEP
 
 
 @settings(deadline=None)  # a busy machine is no fault
@@ -119,7 +115,7 @@ def test_json_that_only_python_reads_and_that_is_too_deep_for_the_rest_is_too_de
     with pytest.raises(RequestRefused) as caught:
         parse(b"[NaN," * 2_000 + b"[" * 2_000 + b"]" * 4_000)
 
-    assert refusal_of(caught) is TOO_DEEP
+    assert caught.value.refusal is TOO_DEEP
 
 
 @settings(deadline=None)

@@ -11,13 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.source.refusal import BROKEN_JSON, NO_ROOM, TOO_LARGE, Refusal, RequestRefused
+from app.source.refusal import BROKEN_JSON, NO_ROOM, TOO_LARGE, RequestRefused
 from app.source.unpacking import PIECE_BYTES, Room, pieces, unpack, unpacked_size
 from tests.rounds import examples
-
-
-def refusal_of(caught: pytest.ExceptionInfo[RequestRefused]) -> Refusal:
-    return caught.value.refusal
 
 
 async def unpacked(raw: bytes, max_bytes: int = 8_000_000) -> bytes:
@@ -40,7 +36,7 @@ def test_a_body_that_unpacks_to_more_than_the_bound_is_refused(raw: bytes) -> No
     with pytest.raises(RequestRefused) as caught:
         unpacked_size(raw, 4)
 
-    assert refusal_of(caught) is TOO_LARGE
+    assert caught.value.refusal is TOO_LARGE
 
 
 @pytest.mark.parametrize(
@@ -57,7 +53,7 @@ def test_a_bomb_is_refused_by_what_it_says_of_itself(unpacked_bytes: int, is_tak
         return
     with pytest.raises(RequestRefused) as caught:
         unpacked_size(bomb, 8_000_000)
-    assert refusal_of(caught) is TOO_LARGE
+    assert caught.value.refusal is TOO_LARGE
 
 
 def test_beyond_1_mb_batches_of_mobile_sdks_pass() -> None:
@@ -82,7 +78,7 @@ async def test_broken_gzip_is_broken(raw: bytes) -> None:
     with pytest.raises(RequestRefused) as caught:
         await unpack(raw, unpacked_size(raw, 2**32))
 
-    assert refusal_of(caught) is BROKEN_JSON
+    assert caught.value.refusal is BROKEN_JSON
 
 
 @pytest.mark.slow
@@ -93,7 +89,7 @@ async def test_a_liar_is_unpacked_no_further_than_it_said() -> None:
     with pytest.raises(RequestRefused) as caught:
         await unpacked(packed[:-4] + (5).to_bytes(4, "little"))
 
-    assert refusal_of(caught) is BROKEN_JSON
+    assert caught.value.refusal is BROKEN_JSON
     assert time.process_time() - begun < 0.1  # all of it takes longer
 
 
@@ -142,7 +138,7 @@ class TestRoom:
             with pytest.raises(RequestRefused) as caught:
                 async with room.held(self.LARGE, 1, timeout_s=0.01):
                     raise AssertionError
-        assert refusal_of(caught) is NO_ROOM
+        assert caught.value.refusal is NO_ROOM
         async with room.held(self.LARGE, 10, timeout_s=0.01):
             pass  # who gave up holds nothing
 

@@ -21,13 +21,6 @@ async def seconds_of_wait(at: At) -> float:
     return time.monotonic() - started
 
 
-async def be_idle(at: At) -> None:
-    while await at.claim():
-        pass
-    await at.outbox.wait(ACCOUNT, 0)
-    await at.outbox.wait(ACCOUNT, 0)
-
-
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody hears what others tell."""
@@ -41,7 +34,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("silent")
 async def test_without_notify_what_others_enqueue_is_found_soon(at: At, open_at: Callable[..., At]) -> None:
     other = open_at()
-    await be_idle(at)
+    await at.be_idle()
     waiting = asyncio.create_task(seconds_of_wait(at))
     await asyncio.sleep(0)
     await other.enqueue(new())
@@ -53,7 +46,7 @@ async def test_by_notify_it_is_heard_at_once(
 ) -> None:
     monkeypatch.setattr("app.outbox.postgres.watch.POLL_S", LONG_S)
     other = open_at()
-    await be_idle(at)
+    await at.be_idle()
     waiting = asyncio.create_task(seconds_of_wait(at))
     await until_async(lambda: listeners(execute))
     await other.enqueue(new())
@@ -72,7 +65,7 @@ async def test_a_listener_that_was_cut_off_listens_again(
     at: At, execute: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.outbox.postgres.watch._DEAF_S", 0.01)
-    await be_idle(at)
+    await at.be_idle()
     ((first,),) = await until_async(lambda: listeners(execute))
     execute("SELECT pg_terminate_backend(%(pid)s)", pid=first)
 
@@ -91,5 +84,5 @@ async def test_where_listening_fails_asking_goes_on(
 
 async def test_a_pause_is_not_longer_than_until_something_is_due(at: At) -> None:
     assert POLL_S < 1
-    await be_idle(at)
+    await at.be_idle()
     await asyncio.wait_for(at.outbox.wait(ACCOUNT, 0.1), 10)
