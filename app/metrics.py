@@ -135,7 +135,7 @@ class Metrics:
         self._request_child(route, str(status)).observe(duration_s)
 
     def refused_for_outbox(self, why: str) -> None:
-        """Count a request that was answered 503; `why` is that of the OutboxUnavailable, `other` where it was none."""
+        """Count a request that was answered 503; `why` is that of the OutboxUnavailable, else `other`."""
         self._refusals.labels(why).inc()
 
     def families(self, accounts: Sequence[AccountFigures], *, why: str = "", now: float) -> list[Metric]:

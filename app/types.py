@@ -505,7 +505,7 @@ class Query:
     source: str | None = None
     #: ISO 4217, of an order; "": it names none.
     currency: str | None = None
-    #: Whether it is an order that was received, as sums of revenue count them; what no preset takes is none.
+    #: Whether it is an order that was received, as sums of revenue count them; what no preset takes does not count.
     is_order: bool | None = None
     #: `waiting`: pending or claimed.
     state: State | Literal["waiting"] | None = None
@@ -910,7 +910,7 @@ class Line(Struct, frozen=True, kw_only=True, gc=False):
     event: Event | None = None
     #: As the delivery will have it.
     hold_s: float = 0
-    #: The order that a cancellation withdraws; None where it is none.
+    #: The order that a cancellation withdraws; None where the event is no cancellation.
     cancels: str | None = None
     #: What came from memory, by group; None where nothing did.
     memory: dict[str, Recalled] | None = None

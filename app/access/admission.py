@@ -35,7 +35,7 @@ class Denial(StrEnum):
 
     #: There are tokens, and this visitor has given none yet.
     LOGIN_NEEDED = "login_needed"
-    #: There are none, and the visitor may be on another machine or a foreign page.
+    #: There are no tokens, and the visitor may be on another machine or a foreign page.
     FAR = "far"
     #: The token is nobody's.
     WRONG = "wrong"

@@ -42,7 +42,7 @@ def is_of_this_machine(scope: Scope, *, published_on_loopback: bool, origins: Co
 def _is_of_foreign_page(scope: Scope, said: Mapping[bytes, str], origins: Collection[str]) -> bool:
     """Return whether a page of another site sent the request.
 
-    A link that somebody follows is none: it shows a page to the person, and nothing to the page that it stood on.
+    A link that somebody follows does not count: the person sees where it leads, the page on which it stood does not.
     """
     origin = said.get(b"origin", "")
     if origin and ("*" in origins or origin in origins):

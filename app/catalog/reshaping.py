@@ -43,11 +43,12 @@ class RecordEvents:
     kinds: tuple[RecordEvent, ...]
     #: Finds the list; None where the record itself makes events.
     each: CompiledMapping | None
-    #: The triggers ask how a member is called, so each is an event of its own: one that none of them takes is told.
+    #: Whether a trigger compares a field of a list's member with a text. Then each member is an event with a name, and
+    #: one that no trigger takes is reported.
     are_named: bool
 
     def __call__(self, record: dict[str, Any]) -> Iterator[Any | EventRefused]:
-        """Yield the events of a record, and of a list's members what none takes, in the order in which they stand."""
+        """Yield the events of a record in their order; EventUntaken stands for a member of a list that none takes."""
         for each in self._items(record):
             yield from self._made(each)
 
@@ -66,9 +67,11 @@ class RecordEvents:
         return made if made or not self.are_named else [EventUntaken(_UNTAKEN, named=self.named(record))]
 
     def named(self, record: dict[str, Any]) -> tuple[str, str] | None:
-        """Return how a record, or a member, names itself where the triggers ask for a name; None where it does not.
+        """Return how a record that no trigger takes names itself; None where it does not.
 
-        Of a member what its trigger asks of it, and the first that is not as asked: `commerce_event` is no name yet.
+        Its name is the text at the first field that a trigger compares with a text, such as `headers.x-topic`. Of a
+        member of a list only fields of the member count, and of these only one that is not as the trigger asks: where
+        all members are a `commerce_event`, that is not what tells them apart.
         """
         asked = (part for kind in self.kinds for part in kind.trigger.explain(record).conditions())
         if self.are_named:
@@ -85,7 +88,7 @@ class Reshaping:
     events: tuple[RecordEvents, ...]
 
     def __call__(self, record: dict[str, Any]) -> Iterator[Any | EventRefused]:
-        """Yield the events that a record gives, or why there is none: one after the other, a list may be long."""
+        """Yield the events that a record gives, or one EventUntaken where it gives none."""
         gives = False
         for each in self.events:
             for event in each(record):

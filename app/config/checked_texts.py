@@ -60,7 +60,7 @@ def _web_address(text: str) -> str:
     try:
         parts = urlsplit(text)
         is_one = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets without an address between them, a port that is none
+    except ValueError:  # brackets without an address between them, a port that is no number
         is_one = False
     if not is_one or any(map(str.isspace, text)):
         raise ValueError("it is no address: write it whole, such as https://example.com/path")

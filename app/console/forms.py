@@ -10,7 +10,7 @@ from app.access.admission import sent_from_console
 #: One event and one YAML file, three bytes each for most characters.
 MAX_FORM_BYTES = 1_000_000
 PASTED = "Paste a single event."
-#: Longer numbers are none.
+#: A longer text is not read as a number.
 _MAX_DIGITS = 12
 
 #: The first value of each name.

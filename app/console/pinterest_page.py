@@ -150,7 +150,7 @@ def _days(view: PinterestView, rows: Sequence[Revenue]) -> tuple[AttributedDay, 
 
 
 def _day_start(date: str) -> int | None:
-    """Return when a date begins (UTC), Unix seconds; None where it is none."""
+    """Return when a date begins (UTC), Unix seconds; None where the text is no date."""
     try:
         return calendar.timegm(time.strptime(date, "%Y-%m-%d"))
     except ValueError:

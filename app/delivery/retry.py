@@ -1,7 +1,7 @@
 """When a delivery is tried again, or why it is not.
 
-Exponential back-off with full jitter: the pause after the n-th verdict that was none on this event is drawn evenly from
-0 to min(retry_max_pause_s, retry_base_s * 2^(n-1)).
+Exponential back-off with full jitter: the pause after the n-th call that brought no verdict on this event is drawn
+evenly from 0 to min(retry_max_pause_s, retry_base_s * 2^(n-1)).
 https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 
 A call that judged none of its events says nothing of any of them and uses up no attempt. Time decides then: the pause

@@ -41,7 +41,7 @@ _OF_THE_APP = ("app_info", "app_id", "app_name", "app_version")
 
 
 def take_sdk_out(event: dict[str, Any]) -> list[str]:
-    """Remove the app where it is none but the SDK of a site, its version and id too; return the warnings."""
+    """Remove the app's name, version and id where it is no app but the SDK of a site; return the warnings."""
     names = {event.get("app_name"), event.get("app_info", {}).get("app_name")} - {None}
     if all(name.lower() not in _SDK_NAMES for name in names):
         return []

@@ -31,7 +31,7 @@ class Answer:
     status: int
     #: The header Retry-After as it came; None without.
     retry_after: str | None
-    #: The JSON; None where it was none.
+    #: The JSON; None where the body could not be read as JSON.
     body: Any
 
     def retry_after_s(self, now: float) -> float | None:

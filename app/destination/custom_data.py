@@ -45,7 +45,7 @@ def _read_order_id(value: Any) -> Reading:
 
 
 def read_order_id(value: Any) -> str | None:
-    """Return an order id as it is sent; None where the value is none."""
+    """Return an order id as it is sent; None where the value is no order id."""
     order_id, _ = _read_order_id(value)
     return order_id if isinstance(order_id, str) else None
 

@@ -236,7 +236,7 @@ def _unrounded(number: str) -> str:
 
 
 def _e164(number: str, country: str | None) -> str | None:
-    """Return country code and number as digits; None where it is none."""
+    """Return country code and number as digits; None where it is no phone number."""
     plain = _NORTH_AMERICAN.fullmatch(number)
     if plain and (plain[1] or country in _NORTH_AMERICA):
         return f"1{plain[2]}{plain[3]}{plain[4]}"

@@ -38,7 +38,7 @@ class PersonBlock(NamedTuple):
 
     @property
     def countries(self) -> list[str | None]:
-        """All countries that it names, alpha-2, None for what is none; what says nothing names none."""
+        """All countries that it names, alpha-2, and None for each text that is no country, except placeholders."""
         given = flattened(self.of("country"))
         return [country_of(item) for item in given if not (type(item) is str and is_no_id(item))]
 

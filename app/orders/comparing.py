@@ -101,7 +101,7 @@ class Reconciliation:
     #: Rows without an id of an order, and rows of orders that came before in the file.
     without_id: int = 0
     repeated: int = 0
-    #: Ids that stand in the file without an amount and a time; further lines of an order are none.
+    #: Orders of which the file has the id alone, without an amount and a time. Further lines of an order do not count.
     stubs: int = 0
     #: Orders whose amount, currency or time cannot be read.
     unreadable: int = 0

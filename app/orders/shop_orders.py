@@ -41,7 +41,7 @@ class ShopOrder(NamedTuple):
 
 
 def ledger_key(order_id: str | None) -> str | None:
-    """Return what two ways of writing one order id have in common; None where it is none.
+    """Return the form in which two ways of writing one order id are equal; None where the text is no order id.
 
     `#1001` is 1001, and so is `gid://shopify/Order/1001`; the rest is as the rules of order ids have it.
 

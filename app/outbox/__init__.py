@@ -101,8 +101,8 @@ def back_up(url: str, copy: Path) -> int:
 def restore_backup(url: str, copy: Path) -> Path | None:
     """Put a backup in the place of the store of `url`; return where the store before lies now, None where none was.
 
-    Raises OutboxUnavailable where somebody uses the store or the backup is none, SettingsError for a store that is no
-    file.
+    Raises OutboxUnavailable where somebody uses the store or the file is no backup, SettingsError for a store that is
+    no file.
     """
     from app.outbox.sqlite import copies  # noqa: PLC0415 - engines are imported on demand
 

@@ -85,7 +85,7 @@ def skips_older(query: Query) -> bool:
 def ids_of_page(query: Query, cursor: str | None, *, lowest: int, highest: int) -> tuple[int, int]:
     """Return which ids a page looks at: from the first of the two to below the second.
 
-    The cursor is the id below which the page begins; one that is none begins at the newest.
+    The cursor is the id below which the page begins; one that cannot be read begins at the newest.
     """
     before = min(cursor_id(cursor), highest + 1)
     return lowest if narrow(query) else max(lowest, before - SCAN_ROWS), before

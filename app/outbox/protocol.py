@@ -203,7 +203,7 @@ class Outbox(SharedValues, Protocol):
         """Commit one line of the audit log."""
 
     async def audit(self, *, limit: int, cursor: str | None = None) -> AuditPage:
-        """Return lines of the audit log, newest first. A cursor that is none begins at the newest."""
+        """Return lines of the audit log, newest first. A cursor that cannot be read begins at the newest."""
 
     async def open_session(self, session: Session) -> None:
         """Commit that somebody has logged in."""

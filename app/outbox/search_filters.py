@@ -79,7 +79,7 @@ _READ: Final[Mapping[str, Callable[[str], Any]]] = {
 
 
 def given_filters(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return the filters that say something, trimmed. Raises FilterError for a name that is none."""
+    """Return the filters that say something, trimmed. Raises FilterError for an unknown name."""
     if unknown := [name for name in texts if name not in SEARCH_FILTERS]:
         message = f'There is no filter "{unknown[0][:40]}". There are: {", ".join(SEARCH_FILTERS)}.'
         raise FilterError(message)
@@ -89,9 +89,9 @@ def given_filters(texts: Mapping[str, str]) -> dict[str, str]:
 def read_filters(texts: Mapping[str, str]) -> Query:
     """Return what the filters ask for.
 
-    Raises FilterError for a name that is no filter, for a state, exit, status or time that is none, and for a text that
-    says nothing: a program whose variable is empty does not mean everything. Fields of a form may be empty: what they
-    say is told by `given_filters`.
+    Raises FilterError for an unknown name, for a state, exit, status or time that cannot be read, and for an empty
+    text: a program whose variable is empty does not mean everything. Fields of a form may be empty: `given_filters`
+    leaves those out.
     """
     conditions: dict[str, Any] = {}
     given = given_filters(texts)

@@ -67,7 +67,7 @@ class PeopleSearch:
         self._read = read
 
     def key_of(self, *, user_id: str = "", anonymous_id: str = "") -> str | None:
-        """Return the key of an id as somebody types it; None where it is none."""
+        """Return the key of an id as somebody types it; None where the text is no id, such as a placeholder."""
         return self._keys.user(user_id) if user_id else self._keys.anonymous(anonymous_id)
 
     async def by_key(self, key: str, *, now: float) -> KnownPerson | None:

@@ -45,7 +45,7 @@ def text(max_length: int | None = None, *, choices: Collection[str] = ()) -> Che
 
 
 def integer(minimum: int = -INT64_MAX - 1, maximum: int = INT64_MAX) -> Check:
-    """Want a whole number within the bounds; `1.0` is none, nor is `true`."""
+    """Want a whole number within the bounds; neither `1.0` nor `true` is one."""
 
     def check(value: Any) -> Sequence[Problem]:
         if type(value) is not int:

@@ -196,7 +196,7 @@ class Sandbox:
 
 
 def _parsed(raw: bytes) -> Any:
-    """Read JSON; None where it is none."""
+    """Read JSON; None where it cannot be read."""
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:

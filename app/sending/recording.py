@@ -58,7 +58,7 @@ class Recording:
             self._surroundings.on_settled_unsent(settlements, counts)
 
     async def give_back(self, claimed: Sequence[Claimed], reason: str, *, after_s: float = RECORD_AGAIN_S) -> None:
-        """Make deliveries pending again whose attempt was none."""
+        """Make deliveries pending again for which no call was made, so that it does not count as an attempt."""
         if claimed:
             untried = Retry(reason=reason, tried=False, retry_after_s=after_s)
             await self.record(self.settlements(claimed, [untried] * len(claimed), judged=False), [])

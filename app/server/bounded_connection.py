@@ -118,7 +118,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._head_bytes = 0
 
     def on_body(self, body: bytes) -> None:
-        """Note that it is none."""
+        """Note that what came last is a part of the body, not a trailer."""
         self._in_head = False
         super().on_body(body)
 

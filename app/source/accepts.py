@@ -8,7 +8,7 @@ from app.types import DEFAULT_SOURCE, Event, Receipt
 
 
 class Accepts(Protocol):
-    """Keeps events for good."""
+    """Whoever the doors hand their events to: it commits them to the outbox."""
 
     async def accept(
         self,
@@ -27,7 +27,7 @@ class Accepts(Protocol):
 
 
 class AcceptsWhole(Accepts, Protocol):
-    """Keeps events of several requests, which can be tried again one by one."""
+    """Commits the events of one request, or of several that somebody gathered: all of them or none, if asked."""
 
     async def accept(
         self,
@@ -40,7 +40,7 @@ class AcceptsWhole(Accepts, Protocol):
     ) -> Receipt:
         """Do `Accepts.accept`.
 
-        Where some of several ad accounts have no room, what is for them is withheld and the rest is committed; with
-        `whole` OutboxUnavailable is raised then, and nothing committed.
+        Where some of several ad accounts have no room, what is for them is withheld and the rest is committed. With
+        `whole` nothing is committed then and OutboxUnavailable is raised, so that the requests can be tried one by one.
         """
         ...

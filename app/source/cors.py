@@ -1,4 +1,4 @@
-"""What browsers must be told before they let a page's SDK call another host: Starlette's middleware does."""
+"""CORS: what browsers must be told before they let a page's SDK call another host. Starlette's middleware says it."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,7 @@ _FOR_PAGES = ("/pinrelay.js", "/v1/", "/beacon/v1/", "/projects/", "/sourceConfi
 
 
 class OpenToPages:
-    """Lets pages of `origins` (`*`: of any site) call the Tracking API of `app`, and read what it answers.
-
-    Refusals and failures too.
+    """Lets pages of `origins` (`*`: of any site) call the Tracking API of `app`, and read all its answers, errors too.
 
     No cookie is ever used: the write key says whose events they are. Hence any header may come along:
     each SDK has its own (`authorization`, `x-retry-count`, `anonymousid`), and new ones with each version.

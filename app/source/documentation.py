@@ -51,7 +51,7 @@ def _body(*schemas: dict[str, Any]) -> dict[str, Any]:
     return {"required": True, "content": {"application/json": {"schema": {"oneOf": list(schemas)}}}}
 
 
-#: Of events; a member that is none is refused in its place.
+#: Of events; a member that is no event is refused in its place.
 _ARRAY = {"type": "array", "items": {}}
 
 WEBHOOK_BODY = _body(_EVENT, _ARRAY)

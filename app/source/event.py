@@ -72,7 +72,7 @@ class Arrival(Struct, kw_only=True):
 
 
 def read_or_refuse(value: Any, arrival: Arrival) -> Event | EventRefused:
-    """Return the event that `read_event` makes of a value, or why it is none; what is refused already stays so."""
+    """Return the event that `read_event` makes of a value, or why it is no event; what is refused already stays so."""
     if isinstance(value, EventRefused):
         return value
     try:

@@ -88,7 +88,7 @@ def checkout_id_of(event: Event) -> str | None:
 
 
 def _came_to_nothing(event: Event) -> str | None:
-    """Return why the order of a checkout is none; None where it is one."""
+    """Return why the order of a checkout is no sale: it was cancelled, refunded or voided. None where it is one."""
     properties = event.get("properties")
     if type(properties) is not dict:
         return None

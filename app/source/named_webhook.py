@@ -144,7 +144,7 @@ def named_sources_router(webhook: NamedWebhook) -> APIRouter:
 
 
 async def _is_ping(request: Request, source: NamedSource) -> bool:
-    """Return whether a request only tries the address; nothing but a small body is read for it."""
+    """Return whether a request only tests the address, as shops do at first. Of a large one nothing is read."""
     length = request.headers.get("content-length", "")
     if source.ping is None or not length.isdecimal() or len(length) > len(str(_MAX_PING_BYTES)):
         return False

@@ -34,19 +34,19 @@ def from_first_sign(raw: bytes) -> bytes:
     return raw.removeprefix(BOM_UTF8).lstrip(b" \t\r\n")
 
 
-def parse(raw: bytes, *, on_none: Callable[[int], None] | None = None) -> Any:
-    """Read JSON; what stands in it that no double or UTF-8 can hold costs no more than itself.
+def parse(raw: bytes, *, on_nan: Callable[[int], None] | None = None) -> Any:
+    """Read JSON; a value that no double or UTF-8 can hold is replaced, and the rest is read as usual.
 
-    Half of a surrogate pair becomes U+FFFD. A number that is none (NaN, Infinity, 1e999: pandas and Python's json
-    write them) becomes the text "NaN": one such price must not cost a whole batch, and a flag or a consent must not
-    pass for one that was not given, as null would. `on_none` is told how many they were; without it the log is.
-    Raises RequestRefused where it is not JSON.
+    Half of a surrogate pair becomes U+FFFD. A number that no double can hold (NaN, Infinity, 1e999: pandas and
+    Python's json write them) becomes the text "NaN": one such price must not cost a whole batch, and a flag or a
+    consent must not pass for one that was not given, as null would. `on_nan` is called with the number of such
+    numbers; without it they are logged. Raises RequestRefused where it is not JSON.
     """
     raw = _without_nul(raw)
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
-        return _parse_leniently(raw, on_none or _log_numbers)
+        return _parse_leniently(raw, on_nan or _log_numbers)
 
 
 def _without_nul(raw: bytes) -> bytes:
@@ -62,7 +62,7 @@ def _log_numbers(count: int) -> None:
 
 
 def numbers_logged_once() -> Callable[[int], None]:
-    """Return what logs numbers that are none, of the first members that have any."""
+    """Return an `on_nan` for several calls of `parse`, which logs only the first time."""
     told: list[int] = []
 
     def tell(count: int) -> None:
@@ -73,8 +73,8 @@ def numbers_logged_once() -> Callable[[int], None]:
     return tell
 
 
-def _parse_leniently(raw: bytes, on_none: Callable[[int], None]) -> Any:
-    """Read what orjson refuses: lone surrogates, a byte order mark, numbers that are none."""
+def _parse_leniently(raw: bytes, on_nan: Callable[[int], None]) -> Any:
+    """Read what orjson refuses: lone surrogates, a byte order mark, numbers that no double can hold."""
     try:
         value, count = _load(raw.decode("utf-8-sig"))
         text = json.dumps(value, ensure_ascii=False)
@@ -83,7 +83,7 @@ def _parse_leniently(raw: bytes, on_none: Callable[[int], None]) -> Any:
     except RecursionError:
         raise RequestRefused(TOO_DEEP) from None
     if count:
-        on_none(count)
+        on_nan(count)
     try:
         return orjson.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
     except orjson.JSONDecodeError:  # it is JSON, so what orjson minds is its depth
@@ -91,7 +91,7 @@ def _parse_leniently(raw: bytes, on_none: Callable[[int], None]) -> Any:
 
 
 def _load(text: str) -> tuple[Any, int]:
-    """Read JSON by Python's own parser; numbers that are none become "NaN", and how many they were is answered too."""
+    """Read JSON by Python's own parser, with "NaN" for what no double can hold; return also how many those were."""
     count = 0
 
     def number(digits: str) -> float | str:
@@ -116,7 +116,8 @@ class ShallowMembers(list[Any]):
 def parse_shallow(members: bytes) -> ShallowMembers | None:
     """Read the members of an array; None where that is not JSON, or one of them has more levels than SHALLOW_LEVELS.
 
-    So the parser does what `nested_deeper` would: it counts levels, and has arrays around them to count first.
+    orjson refuses what has more than MAX_LEVELS levels. So the members are put into so many arrays that a member with
+    more than SHALLOW_LEVELS is refused, which makes a walk through them by `nested_deeper` needless.
     """
     try:
         value = orjson.loads(b"[" * _ARRAYS_AROUND + _without_nul(members) + b"]" * _ARRAYS_AROUND)
@@ -143,9 +144,9 @@ def nested_deeper(values: Sequence[Any], max_depth: int) -> bool:
 
 
 def levels_at_most(raw: bytes) -> int:
-    """Return how many signs may open a level, in texts too: JSON cannot be nested deeper than that.
+    """Return a number of levels that the JSON surely does not exceed: how many `{` and `[` it has, in texts too.
 
-    A large body has so many that counting is in vain: its length is as true.
+    A large body has so many of them that counting does not pay: its length is returned.
     """
     # `replace` leaps from one to the next, `count` looks at each byte by itself, and needs four times as long.
     return len(raw) - len(raw.replace(b"{", b"").replace(b"[", b"")) if len(raw) <= LARGE_BYTES else len(raw)

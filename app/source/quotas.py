@@ -41,7 +41,7 @@ def read_quotas(texts: Iterable[str], known: Iterable[str]) -> Mapping[str, Quot
 
 @dataclass(slots=True)
 class _Allowance:
-    """What is left of one figure; it comes back steadily, and may be overdrawn by what is under way."""
+    """What is left of a quota's events or bytes: a token bucket, which requests under way may overdraw."""
 
     a_minute: int
     left: float

@@ -124,27 +124,26 @@ OF_STRANGERS: Final = Bounds(max_bytes=MAX_MEMBER_BYTES, max_brackets=MAX_BRACKE
 OF_FILES: Final = Bounds(max_bytes=sys.maxsize, max_brackets=sys.maxsize)
 
 
-def array_slices(raw: bytes, on_none: Callable[[int], None], bounds: Bounds) -> Iterator[list[Any]]:
+def array_slices(raw: bytes, on_nan: Callable[[int], None], bounds: Bounds) -> Iterator[list[Any]]:
     """Yield the members of an array, parsed slice by slice; one that is too large stands as EventRefused.
 
-    `on_none` is told of numbers that are none.
-    Raises RequestRefused where it is not JSON.
+    `on_nan`: see `parse`. Raises RequestRefused where it is not JSON.
     """
     at, end = _inside(raw)
     beginning = raw[(first := after_blanks(raw, at)) : first + _BEGINNING_BYTES]
     is_first = True
     while end - at > SLICE_BYTES:
-        members, at = _guessed(raw, at, beginning) or _cut_off(raw, at, end, on_none, bounds)
+        members, at = _guessed(raw, at, beginning) or _cut_off(raw, at, end, on_nan, bounds)
         yield members
         is_first = False
-    members = parse(b"[" + raw[at:end] + b"]", on_none=on_none) if at <= end else []
+    members = parse(b"[" + raw[at:end] + b"]", on_nan=on_nan) if at <= end else []
     if not members and not is_first and at <= end:
         raise RequestRefused(BROKEN_JSON)  # it ends with a comma
     yield members
 
 
 def _inside(raw: bytes) -> tuple[int, int]:
-    """Return between which bytes the members of an array stand."""
+    """Return the place of the first byte behind an array's `[`, and that of its `]`."""
     end = len(raw.rstrip(b" \t\r\n")) - 1
     if raw[end : end + 1] != b"]":
         raise RequestRefused(BROKEN_JSON)
@@ -152,7 +151,10 @@ def _inside(raw: bytes) -> tuple[int, int]:
 
 
 def _guessed(raw: bytes, at: int, beginning: bytes) -> tuple[ShallowMembers, int] | None:
-    """Parse up to where a member seems to begin; JSON up to there proves it. None where no guess is right."""
+    """Return a slice of members and where the next one begins: where bytes stand like those that the first began with.
+
+    The guess is right if what stands before them, up to the comma, is JSON. None where no guess is.
+    """
     upto = at + SLICE_BYTES
     for _ in range(_GUESSES):
         upto = raw.rfind(beginning, at + 1, upto)
@@ -167,7 +169,7 @@ def _guessed(raw: bytes, at: int, beginning: bytes) -> tuple[ShallowMembers, int
     return None
 
 
-def _cut_off(raw: bytes, at: int, end: int, on_none: Callable[[int], None], bounds: Bounds) -> tuple[list[Any], int]:
+def _cut_off(raw: bytes, at: int, end: int, on_nan: Callable[[int], None], bounds: Bounds) -> tuple[list[Any], int]:
     """Cut members off one by one, and parse them; return them, and where the next begins (`end` + 1: nowhere)."""
     begun = last = at
     members: list[Any] = []
@@ -175,7 +177,7 @@ def _cut_off(raw: bytes, at: int, end: int, on_none: Callable[[int], None], boun
         first = after_blanks(raw, at)
         last = end_of_value(raw, first, max_brackets=bounds.max_brackets)
         if last - first > bounds.max_bytes:
-            members += _parsed(raw, begun, at, on_none)
+            members += _parsed(raw, begun, at, on_nan)
             members.append(EventRefused(TOO_LARGE_MEMBER))
             begun = after_blanks(raw, last) + 1
         at = after_blanks(raw, last)
@@ -187,12 +189,12 @@ def _cut_off(raw: bytes, at: int, end: int, on_none: Callable[[int], None], boun
         at += 1
         if at - begun > SLICE_BYTES:
             break
-    return members + _parsed(raw, begun, at, on_none), at
+    return members + _parsed(raw, begun, at, on_nan), at
 
 
-def _parsed(raw: bytes, begun: int, after_comma: int, on_none: Callable[[int], None]) -> list[Any]:
+def _parsed(raw: bytes, begun: int, after_comma: int, on_nan: Callable[[int], None]) -> list[Any]:
     """Parse the members before a comma."""
-    parsed: list[Any] = parse(b"[" + raw[begun : after_comma - 1] + b"]", on_none=on_none)
+    parsed: list[Any] = parse(b"[" + raw[begun : after_comma - 1] + b"]", on_nan=on_nan)
     return parsed
 
 

@@ -200,7 +200,7 @@ class _TrackingApi:
 
 
 def _text(escaped: bytes) -> Any:
-    """Return what stands between the quotes of a text of JSON; None where it is none."""
+    """Return the text that stands escaped between the quotes of JSON; None where it cannot be read."""
     try:
         return orjson.loads(b'"%b"' % escaped)
     except orjson.JSONDecodeError:

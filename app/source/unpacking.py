@@ -26,10 +26,11 @@ _NO_ROOM_NEEDED: Final = nullcontext()
 
 
 def unpacked_size(raw: bytes, max_bytes: int) -> int:
-    """Return how many bytes a body has without gzip, which is known by its first bytes, as its last bytes say.
+    """Return how many bytes a body has without gzip. Nothing is unpacked yet.
 
-    Proxies forget or keep the header wrongly, and no JSON begins so. Nothing is unpacked; more than it says never is.
-    Raises RequestRefused where it is more than `max_bytes`, or than what was sent allows.
+    gzip is known by its first bytes, with which no JSON begins, since proxies forget `Content-Encoding` or keep it
+    wrongly. Its last bytes say the size; `pieces` refuses what comes to more. Raises RequestRefused where the size is
+    more than `max_bytes`, or out of proportion to what was sent.
     """
     size, most = len(raw), max_bytes
     if raw.startswith(GZIP):
@@ -41,7 +42,7 @@ def unpacked_size(raw: bytes, max_bytes: int) -> int:
 
 
 def is_small(raw: bytes, size: int) -> bool:
-    """Return whether a body costs no more than it sent: it is plain, and small."""
+    """Return whether a body is small and not packed, so that it needs no room of its own."""
     return size <= _SMALL_BYTES and not raw.startswith(GZIP)
 
 
@@ -77,7 +78,7 @@ async def unpack(raw: bytes, size: int) -> bytes:
 
 
 class Room:
-    """So many unpacked bytes may be under way at once; the next bodies wait in the order in which they came."""
+    """Bounds how many unpacked bytes are under way at once; further bodies wait in the order in which they came."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -89,7 +90,7 @@ class Room:
     def held(self, raw: bytes, size: int, *, timeout_s: float) -> AbstractAsyncContextManager[None]:
         """Hold room for a body of this size while the block lasts. Raises RequestRefused where none comes in time.
 
-        One that alone is larger than all the room gets it when nothing else is there; a small one needs none.
+        A body that is larger than all the room gets it once nothing else is under way; a small one needs none.
         """
         return _NO_ROOM_NEEDED if is_small(raw, size) else self._held(size, timeout_s)
 

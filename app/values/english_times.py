@@ -33,7 +33,7 @@ _NOON = 12
 def in_english(text: str) -> datetime:
     """Return a time that is written in English.
 
-    Raises ValueError where it is none, or its zone is not one of RFC 2822.
+    Raises ValueError where the text is no such time, or its zone is not one of RFC 2822.
 
     >>> str(in_english("Mar 4, 2026, 4:12 PM")), str(in_english("Wed, 04 Mar 2026 16:12:00 EST"))
     ('2026-03-04 16:12:00+00:00', '2026-03-04 16:12:00-05:00')

@@ -52,7 +52,7 @@ _remembered = lru_cache(maxsize=8192)(_first_public)
 
 
 def _read(text: str) -> tuple[IPv4Address | IPv6Address, str] | None:
-    """Read one address; return it with the spelling that is sent, None where it is none."""
+    """Read one address; return it with the spelling that is sent, None where it is no address."""
     if text.startswith("["):
         bare = text[1:].partition("]")[0]
     elif text.count(":") == 1:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-#: What a state says, without marks and in lower case, of an order that is none.
+#: States of orders that are no sales, in lower case and without marks, with the word for each.
 _CAME_TO_NOTHING: Final[Mapping[str, str]] = MappingProxyType(
     dict.fromkeys(("cancelled", "canceled"), "cancelled")
     | {"refunded": "refunded"}

@@ -14,7 +14,7 @@ FIRST_CHARACTERS = frozenset(
     c for c in map(chr, range(0x3001)) if c.isspace() or c.lower() in {w[0] for w in PLACEHOLDERS}
 )
 _FIRST_OF_NO_IDS = FIRST_CHARACTERS | {first for word in _NO_IDS for first in (word[0], word[0].upper())}
-#: What an address begins with that may be none, as `FIRST_CHARACTERS`.
+#: The first characters of texts that may stand for no address, as `FIRST_CHARACTERS`.
 FIRST_OF_NO_ADDRESSES = _FIRST_OF_NO_IDS | {"{", "["}
 
 
@@ -49,7 +49,7 @@ def says_a_text(value: Any) -> bool:
 
 
 def is_no_id(text: str) -> bool:
-    """Return whether a text in the place of an id is none: one rule for ids of events, orders, checkouts and people.
+    """Return whether a text in the place of an id is no id: one rule for ids of events, orders, checkouts and people.
 
     >>> is_no_id(" Pending "), is_no_id("{{ order.id }}"), is_no_id("0"), is_no_id("00")
     (True, True, True, False)
@@ -62,7 +62,7 @@ def is_no_id(text: str) -> bool:
 
 
 def is_no_address(text: str) -> bool:
-    """Return whether a text in the place of an address is none; in an address, a template may have been left open.
+    """Return whether a text in the place of an address is no address; within one, a template may have been left open.
 
     >>> is_no_address(" {{ page.url }}"), is_no_address("-"), is_no_address("pinshop.example/?utm={{utm}}")
     (True, True, False)

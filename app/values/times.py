@@ -96,7 +96,7 @@ def _zone_apart(text: str) -> datetime:
 
 
 def _year_first(text: str) -> datetime:
-    """Read a date with parts missing at its end; a year alone is none."""
+    """Read a date with parts missing at its end; a year alone is no date."""
     match = _YEAR_FIRST.fullmatch(text)
     if match is None or (text.isdecimal() and len(text) not in _COMPACT_LENGTHS):
         raise ValueError(text)

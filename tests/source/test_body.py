@@ -37,7 +37,7 @@ _VALUES = st.recursive(
 
 
 def finite(value: Any) -> Any:
-    """Replace every number that is none by the text NaN, and U+0000 by U+FFFD."""
+    """Replace every number that no double can hold by the text NaN, and U+0000 by U+FFFD."""
     if isinstance(value, str):
         return value.replace("\0", "\ufffd")
     if isinstance(value, dict):

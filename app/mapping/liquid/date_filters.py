@@ -138,7 +138,7 @@ def _zone(zone: Any) -> tzinfo:
 
 
 def date(value: Any, how: Any = MISSING, zone: Any = MISSING) -> Any:
-    """Write a date; what is none passes unchanged."""
+    """Write a date; what is no date passes unchanged."""
     moment = moment_of(value, zone)
     if moment is None:
         return value

@@ -73,7 +73,7 @@ def _float(value: Any) -> float:
 
 
 def number_or_zero(value: Any) -> float:
-    """Read a number for arithmetic; what is none counts as 0."""
+    """Read a number for arithmetic; what is no number counts as 0."""
     found = number_or_nan(value)
     return 0.0 if math.isnan(found) else found
 

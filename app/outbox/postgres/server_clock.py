@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-#: Such a difference may be the time that the answer took, and is none.
+#: A difference up to this may be only the time that the answer took, and counts as no difference.
 TOLERANCE_S = 0.1
 
 

@@ -39,7 +39,7 @@ def restore(copy: Path, path: Path) -> Path | None:
     Returns None where none was there.
 
     Nobody may use the outbox: stop its servers first. Raises OutboxUnavailable where somebody does, or where the copy
-    is none or damaged; nothing has changed then.
+    is no copy of an outbox, or a damaged one; nothing has changed then.
     """
     if not copy.is_file():
         raise OutboxUnavailable(f"There is no backup {copy}.", why="gone")
