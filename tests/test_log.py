@@ -12,7 +12,8 @@ import pytest
 
 from app.errors import OutboxUnavailable
 from app.log import configure_logging, log_attempts, log_error, log_request, logger
-from app.types import Claimed, Rejected, Settlement, State
+from app.types import Rejected, Settlement, State
+from tests.delivery.claims import a_claim
 from tests.process import ROOT
 
 pytestmark = pytest.mark.usefixtures("restored_logging")
@@ -23,20 +24,8 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
 
 
 def rejected() -> Settlement:
-    claimed = Claimed(
-        delivery_id="7",
-        claim="c",
-        ad_account_id="1",
-        preset="Checkout",
-        message_id="m-1",
-        event_name="checkout",
-        event_id="e-1",
-        action_source="web",
-        payload=b'{"user_data":{"client_ip_address":"203.0.113.9"}}',
-        attempt=2,
-        enqueued_at=0.0,
-        lease_was_lost=False,
-    )
+    payload = b'{"user_data":{"client_ip_address":"203.0.113.9"}}'
+    claimed = a_claim(message_id="m-1", attempt=2, payload=payload)
     return Settlement(claimed=claimed, outcome=Rejected(reason="too old", status=422), state=State.DEAD)
 
 

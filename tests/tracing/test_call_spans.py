@@ -11,6 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from app.sending.surroundings import CallReport
 from app.tracing.otel import OpenTelemetry
 from app.types import Blocked, Claimed, Delivered, Outcome, Rejected, Retry, Settlement, State
+from tests.delivery.claims import a_claim
 
 AT = 1_800_000_000.25
 FIRST = "00-" + "a" * 32 + "-" + "1" * 16 + "-01"
@@ -19,19 +20,14 @@ CALL = "POST /v5/ad_accounts/{ad_account_id}/events"
 
 
 def claimed(event_id: str, traceparent: str | None) -> Claimed:
-    return Claimed(
+    return a_claim(
         delivery_id=event_id,
-        claim="c",
-        ad_account_id="42",
         preset="Lead",
         message_id=f"m-{event_id}",
         event_name="lead",
         event_id=event_id,
-        action_source="web",
         payload=b'{"user_data":{"client_ip_address":"203.0.113.9"}}',
         attempt=2,
-        enqueued_at=AT,
-        lease_was_lost=False,
         traceparent=traceparent,
     )
 
