@@ -37,7 +37,7 @@ SSO = NamedByProxy(name="eve", role=UserRole.VIEWER, is_believed=True)
         ),
     ],
 )
-async def test_who_is_admitted(
+async def test_a_visitor_is_admitted_or_not_by_what_they_prove(
     *, rule: str, users: tuple[str, ...], asks: object, admitted: str | Denial, store: Outbox
 ) -> None:
     found = await access_of(store, *users).admit(asks, now=NOW)  # type: ignore[arg-type] # a visitor

@@ -19,7 +19,7 @@ class Log:
         self.entries.append(entry)
 
 
-async def test_who_from_where_what_which_target_before_and_after() -> None:
+async def test_a_line_says_who_did_what_from_where_to_which_target_and_how_it_was_before_and_after() -> None:
     log = Log()
     await Audit(log, lambda: NOW).note(ADA, AuditAction.SWITCH, target="Lead", before="on", after="off")
     assert log.entries == [

@@ -177,7 +177,7 @@ def kinds(facts: NameFacts, rules: AlertRules = RULES) -> list[str]:
         pytest.param(hours(0, 100, key=EventKey("s", "", "*")), [], id="others cannot cease"),
     ],
 )
-def test_volume(facts: NameFacts, expected: list[str]) -> None:
+def test_an_hour_with_far_more_or_fewer_events_than_usual_is_told(facts: NameFacts, expected: list[str]) -> None:
     assert kinds(facts) == expected
 
 
@@ -224,7 +224,9 @@ def shares(now: dict[str, int], before: dict[str, int]) -> NameFacts:
     ],
     ids=["half", "not so much more", "too few", "chance", "nothing known", "always so", "newly so", "another exit"],
 )
-def test_shares(now: dict[str, int], before: dict[str, int], expected: list[str]) -> None:
+def test_an_exit_that_takes_a_larger_share_than_usual_is_told(
+    now: dict[str, int], before: dict[str, int], expected: list[str]
+) -> None:
     assert kinds(shares(now, before)) == expected
 
 

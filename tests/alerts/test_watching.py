@@ -111,7 +111,7 @@ def warned(last: int, before: int, *, enqueued: int = 100, enqueued_before: int 
         pytest.param(facts(hours=warned(20, 0, enqueued_before=0)), [], id="no day before to compare with"),
     ],
 )
-def test_a_condition_holds(given: Facts, expected: list[str]) -> None:
+def test_each_condition_is_told_from_its_threshold_on(given: Facts, expected: list[str]) -> None:
     assert [alert.key for alert in conditions(given)] == expected
 
 

@@ -93,7 +93,9 @@ def keeping(page: Page, folder: Path, name: str) -> Callable[[str], None]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_busy_page(name: str, busy: Server, open_page: Callable[..., Page], screenshots: Path) -> None:
+def test_a_busy_page_keeps_to_the_look(
+    name: str, busy: Server, open_page: Callable[..., Page], screenshots: Path
+) -> None:
     page = open_page(busy.url + (PAGES[name] or "/console/deliveries?state=dead"))
     if not PAGES[name]:  # a dead delivery and its message are found by the list
         page.locator(f'tbody a[href*="/console/{name}?"]').first.click()
@@ -113,7 +115,7 @@ def test_a_page_explains_itself_while_empty(
         expect(page.get_by_role("heading", name="Send the first event")).to_be_visible()
 
 
-def test_logging_in(locked: Server, open_page: Callable[..., Page]) -> None:
+def test_logging_in_leads_to_the_page_that_was_asked_for(locked: Server, open_page: Callable[..., Page]) -> None:
     page = open_page(f"{locked.url}/console/mappings", has_touch=True)
     check(page)
     page.get_by_label("Password").fill(PASSWORD)

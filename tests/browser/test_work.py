@@ -43,7 +43,7 @@ def log_in(page: Page) -> None:
 
 
 class TestTester:
-    def test_round_trip(self, busy: Server, open_page: OpenPage) -> None:
+    def test_what_is_edited_is_judged_without_a_click(self, busy: Server, open_page: OpenPage) -> None:
         page = open_page(f"{busy.url}/console/tester")
         page.get_by_role("button", name="Checkout", exact=True).click()
         expect(page.get_by_role("status")).to_contain_text("1 delivery to Pinterest: Checkout.")
@@ -173,7 +173,7 @@ class TestTester:
 
 
 class TestRedrive:
-    def test_one_then_by_filter(self, busy: Server, open_page: OpenPage) -> None:
+    def test_one_delivery_is_redriven_then_those_that_a_filter_finds(self, busy: Server, open_page: OpenPage) -> None:
         page = open_page(f"{busy.url}/console/deliveries?state=dead")
         page.locator('tbody a[href*="/console/delivery?"]').first.click()
         page.get_by_role("button", name="Redrive").click()

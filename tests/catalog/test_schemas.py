@@ -64,7 +64,7 @@ def test_a_shipped_file_keeps_to_the_schema_that_it_names(file: Path) -> None:
     ],
     ids=str,
 )
-def test_an_editor_underlines(mapping: dict[str, Any], underlined: list[str]) -> None:
+def test_an_editor_underlines_what_is_wrong_in_a_mapping(mapping: dict[str, Any], underlined: list[str]) -> None:
     preset = {"name": "A", "subscribe": 'type = "page"', "action": "report_conversion_event", "mapping": mapping}
 
     assert faults(schema_of(PRESETS / "lead.yaml"), preset) == underlined

@@ -48,7 +48,7 @@ def summary(result: Result) -> dict[str, Any]:
     ],
     ids=["NDJSON", "blank line first", "array", "batch", "wrapped", "gzip"],
 )
-def test_it_reads(run: Run, tmp_path: Path, content: bytes) -> None:
+def test_events_are_read_in_every_form_that_files_have(run: Run, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "events"
     file.write_bytes(content)
     assert summary(run("import", file, "--json"))["exits"] == {"enqueued": 2}

@@ -65,7 +65,7 @@ def test_check_prints_named_sources_and_names_their_faults(run: Run) -> None:
     ],
     ids=["array", "indented array", "NDJSON", "batch"],
 )
-def test_preview_reads(run: Run, text: str) -> None:
+def test_preview_reads_events_in_every_form_that_files_have(run: Run, text: str) -> None:
     page, screen = lines(run("preview", "-", stdin=text))
     assert (page["message_id"], page["deliveries"][0]["exit"]) == ("p-1", "enqueued")
     assert page["deliveries"][0]["event"]["event_name"] == "page_visit"

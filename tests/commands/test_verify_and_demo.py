@@ -32,7 +32,9 @@ LIVE = {"PINTEREST_AD_ACCOUNT_ID": "549755885175", "PINTEREST_CONVERSION_TOKEN":
     ],
     ids=lambda value: str(getattr(value, "status", value)),
 )
-def test_each_answer_means(answer: Answer | Failure, *, good: bool, says: str) -> None:
+def test_each_answer_is_told_with_what_it_means_for_the_credentials(
+    answer: Answer | Failure, *, good: bool, says: str
+) -> None:
     judged, text = judge_answer(answer)
     assert judged is good
     assert says in text

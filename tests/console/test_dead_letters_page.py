@@ -12,7 +12,7 @@ from tests.console.world import NOW, World, new_delivery, open_world
 
 
 class TestRedrive:
-    async def test_one(self, world: World) -> None:
+    async def test_one_is_redriven_once(self, world: World) -> None:
         delivery_id = await one_dead_one_delivered(world)
         answer = await world.browser.post("/console/redrive", data={"delivery_id": delivery_id})
         assert answer.status_code == 303
@@ -37,7 +37,9 @@ class TestRedrive:
         ("filters", "redriven"),
         [({}, 3), ({"reason": "currency"}, 2), ({"preset": "Lead"}, 1), ({"reason": "nothing like it"}, 0)],
     )
-    async def test_by_filter_or_all(self, filters: dict[str, str], redriven: int, world: World) -> None:
+    async def test_many_are_redriven_by_filter_or_all(
+        self, filters: dict[str, str], redriven: int, world: World
+    ) -> None:
         for message_id, preset, reason in (
             ("m-1", "Checkout", "bad currency"),
             ("m-2", "Lead", "bad currency"),
@@ -114,7 +116,9 @@ class TestDismiss:
         assert "sent by hand" in await world.page("/console/activity")
 
     @pytest.mark.parametrize(("filters", "dismissed"), [({}, 2), ({"reason": "currency"}, 1), ({"preset": "Gone"}, 0)])
-    async def test_many_by_filter_or_all(self, filters: dict[str, str], dismissed: int, world: World) -> None:
+    async def test_many_are_dismissed_by_filter_or_all(
+        self, filters: dict[str, str], dismissed: int, world: World
+    ) -> None:
         for message_id, reason in (("m-1", "bad currency"), ("m-2", "too old")):
             await world.enqueue(new_delivery(message_id))
             await world.settle(Rejected(reason=reason), State.DEAD)

@@ -80,7 +80,7 @@ def test_an_unknown_component_is_shown_as_it_is() -> None:
     assert labels.component_label("new_thing") == "new thing"
 
 
-def test_times_and_numbers() -> None:
+def test_times_and_counts_are_written_as_people_read_them() -> None:
     assert labels.iso(1_795_000_000.9) == "2026-11-18T11:06:40Z"
     assert labels.thousands(12_034) == "12,034"
     assert count_of(1, "event") == "1 event"

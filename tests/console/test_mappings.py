@@ -63,7 +63,7 @@ class TestSwitches:
         assert answer.status_code == 303
         return await world.page(answer.headers["location"])
 
-    async def test_a_preset_off_and_on(self, world: World) -> None:
+    async def test_a_preset_is_switched_off_and_on(self, world: World) -> None:
         page = await self.switch(world, preset="Checkout", on="no")
         assert "Switched off." in page
         assert "switched off</span>" in page
@@ -71,7 +71,7 @@ class TestSwitches:
         assert "Switched on." in await self.switch(world, preset="Checkout", on="yes")
         assert await Switches.read(world.outbox) == Switches()
 
-    async def test_the_destination_off_and_on(self, world: World) -> None:
+    async def test_all_sending_is_switched_off_and_on(self, world: World) -> None:
         page = await self.switch(world, on="no")
         assert "Switch sending on" in page
         assert "sending is off</span>" in page

@@ -128,7 +128,7 @@ async def test_a_destination_that_is_no_longer_blocked_is_well(world: World) -> 
     assert "Blocked" not in await world.page("/console")
 
 
-async def test_switches_show(world: World) -> None:
+async def test_what_is_switched_off_is_shown(world: World) -> None:
     await world.enqueue(tallies=[Tally(name="matched", preset="Checkout")])
     await world.coordination.switch(None, on=False)
     await world.coordination.switch("Checkout", on=False)

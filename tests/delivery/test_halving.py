@@ -146,7 +146,7 @@ def test_one_bad_event_is_found_by_few_calls(count: int, data: st.DataObject) ->
         (4, {0}, [(0, 1, 2, 3), (0, 1), (0,), (1,), (2, 3), (0,)]),
     ],
 )
-def test_calls(count: int, bad: set[int], calls: Sequence[tuple[int, ...]]) -> None:
+def test_a_search_makes_exactly_these_calls(count: int, bad: set[int], calls: Sequence[tuple[int, ...]]) -> None:
     assert play(count, bad, at_once=1).calls == calls
 
 

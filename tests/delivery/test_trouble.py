@@ -79,7 +79,7 @@ def test_a_batch_that_was_refused_whole_is_as_many_calls_as_that_took() -> None:
         (a_sign("blocked"), 60),
     ],
 )
-def test_the_first_pause(sign: Sign, pause_s: float) -> None:
+def test_the_first_pause_is_as_long_as_the_sign_asks_for(sign: Sign, pause_s: float) -> None:
     found = after(None, replace(sign, since=NOW - 5))
 
     assert (found.state, found.since, found.pause_s, found.next_probe_at) == (

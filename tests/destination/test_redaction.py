@@ -92,7 +92,7 @@ def test_personal_data_is_taken_out(given: str, left: str) -> None:
         "",
     ],
 )
-def test_the_rest_stays(text: str) -> None:
+def test_what_is_not_personal_stays(text: str) -> None:
     assert TAKE_OUT(text) == text
 
 

@@ -56,7 +56,7 @@ def whole(back: int, sampled: int = 30) -> Rows:
     ],
     ids=range(14),
 )
-def test_changes(rows: Rows, told: list[Change]) -> None:
+def test_what_is_new_or_gone_is_told_once_enough_is_known(rows: Rows, told: list[Change]) -> None:
     assert changes(rows, now=NOW) == told
 
 

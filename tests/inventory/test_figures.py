@@ -103,7 +103,7 @@ async def test_the_view_joins_figures_and_presets(outbox: Outbox) -> None:
         (EventKey("shop", "", "*"), "(other names)"),
     ],
 )
-def test_titles(key: EventKey, title: str) -> None:
+def test_each_kind_of_event_has_a_title(key: EventKey, title: str) -> None:
     assert title_of(key) == title
 
 

@@ -144,7 +144,9 @@ def test_what_is_under_way_while_its_name_loses_its_place_is_counted_as_the_othe
     max_names=st.integers(1, 8),
     takes=st.sets(st.integers(0, 200)),
 )
-def test_space_saving(given_names: list[str], max_names: int, takes: set[int]) -> None:
+def test_nothing_is_lost_and_a_frequent_name_keeps_its_place(
+    given_names: list[str], max_names: int, takes: set[int]
+) -> None:
     """Nothing is lost; never more names than places; who comes more often than one in so many has a place."""
     met = names(max_names)
     counts: list[InventoryCount] = []

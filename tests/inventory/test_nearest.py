@@ -66,5 +66,5 @@ def test_a_preset_that_took_events_needs_no_reason(catalog: Catalog) -> None:
     ("name", "words"),
     [("Order Completed", ["order", "completed"]), ("größeWählen", ["grösse", "wählen"]), ("v2-OrderXMLSent", None)],
 )
-def test_words(name: str, words: list[str] | None) -> None:
+def test_a_name_is_split_into_its_words(name: str, words: list[str] | None) -> None:
     assert words_of(name) == (words or ["v", "2", "order", "xml", "sent"])

@@ -356,7 +356,7 @@ READS = [
 
 
 @pytest.mark.parametrize(("text", "event", "expected"), READS, ids=[f"{row[0]} of {row[1]}" for row in READS])
-def test_a_path_finds(text: str, event: dict[str, Any], expected: Any) -> None:
+def test_a_path_finds_what_stands_there(text: str, event: dict[str, Any], expected: Any) -> None:
     assert resolve(path(text), event) == expected
     assert resolve({"@path": {"@literal": {"@coalesce": [text]}}}, event) in (expected, MISSING)
 

@@ -68,7 +68,7 @@ async def test_nothing_is_written_of_nothing(at: At) -> None:
     assert await days(at) == []
 
 
-async def test_processes_add_up(outbox_url: str) -> None:
+async def test_the_counts_of_all_processes_add_up(outbox_url: str) -> None:
     opened = [open_outbox(outbox_url, rules(), clock=lambda: NOW) for _ in range(3)]
     try:
         await asyncio.gather(

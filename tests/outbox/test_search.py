@@ -137,7 +137,7 @@ async def test_what_an_event_is_known_by_leads_to_it(
         pytest.param("one", "one\0", False, id="no more than what was told"),
     ],
 )
-async def test_a_part_of_a_text_found_in_the_same_cases_by_every_engine(
+async def test_a_part_of_a_text_is_found_in_the_same_cases_by_every_engine(
     at: At, told: str, asked: str, found: int
 ) -> None:
     note = Note(message_id="n", preset=None, exit=Exit.REFUSED, reason=told)

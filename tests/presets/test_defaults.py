@@ -78,7 +78,9 @@ def only(name: str, value: Any) -> dict[str, Any]:
     ],
     ids=str,
 )
-def test_the_value(preset: str, properties: dict[str, Any], value: str | None, sent_of: Make) -> None:
+def test_the_value_is_found_in_every_spelling(
+    preset: str, properties: dict[str, Any], value: str | None, sent_of: Make
+) -> None:
     preset = {"Product Added": "Add to Cart"}.get(preset, preset)
 
     assert sent_of(preset, properties=properties).get("custom_data", {}).get("value") == value
@@ -129,7 +131,9 @@ def test_the_value(preset: str, properties: dict[str, Any], value: str | None, s
     ],
     ids=str,
 )
-def test_what_was_bought(properties: dict[str, Any], custom_data: dict[str, Any], sent_of: Make) -> None:
+def test_what_was_bought_is_found_in_every_spelling(
+    properties: dict[str, Any], custom_data: dict[str, Any], sent_of: Make
+) -> None:
     sent = sent_of(properties=properties).get("custom_data", {})
 
     assert {name: sent.get(name) for name in custom_data} == custom_data
@@ -243,7 +247,7 @@ def test_an_sdk_that_names_itself_is_no_app(fields_of: Make) -> None:
     assert "app_name: left out, it is an SDK's own and no app's" in warnings
 
 
-def test_the_plain_ones(sent_of: Make) -> None:
+def test_address_user_agent_and_partner_id_are_sent_plain_and_the_user_id_hashed(sent_of: Make) -> None:
     sent = sent_of(userId="Cust 1042", properties={"partner_id": "p-1"})["user_data"]
 
     assert sent["client_ip_address"] == "203.0.113.7"
@@ -321,7 +325,7 @@ def test_tracking_is_opted_out_of_wherever_permission_is_not_plain(
     ],
     ids=str,
 )
-def test_the_click_id(event: dict[str, Any], click_id: str | None, sent_of: Make) -> None:
+def test_the_click_id_is_found_in_every_place(event: dict[str, Any], click_id: str | None, sent_of: Make) -> None:
     assert sent_of(**event)["user_data"].get("click_id") == click_id
 
 
@@ -356,7 +360,9 @@ def test_the_click_id(event: dict[str, Any], click_id: str | None, sent_of: Make
     ],
     ids=str,
 )
-def test_the_rest_of_the_event(event: dict[str, Any], field: str, value: Any, sent_of: Make) -> None:
+def test_every_other_field_is_found_where_senders_put_it(
+    event: dict[str, Any], field: str, value: Any, sent_of: Make
+) -> None:
     assert sent_of(**event).get(field) == value
 
 

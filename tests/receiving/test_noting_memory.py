@@ -25,7 +25,7 @@ def test_noting_changes_nothing_of_what_is_remembered_or_filled(way: list[Encoun
 
 
 @given(any_ways, events())
-def test_what_an_event_gave_it_said(way: list[Encounter], last: Encounter) -> None:
+def test_only_what_an_event_says_is_told_as_given(way: list[Encounter], last: Encounter) -> None:
     memory = HeldMemory()
     for event in way:
         meet(event, memory, RULES)

@@ -41,7 +41,7 @@ def order(order_id: str) -> dict[str, Any]:
         pytest.param(rudderstack.analytics.Client, id="rudder-sdk-python"),
     ],
 )
-def test_python(make_client: Callable[..., Any], door: Door, new_id: Callable[[], str]) -> None:
+def test_events_of_python_sdks_arrive(make_client: Callable[..., Any], door: Door, new_id: Callable[[], str]) -> None:
     track_id, page_id = new_id(), new_id()
     failures: list[object] = []
     client = make_client(WRITE_KEY, host=door.url, on_error=lambda error, _: failures.append(error), max_retries=0)
@@ -61,7 +61,9 @@ def test_python(make_client: Callable[..., Any], door: Door, new_id: Callable[[]
         pytest.param("rudder.mjs", id="@rudderstack/rudder-sdk-node"),
     ],
 )
-def test_node(program: str, door: Door, new_id: Callable[[], str], run_node: Callable[..., str]) -> None:
+def test_events_of_node_sdks_arrive(
+    program: str, door: Door, new_id: Callable[[], str], run_node: Callable[..., str]
+) -> None:
     track_id, page_id = new_id(), new_id()
     event = {
         "userId": USER_ID,
@@ -83,7 +85,7 @@ def test_node(program: str, door: Door, new_id: Callable[[], str], run_node: Cal
         pytest.param("rudder.html?server", id="@rudderstack/analytics-js"),
     ],
 )
-def test_in_a_browser(page: str, door: Door, shop_url: str) -> None:
+def test_events_of_browser_sdks_arrive(page: str, door: Door, shop_url: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=tools.chromium(playwright), args=["--no-sandbox"])
         tab = browser.new_page(extra_http_headers={"x-forwarded-for": VISITOR})  # as a proxy in between adds it

@@ -46,7 +46,9 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         pytest.param("POST", "/other", 404, "", id="what is not there is FastAPI's to tell"),
     ],
 )
-async def test_who_answers(client: httpx.AsyncClient, method: str, path: str, status: int, text: str) -> None:
+async def test_only_a_direct_route_is_answered_past_fastapi(
+    client: httpx.AsyncClient, method: str, path: str, status: int, text: str
+) -> None:
     response = await client.request(method, path)
     assert response.status_code == status
     if text:

@@ -54,7 +54,9 @@ GRANTED = preferences(ads=True, analytics=True)
         pytest.param(GRANTED, {X: True}, None, id="all granted, integrations too: flows"),
     ],
 )
-def test_segments_table(consent: Any, integrations: Any, reason: str | None) -> None:
+def test_what_segments_consent_and_integrations_say_decides(
+    consent: Any, integrations: Any, reason: str | None
+) -> None:
     found = withheld(event(consent, integrations), RULES)
 
     assert found is None if reason is None else reason in str(found)
@@ -109,7 +111,7 @@ def test_a_destination_without_categories_asks_for_none() -> None:
         ([X], "integrations: cannot be read"),
     ],
 )
-def test_integrations(integrations: Any, reason: str | None) -> None:
+def test_integrations_decide_unless_they_cannot_be_read(integrations: Any, reason: str | None) -> None:
     assert withheld(event(integrations=integrations), RULES) == reason
 
 
@@ -139,7 +141,7 @@ def test_integrations_that_segment_obeyed_already_need_not_be_obeyed_again() -> 
         ({"deniedConsentIds": ["C", None]}, "consent: `deniedConsentIds` cannot be read"),
     ],
 )
-def test_rudderstacks_table(management: Any, reason: str | None) -> None:
+def test_what_rudderstacks_consent_says_decides(management: Any, reason: str | None) -> None:
     assert withheld(event(consentManagement=management), ConsentRules(rudder_ids=("A", "B"))) == reason
 
 

@@ -142,7 +142,7 @@ async def test_any_content_type_and_gzip_are_read(
         pytest.param({}, {"writeKey": ["k1"]}, "", 401, id="not a text"),
     ],
 )
-async def test_who_may_send(
+async def test_a_write_key_is_taken_from_wherever_sdks_put_it(
     headers: dict[str, str], body: dict[str, Any], query: str, status: int, ledger: Ledger
 ) -> None:
     async with client(tracking(ledger, keys=("shop:k1", "app:k2"))) as http:

@@ -179,7 +179,9 @@ HEADER = {"X-Secret": "hidden"}
         pytest.param({"secrets": (b"one",), "header": "x-secret: hidden"}, HEADER, 401, id="header alone"),
     ],
 )
-async def test_who_may_send(rules: dict[str, Any], headers: dict[str, str], status: int, ledger: Ledger) -> None:
+async def test_every_secret_that_is_set_must_be_proven(
+    rules: dict[str, Any], headers: dict[str, str], status: int, ledger: Ledger
+) -> None:
     async with client(webhook(ledger, **{"is_open": False, **rules})) as http:
         answer = await http.post("/webhook", content=BODY, headers=headers)
 

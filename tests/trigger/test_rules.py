@@ -117,7 +117,7 @@ def event_of(**properties: Any) -> dict[str, Any]:
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value and len(value) < 60 else "",
 )
-def test_rule(rule: str, text: str, properties: dict[str, Any], *, expected: bool) -> None:
+def test_each_rule_of_the_language_holds(rule: str, text: str, properties: dict[str, Any], *, expected: bool) -> None:
     assert compile_trigger(text).matches(event_of(**properties)) is expected, rule
 
 

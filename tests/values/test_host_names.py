@@ -6,7 +6,7 @@ from app.values.host_names import names_loopback, without_port
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]", "[::1]:65535"])
-def test_a_loopback_name(host: str) -> None:
+def test_a_name_of_this_machine_is_known(host: str) -> None:
     assert names_loopback(host)
 
 
@@ -14,7 +14,7 @@ def test_a_loopback_name(host: str) -> None:
     "host",
     ["", ":8080", "localhost.", "localhost:", "localhost:x", "a@localhost", "127.0.0.1.x", "127.1", "::1", "[::1"],
 )
-def test_no_loopback_name(host: str) -> None:
+def test_any_other_name_is_not_one_of_this_machine(host: str) -> None:
     assert not names_loopback(host)
 
 

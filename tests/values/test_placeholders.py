@@ -28,14 +28,14 @@ SOMETHING: list[Any] = [0, False, 0.0, True, "0", "-", "Nancy", "n", "nullable",
 
 
 @pytest.mark.parametrize("value", NOTHING, ids=repr)
-def test_what_says_nothing(value: Any) -> None:
+def test_null_blanks_and_placeholders_say_nothing(value: Any) -> None:
     assert says_nothing(value)
     assert not says_something(value)
     assert not says_a_text(value)
 
 
 @pytest.mark.parametrize("value", SOMETHING, ids=repr)
-def test_what_says_something(value: Any) -> None:
+def test_everything_else_says_something(value: Any) -> None:
     assert not says_nothing(value)
     assert says_something(value)
 
