@@ -149,7 +149,7 @@ def test_on_a_terminal_no_text_of_a_line_moves_the_cursor(capsys: pytest.Capture
 
 
 def test_an_outbox_that_cannot_be_used_is_logged_with_what_is_the_matter_and_what_helps(
-    restored_logging: None, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     configure_logging("json", "info")
     log_error(OutboxUnavailable("The disk is full: free some space.", why="disk full"))

@@ -3,7 +3,6 @@
 import os
 import pwd
 import socket
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated
 
@@ -33,8 +32,8 @@ def audit(
             print_json(asdict(entry))
         return
     table = Table("when (UTC)", "who", "from", "what", "target", "before", "after")
-    for row in _rows(found):
-        add_row(table, *row)
+    for each in found:
+        add_row(table, time_text(each.at), each.who, each.place, each.what.value, each.target, each.before, each.after)
     print_table(table)
 
 
@@ -56,8 +55,3 @@ async def _newest(outbox: Outbox, limit: int) -> list[AuditEntry]:
         if (cursor := page.next_cursor) is None:
             break
     return found
-
-
-def _rows(entries: list[AuditEntry]) -> Iterator[list[str]]:
-    for entry in entries:
-        yield [time_text(entry.at), entry.who, entry.place, entry.what.value, entry.target, entry.before, entry.after]

@@ -16,9 +16,7 @@ from app.catalog.strict_yaml import parse_yaml
 from app.errors import CatalogError
 
 ROOT = Path(__file__).parents[2]
-PRESETS, MAPPINGS, SOURCES, DESTINATIONS = FOLDERS = [
-    ROOT / name for name in ("presets", "mappings", "sources", "destinations")
-]
+PRESETS, MAPPINGS, SOURCES, _ = FOLDERS = [ROOT / name for name in ("presets", "mappings", "sources", "destinations")]
 FILES = sorted(file for folder in FOLDERS for file in folder.glob("*.yaml"))
 
 
