@@ -1,4 +1,4 @@
-"""How the watching for alerts is joined."""
+"""Makes the background task that watches for alerts."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""What stands before the pipeline is made: what counts by name, and what shows operators the events that arrive."""
+"""Makes what stands before the pipeline: what counts events by name, and what shows operators those that arrive."""
 
 import random
 

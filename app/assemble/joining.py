@@ -1,4 +1,4 @@
-"""How catalog, pipeline and ad accounts are joined."""
+"""Makes catalog, pipeline, clients and what else works with events, each of the settings."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

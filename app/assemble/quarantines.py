@@ -1,4 +1,4 @@
-"""How the quarantine is joined: what keeps events that made no delivery, and what brings them back."""
+"""Makes what keeps events that made no delivery in the quarantine, and what brings them back, of the settings."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache

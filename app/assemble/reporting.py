@@ -1,4 +1,4 @@
-"""How the reading of Pinterest's own figures is joined."""
+"""Makes the background task that reads Pinterest's own figures."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""The settings that each ad account may have of its own, apart from the others."""
+"""The settings that an ad account may have of its own. `Settings` inherits them; a destination's file goes first."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The settings of alerts, apart from the others."""
+"""The settings of alerts. `Settings` inherits them."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings

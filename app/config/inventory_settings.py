@@ -1,4 +1,4 @@
-"""The settings of the inventory, apart from the others."""
+"""The settings of the inventory. `Settings` inherits them."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings

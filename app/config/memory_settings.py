@@ -1,4 +1,4 @@
-"""The settings of identity memory, apart from the others."""
+"""The settings of identity memory. `Settings` inherits them."""
 
 from typing import Literal
 

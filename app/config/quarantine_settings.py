@@ -1,4 +1,4 @@
-"""The settings of the quarantine, apart from the others."""
+"""The settings of the quarantine. `Settings` inherits them."""
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings

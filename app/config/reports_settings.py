@@ -1,4 +1,4 @@
-"""The settings of what is read from Pinterest, apart from the others."""
+"""The settings of what is read from Pinterest. `Settings` inherits them."""
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings

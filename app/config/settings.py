@@ -33,7 +33,7 @@ MIN_SECRET_CHARACTERS: Final = 16
 
 
 class Settings(AccountSettings, SourceSettings, MemorySettings, ReportsSettings, InventorySettings, AlertSettings):
-    """Everything that can be set. `description` is what the README says of it."""
+    """Everything that can be set. `description` is what docs/settings.md and `pinrelay init` say of it."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, allow_inf_nan=False

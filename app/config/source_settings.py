@@ -1,4 +1,4 @@
-"""The settings of sources with a name, apart from the others."""
+"""The settings of sources with a name. `Settings` inherits them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Facts come in groups: what belongs together, what says who somebody is, and what where. None is raw."""
+"""Facts about people, in groups of members that belong together. Their values are those that Pinterest gets."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -22,7 +22,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 #: Groups that say who somebody is, wherever that person is.
 OF_PERSON: Final = ("em", "ph", "ge", "db", "name", "place")
-#: Groups that say where somebody sits: they belong to a browser or an app.
+#: Groups that belong to a browser or an app, whoever uses it.
 OF_BROWSER: Final = ("device", "click")
 #: The group of a member.
 _GROUP_OF: Final = {name: group for group, names in GROUPS.items() for name in names}

@@ -25,7 +25,7 @@ class IdKeys:
 
 
 class _Digests:
-    """Makes digests of one kind of ids. All of HMAC by the two SHA-256 that it is takes less than to ask for it."""
+    """Makes HMAC-SHA-256 of one kind of ids, by the two SHA-256 that it consists of: faster than the module `hmac`."""
 
     def __init__(self, secret: bytes, kind: bytes) -> None:
         padded = (secret if len(secret) <= _BLOCK_BYTES else hashlib.sha256(secret).digest()).ljust(_BLOCK_BYTES, b"\0")

@@ -1,4 +1,8 @@
-"""How an event links ids to users: the newest link counts, the first brings what the id held, another's nothing."""
+"""How an event links ids to users.
+
+Of several links of an id the newest counts. An id that is linked for the first time brings to its user what it held of
+a person; one that was another user's brings nothing.
+"""
 
 from msgspec.structs import replace
 

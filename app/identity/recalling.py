@@ -37,7 +37,7 @@ def recall(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recoll
 def _user_of(encounter: Encounter, memory: Memory, rules: IdentityRules) -> str | None:
     """Return the user that an event is about: its own, else the one who used its browser lately; None: nobody known.
 
-    An event that claims to be another's than that one's is of nobody known.
+    None also where the event claims a user that is not believed, and that is not the one who used its browser.
     """
     at = encounter.at
     if encounter.user:

@@ -129,7 +129,7 @@ class Store(SharedValues, Protocol):
         """Return whether nothing of any kind is there."""
 
     async def read(self, kind: Carried, *, after: Sequence[Any], limit: int) -> list[Row]:
-        """Return the next rows of a kind, in the order of what tells them apart: of it, `after` is the last one's."""
+        """Return the next rows of a kind in the order of their key; `after` is the key of the last row read before."""
 
     async def write(self, kind: Carried, rows: Sequence[Row]) -> int:
         """Commit those rows that are not there yet; return how many they were."""

@@ -1,4 +1,4 @@
-"""What one event gives to memory: its sender is told, where a secret says who that is."""
+"""What one event gives to memory: the receipt tells it to a sender that is known by a secret."""
 
 from collections.abc import Iterable
 

@@ -88,7 +88,7 @@ async def _enqueue(connection: Connection, calls: Sequence[EnqueueCall], rules: 
 
 
 def _within(connection: Connection) -> AbstractAsyncContextManager[object]:
-    """Return what keeps a transaction usable where a statement in it fails; outside of one that needs nothing."""
+    """Return a savepoint, which keeps a transaction usable where a statement in it fails; nothing outside of one."""
     is_idle = connection.info.transaction_status == TransactionStatus.IDLE
     return nullcontext() if is_idle else connection.transaction()
 
