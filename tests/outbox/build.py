@@ -124,6 +124,11 @@ class At:
         (delivery,) = (await self.outbox.message(message_id)).deliveries
         return delivery
 
+    async def retain_all(self, limit: int = 100) -> None:
+        """Take every step of retention that is due, each of so many rows at most."""
+        while step := await self.outbox.retain(now=self.now, limit=limit):
+            assert step <= limit
+
     async def be_idle(self) -> None:
         """Claim all that is due, and look at everything that has happened so far."""
         while await self.claim():

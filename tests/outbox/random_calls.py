@@ -81,15 +81,11 @@ def reviving(rng: Random) -> Calls:
     asked, because, withdrawn = some.query(rng), rng.choice(TEXTS), some.withdrawal(rng)
     redriven = rng.choice([asked, Query()])
 
-    async def retain(side: Side) -> None:
-        while await side.at.outbox.retain(now=side.at.now, limit=500):
-            pass
-
     return {
         "redrive": lambda side: side.at.outbox.dead_letters.redrive(redriven, now=side.at.now),
         "dismiss": lambda side: side.at.outbox.dead_letters.dismiss(asked, because=because),
         "withdraw": lambda side: side.at.outbox.withdraw([withdrawn], now=side.at.now),
-        "retain": retain,
+        "retain": lambda side: side.at.retain_all(500),
     }
 
 

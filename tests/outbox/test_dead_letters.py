@@ -119,8 +119,7 @@ async def test_what_is_dismissed_is_forgotten_like_what_is_dead(at: At) -> None:
     dead = await at.dead_letter(new())
     await at.outbox.dead_letters.dismiss(ALL, because="x")
     later = at.later(30 * DAY_S + 1)
-    while await later.outbox.retain(now=later.now, limit=100):
-        pass
+    await later.retain_all()
     assert await at.outbox.delivery(dead) is None
     assert await at.outbox.backlog(ACCOUNT, now=NOW) == Backlog()
 

@@ -132,8 +132,7 @@ async def test_hours_go_first_and_days_with_the_ledger(open_at: Callable[..., At
     await at.outbox.inventory.add([received()], now=NOW, max_names=MANY)
     found = []
     for later_s in (HOURS_KEPT_S - 1, HOURS_KEPT_S + 1, 30 * DAY_S, 31 * DAY_S + HOUR_S * 8):
-        while await at.outbox.retain(now=NOW + later_s, limit=1):
-            pass
+        await at.later(later_s).retain_all(1)
         hours = await at.outbox.inventory.read(since=0, by_hour=True, counted=list(Measure))
         found.append((len(hours), len(await days(at))))
     assert found == [(1, 1), (0, 1), (0, 1), (0, 0)]

@@ -84,8 +84,7 @@ async def forget(at: At, number: int) -> None:
 
 
 async def retain(at: At, _number: int) -> None:
-    while await at.outbox.retain(now=at.now, limit=100):
-        pass
+    await at.retain_all()
 
 
 STEPS: dict[str, Step] = {

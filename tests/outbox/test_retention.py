@@ -15,14 +15,6 @@ LEDGER_END_S = LEDGER_S + DAY_S
 NOTE = Note(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
 
 
-async def _retain_all(at: At, limit: int = 100) -> int:
-    touched = 0
-    while step := await at.outbox.retain(now=at.now, limit=limit):
-        assert step <= limit
-        touched += step
-    return touched
-
-
 async def _all(at: At) -> int:
     return len((await at.outbox.search(Query(), limit=1_000)).deliveries)
 
@@ -36,9 +28,9 @@ async def test_an_outbox_with_nothing_old_is_left_alone(at: At) -> None:
 async def test_settled_deliveries_go_when_the_ledger_ends(at: At, settle: Callable[..., object]) -> None:
     await at.enqueue(new())
     await settle(at, *await at.claim())  # type: ignore[misc] # both are async
-    await _retain_all(at.later(LEDGER_S - 1))
+    await at.later(LEDGER_S - 1).retain_all()
     assert await _all(at) == 1
-    await _retain_all(at.later(LEDGER_END_S))
+    await at.later(LEDGER_END_S).retain_all()
     assert await _all(at) == 0
 
 
@@ -52,7 +44,7 @@ async def test_what_was_delivered_has_a_time_of_its_own(
     await at.deliver(*await at.claim())
     found = []
     for day in range(8):
-        await _retain_all(at.later(day * DAY_S))
+        await at.later(day * DAY_S).retain_all()
         page = await at.outbox.search(Query(), limit=10)
         notes = (await at.outbox.message("noted")).notes
         found.append(({each.message_id for each in page.deliveries}, len(notes)))
@@ -74,11 +66,11 @@ async def test_of_two_sides_of_midnight_each_day_goes_in_its_turn(open_at: Calla
         messages = [await at.outbox.message(name) for name in ("before", "after")]
         return [(len(message.deliveries), len(message.notes)) for message in messages]
 
-    await _retain_all(before.later(DAY_S - 1))
+    await before.later(DAY_S - 1).retain_all()
     assert await left() == [(1, 1), (1, 1)]
-    await _retain_all(midnight.later(DAY_S))
+    await midnight.later(DAY_S).retain_all()
     assert await left() == [(0, 0), (1, 1)]
-    await _retain_all(midnight.later(2 * DAY_S))
+    await midnight.later(2 * DAY_S).retain_all()
     assert await left() == [(0, 0), (0, 0)]
 
 
@@ -87,28 +79,28 @@ async def test_what_is_held_or_waits_outlives_the_ledger_and_is_sent_then(open_a
     await at.enqueue(new(message_id="held", preset="off"), new(message_id="waits"))
     assert [each.message_id for each in await at.claim(without_presets=frozenset({"off"}))] == ["waits"]
     later = at.later(100 * DAY_S)
-    await _retain_all(later)
+    await later.retain_all()
     assert await _all(at) == 2
     claimed = await later.claim()
     claimed += await later.claim()
     assert sorted(each.message_id for each in claimed) == ["held", "waits"]
     await later.deliver(*claimed)
-    await _retain_all(later)
+    await later.retain_all()
     assert await _all(at) == 2
 
 
 async def test_unsettled_deliveries_never_go(at: At) -> None:
     await at.enqueue(new(), new())
     await at.claim(limit=1, lease_s=1)
-    await _retain_all(at.later(1_000 * DAY_S))
+    await at.later(1_000 * DAY_S).retain_all()
     assert len(await at.later(1_000 * DAY_S).claim()) == 2
 
 
 async def test_notes_go_when_the_ledger_ends(at: At) -> None:
     await at.enqueue(notes=(NOTE,))
-    await _retain_all(at.later(LEDGER_S - 1))
+    await at.later(LEDGER_S - 1).retain_all()
     assert len((await at.outbox.message("noted")).notes) == 1
-    await _retain_all(at.later(LEDGER_END_S))
+    await at.later(LEDGER_END_S).retain_all()
     assert (await at.outbox.message("noted")).notes == ()
 
 
@@ -116,10 +108,10 @@ async def test_a_key_outlives_a_ledger_that_is_shorter_than_its_window(open_at: 
     at = open_at(ledger_delivered_s=HOUR_S)
     await at.enqueue(new(event_id="e"))
     await at.deliver(*await at.claim())
-    await _retain_all(at.later(DAY_S - 1))
+    await at.later(DAY_S - 1).retain_all()
     assert await _all(at) == 0
     (within,) = await at.later(DAY_S - 1).enqueue(new(event_id="e"))
-    await _retain_all(at.later(DAY_S))
+    await at.later(DAY_S).retain_all()
     (after,) = await at.later(DAY_S).enqueue(new(event_id="e"))
     assert (within.exit, after.exit) == (Exit.DUPLICATE, Exit.ENQUEUED)
 
@@ -129,7 +121,7 @@ async def test_the_id_of_a_forgotten_delivery_is_not_given_again(open_at: Callab
     await at.enqueue(new(event_id="e"))
     (old,) = await at.claim()
     await at.deliver(old)
-    await _retain_all(at.later(HOUR_S))
+    await at.later(HOUR_S).retain_all()
     await at.later(HOUR_S).enqueue(new())
     (fresh,) = await at.later(HOUR_S).claim()
     assert fresh.delivery_id != old.delivery_id
@@ -142,7 +134,7 @@ async def test_payloads_kept_longer_go_when_their_time_is_over(open_at: Callable
     await at.deliver(claimed)
     kept = []
     for seconds in (DAY_S - 1, DAY_S):
-        await _retain_all(at.later(seconds))
+        await at.later(seconds).retain_all()
         delivery = await at.delivery(claimed.delivery_id)
         kept.append(delivery.payload is not None)
     assert kept == [True, False]
@@ -151,7 +143,7 @@ async def test_payloads_kept_longer_go_when_their_time_is_over(open_at: Callable
 async def test_minutes_become_hours_after_two_days_and_keep_their_sums(at: At) -> None:
     for minute in (0, 1, 59, 60):
         await at.later(minute * 60).enqueue(tallies=(Tally(name="accepted", count=minute + 1),))
-    await _retain_all(at.later(3 * DAY_S), limit=3)
+    await at.later(3 * DAY_S).retain_all(limit=3)
     assert await at.outbox.tallies(since=NOW, step_s=60) == [
         (NOW, Tally(name="accepted", count=1 + 2 + 60)),
         (NOW + HOUR_S, Tally(name="accepted", count=61)),
@@ -160,10 +152,10 @@ async def test_minutes_become_hours_after_two_days_and_keep_their_sums(at: At) -
 
 async def test_hours_go_when_the_ledger_ends(at: At) -> None:
     await at.enqueue(tallies=(Tally(name="accepted"),))
-    await _retain_all(at.later(3 * DAY_S))
-    await _retain_all(at.later(LEDGER_S))
+    await at.later(3 * DAY_S).retain_all()
+    await at.later(LEDGER_S).retain_all()
     assert len(await at.outbox.tallies(since=NOW, step_s=0)) == 1
-    await _retain_all(at.later(LEDGER_END_S))
+    await at.later(LEDGER_END_S).retain_all()
     assert await at.outbox.tallies(since=NOW, step_s=0) == []
 
 
@@ -186,7 +178,7 @@ async def test_how_far_an_import_came_goes_when_it_was_not_gone_on_with(at: At) 
         await ROW_DIGESTS.under(name).of("7").write(at.outbox, ("0a1b",))
     await ROW_DIGESTS.under("young").of("6").write(at.outbox, None)
     await REPORTS_TURN.write(at.outbox, None)
-    await _retain_all(at.later(LEDGER_S + 1), limit=1)
+    await at.later(LEDGER_S + 1).retain_all(limit=1)
     assert sorted(await at.outbox.list_shared("")) == [
         "import-digests/young/7", "import-rows/young", "import/young", "reports/turn",
     ]  # fmt: skip

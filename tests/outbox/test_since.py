@@ -52,8 +52,7 @@ async def _take(at: At, url: str, kind: str, number: int) -> None:
     elif kind == "redrive":
         await at.outbox.dead_letters.redrive(Query(), now=at.now)
     elif kind == "retain":
-        while await at.outbox.retain(now=at.now, limit=100):
-            pass
+        await at.retain_all()
     else:
         store = open_store(url)
         delivery, note_id = await store.highest_ids()

@@ -42,11 +42,6 @@ async def read(outbox: Outbox, since: float, step_s: int, **asked: object) -> Co
     return Counter({(at, tally.name): tally.count for at, tally in found})
 
 
-async def retain(at: At) -> None:
-    while await at.outbox.retain(now=at.now, limit=100):
-        pass
-
-
 async def goes_well(url: str, history: list[tuple[float, float, str, bool]]) -> None:
     """A step of a history: how much time passes, how long ago something is counted, what, whether sums are made."""
     at = At(open_outbox(url, rules(ledger_s=90 * DAY_S), clock=lambda: NOW), NOW)
@@ -59,7 +54,7 @@ async def goes_well(url: str, history: list[tuple[float, float, str, bool]]) -> 
             told.counts[int(then.now // 60) * 60, name] += 3
             if not is_summed:
                 continue
-            await retain(at)
+            await at.retain_all()
             for step_s in STEPS:
                 span_s = max(step_s, HOUR_S)
                 for back in (1, 30, 9 * DAY_S // span_s + 2):
@@ -113,7 +108,7 @@ def test_sums_of_any_history_tell_what_was_counted(empty_store: Callable[[], Abs
 async def test_what_a_settlement_counts_late_is_told_too(at: At) -> None:
     await at.enqueue(new(), tallies=(Tally(name="accepted"),))
     (claimed,) = await at.claim()
-    await retain(at.later(HOUR_S + STEP_SETTLED_S))
+    await at.later(HOUR_S + STEP_SETTLED_S).retain_all()
     await at.settle(delivered(claimed), tallies=(Tally(name="delivered"),))
     found = await read(at.outbox, NOW, int(HOUR_S), names=("accepted", "delivered"))
     assert found == {(NOW, "accepted"): 1, (NOW, "delivered"): 1}

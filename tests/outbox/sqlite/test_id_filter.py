@@ -39,11 +39,6 @@ def put(at: At, outbox: SqliteOutbox) -> Callable[..., Awaitable[NewDelivery]]:
     return enqueue
 
 
-async def retain(at: At) -> None:
-    while await at.outbox.retain(now=at.now, limit=500):
-        pass
-
-
 async def found(at: At, **query: Any) -> list[int]:
     return [int(each.delivery_id) for each in (await at.outbox.search(Query(**query), limit=9)).deliveries]
 
@@ -74,7 +69,7 @@ async def test_what_lies_in_any_part_is_found_by_each_id_before_and_after_its_fi
         await put(id_)
     assert await all_found(at, *ids)
     assert await parts(execute) == []
-    await retain(at)
+    await at.retain_all(500)
     assert await parts(execute) == [0, 1, 3]
     assert await all_found(at, *ids)
     assert await found(at, message_id="m-0") == []
@@ -89,7 +84,7 @@ async def test_any_text_is_an_id_that_is_found(
     await put(2, event_id=text)
     await put(3, order_id=text)
     await put(PART)
-    await retain(at)
+    await at.retain_all(500)
     assert await parts(execute) == [0]
     assert await found(at, message_id=text) == [1]
     assert await found(at, event_id=text) == [2]
@@ -102,7 +97,7 @@ async def test_only_the_part_that_knows_an_id_is_searched_and_what_still_grows(
     for id_ in (1, PART, 2 * PART, 3 * PART + SHELF):
         await put(id_)
     assert await shelves(execute, "m-1") == list(range(50))
-    await retain(at)
+    await at.retain_all(500)
     assert await shelves(execute, f"m-{PART}") == [*range(16, 32), 48, 49]
     assert await shelves(execute, "m-0") == [48, 49]
 
@@ -125,14 +120,14 @@ async def test_the_filter_of_a_part_that_holds_nothing_is_dropped_but_for_the_la
         await put(id_)
     await at.deliver(*await at.claim())
     await put(3 * PART)
-    await retain(at)
+    await at.retain_all(500)
     assert await parts(execute) == [0, 1, 2]
     later = at.later(31 * DAY_S)
-    await retain(later)
+    await later.retain_all(500)
     assert await parts(execute) == [2]
     assert await all_found(at, 3 * PART)
     await put(4 * PART)
-    await retain(later)
+    await later.retain_all(500)
     assert await parts(execute) == [3]
     assert await all_found(at, 3 * PART, 4 * PART)
 
@@ -142,12 +137,12 @@ async def test_what_is_carried_in_behind_time_is_found(
 ) -> None:
     for id_ in (1, 2, PART, 2 * PART):
         await put(id_)
-    await retain(at)
+    await at.retain_all(500)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"VACUUM INTO '{tmp_path / 'before.db'}'")
     await execute("DELETE FROM delivery WHERE id = 2")
     await execute("DELETE FROM id_filter")
-    await retain(at)
+    await at.retain_all(500)
     assert await found(at, message_id="m-2") == []
     before, here = open_store(f"sqlite:///{tmp_path / 'before.db'}"), open_store(f"sqlite:///{path}")
     try:
@@ -157,7 +152,7 @@ async def test_what_is_carried_in_behind_time_is_found(
         await before.close()
         await here.close()
     assert await all_found(at, 1, 2, PART, 2 * PART)
-    await retain(at)
+    await at.retain_all(500)
     assert await parts(execute) == [0, 1]
     assert await all_found(at, 1, 2, PART, 2 * PART)
 
@@ -174,7 +169,7 @@ async def test_parts_that_version_15_filled_are_filled_again_with_their_times(
 ) -> None:
     for id_ in (1, PART, 2 * PART):
         await put(id_)
-    await retain(at)
+    await at.retain_all(500)
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
             "DROP TRIGGER delivery_begins_again; DROP TRIGGER part_is_filled; "
@@ -182,6 +177,6 @@ async def test_parts_that_version_15_filled_are_filled_again_with_their_times(
         )
         migrate(connection)
     assert await found(at, since=at.now) == [2 * PART, PART, 1]
-    await retain(at)
+    await at.retain_all(500)
     assert await found(at, since=at.now) == [2 * PART, PART, 1]
     assert await found(at, since=at.now + 1) == []
