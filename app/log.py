@@ -38,7 +38,7 @@ class _StandardError:
             sys.stderr.write(text)
 
     def flush(self) -> None:
-        """Flush."""
+        """Flush standard error; one that is closed is no error."""
         with suppress(OSError, ValueError):
             sys.stderr.flush()
 

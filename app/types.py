@@ -543,7 +543,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Some deliveries, newest first."""
+    """One page of a search of deliveries, newest first."""
 
     deliveries: tuple[Delivery, ...]
     #: Give it to `search` for the next page; None where this was the last.
@@ -576,7 +576,7 @@ class Redrive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadCause:
-    """Why some deliveries are dead."""
+    """One reason for which deliveries are dead, and how many they are."""
 
     reason: str
     ad_account_id: str

@@ -19,7 +19,7 @@ class WritesAudit(Protocol):
     """The part of the store that keeps the log. May raise OutboxUnavailable."""
 
     async def write_audit(self, entry: AuditEntry) -> None:
-        """Commit one line."""
+        """Commit one line of the audit log."""
 
 
 class Audit:

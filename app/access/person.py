@@ -15,7 +15,7 @@ class UserRole(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody who has been admitted."""
+    """Somebody who has been admitted to the console or its interface."""
 
     name: str
     role: UserRole

@@ -29,7 +29,7 @@ class User:
 
 
 class Users:
-    """Everybody who has a token."""
+    """All who may log in by a token: of each the name, the role and the token."""
 
     def __init__(self, users: Mapping[str, User]) -> None:
         self._users = dict(users)

@@ -25,7 +25,7 @@ _FULL = "Memory is full: as many ids as REMEMBER_MAX_PEOPLE are marked, and noth
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One condition that holds."""
+    """Something that is wrong now, and is told once while it lasts."""
 
     #: Names the condition, and stays the same while it holds.
     key: str
@@ -55,7 +55,7 @@ class Facts:
 
 
 def conditions(facts: Facts) -> list[Alert]:
-    """Return every condition that holds."""
+    """Return an alert for each condition of all together that holds."""
     found = [alert for account in facts.accounts for alert in _of_account(account, facts)]
     was_full = any(facts.count("memory_full", facts.hour_at + n * HOUR_S) for n in (0, 1))
     full = Alert(key="memory", text=_FULL) if was_full else None

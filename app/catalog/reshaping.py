@@ -30,7 +30,7 @@ _ASKS_MEMBER: Final = re.compile(r"item\b")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordEvent:
-    """One kind of event, compiled."""
+    """One entry of a source's `events`, compiled: which records it takes, and the event that it makes of them."""
 
     trigger: Trigger
     mapping: CompiledMapping

@@ -68,7 +68,7 @@ class RunningSources:
 
     @property
     def sources(self) -> Sources:
-        """The sources by name."""
+        """The sources that run, by name."""
         return self._loaded.sources
 
     def load(self) -> LoadedSources:

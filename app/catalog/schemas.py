@@ -135,7 +135,7 @@ def main(
     sources_dir: str = "sources",
     destinations_dir: str = "destinations",
 ) -> None:
-    """Write the files."""
+    """Write the schemas of all kinds of files into these folders."""
     for path, text in schema_files(Path(presets_dir), Path(mappings_dir), Path(sources_dir), Path(destinations_dir)):
         path.write_text(text, encoding="utf-8")
 

@@ -31,7 +31,7 @@ _Secrets = Annotated[
 
 
 class _OneProof(BaseModel):
-    """What every proof has."""
+    """What every proof of a source's file has."""
 
     model_config = STRICT
 

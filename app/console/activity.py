@@ -13,7 +13,7 @@ ACTIVITY_PAGE_SIZE = 50
 
 
 class ActivityPages(PageGroup):
-    """The audit log."""
+    """The page of the audit log, and the button for a test alert."""
 
     async def show(self, request: Request) -> Response:
         """List what people did, page by page."""

@@ -11,7 +11,7 @@ HEIGHT = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bars:
-    """One chart."""
+    """A bar chart, ready to be put into an SVG element."""
 
     width: int
     height: int

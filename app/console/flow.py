@@ -39,14 +39,14 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """One bar."""
+    """One of the bars: where a number of events went."""
 
     title: str
     parts: tuple[Share, ...]
 
     @property
     def total(self) -> int:
-        """The sum of all parts."""
+        """How many events the bar stands for."""
         return sum(part.count for part in self.parts)
 
 

@@ -22,7 +22,7 @@ from app.values.spans import DAY_S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedName:
-    """One line of the list."""
+    """One kind of event, as a line of the list shows it."""
 
     view: NameView
     bars: Bars

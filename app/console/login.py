@@ -17,7 +17,7 @@ class LoginPages(PageGroup):
     """The one page that is shown to strangers."""
 
     async def show(self, request: Request) -> Response:
-        """Ask for the password."""
+        """Show the form that asks for the password."""
         if not self._services.access.has_logins:
             return RedirectResponse(base_of(request), status_code=303)
         return self._ask(request, request.query_params.get("next", ""))

@@ -53,7 +53,7 @@ class ConsoleOutbox(ReadsBacklog, PagesOrders, Searches, RevenueOutbox, Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationView:
-    """Where deliveries go."""
+    """What pages say of the destination: its ad accounts, and how it takes and keeps events."""
 
     #: At least one.
     accounts: tuple[AccountView, ...]

@@ -13,7 +13,7 @@ _LEAST: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """One outcome of one bar."""
+    """The part of a bar that stands for one outcome."""
 
     name: str
     count: int
@@ -34,7 +34,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackedChart:
-    """One chart."""
+    """A chart of stacked bars, ready to be put into an SVG element."""
 
     width: int
     #: What the full height stands for; even, so that its half is a count too.

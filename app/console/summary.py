@@ -63,7 +63,7 @@ class PresetCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """All figures of one period."""
+    """What the overview shows of one period."""
 
     starts: tuple[int, ...]
     #: By name of `SERIES`, one count a start.
@@ -81,7 +81,7 @@ class Summary:
     warned: Counter[str]
 
     def total(self, series: str) -> int:
-        """Sum one series."""
+        """Return the sum of one of the `SERIES` over the period."""
         return sum(self.series[series])
 
 

@@ -14,7 +14,7 @@ NOT_MINE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """All deliveries may be sent."""
+    """The gate's answer that any delivery may be sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ class Shutdown:
 
     @property
     def requested(self) -> bool:
-        """Whether nothing new may begin."""
+        """Whether the end was requested, so that nothing new may begin."""
         return self._requested.is_set()
 
     @property

@@ -78,7 +78,7 @@ class Standing:
 
     @property
     def text(self) -> str:
-        """Everything in one line."""
+        """The standing in one line: whose it is, what is the matter, and what to do."""
         return " ".join(part for part in (self.sentence, self.detail, self.remedy) if part)
 
 

@@ -51,7 +51,7 @@ def take_sdk_out(event: dict[str, Any]) -> list[str]:
 
 @cache
 def _languages() -> frozenset[str]:
-    """Return the ISO 639-1 codes."""
+    """Return all two-letter codes of languages that ISO 639-1 has."""
     return frozenset(language.alpha_2 for language in pycountry.languages if hasattr(language, "alpha_2"))
 
 

@@ -26,7 +26,7 @@ _CONNECT_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What Pinterest answered."""
+    """An HTTP answer of Pinterest's."""
 
     status: int
     #: The header Retry-After as it came; None without.
@@ -48,7 +48,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """No answer came."""
+    """What stands for the answer to a call where none came."""
 
     #: Safe to show.
     reason: str
@@ -74,7 +74,7 @@ def http_client(timeout: httpx.Timeout | float, transport: httpx.AsyncBaseTransp
 
 
 class PinterestClient:
-    """One ad account at Pinterest."""
+    """Calls Pinterest for one ad account, with its token."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class PinterestClient:
             return ""
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections to Pinterest."""
         await self._http.aclose()
 
     def _read_token(self) -> SecretStr:
@@ -164,7 +164,7 @@ _FAILURES: tuple[tuple[type[Exception], str, bool], ...] = (
 
 
 def _failure_of(error: Exception) -> Failure:
-    """Translate what httpx raises."""
+    """Return what an exception of httpx means: whether the call may have arrived, and why no answer came."""
     reason, ambiguous = next((reason, ambiguous) for kind, reason, ambiguous in _FAILURES if isinstance(error, kind))
     return Failure(reason=reason, ambiguous=ambiguous)
 

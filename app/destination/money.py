@@ -116,13 +116,13 @@ class IntegerReader:
     """
 
     def __init__(self, minimum: int = 0, maximum: int = _MAX_INT64, *, clamp: bool = True) -> None:
-        """Take the bounds."""
+        """Take the lowest and the highest number that is sent."""
         self.minimum = minimum
         self.maximum = maximum
         self._clamp = clamp
 
     def __call__(self, value: Any) -> Reading:
-        """Read one value."""
+        """Read an integer; None, with a note, for what holds no number."""
         minimum, maximum = self.minimum, self.maximum
         if type(value) is int and minimum <= value <= maximum:  # nearly every count
             return value, NO_NOTES

@@ -14,7 +14,7 @@ from app.values.candidates import Fields, one_place_only
 
 
 class SaidOfPerson(Struct, frozen=True, kw_only=True):
-    """The person of one event."""
+    """What one event says of its person."""
 
     #: As it would be sent: digests, the click id, address and user agent.
     user_data: dict[str, Any]

@@ -74,7 +74,7 @@ class TextReader:
         return self._max_length < sys.maxsize
 
     def __call__(self, value: Any) -> Reading:
-        """Read one value."""
+        """Read a text; None, with a note, for what has no obvious text."""
         if (
             type(value) is str
             and value

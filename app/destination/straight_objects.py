@@ -98,15 +98,15 @@ class MembersText(ObjectText):
         self.result = text.new("w")
 
     def begin(self) -> list[str]:
-        """Write an empty object."""
+        """Write the statement that makes an empty object."""
         return [f" {self.result} = {{}}"]
 
     def inner(self, name: str) -> ObjectText | None:  # noqa: ARG002 - as all are asked
-        """Return nobody: what is an object in it has a reader of its own, if any."""
+        """Return None: an object in this one is read by a reader of its own, not member by member."""
         return None
 
     def constant(self, name: str, value: Any) -> list[str]:
-        """Write it like any other."""
+        """Write how a member that is the same in each event is read: as any other, since a reader may refuse it."""
         return self.member(name, f"({self._text.bound(value)})")  # in brackets: nobody may assign to it
 
     def member(self, name: str, given: str) -> list[str]:
@@ -139,7 +139,7 @@ class UserDataText(MembersText):
         return sorted(known, key=lambda name: name != "country")
 
     def begin(self) -> list[str]:
-        """Write an empty object."""
+        """Write the statement that makes an empty object."""
         late = [" wanted, late = None, {}"] if self._blocks else []
         return [" country = None", *late, *super().begin()]
 
@@ -210,7 +210,7 @@ class CustomDataText(MembersText):
         return [*(name for name in known if name not in _MONEY), *(name for name in _MONEY if name in known)]
 
     def begin(self) -> list[str]:
-        """Write an empty object."""
+        """Write the statement that makes an empty object."""
         return [" currency = None", *super().begin()]
 
     def member(self, name: str, given: str) -> list[str]:

@@ -33,7 +33,7 @@ _PLACE = ("state", "country")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadField:
-    """How one field is read."""
+    """How a field of `user_data` is read, and under which name it is sent."""
 
     #: Pinterest's name of it.
     wire: str

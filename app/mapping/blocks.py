@@ -20,7 +20,7 @@ _OF_A_PLACE = ("place", "members")
 
 
 class _Place(NamedTuple):
-    """How one block is read."""
+    """Where a block stands in an event, and which of its keys are read as which members."""
 
     #: As told to people, such as `properties.customer`.
     name: str

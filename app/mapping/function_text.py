@@ -28,7 +28,7 @@ class Objects(NamedTuple):
 
     @property
     def fetch(self) -> list[str]:
-        """The statements that fetch all."""
+        """The statements that fetch all of these objects from the event."""
         return list(chain.from_iterable(self.fetched.values()))
 
 

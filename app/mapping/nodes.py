@@ -111,7 +111,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class If:
-    """One of two branches."""
+    """A condition: `then` where the test holds for the value, else `otherwise`."""
 
     value: "Node"
     #: None asks whether the value is there and not null, the commonest question.

@@ -90,7 +90,7 @@ class LedgerPart:
 
 @dataclass(slots=True, kw_only=True)
 class Reconciliation:
-    """What a comparison found."""
+    """What a comparison of the shop's orders with the ledger found."""
 
     columns: ShopColumns
     sums: OrderSums = field(default_factory=OrderSums)

@@ -82,7 +82,7 @@ class RevenueLine:
     week_before: Worth
 
     def as_json(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return the figures as programs get them."""
         return {
             "name": self.name,
             "received": self.received.as_json(),
@@ -117,7 +117,7 @@ class OfCurrency:
         return replace(self, median=usual, odd=tuple(each for each in odd if each.times >= ODD_TIMES))
 
     def as_json(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return the figures as programs get them."""
         return {
             "currency": self.currency or None,
             **{name: value for name, value in self.whole.as_json().items() if name != "name"},

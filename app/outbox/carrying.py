@@ -135,7 +135,7 @@ class Store(SharedValues, Protocol):
         """Commit those rows that are not there yet; return how many they were."""
 
     async def drop(self, kind: Carried, rows: Sequence[Row]) -> None:
-        """Forget rows, and commit that."""
+        """Delete rows that have arrived on the other side, and commit that."""
 
     async def read_day(self, past: Past, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
         """Return the next rows of what was over on a day (UTC, counted from 1970), in an order of the engine's.
@@ -152,7 +152,7 @@ class Store(SharedValues, Protocol):
         """Count ids from above these from now on."""
 
     async def close(self) -> None:
-        """Release it."""
+        """Close the store, so that others may use it."""
 
 
 @dataclass(slots=True)

@@ -38,15 +38,15 @@ class Outbox(SharedValues, Protocol):
 
     @property
     def inventory(self) -> Inventory:
-        """What arrives, by name."""
+        """The counts of what arrives, by name."""
 
     @property
     def sealed_events(self) -> SealedEvents:
-        """What the quarantine keeps."""
+        """The events that the quarantine keeps, encrypted."""
 
     @property
     def dead_letters(self) -> DeadLetters:
-        """What becomes of dead deliveries."""
+        """What can be done with dead deliveries: redrive, dismiss, count by cause."""
 
     async def enqueue(
         self,

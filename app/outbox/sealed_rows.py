@@ -25,7 +25,7 @@ class SealedEvents(Protocol):
         """Return how many there are of each kind, the most first."""
 
     async def release(self, ids: Sequence[int]) -> None:
-        """Erase some, by their ids."""
+        """Erase the events of these ids."""
 
     async def forget(self, keys: Sequence[str]) -> int:
         """Erase what is kept under any of these HMACs of ids; return how many events that were."""

@@ -114,7 +114,7 @@ class Rows:
         self.deliveries.append(row)
 
     def add_note(self, note: Note, now: float) -> None:
-        """Add a note."""
+        """Add the rows of a note that was made `now`."""
         self.notes.append([*NOTE_COLUMNS(note), now])
 
     @property

@@ -41,7 +41,7 @@ class Found:
 
 
 class Finder:
-    """Searches deliveries and notes alike."""
+    """Searches deliveries, and the notes of events that became none, by the same query."""
 
     def __init__(self, outbox: Searches, digest: Callable[[str], str | None]) -> None:
         """Take the outbox, and what returns the digest of a typed e-mail address or phone number."""

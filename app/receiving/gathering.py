@@ -40,7 +40,7 @@ _SENDER = attrgetter("source", "is_proven")
 
 
 class SharedTurns:
-    """Hands small requests on together."""
+    """An `Accepts` that gathers small requests, and hands those of one source to another `AcceptsWhole` in one call."""
 
     def __init__(self, accepts: AcceptsWhole) -> None:
         self._accepts = accepts

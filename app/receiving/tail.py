@@ -42,7 +42,7 @@ class TailedEvent:
     text: bytes
 
     def __repr__(self) -> str:
-        """Show nothing of the event."""
+        """Return a text without the event: a log or a traceback must not show it."""
         return f"TailedEvent(number={self.number})"
 
 

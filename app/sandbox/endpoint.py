@@ -35,7 +35,7 @@ _AS_USUAL = Step()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Whose events the sandbox takes."""
+    """The ad account whose events the sandbox takes, and what it asks of calls."""
 
     #: None takes any.
     ad_account_id: str | None = None
@@ -168,7 +168,7 @@ class Sandbox:
         return error(400, f"Invalid request: {problem}") if problem else None
 
     async def show_state(self, _: Request) -> Response:
-        """Return the counts."""
+        """Return the counts of `Record.state` as JSON."""
         return json_answer(self.record.state())
 
     async def show_events(self, request: Request) -> Response:

@@ -54,7 +54,7 @@ class Record:
         self._file = path.open("ab", buffering=0) if path else None
 
     def add(self, events: Sequence[dict[str, Any]]) -> None:
-        """Keep processed events, in order."""
+        """Count and keep events that were processed, in their order."""
         if self._file and events:
             self._file.write(b"".join(orjson.dumps(event) + b"\n" for event in events))
         for event in events:

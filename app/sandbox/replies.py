@@ -45,5 +45,5 @@ def results(verdicts: Sequence[Verdict]) -> Response:
 
 
 def json_answer(body: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Return an answer of JSON."""
+    """Return an HTTP answer with this value as JSON."""
     return Response(orjson.dumps(body), status_code=status, headers=headers, media_type="application/json")

@@ -29,13 +29,13 @@ class CallReport:
 
     @property
     def deliveries(self) -> int:
-        """How many it carried."""
+        """How many deliveries the call carried."""
         return len(self.claimed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What sending reads and tells."""
+    """What sending needs of the rest: clocks, chance and switches, and whom it tells what happens."""
 
     clocks: Clocks
     rng: Random

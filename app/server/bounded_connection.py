@@ -83,7 +83,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._keep_watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline."""
+        """Cancel the deadline of the request that was awaited."""
         super().connection_lost(exc)
         self._cancel_deadline()
 

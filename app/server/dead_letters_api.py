@@ -78,7 +78,7 @@ class DismissRequest(DeadLetterRequest):
 
 
 def add_dead_letters(router: APIRouter, outbox: Outbox, changes: AuditedChanges) -> None:
-    """Add the routes."""
+    """Add /api/dead-letters, /api/redrive and /api/dismiss."""
 
     @router.post("/redrive", summary="Send dead letters again", responses=_UNKNOWN)
     async def redrive(request: Request, wanted: RedriveRequest) -> Response:

@@ -28,7 +28,7 @@ _Day: TypeAlias = Annotated[date, BeforeValidator(_iso_day)]
 
 
 def add_inventory(router: APIRouter, inventory: InventoryView) -> None:
-    """Add the route."""
+    """Add the route /api/inventory."""
 
     @router.get("/inventory", summary="What arrives by name, or one name with its properties", responses=_NOT_MET)
     async def names(

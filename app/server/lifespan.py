@@ -29,7 +29,7 @@ _BY_SIGNAL = Person(name="SIGHUP", role=UserRole.OPERATOR, place="this machine")
 
 
 class Runs(Protocol):
-    """A background task."""
+    """A task that runs in the background while the application serves."""
 
     async def run(self) -> None:
         """Go on until `stop`."""

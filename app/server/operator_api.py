@@ -123,7 +123,7 @@ _NOT_KNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "There is no
 
 
 def api_router(operations: Operations) -> APIRouter:
-    """Build the routes."""
+    """Build the routes under /api, each of which admits only whom the console would."""
     router = APIRouter(prefix="/api", tags=["api"], dependencies=[Depends(operations.admit)], responses=_REFUSALS)
     add_searches(router, operations.outbox, operations.finder)
     _add_reads(router, operations)

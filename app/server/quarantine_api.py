@@ -39,7 +39,7 @@ class QuarantineRequest(BaseModel):
 
 
 def add_quarantine(router: APIRouter, changes: AuditedChanges) -> None:
-    """Add the routes."""
+    """Add the routes under /api/quarantine."""
 
     def replaying() -> Replaying:
         if changes.replaying is None:

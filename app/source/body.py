@@ -162,7 +162,7 @@ def _take_apart(value: Any, max_events: int | None) -> tuple[Sequence[Any], bool
 
 
 def _bare(member: Any) -> Any:
-    """Unwrap {"json": event}."""
+    """Return the event in a member {"json": event}; any other member is returned as it is."""
     if isinstance(member, dict) and isinstance(member.get("json"), dict) and "type" not in member:
         return member["json"]
     return member

@@ -29,7 +29,7 @@ class SenderProof(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anyone:
-    """No proof is asked for."""
+    """The proof of a source from which anybody may send."""
 
     header: str = ""
 

@@ -54,15 +54,15 @@ class Untraced:
     is_on = False
 
     def requests(self, app: ASGIApp) -> ASGIApp:
-        """Return the same."""
+        """Return the application as it is."""
         return app
 
     def accepts(self, accepts: Accepts) -> Accepts:
-        """Return the same."""
+        """Return what accepts events as it is."""
         return accepts
 
     def enqueues(self, outbox: Enqueues) -> Enqueues:
-        """Return the same."""
+        """Return the outbox as it is."""
         return outbox
 
     def on_call(self, report: CallReport) -> None:

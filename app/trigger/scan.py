@@ -41,7 +41,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """One token."""
+    """One token of a trigger, and where it stands."""
 
     kind: Kind
     #: As written.

@@ -36,7 +36,7 @@ class PathStep:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Where a condition looks."""
+    """The field of the event that a condition looks at."""
 
     root: str
     #: Empty for the flat fields, and only for them.

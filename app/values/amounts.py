@@ -65,7 +65,7 @@ COUNT: Final = Context(is_count=True)
 
 
 class Amount(NamedTuple):
-    """A number that was read."""
+    """A number that was read from an amount, with what was found beside it."""
 
     #: As `float` and `Decimal` read it.
     number: str

@@ -71,7 +71,7 @@ class Resolvable(Protocol):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """All fields."""
+        """All fields that the mapping gives for the event."""
         ...
 
     def read_by(self, writes: Writes) -> Any:

@@ -96,7 +96,7 @@ class PlainObject(ObjectText):
         self.result = text.new("o")
 
     def begin(self) -> list[str]:
-        """Write an empty object."""
+        """Write the statement that makes an empty dict."""
         return [f" {self.result} = {{}}"]
 
     def inner(self, name: str) -> ObjectText:
@@ -108,7 +108,7 @@ class PlainObject(ObjectText):
         return self.member(name, self._text.bound(value))
 
     def member(self, name: str, given: str) -> list[str]:
-        """Put it in."""
+        """Write the statement that puts a member in."""
         return [f" {self.result}[{name!r}] = {given}"]
 
     def end(self) -> list[str]:

@@ -23,7 +23,7 @@ class RowTable(Protocol):
 
     @property
     def columns(self) -> Sequence[str]:
-        """The names of the columns."""
+        """The names of the columns, in their order."""
         ...
 
     def texts(self, columns: Sequence[str | None]) -> Iterator[Sequence[Sequence[str | None]]]:

@@ -48,7 +48,7 @@ class _JavaScriptOutput(OutputNode):
 
 
 class Output(Tag):
-    """`{{ ... }}`."""
+    """The tag `{{ ... }}`."""
 
     name = TOKEN_OUTPUT
     block = False
@@ -61,7 +61,7 @@ class Output(Tag):
 
 
 class Echo(Tag):
-    """`{% echo ... %}`."""
+    """The tag `{% echo ... %}`."""
 
     name = "echo"
     block = False

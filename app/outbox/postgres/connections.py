@@ -95,7 +95,7 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
 
 
 class Connections:
-    """Lends connections."""
+    """A pool of connections: lends one that is free, or makes one, MAX_CONNECTIONS at most."""
 
     def __init__(self, conninfo: str, on_connected: Callable[[float], None]) -> None:
         self._conninfo = conninfo
@@ -164,7 +164,7 @@ class Connections:
         return connection
 
     async def close(self) -> None:
-        """Close what is idle."""
+        """Close the connections that are not lent."""
         for alarm in self._alarms:
             alarm.cancel()
         while self._idle:

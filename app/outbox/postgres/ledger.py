@@ -152,7 +152,7 @@ async def _notes(
 
 
 async def _whole(connection: Connection, deliveries: Sequence[Delivery]) -> list[Delivery]:
-    """Add history and payload."""
+    """Return deliveries with their history and payload."""
     ids = [int(each.delivery_id) for each in deliveries]
     rows = await rows_of(connection, "whole", ids=ids) if ids else []
     more = {str(id_): (history or (), payload) for id_, history, payload in rows}

@@ -112,7 +112,7 @@ class Watch:
         return float("inf") if due_at is None else due_at - self._clock()
 
     async def close(self) -> None:
-        """Whoever waits returns at once."""
+        """Stop listening; whoever waits returns at once."""
         self._closed = True
         self._hear()
         for task in self._tasks.values():

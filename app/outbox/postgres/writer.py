@@ -37,7 +37,7 @@ class Writer:
         return await (self._large if call.rows > LARGE_ROWS else self._small).do(call)
 
     async def close(self) -> None:
-        """Finish what waits."""
+        """Commit what waits, and stop."""
         await self._small.close()
         await self._large.close()
 

@@ -137,7 +137,7 @@ def _notes(
 
 
 def _whole(connection: sqlite3.Connection, delivery: Delivery) -> Delivery:
-    """Add history and payload."""
+    """Return a delivery with its history and payload."""
     parameters = {"delivery_id": int(delivery.delivery_id)}
     history = tuple(map(attempt_of, connection.execute(SQL["history"], parameters)))
     payload = connection.execute(SQL["payload"], parameters).fetchone()
