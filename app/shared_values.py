@@ -83,7 +83,7 @@ class SharedKeys(Generic[_Value]):
     record: type[_Value]
 
     def of(self, name: str) -> SharedKey[_Value]:
-        """Return the key of one of them."""
+        """Return the key of the value with this name."""
         return SharedKey(self.prefix + name, self.record)
 
     def under(self, name: str) -> "SharedKeys[_Value]":

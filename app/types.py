@@ -528,7 +528,7 @@ class Query:
     person: tuple[str, ...] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Look for ids as they are kept."""
+        """Replace ids by the form in which the outbox keeps them."""
         for name in ("message_id", "event_id", "order_id"):
             given = getattr(self, name)
             if given:

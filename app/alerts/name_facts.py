@@ -36,7 +36,7 @@ class NameFacts:
 
     @property
     def elapsed(self) -> float:
-        """Return which part of it is over."""
+        """Return which part of the current hour is over, from 0 to 1."""
         return (self.now - self.running_at) / HOUR_S
 
     def counts(self, key: EventKey, hour_at: int) -> Counts:

@@ -22,7 +22,7 @@ _KEY: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class PeoplePages(PageGroup):
-    """Look somebody up, and forget them."""
+    """The page that shows what is remembered of a person, and has it erased."""
 
     async def show(self, request: Request) -> Response:
         """Show the form, and what was just erased."""

@@ -53,7 +53,7 @@ class Period:
         return None if shift < self.length_s or is_by_minute else shift
 
     def named_before(self, shift_s: int) -> str:
-        """Return what lies so far back, in words."""
+        """Return in words what a period is compared with that lies so many seconds earlier."""
         if self.name == "today" and shift_s == DAY_S:
             return "yesterday"
         return {DAY_S: "the day before", 7 * DAY_S: "the week before"}.get(shift_s, f"the {self.label} before")

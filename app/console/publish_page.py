@@ -69,7 +69,7 @@ class PublishPages(PageGroup):
         )
 
     async def publish(self, request: Request) -> Response:
-        """Write the file and have it taken up."""
+        """Write the draft to its file, and have the files taken up."""
         form = await read_form(request)
         file, text, publisher = _file_of(form), _text_of(form), self._services.changes.publisher
         try:

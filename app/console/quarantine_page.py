@@ -14,7 +14,7 @@ from app.values.spans import DAY_S
 
 
 class QuarantinePages(PageGroup):
-    """What is kept, and what becomes of it."""
+    """The pages of the quarantine: what is kept, what would become of it, and the buttons for that."""
 
     async def show(self, request: Request) -> Response:
         """List what is kept by source, name and reason; where nothing is, say what a day's would have been."""

@@ -51,7 +51,7 @@ class TailPages(PageGroup):
         )
 
     async def switch(self, request: Request) -> Response:
-        """Switch it on for some minutes, or off."""
+        """Switch the live tail on for some minutes, or off."""
         wanted = (await read_form(request)).get("minutes", "")
         minutes = next((each for each in MINUTES if str(each) == wanted), 0)
         await self._services.changes.watch(person_of(request), for_s=minutes * 60)

@@ -44,7 +44,7 @@ class Signs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """The sentence, and what follows from it."""
+    """The verdict on health: one sentence, and how pressing it is."""
 
     level: Literal["good", "idle", "warn", "bad"]
     sentence: str

@@ -103,7 +103,7 @@ class Halving:
         return bad
 
     def _search_on(self, part: BatchPart) -> None:
-        """Go down to one event, then up."""
+        """Make the next part ready: half of this one down to one event, then the halves above, the smallest first."""
         if len(part.events) > 1 and not self._climbs:
             middle = len(part.events) // 2
             self._above.append(part.events[middle:])

@@ -68,7 +68,7 @@ class CallsInARow:
     since: float = 0
 
     def longer(self, sign: Sign, *, calls: int = 1) -> "CallsInARow":
-        """Return the row with so many more calls."""
+        """Return the row with `calls` more; `sign` is what the first of them showed."""
         return CallsInARow(calls=self.calls + calls, since=self.since if self.calls else sign.since)
 
     def is_trouble(self, sign: Sign) -> bool:

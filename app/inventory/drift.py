@@ -24,7 +24,7 @@ NEW_SHARE, VANISHED_SHARE = 0.05, 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One thing that is not as it was."""
+    """One difference between what arrives now and what is usual."""
 
     key: EventKey
     what: Literal["new name", "new property", "vanished property", "changed kind"]

@@ -160,7 +160,7 @@ class EnqueueCall:
 
     @property
     def rows(self) -> int:
-        """About how many are written for it."""
+        """About how many rows are written for the call."""
         return 1 + len(self.deliveries) + len(self.notes)
 
     @property

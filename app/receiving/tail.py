@@ -95,7 +95,7 @@ class Tail:
         self._bytes = 0
 
     def events(self, *, now: float) -> list[TailedEvent]:
-        """Return what it holds, the newest first."""
+        """Return the events that it holds, the newest first."""
         self.follow(self.until, now=now)
         return list(reversed(self._events))
 

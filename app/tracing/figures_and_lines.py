@@ -81,7 +81,7 @@ class FigureExport:
                 await for_a_while(partial(self._exporter.export, data), self._limit_s)
 
     def stop(self) -> None:
-        """Have it export once more, and end."""
+        """End `run` after one more export."""
         self._stopping.set()
 
     def _data(self, families: Iterable[Metric]) -> otel.MetricsData:

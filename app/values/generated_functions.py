@@ -100,7 +100,7 @@ class PlainObject(ObjectText):
         return [f" {self.result} = {{}}"]
 
     def inner(self, name: str) -> ObjectText:
-        """Return the same for a member."""
+        """Return what writes an object that is a member of this one."""
         return PlainObject(self._text, f"{self.result}[{name!r}] = ")
 
     def constant(self, name: str, value: Any) -> list[str]:
