@@ -6,15 +6,15 @@ from typing import TypeAlias
 
 from fastapi import APIRouter
 
-from app.console.activity import ActivityPages
+from app.console.activity_page import ActivityPages
 from app.console.compare_page import MAX_UPLOAD_BYTES, TOO_LARGE_HELP, ComparePages
 from app.console.dead_letters_page import DeadLetterPages
-from app.console.deliveries import DeliveryPages
+from app.console.deliveries_page import DeliveryPages
 from app.console.guard import Guard, PageHandler
 from app.console.inventory_page import InventoryPages
-from app.console.login import LoginPages
-from app.console.mappings import MappingPages
-from app.console.overview import OverviewPages
+from app.console.login_page import LoginPages
+from app.console.mappings_page import MappingPages
+from app.console.overview_page import OverviewPages
 from app.console.pages import Pages
 from app.console.people_page import PeoplePages
 from app.console.pinterest_page import PinterestPages
@@ -23,7 +23,7 @@ from app.console.quarantine_page import QuarantinePages
 from app.console.revenue_page import RevenuePages
 from app.console.services import ConsoleServices
 from app.console.tail_page import TailPages
-from app.console.tester import TesterPages
+from app.console.tester_page import TesterPages
 
 #: The method, the path below /console, and the guarded page.
 _Route: TypeAlias = tuple[str, str, PageHandler]

@@ -10,7 +10,7 @@ from app.console.labels import EXIT_LABELS
 from app.console.page_filter import filter_of
 from app.console.pages import PageGroup, Pages, go, person_of
 from app.console.services import ConsoleServices
-from app.console.tester import TesterPages
+from app.console.tester_page import TesterPages
 
 #: For how many minutes it may be switched on.
 MINUTES: Final = (5, 10, 15)

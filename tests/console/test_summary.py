@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.console.chart import HEIGHT, draw
 from app.console.labels import COMPONENT_LABELS, COMPONENT_OF_GROUP, OTHER_KEY_LABELS
-from app.console.overview import LastAnswers, last_answers
+from app.console.overview_page import LastAnswers, last_answers
 from app.console.periods import PERIODS
 from app.console.summary import SERIES, TOP, Counted, narrowed, summarise
 from app.identity import GROUPS
