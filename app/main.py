@@ -32,9 +32,9 @@ from app.server.operator_api import Operations, api_router
 from app.server.unrouted import answer_unrouted
 from app.source import (
     Accepts,
+    MemoryBudget,
     NamedSources,
     NamedWebhook,
-    Room,
     browser_helper_router,
     named_sources_router,
     sdk_settings_router,
@@ -110,9 +110,9 @@ def _include_senders_routes(app: Application, settings: Settings, parts: Parts) 
     parts.secrets.tell(lambda changed: partial(webhook.secrets.take, policies.webhook_rules(changed).secrets))
     parts.secrets.tell(lambda changed: partial(tracking.write_keys.take, policies.tracking_rules(changed).write_keys))
     accepts = _accepts(settings, parts)
-    room = Room(settings.max_unpacked_in_flight)
-    app.include_busy_router(webhook_router(accepts, webhook, clock=parts.clock, room=room))
-    app.include_busy_router(tracking_router(accepts, tracking, clock=parts.clock, room=room))
+    budget = MemoryBudget(settings.max_unpacked_in_flight)
+    app.include_busy_router(webhook_router(accepts, webhook, clock=parts.clock, budget=budget))
+    app.include_busy_router(tracking_router(accepts, tracking, clock=parts.clock, budget=budget))
     if parts.sources is not None:
         sources = NamedSources(parts.sources.sources)
         parts.sources.on_change = sources.take
@@ -120,7 +120,7 @@ def _include_senders_routes(app: Application, settings: Settings, parts: Parts) 
             accepts=accepts,
             sources=sources,
             clock=parts.clock,
-            room=room,
+            budget=budget,
             on_count=parts.metrics.count_source,
             trusted_proxies=tracking.trusted_proxies,
             remembers=settings.remember_days > 0,

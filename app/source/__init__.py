@@ -28,7 +28,7 @@ from app.source.signed_bodies import (
     standard_key,
 )
 from app.source.tracking import TrackingRules, tracking_router
-from app.source.unpacking import Room
+from app.source.unpacking import MemoryBudget
 from app.source.webhook import WebhookRules, webhook_router
 
 __all__ = [
@@ -43,12 +43,12 @@ __all__ = [
     "Encoding",
     "GenuineRules",
     "Limits",
+    "MemoryBudget",
     "NamedSource",
     "NamedSources",
     "NamedWebhook",
     "OpenToPages",
     "Quota",
-    "Room",
     "SecretHeader",
     "SegmentSigned",
     "SenderProof",

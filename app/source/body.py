@@ -35,7 +35,7 @@ from app.source.slices import (
     array_slices,
     large_object,
 )
-from app.source.unpacking import Room, is_small, unpack
+from app.source.unpacking import MemoryBudget, is_small, unpack
 from app.types import Event
 
 #: Of an event that comes from no request: as MAX_JSON_DEPTH is by default.
@@ -91,14 +91,14 @@ class Body(Struct, frozen=True, kw_only=True):
     top: Mapping[str, Any]
 
 
-async def open_body(raw: bytes, size: int, room: Room, limits: Limits) -> Body:
+async def open_body(raw: bytes, size: int, budget: MemoryBudget, limits: Limits) -> Body:
     """Return what is in a body of `size` bytes without gzip; large ones are opened one after the other.
 
     Raises RequestRefused.
     """
     if is_small(raw, size):
         return read_body(raw, max_events=limits.max_events)
-    async with room.opening:
+    async with budget.opening:
         body = read_body(await unpack(raw, size), max_events=limits.max_events)
         await asyncio.sleep(0)
         return body

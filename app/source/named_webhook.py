@@ -25,7 +25,7 @@ from app.source.receive import receive
 from app.source.refusal import NO_PIXEL, TOO_MANY, UNAUTHENTICATED, UNKNOWN_SOURCE, RequestRefused
 from app.source.requester import Requester, with_gpc
 from app.source.responses import SUCCESS, answer, discreet, is_unusable, receipt_json, refusing
-from app.source.unpacking import Room, unpack, unpacked_size
+from app.source.unpacking import MemoryBudget, unpack, unpacked_size
 from app.source.webhook import WEBHOOK_METHODS
 from app.types import Event, Exit, Receipt
 from app.values.proxies import Network
@@ -47,7 +47,7 @@ class NamedWebhook:
     sources: NamedSources
     clock: Callable[[], float]
     #: That of all requests of the process.
-    room: Room
+    budget: MemoryBudget
     #: Told the name of a source, and the exits of each request that was committed.
     on_count: Callable[[str, Mapping[Exit, int]], None]
     trusted_proxies: tuple[Network, ...]
@@ -79,7 +79,7 @@ class NamedWebhook:
         for proof in source.proofs:
             if not await proof.holds(raw, size, request.headers, now=now):
                 raise RequestRefused(UNAUTHENTICATED)
-        async with self.room.held(raw, size, timeout_s=source.limits.request_timeout_s):
+        async with self.budget.held(raw, size, timeout_s=source.limits.request_timeout_s):
             quotas.charge(source.name, size=size)
             if source.reshape is None:
                 return await self._keep_segments(request, source, raw, size, now)
@@ -93,7 +93,7 @@ class NamedWebhook:
         self, request: Request, source: NamedSource, raw: bytes, size: int, now: float
     ) -> Response:
         """Keep Segment's events, and answer as /webhook does."""
-        body = await open_body(raw, size, self.room, source.limits)
+        body = await open_body(raw, size, self.budget, source.limits)
         events = read_events(body, source.limits, Arrival.at(now, new_id=self.new_id))
         read = iter(with_gpc(events, request))
         receipt = await self._accept(read, source, now)

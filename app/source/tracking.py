@@ -26,7 +26,7 @@ from app.source.receive import receive
 from app.source.refusal import UNAUTHENTICATED, RequestRefused
 from app.source.requester import Requester
 from app.source.responses import SUCCESS, Handler, answer, refusal_json, refusing
-from app.source.unpacking import Room, pieces, unpacked_size
+from app.source.unpacking import MemoryBudget, pieces, unpacked_size
 from app.types import DEFAULT_SOURCE, Event
 from app.values.proxies import Network
 
@@ -64,15 +64,15 @@ def tracking_router(
     rules: TrackingRules,
     *,
     clock: Callable[[], float],
-    room: Room,
+    budget: MemoryBudget,
     new_id: Callable[[], str] = random_id,
 ) -> APIRouter:
-    """Build the routes; `room` is that of all requests of the process.
+    """Build the routes; `budget` is that of all requests of the process.
 
     The name of the source that sent a request is left in `request.state.source`.
     """
     quotas = Quotas(rules.quotas, time.monotonic)
-    api = _TrackingApi(accepts=accepts, rules=rules, quotas=quotas, room=room, clock=clock, new_id=new_id)
+    api = _TrackingApi(accepts=accepts, rules=rules, quotas=quotas, budget=budget, clock=clock, new_id=new_id)
     router = APIRouter(tags=["tracking"])
     for path in _BATCHES:
         _add(router, path, api.events_handler(None), "Receive a batch of events", BATCH_BODY)
@@ -114,7 +114,7 @@ class _TrackingApi:
     accepts: Accepts
     rules: TrackingRules
     quotas: Quotas
-    room: Room
+    budget: MemoryBudget
     clock: Callable[[], float]
     new_id: Callable[[], str]
 
@@ -139,8 +139,8 @@ class _TrackingApi:
         size = unpacked_size(raw, limits.max_unpacked_bytes)
         if source is None and not self.rules.is_open and not await self._may_hold_key(raw, size):
             raise RequestRefused(UNAUTHENTICATED)
-        async with self.room.held(raw, size, timeout_s=limits.request_timeout_s):
-            body = await open_body(raw, size, self.room, limits)
+        async with self.budget.held(raw, size, timeout_s=limits.request_timeout_s):
+            body = await open_body(raw, size, self.budget, limits)
             request.state.source = source = source or self._source_in(body)
             self.quotas.check(source)
             self.quotas.charge(source, size=size)

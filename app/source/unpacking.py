@@ -22,7 +22,7 @@ _MAX_RATIO = 100
 #: gzip ends with the size of what is packed, in so many bytes: https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1
 _SIZE_BYTES = 4
 
-_NO_ROOM_NEEDED: Final = nullcontext()
+_NO_BUDGET_NEEDED: Final = nullcontext()
 
 
 def unpacked_size(raw: bytes, max_bytes: int) -> int:
@@ -42,7 +42,7 @@ def unpacked_size(raw: bytes, max_bytes: int) -> int:
 
 
 def is_small(raw: bytes, size: int) -> bool:
-    """Return whether a body is small and not packed, so that it needs no room of its own."""
+    """Return whether a body is small and not packed, so that it needs nothing of the budget."""
     return size <= _SMALL_BYTES and not raw.startswith(GZIP)
 
 
@@ -77,7 +77,7 @@ async def unpack(raw: bytes, size: int) -> bytes:
     return b"".join(unpacked)
 
 
-class Room:
+class MemoryBudget:
     """Bounds how many unpacked bytes are under way at once; further bodies wait in the order in which they came."""
 
     def __init__(self, max_bytes: int) -> None:
@@ -88,11 +88,11 @@ class Room:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def held(self, raw: bytes, size: int, *, timeout_s: float) -> AbstractAsyncContextManager[None]:
-        """Hold room for a body of this size while the block lasts. Raises RequestRefused where none comes in time.
+        """Take this size off the budget while the block lasts. Raises RequestRefused where it takes too long to get it.
 
-        A body that is larger than all the room gets it once nothing else is under way; a small one needs none.
+        A body that is larger than the whole budget gets it once nothing else is under way; a small one needs none.
         """
-        return _NO_ROOM_NEEDED if is_small(raw, size) else self._held(size, timeout_s)
+        return _NO_BUDGET_NEEDED if is_small(raw, size) else self._held(size, timeout_s)
 
     @asynccontextmanager
     async def _held(self, size: int, timeout_s: float) -> AsyncIterator[None]:

@@ -19,7 +19,7 @@ from app.source.refusal import UNAUTHENTICATED, RequestRefused
 from app.source.requester import with_gpc
 from app.source.responses import answer, is_unusable, receipt_json, refusing
 from app.source.signature import is_signed
-from app.source.unpacking import Room, unpacked_size
+from app.source.unpacking import MemoryBudget, unpacked_size
 
 #: What Segment's webhook destination can be set to, mapping by mapping.
 WEBHOOK_METHODS = ("POST", "PUT", "PATCH")
@@ -40,15 +40,15 @@ def webhook_router(
     rules: WebhookRules,
     *,
     clock: Callable[[], float],
-    room: Room,
+    budget: MemoryBudget,
     new_id: Callable[[], str] = random_id,
 ) -> APIRouter:
-    """Build the route; `room` is that of all requests of the process."""
+    """Build the route; `budget` is that of all requests of the process."""
 
     async def receive_events(request: Request) -> Response:
         raw, size = await _receive_proven(request, rules)
-        async with room.held(raw, size, timeout_s=rules.limits.request_timeout_s):
-            body = await open_body(raw, size, room, rules.limits)
+        async with budget.held(raw, size, timeout_s=rules.limits.request_timeout_s):
+            body = await open_body(raw, size, budget, rules.limits)
             now = clock()
             events = read_events(body, rules.limits, Arrival.at(now, new_id=new_id))
             receipt = await accepts.accept(with_gpc(events, request), now=now, is_proven=True)

@@ -12,7 +12,7 @@ from app.log import configure_logging
 from app.metrics import Metrics
 from app.server.application import Application
 from app.server.direct_routes import DirectRoutes
-from app.source import Limits, Room, TrackingRules, WriteKeys, tracking_router
+from app.source import Limits, MemoryBudget, TrackingRules, WriteKeys, tracking_router
 from app.tracing import open_tracing
 from app.types import DEFAULT_SOURCE, Receipt
 
@@ -76,7 +76,7 @@ def broken_application() -> Application:
     other = APIRouter()
     other.add_api_route("/webhook", Broken().show, methods=["POST"])
     app = Application(Metrics(), open_tracing({}))
-    app.include_busy_router(tracking_router(Broken(), rules, clock=lambda: 0.0, room=Room(999)))
+    app.include_busy_router(tracking_router(Broken(), rules, clock=lambda: 0.0, budget=MemoryBudget(999)))
     app.include_busy_router(other)
     app.add_api_route("/seldom", Broken().show, methods=["POST"])
     app.add_api_route("/v1/seldom", Broken().show, methods=["POST"])

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from app.errors import EventRefused, OutboxUnavailable
 from app.source import (
     Limits,
+    MemoryBudget,
     OpenToPages,
     Quota,
-    Room,
     SecretHeader,
     TrackingRules,
     WebhookRules,
@@ -103,7 +103,9 @@ def webhook(
         is_open=is_open,
     )
     app = FastAPI()
-    app.include_router(webhook_router(ledger, rules, clock=lambda: NOW, room=Room(32_000_000), new_id=lambda: "made"))
+    app.include_router(
+        webhook_router(ledger, rules, clock=lambda: NOW, budget=MemoryBudget(32_000_000), new_id=lambda: "made")
+    )
     return app
 
 
@@ -134,7 +136,9 @@ def tracking(
     )
     app = FastAPI()
     app.add_middleware(OpenToPages)
-    app.include_router(tracking_router(ledger, rules, clock=lambda: NOW, room=Room(32_000_000), new_id=lambda: "made"))
+    app.include_router(
+        tracking_router(ledger, rules, clock=lambda: NOW, budget=MemoryBudget(32_000_000), new_id=lambda: "made")
+    )
     app.include_router(sdk_settings_router(write_keys, is_open=is_open, public_hosts=public_hosts))
     return app
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.source.refusal import BROKEN_JSON, NO_ROOM, TOO_LARGE, RequestRefused
-from app.source.unpacking import PIECE_BYTES, Room, pieces, unpack, unpacked_size
+from app.source.unpacking import PIECE_BYTES, MemoryBudget, pieces, unpack, unpacked_size
 from tests.rounds import examples
 
 
@@ -113,10 +113,10 @@ class TestRoom:
     LARGE = b"\x1f\x8b"
 
     async def test_bodies_wait_until_there_is_room_and_are_let_in_in_their_order(self) -> None:
-        room, order = Room(10), []
+        budget, order = MemoryBudget(10), []
 
         async def come(name: str, size: int, leave: asyncio.Event) -> None:
-            async with room.held(self.LARGE, size, timeout_s=60):
+            async with budget.held(self.LARGE, size, timeout_s=60):
                 order.append(name)
                 await leave.wait()
 
@@ -133,24 +133,24 @@ class TestRoom:
         assert order == ["first", "second", "third"]
 
     async def test_what_finds_no_room_in_time_is_asked_to_come_again(self) -> None:
-        room = Room(10)
-        async with room.held(self.LARGE, 10, timeout_s=60):
+        budget = MemoryBudget(10)
+        async with budget.held(self.LARGE, 10, timeout_s=60):
             with pytest.raises(RequestRefused) as caught:
-                async with room.held(self.LARGE, 1, timeout_s=0.01):
+                async with budget.held(self.LARGE, 1, timeout_s=0.01):
                     raise AssertionError
         assert caught.value.refusal is NO_ROOM
-        async with room.held(self.LARGE, 10, timeout_s=0.01):
+        async with budget.held(self.LARGE, 10, timeout_s=0.01):
             pass  # who gave up holds nothing
 
     @pytest.mark.parametrize("is_let_in", [False, True], ids=["while it waits", "as it is let in"])
     async def test_who_is_cancelled_holds_nothing(self, is_let_in: bool) -> None:  # noqa: FBT001 - a column
-        room = Room(10)
+        budget = MemoryBudget(10)
 
         async def come() -> None:
-            async with room.held(self.LARGE, 10, timeout_s=60):
+            async with budget.held(self.LARGE, 10, timeout_s=60):
                 raise AssertionError
 
-        async with room.held(self.LARGE, 10, timeout_s=60):
+        async with budget.held(self.LARGE, 10, timeout_s=60):
             waiting = asyncio.create_task(come())
             await asyncio.sleep(0)
             if not is_let_in:
@@ -160,19 +160,19 @@ class TestRoom:
         (ended,) = await asyncio.gather(waiting, return_exceptions=True)
 
         assert isinstance(ended, asyncio.CancelledError)
-        async with room.held(self.LARGE, 10, timeout_s=0.01):
+        async with budget.held(self.LARGE, 10, timeout_s=0.01):
             pass
 
     async def test_a_small_plain_body_waits_for_nothing(self) -> None:
-        room = Room(10)
-        async with room.held(self.LARGE, 10, timeout_s=60), room.held(b"{}", 2, timeout_s=0):
+        budget = MemoryBudget(10)
+        async with budget.held(self.LARGE, 10, timeout_s=60), budget.held(b"{}", 2, timeout_s=0):
             pass
 
     async def test_one_that_is_larger_than_all_the_room_goes_alone(self) -> None:
-        room = Room(10)
-        async with room.held(self.LARGE, 11, timeout_s=0.01):
+        budget = MemoryBudget(10)
+        async with budget.held(self.LARGE, 11, timeout_s=0.01):
             with pytest.raises(RequestRefused):
-                async with room.held(self.LARGE, 1, timeout_s=0.01):
+                async with budget.held(self.LARGE, 1, timeout_s=0.01):
                     raise AssertionError
 
     @settings(deadline=None, max_examples=examples(30))
@@ -180,11 +180,11 @@ class TestRoom:
     async def test_whoever_comes_and_goes_or_is_cancelled_the_room_is_whole_again(
         self, bodies: list[tuple[int, bool]]
     ) -> None:
-        room, held, most = Room(10), 0, 0
+        budget, held, most = MemoryBudget(10), 0, 0
 
         async def come(size: int) -> None:
             nonlocal held, most
-            async with room.held(self.LARGE, size, timeout_s=60):
+            async with budget.held(self.LARGE, size, timeout_s=60):
                 held += size
                 most = max(most, held)
                 await asyncio.sleep(0)
@@ -197,6 +197,6 @@ class TestRoom:
                 task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(room.held(self.LARGE, 10, timeout_s=0.01))
+            await stack.enter_async_context(budget.held(self.LARGE, 10, timeout_s=0.01))
 
         assert most <= 10 + sum(size for size, is_cancelled in bodies if is_cancelled)

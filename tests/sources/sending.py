@@ -12,7 +12,7 @@ from app.catalog.running_sources import RunningSources
 from app.catalog.source_secrets import SourceSecrets
 from app.errors import EventRefused
 from app.receiving.receipts import receipt_of_refusal
-from app.source import NamedSources, NamedWebhook, Room, named_sources_router
+from app.source import MemoryBudget, NamedSources, NamedWebhook, named_sources_router
 from app.types import DEFAULT_SOURCE, Event, Line, Receipt
 from tests.assembled import pipeline
 from tests.process import ROOT
@@ -58,7 +58,7 @@ def served(heard: Any, running: RunningSources) -> FastAPI:
         accepts=heard,
         sources=sources,
         clock=lambda: NOW,
-        room=Room(32_000_000),
+        budget=MemoryBudget(32_000_000),
         on_count=lambda *_: None,
         trusted_proxies=(),
         remembers=False,
