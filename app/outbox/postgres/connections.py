@@ -6,7 +6,6 @@ lends out those that have died. Here a task that needs a connection makes it, an
 
 import asyncio
 import os
-import secrets
 import select
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -30,8 +29,6 @@ PATIENCE_S: Final = 10.0
 LIMIT_S: Final = 10.0
 #: How long the server has to cancel before the connection is cut.
 _CANCEL_S = 2.0
-#: Connections of all processes count in so many slots (see schema/1.sql).
-SLOTS: Final = 64
 
 #: Where the URL does not say otherwise.
 _STANDARD: Final[dict[str, str | int | None]] = {
@@ -58,6 +55,7 @@ def connection_text(url: str) -> str:
 class Connection(psycopg.AsyncConnection[TupleRow]):
     """A connection that knows its slot, and whether the server took back its promise of a second copy."""
 
+    #: Where it counts, and no other one does as long as it lasts (see schema/1.sql).
     slot = 0
     #: The server warned that the last commit is on its own disk only.
     kept_here_only = False
@@ -103,7 +101,6 @@ class Connections:
         self._on_connected = on_connected
         self._idle: list[Connection] = []
         self._room = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._next_slot = secrets.randbelow(SLOTS)
         self._alarms: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -152,8 +149,7 @@ class Connections:
         connection = await Connection.connect(self._conninfo, autocommit=True)
         try:
             connection.add_notice_handler(connection.hear)
-            self._next_slot = (self._next_slot + 1) % SLOTS
-            connection.slot = self._next_slot
+            ((connection.slot,),) = await (await connection.execute(SQL["take_slot"])).fetchall()
             (row,) = await (await connection.execute(SQL["connected"])).fetchall()
             *_, fsync, commit, standbys, version, server_time = row
             check_server(fsync=fsync, synchronous_commit=commit, standbys=standbys, version=version)

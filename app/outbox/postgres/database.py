@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import psycopg
+from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 from psycopg.rows import TupleRow
 
 from app.errors import OutboxUnavailable
@@ -15,6 +16,11 @@ from app.outbox.postgres.sql import SQL, schema
 from app.outbox.records import check_schema_version
 
 SCHEMA_VERSION: Final = 6
+
+#: Another process stored one of the keys at the same moment: look again.
+COLLISIONS: Final = (UniqueViolation, DeadlockDetected, SerializationFailure)
+#: So often at most.
+TRIES: Final = 10
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")

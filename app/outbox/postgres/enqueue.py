@@ -6,7 +6,6 @@ from itertools import islice
 from typing import TypeAlias
 
 from psycopg import Rollback
-from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 from psycopg.pq import TransactionStatus
 
 from app.errors import MemoryChanged, OutboxUnavailable
@@ -14,7 +13,7 @@ from app.outbox.counts import summed
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import altering
 from app.outbox.postgres.connections import Connection
-from app.outbox.postgres.database import rows_of
+from app.outbox.postgres.database import COLLISIONS, TRIES, rows_of
 from app.outbox.postgres.people import lock_marks, write_people
 from app.outbox.postgres.sql import SQL
 from app.outbox.refusals import added, backlog_full, loads_of
@@ -22,10 +21,6 @@ from app.outbox.rows import as_json
 from app.outbox.storing import PAYLOAD_VERSION, EnqueueCall, Held, Rows, holders, without_duplicates
 from app.types import Enqueued
 from app.values.spans import MINUTE_S
-
-#: Another process stored one of the keys at the same moment: look again.
-_COLLISIONS = (UniqueViolation, DeadlockDetected, SerializationFailure)
-_TRIES = 10
 
 #: One call's.
 Answer: TypeAlias = list[Enqueued] | OutboxUnavailable | MemoryChanged
@@ -64,7 +59,7 @@ async def _enqueue_with_people(
             if any(isinstance(answer, OutboxUnavailable) for answer in answers):
                 answers = answers if len(calls) == 1 else None
                 raise Rollback(transaction)
-    except _COLLISIONS:
+    except COLLISIONS:
         return None
     return answers
 
@@ -80,7 +75,7 @@ async def _enqueue(connection: Connection, calls: Sequence[EnqueueCall], rules: 
         try:
             async with _within(connection):
                 stored = await _store(connection, together, rules)
-        except _COLLISIONS:
+        except COLLISIONS:
             stored = False
         if stored:
             return [call.all_enqueued() for call in calls]
@@ -97,7 +92,7 @@ async def _enqueue_judged(connection: Connection, calls: Sequence[EnqueueCall], 
     """Judge every delivery, and store what is new; again where another process was faster."""
     ids = [row[0] for row in await rows_of(connection, "next_ids", count=sum(len(call.deliveries) for call in calls))]
     digests = [digest for call in calls for digest in call.digests]
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         rows, answers = await _judge(connection, calls, digests, ids, rules)
         taken = [digest for digest, *_ in (*rows.keys, *rows.learned)]
         now = max(call.now for call in calls)
@@ -109,7 +104,7 @@ async def _enqueue_judged(connection: Connection, calls: Sequence[EnqueueCall], 
                     await connection.execute(SQL["learn_keys"], {"rows": as_json(rows.learned)})
                     return answers
                 raise Rollback(transaction)
-        except _COLLISIONS:
+        except COLLISIONS:
             continue
     raise OutboxUnavailable("The outbox is too busy: others store the same events. Send the events again later.")
 

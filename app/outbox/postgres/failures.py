@@ -12,6 +12,7 @@ from app.outbox.refusals import Remedies, cannot_be_used
 
 #: By SQLSTATE.
 _REMEDIES: Final[Remedies] = {
+    "40": ("locked", "others changed the same at the same moment"),
     "42501": ("not writable", "the user may not do this: give it the right to make and use tables in its schema"),
     "25006": ("not writable", "this server takes no writes, another has become the leader"),
     "53100": ("disk full", "no space is left at the server: free some"),

@@ -100,6 +100,8 @@ async def forget(connection: Connection, keys: Sequence[str], again: Collection[
         found = await rows_of(connection, "forget_whose", keys=beginnings(keys))
         messages = sorted({message_id for (message_id,) in found})
         if messages:
+            for lock in ("lock_waiting", "lock_dead", "lock_waiting"):  # again: what was redriven meanwhile
+                await rows_of(connection, lock, keys=messages)
             held, returning = [await _deliveries_of(connection, some) for some in (messages, {*messages} & {*again})]
             ids = [each.delivery_id for each in held]
             await count_of(connection, "forget_learned_buyers", ids=ids)

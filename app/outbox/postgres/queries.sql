@@ -10,6 +10,11 @@ SELECT set_config('enable_seqscan', 'off', false),  -- a plan made while a table
        current_setting('fsync'), current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),
        current_setting('server_version_num')::integer, extract(epoch FROM clock_timestamp())::float8;
 
+-- take_slot --
+-- Take the lowest slot that no other connection has, for as long as this one lasts: whoever counts waits for nobody, and
+-- nobody waits for each other in a circle.
+SELECT slot FROM (SELECT generate_series(0, 32767) AS slot) AS slots WHERE pg_try_advisory_lock(740582, slot) LIMIT 1;
+
 -- version_table --
 -- Where the version of the schema stands.
 CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL);
@@ -189,13 +194,14 @@ SELECT ad_account_id, sum(count)::bigint, sum(bytes)::bigint FROM backlog
 WHERE state IN ('pending', 'claimed') GROUP BY ad_account_id;
 
 -- take_keys --
--- Remember keys for their deliveries; where one stands in a place already, its time is over.
+-- Remember keys for their deliveries, but those that another process has taken meanwhile.
 INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known)
 SELECT key ->> 0, (key ->> 1)::bigint, (key ->> 2)::float8, coalesce((key ->> 3)::smallint, 0), key ->> 4
 FROM jsonb_array_elements(%(rows)s::jsonb) AS key
 ORDER BY key ->> 0
 ON CONFLICT (digest, place) DO UPDATE SET
-  delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known, learned = false;
+  delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known, learned = false
+WHERE dedup_key.expires_at <= %(now)s::float8;
 
 -- learn_keys --
 -- Remember what a repetition has told of deliveries; what another process stores there at the same moment stands.
@@ -322,10 +328,13 @@ SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_sourc
 FROM claimed JOIN delivery USING (id) ORDER BY place;
 
 -- renew --
--- Lengthen the leases that are still ours.
-UPDATE line SET due_at = %(until)s::float8
-FROM jsonb_array_elements(%(rows)s::jsonb) AS ours
-WHERE line.id = (ours ->> 0)::bigint AND line.claim = ours ->> 1;
+-- Lengthen the leases that are still ours. Whoever locks several of the line does it in the order of their ids.
+WITH ours AS MATERIALIZED (
+  SELECT line.id FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+  JOIN line ON line.id = (row ->> 0)::bigint AND line.claim = row ->> 1
+  ORDER BY line.id FOR UPDATE OF line
+)
+UPDATE line SET due_at = %(until)s::float8 FROM ours WHERE line.id = ours.id;
 
 -- hasten --
 -- Let nothing wait, and no lease last, beyond these times.
@@ -1453,6 +1462,16 @@ DELETE FROM whose WHERE id IN (SELECT id FROM whose ORDER BY id LIMIT %(limit)s)
 DELETE FROM whose WHERE left(user_key, 16) = ANY(%(keys)s::text[]) OR left(anonymous_key, 16) = ANY(%(keys)s::text[])
 RETURNING message_id;
 
+-- lock_waiting --
+-- Wait for whoever sends or withdraws what waits of some messages, and keep others from it until the transaction ends.
+SELECT line.id FROM line JOIN delivery USING (id) WHERE message_id = ANY(%(keys)s::text[])
+ORDER BY line.id FOR UPDATE OF line;
+
+-- lock_dead --
+-- The same of what is dead, and may be redriven.
+SELECT dead.id FROM dead JOIN delivery USING (id) WHERE message_id = ANY(%(keys)s::text[])
+ORDER BY dead.id DESC FOR UPDATE OF dead;
+
 -- deliveries_of --
 -- All deliveries of some messages, with what their keys are made of.
 SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, '[]', reason
@@ -1576,22 +1595,24 @@ SELECT count(*) FROM written;
 DELETE FROM whose USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE id = (row ->> 0)::bigint;
 
 -- withdraw --
--- Erase what is pending of an order for a preset, and note it; return how many deliveries that were.
+-- Erase what is pending of orders, each for a preset, and note it; return how many deliveries that were.
 WITH
   wanted AS (
-    SELECT DISTINCT delivery_id AS id FROM dedup_key WHERE digest = ANY(%(digests)s::text[])
+    SELECT DISTINCT ON (delivery_id, asked ->> 1) delivery_id AS id, asked ->> 1 AS preset, asked ->> 2 AS reason
+    FROM jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY AS each (asked, turn)
+    JOIN dedup_key ON digest = asked ->> 0 ORDER BY delivery_id, asked ->> 1, turn
   ),
-  meant AS (
-    SELECT delivery.id FROM wanted JOIN delivery USING (id)
-    WHERE preset = %(preset)s
+  meant AS MATERIALIZED (
+    SELECT line.id, wanted.reason FROM wanted JOIN line USING (id, preset) WHERE state = 'pending'
+    ORDER BY line.id FOR UPDATE OF line
   ),
   left_line AS (
-    DELETE FROM line USING meant WHERE line.id = meant.id AND line.state = 'pending' RETURNING line.id, enqueued_at
+    DELETE FROM line USING meant WHERE line.id = meant.id RETURNING line.id, enqueued_at, meant.reason
   ),
   gone AS (
     DELETE FROM delivery USING left_line WHERE delivery.id = left_line.id
     RETURNING delivery.ad_account_id, message_id, preset, event_name, order_id, amount, currency, source, name,
-              enqueued_at, length(payload) AS size
+              enqueued_at, length(payload) AS size, reason
   ),
   moved AS (SELECT name, source, enqueued_at AS at, 'waiting' AS state, -1 AS sign FROM gone),
   named AS (/* named */),
@@ -1614,7 +1635,7 @@ WITH
   noted AS (
     INSERT INTO note (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
                       source, name, at)
-    SELECT message_id, ad_account_id, preset, %(exit)s, %(reason)s, '[]', event_name, order_id, amount, currency, source,
+    SELECT message_id, ad_account_id, preset, %(exit)s, reason, '[]', event_name, order_id, amount, currency, source,
            name, %(now)s::float8
     FROM gone
   ),

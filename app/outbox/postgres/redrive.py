@@ -2,11 +2,15 @@
 """Dead letters: they become pending again, unless that would send something twice, or are put away."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
+from psycopg import Rollback
+
+from app.errors import OutboxUnavailable
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
-from app.outbox.postgres.database import Database, rows_of
+from app.outbox.postgres.database import COLLISIONS, TRIES, Database, count_of, rows_of
 from app.outbox.postgres.ledger import asked
 from app.outbox.postgres.sql import SQL
 from app.outbox.records import dead_cause_of
@@ -68,18 +72,36 @@ class PostgresDeadLetters:
 
 
 async def redrive(connection: Connection, call: RedriveCall, rules: OutboxRules) -> RedriveStep:
-    """Do one step of `DeadLetters.redrive`."""
-    async with connection.transaction():
-        dead = await _dead(connection, call.query, call.before)
-        revival = await _judged(connection, dead, call.now, rules)
-        await connection.execute(SQL["redrive"], {"ids": revival.redriven, "now": call.now, "slot": connection.slot})
-        await connection.execute(SQL["take_keys"], {"rows": as_json(revival.keys)})
-        await connection.execute(SQL["learn_keys"], {"rows": as_json(revival.learned)})
-        rest = await _parted(connection, revival)
-        await connection.execute(SQL["explain_dead"], {"rows": as_json(rest.staying)})
-        await _put_away(connection, rest.overtaken)
-    done = Redrive(redriven=len(revival.redriven), overtaken=len(rest.overtaken), waiting=len(rest.staying))
-    return RedriveStep(done=done, before=next_step(dead))
+    """Do one step of `DeadLetters.redrive`; again where another process took one of the keys meanwhile.
+
+    Raises OutboxUnavailable where that happens again and again.
+    """
+    for _ in range(TRIES):
+        with suppress(*COLLISIONS):
+            async with connection.transaction() as transaction:
+                dead = await _dead(connection, call.query, call.before)
+                revival = await _judged(connection, dead, call.now, rules)
+                if not await _take_keys(connection, revival, call.now):
+                    raise Rollback(transaction)
+                done = await _redrive(connection, revival, call.now)
+                return RedriveStep(done=done, before=next_step(dead))
+    raise OutboxUnavailable("The outbox is too busy: others store the same events. Redrive them again later.")
+
+
+async def _take_keys(connection: Connection, revival: Revival, now: float) -> bool:
+    """Remember the keys of what is redriven; return False where another process took one since it was judged."""
+    taken = await count_of(connection, "take_keys", rows=as_json(revival.keys), now=now)
+    return taken == len(revival.keys)
+
+
+async def _redrive(connection: Connection, revival: Revival, now: float) -> Redrive:
+    """Make pending what was judged to be, and say of the rest why it is not."""
+    await connection.execute(SQL["redrive"], {"ids": revival.redriven, "now": now, "slot": connection.slot})
+    await connection.execute(SQL["learn_keys"], {"rows": as_json(revival.learned)})
+    rest = await _parted(connection, revival)
+    await connection.execute(SQL["explain_dead"], {"rows": as_json(rest.staying)})
+    await _put_away(connection, rest.overtaken)
+    return Redrive(redriven=len(revival.redriven), overtaken=len(rest.overtaken), waiting=len(rest.staying))
 
 
 async def dismiss(connection: Connection, call: DismissCall) -> tuple[int, int | None]:

@@ -1,6 +1,7 @@
 """Settle: what became of what was claimed."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import orjson
@@ -9,7 +10,7 @@ from app.outbox.counts import summed
 from app.outbox.keys import HoldsKeys, key_rows
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
-from app.outbox.postgres.database import rows_of
+from app.outbox.postgres.database import COLLISIONS, rows_of
 from app.outbox.postgres.redrive import dismiss_overtaken
 from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
@@ -59,7 +60,8 @@ async def settle(connection: Connection, call: SettleCall, rules: OutboxRules) -
         dead = [_Dead(*row) for row in await rows_of(connection, "settle", **parameters)]
     if sent or dead:
         ids, died = [int(each.claimed.delivery_id) for each in sent], [each.delivery_id for each in dead]
-        await dismiss_overtaken(connection, sent=ids, died=died, now=call.now, rules=rules)
+        with suppress(*COLLISIONS):  # what is not put away now is at the next redrive
+            await dismiss_overtaken(connection, sent=ids, died=died, now=call.now, rules=rules)
 
 
 def _row(settlement: Settlement) -> list[Any]:

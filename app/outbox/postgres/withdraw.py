@@ -3,6 +3,7 @@
 from app.outbox.keys import order_digests
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
+from app.outbox.rows import as_json
 from app.outbox.withdrawing import WithdrawCall, reason_of_withdrawal
 from app.types import Exit
 from app.values.spans import MINUTE_S
@@ -10,19 +11,18 @@ from app.values.spans import MINUTE_S
 
 async def withdraw(connection: Connection, call: WithdrawCall) -> int:
     """Do `Outbox.withdraw`."""
-    count = 0
-    async with connection.transaction():
-        for asked in call.withdrawals:
-            ((found,),) = await rows_of(
-                connection,
-                "withdraw",
-                digests=order_digests(asked.ad_account_id, asked.order_id, asked.source),
-                preset=asked.preset,
-                exit=Exit.WITHDRAWN.value,
-                reason=reason_of_withdrawal(asked),
-                now=call.now,
-                minute=int(call.now // MINUTE_S) * MINUTE_S,
-                slot=connection.slot,
-            )
-            count += found
-    return count
+    rows = [
+        (digest, asked.preset, reason_of_withdrawal(asked))
+        for asked in call.withdrawals
+        for digest in order_digests(asked.ad_account_id, asked.order_id, asked.source)
+    ]
+    ((count,),) = await rows_of(
+        connection,
+        "withdraw",
+        rows=as_json(rows),
+        exit=Exit.WITHDRAWN.value,
+        now=call.now,
+        minute=int(call.now // MINUTE_S) * MINUTE_S,
+        slot=connection.slot,
+    )
+    return int(count)

@@ -13,7 +13,7 @@ import pytest
 
 from app.errors import OutboxUnavailable
 from app.outbox.postgres import PostgresOutbox
-from app.outbox.postgres.connections import check_server, connection_text
+from app.outbox.postgres.connections import Connections, check_server, connection_text
 from tests.outbox.build import NOW, At, new, rules
 from tests.outbox.postgres_server import PostgresServer
 from tests.process import free_port
@@ -237,19 +237,16 @@ async def test_what_is_wrong_is_told_with_a_remedy(postgres_server: PostgresServ
         postgres_server.execute("DROP ROLE somebody")
 
 
-async def test_two_of_one_slot_never_wait_for_each_other_in_a_circle(
-    open_at: Callable[..., At], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Orders of many currencies, each a sum of its own, settled by two processes in opposite orders."""
-    monkeypatch.setattr("app.outbox.postgres.connections.SLOTS", 1)
-    one, other = open_at(), open_at()
-    currencies = [f"{chr(65 + n // 26)}{chr(65 + n % 26)}X" for n in range(200)]
-    for attempt in range(5):
-        for line in (currencies, currencies[::-1]):
-            await one.enqueue(
-                *(new(order_id=f"{attempt}-{line[0]}-{code}", amount="1", currency=code) for code in line)
-            )
-        first, second = await one.claim(limit=len(currencies)), await other.claim(limit=len(currencies))
-        await asyncio.gather(one.deliver(*first), other.deliver(*second))
-    rows = await one.outbox.revenue(first_day=0, last_day=10**6)
-    assert {(row.currency, row.became, row.orders) for row in rows} == {(code, "delivered", 10) for code in currencies}
+async def test_no_two_connections_count_in_one_slot_and_one_that_is_free_is_taken_again(postgres_url: str) -> None:
+    """Whoever counts waits for nobody, in whatever order it does."""
+    connections = Connections(connection_text(postgres_url), lambda _: None)
+    opened = [await connections.connect() for _ in range(70)]
+    try:
+        slots = {each.slot for each in opened}
+        assert len(slots) == len(opened)
+        await opened[3].close()
+        opened[3] = await connections.connect()
+        assert opened[3].slot in slots
+    finally:
+        for each in opened:
+            await each.close()

@@ -83,6 +83,8 @@ OF_KEYS = (
     "forget_oldest_linked",
     "forget_payloads",
     "forget_deliveries",
+    "lock_waiting",
+    "lock_dead",
     "deliveries_of",
     "forget_quarantined",
 )
@@ -94,7 +96,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     "carry_inventory_out": {"after_1": "a", "after_2": 1},
     "carry_revenue_out": {"after_1": "a"},
     "first_count": {"begin": 1},
-    "withdraw": {"order_id": "text", "exit": "text", "minute": 1},
+    "withdraw": {"exit": "text", "minute": 1},
 }
 STATEMENTS = {
     name: (sql, EVERYTHING | OTHERWISE.get(name, {}))
@@ -183,6 +185,9 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "release": "line_held",
         "store": "dedup_key_pkey",
         "withdraw": "dedup_key_pkey",
+        "renew": "line_pkey",
+        "lock_waiting": "delivery_message",
+        "lock_dead": "delivery_message",
         "keys_taken": "dedup_key_pkey",
         "backlog": "line_enqueued",
         "revenue": "revenue_pkey",
