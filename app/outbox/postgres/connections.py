@@ -104,8 +104,11 @@ class Connections:
         self._alarms: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def lent(self) -> AsyncIterator[Connection]:
-        """Lend a connection, in autocommit mode, for LIMIT_S at most. Raises psycopg.Error, OutboxUnavailable."""
+    async def lent(self, limit_s: float | None = None) -> AsyncIterator[Connection]:
+        """Lend a connection, in autocommit mode, for `limit_s`, or LIMIT_S, at most.
+
+        Raises psycopg.Error, OutboxUnavailable.
+        """
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await self._room.acquire()
@@ -115,7 +118,7 @@ class Connections:
             connection = self._take_idle() or await self.connect()
             connection.turn += 1
             connection.kept_here_only = False
-            alarm = asyncio.get_running_loop().call_later(LIMIT_S, self._sound, connection)
+            alarm = asyncio.get_running_loop().call_later(limit_s or LIMIT_S, self._sound, connection)
             try:
                 yield connection
             finally:

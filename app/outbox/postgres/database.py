@@ -14,8 +14,14 @@ from app.outbox.postgres.connections import Connection, Connections, connection_
 from app.outbox.postgres.failures import border, kept_here_only
 from app.outbox.postgres.sql import SQL, schema
 from app.outbox.records import check_schema_version
+from app.values.spans import HOUR_S
 
 SCHEMA_VERSION: Final = 6
+
+#: How long a migration may take: it looks at all that is kept.
+MIGRATION_S: Final = 4 * HOUR_S
+#: How long a call waits for it.
+_PATIENCE_S = 10.0
 
 #: Another process stored one of the keys at the same moment: look again.
 COLLISIONS: Final = (UniqueViolation, DeadlockDetected, SerializationFailure)
@@ -41,7 +47,7 @@ class Database:
 
     def __init__(self, url: str, on_connected: Callable[[float], None]) -> None:
         self._connections = Connections(connection_text(url), on_connected)
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[None] | None = None
         self._is_open = False
         self._closed = False
         self._running: set[asyncio.Task[Any]] = set()
@@ -58,13 +64,13 @@ class Database:
         Raises OutboxUnavailable where PostgreSQL fails, and what the work raises.
         """
         await self.open()
-        return await self._finished(self._run(work, *arguments, **named))
+        return await asyncio.shield(self._begin(self._run(work, *arguments, **named)))
 
-    async def _finished(self, work: Coroutine[Any, Any, Result]) -> Result:
+    def _begin(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._let_go)
-        return await asyncio.shield(task)
+        return task
 
     def _let_go(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
@@ -87,20 +93,30 @@ class Database:
     async def open(self) -> None:
         """Connect, and make or migrate the schema, if that was not done yet.
 
-        Raises OutboxUnavailable, OutboxVersionError where a newer Pinrelay made it.
+        Raises OutboxVersionError where a newer Pinrelay made it, OutboxUnavailable also where a migration takes long,
+        which goes on.
         """
         if self._closed:
             raise OutboxUnavailable("The outbox is closed. Send the events again later.")
-        if not self._is_open:
-            await self._finished(self._open())
+        if self._is_open:
+            return
+        if self._opening is None or self._opening.done():
+            self._opening = self._begin(self._open())
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await asyncio.shield(self._opening)
+        except TimeoutError:
+            message = "The outbox is being migrated, which takes long where much is kept. Send the events again later."
+            raise OutboxUnavailable(message, why="locked") from None
 
     async def _open(self) -> None:
-        async with self._opening:
-            if not self._is_open:
-                with border():
-                    async with self._connections.lent() as connection:
-                        await migrate(connection)
-                self._is_open = True
+        with border():
+            async with self._connections.lent() as connection:
+                is_current = await _version(connection, newest=SCHEMA_VERSION) == SCHEMA_VERSION
+            if not is_current:
+                async with self._connections.lent(MIGRATION_S) as connection:
+                    await migrate(connection)
+        self._is_open = True
 
     async def listen(self) -> Connection:
         """Return a connection that hears what other processes tell; the caller closes it. Raises psycopg.Error."""
@@ -126,6 +142,7 @@ async def migrate(connection: Connection, *, to: int = SCHEMA_VERSION) -> None:
     if await _version(connection, newest=to) == to:
         return
     async with connection.transaction():
+        await connection.execute(SQL["unhurried"])
         await connection.execute(SQL["only_one"])
         await connection.execute(SQL["version_table"])
         for step in range(await _version(connection, newest=to) + 1, to + 1):

@@ -31,6 +31,11 @@ SELECT to_regclass('schema_version') IS NOT NULL;
 -- Remember the version of the schema.
 WITH old AS (DELETE FROM schema_version) INSERT INTO schema_version VALUES (%(version)s);
 
+-- unhurried --
+-- Take all the time that a migration needs, and read whole tables as they lie, until the transaction ends.
+SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true),
+       set_config('enable_seqscan', 'on', true);
+
 -- only_one --
 -- Wait until nobody else changes the schema or the tables of days; the lock ends with the transaction.
 SELECT pg_advisory_xact_lock(7405811246);

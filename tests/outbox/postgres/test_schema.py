@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.errors import OutboxVersionError
+from app.errors import OutboxUnavailable, OutboxVersionError
 from app.outbox.postgres import PostgresOutbox
 from app.outbox.postgres.database import SCHEMA_VERSION
 from app.types import Query
@@ -67,6 +67,29 @@ async def test_what_version_3_did_not_sum_or_time_is_summed_and_timed_by_the_mig
     assert sorted(await outbox.inventory.name_counts(names, first_day=0, last_day=10**6)) == named
     assert len((await outbox.search(Query(since=NOW), limit=9)).deliveries) == 3
     await outbox.close()
+
+
+@pytest.mark.usefixtures("at", "impatient")
+async def test_a_migration_takes_its_time_and_whoever_asks_meanwhile_is_told(
+    postgres_url: str,
+    connection: psycopg.Connection,
+    execute: Callable[..., list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It looks at all that is kept, and waits for those who write: longer than anything else may take."""
+    monkeypatch.setattr("app.outbox.postgres.database._PATIENCE_S", 0.7)
+    name = postgres_url.rpartition("/")[2]
+    execute(f"ALTER DATABASE \"{name}\" SET statement_timeout = '200ms'")
+    execute("DROP FUNCTION time_parts CASCADE; DROP TABLE part")
+    execute("UPDATE schema_version SET version = 5")
+    outbox = PostgresOutbox(postgres_url, rules(), clock=lambda: NOW)
+    with connection.transaction():
+        connection.execute("LOCK TABLE line IN ROW EXCLUSIVE MODE")
+        for _ in range(2):
+            with pytest.raises(OutboxUnavailable, match="is being migrated"):
+                await At(outbox).enqueue(new())
+    await outbox.close()
+    assert execute("SELECT version FROM schema_version") == [(SCHEMA_VERSION,)]
 
 
 async def test_what_a_process_of_version_5_makes_pending_beside_a_newer_one_is_found_by_its_time(
