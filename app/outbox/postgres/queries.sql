@@ -7,6 +7,7 @@
 SELECT set_config('enable_seqscan', 'off', false),  -- a plan made while a table was small must not outlive that
        set_config('jit', 'off', false),             -- compiling costs more than these statements take
        set_config('idle_in_transaction_session_timeout', '30s', false),
+       set_config('default_transaction_isolation', 'read committed', false),  -- whoever has waited sees what was written
        current_setting('fsync'), current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),
        current_setting('server_version_num')::integer, extract(epoch FROM clock_timestamp())::float8;
 

@@ -19,6 +19,10 @@ from tests.waiting import until_async
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
+async def rows_of(execute: Callable[..., list[Any]], statement: str) -> list[Any]:
+    return execute(statement)
+
+
 class HeldBack:
     """Calls that wait for a row of the line."""
 
@@ -121,3 +125,16 @@ async def test_an_event_that_comes_again_while_it_is_redriven_is_sent_once(
     assert await at.outbox.dead_letters.redrive(Query(), now=NOW) == Redrive(redriven=0, overtaken=0, waiting=1)
     backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
     assert (backlog.pending, backlog.dead) == (1, 1)
+
+
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+async def test_another_standard_of_isolation_makes_no_call_fail(
+    at: At, postgres_url: str, connection: psycopg.Connection, execute: Callable[..., list[Any]], isolation: str
+) -> None:
+    execute(f"ALTER DATABASE \"{postgres_url.rpartition('/')[2]}\" SET default_transaction_isolation = '{isolation}'")
+    await at.outbox.put_shared("k", 1)
+    with connection.transaction():
+        connection.execute("UPDATE shared SET value = '2'")
+        waiting = asyncio.create_task(at.outbox.put_shared("k", 3))
+        await until_async(lambda: rows_of(execute, WAITING))
+    await waiting
