@@ -11,7 +11,7 @@ import orjson
 from app.outbox.carrying import BEFORE_FIRST, OF_DELIVERIES, Carried, DeliveryRow, Past, Row
 from app.outbox.rows import as_json
 from app.outbox.sqlite import shared
-from app.outbox.sqlite.database import border, open_writable, patiently
+from app.outbox.sqlite.database import border, open_writable, patiently, transaction
 from app.outbox.sqlite.sql import SQL
 from app.types import Shared
 from app.values.spans import DAY_S
@@ -62,19 +62,13 @@ class SqliteStore:
 
     async def write(self, kind: Carried, rows: Sequence[Row]) -> int:
         """Do `Store.write`."""
-        with border():
-            patiently(self._connection, "BEGIN IMMEDIATE")
-            try:
-                new = as_json(self._new(kind, rows))
-                queries = _WRITE_DELIVERIES if kind in OF_DELIVERIES else (f"carry_{kind}_in",)
-                self._forget_sums(kind)
-                if kind in OF_DELIVERIES:
-                    self._connection.execute(SQL["drop_filters"])
-                written, *_ = [self._connection.execute(SQL[query], {"rows": new}).rowcount for query in queries]
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+        with border(), transaction(self._connection):
+            new = as_json(self._new(kind, rows))
+            queries = _WRITE_DELIVERIES if kind in OF_DELIVERIES else (f"carry_{kind}_in",)
+            self._forget_sums(kind)
+            if kind in OF_DELIVERIES:
+                self._connection.execute(SQL["drop_filters"])
+            written, *_ = [self._connection.execute(SQL[query], {"rows": new}).rowcount for query in queries]
         return written
 
     def _new(self, kind: Carried, rows: Sequence[Row]) -> list[Row]:

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +45,7 @@ _PRAGMAS = (
 
 _REMEDIES: Final[Remedies] = {
     "SQLITE_FULL": ("disk full", "no space is left: free some"),
+    "SQLITE_IOERR_SHMSIZE": ("disk full", "no space is left: free some"),
     "SQLITE_BUSY": ("locked", "another process holds it locked"),
     "SQLITE_LOCKED": ("locked", "another process holds it locked"),
     "SQLITE_IOERR": ("unusable", "the disk does not take what is written: look at its space, limits and health"),
@@ -139,7 +140,7 @@ def patiently(
     parameters: Mapping[str, Any] | None = None,
     *,
     timeout_s: float | None = None,
-) -> None:
+) -> sqlite3.Cursor:
     """Run a statement, asking again every few milliseconds while another process holds the lock (None: BUSY_TIMEOUT_S).
 
     SQLite's own waiting sleeps longer and longer, up to 0.1 s, so that one busy process starves the others;
@@ -148,34 +149,43 @@ def patiently(
     deadline = time.monotonic() + (BUSY_TIMEOUT_S if timeout_s is None else timeout_s)
     while True:
         try:
-            connection.execute(statement, parameters or {})
+            return connection.execute(statement, parameters or {})
         except sqlite3.OperationalError as exc:
             busy = exc.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
             if not busy or time.monotonic() > deadline:
                 raise
             time.sleep(_BUSY_PAUSE_S)
-        else:
-            return
 
 
-def migrate(connection: sqlite3.Connection, *, to: int = SCHEMA_VERSION) -> None:
-    """Bring the schema to version `to`, all steps in one transaction. Raises OutboxVersionError where it is newer."""
-    patiently(connection, "BEGIN IMMEDIATE", timeout_s=_MIGRATION_S)
+@contextmanager
+def transaction(connection: sqlite3.Connection, *, timeout_s: float | None = None) -> Iterator[None]:
+    """Commit all that is done inside, or nothing of it. Waits for the lock as `patiently` does."""
+    patiently(connection, "BEGIN IMMEDIATE", timeout_s=timeout_s)
     try:
-        version = _version(connection, newest=to)
-        for step in range(version + 1, to + 1):
-            for statement in statements(schema(step)):
-                connection.execute(statement)
-        if version < to:
-            connection.execute(f"PRAGMA user_version={to:d}")
+        yield
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        with suppress(sqlite3.Error):  # SQLite has rolled back by itself after the worst errors
+            connection.execute("ROLLBACK")
         raise
 
 
+def migrate(connection: sqlite3.Connection, *, to: int = SCHEMA_VERSION) -> None:
+    """Bring the schema to version `to`, all steps in one transaction. Raises OutboxVersionError where it is newer.
+
+    A file that is of this version is not written to, so that it can be read while another process holds it locked.
+    """
+    if _version(connection, newest=to) == to:
+        return
+    with transaction(connection, timeout_s=_MIGRATION_S):
+        for step in range(_version(connection, newest=to) + 1, to + 1):
+            for statement in statements(schema(step)):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={to:d}")
+
+
 def _version(connection: sqlite3.Connection, *, newest: int) -> int:
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    version = int(patiently(connection, "PRAGMA user_version").fetchone()[0])
     check_schema_version(version, newest=newest)
     return version
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from app.errors import OutboxUnavailable
 from app.outbox.claiming import ClaimCall, HastenCall
 from app.outbox.order_rows import OrderPage
 from app.outbox.outbox_rules import DiskRules, OutboxRules
@@ -20,7 +21,7 @@ from app.outbox.sqlite import accounts, ledger, shared
 from app.outbox.sqlite.claim import RenewCall, claim, hasten, renew
 from app.outbox.sqlite.database import checkpoint, open_writable
 from app.outbox.sqlite.enqueue import NewCall, enqueue, enqueue_new, parameters, prepare_connection
-from app.outbox.sqlite.guard import Guard
+from app.outbox.sqlite.guard import Guard, free_reserve
 from app.outbox.sqlite.inventory import SqliteInventory
 from app.outbox.sqlite.people import KeepsPeople
 from app.outbox.sqlite.readers import Readers
@@ -67,7 +68,7 @@ class SqliteOutbox(KeepsPeople):
 
     def __init__(self, path: Path, rules: OutboxRules, *, clock: Callable[[], float]) -> None:
         self._path = path
-        connection = open_writable(path)
+        connection = _opened(path)
         prepare_connection(connection)
         self._guard = Guard(path)
         self._writer = Writer(connection, self._guard)
@@ -227,6 +228,16 @@ class SqliteOutbox(KeepsPeople):
         self._writer.close()
         self._watch.close()
         self._readers.close()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open the file to write; on a full disk with the room of the reserve, so that what waits can be sent."""
+    try:
+        return open_writable(path)
+    except OutboxUnavailable as exc:
+        if exc.why != "disk full" or not free_reserve(path):
+            raise
+        return open_writable(path)
 
 
 def _probe(connection: sqlite3.Connection, rules: OutboxRules, ad_account_ids: Collection[str]) -> None:

@@ -81,11 +81,7 @@ class Guard:
 
     def release(self) -> bool:
         """Free the reserve, so that what was taken in can be sent and settled; False where there is none to free."""
-        if not self._reserve_bytes:
-            return False
-        try:
-            self._reserve.unlink()
-        except OSError:
+        if not self._reserve_bytes or not free_reserve(self._path):
             return False
         self._looked_at = time.monotonic()
         return True
@@ -134,6 +130,15 @@ class Guard:
                 self.unavailable(_corrupt(found))
             elif self._damage is None:  # mended, or replaced by a good one
                 self._mark.unlink(missing_ok=True)
+
+
+def free_reserve(path: Path) -> bool:
+    """Free the reserve of the outbox at `path`; return False where there is none, or it cannot be."""
+    try:
+        Path(f"{path}{_RESERVE}").unlink()
+    except OSError:
+        return False
+    return True
 
 
 def free_bytes(path: Path) -> int:

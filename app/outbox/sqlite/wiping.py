@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from app.outbox.sqlite.database import BUSY_TIMEOUT_S, border, connect, cut_log, patiently
+from app.outbox.sqlite.database import BUSY_TIMEOUT_S, border, connect, cut_log, patiently, transaction
 
 #: Texts that are shorter stand in every page.
 _MIN_CHARACTERS: Final = 6
@@ -90,10 +90,9 @@ def _pages_with(connection: sqlite3.Connection, looked_for: Collection[bytes]) -
 
 def _overwrite(connection: sqlite3.Connection, pages: Sequence[int]) -> None:
     """Overwrite the free room of some pages, as they are by now."""
-    patiently(connection, "BEGIN IMMEDIATE")
-    for number in pages:
-        (page,) = connection.execute("SELECT data FROM sqlite_dbpage WHERE pgno = ?", (number,)).fetchone()
-        room = free_room(page, number)
-        wiped = page[: room.start] + bytes(room.stop - room.start) + page[room.stop :]
-        connection.execute("UPDATE sqlite_dbpage SET data = ? WHERE pgno = ?", (wiped, number))
-    connection.execute("COMMIT")
+    with transaction(connection):
+        for number in pages:
+            (page,) = connection.execute("SELECT data FROM sqlite_dbpage WHERE pgno = ?", (number,)).fetchone()
+            room = free_room(page, number)
+            wiped = page[: room.start] + bytes(room.stop - room.start) + page[room.stop :]
+            connection.execute("UPDATE sqlite_dbpage SET data = ? WHERE pgno = ?", (wiped, number))

@@ -198,9 +198,9 @@ async def on_small_disk(small_disk: Path) -> AsyncIterator[SqliteOutbox]:
     await outbox.close()
 
 
-def _occupy(disk: Path) -> None:
+def _occupy(disk: Path, but_bytes: int = 8_000_000) -> None:
     free = os.statvfs(disk)
-    (disk / "ballast").write_bytes(bytes(free.f_bavail * free.f_frsize - 8_000_000))
+    (disk / "ballast").write_bytes(bytes(free.f_bavail * free.f_frsize - but_bytes))
 
 
 async def _fill(at: At) -> tuple[int, OutboxUnavailable]:
@@ -227,6 +227,24 @@ async def test_on_a_full_disk_the_reserve_lets_the_backlog_drain(on_small_disk: 
     assert delivered == taken
     assert not reserve.exists()
     assert await why_not(at) == "disk full"
+
+
+@pytest.mark.slow
+async def test_on_a_disk_without_a_free_byte_an_outbox_is_opened_by_its_reserve(small_disk: Path) -> None:
+    """A process that ends and begins again on a full disk sends what waits."""
+    path = small_disk / "pinrelay.db"
+    outbox = SqliteOutbox(path, rules(), clock=lambda: NOW)
+    await outbox.protect(DiskRules(quick_check_s=0, reserve_bytes=RESERVE_BYTES))
+    await At(outbox).enqueue(*(new() for _ in range(100)))
+    await outbox.close()
+    _occupy(small_disk, but_bytes=0)
+    outbox = SqliteOutbox(path, rules(), clock=lambda: NOW)
+    await outbox.protect(DiskRules(quick_check_s=0, reserve_bytes=RESERVE_BYTES))
+    at = At(outbox)
+    await at.deliver(*await at.claim())
+    assert (await outbox.backlog(ACCOUNT, now=NOW)).claimed == 0
+    assert await why_not(at) == "disk full"
+    await outbox.close()
 
 
 @pytest.mark.slow

@@ -1,10 +1,12 @@
 """Full disks, locks and limits: told at once, and over as soon as their cause is."""
 
 import asyncio
+import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from app.errors import OutboxUnavailable
 from app.outbox import open_outbox
 from app.outbox.sqlite import database
+from tests.disks import small_disk_at
 from tests.outbox.build import ACCOUNT, NOW, At, new, rules
 from tests.process import ROOT
 
@@ -57,6 +60,31 @@ async def test_a_lock_of_another_process_is_waited_for_then_told_then_over(
     holder.execute("ROLLBACK")
     holder.close()
     await at.enqueue(new(event_id="e"))
+
+
+async def test_what_another_process_holds_locked_for_long_can_be_opened_and_read(
+    at: At, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `pinrelay status` does: it waited as for a migration, two minutes, and failed."""
+    monkeypatch.setattr(database, "_MIGRATION_S", 0.1)
+    await at.enqueue(new())
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        outbox = open_outbox(f"sqlite:///{path}", rules())
+        assert (await outbox.backlog(ACCOUNT, now=NOW)).pending == 1
+        await outbox.close()
+
+
+def test_a_migration_that_finds_the_disk_full_says_so_and_changes_nothing(tmp_path: Path) -> None:
+    with small_disk_at(tmp_path, size_bytes=1_000_000):
+        with closing(sqlite3.connect(tmp_path / "pinrelay.db", isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            database.migrate(connection, to=1)
+        (tmp_path / "ballast").write_bytes(bytes(shutil.disk_usage(tmp_path).free - 100_000))
+        with pytest.raises(OutboxUnavailable, match="no space is left"):
+            database.open_writable(tmp_path / "pinrelay.db")
+        with closing(sqlite3.connect(tmp_path / "pinrelay.db")) as connection:
+            assert connection.execute("PRAGMA user_version").fetchone() == (1,)
 
 
 @pytest.mark.whole
