@@ -123,7 +123,10 @@ class DeliveryRow(NamedTuple):
 
 
 class Store(SharedValues, Protocol):
-    """One side. Nobody else may use it meanwhile. Every method may raise OutboxUnavailable."""
+    """One side. Every method may raise OutboxUnavailable."""
+
+    async def is_used_by_others(self) -> bool:
+        """Return whether any other process uses it; where none does, an engine that can keeps others from it."""
 
     async def is_empty(self) -> bool:
         """Return whether nothing of any kind is there."""
@@ -173,8 +176,12 @@ class Salvaged:
 async def carry(source: Store, target: Store) -> dict[str, int]:
     """Carry everything; return how many rows of each kind arrived, and shared values.
 
-    Raises OutboxUnavailable where the target holds something else, or one of the two fails.
+    Raises OutboxUnavailable where somebody uses the source, who would go on with what is carried, where the target
+    holds something else, or one of the two fails.
     """
+    if await source.is_used_by_others():
+        message = "Somebody uses the outbox that is left. Stop its servers first: nothing was carried."
+        raise OutboxUnavailable(message, why="locked")
     await _introduce(source, target)
     await target.begin_ids_above(*await source.highest_ids())
     arrived = {kind.value: await _carry_kind(source, target, kind) for kind in Carried}

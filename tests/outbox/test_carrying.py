@@ -82,6 +82,17 @@ async def carried(source: str, target: str) -> dict[str, int]:
         await to.close()
 
 
+async def test_nothing_is_carried_while_somebody_uses_the_outbox_that_is_left(urls: tuple[str, ...]) -> None:
+    """What a server took in meanwhile would be left behind, and what it had claimed would be sent twice."""
+    source, target = urls
+    async with opened(source) as at:
+        await at.enqueue(new())
+        with pytest.raises(OutboxUnavailable, match="Stop its servers first: nothing was carried"):
+            await carried(source, target)
+        assert len(await at.claim()) == 1
+    assert (await carried(source, target))["waiting"] == 1
+
+
 async def fill(at: At) -> None:
     """Something in every state, with every column."""
     order = {"order_id": "o", "checkout_id": "c", "amount": "12.50", "currency": "EUR", "buyer": ("a" * 64,)}

@@ -1,5 +1,6 @@
 """One side of a move: all that a database holds."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -16,12 +17,25 @@ from app.values.spans import DAY_S
 _MOMENT: Final = {Carried.DELIVERED: DeliveryRow._fields.index("settled_at"), Carried.NOTES: 13, Carried.COUNTS: 1}
 
 
+#: When it is looked whether others use the database.
+_LOOKS_AFTER_S: Final = (0, 0.1, 0.3, 1)
+
+
 class PostgresStore(PostgresShared):
     """The `Store` of app/outbox/carrying.py."""
 
     def __init__(self, url: str) -> None:
         self._database = Database(url, lambda _: None)
         self._days = Days(self._database)
+
+    async def is_used_by_others(self) -> bool:
+        """Do `Store.is_used_by_others`; a connection that was just closed may be there for a moment."""
+        for pause_s in _LOOKS_AFTER_S:
+            await asyncio.sleep(pause_s)
+            ((others,),) = await self._database.run(rows_of, "used_by_others")
+            if not others:
+                return False
+        return True
 
     async def is_empty(self) -> bool:
         """Do `Store.is_empty`."""

@@ -16,6 +16,13 @@ SELECT set_config('enable_seqscan', 'off', false),  -- a plan made while a table
 -- nobody waits for each other in a circle.
 SELECT slot FROM (SELECT generate_series(0, 32767) AS slot) AS slots WHERE pg_try_advisory_lock(740582, slot) LIMIT 1;
 
+-- used_by_others --
+-- Whether another connection counts here.
+SELECT EXISTS (
+  SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+  WHERE locktype = 'advisory' AND classid = 740582 AND datname = current_database() AND pid <> pg_backend_pid()
+);
+
 -- version_table --
 -- Where the version of the schema stands.
 CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL);

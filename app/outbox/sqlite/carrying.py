@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from app.errors import OutboxUnavailable
 from app.outbox.carrying import BEFORE_FIRST, OF_DELIVERIES, Carried, DeliveryRow, Past, Row
 from app.outbox.rows import as_json
 from app.outbox.sqlite import shared
@@ -25,6 +26,17 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._connection = open_writable(path)
+
+    async def is_used_by_others(self) -> bool:
+        """Do `Store.is_used_by_others`: SQLite lets nobody else in from then on."""
+        self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        try:
+            with border(), transaction(self._connection):
+                return False
+        except OutboxUnavailable as exc:
+            if exc.why == "locked":
+                return True
+            raise
 
     async def is_empty(self) -> bool:
         """Do `Store.is_empty`."""
