@@ -1,6 +1,8 @@
 """What is remembered of people: read before a call of enqueue is decided, written with it."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -45,9 +47,23 @@ async def people_with(connection: Connection, digests: Sequence[str], after: str
     return keys, last if count == STRETCH else None
 
 
-async def lock_marks(connection: Connection, calls: Iterable[PeopleChanges]) -> None:
+def together(calls: Sequence[PeopleChanges]) -> PeopleChanges | None:
+    """Join what calls change, in the order of ids, in which everybody writes them.
+
+    None where one of them writes what another one has read.
+    """
+    people = sorted((each for changes in calls for each in changes.people), key=attrgetter("key"))
+    marks = [each for changes in calls for each in changes.marks]
+    looks = Counter(each.key for each in marks)
+    is_read_twice = any(looks[each.key] > 1 for each in marks if each.was != each.at)
+    if len(calls) > 1 and (is_read_twice or len({each.key for each in people}) < len(people)):
+        return None
+    return PeopleChanges(people=people, marks=marks)
+
+
+async def lock_marks(connection: Connection, changes: PeopleChanges) -> None:
     """Let what is to be written stay as it is judged, until the transaction ends."""
-    if marks := [row for changes in calls for row in mark_rows(changes)]:
+    if marks := mark_rows(changes):
         await rows_of(connection, "lock_marks", marks=as_json(marks))
 
 

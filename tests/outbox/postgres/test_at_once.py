@@ -11,9 +11,22 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.errors import MemoryChanged
+from app.outbox import Outbox
 from app.outbox.postgres import redrive
-from app.types import Claimed, PeopleChanges, Query, Redrive, Settlement, Whose, Withdrawal
+from app.types import (
+    Claimed,
+    MarkChange,
+    PeopleChanges,
+    PersonChange,
+    Query,
+    Redrive,
+    Settlement,
+    Whose,
+    Withdrawal,
+)
 from tests.outbox.build import ACCOUNT, NOW, At, dead, delivered, new
+from tests.outbox.postgres_server import PostgresServer
 from tests.waiting import until_async
 
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -42,13 +55,13 @@ class HeldBack:
 
 @pytest.fixture
 def held_back(postgres_url: str, execute: Callable[..., list[Any]]) -> Any:
-    """`async with held_back(id) as calls:` keeps a row of the line locked until the calls have begun."""
+    """`async with held_back(id) as calls:` keeps a row locked until the calls have begun; it is one of the line."""
 
     @asynccontextmanager
-    async def hold(delivery_id: str) -> AsyncIterator[HeldBack]:
+    async def hold(row: str, statement: str = "SELECT FROM line WHERE id = %s FOR UPDATE") -> AsyncIterator[HeldBack]:
         calls = HeldBack(execute)
         with psycopg.connect(postgres_url) as other:
-            other.execute("SELECT FROM line WHERE id = %s FOR UPDATE", [delivery_id])
+            other.execute(statement.encode(), [row])
             yield calls
             other.rollback()
         await asyncio.gather(*calls.tasks)
@@ -125,6 +138,33 @@ async def test_an_event_that_comes_again_while_it_is_redriven_is_sent_once(
     assert await at.outbox.dead_letters.redrive(Query(), now=NOW) == Redrive(redriven=0, overtaken=0, waiting=1)
     backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
     assert (backlog.pending, backlog.dead) == (1, 1)
+
+
+def seen(names: str, revision: int) -> PeopleChanges:
+    """Change what is remembered of some people."""
+    people = [PersonChange(key=name, revision=revision, seen_at=NOW, stale_at=NOW + 9, record="{}") for name in names]
+    return PeopleChanges(people=people, marks=[MarkChange(key=name, was=None, at=None) for name in names])
+
+
+async def test_the_same_people_are_remembered_in_any_order(
+    open_at: Callable[..., At], postgres_server: PostgresServer, held_back: Any
+) -> None:
+    one, other = open_at(max_people=9, remember_s=99).outbox, open_at(max_people=9, remember_s=99).outbox
+    await one.enqueue([], [], [], now=NOW, people=seen("abc", 0))
+    before = postgres_server.log.count("deadlock detected")
+
+    async def fails(outbox: Outbox, names: str) -> bool:
+        try:
+            await outbox.enqueue([new()], [], [], now=NOW, people=seen(names, 1))
+        except MemoryChanged:
+            return True
+        return False
+
+    async with held_back("b", "SELECT FROM person WHERE key = %s FOR UPDATE") as calls:
+        await calls.begin(fails(one, "abc"))
+        await calls.begin(fails(other, "cba"))
+    assert [call.result() for call in calls.tasks] == [False, True]
+    assert postgres_server.log.count("deadlock detected") == before
 
 
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
