@@ -17,7 +17,7 @@ _REMEDIES: Final[Remedies] = {
     "25006": ("not writable", "this server takes no writes, another has become the leader"),
     "53100": ("disk full", "no space is left at the server: free some"),
     "53": ("unusable", "the server has run out of something: look at its log"),
-    "57014": ("locked", "it took too long"),
+    "57014": ("locked", "it took too long: look for locks and load at the server"),
     "57P": ("unreachable", "the server is stopping or starting"),
     "58": ("unusable", "the disk of the server fails: look at its log"),
     "XX": ("damaged", "the data of the server is damaged: look at its log"),

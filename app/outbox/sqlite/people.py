@@ -190,6 +190,6 @@ class KeepsPeople:
         """Do `Outbox.wipe`."""
         self._traces |= set(texts)
         async with self._wiping:  # whoever waits here may find it done
-            if traces := self._traces:
-                self._traces = set()
+            if traces := set(self._traces):
                 await asyncio.to_thread(wipe, self._file, traces)
+                self._traces -= traces  # not before: a locked file is looked through at the next call

@@ -11,8 +11,9 @@ from pathlib import Path
 import orjson
 import pytest
 
+from app.errors import OutboxUnavailable
 from app.outbox import Outbox, open_outbox
-from app.outbox.sqlite import wiping
+from app.outbox.sqlite import database, people, wiping
 from app.types import MarkChange, PeopleChanges, PersonChange
 from tests.outbox.build import NOW, new, payload, rules
 
@@ -73,6 +74,29 @@ async def test_nothing_is_left_of_whom_is_erased_and_all_of_the_others(
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("SELECT count(*) FROM person").fetchone() == (MANY - len(gone),)
+
+
+async def test_what_a_locked_file_kept_from_being_wiped_is_wiped_by_the_next_call(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wiped: list[set[str]] = []
+
+    def note_and_wipe(file: Path, texts: set[str]) -> None:
+        wiped.append(set(texts))
+        wiping.wipe(file, texts)
+
+    monkeypatch.setattr(people, "wipe", note_and_wipe)
+    monkeypatch.setattr(wiping, "reads_pages", lambda _: False)
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
+    outbox = open_outbox(f"sqlite:///{path}", rules(), clock=lambda: NOW)
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OutboxUnavailable, match="locked"):
+            await outbox.wipe([digest("em")])
+    await outbox.wipe([digest("fn")])
+    await outbox.wipe([])  # by then nothing is left to be wiped
+    assert wiped == [{digest("em")}, {digest("em"), digest("fn")}]
+    await outbox.close()
 
 
 async def test_wiping_is_done_beside_others_who_write(path: Path) -> None:
