@@ -5,12 +5,13 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import orjson
+import psycopg
 
 from app.outbox.counts import summed
 from app.outbox.keys import HoldsKeys, key_rows
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
-from app.outbox.postgres.database import COLLISIONS, rows_of
+from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.redrive import dismiss_overtaken
 from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
@@ -60,7 +61,7 @@ async def settle(connection: Connection, call: SettleCall, rules: OutboxRules) -
         dead = [_Dead(*row) for row in await rows_of(connection, "settle", **parameters)]
     if sent or dead:
         ids, died = [int(each.claimed.delivery_id) for each in sent], [each.delivery_id for each in dead]
-        with suppress(*COLLISIONS):  # what is not put away now is at the next redrive
+        with suppress(psycopg.Error):  # all is recorded: what is not put away now is at the next redrive
             await dismiss_overtaken(connection, sent=ids, died=died, now=call.now, rules=rules)
 
 

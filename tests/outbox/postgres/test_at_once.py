@@ -22,6 +22,7 @@ from app.types import (
     Query,
     Redrive,
     Settlement,
+    Tally,
     Whose,
     Withdrawal,
 )
@@ -138,6 +139,21 @@ async def test_an_event_that_comes_again_while_it_is_redriven_is_sent_once(
     assert await at.outbox.dead_letters.redrive(Query(), now=NOW) == Redrive(redriven=0, overtaken=0, waiting=1)
     backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
     assert (backlog.pending, backlog.dead) == (1, 1)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_is_sent_is_counted_once_though_its_dead_letter_is_held_and_cannot_be_put_away(
+    at: At, connection: psycopg.Connection
+) -> None:
+    await at.dead_letter(new(event_id="e"))
+    await at.enqueue(new(event_id="e"))
+    claimed = await at.claim()
+    with connection.transaction():
+        connection.execute("SELECT FROM dead FOR UPDATE")
+        await at.settle(*map(delivered, claimed), tallies=(Tally(name="delivered"),))
+    counted = await at.outbox.tallies(since=0, step_s=0, names=["delivered"])
+    assert [tally.count for _, tally in counted] == [1]
+    assert await at.outbox.dead_letters.redrive(Query(), now=NOW) == Redrive(redriven=0, overtaken=1, waiting=0)
 
 
 def seen(names: str, revision: int) -> PeopleChanges:
