@@ -70,7 +70,8 @@ def build_flatten(compiler: Compiler, value: Any, at: str) -> Node:
     if separator == "":
         compiler.fault(f"{at}/separator", "should not be empty")
     given = compiler.operand(options["value"], f"{at}/value")
-    return Call(function=partial(_flattened, separator or ".", bool(options.get("omitArrays"))), operands=(given,))
+    omit_lists = options.get("omitArrays") not in (None, False, 0, "")  # as JavaScript: {} and [] are true
+    return Call(function=partial(_flattened, separator or ".", omit_lists), operands=(given,))
 
 
 def _flattened(separator: str, omit_lists: bool, value: Any) -> Any:  # noqa: FBT001 - bound at compile

@@ -25,9 +25,9 @@ _SPLIT: Final = re.compile(r"""\.|\[(?=["'\d])|(?<=["'\d])\]+""", re.ASCII)
 def build_path(compiler: Compiler, value: Any, at: str) -> Node:
     """Build `@path`: what stands there in the event; a directive in place of the text gives each event's path."""
     given = compiler.text_or_directive(value, at)
-    if not isinstance(given, Constant):
-        return Call(function=partial(_read_dynamic, at), operands=(EVENT, given))
-    return path_node(compiler, without_prefix(given.value), at) if isinstance(given.value, str) else given
+    if isinstance(given, Constant) and isinstance(given.value, str):
+        return path_node(compiler, without_prefix(given.value), at)
+    return Call(function=partial(_read_dynamic, at), operands=(EVENT, given))
 
 
 def without_prefix(text: str) -> str:

@@ -24,10 +24,8 @@ _DOUBLE: Final = re.compile(r"\{\{([^}]+)\}\}")
 def build_template(compiler: Compiler, value: Any, at: str) -> Node:
     """Build `@template`: a text with what stands at its `{{paths}}`; a directive in its place gives each event's."""
     given = compiler.text_or_directive(value, at)
-    if not isinstance(given, Constant):
+    if not isinstance(given, Constant) or not isinstance(given.value, str):
         return Call(function=partial(_render_dynamic, at), operands=(EVENT, given))
-    if not isinstance(given.value, str):
-        return given
     if len(given.value) > MAX_TEMPLATE_CHARACTERS:
         return compiler.fault(at, f"is longer than {MAX_TEMPLATE_CHARACTERS} characters")
     nodes = tuple(

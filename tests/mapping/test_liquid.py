@@ -42,6 +42,8 @@ DIFFERENT = [
     ("{{ 12345678901234567890 | round: 2 }}", "12345678901234567000"),
     ("{{ huge | plus: 1 }}", "Infinity"),
     ("{{ low | plus: 1 }}", "-Infinity"),
+    (r"{{ '\ud83d\udc4d' }}", "\U0001f44d"),  # as LiquidJS
+    (r"{{ '\ud83d' }}", "\ufffd"),  # half an emoji is no text
 ]
 
 

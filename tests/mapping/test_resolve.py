@@ -375,6 +375,23 @@ def test_a_path_or_template_that_the_event_does_not_name_is_an_error(
         resolve({directive: path("$.p")}, given)
 
 
+@pytest.mark.parametrize("directive", ["@path", "@template"])
+@pytest.mark.parametrize(
+    ("fixed", "words"),
+    [
+        ({"@literal": 12.5}, "gives a number"),
+        ({"@literal": False}, "gives a boolean"),
+        ({"@case": {"operator": "lower"}}, "gives nothing"),
+        ({"@replace": {"value": "", "pattern": "-"}}, "gives nothing"),
+    ],
+)
+def test_a_path_or_template_that_no_event_can_name_is_an_error_too(
+    directive: str, fixed: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(MappingError, match=f"/out/{directive}: should give a text but it {words}"):
+        resolve({directive: fixed}, {})
+
+
 TEMPLATES = [
     ("{{a}}", "1"),
     ("{{ b.c }}", "x"),

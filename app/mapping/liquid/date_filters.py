@@ -53,7 +53,7 @@ def _day(moment: datetime) -> str:
 
 
 _WRITERS: Final[Mapping[str, Callable[[datetime], Any]]] = {
-    **{letter: methodcaller("strftime", f"%{letter}") for letter in "aAbBpUWZ"},
+    **{letter: methodcaller("strftime", f"%{letter}") for letter in "aAbBpZ"},
     "h": methodcaller("strftime", "%b"),
     "c": lambda moment: f"{_day(moment)}, {_clock(moment)}",
     "C": lambda moment: moment.year // 100,
@@ -73,7 +73,9 @@ _WRITERS: Final[Mapping[str, Callable[[datetime], Any]]] = {
     "s": lambda moment: int(moment.timestamp() // 1),
     "S": lambda moment: moment.second,
     "u": lambda moment: moment.isoweekday(),
+    "U": lambda moment: int(moment.strftime("%U")),
     "w": lambda moment: moment.isoweekday() % 7,
+    "W": lambda moment: int(moment.strftime("%W")),
     "x": _day,
     "X": _clock,
     "y": lambda moment: moment.year % 100,
@@ -102,7 +104,8 @@ def _directive(moment: datetime, match: re.Match[str]) -> str:
         return match[0]
     if letter == "N" and width:
         return text[:width].ljust(width, "0")
-    text = text.upper() if "^" in flags else text.swapcase() if "#" in flags else text
+    if "^" in flags or "#" in flags:
+        text = text.lower() if "#" in flags and text.isupper() else text.upper()
     filler = " " if "_" in flags or ("0" not in flags and letter in _PADDED_BY_BLANKS) else "0"
     return text if "-" in flags else text.rjust(width or _WIDTHS.get(letter, 0), filler)
 

@@ -1,10 +1,11 @@
 """Where LiquidJS reads templates otherwise than python-liquid.
 
-Expressions with operators are allowed in output and assignments, comparisons coerce as JavaScript does, `break` ends
-the template, and Segment disables the tags that loop or load.
+Expressions with operators are allowed in output and assignments, comparisons coerce as JavaScript does, texts have
+escapes, `break` ends the template, and Segment disables the tags that loop or load.
 """
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any, NoReturn, TextIO
 
@@ -21,7 +22,7 @@ from liquid.builtin.expressions.logical import (
     NeExpression,
     parse_boolean_primitive,
 )
-from liquid.builtin.expressions.primitive import Blank
+from liquid.builtin.expressions.primitive import Blank, StringLiteral
 from liquid.builtin.output import OutputNode
 from liquid.builtin.tags.assign_tag import AssignNode
 from liquid.exceptions import LiquidSyntaxError, StopRender
@@ -30,6 +31,9 @@ from liquid.token import TOKEN_ASSIGN, TOKEN_EOF, TOKEN_EXPRESSION, TOKEN_OUTPUT
 from liquid.undefined import Undefined
 
 from app.mapping.liquid.values import liquid_text, number_or_nan, plain
+
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{1,4})|(.))", re.DOTALL)
+_ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
 def parse_value(env: Any, tokens: TokenStream) -> FilteredExpression:
@@ -134,6 +138,15 @@ class _Side(Expression):
 
     def children(self) -> list[Expression]:
         return [self._own]
+
+
+def read_escapes(expression: Any) -> None:
+    r"""Let `"\n"` in a template be a line end, and `"\u00e9"` an é."""
+    if isinstance(expression, StringLiteral) and "\\" in expression.value:
+        read = _ESCAPE.sub(
+            lambda found: chr(int(found[1], 16)) if found[1] else _ESCAPED.get(found[2], found[2]), expression.value
+        )
+        expression.value = read.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # an emoji is two escapes
 
 
 def coerce_comparisons(expression: Any) -> None:

@@ -3,17 +3,19 @@
 import inspect
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from liquid import BoundTemplate, Environment, Node, RenderContext
 from liquid.builtin.expressions import FilteredExpression
 from liquid.exceptions import LiquidError
 from liquid.expression import Expression
+from liquid.output import LimitedStringIO
 
 from app.mapping.compiler import Compiler, suggestion
+from app.mapping.javascript import javascript_text, member, text_length
 from app.mapping.liquid import liquid_syntax
 from app.mapping.liquid.filters import DISABLED_FILTERS, FILTERS
-from app.mapping.liquid.values import MAX_SIZE
+from app.mapping.liquid.values import MAX_SIZE, plain
 from app.mapping.nodes import EVENT, MISSING, NOTHING, Call, Constant
 from app.mapping.nodes import Node as MappingNode
 
@@ -24,9 +26,28 @@ MAX_LIQUID_CHARACTERS: Final = 1_000
 _DISABLED_TAGS: Final = ("case", "for", "include", "layout", "render", "tablerow", "ifchanged", "doc", "block")
 
 
+class _Context(RenderContext):
+    def get_buffer(self, buf: TextIO | None = None) -> LimitedStringIO:
+        """Return a stream that keeps line ends as they are: python-liquid's own writes CR and CRLF as LF."""
+        written = buf.size if isinstance(buf, LimitedStringIO) else 0
+        return LimitedStringIO(MAX_SIZE - written, newline="")
+
+    def get_item(self, obj: Any, key: Any) -> Any:
+        """Return a member as LiquidJS does: only lists have a first, a last and items from the end. Else KeyError."""
+        value, name = plain(obj), javascript_text(plain(key))
+        if isinstance(value, list):
+            position = {"first": 0, "last": -1}.get(name, key)
+            if isinstance(position, int) and -len(value) <= position < len(value):
+                return value[position]
+        if isinstance(value, str | list | dict) and name == "size" and not (isinstance(value, dict) and name in value):
+            return text_length(value) if isinstance(value, str) else len(value)
+        found = member(value, name) if value and isinstance(value, str | list | dict) else MISSING
+        if found is MISSING:
+            raise KeyError(name)
+        return found
+
+
 class _LiquidJs(Environment):
-    string_sequences = True
-    string_first_and_last = True
     logical_not_operator = True
     suppress_blank_control_flow_blocks = False
     output_stream_limit = MAX_SIZE
@@ -65,6 +86,7 @@ def build_template_node(compiler: Compiler, value: Any, at: str) -> MappingNode:
         return compiler.fault(at, f"is no Liquid template: {_words(error)}")
     for expression in _expressions(template):
         liquid_syntax.coerce_comparisons(expression)
+        liquid_syntax.read_escapes(expression)
         if isinstance(expression, FilteredExpression):
             _check_filters(compiler, expression, at)
     return Call(function=partial(_rendered, template), operands=(EVENT,)) if text else Constant(value="")
@@ -117,7 +139,10 @@ def _check_arguments(compiler: Compiler, used: Any, at: str) -> None:
 
 def _rendered(template: BoundTemplate, event: Any) -> Any:
     """Render; where that fails or grows beyond bounds the field is left out, not the event."""
+    context = _Context(template, globals=event if isinstance(event, dict) else {})
+    text = context.get_buffer()
     try:
-        return template.render(event if isinstance(event, dict) else {})
+        template.render_with_context(context, text)
     except LiquidError:
         return MISSING
+    return text.getvalue()
