@@ -33,7 +33,10 @@ class _Context(RenderContext):
         return LimitedStringIO(MAX_SIZE - written, newline="")
 
     def get_item(self, obj: Any, key: Any) -> Any:
-        """Return a member as LiquidJS does: only lists have a first, a last and items from the end. Else KeyError."""
+        """Return a member as LiquidJS does: only lists have a first, a last and items from the end.
+
+        Raises KeyError where there is none.
+        """
         value, name = plain(obj), javascript_text(plain(key))
         if isinstance(value, list):
             position = {"first": 0, "last": -1}.get(name, key)
