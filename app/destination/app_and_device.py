@@ -1,5 +1,6 @@
 """The objects `app_info` and `device_info`, with the bounds of Pinterest's schema, and the language."""
 
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -10,7 +11,7 @@ from app.destination.free_texts import FreeTextReader
 from app.destination.members import MembersReader
 from app.destination.money import IntegerReader
 from app.destination.reading import NO_NOTES, Reading, choice_of, flattened, text_of
-from app.destination.warnings import left_out
+from app.destination.warnings import kind, left_out
 from app.values.flags import single
 
 _PIXELS = IntegerReader(0, 30_720)
@@ -63,17 +64,25 @@ def _language_code(value: Any) -> str | None:
 
 
 def read_language(value: Any) -> Reading:
-    """Read a language or locale as ISO 639-1. That `en-US` becomes `en` is the rule, and not worth a note."""
-    if type(value) is str and len(value) <= _MAX_LOCALE:  # nearly every locale
-        return _read_locale(value)
-    code = _language_code(single(value))
-    return code, NO_NOTES if code else (left_out(value, "it is no ISO 639-1 language"),)
+    """Read a language or locale as ISO 639-1, with a note where another text is sent (see `without_whole_locale`)."""
+    return _read_locale(value) if type(value) is str and len(value) <= _MAX_LOCALE else _read_afresh(value)
 
 
-@lru_cache(maxsize=1_024)
-def _read_locale(text: str) -> Reading:
-    code = _language_code(text)
-    return code, NO_NOTES if code else (left_out(text, "it is no ISO 639-1 language"),)
+def _read_afresh(value: Any) -> Reading:
+    given = single(value)
+    code = _language_code(given)
+    if code is None:
+        return None, (left_out(value, "it is no ISO 639-1 language"),)
+    return code, NO_NOTES if code == given else (f': {kind(value)} sent as "{code}"',)
+
+
+_read_locale = lru_cache(maxsize=1_024)(_read_afresh)
+
+
+def without_whole_locale(notes: Sequence[str], given: Any, optional: dict[str, Any] | None) -> Sequence[str]:
+    """Leave out the note that `en-US` became `en` where the locale is sent whole beside it, as by default."""
+    is_whole = optional and "language" in optional and optional.get("device_info", {}).get("locale") == given
+    return [note for note in notes if not note.startswith(".language: ")] if is_whole else notes
 
 
 def _read_languages(value: Any) -> Reading:

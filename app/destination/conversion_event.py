@@ -4,7 +4,13 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any, TypeAlias
 
-from app.destination.app_and_device import read_app_info, read_device_info, read_language, take_sdk_out
+from app.destination.app_and_device import (
+    read_app_info,
+    read_device_info,
+    read_language,
+    take_sdk_out,
+    without_whole_locale,
+)
 from app.destination.conversion_rules import ConversionRules
 from app.destination.custom_data import CustomDataReader
 from app.destination.event_time import settled_time
@@ -142,7 +148,8 @@ class ReportConversionEvent:
             raise EventInvalid("; ".join(faults[:_MAX_WARNINGS]))
         warnings += self._settle_time(event, now)
         optional, notes = self._read(fields, candidates)
-        warnings += [note.removeprefix(".").removeprefix(": ") for note in notes]
+        told = without_whole_locale(notes, fields.get("language"), optional)
+        warnings += [note.removeprefix(".").removeprefix(": ") for note in told]
         return event | (optional or {}), warnings
 
     def _refuse_refund(self, event: dict[str, Any], fields: dict[str, Any]) -> None:

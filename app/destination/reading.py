@@ -129,9 +129,9 @@ def read_boolean(value: Any) -> Reading:
 
 
 def about_flag(value: Any, flag: bool) -> Notes:  # noqa: FBT001 - the value itself
-    """Return what a word was read as; that 1 is true needs no saying, Segment reads it so too."""
+    """Return what a word was read as; that 1 and "true" are true needs no saying, Segment reads them so too."""
     word = single(value)
-    is_word = type(word) is str and word.strip().lower() in ("yes", "no")
+    is_word = type(word) is str and word not in ("true", "false")
     return (f": {kind(value)} read as {str(flag).lower()}",) if is_word else NO_NOTES
 
 

@@ -10,6 +10,7 @@ and read by the readers of objects, which know the rest.
 from collections.abc import Iterable
 from typing import Any, Final
 
+from app.destination.app_and_device import read_language
 from app.destination.custom_data import CustomDataReader
 from app.destination.members import MembersReader
 from app.destination.person_blocks import blocks_of, phones_beside
@@ -122,8 +123,18 @@ class _EventText(ObjectText):
             return self._once(name, None)
         if name in self._required:
             return read_at_once(self._text, self._required[name], name, given, "sent")
-        lines = read_at_once(self._text, self._optional.get(name), name, given, "sent")
+        reader = self._optional.get(name)
+        lines = self._language(given) if name == "language" else read_at_once(self._text, reader, name, given, "sent")
         return [*lines, " needs_fields = True"] if name == "custom_data" else lines
+
+    def _language(self, given: str) -> list[str]:
+        """Write how the language is read; whether a note is due is asked at the end, where the locale is known."""
+        return [
+            f" language = {given}",
+            " if language is not None and language != '':",
+            f"  sent['language'] = {self._text.bound(read_language)}(language)[0]",
+            "  if sent['language'] is None: return None",
+        ]
 
     def at_once(self, name: str, value: str) -> list[str]:
         """Write how a text is put in that is sent as it is."""
@@ -132,4 +143,9 @@ class _EventText(ObjectText):
     def end(self) -> list[str]:
         """Write the question whether all is there that an event needs."""
         needed = [name for name in (*self._required, "user_data") if name not in self._certain]
-        return [f" if {' or '.join(f'{name!r} not in sent' for name in needed)}: return None"]
+        is_changed = "'language' in sent and sent['language'] != language"
+        is_whole = "sent.get('device_info', {}).get('locale') == language"
+        return [
+            f" if {' or '.join(f'{name!r} not in sent' for name in needed)}: return None",
+            f" if {is_changed} and not {is_whole}: return None",
+        ]
