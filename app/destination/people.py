@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 from app.destination.normalise import MAX_LENGTH
 from app.destination.opt_outs import KnownState
 from app.destination.person_blocks import ADDRESS, ALONE, NAMES, OF_NAMES, PersonBlock
-from app.destination.place_names import is_state_of_account
+from app.destination.place_names import country_in_state, is_state_of_account
 from app.destination.reading import flattened, text_of
 from app.destination.warnings import kind, left_out
 from app.values.placeholders import is_no_id, says_nothing
@@ -144,8 +144,10 @@ class People:
         for block in blocks:
             stated = (item for item in flattened(block.of("state")) if not says_nothing(item))
             given = [text for text in map(text_of, stated) if not is_state_of_account(text)]
-            places = (block.countries or [country]) if given else []
+            beside = (block.countries or [country]) if given else []
             for text in given:
+                own = country_in_state(text)
+                places = [own] if own else beside
                 read = [KnownState(None if text is None else self._ways["state"](text, at)[0], at) for at in places]
                 known += [state for state in read if state.digest is not None] or read
         return known

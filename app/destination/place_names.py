@@ -47,6 +47,11 @@ def state_code(name: str, country: str | None) -> str | None:
     return next(codes, None) or _state_names(where).get(_key(text))
 
 
+def country_in_state(text: str | None) -> str | None:
+    """Return the country that the code of a state says itself: `US-CA` is in the US, whatever stands beside it."""
+    return text.strip()[:2].upper() if text and _ISO_3166_2.fullmatch(text.strip()) else None
+
+
 def is_state_of_account(text: str | None) -> bool:
     """Return whether a text is what Shopify writes as `state` of a customer: that of the account, which is no place."""
     return text is not None and text.strip().lower() in {"disabled", "invited", "enabled", "declined"}

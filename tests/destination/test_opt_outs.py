@@ -107,6 +107,16 @@ def test_ldp_of_the_event_itself_is_sent_so_that_it_holds(
         ("already hashed", {"state": digest("ca"), "country": digest("us")}, [], None, "LDP", []),
         ("another state", NEVADA, [], None, None, []),
         ("a state of another country", {"state": "CA", "country": "IT"}, [], None, None, []),
+        (
+            "one whose code says so beside another country",
+            {"state": "US-CA", "country": "DE"},
+            [],
+            True,
+            "LDP",
+            [OTHER_STATE],
+        ),
+        ("elsewhere too", BERLIN, [block({"state": ["us-ca"], "country": "DE"})], True, "LDP", [OTHER_STATE]),
+        ("one whose code says another country", {"state": "IT-CA"}, [], None, None, []),
         ("a listed state without a country", {"state": "CA"}, [], True, "LDP", [IGNORED + "country"]),
         (
             "a listed state elsewhere in the event",
