@@ -7,8 +7,7 @@ from datetime import date
 from hashlib import sha256
 from typing import TypeAlias
 
-import phonenumbers
-
+from app.destination.phone_numbers import MAX_DIGITS, MIN_DIGITS, WHOLE, e164, plain_number
 from app.destination.place_names import country_code, is_state_of_account, state_code
 from app.values.placeholders import is_no_id
 from app.values.plain_letters import NO_WIDTH, plain_letters
@@ -36,16 +35,6 @@ _SHA256_LENGTH = 64
 _OLD_LENGTHS = frozenset({32, 40})
 #: Hyphens and dashes, for a class of characters.
 _HYPHENS = r"\u2010-\u2015-"
-_EXTENSION = re.compile(r"(?:;?\s*ext(?:ension|\.|n\.?|=)?|[x#])\s*\.?:?\s*\d{1,7}\s*$", re.IGNORECASE)
-_EXPONENT = re.compile(r"(\d)[.,](\d+)[eE]\+?(\d{1,2})", re.ASCII)
-#: A whole number as tables write it that hold fractions or nothing elsewhere.
-_WHOLE = re.compile(r"\A(\d{4,})\.0\Z", re.ASCII)
-_MIN_PHONE_DIGITS = 7
-#: E.164 knows no longer numbers.
-_MAX_PHONE_DIGITS = 15
-#: A number of the North American plan, as libphonenumber reads it too, which takes more than twenty times as long.
-_NORTH_AMERICAN = re.compile(r"(\+1[ .-]?)?\(?([2-9]\d\d)\)?[ .-]?(\d{3})[ .-]?(\d{4})", re.ASCII)
-_NORTH_AMERICA = frozenset({"US", "CA"})
 _DATE = re.compile(r"(\d{4})(?:([-/])(\d{1,2})\2(\d{1,2})|(\d{2})(\d{2}))(?:[Tt\s]\s*\d.*)?", re.ASCII)
 _US_ZIP = re.compile(rf"\d{{5}}(?:[\s{_HYPHENS}]?\d{{4}})?", re.ASCII)
 _ZIP_DIGITS = 5
@@ -129,19 +118,18 @@ def phone_normaliser(default_country: str | None) -> Normaliser:
     def normalise(text: str, country: str | None) -> Normalised:
         if _is_old_digest(text):
             return None, "it is an MD5 or SHA-1 digest, which Pinterest cannot match; send the number or its SHA-256"
-        number = _EXTENSION.sub("", _unrounded(text))
+        number = plain_number(text)
         if not number:
             return None, "it is a number that a spreadsheet has rounded"
-        number = f"+{number[2:]}" if number.startswith("00") else number
         where = country or (default_country or "").upper() or None
-        parsed = _e164(number, where)
+        parsed = e164(number, where)
         if parsed:
-            return parsed, "" if len(parsed) >= _MIN_PHONE_DIGITS else "sent, though phone numbers are longer"
+            return parsed, "" if len(parsed) >= MIN_DIGITS else "sent, though phone numbers are longer"
         if where:
             return None, f"it is no phone number of {'its country' if country else 'DEFAULT_COUNTRY'}"
         digits = "".join(str(unicodedata.digit(c)) for c in number if c.isdigit()).lstrip("0")
-        if not 0 < len(digits) <= _MAX_PHONE_DIGITS:
-            too_many = f"no phone number has more than {_MAX_PHONE_DIGITS} digits"
+        if not 0 < len(digits) <= MAX_DIGITS:
+            too_many = f"no phone number has more than {MAX_DIGITS} digits"
             return None, too_many if digits else "no digit is left of it"
         return digits, "sent without a country code: neither the event nor DEFAULT_COUNTRY names a country"
 
@@ -156,7 +144,7 @@ def normalise_gender(text: str, _country: str | None) -> Normalised:
 
 def normalise_date_of_birth(text: str, _country: str | None) -> Normalised:
     """Write a year-first date as YYYYMMDD; day-first and month-first are not guessed."""
-    match = _DATE.fullmatch(_WHOLE.sub(r"\1", plain_letters(text)))
+    match = _DATE.fullmatch(WHOLE.sub(r"\1", plain_letters(text)))
     if match is None:
         return None, "it is no date that begins with the year (YYYY-MM-DD)"
     year, _, *parts = match.groups()
@@ -191,7 +179,7 @@ def zip_normaliser(*, digits_only: bool) -> Normaliser:
     """Make a normaliser of postal codes."""
 
     def normalise(text: str, country: str | None) -> Normalised:
-        text = _WHOLE.sub(r"\1", plain_letters(text))
+        text = WHOLE.sub(r"\1", plain_letters(text))
         letters = "".join(filter(str.isalnum, text)).lower()
         digits = "".join(filter(str.isdecimal, text))
         if digits_only:
@@ -224,25 +212,3 @@ def external_id_normaliser(*, keep_case: bool) -> Normaliser:
 def normalise_maid(text: str, _country: str | None) -> Normalised:
     """Lower the case of an advertising id; only zeros mean that the person limits tracking."""
     return (text.lower(), "") if text.strip("0-") else (None, "it is all zeros, which means that tracking is limited")
-
-
-def _unrounded(number: str) -> str:
-    """Write `4.155552671E9`, as spreadsheets do, with all its digits; "" where digits were lost on the way."""
-    match = _EXPONENT.fullmatch(number := _WHOLE.sub(r"\1", number))
-    if match is None:
-        return number
-    first, decimals, exponent = match.groups()
-    return first + decimals if len(decimals) == int(exponent) else ""
-
-
-def _e164(number: str, country: str | None) -> str | None:
-    """Return country code and number as digits; None where it is no phone number."""
-    plain = _NORTH_AMERICAN.fullmatch(number)
-    if plain and (plain[1] or country in _NORTH_AMERICA):
-        return f"1{plain[2]}{plain[3]}{plain[4]}"
-    try:
-        parsed = phonenumbers.parse(number, country)
-    except phonenumbers.NumberParseException:
-        return None
-    digits = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164).lstrip("+0")
-    return digits if 0 < len(digits) <= _MAX_PHONE_DIGITS else None

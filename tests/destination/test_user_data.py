@@ -83,6 +83,21 @@ def test_long_texts_are_not_remembered() -> None:
         pytest.param({"gender": ["F", "what"]}, "ge", ["f"], id="one bad value does not spoil the others"),
         pytest.param({"phone": "011 49 30 123456", "country": "US"}, "ph", ["4930123456"], id="dialled from abroad"),
         pytest.param({"phone": "0049 30 123456", "country": "US"}, "ph", ["4930123456"], id="00 is international"),
+        pytest.param({"phone": "(0049) 30 123456", "country": "US"}, "ph", ["4930123456"], id="00 in parentheses too"),
+        pytest.param(
+            {"phone": "Tel.: 0049 30 123456", "country": "US"}, "ph", ["4930123456"], id="00 behind a word too"
+        ),
+        pytest.param(
+            {"phone": wide("0049") + " 30 123456", "country": "US"}, "ph", ["4930123456"], id="00 of full width too"
+        ),
+        pytest.param({"phone": "٠٠٤٩ ٣٠ ١٢٣٤٥٦", "country": "US"}, "ph", ["4930123456"], id="00 of other scripts too"),
+        pytest.param({"phone": "+49-30-123456 (home)"}, "ph", ["4930123456"], id="a word behind it is no digits"),
+        pytest.param({"phone": "415 555 1234 cell", "country": "US"}, "ph", ["14155551234"], id="nor is it in the US"),
+        pytest.param({"phone": "555 1234 home", "country": "US"}, "ph", ["15551234"], id="nor behind a local number"),
+        pytest.param(
+            {"phone": "1 800 555 TELL", "country": "US"}, "ph", ["18005558355"], id="letters that complete it are"
+        ),
+        pytest.param({"phone": "02 9999 HELP", "country": "AU"}, "ph", ["61299994357"], id="so are these"),
         pytest.param({"phone": "1-800-FLOWERS", "country": "US"}, "ph", ["18003569377"], id="letters of a US number"),
         pytest.param({"phone": "415 555 1234 x12", "country": "US"}, "ph", ["14155551234"], id="an extension goes"),
         pytest.param(
@@ -90,6 +105,7 @@ def test_long_texts_are_not_remembered() -> None:
         ),
         pytest.param({"phone": "4.155552671E9", "country": "US"}, "ph", ["14155552671"], id="a spreadsheet's number"),
         pytest.param({"phone": "4155552671.0", "country": "US"}, "ph", ["14155552671"], id="a table's number"),
+        pytest.param({"phone": "+4930123456.0"}, "ph", ["4930123456"], id="a table's number with its sign"),
         pytest.param({"zip": "10115.0", "country": "DE"}, "zp", ["10115"], id="a table's zip"),
         pytest.param({"zip": "4107.0", "country": "US"}, "zp", ["04107"], id="a table's zip without its zero"),
         pytest.param({"date_of_birth": "19970206.0"}, "db", ["19970206"], id="a table's date"),
