@@ -60,7 +60,7 @@ COUNTRIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-#: Country -> its state's code (behind the hyphen of ISO 3166-2) -> names. ISO has the local name; the English is here.
+#: Country -> its state's code (behind the hyphen of ISO 3166-2) -> names. ISO has one name; those of other languages are here.
 STATES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "AE": {"AZ": ("Abu Dhabi",), "DU": ("Dubai",), "SH": ("Sharjah",)},
@@ -100,13 +100,15 @@ STATES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "VD": ("Waadt",),
             "VS": ("Wallis",),
         },
+        "CL": {"RM": ("Región Metropolitana", "Santiago")},
         "CN": {
-            "BJ": ("Beijing",),
-            "GD": ("Guangdong",),
-            "JS": ("Jiangsu",),
-            "SH": ("Shanghai",),
-            "ZJ": ("Zhejiang",),
+            "BJ": ("Beijing", "北京"),
+            "GD": ("Guangdong", "广东"),
+            "JS": ("Jiangsu", "江苏"),
+            "SH": ("Shanghai", "上海"),
+            "ZJ": ("Zhejiang", "浙江"),
         },
+        "CO": {"DC": ("Bogotá", "Bogotá D.C.")},
         "DE": {
             "BW": ("Baden-Wuerttemberg",),
             "BY": ("Bavaria",),
@@ -119,8 +121,10 @@ STATES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "ST": ("Saxony-Anhalt",),
             "TH": ("Thuringia", "Thueringen"),
         },
+        "EG": {"C": ("Cairo",), "GZ": ("Giza",)},
         "ES": {
             "AN": ("Andalusia",),
+            "BI": ("Vizcaya",),
             "CL": ("Castile and León",),
             "CN": ("Canary Islands", "Islas Canarias"),
             "CT": ("Catalonia",),
@@ -128,9 +132,13 @@ STATES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "NC": ("Navarre",),
             "PV": ("Basque Country",),
             "SE": ("Seville",),
+            "SS": ("Guipúzcoa",),
         },
         "FR": {"20R": ("Corsica",), "BRE": ("Brittany",), "NOR": ("Normandy",), "PAC": ("PACA",)},
-        "IN": {"DL": ("New Delhi",)},
+        "GR": {"I": ("Attica", "Αττική")},
+        "ID": {"JK": ("Jakarta", "DKI Jakarta")},
+        "IE": {"CO": ("County Cork",), "D": ("County Dublin",), "G": ("County Galway",), "KY": ("County Kerry",)},
+        "IN": {"DL": ("New Delhi",), "OD": ("Orissa",), "PY": ("Pondicherry",), "UK": ("Uttaranchal",)},
         "IT": {
             "21": ("Piedmont",),
             "25": ("Lombardy",),
@@ -146,17 +154,42 @@ STATES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "TO": ("Turin",),
             "VE": ("Venice",),
         },
-        "JP": {"13": ("東京都", "東京"), "27": ("大阪府", "大阪")},
-        "KR": {"11": ("Seoul",)},
-        "MX": {"CMX": ("CDMX", "Mexico City", "Distrito Federal"), "MEX": ("Estado de México", "State of Mexico")},
+        "JP": {
+            "01": ("北海道",),
+            "13": ("東京都", "東京", "Tokyo-to"),
+            "14": ("神奈川県", "Kanagawa-ken"),
+            "23": ("愛知県", "Aichi-ken"),
+            "26": ("京都府", "京都"),
+            "27": ("大阪府", "大阪", "Osaka-fu"),
+            "40": ("福岡県", "Fukuoka-ken"),
+        },
+        "KR": {
+            "11": ("Seoul", "서울"),
+            "26": ("Busan", "부산"),
+            "27": ("Daegu",),
+            "28": ("Incheon",),
+            "41": ("Gyeonggi",),
+            "49": ("Jeju",),
+        },
+        "MX": {
+            "CMX": ("CDMX", "Mexico City", "Distrito Federal", "DF"),
+            "COA": ("Coahuila",),
+            "MEX": ("Estado de México", "State of Mexico"),
+            "MIC": ("Michoacán",),
+            "VER": ("Veracruz",),
+        },
+        "MY": {"07": ("Penang",), "14": ("Kuala Lumpur",)},
         "NL": {
             "FR": ("Friesland",),
             "NB": ("North Brabant", "Brabant"),
             "NH": ("North Holland",),
             "ZH": ("South Holland",),
         },
+        "NZ": {"WGN": ("Wellington",)},
+        "PH": {"00": ("Metro Manila",)},
         "PT": {"11": ("Lisbon",)},
-        "RU": {"MOW": ("Moscow",), "SPE": ("Saint Petersburg", "St. Petersburg")},
+        "RU": {"MOW": ("Moscow", "Москва"), "SPE": ("Saint Petersburg", "St. Petersburg")},
+        "SE": {"AB": ("Stockholm",), "M": ("Skåne",), "O": ("Västra Götaland",)},
         "US": {
             "AZ": ("Ariz.",),
             "CA": ("Calif.",),
@@ -164,6 +197,7 @@ STATES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "CT": ("Conn.",),
             "DC": ("Washington DC",),
             "FL": ("Fla.",),
+            "HI": ("Hawai\u02bbi",),
             "IL": ("Ill.",),
             "MA": ("Mass.",),
             "MI": ("Mich.",),
@@ -176,6 +210,7 @@ STATES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "SD": ("S. Dakota",),
             "TN": ("Tenn.",),
             "TX": ("Tex.",),
+            "VI": ("US Virgin Islands",),
             "WA": ("Wash.",),
             "WV": ("W. Virginia",),
         },

@@ -145,6 +145,12 @@ def _spellings(name: str) -> Iterator[str]:
         yield spelling.replace("Saint ", "St ")
 
 
+def _turned(name: str) -> tuple[str, str]:
+    """Return `Virgin Islands, U.S.` also as `U.S. Virgin Islands`; any other name twice."""
+    first, _, rest = name.partition(", ")
+    return name, f"{rest} {first}"
+
+
 def _borne_by_one(names: dict[str, set[str]]) -> dict[str, str]:
     """Keep the names that lead to exactly one code."""
     return {key: next(iter(codes)) for key, codes in names.items() if len(codes) == 1}
@@ -168,6 +174,6 @@ def _state_names(country: str) -> dict[str, str]:
     states = sorted(_states_of(country), key=lambda state: (state.parent_code is not None, state.code))
     for split in (False, True):
         for state in states:
-            for part in re.split(r"[\[\]/,(]", state.name) if split else [state.name]:
+            for part in re.split(r"[\[\]/,(]", state.name) if split else _turned(state.name):
                 names.setdefault(_key(part), state.code.partition("-")[2])
     return names | _keys_to_codes(STATES.get(country, {}))
