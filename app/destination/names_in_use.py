@@ -60,7 +60,7 @@ COUNTRIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-#: Country -> its state's code (behind the hyphen of ISO 3166-2) -> names. ISO has one; those of other languages are here.
+#: Country -> its state's code (behind the hyphen of ISO 3166-2) -> names. ISO has but one of them.
 STATES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "AE": {"AZ": ("Abu Dhabi",), "DU": ("Dubai",), "SH": ("Sharjah",)},
