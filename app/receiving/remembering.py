@@ -8,7 +8,17 @@ from msgspec.structs import replace
 from app.catalog import Catalog, Preset
 from app.destination import Complete, carries_opt_out
 from app.errors import EventRefused
-from app.identity import NOTHING_KNOWN, Encounter, IdentityRules, LoadedMemory, Memory, Recollection, erase, meet
+from app.identity import (
+    FOR_EVER,
+    NOTHING_KNOWN,
+    Encounter,
+    IdentityRules,
+    LoadedMemory,
+    Memory,
+    Recollection,
+    erase,
+    meet,
+)
 from app.receiving.encounters import EncounterReader, Ids, users_and_browsers
 from app.types import Event, Exit, Line, PeopleFound, Recalled
 
@@ -86,7 +96,7 @@ class Remembering:
             return meet(encounter, memory, self._rules), encounter
         encounter, page = self._read(event, catalog, now=now, is_proven=is_proven)
         if encounter.kind == "delete" and is_proven:
-            erase(memory, self._rules, user=encounter.user, anonymous=encounter.anonymous, now=encounter.at)
+            erase(memory, FOR_EVER, user=encounter.user, anonymous=encounter.anonymous, now=encounter.at)
             return NOTHING_KNOWN, encounter
         if not encounter.is_withheld and (
             any(line.exit is Exit.WITHHELD or (line.event and carries_opt_out(line.event)) for line in lines)

@@ -19,6 +19,7 @@ from app.receiving.remembering import Remembering
 from app.receiving.routes import AdAccount
 from app.receiving.walk import Walk
 from app.types import Exit, Line, Recalled
+from app.values.spans import DAY_S
 from tests.assembled import settings, shipped_catalog
 from tests.outbox.new_store import new_store
 from tests.process import ROOT
@@ -68,6 +69,19 @@ def test_a_delivery_tells_what_came_from_memory() -> None:
     assert line.memory == {group: Recalled(age_s=120.0, by="identify") for group in ("em", "name")}
     assert line.event is not None
     assert {"em", "fn"} <= set(line.event["user_data"])
+
+
+def test_a_delete_reaches_a_user_of_another_name_by_a_link_that_is_too_old_to_be_used() -> None:
+    """As a person who is erased by command does."""
+    walk, memory = assemble.walk(settings(remember_days=90)), HeldMemory()
+    renamed = {"type": "alias", "previousId": "ann", "userId": "bob"}
+    said = {0: IDENTIFY, 1: renamed, 80: IDENTIFY | {"userId": "bob"}, 92: {"type": "delete", "userId": "ann"}}
+    for day, event in (said | {93: ORDER | {"userId": "bob"}}).items():
+        at = NOW + day * DAY_S
+        complete = {"messageId": f"m-{day}", "timestamp": at, **event}
+        told = walk.lines(complete, shipped_catalog(), now=at, memory=memory)
+
+    assert [(line.exit, line.memory) for line in told] == [(Exit.ENQUEUED, None)]
 
 
 def test_without_memory_nothing_is_remembered() -> None:
