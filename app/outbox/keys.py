@@ -102,8 +102,15 @@ def order_digests(ad_account_id: str, order_id: str, source: str) -> list[str]:
 
 
 def _spellings(order_id: str) -> tuple[str, ...]:
-    """Return an order id as it is, and without the sign that shops write before it: `#1001` is 1001."""
-    return (order_id, order_id[1:].lstrip()) if order_id[:1] == "#" else (order_id,)
+    """Return an order id as it is, and without the sign that shops write before it: `#1001` is 1001.
+
+    So is `1001.0`, as tables write the numbers of a column in which one is missing.
+    """
+    if order_id[:1] == "#":
+        return order_id, order_id[1:].lstrip()
+    if order_id[-2:] == ".0" and order_id[:-2].isdecimal():
+        return order_id, order_id[:-2]
+    return (order_id,)
 
 
 def _keys_of_order(known: HasKeys, scope: tuple[str, ...]) -> list[Key]:

@@ -41,6 +41,10 @@ async def test_an_order_is_sent_once_whatever_source_and_preset_send_it(at: At) 
         ("# 1001", "1001", Exit.DUPLICATE),
         ("#1001", "#1001", Exit.DUPLICATE),
         ("#1001", "1002", Exit.ENQUEUED),
+        ("1001", "1001.0", Exit.DUPLICATE),
+        ("1001.0", "#1001", Exit.DUPLICATE),
+        ("1001.0", "1001.5", Exit.ENQUEUED),
+        ("SO-1", "SO-1.0", Exit.ENQUEUED),
         ("A#1", "A1", Exit.ENQUEUED),
     ],
 )
