@@ -10,9 +10,9 @@ from app.identity.linking import sources_of
 from app.identity.memory import Memory
 
 
-def ids_in(encounter: Encounter, memory: Memory, rules: IdentityRules) -> list[str]:
+def ids_in(encounter: Encounter) -> list[str]:
     """Return the keys of an event's own ids."""
-    own = sources_of(encounter, memory, rules)
+    own = sources_of(encounter)
     return [encounter.user, *own] if encounter.user else own
 
 
@@ -22,7 +22,7 @@ def close(encounter: Encounter, memory: Memory, rules: IdentityRules) -> None:
     Links stay, so that an event with a linked id is known to be of a person who said no.
     """
     at = encounter.at
-    keys = dict.fromkeys(ids_in(encounter, memory, rules))
+    keys = dict.fromkeys(ids_in(encounter))
     for key in [encounter.user] if encounter.user else list(keys):
         for user in chain(memory, key, at, rules):
             keys |= dict.fromkeys(ids_of(memory, user, at, rules))
@@ -31,9 +31,9 @@ def close(encounter: Encounter, memory: Memory, rules: IdentityRules) -> None:
         memory.keep(key, replace(memory.person(key) or NOBODY, facts={}))
 
 
-def open_again(encounter: Encounter, memory: Memory, rules: IdentityRules) -> None:
+def open_again(encounter: Encounter, memory: Memory) -> None:
     """Lift the marks of an event's own ids that are older than its yes."""
-    for key in ids_in(encounter, memory, rules):
+    for key in ids_in(encounter):
         marked_at = memory.marked_at(key)
         if marked_at is not None and marked_at < encounter.at:
             memory.lift(key)
@@ -43,6 +43,6 @@ def is_closed(encounter: Encounter, memory: Memory, rules: IdentityRules) -> boo
     """Return whether one of an event's ids, or a user that one is linked to, is marked."""
     return any(
         memory.marked_at(user) is not None
-        for key in ids_in(encounter, memory, rules)
+        for key in ids_in(encounter)
         for user in chain(memory, key, encounter.at, rules)
     )

@@ -14,17 +14,24 @@ from app.identity.memory import Memory
 from app.types import Fact, Link, Remembered
 
 
-def sources_of(encounter: Encounter, memory: Memory, rules: IdentityRules) -> list[str]:
-    """Return the ids that an event with a user says are that user's.
+def with_known_previous(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Encounter:
+    """Return an event of which it is decided whose the previous id of its alias is; both keys of `previous` are that.
 
-    The previous id of an alias is the user of that name where one is known, else an `anonymousId`.
+    It is the user of that name where one is known, else an `anonymousId`: as the event finds it, since a yes or a no in
+    it changes what is known.
     """
+    if encounter.previous is None:
+        return encounter
+    user, anonymous = encounter.previous
+    is_known = memory.marked_at(user) is not None or _is_known(memory, user, encounter.at, rules)
+    key = user if is_known else anonymous
+    return replace(encounter, previous=(key, key))
+
+
+def sources_of(encounter: Encounter) -> list[str]:
+    """Return the ids that an event with a user says are that user's (see `with_known_previous`)."""
     sources = [encounter.anonymous] if encounter.anonymous else []
-    if encounter.previous:
-        user, anonymous = encounter.previous
-        is_known = memory.marked_at(user) is not None or _is_known(memory, user, encounter.at, rules)
-        sources.append(user if is_known else anonymous)
-    return sources
+    return [*sources, *dict.fromkeys(encounter.previous or ())]
 
 
 def _is_known(memory: Memory, user: str, at: float, rules: IdentityRules) -> bool:
@@ -39,7 +46,7 @@ def _is_known(memory: Memory, user: str, at: float, rules: IdentityRules) -> boo
 def link_ids(encounter: Encounter, memory: Memory, rules: IdentityRules) -> None:
     """Link the ids of an event to its user; an event without a user links nothing."""
     if encounter.user:
-        for source in sources_of(encounter, memory, rules):
+        for source in sources_of(encounter):
             if source != encounter.user:
                 _link(source, encounter.user, encounter.at, memory, rules)
 
@@ -98,7 +105,7 @@ def unlink_ids(encounter: Encounter, memory: Memory, rules: IdentityRules) -> No
         return
     at = encounter.at
     user = end_of(memory, encounter.user, at, rules)
-    for source in sources_of(encounter, memory, rules):
+    for source in sources_of(encounter):
         link = link_of(memory, source, at, rules)
         if link and link.is_followed and link.at <= at and end_of(memory, link.to, at, rules) != user:
             _keep_link(source, replace(link, at=at, is_followed=False), memory)

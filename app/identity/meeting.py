@@ -8,7 +8,7 @@ from app.identity.encounter import LINKING, TELLING, Encounter
 from app.identity.facts import NOBODY, OF_BROWSER, OF_PERSON, groups_of, holds
 from app.identity.filling import NOTHING_KNOWN, Recollection, are_several, differs
 from app.identity.identity_rules import IdentityRules
-from app.identity.linking import link_ids, unlink_ids
+from app.identity.linking import link_ids, unlink_ids, with_known_previous
 from app.identity.memory import Memory
 from app.identity.recalling import recall
 from app.types import Fact, Remembered
@@ -19,6 +19,7 @@ def meet(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollec
 
     Events of one request come in their order.
     """
+    encounter = with_known_previous(encounter, memory, rules)
     if encounter.is_no or encounter.is_withheld:
         unlink_ids(encounter, memory, rules)
         if encounter.is_no:
@@ -28,7 +29,7 @@ def meet(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollec
     if not (encounter.is_proven or rules.believes_public_keys):
         believed = replace(encounter, user=None, previous=None, claimed=encounter.user)
     if encounter.is_yes:
-        open_again(believed, memory, rules)
+        open_again(believed, memory)
     if memory.is_full or (memory.has_marks and is_closed(encounter, memory, rules)):
         return NOTHING_KNOWN
     return _meet(believed, memory, rules)

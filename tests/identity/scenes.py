@@ -247,6 +247,27 @@ SCENES: list[Scene] = [
         {"em": "e", "click": "c"},
     ),
     (
+        "5: whose the previous id is does not hang on the mark that the same alias lifts",
+        [
+            identify(0, user="ann", anon="x"),
+            no(90, anon="x"),
+            says(100, "alias", user="bob", previous="ann", is_yes=True),
+            identify(101, user="ann", em="e"),
+            says(102, user="bob"),
+        ],
+        {"em": "e"},
+    ),
+    (
+        "5: nor on the link that the same alias, a no, takes away",
+        [
+            says(0, "group", user="ann", anon="x"),
+            no(1, "alias", user="bob", anon="x", previous="ann"),
+            identify(2, user="ann", em="e"),
+            says(3, user="ann"),
+        ],
+        {},
+    ),
+    (
         "5: an alias links the previous user where one is known",
         [
             identify(0, user="ann", em="e"),
