@@ -24,13 +24,17 @@ def read_time(value: Any) -> Reading:
 
 
 def read_install_time(value: Any) -> Reading:
-    """Read a time that Pinterest takes only from 1970 on, and say where it is cut to whole seconds."""
+    """Read a time that Pinterest takes only from 1970 on; say where it is cut, and where digits are no seconds."""
     text = single(value)
     seconds = unix_seconds(text, earliest=-math.inf)
     if seconds is None or seconds < 0:
         return None, (left_out(value, "no time can be read from it" if seconds is None else "it lies before 1970"),)
-    is_cut = type(text) in (str, float) and str(text).partition(".")[2].isdecimal()
-    return math.floor(seconds), (f": {kind(value)} cut to whole seconds",) if is_cut else NO_NOTES
+    sent, written = math.floor(seconds), str(text)
+    if type(text) in (str, float) and written.partition(".")[2].isdecimal():
+        return sent, (f": {kind(value)} cut to whole seconds",)
+    if written.isdecimal() and int(written) != sent:  # milliseconds, or a date without marks in it
+        return sent, (f": {kind(value)} sent as {sent}",)
+    return sent, NO_NOTES
 
 
 def settled_time(seconds: int, *, now: float, max_age_s: float, offline: bool) -> tuple[int, list[str]]:

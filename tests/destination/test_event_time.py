@@ -75,11 +75,13 @@ def test_what_is_no_time_makes_the_event_invalid(given: Any) -> None:
         ("2025-12-01T01:00:00+01:00", 1_764_547_200, ""),
         ("0", 0, ""),
         ("1764547200.5", 1_764_547_200, "cut to whole seconds"),
+        ("1764547200999", 1_764_547_200, ": a text of 13 characters sent as 1764547200"),
+        (1_764_547_200_999, 1_764_547_200, ": a number sent as 1764547200"),
         ("1969-12-31", None, "it lies before 1970"),
         ("soon", None, "no time can be read from it"),
     ],
 )
-def test_the_time_of_installation_lies_after_1970(given: str, sent: int | None, about: str) -> None:
+def test_the_time_of_installation_lies_after_1970(given: Any, sent: int | None, about: str) -> None:
     seconds, notes = read_install_time(given)
 
     assert seconds == sent
