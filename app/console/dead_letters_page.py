@@ -10,6 +10,7 @@ from starlette.responses import Response
 from app.console.forms import read_form
 from app.console.page_filter import PARTS
 from app.console.pages import PageGroup, go, person_of
+from app.errors import WhyMissing
 from app.outbox import SEARCH_FILTERS, read_filters
 from app.types import Query, State
 
@@ -27,11 +28,11 @@ class DeadLetterPages(PageGroup):
 
     async def confirm_redrive(self, request: Request) -> Response:
         """Ask before many are sent again, and show some of them."""
-        return await self._confirm(request, "redrive")
+        return await self._confirm(request, "redrive", request.query_params)
 
     async def confirm_dismissal(self, request: Request) -> Response:
         """Ask before many are put away, and why."""
-        return await self._confirm(request, "dismiss")
+        return await self._confirm(request, "dismiss", request.query_params)
 
     async def redrive(self, request: Request) -> Response:
         """Make dead deliveries pending again: one, those that a filter finds, or all."""
@@ -43,14 +44,17 @@ class DeadLetterPages(PageGroup):
         return await self._do(request, form, work)
 
     async def dismiss(self, request: Request) -> Response:
-        """Put dead deliveries away for good, likewise; the form says why."""
+        """Put dead deliveries away for good, likewise; the form says why, or is shown again."""
         form = await read_form(request)
         why = form.pop("because", "")
 
         async def work(filters: Mapping[str, str]) -> Mapping[str, int]:
             return {"dismissed": await self._services.changes.dismiss(person_of(request), _dead(filters), why)}
 
-        return await self._do(request, form, work)
+        try:
+            return await self._do(request, form, work)
+        except WhyMissing as exc:
+            return await self._confirm(request, "dismiss", form, fault=str(exc))
 
     async def _do(self, request: Request, form: Mapping[str, str], work: _Work) -> Response:
         """Redrive or dismiss, and redirect to the page that shows what was done."""
@@ -60,12 +64,15 @@ class DeadLetterPages(PageGroup):
             return go(request, "delivery", {"id": filters["delivery_id"], **done})
         return go(request, "deliveries", {**filters, **done})
 
-    async def _confirm(self, request: Request, way: str) -> Response:
-        filters = {name: text for name, text in request.query_params.items() if name not in {*PARTS, "state"}}
+    async def _confirm(self, request: Request, way: str, given: Mapping[str, str], *, fault: str = "") -> Response:
+        """Ask about the dead letters that are meant; `fault` is what was wrong with the answer, "" before it."""
+        filters = {name: text for name, text in given.items() if name not in {*PARTS, "state"}}
         page = await self._services.outbox.search(_dead(filters), limit=_SHOWN)
         return self._pages.render(
             request,
             "dead_letters.html",
+            status=400 if fault else 200,
+            fault=fault,
             kept=filters,
             nav="deliveries",
             way=way,

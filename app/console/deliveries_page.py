@@ -14,7 +14,8 @@ from app.console.labels import EXIT_LABELS, STATE_LABELS, iso
 from app.console.masking import masked
 from app.console.page_filter import ANEW, PageFilter, filter_of
 from app.console.pages import PageGroup, go, person_of
-from app.outbox import given_filters, means_deliveries, noted_exits, read_filters
+from app.errors import FilterError
+from app.outbox import SEARCH_FILTERS, given_filters, means_deliveries, noted_exits, read_filters
 from app.receiving.finding import Found
 from app.types import DeadCause, Delivery, Query, State
 from app.values.hidden_emails import unpersonal_id
@@ -35,10 +36,16 @@ class DeliveryPages(PageGroup):
     """Search, one delivery, one message."""
 
     async def search(self, request: Request) -> Response:
-        """List deliveries and what became none, newest first. Raises FilterError for an unknown filter."""
-        given = request.query_params
-        filters = given_filters({name: text for name, text in given.items() if name not in _NO_FILTERS})
-        chosen = self._adopted(request, filters)
+        """List deliveries and what became none, newest first; what cannot be searched so is told above the form."""
+        given = {name: text for name, text in request.query_params.items() if name not in _NO_FILTERS}
+        try:
+            return await self._searched(request, given_filters(given))
+        except FilterError as exc:
+            typed = {name: text for name, text in given.items() if name in SEARCH_FILTERS}
+            return self._listed(request, None, typed=typed, fault=str(exc))
+
+    async def _searched(self, request: Request, filters: dict[str, str]) -> Response:
+        given, chosen = request.query_params, self._adopted(request, filters)
         narrowed = narrowed_by(chosen, filters, self._services.clock())
         cursors = {name: given.get(name) or None for name in ("cursor", "notes_cursor")}
         found = await self._services.finder.find(read_filters(narrowed), limit=PAGE_SIZE, **cursors)
@@ -53,7 +60,6 @@ class DeliveryPages(PageGroup):
             typed=filters,
             of=_whose_cursor(cursors),
             causes=causes,
-            done=done_of(given),
         )
 
     def _adopted(self, request: Request, filters: dict[str, str]) -> PageFilter:
@@ -100,14 +106,14 @@ class DeliveryPages(PageGroup):
         typed: Mapping[str, str] | None = None,
         of: Literal["deliveries", "notes"] | None = None,
         missed: str | None = None,
+        fault: str = "",
         causes: Sequence[DeadCause] = (),
-        done: Mapping[str, int] | None = None,
     ) -> Response:
         """Show what was found with the form of filters.
 
         `typed` is what of the filters was not chosen at the head of the page: the form shows it.
         `of` names the list of which an older page is shown, and nothing of the other; `missed` is a text that leads to
-        nothing.
+        nothing, `fault` says what is wrong with what is typed.
         """
         query = found.query if found else Query()
         filters, typed = dict(filters or {}), dict(typed or {})
@@ -116,6 +122,8 @@ class DeliveryPages(PageGroup):
         return self._pages.render(
             request,
             "deliveries.html",
+            status=400 if fault else 200,
+            fault=fault,
             obeys=obeyed(typed),
             usual="as the list says" if {"since", "until"} & typed.keys() else "any time",
             kept={name: text for name, text in typed.items() if name not in ANEW},
@@ -130,7 +138,7 @@ class DeliveryPages(PageGroup):
             missed=missed,
             choices=self._choices(),
             causes=causes,
-            done=done,
+            done=done_of(request.query_params),
             filter_query=urlencode(filters),
             older=_older(found, filters),
         )

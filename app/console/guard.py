@@ -13,7 +13,7 @@ from app.console.forms import MAX_FORM_BYTES, PASTED, why_not_read
 from app.console.page_filter import read_page_filter
 from app.console.pages import SECURITY_HEADERS, Pages, base_of
 from app.console.services import ConsoleServices
-from app.errors import FilterError, OutboxUnavailable, UnknownAdAccount, UnknownPreset, WhyMissing
+from app.errors import FilterError, OutboxUnavailable, UnknownAdAccount, UnknownPreset
 
 PageHandler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -94,9 +94,8 @@ class Guard:
             return self._pages.problem(request, 404, "No such preset", text[0].upper() + text[1:])
         except UnknownAdAccount:
             return self._pages.problem(request, 404, "No such ad account", "It is none of those of DESTINATIONS_DIR.")
-        except (FilterError, WhyMissing) as exc:
-            title = "Say why" if isinstance(exc, WhyMissing) else "It cannot be searched so"
-            return self._pages.problem(request, 400, title, str(exc))
+        except FilterError as exc:
+            return self._pages.problem(request, 400, "It cannot be searched so", str(exc))
         except OutboxUnavailable as exc:
             return self._pages.problem(request, 503, "The store does not answer", f"{exc} Then load this page again.")
 

@@ -128,10 +128,15 @@ class TestDismiss:
         assert len(found.deliveries) == dismissed
 
     @pytest.mark.parametrize("because", ["", "  ", "x" * 201])
-    async def test_without_a_reason_nothing_is_dismissed(self, because: str, world: World) -> None:
+    async def test_without_a_reason_nothing_is_dismissed_and_the_form_is_shown_again(
+        self, because: str, world: World
+    ) -> None:
         await one_dead_one_delivered(world)
-        answer = await world.browser.post("/console/dismiss", data={"because": because})
+        answer = await world.browser.post("/console/dismiss", data={"reason": "currency", "because": because})
         assert answer.status_code == 400
+        assert "Say why in 1 to 200 characters" in answer.text
+        assert 'name="reason" value="currency"' in answer.text
+        assert 'name="because" required' in answer.text
         assert not (await world.outbox.search(Query(state=State.DISMISSED), limit=10)).deliveries
 
     async def test_a_filter_that_is_empty_means_not_all(self, world: World) -> None:

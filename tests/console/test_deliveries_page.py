@@ -66,13 +66,34 @@ class TestSearch:
     async def test_what_no_preset_takes_is_said_to_be_counted_only(self, world: World) -> None:
         assert "counted, not kept" in await world.page("/console/deliveries?exit=unmatched")
 
-    @pytest.mark.parametrize("query", ["state=nonsense", "order=SO-9", "since=noon", "exit=lost"])
-    async def test_what_is_no_filter_is_an_error_that_names_those_that_there_are(
-        self, query: str, world: World
+    @pytest.mark.parametrize(
+        ("query", "told"),
+        [
+            ("state=nonsense", "delivered, dead"),
+            ("order=SO-9", "order_id"),
+            ("since=noon", "2026-03-04"),
+            ("exit=lost", "withheld"),
+            ("status=99", "no HTTP status"),
+        ],
+    )
+    async def test_what_cannot_be_searched_by_is_told_above_the_form_which_keeps_the_rest(
+        self, query: str, told: str, world: World
     ) -> None:
-        page = await world.page(f"/console/deliveries?{query}", status=400)
-        assert "It cannot be searched so" in page
-        assert any(known in page for known in ("order_id", "delivered, dead", "2026-03-04", "withheld"))
+        page = await world.page(f"/console/deliveries?preset=Checkout&message_id=m-7&{query}", status=400)
+        fault, form = page.split('class="card filters"')
+        assert "It cannot be searched so. " in fault
+        assert told in fault
+        assert 'name="message_id" value="m-7"' in form
+        assert '<option value="Checkout" selected>' in form
+
+    async def test_a_typed_time_that_is_none_stays_in_its_field(self, world: World) -> None:
+        assert 'name="since" value="noon"' in await world.page("/console/deliveries?since=noon", status=400)
+
+    @pytest.mark.parametrize("exit_", [Exit.REFUSED, Exit.WITHHELD, Exit.INVALID])
+    async def test_where_one_line_may_stand_for_many_events_the_list_says_so(self, exit_: Exit, world: World) -> None:
+        await world.enqueue(notes=[Note(message_id="", preset=None, exit=exit_, reason="r")])
+        assert "counts have each of them" in await world.page(f"/console/deliveries?exit={exit_}")
+        assert "counts have each of them" not in await world.page("/console/deliveries")
 
     async def test_either_list_is_paged_by_itself(self, world: World) -> None:
         notes = [Note(message_id=f"n-{n}", preset="Lead", exit=Exit.INVALID, reason="r") for n in range(60)]
