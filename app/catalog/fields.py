@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeGuard
 
 from app.catalog.files import ActionFile, FieldSpec
-from app.destination import FROM_BLOCKS
+from app.destination import FROM_BLOCKS, OF_BLOCKS
 from app.errors import Fault
 
 
@@ -54,6 +54,8 @@ def check_fields(
 ) -> Iterator[Fault]:
     """Yield unknown names of a preset's own mapping, and of the whole wrong literals and missing fields."""
     yield from _names(own, action.fields, "/mapping")
+    if "person_blocks" in action.fields and own.get("person_blocks") is not None:
+        yield from _faults_of_blocks(own["person_blocks"], "/mapping/person_blocks")
     for name, spec in action.fields.items():
         choices = event_names if name == "event_name" else spec.choices or ()
         or_own = ", or name yours in CUSTOM_EVENT_NAMES" if name == "event_name" else ""
@@ -63,6 +65,39 @@ def check_fields(
                 yield Fault(path=f"/mapping/{name}", message=f"{value!r} is not known{hint}")
         if spec.required and merged.get(name) is None:
             yield Fault(path=f"/mapping/{name}", message="is required and has no default: give it here")
+
+
+def _faults_of_blocks(value: Any, path: str) -> Iterator[Fault]:
+    """Yield what of a preset's own `person_blocks` would be read by nobody, and so sent for nobody."""
+    found = list(_options_of("@blocks", value, path))
+    if not found:
+        yield Fault(
+            path=path, message="is made by `@blocks`: nobody's name, address or phone is read from anything else"
+        )
+    for place, options in found:
+        places = [*_listed(options.get("places")), *_listed(options.get("recipients"))]
+        for members in (options.get("members"), options.get("beside"), *(_member(each, "members") for each in places)):
+            for name in members if isinstance(members, dict) else ():
+                if name not in OF_BLOCKS:
+                    hint = nearest(name, OF_BLOCKS) or f": write one of {', '.join(sorted(OF_BLOCKS))}"
+                    yield Fault(path=place, message=f"there is no member {name!r} of a person{hint}")
+
+
+def _options_of(directive: str, value: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the options of each use of a directive in a value, with its path."""
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(_listed(value)):
+        if key == directive and isinstance(inner, dict):
+            yield f"{path}/{key}", inner
+        else:
+            yield from _options_of(directive, inner, f"{path}/{key}")
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def _names(own: Mapping[str, Any], fields: Mapping[str, FieldSpec], path: str) -> Iterator[Fault]:

@@ -20,6 +20,8 @@ _WORDS: Final = {
     "tuple_type": "should be a list",
     "dict_type": "should be keys with their values, such as `name: Order`",
     "model_type": "should be keys with their values, such as `name: Order`",
+    "too_short": "should have at least {min_length}, not {actual_length}",
+    "too_long": "should have at most {max_length}, not {actual_length}",
     "string_pattern_mismatch": "is not of the form {pattern}",
     "union_tag_invalid": "{discriminator} should be one of {expected_tags}",
     "union_tag_not_found": "{discriminator} is missing",

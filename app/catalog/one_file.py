@@ -115,6 +115,10 @@ def compile_preset(
     fields = lay_over(action.defaults, spec.mapping) if action else spec.mapping
     if action:
         found.extend(check_fields(spec.mapping, fields, action.file, event_names))
+    if withdrawn_by is not None and isinstance(name := fields.get("event_name"), str) and name != "checkout":
+        found.append(
+            Fault("/withdrawn_by", f"only a checkout is withdrawn, and `event_name` is {name!r}: leave it out")
+        )
     try:
         left = fill_from_blocks(fields, action.file) if action else fields
         like = action.mapping if action else None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.catalog.fields import lay_over
+from app.catalog.record_paths import paths_astray
 from app.catalog.source_files import EventFile, SourceFile
 from app.errors import EventRefused, EventUntaken, Fault, MappingError, TriggerError
 from app.mapping import Mapping as CompiledMapping
@@ -19,6 +20,10 @@ from app.values.event_names import RECORD
 
 #: What a record has; see app/source/raw_records.py.
 RECORD_FIELDS: Final = Readable(flat=("method", "ip"), nested=("body", "headers", "query", "cloudevent", "item"))
+
+#: Of a record that is no member of a list.
+_WITHOUT_ITEM: Final = Readable(flat=RECORD_FIELDS.flat, nested=RECORD_FIELDS.nested[:-1])
+_FIELDS: Final = (*RECORD_FIELDS.nested, *RECORD_FIELDS.flat)
 
 #: Of Segment's events; what else a mapping would say makes events that are refused.
 _TYPES: Final = frozenset({"track", "page", "screen", "identify", "group", "alias", "delete"})
@@ -132,16 +137,19 @@ def _compiled(
     """Return a kind of event and what finds its list; None where either has a fault, which is added."""
     trigger = each = mapping = None
     try:
-        trigger = compile_trigger(event.subscribe, RECORD_FIELDS)
+        trigger = compile_trigger(event.subscribe, RECORD_FIELDS if event.each else _WITHOUT_ITEM)
     except TriggerError as exc:
         faults.append(Fault(f"{place}/subscribe", str(exc)))
     try:
         each = None if event.each is None else compile_mapping({"item": {"@path": event.each}}, prefix=place)
+        astray = paths_astray({"@path": event.each}, _FIELDS, place)
+        faults.extend(Fault(f"{place}/each", fault.message) for fault in astray)
     except MappingError as exc:
         faults.extend(Fault(f"{place}/each", fault.message) for fault in exc.faults)
     whole = lay_over(spec.mapping, event.mapping)
     try:
         mapping = compile_mapping(whole, prefix=f"{place}/mapping")
+        faults.extend(paths_astray(whole, _FIELDS, f"{place}/mapping"))
     except MappingError as exc:
         faults.extend(exc.faults)
     if "type" not in whole:

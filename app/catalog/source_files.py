@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from app.catalog.files import STRICT
 from app.catalog.model_faults import no_bare_secret
@@ -23,8 +23,15 @@ class SecretFrom(BaseModel):
     file: str | None = Field(None, min_length=1, description="A file that holds it.")
 
 
+def _how_many(secret: Any) -> str:
+    """Return as which of the two a secret is read, so that its faults are those of that one alone."""
+    return "list[SecretFrom]" if isinstance(secret, list) else "SecretFrom"
+
+
 _Secrets = Annotated[
-    SecretFrom | Annotated[list[SecretFrom], Field(min_length=1, max_length=2)],
+    Annotated[SecretFrom, Tag("SecretFrom")]
+    | Annotated[list[SecretFrom], Field(min_length=1, max_length=2), Tag("list[SecretFrom]")],
+    Discriminator(_how_many),
     BeforeValidator(no_bare_secret),
     Field(description="The secret; a list of two while it is rotated."),
 ]

@@ -4,7 +4,7 @@ from app.destination.conversion_event import Complete, ReportConversionEvent, re
 from app.destination.conversion_rules import ConversionRules
 from app.destination.event_name import nearest_event_name
 from app.destination.hashed_fields import hashed_fields
-from app.destination.person_blocks import phones_beside
+from app.destination.person_blocks import OF_BLOCKS, phones_beside
 from app.destination.person_reader import PersonReader, SaidOfPerson, carries_opt_out
 from app.destination.place_names import load_place_names
 from app.destination.quality import COMPONENTS, MATCH_KEYS, components, match_keys
@@ -20,6 +20,7 @@ __all__ = [
     "EVENT_NAMES",
     "FROM_BLOCKS",
     "MATCH_KEYS",
+    "OF_BLOCKS",
     "PRIVACY_FLAGS",
     "Complete",
     "ConversionRules",

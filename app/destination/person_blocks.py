@@ -15,6 +15,8 @@ ADDRESS: Final = ("city", "state", "zip", "country")
 ALONE: Final = ("phone", "gender", "date_of_birth")
 #: A block with any of these may have a name.
 OF_NAMES: Final = frozenset((*NAMES, "name"))
+#: All that is read of a block.
+OF_BLOCKS: Final = frozenset((*OF_NAMES, *ADDRESS, *ALONE, "email"))
 
 
 class PersonBlock(NamedTuple):

@@ -34,7 +34,8 @@ fields:
     properties:
       id: {label: I, description: I., type: string}
 """
-
+#: What `ACTION` may have besides.
+BLOCKS = "  person_blocks: {label: B, description: B., type: object, properties: {}}\n"
 
 EMAIL, PHONE = {"@path": "$.properties.email"}, {"@path": "$.properties.phone"}
 
@@ -111,12 +112,43 @@ def faults(*presets: str, action: str = ACTION, **options: Any) -> list[str]:
         (preset(more="hold: 56m"), "presets/0.yaml: /hold: 55m at most: Pinterest wants web and app events within"),
         (preset(more="withdrawn_by: type = 'x'"), "presets/0.yaml: /withdrawn_by: without `hold` an order leaves"),
         (preset(more="hold: 9s\nwithdrawn_by: type ="), "presets/0.yaml: /withdrawn_by: column"),
+        (
+            preset("{event_name: lead}", more="hold: 9s\nwithdrawn_by: type = 'x'"),
+            "presets/0.yaml: /withdrawn_by: only a checkout is withdrawn, and `event_name` is 'lead': leave it out",
+        ),
         (preset("{event_name: lead, zzzzzz: a}"), "presets/0.yaml: /mapping/zzzzzz: there is no such field"),
     ],
     ids=str,
 )
 def test_a_fault_names_file_path_and_remedy(text: str, fault: str) -> None:
     assert any(fault in found for found in faults(text)), faults(text)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "within"),
+    [
+        ("{members: {fone: [tel]}, places: [$.a]}", ""),
+        ("{members: {}, beside: {fone: [tel]}, places: [$.a]}", ""),
+        ("{members: {}, places: [{place: $.a, members: {fone: [tel]}}]}", ""),
+        ("{members: {}, places: [], recipients: [$.b, {place: $.a, members: {fone: [tel]}}]}", ""),
+        ("{members: {fone: [tel]}, places: [$.a]}", "/@if/then"),
+    ],
+)
+def test_a_member_that_no_person_has_is_a_fault_wherever_blocks_name_it(blocks: str, within: str) -> None:
+    given = f'{{"@blocks": {blocks}}}'
+    chosen = f'{{"@if": {{exists: 1, then: {given}}}}}' if within else given
+    found = faults(preset(f"{{event_name: lead, person_blocks: {chosen}}}"), action=ACTION + BLOCKS)
+    told = f"/mapping/person_blocks{within}/@blocks: there is no member 'fone' of a person: did you mean 'phone'?"
+    assert found == [f"presets/0.yaml: {told}"]
+
+
+def test_what_is_no_block_is_a_fault_and_none_at_all_is_not() -> None:
+    given = '{event_name: lead, person_blocks: {"@path": $.properties}}'
+    (told,) = faults(preset(given), action=ACTION + BLOCKS)
+    assert told.startswith(
+        "presets/0.yaml: /mapping/person_blocks: is made by `@blocks`: nobody's name, address or phone"
+    )
+    assert len(catalog(preset("{event_name: lead, person_blocks: null}"), action=ACTION + BLOCKS).presets) == 1
 
 
 def test_every_fault_of_every_file_is_listed_at_once() -> None:

@@ -173,3 +173,43 @@ def test_every_fault_is_told_with_its_place() -> None:
 def test_a_type_of_event_that_there_is_not_is_told_at_the_start() -> None:
     _, faults = compile_reshaping(spec(PAID, type="trakc"))
     assert faults == [Fault("/events/0/mapping/type", "'trakc' is no type of event: say track, page or identify")]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "place"),
+    [
+        ({"@path": "$.total"}, "@path"),
+        ({"@path": "total.amount"}, "@path"),
+        ({"@template": "{{body.id}}-{{ total }}"}, "@template"),
+        ([{"@coalesce": [{"@path": "$.body.total"}, {"@path": "$.total"}]}], "0/@coalesce/1/@path"),
+        ({"@arrayPath": ["$.body.lines", {"id": {"@path": "$.total"}}]}, None),
+        (
+            {"@transform": {"apply": {"a": {"@path": "$.total"}}, "mapping": {"@path": "$.a"}}},
+            "@transform/apply/a/@path",
+        ),
+        ({"@literal": {"@path": "$.total"}}, None),
+        ({"@path": "$..total"}, None),
+        ({"@path": {"@template": "body.{{query.name}}"}}, None),
+        (
+            [
+                {"@path": f"$.{name}"}
+                for name in ("body", "item.a", "headers.x-a", "query.a", "cloudevent.id", "method", "ip")
+            ],
+            None,
+        ),
+    ],
+    ids=str,
+)
+def test_a_path_to_what_a_record_has_not_is_a_fault(mapping: Any, place: str | None) -> None:
+    _, faults = compile_reshaping(spec(PAID, type="track", properties={"a": mapping}))
+    assert [fault.path for fault in faults] == ([] if place is None else [f"/events/0/mapping/properties/a/{place}"])
+    assert all("a record has no `total`, only body, headers, query" in fault.message for fault in faults)
+    assert all("write $.body.total" in fault.message for fault in faults)
+
+
+def test_a_list_is_looked_for_in_the_record_and_a_member_only_where_there_is_a_list() -> None:
+    _, faults = compile_reshaping(spec(REFUNDS | {"each": "$.refunds"}, type="track"))
+    assert [fault.path for fault in faults] == ["/events/0/each"]
+    _, faults = compile_reshaping(spec(PAID | {"subscribe": "item.amount > 0"}, type="track"))
+    assert [fault.path for fault in faults] == ["/events/0/subscribe"]
+    assert "there is no field `item`" in faults[0].message

@@ -57,7 +57,9 @@ def test_every_file_is_a_source_unless_names_are_given(folder: Folder) -> None:
         ({"name": "default"}, "shop.yaml: `default` is the source that the settings describe"),
         ({"kind": "mapped"}, "shop.yaml: a source of kind `mapped` needs `events`"),
         ({"pixel": True}, "shop.yaml: `events`, `mapping` and `pixel` are for the kind `mapped`"),
-        ({"proofs": []}, "shop.yaml: /proofs: "),
+        ({"proofs": []}, "shop.yaml: /proofs: should have at least 1, not 0: What each request must prove"),
+        ({"proofs": [HEADER | {"secret": {"envv": "A"}}]}, "shop.yaml: /proofs/0/secret/envv: there is no such key"),
+        ({"proofs": [HEADER | {"secret": []}]}, "shop.yaml: /proofs/0/secret: should have at least 1, not 0"),
         ({"proof": {}}, "shop.yaml: /proof: there is no such key: did you mean 'proofs'?"),
         ({"enabled": "no"}, "shop.yaml: /enabled: "),
         ({"proofs": [{"kind": "guess"}]}, "shop.yaml: /proofs/0: "),
@@ -72,7 +74,7 @@ def test_every_file_is_a_source_unless_names_are_given(folder: Folder) -> None:
             )
             for bare in (STRONG, [STRONG, {"env": "WEAK"}])
         ),
-        ({"proofs": [HEADER | {"secret": [5]}]}, "shop.yaml: /proofs/0/secret: should be keys with their values"),
+        ({"proofs": [HEADER | {"secret": [5]}]}, "shop.yaml: /proofs/0/secret/0: should be keys with their values"),
         ({"proofs": [HEADER | {"secret": 5}]}, "shop.yaml: /proofs/0/secret: should be keys with their values"),
         ({"proofs": [{"kind": "header", "secret": {"env": "WEAK"}}]}, "shop.yaml: /proofs/0/header: is missing"),
         ({"proofs": [{"kind": "hmacc"}]}, "shop.yaml: /proofs/0: 'kind' should be one of 'hmac', 'standard_webhooks'"),
@@ -103,6 +105,11 @@ def test_what_is_wrong_is_told_with_its_place_and_no_value(folder: Folder, chang
     faults = folder.faults_of()
     assert faults[0].startswith(told)
     assert not any(value in " ".join(faults) for value in (STRONG, "only-15-letters", "no base64 at all"))
+
+
+def test_what_is_wrong_within_a_secret_is_one_fault(folder: Folder) -> None:
+    folder.write("shop", SHOP | {"proofs": [HEADER | {"secret": {"envv": "A"}}]})
+    assert len(folder.faults_of()) == 1
 
 
 def test_faults_of_all_files_are_told_at_once(folder: Folder) -> None:
