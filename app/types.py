@@ -32,7 +32,7 @@ class Exit(StrEnum):
     #: No Segment event, or nothing that could be kept of it: the sender is told why.
     REFUSED = "refused"
     # matched
-    #: A preset's trigger holds.
+    #: A preset's trigger holds. An event leaves so by its `withdrawn_by`, which makes no delivery.
     MATCHED = "matched"
     #: No preset's trigger holds.
     UNMATCHED = "unmatched"

@@ -22,7 +22,7 @@ BECAME: Final[Mapping[str, str]] = {
     Exit.DUPLICATE: "duplicate",
     Exit.INVALID: "invalid",
     Exit.WITHHELD: "withheld",
-    Exit.WITHDRAWN: "cancellation",
+    Exit.MATCHED: "cancelling an order",
     Exit.UNMATCHED: "matched no preset",
     Exit.REFUSED: "refused",
 }

@@ -21,10 +21,10 @@ SENT: Final = frozenset({Exit.DELIVERED, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED
 #: What the ledger notes instead of a delivery. What is withdrawn was a delivery before; what is unmatched is noted only
 #: where it names an order.
 NOTED: Final = frozenset({Exit.REFUSED, Exit.UNMATCHED, Exit.WITHHELD, Exit.DUPLICATE, Exit.INVALID, Exit.WITHDRAWN})
-#: Of the notes that there are for an exit which is none of theirs.
+#: Of the notes that there are for an exit which deliveries have too; a cancellation is noted as matched.
 _AMONG_NOTES: Final = {
-    Exit.ACCEPTED: NOTED - {Exit.REFUSED},
-    Exit.MATCHED: NOTED - {Exit.REFUSED, Exit.UNMATCHED},
+    Exit.ACCEPTED: NOTED - {Exit.REFUSED} | {Exit.MATCHED},
+    Exit.MATCHED: NOTED - {Exit.REFUSED, Exit.UNMATCHED} | {Exit.MATCHED},
     Exit.ENQUEUED: frozenset({Exit.WITHDRAWN}),
 }
 
@@ -52,7 +52,7 @@ def noted_exits(query: Query) -> frozenset[Exit]:
     if query.given.keys() & {"delivery_id", "event_id", "state", "status", "person", "cause"}:
         return frozenset()
     if query.exit is None:
-        return NOTED
+        return NOTED | {Exit.MATCHED}
     return _AMONG_NOTES.get(query.exit, NOTED & {query.exit})
 
 

@@ -1,11 +1,39 @@
 """What the line of an event asks of the outbox: a delivery that is to be enqueued, or one that is to be withdrawn."""
 
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Protocol
+
 import orjson
 
 from app.destination import match_keys
 from app.inventory.received_names import received_name
 from app.source import checkout_id_of
-from app.types import DEFAULT_SOURCE, Event, Line, NewDelivery, Withdrawal
+from app.types import DEFAULT_SOURCE, Event, Exit, Line, NewDelivery, Tally, Withdrawal
+
+_OF_WITHDRAWAL = attrgetter("preset", "ad_account_id", "source")
+
+
+class Withdraws(Protocol):
+    """What is asked of the outbox."""
+
+    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
+        """Do `Outbox.withdraw`."""
+        ...
+
+
+async def withdrawn(outbox: Withdraws, withdrawals: Sequence[Withdrawal], *, now: float) -> list[Tally]:
+    """Withdraw, and return how many deliveries that were, by preset, ad account and source of the cancellation.
+
+    Raises OutboxUnavailable.
+    """
+    tallies = []
+    for (preset, account, source), alike in groupby(sorted(withdrawals, key=_OF_WITHDRAWAL), _OF_WITHDRAWAL):
+        if count := await outbox.withdraw(list(alike), now=now):
+            name = Exit.WITHDRAWN.value
+            tallies.append(Tally(name=name, preset=preset, ad_account_id=account, source=source, count=count))
+    return tallies
 
 
 def drafted_withdrawal(message_id: str, line: Line, *, source: str) -> Withdrawal:

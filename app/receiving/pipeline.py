@@ -19,6 +19,7 @@ from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailab
 from app.log import log_error
 from app.outbox import enqueue_tallies
 from app.receiving.draft_steps import RequestPiece, apart_behind_deletes, draft, draft_with
+from app.receiving.drafted import withdrawn
 from app.receiving.quarantining import Aside, Quarantine
 from app.receiving.receipts import Drafts, receipt_of
 from app.receiving.remembering import FindsPeople, Remembering
@@ -207,7 +208,7 @@ class Pipeline:
                     raise
                 drafts = rest
         if drafts.withdrawals:  # behind the orders of the same request
-            await outbox.withdraw(drafts.withdrawals, now=now)
+            tallies += await withdrawn(outbox, drafts.withdrawals, now=now)
         if drafts.asides and self._quarantine is not None:
             await self._quarantine.keep(
                 drafts.asides, self.catalog, now=now, source=drafts.source, is_proven=drafts.is_proven

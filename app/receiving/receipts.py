@@ -33,7 +33,7 @@ from app.types import (
 from app.values.hidden_emails import unpersonal_id
 
 #: What the ledger keeps a note of; unmatched events that name no order are only counted.
-_NOTED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID})
+_NOTED = frozenset({Exit.REFUSED, Exit.MATCHED, Exit.WITHHELD, Exit.INVALID})
 _COUNTED_BY_REASON = frozenset({Exit.UNMATCHED, Exit.WITHHELD, Exit.INVALID})
 
 #: Why an ad account gets nothing of an event that others take.
@@ -150,7 +150,7 @@ class Drafts:
         for (preset, _, account, exit_, reason, warnings), count in self._alike.items():
             if exit_ is Exit.REFUSED:
                 refused += count
-            if preset and exit_ is not Exit.WITHDRAWN:
+            if preset:
                 counts[Exit.MATCHED.value, preset, account, ""] += count
             if exit_ in _COUNTED_BY_REASON:
                 counts[exit_.value, preset or "", account, reason[:MAX_LABEL_CHARACTERS]] += count

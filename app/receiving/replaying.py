@@ -24,7 +24,7 @@ _AT_ONCE: Final = 500
 #: What still makes nothing of an event: it stays where it is, whatever else is made of it.
 _UNMENDED: Final = frozenset({Exit.INVALID, Exit.UNMATCHED})
 #: What is done for an event at once, also for one that stays. Done again, it changes nothing.
-_DONE_AT_ONCE: Final = frozenset({Exit.ENQUEUED, Exit.WITHDRAWN})
+_DONE_AT_ONCE: Final = frozenset({Exit.ENQUEUED, Exit.MATCHED})
 
 
 @dataclass(slots=True, kw_only=True)

@@ -17,12 +17,12 @@ IN_WORDS: Mapping[Exit, str] = {
     Exit.ENQUEUED: "would be sent",
     Exit.DUPLICATE: "a duplicate",
     Exit.INVALID: "invalid",
-    Exit.WITHDRAWN: "a cancellation",
+    Exit.MATCHED: "a cancellation",
 }
 
 
 #: What there is to say first where all lines leave so; their reasons say the rest.
-_ALIKE: Mapping[Exit, str] = {Exit.WITHHELD: "Withheld.", Exit.WITHDRAWN: "A cancellation."}
+_ALIKE: Mapping[Exit, str] = {Exit.WITHHELD: "Withheld.", Exit.MATCHED: "A cancellation."}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

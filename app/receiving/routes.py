@@ -102,7 +102,7 @@ def cancellations(event: Event, catalog: Catalog, accounts: Sequence[AdAccount],
                     preset=preset.name,
                     destination=account.name,
                     ad_account_id=account.ad_account_id,
-                    exit=Exit.WITHDRAWN,
+                    exit=Exit.MATCHED,
                     reason=reason,
                     cancels=order,
                 )

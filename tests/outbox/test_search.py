@@ -120,6 +120,17 @@ async def test_what_an_event_is_known_by_leads_to_it(
     assert (await _deliveries(at, query), await _notes(at, query)) == (deliveries, notes)
 
 
+@pytest.mark.parametrize("exit_", [None, *Exit])
+async def test_a_cancellation_is_among_what_was_accepted_and_what_presets_took(at: At, exit_: Exit | None) -> None:
+    note = Note(
+        message_id="c-1", preset="Order", ad_account_id=ACCOUNT, exit=Exit.MATCHED, reason="order SO-1 is cancelled"
+    )
+    await at.enqueue(notes=(note,))
+    found = await _notes(at, Query(exit=exit_))
+    assert found == (["c-1"] if exit_ in (None, Exit.ACCEPTED, Exit.MATCHED) else [])
+    assert await _notes(at, Query(exit=exit_, is_order=True)) == []
+
+
 @pytest.mark.parametrize(
     ("told", "asked", "found"),
     [

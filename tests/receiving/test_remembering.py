@@ -178,7 +178,7 @@ def mine(*texts: str) -> Catalog:
         ("mapping: {event_name: lead}", {"em", "name", "ph", "ge", "db"}),
         ("mapping: {event_name: lead, user_data: {email: {'@path': $.properties.mail}}}", {"name", "ph", "ge", "db"}),
         ("mapping: {event_name: lead, user_data: {last_name: null}}", {"em", "ph", "ge", "db"}),
-        ("mapping: {event_name: lead, person_blocks: {'@path': $.properties}}", {"em"}),
+        ("mapping: {event_name: lead, person_blocks: {'@blocks': {members: {}, places: [$.properties]}}}", {"em"}),
         ("mapping: {event_name: lead, user_data: {phone: null}}", {"em", "name", "ge", "db"}),
         ("mapping: {event_name: lead, user_data: {'@path': $.properties.user_data}}", set()),
         ("mapping: {event_name: lead}\nremember: false", set()),

@@ -193,7 +193,7 @@ def running_texts() -> dict[str, str]:
 def test_a_cancellation_names_the_order_that_it_withdraws_of_each_ad_account_that_takes_it() -> None:
     walk = Walk([AdAccount(name="US", ad_account_id="1"), AdAccount(name="FR", ad_account_id="2", sources=frozenset())])
     (line,) = walk.lines(CANCELLED, cancellable(), now=NOW)
-    assert (line.preset, line.destination, line.exit, line.cancels) == ("Order", "US", Exit.WITHDRAWN, "SO-1")
+    assert (line.preset, line.destination, line.exit, line.cancels) == ("Order", "US", Exit.MATCHED, "SO-1")
     assert drafted_withdrawal("c-1", line, source="default") == Withdrawal(
         ad_account_id="1", preset="Order", order_id="SO-1", message_id="c-1"
     )

@@ -38,7 +38,7 @@ def track(event: str, message_id: str, order_id: str) -> dict[str, Any]:
 @asynccontextmanager
 async def serving(folder: Path, hold: str) -> AsyncIterator[httpx.AsyncClient]:
     presets = folder / "presets"
-    presets.mkdir()
+    presets.mkdir(exist_ok=True)
     (presets / "order.yaml").write_text(PRESET.replace("HOLD", hold), encoding="utf-8")
     mine = settings(
         **(SHIPPED | {"presets_dir": (presets,)}), outbox_url=f"sqlite:///{folder}/pinrelay.db", batch_max_wait_s=0
@@ -65,7 +65,7 @@ async def test_an_order_that_is_cancelled_within_its_hold_is_withdrawn_and_told_
 
         tried = await client.get("/console/tester")
         assert tried.status_code == 200
-        assert await exits(client, track("Order Cancelled", "c-1", "SO-1")) == [["withdrawn"]]
+        assert await exits(client, track("Order Cancelled", "c-1", "SO-1")) == [["matched"]]
 
         status = (await client.get("/api/status")).json()
         assert (status["pending"], status["oldest_age_s"]) == (1, 0)
@@ -75,12 +75,29 @@ async def test_an_order_that_is_cancelled_within_its_hold_is_withdrawn_and_told_
         assert message["deliveries"] == []
         assert "withdrawn by message c-1" in (await client.get("/console/message", params={"id": "m-1"})).text
         assert await exits(client, order) == [["duplicate"]]
+        assert 'exit="withdrawn",preset="Order Completed"} 1.0' in (await client.get("/metrics")).text
+
+
+async def test_a_cancellation_is_known_by_its_message_id_whether_it_withdrew_anything_or_came_too_late(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path, "30m") as client:
+        await exits(client, track("Order Completed", "m-1", "SO-1"))
+        for message_id, order_id in ("c-1", "SO-1"), ("c-2", "SO-1"), ("c-3", "SO-9"):
+            await exits(client, track("Order Cancelled", message_id, order_id))
+            ((_, note),) = (await client.get(f"/api/messages/{message_id}")).json()["notes"]
+            assert (note["exit"], note["preset"], note["name"]) == ("matched", "Order Completed", "Order Cancelled")
+            assert note["reason"] == f"order {order_id} is cancelled: what of it has not left is not sent"
+            page = (await client.get("/console/message", params={"id": message_id})).text
+            assert "cancellation</span>" in page
+            assert f"order {order_id} is cancelled" in page
+        assert (await client.get("/api/revenue?days=1")).json()["currencies"][0]["received"]["orders"] == 1
 
 
 async def test_order_and_cancellation_in_one_request_leave_nothing(tmp_path: Path) -> None:
     async with serving(tmp_path, "30m") as client:
         both = track("Order Completed", "m-1", "SO-1"), track("Order Cancelled", "c-1", "SO-1")
-        assert await exits(client, *both) == [["enqueued"], ["withdrawn"]]
+        assert await exits(client, *both) == [["enqueued"], ["matched"]]
         assert (await client.get("/api/status")).json()["pending"] == 0
         assert await exits(client, track("Order Cancelled", "c-2", "")) == [["unmatched"]]
 
