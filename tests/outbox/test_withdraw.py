@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.types import Exit, Query, State, Tally, Withdrawal
+from app.types import Exit, Query, Recalled, State, Tally, Withdrawal
 from tests.outbox.build import ACCOUNT, HOUR_S, NOW, At, new, retry
 
 HOLD_S = 1_800.0
@@ -41,6 +41,20 @@ async def test_what_is_pending_of_a_cancelled_order_is_erased_noted_and_counted(
     counted = [tally for _, tally in await at.outbox.tallies(since=NOW - HOUR_S, step_s=0) if tally.name == "withdrawn"]
     assert counted == [Tally(name="withdrawn", preset="checkout", ad_account_id=ACCOUNT, source="default")]
     assert (note.ad_account_id, note.source) == (ACCOUNT, "default")
+
+
+async def test_a_withdrawn_order_keeps_its_warnings_by_which_it_is_found_as_it_was_counted(at: At) -> None:
+    warned = ("value: left out", "event_time: late")
+    order = new(
+        message_id="m-1", order_id="SO-1", hold_s=HOLD_S, warnings=warned, memory={"ph": Recalled(age_s=60, by="page")}
+    )
+    plain = new(message_id="m-2", order_id="SO-2", hold_s=HOLD_S)
+    await at.enqueue(order, plain)
+    assert await at.outbox.withdraw([cancelled("SO-1"), cancelled("SO-2")], now=NOW) == 2
+    ((_, note),) = (await at.outbox.search_notes(Query(warning="LATE"), limit=5)).notes
+    assert (note.message_id, note.warnings) == ("m-1", warned)
+    ((_, note),) = (await at.outbox.message("m-2")).notes
+    assert note.warnings == ()
 
 
 async def test_twice_is_as_good_as_once_and_the_order_is_known_again(at: At) -> None:

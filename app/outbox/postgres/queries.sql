@@ -1625,7 +1625,7 @@ WITH
   gone AS (
     DELETE FROM delivery USING left_line WHERE delivery.id = left_line.id
     RETURNING delivery.ad_account_id, message_id, preset, event_name, order_id, amount, currency, source, name,
-              enqueued_at, length(payload) AS size, reason
+              warnings, enqueued_at, length(payload) AS size, reason
   ),
   moved AS (SELECT name, source, enqueued_at AS at, 'waiting' AS state, -1 AS sign FROM gone),
   named AS (/* named */),
@@ -1648,8 +1648,12 @@ WITH
   noted AS (
     INSERT INTO note (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
                       source, name, at)
-    SELECT message_id, ad_account_id, preset, %(exit)s, reason, '[]', event_name, order_id, amount, currency, source,
-           name, %(now)s::float8
+    SELECT message_id, ad_account_id, preset, %(exit)s, reason,
+           -- what came from memory is no warning
+           (SELECT coalesce(jsonb_agg(told ORDER BY place), '[]')::text
+            FROM jsonb_array_elements(warnings::jsonb) WITH ORDINALITY AS each (told, place)
+            WHERE jsonb_typeof(told) = 'string'),
+           event_name, order_id, amount, currency, source, name, %(now)s::float8
     FROM gone
   ),
   tallied AS (

@@ -1179,10 +1179,12 @@ JOIN dedup_key ON dedup_key.digest = asked.value JOIN delivery ON delivery.id = 
 WHERE state = 'pending' AND preset = :preset;
 
 -- note_withdrawn --
--- Note that deliveries are withdrawn.
+-- Note that deliveries are withdrawn; of their warnings what came from memory is none.
 INSERT INTO note (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
                   source, name, at)
-SELECT message_id, ad_account_id, preset, :exit, :reason, '[]', event_name, order_id, amount, currency, source, name, :at
+SELECT message_id, ad_account_id, preset, :exit, :reason,
+       (SELECT json_group_array(told.value) FROM json_each(warnings) AS told WHERE told.type = 'text'),
+       event_name, order_id, amount, currency, source, name, :at
 FROM json_each(:rows) AS gone JOIN delivery ON delivery.id = gone.value;
 
 -- tally_withdrawn --
