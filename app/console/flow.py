@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.console.labels import changed
+from app.receiving.routes import CANCELLED
 from app.types import Backlog, Exit
 
 #: A bar's width in the drawing's own units; the page stretches it.
@@ -60,11 +61,14 @@ class WindowCounts:
     withheld_of_presets: int
 
     def by_name(self) -> dict[str, int]:
-        """Return all counts by name; what was withheld before a preset saw it is `held_back`."""
+        """Return all counts by name; `held_back` was withheld before a preset saw it, and what cancels orders has its own."""
         plain = {exit_.value: self.totals.get(exit_, 0) for exit_ in Exit}
         held_back = max(0, plain["withheld"] - self.withheld_of_presets)
         taken = max(0, plain["accepted"] - plain["unmatched"] - held_back)
-        return plain | {"withheld": self.withheld_of_presets, "held_back": held_back, "taken": taken}
+        made = plain["enqueued"] + plain["duplicate"] + plain["invalid"] + self.withheld_of_presets
+        cancels = max(0, plain["matched"] - made)
+        left = {"withheld": self.withheld_of_presets, "held_back": held_back, "taken": taken, "cancels": cancels}
+        return plain | left
 
 
 #: Of each bar: what is counted, its name in the figures, how it is coloured, and what people call it.
@@ -79,14 +83,16 @@ _MADE: Final = (
     ("duplicate", "unmatched", "duplicate"),
     ("withheld", "withheld", "withheld"),
     ("invalid", "refused", "invalid"),
+    ("cancels", "unmatched", "cancelling an order"),
 )
 #: Not how often Pinterest refused: a delivery that was redriven may be refused again, and is one all the same.
-_SENT: Final = (("delivered", "delivered", "delivered"),)
+_SENT: Final = (("delivered", "delivered", "delivered"), ("withdrawn", "withheld", "withdrawn"))
 #: The filters of the list behind a figure, where it is not the exit of its name.
 _FILTERS: Final[Mapping[str, Mapping[str, str]]] = {
     "taken": {"exit": "matched"},
     "held_back": {"exit": "withheld", "taken": "no"},
     "withheld": {"exit": "withheld", "taken": "yes"},
+    "cancels": {"exit": "matched", "reason": CANCELLED},
 }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
 
@@ -34,6 +34,8 @@ def _all_genuine(_: Event, __: Event) -> tuple[str | None, tuple[str, ...]]:
 
 
 _RULES = ConversionRules()
+#: Why what cancels an order makes no delivery, behind the order.
+CANCELLED: Final = "is cancelled: what of it has not left is not sent"
 #: Characters of a reason that is kept.
 _MAX_REASON = 1_000
 
@@ -96,7 +98,7 @@ def cancellations(event: Event, catalog: Catalog, accounts: Sequence[AdAccount],
     lines = []
     for preset in catalog.cancellable:
         if preset.withdrawn_by is not None and preset.withdrawn_by.matches(event) and (order := _order(preset, event)):
-            reason = f"order {order} is cancelled: what of it has not left is not sent"
+            reason = f"order {order} {CANCELLED}"
             lines += [
                 Line(
                     preset=preset.name,

@@ -19,6 +19,7 @@ NOW = WindowCounts(
         "enqueued": 50,
         "duplicate": 4,
         "invalid": 2,
+        "matched": 61,
         "delivered": 48,
         "rejected": 1,
     },
@@ -33,8 +34,15 @@ def shown(parts: tuple[Share, ...]) -> dict[str, int]:
 def test_each_bar_says_how_events_left() -> None:
     received, made, sent = flow(NOW, None, Backlog(pending=5, claimed=1, dead=1), known=ALL)
     assert shown(received.parts) == {"taken by a preset": 50, "matched no preset": 40, "withheld": 10, "no event": 3}
-    assert shown(made.parts) == {"to be sent": 50, "duplicate": 4, "withheld": 2, "invalid": 2}
-    assert shown(sent.parts) == {"delivered": 48, "dead letters now": 1, "waiting now": 6}
+    assert shown(made.parts) == {
+        "to be sent": 50,
+        "duplicate": 4,
+        "withheld": 2,
+        "invalid": 2,
+        "cancelling an order": 3,
+    }
+    assert made.total == NOW.totals["matched"]
+    assert shown(sent.parts) == {"delivered": 48, "withdrawn": 0, "dead letters now": 1, "waiting now": 6}
 
 
 def test_what_was_received_adds_up() -> None:
@@ -46,6 +54,13 @@ def test_a_delivery_that_was_redriven_and_refused_again_is_one() -> None:
     twice = replace(NOW, totals={**NOW.totals, "delivered": 49, "rejected": 2})
     (_, made, sent) = flow(twice, None, Backlog(dead=1), known=ALL)
     assert sent.total == shown(made.parts)["to be sent"]
+
+
+def test_what_was_withdrawn_is_a_part_of_what_was_to_be_sent() -> None:
+    held = replace(NOW, totals={**NOW.totals, "withdrawn": 1})
+    (_, made, sent) = flow(held, None, Backlog(dead=1), known=ALL)
+    assert sent.total == shown(made.parts)["to be sent"]
+    assert [part.filters for part in sent.parts if part.label == "withdrawn"] == [{"exit": "withdrawn"}]
 
 
 def test_of_what_nothing_is_known_no_bar_is_shown() -> None:
