@@ -139,8 +139,11 @@ def faults_of_names(
 ) -> list[Fault]:
     """Return a fault for each preset, or source, that a destination names and that is not among those there are."""
     kind = member.removesuffix("s")
+    those = f": there are {', '.join(sorted(known))}" if member == "sources" else ": `pinrelay check` lists all"
     return [
-        Fault(path=f"/{member}/{place}", message=f"there is no {kind} {name!r}{nearest(name, known)}", file=path)
+        Fault(
+            path=f"/{member}/{place}", message=f"there is no {kind} {name!r}{nearest(name, known) or those}", file=path
+        )
         for path, spec in files.items()
         for place, name in enumerate(getattr(spec, member) or ())
         if name not in known

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -47,13 +48,21 @@ def in_words(fault: ErrorDetails, kind: type[BaseModel]) -> str:
     """
     name = str(fault["loc"][0]) if len(fault["loc"]) == 1 else ""
     if fault["type"] == "extra_forbidden":
-        return f"there is no such key{nearest(name, kind.model_fields)}"
+        known = kind.model_fields if name else _names_within(kind)
+        return f"there is no such key{nearest(str(fault['loc'][-1]), known)}"
     if known := _WORDS.get(fault["type"]):
         words = known.format_map(fault.get("ctx", {}))
     else:
         words = _ITS_OWN.sub("should ", fault["msg"]).removeprefix("Value error, ")
     about = kind.model_fields[name].description if name in kind.model_fields else None
     return f"{words}: {about}" if about else words
+
+
+@cache
+def _names_within(kind: type[BaseModel]) -> frozenset[str]:
+    """Return the keys of all objects that stand within a file."""
+    objects = kind.model_json_schema().get("$defs", {}).values()
+    return frozenset(name for each in objects for name in each.get("properties", ()))
 
 
 def place(steps: Sequence[int | str], value: Any) -> str:

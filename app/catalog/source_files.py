@@ -153,7 +153,8 @@ class SourceFile(BaseModel):
     model_config = STRICT
 
     name: str = Field(
-        pattern="^[a-z0-9][a-z0-9_-]{0,39}$", description="Its path is /webhook/NAME; it stands in ledger and receipt."
+        pattern="^[a-z0-9][a-z0-9_-]{0,39}$",
+        description="Small letters, digits, - and _: its path is /webhook/NAME; it stands in ledger and receipt.",
     )
     description: str = Field("", description="For people: what sends here.")
     kind: Literal["segment", "mapped"] = Field(description="Segment's events as they are, or any JSON.")

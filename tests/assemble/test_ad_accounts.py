@@ -120,7 +120,7 @@ def test_sources_that_a_file_names_are_there_at_the_start(tmp_path: Path) -> Non
     check_sources(mine, ["shop"])
     with pytest.raises(CatalogError, match="there is no source 'shop': did you mean 'shop1'"):
         check_sources(mine, ["shop1"])
-    with pytest.raises(CatalogError, match="there is no source 'shop'"):
+    with pytest.raises(CatalogError, match="there is no source 'shop': there are app, default"):
         create_app(mine.model_copy(update={"outbox_url": f"sqlite:///{tmp_path}/o.db"}))
 
 

@@ -78,6 +78,10 @@ def test_a_later_folder_replaces_files_of_the_same_name(tmp_path: Path) -> None:
         (SANDBOX + "settings: {max_calls_per_minute: 9000}\n", "/settings/max_calls_per_minute: "),
         (SANDBOX + "settings: {gpc: never}\n", "/settings/gpc: "),
         (SANDBOX + "settings: {outbox_url: x}\n", "/settings/outbox_url: there is no such key"),
+        (
+            SANDBOX + "settings: {default_contry: US}\n",
+            "/settings/default_contry: there is no such key: did you mean 'default_country'?",
+        ),
         (SANDBOX.replace('"0012"', "a1"), "/ad_account_id: "),
         ("name: [\n", "not readable YAML"),
     ],
@@ -114,7 +118,7 @@ def test_a_preset_that_there_is_not_is_named_with_the_nearest(tmp_path: Path) ->
         "there is no preset 'Order Completed': did you mean 'Order Complete'?",
     )
     _, other = faults_of_names(files, "presets", {"zzz"})
-    assert other.message == "there is no preset 'Checkout'"
+    assert other.message == "there is no preset 'Checkout': `pinrelay check` lists all"
 
 
 def test_every_setting_that_an_ad_account_may_have_of_its_own_may_stand_in_its_file() -> None:

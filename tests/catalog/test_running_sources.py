@@ -58,7 +58,10 @@ def test_every_file_is_a_source_unless_names_are_given(folder: Folder) -> None:
         ({"kind": "mapped"}, "shop.yaml: a source of kind `mapped` needs `events`"),
         ({"pixel": True}, "shop.yaml: `events`, `mapping` and `pixel` are for the kind `mapped`"),
         ({"proofs": []}, "shop.yaml: /proofs: should have at least 1, not 0: What each request must prove"),
-        ({"proofs": [HEADER | {"secret": {"envv": "A"}}]}, "shop.yaml: /proofs/0/secret/envv: there is no such key"),
+        (
+            {"proofs": [HEADER | {"secret": {"envv": "A"}}]},
+            "shop.yaml: /proofs/0/secret/envv: there is no such key: did you mean 'env'?",
+        ),
         ({"proofs": [HEADER | {"secret": []}]}, "shop.yaml: /proofs/0/secret: should have at least 1, not 0"),
         ({"proof": {}}, "shop.yaml: /proof: there is no such key: did you mean 'proofs'?"),
         ({"enabled": "no"}, "shop.yaml: /enabled: "),
@@ -79,7 +82,10 @@ def test_every_file_is_a_source_unless_names_are_given(folder: Folder) -> None:
         ({"proofs": [{"kind": "header", "secret": {"env": "WEAK"}}]}, "shop.yaml: /proofs/0/header: is missing"),
         ({"proofs": [{"kind": "hmacc"}]}, "shop.yaml: /proofs/0: 'kind' should be one of 'hmac', 'standard_webhooks'"),
         ({"proofs": [{}]}, "shop.yaml: /proofs/0: 'kind' is missing"),
-        ({"limits": {"max_event": 1}}, "shop.yaml: /limits/max_event: there is no such key"),
+        (
+            {"limits": {"max_event": 1}},
+            "shop.yaml: /limits/max_event: there is no such key: did you mean 'max_events'?",
+        ),
         (
             {"proofs": [HEADER | {"secret": {"env": "NONE"}}]},
             "shop.yaml: /proofs/0/secret: is missing: set NONE or NONE_",
