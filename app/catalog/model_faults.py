@@ -48,8 +48,8 @@ def in_words(fault: ErrorDetails, kind: type[BaseModel]) -> str:
     """
     name = str(fault["loc"][0]) if len(fault["loc"]) == 1 else ""
     if fault["type"] == "extra_forbidden":
-        known = kind.model_fields if name else _names_within(kind)
-        return f"there is no such key{nearest(str(fault['loc'][-1]), known)}"
+        keys = kind.model_fields if name else _names_within(kind)
+        return f"there is no such key{nearest(str(fault['loc'][-1]), keys)}"
     if known := _WORDS.get(fault["type"]):
         words = known.format_map(fault.get("ctx", {}))
     else:
