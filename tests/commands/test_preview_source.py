@@ -31,7 +31,7 @@ def test_it_shows_the_event_that_is_made_and_what_would_become_of_it(run: Run, t
 @pytest.mark.parametrize(
     ("body", "arguments", "made", "exits"),
     [
-        ("{}", ("-H", "X-Shopify-Topic: orders/cancelled"), [None], ["unmatched"]),
+        ("{}", ("-H", "X-Shopify-Topic: refunds/create"), [None], ["unmatched"]),
         (
             '{"id": 1}\n{',
             ("-H", "Content-Type: application/jsonl", *TOPIC),

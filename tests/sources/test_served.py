@@ -62,6 +62,38 @@ async def test_a_shopify_order_is_in_the_ledger_with_its_source_and_once(tmp_pat
     assert 'pinrelay_source_events_total{exit="accepted",source="shopify"} 2.0' in metrics
 
 
+HELD = """
+name: Order Completed
+subscribe: type = "track" AND event = "Order Completed"
+action: report_conversion_event
+hold: 30m
+withdrawn_by: type = "track" AND event = "Order Cancelled"
+mapping: {event_name: checkout}
+"""
+
+
+@pytest.mark.parametrize("shop", ["shopify", "woocommerce"])
+async def test_an_order_that_a_shop_cancels_while_it_is_held_is_withdrawn(
+    shop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, cancelled = CASES[f"{shop}-order-paid"], CASES[f"{shop}-order-cancelled"]
+    ((variable, secret),) = order["secrets"].items()
+    monkeypatch.setenv(variable, secret)
+    (tmp_path / "order.yaml").write_text(HELD, encoding="utf-8")
+    app = app_of(tmp_path, sources=(shop,), presets_dir=(tmp_path,))
+    async with app.router.lifespan_context(app), client(app) as http:
+        for case in (order, cancelled):
+            content = orjson.dumps(case["request"]["body"])
+            answer = await http.post(f"/webhook/{shop}", headers=case["request"]["headers"], content=content)
+            assert answer.status_code == 200
+        counts = (await http.get("/api/counts")).json()["counts"]
+        assert (await http.get("/api/status")).json()["pending"] == 0
+    assert {each["name"]: each["count"] for each in counts if each["name"] in ("enqueued", "withdrawn")} == {
+        "enqueued": 1,
+        "withdrawn": 1,
+    }
+
+
 @pytest.mark.slow
 async def test_nothing_of_a_person_that_a_shop_sends_reaches_the_disk(tmp_path: Path, in_environment: Path) -> None:
     app = app_of(tmp_path, sources=("shopify",))
