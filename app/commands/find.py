@@ -1,6 +1,7 @@
 """`pinrelay find`: deliveries, and what became no delivery, by anything they are known by."""
 
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Final
@@ -15,7 +16,7 @@ from app.commands.terminal import add_row, print_json, print_table, time_text
 from app.config import Settings, load_settings
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.receiving.finding import Finder, Found
-from app.types import Delivery, NotePage, Page, Query
+from app.types import Delivery, NotePage, Page, Query, State
 
 FILTER_NAMES: Final = ", ".join(SEARCH_FILTERS)
 
@@ -112,9 +113,15 @@ def _deliveries_table(deliveries: tuple[Delivery, ...]) -> Table:
     table = Table("id", "received (UTC)", "state", "preset, sent as", "order", "message id", "reason")
     for each in deliveries:
         order = " ".join(filter(None, (each.order_id, each.amount, each.currency)))
-        at, sent_as = time_text(each.enqueued_at), f"{each.preset}, {each.event_name}"
+        at, sent_as = received_text(each), f"{each.preset}, {each.event_name}"
         add_row(table, each.delivery_id, at, each.state.value, sent_as, order, each.message_id, each.reason)
     return table
+
+
+def received_text(delivery: Delivery) -> str:
+    """Return since when a delivery is in the line; of one that is held, whose moment is to come, until when."""
+    is_held = delivery.state is State.PENDING and delivery.enqueued_at > time.time()
+    return f"{'held until ' if is_held else ''}{time_text(delivery.enqueued_at)}"
 
 
 def _notes_table(page: NotePage) -> Table:

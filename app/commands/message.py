@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from app.assemble.ad_accounts import account_names
+from app.commands.find import received_text
 from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table, time_text
@@ -46,13 +47,18 @@ def _what_became(found: Message) -> Table:
     rows: list[tuple[float, list[str]]] = []
     for each in found.deliveries:
         told = "; ".join(filter(None, (each.reason, *each.warnings)))
-        rows.append((each.enqueued_at, [each.delivery_id, each.state.value, each.preset, each.ad_account_id, told]))
+        rows.append(
+            (
+                each.enqueued_at,
+                [received_text(each), each.delivery_id, each.state.value, each.preset, each.ad_account_id, told],
+            )
+        )
     for at, note in found.notes:
         told = "; ".join(filter(None, (note.reason, *note.warnings)))
-        rows.append((at, ["", note.exit.value, note.preset or "", note.ad_account_id or "", told]))
+        rows.append((at, [time_text(at), "", note.exit.value, note.preset or "", note.ad_account_id or "", told]))
     table = Table("received (UTC)", "delivery", "what became of it", "preset", "ad account", "why, and warnings")
-    for at, cells in sorted(rows, key=lambda row: row[0]):
-        add_row(table, time_text(at), *cells)
+    for _, cells in sorted(rows, key=lambda row: row[0]):
+        add_row(table, *cells)
     return table
 
 

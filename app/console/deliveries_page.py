@@ -159,6 +159,7 @@ class DeliveryPages(PageGroup):
         delivery = await self._services.outbox.delivery(request.query_params.get("id", ""))
         if delivery is None:
             return self._missing(request)
+        presets = self._services.running.catalog.presets
         return self._pages.render(
             request,
             "delivery.html",
@@ -166,6 +167,7 @@ class DeliveryPages(PageGroup):
             nav="deliveries",
             delivery=delivery,
             redriven=was_redriven(delivery),
+            may_be_held=any(each.name == delivery.preset and each.hold_s for each in presets),
             event=masked(orjson.loads(delivery.payload)) if delivery.payload else None,
             done=done_of(request.query_params),
         )

@@ -59,6 +59,15 @@ def test_a_person_is_typed_in_and_found_by_the_digest(run: Run) -> None:
     assert run("find", "--person", stdin="nobody@shop.example\n").exit_code == 1
 
 
+def test_of_what_is_held_people_read_until_when(run: Run, tmp_path: Path) -> None:
+    async def fill(outbox: Outbox) -> None:
+        await At(outbox).enqueue(new(message_id="held", order_id="SO-9", hold_s=10**9))
+
+    in_outbox(tmp_path, fill)
+    assert re.search(r"held until 2058-09-23 \d\d:\d\d:\d\d .* SO-9", run("find", "SO-9").stdout)
+    assert re.search(r"held until 2058-09-23 \d\d:\d\d:\d\d .* pending", run("message", "held").stdout)
+
+
 def test_people_read_tables_with_times(run: Run) -> None:
     shown = run("find").stdout
     assert re.search(r"2027-01-15 08:00:00 .* SO-1 10.00 EUR .* m-1 ", shown)

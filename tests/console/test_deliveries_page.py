@@ -169,6 +169,20 @@ class TestDelivery:
         assert "Next attempt" in page
         assert "None yet." in page
 
+    async def test_one_that_is_held_is_not_received_in_the_future(self, world: World) -> None:
+        await world.enqueue(new_delivery("m-1", hold_s=600))
+        found = await world.outbox.search(Query(), limit=1)
+        path = f"/console/delivery?id={found.deliveries[0].delivery_id}"
+        paths = path, "/console/deliveries", "/console/message?id=m-1"
+        held, *lists = [await world.page(each) for each in paths]
+        assert "<dt>Held until</dt>" in held
+        assert "<dt>Received" not in held
+        assert all("held until <time" in each for each in lists)
+        world.now = NOW + 601
+        received, *lists = [await world.page(each) for each in paths]
+        assert "<dt>Received</dt>" in received
+        assert not any("held until" in each for each in lists)
+
     @pytest.mark.parametrize("delivery_id", ["", "999", "no-number", "%00"])
     async def test_an_unknown_one_is_told(self, delivery_id: str, world: World) -> None:
         assert "No such delivery" in await world.page(f"/console/delivery?id={delivery_id}", status=404)
