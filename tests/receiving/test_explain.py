@@ -21,7 +21,7 @@ from app.receiving.explain import Explainer
 from app.receiving.pipeline import Pipeline
 from app.receiving.reports import EventReport, PresetReport
 from app.source import Arrival, read_event
-from app.types import Exit, Line, Receipt
+from app.types import EventReceipt, Exit, Line, Receipt
 from tests.assembled import settings, shipped_catalog
 from tests.outbox.build import rules as outbox_rules
 from tests.outbox.new_store import new_store
@@ -71,6 +71,14 @@ async def test_a_matched_preset_shows_each_field_from_path_to_digest() -> None:
     assert report.schema_problems == ()
     (line,) = explanation.receipt.deliveries
     assert orjson.loads(report.payload or b"") == line.event
+
+
+@pytest.mark.parametrize(
+    ("hold_s", "text"), [(0, "A, B."), (1_800, "A, B. Held for 30m first."), (90, "A, B. Held for 90s first.")]
+)
+def test_what_is_held_says_so_and_for_how_long_at_most(hold_s: float, text: str) -> None:
+    lines = Line(preset="A", exit=Exit.ENQUEUED), Line(preset="B", exit=Exit.ENQUEUED, hold_s=hold_s)
+    assert EventReport(receipt=EventReceipt(message_id="m", deliveries=lines)).headline.text == text
 
 
 async def test_an_unmatched_preset_shows_which_condition_is_to_blame_and_what_was_found() -> None:
