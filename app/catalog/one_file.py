@@ -16,6 +16,7 @@ from app.catalog.files import ActionFile, PresetFile
 from app.catalog.model_faults import in_words, place
 from app.catalog.persons import finds_person, left_to_memory, person_fields
 from app.catalog.strict_yaml import parse_yaml
+from app.catalog.unread_paths import unread_paths
 from app.destination import PRIVACY_FLAGS, usable_parts
 from app.errors import Fault, MappingError, TriggerError
 from app.mapping import Mapping as CompiledMapping
@@ -125,6 +126,8 @@ def compile_preset(
         mapping = compile_mapping(left, joined=_OF_SEVERAL_PEOPLE, readers=_READERS, like=like)
     except MappingError as exc:
         found.extend(Fault(f"/mapping{fault.path}", fault.message) for fault in exc.faults)
+    if mapping is not None:
+        found.extend(unread_paths(spec.mapping, "/mapping"))
     if trigger is None or mapping is None or found:
         return None, tuple(found)
     preset = Preset(

@@ -12,6 +12,7 @@ from typing import Any, Final
 from app.catalog.fields import lay_over
 from app.catalog.record_paths import paths_astray
 from app.catalog.source_files import EventFile, SourceFile
+from app.catalog.unread_paths import unread_paths
 from app.errors import EventRefused, EventUntaken, Fault, MappingError, TriggerError
 from app.mapping import Mapping as CompiledMapping
 from app.mapping import compile_mapping
@@ -150,6 +151,7 @@ def _compiled(
     try:
         mapping = compile_mapping(whole, prefix=f"{place}/mapping")
         faults.extend(paths_astray(whole, _FIELDS, f"{place}/mapping"))
+        faults.extend(unread_paths(whole, f"{place}/mapping"))
     except MappingError as exc:
         faults.extend(exc.faults)
     if "type" not in whole:

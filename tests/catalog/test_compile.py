@@ -142,6 +142,37 @@ def test_a_member_that_no_person_has_is_a_fault_wherever_blocks_name_it(blocks: 
     assert found == [f"presets/0.yaml: {told}"]
 
 
+@pytest.mark.parametrize(
+    ("email", "told"),
+    [
+        ("$.properties.mail", ': `$.properties.mail` is sent as it is written: write {"@path": "$.properties.mail"}'),
+        ("\"$['mail']\"", ": `$['mail']` is sent as it is written"),
+        ("context.traits.mail", ': `context.traits.mail` is sent as it is written: write {"@path": "context'),
+        ("'{{traits.mail}}'", ': `{{traits.mail}}` is sent as it is written: write {"@template": "{{traits.mail}}"}'),
+        ('{"@template": $.traits.mail}', "/@template: `$.traits.mail` has no braces: write {{traits.mail}}"),
+        ('{"@coalesce": [{"@path": $.a}, $.b]}', "/@coalesce/1: `$.b` is sent as it is written"),
+        ('{"@if": {exists: $.a, then: x}}', "/@if/exists: `$.a` is sent as it is written"),
+        ('{"@arrayPath": [$.properties.people, {mail: $.mail}]}', "/@arrayPath/1/mail: `$.mail` is sent as it is"),
+        ('{"@replace": {value: $.a, pattern: $.}}', "/@replace/value: `$.a` is sent as it is written"),
+        ('{"@case": {operator: lower, value: traits.mail}}', "/@case/value: `traits.mail` is sent as it is written"),
+        ('{"@literal": $.properties.mail}', None),
+        ('{"@template": "mail of {{traits.mail}}"}', None),
+        ('{"@liquid": "{{ traits.mail }}"}', None),
+        ('{"@path": traits.mail}', None),
+        ('{"@replace": {value: {"@path": $.a}, pattern: $., replacement: ""}}', None),
+        ("$25", None),
+        ("nobody@properties.example", None),
+    ],
+)
+def test_a_path_that_is_read_as_a_text_is_a_fault_for_all_would_get_it(email: str, told: str | None) -> None:
+    text = preset(f"{{event_name: lead, user_data: {{email: {email}}}}}")
+    if told is None:
+        assert len(catalog(text).presets) == 1
+    else:
+        (fault,) = faults(text)
+        assert fault.startswith(f"presets/0.yaml: /mapping/user_data/email{told}")
+
+
 def test_what_is_no_block_is_a_fault_and_none_at_all_is_not() -> None:
     given = '{event_name: lead, person_blocks: {"@path": $.properties}}'
     (told,) = faults(preset(given), action=ACTION + BLOCKS)

@@ -213,3 +213,10 @@ def test_a_list_is_looked_for_in_the_record_and_a_member_only_where_there_is_a_l
     _, faults = compile_reshaping(spec(PAID | {"subscribe": "item.amount > 0"}, type="track"))
     assert [fault.path for fault in faults] == ["/events/0/subscribe"]
     assert "there is no field `item`" in faults[0].message
+
+
+def test_a_path_that_is_read_as_a_text_is_a_fault_in_a_source_too() -> None:
+    _, faults = compile_reshaping(spec(PAID, type="track", properties={"order_id": "$.body.id"}))
+    (fault,) = faults
+    assert fault.path == "/events/0/mapping/properties/order_id"
+    assert fault.message == '`$.body.id` is sent as it is written: write {"@path": "$.body.id"}'

@@ -1,0 +1,50 @@
+"""Paths of a mapping that stand where a text is sent as it is: every event would get it, every order as its id."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from app.errors import Fault
+
+_PATH: Final = re.compile(r"\$[.\[]|(?:properties|context|traits|body|headers|query|item)\.\w")
+_IN_BRACES: Final = "{{"
+#: What stands in these is read as it should be, or meant as it is written.
+_READ: Final = frozenset({"@path", "@literal", "@liquid", "@blocks"})
+#: The first of the two is a path, the second a shape.
+_OF_LISTS: Final = frozenset({"@arrayPath", "@each"})
+#: Of their options one is a value.
+_OF_TEXTS: Final = frozenset({"@replace", "@prefixed"})
+
+
+def unread_paths(value: Any, at: str) -> Iterator[Fault]:
+    """Yield a fault for each text of a mapping that looks like a path or a template and is none; `@literal` means it.
+
+    >>> [str(fault) for fault in unread_paths({"order_id": "$.properties.id"}, "/mapping")]
+    ['/mapping/order_id: `$.properties.id` is sent as it is written: write {"@path": "$.properties.id"}']
+    >>> list(unread_paths({"order_id": {"@path": "$.properties.id"}}, "/mapping"))
+    []
+    """
+    if isinstance(value, str):
+        directive = "@template" if _IN_BRACES in value else "@path" if _PATH.match(value) else None
+        if directive:
+            yield Fault(at, f'`{value}` is sent as it is written: write {{"{directive}": "{value}"}}')
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from unread_paths(item, f"{at}/{number}")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _of_member(key, inner, f"{at}/{key}")
+
+
+def _of_member(key: str, value: Any, at: str) -> Iterator[Fault]:
+    """Yield the faults of a member, which may be a directive with its options."""
+    if key == "@template" and isinstance(value, str):
+        if _IN_BRACES not in value and _PATH.match(value):
+            yield Fault(at, f"`{value}` has no braces: write {{{{{value.removeprefix('$.')}}}}}")
+    elif key in _OF_LISTS and isinstance(value, list):
+        for number, shape in enumerate(value[1:], 1):
+            yield from unread_paths(shape, f"{at}/{number}")
+    elif key in _OF_TEXTS and isinstance(value, dict):
+        yield from unread_paths(value.get("value"), f"{at}/value")
+    elif key not in _READ:
+        yield from unread_paths(value, at)
