@@ -61,7 +61,7 @@ class WindowCounts:
     withheld_of_presets: int
 
     def by_name(self) -> dict[str, int]:
-        """Return all counts by name; `held_back` was withheld before a preset saw it, and what cancels orders has its own."""
+        """Return all counts by name: `held_back` was withheld before a preset saw it, `cancels` cancels orders."""
         plain = {exit_.value: self.totals.get(exit_, 0) for exit_ in Exit}
         held_back = max(0, plain["withheld"] - self.withheld_of_presets)
         taken = max(0, plain["accepted"] - plain["unmatched"] - held_back)
