@@ -111,15 +111,11 @@ def compile_preset(
     found: list[Fault] = []
     mapping = None
     trigger = _trigger(spec.subscribe, "/subscribe", found)
-    withdrawn_by = None if spec.withdrawn_by is None else _trigger(spec.withdrawn_by, "/withdrawn_by", found)
     hold_s = _hold_s(spec, found)
     fields = lay_over(action.defaults, spec.mapping) if action else spec.mapping
+    withdrawn_by = _withdrawn_by(spec, fields, found)
     if action:
         found.extend(check_fields(spec.mapping, fields, action.file, event_names))
-    if withdrawn_by is not None and isinstance(name := fields.get("event_name"), str) and name != "checkout":
-        found.append(
-            Fault("/withdrawn_by", f"only a checkout is withdrawn, and `event_name` is {name!r}: leave it out")
-        )
     try:
         left = fill_from_blocks(fields, action.file) if action else fields
         like = action.mapping if action else None
@@ -154,6 +150,17 @@ def _trigger(text: str, path: str, found: list[Fault]) -> Trigger | None:
     except TriggerError as exc:
         found.append(Fault(path, str(exc)))
         return None
+
+
+def _withdrawn_by(spec: PresetFile, fields: Mapping[str, Any], found: list[Fault]) -> Trigger | None:
+    """Compile the trigger of what cancels an order, None where there is none, and add what is wrong with it."""
+    if spec.withdrawn_by is None:
+        return None
+    name = fields.get("event_name")
+    if isinstance(name, str) and name != "checkout":
+        message = f"only a checkout is withdrawn, and `event_name` is {name!r}: leave it out"
+        found.append(Fault("/withdrawn_by", message))
+    return _trigger(spec.withdrawn_by, "/withdrawn_by", found)
 
 
 def _hold_s(spec: PresetFile, found: list[Fault]) -> float:
