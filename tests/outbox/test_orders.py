@@ -134,6 +134,17 @@ async def test_a_checkout_id_joins_events_of_one_order(
     assert found == [Exit.ENQUEUED] + [Exit.DUPLICATE] * (len(events) - 1)
 
 
+async def test_what_two_of_one_call_tell_of_one_key_is_learned_as_the_last_of_them_says_it(at: At) -> None:
+    """The first tells of which checkout the order is, the second of which order that checkout is."""
+    await at.enqueue(order(event_id="e"))
+    told = [new(event_id="e", checkout_id="c"), order(checkout_id="c")]
+    assert {answer.exit for answer in await at.enqueue(*told)} == {Exit.DUPLICATE}
+    assert await exits(at, new(checkout_id="c"), order(order_id="SO-2", checkout_id="c")) == [
+        Exit.DUPLICATE,
+        Exit.ENQUEUED,
+    ]
+
+
 async def test_a_checkout_id_says_nothing_between_two_orders(at: At) -> None:
     first, second = new(checkout_id="c", order_id="SO-1"), new(checkout_id="c", order_id="SO-2")
     assert await exits(at, first, second) == [Exit.ENQUEUED, Exit.ENQUEUED]

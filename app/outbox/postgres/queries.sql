@@ -217,11 +217,13 @@ ON CONFLICT (digest, place) DO UPDATE SET
 WHERE dedup_key.expires_at <= %(now)s::float8;
 
 -- learn_keys --
--- Remember what a repetition has told of deliveries; what another process stores there at the same moment stands.
+-- Remember what repetitions have told of deliveries, the last of them where several told of one key; what another process
+-- stores there at the same moment stands.
 INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, learned)
-SELECT key ->> 0, (key ->> 1)::bigint, (key ->> 2)::float8, (key ->> 3)::smallint, key ->> 4, true
-FROM jsonb_array_elements(%(rows)s::jsonb) AS key
-ORDER BY key ->> 0
+SELECT DISTINCT ON (key ->> 0, (key ->> 3)::smallint)
+       key ->> 0, (key ->> 1)::bigint, (key ->> 2)::float8, (key ->> 3)::smallint, key ->> 4, true
+FROM jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY AS told (key, turn)
+ORDER BY key ->> 0, (key ->> 3)::smallint, turn DESC
 ON CONFLICT (digest, place) DO UPDATE SET known = excluded.known, learned = true
 WHERE dedup_key.delivery_id = excluded.delivery_id;
 
