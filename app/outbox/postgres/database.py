@@ -20,8 +20,6 @@ SCHEMA_VERSION: Final = 6
 
 #: How long a migration may take: it looks at all that is kept.
 MIGRATION_S: Final = 4 * HOUR_S
-#: How long a call waits for it.
-_PATIENCE_S = 10.0
 
 #: Another process stored one of the keys at the same moment: look again.
 COLLISIONS: Final = (UniqueViolation, DeadlockDetected, SerializationFailure)
@@ -47,7 +45,7 @@ class Database:
 
     def __init__(self, url: str, on_connected: Callable[[float], None]) -> None:
         self._connections = Connections(connection_text(url), on_connected)
-        self._opening: asyncio.Task[None] | None = None
+        self._opening = asyncio.Lock()
         self._is_open = False
         self._closed = False
         self._running: set[asyncio.Task[Any]] = set()
@@ -64,13 +62,13 @@ class Database:
         Raises OutboxUnavailable where PostgreSQL fails, and what the work raises.
         """
         await self.open()
-        return await asyncio.shield(self._begin(self._run(work, *arguments, **named)))
+        return await self._finished(self._run(work, *arguments, **named))
 
-    def _begin(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+    async def _finished(self, work: Coroutine[Any, Any, Result]) -> Result:
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._let_go)
-        return task
+        return await asyncio.shield(task)
 
     def _let_go(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
@@ -91,32 +89,25 @@ class Database:
                 return result
 
     async def open(self) -> None:
-        """Connect, and make or migrate the schema, if that was not done yet.
+        """Connect, and make or migrate the schema, if that was not done yet; a migration takes as long as much is kept.
 
-        Raises OutboxVersionError where a newer Pinrelay made it, OutboxUnavailable also where a migration takes long,
-        which goes on.
+        Raises OutboxUnavailable, OutboxVersionError where a newer Pinrelay made it.
         """
         if self._closed:
             raise OutboxUnavailable("The outbox is closed. Send the events again later.")
-        if self._is_open:
-            return
-        if self._opening is None or self._opening.done():
-            self._opening = self._begin(self._open())
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                await asyncio.shield(self._opening)
-        except TimeoutError:
-            message = "The outbox is being migrated, which takes long where much is kept. Send the events again later."
-            raise OutboxUnavailable(message, why="locked") from None
+        if not self._is_open:
+            await self._finished(self._open())
 
     async def _open(self) -> None:
-        with border():
-            async with self._connections.lent() as connection:
-                is_current = await _version(connection, newest=SCHEMA_VERSION) == SCHEMA_VERSION
-            if not is_current:
-                async with self._connections.lent(MIGRATION_S) as connection:
-                    await migrate(connection)
-        self._is_open = True
+        async with self._opening:
+            if not self._is_open:
+                with border():
+                    async with self._connections.lent() as connection:
+                        is_current = await _version(connection, newest=SCHEMA_VERSION) == SCHEMA_VERSION
+                    if not is_current:
+                        async with self._connections.lent(MIGRATION_S) as connection:
+                            await migrate(connection)
+                self._is_open = True
 
     async def listen(self) -> Connection:
         """Return a connection that hears what other processes tell; the caller closes it. Raises psycopg.Error."""
