@@ -7,8 +7,8 @@ nothing; whatever else cannot be read is a no.
 import re
 from typing import Any, Final
 
-from app.destination.reading import NO_NOTES, Reader, Reading, about_flag, text_of
-from app.destination.warnings import kind
+from app.destination.reading import NO_NOTES, Reader, Reading, about_flag, flattened, text_of
+from app.destination.warnings import kind, left_out
 from app.values.flags import read_flag, said, single
 
 #: The flag of privacy laws that Pinterest knows: Limited Data Processing.
@@ -41,7 +41,8 @@ def careful_flag(no: bool) -> Reader:  # noqa: FBT001 - it is the value that is 
         if None in flags:
             return no, (f": {kind(single(value))} cannot be read, {str(no).lower()} is sent to be careful",)
         if not flags:
-            return None, NO_NOTES
+            is_blank = next(flattened(value), None) is not None
+            return None, (left_out(single(value), "it is blank"),) if is_blank else NO_NOTES
         if len(flags) > 1:
             return no, (
                 f": {str(no).lower()} is sent, since the event says so in one place and the contrary in another",

@@ -103,6 +103,11 @@ def test_what_can_be_read_is_sent_without_a_warning(fields: dict[str, Any], sent
         ({"opt_out": "No"}, {"opt_out": False}, "opt_out: a text of 2 characters read as false"),
         ({"wifi": ["yes"]}, {"wifi": True}, "wifi: a list of 1 read as true"),
         ({"wifi": "0"}, {"wifi": False}, "wifi: a text of 1 character read as false"),
+        (
+            {"advertiser_tracking_enabled": " "},
+            {},
+            "advertiser_tracking_enabled: a text of 1 character left out, it is blank",
+        ),
         ({"opt_out": "False"}, {"opt_out": False}, "opt_out: a text of 5 characters read as false"),
         (
             {"advertiser_tracking_enabled": " TRUE "},
