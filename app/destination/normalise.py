@@ -36,7 +36,7 @@ _OLD_LENGTHS = frozenset({32, 40})
 #: Hyphens and dashes, for a class of characters.
 _HYPHENS = r"\u2010-\u2015-"
 _DATE = re.compile(r"(\d{4})(?:([-/])(\d{1,2})\2(\d{1,2})|(\d{2})(\d{2}))(?:[Tt\s]\s*\d.*)?", re.ASCII)
-_US_ZIP = re.compile(rf"\d{{5}}(?:[\s{_HYPHENS}]?\d{{4}})?", re.ASCII)
+_US_ZIP = re.compile(rf"\d{{5}}(?:\s?[{_HYPHENS}]?\s?\d{{4}})?", re.ASCII)
 _ZIP_DIGITS = 5
 _ZIP_PADDED_FROM = 4
 _GENDERS = {
