@@ -32,6 +32,8 @@ from liquid.undefined import Undefined
 
 from app.mapping.liquid.values import liquid_text, number_or_nan, plain
 
+_TAG = re.compile(r"(?P<raw>\{%-?\s*raw\b.*?\bendraw\b)|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_BACKSLASH = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{1,4})|(.))", re.DOTALL)
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -138,6 +140,19 @@ class _Side(Expression):
 
     def children(self) -> list[Expression]:
         return [self._own]
+
+
+def without_escaped_quotes(template: str) -> str:
+    r"""Write `\"` within a tag as `\u0022`, since python-liquid would take it for the end of a text.
+
+    >>> without_escaped_quotes('\\"{{ "say \\"hi\\"" }}')
+    '\\"{{ "say \\u0022hi\\u0022" }}'
+    """
+    return _TAG.sub(lambda tag: tag[0] if tag["raw"] else _BACKSLASH.sub(_as_code, tag[0]), template)
+
+
+def _as_code(escape: re.Match[str]) -> str:
+    return f"\\u{ord(escape[1]):04x}" if escape[1] in "\"'" else escape[0]
 
 
 def read_escapes(expression: Any) -> None:

@@ -84,7 +84,7 @@ def build_template_node(compiler: Compiler, value: Any, at: str) -> MappingNode:
     if len(text) > MAX_LIQUID_CHARACTERS:
         return compiler.fault(at, f"is longer than {MAX_LIQUID_CHARACTERS} characters")
     try:
-        template = _LIQUID.from_string(text)
+        template = _LIQUID.from_string(liquid_syntax.without_escaped_quotes(text))
     except (LiquidError, RecursionError) as error:
         return compiler.fault(at, f"is no Liquid template: {_words(error)}")
     for expression in _expressions(template):
