@@ -37,7 +37,7 @@ class _Context(RenderContext):
 
         Raises KeyError where there is none.
         """
-        value, name = plain(obj), javascript_text(plain(key))
+        value, name = plain(obj) if isinstance(obj, range) else obj, javascript_text(plain(key))
         if isinstance(value, list):
             position = {"first": 0, "last": -1}.get(name, key)
             if isinstance(position, int) and -len(value) <= position < len(value):

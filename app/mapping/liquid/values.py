@@ -33,7 +33,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, Empty | Blank):
         return ""
     if isinstance(value, range):
-        if len(value) > MAX_RANGE:
+        if value.stop - value.start > MAX_RANGE:  # `len` raises where that is more than a machine word holds
             raise TooLargeError
         return list(value)
     return within_bounds(value)
