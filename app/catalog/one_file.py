@@ -4,7 +4,7 @@ The same text gives the same, so it is read and compiled once: a reload, and eac
 console, take only as long as the files that changed.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -19,8 +19,8 @@ from app.catalog.strict_yaml import parse_yaml
 from app.catalog.unread_paths import unread_paths
 from app.destination import PRIVACY_FLAGS, usable_parts
 from app.errors import Fault, MappingError, TriggerError
+from app.mapping import MISSING, Readers, compile_mapping
 from app.mapping import Mapping as CompiledMapping
-from app.mapping import Readers, compile_mapping
 from app.trigger import Trigger, compile_trigger
 from app.types import Event
 
@@ -30,6 +30,8 @@ ACTION = "report_conversion_event"
 ORDER_FIELDS = ("order_id", "value", "currency")
 #: Pinterest wants web and app events within an hour.
 MAX_HOLD_S = 55 * 60
+#: By the first events are known again, by the second checkouts too.
+_IDS = (("event_id",), ("custom_data", "order_id"))
 #: How many texts of each kind are remembered: a full catalog, and the drafts of another.
 _REMEMBERED = 100
 #: A directive may give a list of objects for it, one of each person.
@@ -124,6 +126,7 @@ def compile_preset(
         found.extend(Fault(f"/mapping{fault.path}", fault.message) for fault in exc.faults)
     if mapping is not None:
         found.extend(unread_paths(spec.mapping, "/mapping"))
+        found.extend(_fixed_ids(mapping))
     if trigger is None or mapping is None or found:
         return None, tuple(found)
     preset = Preset(
@@ -141,6 +144,13 @@ def compile_preset(
         finds_person=finds_person(spec),
     )
     return preset, ()
+
+
+def _fixed_ids(mapping: CompiledMapping) -> Iterator[Fault]:
+    """Yield a fault for an id that is the same for every event of a preset."""
+    for keys in _IDS if mapping.literal("event_name") == "checkout" else _IDS[:1]:
+        if mapping.literal(*keys) not in (MISSING, None):
+            yield Fault(f"/mapping/{'/'.join(keys)}", "is the same for every event: all but the first are duplicates")
 
 
 def _trigger(text: str, path: str, found: list[Fault]) -> Trigger | None:

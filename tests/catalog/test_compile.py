@@ -116,6 +116,14 @@ def faults(*presets: str, action: str = ACTION, **options: Any) -> list[str]:
             preset("{event_name: lead}", more="hold: 9s\nwithdrawn_by: type = 'x'"),
             "presets/0.yaml: /withdrawn_by: only a checkout is withdrawn, and `event_name` is 'lead': leave it out",
         ),
+        (
+            preset("{event_name: lead, event_id: first}"),
+            "presets/0.yaml: /mapping/event_id: is the same for every event: all but the first are duplicates",
+        ),
+        (
+            preset("{event_name: checkout, custom_data: {order_id: SO-1}}"),
+            "presets/0.yaml: /mapping/custom_data/order_id: is the same for every event: all but the first are",
+        ),
         (preset("{event_name: lead, zzzzzz: a}"), "presets/0.yaml: /mapping/zzzzzz: there is no such field"),
     ],
     ids=str,
@@ -291,7 +299,7 @@ def test_a_computed_name_is_left_to_each_event() -> None:
         ("{event_name: lead}", "user_data", {"email": EMAIL, "phone": PHONE}),
         ("{event_name: lead, user_data: {phone: '1'}}", "user_data", {"email": EMAIL, "phone": "1"}),
         ('{event_name: lead, user_data: {"@path": $.u}}', "user_data", {"@path": "$.u"}),
-        ("{event_name: lead, event_id: x}", "event_id", "x"),
+        ("{event_name: lead, user_data: {email: x}}", "user_data", {"email": "x", "phone": PHONE}),
         ("{event_name: lead, contents: {id: x}}", "contents", {"id": "x"}),
     ],
     ids=[
