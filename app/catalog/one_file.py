@@ -125,8 +125,7 @@ def compile_preset(
     except MappingError as exc:
         found.extend(Fault(f"/mapping{fault.path}", fault.message) for fault in exc.faults)
     if mapping is not None:
-        found.extend(unread_paths(spec.mapping, "/mapping"))
-        found.extend(_fixed_ids(mapping))
+        found.extend(_pointless(spec, mapping))
     if trigger is None or mapping is None or found:
         return None, tuple(found)
     preset = Preset(
@@ -146,9 +145,13 @@ def compile_preset(
     return preset, ()
 
 
-def _fixed_ids(mapping: CompiledMapping) -> Iterator[Fault]:
-    """Yield a fault for an id that is the same for every event of a preset."""
-    for keys in _IDS if mapping.literal("event_name") == "checkout" else _IDS[:1]:
+def _pointless(spec: PresetFile, mapping: CompiledMapping) -> Iterator[Fault]:
+    """Yield what could only do nothing, or the same for every event."""
+    yield from unread_paths(spec.mapping, "/mapping")
+    name = mapping.literal("event_name")
+    if spec.withdrawn_by is not None and name not in ("checkout", MISSING):
+        yield Fault("/withdrawn_by", f"only a checkout is withdrawn, and `event_name` is {name!r}: leave it out")
+    for keys in _IDS if name == "checkout" else _IDS[:1]:
         if mapping.literal(*keys) not in (MISSING, None):
             yield Fault(f"/mapping/{'/'.join(keys)}", "is the same for every event: all but the first are duplicates")
 

@@ -9,6 +9,7 @@ import orjson
 from app.catalog import ACTION, Catalog, Preset
 from app.catalog.fields import default_fields
 from app.types import Event
+from app.values.spans import hold_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,9 @@ class PresetView:
     #: As written in the mapping; a directive is shown as its JSON.
     event_name: str
     action_source: str
+    #: How long its deliveries are kept back, such as `30m`, and which events withdraw an order meanwhile; "" for none.
+    hold: str
+    withdrawn_by: str
     #: What the file says. A switch of the outbox can switch an enabled preset off, not a disabled one on.
     enabled: bool
     #: Other fields that it maps otherwise than the action: field, where its value comes from, and where by default; ""
@@ -55,6 +59,8 @@ def _view(preset: Preset, defaults: Mapping[str, str]) -> PresetView:
         action=ACTION,
         event_name=_shown(preset.fields["event_name"]),
         action_source=_shown(preset.fields["action_source"]),
+        hold=hold_text(preset.hold_s) if preset.hold_s else "",
+        withdrawn_by=preset.withdrawn_by.text if preset.withdrawn_by else "",
         enabled=preset.enabled,
         differs=tuple(
             (field, source, defaults.get(field, ""))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.types import EventReceipt, Exit
-from app.values.spans import MINUTE_S
+from app.values.spans import hold_text
 
 #: How an event, or its delivery for one preset, leaves the way to the outbox, as the end of a sentence.
 IN_WORDS: Mapping[Exit, str] = {
@@ -93,11 +93,6 @@ def titled(preset: str | None, destination: str) -> str:
     return f"{preset} ({destination})" if destination else preset or ""
 
 
-def _span(seconds: float) -> str:
-    """Return how long a hold is, as its preset writes it: 30m, 90s."""
-    return f"{seconds / MINUTE_S:.0f}m" if seconds % MINUTE_S == 0 else f"{seconds:.0f}s"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
     """The first thing to say of an event, for people."""
@@ -124,7 +119,7 @@ class EventReport:
         if sent:
             count = f"{len(sent)} {'delivery' if len(sent) == 1 else 'deliveries'}"
             hold_s = max(line.hold_s for line in lines)
-            held = f" Held for {_span(hold_s)} first." if hold_s else ""
+            held = f" Held for {hold_text(hold_s)} first." if hold_s else ""
             return Headline(level="good", title=f"{count} to Pinterest:", text=f"{', '.join(sent)}.{held}")
         exits = {line.exit for line in lines}
         if Exit.REFUSED in exits:

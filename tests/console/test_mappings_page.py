@@ -6,7 +6,7 @@ import pytest
 from app.console.masking import masked
 from app.coordination import Switches
 from app.shared_values import PROCESSES, Process
-from tests.console.world import LEAD, NOW, World, open_world
+from tests.console.world import CHECKOUT, LEAD, NOW, World, open_world
 from tests.process import ROOT
 
 
@@ -35,6 +35,16 @@ async def test_a_preset_shows_what_it_maps_otherwise_and_the_defaults_stand_once
     assert f'{row}<code>none</code><p class="hint">By default: {default}</p></td>' in page
     assert f"{row}{default}</td>" in page.partition("<h2>Defaults</h2>")[2]
     assert page.count("of its own</summary>") == 1
+
+
+async def test_a_preset_that_holds_says_for_how_long_and_what_cancels(world: World) -> None:
+    assert "held for" not in await world.page("/console/mappings")
+    own = CHECKOUT.rstrip() + '\nhold: 30m\nwithdrawn_by: event = "Order Cancelled"\n'
+    world.write("checkout", own)
+    world.running.reload()
+    page = await world.page("/console/mappings")
+    assert ", held for</span> <code>30m</code>" in page
+    assert 'unless cancelled by</span> <code>event = "Order Cancelled"</code>' in page
 
 
 async def test_with_all_presets_that_are_shipped_it_is_light(tmp_path: Path) -> None:
