@@ -27,6 +27,7 @@ from app.destination import redact
 from app.outbox import NO_COUNTRY
 from app.receiving.finding import MAX_FOUND_BY
 from app.receiving.reports import IN_WORDS
+from app.receiving.routes import CANCELLED
 from app.server.audited_changes import MAX_WHY
 from app.types import MAX_LABEL_CHARACTERS
 from app.values.plurals import count_of
@@ -185,6 +186,7 @@ def _environment() -> Environment:
     )
     environment.globals.update(
         advice=labels.WARNING_ADVICE,
+        cancelled=CANCELLED,
         comparisons=COMPARISONS,
         count_of=count_of,
         money=labels.money,

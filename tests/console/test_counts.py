@@ -44,6 +44,16 @@ _OF_NAME = re.compile(r'href="([^"]*/inventory/name[^"]*)"')
 _OF_ALERT = re.compile(r": (\d+) of \d+ .*\. http://localhost:8080(/console/deliveries\?.*)")
 _OLDER = re.compile(r'href="([^"]+)" rel="next"')
 
+#: What is held, and withdrawn.
+HELD = """
+name: Held
+subscribe: event = "Placed"
+action: report_conversion_event
+hold: 30m
+withdrawn_by: event = "Cancelled"
+mapping: {event_name: checkout}
+"""
+
 
 def event(message_id: str, name: str = "Checkout", **members: object) -> dict[str, object]:
     person = {"context": {"ip": "203.0.113.9", "userAgent": "x", "traits": {"email": f"{message_id}@shop.example"}}}
@@ -53,6 +63,8 @@ def event(message_id: str, name: str = "Checkout", **members: object) -> dict[st
 
 async def fill(world: World) -> None:
     """Let something of everything happen, an hour ago and now."""
+    world.write("held", HELD)
+    world.running.reload()
     names = NamesMet(Sampler(lambda: world.running.catalog), Random(7), max_names=100)
     arrivals = Arrivals(world.pipeline, names)
     for hours in (30, 1, 0):
@@ -62,6 +74,9 @@ async def fill(world: World) -> None:
             event(f"sent-{hours}-0", properties={"order_id": f"SO-{hours}-0"}),
             event(f"warned-{hours}", properties={"phone": "no number", "order_id": f"SO-{hours}-60"}),
             event(f"invalid-{hours}", context={}),
+            event(f"held-{hours}", name="Placed", properties={"phone": "no number", "order_id": f"SO-{hours}-h"}),
+            event(f"in-time-{hours}", name="Cancelled", properties={"order_id": f"SO-{hours}-h"}),
+            event(f"too-late-{hours}", name="Cancelled", properties={"order_id": f"SO-{hours}-1"}),
             event(f"lead-{hours}", name="Generate Lead"),
             event(f"unmatched-{hours}", name="Basket Emptied"),
             event(f"no-{hours}", integrations={"All": False}),
