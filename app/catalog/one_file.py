@@ -15,8 +15,8 @@ from app.catalog.fields import check_fields, default_fields, fill_from_blocks, l
 from app.catalog.files import ActionFile, PresetFile
 from app.catalog.model_faults import in_words, place
 from app.catalog.persons import finds_person, left_to_memory, person_fields
+from app.catalog.same_for_all import same_for_all
 from app.catalog.strict_yaml import parse_yaml
-from app.catalog.unread_paths import unread_paths
 from app.destination import PRIVACY_FLAGS, usable_parts
 from app.errors import Fault, MappingError, TriggerError
 from app.mapping import MISSING, Readers, compile_mapping
@@ -147,13 +147,10 @@ def compile_preset(
 
 def _pointless(spec: PresetFile, mapping: CompiledMapping) -> Iterator[Fault]:
     """Yield what could only do nothing, or the same for every event."""
-    yield from unread_paths(spec.mapping, "/mapping")
     name = mapping.literal("event_name")
+    yield from same_for_all(spec.mapping, mapping, _IDS if name == "checkout" else _IDS[:1], "/mapping")
     if spec.withdrawn_by is not None and name not in ("checkout", MISSING):
         yield Fault("/withdrawn_by", f"only a checkout is withdrawn, and `event_name` is {name!r}: leave it out")
-    for keys in _IDS if name == "checkout" else _IDS[:1]:
-        if mapping.literal(*keys) not in (MISSING, None):
-            yield Fault(f"/mapping/{'/'.join(keys)}", "is the same for every event: all but the first are duplicates")
 
 
 def _trigger(text: str, path: str, found: list[Fault]) -> Trigger | None:

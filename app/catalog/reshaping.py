@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from app.catalog.fields import lay_over
 from app.catalog.record_paths import paths_astray
+from app.catalog.same_for_all import same_for_all
 from app.catalog.source_files import EventFile, SourceFile
-from app.catalog.unread_paths import unread_paths
 from app.errors import EventRefused, EventUntaken, Fault, MappingError, TriggerError
 from app.mapping import Mapping as CompiledMapping
 from app.mapping import compile_mapping
@@ -26,6 +26,8 @@ RECORD_FIELDS: Final = Readable(flat=("method", "ip"), nested=("body", "headers"
 _WITHOUT_ITEM: Final = Readable(flat=RECORD_FIELDS.flat, nested=RECORD_FIELDS.nested[:-1])
 _FIELDS: Final = (*RECORD_FIELDS.nested, *RECORD_FIELDS.flat)
 
+#: Where an event says by what it, and its order, are known again.
+_IDS: Final = (("messageId",), ("properties", "event_id"), ("properties", "order_id"))
 #: Of Segment's events; what else a mapping would say makes events that are refused.
 _TYPES: Final = frozenset({"track", "page", "screen", "identify", "group", "alias", "delete"})
 _UNTAKEN: Final = "no trigger of the source takes it"
@@ -151,7 +153,7 @@ def _compiled(
     try:
         mapping = compile_mapping(whole, prefix=f"{place}/mapping")
         faults.extend(paths_astray(whole, _FIELDS, f"{place}/mapping"))
-        faults.extend(unread_paths(whole, f"{place}/mapping"))
+        faults.extend(same_for_all(whole, mapping, _IDS, f"{place}/mapping"))
     except MappingError as exc:
         faults.extend(exc.faults)
     if "type" not in whole:

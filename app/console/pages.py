@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import orjson
@@ -35,6 +35,25 @@ from app.values.times import at_second
 
 ROOM = Path(__file__).parent
 _IN_BACKTICKS = re.compile("`([^`]+)`")
+#: What every template knows by name.
+_WORDS: Final[Mapping[str, Any]] = {
+    "advice": labels.WARNING_ADVICE,
+    "cancelled": CANCELLED,
+    "comparisons": COMPARISONS,
+    "count_of": count_of,
+    "money": labels.money,
+    "percent": labels.percent,
+    "periods": PERIODS,
+    "max_label": MAX_LABEL_CHARACTERS,
+    "no_country": NO_COUNTRY,
+    "max_found_by": MAX_FOUND_BY,
+    "max_why": MAX_WHY,
+    "states": labels.STATE_LABELS,
+    "exits": IN_WORDS,
+    "flow_width": flow.WIDTH,
+    "full": FULL,
+    "groups": labels.GROUP_LABELS,
+}
 
 #: No page of ours loads, sends or is framed anywhere else.
 SECURITY_HEADERS = {
@@ -184,24 +203,7 @@ def _environment() -> Environment:
         breakable=_breakable,
         with_code=_with_code,
     )
-    environment.globals.update(
-        advice=labels.WARNING_ADVICE,
-        cancelled=CANCELLED,
-        comparisons=COMPARISONS,
-        count_of=count_of,
-        money=labels.money,
-        percent=labels.percent,
-        periods=PERIODS,
-        max_label=MAX_LABEL_CHARACTERS,
-        no_country=NO_COUNTRY,
-        max_found_by=MAX_FOUND_BY,
-        max_why=MAX_WHY,
-        states=labels.STATE_LABELS,
-        exits=IN_WORDS,
-        flow_width=flow.WIDTH,
-        full=FULL,
-        groups=labels.GROUP_LABELS,
-    )
+    environment.globals.update(_WORDS)
     return environment
 
 

@@ -220,3 +220,13 @@ def test_a_path_that_is_read_as_a_text_is_a_fault_in_a_source_too() -> None:
     (fault,) = faults
     assert fault.path == "/events/0/mapping/properties/order_id"
     assert fault.message == '`$.body.id` is sent as it is written: write {"@path": "$.body.id"}'
+
+
+@pytest.mark.parametrize(
+    "mapping", [{"messageId": "lead"}, {"properties": {"order_id": 7}}, {"properties": {"event_id": "x"}}]
+)
+def test_an_id_that_all_events_of_a_source_would_have_is_a_fault(mapping: dict[str, Any]) -> None:
+    _, faults = compile_reshaping(spec(PAID, type="track", **mapping))
+    (fault,) = faults
+    assert fault.path.endswith(("/messageId", "/order_id", "/event_id"))
+    assert fault.message == "is the same for every event: all but the first are duplicates"

@@ -1,10 +1,11 @@
-"""Paths of a mapping that stand where a text is sent as it is: every event would get it, every order as its id."""
+"""Texts of a mapping that every event would get: paths that are read as none, and ids."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from app.errors import Fault
+from app.mapping import MISSING, Mapping
 
 _PATH: Final = re.compile(r"\$[.\[]|(?:properties|context|traits|body|headers|query|item)\.\w")
 _IN_BRACES: Final = "{{"
@@ -14,6 +15,19 @@ _READ: Final = frozenset({"@path", "@literal", "@liquid", "@blocks"})
 _OF_LISTS: Final = frozenset({"@arrayPath", "@each"})
 #: Of their options one is a value.
 _OF_TEXTS: Final = frozenset({"@replace", "@prefixed"})
+
+
+def same_for_all(value: Any, mapping: Mapping, ids: Iterable[tuple[str, ...]], at: str) -> list[Fault]:
+    """Return a fault for each text that every event would get: paths that are read as none, and what stands at `ids`.
+
+    `mapping` is what was compiled of `value` and, it may be, defaults.
+    """
+    found = {fault.path: fault for fault in unread_paths(value, at)}
+    for keys in ids:
+        place = f"{at}/{'/'.join(keys)}"
+        if mapping.literal(*keys) not in (MISSING, None):
+            found.setdefault(place, Fault(place, "is the same for every event: all but the first are duplicates"))
+    return list(found.values())
 
 
 def unread_paths(value: Any, at: str) -> Iterator[Fault]:
