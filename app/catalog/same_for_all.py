@@ -33,15 +33,17 @@ def same_for_all(value: Any, mapping: Mapping, ids: Iterable[tuple[str, ...]], a
 def unread_paths(value: Any, at: str) -> Iterator[Fault]:
     """Yield a fault for each text of a mapping that looks like a path or a template and is none; `@literal` means it.
 
-    >>> [str(fault) for fault in unread_paths({"order_id": "$.properties.id"}, "/mapping")]
-    ['/mapping/order_id: `$.properties.id` is sent as it is written: write {"@path": "$.properties.id"}']
-    >>> list(unread_paths({"order_id": {"@path": "$.properties.id"}}, "/mapping"))
+    >>> [str(fault) for fault in unread_paths({"email": "$.userId"}, "/mapping")]
+    ['/mapping/email: `$.userId` is sent as it is written: write {"@path": "$.userId"}, or @literal where meant']
+    >>> list(unread_paths({"email": {"@path": "$.userId"}}, "/mapping"))
     []
     """
     if isinstance(value, str):
         directive = "@template" if _IN_BRACES in value else "@path" if _PATH.match(value) else None
         if directive:
-            yield Fault(at, f'`{value}` is sent as it is written: write {{"{directive}": "{value}"}}')
+            yield Fault(
+                at, f'`{value}` is sent as it is written: write {{"{directive}": "{value}"}}, or @literal where meant'
+            )
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from unread_paths(item, f"{at}/{number}")

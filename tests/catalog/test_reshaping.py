@@ -219,7 +219,9 @@ def test_a_path_that_is_read_as_a_text_is_a_fault_in_a_source_too() -> None:
     _, faults = compile_reshaping(spec(PAID, type="track", properties={"order_id": "$.body.id"}))
     (fault,) = faults
     assert fault.path == "/events/0/mapping/properties/order_id"
-    assert fault.message == '`$.body.id` is sent as it is written: write {"@path": "$.body.id"}'
+    assert (
+        fault.message == '`$.body.id` is sent as it is written: write {"@path": "$.body.id"}, or @literal where meant'
+    )
 
 
 @pytest.mark.parametrize(
