@@ -13,8 +13,8 @@ _EXPONENT = re.compile(r"(\d)[.,](\d+)[eE]\+?(\d{1,2})", re.ASCII)
 WHOLE: Final = re.compile(r"\A(\+?\d{4,})\.0\Z", re.ASCII)
 #: `00` before a country code, with what may stand in front of it.
 _ABROAD = re.compile(r"(?:tel(?:ephone)?\b)?[\s.:(\[\"']*00", re.IGNORECASE)
-#: `(home)`, ` mobile`: libphonenumber would take these letters for digits, as in 1-800-FLOWERS.
-_WORDS_BEHIND = re.compile(r"[\s(\[][^\d]*[^\W\d_][^\d]*\Z")
+#: What `(home)` or ` mobile` stands behind: libphonenumber would take these letters for digits, as in 1-800-FLOWERS.
+_BEFORE_WORDS = re.compile(r"(?>.*\d)[^\s(\[]*+(?=[\s(\[].*[^\W\d_])", re.DOTALL)
 #: Shorter numbers are hardly any; E.164 knows no longer ones.
 MIN_DIGITS: Final = 7
 MAX_DIGITS: Final = 15
@@ -47,7 +47,8 @@ def e164(number: str, country: str | None) -> str | None:
     plain = _NORTH_AMERICAN.fullmatch(number)
     if plain and (plain[1] or country in _NORTH_AMERICA):
         return f"1{plain[2]}{plain[3]}{plain[4]}"
-    alone = _WORDS_BEHIND.sub("", number)
+    before = _BEFORE_WORDS.match(number)
+    alone = before[0] if before else number
     parsed = _parsed(alone, country)
     if alone != number and not _is_whole(parsed):
         with_letters = _parsed(number, country)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 import tracemalloc
 import unicodedata
 from collections.abc import Callable
@@ -57,6 +58,15 @@ def test_what_is_not_seen_is_of_unicodes_category_cf() -> None:
 
     assert {unicodedata.category(c) for c in taken_out} <= {"Cf", "Cn"}
     assert "\u00ad" in taken_out
+
+
+def test_a_long_text_in_the_place_of_a_phone_number_takes_no_long_time() -> None:
+    """Words behind the digits are looked for once; looked for from each blank, they would take 0.2 s."""
+    began = time.process_time()
+    user_data, _ = sent(a_conversion(user_data={"email": "a@b.co", "phone": "1" + " a" * 490 + "1", "country": "DE"}))
+
+    assert "ph" not in user_data
+    assert time.process_time() - began < 0.1
 
 
 def test_long_texts_are_not_remembered() -> None:
