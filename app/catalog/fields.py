@@ -54,7 +54,7 @@ def check_fields(
 ) -> Iterator[Fault]:
     """Yield unknown names of a preset's own mapping, and of the whole wrong literals and missing fields."""
     yield from _names(own, action.fields, "/mapping")
-    if "person_blocks" in action.fields and own.get("person_blocks") is not None:
+    if "person_blocks" in action.fields and own.get("person_blocks"):
         yield from _faults_of_blocks(own["person_blocks"], "/mapping/person_blocks")
     for name, spec in action.fields.items():
         choices = event_names if name == "event_name" else spec.choices or ()

@@ -115,7 +115,7 @@ def compile_preset(
     trigger = _trigger(spec.subscribe, "/subscribe", found)
     hold_s = _hold_s(spec, found)
     fields = lay_over(action.defaults, spec.mapping) if action else spec.mapping
-    withdrawn_by = _withdrawn_by(spec, fields, found)
+    withdrawn_by = None if spec.withdrawn_by is None else _trigger(spec.withdrawn_by, "/withdrawn_by", found)
     if action:
         found.extend(check_fields(spec.mapping, fields, action.file, event_names))
     try:
@@ -160,17 +160,6 @@ def _trigger(text: str, path: str, found: list[Fault]) -> Trigger | None:
     except TriggerError as exc:
         found.append(Fault(path, str(exc)))
         return None
-
-
-def _withdrawn_by(spec: PresetFile, fields: Mapping[str, Any], found: list[Fault]) -> Trigger | None:
-    """Compile the trigger of what cancels an order, None where there is none, and add what is wrong with it."""
-    if spec.withdrawn_by is None:
-        return None
-    name = fields.get("event_name")
-    if isinstance(name, str) and name != "checkout":
-        message = f"only a checkout is withdrawn, and `event_name` is {name!r}: leave it out"
-        found.append(Fault("/withdrawn_by", message))
-    return _trigger(spec.withdrawn_by, "/withdrawn_by", found)
 
 
 def _hold_s(spec: PresetFile, found: list[Fault]) -> float:

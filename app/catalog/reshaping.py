@@ -153,7 +153,7 @@ def _compiled(
     try:
         mapping = compile_mapping(whole, prefix=f"{place}/mapping")
         faults.extend(paths_astray(whole, _FIELDS, f"{place}/mapping"))
-        faults.extend(same_for_all(whole, mapping, _IDS, f"{place}/mapping"))
+        faults.extend(same_for_all(whole, mapping, _IDS, f"{place}/mapping", of_records=True))
     except MappingError as exc:
         faults.extend(exc.faults)
     if "type" not in whole:

@@ -35,6 +35,13 @@ fields:
       id: {label: I, description: I., type: string}
 """
 #: What `ACTION` may have besides.
+ORDERS = """
+  custom_data:
+    label: C
+    description: C.
+    type: object
+    properties: {order_id: {label: O, description: O., type: string}}
+"""
 BLOCKS = "  person_blocks: {label: B, description: B., type: object, properties: {}}\n"
 
 EMAIL, PHONE = {"@path": "$.properties.email"}, {"@path": "$.properties.phone"}
@@ -168,7 +175,13 @@ def test_a_member_that_no_person_has_is_a_fault_wherever_blocks_name_it(blocks: 
         ('{"@liquid": "{{ traits.mail }}"}', None),
         ('{"@path": traits.mail}', None),
         ('{"@replace": {value: {"@path": $.a}, pattern: $., replacement: ""}}', None),
+        ('{"@path": traits.mail, _metadata: {label: traits.mail}}', None),
+        ('{"@queryParameter": {url: {"@path": $.a}, name: context.mail}}', None),
+        ('{"@flatten": {value: {"@path": $.a}, separator: $.}}', None),
         ("$25", None),
+        ("$.99 off", None),
+        ("body.care", None),
+        ("item.1", None),
         ("nobody@properties.example", None),
     ],
 )
@@ -187,7 +200,19 @@ def test_what_is_no_block_is_a_fault_and_none_at_all_is_not() -> None:
     assert told.startswith(
         "presets/0.yaml: /mapping/person_blocks: is made by `@blocks`: nobody's name, address or phone"
     )
-    assert len(catalog(preset("{event_name: lead, person_blocks: null}"), action=ACTION + BLOCKS).presets) == 1
+    for nothing in ("null", "[]"):
+        given = f"{{event_name: lead, person_blocks: {nothing}}}"
+        assert len(catalog(preset(given), action=ACTION + BLOCKS).presets) == 1
+
+
+@pytest.mark.parametrize("nothing", ["null", "''", "[]", "n/a"])
+def test_an_order_id_that_says_nothing_is_left_out_and_no_duplicate(nothing: str) -> None:
+    given = f"{{event_name: checkout, custom_data: {{order_id: {nothing}}}}}"
+    assert len(catalog(preset(given), action=ACTION + ORDERS).presets) == 1
+
+
+def test_a_withdrawal_of_no_order_is_told_once() -> None:
+    assert len(faults(preset("{event_name: lead}", more="hold: 9s\nwithdrawn_by: type = 'x'"))) == 1
 
 
 def test_every_fault_of_every_file_is_listed_at_once() -> None:
