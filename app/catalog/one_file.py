@@ -23,13 +23,12 @@ from app.mapping import MISSING, Readers, compile_mapping
 from app.mapping import Mapping as CompiledMapping
 from app.trigger import Trigger, compile_trigger
 from app.types import Event
+from app.values.spans import MAX_HOLD_S
 
 #: The one action there is: its file is named after it.
 ACTION = "report_conversion_event"
 #: Members of `custom_data` that say which order it is, and what it was worth.
 ORDER_FIELDS = ("order_id", "value", "currency")
-#: Pinterest wants web and app events within an hour.
-MAX_HOLD_S = 55 * 60
 #: By the first events are known again, by the second checkouts too.
 _IDS = (("event_id",), ("custom_data", "order_id"))
 #: How many texts of each kind are remembered: a full catalog, and the drafts of another.

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from app.delivery import Clocks, DeliveryPolicy, Leases, with_jump
 from app.shared_values import CLOCK_JUMPS, ClockJump, ClockJumps, SharedValues
+from app.values.spans import MAX_HOLD_S
 
 #: So many deliveries are hastened in one step.
 HASTEN_ROWS = 10_000
@@ -54,10 +55,10 @@ class ClockWatch:
             self._clocks.heeded(jump)
 
     async def _begin(self) -> None:
-        """Learn of jumps before this process; what lies further ahead than any pause, a clock that is set right put."""
+        """Learn of jumps before this process; what lies further ahead than any pause or hold is of a wrong clock."""
         await self._learn()
         self._learns_until = self._clocks.monotonic() + LEARN_FOR_S
-        await self._hasten(pending_by=self._clocks.now() + self._policy.retry_max_pause_s)
+        await self._hasten(pending_by=self._clocks.now() + max(self._policy.retry_max_pause_s, MAX_HOLD_S))
         self._has_begun = True
 
     async def _learn(self) -> None:

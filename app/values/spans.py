@@ -6,6 +6,9 @@ MINUTE_S: Final = 60
 HOUR_S: Final = 3_600
 DAY_S: Final = 86_400
 
+#: The longest hold of a preset: Pinterest wants web and app events within an hour.
+MAX_HOLD_S: Final = 55 * MINUTE_S
+
 
 def hold_text(seconds: float) -> str:
     """Return how long a hold is, as presets write it.

@@ -10,6 +10,7 @@ from app.delivery import Clocks, Leases
 from app.sending.clock_watch import ClockWatch
 from app.shared_values import CLOCK_JUMPS
 from app.types import State
+from app.values.spans import MAX_HOLD_S
 from tests.delivery.claims import a_policy
 from tests.delivery.stage import Stage, ids
 from tests.sending.passing_time import are_claimed
@@ -107,16 +108,29 @@ async def _is_known(stage: Stage) -> bool:
     return await CLOCK_JUMPS.read(stage.outbox) is not None
 
 
-@pytest.mark.usefixtures("short_rests")
-async def test_what_a_clock_left_far_ahead_that_was_set_right_before_the_start_is_hastened(stage: Stage) -> None:
-    stage.clock = lambda: time.time() + HOUR
+async def test_what_a_clock_left_far_ahead_that_was_set_right_before_the_start_waits_no_longer_than_a_hold(
+    stage: Stage,
+) -> None:
+    stage.clock = lambda: time.time() + 4 * DAYS
     await stage.enqueue("order-1")
     stage.clock = time.time
+    _, watch = _watch(stage)
 
-    async with stage.worker(retry_max_pause_s=1):
-        await stage.settled()
+    await watch.look()
 
-    assert (await stage.one()).state is State.DELIVERED
+    assert ((await stage.one()).due_at or 0) - time.time() <= MAX_HOLD_S
+
+
+async def test_a_start_leaves_what_is_held_as_it_is(stage: Stage) -> None:
+    """A hold that ended ten minutes after each start let orders go that were cancelled later."""
+    stage.clock = lambda: time.time() + MAX_HOLD_S - 60
+    await stage.enqueue("order-1")
+    stage.clock = time.time
+    held_until, (_, watch) = (await stage.one()).due_at, _watch(stage)
+
+    await watch.look()
+
+    assert (await stage.one()).due_at == held_until
 
 
 async def test_each_step_is_told_once_however_many_processes_there_are(stage: Stage, clock: SetClock) -> None:
