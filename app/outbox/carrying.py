@@ -180,7 +180,10 @@ async def carry(source: Store, target: Store) -> dict[str, int]:
     holds something else, or one of the two fails.
     """
     if await source.is_used_by_others():
-        message = "Somebody uses the outbox that is left. Stop its servers first: nothing was carried."
+        message = (
+            "Somebody uses the outbox that is left. Stop its servers first: nothing was carried. To PostgreSQL"
+            " a machine that died is one of them until its connection is ended (pg_terminate_backend)."
+        )
         raise OutboxUnavailable(message, why="locked")
     await _introduce(source, target)
     await target.begin_ids_above(*await source.highest_ids())
