@@ -177,11 +177,11 @@ class TestDelivery:
         held, *lists = [await world.page(each) for each in paths]
         assert "<dt>Held until</dt>" in held
         assert "<dt>Received" not in held
-        assert all("held until <time" in each for each in lists)
+        assert all("held, leaves <time" in each for each in lists)
         world.now = NOW + 601
         received, *lists = [await world.page(each) for each in paths]
         assert "<dt>Received</dt>" in received
-        assert not any("held until" in each for each in lists)
+        assert not any("held, leaves" in each for each in lists)
 
     @pytest.mark.parametrize("delivery_id", ["", "999", "no-number", "%00"])
     async def test_an_unknown_one_is_told(self, delivery_id: str, world: World) -> None:
