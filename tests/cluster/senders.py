@@ -30,6 +30,7 @@ class Senders:
         self._ids = itertools.count()
         self._lock = threading.Lock()
         self._ending = threading.Event()
+        self._given_up = threading.Event()
         #: Answered 200, in order.
         self.acknowledged: list[str] = []
         #: By status; 0 stands for no answer at all.
@@ -43,8 +44,10 @@ class Senders:
             thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failed: object, *_: object) -> None:
         self._ending.set()
+        if failed:  # the server may be gone for good
+            self._given_up.set()
         for thread in self._threads:
             thread.join()
 
@@ -56,7 +59,7 @@ class Senders:
                 self._post(http, ids)
 
     def _post(self, http: httpx.Client, ids: list[str]) -> None:
-        while True:
+        while not self._given_up.is_set():
             with self._lock:
                 url = next(self._urls)
             try:
