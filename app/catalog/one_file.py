@@ -112,9 +112,9 @@ def compile_preset(
     found: list[Fault] = []
     mapping = None
     trigger = _trigger(spec.subscribe, "/subscribe", found)
+    withdrawn_by = None if spec.withdrawn_by is None else _trigger(spec.withdrawn_by, "/withdrawn_by", found)
     hold_s = _hold_s(spec, found)
     fields = lay_over(action.defaults, spec.mapping) if action else spec.mapping
-    withdrawn_by = None if spec.withdrawn_by is None else _trigger(spec.withdrawn_by, "/withdrawn_by", found)
     if action:
         found.extend(check_fields(spec.mapping, fields, action.file, event_names))
     try:

@@ -21,10 +21,12 @@ SENT: Final = frozenset({Exit.DELIVERED, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED
 #: What the ledger notes instead of a delivery. What is withdrawn was a delivery before; what is unmatched is noted only
 #: where it names an order.
 NOTED: Final = frozenset({Exit.REFUSED, Exit.UNMATCHED, Exit.WITHHELD, Exit.DUPLICATE, Exit.INVALID, Exit.WITHDRAWN})
-#: Of the notes that there are for an exit which deliveries have too; a cancellation is noted as matched.
+#: All exits of notes: a cancellation is noted as matched, which deliveries are too.
+_OF_NOTES: Final = NOTED | {Exit.MATCHED}
+#: Those of the notes that are meant by an exit which deliveries have too.
 _AMONG_NOTES: Final = {
-    Exit.ACCEPTED: NOTED - {Exit.REFUSED} | {Exit.MATCHED},
-    Exit.MATCHED: NOTED - {Exit.REFUSED, Exit.UNMATCHED} | {Exit.MATCHED},
+    Exit.ACCEPTED: _OF_NOTES - {Exit.REFUSED},
+    Exit.MATCHED: _OF_NOTES - {Exit.REFUSED, Exit.UNMATCHED},
     Exit.ENQUEUED: frozenset({Exit.WITHDRAWN}),
 }
 
@@ -52,7 +54,7 @@ def noted_exits(query: Query) -> frozenset[Exit]:
     if query.given.keys() & {"delivery_id", "event_id", "state", "status", "person", "cause"}:
         return frozenset()
     if query.exit is None:
-        return NOTED | {Exit.MATCHED}
+        return _OF_NOTES
     return _AMONG_NOTES.get(query.exit, NOTED & {query.exit})
 
 

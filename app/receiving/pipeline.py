@@ -19,7 +19,7 @@ from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailab
 from app.log import log_error
 from app.outbox import enqueue_tallies
 from app.receiving.draft_steps import RequestPiece, apart_behind_deletes, draft, draft_with
-from app.receiving.drafted import withdrawn
+from app.receiving.drafted import Withdraws, withdrawn
 from app.receiving.quarantining import Aside, Quarantine
 from app.receiving.receipts import Drafts, receipt_of
 from app.receiving.remembering import FindsPeople, Remembering
@@ -35,7 +35,6 @@ from app.types import (
     PeopleChanges,
     Receipt,
     Tally,
-    Withdrawal,
 )
 
 #: After so many events, or so long, the other requests of this process get their turn.
@@ -49,7 +48,7 @@ _EVENTS_LOADED = 500
 _TRIES = 20
 
 
-class Enqueues(FindsPeople, Protocol):
+class Enqueues(FindsPeople, Withdraws, Protocol):
     """What the pipeline asks of the outbox."""
 
     async def enqueue(
@@ -70,10 +69,6 @@ class Enqueues(FindsPeople, Protocol):
 
     async def wipe(self, texts: Collection[str]) -> None:
         """Do `Outbox.wipe`."""
-        ...
-
-    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
-        """Do `Outbox.withdraw`."""
         ...
 
 

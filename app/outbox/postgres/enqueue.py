@@ -14,7 +14,7 @@ from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import altering
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, rows_of
-from app.outbox.postgres.people import lock_marks, together, write_people
+from app.outbox.postgres.people import joined_changes, lock_marks, write_people
 from app.outbox.postgres.sql import SQL
 from app.outbox.refusals import added, backlog_full, loads_of
 from app.outbox.rows import as_json
@@ -47,7 +47,7 @@ async def _enqueue_with_people(
 
     So it is too where one of several calls fails.
     """
-    changes = together([each for call in calls if (each := altering(call.people))])
+    changes = joined_changes([each for call in calls if (each := altering(call.people))])
     if changes is None:
         return None
     answers: list[Answer] | None = None

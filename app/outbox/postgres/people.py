@@ -47,7 +47,7 @@ async def people_with(connection: Connection, digests: Sequence[str], after: str
     return keys, last if count == STRETCH else None
 
 
-def together(calls: Sequence[PeopleChanges]) -> PeopleChanges | None:
+def joined_changes(calls: Sequence[PeopleChanges]) -> PeopleChanges | None:
     """Join what calls change, in the order of ids, in which everybody writes them.
 
     None where one of them writes what another one has read.
