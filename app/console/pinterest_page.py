@@ -18,6 +18,7 @@ from app.reports.hourly_reading import REPORTED_DAYS
 from app.reports.pinterest_answers import CLICK_DAYS, VIEW_DAYS
 from app.shared_values import PINTEREST_VIEWS
 from app.types import AccountView, Coverage, Exit, PinterestView, Revenue, State, Tally
+from app.values.currencies import sum_of_one_currency
 from app.values.spans import DAY_S
 
 #: Quality component, and Pinterest's name of the event.
@@ -89,7 +90,7 @@ class PinterestPages(PageGroup):
             AccountReport(
                 account=accounts[account],
                 view=view,
-                days=_days(view, [row for row in rows if row.ad_account_id == account]),
+                days=attributed_days(view, [row for row in rows if row.ad_account_id == account]),
                 ours=own_shares(tallies, self._services.running.catalog, account),
                 unknown_there=tuple(sorted({*view.our_names} - view.their_names.keys())),
                 unknown_here=tuple(sorted(view.their_names.keys() - {*view.our_names})),
@@ -126,7 +127,7 @@ def own_shares(tallies: Iterable[tuple[float, Tally]], catalog: Catalog, account
     return {key: round(100 * count / enqueued[key[1]], 1) for key, count in carrying.items() if enqueued[key[1]]}
 
 
-def _days(view: PinterestView, rows: Sequence[Revenue]) -> tuple[AttributedDay, ...]:
+def attributed_days(view: PinterestView, rows: Sequence[Revenue]) -> tuple[AttributedDay, ...]:
     """Put what was sent beside what is attributed, by day, the newest first.
 
     Without the ad account's currency all orders are counted, and no worth is told.
@@ -138,7 +139,11 @@ def _days(view: PinterestView, rows: Sequence[Revenue]) -> tuple[AttributedDay, 
             date=each.date,
             since=since,
             sent=sum(row.orders for row in sent if row.day == since // DAY_S),
-            sent_worth=sum((row.amount for row in sent if row.day == since // DAY_S), Decimal(0)) if known else None,
+            sent_worth=sum_of_one_currency(
+                (row.currency or known, row.amount) for row in sent if row.day == since // DAY_S
+            )
+            if known
+            else None,
             attributed=each.checkouts,
             by_click=each.by_click,
             by_view=each.by_view,

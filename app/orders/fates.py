@@ -83,7 +83,7 @@ class OrderVerdict(NamedTuple):
     preset: str
     source: str
     ad_account_id: str
-    #: The shop's, else that which was sent; "" where neither is known.
+    #: Of `shop_amount`: the shop's; where the file names none, that which was sent; "" where neither is known.
     currency: str
     #: The day in UTC on which the order was made, 2026-11-26; "" where the file does not say.
     day: str
@@ -91,6 +91,8 @@ class OrderVerdict(NamedTuple):
     shop_amount: Decimal | None
     #: None where nothing was sent, or no amount.
     sent_amount: Decimal | None
+    #: Of `sent_amount`; that of the shop where the event named none.
+    sent_currency: str
     #: By which the ledger has it; "" where it has no such order.
     ledger_id: str
 
@@ -121,6 +123,9 @@ def judge_order(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: fl
     if not order.is_purchase:
         fate = OrderFate.SENT_FOR_NOTHING if fate in SENT_FATES else OrderFate.NO_PURCHASE
     is_sent = fate in SENT_FATES or fate is OrderFate.SENT_FOR_NOTHING
+    sent_currency = (best and best.currency) or ""
+    # a currency that cannot be read may be another than the one that was sent
+    currency = order.currency or (sent_currency if is_readable or order.amount is None else "")
     return OrderVerdict(
         order_id=order.shown,
         fate=fate,
@@ -128,10 +133,11 @@ def judge_order(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: fl
         preset=(best and best.preset) or "",
         source=best.source if best else "",
         ad_account_id=(best and best.ad_account_id) or "",
-        currency=order.currency or (best and best.currency) or "",
+        currency=currency,
         day=_day_of(order.at),
         shop_amount=order.amount,
         sent_amount=_sent_amount(best) if best and is_sent else None,
+        sent_currency=sent_currency or currency,
         ledger_id=(best and best.order_id) or "",
     )
 
@@ -149,6 +155,7 @@ def judge_unknown(row: OrderRow) -> OrderVerdict:
         day=_day_of(row.at),
         shop_amount=None,
         sent_amount=_sent_amount(row),
+        sent_currency=row.currency or "",
         ledger_id=row.order_id or "",
     )
 

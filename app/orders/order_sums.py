@@ -18,7 +18,7 @@ BY: Final = ("day", "preset", "source", "ad_account_id", "currency")
 
 
 class Cell(NamedTuple):
-    """What the orders of one sum have in common."""
+    """What the amounts of one sum have in common. An order sent with another currency is counted by the shop's."""
 
     day: str
     preset: str
@@ -54,10 +54,12 @@ class OrderSums:
     named: defaultdict[tuple[OrderFate, str], dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, verdict: OrderVerdict) -> None:
-        """Add the verdict about one order."""
+        """Add the verdict about one order: each of its amounts to the sum of its own currency."""
         by = (verdict.day, verdict.preset, verdict.source, verdict.ad_account_id, verdict.currency)
         cell = Cell(*by, verdict.fate, verdict.is_expected)
-        self.cells[cell].add(1, verdict.shop_amount, verdict.sent_amount)
+        self.cells[cell].add(1, verdict.shop_amount, None)
+        if verdict.sent_amount is not None:
+            self.cells[cell._replace(currency=verdict.sent_currency)].add(0, None, verdict.sent_amount)
         why = verdict.fate, verdict.reason
         if why not in self.reasons and len(self.reasons) >= _REASONS:
             why = verdict.fate, _OTHERS

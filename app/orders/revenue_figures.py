@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any, Final, NamedTuple
 
 from app.types import Exit, Revenue, State
+from app.values.currencies import sum_of_one_currency
 
 #: What becomes of orders, in the order of their way, in words. What no preset takes was never meant to be sent.
 ORDERS_BECAME: Final = {
@@ -193,10 +194,12 @@ def _received(rows: Iterable[Revenue]) -> Worth:
 
 
 def _sum(rows: Iterable[Revenue]) -> Worth:
-    orders, without, amount = 0, 0, Decimal(0)
-    for row in rows:
-        orders, without, amount = orders + row.orders, without + row.without_amount, amount + row.amount
-    return Worth(orders, without, amount)
+    summed = list(rows)
+    return Worth(
+        orders=sum(row.orders for row in summed),
+        without_amount=sum(row.without_amount for row in summed),
+        amount=sum_of_one_currency((row.currency, row.amount) for row in summed),
+    )
 
 
 def _largest(rows: Iterable[Revenue]) -> tuple[tuple[Decimal, str], ...]:

@@ -5,6 +5,7 @@ import functools
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
@@ -56,6 +57,20 @@ def currency_code(value: Any) -> str | None:
     """Return the ISO 4217 code that a text is, in any case; None for all else."""
     code = value.strip().upper() if type(value) is str else None
     return code if code in currencies() else None
+
+
+def sum_of_one_currency(amounts: Iterable[tuple[str, Decimal]]) -> Decimal:
+    """Return the sum of amounts, each given with its currency. Raises ValueError where these are not all the same.
+
+    >>> sum_of_one_currency([("EUR", Decimal("1.10")), ("EUR", Decimal(2))]), sum_of_one_currency([])
+    (Decimal('3.10'), Decimal('0'))
+    """
+    total, of = Decimal(0), None
+    for currency, amount in amounts:
+        if of not in (None, currency):
+            raise ValueError(f"amounts in {of} and in {currency} have no sum: sum each currency alone")
+        total, of = total + amount, currency
+    return total
 
 
 #: Words for money of several countries, which name none.

@@ -113,6 +113,20 @@ async def test_the_head_of_the_page_narrows_it(query: str, expected: dict[str, i
     assert {fate: len(ids) for fate, ids in fates(page).items()} == expected
 
 
+async def test_currencies_are_not_summed(world: World) -> None:
+    for order_id, currency in (("6", "USD"), ("7", "EUR")):
+        await world.enqueue(new(ad_account_id=ACCOUNT, order_id=order_id, amount="112.5", currency=currency))
+        await world.settle(Delivered(), State.DELIVERED)
+    file = b"number,total,currency\n6,112.5,USD\n7,112.5,USD\n"
+    page = (await send(world, "o.csv", file, order_id="number", total="total", currency="currency")).text
+    table = page.split("<caption>By currency</caption>", 1)[1].split("</table>", 1)[0]
+    rows = [re.findall(r">([^<]*)</t[hd]>", row) for row in re.findall("<tr>.*</tr>", table)[1:]]
+    assert rows == [
+        ["EUR", "EUR", "0", "0.00", "112.50", ""],
+        ["USD", "USD", "2", "225.00", "112.50", "50.0 %"],
+    ], page
+
+
 OTHER = b'{"number": 1, "net": 25, "buyer": "zephyrine@shop.example"}'
 
 
