@@ -26,7 +26,7 @@ BENCH_NODE_READY := bench/node/node_modules/.ready
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(RUN_READY) ## serve on port 8080, in sandbox mode where there are no credentials
@@ -91,6 +91,10 @@ reference: schemas odd-events ## write anew all that is made of the code and lie
 .PHONY: schemas
 schemas: $(DEV_READY) ## write the JSON Schemas of presets and mappings anew
 	$(BIN)/python -m app.catalog.schemas
+
+.PHONY: pinterest-schema
+pinterest-schema: $(DEV_READY) ## write the facts of Pinterest's schema anew, from a downloaded description: FROM=openapi.json
+	$(BIN)/python -m tests.sandbox.reduce_schema "$(FROM)"
 
 .PHONY: odd-events
 odd-events: $(DEV_READY) ## write docs/odd-events.md anew, from the table of its events

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, configuration, settings
 
 from tests.disks import fast_folder
 from tests.outbox.postgres_server import PostgresServer
+from tests.outside import forbid
 from tests.process import PINRELAY, ROOT, Program, Server, measuring, server_environment
 from tests.rounds import LEVEL, Kind, examples, rounds_of
 from tests.tools import need_postgres
@@ -66,6 +67,7 @@ _LONG = (
 
 #: Where `tmp_path` is.
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", fast_folder())
+forbid()
 
 configuration.set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
 settings.register_profile(
@@ -126,15 +128,6 @@ def rounds(request: pytest.FixtureRequest) -> Callable[[Kind], int]:
 def root() -> Path:
     """The folder of the repository."""
     return ROOT
-
-
-@pytest.fixture(scope="session")
-def shared_folder() -> Path:
-    """The folder of vectors and outside schemas that lies beside the repository (or at SHARED_DIR)."""
-    folder = Path(os.environ.get("SHARED_DIR", ROOT.parent / "shared"))
-    if not folder.is_dir():
-        pytest.skip(f"there is no {folder}: set SHARED_DIR")
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -69,12 +69,14 @@ def nullable(check: Check) -> Check:
     return lambda value: FINE if value is None else check(value)
 
 
-def array(item: Check, *, max_items: int | None = None) -> Check:
-    """Want a list of at most `max_items`, each as `item` wants. Problems do not say at which place."""
+def array(item: Check, *, min_items: int = 0, max_items: int | None = None) -> Check:
+    """Want a list of `min_items` to `max_items`, each as `item` wants. Problems do not say at which place."""
 
     def check(value: Any) -> Sequence[Problem]:
         if type(value) is not list:
             return _not_of_type(value, "array")
+        if len(value) < min_items:
+            return [("", f"array is too short, at least {min_items}")]
         if max_items is not None and len(value) > max_items:
             return [("", f"array of {len(value)} items is too long, at most {max_items}")]
         return [problem for member in value for problem in item(member)]

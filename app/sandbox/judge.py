@@ -17,7 +17,7 @@ MAX_AGE_S = 7 * DAY_S
 MAX_AHEAD_S = 300
 
 _SHA256 = re.compile("[0-9a-f]{64}")
-_CALL = closed({"data": array(lambda _event: (), max_items=MAX_EVENTS)}, required=("data",))
+_CALL = closed({"data": array(lambda _event: (), min_items=1, max_items=MAX_EVENTS)}, required=("data",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +50,6 @@ def call_problem(body: Any) -> str | None:
     problems = _worded(_CALL(body))
     if problems:
         return problems[0]
-    if not body["data"]:
-        return "data: array is too short, at least 1"
     return next((found[0] for event in body["data"] if (found := schema_problems(event))), None)
 
 

@@ -1,147 +1,93 @@
-"""What Pinterest's schema of the conversions endpoint (API 5.23) asks of one event, as a table.
+"""What Pinterest's schema of the conversions endpoint asks of one event: `conversions.json`, compiled into checks.
 
-Two keys are newer than that schema; Segment and RudderStack send them and Pinterest takes them:
+`make pinterest-schema` writes that file from Pinterest's description. A rule that is not known here stops the import:
+the sandbox is never less strict than a newer description.
+
+Two keys are newer than the description; Segment and RudderStack send them and Pinterest takes them:
 `advertiser_tracking_enabled` and `contents[].item_brand_id`.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
-from app.sandbox.checks import FINE, Problem, array, boolean, closed, integer, nullable, open_object, text
+import orjson
 
-GIGABYTES = integer(0, 1_048_576)
-PIXELS = integer(0, 30_720)
-NOTE = nullable(text())
-DIGESTS = array(text())
+from app.sandbox.checks import INT64_MAX, Check, Problem, array, boolean, closed, integer, nullable, open_object, text
 
 #: The members of user_data that hold SHA-256 digests.
-HASHED = ("em", "ph", "ge", "db", "ln", "fn", "ct", "st", "zp", "country", "external_id", "hashed_maids")
+HASHED: Final = ("em", "ph", "ge", "db", "ln", "fn", "ct", "st", "zp", "country", "external_id", "hashed_maids")
 
-#: An event is matched by at least one of these.
-IDENTIFIERS = ({"em"}, {"hashed_maids"}, {"client_ip_address", "client_user_agent"})
-
-APP_INFO = closed(
-    {
-        "app_id": text(200),
-        "app_name": text(200),
-        "app_package_name": text(200),
-        "app_store": text(100),
-        "app_version": text(100),
-        "install_time": integer(0),
-        "user_agent": text(16_384),
-        "window_height": PIXELS,
-        "window_width": PIXELS,
-    }
-)
-
-FORM_FACTORS = {"desktop", "laptop", "cellphone", "tablet", "smartwatch", "tv", "vr", "console", "other"}
-NETWORKS = {"wifi", "ethernet", "unknown", *(f"cellular_{generation}g" for generation in range(2, 7))}
-SYSTEMS = {"ios", "android", "macos", "windows", "linux", "bsd", "other"}
-
-DEVICE_INFO = closed(
-    {
-        "battery_level": integer(0, 100),
-        "brand": text(100),
-        "carrier": text(100),
-        "cpu_cores": integer(0, 1_152),
-        "external_storage_free_space": GIGABYTES,
-        "external_storage_size": GIGABYTES,
-        "form_factor": text(choices=FORM_FACTORS),
-        "kernel_version": text(100),
-        "languages": array(text(), max_items=100),
-        "locale": text(35),
-        "model": text(100),
-        "network_type": text(choices=NETWORKS),
-        "os_family": text(choices=SYSTEMS),
-        "os_name": text(100),
-        "os_release_name": text(100),
-        "os_version": text(100),
-        "screen_density": integer(0, 100_000),
-        "screen_height": PIXELS,
-        "screen_width": PIXELS,
-        "storage_free_space": GIGABYTES,
-        "storage_size": GIGABYTES,
-        "timezone": text(40),
-        "timezone_abbr": text(5),
-        "type": text(100),
-    }
-)
-
-CONTENT = closed(
-    {
-        "id": text(),
-        "item_brand": text(),
-        "item_brand_id": text(64),
-        "item_category": text(),
-        "item_name": text(),
-        "item_price": text(),
-        "quantity": integer(),
-    }
-)
-
-CUSTOM_DATA = closed(
-    {
-        "content_brand": NOTE,
-        "content_category": NOTE,
-        "content_ids": array(text()),
-        "content_name": NOTE,
-        "contents": array(CONTENT),
-        "currency": NOTE,
-        "external_measurement_id": NOTE,
-        "external_measurement_vendor_id": nullable(integer()),
-        "np": NOTE,
-        "num_items": integer(),
-        "opt_out_type": NOTE,
-        "order_id": NOTE,
-        "predicted_ltv": NOTE,
-        "search_string": NOTE,
-        "value": NOTE,
-    }
-)
-
-_USER_DATA_FIELDS = open_object(
-    {
-        "click_id": NOTE,
-        "client_ip_address": text(),
-        "client_user_agent": text(),
-        "partner_id": NOTE,
-        **dict.fromkeys(HASHED, DIGESTS),
-    }
-)
+#: Type -> the rules that its check knows; "choice" is an object of which other members are required each time.
+_KNOWN_RULES: Final = {
+    "array": {"items", "minItems", "maxItems"},
+    "boolean": set[str](),
+    "choice": {"anyOf"},
+    "integer": {"format", "minimum", "maximum"},
+    "object": {"additionalProperties", "properties", "required"},
+    "string": {"enum", "maxLength"},
+}
 
 
-def _user_data(value: Any) -> Sequence[Problem]:
-    """Want the fields right and at least one identifier; Pinterest leaves this object open."""
-    problems = _USER_DATA_FIELDS(value)
-    if type(value) is dict and not any(identifier <= value.keys() for identifier in IDENTIFIERS):
-        return [*problems, ("", "none of em, hashed_maids, client_ip_address with client_user_agent is given")]
-    return problems or FINE
+def compile_schema(schema: Mapping[str, Any], others: Mapping[str, Any]) -> Check:
+    """Return the check that a schema asks for; `others` are those that it may refer to by name.
+
+    Raises ValueError where it has a type or a rule that no check knows.
+    """
+    if "$ref" in schema:
+        return compile_schema(others[schema["$ref"].rpartition("/")[2]], others)
+    kind = "choice" if "anyOf" in schema else schema.get("type", "")
+    unknown = schema.keys() - _KNOWN_RULES.get(kind, set()) - {"type", "nullable"}
+    if unknown or kind not in _KNOWN_RULES or schema.get("format", "int64") != "int64":
+        message = f"conversions.json: the sandbox cannot check all of {dict(schema)}: add it to app/sandbox/schema.py"
+        raise ValueError(message)
+    check = _compile_kind(kind, schema, others)
+    return nullable(check) if schema.get("nullable") else check
 
 
-CONVERSION_EVENT = closed(
-    {
-        "action_source": text(),
-        "advertiser_tracking_enabled": boolean,
-        "app_id": NOTE,
-        "app_info": APP_INFO,
-        "app_name": NOTE,
-        "app_version": NOTE,
-        "custom_data": CUSTOM_DATA,
-        "device_brand": NOTE,
-        "device_carrier": NOTE,
-        "device_info": DEVICE_INFO,
-        "device_model": NOTE,
-        "device_type": NOTE,
-        "event_id": text(),
-        "event_name": text(),
-        "event_source_url": NOTE,
-        "event_time": integer(),
-        "language": NOTE,
-        "opt_out": boolean,
-        "os_version": NOTE,
-        "partner_name": NOTE,
-        "user_data": _user_data,
-        "wifi": boolean,
-    },
-    required=("event_name", "action_source", "event_time", "user_data", "event_id"),
-)
+def _compile_kind(kind: str, schema: Mapping[str, Any], others: Mapping[str, Any]) -> Check:
+    if kind == "boolean":
+        return boolean
+    if kind == "integer":
+        return integer(schema.get("minimum", -INT64_MAX - 1), schema.get("maximum", INT64_MAX))
+    if kind == "string":
+        return text(schema.get("maxLength"), choices=frozenset(schema.get("enum", ())))
+    if kind == "array":
+        item = compile_schema(schema["items"], others)
+        return array(item, min_items=schema.get("minItems", 0), max_items=schema.get("maxItems"))
+    if kind == "choice":
+        return _identified(schema["anyOf"], others)
+    fields = {name: compile_schema(member, others) for name, member in schema.get("properties", {}).items()}
+    build = open_object if schema.get("additionalProperties", True) else closed
+    return build(fields, required=schema.get("required", ()))
+
+
+def _identified(choices: Sequence[Mapping[str, Any]], others: Mapping[str, Any]) -> Check:
+    """Want one object, of which each choice requires other members.
+
+    OpenAPI ignores what stands beside a `$ref`; Pinterest means it.
+    """
+    ((reference,), wanted) = {each["$ref"] for each in choices}, [set(each["required"]) for each in choices]
+    fields = compile_schema({"$ref": reference}, others)
+    named = ", ".join(" with ".join(sorted(members)) for members in wanted)
+
+    def check(value: Any) -> Sequence[Problem]:
+        problems = fields(value)
+        if type(value) is dict and not any(members <= value.keys() for members in wanted):
+            return [*problems, ("", f"none of {named} is given")]
+        return problems
+
+    return check
+
+
+def _event() -> Check:
+    description = orjson.loads(Path(__file__).with_name("conversions.json").read_bytes())
+    schemas = description["components"]["schemas"]
+    event = schemas["ConversionEvents"]["properties"]["data"]["items"]
+    event["properties"]["advertiser_tracking_enabled"] = {"type": "boolean"}
+    contents = event["properties"]["custom_data"]["properties"]["contents"]
+    contents["items"]["properties"]["item_brand_id"] = {"type": "string", "maxLength": 64}
+    return compile_schema(event, schemas)
+
+
+CONVERSION_EVENT: Final = _event()

@@ -1,7 +1,6 @@
 """What the tests of this room share."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +9,6 @@ from tests.destination.pinterest_schema import event_judge
 
 
 @pytest.fixture(scope="session")
-def judged_by_pinterest(shared_folder: Path) -> Callable[[dict[str, Any]], list[str]]:
+def judged_by_pinterest() -> Callable[[dict[str, Any]], list[str]]:
     """`judged_by_pinterest(event)` lists what Pinterest's schema has against the event."""
-    return event_judge(shared_folder)
+    return event_judge()

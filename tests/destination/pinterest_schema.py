@@ -2,19 +2,21 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from tests.process import ROOT
+
+FILE = ROOT / "app/sandbox/conversions.json"
 #: Sent by Segment and RudderStack and taken by Pinterest, though its schema (5.23) does not list them.
 UNLISTED_OF_EVENT = "advertiser_tracking_enabled"
 UNLISTED_OF_CONTENT = "item_brand_id"
 
 
-def event_judge(shared_folder: Path) -> Callable[[dict[str, Any]], list[str]]:
+def event_judge() -> Callable[[dict[str, Any]], list[str]]:
     """Return a function that lists what Pinterest's schema has against an event."""
-    openapi = json.loads((shared_folder / "pinterest" / "conversions.openapi.json").read_text("utf-8"))
+    openapi = json.loads(FILE.read_text("utf-8"))
     validator = Draft202012Validator(
         _as_json_schema({"$ref": "#/components/schemas/ConversionEvents", "components": openapi["components"]})
     )

@@ -1,13 +1,13 @@
 """The tables of fields against Pinterest's schema: names, lengths, bounds and choices."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.destination import report_conversion_event
 from tests.destination.builders import a_conversion
+from tests.destination.pinterest_schema import FILE
 
 #: The action does not offer them: Pinterest asks not to use them unless it says so.
 NOT_OFFERED = {"np", "external_measurement_id", "external_measurement_vendor_id"}
@@ -16,8 +16,8 @@ REQUIRED = {"event_name", "action_source", "event_time", "event_id", "user_data"
 
 
 @pytest.fixture(scope="module")
-def schemas(shared_folder: Path) -> dict[str, Any]:
-    openapi = json.loads((shared_folder / "pinterest" / "conversions.openapi.json").read_text("utf-8"))
+def schemas() -> dict[str, Any]:
+    openapi = json.loads(FILE.read_text("utf-8"))
     schemas: dict[str, Any] = openapi["components"]["schemas"]
     return schemas
 

@@ -130,18 +130,16 @@ def test_the_example_is_taken_by_its_preset_alone_and_sent_without_a_warning(pre
 
 
 @every_preset
-def test_the_example_is_sent_as_pinterests_schema_wants_it(
-    preset: Preset, all_on: Catalog, shared_folder: Path
-) -> None:
+def test_the_example_is_sent_as_pinterests_schema_wants_it(preset: Preset, all_on: Catalog) -> None:
     event = example(preset)
     ((_, sent),) = pipeline(all_on).map_event(orjson.dumps(event), time_of(event))
 
-    assert event_judge(shared_folder)(orjson.loads(sent)) == []
+    assert event_judge()(orjson.loads(sent)) == []
 
 
 @pytest.mark.slow
-def test_realistic_events_are_sent_as_pinterests_schema_wants_them(catalog: Catalog, shared_folder: Path) -> None:
-    judge, shipped = event_judge(shared_folder), pipeline(catalog)
+def test_realistic_events_are_sent_as_pinterests_schema_wants_them(catalog: Catalog) -> None:
+    judge, shipped = event_judge(), pipeline(catalog)
 
     lines = [line for event in EVENTS for line in shipped.preview(event, now=time_of(event))]
     sent = [line.event for line in lines if line.event is not None]

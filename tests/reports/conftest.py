@@ -80,9 +80,9 @@ class Read:
 
 
 @pytest.fixture
-async def read(tmp_path: Path, shared_folder: Path) -> AsyncIterator[Read]:
+async def read(tmp_path: Path) -> AsyncIterator[Read]:
     outbox = open_outbox(new_store(tmp_path, "pinrelay.db"), rules(), clock=lambda: NOW)
-    found = Read(outbox, tmp_path, ReadingSchema(shared_folder))
+    found = Read(outbox, tmp_path, ReadingSchema())
     yield found
     await outbox.close()
     assert [fault for call in found.calls for fault in call.faults] == []

@@ -12,10 +12,10 @@ from openapi_schema_validator import OAS30Validator, oas30_format_checker
 
 
 class ReadingSchema:
-    """`reading.openapi.json`."""
+    """`reading.json`."""
 
-    def __init__(self, shared_folder: Path) -> None:
-        self._description = json.loads((shared_folder / "pinterest" / "reading.openapi.json").read_text("utf-8"))
+    def __init__(self) -> None:
+        self._description = json.loads(Path(__file__).with_name("reading.json").read_text("utf-8"))
 
     def faults(self, request: httpx.Request, response: httpx.Response, *, base: str = "/v5") -> list[str]:
         """List what the description has against a request that was answered, and against the answer."""
@@ -62,9 +62,8 @@ class ReadingSchema:
         return node
 
     def _against(self, schema: dict[str, Any], value: Any) -> Iterator[str]:
-        # the description of tokens names schemas by a discriminator that it leaves out
-        root = {key: item for key, item in self._resolved(schema).items() if key != "discriminator"}
         validator = OAS30Validator(
-            {**root, "components": self._description["components"]}, format_checker=oas30_format_checker
+            {**self._resolved(schema), "components": self._description["components"]},
+            format_checker=oas30_format_checker,
         )
         yield from (error.message for error in validator.iter_errors(value))

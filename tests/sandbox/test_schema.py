@@ -4,7 +4,6 @@ import copy
 import json
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -13,23 +12,23 @@ from hypothesis import strategies as st
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
 
 from app.sandbox.judge import MAX_EVENTS, call_problem
+from app.sandbox.schema import compile_schema
+from tests.destination.pinterest_schema import FILE
 from tests.rounds import examples
 from tests.sandbox.events import pinterest_event
 
 Schema = dict[str, Any]
 Path_ = tuple[str, ...]
 
-SCHEMA_NAME = "pinterest/conversions.openapi.json"
-
 
 @pytest.fixture(scope="module")
-def description(shared_folder: Path) -> Schema:
+def description() -> Schema:
     """Pinterest's description, with the two keys that are newer than it.
 
     OpenAPI 3.0 ignores what stands beside a `$ref`, and there it says which identifiers are required:
     both are meant, so both are made to hold.
     """
-    description = cast("Schema", json.loads((shared_folder / SCHEMA_NAME).read_text(encoding="utf-8")))
+    description = cast("Schema", json.loads(FILE.read_text(encoding="utf-8")))
     schemas = description["components"]["schemas"]
     user_data = schemas["ConversionEventsUserData"]
     user_data["anyOf"] = [
@@ -176,6 +175,26 @@ def test_a_set_of_identifiers_is_judged_as_by_the_description(keys: tuple[str, .
 )
 def test_the_shape_of_a_call(body: Any, pinterest: OAS30Validator) -> None:
     assert_same_verdict(pinterest, body)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        {"type": "number"},
+        {"type": "string", "pattern": "^x$"},
+        {"type": "string", "format": "uri"},
+        {"type": "integer", "format": "int32"},
+        {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+        {"type": "object", "properties": {"a": {"type": "string", "minLength": 1}}},
+        {"type": "object", "properties": {}, "anyOf": []},
+        {"oneOf": [{"type": "string"}]},
+    ],
+    ids=str,
+)
+def test_a_rule_that_the_sandbox_cannot_check_stops_it(schema: Schema) -> None:
+    with pytest.raises(ValueError, match="the sandbox cannot check all of"):
+        compile_schema(schema, {})
 
 
 @given(data=st.data())

@@ -1,0 +1,55 @@
+"""A clone with nothing beside it is enough."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.outside import OutsideError, trespasses
+from tests.process import ROOT
+
+#: What may run: tests, measurements, targets, scripts, and the package itself.
+PROGRAMS = ("tests", "bench", ".ci", "app", "Makefile", "Dockerfile")
+#: The search and its cases name what they look for.
+SEARCH = {"tests/outside.py", "tests/test_outside.py"}
+
+
+def test_nothing_in_the_repository_names_a_path_outside() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z", *PROGRAMS], cwd=ROOT, capture_output=True, check=True).stdout
+    names = [name for name in listed.decode().split("\0") if name and name not in SEARCH and (ROOT / name).is_file()]
+    texts = {name: (ROOT / name).read_text("utf-8") for name in names if not name.endswith((".ndjson", ".png", ".ico"))}
+    assert len(texts) > 900
+    assert {name: found for name, text in texts.items() if (found := [*trespasses(name, text)])} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("tests/x.py", 'Path(os.environ.get("SHARED_DIR", ROOT / "shared"))', ["SHARED_DIR"]),
+        ("tests/x.py", 'folder = os.environ["VECTORS_FOLDER"]', ["VECTORS_FOLDER"]),
+        ("tests/x.py", 'ROOT.parent / "shared"', ["ROOT.parent"]),
+        ("tests/x.py", "root.parents[0]", ["root.parents"]),
+        ("tests/x.py", "Path(__file__).parents[2]", ["Path(__file__).parents[2]"]),
+        ("tests/a/x.py", "Path(__file__).parents[2]", []),
+        ("tests/x.py", "Path(__file__).parent.parent.parent", ["Path(__file__).parent.parent.parent"]),
+        ("tests/a/x.py", "Path(__file__).parent.parent.parent", []),
+        ("tests/x.py", 'Path.home() / "vectors"', ["Path.home()"]),
+        ("Makefile", "cp ../shared/x.json build/", ["../shared"]),
+        (".ci/x", "cat ../../shared/x.json", ["../../shared"]),
+        (".ci/x", 'cd "$(dirname "$0")/.."', []),
+        ("bench/node/x.cjs", "path.join(__dirname, '../../../shared')", ["../../../shared"]),
+        ("bench/node/x.cjs", "path.join(__dirname, '../../tests')", []),
+        ("Makefile", "cp ~/shared/x.json build/", ["~/shared"]),
+        ("Makefile", "cp /home/me/x.json build/", ["/home"]),
+        ("tests/x.py", 'open("/home/me/x.json")', ["/home"]),
+        ("tests/x.py", 'open("/proc/meminfo"), get("/webhook")', []),
+    ],
+)
+def test_a_path_outside_is_found(name: str, text: str, found: list[str]) -> None:
+    assert [*trespasses(name, text)] == found
+
+
+@pytest.mark.parametrize("way", [Path.read_bytes, lambda path: [*path.iterdir()]], ids=["read", "list"])
+def test_a_test_cannot_open_what_lies_beside_the_repository(way: object) -> None:
+    with pytest.raises(OutsideError, match="lies outside the repository"):
+        way(ROOT.parent / "shared" / "vectors.ndjson")  # type: ignore[operator]
