@@ -37,7 +37,7 @@ def why_not_read(request: Request, max_bytes: int, remedy: str) -> tuple[int, st
 async def read_form(request: Request) -> Form:
     """Read an URL-encoded form; line ends become single line feeds."""
     fields = parse_qs((await request.body()).decode(errors="replace"), keep_blank_values=True, errors="replace")
-    return {name: values[0].replace("\r\n", "\n") for name, values in fields.items()}
+    return {name: values[0].replace("\r\n", "\n").replace("\r", "\n") for name, values in fields.items()}
 
 
 def given_number(text: str | None) -> int | None:

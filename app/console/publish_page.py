@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 from difflib import unified_diff
+from hashlib import sha256
+from typing import Final
 
 import orjson
 from starlette.requests import Request
@@ -21,9 +23,14 @@ from app.receiving.replaying import Replay
 from app.receiving.reports import EventReport
 from app.source import read_event_text
 from app.types import QuarantineFilter
+from app.values.visible import visible
 
 #: Of the quarantine, so many are tried on a draft.
 _TRIED_AT_MOST = 1_000
+_NOT_SHOWN: Final = (
+    "The file or the text was changed after its difference was shown to you. Below is the difference of the text that "
+    "arrived: look at it, then publish it, or cancel."
+)
 #: So many versions are listed on one page.
 _LISTED_AT_ONCE = 20
 
@@ -45,7 +52,10 @@ class PublishPages(PageGroup):
     async def confirm(self, request: Request) -> Response:
         """Show what a draft, or an earlier version, changes: in the file, for privacy, for examples and quarantine."""
         form = await read_form(request)
-        file, text = _file_of(form), _text_of(form)
+        return await self._ask(request, _file_of(form), _text_of(form))
+
+    async def _ask(self, request: Request, file: str, text: str | None, *, note: str = "") -> Response:
+        """Show what a text changes, and ask whether it is to be published; `note` says why nothing was."""
         publisher = self._services.changes.publisher
         if why := publisher.why_not(file):
             return self._pages.problem(request, 409, "This file cannot be published here", why)
@@ -57,6 +67,9 @@ class PublishPages(PageGroup):
         return self._pages.render(
             request,
             "publish.html",
+            status=409 if note else 200,
+            note=note,
+            shown=_digest(file, text),
             nav="mappings",
             file=file,
             text=text,
@@ -69,9 +82,11 @@ class PublishPages(PageGroup):
         )
 
     async def publish(self, request: Request) -> Response:
-        """Write the draft to its file, and have the files taken up."""
+        """Write the text whose difference was shown to its file, and have the files taken up."""
         form = await read_form(request)
         file, text, publisher = _file_of(form), _text_of(form), self._services.changes.publisher
+        if form.get("shown") != _digest(file, text):
+            return await self._ask(request, file, text, note=_NOT_SHOWN)
         try:
             if "confirmed" not in form and not publisher.why_not(file):
                 self._demand_confirmation(publisher, file, text)
@@ -149,6 +164,11 @@ def _text_of(form: Form) -> str | None:
     return None if "removed" in form else form.get("draft_text", form.get("text", ""))
 
 
+def _digest(file: str, text: str | None) -> str:
+    """Return by what a text that arrives is known as the one whose difference was shown for this file."""
+    return sha256(repr((file, text)).encode()).hexdigest()
+
+
 def _running_file(file: str, services: ConsoleServices) -> str:
     """Return the path by which the running catalog knows the file of this name."""
     name = file.rpartition("/")[2]
@@ -166,8 +186,18 @@ def _versions(publisher: Publisher, file: str, skip: int) -> list[tuple[Version,
 
 
 def _difference(was: str, becomes: str) -> list[str]:
-    """Return the lines of a unified difference without its head."""
-    return list(unified_diff(was.splitlines(), becomes.splitlines(), lineterm="", n=2))[2:]
+    """Return the lines of a unified difference without its head; empty only where both texts are the same.
+
+    Hidden characters are written out: they may turn the direction of reading around.
+    """
+    changed = list(unified_diff(_lines(was), _lines(becomes), lineterm="", n=2))[2:]
+    return [visible(line, lines=True) for line in changed]
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text, with one more where the last has no end."""
+    lines = text.split("\n")
+    return lines[:-1] if not lines[-1] else [*lines, "(no line end)"]
 
 
 def _of_name(catalog: Catalog, name: str) -> Preset | None:

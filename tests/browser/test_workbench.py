@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.process import PLAIN, ROOT, Server, running
 from tests.waiting import until
@@ -15,6 +15,10 @@ from tests.waiting import until
 pytestmark = pytest.mark.whole
 
 OpenPage = Callable[..., Page]
+#: Elements that are hidden, but take room on the page.
+SEEN_THOUGH_HIDDEN = (
+    "[...document.querySelectorAll('[hidden]')].filter((each) => each.getClientRects().length).map(String)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +90,32 @@ def test_a_bad_publication_is_returned(workshop: Server, open_page: OpenPage) ->
     expect(page.get_by_role("status")).to_contain_text("Published")
     page.goto(f"{workshop.url}/console/tester?example=Checkout")
     expect(page.get_by_role("status")).to_contain_text("1 delivery to Pinterest: Checkout.")
+
+
+def test_what_is_published_can_be_neither_seen_nor_changed_beside_its_difference(
+    workshop: Server, chromium: Browser
+) -> None:
+    page = chromium.new_page()  # of its own: it is answered with 409, which Chromium tells as an error
+    page.goto(f"{workshop.url}/console/tester?example=Checkout")
+    page.get_by_label("Try a change").select_option(label=str(ROOT / "presets/checkout.yaml"))
+    draft = page.get_by_label(re.compile("^Draft of"))
+    draft.fill(draft.input_value() + "# as drafted\n")
+    assert page.evaluate(SEEN_THOUGH_HIDDEN) == []
+    page.get_by_role("button", name="Publish this draft…").click()
+    expect(page.locator(".difference .added")).to_contain_text("# as drafted")
+    assert page.locator("#publish textarea, #publish input:visible").count() == 0
+    assert page.evaluate(SEEN_THOUGH_HIDDEN) == []
+    page.evaluate("document.querySelector('#publish [name=text]').value += '# slipped in\\n'")
+    page.get_by_role("button", name="Publish", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was published.")
+    expect(page.locator(".difference .added").last).to_contain_text("# slipped in")
+    page.get_by_role("button", name="Publish", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("Published")
+    assert page.evaluate(SEEN_THOUGH_HIDDEN) == []
+    page.get_by_role("button", name="Return to the shipped file, or none").click()
+    page.get_by_role("button", name="Publish", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("Published")
+    page.context.close()
 
 
 def test_an_event_is_seen_as_it_arrives_and_opened_in_the_tester(workshop: Server, open_page: OpenPage) -> None:

@@ -35,8 +35,17 @@ async def draft(world: World, text: str, **more: str) -> Any:
 
 
 async def publish(world: World, text: str, **more: str) -> Any:
-    base = world.running.catalog.generation
-    return await world.browser.post("/console/publish/now", data={"file": FILE, "text": text, "base": base, **more})
+    """Publish as a browser does: with what the page that shows the difference asks to be sent."""
+    page = (await draft(world, text)).text
+    fields = shown_fields(page) or {"file": FILE, "text": text, "base": world.running.catalog.generation}
+    return await world.browser.post("/console/publish/now", data=fields | more)
+
+
+def shown_fields(page: str) -> dict[str, str]:
+    """The hidden fields of the form that publishes; none where the page has no such form."""
+    form = page.partition('id="publish">')[2].partition("</form>")[0]
+    fields = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form)
+    return {name: unescape(value) for name, value in fields}
 
 
 async def test_the_tester_offers_to_publish_a_draft(shop: World) -> None:
@@ -76,10 +85,9 @@ async def test_what_is_published_runs_and_is_a_version_that_leads_back(shop: Wor
     for said in ("Published, and taken up.", "Version 1", "this machine", "Return to the shipped file"):
         assert said in page
     assert shop.running.catalog.presets[0].fields["event_name"] == "lead"
-    confirm = legible(await shop.browser.post("/console/publish", data={"file": FILE, "removed": "yes"}))
-    assert "is taken away" in confirm
-    base = shop.running.catalog.generation
-    await shop.browser.post("/console/publish/now", data={"file": FILE, "removed": "yes", "base": base})
+    confirm = await shop.browser.post("/console/publish", data={"file": FILE, "removed": "yes"})
+    assert "is taken away" in legible(confirm)
+    await shop.browser.post("/console/publish/now", data=shown_fields(confirm.text))
     assert shop.running.catalog.presets[0].fields["event_name"] == "checkout"
     page = legible(await shop.browser.get(f"/console/versions?file={FILE}"))
     assert "an earlier folder counted" in page
@@ -96,10 +104,64 @@ async def test_a_draft_with_faults_is_not_published(shop: World) -> None:
 
 
 async def test_what_was_made_for_an_older_catalog_is_refused(shop: World) -> None:
+    late = shown_fields((await draft(shop, OTHER + "# late")).text)
     await publish(shop, OTHER)
-    late = {"file": FILE, "text": CHECKOUT, "base": "older"}
     answer = await shop.browser.post("/console/publish/now", data=late)
     assert (answer.status_code, "have changed since" in legible(answer)) == (409, True)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"text": CHECKOUT},
+        {"text": OTHER + "\n"},
+        {"text": OTHER.replace("\n", "\n ", 1)},
+        {"file": "presets/other.yaml"},
+        {"shown": ""},
+        {"shown": "0" * 64},
+        {"removed": "yes"},
+    ],
+)
+async def test_only_the_text_whose_difference_was_shown_is_published(shop: World, changed: dict[str, str]) -> None:
+    before = shop.running.catalog.generation
+    fields = shown_fields((await draft(shop, OTHER)).text)
+    answer = await shop.browser.post("/console/publish/now", data=fields | changed)
+    if answer.status_code != 400:  # two presets of one name: it says so
+        assert answer.status_code == 409
+        assert "changed after its difference was shown to you" in legible(answer)
+        # the page asks anew, for what arrived
+        assert shown_fields(answer.text)["text" if "removed" not in changed else "removed"] == (
+            changed.get("removed") or changed.get("text", OTHER)
+        )
+    assert shop.running.catalog.generation == before
+    assert [each for each in (shop.folder.parent / "mine").rglob("*.*") if each.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        OTHER,
+        OTHER.removesuffix("\n"),
+        "\n" + OTHER,
+        OTHER + "# <b>&amp; \"quoted\" 'single' é\ttab \u202e end\n\n",
+        OTHER.replace("\n", "\r\n"),
+        OTHER.replace("\n", "\r"),
+    ],
+)
+async def test_what_is_published_is_the_text_whose_difference_was_shown(shop: World, text: str) -> None:
+    page = await draft(shop, text)
+    assert "Nothing differs" not in page.text
+    assert "\u202e" not in page.text.partition("<h2>Against what runs</h2>")[2]
+    assert (await shop.browser.post("/console/publish/now", data=shown_fields(page.text))).status_code == 303
+    written = (shop.folder.parent / "mine/checkout.yaml").read_bytes().decode()
+    assert written == text.replace("\r\n", "\n").replace("\r", "\n") == shown_fields(page.text)["text"]
+
+
+async def test_no_two_texts_have_an_empty_difference(shop: World) -> None:
+    for more in ("\n", " ", "#\x0b", "#\x0c", "#\x85", "#\u2028", "#\u200b", "#\ufeff"):
+        page = legible(await draft(shop, CHECKOUT + more))
+        assert "Nothing differs" not in page, more
+    assert "Nothing differs" in legible(await draft(shop, CHECKOUT))
 
 
 async def test_what_cannot_be_taken_up_is_put_back(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
