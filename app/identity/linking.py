@@ -14,24 +14,25 @@ from app.identity.memory import Memory
 from app.types import Fact, Link, Remembered
 
 
-def with_known_previous(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Encounter:
-    """Return an event of which it is decided whose the previous id of its alias is; both keys of `previous` are that.
+def previous_of(encounter: Encounter, memory: Memory, rules: IdentityRules) -> list[str]:
+    """Return the key of an alias's previous id: the user of that name where one is known, else the `anonymousId`.
 
-    It is the user of that name where one is known, else an `anonymousId`: as the event finds it, since a yes or a no in
-    it changes what is known.
+    Return [] for an event without one. Ask before a yes in the event lifts a mark: a marked user is known.
     """
     if encounter.previous is None:
-        return encounter
+        return []
     user, anonymous = encounter.previous
-    is_known = memory.marked_at(user) is not None or _is_known(memory, user, encounter.at, rules)
-    key = user if is_known else anonymous
-    return replace(encounter, previous=(key, key))
+    is_known = memory.marked_at(user) is not None and user != encounter.user
+    return [user] if is_known or _is_known(memory, user, encounter.at, rules) else [anonymous]
 
 
 def sources_of(encounter: Encounter) -> list[str]:
-    """Return the ids that an event with a user says are that user's (see `with_known_previous`)."""
-    sources = [encounter.anonymous] if encounter.anonymous else []
-    return [*sources, *dict.fromkeys(encounter.previous or ())]
+    """Return the ids that an event says are its user's: the previous id of an alias under both of its keys.
+
+    A yes, a no and a removed link apply to both keys. If they applied to one, the event itself could change which one,
+    and a repeat would apply to the other.
+    """
+    return [key for key in (encounter.anonymous, *(encounter.previous or ())) if key]
 
 
 def _is_known(memory: Memory, user: str, at: float, rules: IdentityRules) -> bool:
@@ -43,11 +44,11 @@ def _is_known(memory: Memory, user: str, at: float, rules: IdentityRules) -> boo
     return any(key != user for key in ids_of(memory, user, at, rules))
 
 
-def link_ids(encounter: Encounter, memory: Memory, rules: IdentityRules) -> None:
-    """Link the ids of an event to its user; an event without a user links nothing."""
+def link_ids(encounter: Encounter, previous: list[str], memory: Memory, rules: IdentityRules) -> None:
+    """Link the `anonymousId` of an event and its `previous_of` to its user; without a user nothing is linked."""
     if encounter.user:
-        for source in sources_of(encounter):
-            if source != encounter.user:
+        for source in (encounter.anonymous, *previous):
+            if source and source != encounter.user:
                 _link(source, encounter.user, encounter.at, memory, rules)
 
 

@@ -8,7 +8,7 @@ from app.identity.encounter import LINKING, TELLING, Encounter
 from app.identity.facts import NOBODY, OF_BROWSER, OF_PERSON, groups_of, holds
 from app.identity.filling import NOTHING_KNOWN, Recollection, are_several, differs
 from app.identity.identity_rules import IdentityRules
-from app.identity.linking import link_ids, unlink_ids, with_known_previous
+from app.identity.linking import link_ids, previous_of, unlink_ids
 from app.identity.memory import Memory
 from app.identity.recalling import recall
 from app.types import Fact, Remembered
@@ -19,7 +19,6 @@ def meet(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollec
 
     Events of one request come in their order.
     """
-    encounter = with_known_previous(encounter, memory, rules)
     if encounter.is_no or encounter.is_withheld:
         unlink_ids(encounter, memory, rules)
         if encounter.is_no:
@@ -28,17 +27,18 @@ def meet(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollec
     believed = encounter
     if not (encounter.is_proven or rules.believes_public_keys):
         believed = replace(encounter, user=None, previous=None, claimed=encounter.user)
+    previous = previous_of(believed, memory, rules)
     if encounter.is_yes:
         open_again(believed, memory)
     if memory.is_full or (memory.has_marks and is_closed(encounter, memory, rules)):
         return NOTHING_KNOWN
-    return _meet(believed, memory, rules)
+    return _meet(believed, previous, memory, rules)
 
 
-def _meet(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollection:
+def _meet(encounter: Encounter, previous: list[str], memory: Memory, rules: IdentityRules) -> Recollection:
     """Do `meet` for an event whose person did not say no."""
     if encounter.kind in LINKING:
-        link_ids(encounter, memory, rules)
+        link_ids(encounter, previous, memory, rules)
     if are_several(encounter.found):
         return NOTHING_KNOWN
     known = recall(encounter, memory, rules)

@@ -50,8 +50,8 @@ def withheld(day: float, kind: str = "track", **said: Any) -> Encounter:
     return says(day, kind, is_withheld=True, **said)
 
 
-def yes(day: float, **said: Any) -> Encounter:
-    return says(day, is_yes=True, **said)
+def yes(day: float, kind: str = "track", **said: Any) -> Encounter:
+    return says(day, kind, is_yes=True, **said)
 
 
 class Erasure(NamedTuple):

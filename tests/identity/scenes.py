@@ -313,6 +313,16 @@ SCENES: list[Scene] = [
         {"em": "e"},
     ),
     (
+        "5: an alias of a name to itself links the anonymous id of that name, also where it lifts the user's mark",
+        [
+            no(0, user="ann"),
+            says(1, anon="ann", em="e"),
+            says(2, "alias", user="ann", previous="ann", is_yes=True, em=["f", "g"]),
+            says(3, user="ann"),
+        ],
+        {"em": "e"},
+    ),
+    (
         "5: an alias links the anonymous id beside the previous one",
         [identify(0, user="ann", em="e"), says(1, "alias", user="ann", anon="x", previous="y"), says(2, anon="x")],
         {"em": "e", "external_id": "ann"},
@@ -1151,6 +1161,26 @@ SCENES: list[Scene] = [
             says(3, anon="x"),
         ],
         {},
+    ),
+    (
+        "15: a no by an alias closes both the user and the anonymous id of the previous name",
+        [
+            identify(0, user="ann"),
+            no(1, "alias", user="bob", previous="ann"),
+            says(2, anon="ann", ge="g"),
+            says(3, anon="ann"),
+        ],
+        {},
+    ),
+    (
+        "15: a yes by an alias opens both again",
+        [
+            no(0, "alias", user="ann", previous="ann"),
+            yes(1, "alias", user="bob", previous="ann"),
+            says(2, anon="ann", ge="g"),
+            says(3, anon="ann"),
+        ],
+        {"ge": "g"},
     ),
     (
         "15: a no closes along every link that is not too old",

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.identity import GROUPS, Encounter, HeldMemory, meet
 from app.identity.facts import OF_PERSON
-from tests.identity.build import DAY, RULES, says
+from tests.identity.build import DAY, RULES, no, says, withheld, yes
 
 USERS, BROWSERS = ("ann", "bob", "cay"), ("x", "y", "z")
 days = st.integers(0, 400).map(lambda quarter: quarter / 4)
@@ -31,6 +31,22 @@ def events(draw: st.DrawFn, *, kinds: tuple[str, ...] = ("track", "page", "ident
 
 ways = st.lists(events(), min_size=1, max_size=25)
 any_ways = st.lists(events(kinds=("track", "identify", "alias", "group")), min_size=1, max_size=25)
+#: An alias changes most: who is known, who is linked, and who said no. Few names, so that they meet.
+aliases = st.lists(
+    st.builds(
+        says,
+        st.integers(0, 6),
+        st.just("alias"),
+        user=st.sampled_from((None, "ann", "bob")),
+        anon=st.sampled_from((None, "ann", "x")),
+        previous=st.sampled_from(("ann", "x")),
+        is_withheld=st.booleans(),
+        is_no=st.booleans(),
+        is_yes=st.booleans(),
+    ),
+    min_size=1,
+    max_size=5,
+)
 
 
 def after(way: list[Encounter]) -> HeldMemory:
@@ -63,7 +79,17 @@ def test_what_fills_was_said_before_and_not_too_long_ago(way: list[Encounter]) -
             assert 0 <= event.at - fact.at <= (60 if group == "click" else 90) * DAY
 
 
-@given(any_ways)
+@given(any_ways | aliases)
+@example([no(1, "alias", user="ann", previous="ann"), yes(1.25, "alias", previous="ann")])
+@example([no(1, user="ann"), no(1, anon="ann"), no(1, anon="x"), yes(2, "alias", anon="x", previous="ann")])
+@example(
+    [
+        says(0, "group", user="ann", anon="x"),
+        says(0, user="cay", anon="ann"),
+        withheld(1, "alias", user="bob", anon="x", previous="ann"),
+    ]
+)
+@example([yes(1, "alias", user="ann", previous="ann", em=["ann 1", "ann 2"])])
 def test_an_event_that_comes_twice_changes_nothing(way: list[Encounter]) -> None:
     twice = [event for each in way for event in (each, each)]
     assert vars(after(twice)) == vars(after(way))
