@@ -257,18 +257,20 @@ def what(p: Json, preset: str) -> Json:
 
 def value_of(p: Json, products: list[Json], preset: str) -> Any:
     """Choose the amount."""
-    if preset in {"View Category", "Product List Viewed"} or (preset == "Checkout Started" and p.get("value")):
+    if preset in {"View Category", "Product List Viewed"}:
         return p.get("value")
-    for key in ("revenue", "subtotal"):
+    for key in ("revenue", "value", "subtotal"):
         if (given := p.get(key)) is not None and given != "":
             return given
     total, tax, shipping = p.get("total"), p.get("tax"), p.get("shipping")
-    if total is not None and tax is not None and shipping is not None:
-        return Decimal(str(total)) - Decimal(str(tax)) - Decimal(str(shipping))
+    if total is not None and (tax is not None or shipping is not None):
+        return Decimal(str(total)) - Decimal(str(tax or 0)) - Decimal(str(shipping or 0))
     if products and all(item.get("price") for item in products):
-        return sum(Decimal(str(item["price"])) * Decimal(str(item.get("quantity") or 1)) for item in products)
-    if (given := total if total is not None else p.get("value")) is not None:
-        return given
+        listed = sum(Decimal(str(item["price"])) * Decimal(str(item.get("quantity") or 1)) for item in products)
+        paid = listed - Decimal(str(p.get("discount") or 0))
+        return paid if total is None else min(paid, Decimal(str(total)))
+    if total is not None:
+        return total
     return Decimal(str(p["price"])) * Decimal(str(p.get("quantity") or 1)) if p.get("price") else None
 
 

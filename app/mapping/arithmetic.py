@@ -1,4 +1,4 @@
-"""Our own `@sum`, `@subtract` and `@multiply`: exact decimal arithmetic for the value of an order.
+"""Our own `@sum`, `@subtract`, `@multiply` and `@atMost`: exact decimal arithmetic for the value of an order.
 
 A result is plain text such as "19.98", which remembers the currency that an operand named. Where an operand is missing
 or no number there is no result: a value that leaves something out would be a wrong value. The first operand of
@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from app.mapping.compiler import Compiler, is_directive, json_kind
-from app.mapping.nodes import MISSING, TOLD, About, Call, List, Node, is_number, tell
+from app.mapping.nodes import MISSING, TOLD, About, Call, If, List, Node, is_number, tell
 from app.values.amounts import COUNT, NO_CONTEXT, Computed, Context, is_plain_text, read_amount
 from app.values.candidates import PassedOver
 
@@ -39,6 +39,17 @@ def build_subtract(compiler: Compiler, value: Any, at: str) -> Node:
 def build_multiply(compiler: Compiler, value: Any, at: str) -> Node:
     """Build `@multiply`: the product of a list."""
     return _build(compiler, value, at, _multiply)
+
+
+def build_at_most(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@atMost`: the smaller of an amount and its limit; the amount where the limit is no number."""
+    if not isinstance(value, list) or len(value) != len(("amount", "limit")):
+        return compiler.fault(at, f"should be a list of an amount and its limit but it is {json_kind(value)}")
+    number = compiler.wanted.operand(is_number, "it is no number")
+    amount, limit = (compiler.compile(each, f"{at}/{index}", number) for index, each in enumerate(value))
+    about = (number.about(amount), number.about(limit))
+    smaller = Call(function=partial(_of_operands, _smallest, about), operands=(TOLD, amount, limit), needs="all")
+    return If(value=limit, test=is_number, then=smaller, otherwise=amount)
 
 
 def _build(compiler: Compiler, value: Any, at: str, combine: _Combine) -> Node:
@@ -112,8 +123,8 @@ def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> C
         if currency or number:  # nothing is nothing in every currency
             names.add(currency)
         numbers.append(number)
-    # In a sum, what names no currency is in that of the event.
-    is_mixed = combine is _sum and len(names) > 1 and None in names
+    # In a sum or a comparison, what names no currency is in that of the event.
+    is_mixed = combine in (_sum, _smallest) and len(names) > 1 and None in names
     named = list(filter(None, names | {context.currency} if is_mixed else names))
     if len(named) > 1:
         return None
@@ -154,6 +165,10 @@ def _multiply(numbers: list[Decimal]) -> Decimal:
     for number in numbers[1:]:
         product = _EXACT.multiply(product, number)
     return product
+
+
+def _smallest(numbers: list[Decimal]) -> Decimal:
+    return min(numbers)
 
 
 def _bounded(text: str) -> Decimal | None:

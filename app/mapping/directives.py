@@ -30,6 +30,7 @@ OWN_DIRECTIVES: Final[Mapping[str, Builder]] = MappingProxyType(
         "@sum": arithmetic.build_sum,
         "@subtract": arithmetic.build_subtract,
         "@multiply": arithmetic.build_multiply,
+        "@atMost": arithmetic.build_at_most,
         "@money": priced.build_money,
         "@all": all_values.build_all,
         "@blocks": blocks.build_blocks,

@@ -92,6 +92,8 @@ FAULTS = [
     ({"@json": {"mode": "encode", "value": ""}}, "/@json/value", "should not be empty, 0, false or null"),
     ({"@sum": 5}, "/@sum", "a list of values or a directive that gives one but it is a number"),
     ({"@sum": []}, "/@sum", "a list of values or a directive"),
+    ({"@atMost": [1]}, "/@atMost", "a list of an amount and its limit but it is a list"),
+    ({"@atMost": P}, "/@atMost", "a list of an amount and its limit but it is a directive"),
     ({"@money": [1, "USD"]}, "/@money", "a directive that gives an amount but it is a list"),
     ({"@queryParameter": 5}, "/@queryParameter", "should be an object"),
     ({"@queryParameter": {"url": P}}, "/@queryParameter", "should have the key 'name'"),

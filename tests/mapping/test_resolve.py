@@ -226,6 +226,12 @@ SUMS = [
     ({"@sum": {"@literal": []}}, MISSING),
     ({"@sum": {"@path": "$.gone"}}, MISSING),
     ({"@sum": {"@literal": "12"}}, MISSING),
+    ({"@atMost": [5, 3]}, "3"),
+    ({"@atMost": ["3.00", 5]}, "3"),
+    ({"@atMost": [5, "n/a"]}, 5),
+    ({"@atMost": [5, {"@path": "$.gone"}]}, 5),
+    ({"@atMost": [{"@path": "$.gone"}, 3]}, MISSING),
+    ({"@atMost": ["n/a", 3]}, MISSING),
     # one price is missing: a sum without it would be wrong
     ({"@sum": {"@arrayPath": [{"@literal": [{"p": 1}, {}]}, {"@path": "$.p"}]}}, MISSING),
 ]
@@ -253,6 +259,11 @@ def test_arithmetic_is_exact_and_never_partial(value: Any, expected: Any) -> Non
         ({"@sum": ["6 USD", 5]}, None, "11"),
         ({"@sum": ["6 USD", 5]}, "EUR", None),
         ({"@sum": ["6 USD", 0]}, "EUR", "6"),
+        # 150.000 is more than 200 in IDR, and less elsewhere
+        ({"@atMost": [200, "150.000"]}, "IDR", "200"),
+        ({"@atMost": [200, "150.000"]}, "EUR", "150"),
+        ({"@atMost": ["6 USD", 5]}, "USD", "5"),
+        ({"@atMost": ["6 USD", 5]}, "EUR", None),
         # a quantity knows no thousands: one piece of 5
         ({"@multiply": [5, "1,000"]}, None, "5"),
     ],

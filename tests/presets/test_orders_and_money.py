@@ -132,7 +132,8 @@ def test_no_price_is_sent_under_another_currency_than_its_own(
         # What could be computed, or stands in a later place, does not make it a purchase.
         {"total": -50, "products": [STOOL]},
         {"total": "-50", "tax": -5, "shipping": 0, "products": [STOOL]},
-        {"subtotal": -50, "total": 5, "value": 5},
+        {"value": -50, "total": 5, "subtotal": 5},
+        {"subtotal": -50, "total": 5, "tax": -8, "taxes_included": True},
     ],
 )
 def test_of_the_amounts_that_were_written_the_first_says_whether_it_is_a_refund(

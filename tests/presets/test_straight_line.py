@@ -206,6 +206,7 @@ def test_warnings_are_as_many_in_a_straight_line(catalog: Any) -> None:
 
 
 NAMES = ["email", "currency", "value", "revenue", "total", "price", "products", "order_id", "country", "phone", "gpc"]
+NAMES += ["subtotal", "tax", "shipping", "discount", "taxes_included", "items", "line_items", "contents"]
 
 
 def _objects_in(value: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from app.catalog.running_sources import load_source
 from app.catalog.strict_yaml import parse_yaml
 from app.errors import EventRefused
-from app.source import Arrival, read_or_refuse
+from app.receiving.pipeline import Pipeline
+from app.source import Arrival, NamedSource, read_or_refuse
 from app.types import Line
 from app.values.currencies import currencies
 from tests.assembled import pipeline
@@ -20,6 +22,18 @@ from tests.sources.test_cases import CASES
 
 SOURCES = ROOT / "sources"
 PAID = {"method": "POST", "headers": {}, "body": CASES["stripe-checkout-in-euros"]["request"]["body"]}
+
+
+@cache
+def loaded(source: str) -> NamedSource:
+    """Return a shipped source."""
+    return load_source(SOURCES, source)
+
+
+@cache
+def by_default() -> Pipeline:
+    """Return the pipeline of the shipped presets."""
+    return pipeline()
 
 
 def ga4_names(source: str, asked: str) -> dict[str, Any]:
@@ -51,15 +65,15 @@ def lines_of(case: str, said: dict[str, Any]) -> Iterator[Line]:
         *steps, last = path.split(".")
         place = body
         for step in steps:
-            place = place.setdefault(step, {})
+            place = place[int(step)] if isinstance(place, list) else place.setdefault(step, {})
         place[last] = value
     headers = {name.lower(): value for name, value in request["headers"].items()}
-    reshape = load_source(SOURCES, CASES[case]["source"]).reshape
+    reshape = loaded(CASES[case]["source"]).reshape
     assert reshape
     for each in reshape({"method": "POST", "headers": headers, "body": body}):
         event = read_or_refuse(each, Arrival.at(NOW, new_id=lambda: "made"))
         if not isinstance(event, EventRefused):  # what no trigger of the source takes
-            yield from pipeline().preview(event, now=NOW)
+            yield from by_default().preview(event, now=NOW)
 
 
 def sent(case: str, said: dict[str, Any]) -> dict[str, Any]:
