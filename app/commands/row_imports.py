@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import orjson
@@ -14,7 +13,7 @@ import typer
 from app.shared_values import ROW_DIGESTS, ROWS_IMPORTED, SharedValues
 from app.source import Arrival, NamedSource, events_of, held_back, read_or_refuse
 from app.types import Receipt, RowsImported
-from app.warehouse import open_rows
+from app.warehouse import open_rows, temporary_folder
 
 #: So many rows share one commit.
 _BATCH_ROWS: Final = 1_000
@@ -84,8 +83,8 @@ async def import_rows(
     progress = _Progress(outbox, asked.identity)
     cursor, known = await progress.begin(time.time(), keeps_state=keeps_state)
     with (
-        TemporaryDirectory(prefix="pinrelay-") as folder,
-        open_rows(asked.where, Path(folder), query=asked.query) as table,
+        temporary_folder() as folder,
+        open_rows(asked.where, folder, query=asked.query) as table,
     ):
         for rows, cursors in table.batches(asked.cursor, cursor, limit=_BATCH_ROWS):
             now = time.time()

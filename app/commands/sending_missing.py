@@ -5,8 +5,6 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import typer
@@ -22,7 +20,7 @@ from app.outbox import Outbox
 from app.source import Arrival, read_event
 from app.types import DEFAULT_SOURCE, AuditAction, Exit, Receipt
 from app.values.spans import DAY_S
-from app.warehouse import open_rows
+from app.warehouse import open_rows, temporary_folder
 
 _BATCH_ROWS: Final = 1_000
 #: Of each reason so many orders are named.
@@ -119,7 +117,7 @@ async def _each(
     """Return what becomes of all that may be sent, once `take` has it."""
     found, left = SentMissing(), set(missing.ids)
     (where, query), columns = rows, compared.columns
-    with TemporaryDirectory(prefix="pinrelay-") as folder, open_rows(where, Path(folder), query=query) as table:
+    with temporary_folder() as folder, open_rows(where, folder, query=query) as table:
         may = None if asked.consent is None else orders_permitted(table, columns, missing.ids, asked.consent)
         for some in table.wholes(limit=_BATCH_ROWS):
             now, events = time.time(), []

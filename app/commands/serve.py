@@ -25,6 +25,7 @@ from app.errors import PinrelayError, SettingsError
 from app.log import configure_logging, logger
 from app.main import Role, create_app
 from app.server.bounded_connection import BoundedConnection
+from app.warehouse import clear_leftovers
 
 #: A request that is not whole is cut after so many REQUEST_TIMEOUT_S; the door counts from the first piece of the body.
 _GRACE = 2
@@ -65,6 +66,7 @@ def run(workers: int, role: Role, *, pause_s: float = _PAUSE_S) -> None:
     configure_logging(settings.log_format, settings.log_level)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     _banner(settings)
+    clear_leftovers()
     if workers == 1:
         _Server(_config(settings, create_app(settings, role=role))).run()
         return

@@ -4,7 +4,6 @@ import asyncio
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from starlette.datastructures import FormData, UploadFile
@@ -20,6 +19,7 @@ from app.errors import WarehouseError
 from app.orders.comparing import LedgerPart, Reconciliation, reconciled
 from app.orders.shop_orders import ledger_key
 from app.types import AuditAction
+from app.warehouse import temporary_folder
 
 #: Of a file with its form.
 MAX_UPLOAD_BYTES: Final = 100_000_000
@@ -44,6 +44,8 @@ _MAX_FIELD_BYTES: Final = 1_000
 #: On one page: so many ids of orders, and so many lines of a table.
 _IDS: Final = 300
 _LINES: Final = 40
+#: So many characters are told of what is wrong with a file, which may name thousands of columns.
+_FAULT: Final = 3_000
 
 
 class ComparePages(PageGroup):
@@ -86,7 +88,7 @@ class ComparePages(PageGroup):
             found = await self._compare(request, upload, named)
         except WarehouseError as exc:
             await self._note(request, upload, "could not be read")
-            return self._render(request, status=400, fault=redact(str(exc)), named=named)
+            return self._render(request, status=400, fault=redact(str(exc))[:_FAULT], named=named)
         except OSError:
             return self._render(request, status=507, fault=_NO_ROOM)
         await self._note(request, upload, f"{found.rows:,} rows")
@@ -100,12 +102,14 @@ class ComparePages(PageGroup):
             since=chosen.period.starts(now)[0] if chosen.period else None,
             until=chosen.period.until(now) if chosen.period else None,
         )
-        with TemporaryDirectory(prefix="pinrelay-") as folder:  # which only this user reads
+        with temporary_folder() as folder:
             file = Path(folder, "orders" + Path(upload.filename or "").suffix.lower())
             await asyncio.to_thread(_write, upload, file)
             rules = self._services.outbox_rules
             begins = now - min(rules.ledger_s, rules.ledger_delivered_s)
-            return await reconciled(self._services.outbox, str(file), named=named, part=part, ledger_begins=begins)
+            return await reconciled(
+                self._services.outbox, str(file), named=named, part=part, ledger_begins=begins, is_strange=True
+            )
 
     async def _note(self, request: Request, upload: UploadFile, what: str) -> None:
         after = f"a file of {upload.size or 0:,} bytes, {what}"

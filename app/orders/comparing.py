@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -20,7 +18,8 @@ from app.orders.shop_exports import ShopColumns, columns_of_shop
 from app.orders.shop_orders import ShopOrder, is_readable, ledger_key, read_orders
 from app.outbox import OrderRow, PagesOrders, orders_since
 from app.values.spans import DAY_S
-from app.warehouse import RowTable, append_rows, open_duck, open_rows
+from app.warehouse import TextTable, append_rows, open_duck, open_rows, temporary_folder
+from app.warehouse.reader_process import open_rows_apart
 
 #: What came before the first order of a file may be its event, sent by a clock that is off.
 _BEFORE_S: Final = DAY_S
@@ -122,16 +121,20 @@ async def reconciled(
     part: LedgerPart = LedgerPart(),
     ledger_begins: float,
     on_verdict: Callable[[OrderVerdict], object] = lambda _: None,
+    is_strange: bool = False,
 ) -> Reconciliation:
     """Return where each order of a shop's file, or of a query, went: see `open_rows` and `columns_of_shop`.
 
     `on_verdict` is told of each, in the order of the file. What the ledger has begins at `ledger_begins`, Unix seconds.
+    A file that `is_strange` is read by a process of its own, since it may be made to crash what reads it.
     What does not fit into memory lies in a folder of its own meanwhile. Raises WarehouseError, OutboxUnavailable, and
     SettingsError where the extra that reads it is not installed.
     """
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="pinrelay-")))
-        table = await _apart(stack.enter_context, open_rows(where, folder / "rows", query=query))
+        folder = stack.enter_context(temporary_folder())
+        rows = folder / "rows"
+        opened = open_rows_apart(where, rows) if is_strange else open_rows(where, rows, query=query)
+        table: TextTable = await _apart(stack.enter_context, opened)
         columns = columns_of_shop(table.columns, **named)
         duck = await _apart(stack.enter_context, open_duck(folder / "join", only=folder / "join", config=_LITTLE))
         found = Reconciliation(columns=columns)
@@ -141,8 +144,8 @@ async def reconciled(
         ((first, last),) = duck.execute("SELECT min(made_at), max(made_at) FROM shop").fetchall()
         if first is None or columns.time is None:
             first, last = part.since or ledger_begins, part.until or math.inf
-        async for rows in orders_since(outbox, first - _BEFORE_S):
-            await _apart(_load_ledger, duck, rows, part)
+        async for known in orders_since(outbox, first - _BEFORE_S):
+            await _apart(_load_ledger, duck, known, part)
         await _apart(_judge_all, duck, found, ledger_begins, (first, last), on_verdict)
         return found
 
@@ -174,7 +177,7 @@ def _load_ledger(duck: Any, rows: Sequence[OrderRow], part: LedgerPart) -> None:
     append_rows(duck, "ledger", _TABLES["ledger"], kept)
 
 
-def _load_shop(duck: Any, table: RowTable, found: Reconciliation, part: LedgerPart) -> None:
+def _load_shop(duck: Any, table: TextTable, found: Reconciliation, part: LedgerPart) -> None:
     for name, columns in _TABLES.items():
         duck.execute(f"CREATE TABLE {name} ({', '.join(' '.join(each) for each in columns.items())})").fetchall()
     number, last = 0, ""

@@ -8,6 +8,7 @@ from typing import Final
 from app.errors import SettingsError, WarehouseError
 from app.warehouse.duck_extensions import attach_database, extensions_of, names_database, require_file
 from app.warehouse.duck_tables import DuckTable, file_query, open_duck
+from app.warehouse.json_depth import require_shallow
 from app.warehouse.row_tables import RowTable
 
 _POSTGRES: Final = ("postgresql://", "postgres://")
@@ -35,5 +36,6 @@ def open_rows(where: str, folder: Path, *, query: str | None = None) -> Iterator
     read = file_query(where) if query is None else query
     if only is not None:
         require_file(where)
+        require_shallow(where)
     with open_duck(folder, extensions=extensions, only=only) as duck:
         yield DuckTable(duck, read, catalog=attach_database(duck, where))

@@ -18,8 +18,8 @@ class Batch(NamedTuple):
     cursors: list[str]
 
 
-class RowTable(Protocol):
-    """Rows with named columns. Every method may raise WarehouseError."""
+class TextTable(Protocol):
+    """Rows with named columns, as texts. Every method may raise WarehouseError."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -29,6 +29,10 @@ class RowTable(Protocol):
     def texts(self, columns: Sequence[str | None]) -> Iterator[Sequence[Sequence[str | None]]]:
         """Yield some rows after the other, as texts of these columns alone; None stands for one that there is not."""
         ...
+
+
+class RowTable(TextTable, Protocol):
+    """The same rows, which can also be had whole."""
 
     def wholes(self, *, limit: int) -> Iterator[list[str]]:
         """Yield whole rows, each as JSON, at most `limit` at once, in the order in which they come: nothing is kept."""

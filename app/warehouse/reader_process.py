@@ -1,0 +1,165 @@
+"""Rows of a file that a stranger may have made, read by a process of their own: it may crash, and the server lives.
+
+The process has no settings, no secrets and no network, a bound of memory and of time, and leaves no core dump. It says
+what it finds in lines of JSON:
+
+    the server                  the process, started with the file's name and a folder
+                            <-  {"columns": ["Name", ...]}
+    ["Name", null, ...]     ->
+                            <-  [["#1", null, ...], ...]   some rows, again and again
+                            <-  {}                         there are no more
+
+At any time the process may say {"error": "..."} instead, and it ends once the server is gone.
+"""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+import orjson
+
+from app.errors import WarehouseError
+from app.warehouse.opening import open_rows
+from app.warehouse.row_tables import TextTable
+
+#: So many rows are one line of what the process says, and so many bytes a line may have: a text has 1,000 characters.
+_ROWS_A_LINE: Final = 500
+_LINE_BYTES: Final = 64_000_000
+#: No shop's export has as many columns, nor names as long.
+_MOST_COLUMNS: Final = 2_000
+_MOST_CHARACTERS: Final = 300
+_MODULE: Final = "app.warehouse.reader_process"
+_ROOT: Final = Path(__file__).parents[2]
+_ODD_COLUMNS: Final = (
+    f"it has more than {_MOST_COLUMNS:,} columns, or a column name of more than {_MOST_CHARACTERS} characters: is "
+    "its first line that of the columns?"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderLimits:
+    """What the process may take. A million orders take 0.4 GB of address space, and 2 s of CPU."""
+
+    address_space_bytes: int = 1 << 30
+    cpu_s: int = 120
+    #: From its start to its end, whatever it waits for.
+    wall_s: float = 600
+
+
+@contextmanager
+def open_rows_apart(where: str, folder: Path, *, limits: ReaderLimits = ReaderLimits()) -> Iterator[TextTable]:
+    """Open the rows of a file as `open_rows` does, read by a process of their own.
+
+    Raises WarehouseError, also where the process crashes or takes more than `limits`.
+    """
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-m", _MODULE, where, str(folder), f"{limits.address_space_bytes}", f"{limits.cpu_s}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # it might quote the file
+        env={"PYTHONPATH": os.pathsep.join((str(_ROOT), *filter(None, sys.path))), "MALLOC_ARENA_MAX": "2"},
+        cwd="/",
+    )
+    overdue = threading.Timer(limits.wall_s, process.kill)
+    overdue.daemon = True
+    overdue.start()
+    try:
+        yield _TextsApart(process, limits)
+    finally:
+        overdue.cancel()
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            with suppress(OSError):  # what it did not take is lost
+                if pipe is not None:
+                    pipe.close()
+
+
+class _TextsApart:
+    """The `TextTable` of a process."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", limits: ReaderLimits) -> None:
+        self._process, self._limits = process, limits
+        self.columns: Sequence[str] = self._said()["columns"]
+
+    def texts(self, columns: Sequence[str | None]) -> Iterator[Sequence[Sequence[str | None]]]:
+        """Yield some rows after the other, see `TextTable`."""
+        with suppress(OSError):  # it has ended: the next line says why
+            _say(self._process.stdin, list(columns))
+        while rows := self._said():
+            yield rows
+
+    def _said(self) -> Any:
+        line = self._process.stdout.readline(_LINE_BYTES) if self._process.stdout is not None else b""
+        try:
+            said = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            raise WarehouseError(self._why_ended()) from None
+        if isinstance(said, dict) and "error" in said:
+            raise WarehouseError(said["error"])
+        return said
+
+    def _why_ended(self) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
+        code = self._process.poll() or 0
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        gigabytes = self._limits.address_space_bytes / (1 << 30)
+        return (
+            f"the process that reads the file ended before its end ({how}): the file is damaged, or needs more than "
+            f"{gigabytes:g} GB of memory or {self._limits.cpu_s} s. Export it anew, or split it, such as by month"
+        )
+
+
+def say_rows(where: str, folder: Path, asked: IO[bytes], told: IO[bytes]) -> None:
+    """Say what a file holds, as the module's text has it."""
+    try:
+        with open_rows(where, folder) as table:
+            if len(table.columns) > _MOST_COLUMNS or max(map(len, table.columns)) > _MOST_CHARACTERS:
+                return _say(told, {"error": _ODD_COLUMNS})
+            _say(told, {"columns": table.columns})
+            wanted = orjson.loads(asked.readline())
+            threading.Thread(target=_end_with_the_server, args=(asked,), daemon=True).start()
+            for rows in table.texts(wanted):
+                for start in range(0, len(rows), _ROWS_A_LINE):
+                    _say(told, rows[start : start + _ROWS_A_LINE])
+        return _say(told, {})
+    except WarehouseError as exc:
+        return _say(told, {"error": str(exc)})
+
+
+def _say(told: IO[bytes] | None, value: Any) -> None:
+    if told is not None:
+        told.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
+        told.flush()
+
+
+def _end_with_the_server(asked: IO[bytes]) -> None:
+    """End the process once nobody holds the other end of what it is asked by."""
+    asked.read()
+    os._exit(1)
+
+
+def _bound_itself(address_space_bytes: int, cpu_s: int) -> None:
+    """Let this process take no more than that, let it give way to others, and leave no image of its memory behind."""
+    for what, most in (
+        (resource.RLIMIT_AS, address_space_bytes),
+        (resource.RLIMIT_CPU, cpu_s),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        with suppress(ValueError, OSError):  # macOS has no bound of address space
+            resource.setrlimit(what, (most, most))
+    os.nice(10)
+
+
+if __name__ == "__main__":
+    _bound_itself(int(sys.argv[3]), int(sys.argv[4]))
+    say_rows(sys.argv[1], Path(sys.argv[2]), sys.stdin.buffer, sys.stdout.buffer)

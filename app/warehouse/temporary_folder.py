@@ -1,0 +1,41 @@
+"""Folders for what is read and does not fit into memory; the next start removes those that a killed process left."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
+from typing import Final
+
+_PREFIX: Final = "pinrelay-rows-"
+#: Locked by the process that works in the folder, for as long as it lives.
+_LOCK: Final = "in-use"
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Make a folder that only this user can read, and remove it with all that came to lie in it."""
+    with TemporaryDirectory(prefix=_PREFIX) as folder, Path(folder, _LOCK).open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield Path(folder)
+
+
+def clear_leftovers() -> int:
+    """Remove the folders of processes that were killed, and return how many; those in use stay."""
+    found = 0
+    with suppress(OSError):  # no temporary folder: what needs one says so
+        for folder in Path(gettempdir()).glob(f"{_PREFIX}*"):
+            found += _is_left(folder) and not shutil.rmtree(folder, ignore_errors=True)
+    return found
+
+
+def _is_left(folder: Path) -> bool:
+    """Return whether a folder is ours, and nobody works in it; one without a lock was made just now, and is empty."""
+    with suppress(OSError):
+        if folder.lstat().st_uid == os.geteuid():
+            with (folder / _LOCK).open("r", encoding="utf-8") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    return False
