@@ -219,4 +219,4 @@ class MemoryChanged(OutboxError):
 
 
 class OutboxVersionError(OutboxError):
-    """The outbox was written by a newer Pinrelay. Start that version, or point OUTBOX_URL elsewhere."""
+    """Another version of Pinrelay wrote the outbox. Start that version, or point OUTBOX_URL elsewhere."""

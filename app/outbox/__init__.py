@@ -60,7 +60,7 @@ def open_outbox(url: str, rules: OutboxRules, *, clock: Callable[[], float] | No
     `clock` (Unix seconds) is what the store takes for the time beside the `now` that its methods are given. None takes
     this machine's clock for SQLite, the server's for PostgreSQL.
     An engine is imported only when it is asked for: each needs its own libraries.
-    Raises SettingsError for any other URL, OutboxVersionError for a store that a newer Pinrelay wrote,
+    Raises SettingsError for any other URL, OutboxVersionError for a store of a newer Pinrelay or without identity,
     OutboxUnavailable where the store cannot be opened.
     """
     path = _path(url)

@@ -1,5 +1,6 @@
 """Rows of the SQL engines, read as the records that people look at."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
@@ -25,6 +26,8 @@ from app.types import (
     Tally,
 )
 
+#: How the identity of every store begins: "PR", before 16 bits.
+_OURS: Final = 0x5052_0000
 #: Amounts are summed in millionths.
 _MILLION: Final = 1_000_000
 
@@ -177,6 +180,27 @@ def check_payload_version(version: int) -> None:
             "a newer one wrote them. Start that version."
         )
         raise OutboxVersionError(message)
+
+
+def identity_of(baseline: bytes) -> int:
+    """Return what marks the stores that begin with a baseline, the file of version 1 of a schema.
+
+    Until it is released the baseline may change: a store that began with another one is refused, too.
+    """
+    return _OURS | zlib.crc32(baseline) & 0xFFFF
+
+
+def is_ours(identity: int) -> bool:
+    """Return whether some Pinrelay marked a store, whatever its baseline."""
+    return identity & ~0xFFFF == _OURS
+
+
+def without_identity(what: str, remedy: str) -> OutboxVersionError:
+    """Return why a store is refused that holds something, but not the mark of this baseline."""
+    return OutboxVersionError(
+        f"{what} was made by another program, or by a Pinrelay from before this schema. Nothing in it was changed. "
+        f"{remedy} If another program made it, point OUTBOX_URL elsewhere."
+    )
 
 
 def check_schema_version(version: int, *, newest: int) -> None:

@@ -55,7 +55,9 @@ def test_one_command_makes_all_that_a_release_has(clone: Path) -> None:
 
     assert '__version__ = "9.8.7"' in (clone / "app/__init__.py").read_text(encoding="utf-8")
     assert "## [Unreleased]\n\n## [9.8.7] - 20" in (clone / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert "old-1" in (clone / "tests/outbox/stores/9.8.7.sql").read_text(encoding="utf-8")
+    for engine in ("sqlite", "postgres"):
+        assert "old-1" in (clone / f"tests/outbox/stores/9.8.7.{engine}.sql").read_text(encoding="utf-8")
+        assert f"app/outbox/{engine}/schema/1.sql" in (clone / "tests/outbox/stores/SHA256SUMS").read_text()
     tagged = subprocess.run(
         ["git", "rev-parse", "v9.8.7^{commit}"], cwd=clone, capture_output=True, text=True, check=True
     )

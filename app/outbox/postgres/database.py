@@ -13,10 +13,12 @@ from app.errors import OutboxUnavailable
 from app.outbox.postgres.connections import Connection, Connections, connection_text
 from app.outbox.postgres.failures import border, kept_here_only
 from app.outbox.postgres.sql import SQL, schema
-from app.outbox.records import check_schema_version
+from app.outbox.records import check_schema_version, identity_of, without_identity
 from app.values.spans import HOUR_S
 
-SCHEMA_VERSION: Final = 6
+SCHEMA_VERSION: Final = 1
+#: In `store_version` of every store.
+IDENTITY: Final = identity_of(schema(1))
 
 #: How long a migration may take: it looks at all that is kept.
 MIGRATION_S: Final = 4 * HOUR_S
@@ -91,7 +93,7 @@ class Database:
     async def open(self) -> None:
         """Connect, and make or migrate the schema, if that was not done yet; a migration takes as long as much is kept.
 
-        Raises OutboxUnavailable, OutboxVersionError where a newer Pinrelay made it.
+        Raises OutboxUnavailable, OutboxVersionError where another version of Pinrelay made it.
         """
         if self._closed:
             raise OutboxUnavailable("The outbox is closed. Send the events again later.")
@@ -103,7 +105,7 @@ class Database:
             if not self._is_open:
                 with border():
                     async with self._connections.lent() as connection:
-                        is_current = await _version(connection, newest=SCHEMA_VERSION) == SCHEMA_VERSION
+                        is_current = await _version(connection) == SCHEMA_VERSION
                     if not is_current:
                         async with self._connections.lent(MIGRATION_S) as connection:
                             await migrate(connection)
@@ -128,23 +130,32 @@ class Database:
             await self._connections.close()
 
 
-async def migrate(connection: Connection, *, to: int = SCHEMA_VERSION) -> None:
-    """Bring the schema to version `to`, all steps in one transaction. Raises OutboxVersionError where it is newer."""
-    if await _version(connection, newest=to) == to:
+async def migrate(connection: Connection) -> None:
+    """Bring the schema to SCHEMA_VERSION, all steps in one transaction.
+
+    Raises OutboxVersionError where it is newer, or has no identity.
+    """
+    if await _version(connection) == SCHEMA_VERSION:
         return
     async with connection.transaction():
         await connection.execute(SQL["unhurried"])
         await connection.execute(SQL["only_one"])
-        await connection.execute(SQL["version_table"])
-        for step in range(await _version(connection, newest=to) + 1, to + 1):
+        for step in range(await _version(connection) + 1, SCHEMA_VERSION + 1):
             await connection.execute(schema(step))
-        await connection.execute(SQL["set_version"], {"version": to})
+        await connection.execute(SQL["set_version"], {"identity": IDENTITY, "version": SCHEMA_VERSION})
 
 
-async def _version(connection: Connection, *, newest: int) -> int:
+async def _version(connection: Connection) -> int:
     """Read the version of the schema; 0 where there is none."""
-    ((there,),) = await rows_of(connection, "has_version")
-    found = await rows_of(connection, "version") if there else []
-    version = int(found[0][0]) if found else 0
-    check_schema_version(version, newest=newest)
-    return version
+    ((has_version, has_deliveries),) = await rows_of(connection, "has_tables")
+    found = await rows_of(connection, "version") if has_version else []
+    identity, version = found[0] if found else (None, 0)
+    if identity != IDENTITY and (found or has_deliveries):
+        remedy = (
+            "Make an empty database for this version. To bring over what this one holds, let the Pinrelay that "
+            "made it move that into a file (`pinrelay outbox-move`). Then read the file with this version: "
+            "`pinrelay outbox-salvage`."
+        )
+        raise without_identity("The outbox in this database", remedy)
+    check_schema_version(version, newest=SCHEMA_VERSION)
+    return int(version)

@@ -23,21 +23,17 @@ SELECT EXISTS (
   WHERE locktype = 'advisory' AND classid = 740582 AND datname = current_database() AND pid <> pg_backend_pid()
 );
 
--- version_table --
--- Where the version of the schema stands.
-CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL);
-
 -- version --
--- The version of the schema; no row where nothing was made yet.
-SELECT version FROM schema_version;
+-- The identity and the version of the schema.
+SELECT identity, version FROM store_version;
 
--- has_version --
--- Whether there is a schema at all.
-SELECT to_regclass('schema_version') IS NOT NULL;
+-- has_tables --
+-- Whether there is a version of the schema, and whether there are deliveries.
+SELECT to_regclass('store_version') IS NOT NULL, to_regclass('delivery') IS NOT NULL;
 
 -- set_version --
 -- Remember the version of the schema.
-WITH old AS (DELETE FROM schema_version) INSERT INTO schema_version VALUES (%(version)s);
+WITH old AS (DELETE FROM store_version) INSERT INTO store_version VALUES (%(identity)s, %(version)s);
 
 -- unhurried --
 -- Take all the time that a migration needs, and read whole tables as they lie, until the transaction ends.

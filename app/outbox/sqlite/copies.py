@@ -8,8 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from app.errors import OutboxUnavailable
-from app.outbox.records import check_schema_version
-from app.outbox.sqlite.database import BUSY_TIMEOUT_S, OWNER_ONLY, SCHEMA_VERSION, border, open_untouched
+from app.outbox.sqlite.database import BUSY_TIMEOUT_S, OWNER_ONLY, border, open_untouched, read_version
 from app.outbox.sqlite.guard import BESIDE
 
 
@@ -93,10 +92,8 @@ def _check(path: Path) -> None:
     """Raise OutboxUnavailable unless the file is a whole outbox that this version, or an older one, wrote."""
     try:
         with closing(open_untouched(path)) as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            is_outbox = version != 0
+            is_outbox = read_version(connection) != 0
             if is_outbox:
-                check_schema_version(version, newest=SCHEMA_VERSION)
                 ((found, *_), *_) = connection.execute("PRAGMA integrity_check(1)").fetchall()
     except sqlite3.DatabaseError as exc:
         is_outbox, found = exc.sqlite_errorcode != sqlite3.SQLITE_NOTADB, f"{exc}"

@@ -11,12 +11,14 @@ from typing import Any, Final
 import orjson
 
 from app.errors import OutboxUnavailable
-from app.outbox.records import check_schema_version
+from app.outbox.records import check_schema_version, identity_of, without_identity
 from app.outbox.refusals import Remedies, cannot_be_used
 from app.outbox.sqlite.person_ids import person_id
 from app.outbox.sqlite.sql import SQL, schema, statements
 
-SCHEMA_VERSION: Final = 16
+SCHEMA_VERSION: Final = 1
+#: `PRAGMA application_id` of every store.
+IDENTITY: Final = identity_of(schema(1).encode())
 BUSY_TIMEOUT_S: Final = 5.0
 #: Another process may be migrating some million deliveries.
 _MIGRATION_S = 120.0
@@ -85,10 +87,13 @@ def one_json(connection: sqlite3.Connection, query: str, **parameters: Any) -> A
 def open_writable(path: Path) -> sqlite3.Connection:
     """Open the file for the one thread that writes, made where there is none, its schema up to date.
 
-    The file can be read by its owner only. Raises OutboxVersionError, OutboxUnavailable.
+    The file can be read by its owner only. A file that is refused is not written to.
+    Raises OutboxVersionError, OutboxUnavailable.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise OutboxUnavailable(f"SQLite {sqlite3.sqlite_version} is too old: 3.38 or newer is needed beside Python.")
+    with border():
+        _refuse_untouched(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY))
@@ -126,6 +131,17 @@ def connect(path: Path, *, timeout_s: float) -> sqlite3.Connection:
     )
     connection.create_function("person_id", 1, person_id, deterministic=True)
     return connection
+
+
+def _refuse_untouched(path: Path) -> None:
+    """Raise OutboxVersionError for a file that is not to be opened: a connection that writes would change it."""
+    try:
+        with closing(open_untouched(path)) as connection:
+            read_version(connection)
+    except sqlite3.OperationalError as exc:
+        # there is no file yet, or a crash left something to roll back first: `migrate` looks again
+        if exc.sqlite_errorcode & _PRIMARY_CODE not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
@@ -170,24 +186,33 @@ def transaction(connection: sqlite3.Connection, *, timeout_s: float | None = Non
         raise
 
 
-def migrate(connection: sqlite3.Connection, *, to: int = SCHEMA_VERSION) -> None:
-    """Bring the schema to version `to`, all steps in one transaction. Raises OutboxVersionError where it is newer.
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the schema to SCHEMA_VERSION, all steps in one transaction.
 
     A file that is of this version is not written to, so that it can be read while another process holds it locked.
+    Raises OutboxVersionError where it is newer, or has no identity.
     """
-    if _version(connection, newest=to) == to:
+    if read_version(connection) == SCHEMA_VERSION:
         return
     with transaction(connection, timeout_s=_MIGRATION_S):
-        for step in range(_version(connection, newest=to) + 1, to + 1):
+        for step in range(read_version(connection) + 1, SCHEMA_VERSION + 1):
             for statement in statements(schema(step)):
                 connection.execute(statement)
-        connection.execute(f"PRAGMA user_version={to:d}")
+        connection.execute(f"PRAGMA application_id={IDENTITY:d}")
+        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION:d}")
 
 
-def _version(connection: sqlite3.Connection, *, newest: int) -> int:
-    version = int(patiently(connection, "PRAGMA user_version").fetchone()[0])
-    check_schema_version(version, newest=newest)
-    return version
+def read_version(connection: sqlite3.Connection) -> int:
+    """Return the version of the schema, 0 where nothing was made yet. Raises OutboxVersionError as `migrate` does."""
+    identity, version, tables, file = patiently(connection, SQL["version"]).fetchone()
+    if identity != IDENTITY and (identity or version or tables):
+        new = f"sqlite:///{Path(file).with_name('new.db')}"
+        remedy = (
+            f"Bring what it holds into a new store: `pinrelay outbox-salvage {file} {new}`, then set OUTBOX_URL={new}."
+        )
+        raise without_identity(f"The outbox {file}", remedy)
+    check_schema_version(version, newest=SCHEMA_VERSION)
+    return int(version)
 
 
 def checkpoint(path: Path) -> None:

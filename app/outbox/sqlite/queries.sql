@@ -3,6 +3,12 @@
 -- A set of rows travels as one JSON array (`:rows`), so that a thousand rows are one step of SQLite:
 -- Python's sqlite3 gives up its lock at every step, and gets it back only after the busy event loop has had its turn.
 
+-- version --
+-- The identity and the version of the schema, how much there is of it, and the file; of one moment.
+SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema),
+       (SELECT file FROM pragma_database_list WHERE name = 'main')
+FROM pragma_application_id, pragma_user_version;
+
 -- before_enqueue --
 -- Which of these keys are remembered, the highest id ever given to a delivery, and what waits of each ad account.
 SELECT json_array(

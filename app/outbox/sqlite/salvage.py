@@ -10,6 +10,7 @@ import orjson
 
 from app.errors import OutboxUnavailable
 from app.outbox.carrying import CARRYING_KEYS, Carried, DeliveryRow, Row, Salvaged, Store
+from app.outbox.records import is_ours
 from app.outbox.sqlite.database import SCHEMA_VERSION, border, open_untouched
 from app.outbox.sqlite.sql import SQL
 from app.types import State
@@ -19,8 +20,8 @@ _SPAN_ROWS: Final = 1_000
 _SPAN_KEYS: Final = 16
 #: Digests are base64: two characters of ASCII each begin a stretch of them.
 _BEGINNINGS: Final = 128 * 128
-#: The last version in which a table changed that is read here.
-_OLDEST_VERSION: Final = 13
+#: Versions of before the first release, without an identity, in which what is read here was the same.
+_UNRELEASED: Final = range(13, 17)
 #: As the schema has them.
 _SHELF_BITS: Final = 11
 #: What tells the highest id that a table ever gave: the first that can be read. It is lost where the end of a table is.
@@ -59,11 +60,13 @@ async def salvage(path: Path, open_target: Callable[[], Store]) -> Salvaged:
 
 
 def _check_version(connection: sqlite3.Connection) -> None:
+    (identity,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if not _OLDEST_VERSION <= version <= SCHEMA_VERSION:
-        message = (
-            f"The file has schema version {version}, and this Pinrelay salvages {_OLDEST_VERSION} to {SCHEMA_VERSION}."
-        )
+    readable = range(1, SCHEMA_VERSION + 1) if is_ours(identity) else _UNRELEASED
+    if version not in readable:
+        age = "" if is_ours(identity) else " from before the first release"
+        salvaged = f"of which this Pinrelay salvages {readable[0]} to {readable[-1]}"
+        message = f"The file has schema version {version}{age}, {salvaged}."
         helps = "Salvage it with the Pinrelay that wrote it." if version else "Is it the file of an outbox?"
         raise OutboxUnavailable(f"{message} {helps}")
 

@@ -14,7 +14,7 @@ from app.values.spans import DAY_S
 from tests.outbox.build import NOW, At, new
 
 #: They read all there is, which is little: a handful of rows each.
-SMALL = {"memory_size", "backlog", "shared", "probe", "schema_version", "delivery_id", "note_id", "audit_id"}
+SMALL = {"memory_size", "backlog", "shared", "probe", "store_version", "delivery_id", "note_id", "audit_id"}
 #: Asked by moves and erasures only, which take their time.
 ONCE = {"holds_anything", "carry_counts_out", "carry_revenue_out", "forget_whose", "forget_quarantined"}
 #: They drop all sums of steps, or read all of a table that is to be dropped.
@@ -74,6 +74,7 @@ EVERYTHING: dict[str, Any] = {
     "counted": ["text"],
     "sent": [1],
     "died": [1],
+    "identity": 1,
     "payloads": b"",
     "bodies": [b""],
 }
@@ -246,5 +247,5 @@ def test_the_scan_of_a_whole_table_would_be_seen(connection: psycopg.Connection)
 
 def test_every_statement_that_reads_or_writes_rows_is_looked_at() -> None:
     left_out = {name for name in SQL if name not in STATEMENTS} - {*SEARCHES, *ONCE}
-    about_tables = {"version_table", "make_day_table", "attach_day_table", "drop_day_table"}
+    about_tables = {"make_day_table", "attach_day_table", "drop_day_table"}
     assert left_out == about_tables | {"stop_writing", "stop_counting", "listen", "one_moment"}

@@ -10,10 +10,9 @@ import psycopg
 import pytest
 
 from app.errors import OutboxVersionError
-from app.outbox.postgres import PostgresOutbox
+from app.outbox.postgres import PostgresOutbox, database
 from app.outbox.postgres.database import SCHEMA_VERSION
-from app.types import Query
-from tests.outbox.build import HOUR_S, NOW, At, new, rules
+from tests.outbox.build import NOW, At, new, rules
 from tests.outbox.postgres_server import PostgresServer
 from tests.process import ROOT
 
@@ -38,47 +37,30 @@ def test_processes_that_start_together_on_an_empty_database_agree(postgres_serve
         errors = [process.communicate()[1] for process in processes]
         assert [process.returncode for process in processes] == [0, 0, 0, 0], errors
         with psycopg.connect(url) as connection:
-            assert connection.execute("SELECT version FROM schema_version").fetchall() == [(SCHEMA_VERSION,)]
+            assert connection.execute("SELECT version FROM store_version").fetchall() == [(SCHEMA_VERSION,)]
 
 
 async def test_a_newer_schema_is_refused_and_left_alone(postgres_url: str, execute: Callable[..., list[Any]]) -> None:
-    execute(f"UPDATE schema_version SET version = {SCHEMA_VERSION + 1}")
+    execute(f"UPDATE store_version SET version = {SCHEMA_VERSION + 1}")
     outbox = PostgresOutbox(postgres_url, rules(), clock=lambda: NOW)
     with pytest.raises(OutboxVersionError, match=f"version {SCHEMA_VERSION + 1}"):
         await outbox.check()
     await outbox.close()
-    assert execute("SELECT version FROM schema_version") == [(SCHEMA_VERSION + 1,)]
-
-
-async def test_what_version_3_did_not_sum_or_time_is_summed_and_timed_by_the_migrations(
-    at: At, postgres_url: str, execute: Callable[..., list[Any]]
-) -> None:
-    await at.enqueue(*(new(order_id=f"o-{n}", amount=str(n), currency="EUR") for n in range(3)))
-    await at.deliver(*await at.claim(limit=2))
-    await at.enqueue(new(order_id="o-1"))
-    before = await at.outbox.revenue(first_day=0, last_day=10**6)
-    names = [("Order Completed", "default")]
-    named = sorted(await at.outbox.inventory.name_counts(names, first_day=0, last_day=10**6))
-    assert {each.state: each.number for each in named} == {"delivered": 2, "waiting": 1}
-    execute("DROP FUNCTION time_parts CASCADE; DROP TABLE revenue, name_count, tally_sum, part")
-    execute("UPDATE schema_version SET version = 3")
-    outbox = PostgresOutbox(postgres_url, rules(), clock=lambda: NOW)
-    assert {row.became for row in before} == {"delivered", "waiting", "duplicate"}
-    assert await outbox.revenue(first_day=0, last_day=10**6) == before
-    assert sorted(await outbox.inventory.name_counts(names, first_day=0, last_day=10**6)) == named
-    assert len((await outbox.search(Query(since=NOW), limit=9)).deliveries) == 3
-    await outbox.close()
+    assert execute("SELECT version FROM store_version") == [(SCHEMA_VERSION + 1,)]
 
 
 @pytest.mark.usefixtures("at", "impatient")
 async def test_a_migration_takes_its_time_and_whoever_opens_the_outbox_waits_for_it(
-    postgres_url: str, connection: psycopg.Connection, execute: Callable[..., list[Any]]
+    postgres_url: str,
+    connection: psycopg.Connection,
+    execute: Callable[..., list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It looks at all that is kept, and waits for those who write: longer than anything else may take."""
     name = postgres_url.rpartition("/")[2]
     execute(f"ALTER DATABASE \"{name}\" SET statement_timeout = '200ms'")
-    execute("DROP FUNCTION time_parts CASCADE; DROP TABLE part")
-    execute("UPDATE schema_version SET version = 5")
+    monkeypatch.setattr(database, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    monkeypatch.setattr(database, "schema", lambda _: b"ALTER TABLE line ADD COLUMN planted integer")
     outbox = PostgresOutbox(postgres_url, rules(), clock=lambda: NOW)
     with connection.transaction():
         connection.execute("LOCK TABLE line IN ROW EXCLUSIVE MODE")
@@ -87,22 +69,40 @@ async def test_a_migration_takes_its_time_and_whoever_opens_the_outbox_waits_for
         assert not enqueued.done()
     await enqueued
     await outbox.close()
-    assert execute("SELECT version FROM schema_version") == [(SCHEMA_VERSION,)]
+    assert execute("SELECT version FROM store_version") == [(SCHEMA_VERSION + 1,)]
 
 
-async def test_what_a_process_of_version_5_makes_pending_beside_a_newer_one_is_found_by_its_time(
-    at: At, execute: Callable[..., list[Any]]
+@pytest.mark.parametrize(
+    "script",
+    [
+        "CREATE TABLE schema_version (version integer); CREATE TABLE delivery (x text)",
+        "CREATE TABLE delivery (x text)",
+        "CREATE TABLE store_version (identity integer, version integer); INSERT INTO store_version VALUES (1, 1)",
+    ],
+)
+async def test_a_database_without_the_identity_is_refused_and_left_as_it_is(
+    postgres_server: PostgresServer, script: str
 ) -> None:
-    """Where processes are replaced one after the other, it goes on until it is stopped."""
-    id_ = await at.dead_letter(new())
-    later = at.later(HOUR_S)
-    execute(
-        "WITH risen AS (DELETE FROM dead RETURNING id) INSERT INTO line (id, ad_account_id, preset, payload_bytes, "
-        f"enqueued_at, due_at) SELECT id, ad_account_id, preset, length(payload), {later.now}, {later.now} "
-        "FROM risen JOIN delivery USING (id)"
-    )
-    found = await at.outbox.search(Query(since=later.now), limit=9)
-    assert [each.delivery_id for each in found.deliveries] == [id_]
+    with postgres_server.database() as url:
+        tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1"
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(script.encode())
+            before = connection.execute(tables).fetchall()
+            outbox = PostgresOutbox(url, rules(), clock=lambda: NOW)
+            with pytest.raises(OutboxVersionError, match=r"`pinrelay outbox-move`.*`pinrelay outbox-salvage`") as told:
+                await outbox.check()
+            await outbox.close()
+            assert "again later" not in str(told.value)
+            assert connection.execute(tables).fetchall() == before
+
+
+async def test_tables_of_other_programs_may_lie_beside(postgres_server: PostgresServer) -> None:
+    with postgres_server.database() as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE orders (x text)")
+        outbox = PostgresOutbox(url, rules(), clock=lambda: NOW)
+        await outbox.check()
+        await outbox.close()
 
 
 async def test_payloads_of_a_newer_version_are_refused(at: At, execute: Callable[..., list[Any]]) -> None:

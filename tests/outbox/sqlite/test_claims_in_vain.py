@@ -18,8 +18,8 @@ BYTES = 500
 WAITING = """
 WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < :count)
 INSERT INTO delivery (ad_account_id, preset, message_id, event_name, event_id, action_source, event_time, warnings,
-                      payload_bytes, enqueued_at, due_at)
-SELECT '1', 'p', 'm' || n, 'lead', 'e' || n, 'web', 1, '[]', :bytes, :at, :at FROM number
+                      source, name, buyer, payload_bytes, enqueued_at, due_at)
+SELECT '1', 'p', 'm' || n, 'lead', 'e' || n, 'web', 1, '[]', 'default', 'Lead', '[]', :bytes, :at, :at FROM number
 """
 
 

@@ -4,6 +4,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import orjson
@@ -12,14 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import OutboxUnavailable, OutboxVersionError
-from app.outbox import open_outbox
+from app.outbox import open_outbox, open_store, restore_backup
 from app.outbox.named_queries import named_queries
 from app.outbox.rows import as_json
 from app.outbox.sqlite import database
-from app.outbox.sqlite.database import SCHEMA_VERSION, migrate, open_writable, unavailable
+from app.outbox.sqlite.database import IDENTITY, SCHEMA_VERSION, migrate, open_writable, unavailable
 from app.outbox.sqlite.sql import SQL, schema, statements
-from app.types import Query
-from tests.outbox.build import ACCOUNT, NOW, At, new, rules
+from tests.outbox.build import At, new, rules
 from tests.process import ROOT
 
 
@@ -54,80 +54,78 @@ async def test_a_file_of_the_same_version_is_opened_as_it_is(at: At, path: Path)
     assert len((await at.outbox.message("m")).deliveries) == 1
 
 
-def test_an_older_file_is_migrated_step_by_step(path: Path) -> None:
-    """A file without a version is version 0: every step is made from there."""
-    sqlite3.connect(path).close()
-    connection = open_writable(path)
-    made = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    connection.close()
-    assert {"delivery", "payload", "attempt", "note", "dedup_key"} <= made
-
-
-async def test_a_file_of_version_1_is_migrated_and_keeps_its_deliveries(path: Path) -> None:
-    connection = sqlite3.connect(path, isolation_level=None)
-    migrate(connection, to=1)
-    connection.execute(
-        "INSERT INTO delivery (ad_account_id, preset, message_id, event_name, event_id, action_source, event_time,"
-        " warnings, payload_bytes, enqueued_at, due_at) VALUES (?, 'Lead', 'm', 'lead', 'e', 'web', 1, '[]', 2, ?, ?)",
-        (ACCOUNT, NOW, NOW),
-    )
-    connection.execute("INSERT INTO payload (delivery_id, version, body) VALUES (1, 1, x'7b7d')")
-    connection.close()
-    assert _version(path) == 1
-
-    outbox = open_outbox(f"sqlite:///{path}", rules(), clock=lambda: NOW)
-    (claimed,) = await At(outbox).claim()
-    await outbox.close()
-
+def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_writable(path).close()
+    monkeypatch.setattr(database, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(database, "schema", {2: "CREATE TABLE new (x);", 3: "CREATE TABLE tally (x);"}.__getitem__)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        with pytest.raises(sqlite3.OperationalError, match="tally"):
+            migrate(connection)
+        assert connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'new'").fetchall() == [(0,)]
     assert _version(path) == SCHEMA_VERSION
-    assert (claimed.message_id, claimed.payload, claimed.traceparent) == ("m", b"{}", None)
 
 
-async def test_deliveries_of_version_3_are_found_after_the_migration(path: Path) -> None:
+OLD = "CREATE TABLE delivery (id INTEGER); INSERT INTO delivery VALUES (1);"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"{OLD} PRAGMA user_version=1;",
+        f"{OLD} PRAGMA user_version=16;",
+        f"PRAGMA journal_mode=WAL; {OLD} PRAGMA user_version=16;",
+        f"{OLD} PRAGMA user_version={SCHEMA_VERSION}; PRAGMA application_id={IDENTITY ^ 1};",
+        "CREATE TABLE notes_of_another_program (x);",
+        "PRAGMA application_id=1;",
+    ],
+)
+@pytest.mark.parametrize("is_in_use", [False, True])
+def test_a_file_without_the_identity_is_refused_and_left_as_it_is(path: Path, script: str, *, is_in_use: bool) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
-    migrate(connection, to=3)
-    connection.execute("BEGIN")
-    for number in range(3_000):  # on several shelves
+    connection.executescript(script)
+    copy = path.with_name("copy.db")
+    connection.execute("VACUUM INTO ?", [str(copy)])
+    if not is_in_use:
+        connection.close()
+    before = {file: file.read_bytes() for file in (path, Path(f"{path}-wal")) if file.exists()}
+    for refused in (
+        lambda: open_outbox(f"sqlite:///{path}", rules()),
+        lambda: open_store(f"sqlite:///{path}"),
+        lambda: restore_backup(f"sqlite:///{path}", copy),
+    ):
+        with pytest.raises(OutboxVersionError, match=r"`pinrelay outbox-salvage .*\.db sqlite:///.*new\.db`") as told:
+            refused()
+        assert "again later" not in str(told.value)
+    assert {file: file.read_bytes() for file in before} == before
+    connection.close()
+
+
+def test_a_file_that_a_crash_left_half_made_is_made(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    assert path.stat().st_size
+    open_writable(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA application_id").fetchone() == (IDENTITY,)
+    assert hex(IDENTITY).startswith("0x5052")
+
+
+def test_what_must_be_rolled_back_first_is_no_reason_to_refuse_a_file(path: Path) -> None:
+    """A file that is not in WAL mode, after a crash in the middle of a write."""
+    open_writable(path).close()
+    left = path.with_name("left.db")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("PRAGMA cache_size=1")
+        connection.execute("BEGIN")
         connection.execute(
-            "INSERT INTO delivery (ad_account_id, preset, message_id, event_name, event_id, action_source, event_time,"
-            " warnings, payload_bytes, enqueued_at, due_at) VALUES (?, 'Lead', ?, 'lead', ?, 'web', 1, '[]', 2, ?, ?)",
-            (ACCOUNT, f"m-{number}", f"m-{number}" if number % 2 else f"e-{number}", NOW, NOW),
+            "WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 9999) "
+            "INSERT INTO whose (message_id, at) SELECT x, 1 FROM n"
         )
-    connection.execute("COMMIT")
-    connection.close()
-
-    outbox = open_outbox(f"sqlite:///{path}", rules(), clock=lambda: NOW)
-    for query in (Query(message_id="m-2000"), Query(event_id="e-2000"), Query(event_id="m-2001")):
-        (found,) = (await outbox.search(query, limit=10)).deliveries
-        assert found.message_id in {query.message_id, "m-2000", "m-2001"}
-    assert (await outbox.search(Query(event_id="m-2000"), limit=10)).deliveries == ()
-    await outbox.close()
-
-
-async def test_orders_of_version_10_are_summed_by_the_migration(path: Path) -> None:
-    connection = sqlite3.connect(path, isolation_level=None)
-    migrate(connection, to=10)
-    connection.execute(
-        "INSERT INTO delivery (ad_account_id, preset, message_id, event_name, event_id, action_source, event_time,"
-        " warnings, payload_bytes, enqueued_at, settled_at, state, amount, currency)"
-        " VALUES (?, 'Checkout', 'm', 'checkout', 'e', 'web', 1, '[]', 2, ?, ?, 'delivered', '19.99', 'EUR')",
-        (ACCOUNT, NOW, NOW),
-    )
-    connection.close()
-    outbox = open_outbox(f"sqlite:///{path}", rules(), clock=lambda: NOW)
-    (row,) = await outbox.revenue(first_day=0, last_day=10**6)
-    await outbox.close()
-    assert (row.became, row.orders, str(row.amount), row.largest_id) == ("delivered", 1, "19.99", "1")
-
-
-def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("CREATE TABLE tally (x)")  # stands in the way, after many tables of the script
-    with pytest.raises(sqlite3.OperationalError, match="tally"):
-        migrate(connection)
-    assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [("tally",)]
-    connection.close()
-    assert _version(path) == 0
+        for end in ("", "-journal"):
+            Path(f"{left}{end}").write_bytes(Path(f"{path}{end}").read_bytes())
+    with closing(open_writable(left)) as connection:
+        assert connection.execute("SELECT count(*) FROM whose").fetchone() == (0,)
 
 
 def test_a_newer_file_is_refused_and_left_alone(path: Path) -> None:
@@ -227,7 +225,7 @@ def test_every_query_has_one_name_one_sentence_and_one_statement() -> None:
 
 def test_a_script_is_split_into_statements_and_a_trigger_is_one() -> None:
     made = list(statements(schema(1)))
-    assert len([statement for statement in made if "CREATE TRIGGER" in statement]) == 3
+    assert len([statement for statement in made if "CREATE TRIGGER" in statement]) > 3
     assert named_queries("-- a --\n-- A.\nSELECT 1;\n-- b --\n-- B.\nSELECT 2;\n") == {
         "a": "\n-- A.\nSELECT 1;\n",
         "b": "\n-- B.\nSELECT 2;\n",

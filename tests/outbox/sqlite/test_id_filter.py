@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from app.outbox import open_store
 from app.outbox.carrying import Carried
 from app.outbox.sqlite import SqliteOutbox
-from app.outbox.sqlite.database import migrate
 from app.outbox.sqlite.id_filter import looked_for, place_of
 from app.outbox.sqlite.sql import SQL
 from app.types import NewDelivery, Query
@@ -162,21 +161,3 @@ def test_every_id_has_a_place_that_the_schema_knows(text: str) -> None:
     bucket, fingerprint = place_of(text)
     assert bucket in range(512)
     assert len(fingerprint) == 3
-
-
-async def test_parts_that_version_15_filled_are_filled_again_with_their_times(
-    at: At, path: Path, put: Callable[..., Awaitable[NewDelivery]]
-) -> None:
-    for id_ in (1, PART, 2 * PART):
-        await put(id_)
-    await at.retain_all(500)
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(
-            "DROP TRIGGER delivery_begins_again; DROP TRIGGER part_is_filled; "
-            "ALTER TABLE id_filter DROP COLUMN latest_at; PRAGMA user_version = 15;"
-        )
-        migrate(connection)
-    assert await found(at, since=at.now) == [2 * PART, PART, 1]
-    await at.retain_all(500)
-    assert await found(at, since=at.now) == [2 * PART, PART, 1]
-    assert await found(at, since=at.now + 1) == []

@@ -1,15 +1,12 @@
 """What is remembered of an id is found by a number, and never taken for what is remembered of another id."""
 
-import sqlite3
 from hashlib import sha256
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.outbox import open_outbox
-from app.outbox.sqlite.database import migrate
 from app.outbox.sqlite.person_ids import person_id
 from app.types import MarkChange, PeopleChanges, PersonChange
 from tests.outbox.build import NOW, rules
@@ -66,28 +63,3 @@ async def test_whose_key_has_the_number_of_anothers_is_not_remembered(path: Path
     await outbox.enqueue([], [], [], now=NOW, people=change(TWIN, 0, BOB))
     assert await known() == [(TWIN, 1, 2)]
     await outbox.close()
-
-
-@pytest.mark.parametrize("kept", [1, 3])
-async def test_people_of_version_10_are_found_after_the_migration(path: Path, kept: int) -> None:
-    user, other = (sha256(name).hexdigest() for name in (b"user", b"other"))
-    connection = sqlite3.connect(path, isolation_level=None)
-    migrate(connection, to=10)
-    rows = [(KEY, user, NOW), (user, None, None), (other, None, None)][:kept]
-    connection.executemany("INSERT INTO person VALUES (?, ?, ?, 1, 2, 3, '{}')", rows)
-    connection.close()
-
-    outbox = open_outbox(f"sqlite:///{path}", rules(max_people=10), clock=lambda: NOW)
-    found = (await outbox.people([user])).people
-    assert {(each.key, each.revision) for each in found} == {(key, 3) for key, *_ in rows[:2]}
-    with sqlite3.connect(path) as connection:
-        links = connection.execute("SELECT key, linked_to FROM person").fetchall()
-    connection.close()
-    assert set(links) == {(key, to) for key, to, _ in rows}
-    await outbox.enqueue([], [], [], now=NOW, people=change(user, 3 if kept > 1 else 0, None))
-    assert {each.key for each in (await outbox.people([user])).people} == {KEY}
-    await outbox.close()
-    with sqlite3.connect(path) as connection:
-        (count,) = connection.execute("SELECT count FROM memory_size WHERE kind = 'person'").fetchone()
-    connection.close()
-    assert count == max(1, kept - 1)

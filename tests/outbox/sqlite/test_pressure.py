@@ -75,11 +75,15 @@ async def test_what_another_process_holds_locked_for_long_can_be_opened_and_read
         await outbox.close()
 
 
-def test_a_migration_that_finds_the_disk_full_says_so_and_changes_nothing(tmp_path: Path) -> None:
+def test_a_migration_that_finds_the_disk_full_says_so_and_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with small_disk_at(tmp_path, size_bytes=1_000_000):
         with closing(sqlite3.connect(tmp_path / "pinrelay.db", isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
-            database.migrate(connection, to=1)
+            database.migrate(connection)
+        monkeypatch.setattr(database, "SCHEMA_VERSION", 2)
+        monkeypatch.setattr(database, "schema", lambda _: "CREATE TABLE new AS SELECT zeroblob(2000000);")
         (tmp_path / "ballast").write_bytes(bytes(shutil.disk_usage(tmp_path).free - 100_000))
         with pytest.raises(OutboxUnavailable, match="no space is left"):
             database.open_writable(tmp_path / "pinrelay.db")

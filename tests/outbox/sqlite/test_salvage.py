@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import OutboxUnavailable
 from app.outbox import Salvaged, open_outbox, salvage
-from app.outbox.sqlite.database import SCHEMA_VERSION, connect, migrate
+from app.outbox.sqlite.database import IDENTITY, SCHEMA_VERSION
 from app.types import AuditAction, AuditEntry, EventKey, Exit, InventoryCount, Measure, Note, Query, State, Tally
 from tests.outbox.build import ACCOUNT, NOW, At, new, rules
 from tests.outbox.sqlite.damage import damage_end_of, damage_pages_of
@@ -174,40 +174,41 @@ async def test_a_file_that_is_no_outbox_is_refused_and_no_new_one_is_made(
     assert not (tmp_path / "new.db").exists()
 
 
-@pytest.mark.parametrize("version", range(13, SCHEMA_VERSION))
-async def test_everything_arrives_of_a_file_that_an_older_pinrelay_left(
+@pytest.mark.parametrize("version", [13, 16])
+async def test_everything_arrives_of_a_file_from_before_the_first_release(
     filled: Path, tmp_path: Path, salvaged: Salvages, version: int
 ) -> None:
-    newer = _as_version(version, filled)
+    of_the_newer = await salvage(filled, f"sqlite:///{tmp_path}/of-the-newer.db")
+    _mark(filled, identity=0, version=version)
     found, at = await salvaged({})
     assert (found.lost, found.lost_notes, found.lost_audit, found.lost_keys) == ([], 0, 0, 0)
-    of_the_newer = await salvage(newer, f"sqlite:///{tmp_path}/of-the-newer.db")
     assert found.arrived == of_the_newer.arrived
     await at.outbox.close()
 
 
-@pytest.mark.parametrize("version", [12, SCHEMA_VERSION + 1])
-async def test_a_file_of_an_unknown_schema_is_left_to_the_pinrelay_that_wrote_it(filled: Path, version: int) -> None:
-    with closing(sqlite3.connect(filled)) as connection:
-        connection.execute(f"PRAGMA user_version={version}")
+@pytest.mark.parametrize(
+    ("identity", "version"), [(0, 1), (0, 12), (0, 17), (IDENTITY, SCHEMA_VERSION + 1), (IDENTITY ^ 1, 99)]
+)
+async def test_a_file_of_an_unknown_schema_is_left_to_the_pinrelay_that_wrote_it(
+    filled: Path, identity: int, version: int
+) -> None:
+    _mark(filled, identity=identity, version=version)
     with pytest.raises(OutboxUnavailable, match="with the Pinrelay that wrote it"):
         await salvage(filled, f"sqlite:///{filled}-new")
 
 
-def _as_version(version: int, path: Path) -> Path:
-    """Make an outbox what a Pinrelay of that version of the schema would have; return where it is as it was."""
-    newer = path.rename(path.with_name("newer.db"))
-    with closing(connect(path, timeout_s=1)) as connection:
-        migrate(connection, to=version)
-        names = "SELECT name FROM sqlite_master WHERE type = ? AND name NOT LIKE 'sqlite_%'"
-        for (trigger,) in connection.execute(names, ["trigger"]).fetchall():
-            connection.execute(f"DROP TRIGGER {trigger}")
-        connection.execute("ATTACH ? AS newer", [str(newer)])
-        for (table,) in connection.execute(names, ["table"]).fetchall():
-            columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA table_info({table})"))
-            connection.execute(f"DELETE FROM {table}")
-            connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM newer.{table}")
-    return newer
+def _mark(path: Path, *, identity: int, version: int) -> None:
+    """Make an outbox look like one of another schema."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"PRAGMA application_id={identity}; PRAGMA user_version={version};")
+
+
+async def test_another_baseline_from_before_the_first_release_is_read_too(filled: Path, salvaged: Salvages) -> None:
+    _mark(filled, identity=IDENTITY ^ 1, version=SCHEMA_VERSION)
+    found, at = await salvaged({})
+    assert found.lost == []
+    assert len(await at.claim()) == COUNT - DELIVERED - DEAD
+    await at.outbox.close()
 
 
 async def test_what_only_looks_like_a_row_or_a_payload_is_named_and_costs_no_other(

@@ -17,6 +17,9 @@ COLUMNS = {
     "action_source": "web",
     "event_time": 1,
     "warnings": "[]",
+    "source": "default",
+    "name": "Order Completed",
+    "buyer": "[]",
     "payload_bytes": 1,
     "enqueued_at": 1.0,
 }

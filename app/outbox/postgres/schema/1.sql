@@ -4,6 +4,12 @@
 -- tables of one day (UTC) each, which are dropped whole (retention.py): `delivered_20270115` and so on.
 -- Texts that are only compared for being equal have the collation "C", which is the fastest.
 
+-- Marks the tables as those of Pinrelay. One row: the identity of the schema (app/outbox/records.py), and its version.
+CREATE TABLE store_version (
+  identity integer NOT NULL,
+  version integer NOT NULL CHECK (version > 0)
+);
+
 -- One event for one preset, and its finished event: written once, and read when it is claimed.
 CREATE SEQUENCE delivery_id;  -- grows with time and gives no id twice: keys outlive their delivery
 CREATE TABLE delivery (
@@ -19,6 +25,7 @@ CREATE TABLE delivery (
   warnings text NOT NULL,                -- a JSON array of texts, and last what came from memory
   traceparent text,                      -- as W3C writes it; NULL where it is not traced
   source text NOT NULL,
+  name text NOT NULL,                    -- of the event, as received
   amount text,                           -- value and currency as sent
   currency text,
   checkout_id text,
@@ -32,7 +39,7 @@ CREATE INDEX delivery_message ON delivery (message_id);
 CREATE INDEX delivery_event ON delivery (event_id) WHERE event_id <> message_id;
 CREATE INDEX delivery_order ON delivery (order_id) WHERE order_id IS NOT NULL;  -- of checkouts only
 
--- Where a delivery stands that is not settled. Narrow, since each change of state writes its row anew.
+-- The state of a delivery that is not settled. Narrow, since each change of state writes its row anew.
 CREATE TABLE line (
   id bigint PRIMARY KEY,                 -- of its delivery
   ad_account_id text NOT NULL,
@@ -55,7 +62,7 @@ CREATE INDEX line_due ON line (ad_account_id, retried, due_at, id) WHERE NOT hel
 CREATE INDEX line_held ON line (ad_account_id, preset, due_at) WHERE held;
 CREATE INDEX line_enqueued ON line (ad_account_id, enqueued_at);
 
--- Where a delivery stands that is dead or dismissed; it keeps its row in `delivery`, with an empty payload if dismissed.
+-- The state of a delivery that is dead or dismissed; it keeps its row in `delivery`, with an empty payload if dismissed.
 CREATE TABLE dead (
   id bigint PRIMARY KEY,
   state text NOT NULL DEFAULT 'dead' CHECK (state IN ('dead', 'dismissed')),
@@ -67,6 +74,27 @@ CREATE TABLE dead (
 );
 CREATE INDEX dead_settled ON dead (settled_at);
 CREATE INDEX dead_still ON dead (id) WHERE state = 'dead';
+
+-- When the latest delivery of each 4,096 ids was received: a search since a moment begins at the first part that may hold
+-- it. Ids do not grow with these times: a delivery may be held or begin again, a clock step back. A part may tell of
+-- deliveries that are gone.
+CREATE TABLE part (
+  part bigint NOT NULL,                  -- of a delivery: its id >> 12
+  slot smallint NOT NULL,                -- of the connection: commits do not wait for each other
+  latest_at float8 NOT NULL,
+  PRIMARY KEY (part, slot)
+) WITH (fillfactor = 50);
+-- It knows the connection by its process.
+CREATE FUNCTION time_parts() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO part (part, slot, latest_at)
+  SELECT id >> 12, pg_backend_pid() & 32767, max(enqueued_at) FROM entering GROUP BY 1 ORDER BY 1
+  ON CONFLICT (part, slot) DO UPDATE SET latest_at = greatest(part.latest_at, excluded.latest_at);
+  RETURN NULL;
+END
+$$;
+CREATE TRIGGER line_enters AFTER INSERT ON line REFERENCING NEW TABLE AS entering
+FOR EACH STATEMENT EXECUTE FUNCTION time_parts();
 
 -- What Pinterest has taken.
 CREATE TABLE delivered (
@@ -81,6 +109,7 @@ CREATE TABLE delivered (
   event_time bigint NOT NULL,
   warnings text NOT NULL,
   source text NOT NULL,
+  name text NOT NULL,
   amount text,
   currency text,
   checkout_id text,
@@ -117,13 +146,14 @@ CREATE TABLE note (
   amount text,
   currency text,
   source text NOT NULL,
+  name text NOT NULL,                    -- of the event, as received
   at float8 NOT NULL
 ) PARTITION BY RANGE (at);
 CREATE INDEX note_id_order ON note (id);
 CREATE INDEX note_message ON note (message_id);
 CREATE INDEX note_order ON note (order_id) WHERE order_id IS NOT NULL;
 
--- What was enqueued within the window. Not tied to the ledger: a key ends with its window only.
+-- The keys of what was enqueued within the window. Not tied to the ledger: a key ends with its window only.
 CREATE TABLE dedup_key (
   digest text COLLATE "C" NOT NULL,
   place smallint NOT NULL DEFAULT 0 CHECK (place >= 0),  -- among the orders of one id; 0 at the key of an event
@@ -133,12 +163,12 @@ CREATE TABLE dedup_key (
   learned boolean NOT NULL DEFAULT false,  -- a repetition told it of the delivery
   PRIMARY KEY (digest, place)
 );
--- A delivery that dies lets go of what was learned of it, too.
+-- A delivery that dies releases what was learned of it, too.
 CREATE INDEX dedup_key_learned ON dedup_key (delivery_id) WHERE learned;
 CREATE INDEX dedup_key_expires ON dedup_key (expires_at);
 
--- How many deliveries stand where, so that nobody counts a million rows. The sum of all slots counts: each connection
--- writes to a slot of its own, so that commits do not wait for each other.
+-- How many deliveries are in each state, so that a million rows are never counted. The sum of all slots counts: each
+-- connection writes to a slot of its own, so that commits do not wait for each other.
 CREATE TABLE backlog (
   ad_account_id text NOT NULL,
   state text NOT NULL CHECK (state IN ('pending', 'claimed', 'dead', 'dismissed')),
@@ -146,6 +176,35 @@ CREATE TABLE backlog (
   count bigint NOT NULL,
   bytes bigint NOT NULL DEFAULT 0,       -- by which payloads that wait grew in number; a claim moves none of them
   PRIMARY KEY (ad_account_id, state, slot)
+) WITH (fillfactor = 50);
+
+-- How many deliveries of each name are in each state, by the day on which they came.
+CREATE TABLE name_count (
+  name text COLLATE "C" NOT NULL,        -- as received
+  source text COLLATE "C" NOT NULL,
+  day integer NOT NULL,                  -- counted from 1970 (UTC)
+  state text COLLATE "C" NOT NULL,       -- waiting, delivered, dead, dismissed
+  slot smallint NOT NULL,
+  count bigint NOT NULL,
+  PRIMARY KEY (name, source, day, state, slot)
+) WITH (fillfactor = 50);
+CREATE INDEX name_count_day ON name_count (day);
+
+-- What orders are worth, summed by the day on which they came, so that a million of them are never added up.
+CREATE TABLE revenue (
+  day integer NOT NULL,                  -- counted from 1970 (UTC)
+  ad_account_id text NOT NULL,           -- '', as the preset, of what reached none
+  preset text NOT NULL,
+  source text NOT NULL,
+  currency text NOT NULL,                -- '' where none was named
+  became text NOT NULL,                  -- waiting, delivered, dead, dismissed, or the exit of a note
+  slot smallint NOT NULL,
+  orders bigint NOT NULL,
+  without_amount bigint NOT NULL,        -- of these, those that name no amount
+  millionths numeric NOT NULL,           -- of the currency
+  largest numeric,                       -- the largest amount of a delivery that was ever counted here, and the delivery
+  largest_id bigint,
+  PRIMARY KEY (day, ad_account_id, preset, source, currency, became, slot)
 ) WITH (fillfactor = 50);
 
 -- Counts by minute, in slots likewise; those of a day are summed by hour when it is old.
@@ -161,6 +220,35 @@ CREATE TABLE tally_minute (
   PRIMARY KEY (start_at, name, preset, label, ad_account_id, source, slot)
 ) PARTITION BY RANGE (start_at);
 CREATE TABLE tally_hour (LIKE tally_minute INCLUDING ALL) PARTITION BY RANGE (start_at);
+-- The same, of steps that are over: in hours while their minutes are kept, in six hours, in days. There is no gap
+-- between the first and the last step of a length.
+CREATE TABLE tally_sum (
+  span_s integer NOT NULL CHECK (span_s IN (3600, 21600, 86400)),
+  start_at bigint NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  preset text COLLATE "C" NOT NULL,
+  label text COLLATE "C" NOT NULL,
+  ad_account_id text COLLATE "C" NOT NULL,
+  source text COLLATE "C" NOT NULL,
+  count bigint NOT NULL,
+  PRIMARY KEY (span_s, start_at, name, preset, label, ad_account_id, source)
+);
+
+-- The inventory: what arrives, by the name that it arrives under. By hour (span_s 3600), forgotten after some days, and
+-- by day (86400).
+CREATE TABLE inventory (
+  span_s integer NOT NULL CHECK (span_s IN (3600, 86400)),
+  counted text COLLATE "C" NOT NULL,
+  start_at bigint NOT NULL,
+  source text COLLATE "C" NOT NULL,
+  type text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  label text COLLATE "C" NOT NULL,
+  count bigint NOT NULL,
+  PRIMARY KEY (span_s, counted, start_at, source, type, name, label)
+);
+-- To forget a name.
+CREATE INDEX inventory_name ON inventory (name, type, source);
 
 -- What every process must know.
 CREATE TABLE shared (
@@ -192,7 +280,7 @@ CREATE TABLE session (
 );
 CREATE INDEX session_ends ON session (ends_at);
 
--- What is remembered of people, by the HMAC of an id.
+-- The memory: what is remembered of people, by the HMAC of an id.
 CREATE TABLE person (
   key text COLLATE "C" PRIMARY KEY,
   linked_to text COLLATE "C",            -- the key of a user
@@ -229,7 +317,7 @@ CREATE TABLE memory_size (
   PRIMARY KEY (kind, slot)
 );
 
--- Events as received that made no delivery, sealed, for as long as somebody may mend what kept them from it.
+-- Events as received that made no delivery, encrypted, for as long as what kept them from it may be mended.
 CREATE TABLE quarantined (
   id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
   at float8 NOT NULL,
@@ -249,19 +337,19 @@ CREATE INDEX quarantined_ends ON quarantined (ends_at);
 -- Written by `check` to prove that a commit succeeds.
 CREATE TABLE probe (slot smallint PRIMARY KEY, count bigint NOT NULL);
 
--- Whatever is looked for among deliveries: each with its state.
+-- Every delivery with its state, for those who search.
 CREATE VIEW shown AS
   SELECT delivery.id, delivery.ad_account_id, delivery.preset, message_id, event_name, event_id, action_source,
          order_id, event_time, state, reason, attempts, enqueued_at, due_at, NULL::float8 AS settled_at, warnings,
-         source, amount, currency, checkout_id, history
+         source, amount, currency, checkout_id, history, name
   FROM line JOIN delivery ON delivery.id = line.id
   UNION ALL
   SELECT delivery.id, ad_account_id, preset, message_id, event_name, event_id, action_source,
          order_id, event_time, dead.state, reason, attempts, enqueued_at, NULL, settled_at, warnings,
-         source, amount, currency, checkout_id, history
+         source, amount, currency, checkout_id, history, name
   FROM dead JOIN delivery ON delivery.id = dead.id
   UNION ALL
   SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source,
          order_id, event_time, 'delivered', '', attempts, enqueued_at, NULL, settled_at, warnings,
-         source, amount, currency, checkout_id, history
+         source, amount, currency, checkout_id, history, name
   FROM delivered;

@@ -1,6 +1,6 @@
 -- Version 1. Times are Unix seconds. The CHECKs forbid every state that docs/outbox.md does not draw.
 
--- One event for one preset, and where it stands.
+-- One event for one preset, and its state.
 CREATE TABLE delivery (
   id INTEGER PRIMARY KEY AUTOINCREMENT,  -- grows with time and is never used again: keys outlive their delivery
   ad_account_id TEXT NOT NULL,
@@ -12,8 +12,18 @@ CREATE TABLE delivery (
   order_id TEXT,
   event_time INTEGER NOT NULL,
   warnings TEXT NOT NULL,                -- a JSON array of texts, and last what came from memory
+  traceparent TEXT,                      -- as W3C writes it (55 characters); NULL where it is not traced
+  source TEXT NOT NULL,
+  name TEXT NOT NULL,                    -- of the event, as received
+  amount TEXT,                           -- value and currency as sent
+  currency TEXT,
+  checkout_id TEXT,
+  buyer TEXT NOT NULL,                   -- a JSON array of digests of e-mail addresses; empty where it is no checkout
   payload_bytes INTEGER NOT NULL,
   state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'claimed', 'delivered', 'dead', 'dismissed')),
+  -- 1 where the preset of a pending delivery is switched off. Such a delivery is in no index that a claim reads, so that
+  -- a million of them cost nothing and hide nobody; `delivery_held` finds them when the preset is on again.
+  held INTEGER NOT NULL DEFAULT 0 CHECK (held = 0 OR (held = 1 AND state = 'pending')),
   reason TEXT NOT NULL DEFAULT '',
   attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
   enqueued_at REAL NOT NULL,
@@ -21,7 +31,7 @@ CREATE TABLE delivery (
   settled_at REAL,
   claim TEXT,                            -- the token of the claim that holds it
   retried INTEGER GENERATED ALWAYS AS (attempts > 0) VIRTUAL,
-  shelf INTEGER GENERATED ALWAYS AS (id >> 13) VIRTUAL,
+  shelf INTEGER GENERATED ALWAYS AS (id >> 11) VIRTUAL,
   CHECK ((state IN ('delivered', 'dead', 'dismissed')) = (settled_at IS NOT NULL)),
   CHECK ((settled_at IS NULL) = (due_at IS NOT NULL)),
   CHECK ((state = 'claimed') = (claim IS NOT NULL)),
@@ -29,15 +39,24 @@ CREATE TABLE delivery (
 ) STRICT;
 
 -- What may be claimed next: fresh deliveries and retries apart, expired leases among them.
-CREATE INDEX delivery_due ON delivery (ad_account_id, retried, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX delivery_due ON delivery (ad_account_id, retried, due_at) WHERE due_at IS NOT NULL AND held = 0;
+CREATE INDEX delivery_held ON delivery (ad_account_id, preset, due_at) WHERE held = 1;
 CREATE INDEX delivery_claim ON delivery (claim) WHERE claim IS NOT NULL;
 CREATE INDEX delivery_unsettled ON delivery (ad_account_id, enqueued_at) WHERE settled_at IS NULL;
-CREATE INDEX delivery_settled ON delivery (settled_at) WHERE settled_at IS NOT NULL;
+-- Delivered and dead deliveries are kept for different times.
+CREATE INDEX delivery_delivered ON delivery (settled_at) WHERE state = 'delivered';
+CREATE INDEX delivery_died ON delivery (settled_at) WHERE state IN ('dead', 'dismissed');
 CREATE INDEX delivery_dead ON delivery (id) WHERE state = 'dead';
+-- Dead deliveries are looked for when the same event or order is delivered.
+CREATE INDEX delivery_dead_event ON delivery (event_id) WHERE state = 'dead';
+CREATE INDEX delivery_dead_order ON delivery (order_id) WHERE state = 'dead' AND order_id IS NOT NULL;
 -- Message and event ids are random. An index over all of them would dirty a page of its own for every row written;
--- by shelves of 8,192 rows only the newest shelf is written to. A look-up asks each shelf once.
+-- by shelves of 2,048 rows only the few pages of the newest shelf are written to. A look-up asks each shelf once.
 CREATE INDEX delivery_message ON delivery (shelf, message_id);
-CREATE INDEX delivery_event ON delivery (shelf, event_id);
+-- Most events are sent under the id of their message.
+CREATE INDEX delivery_event ON delivery (shelf, event_id) WHERE event_id <> message_id;
+-- Only checkouts, and the notes of such, have the id of an order.
+CREATE INDEX delivery_order ON delivery (shelf, order_id) WHERE order_id IS NOT NULL;
 
 -- The finished event. Apart from its delivery, so that a change of state does not rewrite it.
 CREATE TABLE payload (
@@ -69,37 +88,140 @@ CREATE TABLE note (
   exit TEXT NOT NULL,
   reason TEXT NOT NULL,
   warnings TEXT NOT NULL,                -- a JSON array of texts
+  event_name TEXT,
+  order_id TEXT,
+  amount TEXT,
+  currency TEXT,
+  source TEXT NOT NULL,
+  name TEXT NOT NULL,                    -- of the event, as received
   at REAL NOT NULL,
   shelf INTEGER GENERATED ALWAYS AS (id >> 13) VIRTUAL
 ) STRICT;
 CREATE INDEX note_message ON note (shelf, message_id);
+CREATE INDEX note_order ON note (shelf, order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX note_at ON note (at);
 
--- What was enqueued within the window. Not tied to the ledger: a key ends with its window only.
+-- The keys of what was enqueued within the window. Not tied to the ledger: a key ends with its window only.
+-- Orders are remembered with what tells them apart, and several of them may have one id.
 CREATE TABLE dedup_key (
-  digest TEXT PRIMARY KEY,
+  digest TEXT NOT NULL,
+  place INTEGER NOT NULL CHECK (place >= 0),  -- among the orders of one id; 0 at the key of an event
   delivery_id INTEGER NOT NULL,
-  expires_at REAL NOT NULL
+  expires_at REAL NOT NULL,
+  known TEXT,                            -- of an order, as JSON: its id, its buyer, its total; NULL at an event
+  learned INTEGER NOT NULL DEFAULT 0 CHECK (learned IN (0, 1)),  -- 1: a repetition told it of the delivery
+  PRIMARY KEY (digest, place)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX dedup_key_expires ON dedup_key (expires_at);
+-- A delivery that dies releases what was learned of it, too.
+CREATE INDEX dedup_key_learned ON dedup_key (delivery_id) WHERE learned = 1;
 
--- How many deliveries stand where. Kept exact by the triggers below, so that nobody counts a million rows.
+-- How many deliveries are in each state, and the bytes of their payloads. Kept exact by the triggers below, so that a
+-- million rows are never counted.
 CREATE TABLE backlog (
   ad_account_id TEXT NOT NULL,
   state TEXT NOT NULL,
   count INTEGER NOT NULL CHECK (count >= 0),
+  bytes INTEGER NOT NULL CHECK (bytes >= 0),
   PRIMARY KEY (ad_account_id, state)
 ) STRICT, WITHOUT ROWID;
-
 CREATE TRIGGER delivery_enters AFTER INSERT ON delivery BEGIN
-  INSERT INTO backlog VALUES (new.ad_account_id, new.state, 1) ON CONFLICT DO UPDATE SET count = count + 1;
+  INSERT INTO backlog VALUES (new.ad_account_id, new.state, 1, new.payload_bytes)
+  ON CONFLICT DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes;
 END;
 CREATE TRIGGER delivery_moves AFTER UPDATE OF state ON delivery WHEN old.state <> new.state BEGIN
-  UPDATE backlog SET count = count - 1 WHERE ad_account_id = old.ad_account_id AND state = old.state;
-  INSERT INTO backlog VALUES (new.ad_account_id, new.state, 1) ON CONFLICT DO UPDATE SET count = count + 1;
+  UPDATE backlog SET count = count - 1, bytes = bytes - old.payload_bytes
+  WHERE ad_account_id = old.ad_account_id AND state = old.state;
+  INSERT INTO backlog VALUES (new.ad_account_id, new.state, 1, new.payload_bytes)
+  ON CONFLICT DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes;
 END;
 CREATE TRIGGER delivery_leaves AFTER DELETE ON delivery BEGIN
-  UPDATE backlog SET count = count - 1 WHERE ad_account_id = old.ad_account_id AND state = old.state;
+  UPDATE backlog SET count = count - 1, bytes = bytes - old.payload_bytes
+  WHERE ad_account_id = old.ad_account_id AND state = old.state;
+END;
+
+-- How many deliveries of each name are in each state, by the day on which they came.
+CREATE TABLE name_count (
+  name TEXT NOT NULL,                    -- as received
+  source TEXT NOT NULL,
+  day INTEGER NOT NULL,                  -- counted from 1970 (UTC)
+  state TEXT NOT NULL,                   -- waiting, delivered, dead, dismissed
+  count INTEGER NOT NULL,
+  PRIMARY KEY (name, source, day, state)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX name_count_none ON name_count (day) WHERE count = 0;
+-- What is stored or settled, a thousand at once, is counted by separate statements: a trigger costs more than a move.
+CREATE TRIGGER name_revived AFTER UPDATE OF state ON delivery WHEN old.state = 'dead' AND new.state <> 'dead' BEGIN
+  UPDATE name_count SET count = count - 1
+  WHERE name = old.name AND source = old.source AND day = CAST(old.enqueued_at / 86400 AS INTEGER) AND state = 'dead';
+  INSERT INTO name_count VALUES (new.name, new.source, CAST(new.enqueued_at / 86400 AS INTEGER),
+                                 CASE new.state WHEN 'pending' THEN 'waiting' ELSE new.state END, 1)
+  ON CONFLICT DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER name_leaves AFTER DELETE ON delivery BEGIN
+  UPDATE name_count SET count = count - 1
+  WHERE name = old.name AND source = old.source AND day = CAST(old.enqueued_at / 86400 AS INTEGER)
+    AND state = CASE WHEN old.state IN ('pending', 'claimed') THEN 'waiting' ELSE old.state END;
+END;
+
+-- What orders are worth, summed by the day on which they came, so that a million of them are never added up.
+CREATE TABLE revenue (
+  day INTEGER NOT NULL,                  -- counted from 1970 (UTC)
+  ad_account_id TEXT NOT NULL,           -- '', as the preset, of what reached none
+  preset TEXT NOT NULL,
+  source TEXT NOT NULL,
+  currency TEXT NOT NULL,                -- '' where none was named
+  became TEXT NOT NULL,                  -- waiting, delivered, dead, dismissed, or the exit of a note
+  orders INTEGER NOT NULL,
+  without_amount INTEGER NOT NULL,       -- of these, those that name no amount
+  millionths INTEGER NOT NULL,           -- of the currency
+  largest INTEGER,                       -- the largest amount of a delivery that was ever counted here, and the delivery
+  largest_id INTEGER,
+  PRIMARY KEY (day, ad_account_id, preset, source, currency, became)
+) STRICT, WITHOUT ROWID;
+-- Counts an order that came at a moment: `sign` 1 adds it, -1 takes it away. An amount of more than ten digits is none.
+CREATE VIEW earned AS
+SELECT NULL AS at, NULL AS ad_account_id, NULL AS preset, NULL AS source, NULL AS currency, NULL AS became, NULL AS sign,
+       NULL AS amount, NULL AS id;
+CREATE TRIGGER count_order INSTEAD OF INSERT ON earned BEGIN
+  INSERT INTO revenue
+  SELECT CAST(new.at / 86400 AS INTEGER), coalesce(new.ad_account_id, ''), coalesce(new.preset, ''), new.source,
+         coalesce(new.currency, ''), new.became, new.sign, new.sign * (worth IS NULL), new.sign * coalesce(worth, 0),
+         CASE WHEN new.sign = 1 AND new.id IS NOT NULL THEN worth END,
+         CASE WHEN new.sign = 1 AND worth IS NOT NULL THEN new.id END
+  FROM (SELECT CASE
+    WHEN new.amount GLOB '[0-9]*' AND NOT new.amount GLOB '*[^0-9.]*' AND NOT new.amount GLOB '*.*.*'
+         AND instr(new.amount || '.', '.') <= 11
+    THEN CAST(substr(new.amount, 1, instr(new.amount || '.', '.') - 1) AS INTEGER) * 1000000
+       + CAST(substr(substr(new.amount, instr(new.amount || '.', '.') + 1) || '000000', 1, 6) AS INTEGER)
+  END AS worth)
+  WHERE true
+  ON CONFLICT DO UPDATE SET
+    orders = orders + excluded.orders,
+    without_amount = without_amount + excluded.without_amount,
+    -- beyond 64 bits a sum would be a float, which the column refuses
+    millionths = max(min(millionths + excluded.millionths, 9000000000000000000), -9000000000000000000),
+    largest_id = CASE WHEN excluded.largest > coalesce(largest, -1) THEN excluded.largest_id ELSE largest_id END,
+    largest = CASE WHEN excluded.largest > coalesce(largest, -1) THEN excluded.largest ELSE largest END;
+END;
+CREATE TRIGGER order_enters AFTER INSERT ON delivery WHEN new.event_name = 'checkout' BEGIN
+  INSERT INTO earned VALUES (
+    new.enqueued_at, new.ad_account_id, new.preset, new.source, new.currency,
+    CASE WHEN new.state IN ('pending', 'claimed') THEN 'waiting' ELSE new.state END, 1, new.amount, new.id);
+END;
+CREATE TRIGGER order_moves AFTER UPDATE OF state ON delivery
+WHEN new.event_name = 'checkout' AND old.state <> new.state
+     AND NOT (old.state IN ('pending', 'claimed') AND new.state IN ('pending', 'claimed')) BEGIN
+  INSERT INTO earned VALUES (
+    old.enqueued_at, old.ad_account_id, old.preset, old.source, old.currency,
+    CASE WHEN old.state IN ('pending', 'claimed') THEN 'waiting' ELSE old.state END, -1, old.amount, old.id);
+  INSERT INTO earned VALUES (
+    new.enqueued_at, new.ad_account_id, new.preset, new.source, new.currency,
+    CASE WHEN new.state IN ('pending', 'claimed') THEN 'waiting' ELSE new.state END, 1, new.amount, new.id);
+END;
+CREATE TRIGGER order_noted AFTER INSERT ON note WHEN new.event_name = 'checkout' OR new.order_id IS NOT NULL BEGIN
+  INSERT INTO earned VALUES (
+    new.at, new.ad_account_id, new.preset, new.source, new.currency, new.exit, 1, new.amount, NULL);
 END;
 
 -- Counts by minute (span_s 60), rolled up into hours (span_s 3600) when they are old.
@@ -114,6 +236,125 @@ CREATE TABLE tally (
   count INTEGER NOT NULL,
   PRIMARY KEY (span_s, start_at, name, preset, label, ad_account_id, source)
 ) STRICT, WITHOUT ROWID;
+-- The same, of steps that are over: in hours while their minutes are kept, in six hours, in days. There is no gap
+-- between the first and the last step of a length.
+CREATE TABLE tally_sum (
+  span_s INTEGER NOT NULL CHECK (span_s IN (3600, 21600, 86400)),
+  start_at INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  preset TEXT NOT NULL,
+  label TEXT NOT NULL,
+  ad_account_id TEXT NOT NULL,
+  source TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (span_s, start_at, name, preset, label, ad_account_id, source)
+) STRICT, WITHOUT ROWID;
+
+-- An id is looked for only on the shelves that may hold it. Of each 16 shelves, a part: fingerprints of the ids of its
+-- deliveries, in 512 buckets by their hash. They are made once, when the next part has begun. A part that has none holds
+-- no delivery, but for those behind the last that has.
+CREATE TABLE id_filter (
+  bucket INTEGER NOT NULL CHECK (bucket BETWEEN 0 AND 511),
+  part INTEGER NOT NULL,                 -- of a delivery: its id >> 15
+  fingerprints BLOB NOT NULL,            -- of 3 bytes each
+  latest_at REAL,                        -- in bucket 0 only: when the latest delivery of the part was received
+  PRIMARY KEY (bucket, part)
+) STRICT, WITHOUT ROWID;
+-- A search since a moment begins at the first part that may hold it. Ids do not grow with these times: a delivery may be
+-- held or begin again, a clock step back.
+CREATE TRIGGER part_is_filled AFTER INSERT ON id_filter WHEN new.bucket = 0 BEGIN
+  UPDATE id_filter SET latest_at = (
+    SELECT max(enqueued_at) FROM delivery WHERE id >= new.part << 15 AND id < new.part + 1 << 15
+  ) WHERE bucket = 0 AND part = new.part;
+END;
+CREATE TRIGGER delivery_begins_again AFTER UPDATE OF enqueued_at ON delivery BEGIN
+  UPDATE id_filter SET latest_at = max(latest_at, new.enqueued_at) WHERE bucket = 0 AND part = new.id >> 15;
+END;
+
+-- The inventory: what arrives, by the name that it arrives under. By hour (span_s 3600), forgotten after some days, and
+-- by day (86400).
+CREATE TABLE inventory (
+  span_s INTEGER NOT NULL CHECK (span_s IN (3600, 86400)),
+  counted TEXT NOT NULL,
+  start_at INTEGER NOT NULL,
+  source TEXT NOT NULL,
+  type TEXT NOT NULL,
+  name TEXT NOT NULL,
+  label TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (span_s, counted, start_at, source, type, name, label)
+) STRICT, WITHOUT ROWID;
+-- To forget a name.
+CREATE INDEX inventory_name ON inventory (name, type, source);
+
+-- The memory: what is remembered of people, by the HMAC of an id, which is found by a number: `person_id` of its key (see
+-- person_ids.py). Inner pages of a table with numbers hold some hundred of them: of a million people a look-up passes
+-- three pages, by texts it would pass seven.
+CREATE TABLE person (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL,                     -- a key with the number of another's is not remembered
+  linked_to TEXT,                        -- the key of a user
+  linked_id INTEGER,                     -- and its number
+  linked_at REAL,
+  seen_at REAL NOT NULL,
+  stale_at REAL,                         -- when the first part of `record` is too old; NULL where nothing is left
+  revision INTEGER NOT NULL CHECK (revision > 0),
+  record TEXT NOT NULL                   -- JSON
+) STRICT;
+CREATE INDEX person_linked ON person (linked_id, linked_at) WHERE linked_id IS NOT NULL;
+CREATE INDEX person_seen ON person (seen_at);
+CREATE INDEX person_stale ON person (stale_at);
+
+-- Who said no, and when. Nothing but a yes removes it.
+CREATE TABLE mark (
+  key TEXT PRIMARY KEY,
+  at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- How many rows the two have, so that a million are never counted.
+CREATE TABLE memory_size (
+  kind TEXT PRIMARY KEY,
+  count INTEGER NOT NULL CHECK (count >= 0)
+) STRICT, WITHOUT ROWID;
+INSERT INTO memory_size VALUES ('person', 0), ('mark', 0);
+CREATE TRIGGER person_enters AFTER INSERT ON person BEGIN
+  UPDATE memory_size SET count = count + 1 WHERE kind = 'person';
+END;
+CREATE TRIGGER person_leaves AFTER DELETE ON person BEGIN
+  UPDATE memory_size SET count = count - 1 WHERE kind = 'person';
+END;
+CREATE TRIGGER mark_enters AFTER INSERT ON mark BEGIN
+  UPDATE memory_size SET count = count + 1 WHERE kind = 'mark';
+END;
+CREATE TRIGGER mark_leaves AFTER DELETE ON mark BEGIN
+  UPDATE memory_size SET count = count - 1 WHERE kind = 'mark';
+END;
+
+-- Whose deliveries there are. It is searched as a whole, and rarely: to erase somebody.
+CREATE TABLE whose (
+  id INTEGER PRIMARY KEY,
+  message_id TEXT NOT NULL,
+  user TEXT,                             -- keys
+  anonymous TEXT,
+  at REAL NOT NULL
+) STRICT;
+
+-- Events as received that made no delivery, encrypted, for as long as what kept them from it may be mended.
+CREATE TABLE quarantined (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at REAL NOT NULL,
+  ends_at REAL NOT NULL,
+  source TEXT NOT NULL,
+  is_proven INTEGER NOT NULL CHECK (is_proven IN (0, 1)),  -- whether its sender was known by a secret
+  name TEXT NOT NULL,
+  exit TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  message_id TEXT NOT NULL,
+  keys TEXT NOT NULL,                    -- a JSON array: the HMACs of its ids
+  sealed TEXT NOT NULL                   -- encrypted; the key is not here
+) STRICT;
+CREATE UNIQUE INDEX quarantined_message ON quarantined (source, message_id);
+CREATE INDEX quarantined_ends ON quarantined (ends_at);
 
 -- What every process must know.
 CREATE TABLE shared (
@@ -121,6 +362,28 @@ CREATE TABLE shared (
   value TEXT NOT NULL,                   -- JSON
   revision INTEGER NOT NULL CHECK (revision > 0)
 ) STRICT, WITHOUT ROWID;
+
+-- Who did what.
+CREATE TABLE audit (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at REAL NOT NULL,
+  who TEXT NOT NULL,
+  place TEXT NOT NULL,
+  what TEXT NOT NULL,
+  target TEXT NOT NULL,
+  was TEXT NOT NULL,
+  became TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_at ON audit (at);
+
+-- Who has logged in.
+CREATE TABLE session (
+  digest TEXT PRIMARY KEY,               -- of the cookie
+  who TEXT NOT NULL,
+  seal TEXT NOT NULL,
+  ends_at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX session_ends ON session (ends_at);
 
 -- Written by `check` to prove that a commit succeeds.
 CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL) STRICT;
