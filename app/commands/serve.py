@@ -25,6 +25,8 @@ from app.errors import PinrelayError, SettingsError
 from app.log import configure_logging, logger
 from app.main import Role, create_app
 from app.server.bounded_connection import BoundedConnection
+from app.server.connections import Connections, connection_capacity
+from app.values.proxies import read_networks
 from app.warehouse import clear_leftovers
 
 #: A request that is not whole is cut after so many REQUEST_TIMEOUT_S; the door counts from the first piece of the body.
@@ -195,7 +197,16 @@ def _config(settings: Settings, app: object, *, workers: int = 1) -> uvicorn.Con
         ws="none",  # nothing here speaks it, and uvicorn would log the addresses and queries of those who try
         timeout_graceful_shutdown=max(1, int(settings.shutdown_timeout_s)),
         timeout_keep_alive=30,
-        http=partial(BoundedConnection, timeout_s=_GRACE * settings.request_timeout_s),  # type: ignore[arg-type]
+        http=partial(  # type: ignore[arg-type]
+            BoundedConnection,
+            timeout_s=_GRACE * settings.request_timeout_s,
+            stalled_s=settings.request_timeout_s,
+            open_connections=Connections(
+                per_address=settings.max_connections_per_address,
+                capacity=connection_capacity(),
+                trusted=read_networks(settings.trusted_proxies),
+            ),
+        ),
     )
 
 

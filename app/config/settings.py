@@ -83,7 +83,12 @@ class Settings(AccountSettings, SourceSettings, MemorySettings, ReportsSettings,
     tracking_max_event_bytes: Bytes = Field(32_768, ge=1, description="of one event by the Tracking API")
     tracking_max_batch_bytes: Bytes = Field(512_000, ge=1, description="of one batch by the Tracking API")
     tracking_max_events: Count = Field(2_500, ge=1, description="in one batch by the Tracking API")
-    request_timeout_s: Seconds = Field(10, gt=0, description="to receive one request whole")
+    request_timeout_s: Seconds = Field(
+        10, gt=0, description="to receive one request whole, or to take a part of an answer"
+    )
+    max_connections_per_address: Count = Field(
+        256, ge=1, description="of one public address to one process; TRUSTED_PROXIES may open more"
+    )
 
     # Consent and routing
     consent_categories: Texts = Field((), description="categories that must all be granted")

@@ -1,20 +1,30 @@
-"""One client's connection, with bounds on what is no request yet.
+"""One client's connection, with bounds on what is no request yet, and on answers that the client does not read.
 
 uvicorn bounds how long a connection may idle between two requests. It waits for ever, though, for a request whose
-bytes come one by one, and keeps headers of any size: a few slow clients would hold all connections there are.
+bytes come one by one, and for a client that takes no answer, and it keeps headers of any size and as many requests as
+one read of the socket brings: a few clients would hold all connections and all memory there is.
 """
 
 import asyncio
+import socket
 from typing import Any
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.server.connections import Connections
 from app.source import TOO_SLOW, refusal_json
 
 #: Of one request's line and headers; what one read of the socket brings beyond it (256 kB at most) is let pass.
 MAX_HEAD_BYTES = 65_536
 #: So much is written at once, and the sender told where the client does not keep up.
 MAX_GATHERED_BYTES = 65_536
+#: Requests of one connection that wait for their answers; what comes beyond is not read until one is answered.
+MAX_UNANSWERED = 16
+#: What the system itself keeps unsent of one connection; with it, a client's progress is seen in steps of this size.
+_MAX_UNSENT_IN_SYSTEM_BYTES = 16_384
+#: Each request has one of these behind its headers; where a body has it as well, some are counted in vain.
+_HEAD_END = b"\r\n\r\n"
 
 #: The body is as `app.source` writes it.
 _TOO_SLOW_BODY = refusal_json(TOO_SLOW.code, TOO_SLOW.message)
@@ -62,33 +72,78 @@ class GatheredWrites:
         self._size_bytes = 0
 
 
+class _Flow(FlowControl):
+    """Reads no more while requests that were read wait to be parsed."""
+
+    is_held = False
+
+    def resume_reading(self) -> None:
+        if not self.is_held:
+            super().resume_reading()
+
+
 class BoundedConnection(HttpToolsProtocol):
     """Closes where a request is not whole, headers and body, in time; how long it takes to answer is not its matter.
 
     The time begins with the connection, and with the first byte after each answer.
+
+    One request is answered after the other, and the next only when the client has taken the answer before: unsent is
+    one answer at most. Closes where the client takes nothing of it for `stalled_s`.
     """
 
-    def __init__(self, *arguments: Any, timeout_s: float, **named: Any) -> None:
+    def __init__(
+        self, *arguments: Any, timeout_s: float, stalled_s: float, open_connections: Connections, **named: Any
+    ) -> None:
         super().__init__(*arguments, **named)
         self._timeout_s = timeout_s
+        self._stalled_s = stalled_s
+        self._open_connections = open_connections
+        self.flow: _Flow
         self._deadline: asyncio.TimerHandle | None = None
+        self._stall: asyncio.TimerHandle | None = None
+        self._unanswered = 0
+        #: What was read beyond MAX_UNANSWERED.
+        self._held = b""
         self._in_head = False
         self._head_bytes = 0
         #: The last bytes brought a request to its end.
         self._is_whole = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Start the time that the first request has."""
+        """Start the time that the first request has; cut at once where the client's address has connections enough."""
+        transport.set_write_buffer_limits(high=0)  # `pause_writing` as soon as the client does not keep up
+        transport.get_extra_info("socket").setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MAX_UNSENT_IN_SYSTEM_BYTES
+        )
         super().connection_made(GatheredWrites(transport, self.loop))  # type: ignore[arg-type] # all that is asked of one
-        self._keep_watch()
+        self.flow = _Flow(self.transport)
+        if self._open_connections.admit(self, self.client[0] if self.client else None):
+            self._keep_watch()
+        else:
+            self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the deadline of the request that was awaited."""
+        """Cancel the deadlines of the request that was awaited, and of the answer."""
         super().connection_lost(exc)
+        self._open_connections.remove(self)
+        self._held = b""
         self._cancel_deadline()
+        self._cancel_stall()
+
+    def abort(self) -> None:
+        """Close, whatever is unsent."""
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Take the next bytes, and see whether they make a request whole."""
+        """Take the next bytes, as far as they hold no more requests than may wait for their answers."""
+        if self._held or self._unanswered + data.count(_HEAD_END) >= MAX_UNANSWERED:
+            self._held += data
+            self._take_held()
+        else:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        """See whether the bytes make a request whole."""
         if self._in_head:
             self._head_bytes += len(data)
         self._is_whole = False
@@ -96,9 +151,43 @@ class BoundedConnection(HttpToolsProtocol):
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(_TOO_LARGE)
         if self._is_whole:
+            self._open_connections.touch(self)
             self._cancel_deadline()
         else:
             self._keep_watch()
+
+    def _take_held(self) -> None:
+        """Take so much of what is held that no more than MAX_UNANSWERED requests wait.
+
+        The bytes before may have held the first part of a _HEAD_END, so one request more than there are in a piece may
+        begin with it.
+        """
+        while self._held and not self.transport.is_closing() and (room := MAX_UNANSWERED - 1 - self._unanswered) > 0:
+            end = _behind(_HEAD_END, self._held, room)
+            piece, self._held = self._held[:end], self._held[end:]
+            self._take(piece)
+        self.flow.is_held = bool(self._held)
+        if self._held:
+            self.flow.pause_reading()
+            self._cancel_deadline()
+
+    def on_response_complete(self) -> None:
+        """Note that there is room for one more request."""
+        self._unanswered -= 1
+        if self._held:
+            self._take_held()
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        """Note that the client does not keep up, and give it its time."""
+        super().pause_writing()
+        self._watch_unsent()
+
+    def resume_writing(self) -> None:
+        """Note that the client has taken everything."""
+        super().resume_writing()
+        self._cancel_stall()
+        self._open_connections.touch(self)
 
     def on_message_begin(self) -> None:
         """Note the first byte of a request."""
@@ -110,6 +199,7 @@ class BoundedConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Note that only the body may be missing."""
         self._in_head = False
+        self._unanswered += 1
         super().on_headers_complete()
 
     def on_chunk_header(self) -> None:
@@ -134,7 +224,10 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _cut(self) -> None:
         """Say why, where a request has begun; a client that said nothing is told nothing."""
-        if self._in_head or (self.cycle is not None and not self.cycle.response_complete):
+        self._deadline = None
+        if self.flow.read_paused:  # it is not the client who is late
+            self._keep_watch()
+        elif self._in_head or (self.cycle is not None and not self.cycle.response_complete):
             self._refuse(_TOO_SLOW)
         else:
             self.transport.close()
@@ -146,7 +239,34 @@ class BoundedConnection(HttpToolsProtocol):
             self.transport.write(answer)
         self.transport.close()
 
+    def _watch_unsent(self) -> None:
+        unsent_bytes = self.transport.get_write_buffer_size()
+        self._stall = self.loop.call_later(self._stalled_s, self._cut_stalled, unsent_bytes)
+
+    def _cut_stalled(self, before_bytes: int) -> None:
+        if self.transport.get_write_buffer_size() < before_bytes:
+            self._open_connections.touch(self)
+            self._watch_unsent()
+        else:
+            self.abort()
+
+    def _cancel_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
     def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _behind(mark: bytes, text: bytes, count: int) -> int:
+    """Return where so many marks end; the end of the text where it has fewer."""
+    end = 0
+    for _ in range(count):
+        found = text.find(mark, end)
+        if found < 0:
+            return len(text)
+        end = found + len(mark)
+    return end

@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 
 from app.server.bounded_connection import MAX_GATHERED_BYTES, MAX_HEAD_BYTES, BoundedConnection, GatheredWrites
+from app.server.connections import Connections
 from tests.process import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.measured]  # what is cut is waited for
@@ -78,7 +79,10 @@ def application() -> Application:
 
 @pytest.fixture
 async def client(application: Application) -> AsyncIterator[Client]:
-    connection: Any = partial(BoundedConnection, timeout_s=TIMEOUT_S)
+    open_connections = Connections(per_address=9, capacity=9)
+    connection: Any = partial(
+        BoundedConnection, timeout_s=TIMEOUT_S, stalled_s=TIMEOUT_S, open_connections=open_connections
+    )
     server = uvicorn.Server(uvicorn.Config(application, http=connection, lifespan="off", log_config=None))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve([listener]))
@@ -139,6 +143,18 @@ async def test_a_request_that_still_waits_for_its_answer_is_not_given_that_of_th
 ) -> None:
     client.writer.write(GET.replace(b"/", b"/wait", 1) + b"GET / HT")
     assert await asyncio.wait_for(client.reader.read(), LONG_S) == b""
+
+
+async def test_a_client_is_not_late_with_what_the_server_does_not_read_yet(
+    client: Client, application: Application
+) -> None:
+    client.writer.write(GET.replace(b"/", b"/wait", 1) + GET + GET[:5])
+    assert not await client.is_cut(within_s=TIMEOUT_S / 3)
+    client.writer.write(GET[5:])
+    assert not await client.is_cut(within_s=3 * TIMEOUT_S)
+    application.may_answer.set()
+    for _ in range(3):
+        await client.ask(b"")
 
 
 async def test_headers_that_are_too_large_are_refused_and_cut(client: Client) -> None:
