@@ -33,6 +33,8 @@ ORDER_FIELDS = ("order_id", "value", "currency")
 _IDS = (("event_id",), ("custom_data", "order_id"))
 #: How many texts of each kind are remembered: a full catalog, and the drafts of another.
 _REMEMBERED = 100
+#: Of one file so many faults are told: to look for the nearest name of each takes long.
+MOST_FAULTS = 50
 #: A directive may give a list of objects for it, one of each person.
 _OF_SEVERAL_PEOPLE = ("user_data",)
 #: So that choices take what can be sent.
@@ -116,13 +118,13 @@ def compile_preset(
     hold_s = _hold_s(spec, found)
     fields = lay_over(action.defaults, spec.mapping) if action else spec.mapping
     if action:
-        found.extend(check_fields(spec.mapping, fields, action.file, event_names))
+        found.extend(_first(check_fields(spec.mapping, fields, action.file, event_names)))
     try:
         left = fill_from_blocks(fields, action.file) if action else fields
         like = action.mapping if action else None
         mapping = compile_mapping(left, joined=_OF_SEVERAL_PEOPLE, readers=_READERS, like=like)
     except MappingError as exc:
-        found.extend(Fault(f"/mapping{fault.path}", fault.message) for fault in exc.faults)
+        found.extend(_first(Fault(f"/mapping{fault.path}", fault.message) for fault in exc.faults))
     if mapping is not None:
         found.extend(_pointless(spec, mapping))
     if trigger is None or mapping is None or found:
@@ -193,7 +195,16 @@ def parse_file(kind: type[_File], text: str) -> tuple[_File | None, Faults]:
         return kind.model_validate(value), ()
     except ValidationError as exc:
         found = exc.errors(include_url=False)
-        return None, tuple(Fault(place(fault["loc"], value), in_words(fault, kind)) for fault in found)
+        return None, tuple(_first(Fault(place(fault["loc"], value), in_words(fault, kind)) for fault in found))
+
+
+def _first(faults: Iterable[Fault]) -> Iterator[Fault]:
+    """Yield the first faults of a file, and that there are more."""
+    for number, fault in enumerate(faults):
+        if number == MOST_FAULTS:
+            yield Fault("", f"there are more faults than these {MOST_FAULTS}: mend these first")
+            return
+        yield fault
 
 
 def parse_files(kind: type[_File], texts: Mapping[str, str], faults: list[Fault]) -> dict[str, _File]:

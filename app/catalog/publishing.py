@@ -19,8 +19,11 @@ from app.catalog.folders import VERSIONS
 from app.catalog.running import RunningCatalog
 from app.config.shipped_files import as_in_settings
 from app.errors import PublishingRefused
+from app.values.visible import visible
 
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,95}\.ya?ml")
+#: Of a name that cannot be one, so many characters are shown.
+_SHOWN: Final = 100
 #: Who wrote what stands in a file that was not published here.
 BY_HAND: Final = "edited by hand"
 
@@ -51,8 +54,8 @@ class Publisher:
         if self._why_never:
             return self._why_never
         folders, setting = self._folders(file)
-        if not _FILE_NAME.fullmatch(Path(file).name):
-            return "A file's name is letters, digits, hyphens and underscores, and ends with .yaml."
+        if fault := name_fault(file):
+            return fault
         if len(folders) == 1:
             own = f"my-{setting.removesuffix('_DIR').lower()}"
             return (
@@ -169,6 +172,18 @@ class Publisher:
             if (text := _read(path)) is not None:
                 return str(path), text
         return file, None
+
+
+def name_fault(file: str) -> str:
+    """Return what is wrong with the name of a file that is to be published, with the remedy; "" where nothing is."""
+    name = Path(file).name
+    if _FILE_NAME.fullmatch(name):
+        return ""
+    shown = visible(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
+    return (
+        f'"{shown}" ({len(name):,} characters) cannot be the name of a file: it has at most 96 letters, digits, '
+        "blanks, hyphens and underscores, begins with a letter or digit, and ends with .yaml."
+    )
 
 
 def _version(path: Path) -> Version:

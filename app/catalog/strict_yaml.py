@@ -17,6 +17,9 @@ from app.errors import Fault
 #: Deeper files are refused before anything recurses over them.
 MAX_YAML_DEPTH = 60
 
+#: Longer files are not read: that takes time, and other requests wait. The longest that is shipped has 32,000.
+MAX_YAML_CHARACTERS = 250_000
+
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
 
 
@@ -84,6 +87,9 @@ class _FastLoader(_JsonTypes, _WithLibyaml):  # type: ignore[misc]
 
 def parse_yaml(text: str) -> Any | Fault:
     """Read one YAML document; a Fault names line and column of what cannot be read."""
+    if len(text) > MAX_YAML_CHARACTERS:
+        message = f"has {len(text):,} characters, {MAX_YAML_CHARACTERS:,} at most are read: split it into several files"
+        return Fault(path="", message=message)
     try:
         return yaml.load(text, Loader=_FastLoader)  # noqa: S506 - a SafeLoader with fewer types
     except (yaml.YAMLError, ValueError):

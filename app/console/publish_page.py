@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from app.catalog import Catalog, Preset
 from app.catalog.privacy_changes import privacy_changes
-from app.catalog.publishing import Publisher, Version
+from app.catalog.publishing import Publisher, Version, name_fault
 from app.console.examples import fresh
 from app.console.forms import Form, given_number, read_form
 from app.console.labels import pretty
@@ -57,13 +57,16 @@ class PublishPages(PageGroup):
     async def _ask(self, request: Request, file: str, text: str | None, *, note: str = "") -> Response:
         """Show what a text changes, and ask whether it is to be published; `note` says why nothing was."""
         publisher = self._services.changes.publisher
+        if fault := name_fault(file):
+            return self._pages.problem(request, 400, "This is no name of a file", fault)
         if why := publisher.why_not(file):
             return self._pages.problem(request, 409, "This file cannot be published here", why)
         try:
-            candidate = publisher.candidate(file, text)
+            candidate = await asyncio.to_thread(publisher.candidate, file, text)
         except CatalogError as exc:
             return self._refused(request, exc.faults)
         running = self._services.running
+        runs = running.texts.get(_running_file(file, self._services), "")
         return self._pages.render(
             request,
             "publish.html",
@@ -75,7 +78,7 @@ class PublishPages(PageGroup):
             text=text,
             target=publisher.target(file),
             generation=running.catalog.generation,
-            lines=_difference(running.texts.get(_running_file(file, self._services), ""), text or ""),
+            lines=await asyncio.to_thread(_difference, runs, text or ""),
             privacy=privacy_changes(running.catalog, candidate),
             examples=await self._examples(candidate),
             quarantine=await self._quarantine(candidate),
@@ -85,11 +88,11 @@ class PublishPages(PageGroup):
         """Write the text whose difference was shown to its file, and have the files taken up."""
         form = await read_form(request)
         file, text, publisher = _file_of(form), _text_of(form), self._services.changes.publisher
-        if form.get("shown") != _digest(file, text):
+        if form.get("shown") != _digest(file, text) or name_fault(file):
             return await self._ask(request, file, text, note=_NOT_SHOWN)
         try:
             if "confirmed" not in form and not publisher.why_not(file):
-                self._demand_confirmation(publisher, file, text)
+                await asyncio.to_thread(self._demand_confirmation, publisher, file, text)
             is_taken_up = await self._services.changes.publish(
                 person_of(request), file, text, base=form.get("base", "")
             )

@@ -1,5 +1,6 @@
 """The event tester: what would happen to this event. It shows what was pasted and keeps nothing of it."""
 
+import asyncio
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -121,7 +122,9 @@ class TesterPages(PageGroup):
         running, now = self._services.running, self._services.clock()
         try:
             found = arriving(pasted, self._services.sources().get(pasted.source), now)
-            catalog = running.with_draft(draft.file, draft.text) if draft else running.catalog
+            catalog = running.catalog
+            if draft:  # others are answered meanwhile
+                catalog = await asyncio.to_thread(running.with_draft, draft.file, draft.text)
         except NoEvent as exc:
             return Trial(pasted=pasted, draft=draft, fault=str(exc))
         except CatalogError as exc:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.catalog import strict_yaml
-from app.catalog.strict_yaml import MAX_YAML_DEPTH, parse_yaml
+from app.catalog.strict_yaml import MAX_YAML_CHARACTERS, MAX_YAML_DEPTH, parse_yaml
 from app.errors import Fault
 from tests.process import ROOT
 
@@ -125,3 +125,10 @@ def test_both_readers_read_the_same(value: Any, style: dict[str, Any]) -> None:
 def test_both_readers_read_the_shipped_files_the_same(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     assert parse_yaml(text) == strict_yaml._parse_slowly(text)
+
+
+def test_a_text_without_end_is_not_read() -> None:
+    fault = parse_yaml("#" * (MAX_YAML_CHARACTERS + 1))
+    assert isinstance(fault, Fault)
+    assert "has 250,001 characters, 250,000 at most are read" in fault.message
+    assert parse_yaml("#" * MAX_YAML_CHARACTERS) is None

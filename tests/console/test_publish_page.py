@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.errors import CatalogError, Fault
+from app.values.visible import visible
 from tests.console.test_guard import VIEWERS
 from tests.console.world import CHECKOUT, NOW, World, legible, open_world
 
@@ -155,6 +157,32 @@ async def test_what_is_published_is_the_text_whose_difference_was_shown(shop: Wo
     assert (await shop.browser.post("/console/publish/now", data=shown_fields(page.text))).status_code == 303
     written = (shop.folder.parent / "mine/checkout.yaml").read_bytes().decode()
     assert written == text.replace("\r\n", "\n").replace("\r", "\n") == shown_fields(page.text)["text"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a" * 5_000 + ".yaml",
+        "a" * 97 + ".yaml",
+        "",
+        "..",
+        ".yaml",
+        "checkout.json",
+        "a\0b.yaml",
+        "\u202eb.yaml",
+        "é.yaml",
+    ],
+)
+async def test_a_name_that_no_file_can_have_is_a_400_that_names_it(shop: World, name: str) -> None:
+    known = {"text": OTHER, "base": shop.running.catalog.generation}
+    for file in (name, f"presets/{name}"):
+        shown = sha256(repr((file, OTHER)).encode()).hexdigest()
+        for path, more in (("publish", {}), ("publish/now", {}), ("publish/now", {"shown": shown})):
+            answer = await shop.browser.post(f"/console/{path}", data={"file": file, **known, **more})
+            assert answer.status_code == 400
+            assert f'"{visible(Path(file).name[:100])}' in unescape(answer.text)
+    assert [each for each in (shop.folder.parent / "mine").rglob("*.*") if each.is_file()] == []
+    assert (await shop.browser.get("/console/versions", params={"file": name})).status_code == 200
 
 
 async def test_no_two_texts_have_an_empty_difference(shop: World) -> None:

@@ -1,3 +1,5 @@
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
@@ -10,6 +12,7 @@ from app.catalog.running_sources import load_source
 from app.console.pasted import NoEvent, Pasted, arriving
 from app.source import NamedSource
 from app.types import Exit
+from tests.console.world import CHECKOUT as PRESET
 from tests.console.world import LEAD, NOW, World, legible, open_world
 
 CHECKOUT: dict[str, Any] = {
@@ -347,3 +350,44 @@ async def test_a_request_of_a_mapped_source_gives_the_events_that_it_would_give(
 )
 async def test_a_request_that_gives_no_event_says_why(with_sources: World, changes: dict[str, str], told: str) -> None:
     assert told in await post(with_sources, **(SALES | changes))
+
+
+def keys(number: int, indent: str = "") -> str:
+    return "".join(f"{indent}k{each}: 1\n" for each in range(number))
+
+
+FLAT = "mapping: {event_name: checkout}\n"
+MAPPED = "mapping:\n  event_name: checkout\n"
+#: Drafts that take long to read, and what is told of each.
+COSTLY = {
+    "unknown keys": (PRESET + keys(20_000), "there are more faults than these 50: mend these first"),
+    "more of them": (PRESET + keys(40_000), "characters, 250,000 at most are read"),
+    "unknown fields": (PRESET.replace(FLAT, MAPPED + keys(15_000, "  ")), "there are more faults than these 50"),
+    "unknown members": (PRESET.replace(FLAT, f"{MAPPED}  custom_data:\n{keys(12_000, '    ')}"), "more faults"),
+    "unknown directives": (
+        PRESET.replace(FLAT, MAPPED + keys(8_000, "  ").replace(": 1", ": {'@n': 1}")),
+        "more faults",
+    ),
+    "a long list": (f"{PRESET}x: [{'1,' * 60_000}]\n", "there is no such key"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", COSTLY)
+async def test_a_draft_that_takes_long_holds_nobody_up(kind: str, world: World) -> None:
+    text, told = COSTLY[kind]
+    waits: list[float] = []
+
+    async def look() -> None:
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(0.01)
+            waits.append(time.monotonic() - began)
+
+    others = asyncio.create_task(look())
+    file = world.file("checkout")
+    page = await post(world, draft_file=file, draft_of=file, draft_text=text, event=text_of())
+    others.cancel()
+    assert told in page
+    assert page.count("<li>") < 60
+    assert max(waits, default=0) < 1
